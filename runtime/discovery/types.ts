@@ -1,0 +1,46 @@
+/**
+ * Discovery: who is alive in a deployment, and where. Keys are paths such as
+ * `models/<instance id>`; values are JSON. A key put under a lease disappears with the lease.
+ */
+export interface Discovery {
+  /** Opens a lease that this process keeps alive until `revoke`, or until the process dies. */
+  lease(options?: LeaseOptions): Promise<Lease>;
+  /** Stores `value` under `key`; with a lease, only for as long as the lease lives. */
+  put(key: string, value: JsonValue, lease?: Lease): Promise<void>;
+  /** Removes `key`; removing a key that is not there is not an error. */
+  delete(key: string): Promise<void>;
+  /** All entries whose keys begin with `prefix`, by key. */
+  get(prefix: string): Promise<Map<string, JsonValue>>;
+  /**
+   * Calls `listener` once with a consistent snapshot of everything under `prefix`, then with every change, in
+   * order, until the returned watch is closed. A change is never missed between the two.
+   */
+  watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch>;
+  /** Ends all watches and revokes all leases that were opened here. */
+  close(): Promise<void>;
+}
+
+export interface LeaseOptions {
+  /** How long the lease outlives its holder's last sign of life, in milliseconds. Default 10,000. */
+  ttlMs?: number;
+}
+
+export interface Lease {
+  /** Random 64-bit id, 16 hex digits. */
+  readonly id: string;
+  /** Aborted when the lease is lost against the holder's will (its store forgot it). */
+  readonly lost: AbortSignal;
+  /** Gives the lease up; its keys disappear at once. */
+  revoke(): Promise<void>;
+}
+
+export interface Watch {
+  close(): void;
+}
+
+export type DiscoveryEvent =
+  | { type: "snapshot"; entries: Map<string, JsonValue> }
+  | { type: "put"; key: string; value: JsonValue }
+  | { type: "delete"; key: string };
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
