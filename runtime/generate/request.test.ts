@@ -1,0 +1,83 @@
+import { encode } from "@msgpack/msgpack";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeGenerateRequest, encodeGenerateRequest, type GenerateRequest } from "./request.ts";
+
+const id = fc.integer({ min: 0, max: 0xffffffff });
+const optional = <T>(name: string, value: fc.Arbitrary<T>) =>
+  fc.option(value).map((chosen) => (chosen === null ? {} : { [name]: chosen }));
+const finite = fc.double({ min: 0, max: 100, noNaN: true });
+const share = fc.double({ min: 0.001, max: 1, noNaN: true });
+const request = fc
+  .tuple(
+    fc.record({
+      requestId: fc.string(),
+      model: fc.string(),
+      tokens: fc.array(id).map((tokens) => Uint32Array.from(tokens)),
+      maxTokens: fc.nat(),
+      ignoreEos: fc.boolean(),
+      stopTokenIds: fc.array(id),
+    }),
+    fc.record({
+      temperature: finite,
+      topP: share,
+      topK: fc.nat(),
+      minP: share,
+      frequencyPenalty: finite,
+      presencePenalty: finite,
+      repetitionPenalty: share,
+      logitBias: fc.array(fc.tuple(id, finite)),
+    }),
+    optional("seed", fc.maxSafeInteger()),
+    optional("logprobs", fc.integer({ min: 0, max: 20 })),
+    optional("echoLogprobs", fc.boolean()),
+  )
+  .map(
+    ([fields, sampling, seed, logprobs, echo]): GenerateRequest => ({
+      ...fields,
+      sampling: { ...sampling, ...seed },
+      ...logprobs,
+      ...echo,
+    }),
+  );
+
+describe("generate requests", () => {
+  test("what is encoded is decoded", () => {
+    fc.assert(
+      fc.property(request, (wanted) => {
+        expect(decodeGenerateRequest(encodeGenerateRequest(wanted))).toEqual(wanted);
+      }),
+    );
+  });
+
+  test("the decoded tokens own their memory", () => {
+    const [wanted] = fc.sample(request, 1) as [GenerateRequest];
+    const payload = encodeGenerateRequest({ ...wanted, tokens: Uint32Array.of(1, 2, 3) });
+    const decoded = decodeGenerateRequest(payload);
+    payload.fill(0);
+    expect([...decoded.tokens]).toEqual([1, 2, 3]);
+  });
+
+  test("malformed bytes are an invalid request", () => {
+    const wrong = [
+      Uint8Array.of(),
+      Uint8Array.of(0xc1),
+      encode(null),
+      encode([1]),
+      encode({ tokens: [1, 2] }),
+      encode({ tokens: Uint8Array.of(1, 2, 3) }),
+      encode({ tokens: Uint8Array.of(1, 2, 3, 4), maxTokens: -1 }),
+    ];
+    for (const payload of wrong) {
+      expect(() => decodeGenerateRequest(payload)).toThrow(
+        expect.objectContaining({ code: "invalid_request" }),
+      );
+    }
+  });
+
+  test("the field that is wrong is named", () => {
+    const [wanted] = fc.sample(request, 1) as [GenerateRequest];
+    const payload = encodeGenerateRequest({ ...wanted, sampling: { ...wanted.sampling, topP: 2 } });
+    expect(() => decodeGenerateRequest(payload)).toThrow(/sampling\.topP/);
+  });
+});
