@@ -1,0 +1,29 @@
+/**
+ * The KV-aware router. The core runs in WebAssembly; this room needs nothing but web standards, so it works in
+ * Node, Deno, Bun, workerd and browsers alike.
+ *
+ * @example
+ * const module = await compileRouter(await readFile("router-wasm/router.wasm"));
+ * const router = createRouter(module, { blockSize: 16 });
+ * const worker = router.addWorker();
+ * router.tokenBuffer(prompt.length).set(prompt);
+ * const { booking } = router.decide({ tokenCount: prompt.length, policy: "kv", random: Math.random() });
+ * router.firstToken(booking);
+ * router.free(booking);
+ */
+export { RouterError, type RouterErrorCode } from "./errors.ts";
+export { compileRouter, createRouter } from "./router.ts";
+export type {
+  BlockHashes,
+  CandidateCost,
+  CostWeights,
+  DecideOptions,
+  Decision,
+  HashOptions,
+  Policy,
+  Router,
+  RouterOptions,
+  RouterStats,
+  Salt,
+  WorkerLoad,
+} from "./types.ts";
