@@ -13,4 +13,4 @@ export {
   logLevels,
 } from "./log.ts";
 export { type Instance, instanceSchema, type ModelCard, modelCardSchema } from "./model-card.ts";
-export * from "./request-plane/types.ts";
+export * from "./request-plane/index.ts";

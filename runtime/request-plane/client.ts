@@ -1,0 +1,170 @@
+import { encodeCallHead } from "./call-frame.ts";
+import { OutgoingCall } from "./client-call.ts";
+import { defaultMaxMessageBytes, defaultWindowBytes, frameType } from "./frame.ts";
+import { FrameParser } from "./frame-parser.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { decodeError, decodeHello, encodeHello, maxHelloBytes } from "./handshake.ts";
+import type { Pipe } from "./pipe.ts";
+import { connectPipe } from "./transport.ts";
+import {
+  type CallOptions,
+  type ClientCall,
+  type ConnectOptions,
+  PlaneError,
+  type Receiver,
+  type RequestPlaneClient,
+} from "./types.ts";
+
+/**
+ * Connects to a server at `address`.
+ *
+ * @throws PlaneError `connection_lost` where nobody answers there, `deadline_exceeded` where it takes too long,
+ *   `invalid_request` where the address is malformed or the peer speaks something else or another version
+ */
+export async function connect(address: string, options: ConnectOptions = {}): Promise<RequestPlaneClient> {
+  const timeoutMs = options.connectTimeoutMs ?? 5_000;
+  const timeout = new AbortController();
+  const timer = setTimeout(() => {
+    timeout.abort(new PlaneError("deadline_exceeded", `${address} did not answer within ${timeoutMs} ms.`));
+  }, timeoutMs);
+  try {
+    const pipe = await connectPipe(address, timeout.signal);
+    const client = new Client(address, pipe, options.maxMessageBytes ?? defaultMaxMessageBytes);
+    timeout.signal.addEventListener("abort", () => client.giveUp(timeout.signal.reason), { once: true });
+    await client.ready;
+    return client;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+class Client implements RequestPlaneClient {
+  readonly address: string;
+  readonly closed: Promise<Error | undefined>;
+  /** Resolves when the server has said hello. */
+  readonly ready: Promise<void>;
+  readonly writer: FrameWriter;
+  readonly #pipe: Pipe;
+  readonly #parser: FrameParser;
+  readonly #calls = new Map<number, OutgoingCall>();
+  readonly #closed = Promise.withResolvers<Error | undefined>();
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #maxMessageBytes: number;
+  #peerMaxBytes = 0;
+  #lastStream = 0;
+  #greeted = false;
+  /** Why no call can be made any more. */
+  #lost: PlaneError | undefined;
+
+  constructor(address: string, pipe: Pipe, maxMessageBytes: number) {
+    this.address = address;
+    this.closed = this.#closed.promise;
+    this.ready = this.#ready.promise;
+    this.ready.catch(() => {});
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#pipe = pipe;
+    this.writer = new FrameWriter(pipe);
+    this.#parser = new FrameParser(this, maxHelloBytes);
+    pipe.start(this);
+    this.writer.frame(frameType.hello, 0, encodeHello(maxMessageBytes));
+    this.writer.flush();
+  }
+
+  call(endpoint: string, payload: Uint8Array, receiver: Receiver, options: CallOptions = {}): ClientCall {
+    const { windowBytes = defaultWindowBytes } = options;
+    const deadlineMs = Math.min(Math.ceil(options.deadlineMs ?? 0), maxDeadlineMs);
+    const stream = this.#nextStream();
+    const call = new OutgoingCall(this, stream, receiver, windowBytes, deadlineMs);
+    if (this.#lost) {
+      call.refuse(this.#lost);
+    } else if (payload.length > this.#peerMaxBytes) {
+      const sentence = `A request of ${payload.length} bytes is longer than the ${this.#peerMaxBytes} that the server takes.`;
+      call.refuse(new PlaneError("invalid_request", sentence));
+    } else {
+      this.#calls.set(stream, call);
+      const head = encodeCallHead({ endpoint, windowBytes, deadlineMs });
+      this.writer.frame(frameType.call, stream, head, payload);
+    }
+    return call;
+  }
+
+  close(): void {
+    this.#lose(new PlaneError("connection_lost", "The connection was closed on this side."), undefined);
+    this.writer.flush();
+    this.#pipe.end();
+  }
+
+  forget(stream: number): void {
+    this.#calls.delete(stream);
+  }
+
+  onData(chunk: Uint8Array): void {
+    try {
+      this.#parser.push(chunk);
+    } catch (error) {
+      this.giveUp(error as PlaneError);
+    }
+  }
+
+  onClose(error: Error | undefined): void {
+    const why = error ? `: ${error.message}` : "";
+    const cause = error ? { cause: error } : {};
+    this.#lose(
+      new PlaneError("connection_lost", `The connection to ${this.address} ended${why}.`, cause),
+      error,
+    );
+  }
+
+  onFrame(type: number, stream: number, payload: Uint8Array): void {
+    if (type === frameType.message) {
+      // A message for a call that was cancelled meanwhile has no receiver, and that is no error.
+      this.#calls.get(stream)?.message(payload);
+    } else if (type === frameType.error && stream === 0) {
+      this.giveUp(decodeError(payload));
+    } else if (!this.#greeted) {
+      this.#greet(type, payload);
+    } else if (type === frameType.end) {
+      this.#calls.get(stream)?.end();
+    } else if (type === frameType.error) {
+      this.#calls.get(stream)?.fail(decodeError(payload));
+    } else {
+      throw new PlaneError("invalid_request", `A server does not send frames of type ${type}.`);
+    }
+  }
+
+  #greet(type: number, payload: Uint8Array): void {
+    if (type !== frameType.hello)
+      throw new PlaneError("invalid_request", "The server did not begin with hello.");
+    this.#peerMaxBytes = decodeHello(payload);
+    this.#greeted = true;
+    this.#parser.limit = Math.max(this.#maxMessageBytes, maxHelloBytes);
+    this.#ready.resolve();
+  }
+
+  /** Ends the connection: the server broke the protocol, says that this side did, or took too long to answer. */
+  giveUp(error: PlaneError): void {
+    this.#ready.reject(error);
+    this.#lose(new PlaneError("connection_lost", error.message, { cause: error }), error);
+    this.#pipe.destroy();
+  }
+
+  /** Fails all calls, once. */
+  #lose(error: PlaneError, reason: Error | undefined): void {
+    if (this.#lost) return;
+    this.#lost = error;
+    this.#parser.stop();
+    this.#ready.reject(error);
+    this.#closed.resolve(reason);
+    for (const call of [...this.#calls.values()]) call.refuse(error);
+  }
+
+  /** Numbers go round after four thousand million calls; one that still runs is passed over. */
+  #nextStream(): number {
+    do this.#lastStream = (this.#lastStream % 0xffffffff) + 1;
+    while (this.#calls.has(this.#lastStream));
+    return this.#lastStream;
+  }
+}
+
+/** The longest that a timer can wait: 25 days. */
+const maxDeadlineMs = 0x7fffffff;

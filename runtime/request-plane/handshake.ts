@@ -1,0 +1,58 @@
+import { putUint32, uint32 } from "./frame.ts";
+import { PlaneError, planeErrorCodes } from "./types.ts";
+
+/** The version of the wire format that this code speaks. */
+export const protocolVersion = 1;
+/** Longest payload that is taken from a peer before its `hello`: an error's sentence must fit. */
+export const maxHelloBytes = 1024;
+
+const magic = 0x52545453; // "STTR"
+const helloBytes = 10;
+
+/** The payload of `hello`; `maxMessageBytes` is the longest payload that this side takes. */
+export function encodeHello(maxMessageBytes: number, version = protocolVersion): Uint8Array {
+  const payload = new Uint8Array(helloBytes);
+  putUint32(payload, 0, magic);
+  payload[4] = version;
+  payload[5] = version >>> 8;
+  putUint32(payload, 6, maxMessageBytes);
+  return payload;
+}
+
+/**
+ * Reads a `hello`; returns the longest payload that the peer takes, in bytes.
+ *
+ * @throws PlaneError `invalid_request` where the peer speaks something else or another version
+ */
+export function decodeHello(payload: Uint8Array): number {
+  if (payload.length < helloBytes || uint32(payload, 0) !== magic) {
+    throw new PlaneError("invalid_request", "The peer does not speak Stator's request plane.");
+  }
+  const version = (payload[4] as number) | ((payload[5] as number) << 8);
+  if (version !== protocolVersion) {
+    const advice = version > protocolVersion ? "update this side" : "update the peer";
+    throw new PlaneError(
+      "invalid_request",
+      `The peer speaks version ${version} of the request plane and this side version ${protocolVersion}: ${advice}.`,
+    );
+  }
+  return uint32(payload, 6);
+}
+
+/** The payload of an `error` frame. */
+export function encodeError(error: PlaneError): Uint8Array {
+  const sentence = new TextEncoder().encode(error.message.slice(0, maxSentence));
+  const payload = new Uint8Array(1 + sentence.length);
+  payload[0] = planeErrorCodes.indexOf(error.code);
+  payload.set(sentence, 1);
+  return payload;
+}
+
+/** Reads an `error` frame; a code that this side does not know counts as `internal`. */
+export function decodeError(payload: Uint8Array): PlaneError {
+  const code = planeErrorCodes[payload[0] ?? -1] ?? "internal";
+  return new PlaneError(code, new TextDecoder().decode(payload.subarray(1)));
+}
+
+/** Characters; three bytes of UTF-8 each at most, so that it fits into any peer's limit. */
+const maxSentence = 300;

@@ -1,0 +1,154 @@
+import { decodeCall } from "./call-frame.ts";
+import { frameType } from "./frame.ts";
+import { FrameParser } from "./frame-parser.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { decodeHello, encodeError, encodeHello, maxHelloBytes } from "./handshake.ts";
+import type { Pipe } from "./pipe.ts";
+import { type CallHome, IncomingCall } from "./server-call.ts";
+import { type Handler, PlaneError } from "./types.ts";
+
+/** What a connection needs of its server. */
+export interface ConnectionHome {
+  readonly handlers: ReadonlyMap<string, Handler>;
+  readonly maxMessageBytes: number;
+  readonly draining: boolean;
+  onError(error: Error, endpoint?: string): void;
+  callStarted(): void;
+  callEnded(): void;
+  closed(connection: ServerConnection): void;
+}
+
+/** The server's side of one client's connection. */
+export class ServerConnection implements CallHome {
+  readonly writer: FrameWriter;
+  peerMaxBytes = 0;
+  readonly #home: ConnectionHome;
+  readonly #pipe: Pipe;
+  readonly #parser: FrameParser;
+  readonly #calls = new Map<number, IncomingCall>();
+  /** Cuts off a peer that connects and says nothing. */
+  readonly #greetTimeout: NodeJS.Timeout;
+  #greeted = false;
+
+  constructor(home: ConnectionHome, pipe: Pipe) {
+    this.#home = home;
+    this.#pipe = pipe;
+    this.writer = new FrameWriter(pipe);
+    this.#parser = new FrameParser(this, maxHelloBytes);
+    this.#greetTimeout = setTimeout(() => this.#reject(silentPeer()), greetTimeoutMs).unref();
+    pipe.start(this);
+  }
+
+  forget(stream: number): void {
+    this.#calls.delete(stream);
+    this.#home.callEnded();
+  }
+
+  /** Closes once what was sent has left. */
+  end(): void {
+    this.#parser.stop();
+    this.writer.flush();
+    this.#pipe.end();
+  }
+
+  /** Closes at once; the handlers of running calls see `reason`. */
+  destroy(reason: PlaneError): void {
+    this.#parser.stop();
+    this.#pipe.destroy();
+    this.#abortCalls(reason);
+  }
+
+  onData(chunk: Uint8Array): void {
+    try {
+      this.#parser.push(chunk);
+    } catch (error) {
+      this.#reject(error as PlaneError);
+    }
+  }
+
+  onClose(error: Error | undefined): void {
+    clearTimeout(this.#greetTimeout);
+    this.#parser.stop();
+    this.#abortCalls(new PlaneError("connection_lost", "The client's connection ended.", { cause: error }));
+    this.#home.closed(this);
+  }
+
+  onFrame(type: number, stream: number, payload: Uint8Array): void {
+    if (!this.#greeted) {
+      this.#greet(type, payload);
+    } else if (type === frameType.call) {
+      this.#call(stream, payload);
+    } else if (type === frameType.cancel) {
+      // A call that is not there any more has crossed its end with the cancel, and that is no error.
+      this.#calls.get(stream)?.abort(new PlaneError("cancelled", "The client cancelled the call."));
+    } else if (type === frameType.credit && payload.length === 4) {
+      this.#calls.get(stream)?.credit(payload);
+    } else {
+      throw new PlaneError("invalid_request", `A client does not send such frames: type ${type}.`);
+    }
+  }
+
+  #greet(type: number, payload: Uint8Array): void {
+    if (type !== frameType.hello)
+      throw new PlaneError("invalid_request", "The client did not begin with hello.");
+    this.peerMaxBytes = decodeHello(payload);
+    this.#greeted = true;
+    clearTimeout(this.#greetTimeout);
+    this.#parser.limit = this.#home.maxMessageBytes + maxHelloBytes;
+    this.writer.frame(frameType.hello, 0, encodeHello(this.#home.maxMessageBytes));
+  }
+
+  #call(stream: number, payload: Uint8Array): void {
+    const { endpoint, windowBytes, deadlineMs, request } = decodeCall(payload);
+    if (stream === 0 || this.#calls.has(stream)) {
+      throw new PlaneError("invalid_request", `Stream ${stream} cannot begin: it is taken.`);
+    }
+    const call = new IncomingCall(this, stream, windowBytes, deadlineMs);
+    this.#calls.set(stream, call);
+    this.#home.callStarted();
+    const handler = this.#home.handlers.get(endpoint);
+    if (this.#home.draining) {
+      call.fail(new PlaneError("draining", "The server takes no new calls: it drains."));
+    } else if (handler) {
+      this.#run(handler, endpoint, request.slice(), call);
+    } else {
+      call.fail(new PlaneError("unknown_endpoint", `There is no endpoint "${endpoint}" here.`));
+    }
+  }
+
+  #run(handler: Handler, endpoint: string, request: Uint8Array, call: IncomingCall): void {
+    try {
+      const running = handler(request, call);
+      if (running instanceof Promise)
+        running.catch((error: unknown) => this.#handlerFailed(error, endpoint, call));
+    } catch (error) {
+      this.#handlerFailed(error, endpoint, call);
+    }
+  }
+
+  #handlerFailed(thrown: unknown, endpoint: string, call: IncomingCall): void {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const expected = error instanceof PlaneError;
+    // A handler that stops because its signal aborted has nothing to report.
+    if (!expected && !call.ended) this.#home.onError(error, endpoint);
+    call.fail(expected ? error : new PlaneError("internal", error.message, { cause: error }));
+  }
+
+  /** The peer broke the protocol: it is told how, and cut off. */
+  #reject(error: PlaneError): void {
+    this.#home.onError(error);
+    this.writer.frame(frameType.error, 0, encodeError(error));
+    this.end();
+    this.#abortCalls(error);
+  }
+
+  #abortCalls(reason: PlaneError): void {
+    for (const call of [...this.#calls.values()]) call.abort(reason);
+  }
+}
+
+const greetTimeoutMs = 10_000;
+
+function silentPeer(): PlaneError {
+  return new PlaneError("invalid_request", `The client said nothing within ${greetTimeoutMs} ms.`);
+}

@@ -1,0 +1,115 @@
+import { defaultMaxMessageBytes } from "./frame.ts";
+import type { Listener, Pipe } from "./pipe.ts";
+import { type ConnectionHome, ServerConnection } from "./server-connection.ts";
+import { listenPipes } from "./transport.ts";
+import { type Handler, PlaneError, type RequestPlaneServer, type ServeOptions } from "./types.ts";
+
+/**
+ * Serves `handlers` by endpoint name at `address`: `unix:/path`, `tcp:host:port` (port 0 lets the system choose;
+ * the server's address tells) or `memory:name`. A socket file left by a dead process is replaced.
+ *
+ * @throws PlaneError `invalid_request` where the address is malformed, in use or not to be listened at
+ * @example
+ * const server = await serve("tcp:127.0.0.1:0", {
+ *   echo(payload, call) {
+ *     call.send(payload);
+ *     call.end();
+ *   },
+ * });
+ */
+export async function serve(
+  address: string,
+  handlers: Record<string, Handler>,
+  options: ServeOptions = {},
+): Promise<RequestPlaneServer> {
+  const server = new Server(handlers, options);
+  await server.listen(address);
+  return server;
+}
+
+class Server implements RequestPlaneServer, ConnectionHome {
+  readonly handlers: ReadonlyMap<string, Handler>;
+  readonly maxMessageBytes: number;
+  draining = false;
+  activeCalls = 0;
+  readonly #onError: ServeOptions["onError"];
+  readonly #connections = new Set<ServerConnection>();
+  #listener: Listener | undefined;
+  /** Resolves when no call runs; there only while somebody waits. */
+  #idle: PromiseWithResolvers<void> | undefined;
+  /** Resolves when no connection stands. */
+  #empty: PromiseWithResolvers<void> | undefined;
+
+  constructor(handlers: Record<string, Handler>, options: ServeOptions) {
+    this.handlers = new Map(Object.entries(handlers));
+    this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
+    this.#onError = options.onError;
+  }
+
+  async listen(address: string): Promise<void> {
+    this.#listener = await listenPipes(address, (pipe) => this.#accept(pipe));
+  }
+
+  get address(): string {
+    return this.#listener?.address ?? "";
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.draining = true;
+    await this.#untilIdle(deadlineMs);
+    if (this.activeCalls === 0) for (const connection of this.#connections) connection.end();
+    // Connections that `end` have a little while to deliver what was sent before they are cut off.
+    else this.#destroyAll();
+    await this.#closeListener();
+  }
+
+  async close(): Promise<void> {
+    this.draining = true;
+    this.#destroyAll();
+    await this.#closeListener();
+  }
+
+  onError(error: Error, endpoint?: string): void {
+    this.#onError?.(error, endpoint);
+  }
+
+  callStarted(): void {
+    this.activeCalls++;
+  }
+
+  callEnded(): void {
+    this.activeCalls--;
+    if (this.activeCalls === 0) this.#idle?.resolve();
+  }
+
+  closed(connection: ServerConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#empty?.resolve();
+  }
+
+  #accept(pipe: Pipe): void {
+    this.#connections.add(new ServerConnection(this, pipe));
+  }
+
+  async #untilIdle(deadlineMs: number): Promise<void> {
+    if (this.activeCalls === 0) return;
+    this.#idle ??= Promise.withResolvers();
+    const timer = setTimeout(this.#idle.resolve, deadlineMs);
+    await this.#idle.promise;
+    clearTimeout(timer);
+    this.#idle = undefined;
+  }
+
+  #destroyAll(): void {
+    const reason = new PlaneError("connection_lost", "The server closed.");
+    for (const connection of this.#connections) connection.destroy(reason);
+  }
+
+  /** Stops listening and waits until all connections are gone. */
+  async #closeListener(): Promise<void> {
+    await this.#listener?.close();
+    if (this.#connections.size === 0) return;
+    this.#empty ??= Promise.withResolvers();
+    await this.#empty.promise;
+  }
+}

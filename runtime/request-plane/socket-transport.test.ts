@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test } from "vitest";
+import { parseAddress } from "./address.ts";
+import { serve } from "./server.ts";
+import { record, turns, useBench } from "./testing.ts";
+
+const script = fileURLToPath(new URL("testing-server.ts", import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), "stator-socket-"));
+const path = join(directory, "plane.sock");
+const bench = useBench(() => `unix:${path}`);
+afterEach(() => rmSync(path, { force: true }));
+
+/** A server in a process of its own; resolves when it listens. */
+async function spawnServer(address: string) {
+  const child = spawn(process.execPath, [script, address], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await once(child.stdout, "data");
+  return { child, address: String(line).trim() };
+}
+
+describe.each([
+  ["Unix sockets", `unix:${path}`],
+  ["TCP", "tcp:127.0.0.1:0"],
+])("a server process over %s", (_, wanted) => {
+  test("that is killed fails every call once, with connection_lost", async () => {
+    const { child, address } = await spawnServer(wanted);
+    const client = await bench.connect(address);
+    const calls = [record(client, "stream"), record(client, "stream")];
+    for (const call of calls) await call.received(5);
+    child.kill("SIGKILL");
+    for (const call of calls) expect(await call.outcome).toMatchObject({ code: "connection_lost" });
+    await client.closed;
+    await turns();
+    expect(calls.map((call) => call.ends)).toEqual([1, 1]);
+  });
+});
+
+describe("Unix sockets", () => {
+  test("the file that a killed process left behind is replaced", async () => {
+    const { child } = await spawnServer(`unix:${path}`);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(existsSync(path)).toBe(true);
+    const { client } = await bench.pair({ end: (_, call) => call.end() });
+    expect(await record(client, "end").outcome).toBeUndefined();
+  });
+
+  test("the file goes when the server closes", async () => {
+    const server = await bench.serve({});
+    expect(existsSync(path)).toBe(true);
+    await server.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("a file that is no socket is left alone", async () => {
+    writeFileSync(path, "precious");
+    await expect(serve(`unix:${path}`, {})).rejects.toThrow(/is no socket/);
+    expect(existsSync(path)).toBe(true);
+  });
+
+  test("a path that is too long is refused with its length", () => {
+    const long = `/tmp/${"x".repeat(200)}`;
+    expect(() => parseAddress(`unix:${long}`)).toThrow(/205 bytes long/);
+  });
+});
+
+describe("addresses", () => {
+  test("are taken apart", () => {
+    expect(parseAddress("unix:/a:b")).toEqual({ kind: "unix", path: "/a:b" });
+    expect(parseAddress("tcp:localhost:80")).toEqual({ kind: "tcp", host: "localhost", port: 80 });
+    expect(parseAddress("tcp:[::1]:0")).toEqual({ kind: "tcp", host: "::1", port: 0 });
+    expect(parseAddress("memory:x")).toEqual({ kind: "memory", name: "x" });
+  });
+
+  test("that make no sense are refused", () => {
+    for (const wrong of [
+      "",
+      "x",
+      "unix:",
+      "memory:",
+      "tcp:1",
+      "tcp:a:70000",
+      "tcp:::1:5",
+      "http://a",
+      "udp:a:1",
+    ]) {
+      expect(() => parseAddress(wrong)).toThrow(expect.objectContaining({ code: "invalid_request" }));
+    }
+  });
+});
