@@ -1,0 +1,66 @@
+import { readFile } from "node:fs/promises";
+import { type CostWeights, compileRouter, type Policy } from "#router-wasm";
+import { createRegistry, type Discovery, type Logger } from "#runtime";
+import { createApp } from "../../app.ts";
+import { createGatewayMetrics } from "../../metrics.ts";
+import { ModelRegistry } from "../../models/registry.ts";
+import { createTokenizerLoader } from "../../models/tokenizer-loader.ts";
+import { nativeEncoderFactory } from "./encoder.ts";
+import { openNodeEventStream } from "./event-stream.ts";
+import { listen } from "./server.ts";
+
+export interface NodeGatewayOptions {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  discovery: Discovery;
+  /** Path of the compiled router core. */
+  routerWasm: string;
+  policy: Policy;
+  weights: Partial<CostWeights>;
+  /** Largest request body in bytes. */
+  bodyLimit: number;
+  /** Longest time from dispatch to the last token, in milliseconds. */
+  timeoutMs: number;
+  log: Logger;
+  version: string;
+}
+
+export interface NodeGateway {
+  readonly port: number;
+  readonly registry: ModelRegistry;
+  /** Lets running requests end (for as long as the deadline), then closes everything. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+/** A gateway in this Node process: HTTP in front, discovery and workers behind. */
+export async function startNodeGateway(options: NodeGatewayOptions): Promise<NodeGateway> {
+  const { log } = options;
+  const metrics = createGatewayMetrics(createRegistry());
+  const registry = new ModelRegistry({
+    discovery: options.discovery,
+    routerModule: await compileRouter(await readFile(options.routerWasm)),
+    routing: { policy: options.policy, weights: options.weights },
+    loadTokenizer: createTokenizerLoader({
+      readTextFile: (path) => readFile(path, "utf8"),
+      createEncoder: nativeEncoderFactory(log),
+    }),
+    metrics,
+    log,
+  });
+  const { bodyLimit, timeoutMs, version } = options;
+  const app = createApp(
+    { registry, metrics, log, openEventStream: openNodeEventStream, bodyLimit, timeoutMs },
+    version,
+  );
+  await registry.open();
+  const listener = await listen(app.fetch as Parameters<typeof listen>[0], options.host, options.port);
+  return {
+    port: listener.port,
+    registry,
+    async drain(deadlineMs) {
+      await listener.drain(deadlineMs);
+      registry.close();
+    },
+  };
+}

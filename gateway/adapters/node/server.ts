@@ -1,0 +1,59 @@
+import type { Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
+import { ApiError } from "../../errors.ts";
+
+export interface HttpListener {
+  /** The port that was really taken. */
+  readonly port: number;
+  /** Stops listening, waits for running requests to end or for the deadline, then cuts what is left. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Listens for HTTP.
+ * @throws the system's error, `EADDRINUSE` where the port is taken
+ */
+export async function listen(
+  fetch: (request: Request, env: unknown) => Response | Promise<Response>,
+  host: string,
+  port: number,
+): Promise<HttpListener> {
+  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server;
+  // Longer than a load balancer's idle time-out, so that it is never the server that closes first.
+  server.keepAliveTimeout = 75_000;
+  server.on("clientError", refuseMalformed);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => resolve());
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    drain: (deadlineMs) => drain(server, deadlineMs),
+  };
+}
+
+function drain(server: Server, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+/** What is not HTTP gets an answer in the API's own shape before the connection closes. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const isTooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const status = isTooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
+  const message = isTooLarge ? "The request's headers are too large." : "The request is not valid HTTP/1.1.";
+  const body = JSON.stringify(
+    new ApiError(isTooLarge ? 431 : 400, "invalid_request_error", message, { code: "bad_http" }),
+  );
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

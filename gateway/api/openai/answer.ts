@@ -1,0 +1,241 @@
+import type { Context } from "hono";
+import type { GatewayDependencies } from "../../dependencies.ts";
+import { toApiError } from "../../errors.ts";
+import type { EventStream } from "../../event-stream.ts";
+import { Generation } from "../../pipeline/generation.ts";
+import type { GenerationJob, GenerationResult, Placement, TokenInfo, Usage } from "../../pipeline/job.ts";
+import { type AnswerFormat, DONE } from "./format.ts";
+
+export interface AnswerPlan {
+  /** One for each choice, in the order of their indices. */
+  jobs: readonly GenerationJob[];
+  format: AnswerFormat;
+  includeUsage: boolean;
+  /** How many choices share a prompt (`n`): its tokens count once. */
+  choicesPerPrompt: number;
+  /** Response headers; `explain` adds the worker and the overlap. */
+  headers: Record<string, string>;
+  explain: boolean;
+  /** Told once how the request ended, as an HTTP status; 499 where the client went away. */
+  onSettled(status: number): void;
+}
+
+/** Answers with server-sent events, as soon as the first worker has taken its job. */
+export function streamAnswer(
+  context: Context,
+  dependencies: GatewayDependencies,
+  plan: AnswerPlan,
+): Promise<Response> {
+  return new Promise((resolve, reject) =>
+    new StreamedAnswer(context, dependencies, plan, resolve, reject).start(),
+  );
+}
+
+/** Answers with one JSON body, when all choices are complete. */
+export function wholeAnswer(
+  context: Context,
+  dependencies: GatewayDependencies,
+  plan: AnswerPlan,
+): Promise<Response> {
+  return new Promise((resolve, reject) =>
+    new WholeAnswer(context, dependencies, plan, resolve, reject).start(),
+  );
+}
+
+/** A request with all its choices: they succeed together, and fail or are cancelled together. */
+abstract class Answer {
+  protected readonly plan: AnswerPlan;
+  protected readonly generations: readonly Generation[];
+  protected readonly resolve: (response: Response) => void;
+  protected readonly reject: (error: Error) => void;
+  readonly #signal: AbortSignal;
+  readonly #results: GenerationResult[] = [];
+  #remaining: number;
+  #settled = false;
+
+  constructor(
+    context: Context,
+    dependencies: GatewayDependencies,
+    plan: AnswerPlan,
+    resolve: (response: Response) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.plan = plan;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.#signal = context.req.raw.signal;
+    this.#remaining = plan.jobs.length;
+    this.generations = plan.jobs.map((job, index) => {
+      const output = {
+        onStart: (placement: Placement) => this.onStart(index, placement),
+        onEcho: (tokens: readonly TokenInfo[]) => this.onEcho(index, tokens),
+        onText: (text: string, tokens: readonly TokenInfo[] | undefined) => this.onText(index, text, tokens),
+        onEnd: (result: GenerationResult) => this.#finish(index, result),
+        onError: (error: Error) => this.#fail(error),
+      };
+      return new Generation(job, output, dependencies);
+    });
+  }
+
+  start(): void {
+    this.#signal.addEventListener("abort", this.abort);
+    if (this.#signal.aborted) this.abort();
+    for (const generation of this.generations) if (!this.#settled) generation.start();
+  }
+
+  protected abstract onStart(index: number, placement: Placement): void;
+  protected abstract onEcho(index: number, tokens: readonly TokenInfo[]): void;
+  protected abstract onText(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void;
+  /** A choice is complete, but others are not. */
+  protected abstract onChoice(index: number, result: GenerationResult): void;
+  /** The last choice is complete. */
+  protected abstract onComplete(index: number, results: readonly GenerationResult[], usage: Usage): void;
+  protected abstract onFailure(error: Error): void;
+
+  /** The client has gone. */
+  protected readonly abort = (): void => {
+    if (!this.#settle(499)) return;
+    this.#cancelAll();
+    this.resolve(new Response(null, { status: 499 }));
+  };
+
+  protected headers(placement: Placement): Record<string, string> {
+    if (!this.plan.explain) return this.plan.headers;
+    return {
+      ...this.plan.headers,
+      "x-stator-worker": placement.worker,
+      "x-stator-worker-id": placement.workerId,
+      "x-stator-overlap-blocks": String(placement.overlapBlocks),
+      "x-stator-prompt-blocks": String(placement.promptBlocks),
+    };
+  }
+
+  #finish(index: number, result: GenerationResult): void {
+    this.#results[index] = result;
+    this.#remaining--;
+    if (this.#remaining > 0) return this.onChoice(index, result);
+    this.onComplete(index, this.#results, totalUsage(this.#results, this.plan.choicesPerPrompt));
+    this.#settle(200);
+  }
+
+  #fail(error: Error): void {
+    if (!this.#settle(toApiError(error).status)) return;
+    this.#cancelAll();
+    this.onFailure(error);
+  }
+
+  /** Only the first end counts. */
+  #settle(status: number): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    this.#signal.removeEventListener("abort", this.abort);
+    this.plan.onSettled(status);
+    return true;
+  }
+
+  #cancelAll(): void {
+    for (const generation of this.generations) generation.cancel();
+  }
+}
+
+class StreamedAnswer extends Answer {
+  readonly #open: (headers: Record<string, string>) => EventStream;
+  #stream: EventStream | undefined;
+
+  constructor(
+    context: Context,
+    dependencies: GatewayDependencies,
+    plan: AnswerPlan,
+    resolve: (response: Response) => void,
+    reject: (error: Error) => void,
+  ) {
+    super(context, dependencies, plan, resolve, reject);
+    this.#open = (headers) => dependencies.openEventStream(context, headers);
+  }
+
+  protected override onStart(index: number, placement: Placement): void {
+    if (this.#stream === undefined) {
+      this.#stream = this.#open(this.headers(placement));
+      this.#stream.onWritable = () => {
+        for (const generation of this.generations) generation.resume();
+      };
+      this.#stream.onAbort = this.abort;
+      this.resolve(this.#stream.response);
+    }
+    this.#write(this.plan.format.first(index));
+  }
+
+  protected override onEcho(index: number, tokens: readonly TokenInfo[]): void {
+    this.#write(this.plan.format.echo(index, tokens));
+  }
+
+  protected override onText(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void {
+    this.#write(this.plan.format.text(index, text, tokens));
+  }
+
+  protected override onChoice(index: number, result: GenerationResult): void {
+    this.#write(this.plan.format.last(index, result.finishReason));
+  }
+
+  protected override onComplete(index: number, results: readonly GenerationResult[], usage: Usage): void {
+    const last = this.plan.format.last(index, results[index]!.finishReason);
+    this.#stream?.write(last + (this.plan.includeUsage ? this.plan.format.usage(usage) : "") + DONE);
+    this.#stream?.end();
+  }
+
+  /** Before the first event an error is a response of its own; after it, the stream's last event. */
+  protected override onFailure(error: Error): void {
+    if (this.#stream === undefined) return this.reject(error);
+    this.#stream.write(`data: ${JSON.stringify(toApiError(error))}\n\n`);
+    this.#stream.end();
+  }
+
+  #write(text: string): void {
+    if (text === "" || this.#stream === undefined || this.#stream.write(text)) return;
+    for (const generation of this.generations) generation.pause();
+  }
+}
+
+class WholeAnswer extends Answer {
+  readonly #choices = this.plan.jobs.map((_, index) => ({ index, text: "", tokens: [] as TokenInfo[] }));
+  #headers = this.plan.headers;
+
+  protected override onStart(index: number, placement: Placement): void {
+    if (index === 0) this.#headers = this.headers(placement);
+  }
+
+  protected override onEcho(index: number, tokens: readonly TokenInfo[]): void {
+    this.#choices[index]!.tokens.push(...tokens);
+  }
+
+  protected override onText(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void {
+    this.#choices[index]!.text += text;
+    if (tokens !== undefined) this.#choices[index]!.tokens.push(...tokens);
+  }
+
+  protected override onChoice(): void {}
+
+  protected override onComplete(_index: number, results: readonly GenerationResult[], usage: Usage): void {
+    const choices = this.#choices.map((choice) => ({
+      ...choice,
+      finishReason: results[choice.index]!.finishReason,
+    }));
+    this.resolve(Response.json(this.plan.format.whole(choices, usage), { headers: this.#headers }));
+  }
+
+  protected override onFailure(error: Error): void {
+    this.reject(error);
+  }
+}
+
+/** A prompt's tokens count once, however many choices it has. */
+function totalUsage(results: readonly GenerationResult[], choicesPerPrompt: number): Usage {
+  const total: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
+  results.forEach(({ usage }, index) => {
+    total.completionTokens += usage.completionTokens;
+    if (index % choicesPerPrompt !== 0) return;
+    total.promptTokens += usage.promptTokens;
+    total.cachedTokens += usage.cachedTokens;
+  });
+  return total;
+}

@@ -1,0 +1,108 @@
+import type { Context } from "hono";
+import { randomId } from "#runtime";
+import { readJsonBody } from "../../access/body.ts";
+import type { GatewayDependencies } from "../../dependencies.ts";
+import type { GatewayEnv } from "../../env.ts";
+import { invalidRequest } from "../../errors.ts";
+import type { ServedModel } from "../../models/served-model.ts";
+import { withBos } from "../../pipeline/preprocess/bos.ts";
+import { answerTokens, refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
+import { streamAnswer, wholeAnswer } from "./answer.ts";
+import { chatFormat } from "./chat-format.ts";
+import { beginRequest } from "./request.ts";
+import { forChoice, requireLogprobs, samplingOf, stopsOf } from "./sampling.ts";
+import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
+import { refuseUnsupported, validate } from "./validate.ts";
+
+const UNSUPPORTED = {
+  tools: "Leave it out, or set it to an empty list.",
+  tool_choice: "Leave it out, or set it to 'none'.",
+  functions: "Leave it out.",
+  function_call: "Leave it out, or set it to 'none'.",
+  response_format: 'Only {"type": "text"} is.',
+  audio: "Leave it out.",
+  prediction: "Leave it out.",
+  web_search_options: "Leave it out.",
+};
+
+/** `POST /v1/chat/completions` */
+export async function chatCompletions(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+): Promise<Response> {
+  const raw = await readJsonBody(context.req.raw, dependencies.bodyLimit);
+  refuseUnsupported(raw, UNSUPPORTED);
+  const body = validate(chatCompletionRequest, raw);
+  checkCombinations(body);
+  const model = dependencies.registry.resolve(body.model);
+  requireLogprobs(body.logprobs === true, model);
+  const sampling = samplingOf(body, model);
+
+  const text = renderPrompt(body.messages, model);
+  refuseHopelessLength(text, model, "messages");
+  const prompt = withBos(await model.tokenizer.encode(text), model);
+  const maxTokens = answerTokens(
+    prompt.length,
+    body.max_completion_tokens ?? body.max_tokens,
+    model,
+    "messages",
+  );
+
+  const hasLogprobs = body.logprobs === true;
+  const includeUsage = body.stream_options?.include_usage === true;
+  const stops = [...stopsOf(body.stop), ...model.template.stops];
+  const { requestId, pinnedWorker, explain, onSettled } = beginRequest(context, model, "chat", dependencies);
+  const jobs = Array.from({ length: body.n ?? 1 }, (_, index) => ({
+    requestId,
+    model,
+    prompt,
+    maxTokens,
+    sampling: forChoice(sampling, index),
+    stops,
+    ignoreEos: body.ignore_eos === true,
+    logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
+    echoLogprobs: false,
+    pinnedWorker,
+  }));
+  const format = chatFormat({
+    id: `chatcmpl-${randomId()}`,
+    created: Math.floor(Date.now() / 1000),
+    model: model.card.name,
+    vocabulary: model.tokenizer.vocabulary,
+    includeUsage,
+    hasLogprobs,
+  });
+  const answer = body.stream ? streamAnswer : wholeAnswer;
+  const headers = { "x-request-id": requestId };
+  return answer(context, dependencies, {
+    jobs,
+    format,
+    includeUsage,
+    choicesPerPrompt: jobs.length,
+    headers,
+    explain,
+    onSettled,
+  });
+}
+
+function checkCombinations(body: ChatCompletionRequest): void {
+  if (body.max_tokens === 0)
+    throw invalidRequest("Invalid value for 'max_tokens': must be at least 1.", "max_tokens");
+  if (body.top_logprobs && !body.logprobs) {
+    throw invalidRequest("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs");
+  }
+  if (body.stream_options && !body.stream) {
+    throw invalidRequest("'stream_options' is only allowed with 'stream' set to true.", "stream_options");
+  }
+}
+
+function renderPrompt(messages: readonly ChatMessage[], model: ServedModel): string {
+  return model.template.render(
+    messages.map(({ role, content, name }) => ({
+      // OpenAI renamed the role; chat templates know the old name.
+      role: role === "developer" ? "system" : role,
+      content: typeof content === "string" ? content : (content ?? []).map((part) => part.text).join(""),
+      ...(name && { name }),
+    })),
+  );
+}

@@ -1,0 +1,63 @@
+import type { TokenInfo } from "../../pipeline/job.ts";
+import type { Vocabulary } from "../../pipeline/preprocess/vocabulary.ts";
+import {
+  type AnswerFormat,
+  type AnswerHead,
+  event,
+  finiteLogprob,
+  tokenText,
+  usageObject,
+} from "./format.ts";
+
+/**
+ * Answers of `/v1/chat/completions`. What does not change within a stream is turned into JSON once, so that a
+ * token costs one escaped string and one concatenation.
+ */
+export function chatFormat(head: AnswerHead): AnswerFormat {
+  const { id, created, model, vocabulary } = head;
+  const common = `"id":${JSON.stringify(id)},"object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":null`;
+  const tail = head.includeUsage ? '}],"usage":null}' : "}]}";
+  const chunk = (index: number, delta: string, logprobs: string, finishReason: string) =>
+    event(
+      `{${common},"choices":[{"index":${index},"delta":${delta},"logprobs":${logprobs},"finish_reason":${finishReason}${tail}`,
+    );
+  const logprobsJson = (tokens: readonly TokenInfo[] | undefined) =>
+    tokens === undefined ? "null" : JSON.stringify(chatLogprobs(vocabulary, tokens));
+  return {
+    first: (index) => chunk(index, '{"role":"assistant","content":""}', "null", "null"),
+    text: (index, text, tokens) =>
+      chunk(index, `{"content":${JSON.stringify(text)}}`, logprobsJson(tokens), "null"),
+    echo: () => "",
+    last: (index, finishReason) => chunk(index, "{}", "null", `"${finishReason}"`),
+    usage: (usage) => event(`{${common},"choices":[],"usage":${JSON.stringify(usageObject(usage))}}`),
+    whole: (choices, usage) => ({
+      id,
+      object: "chat.completion",
+      created,
+      model,
+      system_fingerprint: null,
+      choices: choices.map(({ index, text, tokens, finishReason }) => ({
+        index,
+        message: { role: "assistant", content: text, refusal: null },
+        logprobs: head.hasLogprobs ? chatLogprobs(vocabulary, tokens) : null,
+        finish_reason: finishReason,
+      })),
+      usage: usageObject(usage),
+    }),
+  };
+}
+
+function chatLogprobs(vocabulary: Vocabulary, tokens: readonly TokenInfo[]) {
+  const entry = (id: number, logprob: number) => ({
+    token: tokenText(vocabulary, id),
+    logprob: finiteLogprob(logprob),
+    bytes: Array.from(vocabulary.bytes(id)),
+  });
+  return {
+    content: tokens.map(({ id, logprob, top }) => ({
+      ...entry(id, logprob),
+      top_logprobs: top.map(([topId, topLogprob]) => entry(topId, topLogprob)),
+    })),
+    refusal: null,
+  };
+}

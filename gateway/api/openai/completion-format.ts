@@ -1,0 +1,78 @@
+import type { TokenInfo } from "../../pipeline/job.ts";
+import type { Vocabulary } from "../../pipeline/preprocess/vocabulary.ts";
+import {
+  type AnswerFormat,
+  type AnswerHead,
+  event,
+  finiteLogprob,
+  tokenText,
+  usageObject,
+} from "./format.ts";
+
+/**
+ * Answers of `/v1/completions`.
+ * @param echoes for each choice, the prompt's text that goes before the answer; empty without `echo`
+ */
+export function completionFormat(head: AnswerHead, echoes: readonly string[]): AnswerFormat {
+  const { id, created, model, vocabulary } = head;
+  const common = `"id":${JSON.stringify(id)},"object":"text_completion","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":null`;
+  const tail = head.includeUsage ? '}],"usage":null}' : "}]}";
+  const chunk = (index: number, text: string, logprobs: string, finishReason: string) =>
+    event(
+      `{${common},"choices":[{"index":${index},"text":${text},"logprobs":${logprobs},"finish_reason":${finishReason}${tail}`,
+    );
+  // Where each choice's next token begins, in characters of its text.
+  const offsets: number[] = [];
+  const streamLogprobs = (index: number, tokens: readonly TokenInfo[] | undefined) => {
+    if (tokens === undefined) return "null";
+    const { logprobs, end } = completionLogprobs(vocabulary, tokens, offsets[index] ?? 0);
+    offsets[index] = end;
+    return JSON.stringify(logprobs);
+  };
+  return {
+    first: (index) => {
+      const echo = echoes[index] ?? "";
+      return echo === "" || head.hasLogprobs ? "" : chunk(index, JSON.stringify(echo), "null", "null");
+    },
+    text: (index, text, tokens) => chunk(index, JSON.stringify(text), streamLogprobs(index, tokens), "null"),
+    echo: (index, tokens) =>
+      chunk(index, JSON.stringify(echoes[index] ?? ""), streamLogprobs(index, tokens), "null"),
+    last: (index, finishReason) => chunk(index, '""', "null", `"${finishReason}"`),
+    usage: (usage) => event(`{${common},"choices":[],"usage":${JSON.stringify(usageObject(usage))}}`),
+    whole: (choices, usage) => ({
+      id,
+      object: "text_completion",
+      created,
+      model,
+      system_fingerprint: null,
+      choices: choices.map(({ index, text, tokens, finishReason }) => ({
+        index,
+        text: (echoes[index] ?? "") + text,
+        logprobs: head.hasLogprobs ? completionLogprobs(vocabulary, tokens, 0).logprobs : null,
+        finish_reason: finishReason,
+      })),
+      usage: usageObject(usage),
+    }),
+  };
+}
+
+function completionLogprobs(vocabulary: Vocabulary, tokens: readonly TokenInfo[], start: number) {
+  const offsets: number[] = [];
+  let end = start;
+  for (const { id } of tokens) {
+    offsets.push(end);
+    end += vocabulary.isControl(id) ? 0 : tokenText(vocabulary, id).length;
+  }
+  const number = (logprob: number) => (Number.isNaN(logprob) ? null : finiteLogprob(logprob));
+  const topOf = ({ logprob, top }: TokenInfo) =>
+    Number.isNaN(logprob)
+      ? null
+      : Object.fromEntries(top.map(([id, value]) => [tokenText(vocabulary, id), finiteLogprob(value)]));
+  const logprobs = {
+    tokens: tokens.map(({ id }) => tokenText(vocabulary, id)),
+    token_logprobs: tokens.map(({ logprob }) => number(logprob)),
+    top_logprobs: tokens.map(topOf),
+    text_offset: offsets,
+  };
+  return { logprobs, end };
+}

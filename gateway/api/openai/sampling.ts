@@ -1,0 +1,72 @@
+import type { Sampling } from "#runtime";
+import { invalidRequest } from "../../errors.ts";
+import type { ServedModel } from "../../models/served-model.ts";
+import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
+
+type SamplingFields = Pick<
+  ChatCompletionRequest | CompletionRequest,
+  | "temperature"
+  | "top_p"
+  | "top_k"
+  | "min_p"
+  | "frequency_penalty"
+  | "presence_penalty"
+  | "repetition_penalty"
+  | "seed"
+  | "logit_bias"
+>;
+
+/** A request's sampling parameters with OpenAI's defaults: temperature 1, nothing else in force. */
+export function samplingOf(body: SamplingFields, model: ServedModel): Sampling {
+  return {
+    temperature: body.temperature ?? 1,
+    topP: body.top_p ?? 1,
+    topK: Math.max(0, body.top_k ?? 0),
+    minP: body.min_p ?? 0,
+    frequencyPenalty: body.frequency_penalty ?? 0,
+    presencePenalty: body.presence_penalty ?? 0,
+    repetitionPenalty: body.repetition_penalty ?? 1,
+    logitBias: logitBiasOf(body.logit_bias, model),
+    ...(body.seed !== undefined && body.seed !== null && { seed: body.seed }),
+  };
+}
+
+function logitBiasOf(bias: SamplingFields["logit_bias"], model: ServedModel): Sampling["logitBias"] {
+  const entries = Object.entries(bias ?? {}).map(([id, value]): [number, number] => [Number(id), value]);
+  if (entries.length === 0) return [];
+  const { features, vocabularySize, name } = model.card;
+  if (!features.logitBias) {
+    throw invalidRequest(
+      `The model '${name}' does not support logit_bias.`,
+      "logit_bias",
+      "unsupported_parameter",
+    );
+  }
+  const unknown = entries.find(([id]) => id >= vocabularySize);
+  if (unknown !== undefined) throw tokenOutOfRange(unknown[0], vocabularySize, `logit_bias.${unknown[0]}`);
+  return entries;
+}
+
+/** Answer `index` of several from one prompt: with a seed, each has its own. */
+export function forChoice(sampling: Sampling, index: number): Sampling {
+  return sampling.seed === undefined || index === 0 ? sampling : { ...sampling, seed: sampling.seed + index };
+}
+
+export const tokenOutOfRange = (id: number, vocabularySize: number, param: string) =>
+  invalidRequest(
+    `The token id ${id} is not in the model's vocabulary: ids run from 0 to ${vocabularySize - 1}.`,
+    param,
+  );
+
+/** @throws ApiError 400 where log probabilities are asked of a model that cannot tell them */
+export function requireLogprobs(wanted: boolean, model: ServedModel): void {
+  if (!wanted || model.card.features.logprobs) return;
+  throw invalidRequest(
+    `The model '${model.card.name}' does not support logprobs.`,
+    "logprobs",
+    "unsupported_parameter",
+  );
+}
+
+export const stopsOf = (stop: string | string[] | null | undefined): string[] =>
+  typeof stop === "string" ? [stop] : (stop ?? []);

@@ -1,0 +1,19 @@
+import type { Context } from "hono";
+import type { GatewayDependencies } from "../../dependencies.ts";
+
+/**
+ * `GET /health`: 200 while at least one model can answer, else 503. It names models and workers and their
+ * state, and no addresses or process ids: anybody may ask.
+ */
+export function health(context: Context, { registry }: GatewayDependencies): Response {
+  const models = registry.list().map(({ name, served, workers }) => {
+    const ready = workers.filter((worker) => worker.state === "ready").length;
+    return {
+      name,
+      status: served !== undefined && ready > 0 ? "ready" : "starting",
+      workers: workers.map((worker) => ({ name: worker.instance.name, status: worker.state })),
+    };
+  });
+  const isReady = models.some((model) => model.status === "ready");
+  return context.json({ status: isReady ? "ready" : "starting", models }, isReady ? 200 : 503);
+}

@@ -1,0 +1,146 @@
+import { z } from "zod";
+import { chatCompletionRequest, completionRequest } from "../openai/schemas.ts";
+
+export interface Operation {
+  method: "get" | "post";
+  path: string;
+  summary: string;
+  description: string;
+  requestSchema?: z.ZodType;
+  example?: object;
+  responses: Record<string, string>;
+}
+
+const ERRORS = {
+  "400": "A parameter is missing, of the wrong type or out of range; `param` is its path.",
+  "404": "The model does not exist; the message names the nearest one.",
+  "413": "The body is larger than --body-limit.",
+  "415": "The content type is not application/json.",
+  "502": "The worker failed.",
+  "503": "No worker is ready; `retry-after` says when to try again.",
+  "504": "The answer was not complete within --request-timeout.",
+};
+
+const HEADERS =
+  "Request headers: `x-request-id` is carried through logs and back; `x-stator-worker` pins the request to a worker by name; " +
+  "`x-stator-explain: true` adds `x-stator-worker`, `x-stator-overlap-blocks` and `x-stator-prompt-blocks` to the response.";
+
+/** Every route, told once for `/openapi.json` and the reference page. */
+export const OPERATIONS: readonly Operation[] = [
+  {
+    method: "post",
+    path: "/v1/chat/completions",
+    summary: "Answer a conversation",
+    description: `With \`stream: true\` as server-sent events that end in \`[DONE]\`. ${HEADERS}`,
+    requestSchema: chatCompletionRequest,
+    example: { model: "MODEL", messages: [{ role: "user", content: "What is the capital of France?" }] },
+    responses: { "200": "The answer, or a stream of chunks.", ...ERRORS },
+  },
+  {
+    method: "post",
+    path: "/v1/completions",
+    summary: "Continue a text",
+    description: `The prompt is a text, a list of texts, token ids, or a list of lists of token ids. ${HEADERS}`,
+    requestSchema: completionRequest,
+    example: { model: "MODEL", prompt: "Once upon a time", max_tokens: 32 },
+    responses: { "200": "The text, or a stream of chunks.", ...ERRORS },
+  },
+  {
+    method: "get",
+    path: "/v1/models",
+    summary: "List the models",
+    description: "Each with its context length as `max_model_len`.",
+    responses: { "200": "The models." },
+  },
+  {
+    method: "get",
+    path: "/v1/models/{id}",
+    summary: "Describe a model",
+    description: "By name or alias.",
+    responses: { "200": "The model.", "404": ERRORS["404"] },
+  },
+  {
+    method: "get",
+    path: "/health",
+    summary: "Readiness",
+    description: "The state of each model and worker.",
+    responses: { "200": "At least one model can answer.", "503": "None can yet." },
+  },
+  {
+    method: "get",
+    path: "/live",
+    summary: "Liveness",
+    description: "Answers while the gateway's event loop turns.",
+    responses: { "200": "Alive." },
+  },
+  {
+    method: "get",
+    path: "/metrics",
+    summary: "Metrics",
+    description: "Prometheus text format.",
+    responses: { "200": "The metrics." },
+  },
+];
+
+/** The OpenAPI 3.1 description of the gateway, made from the schemas that the routes check with. */
+export function openApiDocument(version: string): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const operation of OPERATIONS) {
+    const methods = (paths[operation.path] ??= {});
+    methods[operation.method] = describeOperation(operation);
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: "Stator", version, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    paths,
+    components: { schemas: { Error: ERROR_SCHEMA } },
+  };
+}
+
+const ERROR_SCHEMA = {
+  type: "object",
+  required: ["error"],
+  properties: {
+    error: {
+      type: "object",
+      required: ["message", "type", "param", "code"],
+      properties: {
+        message: { type: "string" },
+        type: { type: "string" },
+        param: { type: ["string", "null"] },
+        code: { type: ["string", "null"] },
+      },
+    },
+  },
+};
+
+function describeOperation(operation: Operation): object {
+  const { summary, description, requestSchema, example } = operation;
+  const pathParameters = Array.from(operation.path.matchAll(/\{(\w+)\}/g), ([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  return {
+    operationId: operation.path.replace(/[^a-z]+/gi, "_").replace(/^_|_$/g, ""),
+    summary,
+    description,
+    ...(pathParameters.length > 0 && { parameters: pathParameters }),
+    ...(requestSchema && {
+      requestBody: {
+        required: true,
+        content: { "application/json": { schema: z.toJSONSchema(requestSchema, { io: "input" }), example } },
+      },
+    }),
+    responses: Object.fromEntries(
+      Object.entries(operation.responses).map(([status, text]) => [status, describeResponse(status, text)]),
+    ),
+  };
+}
+
+function describeResponse(status: string, description: string): object {
+  if (status === "200") return { description };
+  const schema = { $ref: "#/components/schemas/Error" };
+  return { description, content: { "application/json": { schema } } };
+}

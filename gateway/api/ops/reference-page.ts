@@ -1,0 +1,122 @@
+import { html, raw } from "hono/html";
+import { z } from "zod";
+import { OPERATIONS, type Operation } from "./openapi.ts";
+
+interface JsonSchema {
+  type?: string | string[];
+  anyOf?: JsonSchema[];
+  items?: JsonSchema;
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  maxItems?: number;
+}
+
+/** The API reference as one page without scripts, from the same source as `/openapi.json`. */
+export function referencePage(model: string) {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>Stator API</title>
+        <style>
+          ${raw(STYLE)}
+        </style>
+      </head>
+      <body>
+        <header>
+          <h1>Stator API</h1>
+          <p>OpenAI-compatible: point any OpenAI SDK at <code>/v1</code> of this address. The machine-readable
+          description is <a href="/openapi.json">openapi.json</a>.</p>
+        </header>
+        <nav>
+          ${OPERATIONS.map((operation) => html`<a href="#${anchor(operation)}"><b>${operation.method}</b> ${operation.path}</a>`)}
+        </nav>
+        <main>${OPERATIONS.map((operation) => section(operation, model))}</main>
+      </body>
+    </html>`;
+}
+
+const anchor = ({ method, path }: Operation) => `${method}${path.replace(/[^a-z0-9]+/gi, "-")}`;
+
+function section(operation: Operation, model: string) {
+  const schema =
+    operation.requestSchema && (z.toJSONSchema(operation.requestSchema, { io: "input" }) as JsonSchema);
+  return html`<section id="${anchor(operation)}">
+    <h2><b>${operation.method}</b> ${operation.path}</h2>
+    <p>${operation.summary}. ${withCode(operation.description)}</p>
+    ${operation.example && html`<pre>${curl(operation.path, operation.example, model)}</pre>`}
+    ${schema && parameterTable(schema)}
+    <h3>Responses</h3>
+    <table>
+      ${Object.entries(operation.responses).map(([status, text]) => html`<tr><td><code>${status}</code></td><td>${withCode(text)}</td></tr>`)}
+    </table>
+  </section>`;
+}
+
+/** Text in which `…` marks code. */
+function withCode(text: string) {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
+}
+
+function curl(path: string, example: object, model: string): string {
+  const body = JSON.stringify(example, null, 2).replace("MODEL", model);
+  return `curl http://HOST:PORT${path} -H 'content-type: application/json' -d '${body}'`;
+}
+
+function parameterTable(schema: JsonSchema) {
+  const required = new Set(schema.required);
+  const rows = Object.entries(schema.properties ?? {}).sort(
+    ([a], [b]) => Number(required.has(b)) - Number(required.has(a)),
+  );
+  return html`<h3>Parameters</h3>
+    <table>
+      <tr><th>name</th><th>type</th><th>range</th></tr>
+      ${rows.map(
+        ([name, property]) => html`<tr>
+          <td><code>${name}</code>${required.has(name) ? html` <em>required</em>` : ""}</td>
+          <td>${typeText(property)}</td>
+          <td>${rangeText(property)}</td>
+        </tr>`,
+      )}
+    </table>`;
+}
+
+function typeText(schema: JsonSchema): string {
+  if (schema.anyOf) {
+    const types = schema.anyOf.map(typeText).filter((type) => type !== "null");
+    return [...new Set(types)].join(" or ");
+  }
+  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (schema.type === "array") return `list of ${schema.items ? typeText(schema.items) : "anything"}`;
+  return String(schema.type ?? "anything");
+}
+
+function rangeText(schema: JsonSchema): string {
+  if (schema.anyOf) return schema.anyOf.map(rangeText).filter(Boolean).join("; ");
+  const low = schema.exclusiveMinimum !== undefined ? `above ${schema.exclusiveMinimum}` : schema.minimum;
+  const isBounded = schema.maximum !== undefined && schema.maximum < Number.MAX_SAFE_INTEGER;
+  if (isBounded) return `${low} to ${schema.maximum}`;
+  if (schema.maxItems !== undefined) return `at most ${schema.maxItems}`;
+  return low === undefined || low === Number.MIN_SAFE_INTEGER ? "" : `${low} or more`;
+}
+
+const STYLE = `
+  :root { color-scheme: light dark; --line: #8884; --accent: #0a7d6c; }
+  body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 6rem; }
+  h1 { margin: 0; } h2 { margin-top: 3rem; font-size: 1.3rem; } h3 { font-size: 1rem; margin-bottom: .4rem; }
+  b { color: var(--accent); text-transform: uppercase; font-size: .8em; letter-spacing: .04em; }
+  nav { display: flex; flex-wrap: wrap; gap: .4rem 1.4rem; padding: .8rem 0; border-block: 1px solid var(--line); }
+  a { color: inherit; } nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
+  code, pre { font: .88em/1.5 ui-monospace, monospace; } code { background: #8882; padding: .1em .3em; border-radius: 4px; }
+  pre { background: #8882; padding: .9rem 1.1rem; border-radius: 8px; overflow-x: auto; }
+  table { border-collapse: collapse; width: 100%; font-size: .93rem; }
+  th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); }
+  em { color: var(--accent); font-size: .85em; }
+`;

@@ -1,0 +1,94 @@
+import { Hono } from "hono";
+import { requestId as newRequestId } from "#runtime";
+import { chatCompletions } from "./api/openai/chat-completions.ts";
+import { completions } from "./api/openai/completions.ts";
+import { listModels, retrieveModel } from "./api/openai/models.ts";
+import { health } from "./api/ops/health.ts";
+import { createMetricsRoute } from "./api/ops/metrics.ts";
+import { openApiDocument } from "./api/ops/openapi.ts";
+import { referencePage } from "./api/ops/reference-page.ts";
+import type { GatewayDependencies } from "./dependencies.ts";
+import type { GatewayEnv } from "./env.ts";
+import { ApiError, toApiError } from "./errors.ts";
+
+/** Puts the routes together. The result is a web-standard `fetch` handler for any runtime's adapter. */
+export function createApp(dependencies: GatewayDependencies, version: string): Hono<GatewayEnv> {
+  const { log, registry } = dependencies;
+  const app = new Hono<GatewayEnv>();
+  const metricsRoute = createMetricsRoute(dependencies);
+  const openApi = openApiDocument(version);
+
+  app.use(async (context, next) => {
+    const given = context.req.header("x-request-id");
+    context.set("requestId", given && /^[\x21-\x7e]{1,128}$/.test(given) ? given : newRequestId());
+    await next();
+  });
+
+  app.post("/v1/chat/completions", (context) => chatCompletions(context, dependencies));
+  app.post("/v1/completions", (context) => completions(context, dependencies));
+  app.get("/v1/models", (context) => listModels(context, dependencies));
+  app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
+  app.get("/health", (context) => health(context, dependencies));
+  app.get("/live", (context) => context.json({ status: "alive" }));
+  app.get("/metrics", metricsRoute);
+  app.get("/openapi.json", (context) => context.json(openApi));
+  app.get("/docs", (context) => context.html(referencePage(registry.list()[0]?.name ?? "MODEL")));
+  app.get("/", (context) => context.redirect("/docs"));
+
+  app.notFound((context) => {
+    throw unmatched(context.req.method, context.req.path);
+  });
+  app.onError((error, context) => {
+    const apiError = toApiError(error);
+    const requestId = context.get("requestId") ?? newRequestId();
+    if (apiError.status >= 500) {
+      log.warn("request failed", {
+        request: requestId,
+        status: apiError.status,
+        cause: describeCause(apiError),
+      });
+    }
+    const headers = { ...apiError.headers, "x-request-id": requestId };
+    return Response.json(apiError, { status: apiError.status, headers });
+  });
+
+  /** Which methods a path has, for 405; a path that has none is unknown. */
+  function unmatched(method: string, path: string): ApiError {
+    const allowed = new Set(
+      app.routes
+        .filter((route) => route.method !== "ALL" && matches(route.path, path))
+        .map((route) => route.method),
+    );
+    if (allowed.size === 0) {
+      return new ApiError(
+        404,
+        "not_found_error",
+        `Unknown route: ${method} ${path.slice(0, 200)}. GET /docs lists all.`,
+        {
+          code: "unknown_route",
+        },
+      );
+    }
+    if (allowed.has("GET")) allowed.add("HEAD");
+    const allow = [...allowed].join(", ");
+    return new ApiError(405, "invalid_request_error", `${method} is not allowed here; use ${allow}.`, {
+      code: "method_not_allowed",
+      headers: { allow },
+    });
+  }
+
+  return app;
+}
+
+function matches(route: string, path: string): boolean {
+  const parameter = route.indexOf("/:");
+  if (parameter < 0) return route === path;
+  const prefix = route.slice(0, parameter + 1);
+  return path.startsWith(prefix) && path.length > prefix.length;
+}
+
+function describeCause(error: ApiError): string {
+  const { cause } = error;
+  if (cause instanceof Error) return cause.stack ?? cause.message;
+  return cause === undefined ? error.message : String(cause);
+}

@@ -1,0 +1,16 @@
+import type { Logger } from "#runtime";
+import type { OpenEventStream } from "./event-stream.ts";
+import type { GatewayMetrics } from "./metrics.ts";
+import type { ModelRegistry } from "./models/registry.ts";
+
+/** What the routes need; the adapter of each runtime brings it together. */
+export interface GatewayDependencies {
+  registry: ModelRegistry;
+  metrics: GatewayMetrics;
+  log: Logger;
+  openEventStream: OpenEventStream;
+  /** Largest request body in bytes. */
+  bodyLimit: number;
+  /** Longest time from dispatch to the last token, in milliseconds. */
+  timeoutMs: number;
+}

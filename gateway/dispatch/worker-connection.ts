@@ -1,0 +1,90 @@
+import { connect, type Instance, KvEventSubscriber, type Logger, type RequestPlaneClient } from "#runtime";
+import type { ModelRouter } from "../routing/model-router.ts";
+
+export type WorkerState = "connecting" | "ready" | "gone";
+
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 2_000;
+
+/**
+ * The gateway's line to one worker. While it is up, the router may choose the worker; when it breaks, the
+ * worker is set aside at once, its blocks are forgotten, and the line is tried again for as long as discovery
+ * has the worker.
+ */
+export class WorkerConnection {
+  readonly instance: Instance;
+  /** The worker's index in the router core. */
+  readonly index: number;
+  state: WorkerState = "connecting";
+  client: RequestPlaneClient | undefined;
+  readonly #router: ModelRouter;
+  readonly #log: Logger;
+  readonly #onChange: () => void;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(instance: Instance, router: ModelRouter, log: Logger, onChange: () => void) {
+    this.instance = instance;
+    this.#router = router;
+    this.#log = log.child({ worker: instance.name });
+    this.#onChange = onChange;
+    this.index = router.addWorker(this);
+  }
+
+  /** Connects, and goes on trying until `close`. */
+  open(): void {
+    void this.#connect(FIRST_RETRY_MS);
+  }
+
+  /** Takes the worker out of the router. Requests that it is answering go on to their end. */
+  close(): void {
+    if (this.state === "gone") return;
+    this.state = "gone";
+    clearTimeout(this.#retry);
+    this.#router.removeWorker(this);
+    this.#onChange();
+  }
+
+  async #connect(retryMs: number): Promise<void> {
+    let client: RequestPlaneClient;
+    try {
+      client = await connect(this.instance.address, { connectTimeoutMs: 5_000 });
+    } catch (error) {
+      if (this.state === "gone") return;
+      this.#log.debug("worker cannot be reached", { reason: String(error) });
+      this.#retry = setTimeout(() => void this.#connect(Math.min(retryMs * 2, LAST_RETRY_MS)), retryMs);
+      return;
+    }
+    if (this.state === "gone") return client.close();
+    this.client = client;
+    this.#follow(client);
+    this.#setState("ready");
+    this.#log.info("worker joined", { model: this.instance.card.name, address: this.instance.address });
+    const reason = await client.closed;
+    this.client = undefined;
+    this.#onLost(reason);
+  }
+
+  #onLost(reason: Error | undefined): void {
+    if (this.state === "gone") return;
+    this.#setState("connecting");
+    this.#router.clearWorker(this);
+    this.#log.warn("lost the connection to a worker", { reason: reason?.message ?? "closed" });
+    this.#retry = setTimeout(() => void this.#connect(FIRST_RETRY_MS), FIRST_RETRY_MS);
+  }
+
+  #follow(client: RequestPlaneClient): void {
+    const subscriber = new KvEventSubscriber(client, {
+      onCleared: () => this.#router.clearWorker(this),
+      onEvents: (batch) => {
+        for (const event of batch.events) this.#router.apply(this, event);
+      },
+    });
+    void client.closed.then(() => subscriber.close());
+  }
+
+  #setState(state: WorkerState): void {
+    this.state = state;
+    this.#router.setReady(this, state === "ready");
+    this.#onChange();
+  }
+}

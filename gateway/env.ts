@@ -1,0 +1,7 @@
+/** What Hono's context carries through the routes. */
+export interface GatewayEnv {
+  Variables: {
+    /** From the client's `x-request-id`, or made here; in the response's headers and in every log line. */
+    requestId: string;
+  };
+}

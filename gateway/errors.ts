@@ -1,0 +1,86 @@
+/** The kinds of error that OpenAI's API names in `error.type`. */
+export type ApiErrorType =
+  | "invalid_request_error"
+  | "not_found_error"
+  | "authentication_error"
+  | "rate_limit_error"
+  | "server_error"
+  | "timeout_error"
+  | "service_unavailable_error";
+
+/** An error as a client sees it: an HTTP status and OpenAI's `{"error": {…}}` body. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly type: ApiErrorType;
+  /** Path of the parameter at fault, such as `messages[0].content`; null where there is none. */
+  readonly param: string | null;
+  /** Stable word for programs, such as `context_length_exceeded`; null where there is none. */
+  readonly code: string | null;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    status: number,
+    type: ApiErrorType,
+    message: string,
+    details: {
+      param?: string | null;
+      code?: string | null;
+      headers?: Record<string, string>;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = "ApiError";
+    this.status = status;
+    this.type = type;
+    this.param = details.param ?? null;
+    this.code = details.code ?? null;
+    this.headers = details.headers ?? {};
+  }
+
+  /** The response body, also used as the last event of a stream that breaks. */
+  toJSON(): { error: { message: string; type: ApiErrorType; param: string | null; code: string | null } } {
+    return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
+  }
+}
+
+export const invalidRequest = (message: string, param: string | null = null, code: string | null = null) =>
+  new ApiError(400, "invalid_request_error", message, { param, code });
+
+export const contextLengthExceeded = (message: string, param: string) =>
+  new ApiError(400, "invalid_request_error", message, { param, code: "context_length_exceeded" });
+
+export const noWorkerReady = (model: string) =>
+  new ApiError(
+    503,
+    "service_unavailable_error",
+    `No worker that serves the model '${model}' is ready. Try again in a few seconds; /health shows the workers' state.`,
+    { code: "no_worker_ready", headers: { "retry-after": "2" } },
+  );
+
+export const workerFailed = (cause: unknown) =>
+  new ApiError(
+    502,
+    "server_error",
+    "The worker that was answering this request failed. Send the request again; it will go to another worker.",
+    { code: "worker_failed", cause },
+  );
+
+export const requestTimedOut = (seconds: number) =>
+  new ApiError(
+    504,
+    "timeout_error",
+    `The answer was not complete within ${seconds} s, this server's limit. Ask for fewer tokens, or raise --request-timeout.`,
+    { code: "request_timeout" },
+  );
+
+/** Turns anything thrown into an ApiError; what is not one already becomes a 500 that tells no internals. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  return new ApiError(
+    500,
+    "server_error",
+    "The gateway failed to handle this request. Its log has the details under the request id.",
+    { code: "internal_error", cause: error },
+  );
+}

@@ -1,0 +1,6 @@
+/** The gateway's public face. */
+
+export { type NodeGateway, type NodeGatewayOptions, startNodeGateway } from "./adapters/node/index.ts";
+export { createApp } from "./app.ts";
+export type { GatewayDependencies } from "./dependencies.ts";
+export { type OpenEventStream, openWebEventStream } from "./event-stream.ts";

@@ -1,0 +1,47 @@
+import type { Logger } from "#runtime";
+import type { Engine } from "./engine.ts";
+
+/** What an engine's factory is given. */
+export interface WorkerContext {
+  log: Logger;
+  /** CPU threads that are this worker's: the machine's cores divided among its workers. */
+  threads: number;
+  options: EngineOptions;
+}
+
+/** Options that all engines understand where they make sense; undefined takes the engine's default. */
+export interface EngineOptions {
+  /** Path of the model's file or folder. */
+  modelPath?: string | undefined;
+  /** The model's name in the API. */
+  modelName?: string | undefined;
+  aliases?: string[] | undefined;
+  /** Longest prompt plus answer, in tokens. */
+  contextLength?: number | undefined;
+  /** Requests answered at once. */
+  sequences?: number | undefined;
+  /** Milliseconds between two tokens, for engines without a model. */
+  delayMs?: number | undefined;
+  gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
+  /** Path of a Hugging Face `tokenizer.json`, for engines that have no tokenizer of their own. */
+  tokenizerPath?: string | undefined;
+}
+
+export interface WorkerDefinition {
+  /** Name of the engine, also the first part of its workers' names. */
+  readonly name: string;
+  /** Loads the engine. What it throws ends the worker with the error's message in its log. */
+  open(context: WorkerContext): Engine | Promise<Engine>;
+}
+
+/**
+ * Defines a worker of your own; export it as the default of a module and run it with
+ * `stator worker ./my-engine.ts`.
+ *
+ * @example
+ * export default defineWorker({
+ *   name: "parrot",
+ *   open: ({ options }) => openParrot(options.modelName ?? "parrot"),
+ * });
+ */
+export const defineWorker = (definition: WorkerDefinition): WorkerDefinition => definition;

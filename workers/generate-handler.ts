@@ -1,0 +1,95 @@
+import {
+  DeltaEncoder,
+  decodeGenerateRequest,
+  type Handler,
+  type Logger,
+  PlaneError,
+  type ServerCall,
+} from "#runtime";
+import type { Delta, Engine } from "./engine.ts";
+import type { WorkerMetrics } from "./metrics.ts";
+
+/** Serves an engine's `generate` over the request plane. */
+export function generateHandler(engine: Engine, metrics: WorkerMetrics, log: Logger): Handler {
+  return async (payload, call) => {
+    const request = decodeGenerateRequest(payload);
+    const { contextLength, vocabularySize } = engine.card;
+    if (request.tokens.length === 0 || request.tokens.length >= contextLength) {
+      throw new PlaneError(
+        "invalid_request",
+        `The prompt has ${request.tokens.length} tokens; this model takes 1 to ${contextLength - 1}.`,
+      );
+    }
+    if (request.tokens.some((token) => token >= vocabularySize)) {
+      throw new PlaneError("invalid_request", "The prompt has token ids that are not in the vocabulary.");
+    }
+    metrics.requests.inc();
+    const writer = new DeltaWriter(call, request.logprobs !== undefined);
+    try {
+      for await (const delta of engine.generate(request, call.signal)) {
+        if (call.signal.aborted) break;
+        metrics.tokens.inc(delta.echo ? 0 : delta.tokenIds.length);
+        if (!writer.write(delta)) await call.writable();
+      }
+      writer.end();
+    } catch (error) {
+      if (call.signal.aborted) return;
+      log.error("the engine failed a request", {
+        request: request.requestId,
+        reason: error instanceof Error ? error.stack : String(error),
+      });
+      throw new PlaneError("internal", "The engine failed.", { cause: error });
+    }
+  };
+}
+
+/** Gathers the deltas that an engine makes within one turn of the event loop into one message. */
+class DeltaWriter {
+  readonly #call: ServerCall;
+  readonly #encoder: DeltaEncoder;
+  #isScheduled = false;
+  #isWritable = true;
+  #isDirty = false;
+
+  constructor(call: ServerCall, logprobs: boolean) {
+    this.#call = call;
+    this.#encoder = new DeltaEncoder({ logprobs });
+  }
+
+  /** False when the reader is behind: wait for the call to be writable before the next delta. */
+  write(delta: Delta): boolean {
+    if (delta.echo) this.#flush();
+    if (delta.cachedTokens !== undefined) this.#encoder.cachedTokens(delta.cachedTokens);
+    for (let index = 0; index < delta.tokenIds.length; index++) {
+      const logprob = delta.logprobs?.[index];
+      this.#encoder.add(delta.tokenIds[index]!, logprob?.logprob, logprob?.top);
+    }
+    if (delta.finish !== undefined) this.#encoder.finish(delta.finish, delta.stopToken);
+    this.#isDirty = true;
+    if (delta.echo) this.#isWritable = this.#send(this.#encoder.takeEcho());
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      setImmediate(this.#onTurn);
+    }
+    return this.#isWritable;
+  }
+
+  end(): void {
+    this.#flush();
+    this.#call.end();
+  }
+
+  readonly #onTurn = (): void => {
+    this.#isScheduled = false;
+    this.#flush();
+  };
+
+  #flush(): void {
+    if (this.#isDirty) this.#isWritable = this.#send(this.#encoder.take());
+  }
+
+  #send(message: Uint8Array): boolean {
+    this.#isDirty = false;
+    return this.#call.send(message);
+  }
+}

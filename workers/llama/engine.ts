@@ -1,0 +1,263 @@
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import {
+  getLlama,
+  type Llama,
+  type LlamaContext,
+  LlamaLogLevel,
+  type LlamaModel,
+  type Token,
+} from "node-llama-cpp";
+import {
+  encodeVocabulary,
+  type GenerateRequest,
+  type KvEvent,
+  type Logger,
+  type ModelCard,
+  type TokenPiece,
+} from "#runtime";
+import type { Delta, Engine, EngineStats, KvEventSource } from "../engine.ts";
+import { embedWith } from "./embeddings.ts";
+import { KvBlocks } from "./kv-blocks.ts";
+import { generateWithLogprobs, promptLogprobs } from "./logprobs.ts";
+import { samplingOptions } from "./sampling.ts";
+import { commonPrefixLength, SequencePool, type Slot } from "./sequence-pool.ts";
+import { readVocabulary } from "./vocabulary.ts";
+
+export interface LlamaOptions {
+  /** Path of the GGUF file. */
+  modelPath: string;
+  /** The model's name in the API. Default: the file's name without its ending. */
+  modelName?: string | undefined;
+  aliases?: string[] | undefined;
+  /** Longest prompt plus answer in tokens; bounded by what the model was trained for. Default 4,096. */
+  contextLength?: number | undefined;
+  /** Requests answered at once; each has KV memory of its own for a whole context. Default 4. */
+  sequences?: number | undefined;
+  /** CPU threads for llama.cpp. Its threads spin while they wait, so all workers' together must fit the cores. */
+  threads: number;
+  gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
+  log: Logger;
+}
+
+const BLOCK_SIZE = 16;
+/** Tokens that one step of llama.cpp takes at most. */
+const BATCH_SIZE = 512;
+/** Prompt tokens evaluated in one go while other sequences generate: their tokens wait for as long as this takes. */
+const SHARED_PREFILL_CHUNK = 128;
+const DEFAULT_CONTEXT_LENGTH = 4096;
+
+/**
+ * Loads a GGUF model into llama.cpp, inside this process.
+ * @throws Error where the file cannot be read or its architecture is unknown
+ */
+export async function openLlama(options: LlamaOptions): Promise<Engine> {
+  const { log } = options;
+  const llama = await getLlama({
+    build: "never",
+    gpu: options.gpu ?? false,
+    maxThreads: options.threads,
+    progressLogs: false,
+    logLevel: LlamaLogLevel.warn,
+    logger: (level, message) => log.debug(message.trim(), { llama: level }),
+  });
+  const model = await llama.loadModel({ modelPath: options.modelPath });
+  const context = await model.createContext({
+    sequences: options.sequences ?? 4,
+    contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),
+    batchSize: BATCH_SIZE,
+    threads: options.threads,
+  });
+  return new LlamaEngine(llama, model, context, options);
+}
+
+class LlamaEngine implements Engine {
+  readonly card: ModelCard;
+  readonly kvEvents: KvEventSource;
+  readonly #llama: Llama;
+  readonly #model: LlamaModel;
+  readonly #threads: number;
+  readonly #pool: SequencePool;
+  readonly #blocks: KvBlocks;
+  readonly #vocabulary: TokenPiece[];
+  #publish: (events: KvEvent[]) => void = () => {};
+
+  constructor(llama: Llama, model: LlamaModel, context: LlamaContext, options: LlamaOptions) {
+    this.#llama = llama;
+    this.#model = model;
+    this.#threads = options.threads;
+    this.#pool = new SequencePool(context);
+    this.#blocks = new KvBlocks(BLOCK_SIZE, (events) => this.#publish(events));
+    this.#vocabulary = readVocabulary(model);
+    this.kvEvents = {
+      subscribe: (listener) => {
+        this.#publish = listener;
+      },
+      snapshot: () => this.#blocks.snapshot(),
+    };
+    this.card = describe(model, context, this.#vocabulary, options);
+  }
+
+  async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
+    const prompt = Array.from(request.tokens) as Token[];
+    const slot = await this.#pool.acquire(prompt, signal);
+    try {
+      const cachedTokens = await this.#reusePrefix(slot, prompt, request.echoLogprobs === true);
+      yield { tokenIds: [], cachedTokens };
+      if (request.echoLogprobs) yield await this.#echo(slot, prompt, request.logprobs ?? 0);
+      await this.#prefill(slot, prompt, signal);
+      if (signal.aborted) return;
+      if (request.maxTokens === 0) yield { tokenIds: [], finish: "length" };
+      else yield* this.#decode(slot, prompt, request, signal);
+    } finally {
+      this.#settle(slot);
+    }
+  }
+
+  tokenize(text: string): Uint32Array {
+    return Uint32Array.from(this.#model.tokenize(text, true));
+  }
+
+  vocabulary(): TokenPiece[] {
+    return this.#vocabulary;
+  }
+
+  embed(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]> {
+    return embedWith(this.#model, this.#threads, inputs, signal);
+  }
+
+  stats(): EngineStats {
+    const { totalBlocks } = this.card;
+    return {
+      running: this.#pool.running,
+      waiting: this.#pool.waiting,
+      kvUsage: this.#blocks.size / totalBlocks,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#llama.dispose();
+  }
+
+  /** Cuts the slot back to what it has in common with the prompt; how many tokens that is. */
+  async #reusePrefix(slot: Slot, prompt: Token[], needsAllLogits: boolean): Promise<number> {
+    // The last prompt token is always evaluated: its logits give the answer's first token.
+    const common = needsAllLogits ? 0 : Math.min(commonPrefixLength(slot.tokens, prompt), prompt.length - 1);
+    const { sequence } = slot;
+    if (sequence.nextTokenIndex > common) {
+      await sequence.eraseContextTokenRanges([{ start: common, end: sequence.nextTokenIndex }]);
+    }
+    // A model with a sliding window may have had to drop more than was asked for.
+    const cached = Math.min(common, sequence.nextTokenIndex);
+    this.#blocks.update(slot.index, prompt.slice(0, cached));
+    slot.tokens = prompt.slice();
+    return cached;
+  }
+
+  /** The prompt's own tokens with the log probabilities that the model gave them; the first one has none. */
+  async #echo(slot: Slot, prompt: Token[], top: number): Promise<Delta> {
+    const logprobs = await promptLogprobs(slot.sequence, prompt, top);
+    this.#blocks.grow(slot.index, prompt, slot.sequence.nextTokenIndex);
+    return { tokenIds: prompt, logprobs: [{ logprob: Number.NaN, top: [] }, ...logprobs], echo: true };
+  }
+
+  /** Evaluates the prompt but for its last token, in pieces, so that an abort does not wait for all of it. */
+  async #prefill(slot: Slot, prompt: Token[], signal: AbortSignal): Promise<void> {
+    const { sequence } = slot;
+    while (sequence.nextTokenIndex < prompt.length - 1 && !signal.aborted) {
+      const start = sequence.nextTokenIndex;
+      const size = this.#pool.running > 1 ? SHARED_PREFILL_CHUNK : BATCH_SIZE;
+      await sequence.evaluateWithoutGeneratingNewTokens(
+        prompt.slice(start, Math.min(start + size, prompt.length - 1)),
+      );
+      this.#blocks.grow(slot.index, prompt, sequence.nextTokenIndex);
+    }
+  }
+
+  async *#decode(
+    slot: Slot,
+    prompt: Token[],
+    request: GenerateRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<Delta> {
+    const { sequence } = slot;
+    const generated: Token[] = [];
+    const options = samplingOptions(this.#model, request, prompt, generated);
+    const last = prompt.at(-1)!;
+    const steps =
+      request.logprobs === undefined
+        ? plainSteps(sequence.evaluate([last], options))
+        : generateWithLogprobs(sequence, last, options, request.logprobs);
+    const stopTokens = new Set<number>(request.stopTokenIds);
+    for await (const { token, logprob } of steps) {
+      if (signal.aborted) return;
+      this.#blocks.grow(slot.index, slot.tokens, sequence.nextTokenIndex);
+      if (stopTokens.has(token) || (!request.ignoreEos && this.#model.isEogToken(token))) {
+        yield { tokenIds: [], finish: "stop", stopToken: token };
+        return;
+      }
+      generated.push(token);
+      slot.tokens.push(token);
+      const isLast = generated.length >= request.maxTokens;
+      yield {
+        tokenIds: [token],
+        ...(logprob && { logprobs: [logprob] }),
+        ...(isLast && { finish: "length" }),
+      };
+      if (isLast) return;
+    }
+  }
+
+  /** Brings slot and blocks to what the KV cache really holds (the last token was never evaluated). */
+  #settle(slot: Slot): void {
+    slot.tokens = slot.tokens.slice(0, slot.sequence.nextTokenIndex);
+    this.#blocks.update(slot.index, slot.tokens);
+    this.#pool.release(slot);
+  }
+}
+
+async function* plainSteps(tokens: AsyncIterable<Token>) {
+  for await (const token of tokens) yield { token, logprob: undefined };
+}
+
+function describe(
+  model: LlamaModel,
+  context: LlamaContext,
+  vocabulary: TokenPiece[],
+  options: LlamaOptions,
+): ModelCard {
+  const { metadata } = model.fileInfo;
+  const sequences = context.totalSequences;
+  const isEmbeddingModel = Object.values(metadata).some(
+    (section) => typeof section === "object" && section !== null && Reflect.has(section, "pooling_type"),
+  );
+  const textOf = (id: Token | null) =>
+    id === null ? undefined : new TextDecoder().decode(vocabulary[id]?.bytes);
+  const bos = model.tokens.bos;
+  return {
+    name: options.modelName ?? basename(options.modelPath).replace(/\.gguf$/i, ""),
+    aliases: options.aliases ?? [],
+    apis: isEmbeddingModel ? ["embeddings"] : ["chat", "completions"],
+    role: "aggregated",
+    contextLength: context.contextSize,
+    blockSize: BLOCK_SIZE,
+    totalBlocks: Math.floor((context.contextSize * sequences) / BLOCK_SIZE),
+    maxBatchedTokens: context.batchSize,
+    maxSequences: sequences,
+    tokenizer: {
+      kind: "worker",
+      sha256: createHash("sha256").update(encodeVocabulary(vocabulary)).digest("hex"),
+    },
+    chatTemplate: metadata.tokenizer.chat_template,
+    specialTokens: { bos: textOf(bos), eos: textOf(model.tokens.eos) },
+    addBos: model.tokens.shouldPrependBosToken,
+    bosTokenId: bos ?? undefined,
+    eosTokenIds: vocabulary.flatMap((piece, id) =>
+      piece.control && model.isEogToken(id as Token) ? [id] : [],
+    ),
+    vocabularySize: vocabulary.length,
+    features: { logprobs: true, logitBias: true, embeddings: isEmbeddingModel },
+    engine: { name: "llama.cpp", version: "node-llama-cpp" },
+    created: Math.floor(Date.now() / 1000),
+  };
+}

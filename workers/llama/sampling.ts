@@ -1,0 +1,52 @@
+import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } from "node-llama-cpp";
+import type { GenerateRequest } from "#runtime";
+
+/**
+ * A request's sampling parameters in node-llama-cpp's terms. Its own defaults (top-k 40, top-p 0.95) are
+ * switched off, so that a request without parameters samples from the model's whole distribution, as OpenAI's
+ * API and vLLM do.
+ * @param generated the answer's tokens so far; read at every step
+ */
+export function samplingOptions(
+  model: LlamaModel,
+  request: GenerateRequest,
+  prompt: readonly Token[],
+  generated: readonly Token[],
+): SequenceEvaluateOptions {
+  const { sampling } = request;
+  const options: SequenceEvaluateOptions = {
+    temperature: sampling.temperature,
+    topP: sampling.topP,
+    topK: sampling.topK > 0 ? sampling.topK : 0,
+    minP: sampling.minP,
+    seed: seedOf(sampling.seed),
+    yieldEogToken: true,
+  };
+  if (sampling.logitBias.length > 0) options.tokenBias = tokenBias(model, sampling.logitBias);
+  const { frequencyPenalty, presencePenalty, repetitionPenalty } = sampling;
+  if (frequencyPenalty !== 0 || presencePenalty !== 0 || repetitionPenalty !== 1) {
+    // As in vLLM: repetition_penalty counts the prompt, the other two the answer alone. llama.cpp has one list
+    // for all three, so a request that mixes them has the prompt count for all.
+    const countsPrompt = repetitionPenalty !== 1;
+    options.repeatPenalty = {
+      punishTokens: () => (countsPrompt ? [...prompt, ...generated] : generated.slice()),
+      maxPunishTokens: request.maxTokens + (countsPrompt ? prompt.length : 0),
+      penalty: repetitionPenalty,
+      frequencyPenalty,
+      presencePenalty,
+    };
+  }
+  return options;
+}
+
+/** llama.cpp takes a 32-bit seed; a request without one gets a random one. */
+function seedOf(seed: number | undefined): number {
+  if (seed === undefined) return crypto.getRandomValues(new Uint32Array(1))[0]!;
+  return Number(BigInt.asUintN(32, BigInt(seed)));
+}
+
+function tokenBias(model: LlamaModel, biases: GenerateRequest["sampling"]["logitBias"]): TokenBias {
+  const result = TokenBias.for(model);
+  for (const [id, bias] of biases) result.set(id as Token, bias <= -100 ? "never" : { logit: bias });
+  return result;
+}

@@ -1,0 +1,103 @@
+import type { LlamaContext, LlamaContextSequence, Token } from "node-llama-cpp";
+
+/** One of a context's sequences, and the tokens whose KV cells it holds. */
+export interface Slot {
+  readonly index: number;
+  readonly sequence: LlamaContextSequence;
+  /** Tokens in the KV cache, and at the end those that are about to be. */
+  tokens: Token[];
+  busy: boolean;
+  /** Counts up with every use; the lowest was used longest ago. */
+  lastUse: number;
+}
+
+interface Waiter {
+  tokens: readonly Token[];
+  accept(slot: Slot): void;
+}
+
+/**
+ * A context's sequences, lent to one request each. A request gets the free sequence that holds the longest
+ * part of its prompt; failing that, an empty one, and failing that, the one used longest ago. Requests that
+ * find none free wait in the order of their coming.
+ */
+export class SequencePool {
+  readonly slots: readonly Slot[];
+  readonly #waiting: Waiter[] = [];
+  #uses = 0;
+
+  constructor(context: LlamaContext) {
+    this.slots = Array.from({ length: context.totalSequences }, (_, index) => ({
+      index,
+      sequence: context.getSequence(),
+      tokens: [],
+      busy: false,
+      lastUse: 0,
+    }));
+  }
+
+  get running(): number {
+    return this.slots.filter((slot) => slot.busy).length;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** A slot for a prompt; rejects with the signal's reason if it aborts while waiting. */
+  acquire(tokens: readonly Token[], signal: AbortSignal): Promise<Slot> {
+    signal.throwIfAborted();
+    const free = this.#choose(tokens);
+    if (free !== undefined) return Promise.resolve(this.#lend(free));
+    return new Promise((resolve, reject) => {
+      const abandon = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        reject(signal.reason);
+      };
+      const waiter: Waiter = {
+        tokens,
+        accept(slot) {
+          signal.removeEventListener("abort", abandon);
+          resolve(slot);
+        },
+      };
+      signal.addEventListener("abort", abandon, { once: true });
+      this.#waiting.push(waiter);
+    });
+  }
+
+  release(slot: Slot): void {
+    slot.busy = false;
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    next.accept(this.#lend(this.#choose(next.tokens)!));
+  }
+
+  #lend(slot: Slot): Slot {
+    slot.busy = true;
+    slot.lastUse = ++this.#uses;
+    return slot;
+  }
+
+  #choose(tokens: readonly Token[]): Slot | undefined {
+    const free = this.slots.filter((slot) => !slot.busy);
+    let best: Slot | undefined;
+    let longest = 0;
+    for (const slot of free) {
+      const length = commonPrefixLength(slot.tokens, tokens);
+      if (length > longest) [best, longest] = [slot, length];
+    }
+    // Taking a sequence throws away what it holds beyond the common part: not worth it for a small one.
+    if (best !== undefined && longest * 2 >= best.tokens.length) return best;
+    return free.sort(
+      (a, b) => Number(a.tokens.length > 0) - Number(b.tokens.length > 0) || a.lastUse - b.lastUse,
+    )[0];
+  }
+}
+
+/** How many tokens two sequences have in common at their beginnings. */
+export function commonPrefixLength(a: readonly number[], b: readonly number[]): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) if (a[index] !== b[index]) return index;
+  return length;
+}

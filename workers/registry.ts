@@ -1,0 +1,50 @@
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { nearest } from "#runtime";
+import { defineWorker, type WorkerDefinition } from "./define-worker.ts";
+
+/** The engines that come with Stator. Each is loaded only where it runs. */
+const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
+  llama: async () => {
+    const { openLlama } = await import("./llama/engine.ts");
+    return defineWorker({
+      name: "llama",
+      open({ log, threads, options }) {
+        if (options.modelPath === undefined)
+          throw new Error("The llama engine needs a model: --model FILE.gguf.");
+        return openLlama({ ...options, modelPath: options.modelPath, threads, log });
+      },
+    });
+  },
+  echo: async () => {
+    const { openEcho } = await import("./echo/engine.ts");
+    return defineWorker({ name: "echo", open: ({ options }) => openEcho(options) });
+  },
+};
+
+export const engineNames = Object.keys(ENGINES);
+
+/**
+ * Finds an engine by its name, or a worker module by its path.
+ * @throws Error with the nearest name where there is neither
+ */
+export async function loadWorker(nameOrPath: string): Promise<WorkerDefinition> {
+  const builtIn = Object.hasOwn(ENGINES, nameOrPath) ? ENGINES[nameOrPath] : undefined;
+  if (builtIn !== undefined) return builtIn();
+  if (!/[./\\]/.test(nameOrPath)) {
+    const suggestion = nearest(nameOrPath, engineNames);
+    throw new Error(
+      `There is no engine '${nameOrPath}'.${suggestion ? ` Did you mean '${suggestion}'?` : ""} ` +
+        `Engines: ${engineNames.join(", ")}; or the path of a worker module.`,
+    );
+  }
+  const module: { default?: unknown } = await import(pathToFileURL(resolve(nameOrPath)).href);
+  if (!isWorkerDefinition(module.default)) {
+    throw new Error(`${nameOrPath} does not export a worker as its default: see defineWorker.`);
+  }
+  return module.default;
+}
+
+function isWorkerDefinition(value: unknown): value is WorkerDefinition {
+  return typeof value === "object" && value !== null && "open" in value && "name" in value;
+}
