@@ -2,7 +2,7 @@
 export type * from "./discovery/types.ts";
 export * from "./generate/index.ts";
 export { isId, randomId, requestId } from "./ids.ts";
-export type * from "./kv-events/types.ts";
+export * from "./kv-events/index.ts";
 export {
   createLogger,
   type LogFields,
@@ -13,4 +13,6 @@ export {
   logLevels,
 } from "./log.ts";
 export { type Instance, instanceSchema, type ModelCard, modelCardSchema } from "./model-card.ts";
+export { nearest } from "./nearest.ts";
 export * from "./request-plane/index.ts";
+export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";

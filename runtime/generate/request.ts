@@ -28,7 +28,7 @@ const generateRequestSchema = z.object({
   requestId: z.string(),
   model: z.string(),
   /** The prompt. */
-  tokens: z.instanceof(Uint32Array),
+  tokens: z.custom<Uint32Array>((value) => value instanceof Uint32Array),
   /** Most tokens to generate. */
   maxTokens: z.number().int().min(0),
   sampling: samplingSchema,

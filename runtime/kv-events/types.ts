@@ -16,8 +16,12 @@ export type KvEvent =
   | { type: "removed"; blockHashes: BigUint64Array }
   | { type: "cleared" };
 
-/** One published batch. `sequence` counts up by one for each batch of a publisher, from 0. */
+/** One published batch. */
 export interface KvEventBatch {
+  /**
+   * Counts up by one for each batch of a publisher, from 0. Every batch of a snapshot carries the number of the
+   * first live batch after it.
+   */
   sequence: number;
   /** Seconds since the epoch. */
   timestamp: number;

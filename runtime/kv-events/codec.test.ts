@@ -1,0 +1,174 @@
+import { readFileSync } from "node:fs";
+import { encode } from "@msgpack/msgpack";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeKvEvents, encodeKvEvents, KvEventError } from "./codec.ts";
+import type { KvEvent } from "./types.ts";
+
+/** A captured message of a real vLLM 0.32; integers that a double cannot hold are kept as text. */
+interface Captured {
+  payload: Uint8Array;
+  decoded: [number, Record<string, unknown>[], number];
+}
+
+function captured(file: string): Captured[] {
+  const lines = readFileSync(new URL(file, import.meta.url), "utf8")
+    .trim()
+    .split("\n");
+  return lines.map((line) => {
+    const { payload_hex, decoded } = JSON.parse(line.replace(/(?<=[[ ])\d{16,}(?=[,\]])/g, '"$&"'));
+    return { payload: Uint8Array.from(Buffer.from(payload_hex, "hex")), decoded };
+  });
+}
+
+const hash = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const stored = fc
+  .record({
+    hashes: fc.array(hash, { maxLength: 5 }),
+    parent: fc.option(hash),
+    blockSize: fc.integer({ min: 1, max: 8 }),
+  })
+  .chain(({ hashes, parent, blockSize }) => {
+    const length = hashes.length * blockSize;
+    const id = fc.integer({ min: 0, max: 0xffffffff });
+    return fc.array(id, { minLength: length, maxLength: length }).map(
+      (ids): KvEvent => ({
+        type: "stored",
+        blockHashes: BigUint64Array.from(hashes),
+        parentHash: parent ?? undefined,
+        tokenIds: Uint32Array.from(ids),
+        blockSize,
+      }),
+    );
+  });
+const removed = fc
+  .array(hash)
+  .map((hashes): KvEvent => ({ type: "removed", blockHashes: BigUint64Array.from(hashes) }));
+const event = fc.oneof(stored, removed, fc.constant<KvEvent>({ type: "cleared" }));
+
+describe("KV event batches", () => {
+  test("survive the way through bytes", () => {
+    const batch = fc.record({
+      timestamp: fc.double({ min: 0, max: 4e9, noNaN: true }),
+      events: fc.array(event, { maxLength: 5 }),
+      dataParallelRank: fc.nat(7),
+    });
+    fc.assert(
+      fc.property(batch, (wanted) => {
+        expect(decodeKvEvents(encodeKvEvents(wanted))).toEqual(wanted);
+      }),
+    );
+  });
+
+  test.each(["fixture-vllm.jsonl", "fixture-vllm-multimodal.jsonl"])(
+    "of a real vLLM are read: %s",
+    (file) => {
+      for (const { payload, decoded } of captured(file)) {
+        const batch = decodeKvEvents(payload);
+        expect(batch.timestamp).toBe(decoded[0]);
+        expect(batch.dataParallelRank).toBe(decoded[2]);
+        expect(batch.events).toHaveLength(decoded[1].length);
+        for (const [index, event] of batch.events.entries()) {
+          const wire = decoded[1][index] as Record<string, unknown>;
+          if (event.type !== "stored") throw new Error(`unexpected ${event.type}`);
+          expect([...event.blockHashes].map(String)).toEqual(wire.block_hashes);
+          expect(event.parentHash?.toString() ?? null).toBe(wire.parent_block_hash);
+          expect([...event.tokenIds]).toEqual(wire.token_ids);
+          expect(event.blockSize).toBe(wire.block_size);
+        }
+      }
+    },
+  );
+
+  test("in the older array form are read", () => {
+    const wire = [
+      1.5,
+      [
+        ["BlockStored", [1, 2n ** 63n], 7, [10, 11, 12, 13], 2, null, "GPU"],
+        ["BlockRemoved", [5]],
+        ["AllBlocksCleared"],
+      ],
+    ];
+    expect(decodeKvEvents(encode(wire, { useBigInt64: true }))).toEqual({
+      timestamp: 1.5,
+      dataParallelRank: 0,
+      events: [
+        {
+          type: "stored",
+          blockHashes: BigUint64Array.of(1n, 2n ** 63n),
+          parentHash: 7n,
+          tokenIds: Uint32Array.of(10, 11, 12, 13),
+          blockSize: 2,
+        },
+        { type: "removed", blockHashes: BigUint64Array.of(5n) },
+        { type: "cleared" },
+      ],
+    });
+  });
+
+  test("with hashes as byte strings keep the last 8 bytes, big-endian", () => {
+    const long = Uint8Array.from({ length: 32 }, (_, byte) => byte);
+    const wire = [0, [{ type: "BlockRemoved", block_hashes: [long, Uint8Array.of(1, 2), -1] }], null];
+    const [event] = decodeKvEvents(encode(wire)).events;
+    const blockHashes = BigUint64Array.of(0x18191a1b1c1d1e1fn, 0x0102n, 2n ** 64n - 1n);
+    expect(event).toEqual({ type: "removed", blockHashes });
+  });
+
+  test("leave out events that are not known", () => {
+    const wire = [
+      0,
+      [{ type: "BlockPinned" }, ["toString"], { type: "AllBlocksCleared", more: 1 }],
+      0,
+      "more",
+    ];
+    expect(decodeKvEvents(encode(wire)).events).toEqual([{ type: "cleared" }]);
+  });
+
+  test("that are malformed throw a KvEventError", () => {
+    const stored = {
+      type: "BlockStored",
+      block_hashes: [1],
+      parent_block_hash: null,
+      token_ids: [1, 2],
+      block_size: 2,
+    };
+    const wrong = [
+      null,
+      {},
+      [],
+      [0],
+      ["now", []],
+      [0, [], "rank"],
+      [0, [null]],
+      [0, [{}]],
+      [0, [[7]]],
+      [0, [{ type: "BlockRemoved" }]],
+      [0, [{ type: "BlockRemoved", block_hashes: [1.5] }]],
+      [0, [{ ...stored, token_ids: [1] }]],
+      [0, [{ ...stored, token_ids: [1, -2] }]],
+      [0, [{ ...stored, token_ids: [1, 2.5] }]],
+      [0, [{ ...stored, block_size: null }]],
+      [0, [{ ...stored, parent_block_hash: "x" }]],
+    ];
+    for (const value of wrong) expect(() => decodeKvEvents(encode(value))).toThrow(KvEventError);
+    expect(() => decodeKvEvents(new Uint8Array(0))).toThrow(KvEventError);
+  });
+
+  test("of arbitrary bytes, or real ones with a byte changed, never throw anything else", () => {
+    const [real] = captured("fixture-vllm.jsonl");
+    const changed = fc.tuple(fc.nat(real?.payload.length ?? 0), fc.nat(255)).map(([at, byte]) => {
+      const payload = real?.payload.slice() ?? new Uint8Array(0);
+      payload[at] = byte;
+      return payload;
+    });
+    fc.assert(
+      fc.property(fc.oneof(changed, fc.uint8Array({ maxLength: 30 })), (payload) => {
+        try {
+          decodeKvEvents(payload);
+        } catch (error) {
+          expect(error).toBeInstanceOf(KvEventError);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,140 @@
+import { decode, encode } from "@msgpack/msgpack";
+import type { KvEvent, KvEventBatch } from "./types.ts";
+
+/** A batch without its sequence number, which travels outside the payload. */
+export type KvEventPayload = Omit<KvEventBatch, "sequence">;
+
+/** Bytes that are not a batch of KV events. */
+export class KvEventError extends Error {
+  constructor(what: string, options?: ErrorOptions) {
+    super(`The KV events are malformed: ${what}.`, options);
+    this.name = "KvEventError";
+  }
+}
+
+/** A batch in vLLM's wire format, with events as maps, as vLLM 0.32 sends them. */
+export function encodeKvEvents({ timestamp, events, dataParallelRank }: KvEventPayload): Uint8Array {
+  return encode([timestamp, events.map(toWire), dataParallelRank], { useBigInt64: true });
+}
+
+/**
+ * Reads vLLM's wire format: events as maps with a `type` (vLLM 0.32) or as arrays `[tag, fields…]` (older), hashes
+ * as integers or byte strings. Of a byte string the last 8 bytes count, big-endian, which is what vLLM itself
+ * makes of a longer hash. Fields and events that it does not know are left out.
+ *
+ * @throws KvEventError where the bytes are no such batch
+ */
+export function decodeKvEvents(payload: Uint8Array): KvEventPayload {
+  let batch: unknown;
+  try {
+    batch = decode(payload, { useBigInt64: true });
+  } catch (cause) {
+    throw new KvEventError("they are not valid msgpack", { cause });
+  }
+  if (!Array.isArray(batch)) throw new KvEventError("the batch is not an array");
+  const [timestamp, events, rank] = batch as unknown[];
+  if (!Array.isArray(events)) throw new KvEventError("the batch has no list of events");
+  return {
+    timestamp: toNumber(timestamp, "timestamp"),
+    events: events.map(fromWire).filter((event) => event !== undefined),
+    dataParallelRank: rank === undefined || rank === null ? 0 : toNumber(rank, "data_parallel_rank"),
+  };
+}
+
+function toWire(event: KvEvent): Record<string, unknown> {
+  switch (event.type) {
+    case "stored":
+      return {
+        type: "BlockStored",
+        block_hashes: Array.from(event.blockHashes),
+        parent_block_hash: event.parentHash ?? null,
+        token_ids: Array.from(event.tokenIds),
+        block_size: event.blockSize,
+        lora_id: null,
+        medium: "GPU",
+        lora_name: null,
+      };
+    case "removed":
+      return { type: "BlockRemoved", block_hashes: Array.from(event.blockHashes), medium: "GPU" };
+    case "cleared":
+      return { type: "AllBlocksCleared" };
+  }
+}
+
+/** Returns undefined for a kind of event that this code does not know. */
+function fromWire(wire: unknown): KvEvent | undefined {
+  const fields = toFields(wire);
+  switch (fields.type) {
+    case "BlockStored":
+      return toStored(fields);
+    case "BlockRemoved":
+      return { type: "removed", blockHashes: toHashes(fields.block_hashes) };
+    case "AllBlocksCleared":
+      return { type: "cleared" };
+    default:
+      return undefined;
+  }
+}
+
+/** The fields of the array form, in vLLM's order; only those that are read here. */
+const arrayFields: Record<string, readonly string[]> = {
+  BlockStored: ["block_hashes", "parent_block_hash", "token_ids", "block_size"],
+  BlockRemoved: ["block_hashes"],
+};
+
+function toFields(wire: unknown): Record<string, unknown> {
+  if (Array.isArray(wire)) {
+    const [tag, ...values] = wire as unknown[];
+    if (typeof tag !== "string") throw new KvEventError("an event's tag is not a string");
+    const names = Object.hasOwn(arrayFields, tag) ? (arrayFields[tag] ?? []) : [];
+    return { type: tag, ...Object.fromEntries(names.map((name, index) => [name, values[index]])) };
+  }
+  if (typeof wire !== "object" || wire === null || !("type" in wire) || typeof wire.type !== "string") {
+    throw new KvEventError("an event has no type");
+  }
+  return wire as Record<string, unknown>;
+}
+
+function toStored(fields: Record<string, unknown>): KvEvent {
+  const blockHashes = toHashes(fields.block_hashes);
+  const parent = fields.parent_block_hash;
+  const tokenIds = toTokenIds(fields.token_ids);
+  const blockSize = toNumber(fields.block_size, "block_size");
+  if (tokenIds.length !== blockHashes.length * blockSize) {
+    const blocks = `${blockHashes.length} blocks of ${blockSize}`;
+    throw new KvEventError(`${tokenIds.length} token ids came for ${blocks}`);
+  }
+  const parentHash = parent === null || parent === undefined ? undefined : toHash(parent);
+  return { type: "stored", blockHashes, parentHash, tokenIds, blockSize };
+}
+
+function toHashes(value: unknown): BigUint64Array {
+  if (!Array.isArray(value)) throw new KvEventError("block_hashes is not a list");
+  return BigUint64Array.from(value, toHash);
+}
+
+function toHash(value: unknown): bigint {
+  if (typeof value === "bigint") return BigInt.asUintN(64, value);
+  if (typeof value === "number" && Number.isInteger(value)) return BigInt.asUintN(64, BigInt(value));
+  if (!(value instanceof Uint8Array)) throw new KvEventError("a block hash is neither an integer nor bytes");
+  let hash = 0n;
+  for (const byte of value.subarray(-8)) hash = (hash << 8n) | BigInt(byte);
+  return hash;
+}
+
+function toTokenIds(value: unknown): Uint32Array {
+  if (!Array.isArray(value)) throw new KvEventError("token_ids is not a list");
+  const tokenIds = new Uint32Array(value.length);
+  for (let i = 0; i < tokenIds.length; i++) {
+    const id = Number(value[i]);
+    tokenIds[i] = id;
+    if (tokenIds[i] !== id) throw new KvEventError("a token id is not a 32-bit integer");
+  }
+  return tokenIds;
+}
+
+function toNumber(value: unknown, name: string): number {
+  if (typeof value === "number") return value;
+  if (typeof value === "bigint") return Number(value);
+  throw new KvEventError(`${name} is not a number`);
+}

@@ -1,0 +1,11 @@
+export { decodeKvEvents, encodeKvEvents, KvEventError, type KvEventPayload } from "./codec.ts";
+export { KvEventPublisher, type KvEventPublisherOptions } from "./publisher.ts";
+export {
+  type KvEventCallbacks,
+  type KvEventCounters,
+  type KvEventPosition,
+  type KvEventSubscription,
+  subscribeKvEvents,
+} from "./subscriber.ts";
+export type { KvEvent, KvEventBatch } from "./types.ts";
+export { kvEventsEndpoint } from "./wire.ts";

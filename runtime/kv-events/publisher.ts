@@ -1,0 +1,128 @@
+import { randomId } from "../ids.ts";
+import type { Handler, ServerCall } from "../request-plane/types.ts";
+import { encodeKvEvents } from "./codec.ts";
+import type { KvEvent } from "./types.ts";
+import { decodeRequest, encodeEpoch, encodeMessage, messageKind } from "./wire.ts";
+
+export interface KvEventPublisherOptions {
+  /**
+   * The blocks that the cache holds now, as stored events, parents before their children. Called when a
+   * subscriber cannot be brought up to date from the ring. Without it such a subscriber starts from nothing.
+   */
+  snapshot?: () => KvEvent[];
+  /** How many batches are kept for subscribers that fall behind or come back. Default 4,096. */
+  ringSize?: number;
+  /** Default 0. */
+  dataParallelRank?: number;
+}
+
+/**
+ * Publishes an engine's KV events to any number of subscribers over the request plane. The ring of past batches
+ * is the only queue: a subscriber is a position in it, and one that falls out of it gets a snapshot.
+ *
+ * @example
+ * const publisher = new KvEventPublisher({ snapshot: () => cache.blocks() });
+ * const server = await serve(address, { [kvEventsEndpoint]: publisher.handler });
+ * publisher.publish([{ type: "cleared" }]);
+ */
+export class KvEventPublisher {
+  /** Random 64-bit id of this publisher's life: after a restart, sequence numbers begin anew under another one. */
+  readonly epoch = randomId();
+  /** Serves the endpoint `kv_events`. */
+  readonly handler: Handler = (payload, call) => this.#serve(decodeRequest(payload), call);
+  readonly #options: KvEventPublisherOptions;
+  readonly #ring: Uint8Array[] = [];
+  readonly #ringSize: number;
+  #next = 0;
+  #subscribers = 0;
+  #snapshots = 0;
+  /** Resolves at the next batch, or when a subscriber leaves; there only while somebody waits. */
+  #wake: PromiseWithResolvers<void> | undefined;
+
+  constructor(options: KvEventPublisherOptions = {}) {
+    this.#options = options;
+    this.#ringSize = options.ringSize ?? 4_096;
+  }
+
+  /** Batches published so far, which is the next one's sequence number. */
+  get published(): number {
+    return this.#next;
+  }
+
+  get subscribers(): number {
+    return this.#subscribers;
+  }
+
+  /** Snapshots sent so far: more than subscribers means that some cannot keep up. */
+  get snapshots(): number {
+    return this.#snapshots;
+  }
+
+  /** Publishes one batch of events, in order; an empty one is not sent. */
+  publish(events: KvEvent[]): void {
+    if (events.length === 0) return;
+    this.#ring[this.#next % this.#ringSize] = encodeMessage(
+      messageKind.batch,
+      this.#next,
+      this.#encode(events),
+    );
+    this.#next++;
+    this.#wakeAll();
+  }
+
+  async #serve(request: { from: number; epoch?: string | undefined }, call: ServerCall): Promise<void> {
+    call.signal.addEventListener("abort", () => this.#wakeAll());
+    this.#subscribers++;
+    try {
+      call.send(encodeMessage(messageKind.hello, this.#next, encodeEpoch(this.epoch)));
+      await this.#pump(call, request.epoch === this.epoch ? request.from : -1);
+    } finally {
+      this.#subscribers--;
+    }
+  }
+
+  async #pump(call: ServerCall, from: number): Promise<void> {
+    // A fresh subscriber needs no snapshot while the ring still holds everything that ever happened.
+    let next = from === -1 ? 0 : from;
+    while (!call.signal.aborted) {
+      if (next < this.#next - this.#ringSize || next > this.#next) {
+        next = await this.#sendSnapshot(call);
+      } else if (next < this.#next) {
+        const message = this.#ring[next % this.#ringSize] as Uint8Array;
+        next++;
+        if (!call.send(message)) await call.writable();
+      } else {
+        this.#wake ??= Promise.withResolvers();
+        await this.#wake.promise;
+      }
+    }
+  }
+
+  /** Returns the number of the first live batch after the snapshot. */
+  async #sendSnapshot(call: ServerCall): Promise<number> {
+    // Both in one turn: what is published while the snapshot is sent comes after it.
+    const blocks = this.#options.snapshot?.() ?? [];
+    const next = this.#next;
+    this.#snapshots++;
+    call.send(encodeMessage(messageKind.snapshotBegin, next));
+    for (let at = 0; at < blocks.length && !call.signal.aborted; at += snapshotEvents) {
+      const part = this.#encode(blocks.slice(at, at + snapshotEvents));
+      if (!call.send(encodeMessage(messageKind.snapshotBatch, next, part))) await call.writable();
+    }
+    call.send(encodeMessage(messageKind.snapshotEnd, next));
+    return next;
+  }
+
+  #encode(events: KvEvent[]): Uint8Array {
+    const dataParallelRank = this.#options.dataParallelRank ?? 0;
+    return encodeKvEvents({ timestamp: Date.now() / 1000, events, dataParallelRank });
+  }
+
+  #wakeAll(): void {
+    this.#wake?.resolve();
+    this.#wake = undefined;
+  }
+}
+
+/** Events in one batch of a snapshot: enough to be quick, few enough not to hold up the event loop. */
+const snapshotEvents = 64;
