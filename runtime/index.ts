@@ -1,5 +1,5 @@
 /** The distributed runtime's public face: other rooms import from here only. */
-export type * from "./discovery/types.ts";
+export * from "./discovery/index.ts";
 export * from "./generate/index.ts";
 export { isId, randomId, requestId } from "./ids.ts";
 export * from "./kv-events/index.ts";

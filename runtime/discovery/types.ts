@@ -5,15 +5,21 @@
 export interface Discovery {
   /** Opens a lease that this process keeps alive until `revoke`, or until the process dies. */
   lease(options?: LeaseOptions): Promise<Lease>;
-  /** Stores `value` under `key`; with a lease, only for as long as the lease lives. */
+  /**
+   * Stores `value` under `key`; with a lease, only for as long as the lease lives. The last put of a key counts,
+   * whatever lease it was under.
+   *
+   * @throws DiscoveryError where the lease is lost or revoked
+   */
   put(key: string, value: JsonValue, lease?: Lease): Promise<void>;
   /** Removes `key`; removing a key that is not there is not an error. */
   delete(key: string): Promise<void>;
   /** All entries whose keys begin with `prefix`, by key. */
   get(prefix: string): Promise<Map<string, JsonValue>>;
   /**
-   * Calls `listener` once with a consistent snapshot of everything under `prefix`, then with every change, in
-   * order, until the returned watch is closed. A change is never missed between the two.
+   * Calls `listener` once with a consistent snapshot of everything under `prefix`, before the promise resolves,
+   * then with every change, in order, until the returned watch is closed. A change is never missed between the
+   * two. Of values that follow one another quickly a backend may pass over all but the last.
    */
   watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch>;
   /** Ends all watches and revokes all leases that were opened here. */
@@ -35,6 +41,7 @@ export interface Lease {
 }
 
 export interface Watch {
+  /** No event comes after this. */
   close(): void;
 }
 
@@ -44,3 +51,17 @@ export type DiscoveryEvent =
   | { type: "delete"; key: string };
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+
+export type DiscoveryErrorCode = "bad_url" | "lease_gone" | "closed" | "store_failed";
+
+/** Why discovery could not do what was asked. */
+export class DiscoveryError extends Error {
+  readonly code: DiscoveryErrorCode;
+  constructor(code: DiscoveryErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DiscoveryError";
+    this.code = code;
+  }
+}
+
+export const defaultTtlMs = 10_000;

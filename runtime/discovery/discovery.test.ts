@@ -1,0 +1,211 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { randomId } from "../ids.ts";
+import { discoverySuite } from "./common-suite.ts";
+import { openDiscovery } from "./index.ts";
+import { forgetMemoryLease } from "./memory.ts";
+import { isProcessAlive, processStart } from "./process-identity.ts";
+import { watchLog } from "./testing.ts";
+import type { Discovery } from "./types.ts";
+
+const root = mkdtempSync(join(tmpdir(), "stator-discovery-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+discoverySuite("memory", () => {
+  const name = randomId();
+  return {
+    open: () => openDiscovery(`memory:${name}`),
+    forget: async (leaseId) => forgetMemoryLease(name, leaseId),
+  };
+});
+
+discoverySuite("file", () => {
+  const directory = join(root, randomId());
+  return {
+    open: () => openDiscovery(`file:${directory}`),
+    forget: (leaseId) => unlink(join(directory, "leases", leaseId)),
+  };
+});
+
+describe("discovery URLs", () => {
+  test("that no backend knows are refused with those that there are", async () => {
+    for (const url of ["etcd:host", "memory:", "file", "", "constructor:x"]) {
+      await expect(openDiscovery(url)).rejects.toThrow(/memory:… or file:…/);
+    }
+  });
+
+  test("may write a file path in full", async () => {
+    const directory = join(root, randomId());
+    const discovery = await openDiscovery(`file://${directory}`);
+    await discovery.close();
+    expect(existsSync(join(directory, "entries"))).toBe(true);
+  });
+});
+
+describe("file discovery between processes", () => {
+  const script = fileURLToPath(new URL("testing-holder.ts", import.meta.url));
+  const children: ChildProcess[] = [];
+  const opened: Discovery[] = [];
+  afterEach(async () => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+    for (const discovery of opened.splice(0)) await discovery.close();
+  });
+
+  async function open(directory: string) {
+    const discovery = await openDiscovery(`file:${directory}`);
+    opened.push(discovery);
+    return discovery;
+  }
+
+  async function hold(directory: string, key: string, ttlMs: number, count = 1) {
+    const args = [script, directory, key, String(ttlMs), String(count)];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    children.push(child);
+    const ready = once(child.stdout, "data").then(([line]) => String(line).trim());
+    return { child, ready };
+  }
+
+  test("the entries of a killed holder go long before its lease runs out, files and all", async () => {
+    const directory = join(root, randomId());
+    const log = await watchLog(await open(directory), "");
+    const { child, ready } = await hold(directory, "workers/1", 3_600_000);
+    const leaseId = await ready;
+    await log.until((entries) => entries.has("workers/1"));
+    child.kill("SIGKILL");
+    const killed = performance.now();
+    await log.until((entries) => entries.size === 0);
+    expect(performance.now() - killed).toBeLessThan(5_000);
+    expect(readdirSync(join(directory, "entries"))).toEqual([]);
+    expect(existsSync(join(directory, "leases", leaseId))).toBe(false);
+  });
+
+  test("a reader that comes later does not see the dead either", async () => {
+    const directory = join(root, randomId());
+    const { child, ready } = await hold(directory, "workers/1", 3_600_000);
+    await ready;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect((await (await open(directory)).get("")).size).toBe(0);
+    expect(readdirSync(join(directory, "leases"))).toEqual([]);
+  });
+
+  test("a holder that stands still loses its lease when it has run out", async () => {
+    const directory = join(root, randomId());
+    const log = await watchLog(await open(directory), "");
+    const { child, ready } = await hold(directory, "workers/1", 300);
+    await ready;
+    await log.until((entries) => entries.has("workers/1"));
+    child.kill("SIGSTOP");
+    await log.until((entries) => entries.size === 0);
+  });
+
+  test("several processes that put at once are all seen, and the killed ones leave nothing", async () => {
+    const directory = join(root, randomId());
+    const log = await watchLog(await open(directory), "");
+    const holders = await Promise.all(["a", "b", "c"].map((key) => hold(directory, key, 3_600_000, 50)));
+    await log.until((entries) => entries.size === 3 && [...entries.values()].every((value) => value === 49));
+    for (const { child } of holders) child.kill("SIGKILL");
+    await log.until((entries) => entries.size === 0);
+    expect(readdirSync(join(directory, "tmp"))).toEqual([]);
+  });
+
+  test("a holder killed in the middle of its puts leaves whole entries or none", async () => {
+    const directory = join(root, randomId());
+    const log = await watchLog(await open(directory), "");
+    const { child } = await hold(directory, "busy", 3_600_000, 1_000_000);
+    await log.until((entries) => Number(entries.get("busy")) > 20);
+    child.kill("SIGKILL");
+    await log.until((entries) => entries.size === 0);
+    for (const event of log.events) if (event.type === "put") expect(typeof event.value).toBe("number");
+  });
+
+  test("a process id that was given out again is not taken for the holder", () => {
+    const start = processStart(process.pid);
+    expect(isProcessAlive(process.pid, start)).toBe(true);
+    if (start === undefined) return;
+    expect(isProcessAlive(process.pid, String(Number(start) - 1))).toBe(false);
+  });
+
+  /** The lease and entry of a holder on another machine, whose process id means nothing here. */
+  function foreign(directory: string, key: string, ttlMs: number) {
+    const id = randomId();
+    const lease = join(directory, "leases", id);
+    writeFileSync(lease, JSON.stringify({ host: "elsewhere", pid: 1, ttlMs }));
+    writeFileSync(join(directory, "entries", `${key}@${id}`), JSON.stringify({ key, written: 1, value: 1 }));
+    return lease;
+  }
+
+  test("a lease from another machine expires after its time without a sign of life", async () => {
+    const directory = join(root, randomId());
+    const discovery = await open(directory);
+    const lease = foreign(directory, "far", 300);
+    const log = await watchLog(discovery, "");
+    expect(log.entries.size).toBe(1);
+    await log.until((entries) => entries.size === 0);
+    expect(existsSync(lease)).toBe(false);
+  });
+
+  test("one whose clock goes wrong is doubted, and believed at its next sign of life", async () => {
+    const directory = join(root, randomId());
+    const discovery = await open(directory);
+    const lease = foreign(directory, "far", 3_600_000);
+    utimesSync(lease, 1_000, 1_000);
+    const log = await watchLog(discovery, "");
+    expect(log.entries.size).toBe(0);
+    expect(existsSync(lease)).toBe(true);
+    utimesSync(lease, 2_000, 2_000);
+    expect((await discovery.get("")).size).toBe(1);
+    await log.until((entries) => entries.size === 1);
+  });
+
+  test("files that are half-written or foreign disturb nobody and are left alone", async () => {
+    const directory = join(root, randomId());
+    const discovery = await open(directory);
+    await discovery.put("good", 1);
+    const good = readFileSync(join(directory, "entries", "good@-"), "utf8");
+    const files: [string, string][] = [
+      ["half@-", good.slice(0, 10)],
+      ["empty@-", ""],
+      ["other@-", good],
+      ["list@-", "[]"],
+      ["README", "hello"],
+      [".hidden", "x"],
+    ];
+    for (const [name, content] of files) writeFileSync(join(directory, "entries", name), content);
+    mkdirSync(join(directory, "entries", "folder@-"));
+    writeFileSync(join(directory, "leases", "notes.txt"), "not a lease");
+    const log = await watchLog(discovery, "");
+    expect(log.entries).toEqual(new Map([["good", 1]]));
+    await discovery.put("more", 2);
+    await log.until((entries) => entries.get("more") === 2);
+    expect(readdirSync(join(directory, "entries"))).toEqual(
+      expect.arrayContaining(files.map(([name]) => name)),
+    );
+  });
+
+  test("a directory that is removed is made again by the next put", async () => {
+    const directory = join(root, randomId());
+    const discovery = await open(directory);
+    await discovery.put("a", 1);
+    const log = await watchLog(discovery, "");
+    rmSync(directory, { recursive: true });
+    await log.until((entries) => entries.size === 0);
+    await discovery.put("b", 2);
+    await log.until((entries) => entries.get("b") === 2);
+  });
+});

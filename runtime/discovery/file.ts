@@ -1,0 +1,279 @@
+import { type FSWatcher, watch as watchDirectory } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { EntryReader, entryContent, type StoredEntry } from "./entry-reader.ts";
+import { FileLease } from "./file-lease.ts";
+import { encodeKey, entryName, noLease, parseEntryName } from "./file-names.ts";
+import { FileStore, list, remove } from "./file-store.ts";
+import { LeaseObserver, type LeaseState } from "./lease-observer.ts";
+import {
+  type Discovery,
+  DiscoveryError,
+  type DiscoveryEvent,
+  defaultTtlMs,
+  type JsonValue,
+  type Lease,
+  type LeaseOptions,
+  type Watch,
+} from "./types.ts";
+import { select, Watcher } from "./watcher.ts";
+
+/**
+ * Discovery through a directory that all processes share: one file an entry, one file a lease. There is no
+ * server: whoever reads notices what the dead left behind and removes it. On the same machine a holder that is
+ * gone is noticed within a second, elsewhere when its lease has run out.
+ *
+ * @param onError told of trouble in the background, where no caller waits
+ * @throws DiscoveryError `store_failed` where the directory cannot be made
+ */
+export async function openFileDiscovery(
+  directory: string,
+  onError?: (error: Error) => void,
+): Promise<Discovery> {
+  const store = new FileStore(resolve(directory));
+  await store.prepare();
+  return new FileDiscovery(store, onError ?? (() => {}));
+}
+
+class FileDiscovery implements Discovery {
+  readonly #store: FileStore;
+  readonly #onError: (error: Error) => void;
+  readonly #reader: EntryReader;
+  readonly #observer: LeaseObserver;
+  readonly #leases = new Map<string, FileLease>();
+  readonly #watchers = new Set<Watcher>();
+  /** What counted at the last scan, by key. */
+  #entries = new Map<string, StoredEntry>();
+  #scanning: Promise<void> | undefined;
+  #nextScan: Promise<void> | undefined;
+  #bell: FSWatcher | undefined;
+  /** The inode of the directory that the bell hangs in; another one means that the directory was replaced. */
+  #bellInode = -1;
+  #timer: NodeJS.Timeout | undefined;
+  #ticks = 0;
+  #lastWritten = 0;
+  #closed = false;
+
+  constructor(store: FileStore, onError: (error: Error) => void) {
+    this.#store = store;
+    this.#onError = onError;
+    this.#reader = new EntryReader(store);
+    this.#observer = new LeaseObserver(store);
+  }
+
+  async lease(options: LeaseOptions = {}): Promise<Lease> {
+    this.#check();
+    const removeEntries = (leaseId: string) => this.#removeEntriesOf(leaseId);
+    const lease = new FileLease(this.#store, options.ttlMs ?? defaultTtlMs, removeEntries);
+    await lease.open();
+    this.#leases.set(lease.id, lease);
+    return lease;
+  }
+
+  async put(key: string, value: JsonValue, lease?: Lease): Promise<void> {
+    this.#check();
+    if (lease && this.#leases.get(lease.id)?.over !== false) {
+      throw new DiscoveryError(
+        "lease_gone",
+        `The lease ${lease.id} is lost or revoked; "${key}" was not put.`,
+      );
+    }
+    // Two puts of one process are never of the same time.
+    this.#lastWritten = Math.max(this.#lastWritten + 0.001, performance.timeOrigin + performance.now());
+    const name = entryName(key, lease?.id);
+    await this.#store.write(join(this.#store.entries, name), entryContent(key, value, this.#lastWritten));
+    await this.#removeOlder(key, name);
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#check();
+    for (const name of await this.#namesOf(key)) await remove(join(this.#store.entries, name));
+  }
+
+  async get(prefix: string): Promise<Map<string, JsonValue>> {
+    this.#check();
+    await this.#scan();
+    return select(this.#entries, prefix);
+  }
+
+  async watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch> {
+    this.#check();
+    await this.#hangBell();
+    await this.#scan();
+    this.#check();
+    const watcher = new Watcher(prefix, listener, (watcher) => {
+      this.#watchers.delete(watcher);
+      if (this.#watchers.size === 0) this.#rest();
+    });
+    // In one turn: whatever later scans find is a change to this snapshot.
+    this.#watchers.add(watcher);
+    watcher.snapshot(this.#entries);
+    this.#timer ??= setInterval(() => this.#tick(), tickMs).unref();
+    return watcher;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const watcher of [...this.#watchers]) watcher.close();
+    this.#rest();
+    for (const lease of this.#leases.values()) await lease.revoke();
+    await this.#scanning?.catch(() => {});
+  }
+
+  #check(): void {
+    if (this.#closed) throw new DiscoveryError("closed", "This discovery was closed.");
+  }
+
+  /** Resolves after a scan that began after this call; calls that come together share one. */
+  #scan(): Promise<void> {
+    if (this.#scanning) {
+      this.#nextScan ??= this.#scanning
+        .catch(() => {})
+        .then(() => {
+          this.#nextScan = undefined;
+          return this.#startScan();
+        });
+      return this.#nextScan;
+    }
+    return this.#startScan();
+  }
+
+  #startScan(): Promise<void> {
+    const scanning = this.#scanOnce().finally(() => {
+      this.#scanning = undefined;
+    });
+    this.#scanning = scanning;
+    return scanning;
+  }
+
+  async #scanOnce(): Promise<void> {
+    const stored = await this.#reader.read();
+    const states = await this.#leaseStates(stored);
+    const entries = new Map<string, StoredEntry>();
+    for (const [name, entry] of stored) {
+      const state = states.get(entry.leaseId) ?? "alive";
+      if (state === "dead") await remove(join(this.#store.entries, name));
+      if (state !== "alive") continue;
+      const other = entries.get(entry.key);
+      if (!other || isLater(entry, other)) entries.set(entry.key, entry);
+    }
+    this.#tellChanges(entries);
+  }
+
+  /** The states of all leases, those without entries too; the files of dead ones are removed. */
+  async #leaseStates(stored: Map<string, StoredEntry>): Promise<Map<string, LeaseState>> {
+    const ids = new Set(await list(this.#store.leases));
+    for (const { leaseId } of stored.values()) if (leaseId !== noLease) ids.add(leaseId);
+    const states = new Map<string, LeaseState>();
+    for (const id of ids) {
+      const state = await this.#observer.state(id);
+      states.set(id, state);
+      if (state !== "dead") continue;
+      this.#observer.forget(id);
+      await remove(join(this.#store.leases, id));
+    }
+    return states;
+  }
+
+  #tellChanges(entries: Map<string, StoredEntry>): void {
+    const before = this.#entries;
+    this.#entries = entries;
+    const gone = [...before.keys()].filter((key) => !entries.has(key));
+    const put = [...entries.values()].filter(({ key, written }) => before.get(key)?.written !== written);
+    put.sort((a, b) => a.written - b.written);
+    for (const watcher of [...this.#watchers]) {
+      for (const key of gone) watcher.delete(key);
+      for (const { key, json } of put) watcher.put(key, json);
+    }
+  }
+
+  /** Looks after the leases, and now and then after everything, in case the system kept a change to itself. */
+  async #tick(): Promise<void> {
+    this.#ticks++;
+    try {
+      const replaced = await this.#hangBell();
+      const due = this.#ticks % ticksBetweenScans === 0;
+      if (replaced || due || (await this.#leaseChanged())) await this.#scan();
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  async #leaseChanged(): Promise<boolean> {
+    const ids = new Set([...this.#entries.values()].map((entry) => entry.leaseId));
+    ids.delete(noLease);
+    for (const id of ids) if ((await this.#observer.state(id)) !== "alive") return true;
+    return false;
+  }
+
+  /**
+   * Has the system tell of changes to the directory; without it, the slow scans must do. Returns whether the
+   * directory is another one than before.
+   */
+  async #hangBell(): Promise<boolean> {
+    const inode = await stat(this.#store.entries).then(
+      ({ ino }) => ino,
+      () => -1,
+    );
+    if (inode === this.#bellInode) return false;
+    this.#bell?.close();
+    this.#bell = undefined;
+    this.#bellInode = inode;
+    if (inode === -1 || this.#closed) return true;
+    try {
+      this.#bell = watchDirectory(this.#store.entries, { persistent: false }, () => this.#rang());
+      this.#bell.on("error", (error) => this.#onError(error));
+    } catch (error) {
+      this.#report(error);
+    }
+    return true;
+  }
+
+  #rang(): void {
+    this.#scan().catch((error) => this.#report(error));
+  }
+
+  #rest(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#bell?.close();
+    this.#bell = undefined;
+    this.#bellInode = -1;
+  }
+
+  /** Of several files for one key only the latest need stay; the later of two writers at once wins. */
+  async #removeOlder(key: string, name: string): Promise<void> {
+    const others = (await this.#namesOf(key)).filter((other) => other !== name);
+    if (others.length === 0) return;
+    const stored = await new EntryReader(this.#store).read();
+    const own = stored.get(name);
+    for (const other of others) {
+      const entry = stored.get(other);
+      if (own && entry && isLater(own, entry)) await remove(join(this.#store.entries, other));
+    }
+  }
+
+  async #namesOf(key: string): Promise<string[]> {
+    const encoded = encodeKey(key);
+    return (await list(this.#store.entries)).filter((name) => parseEntryName(name)?.encodedKey === encoded);
+  }
+
+  async #removeEntriesOf(leaseId: string): Promise<void> {
+    this.#leases.delete(leaseId);
+    for (const name of await list(this.#store.entries)) {
+      if (parseEntryName(name)?.leaseId === leaseId) await remove(join(this.#store.entries, name));
+    }
+  }
+
+  #report(error: unknown): void {
+    if (!this.#closed) this.#onError(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function isLater(a: StoredEntry, b: StoredEntry): boolean {
+  return a.written > b.written || (a.written === b.written && a.leaseId > b.leaseId);
+}
+
+const tickMs = 400;
+const ticksBetweenScans = 10;

@@ -1,0 +1,169 @@
+import { randomId } from "../ids.ts";
+import {
+  type Discovery,
+  DiscoveryError,
+  type DiscoveryEvent,
+  type JsonValue,
+  type Lease,
+  type Watch,
+} from "./types.ts";
+import { select, Watcher } from "./watcher.ts";
+
+/**
+ * Discovery inside one process: everything that opens the same name shares one store, which goes when the last
+ * of them closes. A lease's holder dies only with the process, so leases do not expire by themselves.
+ */
+export function openMemoryDiscovery(name: string): Discovery {
+  const store = stores.get(name) ?? new Store(() => stores.delete(name));
+  stores.set(name, store);
+  return store.open();
+}
+
+/** For tests: acts as if the holder of the lease had died. */
+export function forgetMemoryLease(name: string, leaseId: string): void {
+  stores.get(name)?.forget(leaseId);
+}
+
+const stores = new Map<string, Store>();
+
+class Store {
+  readonly entries = new Map<string, { json: string; leaseId: string | undefined }>();
+  readonly watchers = new Set<Watcher>();
+  readonly leases = new Map<string, MemoryLease>();
+  readonly #onEmpty: () => void;
+  /** What the watchers have not heard; told in a microtask, so that a listener may put without disturbing the order. */
+  readonly #news: ((watcher: Watcher) => void)[] = [];
+  #open = 0;
+
+  constructor(onEmpty: () => void) {
+    this.#onEmpty = onEmpty;
+  }
+
+  open(): Discovery {
+    this.#open++;
+    return new MemoryDiscovery(this);
+  }
+
+  released(): void {
+    if (--this.#open === 0) this.#onEmpty();
+  }
+
+  put(key: string, json: string, leaseId: string | undefined): void {
+    this.entries.set(key, { json, leaseId });
+    this.#announce((watcher) => watcher.put(key, json));
+  }
+
+  delete(key: string): void {
+    if (this.entries.delete(key)) this.#announce((watcher) => watcher.delete(key));
+  }
+
+  /** Removes a lease and its keys; returns it where it was still there. */
+  remove(leaseId: string): MemoryLease | undefined {
+    const lease = this.leases.get(leaseId);
+    this.leases.delete(leaseId);
+    for (const [key, entry] of [...this.entries]) if (entry.leaseId === leaseId) this.delete(key);
+    return lease;
+  }
+
+  forget(leaseId: string): void {
+    this.remove(leaseId)?.lose();
+  }
+
+  /** Tells the watchers what they have not heard. */
+  flush(): void {
+    for (const tell of this.#news.splice(0)) for (const watcher of [...this.watchers]) tell(watcher);
+  }
+
+  #announce(tell: (watcher: Watcher) => void): void {
+    this.#news.push(tell);
+    if (this.#news.length === 1) queueMicrotask(() => this.flush());
+  }
+}
+
+class MemoryDiscovery implements Discovery {
+  readonly #store: Store;
+  readonly #watchers = new Set<Watcher>();
+  readonly #leases = new Set<MemoryLease>();
+  #closed = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async lease(): Promise<Lease> {
+    this.#check();
+    const lease = new MemoryLease(this.#store);
+    this.#store.leases.set(lease.id, lease);
+    this.#leases.add(lease);
+    return lease;
+  }
+
+  async put(key: string, value: JsonValue, lease?: Lease): Promise<void> {
+    this.#check();
+    if (lease && !this.#store.leases.has(lease.id)) {
+      throw new DiscoveryError(
+        "lease_gone",
+        `The lease ${lease.id} is lost or revoked; "${key}" was not put.`,
+      );
+    }
+    this.#store.put(key, JSON.stringify(value), lease?.id);
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#check();
+    this.#store.delete(key);
+  }
+
+  async get(prefix: string): Promise<Map<string, JsonValue>> {
+    this.#check();
+    return select(this.#store.entries, prefix);
+  }
+
+  async watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch> {
+    this.#check();
+    const watcher = new Watcher(prefix, listener, (watcher) => {
+      this.#watchers.delete(watcher);
+      this.#store.watchers.delete(watcher);
+    });
+    // News from before the snapshot is part of it.
+    this.#store.flush();
+    this.#watchers.add(watcher);
+    this.#store.watchers.add(watcher);
+    watcher.snapshot(this.#store.entries);
+    return watcher;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const watcher of [...this.#watchers]) watcher.close();
+    for (const lease of this.#leases) await lease.revoke();
+    this.#store.released();
+  }
+
+  #check(): void {
+    if (this.#closed) throw new DiscoveryError("closed", "This discovery was closed.");
+  }
+}
+
+class MemoryLease implements Lease {
+  readonly id = randomId();
+  readonly #store: Store;
+  readonly #lost = new AbortController();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async revoke(): Promise<void> {
+    this.#store.remove(this.id);
+  }
+
+  lose(): void {
+    this.#lost.abort(new DiscoveryError("lease_gone", `The lease ${this.id} is lost.`));
+  }
+}
