@@ -47,8 +47,8 @@ class FileDiscovery implements Discovery {
   #scanning: Promise<void> | undefined;
   #nextScan: Promise<void> | undefined;
   #bell: FSWatcher | undefined;
-  /** The inode of the directory that the bell hangs in; another one means that the directory was replaced. */
-  #bellInode = -1;
+  /** Tells the directory that the bell hangs in from one that was made later at the same path. */
+  #bellPlace = "";
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
   #lastWritten = 0;
@@ -212,15 +212,15 @@ class FileDiscovery implements Discovery {
    * directory is another one than before.
    */
   async #hangBell(): Promise<boolean> {
-    const inode = await stat(this.#store.entries).then(
-      ({ ino }) => ino,
-      () => -1,
+    const place = await stat(this.#store.entries).then(
+      ({ ino, birthtimeMs }) => `${ino} ${birthtimeMs}`,
+      () => "",
     );
-    if (inode === this.#bellInode) return false;
+    if (place === this.#bellPlace) return false;
     this.#bell?.close();
     this.#bell = undefined;
-    this.#bellInode = inode;
-    if (inode === -1 || this.#closed) return true;
+    this.#bellPlace = place;
+    if (place === "" || this.#closed) return true;
     try {
       this.#bell = watchDirectory(this.#store.entries, { persistent: false }, () => this.#rang());
       this.#bell.on("error", (error) => this.#onError(error));
@@ -239,7 +239,7 @@ class FileDiscovery implements Discovery {
     this.#timer = undefined;
     this.#bell?.close();
     this.#bell = undefined;
-    this.#bellInode = -1;
+    this.#bellPlace = "";
   }
 
   /** Of several files for one key only the latest need stay; the later of two writers at once wins. */
