@@ -28,7 +28,7 @@ export interface Salt {
 }
 
 export interface RouterOptions {
-  /** Tokens in a block, as the engines count them: 1 to 65,536. */
+  /** Tokens in a block, as the engines count them: 1 to 16,384. */
   blockSize: number;
   /** Workers at one time; default 1,024, at most 65,536. */
   maxWorkers?: number;

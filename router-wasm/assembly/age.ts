@@ -1,0 +1,28 @@
+// All runs in the order in which they were last stored, for forgetting the oldest.
+import { NEWER, OLDER } from "./run";
+
+export let oldest: usize = 0;
+let newest: usize = 0;
+
+export function addNewest(run: usize): void {
+  store<u32>(run, newest, OLDER);
+  store<u32>(run, 0, NEWER);
+  if (newest) store<u32>(newest, run, NEWER);
+  else oldest = run;
+  newest = run;
+}
+
+export function removeFromAge(run: usize): void {
+  const older = load<u32>(run, OLDER);
+  const newer = load<u32>(run, NEWER);
+  if (older) store<u32>(older, newer, NEWER);
+  else oldest = newer;
+  if (newer) store<u32>(newer, older, OLDER);
+  else newest = older;
+}
+
+export function makeNewest(run: usize): void {
+  if (run == newest) return;
+  removeFromAge(run);
+  addNewest(run);
+}

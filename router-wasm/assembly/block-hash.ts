@@ -1,0 +1,18 @@
+// Local hashes of blocks: XXH3 of the token ids as they lie in memory (little-endian u32), seeded with the salt.
+import { xxh3 } from "./xxh3";
+
+export let tokensPerBlock: u32 = 0;
+export let blockBytes: usize = 0;
+let seed: u64 = 0;
+
+export function initBlockHash(blockSize: u32, salt: u64): void {
+  tokensPerBlock = blockSize;
+  blockBytes = <usize>blockSize << 2;
+  seed = salt;
+}
+
+// @ts-ignore: decorator
+@inline
+export function hashBlock(tokens: usize): u64 {
+  return xxh3(tokens, blockBytes, seed);
+}

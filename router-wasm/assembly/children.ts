@@ -1,0 +1,42 @@
+// Finds the run that follows a block with a given local hash: buckets of linked runs. The number of buckets is
+// fixed by the block limit, one for 16 blocks.
+import { take } from "./memory";
+import { localOf, NEXT_SIBLING, PARENT } from "./run";
+
+let heads: usize = 0;
+let shift: u64 = 0;
+
+export function initChildren(maxBlocks: u32): bool {
+  let bits: u32 = 4;
+  while (bits < 28 && <u32>1 << bits < maxBlocks >> 4) bits++;
+  shift = 64 - bits;
+  heads = take(<usize>4 << bits);
+  return heads != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function bucketOf(parent: u32, local: u64): usize {
+  const mixed = (local ^ (<u64>parent * 0xd6e8feb86659fd93)) * 0x9e3779b97f4a7c15;
+  return heads + (<usize>(mixed >> shift) << 2);
+}
+
+/** The run after `parent` whose first block has this local hash; 0 when there is none. */
+export function childOf(parent: u32, local: u64): usize {
+  let run = <usize>load<u32>(bucketOf(parent, local));
+  while (run && (load<u32>(run, PARENT) != parent || localOf(run, 0) != local)) run = load<u32>(run, NEXT_SIBLING);
+  return run;
+}
+
+/** The run's parent and first local hash must be in place. */
+export function linkChild(run: usize): void {
+  const bucket = bucketOf(load<u32>(run, PARENT), localOf(run, 0));
+  store<u32>(run, load<u32>(bucket), NEXT_SIBLING);
+  store<u32>(bucket, run);
+}
+
+export function unlinkChild(run: usize): void {
+  let at = bucketOf(load<u32>(run, PARENT), localOf(run, 0));
+  while (<usize>load<u32>(at) != run) at = <usize>load<u32>(at) + NEXT_SIBLING;
+  store<u32>(at, load<u32>(run, NEXT_SIBLING));
+}

@@ -1,0 +1,84 @@
+// The kv cost of each worker for one prompt, in blocks, two workers at a time:
+//
+//   prefill = prefillLoadScale · max(0, (active prefill tokens + prompt tokens) / block size − credit)
+//   credit  = overlapCredit / (1 + creditDecay · excess) · overlap blocks
+//   excess  = (active prefill tokens − the least of any candidate) / prompt tokens
+//   total   = prefill + active decode blocks + activeRequestWeight · active requests
+//
+// The order of the operations is part of the contract: the reference model repeats it and must agree to the bit.
+import { tokensPerBlock } from "./block-hash";
+import { take } from "./memory";
+import { overlaps } from "./overlap";
+import { decodeBlocks, gates, prefillTokens, requests, workerCount } from "./workers";
+
+/** f64 per worker, of the last decision. A total is +Infinity for a worker that was no candidate. */
+export let prefillTerms: usize = 0;
+export let decodeTerms: usize = 0;
+export let totals: usize = 0;
+/** Workers in these arrays. */
+export let priced: u32 = 0;
+
+let creditDecay: f64 = 0;
+let prefillLoadScale: f64 = 1;
+let activeRequestWeight: f64 = 0;
+
+export function initCost(maxWorkers: u32): bool {
+  const bytes = (<usize>maxWorkers + 1) << 3;
+  prefillTerms = take(bytes);
+  decodeTerms = take(bytes);
+  totals = take(bytes);
+  return totals != 0;
+}
+
+export function setWeights(decay: f64, scale: f64, requestWeight: f64): void {
+  creditDecay = decay;
+  prefillLoadScale = scale;
+  activeRequestWeight = requestWeight;
+}
+
+/** Prices every worker; `pinned` ≥ 0 makes it the only candidate. */
+export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32): void {
+  priced = workerCount;
+  const end = ((<usize>workerCount + 1) & ~1) << 3;
+  const least = creditDecay > 0 && promptTokens > 0 ? leastPrefill(pinned) : 0;
+  const decays = creditDecay > 0 && promptTokens > 0;
+  const prompt = f64x2.splat(promptTokens);
+  const blockSize = f64x2.splat(tokensPerBlock);
+  const credit = f64x2.splat(overlapCredit);
+  const scale = f64x2.splat(prefillLoadScale);
+  const requestWeight = f64x2.splat(activeRequestWeight);
+  const zero = f64x2.splat(0);
+  for (let i: usize = 0; i < end; i += 16) {
+    const waiting = v128.load(prefillTokens + i);
+    const overlap = f64x2.convert_low_i32x4_u(v128.load64_zero(overlaps + (i >> 1)));
+    let worth = credit;
+    if (decays) {
+      const excess = f64x2.div(f64x2.sub(waiting, f64x2.splat(least)), prompt);
+      worth = f64x2.div(credit, f64x2.add(f64x2.splat(1), f64x2.mul(f64x2.splat(creditDecay), excess)));
+    }
+    const blocks = f64x2.sub(f64x2.div(f64x2.add(waiting, prompt), blockSize), f64x2.mul(worth, overlap));
+    const prefill = f64x2.mul(scale, f64x2.pmax(zero, blocks));
+    const decode = v128.load(decodeBlocks + i);
+    const base = f64x2.add(prefill, decode);
+    const total = f64x2.add(base, f64x2.mul(requestWeight, v128.load(requests + i)));
+    v128.store(prefillTerms + i, prefill);
+    v128.store(decodeTerms + i, decode);
+    v128.store(totals + i, f64x2.add(total, v128.load(gates + i)));
+  }
+  if (pinned >= 0) keepOnly(pinned, end);
+}
+
+function keepOnly(pinned: i32, end: usize): void {
+  const at = <usize>pinned << 3;
+  for (let i: usize = 0; i < end; i += 8) if (i != at) store<f64>(totals + i, Infinity);
+}
+
+/** The least prefill load of any candidate. */
+function leastPrefill(pinned: i32): f64 {
+  if (pinned >= 0) return <u32>pinned < workerCount ? load<f64>(prefillTokens + (<usize>pinned << 3)) : 0;
+  let least: f64 = Infinity;
+  for (let i: usize = 0; i < <usize>workerCount << 3; i += 8) {
+    if (load<f64>(gates + i) == 0) least = min(least, load<f64>(prefillTokens + i));
+  }
+  return least;
+}

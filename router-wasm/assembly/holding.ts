@@ -1,0 +1,247 @@
+// The one place where it changes who holds what: a worker's engine hash comes to name a block, or no longer does.
+// A worker holds a block while any of its hashes names it.
+import { addNewest, oldest, makeNewest, removeFromAge } from "./age";
+import {
+  addAlias,
+  aliasBlock,
+  aliasesReady,
+  aliasOf,
+  anyAliasOf,
+  dropAlias,
+  dropAliases,
+  hasAlias,
+} from "./aliases";
+import { linkChild, unlinkChild } from "./children";
+import { engineTableReady, findBlock, insertBlock, removeBlock } from "./engine-table";
+import { anyMask, clearHolders, eachHolder, heldMask, holdersReady, ownMask, setHolder } from "./holders";
+import {
+  blockOf,
+  CHILDREN,
+  eachRun,
+  engineOf,
+  ENGINES,
+  FLAGS,
+  leaveRun,
+  LENGTH,
+  LOCALS,
+  newRun,
+  PARENT,
+  placeOf,
+  runOf,
+  runsReady,
+  SEVERAL_HASHES,
+  SHARED,
+} from "./run";
+import { BLOCKS, count, FORGOTTEN_BLOCKS, RUNS, stat, STORED_BLOCKS } from "./stats";
+import { addStored } from "./workers";
+
+/** Blocks and runs at most. */
+let maxBlocks: f64 = 0;
+let maxRuns: f64 = 0;
+
+/** A run that must stay although nobody may hold anything of it: the one an event is being written to. */
+export let pinnedRun: usize = 0;
+
+export function initHolding(blocks: u32): void {
+  maxBlocks = blocks;
+  maxRuns = max(blocks >> 3, 1);
+}
+
+/** Pins another run (0: none). The one pinned before is settled, since nothing keeps it any more. */
+export function pin(run: usize): void {
+  const before = pinnedRun;
+  pinnedRun = run;
+  if (before && before != run) settle(before);
+}
+
+/** The block that the worker's hash names, 0 for none. */
+export function blockNamed(w: u32, hash: u64): u32 {
+  const block = findBlock(hash);
+  if (block && holdsShared(w, block)) return block;
+  const alias = aliasOf(w, hash);
+  return alias ? aliasBlock(alias) : 0;
+}
+
+/** Whether the worker holds the block under the hash that stands in the run. */
+export function holdsShared(w: u32, block: u32): bool {
+  const run = runOf(block);
+  const bit = <u32>1 << placeOf(block);
+  return (heldMask(run, w) & bit) != 0 && (ownMask(run, w) & bit) == 0;
+}
+
+/** Whether anybody holds the block. */
+export function isHeld(run: usize, place: u32): bool {
+  return ((anyMask(run) >> place) & 1) != 0;
+}
+
+/**
+ * Forgets what is oldest until one more holder, and with it one more block and run if need be, has room.
+ * False when nothing can be forgotten for it.
+ */
+export function makeRoom(needsBlock: bool, needsRun: bool): bool {
+  while (
+    (needsBlock && stat(BLOCKS) >= maxBlocks) ||
+    (needsRun && (stat(RUNS) >= maxRuns || !runsReady())) ||
+    !holdersReady() ||
+    !engineTableReady() ||
+    !aliasesReady()
+  ) {
+    if (!forgetOldest()) return false;
+  }
+  return true;
+}
+
+/** A run after `parent` with its first local hash. Call `makeRoom` before, and `hold` after. */
+export function startRun(parent: u32, local: u64): usize {
+  const run = newRun(parent);
+  store<u64>(run, local, LOCALS);
+  store<u8>(run, 1, LENGTH);
+  linkChild(run);
+  addNewest(run);
+  if (parent) {
+    const above = runOf(parent);
+    store<u32>(above, load<u32>(above, CHILDREN) + 1, CHILDREN);
+  }
+  return run;
+}
+
+/** The worker's hash, which names nothing yet, names this block from now on. Call `makeRoom` before. */
+export function hold(w: u32, run: usize, place: u32, hash: u64): void {
+  const bit = <u32>1 << place;
+  const block = blockOf(run, place);
+  const held = heldMask(run, w);
+  let own = ownMask(run, w);
+  if (!(held & bit)) {
+    if (!(anyMask(run) & bit)) count(BLOCKS);
+    addStored(w, 1);
+    count(STORED_BLOCKS);
+  }
+  if (takesShared(run, place, hash)) {
+    if (held & bit) {
+      own &= ~bit;
+      noteSeveralHashes(run);
+    }
+  } else {
+    addAlias(w, hash, block);
+    if (held & bit) noteSeveralHashes(run);
+    else own |= bit;
+  }
+  setHolder(run, w, held | bit, own);
+}
+
+/** Whether the hash is the one in the run, after putting it there if the run has none and it is free. */
+function takesShared(run: usize, place: u32, hash: u64): bool {
+  const bit = <u32>1 << place;
+  const shared = load<u32>(run, SHARED);
+  if (shared & bit) return engineOf(run, place) == hash;
+  if (findBlock(hash)) return false;
+  store<u64>(run + (place << 3), hash, ENGINES);
+  store<u32>(run, shared | bit, SHARED);
+  insertBlock(hash, blockOf(run, place));
+  return true;
+}
+
+function noteSeveralHashes(run: usize): void {
+  store<u8>(run, load<u8>(run, FLAGS) | SEVERAL_HASHES, FLAGS);
+}
+
+function maySeveralHashes(run: usize): bool {
+  return (load<u8>(run, FLAGS) & SEVERAL_HASHES) != 0;
+}
+
+/** The worker's hash, which names `block`, no longer does. */
+export function release(w: u32, hash: u64, block: u32): void {
+  const run = runOf(block);
+  const bit = <u32>1 << placeOf(block);
+  if (holdsShared(w, block) && engineOf(run, placeOf(block)) == hash) {
+    if (maySeveralHashes(run) && hasAlias(w, block)) {
+      setHolder(run, w, heldMask(run, w), ownMask(run, w) | bit);
+      return;
+    }
+  } else {
+    dropAlias(aliasOf(w, hash));
+    if (holdsShared(w, block) || (maySeveralHashes(run) && hasAlias(w, block))) return;
+  }
+  setHolder(run, w, heldMask(run, w) & ~bit, ownMask(run, w) & ~bit);
+  addStored(w, -1);
+  count(STORED_BLOCKS, -1);
+  if (anyMask(run) & bit) return;
+  count(BLOCKS, -1);
+  unshare(run, bit);
+  settle(run);
+}
+
+/** Takes the hashes of these blocks out of the engine table. */
+function unshare(run: usize, mask: u32): void {
+  const shared = load<u32>(run, SHARED);
+  for (let bits = shared & mask; bits; bits &= bits - 1) {
+    const place = <u32>ctz(bits);
+    removeBlock(engineOf(run, place), blockOf(run, place));
+  }
+  store<u32>(run, shared & ~mask, SHARED);
+}
+
+/** Cuts blocks that nobody holds off the end of a run that has no runs after it, and frees it when empty. */
+function settle(run: usize): void {
+  while (run != pinnedRun && !load<u32>(run, CHILDREN)) {
+    const length = 32 - <u32>clz(anyMask(run));
+    store<u8>(run, <u8>length, LENGTH);
+    if (length) return;
+    const parent = load<u32>(run, PARENT);
+    unlinkChild(run);
+    removeFromAge(run);
+    leaveRun(run);
+    if (!parent) return;
+    run = runOf(parent);
+    store<u32>(run, load<u32>(run, CHILDREN) - 1, CHILDREN);
+  }
+}
+
+/** Forgets the least recently stored run that no run follows. Runs that others follow get another round. */
+function forgetOldest(): bool {
+  for (let rounds = stat(RUNS); rounds > 0; rounds--) {
+    const run = oldest;
+    if (run != pinnedRun && !load<u32>(run, CHILDREN)) {
+      forgetRun(run);
+      return true;
+    }
+    makeNewest(run);
+  }
+  return false;
+}
+
+function forgetRun(run: usize): void {
+  const held = anyMask(run);
+  const blocks = popcnt(held);
+  eachHolder(run, (_run: usize, mask: u32, _own: u32, w: u32): void => {
+    addStored(w, -(<i32>popcnt(mask)));
+    count(STORED_BLOCKS, -(<f64>popcnt(mask)));
+  });
+  dropAliases(run);
+  unshare(run, held);
+  clearHolders(run);
+  count(BLOCKS, -(<f64>blocks));
+  count(FORGOTTEN_BLOCKS, blocks);
+  settle(run);
+}
+
+let clearedWorker: u32 = 0;
+
+/** Forgets everything that the worker holds. */
+export function forgetWorker(w: u32): void {
+  for (let alias = anyAliasOf(w); alias; alias = anyAliasOf(w)) dropAlias(alias);
+  clearedWorker = w;
+  eachRun((run: usize): void => {
+    const w = clearedWorker;
+    const mask = heldMask(run, w);
+    if (!mask) return;
+    setHolder(run, w, 0, 0);
+    addStored(w, -(<i32>popcnt(mask)));
+    count(STORED_BLOCKS, -(<f64>popcnt(mask)));
+    const unheld = mask & ~anyMask(run);
+    if (!unheld) return;
+    count(BLOCKS, -(<f64>popcnt(unheld)));
+    unshare(run, unheld);
+    settle(run);
+  });
+}

@@ -1,0 +1,248 @@
+// The core's exports. Numbers only; larger arguments lie in fixed areas of linear memory, whose addresses are asked
+// for once. Results of a decision lie in RESULT.
+import { initAliases } from "./aliases";
+import { initBlockHash, tokensPerBlock } from "./block-hash";
+import { book, dropPrefill, growDecode, initBookings, unbook } from "./bookings";
+import { initChildren } from "./children";
+import { decodeTerms, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
+import { initEngineTable } from "./engine-table";
+import { beginStored, endStored, removeBlocks, storeBlocks } from "./events";
+import { initHolders } from "./holders";
+import { forgetWorker, initHolding } from "./holding";
+import { memoryBytes as bytes, take } from "./memory";
+import { findOverlaps, initOverlap, overlaps } from "./overlap";
+import { beginPrompt, promptTokens, reservePrompt } from "./prompt";
+import { initSelect, select } from "./select";
+import { count, DECISIONS, STATS } from "./stats";
+import {
+  decodeBlocks,
+  enterWorker,
+  initWorkers,
+  leaveWorker,
+  prefillTokens,
+  presentWorkers,
+  requests,
+  reopenExcluded,
+  setGate,
+  shutForNow,
+  storedBlocks,
+  workerExists,
+} from "./workers";
+import { xxh3 } from "./xxh3";
+
+const EVENT_HASHES: u32 = 1024;
+const EVENT_TOKENS_BYTES: u32 = 65536;
+
+/** f64 overlap blocks, cost, booking. */
+const RESULT: usize = memory.data(24, 8);
+
+let eventHashes: usize = 0;
+let eventTokens: usize = 0;
+
+/** The salt, as two halves, comes from `hashBytes`. False when there is not enough memory. */
+export function init(
+  blockSize: u32,
+  maxWorkers: u32,
+  maxBlocks: u32,
+  maxBookings: u32,
+  saltLow: u32,
+  saltHigh: u32,
+): bool {
+  initBlockHash(blockSize, (<u64>saltHigh << 32) | saltLow);
+  initHolders(maxWorkers);
+  initAliases();
+  initHolding(maxBlocks);
+  return (
+    initWorkers(maxWorkers) &&
+    initOverlap(maxWorkers) &&
+    initCost(maxWorkers) &&
+    initSelect(maxWorkers) &&
+    initBookings(maxBookings) &&
+    initChildren(maxBlocks) &&
+    initEngineTable(maxBlocks)
+  );
+}
+
+/** Where events are passed; 0 when there is not enough memory. Also for `hashBytes`, before `init`. */
+export function eventArea(): usize {
+  if (!eventHashes) {
+    const area = take(EVENT_HASHES * 8 + EVENT_TOKENS_BYTES);
+    if (!area) return 0;
+    eventHashes = area;
+    eventTokens = area + EVENT_HASHES * 8;
+  }
+  return eventHashes;
+}
+
+/** Blocks that one call of `storeMore` or `removeStored` can take. */
+export function eventBlocks(): u32 {
+  return min(EVENT_HASHES, EVENT_TOKENS_BYTES / (tokensPerBlock << 2));
+}
+
+export function eventTokensArea(): usize {
+  return eventTokens;
+}
+
+/** XXH3-64 of the first `length` bytes of the event tokens, into RESULT. */
+export function hashBytes(length: u32, seedLow: u32, seedHigh: u32): void {
+  store<u64>(RESULT, xxh3(eventTokens, length, (<u64>seedHigh << 32) | seedLow));
+}
+
+export function resultArea(): usize {
+  return RESULT;
+}
+
+export function statsArea(): usize {
+  return STATS;
+}
+
+export function memoryBytes(): f64 {
+  return bytes();
+}
+
+export function workers(): u32 {
+  return presentWorkers;
+}
+
+// Arrays by worker.
+
+export function prefillTokensArea(): usize {
+  return prefillTokens;
+}
+
+export function decodeBlocksArea(): usize {
+  return decodeBlocks;
+}
+
+export function requestsArea(): usize {
+  return requests;
+}
+
+export function storedBlocksArea(): usize {
+  return storedBlocks;
+}
+
+// Arrays by worker of the last decision, and how many workers it looked at.
+
+export function pricedWorkers(): u32 {
+  return priced;
+}
+
+export function overlapsArea(): usize {
+  return overlaps;
+}
+
+export function prefillTermsArea(): usize {
+  return prefillTerms;
+}
+
+export function decodeTermsArea(): usize {
+  return decodeTerms;
+}
+
+export function totalsArea(): usize {
+  return totals;
+}
+
+export function addWorker(): i32 {
+  return enterWorker();
+}
+
+export function hasWorker(w: u32): bool {
+  return workerExists(w);
+}
+
+export function removeWorker(w: u32): void {
+  forgetWorker(w);
+  leaveWorker(w);
+}
+
+export function clearWorker(w: u32): void {
+  forgetWorker(w);
+}
+
+export function setEligible(w: u32, eligible: bool): void {
+  setGate(w, eligible);
+}
+
+/** The parent's hash is the first of the event hashes. */
+export function storeBegin(w: u32, hasParent: bool): bool {
+  return beginStored(w, hasParent, load<u64>(eventHashes));
+}
+
+export function storeMore(w: u32, blocks: u32): u32 {
+  return storeBlocks(w, eventHashes, eventTokens, <usize>tokensPerBlock << 2, blocks);
+}
+
+/** Ends an event, of which so many blocks could not be stored. */
+export function storeEnd(refused: u32): void {
+  endStored(refused);
+}
+
+export function removeStored(w: u32, blocks: u32): u32 {
+  return removeBlocks(w, eventHashes, blocks);
+}
+
+/** Where to write a prompt of this length; 0 when there is not enough memory. */
+export function promptArea(tokens: u32): usize {
+  return reservePrompt(tokens) ? promptTokens : 0;
+}
+
+export function configure(creditDecay: f64, prefillLoadScale: f64, activeRequestWeight: f64): void {
+  setWeights(creditDecay, prefillLoadScale, activeRequestWeight);
+}
+
+/** The worker will not do for the next decision. */
+export function exclude(w: u32): void {
+  shutForNow(w);
+}
+
+/** The whole decision. The worker, −1 when none is eligible, −2 when the prompt was not reserved. */
+export function decide(
+  tokens: u32,
+  policy: u32,
+  pinned: i32,
+  overlapCredit: f64,
+  temperature: f64,
+  random: f64,
+  expectedOutputTokens: f64,
+  books: bool,
+): i32 {
+  if (!beginPrompt(tokens)) {
+    reopenExcluded();
+    return -2;
+  }
+  findOverlaps();
+  priceWorkers(tokens, overlapCredit, pinned);
+  reopenExcluded();
+  count(DECISIONS);
+  const w = select(policy, temperature, random);
+  if (w < 0) {
+    store<f64>(RESULT, 0);
+    store<f64>(RESULT, 0, 8);
+    store<f64>(RESULT, -1, 16);
+    return -1;
+  }
+  const overlap = load<u32>(overlaps + (<usize>w << 2));
+  store<f64>(RESULT, overlap);
+  store<f64>(RESULT, load<f64>(totals + (<usize>w << 3)), 8);
+  store<f64>(RESULT, -1, 16);
+  if (books) {
+    const prefill = <f64>tokens - <f64>overlap * <f64>tokensPerBlock;
+    const blocks = Math.ceil((<f64>tokens + expectedOutputTokens) / <f64>tokensPerBlock);
+    store<f64>(RESULT, book(w, prefill, blocks), 16);
+  }
+  return w;
+}
+
+export function firstToken(booking: u32): void {
+  dropPrefill(booking);
+}
+
+export function grow(booking: u32, blocks: f64): void {
+  growDecode(booking, blocks);
+}
+
+export function free(booking: u32): void {
+  unbook(booking);
+}

@@ -1,0 +1,92 @@
+// Linear memory is handed out in pieces that never move and are never given back; pools of equal pieces use
+// theirs again. There is no other allocator: no garbage collector, no runtime.
+
+const PAGE: u64 = 65536;
+/** The last page stays unused, so that an end address fits in 32 bits. */
+const MAX_PAGES: i32 = 65535;
+
+let top: usize = (__heap_base + 63) & ~63;
+
+/** Room that a growing buffer left behind: used for pieces that need not be zero. */
+let spare: usize = 0;
+let spareEnd: usize = 0;
+
+/** Bytes of linear memory. */
+export function memoryBytes(): f64 {
+  return <f64>(<u64>memory.size() * PAGE);
+}
+
+/** `bytes` zeroed bytes at a multiple of 64; 0 when the host gives no more memory. */
+export function take(bytes: usize): usize {
+  const size = (bytes + 63) & ~63;
+  const wanted = <u64>top + <u64>size;
+  const have = <u64>memory.size() * PAGE;
+  if (wanted > have) {
+    const missing = <i32>((wanted - have + PAGE - 1) / PAGE);
+    if (missing + memory.size() > MAX_PAGES) return 0;
+    // Some ahead, so that views on the JavaScript side are renewed seldom.
+    const ahead = min(max(missing, memory.size() >> 4), MAX_PAGES - memory.size());
+    if (memory.grow(ahead) < 0 && memory.grow(missing) < 0) return 0;
+  }
+  const piece = top;
+  top = <usize>wanted;
+  return piece;
+}
+
+/** Like `take`, but what is in it may be anything. */
+export function takeDirty(bytes: usize): usize {
+  const size = (bytes + 63) & ~63;
+  if (spare + size <= spareEnd) {
+    const piece = spare;
+    spare += size;
+    return piece;
+  }
+  return take(bytes);
+}
+
+/** Hands in a piece that nobody uses any more. */
+export function leave(piece: usize, bytes: usize): void {
+  if (bytes > spareEnd - spare) {
+    spare = piece;
+    spareEnd = piece + bytes;
+  }
+}
+
+// A pool is 16 bytes: the first free item, the item size, the items taken at a time, the free items.
+// A free item's first four bytes name the next one.
+
+export function poolInit(pool: usize, itemBytes: u32, itemsAtATime: u32): void {
+  store<u32>(pool, 0, 0);
+  store<u32>(pool, itemBytes, 4);
+  store<u32>(pool, itemsAtATime, 8);
+  store<u32>(pool, 0, 12);
+}
+
+/** Sees to it that the next `items` calls of `poolTake` succeed; false when memory has run out. */
+export function poolReady(pool: usize, items: u32): bool {
+  while (load<u32>(pool, 12) < items) if (!refill(pool)) return false;
+  return true;
+}
+
+function refill(pool: usize): bool {
+  const itemBytes = load<u32>(pool, 4);
+  const items = load<u32>(pool, 8);
+  let item = takeDirty(itemBytes * items);
+  if (!item) return false;
+  for (let i: u32 = 0; i < items; i++, item += itemBytes) poolLeave(pool, item);
+  return true;
+}
+
+/** An item, not zeroed. There must be one: call `poolReady` before. */
+export function poolTake(pool: usize): usize {
+  const item = <usize>load<u32>(pool, 0);
+  store<u32>(pool, load<u32>(item), 0);
+  store<u32>(pool, load<u32>(pool, 12) - 1, 12);
+  return item;
+}
+
+export function poolLeave(pool: usize, item: usize): void {
+  store<u32>(item, load<u32>(pool, 0));
+  store<u32>(pool, <u32>item, 0);
+  store<u32>(pool, load<u32>(pool, 12) + 1, 12);
+}

@@ -1,0 +1,191 @@
+// How many blocks at the start of the prompt each worker holds.
+//
+// The walk goes down the tree run by run, as far as the prompt's hashes match and any worker holds everything so
+// far (is alive). Few alive workers are kept as a list, and their count grows as the walk goes; many are kept as a
+// bit set, and a worker's count is written when it drops out.
+import { hasBit, setBit } from "./bit-set";
+import { childOf } from "./children";
+import { firstSlot, nextSlot, setBytes, WIDE_SETS } from "./holders";
+import { take } from "./memory";
+import { promptBlocks, promptHash } from "./prompt";
+import { blockOf, lengthOf, localOf, WIDE } from "./run";
+import { workerCount } from "./workers";
+
+/** u32 per worker: the result. */
+export let overlaps: usize = 0;
+let alive: usize = 0;
+let next: usize = 0;
+let list: usize = 0;
+
+/** Workers alive in the list; unused while `asSet`. */
+let listed: u32 = 0;
+let asSet: bool = false;
+let depth: u32 = 0;
+
+export function initOverlap(maxWorkers: u32): bool {
+  overlaps = take(<usize>(maxWorkers + 1) << 2);
+  list = take(<usize>maxWorkers << 2);
+  alive = take(setBytes);
+  next = take(setBytes);
+  return next != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function overlapOf(w: u32): u32 {
+  return load<u32>(overlaps + (w << 2));
+}
+
+// @ts-ignore: decorator
+@inline
+function setOverlap(w: u32, blocks: u32): void {
+  store<u32>(overlaps + (w << 2), blocks);
+}
+
+/** Writes `overlaps` for the prompt. */
+export function findOverlaps(): void {
+  memory.fill(overlaps, 0, (<usize>workerCount + 1) << 2);
+  listed = 0;
+  asSet = false;
+  depth = 0;
+  let parent: u32 = 0;
+  while (depth < promptBlocks) {
+    const run = childOf(parent, promptHash(depth));
+    if (!run) break;
+    const matched = matchedBlocks(run);
+    if (!advance(run, matched)) break;
+    depth += matched;
+    parent = blockOf(run, matched - 1);
+  }
+  if (asSet) settleSet(alive, depth);
+}
+
+/** How many of the run's blocks go on with the prompt; the first is known to. */
+function matchedBlocks(run: usize): u32 {
+  const end = min(lengthOf(run), promptBlocks - depth);
+  let i: u32 = 1;
+  while (i < end && localOf(run, i) == promptHash(depth + i)) i++;
+  return i;
+}
+
+/** Counts the run's first `matched` blocks for the workers alive; false when none stays alive. */
+function advance(run: usize, matched: u32): bool {
+  const wide = <usize>load<u32>(run, WIDE);
+  if (depth == 0) return wide ? enterWide(run, wide, matched) : advanceHolders(run, matched);
+  if (asSet) {
+    if (wide) return advanceSet(run, wide, matched);
+    settleSet(alive, depth);
+    asSet = false;
+    return advanceHolders(run, matched);
+  }
+  return wide ? advanceList(run, wide, matched) : advanceHolders(run, matched);
+}
+
+/** Blocks from the run's first on that the mask has without a gap, at most `matched`. */
+// @ts-ignore: decorator
+@inline
+function prefix(mask: u32, matched: u32): u32 {
+  return min(<u32>ctz(~mask), matched);
+}
+
+/** The alive workers become those of the run's holders that were alive and hold all of it. */
+function advanceHolders(run: usize, matched: u32): bool {
+  listed = 0;
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
+    const w = load<u32>(slot, 8);
+    if (overlapOf(w) != depth) continue;
+    const held = prefix(load<u32>(slot), matched);
+    setOverlap(w, depth + held);
+    if (held == matched) store<u32>(list + (listed++ << 2), w);
+  }
+  return listed != 0;
+}
+
+/** The same from a list of workers and a run with bit sets. */
+function advanceList(run: usize, wide: usize, matched: u32): bool {
+  const before = listed;
+  listed = 0;
+  for (let i: u32 = 0; i < before; i++) {
+    const w = load<u32>(list + (i << 2));
+    if (!inSets(wide, w)) continue;
+    setOverlap(w, depth + matched);
+    store<u32>(list + (listed++ << 2), w);
+  }
+  // Those outside the sets; a worker counted above no longer has the old depth.
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
+    const w = load<u32>(slot, 8);
+    if (overlapOf(w) != depth) continue;
+    const held = prefix(load<u32>(slot), matched);
+    setOverlap(w, depth + held);
+    if (held == matched) store<u32>(list + (listed++ << 2), w);
+  }
+  return listed != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function inSets(wide: usize, w: u32): bool {
+  return hasBit(wide + WIDE_SETS, w) || hasBit(wide + WIDE_SETS + setBytes, w);
+}
+
+/** The first run has bit sets: the alive workers become a set. */
+function enterWide(run: usize, wide: usize, matched: u32): bool {
+  asSet = true;
+  for (let i: usize = 0; i < setBytes; i += 16) {
+    const at = wide + WIDE_SETS + i;
+    v128.store(alive + i, v128.or(v128.load(at), v128.load(at + setBytes)));
+  }
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
+    const w = load<u32>(slot, 8);
+    const held = prefix(load<u32>(slot), matched);
+    if (held == matched) setBit(alive, w);
+    else setOverlap(w, held);
+  }
+  return true;
+}
+
+function advanceSet(run: usize, wide: usize, matched: u32): bool {
+  for (let i: usize = 0; i < setBytes; i += 16) {
+    const at = wide + WIDE_SETS + i;
+    v128.store(next + i, v128.and(v128.load(alive + i), v128.or(v128.load(at), v128.load(at + setBytes))));
+  }
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
+    const w = load<u32>(slot, 8);
+    if (!hasBit(alive, w)) continue;
+    const held = prefix(load<u32>(slot), matched);
+    if (held == matched) setBit(next, w);
+    else setOverlap(w, depth + held);
+  }
+  // Who drops out without a holder of its own has nothing of this run.
+  let any = i64x2.splat(0);
+  for (let i: usize = 0; i < setBytes; i += 16) {
+    const before = v128.load(alive + i);
+    const after = v128.load(next + i);
+    const dropped = v128.andnot(before, after);
+    if (v128.any_true(dropped)) {
+      settleWord(i64x2.extract_lane(dropped, 0), <u32>i << 3);
+      settleWord(i64x2.extract_lane(dropped, 1), (<u32>i << 3) + 64);
+    }
+    any = v128.or(any, after);
+  }
+  const other = alive;
+  alive = next;
+  next = other;
+  return v128.any_true(any);
+}
+
+function settleWord(bits: u64, first: u32): void {
+  for (; bits; bits &= bits - 1) {
+    const w = first + <u32>ctz(bits);
+    if (!overlapOf(w)) setOverlap(w, depth);
+  }
+}
+
+/** Writes the count of every worker in the set. */
+function settleSet(set: usize, blocks: u32): void {
+  for (let i: usize = 0; i < setBytes; i += 8) {
+    for (let bits = load<u64>(set + i); bits; bits &= bits - 1) {
+      setOverlap(<u32>(i << 3) + <u32>ctz(bits), blocks);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// The prompt of the next decision: its token ids, and the local hashes of its blocks, made only as far as somebody
+// asks.
+import { blockBytes, hashBlock, tokensPerBlock } from "./block-hash";
+import { leave, take } from "./memory";
+
+const FIRST_CAPACITY: u32 = 4096;
+
+export let promptTokens: usize = 0;
+let hashes: usize = 0;
+let capacity: u32 = 0;
+/** Hashes made so far. */
+let hashed: u32 = 0;
+export let promptBlocks: u32 = 0;
+
+/** Room for a prompt of this length; false when memory has run out. What was there is lost if it moves. */
+export function reservePrompt(tokens: u32): bool {
+  if (tokens <= capacity) return true;
+  let wanted = max(capacity, FIRST_CAPACITY);
+  while (wanted < tokens) wanted <<= 1;
+  const oldBytes = <usize>capacity << 2;
+  const oldHashBytes = <usize>(capacity / tokensPerBlock) << 3;
+  const newTokens = take(<usize>wanted << 2);
+  const newHashes = newTokens ? take(max(<usize>(wanted / tokensPerBlock) << 3, 64)) : 0;
+  if (!newHashes) return false;
+  if (capacity) {
+    leave(promptTokens, oldBytes);
+    leave(hashes, oldHashBytes);
+  }
+  promptTokens = newTokens;
+  hashes = newHashes;
+  capacity = wanted;
+  return true;
+}
+
+/** A decision on the first `tokens` ids begins; false when they cannot all be there. */
+export function beginPrompt(tokens: u32): bool {
+  if (tokens > capacity) return false;
+  promptBlocks = tokens / tokensPerBlock;
+  hashed = 0;
+  return true;
+}
+
+/** The local hash of a block of the prompt. Ask in rising order. */
+// @ts-ignore: decorator
+@inline
+export function promptHash(block: u32): u64 {
+  if (block >= hashed) hashMore(block);
+  return load<u64>(hashes + (block << 3));
+}
+
+/** Hashes some ahead: few at first, so that a prompt that nobody holds costs little. */
+function hashMore(block: u32): void {
+  const end = min(block + (block < 4 ? 2 : 8), promptBlocks);
+  for (let i = hashed; i < end; i++) store<u64>(hashes + (i << 3), hashBlock(promptTokens + <usize>i * blockBytes));
+  hashed = end;
+}

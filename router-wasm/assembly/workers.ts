@@ -1,0 +1,95 @@
+// What is known of each worker, as one array per property, so that pricing reads two workers at a time.
+import { take } from "./memory";
+
+/** f64: 0 for a worker that may be chosen, +Infinity for one that may not or does not exist. */
+export let gates: usize = 0;
+/** f64: prompt tokens booked and not yet prefilled. */
+export let prefillTokens: usize = 0;
+/** f64: blocks of the requests booked. */
+export let decodeBlocks: usize = 0;
+/** f64: requests booked. */
+export let requests: usize = 0;
+/** u32: blocks held. */
+export let storedBlocks: usize = 0;
+/** u32: counts the workers that have had this index, so that a booking knows whether its worker is still there. */
+export let epochs: usize = 0;
+/** u32: first of the worker's aliases. */
+export let aliasHeads: usize = 0;
+/** u32: workers whose gates are shut for one decision. */
+let excluded: usize = 0;
+let excludedCount: u32 = 0;
+/** u8: 1 while the worker exists. */
+let present: usize = 0;
+
+let maxWorkers: u32 = 0;
+/** One more than the highest index in use. */
+export let workerCount: u32 = 0;
+export let presentWorkers: u32 = 0;
+
+export function initWorkers(limit: u32): bool {
+  maxWorkers = limit;
+  // Pricing reads pairs, so an odd last worker has a neighbour.
+  const even = (limit + 1) & ~1;
+  gates = take(even * 8);
+  prefillTokens = take(even * 8);
+  decodeBlocks = take(even * 8);
+  requests = take(even * 8);
+  storedBlocks = take(limit * 4);
+  epochs = take(limit * 4);
+  aliasHeads = take(limit * 4);
+  excluded = take(limit * 4);
+  present = take(limit);
+  if (!present) return false;
+  for (let w: u32 = 0; w < even; w++) store<f64>(gates + (w << 3), Infinity);
+  return true;
+}
+
+export function workerExists(w: u32): bool {
+  return w < workerCount && load<u8>(present + w) != 0;
+}
+
+/** The lowest free index, −1 at the limit. */
+export function enterWorker(): i32 {
+  let w: u32 = 0;
+  while (w < workerCount && load<u8>(present + w)) w++;
+  if (w == maxWorkers) return -1;
+  if (w == workerCount) workerCount++;
+  store<u8>(present + w, 1);
+  store<f64>(gates + (w << 3), 0);
+  presentWorkers++;
+  return w;
+}
+
+/** The worker's blocks must be gone already. */
+export function leaveWorker(w: u32): void {
+  store<u8>(present + w, 0);
+  store<f64>(gates + (w << 3), Infinity);
+  store<f64>(prefillTokens + (w << 3), 0);
+  store<f64>(decodeBlocks + (w << 3), 0);
+  store<f64>(requests + (w << 3), 0);
+  store<u32>(epochs + (w << 2), load<u32>(epochs + (w << 2)) + 1);
+  presentWorkers--;
+  while (workerCount > 0 && !load<u8>(present + workerCount - 1)) workerCount--;
+}
+
+export function setGate(w: u32, open: bool): void {
+  store<f64>(gates + (w << 3), open ? 0 : Infinity);
+}
+
+/** Shuts an open gate until `reopenExcluded`. */
+export function shutForNow(w: u32): void {
+  if (!workerExists(w) || load<f64>(gates + (w << 3)) != 0) return;
+  setGate(w, false);
+  store<u32>(excluded + (excludedCount++ << 2), w);
+}
+
+export function reopenExcluded(): void {
+  while (excludedCount) setGate(load<u32>(excluded + (--excludedCount << 2)), true);
+}
+
+// @ts-ignore: decorator
+@inline
+export function addStored(w: u32, by: i32): void {
+  const at = storedBlocks + (w << 2);
+  store<u32>(at, load<u32>(at) + by);
+}

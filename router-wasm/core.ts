@@ -1,0 +1,137 @@
+import { RouterError } from "./errors.ts";
+
+/** The exports of `assembly/index.ts`. Areas are addresses in the linear memory. */
+export interface CoreExports {
+  memory: WebAssembly.Memory;
+  init(
+    blockSize: number,
+    maxWorkers: number,
+    maxBlocks: number,
+    maxBookings: number,
+    saltLow: number,
+    saltHigh: number,
+  ): number;
+  eventArea(): number;
+  eventTokensArea(): number;
+  eventBlocks(): number;
+  hashBytes(length: number, seedLow: number, seedHigh: number): void;
+  resultArea(): number;
+  statsArea(): number;
+  memoryBytes(): number;
+  workers(): number;
+  prefillTokensArea(): number;
+  decodeBlocksArea(): number;
+  requestsArea(): number;
+  storedBlocksArea(): number;
+  pricedWorkers(): number;
+  overlapsArea(): number;
+  prefillTermsArea(): number;
+  decodeTermsArea(): number;
+  totalsArea(): number;
+  addWorker(): number;
+  hasWorker(worker: number): number;
+  removeWorker(worker: number): void;
+  clearWorker(worker: number): void;
+  setEligible(worker: number, eligible: number): void;
+  storeBegin(worker: number, hasParent: number): number;
+  storeMore(worker: number, blocks: number): number;
+  storeEnd(refused: number): void;
+  removeStored(worker: number, blocks: number): number;
+  promptArea(tokens: number): number;
+  configure(creditDecay: number, prefillLoadScale: number, activeRequestWeight: number): void;
+  exclude(worker: number): void;
+  decide(
+    tokens: number,
+    policy: number,
+    pinned: number,
+    overlapCredit: number,
+    temperature: number,
+    random: number,
+    expectedOutputTokens: number,
+    books: number,
+  ): number;
+  firstToken(booking: number): void;
+  grow(booking: number, blocks: number): void;
+  free(booking: number): void;
+}
+
+/** Numbers of the policies in `assembly/select.ts`. */
+export const POLICY_NUMBERS = {
+  kv: 0,
+  "round-robin": 1,
+  random: 2,
+  "least-loaded": 3,
+  "power-of-two": 4,
+} as const;
+
+/** The order of `assembly/stats.ts`. */
+export const STAT_NAMES = [
+  "blocks",
+  "storedBlocks",
+  "runs",
+  "bookings",
+  "decisions",
+  "unbookedDecisions",
+  "staleBookings",
+  "ignoredEvents",
+  "unknownRemovals",
+  "forgottenBlocks",
+  "refusedBlocks",
+] as const;
+
+/** An instance of the core, and views of its memory that are renewed when it has grown. */
+export class Core {
+  readonly exports: CoreExports;
+  #buffer: ArrayBufferLike;
+  #u32: Uint32Array;
+  #u64: BigUint64Array;
+  #f64: Float64Array;
+
+  constructor(module: WebAssembly.Module) {
+    this.exports = instantiate(module);
+    const buffer = this.exports.memory.buffer;
+    this.#buffer = buffer;
+    this.#u32 = new Uint32Array(buffer);
+    this.#u64 = new BigUint64Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+  }
+
+  /** The memory in numbers of 4 bytes: index = address / 4. Ask again after every call into the core. */
+  get u32(): Uint32Array {
+    this.#renew();
+    return this.#u32;
+  }
+
+  /** The memory in numbers of 8 bytes: index = address / 8. */
+  get u64(): BigUint64Array {
+    this.#renew();
+    return this.#u64;
+  }
+
+  /** The memory in floating-point numbers: index = address / 8. */
+  get f64(): Float64Array {
+    this.#renew();
+    return this.#f64;
+  }
+
+  #renew(): void {
+    const buffer = this.exports.memory.buffer;
+    if (buffer === this.#buffer) return;
+    this.#buffer = buffer;
+    this.#u32 = new Uint32Array(buffer);
+    this.#u64 = new BigUint64Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+  }
+}
+
+function instantiate(module: WebAssembly.Module): CoreExports {
+  try {
+    const exports = new WebAssembly.Instance(module).exports;
+    if (typeof exports.storeBegin !== "function") throw new Error("It lacks the export storeBegin.");
+    return exports as unknown as CoreExports;
+  } catch (cause) {
+    const message =
+      "This WebAssembly module is not the router's core, or is of another version: build it again.";
+    throw new RouterError("bad_module", message, { cause });
+  }
+}

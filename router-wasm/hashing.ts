@@ -1,0 +1,66 @@
+import type { Core } from "./core.ts";
+import { RouterError } from "./errors.ts";
+import type { BlockHashes, HashOptions, Salt } from "./types.ts";
+
+const MASK32 = 0xffffffffn;
+const MASK64 = 0xffffffffffffffffn;
+
+/** Seed of unsalted blocks and of all sequence hashes. */
+const BASE_SEED = 1337n;
+/** Bytes that the core's hashing area takes. */
+const AREA_BYTES = 65_536;
+
+/** The seed of block hashes under a salt. An empty name counts as none. */
+export function saltSeed(core: Core, salt: Salt): bigint {
+  const encoder = new TextEncoder();
+  let seed = BASE_SEED;
+  if (salt.loraName) seed += hashBytes(core, encoder.encode(salt.loraName), 0n);
+  if (salt.namespace) seed += hashBytes(core, encoder.encode(salt.namespace), 1n);
+  return seed & MASK64;
+}
+
+/** Block and sequence hashes of the whole blocks of `tokens`. */
+export function hashBlocks(core: Core, tokens: Uint32Array, options: HashOptions): BlockHashes {
+  const { blockSize, mmHashes } = options;
+  const seed = saltSeed(core, options);
+  const blocks = Math.floor(tokens.length / blockSize);
+  const blockHashes = new BigUint64Array(blocks);
+  const sequenceHashes = new BigUint64Array(blocks);
+  const link = new BigUint64Array(2);
+  for (let i = 0; i < blocks; i++) {
+    const ids = tokens.subarray(i * blockSize, (i + 1) * blockSize);
+    const hash = hashBytes(core, blockBytes(ids, mmHashes?.[i]), seed);
+    blockHashes[i] = hash;
+    link[0] = sequenceHashes[i - 1] ?? 0n;
+    link[1] = hash;
+    sequenceHashes[i] = i === 0 ? hash : hashBytes(core, new Uint8Array(link.buffer), BASE_SEED);
+  }
+  return { blockHashes, sequenceHashes };
+}
+
+/** Token ids, then the sorted multimodal hashes. */
+function blockBytes(ids: Uint32Array, mmHashes: BigUint64Array | null | undefined): Uint8Array {
+  const idBytes = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
+  if (!mmHashes?.length) return idBytes;
+  const sorted = mmHashes.slice().sort();
+  const bytes = new Uint8Array(ids.byteLength + sorted.byteLength);
+  bytes.set(idBytes);
+  bytes.set(new Uint8Array(sorted.buffer), ids.byteLength);
+  return bytes;
+}
+
+/** XXH3-64. */
+function hashBytes(core: Core, bytes: Uint8Array, seed: bigint): bigint {
+  if (bytes.length > AREA_BYTES) {
+    throw new RouterError(
+      "bad_option",
+      `${bytes.length} bytes are too many to hash; the limit is ${AREA_BYTES}.`,
+    );
+  }
+  const { exports } = core;
+  if (exports.eventArea() === 0)
+    throw new RouterError("memory", "There is not enough memory for the router.");
+  new Uint8Array(exports.memory.buffer, exports.eventTokensArea(), bytes.length).set(bytes);
+  exports.hashBytes(bytes.length, Number(seed & MASK32), Number(seed >> 32n));
+  return core.u64[exports.resultArea() >>> 3] ?? 0n;
+}

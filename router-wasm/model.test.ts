@@ -1,0 +1,301 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { DecideOptions, Policy, Router, RouterOptions } from "./index.ts";
+import { ReferenceRouter } from "./reference-model.ts";
+import { newRouter } from "./test-router.ts";
+
+// Random operations on the core and on the reference model, which must agree after each one. Sequences are paths of
+// symbols: a block of a symbol always has the same tokens, so that prefixes are shared often.
+
+/** How a worker's engine names its blocks. */
+type Naming =
+  /** By their content, as all other workers do. */
+  | "shared"
+  /** By their content and a seed of its own. */
+  | "own"
+  /** By one of few numbers, whatever the content: hashes collide and are used again. */
+  | "tiny"
+  /** Shared by two workers each, so that blocks have several names. */
+  | "pairs";
+
+interface Path {
+  segments: { symbol: number; length: number }[];
+}
+
+type Operation =
+  | { type: "addWorker" }
+  | { type: "removeWorker" | "clearWorker"; worker: number }
+  | { type: "setEligible"; worker: number; eligible: boolean }
+  | {
+      type: "stored";
+      worker: number;
+      path: Path;
+      from: number;
+      naming: Naming;
+      orphan: boolean;
+      everybody: boolean;
+    }
+  | {
+      type: "removed";
+      worker: number;
+      path: Path;
+      from: number;
+      count: number;
+      naming: Naming;
+      everybody: boolean;
+    }
+  | { type: "decide"; path: Path; extra: number; options: Omit<DecideOptions, "tokenCount"> }
+  | { type: "firstToken" | "free"; booking: number }
+  | { type: "grow"; booking: number; blocks: number }
+  | { type: "setWeights"; weights: RouterOptions["weights"] };
+
+const worker = fc.nat(30);
+const path: fc.Arbitrary<Path> = fc.record({
+  segments: fc.array(
+    fc.record({
+      symbol: fc.nat(2),
+      length: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 40 })),
+    }),
+    { minLength: 1, maxLength: 4 },
+  ),
+});
+const naming = fc.constantFrom<Naming>("shared", "shared", "own", "tiny", "pairs");
+const rarely = fc.nat(5).map((n) => n === 0);
+const random = fc.oneof(
+  fc.constantFrom(0, 0.5, 1 - 2 ** -53),
+  fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+);
+const weightValue = fc.oneof(fc.constantFrom(0, 0.5, 1, 2), fc.double({ min: 0, max: 8, noNaN: true }));
+const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 2 });
+
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("addWorker") }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constantFrom("removeWorker", "clearWorker"), worker }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("setEligible"), worker, eligible: fc.boolean() }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      type: fc.constant("stored"),
+      worker,
+      path,
+      from: fc.oneof(fc.constant(0), fc.nat(60)),
+      naming,
+      orphan: rarely,
+      everybody: rarely,
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constant("removed"),
+      worker,
+      path,
+      from: fc.nat(60),
+      count: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 })),
+      naming,
+      everybody: rarely,
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      type: fc.constant("decide"),
+      path,
+      extra: fc.nat(3),
+      options: fc.record({
+        policy: fc.constantFrom<Policy>(
+          "kv",
+          "kv",
+          "kv",
+          "round-robin",
+          "random",
+          "least-loaded",
+          "power-of-two",
+        ),
+        random,
+        pinnedWorker: optional(worker),
+        excluded: optional(fc.array(worker, { maxLength: 5 })),
+        overlapCredit: optional(weightValue),
+        temperature: optional(weightValue),
+        expectedOutputTokens: optional(fc.nat(100)),
+        book: optional(fc.boolean()),
+      }),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ type: fc.constantFrom("firstToken", "free"), booking: fc.nat(40) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("grow"), booking: fc.nat(40), blocks: fc.nat(9) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant("setWeights"),
+      weights: fc.record(
+        {
+          overlapCredit: weightValue,
+          creditDecay: weightValue,
+          prefillLoadScale: weightValue,
+          activeRequestWeight: weightValue,
+          temperature: fc.oneof(fc.constant(0), weightValue),
+        },
+        { requiredKeys: [] },
+      ),
+    }),
+  },
+) as fc.Arbitrary<Operation>;
+
+const limits: fc.Arbitrary<RouterOptions> = fc.record({
+  blockSize: fc.constantFrom(1, 2, 3, 5, 16, 17, 64, 512),
+  maxWorkers: fc.constantFrom(1, 2, 3, 9, 12, 24, 200),
+  maxBlocks: fc.constantFrom(1, 7, 33, 100, 300, 100_000),
+  maxBookings: fc.constantFrom(1, 3, 50),
+});
+
+/** Both routers, and what has been done with them. */
+class Pair {
+  readonly router: Router;
+  readonly model: ReferenceRouter;
+  readonly #workers: number[] = [];
+  /** Handles of the router and of the model. */
+  readonly #bookings: [number, number][] = [[-1, -1]];
+
+  constructor(options: RouterOptions) {
+    this.router = newRouter(options);
+    this.model = new ReferenceRouter(options);
+  }
+
+  apply(operation: Operation): void {
+    const { router, model } = this;
+    switch (operation.type) {
+      case "addWorker": {
+        const added = model.addWorker();
+        if (added >= 0) this.#workers.push(added);
+        if (added >= 0) expect(router.addWorker()).toBe(added);
+        else expect(() => router.addWorker()).toThrow(/maxWorkers/);
+        break;
+      }
+      case "removeWorker":
+        this.#each(operation.worker, false, (worker) => {
+          router.removeWorker(worker);
+          model.removeWorker(worker);
+          this.#workers.splice(this.#workers.indexOf(worker), 1);
+        });
+        break;
+      case "clearWorker":
+        this.#each(operation.worker, false, (worker) => {
+          router.clearWorker(worker);
+          model.clearWorker(worker);
+        });
+        break;
+      case "setEligible":
+        this.#each(operation.worker, false, (worker) => {
+          router.setEligible(worker, operation.eligible);
+          model.setEligible(worker, operation.eligible);
+        });
+        break;
+      case "stored": {
+        const symbols = symbolsOf(operation.path);
+        const from = operation.from % symbols.length;
+        const tokens = tokensFor(symbols.slice(from), router.blockSize, 0);
+        this.#each(operation.worker, operation.everybody, (worker) => {
+          const names = namesOf(symbols, operation.naming, worker);
+          const hashes = names.slice(from);
+          const parent = operation.orphan ? 999_999n : from > 0 ? names[from - 1] : undefined;
+          const expected = model.applyStored(worker, hashes, parent, tokens);
+          expect(router.applyStored(worker, hashes, parent, tokens)).toBe(expected);
+        });
+        break;
+      }
+      case "removed": {
+        const symbols = symbolsOf(operation.path);
+        const from = operation.from % symbols.length;
+        this.#each(operation.worker, operation.everybody, (worker) => {
+          const hashes = namesOf(symbols, operation.naming, worker).slice(from, from + operation.count);
+          const expected = model.applyRemoved(worker, hashes);
+          expect(router.applyRemoved(worker, hashes)).toBe(expected);
+        });
+        break;
+      }
+      case "decide":
+        this.#decide(operation);
+        break;
+      case "firstToken":
+      case "free": {
+        const [handle, modelHandle] = this.#bookings[operation.booking % this.#bookings.length]!;
+        router[operation.type](handle);
+        model[operation.type](modelHandle);
+        break;
+      }
+      case "grow": {
+        const [handle, modelHandle] = this.#bookings[operation.booking % this.#bookings.length]!;
+        router.grow(handle, operation.blocks);
+        model.grow(modelHandle, operation.blocks);
+        break;
+      }
+      case "setWeights":
+        router.setWeights(operation.weights ?? {});
+        model.setWeights(operation.weights ?? {});
+    }
+  }
+
+  /** Everything that can be seen from outside is the same. */
+  compare(): void {
+    const { memoryBytes, ...stats } = this.router.stats();
+    expect(memoryBytes).toBeGreaterThan(0);
+    expect(stats).toEqual(this.model.stats());
+    for (const worker of this.#workers) expect(this.router.load(worker)).toEqual(this.model.load(worker));
+    expect(this.router.explain()).toEqual(this.model.explain());
+  }
+
+  #decide({ path, extra, options }: Extract<Operation, { type: "decide" }>): void {
+    const prompt = tokensFor(symbolsOf(path), this.router.blockSize, extra);
+    this.router.tokenBuffer(prompt.length).set(prompt);
+    const all = { ...options, tokenCount: prompt.length };
+    const { booking: expectedBooking, ...expected } = this.model.decide(prompt, all);
+    const { booking, ...decision } = this.router.decide(all);
+    expect(decision).toEqual(expected);
+    expect(booking < 0).toBe(expectedBooking < 0);
+    if (booking >= 0) this.#bookings.push([booking, expectedBooking]);
+  }
+
+  #each(worker: number, everybody: boolean, act: (worker: number) => void): void {
+    if (this.#workers.length === 0) return;
+    const chosen = everybody ? [...this.#workers] : [this.#workers[worker % this.#workers.length]!];
+    for (const one of chosen) act(one);
+  }
+}
+
+function symbolsOf({ segments }: Path): number[] {
+  return segments.flatMap(({ symbol, length }) => Array<number>(length).fill(symbol));
+}
+
+function tokensFor(symbols: number[], blockSize: number, extra: number): Uint32Array {
+  const tokens = new Uint32Array(symbols.length * blockSize + Math.min(extra, blockSize - 1));
+  for (const [i, symbol] of symbols.entries()) {
+    tokens.fill(0xffffffff - symbol, i * blockSize, (i + 1) * blockSize);
+  }
+  return tokens;
+}
+
+function namesOf(symbols: number[], naming: Naming, worker: number): BigUint64Array {
+  const seed = { shared: 1n, own: BigInt(worker) + 2n, tiny: 0n, pairs: BigInt(worker >> 1) + 100n }[naming];
+  let name = seed;
+  return BigUint64Array.from(symbols, (symbol) => {
+    name = BigInt.asUintN(64, name * 0x5851f42d4c957f2dn + BigInt(symbol) + 1n);
+    return naming === "tiny" ? name % 11n : name;
+  });
+}
+
+const runs = Number(process.env.STATOR_FUZZ_RUNS ?? 400);
+
+it("does what the reference model does", { timeout: 3_600_000 }, () => {
+  fc.assert(
+    fc.property(limits, fc.array(operation, { maxLength: 120, size: "max" }), (options, operations) => {
+      const pair = new Pair(options);
+      for (let i = 0; i < 3; i++) pair.apply({ type: "addWorker" });
+      for (const operation of operations) {
+        pair.apply(operation);
+        pair.compare();
+      }
+    }),
+    { numRuns: runs },
+  );
+});

@@ -1,0 +1,51 @@
+import { RouterError } from "./errors.ts";
+import type { CostWeights, RouterOptions } from "./types.ts";
+
+/** Dynamo's defaults. */
+export const DEFAULT_WEIGHTS: CostWeights = {
+  overlapCredit: 1,
+  creditDecay: 0,
+  prefillLoadScale: 1,
+  activeRequestWeight: 0,
+  temperature: 0,
+};
+
+export interface Limits {
+  blockSize: number;
+  maxWorkers: number;
+  maxBlocks: number;
+  maxBookings: number;
+}
+
+/** The options with defaults filled in. Throws `bad_option`. */
+export function readLimits(options: RouterOptions): Limits {
+  return {
+    blockSize: integer("blockSize", options.blockSize, 1, 16_384),
+    maxWorkers: integer("maxWorkers", options.maxWorkers ?? 1024, 1, 65_536),
+    maxBlocks: integer("maxBlocks", options.maxBlocks ?? 4_194_304, 1, 134_217_728),
+    maxBookings: integer("maxBookings", options.maxBookings ?? 65_536, 1, 4_194_304),
+  };
+}
+
+/** `base` with the given weights changed. Throws `bad_option`. */
+export function readWeights(base: CostWeights, change: Partial<CostWeights>): CostWeights {
+  const weights = { ...base };
+  for (const name of Object.keys(base) as (keyof CostWeights)[]) {
+    const value = change[name];
+    if (value !== undefined) weights[name] = weight(name, value);
+  }
+  return weights;
+}
+
+export function weight(name: string, value: number): number {
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new RouterError("bad_option", `${name} is ${value}; it must be a number from 0 up.`);
+}
+
+export function integer(name: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new RouterError(
+    "bad_option",
+    `${name} is ${value}; it must be a whole number from ${least} to ${most}.`,
+  );
+}

@@ -1,0 +1,226 @@
+/**
+ * A plain model of the prefix index: a tree of nodes, and per worker a map from engine hash to node. Nothing here
+ * is fast, and nothing is shared with the core. Runs appear only because they are what is forgotten at the limit.
+ */
+
+interface Node {
+  local: bigint;
+  parent: Node | undefined;
+  children: Map<bigint, Node>;
+  run: Run;
+  /** Who holds it, under which engine hashes. */
+  holders: Map<number, Set<bigint>>;
+}
+
+/** Consecutive nodes, 32 at most. */
+interface Run {
+  nodes: Node[];
+  parent: Node | undefined;
+  childRuns: number;
+}
+
+export class ReferenceIndex {
+  readonly #maxBlocks: number;
+  readonly #maxRuns: number;
+  readonly #first = new Map<bigint, Node>();
+  readonly #names = new Map<number, Map<bigint, Node>>();
+  /** From the least recently stored. */
+  readonly #runs = new Set<Run>();
+  #pinned: Run | undefined;
+  blocks = 0;
+  ignoredEvents = 0;
+  unknownRemovals = 0;
+  forgottenBlocks = 0;
+  refusedBlocks = 0;
+
+  constructor(maxBlocks: number) {
+    this.#maxBlocks = maxBlocks;
+    this.#maxRuns = Math.max(Math.floor(maxBlocks / 8), 1);
+  }
+
+  get runs(): number {
+    return this.#runs.size;
+  }
+
+  stored(
+    worker: number,
+    hashes: readonly bigint[],
+    parentHash: bigint | undefined,
+    locals: bigint[],
+  ): number {
+    const names = this.#namesOf(worker);
+    let node = parentHash === undefined ? undefined : names.get(parentHash);
+    if (parentHash !== undefined && !node) {
+      this.ignoredEvents++;
+      return 0;
+    }
+    this.#pin(node?.run);
+    let done = 0;
+    for (const hash of hashes) {
+      const next = this.#store(worker, hash, node, locals[done]!);
+      if (!next) {
+        this.refusedBlocks += hashes.length - done;
+        break;
+      }
+      node = next;
+      done++;
+    }
+    this.#pin(undefined);
+    return done;
+  }
+
+  removed(worker: number, hashes: readonly bigint[]): number {
+    let removed = 0;
+    for (const hash of hashes) {
+      if (this.#namesOf(worker).has(hash)) {
+        this.#release(worker, hash);
+        removed++;
+      } else {
+        this.unknownRemovals++;
+      }
+    }
+    return removed;
+  }
+
+  cleared(worker: number): void {
+    for (const hash of [...this.#namesOf(worker).keys()]) this.#release(worker, hash);
+  }
+
+  storedBlocks(worker: number): number {
+    return new Set(this.#namesOf(worker).values()).size;
+  }
+
+  /** Length of the prefix of `locals` that the worker holds. */
+  overlap(worker: number, locals: Iterable<bigint>): number {
+    let children = this.#first;
+    let blocks = 0;
+    for (const local of locals) {
+      const node = children.get(local);
+      if (!node?.holders.has(worker)) break;
+      children = node.children;
+      blocks++;
+    }
+    return blocks;
+  }
+
+  #namesOf(worker: number): Map<bigint, Node> {
+    let names = this.#names.get(worker);
+    if (!names) {
+      names = new Map();
+      this.#names.set(worker, names);
+    }
+    return names;
+  }
+
+  /** The node after `parent` with this local hash, held by the worker; undefined when there is no room. */
+  #store(worker: number, hash: bigint, parent: Node | undefined, local: bigint): Node | undefined {
+    const names = this.#namesOf(worker);
+    const existing = (parent ? parent.children : this.#first).get(local);
+    if (existing) {
+      this.#pin(existing.run);
+      this.#touch(existing.run);
+      if (names.get(hash) === existing) return existing;
+    }
+    if (names.has(hash)) this.#release(worker, hash);
+    const node = existing ?? this.#add(worker, parent, local);
+    if (!node) return undefined;
+    if (existing && existing.holders.size === 0 && !this.#makeRoom(false)) return undefined;
+    if (node.holders.size === 0) this.blocks++;
+    const hashes = node.holders.get(worker) ?? new Set();
+    node.holders.set(worker, hashes.add(hash));
+    names.set(hash, node);
+    this.#pin(node.run);
+    return node;
+  }
+
+  /** A new node: in its parent's run when it can follow there and the run is nobody else's, else in a new one. */
+  #add(worker: number, parent: Node | undefined, local: bigint): Node | undefined {
+    let run = parent?.run;
+    const follows = run !== undefined && run.nodes.at(-1) === parent && run.nodes.length < 32;
+    if (!run || !follows || !run.nodes.every((node) => holdsOnly(node, worker))) run = undefined;
+    if (!this.#makeRoom(!run)) return undefined;
+    if (!run) {
+      run = { nodes: [], parent, childRuns: 0 };
+      if (parent) parent.run.childRuns++;
+    }
+    const node: Node = { local, parent, children: new Map(), run, holders: new Map() };
+    run.nodes.push(node);
+    (parent ? parent.children : this.#first).set(local, node);
+    this.#touch(run);
+    return node;
+  }
+
+  #release(worker: number, hash: bigint): void {
+    const names = this.#namesOf(worker);
+    const node = names.get(hash)!;
+    names.delete(hash);
+    const hashes = node.holders.get(worker)!;
+    hashes.delete(hash);
+    if (hashes.size > 0) return;
+    node.holders.delete(worker);
+    if (node.holders.size > 0) return;
+    this.blocks--;
+    this.#settle(node.run);
+  }
+
+  /** Cuts what nobody holds off the end of a run without runs after it; an empty run is gone. */
+  #settle(run: Run): void {
+    if (run === this.#pinned || run.childRuns > 0) return;
+    while (run.nodes.length > 0 && run.nodes.at(-1)!.holders.size === 0) {
+      const node = run.nodes.pop()!;
+      (node.parent ? node.parent.children : this.#first).delete(node.local);
+    }
+    if (run.nodes.length > 0) return;
+    this.#runs.delete(run);
+    if (!run.parent) return;
+    run.parent.run.childRuns--;
+    this.#settle(run.parent.run);
+  }
+
+  #touch(run: Run): void {
+    this.#runs.delete(run);
+    this.#runs.add(run);
+  }
+
+  #pin(run: Run | undefined): void {
+    const before = this.#pinned;
+    this.#pinned = run;
+    if (before && before !== run) this.#settle(before);
+  }
+
+  #makeRoom(needsRun: boolean): boolean {
+    while (this.blocks >= this.#maxBlocks || (needsRun && this.#runs.size >= this.#maxRuns)) {
+      if (!this.#forgetOldest()) return false;
+    }
+    return true;
+  }
+
+  #forgetOldest(): boolean {
+    for (const run of [...this.#runs]) {
+      if (run !== this.#pinned && run.childRuns === 0) {
+        this.#forget(run);
+        return true;
+      }
+      this.#touch(run);
+    }
+    return false;
+  }
+
+  #forget(run: Run): void {
+    for (const node of run.nodes) {
+      if (node.holders.size === 0) continue;
+      for (const [worker, hashes] of node.holders) {
+        for (const hash of hashes) this.#namesOf(worker).delete(hash);
+      }
+      node.holders.clear();
+      this.blocks--;
+      this.forgottenBlocks++;
+    }
+    this.#settle(run);
+  }
+}
+
+function holdsOnly(node: Node, worker: number): boolean {
+  for (const holder of node.holders.keys()) if (holder !== worker) return false;
+  return true;
+}

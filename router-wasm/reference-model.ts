@@ -1,0 +1,330 @@
+/**
+ * A plain model of the whole router, obviously correct rather than fast. Tests run it beside the core: every choice,
+ * cost, overlap and load must be the same, to the bit.
+ */
+import { ReferenceIndex } from "./reference-index.ts";
+import { referenceXxh3 } from "./reference-xxh3.ts";
+import type {
+  BlockHashes,
+  CandidateCost,
+  CostWeights,
+  DecideOptions,
+  Decision,
+  HashOptions,
+  RouterOptions,
+  Salt,
+  WorkerLoad,
+} from "./types.ts";
+
+const MASK = (1n << 64n) - 1n;
+
+interface Load {
+  prefillTokens: number;
+  decodeBlocks: number;
+  requests: number;
+  eligible: boolean;
+}
+
+interface Booking {
+  /** The load that it counts in; not the worker's any more once the worker was removed. */
+  load: Load;
+  prefillTokens: number;
+  decodeBlocks: number;
+}
+
+interface Candidate extends CandidateCost {
+  load: Load;
+  storedBlocks: number;
+}
+
+export class ReferenceRouter {
+  readonly blockSize: number;
+  readonly #maxWorkers: number;
+  readonly #maxBookings: number;
+  readonly #seed: bigint;
+  readonly #index: ReferenceIndex;
+  readonly #workers = new Map<number, Load>();
+  readonly #bookings = new Map<number, Booking>();
+  #weights: CostWeights = {
+    overlapCredit: 1,
+    creditDecay: 0,
+    prefillLoadScale: 1,
+    activeRequestWeight: 0,
+    temperature: 0,
+  };
+  #nextBooking = 0;
+  #turn = 0;
+  #candidates: Candidate[] = [];
+  #decisions = 0;
+  #unbookedDecisions = 0;
+  #staleBookings = 0;
+
+  constructor(options: RouterOptions) {
+    this.blockSize = options.blockSize;
+    this.#maxWorkers = options.maxWorkers ?? 1024;
+    this.#maxBookings = options.maxBookings ?? 65_536;
+    this.#seed = referenceSeed(options.salt ?? {});
+    this.#index = new ReferenceIndex(options.maxBlocks ?? 4_194_304);
+    this.setWeights(options.weights ?? {});
+  }
+
+  /** −1 at the limit. */
+  addWorker(): number {
+    if (this.#workers.size === this.#maxWorkers) return -1;
+    let worker = 0;
+    while (this.#workers.has(worker)) worker++;
+    this.#workers.set(worker, { prefillTokens: 0, decodeBlocks: 0, requests: 0, eligible: true });
+    return worker;
+  }
+
+  removeWorker(worker: number): void {
+    this.#index.cleared(worker);
+    this.#workers.delete(worker);
+  }
+
+  clearWorker(worker: number): void {
+    this.#index.cleared(worker);
+  }
+
+  setEligible(worker: number, eligible: boolean): void {
+    this.#workers.get(worker)!.eligible = eligible;
+  }
+
+  applyStored(
+    worker: number,
+    blockHashes: BigUint64Array,
+    parentHash: bigint | undefined,
+    tokenIds: Uint32Array,
+  ): number {
+    return this.#index.stored(worker, [...blockHashes], parentHash, [...this.#localHashes(tokenIds)]);
+  }
+
+  applyRemoved(worker: number, blockHashes: BigUint64Array): number {
+    return this.#index.removed(worker, [...blockHashes]);
+  }
+
+  decide(prompt: Uint32Array, options: DecideOptions): Decision {
+    const { policy, random } = options;
+    this.#decisions++;
+    this.#candidates = this.#price(prompt, options);
+    const temperature = options.temperature ?? this.#weights.temperature;
+    const chosen = this.#choose(this.#candidates, policy, temperature, random);
+    if (!chosen) return { worker: -1, overlapBlocks: 0, cost: 0, booking: -1 };
+    const booking = options.book === false ? -1 : this.#book(chosen, prompt.length, options);
+    return { worker: chosen.worker, overlapBlocks: chosen.overlapBlocks, cost: chosen.total, booking };
+  }
+
+  explain(): CandidateCost[] {
+    return this.#candidates.map(({ worker, overlapBlocks, prefill, decode, total }) => {
+      return { worker, overlapBlocks, prefill, decode, total };
+    });
+  }
+
+  firstToken(handle: number): void {
+    const booking = this.#booking(handle);
+    if (!booking) return;
+    booking.load.prefillTokens -= booking.prefillTokens;
+    booking.prefillTokens = 0;
+  }
+
+  grow(handle: number, blocks: number): void {
+    const booking = this.#booking(handle);
+    if (!booking) return;
+    booking.load.decodeBlocks += blocks;
+    booking.decodeBlocks += blocks;
+  }
+
+  free(handle: number): void {
+    const booking = this.#booking(handle);
+    if (!booking) return;
+    this.#bookings.delete(handle);
+    booking.load.prefillTokens -= booking.prefillTokens;
+    booking.load.decodeBlocks -= booking.decodeBlocks;
+    booking.load.requests--;
+  }
+
+  load(worker: number): WorkerLoad {
+    const load = this.#workers.get(worker)!;
+    return {
+      activePrefillTokens: load.prefillTokens,
+      activeDecodeBlocks: load.decodeBlocks,
+      activeRequests: load.requests,
+      storedBlocks: this.#index.storedBlocks(worker),
+    };
+  }
+
+  /** The router's `stats()` but for the size of its memory. */
+  stats(): Record<string, number> {
+    const index = this.#index;
+    return {
+      workers: this.#workers.size,
+      blocks: index.blocks,
+      storedBlocks: [...this.#workers.keys()].reduce((sum, worker) => sum + index.storedBlocks(worker), 0),
+      runs: index.runs,
+      bookings: this.#bookings.size,
+      decisions: this.#decisions,
+      unbookedDecisions: this.#unbookedDecisions,
+      staleBookings: this.#staleBookings,
+      ignoredEvents: index.ignoredEvents,
+      unknownRemovals: index.unknownRemovals,
+      forgottenBlocks: index.forgottenBlocks,
+      refusedBlocks: index.refusedBlocks,
+    };
+  }
+
+  setWeights(weights: Partial<CostWeights>): void {
+    this.#weights = { ...this.#weights, ...weights };
+  }
+
+  *#localHashes(tokens: Uint32Array): Generator<bigint> {
+    for (let end = this.blockSize; end <= tokens.length; end += this.blockSize) {
+      yield referenceXxh3(bytesOf(tokens.subarray(end - this.blockSize, end)), this.#seed);
+    }
+  }
+
+  #price(prompt: Uint32Array, options: DecideOptions): Candidate[] {
+    const { pinnedWorker, excluded } = options;
+    const weights = this.#weights;
+    const credit = options.overlapCredit ?? weights.overlapCredit;
+    const locals = [...this.#localHashes(prompt)];
+    const open = [...this.#workers]
+      .filter(([worker, load]) => load.eligible && !excluded?.includes(worker))
+      .filter(([worker]) => pinnedWorker === undefined || worker === pinnedWorker)
+      .sort(([a], [b]) => a - b);
+    const leastPrefill = Math.min(...open.map(([, load]) => load.prefillTokens));
+    return open.map(([worker, load]) => {
+      const overlapBlocks = this.#index.overlap(worker, locals);
+      const excess = prompt.length > 0 ? (load.prefillTokens - leastPrefill) / prompt.length : 0;
+      const worth = credit / (1 + weights.creditDecay * excess);
+      const newBlocks = (load.prefillTokens + prompt.length) / this.blockSize - worth * overlapBlocks;
+      const prefill = weights.prefillLoadScale * Math.max(0, newBlocks);
+      const decode = load.decodeBlocks;
+      const total = prefill + decode + weights.activeRequestWeight * load.requests;
+      const storedBlocks = this.#index.storedBlocks(worker);
+      return { worker, overlapBlocks, prefill, decode, total, load, storedBlocks };
+    });
+  }
+
+  #choose(
+    candidates: Candidate[],
+    policy: string,
+    temperature: number,
+    random: number,
+  ): Candidate | undefined {
+    if (candidates.length === 0) return undefined;
+    const drawn = candidates[Math.floor(random * candidates.length)]!;
+    switch (policy) {
+      case "round-robin": {
+        const next = candidates.find(({ worker }) => worker >= this.#turn) ?? candidates[0]!;
+        this.#turn = next.worker + 1;
+        return next;
+      }
+      case "random":
+        return drawn;
+      case "least-loaded":
+        return this.#least(candidates, (candidate) => this.#loadOf(candidate), random);
+      case "power-of-two":
+        return this.#lessLoadedOfTwo(candidates, drawn, random);
+      default:
+        if (temperature > 0) return sample(candidates, temperature, random);
+        return this.#least(candidates, ({ total }) => total, random);
+    }
+  }
+
+  #loadOf({ load }: Candidate): number {
+    return load.decodeBlocks + load.prefillTokens / this.blockSize;
+  }
+
+  /** The least by `measure`, then by requests, then by stored blocks, then by the random number. */
+  #least(candidates: Candidate[], measure: (candidate: Candidate) => number, random: number): Candidate {
+    let equal = least(candidates, measure);
+    equal = least(equal, ({ load }) => load.requests);
+    equal = least(equal, ({ storedBlocks }) => storedBlocks);
+    return equal[Math.floor(random * equal.length)]!;
+  }
+
+  #lessLoadedOfTwo(candidates: Candidate[], first: Candidate, random: number): Candidate {
+    const others = candidates.filter((candidate) => candidate !== first);
+    if (others.length === 0) return first;
+    const scaled = random * candidates.length;
+    const second = others[Math.floor((scaled - Math.floor(scaled)) * others.length)]!;
+    return least(
+      least([first, second], (candidate) => this.#loadOf(candidate)),
+      ({ load }) => load.requests,
+    )[0]!;
+  }
+
+  #book(chosen: Candidate, promptTokens: number, options: DecideOptions): number {
+    if (this.#bookings.size === this.#maxBookings) {
+      this.#unbookedDecisions++;
+      return -1;
+    }
+    const booking: Booking = {
+      load: chosen.load,
+      prefillTokens: promptTokens - chosen.overlapBlocks * this.blockSize,
+      decodeBlocks: Math.ceil((promptTokens + (options.expectedOutputTokens ?? 0)) / this.blockSize),
+    };
+    booking.load.prefillTokens += booking.prefillTokens;
+    booking.load.decodeBlocks += booking.decodeBlocks;
+    booking.load.requests++;
+    this.#bookings.set(this.#nextBooking, booking);
+    return this.#nextBooking++;
+  }
+
+  #booking(handle: number): Booking | undefined {
+    const booking = this.#bookings.get(handle);
+    if (!booking) this.#staleBookings++;
+    return booking;
+  }
+}
+
+/** Block and sequence hashes, as `Router.hashBlocks` must give them. */
+export function referenceHashBlocks(tokens: Uint32Array, options: HashOptions): BlockHashes {
+  const seed = referenceSeed(options);
+  const blockHashes: bigint[] = [];
+  const sequenceHashes: bigint[] = [];
+  for (let end = options.blockSize; end <= tokens.length; end += options.blockSize) {
+    const ids = bytesOf(tokens.subarray(end - options.blockSize, end));
+    const media = options.mmHashes?.[blockHashes.length] ?? new BigUint64Array();
+    const hash = referenceXxh3(Uint8Array.from([...ids, ...bytesOf(media.slice().sort())]), seed);
+    const before = sequenceHashes.at(-1);
+    blockHashes.push(hash);
+    sequenceHashes.push(
+      before === undefined ? hash : referenceXxh3(bytesOf(BigUint64Array.of(before, hash)), 1337n),
+    );
+  }
+  return {
+    blockHashes: BigUint64Array.from(blockHashes),
+    sequenceHashes: BigUint64Array.from(sequenceHashes),
+  };
+}
+
+function referenceSeed({ loraName, namespace }: Salt): bigint {
+  const utf8 = new TextEncoder();
+  let seed = 1337n;
+  if (loraName) seed += referenceXxh3(utf8.encode(loraName), 0n);
+  if (namespace) seed += referenceXxh3(utf8.encode(namespace), 1n);
+  return seed & MASK;
+}
+
+function bytesOf(array: Uint32Array | BigUint64Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function least<T>(items: T[], measure: (item: T) => number): T[] {
+  const low = Math.min(...items.map(measure));
+  return items.filter((item) => measure(item) === low);
+}
+
+function sample(candidates: Candidate[], temperature: number, random: number): Candidate {
+  const totals = candidates.map(({ total }) => total);
+  const low = Math.min(...totals);
+  const range = (Math.max(...totals) - low) * temperature;
+  const weights = totals.map((total) => (range > 0 ? Math.exp((low - total) / range) : 1));
+  let left = random * weights.reduce((sum, weight) => sum + weight, 0);
+  for (const [i, weight] of weights.entries()) {
+    left -= weight;
+    if (left < 0) return candidates[i]!;
+  }
+  return candidates.at(-1)!;
+}
