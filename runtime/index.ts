@@ -3,6 +3,7 @@ export * from "./discovery/index.ts";
 export * from "./generate/index.ts";
 export { isId, randomId, requestId } from "./ids.ts";
 export * from "./kv-events/index.ts";
+export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";
 export {
   createLogger,
   type LogFields,
@@ -12,7 +13,19 @@ export {
   type LogLevel,
   logLevels,
 } from "./log.ts";
+export {
+  type Counter,
+  createMetrics,
+  type Gauge,
+  type Histogram,
+  itlBuckets,
+  type Metrics,
+  type MetricsOptions,
+  type Registry,
+  ttftBuckets,
+} from "./metrics.ts";
 export { type Instance, instanceSchema, type ModelCard, modelCardSchema } from "./model-card.ts";
 export { nearest } from "./nearest.ts";
+export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export * from "./request-plane/index.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";

@@ -193,7 +193,7 @@ class FileDiscovery implements Discovery {
     this.#ticks++;
     try {
       const replaced = await this.#hangBell();
-      const due = this.#ticks % ticksBetweenScans === 0;
+      const due = !this.#bell || this.#ticks % ticksBetweenScans === 0;
       if (replaced || due || (await this.#leaseChanged())) await this.#scan();
     } catch (error) {
       this.#report(error);
@@ -208,7 +208,7 @@ class FileDiscovery implements Discovery {
   }
 
   /**
-   * Has the system tell of changes to the directory; without it, the slow scans must do. Returns whether the
+   * Has the system tell of changes to the directory; without it, every tick scans. Returns whether the
    * directory is another one than before.
    */
   async #hangBell(): Promise<boolean> {

@@ -1,0 +1,120 @@
+import { constants } from "node:os";
+import type { Logger } from "./log.ts";
+
+export interface LifecycleOptions {
+  log: Logger;
+  /** Milliseconds that all steps together may take; after them the process exits with code 1. Default 30,000. */
+  deadlineMs?: number;
+  /**
+   * A supervisor started this process and has an IPC channel to it. The process then leaves Ctrl-C, which
+   * reaches the whole group, to the supervisor, and shuts down when the channel breaks (a supervisor that was
+   * killed cannot send signals). Default false.
+   */
+  supervised?: boolean;
+}
+
+/** `remainingMs`: how much of the deadline is left. */
+export type ShutdownStep = (remainingMs: number) => void | Promise<void>;
+
+/** How this process ends. */
+export interface Lifecycle {
+  /** Aborted when the shutdown begins; the reason is its cause as text. */
+  readonly stopping: AbortSignal;
+  /** Adds a step to the shutdown; steps run one after another, in the order in which they were added. */
+  onShutdown(name: string, step: ShutdownStep): void;
+  /** Begins the shutdown, if it has not begun; the process exits with `exitCode` (default 0) at its end. */
+  shutdown(reason: string, exitCode?: number): void;
+}
+
+/**
+ * Takes charge of how this process ends; call it once, early. SIGTERM and SIGINT run the shutdown steps and exit
+ * with code 0, or 1 where a step failed; a second signal exits at once. An exception or rejection that nobody
+ * caught is logged with its stack, and the process shuts down with code 1.
+ *
+ * @example
+ * const lifecycle = manageLifecycle({ log });
+ * lifecycle.onShutdown("drain calls", (remainingMs) => server.drain(remainingMs));
+ */
+export function manageLifecycle(options: LifecycleOptions): Lifecycle {
+  const lifecycle = new ProcessLifecycle(options.log, options.deadlineMs ?? 30_000);
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  for (const signal of signals) {
+    const ignored = signal === "SIGINT" && options.supervised;
+    process.on(signal, () => {
+      if (!ignored) lifecycle.signalled(signal);
+    });
+  }
+  process.on("uncaughtException", (error, origin) => lifecycle.crashed(error, origin));
+  if (options.supervised) {
+    if (process.connected) process.once("disconnect", () => lifecycle.shutdown("the supervisor is gone"));
+    else options.log.warn("no channel to a supervisor: this process will not notice if it is killed");
+  }
+  // Whoever read our output may be dead; that must not end the shutdown before its steps.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  return lifecycle;
+}
+
+class ProcessLifecycle implements Lifecycle {
+  readonly #log: Logger;
+  readonly #deadlineMs: number;
+  readonly #stopping = new AbortController();
+  readonly #steps: { name: string; step: ShutdownStep }[] = [];
+  #exitCode = 0;
+
+  constructor(log: Logger, deadlineMs: number) {
+    this.#log = log;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  onShutdown(name: string, step: ShutdownStep): void {
+    this.#steps.push({ name, step });
+  }
+
+  shutdown(reason: string, exitCode = 0): void {
+    this.#exitCode ||= exitCode;
+    if (this.#stopping.signal.aborted) return;
+    this.#log.info("shutting down", { reason });
+    this.#stopping.abort(reason);
+    void this.#run();
+  }
+
+  signalled(signal: "SIGTERM" | "SIGINT"): void {
+    if (this.#stopping.signal.aborted) {
+      this.#log.warn("exiting at once", { signal });
+      process.exit(128 + constants.signals[signal]);
+    }
+    this.shutdown(signal);
+  }
+
+  crashed(error: Error, origin: string): void {
+    this.#log.error(origin === "unhandledRejection" ? "unhandled rejection" : "uncaught exception", {
+      error,
+    });
+    this.shutdown("a crash", 1);
+  }
+
+  async #run(): Promise<void> {
+    const end = performance.now() + this.#deadlineMs;
+    let current = "";
+    setTimeout(() => {
+      this.#log.error("shutdown took too long", { step: current, deadlineMs: this.#deadlineMs });
+      process.exit(1);
+    }, this.#deadlineMs);
+    for (const { name, step } of this.#steps) {
+      current = name;
+      this.#log.debug("shutdown step", { step: name });
+      try {
+        await step(Math.max(0, end - performance.now()));
+      } catch (error) {
+        this.#log.error("shutdown step failed", { step: name, error });
+        this.#exitCode ||= 1;
+      }
+    }
+    this.#log.info("stopped", { exitCode: this.#exitCode });
+    process.exit(this.#exitCode);
+  }
+}

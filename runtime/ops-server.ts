@@ -1,0 +1,93 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Registry } from "./metrics.ts";
+
+export interface OpsOptions {
+  /** Where to listen: a host and port (0: the system chooses), or a Unix socket. */
+  listen: { host?: string; port: number } | { socketPath: string };
+  /** What `/health` says of the process, as JSON. */
+  health(): object;
+  /** Whether the process does its work: `/health` and `/live` answer 200 or 503. */
+  live(): boolean;
+  /** What `/metrics` shows. */
+  registry: Registry;
+}
+
+export interface OpsServer {
+  /** `http://host:port`, or the socket's path. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves `/health`, `/live` and `/metrics` for a process that has no other HTTP side. The host is this machine's
+ * loopback address unless another is given. Rejects with the system's error where it cannot listen.
+ */
+export async function serveOps(options: OpsOptions): Promise<OpsServer> {
+  const server = createServer((request, response) => {
+    respond(options, request, response).catch((error: unknown) => {
+      const sentence = `The request failed: ${error instanceof Error ? error.message : String(error)}.`;
+      sendError(response, 500, "server_error", "internal_error", sentence);
+    });
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  const { listen } = options;
+  server.listen("port" in listen ? { host: "127.0.0.1", ...listen } : { path: listen.socketPath }, resolve);
+  await promise;
+  const bound = server.address();
+  return {
+    address:
+      typeof bound === "object" && bound ? `http://${hostText(bound.address)}:${bound.port}` : String(bound),
+    async close() {
+      const closed = new Promise((done) => server.close(done));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function respond(
+  options: OpsOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+  if (!["/health", "/live", "/metrics"].includes(path)) {
+    sendError(response, 404, "invalid_request_error", "not_found", `There is no ${path} here.`);
+  } else if (request.method !== "GET" && request.method !== "HEAD") {
+    response.setHeader("allow", "GET, HEAD");
+    const sentence = `${path} takes GET, not ${request.method}.`;
+    sendError(response, 405, "invalid_request_error", "method_not_allowed", sentence);
+  } else if (path === "/metrics") {
+    const { registry } = options;
+    send(response, 200, registry.contentType, await registry.metrics());
+  } else {
+    const live = options.live();
+    sendJson(response, live ? 200 : 503, path === "/health" ? options.health() : { live });
+  }
+}
+
+/** An error in the shape of OpenAI's API, so that the same clients can read it. */
+function sendError(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  code: string,
+  message: string,
+): void {
+  sendJson(response, status, { error: { message, type, param: null, code } });
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  send(response, status, "application/json", `${JSON.stringify(body)}\n`);
+}
+
+function send(response: ServerResponse, status: number, contentType: string, body: string): void {
+  response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) });
+  // Node leaves the body out where the request was HEAD.
+  response.end(body);
+}
+
+function hostText(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
