@@ -1,0 +1,251 @@
+import { describe, expect, it } from "vitest";
+import { createRouter, type DecideOptions, type Router } from "./index.ts";
+import { hashesFrom, newRouter, tokensOf } from "./test-router.ts";
+
+/** Decides on `prompt`; kv, without booking, unless told otherwise. */
+function decide(router: Router, prompt: Uint32Array, options: Partial<DecideOptions> = {}) {
+  router.tokenBuffer(prompt.length).set(prompt);
+  return {
+    ...router.decide({ tokenCount: prompt.length, policy: "kv", random: 0, book: false, ...options }),
+  };
+}
+
+describe("workers", () => {
+  it("takes the lowest free index and refuses one too many", () => {
+    const router = newRouter({ blockSize: 16, maxWorkers: 2 });
+    expect([router.addWorker(), router.addWorker()]).toEqual([0, 1]);
+    expect(() => router.addWorker()).toThrow(expect.objectContaining({ code: "worker_limit" }));
+    router.removeWorker(0);
+    expect(router.addWorker()).toBe(0);
+  });
+
+  it("refuses a worker that is not there", () => {
+    const router = newRouter({ blockSize: 16 });
+    for (const worker of [0, -1, 0.5, 2 ** 32]) {
+      expect(() => router.load(worker)).toThrow(expect.objectContaining({ code: "unknown_worker" }));
+    }
+  });
+
+  it("answers −1 when none is eligible", () => {
+    const router = newRouter({ blockSize: 4 });
+    expect(decide(router, tokensOf(1, 1, 4))).toEqual({ worker: -1, overlapBlocks: 0, cost: 0, booking: -1 });
+    const worker = router.addWorker();
+    router.setEligible(worker, false);
+    expect(decide(router, tokensOf(1, 1, 4)).worker).toBe(-1);
+    expect(router.explain()).toEqual([]);
+  });
+});
+
+describe("options", () => {
+  it("refuses limits that make no sense", () => {
+    const nonsense = [
+      { blockSize: 0 },
+      { blockSize: 1.5 },
+      { blockSize: 16, maxWorkers: 0 },
+      { blockSize: 16, maxBlocks: -1 },
+    ];
+    for (const options of nonsense) {
+      expect(() => newRouter(options)).toThrow(expect.objectContaining({ code: "bad_option" }));
+    }
+    expect(() => newRouter({ blockSize: 16, weights: { temperature: Number.NaN } })).toThrow(/temperature/);
+  });
+
+  it("refuses a module that is something else", () => {
+    const empty = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    expect(() => createRouter(empty, { blockSize: 16 })).toThrow(
+      expect.objectContaining({ code: "bad_module" }),
+    );
+  });
+
+  it("refuses events whose block size is another", () => {
+    const router = newRouter({ blockSize: 16 });
+    const worker = router.addWorker();
+    const event = () => router.applyStored(worker, hashesFrom(1, 2), undefined, tokensOf(1, 2, 32));
+    expect(event).toThrow(expect.objectContaining({ code: "token_count" }));
+  });
+
+  it("matches events and prompts under any salt", () => {
+    for (const salt of [{}, { loraName: "a" }, { namespace: "a" }]) {
+      const router = newRouter({ blockSize: 4, salt });
+      const worker = router.addWorker();
+      router.applyStored(worker, hashesFrom(1, 3), undefined, tokensOf(1, 3, 4));
+      expect(decide(router, tokensOf(1, 3, 4)).overlapBlocks).toBe(3);
+    }
+  });
+});
+
+describe("overlap", () => {
+  it("is the prefix without a gap, and comes back when the gap is stored again", () => {
+    const router = newRouter({ blockSize: 4 });
+    const worker = router.addWorker();
+    const tokens = tokensOf(1, 80, 4);
+    router.applyStored(worker, hashesFrom(1, 80), undefined, tokens);
+    expect(router.applyRemoved(worker, hashesFrom(41, 1))).toBe(1);
+    expect(decide(router, tokens).overlapBlocks).toBe(40);
+    expect(router.load(worker).storedBlocks).toBe(79);
+    router.applyStored(worker, hashesFrom(41, 1), 40n, tokens.subarray(160, 164));
+    expect(decide(router, tokens).overlapBlocks).toBe(80);
+  });
+
+  it("finds prompts of 131,072 tokens", () => {
+    const router = newRouter({ blockSize: 16 });
+    const prompt = tokensOf(1, 8192, 16);
+    const lengths = [0, 1, 31, 32, 33, 4096, 8191, 8192];
+    for (const [worker, blocks] of lengths.entries()) {
+      router.addWorker();
+      router.applyStored(worker, hashesFrom(1, blocks), undefined, prompt.subarray(0, blocks * 16));
+    }
+    expect(decide(router, prompt)).toMatchObject({ worker: 7, overlapBlocks: 8192, cost: 0 });
+    expect(router.explain().map(({ overlapBlocks }) => overlapBlocks)).toEqual(lengths);
+  });
+
+  it("takes one event of 131,072 blocks", () => {
+    const router = newRouter({ blockSize: 1 });
+    const worker = router.addWorker();
+    const tokens = tokensOf(1, 131_072, 1);
+    expect(router.applyStored(worker, hashesFrom(1, tokens.length), undefined, tokens)).toBe(131_072);
+    expect(decide(router, tokens).overlapBlocks).toBe(131_072);
+    expect(router.applyRemoved(worker, hashesFrom(1, tokens.length))).toBe(131_072);
+    expect(router.stats()).toMatchObject({ blocks: 0, runs: 0 });
+  });
+
+  it("tells 1,024 workers apart that share a prefix", () => {
+    const router = newRouter({ blockSize: 4, maxWorkers: 1024 });
+    const tokens = tokensOf(1, 100, 4);
+    const lengths = Array.from({ length: 1024 }, (_, worker) => (worker % 5 === 0 ? worker % 101 : 96));
+    for (const [worker, blocks] of lengths.entries()) {
+      router.addWorker();
+      // Every third engine names its blocks in its own way.
+      const first = worker % 3 === 0 ? worker * 1000 : 1;
+      router.applyStored(worker, hashesFrom(first, blocks), undefined, tokens.subarray(0, blocks * 4));
+    }
+    decide(router, tokens);
+    expect(router.explain().map(({ overlapBlocks }) => overlapBlocks)).toEqual(lengths);
+    for (let worker = 0; worker < 1024; worker += 2) router.clearWorker(worker);
+    decide(router, tokens);
+    expect(router.explain().map(({ overlapBlocks }) => overlapBlocks)).toEqual(
+      lengths.map((blocks, worker) => (worker % 2 === 0 ? 0 : blocks)),
+    );
+  });
+});
+
+describe("choice", () => {
+  it("prefers the worker that holds the prompt, until it is too busy", () => {
+    const router = newRouter({ blockSize: 16 });
+    const [busy, idle] = [router.addWorker(), router.addWorker()];
+    const prompt = tokensOf(1, 10, 16);
+    router.applyStored(busy, hashesFrom(1, 10), undefined, prompt);
+    const { worker, booking } = decide(router, prompt, { book: true });
+    expect(worker).toBe(busy);
+    // Ten blocks of decode weigh as much as ten of prefill; then fewer requests win.
+    expect(decide(router, prompt)).toMatchObject({ worker: idle, cost: 10 });
+    router.free(booking);
+    expect(decide(router, prompt)).toMatchObject({ worker: busy, cost: 0 });
+  });
+
+  it("spreads equal workers over the random number", () => {
+    const router = newRouter({ blockSize: 16 });
+    for (let i = 0; i < 4; i++) router.addWorker();
+    const chosen = [0, 0.25, 0.5, 0.75].map(
+      (random) => decide(router, tokensOf(1, 1, 16), { random }).worker,
+    );
+    expect(chosen).toEqual([0, 1, 2, 3]);
+  });
+
+  it("refuses a prompt that was not written", () => {
+    const router = newRouter({ blockSize: 16 });
+    const options = { tokenCount: 1_000_000, policy: "kv", random: 0 } as const;
+    expect(() => router.decide(options)).toThrow(expect.objectContaining({ code: "token_count" }));
+    expect(() => router.decide({ ...options, random: 1 })).toThrow(/random/);
+  });
+});
+
+describe("bookings", () => {
+  it("do not outlive themselves", () => {
+    const router = newRouter({ blockSize: 16, maxBookings: 1 });
+    const worker = router.addWorker();
+    const prompt = tokensOf(1, 2, 16);
+    const first = decide(router, prompt, { book: true }).booking;
+    router.free(first);
+    const second = decide(router, prompt, { book: true }).booking;
+    expect(second).not.toBe(first);
+    router.free(first);
+    router.firstToken(first);
+    expect(router.load(worker)).toMatchObject({
+      activePrefillTokens: 32,
+      activeDecodeBlocks: 2,
+      activeRequests: 1,
+    });
+    expect(router.stats().staleBookings).toBe(2);
+    expect(decide(router, prompt, { book: true })).toMatchObject({ worker, booking: -1 });
+    expect(router.stats()).toMatchObject({ unbookedDecisions: 1, bookings: 1 });
+  });
+
+  it("of a removed worker do nothing to the next one with its index", () => {
+    const router = newRouter({ blockSize: 16 });
+    const worker = router.addWorker();
+    const { booking } = decide(router, tokensOf(1, 2, 16), { book: true });
+    router.removeWorker(worker);
+    router.addWorker();
+    router.grow(booking, 3);
+    router.firstToken(booking);
+    router.free(booking);
+    const idle = { activePrefillTokens: 0, activeDecodeBlocks: 0, activeRequests: 0, storedBlocks: 0 };
+    expect(router.load(worker)).toEqual(idle);
+    expect(router.stats()).toMatchObject({ bookings: 0, staleBookings: 0 });
+  });
+});
+
+describe("limits", () => {
+  it("forgets what was stored longest ago, ends of branches first", () => {
+    const router = newRouter({ blockSize: 4, maxBlocks: 100 });
+    const worker = router.addWorker();
+    for (let content = 0; content < 10; content++) {
+      router.applyStored(worker, hashesFrom(content * 100, 20), undefined, tokensOf(content, 20, 4));
+    }
+    expect(router.stats()).toMatchObject({ blocks: 100, forgottenBlocks: 100, refusedBlocks: 0 });
+    expect(decide(router, tokensOf(4, 20, 4)).overlapBlocks).toBe(0);
+    expect(decide(router, tokensOf(5, 20, 4)).overlapBlocks).toBe(20);
+  });
+
+  it("uses the same memory again and again", () => {
+    const router = newRouter({ blockSize: 4, maxBlocks: 20_000 });
+    const workers = Array.from({ length: 12 }, () => router.addWorker());
+    const churn = (round: number) => {
+      for (const worker of workers) {
+        for (let content = 0; content < 20; content++) {
+          // Half of the contents are the same for all, under the worker's own hashes every other time.
+          const tokens = tokensOf(content % 2 ? content : worker * 100 + content, 50, 4);
+          const first = content * 1000 + (round % 2 ? worker * 100_000 : 0);
+          router.applyStored(worker, hashesFrom(first, 50), undefined, tokens);
+        }
+      }
+      for (const worker of workers) {
+        for (let content = 0; content < 20; content++) {
+          const first = content * 1000 + (round % 2 ? worker * 100_000 : 0);
+          router.applyRemoved(worker, hashesFrom(first, 50));
+        }
+      }
+      expect(router.stats()).toMatchObject({ blocks: 0, storedBlocks: 0, runs: 0 });
+    };
+    churn(0);
+    churn(1);
+    const { memoryBytes } = router.stats();
+    for (let round = 0; round < 40; round++) churn(round);
+    expect(router.stats()).toMatchObject({ memoryBytes, unknownRemovals: 0 });
+  });
+
+  it("keeps a prompt's place when events make the memory grow", () => {
+    const router = newRouter({ blockSize: 16 });
+    const worker = router.addWorker();
+    const prompt = tokensOf(1, 8, 16);
+    router.tokenBuffer(prompt.length).set(prompt);
+    const before = router.stats().memoryBytes;
+    router.applyStored(worker, hashesFrom(1, 8), undefined, prompt);
+    for (let content = 2; router.stats().memoryBytes === before; content++) {
+      router.applyStored(worker, hashesFrom(content * 1000, 500), undefined, tokensOf(content, 500, 16));
+    }
+    const decision = router.decide({ tokenCount: prompt.length, policy: "kv", random: 0 });
+    expect(decision.overlapBlocks).toBe(8);
+  });
+});
