@@ -13,7 +13,7 @@ import { ApiError, toApiError } from "./errors.ts";
 
 /** Puts the routes together. The result is a web-standard `fetch` handler for any runtime's adapter. */
 export function createApp(dependencies: GatewayDependencies, version: string): Hono<GatewayEnv> {
-  const { log, registry } = dependencies;
+  const { log, models } = dependencies;
   const app = new Hono<GatewayEnv>();
   const metricsRoute = createMetricsRoute(dependencies);
   const openApi = openApiDocument(version);
@@ -32,7 +32,7 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
   app.get("/live", (context) => context.json({ status: "alive" }));
   app.get("/metrics", metricsRoute);
   app.get("/openapi.json", (context) => context.json(openApi));
-  app.get("/docs", (context) => context.html(referencePage(registry.list()[0]?.name ?? "MODEL")));
+  app.get("/docs", (context) => context.html(referencePage(models.list()[0]?.name ?? "MODEL")));
   app.get("/", (context) => context.redirect("/docs"));
 
   app.notFound((context) => {

@@ -1,11 +1,11 @@
 import type { Logger } from "#runtime";
 import type { OpenEventStream } from "./event-stream.ts";
 import type { GatewayMetrics } from "./metrics.ts";
-import type { ModelRegistry } from "./models/registry.ts";
+import type { ServedModels } from "./pipeline/serving/served-models.ts";
 
 /** What the routes need; the adapter of each runtime brings it together. */
 export interface GatewayDependencies {
-  registry: ModelRegistry;
+  models: ServedModels;
   metrics: GatewayMetrics;
   log: Logger;
   openEventStream: OpenEventStream;

@@ -1,18 +1,16 @@
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { type Counter, type Gauge, type Histogram, itlBuckets, type Metrics, ttftBuckets } from "#runtime";
 
-/** Seconds. From a cached prompt on a GPU to a long one on a laptop. */
-const TTFT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-const ITL_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2.5];
-const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const TOKEN_BUCKETS = [16, 64, 256, 1024, 4096, 16_384, 65_536, 131_072];
+const BLOCK_BUCKETS = [0, 1, 4, 16, 64, 256, 1024, 4096];
+const DURATION_BUCKETS = [...ttftBuckets, 300, 600];
 
 export interface GatewayMetrics {
-  readonly registry: Registry;
+  readonly all: Metrics;
   requests: Counter<"model" | "endpoint" | "status">;
   inflight: Gauge<"model" | "endpoint">;
   duration: Histogram<"model" | "endpoint">;
   clientDisconnects: Counter<"model">;
-  /** The histograms of one model, with their label already bound: the hot path looks nothing up. */
+  /** The metrics of one model, with their label already bound: the hot path looks nothing up. */
   forModel(model: string): ModelMetrics;
 }
 
@@ -30,78 +28,24 @@ interface Observer {
   observe(value: number): void;
 }
 
-/** The gateway's own metrics, with Dynamo's family names behind `stator_`. */
-export function createGatewayMetrics(registry: Registry): GatewayMetrics {
-  const registers = [registry];
-  const histogram = <Label extends string>(
-    name: string,
-    help: string,
-    buckets: number[],
-    labelNames: Label[],
-  ) => new Histogram({ name, help, buckets, labelNames, registers });
-  const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
-    new Counter({ name, help, labelNames, registers });
-
+/** The gateway's own metrics, with Dynamo's family names. */
+export function createGatewayMetrics(all: Metrics): GatewayMetrics {
+  const label = ["model"] as const;
   const perModel = {
-    timeToFirstToken: histogram(
-      "stator_time_to_first_token_seconds",
-      "From dispatch to the first token.",
-      TTFT_BUCKETS,
-      ["model"],
-    ),
-    interTokenLatency: histogram(
-      "stator_inter_token_latency_seconds",
-      "Between two messages of tokens.",
-      ITL_BUCKETS,
-      ["model"],
-    ),
-    inputTokens: histogram(
-      "stator_input_sequence_tokens",
-      "Prompt tokens of a finished request.",
-      TOKEN_BUCKETS,
-      ["model"],
-    ),
-    outputTokens: histogram(
-      "stator_output_sequence_tokens",
-      "Output tokens of a finished request.",
-      TOKEN_BUCKETS,
-      ["model"],
-    ),
-    overlapBlocks: histogram(
-      "stator_router_overlap_blocks",
-      "Prompt blocks that the chosen worker was known to hold.",
-      [0, 1, 4, 16, 64, 256, 1024, 4096],
-      ["model"],
-    ),
-    outputTokensTotal: counter("stator_output_tokens_total", "Output tokens of finished requests.", [
-      "model",
-    ]),
-    cachedTokensTotal: counter(
-      "stator_cached_tokens_total",
-      "Prompt tokens that the engines took from their prefix caches.",
-      ["model"],
-    ),
+    timeToFirstToken: all.histogram("time_to_first_token_seconds", "From dispatch to the first token.", ttftBuckets, label),
+    interTokenLatency: all.histogram("inter_token_latency_seconds", "Between two messages of tokens.", itlBuckets, label),
+    inputTokens: all.histogram("input_sequence_tokens", "Prompt tokens of a finished request.", TOKEN_BUCKETS, label),
+    outputTokens: all.histogram("output_sequence_tokens", "Output tokens of a finished request.", TOKEN_BUCKETS, label),
+    overlapBlocks: all.histogram("router_overlap_blocks", "Prompt blocks that the chosen worker was known to hold.", BLOCK_BUCKETS, label),
+    outputTokensTotal: all.counter("output_tokens_total", "Output tokens of finished requests.", label),
+    cachedTokensTotal: all.counter("cached_tokens_total", "Prompt tokens that engines took from their prefix caches.", label),
   };
   return {
-    registry,
-    requests: counter("stator_requests_total", "Requests by outcome.", ["model", "endpoint", "status"]),
-    inflight: new Gauge({
-      name: "stator_inflight_requests",
-      help: "Requests that are being answered.",
-      labelNames: ["model", "endpoint"],
-      registers,
-    }),
-    duration: histogram(
-      "stator_request_duration_seconds",
-      "From the request's arrival to its end.",
-      DURATION_BUCKETS,
-      ["model", "endpoint"],
-    ),
-    clientDisconnects: counter(
-      "stator_disconnected_clients_total",
-      "Requests whose client went away before the end.",
-      ["model"],
-    ),
+    all,
+    requests: all.counter("requests_total", "Requests by outcome.", ["model", "endpoint", "status"]),
+    inflight: all.gauge("inflight_requests", "Requests that are being answered.", ["model", "endpoint"]),
+    duration: all.histogram("request_duration_seconds", "From a request's arrival to its end.", DURATION_BUCKETS, ["model", "endpoint"]),
+    clientDisconnects: all.counter("disconnected_clients_total", "Requests whose client left before the end.", label),
     forModel: (model) => ({
       timeToFirstToken: perModel.timeToFirstToken.labels({ model }),
       interTokenLatency: perModel.interTokenLatency.labels({ model }),

@@ -17,14 +17,21 @@ const list = (folder) => {
 };
 const remove = (path) => rmSync(join(modules, path), { recursive: true, force: true });
 
-const platform = process.platform === "darwin" ? ["darwin-universal", `darwin-${process.arch}`] : [`${process.platform}-${process.arch}`];
-const isForeignAddon = (file) => file.endsWith(".node") && !platform.some((name) => file.includes(`.${name}`));
+const platform =
+  process.platform === "darwin"
+    ? ["darwin-universal", `darwin-${process.arch}`]
+    : [`${process.platform}-${process.arch}`];
+const isForeignAddon = (file) =>
+  file.endsWith(".node") && !platform.some((name) => file.includes(`.${name}`));
 for (const file of list("tokenizers").filter(isForeignAddon)) remove(`tokenizers/${file}`);
 
 const llamaPlatform = { linux: "linux", darwin: "mac", win32: "win" }[process.platform];
-const isOtherArchitecture = (name) => !name.startsWith(`${llamaPlatform}-${process.arch === "arm" ? "armv7l" : process.arch}`);
+const isOtherArchitecture = (name) =>
+  !name.startsWith(`${llamaPlatform}-${process.arch === "arm" ? "armv7l" : process.arch}`);
 for (const name of list("@node-llama-cpp").filter(isOtherArchitecture)) remove(`@node-llama-cpp/${name}`);
-for (const name of list("node-llama-cpp/llama").filter((file) => file.endsWith(".bundle"))) remove(`node-llama-cpp/llama/${name}`);
+for (const name of list("node-llama-cpp/llama").filter((file) => file.endsWith(".bundle")))
+  remove(`node-llama-cpp/llama/${name}`);
 
-for (const name of list("node/node_modules").filter((folder) => folder.startsWith("node-"))) remove(`node/node_modules/${name}/include`);
+for (const name of list("node/node_modules").filter((folder) => folder.startsWith("node-")))
+  remove(`node/node_modules/${name}/include`);
 remove("binaryen/bin");

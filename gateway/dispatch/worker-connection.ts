@@ -1,4 +1,4 @@
-import { connect, type Instance, KvEventSubscriber, type Logger, type RequestPlaneClient } from "#runtime";
+import { connect, type Instance, type Logger, type RequestPlaneClient, subscribeKvEvents } from "#runtime";
 import type { ModelRouter } from "../routing/model-router.ts";
 
 export type WorkerState = "connecting" | "ready" | "gone";
@@ -17,12 +17,12 @@ export class WorkerConnection {
   readonly index: number;
   state: WorkerState = "connecting";
   client: RequestPlaneClient | undefined;
-  readonly #router: ModelRouter;
+  readonly #router: ModelRouter<WorkerConnection>;
   readonly #log: Logger;
-  readonly #onChange: () => void;
+  readonly #onChange: () => unknown;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(instance: Instance, router: ModelRouter, log: Logger, onChange: () => void) {
+  constructor(instance: Instance, router: ModelRouter<WorkerConnection>, log: Logger, onChange: () => unknown) {
     this.instance = instance;
     this.#router = router;
     this.#log = log.child({ worker: instance.name });
@@ -73,7 +73,7 @@ export class WorkerConnection {
   }
 
   #follow(client: RequestPlaneClient): void {
-    const subscriber = new KvEventSubscriber(client, {
+    const subscriber = subscribeKvEvents(client, {
       onCleared: () => this.#router.clearWorker(this),
       onEvents: (batch) => {
         for (const event of batch.events) this.#router.apply(this, event);

@@ -36,7 +36,7 @@ export class Generation implements Receiver {
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopStrings | undefined;
   readonly #tried: WorkerConnection[] = [];
-  #route: Route | undefined;
+  #route: Route<WorkerConnection> | undefined;
   #call: ClientCall | undefined;
   #ended = false;
   #started = false;
@@ -140,6 +140,7 @@ export class Generation implements Receiver {
     this.#started = true;
     const { worker, overlapBlocks } = this.#route!;
     const { prompt, model } = this.#job;
+    model.metrics.overlapBlocks.observe(overlapBlocks);
     this.#output.onStart({
       worker: worker.instance.name,
       workerId: worker.instance.id,

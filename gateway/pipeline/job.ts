@@ -1,5 +1,5 @@
 import type { Sampling } from "#runtime";
-import type { ServedModel } from "../models/served-model.ts";
+import type { ServedModel } from "./serving/served-model.ts";
 
 /** One answer to be generated: a request with `n` answers or several prompts is that many jobs. */
 export interface GenerationJob {

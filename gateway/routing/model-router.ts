@@ -1,23 +1,29 @@
 import { type CostWeights, createRouter, type Policy, type Router } from "#router-wasm";
-import type { KvEvent, Logger } from "#runtime";
-import type { WorkerConnection } from "../dispatch/worker-connection.ts";
+import type { Instance, KvEvent, Logger } from "#runtime";
+
+/** A worker as routing sees it. */
+export interface RoutedWorker {
+  readonly instance: Instance;
+  /** The worker's index in the router core. */
+  readonly index: number;
+}
 
 export interface RoutingOptions {
   policy: Policy;
   weights: Partial<CostWeights>;
 }
 
-export interface RouteRequest {
+export interface RouteRequest<Worker extends RoutedWorker> {
   prompt: Uint32Array;
   requestId: string;
   /** Id or name of the only worker that will do. */
   pinnedWorker: string | undefined;
-  excluded: readonly WorkerConnection[];
+  excluded: readonly Worker[];
 }
 
 /** A decision, booked: the router's handle for what happens to the request afterwards. */
-export interface Route {
-  readonly worker: WorkerConnection;
+export interface Route<Worker extends RoutedWorker> {
+  readonly worker: Worker;
   /** Blocks of the prompt that the worker is known to hold. */
   readonly overlapBlocks: number;
   firstToken(): void;
@@ -27,9 +33,9 @@ export interface Route {
 }
 
 /** One model's router: the WebAssembly core, and which worker each of its indices means. */
-export class ModelRouter {
+export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly #core: Router;
-  readonly #workers: (WorkerConnection | undefined)[] = [];
+  readonly #workers: (Worker | undefined)[] = [];
   readonly #policy: Policy;
   readonly #log: Logger;
 
@@ -40,7 +46,7 @@ export class ModelRouter {
   }
 
   /** Chooses a worker and books the request's load on it; undefined where none is ready. */
-  route(request: RouteRequest): Route | undefined {
+  route(request: RouteRequest<Worker>): Route<Worker> | undefined {
     const pinned = request.pinnedWorker === undefined ? undefined : this.#find(request.pinnedWorker);
     if (request.pinnedWorker !== undefined && pinned === undefined) return undefined;
     this.#core.tokenBuffer(request.prompt.length).set(request.prompt);
@@ -57,33 +63,38 @@ export class ModelRouter {
     return new BookedRoute(this.#core, worker, decision.overlapBlocks, decision.booking);
   }
 
+  /** Short names of all workers, sorted. */
+  workerNames(): string[] {
+    return this.#workers.flatMap((worker) => worker?.instance.name ?? []).sort();
+  }
+
   /** Whether a worker with this id or name is known here. */
   knows(worker: string): boolean {
     return this.#find(worker) !== undefined;
   }
 
-  addWorker(worker: WorkerConnection): number {
+  addWorker(worker: Worker): number {
     const index = this.#core.addWorker();
     this.#workers[index] = worker;
     this.#core.setEligible(index, false);
     return index;
   }
 
-  removeWorker(worker: WorkerConnection): void {
+  removeWorker(worker: Worker): void {
     this.#core.removeWorker(worker.index);
     this.#workers[worker.index] = undefined;
   }
 
-  setReady(worker: WorkerConnection, ready: boolean): void {
+  setReady(worker: Worker, ready: boolean): void {
     if (this.#workers[worker.index] === worker) this.#core.setEligible(worker.index, ready);
   }
 
-  clearWorker(worker: WorkerConnection): void {
+  clearWorker(worker: Worker): void {
     if (this.#workers[worker.index] === worker) this.#core.clearWorker(worker.index);
   }
 
   /** Feeds one of the worker's KV events to the index. */
-  apply(worker: WorkerConnection, event: KvEvent): void {
+  apply(worker: Worker, event: KvEvent): void {
     if (this.#workers[worker.index] !== worker) return;
     switch (event.type) {
       case "stored":
@@ -98,7 +109,7 @@ export class ModelRouter {
     }
   }
 
-  load(worker: WorkerConnection) {
+  load(worker: Worker) {
     return this.#core.load(worker.index);
   }
 
@@ -106,14 +117,14 @@ export class ModelRouter {
     return this.#core.stats();
   }
 
-  #find(idOrName: string): WorkerConnection | undefined {
+  #find(idOrName: string): Worker | undefined {
     return this.#workers.find(
       (worker) =>
         worker !== undefined && (worker.instance.id === idOrName || worker.instance.name === idOrName),
     );
   }
 
-  #explain(request: RouteRequest, chosen: number): void {
+  #explain(request: RouteRequest<Worker>, chosen: number): void {
     for (const { worker, overlapBlocks, prefill, decode, total } of this.#core.explain()) {
       this.#log.debug("candidate", {
         request: request.requestId,
@@ -132,14 +143,14 @@ export class ModelRouter {
   }
 }
 
-class BookedRoute implements Route {
-  readonly worker: WorkerConnection;
+class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
+  readonly worker: Worker;
   readonly overlapBlocks: number;
   readonly #core: Router;
   readonly #booking: number;
   #freed = false;
 
-  constructor(core: Router, worker: WorkerConnection, overlapBlocks: number, booking: number) {
+  constructor(core: Router, worker: Worker, overlapBlocks: number, booking: number) {
     this.#core = core;
     this.worker = worker;
     this.overlapBlocks = overlapBlocks;

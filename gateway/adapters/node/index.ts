@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { type CostWeights, compileRouter, type Policy } from "#router-wasm";
-import { createRegistry, type Discovery, type Logger } from "#runtime";
+import { createMetrics, type Discovery, type Logger } from "#runtime";
 import { createApp } from "../../app.ts";
 import { createGatewayMetrics } from "../../metrics.ts";
-import { ModelRegistry } from "../../models/registry.ts";
-import { createTokenizerLoader } from "../../models/tokenizer-loader.ts";
+import { ModelCatalog } from "../../models/catalog.ts";
+import { ServedModels } from "../../pipeline/serving/served-models.ts";
+import { createTokenizerLoader } from "../../pipeline/serving/tokenizer-loader.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { openNodeEventStream } from "./event-stream.ts";
 import { listen } from "./server.ts";
@@ -28,7 +29,7 @@ export interface NodeGatewayOptions {
 
 export interface NodeGateway {
   readonly port: number;
-  readonly registry: ModelRegistry;
+  readonly models: ServedModels;
   /** Lets running requests end (for as long as the deadline), then closes everything. */
   drain(deadlineMs: number): Promise<void>;
 }
@@ -36,9 +37,9 @@ export interface NodeGateway {
 /** A gateway in this Node process: HTTP in front, discovery and workers behind. */
 export async function startNodeGateway(options: NodeGatewayOptions): Promise<NodeGateway> {
   const { log } = options;
-  const metrics = createGatewayMetrics(createRegistry());
-  const registry = new ModelRegistry({
-    discovery: options.discovery,
+  const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
+  const models = new ServedModels({
+    catalog: new ModelCatalog(options.discovery, log),
     routerModule: await compileRouter(await readFile(options.routerWasm)),
     routing: { policy: options.policy, weights: options.weights },
     loadTokenizer: createTokenizerLoader({
@@ -50,17 +51,17 @@ export async function startNodeGateway(options: NodeGatewayOptions): Promise<Nod
   });
   const { bodyLimit, timeoutMs, version } = options;
   const app = createApp(
-    { registry, metrics, log, openEventStream: openNodeEventStream, bodyLimit, timeoutMs },
+    { models, metrics, log, openEventStream: openNodeEventStream, bodyLimit, timeoutMs },
     version,
   );
-  await registry.open();
+  await models.open();
   const listener = await listen(app.fetch as Parameters<typeof listen>[0], options.host, options.port);
   return {
     port: listener.port,
-    registry,
+    models,
     async drain(deadlineMs) {
       await listener.drain(deadlineMs);
-      registry.close();
+      models.close();
     },
   };
 }

@@ -4,7 +4,7 @@ import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 import { withBos } from "../../pipeline/preprocess/bos.ts";
 import { answerTokens, refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
@@ -34,7 +34,7 @@ export async function chatCompletions(
   refuseUnsupported(raw, UNSUPPORTED);
   const body = validate(chatCompletionRequest, raw);
   checkCombinations(body);
-  const model = dependencies.registry.resolve(body.model);
+  const model = dependencies.models.get(body.model);
   requireLogprobs(body.logprobs === true, model);
   const sampling = samplingOf(body, model);
 

@@ -4,7 +4,7 @@ import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 import { Detokenizer } from "../../pipeline/postprocess/detokenizer.ts";
 import { withBos } from "../../pipeline/preprocess/bos.ts";
 import { answerTokens, refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
@@ -37,7 +37,7 @@ export async function completions(
   refuseUnsupported(raw, UNSUPPORTED);
   const body = validate(completionRequest, raw);
   checkCombinations(body);
-  const model = dependencies.registry.resolve(body.model);
+  const model = dependencies.models.get(body.model);
   const hasLogprobs = body.logprobs !== undefined && body.logprobs !== null;
   requireLogprobs(hasLogprobs, model);
   const sampling = samplingOf(body, model);

@@ -1,20 +1,19 @@
 import type { Context } from "hono";
-import type { ModelCard } from "#runtime";
 import type { GatewayDependencies } from "../../dependencies.ts";
+import type { CatalogModel } from "../../models/catalog.ts";
 
 /** `GET /v1/models` */
-export function listModels(context: Context, { registry }: GatewayDependencies): Response {
-  const data = registry.list().map(({ name }) => modelObject(name, registry.describe(name).card));
+export function listModels(context: Context, { models }: GatewayDependencies): Response {
+  const data = models.catalog.list().map(modelObject);
   return context.json({ object: "list", data });
 }
 
 /** `GET /v1/models/{id}`; ids may have slashes in them. */
-export function retrieveModel(context: Context, { registry }: GatewayDependencies, id: string): Response {
-  const { name, card } = registry.describe(id);
-  return context.json(modelObject(name, card));
+export function retrieveModel(context: Context, { models }: GatewayDependencies, id: string): Response {
+  return context.json(modelObject(models.catalog.get(id)));
 }
 
-function modelObject(id: string, card: ModelCard) {
+function modelObject({ name: id, card }: CatalogModel) {
   return {
     id,
     object: "model",

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { type ApiError, invalidRequest } from "../../errors.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 
 /** What a request says beside its body, and the bookkeeping that all routes share. */
 export interface RequestMeta {
@@ -43,7 +43,7 @@ export function beginRequest(
 }
 
 function unknownWorker(name: string, model: ServedModel): ApiError {
-  const names = Array.from(model.workers, (worker) => worker.instance.name).sort();
+  const names = model.router.workerNames();
   return invalidRequest(
     `No worker '${name.slice(0, 100)}' serves this model; the header x-stator-worker takes one of: ${names.join(", ")}.`,
     "x-stator-worker",

@@ -5,12 +5,12 @@ import type { GatewayDependencies } from "../../dependencies.ts";
  * `GET /health`: 200 while at least one model can answer, else 503. It names models and workers and their
  * state, and no addresses or process ids: anybody may ask.
  */
-export function health(context: Context, { registry }: GatewayDependencies): Response {
-  const models = registry.list().map(({ name, served, workers }) => {
+export function health(context: Context, { models: served }: GatewayDependencies): Response {
+  const models = served.list().map(({ name, served: model, workers }) => {
     const ready = workers.filter((worker) => worker.state === "ready").length;
     return {
       name,
-      status: served !== undefined && ready > 0 ? "ready" : "starting",
+      status: model !== undefined && ready > 0 ? "ready" : "starting",
       workers: workers.map((worker) => ({ name: worker.instance.name, status: worker.state })),
     };
   });

@@ -1,42 +1,40 @@
-import { Gauge } from "prom-client";
 import type { GatewayDependencies } from "../../dependencies.ts";
 
 /**
  * `GET /metrics` in Prometheus' text format. What the router core knows is read when it is asked for, and
  * costs nothing in between.
  */
-export function createMetricsRoute({ metrics, registry }: GatewayDependencies): () => Promise<Response> {
-  const { registry: prometheus } = metrics;
-  const gauge = (name: string, help: string, labelNames: string[]) =>
-    new Gauge({ name, help, labelNames, registers: [prometheus] });
+export function createMetricsRoute({ metrics, models }: GatewayDependencies): () => Promise<Response> {
+  const { registry } = metrics.all;
+  const { gauge } = metrics.all;
   const perWorker = {
-    activeDecodeBlocks: gauge("stator_worker_active_decode_blocks", "KV blocks booked on a worker.", [
+    activeDecodeBlocks: gauge("worker_active_decode_blocks", "KV blocks booked on a worker.", [
       "model",
       "worker",
     ]),
     activePrefillTokens: gauge(
-      "stator_worker_active_prefill_tokens",
+      "worker_active_prefill_tokens",
       "Uncached prompt tokens booked on a worker whose first token has not come.",
       ["model", "worker"],
     ),
-    activeRequests: gauge("stator_worker_active_requests", "Requests booked on a worker.", [
+    activeRequests: gauge("worker_active_requests", "Requests booked on a worker.", [
       "model",
       "worker",
     ]),
-    storedBlocks: gauge("stator_worker_stored_blocks", "KV blocks that a worker has said it holds.", [
+    storedBlocks: gauge("worker_stored_blocks", "KV blocks that a worker has said it holds.", [
       "model",
       "worker",
     ]),
-    ready: gauge("stator_worker_ready", "1 while the gateway is connected to the worker.", [
+    ready: gauge("worker_ready", "1 while the gateway is connected to the worker.", [
       "model",
       "worker",
     ]),
   };
-  const ready = gauge("stator_model_ready", "1 while a model can answer.", ["model"]);
-  const contextLength = gauge("stator_model_context_length", "Longest prompt plus answer in tokens.", [
+  const ready = gauge("model_ready", "1 while a model can answer.", ["model"]);
+  const contextLength = gauge("model_context_length", "Longest prompt plus answer in tokens.", [
     "model",
   ]);
-  const coreStats = gauge("stator_router_core", "The router core's own counters and gauges, by name.", [
+  const coreStats = gauge("router_core", "The router core's own counters and gauges, by name.", [
     "model",
     "stat",
   ]);
@@ -44,7 +42,7 @@ export function createMetricsRoute({ metrics, registry }: GatewayDependencies): 
   return async () => {
     const all = [...Object.values(perWorker), ready, contextLength, coreStats];
     for (const metric of all) metric.reset();
-    for (const { name: model, served, workers } of registry.list()) {
+    for (const { name: model, served, workers } of models.list()) {
       ready.set(
         { model },
         served !== undefined && workers.some((worker) => worker.state === "ready") ? 1 : 0,
@@ -64,6 +62,6 @@ export function createMetricsRoute({ metrics, registry }: GatewayDependencies): 
       for (const [stat, value] of Object.entries(served.router.stats()))
         coreStats.set({ model, stat }, value);
     }
-    return new Response(await prometheus.metrics(), { headers: { "content-type": prometheus.contentType } });
+    return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
   };
 }

@@ -1,4 +1,4 @@
-import type { ServedModel } from "../../models/served-model.ts";
+import type { ServedModel } from "../serving/served-model.ts";
 
 /** The prompt with the beginning-of-sequence token in front, where the model wants one and has none yet. */
 export function withBos(tokens: Uint32Array, { card }: ServedModel): Uint32Array {

@@ -1,5 +1,5 @@
 import { contextLengthExceeded, invalidRequest } from "../../errors.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { ServedModel } from "../serving/served-model.ts";
 
 /**
  * Refuses a text that cannot fit, before any work is done on it: no text has fewer tokens than its length

@@ -1,0 +1,85 @@
+import { startNodeGateway } from "#gateway";
+import { createLogger, type Discovery, type Logger, manageLifecycle, openDiscovery } from "#runtime";
+import { readOptions, UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
+import { gatewayOptions } from "../options/tables.ts";
+import { routerWasm } from "../paths.ts";
+import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
+import { version } from "../version.ts";
+import { type Command, commandHelp } from "./command.ts";
+
+export const gatewayCommand: Command = {
+  summary: "Run a gateway for workers that discovery finds.",
+  help: () =>
+    commandHelp(
+      "gateway --discovery file:/DIR [OPTIONS]",
+      "Serves the OpenAI API on one port and routes each request to the worker that holds most of its prompt.",
+      gatewayOptions,
+    ),
+  async run(argv) {
+    const { options } = readOptions(gatewayOptions, argv, process.env);
+    const log = createLogger({ name: "gateway", level: options["log-level"], format: options["log-format"] });
+    if (options.discovery === undefined) {
+      throw new UsageError("stator gateway needs --discovery, such as file:/tmp/stator; workers take the same.");
+    }
+    const lifecycle = manageLifecycle({
+      log,
+      deadlineMs: options["drain-timeout"] * 1000 + 5_000,
+      supervised: isSupervised(),
+    });
+    const discovery = await openDiscovery(options.discovery, {
+      onError: (error) => log.warn("trouble with discovery", { reason: error.message }),
+    });
+    const gateway = await start(options, discovery, log);
+    lifecycle.onShutdown("drain requests", () => gateway.drain(options["drain-timeout"] * 1000));
+    lifecycle.onShutdown("leave discovery", () => discovery.close());
+    const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+    const url = `http://${host}:${gateway.port}`;
+    log.info("listening", { url });
+    tellSupervisor({ type: "ready", url });
+    return forever();
+  },
+};
+
+async function start(options: OptionValues<typeof gatewayOptions>, discovery: Discovery, log: Logger) {
+  try {
+    return await startNodeGateway({
+      host: options.host,
+      port: options.port,
+      discovery,
+      routerWasm,
+      policy: options.policy,
+      weights: {
+        overlapCredit: options["overlap-credit"],
+        creditDecay: options["credit-decay"],
+        prefillLoadScale: options["prefill-load-scale"],
+        activeRequestWeight: options["active-request-weight"],
+        temperature: options["router-temperature"],
+      },
+      bodyLimit: options["body-limit"],
+      timeoutMs: options["request-timeout"] * 1000,
+      log,
+      version,
+    });
+  } catch (error) {
+    await discovery.close();
+    throw listenError(error, options);
+  }
+}
+
+function listenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "EADDRINUSE":
+      return new UsageError(`Port ${port} is taken by another program. Choose another: --port ${port + 1}.`);
+    case "EACCES":
+      return new UsageError(`Port ${port} needs the rights of root. Choose one above 1023: --port 8000.`);
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new UsageError(`This machine has no address ${host}. Try --host 127.0.0.1 or --host 0.0.0.0.`);
+    default:
+      return error;
+  }
+}
+
+/** The process's lifecycle ends it. */
+const forever = () => new Promise<never>(() => {});

@@ -1,0 +1,71 @@
+import { availableParallelism } from "node:os";
+import { createLogger, manageLifecycle, openDiscovery } from "#runtime";
+import { loadWorker, startWorker } from "#workers";
+import { defaultModelFolder, fetchModel } from "../models/index.ts";
+import { readOptions, UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
+import { workerOptions } from "../options/tables.ts";
+import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
+import { type Command, commandHelp } from "./command.ts";
+
+type Options = OptionValues<typeof workerOptions>;
+
+export const workerCommand: Command = {
+  summary: "Run one worker: an engine, served to gateways through discovery.",
+  help: () =>
+    commandHelp(
+      "worker ENGINE --discovery file:/DIR [OPTIONS]",
+      "ENGINE is llama (llama.cpp, needs no GPU), echo (no model), or the path of a worker module of your own.",
+      workerOptions,
+    ),
+  async run(argv) {
+    const { options, positionals } = readOptions(workerOptions, argv, process.env);
+    const [engine] = positionals;
+    if (engine === undefined) throw new UsageError("Which engine? stator worker llama, or echo, or a module's path.");
+    if (options.discovery === undefined) {
+      throw new UsageError("stator worker needs --discovery, such as file:/tmp/stator; the gateway takes the same.");
+    }
+    const definition = await loadWorker(engine);
+    const name = options.name ?? `${definition.name}-${process.pid}`;
+    const log = createLogger({ name, level: options["log-level"], format: options["log-format"] });
+    const lifecycle = manageLifecycle({
+      log,
+      deadlineMs: options["drain-timeout"] * 1000 + 5_000,
+      supervised: isSupervised(),
+    });
+    const discovery = await openDiscovery(options.discovery, {
+      onError: (error) => log.warn("trouble with discovery", { reason: error.message }),
+    });
+    const worker = await startWorker({
+      definition,
+      engineOptions: await engineOptions(definition.name, options),
+      threads: options.threads ?? availableParallelism(),
+      discovery,
+      namespace: options.namespace,
+      name,
+      listen: options.listen ?? "tcp:127.0.0.1:0",
+      opsPort: options["ops-port"],
+      log,
+    });
+    lifecycle.onShutdown("drain requests", () => worker.drain(options["drain-timeout"] * 1000));
+    lifecycle.onShutdown("leave discovery", () => discovery.close());
+    worker.lost.addEventListener("abort", () => lifecycle.shutdown("discovery lost this worker's lease", 1));
+    tellSupervisor({ type: "ready", url: worker.opsUrl });
+    return new Promise<never>(() => {});
+  },
+};
+
+async function engineOptions(engine: string, options: Options) {
+  const gpu = options.gpu === "off" ? false : options.gpu;
+  const common = {
+    aliases: options.alias,
+    contextLength: options["context-length"],
+    sequences: options.sequences,
+    delayMs: options.delay,
+    tokenizerPath: options.tokenizer,
+    gpu,
+  } as const;
+  if (engine !== "llama") return { ...common, modelPath: options.model, modelName: options["model-name"] };
+  const model = await fetchModel(options.model, { folder: options["model-folder"] ?? defaultModelFolder() });
+  return { ...common, modelPath: model.path, modelName: options["model-name"] ?? model.name };
+}

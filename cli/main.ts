@@ -1,0 +1,32 @@
+import { commands, usage } from "./commands/index.ts";
+import { UsageError } from "./options/read.ts";
+import { nearest } from "#runtime";
+
+/** The `stator` command. */
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    console.log(usage());
+    return 0;
+  }
+  if (name === "version" || name === "--version" || name === "-v") return commands.version!.run([]);
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    const suggestion = nearest(name, Object.keys(commands));
+    console.error(`There is no command '${name}'.${suggestion ? ` Did you mean '${suggestion}'?` : ""}\n\n${usage()}`);
+    return 2;
+  }
+  if (rest.includes("--help") || rest.includes("-h")) {
+    console.log(command.help());
+    return 0;
+  }
+  return command.run(rest);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof UsageError || !(error instanceof Error) ? String((error as Error).message ?? error) : `${error.message}`);
+  if (process.env.STATOR_LOG_LEVEL === "debug" && error instanceof Error) console.error(error.stack);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,208 @@
+import { createHash, type Hash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { withFileLock } from "./lock.ts";
+import type { Progress } from "./progress.ts";
+
+export interface DownloadOptions {
+  url: URL;
+  /** Where the complete file goes. */
+  target: string;
+  /** Checksum to hold the file to; else the one that the source gives, where it does. */
+  sha256?: string | undefined;
+  progress: Progress;
+  signal?: AbortSignal | undefined;
+  /** Longest time to the first answer, in milliseconds. Default 30,000. */
+  answerTimeoutMs?: number;
+}
+
+/** What the source says of the file before its bytes. */
+interface RemoteFile {
+  /** Address after redirects. */
+  url: URL;
+  size: number | undefined;
+  etag: string | undefined;
+  sha256: string | undefined;
+}
+
+/** A download failed for a reason that trying again would not mend. */
+export class DownloadError extends Error {
+  override name = "DownloadError";
+}
+
+const ATTEMPTS = 5;
+
+/**
+ * Downloads a file. A broken download goes on where it stopped, also in a later process, provided that the
+ * source still has the same file (its ETag); else it begins anew. The file takes its name only once it is
+ * complete and its checksum holds.
+ * @throws DownloadError with a sentence that says what to do
+ */
+export async function download(options: DownloadOptions): Promise<void> {
+  const { target, progress } = options;
+  await withFileLock(
+    `${target}.lock`,
+    () => progress.say("Another process is downloading this model; waiting for it."),
+    async () => {
+      if (await exists(target)) return;
+      const remote = await inspect(options);
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await transfer(remote, options);
+          break;
+        } catch (error) {
+          if (options.signal?.aborted || error instanceof DownloadError || attempt === ATTEMPTS) throw error;
+          progress.say(`The connection broke (${reasonOf(error)}); going on from there, attempt ${attempt + 1} of ${ATTEMPTS}.`);
+          await sleep(200 * 2 ** attempt, undefined, { signal: options.signal });
+        }
+      }
+      await verify(`${target}.partial`, options.sha256 ?? remote.sha256, progress);
+      await rm(`${target}.partial.json`, { force: true });
+      await rename(`${target}.partial`, target);
+    },
+  );
+}
+
+/** Follows redirects by hand: the hub tells size and checksum on the first answer, the last one has the bytes. */
+async function inspect({ url, signal, answerTimeoutMs = 30_000 }: DownloadOptions): Promise<RemoteFile> {
+  const remote: RemoteFile = { url, size: undefined, etag: undefined, sha256: undefined };
+  for (let hop = 0; hop < 10; hop++) {
+    const response = await head(remote.url, answerTimeoutMs, signal);
+    readHeaders(response.headers, remote);
+    const location = response.headers.get("location");
+    if (response.status >= 300 && response.status < 400 && location !== null) {
+      remote.url = new URL(location, remote.url);
+      continue;
+    }
+    if (response.ok || response.status === 405) return remote;
+    throw new DownloadError(describeRefusal(response.status, url));
+  }
+  throw new DownloadError(`${url.host} redirects in a circle.`);
+}
+
+async function head(url: URL, timeoutMs: number, signal: AbortSignal | undefined): Promise<Response> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  try {
+    return await fetch(url, {
+      method: "HEAD",
+      redirect: "manual",
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    });
+  } catch (error) {
+    signal?.throwIfAborted();
+    const reason = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error);
+    throw new DownloadError(`Cannot reach ${url.host}: ${reason}. Check the network, or give a local file: --model FILE.gguf.`);
+  }
+}
+
+function readHeaders(headers: Headers, remote: RemoteFile): void {
+  const linkedEtag = unquote(headers.get("x-linked-etag"));
+  // The hub's ETag of a large file is its SHA-256.
+  if (linkedEtag !== undefined && /^[0-9a-f]{64}$/.test(linkedEtag)) remote.sha256 = linkedEtag;
+  remote.sha256 ??= digestOf(headers);
+  remote.etag = headers.get("etag") ?? remote.etag;
+  const size = headers.get("x-linked-size") ?? headers.get("content-length");
+  if (size !== null && Number(size) > 0) remote.size = Number(size);
+}
+
+/** RFC 9530's `Repr-Digest: sha-256=:…:`, or its forerunner `Digest: SHA-256=…`. */
+function digestOf(headers: Headers): string | undefined {
+  const text = headers.get("repr-digest") ?? headers.get("digest") ?? "";
+  const base64 = /sha-256=:?([A-Za-z0-9+/]{43}=):?/i.exec(text)?.[1];
+  return base64 === undefined ? undefined : Buffer.from(base64, "base64").toString("hex");
+}
+
+async function transfer(remote: RemoteFile, { target, progress, signal }: DownloadOptions): Promise<void> {
+  const partial = `${target}.partial`;
+  const start = await resumePoint(partial, remote);
+  if (remote.size !== undefined && start === remote.size) return;
+  const headers: Record<string, string> = { "accept-encoding": "identity" };
+  if (start > 0) {
+    headers.range = `bytes=${start}-`;
+    if (remote.etag !== undefined) headers["if-range"] = remote.etag;
+  }
+  const response = await fetch(remote.url, { headers, signal: signal ?? null });
+  if (!response.ok || response.body === null) throw new DownloadError(describeRefusal(response.status, remote.url));
+  const isResumed = response.status === 206;
+  if (start > 0) progress.say(isResumed ? `Going on at ${(start / 1e6).toFixed(1)} MB.` : "The source has changed or cannot resume; beginning anew.");
+  await writeFile(`${partial}.json`, JSON.stringify({ etag: remote.etag, size: remote.size }));
+  let bytes = isResumed ? start : 0;
+  async function* counted(body: AsyncIterable<Uint8Array>) {
+    for await (const chunk of body) {
+      bytes += chunk.length;
+      progress.update(bytes, remote.size);
+      yield chunk;
+    }
+  }
+  const file = createWriteStream(partial, { flags: isResumed ? "a" : "w" });
+  await pipeline(counted(response.body), file, { signal });
+  if (remote.size !== undefined && bytes < remote.size) throw new Error(`it ended after ${bytes} of ${remote.size} bytes`);
+  progress.done();
+}
+
+/** Bytes of an earlier attempt that still belong to the same file. */
+async function resumePoint(partial: string, remote: RemoteFile): Promise<number> {
+  const size = (await stat(partial).catch(() => undefined))?.size ?? 0;
+  if (size === 0) return 0;
+  const known: unknown = JSON.parse(await readFile(`${partial}.json`, "utf8").catch(() => "null"));
+  const isSame =
+    typeof known === "object" &&
+    known !== null &&
+    Reflect.get(known, "etag") === remote.etag &&
+    Reflect.get(known, "size") === remote.size &&
+    size <= (remote.size ?? Number.POSITIVE_INFINITY);
+  return isSame ? size : 0;
+}
+
+async function verify(path: string, sha256: string | undefined, progress: Progress): Promise<void> {
+  if (sha256 === undefined) {
+    progress.say("The source gives no checksum; the file's was not checked.");
+  } else {
+    const actual = await hashFile(path);
+    if (actual !== sha256) {
+      await rm(path, { force: true });
+      throw new DownloadError(`The file is damaged: its SHA-256 is ${actual}, not ${sha256}. It was deleted; try again.`);
+    }
+    progress.say(`Checksum is right (SHA-256 ${sha256.slice(0, 12)}…).`);
+  }
+  await requireGguf(path);
+}
+
+/** @throws DownloadError where the file is not GGUF */
+export async function requireGguf(path: string): Promise<void> {
+  const file = await open(path);
+  try {
+    const magic = Buffer.alloc(4);
+    await file.read(magic, 0, 4, 0);
+    if (magic.toString("latin1") !== "GGUF") throw new DownloadError(`${path} is not a GGUF file.`);
+  } finally {
+    await file.close();
+  }
+}
+
+export async function hashFile(path: string): Promise<string> {
+  const hash: Hash = createHash("sha256");
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest("hex");
+}
+
+export const exists = async (path: string) => (await stat(path).catch(() => undefined)) !== undefined;
+
+function describeRefusal(status: number, url: URL): string {
+  const place = `${url.host}${url.pathname}`;
+  if (status === 404) return `There is no file ${place} (404). Check owner, repository and file name.`;
+  if (status === 401 || status === 403) return `${place} needs an account (${status}). Download it by hand and give its path: --model FILE.gguf.`;
+  return `${place} answered ${status}. Try again later, or give a local file: --model FILE.gguf.`;
+}
+
+const unquote = (text: string | null) => text?.replace(/^W\//, "").replaceAll('"', "");
+
+/** The innermost cause is the one that says something: fetch's own message is "fetch failed". */
+function reasonOf(error: unknown): string {
+  let inner = error;
+  while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;
+  if (inner instanceof Error) return inner.message || String((inner as NodeJS.ErrnoException).code ?? inner.name);
+  return String(inner);
+}

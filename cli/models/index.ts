@@ -1,0 +1,51 @@
+import { mkdir } from "node:fs/promises";
+import { homedir } from "node:os";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { DEFAULT_MODEL, fetchDefaultModel } from "./default-model.ts";
+import { download, exists, requireGguf } from "./download.ts";
+import { type Progress, terminalProgress } from "./progress.ts";
+import { parseModelSource } from "./source.ts";
+
+export { DownloadError } from "./download.ts";
+
+export interface LocalModel {
+  /** Path of the GGUF file. */
+  path: string;
+  /** The name that the model takes in the API unless another is given. */
+  name: string;
+}
+
+/** Where downloaded models are kept: the user's cache folder, shared by all checkouts. */
+export const defaultModelFolder = () =>
+  join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "stator", "models");
+
+/**
+ * Brings the model that `--model` names onto this machine, unless it is there already.
+ * @throws Error or DownloadError with a sentence that says what to do
+ */
+export async function fetchModel(
+  text: string | undefined,
+  options: { folder: string; progress?: Progress; signal?: AbortSignal },
+): Promise<LocalModel> {
+  const source = parseModelSource(text);
+  if (source.kind === "file") {
+    await requireGguf(source.path);
+    return { path: source.path, name: source.name };
+  }
+  const { folder, progress = terminalProgress(), signal } = options;
+  await mkdir(folder, { recursive: true });
+  if (source.kind === "default") {
+    const path = join(folder, DEFAULT_MODEL.fileName);
+    if (!(await exists(path))) await fetchDefaultModel(folder, progress, signal);
+    return { path, name: DEFAULT_MODEL.name };
+  }
+  // Two addresses may end in the same file name.
+  const key = createHash("sha256").update(source.url.href).digest("hex").slice(0, 8);
+  const target = join(folder, `${key}-${source.fileName}`);
+  if (!(await exists(target))) {
+    progress.say(`Fetching ${source.url.host}${source.url.pathname}, once.`);
+    await download({ url: source.url, target, sha256: source.sha256, progress, signal });
+  }
+  return { path: target, name: source.name };
+}

@@ -1,0 +1,34 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive } from "../is-alive.ts";
+
+/**
+ * Runs `work` while no other process of this machine does the same under this lock. A lock left by a process
+ * that is dead is taken over.
+ */
+export async function withFileLock<T>(path: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
+  let told = false;
+  while (!(await tryLock(path))) {
+    if (!told) onWait();
+    told = true;
+    await sleep(500);
+  }
+  try {
+    return await work();
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function tryLock(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, String(process.pid), { flag: "wx" });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  const holder = Number(await readFile(path, "utf8").catch(() => ""));
+  if (holder !== process.pid && isAlive(holder)) return false;
+  await rm(path, { force: true });
+  return tryLock(path);
+}

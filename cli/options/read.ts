@@ -1,0 +1,107 @@
+import { existsSync, readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { nearest } from "#runtime";
+import { parse as parseYaml } from "yaml";
+import type { OptionSpecs, OptionValues } from "./spec.ts";
+import { allOptions } from "./tables.ts";
+
+/** Something in the command line, a variable or the YAML file is wrong; the message says what and where. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+export interface CommandLine<Specs extends OptionSpecs> {
+  options: OptionValues<Specs>;
+  positionals: string[];
+}
+
+interface Given {
+  value: unknown;
+  /** Where it stands, as the user wrote it: `--port`, `STATOR_PORT`, `stator.yaml: port`. */
+  place: string;
+}
+
+const DEFAULT_FILE = "stator.yaml";
+
+/**
+ * Reads a command's options: flags go before variables (`STATOR_…`), these before the YAML file, and that
+ * before the defaults.
+ * @throws UsageError for an unknown option (with the nearest known one) or a value that does not fit
+ */
+export function readOptions<Specs extends OptionSpecs>(
+  specs: Specs,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): CommandLine<Specs> {
+  const { flags, positionals } = readFlags(specs, argv);
+  const variables = readVariables(env);
+  const configFile = flags.get("config") ?? variables.get("config");
+  const file = readFile(configFile);
+  const entries = Object.entries(specs).map(([name, spec]) => {
+    const given = flags.get(name) ?? variables.get(name) ?? file.get(name);
+    const result = spec.schema.safeParse(given?.value);
+    if (result.success) return [name, result.data];
+    const issue = result.error.issues[0]!;
+    throw new UsageError(`${given?.place ?? `--${name}`}: ${issue.message} (given: ${JSON.stringify(given?.value)}).`);
+  });
+  return { options: Object.fromEntries(entries), positionals };
+}
+
+function readFlags(specs: OptionSpecs, argv: readonly string[]) {
+  const options = Object.fromEntries(Object.keys(specs).map((name) => [name, { type: "string" as const }]));
+  const { tokens, positionals } = parseArgs({
+    args: [...argv],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const flags = new Map<string, Given>();
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    if (!Object.hasOwn(specs, token.name)) throw unknown(token.rawName, `--${nearest(token.name, Object.keys(specs))}`);
+    if (token.value === undefined) throw new UsageError(`${token.rawName} needs a value; see --help.`);
+    flags.set(token.name, { value: token.value, place: token.rawName });
+  }
+  return { flags, positionals };
+}
+
+function readVariables(env: NodeJS.ProcessEnv): Map<string, Given> {
+  const variables = new Map<string, Given>();
+  for (const [key, value] of Object.entries(env)) {
+    if (!key.startsWith("STATOR_") || value === undefined || value === "") continue;
+    const name = key.slice("STATOR_".length).toLowerCase().replaceAll("_", "-");
+    if (!Object.hasOwn(allOptions, name)) throw unknown(key, variableName(nearest(name, Object.keys(allOptions)) ?? ""));
+    variables.set(name, { value, place: key });
+  }
+  return variables;
+}
+
+function readFile(given: Given | undefined): Map<string, Given> {
+  if (given?.value === "none" || (given === undefined && !existsSync(DEFAULT_FILE))) return new Map();
+  const path = String(given?.value ?? DEFAULT_FILE);
+  let content: unknown;
+  try {
+    content = parseYaml(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(`Cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  if (content === null) return new Map();
+  if (typeof content !== "object" || Array.isArray(content)) {
+    throw new UsageError(`${path}: must hold options as 'name: value' lines, named like the flags.`);
+  }
+  return new Map(
+    Object.entries(content).map(([name, value]) => {
+      const place = `${path}: ${name}`;
+      if (!Object.hasOwn(allOptions, name)) throw unknown(place, nearest(name, Object.keys(allOptions)));
+      return [name, { value, place }];
+    }),
+  );
+}
+
+export const variableName = (option: string) => `STATOR_${option.toUpperCase().replaceAll("-", "_")}`;
+
+function unknown(place: string, suggestion: string | undefined): UsageError {
+  const known = suggestion !== undefined && !/(undefined|STATOR_)$/.test(suggestion);
+  return new UsageError(`Unknown option ${place}.${known ? ` Did you mean ${suggestion}?` : ""} See --help.`);
+}

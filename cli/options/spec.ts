@@ -1,0 +1,90 @@
+import { z } from "zod";
+
+/** One option: the same schema checks the flag `--name`, the variable `STATOR_NAME` and the key `name` in YAML. */
+export interface OptionSpec<Value> {
+  schema: z.ZodType<Value>;
+  /** One sentence for `--help` and the docs. */
+  describe: string;
+  /** What stands for the value in `--help`: `N`, `FILE`; undefined for a switch. */
+  placeholder: string | undefined;
+  /** The default as `--help` shows it; undefined where there is none. */
+  defaultText: string | undefined;
+}
+
+export type OptionSpecs = Record<string, OptionSpec<unknown>>;
+
+export type OptionValues<Specs extends OptionSpecs> = {
+  [Name in keyof Specs]: Specs[Name] extends OptionSpec<infer Value> ? Value : never;
+};
+
+interface NumberOptions {
+  describe: string;
+  min?: number;
+  max?: number;
+  int?: boolean;
+  placeholder?: string;
+}
+
+export function number(options: NumberOptions & { default: number }): OptionSpec<number>;
+export function number(options: NumberOptions): OptionSpec<number | undefined>;
+export function number(options: NumberOptions & { default?: number }): OptionSpec<number | undefined> {
+  let schema = options.int === false ? z.number() : z.number().int();
+  if (options.min !== undefined) schema = schema.min(options.min);
+  if (options.max !== undefined) schema = schema.max(options.max);
+  const fromText = z.preprocess(
+    (value) => (typeof value === "string" && value.trim() !== "" ? Number(value) : value),
+    schema,
+  );
+  return finish(fromText, options, options.placeholder ?? "N");
+}
+
+interface TextOptions {
+  describe: string;
+  placeholder?: string;
+}
+
+export function text(options: TextOptions & { default: string }): OptionSpec<string>;
+export function text(options: TextOptions): OptionSpec<string | undefined>;
+export function text(options: TextOptions & { default?: string }): OptionSpec<string | undefined> {
+  return finish(z.string().min(1), options, options.placeholder ?? "TEXT");
+}
+
+export function choice<const Value extends string>(
+  values: readonly Value[],
+  options: { describe: string; default: NoInfer<Value> },
+): OptionSpec<Value> {
+  const schema = z.enum(values as [Value, ...Value[]]) as unknown as z.ZodType<Value>;
+  return {
+    schema: schema.default(options.default as never) as z.ZodType<Value>,
+    describe: options.describe,
+    placeholder: values.join("|"),
+    defaultText: options.default,
+  };
+}
+
+/** A list: separated by commas in flags and variables, a list in YAML. */
+export function list(options: TextOptions): OptionSpec<string[]> {
+  const schema = z.preprocess(
+    (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
+    z.array(z.string().min(1)),
+  );
+  return {
+    schema: schema.default([]) as z.ZodType<string[]>,
+    describe: options.describe,
+    placeholder: options.placeholder ?? "A,B",
+    defaultText: undefined,
+  };
+}
+
+function finish<Value>(
+  schema: z.ZodType<Value>,
+  options: { describe: string; default?: Value },
+  placeholder: string,
+): OptionSpec<Value | undefined> {
+  return {
+    schema: options.default === undefined ? schema.optional() : (schema.default(options.default as never) as z.ZodType<Value>),
+    describe: options.describe,
+    placeholder,
+    defaultText: options.default === undefined ? undefined : String(options.default),
+  };
+}

@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/** What a child tells its supervisor. */
+export interface ChildMessage {
+  type: "ready";
+  /** The gateway's address, or that of a worker's health and metrics. */
+  url: string;
+}
+
+export interface ChildOptions {
+  /** For people: `gateway`, `llama-0`. */
+  name: string;
+  /** Arguments of the `stator` command. */
+  args: readonly string[];
+  onMessage(message: ChildMessage): void;
+  /** The child ended though nobody asked it to. Where this returns true, it is started again after `delayMs`. */
+  onCrash(reason: string, delayMs: number): boolean;
+}
+
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 30_000;
+/** A child that has lived for so long starts over with the first delay. */
+const HEALTHY_AFTER_MS = 60_000;
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+/** A child process that is started again, with growing delays, when it ends by itself. */
+export class SupervisedChild {
+  readonly name: string;
+  readonly #options: ChildOptions;
+  #process: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #isStopping = false;
+  #delayMs = FIRST_DELAY_MS;
+  #startedAt = 0;
+  #restart: NodeJS.Timeout | undefined;
+
+  constructor(options: ChildOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  start(): void {
+    this.#startedAt = Date.now();
+    const child = spawn(process.execPath, [MAIN, ...this.#options.args], {
+      env: childEnvironment(),
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    this.#process = child;
+    child.on("message", (message) => this.#options.onMessage(message as ChildMessage));
+    this.#ended = new Promise((resolve) => {
+      child.once("exit", (code, signal) => {
+        resolve();
+        this.#onExit(signal ?? `exit code ${code}`);
+      });
+      child.once("error", (error) => {
+        resolve();
+        this.#onExit(error.message);
+      });
+    });
+  }
+
+  /** Asks the child to drain, and kills it if it has not ended by the deadline. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#restart);
+    if (this.#process === undefined) return;
+    this.#process.kill("SIGTERM");
+    const kill = setTimeout(() => this.#process?.kill("SIGKILL"), deadlineMs);
+    await this.#ended;
+    clearTimeout(kill);
+  }
+
+  #onExit(reason: string): void {
+    this.#process = undefined;
+    if (this.#isStopping) return;
+    if (Date.now() - this.#startedAt > HEALTHY_AFTER_MS) this.#delayMs = FIRST_DELAY_MS;
+    if (!this.#options.onCrash(reason, this.#delayMs)) return;
+    this.#restart = setTimeout(() => this.start(), this.#delayMs);
+    this.#delayMs = Math.min(this.#delayMs * 2, LONGEST_DELAY_MS);
+  }
+}
+
+/** The supervisor has read all options and passes them on as flags; a child must not read them twice. */
+function childEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STATOR_")));
+}

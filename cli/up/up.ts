@@ -1,0 +1,139 @@
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { createLogger, type Logger, manageLifecycle } from "#runtime";
+import { loadWorker } from "#workers";
+import { defaultModelFolder, fetchModel, type LocalModel } from "../models/index.ts";
+import type { OptionValues } from "../options/spec.ts";
+import { gatewayOptions, type upOptions, workerOptions } from "../options/tables.ts";
+import { isSupervised } from "../supervisor-link.ts";
+import { banner } from "./banner.ts";
+import { SupervisedChild } from "./child.ts";
+import { ensureLlamaBuild } from "./llama-build.ts";
+import { createRunFolder, removeRunFolder } from "./run-folder.ts";
+
+export type UpOptions = OptionValues<typeof upOptions>;
+
+/** Starts a gateway and workers as child processes and watches over them until a signal; the exit code. */
+export async function up(options: UpOptions): Promise<number> {
+  const log = createLogger({ name: "stator", level: options["log-level"], format: options["log-format"] });
+  const drainMs = options["drain-timeout"] * 1000;
+  const lifecycle = manageLifecycle({ log, deadlineMs: drainMs * 2 + 10_000 });
+  // The script that runs the command from a checkout may be killed; Ctrl-C, however, is for this process.
+  if (isSupervised()) process.once("disconnect", () => lifecycle.shutdown("the parent process is gone"));
+
+  const engine = (await loadWorker(options.engine)).name;
+  const model = engine === "llama" ? await prepareModel(options, lifecycle.stopping) : undefined;
+  if (lifecycle.stopping.aborted) return new Promise<never>(() => {});
+
+  const folder = createRunFolder();
+  const ready = new ReadyGroup(options.workers + 1);
+  const workers = Array.from({ length: options.workers }, (_, index) =>
+    startChild(`${engine}-${index}`, workerArguments(options, engine, index, folder, model), ready, log),
+  );
+  const gateway = startChild("gateway", gatewayArguments(options, folder), ready, log);
+
+  lifecycle.onShutdown("stop the gateway", () => gateway.stop(drainMs + 1_000));
+  lifecycle.onShutdown("stop the workers", async () => {
+    await Promise.all(workers.map((worker) => worker.stop(drainMs + 1_000)));
+  });
+  lifecycle.onShutdown("remove the run folder", () => removeRunFolder(folder));
+
+  const failure = await ready.settled;
+  if (failure !== undefined && !lifecycle.stopping.aborted) lifecycle.shutdown(failure, 1);
+  else if (!lifecycle.stopping.aborted) process.stdout.write(banner(options, ready.urls, model));
+  return new Promise<never>(() => {});
+}
+
+async function prepareModel(options: UpOptions, signal: AbortSignal): Promise<LocalModel | undefined> {
+  try {
+    await ensureLlamaBuild(options.gpu);
+    return await fetchModel(options.model, { folder: options["model-folder"] ?? defaultModelFolder(), signal });
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** Waits until every child has said that it is ready, or one has ended before it could. */
+class ReadyGroup {
+  readonly urls = new Map<string, string>();
+  readonly #missing: number;
+  readonly #outcome = Promise.withResolvers<string | undefined>();
+
+  constructor(count: number) {
+    this.#missing = count;
+  }
+
+  /** Undefined when all are ready; else what went wrong. */
+  get settled(): Promise<string | undefined> {
+    return this.#outcome.promise;
+  }
+
+  add(name: string, url: string): void {
+    this.urls.set(name, url);
+    if (this.urls.size === this.#missing) this.#outcome.resolve(undefined);
+  }
+
+  fail(name: string, reason: string): boolean {
+    if (this.urls.has(name)) return false;
+    this.#outcome.resolve(`${name} did not start (${reason})`);
+    return true;
+  }
+}
+
+function startChild(name: string, args: readonly string[], ready: ReadyGroup, log: Logger): SupervisedChild {
+  const child = new SupervisedChild({
+    name,
+    args,
+    onMessage: (message) => {
+      if (message.type === "ready") ready.add(name, message.url);
+    },
+    onCrash: (reason, delayMs) => {
+      // A child that cannot start at all would only fail again: the wrong model file, a taken port.
+      if (ready.fail(name, reason)) return false;
+      log.error("a child process ended by itself; starting it again", { child: name, reason, delayMs });
+      return true;
+    },
+  });
+  child.start();
+  return child;
+}
+
+function workerArguments(
+  options: UpOptions,
+  engine: string,
+  index: number,
+  folder: string,
+  model: LocalModel | undefined,
+): string[] {
+  const name = `${engine}-${index}`;
+  // Without a GPU the engines' threads spin while they wait for each other: together they must fit the cores.
+  const threads = options.gpu === "off" ? Math.max(1, Math.floor(availableParallelism() / options.workers)) : undefined;
+  const flags = {
+    ...inherited(options, workerOptions),
+    discovery: `file:${join(folder, "discovery")}`,
+    listen: `unix:${join(folder, `${name}.sock`)}`,
+    name,
+    threads,
+    ...(model && { model: model.path, "model-name": options["model-name"] ?? model.name }),
+    alias: [...options.alias, "default"],
+  };
+  return ["worker", options.engine, ...toFlags(flags)];
+}
+
+const gatewayArguments = (options: UpOptions, folder: string): string[] => [
+  "gateway",
+  ...toFlags({ ...inherited(options, gatewayOptions), discovery: `file:${join(folder, "discovery")}` }),
+];
+
+/** The options that a child's command shares with `up`. */
+function inherited(options: UpOptions, specs: object): Record<string, unknown> {
+  return { ...Object.fromEntries(Object.entries(options).filter(([name]) => name in specs)), config: "none" };
+}
+
+function toFlags(values: Record<string, unknown>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
+    return [`--${name}=${Array.isArray(value) ? value.join(",") : value}`];
+  });
+}

@@ -1,0 +1,138 @@
+import {
+  type Discovery,
+  type Instance,
+  instanceSchema,
+  type JsonValue,
+  type Logger,
+  type ModelCard,
+  nearest,
+  type Watch,
+} from "#runtime";
+import { ApiError } from "../errors.ts";
+
+/** A model as its workers' cards describe it. */
+export interface CatalogModel {
+  readonly name: string;
+  /** The card of whoever came first; all others agree with it in what matters to routing and tokenising. */
+  readonly card: ModelCard;
+  readonly instances: ReadonlySet<Instance>;
+}
+
+export interface CatalogListener {
+  /** A worker has come; `isFirst` where the model had none. */
+  onJoin(instance: Instance, model: CatalogModel, isFirst: boolean): void;
+  onLeave(instance: Instance, model: CatalogModel): void;
+}
+
+interface Entry {
+  name: string;
+  card: ModelCard;
+  instances: Set<Instance>;
+}
+
+const PREFIX = "instances/";
+
+/** Which models exist and who serves them, as discovery tells it. */
+export class ModelCatalog {
+  readonly #discovery: Discovery;
+  readonly #log: Logger;
+  readonly #models = new Map<string, Entry>();
+  readonly #instances = new Map<string, { instance: Instance; model: Entry }>();
+  #watch: Watch | undefined;
+
+  constructor(discovery: Discovery, log: Logger) {
+    this.#discovery = discovery;
+    this.#log = log;
+  }
+
+  /** Begins to follow discovery; resolves once the listener knows what is there now. */
+  async open(listener: CatalogListener): Promise<void> {
+    this.#watch = await this.#discovery.watch(PREFIX, (event) => {
+      if (event.type === "delete") this.#remove(event.key, listener);
+      else if (event.type === "put") this.#add(event.key, event.value, listener);
+      else for (const [key, value] of event.entries) this.#add(key, value, listener);
+    });
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  /** Models that have workers. */
+  list(): CatalogModel[] {
+    return [...this.#models.values()].filter((model) => model.instances.size > 0);
+  }
+
+  /**
+   * The model of this name or alias; one whose workers are all gone for now counts as well.
+   * @throws ApiError 404 with the nearest name; 503 while no worker has ever come
+   */
+  get(name: string): CatalogModel {
+    const model = this.#models.get(name) ?? this.list().find(({ card }) => card.aliases.includes(name));
+    if (model === undefined) throw this.#unknown(name);
+    return model;
+  }
+
+  #unknown(name: string): ApiError {
+    const names = [...this.#models.keys()];
+    if (names.length === 0) {
+      return new ApiError(
+        503,
+        "service_unavailable_error",
+        "No worker has joined yet. Try again in a few seconds; /health shows the state.",
+        { code: "no_worker_ready", headers: { "retry-after": "2" } },
+      );
+    }
+    const aliases = this.list().flatMap(({ card }) => card.aliases);
+    const suggestion = nearest(name, [...names, ...aliases]) ?? names[0];
+    const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+    return new ApiError(
+      404,
+      "not_found_error",
+      `The model '${shown}' does not exist. Did you mean '${suggestion}'? GET /v1/models lists all.`,
+      { param: "model", code: "model_not_found" },
+    );
+  }
+
+  #add(key: string, value: JsonValue, listener: CatalogListener): void {
+    const parsed = instanceSchema.safeParse(value);
+    if (!parsed.success) {
+      this.#log.warn("ignored an unreadable worker entry", { key, reason: parsed.error.issues[0]?.message });
+      return;
+    }
+    this.#remove(key, listener);
+    const instance = parsed.data;
+    const { card } = instance;
+    const known = this.#models.get(card.name);
+    const isFirst = known === undefined || known.instances.size === 0;
+    if (!isFirst && !this.#agrees(instance, known.card)) return;
+    // With nobody left who holds anything, a model may come back with another block size or tokenizer.
+    const model = isFirst ? { name: card.name, card, instances: new Set<Instance>() } : known;
+    this.#models.set(card.name, model);
+    model.instances.add(instance);
+    this.#instances.set(key, { instance, model });
+    listener.onJoin(instance, model, isFirst);
+  }
+
+  #remove(key: string, listener: CatalogListener): void {
+    const entry = this.#instances.get(key);
+    if (entry === undefined) return;
+    this.#instances.delete(key);
+    entry.model.instances.delete(entry.instance);
+    listener.onLeave(entry.instance, entry.model);
+  }
+
+  #agrees(instance: Instance, expected: ModelCard): boolean {
+    const { card } = instance;
+    if (card.blockSize === expected.blockSize && card.tokenizer.sha256 === expected.tokenizer.sha256) return true;
+    this.#log.error("refused a worker whose model differs from that of the others", {
+      worker: instance.name,
+      model: card.name,
+      blockSize: card.blockSize,
+      expectedBlockSize: expected.blockSize,
+      tokenizer: card.tokenizer.sha256.slice(0, 12),
+      expectedTokenizer: expected.tokenizer.sha256.slice(0, 12),
+    });
+    return false;
+  }
+}

@@ -1,0 +1,126 @@
+import type { Instance, Logger } from "#runtime";
+import { WorkerConnection } from "../../dispatch/worker-connection.ts";
+import { noWorkerReady } from "../../errors.ts";
+import type { GatewayMetrics } from "../../metrics.ts";
+import type { CatalogModel, ModelCatalog } from "../../models/catalog.ts";
+import { ModelRouter, type RoutingOptions } from "../../routing/model-router.ts";
+import { createChatTemplate } from "../preprocess/chat-template.ts";
+import type { ServedModel } from "./served-model.ts";
+import type { TokenizerLoader } from "./tokenizer-loader.ts";
+
+export interface ServingOptions {
+  catalog: ModelCatalog;
+  routerModule: WebAssembly.Module;
+  routing: RoutingOptions;
+  loadTokenizer: TokenizerLoader;
+  metrics: GatewayMetrics;
+  log: Logger;
+}
+
+/** What has been made ready for a model of the catalog. */
+interface Serving {
+  readonly model: CatalogModel;
+  readonly router: ModelRouter<WorkerConnection>;
+  readonly workers: Map<Instance, WorkerConnection>;
+  /** Set once tokenizer and template are loaded. */
+  served: ServedModel | undefined;
+  isLoading: boolean;
+}
+
+/** Keeps a connection to every worker and makes each model of the catalog ready to be asked. */
+export class ServedModels {
+  readonly #options: ServingOptions;
+  readonly #serving = new Map<string, Serving>();
+
+  constructor(options: ServingOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to follow the catalog. */
+  open(): Promise<void> {
+    return this.#options.catalog.open({
+      onJoin: (instance, model, isFirst) => this.#join(instance, isFirst ? this.#begin(model) : this.#of(model)),
+      onLeave: (instance, model) => this.#leave(instance, this.#of(model)),
+    });
+  }
+
+  close(): void {
+    this.#options.catalog.close();
+    for (const serving of this.#serving.values()) {
+      for (const instance of [...serving.workers.keys()]) this.#leave(instance, serving);
+    }
+  }
+
+  get catalog(): ModelCatalog {
+    return this.#options.catalog;
+  }
+
+  /** Every model with workers, ready or not. */
+  list(): { name: string; served: ServedModel | undefined; workers: WorkerConnection[] }[] {
+    return this.#options.catalog.list().map((model) => {
+      const { served, workers } = this.#of(model);
+      return { name: model.name, served, workers: [...workers.values()] };
+    });
+  }
+
+  /**
+   * The model of this name or alias.
+   * @throws ApiError 404 for an unknown one, 503 for one that cannot answer yet
+   */
+  get(name: string): ServedModel {
+    const model = this.#options.catalog.get(name);
+    const { served, workers } = this.#of(model);
+    const isReady = Array.from(workers.values()).some((worker) => worker.state === "ready");
+    if (served === undefined || !isReady) throw noWorkerReady(model.name);
+    return served;
+  }
+
+  #begin(model: CatalogModel): Serving {
+    const { routerModule, routing, log } = this.#options;
+    const router = new ModelRouter<WorkerConnection>(routerModule, model.card.blockSize, routing, log);
+    const serving: Serving = { model, router, workers: new Map(), served: undefined, isLoading: false };
+    this.#serving.set(model.name, serving);
+    return serving;
+  }
+
+  #of(model: CatalogModel): Serving {
+    return this.#serving.get(model.name) ?? this.#begin(model);
+  }
+
+  #join(instance: Instance, serving: Serving): void {
+    const worker = new WorkerConnection(instance, serving.router, this.#options.log, () => this.#prepare(serving));
+    serving.workers.set(instance, worker);
+    worker.open();
+  }
+
+  #leave(instance: Instance, serving: Serving): void {
+    serving.workers.get(instance)?.close();
+    serving.workers.delete(instance);
+    this.#options.log.info("worker left", { worker: instance.name, model: serving.model.name });
+  }
+
+  /** Loads tokenizer and template as soon as a worker can be asked for them, and again if that failed. */
+  async #prepare(serving: Serving): Promise<void> {
+    const { log, metrics, loadTokenizer } = this.#options;
+    const { model, router } = serving;
+    const isReady = Array.from(serving.workers.values()).some((worker) => worker.state === "ready");
+    if (!isReady || serving.served !== undefined || serving.isLoading) return;
+    serving.isLoading = true;
+    try {
+      const { card, name } = model;
+      const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
+      const template = createChatTemplate(card.chatTemplate, card.specialTokens);
+      serving.served = { card, router, tokenizer, template, metrics: metrics.forModel(name) };
+      log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
+    } catch (error) {
+      log.error("cannot prepare a model", { model: model.name, reason: String(error) });
+    } finally {
+      serving.isLoading = false;
+    }
+  }
+
+  #workersWithTokenizer(sha256: string): WorkerConnection[] {
+    const all = Array.from(this.#serving.values()).flatMap((serving) => [...serving.workers.values()]);
+    return all.filter((worker) => worker.instance.card.tokenizer.sha256 === sha256);
+  }
+}

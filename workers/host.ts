@@ -1,0 +1,147 @@
+import {
+  createMetrics,
+  decodeTokenizeRequest,
+  type Discovery,
+  encodeVocabulary,
+  type Handler,
+  type Instance,
+  KvEventPublisher,
+  kvEventsEndpoint,
+  type Lease,
+  type Logger,
+  randomId,
+  type RequestPlaneServer,
+  serve,
+  serveOps,
+  tokensToBytes,
+} from "#runtime";
+import type { WorkerDefinition, EngineOptions } from "./define-worker.ts";
+import type { Engine } from "./engine.ts";
+import { generateHandler } from "./generate-handler.ts";
+import { createWorkerMetrics } from "./metrics.ts";
+
+export interface WorkerHostOptions {
+  definition: WorkerDefinition;
+  engineOptions: EngineOptions;
+  threads: number;
+  discovery: Discovery;
+  /** First part of the endpoint's name. */
+  namespace: string;
+  /** A short name for people. */
+  name: string;
+  /** Where the request plane listens: `unix:/path` or `tcp:host:port`. */
+  listen: string;
+  /** Port of `/health` and `/metrics` on 127.0.0.1; 0 takes a free one. */
+  opsPort: number;
+  log: Logger;
+}
+
+export interface WorkerHost {
+  readonly instance: Instance;
+  /** Address of `/health` and `/metrics`. */
+  readonly opsUrl: string;
+  /** Aborted when discovery has lost the worker against its will. */
+  readonly lost: AbortSignal;
+  /** Leaves discovery, lets running requests end (for as long as the deadline), frees the engine. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+const LEASE_TTL_MS = 10_000;
+
+/**
+ * Runs an engine as a worker: serves it on the request plane and announces it in discovery, once it is loaded.
+ * @throws whatever the engine throws while it loads, or the system's error for an address that is taken
+ */
+export async function startWorker(options: WorkerHostOptions): Promise<WorkerHost> {
+  const { definition, discovery, log, threads, engineOptions } = options;
+  const startedAt = performance.now();
+  const engine = await definition.open({ log, threads, options: engineOptions });
+  const all = createMetrics({ labels: { component: "worker", worker: options.name } });
+  const metrics = createWorkerMetrics(all, engine);
+  const publisher = createPublisher(engine);
+  const server = await serve(options.listen, {
+    generate: generateHandler(engine, metrics, log),
+    ...(publisher && { [kvEventsEndpoint]: publisher.handler }),
+    ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
+    ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
+  });
+  let isDraining = false;
+  const ops = await serveOps({
+    listen: { port: options.opsPort },
+    registry: all.registry,
+    live: () => true,
+    health: () => ({
+      status: isDraining ? "draining" : "ready",
+      model: engine.card.name,
+      engine: engine.card.engine,
+      ...engine.stats(),
+    }),
+  });
+  const lease = await discovery.lease({ ttlMs: LEASE_TTL_MS });
+  const instance = describeInstance(options, engine, server);
+  await discovery.put(`instances/${instance.id}`, instance, lease);
+  log.info("worker is ready", {
+    model: engine.card.name,
+    address: server.address,
+    seconds: ((performance.now() - startedAt) / 1000).toFixed(1),
+  });
+  return {
+    instance,
+    opsUrl: ops.address,
+    lost: lease.lost,
+    async drain(deadlineMs) {
+      isDraining = true;
+      await drainWorker(lease, server, deadlineMs, log);
+      await ops.close();
+      await engine.close();
+    },
+  };
+}
+
+/** Out of discovery first: gateways stop choosing the worker before it refuses them. */
+async function drainWorker(
+  lease: Lease,
+  server: RequestPlaneServer,
+  deadlineMs: number,
+  log: Logger,
+): Promise<void> {
+  await lease.revoke();
+  if (server.activeCalls > 0) log.info("draining", { calls: server.activeCalls });
+  await server.drain(deadlineMs);
+}
+
+function describeInstance(options: WorkerHostOptions, engine: Engine, server: RequestPlaneServer): Instance {
+  const { namespace, name, definition } = options;
+  const { address } = server;
+  return { id: randomId(), namespace, component: definition.name, address, name, pid: process.pid, card: engine.card };
+}
+
+function createPublisher(engine: Engine): KvEventPublisher | undefined {
+  const source = engine.kvEvents;
+  if (source === undefined) return undefined;
+  const publisher = new KvEventPublisher({ snapshot: () => source.snapshot() });
+  source.subscribe((events) => publisher.publish(events));
+  return publisher;
+}
+
+function tokenizeHandler(engine: Engine): Handler {
+  return async (payload, call) => {
+    const { text } = decodeTokenizeRequest(payload);
+    await sendInParts(call, tokensToBytes(await engine.tokenize!(text)));
+  };
+}
+
+function vocabularyHandler(engine: Engine): Handler {
+  return (_payload, call) => sendInParts(call, encodeVocabulary(engine.vocabulary!()));
+}
+
+/** Bytes in one message at most: far below any limit of the request plane. */
+const PART_BYTES = 256 * 1024;
+
+async function sendInParts(call: Parameters<Handler>[1], bytes: Uint8Array): Promise<void> {
+  for (let start = 0; start < bytes.length; start += PART_BYTES) {
+    if (!call.send(bytes.subarray(start, start + PART_BYTES))) await call.writable();
+    if (call.signal.aborted) return;
+  }
+  call.end();
+}
