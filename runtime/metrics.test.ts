@@ -11,10 +11,14 @@ describe("metrics", () => {
     const metrics = createMetrics({ labels: { component: "worker" }, process: false });
     metrics.counter("requests_total", "Requests.", ["model"]).inc({ model: "a" }, 2);
     metrics.gauge("running", "Requests that run.").set(3);
+    let waiting = 1;
+    metrics.readGauge("waiting", "Requests that wait.", () => waiting);
+    waiting = 4;
     metrics.histogram("ttft_seconds", "Time to first token.", ttftBuckets).observe(0.15);
     const text = await metrics.registry.metrics();
     expect(text).toContain('stator_requests_total{model="a",component="worker"} 2');
     expect(text).toContain('stator_running{component="worker"} 3');
+    expect(text).toContain('stator_waiting{component="worker"} 4');
     expect(text).toContain('stator_ttft_seconds_bucket{le="0.2",component="worker"} 1');
   });
 

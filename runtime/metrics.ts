@@ -16,6 +16,8 @@ export interface Metrics {
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
   /** A value that rises and falls. */
   gauge<L extends string = never>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
+  /** A gauge whose value is read when somebody asks for the metrics. */
+  readGauge(name: string, help: string, read: () => number): void;
   /** A distribution, over `buckets` given by their upper bounds; times are in seconds. */
   histogram<L extends string = never>(
     name: string,
@@ -52,6 +54,14 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     registry,
     counter: (name, help, labels = []) => new Counter({ ...common(name, help), labelNames: labels }),
     gauge: (name, help, labels = []) => new Gauge({ ...common(name, help), labelNames: labels }),
+    readGauge(name, help, read) {
+      new Gauge({
+        ...common(name, help),
+        collect() {
+          this.set(read());
+        },
+      });
+    },
     histogram: (name, help, buckets, labels = []) =>
       new Histogram({ ...common(name, help), labelNames: labels, buckets: [...buckets] }),
   };

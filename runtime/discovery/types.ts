@@ -50,7 +50,14 @@ export type DiscoveryEvent =
   | { type: "put"; key: string; value: JsonValue }
   | { type: "delete"; key: string };
 
-export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+/** What JSON can say. A field that is undefined is left out. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | JsonValue[]
+  | { [key: string]: JsonValue | undefined };
 
 export type DiscoveryErrorCode = "bad_url" | "lease_gone" | "closed" | "store_failed";
 
