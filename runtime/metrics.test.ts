@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { createMetrics, itlBuckets, ttftBuckets } from "./metrics.ts";
 import { type OpsServer, serveOps } from "./ops-server.ts";
 
@@ -36,10 +36,12 @@ describe("metrics", () => {
 });
 
 describe("the ops server", () => {
+  const directory = mkdtempSync(join(tmpdir(), "stator-ops-"));
   const servers: OpsServer[] = [];
   afterEach(async () => {
     for (const server of servers.splice(0)) await server.close();
   });
+  afterAll(() => rmSync(directory, { recursive: true }));
 
   async function start(listen: Parameters<typeof serveOps>[0]["listen"] = { port: 0 }) {
     const state = { live: true };
@@ -80,7 +82,6 @@ describe("the ops server", () => {
   });
 
   test("listens on a Unix socket too", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "stator-ops-"));
     const socketPath = join(directory, "ops.sock");
     const { server } = await start({ socketPath });
     expect(server.address).toBe(socketPath);
@@ -91,8 +92,6 @@ describe("the ops server", () => {
       call.on("error", reject).end();
     });
     expect(status).toBe(200);
-    await servers.pop()?.close();
-    rmSync(directory, { recursive: true });
   });
 
   test("rejects when it cannot listen", async () => {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { parseAddress } from "./address.ts";
 import { serve } from "./server.ts";
 import { record, turns, useBench } from "./testing.ts";
@@ -14,6 +14,7 @@ const directory = mkdtempSync(join(tmpdir(), "stator-socket-"));
 const path = join(directory, "plane.sock");
 const bench = useBench(() => `unix:${path}`);
 afterEach(() => rmSync(path, { force: true }));
+afterAll(() => rmSync(directory, { recursive: true }));
 
 /** A server in a process of its own; resolves when it listens. */
 async function spawnServer(address: string) {
