@@ -23,10 +23,12 @@ async function main(argv: readonly string[]): Promise<number> {
   return command.run(rest);
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  console.error(error instanceof UsageError || !(error instanceof Error) ? String((error as Error).message ?? error) : `${error.message}`);
-  if (process.env.STATOR_LOG_LEVEL === "debug" && error instanceof Error) console.error(error.stack);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+main(process.argv.slice(2)).then(
+  // A command that has ended may have left handles open, such as the channel to its supervisor.
+  (exitCode) => process.exit(exitCode),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    if (process.argv.includes("--log-level=debug") && error instanceof Error) console.error(error.stack);
+    process.exit(error instanceof UsageError ? 2 : 1);
+  },
+);

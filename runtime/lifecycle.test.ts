@@ -57,6 +57,16 @@ describe("a process", () => {
     expect((await ended).code).toBe(143);
   });
 
+  test("takes signals that come together as one stop", async () => {
+    const { child, wrote, ended, lines } = start("twice");
+    await wrote("ready");
+    child.kill("SIGTERM");
+    await wrote("first");
+    child.kill("SIGTERM");
+    expect((await ended).code).toBe(0);
+    expect(lines().at(-1)).toBe("second");
+  });
+
   test("exits with code 1 when its steps take too long, and names the step", async () => {
     const { child, wrote, ended } = start("slow");
     await wrote("ready");

@@ -11,6 +11,11 @@ export interface LifecycleOptions {
    * killed cannot send signals). Default false.
    */
   supervised?: boolean;
+  /**
+   * Signals that follow each other within so many milliseconds are one stop: Ctrl-C reaches the whole process
+   * group, and parents such as npm pass it on once more. Default 500.
+   */
+  sameStopMs?: number;
 }
 
 /** `remainingMs`: how much of the deadline is left. */
@@ -28,15 +33,16 @@ export interface Lifecycle {
 
 /**
  * Takes charge of how this process ends; call it once, early. SIGTERM and SIGINT run the shutdown steps and exit
- * with code 0, or 1 where a step failed; a second signal exits at once. An exception or rejection that nobody
- * caught is logged with its stack, and the process shuts down with code 1.
+ * with code 0, or 1 where a step failed; a later second signal exits at
+ * once. An exception or rejection that nobody caught is logged with its stack, and the process shuts down with
+ * code 1.
  *
  * @example
  * const lifecycle = manageLifecycle({ log });
  * lifecycle.onShutdown("drain calls", (remainingMs) => server.drain(remainingMs));
  */
 export function manageLifecycle(options: LifecycleOptions): Lifecycle {
-  const lifecycle = new ProcessLifecycle(options.log, options.deadlineMs ?? 30_000);
+  const lifecycle = new ProcessLifecycle(options);
   const signals = ["SIGTERM", "SIGINT"] as const;
   for (const signal of signals) {
     const ignored = signal === "SIGINT" && options.supervised;
@@ -57,13 +63,16 @@ export function manageLifecycle(options: LifecycleOptions): Lifecycle {
 class ProcessLifecycle implements Lifecycle {
   readonly #log: Logger;
   readonly #deadlineMs: number;
+  readonly #sameStopMs: number;
   readonly #stopping = new AbortController();
   readonly #steps: { name: string; step: ShutdownStep }[] = [];
   #exitCode = 0;
+  #signalledAt = Number.NEGATIVE_INFINITY;
 
-  constructor(log: Logger, deadlineMs: number) {
+  constructor({ log, deadlineMs = 30_000, sameStopMs = 500 }: LifecycleOptions) {
     this.#log = log;
     this.#deadlineMs = deadlineMs;
+    this.#sameStopMs = sameStopMs;
   }
 
   get stopping(): AbortSignal {
@@ -83,6 +92,8 @@ class ProcessLifecycle implements Lifecycle {
   }
 
   signalled(signal: "SIGTERM" | "SIGINT"): void {
+    if (performance.now() - this.#signalledAt < this.#sameStopMs) return;
+    this.#signalledAt = performance.now();
     if (this.#stopping.signal.aborted) {
       this.#log.warn("exiting at once", { signal });
       process.exit(128 + constants.signals[signal]);

@@ -13,11 +13,19 @@ if (mode === "supervisor") {
 } else {
   const log = createLogger({ name: "test", level: "debug" });
   const deadlineMs = mode === "slow" ? 50 : 60_000;
-  const lifecycle = manageLifecycle({ log, deadlineMs, supervised: mode === "supervised" });
+  const lifecycle = manageLifecycle({
+    log,
+    deadlineMs,
+    supervised: mode === "supervised",
+    // Wide enough that a slow machine cannot make two signals of one stop into two.
+    sameStopMs: mode === "twice" ? 60_000 : 0,
+  });
   lifecycle.onShutdown("first", async (remainingMs) => {
     console.log("first", remainingMs > 0 && remainingMs <= deadlineMs);
     if (mode === "hang" || mode === "slow") await new Promise(() => {});
     if (mode === "fail") throw new Error("step broke");
+    // The second signal of the same stop comes while this step runs.
+    if (mode === "twice") await new Promise((resolve) => process.once("SIGTERM", resolve));
     await new Promise((resolve) => setImmediate(resolve));
   });
   lifecycle.onShutdown("second", () => console.log("second"));

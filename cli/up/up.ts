@@ -26,6 +26,8 @@ export async function up(options: UpOptions): Promise<number> {
   if (lifecycle.stopping.aborted) return new Promise<never>(() => {});
 
   const folder = createRunFolder();
+  // Also where the shutdown is cut short by a second signal; the children notice that this process is gone.
+  process.on("exit", () => removeRunFolder(folder));
   const ready = new ReadyGroup(options.workers + 1);
   const workers = Array.from({ length: options.workers }, (_, index) =>
     startChild(`${engine}-${index}`, workerArguments(options, engine, index, folder, model), ready, log),
@@ -36,7 +38,6 @@ export async function up(options: UpOptions): Promise<number> {
   lifecycle.onShutdown("stop the workers", async () => {
     await Promise.all(workers.map((worker) => worker.stop(drainMs + 1_000)));
   });
-  lifecycle.onShutdown("remove the run folder", () => removeRunFolder(folder));
 
   const failure = await ready.settled;
   if (failure !== undefined && !lifecycle.stopping.aborted) lifecycle.shutdown(failure, 1);

@@ -43,8 +43,6 @@ export function createChatTemplate(
           add_generation_prompt: true,
           bos_token: specialTokens.bos ?? "",
           eos_token: specialTokens.eos ?? "",
-          strftime_now: formatNow,
-          raise_exception: refuse,
         });
       } catch (error) {
         if (error instanceof Error && error.name === "ApiError") throw error;
@@ -57,26 +55,4 @@ export function createChatTemplate(
       }
     },
   };
-}
-
-function refuse(message: unknown): never {
-  throw new Error(String(message));
-}
-
-/** The part of strftime that published chat templates use. */
-function formatNow(format: unknown): string {
-  const now = new Date();
-  const two = (value: number) => String(value).padStart(2, "0");
-  const month = (style: "short" | "long") => now.toLocaleString("en-US", { month: style });
-  const fields: Record<string, string> = {
-    d: two(now.getDate()),
-    m: two(now.getMonth() + 1),
-    Y: String(now.getFullYear()),
-    b: month("short"),
-    B: month("long"),
-    H: two(now.getHours()),
-    M: two(now.getMinutes()),
-    S: two(now.getSeconds()),
-  };
-  return String(format).replace(/%([a-zA-Z])/g, (all, letter: string) => fields[letter] ?? all);
 }
