@@ -11,8 +11,10 @@ export function initBlockHash(blockSize: u32, salt: u64): void {
   seed = salt;
 }
 
-// @ts-ignore: decorator
-@inline
-export function hashBlock(tokens: usize): u64 {
-  return xxh3(tokens, blockBytes, seed);
+/** Hashes `count` blocks of `tokens` into `hashes`. */
+export function hashBlocks(tokens: usize, count: u32, hashes: usize): void {
+  for (let i: u32 = 0; i < count; i++) {
+    store<u64>(hashes + (i << 3), xxh3(tokens, blockBytes, seed));
+    tokens += blockBytes;
+  }
 }

@@ -26,7 +26,7 @@ let maxBuckets: u32 = 0;
 
 /** Room for `maxEntries`; more will do, but slower. */
 export function initEngineTable(maxEntries: u32): bool {
-  poolInit(OVERFLOWS, <u32>BUCKET_BYTES, 32);
+  poolInit(OVERFLOWS, <u32>BUCKET_BYTES, 64);
   maxBuckets = max(maxEntries / FILL, 16);
   const directory = (<usize>maxBuckets >> SEGMENT_BITS) + 1;
   segments = take(directory * 4);
@@ -39,9 +39,9 @@ export function initEngineTable(maxEntries: u32): bool {
   return true;
 }
 
-/** Sees to it that the next insertion has the memory it may want. */
+/** Sees to it that the next insertions, 32 at most, have the memory they may want. */
 export function engineTableReady(): bool {
-  return poolReady(OVERFLOWS, 16);
+  return poolReady(OVERFLOWS, 128);
 }
 
 // Hashes of engines may be plain counters, so they are mixed; an alias also by its worker.
@@ -114,6 +114,31 @@ export function findAlias(hash: u64, w: u32): usize {
   return 0;
 }
 
+/** Reads the buckets of these hashes, all at once, so that using them one by one does not wait for memory. */
+export function touchBuckets(hashes: usize, count: u32): u32 {
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) sum += load<u8>(bucketOf(mixShared(load<u64>(hashes + (i << 3)))));
+  return sum;
+}
+
+/** Inserts unless the hash is there already; whether it did. */
+export function insertNewBlock(hash: u64, block: u32): bool {
+  const mixed = mixShared(hash);
+  const tag = tagOf(mixed);
+  let bucket = bucketOf(mixed);
+  for (;;) {
+    for (let found = matches(bucket, tag); found; found &= found - 1) {
+      const value = load<u32>(bucket + (<usize>ctz(found) << 2), VALUES);
+      if (!(value & ALIAS) && engineOf(runOf(value), placeOf(value)) == hash) return false;
+    }
+    const next = <usize>load<u32>(bucket, OVERFLOW);
+    if (!next) break;
+    bucket = next;
+  }
+  insert(mixed, block);
+  return true;
+}
+
 export function insertBlock(hash: u64, block: u32): void {
   insert(mixShared(hash), block);
 }
@@ -184,6 +209,18 @@ function mixedOf(value: u32): u64 {
   return mixShared(engineOf(runOf(value), placeOf(value)));
 }
 
+/** Reads the hashes of a bucket's entries, all at once, as `touchBuckets` does buckets. */
+function touchHashes(bucket: usize): void {
+  let sum: u64 = 0;
+  for (let used = ~matches(bucket, 0) & TAGS; used; used &= used - 1) {
+    sum ^= mixedOf(load<u32>(bucket + (<usize>ctz(used) << 2), VALUES));
+  }
+  touched = sum;
+}
+
+/** Keeps the compiler from leaving the reads out. */
+let touched: u64 = 0;
+
 /** Adds one bucket and moves half of the bucket at `split` into it. */
 function growByOne(): void {
   const index = buckets;
@@ -199,6 +236,7 @@ function growByOne(): void {
     lowMask = (lowMask << 1) | 1;
   }
   const half = bucketAt(index);
+  touchHashes(old);
   let overflow = <usize>load<u32>(old, OVERFLOW);
   store<u32>(old, 0, OVERFLOW);
   spread(old, half);

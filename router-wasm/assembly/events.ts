@@ -1,29 +1,37 @@
-// What workers report: blocks stored and removed.
+// What workers report: blocks stored and removed. Blocks are taken many at a time where all is as usual, and one by
+// one where a name collides, an alias exists, or a limit is near.
 import { makeNewest } from "./age";
-import { aliasOf } from "./aliases";
-import { hashBlock } from "./block-hash";
+import { anyAliasOf } from "./aliases";
+import { hashBlocks } from "./block-hash";
 import { childOf } from "./children";
-import { lengthen, onlyHolder } from "./holders";
-import { blockNamed, hold, holdsShared, isHeld, makeRoom, pin, release, startRun } from "./holding";
+import { findBlock, touchBuckets } from "./engine-table";
+import { heldMask, lengthen, onlyHolder, ownMask } from "./holders";
 import {
-  blockOf,
-  BLOCKS_PER_RUN,
-  engineOf,
-  lengthOf,
-  localOf,
-  LOCALS,
-  placeOf,
-  runOf,
-  SHARED,
-} from "./run";
+  blockNamed,
+  hold,
+  holdNew,
+  holdShared,
+  holdsShared,
+  isHeld,
+  makeRoom,
+  mayHaveSeveralHashes,
+  pin,
+  release,
+  releaseShared,
+  startRun,
+} from "./holding";
+import { blockOf, BLOCKS_PER_RUN, engineOf, lengthOf, localOf, LOCALS, placeOf, runOf, SHARED } from "./run";
 import { count, IGNORED_EVENTS, REFUSED_BLOCKS, UNKNOWN_REMOVALS } from "./stats";
 
-/** The last block written, after which the next piece of the same event goes on; 0: the sequence's start. */
+/** The last block written, after which the event goes on; 0: the sequence's start. */
 let cursor: u32 = 0;
+/** Whether the event made that block, so that nothing follows it yet. */
+let cursorIsNew: bool = false;
 
 /** Begins an event whose first block follows the block that `parentHash` names; false when the worker has none. */
 export function beginStored(w: u32, hasParent: bool, parentHash: u64): bool {
   cursor = hasParent ? blockNamed(w, parentHash) : 0;
+  cursorIsNew = false;
   if (hasParent && !cursor) {
     count(IGNORED_EVENTS);
     return false;
@@ -32,45 +40,69 @@ export function beginStored(w: u32, hasParent: bool, parentHash: u64): bool {
   return true;
 }
 
-/** Stores `blocks` more consecutive blocks. Returns how many; fewer when there is no room. */
-export function storeBlocks(w: u32, hashes: usize, tokens: usize, tokenBytes: usize, blocks: u32): u32 {
-  for (let i: u32 = 0; i < blocks; i++) {
-    const hash = load<u64>(hashes + (i << 3));
-    if (!storeBlock(w, hash, hashBlock(tokens + <usize>i * tokenBytes))) return i;
-  }
-  return blocks;
-}
-
 /** Ends an event, of which so many blocks could not be stored. */
 export function endStored(refused: u32): void {
   count(REFUSED_BLOCKS, refused);
   pin(0);
 }
 
-/** Steps the cursor to the block after it with this local hash, which the worker holds from now on. */
-function storeBlock(w: u32, hash: u64, local: u64): bool {
-  const above = cursor ? runOf(cursor) : 0;
-  let run = above;
+/**
+ * Stores `blocks` more consecutive blocks; `locals` is room for their local hashes.
+ * Returns how many; fewer when there is no room.
+ */
+export function storeBlocks(w: u32, hashes: usize, tokens: usize, locals: usize, blocks: u32): u32 {
+  hashBlocks(tokens, blocks, locals);
+  let done: u32 = 0;
+  while (done < blocks) {
+    const at = done << 3;
+    const stored = storeSome(w, hashes + at, locals + at, blocks - done);
+    if (!stored) break;
+    done += stored;
+  }
+  return done;
+}
+
+/** Stores the first of the blocks after the cursor, one at least; 0 when there is no room. */
+function storeSome(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
+  const local = load<u64>(locals);
+  let run = cursor ? runOf(cursor) : 0;
   let place: u32 = cursor ? placeOf(cursor) + 1 : 0;
+  if (cursorIsNew) return addBlocks(w, hashes, locals, blocks);
   if (!run || place >= lengthOf(run) || localOf(run, place) != local) {
     run = childOf(cursor, local);
     place = 0;
   }
-  if (!run) return addBlock(w, hash, local);
+  if (!run) return addBlocks(w, hashes, locals, blocks);
   pin(run);
   makeNewest(run);
-  const block = blockOf(run, place);
-  cursor = block;
-  const shared = ((load<u32>(run, SHARED) >> place) & 1) != 0 && engineOf(run, place) == hash;
-  let before: u32;
-  if (shared) {
-    // The usual case: the block that this hash names for everybody. Only an alias could make it name another.
-    if (holdsShared(w, block)) return true;
-    const alias = aliasOf(w, hash);
-    before = alias ? blockNamed(w, hash) : 0;
-  } else {
-    before = blockNamed(w, hash);
+  const stored = shareBlocks(w, run, place, hashes, locals, blocks);
+  if (stored) return stored;
+  cursor = blockOf(run, place);
+  return storeAgain(w, run, place, load<u64>(hashes)) ? 1 : 0;
+}
+
+/** Stores blocks that others hold under the same hashes, from `place` in the run on. */
+function shareBlocks(w: u32, run: usize, place: u32, hashes: usize, locals: usize, blocks: u32): u32 {
+  if (anyAliasOf(w)) return 0;
+  const shared = load<u32>(run, SHARED);
+  const end = min(lengthOf(run) - place, blocks);
+  let bits: u32 = 0;
+  let same: u32 = 0;
+  for (; same < end; same++) {
+    const at = place + same;
+    if (localOf(run, at) != load<u64>(locals + (same << 3))) break;
+    if (engineOf(run, at) != load<u64>(hashes + (same << 3)) || !((shared >> at) & 1)) break;
+    bits |= <u32>1 << at;
   }
+  if (!same || !holdShared(w, run, bits)) return 0;
+  cursor = blockOf(run, place + same - 1);
+  return same;
+}
+
+/** Stores a block that is there already. */
+function storeAgain(w: u32, run: usize, place: u32, hash: u64): bool {
+  const block = blockOf(run, place);
+  const before = blockNamed(w, hash);
   if (before == block) return true;
   if (before) release(w, hash, before);
   if (!makeRoom(!isHeld(run, place), false)) return false;
@@ -78,33 +110,64 @@ function storeBlock(w: u32, hash: u64, local: u64): bool {
   return true;
 }
 
-/** Adds a new block after the cursor: to its run when it is the run's last and nobody else's, else in a new run. */
-function addBlock(w: u32, hash: u64, local: u64): bool {
+/** Adds new blocks after the cursor: to its run when it is the run's last and nobody else's, else in a new run. */
+function addBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
+  const hash = load<u64>(hashes);
   const before = blockNamed(w, hash);
   if (before) release(w, hash, before);
   let run = cursor ? runOf(cursor) : 0;
   let place = cursor ? placeOf(cursor) + 1 : 0;
-  if (run && place == lengthOf(run) && place < BLOCKS_PER_RUN && onlyHolder(run, w)) {
-    if (!makeRoom(true, false)) return false;
-    store<u64>(run + (place << 3), local, LOCALS);
-    lengthen(run, w);
-    hold(w, run, place, hash);
+  const follows = run != 0 && place == lengthOf(run) && place < BLOCKS_PER_RUN && onlyHolder(run, w);
+  if (!makeRoom(true, !follows)) return 0;
+  if (follows) {
     makeNewest(run);
   } else {
-    if (!makeRoom(true, true)) return false;
-    run = startRun(cursor, local);
     place = 0;
-    hold(w, run, place, hash);
-    pin(run);
+    run = startRun(cursor, load<u64>(locals));
   }
-  cursor = blockOf(run, place);
-  return true;
+  let added = holdNew(w, run, place, locals, hashes, blocks);
+  if (!added) {
+    if (follows) {
+      store<u64>(run + (place << 3), load<u64>(locals), LOCALS);
+      lengthen(run, w);
+    }
+    hold(w, run, place, hash);
+    added = 1;
+  }
+  pin(run);
+  cursor = blockOf(run, place + added - 1);
+  cursorIsNew = true;
+  return added;
 }
+
+/** Hashes looked up ahead of their removal, so that one does not wait for another's memory. */
+const AHEAD: u32 = 32;
+const BLOCKS_AHEAD: usize = memory.data(32 * 4, 16);
 
 /** The worker dropped these blocks. Returns how many it held. */
 export function removeBlocks(w: u32, hashes: usize, blocks: u32): u32 {
   let removed: u32 = 0;
+  for (let done: u32 = 0; done < blocks; ) {
+    const some = min(blocks - done, AHEAD);
+    removed += removeSome(w, hashes + (done << 3), some);
+    done += some;
+  }
+  return removed;
+}
+
+function removeSome(w: u32, hashes: usize, blocks: u32): u32 {
+  touchBuckets(hashes, blocks);
   for (let i: u32 = 0; i < blocks; i++) {
+    store<u32>(BLOCKS_AHEAD + (i << 2), findBlock(load<u64>(hashes + (i << 3))));
+  }
+  let removed: u32 = 0;
+  for (let i: u32 = 0; i < blocks; ) {
+    const some = removeInRun(w, hashes + (i << 3), BLOCKS_AHEAD + (i << 2), blocks - i);
+    if (some) {
+      removed += some;
+      i += some;
+      continue;
+    }
     const hash = load<u64>(hashes + (i << 3));
     const block = blockNamed(w, hash);
     if (block) {
@@ -113,6 +176,26 @@ export function removeBlocks(w: u32, hashes: usize, blocks: u32): u32 {
     } else {
       count(UNKNOWN_REMOVALS);
     }
+    i++;
   }
   return removed;
+}
+
+/** Removes the first of the blocks, as many as lie in one run and the worker holds under the hashes there. */
+function removeInRun(w: u32, hashes: usize, found: usize, blocks: u32): u32 {
+  const first = load<u32>(found);
+  if (!first || !holdsShared(w, first)) return 0;
+  const run = runOf(first);
+  if (mayHaveSeveralHashes(run)) return 0;
+  const removable = heldMask(run, w) & ~ownMask(run, w);
+  let bits: u32 = 0;
+  let some: u32 = 0;
+  for (; some < blocks; some++) {
+    const block = load<u32>(found + (some << 2));
+    const bit = <u32>1 << placeOf(block);
+    if (runOf(block) != run || !(removable & bit) || bits & bit) break;
+    bits |= bit;
+  }
+  releaseShared(w, run, bits);
+  return some;
 }

@@ -12,14 +12,16 @@ import {
   hasAlias,
 } from "./aliases";
 import { linkChild, unlinkChild } from "./children";
-import { engineTableReady, findBlock, insertBlock, removeBlock } from "./engine-table";
+import { engineTableReady, findBlock, insertBlock, insertNewBlock, removeBlock, touchBuckets } from "./engine-table";
 import { anyMask, clearHolders, eachHolder, heldMask, holdersReady, ownMask, setHolder } from "./holders";
 import {
   blockOf,
+  BLOCKS_PER_RUN,
   CHILDREN,
   eachRun,
   engineOf,
   ENGINES,
+  firstBits,
   FLAGS,
   leaveRun,
   LENGTH,
@@ -31,6 +33,7 @@ import {
   runsReady,
   SEVERAL_HASHES,
   SHARED,
+  WIDE,
 } from "./run";
 import { BLOCKS, count, FORGOTTEN_BLOCKS, RUNS, stat, STORED_BLOCKS } from "./stats";
 import { addStored } from "./workers";
@@ -129,6 +132,54 @@ export function hold(w: u32, run: usize, place: u32, hash: u64): void {
   setHolder(run, w, held | bit, own);
 }
 
+/**
+ * Blocks that are known to be new are added to the end of a run whose only holder, if any, is the worker, as many as
+ * there is room for. Their local hashes are in `locals`, their engine hashes in `hashes`. Stops before a hash that is
+ * in the engine table already. Returns how many it added; the run's first block counts when it has none yet.
+ */
+export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: usize, blocks: u32): u32 {
+  const free = maxBlocks - stat(BLOCKS);
+  if (free < <f64>blocks) blocks = <u32>max(free, 0);
+  blocks = min(blocks, BLOCKS_PER_RUN - place);
+  if (!blocks || anyAliasOf(w) || !engineTableReady() || !holdersReady()) return 0;
+  touchBuckets(hashes, blocks);
+  let added: u32 = 0;
+  for (; added < blocks; added++) {
+    const at = run + (place + added << 3);
+    const hash = load<u64>(hashes + (added << 3));
+    store<u64>(at, load<u64>(locals + (added << 3)), LOCALS);
+    store<u64>(at, hash, ENGINES);
+    if (!insertNewBlock(hash, blockOf(run, place + added))) break;
+  }
+  if (!added) return 0;
+  const bits = firstBits(added) << place;
+  const held = heldMask(run, w);
+  const own = ownMask(run, w);
+  if (load<u32>(run, WIDE)) setHolder(run, w, 0, 0);
+  store<u8>(run, <u8>(place + added), LENGTH);
+  store<u32>(run, load<u32>(run, SHARED) | bits, SHARED);
+  setHolder(run, w, held | bits, own);
+  addStored(w, added);
+  count(STORED_BLOCKS, added);
+  count(BLOCKS, added);
+  return added;
+}
+
+/**
+ * The worker holds these blocks, too, all of them under the hashes in the run, and it has no other names for any
+ * block. False when there is no memory for it.
+ */
+export function holdShared(w: u32, run: usize, bits: u32): bool {
+  const held = heldMask(run, w);
+  const added = popcnt(bits & ~held);
+  if (!added) return true;
+  if (!holdersReady()) return false;
+  setHolder(run, w, held | bits, 0);
+  addStored(w, added);
+  count(STORED_BLOCKS, added);
+  return true;
+}
+
 /** Whether the hash is the one in the run, after putting it there if the run has none and it is free. */
 function takesShared(run: usize, place: u32, hash: u64): bool {
   const bit = <u32>1 << place;
@@ -145,7 +196,7 @@ function noteSeveralHashes(run: usize): void {
   store<u8>(run, load<u8>(run, FLAGS) | SEVERAL_HASHES, FLAGS);
 }
 
-function maySeveralHashes(run: usize): bool {
+export function mayHaveSeveralHashes(run: usize): bool {
   return (load<u8>(run, FLAGS) & SEVERAL_HASHES) != 0;
 }
 
@@ -154,13 +205,13 @@ export function release(w: u32, hash: u64, block: u32): void {
   const run = runOf(block);
   const bit = <u32>1 << placeOf(block);
   if (holdsShared(w, block) && engineOf(run, placeOf(block)) == hash) {
-    if (maySeveralHashes(run) && hasAlias(w, block)) {
+    if (mayHaveSeveralHashes(run) && hasAlias(w, block)) {
       setHolder(run, w, heldMask(run, w), ownMask(run, w) | bit);
       return;
     }
   } else {
     dropAlias(aliasOf(w, hash));
-    if (holdsShared(w, block) || (maySeveralHashes(run) && hasAlias(w, block))) return;
+    if (holdsShared(w, block) || (mayHaveSeveralHashes(run) && hasAlias(w, block))) return;
   }
   setHolder(run, w, heldMask(run, w) & ~bit, ownMask(run, w) & ~bit);
   addStored(w, -1);
@@ -168,6 +219,18 @@ export function release(w: u32, hash: u64, block: u32): void {
   if (anyMask(run) & bit) return;
   count(BLOCKS, -1);
   unshare(run, bit);
+  settle(run);
+}
+
+/** The worker no longer holds these blocks, which it held under the hashes in the run and no others. */
+export function releaseShared(w: u32, run: usize, bits: u32): void {
+  setHolder(run, w, heldMask(run, w) & ~bits, ownMask(run, w));
+  addStored(w, -(<i32>popcnt(bits)));
+  count(STORED_BLOCKS, -(<f64>popcnt(bits)));
+  const unheld = bits & ~anyMask(run);
+  if (!unheld) return;
+  count(BLOCKS, -(<f64>popcnt(unheld)));
+  unshare(run, unheld);
   settle(run);
 }
 

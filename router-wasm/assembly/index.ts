@@ -38,6 +38,7 @@ const RESULT: usize = memory.data(24, 8);
 
 let eventHashes: usize = 0;
 let eventTokens: usize = 0;
+let eventLocals: usize = 0;
 
 /** The salt, as two halves, comes from `hashBytes`. False when there is not enough memory. */
 export function init(
@@ -66,10 +67,11 @@ export function init(
 /** Where events are passed; 0 when there is not enough memory. Also for `hashBytes`, before `init`. */
 export function eventArea(): usize {
   if (!eventHashes) {
-    const area = take(EVENT_HASHES * 8 + EVENT_TOKENS_BYTES);
+    const area = take(EVENT_HASHES * 16 + EVENT_TOKENS_BYTES);
     if (!area) return 0;
     eventHashes = area;
-    eventTokens = area + EVENT_HASHES * 8;
+    eventLocals = area + EVENT_HASHES * 8;
+    eventTokens = area + EVENT_HASHES * 16;
   }
   return eventHashes;
 }
@@ -171,7 +173,7 @@ export function storeBegin(w: u32, hasParent: bool): bool {
 }
 
 export function storeMore(w: u32, blocks: u32): u32 {
-  return storeBlocks(w, eventHashes, eventTokens, <usize>tokensPerBlock << 2, blocks);
+  return storeBlocks(w, eventHashes, eventTokens, eventLocals, blocks);
 }
 
 /** Ends an event, of which so many blocks could not be stored. */

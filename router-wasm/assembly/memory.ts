@@ -77,8 +77,9 @@ function refill(pool: usize): bool {
   return true;
 }
 
-/** An item, not zeroed. There must be one: call `poolReady` before. */
+/** An item, not zeroed. There must be memory for it: call `poolReady` before. */
 export function poolTake(pool: usize): usize {
+  if (!load<u32>(pool, 12)) refill(pool);
   const item = <usize>load<u32>(pool, 0);
   store<u32>(pool, load<u32>(item), 0);
   store<u32>(pool, load<u32>(pool, 12) - 1, 12);

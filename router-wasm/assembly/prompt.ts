@@ -1,6 +1,6 @@
 // The prompt of the next decision: its token ids, and the local hashes of its blocks, made only as far as somebody
 // asks.
-import { blockBytes, hashBlock, tokensPerBlock } from "./block-hash";
+import { blockBytes, hashBlocks, tokensPerBlock } from "./block-hash";
 import { leave, take } from "./memory";
 
 const FIRST_CAPACITY: u32 = 4096;
@@ -51,6 +51,6 @@ export function promptHash(block: u32): u64 {
 /** Hashes some ahead: few at first, so that a prompt that nobody holds costs little. */
 function hashMore(block: u32): void {
   const end = min(block + (block < 4 ? 2 : 8), promptBlocks);
-  for (let i = hashed; i < end; i++) store<u64>(hashes + (i << 3), hashBlock(promptTokens + <usize>i * blockBytes));
+  hashBlocks(promptTokens + <usize>hashed * blockBytes, end - hashed, hashes + (hashed << 3));
   hashed = end;
 }

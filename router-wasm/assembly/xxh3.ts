@@ -1,4 +1,5 @@
 // XXH3-64 with a seed, for inputs of any length, after the public xxHash specification (version 0.2).
+// Inputs of 17 to 128 bytes (blocks of 5 to 32 tokens) and of more than 240 are hashed with SIMD.
 
 const PRIME32_1: u64 = 0x9e3779b1;
 const PRIME32_2: u64 = 0x85ebca77;
@@ -31,11 +32,11 @@ const SECRET: usize = memory.data<u8>([
   0x45, 0xcb, 0x3a, 0x8f, 0x95, 0x16, 0x04, 0x28, 0xaf, 0xd7, 0xfb, 0xca, 0xbb, 0x4b, 0x40, 0x7e,
 ]);
 
-/** The secret mixed with `longSeed`, for inputs over 240 bytes. */
-const LONG_SECRET: usize = memory.data(192, 16);
+/** The secret mixed with `mixedSeed`. */
+const MIXED_SECRET: usize = memory.data(192, 16);
 const ACCUMULATORS: usize = memory.data(64, 16);
-let longSeed: u64 = 0;
-let longSeedKnown: bool = false;
+let mixedSeed: u64 = 0;
+let isMixed: bool = false;
 
 // @ts-ignore: decorator
 @inline
@@ -116,13 +117,35 @@ function mix16(input: usize, secret: usize, seed: u64): u64 {
 }
 
 function upTo128(input: usize, length: usize, seed: u64): u64 {
-  let hash = <u64>length * PRIME64_1;
-  const end = input + length;
-  for (let i: i32 = <i32>((length - 1) >> 5); i >= 0; i--) {
-    hash += mix16(input + (i << 4), SECRET + (i << 5), seed);
-    hash += mix16(end - ((i + 1) << 4), SECRET + (i << 5) + 16, seed);
+  mixSecret(seed);
+  let sum = i64x2.splat(0);
+  const end = input + length - 16;
+  for (let i: usize = 0; i < length; i += 32) {
+    const front = v128.xor(v128.load(input + (i >> 1)), v128.load(MIXED_SECRET + i));
+    const back = v128.xor(v128.load(end - (i >> 1)), v128.load(MIXED_SECRET + i, 16));
+    sum = i64x2.add(sum, foldedProducts(front, back));
   }
-  return avalanche(hash);
+  const lanes = i64x2.extract_lane(sum, 0) + i64x2.extract_lane(sum, 1);
+  return avalanche(<u64>length * PRIME64_1 + lanes);
+}
+
+/** `foldedProduct` of the two halves of `a`, and of those of `b`. */
+// @ts-ignore: decorator
+@inline
+function foldedProducts(a: v128, b: v128): v128 {
+  const low32 = i64x2.splat(0xffffffff);
+  // 32-bit parts: of the first factors (low a, low b, high a, high b), of the second ones, and these with halves swapped.
+  const first = i32x4.shuffle(a, b, 0, 4, 1, 5);
+  const second = i32x4.shuffle(a, b, 2, 6, 3, 7);
+  const swapped = i32x4.shuffle(second, second, 2, 3, 0, 1);
+  const low = i64x2.extmul_low_i32x4_u(first, second);
+  const mid1 = i64x2.add(i64x2.extmul_high_i32x4_u(first, swapped), i64x2.shr_u(low, 32));
+  const mid2 = i64x2.add(i64x2.extmul_low_i32x4_u(first, swapped), v128.and(mid1, low32));
+  const high = i64x2.add(
+    i64x2.extmul_high_i32x4_u(first, second),
+    i64x2.add(i64x2.shr_u(mid1, 32), i64x2.shr_u(mid2, 32)),
+  );
+  return v128.xor(high, v128.or(i64x2.shl(mid2, 32), v128.and(low, low32)));
 }
 
 function upTo240(input: usize, length: usize, seed: u64): u64 {
@@ -135,24 +158,30 @@ function upTo240(input: usize, length: usize, seed: u64): u64 {
   return avalanche(hash);
 }
 
-function prepareLongSecret(seed: u64): void {
-  for (let i: usize = 0; i < SECRET_BYTES; i += 16) {
-    store<u64>(LONG_SECRET + i, load<u64>(SECRET + i) + seed);
-    store<u64>(LONG_SECRET + i, load<u64>(SECRET + i, 8) - seed, 8);
-  }
-  longSeed = seed;
-  longSeedKnown = true;
+// @ts-ignore: decorator
+@inline
+function mixSecret(seed: u64): void {
+  if (!isMixed || seed != mixedSeed) mixSecretAnew(seed);
 }
 
-/** One 64-byte stripe into one pair of accumulators. */
+function mixSecretAnew(seed: u64): void {
+  for (let i: usize = 0; i < SECRET_BYTES; i += 16) {
+    store<u64>(MIXED_SECRET + i, load<u64>(SECRET + i) + seed);
+    store<u64>(MIXED_SECRET + i, load<u64>(SECRET + i, 8) - seed, 8);
+  }
+  mixedSeed = seed;
+  isMixed = true;
+}
+
+/** 16 bytes into one pair of accumulators. */
 // @ts-ignore: decorator
 @inline
 function accumulate2(acc: v128, input: usize, secret: usize): v128 {
   const data = v128.load(input);
   const keyed = v128.xor(data, v128.load(secret));
-  const product = i64x2.mul(
-    v128.and(keyed, i64x2.splat(0xffffffff)),
-    i64x2.shr_u(keyed, 32),
+  const product = i64x2.extmul_low_i32x4_u(
+    i32x4.shuffle(keyed, keyed, 0, 2, 0, 2),
+    i32x4.shuffle(keyed, keyed, 1, 3, 1, 3),
   );
   const swapped = i64x2.shuffle(data, data, 1, 0);
   return i64x2.add(acc, i64x2.add(product, swapped));
@@ -172,7 +201,7 @@ function mergePair(acc: usize, secret: usize): u64 {
 }
 
 function over240(input: usize, length: usize, seed: u64): u64 {
-  if (!longSeedKnown || seed != longSeed) prepareLongSecret(seed);
+  mixSecret(seed);
   let acc0 = i64x2(PRIME32_3, PRIME64_1);
   let acc1 = i64x2(PRIME64_2, PRIME64_3);
   let acc2 = i64x2(PRIME64_4, PRIME32_2);
@@ -181,14 +210,14 @@ function over240(input: usize, length: usize, seed: u64): u64 {
   let inBlock: usize = 0;
   for (let s: usize = 0; s < stripes; s++) {
     const from = input + s * STRIPE;
-    const key = LONG_SECRET + inBlock * 8;
+    const key = MIXED_SECRET + inBlock * 8;
     acc0 = accumulate2(acc0, from, key);
     acc1 = accumulate2(acc1, from + 16, key + 16);
     acc2 = accumulate2(acc2, from + 32, key + 32);
     acc3 = accumulate2(acc3, from + 48, key + 48);
     if (++inBlock == STRIPES_PER_BLOCK) {
       inBlock = 0;
-      const last = LONG_SECRET + SECRET_BYTES - STRIPE;
+      const last = MIXED_SECRET + SECRET_BYTES - STRIPE;
       acc0 = scramble2(acc0, last);
       acc1 = scramble2(acc1, last + 16);
       acc2 = scramble2(acc2, last + 32);
@@ -196,12 +225,12 @@ function over240(input: usize, length: usize, seed: u64): u64 {
     }
   }
   const from = input + length - STRIPE;
-  const key = LONG_SECRET + SECRET_BYTES - STRIPE - 7;
+  const key = MIXED_SECRET + SECRET_BYTES - STRIPE - 7;
   v128.store(ACCUMULATORS, accumulate2(acc0, from, key));
   v128.store(ACCUMULATORS, accumulate2(acc1, from + 16, key + 16), 16);
   v128.store(ACCUMULATORS, accumulate2(acc2, from + 32, key + 32), 32);
   v128.store(ACCUMULATORS, accumulate2(acc3, from + 48, key + 48), 48);
   let hash = <u64>length * PRIME64_1;
-  for (let i: usize = 0; i < 64; i += 16) hash += mergePair(ACCUMULATORS + i, LONG_SECRET + 11 + i);
+  for (let i: usize = 0; i < 64; i += 16) hash += mergePair(ACCUMULATORS + i, MIXED_SECRET + 11 + i);
   return avalanche(hash);
 }
