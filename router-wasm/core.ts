@@ -22,7 +22,7 @@ export interface CoreExports {
   prefillTokensArea(): number;
   decodeBlocksArea(): number;
   requestsArea(): number;
-  storedBlocksArea(): number;
+  storedBlocksOf(worker: number): number;
   pricedWorkers(): number;
   overlapsArea(): number;
   prefillTermsArea(): number;

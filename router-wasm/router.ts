@@ -218,12 +218,12 @@ class WasmRouter implements Router {
 
   load(worker: number): WorkerLoad {
     this.#check(worker);
-    const { exports, f64, u32 } = this.#core;
+    const { exports, f64 } = this.#core;
     return {
       activePrefillTokens: f64[(exports.prefillTokensArea() >>> 3) + worker]!,
       activeDecodeBlocks: f64[(exports.decodeBlocksArea() >>> 3) + worker]!,
       activeRequests: f64[(exports.requestsArea() >>> 3) + worker]!,
-      storedBlocks: u32[(exports.storedBlocksArea() >>> 2) + worker]!,
+      storedBlocks: exports.storedBlocksOf(worker),
     };
   }
 

@@ -6,7 +6,7 @@
 //   24  u32  generation         28  u32  next free slot + 1, or IN_USE
 import { take } from "./memory";
 import { BOOKINGS, count, STALE_BOOKINGS, UNBOOKED_DECISIONS } from "./stats";
-import { decodeBlocks, epochs, prefillTokens, requests } from "./workers";
+import { add, addRequests, decodeBlocks, epochs, prefillTokens } from "./workers";
 
 const DECODE: usize = 8;
 const WORKER: usize = 16;
@@ -57,7 +57,7 @@ export function book(w: u32, tokens: f64, blocks: f64): i32 {
   store<u32>(slot, IN_USE, NEXT_FREE);
   add(prefillTokens, w, tokens);
   add(decodeBlocks, w, blocks);
-  add(requests, w, 1);
+  addRequests(w, 1);
   count(BOOKINGS);
   return (generation << slotBits) | index;
 }
@@ -86,7 +86,7 @@ export function unbook(handle: u32): void {
     const w = load<u32>(slot, WORKER);
     add(prefillTokens, w, -load<f64>(slot));
     add(decodeBlocks, w, -load<f64>(slot, DECODE));
-    add(requests, w, -1);
+    addRequests(w, -1);
   }
   store<u32>(slot, 0, NEXT_FREE);
   const number = <u32>((slot - slots) >> 5) + 1;
@@ -115,11 +115,4 @@ function slotOf(handle: u32): usize {
 
 function workerIsThere(slot: usize): bool {
   return load<u32>(epochs + (load<u32>(slot, WORKER) << 2)) == load<u32>(slot, EPOCH);
-}
-
-// @ts-ignore: decorator
-@inline
-function add(array: usize, w: u32, by: f64): void {
-  const at = array + (w << 3);
-  store<f64>(at, load<f64>(at) + by);
 }

@@ -15,6 +15,8 @@ import { decodeBlocks, gates, prefillTokens, requests, workerCount } from "./wor
 export let prefillTerms: usize = 0;
 export let decodeTerms: usize = 0;
 export let totals: usize = 0;
+/** The least of `totals`. */
+export let leastTotal: f64 = 0;
 /** Workers in these arrays. */
 export let priced: u32 = 0;
 
@@ -44,10 +46,14 @@ export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32)
   const decays = creditDecay > 0 && promptTokens > 0;
   const prompt = f64x2.splat(promptTokens);
   const blockSize = f64x2.splat(tokensPerBlock);
+  // For a power of two the product with the reciprocal is the quotient to the bit, and faster.
+  const exact = !(tokensPerBlock & (tokensPerBlock - 1));
+  const perToken = f64x2.splat(1 / <f64>tokensPerBlock);
   const credit = f64x2.splat(overlapCredit);
   const scale = f64x2.splat(prefillLoadScale);
   const requestWeight = f64x2.splat(activeRequestWeight);
   const zero = f64x2.splat(0);
+  let cheapest = f64x2.splat(Infinity);
   for (let i: usize = 0; i < end; i += 16) {
     const waiting = v128.load(prefillTokens + i);
     const overlap = f64x2.convert_low_i32x4_u(v128.load64_zero(overlaps + (i >> 1)));
@@ -56,21 +62,27 @@ export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32)
       const excess = f64x2.div(f64x2.sub(waiting, f64x2.splat(least)), prompt);
       worth = f64x2.div(credit, f64x2.add(f64x2.splat(1), f64x2.mul(f64x2.splat(creditDecay), excess)));
     }
-    const blocks = f64x2.sub(f64x2.div(f64x2.add(waiting, prompt), blockSize), f64x2.mul(worth, overlap));
+    const tokens = f64x2.add(waiting, prompt);
+    const all = exact ? f64x2.mul(tokens, perToken) : f64x2.div(tokens, blockSize);
+    const blocks = f64x2.sub(all, f64x2.mul(worth, overlap));
     const prefill = f64x2.mul(scale, f64x2.pmax(zero, blocks));
     const decode = v128.load(decodeBlocks + i);
     const base = f64x2.add(prefill, decode);
-    const total = f64x2.add(base, f64x2.mul(requestWeight, v128.load(requests + i)));
+    const cost = f64x2.add(base, f64x2.mul(requestWeight, v128.load(requests + i)));
+    const total = f64x2.add(cost, v128.load(gates + i));
     v128.store(prefillTerms + i, prefill);
     v128.store(decodeTerms + i, decode);
-    v128.store(totals + i, f64x2.add(total, v128.load(gates + i)));
+    v128.store(totals + i, total);
+    cheapest = f64x2.pmin(cheapest, total);
   }
+  leastTotal = min(f64x2.extract_lane(cheapest, 0), f64x2.extract_lane(cheapest, 1));
   if (pinned >= 0) keepOnly(pinned, end);
 }
 
 function keepOnly(pinned: i32, end: usize): void {
   const at = <usize>pinned << 3;
   for (let i: usize = 0; i < end; i += 8) if (i != at) store<f64>(totals + i, Infinity);
+  leastTotal = at < end ? load<f64>(totals + at) : Infinity;
 }
 
 /** The least prefill load of any candidate. */

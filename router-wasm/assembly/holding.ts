@@ -225,7 +225,7 @@ export function release(w: u32, hash: u64, block: u32): void {
 /** The worker no longer holds these blocks, which it held under the hashes in the run and no others. */
 export function releaseShared(w: u32, run: usize, bits: u32): void {
   setHolder(run, w, heldMask(run, w) & ~bits, ownMask(run, w));
-  addStored(w, -(<i32>popcnt(bits)));
+  addStored(w, -(<f64>popcnt(bits)));
   count(STORED_BLOCKS, -(<f64>popcnt(bits)));
   const unheld = bits & ~anyMask(run);
   if (!unheld) return;
@@ -277,7 +277,7 @@ function forgetRun(run: usize): void {
   const held = anyMask(run);
   const blocks = popcnt(held);
   eachHolder(run, (_run: usize, mask: u32, _own: u32, w: u32): void => {
-    addStored(w, -(<i32>popcnt(mask)));
+    addStored(w, -(<f64>popcnt(mask)));
     count(STORED_BLOCKS, -(<f64>popcnt(mask)));
   });
   dropAliases(run);
@@ -299,7 +299,7 @@ export function forgetWorker(w: u32): void {
     const mask = heldMask(run, w);
     if (!mask) return;
     setHolder(run, w, 0, 0);
-    addStored(w, -(<i32>popcnt(mask)));
+    addStored(w, -(<f64>popcnt(mask)));
     count(STORED_BLOCKS, -(<f64>popcnt(mask)));
     const unheld = mask & ~anyMask(run);
     if (!unheld) return;

@@ -120,8 +120,8 @@ export function requestsArea(): usize {
   return requests;
 }
 
-export function storedBlocksArea(): usize {
-  return storedBlocks;
+export function storedBlocksOf(w: u32): f64 {
+  return storedBlocks(w);
 }
 
 // Arrays by worker of the last decision, and how many workers it looked at.

@@ -7,8 +7,8 @@ import { hasBit, setBit } from "./bit-set";
 import { childOf } from "./children";
 import { firstSlot, nextSlot, setBytes, WIDE_SETS } from "./holders";
 import { take } from "./memory";
-import { promptBlocks, promptHash } from "./prompt";
-import { blockOf, lengthOf, localOf, WIDE } from "./run";
+import { promptBlocks, promptHashes } from "./prompt";
+import { blockOf, lengthOf, localOf, LOCALS, WIDE } from "./run";
 import { workerCount } from "./workers";
 
 /** u32 per worker: the result. */
@@ -50,7 +50,7 @@ export function findOverlaps(): void {
   depth = 0;
   let parent: u32 = 0;
   while (depth < promptBlocks) {
-    const run = childOf(parent, promptHash(depth));
+    const run = childOf(parent, load<u64>(promptHashes(depth + 1) + (depth << 3)));
     if (!run) break;
     const matched = matchedBlocks(run);
     if (!advance(run, matched)) break;
@@ -60,11 +60,22 @@ export function findOverlaps(): void {
   if (asSet) settleSet(alive, depth);
 }
 
-/** How many of the run's blocks go on with the prompt; the first is known to. */
+/**
+ * How many of the run's blocks go on with the prompt; the first is known to. Once the second does, too, the rest is
+ * likely to, and is hashed at once.
+ */
 function matchedBlocks(run: usize): u32 {
   const end = min(lengthOf(run), promptBlocks - depth);
-  let i: u32 = 1;
-  while (i < end && localOf(run, i) == promptHash(depth + i)) i++;
+  if (end == 1) return 1;
+  let hashes = promptHashes(depth + 2) + (depth << 3);
+  if (localOf(run, 1) != load<u64>(hashes, 8)) return 1;
+  hashes = promptHashes(depth + end) + (depth << 3);
+  let i: u32 = 2;
+  for (; i + 2 <= end; i += 2) {
+    const at = i << 3;
+    if (!i64x2.all_true(i64x2.eq(v128.load(run + at, LOCALS), v128.load(hashes + at)))) break;
+  }
+  while (i < end && localOf(run, i) == load<u64>(hashes + (i << 3))) i++;
   return i;
 }
 

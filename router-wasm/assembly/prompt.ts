@@ -40,17 +40,15 @@ export function beginPrompt(tokens: u32): bool {
   return true;
 }
 
-/** The local hash of a block of the prompt. Ask in rising order. */
+/** The local hashes of the prompt's blocks, as u64, made up to block `end`. */
 // @ts-ignore: decorator
 @inline
-export function promptHash(block: u32): u64 {
-  if (block >= hashed) hashMore(block);
-  return load<u64>(hashes + (block << 3));
+export function promptHashes(end: u32): usize {
+  if (end > hashed) hashUpTo(end);
+  return hashes;
 }
 
-/** Hashes some ahead: few at first, so that a prompt that nobody holds costs little. */
-function hashMore(block: u32): void {
-  const end = min(block + (block < 4 ? 2 : 8), promptBlocks);
+function hashUpTo(end: u32): void {
   hashBlocks(promptTokens + <usize>hashed * blockBytes, end - hashed, hashes + (hashed << 3));
   hashed = end;
 }

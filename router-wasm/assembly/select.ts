@@ -1,9 +1,9 @@
 // The policies: which candidate is taken. A candidate is a worker whose total is finite. Where several are equal,
 // the fewest active requests win, then the fewest stored blocks, then the request's random number decides.
 import { tokensPerBlock } from "./block-hash";
-import { priced, totals } from "./cost";
+import { leastTotal, priced, totals } from "./cost";
 import { take } from "./memory";
-import { decodeBlocks, prefillTokens, requests, storedBlocks } from "./workers";
+import { decodeBlocks, prefillTokens, ranks, requests } from "./workers";
 
 export const KV: u32 = 0;
 export const ROUND_ROBIN: u32 = 1;
@@ -58,36 +58,39 @@ function listCandidates(): u32 {
 
 /** The least total. */
 function cheapest(random: f64): i32 {
+  if (leastTotal == Infinity) return -1;
   const end = ((<usize>priced + 1) & ~1) << 3;
-  let least = f64x2.splat(Infinity);
-  for (let i: usize = 0; i < end; i += 16) least = f64x2.pmin(least, v128.load(totals + i));
-  const low = min(f64x2.extract_lane(least, 0), f64x2.extract_lane(least, 1));
-  if (low == Infinity) return -1;
-  let equal: u32 = 0;
-  const wanted = f64x2.splat(low);
+  const wanted = f64x2.splat(leastTotal);
+  const none = f64x2.splat(Infinity);
+  let least = none;
   for (let i: usize = 0; i < end; i += 16) {
-    let found = i64x2.bitmask(f64x2.eq(v128.load(totals + i), wanted));
-    for (; found; found &= found - 1) store<u32>(chosen + (equal++ << 2), <u32>(i >> 3) + <u32>ctz(found));
+    const equal = f64x2.eq(v128.load(totals + i), wanted);
+    least = f64x2.pmin(least, v128.bitselect(v128.load(ranks + i), none, equal));
   }
-  return breakTie(equal, random);
+  const rank = f64x2.splat(min(f64x2.extract_lane(least, 0), f64x2.extract_lane(least, 1)));
+  let left: u32 = 0;
+  for (let i: usize = 0; i < end; i += 16) {
+    const equal = v128.and(f64x2.eq(v128.load(totals + i), wanted), f64x2.eq(v128.load(ranks + i), rank));
+    if (!v128.any_true(equal)) continue;
+    const w = <u32>(i >> 3);
+    if (i64x2.extract_lane(equal, 0)) store<u32>(chosen + (left++ << 2), w);
+    if (i64x2.extract_lane(equal, 1)) store<u32>(chosen + (left++ << 2), w + 1);
+  }
+  return candidate(<u32>(random * <f64>left));
 }
 
 /** One of the first `equal` in `chosen`. */
 function breakTie(equal: u32, random: f64): u32 {
-  if (equal == 1) return candidate(0);
-  let fewestRequests: f64 = Infinity;
-  let fewestStored: u32 = 0;
+  let least: f64 = Infinity;
   let left: u32 = 0;
   for (let i: u32 = 0; i < equal; i++) {
     const w = candidate(i);
-    const active = load<f64>(requests + (w << 3));
-    const stored = load<u32>(storedBlocks + (w << 2));
-    if (active < fewestRequests || (active == fewestRequests && stored < fewestStored)) {
-      fewestRequests = active;
-      fewestStored = stored;
+    const rank = load<f64>(ranks + (w << 3));
+    if (rank < least) {
+      least = rank;
       left = 0;
     }
-    if (active == fewestRequests && stored == fewestStored) store<u32>(chosen + (left++ << 2), w);
+    if (rank == least) store<u32>(chosen + (left++ << 2), w);
   }
   return candidate(<u32>(random * <f64>left));
 }

@@ -9,8 +9,8 @@ export let prefillTokens: usize = 0;
 export let decodeBlocks: usize = 0;
 /** f64: requests booked. */
 export let requests: usize = 0;
-/** u32: blocks held. */
-export let storedBlocks: usize = 0;
+/** f64: `requests` · 2³² + blocks held. Among equal workers the least is taken. */
+export let ranks: usize = 0;
 /** u32: counts the workers that have had this index, so that a booking knows whether its worker is still there. */
 export let epochs: usize = 0;
 /** u32: first of the worker's aliases. */
@@ -34,7 +34,7 @@ export function initWorkers(limit: u32): bool {
   prefillTokens = take(even * 8);
   decodeBlocks = take(even * 8);
   requests = take(even * 8);
-  storedBlocks = take(limit * 4);
+  ranks = take(even * 8);
   epochs = take(limit * 4);
   aliasHeads = take(limit * 4);
   excluded = take(limit * 4);
@@ -67,6 +67,7 @@ export function leaveWorker(w: u32): void {
   store<f64>(prefillTokens + (w << 3), 0);
   store<f64>(decodeBlocks + (w << 3), 0);
   store<f64>(requests + (w << 3), 0);
+  store<f64>(ranks + (w << 3), 0);
   store<u32>(epochs + (w << 2), load<u32>(epochs + (w << 2)) + 1);
   presentWorkers--;
   while (workerCount > 0 && !load<u8>(present + workerCount - 1)) workerCount--;
@@ -89,7 +90,25 @@ export function reopenExcluded(): void {
 
 // @ts-ignore: decorator
 @inline
-export function addStored(w: u32, by: i32): void {
-  const at = storedBlocks + (w << 2);
-  store<u32>(at, load<u32>(at) + by);
+export function addStored(w: u32, by: f64): void {
+  add(ranks, w, by);
+}
+
+// @ts-ignore: decorator
+@inline
+export function addRequests(w: u32, by: f64): void {
+  add(requests, w, by);
+  add(ranks, w, by * 4294967296);
+}
+
+/** Adds to the worker's number in an f64 array. */
+// @ts-ignore: decorator
+@inline
+export function add(array: usize, w: u32, by: f64): void {
+  const at = array + (w << 3);
+  store<f64>(at, load<f64>(at) + by);
+}
+
+export function storedBlocks(w: u32): f64 {
+  return load<f64>(ranks + (w << 3)) - load<f64>(requests + (w << 3)) * 4294967296;
 }

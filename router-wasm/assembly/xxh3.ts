@@ -58,6 +58,8 @@ function foldedProduct(a: u64, b: u64): u64 {
   return (aHigh * bHigh + (mid1 >> 32) + (mid2 >> 32)) ^ ((mid2 << 32) | (low & 0xffffffff));
 }
 
+// @ts-ignore: decorator
+@inline
 function avalanche(hash: u64): u64 {
   hash = (hash ^ (hash >> 37)) * PRIME_MX1;
   return hash ^ (hash >> 32);
@@ -127,6 +129,21 @@ function upTo128(input: usize, length: usize, seed: u64): u64 {
   }
   const lanes = i64x2.extract_lane(sum, 0) + i64x2.extract_lane(sum, 1);
   return avalanche(<u64>length * PRIME64_1 + lanes);
+}
+
+/** XXH3-64 of each of `count` inputs of 64 bytes in a row, into `hashes`: blocks of 16 tokens, the usual size. */
+export function xxh3Of64(inputs: usize, count: u32, seed: u64, hashes: usize): void {
+  mixSecret(seed);
+  const key0 = v128.load(MIXED_SECRET);
+  const key1 = v128.load(MIXED_SECRET, 16);
+  const key2 = v128.load(MIXED_SECRET, 32);
+  const key3 = v128.load(MIXED_SECRET, 48);
+  for (let end = inputs + (<usize>count << 6); inputs < end; inputs += 64, hashes += 8) {
+    const outer = foldedProducts(v128.xor(v128.load(inputs), key0), v128.xor(v128.load(inputs, 48), key1));
+    const inner = foldedProducts(v128.xor(v128.load(inputs, 16), key2), v128.xor(v128.load(inputs, 32), key3));
+    const sum = i64x2.add(outer, inner);
+    store<u64>(hashes, avalanche(64 * PRIME64_1 + i64x2.extract_lane(sum, 0) + i64x2.extract_lane(sum, 1)));
+  }
 }
 
 /** `foldedProduct` of the two halves of `a`, and of those of `b`. */
