@@ -1,0 +1,103 @@
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const HEAD_END = Buffer.from("\r\n\r\n");
+const DONE = Buffer.from("data: [DONE]\n\n");
+
+/**
+ * Reads the streamed answers of one HTTP/1.1 connection, and no more of them than a load client must: the status,
+ * the chunks' sizes, how many server-sent events and bytes came, and that the last event is `[DONE]`.
+ */
+export class AnswerReader {
+  /** Events of the current answer. An event's JSON has no raw newline, so two of them are its end. */
+  get events(): number {
+    return this.#newlines >> 1;
+  }
+  /** Bytes of the current answer's body, without the framing of its chunks. */
+  bytes = 0;
+
+  #newlines = 0;
+  #inBody = false;
+  /** Payload of the current chunk that has not come. */
+  #left = 0;
+  /** What came of a head or of a size line, until the rest does. */
+  #rest: Buffer | undefined;
+  #sawDone = false;
+
+  /**
+   * Takes what arrived; true when the answer is complete. The connection must not have asked for another one before.
+   * @throws Error where the answer is not the one that a load client can count
+   */
+  push(arrived: Buffer): boolean {
+    const data = this.#rest === undefined ? arrived : Buffer.concat([this.#rest, arrived]);
+    this.#rest = undefined;
+    let at = 0;
+    if (!this.#inBody) {
+      at = this.#readHead(data);
+      if (at < 0) return false;
+    }
+    while (at < data.length) {
+      if (this.#left > 0) {
+        at = this.#readPayload(data, at);
+        continue;
+      }
+      const end = data.indexOf(NEWLINE, at);
+      if (end < 0) {
+        this.#rest = data.subarray(at);
+        return false;
+      }
+      // A chunk's own end is an empty line before the next size.
+      if (end - at > 1) {
+        this.#left = Number.parseInt(data.toString("latin1", at, end), 16);
+        if (this.#left === 0) return this.#complete(data, end + 1);
+        if (!(this.#left > 0)) throw new Error("The answer's chunks are malformed.");
+      }
+      at = end + 1;
+    }
+    return false;
+  }
+
+  /** Begins to count the next answer. */
+  reset(): void {
+    this.bytes = 0;
+    this.#newlines = 0;
+    this.#inBody = false;
+    this.#sawDone = false;
+  }
+
+  #readHead(data: Buffer): number {
+    const end = data.indexOf(HEAD_END);
+    if (end < 0) {
+      this.#rest = data;
+      return -1;
+    }
+    const head = data.toString("latin1", 0, end);
+    if (!head.startsWith("HTTP/1.1 200 ")) throw new Error(`The answer is ${head.split("\r\n", 1)[0]}.`);
+    if (!/\r\ntransfer-encoding: chunked/i.test(head)) throw new Error("The answer is not in chunks.");
+    this.#inBody = true;
+    return end + HEAD_END.length;
+  }
+
+  #readPayload(data: Buffer, start: number): number {
+    const end = Math.min(start + this.#left, data.length);
+    for (let at = data.indexOf(NEWLINE, start); at >= 0 && at < end; at = data.indexOf(NEWLINE, at + 1)) {
+      this.#newlines++;
+    }
+    this.bytes += end - start;
+    this.#left -= end - start;
+    const done = end - DONE.length;
+    if (this.#left === 0 && done >= start)
+      this.#sawDone = data.compare(DONE, 0, DONE.length, done, end) === 0;
+    return end;
+  }
+
+  #complete(data: Buffer, at: number): boolean {
+    if (data.length < at + 2) {
+      // The last chunk's size came without the empty line after it: read both again.
+      this.#rest = data.subarray(at - 3);
+      return false;
+    }
+    if (data[at] !== RETURN || data.length > at + 2) throw new Error("Bytes came after the answer's end.");
+    if (!this.#sawDone) throw new Error("The answer's last event is not [DONE].");
+    return true;
+  }
+}

@@ -1,0 +1,108 @@
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AnswerReader } from "./answer-reader.ts";
+
+export interface LoadOptions {
+  port: number;
+  /** A whole HTTP request, the same for every answer. */
+  request: Buffer;
+  concurrency: number;
+  /** Answers that each connection asks for, one after the other. */
+  requests: number;
+  /** What every answer must have. */
+  expected: { events: number; bytes: number };
+  /** Milliseconds over which the connections' first requests are spread, so that they do not come as one herd. */
+  spreadMs: number;
+}
+
+export interface LoadResult {
+  /** Milliseconds from a request's write to its first token, for every answer. */
+  ttftMs: number[];
+  wallMs: number;
+}
+
+/**
+ * Streams answers over `concurrency` connections, which stay open.
+ * @throws Error at the first answer that is not as expected
+ */
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  const { concurrency, spreadMs } = options;
+  const ttftMs: number[] = [];
+  const sockets = await Promise.all(Array.from({ length: concurrency }, () => open(options.port)));
+  const startedAt = performance.now();
+  try {
+    await Promise.all(
+      sockets.map(async (socket, index) => {
+        if (spreadMs > 0) await sleep((spreadMs * index) / concurrency);
+        await new Connection(socket, options, ttftMs).done;
+      }),
+    );
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+  return { ttftMs, wallMs: performance.now() - startedAt };
+}
+
+function open(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => resolve(socket));
+    socket.once("error", reject);
+  });
+}
+
+class Connection {
+  readonly done: Promise<void>;
+  readonly #socket: Socket;
+  readonly #options: LoadOptions;
+  readonly #ttftMs: number[];
+  readonly #reader = new AnswerReader();
+  readonly #end = Promise.withResolvers<void>();
+  #remaining: number;
+  #askedAt = 0;
+  #hasFirstToken = false;
+
+  constructor(socket: Socket, options: LoadOptions, ttftMs: number[]) {
+    this.done = this.#end.promise;
+    this.#socket = socket;
+    this.#options = options;
+    this.#ttftMs = ttftMs;
+    this.#remaining = options.requests;
+    socket.on("data", (data) => this.#onData(data));
+    socket.on("error", this.#end.reject);
+    socket.on("close", () => this.#end.reject(new Error("The server closed the connection.")));
+    this.#ask();
+  }
+
+  #ask(): void {
+    this.#hasFirstToken = false;
+    this.#askedAt = performance.now();
+    this.#socket.write(this.#options.request);
+  }
+
+  #onData(data: Buffer): void {
+    try {
+      const isComplete = this.#reader.push(data);
+      // The first event is the assistant's role, which says nothing; the second is the first token.
+      if (!this.#hasFirstToken && this.#reader.events >= 2) {
+        this.#hasFirstToken = true;
+        this.#ttftMs.push(performance.now() - this.#askedAt);
+      }
+      if (isComplete) this.#onAnswer();
+    } catch (error) {
+      this.#end.reject(error);
+    }
+  }
+
+  #onAnswer(): void {
+    const { events, bytes } = this.#reader;
+    const { expected } = this.#options;
+    if (events !== expected.events || bytes !== expected.bytes) {
+      throw new Error(
+        `An answer has ${events} events in ${bytes} bytes, not ${expected.events} in ${expected.bytes}.`,
+      );
+    }
+    this.#reader.reset();
+    if (--this.#remaining > 0) this.#ask();
+    else this.#end.resolve();
+  }
+}

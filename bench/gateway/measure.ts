@@ -1,0 +1,172 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PROMPT, type RecordedAnswer, rawRequest, record } from "./answer.ts";
+import { runLoad } from "./load.ts";
+import type { BenchOptions } from "./options.ts";
+import { ServerProcess, serverEntry } from "./server-process.ts";
+import type { BareStart } from "./servers/bare.ts";
+import type { EngineRun } from "./servers/engine.ts";
+import type { GatewayStart } from "./servers/gateway.ts";
+import type { WorkerStart } from "./servers/worker.ts";
+
+/** One run of one server at one concurrency. */
+export interface Run {
+  ttftMs: number[];
+  /** CPU seconds for a million streamed tokens. */
+  cpu: number;
+  /** The worker's own process, where it has one. */
+  workerCpu: number;
+  /** Share of one core that the load client used. */
+  clientShare: number;
+}
+
+export interface Level {
+  concurrency: number;
+  bare: Run[];
+  gateway: Run[];
+  /** CPU seconds for a million tokens of the engine alone; empty where the worker has a process of its own. */
+  engineCpu: number[];
+}
+
+/**
+ * Measures all servers at every concurrency. Their runs alternate, so that whatever else the machine does
+ * meets them all.
+ */
+export async function measure(options: BenchOptions, onProgress: (text: string) => void): Promise<Level[]> {
+  const folder = await mkdtemp(join(tmpdir(), "stator-bench-"));
+  const bench = new Bench(options, folder);
+  try {
+    onProgress("warming up");
+    await bench.start();
+    const levels = options.concurrency.map((concurrency): Level => {
+      return { concurrency, bare: [], gateway: [], engineCpu: [] };
+    });
+    for (let repeat = 1; repeat <= options.repeat; repeat++) {
+      for (const level of levels) {
+        onProgress(`run ${repeat} of ${options.repeat}, concurrency ${level.concurrency}`);
+        level.bare.push(await bench.load("bare", level.concurrency));
+        level.gateway.push(await bench.load("gateway", level.concurrency));
+        if (options.plane === "memory") level.engineCpu.push(await bench.engineAlone(level.concurrency));
+      }
+    }
+    return levels;
+  } finally {
+    await bench.stop();
+    await rm(folder, { recursive: true });
+  }
+}
+
+class Bench {
+  readonly #options: BenchOptions;
+  readonly #folder: string;
+  readonly #request: Buffer;
+  readonly #servers = {
+    bare: new ServerProcess(serverEntry("bare")),
+    gateway: new ServerProcess(serverEntry("gateway")),
+    engine: new ServerProcess(serverEntry("engine")),
+    worker: new ServerProcess(serverEntry("worker")),
+  };
+  readonly #ports = { bare: 0, gateway: 0 };
+  #expected = { events: 0, bytes: 0 };
+
+  constructor(options: BenchOptions, folder: string) {
+    this.#options = options;
+    this.#folder = folder;
+    this.#request = rawRequest(options.tokens);
+  }
+
+  /** Starts the servers, checks that both stream the same bytes, and lets their code become hot. */
+  async start(): Promise<void> {
+    const { interval: delayMs, tokens, concurrency } = this.#options;
+    const { bare, engine } = this.#servers;
+    this.#ports.gateway = await this.#startGateway();
+    const answer = await this.#recordWhenReady();
+    const { headers, events, bytes } = answer;
+    this.#expected = { events: events.length, bytes };
+    await engine.ask("start", { delayMs });
+    this.#ports.bare = await bare.ask<number>("start", { headers, events, delayMs } satisfies BareStart);
+    const replayed = await record(this.#ports.bare, tokens);
+    if (replayed.events.join("") !== events.join("")) throw new Error("The bare server streams other bytes.");
+    const most = Math.max(...concurrency);
+    const requests = Math.ceil(WARM_UP_TOKENS / (tokens * most));
+    for (const server of ["bare", "gateway"] as const) await this.load(server, most, requests);
+    if (this.#options.plane === "memory") await this.engineAlone(most, requests);
+  }
+
+  async load(
+    server: "bare" | "gateway",
+    concurrency: number,
+    requests = this.#options.requests,
+  ): Promise<Run> {
+    const tokens = concurrency * requests * this.#options.tokens;
+    const { worker } = this.#servers;
+    const before = await Promise.all([this.#servers[server].cpuSeconds(), worker.cpuSeconds()]);
+    const clientBefore = process.cpuUsage();
+    const { ttftMs, wallMs } = await runLoad({
+      port: this.#ports[server],
+      request: this.#request,
+      concurrency,
+      requests,
+      expected: this.#expected,
+      spreadMs: this.#spreadMs,
+    });
+    const client = process.cpuUsage(clientBefore);
+    const after = await Promise.all([this.#servers[server].cpuSeconds(), worker.cpuSeconds()]);
+    return {
+      ttftMs,
+      cpu: ((after[0] - before[0]) / tokens) * 1e6,
+      workerCpu: ((after[1] - before[1]) / tokens) * 1e6,
+      clientShare: (client.user + client.system) / 1000 / wallMs,
+    };
+  }
+
+  /** CPU seconds for a million tokens that nobody receives. */
+  async engineAlone(concurrency: number, requests = this.#options.requests): Promise<number> {
+    const { tokens } = this.#options;
+    const { engine } = this.#servers;
+    const before = await engine.cpuSeconds();
+    const run: EngineRun = { concurrency, requests, tokens, spreadMs: this.#spreadMs, prompt: PROMPT };
+    await engine.ask("run", run);
+    const after = await engine.cpuSeconds();
+    return ((after - before) / (concurrency * requests * tokens)) * 1e6;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(Object.values(this.#servers).map((server) => server.stop()));
+  }
+
+  /** Streams begin evenly over the time that one takes. */
+  get #spreadMs(): number {
+    return this.#options.interval * this.#options.tokens;
+  }
+
+  async #startGateway(): Promise<number> {
+    const { gateway, worker } = this.#servers;
+    const { plane, interval } = this.#options;
+    if (plane === "memory") {
+      const start: GatewayStart = { discovery: "memory:bench", echoDelayMs: interval };
+      return gateway.ask<number>("start", start);
+    }
+    const discovery = `file:${join(this.#folder, "discovery")}`;
+    const listen = `unix:${join(this.#folder, "echo.sock")}`;
+    await worker.ask("start", { discovery, listen, echoDelayMs: interval } satisfies WorkerStart);
+    return gateway.ask<number>("start", { discovery, echoDelayMs: undefined } satisfies GatewayStart);
+  }
+
+  /** The gateway connects to its worker after it listens. */
+  async #recordWhenReady(): Promise<RecordedAnswer> {
+    const deadline = performance.now() + 10_000;
+    for (;;) {
+      try {
+        return await record(this.#ports.gateway, this.#options.tokens);
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+  }
+}
+
+/** Enough for the optimising compiler to have seen every branch. */
+const WARM_UP_TOKENS = 10_000;

@@ -1,0 +1,31 @@
+import { join } from "node:path";
+import { startNodeGateway } from "#gateway";
+import { openDiscovery } from "#runtime";
+import { log, startEchoWorker } from "./echo-worker.ts";
+import { answerParent } from "./parent-link.ts";
+
+export interface GatewayStart {
+  discovery: string;
+  /** Milliseconds between two tokens of the echo worker in this process; undefined where it has one of its own. */
+  echoDelayMs: number | undefined;
+}
+
+answerParent({
+  async start({ discovery: url, echoDelayMs }: GatewayStart): Promise<number> {
+    const discovery = await openDiscovery(url);
+    if (echoDelayMs !== undefined) await startEchoWorker(discovery, "memory:bench", echoDelayMs);
+    const gateway = await startNodeGateway({
+      host: "127.0.0.1",
+      port: 0,
+      discovery,
+      routerWasm: join(import.meta.dirname, "../../../router-wasm/router.wasm"),
+      policy: "kv",
+      weights: {},
+      bodyLimit: 1024 * 1024,
+      timeoutMs: 600_000,
+      log,
+      version: "bench",
+    });
+    return gateway.port;
+  },
+});
