@@ -3,14 +3,7 @@ import { RouterError } from "./errors.ts";
 /** The exports of `assembly/index.ts`. Areas are addresses in the linear memory. */
 export interface CoreExports {
   memory: WebAssembly.Memory;
-  init(
-    blockSize: number,
-    maxWorkers: number,
-    maxBlocks: number,
-    maxBookings: number,
-    saltLow: number,
-    saltHigh: number,
-  ): number;
+  init(blockSize: number, maxWorkers: number, maxBlocks: number, maxBookings: number): number;
   eventArea(): number;
   eventTokensArea(): number;
   eventBlocks(): number;
@@ -34,7 +27,9 @@ export interface CoreExports {
   clearWorker(worker: number): void;
   setEligible(worker: number, eligible: number): void;
   storeBegin(worker: number, hasParent: number): number;
-  storeMore(worker: number, blocks: number): number;
+  storeMore(worker: number, blocks: number, media: number): number;
+  useSalt(low: number, high: number): void;
+  mediaArea(bytes: number): number;
   storeEnd(refused: number): void;
   removeStored(worker: number, blocks: number): number;
   promptArea(tokens: number): number;
@@ -48,6 +43,7 @@ export interface CoreExports {
     temperature: number,
     random: number,
     expectedOutputTokens: number,
+    media: number,
     books: number,
   ): number;
   firstToken(booking: number): void;

@@ -11,12 +11,41 @@ const BASE_SEED = 1337n;
 const AREA_BYTES = 65_536;
 
 /** The seed of block hashes under a salt. An empty name counts as none. */
-export function saltSeed(core: Core, salt: Salt): bigint {
+function saltSeed(core: Core, salt: Salt): bigint {
   const encoder = new TextEncoder();
   let seed = BASE_SEED;
   if (salt.loraName) seed += hashBytes(core, encoder.encode(salt.loraName), 0n);
   if (salt.namespace) seed += hashBytes(core, encoder.encode(salt.namespace), 1n);
   return seed & MASK64;
+}
+
+/** The salts in use, each with a number, and which one the core hashes with. */
+export class Salts {
+  readonly #core: Core;
+  readonly #seeds: bigint[] = [];
+  #used = -1;
+
+  /** `first` has number 0. */
+  constructor(core: Core, first: Salt) {
+    this.#core = core;
+    this.number(first);
+  }
+
+  number(salt: Salt): number {
+    const seed = saltSeed(this.#core, salt);
+    const known = this.#seeds.indexOf(seed);
+    return known >= 0 ? known : this.#seeds.push(seed) - 1;
+  }
+
+  /** Throws `bad_option` for a number that `number` never gave. */
+  use(number: number): void {
+    if (number === this.#used) return;
+    const seed = this.#seeds[number];
+    if (seed === undefined)
+      throw new RouterError("bad_option", `There is no salt ${number}: ask salt() for one.`);
+    this.#core.exports.useSalt(Number(seed & MASK32), Number(seed >> 32n));
+    this.#used = number;
+  }
 }
 
 /** Block and sequence hashes of the whole blocks of `tokens`. */

@@ -14,12 +14,14 @@
 export { RouterError, type RouterErrorCode } from "./errors.ts";
 export { compileRouter, createRouter } from "./router.ts";
 export type {
+  BlockExtras,
   BlockHashes,
   CandidateCost,
   CostWeights,
   DecideOptions,
   Decision,
   HashOptions,
+  MediaHashes,
   Policy,
   Router,
   RouterOptions,

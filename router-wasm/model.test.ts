@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { DecideOptions, Policy, Router, RouterOptions } from "./index.ts";
+import type { DecideOptions, Policy, Router, RouterOptions, Salt } from "./index.ts";
 import { ReferenceRouter } from "./reference-model.ts";
-import { newRouter } from "./test-router.ts";
+import { hashesFrom, newRouter } from "./test-router.ts";
 
 // Random operations on the core and on the reference model, which must agree after each one. Sequences are paths of
 // symbols: a block of a symbol always has the same tokens, so that prefixes are shared often.
@@ -20,7 +20,13 @@ type Naming =
 
 interface Path {
   segments: { symbol: number; length: number }[];
+  /** Index into SALTS. */
+  salt: number;
+  /** Media in every so many blocks; 0: none. */
+  mediaEvery: number;
 }
+
+const SALTS: Salt[] = [{}, { loraName: "adapter" }, { loraName: "adapter", namespace: "tenant" }];
 
 type Operation =
   | { type: "addWorker" }
@@ -58,6 +64,8 @@ const path: fc.Arbitrary<Path> = fc.record({
     }),
     { minLength: 1, maxLength: 4 },
   ),
+  salt: fc.constantFrom(0, 0, 0, 1, 2),
+  mediaEvery: fc.constantFrom(0, 0, 0, 1, 3, 30),
 });
 const naming = fc.constantFrom<Naming>("shared", "shared", "own", "tiny", "pairs");
 const rarely = fc.nat(5).map((n) => n === 0);
@@ -153,6 +161,7 @@ const limits: fc.Arbitrary<RouterOptions> = fc.record({
 class Pair {
   readonly router: Router;
   readonly model: ReferenceRouter;
+  readonly #salts: number[];
   readonly #workers: number[] = [];
   /** Handles of the router and of the model. */
   readonly #bookings: [number, number][] = [[-1, -1]];
@@ -160,6 +169,7 @@ class Pair {
   constructor(options: RouterOptions) {
     this.router = newRouter(options);
     this.model = new ReferenceRouter(options);
+    this.#salts = SALTS.map((salt) => this.router.salt(salt));
   }
 
   apply(operation: Operation): void {
@@ -195,12 +205,15 @@ class Pair {
         const symbols = symbolsOf(operation.path);
         const from = operation.from % symbols.length;
         const tokens = tokensFor(symbols.slice(from), router.blockSize, 0);
+        const { salt } = operation.path;
+        const mmHashes = mediaOf(operation.path, symbols.length).slice(from);
         this.#each(operation.worker, operation.everybody, (worker) => {
           const names = namesOf(symbols, operation.naming, worker);
           const hashes = names.slice(from);
           const parent = operation.orphan ? 999_999n : from > 0 ? names[from - 1] : undefined;
-          const expected = model.applyStored(worker, hashes, parent, tokens);
-          expect(router.applyStored(worker, hashes, parent, tokens)).toBe(expected);
+          const expected = model.applyStored(worker, hashes, parent, tokens, { salt: SALTS[salt], mmHashes });
+          const extras = { salt: this.#salts[salt], mmHashes };
+          expect(router.applyStored(worker, hashes, parent, tokens, extras)).toBe(expected);
         });
         break;
       }
@@ -248,9 +261,13 @@ class Pair {
   #decide({ path, extra, options }: Extract<Operation, { type: "decide" }>): void {
     const prompt = tokensFor(symbolsOf(path), this.router.blockSize, extra);
     this.router.tokenBuffer(prompt.length).set(prompt);
-    const all = { ...options, tokenCount: prompt.length };
-    const { booking: expectedBooking, ...expected } = this.model.decide(prompt, all);
-    const { booking, ...decision } = this.router.decide(all);
+    const { salt } = path;
+    const all = { ...options, tokenCount: prompt.length, mmHashes: mediaOf(path, prompt.length) };
+    const { booking: expectedBooking, ...expected } = this.model.decide(prompt, {
+      ...all,
+      salt: SALTS[salt],
+    });
+    const { booking, ...decision } = this.router.decide({ ...all, salt: this.#salts[salt] });
     expect(decision).toEqual(expected);
     expect(booking < 0).toBe(expectedBooking < 0);
     if (booking >= 0) this.#bookings.push([booking, expectedBooking]);
@@ -275,6 +292,13 @@ function tokensFor(symbols: number[], blockSize: number, extra: number): Uint32A
   return tokens;
 }
 
+/** Up to three media hashes, unsorted, in every `mediaEvery`-th block. */
+function mediaOf({ mediaEvery }: Path, blocks: number): (BigUint64Array | undefined)[] {
+  return Array.from({ length: blocks }, (_, i) =>
+    mediaEvery > 0 && i % mediaEvery === 0 ? hashesFrom(-1 - i, 1 + (i % 3)) : undefined,
+  );
+}
+
 function namesOf(symbols: number[], naming: Naming, worker: number): BigUint64Array {
   const seed = { shared: 1n, own: BigInt(worker) + 2n, tiny: 0n, pairs: BigInt(worker >> 1) + 100n }[naming];
   let name = seed;
@@ -284,7 +308,7 @@ function namesOf(symbols: number[], naming: Naming, worker: number): BigUint64Ar
   });
 }
 
-const runs = Number(process.env.STATOR_FUZZ_RUNS ?? 400);
+const runs = Number(process.env.STATOR_FUZZ_RUNS ?? 250);
 
 it("does what the reference model does", { timeout: 3_600_000 }, () => {
   fc.assert(

@@ -11,12 +11,21 @@ import type {
   DecideOptions,
   Decision,
   HashOptions,
+  MediaHashes,
   RouterOptions,
   Salt,
   WorkerLoad,
 } from "./types.ts";
 
 const MASK = (1n << 64n) - 1n;
+
+/** Like `BlockExtras`, with the salt itself. */
+interface ReferenceExtras {
+  salt?: Salt | undefined;
+  mmHashes?: MediaHashes | undefined;
+}
+
+type ReferenceDecideOptions = Omit<DecideOptions, "salt"> & ReferenceExtras;
 
 interface Load {
   prefillTokens: number;
@@ -41,7 +50,7 @@ export class ReferenceRouter {
   readonly blockSize: number;
   readonly #maxWorkers: number;
   readonly #maxBookings: number;
-  readonly #seed: bigint;
+  readonly #salt: Salt;
   readonly #index: ReferenceIndex;
   readonly #workers = new Map<number, Load>();
   readonly #bookings = new Map<number, Booking>();
@@ -63,7 +72,7 @@ export class ReferenceRouter {
     this.blockSize = options.blockSize;
     this.#maxWorkers = options.maxWorkers ?? 1024;
     this.#maxBookings = options.maxBookings ?? 65_536;
-    this.#seed = referenceSeed(options.salt ?? {});
+    this.#salt = options.salt ?? {};
     this.#index = new ReferenceIndex(options.maxBlocks ?? 4_194_304);
     this.setWeights(options.weights ?? {});
   }
@@ -95,15 +104,16 @@ export class ReferenceRouter {
     blockHashes: BigUint64Array,
     parentHash: bigint | undefined,
     tokenIds: Uint32Array,
+    extras: ReferenceExtras = {},
   ): number {
-    return this.#index.stored(worker, [...blockHashes], parentHash, [...this.#localHashes(tokenIds)]);
+    return this.#index.stored(worker, [...blockHashes], parentHash, this.#localHashes(tokenIds, extras));
   }
 
   applyRemoved(worker: number, blockHashes: BigUint64Array): number {
     return this.#index.removed(worker, [...blockHashes]);
   }
 
-  decide(prompt: Uint32Array, options: DecideOptions): Decision {
+  decide(prompt: Uint32Array, options: ReferenceDecideOptions): Decision {
     const { policy, random } = options;
     this.#decisions++;
     this.#candidates = this.#price(prompt, options);
@@ -176,17 +186,16 @@ export class ReferenceRouter {
     this.#weights = { ...this.#weights, ...weights };
   }
 
-  *#localHashes(tokens: Uint32Array): Generator<bigint> {
-    for (let end = this.blockSize; end <= tokens.length; end += this.blockSize) {
-      yield referenceXxh3(bytesOf(tokens.subarray(end - this.blockSize, end)), this.#seed);
-    }
+  #localHashes(tokens: Uint32Array, { salt, mmHashes }: ReferenceExtras): bigint[] {
+    const options = { ...(salt ?? this.#salt), blockSize: this.blockSize, mmHashes };
+    return [...referenceHashBlocks(tokens, options).blockHashes];
   }
 
-  #price(prompt: Uint32Array, options: DecideOptions): Candidate[] {
+  #price(prompt: Uint32Array, options: ReferenceDecideOptions): Candidate[] {
     const { pinnedWorker, excluded } = options;
     const weights = this.#weights;
     const credit = options.overlapCredit ?? weights.overlapCredit;
-    const locals = [...this.#localHashes(prompt)];
+    const locals = this.#localHashes(prompt, options);
     const open = [...this.#workers]
       .filter(([worker, load]) => load.eligible && !excluded?.includes(worker))
       .filter(([worker]) => pinnedWorker === undefined || worker === pinnedWorker)
@@ -254,7 +263,7 @@ export class ReferenceRouter {
     )[0]!;
   }
 
-  #book(chosen: Candidate, promptTokens: number, options: DecideOptions): number {
+  #book(chosen: Candidate, promptTokens: number, options: ReferenceDecideOptions): number {
     if (this.#bookings.size === this.#maxBookings) {
       this.#unbookedDecisions++;
       return -1;

@@ -1,8 +1,10 @@
 import { Core, POLICY_NUMBERS, STAT_NAMES } from "./core.ts";
 import { RouterError } from "./errors.ts";
-import { hashBlocks, saltSeed } from "./hashing.ts";
+import { hashBlocks, Salts } from "./hashing.ts";
+import { writeMedia } from "./media.ts";
 import { DEFAULT_WEIGHTS, integer, readLimits, readWeights, weight } from "./options.ts";
 import type {
+  BlockExtras,
   BlockHashes,
   CandidateCost,
   CostWeights,
@@ -12,6 +14,7 @@ import type {
   Router,
   RouterOptions,
   RouterStats,
+  Salt,
   WorkerLoad,
 } from "./types.ts";
 
@@ -44,19 +47,14 @@ class WasmRouter implements Router {
   readonly #resultAt: number;
   readonly #blocksPerPiece: number;
 
+  readonly #salts: Salts;
+
   constructor(core: Core, options: RouterOptions) {
     const limits = readLimits(options);
     const { exports } = core;
     this.#weights = readWeights(DEFAULT_WEIGHTS, options.weights ?? {});
-    const seed = saltSeed(core, options.salt ?? {});
-    const ready = exports.init(
-      limits.blockSize,
-      limits.maxWorkers,
-      limits.maxBlocks,
-      limits.maxBookings,
-      Number(seed & 0xffffffffn),
-      Number(seed >> 32n),
-    );
+    this.#salts = new Salts(core, options.salt ?? {});
+    const ready = exports.init(limits.blockSize, limits.maxWorkers, limits.maxBlocks, limits.maxBookings);
     const area = exports.eventArea();
     if (!ready || area === 0)
       throw new RouterError("memory", "There is not enough memory for the router's limits.");
@@ -68,6 +66,7 @@ class WasmRouter implements Router {
     this.#resultAt = exports.resultArea() >>> 3;
     this.#blocksPerPiece = exports.eventBlocks();
     this.#configure();
+    this.#salts.use(0);
   }
 
   addWorker(): number {
@@ -94,11 +93,16 @@ class WasmRouter implements Router {
     this.#core.exports.setEligible(worker, eligible ? 1 : 0);
   }
 
+  salt(salt: Salt): number {
+    return this.#salts.number(salt);
+  }
+
   applyStored(
     worker: number,
     blockHashes: BigUint64Array,
     parentHash: bigint | undefined,
     tokenIds: Uint32Array,
+    extras?: BlockExtras,
   ): number {
     this.#check(worker);
     const blocks = blockHashes.length;
@@ -107,6 +111,7 @@ class WasmRouter implements Router {
       throw new RouterError("token_count", message);
     }
     const core = this.#core;
+    this.#salts.use(extras?.salt ?? 0);
     if (parentHash !== undefined) core.u64[this.#hashesAt] = parentHash;
     if (!core.exports.storeBegin(worker, parentHash === undefined ? 0 : 1)) return 0;
     let done = 0;
@@ -117,7 +122,11 @@ class WasmRouter implements Router {
       core.u64.set(whole ? blockHashes : blockHashes.subarray(done, done + piece), this.#hashesAt);
       const from = done * this.blockSize;
       core.u32.set(whole ? tokenIds : tokenIds.subarray(from, from + piece * this.blockSize), this.#tokensAt);
-      const stored = core.exports.storeMore(worker, piece);
+      const stored = core.exports.storeMore(
+        worker,
+        piece,
+        writeMedia(core, extras?.mmHashes, done, piece) ? 1 : 0,
+      );
       done += stored;
       if (stored < piece) break;
     }
@@ -157,6 +166,8 @@ class WasmRouter implements Router {
     const overlapCredit = weight("overlapCredit", options.overlapCredit ?? this.#weights.overlapCredit);
     const temperature = weight("temperature", options.temperature ?? this.#weights.temperature);
     const expectedTokens = weight("expectedOutputTokens", options.expectedOutputTokens ?? 0);
+    this.#salts.use(options.salt ?? 0);
+    const media = writeMedia(this.#core, options.mmHashes, 0, Number.POSITIVE_INFINITY);
     // Nothing may throw from here to the decision, which opens the gates again.
     if (excluded !== undefined) for (const worker of excluded) exports.exclude(worker);
     const worker = exports.decide(
@@ -167,6 +178,7 @@ class WasmRouter implements Router {
       temperature,
       random,
       expectedTokens,
+      media ? 1 : 0,
       options.book === false ? 0 : 1,
     );
     if (worker === -2) {

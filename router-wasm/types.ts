@@ -40,7 +40,17 @@ export interface RouterOptions {
   weights?: Partial<CostWeights>;
 }
 
-export interface DecideOptions {
+/** Per block, hashes of the media whose placeholders lie in it; order within a block does not matter. */
+export type MediaHashes = readonly (BigUint64Array | null | undefined)[];
+
+/** What else an event's or a prompt's block hashes depend on. */
+export interface BlockExtras {
+  /** From `Router.salt`; default: the router's own. */
+  salt?: number | undefined;
+  mmHashes?: MediaHashes | undefined;
+}
+
+export interface DecideOptions extends BlockExtras {
   /** Length of the prompt, whose ids the caller has written into `tokenBuffer(tokenCount)`. */
   tokenCount: number;
   policy: Policy;
@@ -120,8 +130,7 @@ export interface RouterStats {
 
 export interface HashOptions extends Salt {
   blockSize: number;
-  /** Per block, hashes of the media whose placeholders lie in it; order within a block does not matter. */
-  mmHashes?: readonly (BigUint64Array | null | undefined)[] | undefined;
+  mmHashes?: MediaHashes | undefined;
 }
 
 export interface BlockHashes {
@@ -148,6 +157,12 @@ export interface Router {
   setEligible(worker: number, eligible: boolean): void;
 
   /**
+   * A number for a salt, to give with events and prompts: workers that serve several LoRA adapters or tenants share
+   * one router, and with it their load, but not their blocks. The same salt always has the same number.
+   */
+  salt(salt: Salt): number;
+
+  /**
    * A worker stored consecutive blocks. Returns how many of them the index now has for the worker: 0 when it does
    * not hold `parentHash` (`stats().ignoredEvents`). Throws `token_count` unless there are exactly
    * `blockHashes.length × blockSize` ids.
@@ -157,6 +172,7 @@ export interface Router {
     blockHashes: BigUint64Array,
     parentHash: bigint | undefined,
     tokenIds: Uint32Array,
+    extras?: BlockExtras,
   ): number;
   /** A worker dropped blocks. Returns how many of them it held. */
   applyRemoved(worker: number, blockHashes: BigUint64Array): number;

@@ -51,7 +51,7 @@ export function endStored(refused: u32): void {
  * Returns how many; fewer when there is no room.
  */
 export function storeBlocks(w: u32, hashes: usize, tokens: usize, locals: usize, blocks: u32): u32 {
-  hashBlocks(tokens, blocks, locals);
+  hashBlocks(tokens, blocks, locals, 0);
   let done: u32 = 0;
   while (done < blocks) {
     const at = done << 3;

@@ -1,7 +1,7 @@
 // The core's exports. Numbers only; larger arguments lie in fixed areas of linear memory, whose addresses are asked
 // for once. Results of a decision lie in RESULT.
 import { initAliases } from "./aliases";
-import { initBlockHash, tokensPerBlock } from "./block-hash";
+import { initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
 import { book, dropPrefill, growDecode, initBookings, unbook } from "./bookings";
 import { initChildren } from "./children";
 import { decodeTerms, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
@@ -9,6 +9,7 @@ import { initEngineTable } from "./engine-table";
 import { beginStored, endStored, removeBlocks, storeBlocks } from "./events";
 import { initHolders } from "./holders";
 import { forgetWorker, initHolding } from "./holding";
+import { beginMedia, reserveMedia } from "./media";
 import { memoryBytes as bytes, take } from "./memory";
 import { findOverlaps, initOverlap, overlaps } from "./overlap";
 import { beginPrompt, promptTokens, reservePrompt } from "./prompt";
@@ -40,16 +41,9 @@ let eventHashes: usize = 0;
 let eventTokens: usize = 0;
 let eventLocals: usize = 0;
 
-/** The salt, as two halves, comes from `hashBytes`. False when there is not enough memory. */
-export function init(
-  blockSize: u32,
-  maxWorkers: u32,
-  maxBlocks: u32,
-  maxBookings: u32,
-  saltLow: u32,
-  saltHigh: u32,
-): bool {
-  initBlockHash(blockSize, (<u64>saltHigh << 32) | saltLow);
+/** False when there is not enough memory. */
+export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, maxBookings: u32): bool {
+  initBlockHash(blockSize);
   initHolders(maxWorkers);
   initAliases();
   initHolding(maxBlocks);
@@ -167,12 +161,23 @@ export function setEligible(w: u32, eligible: bool): void {
   setGate(w, eligible);
 }
 
+/** Blocks of later events and prompts have this salt. */
+export function useSalt(low: u32, high: u32): void {
+  useSeed((<u64>high << 32) | low);
+}
+
+/** Where to write the media of an event's piece or of a prompt; 0 when there is not enough memory. */
+export function mediaArea(bytes: u32): usize {
+  return reserveMedia(bytes, <usize>tokensPerBlock << 2);
+}
+
 /** The parent's hash is the first of the event hashes. */
 export function storeBegin(w: u32, hasParent: bool): bool {
   return beginStored(w, hasParent, load<u64>(eventHashes));
 }
 
-export function storeMore(w: u32, blocks: u32): u32 {
+export function storeMore(w: u32, blocks: u32, media: bool): u32 {
+  beginMedia(media);
   return storeBlocks(w, eventHashes, eventTokens, eventLocals, blocks);
 }
 
@@ -208,12 +213,14 @@ export function decide(
   temperature: f64,
   random: f64,
   expectedOutputTokens: f64,
+  media: bool,
   books: bool,
 ): i32 {
   if (!beginPrompt(tokens)) {
     reopenExcluded();
     return -2;
   }
+  beginMedia(media);
   findOverlaps();
   priceWorkers(tokens, overlapCredit, pinned);
   reopenExcluded();

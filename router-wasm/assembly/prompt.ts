@@ -49,6 +49,6 @@ export function promptHashes(end: u32): usize {
 }
 
 function hashUpTo(end: u32): void {
-  hashBlocks(promptTokens + <usize>hashed * blockBytes, end - hashed, hashes + (hashed << 3));
+  hashBlocks(promptTokens + <usize>hashed * blockBytes, end - hashed, hashes + (hashed << 3), hashed);
   hashed = end;
 }
