@@ -5,6 +5,8 @@ export interface RecordedAnswer {
   events: readonly string[];
   /** Bytes of all events. */
   bytes: number;
+  /** Bytes of a token's event besides the token; what an answer is shorter by where two tokens share an event. */
+  eventOverhead: number;
 }
 
 export const PROMPT = "The quick brown fox jumps over the lazy dog and looks back at it. ";
@@ -49,6 +51,8 @@ export async function record(port: number, tokens: number): Promise<RecordedAnsw
     headers: Object.fromEntries([...response.headers].filter(([name]) => !own.has(name))),
     events,
     bytes: Buffer.byteLength(body),
+    // The prompt is ASCII without anything that JSON escapes.
+    eventOverhead: Buffer.byteLength(events[1]!) - 1,
   };
 }
 

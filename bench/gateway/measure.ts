@@ -17,6 +17,8 @@ export interface Run {
   cpu: number;
   /** The worker's own process, where it has one. */
   workerCpu: number;
+  /** Below 1 where tokens that the worker sent together share an event. */
+  eventsPerToken: number;
   /** Share of one core that the load client used. */
   clientShare: number;
 }
@@ -68,7 +70,7 @@ class Bench {
     worker: new ServerProcess(serverEntry("worker")),
   };
   readonly #ports = { bare: 0, gateway: 0 };
-  #expected = { events: 0, bytes: 0 };
+  #expected: RecordedAnswer | undefined;
 
   constructor(options: BenchOptions, folder: string) {
     this.#options = options;
@@ -81,9 +83,8 @@ class Bench {
     const { interval: delayMs, tokens, concurrency } = this.#options;
     const { bare, engine } = this.#servers;
     this.#ports.gateway = await this.#startGateway();
-    const answer = await this.#recordWhenReady();
-    const { headers, events, bytes } = answer;
-    this.#expected = { events: events.length, bytes };
+    this.#expected = await this.#recordWhenReady();
+    const { headers, events } = this.#expected;
     await engine.ask("start", { delayMs });
     this.#ports.bare = await bare.ask<number>("start", { headers, events, delayMs } satisfies BareStart);
     const replayed = await record(this.#ports.bare, tokens);
@@ -103,12 +104,12 @@ class Bench {
     const { worker } = this.#servers;
     const before = await Promise.all([this.#servers[server].cpuSeconds(), worker.cpuSeconds()]);
     const clientBefore = process.cpuUsage();
-    const { ttftMs, wallMs } = await runLoad({
+    const { ttftMs, events, wallMs } = await runLoad({
       port: this.#ports[server],
       request: this.#request,
       concurrency,
       requests,
-      expected: this.#expected,
+      expected: this.#expected!,
       spreadMs: this.#spreadMs,
     });
     const client = process.cpuUsage(clientBefore);
@@ -117,6 +118,8 @@ class Bench {
       ttftMs,
       cpu: ((after[0] - before[0]) / tokens) * 1e6,
       workerCpu: ((after[1] - before[1]) / tokens) * 1e6,
+      // The role, the end and [DONE] are events without a token.
+      eventsPerToken: (events - 3 * concurrency * requests) / tokens,
       clientShare: (client.user + client.system) / 1000 / wallMs,
     };
   }

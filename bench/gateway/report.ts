@@ -21,6 +21,8 @@ export interface Row {
     /** The worker's process, where it has one; else 0. */
     worker: number;
   };
+  /** Of the gateway's answers; below 1 where tokens that the worker sent together share an event. */
+  eventsPerToken: number;
   /** Largest share of one core that the load client used. */
   clientShare: number;
 }
@@ -58,6 +60,7 @@ function toRow({ concurrency, bare, gateway, engineCpu }: Level): Row {
       gatewayRatio: median(own.map((cpu, index) => cpu / bare[index]!.cpu)),
       worker: median(gateway.map((run) => run.workerCpu)),
     },
+    eventsPerToken: median(gateway.map((run) => run.eventsPerToken)),
     clientShare: Math.max(...[...bare, ...gateway].map((run) => run.clientShare)),
   };
 }
@@ -80,6 +83,7 @@ export function formatReport({ node, cores, options, rows }: Report): string {
     "",
     "CPU seconds for a million streamed tokens, median (in brackets: times the bare server's)",
     ...(plane === "memory" ? sharedProcessTable(rows) : ownProcessTable(rows)),
+    `The gateway wrote ${Math.min(...rows.map((row) => row.eventsPerToken)).toFixed(3)} or more events a token, the bare server 1.`,
     `The load client used at most ${percent(Math.max(...rows.map((row) => row.clientShare)))} of a core.`,
     "",
   ].join("\n");
