@@ -1,6 +1,6 @@
+import { nearest } from "#runtime";
 import { commands, usage } from "./commands/index.ts";
 import { UsageError } from "./options/read.ts";
-import { nearest } from "#runtime";
 
 /** The `stator` command. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -13,7 +13,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
     const suggestion = nearest(name, Object.keys(commands));
-    console.error(`There is no command '${name}'.${suggestion ? ` Did you mean '${suggestion}'?` : ""}\n\n${usage()}`);
+    console.error(
+      `There is no command '${name}'.${suggestion ? ` Did you mean '${suggestion}'?` : ""}\n\n${usage()}`,
+    );
     return 2;
   }
   if (rest.includes("--help") || rest.includes("-h")) {

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { requestId as newRequestId } from "#runtime";
 import { chatCompletions } from "./api/openai/chat-completions.ts";
 import { completions } from "./api/openai/completions.ts";
+import { embeddings } from "./api/openai/embeddings.ts";
 import { listModels, retrieveModel } from "./api/openai/models.ts";
 import { health } from "./api/ops/health.ts";
 import { createMetricsRoute } from "./api/ops/metrics.ts";
@@ -26,6 +27,7 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
 
   app.post("/v1/chat/completions", (context) => chatCompletions(context, dependencies));
   app.post("/v1/completions", (context) => completions(context, dependencies));
+  app.post("/v1/embeddings", (context) => embeddings(context, dependencies));
   app.get("/v1/models", (context) => listModels(context, dependencies));
   app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
   app.get("/health", (context) => health(context, dependencies));

@@ -32,20 +32,58 @@ interface Observer {
 export function createGatewayMetrics(all: Metrics): GatewayMetrics {
   const label = ["model"] as const;
   const perModel = {
-    timeToFirstToken: all.histogram("time_to_first_token_seconds", "From dispatch to the first token.", ttftBuckets, label),
-    interTokenLatency: all.histogram("inter_token_latency_seconds", "Between two messages of tokens.", itlBuckets, label),
-    inputTokens: all.histogram("input_sequence_tokens", "Prompt tokens of a finished request.", TOKEN_BUCKETS, label),
-    outputTokens: all.histogram("output_sequence_tokens", "Output tokens of a finished request.", TOKEN_BUCKETS, label),
-    overlapBlocks: all.histogram("router_overlap_blocks", "Prompt blocks that the chosen worker was known to hold.", BLOCK_BUCKETS, label),
+    timeToFirstToken: all.histogram(
+      "time_to_first_token_seconds",
+      "From dispatch to the first token.",
+      ttftBuckets,
+      label,
+    ),
+    interTokenLatency: all.histogram(
+      "inter_token_latency_seconds",
+      "Between two messages of tokens.",
+      itlBuckets,
+      label,
+    ),
+    inputTokens: all.histogram(
+      "input_sequence_tokens",
+      "Prompt tokens of a finished request.",
+      TOKEN_BUCKETS,
+      label,
+    ),
+    outputTokens: all.histogram(
+      "output_sequence_tokens",
+      "Output tokens of a finished request.",
+      TOKEN_BUCKETS,
+      label,
+    ),
+    overlapBlocks: all.histogram(
+      "router_overlap_blocks",
+      "Prompt blocks that the chosen worker was known to hold.",
+      BLOCK_BUCKETS,
+      label,
+    ),
     outputTokensTotal: all.counter("output_tokens_total", "Output tokens of finished requests.", label),
-    cachedTokensTotal: all.counter("cached_tokens_total", "Prompt tokens that engines took from their prefix caches.", label),
+    cachedTokensTotal: all.counter(
+      "cached_tokens_total",
+      "Prompt tokens that engines took from their prefix caches.",
+      label,
+    ),
   };
   return {
     all,
     requests: all.counter("requests_total", "Requests by outcome.", ["model", "endpoint", "status"]),
     inflight: all.gauge("inflight_requests", "Requests that are being answered.", ["model", "endpoint"]),
-    duration: all.histogram("request_duration_seconds", "From a request's arrival to its end.", DURATION_BUCKETS, ["model", "endpoint"]),
-    clientDisconnects: all.counter("disconnected_clients_total", "Requests whose client left before the end.", label),
+    duration: all.histogram(
+      "request_duration_seconds",
+      "From a request's arrival to its end.",
+      DURATION_BUCKETS,
+      ["model", "endpoint"],
+    ),
+    clientDisconnects: all.counter(
+      "disconnected_clients_total",
+      "Requests whose client left before the end.",
+      label,
+    ),
     forModel: (model) => ({
       timeToFirstToken: perModel.timeToFirstToken.labels({ model }),
       interTokenLatency: perModel.interTokenLatency.labels({ model }),

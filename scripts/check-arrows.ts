@@ -23,7 +23,9 @@ const GATEWAY_ORDER = ["adapters", "api", "access", "pipeline", "dispatch", "rou
 
 const problems: string[] = [];
 
-for (const file of globSync("{gateway,router-wasm,runtime,workers,cli,bench,examples}/**/*.ts", { cwd: root })) {
+for (const file of globSync("{gateway,router-wasm,runtime,workers,cli,bench,examples}/**/*.ts", {
+  cwd: root,
+})) {
   if (file.startsWith("router-wasm/assembly/")) continue;
   const isTest = /\.(test|suite)\.ts$|\/test-[\w-]+\.ts$|\/reference-[\w-]+\.ts$/.test(file);
   for (const { specifier, line } of importsOf(readFileSync(join(root, file), "utf8"))) {
@@ -46,12 +48,14 @@ function judge(file: string, specifier: string, isTest: boolean): string | undef
     return `${room} may not import ${target}`;
   }
   if (specifier.startsWith("node:")) {
-    const isWebOnly = (room === "gateway" && !file.startsWith("gateway/adapters/node/")) || room === "router-wasm";
+    const isWebOnly =
+      (room === "gateway" && !file.startsWith("gateway/adapters/node/")) || room === "router-wasm";
     return isWebOnly && !isTest ? `${file} must not need Node: ${specifier}` : undefined;
   }
   if (!specifier.startsWith(".")) return undefined;
   const target = relative(root, join(root, dirname(file), specifier));
-  if (target.split("/")[0] !== room) return isTest ? undefined : `import other rooms by their public face, not ${specifier}`;
+  if (target.split("/")[0] !== room)
+    return isTest ? undefined : `import other rooms by their public face, not ${specifier}`;
   return room === "gateway" && !isTest ? judgeGateway(file, target) : undefined;
 }
 
@@ -68,7 +72,8 @@ interface Import {
 }
 
 function importsOf(source: string): Import[] {
-  const pattern = /^(import|export)\s+(?:type\s)?[^;]*?from\s+"([^"]+)"|\bimport\("([^"]+)"\)|^import\s+"([^"]+)"/gm;
+  const pattern =
+    /^(import|export)\s+(?:type\s)?[^;]*?from\s+"([^"]+)"|\bimport\("([^"]+)"\)|^import\s+"([^"]+)"/gm;
   return Array.from(source.matchAll(pattern), (match) => ({
     specifier: match[2] ?? match[3] ?? match[4]!,
     line: source.slice(0, match.index).split("\n").length,

@@ -8,7 +8,13 @@ import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** The Node that the project pins, from the npm package `node`. */
-export const pinnedNode = join(root, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
+export const pinnedNode = join(
+  root,
+  "node_modules",
+  "node",
+  "bin",
+  process.platform === "win32" ? "node.exe" : "node",
+);
 
 const npmEnvironment = {
   ...process.env,
@@ -17,8 +23,13 @@ const npmEnvironment = {
 };
 
 /** Makes `folder`'s node_modules match its package-lock.json. */
-export function ensureInstalled(folder = root, what = "Installing Stator's packages (about 350 MB on disk), once.") {
-  const lock = createHash("sha256").update(readFileSync(join(folder, "package-lock.json"))).digest("hex");
+export function ensureInstalled(
+  folder = root,
+  what = "Installing Stator's packages (about 350 MB on disk), once.",
+) {
+  const lock = createHash("sha256")
+    .update(readFileSync(join(folder, "package-lock.json")))
+    .digest("hex");
   const stamp = join(folder, "node_modules", ".stator-installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
   console.error(what);

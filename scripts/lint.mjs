@@ -6,8 +6,12 @@ import { ensureInstalled, root } from "./install.mjs";
 const folder = join(root, "tools", "lint");
 ensureInstalled(folder, "Installing Biome, once.");
 const biome = join(folder, "node_modules", "@biomejs", "biome", "bin", "biome");
-const { status } = spawnSync(process.execPath, [biome, "check", "--error-on-warnings", ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: "inherit",
-});
+const { status } = spawnSync(
+  process.execPath,
+  [biome, "check", "--error-on-warnings", ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: "inherit",
+  },
+);
 process.exit(status ?? 1);

@@ -7,5 +7,8 @@ import { ensureInstalled, pinnedNode, root } from "./install.mjs";
 ensureInstalled();
 await buildWasm();
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-const { status } = spawnSync(pinnedNode, [vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
+const { status } = spawnSync(pinnedNode, [vitest, "run", ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: "inherit",
+});
 process.exit(status ?? 1);

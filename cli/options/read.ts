@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { nearest } from "#runtime";
 import { parse as parseYaml } from "yaml";
+import { nearest } from "#runtime";
 import type { OptionSpecs, OptionValues } from "./spec.ts";
 import { allOptions } from "./tables.ts";
 
@@ -42,7 +42,9 @@ export function readOptions<Specs extends OptionSpecs>(
     const result = spec.schema.safeParse(given?.value);
     if (result.success) return [name, result.data];
     const issue = result.error.issues[0]!;
-    throw new UsageError(`${given?.place ?? `--${name}`}: ${issue.message} (given: ${JSON.stringify(given?.value)}).`);
+    throw new UsageError(
+      `${given?.place ?? `--${name}`}: ${issue.message} (given: ${JSON.stringify(given?.value)}).`,
+    );
   });
   return { options: Object.fromEntries(entries), positionals };
 }
@@ -59,7 +61,8 @@ function readFlags(specs: OptionSpecs, argv: readonly string[]) {
   const flags = new Map<string, Given>();
   for (const token of tokens) {
     if (token.kind !== "option") continue;
-    if (!Object.hasOwn(specs, token.name)) throw unknown(token.rawName, `--${nearest(token.name, Object.keys(specs))}`);
+    if (!Object.hasOwn(specs, token.name))
+      throw unknown(token.rawName, `--${nearest(token.name, Object.keys(specs))}`);
     if (token.value === undefined) throw new UsageError(`${token.rawName} needs a value; see --help.`);
     flags.set(token.name, { value: token.value, place: token.rawName });
   }
@@ -71,7 +74,8 @@ function readVariables(env: NodeJS.ProcessEnv): Map<string, Given> {
   for (const [key, value] of Object.entries(env)) {
     if (!key.startsWith("STATOR_") || value === undefined || value === "") continue;
     const name = key.slice("STATOR_".length).toLowerCase().replaceAll("_", "-");
-    if (!Object.hasOwn(allOptions, name)) throw unknown(key, variableName(nearest(name, Object.keys(allOptions)) ?? ""));
+    if (!Object.hasOwn(allOptions, name))
+      throw unknown(key, variableName(nearest(name, Object.keys(allOptions)) ?? ""));
     variables.set(name, { value, place: key });
   }
   return variables;

@@ -82,7 +82,10 @@ function finish<Value>(
   placeholder: string,
 ): OptionSpec<Value | undefined> {
   return {
-    schema: options.default === undefined ? schema.optional() : (schema.default(options.default as never) as z.ZodType<Value>),
+    schema:
+      options.default === undefined
+        ? schema.optional()
+        : (schema.default(options.default as never) as z.ZodType<Value>),
     describe: options.describe,
     placeholder,
     defaultText: options.default === undefined ? undefined : String(options.default),

@@ -4,49 +4,138 @@ const POLICIES = ["kv", "round-robin", "random", "least-loaded", "power-of-two"]
 
 /** Options of every command. */
 const common = {
-  config: text({ describe: "YAML file with options; 'none' reads none. Default: stator.yaml, if there is one.", placeholder: "FILE" }),
-  "log-level": choice(["error", "warn", "info", "debug"], { describe: "What is logged; debug tells each routing decision.", default: "info" }),
+  config: text({
+    describe: "YAML file with options; 'none' reads none. Default: stator.yaml, if there is one.",
+    placeholder: "FILE",
+  }),
+  "log-level": choice(["error", "warn", "info", "debug"], {
+    describe: "What is logged; debug tells each routing decision.",
+    default: "info",
+  }),
   "log-format": choice(["text", "json"], { describe: "For people or for machines.", default: "text" }),
-  "drain-timeout": number({ describe: "Seconds that running requests have to end after a stop.", default: 30, min: 0, max: 3600, int: false }),
+  "drain-timeout": number({
+    describe: "Seconds that running requests have to end after a stop.",
+    default: 30,
+    min: 0,
+    max: 3600,
+    int: false,
+  }),
 };
 
 const http = {
-  host: text({ describe: "Address to listen on; 0.0.0.0 lets other machines in.", default: "127.0.0.1", placeholder: "ADDR" }),
+  host: text({
+    describe: "Address to listen on; 0.0.0.0 lets other machines in.",
+    default: "127.0.0.1",
+    placeholder: "ADDR",
+  }),
   port: number({ describe: "Port of the API; 0 takes a free one.", default: 8000, min: 0, max: 65_535 }),
-  "body-limit": number({ describe: "Largest request body in bytes.", default: 16 * 1024 * 1024, min: 1024, placeholder: "BYTES" }),
-  "request-timeout": number({ describe: "Longest answer in seconds, from dispatch to the last token.", default: 600, min: 0.001, int: false }),
+  "body-limit": number({
+    describe: "Largest request body in bytes.",
+    default: 16 * 1024 * 1024,
+    min: 1024,
+    placeholder: "BYTES",
+  }),
+  "request-timeout": number({
+    describe: "Longest answer in seconds, from dispatch to the last token.",
+    default: 600,
+    min: 0.001,
+    int: false,
+  }),
 };
 
 const routing = {
   policy: choice(POLICIES, { describe: "How a request's worker is chosen.", default: "kv" }),
-  "overlap-credit": number({ describe: "Worth of a cached block in blocks of prefill.", default: 1, min: 0, int: false }),
-  "credit-decay": number({ describe: "How fast that worth falls on workers with more prefill waiting.", default: 0, min: 0, int: false }),
-  "prefill-load-scale": number({ describe: "Factor on the prefill term of the cost.", default: 1, min: 0, int: false }),
-  "active-request-weight": number({ describe: "Blocks that a running request is worth.", default: 0, min: 0, int: false }),
-  "router-temperature": number({ describe: "Above 0, samples among workers instead of taking the cheapest.", default: 0, min: 0, int: false }),
+  "overlap-credit": number({
+    describe: "Worth of a cached block in blocks of prefill.",
+    default: 1,
+    min: 0,
+    int: false,
+  }),
+  "credit-decay": number({
+    describe: "How fast that worth falls on workers with more prefill waiting.",
+    default: 0,
+    min: 0,
+    int: false,
+  }),
+  "prefill-load-scale": number({
+    describe: "Factor on the prefill term of the cost.",
+    default: 1,
+    min: 0,
+    int: false,
+  }),
+  "active-request-weight": number({
+    describe: "Blocks that a running request is worth.",
+    default: 0,
+    min: 0,
+    int: false,
+  }),
+  "router-temperature": number({
+    describe: "Above 0, samples among workers instead of taking the cheapest.",
+    default: 0,
+    min: 0,
+    int: false,
+  }),
 };
 
 const model = {
-  model: text({ describe: "GGUF file, https: address, or hf:owner/repo/file.gguf. Default: SmolLM2-135M-Instruct.", placeholder: "MODEL" }),
-  "model-name": text({ describe: "The model's name in the API. Default: from the file.", placeholder: "NAME" }),
+  model: text({
+    describe: "GGUF file, https: address, or hf:owner/repo/file.gguf. Default: SmolLM2-135M-Instruct.",
+    placeholder: "MODEL",
+  }),
+  "model-name": text({
+    describe: "The model's name in the API. Default: from the file.",
+    placeholder: "NAME",
+  }),
   alias: list({ describe: "Further names of the model." }),
-  "model-folder": text({ describe: "Where downloaded models are kept. Default: ~/.cache/stator/models.", placeholder: "DIR" }),
-  "context-length": number({ describe: "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096.", min: 16 }),
-  sequences: number({ describe: "Requests that a worker answers at once. Default: 4 (llama).", min: 1, max: 4096 }),
-  gpu: choice(["off", "auto", "cuda", "vulkan", "metal"], { describe: "Lets llama.cpp use a GPU; cuda and vulkan builds are fetched at the first use.", default: "off" }),
-  delay: number({ describe: "Milliseconds between two tokens of the echo engine.", default: 0, min: 0, int: false }),
+  "model-folder": text({
+    describe: "Where downloaded models are kept. Default: ~/.cache/stator/models.",
+    placeholder: "DIR",
+  }),
+  "context-length": number({
+    describe: "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096.",
+    min: 16,
+  }),
+  sequences: number({
+    describe: "Requests that a worker answers at once. Default: 4 (llama).",
+    min: 1,
+    max: 4096,
+  }),
+  gpu: choice(["off", "auto", "cuda", "vulkan", "metal"], {
+    describe: "Lets llama.cpp use a GPU; cuda and vulkan builds are fetched at the first use.",
+    default: "off",
+  }),
+  delay: number({
+    describe: "Milliseconds between two tokens of the echo engine.",
+    default: 0,
+    min: 0,
+    int: false,
+  }),
   tokenizer: text({ describe: "tokenizer.json of a model whose engine has none.", placeholder: "FILE" }),
 };
 
-const discovery = text({ describe: "Where workers and gateways find each other: file:/dir or memory:name.", placeholder: "URL" });
+const discovery = text({
+  describe: "Where workers and gateways find each other: file:/dir or memory:name.",
+  placeholder: "URL",
+});
 
 export const gatewayOptions = { ...http, discovery, ...routing, ...common };
 
 export const workerOptions = {
   discovery,
-  name: text({ describe: "The worker's name, for people and the header x-stator-worker. Default: engine-pid.", placeholder: "NAME" }),
-  listen: text({ describe: "Address of the request plane: unix:/path or tcp:host:port. Default: a free port on 127.0.0.1.", placeholder: "ADDR" }),
-  "ops-port": number({ describe: "Port for /health and /metrics on 127.0.0.1; 0 takes a free one.", default: 0, min: 0, max: 65_535 }),
+  name: text({
+    describe: "The worker's name, for people and the header x-stator-worker. Default: engine-pid.",
+    placeholder: "NAME",
+  }),
+  listen: text({
+    describe: "Address of the request plane: unix:/path or tcp:host:port. Default: a free port on 127.0.0.1.",
+    placeholder: "ADDR",
+  }),
+  "ops-port": number({
+    describe: "Port for /health and /metrics on 127.0.0.1; 0 takes a free one.",
+    default: 0,
+    min: 0,
+    max: 65_535,
+  }),
   threads: number({ describe: "CPU threads of the engine. Default: all cores.", min: 1, max: 1024 }),
   namespace: text({ describe: "First part of the endpoint's name.", default: "default" }),
   ...model,
@@ -55,8 +144,17 @@ export const workerOptions = {
 
 export const upOptions = {
   ...http,
-  workers: number({ describe: "Worker processes; the cores are divided among them.", default: 2, min: 1, max: 256 }),
-  engine: text({ describe: "llama, echo, or the path of a worker module.", default: "llama", placeholder: "ENGINE" }),
+  workers: number({
+    describe: "Worker processes; the cores are divided among them.",
+    default: 2,
+    min: 1,
+    max: 256,
+  }),
+  engine: text({
+    describe: "llama, echo, or the path of a worker module.",
+    default: "llama",
+    placeholder: "ENGINE",
+  }),
   ...model,
   ...routing,
   ...common,

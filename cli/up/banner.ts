@@ -14,7 +14,9 @@ export function banner(
     { role: "user", content: "What is the capital of France?" },
   ];
   const body = JSON.stringify({ model: name, messages, temperature: 0 });
-  const workerLines = Object.entries(workers).map(([worker, url]) => `    ${worker}  ${url}/health  ${url}/metrics`);
+  const workerLines = Object.entries(workers).map(
+    ([worker, url]) => `    ${worker}  ${url}/health  ${url}/metrics`,
+  );
   return `
   Stator serves ${name} at ${gateway}/v1 with ${options.workers} worker${options.workers === 1 ? "" : "s"}.
 

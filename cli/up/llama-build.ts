@@ -29,19 +29,31 @@ function buildsFor(gpu: string): string[] {
 }
 
 async function install(name: string, target: string): Promise<void> {
-  const { version } = JSON.parse(readFileSync(join(modules, "node-llama-cpp", "package.json"), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(join(modules, "node-llama-cpp", "package.json"), "utf8")) as {
+    version: string;
+  };
   process.stderr.write(`Fetching ${name}@${version} (llama.cpp for this machine), once.\n`);
   const staging = await mkdtemp(join(modules, ".gpu-"));
   try {
     const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-    const { stdout } = await run(npm, ["pack", `${name}@${version}`, "--silent", "--pack-destination", staging]);
+    const { stdout } = await run(npm, [
+      "pack",
+      `${name}@${version}`,
+      "--silent",
+      "--pack-destination",
+      staging,
+    ]);
     const archive = join(staging, stdout.trim().split("\n").at(-1)!);
     await mkdir(join(staging, "out"));
-    await run("tar", ["-xzf", archive, "-C", join(staging, "out"), "--strip-components=1"], { maxBuffer: 1 << 26 });
+    await run("tar", ["-xzf", archive, "-C", join(staging, "out"), "--strip-components=1"], {
+      maxBuffer: 1 << 26,
+    });
     await rm(target, { recursive: true, force: true });
     await rename(join(staging, "out"), target);
   } catch (error) {
-    throw new Error(`Cannot fetch ${name}: ${error instanceof Error ? error.message : error}. Is there a build of llama.cpp for this machine?`);
+    throw new Error(
+      `Cannot fetch ${name}: ${error instanceof Error ? error.message : error}. Is there a build of llama.cpp for this machine?`,
+    );
   } finally {
     await rm(staging, { recursive: true, force: true });
   }

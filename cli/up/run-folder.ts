@@ -14,7 +14,8 @@ export function createRunFolder(): string {
   return folder;
 }
 
-export const removeRunFolder = (folder: string) => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+export const removeRunFolder = (folder: string) =>
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 
 function removeStaleRunFolders(): void {
   for (const name of readdirSync(tmpdir())) {

@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
 import { createLogger, type Logger, manageLifecycle } from "#runtime";
 import { loadWorker } from "#workers";
 import { defaultModelFolder, fetchModel, type LocalModel } from "../models/index.ts";
@@ -40,15 +42,19 @@ export async function up(options: UpOptions): Promise<number> {
   });
 
   const failure = await ready.settled;
-  if (failure !== undefined && !lifecycle.stopping.aborted) lifecycle.shutdown(failure, 1);
-  else if (!lifecycle.stopping.aborted) process.stdout.write(banner(options, ready.urls, model));
+  if (failure !== undefined) lifecycle.shutdown(failure, 1);
+  else await answering(ready.urls.get("gateway")!, options.workers, lifecycle.stopping);
+  if (!lifecycle.stopping.aborted) process.stdout.write(banner(options, ready.urls, model));
   return new Promise<never>(() => {});
 }
 
 async function prepareModel(options: UpOptions, signal: AbortSignal): Promise<LocalModel | undefined> {
   try {
     await ensureLlamaBuild(options.gpu);
-    return await fetchModel(options.model, { folder: options["model-folder"] ?? defaultModelFolder(), signal });
+    return await fetchModel(options.model, {
+      folder: options["model-folder"] ?? defaultModelFolder(),
+      signal,
+    });
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;
@@ -82,6 +88,24 @@ class ReadyGroup {
   }
 }
 
+/** Waits until the gateway itself says that every worker can be asked. */
+async function answering(gateway: string, workers: number, stopping: AbortSignal): Promise<void> {
+  while (!stopping.aborted) {
+    const response = await fetch(`${gateway}/health`).catch(() => undefined);
+    if (response?.ok && readyWorkers(await response.json()) === workers) return;
+    await sleep(20);
+  }
+}
+
+function readyWorkers(health: unknown): number {
+  const { models } = healthSchema.parse(health);
+  return models.flatMap((model) => model.workers).filter((worker) => worker.status === "ready").length;
+}
+
+const healthSchema = z.object({
+  models: z.array(z.object({ workers: z.array(z.object({ status: z.string() })) })),
+});
+
 function startChild(name: string, args: readonly string[], ready: ReadyGroup, log: Logger): SupervisedChild {
   const child = new SupervisedChild({
     name,
@@ -109,7 +133,8 @@ function workerArguments(
 ): string[] {
   const name = `${engine}-${index}`;
   // Without a GPU the engines' threads spin while they wait for each other: together they must fit the cores.
-  const threads = options.gpu === "off" ? Math.max(1, Math.floor(availableParallelism() / options.workers)) : undefined;
+  const threads =
+    options.gpu === "off" ? Math.max(1, Math.floor(availableParallelism() / options.workers)) : undefined;
   const flags = {
     ...inherited(options, workerOptions),
     discovery: `file:${join(folder, "discovery")}`,

@@ -5,8 +5,8 @@ import { ApiError, invalidRequest } from "../errors.ts";
  * @throws ApiError 415 for another content type, 413 past the limit, 400 for what is not JSON
  */
 export async function readJsonBody(request: Request, limit: number): Promise<unknown> {
-  const type = request.headers.get("content-type");
-  const mediaType = type?.split(";", 1)[0]!.trim().toLowerCase();
+  const type = request.headers.get("content-type") ?? "";
+  const mediaType = type.split(";", 1).join().trim().toLowerCase();
   if (mediaType !== "application/json") {
     const found = mediaType ? `'${mediaType}'` : "none";
     throw new ApiError(

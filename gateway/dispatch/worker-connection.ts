@@ -1,4 +1,11 @@
-import { connect, type Instance, type Logger, type RequestPlaneClient, subscribeKvEvents } from "#runtime";
+import {
+  connect,
+  type Instance,
+  type KvEventSubscription,
+  type Logger,
+  type RequestPlaneClient,
+  subscribeKvEvents,
+} from "#runtime";
 import type { ModelRouter } from "../routing/model-router.ts";
 
 export type WorkerState = "connecting" | "ready" | "gone";
@@ -20,9 +27,15 @@ export class WorkerConnection {
   readonly #router: ModelRouter<WorkerConnection>;
   readonly #log: Logger;
   readonly #onChange: () => unknown;
+  #events: KvEventSubscription | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(instance: Instance, router: ModelRouter<WorkerConnection>, log: Logger, onChange: () => unknown) {
+  constructor(
+    instance: Instance,
+    router: ModelRouter<WorkerConnection>,
+    log: Logger,
+    onChange: () => unknown,
+  ) {
     this.instance = instance;
     this.#router = router;
     this.#log = log.child({ worker: instance.name });
@@ -40,6 +53,8 @@ export class WorkerConnection {
     if (this.state === "gone") return;
     this.state = "gone";
     clearTimeout(this.#retry);
+    // A worker that drains waits for its calls to end, and this one would not.
+    this.#events?.close();
     this.#router.removeWorker(this);
     this.#onChange();
   }
@@ -73,13 +88,12 @@ export class WorkerConnection {
   }
 
   #follow(client: RequestPlaneClient): void {
-    const subscriber = subscribeKvEvents(client, {
+    this.#events = subscribeKvEvents(client, {
       onCleared: () => this.#router.clearWorker(this),
       onEvents: (batch) => {
         for (const event of batch.events) this.#router.apply(this, event);
       },
     });
-    void client.closed.then(() => subscriber.close());
   }
 
   #setState(state: WorkerState): void {

@@ -124,7 +124,8 @@ export class ModelCatalog {
 
   #agrees(instance: Instance, expected: ModelCard): boolean {
     const { card } = instance;
-    if (card.blockSize === expected.blockSize && card.tokenizer.sha256 === expected.tokenizer.sha256) return true;
+    if (card.blockSize === expected.blockSize && card.tokenizer.sha256 === expected.tokenizer.sha256)
+      return true;
     this.#log.error("refused a worker whose model differs from that of the others", {
       worker: instance.name,
       model: card.name,

@@ -1,6 +1,7 @@
 export type { FinishReason, TopLogprobs } from "./delta.ts";
 export { DeltaDecoder } from "./delta-decoder.ts";
 export { DeltaEncoder, type DeltaEncoderOptions } from "./delta-encoder.ts";
+export { decodeEmbeddings, decodeEmbedRequest, encodeEmbeddings, encodeEmbedRequest } from "./embed.ts";
 export {
   decodeGenerateRequest,
   encodeGenerateRequest,

@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
 import { encodeVocabulary, type GenerateRequest, type ModelCard, type TokenPiece } from "#runtime";
 import type { Delta, Engine, EngineStats } from "../engine.ts";
+import type { TokenizerFile } from "../tokenizer-file.ts";
 
 export interface EchoOptions {
   modelName?: string | undefined;
   aliases?: string[] | undefined;
   contextLength?: number | undefined;
   sequences?: number | undefined;
+  /** A tokenizer to answer in, instead of bytes. */
+  tokenizer?: TokenizerFile | undefined;
   /** Milliseconds between two tokens. Default 0: as fast as the event loop turns. */
   delayMs?: number | undefined;
 }
@@ -44,7 +47,8 @@ export function openEcho(options: EchoOptions = {}): Engine {
 async function* echo(request: GenerateRequest, signal: AbortSignal, delayMs: number): AsyncGenerator<Delta> {
   yield { tokenIds: [], cachedTokens: 0 };
   for (let index = 0; index < request.maxTokens; index++) {
-    await nextTurn(delayMs);
+    // An echo needs no prefill: the first token does not wait.
+    await nextTurn(index === 0 ? 0 : delayMs);
     if (signal.aborted) return;
     const token = request.tokens[index % request.tokens.length]!;
     const isLast = index === request.maxTokens - 1;
@@ -80,7 +84,7 @@ function tokenize(text: string): Uint32Array {
 }
 
 function describe(pieces: TokenPiece[], options: EchoOptions): ModelCard {
-  const contextLength = options.contextLength ?? 8192;
+  const { contextLength = 8192, tokenizer: file } = options;
   const maxSequences = options.sequences ?? 256;
   return {
     name: options.modelName ?? "echo",
@@ -92,15 +96,15 @@ function describe(pieces: TokenPiece[], options: EchoOptions): ModelCard {
     totalBlocks: Math.floor((contextLength * maxSequences) / BLOCK_SIZE),
     maxBatchedTokens: contextLength,
     maxSequences,
-    tokenizer: {
-      kind: "worker",
-      sha256: createHash("sha256").update(encodeVocabulary(pieces)).digest("hex"),
-    },
+    tokenizer:
+      file === undefined
+        ? { kind: "worker", sha256: createHash("sha256").update(encodeVocabulary(pieces)).digest("hex") }
+        : { kind: "huggingface", path: file.path, sha256: file.sha256 },
     chatTemplate: "{{ messages[-1].content }}",
     specialTokens: {},
     addBos: false,
-    eosTokenIds: [END_TOKEN],
-    vocabularySize: pieces.length,
+    eosTokenIds: file === undefined ? [END_TOKEN] : [],
+    vocabularySize: file?.vocabularySize ?? pieces.length,
     features: { logprobs: false, logitBias: false, embeddings: false },
     engine: { name: "echo", version: "1" },
     created: Math.floor(Date.now() / 1000),

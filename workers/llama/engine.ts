@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
-import { basename } from "node:path";
 import {
   getLlama,
+  getModuleVersion,
   type Llama,
   type LlamaContext,
   LlamaLogLevel,
@@ -9,14 +8,15 @@ import {
   type Token,
 } from "node-llama-cpp";
 import {
-  encodeVocabulary,
   type GenerateRequest,
   type KvEvent,
   type Logger,
   type ModelCard,
+  PlaneError,
   type TokenPiece,
 } from "#runtime";
 import type { Delta, Engine, EngineStats, KvEventSource } from "../engine.ts";
+import { BLOCK_SIZE, type CardOptions, describeModel } from "./card.ts";
 import { embedWith } from "./embeddings.ts";
 import { KvBlocks } from "./kv-blocks.ts";
 import { generateWithLogprobs, promptLogprobs } from "./logprobs.ts";
@@ -24,12 +24,8 @@ import { samplingOptions } from "./sampling.ts";
 import { commonPrefixLength, SequencePool, type Slot } from "./sequence-pool.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
-export interface LlamaOptions {
-  /** Path of the GGUF file. */
-  modelPath: string;
-  /** The model's name in the API. Default: the file's name without its ending. */
-  modelName?: string | undefined;
-  aliases?: string[] | undefined;
+/** The model's file and names, and how it runs. */
+export interface LlamaOptions extends Omit<CardOptions, "engineVersion"> {
   /** Longest prompt plus answer in tokens; bounded by what the model was trained for. Default 4,096. */
   contextLength?: number | undefined;
   /** Requests answered at once; each has KV memory of its own for a whole context. Default 4. */
@@ -40,7 +36,6 @@ export interface LlamaOptions {
   log: Logger;
 }
 
-const BLOCK_SIZE = 16;
 /** Tokens that one step of llama.cpp takes at most. */
 const BATCH_SIZE = 512;
 /** Prompt tokens evaluated in one go while other sequences generate: their tokens wait for as long as this takes. */
@@ -68,7 +63,10 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     batchSize: BATCH_SIZE,
     threads: options.threads,
   });
-  return new LlamaEngine(llama, model, context, options);
+  return new LlamaEngine(llama, model, context, {
+    ...options,
+    engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
+  });
 }
 
 class LlamaEngine implements Engine {
@@ -82,7 +80,7 @@ class LlamaEngine implements Engine {
   readonly #vocabulary: TokenPiece[];
   #publish: (events: KvEvent[]) => void = () => {};
 
-  constructor(llama: Llama, model: LlamaModel, context: LlamaContext, options: LlamaOptions) {
+  constructor(llama: Llama, model: LlamaModel, context: LlamaContext, options: LlamaOptions & CardOptions) {
     this.#llama = llama;
     this.#model = model;
     this.#threads = options.threads;
@@ -95,7 +93,7 @@ class LlamaEngine implements Engine {
       },
       snapshot: () => this.#blocks.snapshot(),
     };
-    this.card = describe(model, context, this.#vocabulary, options);
+    this.card = describeModel(model, context, this.#vocabulary, options);
   }
 
   async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
@@ -122,7 +120,9 @@ class LlamaEngine implements Engine {
     return this.#vocabulary;
   }
 
-  embed(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]> {
+  async embed(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]> {
+    if (!this.card.features.embeddings)
+      throw new PlaneError("invalid_request", "This model makes no embeddings.");
     return embedWith(this.#model, this.#threads, inputs, signal);
   }
 
@@ -218,46 +218,4 @@ class LlamaEngine implements Engine {
 
 async function* plainSteps(tokens: AsyncIterable<Token>) {
   for await (const token of tokens) yield { token, logprob: undefined };
-}
-
-function describe(
-  model: LlamaModel,
-  context: LlamaContext,
-  vocabulary: TokenPiece[],
-  options: LlamaOptions,
-): ModelCard {
-  const { metadata } = model.fileInfo;
-  const sequences = context.totalSequences;
-  const isEmbeddingModel = Object.values(metadata).some(
-    (section) => typeof section === "object" && section !== null && Reflect.has(section, "pooling_type"),
-  );
-  const textOf = (id: Token | null) =>
-    id === null ? undefined : new TextDecoder().decode(vocabulary[id]?.bytes);
-  const bos = model.tokens.bos;
-  return {
-    name: options.modelName ?? basename(options.modelPath).replace(/\.gguf$/i, ""),
-    aliases: options.aliases ?? [],
-    apis: isEmbeddingModel ? ["embeddings"] : ["chat", "completions"],
-    role: "aggregated",
-    contextLength: context.contextSize,
-    blockSize: BLOCK_SIZE,
-    totalBlocks: Math.floor((context.contextSize * sequences) / BLOCK_SIZE),
-    maxBatchedTokens: context.batchSize,
-    maxSequences: sequences,
-    tokenizer: {
-      kind: "worker",
-      sha256: createHash("sha256").update(encodeVocabulary(vocabulary)).digest("hex"),
-    },
-    chatTemplate: metadata.tokenizer.chat_template,
-    specialTokens: { bos: textOf(bos), eos: textOf(model.tokens.eos) },
-    addBos: model.tokens.shouldPrependBosToken,
-    bosTokenId: bos ?? undefined,
-    eosTokenIds: vocabulary.flatMap((piece, id) =>
-      piece.control && model.isEogToken(id as Token) ? [id] : [],
-    ),
-    vocabularySize: vocabulary.length,
-    features: { logprobs: true, logitBias: true, embeddings: isEmbeddingModel },
-    engine: { name: "llama.cpp", version: "node-llama-cpp" },
-    created: Math.floor(Date.now() / 1000),
-  };
 }

@@ -17,7 +17,7 @@ export function samplingOptions(
   const options: SequenceEvaluateOptions = {
     temperature: sampling.temperature,
     topP: sampling.topP,
-    topK: sampling.topK > 0 ? sampling.topK : 0,
+    topK: sampling.topK,
     minP: sampling.minP,
     seed: seedOf(sampling.seed),
     yieldEogToken: true,

@@ -4,12 +4,12 @@ import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 import { withBos } from "../../pipeline/preprocess/bos.ts";
 import { answerTokens, refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import { chatFormat } from "./chat-format.ts";
-import { beginRequest } from "./request.ts";
+import { beginRequest, requireApi } from "./request.ts";
 import { forChoice, requireLogprobs, samplingOf, stopsOf } from "./sampling.ts";
 import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
@@ -35,6 +35,7 @@ export async function chatCompletions(
   const body = validate(chatCompletionRequest, raw);
   checkCombinations(body);
   const model = dependencies.models.get(body.model);
+  requireApi(model, "chat");
   requireLogprobs(body.logprobs === true, model);
   const sampling = samplingOf(body, model);
 

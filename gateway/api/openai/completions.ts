@@ -4,14 +4,12 @@ import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
-import { Detokenizer } from "../../pipeline/postprocess/detokenizer.ts";
-import { withBos } from "../../pipeline/preprocess/bos.ts";
-import { answerTokens, refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
+import { answerTokens } from "../../pipeline/preprocess/limits.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import { completionFormat } from "./completion-format.ts";
-import { beginRequest } from "./request.ts";
-import { forChoice, requireLogprobs, samplingOf, stopsOf, tokenOutOfRange } from "./sampling.ts";
+import { readPrompts } from "./prompts.ts";
+import { beginRequest, requireApi } from "./request.ts";
+import { forChoice, requireLogprobs, samplingOf, stopsOf } from "./sampling.ts";
 import { type CompletionRequest, completionRequest } from "./schemas.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
@@ -23,11 +21,6 @@ const DEFAULT_MAX_TOKENS = 16;
 /** Answers that one request may ask for: prompts times `n`. */
 const MAX_ANSWERS = 256;
 
-interface Prompt {
-  tokens: Uint32Array;
-  text: string;
-}
-
 /** `POST /v1/completions` */
 export async function completions(
   context: Context<GatewayEnv>,
@@ -38,10 +31,11 @@ export async function completions(
   const body = validate(completionRequest, raw);
   checkCombinations(body);
   const model = dependencies.models.get(body.model);
+  requireApi(model, "completions");
   const hasLogprobs = body.logprobs !== undefined && body.logprobs !== null;
   requireLogprobs(hasLogprobs, model);
   const sampling = samplingOf(body, model);
-  const prompts = await readPrompts(body.prompt, model);
+  const prompts = await readPrompts(body.prompt, model, "prompt");
   const maxTokens = prompts.map(({ tokens }) =>
     answerTokens(tokens.length, body.max_tokens ?? DEFAULT_MAX_TOKENS, model, "prompt"),
   );
@@ -106,33 +100,4 @@ function checkCombinations(body: CompletionRequest): void {
   if (body.best_of && body.best_of !== (body.n ?? 1)) {
     throw invalidRequest("'best_of' other than 'n' is not supported.", "best_of", "unsupported_parameter");
   }
-}
-
-async function readPrompts(prompt: CompletionRequest["prompt"], model: ServedModel): Promise<Prompt[]> {
-  if (typeof prompt === "string") return [await fromText(prompt, model, "prompt")];
-  if (isTokenIds(prompt)) return [fromTokens(prompt, model, "prompt")];
-  return Promise.all(
-    prompt.map((item, index) =>
-      typeof item === "string"
-        ? fromText(item, model, `prompt[${index}]`)
-        : fromTokens(item, model, `prompt[${index}]`),
-    ),
-  );
-}
-
-const isTokenIds = (prompt: string[] | number[] | number[][]): prompt is number[] =>
-  typeof prompt[0] === "number";
-
-async function fromText(text: string, model: ServedModel, param: string): Promise<Prompt> {
-  refuseHopelessLength(text, model, param);
-  return { tokens: withBos(await model.tokenizer.encode(text), model), text };
-}
-
-function fromTokens(ids: readonly number[], model: ServedModel, param: string): Prompt {
-  const { vocabularySize } = model.card;
-  const wrong = ids.findIndex((id) => id >= vocabularySize);
-  if (wrong >= 0) throw tokenOutOfRange(ids[wrong]!, vocabularySize, `${param}[${wrong}]`);
-  const detokenizer = new Detokenizer(model.tokenizer.vocabulary);
-  const text = ids.map((id) => detokenizer.push(id)).join("") + detokenizer.flush();
-  return { tokens: Uint32Array.from(ids), text };
 }

@@ -42,6 +42,25 @@ export function beginRequest(
   };
 }
 
+type Api = ServedModel["card"]["apis"][number];
+
+const ROUTES: Record<Api, string> = {
+  chat: "/v1/chat/completions",
+  completions: "/v1/completions",
+  embeddings: "/v1/embeddings",
+};
+
+/** @throws ApiError 400 where the model does not serve this kind of request; the message names its routes */
+export function requireApi({ card }: ServedModel, api: Api): void {
+  if (card.apis.includes(api)) return;
+  const routes = card.apis.map((name) => ROUTES[name]).join(" and ");
+  throw invalidRequest(
+    `The model '${card.name}' does not serve ${ROUTES[api]}; it answers on ${routes}.`,
+    "model",
+    "unsupported_model",
+  );
+}
+
 function unknownWorker(name: string, model: ServedModel): ApiError {
   const names = model.router.workerNames();
   return invalidRequest(

@@ -17,23 +17,15 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
       "Uncached prompt tokens booked on a worker whose first token has not come.",
       ["model", "worker"],
     ),
-    activeRequests: gauge("worker_active_requests", "Requests booked on a worker.", [
-      "model",
-      "worker",
-    ]),
+    activeRequests: gauge("worker_active_requests", "Requests booked on a worker.", ["model", "worker"]),
     storedBlocks: gauge("worker_stored_blocks", "KV blocks that a worker has said it holds.", [
       "model",
       "worker",
     ]),
-    ready: gauge("worker_ready", "1 while the gateway is connected to the worker.", [
-      "model",
-      "worker",
-    ]),
+    ready: gauge("worker_ready", "1 while the gateway is connected to the worker.", ["model", "worker"]),
   };
   const ready = gauge("model_ready", "1 while a model can answer.", ["model"]);
-  const contextLength = gauge("model_context_length", "Longest prompt plus answer in tokens.", [
-    "model",
-  ]);
+  const contextLength = gauge("model_context_length", "Longest prompt plus answer in tokens.", ["model"]);
   const coreStats = gauge("router_core", "The router core's own counters and gauges, by name.", [
     "model",
     "stat",

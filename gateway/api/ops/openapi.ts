@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { chatCompletionRequest, completionRequest } from "../openai/schemas.ts";
+import { chatCompletionRequest, completionRequest, embeddingRequest } from "../openai/schemas.ts";
 
 export interface Operation {
   method: "get" | "post";
@@ -46,6 +46,16 @@ export const OPERATIONS: readonly Operation[] = [
     responses: { "200": "The text, or a stream of chunks.", ...ERRORS },
   },
   {
+    method: "post",
+    path: "/v1/embeddings",
+    summary: "Turn text into vectors",
+    description:
+      "For models that can; others answer 400. The input takes the same forms as a completion's prompt.",
+    requestSchema: embeddingRequest,
+    example: { model: "MODEL", input: "The quick brown fox" },
+    responses: { "200": "One vector for each input.", ...ERRORS },
+  },
+  {
     method: "get",
     path: "/v1/models",
     summary: "List the models",
@@ -86,8 +96,9 @@ export const OPERATIONS: readonly Operation[] = [
 export function openApiDocument(version: string): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const operation of OPERATIONS) {
-    const methods = (paths[operation.path] ??= {});
+    const methods = paths[operation.path] ?? {};
     methods[operation.method] = describeOperation(operation);
+    paths[operation.path] = methods;
   }
   return {
     openapi: "3.1.0",

@@ -1,9 +1,9 @@
 import type { ModelCard } from "#runtime";
 import type { WorkerConnection } from "../../dispatch/worker-connection.ts";
 import type { ModelMetrics } from "../../metrics.ts";
+import type { ModelRouter } from "../../routing/model-router.ts";
 import type { ChatTemplate } from "../preprocess/chat-template.ts";
 import type { Tokenizer } from "../preprocess/tokenizer.ts";
-import type { ModelRouter } from "../../routing/model-router.ts";
 
 /** A model that can be asked: its card, its router, and what turns text into its tokens and back. */
 export interface ServedModel {

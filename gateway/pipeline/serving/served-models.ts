@@ -39,7 +39,8 @@ export class ServedModels {
   /** Begins to follow the catalog. */
   open(): Promise<void> {
     return this.#options.catalog.open({
-      onJoin: (instance, model, isFirst) => this.#join(instance, isFirst ? this.#begin(model) : this.#of(model)),
+      onJoin: (instance, model, isFirst) =>
+        this.#join(instance, isFirst ? this.#begin(model) : this.#of(model)),
       onLeave: (instance, model) => this.#leave(instance, this.#of(model)),
     });
   }
@@ -88,7 +89,9 @@ export class ServedModels {
   }
 
   #join(instance: Instance, serving: Serving): void {
-    const worker = new WorkerConnection(instance, serving.router, this.#options.log, () => this.#prepare(serving));
+    const worker = new WorkerConnection(instance, serving.router, this.#options.log, () =>
+      this.#prepare(serving),
+    );
     serving.workers.set(instance, worker);
     worker.open();
   }

@@ -1,11 +1,10 @@
 import {
   bytesToTokens,
+  Vocabulary as EncodedVocabulary,
   encodeTokenizeRequest,
   type ModelCard,
-  PlaneError,
-  type RequestPlaneClient,
-  Vocabulary as EncodedVocabulary,
 } from "#runtime";
+import { unaryCall } from "../../dispatch/unary-call.ts";
 import type { WorkerConnection } from "../../dispatch/worker-connection.ts";
 import { noWorkerReady } from "../../errors.ts";
 import { type EncoderFactory, openHuggingFaceTokenizer } from "../preprocess/huggingface.ts";
@@ -36,6 +35,8 @@ export function createTokenizerLoader(sources: TokenizerSources): TokenizerLoade
   };
 }
 
+const CALL = { deadlineMs: 30_000 };
+
 async function load(
   card: ModelCard,
   workers: () => WorkerConnection[],
@@ -53,40 +54,18 @@ async function load(
     if (client === undefined) throw noWorkerReady(card.name);
     return client;
   };
-  const encoded = new EncodedVocabulary(await unaryCall(nextClient(), "vocabulary", new Uint8Array(0)));
+  const encoded = new EncodedVocabulary(await unaryCall(nextClient(), "vocabulary", new Uint8Array(0), CALL));
   const pieces = Array.from({ length: encoded.size }, (_, id) => ({
     bytes: encoded.piece(id),
     control: encoded.isControl(id) || encoded.isUnused(id),
   }));
   return createTokenizer(createVocabulary(pieces), async (text) => {
-    const answer = await unaryCall(nextClient(), "tokenize", encodeTokenizeRequest({ text, special: true }));
+    const answer = await unaryCall(
+      nextClient(),
+      "tokenize",
+      encodeTokenizeRequest({ text, special: true }),
+      CALL,
+    );
     return bytesToTokens(answer);
   });
-}
-
-/** A call whose answer is one message, which may come in several. */
-function unaryCall(client: RequestPlaneClient, endpoint: string, payload: Uint8Array): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const parts: Uint8Array[] = [];
-    client.call(
-      endpoint,
-      payload,
-      {
-        onMessage: (message) => void parts.push(message.slice()),
-        onEnd: () => resolve(concatenate(parts)),
-        onError: (error: PlaneError) => reject(error),
-      },
-      { deadlineMs: 30_000 },
-    );
-  });
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }

@@ -1,0 +1,187 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import OpenAI from "openai";
+import { afterEach, describe, expect, test } from "vitest";
+import { until } from "./metrics.ts";
+import { startUp, type StatorProcess } from "./stator-process.ts";
+
+/** How `stator up` starts, stops, survives its workers' deaths, and leaves nothing behind. */
+const started: StatorProcess[] = [];
+
+function up(...args: string[]): StatorProcess {
+  const stator = startUp(...args);
+  started.push(stator);
+  return stator;
+}
+
+afterEach(async () => {
+  for (const stator of started.splice(0)) await stator.stop();
+});
+
+interface ProcessEntry {
+  pid: number;
+  parent: number;
+  command: string;
+}
+
+function processes(): ProcessEntry[] {
+  const lines = execFileSync("ps", ["-e", "-o", "pid=,ppid=,args="], { encoding: "utf8" }).trim().split("\n");
+  return lines.map((line) => {
+    const [, pid, parent, command] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)!;
+    return { pid: Number(pid), parent: Number(parent), command: command! };
+  });
+}
+
+/** A process and all its descendants. */
+function family(pid: number, all = processes()): ProcessEntry[] {
+  const self = all.filter((entry) => entry.pid === pid);
+  const children = all.filter((entry) => entry.parent === pid);
+  return [...self, ...children.flatMap((child) => family(child.pid, all))];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const gone = (entries: readonly ProcessEntry[]) => until(async () => !entries.some(({ pid }) => isAlive(pid)));
+
+/** Run folders of a given `stator up`. */
+const leftovers = (pid: number) => readdirSync(tmpdir()).filter((name) => name.startsWith(`stator-${pid}-`));
+
+const workerPids = (stator: StatorProcess) =>
+  family(stator.pid).filter(({ command }) => command.includes(" worker ")).map(({ pid }) => pid);
+
+const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+const ask = { model: "default", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
+
+describe("start and stop", () => {
+  test("starts, answers, drains at Ctrl-C, and starts again, with nothing left over", async () => {
+    for (let round = 0; round < 2; round++) {
+      const stator = up();
+      const openai = client(await stator.url());
+      const all = family(stator.pid);
+      expect(all).toHaveLength(4);
+      expect(leftovers(stator.pid)).toHaveLength(1);
+
+      // A running answer may finish.
+      const stream = await openai.completions.create({ ...ask, max_tokens: 30, ignore_eos: true, stream: true } as never);
+      let chunks = 0;
+      for await (const _ of stream as unknown as AsyncIterable<unknown>) if (chunks++ === 0) stator.signalGroup("SIGINT");
+      expect(chunks).toBeGreaterThan(25);
+      expect(await stator.ended()).toBe(0);
+      await gone(all);
+      expect(leftovers(stator.pid)).toEqual([]);
+    }
+  });
+
+  test("a parent that is killed takes its children with it", async () => {
+    const stator = up("--engine=echo");
+    await stator.url();
+    const all = family(stator.pid);
+    stator.signal("SIGKILL");
+    await gone(all);
+    // Who kills the parent leaves its folder to the children, or to the next start.
+    const next = up("--engine=echo");
+    await next.url();
+    expect(leftovers(stator.pid)).toEqual([]);
+  });
+
+  test("a taken port, a bad model and bad options end with a sentence and no processes", async () => {
+    const first = up("--engine=echo");
+    const { port } = new URL(await first.url());
+    const failures: [string[], RegExp, number][] = [
+      [["--engine=echo", `--port=${port}`], new RegExp(`Port ${port} is taken.*--port ${Number(port) + 1}`), 1],
+      [["--model=/no/such/file.gguf"], /There is no model file \/no\/such\/file\.gguf/, 1],
+      [["--model=package.json"], /package\.json is not a GGUF file/, 1],
+      [["--model=hf:nonsense"], /hf:owner\/repo\/file\.gguf/, 1],
+      [["--engine=lama"], /Did you mean 'llama'/, 1],
+      [["--wokers=3"], /Unknown option --wokers. Did you mean --workers/, 2],
+      [["--workers=none"], /--workers: .*expected number.*"none"/, 2],
+      [["--port=70000"], /--port: .*65535/, 2],
+      [["model.gguf"], /--model model\.gguf/, 2],
+    ];
+    for (const [args, message, code] of failures) {
+      const stator = up(...args);
+      await stator.printed(message);
+      expect([args, await stator.ended()]).toEqual([args, code]);
+      expect(leftovers(stator.pid)).toEqual([]);
+    }
+  });
+});
+
+describe("a worker that is killed", () => {
+  test("fails its request clearly, is set aside at once, and comes back", async () => {
+    const stator = up("--engine=echo", "--delay=20", "--context-length=4096", "--drain-timeout=2");
+    const url = await stator.url();
+    const openai = client(url);
+    const request = { model: "default", prompt: "again ", max_tokens: 4000 };
+    const streams = await Promise.all(
+      [0, 1].map(() => openai.completions.create({ ...request, stream: true }, { headers: { "x-stator-worker": "echo-0" } })),
+    );
+    const whole = openai.completions.create(request, { headers: { "x-stator-worker": "echo-0" } });
+    whole.catch(() => {});
+    const other = await openai.completions.create(
+      { ...request, max_tokens: 60, stream: true },
+      { headers: { "x-stator-worker": "echo-1" } },
+    );
+    const iterators = streams.map((stream) => stream[Symbol.asyncIterator]());
+    for (const iterator of iterators) await iterator.next();
+
+    const [victim] = workerPids(stator);
+    process.kill(victim!, "SIGKILL");
+    const drain = async (iterator: AsyncIterator<unknown>) => {
+      while (!(await iterator.next()).done);
+    };
+    // A stream that has begun ends with an error event; an answer that has not, with 502.
+    for (const iterator of iterators) {
+      await expect(drain(iterator)).rejects.toMatchObject({ error: { code: "worker_failed", type: "server_error" } });
+    }
+    await expect(whole).rejects.toMatchObject({ status: 502, code: "worker_failed" });
+    // The other worker's stream has not noticed, and takes the next requests.
+    let text = "";
+    for await (const chunk of other) text += chunk.choices[0]!.text;
+    expect(text).toHaveLength(60);
+    const { response } = await openai.completions
+      .create({ ...ask }, { headers: { "x-stator-explain": "true" } })
+      .withResponse();
+    expect(response.headers.get("x-stator-worker")).toBe("echo-1");
+
+    await stator.printed(/a child process ended by itself; starting it again child=echo-0 reason=SIGKILL/);
+    await until(async () => {
+      const health = (await (await fetch(`${url}/health`)).json()) as { models: { workers: { status: string }[] }[] };
+      return health.models[0]!.workers.filter((worker) => worker.status === "ready").length === 2;
+    });
+    const again = await openai.completions.create(ask, { headers: { "x-stator-worker": "echo-0" } });
+    expect(again.choices[0]!.text).toBe("Once");
+  });
+
+  test("with a real model: the restarted worker starts with an empty cache, and the router knows", async () => {
+    const stator = up("--workers=1");
+    const openai = client(await stator.url());
+    const prompt = Array.from({ length: 40 }, (_, index) => `word ${index}`).join(" ");
+    const send = async () => {
+      const { data, response } = await openai.completions
+        .create({ ...ask, prompt, max_tokens: 1 }, { headers: { "x-stator-explain": "true" } })
+        .withResponse();
+      return {
+        overlap: Number(response.headers.get("x-stator-overlap-blocks")),
+        cached: data.usage!.prompt_tokens_details!.cached_tokens!,
+      };
+    };
+    expect((await send()).cached).toBe(0);
+    await until(async () => (await send()).overlap > 3);
+    process.kill(workerPids(stator)[0]!, "SIGKILL");
+    let after: Awaited<ReturnType<typeof send>> | undefined;
+    await until(async () => {
+      after = await send().catch(() => undefined);
+      return after !== undefined;
+    });
+    expect(after).toEqual({ overlap: 0, cached: 0 });
+  });
+});

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+/** A `stator` command running as a process of its own, as a user would start it. */
+export class StatorProcess {
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  #listeners: (() => void)[] = [];
+  stdout = "";
+  stderr = "";
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.#process = spawn(process.execPath, [main, ...args], {
+      env: { ...withoutStator(process.env), ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      // A process group of its own: what a test sends to the group does not reach the test runner.
+      detached: true,
+    });
+    this.#ended = once(this.#process, "close");
+    this.#process.stdout!.on("data", (chunk) => this.#hear(() => (this.stdout += chunk)));
+    this.#process.stderr!.on("data", (chunk) => this.#hear(() => (this.stderr += chunk)));
+  }
+
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  /** The gateway's address, once the command has said that all is ready. */
+  async url(): Promise<string> {
+    const [, url] = await this.printed(/ at (http:\/\/[^\s/]+)\/v1 with /);
+    return url!;
+  }
+
+  /**
+   * Waits until the process has printed what `pattern` matches.
+   * @throws Error with the output where the process ends without it
+   */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(`${this.stdout}\n${this.stderr}`);
+      if (match !== null) return match;
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
+        await this.#ended;
+        const last = pattern.exec(`${this.stdout}\n${this.stderr}`);
+        if (last !== null) return last;
+        throw new Error(`stator ended without printing ${pattern}:\n${this.stdout}\n${this.stderr}`);
+      }
+      await new Promise<void>((resolve) => this.#listeners.push(resolve));
+    }
+  }
+
+  /** Sends a signal to the process alone. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
+  /** Sends a signal to the whole process group, as a terminal does for Ctrl-C. */
+  signalGroup(signal: NodeJS.Signals): void {
+    process.kill(-this.pid, signal);
+  }
+
+  /** Waits for the end; the exit code, or the signal's name. */
+  async ended(): Promise<number | NodeJS.Signals> {
+    await this.#ended;
+    return this.#process.exitCode ?? this.#process.signalCode!;
+  }
+
+  /** Ends the process in good order, whatever it is doing. */
+  async stop(): Promise<number | NodeJS.Signals> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) this.signal("SIGTERM");
+    return this.ended();
+  }
+
+  #hear(append: () => void): void {
+    append();
+    this.#wake();
+  }
+
+  #wake(): void {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
+  }
+}
+
+/** `stator up` on a free port, with the default model unless told otherwise. */
+export const startUp = (...args: string[]) => new StatorProcess(["up", "--port=0", "--config=none", ...args]);
+
+function withoutStator(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("STATOR_")));
+}

@@ -1,0 +1,102 @@
+import type { Context } from "hono";
+import { decodeEmbeddings, encodeEmbedRequest, PlaneError } from "#runtime";
+import { readJsonBody } from "../../access/body.ts";
+import type { GatewayDependencies } from "../../dependencies.ts";
+import { unaryCall } from "../../dispatch/unary-call.ts";
+import type { GatewayEnv } from "../../env.ts";
+import {
+  contextLengthExceeded,
+  invalidRequest,
+  noWorkerReady,
+  requestTimedOut,
+  toApiError,
+  workerFailed,
+} from "../../errors.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import { readPrompts } from "./prompts.ts";
+import { beginRequest, type RequestMeta, requireApi } from "./request.ts";
+import { embeddingRequest } from "./schemas.ts";
+import { validate } from "./validate.ts";
+
+/** `POST /v1/embeddings` */
+export async function embeddings(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+): Promise<Response> {
+  const body = validate(embeddingRequest, await readJsonBody(context.req.raw, dependencies.bodyLimit));
+  const model = dependencies.models.get(body.model);
+  requireApi(model, "embeddings");
+  if (body.dimensions) {
+    throw invalidRequest(
+      "'dimensions' is not supported. Leave it out.",
+      "dimensions",
+      "unsupported_parameter",
+    );
+  }
+  const inputs = (await readPrompts(body.input, model, "input")).map(({ tokens }) => tokens);
+  const tooLong = inputs.findIndex((input) => input.length > model.card.contextLength);
+  if (tooLong >= 0) throw tooLongError(model, inputs, tooLong);
+
+  const { requestId, pinnedWorker, onSettled } = beginRequest(context, model, "embeddings", dependencies);
+  try {
+    const vectors = await embed(
+      model,
+      inputs,
+      { requestId, pinnedWorker },
+      context.req.raw.signal,
+      dependencies,
+    );
+    onSettled(200);
+    const promptTokens = inputs.reduce((sum, input) => sum + input.length, 0);
+    const data = vectors.map((vector, index) => ({
+      object: "embedding",
+      index,
+      embedding: body.encoding_format === "base64" ? toBase64(vector) : Array.from(vector),
+    }));
+    const usage = { prompt_tokens: promptTokens, total_tokens: promptTokens };
+    const headers = { "x-request-id": requestId };
+    return context.json({ object: "list", data, model: model.card.name, usage }, 200, headers);
+  } catch (error) {
+    onSettled(context.req.raw.signal.aborted ? 499 : toApiError(error).status);
+    throw error;
+  }
+}
+
+async function embed(
+  model: ServedModel,
+  inputs: Uint32Array[],
+  { requestId, pinnedWorker }: Pick<RequestMeta, "requestId" | "pinnedWorker">,
+  signal: AbortSignal,
+  { timeoutMs }: GatewayDependencies,
+): Promise<Float32Array[]> {
+  const route = model.router.route({ prompt: inputs[0]!, requestId, pinnedWorker, excluded: [] });
+  const client = route?.worker.client;
+  try {
+    if (client === undefined) throw noWorkerReady(model.card.name);
+    return decodeEmbeddings(
+      await unaryCall(client, "embed", encodeEmbedRequest(inputs), { deadlineMs: timeoutMs, signal }),
+    );
+  } catch (error) {
+    if (!(error instanceof PlaneError)) throw error;
+    throw error.code === "deadline_exceeded" ? requestTimedOut(timeoutMs / 1000) : workerFailed(error);
+  } finally {
+    route?.free();
+  }
+}
+
+function tooLongError(model: ServedModel, inputs: readonly Uint32Array[], index: number) {
+  const { name, contextLength } = model.card;
+  const param = inputs.length === 1 ? "input" : `input[${index}]`;
+  return contextLengthExceeded(
+    `The model '${name}' has a context of ${contextLength} tokens, but the input has ${inputs[index]!.length}. Shorten it.`,
+    param,
+  );
+}
+
+/** Little-endian f32, as OpenAI's SDKs ask for by default. */
+function toBase64(vector: Float32Array): string {
+  let text = "";
+  for (const byte of new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength))
+    text += String.fromCharCode(byte);
+  return btoa(text);
+}

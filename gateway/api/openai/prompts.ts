@@ -1,0 +1,46 @@
+import { Detokenizer } from "../../pipeline/postprocess/detokenizer.ts";
+import { withBos } from "../../pipeline/preprocess/bos.ts";
+import { refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import { tokenOutOfRange } from "./sampling.ts";
+
+/** A prompt as text or token ids, or several of either. */
+export type PromptInput = string | string[] | number[] | number[][];
+
+export interface Prompt {
+  tokens: Uint32Array;
+  text: string;
+}
+
+/**
+ * The prompts of a request, each as token ids and as text.
+ * @param param the parameter's name, for errors
+ * @throws ApiError 400 for a text that cannot fit, or an id outside the vocabulary
+ */
+export async function readPrompts(input: PromptInput, model: ServedModel, param: string): Promise<Prompt[]> {
+  if (typeof input === "string") return [await fromText(input, model, param)];
+  if (isTokenIds(input)) return [fromTokens(input, model, param)];
+  return Promise.all(
+    input.map((item, index) => {
+      const path = `${param}[${index}]`;
+      return typeof item === "string" ? fromText(item, model, path) : fromTokens(item, model, path);
+    }),
+  );
+}
+
+const isTokenIds = (input: string[] | number[] | number[][]): input is number[] =>
+  typeof input[0] === "number";
+
+async function fromText(text: string, model: ServedModel, param: string): Promise<Prompt> {
+  refuseHopelessLength(text, model, param);
+  return { tokens: withBos(await model.tokenizer.encode(text), model), text };
+}
+
+function fromTokens(ids: readonly number[], model: ServedModel, param: string): Prompt {
+  const { vocabularySize } = model.card;
+  const wrong = ids.findIndex((id) => id >= vocabularySize);
+  if (wrong >= 0) throw tokenOutOfRange(ids[wrong]!, vocabularySize, `${param}[${wrong}]`);
+  const detokenizer = new Detokenizer(model.tokenizer.vocabulary);
+  const text = ids.map((id) => detokenizer.push(id)).join("") + detokenizer.flush();
+  return { tokens: Uint32Array.from(ids), text };
+}

@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { type LlamaContext, type LlamaModel, type Token } from "node-llama-cpp";
+import { encodeVocabulary, type ModelCard, type TokenPiece } from "#runtime";
+import type { TokenizerFile } from "../tokenizer-file.ts";
+
+/** Tokens in a KV block. */
+export const BLOCK_SIZE = 16;
+
+export interface CardOptions {
+  modelPath: string;
+  modelName?: string | undefined;
+  aliases?: string[] | undefined;
+  tokenizer?: TokenizerFile | undefined;
+  engineVersion: string;
+}
+
+/** What the gateway must know of a GGUF model that is loaded. */
+export function describeModel(
+  model: LlamaModel,
+  context: LlamaContext,
+  vocabulary: TokenPiece[],
+  options: CardOptions,
+): ModelCard {
+  const { metadata } = model.fileInfo;
+  const sequences = context.totalSequences;
+  const isEmbeddingModel = Object.values(metadata).some(
+    (section) => typeof section === "object" && section !== null && Reflect.has(section, "pooling_type"),
+  );
+  const textOf = (id: Token | null) =>
+    id === null ? undefined : new TextDecoder().decode(vocabulary[id]?.bytes);
+  const bos = model.tokens.bos;
+  return {
+    name: options.modelName ?? basename(options.modelPath).replace(/\.gguf$/i, ""),
+    aliases: options.aliases ?? [],
+    apis: isEmbeddingModel ? ["embeddings"] : ["chat", "completions"],
+    role: "aggregated",
+    contextLength: context.contextSize,
+    blockSize: BLOCK_SIZE,
+    totalBlocks: Math.floor((context.contextSize * sequences) / BLOCK_SIZE),
+    maxBatchedTokens: context.batchSize,
+    maxSequences: sequences,
+    tokenizer: describeTokenizer(vocabulary, options.tokenizer),
+    chatTemplate: metadata.tokenizer.chat_template,
+    specialTokens: { bos: textOf(bos), eos: textOf(model.tokens.eos) },
+    addBos: model.tokens.shouldPrependBosToken,
+    bosTokenId: bos ?? undefined,
+    eosTokenIds: vocabulary.flatMap((piece, id) =>
+      piece.control && model.isEogToken(id as Token) ? [id] : [],
+    ),
+    vocabularySize: vocabulary.length,
+    features: { logprobs: true, logitBias: true, embeddings: isEmbeddingModel },
+    engine: { name: "llama.cpp", version: options.engineVersion },
+    created: Math.floor(Date.now() / 1000),
+  };
+}
+
+function describeTokenizer(
+  vocabulary: TokenPiece[],
+  file: TokenizerFile | undefined,
+): ModelCard["tokenizer"] {
+  if (file === undefined) {
+    return {
+      kind: "worker",
+      sha256: createHash("sha256").update(encodeVocabulary(vocabulary)).digest("hex"),
+    };
+  }
+  // Models often pad their vocabulary, so it may be the longer one, but never the shorter.
+  if (file.vocabularySize > vocabulary.length) {
+    throw new Error(
+      `${file.path} has ${file.vocabularySize} tokens, but the model ${vocabulary.length}: it belongs to another model.`,
+    );
+  }
+  return { kind: "huggingface", path: file.path, sha256: file.sha256 };
+}
