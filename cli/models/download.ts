@@ -60,8 +60,8 @@ export async function download(options: DownloadOptions): Promise<void> {
           await sleep(200 * 2 ** attempt, undefined, { signal: options.signal });
         }
       }
-      await verify(`${target}.partial`, options.sha256 ?? remote.sha256, progress);
       await rm(`${target}.partial.json`, { force: true });
+      await verify(`${target}.partial`, options.sha256 ?? remote.sha256, progress);
       await rename(`${target}.partial`, target);
     },
   );
@@ -180,7 +180,10 @@ async function verify(path: string, sha256: string | undefined, progress: Progre
     }
     progress.say(`Checksum is right (SHA-256 ${sha256.slice(0, 12)}…).`);
   }
-  await requireGguf(path);
+  await requireGguf(path).catch(async (error: unknown) => {
+    await rm(path, { force: true });
+    throw error;
+  });
 }
 
 /** @throws DownloadError where the file is not GGUF */

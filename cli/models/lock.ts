@@ -16,19 +16,25 @@ export async function withFileLock<T>(path: string, onWait: () => void, work: ()
   try {
     return await work();
   } finally {
+    heldHere.delete(path);
     await rm(path, { force: true });
   }
 }
 
+/** Locks of this process: another one may have had its id before. */
+const heldHere = new Set<string>();
+
 async function tryLock(path: string): Promise<boolean> {
   try {
     await writeFile(path, String(process.pid), { flag: "wx" });
+    heldHere.add(path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   const holder = Number(await readFile(path, "utf8").catch(() => ""));
-  if (holder !== process.pid && isAlive(holder)) return false;
+  const isHeld = holder === process.pid ? heldHere.has(path) : isAlive(holder);
+  if (isHeld) return false;
   await rm(path, { force: true });
   return tryLock(path);
 }

@@ -61,6 +61,8 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     sequences: options.sequences ?? 4,
     contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),
     batchSize: BATCH_SIZE,
+    // With a sliding window, a prefix could only be used again within its last few hundred tokens.
+    swaFullCache: true,
     threads: options.threads,
   });
   return new LlamaEngine(llama, model, context, {
