@@ -1,0 +1,165 @@
+import { copyFile, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defaultModelFolder, fetchModel } from "#cli";
+import { createLogger, type KvEvent } from "#runtime";
+import type { Engine } from "../engine.ts";
+import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
+import { openLlama } from "./engine.ts";
+
+const log = createLogger({ name: "test", level: "error" });
+const never = new AbortController().signal;
+
+async function openModel(fields: { modelPath?: string; sequences?: number } = {}): Promise<Engine> {
+  const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
+  return openLlama({ modelPath: path, threads: 1, contextLength: 512, log, ...fields });
+}
+
+engineSuite("llama", () => openModel());
+
+describe("llama", () => {
+  let engine: Engine;
+  const events: KvEvent[] = [];
+
+  beforeAll(async () => {
+    engine = await openModel({ sequences: 2 });
+    engine.kvEvents!.subscribe((batch) => void events.push(...batch));
+  });
+
+  afterAll(() => engine.close());
+
+  const generate = async (text: string, fields = {}) =>
+    collect(engine.generate(requestFor(await engine.tokenize!(text), fields), never));
+  const cachedOf = (deltas: Awaited<ReturnType<typeof generate>>) => deltas[0]!.cachedTokens!;
+
+  test("takes a prompt's beginning from its cache, and tells by events what it holds", async () => {
+    const text = Array.from({ length: 30 }, (_, index) => `fact ${index};`).join(" ");
+    const length = (await engine.tokenize!(text)).length;
+    expect(cachedOf(await generate(text))).toBe(0);
+    const stored = events.filter((event) => event.type === "stored");
+    expect(stored.reduce((sum, event) => sum + event.blockHashes.length, 0)).toBe(Math.floor((length + 7) / 16));
+    // The same prompt again: all of it but the last token, whose logits are needed.
+    expect(cachedOf(await generate(text))).toBe(length - 1);
+    const longer = await generate(`${text} and then`);
+    expect(cachedOf(longer)).toBeGreaterThanOrEqual(length - 1);
+    expect(engine.kvEvents!.snapshot().length).toBeGreaterThan(0);
+  });
+
+  test("gives the same answer from its cache as from nothing", async () => {
+    const text = `${"The quick brown fox jumps over the lazy dog. ".repeat(6)}The quick brown`;
+    const first = await generate(text);
+    const again = await generate(text);
+    expect(cachedOf(again)).toBeGreaterThan(cachedOf(first));
+    expect(tokensOf(again)).toEqual(tokensOf(first));
+  });
+
+  test("ends at the model's end token and at stop tokens, which are not part of the answer", async () => {
+    const chat = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n";
+    const deltas = await generate(chat, { maxTokens: 50, ignoreEos: false });
+    expect(deltas.at(-1)).toMatchObject({ finish: "stop", tokenIds: [] });
+    expect(engine.card.eosTokenIds).toContain(deltas.at(-1)!.stopToken);
+    const [, second] = tokensOf(deltas);
+    const stopped = await generate(chat, { maxTokens: 50, stopTokenIds: [second!] });
+    expect(stopped.at(-1)).toMatchObject({ finish: "stop", stopToken: second });
+    expect(tokensOf(stopped)).toEqual(tokensOf(deltas).slice(0, 1));
+  });
+
+  test("a request waits where all sequences are taken, and an abort ends its wait", async () => {
+    const controllers = [new AbortController(), new AbortController(), new AbortController()];
+    const prompt = await engine.tokenize!("Once upon a time");
+    const begun = Promise.withResolvers<void>();
+    const running = controllers.map(async ({ signal }, index) => {
+      for await (const delta of engine.generate(requestFor(prompt, { maxTokens: 400 }), signal)) {
+        if (index === 1 && delta.tokenIds.length > 0) begun.resolve();
+      }
+    });
+    await begun.promise;
+    expect(engine.stats()).toMatchObject({ running: 2, waiting: 1 });
+    controllers[2]!.abort(new Error("gone"));
+    await expect(running[2]).rejects.toThrow("gone");
+    expect(engine.stats()).toMatchObject({ running: 2, waiting: 0 });
+    controllers[0]!.abort();
+    controllers[1]!.abort();
+    await Promise.all(running.slice(0, 2));
+    expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
+  });
+
+  test("its tokenizer gives the same for a prompt as for its parts that begin at control tokens", async () => {
+    // What the gateway's cache of prompt parts relies on.
+    const control = fc.constantFrom("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<repo_name>");
+    const piece = fc.oneof(control, fc.constantFrom("\n", " ", "user\n"), fc.string({ unit: "grapheme" }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece), async (pieces) => {
+        const text = pieces.join("");
+        const parts = text.split(/(?=<\|im_start\|>|<\|im_end\|>|<\|endoftext\|>|<repo_name>)/);
+        const tokens = await Promise.all(parts.map((part) => engine.tokenize!(part)));
+        expect(tokens.flatMap((ids) => [...ids])).toEqual([...(await engine.tokenize!(text))]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+test("a model made for embeddings says so and gives vectors by meaning", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
+  const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
+  const modelPath = join(folder, "embedding.gguf");
+  await copyFile(path, modelPath);
+  await markAsEmbeddingModel(modelPath);
+  const engine = await openModel({ modelPath });
+  try {
+    expect(engine.card.apis).toEqual(["embeddings"]);
+    const texts = ["The cat sat on the mat.", "A cat was sitting on a mat.", "Stock markets fell sharply today."];
+    const inputs = await Promise.all(texts.map((text) => engine.tokenize!(text)));
+    const [cat, sitting, stocks] = await engine.embed!(inputs, never);
+    expect(cat!.length).toBe(576);
+    expect(cosine(cat!, sitting!)).toBeGreaterThan(cosine(cat!, stocks!));
+    await expect(engine.embed!(inputs, AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
+  } finally {
+    await engine.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, index) => sum + value * y[index]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+/**
+ * Gives a GGUF file the metadata key by which embedding models tell how they pool (1: the mean). The tensors
+ * behind the metadata must stay where they are, so the key takes the place of the size label, and the license
+ * after it grows by what is left over.
+ */
+async function markAsEmbeddingModel(path: string): Promise<void> {
+  const head = (await readFile(path)).subarray(0, 4096);
+  const replaced = Buffer.concat([textEntry("general.size_label", "135M"), textEntry("general.license", "apache-2.0")]);
+  const at = head.indexOf(replaced);
+  expect(at).toBeGreaterThan(0);
+  const pooling = Buffer.concat([text("llama.pooling_type"), uint32(UINT32), uint32(1)]);
+  const room = replaced.length - pooling.length - textEntry("general.license", "").length;
+  const replacement = Buffer.concat([pooling, textEntry("general.license", "apache-2.0".padEnd(room))]);
+  const file = await open(path, "r+");
+  await file.write(replacement, 0, replacement.length, at);
+  await file.close();
+}
+
+/** Types of GGUF values. */
+const UINT32 = 4;
+const STRING = 8;
+
+const textEntry = (key: string, value: string) => Buffer.concat([text(key), uint32(STRING), text(value)]);
+
+function text(value: string): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(value.length));
+  return Buffer.concat([length, Buffer.from(value)]);
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
