@@ -39,7 +39,7 @@ type Operation =
       from: number;
       naming: Naming;
       orphan: boolean;
-      everybody: boolean;
+      who: Who;
     }
   | {
       type: "removed";
@@ -48,7 +48,7 @@ type Operation =
       from: number;
       count: number;
       naming: Naming;
-      everybody: boolean;
+      who: Who;
     }
   | { type: "decide"; path: Path; extra: number; options: Omit<DecideOptions, "tokenCount"> }
   | { type: "firstToken" | "free"; booking: number }
@@ -68,6 +68,9 @@ const path: fc.Arbitrary<Path> = fc.record({
   mediaEvery: fc.constantFrom(0, 0, 0, 1, 3, 30),
 });
 const naming = fc.constantFrom<Naming>("shared", "shared", "own", "tiny", "pairs");
+/** The worker, all of them, or all others. */
+type Who = "one" | "all" | "others";
+const who = fc.constantFrom<Who>("one", "one", "one", "one", "all", "others");
 const rarely = fc.nat(5).map((n) => n === 0);
 const random = fc.oneof(
   fc.constantFrom(0, 0.5, 1 - 2 ** -53),
@@ -89,7 +92,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       from: fc.oneof(fc.constant(0), fc.nat(60)),
       naming,
       orphan: rarely,
-      everybody: rarely,
+      who,
     }),
   },
   {
@@ -101,7 +104,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       from: fc.nat(60),
       count: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 })),
       naming,
-      everybody: rarely,
+      who,
     }),
   },
   {
@@ -183,20 +186,20 @@ class Pair {
         break;
       }
       case "removeWorker":
-        this.#each(operation.worker, false, (worker) => {
+        this.#each(operation.worker, "one", (worker) => {
           router.removeWorker(worker);
           model.removeWorker(worker);
           this.#workers.splice(this.#workers.indexOf(worker), 1);
         });
         break;
       case "clearWorker":
-        this.#each(operation.worker, false, (worker) => {
+        this.#each(operation.worker, "one", (worker) => {
           router.clearWorker(worker);
           model.clearWorker(worker);
         });
         break;
       case "setEligible":
-        this.#each(operation.worker, false, (worker) => {
+        this.#each(operation.worker, "one", (worker) => {
           router.setEligible(worker, operation.eligible);
           model.setEligible(worker, operation.eligible);
         });
@@ -207,7 +210,7 @@ class Pair {
         const tokens = tokensFor(symbols.slice(from), router.blockSize, 0);
         const { salt } = operation.path;
         const mmHashes = mediaOf(operation.path, symbols.length).slice(from);
-        this.#each(operation.worker, operation.everybody, (worker) => {
+        this.#each(operation.worker, operation.who, (worker) => {
           const names = namesOf(symbols, operation.naming, worker);
           const hashes = names.slice(from);
           const parent = operation.orphan ? 999_999n : from > 0 ? names[from - 1] : undefined;
@@ -220,7 +223,7 @@ class Pair {
       case "removed": {
         const symbols = symbolsOf(operation.path);
         const from = operation.from % symbols.length;
-        this.#each(operation.worker, operation.everybody, (worker) => {
+        this.#each(operation.worker, operation.who, (worker) => {
           const hashes = namesOf(symbols, operation.naming, worker).slice(from, from + operation.count);
           const expected = model.applyRemoved(worker, hashes);
           expect(router.applyRemoved(worker, hashes)).toBe(expected);
@@ -273,10 +276,11 @@ class Pair {
     if (booking >= 0) this.#bookings.push([booking, expectedBooking]);
   }
 
-  #each(worker: number, everybody: boolean, act: (worker: number) => void): void {
-    if (this.#workers.length === 0) return;
-    const chosen = everybody ? [...this.#workers] : [this.#workers[worker % this.#workers.length]!];
-    for (const one of chosen) act(one);
+  #each(worker: number, who: Who, act: (worker: number) => void): void {
+    const one = this.#workers[worker % this.#workers.length];
+    for (const each of [...this.#workers]) {
+      if (who === "all" || (each === one) === (who === "one")) act(each);
+    }
   }
 }
 

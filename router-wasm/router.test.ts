@@ -129,6 +129,36 @@ describe("overlap", () => {
   });
 });
 
+describe("engine hashes", () => {
+  it("of a worker's own let it go on where the others left", () => {
+    const router = newRouter({ blockSize: 4 });
+    const tokens = tokensOf(1, 21, 4);
+    const workers = Array.from({ length: 12 }, () => router.addWorker());
+    for (const worker of workers) {
+      router.applyStored(worker, hashesFrom(worker * 1000, 20), undefined, tokens.subarray(0, 80));
+    }
+    for (const worker of workers)
+      if (worker !== 5) router.applyRemoved(worker, hashesFrom(worker * 1000, 20));
+    expect(router.applyStored(5, hashesFrom(5020, 1), 5019n, tokens.subarray(80))).toBe(1);
+    expect(router.load(5).storedBlocks).toBe(21);
+    expect(decide(router, tokens)).toMatchObject({ worker: 5, overlapBlocks: 21 });
+    expect(router.stats()).toMatchObject({ blocks: 21, storedBlocks: 21, runs: 1 });
+  });
+
+  it("may be the same for different tokens on different workers", () => {
+    const router = newRouter({ blockSize: 4 });
+    const workers = [router.addWorker(), router.addWorker(), router.addWorker()];
+    for (const worker of workers)
+      router.applyStored(worker, hashesFrom(1, 5), undefined, tokensOf(worker, 5, 4));
+    router.applyRemoved(0, hashesFrom(1, 5));
+    router.applyStored(1, hashesFrom(6, 1), 5n, tokensOf(1, 6, 4).subarray(20));
+    const overlaps = workers.map((worker) =>
+      decide(router, tokensOf(worker, 6, 4), { pinnedWorker: worker }),
+    );
+    expect(overlaps.map(({ overlapBlocks }) => overlapBlocks)).toEqual([0, 6, 5]);
+  });
+});
+
 describe("choice", () => {
   it("prefers the worker that holds the prompt, until it is too busy", () => {
     const router = newRouter({ blockSize: 16 });

@@ -33,7 +33,6 @@ import {
   runsReady,
   SEVERAL_HASHES,
   SHARED,
-  WIDE,
 } from "./run";
 import { BLOCKS, count, FORGOTTEN_BLOCKS, RUNS, stat, STORED_BLOCKS } from "./stats";
 import { addStored } from "./workers";
@@ -154,11 +153,9 @@ export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: u
   if (!added) return 0;
   const bits = firstBits(added) << place;
   const held = heldMask(run, w);
-  const own = ownMask(run, w);
-  if (load<u32>(run, WIDE)) setHolder(run, w, 0, 0);
   store<u8>(run, <u8>(place + added), LENGTH);
   store<u32>(run, load<u32>(run, SHARED) | bits, SHARED);
-  setHolder(run, w, held | bits, own);
+  setHolder(run, w, held | bits, 0);
   addStored(w, added);
   count(STORED_BLOCKS, added);
   count(BLOCKS, added);
