@@ -39,9 +39,13 @@ export function initEngineTable(maxEntries: u32): bool {
   return true;
 }
 
-/** Sees to it that the next insertions, 32 at most, have the memory they may want. */
-export function engineTableReady(): bool {
-  return poolReady(OVERFLOWS, 128);
+/** Grows the table for so many more insertions, 32 at most; false when memory has run out. */
+export function engineTableReady(insertions: u32): bool {
+  if (!poolReady(OVERFLOWS, 128)) return false;
+  let wanted = (entries + insertions) / FILL + 1;
+  if (wanted > maxBuckets) wanted = maxBuckets;
+  while (buckets < wanted) if (!growBySome(wanted - buckets)) return false;
+  return true;
 }
 
 // Hashes of engines may be plain counters, so they are mixed; an alias also by its worker.
@@ -114,11 +118,14 @@ export function findAlias(hash: u64, w: u32): usize {
   return 0;
 }
 
+/** Keeps the compiler from leaving out reads that are made for the cache. */
+let touched: u32 = 0;
+
 /** Reads the buckets of these hashes, all at once, so that using them one by one does not wait for memory. */
-export function touchBuckets(hashes: usize, count: u32): u32 {
+export function touchBuckets(hashes: usize, count: u32): void {
   let sum: u32 = 0;
   for (let i: u32 = 0; i < count; i++) sum += load<u8>(bucketOf(mixShared(load<u64>(hashes + (i << 3)))));
-  return sum;
+  touched = sum;
 }
 
 /** Inserts unless the hash is there already; whether it did. */
@@ -135,7 +142,10 @@ export function insertNewBlock(hash: u64, block: u32): bool {
     if (!next) break;
     bucket = next;
   }
-  insert(mixed, block);
+  const free = matches(bucket, 0);
+  if (free) setEntry(bucket, <usize>ctz(free), tag, block);
+  else put(bucketOf(mixed), tag, block);
+  entries++;
   return true;
 }
 
@@ -156,19 +166,22 @@ export function removeAlias(alias: usize): void {
 }
 
 function insert(mixed: u64, value: u32): void {
-  if (++entries > buckets * FILL && buckets < maxBuckets) growByOne();
+  entries++;
   put(bucketOf(mixed), tagOf(mixed), value);
 }
 
+// @ts-ignore: decorator
+@inline
+function setEntry(bucket: usize, place: usize, tag: u8, value: u32): void {
+  store<u8>(bucket + place, tag);
+  store<u32>(bucket + (place << 2), value, VALUES);
+}
+
+/** Puts an entry in the first free place of a bucket and those that follow it. */
 function put(bucket: usize, tag: u8, value: u32): void {
   for (;;) {
     const free = matches(bucket, 0);
-    if (free) {
-      const place = <usize>ctz(free);
-      store<u8>(bucket + place, tag);
-      store<u32>(bucket + (place << 2), value, VALUES);
-      return;
-    }
+    if (free) return setEntry(bucket, <usize>ctz(free), tag, value);
     let next = <usize>load<u32>(bucket, OVERFLOW);
     if (!next) {
       next = poolTake(OVERFLOWS);
@@ -209,61 +222,85 @@ function mixedOf(value: u32): u64 {
   return mixShared(engineOf(runOf(value), placeOf(value)));
 }
 
-/** Reads the hashes of a bucket's entries, all at once, as `touchBuckets` does buckets. */
-function touchHashes(bucket: usize): void {
-  let sum: u64 = 0;
-  for (let used = ~matches(bucket, 0) & TAGS; used; used &= used - 1) {
-    sum ^= mixedOf(load<u32>(bucket + (<usize>ctz(used) << 2), VALUES));
-  }
-  touched = sum;
-}
+/** Buckets split together: the hashes of all their entries are read first, so that these reads overlap. */
+const TOGETHER: u32 = 4;
+const PER_BUCKET: u32 = 12;
+/** Hashes of one bucket and its first overflow bucket, further ones being rare. */
+const MIXED_BYTES: usize = PER_BUCKET * 2 * 8;
+const MIXED: usize = memory.data(TOGETHER * PER_BUCKET * 2 * 8, 16);
 
-/** Keeps the compiler from leaving the reads out. */
-let touched: u64 = 0;
-
-/** Adds one bucket and moves half of the bucket at `split` into it. */
-function growByOne(): void {
-  const index = buckets;
-  if (!(index & ((1 << SEGMENT_BITS) - 1))) {
+/** Adds up to `wanted` buckets, one at least, each with half of the next bucket to split. */
+function growBySome(wanted: u32): bool {
+  const some = min(min(wanted, TOGETHER), lowMask + 1 - split);
+  for (let index = buckets; index < buckets + some; index++) {
+    if (index & ((1 << SEGMENT_BITS) - 1)) continue;
     const segment = take(BUCKET_BYTES << SEGMENT_BITS);
-    if (!segment) return;
+    if (!segment) return false;
     store<u32>(segments + (index >> SEGMENT_BITS << 2), segment);
   }
-  const old = bucketAt(split);
-  buckets++;
-  if (++split > lowMask) {
+  for (let i: u32 = 0; i < some; i++) {
+    const bucket = bucketAt(split + i);
+    const mixed = MIXED + <usize>i * MIXED_BYTES;
+    const overflow = <usize>load<u32>(bucket, OVERFLOW);
+    readHashes(bucket, mixed);
+    if (overflow) readHashes(overflow, mixed + (PER_BUCKET << 3));
+  }
+  for (let i: u32 = 0; i < some; i++) {
+    splitBucket(bucketAt(split + i), bucketAt(buckets + i), MIXED + <usize>i * MIXED_BYTES);
+  }
+  buckets += some;
+  split += some;
+  if (split > lowMask) {
     split = 0;
     lowMask = (lowMask << 1) | 1;
   }
-  const half = bucketAt(index);
-  touchHashes(old);
-  let overflow = <usize>load<u32>(old, OVERFLOW);
-  store<u32>(old, 0, OVERFLOW);
-  spread(old, half);
-  while (overflow) {
-    const next = <usize>load<u32>(overflow, OVERFLOW);
-    spread(overflow, half);
-    // What is left in it goes back to the old bucket, or stays in a chain when that is full.
-    let kept = ~matches(overflow, 0) & TAGS;
-    for (; kept; kept &= kept - 1) {
-      const place = <usize>ctz(kept);
-      const tag = load<u8>(overflow + place);
-      const value = load<u32>(overflow + (place << 2), VALUES);
-      put(old, tag, value);
-    }
-    poolLeave(OVERFLOWS, overflow);
-    overflow = next;
+  return true;
+}
+
+/** The mixed hashes of a bucket's entries, at their places. */
+// @ts-ignore: decorator
+@inline
+function readHashes(bucket: usize, mixed: usize): void {
+  for (let used = ~matches(bucket, 0) & TAGS; used; used &= used - 1) {
+    const place = <usize>ctz(used);
+    store<u64>(mixed + (place << 3), mixedOf(load<u32>(bucket + (place << 2), VALUES)));
   }
 }
 
-/** Moves the entries of `from` that now belong to `half`. */
-function spread(from: usize, half: usize): void {
-  for (let used = ~matches(from, 0) & TAGS; used; used &= used - 1) {
+/** Whether a hash belongs in the new one of two buckets, while buckets are being split. */
+// @ts-ignore: decorator
+@inline
+function isMoved(mixed: u64): bool {
+  return (<u32>(mixed >> 32) & (lowMask + 1)) != 0;
+}
+
+/** Moves what belongs there from `old` to `half`, which is empty; `mixed` are the hashes read before. */
+function splitBucket(old: usize, half: usize, mixed: usize): void {
+  let overflow = <usize>load<u32>(old, OVERFLOW);
+  store<u32>(old, 0, OVERFLOW);
+  let kept: usize = 0;
+  let moved: usize = 0;
+  // No branch on which half: it would be mispredicted every other time. What is kept moves up.
+  for (let used = ~matches(old, 0) & TAGS; used; used &= used - 1) {
     const place = <usize>ctz(used);
-    const value = load<u32>(from + (place << 2), VALUES);
-    const mixed = mixedOf(value);
-    if (bucketOf(mixed) != half) continue;
-    store<u8>(from + place, 0);
-    put(half, tagOf(mixed), value);
+    const moves = <usize>isMoved(load<u64>(mixed + (place << 3)));
+    const tag = load<u8>(old + place);
+    const value = load<u32>(old + (place << 2), VALUES);
+    setEntry(moves ? half : old, moves ? moved : kept, tag, value);
+    moved += moves;
+    kept += 1 - moves;
+  }
+  for (; kept < PER_BUCKET; kept++) store<u8>(old + kept, 0);
+  mixed += PER_BUCKET << 3;
+  for (let first = true; overflow; first = false) {
+    if (!first) readHashes(overflow, mixed);
+    for (let used = ~matches(overflow, 0) & TAGS; used; used &= used - 1) {
+      const place = <usize>ctz(used);
+      const moves = isMoved(load<u64>(mixed + (place << 3)));
+      put(moves ? half : old, load<u8>(overflow + place), load<u32>(overflow + (place << 2), VALUES));
+    }
+    const next = <usize>load<u32>(overflow, OVERFLOW);
+    poolLeave(OVERFLOWS, overflow);
+    overflow = next;
   }
 }

@@ -85,7 +85,7 @@ export function makeRoom(needsBlock: bool, needsRun: bool): bool {
     (needsBlock && stat(BLOCKS) >= maxBlocks) ||
     (needsRun && (stat(RUNS) >= maxRuns || !runsReady())) ||
     !holdersReady() ||
-    !engineTableReady() ||
+    !engineTableReady(1) ||
     !aliasesReady()
   ) {
     if (!forgetOldest()) return false;
@@ -140,7 +140,7 @@ export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: u
   const free = maxBlocks - stat(BLOCKS);
   if (free < <f64>blocks) blocks = <u32>max(free, 0);
   blocks = min(blocks, BLOCKS_PER_RUN - place);
-  if (!blocks || anyAliasOf(w) || !engineTableReady() || !holdersReady()) return 0;
+  if (!blocks || anyAliasOf(w) || !engineTableReady(blocks) || !holdersReady()) return 0;
   touchBuckets(hashes, blocks);
   let added: u32 = 0;
   for (; added < blocks; added++) {
