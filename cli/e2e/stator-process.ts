@@ -1,8 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
 
 const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+/** Processes that have not ended: whatever a test does, none outlives its file. */
+const running = new Set<StatorProcess>();
+
+afterAll(async () => {
+  for (const stator of running) stator.signal("SIGKILL");
+  await Promise.all(Array.from(running, (stator) => stator.ended()));
+});
 
 /** A `stator` command running as a process of its own, as a user would start it. */
 export class StatorProcess {
@@ -19,7 +28,8 @@ export class StatorProcess {
       // A process group of its own: what a test sends to the group does not reach the test runner.
       detached: true,
     });
-    this.#ended = once(this.#process, "close");
+    running.add(this);
+    this.#ended = once(this.#process, "close").then(() => running.delete(this));
     this.#process.stdout!.on("data", (chunk) => this.#hear(() => (this.stdout += chunk)));
     this.#process.stderr!.on("data", (chunk) => this.#hear(() => (this.stderr += chunk)));
   }

@@ -23,28 +23,53 @@ export async function listen(
   // Longer than a load balancer's idle time-out, so that it is never the server that closes first.
   server.keepAliveTimeout = 75_000;
   server.on("clientError", refuseMalformed);
+  const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => resolve());
   });
   return {
     port: (server.address() as AddressInfo).port,
-    drain: (deadlineMs) => drain(server, deadlineMs),
+    drain: (deadlineMs) => connections.drain(deadlineMs),
   };
 }
 
-function drain(server: Server, deadlineMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
-    // A connection that is kept alive becomes idle only when its last answer has ended.
-    const sweep = setInterval(() => server.closeIdleConnections(), 20);
-    server.close(() => {
-      clearTimeout(cut);
-      clearInterval(sweep);
-      resolve();
+/**
+ * Knows which connections carry a request. (Node counts one on which nothing was ever sent as busy, and clients
+ * open such ones ahead of need.)
+ */
+class Connections {
+  readonly #server: Server;
+  readonly #open = new Set<Socket>();
+  readonly #busy = new Set<Socket>();
+  #isDraining = false;
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.on("connection", (socket: Socket) => {
+      this.#open.add(socket);
+      socket.once("close", () => this.#open.delete(socket));
     });
-    server.closeIdleConnections();
-  });
+    server.prependListener("request", ({ socket }, response) => {
+      this.#busy.add(socket);
+      response.once("close", () => {
+        this.#busy.delete(socket);
+        if (this.#isDraining) socket.destroySoon();
+      });
+    });
+  }
+
+  drain(deadlineMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#isDraining = true;
+      const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
+      this.#server.close(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+      for (const socket of this.#open) if (!this.#busy.has(socket)) socket.destroySoon();
+    });
+  }
 }
 
 /** What is not HTTP gets an answer in the API's own shape before the connection closes. */
