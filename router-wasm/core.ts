@@ -3,7 +3,13 @@ import { RouterError } from "./errors.ts";
 /** The exports of `assembly/index.ts`. Areas are addresses in the linear memory. */
 export interface CoreExports {
   memory: WebAssembly.Memory;
-  init(blockSize: number, maxWorkers: number, maxBlocks: number, maxBookings: number): number;
+  init(
+    blockSize: number,
+    maxWorkers: number,
+    maxBlocks: number,
+    expectedBlocks: number,
+    maxBookings: number,
+  ): number;
   eventArea(): number;
   eventTokensArea(): number;
   eventBlocks(): number;

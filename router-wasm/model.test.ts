@@ -157,6 +157,7 @@ const limits: fc.Arbitrary<RouterOptions> = fc.record({
   blockSize: fc.constantFrom(1, 2, 3, 5, 16, 17, 64, 512),
   maxWorkers: fc.constantFrom(1, 2, 3, 9, 12, 24, 200),
   maxBlocks: fc.constantFrom(1, 7, 33, 100, 300, 100_000),
+  expectedBlocks: fc.constantFrom(0, 0, 500, 20_000),
   maxBookings: fc.constantFrom(1, 3, 50),
 });
 

@@ -14,6 +14,7 @@ export interface Limits {
   blockSize: number;
   maxWorkers: number;
   maxBlocks: number;
+  expectedBlocks: number;
   maxBookings: number;
 }
 
@@ -23,6 +24,7 @@ export function readLimits(options: RouterOptions): Limits {
     blockSize: integer("blockSize", options.blockSize, 1, 16_384),
     maxWorkers: integer("maxWorkers", options.maxWorkers ?? 1024, 1, 65_536),
     maxBlocks: integer("maxBlocks", options.maxBlocks ?? 4_194_304, 1, 134_217_728),
+    expectedBlocks: integer("expectedBlocks", options.expectedBlocks ?? 0, 0, 134_217_728),
     maxBookings: integer("maxBookings", options.maxBookings ?? 65_536, 1, 4_194_304),
   };
 }

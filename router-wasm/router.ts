@@ -54,7 +54,13 @@ class WasmRouter implements Router {
     const { exports } = core;
     this.#weights = readWeights(DEFAULT_WEIGHTS, options.weights ?? {});
     this.#salts = new Salts(core, options.salt ?? {});
-    const ready = exports.init(limits.blockSize, limits.maxWorkers, limits.maxBlocks, limits.maxBookings);
+    const ready = exports.init(
+      limits.blockSize,
+      limits.maxWorkers,
+      limits.maxBlocks,
+      limits.expectedBlocks,
+      limits.maxBookings,
+    );
     const area = exports.eventArea();
     if (!ready || area === 0)
       throw new RouterError("memory", "There is not enough memory for the router's limits.");

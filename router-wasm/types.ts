@@ -34,6 +34,8 @@ export interface RouterOptions {
   maxWorkers?: number;
   /** Distinct blocks in the index; default 4,194,304. At the limit the run least recently stored is forgotten. */
   maxBlocks?: number;
+  /** Blocks to make a hash table for at once, 8 bytes each; default 0. It grows as needed, at half the speed. */
+  expectedBlocks?: number;
   /** Requests in flight at one time; default 65,536. At the limit decisions are made but not booked. */
   maxBookings?: number;
   salt?: Salt;

@@ -24,18 +24,23 @@ let lowMask: u32 = 0;
 let entries: u32 = 0;
 let maxBuckets: u32 = 0;
 
-/** Room for `maxEntries`; more will do, but slower. */
-export function initEngineTable(maxEntries: u32): bool {
+/** Room for `maxEntries` (more will do, but slower), of which `expected` are made at once. */
+export function initEngineTable(maxEntries: u32, expected: u32): bool {
   poolInit(OVERFLOWS, <u32>BUCKET_BYTES, 64);
-  maxBuckets = max(maxEntries / FILL, 16);
-  const directory = (<usize>maxBuckets >> SEGMENT_BITS) + 1;
-  segments = take(directory * 4);
+  maxBuckets = max(maxEntries / FILL + 1, 16);
+  segments = take(((<usize>maxBuckets >> SEGMENT_BITS) + 1) * 4);
   if (!segments) return false;
-  const first = take(min(<usize>maxBuckets + 1, <usize>1 << SEGMENT_BITS) * BUCKET_BYTES);
-  if (!first) return false;
-  store<u32>(segments, first);
   buckets = 4;
-  lowMask = 3;
+  const wanted = min(expected / FILL + 1, maxBuckets);
+  while (buckets << 1 <= wanted) buckets <<= 1;
+  lowMask = buckets - 1;
+  for (let first: u32 = 0; first < buckets; first += 1 << SEGMENT_BITS) {
+    // The first segment of a small table is as small.
+    const size = min(maxBuckets, <u32>1 << SEGMENT_BITS);
+    const segment = take(<usize>size << 6);
+    if (!segment) return false;
+    store<u32>(segments + (first >> SEGMENT_BITS << 2), segment);
+  }
   return true;
 }
 

@@ -42,7 +42,7 @@ let eventTokens: usize = 0;
 let eventLocals: usize = 0;
 
 /** False when there is not enough memory. */
-export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, maxBookings: u32): bool {
+export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBlocks: u32, maxBookings: u32): bool {
   initBlockHash(blockSize);
   initHolders(maxWorkers);
   initAliases();
@@ -54,7 +54,7 @@ export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, maxBooking
     initSelect(maxWorkers) &&
     initBookings(maxBookings) &&
     initChildren(maxBlocks) &&
-    initEngineTable(maxBlocks)
+    initEngineTable(maxBlocks, expectedBlocks)
   );
 }
 
