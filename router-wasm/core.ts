@@ -3,6 +3,7 @@ import { RouterError } from "./errors.ts";
 /** The exports of `assembly/index.ts`. Areas are addresses in the linear memory. */
 export interface CoreExports {
   memory: WebAssembly.Memory;
+  setMemoryLimit(bytes: number): void;
   init(
     blockSize: number,
     maxWorkers: number,

@@ -16,6 +16,7 @@ export interface Limits {
   maxBlocks: number;
   expectedBlocks: number;
   maxBookings: number;
+  maxMemoryBytes: number;
 }
 
 /** The options with defaults filled in. Throws `bad_option`. */
@@ -26,6 +27,7 @@ export function readLimits(options: RouterOptions): Limits {
     maxBlocks: integer("maxBlocks", options.maxBlocks ?? 4_194_304, 1, 134_217_728),
     expectedBlocks: integer("expectedBlocks", options.expectedBlocks ?? 0, 0, 134_217_728),
     maxBookings: integer("maxBookings", options.maxBookings ?? 65_536, 1, 4_194_304),
+    maxMemoryBytes: integer("maxMemoryBytes", options.maxMemoryBytes ?? 2 ** 32, 1, 2 ** 32),
   };
 }
 

@@ -265,6 +265,34 @@ describe("limits", () => {
     expect(router.stats()).toMatchObject({ memoryBytes, unknownRemovals: 0 });
   });
 
+  it("forgets when memory runs out, and goes on", () => {
+    const maxMemoryBytes = 2 ** 20;
+    const router = newRouter({
+      blockSize: 4,
+      maxWorkers: 40,
+      maxBookings: 64,
+      maxBlocks: 100_000,
+      maxMemoryBytes,
+    });
+    const workers = Array.from({ length: 40 }, () => router.addWorker());
+    for (let content = 0; content < 200; content++) {
+      const tokens = tokensOf(content, 150, 4);
+      for (const worker of workers) {
+        // Names of their own make the most of the memory; every third time all hold only a part.
+        const blocks = content % 3 ? 150 : 1 + ((worker * 7) % 150);
+        const first = content * 1_000_000 + (content % 2 ? 0 : worker * 1000);
+        router.applyStored(worker, hashesFrom(first, blocks), undefined, tokens.subarray(0, blocks * 4));
+      }
+    }
+    expect(router.stats().memoryBytes).toBeLessThanOrEqual(maxMemoryBytes);
+    expect(router.stats().forgottenBlocks).toBeGreaterThan(0);
+    expect(decide(router, tokensOf(199, 150, 4)).overlapBlocks).toBe(150);
+    for (const worker of workers) router.removeWorker(worker);
+    expect(router.stats()).toMatchObject({ blocks: 0, storedBlocks: 0, runs: 0 });
+    expect(() => router.tokenBuffer(1_000_000)).toThrow(expect.objectContaining({ code: "memory" }));
+    expect(() => newRouter({ blockSize: 4, maxMemoryBytes: 65_536 })).toThrow(/memory/);
+  });
+
   it("keeps a prompt's place when events make the memory grow", () => {
     const router = newRouter({ blockSize: 16 });
     const worker = router.addWorker();

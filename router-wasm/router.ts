@@ -53,6 +53,7 @@ class WasmRouter implements Router {
     const limits = readLimits(options);
     const { exports } = core;
     this.#weights = readWeights(DEFAULT_WEIGHTS, options.weights ?? {});
+    exports.setMemoryLimit(limits.maxMemoryBytes);
     this.#salts = new Salts(core, options.salt ?? {});
     const ready = exports.init(
       limits.blockSize,

@@ -38,6 +38,8 @@ export interface RouterOptions {
   expectedBlocks?: number;
   /** Requests in flight at one time; default 65,536. At the limit decisions are made but not booked. */
   maxBookings?: number;
+  /** Memory at most; default 4 GiB. At the limit runs are forgotten, as at `maxBlocks`. */
+  maxMemoryBytes?: number;
   salt?: Salt;
   weights?: Partial<CostWeights>;
 }

@@ -44,12 +44,15 @@ export function initEngineTable(maxEntries: u32, expected: u32): bool {
   return true;
 }
 
-/** Grows the table for so many more insertions, 32 at most; false when memory has run out. */
+/**
+ * Grows the table for so many more insertions, 32 at most. False when there is no memory for them; a table that only
+ * cannot grow gets slower instead.
+ */
 export function engineTableReady(insertions: u32): bool {
   if (!poolReady(OVERFLOWS, 128)) return false;
   let wanted = (entries + insertions) / FILL + 1;
   if (wanted > maxBuckets) wanted = maxBuckets;
-  while (buckets < wanted) if (!growBySome(wanted - buckets)) return false;
+  while (buckets < wanted && growBySome(wanted - buckets)) {}
   return true;
 }
 

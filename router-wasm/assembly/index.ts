@@ -10,7 +10,7 @@ import { beginStored, endStored, removeBlocks, storeBlocks } from "./events";
 import { initHolders } from "./holders";
 import { forgetWorker, initHolding } from "./holding";
 import { beginMedia, reserveMedia } from "./media";
-import { memoryBytes as bytes, take } from "./memory";
+import { limitMemory, memoryBytes as bytes, take } from "./memory";
 import { findOverlaps, initOverlap, overlaps } from "./overlap";
 import { beginPrompt, promptTokens, reservePrompt } from "./prompt";
 import { initSelect, select } from "./select";
@@ -40,6 +40,11 @@ const RESULT: usize = memory.data(24, 8);
 let eventHashes: usize = 0;
 let eventTokens: usize = 0;
 let eventLocals: usize = 0;
+
+/** Sets the most memory to use. */
+export function setMemoryLimit(bytes: f64): void {
+  limitMemory(bytes);
+}
 
 /** False when there is not enough memory. */
 export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBlocks: u32, maxBookings: u32): bool {

@@ -1,7 +1,7 @@
 // Media (images, audio) in a prompt: placeholders look all alike, so the hashes of the media that lie in a block are
 // hashed with its token ids. Entries in rising order of blocks: u32 block, u32 count, count × u64 sorted hashes; the
 // end is marked by block 0xffffffff.
-import { leave, take } from "./memory";
+import { leave, takeForPrompt } from "./memory";
 
 const END: u32 = 0xffffffff;
 
@@ -16,7 +16,7 @@ export function reserveMedia(bytes: usize, blockBytes: usize): usize {
   entriesBytes = (bytes + 63) & ~63;
   const wanted = entriesBytes + blockBytes + bytes;
   if (wanted > capacity) {
-    const piece = take(wanted);
+    const piece = takeForPrompt(wanted);
     if (!piece) return 0;
     if (capacity) leave(area, capacity);
     area = piece;

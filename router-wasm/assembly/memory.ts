@@ -5,27 +5,47 @@ const PAGE: u64 = 65536;
 /** The last page stays unused, so that an end address fits in 32 bits. */
 const MAX_PAGES: i32 = 65535;
 
+/** Pages that the index leaves for long prompts: a quarter of all, at most 4 MiB. */
+const MAX_KEPT_PAGES: i32 = 64;
+
+/** Pages at most. */
+let maxPages: i32 = MAX_PAGES;
+
 let top: usize = (__heap_base + 63) & ~63;
 
 /** Room that a growing buffer left behind: used for pieces that need not be zero. */
 let spare: usize = 0;
 let spareEnd: usize = 0;
 
+/** Sets the most memory to use, in bytes. */
+export function limitMemory(most: f64): void {
+  maxPages = <i32>min(<f64>MAX_PAGES, most / <f64>PAGE);
+}
+
 /** Bytes of linear memory. */
 export function memoryBytes(): f64 {
   return <f64>(<u64>memory.size() * PAGE);
 }
 
-/** `bytes` zeroed bytes at a multiple of 64; 0 when the host gives no more memory. */
+/** `bytes` zeroed bytes at a multiple of 64; 0 when there is no more memory. */
 export function take(bytes: usize): usize {
+  return takeUpTo(bytes, maxPages - min(MAX_KEPT_PAGES, maxPages >> 2));
+}
+
+/** The same from all the memory there is, for prompts. */
+export function takeForPrompt(bytes: usize): usize {
+  return takeUpTo(bytes, maxPages);
+}
+
+function takeUpTo(bytes: usize, pages: i32): usize {
   const size = (bytes + 63) & ~63;
   const wanted = <u64>top + <u64>size;
   const have = <u64>memory.size() * PAGE;
   if (wanted > have) {
     const missing = <i32>((wanted - have + PAGE - 1) / PAGE);
-    if (missing + memory.size() > MAX_PAGES) return 0;
+    if (missing + memory.size() > pages) return 0;
     // Some ahead, so that views on the JavaScript side are renewed seldom.
-    const ahead = min(max(missing, memory.size() >> 4), MAX_PAGES - memory.size());
+    const ahead = min(max(missing, memory.size() >> 4), pages - memory.size());
     if (memory.grow(ahead) < 0 && memory.grow(missing) < 0) return 0;
   }
   const piece = top;

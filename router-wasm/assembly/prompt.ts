@@ -1,7 +1,7 @@
 // The prompt of the next decision: its token ids, and the local hashes of its blocks, made only as far as somebody
 // asks.
 import { blockBytes, hashBlocks, tokensPerBlock } from "./block-hash";
-import { leave, take } from "./memory";
+import { leave, takeForPrompt } from "./memory";
 
 const FIRST_CAPACITY: u32 = 4096;
 
@@ -19,9 +19,12 @@ export function reservePrompt(tokens: u32): bool {
   while (wanted < tokens) wanted <<= 1;
   const oldBytes = <usize>capacity << 2;
   const oldHashBytes = <usize>(capacity / tokensPerBlock) << 3;
-  const newTokens = take(<usize>wanted << 2);
-  const newHashes = newTokens ? take(max(<usize>(wanted / tokensPerBlock) << 3, 64)) : 0;
-  if (!newHashes) return false;
+  const newTokens = takeForPrompt(<usize>wanted << 2);
+  const newHashes = newTokens ? takeForPrompt(max(<usize>(wanted / tokensPerBlock) << 3, 64)) : 0;
+  if (!newHashes) {
+    if (newTokens) leave(newTokens, <usize>wanted << 2);
+    return false;
+  }
   if (capacity) {
     leave(promptTokens, oldBytes);
     leave(hashes, oldHashBytes);
