@@ -1,0 +1,79 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commands } from "../commands/index.ts";
+import { configurationPage, configurationPath } from "./docs.ts";
+import { readOptions, UsageError } from "./read.ts";
+import { gatewayOptions, upOptions, workerOptions } from "./tables.ts";
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "stator-test-"));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function yaml(text: string): string {
+  const path = join(folder, `${crypto.randomUUID()}.yaml`);
+  writeFileSync(path, text);
+  return path;
+}
+
+const up = (argv: string[], env: NodeJS.ProcessEnv = {}) => readOptions(upOptions, argv, env).options;
+
+describe("options", () => {
+  test("have defaults", () => {
+    expect(up([])).toMatchObject({ port: 8000, host: "127.0.0.1", workers: 2, engine: "llama", policy: "kv", alias: [] });
+    expect(up([]).model).toBeUndefined();
+  });
+
+  test("come from flags before variables before the file", () => {
+    const file = yaml("port: 1001\nworkers: 3\npolicy: random\nalias: [a, b]\n");
+    const env = { STATOR_CONFIG: file, STATOR_PORT: "1002", STATOR_WORKERS: "4", HOME: "/root" };
+    expect(up(["--port", "1003"], env)).toMatchObject({ port: 1003, workers: 4, policy: "random", alias: ["a", "b"] });
+    expect(up([`--config=${file}`, "--alias=x,y"])).toMatchObject({ port: 1001, alias: ["x", "y"] });
+  });
+
+  test.each([
+    [["--prot=1"], {}, "Unknown option --prot. Did you mean --port?"],
+    [[], { STATOR_PROT: "1" }, "Unknown option STATOR_PROT. Did you mean STATOR_PORT?"],
+    [["--port=x"], {}, "--port:"],
+    [["--port"], {}, "--port needs a value"],
+    [["--port=1.5"], {}, "--port:"],
+    [[], { STATOR_PORT: "70000" }, "STATOR_PORT:"],
+    [["--policy=kw"], {}, '--policy: Invalid option: expected one of "kv"'],
+    [["--config=/no/such/file"], {}, "Cannot read /no/such/file"],
+  ])("%j with %j is refused: %s", (argv, env, message) => {
+    expect(() => up(argv, env)).toThrow(UsageError);
+    expect(() => up(argv, env)).toThrow(message);
+  });
+
+  test.each([
+    ["prot: 1", "Did you mean port?"],
+    ["port: [1]", "port:"],
+    ["- port", "must hold options"],
+    ["port: 'a", "Cannot read"],
+  ])("the file %j is refused: %s", (text, message) => {
+    expect(() => up([`--config=${yaml(text)}`])).toThrow(message);
+  });
+
+  test("of other commands may stand in the same file and environment", () => {
+    const file = yaml("workers: 3\nops-port: 5\ndiscovery: file:/x\n");
+    expect(readOptions(gatewayOptions, [`--config=${file}`], {}).options.discovery).toBe("file:/x");
+    expect(readOptions(workerOptions, [], { STATOR_WORKERS: "3" }).options.sequences).toBeUndefined();
+  });
+});
+
+test("every command explains its options", () => {
+  for (const [name, specs] of Object.entries({ up: upOptions, gateway: gatewayOptions, worker: workerOptions })) {
+    const help = commands[name]!.help();
+    for (const option of Object.keys(specs)) expect(help).toContain(`--${option} `);
+    expect(Math.max(...help.split("\n").map((line) => line.length))).toBeLessThan(160);
+  }
+});
+
+test("docs/configuration.md is current (npm run docs writes it)", () => {
+  expect(readFileSync(configurationPath, "utf8")).toBe(configurationPage());
+});

@@ -1,0 +1,29 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import OpenAI from "openai";
+import { expect, test } from "vitest";
+import { startUp } from "../cli/e2e/stator-process.ts";
+
+const run = promisify(execFile);
+
+test("chat.ts prints an answer as it comes", async () => {
+  const stator = startUp("--workers=1");
+  const { stdout } = await run(process.execPath, ["examples/chat.ts"], {
+    env: { ...process.env, OPENAI_BASE_URL: `${await stator.url()}/v1` },
+  });
+  expect(stdout).toBe("The capital of France is Paris.\n");
+  expect(await stator.stop()).toBe(0);
+});
+
+test("custom-worker.ts answers through the gateway", async () => {
+  const stator = startUp("--engine=examples/custom-worker.ts", "--workers=1");
+  const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });
+  const create = (max_tokens: number) =>
+    openai.chat.completions.create({ model: "parrot", messages: [{ role: "user", content: "Hi" }], max_tokens });
+  expect((await create(100)).choices[0]).toMatchObject({
+    message: { content: "Hello from an engine of your own." },
+    finish_reason: "stop",
+  });
+  expect((await create(5)).choices[0]).toMatchObject({ message: { content: "Hello" }, finish_reason: "length" });
+  expect(await stator.stop()).toBe(0);
+});
