@@ -33,7 +33,10 @@ function openParrot(name: string): Engine {
       totalBlocks: 4096,
       maxBatchedTokens: 4096,
       maxSequences: 64,
-      tokenizer: { kind: "worker", sha256: createHash("sha256").update(encodeVocabulary(pieces)).digest("hex") },
+      tokenizer: {
+        kind: "worker",
+        sha256: createHash("sha256").update(encodeVocabulary(pieces)).digest("hex"),
+      },
       specialTokens: {},
       addBos: false,
       eosTokenIds: [END],

@@ -19,11 +19,18 @@ test("custom-worker.ts answers through the gateway", async () => {
   const stator = startUp("--engine=examples/custom-worker.ts", "--workers=1");
   const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });
   const create = (max_tokens: number) =>
-    openai.chat.completions.create({ model: "parrot", messages: [{ role: "user", content: "Hi" }], max_tokens });
+    openai.chat.completions.create({
+      model: "parrot",
+      messages: [{ role: "user", content: "Hi" }],
+      max_tokens,
+    });
   expect((await create(100)).choices[0]).toMatchObject({
     message: { content: "Hello from an engine of your own." },
     finish_reason: "stop",
   });
-  expect((await create(5)).choices[0]).toMatchObject({ message: { content: "Hello" }, finish_reason: "length" });
+  expect((await create(5)).choices[0]).toMatchObject({
+    message: { content: "Hello" },
+    finish_reason: "length",
+  });
   expect(await stator.stop()).toBe(0);
 });

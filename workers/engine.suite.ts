@@ -31,7 +31,8 @@ export async function collect(deltas: AsyncIterable<Delta>): Promise<Delta[]> {
   return all;
 }
 
-export const tokensOf = (deltas: readonly Delta[]) => deltas.flatMap((delta) => (delta.echo ? [] : delta.tokenIds));
+export const tokensOf = (deltas: readonly Delta[]) =>
+  deltas.flatMap((delta) => (delta.echo ? [] : delta.tokenIds));
 
 /** What every engine must do, whatever it drives. */
 export function engineSuite(name: string, open: () => Engine | Promise<Engine>): void {
@@ -57,7 +58,12 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
 
     test("tokenises without loss, and knows its control tokens", async () => {
       const vocabulary = engine.vocabulary!();
-      const texts = ["Hello, world!", " two  spaces\n\tand a tab", "naïve 日本語 🧑‍🚀🦄 \u0000", "x".repeat(5000)];
+      const texts = [
+        "Hello, world!",
+        " two  spaces\n\tand a tab",
+        "naïve 日本語 🧑‍🚀🦄 \u0000",
+        "x".repeat(5000),
+      ];
       for (const text of texts) {
         const bytes = Array.from(await prompt(text), (id) => vocabulary[id]!.bytes);
         expect(Buffer.concat(bytes).toString()).toBe(text);
@@ -68,7 +74,9 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
 
     test("ends with one finish, after as many tokens as were asked for", async () => {
       for (const maxTokens of [1, 2, 17]) {
-        const deltas = await collect(engine.generate(requestFor(await prompt("One two three"), { maxTokens }), never));
+        const deltas = await collect(
+          engine.generate(requestFor(await prompt("One two three"), { maxTokens }), never),
+        );
         expect(tokensOf(deltas)).toHaveLength(maxTokens);
         expect(deltas.filter((delta) => delta.finish !== undefined)).toEqual([deltas.at(-1)]);
         expect(deltas.at(-1)!.finish).toBe("length");
@@ -85,7 +93,8 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
     test("answers several at once as it answers each alone", async () => {
       const prompts = await Promise.all(["red red red", "1 2 3 4 5 6", "a b c d e f"].map(prompt));
       const alone = [];
-      for (const tokens of prompts) alone.push(tokensOf(await collect(engine.generate(requestFor(tokens), never))));
+      for (const tokens of prompts)
+        alone.push(tokensOf(await collect(engine.generate(requestFor(tokens), never))));
       const together = await Promise.all(
         prompts.map(async (tokens) => tokensOf(await collect(engine.generate(requestFor(tokens), never)))),
       );
@@ -95,7 +104,10 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
     test("stops within one token of an abort, and counts the request no more", async () => {
       const controller = new AbortController();
       let after = 0;
-      for await (const delta of engine.generate(requestFor(await prompt("Go on"), { maxTokens: 200 }), controller.signal)) {
+      for await (const delta of engine.generate(
+        requestFor(await prompt("Go on"), { maxTokens: 200 }),
+        controller.signal,
+      )) {
         if (controller.signal.aborted) after += delta.tokenIds.length;
         else if (delta.tokenIds.length > 0) controller.abort();
       }

@@ -43,7 +43,11 @@ export function generateHandler(engine: Engine, metrics: WorkerMetrics, log: Log
   };
 }
 
-/** Gathers the deltas that an engine makes within one turn of the event loop into one message. */
+/**
+ * Gathers the deltas that an engine makes at one go into one message. The message is ready once the promises that
+ * the engine has settled have run, and not at the end of the event loop's turn, which is when the request plane
+ * sends what all calls have ready: it would come too late for that and wait for another turn.
+ */
 class DeltaWriter {
   readonly #call: ServerCall;
   readonly #encoder: DeltaEncoder;
@@ -69,7 +73,7 @@ class DeltaWriter {
     if (delta.echo) this.#isWritable = this.#send(this.#encoder.takeEcho());
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
-      setImmediate(this.#onTurn);
+      process.nextTick(this.#onReady);
     }
     return this.#isWritable;
   }
@@ -79,7 +83,7 @@ class DeltaWriter {
     this.#call.end();
   }
 
-  readonly #onTurn = (): void => {
+  readonly #onReady = (): void => {
     this.#isScheduled = false;
     this.#flush();
   };

@@ -1,14 +1,20 @@
 import { connect } from "node:net";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startUp, type StatorProcess } from "./stator-process.ts";
+import { type StatorProcess, startUp } from "./stator-process.ts";
 
 /** What a client hears of every kind of bad request, in OpenAI's error shape; and that nothing breaks by it. */
 let stator: StatorProcess;
 let url: string;
 
 beforeAll(async () => {
-  stator = startUp("--engine=echo", "--workers=1", "--context-length=512", "--body-limit=200000", "--request-timeout=0.5");
+  stator = startUp(
+    "--engine=echo",
+    "--workers=1",
+    "--context-length=512",
+    "--body-limit=200000",
+    "--request-timeout=0.5",
+  );
   url = await stator.url();
 });
 
@@ -22,14 +28,23 @@ interface ErrorBody {
   error: { message: string; type: string; param: string | null; code: string | null };
 }
 
-async function post(path: string, body: unknown, headers: Record<string, string> = { "content-type": "application/json" }) {
+async function post(
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = { "content-type": "application/json" },
+) {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   const response = await fetch(url + path, { method: "POST", headers, body: text });
   return { response, body: (await response.json()) as ErrorBody };
 }
 
 /** Every error has the whole shape, JSON as its type, and a request id. */
-function expectError(answer: { response: Response; body: ErrorBody }, status: number, param: string | null, code: string) {
+function expectError(
+  answer: { response: Response; body: ErrorBody },
+  status: number,
+  param: string | null,
+  code: string,
+) {
   expect(answer.body).toEqual({
     error: { message: expect.any(String), type: expect.any(String), param, code },
   });
@@ -48,8 +63,18 @@ describe("a parameter", () => {
     [{ model: 3 }, "model", "invalid_type", "expected a string, but got a number"],
     [{ messages: [] }, "messages", "invalid_value", "at least 1 item"],
     [{ messages: [{ role: "robot", content: "x" }] }, "messages[0].role", "invalid_value", "'user'"],
-    [{ messages: [...messages, { role: "user", content: 4 }] }, "messages[1].content", "invalid_type", "a number"],
-    [{ messages: [{ role: "user", content: [{ type: "text", text: 5 }] }] }, "messages[0].content[0].text", "invalid_type", "a string"],
+    [
+      { messages: [...messages, { role: "user", content: 4 }] },
+      "messages[1].content",
+      "invalid_type",
+      "a number",
+    ],
+    [
+      { messages: [{ role: "user", content: [{ type: "text", text: 5 }] }] },
+      "messages[0].content[0].text",
+      "invalid_type",
+      "a string",
+    ],
     [{ temperature: "hot" }, "temperature", "invalid_type", "expected a number, but got a string"],
     [{ temperature: 2.1 }, "temperature", "invalid_value", "at most 2"],
     [{ top_p: 0 }, "top_p", "invalid_value", "more than 0"],
@@ -62,8 +87,18 @@ describe("a parameter", () => {
     [{ logprobs: true }, "logprobs", "unsupported_parameter", "does not support logprobs"],
     [{ logit_bias: { 5: 1 } }, "logit_bias", "unsupported_parameter", "does not support logit_bias"],
     [{ logit_bias: { five: 1 } }, "logit_bias.five", "invalid_value", "token ids"],
-    [{ tools: [{ type: "function", function: { name: "f" } }] }, "tools", "unsupported_parameter", "not supported"],
-    [{ response_format: { type: "json_object" } }, "response_format", "unsupported_parameter", "not supported"],
+    [
+      { tools: [{ type: "function", function: { name: "f" } }] },
+      "tools",
+      "unsupported_parameter",
+      "not supported",
+    ],
+    [
+      { response_format: { type: "json_object" } },
+      "response_format",
+      "unsupported_parameter",
+      "not supported",
+    ],
   ])("%j is refused at %s", async (fields, param, code, part) => {
     const answer = await chat(fields);
     expectError(answer, 400, param, code as string);
@@ -86,7 +121,14 @@ describe("a parameter", () => {
   });
 
   test("null means absent, and unknown parameters are ignored", async () => {
-    const { response } = await chat({ temperature: null, stop: null, n: null, seed: null, max_tokens: 4, invented: true });
+    const { response } = await chat({
+      temperature: null,
+      stop: null,
+      n: null,
+      seed: null,
+      max_tokens: 4,
+      invented: true,
+    });
     expect(response.status).toBe(200);
   });
 });
@@ -126,10 +168,17 @@ describe("a request", () => {
     expect(response.status).toBe(413);
   });
 
-  test.each(["text/plain", "application/x-www-form-urlencoded", ""])("of type %j is refused", async (type) => {
-    const answer = await post("/v1/completions", { model: "echo", prompt: "x" }, type ? { "content-type": type } : { "content-type": "" });
-    expectError(answer, 415, null, "unsupported_content_type");
-  });
+  test.each(["text/plain", "application/x-www-form-urlencoded", ""])(
+    "of type %j is refused",
+    async (type) => {
+      const answer = await post(
+        "/v1/completions",
+        { model: "echo", prompt: "x" },
+        type ? { "content-type": type } : { "content-type": "" },
+      );
+      expectError(answer, 415, null, "unsupported_content_type");
+    },
+  );
 
   test("with a charset beside the type is accepted", async () => {
     const headers = { "content-type": "Application/JSON; charset=utf-8" };
@@ -166,7 +215,12 @@ describe("a request", () => {
     });
     expectError({ response: answer, body: (await answer.json()) as ErrorBody }, 504, null, "request_timeout");
     const openai = new OpenAI({ baseURL: `${slowUrl}/v1`, apiKey: "none", maxRetries: 0 });
-    const stream = await openai.completions.create({ model: "echo", prompt: "again ", max_tokens: 500, stream: true });
+    const stream = await openai.completions.create({
+      model: "echo",
+      prompt: "again ",
+      max_tokens: 500,
+      stream: true,
+    });
     let text = "";
     const read = async () => {
       for await (const chunk of stream) text += chunk.choices[0]!.text;
@@ -191,12 +245,18 @@ describe("hostile input", () => {
   test.each([
     ["deep arrays", "[".repeat(90_000) + "]".repeat(90_000)],
     ["deep objects", `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`],
-    ["deep metadata", `{"model":"echo","prompt":"x","metadata":{"a":${"[".repeat(50_000)}${"]".repeat(50_000)}}}`],
+    [
+      "deep metadata",
+      `{"model":"echo","prompt":"x","metadata":{"a":${"[".repeat(50_000)}${"]".repeat(50_000)}}}`,
+    ],
     ["a number past all limits", '{"model":"echo","prompt":"x","max_tokens":1e999}'],
     ["__proto__", '{"model":"echo","prompt":"x","__proto__":{"max_tokens":"x"}}'],
     ["lone surrogates", '{"model":"echo","prompt":"\\ud800 \\udc00"}'],
     ["control characters", JSON.stringify({ model: "echo", prompt: "\0\u0001\u007f\u2028\ufeff" })],
-    ["a model name of a megabyte would be too large; this one is 100 kB", JSON.stringify({ model: "m".repeat(100_000), prompt: "x" })],
+    [
+      "a model name of a megabyte would be too large; this one is 100 kB",
+      JSON.stringify({ model: "m".repeat(100_000), prompt: "x" }),
+    ],
   ])("%s: an answer or an error, and the gateway lives", async (_, body) => {
     const { response } = await post("/v1/completions", body);
     expect([200, 400, 404, 413]).toContain(response.status);
@@ -211,7 +271,12 @@ describe("hostile input", () => {
 
 test("no worker ready: 503 with retry-after, and health says so", async () => {
   const { StatorProcess } = await import("./stator-process.ts");
-  const gateway = new StatorProcess(["gateway", "--port=0", "--config=none", `--discovery=memory:${crypto.randomUUID()}`]);
+  const gateway = new StatorProcess([
+    "gateway",
+    "--port=0",
+    "--config=none",
+    `--discovery=memory:${crypto.randomUUID()}`,
+  ]);
   const [, at] = await gateway.printed(/listening url=(\S+)/);
   const response = await fetch(`${at}/v1/completions`, {
     method: "POST",

@@ -1,6 +1,6 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startUp, type StatorProcess } from "./stator-process.ts";
+import { type StatorProcess, startUp } from "./stator-process.ts";
 
 /** Requests that are heavy or hostile, beside a stream of somebody else's: it goes on, token by token. */
 let stator: StatorProcess;
@@ -18,18 +18,32 @@ afterAll(async () => {
 });
 
 const post = (body: string) =>
-  fetch(`${url}/v1/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+  });
 
 const chat = (messages: object[]) => JSON.stringify({ model: "default", messages, max_tokens: 1 });
 const user = (content: string) => ({ role: "user", content });
 
 describe.each([
   ["a word of 100,000 characters", () => chat([user("a".repeat(100_000))])],
-  ["thousands of messages", () => chat(Array.from({ length: 5_000 }, (_, index) => user(`message ${index}`)))],
+  [
+    "thousands of messages",
+    () => chat(Array.from({ length: 5_000 }, (_, index) => user(`message ${index}`))),
+  ],
   ["a megabyte of emoji", () => chat([user("🧑‍🚀".repeat(100_000))])],
   ["a megabyte of spaces", () => chat([user(" ".repeat(1_000_000))])],
-  ["JSON nested 100,000 deep", () => `{"model":"default","messages":${"[".repeat(100_000)}${"]".repeat(100_000)}}`],
-  ["metadata nested 10,000 deep", () => `{"model":"default","metadata":{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}},"messages":[{"role":"user","content":"x"}],"max_tokens":1}`],
+  [
+    "JSON nested 100,000 deep",
+    () => `{"model":"default","messages":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+  ],
+  [
+    "metadata nested 10,000 deep",
+    () =>
+      `{"model":"default","metadata":{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}},"messages":[{"role":"user","content":"x"}],"max_tokens":1}`,
+  ],
 ])("%s", (_, body) => {
   test("is answered or refused, and another's stream goes on", async () => {
     const stream = await openai.completions.create({
@@ -54,11 +68,27 @@ describe.each([
 
 test("a client that does not read holds back its own answer only", async () => {
   const controller = new AbortController();
-  const body = JSON.stringify({ model: "default", prompt: "Once", max_tokens: 1500, ignore_eos: true, stream: true });
+  const body = JSON.stringify({
+    model: "default",
+    prompt: "Once",
+    max_tokens: 1500,
+    ignore_eos: true,
+    stream: true,
+  });
   const headers = { "content-type": "application/json" };
-  const unread = await fetch(`${url}/v1/completions`, { method: "POST", headers, body, signal: controller.signal });
+  const unread = await fetch(`${url}/v1/completions`, {
+    method: "POST",
+    headers,
+    body,
+    signal: controller.signal,
+  });
   expect(unread.status).toBe(200);
-  const answer = await openai.completions.create({ model: "default", prompt: "red red red red", max_tokens: 5, temperature: 0 });
+  const answer = await openai.completions.create({
+    model: "default",
+    prompt: "red red red red",
+    max_tokens: 5,
+    temperature: 0,
+  });
   expect(answer.choices[0]!.finish_reason).toBe("length");
   controller.abort();
 });

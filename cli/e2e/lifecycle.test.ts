@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import OpenAI from "openai";
 import { afterEach, describe, expect, test } from "vitest";
 import { until } from "./metrics.ts";
-import { startUp, type StatorProcess } from "./stator-process.ts";
+import { type StatorProcess, startUp } from "./stator-process.ts";
 
 /** How `stator up` starts, stops, survives its workers' deaths, and leaves nothing behind. */
 const started: StatorProcess[] = [];
@@ -49,13 +49,16 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const gone = (entries: readonly ProcessEntry[]) => until(async () => !entries.some(({ pid }) => isAlive(pid)));
+const gone = (entries: readonly ProcessEntry[]) =>
+  until(async () => !entries.some(({ pid }) => isAlive(pid)));
 
 /** Run folders of a given `stator up`. */
 const leftovers = (pid: number) => readdirSync(tmpdir()).filter((name) => name.startsWith(`stator-${pid}-`));
 
 const workerPids = (stator: StatorProcess) =>
-  family(stator.pid).filter(({ command }) => command.includes(" worker ")).map(({ pid }) => pid);
+  family(stator.pid)
+    .filter(({ command }) => command.includes(" worker "))
+    .map(({ pid }) => pid);
 
 const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const ask = { model: "default", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
@@ -70,9 +73,15 @@ describe("start and stop", () => {
       expect(leftovers(stator.pid)).toHaveLength(1);
 
       // A running answer may finish.
-      const stream = await openai.completions.create({ ...ask, max_tokens: 30, ignore_eos: true, stream: true } as never);
+      const stream = await openai.completions.create({
+        ...ask,
+        max_tokens: 30,
+        ignore_eos: true,
+        stream: true,
+      } as never);
       let chunks = 0;
-      for await (const _ of stream as unknown as AsyncIterable<unknown>) if (chunks++ === 0) stator.signalGroup("SIGINT");
+      for await (const _ of stream as unknown as AsyncIterable<unknown>)
+        if (chunks++ === 0) stator.signalGroup("SIGINT");
       expect(chunks).toBeGreaterThan(25);
       expect(await stator.ended()).toBe(0);
       await gone(all);
@@ -96,7 +105,11 @@ describe("start and stop", () => {
     const first = up("--engine=echo");
     const { port } = new URL(await first.url());
     const failures: [string[], RegExp, number][] = [
-      [["--engine=echo", `--port=${port}`], new RegExp(`Port ${port} is taken.*--port ${Number(port) + 1}`), 1],
+      [
+        ["--engine=echo", `--port=${port}`],
+        new RegExp(`Port ${port} is taken.*--port ${Number(port) + 1}`),
+        1,
+      ],
       [["--model=/no/such/file.gguf"], /There is no model file \/no\/such\/file\.gguf/, 1],
       [["--model=package.json"], /package\.json is not a GGUF file/, 1],
       [["--model=hf:nonsense"], /hf:owner\/repo\/file\.gguf/, 1],
@@ -122,7 +135,9 @@ describe("a worker that is killed", () => {
     const openai = client(url);
     const request = { model: "default", prompt: "again ", max_tokens: 4000 };
     const streams = await Promise.all(
-      [0, 1].map(() => openai.completions.create({ ...request, stream: true }, { headers: { "x-stator-worker": "echo-0" } })),
+      [0, 1].map(() =>
+        openai.completions.create({ ...request, stream: true }, { headers: { "x-stator-worker": "echo-0" } }),
+      ),
     );
     const whole = openai.completions.create(request, { headers: { "x-stator-worker": "echo-0" } });
     whole.catch(() => {});
@@ -140,7 +155,9 @@ describe("a worker that is killed", () => {
     };
     // A stream that has begun ends with an error event; an answer that has not, with 502.
     for (const iterator of iterators) {
-      await expect(drain(iterator)).rejects.toMatchObject({ error: { code: "worker_failed", type: "server_error" } });
+      await expect(drain(iterator)).rejects.toMatchObject({
+        error: { code: "worker_failed", type: "server_error" },
+      });
     }
     await expect(whole).rejects.toMatchObject({ status: 502, code: "worker_failed" });
     // Nobody is sent to the dead worker in the meantime, and the other worker's stream has not noticed.
@@ -151,7 +168,9 @@ describe("a worker that is killed", () => {
 
     await stator.printed(/a child process ended by itself; starting it again child=echo-0 reason=SIGKILL/);
     await until(async () => {
-      const health = (await (await fetch(`${url}/health`)).json()) as { models: { workers: { status: string }[] }[] };
+      const health = (await (await fetch(`${url}/health`)).json()) as {
+        models: { workers: { status: string }[] }[];
+      };
       return health.models[0]!.workers.filter((worker) => worker.status === "ready").length === 2;
     });
     const again = await openai.completions.create(ask, { headers: { "x-stator-worker": "echo-0" } });

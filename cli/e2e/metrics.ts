@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** The value of a metric, summed over its series that carry all of `labels`; 0 where there is none. */
-export async function metric(url: string, name: string, labels: Record<string, string> = {}): Promise<number> {
+export async function metric(
+  url: string,
+  name: string,
+  labels: Record<string, string> = {},
+): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   let sum = 0;
   for (const line of text.split("\n")) {

@@ -1,6 +1,6 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startUp, type StatorProcess } from "./stator-process.ts";
+import { type StatorProcess, startUp } from "./stator-process.ts";
 
 /** The official OpenAI SDK against the real model, through real processes. */
 let stator: StatorProcess;
@@ -41,7 +41,10 @@ describe("chat completions", () => {
     expect(answer.model).toBe(model);
     expect(Math.abs(answer.created - Date.now() / 1000)).toBeLessThan(60);
     expect(answer.choices).toHaveLength(1);
-    expect(answer.choices[0]!.message).toMatchObject({ role: "assistant", content: "The capital of France is Paris." });
+    expect(answer.choices[0]!.message).toMatchObject({
+      role: "assistant",
+      content: "The capital of France is Paris.",
+    });
     expect(answer.choices[0]!.finish_reason).toBe("stop");
     const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details } = answer.usage!;
     expect(prompt_tokens).toBeGreaterThan(20);
@@ -81,7 +84,9 @@ describe("chat completions", () => {
     const one = await openai.chat.completions.create({ ...ask, stop: "France" });
     expect(one.choices[0]).toMatchObject({ message: { content: "The capital of " }, finish_reason: "stop" });
     // The second one begins within one token and ends within another.
-    const several = collect(await openai.chat.completions.create({ ...ask, stop: ["no such", "ce is Pa"], stream: true }));
+    const several = collect(
+      await openai.chat.completions.create({ ...ask, stop: ["no such", "ce is Pa"], stream: true }),
+    );
     expect(textOf(await several)).toBe("The capital of Fran");
   });
 
@@ -96,7 +101,12 @@ describe("chat completions", () => {
 
   test("the same seed gives the same answer, another seed another one", async () => {
     const create = (seed: number) =>
-      openai.chat.completions.create({ ...ask, temperature: 1, seed, messages: [{ role: "user", content: "Tell a story." }] });
+      openai.chat.completions.create({
+        ...ask,
+        temperature: 1,
+        seed,
+        messages: [{ role: "user", content: "Tell a story." }],
+      });
     const texts = [];
     for (const seed of [7, 7, 8]) texts.push((await create(seed)).choices[0]!.message.content);
     expect(texts[0]).toBe(texts[1]);
@@ -130,13 +140,23 @@ describe("chat completions", () => {
   });
 
   test("obeys logit_bias, penalties and ignore_eos", async () => {
-    const tokens = await openai.completions.create({ model, prompt: " Paris", max_tokens: 1, logprobs: 0, echo: true });
+    const tokens = await openai.completions.create({
+      model,
+      prompt: " Paris",
+      max_tokens: 1,
+      logprobs: 0,
+      echo: true,
+    });
     expect(tokens.choices[0]!.logprobs!.tokens![0]).toBe(" Paris");
     const plain = await openai.chat.completions.create(ask);
     const [paris] = await tokenIds(" Paris");
     const biased = await openai.chat.completions.create({ ...ask, logit_bias: { [paris!]: -100 } });
     expect(biased.choices[0]!.message.content).not.toContain(" Paris");
-    const repetitive = { ...ask, messages: [{ role: "user" as const, content: "How do I boil an egg?" }], max_tokens: 60 };
+    const repetitive = {
+      ...ask,
+      messages: [{ role: "user" as const, content: "How do I boil an egg?" }],
+      max_tokens: 60,
+    };
     const [free, punished] = [
       await openai.chat.completions.create(repetitive),
       await openai.chat.completions.create({ ...repetitive, frequency_penalty: 2, presence_penalty: 1 }),
@@ -153,7 +173,13 @@ describe("chat completions", () => {
     const answer = await openai.chat.completions.create({
       ...ask,
       messages: [
-        { role: "developer", content: [{ type: "text", text: "You are a helpful " }, { type: "text", text: "assistant." }] },
+        {
+          role: "developer",
+          content: [
+            { type: "text", text: "You are a helpful " },
+            { type: "text", text: "assistant." },
+          ],
+        },
         { role: "user", name: "ann", content: [{ type: "text", text: "What is the capital of France?" }] },
       ],
       user: "ann",
@@ -170,7 +196,13 @@ describe("chat completions", () => {
         // A bias of 100 leaves the model no other word, so an answer that was mixed with another's would show.
         const logit_bias = { [vocabulary.get(` ${word}`)!]: 100 };
         const prompt = `The word is ${word}:`;
-        const stream = await openai.completions.create({ model, prompt, logit_bias, max_tokens: 12, stream: true });
+        const stream = await openai.completions.create({
+          model,
+          prompt,
+          logit_bias,
+          max_tokens: 12,
+          stream: true,
+        });
         let text = "";
         for await (const chunk of stream) text += chunk.choices[0]!.text;
         return text;
@@ -216,7 +248,9 @@ describe("completions", () => {
     const fromTexts = await openai.completions.create({ ...request, prompt: texts });
     const fromIds = await openai.completions.create({ ...request, prompt: ids });
     expect(fromTexts.choices.map((choice) => choice.index)).toEqual([0, 1, 2, 3]);
-    expect(fromIds.choices.map((choice) => choice.text)).toEqual(fromTexts.choices.map((choice) => choice.text));
+    expect(fromIds.choices.map((choice) => choice.text)).toEqual(
+      fromTexts.choices.map((choice) => choice.text),
+    );
     expect(fromTexts.usage!.prompt_tokens).toBe(ids[0]!.length + ids[1]!.length);
     const single = await openai.completions.create({ ...request, n: 1, prompt: ids[1]! });
     expect(single.choices[0]!.text).toBe(fromTexts.choices[2]!.text);
@@ -242,7 +276,14 @@ describe("completions", () => {
   });
 
   test("streams what it gives whole, log probabilities included", async () => {
-    const request = { model, prompt: "Roses are red,", temperature: 0, max_tokens: 8, logprobs: 1, echo: true };
+    const request = {
+      model,
+      prompt: "Roses are red,",
+      temperature: 0,
+      max_tokens: 8,
+      logprobs: 1,
+      echo: true,
+    };
     const whole = await openai.completions.create(request);
     let text = "";
     const tokens: string[] = [];
@@ -261,14 +302,24 @@ describe("completions", () => {
 test("lists and describes its models, by name and alias", async () => {
   const { data } = await openai.models.list();
   expect(data.map((entry) => entry.id)).toEqual([model]);
-  expect(await openai.models.retrieve("default")).toMatchObject({ id: model, object: "model", owned_by: "stator" });
+  expect(await openai.models.retrieve("default")).toMatchObject({
+    id: model,
+    object: "model",
+    owned_by: "stator",
+  });
 });
 
 const distinctWords = (text: string) => new Set(text.toLowerCase().match(/\w+/g)).size;
 
 /** Token ids of a text, learnt from the API itself: each id is tried as a prompt that is echoed. */
 async function tokenIds(text: string): Promise<number[]> {
-  const { choices } = await openai.completions.create({ model, prompt: text, echo: true, logprobs: 0, max_tokens: 0 });
+  const { choices } = await openai.completions.create({
+    model,
+    prompt: text,
+    echo: true,
+    logprobs: 0,
+    max_tokens: 0,
+  });
   const vocabulary = await tokenTexts();
   return choices[0]!.logprobs!.tokens!.map((token) => vocabulary.get(token)!);
 }

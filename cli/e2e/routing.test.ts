@@ -1,7 +1,7 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { metric, until } from "./metrics.ts";
-import { startUp, type StatorProcess } from "./stator-process.ts";
+import { type StatorProcess, startUp } from "./stator-process.ts";
 
 /** Where requests go, and what the KV events of real workers do to that. */
 let stator: StatorProcess;
@@ -21,11 +21,15 @@ afterAll(async () => {
 const model = "default";
 
 /** A text of some 300 tokens that no other has a beginning in common with. */
-const longText = (seed: string) => Array.from({ length: 75 }, (_, index) => `${seed} item ${index};`).join(" ");
+const longText = (seed: string) =>
+  Array.from({ length: 75 }, (_, index) => `${seed} item ${index};`).join(" ");
 
 async function send(prompt: string, headers: Record<string, string> = {}) {
   const { data, response } = await openai.completions
-    .create({ model, prompt, max_tokens: 1, temperature: 0 }, { headers: { "x-stator-explain": "true", ...headers } })
+    .create(
+      { model, prompt, max_tokens: 1, temperature: 0 },
+      { headers: { "x-stator-explain": "true", ...headers } },
+    )
     .withResponse();
   return {
     worker: response.headers.get("x-stator-worker")!,
@@ -58,7 +62,9 @@ describe("kv routing", () => {
   });
 
   test("prompts with different prefixes spread over the workers", async () => {
-    const answers = await Promise.all(["bravo", "charlie", "delta", "echo"].map((seed) => send(longText(seed))));
+    const answers = await Promise.all(
+      ["bravo", "charlie", "delta", "echo"].map((seed) => send(longText(seed))),
+    );
     const counts = Map.groupBy(answers, (answer) => answer.worker);
     expect([...counts.values()].map((group) => group.length)).toEqual([2, 2]);
   });
@@ -69,7 +75,9 @@ describe("kv routing", () => {
     await stator.printed(new RegExp(`chosen request=${id} policy=kv worker=${worker}`));
     for (const name of ["llama-0", "llama-1"]) {
       expect(stator.stderr).toMatch(
-        new RegExp(`candidate request=${id} worker=${name} overlapBlocks=\\d+ prefill=[\\d.]+ decode=\\d+ total=[\\d.]+`),
+        new RegExp(
+          `candidate request=${id} worker=${name} overlapBlocks=\\d+ prefill=[\\d.]+ decode=\\d+ total=[\\d.]+`,
+        ),
       );
     }
   });
@@ -111,7 +119,13 @@ describe("kv routing", () => {
 describe("a client that goes away", () => {
   test.each(["stream", "whole answer"])("stops the engine and frees the load (%s)", async (kind) => {
     const controller = new AbortController();
-    const request = { model, prompt: "Count to a million: 1 2 3 4 5", max_tokens: 3000, ignore_eos: true, temperature: 0 };
+    const request = {
+      model,
+      prompt: "Count to a million: 1 2 3 4 5",
+      max_tokens: 3000,
+      ignore_eos: true,
+      temperature: 0,
+    };
     const pending = openai.completions.create(
       { ...request, stream: kind === "stream" },
       { signal: controller.signal },

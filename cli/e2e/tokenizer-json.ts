@@ -14,7 +14,17 @@ export async function smolTokenizerJson(modelPath: string): Promise<string> {
     padding: null,
     added_tokens: tokens.flatMap((content, id) =>
       isControl(id)
-        ? [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }]
+        ? [
+            {
+              id,
+              content,
+              single_word: false,
+              lstrip: false,
+              rstrip: false,
+              normalized: false,
+              special: true,
+            },
+          ]
         : [],
     ),
     normalizer: null,

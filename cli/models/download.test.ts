@@ -55,7 +55,12 @@ interface FileOptions {
 }
 
 /** Serves the file with ranges, as HTTP asks for it. */
-function serveFile({ body = content, etag = '"v1"', headers = {}, breakAfter = () => undefined }: FileOptions) {
+function serveFile({
+  body = content,
+  etag = '"v1"',
+  headers = {},
+  breakAfter = () => undefined,
+}: FileOptions) {
   return (request: IncomingMessage, response: ServerResponse) => {
     const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
     const isRange = start > 0 && (request.headers["if-range"] ?? etag) === etag;
@@ -102,7 +107,10 @@ describe("an address", () => {
     const controller = new AbortController();
     respond = serveFile({ breakAfter: () => 100_000 });
     const stopped = fetchIt(`${base}/a.gguf`, controller.signal);
-    await Promise.all([expect(stopped).rejects.toThrow(), untilOnDisk(100_000).then(() => controller.abort())]);
+    await Promise.all([
+      expect(stopped).rejects.toThrow(),
+      untilOnDisk(100_000).then(() => controller.abort()),
+    ]);
     respond = serveFile({});
     await complete((await fetchIt(`${base}/a.gguf`)).path);
     expect(gets().at(-1)!.range).toBe("bytes=100000-");
@@ -111,9 +119,16 @@ describe("an address", () => {
 
   test("begins anew when the source has another file by then", async () => {
     const controller = new AbortController();
-    respond = serveFile({ body: Buffer.alloc(content.length, "old"), etag: '"v0"', breakAfter: () => 100_000 });
+    respond = serveFile({
+      body: Buffer.alloc(content.length, "old"),
+      etag: '"v0"',
+      breakAfter: () => 100_000,
+    });
     const stopped = fetchIt(`${base}/a.gguf`, controller.signal);
-    await Promise.all([expect(stopped).rejects.toThrow(), untilOnDisk(100_000).then(() => controller.abort())]);
+    await Promise.all([
+      expect(stopped).rejects.toThrow(),
+      untilOnDisk(100_000).then(() => controller.abort()),
+    ]);
     respond = serveFile({});
     await complete((await fetchIt(`${base}/a.gguf`)).path);
   });
@@ -130,12 +145,16 @@ describe("an address", () => {
   test("is held to the checksum behind '#sha256='", async () => {
     await complete((await fetchIt(`${base}/a.gguf#sha256=${sha256}`)).path);
     const wrong = "0".repeat(64);
-    await expect(fetchIt(`${base}/b.gguf#sha256=${wrong}`)).rejects.toThrow(`SHA-256 is ${sha256}, not ${wrong}`);
+    await expect(fetchIt(`${base}/b.gguf#sha256=${wrong}`)).rejects.toThrow(
+      `SHA-256 is ${sha256}, not ${wrong}`,
+    );
     expect(await readdir(folder)).toHaveLength(1);
   });
 
   test("is held to the checksum that the server gives", async () => {
-    respond = serveFile({ headers: { "repr-digest": `sha-256=:${Buffer.from(sha256, "hex").toString("base64")}:` } });
+    respond = serveFile({
+      headers: { "repr-digest": `sha-256=:${Buffer.from(sha256, "hex").toString("base64")}:` },
+    });
     await complete((await fetchIt(`${base}/a.gguf`)).path);
     expect(said.join()).toContain("Checksum is right");
     respond = serveFile({ headers: { "repr-digest": `sha-256=:${Buffer.alloc(32).toString("base64")}:` } });
@@ -158,7 +177,9 @@ describe("an address", () => {
   test("that nobody answers fails with a sentence", async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    await expect(fetchIt(`${base}/a.gguf`)).rejects.toThrow(/Cannot reach 127.0.0.1:\d+: .*ECONNREFUSED.*--model FILE/);
+    await expect(fetchIt(`${base}/a.gguf`)).rejects.toThrow(
+      /Cannot reach 127.0.0.1:\d+: .*ECONNREFUSED.*--model FILE/,
+    );
   });
 
   test("is downloaded once by two at the same time", async () => {
@@ -180,7 +201,11 @@ describe("hf:owner/repo/file.gguf", () => {
   test("asks the hub, follows its redirect and holds the file to the hub's checksum", async () => {
     respond = (request, response) => {
       if (request.url !== "/blob") {
-        const headers = { location: "/blob", "x-linked-etag": `"${sha256}"`, "x-linked-size": String(content.length) };
+        const headers = {
+          location: "/blob",
+          "x-linked-etag": `"${sha256}"`,
+          "x-linked-size": String(content.length),
+        };
         return response.writeHead(302, headers).end();
       }
       return serveFile({ etag: '"blob"' })(request, response);
@@ -197,9 +222,12 @@ describe("hf:owner/repo/file.gguf", () => {
     expect(requests[0]!.path).toBe("/owner/repo/resolve/v1.0/tiny.gguf");
   });
 
-  test.each(["hf:tiny.gguf", "hf:owner/tiny.gguf", "hf:owner/repo/tiny.bin", "hf:"])("%s is refused", async (text) => {
-    await expect(fetchIt(text)).rejects.toThrow("hf:owner/repo/file.gguf");
-  });
+  test.each(["hf:tiny.gguf", "hf:owner/tiny.gguf", "hf:owner/repo/tiny.bin", "hf:"])(
+    "%s is refused",
+    async (text) => {
+      await expect(fetchIt(text)).rejects.toThrow("hf:owner/repo/file.gguf");
+    },
+  );
 });
 
 test("a path is taken as it is; a missing one and one that is no GGUF file are refused", async () => {

@@ -5,7 +5,8 @@ import { gatewayOptions, upOptions, workerOptions } from "./tables.ts";
 export const configurationPath = fileURLToPath(new URL("../../docs/configuration.md", import.meta.url));
 
 /** docs/configuration.md, made from the same tables as `--help`. */
-export const configurationPage = () => `<!-- Made by "npm run docs" from cli/options/tables.ts; do not edit. -->
+export const configurationPage =
+  () => `<!-- Made by "npm run docs" from cli/options/tables.ts; do not edit. -->
 
 # Configuration
 

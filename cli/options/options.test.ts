@@ -25,14 +25,26 @@ const up = (argv: string[], env: NodeJS.ProcessEnv = {}) => readOptions(upOption
 
 describe("options", () => {
   test("have defaults", () => {
-    expect(up([])).toMatchObject({ port: 8000, host: "127.0.0.1", workers: 2, engine: "llama", policy: "kv", alias: [] });
+    expect(up([])).toMatchObject({
+      port: 8000,
+      host: "127.0.0.1",
+      workers: 2,
+      engine: "llama",
+      policy: "kv",
+      alias: [],
+    });
     expect(up([]).model).toBeUndefined();
   });
 
   test("come from flags before variables before the file", () => {
     const file = yaml("port: 1001\nworkers: 3\npolicy: random\nalias: [a, b]\n");
     const env = { STATOR_CONFIG: file, STATOR_PORT: "1002", STATOR_WORKERS: "4", HOME: "/root" };
-    expect(up(["--port", "1003"], env)).toMatchObject({ port: 1003, workers: 4, policy: "random", alias: ["a", "b"] });
+    expect(up(["--port", "1003"], env)).toMatchObject({
+      port: 1003,
+      workers: 4,
+      policy: "random",
+      alias: ["a", "b"],
+    });
     expect(up([`--config=${file}`, "--alias=x,y"])).toMatchObject({ port: 1001, alias: ["x", "y"] });
   });
 
@@ -67,7 +79,11 @@ describe("options", () => {
 });
 
 test("every command explains its options", () => {
-  for (const [name, specs] of Object.entries({ up: upOptions, gateway: gatewayOptions, worker: workerOptions })) {
+  for (const [name, specs] of Object.entries({
+    up: upOptions,
+    gateway: gatewayOptions,
+    worker: workerOptions,
+  })) {
     const help = commands[name]!.help();
     for (const option of Object.keys(specs)) expect(help).toContain(`--${option} `);
     expect(Math.max(...help.split("\n").map((line) => line.length))).toBeLessThan(160);

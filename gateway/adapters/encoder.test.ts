@@ -36,7 +36,11 @@ describe.each([
 
   test("gives the ids that the engine's own tokenizer gives", async () => {
     for (const text of TEXTS) expect(await tokenizer.encode(text)).toEqual(await reference.encode(text));
-    const piece = fc.oneof(fc.string(), fc.string({ unit: "grapheme" }), fc.constantFrom("<|im_end|>", "\n", " 7"));
+    const piece = fc.oneof(
+      fc.string(),
+      fc.string({ unit: "grapheme" }),
+      fc.constantFrom("<|im_end|>", "\n", " 7"),
+    );
     await fc.assert(
       fc.asyncProperty(fc.array(piece), async (pieces) => {
         const text = pieces.join("");
@@ -62,6 +66,8 @@ test("the native tokenizer is the one that was used", () => {
 async function engineTokenizer(modelPath: string, { vocabulary }: Tokenizer): Promise<Tokenizer> {
   const { getLlama } = await import("node-llama-cpp");
   const llama = await getLlama({ build: "never", gpu: false, progressLogs: false });
-  const model = await llama.loadModel({ modelPath, vocabOnly: true } as Parameters<typeof llama.loadModel>[0]);
+  const model = await llama.loadModel({ modelPath, vocabOnly: true } as Parameters<
+    typeof llama.loadModel
+  >[0]);
   return { vocabulary, encode: async (text) => Uint32Array.from(model.tokenize(text, true)) };
 }

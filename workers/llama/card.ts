@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { type LlamaContext, type LlamaModel, type Token } from "node-llama-cpp";
+import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { encodeVocabulary, type ModelCard, type TokenPiece } from "#runtime";
 import type { TokenizerFile } from "../tokenizer-file.ts";
 

@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type KvEvent } from "#runtime";
-import type { Engine } from "../engine.ts";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
+import type { Engine } from "../engine.ts";
 import { openLlama } from "./engine.ts";
 
 const log = createLogger({ name: "test", level: "error" });
@@ -39,7 +39,9 @@ describe("llama", () => {
     const length = (await engine.tokenize!(text)).length;
     expect(cachedOf(await generate(text))).toBe(0);
     const stored = events.filter((event) => event.type === "stored");
-    expect(stored.reduce((sum, event) => sum + event.blockHashes.length, 0)).toBe(Math.floor((length + 7) / 16));
+    expect(stored.reduce((sum, event) => sum + event.blockHashes.length, 0)).toBe(
+      Math.floor((length + 7) / 16),
+    );
     // The same prompt again: all of it but the last token, whose logits are needed.
     expect(cachedOf(await generate(text))).toBe(length - 1);
     const longer = await generate(`${text} and then`);
@@ -111,7 +113,11 @@ test("a model made for embeddings says so and gives vectors by meaning", async (
   const engine = await openModel({ modelPath });
   try {
     expect(engine.card.apis).toEqual(["embeddings"]);
-    const texts = ["The cat sat on the mat.", "A cat was sitting on a mat.", "Stock markets fell sharply today."];
+    const texts = [
+      "The cat sat on the mat.",
+      "A cat was sitting on a mat.",
+      "Stock markets fell sharply today.",
+    ];
     const inputs = await Promise.all(texts.map((text) => engine.tokenize!(text)));
     const [cat, sitting, stocks] = await engine.embed!(inputs, never);
     expect(cat!.length).toBe(576);
@@ -124,7 +130,8 @@ test("a model made for embeddings says so and gives vectors by meaning", async (
 });
 
 function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, index) => sum + value * y[index]!, 0);
+  const dot = (x: Float32Array, y: Float32Array) =>
+    x.reduce((sum, value, index) => sum + value * y[index]!, 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
@@ -135,7 +142,10 @@ function cosine(a: Float32Array, b: Float32Array): number {
  */
 async function markAsEmbeddingModel(path: string): Promise<void> {
   const head = (await readFile(path)).subarray(0, 4096);
-  const replaced = Buffer.concat([textEntry("general.size_label", "135M"), textEntry("general.license", "apache-2.0")]);
+  const replaced = Buffer.concat([
+    textEntry("general.size_label", "135M"),
+    textEntry("general.license", "apache-2.0"),
+  ]);
   const at = head.indexOf(replaced);
   expect(at).toBeGreaterThan(0);
   const pooling = Buffer.concat([text("llama.pooling_type"), uint32(UINT32), uint32(1)]);

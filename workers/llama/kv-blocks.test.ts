@@ -65,7 +65,11 @@ describe("KV blocks", () => {
         for (const { kind, sequence, tokens } of steps) {
           const before = sequences.get(sequence) ?? [];
           const after =
-            kind === "update" ? tokens : kind === "grow" ? [...before, ...tokens] : before.slice(0, tokens.length);
+            kind === "update"
+              ? tokens
+              : kind === "grow"
+                ? [...before, ...tokens]
+                : before.slice(0, tokens.length);
           sequences.set(sequence, after);
           if (kind === "grow") blocks.grow(sequence, after, after.length);
           else blocks.update(sequence, after);

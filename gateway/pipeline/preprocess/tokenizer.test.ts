@@ -61,7 +61,14 @@ describe("a tokenizer that remembers parts", () => {
   test("forgets the parts used longest ago when its bound is reached", async () => {
     const { asked, encode } = countingEncoder();
     const tokenizer = createTokenizer(vocabulary, encode, { cacheBytes: 2_000 });
-    const texts = ["a".repeat(40), "b".repeat(40), "c".repeat(40), "d".repeat(40), "e".repeat(40), "f".repeat(40)];
+    const texts = [
+      "a".repeat(40),
+      "b".repeat(40),
+      "c".repeat(40),
+      "d".repeat(40),
+      "e".repeat(40),
+      "f".repeat(40),
+    ];
     for (const text of texts) await tokenizer.encode(text);
     asked.length = 0;
     await tokenizer.encode(texts[5]!);
