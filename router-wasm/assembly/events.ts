@@ -64,6 +64,8 @@ export function storeBlocks(w: u32, hashes: usize, tokens: usize, locals: usize,
 
 /** Stores the first of the blocks after the cursor, one at least; 0 when there is no room. */
 function storeSome(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
+  // Even a name that is taken away may want memory for a holder, so there must be some before anything is looked up.
+  if (!makeRoom(false, false)) return 0;
   const local = load<u64>(locals);
   let run = cursor ? runOf(cursor) : 0;
   let place: u32 = cursor ? placeOf(cursor) + 1 : 0;
@@ -162,6 +164,7 @@ function removeSome(w: u32, hashes: usize, blocks: u32): u32 {
   }
   let removed: u32 = 0;
   for (let i: u32 = 0; i < blocks; ) {
+    makeRoom(false, false);
     const some = removeInRun(w, hashes + (i << 3), BLOCKS_AHEAD + (i << 2), blocks - i);
     if (some) {
       removed += some;
