@@ -44,7 +44,9 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
     const apiError = toApiError(error);
     const requestId = context.get("requestId") ?? newRequestId();
     if (apiError.status >= 500) {
-      log.warn("request failed", {
+      // Nobody to ask yet is what a client polls for at the start; everything else is worth a line.
+      const level = apiError.code === "no_worker_ready" ? "debug" : "warn";
+      log[level]("request failed", {
         request: requestId,
         status: apiError.status,
         cause: describeCause(apiError),

@@ -3,8 +3,6 @@ import type { OptionSpecs } from "../options/spec.ts";
 
 /** A subcommand of `stator`. */
 export interface Command {
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** The text of `stator COMMAND --help`. */
   help(): string;
   /** Runs to the end; the exit code. */

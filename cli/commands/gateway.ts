@@ -9,7 +9,6 @@ import { version } from "../version.ts";
 import { type Command, commandHelp } from "./command.ts";
 
 export const gatewayCommand: Command = {
-  summary: "Run a gateway for workers that discovery finds.",
   help: () =>
     commandHelp(
       "gateway --discovery file:/DIR [OPTIONS]",

@@ -1,14 +1,29 @@
 import type { Command } from "./command.ts";
-import { gatewayCommand } from "./gateway.ts";
-import { upCommand } from "./up.ts";
-import { versionCommand } from "./version.ts";
-import { workerCommand } from "./worker.ts";
 
-export const commands: Record<string, Command | undefined> = {
-  up: upCommand,
-  gateway: gatewayCommand,
-  worker: workerCommand,
-  version: versionCommand,
+export interface CommandEntry {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Loads the command and what it needs; the others stay where they are. */
+  load(): Promise<Command>;
+}
+
+export const commands: Record<string, CommandEntry | undefined> = {
+  up: {
+    summary: "Start everything on this machine: a gateway, a router and workers with a model.",
+    load: async () => (await import("./up.ts")).upCommand,
+  },
+  gateway: {
+    summary: "Run a gateway for workers that discovery finds.",
+    load: async () => (await import("./gateway.ts")).gatewayCommand,
+  },
+  worker: {
+    summary: "Run one worker: an engine, served to gateways through discovery.",
+    load: async () => (await import("./worker.ts")).workerCommand,
+  },
+  version: {
+    summary: "Print Stator's version.",
+    load: async () => (await import("./version.ts")).versionCommand,
+  },
 };
 
 export function usage(): string {

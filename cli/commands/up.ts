@@ -4,7 +4,6 @@ import { up } from "../up/up.ts";
 import { type Command, commandHelp } from "./command.ts";
 
 export const upCommand: Command = {
-  summary: "Start everything on this machine: a gateway, a router and workers with a model.",
   help: () =>
     commandHelp(
       "up [OPTIONS]",

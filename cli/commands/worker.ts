@@ -11,7 +11,6 @@ import { type Command, commandHelp } from "./command.ts";
 type Options = OptionValues<typeof workerOptions>;
 
 export const workerCommand: Command = {
-  summary: "Run one worker: an engine, served to gateways through discovery.",
   help: () =>
     commandHelp(
       "worker ENGINE --discovery file:/DIR [OPTIONS]",

@@ -78,13 +78,13 @@ describe("options", () => {
   });
 });
 
-test("every command explains its options", () => {
+test("every command explains its options", async () => {
   for (const [name, specs] of Object.entries({
     up: upOptions,
     gateway: gatewayOptions,
     worker: workerOptions,
   })) {
-    const help = commands[name]!.help();
+    const help = (await commands[name]!.load()).help();
     for (const option of Object.keys(specs)) expect(help).toContain(`--${option} `);
     expect(Math.max(...help.split("\n").map((line) => line.length))).toBeLessThan(160);
   }
