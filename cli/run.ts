@@ -8,7 +8,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     console.log(usage());
     return 0;
   }
-  if (name === "version" || name === "--version" || name === "-v") return (await commands.version!.load()).run([]);
+  if (name === "version" || name === "--version" || name === "-v")
+    return (await commands.version!.load()).run([]);
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (entry === undefined) {
     const suggestion = nearest(name, Object.keys(commands));
@@ -24,4 +25,3 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   return command.run(rest);
 }
-

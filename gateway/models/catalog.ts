@@ -38,6 +38,8 @@ export class ModelCatalog {
   readonly #log: Logger;
   readonly #models = new Map<string, Entry>();
   readonly #instances = new Map<string, { instance: Instance; model: Entry }>();
+  /** Workers that cannot serve beside the others of their model; their turn comes when those have left. */
+  readonly #refused = new Map<string, Instance>();
   #watch: Watch | undefined;
 
   constructor(discovery: Discovery, log: Logger) {
@@ -101,11 +103,18 @@ export class ModelCatalog {
       return;
     }
     this.#remove(key, listener);
-    const instance = parsed.data;
+    this.#join(key, parsed.data, listener);
+  }
+
+  #join(key: string, instance: Instance, listener: CatalogListener): void {
     const { card } = instance;
     const known = this.#models.get(card.name);
     const isFirst = known === undefined || known.instances.size === 0;
-    if (!isFirst && !this.#agrees(instance, known.card)) return;
+    if (!isFirst && !this.#agrees(instance, known.card)) {
+      this.#refused.set(key, instance);
+      return;
+    }
+    this.#refused.delete(key);
     // With nobody left who holds anything, a model may come back with another block size or tokenizer.
     const model = isFirst ? { name: card.name, card, instances: new Set<Instance>() } : known;
     this.#models.set(card.name, model);
@@ -115,11 +124,17 @@ export class ModelCatalog {
   }
 
   #remove(key: string, listener: CatalogListener): void {
+    this.#refused.delete(key);
     const entry = this.#instances.get(key);
     if (entry === undefined) return;
+    const { model, instance } = entry;
     this.#instances.delete(key);
-    entry.model.instances.delete(entry.instance);
-    listener.onLeave(entry.instance, entry.model);
+    model.instances.delete(instance);
+    listener.onLeave(instance, model);
+    if (model.instances.size > 0) return;
+    for (const [waiting, refused] of this.#refused) {
+      if (refused.card.name === model.name) this.#join(waiting, refused, listener);
+    }
   }
 
   #agrees(instance: Instance, expected: ModelCard): boolean {

@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  createLogger,
+  type Discovery,
+  type Instance,
+  type ModelCard,
+  openDiscovery,
+  randomId,
+} from "#runtime";
+import { type CatalogModel, ModelCatalog } from "./catalog.ts";
+
+let discovery: Discovery;
+let catalog: ModelCatalog;
+let events: string[];
+let lines: string[];
+
+beforeEach(async () => {
+  discovery = await openDiscovery(`memory:${randomId()}`);
+  events = [];
+  lines = [];
+  catalog = new ModelCatalog(
+    discovery,
+    createLogger({ name: "test", write: (line) => void lines.push(line) }),
+  );
+});
+
+afterEach(async () => {
+  catalog.close();
+  await discovery.close();
+});
+
+const listener = {
+  onJoin: (instance: Instance, model: CatalogModel, isFirst: boolean) =>
+    void events.push(`${instance.name} joins ${model.name}${isFirst ? " first" : ""}`),
+  onLeave: (instance: Instance, model: CatalogModel) =>
+    void events.push(`${instance.name} leaves ${model.name}`),
+};
+
+function instance(name: string, card: Partial<ModelCard> = {}): Instance {
+  return {
+    id: randomId(),
+    namespace: "default",
+    component: "test",
+    address: "memory:none",
+    name,
+    pid: 1,
+    card: {
+      name: "tiny",
+      aliases: [],
+      apis: ["chat"],
+      role: "aggregated",
+      contextLength: 100,
+      blockSize: 16,
+      totalBlocks: 10,
+      maxBatchedTokens: 100,
+      maxSequences: 1,
+      tokenizer: { kind: "worker", sha256: "a" },
+      specialTokens: {},
+      addBos: false,
+      eosTokenIds: [],
+      vocabularySize: 10,
+      features: { logprobs: false, logitBias: false, embeddings: false },
+      engine: { name: "test", version: "1" },
+      created: 0,
+      ...card,
+    },
+  };
+}
+
+const put = (key: string, value: Instance) => discovery.put(`instances/${key}`, value);
+
+describe("the catalog", () => {
+  test("tells of workers that are there, that come and that leave", async () => {
+    await put("a", instance("a"));
+    await catalog.open(listener);
+    await put("b", instance("b"));
+    await discovery.delete("instances/a");
+    expect(events).toEqual(["a joins tiny first", "b joins tiny", "a leaves tiny"]);
+    expect(catalog.list().map((model) => model.name)).toEqual(["tiny"]);
+    await discovery.delete("instances/b");
+    expect(catalog.list()).toEqual([]);
+  });
+
+  test("finds models by name and alias, and names the nearest for others", async () => {
+    await catalog.open(listener);
+    expect(() => catalog.get("tiny")).toThrow(expect.objectContaining({ status: 503 }));
+    await put("a", instance("a", { name: "llama-3", aliases: ["default"] }));
+    await put("b", instance("b", { name: "qwen" }));
+    expect(catalog.get("llama-3").name).toBe("llama-3");
+    expect(catalog.get("default").name).toBe("llama-3");
+    expect(() => catalog.get("lama-3")).toThrow("Did you mean 'llama-3'?");
+    expect(() => catalog.get("defult")).toThrow("Did you mean 'default'?");
+    expect(() => catalog.get("__proto__")).toThrow(expect.objectContaining({ status: 404 }));
+    expect(() => catalog.get("x".repeat(10_000))).toThrow(expect.objectContaining({ status: 404 }));
+  });
+
+  test("refuses a worker whose blocks or tokens mean something else, and says why", async () => {
+    await catalog.open(listener);
+    await put("a", instance("a"));
+    await put("b", instance("b", { blockSize: 32 }));
+    await put("c", instance("c", { tokenizer: { kind: "worker", sha256: "b" } }));
+    expect(events).toEqual(["a joins tiny first"]);
+    expect(lines.join("")).toMatch(/refused a worker.*worker=b.*blockSize=32 expectedBlockSize=16/);
+    expect(lines.join("")).toMatch(/refused a worker.*worker=c/);
+    // When the last of its kind has left, those that were refused have their turn.
+    await discovery.delete("instances/a");
+    expect(events.slice(1)).toEqual(["a leaves tiny", "b joins tiny first"]);
+    expect(catalog.get("tiny").card.blockSize).toBe(32);
+  });
+
+  test("a worker that announces itself anew leaves and joins", async () => {
+    await catalog.open(listener);
+    await put("a", instance("a"));
+    await put("a", instance("a2"));
+    expect(events).toEqual(["a joins tiny first", "a leaves tiny", "a2 joins tiny first"]);
+  });
+
+  test("passes over entries that it cannot read", async () => {
+    await discovery.put("instances/x", { nonsense: true });
+    await catalog.open(listener);
+    expect(catalog.list()).toEqual([]);
+    expect(lines.join("")).toContain("ignored an unreadable worker entry");
+  });
+});
