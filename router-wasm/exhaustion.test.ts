@@ -48,6 +48,6 @@ it("works on at the end of its memory", { timeout: 600_000 }, () => {
         expect(router.stats()).toMatchObject({ blocks: 0, storedBlocks: 0, runs: 0 });
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 40, interruptAfterTimeLimit: 60_000 },
   );
 });
