@@ -34,7 +34,10 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
   app.get("/live", (context) => context.json({ status: "alive" }));
   app.get("/metrics", metricsRoute);
   app.get("/openapi.json", (context) => context.json(openApi));
-  app.get("/docs", (context) => context.html(referencePage(models.list()[0]?.name ?? "MODEL")));
+  app.get("/docs", (context) => {
+    const { origin } = new URL(context.req.url);
+    return context.html(referencePage(models.list()[0]?.name ?? "MODEL", origin));
+  });
   app.get("/", (context) => context.redirect("/docs"));
 
   app.notFound((context) => {

@@ -17,24 +17,65 @@ const logitBias = z.record(
 
 /** Parameters that both kinds of completion share. */
 const sampling = {
-  model: z.string().min(1),
-  max_tokens: z.number().int().min(0).nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  top_k: z.number().int().min(-1).max(1_000_000).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  frequency_penalty: z.number().min(-2).max(2).nullish(),
-  presence_penalty: z.number().min(-2).max(2).nullish(),
-  repetition_penalty: z.number().gt(0).max(10).nullish(),
-  stop: stop.nullish(),
-  seed: z.number().int().nullish(),
-  n: z.number().int().min(1).max(16).nullish(),
-  logit_bias: logitBias.nullish(),
-  stream: z.boolean().nullish(),
-  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  ignore_eos: z.boolean().nullish(),
-  user: z.string().nullish(),
-  metadata: z.record(z.string(), z.unknown()).nullish(),
+  model: z.string().min(1).describe("Name or alias of the model."),
+  max_tokens: z
+    .number()
+    .int()
+    .min(0)
+    .nullish()
+    .describe("Longest answer in tokens; at most what the context leaves."),
+  temperature: z.number().min(0).max(2).nullish().describe("0 takes the likeliest token; default 1."),
+  top_p: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullish()
+    .describe("Considers the likeliest tokens that together have this probability; default 1."),
+  top_k: z
+    .number()
+    .int()
+    .min(-1)
+    .max(1_000_000)
+    .nullish()
+    .describe("Considers this many of the likeliest tokens; 0 or -1, the default, all."),
+  min_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .describe("Leaves out tokens less likely than this share of the likeliest one."),
+  frequency_penalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .nullish()
+    .describe("Makes tokens less likely for each time that they were in the answer."),
+  presence_penalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .nullish()
+    .describe("Makes tokens less likely once they were in the answer."),
+  repetition_penalty: z
+    .number()
+    .gt(0)
+    .max(10)
+    .nullish()
+    .describe("Divides the scores of tokens in prompt and answer; 1 changes nothing."),
+  stop: stop.nullish().describe("Strings that end the answer and are not part of it."),
+  seed: z.number().int().nullish().describe("The same seed gives the same answer."),
+  n: z.number().int().min(1).max(16).nullish().describe("How many answers."),
+  logit_bias: logitBias
+    .nullish()
+    .describe("Added to the scores of tokens, by token id: -100 forbids, 100 forces."),
+  stream: z.boolean().nullish().describe("Answers as server-sent events."),
+  stream_options: z
+    .object({ include_usage: z.boolean().nullish() })
+    .nullish()
+    .describe("{include_usage: true} adds a last event with the usage."),
+  ignore_eos: z.boolean().nullish().describe("Goes on past the model's end token."),
+  user: z.string().nullish().describe("Accepted and not used."),
+  metadata: z.record(z.string(), z.unknown()).nullish().describe("Accepted and not used."),
 };
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });
@@ -47,37 +88,56 @@ const message = z.object({
 
 export const chatCompletionRequest = z.object({
   ...sampling,
-  messages: z.array(message).min(1),
-  max_completion_tokens: z.number().int().min(1).nullish(),
-  logprobs: z.boolean().nullish(),
-  top_logprobs: z.number().int().min(0).max(20).nullish(),
+  messages: z
+    .array(message)
+    .min(1)
+    .describe("The conversation: role and content, a text or a list of text parts."),
+  max_completion_tokens: z.number().int().min(1).nullish().describe("As max_tokens, and goes before it."),
+  logprobs: z.boolean().nullish().describe("Tells log probabilities."),
+  top_logprobs: z
+    .number()
+    .int()
+    .min(0)
+    .max(20)
+    .nullish()
+    .describe("And those of the likeliest tokens beside each."),
 });
 
 export const completionRequest = z.object({
   ...sampling,
-  prompt: z.union([
-    z.string(),
-    z.array(z.string()).min(1).max(256),
-    z.array(tokenId).min(1),
-    z.array(z.array(tokenId).min(1)).min(1).max(256),
-  ]),
-  echo: z.boolean().nullish(),
-  logprobs: z.number().int().min(0).max(20).nullish(),
-  best_of: z.number().int().min(1).nullish(),
-  suffix: z.string().nullish(),
+  prompt: z
+    .union([
+      z.string(),
+      z.array(z.string()).min(1).max(256),
+      z.array(tokenId).min(1),
+      z.array(z.array(tokenId).min(1)).min(1).max(256),
+    ])
+    .describe("What to continue."),
+  echo: z.boolean().nullish().describe("Puts the prompt before the answer."),
+  logprobs: z
+    .number()
+    .int()
+    .min(0)
+    .max(20)
+    .nullish()
+    .describe("Tells log probabilities, and this many of the likeliest tokens beside each."),
+  best_of: z.number().int().min(1).nullish().describe("Only the same as n."),
+  suffix: z.string().nullish().describe("Not supported."),
 });
 
 export const embeddingRequest = z.object({
-  model: z.string().min(1),
-  input: z.union([
-    z.string().min(1),
-    z.array(z.string().min(1)).min(1).max(2048),
-    z.array(tokenId).min(1),
-    z.array(z.array(tokenId).min(1)).min(1).max(2048),
-  ]),
-  encoding_format: z.enum(["float", "base64"]).nullish(),
-  dimensions: z.number().int().min(1).nullish(),
-  user: z.string().nullish(),
+  model: z.string().min(1).describe("Name or alias of the model."),
+  input: z
+    .union([
+      z.string().min(1),
+      z.array(z.string().min(1)).min(1).max(2048),
+      z.array(tokenId).min(1),
+      z.array(z.array(tokenId).min(1)).min(1).max(2048),
+    ])
+    .describe("What to turn into vectors."),
+  encoding_format: z.enum(["float", "base64"]).nullish().describe("base64 is little-endian 32-bit floats."),
+  dimensions: z.number().int().min(1).nullish().describe("Not supported."),
+  user: z.string().nullish().describe("Accepted and not used."),
 });
 
 export type ChatCompletionRequest = z.infer<typeof chatCompletionRequest>;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { OPERATIONS, type Operation } from "./openapi.ts";
 
 interface JsonSchema {
+  description?: string;
   type?: string | string[];
   anyOf?: JsonSchema[];
   items?: JsonSchema;
@@ -16,8 +17,12 @@ interface JsonSchema {
   maxItems?: number;
 }
 
-/** The API reference as one page without scripts, from the same source as `/openapi.json`. */
-export function referencePage(model: string) {
+/**
+ * The API reference as one page without scripts, from the same source as `/openapi.json`.
+ * @param model a model's name for the examples
+ * @param origin where the reader has reached the gateway, for the examples
+ */
+export function referencePage(model: string, origin: string) {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -37,20 +42,20 @@ export function referencePage(model: string) {
         <nav>
           ${OPERATIONS.map((operation) => html`<a href="#${anchor(operation)}"><b>${operation.method}</b> ${operation.path}</a>`)}
         </nav>
-        <main>${OPERATIONS.map((operation) => section(operation, model))}</main>
+        <main>${OPERATIONS.map((operation) => section(operation, model, origin))}</main>
       </body>
     </html>`;
 }
 
 const anchor = ({ method, path }: Operation) => `${method}${path.replace(/[^a-z0-9]+/gi, "-")}`;
 
-function section(operation: Operation, model: string) {
+function section(operation: Operation, model: string, origin: string) {
   const schema =
     operation.requestSchema && (z.toJSONSchema(operation.requestSchema, { io: "input" }) as JsonSchema);
   return html`<section id="${anchor(operation)}">
     <h2><b>${operation.method}</b> ${operation.path}</h2>
     <p>${operation.summary}. ${withCode(operation.description)}</p>
-    ${operation.example && html`<pre>${curl(operation.path, operation.example, model)}</pre>`}
+    ${operation.example && html`<pre>${curl(origin + operation.path, operation.example, model)}</pre>`}
     ${schema && parameterTable(schema)}
     <h3>Responses</h3>
     <table>
@@ -64,9 +69,9 @@ function withCode(text: string) {
   return text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
-function curl(path: string, example: object, model: string): string {
+function curl(url: string, example: object, model: string): string {
   const body = JSON.stringify(example, null, 2).replace("MODEL", model);
-  return `curl http://HOST:PORT${path} -H 'content-type: application/json' -d '${body}'`;
+  return `curl ${url} -H 'content-type: application/json' -d '${body}'`;
 }
 
 function parameterTable(schema: JsonSchema) {
@@ -76,12 +81,13 @@ function parameterTable(schema: JsonSchema) {
   );
   return html`<h3>Parameters</h3>
     <table>
-      <tr><th>name</th><th>type</th><th>range</th></tr>
+      <tr><th>name</th><th>type</th><th>range</th><th>meaning</th></tr>
       ${rows.map(
         ([name, property]) => html`<tr>
           <td><code>${name}</code>${required.has(name) ? html` <em>required</em>` : ""}</td>
           <td>${typeText(property)}</td>
           <td>${rangeText(property)}</td>
+          <td>${property.description}</td>
         </tr>`,
       )}
     </table>`;
@@ -89,17 +95,18 @@ function parameterTable(schema: JsonSchema) {
 
 function typeText(schema: JsonSchema): string {
   if (schema.anyOf) {
-    const types = schema.anyOf.map(typeText).filter((type) => type !== "null");
+    const types = schema.anyOf.map(typeText).filter((type) => type !== "");
     return [...new Set(types)].join(" or ");
   }
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.type === "array") return `list of ${schema.items ? typeText(schema.items) : "anything"}`;
-  return String(schema.type ?? "anything");
+  const types = [schema.type ?? "anything"].flat().filter((type) => type !== "null");
+  return types.join(" or ");
 }
 
 function rangeText(schema: JsonSchema): string {
-  if (schema.anyOf) return schema.anyOf.map(rangeText).filter(Boolean).join("; ");
+  if (schema.anyOf) return [...new Set(schema.anyOf.map(rangeText))].filter(Boolean).join("; ");
   const low = schema.exclusiveMinimum !== undefined ? `above ${schema.exclusiveMinimum}` : schema.minimum;
   const isBounded = schema.maximum !== undefined && schema.maximum < Number.MAX_SAFE_INTEGER;
   if (isBounded) return `${low} to ${schema.maximum}`;
