@@ -1,10 +1,10 @@
 import { startNodeGateway } from "#gateway";
-import { createLogger, type Discovery, type Logger, manageLifecycle, openDiscovery } from "#runtime";
 import { readOptions, UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { gatewayOptions } from "../options/tables.ts";
 import { routerWasm } from "../paths.ts";
-import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
+import { openService, type Service, serveUntilStopped } from "../service.ts";
+import { tellSupervisor } from "../supervisor-link.ts";
 import { version } from "../version.ts";
 import { type Command, commandHelp } from "./command.ts";
 
@@ -17,31 +17,16 @@ export const gatewayCommand: Command = {
     ),
   async run(argv) {
     const { options } = readOptions(gatewayOptions, argv, process.env);
-    const log = createLogger({ name: "gateway", level: options["log-level"], format: options["log-format"] });
-    if (options.discovery === undefined) {
-      throw new UsageError(
-        "stator gateway needs --discovery, such as file:/tmp/stator; workers take the same.",
-      );
-    }
-    const lifecycle = manageLifecycle({
-      log,
-      deadlineMs: options["drain-timeout"] * 1000 + 5_000,
-      supervised: isSupervised(),
-    });
-    const discovery = await openDiscovery(options.discovery, {
-      onError: (error) => log.warn("trouble with discovery", { reason: error.message }),
-    });
-    const gateway = await start(options, discovery, log);
-    lifecycle.onShutdown("drain requests", () => gateway.drain(options["drain-timeout"] * 1000));
-    lifecycle.onShutdown("leave discovery", () => discovery.close());
+    const service = await openService("gateway", options);
+    const gateway = await start(options, service);
     const url = `http://${reachableHost(options.host)}:${gateway.port}`;
-    log.info("listening", { url });
+    service.log.info("listening", { url });
     tellSupervisor({ type: "ready", url });
-    return forever();
+    return serveUntilStopped(service, options, (deadlineMs) => gateway.drain(deadlineMs));
   },
 };
 
-async function start(options: OptionValues<typeof gatewayOptions>, discovery: Discovery, log: Logger) {
+async function start(options: OptionValues<typeof gatewayOptions>, { discovery, log }: Service) {
   try {
     return await startNodeGateway({
       host: options.host,
@@ -87,6 +72,3 @@ function reachableHost(host: string): string {
   if (host === "::") return "[::1]";
   return host.includes(":") ? `[${host}]` : host;
 }
-
-/** The process's lifecycle ends it. */
-const forever = () => new Promise<never>(() => {});

@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
-import { createLogger, manageLifecycle, openDiscovery } from "#runtime";
 import { loadWorker, readTokenizerFile, startWorker } from "#workers";
 import { defaultModelFolder, fetchModel } from "../models/index.ts";
 import { readOptions, UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { workerOptions } from "../options/tables.ts";
-import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
+import { openService, serveUntilStopped } from "../service.ts";
+import { tellSupervisor } from "../supervisor-link.ts";
 import { type Command, commandHelp } from "./command.ts";
 
 type Options = OptionValues<typeof workerOptions>;
@@ -22,38 +22,25 @@ export const workerCommand: Command = {
     const [engine] = positionals;
     if (engine === undefined)
       throw new UsageError("Which engine? stator worker llama, or echo, or a module's path.");
-    if (options.discovery === undefined) {
-      throw new UsageError(
-        "stator worker needs --discovery, such as file:/tmp/stator; the gateway takes the same.",
-      );
-    }
     const definition = await loadWorker(engine);
     const name = options.name ?? `${definition.name}-${process.pid}`;
-    const log = createLogger({ name, level: options["log-level"], format: options["log-format"] });
-    const lifecycle = manageLifecycle({
-      log,
-      deadlineMs: options["drain-timeout"] * 1000 + 5_000,
-      supervised: isSupervised(),
-    });
-    const discovery = await openDiscovery(options.discovery, {
-      onError: (error) => log.warn("trouble with discovery", { reason: error.message }),
-    });
+    const service = await openService(name, options);
     const worker = await startWorker({
       definition,
       engineOptions: await engineOptions(definition.name, options),
       threads: options.threads ?? availableParallelism(),
-      discovery,
+      discovery: service.discovery,
       namespace: options.namespace,
       name,
       listen: options.listen ?? "tcp:127.0.0.1:0",
       opsPort: options["ops-port"],
-      log,
+      log: service.log,
     });
-    lifecycle.onShutdown("drain requests", () => worker.drain(options["drain-timeout"] * 1000));
-    lifecycle.onShutdown("leave discovery", () => discovery.close());
-    worker.lost.addEventListener("abort", () => lifecycle.shutdown("discovery lost this worker's lease", 1));
+    worker.lost.addEventListener("abort", () => {
+      service.lifecycle.shutdown("discovery lost this worker's lease", 1);
+    });
     tellSupervisor({ type: "ready", url: worker.opsUrl });
-    return new Promise<never>(() => {});
+    return serveUntilStopped(service, options, (deadlineMs) => worker.drain(deadlineMs));
   },
 };
 

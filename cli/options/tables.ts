@@ -1,4 +1,4 @@
-import { choice, list, number, type OptionSpecs, text } from "./spec.ts";
+import { choice, list, number, type OptionSpecs, type OptionValues, text } from "./spec.ts";
 
 const POLICIES = ["kv", "round-robin", "random", "least-loaded", "power-of-two"] as const;
 
@@ -159,6 +159,8 @@ export const upOptions = {
   ...routing,
   ...common,
 };
+
+export type UpOptions = OptionValues<typeof upOptions>;
 
 /** Every option of every command, for telling a misspelt one from one that another command has. */
 export const allOptions: OptionSpecs = { ...gatewayOptions, ...workerOptions, ...upOptions };

@@ -1,5 +1,5 @@
 import type { LocalModel } from "../models/index.ts";
-import type { UpOptions } from "./up.ts";
+import type { UpOptions } from "../options/tables.ts";
 
 /** What `stator up` prints when everything runs: where, how to ask, how to stop. */
 export function banner(

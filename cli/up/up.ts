@@ -5,15 +5,12 @@ import { z } from "zod";
 import { createLogger, type Logger, manageLifecycle } from "#runtime";
 import { loadWorker } from "#workers";
 import { defaultModelFolder, fetchModel, type LocalModel } from "../models/index.ts";
-import type { OptionValues } from "../options/spec.ts";
-import { gatewayOptions, type upOptions, workerOptions } from "../options/tables.ts";
+import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
 import { isSupervised } from "../supervisor-link.ts";
 import { banner } from "./banner.ts";
 import { SupervisedChild } from "./child.ts";
 import { ensureLlamaBuild } from "./llama-build.ts";
 import { createRunFolder, removeRunFolder } from "./run-folder.ts";
-
-export type UpOptions = OptionValues<typeof upOptions>;
 
 /** Starts a gateway and workers as child processes and watches over them until a signal; the exit code. */
 export async function up(options: UpOptions): Promise<number> {

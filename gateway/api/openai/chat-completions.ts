@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { randomId } from "#runtime";
 import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
@@ -7,10 +6,10 @@ import { invalidRequest } from "../../errors.ts";
 import { withBos } from "../../pipeline/preprocess/bos.ts";
 import { answerTokens, refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
 import type { ServedModel } from "../../pipeline/serving/served-model.ts";
-import { streamAnswer, wholeAnswer } from "./answer.ts";
 import { chatFormat } from "./chat-format.ts";
-import { beginRequest, requireApi } from "./request.ts";
-import { forChoice, requireLogprobs, samplingOf, stopsOf } from "./sampling.ts";
+import { requireApi } from "./request.ts";
+import { requireStreamForOptions, respond } from "./respond.ts";
+import { stopsOf } from "./sampling.ts";
 import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
@@ -36,53 +35,21 @@ export async function chatCompletions(
   checkCombinations(body);
   const model = dependencies.models.get(body.model);
   requireApi(model, "chat");
-  requireLogprobs(body.logprobs === true, model);
-  const sampling = samplingOf(body, model);
-
   const text = renderPrompt(body.messages, model);
   refuseHopelessLength(text, model, "messages");
-  const prompt = withBos(await model.tokenizer.encode(text), model);
-  const maxTokens = answerTokens(
-    prompt.length,
-    body.max_completion_tokens ?? body.max_tokens,
+  const tokens = withBos(await model.tokenizer.encode(text), model);
+  const asked = body.max_completion_tokens ?? body.max_tokens;
+  const maxTokens = answerTokens(tokens.length, asked, model, "messages");
+  return respond(context, dependencies, {
+    endpoint: "chat",
+    idPrefix: "chatcmpl",
     model,
-    "messages",
-  );
-
-  const hasLogprobs = body.logprobs === true;
-  const includeUsage = body.stream_options?.include_usage === true;
-  const stops = [...stopsOf(body.stop), ...model.template.stops];
-  const { requestId, pinnedWorker, explain, onSettled } = beginRequest(context, model, "chat", dependencies);
-  const jobs = Array.from({ length: body.n ?? 1 }, (_, index) => ({
-    requestId,
-    model,
-    prompt,
-    maxTokens,
-    sampling: forChoice(sampling, index),
-    stops,
-    ignoreEos: body.ignore_eos === true,
-    logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
+    body,
+    prompts: [{ tokens, maxTokens }],
+    stops: [...stopsOf(body.stop), ...model.template.stops],
+    logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     echoLogprobs: false,
-    pinnedWorker,
-  }));
-  const format = chatFormat({
-    id: `chatcmpl-${randomId()}`,
-    created: Math.floor(Date.now() / 1000),
-    model: model.card.name,
-    vocabulary: model.tokenizer.vocabulary,
-    includeUsage,
-    hasLogprobs,
-  });
-  const answer = body.stream ? streamAnswer : wholeAnswer;
-  const headers = { "x-request-id": requestId };
-  return answer(context, dependencies, {
-    jobs,
-    format,
-    includeUsage,
-    choicesPerPrompt: jobs.length,
-    headers,
-    explain,
-    onSettled,
+    format: chatFormat,
   });
 }
 
@@ -92,9 +59,7 @@ function checkCombinations(body: ChatCompletionRequest): void {
   if (body.top_logprobs && !body.logprobs) {
     throw invalidRequest("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs");
   }
-  if (body.stream_options && !body.stream) {
-    throw invalidRequest("'stream_options' is only allowed with 'stream' set to true.", "stream_options");
-  }
+  requireStreamForOptions(body);
 }
 
 function renderPrompt(messages: readonly ChatMessage[], model: ServedModel): string {

@@ -1,0 +1,66 @@
+import {
+  createLogger,
+  type Discovery,
+  type Lifecycle,
+  type LogFormat,
+  type Logger,
+  type LogLevel,
+  manageLifecycle,
+  openDiscovery,
+} from "#runtime";
+import { UsageError } from "./options/read.ts";
+import { isSupervised } from "./supervisor-link.ts";
+
+/** What a gateway and a worker process have in common. */
+export interface Service {
+  log: Logger;
+  lifecycle: Lifecycle;
+  discovery: Discovery;
+}
+
+interface ServiceOptions {
+  discovery: string | undefined;
+  "log-level": LogLevel;
+  "log-format": LogFormat;
+  "drain-timeout": number;
+}
+
+/** Time after the drain for everything else that a shutdown does, in milliseconds. */
+const AFTER_DRAIN_MS = 5_000;
+
+/**
+ * Opens the process's log and discovery, and takes charge of how it ends.
+ * @param name the process's name in its log
+ * @throws UsageError without `--discovery`, or for one that does not open
+ */
+export async function openService(name: string, options: ServiceOptions): Promise<Service> {
+  if (options.discovery === undefined) {
+    throw new UsageError(
+      "--discovery is needed, such as file:/tmp/stator; gateways and workers take the same.",
+    );
+  }
+  const log = createLogger({ name, level: options["log-level"], format: options["log-format"] });
+  const deadlineMs = drainMs(options) + AFTER_DRAIN_MS;
+  const lifecycle = manageLifecycle({ log, deadlineMs, supervised: isSupervised() });
+  const onError = (error: Error) => log.warn("trouble with discovery", { reason: error.message });
+  const discovery = await openDiscovery(options.discovery, { onError }).catch((error: Error) => {
+    throw new UsageError(`--discovery: ${error.message}`);
+  });
+  return { log, lifecycle, discovery };
+}
+
+/**
+ * Stays until the process is told to stop; then lets running requests end and leaves discovery.
+ * @param drain lets running requests end, for as long as it is told
+ */
+export function serveUntilStopped(
+  { lifecycle, discovery }: Service,
+  options: Pick<ServiceOptions, "drain-timeout">,
+  drain: (deadlineMs: number) => Promise<void>,
+): Promise<never> {
+  lifecycle.onShutdown("drain requests", () => drain(drainMs(options)));
+  lifecycle.onShutdown("leave discovery", () => discovery.close());
+  return new Promise<never>(() => {});
+}
+
+const drainMs = (options: Pick<ServiceOptions, "drain-timeout">) => options["drain-timeout"] * 1000;

@@ -1,0 +1,74 @@
+import type { Context } from "hono";
+import { randomId } from "#runtime";
+import type { GatewayDependencies } from "../../dependencies.ts";
+import type { GatewayEnv } from "../../env.ts";
+import { invalidRequest } from "../../errors.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import { streamAnswer, wholeAnswer } from "./answer.ts";
+import type { AnswerFormat, AnswerHead } from "./format.ts";
+import { beginRequest } from "./request.ts";
+import { forChoice, requireLogprobs, samplingOf } from "./sampling.ts";
+import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
+
+/** What a chat and a text completion both come down to. */
+export interface Question {
+  endpoint: "chat" | "completions";
+  /** First part of the answer's id: `chatcmpl` or `cmpl`. */
+  idPrefix: string;
+  model: ServedModel;
+  body: ChatCompletionRequest | CompletionRequest;
+  /** Each is answered `n` times. */
+  prompts: readonly { tokens: Uint32Array; maxTokens: number }[];
+  stops: readonly string[];
+  /** How many of the likeliest tokens to tell beside each one; undefined for no log probabilities. */
+  logprobs: number | undefined;
+  echoLogprobs: boolean;
+  format(head: AnswerHead): AnswerFormat;
+}
+
+/** Generates the answers, streamed or whole as the body asks. */
+export function respond(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  question: Question,
+): Promise<Response> {
+  const { model, body, logprobs, stops, echoLogprobs } = question;
+  requireLogprobs(logprobs !== undefined, model);
+  const sampling = samplingOf(body, model);
+  const n = body.n ?? 1;
+  const includeUsage = body.stream_options?.include_usage === true;
+  const request = beginRequest(context, model, question.endpoint, dependencies);
+  const { requestId, pinnedWorker, explain, onSettled } = request;
+  const jobs = question.prompts.flatMap(({ tokens, maxTokens }) =>
+    Array.from({ length: n }, (_, index) => ({
+      requestId,
+      model,
+      prompt: tokens,
+      maxTokens,
+      sampling: forChoice(sampling, index),
+      stops,
+      ignoreEos: body.ignore_eos === true,
+      logprobs,
+      echoLogprobs,
+      pinnedWorker,
+    })),
+  );
+  const format = question.format({
+    id: `${question.idPrefix}-${randomId()}`,
+    created: Math.floor(Date.now() / 1000),
+    model: model.card.name,
+    vocabulary: model.tokenizer.vocabulary,
+    includeUsage,
+    hasLogprobs: logprobs !== undefined,
+  });
+  const answer = body.stream ? streamAnswer : wholeAnswer;
+  const headers = { "x-request-id": requestId };
+  const plan = { jobs, format, includeUsage, choicesPerPrompt: n, headers, explain, onSettled };
+  return answer(context, dependencies, plan);
+}
+
+/** @throws ApiError 400 where stream options stand in a request that is not streamed */
+export function requireStreamForOptions(body: ChatCompletionRequest | CompletionRequest): void {
+  if (!body.stream_options || body.stream) return;
+  throw invalidRequest("'stream_options' is only allowed with 'stream' set to true.", "stream_options");
+}
