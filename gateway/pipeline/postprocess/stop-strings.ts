@@ -16,11 +16,11 @@ export class StopStrings {
   push(text: string): string {
     if (this.stopped) return "";
     const all = this.#held + text;
-    const end = this.#firstStop(all);
-    if (end >= 0) {
+    const start = this.#firstStop(all);
+    if (start >= 0) {
       this.stopped = true;
       this.#held = "";
-      return all.slice(0, end);
+      return all.slice(0, start);
     }
     const held = this.#heldLength(all);
     this.#held = all.slice(all.length - held);
@@ -34,11 +34,19 @@ export class StopStrings {
     return text;
   }
 
+  /**
+   * Where the stop string begins that is complete first, and of several the longest; -1 where there is none. So
+   * the answer does not depend on the pieces in which the text comes.
+   */
   #firstStop(text: string): number {
     let first = -1;
+    let firstEnd = Number.POSITIVE_INFINITY;
     for (const stop of this.#stops) {
-      const index = text.indexOf(stop);
-      if (index >= 0 && (first < 0 || index < first)) first = index;
+      const start = text.indexOf(stop);
+      const end = start + stop.length;
+      if (start < 0 || end > firstEnd || (end === firstEnd && start > first)) continue;
+      first = start;
+      firstEnd = end;
     }
     return first;
   }

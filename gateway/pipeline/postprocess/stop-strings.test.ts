@@ -1,0 +1,78 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { StopStrings } from "./stop-strings.ts";
+
+/** What a client sees of pieces that come one after the other. */
+function stream(stops: readonly string[], pieces: readonly string[]) {
+  const finder = new StopStrings(stops);
+  const shown = pieces.map((piece) => finder.push(piece));
+  return { shown, rest: finder.flush(), stopped: finder.stopped };
+}
+
+/** The text before the stop string that is complete first; of several that end there, the longest. */
+function reference(stops: readonly string[], text: string): { text: string; stopped: boolean } {
+  for (let end = 1; end <= text.length; end++) {
+    const ending = stops.filter((stop) => text.slice(0, end).endsWith(stop));
+    if (ending.length === 0) continue;
+    const longest = Math.max(...ending.map((stop) => stop.length));
+    return { text: text.slice(0, end - longest), stopped: true };
+  }
+  return { text, stopped: false };
+}
+
+// Few letters, so that stop strings overlap each other and the text often.
+const letters = fc.constantFrom("a", "b", "c");
+const word = (minLength: number, maxLength: number) => fc.string({ unit: letters, minLength, maxLength });
+
+describe("stop strings", () => {
+  test("a stop string in one piece ends the answer before it", () => {
+    expect(stream(["END"], ["one END two"])).toEqual({ shown: ["one "], rest: "", stopped: true });
+  });
+
+  test("a stop string that spans pieces is never seen in part", () => {
+    expect(stream(["</s>"], ["one <", "/", "s> two", "three"])).toEqual({
+      shown: ["one ", "", "", ""],
+      rest: "",
+      stopped: true,
+    });
+  });
+
+  test("what only began like a stop string is shown once it went on otherwise, or the answer ended", () => {
+    expect(stream(["</s>"], ["a</", "b"]).shown).toEqual(["a", "</b"]);
+    expect(stream(["</s>"], ["a</"])).toEqual({ shown: ["a"], rest: "</", stopped: false });
+  });
+
+  test("the stop string that is complete first counts, also where another one began before it", () => {
+    expect(stream(["abcd", "bc"], ["xabcd"]).shown).toEqual(["xa"]);
+    expect(stream(["abcd", "bc"], [..."xabcd"]).shown.join("")).toBe("xa");
+  });
+
+  test("whatever the pieces, the answer is the whole text up to the first stop string", () => {
+    fc.assert(
+      fc.property(
+        fc.array(word(1, 4), { minLength: 1, maxLength: 4 }),
+        fc.array(word(0, 5)),
+        (stops, pieces) => {
+          const { shown, rest, stopped } = stream(stops, pieces);
+          expect({ text: shown.join("") + rest, stopped }).toEqual(reference(stops, pieces.join("")));
+        },
+      ),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test("no more is held back than could begin a stop string", () => {
+    fc.assert(
+      fc.property(fc.array(word(1, 4), { minLength: 1, maxLength: 4 }), word(0, 30), (stops, text) => {
+        const finder = new StopStrings(stops);
+        let shown = "";
+        for (let at = 0; at < text.length; at++) {
+          shown += finder.push(text[at]!);
+          if (finder.stopped) return;
+          const held = text.slice(shown.length, at + 1);
+          expect(held === "" || stops.some((stop) => stop.startsWith(held))).toBe(true);
+        }
+      }),
+    );
+  });
+});
