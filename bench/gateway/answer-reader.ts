@@ -1,7 +1,8 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const HEAD_END = Buffer.from("\r\n\r\n");
-const DONE = Buffer.from("data: [DONE]\n\n");
+const DONE = "data: [DONE]\n\n";
+const SIZE_LINE = /^[0-9a-f]+\r$/i;
 
 /**
  * Reads the streamed answers of one HTTP/1.1 connection, and no more of them than a load client must: the status,
@@ -21,7 +22,8 @@ export class AnswerReader {
   #left = 0;
   /** What came of a head or of a size line, until the rest does. */
   #rest: Buffer | undefined;
-  #sawDone = false;
+  /** The last bytes of the body so far, as many as `[DONE]`'s event has. */
+  #tail = "";
 
   /**
    * Takes what arrived; true when the answer is complete. The connection must not have asked for another one before.
@@ -47,9 +49,10 @@ export class AnswerReader {
       }
       // A chunk's own end is an empty line before the next size.
       if (end - at > 1) {
-        this.#left = Number.parseInt(data.toString("latin1", at, end), 16);
-        if (this.#left === 0) return this.#complete(data, end + 1);
-        if (!(this.#left > 0)) throw new Error("The answer's chunks are malformed.");
+        const line = data.toString("latin1", at, end);
+        if (!SIZE_LINE.test(line)) throw new Error("The answer's chunks are malformed.");
+        this.#left = Number.parseInt(line, 16);
+        if (this.#left === 0) return this.#complete(data, at, end + 1);
       }
       at = end + 1;
     }
@@ -61,7 +64,7 @@ export class AnswerReader {
     this.bytes = 0;
     this.#newlines = 0;
     this.#inBody = false;
-    this.#sawDone = false;
+    this.#tail = "";
   }
 
   #readHead(data: Buffer): number {
@@ -84,20 +87,18 @@ export class AnswerReader {
     }
     this.bytes += end - start;
     this.#left -= end - start;
-    const done = end - DONE.length;
-    if (this.#left === 0 && done >= start)
-      this.#sawDone = data.compare(DONE, 0, DONE.length, done, end) === 0;
+    const tail = data.toString("latin1", Math.max(start, end - DONE.length), end);
+    this.#tail = tail.length === DONE.length ? tail : (this.#tail + tail).slice(-DONE.length);
     return end;
   }
 
-  #complete(data: Buffer, at: number): boolean {
+  #complete(data: Buffer, lineStart: number, at: number): boolean {
     if (data.length < at + 2) {
-      // The last chunk's size came without the empty line after it: read both again.
-      this.#rest = data.subarray(at - 3);
+      this.#rest = data.subarray(lineStart);
       return false;
     }
     if (data[at] !== RETURN || data.length > at + 2) throw new Error("Bytes came after the answer's end.");
-    if (!this.#sawDone) throw new Error("The answer's last event is not [DONE].");
+    if (this.#tail !== DONE) throw new Error("The answer's last event is not [DONE].");
     return true;
   }
 }

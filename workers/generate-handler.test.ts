@@ -1,0 +1,146 @@
+import { afterEach, describe, expect, test } from "vitest";
+import {
+  connect,
+  createLogger,
+  DeltaDecoder,
+  encodeGenerateRequest,
+  PlaneError,
+  type RequestPlaneClient,
+  type RequestPlaneServer,
+  serve,
+} from "#runtime";
+import { openEcho } from "./echo/engine.ts";
+import { requestFor } from "./engine.suite.ts";
+import type { Delta, Engine } from "./engine.ts";
+import { generateHandler } from "./generate-handler.ts";
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+let server: RequestPlaneServer;
+let client: RequestPlaneClient;
+
+afterEach(async () => {
+  client.close();
+  await server.close();
+});
+
+/** Serves an engine that answers so, and counts what it is told to count. */
+async function start(generate: (signal: AbortSignal) => AsyncIterable<Delta>) {
+  const counted = { requests: 0, tokens: 0 };
+  const metrics = {
+    requests: { inc: () => counted.requests++ },
+    tokens: { inc: (count: number) => (counted.tokens += count) },
+  };
+  const engine: Engine = { ...openEcho(), generate: (_request, signal) => generate(signal) };
+  const log = createLogger({ name: "test", write: () => {} });
+  server = await serve("memory:generate-handler", { generate: generateHandler(engine, metrics, log) });
+  client = await connect(server.address);
+  return counted;
+}
+
+interface Message {
+  tokens: number[];
+  echo: boolean;
+  finish: string | undefined;
+}
+
+/** The messages of one call, and how it ended. */
+function call(prompt = Uint32Array.of(1)): Promise<{ messages: Message[]; error: PlaneError | undefined }> {
+  const decoder = new DeltaDecoder();
+  const messages: Message[] = [];
+  return new Promise((resolve) =>
+    client.call("generate", encodeGenerateRequest(requestFor(prompt)), {
+      onMessage(bytes) {
+        decoder.read(bytes);
+        const { echo, finish } = decoder;
+        messages.push({ tokens: [...decoder.tokens.subarray(0, decoder.count)], echo, finish });
+      },
+      onEnd: () => resolve({ messages, error: undefined }),
+      onError: (error) => resolve({ messages, error }),
+    }),
+  );
+}
+
+describe("generate handler", () => {
+  test("what the engine yields at one go is one message, and each step is one", async () => {
+    const counted = await start(async function* () {
+      yield { tokenIds: [1] };
+      yield { tokenIds: [2, 3] };
+      await nextTurn();
+      yield { tokenIds: [4] };
+      await nextTurn();
+      yield { tokenIds: [5], finish: "stop" };
+    });
+    expect(await call()).toEqual({
+      messages: [
+        { tokens: [1, 2, 3], echo: false, finish: undefined },
+        { tokens: [4], echo: false, finish: undefined },
+        { tokens: [5], echo: false, finish: "stop" },
+      ],
+      error: undefined,
+    });
+    expect(counted).toEqual({ requests: 1, tokens: 5 });
+  });
+
+  test("the prompt's own tokens stay apart from the answer's, and do not count as output", async () => {
+    const counted = await start(async function* () {
+      yield { tokenIds: [7, 8], echo: true };
+      yield { tokenIds: [1], finish: "length" };
+    });
+    expect((await call()).messages).toEqual([
+      { tokens: [7, 8], echo: true, finish: undefined },
+      { tokens: [1], echo: false, finish: "length" },
+    ]);
+    expect(counted.tokens).toBe(1);
+  });
+
+  test.each([
+    ["no tokens", new Uint32Array(0), "The prompt has 0 tokens"],
+    ["more tokens than the context", new Uint32Array(8192), "The prompt has 8192 tokens"],
+    ["tokens outside the vocabulary", Uint32Array.of(258), "not in the vocabulary"],
+  ])("refuses a prompt with %s before the engine hears of it", async (_, prompt, sentence) => {
+    const counted = await start(async function* () {});
+    const { error } = await call(prompt);
+    expect(error?.code).toBe("invalid_request");
+    expect(error?.message).toContain(sentence);
+    expect(counted.requests).toBe(0);
+  });
+
+  test("an engine that throws fails the call after what it had yielded", async () => {
+    await start(async function* () {
+      yield { tokenIds: [1] };
+      await nextTurn();
+      throw new Error("out of memory");
+    });
+    const { messages, error } = await call();
+    expect(messages.map(({ tokens }) => tokens)).toEqual([[1]]);
+    expect(error).toBeInstanceOf(PlaneError);
+    expect(error?.code).toBe("internal");
+  });
+
+  test("an engine that is ahead of its reader waits", async () => {
+    let yielded = 0;
+    await start(async function* (signal) {
+      while (!signal.aborted && yielded < 100_000) {
+        yielded++;
+        yield { tokenIds: [1] };
+        await nextTurn();
+      }
+      yield { tokenIds: [], finish: "length" };
+    });
+    const call = client.call(
+      "generate",
+      encodeGenerateRequest(requestFor(Uint32Array.of(1))),
+      { onMessage() {}, onEnd() {}, onError() {} },
+      { windowBytes: 1024 },
+    );
+    call.pause();
+    let before = -1;
+    while (yielded !== before || yielded === 0) {
+      before = yielded;
+      for (let turn = 0; turn < 20; turn++) await nextTurn();
+    }
+    expect(yielded).toBeLessThan(200);
+    call.cancel();
+  });
+});
