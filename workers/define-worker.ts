@@ -21,8 +21,15 @@ export interface EngineOptions {
   contextLength?: number | undefined;
   /** Requests answered at once. */
   sequences?: number | undefined;
-  /** Milliseconds between two tokens, for engines without a model. */
+  /** Milliseconds between two tokens, for the echo engine. */
   delayMs?: number | undefined;
+  /** KV memory of the mock engine: tokens in a block, and blocks. */
+  blockSize?: number | undefined;
+  totalBlocks?: number | undefined;
+  /** Tokens that the mock engine evaluates in one step. */
+  maxBatchedTokens?: number | undefined;
+  /** How many times faster than a GPU the mock engine is; 0 takes no time. */
+  speedup?: number | undefined;
   gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
   /** The model's `tokenizer.json`, where one was given: the gateway tokenises with it. */
   tokenizer?: TokenizerFile | undefined;

@@ -16,6 +16,10 @@ const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
       },
     });
   },
+  mocker: async () => {
+    const { openMocker } = await import("./mocker/engine.ts");
+    return defineWorker({ name: "mocker", open: ({ options }) => openMocker(options) });
+  },
   echo: async () => {
     const { openEcho } = await import("./echo/engine.ts");
     return defineWorker({ name: "echo", open: ({ options }) => openEcho(options) });

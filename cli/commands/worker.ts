@@ -14,7 +14,7 @@ export const workerCommand: Command = {
   help: () =>
     commandHelp(
       "worker ENGINE --discovery file:/DIR [OPTIONS]",
-      "ENGINE is llama (llama.cpp, needs no GPU), echo (no model), or the path of a worker module of your own.",
+      "ENGINE is llama (llama.cpp, needs no GPU), mocker (a simulated vLLM on a GPU), echo (no model), or the path of a worker module of your own.",
       workerOptions,
     ),
   async run(argv) {
@@ -51,6 +51,10 @@ async function engineOptions(engine: string, options: Options) {
     contextLength: options["context-length"],
     sequences: options.sequences,
     delayMs: options.delay,
+    blockSize: options["block-size"],
+    totalBlocks: options["total-blocks"],
+    maxBatchedTokens: options["max-batched-tokens"],
+    speedup: options.speedup,
     tokenizer: options.tokenizer === undefined ? undefined : await readTokenizerFile(options.tokenizer),
     gpu,
   } as const;

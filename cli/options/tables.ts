@@ -113,6 +113,21 @@ const model = {
   tokenizer: text({ describe: "tokenizer.json of a model whose engine has none.", placeholder: "FILE" }),
 };
 
+const mocker = {
+  "block-size": number({ describe: "Tokens in a KV block of the mocker. Default: 64.", min: 1, max: 512 }),
+  "total-blocks": number({ describe: "KV blocks of the mocker. Default: 16,384.", min: 1, max: 16_777_216 }),
+  "max-batched-tokens": number({
+    describe: "Tokens that the mocker evaluates in one step. Default: 8,192.",
+    min: 1,
+  }),
+  speedup: number({
+    describe: "How many times faster than an H100 the mocker is; 0 takes no time.",
+    default: 1,
+    min: 0,
+    int: false,
+  }),
+};
+
 const discovery = text({
   describe: "Where workers and gateways find each other: file:/dir or memory:name.",
   placeholder: "URL",
@@ -139,6 +154,7 @@ export const workerOptions = {
   threads: number({ describe: "CPU threads of the engine. Default: all cores.", min: 1, max: 1024 }),
   namespace: text({ describe: "First part of the endpoint's name.", default: "default" }),
   ...model,
+  ...mocker,
   ...common,
 };
 
@@ -151,11 +167,12 @@ export const upOptions = {
     max: 256,
   }),
   engine: text({
-    describe: "llama, echo, or the path of a worker module.",
+    describe: "llama, mocker, echo, or the path of a worker module.",
     default: "llama",
     placeholder: "ENGINE",
   }),
   ...model,
+  ...mocker,
   ...routing,
   ...common,
 };

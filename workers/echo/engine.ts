@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { encodeVocabulary, type GenerateRequest, type ModelCard, type TokenPiece } from "#runtime";
+import type { GenerateRequest, ModelCard } from "#runtime";
+import { bytePieces, tokenCard, tokenizeBytes } from "../byte-tokens.ts";
 import type { Delta, Engine, EngineStats } from "../engine.ts";
 import type { TokenizerFile } from "../tokenizer-file.ts";
 
@@ -15,8 +15,6 @@ export interface EchoOptions {
 }
 
 const BLOCK_SIZE = 16;
-const CONTROL_TOKENS = ["<|im_start|>", "<|im_end|>"];
-const END_TOKEN = 257;
 
 /**
  * An engine without a model: it answers a prompt with the prompt's own tokens, over and over until `maxTokens`.
@@ -24,14 +22,13 @@ const END_TOKEN = 257;
  * an engine.
  */
 export function openEcho(options: EchoOptions = {}): Engine {
-  const pieces = bytePieces();
-  const card = describe(pieces, options);
+  const card = describe(options);
   let running = 0;
   return {
     card,
     stats: (): EngineStats => ({ running, waiting: 0, kvUsage: 0 }),
-    tokenize,
-    vocabulary: () => pieces,
+    tokenize: tokenizeBytes,
+    vocabulary: () => bytePieces,
     close: async () => {},
     async *generate(request, signal) {
       running++;
@@ -64,27 +61,8 @@ function nextTurn(delayMs: number): Promise<void> {
   });
 }
 
-function bytePieces(): TokenPiece[] {
-  const utf8 = new TextEncoder();
-  return [
-    ...Array.from({ length: 256 }, (_, byte) => ({ bytes: Uint8Array.of(byte) })),
-    ...CONTROL_TOKENS.map((text) => ({ bytes: utf8.encode(text), control: true })),
-  ];
-}
-
-function tokenize(text: string): Uint32Array {
-  const utf8 = new TextEncoder();
-  const ids: number[] = [];
-  for (const part of text.split(/(<\|im_start\|>|<\|im_end\|>)/)) {
-    const control = CONTROL_TOKENS.indexOf(part);
-    if (control >= 0) ids.push(256 + control);
-    else for (const byte of utf8.encode(part)) ids.push(byte);
-  }
-  return Uint32Array.from(ids);
-}
-
-function describe(pieces: TokenPiece[], options: EchoOptions): ModelCard {
-  const { contextLength = 8192, tokenizer: file } = options;
+function describe(options: EchoOptions): ModelCard {
+  const { contextLength = 8192 } = options;
   const maxSequences = options.sequences ?? 256;
   return {
     name: options.modelName ?? "echo",
@@ -96,15 +74,8 @@ function describe(pieces: TokenPiece[], options: EchoOptions): ModelCard {
     totalBlocks: Math.floor((contextLength * maxSequences) / BLOCK_SIZE),
     maxBatchedTokens: contextLength,
     maxSequences,
-    tokenizer:
-      file === undefined
-        ? { kind: "worker", sha256: createHash("sha256").update(encodeVocabulary(pieces)).digest("hex") }
-        : { kind: "huggingface", path: file.path, sha256: file.sha256 },
+    ...tokenCard(options.tokenizer),
     chatTemplate: "{{ messages[-1].content }}",
-    specialTokens: {},
-    addBos: false,
-    eosTokenIds: file === undefined ? [END_TOKEN] : [],
-    vocabularySize: file?.vocabularySize ?? pieces.length,
     features: { logprobs: false, logitBias: false, embeddings: false },
     engine: { name: "echo", version: "1" },
     created: Math.floor(Date.now() / 1000),

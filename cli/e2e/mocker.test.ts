@@ -1,0 +1,46 @@
+import OpenAI from "openai";
+import { expect, test } from "vitest";
+import { metric, until } from "./metrics.ts";
+import { startUp } from "./stator-process.ts";
+
+test("conversations stay on the mock worker that holds them, and the router's prediction comes true", async () => {
+  const stator = startUp(
+    "--engine=mocker",
+    "--workers=3",
+    "--speedup=0",
+    "--block-size=16",
+    "--context-length=8192",
+  );
+  const url = await stator.url();
+  const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+  let stored = 0;
+  const send = async (prompt: string) => {
+    const { data, response } = await openai.completions
+      .create({ model: "mocker", prompt, max_tokens: 32 }, { headers: { "x-stator-explain": "true" } })
+      .withResponse();
+    const cached = data.usage!.prompt_tokens_details!.cached_tokens!;
+    // The events of this answer are on their way beside it.
+    stored += Math.floor((prompt.length + 31) / 16) - cached / 16;
+    await until(async () => (await metric(url, "stator_worker_stored_blocks")) === stored);
+    return {
+      worker: response.headers.get("x-stator-worker")!,
+      predicted: Number(response.headers.get("x-stator-overlap-blocks")) * 16,
+      cached,
+      text: prompt + data.choices[0]!.text,
+    };
+  };
+  const homes = new Set<string>();
+  for (let conversation = 0; conversation < 6; conversation++) {
+    let turn = await send(`Conversation ${conversation}: `.repeat(10));
+    const home = turn.worker;
+    homes.add(home);
+    for (let count = 0; count < 3; count++) {
+      turn = await send(`${turn.text} And then?`);
+      expect(turn.worker).toBe(home);
+      expect(turn.predicted).toBe(turn.cached);
+      expect(turn.cached).toBeGreaterThan(150);
+    }
+  }
+  expect(homes.size).toBe(3);
+  expect(await stator.stop()).toBe(0);
+});

@@ -1,0 +1,142 @@
+/** A KV block of the simulated GPU. */
+interface Block {
+  /** Sequence hash of what it holds; undefined while it is not full. */
+  hash: number | undefined;
+  /** Requests that use it; 0 for a block in the free list, which may still hold something worth finding. */
+  references: number;
+  previous: Block | undefined;
+  next: Block | undefined;
+}
+
+/** Told when a block's content can be found for the first time, and when its last copy has been overwritten. */
+export interface BlockListener {
+  onStored(hash: number): void;
+  onRemoved(hash: number): void;
+}
+
+/**
+ * Paged KV memory with a prefix cache, as vLLM keeps it: blocks have reference counts; a block that nobody uses
+ * goes to the end of a free list and keeps its content until it is taken again, the one freed longest ago first.
+ * A block is found by its sequence hash, which identifies its tokens and all before them.
+ */
+export class BlockPool {
+  readonly total: number;
+  readonly #listener: BlockListener;
+  /** Blocks by content; equal contents may stand in several blocks. */
+  readonly #cached = new Map<number, Set<Block>>();
+  /** Ends of the free list: the first is taken next. */
+  readonly #free: Block;
+  #freeCount = 0;
+
+  constructor(total: number, listener: BlockListener) {
+    this.total = total;
+    this.#listener = listener;
+    this.#free = createBlock();
+    this.#free.next = this.#free;
+    this.#free.previous = this.#free;
+    for (let index = 0; index < total; index++) this.#append(createBlock());
+  }
+
+  /** Blocks that a request could take, those with content included. */
+  get freeCount(): number {
+    return this.#freeCount;
+  }
+
+  /** How many blocks at the beginning of a sequence are cached. */
+  cachedPrefix(hashes: readonly number[], limit: number): number {
+    let length = 0;
+    while (length < limit && this.#cached.has(hashes[length]!)) length++;
+    return length;
+  }
+
+  /** How many of the first `count` cached blocks are in the free list: taking them takes from `freeCount`. */
+  idlePrefix(hashes: readonly number[], count: number): number {
+    let idle = 0;
+    for (let index = 0; index < count; index++) if (this.#find(hashes[index]!).references === 0) idle++;
+    return idle;
+  }
+
+  /** Takes part in a cached block. */
+  share(hash: number): Block {
+    const block = this.#find(hash);
+    if (block.references === 0) this.#unlink(block);
+    block.references++;
+    return block;
+  }
+
+  /** Takes the free block that was freed longest ago; its content is lost. Undefined where none is free. */
+  take(): Block | undefined {
+    const block = this.#free.next!;
+    if (block === this.#free) return undefined;
+    this.#unlink(block);
+    this.#forget(block);
+    block.references = 1;
+    return block;
+  }
+
+  /** Says that a block is full, and what it holds: from now on it can be found. */
+  fill(block: Block, hash: number): void {
+    block.hash = hash;
+    const copies = this.#cached.get(hash);
+    if (copies !== undefined) return void copies.add(block);
+    this.#cached.set(hash, new Set([block]));
+    this.#listener.onStored(hash);
+  }
+
+  /** Gives up a request's blocks. The last ones go first, so that a prefix outlives what builds on it. */
+  release(blocks: readonly Block[]): void {
+    for (let index = blocks.length - 1; index >= 0; index--) {
+      const block = blocks[index]!;
+      block.references--;
+      if (block.references === 0) this.#append(block);
+    }
+  }
+
+  /** Every content that can be found. */
+  contents(): IterableIterator<number> {
+    return this.#cached.keys();
+  }
+
+  #find(hash: number): Block {
+    // A copy that somebody uses goes before one that would have to leave the free list.
+    const copies = this.#cached.get(hash)!;
+    let found: Block | undefined;
+    for (const block of copies) {
+      if (block.references > 0) return block;
+      found ??= block;
+    }
+    return found!;
+  }
+
+  #forget(block: Block): void {
+    const { hash } = block;
+    if (hash === undefined) return;
+    block.hash = undefined;
+    const copies = this.#cached.get(hash)!;
+    copies.delete(block);
+    if (copies.size > 0) return;
+    this.#cached.delete(hash);
+    this.#listener.onRemoved(hash);
+  }
+
+  #append(block: Block): void {
+    const last = this.#free.previous!;
+    last.next = block;
+    block.previous = last;
+    block.next = this.#free;
+    this.#free.previous = block;
+    this.#freeCount++;
+  }
+
+  #unlink(block: Block): void {
+    block.previous!.next = block.next;
+    block.next!.previous = block.previous;
+    block.previous = undefined;
+    block.next = undefined;
+    this.#freeCount--;
+  }
+}
+
+export type { Block };
+
+const createBlock = (): Block => ({ hash: undefined, references: 0, previous: undefined, next: undefined });

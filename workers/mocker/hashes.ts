@@ -1,0 +1,16 @@
+/**
+ * Sequence hashes as numbers of 53 bits, from two 32-bit mixes of the block's tokens and of the hash before.
+ * Enough to tell the blocks of a simulation apart; engines' hashes are opaque to everybody else anyway.
+ */
+export function nextHash(previous: number, tokens: ArrayLike<number>, start: number, end: number): number {
+  let low = (previous >>> 0) ^ 0x9e3779b9;
+  let high = Math.floor(previous / 2 ** 32) ^ 0x85ebca6b;
+  for (let index = start; index < end; index++) {
+    const token = tokens[index]!;
+    low = Math.imul(low ^ token, 0xcc9e2d51);
+    low ^= low >>> 15;
+    high = Math.imul(high ^ token ^ low, 0x1b873593);
+    high ^= high >>> 13;
+  }
+  return (high & 0x1f_ffff) * 2 ** 32 + (low >>> 0);
+}

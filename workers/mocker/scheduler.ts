@@ -1,0 +1,233 @@
+import { type Block, type BlockListener, BlockPool } from "./block-pool.ts";
+import type { StepWork } from "./timing.ts";
+
+export interface SchedulerOptions {
+  /** Tokens in a block. */
+  blockSize: number;
+  totalBlocks: number;
+  /** Requests that are worked on at once. */
+  maxSequences: number;
+  /** Tokens evaluated in one step, prompt and output together. */
+  maxBatchedTokens: number;
+  /** Whether blocks are kept to be found again. Default true. */
+  prefixCaching?: boolean;
+}
+
+/** A request as the scheduler sees it: lengths and hashes, no tokens. */
+export interface ScheduledRequest {
+  /** Tokens of the prompt. */
+  promptTokens: number;
+  /** Tokens to generate. */
+  maxTokens: number;
+  /** Sequence hash of block `index`, once all its tokens are known. */
+  hashAt(index: number): number;
+  /** Prompt tokens found in the cache, told when the request is first worked on. */
+  onStart?(cachedTokens: number): void;
+  /** Called after each step in which the request got a token; `isLast` with its last one. */
+  onToken(isLast: boolean): void;
+}
+
+interface Sequence {
+  readonly request: ScheduledRequest;
+  readonly blocks: Block[];
+  /** Blocks whose content has been said. */
+  filled: number;
+  /** Tokens whose KV is there. */
+  computed: number;
+  /** Prompt and output tokens that are known. */
+  length: number;
+  started: boolean;
+}
+
+/**
+ * vLLM's scheduling, step by step: requests that run go first, each with one token or the next chunk of its
+ * prompt; then waiting ones, first come first served, for as long as tokens, blocks and places last. When blocks
+ * run out, the request that came last gives up all of its and waits at the front.
+ */
+export class Scheduler {
+  readonly pool: BlockPool;
+  readonly #options: SchedulerOptions;
+  readonly #running: Sequence[] = [];
+  readonly #waiting: Sequence[] = [];
+  readonly #sequences = new Map<ScheduledRequest, Sequence>();
+  /** What the step in progress evaluates of each sequence. */
+  #step: { sequence: Sequence; tokens: number }[] = [];
+  preemptions = 0;
+
+  constructor(options: SchedulerOptions, listener: BlockListener) {
+    this.#options = options;
+    this.pool = new BlockPool(options.totalBlocks, listener);
+  }
+
+  get running(): number {
+    return this.#running.length;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Share of the blocks in use, 0 to 1. */
+  get kvUsage(): number {
+    return 1 - this.pool.freeCount / this.pool.total;
+  }
+
+  /** @throws RangeError for a request that all the blocks together could not hold */
+  add(request: ScheduledRequest): void {
+    const blocks = Math.ceil((request.promptTokens + request.maxTokens) / this.#options.blockSize);
+    if (blocks > this.pool.total)
+      throw new RangeError(`The request needs ${blocks} blocks of ${this.pool.total}.`);
+    const sequence: Sequence = {
+      request,
+      blocks: [],
+      filled: 0,
+      computed: 0,
+      length: request.promptTokens,
+      started: false,
+    };
+    this.#sequences.set(request, sequence);
+    this.#waiting.push(sequence);
+  }
+
+  /** Ends a request before its time. */
+  abort(request: ScheduledRequest): void {
+    const sequence = this.#sequences.get(request);
+    if (sequence !== undefined) this.#end(sequence);
+  }
+
+  /** Begins a step: what it evaluates. Its time has passed when `finishStep` is called. */
+  beginStep(): StepWork {
+    this.#step = [];
+    let budget = this.#options.maxBatchedTokens;
+    budget = this.#scheduleRunning(budget);
+    // Right after a preemption there is no room for anybody new.
+    if (this.#waiting.length > 0) this.#scheduleWaiting(budget);
+    return this.#describe();
+  }
+
+  /** Ends the step: blocks fill up, and requests whose tokens are all evaluated get the next one. */
+  finishStep(): void {
+    for (const { sequence, tokens } of this.#step) {
+      // It may have ended, or been preempted, since.
+      if (!this.#running.includes(sequence)) continue;
+      sequence.computed += tokens;
+      this.#fill(sequence);
+      if (sequence.computed < sequence.length) continue;
+      sequence.length++;
+      const isLast = sequence.length - sequence.request.promptTokens >= sequence.request.maxTokens;
+      if (isLast) this.#end(sequence);
+      sequence.request.onToken(isLast);
+    }
+    this.#step = [];
+  }
+
+  #scheduleRunning(limit: number): number {
+    let budget = limit;
+    for (let index = 0; index < this.#running.length && budget > 0; index++) {
+      const sequence = this.#running[index]!;
+      const tokens = Math.min(sequence.length - sequence.computed, budget);
+      while (!this.#grow(sequence, sequence.computed + tokens)) {
+        const victim = this.#running.at(-1)!;
+        this.#preempt(victim);
+        if (victim === sequence) break;
+      }
+      if (this.#running[index] !== sequence) break;
+      this.#step.push({ sequence, tokens });
+      budget -= tokens;
+    }
+    return budget;
+  }
+
+  #scheduleWaiting(limit: number): void {
+    let budget = limit;
+    const preemptions = this.preemptions;
+    while (this.#waiting.length > 0 && budget > 0 && this.#running.length < this.#options.maxSequences) {
+      const sequence = this.#waiting[0]!;
+      if (!this.#admit(sequence, budget) || this.preemptions > preemptions) return;
+      const { tokens } = this.#step.at(-1)!;
+      budget -= tokens;
+    }
+  }
+
+  /** Lets the first waiting sequence in, with what the cache has of it, where there are blocks for its next tokens. */
+  #admit(sequence: Sequence, budget: number): boolean {
+    const { request } = sequence;
+    const { blockSize } = this.#options;
+    const hashes = this.#knownHashes(sequence);
+    // The last token is always evaluated: its logits give the next one.
+    const limit = Math.floor((sequence.length - 1) / blockSize);
+    const cached = this.#options.prefixCaching === false ? 0 : this.pool.cachedPrefix(hashes, limit);
+    const tokens = Math.min(sequence.length - cached * blockSize, budget);
+    const needed = Math.ceil((cached * blockSize + tokens) / blockSize) - cached;
+    if (needed + this.pool.idlePrefix(hashes, cached) > this.pool.freeCount) return false;
+    for (let index = 0; index < cached; index++) sequence.blocks.push(this.pool.share(hashes[index]!));
+    sequence.filled = cached;
+    sequence.computed = cached * blockSize;
+    this.#grow(sequence, sequence.computed + tokens);
+    this.#waiting.shift();
+    this.#running.push(sequence);
+    this.#step.push({ sequence, tokens });
+    if (!sequence.started) request.onStart?.(Math.min(sequence.computed, request.promptTokens));
+    sequence.started = true;
+    return true;
+  }
+
+  #knownHashes(sequence: Sequence): number[] {
+    const whole = Math.floor(sequence.length / this.#options.blockSize);
+    return Array.from({ length: whole }, (_, index) => sequence.request.hashAt(index));
+  }
+
+  /** Makes sure that there are blocks for so many tokens. */
+  #grow(sequence: Sequence, tokens: number): boolean {
+    const needed = Math.ceil(tokens / this.#options.blockSize) - sequence.blocks.length;
+    if (needed > this.pool.freeCount) return false;
+    for (let count = 0; count < needed; count++) sequence.blocks.push(this.pool.take()!);
+    return true;
+  }
+
+  #fill(sequence: Sequence): void {
+    if (this.#options.prefixCaching === false) return;
+    const whole = Math.floor(sequence.computed / this.#options.blockSize);
+    for (; sequence.filled < whole; sequence.filled++) {
+      this.pool.fill(sequence.blocks[sequence.filled]!, sequence.request.hashAt(sequence.filled));
+    }
+  }
+
+  #preempt(sequence: Sequence): void {
+    this.preemptions++;
+    this.#leave(this.#running, sequence);
+    this.#step = this.#step.filter((entry) => entry.sequence !== sequence);
+    this.#waiting.unshift(sequence);
+  }
+
+  #end(sequence: Sequence): void {
+    this.#sequences.delete(sequence.request);
+    this.#leave(this.#running.includes(sequence) ? this.#running : this.#waiting, sequence);
+  }
+
+  #leave(list: Sequence[], sequence: Sequence): void {
+    list.splice(list.indexOf(sequence), 1);
+    this.pool.release(sequence.blocks);
+    sequence.blocks.length = 0;
+    sequence.filled = 0;
+    sequence.computed = 0;
+  }
+
+  #describe(): StepWork {
+    const work: StepWork = { prefillTokens: 0, prefillPairs: 0, decodes: 0, contextTokens: 0 };
+    for (const { sequence, tokens } of this.#step) {
+      const isDecode =
+        tokens === 1 &&
+        sequence.computed === sequence.length - 1 &&
+        sequence.length > sequence.request.promptTokens;
+      if (isDecode) {
+        work.decodes++;
+        work.contextTokens += sequence.length;
+      } else {
+        work.prefillTokens += tokens;
+        work.prefillPairs += tokens * sequence.computed + (tokens * (tokens - 1)) / 2;
+      }
+    }
+    return work;
+  }
+}
