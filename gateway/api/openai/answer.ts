@@ -113,7 +113,10 @@ abstract class Answer {
   #finish(index: number, result: GenerationResult): void {
     this.#results[index] = result;
     this.#remaining--;
-    if (this.#remaining > 0) return this.onChoice(index, result);
+    if (this.#remaining > 0) {
+      this.onChoice(index, result);
+      return;
+    }
     this.onComplete(index, this.#results, totalUsage(this.#results, this.plan.choicesPerPrompt));
     this.#settle(200);
   }
@@ -185,7 +188,10 @@ class StreamedAnswer extends Answer {
 
   /** Before the first event an error is a response of its own; after it, the stream's last event. */
   protected override onFailure(error: Error): void {
-    if (this.#stream === undefined) return this.reject(error);
+    if (this.#stream === undefined) {
+      this.reject(error);
+      return;
+    }
     this.#stream.write(`data: ${JSON.stringify(toApiError(error))}\n\n`);
     this.#stream.end();
   }
