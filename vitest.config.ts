@@ -7,6 +7,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Tests with a real model take both cores of a small machine; running two at once only makes each slower.
     maxWorkers: 2,
+    setupFiles: ["vitest.setup.ts"],
     globalSetup: ["cli/e2e/fetch-model.ts"],
     include: ["**/*.test.ts"],
     exclude: ["**/node_modules/**"],
