@@ -19,7 +19,7 @@ export interface BenchOptions {
 export const HELP = `npm run bench:gateway -- [OPTIONS]
 
 What the gateway adds to an answer's first token and what a streamed token costs it, beside a bare node:http
-server that streams the same bytes. Takes about two minutes.
+server that streams the same bytes. Takes under two minutes.
 
   --concurrency LIST  streams at once, one row each (1,16,64)
   --tokens N          tokens in an answer (64)
