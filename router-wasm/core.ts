@@ -40,6 +40,9 @@ export interface CoreExports {
   storeEnd(refused: number): void;
   removeStored(worker: number, blocks: number): number;
   promptArea(tokens: number): number;
+  hashesArea(blocks: number): number;
+  hashPrompt(tokens: number, media: number): number;
+  find(blocks: number): number;
   configure(creditDecay: number, prefillLoadScale: number, activeRequestWeight: number): void;
   exclude(worker: number): void;
   decide(

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { DecideOptions, Policy, Router, RouterOptions, Salt } from "./index.ts";
-import { ReferenceRouter } from "./reference-model.ts";
+import { ReferenceRouter, referenceHashBlocks } from "./reference-model.ts";
 import { hashesFrom, newRouter } from "./test-router.ts";
 
 // Random operations on the core and on the reference model, which must agree after each one. Sequences are paths of
@@ -51,6 +51,7 @@ type Operation =
       who: Who;
     }
   | { type: "decide"; path: Path; extra: number; options: Omit<DecideOptions, "tokenCount"> }
+  | { type: "find"; path: Path; extra: number; known: boolean }
   | { type: "firstToken" | "free"; booking: number }
   | { type: "grow"; booking: number; blocks: number }
   | { type: "setWeights"; weights: RouterOptions["weights"] };
@@ -132,6 +133,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         book: optional(fc.boolean()),
       }),
     }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ type: fc.constant("find"), path, extra: fc.nat(3), known: fc.boolean() }),
   },
   { weight: 4, arbitrary: fc.record({ type: fc.constantFrom("firstToken", "free"), booking: fc.nat(40) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("grow"), booking: fc.nat(40), blocks: fc.nat(9) }) },
@@ -234,6 +239,9 @@ class Pair {
       case "decide":
         this.#decide(operation);
         break;
+      case "find":
+        this.#find(operation);
+        break;
       case "firstToken":
       case "free": {
         const [handle, modelHandle] = this.#bookings[operation.booking % this.#bookings.length]!;
@@ -275,6 +283,26 @@ class Pair {
     expect(decision).toEqual(expected);
     expect(booking < 0).toBe(expectedBooking < 0);
     if (booking >= 0) this.#bookings.push([booking, expectedBooking]);
+  }
+
+  #find({ path, extra, known }: Extract<Operation, { type: "find" }>): void {
+    const { router } = this;
+    const prompt = tokensFor(symbolsOf(path), router.blockSize, extra);
+    const mmHashes = mediaOf(path, prompt.length);
+    const hashes = referenceHashBlocks(prompt, {
+      ...SALTS[path.salt],
+      blockSize: router.blockSize,
+      mmHashes,
+    }).blockHashes;
+    if (known) {
+      router.hashBuffer(hashes.length).set(hashes);
+    } else {
+      router.tokenBuffer(prompt.length).set(prompt);
+      expect(router.hashPrompt(prompt.length, { salt: this.#salts[path.salt], mmHashes })).toEqual(hashes);
+    }
+    const expected = this.model.find(hashes);
+    expect(router.find(hashes.length)).toBe(Math.max(0, ...expected.values()));
+    for (const [worker, overlap] of expected) expect(router.overlap(worker)).toBe(overlap);
   }
 
   #each(worker: number, who: Who, act: (worker: number) => void): void {

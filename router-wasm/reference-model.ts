@@ -124,6 +124,13 @@ export class ReferenceRouter {
     return { worker: chosen.worker, overlapBlocks: chosen.overlapBlocks, cost: chosen.total, booking };
   }
 
+  /** The workers' overlaps with a prompt whose block hashes are known. */
+  find(blockHashes: BigUint64Array): Map<number, number> {
+    this.#candidates = [];
+    const locals = [...blockHashes];
+    return new Map([...this.#workers.keys()].map((worker) => [worker, this.#index.overlap(worker, locals)]));
+  }
+
   explain(): CandidateCost[] {
     return this.#candidates.map(({ worker, overlapBlocks, prefill, decode, total }) => {
       return { worker, overlapBlocks, prefill, decode, total };

@@ -129,6 +129,35 @@ describe("overlap", () => {
   });
 });
 
+describe("find", () => {
+  it("asks the index alone, by hashes", () => {
+    const router = newRouter({ blockSize: 4 });
+    const [first, second] = [router.addWorker(), router.addWorker()];
+    const prompt = tokensOf(1, 3, 4);
+    router.applyStored(first, hashesFrom(1, 3), undefined, prompt);
+    router.applyStored(second, hashesFrom(1, 1), undefined, prompt.subarray(0, 4));
+    decide(router, prompt);
+    router.tokenBuffer(prompt.length).set(prompt);
+    const hashes = router.hashPrompt(prompt.length).slice();
+    router.hashBuffer(hashes.length).set(hashes);
+    expect(router.find(3)).toBe(3);
+    expect([router.overlap(first), router.overlap(second)]).toEqual([3, 1]);
+    expect(router.find(2)).toBe(2);
+    expect(router.explain()).toEqual([]);
+    expect(router.stats().bookings).toBe(0);
+  });
+
+  it("refuses hashes that were not written", () => {
+    const router = newRouter({ blockSize: 4 });
+    const refusal = expect.objectContaining({ code: "token_count" });
+    expect(() => router.find(1)).toThrow(refusal);
+    expect(() => router.hashPrompt(4)).toThrow(refusal);
+    expect(() => router.find(-1)).toThrow(refusal);
+    expect(() => router.hashBuffer(-1)).toThrow(expect.objectContaining({ code: "bad_option" }));
+    expect(router.find(0)).toBe(0);
+  });
+});
+
 describe("engine hashes", () => {
   it("of a worker's own let it go on where the others left", () => {
     const router = newRouter({ blockSize: 4 });

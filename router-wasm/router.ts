@@ -34,6 +34,9 @@ export function createRouter(module: WebAssembly.Module, options: RouterOptions)
   return new WasmRouter(new Core(module), options);
 }
 
+/** Tokens. */
+const MAX_PROMPT = 0x0fffffff;
+
 class WasmRouter implements Router {
   readonly blockSize: number;
   readonly #core: Core;
@@ -155,7 +158,7 @@ class WasmRouter implements Router {
   }
 
   tokenBuffer(length: number): Uint32Array {
-    integer("The prompt's length", length, 0, 0x0fffffff);
+    integer("The prompt's length", length, 0, MAX_PROMPT);
     const { exports } = this.#core;
     const area = exports.promptArea(length);
     if (area === 0 && length > 0)
@@ -221,6 +224,40 @@ class WasmRouter implements Router {
       });
     }
     return candidates;
+  }
+
+  hashPrompt(tokenCount: number, extras?: BlockExtras): BigUint64Array {
+    const { exports } = this.#core;
+    this.#salts.use(extras?.salt ?? 0);
+    const media = writeMedia(this.#core, extras?.mmHashes, 0, Number.POSITIVE_INFINITY);
+    const blocks = exports.hashPrompt(tokenCount, media ? 1 : 0);
+    if (blocks < 0) {
+      const message = `The prompt's ${tokenCount} tokens were not written: call tokenBuffer first.`;
+      throw new RouterError("token_count", message);
+    }
+    return this.hashBuffer(blocks);
+  }
+
+  hashBuffer(blocks: number): BigUint64Array {
+    integer("The number of blocks", blocks, 0, Math.floor(MAX_PROMPT / this.blockSize));
+    const { exports } = this.#core;
+    const area = exports.hashesArea(blocks);
+    if (area === 0 && blocks > 0)
+      throw new RouterError("memory", `No memory for a query of ${blocks} blocks.`);
+    return new BigUint64Array(exports.memory.buffer, area, blocks);
+  }
+
+  find(blocks: number): number {
+    const longest = this.#core.exports.find(blocks);
+    if (longest >= 0) return longest;
+    const message = `The query's ${blocks} hashes were not written: call hashPrompt or hashBuffer first.`;
+    throw new RouterError("token_count", message);
+  }
+
+  overlap(worker: number): number {
+    this.#check(worker);
+    const { exports, u32 } = this.#core;
+    return u32[(exports.overlapsArea() >>> 2) + worker]!;
   }
 
   firstToken(booking: number): void {

@@ -182,14 +182,30 @@ export interface Router {
   applyRemoved(worker: number, blockHashes: BigUint64Array): number;
 
   /**
-   * Where to write a prompt's ids: a view into linear memory, valid until the next call of any method but `decide`
-   * and `tokenBuffer` itself (growth of the memory detaches it).
+   * Where to write a prompt's ids: a view into linear memory, valid until the next call of any method but `decide`,
+   * `hashPrompt` and `tokenBuffer` itself (growth of the memory detaches it).
    */
   tokenBuffer(length: number): Uint32Array;
   /** Chooses a worker for the prompt in the token buffer and books its load. */
   decide(options: DecideOptions): Decision;
   /** Every candidate of the last decision, by worker index, with the costs at that moment. */
   explain(): CandidateCost[];
+
+  /**
+   * Block hashes of the prompt in the token buffer, all of them, where `find` reads them: a view like the token
+   * buffer's. Throws `token_count` when the ids were not written.
+   */
+  hashPrompt(tokenCount: number, extras?: BlockExtras): BigUint64Array;
+  /** Where to write block hashes that are known already, for `find`: a view like the token buffer's. */
+  hashBuffer(blocks: number): BigUint64Array;
+  /**
+   * Asks the index alone: how many of the first `blocks` hashes, written by `hashPrompt` or to `hashBuffer`, the
+   * worker has that holds the most of them from the start. Chooses and books nothing; `explain` is empty afterwards.
+   * Throws `token_count` when that many hashes cannot have been written.
+   */
+  find(blocks: number): number;
+  /** How many blocks the worker held at the start of the prompt of the last `find` or `decide`. */
+  overlap(worker: number): number;
 
   /** The first token has come: the request's prefill load is gone. Again: nothing happens. */
   firstToken(booking: number): void;

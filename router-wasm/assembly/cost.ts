@@ -38,6 +38,11 @@ export function setWeights(decay: f64, scale: f64, requestWeight: f64): void {
   activeRequestWeight = requestWeight;
 }
 
+/** The overlaps are those of a query now, which the prices have nothing to do with. */
+export function forgetPrices(): void {
+  priced = 0;
+}
+
 /** Prices every worker; `pinned` ≥ 0 makes it the only candidate. */
 export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32): void {
   priced = workerCount;

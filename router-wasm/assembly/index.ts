@@ -4,15 +4,23 @@ import { initAliases } from "./aliases";
 import { initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
 import { book, dropPrefill, growDecode, initBookings, unbook } from "./bookings";
 import { initChildren } from "./children";
-import { decodeTerms, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
+import { decodeTerms, forgetPrices, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
 import { initEngineTable } from "./engine-table";
 import { beginStored, endStored, removeBlocks, storeBlocks } from "./events";
 import { initHolders } from "./holders";
 import { forgetWorker, initHolding } from "./holding";
 import { beginMedia, reserveMedia } from "./media";
 import { limitMemory, memoryBytes as bytes, take } from "./memory";
-import { findOverlaps, initOverlap, overlaps } from "./overlap";
-import { beginPrompt, promptTokens, reservePrompt } from "./prompt";
+import { findOverlaps, initOverlap, longestOverlap, overlaps } from "./overlap";
+import {
+  beginHashed,
+  beginPrompt,
+  promptBlocks,
+  promptHashes,
+  promptTokens,
+  reserveHashes,
+  reservePrompt,
+} from "./prompt";
 import { initSelect, select } from "./select";
 import { count, DECISIONS, STATS } from "./stats";
 import {
@@ -123,7 +131,7 @@ export function storedBlocksOf(w: u32): f64 {
   return storedBlocks(w);
 }
 
-// Arrays by worker of the last decision, and how many workers it looked at.
+// Arrays by worker of the last decision (overlaps: or query), and how many workers it looked at.
 
 export function pricedWorkers(): u32 {
   return priced;
@@ -198,6 +206,27 @@ export function removeStored(w: u32, blocks: u32): u32 {
 /** Where to write a prompt of this length; 0 when there is not enough memory. */
 export function promptArea(tokens: u32): usize {
   return reservePrompt(tokens) ? promptTokens : 0;
+}
+
+/** Where to write the local hashes of a query of so many blocks; 0 when there is not enough memory. */
+export function hashesArea(blocks: u32): usize {
+  return reserveHashes(blocks);
+}
+
+/** Hashes the whole prompt to where `hashesArea` says. How many blocks it has; −1 when it was not reserved. */
+export function hashPrompt(tokens: u32, media: bool): i32 {
+  if (!beginPrompt(tokens)) return -1;
+  beginMedia(media);
+  promptHashes(promptBlocks);
+  return promptBlocks;
+}
+
+/** Overlaps for the first `blocks` of the hashes. The longest; −1 when they were not reserved. */
+export function find(blocks: u32): i32 {
+  if (!beginHashed(blocks)) return -1;
+  findOverlaps();
+  forgetPrices();
+  return longestOverlap;
 }
 
 export function configure(creditDecay: f64, prefillLoadScale: f64, activeRequestWeight: f64): void {

@@ -13,6 +13,8 @@ import { workerCount } from "./workers";
 
 /** u32 per worker: the result. */
 export let overlaps: usize = 0;
+/** The most of them. */
+export let longestOverlap: u32 = 0;
 let alive: usize = 0;
 let next: usize = 0;
 let list: usize = 0;
@@ -42,9 +44,17 @@ function setOverlap(w: u32, blocks: u32): void {
   store<u32>(overlaps + (w << 2), blocks);
 }
 
+// @ts-ignore: decorator
+@inline
+function setOverlapHeld(w: u32, blocks: u32): void {
+  setOverlap(w, blocks);
+  longestOverlap = max(longestOverlap, blocks);
+}
+
 /** Writes `overlaps` for the prompt. */
 export function findOverlaps(): void {
   memory.fill(overlaps, 0, (<usize>workerCount + 1) << 2);
+  longestOverlap = 0;
   listed = 0;
   asSet = false;
   depth = 0;
@@ -106,7 +116,7 @@ function advanceHolders(run: usize, matched: u32): bool {
     const w = load<u32>(slot, 8);
     if (overlapOf(w) != depth) continue;
     const held = prefix(load<u32>(slot), matched);
-    setOverlap(w, depth + held);
+    setOverlapHeld(w, depth + held);
     if (held == matched) store<u32>(list + (listed++ << 2), w);
   }
   return listed != 0;
@@ -122,12 +132,13 @@ function advanceList(run: usize, wide: usize, matched: u32): bool {
     setOverlap(w, depth + matched);
     store<u32>(list + (listed++ << 2), w);
   }
+  if (listed) longestOverlap = depth + matched;
   // Those outside the sets; a worker counted above no longer has the old depth.
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
     const w = load<u32>(slot, 8);
     if (overlapOf(w) != depth) continue;
     const held = prefix(load<u32>(slot), matched);
-    setOverlap(w, depth + held);
+    setOverlapHeld(w, depth + held);
     if (held == matched) store<u32>(list + (listed++ << 2), w);
   }
   return listed != 0;
@@ -142,6 +153,8 @@ function inSets(wide: usize, w: u32): bool {
 /** The first run has bit sets: the alive workers become a set. */
 function enterWide(run: usize, wide: usize, matched: u32): bool {
   asSet = true;
+  // Never without a worker in them, which holds the whole run.
+  longestOverlap = matched;
   for (let i: usize = 0; i < setBytes; i += 16) {
     const at = wide + WIDE_SETS + i;
     v128.store(alive + i, v128.or(v128.load(at), v128.load(at + setBytes)));
@@ -165,7 +178,7 @@ function advanceSet(run: usize, wide: usize, matched: u32): bool {
     if (!hasBit(alive, w)) continue;
     const held = prefix(load<u32>(slot), matched);
     if (held == matched) setBit(next, w);
-    else setOverlap(w, depth + held);
+    else setOverlapHeld(w, depth + held);
   }
   // Who drops out without a holder of its own has nothing of this run.
   let any = i64x2.splat(0);
@@ -182,7 +195,9 @@ function advanceSet(run: usize, wide: usize, matched: u32): bool {
   const other = alive;
   alive = next;
   next = other;
-  return v128.any_true(any);
+  if (!v128.any_true(any)) return false;
+  longestOverlap = depth + matched;
+  return true;
 }
 
 function settleWord(bits: u64, first: u32): void {

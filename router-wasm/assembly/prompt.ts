@@ -1,5 +1,5 @@
-// The prompt of the next decision: its token ids, and the local hashes of its blocks, made only as far as somebody
-// asks.
+// The prompt of the next decision or query: its token ids, and the local hashes of its blocks, made only as far as
+// somebody asks.
 import { blockBytes, hashBlocks, tokensPerBlock } from "./block-hash";
 import { leave, takeForPrompt } from "./memory";
 
@@ -40,6 +40,19 @@ export function beginPrompt(tokens: u32): bool {
   if (tokens > capacity) return false;
   promptBlocks = tokens / tokensPerBlock;
   hashed = 0;
+  return true;
+}
+
+/** Room for the local hashes of so many blocks; 0 when memory has run out. */
+export function reserveHashes(blocks: u32): usize {
+  return reservePrompt(blocks * tokensPerBlock) ? hashes : 0;
+}
+
+/** A query for the first `blocks` of the hashes that the host has written begins; false when they cannot be there. */
+export function beginHashed(blocks: u32): bool {
+  if (<u64>blocks * <u64>tokensPerBlock > <u64>capacity) return false;
+  promptBlocks = blocks;
+  hashed = blocks;
   return true;
 }
 
