@@ -10,6 +10,7 @@ import {
 } from "#runtime";
 import { UsageError } from "./options/read.ts";
 import { isSupervised } from "./supervisor-link.ts";
+import { removeOrphanedRunFolder } from "./up/run-folder.ts";
 
 /** What a gateway and a worker process have in common. */
 export interface Service {
@@ -55,11 +56,14 @@ export async function openService(name: string, options: ServiceOptions): Promis
  */
 export function serveUntilStopped(
   { lifecycle, discovery }: Service,
-  options: Pick<ServiceOptions, "drain-timeout">,
+  options: Pick<ServiceOptions, "drain-timeout" | "discovery">,
   drain: (deadlineMs: number) => Promise<void>,
 ): Promise<never> {
   lifecycle.onShutdown("drain requests", () => drain(drainMs(options)));
   lifecycle.onShutdown("leave discovery", () => discovery.close());
+  lifecycle.onShutdown("remove what a dead supervisor left", () => {
+    if (options.discovery !== undefined) removeOrphanedRunFolder(options.discovery);
+  });
   return new Promise<never>(() => {});
 }
 

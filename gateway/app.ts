@@ -10,11 +10,11 @@ import { openApiDocument } from "./api/ops/openapi.ts";
 import { referencePage } from "./api/ops/reference-page.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import type { GatewayEnv } from "./env.ts";
-import { ApiError, toApiError } from "./errors.ts";
+import { ApiError, clientLeft, toApiError } from "./errors.ts";
 
 /** Puts the routes together. The result is a web-standard `fetch` handler for any runtime's adapter. */
 export function createApp(dependencies: GatewayDependencies, version: string): Hono<GatewayEnv> {
-  const { log, models } = dependencies;
+  const { log, metrics, models } = dependencies;
   const app = new Hono<GatewayEnv>();
   const metricsRoute = createMetricsRoute(dependencies);
   const openApi = openApiDocument(version);
@@ -44,7 +44,8 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
     throw unmatched(context.req.method, context.req.path);
   });
   app.onError((error, context) => {
-    const apiError = toApiError(error);
+    const { aborted } = context.req.raw.signal;
+    const apiError = aborted ? clientLeft() : toApiError(error);
     const requestId = context.get("requestId") ?? newRequestId();
     if (apiError.status >= 500) {
       // Nobody to ask yet is what a client polls for at the start; everything else is worth a line.
@@ -54,6 +55,10 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
         status: apiError.status,
         cause: describeCause(apiError),
       });
+    }
+    const endpoint = ENDPOINTS[context.req.path];
+    if (endpoint !== undefined && !context.get("isCounted")) {
+      metrics.requests.inc({ model: "", endpoint, status: String(apiError.status) });
     }
     const headers = { ...apiError.headers, "x-request-id": requestId };
     return Response.json(apiError, { status: apiError.status, headers });
@@ -86,6 +91,13 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
 
   return app;
 }
+
+/** Names in metrics, for requests that are refused before their model is known. */
+const ENDPOINTS: Record<string, string | undefined> = {
+  "/v1/chat/completions": "chat",
+  "/v1/completions": "completions",
+  "/v1/embeddings": "embeddings",
+};
 
 function matches(route: string, path: string): boolean {
   const parameter = route.indexOf("/:");

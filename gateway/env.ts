@@ -3,5 +3,7 @@ export interface GatewayEnv {
   Variables: {
     /** From the client's `x-request-id`, or made here; in the response's headers and in every log line. */
     requestId: string;
+    /** Whether the request is in the metrics already, under its model. */
+    isCounted: boolean;
   };
 }

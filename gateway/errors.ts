@@ -44,7 +44,7 @@ export class ApiError extends Error {
   }
 }
 
-export const invalidRequest = (message: string, param: string | null = null, code: string | null = null) =>
+export const invalidRequest = (message: string, param: string | null = null, code = "invalid_value") =>
   new ApiError(400, "invalid_request_error", message, { param, code });
 
 export const contextLengthExceeded = (message: string, param: string) =>
@@ -73,6 +73,10 @@ export const requestTimedOut = (seconds: number) =>
     `The answer was not complete within ${seconds} s, this server's limit. Ask for fewer tokens, or raise --request-timeout.`,
     { code: "request_timeout" },
   );
+
+/** The client left before it had an answer; nobody reads this, but logs and metrics tell it from a failure. */
+export const clientLeft = () =>
+  new ApiError(499, "invalid_request_error", "The client closed the connection.", { code: "client_closed" });
 
 /** Turns anything thrown into an ApiError; what is not one already becomes a 500 that tells no internals. */
 export function toApiError(error: unknown): ApiError {

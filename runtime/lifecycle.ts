@@ -32,10 +32,9 @@ export interface Lifecycle {
 }
 
 /**
- * Takes charge of how this process ends; call it once, early. SIGTERM and SIGINT run the shutdown steps and exit
- * with code 0, or 1 where a step failed; a later second signal exits at
- * once. An exception or rejection that nobody caught is logged with its stack, and the process shuts down with
- * code 1.
+ * Takes charge of how this process ends; call it once, early. SIGTERM, SIGINT and SIGHUP (a closed terminal) run
+ * the shutdown steps and exit with code 0, or 1 where a step failed; a later second signal exits at once. An
+ * exception or rejection that nobody caught is logged with its stack, and the process shuts down with code 1.
  *
  * @example
  * const lifecycle = manageLifecycle({ log });
@@ -43,7 +42,7 @@ export interface Lifecycle {
  */
 export function manageLifecycle(options: LifecycleOptions): Lifecycle {
   const lifecycle = new ProcessLifecycle(options);
-  const signals = ["SIGTERM", "SIGINT"] as const;
+  const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
   for (const signal of signals) {
     const ignored = signal === "SIGINT" && options.supervised;
     process.on(signal, () => {
@@ -91,7 +90,7 @@ class ProcessLifecycle implements Lifecycle {
     void this.#run();
   }
 
-  signalled(signal: "SIGTERM" | "SIGINT"): void {
+  signalled(signal: "SIGTERM" | "SIGINT" | "SIGHUP"): void {
     if (performance.now() - this.#signalledAt < this.#sameStopMs) return;
     this.#signalledAt = performance.now();
     if (this.#stopping.signal.aborted) {

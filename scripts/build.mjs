@@ -1,6 +1,8 @@
 // `npm run build`: installs what is missing and builds the router's WebAssembly core.
 import { buildWasm } from "./build-wasm.mjs";
-import { ensureInstalled } from "./install.mjs";
+import { ensureInstalled, main } from "./install.mjs";
 
-ensureInstalled();
-await buildWasm();
+await main(async () => {
+  await ensureInstalled();
+  await buildWasm();
+});

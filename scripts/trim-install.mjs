@@ -1,5 +1,5 @@
 // Runs after every install, on the machine's own Node. It deletes files that nothing here uses, so that the
-// whole install stays small (see "Size" in docs/development.md):
+// whole install stays small (see "Size" in CONTRIBUTING.md):
 // - tokenizers ships its addon for thirteen platforms: keep this machine's;
 // - node-llama-cpp's foreign CPU builds are installed on x64 as well; its source bundle is for compiling;
 // - the npm package `node` keeps C headers, binaryen its command-line builds.

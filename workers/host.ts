@@ -86,7 +86,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   log.info("worker is ready", {
     model: engine.card.name,
     address: server.address,
-    seconds: ((performance.now() - startedAt) / 1000).toFixed(1),
+    seconds: Math.round((performance.now() - startedAt) / 100) / 10,
   });
   return {
     instance,

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { nearest } from "#runtime";
@@ -42,7 +43,9 @@ export async function loadWorker(nameOrPath: string): Promise<WorkerDefinition> 
         `Engines: ${engineNames.join(", ")}; or the path of a worker module.`,
     );
   }
-  const module: { default?: unknown } = await import(pathToFileURL(resolve(nameOrPath)).href);
+  const path = resolve(nameOrPath);
+  if (!existsSync(path)) throw new Error(`There is no worker module ${path}.`);
+  const module: { default?: unknown } = await import(pathToFileURL(path).href);
   if (!isWorkerDefinition(module.default)) {
     throw new Error(`${nameOrPath} does not export a worker as its default: see defineWorker.`);
   }

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { metric } from "./metrics.ts";
 import { type StatorProcess, startUp } from "./stator-process.ts";
 
 /** What a client hears of every kind of bad request, in OpenAI's error shape; and that nothing breaks by it. */
@@ -82,8 +83,8 @@ describe("a parameter", () => {
     [{ n: 0 }, "n", "invalid_value", "at least 1"],
     [{ stop: ["a", "b", "c", "d", "e"] }, "stop", "invalid_value", "at most 4 items"],
     [{ frequency_penalty: -3 }, "frequency_penalty", "invalid_value", "at least -2"],
-    [{ stream_options: { include_usage: true } }, "stream_options", null, "'stream'"],
-    [{ top_logprobs: 2 }, "top_logprobs", null, "'logprobs'"],
+    [{ stream_options: { include_usage: true } }, "stream_options", "invalid_value", "'stream'"],
+    [{ top_logprobs: 2 }, "top_logprobs", "invalid_value", "'logprobs'"],
     [{ logprobs: true }, "logprobs", "unsupported_parameter", "does not support logprobs"],
     [{ logit_bias: { 5: 1 } }, "logit_bias", "unsupported_parameter", "does not support logit_bias"],
     [{ logit_bias: { five: 1 } }, "logit_bias.five", "invalid_value", "token ids"],
@@ -108,14 +109,16 @@ describe("a parameter", () => {
 
   test.each([
     [{ prompt: undefined }, "prompt", "missing_required_parameter"],
-    [{ prompt: [1, "a"] }, "prompt[0]", "invalid_type"],
+    [{ prompt: [1, "a"] }, "prompt[1]", "invalid_type"],
     [{ prompt: [[1, -1]] }, "prompt[0][1]", "invalid_value"],
-    [{ prompt: [1, 100_000] }, "prompt[1]", null],
+    [{ prompt: [1, 100_000] }, "prompt[1]", "invalid_value"],
     [{ prompt: [] }, "prompt", "invalid_value"],
-    [{ prompt: "" }, "prompt", null],
+    [{ prompt: "" }, "prompt", "invalid_value"],
+    [{ prompt: Array(300).fill("a") }, "prompt", "invalid_value"],
+    [{ prompt: [1.5] }, "prompt[0]", "invalid_type"],
     [{ best_of: 3 }, "best_of", "unsupported_parameter"],
-    [{ max_tokens: 0 }, "max_tokens", null],
-    [{ prompt: Array(100).fill("a"), n: 3 }, "n", null],
+    [{ max_tokens: 0 }, "max_tokens", "invalid_value"],
+    [{ prompt: Array(100).fill("a"), n: 3 }, "n", "invalid_value"],
   ])("%j is refused at %s in completions", async (fields, param, code) => {
     expectError(await complete(fields), 400, param, code as string);
   });
@@ -180,6 +183,19 @@ describe("a request", () => {
     },
   );
 
+  test("that is compressed is refused", async () => {
+    const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+    const answer = await post("/v1/completions", "x", headers);
+    expectError(answer, 415, null, "unsupported_content_encoding");
+  });
+
+  test("that is refused is counted, whatever is wrong with it", async () => {
+    const labels = { endpoint: "completions", status: "400" };
+    const before = await metric(url, "stator_requests_total", labels);
+    await post("/v1/completions", "oops");
+    expect(await metric(url, "stator_requests_total", labels)).toBe(before + 1);
+  });
+
   test("with a charset beside the type is accepted", async () => {
     const headers = { "content-type": "Application/JSON; charset=utf-8" };
     const { response } = await post("/v1/completions", { model: "echo", prompt: "x" }, headers);
@@ -232,12 +248,18 @@ describe("a request", () => {
 
   test("that is not HTTP gets an answer in the same shape", async () => {
     const { hostname, port } = new URL(url);
-    const socket = connect(Number(port), hostname);
-    socket.end("NONSENSE\r\n\r\n");
-    let text = "";
-    for await (const chunk of socket) text += chunk;
-    expect(text).toMatch(/^HTTP\/1\.1 400 /);
-    expect(JSON.parse(text.split("\r\n\r\n")[1]!)).toMatchObject({ error: { code: "bad_http" } });
+    for (const request of [
+      "NONSENSE",
+      "GET http://[ HTTP/1.1\r\nHost: a",
+      "GET /live HTTP/1.1\r\nHost: a b@c\r\nConnection: close",
+    ]) {
+      const socket = connect(Number(port), hostname);
+      socket.end(`${request}\r\n\r\n`);
+      let text = "";
+      for await (const chunk of socket) text += chunk;
+      expect(text).toMatch(/^HTTP\/1\.1 400 /);
+      expect(text).toContain('"code":"bad_http"');
+    }
   });
 });
 

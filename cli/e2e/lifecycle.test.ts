@@ -95,10 +95,41 @@ describe("start and stop", () => {
     const all = family(stator.pid);
     stator.signal("SIGKILL");
     await gone(all);
-    // Who kills the parent leaves its folder to the children, or to the next start.
-    const next = up("--engine=echo");
-    await next.url();
+    // The last of the children has removed the folder that they shared.
     expect(leftovers(stator.pid)).toEqual([]);
+  });
+
+  test("a closed terminal ends everything, in good order", async () => {
+    const stator = up("--engine=echo");
+    await stator.url();
+    const all = family(stator.pid);
+    stator.signalGroup("SIGHUP");
+    expect(await stator.ended()).toBe(0);
+    await gone(all);
+    expect(leftovers(stator.pid)).toEqual([]);
+  });
+
+  test("a second Ctrl-C does not wait for running answers", async () => {
+    const stator = up("--engine=echo", "--delay=50", "--context-length=4096");
+    const openai = client(await stator.url());
+    const all = family(stator.pid);
+    const stream = await openai.completions.create({ ...ask, max_tokens: 4000, stream: true });
+    const read = (async () => {
+      for await (const _ of stream);
+    })();
+    read.catch(() => {});
+    stator.signalGroup("SIGINT");
+    await stator.printed(/a second Ctrl-C stops at once/);
+    // Two signals within half a second are one stop; ask until it is taken for a second one.
+    await until(async () => {
+      if (!isAlive(stator.pid)) return true;
+      stator.signalGroup("SIGINT");
+      return false;
+    });
+    expect(await stator.ended()).toBe(130);
+    await gone(all);
+    expect(leftovers(stator.pid)).toEqual([]);
+    await expect(read).rejects.toThrow();
   });
 
   test("a taken port, a bad model and bad options end with a sentence and no processes", async () => {
@@ -115,8 +146,8 @@ describe("start and stop", () => {
       [["--model=hf:nonsense"], /hf:owner\/repo\/file\.gguf/, 1],
       [["--engine=lama"], /Did you mean 'llama'/, 1],
       [["--wokers=3"], /Unknown option --wokers. Did you mean --workers/, 2],
-      [["--workers=none"], /--workers: .*expected number.*"none"/, 2],
-      [["--port=70000"], /--port: .*65535/, 2],
+      [["--workers=none"], /--workers cannot be "none": it must be a number/, 2],
+      [["--port=70000"], /--port cannot be .*65535/, 2],
       [["model.gguf"], /--model model\.gguf/, 2],
     ];
     for (const [args, message, code] of failures) {

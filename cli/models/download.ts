@@ -127,7 +127,8 @@ async function transfer(remote: RemoteFile, { target, progress, signal }: Downlo
     headers.range = `bytes=${start}-`;
     if (remote.etag !== undefined) headers["if-range"] = remote.etag;
   }
-  const response = await fetch(remote.url, { headers, signal: signal ?? null });
+  const idle = new IdleTimeout(IDLE_TIMEOUT_MS, signal);
+  const response = await fetch(remote.url, { headers, signal: idle.signal });
   if (!response.ok || response.body === null)
     throw new DownloadError(describeRefusal(response.status, remote.url));
   const isResumed = response.status === 206;
@@ -141,23 +142,48 @@ async function transfer(remote: RemoteFile, { target, progress, signal }: Downlo
   let bytes = isResumed ? start : 0;
   async function* counted(body: AsyncIterable<Uint8Array>) {
     for await (const chunk of body) {
+      idle.rearm();
       bytes += chunk.length;
       progress.update(bytes, remote.size);
       yield chunk;
     }
   }
   const file = createWriteStream(partial, { flags: isResumed ? "a" : "w" });
-  await pipeline(counted(response.body), file, { signal });
+  await pipeline(counted(response.body), file, { signal: idle.signal }).finally(() => idle.clear());
   if (remote.size !== undefined && bytes < remote.size)
     throw new Error(`it ended after ${bytes} of ${remote.size} bytes`);
   progress.done();
+}
+
+/** How long a source may say nothing in the middle of a file, in milliseconds. */
+const IDLE_TIMEOUT_MS = 30_000;
+
+/** Aborts when nothing has come for a while, or when another signal does. */
+class IdleTimeout {
+  readonly signal: AbortSignal;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(ms: number, outer: AbortSignal | undefined) {
+    const reason = new Error(`nothing came for ${ms / 1000} s`);
+    this.#timer = setTimeout(() => this.#controller.abort(reason), ms).unref();
+    this.signal = outer ? AbortSignal.any([outer, this.#controller.signal]) : this.#controller.signal;
+  }
+
+  rearm(): void {
+    this.#timer.refresh();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 /** Bytes of an earlier attempt that still belong to the same file. */
 async function resumePoint(partial: string, remote: RemoteFile): Promise<number> {
   const size = (await stat(partial).catch(() => undefined))?.size ?? 0;
   if (size === 0) return 0;
-  const known: unknown = JSON.parse(await readFile(`${partial}.json`, "utf8").catch(() => "null"));
+  const known = await readJson(`${partial}.json`);
   const isSame =
     typeof known === "object" &&
     known !== null &&
@@ -165,6 +191,15 @@ async function resumePoint(partial: string, remote: RemoteFile): Promise<number>
     Reflect.get(known, "size") === remote.size &&
     size <= (remote.size ?? Number.POSITIVE_INFINITY);
   return isSame ? size : 0;
+}
+
+/** The file's content; undefined where it is missing or was cut off by a crash. */
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch {
+    return undefined;
+  }
 }
 
 async function verify(path: string, sha256: string | undefined, progress: Progress): Promise<void> {
@@ -190,6 +225,8 @@ async function verify(path: string, sha256: string | undefined, progress: Progre
 export async function requireGguf(path: string): Promise<void> {
   const file = await open(path);
   try {
+    if ((await file.stat()).isDirectory())
+      throw new DownloadError(`${path} is a folder; --model takes a GGUF file.`);
     const magic = Buffer.alloc(4);
     await file.read(magic, 0, 4, 0);
     if (magic.toString("latin1") !== "GGUF") throw new DownloadError(`${path} is not a GGUF file.`);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { DEFAULT_MODEL, fetchDefaultModel } from "./default-model.ts";
@@ -34,10 +34,17 @@ export async function fetchModel(
     return { path: source.path, name: source.name };
   }
   const { folder, progress = terminalProgress(), signal } = options;
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((error: Error) => {
+    throw new Error(
+      `Cannot keep models in ${folder}: ${error.message}. Choose another folder: --model-folder DIR.`,
+    );
+  });
   if (source.kind === "default") {
     const path = join(folder, DEFAULT_MODEL.fileName);
-    if (!(await exists(path))) await fetchDefaultModel(folder, progress, signal);
+    if ((await sizeOf(path)) !== DEFAULT_MODEL.size) {
+      await rm(path, { force: true });
+      await fetchDefaultModel(folder, progress, signal);
+    }
     return { path, name: DEFAULT_MODEL.name };
   }
   // Two addresses may end in the same file name.
@@ -49,3 +56,5 @@ export async function fetchModel(
   }
   return { path: target, name: source.name };
 }
+
+const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size;

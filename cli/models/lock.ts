@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive } from "../is-alive.ts";
 
@@ -13,12 +13,23 @@ export async function withFileLock<T>(path: string, onWait: () => void, work: ()
     told = true;
     await sleep(500);
   }
+  const refresh = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => {}), REFRESH_MS);
   try {
     return await work();
   } finally {
+    clearInterval(refresh);
     heldHere.delete(path);
     await rm(path, { force: true });
   }
+}
+
+/** How often a holder shows that it lives, in milliseconds. */
+const REFRESH_MS = 2_000;
+
+/** A process id may have passed to somebody else, or mean another process in a container. */
+async function isFresh(path: string): Promise<boolean> {
+  const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
+  return Date.now() - written < 5 * REFRESH_MS;
 }
 
 /** Locks of this process: another one may have had its id before. */
@@ -33,7 +44,7 @@ async function tryLock(path: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   const holder = Number(await readFile(path, "utf8").catch(() => ""));
-  const isHeld = holder === process.pid ? heldHere.has(path) : isAlive(holder);
+  const isHeld = holder === process.pid ? heldHere.has(path) : isAlive(holder) && (await isFresh(path));
   if (isHeld) return false;
   await rm(path, { force: true });
   return tryLock(path);

@@ -51,11 +51,11 @@ describe("options", () => {
   test.each([
     [["--prot=1"], {}, "Unknown option --prot. Did you mean --port?"],
     [[], { STATOR_PROT: "1" }, "Unknown option STATOR_PROT. Did you mean STATOR_PORT?"],
-    [["--port=x"], {}, "--port:"],
+    [["--port=x"], {}, '--port cannot be "x": it must be a number.'],
     [["--port"], {}, "--port needs a value"],
-    [["--port=1.5"], {}, "--port:"],
-    [[], { STATOR_PORT: "70000" }, "STATOR_PORT:"],
-    [["--policy=kw"], {}, '--policy: Invalid option: expected one of "kv"'],
+    [["--port=1.5"], {}, '--port cannot be "1.5": it must be a whole number.'],
+    [[], { STATOR_PORT: "70000" }, 'STATOR_PORT cannot be "70000": it must be at most 65535.'],
+    [["--policy=kw"], {}, '--policy cannot be "kw": it must be one of kv, round-robin'],
     [["--config=/no/such/file"], {}, "Cannot read /no/such/file"],
   ])("%j with %j is refused: %s", (argv, env, message) => {
     expect(() => up(argv, env)).toThrow(UsageError);
@@ -64,7 +64,7 @@ describe("options", () => {
 
   test.each([
     ["prot: 1", "Did you mean port?"],
-    ["port: [1]", "port:"],
+    ["port: [1]", "port cannot be [1]: it must be a number."],
     ["- port", "must hold options"],
     ["port: 'a", "Cannot read"],
   ])("the file %j is refused: %s", (text, message) => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { parse as parseYaml } from "yaml";
+import type { z } from "zod";
 import { nearest } from "#runtime";
 import type { OptionSpecs, OptionValues } from "./spec.ts";
 import { allOptions } from "./tables.ts";
@@ -41,12 +42,25 @@ export function readOptions<Specs extends OptionSpecs>(
     const given = flags.get(name) ?? variables.get(name) ?? file.get(name);
     const result = spec.schema.safeParse(given?.value);
     if (result.success) return [name, result.data];
-    const issue = result.error.issues[0]!;
-    throw new UsageError(
-      `${given?.place ?? `--${name}`}: ${issue.message} (given: ${JSON.stringify(given?.value)}).`,
-    );
+    throw new UsageError(describeFault(given?.place ?? `--${name}`, given?.value, result.error.issues[0]!));
   });
   return { options: Object.fromEntries(entries), positionals };
+}
+
+function describeFault(place: string, value: unknown, issue: z.core.$ZodIssue): string {
+  const given = `${place} cannot be ${JSON.stringify(value)}`;
+  switch (issue.code) {
+    case "too_small":
+      return `${given}: it must be at least ${issue.minimum}.`;
+    case "too_big":
+      return `${given}: it must be at most ${issue.maximum}.`;
+    case "invalid_value":
+      return `${given}: it must be one of ${issue.values.join(", ")}.`;
+    case "invalid_type":
+      return `${given}: it must be ${issue.expected === "int" ? "a whole number" : `a ${issue.expected}`}.`;
+    default:
+      return `${given}: ${issue.message}.`;
+  }
 }
 
 function readFlags(specs: OptionSpecs, argv: readonly string[]) {

@@ -76,6 +76,13 @@ export class SupervisedChild {
     clearTimeout(kill);
   }
 
+  /** Ends the child at once. */
+  kill(): void {
+    this.#isStopping = true;
+    clearTimeout(this.#restart);
+    this.#process?.kill("SIGKILL");
+  }
+
   #onExit(reason: string): void {
     this.#process = undefined;
     if (this.#isStopping) return;

@@ -22,6 +22,8 @@ export async function ensureLlamaBuild(gpu: string): Promise<void> {
 
 function buildsFor(gpu: string): string[] {
   const { platform, arch } = process;
+  if (gpu === "metal" && platform !== "darwin")
+    throw new Error("--gpu metal is for Macs; here: cuda, vulkan or auto.");
   if (platform === "darwin") return [arch === "arm64" ? "mac-arm64-metal" : "mac-x64"];
   const machine = `${platform === "win32" ? "win" : platform}-${arch === "arm" ? "armv7l" : arch}`;
   if (gpu === "cuda") return [machine, `${machine}-cuda`, `${machine}-cuda-ext`];

@@ -21,19 +21,28 @@ export async function up(options: UpOptions): Promise<number> {
   if (isSupervised()) process.once("disconnect", () => lifecycle.shutdown("the parent process is gone"));
 
   const engine = (await loadWorker(options.engine)).name;
-  const model = engine === "llama" ? await prepareModel(options, lifecycle.stopping) : undefined;
+  const preparing = engine === "llama" ? prepareModel(options, lifecycle.stopping) : undefined;
+  // A download that is stopped cleans up after itself; the process waits for that.
+  lifecycle.onShutdown("end the download", () => preparing?.then(ignore, ignore));
+  const model = await preparing;
   if (lifecycle.stopping.aborted) return new Promise<never>(() => {});
 
   const folder = createRunFolder();
-  // Also where the shutdown is cut short by a second signal; the children notice that this process is gone.
-  process.on("exit", () => removeRunFolder(folder));
   const ready = new ReadyGroup(options.workers + 1);
   const workers = Array.from({ length: options.workers }, (_, index) =>
     startChild(`${engine}-${index}`, workerArguments(options, engine, index, folder, model), ready, log),
   );
   const gateway = startChild("gateway", gatewayArguments(options, folder), ready, log);
+  // Where the shutdown is cut short by a second signal, nothing may go on or lie about either.
+  process.on("exit", () => {
+    for (const child of [gateway, ...workers]) child.kill();
+    removeRunFolder(folder);
+  });
 
-  lifecycle.onShutdown("stop the gateway", () => gateway.stop(drainMs + 1_000));
+  lifecycle.onShutdown("stop the gateway", () => {
+    log.info("running answers may finish; a second Ctrl-C stops at once");
+    return gateway.stop(drainMs + 1_000);
+  });
   lifecycle.onShutdown("stop the workers", async () => {
     await Promise.all(workers.map((worker) => worker.stop(drainMs + 1_000)));
   });
@@ -44,6 +53,8 @@ export async function up(options: UpOptions): Promise<number> {
   if (!lifecycle.stopping.aborted) process.stdout.write(banner(options, ready.urls, model));
   return new Promise<never>(() => {});
 }
+
+const ignore = () => {};
 
 async function prepareModel(options: UpOptions, signal: AbortSignal): Promise<LocalModel | undefined> {
   try {
@@ -129,9 +140,8 @@ function workerArguments(
   model: LocalModel | undefined,
 ): string[] {
   const name = `${engine}-${index}`;
-  // Without a GPU the engines' threads spin while they wait for each other: together they must fit the cores.
-  const threads =
-    options.gpu === "off" ? Math.max(1, Math.floor(availableParallelism() / options.workers)) : undefined;
+  // The engines' threads spin while they wait for each other: together they must fit the cores.
+  const threads = Math.max(1, Math.floor(availableParallelism() / options.workers));
   const flags = {
     ...inherited(options, workerOptions),
     discovery: `file:${join(folder, "discovery")}`,

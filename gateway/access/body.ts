@@ -16,6 +16,15 @@ export async function readJsonBody(request: Request, limit: number): Promise<unk
       { code: "unsupported_content_type" },
     );
   }
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && encoding !== "identity") {
+    throw new ApiError(
+      415,
+      "invalid_request_error",
+      `The request body must not be compressed; its content-encoding is '${encoding.slice(0, 40)}'.`,
+      { code: "unsupported_content_encoding" },
+    );
+  }
   if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
   return parse(await readText(request, limit));
 }
@@ -41,8 +50,8 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const detail = error instanceof Error ? ` ${position(error.message)}` : "";
-    throw invalidRequest(`The request body is not valid JSON.${detail}`, null, "invalid_json");
+    const detail = error instanceof Error ? position(error.message) : "";
+    throw invalidRequest(`The request body is not valid JSON. ${detail}`.trim(), null, "invalid_json");
   }
 }
 

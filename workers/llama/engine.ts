@@ -56,7 +56,14 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     logLevel: LlamaLogLevel.warn,
     logger: (level, message) => log.debug(message.trim(), { llama: level }),
   });
-  const model = await llama.loadModel({ modelPath: options.modelPath });
+  if (options.gpu) {
+    if (llama.gpu === false) log.warn("found no GPU that llama.cpp can use; using the CPU");
+    else log.info("using the GPU", { kind: llama.gpu });
+  }
+  const model = await llama.loadModel({ modelPath: options.modelPath }).catch((error: Error) => {
+    const advice = "Is the file complete, and of an architecture that llama.cpp knows?";
+    throw new Error(`Cannot load ${options.modelPath}: ${error.message}. ${advice}`);
+  });
   const context = await model.createContext({
     sequences: options.sequences ?? 4,
     contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),

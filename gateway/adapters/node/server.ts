@@ -1,6 +1,6 @@
-import type { Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { ApiError } from "../../errors.ts";
 
 export interface HttpListener {
@@ -19,7 +19,11 @@ export async function listen(
   host: string,
   port: number,
 ): Promise<HttpListener> {
-  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server;
+  const errorHandler = (error: unknown) => {
+    if (error instanceof RequestError)
+      return badHttp(400, "The request's address or Host header is not valid.");
+  };
+  const server = createServer(getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler }));
   // Longer than a load balancer's idle time-out, so that it is never the server that closes first.
   server.keepAliveTimeout = 75_000;
   server.on("clientError", refuseMalformed);
@@ -78,10 +82,13 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   const isTooLarge = error.code === "HPE_HEADER_OVERFLOW";
   const status = isTooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
   const message = isTooLarge ? "The request's headers are too large." : "The request is not valid HTTP/1.1.";
-  const body = JSON.stringify(
-    new ApiError(isTooLarge ? 431 : 400, "invalid_request_error", message, { code: "bad_http" }),
-  );
+  const body = JSON.stringify(badHttpError(isTooLarge ? 431 : 400, message));
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
+
+const badHttpError = (status: number, message: string) =>
+  new ApiError(status, "invalid_request_error", message, { code: "bad_http" });
+
+const badHttp = (status: number, message: string) => Response.json(badHttpError(status, message), { status });

@@ -21,6 +21,7 @@ const UNSUPPORTED = {
   response_format: 'Only {"type": "text"} is.',
   audio: "Leave it out.",
   prediction: "Leave it out.",
+  modalities: "Leave it out; answers are text.",
   web_search_options: "Leave it out.",
 };
 

@@ -30,6 +30,7 @@ export function beginRequest(
   const labels = { model: model.card.name, endpoint };
   const startedAt = performance.now();
   metrics.inflight.inc(labels);
+  context.set("isCounted", true);
   return {
     requestId: context.var.requestId,
     pinnedWorker,

@@ -32,28 +32,41 @@ function isHarmless(name: string, value: unknown): boolean {
   if (Array.isArray(value)) return value.length === 0;
   if (name === "response_format") return Reflect.get(Object(value), "type") === "text";
   if (name === "tool_choice" || name === "function_call") return value === "none";
-  if (name === "modalities") return false;
   return value === "" || value === false;
 }
 
 /**
- * A union reports one list of faults for each of its members. The member whose fault lies deepest is the one
- * that the caller meant; where all fail at the top, the union itself is the fault.
+ * A union reports one list of faults for each of its members. The member that the caller meant is the one whose
+ * type is right and only a value is wrong; else the one whose fault lies deepest, or furthest along; where all
+ * fail at the top, the union itself is the fault.
  */
 function mostSpecific(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
-  let deepest: Issue = issue;
+  let best: Issue = issue;
   for (const issues of issue.errors) {
     const first = issues[0];
     if (first === undefined) continue;
     const candidate = mostSpecific({ ...first, path: [...issue.path, ...first.path] });
-    const isDeeper = candidate.path.length > deepest.path.length;
-    const isRange =
-      deepest === issue && candidate.code !== "invalid_type" && candidate.code !== "invalid_union";
-    if (isDeeper || isRange) deepest = candidate;
+    if (closeness(candidate, issue) > closeness(best, issue)) best = candidate;
   }
-  return deepest;
+  return best;
 }
+
+/** How close a member of a union was to what came; higher is closer. */
+function closeness(candidate: Issue, union: Issue): number {
+  if (candidate === union) return 0;
+  const isTypeRight = candidate.code !== "invalid_type" && candidate.code !== "invalid_union";
+  const last = candidate.path.at(-1);
+  const depth = candidate.path.length - union.path.length;
+  if (depth === 0 && !isTypeRight) return 0;
+  const isKindRight =
+    candidate.code === "invalid_type" && kindOf(candidate.expected) === typeof candidate.input;
+  return (
+    (isTypeRight ? 1e9 : 0) + depth * 1e6 + (typeof last === "number" ? last : 0) + (isKindRight ? 0.5 : 0)
+  );
+}
+
+const kindOf = (expected: string) => (expected === "int" ? "number" : expected);
 
 function sentence(issue: Issue): string {
   const path = formatPath(issue.path);
@@ -68,6 +81,7 @@ function sentence(issue: Issue): string {
     case "too_big":
       return `Invalid value for ${subject}: ${describeBound(issue.origin, issue.inclusive !== false ? "at most" : "less than", issue.maximum)}.`;
     case "invalid_value":
+      if (issue.input === undefined) return `Missing required parameter: ${subject}.`;
       return `Invalid value for ${subject}: expected ${issue.values.map((value) => `'${String(value)}'`).join(" or ")}.`;
     case "invalid_union":
       return issue.input === undefined
@@ -81,11 +95,9 @@ function sentence(issue: Issue): string {
 }
 
 function codeOf(issue: Issue): string {
-  if (issue.code === "invalid_type")
-    return issue.input === undefined ? "missing_required_parameter" : "invalid_type";
-  if (issue.code === "invalid_union")
-    return issue.input === undefined ? "missing_required_parameter" : "invalid_type";
-  return "invalid_value";
+  const isMissing = issue.input === undefined;
+  if (isMissing && issue.code !== "invalid_key") return "missing_required_parameter";
+  return issue.code === "invalid_type" || issue.code === "invalid_union" ? "invalid_type" : "invalid_value";
 }
 
 function formatPath(path: readonly PropertyKey[]): string | null {
@@ -97,8 +109,13 @@ function formatPath(path: readonly PropertyKey[]): string | null {
   );
 }
 
-const article = (type: string) =>
-  type === "int" ? "an integer" : /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
+/** The words for types that zod names otherwise than JSON does. */
+const JSON_TYPES: Record<string, string> = { int: "integer", record: "object" };
+
+function article(type: string): string {
+  const name = JSON_TYPES[type] ?? type;
+  return /^[aeiou]/.test(name) ? `an ${name}` : `a ${name}`;
+}
 
 function typeName(value: unknown): string {
   if (value === null) return "null";
