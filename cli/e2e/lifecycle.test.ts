@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import OpenAI from "openai";
 import { afterEach, describe, expect, test } from "vitest";
 import { until } from "./metrics.ts";
-import { type StatorProcess, startUp } from "./stator-process.ts";
+import { type StatorProcess, startByNpm, startUp } from "./stator-process.ts";
 
 /** How `stator up` starts, stops, survives its workers' deaths, and leaves nothing behind. */
 const started: StatorProcess[] = [];
@@ -156,6 +156,40 @@ describe("start and stop", () => {
       expect([args, await stator.ended()]).toEqual([args, code]);
       expect(leftovers(stator.pid)).toEqual([]);
     }
+  });
+});
+
+describe("npm start", () => {
+  const startNpm = (...args: string[]) => {
+    const stator = startByNpm(...args);
+    started.push(stator);
+    return stator;
+  };
+
+  test.each(["SIGTERM", "SIGINT"] as const)("lets running answers end at %s", async (signal) => {
+    const npm = startNpm("--engine=echo", "--delay=30");
+    const openai = client(await npm.url());
+    const all = family(npm.pid);
+    const stream = await openai.completions.create({ ...ask, max_tokens: 80, stream: true });
+    let tokens = 0;
+    for await (const chunk of stream) {
+      // To npm alone, as a service manager does it, or to all, as a terminal does it.
+      if (tokens === 0) signal === "SIGTERM" ? npm.signal(signal) : npm.signalGroup(signal);
+      tokens += chunk.choices[0]!.text.length;
+    }
+    expect(tokens).toBe(80);
+    await npm.ended();
+    await gone(all);
+  });
+
+  test("leaves nothing when npm is killed", async () => {
+    const npm = startNpm("--engine=echo");
+    await npm.url();
+    const all = family(npm.pid);
+    const supervisor = all.find(({ command }) => command.includes("main.ts up"))!;
+    npm.signal("SIGKILL");
+    await gone(all);
+    expect(leftovers(supervisor.pid)).toEqual([]);
   });
 });
 

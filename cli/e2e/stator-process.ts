@@ -21,8 +21,9 @@ export class StatorProcess {
   stdout = "";
   stderr = "";
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.#process = spawn(process.execPath, [main, ...args], {
+  /** @param launcher what runs the command; npm, for one */
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, launcher = [process.execPath, main]) {
+    this.#process = spawn(launcher[0]!, [...launcher.slice(1), ...args], {
       env: { ...withoutStator(process.env), ...env },
       stdio: ["ignore", "pipe", "pipe"],
       // A process group of its own: what a test sends to the group does not reach the test runner.
@@ -102,3 +103,7 @@ export const startUp = (...args: string[]) => new StatorProcess(["up", "--port=0
 function withoutStator(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("STATOR_")));
 }
+
+/** The same by `npm start`, from this checkout. */
+export const startByNpm = (...args: string[]) =>
+  new StatorProcess(["--port=0", "--config=none", ...args], {}, ["npm", "start", "--"]);
