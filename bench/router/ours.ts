@@ -1,0 +1,57 @@
+/**
+ * A process that replays a workload on our router and prints the figures as JSON. The passes are those of
+ * `peer/src/main.rs`, in the same order, on the same hashes; those with token ids are ours only.
+ *
+ *     node bench/router/ours.ts WORKLOAD
+ */
+import { readFileSync } from "node:fs";
+import { compileRouter, createRouter, type Router } from "#router-wasm";
+import type { OurFigures } from "./figures.ts";
+import { Replay } from "./replay.ts";
+import { BLOCK_SIZE, Workload } from "./workload.ts";
+
+/** Enough requests for the engine to have compiled everything as well as it will. */
+const WARM_UP_REQUESTS = 1500;
+
+const module = await compileRouter(readFileSync(new URL("../../router-wasm/router.wasm", import.meta.url)));
+const workload = new Workload(new Uint8Array(readFileSync(process.argv[2]!)).buffer);
+measure(Math.min(WARM_UP_REQUESTS, workload.requests));
+process.stdout.write(`${JSON.stringify(measure(workload.requests))}\n`);
+
+/** All passes over the first `requests` requests. */
+function measure(requests: number): OurFigures {
+  const replay = new Replay(workload, requests);
+  const router = newRouter(0);
+  const growing = replay.finds(router, true);
+  const full = replay.finds(router, false);
+  const decideFull = replay.decisions(router, false);
+  const { memoryBytes } = router.stats();
+  const removing = replay.removals(router);
+  const gone = replay.finds(router, false);
+  if (requests === workload.requests && gone.hit_blocks > 0) throw new Error("Something was not removed.");
+  const decide = replay.decisions(newRouter(0), true);
+  const storing = replay.stores(newRouter(workload.distinctBlocks));
+  const storingGrowing = replay.stores(newRouter(0));
+  return {
+    growing,
+    full,
+    decide,
+    decide_full: decideFull,
+    stores_per_s: workload.blocks / storing,
+    stores_growing_per_s: workload.blocks / storingGrowing,
+    removes_per_s: workload.pairs / removing,
+    bytes_per_pair: memoryBytes / workload.pairs,
+    peak_bytes: memoryBytes,
+  };
+}
+
+function newRouter(expectedBlocks: number): Router {
+  const router = createRouter(module, {
+    blockSize: BLOCK_SIZE,
+    maxWorkers: workload.workers,
+    maxBlocks: workload.distinctBlocks,
+    expectedBlocks,
+  });
+  for (let i = 0; i < workload.workers; i++) router.addWorker();
+  return router;
+}

@@ -1,0 +1,146 @@
+//! A workload as `bench/router/workload.ts` writes it: numbers in the machine's byte order.
+
+use dynamo_kv_router::protocols::{
+    ExternalSequenceBlockHash, KvCacheEvent, KvCacheEventData, KvCacheRemoveData, KvCacheStoreData,
+    KvCacheStoredBlockData, LocalBlockHash, RouterEvent,
+};
+
+/// Blocks of 16 tokens in one of the trace's of 512.
+const BLOCKS_PER_STEP: usize = 32;
+
+pub struct Workload {
+    workers: usize,
+    /// Where each request's steps end in `steps`.
+    ends: Vec<u32>,
+    /// How many of a request's first steps its worker stores again later.
+    kept: Vec<u32>,
+    steps: Vec<u32>,
+    locals: Vec<u64>,
+    engines: Vec<u64>,
+}
+
+impl Workload {
+    pub fn read(path: &str) -> Self {
+        let bytes = std::fs::read(path).expect("the workload can be read");
+        let mut rest = bytes.as_slice();
+        let header = take_u32(&mut rest, 4);
+        let [requests, nodes, steps, workers] = [0, 1, 2, 3].map(|i| header[i] as usize);
+        let workload = Self {
+            workers,
+            ends: take_u32(&mut rest, requests),
+            kept: take_u32(&mut rest, requests),
+            steps: take_u32(&mut rest, steps),
+            locals: {
+                // The nodes' contents, which only matter where there are tokens, and the padding.
+                let before = requests * 2 + steps + nodes;
+                take_u32(&mut rest, nodes + before % 2);
+                take_u64(&mut rest, nodes * BLOCKS_PER_STEP)
+            },
+            engines: take_u64(&mut rest, nodes * BLOCKS_PER_STEP),
+        };
+        assert!(rest.is_empty(), "the workload is longer than it says");
+        workload
+    }
+
+    pub fn requests(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Of all requests.
+    pub fn blocks(&self) -> usize {
+        self.steps.len() * BLOCKS_PER_STEP
+    }
+
+    /// Different (block, worker) pairs.
+    pub fn pairs(&self) -> usize {
+        self.blocks() - self.kept.iter().sum::<u32>() as usize * BLOCKS_PER_STEP
+    }
+
+    /// Writes the request's local hashes to `sequence`.
+    pub fn sequence(&self, request: usize, sequence: &mut Vec<LocalBlockHash>) {
+        sequence.clear();
+        for block in self.blocks_of(request, 0) {
+            sequence.push(LocalBlockHash(self.locals[block]));
+        }
+    }
+
+    /// For each request, all its blocks on its worker.
+    pub fn stores(&self) -> impl Iterator<Item = RouterEvent> {
+        (0..self.requests()).map(|request| {
+            let blocks = self
+                .blocks_of(request, 0)
+                .map(|block| KvCacheStoredBlockData {
+                    block_hash: ExternalSequenceBlockHash(self.engines[block]),
+                    tokens_hash: LocalBlockHash(self.locals[block]),
+                    mm_extra_info: None,
+                });
+            let data = KvCacheEventData::Stored(KvCacheStoreData {
+                parent_hash: None,
+                start_position: Some(0),
+                blocks: blocks.collect(),
+            });
+            self.event(request, data)
+        })
+    }
+
+    /// For each request, those of its blocks that its worker does not store again later, from the last on.
+    pub fn removals(&self) -> impl Iterator<Item = RouterEvent> {
+        (0..self.requests()).filter_map(|request| {
+            let blocks = self.blocks_of(request, self.kept[request] as usize);
+            let block_hashes: Vec<_> = blocks
+                .rev()
+                .map(|block| ExternalSequenceBlockHash(self.engines[block]))
+                .collect();
+            if block_hashes.is_empty() {
+                return None;
+            }
+            let data = KvCacheEventData::Removed(KvCacheRemoveData { block_hashes });
+            Some(self.event(request, data))
+        })
+    }
+
+    fn event(&self, request: usize, data: KvCacheEventData) -> RouterEvent {
+        let event = KvCacheEvent {
+            event_id: request as u64,
+            data,
+            dp_rank: 0,
+        };
+        RouterEvent::new((request % self.workers) as u64, event)
+    }
+
+    /// Numbers of the request's blocks from its step `from` on.
+    fn blocks_of(&self, request: usize, from: usize) -> impl DoubleEndedIterator<Item = usize> {
+        let start = if request == 0 {
+            0
+        } else {
+            self.ends[request - 1] as usize
+        };
+        let steps = &self.steps[start + from..self.ends[request] as usize];
+        steps.iter().flat_map(|&node| {
+            let first = node as usize * BLOCKS_PER_STEP;
+            first..first + BLOCKS_PER_STEP
+        })
+    }
+}
+
+fn take_u32(rest: &mut &[u8], count: usize) -> Vec<u32> {
+    let (taken, left) = rest.split_at(count * 4);
+    *rest = left;
+    taken
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&chunk| u32::from_ne_bytes(chunk))
+        .collect()
+}
+
+fn take_u64(rest: &mut &[u8], count: usize) -> Vec<u64> {
+    let (taken, left) = rest.split_at(count * 8);
+    *rest = left;
+    taken
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&chunk| u64::from_ne_bytes(chunk))
+        .collect()
+}

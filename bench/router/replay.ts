@@ -1,0 +1,114 @@
+import type { Router } from "#router-wasm";
+import { percentile } from "../gateway/statistics.ts";
+import type { Finds, Times } from "./figures.ts";
+import { BLOCKS_PER_STEP, TOKENS_PER_STEP, type Workload, writeTokens } from "./workload.ts";
+
+/** Decisions whose load stays booked: a request ends when this many others have come. */
+const IN_FLIGHT = 256;
+
+/** The passes. What a call is given is made before the clock starts. */
+export class Replay {
+  readonly #workload: Workload;
+  readonly #requests: number;
+  readonly #tokens: Uint32Array;
+  readonly #hashes: BigUint64Array;
+
+  /** Of the first `requests` requests. */
+  constructor(workload: Workload, requests: number) {
+    this.#workload = workload;
+    this.#requests = requests;
+    this.#tokens = new Uint32Array(workload.longest * TOKENS_PER_STEP);
+    this.#hashes = new BigUint64Array(workload.longest * BLOCKS_PER_STEP);
+  }
+
+  /** The index asked by hashes that lie in its memory. `grows`: each request is stored after it was looked up. */
+  finds(router: Router, grows: boolean): Finds {
+    const times = new Float64Array(this.#requests);
+    let hitBlocks = 0;
+    for (let request = 0; request < this.#requests; request++) {
+      const hashes = this.#hashesOf(this.#workload.locals, request);
+      const blocks = hashes.length;
+      router.hashBuffer(blocks).set(hashes);
+      const start = performance.now();
+      const longest = router.find(blocks);
+      times[request] = performance.now() - start;
+      hitBlocks += longest;
+      if (grows) this.#store(router, request);
+    }
+    return { ...quantiles(times), max_us: percentile([...times], 1) * 1000, hit_blocks: hitBlocks };
+  }
+
+  /** The whole decision from an array of token ids: copied, hashed, looked up, priced, booked. */
+  decisions(router: Router, grows: boolean): Times {
+    const times = new Float64Array(this.#requests);
+    const bookings: number[] = [];
+    const options = { policy: "kv", tokenCount: 0, random: 0 } as const;
+    let random = 0;
+    for (let request = 0; request < this.#requests; request++) {
+      const tokens = this.#tokensOf(request);
+      random = (random + 0.618033988749895) % 1;
+      const start = performance.now();
+      router.tokenBuffer(tokens.length).set(tokens);
+      const { booking } = router.decide({ ...options, tokenCount: tokens.length, random });
+      times[request] = performance.now() - start;
+      router.firstToken(booking);
+      bookings.push(booking);
+      if (bookings.length > IN_FLIGHT) router.free(bookings[request - IN_FLIGHT]!);
+      if (grows) this.#store(router, request);
+    }
+    for (const booking of bookings.slice(-IN_FLIGHT)) router.free(booking);
+    return quantiles(times);
+  }
+
+  /** Seconds that storing all requests takes. */
+  stores(router: Router): number {
+    let total = 0;
+    for (let request = 0; request < this.#requests; request++) total += this.#store(router, request);
+    return total / 1000;
+  }
+
+  /** Seconds that removing everything takes: each request's blocks that its worker does not store again later. */
+  removals(router: Router): number {
+    let total = 0;
+    for (let request = 0; request < this.#requests; request++) {
+      const from = this.#workload.kept[request]! * BLOCKS_PER_STEP;
+      const hashes = this.#hashesOf(this.#workload.engines, request).subarray(from).reverse();
+      if (hashes.length === 0) continue;
+      const start = performance.now();
+      router.applyRemoved(request % this.#workload.workers, hashes);
+      total += performance.now() - start;
+    }
+    return total / 1000;
+  }
+
+  /** Milliseconds that it takes. */
+  #store(router: Router, request: number): number {
+    const tokens = this.#tokensOf(request);
+    const hashes = this.#hashesOf(this.#workload.engines, request);
+    const start = performance.now();
+    router.applyStored(request % this.#workload.workers, hashes, undefined, tokens);
+    return performance.now() - start;
+  }
+
+  #tokensOf(request: number): Uint32Array {
+    const path = this.#workload.path(request);
+    for (let i = 0; i < path.length; i++) {
+      writeTokens(this.#workload.contents[path[i]!]!, this.#tokens, i * TOKENS_PER_STEP);
+    }
+    return this.#tokens.subarray(0, path.length * TOKENS_PER_STEP);
+  }
+
+  #hashesOf(all: BigUint64Array, request: number): BigUint64Array {
+    const path = this.#workload.path(request);
+    for (let i = 0; i < path.length; i++) {
+      const first = path[i]! * BLOCKS_PER_STEP;
+      this.#hashes.set(all.subarray(first, first + BLOCKS_PER_STEP), i * BLOCKS_PER_STEP);
+    }
+    return this.#hashes.subarray(0, path.length * BLOCKS_PER_STEP);
+  }
+}
+
+function quantiles(milliseconds: Float64Array): Times {
+  const all = [...milliseconds];
+  return { p50_us: percentile(all, 0.5) * 1000, p99_us: percentile(all, 0.99) * 1000 };
+}
