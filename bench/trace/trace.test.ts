@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { beforeAll, describe, expect, test } from "vitest";
+import { routerWasm } from "#cli";
+import { compileRouter } from "#router-wasm";
+import { H100_8B } from "#workers";
+import { Agenda } from "./agenda.ts";
+import { type Simulation, simulate } from "./simulate.ts";
+import { multiply, type TraceRequest } from "./trace.ts";
+
+test("the agenda gives its entries in the order of their times", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 60 }), (entries) => {
+      const agenda = new Agenda();
+      for (const [time, worker] of entries) agenda.add(time, worker);
+      const taken: number[] = [];
+      while (agenda.nextTime < Number.POSITIVE_INFINITY) {
+        taken.push(agenda.nextTime);
+        agenda.take();
+      }
+      expect(taken).toEqual(entries.map(([time]) => time).sort((a, b) => a - b));
+    }),
+  );
+});
+
+describe("a simulated trace", () => {
+  let module: WebAssembly.Module;
+
+  beforeAll(async () => {
+    module = await compileRouter(readFileSync(routerWasm));
+  });
+
+  /** Conversations that grow by one id a turn; their turns come one after the other. */
+  const conversations = (count: number, turns: number): TraceRequest[] =>
+    Array.from({ length: count * turns }, (_, index) => {
+      const [turn, conversation] = [Math.floor(index / count), index % count];
+      const prefixIds = Array.from({ length: 4 + turn }, (_, position) => conversation * 100 + position);
+      return { arrivalMs: index * 400, promptTokens: prefixIds.length * 512, outputTokens: 20, prefixIds };
+    });
+
+  const run = (fields: Partial<Simulation>) =>
+    simulate(module, {
+      trace: conversations(12, 5),
+      workers: 3,
+      policy: "kv",
+      knowledge: "events",
+      shape: { blockSize: 64, totalBlocks: 2000, maxSequences: 16, maxBatchedTokens: 2048 },
+      timing: H100_8B,
+      ttftSlaMs: 2000,
+      itlSlaMs: 50,
+      ...fields,
+    });
+
+  test("with kv routing, finds all that went before, and without it a third", () => {
+    // Turn t of 4 + t ids finds the 3 + t before it: 22 of 30 in all, but for the last block of each.
+    const kv = run({});
+    expect(kv.hitRate).toBeCloseTo(22 / 30, 1);
+    expect(kv.imbalance).toBeLessThan(1.3);
+    expect(run({ knowledge: "guess" }).hitRate).toBeCloseTo(kv.hitRate, 2);
+    expect(run({ policy: "random" }).hitRate).toBeLessThan(kv.hitRate * 0.75);
+  });
+
+  test("gives the same every time", () => {
+    expect(run({ policy: "power-of-two" })).toEqual(run({ policy: "power-of-two" }));
+  });
+
+  test("copies of a trace have nothing in common", () => {
+    const copies = multiply(conversations(2, 2), 3);
+    expect(copies).toHaveLength(12);
+    expect(new Set(copies.map(({ prefixIds }) => prefixIds[0])).size).toBe(6);
+    expect(
+      copies.every(({ arrivalMs }, index) => index === 0 || arrivalMs >= copies[index - 1]!.arrivalMs),
+    ).toBe(true);
+  });
+});
