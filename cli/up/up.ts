@@ -40,7 +40,7 @@ export async function up(options: UpOptions): Promise<number> {
   });
 
   lifecycle.onShutdown("stop the gateway", () => {
-    log.info("running answers may finish; a second Ctrl-C stops at once");
+    if (ready.isComplete) log.info("running answers may finish; a second Ctrl-C stops at once");
     return gateway.stop(drainMs + 1_000);
   });
   lifecycle.onShutdown("stop the workers", async () => {
@@ -84,9 +84,13 @@ class ReadyGroup {
     return this.#outcome.promise;
   }
 
+  get isComplete(): boolean {
+    return this.urls.size === this.#missing;
+  }
+
   add(name: string, url: string): void {
     this.urls.set(name, url);
-    if (this.urls.size === this.#missing) this.#outcome.resolve(undefined);
+    if (this.isComplete) this.#outcome.resolve(undefined);
   }
 
   fail(name: string, reason: string): boolean {

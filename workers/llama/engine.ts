@@ -5,6 +5,7 @@ import {
   type LlamaContext,
   LlamaLogLevel,
   type LlamaModel,
+  NoBinaryFoundError,
   type Token,
 } from "node-llama-cpp";
 import {
@@ -48,14 +49,7 @@ const DEFAULT_CONTEXT_LENGTH = 4096;
  */
 export async function openLlama(options: LlamaOptions): Promise<Engine> {
   const { log } = options;
-  const llama = await getLlama({
-    build: "never",
-    gpu: options.gpu ?? false,
-    maxThreads: options.threads,
-    progressLogs: false,
-    logLevel: LlamaLogLevel.warn,
-    logger: (level, message) => log.debug(message.trim(), { llama: level }),
-  });
+  const llama = await loadLlama(options);
   if (options.gpu) {
     if (llama.gpu === false) log.warn("found no GPU that llama.cpp can use; using the CPU");
     else log.info("using the GPU", { kind: llama.gpu });
@@ -76,6 +70,27 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     ...options,
     engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
   });
+}
+
+async function loadLlama({ gpu = false, threads, log }: LlamaOptions): Promise<Llama> {
+  try {
+    return await getLlama({
+      build: "never",
+      gpu,
+      maxThreads: threads,
+      progressLogs: false,
+      logLevel: LlamaLogLevel.warn,
+      logger: (level, message) => log.debug(message.trim(), { llama: level }),
+    });
+  } catch (error) {
+    if (!(error instanceof NoBinaryFoundError)) throw error;
+    const kind = gpu === false ? "CPU" : gpu;
+    const advice =
+      gpu === false ? "It may be too old a system." : "Is its driver installed? --gpu off uses the CPU.";
+    throw new Error(`llama.cpp's build for ${kind} does not load on this machine. ${advice}`, {
+      cause: error,
+    });
+  }
 }
 
 class LlamaEngine implements Engine {
