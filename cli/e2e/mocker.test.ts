@@ -3,6 +3,27 @@ import { expect, test } from "vitest";
 import { metric, until } from "./metrics.ts";
 import { startUp } from "./stator-process.ts";
 
+test("without kv routing, workers take turns or are chosen by load", async () => {
+  for (const policy of ["round-robin", "least-loaded", "random", "power-of-two"]) {
+    const stator = startUp("--engine=mocker", "--workers=3", "--speedup=0", `--policy=${policy}`);
+    const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });
+    const workers: (string | null)[] = [];
+    for (let count = 0; count < 6; count++) {
+      const { response } = await openai.completions
+        .create(
+          { model: "mocker", prompt: "the same", max_tokens: 1 },
+          { headers: { "x-stator-explain": "true" } },
+        )
+        .withResponse();
+      workers.push(response.headers.get("x-stator-worker"));
+    }
+    expect(workers.every((worker) => /^mocker-[0-2]$/.test(worker ?? ""))).toBe(true);
+    if (policy === "round-robin") expect(workers.slice(3)).toEqual(workers.slice(0, 3));
+    if (policy === "round-robin") expect(new Set(workers).size).toBe(3);
+    expect(await stator.stop()).toBe(0);
+  }
+});
+
 test("conversations stay on the mock worker that holds them, and the router's prediction comes true", async () => {
   const stator = startUp(
     "--engine=mocker",

@@ -92,7 +92,8 @@ const model = {
     placeholder: "DIR",
   }),
   "context-length": number({
-    describe: "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096.",
+    describe:
+      "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096. llama.cpp rounds up to 256s.",
     min: 16,
   }),
   sequences: number({
@@ -129,7 +130,7 @@ const mocker = {
 };
 
 const discovery = text({
-  describe: "Where workers and gateways find each other: file:/dir or memory:name.",
+  describe: "Where workers and gateways find each other: file:/dir.",
   placeholder: "URL",
 });
 
