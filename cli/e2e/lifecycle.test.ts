@@ -242,6 +242,27 @@ describe("a worker that is killed", () => {
     expect(again.choices[0]!.text).toBe("Once");
   });
 
+  test("or that hangs is started again, and its requests fail clearly", async () => {
+    const stator = up("--engine=echo", "--delay=20", "--hang-timeout=1");
+    const openai = client(await stator.url());
+    const pin = { headers: { "x-stator-worker": "echo-0" } };
+    const stream = await openai.completions.create({ ...ask, max_tokens: 4000, stream: true }, pin);
+    const iterator = stream[Symbol.asyncIterator]();
+    await iterator.next();
+    process.kill(workerPids(stator)[0]!, "SIGSTOP");
+    const rest = (async () => {
+      while (!(await iterator.next()).done);
+    })();
+    await expect(rest).rejects.toMatchObject({ error: { code: "worker_failed" } });
+    await stator.printed(/starting it again child=echo-0 reason="it did not answer for 1 s"/);
+    await until(() =>
+      openai.completions.create(ask, pin).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+
   test("with a real model: the restarted worker starts with an empty cache, and the router knows", async () => {
     const stator = up("--workers=1");
     const openai = client(await stator.url());

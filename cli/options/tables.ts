@@ -167,6 +167,13 @@ export const upOptions = {
     min: 1,
     max: 256,
   }),
+  "hang-timeout": number({
+    describe: "Seconds after which a process that does not answer is started again.",
+    default: 30,
+    min: 1,
+    max: 3600,
+    int: false,
+  }),
   engine: text({
     describe: "llama, mocker, echo, or the path of a worker module.",
     default: "llama",

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { watchLiveness } from "./liveness.ts";
 
 /** What a child tells its supervisor. */
 export interface ChildMessage {
@@ -13,7 +14,9 @@ export interface ChildOptions {
   name: string;
   /** Arguments of the `stator` command. */
   args: readonly string[];
-  onMessage(message: ChildMessage): void;
+  onReady(url: string): void;
+  /** How long the child may leave `/live` unanswered before it is killed, in milliseconds. */
+  hangTimeoutMs: number;
   /** The child ended though nobody asked it to. Where this returns true, it is started again after `delayMs`. */
   onCrash(reason: string, delayMs: number): boolean;
 }
@@ -35,6 +38,8 @@ export class SupervisedChild {
   #delayMs = FIRST_DELAY_MS;
   #startedAt = 0;
   #restart: NodeJS.Timeout | undefined;
+  #stopWatching: (() => void) | undefined;
+  #hung = false;
 
   constructor(options: ChildOptions) {
     this.name = options.name;
@@ -52,7 +57,7 @@ export class SupervisedChild {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     this.#process = child;
-    child.on("message", (message) => this.#options.onMessage(message as ChildMessage));
+    child.on("message", (message) => this.#onMessage(message as ChildMessage));
     this.#ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         resolve();
@@ -68,12 +73,22 @@ export class SupervisedChild {
   /** Asks the child to drain, and kills it if it has not ended by the deadline. */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
+    this.#stopWatching?.();
     clearTimeout(this.#restart);
     if (this.#process === undefined) return;
     this.#process.kill("SIGTERM");
     const kill = setTimeout(() => this.#process?.kill("SIGKILL"), deadlineMs);
     await this.#ended;
     clearTimeout(kill);
+  }
+
+  #onMessage({ url }: ChildMessage): void {
+    this.#options.onReady(url);
+    this.#stopWatching?.();
+    this.#stopWatching = watchLiveness(url, this.#options.hangTimeoutMs, () => {
+      this.#hung = true;
+      this.#process?.kill("SIGKILL");
+    });
   }
 
   /** Ends the child at once. */
@@ -85,9 +100,12 @@ export class SupervisedChild {
 
   #onExit(reason: string): void {
     this.#process = undefined;
+    this.#stopWatching?.();
     if (this.#isStopping) return;
+    const cause = this.#hung ? `it did not answer for ${this.#options.hangTimeoutMs / 1000} s` : reason;
+    this.#hung = false;
     if (Date.now() - this.#startedAt > HEALTHY_AFTER_MS) this.#delayMs = FIRST_DELAY_MS;
-    if (!this.#options.onCrash(reason, this.#delayMs)) return;
+    if (!this.#options.onCrash(cause, this.#delayMs)) return;
     this.#restart = setTimeout(() => this.start(), this.#delayMs);
     this.#delayMs = Math.min(this.#delayMs * 2, LONGEST_DELAY_MS);
   }

@@ -16,6 +16,7 @@ import { createRunFolder, removeRunFolder } from "./run-folder.ts";
 export async function up(options: UpOptions): Promise<number> {
   const log = createLogger({ name: "stator", level: options["log-level"], format: options["log-format"] });
   const drainMs = options["drain-timeout"] * 1000;
+  const hangMs = options["hang-timeout"] * 1000;
   const lifecycle = manageLifecycle({ log, deadlineMs: drainMs * 2 + 10_000 });
   // The script that runs the command from a checkout may be killed; Ctrl-C, however, is for this process.
   if (isSupervised()) process.once("disconnect", () => lifecycle.shutdown("the parent process is gone"));
@@ -30,9 +31,15 @@ export async function up(options: UpOptions): Promise<number> {
   const folder = createRunFolder();
   const ready = new ReadyGroup(options.workers + 1);
   const workers = Array.from({ length: options.workers }, (_, index) =>
-    startChild(`${engine}-${index}`, workerArguments(options, engine, index, folder, model), ready, log),
+    startChild(
+      `${engine}-${index}`,
+      workerArguments(options, engine, index, folder, model),
+      ready,
+      hangMs,
+      log,
+    ),
   );
-  const gateway = startChild("gateway", gatewayArguments(options, folder), ready, log);
+  const gateway = startChild("gateway", gatewayArguments(options, folder), ready, hangMs, log);
   // Where the shutdown is cut short by a second signal, nothing may go on or lie about either.
   process.on("exit", () => {
     for (const child of [gateway, ...workers]) child.kill();
@@ -118,13 +125,18 @@ const healthSchema = z.object({
   models: z.array(z.object({ workers: z.array(z.object({ status: z.string() })) })),
 });
 
-function startChild(name: string, args: readonly string[], ready: ReadyGroup, log: Logger): SupervisedChild {
+function startChild(
+  name: string,
+  args: readonly string[],
+  ready: ReadyGroup,
+  hangTimeoutMs: number,
+  log: Logger,
+): SupervisedChild {
   const child = new SupervisedChild({
     name,
     args,
-    onMessage: (message) => {
-      if (message.type === "ready") ready.add(name, message.url);
-    },
+    hangTimeoutMs,
+    onReady: (url) => ready.add(name, url),
     onCrash: (reason, delayMs) => {
       // A child that cannot start at all would only fail again: the wrong model file, a taken port.
       if (ready.fail(name, reason)) return false;
