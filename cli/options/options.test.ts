@@ -38,7 +38,7 @@ describe("options", () => {
 
   test("come from flags before variables before the file", () => {
     const file = yaml("port: 1001\nworkers: 3\npolicy: random\nalias: [a, b]\n");
-    const env = { STATOR_CONFIG: file, STATOR_PORT: "1002", STATOR_WORKERS: "4", HOME: "/root" };
+    const env = { STATOR_CONFIG: file, STATOR_PORT: "1002", STATOR_WORKERS: "4", HOME: "/home/ann" };
     expect(up(["--port", "1003"], env)).toMatchObject({
       port: 1003,
       workers: 4,
