@@ -1,7 +1,7 @@
 // Finds the run that follows a block with a given local hash: buckets of linked runs. The number of buckets is
 // fixed by the block limit, one for 16 blocks.
 import { take } from "./memory";
-import { localOf, NEXT_SIBLING, PARENT } from "./run";
+import { FOLLOWER, lengthOf, localOf, NEXT_SIBLING, PARENT, runOf } from "./run";
 
 let heads: usize = 0;
 let shift: u64 = 0;
@@ -21,8 +21,22 @@ function bucketOf(parent: u32, local: u64): usize {
   return heads + (<usize>(mixed >> shift) << 2);
 }
 
-/** The run after `parent` whose first block has this local hash; 0 when there is none. */
+/**
+ * The run after `parent` whose first block has this local hash; 0 when there is none. Most often it is the one that
+ * the parent's run has noted: the buckets need not be read then, and the next run can be read ahead.
+ */
+// @ts-ignore: decorator
+@inline
 export function childOf(parent: u32, local: u64): usize {
+  if (parent) {
+    const above = runOf(parent);
+    const near = above + (<usize>load<i16>(above, FOLLOWER) << 6);
+    if (lengthOf(near) && load<u32>(near, PARENT) == parent && localOf(near, 0) == local) return near;
+  }
+  return childInBucket(parent, local);
+}
+
+function childInBucket(parent: u32, local: u64): usize {
   let run = <usize>load<u32>(bucketOf(parent, local));
   while (run && (load<u32>(run, PARENT) != parent || localOf(run, 0) != local)) run = load<u32>(run, NEXT_SIBLING);
   return run;
@@ -33,6 +47,10 @@ export function linkChild(run: usize): void {
   const bucket = bucketOf(load<u32>(run, PARENT), localOf(run, 0));
   store<u32>(run, load<u32>(bucket), NEXT_SIBLING);
   store<u32>(bucket, run);
+  if (!load<u32>(run, PARENT)) return;
+  const above = runOf(load<u32>(run, PARENT));
+  const distance = (<i32>run - <i32>above) >> 6;
+  if (distance == <i32><i16>distance) store<i16>(above, <i16>distance, FOLLOWER);
 }
 
 export function unlinkChild(run: usize): void {

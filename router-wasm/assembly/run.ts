@@ -9,6 +9,7 @@
 //   24  u32  bit sets of workers that hold all of it (holders.ts), 0 when there are none
 //   28  u32  first of the run's aliases (aliases.ts)
 //   32  u8   blocks in it, 0 while the run is free    33  u8  flags
+//   34  i16  distance in 64 bytes to the run that last came to follow this one, 0 when there is none or it is far
 //   36  u32  first line of further holders
 //   40  2 × holder (mask u32, own u32, worker u32)
 //   64  32 × u64  local hashes: of the token ids
@@ -33,6 +34,7 @@ export const WIDE: usize = 24;
 export const ALIASES: usize = 28;
 export const LENGTH: usize = 32;
 export const FLAGS: usize = 33;
+export const FOLLOWER: usize = 34;
 export const LINE: usize = 36;
 export const INLINE: usize = 40;
 export const LOCALS: usize = 64;
