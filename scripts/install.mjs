@@ -44,7 +44,6 @@ export async function ensureInstalled(
     if (code !== 0) {
       rmSync(stamp, { force: true });
       console.error("npm ci failed; what it says above tells why.");
-      process.exitCode = 1;
       throw new Stop(code);
     }
     writeFileSync(stamp, lock);

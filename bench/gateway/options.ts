@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { asUsage, integer, UsageError } from "../command-line.ts";
 
 export interface BenchOptions {
   /** Streams at once; one row of the table for each. */
@@ -31,8 +32,6 @@ server that streams the same bytes. Takes under two minutes.
   --help              this text
 `;
 
-export class UsageError extends Error {}
-
 /**
  * Reads the command line; undefined where it asks for help.
  * @throws UsageError with a sentence for the user
@@ -55,8 +54,8 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
 }
 
 function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
+  return asUsage(() =>
+    parseArgs({
       args: [...argv],
       options: {
         concurrency: { type: "string", default: "1,16,64" },
@@ -68,14 +67,6 @@ function parse(argv: readonly string[]) {
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function integer(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new UsageError(`--${name} takes whole numbers from ${least} to ${most}, not '${text}'.`);
+    }),
+  ).values;
 }

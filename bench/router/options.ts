@@ -1,6 +1,6 @@
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { UsageError } from "../gateway/options.ts";
+import { asUsage, integer } from "../command-line.ts";
+import { CONVERSATION_TRACE } from "../trace-file.ts";
 
 export interface RouterBenchOptions {
   /** Path of the trace. */
@@ -13,8 +13,6 @@ export interface RouterBenchOptions {
   peers: boolean;
   json: boolean;
 }
-
-const TRACE = fileURLToPath(new URL("../data/mooncake-conversation.jsonl.gz", import.meta.url));
 
 export const HELP = `npm run bench:router -- [OPTIONS]
 
@@ -46,25 +44,17 @@ export function readOptions(argv: readonly string[]): RouterBenchOptions | undef
 }
 
 function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
+  return asUsage(() =>
+    parseArgs({
       args: [...argv],
       options: {
-        trace: { type: "string", default: TRACE },
+        trace: { type: "string", default: CONVERSATION_TRACE },
         workers: { type: "string", default: "8,64,1024" },
         repeat: { type: "string", default: "3" },
         "no-peers": { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function integer(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (text !== "" && Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new UsageError(`--${name} takes whole numbers from ${least} to ${most}, not '${text}'.`);
+    }),
+  ).values;
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { routerWasm } from "#cli";
 import { compileRouter, type Policy } from "#router-wasm";
 import { H100_8B } from "#workers";
-import { HELP, readOptions, type TraceOptions, UsageError } from "./options.ts";
+import { runCommand } from "../command-line.ts";
+import { HELP, readOptions, type TraceOptions } from "./options.ts";
 import { formatTable, type Row } from "./report.ts";
 import { type SimulationResult, simulate } from "./simulate.ts";
 import { multiply, readTrace, type TraceRequest } from "./trace.ts";
@@ -78,13 +78,4 @@ function simulateOracle(
 }
 
 /** `npm run bench:trace` */
-try {
-  const defaultTrace = fileURLToPath(new URL("../data/mooncake-conversation.jsonl.gz", import.meta.url));
-  const options = readOptions(process.argv.slice(2), defaultTrace);
-  if (options === undefined) process.stdout.write(HELP);
-  else await run(options);
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`${error.message}\n\n${HELP}`);
-  process.exitCode = 2;
-}
+await runCommand(HELP, () => readOptions(process.argv.slice(2)), run);

@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import { asUsage, integer, UsageError } from "../command-line.ts";
+import { CONVERSATION_TRACE } from "../trace-file.ts";
 
 export interface TraceOptions {
   trace: string;
@@ -30,21 +32,19 @@ beside an oracle: one worker that is as fast and has as much memory as all of th
   --help                    this text
 `;
 
-export class UsageError extends Error {}
-
 /**
  * Reads the command line; undefined where it asks for help.
  * @throws UsageError with a sentence for the user
  */
-export function readOptions(argv: readonly string[], defaultTrace: string): TraceOptions | undefined {
+export function readOptions(argv: readonly string[]): TraceOptions | undefined {
   const values = parse(argv);
   if (values.help) return undefined;
   const optional = (name: string, text: string | undefined) =>
     text === undefined ? undefined : number(name, text);
   return {
-    trace: values.trace ?? defaultTrace,
-    workers: values.workers.split(",").map((text) => integer("workers", text)),
-    multiply: values.multiply === undefined ? undefined : integer("multiply", values.multiply),
+    trace: values.trace,
+    workers: values.workers.split(",").map((text) => integer("workers", text, 1, 4096)),
+    multiply: values.multiply === undefined ? undefined : integer("multiply", values.multiply, 1, 4096),
     overlapCredit: optional("overlap-credit", values["overlap-credit"]),
     prefillLoadScale: optional("prefill-load-scale", values["prefill-load-scale"]),
     ttftSlaMs: number("ttft-sla", values["ttft-sla"]),
@@ -54,11 +54,11 @@ export function readOptions(argv: readonly string[], defaultTrace: string): Trac
 }
 
 function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
+  return asUsage(() =>
+    parseArgs({
       args: [...argv],
       options: {
-        trace: { type: "string" },
+        trace: { type: "string", default: CONVERSATION_TRACE },
         workers: { type: "string", default: "4,16,64" },
         multiply: { type: "string" },
         "overlap-credit": { type: "string" },
@@ -68,22 +68,12 @@ function parse(argv: readonly string[]) {
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+    }),
+  ).values;
 }
 
 function number(name: string, text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !(value >= 0)) throw new UsageError(`--${name} takes a number, not '${text}'.`);
-  return value;
-}
-
-function integer(name: string, text: string): number {
-  const value = number(name, text);
-  if (!Number.isInteger(value) || value < 1 || value > 4096) {
-    throw new UsageError(`--${name} takes whole numbers from 1 to 4096, not '${text}'.`);
-  }
   return value;
 }

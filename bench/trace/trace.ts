@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { z } from "zod";
+import { UsageError } from "../command-line.ts";
+import { traceLines } from "../trace-file.ts";
 
 /** One request of a trace: when it came, how long it is, and what its prompt has in common with others'. */
 export interface TraceRequest {
@@ -23,34 +23,21 @@ const line = z.object({
 });
 
 /**
- * Reads a trace in Mooncake's format (one JSON object a line), gzipped or not.
- * @throws Error with the number of a line that is not such an object
+ * Reads a trace in Mooncake's format.
+ * @throws UsageError with the place of a line that is not a request
  */
 export function readTrace(path: string): TraceRequest[] {
-  const bytes = readFileSync(path);
-  const text = (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString();
-  return text
-    .trim()
-    .split("\n")
-    .map((source, index) => {
-      const entry = line.safeParse(parse(source));
-      if (!entry.success) throw new Error(`${path}: line ${index + 1} is not a request of the trace.`);
-      const { timestamp, input_length, output_length, hash_ids } = entry.data;
-      return {
-        arrivalMs: timestamp,
-        promptTokens: input_length,
-        outputTokens: output_length,
-        prefixIds: hash_ids,
-      };
-    });
-}
-
-function parse(source: string): unknown {
-  try {
-    return JSON.parse(source);
-  } catch {
-    return undefined;
-  }
+  return traceLines(path).map(({ value, place }) => {
+    const entry = line.safeParse(value);
+    if (!entry.success) throw new UsageError(`${place}: this is not a request of a trace.`);
+    const { timestamp, input_length, output_length, hash_ids } = entry.data;
+    return {
+      arrivalMs: timestamp,
+      promptTokens: input_length,
+      outputTokens: output_length,
+      prefixIds: hash_ids,
+    };
+  });
 }
 
 /**

@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import OpenAI from "openai";
 import { afterEach, describe, expect, test } from "vitest";
+import { isAlive } from "../is-alive.ts";
 import { until } from "./metrics.ts";
 import { type StatorProcess, startByNpm, startUp } from "./stator-process.ts";
 
@@ -38,15 +39,6 @@ function family(pid: number, all = processes()): ProcessEntry[] {
   const self = all.filter((entry) => entry.pid === pid);
   const children = all.filter((entry) => entry.parent === pid);
   return [...self, ...children.flatMap((child) => family(child.pid, all))];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const gone = (entries: readonly ProcessEntry[]) =>

@@ -7,8 +7,6 @@ import { download, exists, requireGguf } from "./download.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
 import { parseModelSource } from "./source.ts";
 
-export { DownloadError } from "./download.ts";
-
 export interface LocalModel {
   /** Path of the GGUF file. */
   path: string;

@@ -184,7 +184,7 @@ export class Generation implements Receiver {
   }
 
   #finish(finishReason: FinishReason): void {
-    if (finishReason !== "stop" || !this.#stops?.stopped) {
+    if (!this.#stops?.stopped) {
       const rest = this.#stops === undefined ? this.#detokenizer.flush() : this.#flushStops();
       if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
     }

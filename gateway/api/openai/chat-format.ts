@@ -3,7 +3,7 @@ import type { Vocabulary } from "../../pipeline/preprocess/vocabulary.ts";
 import {
   type AnswerFormat,
   type AnswerHead,
-  event,
+  eventWriter,
   finiteLogprob,
   tokenText,
   usageObject,
@@ -15,12 +15,9 @@ import {
  */
 export function chatFormat(head: AnswerHead): AnswerFormat {
   const { id, created, model, vocabulary } = head;
-  const common = `"id":${JSON.stringify(id)},"object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":null`;
-  const tail = head.includeUsage ? '}],"usage":null}' : "}]}";
+  const { choice, usage } = eventWriter(head, "chat.completion.chunk");
   const chunk = (index: number, delta: string, logprobs: string, finishReason: string) =>
-    event(
-      `{${common},"choices":[{"index":${index},"delta":${delta},"logprobs":${logprobs},"finish_reason":${finishReason}${tail}`,
-    );
+    choice(index, `"delta":${delta}`, logprobs, finishReason);
   const logprobsJson = (tokens: readonly TokenInfo[] | undefined) =>
     tokens === undefined ? "null" : JSON.stringify(chatLogprobs(vocabulary, tokens));
   return {
@@ -29,8 +26,8 @@ export function chatFormat(head: AnswerHead): AnswerFormat {
       chunk(index, `{"content":${JSON.stringify(text)}}`, logprobsJson(tokens), "null"),
     echo: () => "",
     last: (index, finishReason) => chunk(index, "{}", "null", `"${finishReason}"`),
-    usage: (usage) => event(`{${common},"choices":[],"usage":${JSON.stringify(usageObject(usage))}}`),
-    whole: (choices, usage) => ({
+    usage,
+    whole: (choices, total) => ({
       id,
       object: "chat.completion",
       created,
@@ -42,7 +39,7 @@ export function chatFormat(head: AnswerHead): AnswerFormat {
         logprobs: head.hasLogprobs ? chatLogprobs(vocabulary, tokens) : null,
         finish_reason: finishReason,
       })),
-      usage: usageObject(usage),
+      usage: usageObject(total),
     }),
   };
 }

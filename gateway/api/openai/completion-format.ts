@@ -3,7 +3,7 @@ import type { Vocabulary } from "../../pipeline/preprocess/vocabulary.ts";
 import {
   type AnswerFormat,
   type AnswerHead,
-  event,
+  eventWriter,
   finiteLogprob,
   tokenText,
   usageObject,
@@ -15,12 +15,9 @@ import {
  */
 export function completionFormat(head: AnswerHead, echoes: readonly string[]): AnswerFormat {
   const { id, created, model, vocabulary } = head;
-  const common = `"id":${JSON.stringify(id)},"object":"text_completion","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":null`;
-  const tail = head.includeUsage ? '}],"usage":null}' : "}]}";
+  const { choice, usage } = eventWriter(head, "text_completion");
   const chunk = (index: number, text: string, logprobs: string, finishReason: string) =>
-    event(
-      `{${common},"choices":[{"index":${index},"text":${text},"logprobs":${logprobs},"finish_reason":${finishReason}${tail}`,
-    );
+    choice(index, `"text":${text}`, logprobs, finishReason);
   // Where each choice's next token begins, in characters of its text.
   const offsets: number[] = [];
   const streamLogprobs = (index: number, tokens: readonly TokenInfo[] | undefined) => {
@@ -38,8 +35,8 @@ export function completionFormat(head: AnswerHead, echoes: readonly string[]): A
     echo: (index, tokens) =>
       chunk(index, JSON.stringify(echoes[index] ?? ""), streamLogprobs(index, tokens), "null"),
     last: (index, finishReason) => chunk(index, '""', "null", `"${finishReason}"`),
-    usage: (usage) => event(`{${common},"choices":[],"usage":${JSON.stringify(usageObject(usage))}}`),
-    whole: (choices, usage) => ({
+    usage,
+    whole: (choices, total) => ({
       id,
       object: "text_completion",
       created,
@@ -51,7 +48,7 @@ export function completionFormat(head: AnswerHead, echoes: readonly string[]): A
         logprobs: head.hasLogprobs ? completionLogprobs(vocabulary, tokens, 0).logprobs : null,
         finish_reason: finishReason,
       })),
-      usage: usageObject(usage),
+      usage: usageObject(total),
     }),
   };
 }

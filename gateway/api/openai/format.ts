@@ -36,7 +36,24 @@ export interface AnswerFormat {
 }
 
 /** Frames a JSON text as one server-sent event. */
-export const event = (json: string) => `data: ${json}\n\n`;
+const event = (json: string) => `data: ${json}\n\n`;
+
+/**
+ * The events of a stream, of which only a choice's fields change: all else is turned into JSON once.
+ * @param object what the events call themselves: `chat.completion.chunk`, say
+ */
+export function eventWriter({ id, created, model, includeUsage }: AnswerHead, object: string) {
+  const common = `"id":${JSON.stringify(id)},"object":"${object}","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":null`;
+  const tail = includeUsage ? '}],"usage":null}' : "}]}";
+  return {
+    /** @param content the choice's own field as JSON, `"text":"…"`; logprobs and reason are JSON as well */
+    choice: (index: number, content: string, logprobs: string, finishReason: string) =>
+      event(
+        `{${common},"choices":[{"index":${index},${content},"logprobs":${logprobs},"finish_reason":${finishReason}${tail}`,
+      ),
+    usage: (usage: Usage) => event(`{${common},"choices":[],"usage":${JSON.stringify(usageObject(usage))}}`),
+  };
+}
 
 export const DONE = "data: [DONE]\n\n";
 
