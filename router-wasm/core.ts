@@ -33,6 +33,7 @@ export interface CoreExports {
   removeWorker(worker: number): void;
   clearWorker(worker: number): void;
   setEligible(worker: number, eligible: number): void;
+  limitWorker(worker: number, prefillTokens: number, decodeBlocks: number): void;
   storeBegin(worker: number, hasParent: number): number;
   storeMore(worker: number, blocks: number, media: number): number;
   useSalt(low: number, high: number): void;

@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { DecideOptions, Policy, Router, RouterOptions, Salt } from "./index.ts";
+import type {
+  CandidateCost,
+  CostTerms,
+  DecideOptions,
+  LoadLimits,
+  Policy,
+  Router,
+  RouterOptions,
+  Salt,
+} from "./index.ts";
 import { ReferenceRouter, referenceHashBlocks } from "./reference-model.ts";
 import { hashesFrom, newRouter } from "./test-router.ts";
 
@@ -32,6 +41,7 @@ type Operation =
   | { type: "addWorker" }
   | { type: "removeWorker" | "clearWorker"; worker: number }
   | { type: "setEligible"; worker: number; eligible: boolean }
+  | { type: "setLimits"; worker: number; limits: LoadLimits; who: Who }
   | {
       type: "stored";
       worker: number;
@@ -78,12 +88,25 @@ const random = fc.oneof(
   fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
 );
 const weightValue = fc.oneof(fc.constantFrom(0, 0.5, 1, 2), fc.double({ min: 0, max: 8, noNaN: true }));
+const loadLimit = fc.oneof(fc.nat(3), fc.nat(200));
 const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 2 });
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ type: fc.constant("addWorker") }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constantFrom("removeWorker", "clearWorker"), worker }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("setEligible"), worker, eligible: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("setLimits"),
+      worker,
+      limits: fc.record({
+        activePrefillTokens: optional(loadLimit),
+        activeDecodeBlocks: optional(loadLimit),
+      }),
+      who,
+    }),
+  },
   {
     weight: 10,
     arbitrary: fc.record({
@@ -210,6 +233,12 @@ class Pair {
           model.setEligible(worker, operation.eligible);
         });
         break;
+      case "setLimits":
+        this.#each(operation.worker, operation.who, (worker) => {
+          router.setLimits(worker, operation.limits);
+          model.setLimits(worker, operation.limits);
+        });
+        break;
       case "stored": {
         const symbols = symbolsOf(operation.path);
         const from = operation.from % symbols.length;
@@ -268,6 +297,7 @@ class Pair {
     expect(stats).toEqual(this.model.stats());
     for (const worker of this.#workers) expect(this.router.load(worker)).toEqual(this.model.load(worker));
     expect(this.router.explain()).toEqual(this.model.explain());
+    expect(this.#terms()).toEqual(this.model.explain());
   }
 
   #decide({ path, extra, options }: Extract<Operation, { type: "decide" }>): void {
@@ -283,6 +313,20 @@ class Pair {
     expect(decision).toEqual(expected);
     expect(booking < 0).toBe(expectedBooking < 0);
     if (booking >= 0) this.#bookings.push([booking, expectedBooking]);
+  }
+
+  /** The candidates as `copyTerms` tells them. */
+  #terms(): CandidateCost[] {
+    const workers = this.router.copyTerms(NO_TERMS);
+    const terms = costTerms(workers);
+    expect(this.router.copyTerms(terms)).toBe(workers);
+    return Array.from({ length: workers }, (_, worker) => ({
+      worker,
+      overlapBlocks: terms.overlapBlocks[worker]!,
+      prefill: terms.prefill[worker]!,
+      decode: terms.decode[worker]!,
+      total: terms.total[worker]!,
+    })).filter(({ total }) => Number.isFinite(total));
   }
 
   #find({ path, extra, known }: Extract<Operation, { type: "find" }>): void {
@@ -312,6 +356,14 @@ class Pair {
     }
   }
 }
+
+const costTerms = (workers: number): CostTerms => ({
+  overlapBlocks: new Uint32Array(workers),
+  prefill: new Float64Array(workers),
+  decode: new Float64Array(workers),
+  total: new Float64Array(workers),
+});
+const NO_TERMS = costTerms(0);
 
 function symbolsOf({ segments }: Path): number[] {
   return segments.flatMap(({ symbol, length }) => Array<number>(length).fill(symbol));

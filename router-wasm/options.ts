@@ -46,6 +46,12 @@ export function weight(name: string, value: number): number {
   throw new RouterError("bad_option", `${name} is ${value}; it must be a number from 0 up.`);
 }
 
+/** A load limit as the core takes it. Throws `bad_option`. */
+export function loadLimit(name: string, value: number = Number.POSITIVE_INFINITY): number {
+  if (value >= 0) return value;
+  throw new RouterError("bad_option", `The limit ${name} is ${value}; it must be a number from 0 up.`);
+}
+
 export function integer(name: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new RouterError(

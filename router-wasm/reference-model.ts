@@ -11,6 +11,7 @@ import type {
   DecideOptions,
   Decision,
   HashOptions,
+  LoadLimits,
   MediaHashes,
   RouterOptions,
   Salt,
@@ -32,6 +33,7 @@ interface Load {
   decodeBlocks: number;
   requests: number;
   eligible: boolean;
+  limits: LoadLimits;
 }
 
 interface Booking {
@@ -64,6 +66,7 @@ export class ReferenceRouter {
   #nextBooking = 0;
   #turn = 0;
   #candidates: Candidate[] = [];
+  #busyWorkers = 0;
   #decisions = 0;
   #unbookedDecisions = 0;
   #staleBookings = 0;
@@ -82,7 +85,13 @@ export class ReferenceRouter {
     if (this.#workers.size === this.#maxWorkers) return -1;
     let worker = 0;
     while (this.#workers.has(worker)) worker++;
-    this.#workers.set(worker, { prefillTokens: 0, decodeBlocks: 0, requests: 0, eligible: true });
+    this.#workers.set(worker, {
+      prefillTokens: 0,
+      decodeBlocks: 0,
+      requests: 0,
+      eligible: true,
+      limits: {},
+    });
     return worker;
   }
 
@@ -97,6 +106,10 @@ export class ReferenceRouter {
 
   setEligible(worker: number, eligible: boolean): void {
     this.#workers.get(worker)!.eligible = eligible;
+  }
+
+  setLimits(worker: number, limits: LoadLimits): void {
+    this.#workers.get(worker)!.limits = limits;
   }
 
   applyStored(
@@ -119,9 +132,16 @@ export class ReferenceRouter {
     this.#candidates = this.#price(prompt, options);
     const temperature = options.temperature ?? this.#weights.temperature;
     const chosen = this.#choose(this.#candidates, policy, temperature, random);
-    if (!chosen) return { worker: -1, overlapBlocks: 0, cost: 0, booking: -1 };
+    const busyWorkers = this.#busyWorkers;
+    if (!chosen) return { worker: -1, overlapBlocks: 0, cost: 0, booking: -1, busyWorkers };
     const booking = options.book === false ? -1 : this.#book(chosen, prompt.length, options);
-    return { worker: chosen.worker, overlapBlocks: chosen.overlapBlocks, cost: chosen.total, booking };
+    return {
+      worker: chosen.worker,
+      overlapBlocks: chosen.overlapBlocks,
+      cost: chosen.total,
+      booking,
+      busyWorkers,
+    };
   }
 
   /** The workers' overlaps with a prompt whose block hashes are known. */
@@ -203,10 +223,12 @@ export class ReferenceRouter {
     const weights = this.#weights;
     const credit = options.overlapCredit ?? weights.overlapCredit;
     const locals = this.#localHashes(prompt, options);
-    const open = [...this.#workers]
+    const asked = [...this.#workers]
       .filter(([worker, load]) => load.eligible && !excluded?.includes(worker))
       .filter(([worker]) => pinnedWorker === undefined || worker === pinnedWorker)
       .sort(([a], [b]) => a - b);
+    const open = asked.filter(([, load]) => !isBusy(load));
+    this.#busyWorkers = asked.length - open.length;
     const leastPrefill = Math.min(...open.map(([, load]) => load.prefillTokens));
     return open.map(([worker, load]) => {
       const overlapBlocks = this.#index.overlap(worker, locals);
@@ -292,6 +314,14 @@ export class ReferenceRouter {
     if (!booking) this.#staleBookings++;
     return booking;
   }
+}
+
+function isBusy({ prefillTokens, decodeBlocks, limits }: Load): boolean {
+  const { activePrefillTokens, activeDecodeBlocks } = limits;
+  return (
+    (activePrefillTokens !== undefined && prefillTokens >= activePrefillTokens) ||
+    (activeDecodeBlocks !== undefined && decodeBlocks >= activeDecodeBlocks)
+  );
 }
 
 /** Block and sequence hashes, as `Router.hashBlocks` must give them. */

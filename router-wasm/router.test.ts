@@ -28,7 +28,8 @@ describe("workers", () => {
 
   it("answers −1 when none is eligible", () => {
     const router = newRouter({ blockSize: 4 });
-    expect(decide(router, tokensOf(1, 1, 4))).toEqual({ worker: -1, overlapBlocks: 0, cost: 0, booking: -1 });
+    const none = { worker: -1, overlapBlocks: 0, cost: 0, booking: -1, busyWorkers: 0 };
+    expect(decide(router, tokensOf(1, 1, 4))).toEqual(none);
     const worker = router.addWorker();
     router.setEligible(worker, false);
     expect(decide(router, tokensOf(1, 1, 4)).worker).toBe(-1);
@@ -126,6 +127,64 @@ describe("overlap", () => {
     expect(router.explain().map(({ overlapBlocks }) => overlapBlocks)).toEqual(
       lengths.map((blocks, worker) => (worker % 2 === 0 ? 0 : blocks)),
     );
+  });
+});
+
+describe("load limits", () => {
+  const prompt = tokensOf(1, 2, 16);
+
+  it("pass over a worker at a limit, and tell that all are busy from none being there", () => {
+    const router = newRouter({ blockSize: 16 });
+    const workers = [router.addWorker(), router.addWorker()];
+    router.setLimits(0, { activePrefillTokens: 32 });
+    router.setLimits(1, { activeDecodeBlocks: 2 });
+    const first = decide(router, prompt, { book: true });
+    expect(first).toMatchObject({ worker: 0, busyWorkers: 0 });
+    const second = decide(router, prompt, { book: true });
+    expect(second).toMatchObject({ worker: 1, busyWorkers: 1 });
+    expect(decide(router, prompt)).toMatchObject({ worker: -1, busyWorkers: 2, booking: -1 });
+    expect(decide(router, prompt, { pinnedWorker: 0 })).toMatchObject({ worker: -1, busyWorkers: 1 });
+    expect(decide(router, prompt, { excluded: workers })).toMatchObject({ worker: -1, busyWorkers: 0 });
+    router.firstToken(second.booking);
+    expect(decide(router, prompt).worker).toBe(-1);
+    router.firstToken(first.booking);
+    expect(decide(router, prompt)).toMatchObject({ worker: 0, busyWorkers: 1 });
+    router.free(second.booking);
+    expect(decide(router, prompt)).toMatchObject({ worker: 1, busyWorkers: 0 });
+  });
+
+  it("are taken away by setting none, and go with their worker", () => {
+    const router = newRouter({ blockSize: 16 });
+    router.addWorker();
+    router.setLimits(0, { activePrefillTokens: 0 });
+    expect(decide(router, prompt).worker).toBe(-1);
+    router.setLimits(0, {});
+    expect(decide(router, prompt).worker).toBe(0);
+    router.setLimits(0, { activeDecodeBlocks: 0 });
+    router.removeWorker(0);
+    router.addWorker();
+    expect(decide(router, prompt).worker).toBe(0);
+    const refusal = expect.objectContaining({ code: "bad_option" });
+    for (const limit of [-1, Number.NaN]) {
+      expect(() => router.setLimits(0, { activePrefillTokens: limit })).toThrow(refusal);
+    }
+  });
+
+  it("leave a busy worker out of what credit decay compares with", () => {
+    const router = newRouter({ blockSize: 16, weights: { creditDecay: 1 } });
+    for (const worker of [router.addWorker(), router.addWorker(), router.addWorker()]) {
+      router.applyStored(worker, hashesFrom(1, 2), undefined, prompt);
+    }
+    const other = tokensOf(2, 4, 16);
+    decide(router, other, { pinnedWorker: 1, book: true });
+    decide(router, other, { pinnedWorker: 2, book: true });
+    const costs = () => router.explain().map(({ prefill }) => prefill);
+    decide(router, prompt);
+    const excess = 64 / 32;
+    expect(costs()).toEqual([0, 4 + 2 - 2 / (1 + excess), 4 + 2 - 2 / (1 + excess)]);
+    router.setLimits(0, { activePrefillTokens: 0 });
+    decide(router, prompt);
+    expect(costs()).toEqual([4, 4]);
   });
 });
 

@@ -2,15 +2,17 @@ import { Core, POLICY_NUMBERS, STAT_NAMES } from "./core.ts";
 import { RouterError } from "./errors.ts";
 import { hashBlocks, Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
-import { DEFAULT_WEIGHTS, integer, readLimits, readWeights, weight } from "./options.ts";
+import { DEFAULT_WEIGHTS, integer, loadLimit, readLimits, readWeights, weight } from "./options.ts";
 import type {
   BlockExtras,
   BlockHashes,
   CandidateCost,
+  CostTerms,
   CostWeights,
   DecideOptions,
   Decision,
   HashOptions,
+  LoadLimits,
   Router,
   RouterOptions,
   RouterStats,
@@ -42,7 +44,7 @@ class WasmRouter implements Router {
   readonly #core: Core;
   readonly #maxWorkers: number;
   #weights: CostWeights;
-  readonly #decision: Decision = { worker: -1, overlapBlocks: 0, cost: 0, booking: -1 };
+  readonly #decision: Decision = { worker: -1, overlapBlocks: 0, cost: 0, booking: -1, busyWorkers: 0 };
 
   // Indexes into the core's memory, which never move.
   readonly #hashesAt: number;
@@ -101,6 +103,13 @@ class WasmRouter implements Router {
   setEligible(worker: number, eligible: boolean): void {
     this.#check(worker);
     this.#core.exports.setEligible(worker, eligible ? 1 : 0);
+  }
+
+  setLimits(worker: number, limits: LoadLimits): void {
+    this.#check(worker);
+    const prefillTokens = loadLimit("activePrefillTokens", limits.activePrefillTokens);
+    const decodeBlocks = loadLimit("activeDecodeBlocks", limits.activeDecodeBlocks);
+    this.#core.exports.limitWorker(worker, prefillTokens, decodeBlocks);
   }
 
   salt(salt: Salt): number {
@@ -201,6 +210,7 @@ class WasmRouter implements Router {
     decision.overlapBlocks = result[this.#resultAt]!;
     decision.cost = result[this.#resultAt + 1]!;
     decision.booking = result[this.#resultAt + 2]!;
+    decision.busyWorkers = result[this.#resultAt + 3]!;
     return decision;
   }
 
@@ -224,6 +234,17 @@ class WasmRouter implements Router {
       });
     }
     return candidates;
+  }
+
+  copyTerms({ overlapBlocks, prefill, decode, total }: CostTerms): number {
+    const { exports, f64, u32 } = this.#core;
+    const workers = exports.pricedWorkers();
+    const count = Math.min(workers, overlapBlocks.length, prefill.length, decode.length, total.length);
+    copy(u32, exports.overlapsArea() >>> 2, overlapBlocks, count);
+    copy(f64, exports.prefillTermsArea() >>> 3, prefill, count);
+    copy(f64, exports.decodeTermsArea() >>> 3, decode, count);
+    copy(f64, exports.totalsArea() >>> 3, total, count);
+    return workers;
   }
 
   hashPrompt(tokenCount: number, extras?: BlockExtras): BigUint64Array {
@@ -313,4 +334,13 @@ class WasmRouter implements Router {
     if (Number.isInteger(worker) && worker >= 0 && this.#core.exports.hasWorker(worker)) return;
     throw new RouterError("unknown_worker", `There is no worker ${worker}.`);
   }
+}
+
+function copy<Numbers extends Uint32Array | Float64Array>(
+  from: Numbers,
+  at: number,
+  to: Numbers,
+  count: number,
+): void {
+  to.set(from.subarray(at, at + count));
 }

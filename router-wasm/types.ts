@@ -74,6 +74,14 @@ export interface DecideOptions extends BlockExtras {
   book?: boolean | undefined;
 }
 
+/** A worker whose load is at or over a limit of its own is no candidate. */
+export interface LoadLimits {
+  /** Prompt tokens booked and not yet prefilled; default: no limit. */
+  activePrefillTokens?: number | undefined;
+  /** Blocks of the requests booked; default: no limit. */
+  activeDecodeBlocks?: number | undefined;
+}
+
 /** A choice. The router hands out the same object each time: read it before the next `decide`. */
 export interface Decision {
   /** The worker's index, −1 when no worker is eligible. */
@@ -84,6 +92,8 @@ export interface Decision {
   cost: number;
   /** Handle for `firstToken`, `grow` and `free`; −1 when nothing was booked. */
   booking: number;
+  /** Workers that were no candidates only because they are at a limit; with `worker` −1, all that would do. */
+  busyWorkers: number;
 }
 
 /** One candidate of the last decision. Terms are in blocks. */
@@ -94,6 +104,15 @@ export interface CandidateCost {
   decode: number;
   /** prefill + decode + the term for running requests. */
   total: number;
+}
+
+/** The terms of a decision by worker index, in blocks, for callers that keep many: nothing is allocated. */
+export interface CostTerms {
+  overlapBlocks: Uint32Array;
+  prefill: Float64Array;
+  decode: Float64Array;
+  /** +Infinity for a worker that was no candidate. */
+  total: Float64Array;
 }
 
 /** What a worker is busy with, as booked, and what it holds, as its events say. */
@@ -159,6 +178,8 @@ export interface Router {
   clearWorker(worker: number): void;
   /** An ineligible worker is never chosen, yet its blocks and load are kept. */
   setEligible(worker: number, eligible: boolean): void;
+  /** Sets the worker's load limits, both anew. Throws `bad_option` for one that is negative or no number. */
+  setLimits(worker: number, limits: LoadLimits): void;
 
   /**
    * A number for a salt, to give with events and prompts: workers that serve several LoRA adapters or tenants share
@@ -190,6 +211,11 @@ export interface Router {
   decide(options: DecideOptions): Decision;
   /** Every candidate of the last decision, by worker index, with the costs at that moment. */
   explain(): CandidateCost[];
+  /**
+   * Copies the terms of the last decision to the arrays, as far as the shortest reaches. Returns how many workers,
+   * candidates or not, the decision looked at.
+   */
+  copyTerms(terms: CostTerms): number;
 
   /**
    * Block hashes of the prompt in the token buffer, all of them, where `find` reads them: a view like the token

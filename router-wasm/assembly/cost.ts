@@ -7,9 +7,10 @@
 //
 // The order of the operations is part of the contract: the reference model repeats it and must agree to the bit.
 import { tokensPerBlock } from "./block-hash";
+import { shutBusy } from "./busy";
 import { take } from "./memory";
 import { overlaps } from "./overlap";
-import { decodeBlocks, gates, prefillTokens, requests, workerCount } from "./workers";
+import { decodeBlocks, prefillTokens, requests, workerCount } from "./workers";
 
 /** f64 per worker, of the last decision. A total is +Infinity for a worker that was no candidate. */
 export let prefillTerms: usize = 0;
@@ -46,8 +47,9 @@ export function forgetPrices(): void {
 /** Prices every worker; `pinned` ≥ 0 makes it the only candidate. */
 export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32): void {
   priced = workerCount;
+  const gates = shutBusy(pinned);
   const end = ((<usize>workerCount + 1) & ~1) << 3;
-  const least = creditDecay > 0 && promptTokens > 0 ? leastPrefill(pinned) : 0;
+  const least = creditDecay > 0 && promptTokens > 0 ? leastPrefill(gates, pinned) : 0;
   const decays = creditDecay > 0 && promptTokens > 0;
   const prompt = f64x2.splat(promptTokens);
   const blockSize = f64x2.splat(tokensPerBlock);
@@ -91,7 +93,7 @@ function keepOnly(pinned: i32, end: usize): void {
 }
 
 /** The least prefill load of any candidate. */
-function leastPrefill(pinned: i32): f64 {
+function leastPrefill(gates: usize, pinned: i32): f64 {
   if (pinned >= 0) return <u32>pinned < workerCount ? load<f64>(prefillTokens + (<usize>pinned << 3)) : 0;
   let least: f64 = Infinity;
   for (let i: usize = 0; i < <usize>workerCount << 3; i += 8) {

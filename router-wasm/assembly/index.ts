@@ -3,6 +3,7 @@
 import { initAliases } from "./aliases";
 import { initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
 import { book, dropPrefill, growDecode, initBookings, unbook } from "./bookings";
+import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
 import { decodeTerms, forgetPrices, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
 import { initEngineTable } from "./engine-table";
@@ -42,8 +43,8 @@ import { xxh3 } from "./xxh3";
 const EVENT_HASHES: u32 = 1024;
 const EVENT_TOKENS_BYTES: u32 = 65536;
 
-/** f64 overlap blocks, cost, booking. */
-const RESULT: usize = memory.data(24, 8);
+/** f64 overlap blocks, cost, booking, busy workers. */
+const RESULT: usize = memory.data(32, 8);
 
 let eventHashes: usize = 0;
 let eventTokens: usize = 0;
@@ -62,6 +63,7 @@ export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBl
   initHolding(maxBlocks);
   return (
     initWorkers(maxWorkers) &&
+    initBusy(maxWorkers) &&
     initOverlap(maxWorkers) &&
     initCost(maxWorkers) &&
     initSelect(maxWorkers) &&
@@ -163,6 +165,7 @@ export function hasWorker(w: u32): bool {
 
 export function removeWorker(w: u32): void {
   forgetWorker(w);
+  limitLoad(w, Infinity, Infinity);
   leaveWorker(w);
 }
 
@@ -172,6 +175,11 @@ export function clearWorker(w: u32): void {
 
 export function setEligible(w: u32, eligible: bool): void {
   setGate(w, eligible);
+}
+
+/** At or over a limit the worker is no candidate; +Infinity for none. */
+export function limitWorker(w: u32, prefillTokens: f64, decodeBlocks: f64): void {
+  limitLoad(w, prefillTokens, decodeBlocks);
 }
 
 /** Blocks of later events and prompts have this salt. */
@@ -260,6 +268,7 @@ export function decide(
   reopenExcluded();
   count(DECISIONS);
   const w = select(policy, temperature, random);
+  store<f64>(RESULT, busyWorkers, 24);
   if (w < 0) {
     store<f64>(RESULT, 0);
     store<f64>(RESULT, 0, 8);
