@@ -33,6 +33,7 @@ function openParrot(name: string): Engine {
       totalBlocks: 4096,
       maxBatchedTokens: 4096,
       maxSequences: 64,
+      dataParallelSize: 1,
       tokenizer: {
         kind: "worker",
         sha256: createHash("sha256").update(encodeVocabulary(pieces)).digest("hex"),

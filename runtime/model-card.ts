@@ -23,6 +23,11 @@ export const modelCardSchema = z.object({
   totalBlocks: z.number().int().nonnegative(),
   maxBatchedTokens: z.number().int().positive(),
   maxSequences: z.number().int().positive(),
+  /**
+   * Data-parallel ranks: independent schedulers behind one worker, each with `totalBlocks`, `maxBatchedTokens` and
+   * `maxSequences` of its own. A request names one as `dataParallelRank`, from 0.
+   */
+  dataParallelSize: z.number().int().positive().default(1),
   tokenizer: tokenizerSchema,
   /** Jinja source of the chat template; absent where the model has none. */
   chatTemplate: z.string().optional(),

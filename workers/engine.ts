@@ -27,10 +27,10 @@ export interface Engine {
 }
 
 export interface KvEventSource {
-  /** Calls `listener` with every change of the prefix cache, in order. Called once, before any request. */
-  subscribe(listener: (events: KvEvent[]) => void): void;
-  /** Stored events for all that the prefix cache holds now. */
-  snapshot(): KvEvent[];
+  /** Calls `listener` with every change of a rank's prefix cache, in order. Called once, before any request. */
+  subscribe(listener: (events: KvEvent[], dataParallelRank?: number) => void): void;
+  /** Stored events for all that a rank's prefix cache holds now; engines with one rank need not look at it. */
+  snapshot(dataParallelRank: number): KvEvent[];
 }
 
 /**

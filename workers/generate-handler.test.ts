@@ -45,11 +45,13 @@ interface Message {
 }
 
 /** The messages of one call, and how it ended. */
-function call(prompt = Uint32Array.of(1)): Promise<{ messages: Message[]; error: PlaneError | undefined }> {
+function call(
+  request = requestFor(Uint32Array.of(1)),
+): Promise<{ messages: Message[]; error: PlaneError | undefined }> {
   const decoder = new DeltaDecoder();
   const messages: Message[] = [];
   return new Promise((resolve) =>
-    client.call("generate", encodeGenerateRequest(requestFor(prompt)), {
+    client.call("generate", encodeGenerateRequest(request), {
       onMessage(bytes) {
         decoder.read(bytes);
         const { echo, finish } = decoder;
@@ -100,10 +102,23 @@ describe("generate handler", () => {
     ["tokens outside the vocabulary", Uint32Array.of(258), "not in the vocabulary"],
   ])("refuses a prompt with %s before the engine hears of it", async (_, prompt, sentence) => {
     const counted = await start(async function* () {});
-    const { error } = await call(prompt);
+    const { error } = await call(requestFor(prompt));
     expect(error?.code).toBe("invalid_request");
     expect(error?.message).toContain(sentence);
     expect(counted.requests).toBe(0);
+  });
+
+  test("refuses a data-parallel rank that there is not", async () => {
+    const counted = await start(async function* () {
+      yield { tokenIds: [], finish: "stop" };
+    });
+    expect((await call(requestFor(Uint32Array.of(1), { dataParallelRank: 0 }))).error).toBeUndefined();
+    const { error } = await call(requestFor(Uint32Array.of(1), { dataParallelRank: 1 }));
+    expect(error).toMatchObject({
+      code: "invalid_request",
+      message: "There is no data-parallel rank 1; this worker has 1, from 0.",
+    });
+    expect(counted.requests).toBe(1);
   });
 
   test("an engine that throws fails the call after what it had yielded", async () => {

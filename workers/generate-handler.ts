@@ -13,7 +13,7 @@ import type { WorkerMetrics } from "./metrics.ts";
 export function generateHandler(engine: Engine, metrics: WorkerMetrics, log: Logger): Handler {
   return async (payload, call) => {
     const request = decodeGenerateRequest(payload);
-    const { contextLength, vocabularySize } = engine.card;
+    const { contextLength, vocabularySize, dataParallelSize } = engine.card;
     if (request.tokens.length === 0 || request.tokens.length >= contextLength) {
       throw new PlaneError(
         "invalid_request",
@@ -22,6 +22,12 @@ export function generateHandler(engine: Engine, metrics: WorkerMetrics, log: Log
     }
     if (request.tokens.some((token) => token >= vocabularySize)) {
       throw new PlaneError("invalid_request", "The prompt has token ids that are not in the vocabulary.");
+    }
+    if (request.dataParallelRank !== undefined && request.dataParallelRank >= dataParallelSize) {
+      throw new PlaneError(
+        "invalid_request",
+        `There is no data-parallel rank ${request.dataParallelRank}; this worker has ${dataParallelSize}, from 0.`,
+      );
     }
     metrics.requests.inc();
     const writer = new DeltaWriter(call, request.logprobs !== undefined);

@@ -130,8 +130,9 @@ function describeInstance(options: WorkerHostOptions, engine: Engine, server: Re
 function createPublisher(engine: Engine): KvEventPublisher | undefined {
   const source = engine.kvEvents;
   if (source === undefined) return undefined;
-  const publisher = new KvEventPublisher({ snapshot: () => source.snapshot() });
-  source.subscribe((events) => publisher.publish(events));
+  const { dataParallelSize } = engine.card;
+  const publisher = new KvEventPublisher({ dataParallelSize, snapshot: (rank) => source.snapshot(rank) });
+  source.subscribe((events, rank) => publisher.publish(events, rank));
   return publisher;
 }
 

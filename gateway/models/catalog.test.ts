@@ -54,6 +54,7 @@ function instance(name: string, card: Partial<ModelCard> = {}): Instance {
       totalBlocks: 10,
       maxBatchedTokens: 100,
       maxSequences: 1,
+      dataParallelSize: 1,
       tokenizer: { kind: "worker", sha256: "a" },
       specialTokens: {},
       addBos: false,

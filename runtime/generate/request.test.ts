@@ -31,13 +31,15 @@ const request = fc
     optional("seed", fc.maxSafeInteger()),
     optional("logprobs", fc.integer({ min: 0, max: 20 })),
     optional("echoLogprobs", fc.boolean()),
+    optional("dataParallelRank", fc.nat()),
   )
   .map(
-    ([fields, sampling, seed, logprobs, echo]): GenerateRequest => ({
+    ([fields, sampling, seed, logprobs, echo, rank]): GenerateRequest => ({
       ...fields,
       sampling: { ...sampling, ...seed },
       ...logprobs,
       ...echo,
+      ...rank,
     }),
   );
 

@@ -40,6 +40,8 @@ const generateRequestSchema = z.object({
   logprobs: z.number().int().min(0).max(20).optional(),
   /** The prompt's log probabilities are wanted too, in echo messages before the answer. */
   echoLogprobs: z.boolean().optional(),
+  /** The data-parallel rank that is to answer; absent: the engine chooses, the least loaded one. */
+  dataParallelRank: z.number().int().min(0).optional(),
 });
 
 /** One call of a worker's `generate` endpoint. */

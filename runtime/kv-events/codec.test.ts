@@ -22,6 +22,12 @@ function captured(file: string): Captured[] {
 }
 
 const hash = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const tier = fc.constantFrom<{ tier?: "host" | "disk" }>({}, { tier: "host" }, { tier: "disk" });
+/** Salt and LoRA name are told apart also where they are the same. */
+const extras = fc.record(
+  { loraName: fc.constantFrom("a", "b"), cacheSalt: fc.constantFrom("a", "c") },
+  { requiredKeys: [] },
+);
 const stored = fc
   .record({
     hashes: fc.array(hash, { maxLength: 5 }),
@@ -31,19 +37,32 @@ const stored = fc
   .chain(({ hashes, parent, blockSize }) => {
     const length = hashes.length * blockSize;
     const id = fc.integer({ min: 0, max: 0xffffffff });
-    return fc.array(id, { minLength: length, maxLength: length }).map(
-      (ids): KvEvent => ({
+    const ids = fc.array(id, { minLength: length, maxLength: length });
+    const media = fc.array(
+      fc.option(fc.array(fc.string(), { minLength: 1, maxLength: 2 }), { nil: undefined }),
+      {
+        minLength: hashes.length,
+        maxLength: hashes.length,
+      },
+    );
+    return fc.tuple(ids, media, extras, tier).map(
+      ([ids, mediaIds, { loraName, cacheSalt }, tier]): KvEvent => ({
         type: "stored",
         blockHashes: BigUint64Array.from(hashes),
         parentHash: parent ?? undefined,
         tokenIds: Uint32Array.from(ids),
         blockSize,
+        ...(mediaIds.some((ids) => ids !== undefined) && { mediaIds }),
+        ...(loraName !== undefined && { loraName }),
+        // It travels with the first block.
+        ...(cacheSalt !== undefined && hashes.length > 0 && { cacheSalt }),
+        ...tier,
       }),
     );
   });
 const removed = fc
-  .array(hash)
-  .map((hashes): KvEvent => ({ type: "removed", blockHashes: BigUint64Array.from(hashes) }));
+  .tuple(fc.array(hash), tier)
+  .map(([hashes, tier]): KvEvent => ({ type: "removed", blockHashes: BigUint64Array.from(hashes), ...tier }));
 const event = fc.oneof(stored, removed, fc.constant<KvEvent>({ type: "cleared" }));
 
 describe("KV event batches", () => {
@@ -80,6 +99,65 @@ describe("KV event batches", () => {
     },
   );
 
+  test("of a real vLLM name the media in each block, and are written as they were read", () => {
+    for (const { payload, decoded } of captured("fixture-vllm-multimodal.jsonl")) {
+      const batch = decodeKvEvents(payload);
+      for (const [index, event] of batch.events.entries()) {
+        if (event.type !== "stored") throw new Error(`unexpected ${event.type}`);
+        const wire = decoded[1][index] as { extra_keys: [string, number][][] };
+        expect(event.mediaIds).toEqual(wire.extra_keys.map((keys) => keys.map(([identifier]) => identifier)));
+        expect(event.mediaIds?.flat()[0]).toMatch(/^[0-9a-f]{64}$/);
+        expect(event).not.toHaveProperty("cacheSalt");
+      }
+      expect(decodeKvEvents(encodeKvEvents(batch))).toEqual(batch);
+    }
+  });
+
+  test("tell LoRA names, salts and media apart in the extra keys, in both forms", () => {
+    const keys = [["adapter", ["image", -3], ["image 2", 5], Uint8Array.of(1), "salt"], ["adapter"], null];
+    const map = {
+      type: "BlockStored",
+      block_hashes: [1, 2, 3],
+      parent_block_hash: null,
+      token_ids: [10, 11, 12],
+      block_size: 1,
+      lora_id: 4,
+      medium: "CPU",
+      lora_name: "adapter",
+      extra_keys: keys,
+    };
+    const array = ["BlockStored", [1, 2, 3], null, [10, 11, 12], 1, 4, "CPU", "adapter", keys];
+    for (const wire of [map, array]) {
+      expect(decodeKvEvents(encode([0, [wire], 0])).events).toEqual([
+        {
+          type: "stored",
+          blockHashes: BigUint64Array.of(1n, 2n, 3n),
+          parentHash: undefined,
+          tokenIds: Uint32Array.of(10, 11, 12),
+          blockSize: 1,
+          tier: "host",
+          loraName: "adapter",
+          mediaIds: [["image", "image 2"], undefined, undefined],
+          cacheSalt: "salt",
+        },
+      ]);
+    }
+  });
+
+  test.each([
+    [null, undefined],
+    ["GPU", undefined],
+    ["CPU", "host"],
+    ["CPU_PINNED", "host"],
+    ["STORAGE", "disk"],
+    ["disk", "disk"],
+  ])("about the medium %s are about the tier %s", (medium, tier) => {
+    const wire = [0, [{ type: "BlockRemoved", block_hashes: [5], medium }, ["BlockRemoved", [5], medium]]];
+    const [map, array] = decodeKvEvents(encode(wire)).events;
+    expect(map).toEqual({ type: "removed", blockHashes: BigUint64Array.of(5n), tier });
+    expect(array).toEqual(map);
+  });
+
   test("in the older array form are read", () => {
     const wire = [
       1.5,
@@ -114,10 +192,15 @@ describe("KV event batches", () => {
     expect(event).toEqual({ type: "removed", blockHashes });
   });
 
-  test("leave out events that are not known", () => {
+  test("leave out events and media that are not known", () => {
     const wire = [
       0,
-      [{ type: "BlockPinned" }, ["toString"], { type: "AllBlocksCleared", more: 1 }],
+      [
+        { type: "BlockPinned" },
+        ["toString"],
+        { type: "BlockRemoved", block_hashes: [1], medium: "TAPE" },
+        { type: "AllBlocksCleared", more: 1 },
+      ],
       0,
       "more",
     ];

@@ -1,5 +1,6 @@
 import { decode, encode } from "@msgpack/msgpack";
-import type { KvEvent, KvEventBatch } from "./types.ts";
+import { readExtraKeys, writeExtraKeys } from "./extra-keys.ts";
+import type { KvEvent, KvEventBatch, KvStoredEvent, KvTier } from "./types.ts";
 
 /** A batch without its sequence number, which travels outside the payload. */
 export type KvEventPayload = Omit<KvEventBatch, "sequence">;
@@ -20,7 +21,8 @@ export function encodeKvEvents({ timestamp, events, dataParallelRank }: KvEventP
 /**
  * Reads vLLM's wire format: events as maps with a `type` (vLLM 0.32) or as arrays `[tag, fields…]` (older), hashes
  * as integers or byte strings. Of a byte string the last 8 bytes count, big-endian, which is what vLLM itself
- * makes of a longer hash. Fields and events that it does not know are left out.
+ * makes of a longer hash. Fields and events that it does not know are left out, and so are events about a medium
+ * that it does not know: such blocks cannot be counted on.
  *
  * @throws KvEventError where the bytes are no such batch
  */
@@ -51,24 +53,35 @@ function toWire(event: KvEvent): Record<string, unknown> {
         token_ids: Array.from(event.tokenIds),
         block_size: event.blockSize,
         lora_id: null,
-        medium: "GPU",
-        lora_name: null,
+        medium: mediumOf[event.tier ?? "device"],
+        lora_name: event.loraName ?? null,
+        extra_keys: writeExtraKeys(event),
       };
     case "removed":
-      return { type: "BlockRemoved", block_hashes: Array.from(event.blockHashes), medium: "GPU" };
+      return {
+        type: "BlockRemoved",
+        block_hashes: Array.from(event.blockHashes),
+        medium: mediumOf[event.tier ?? "device"],
+      };
     case "cleared":
       return { type: "AllBlocksCleared" };
   }
 }
 
-/** Returns undefined for a kind of event that this code does not know. */
+/** Returns undefined for a kind of event, or a medium, that this code does not know. */
 function fromWire(wire: unknown): KvEvent | undefined {
   const fields = toFields(wire);
   switch (fields.type) {
-    case "BlockStored":
-      return toStored(fields);
-    case "BlockRemoved":
-      return { type: "removed", blockHashes: toHashes(fields.block_hashes) };
+    case "BlockStored": {
+      const stored = toStored(fields);
+      const tier = toTier(fields.medium);
+      return tier && { ...stored, ...(tier !== "device" && { tier }) };
+    }
+    case "BlockRemoved": {
+      const blockHashes = toHashes(fields.block_hashes);
+      const tier = toTier(fields.medium);
+      return tier && { type: "removed", blockHashes, ...(tier !== "device" && { tier }) };
+    }
     case "AllBlocksCleared":
       return { type: "cleared" };
     default:
@@ -78,8 +91,17 @@ function fromWire(wire: unknown): KvEvent | undefined {
 
 /** The fields of the array form, in vLLM's order; only those that are read here. */
 const arrayFields: Record<string, readonly string[]> = {
-  BlockStored: ["block_hashes", "parent_block_hash", "token_ids", "block_size"],
-  BlockRemoved: ["block_hashes"],
+  BlockStored: [
+    "block_hashes",
+    "parent_block_hash",
+    "token_ids",
+    "block_size",
+    "lora_id",
+    "medium",
+    "lora_name",
+    "extra_keys",
+  ],
+  BlockRemoved: ["block_hashes", "medium"],
 };
 
 function toFields(wire: unknown): Record<string, unknown> {
@@ -95,7 +117,7 @@ function toFields(wire: unknown): Record<string, unknown> {
   return wire as Record<string, unknown>;
 }
 
-function toStored(fields: Record<string, unknown>): KvEvent {
+function toStored(fields: Record<string, unknown>): KvStoredEvent {
   const blockHashes = toHashes(fields.block_hashes);
   const parent = fields.parent_block_hash;
   const tokenIds = toTokenIds(fields.token_ids);
@@ -105,7 +127,34 @@ function toStored(fields: Record<string, unknown>): KvEvent {
     throw new KvEventError(`${tokenIds.length} token ids came for ${blocks}`);
   }
   const parentHash = parent === null || parent === undefined ? undefined : toHash(parent);
-  return { type: "stored", blockHashes, parentHash, tokenIds, blockSize };
+  const loraName = typeof fields.lora_name === "string" ? fields.lora_name : undefined;
+  return {
+    type: "stored",
+    blockHashes,
+    parentHash,
+    tokenIds,
+    blockSize,
+    ...(loraName !== undefined && { loraName }),
+    ...readExtraKeys(fields.extra_keys, loraName),
+  };
+}
+
+const mediumOf: Record<KvTier, string> = { device: "GPU", host: "CPU", disk: "STORAGE" };
+
+/** Tiers by what engines call them: vLLM GPU, CPU, STORAGE; SGLang GPU, CPU_PINNED, DISK. */
+const tierOf = new Map<unknown, KvTier>([
+  [undefined, "device"],
+  [null, "device"],
+  ["GPU", "device"],
+  ["CPU", "host"],
+  ["CPU_PINNED", "host"],
+  ["STORAGE", "disk"],
+  ["DISK", "disk"],
+]);
+
+/** Undefined for a medium that is not known. */
+function toTier(medium: unknown): KvTier | undefined {
+  return tierOf.get(typeof medium === "string" ? medium.toUpperCase() : medium);
 }
 
 function toHashes(value: unknown): BigUint64Array {

@@ -7,5 +7,5 @@ export {
   type KvEventSubscription,
   subscribeKvEvents,
 } from "./subscriber.ts";
-export type { KvEvent, KvEventBatch } from "./types.ts";
+export type { KvEvent, KvEventBatch, KvStoredEvent, KvTier } from "./types.ts";
 export { kvEventsEndpoint } from "./wire.ts";

@@ -90,6 +90,35 @@ describe("a publisher of KV events", () => {
     expect(follower.log).toEqual(["clear", "clear", "5"]);
   });
 
+  test("says whose rank each batch is, live ones and those of a snapshot", async () => {
+    const publisher = new KvEventPublisher({
+      ringSize: 1,
+      dataParallelSize: 2,
+      snapshot: (rank) => [removed(100 + rank)],
+    });
+    publisher.publish([removed(0)], 0);
+    publisher.publish([removed(1)], 1);
+    const client = await publishing(publisher);
+    const ranks: [number, bigint][] = [];
+    const live = Promise.withResolvers<void>();
+    subscribeKvEvents(client, {
+      onCleared: () => {},
+      onEvents({ events, dataParallelRank }) {
+        for (const event of events)
+          if (event.type === "removed") ranks.push([dataParallelRank, event.blockHashes[0] as bigint]);
+        if (ranks.length === 3) live.resolve();
+      },
+    });
+    while (publisher.snapshots === 0) await turns(1);
+    publisher.publish([removed(2)], 1);
+    await live.promise;
+    expect(ranks).toEqual([
+      [0, 100n],
+      [1, 101n],
+      [1, 2n],
+    ]);
+  });
+
   test("goes on where a subscriber that comes back had stopped", async () => {
     const publisher = new KvEventPublisher();
     const client = await publishing(publisher);

@@ -6,14 +6,15 @@ import { decodeRequest, encodeEpoch, encodeMessage, messageKind } from "./wire.t
 
 export interface KvEventPublisherOptions {
   /**
-   * The blocks that the cache holds now, as stored events, parents before their children. Called when a
-   * subscriber cannot be brought up to date from the ring. Without it such a subscriber starts from nothing.
+   * The blocks that a rank's cache holds now, as stored events, parents before their children. Called, for every
+   * rank, when a subscriber cannot be brought up to date from the ring. Without it such a subscriber starts from
+   * nothing.
    */
-  snapshot?: () => KvEvent[];
+  snapshot?: (dataParallelRank: number) => KvEvent[];
   /** How many batches are kept for subscribers that fall behind or come back. Default 4,096. */
   ringSize?: number;
-  /** Default 0. */
-  dataParallelRank?: number;
+  /** Ranks that publish here. Default 1. */
+  dataParallelSize?: number;
 }
 
 /**
@@ -58,13 +59,13 @@ export class KvEventPublisher {
     return this.#snapshots;
   }
 
-  /** Publishes one batch of events, in order; an empty one is not sent. */
-  publish(events: KvEvent[]): void {
+  /** Publishes one batch of a rank's events, in order; an empty one is not sent. */
+  publish(events: KvEvent[], dataParallelRank = 0): void {
     if (events.length === 0) return;
     this.#ring[this.#next % this.#ringSize] = encodeMessage(
       messageKind.batch,
       this.#next,
-      this.#encode(events),
+      encodeBatch(events, dataParallelRank),
     );
     this.#next++;
     this.#wakeAll();
@@ -100,28 +101,30 @@ export class KvEventPublisher {
 
   /** Returns the number of the first live batch after the snapshot. */
   async #sendSnapshot(call: ServerCall): Promise<number> {
-    // Both in one turn: what is published while the snapshot is sent comes after it.
-    const blocks = this.#options.snapshot?.() ?? [];
+    // All in one turn: what is published while the snapshot is sent comes after it.
+    const { snapshot, dataParallelSize = 1 } = this.#options;
+    const ranks = Array.from({ length: dataParallelSize }, (_, rank) => snapshot?.(rank) ?? []);
     const next = this.#next;
     this.#snapshots++;
     call.send(encodeMessage(messageKind.snapshotBegin, next));
-    for (let at = 0; at < blocks.length && !call.signal.aborted; at += snapshotEvents) {
-      const part = this.#encode(blocks.slice(at, at + snapshotEvents));
-      if (!call.send(encodeMessage(messageKind.snapshotBatch, next, part))) await call.writable();
+    for (const [rank, blocks] of ranks.entries()) {
+      for (let at = 0; at < blocks.length && !call.signal.aborted; at += snapshotEvents) {
+        const part = encodeBatch(blocks.slice(at, at + snapshotEvents), rank);
+        if (!call.send(encodeMessage(messageKind.snapshotBatch, next, part))) await call.writable();
+      }
     }
     call.send(encodeMessage(messageKind.snapshotEnd, next));
     return next;
-  }
-
-  #encode(events: KvEvent[]): Uint8Array {
-    const dataParallelRank = this.#options.dataParallelRank ?? 0;
-    return encodeKvEvents({ timestamp: Date.now() / 1000, events, dataParallelRank });
   }
 
   #wakeAll(): void {
     this.#wake?.resolve();
     this.#wake = undefined;
   }
+}
+
+function encodeBatch(events: KvEvent[], dataParallelRank: number): Uint8Array {
+  return encodeKvEvents({ timestamp: Date.now() / 1000, events, dataParallelRank });
 }
 
 /** Events in one batch of a snapshot: enough to be quick, few enough not to hold up the event loop. */

@@ -1,3 +1,6 @@
+/** Where a block lies: the accelerator's own memory, the host's, or a disk (or what else is behind a network). */
+export type KvTier = "device" | "host" | "disk";
+
 /**
  * KV events: what an engine's prefix cache holds, as the engine reports it. The wire format is vLLM's
  * (msgpack `[timestamp, [event…], data_parallel_rank]`), so that engines and routers meet without an adapter.
@@ -12,9 +15,27 @@ export type KvEvent =
       /** Token ids of all the blocks, flat: `blockHashes.length × blockSize` of them. */
       tokenIds: Uint32Array;
       blockSize: number;
+      /** Absent: `device`. */
+      tier?: KvTier;
+      /** The LoRA adapter that the blocks were computed with. */
+      loraName?: string;
+      /**
+       * For each block the engine's identifiers (content hashes, mostly) of the media whose placeholders are in it,
+       * undefined for a block of text. Absent where no block has any.
+       */
+      mediaIds?: readonly (readonly string[] | undefined)[];
+      /** Salt of the sequence: blocks with another one never match. Engines tell it with a sequence's first block. */
+      cacheSalt?: string;
     }
-  | { type: "removed"; blockHashes: BigUint64Array }
+  | {
+      type: "removed";
+      blockHashes: BigUint64Array;
+      /** The tier that the blocks have left; they may still lie in another. Absent: `device`. */
+      tier?: KvTier;
+    }
   | { type: "cleared" };
+
+export type KvStoredEvent = Extract<KvEvent, { type: "stored" }>;
 
 /** One published batch. */
 export interface KvEventBatch {

@@ -74,6 +74,7 @@ function describe(options: EchoOptions): ModelCard {
     totalBlocks: Math.floor((contextLength * maxSequences) / BLOCK_SIZE),
     maxBatchedTokens: contextLength,
     maxSequences,
+    dataParallelSize: 1,
     ...tokenCard(options.tokenizer),
     chatTemplate: "{{ messages[-1].content }}",
     features: { logprobs: false, logitBias: false, embeddings: false },

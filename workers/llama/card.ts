@@ -40,6 +40,7 @@ export function describeModel(
     totalBlocks: Math.floor((context.contextSize * sequences) / BLOCK_SIZE),
     maxBatchedTokens: context.batchSize,
     maxSequences: sequences,
+    dataParallelSize: 1,
     tokenizer: describeTokenizer(vocabulary, options.tokenizer),
     chatTemplate: metadata.tokenizer.chat_template,
     specialTokens: { bos: textOf(bos), eos: textOf(model.tokens.eos) },

@@ -46,7 +46,7 @@ describe("the mocker", () => {
         for (const hash of event.blockHashes) expect(held.delete(hash)).toBe(true);
     }
     const snapshot = engine
-      .kvEvents!.snapshot()
+      .kvEvents!.snapshot(0)
       .flatMap((event) => (event.type === "stored" ? [...event.blockHashes] : []));
     expect(new Set(snapshot)).toEqual(held);
     expect(engine.stats()).toEqual({ running: 0, waiting: 0, kvUsage: 0 });

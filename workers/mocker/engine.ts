@@ -226,6 +226,7 @@ function describe(options: MockerOptions): ModelCard {
     totalBlocks,
     maxBatchedTokens,
     maxSequences: options.sequences ?? 256,
+    dataParallelSize: 1,
     ...tokenCard(options.tokenizer),
     features: { logprobs: false, logitBias: false, embeddings: false },
     engine: { name: "mocker", version: "1" },
