@@ -19,7 +19,7 @@ export const modelCardSchema = z.object({
   contextLength: z.number().int().positive(),
   /** Tokens in a KV block. */
   blockSize: z.number().int().positive(),
-  /** KV blocks that the worker has in all. */
+  /** KV blocks that the worker, or each of its data-parallel ranks, has in all. */
   totalBlocks: z.number().int().nonnegative(),
   maxBatchedTokens: z.number().int().positive(),
   maxSequences: z.number().int().positive(),

@@ -30,6 +30,8 @@ export interface EngineOptions {
   maxBatchedTokens?: number | undefined;
   /** How many times faster than a GPU the mock engine is; 0 takes no time. */
   speedup?: number | undefined;
+  /** Data-parallel ranks of the mock engine. */
+  dataParallelSize?: number | undefined;
   gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
   /** The model's `tokenizer.json`, where one was given: the gateway tokenises with it. */
   tokenizer?: TokenizerFile | undefined;

@@ -15,7 +15,7 @@ export function createWorkerMetrics(all: Metrics, engine: Engine): WorkerMetrics
   read("running_requests", "Requests that hold a sequence.", () => engine.stats().running);
   read("waiting_requests", "Requests that wait for a sequence.", () => engine.stats().waiting);
   read("kv_usage", "Share of the KV cache in use, 0 to 1.", () => engine.stats().kvUsage);
-  read("kv_total_blocks", "KV blocks in all.", () => engine.card.totalBlocks);
+  read("kv_total_blocks", "KV blocks in all.", () => engine.card.totalBlocks * engine.card.dataParallelSize);
   return {
     requests: all.counter("worker_requests_total", "Requests taken."),
     tokens: all.counter("worker_output_tokens_total", "Tokens generated."),

@@ -55,6 +55,7 @@ async function engineOptions(engine: string, options: Options) {
     totalBlocks: options["total-blocks"],
     maxBatchedTokens: options["max-batched-tokens"],
     speedup: options.speedup,
+    dataParallelSize: options["data-parallel-size"],
     tokenizer: options.tokenizer === undefined ? undefined : await readTokenizerFile(options.tokenizer),
     gpu,
   } as const;

@@ -121,6 +121,12 @@ const mocker = {
     describe: "Tokens that the mocker evaluates in one step. Default: 8,192.",
     min: 1,
   }),
+  "data-parallel-size": number({
+    describe: "Data-parallel ranks of the mocker, each with blocks and a scheduler of its own.",
+    default: 1,
+    min: 1,
+    max: 256,
+  }),
   speedup: number({
     describe: "How many times faster than an H100 the mocker is; 0 takes no time.",
     default: 1,

@@ -1,7 +1,8 @@
 import type { KvEvent } from "#runtime";
 import type { BlockListener } from "./block-pool.ts";
 
-interface Content {
+/** What a block holds: its tokens, after those of its parent. */
+export interface Content {
   parent: number | undefined;
   tokenIds: Uint32Array;
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { KvEvent } from "#runtime";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
+import type { Delta } from "../engine.ts";
 import { openMocker } from "./engine.ts";
+import type { MockerOptions } from "./options.ts";
 
 engineSuite("mocker", () => openMocker({ speedup: 0 }));
 
@@ -50,5 +52,53 @@ describe("the mocker", () => {
       .flatMap((event) => (event.type === "stored" ? [...event.blockHashes] : []));
     expect(new Set(snapshot)).toEqual(held);
     expect(engine.stats()).toEqual({ running: 0, waiting: 0, kvUsage: 0 });
+  });
+
+  describe("with data-parallel ranks", () => {
+    const openRanks = (options: MockerOptions = {}) => {
+      const engine = openMocker({
+        speedup: 0,
+        blockSize: 4,
+        totalBlocks: 64,
+        dataParallelSize: 3,
+        ...options,
+      });
+      const ranks: number[] = [];
+      engine.kvEvents!.subscribe((_, rank) => void ranks.push(rank!));
+      const send = (prompt: Uint32Array, dataParallelRank?: number) =>
+        collect(
+          engine.generate(
+            requestFor(prompt, { maxTokens: 4, ...(dataParallelRank !== undefined && { dataParallelRank }) }),
+            never,
+          ),
+        );
+      return { engine, ranks, send };
+    };
+    const cached = (deltas: Delta[]) => deltas[0]!.cachedTokens;
+
+    test("the rank that a request names answers it, and holds its blocks alone", async () => {
+      const { engine, ranks, send } = openRanks();
+      await send(tokens(8, 1), 2);
+      expect(new Set(ranks)).toEqual(new Set([2]));
+      expect([0, 1, 2].map((rank) => engine.kvEvents!.snapshot(rank).length > 0)).toEqual([
+        false,
+        false,
+        true,
+      ]);
+      expect(cached(await send(tokens(8, 1), 1))).toBe(0);
+      expect(cached(await send(tokens(8, 1), 2))).toBe(4);
+    });
+
+    test("requests that name none go where the load is least", async () => {
+      const { ranks, send } = openRanks();
+      await Promise.all([1, 2, 3].map((seed) => send(tokens(8, seed))));
+      expect(new Set(ranks)).toEqual(new Set([0, 1, 2]));
+      const { engine, send: sendTo } = openRanks({ speedup: 1000 });
+      const busy = [0, 0, 1, 2, 2].map((rank, seed) => sendTo(tokens(8, seed), rank));
+      const free = sendTo(tokens(8, 9));
+      await Promise.all([...busy, free]);
+      expect(cached(await sendTo(tokens(8, 9), 1))).toBe(4);
+      expect(engine.stats()).toEqual({ running: 0, waiting: 0, kvUsage: 0 });
+    });
   });
 });

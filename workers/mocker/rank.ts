@@ -1,0 +1,84 @@
+import type { GenerateRequest, KvEvent } from "#runtime";
+import type { EngineStats } from "../engine.ts";
+import { CacheEvents } from "./cache-events.ts";
+import { type BlockOwners, MockRequest } from "./request.ts";
+import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
+import type { StepWork } from "./timing.ts";
+
+export interface RankOptions extends SchedulerOptions {
+  /** Milliseconds that a step takes. */
+  stepMs(work: StepWork): number;
+  /** Told what a step has changed in the prefix cache. */
+  onEvents(events: KvEvent[]): void;
+}
+
+/** One data-parallel rank: a simulated GPU with a scheduler, blocks and a prefix cache of its own. */
+export class Rank {
+  readonly #options: RankOptions;
+  readonly #scheduler: Scheduler;
+  readonly #events: CacheEvents;
+  readonly #owners: BlockOwners = new Map();
+  readonly #requests = new Set<MockRequest>();
+  #isStepping = false;
+
+  constructor(options: RankOptions) {
+    this.#options = options;
+    this.#events = new CacheEvents(options.blockSize, (hash) => this.#owners.get(hash)!.contentOf(hash));
+    this.#scheduler = new Scheduler(options, this.#events);
+  }
+
+  get stats(): EngineStats {
+    const { running, waiting, kvUsage } = this.#scheduler;
+    return { running, waiting, kvUsage };
+  }
+
+  /** Stored events for all that the prefix cache holds. */
+  snapshot(): KvEvent[] {
+    return this.#events.snapshot();
+  }
+
+  /** @throws RangeError for a request that all the blocks together could not hold */
+  add(request: GenerateRequest): MockRequest {
+    const mock = new MockRequest(request, this.#options.blockSize, this.#owners);
+    this.#scheduler.add(mock);
+    this.#requests.add(mock);
+    this.#wake();
+    return mock;
+  }
+
+  /** Ends a request, before its time or after it. */
+  remove(mock: MockRequest): void {
+    this.#scheduler.abort(mock);
+    mock.answer.end();
+    mock.forget();
+    this.#requests.delete(mock);
+  }
+
+  close(): void {
+    for (const mock of this.#requests) this.remove(mock);
+  }
+
+  #wake(): void {
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    setImmediate(this.#step);
+  }
+
+  /** One step of the simulated GPU: begun now, finished when its time has passed. */
+  readonly #step = (): void => {
+    if (this.#scheduler.running + this.#scheduler.waiting === 0) {
+      this.#isStepping = false;
+      return;
+    }
+    const duration = this.#options.stepMs(this.#scheduler.beginStep());
+    if (duration < 1) setImmediate(this.#finish);
+    else setTimeout(this.#finish, duration);
+  };
+
+  readonly #finish = (): void => {
+    this.#scheduler.finishStep();
+    const events = this.#events.take();
+    if (events.length > 0) this.#options.onEvents(events);
+    this.#step();
+  };
+}

@@ -1,0 +1,68 @@
+import type { GenerateRequest } from "#runtime";
+import type { Content } from "./cache-events.ts";
+import { DeltaQueue } from "./delta-queue.ts";
+import { nextHash } from "./hashes.ts";
+import type { ScheduledRequest } from "./scheduler.ts";
+
+/** The simulated answer: these bytes, over and over. */
+const ANSWER = new TextEncoder().encode("the quick brown fox jumps over the lazy dog and ");
+
+/** Who can tell a block's tokens when it is stored: the request that was asked for its hash last. */
+export type BlockOwners = Map<number, MockRequest>;
+
+/** A request with its tokens, its answer, and the hashes of its blocks. */
+export class MockRequest implements ScheduledRequest {
+  readonly promptTokens: number;
+  readonly maxTokens: number;
+  readonly answer = new DeltaQueue();
+  readonly #tokens: number[];
+  readonly #blockSize: number;
+  readonly #owners: BlockOwners;
+  readonly #hashes: number[] = [];
+  readonly #indices = new Map<number, number>();
+
+  constructor(request: GenerateRequest, blockSize: number, owners: BlockOwners) {
+    this.promptTokens = request.tokens.length;
+    this.maxTokens = request.maxTokens;
+    this.#tokens = Array.from(request.tokens);
+    this.#blockSize = blockSize;
+    this.#owners = owners;
+  }
+
+  hashAt(index: number): number {
+    for (let block = this.#hashes.length; block <= index; block++) {
+      const start = block * this.#blockSize;
+      const hash = nextHash(this.#hashes[block - 1] ?? 0, this.#tokens, start, start + this.#blockSize);
+      this.#hashes.push(hash);
+      this.#indices.set(hash, block);
+    }
+    const hash = this.#hashes[index]!;
+    this.#owners.set(hash, this);
+    return hash;
+  }
+
+  contentOf(hash: number): Content {
+    const index = this.#indices.get(hash)!;
+    const start = index * this.#blockSize;
+    return {
+      parent: this.#hashes[index - 1],
+      tokenIds: Uint32Array.from(this.#tokens.slice(start, start + this.#blockSize)),
+    };
+  }
+
+  onStart(cachedTokens: number): void {
+    this.answer.push({ tokenIds: [], cachedTokens });
+  }
+
+  onToken(isLast: boolean): void {
+    const token = ANSWER[(this.#tokens.length - this.promptTokens) % ANSWER.length]!;
+    this.#tokens.push(token);
+    this.answer.push({ tokenIds: [token], ...(isLast && { finish: "length" }) });
+    if (isLast) this.answer.end();
+  }
+
+  /** Lets go of its hashes, but for those that another request has taken over. */
+  forget(): void {
+    for (const hash of this.#hashes) if (this.#owners.get(hash) === this) this.#owners.delete(hash);
+  }
+}
