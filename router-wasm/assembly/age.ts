@@ -1,23 +1,24 @@
 // All runs in the order in which they were last stored, for forgetting the oldest.
-import { NEWER, OLDER } from "./run";
+import { linksOf, NEWER, OLDER } from "./run";
 
 export let oldest: usize = 0;
 let newest: usize = 0;
 
 export function addNewest(run: usize): void {
-  store<u32>(run, newest, OLDER);
-  store<u32>(run, 0, NEWER);
-  if (newest) store<u32>(newest, run, NEWER);
+  const links = linksOf(run);
+  store<u32>(links, newest, OLDER);
+  store<u32>(links, 0, NEWER);
+  if (newest) store<u32>(linksOf(newest), run, NEWER);
   else oldest = run;
   newest = run;
 }
 
 export function removeFromAge(run: usize): void {
-  const older = load<u32>(run, OLDER);
-  const newer = load<u32>(run, NEWER);
-  if (older) store<u32>(older, newer, NEWER);
+  const older = load<u32>(linksOf(run), OLDER);
+  const newer = load<u32>(linksOf(run), NEWER);
+  if (older) store<u32>(linksOf(older), newer, NEWER);
   else oldest = newer;
-  if (newer) store<u32>(newer, older, OLDER);
+  if (newer) store<u32>(linksOf(newer), older, OLDER);
   else newest = older;
 }
 

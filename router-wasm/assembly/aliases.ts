@@ -5,7 +5,7 @@
 //   16  u32  neighbours in the run's list (before, after)    24  u32  neighbours in the worker's list
 import { findAlias, insertAlias, removeAlias } from "./engine-table";
 import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
-import { ALIASES, runOf } from "./run";
+import { ALIASES, linksOf, runOf } from "./run";
 import { aliasHeads } from "./workers";
 
 const POOL: usize = memory.data(16, 4);
@@ -46,7 +46,7 @@ export function anyAliasOf(w: u32): usize {
 
 /** Whether the worker has an alias for the block. Walks the run's list: ask only when there may be several. */
 export function hasAlias(w: u32, block: u32): bool {
-  for (let alias = <usize>load<u32>(runOf(block), ALIASES); alias; alias = load<u32>(alias, RUN_AFTER)) {
+  for (let alias = <usize>load<u32>(linksOf(runOf(block)), ALIASES); alias; alias = load<u32>(alias, RUN_AFTER)) {
     if (load<u32>(alias, BLOCK) == block && load<u32>(alias, WORKER) == w) return true;
   }
   return false;
@@ -58,21 +58,21 @@ export function addAlias(w: u32, hash: u64, block: u32): void {
   store<u64>(alias, hash);
   store<u32>(alias, w, WORKER);
   store<u32>(alias, block, BLOCK);
-  link(alias, runOf(block) + ALIASES, RUN_BEFORE);
+  link(alias, linksOf(runOf(block)) + ALIASES, RUN_BEFORE);
   link(alias, aliasHeads + (w << 2), WORKER_BEFORE);
   insertAlias(alias);
 }
 
 export function dropAlias(alias: usize): void {
   removeAlias(alias);
-  unlink(alias, runOf(load<u32>(alias, BLOCK)) + ALIASES, RUN_BEFORE);
+  unlink(alias, linksOf(runOf(load<u32>(alias, BLOCK))) + ALIASES, RUN_BEFORE);
   unlink(alias, aliasHeads + (load<u32>(alias, WORKER) << 2), WORKER_BEFORE);
   poolLeave(POOL, alias);
 }
 
 /** Drops all aliases of a run. */
 export function dropAliases(run: usize): void {
-  for (let alias = <usize>load<u32>(run, ALIASES); alias; alias = load<u32>(run, ALIASES)) dropAlias(alias);
+  for (let alias = <usize>load<u32>(linksOf(run), ALIASES); alias; alias = load<u32>(linksOf(run), ALIASES)) dropAlias(alias);
 }
 
 /** `before` is where the link to the one before stands; the link to the one after follows it. */

@@ -1,7 +1,7 @@
 // Finds the run that follows a block with a given local hash: buckets of linked runs. The number of buckets is
 // fixed by the block limit, one for 16 blocks.
 import { take } from "./memory";
-import { FOLLOWER, lengthOf, localOf, NEXT_SIBLING, PARENT, runOf } from "./run";
+import { firstLocalOf, FOLLOWER, lengthOf, NEXT_SIBLING, PARENT, runOf } from "./run";
 
 let heads: usize = 0;
 let shift: u64 = 0;
@@ -31,20 +31,20 @@ export function childOf(parent: u32, local: u64): usize {
   if (parent) {
     const above = runOf(parent);
     const near = above + (<usize>load<i16>(above, FOLLOWER) << 6);
-    if (lengthOf(near) && load<u32>(near, PARENT) == parent && localOf(near, 0) == local) return near;
+    if (lengthOf(near) && load<u32>(near, PARENT) == parent && firstLocalOf(near) == local) return near;
   }
   return childInBucket(parent, local);
 }
 
 function childInBucket(parent: u32, local: u64): usize {
   let run = <usize>load<u32>(bucketOf(parent, local));
-  while (run && (load<u32>(run, PARENT) != parent || localOf(run, 0) != local)) run = load<u32>(run, NEXT_SIBLING);
+  while (run && (load<u32>(run, PARENT) != parent || firstLocalOf(run) != local)) run = load<u32>(run, NEXT_SIBLING);
   return run;
 }
 
 /** The run's parent and first local hash must be in place. */
 export function linkChild(run: usize): void {
-  const bucket = bucketOf(load<u32>(run, PARENT), localOf(run, 0));
+  const bucket = bucketOf(load<u32>(run, PARENT), firstLocalOf(run));
   store<u32>(run, load<u32>(bucket), NEXT_SIBLING);
   store<u32>(bucket, run);
   if (!load<u32>(run, PARENT)) return;
@@ -54,7 +54,7 @@ export function linkChild(run: usize): void {
 }
 
 export function unlinkChild(run: usize): void {
-  let at = bucketOf(load<u32>(run, PARENT), localOf(run, 0));
+  let at = bucketOf(load<u32>(run, PARENT), firstLocalOf(run));
   while (<usize>load<u32>(at) != run) at = <usize>load<u32>(at) + NEXT_SIBLING;
   store<u32>(at, load<u32>(run, NEXT_SIBLING));
 }

@@ -5,7 +5,7 @@ import { anyAliasOf } from "./aliases";
 import { hashBlocks } from "./block-hash";
 import { childOf } from "./children";
 import { findBlock, touchBuckets } from "./engine-table";
-import { heldMask, lengthen, onlyHolder, ownMask } from "./holders";
+import { heldMask, onlyHolder, ownMask } from "./holders";
 import {
   blockNamed,
   hold,
@@ -13,6 +13,7 @@ import {
   holdShared,
   holdsShared,
   isHeld,
+  lengthen,
   makeRoom,
   mayHaveSeveralHashes,
   pin,
@@ -20,7 +21,7 @@ import {
   releaseShared,
   startRun,
 } from "./holding";
-import { blockOf, BLOCKS_PER_RUN, engineOf, lengthOf, localOf, LOCALS, placeOf, runOf, SHARED } from "./run";
+import { blockOf, BLOCKS_PER_RUN, engineOf, lengthOf, localOf, placeOf, runOf, SHARED } from "./run";
 import { count, IGNORED_EVENTS, REFUSED_BLOCKS, UNKNOWN_REMOVALS } from "./stats";
 
 /** The last block written, after which the event goes on; 0: the sequence's start. */
@@ -130,8 +131,7 @@ function addBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   let added = holdNew(w, run, place, locals, hashes, blocks);
   if (!added) {
     if (follows) {
-      store<u64>(run + (place << 3), load<u64>(locals), LOCALS);
-      lengthen(run, w);
+      lengthen(run, w, load<u64>(locals));
     }
     hold(w, run, place, hash);
     added = 1;

@@ -3,7 +3,7 @@
 // on, workers that hold the whole run move into bit sets, which is what makes many workers cheap to look at.
 import { clearBit, hasBit, setBit } from "./bit-set";
 import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
-import { firstBits, INLINE, LENGTH, lengthOf, LINE, WIDE } from "./run";
+import { firstBits, INLINE, lengthOf, LINE, WIDE } from "./run";
 
 const HOLDER_BYTES: usize = 12;
 const INLINE_END: usize = INLINE + 2 * HOLDER_BYTES;
@@ -182,21 +182,6 @@ export function setHolder(run: usize, w: u32, mask: u32, own: u32): void {
   }
   store<u32>(slot, mask);
   store<u32>(slot, own, 4);
-}
-
-/** Makes a run, which only the worker holds, one block longer. */
-export function lengthen(run: usize, w: u32): void {
-  const length = <u8>(lengthOf(run) + 1);
-  if (!load<u32>(run, WIDE)) {
-    store<u8>(run, length, LENGTH);
-    return;
-  }
-  // In the bit sets its masks follow from the length.
-  const held = heldMask(run, w);
-  const own = ownMask(run, w);
-  setHolder(run, w, 0, 0);
-  store<u8>(run, length, LENGTH);
-  setHolder(run, w, held, own);
 }
 
 /** Which bit set a holder belongs in, 0 for none. */

@@ -12,20 +12,26 @@ import {
   hasAlias,
 } from "./aliases";
 import { linkChild, unlinkChild } from "./children";
+import { digestOf } from "./digest";
 import { engineTableReady, findBlock, insertBlock, insertNewBlock, removeBlock, touchBuckets } from "./engine-table";
 import { anyMask, clearHolders, eachHolder, heldMask, holdersReady, ownMask, setHolder } from "./holders";
 import {
   blockOf,
   BLOCKS_PER_RUN,
   CHILDREN,
+  DIGEST,
   eachRun,
   engineOf,
-  ENGINES,
+  enginesOf,
+  FIRST,
   firstBits,
   FLAGS,
+  initRuns,
   leaveRun,
   LENGTH,
-  LOCALS,
+  lengthOf,
+  linksOf,
+  localsOf,
   newRun,
   PARENT,
   placeOf,
@@ -33,6 +39,7 @@ import {
   runsReady,
   SEVERAL_HASHES,
   SHARED,
+  WIDE,
 } from "./run";
 import { BLOCKS, count, FORGOTTEN_BLOCKS, RUNS, stat, STORED_BLOCKS } from "./stats";
 import { addStored } from "./workers";
@@ -44,9 +51,11 @@ let maxRuns: f64 = 0;
 /** A run that must stay although nobody may hold anything of it: the one an event is being written to. */
 export let pinnedRun: usize = 0;
 
-export function initHolding(blocks: u32): void {
+/** Room for so many runs; false when there is not enough memory. */
+export function initHolding(blocks: u32, runs: u32): bool {
   maxBlocks = blocks;
-  maxRuns = max(blocks >> 3, 1);
+  maxRuns = runs;
+  return initRuns(runs);
 }
 
 /** Pins another run (0: none). The one pinned before is settled, since nothing keeps it any more. */
@@ -96,15 +105,40 @@ export function makeRoom(needsBlock: bool, needsRun: bool): bool {
 /** A run after `parent` with its first local hash. Call `makeRoom` before, and `hold` after. */
 export function startRun(parent: u32, local: u64): usize {
   const run = newRun(parent);
-  store<u64>(run, local, LOCALS);
+  store<u64>(run, local, FIRST);
+  store<u64>(localsOf(run), local);
   store<u8>(run, 1, LENGTH);
   linkChild(run);
   addNewest(run);
   if (parent) {
-    const above = runOf(parent);
-    store<u32>(above, load<u32>(above, CHILDREN) + 1, CHILDREN);
+    const links = linksOf(runOf(parent));
+    store<u32>(links, load<u32>(links, CHILDREN) + 1, CHILDREN);
   }
   return run;
+}
+
+/** Makes a run shorter, or longer by blocks whose local hashes are in place. */
+export function setLength(run: usize, length: u32): void {
+  const before = lengthOf(run);
+  const locals = localsOf(run);
+  let digest = load<u64>(run, DIGEST);
+  if (length > before) digest += digestOf(locals, max(before, 1), length);
+  else digest -= digestOf(locals, max(length, 1), before);
+  store<u64>(run, digest, DIGEST);
+  store<u8>(run, <u8>length, LENGTH);
+}
+
+/** Adds a block, which nobody holds yet, to the end of a run that only the worker holds. */
+export function lengthen(run: usize, w: u32, local: u64): void {
+  const length = lengthOf(run);
+  store<u64>(localsOf(run) + (length << 3), local);
+  // In the bit sets its masks follow from the length.
+  const held = heldMask(run, w);
+  const own = ownMask(run, w);
+  const wide = load<u32>(run, WIDE) != 0;
+  if (wide) setHolder(run, w, 0, 0);
+  setLength(run, length + 1);
+  if (wide) setHolder(run, w, held, own);
 }
 
 /** The worker's hash, which names nothing yet, names this block from now on. Call `makeRoom` before. */
@@ -144,16 +178,16 @@ export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: u
   touchBuckets(hashes, blocks);
   let added: u32 = 0;
   for (; added < blocks; added++) {
-    const at = run + (place + added << 3);
+    const at = <usize>(place + added) << 3;
     const hash = load<u64>(hashes + (added << 3));
-    store<u64>(at, load<u64>(locals + (added << 3)), LOCALS);
-    store<u64>(at, hash, ENGINES);
+    store<u64>(localsOf(run) + at, load<u64>(locals + (added << 3)));
+    store<u64>(enginesOf(run) + at, hash);
     if (!insertNewBlock(hash, blockOf(run, place + added))) break;
   }
   if (!added) return 0;
   const bits = firstBits(added) << place;
   const held = heldMask(run, w);
-  store<u8>(run, <u8>(place + added), LENGTH);
+  setLength(run, place + added);
   store<u32>(run, load<u32>(run, SHARED) | bits, SHARED);
   setHolder(run, w, held | bits, 0);
   addStored(w, added);
@@ -183,7 +217,7 @@ function takesShared(run: usize, place: u32, hash: u64): bool {
   const shared = load<u32>(run, SHARED);
   if (shared & bit) return engineOf(run, place) == hash;
   if (findBlock(hash)) return false;
-  store<u64>(run + (place << 3), hash, ENGINES);
+  store<u64>(enginesOf(run) + (place << 3), hash);
   store<u32>(run, shared | bit, SHARED);
   insertBlock(hash, blockOf(run, place));
   return true;
@@ -243,17 +277,17 @@ function unshare(run: usize, mask: u32): void {
 
 /** Cuts blocks that nobody holds off the end of a run that has no runs after it, and frees it when empty. */
 function settle(run: usize): void {
-  while (run != pinnedRun && !load<u32>(run, CHILDREN)) {
+  while (run != pinnedRun && !load<u32>(linksOf(run), CHILDREN)) {
     const length = 32 - <u32>clz(anyMask(run));
-    store<u8>(run, <u8>length, LENGTH);
-    if (length) return;
+    if (length) return setLength(run, length);
+    store<u8>(run, 0, LENGTH);
     const parent = load<u32>(run, PARENT);
     unlinkChild(run);
     removeFromAge(run);
     leaveRun(run);
     if (!parent) return;
     run = runOf(parent);
-    store<u32>(run, load<u32>(run, CHILDREN) - 1, CHILDREN);
+    store<u32>(linksOf(run), load<u32>(linksOf(run), CHILDREN) - 1, CHILDREN);
   }
 }
 
@@ -261,7 +295,7 @@ function settle(run: usize): void {
 function forgetOldest(): bool {
   for (let rounds = stat(RUNS); rounds > 0; rounds--) {
     const run = oldest;
-    if (run != pinnedRun && !load<u32>(run, CHILDREN)) {
+    if (run != pinnedRun && !load<u32>(linksOf(run), CHILDREN)) {
       forgetRun(run);
       return true;
     }

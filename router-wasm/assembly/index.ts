@@ -6,12 +6,13 @@ import { book, dropPrefill, growDecode, initBookings, unbook } from "./bookings"
 import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
 import { decodeTerms, forgetPrices, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
+import { initDigest } from "./digest";
 import { initEngineTable } from "./engine-table";
 import { beginStored, endStored, removeBlocks, storeBlocks } from "./events";
 import { initHolders } from "./holders";
 import { forgetWorker, initHolding } from "./holding";
 import { beginMedia, reserveMedia } from "./media";
-import { limitMemory, memoryBytes as bytes, take } from "./memory";
+import { freeBytes, limitMemory, take, takenBytes } from "./memory";
 import { findOverlaps, initOverlap, longestOverlap, overlaps } from "./overlap";
 import {
   beginHashed,
@@ -22,6 +23,7 @@ import {
   reserveHashes,
   reservePrompt,
 } from "./prompt";
+import { RUN_BYTES, untouchedRunBytes } from "./run";
 import { initSelect, select } from "./select";
 import { count, DECISIONS, STATS } from "./stats";
 import {
@@ -60,7 +62,7 @@ export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBl
   initBlockHash(blockSize);
   initHolders(maxWorkers);
   initAliases();
-  initHolding(maxBlocks);
+  initDigest();
   return (
     initWorkers(maxWorkers) &&
     initBusy(maxWorkers) &&
@@ -69,8 +71,15 @@ export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBl
     initSelect(maxWorkers) &&
     initBookings(maxBookings) &&
     initChildren(maxBlocks) &&
-    initEngineTable(maxBlocks, expectedBlocks)
+    initEngineTable(maxBlocks, expectedBlocks) &&
+    eventArea() != 0 &&
+    initHolding(maxBlocks, runLimit(maxBlocks))
   );
+}
+
+/** Runs at most: one for 8 blocks, unless they alone would take more than five eighths of the memory. */
+function runLimit(maxBlocks: u32): u32 {
+  return max(<u32>min(<f64>(maxBlocks >> 3), (freeBytes() * 5) / 8 / <f64>RUN_BYTES), 1);
 }
 
 /** Where events are passed; 0 when there is not enough memory. Also for `hashBytes`, before `init`. */
@@ -107,8 +116,9 @@ export function statsArea(): usize {
   return STATS;
 }
 
+/** Bytes in use or used before. The regions of the runs count as far as they were ever touched. */
 export function memoryBytes(): f64 {
-  return bytes();
+  return takenBytes() - untouchedRunBytes();
 }
 
 export function workers(): u32 {

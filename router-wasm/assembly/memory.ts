@@ -22,14 +22,23 @@ export function limitMemory(most: f64): void {
   maxPages = <i32>min(<f64>MAX_PAGES, most / <f64>PAGE);
 }
 
-/** Bytes of linear memory. */
-export function memoryBytes(): f64 {
-  return <f64>(<u64>memory.size() * PAGE);
+/** Bytes handed out so far. */
+export function takenBytes(): f64 {
+  return <f64>top;
+}
+
+/** Bytes that `take` can still hand out. */
+export function freeBytes(): f64 {
+  return max(<f64>pagesForIndex() * <f64>PAGE - <f64>top, 0);
+}
+
+function pagesForIndex(): i32 {
+  return maxPages - min(MAX_KEPT_PAGES, maxPages >> 2);
 }
 
 /** `bytes` zeroed bytes at a multiple of 64; 0 when there is no more memory. */
 export function take(bytes: usize): usize {
-  return takeUpTo(bytes, maxPages - min(MAX_KEPT_PAGES, maxPages >> 2));
+  return takeUpTo(bytes, pagesForIndex());
 }
 
 /** The same from all the memory there is, for prompts. */

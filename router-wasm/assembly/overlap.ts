@@ -5,10 +5,11 @@
 // bit set, and a worker's count is written when it drops out.
 import { hasBit, setBit } from "./bit-set";
 import { childOf } from "./children";
+import { digestOf } from "./digest";
 import { firstSlot, nextSlot, setBytes, WIDE_SETS } from "./holders";
 import { take } from "./memory";
 import { promptBlocks, promptHashes } from "./prompt";
-import { blockOf, lengthOf, localOf, LOCALS, WIDE } from "./run";
+import { blockOf, DIGEST, lengthOf, localsOf, WIDE } from "./run";
 import { workerCount } from "./workers";
 
 /** u32 per worker: the result. */
@@ -25,7 +26,8 @@ let asSet: bool = false;
 let depth: u32 = 0;
 
 export function initOverlap(maxWorkers: u32): bool {
-  overlaps = take(<usize>(maxWorkers + 1) << 2);
+  // Whole pieces of four are cleared.
+  overlaps = take(<usize>(maxWorkers + 4) << 2);
   list = take(<usize>maxWorkers << 2);
   alive = take(setBytes);
   next = take(setBytes);
@@ -53,7 +55,7 @@ function setOverlapHeld(w: u32, blocks: u32): void {
 
 /** Writes `overlaps` for the prompt. */
 export function findOverlaps(): void {
-  memory.fill(overlaps, 0, (<usize>workerCount + 1) << 2);
+  clearOverlaps();
   longestOverlap = 0;
   listed = 0;
   asSet = false;
@@ -70,22 +72,30 @@ export function findOverlaps(): void {
   if (asSet) settleSet(alive, depth);
 }
 
-/**
- * How many of the run's blocks go on with the prompt; the first is known to. Once the second does, too, the rest is
- * likely to, and is hashed at once.
- */
+/** As a loop, since a call of the engine for a few lines takes longer. */
+function clearOverlaps(): void {
+  const zero = i32x4.splat(0);
+  const end = overlaps + (<usize>workerCount << 2);
+  for (let at = overlaps; at < end; at += 16) v128.store(at, zero);
+}
+
+/** How many of the run's blocks go on with the prompt; the first is known to. */
+// @ts-ignore: decorator
+@inline
 function matchedBlocks(run: usize): u32 {
-  const end = min(lengthOf(run), promptBlocks - depth);
-  if (end == 1) return 1;
-  let hashes = promptHashes(depth + 2) + (depth << 3);
-  if (localOf(run, 1) != load<u64>(hashes, 8)) return 1;
-  hashes = promptHashes(depth + end) + (depth << 3);
-  let i: u32 = 2;
-  for (; i + 2 <= end; i += 2) {
-    const at = i << 3;
-    if (!i64x2.all_true(i64x2.eq(v128.load(run + at, LOCALS), v128.load(hashes + at)))) break;
-  }
-  while (i < end && localOf(run, i) == load<u64>(hashes + (i << 3))) i++;
+  const length = lengthOf(run);
+  const left = promptBlocks - depth;
+  if (length == 1) return 1;
+  const hashes = promptHashes(depth + min(length, left)) + (depth << 3);
+  if (length <= left && load<u64>(run, DIGEST) == digestOf(hashes, 1, length)) return length;
+  return commonBlocks(run, hashes, min(length, left));
+}
+
+/** The same, block by block, for a run of which not all goes on or the prompt ends before it. */
+function commonBlocks(run: usize, hashes: usize, end: u32): u32 {
+  const locals = localsOf(run);
+  let i: u32 = 1;
+  while (i < end && load<u64>(locals + (i << 3)) == load<u64>(hashes + (i << 3))) i++;
   return i;
 }
 

@@ -1,51 +1,91 @@
-// A run is a piece of the prefix tree: up to 32 consecutive blocks, 576 bytes in one place. Its first block follows
-// the run's parent block; runs that share a parent differ in the local hash of their first block.
+// A run is a piece of the prefix tree: up to 32 consecutive blocks. Its first block follows the run's parent block;
+// runs that share a parent differ in the local hash of their first block. What a walk reads of a run that matches is
+// one line, its head; the rest lies in regions of its own, at the same place in each:
 //
-//    0  u32  parent block (0: none, the run starts at the first token)
-//    4  u32  next run in the same bucket of the children table
-//    8  u32  neighbour stored before it      12  u32  neighbour stored after it
-//   16  u32  runs whose parent block lies in this run
-//   20  u32  mask: blocks whose engine hash below is in the engine table
-//   24  u32  bit sets of workers that hold all of it (holders.ts), 0 when there are none
-//   28  u32  first of the run's aliases (aliases.ts)
-//   32  u8   blocks in it, 0 while the run is free    33  u8  flags
-//   34  i16  distance in 64 bytes to the run that last came to follow this one, 0 when there is none or it is far
-//   36  u32  first line of further holders
-//   40  2 × holder (mask u32, own u32, worker u32)
-//   64  32 × u64  local hashes: of the token ids
-//  320  32 × u64  engine hashes: the first that a worker reported
+//   heads, 64 bytes:
+//      0  u32  parent block (0: none, the run starts at the first token)
+//      4  u32  next run in the same bucket of the children table
+//      8  u32  bit sets of workers that hold all of it (holders.ts), 0 when there are none
+//     12  u8   blocks in it, 0 while the run is free    13  u8  flags
+//     14  i16  distance in runs to the run that last came to follow this one, 0 when there is none or it is far
+//     16  u64  local hash of its first block
+//     24  u64  digest of the local hashes of the blocks after it (digest.ts)
+//     32  u32  first line of further holders
+//     36  u32  mask: blocks whose engine hash is in the engine table
+//     40  2 × holder (mask u32, own u32, holder u32)
+//   locals, 256 bytes: 32 × u64  local hashes, of the token ids
+//   engines, 256 bytes: 32 × u64  engine hashes, the first that a worker reported
+//   links, 16 bytes:
+//      0  u32  run stored before it      4  u32  run stored after it
+//      8  u32  runs whose parent block lies in this run
+//     12  u32  first of the run's aliases (aliases.ts)
 //
-// A block is named by 31 bits: the run's address (a multiple of 64) halved, plus the block's place in the run.
-import { takeDirty } from "./memory";
+// The regions are made at the start, for as many runs as there may ever be; memory that was never touched costs
+// nothing. A run's handle is the address of its head. A block is named by 31 bits: its run's address (a multiple of
+// 64) halved, plus its place in the run.
+import { take } from "./memory";
 import { count, RUNS } from "./stats";
 
 export const BLOCKS_PER_RUN: u32 = 32;
-const RUN_BYTES: usize = 576;
-const RUNS_PER_SLAB: u32 = 28;
-const SLAB_HEADER: usize = 64;
+const HEAD_BYTES: usize = 64;
+const HASHES_BYTES: usize = 256;
+const LINK_BYTES: usize = 16;
+export const RUN_BYTES: usize = HEAD_BYTES + 2 * HASHES_BYTES + LINK_BYTES;
 
 export const PARENT: usize = 0;
 export const NEXT_SIBLING: usize = 4;
-export const OLDER: usize = 8;
-export const NEWER: usize = 12;
-export const CHILDREN: usize = 16;
-export const SHARED: usize = 20;
-export const WIDE: usize = 24;
-export const ALIASES: usize = 28;
-export const LENGTH: usize = 32;
-export const FLAGS: usize = 33;
-export const FOLLOWER: usize = 34;
-export const LINE: usize = 36;
+export const WIDE: usize = 8;
+export const LENGTH: usize = 12;
+export const FLAGS: usize = 13;
+export const FOLLOWER: usize = 14;
+export const FIRST: usize = 16;
+export const DIGEST: usize = 24;
+export const LINE: usize = 32;
+export const SHARED: usize = 36;
 export const INLINE: usize = 40;
-export const LOCALS: usize = 64;
-export const ENGINES: usize = 320;
+
+export const OLDER: usize = 0;
+export const NEWER: usize = 4;
+export const CHILDREN: usize = 8;
+export const ALIASES: usize = 12;
 
 /** Flag: some worker may hold a block of this run under more than one engine hash. */
 export const SEVERAL_HASHES: u8 = 1;
+/** Flag: the run's copy is in the snapshot that is being made, or it is newer than that (snapshot.ts). */
+export const COPIED: u8 = 2;
 
+let heads: usize = 0;
+/** Region less the heads at the region's scale, so that an address follows from a head's by a shift and this. */
+let localsBase: usize = 0;
+let enginesBase: usize = 0;
+let linksBase: usize = 0;
+
+/** The end of the heads that have ever been used, and of those there are. */
+let used: usize = 0;
+let end: usize = 0;
 let firstFree: usize = 0;
-/** Slabs of runs, each naming the one before it. */
-let lastSlab: usize = 0;
+
+/** Makes room for so many runs; false when there is not enough memory. */
+export function initRuns(limit: u32): bool {
+  // The first head stays unused, since block 0 means none.
+  const runs = <usize>limit + 1;
+  heads = take(runs * HEAD_BYTES);
+  const locals = take(runs * HASHES_BYTES);
+  const engines = take(runs * HASHES_BYTES);
+  const links = take(runs * LINK_BYTES);
+  if (!links) return false;
+  localsBase = locals - (heads << 2);
+  enginesBase = engines - (heads << 2);
+  linksBase = links - (heads >> 2);
+  used = heads + HEAD_BYTES;
+  end = heads + runs * HEAD_BYTES;
+  return true;
+}
+
+/** Bytes of the regions that no run has used yet. */
+export function untouchedRunBytes(): f64 {
+  return (<f64>(end - used) / <f64>HEAD_BYTES) * <f64>RUN_BYTES;
+}
 
 // @ts-ignore: decorator
 @inline
@@ -71,16 +111,43 @@ export function lengthOf(run: usize): u32 {
   return load<u8>(run, LENGTH);
 }
 
+/** Where the run's local hashes are. */
+// @ts-ignore: decorator
+@inline
+export function localsOf(run: usize): usize {
+  return (run << 2) + localsBase;
+}
+
+/** Where the run's engine hashes are. */
+// @ts-ignore: decorator
+@inline
+export function enginesOf(run: usize): usize {
+  return (run << 2) + enginesBase;
+}
+
+/** Where `OLDER`, `NEWER`, `CHILDREN` and `ALIASES` are. */
+// @ts-ignore: decorator
+@inline
+export function linksOf(run: usize): usize {
+  return (run >> 2) + linksBase;
+}
+
+// @ts-ignore: decorator
+@inline
+export function firstLocalOf(run: usize): u64 {
+  return load<u64>(run, FIRST);
+}
+
 // @ts-ignore: decorator
 @inline
 export function localOf(run: usize, place: u32): u64 {
-  return load<u64>(run + (place << 3), LOCALS);
+  return load<u64>(localsOf(run) + (place << 3));
 }
 
 // @ts-ignore: decorator
 @inline
 export function engineOf(run: usize, place: u32): u64 {
-  return load<u64>(run + (place << 3), ENGINES);
+  return load<u64>(enginesOf(run) + (place << 3));
 }
 
 /** Bits of the first `length` blocks. */
@@ -91,25 +158,24 @@ export function firstBits(length: u32): u32 {
 }
 
 export function runsReady(): bool {
-  if (firstFree) return true;
-  const slab = takeDirty(SLAB_HEADER + <usize>RUNS_PER_SLAB * RUN_BYTES);
-  if (!slab) return false;
-  store<u32>(slab, lastSlab);
-  lastSlab = slab;
-  for (let i: i32 = RUNS_PER_SLAB - 1; i >= 0; i--) {
-    const run = slab + SLAB_HEADER + <usize>i * RUN_BYTES;
-    store<u8>(run, 0, LENGTH);
-    store<u32>(run, firstFree);
-    firstFree = run;
-  }
-  return true;
+  return firstFree != 0 || used < end;
 }
 
 /** A run with nothing in it but its parent; call `runsReady` before. */
 export function newRun(parent: u32): usize {
-  const run = firstFree;
-  firstFree = load<u32>(run);
-  memory.fill(run, 0, LOCALS);
+  let run = firstFree;
+  if (run) {
+    firstFree = load<u32>(run);
+  } else {
+    run = used;
+    used += HEAD_BYTES;
+  }
+  const zero = i64x2.splat(0);
+  v128.store(run, zero);
+  v128.store(run, zero, 16);
+  v128.store(run, zero, 32);
+  v128.store(run, zero, 48);
+  v128.store(linksOf(run), zero);
   store<u32>(run, parent, PARENT);
   count(RUNS);
   return run;
@@ -124,8 +190,5 @@ export function leaveRun(run: usize): void {
 
 /** Calls `visit` for every run in use. It may free runs, but not make new ones. */
 export function eachRun(visit: (run: usize) => void): void {
-  for (let slab = lastSlab; slab; slab = load<u32>(slab)) {
-    let run = slab + SLAB_HEADER;
-    for (let i: u32 = 0; i < RUNS_PER_SLAB; i++, run += RUN_BYTES) if (load<u8>(run, LENGTH)) visit(run);
-  }
+  for (let run = heads + HEAD_BYTES; run < used; run += HEAD_BYTES) if (load<u8>(run, LENGTH)) visit(run);
 }
