@@ -14,11 +14,25 @@ export function initChildren(maxBlocks: u32): bool {
   return heads != 0;
 }
 
+/** Bits of a link that a run's address leaves free: part of its hash, so that few other runs are looked at. */
+const TAG: u32 = 63;
+
 // @ts-ignore: decorator
 @inline
-function bucketOf(parent: u32, local: u64): usize {
-  const mixed = (local ^ (<u64>parent * 0xd6e8feb86659fd93)) * 0x9e3779b97f4a7c15;
+function mix(parent: u32, local: u64): u64 {
+  return (local ^ (<u64>parent * 0xd6e8feb86659fd93)) * 0x9e3779b97f4a7c15;
+}
+
+// @ts-ignore: decorator
+@inline
+function bucketOf(mixed: u64): usize {
   return heads + (<usize>(mixed >> shift) << 2);
+}
+
+// @ts-ignore: decorator
+@inline
+function tagOf(mixed: u64): u32 {
+  return <u32>(mixed >> 24) & TAG;
 }
 
 /**
@@ -37,16 +51,23 @@ export function childOf(parent: u32, local: u64): usize {
 }
 
 function childInBucket(parent: u32, local: u64): usize {
-  let run = <usize>load<u32>(bucketOf(parent, local));
-  while (run && (load<u32>(run, PARENT) != parent || firstLocalOf(run) != local)) run = load<u32>(run, NEXT_SIBLING);
-  return run;
+  const mixed = mix(parent, local);
+  const tag = tagOf(mixed);
+  let link = load<u32>(bucketOf(mixed));
+  while (link) {
+    const run = <usize>(link & ~TAG);
+    if ((link & TAG) == tag && load<u32>(run, PARENT) == parent && firstLocalOf(run) == local) return run;
+    link = load<u32>(run, NEXT_SIBLING);
+  }
+  return 0;
 }
 
 /** The run's parent and first local hash must be in place. */
 export function linkChild(run: usize): void {
-  const bucket = bucketOf(load<u32>(run, PARENT), firstLocalOf(run));
+  const mixed = mix(load<u32>(run, PARENT), firstLocalOf(run));
+  const bucket = bucketOf(mixed);
   store<u32>(run, load<u32>(bucket), NEXT_SIBLING);
-  store<u32>(bucket, run);
+  store<u32>(bucket, <u32>run | tagOf(mixed));
   if (!load<u32>(run, PARENT)) return;
   const above = runOf(load<u32>(run, PARENT));
   const distance = (<i32>run - <i32>above) >> 6;
@@ -54,7 +75,11 @@ export function linkChild(run: usize): void {
 }
 
 export function unlinkChild(run: usize): void {
-  let at = bucketOf(load<u32>(run, PARENT), firstLocalOf(run));
-  while (<usize>load<u32>(at) != run) at = <usize>load<u32>(at) + NEXT_SIBLING;
+  let at = bucketOf(mix(load<u32>(run, PARENT), firstLocalOf(run)));
+  for (;;) {
+    const next = <usize>(load<u32>(at) & ~TAG);
+    if (next == run) break;
+    at = next + NEXT_SIBLING;
+  }
   store<u32>(at, load<u32>(run, NEXT_SIBLING));
 }

@@ -5,12 +5,12 @@ import { clearBit, hasBit, setBit } from "./bit-set";
 import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
 import { firstBits, INLINE, lengthOf, LINE, WIDE } from "./run";
 
-const HOLDER_BYTES: usize = 12;
+export const HOLDER_BYTES: usize = 12;
 const INLINE_END: usize = INLINE + 2 * HOLDER_BYTES;
 const LINE_BYTES: u32 = 64;
-const LINE_HOLDERS_END: usize = 60;
+export const LINE_HOLDERS_END: usize = 60;
 /** In a line: the next line. */
-const NEXT_LINE: usize = 60;
+export const NEXT_LINE: usize = 60;
 
 /** Bit sets: u32 number of workers in them, then at 16 those under shared hashes, then those under their own. */
 export const WIDE_SETS: usize = 16;

@@ -107,7 +107,7 @@ export function startRun(parent: u32, local: u64): usize {
   const run = newRun(parent);
   store<u64>(run, local, FIRST);
   store<u64>(localsOf(run), local);
-  store<u8>(run, 1, LENGTH);
+  setLength(run, 1);
   linkChild(run);
   addNewest(run);
   if (parent) {
@@ -122,8 +122,8 @@ export function setLength(run: usize, length: u32): void {
   const before = lengthOf(run);
   const locals = localsOf(run);
   let digest = load<u64>(run, DIGEST);
-  if (length > before) digest += digestOf(locals, max(before, 1), length);
-  else digest -= digestOf(locals, max(length, 1), before);
+  if (length > before) digest += digestOf(locals, before, length);
+  else digest -= digestOf(locals, length, before);
   store<u64>(run, digest, DIGEST);
   store<u8>(run, <u8>length, LENGTH);
 }

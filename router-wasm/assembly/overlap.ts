@@ -6,10 +6,18 @@
 import { hasBit, setBit } from "./bit-set";
 import { childOf } from "./children";
 import { digestOf } from "./digest";
-import { firstSlot, nextSlot, setBytes, WIDE_SETS } from "./holders";
+import {
+  firstSlot,
+  HOLDER_BYTES,
+  LINE_HOLDERS_END,
+  NEXT_LINE,
+  nextSlot,
+  setBytes,
+  WIDE_SETS,
+} from "./holders";
 import { take } from "./memory";
 import { promptBlocks, promptHashes } from "./prompt";
-import { blockOf, DIGEST, lengthOf, localsOf, WIDE } from "./run";
+import { blockOf, DIGEST, INLINE, lengthOf, LINE, localsOf, WIDE } from "./run";
 import { workerCount } from "./workers";
 
 /** u32 per worker: the result. */
@@ -26,8 +34,8 @@ let asSet: bool = false;
 let depth: u32 = 0;
 
 export function initOverlap(maxWorkers: u32): bool {
-  // Whole pieces of four are cleared.
-  overlaps = take(<usize>(maxWorkers + 4) << 2);
+  // As many as bits in a set, since a set is settled eight workers at a time.
+  overlaps = take(setBytes << 5);
   list = take(<usize>maxWorkers << 2);
   alive = take(setBytes);
   next = take(setBytes);
@@ -69,7 +77,7 @@ export function findOverlaps(): void {
     depth += matched;
     parent = blockOf(run, matched - 1);
   }
-  if (asSet) settleSet(alive, depth);
+  if (asSet) settleSet(alive);
 }
 
 /** As a loop, since a call of the engine for a few lines takes longer. */
@@ -87,7 +95,7 @@ function matchedBlocks(run: usize): u32 {
   const left = promptBlocks - depth;
   if (length == 1) return 1;
   const hashes = promptHashes(depth + min(length, left)) + (depth << 3);
-  if (length <= left && load<u64>(run, DIGEST) == digestOf(hashes, 1, length)) return length;
+  if (length <= left && load<u64>(run, DIGEST) == digestOf(hashes, 0, length)) return length;
   return commonBlocks(run, hashes, min(length, left));
 }
 
@@ -105,7 +113,7 @@ function advance(run: usize, matched: u32): bool {
   if (depth == 0) return wide ? enterWide(run, wide, matched) : advanceHolders(run, matched);
   if (asSet) {
     if (wide) return advanceSet(run, wide, matched);
-    settleSet(alive, depth);
+    settleSet(alive);
     asSet = false;
     return advanceHolders(run, matched);
   }
@@ -122,14 +130,25 @@ function prefix(mask: u32, matched: u32): u32 {
 /** The alive workers become those of the run's holders that were alive and hold all of it. */
 function advanceHolders(run: usize, matched: u32): bool {
   listed = 0;
-  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
-    const w = load<u32>(slot, 8);
-    if (overlapOf(w) != depth) continue;
-    const held = prefix(load<u32>(slot), matched);
-    setOverlapHeld(w, depth + held);
-    if (held == matched) store<u32>(list + (listed++ << 2), w);
+  advanceSlot(run + INLINE, matched);
+  advanceSlot(run + INLINE + HOLDER_BYTES, matched);
+  for (let line = <usize>load<u32>(run, LINE); line; line = load<u32>(line, NEXT_LINE)) {
+    for (let at = line; at < line + LINE_HOLDERS_END; at += HOLDER_BYTES) advanceSlot(at, matched);
   }
   return listed != 0;
+}
+
+/** The same for one holder's slot, which may be empty. */
+// @ts-ignore: decorator
+@inline
+function advanceSlot(slot: usize, matched: u32): void {
+  const mask = load<u32>(slot);
+  if (!mask) return;
+  const w = load<u32>(slot, 8);
+  if (overlapOf(w) != depth) return;
+  const held = prefix(mask, matched);
+  setOverlapHeld(w, depth + held);
+  if (held == matched) store<u32>(list + (listed++ << 2), w);
 }
 
 /** The same from a list of workers and a run with bit sets. */
@@ -144,13 +163,7 @@ function advanceList(run: usize, wide: usize, matched: u32): bool {
   }
   if (listed) longestOverlap = depth + matched;
   // Those outside the sets; a worker counted above no longer has the old depth.
-  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
-    const w = load<u32>(slot, 8);
-    if (overlapOf(w) != depth) continue;
-    const held = prefix(load<u32>(slot), matched);
-    setOverlapHeld(w, depth + held);
-    if (held == matched) store<u32>(list + (listed++ << 2), w);
-  }
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) advanceSlot(slot, matched);
   return listed != 0;
 }
 
@@ -197,8 +210,8 @@ function advanceSet(run: usize, wide: usize, matched: u32): bool {
     const after = v128.load(next + i);
     const dropped = v128.andnot(before, after);
     if (v128.any_true(dropped)) {
-      settleWord(i64x2.extract_lane(dropped, 0), <u32>i << 3);
-      settleWord(i64x2.extract_lane(dropped, 1), (<u32>i << 3) + 64);
+      settleWord(i64x2.extract_lane(dropped, 0), overlaps + (i << 5));
+      settleWord(i64x2.extract_lane(dropped, 1), overlaps + (i << 5) + 256);
     }
     any = v128.or(any, after);
   }
@@ -210,18 +223,26 @@ function advanceSet(run: usize, wide: usize, matched: u32): bool {
   return true;
 }
 
-function settleWord(bits: u64, first: u32): void {
-  for (; bits; bits &= bits - 1) {
-    const w = first + <u32>ctz(bits);
-    if (!overlapOf(w)) setOverlap(w, depth);
+/** Writes the depth for every worker in the set that has no count yet. */
+function settleSet(set: usize): void {
+  for (let i: usize = 0; i < setBytes; i += 8) settleWord(load<u64>(set + i), overlaps + (i << 5));
+}
+
+/** The same for 64 workers, whose counts are at `counts`. */
+function settleWord(bits: u64, counts: usize): void {
+  for (; bits; bits >>= 8, counts += 32) {
+    if (!(bits & 255)) continue;
+    const eight = i32x4.splat(<i32>bits);
+    settleFour(counts, v128.and(eight, i32x4(1, 2, 4, 8)));
+    settleFour(counts + 16, v128.and(eight, i32x4(16, 32, 64, 128)));
   }
 }
 
-/** Writes the count of every worker in the set. */
-function settleSet(set: usize, blocks: u32): void {
-  for (let i: usize = 0; i < setBytes; i += 8) {
-    for (let bits = load<u64>(set + i); bits; bits &= bits - 1) {
-      setOverlap(<u32>(i << 3) + <u32>ctz(bits), blocks);
-    }
-  }
+// @ts-ignore: decorator
+@inline
+function settleFour(counts: usize, bits: v128): void {
+  const before = v128.load(counts);
+  const zero = i32x4.splat(0);
+  const settles = v128.and(i32x4.ne(bits, zero), i32x4.eq(before, zero));
+  v128.store(counts, v128.bitselect(i32x4.splat(depth), before, settles));
 }
