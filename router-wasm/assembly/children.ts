@@ -35,22 +35,34 @@ function tagOf(mixed: u64): u32 {
   return <u32>(mixed >> 24) & TAG;
 }
 
-/**
- * The run after `parent` whose first block has this local hash; 0 when there is none. Most often it is the one that
- * the parent's run has noted: the buckets need not be read then, and the next run can be read ahead.
- */
+/** The run after `parent` whose first block has this local hash; 0 when there is none. */
 // @ts-ignore: decorator
 @inline
 export function childOf(parent: u32, local: u64): usize {
-  if (parent) {
-    const above = runOf(parent);
-    const near = above + (<usize>load<i16>(above, FOLLOWER) << 6);
-    if (lengthOf(near) && load<u32>(near, PARENT) == parent && firstLocalOf(near) == local) return near;
-  }
-  return childInBucket(parent, local);
+  const near = parent ? followerOf(parent, local) : 0;
+  return near ? near : childInBucket(parent, local);
 }
 
-function childInBucket(parent: u32, local: u64): usize {
+/**
+ * The run that the parent's run has noted as the one that follows it, if it is the one wanted, as it is most often;
+ * else 0. The buckets need not be read then.
+ */
+// @ts-ignore: decorator
+@inline
+export function followerOf(parent: u32, local: u64): usize {
+  const above = runOf(parent);
+  const near = above + (<usize>load<i16>(above, FOLLOWER) << 6);
+  return lengthOf(near) && load<u32>(near, PARENT) == parent && firstLocalOf(near) == local ? near : 0;
+}
+
+/** Reads ahead the bucket that `childInBucket` will read. Returns something, so that it is not left out. */
+// @ts-ignore: decorator
+@inline
+export function touchBucket(parent: u32, local: u64): u32 {
+  return load<u32>(bucketOf(mix(parent, local)));
+}
+
+export function childInBucket(parent: u32, local: u64): usize {
   const mixed = mix(parent, local);
   const tag = tagOf(mixed);
   let link = load<u32>(bucketOf(mixed));

@@ -3,8 +3,8 @@
 // The walk goes down the tree run by run, as far as the prompt's hashes match and any worker holds everything so
 // far (is alive). Few alive workers are kept as a list, and their count grows as the walk goes; many are kept as a
 // bit set, and a worker's count is written when it drops out.
-import { hasBit, setBit } from "./bit-set";
-import { childOf } from "./children";
+import { clearBit, hasBit, setBit } from "./bit-set";
+import { childInBucket, childOf, followerOf, touchBucket } from "./children";
 import { digestOf } from "./digest";
 import {
   firstSlot,
@@ -68,16 +68,38 @@ export function findOverlaps(): void {
   listed = 0;
   asSet = false;
   depth = 0;
-  let parent: u32 = 0;
-  while (depth < promptBlocks) {
-    const run = childOf(parent, load<u64>(promptHashes(depth + 1) + (depth << 3)));
-    if (!run) break;
-    const matched = matchedBlocks(run);
-    if (!advance(run, matched)) break;
-    depth += matched;
-    parent = blockOf(run, matched - 1);
-  }
+  if (promptBlocks) walk();
   if (asSet) settleSet(alive);
+}
+
+/** Keeps the compiler from leaving out reads that are made for the cache. */
+let touched: u32 = 0;
+
+/** Each run's successor is read before the run itself is looked at, so that one does not wait for the other. */
+function walk(): void {
+  let run = childInBucket(0, load<u64>(promptHashes(1)));
+  while (run) {
+    const length = lengthOf(run);
+    const left = promptBlocks - depth;
+    const parent = blockOf(run, length - 1);
+    let next: usize = 0;
+    let local: u64 = 0;
+    if (length < left) {
+      local = load<u64>(promptHashes(depth + length + 1) + (depth + length << 3));
+      next = followerOf(parent, local);
+      if (!next) touched += touchBucket(parent, local);
+    }
+    const matched = matchedBlocks(run, length, left);
+    if (!advance(run, matched)) return;
+    depth += matched;
+    if (matched == length) {
+      if (length == left) return;
+      run = next ? next : childInBucket(parent, local);
+    } else {
+      if (depth == promptBlocks) return;
+      run = childOf(blockOf(run, matched - 1), load<u64>(promptHashes(depth + 1) + (depth << 3)));
+    }
+  }
 }
 
 /** As a loop, since a call of the engine for a few lines takes longer. */
@@ -90,9 +112,7 @@ function clearOverlaps(): void {
 /** How many of the run's blocks go on with the prompt; the first is known to. */
 // @ts-ignore: decorator
 @inline
-function matchedBlocks(run: usize): u32 {
-  const length = lengthOf(run);
-  const left = promptBlocks - depth;
+function matchedBlocks(run: usize, length: u32, left: u32): u32 {
   if (length == 1) return 1;
   const hashes = promptHashes(depth + min(length, left)) + (depth << 3);
   if (length <= left && load<u64>(run, DIGEST) == digestOf(hashes, 0, length)) return length;
@@ -200,8 +220,12 @@ function advanceSet(run: usize, wide: usize, matched: u32): bool {
     const w = load<u32>(slot, 8);
     if (!hasBit(alive, w)) continue;
     const held = prefix(load<u32>(slot), matched);
-    if (held == matched) setBit(next, w);
-    else setOverlapHeld(w, depth + held);
+    if (held == matched) {
+      setBit(next, w);
+    } else {
+      setOverlapHeld(w, depth + held);
+      clearBit(alive, w);
+    }
   }
   // Who drops out without a holder of its own has nothing of this run.
   let any = i64x2.splat(0);
@@ -223,26 +247,29 @@ function advanceSet(run: usize, wide: usize, matched: u32): bool {
   return true;
 }
 
-/** Writes the depth for every worker in the set that has no count yet. */
+/** Writes the depth for every worker in the set. */
 function settleSet(set: usize): void {
   for (let i: usize = 0; i < setBytes; i += 8) settleWord(load<u64>(set + i), overlaps + (i << 5));
 }
 
 /** The same for 64 workers, whose counts are at `counts`. */
 function settleWord(bits: u64, counts: usize): void {
+  const count = i32x4.splat(depth);
   for (; bits; bits >>= 8, counts += 32) {
-    if (!(bits & 255)) continue;
-    const eight = i32x4.splat(<i32>bits);
-    settleFour(counts, v128.and(eight, i32x4(1, 2, 4, 8)));
-    settleFour(counts + 16, v128.and(eight, i32x4(16, 32, 64, 128)));
+    const eight = <i32>bits & 255;
+    if (eight == 255) {
+      v128.store(counts, count);
+      v128.store(counts, count, 16);
+    } else if (eight) {
+      settleFour(counts, count, v128.and(i32x4.splat(eight), i32x4(1, 2, 4, 8)));
+      settleFour(counts + 16, count, v128.and(i32x4.splat(eight), i32x4(16, 32, 64, 128)));
+    }
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function settleFour(counts: usize, bits: v128): void {
-  const before = v128.load(counts);
-  const zero = i32x4.splat(0);
-  const settles = v128.and(i32x4.ne(bits, zero), i32x4.eq(before, zero));
-  v128.store(counts, v128.bitselect(i32x4.splat(depth), before, settles));
+function settleFour(counts: usize, count: v128, bits: v128): void {
+  const keeps = i32x4.eq(bits, i32x4.splat(0));
+  v128.store(counts, v128.bitselect(v128.load(counts), count, keeps));
 }
