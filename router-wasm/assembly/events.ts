@@ -21,7 +21,7 @@ import {
   releaseShared,
   startRun,
 } from "./holding";
-import { blockOf, BLOCKS_PER_RUN, engineOf, lengthOf, localOf, placeOf, runOf, SHARED } from "./run";
+import { blockOf, BLOCKS_PER_RUN, engineOf, lengthOf, localOf, PARENT, placeOf, runOf, SHARED } from "./run";
 import { count, IGNORED_EVENTS, REFUSED_BLOCKS, UNKNOWN_REMOVALS } from "./stats";
 
 /** The last block written, after which the event goes on; 0: the sequence's start. */
@@ -159,8 +159,12 @@ export function removeBlocks(w: u32, hashes: usize, blocks: u32): u32 {
 
 function removeSome(w: u32, hashes: usize, blocks: u32): u32 {
   touchBuckets(hashes, blocks);
+  let block: u32 = 0;
   for (let i: u32 = 0; i < blocks; i++) {
-    store<u32>(BLOCKS_AHEAD + (i << 2), findBlock(load<u64>(hashes + (i << 3))));
+    const hash = load<u64>(hashes + (i << 3));
+    const near = block ? neighbourNamed(block, hash) : 0;
+    block = near ? near : findBlock(hash);
+    store<u32>(BLOCKS_AHEAD + (i << 2), block);
   }
   let removed: u32 = 0;
   for (let i: u32 = 0; i < blocks; ) {
@@ -182,6 +186,26 @@ function removeSome(w: u32, hashes: usize, blocks: u32): u32 {
     i++;
   }
   return removed;
+}
+
+/**
+ * The block before or after this one, in its run or the run it follows, if the hash in the run is this; else 0. Blocks
+ * are dropped in or against their order, so the table need seldom be asked.
+ */
+function neighbourNamed(block: u32, hash: u64): u32 {
+  const run = runOf(block);
+  const place = placeOf(block);
+  const before = place ? block - 1 : load<u32>(run, PARENT);
+  if (before && isNamed(before, hash)) return before;
+  return place + 1 < lengthOf(run) && isNamed(block + 1, hash) ? block + 1 : 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function isNamed(block: u32, hash: u64): bool {
+  const run = runOf(block);
+  const place = placeOf(block);
+  return engineOf(run, place) == hash && ((load<u32>(run, SHARED) >> place) & 1) != 0;
 }
 
 /** Removes the first of the blocks, as many as lie in one run and the worker holds under the hashes there. */
