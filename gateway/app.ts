@@ -4,10 +4,12 @@ import { chatCompletions } from "./api/openai/chat-completions.ts";
 import { completions } from "./api/openai/completions.ts";
 import { embeddings } from "./api/openai/embeddings.ts";
 import { listModels, retrieveModel } from "./api/openai/models.ts";
+import { decisionsOf, listDecisions } from "./api/ops/decisions.ts";
 import { health } from "./api/ops/health.ts";
 import { createMetricsRoute } from "./api/ops/metrics.ts";
 import { openApiDocument } from "./api/ops/openapi.ts";
 import { referencePage } from "./api/ops/reference-page.ts";
+import { changeThresholds, showThresholds } from "./api/ops/thresholds.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import type { GatewayEnv } from "./env.ts";
 import { ApiError, clientLeft, toApiError } from "./errors.ts";
@@ -20,6 +22,7 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
   const openApi = openApiDocument(version);
 
   app.use(async (context, next) => {
+    context.set("arrivedAt", performance.now());
     const given = context.req.header("x-request-id");
     context.set("requestId", given && /^[\x21-\x7e]{1,128}$/.test(given) ? given : newRequestId());
     await next();
@@ -30,6 +33,12 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
   app.post("/v1/embeddings", (context) => embeddings(context, dependencies));
   app.get("/v1/models", (context) => listModels(context, dependencies));
   app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
+  app.get("/v1/router/decisions", (context) => listDecisions(context, dependencies));
+  app.get("/v1/router/decisions/:id", (context) =>
+    decisionsOf(context, dependencies, context.req.param("id")),
+  );
+  app.get("/v1/router/thresholds", (context) => showThresholds(context, dependencies));
+  app.post("/v1/router/thresholds", (context) => changeThresholds(context, dependencies));
   app.get("/health", (context) => health(context, dependencies));
   app.get("/live", (context) => context.json({ status: "alive" }));
   app.get("/metrics", metricsRoute);

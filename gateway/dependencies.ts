@@ -1,4 +1,5 @@
 import type { Logger } from "#runtime";
+import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import type { OpenEventStream } from "./event-stream.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { ServedModels } from "./pipeline/serving/served-models.ts";
@@ -13,4 +14,5 @@ export interface GatewayDependencies {
   bodyLimit: number;
   /** Longest time from dispatch to the last token, in milliseconds. */
   timeoutMs: number;
+  preferenceDefaults: PreferenceDefaults;
 }

@@ -58,6 +58,50 @@ export const noWorkerReady = (model: string) =>
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 
+/** Every worker that would do is busy. `seconds`: until one is likely to have room. */
+export const serverBusy = (model: string, seconds: number) =>
+  refused(
+    "server_busy",
+    `Every worker that could answer this request to the model '${model}' is busy.`,
+    seconds,
+  );
+
+export const queueFull = (model: string, waiting: number, seconds: number) =>
+  refused(
+    "queue_full",
+    `The queue of the model '${model}' is full: ${waiting} requests wait for a worker.`,
+    seconds,
+  );
+
+/** The request waited, and gave up its place to one of a higher priority. */
+export const displaced = (model: string, seconds: number) =>
+  refused(
+    "queue_displaced",
+    `The queue of the model '${model}' is full, and requests of higher priority go first.`,
+    seconds,
+  );
+
+export const queueTimedOut = (model: string, waitedSeconds: number, seconds: number) =>
+  refused(
+    "queue_timeout",
+    `No worker of the model '${model}' had room within ${waitedSeconds} s, this server's limit (--queue-timeout).`,
+    seconds,
+  );
+
+const refused = (code: string, sentence: string, seconds: number) =>
+  new ApiError(503, "service_unavailable_error", `${sentence} Try again in ${seconds} s.`, {
+    code,
+    headers: { "retry-after": String(seconds) },
+  });
+
+export const deadlineExceeded = () =>
+  new ApiError(
+    504,
+    "timeout_error",
+    "The answer was not complete within the request's own deadline (deadline_ms). Give it more time, or ask for fewer tokens.",
+    { code: "deadline_exceeded" },
+  );
+
 export const workerFailed = (cause: unknown) =>
   new ApiError(
     502,

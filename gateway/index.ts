@@ -4,3 +4,4 @@ export { type NodeGateway, type NodeGatewayOptions, startNodeGateway } from "./a
 export { createApp } from "./app.ts";
 export type { GatewayDependencies } from "./dependencies.ts";
 export { type OpenEventStream, openWebEventStream } from "./event-stream.ts";
+export type { RoutingOptions } from "./routing/options.ts";

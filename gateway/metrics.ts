@@ -2,6 +2,8 @@ import { type Counter, type Gauge, type Histogram, itlBuckets, type Metrics, ttf
 
 const TOKEN_BUCKETS = [16, 64, 256, 1024, 4096, 16_384, 65_536, 131_072];
 const BLOCK_BUCKETS = [0, 1, 4, 16, 64, 256, 1024, 4096];
+const DRIFT_BUCKETS = [-16_384, -4096, -1024, -256, -64, -1, 0, 64, 256, 1024, 4096, 16_384];
+const WAIT_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const DURATION_BUCKETS = [...ttftBuckets, 300, 600];
 
 export interface GatewayMetrics {
@@ -20,8 +22,36 @@ export interface ModelMetrics {
   inputTokens: Observer;
   outputTokens: Observer;
   overlapBlocks: Observer;
-  outputTokensTotal: { inc(value: number): void };
-  cachedTokensTotal: { inc(value: number): void };
+  outputTokensTotal: Adder;
+  cachedTokensTotal: Adder;
+  routing: RoutingMetrics;
+}
+
+/** What routing measures of one model. */
+export interface RoutingMetrics {
+  /** From a request's arrival to its admission, of those that had to wait, in seconds. */
+  queueWait: Observer;
+  /** Cached tokens that the engine reported, less those predicted. */
+  cacheDrift: Observer;
+  /** A request was refused for want of capacity. */
+  refused(reason: RefusalReason): void;
+  cacheOf(worker: string, rank: number): CacheMetrics;
+}
+
+export type RefusalReason = "busy" | "queue_full" | "displaced" | "queue_timeout" | "deadline";
+
+/** A worker's prefix cache as the router predicts it and as the engine reports it. */
+export interface CacheMetrics {
+  predicted: Adder;
+  reported: Adder;
+  /** Why the two differ persistently; undefined where they do not. */
+  setCause(cause: string | undefined): void;
+  /** The worker has gone. */
+  remove(): void;
+}
+
+interface Adder {
+  inc(value: number): void;
 }
 
 interface Observer {
@@ -69,6 +99,7 @@ export function createGatewayMetrics(all: Metrics): GatewayMetrics {
       label,
     ),
   };
+  const routing = createRoutingMetrics(all);
   return {
     all,
     requests: all.counter("requests_total", "Requests by outcome.", ["model", "endpoint", "status"]),
@@ -92,6 +123,66 @@ export function createGatewayMetrics(all: Metrics): GatewayMetrics {
       overlapBlocks: perModel.overlapBlocks.labels({ model }),
       outputTokensTotal: perModel.outputTokensTotal.labels({ model }),
       cachedTokensTotal: perModel.cachedTokensTotal.labels({ model }),
+      routing: routing(model),
     }),
   };
+}
+
+function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
+  const perRank = ["model", "worker", "rank"] as const;
+  const queueWait = all.histogram(
+    "router_queue_wait_seconds",
+    "From arrival to admission, of requests that waited in the queue.",
+    WAIT_BUCKETS,
+    ["model"],
+  );
+  const refusals = all.counter("router_refusals_total", "Requests refused for want of capacity.", [
+    "model",
+    "reason",
+  ]);
+  const drift = all.histogram(
+    "router_cache_drift_tokens",
+    "Cached tokens of a request that its engine reported, less those that the router predicted.",
+    DRIFT_BUCKETS,
+    ["model"],
+  );
+  const predicted = all.counter(
+    "router_predicted_cached_tokens_total",
+    "Prompt tokens that the router expected in the chosen worker's prefix cache.",
+    perRank,
+  );
+  const reported = all.counter(
+    "router_reported_cached_tokens_total",
+    "Prompt tokens of the same requests that the engine took from its prefix cache.",
+    perRank,
+  );
+  const drifting = all.gauge(
+    "router_cache_drifting",
+    "1 while a worker's reports persistently differ from the router's predictions, by likely cause.",
+    [...perRank, "cause"],
+  );
+  return (model) => ({
+    queueWait: queueWait.labels({ model }),
+    cacheDrift: drift.labels({ model }),
+    refused: (reason) => refusals.inc({ model, reason }),
+    cacheOf(worker, rank) {
+      const labels = { model, worker, rank: String(rank) };
+      let cause: string | undefined;
+      const setCause = (now: string | undefined) => {
+        if (cause !== undefined) drifting.remove({ ...labels, cause });
+        if (now !== undefined) drifting.set({ ...labels, cause: now }, 1);
+        cause = now;
+      };
+      return {
+        predicted: predicted.labels(labels),
+        reported: reported.labels(labels),
+        setCause,
+        remove() {
+          setCause(undefined);
+          predicted.remove(labels);
+          reported.remove(labels);
+        },
+      };
+    },
+  });
 }

@@ -12,6 +12,8 @@ const tokenizerSchema = z.discriminatedUnion("kind", [
 export const modelCardSchema = z.object({
   name: z.string().min(1),
   aliases: z.array(z.string()).default([]),
+  /** What requests may select workers by, as `key=value`; the operator's, not the engine's. */
+  tags: z.array(z.string()).optional(),
   /** Which kinds of request the worker takes. */
   apis: z.array(z.enum(["chat", "completions", "embeddings"])),
   role: z.enum(["aggregated", "prefill", "decode", "encode"]).default("aggregated"),

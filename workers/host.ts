@@ -31,6 +31,8 @@ export interface WorkerHostOptions {
   namespace: string;
   /** A short name for people. */
   name: string;
+  /** What requests may select the worker by, as `key=value`. */
+  tags?: string[];
   /** Where the request plane listens: `unix:/path` or `tcp:host:port`. */
   listen: string;
   /** Port of `/health` and `/metrics` on 127.0.0.1; 0 takes a free one. */
@@ -114,7 +116,7 @@ async function drainWorker(
 }
 
 function describeInstance(options: WorkerHostOptions, engine: Engine, server: RequestPlaneServer): Instance {
-  const { namespace, name, definition } = options;
+  const { namespace, name, definition, tags = [] } = options;
   const { address } = server;
   return {
     id: randomId(),
@@ -123,7 +125,7 @@ function describeInstance(options: WorkerHostOptions, engine: Engine, server: Re
     address,
     name,
     pid: process.pid,
-    card: engine.card,
+    card: { ...engine.card, tags },
   };
 }
 

@@ -7,6 +7,7 @@ import { openService, type Service, serveUntilStopped } from "../service.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import { version } from "../version.ts";
 import { type Command, commandHelp } from "./command.ts";
+import { routingOptions } from "./routing-options.ts";
 
 export const gatewayCommand: Command = {
   help: () =>
@@ -33,14 +34,8 @@ async function start(options: OptionValues<typeof gatewayOptions>, { discovery, 
       port: options.port,
       discovery,
       routerWasm,
-      policy: options.policy,
-      weights: {
-        overlapCredit: options["overlap-credit"],
-        creditDecay: options["credit-decay"],
-        prefillLoadScale: options["prefill-load-scale"],
-        activeRequestWeight: options["active-request-weight"],
-        temperature: options["router-temperature"],
-      },
+      ...routingOptions(options),
+      preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
       bodyLimit: options["body-limit"],
       timeoutMs: options["request-timeout"] * 1000,
       log,

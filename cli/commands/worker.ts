@@ -32,6 +32,7 @@ export const workerCommand: Command = {
       discovery: service.discovery,
       namespace: options.namespace,
       name,
+      tags: options.tag,
       listen: options.listen ?? "tcp:127.0.0.1:0",
       opsPort: options["ops-port"],
       log: service.log,

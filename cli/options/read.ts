@@ -78,7 +78,9 @@ function readFlags(specs: OptionSpecs, argv: readonly string[]) {
     if (!Object.hasOwn(specs, token.name))
       throw unknown(token.rawName, `--${nearest(token.name, Object.keys(specs))}`);
     if (token.value === undefined) throw new UsageError(`${token.rawName} needs a value; see --help.`);
-    flags.set(token.name, { value: token.value, place: token.rawName });
+    const before = specs[token.name]?.isList ? flags.get(token.name) : undefined;
+    const value = before === undefined ? token.value : `${before.value},${token.value}`;
+    flags.set(token.name, { value, place: token.rawName });
   }
   return { flags, positionals };
 }

@@ -9,6 +9,8 @@ export interface OptionSpec<Value> {
   placeholder: string | undefined;
   /** The default as `--help` shows it; undefined where there is none. */
   defaultText: string | undefined;
+  /** Whether the flag may be given several times, each time with more items. */
+  isList?: true;
 }
 
 export type OptionSpecs = Record<string, OptionSpec<unknown>>;
@@ -38,6 +40,17 @@ export function number(options: NumberOptions & { default?: number }): OptionSpe
   return finish(fromText, options, options.placeholder ?? "N");
 }
 
+/** A number above 0, or a share in percent: `20000` or `150%`. */
+export function amountOrShare(options: TextOptions): OptionSpec<string | undefined> {
+  const schema = z.preprocess(
+    (value) => (typeof value === "number" ? String(value) : value),
+    z
+      .string()
+      .regex(/^(?=.*[1-9])\d+(\.\d+)?%?$/, "it must be a number or a percentage, such as 20000 or 150%"),
+  );
+  return finish(schema, options, options.placeholder ?? "N[%]");
+}
+
 interface TextOptions {
   describe: string;
   placeholder?: string;
@@ -62,17 +75,18 @@ export function choice<const Value extends string>(
   };
 }
 
-/** A list: separated by commas in flags and variables, a list in YAML. */
-export function list(options: TextOptions): OptionSpec<string[]> {
+/** A list: separated by commas in flags and variables, or the flag several times; a list in YAML. */
+export function list(options: TextOptions & { item?: z.ZodType<string> }): OptionSpec<string[]> {
   const schema = z.preprocess(
     (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
-    z.array(z.string().min(1)),
+    z.array(options.item ?? z.string().min(1)),
   );
   return {
     schema: schema.default([]) as z.ZodType<string[]>,
     describe: options.describe,
     placeholder: options.placeholder ?? "A,B",
     defaultText: undefined,
+    isList: true,
   };
 }
 

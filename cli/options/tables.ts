@@ -1,4 +1,5 @@
-import { choice, list, number, type OptionSpecs, type OptionValues, text } from "./spec.ts";
+import { z } from "zod";
+import { amountOrShare, choice, list, number, type OptionSpecs, type OptionValues, text } from "./spec.ts";
 
 const POLICIES = ["kv", "round-robin", "random", "least-loaded", "power-of-two"] as const;
 
@@ -75,6 +76,67 @@ const routing = {
     min: 0,
     int: false,
   }),
+  "session-affinity": choice(["off", "soft", "hard"], {
+    describe: "A session's requests go to one worker: if it has room (soft), or while it exists (hard).",
+    default: "off",
+  }),
+  "session-ttl": number({
+    describe: "Seconds that a session is remembered after its last request.",
+    default: 600,
+    min: 1,
+    int: false,
+  }),
+  "session-from": choice(["none", "user", "prompt_cache_key"], {
+    describe: "OpenAI's field that names the session where stator.session does not.",
+    default: "none",
+  }),
+  "decision-log": number({
+    describe: "Recent decisions that are kept for each model; 0 keeps none.",
+    default: 256,
+    min: 0,
+    max: 100_000,
+  }),
+};
+
+const admission = {
+  "busy-decode-blocks": number({
+    describe: "A worker is busy when requests hold this share of its KV blocks. Default: never.",
+    min: 0.01,
+    max: 1,
+    int: false,
+    placeholder: "0..1",
+  }),
+  "busy-prefill-tokens": amountOrShare({
+    describe:
+      "A worker is busy when so many prompt tokens wait on it; % of its max batched tokens. Default: never.",
+  }),
+  "queue-threshold": number({
+    describe:
+      "Steps of prefill (max batched tokens) waiting on every worker from which requests queue. Default: never.",
+    min: 0.01,
+    int: false,
+  }),
+  "queue-limit": number({ describe: "Requests that may wait, for each model.", default: 1024, min: 1 }),
+  "queue-policy": choice(["fcfs", "shortest"], {
+    describe: "Order within a priority and tenant: of arrival, or least uncached prompt first.",
+    default: "fcfs",
+  }),
+  "queue-timeout": number({
+    describe: "Longest wait in the queue in seconds.",
+    default: 60,
+    min: 0.001,
+    max: 86_400,
+    int: false,
+  }),
+  "tenant-weights": list({
+    describe: "Tenants' shares of the queue; the default is 1.",
+    placeholder: "NAME=N,…",
+    item: z.string().regex(/^[^=,\s]+=(?=.*[1-9])\d+(\.\d+)?$/, "it must be NAME=WEIGHT, such as batch=0.5"),
+  }),
+  "tenant-from": choice(["none", "user"], {
+    describe: "OpenAI's field that names the tenant where stator.tenant does not.",
+    default: "none",
+  }),
 };
 
 const model = {
@@ -111,6 +173,11 @@ const model = {
     min: 0,
     int: false,
   }),
+  tag: list({
+    describe: "What requests may select the worker by; may be given several times.",
+    placeholder: "KEY=VALUE",
+    item: z.string().regex(/^[^=,\s]+=[^,\s]+$/, "it must be key=value, such as gpu=h100"),
+  }),
   tokenizer: text({ describe: "tokenizer.json of a model whose engine has none.", placeholder: "FILE" }),
 };
 
@@ -140,7 +207,7 @@ const discovery = text({
   placeholder: "URL",
 });
 
-export const gatewayOptions = { ...http, discovery, ...routing, ...common };
+export const gatewayOptions = { ...http, discovery, ...routing, ...admission, ...common };
 
 export const workerOptions = {
   discovery,
@@ -188,6 +255,7 @@ export const upOptions = {
   ...model,
   ...mocker,
   ...routing,
+  ...admission,
   ...common,
 };
 

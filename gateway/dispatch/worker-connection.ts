@@ -20,8 +20,6 @@ const LAST_RETRY_MS = 2_000;
  */
 export class WorkerConnection {
   readonly instance: Instance;
-  /** The worker's index in the router core. */
-  readonly index: number;
   state: WorkerState = "connecting";
   client: RequestPlaneClient | undefined;
   readonly #router: ModelRouter<WorkerConnection>;
@@ -40,7 +38,7 @@ export class WorkerConnection {
     this.#router = router;
     this.#log = log.child({ worker: instance.name });
     this.#onChange = onChange;
-    this.index = router.addWorker(this);
+    router.addWorker(this);
   }
 
   /** Connects, and goes on trying until `close`. */
@@ -90,8 +88,8 @@ export class WorkerConnection {
   #follow(client: RequestPlaneClient): void {
     this.#events = subscribeKvEvents(client, {
       onCleared: () => this.#router.clearWorker(this),
-      onEvents: (batch) => {
-        for (const event of batch.events) this.#router.apply(this, event);
+      onEvents: ({ events, dataParallelRank }) => {
+        for (const event of events) this.#router.apply(this, event, dataParallelRank);
       },
     });
   }

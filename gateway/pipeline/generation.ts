@@ -6,10 +6,12 @@ import {
   type PlaneError,
   type Receiver,
 } from "#runtime";
+import { type CallBounds, callError, timeLeft } from "../dispatch/call-error.ts";
 import type { WorkerConnection } from "../dispatch/worker-connection.ts";
-import { invalidRequest, noWorkerReady, requestTimedOut, workerFailed } from "../errors.ts";
+import { noWorkerReady, workerFailed } from "../errors.ts";
 import type { GatewayMetrics } from "../metrics.ts";
-import type { Route } from "../routing/model-router.ts";
+import type { Applicant, QueueTicket } from "../routing/queue/admission.ts";
+import type { Route, RouteOutcome } from "../routing/route.ts";
 import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo } from "./job.ts";
 import { Detokenizer } from "./postprocess/detokenizer.ts";
 import { StopStrings } from "./postprocess/stop-strings.ts";
@@ -29,7 +31,7 @@ const decoder = new DeltaDecoder();
  * token, every block of output, and the end, each once. Its callbacks run once for each message of the worker
  * and allocate nothing for a token but its text.
  */
-export class Generation implements Receiver {
+export class Generation implements Receiver, Applicant<WorkerConnection> {
   readonly #job: GenerationJob;
   readonly #output: GenerationOutput;
   readonly #context: GenerationContext;
@@ -38,9 +40,12 @@ export class Generation implements Receiver {
   readonly #tried: WorkerConnection[] = [];
   #route: Route<WorkerConnection> | undefined;
   #call: ClientCall | undefined;
+  /** While the request waits for a route. */
+  #ticket: QueueTicket | undefined;
   #ended = false;
   #started = false;
-  #cachedTokens = 0;
+  /** Undefined for an engine that does not tell. */
+  #cachedTokens: number | undefined;
   #completionTokens = 0;
   /** Output tokens after which the answer takes up another block. */
   #nextBlockAt: number;
@@ -57,17 +62,24 @@ export class Generation implements Receiver {
     this.#nextBlockAt = blockSize - (job.prompt.length % blockSize);
   }
 
-  /** Sends the job to a worker. The output hears of everything else. */
+  /** Asks for a worker, at once or through the queue. The output hears of everything else. */
   start(): void {
-    const { model, prompt, pinnedWorker, requestId } = this.#job;
-    const route = model.router.route({ prompt, requestId, pinnedWorker, excluded: this.#tried });
-    const client = route?.worker.client;
-    if (route === undefined || client === undefined) {
-      route?.free();
+    const { model, prompt, preferences, requestId, arrivedAt } = this.#job;
+    this.#ticket = model.admission.apply(
+      { prompt, requestId, preferences, excluded: this.#tried, arrivedAt },
+      this,
+    );
+  }
+
+  onRoute(route: Route<WorkerConnection>): void {
+    this.#ticket = undefined;
+    this.#route = route;
+    const { client, instance } = route.worker;
+    const { model, prompt, requestId } = this.#job;
+    if (client === undefined) {
       this.#fail(noWorkerReady(model.card.name));
       return;
     }
-    this.#route = route;
     this.#dispatchedAt = performance.now();
     const { sampling, maxTokens, ignoreEos, logprobs, echoLogprobs } = this.#job;
     const payload = encodeGenerateRequest({
@@ -80,15 +92,22 @@ export class Generation implements Receiver {
       stopTokenIds: [],
       ...(logprobs !== undefined && { logprobs }),
       ...(echoLogprobs && { echoLogprobs }),
+      ...(instance.card.dataParallelSize > 1 && { dataParallelRank: route.rank }),
     });
-    this.#call = client.call("generate", payload, this, { deadlineMs: this.#context.timeoutMs });
+    this.#call = client.call("generate", payload, this, { deadlineMs: timeLeft(this.#bounds) });
+  }
+
+  onRefused(error: Error): void {
+    this.#ticket = undefined;
+    this.#fail(error);
   }
 
   /** Stops the answer: the client has gone. The engine stops within one token, the router forgets the load. */
   cancel(): void {
     if (this.#ended) return;
     this.#context.metrics.clientDisconnects.inc({ model: this.#job.model.card.name });
-    this.#close();
+    this.#ticket?.leave();
+    this.#close("cancelled");
     this.#call?.cancel();
   }
 
@@ -123,7 +142,7 @@ export class Generation implements Receiver {
     if (!this.#started && error.code === "draining") {
       // It never began there, so nothing is lost: the next worker may.
       this.#tried.push(worker);
-      this.#route?.free();
+      this.#route?.free("moved");
       this.start();
       return;
     }
@@ -133,17 +152,18 @@ export class Generation implements Receiver {
       code: error.code,
       reason: error.message,
     });
-    this.#fail(this.#toApiError(error));
+    this.#fail(callError(error, this.#bounds));
   }
 
   #onStart(): void {
     this.#started = true;
-    const { worker, overlapBlocks } = this.#route!;
+    const { worker, rank, overlapBlocks } = this.#route!;
     const { prompt, model } = this.#job;
     model.metrics.overlapBlocks.observe(overlapBlocks);
     this.#output.onStart({
       worker: worker.instance.name,
       workerId: worker.instance.id,
+      dataParallelRank: rank,
       overlapBlocks,
       promptBlocks: Math.floor(prompt.length / model.card.blockSize),
     });
@@ -188,9 +208,10 @@ export class Generation implements Receiver {
       const rest = this.#stops === undefined ? this.#detokenizer.flush() : this.#flushStops();
       if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
     }
-    this.#close();
+    if (this.#cachedTokens !== undefined) this.#route!.report(this.#cachedTokens);
+    this.#close("finished");
     const { prompt, model } = this.#job;
-    const cachedTokens = this.#cachedTokens;
+    const cachedTokens = this.#cachedTokens ?? 0;
     const completionTokens = this.#completionTokens;
     model.metrics.inputTokens.observe(prompt.length);
     model.metrics.outputTokens.observe(completionTokens);
@@ -208,27 +229,20 @@ export class Generation implements Receiver {
   }
 
   #fail(error: Error): void {
-    this.#close();
+    this.#close("failed");
     this.#output.onError(error);
   }
 
   /** The one place where an answer ends for the router. */
-  #close(): void {
+  #close(outcome: RouteOutcome): void {
     this.#ended = true;
-    this.#route?.free();
+    this.#route?.free(outcome);
   }
 
-  #toApiError(error: PlaneError): Error {
-    switch (error.code) {
-      case "deadline_exceeded":
-        return requestTimedOut(this.#context.timeoutMs / 1000);
-      case "invalid_request":
-        return invalidRequest(error.message);
-      case "overloaded":
-        return noWorkerReady(this.#job.model.card.name);
-      default:
-        return workerFailed(error);
-    }
+  get #bounds(): CallBounds {
+    const { model, preferences } = this.#job;
+    const { timeoutMs } = this.#context;
+    return { model: model.card.name, timeoutMs, deadlineAt: preferences.deadlineAt };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Sampling } from "#runtime";
+import type { RoutePreferences } from "../routing/preferences.ts";
 import type { ServedModel } from "./serving/served-model.ts";
 
 /** One answer to be generated: a request with `n` answers or several prompts is that many jobs. */
@@ -16,8 +17,9 @@ export interface GenerationJob {
   logprobs: number | undefined;
   /** Whether the prompt's own log probabilities are wanted too. */
   echoLogprobs: boolean;
-  /** Id or name of the only worker that will do. */
-  pinnedWorker: string | undefined;
+  preferences: RoutePreferences;
+  /** When the request came, on the clock of `performance.now()`. */
+  arrivedAt: number;
 }
 
 export type FinishReason = "stop" | "length";
@@ -57,6 +59,7 @@ export interface Placement {
   /** The worker's short name. */
   worker: string;
   workerId: string;
+  dataParallelRank: number;
   overlapBlocks: number;
   /** Whole blocks of the prompt. */
   promptBlocks: number;

@@ -1,134 +1,202 @@
-import { type CostWeights, createRouter, type Policy, type Router } from "#router-wasm";
-import type { Instance, KvEvent, Logger } from "#runtime";
+import { createRouter, type Decision, type Router } from "#router-wasm";
+import type { KvEvent, Logger } from "#runtime";
+import type { RoutingMetrics } from "../metrics.ts";
+import { SessionHomes } from "./affinity.ts";
+import { BookedRoute } from "./booked-route.ts";
+import { CacheReports } from "./cache-reports.ts";
+import { ConstraintReader, type Constraints } from "./constraints.ts";
+import { DecisionLog } from "./decisions.ts";
+import { DrainRate } from "./drain-rate.ts";
+import type { RoutingOptions } from "./options.ts";
+import type { Route, RouteRequest, Unroutable } from "./route.ts";
+import { TagFilter } from "./tags.ts";
+import { busyLimits, candidateLimits, isAtLimit, type Thresholds } from "./thresholds.ts";
+import { type RoutedWorker, type Slot, Workers } from "./workers.ts";
 
-/** A worker as routing sees it. */
-export interface RoutedWorker {
-  readonly instance: Instance;
-  /** The worker's index in the router core. */
-  readonly index: number;
-}
-
-export interface RoutingOptions {
-  policy: Policy;
-  weights: Partial<CostWeights>;
-}
-
-export interface RouteRequest<Worker extends RoutedWorker> {
-  prompt: Uint32Array;
-  requestId: string;
-  /** Id or name of the only worker that will do. */
-  pinnedWorker: string | undefined;
-  excluded: readonly Worker[];
-}
-
-/** A decision, booked: the router's handle for what happens to the request afterwards. */
-export interface Route<Worker extends RoutedWorker> {
-  readonly worker: Worker;
-  /** Blocks of the prompt that the worker is known to hold. */
-  readonly overlapBlocks: number;
-  firstToken(): void;
-  grow(blocks: number): void;
-  /** Frees the load; only the first call counts. */
-  free(): void;
-}
-
-/** One model's router: the WebAssembly core, and which worker each of its indices means. */
+/** One model's router: the WebAssembly core, and what each of its indices means. */
 export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
+  readonly workers = new Workers<Worker>();
+  readonly tags = new TagFilter<Worker>(this.workers);
+  readonly constraints: ConstraintReader<Worker>;
+  readonly decisions: DecisionLog<Worker>;
+  readonly cacheReports: CacheReports<Worker>;
+  readonly drainRate = new DrainRate();
+  /** Called when a request that had no route may have one now: load has fallen, or a worker has become ready. */
+  onRoom: (() => void) | undefined;
   readonly #core: Router;
-  readonly #workers: (Worker | undefined)[] = [];
-  readonly #policy: Policy;
+  readonly #options: RoutingOptions;
+  readonly #sessions: SessionHomes<Worker>;
   readonly #log: Logger;
+  #thresholds: Thresholds;
 
-  constructor(module: WebAssembly.Module, blockSize: number, options: RoutingOptions, log: Logger) {
+  constructor(
+    module: WebAssembly.Module,
+    blockSize: number,
+    options: RoutingOptions,
+    metrics: RoutingMetrics,
+    log: Logger,
+  ) {
     this.#core = createRouter(module, { blockSize, weights: options.weights });
-    this.#policy = options.policy;
+    this.#options = options;
+    this.#thresholds = options.thresholds;
+    this.#sessions = new SessionHomes(options.affinity);
     this.#log = log;
+    this.constraints = new ConstraintReader(this.workers, this.tags, this.#sessions);
+    this.decisions = new DecisionLog(this.#core, options.decisionLog);
+    this.cacheReports = new CacheReports(blockSize, metrics, log);
   }
 
-  /** Chooses a worker and books the request's load on it; undefined where none is ready. */
-  route(request: RouteRequest<Worker>): Route<Worker> | undefined {
-    const pinned = request.pinnedWorker === undefined ? undefined : this.#find(request.pinnedWorker);
-    if (request.pinnedWorker !== undefined && pinned === undefined) return undefined;
-    this.#core.tokenBuffer(request.prompt.length).set(request.prompt);
-    const decision = this.#core.decide({
-      tokenCount: request.prompt.length,
-      policy: this.#policy,
-      random: Math.random(),
-      ...(pinned !== undefined && { pinnedWorker: pinned.index }),
-      ...(request.excluded.length > 0 && { excluded: request.excluded.map((worker) => worker.index) }),
-    });
-    if (this.#log.isEnabled("debug")) this.#explain(request, decision.worker);
-    const worker = this.#workers[decision.worker];
-    if (worker === undefined) return undefined;
-    return new BookedRoute(this.#core, worker, decision.overlapBlocks, decision.booking);
+  get policy() {
+    return this.#options.policy;
   }
 
-  /** Short names of all workers, sorted. */
-  workerNames(): string[] {
-    return this.#workers.flatMap((worker) => worker?.instance.name ?? []).sort();
+  get blockSize(): number {
+    return this.#core.blockSize;
   }
 
-  /** Whether a worker with this id or name is known here. */
-  knows(worker: string): boolean {
-    return this.#find(worker) !== undefined;
+  /**
+   * Chooses a worker and books the request's load on it.
+   * @param isQueued whether a request without a route goes on waiting: that is no decision, and not logged as one
+   */
+  route(request: RouteRequest<Worker>, isQueued = false): Route<Worker> | Unroutable {
+    const now = performance.now();
+    const constraints = this.constraints.read(request, now);
+    const decision = this.#decide(request, constraints);
+    const { roster } = this.workers;
+    const slot = roster[decision.worker];
+    const areBusy = slot === undefined && decision.busyWorkers > 0;
+    if (slot === undefined && (isQueued || (areBusy && this.#mayWait(constraints)))) return "must-wait";
+    if (this.#log.isEnabled("debug")) this.#explain(request, slot);
+    const ticket = this.decisions.record(request, decision, roster, now - request.arrivedAt);
+    if (slot === undefined) return areBusy ? "all-busy" : "none-ready";
+    const { session } = request.preferences;
+    if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
+    return new BookedRoute(this, this.#core, slot, decision, ticket, now);
   }
 
-  addWorker(worker: Worker): number {
-    const index = this.#core.addWorker();
-    this.#workers[index] = worker;
-    this.#core.setEligible(index, false);
-    return index;
+  /** Prompt tokens that no worker has cached. */
+  uncachedTokens(prompt: Uint32Array): number {
+    this.#core.tokenBuffer(prompt.length).set(prompt);
+    const { length: blocks } = this.#core.hashPrompt(prompt.length);
+    return prompt.length - this.#core.find(blocks) * this.blockSize;
+  }
+
+  addWorker(worker: Worker): void {
+    const ranks = worker.instance.card.dataParallelSize;
+    const indices = Array.from({ length: ranks }, () => this.#core.addWorker());
+    for (const index of indices) this.#core.setEligible(index, false);
+    this.workers.add(worker, indices);
+    this.tags.clear();
+    this.#limit(worker);
   }
 
   removeWorker(worker: Worker): void {
-    this.#core.removeWorker(worker.index);
-    this.#workers[worker.index] = undefined;
+    const slots = this.workers.slotsOf(worker);
+    for (const { index } of slots) this.#core.removeWorker(index);
+    this.workers.remove(worker);
+    this.tags.clear();
+    this.cacheReports.forget(slots);
   }
 
-  setReady(worker: Worker, ready: boolean): void {
-    if (this.#workers[worker.index] === worker) this.#core.setEligible(worker.index, ready);
+  setReady(worker: Worker, isReady: boolean): void {
+    for (const slot of this.workers.slotsOf(worker)) {
+      slot.isReady = isReady;
+      this.#core.setEligible(slot.index, isReady);
+    }
+    if (isReady) this.onRoom?.();
   }
 
   clearWorker(worker: Worker): void {
-    if (this.#workers[worker.index] === worker) this.#core.clearWorker(worker.index);
+    for (const { index } of this.workers.slotsOf(worker)) this.#core.clearWorker(index);
   }
 
-  /** Feeds one of the worker's KV events to the index. */
-  apply(worker: Worker, event: KvEvent): void {
-    if (this.#workers[worker.index] !== worker) return;
+  /** Feeds one KV event of a worker's data-parallel rank to the index. */
+  apply(worker: Worker, event: KvEvent, rank: number): void {
+    const slot = this.workers.slotsOf(worker)[rank];
+    if (slot === undefined) return;
     switch (event.type) {
       case "stored":
-        this.#core.applyStored(worker.index, event.blockHashes, event.parentHash, event.tokenIds);
+        if (!this.cacheReports.accepts(slot, event.blockSize)) return;
+        this.#core.applyStored(slot.index, event.blockHashes, event.parentHash, event.tokenIds);
         break;
       case "removed":
-        this.#core.applyRemoved(worker.index, event.blockHashes);
+        this.#core.applyRemoved(slot.index, event.blockHashes);
         break;
       case "cleared":
-        this.#core.clearWorker(worker.index);
+        this.#core.clearWorker(slot.index);
         break;
     }
   }
 
-  load(worker: Worker) {
-    return this.#core.load(worker.index);
+  get thresholds(): Thresholds {
+    return this.#thresholds;
+  }
+
+  /** Changes when workers count as busy, from the next request on. */
+  set thresholds(thresholds: Thresholds) {
+    this.#thresholds = thresholds;
+    for (const worker of this.workers.all()) this.#limit(worker);
+    this.onRoom?.();
+  }
+
+  /** The load of each of the worker's ranks. */
+  loads(worker: Worker) {
+    return this.workers.slotsOf(worker).map(({ index, rank }) => ({ rank, ...this.#core.load(index) }));
   }
 
   stats() {
     return this.#core.stats();
   }
 
-  #find(idOrName: string): Worker | undefined {
-    return this.#workers.find(
-      (worker) =>
-        worker !== undefined && (worker.instance.id === idOrName || worker.instance.name === idOrName),
-    );
+  #limit(worker: Worker): void {
+    const limits = candidateLimits(this.#thresholds, worker.instance.card);
+    for (const { index } of this.workers.slotsOf(worker)) this.#core.setLimits(index, limits);
   }
 
-  #explain(request: RouteRequest<Worker>, chosen: number): void {
+  #decide(request: RouteRequest<Worker>, { preferred, only, excluded }: Constraints): Decision {
+    if (preferred !== undefined) {
+      const decision = this.#ask(request, preferred, excluded);
+      if (decision.worker >= 0) return decision;
+    }
+    return this.#ask(request, only, excluded);
+  }
+
+  #ask(
+    { prompt, preferences }: RouteRequest<Worker>,
+    pinnedWorker: number | undefined,
+    excluded: readonly number[],
+  ): Decision {
+    this.#core.tokenBuffer(prompt.length).set(prompt);
+    return this.#core.decide({
+      tokenCount: prompt.length,
+      policy: this.#options.policy,
+      random: Math.random(),
+      pinnedWorker,
+      excluded,
+      overlapCredit: preferences.overlapCredit,
+      temperature: preferences.temperature,
+    });
+  }
+
+  /**
+   * Whether a request that no worker takes now may wait for one: some have only enough prefill waiting already.
+   * Where all are busy, a queue would only put off the refusal.
+   */
+  #mayWait({ only, excluded }: Constraints): boolean {
+    if (this.#thresholds.queuePrefillSteps === undefined) return false;
+    return this.workers.roster.some((slot) => {
+      if (slot === undefined || !slot.isReady || excluded.includes(slot.index)) return false;
+      if (only !== undefined && slot.index !== only) return false;
+      const limits = busyLimits(this.#thresholds, slot.worker.instance.card);
+      return !isAtLimit(this.#core.load(slot.index), limits);
+    });
+  }
+
+  #explain({ requestId }: RouteRequest<Worker>, chosen: Slot<Worker> | undefined): void {
     for (const { worker, overlapBlocks, prefill, decode, total } of this.#core.explain()) {
       this.#log.debug("candidate", {
-        request: request.requestId,
-        worker: this.#workers[worker]?.instance.name,
+        request: requestId,
+        worker: this.workers.roster[worker]?.worker.instance.name,
         overlapBlocks,
         prefill,
         decode,
@@ -136,38 +204,9 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
       });
     }
     this.#log.debug("chosen", {
-      request: request.requestId,
-      policy: this.#policy,
-      worker: this.#workers[chosen]?.instance.name ?? "none is ready",
+      request: requestId,
+      policy: this.policy,
+      worker: chosen?.worker.instance.name ?? "none",
     });
-  }
-}
-
-class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
-  readonly worker: Worker;
-  readonly overlapBlocks: number;
-  readonly #core: Router;
-  readonly #booking: number;
-  #freed = false;
-
-  constructor(core: Router, worker: Worker, overlapBlocks: number, booking: number) {
-    this.#core = core;
-    this.worker = worker;
-    this.overlapBlocks = overlapBlocks;
-    this.#booking = booking;
-  }
-
-  firstToken(): void {
-    if (!this.#freed) this.#core.firstToken(this.#booking);
-  }
-
-  grow(blocks: number): void {
-    if (!this.#freed) this.#core.grow(this.#booking, blocks);
-  }
-
-  free(): void {
-    if (this.#freed) return;
-    this.#freed = true;
-    this.#core.free(this.#booking);
   }
 }

@@ -105,6 +105,7 @@ abstract class Answer {
       ...this.plan.headers,
       "x-stator-worker": placement.worker,
       "x-stator-worker-id": placement.workerId,
+      "x-stator-data-parallel-rank": String(placement.dataParallelRank),
       "x-stator-overlap-blocks": String(placement.overlapBlocks),
       "x-stator-prompt-blocks": String(placement.promptBlocks),
     };

@@ -2,17 +2,13 @@ import type { Context } from "hono";
 import { decodeEmbeddings, encodeEmbedRequest, PlaneError } from "#runtime";
 import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
+import { callError, timeLeft } from "../../dispatch/call-error.ts";
 import { unaryCall } from "../../dispatch/unary-call.ts";
 import type { GatewayEnv } from "../../env.ts";
-import {
-  contextLengthExceeded,
-  invalidRequest,
-  noWorkerReady,
-  requestTimedOut,
-  toApiError,
-  workerFailed,
-} from "../../errors.ts";
+import { contextLengthExceeded, invalidRequest, noWorkerReady, toApiError } from "../../errors.ts";
 import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import { admitted } from "../../routing/queue/admitted.ts";
+import type { RouteOutcome } from "../../routing/route.ts";
 import { readPrompts } from "./prompts.ts";
 import { beginRequest, type RequestMeta, requireApi } from "./request.ts";
 import { embeddingRequest } from "./schemas.ts";
@@ -37,15 +33,10 @@ export async function embeddings(
   const tooLong = inputs.findIndex((input) => input.length > model.card.contextLength);
   if (tooLong >= 0) throw tooLongError(model, inputs, tooLong);
 
-  const { requestId, pinnedWorker, onSettled } = beginRequest(context, model, "embeddings", dependencies);
+  const request = beginRequest(context, body, model, "embeddings", dependencies);
+  const { requestId, onSettled } = request;
   try {
-    const vectors = await embed(
-      model,
-      inputs,
-      { requestId, pinnedWorker },
-      context.req.raw.signal,
-      dependencies,
-    );
+    const vectors = await embed(model, inputs, request, context.req.raw.signal, dependencies);
     onSettled(200);
     const promptTokens = inputs.reduce((sum, input) => sum + input.length, 0);
     const data = vectors.map((vector, index) => ({
@@ -65,22 +56,29 @@ export async function embeddings(
 async function embed(
   model: ServedModel,
   inputs: Uint32Array[],
-  { requestId, pinnedWorker }: Pick<RequestMeta, "requestId" | "pinnedWorker">,
+  { requestId, preferences, arrivedAt }: RequestMeta,
   signal: AbortSignal,
   { timeoutMs }: GatewayDependencies,
 ): Promise<Float32Array[]> {
-  const route = model.router.route({ prompt: inputs[0]!, requestId, pinnedWorker, excluded: [] });
-  const client = route?.worker.client;
+  const bounds = { model: model.card.name, timeoutMs, deadlineAt: preferences.deadlineAt };
+  const route = await admitted(
+    model.admission,
+    { prompt: inputs[0]!, requestId, preferences, excluded: [], arrivedAt },
+    signal,
+  );
+  let outcome: RouteOutcome = "failed";
   try {
+    const { client } = route.worker;
     if (client === undefined) throw noWorkerReady(model.card.name);
-    return decodeEmbeddings(
-      await unaryCall(client, "embed", encodeEmbedRequest(inputs), { deadlineMs: timeoutMs, signal }),
-    );
+    const call = { deadlineMs: timeLeft(bounds), signal };
+    const vectors = decodeEmbeddings(await unaryCall(client, "embed", encodeEmbedRequest(inputs), call));
+    outcome = "finished";
+    return vectors;
   } catch (error) {
-    if (!(error instanceof PlaneError)) throw error;
-    throw error.code === "deadline_exceeded" ? requestTimedOut(timeoutMs / 1000) : workerFailed(error);
+    if (signal.aborted) outcome = "cancelled";
+    throw error instanceof PlaneError ? callError(error, bounds) : error;
   } finally {
-    route?.free();
+    route.free(outcome);
   }
 }
 

@@ -1,44 +1,50 @@
 import type { Context } from "hono";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
-import { type ApiError, invalidRequest } from "../../errors.ts";
+import { invalidRequest } from "../../errors.ts";
 import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import type { RoutePreferences } from "../../routing/preferences.ts";
+import { readPreferences } from "./preferences.ts";
 
-/** What a request says beside its body, and the bookkeeping that all routes share. */
+/** What the routes' bodies have in common. */
+type RequestBody = Parameters<typeof readPreferences>[1];
+
+/** What a request says beside what it asks, and the bookkeeping that all routes share. */
 export interface RequestMeta {
   requestId: string;
-  pinnedWorker: string | undefined;
+  preferences: RoutePreferences;
+  /** On the clock of `performance.now()`. */
+  arrivedAt: number;
   /** Whether response headers shall name the worker and the overlap. */
   explain: boolean;
   onSettled(status: number): void;
 }
 
 /**
- * Reads the headers `x-stator-worker` (the only worker that will do) and `x-stator-explain`, and starts the
- * request's metrics.
- * @throws ApiError 400 where the header names an unknown worker
+ * Reads the routing preferences and the header `x-stator-explain`, and starts the request's metrics.
+ * @throws ApiError 400 where they ask for what no worker has
  */
 export function beginRequest(
   context: Context<GatewayEnv>,
+  body: RequestBody,
   model: ServedModel,
   endpoint: string,
-  { metrics }: GatewayDependencies,
+  { metrics, preferenceDefaults }: GatewayDependencies,
 ): RequestMeta {
-  const pinnedWorker = context.req.header("x-stator-worker");
-  if (pinnedWorker !== undefined && !model.router.knows(pinnedWorker))
-    throw unknownWorker(pinnedWorker, model);
+  const { requestId, arrivedAt } = context.var;
+  const preferences = readPreferences(context, body, model, preferenceDefaults, arrivedAt);
   const labels = { model: model.card.name, endpoint };
-  const startedAt = performance.now();
   metrics.inflight.inc(labels);
   context.set("isCounted", true);
   return {
-    requestId: context.var.requestId,
-    pinnedWorker,
+    requestId,
+    preferences,
+    arrivedAt,
     explain: isTrue(context.req.header("x-stator-explain")),
     onSettled(status) {
       metrics.inflight.dec(labels);
       metrics.requests.inc({ ...labels, status: String(status) });
-      metrics.duration.observe(labels, (performance.now() - startedAt) / 1000);
+      metrics.duration.observe(labels, (performance.now() - arrivedAt) / 1000);
     },
   };
 }
@@ -59,15 +65,6 @@ export function requireApi({ card }: ServedModel, api: Api): void {
     `The model '${card.name}' does not serve ${ROUTES[api]}; it answers on ${routes}.`,
     "model",
     "unsupported_model",
-  );
-}
-
-function unknownWorker(name: string, model: ServedModel): ApiError {
-  const names = model.router.workerNames();
-  return invalidRequest(
-    `No worker '${name.slice(0, 100)}' serves this model; the header x-stator-worker takes one of: ${names.join(", ")}.`,
-    "x-stator-worker",
-    "unknown_worker",
   );
 }
 

@@ -37,8 +37,8 @@ export function respond(
   const sampling = samplingOf(body, model);
   const n = body.n ?? 1;
   const includeUsage = body.stream_options?.include_usage === true;
-  const request = beginRequest(context, model, question.endpoint, dependencies);
-  const { requestId, pinnedWorker, explain, onSettled } = request;
+  const request = beginRequest(context, body, model, question.endpoint, dependencies);
+  const { requestId, preferences, arrivedAt, explain, onSettled } = request;
   const jobs = question.prompts.flatMap(({ tokens, maxTokens }) =>
     Array.from({ length: n }, (_, index) => ({
       requestId,
@@ -50,7 +50,8 @@ export function respond(
       ignoreEos: body.ignore_eos === true,
       logprobs,
       echoLogprobs,
-      pinnedWorker,
+      preferences,
+      arrivedAt,
     })),
   );
   const format = question.format({

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { statorExtension } from "./stator-extension.ts";
 
 /**
  * The request bodies of `/v1/chat/completions` and `/v1/completions`. Fields that OpenAI defines and that do
@@ -14,6 +15,16 @@ const logitBias = z.record(
   z.string().regex(/^\d+$/, "Keys of logit_bias are token ids."),
   z.number().min(-100).max(100),
 );
+
+/** Parameters about where and when a request is answered. */
+const routing = {
+  user: z
+    .string()
+    .nullish()
+    .describe("Names the session or tenant, where --session-from or --tenant-from says so."),
+  prompt_cache_key: z.string().nullish().describe("Names the session, where --session-from says so."),
+  stator: statorExtension.nullish(),
+};
 
 /** Parameters that both kinds of completion share. */
 const sampling = {
@@ -74,7 +85,7 @@ const sampling = {
     .nullish()
     .describe("{include_usage: true} adds a last event with the usage."),
   ignore_eos: z.boolean().nullish().describe("Goes on past the model's end token."),
-  user: z.string().nullish().describe("Accepted and not used."),
+  ...routing,
   metadata: z.record(z.string(), z.unknown()).nullish().describe("Accepted and not used."),
 };
 
@@ -137,7 +148,7 @@ export const embeddingRequest = z.object({
     .describe("What to turn into vectors."),
   encoding_format: z.enum(["float", "base64"]).nullish().describe("base64 is little-endian 32-bit floats."),
   dimensions: z.number().int().min(1).nullish().describe("Not supported."),
-  user: z.string().nullish().describe("Accepted and not used."),
+  ...routing,
 });
 
 export type ChatCompletionRequest = z.infer<typeof chatCompletionRequest>;

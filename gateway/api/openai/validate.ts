@@ -10,7 +10,19 @@ export function validate<Schema extends z.ZodType>(schema: Schema, body: unknown
   const result = schema.safeParse(body, { reportInput: true });
   if (result.success) return result.data;
   const issue = mostSpecific(result.error.issues[0]!);
-  throw invalidRequest(sentence(issue), formatPath(issue.path), codeOf(issue));
+  throw invalidRequest(sentence(issue), formatPath(pathOf(issue)), codeOf(issue));
+}
+
+/** The same for one value that has a name of its own, such as a header's. */
+export function validateField<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  name: string,
+): z.infer<Schema> {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const issue = { ...result.error.issues[0]!, path: [name] };
+  throw invalidRequest(sentence(issue), name, codeOf(issue));
 }
 
 /** Refuses a parameter that this server does not offer, rather than ignoring what would change the answer. */
@@ -87,6 +99,8 @@ function sentence(issue: Issue): string {
       return issue.input === undefined
         ? `Missing required parameter: ${subject}.`
         : `Invalid type for ${subject}: ${typeName(issue.input)} is not one of the forms that this parameter takes.`;
+    case "unrecognized_keys":
+      return `Unknown parameter: '${formatPath(pathOf(issue))}'; ${issue.message}`;
     case "invalid_key":
       return `Invalid key in ${subject}: ${issue.issues[0]?.message ?? "not allowed"}`;
     default:
@@ -94,7 +108,12 @@ function sentence(issue: Issue): string {
   }
 }
 
+/** Where the fault is: for an unknown key, the key itself. */
+const pathOf = (issue: Issue): PropertyKey[] =>
+  issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0] ?? ""] : issue.path;
+
 function codeOf(issue: Issue): string {
+  if (issue.code === "unrecognized_keys") return "unknown_parameter";
   const isMissing = issue.input === undefined;
   if (isMissing && issue.code !== "invalid_key") return "missing_required_parameter";
   return issue.code === "invalid_type" || issue.code === "invalid_union" ? "invalid_type" : "invalid_value";

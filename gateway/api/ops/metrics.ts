@@ -7,23 +7,24 @@ import type { GatewayDependencies } from "../../dependencies.ts";
 export function createMetricsRoute({ metrics, models }: GatewayDependencies): () => Promise<Response> {
   const { registry } = metrics.all;
   const { gauge } = metrics.all;
-  const perWorker = {
-    activeDecodeBlocks: gauge("worker_active_decode_blocks", "KV blocks booked on a worker.", [
-      "model",
-      "worker",
-    ]),
+  const labels = ["model", "worker", "rank"] as const;
+  const perRank = {
+    activeDecodeBlocks: gauge("worker_active_decode_blocks", "KV blocks booked on a worker.", labels),
     activePrefillTokens: gauge(
       "worker_active_prefill_tokens",
       "Uncached prompt tokens booked on a worker whose first token has not come.",
-      ["model", "worker"],
+      labels,
     ),
-    activeRequests: gauge("worker_active_requests", "Requests booked on a worker.", ["model", "worker"]),
-    storedBlocks: gauge("worker_stored_blocks", "KV blocks that a worker has said it holds.", [
-      "model",
-      "worker",
-    ]),
-    ready: gauge("worker_ready", "1 while the gateway is connected to the worker.", ["model", "worker"]),
+    activeRequests: gauge("worker_active_requests", "Requests booked on a worker.", labels),
+    storedBlocks: gauge("worker_stored_blocks", "KV blocks that a worker has said it holds.", labels),
   };
+  const workerReady = gauge("worker_ready", "1 while the gateway is connected to the worker.", [
+    "model",
+    "worker",
+  ]);
+  const queued = gauge("router_queue_pending_requests", "Requests that wait for a worker with room.", [
+    "model",
+  ]);
   const ready = gauge("model_ready", "1 while a model can answer.", ["model"]);
   const contextLength = gauge("model_context_length", "Longest prompt plus answer in tokens.", ["model"]);
   const coreStats = gauge("router_core", "The router core's own counters and gauges, by name.", [
@@ -32,7 +33,7 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
   ]);
 
   return async () => {
-    const all = [...Object.values(perWorker), ready, contextLength, coreStats];
+    const all = [...Object.values(perRank), workerReady, queued, ready, contextLength, coreStats];
     for (const metric of all) metric.reset();
     for (const { name: model, served, workers } of models.list()) {
       ready.set(
@@ -40,17 +41,19 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
         served !== undefined && workers.some((worker) => worker.state === "ready") ? 1 : 0,
       );
       for (const worker of workers) {
-        const labels = { model, worker: worker.instance.name };
-        perWorker.ready.set(labels, worker.state === "ready" ? 1 : 0);
-        contextLength.set({ model }, worker.instance.card.contextLength);
-        if (served === undefined) continue;
-        const load = served.router.load(worker);
-        perWorker.activeDecodeBlocks.set(labels, load.activeDecodeBlocks);
-        perWorker.activePrefillTokens.set(labels, load.activePrefillTokens);
-        perWorker.activeRequests.set(labels, load.activeRequests);
-        perWorker.storedBlocks.set(labels, load.storedBlocks);
+        const { name, card } = worker.instance;
+        workerReady.set({ model, worker: name }, worker.state === "ready" ? 1 : 0);
+        contextLength.set({ model }, card.contextLength);
+        for (const load of served?.router.loads(worker) ?? []) {
+          const of = { model, worker: name, rank: String(load.rank) };
+          perRank.activeDecodeBlocks.set(of, load.activeDecodeBlocks);
+          perRank.activePrefillTokens.set(of, load.activePrefillTokens);
+          perRank.activeRequests.set(of, load.activeRequests);
+          perRank.storedBlocks.set(of, load.storedBlocks);
+        }
       }
       if (served === undefined) continue;
+      queued.set({ model }, served.admission.waiting);
       for (const [stat, value] of Object.entries(served.router.stats()))
         coreStats.set({ model, stat }, value);
     }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { chatCompletionRequest, completionRequest, embeddingRequest } from "../openai/schemas.ts";
+import { thresholdsRequest } from "./thresholds.ts";
 
 export interface Operation {
   method: "get" | "post";
@@ -8,6 +9,8 @@ export interface Operation {
   description: string;
   requestSchema?: z.ZodType;
   example?: object;
+  /** Query parameters, each with its meaning. */
+  query?: Record<string, string>;
   responses: Record<string, string>;
 }
 
@@ -17,12 +20,13 @@ const ERRORS = {
   "413": "The body is larger than --body-limit.",
   "415": "The content type is not application/json.",
   "502": "The worker failed.",
-  "503": "No worker is ready; `retry-after` says when to try again.",
-  "504": "The answer was not complete within --request-timeout.",
+  "503": "No worker is ready, all are busy, or the queue is full; `retry-after` says when to try again.",
+  "504": "The answer was not complete within --request-timeout, or within the request's own deadline.",
 };
 
 const HEADERS =
-  "Request headers: `x-request-id` is carried through logs and back; `x-stator-worker` pins the request to a worker by name; " +
+  "Request headers: `x-request-id` is carried through logs and back; `x-stator-worker`, `x-stator-tags`, `x-stator-session`, " +
+  "`x-stator-priority`, `x-stator-tenant` and `x-stator-deadline-ms` say the same as the fields of `stator`, and go before them; " +
   "`x-stator-explain: true` adds `x-stator-worker`, `x-stator-overlap-blocks` and `x-stator-prompt-blocks` to the response.";
 
 /** Every route, told once for `/openapi.json` and the reference page. */
@@ -68,6 +72,42 @@ export const OPERATIONS: readonly Operation[] = [
     summary: "Describe a model",
     description: "By name or alias.",
     responses: { "200": "The model.", "404": ERRORS["404"] },
+  },
+  {
+    method: "get",
+    path: "/v1/router/decisions",
+    summary: "Recent routing decisions",
+    description:
+      "The newest first, each with every candidate's terms of the cost in blocks, the cached tokens predicted and reported, and what came of it. Nothing of the prompts is in it.",
+    query: {
+      model: "Name or alias of the model; absent: all models.",
+      limit: "How many, from 1 to 1,000; default 20.",
+    },
+    responses: { "200": "The decisions.", "404": ERRORS["404"] },
+  },
+  {
+    method: "get",
+    path: "/v1/router/decisions/{request_id}",
+    summary: "The decisions on one request",
+    description: "By the response's `x-request-id`. One for each answer (`n`), and for each new try.",
+    responses: { "200": "The decisions.", "404": "None is kept." },
+  },
+  {
+    method: "get",
+    path: "/v1/router/thresholds",
+    summary: "Busy thresholds",
+    description: "When a model's workers count as busy; null where they never do.",
+    query: { model: "Name or alias of the model; absent: all models." },
+    responses: { "200": "The thresholds.", "404": ERRORS["404"] },
+  },
+  {
+    method: "post",
+    path: "/v1/router/thresholds",
+    summary: "Change busy thresholds",
+    description: "Until the gateway ends. What is absent stays, null takes a threshold away.",
+    requestSchema: thresholdsRequest,
+    example: { model: "MODEL", busy_prefill_tokens: "200%" },
+    responses: { "200": "The thresholds now.", "400": ERRORS["400"], "404": ERRORS["404"] },
   },
   {
     method: "get",
@@ -133,11 +173,18 @@ function describeOperation(operation: Operation): object {
     required: true,
     schema: { type: "string" },
   }));
+  const queryParameters = Object.entries(operation.query ?? {}).map(([name, text]) => ({
+    name,
+    in: "query",
+    description: text,
+    schema: { type: "string" },
+  }));
+  const parameters = [...pathParameters, ...queryParameters];
   return {
-    operationId: operation.path.replace(/[^a-z]+/gi, "_").replace(/^_|_$/g, ""),
+    operationId: operationId(operation),
     summary,
     description,
-    ...(pathParameters.length > 0 && { parameters: pathParameters }),
+    ...(parameters.length > 0 && { parameters }),
     ...(requestSchema && {
       requestBody: {
         required: true,
@@ -154,4 +201,11 @@ function describeResponse(status: string, description: string): object {
   if (status === "200") return { description };
   const schema = { $ref: "#/components/schemas/Error" };
   return { description, content: { "application/json": { schema } } };
+}
+
+/** A path with both methods has two ids. */
+function operationId({ method, path }: Operation): string {
+  const id = path.replace(/[^a-z]+/gi, "_").replace(/^_|_$/g, "");
+  const isShared = OPERATIONS.some((other) => other.path === path && other.method !== method);
+  return isShared ? `${method}_${id}` : id;
 }

@@ -2,6 +2,7 @@ import type { ModelCard } from "#runtime";
 import type { WorkerConnection } from "../../dispatch/worker-connection.ts";
 import type { ModelMetrics } from "../../metrics.ts";
 import type { ModelRouter } from "../../routing/model-router.ts";
+import type { Admission } from "../../routing/queue/admission.ts";
 import type { ChatTemplate } from "../preprocess/chat-template.ts";
 import type { Tokenizer } from "../preprocess/tokenizer.ts";
 
@@ -9,6 +10,8 @@ import type { Tokenizer } from "../preprocess/tokenizer.ts";
 export interface ServedModel {
   readonly card: ModelCard;
   readonly router: ModelRouter<WorkerConnection>;
+  /** How requests get to the router's workers. */
+  readonly admission: Admission<WorkerConnection>;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
   readonly metrics: ModelMetrics;

@@ -1,9 +1,11 @@
 import type { Instance, Logger } from "#runtime";
 import { WorkerConnection } from "../../dispatch/worker-connection.ts";
 import { noWorkerReady } from "../../errors.ts";
-import type { GatewayMetrics } from "../../metrics.ts";
+import type { GatewayMetrics, ModelMetrics } from "../../metrics.ts";
 import type { CatalogModel, ModelCatalog } from "../../models/catalog.ts";
-import { ModelRouter, type RoutingOptions } from "../../routing/model-router.ts";
+import { ModelRouter } from "../../routing/model-router.ts";
+import type { RoutingOptions } from "../../routing/options.ts";
+import { Admission } from "../../routing/queue/admission.ts";
 import { createChatTemplate } from "../preprocess/chat-template.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { TokenizerLoader } from "./tokenizer-loader.ts";
@@ -21,6 +23,8 @@ export interface ServingOptions {
 interface Serving {
   readonly model: CatalogModel;
   readonly router: ModelRouter<WorkerConnection>;
+  readonly admission: Admission<WorkerConnection>;
+  readonly metrics: ModelMetrics;
   readonly workers: Map<Instance, WorkerConnection>;
   /** Set once tokenizer and template are loaded. */
   served: ServedModel | undefined;
@@ -64,6 +68,13 @@ export class ServedModels {
     });
   }
 
+  /** The routers of this model, or of all. @throws ApiError 404 for an unknown one */
+  routers(name: string | undefined): { model: string; router: ModelRouter<WorkerConnection> }[] {
+    const { catalog } = this.#options;
+    const models = name === undefined ? catalog.list() : [catalog.get(name)];
+    return models.map((model) => ({ model: model.name, router: this.#of(model).router }));
+  }
+
   /**
    * The model of this name or alias.
    * @throws ApiError 404 for an unknown one, 503 for one that cannot answer yet
@@ -78,9 +89,26 @@ export class ServedModels {
 
   #begin(model: CatalogModel): Serving {
     const { routerModule, routing, log } = this.#options;
-    const router = new ModelRouter<WorkerConnection>(routerModule, model.card.blockSize, routing, log);
-    const serving: Serving = { model, router, workers: new Map(), served: undefined, isLoading: false };
-    this.#serving.set(model.name, serving);
+    const { name, card } = model;
+    const metrics = this.#options.metrics.forModel(name);
+    const router = new ModelRouter<WorkerConnection>(
+      routerModule,
+      card.blockSize,
+      routing,
+      metrics.routing,
+      log,
+    );
+    const admission = new Admission(name, router, routing.queue, metrics.routing);
+    const serving: Serving = {
+      model,
+      router,
+      admission,
+      metrics,
+      workers: new Map(),
+      served: undefined,
+      isLoading: false,
+    };
+    this.#serving.set(name, serving);
     return serving;
   }
 
@@ -104,8 +132,8 @@ export class ServedModels {
 
   /** Loads tokenizer and template as soon as a worker can be asked for them, and again if that failed. */
   async #prepare(serving: Serving): Promise<void> {
-    const { log, metrics, loadTokenizer } = this.#options;
-    const { model, router } = serving;
+    const { log, loadTokenizer } = this.#options;
+    const { model, router, admission, metrics } = serving;
     const isReady = Array.from(serving.workers.values()).some((worker) => worker.state === "ready");
     if (!isReady || serving.served !== undefined || serving.isLoading) return;
     serving.isLoading = true;
@@ -113,7 +141,7 @@ export class ServedModels {
       const { card, name } = model;
       const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
       const template = createChatTemplate(card.chatTemplate, card.specialTokens);
-      serving.served = { card, router, tokenizer, template, metrics: metrics.forModel(name) };
+      serving.served = { card, router, admission, tokenizer, template, metrics };
       log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
     } catch (error) {
       log.error("cannot prepare a model", { model: model.name, reason: String(error) });

@@ -1,0 +1,42 @@
+import type { RoutingOptions } from "#gateway";
+import type { OptionValues } from "../options/spec.ts";
+import type { gatewayOptions } from "../options/tables.ts";
+
+type Options = OptionValues<typeof gatewayOptions>;
+
+/** What the flags say about choosing workers. */
+export function routingOptions(options: Options): RoutingOptions {
+  return {
+    policy: options.policy,
+    weights: {
+      overlapCredit: options["overlap-credit"],
+      creditDecay: options["credit-decay"],
+      prefillLoadScale: options["prefill-load-scale"],
+      activeRequestWeight: options["active-request-weight"],
+      temperature: options["router-temperature"],
+    },
+    thresholds: {
+      busyDecodeBlocks: options["busy-decode-blocks"],
+      busyPrefillTokens: prefillThreshold(options["busy-prefill-tokens"]),
+      queuePrefillSteps: options["queue-threshold"],
+    },
+    queue: {
+      limit: options["queue-limit"],
+      policy: options["queue-policy"],
+      timeoutMs: options["queue-timeout"] * 1000,
+      tenantWeights: new Map(options["tenant-weights"].map(readWeight)),
+    },
+    affinity: { mode: options["session-affinity"], ttlMs: options["session-ttl"] * 1000 },
+    decisionLog: options["decision-log"],
+  };
+}
+
+function prefillThreshold(text: string | undefined): RoutingOptions["thresholds"]["busyPrefillTokens"] {
+  if (text === undefined) return undefined;
+  return text.endsWith("%") ? { share: Number(text.slice(0, -1)) / 100 } : { tokens: Number(text) };
+}
+
+function readWeight(text: string): [tenant: string, weight: number] {
+  const [tenant = "", weight] = text.split("=");
+  return [tenant, Number(weight)];
+}

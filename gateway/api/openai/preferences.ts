@@ -1,0 +1,85 @@
+import type { Context } from "hono";
+import type { GatewayEnv } from "../../env.ts";
+import { type ApiError, invalidRequest } from "../../errors.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
+import { headerValue, STATOR_HEADERS, type StatorExtension, statorExtension } from "./stator-extension.ts";
+import { validateField } from "./validate.ts";
+
+/** OpenAI's own fields that may stand for a session or a tenant where the request names none. */
+export interface PreferenceDefaults {
+  session: "none" | "user" | "prompt_cache_key";
+  tenant: "none" | "user";
+}
+
+interface PreferenceFields {
+  stator?: StatorExtension | null | undefined;
+  user?: string | null | undefined;
+  prompt_cache_key?: string | null | undefined;
+}
+
+/**
+ * What the request says about where and when it is answered. A header goes before the body's field: a proxy in
+ * front, which knows who is asking, has the last word.
+ * @throws ApiError 400 for a header that does not fit, or a worker or tags that no worker of the model has
+ */
+export function readPreferences(
+  context: Context<GatewayEnv>,
+  body: PreferenceFields,
+  model: ServedModel,
+  defaults: PreferenceDefaults,
+  arrivedAt: number,
+): RoutePreferences {
+  const given: StatorExtension = { ...body.stator, ...readHeaders(context) };
+  given.session ??= defaults.session === "none" ? undefined : body[defaults.session];
+  given.tenant ??= defaults.tenant === "none" ? undefined : body[defaults.tenant];
+  if (Object.values(given).every((value) => value === undefined || value === null)) return NO_PREFERENCES;
+  const preferences: RoutePreferences = {
+    worker: given.worker ?? undefined,
+    tags: given.tags ? [...new Set(given.tags)].sort() : NO_PREFERENCES.tags,
+    session: given.session || undefined,
+    priority: given.priority ?? NO_PREFERENCES.priority,
+    tenant: given.tenant ?? NO_PREFERENCES.tenant,
+    deadlineAt: given.deadline_ms ? arrivedAt + given.deadline_ms : undefined,
+    overlapCredit: given.overlap_credit ?? undefined,
+    temperature: given.router_temperature ?? undefined,
+  };
+  checkWorkers(preferences, model);
+  return preferences;
+}
+
+const HEADERS = Object.entries(STATOR_HEADERS) as [keyof typeof STATOR_HEADERS, string][];
+
+function readHeaders(context: Context<GatewayEnv>): StatorExtension {
+  const given: StatorExtension = {};
+  for (const [field, header] of HEADERS) {
+    const text = context.req.header(header);
+    if (text === undefined) continue;
+    const value = validateField(statorExtension.shape[field], headerValue(field, text), header);
+    Object.assign(given, { [field]: value });
+  }
+  return given;
+}
+
+function checkWorkers({ worker, tags }: RoutePreferences, { router }: ServedModel): void {
+  if (worker !== undefined && router.workers.find(worker) === undefined) throw unknownWorker(worker, router);
+  if (tags.length > 0 && !router.tags.matchesAny(tags)) throw unknownTags(tags, router);
+}
+
+function unknownWorker(name: string, router: ServedModel["router"]): ApiError {
+  const names = router.workers.all().map(({ instance }) => instance.name);
+  return invalidRequest(
+    `No worker '${name.slice(0, 100)}' serves this model; 'worker' (or the header x-stator-worker) takes one of: ${names.sort().join(", ")}.`,
+    "stator.worker",
+    "unknown_worker",
+  );
+}
+
+function unknownTags(tags: readonly string[], router: ServedModel["router"]): ApiError {
+  const known = router.tags.known().join(", ") || "none";
+  return invalidRequest(
+    `No worker of this model has the tags ${tags.join(", ")} together; the tags of its workers are: ${known}.`,
+    "stator.tags",
+    "unknown_tags",
+  );
+}

@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { nearest } from "#runtime";
+
+/** `key=value`, as `--tag` gives it to a worker. */
+const tag = z
+  .string()
+  .regex(/^[^=,\s]+=[^,\s]+$/, "Tags are written key=value, without spaces or commas.")
+  .max(128);
+
+const fields = {
+  worker: z.string().min(1).max(256).nullish().describe("Only this worker will do: its name or id."),
+  tags: z.array(tag).max(16).nullish().describe("Only workers that have all these tags will do: key=value."),
+  session: z
+    .string()
+    .min(1)
+    .max(256)
+    .nullish()
+    .describe("Requests of one session go to one worker, as --session-affinity says."),
+  priority: z
+    .number()
+    .int()
+    .min(-100)
+    .max(100)
+    .nullish()
+    .describe("In the queue, higher goes first; default 0."),
+  tenant: z
+    .string()
+    .min(1)
+    .max(256)
+    .nullish()
+    .describe("Tenants share the queue evenly, or by --tenant-weights."),
+  deadline_ms: z
+    .number()
+    .int()
+    .min(1)
+    .max(86_400_000)
+    .nullish()
+    .describe("Milliseconds from the request's arrival until the answer must be complete."),
+  overlap_credit: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .nullish()
+    .describe("Worth of a cached block in blocks of prefill, instead of --overlap-credit."),
+  router_temperature: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .nullish()
+    .describe("Above 0, samples among workers, instead of --router-temperature."),
+};
+
+/** The field `stator` of a request: where and when it is answered. */
+export const statorExtension = z
+  .strictObject(fields, {
+    error: (issue) => (issue.code === "unrecognized_keys" ? suggest(issue.keys) : undefined),
+  })
+  .describe("Where and when the request is answered; see docs/routing.md.");
+
+export type StatorExtension = z.infer<typeof statorExtension>;
+
+/** Headers that say the same, for proxies and for SDKs that let nothing be added to the body. */
+export const STATOR_HEADERS = {
+  worker: "x-stator-worker",
+  tags: "x-stator-tags",
+  session: "x-stator-session",
+  priority: "x-stator-priority",
+  tenant: "x-stator-tenant",
+  deadline_ms: "x-stator-deadline-ms",
+} as const satisfies Partial<Record<keyof StatorExtension, string>>;
+
+/** A header's text as the value of its field. */
+export function headerValue(field: keyof typeof STATOR_HEADERS, text: string): unknown {
+  if (field === "tags") return text.split(",").map((item) => item.trim());
+  return field === "priority" || field === "deadline_ms" ? Number(text) : text;
+}
+
+function suggest(keys: readonly string[]): string {
+  const names = Object.keys(fields);
+  const suggestion = nearest(keys[0] ?? "", names);
+  return suggestion === undefined ? `it takes ${names.join(", ")}` : `did you mean '${suggestion}'?`;
+}

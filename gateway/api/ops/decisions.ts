@@ -1,0 +1,72 @@
+import type { Context } from "hono";
+import type { GatewayDependencies } from "../../dependencies.ts";
+import { ApiError, invalidRequest } from "../../errors.ts";
+import type { DecidedWorker, DecisionRecord } from "../../routing/decisions.ts";
+
+const DEFAULT_LIMIT = 20;
+const MAX_LIMIT = 1000;
+
+/** `GET /v1/router/decisions?model=&limit=`: the newest first. */
+export function listDecisions(context: Context, { models }: GatewayDependencies): Response {
+  const limit = readLimit(context.req.query("limit"));
+  const data = models
+    .routers(context.req.query("model"))
+    .flatMap((routed) => routed.router.decisions.list(limit).map((record) => describe(record, routed)))
+    .sort((a, b) => b.time.localeCompare(a.time))
+    .slice(0, limit);
+  return context.json({ object: "list", data });
+}
+
+/** `GET /v1/router/decisions/{request_id}`: one for each answer of the request, and for each new try. */
+export function decisionsOf(context: Context, { models }: GatewayDependencies, requestId: string): Response {
+  const data = models
+    .routers(undefined)
+    .flatMap((routed) => routed.router.decisions.of(requestId).map((record) => describe(record, routed)));
+  if (data.length > 0) return context.json({ object: "list", data });
+  throw new ApiError(
+    404,
+    "not_found_error",
+    `No decision on the request '${requestId.slice(0, 128)}' is kept; the last ones of each model are (--decision-log).`,
+    { param: "request_id", code: "decision_not_found" },
+  );
+}
+
+function readLimit(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_LIMIT;
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw invalidRequest(`Invalid value for 'limit': must be a whole number from 1 to ${MAX_LIMIT}.`, "limit");
+}
+
+type Routed = ReturnType<GatewayDependencies["models"]["routers"]>[number];
+
+function describe(record: DecisionRecord, { model, router }: Routed) {
+  const { chosen, reportedCachedTokens } = record;
+  const { blockSize, policy } = router;
+  return {
+    request_id: record.requestId,
+    time: new Date(record.time).toISOString(),
+    model,
+    policy,
+    outcome: record.outcome,
+    worker: chosen === undefined ? null : describeWorker(chosen),
+    prompt_tokens: record.promptTokens,
+    prompt_blocks: Math.floor(record.promptTokens / blockSize),
+    block_size: blockSize,
+    overlap_blocks: record.overlapBlocks,
+    cost: record.cost,
+    predicted_cached_tokens: record.overlapBlocks * blockSize,
+    reported_cached_tokens: reportedCachedTokens ?? null,
+    queue_wait_ms: Math.round(record.waitedMs * 1000) / 1000,
+    busy_workers: record.busyWorkers,
+    candidates: record.candidates.map(({ overlapBlocks, prefill, decode, total, ...worker }) => ({
+      ...describeWorker(worker),
+      overlap_blocks: overlapBlocks,
+      prefill,
+      decode,
+      total,
+    })),
+  };
+}
+
+const describeWorker = ({ name, id, rank }: DecidedWorker) => ({ name, id, rank });

@@ -1,0 +1,72 @@
+import type { Context } from "hono";
+import { z } from "zod";
+import { readJsonBody } from "../../access/body.ts";
+import type { GatewayDependencies } from "../../dependencies.ts";
+import type { Thresholds } from "../../routing/thresholds.ts";
+import { validate } from "../openai/validate.ts";
+
+/** What `POST /v1/router/thresholds` takes: absent leaves as it is, null takes away. */
+export const thresholdsRequest = z.strictObject({
+  model: z.string().min(1).optional().describe("Name or alias of the model; absent: all models."),
+  busy_decode_blocks: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullable()
+    .optional()
+    .describe("As --busy-decode-blocks; null takes the threshold away."),
+  busy_prefill_tokens: z
+    .union([
+      z.number().gt(0),
+      z.string().regex(/^(?=.*[1-9])\d+(\.\d+)?%$/, "must be a number or a percentage."),
+    ])
+    .nullable()
+    .optional()
+    .describe("As --busy-prefill-tokens: a number, or a percentage as text."),
+  queue_threshold: z.number().gt(0).nullable().optional().describe("As --queue-threshold."),
+});
+
+/** `GET /v1/router/thresholds` */
+export function showThresholds(context: Context, { models }: GatewayDependencies): Response {
+  const data = models.routers(context.req.query("model")).map(({ model, router }) => ({
+    model,
+    ...describe(router.thresholds),
+  }));
+  return context.json({ object: "list", data });
+}
+
+/** `POST /v1/router/thresholds`: changes them until the gateway ends; models that come later have the flags'. */
+export async function changeThresholds(
+  context: Context,
+  dependencies: GatewayDependencies,
+): Promise<Response> {
+  const change = validate(thresholdsRequest, await readJsonBody(context.req.raw, dependencies.bodyLimit));
+  const changed = dependencies.models.routers(change.model);
+  for (const { router } of changed) router.thresholds = apply(change, router.thresholds);
+  dependencies.log.info("busy thresholds changed", { models: changed.map(({ model }) => model), ...change });
+  const data = changed.map(({ model, router }) => ({ model, ...describe(router.thresholds) }));
+  return context.json({ object: "list", data });
+}
+
+function apply(change: z.infer<typeof thresholdsRequest>, before: Thresholds): Thresholds {
+  const { busy_decode_blocks: decode, busy_prefill_tokens: prefill, queue_threshold: queue } = change;
+  return {
+    busyDecodeBlocks: decode === undefined ? before.busyDecodeBlocks : (decode ?? undefined),
+    busyPrefillTokens: prefill === undefined ? before.busyPrefillTokens : readPrefill(prefill),
+    queuePrefillSteps: queue === undefined ? before.queuePrefillSteps : (queue ?? undefined),
+  };
+}
+
+function readPrefill(value: number | string | null): Thresholds["busyPrefillTokens"] {
+  if (value === null) return undefined;
+  return typeof value === "number" ? { tokens: value } : { share: Number(value.slice(0, -1)) / 100 };
+}
+
+function describe({ busyDecodeBlocks, busyPrefillTokens: prefill, queuePrefillSteps }: Thresholds) {
+  const tokens = prefill && ("tokens" in prefill ? prefill.tokens : `${prefill.share * 100}%`);
+  return {
+    busy_decode_blocks: busyDecodeBlocks ?? null,
+    busy_prefill_tokens: tokens ?? null,
+    queue_threshold: queuePrefillSteps ?? null,
+  };
+}

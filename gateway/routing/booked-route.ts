@@ -1,0 +1,67 @@
+import type { Decision, Router } from "#router-wasm";
+import type { ModelRouter } from "./model-router.ts";
+import type { Route, RouteOutcome } from "./route.ts";
+import type { RoutedWorker, Slot } from "./workers.ts";
+
+/** A route whose load is booked in the core, and whose end the router's records are told of. */
+export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
+  readonly overlapBlocks: number;
+  readonly #router: ModelRouter<Worker>;
+  readonly #core: Router;
+  readonly #slot: Slot<Worker>;
+  readonly #booking: number;
+  /** The decision's place in the log. */
+  readonly #ticket: number;
+  readonly #decidedAt: number;
+  #freed = false;
+
+  constructor(
+    router: ModelRouter<Worker>,
+    core: Router,
+    slot: Slot<Worker>,
+    { overlapBlocks, booking }: Decision,
+    ticket: number,
+    decidedAt: number,
+  ) {
+    this.#router = router;
+    this.#core = core;
+    this.#slot = slot;
+    this.overlapBlocks = overlapBlocks;
+    this.#booking = booking;
+    this.#ticket = ticket;
+    this.#decidedAt = decidedAt;
+  }
+
+  get worker(): Worker {
+    return this.#slot.worker;
+  }
+
+  get rank(): number {
+    return this.#slot.rank;
+  }
+
+  firstToken(): void {
+    if (this.#freed) return;
+    this.#core.firstToken(this.#booking);
+    this.#router.onRoom?.();
+  }
+
+  grow(blocks: number): void {
+    if (!this.#freed) this.#core.grow(this.#booking, blocks);
+  }
+
+  report(cachedTokens: number): void {
+    const { decisions, cacheReports } = this.#router;
+    decisions.report(this.#ticket, cachedTokens);
+    cacheReports.observe(this.#slot, this.#decidedAt, this.overlapBlocks, cachedTokens);
+  }
+
+  free(outcome: RouteOutcome): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#core.free(this.#booking);
+    this.#router.decisions.settle(this.#ticket, outcome);
+    this.#router.drainRate.count(performance.now());
+    this.#router.onRoom?.();
+  }
+}

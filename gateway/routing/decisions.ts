@@ -1,0 +1,190 @@
+import type { CostTerms, Decision, Router } from "#router-wasm";
+import type { RouteOutcome, RouteRequest } from "./route.ts";
+import type { Roster, RoutedWorker, Slot } from "./workers.ts";
+
+export type DecisionOutcome = "running" | "refused" | RouteOutcome;
+
+/** A recent decision: who could be chosen at what cost, what came of it. No part of the prompt is in it. */
+export interface DecisionRecord {
+  requestId: string;
+  /** Milliseconds since the epoch. */
+  time: number;
+  /** Undefined where the request was refused. */
+  chosen: DecidedWorker | undefined;
+  promptTokens: number;
+  overlapBlocks: number;
+  cost: number;
+  /** From the request's arrival to the decision, in milliseconds. */
+  waitedMs: number;
+  /** Workers that were no candidates only because they were busy. */
+  busyWorkers: number;
+  outcome: DecisionOutcome;
+  /** Undefined until the engine has told it. */
+  reportedCachedTokens: number | undefined;
+  candidates: DecidedCandidate[];
+}
+
+export interface DecidedWorker {
+  name: string;
+  id: string;
+  rank: number;
+}
+
+/** Terms of the `kv` cost, in blocks. */
+export interface DecidedCandidate extends DecidedWorker {
+  overlapBlocks: number;
+  prefill: number;
+  decode: number;
+  total: number;
+}
+
+interface Entry<Worker extends RoutedWorker> {
+  ticket: number;
+  requestId: string;
+  time: number;
+  chosen: Slot<Worker> | undefined;
+  promptTokens: number;
+  overlapBlocks: number;
+  cost: number;
+  waitedMs: number;
+  busyWorkers: number;
+  outcome: DecisionOutcome;
+  reportedCachedTokens: number;
+  roster: Roster<Worker>;
+  workers: number;
+  terms: CostTerms;
+}
+
+const NOT_REPORTED = -1;
+
+/**
+ * The last so many decisions of a model. To remember one copies the core's arrays of terms into arrays that are
+ * there already; what people read is made of them only when somebody asks.
+ */
+export class DecisionLog<Worker extends RoutedWorker> {
+  readonly #core: Router;
+  readonly #size: number;
+  readonly #entries: Entry<Worker>[] = [];
+  #nextTicket = 0;
+
+  /** @param size 0 keeps nothing */
+  constructor(core: Router, size: number) {
+    this.#core = core;
+    this.#size = size;
+  }
+
+  /**
+   * Remembers the core's last decision.
+   * @returns a ticket for what comes of it; after as many decisions as are kept it does nothing any more
+   */
+  record(
+    request: RouteRequest<Worker>,
+    decision: Decision,
+    roster: Roster<Worker>,
+    waitedMs: number,
+  ): number {
+    const ticket = this.#nextTicket++;
+    if (this.#size === 0) return ticket;
+    const slot = ticket % this.#size;
+    const entry = this.#entries[slot] ?? emptyEntry();
+    this.#entries[slot] = entry;
+    if (entry.terms.total.length < roster.length) entry.terms = termsFor(roster.length);
+    const chosen = roster[decision.worker];
+    entry.ticket = ticket;
+    entry.requestId = request.requestId;
+    entry.time = Date.now();
+    entry.chosen = chosen;
+    entry.promptTokens = request.prompt.length;
+    entry.overlapBlocks = decision.overlapBlocks;
+    entry.cost = decision.cost;
+    entry.waitedMs = waitedMs;
+    entry.busyWorkers = decision.busyWorkers;
+    entry.outcome = chosen === undefined ? "refused" : "running";
+    entry.reportedCachedTokens = NOT_REPORTED;
+    entry.roster = roster;
+    entry.workers = this.#core.copyTerms(entry.terms);
+    return ticket;
+  }
+
+  report(ticket: number, cachedTokens: number): void {
+    const entry = this.#find(ticket);
+    if (entry !== undefined) entry.reportedCachedTokens = cachedTokens;
+  }
+
+  settle(ticket: number, outcome: RouteOutcome): void {
+    const entry = this.#find(ticket);
+    if (entry !== undefined) entry.outcome = outcome;
+  }
+
+  /** The newest first. */
+  list(limit: number): DecisionRecord[] {
+    return this.#newestFirst().slice(0, limit).map(describe);
+  }
+
+  /** All decisions on one request, the newest first: one for each of its answers, and one for each new try. */
+  of(requestId: string): DecisionRecord[] {
+    return this.#newestFirst()
+      .filter((entry) => entry.requestId === requestId)
+      .map(describe);
+  }
+
+  #newestFirst(): Entry<Worker>[] {
+    return [...this.#entries].sort((a, b) => b.ticket - a.ticket);
+  }
+
+  #find(ticket: number): Entry<Worker> | undefined {
+    if (this.#size === 0) return undefined;
+    const entry = this.#entries[ticket % this.#size];
+    return entry?.ticket === ticket ? entry : undefined;
+  }
+}
+
+const emptyEntry = <Worker extends RoutedWorker>(): Entry<Worker> => ({
+  ticket: -1,
+  requestId: "",
+  time: 0,
+  chosen: undefined,
+  promptTokens: 0,
+  overlapBlocks: 0,
+  cost: 0,
+  waitedMs: 0,
+  busyWorkers: 0,
+  outcome: "running",
+  reportedCachedTokens: NOT_REPORTED,
+  roster: [],
+  workers: 0,
+  terms: termsFor(0),
+});
+
+const termsFor = (workers: number): CostTerms => ({
+  overlapBlocks: new Uint32Array(workers),
+  prefill: new Float64Array(workers),
+  decode: new Float64Array(workers),
+  total: new Float64Array(workers),
+});
+
+function describe<Worker extends RoutedWorker>(entry: Entry<Worker>): DecisionRecord {
+  const { ticket, chosen, roster, workers, terms, reportedCachedTokens, ...facts } = entry;
+  const candidates = roster.slice(0, workers).flatMap((slot) => {
+    if (slot === undefined || terms.total[slot.index] === Number.POSITIVE_INFINITY) return [];
+    return {
+      ...describeSlot(slot),
+      overlapBlocks: terms.overlapBlocks[slot.index]!,
+      prefill: terms.prefill[slot.index]!,
+      decode: terms.decode[slot.index]!,
+      total: terms.total[slot.index]!,
+    };
+  });
+  return {
+    ...facts,
+    chosen: chosen && describeSlot(chosen),
+    reportedCachedTokens: reportedCachedTokens === NOT_REPORTED ? undefined : reportedCachedTokens,
+    candidates,
+  };
+}
+
+const describeSlot = <Worker extends RoutedWorker>({ worker, rank }: Slot<Worker>): DecidedWorker => ({
+  name: worker.instance.name,
+  id: worker.instance.id,
+  rank,
+});

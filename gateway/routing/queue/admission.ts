@@ -1,0 +1,171 @@
+import {
+  type ApiError,
+  deadlineExceeded,
+  displaced,
+  noWorkerReady,
+  queueFull,
+  queueTimedOut,
+  serverBusy,
+} from "../../errors.ts";
+import type { RefusalReason, RoutingMetrics } from "../../metrics.ts";
+import type { ModelRouter } from "../model-router.ts";
+import type { Route, RouteRequest } from "../route.ts";
+import type { RoutedWorker } from "../workers.ts";
+import { type Entry, FairQueue } from "./fair-queue.ts";
+import type { QueueOptions } from "./options.ts";
+
+/** Who asks for a route. Exactly one of the two is called, once, unless the request leaves the queue before. */
+export interface Applicant<Worker extends RoutedWorker> {
+  onRoute(route: Route<Worker>): void;
+  onRefused(error: ApiError): void;
+}
+
+/** A place in the queue. */
+export interface QueueTicket {
+  /** Gives the place up: the client has gone. */
+  leave(): void;
+}
+
+interface Waiting<Worker extends RoutedWorker> {
+  readonly request: RouteRequest<Worker>;
+  readonly applicant: Applicant<Worker>;
+  /** Which workers it is bound to; see `ConstraintReader.nameOf`. */
+  readonly bound: string;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/**
+ * The way to one model's workers: at once where one has room, else through the queue, if there is one, or not at
+ * all. Whoever waits is looked at again when a worker has less to do or becomes ready, and never by the clock.
+ */
+export class Admission<Worker extends RoutedWorker> {
+  readonly #model: string;
+  readonly #router: ModelRouter<Worker>;
+  readonly #options: QueueOptions;
+  readonly #metrics: RoutingMetrics;
+  readonly #queue: FairQueue<Waiting<Worker>>;
+  #isServing = false;
+
+  constructor(model: string, router: ModelRouter<Worker>, options: QueueOptions, metrics: RoutingMetrics) {
+    this.#model = model;
+    this.#router = router;
+    this.#options = options;
+    this.#metrics = metrics;
+    this.#queue = new FairQueue(options);
+    router.onRoom = () => this.#serveSoon();
+  }
+
+  /** Requests that wait. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /**
+   * Asks for a route. Where nobody waits and a worker has room, the applicant has it before this returns.
+   * @returns the place in the queue of a request that has to wait
+   */
+  apply(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
+    const { deadlineAt } = request.preferences;
+    if (deadlineAt !== undefined && deadlineAt <= performance.now()) {
+      this.#refuse(applicant, "deadline", deadlineExceeded());
+      return undefined;
+    }
+    if (this.#queue.size > 0) {
+      const ticket = this.#wait(request, applicant);
+      this.#serveSoon();
+      return ticket;
+    }
+    const route = this.#router.route(request);
+    if (route === "must-wait") return this.#wait(request, applicant);
+    if (route === "none-ready") applicant.onRefused(noWorkerReady(this.#model));
+    else if (route === "all-busy")
+      this.#refuse(applicant, "busy", serverBusy(this.#model, this.#retrySeconds()));
+    else applicant.onRoute(route);
+    return undefined;
+  }
+
+  #wait(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
+    const { priority, tenant } = request.preferences;
+    if (this.#queue.isFull) {
+      const last = this.#queue.lastBelow(priority);
+      if (last === undefined) {
+        this.#refuse(applicant, "queue_full", queueFull(this.#model, this.#queue.size, this.#retrySeconds()));
+        return undefined;
+      }
+      this.#expel(last, "displaced", displaced(this.#model, this.#retrySeconds()));
+    }
+    const bound = this.#router.constraints.nameOf(request);
+    const waiting: Waiting<Worker> = { request, applicant, bound, timer: undefined };
+    const work = this.#router.uncachedTokens(request.prompt);
+    const entry = this.#queue.push(waiting, { priority, tenant, work });
+    waiting.timer = this.#expireLater(entry);
+    return {
+      leave: () => {
+        clearTimeout(waiting.timer);
+        this.#queue.remove(entry);
+      },
+    };
+  }
+
+  /** One timer for each entry, for whichever comes first: the end of the longest wait, or the request's deadline. */
+  #expireLater(entry: Entry<Waiting<Worker>>): ReturnType<typeof setTimeout> {
+    const { timeoutMs } = this.#options;
+    const { deadlineAt = Number.POSITIVE_INFINITY } = entry.item.request.preferences;
+    const leftMs = deadlineAt - performance.now();
+    if (leftMs < timeoutMs)
+      return setTimeout(() => this.#expel(entry, "deadline", deadlineExceeded()), leftMs);
+    return setTimeout(() => {
+      this.#expel(entry, "queue_timeout", queueTimedOut(this.#model, timeoutMs / 1000, this.#retrySeconds()));
+    }, timeoutMs);
+  }
+
+  #expel(entry: Entry<Waiting<Worker>>, reason: RefusalReason, error: ApiError): void {
+    const { timer, applicant } = entry.item;
+    clearTimeout(timer);
+    this.#queue.remove(entry);
+    this.#refuse(applicant, reason, error);
+  }
+
+  /** Once for all the changes of this turn, and not from within the request that has made the room. */
+  #serveSoon(): void {
+    if (this.#isServing || this.#queue.size === 0) return;
+    this.#isServing = true;
+    queueMicrotask(() => {
+      this.#isServing = false;
+      this.#serve();
+    });
+  }
+
+  /**
+   * Gives routes to those next in order until there are none. One that is bound to workers without room does not
+   * hold up those that are bound to others, or to none.
+   */
+  #serve(): void {
+    const blocked = new Set<string>();
+    for (;;) {
+      const entry = this.#queue.next(({ bound }) => blocked.has(bound));
+      if (entry === undefined) return;
+      const { request, applicant, bound, timer } = entry.item;
+      const route = this.#router.route(request, true);
+      if (typeof route === "object") {
+        clearTimeout(timer);
+        this.#queue.serve(entry);
+        this.#metrics.queueWait.observe((performance.now() - request.arrivedAt) / 1000);
+        applicant.onRoute(route);
+        continue;
+      }
+      // Where a request that may go anywhere has no route, none has.
+      if (bound === "") return;
+      blocked.add(bound);
+    }
+  }
+
+  #refuse(applicant: Applicant<Worker>, reason: RefusalReason, error: ApiError): void {
+    this.#metrics.refused(reason);
+    applicant.onRefused(error);
+  }
+
+  #retrySeconds(): number {
+    return this.#router.drainRate.secondsFor(this.#queue.size + 1, performance.now());
+  }
+}

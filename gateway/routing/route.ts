@@ -1,0 +1,33 @@
+import type { RoutePreferences } from "./preferences.ts";
+import type { RoutedWorker } from "./workers.ts";
+
+export interface RouteRequest<Worker extends RoutedWorker> {
+  readonly prompt: Uint32Array;
+  readonly requestId: string;
+  readonly preferences: RoutePreferences;
+  /** Workers that have refused the request already. */
+  readonly excluded: readonly Worker[];
+  /** When the request came, on the clock of `performance.now()`. */
+  readonly arrivedAt: number;
+}
+
+/** How a request that was routed has ended; `moved` where its worker refused it before it began. */
+export type RouteOutcome = "finished" | "failed" | "cancelled" | "moved";
+
+/** A decision, booked: the router's handle for what happens to the request afterwards. */
+export interface Route<Worker extends RoutedWorker> {
+  readonly worker: Worker;
+  /** The data-parallel rank of the worker that was chosen. */
+  readonly rank: number;
+  /** Blocks of the prompt that the worker is known to hold. */
+  readonly overlapBlocks: number;
+  firstToken(): void;
+  grow(blocks: number): void;
+  /** The engine has told how many tokens of the prompt it took from its cache. */
+  report(cachedTokens: number): void;
+  /** Frees the load; only the first call counts. */
+  free(outcome: RouteOutcome): void;
+}
+
+/** Why a request has no route: no worker that will do is ready; all are busy; all have enough waiting already. */
+export type Unroutable = "none-ready" | "all-busy" | "must-wait";

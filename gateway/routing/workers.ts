@@ -1,0 +1,59 @@
+import type { Instance } from "#runtime";
+
+/** A worker as routing sees it. */
+export interface RoutedWorker {
+  readonly instance: Instance;
+}
+
+/** One data-parallel rank of a worker, with a KV cache of its own: what the router core calls a worker. */
+export interface Slot<Worker extends RoutedWorker> {
+  readonly worker: Worker;
+  readonly rank: number;
+  /** The slot's index in the router core. */
+  readonly index: number;
+  /** Whether the gateway is connected to the worker. */
+  isReady: boolean;
+}
+
+/** Slots by their index in the core. A new list for each change, so that whoever keeps one has it as it was. */
+export type Roster<Worker extends RoutedWorker> = readonly (Slot<Worker> | undefined)[];
+
+/** A model's workers, and which of them each index of the router core means. */
+export class Workers<Worker extends RoutedWorker> {
+  readonly #slots = new Map<Worker, readonly Slot<Worker>[]>();
+  #roster: Roster<Worker> = [];
+
+  get roster(): Roster<Worker> {
+    return this.#roster;
+  }
+
+  /** @param indices the core's index of each rank */
+  add(worker: Worker, indices: readonly number[]): void {
+    const slots = indices.map((index, rank) => ({ worker, rank, index, isReady: false }));
+    this.#slots.set(worker, slots);
+    const roster = [...this.#roster];
+    for (const slot of slots) roster[slot.index] = slot;
+    this.#roster = roster;
+  }
+
+  remove(worker: Worker): void {
+    const roster = [...this.#roster];
+    for (const { index } of this.slotsOf(worker)) roster[index] = undefined;
+    this.#roster = roster;
+    this.#slots.delete(worker);
+  }
+
+  /** One slot for each rank; none for a worker that is not here any more. */
+  slotsOf(worker: Worker): readonly Slot<Worker>[] {
+    return this.#slots.get(worker) ?? [];
+  }
+
+  all(): Worker[] {
+    return [...this.#slots.keys()];
+  }
+
+  /** The worker with this id or name. */
+  find(idOrName: string): Worker | undefined {
+    return this.all().find(({ instance }) => instance.id === idOrName || instance.name === idOrName);
+  }
+}
