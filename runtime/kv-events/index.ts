@@ -9,3 +9,10 @@ export {
 } from "./subscriber.ts";
 export type { KvEvent, KvEventBatch, KvStoredEvent, KvTier } from "./types.ts";
 export { kvEventsEndpoint } from "./wire.ts";
+export { rankEndpoint } from "./zmq/endpoint.ts";
+export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./zmq/publisher.ts";
+export {
+  ZmqKvEventSubscriber,
+  type ZmqSubscriberCounters,
+  type ZmqSubscriberOptions,
+} from "./zmq/subscriber.ts";

@@ -1,0 +1,14 @@
+/**
+ * The endpoint of a data-parallel rank: rank r is on port + r, as in vLLM. Port 0, which takes a free one, stays.
+ *
+ * @throws RangeError where the endpoint is not `tcp://HOST:PORT`, or its ports do not suffice
+ */
+export function rankEndpoint(endpoint: string, dataParallelRank: number): string {
+  const match = /^(tcp:\/\/(?:[^\s:/]+|\[[^\s\]/]+\])):(\d+)$/.exec(endpoint);
+  if (match === null) throw new RangeError(`${endpoint} is not tcp://HOST:PORT.`);
+  const base = Number(match[2]);
+  const port = base === 0 ? 0 : base + dataParallelRank;
+  if (port > 65_535)
+    throw new RangeError(`${endpoint}: there is no port ${port} for rank ${dataParallelRank}.`);
+  return `${match[1]}:${port}`;
+}

@@ -1,0 +1,202 @@
+import type { Subscriber } from "zeromq";
+import { KvEventError } from "../codec.ts";
+import { readLive, type SequencedPayload } from "./frames.ts";
+import { loadZmq, type Zmq } from "./load.ts";
+import { Replay, type ReplayOutcome } from "./replay.ts";
+
+export interface ZmqSubscriberOptions {
+  /** The publisher's endpoint, that of the rank which is wanted. */
+  endpoint: string;
+  /** Where it sends lost batches again. Without it each loss means to begin anew. */
+  replayEndpoint?: string | undefined;
+  /** Only messages whose topic begins so. Default: all. */
+  topic?: string | undefined;
+  /** Longest wait for the next message of a replay. Default 5,000. */
+  replayTimeoutMs?: number | undefined;
+  /**
+   * One batch in vLLM's wire format, live or replayed; each once and in order. A `KvEventError` that it throws is
+   * counted, and leads to `onForget`: what the batch said is not known.
+   */
+  onPayload(payload: Uint8Array, sequence: number): void;
+  /** Forget what is known of this rank's cache: batches are lost for good, or the publisher is another one. */
+  onForget(): void;
+}
+
+export interface ZmqSubscriberCounters {
+  /** Batches handed on, those of replays too. */
+  applied: number;
+  /** Times that a batch was missing. */
+  gaps: number;
+  /** Times that the publisher was asked for past batches. */
+  replays: number;
+  /** Times that `onForget` ran. */
+  forgotten: number;
+  /** Messages that could not be read, and were passed over. */
+  malformed: number;
+}
+
+/**
+ * Follows the KV events of one rank of a vLLM, or of what speaks like it, over ZeroMQ. What the receiver knows is
+ * at worst too small, never stale: missing batches are asked for again, and where they cannot be had `onForget`
+ * runs.
+ *
+ * Numbers begin at 0 with every start of a publisher, and nothing in a message names the start. So a replay always
+ * begins with the batch that came last: if that comes back as it was, the publisher is still the same one.
+ */
+export class ZmqKvEventSubscriber {
+  readonly counters: ZmqSubscriberCounters = { applied: 0, gaps: 0, replays: 0, forgotten: 0, malformed: 0 };
+  readonly #zmq: Zmq;
+  readonly #options: ZmqSubscriberOptions;
+  readonly #socket: Subscriber;
+  /** The batch handed on last. */
+  #last: SequencedPayload | undefined;
+  /** Number of the last message of the PUB socket: on one connection they only rise. */
+  #lastLive = -1;
+  /** Whether the receiver has been told something since it was last told to forget. */
+  #holdsSomething = false;
+  #isConnected = false;
+  /** Whether there was no connection for a time: messages may be lost, or the publisher may be another one. */
+  #wasAway = true;
+  #replay: Replay | undefined;
+  /** Messages and connections are worked on one after the other. */
+  #work: Promise<void> = Promise.resolve();
+
+  /** Connects, and goes on connecting again; what the publisher still has of the past comes first. */
+  static async open(options: ZmqSubscriberOptions): Promise<ZmqKvEventSubscriber> {
+    return new ZmqKvEventSubscriber(options, await loadZmq());
+  }
+
+  private constructor(options: ZmqSubscriberOptions, zmq: Zmq) {
+    this.#options = options;
+    this.#zmq = zmq;
+    this.#socket = new zmq.Subscriber({
+      linger: 0,
+      receiveHighWaterMark: HIGH_WATER_MARK,
+      reconnectMaxInterval: RECONNECT_MAX_MS,
+      heartbeatInterval: HEARTBEAT_MS,
+      heartbeatTimeout: 3 * HEARTBEAT_MS,
+    });
+    this.#socket.events.on("disconnect", () => {
+      this.#isConnected = false;
+      this.#wasAway = true;
+    });
+    this.#socket.events.on("handshake", () => {
+      this.#isConnected = true;
+      this.#enqueue(() => this.#comeBack());
+    });
+    this.#socket.subscribe(options.topic ?? "");
+    this.#socket.connect(options.endpoint);
+    void this.#read();
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** Ends the subscription; no callback runs after it. */
+  close(): void {
+    this.#socket.close();
+    this.#replay?.close();
+  }
+
+  async #read(): Promise<void> {
+    for await (const frames of this.#socket) await this.#enqueue(() => this.#onMessage(frames));
+  }
+
+  #enqueue(task: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.then(() => (this.#socket.closed ? undefined : task()));
+    return this.#work;
+  }
+
+  async #onMessage(frames: readonly Uint8Array[]): Promise<void> {
+    const message = readLive(frames);
+    if (message === undefined) {
+      this.counters.malformed++;
+      return;
+    }
+    await this.#comeBack();
+    if (message.sequence <= this.#lastLive) {
+      this.#forget();
+      await this.#catchUp();
+    } else if (message.sequence > this.#next) {
+      if (this.#holdsSomething) this.counters.gaps++;
+      await this.#catchUp();
+    }
+    this.#apply(message);
+    this.#lastLive = message.sequence;
+  }
+
+  /** After a time without a connection: makes sure of what is known, or forgets it. */
+  async #comeBack(): Promise<void> {
+    if (!this.#wasAway) return;
+    this.#wasAway = false;
+    if ((await this.#catchUp()) !== "complete") this.#forget();
+  }
+
+  /** The next number that is wanted. */
+  get #next(): number {
+    return this.#last === undefined ? 0 : this.#last.sequence + 1;
+  }
+
+  /** Applies the past batches that are still to be had, from the last one that is known on. */
+  async #catchUp(): Promise<ReplayOutcome> {
+    const { replayEndpoint, replayTimeoutMs = 5_000 } = this.#options;
+    if (replayEndpoint === undefined || this.#socket.closed) return "failed";
+    this.counters.replays++;
+    this.#replay = new Replay(this.#zmq, replayEndpoint, replayTimeoutMs);
+    const known = this.#last;
+    let isProven = known === undefined;
+    const outcome = await this.#replay.run(known?.sequence ?? 0, (batch) => {
+      if (this.#socket.closed) return "stop";
+      // Another publisher has another batch under this number.
+      if (!isProven && batch.sequence === known?.sequence && !isSame(batch, known)) return "stop";
+      isProven = true;
+      this.#apply(batch);
+      return "go on";
+    });
+    if (outcome === "failed" || isProven) return outcome;
+    // It has another batch under the number, or none at all.
+    this.#forget();
+    return this.#catchUp();
+  }
+
+  /** Hands a batch on, unless it is known; where some before it are lost, what is known is forgotten first. */
+  #apply({ sequence, payload }: SequencedPayload): void {
+    if (this.#socket.closed || sequence < this.#next) return;
+    if (sequence > this.#next) this.#forget();
+    this.#last = { sequence, payload };
+    this.#holdsSomething = true;
+    try {
+      this.#options.onPayload(payload, sequence);
+      this.counters.applied++;
+    } catch (error) {
+      if (!(error instanceof KvEventError)) throw error;
+      this.counters.malformed++;
+      this.#tellToForget();
+    }
+  }
+
+  /** Begins anew: nothing is known of this publisher. */
+  #forget(): void {
+    this.#last = undefined;
+    this.#lastLive = -1;
+    this.#tellToForget();
+  }
+
+  #tellToForget(): void {
+    if (!this.#holdsSomething || this.#socket.closed) return;
+    this.#holdsSomething = false;
+    this.counters.forgotten++;
+    this.#options.onForget();
+  }
+}
+
+/** Messages that may wait to be read; vLLM's for sending. */
+const HIGH_WATER_MARK = 100_000;
+const RECONNECT_MAX_MS = 2_000;
+/** Finds out in half a minute that the publisher's machine is gone. */
+const HEARTBEAT_MS = 10_000;
+
+function isSame(one: SequencedPayload, other: SequencedPayload): boolean {
+  return Buffer.compare(one.payload, other.payload) === 0;
+}
