@@ -1,0 +1,320 @@
+import { describe, expect, it } from "vitest";
+import { nameOf, request, routed, testModel } from "./test-model.ts";
+import { NO_THRESHOLDS } from "./thresholds.ts";
+import type { RoutedWorker } from "./workers.ts";
+
+const stored = (token: number, blocks: number) =>
+  ({
+    type: "stored",
+    blockHashes: BigUint64Array.from({ length: blocks }, (_, index) => BigInt(token * 1000 + index)),
+    parentHash: undefined,
+    tokenIds: new Uint32Array(blocks * 16).fill(token),
+    blockSize: 16,
+  }) as const;
+
+describe("what a request asks for", () => {
+  it("is a worker, by name or id", () => {
+    const { router, add } = testModel();
+    const [, two] = [add("one"), add("two")];
+    expect(nameOf(router.route(request(32, { worker: "two" })))).toBe("two");
+    expect(nameOf(router.route(request(32, { worker: two.instance.id })))).toBe("two");
+    router.setReady(two, false);
+    expect(router.route(request(32, { worker: "two" }))).toBe("none-ready");
+    router.removeWorker(two);
+    expect(router.route(request(32, { worker: "two" }))).toBe("none-ready");
+  });
+
+  it("is tags, of which a worker must have all", () => {
+    const { router, add } = testModel();
+    add("plain");
+    add("one", { tags: ["gpu=h100", "zone=a"] });
+    const two = add("two", { tags: ["gpu=h100", "zone=b"] });
+    const asks = (...tags: string[]) => nameOf(router.route(request(32, { tags })));
+    expect(asks("gpu=h100", "zone=b")).toBe("two");
+    expect(asks("zone=a")).toBe("one");
+    expect(asks("gpu=h100", "zone=c")).toBe("none-ready");
+    expect(router.tags.matchesAny(["zone=c"])).toBe(false);
+    expect(router.tags.known()).toEqual(["gpu=h100", "zone=a", "zone=b"]);
+    router.removeWorker(two);
+    expect(asks("zone=b")).toBe("none-ready");
+    add("three", { tags: ["zone=b"] });
+    expect(asks("zone=b")).toBe("three");
+    expect(nameOf(router.route(request(32, { tags: ["zone=a"], worker: "plain" })))).toBe("none-ready");
+  });
+
+  it("is another overlap credit", () => {
+    const { router, add } = testModel();
+    const [busy] = [add("busy"), add("idle")];
+    router.apply(busy, stored(1, 4), 0);
+    routed(router, request(16, { worker: "busy" }));
+    expect(nameOf(router.route(request(64, {}, 1)))).toBe("busy");
+    expect(nameOf(router.route(request(64, { overlapCredit: 0 }, 1)))).toBe("idle");
+  });
+});
+
+describe("a session", () => {
+  /** A worker that a session is at home on, and one that is less busy. */
+  function atHome(mode: "off" | "soft" | "hard") {
+    const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 1000 } };
+    const model = testModel({ affinity: { mode, ttlMs: 600_000 }, thresholds });
+    const [home, other] = [model.add("home"), model.add("other")];
+    model.router.setReady(other, false);
+    const route = routed(model.router, request(512, { session: "s" }));
+    model.router.setReady(other, true);
+    const ask = (excluded: RoutedWorker[] = []) =>
+      nameOf(model.router.route({ ...request(64, { session: "s" }), excluded }));
+    return { ...model, home, other, route, ask };
+  }
+
+  it("means nothing when affinity is off", () => {
+    expect(atHome("off").ask()).toBe("other");
+  });
+
+  it("goes where its last request went, though that is not the cheapest", () => {
+    for (const mode of ["soft", "hard"] as const) expect(atHome(mode).ask()).toBe("home");
+  });
+
+  it("moves, when soft, while its worker is busy, and stays where it went", () => {
+    const { router, route, ask } = atHome("soft");
+    routed(router, request(600, { worker: "home" }));
+    expect(ask()).toBe("other");
+    route.free("finished");
+    expect(ask()).toBe("other");
+  });
+
+  it("waits, when hard, while its worker is busy or away for a moment", () => {
+    const { router, home, ask } = atHome("hard");
+    const more = routed(router, request(600, { worker: "home" }));
+    expect(ask()).toBe("all-busy");
+    more.free("finished");
+    router.setReady(home, false);
+    expect(ask()).toBe("none-ready");
+    router.setReady(home, true);
+    expect(ask()).toBe("home");
+  });
+
+  it("finds another home when its worker has gone for good, or has refused the request", () => {
+    for (const mode of ["soft", "hard"] as const) {
+      const { router, home, other, ask, add } = atHome(mode);
+      expect(ask([home])).toBe("other");
+      expect(ask()).toBe("other");
+      router.removeWorker(other);
+      expect(ask()).toBe("home");
+      router.removeWorker(home);
+      add("third");
+      expect(ask()).toBe("third");
+    }
+  });
+
+  it("does not bind a request that names a worker, and follows it", () => {
+    const { router, ask } = atHome("hard");
+    expect(nameOf(router.route(request(64, { session: "s", worker: "other" })))).toBe("other");
+    expect(ask()).toBe("other");
+  });
+});
+
+describe("data-parallel ranks", () => {
+  it("are chosen each by what they hold, and named in the decision", () => {
+    const { router, add } = testModel();
+    const worker = add("wide", { dataParallelSize: 3 });
+    add("narrow");
+    router.apply(worker, stored(1, 4), 2);
+    router.apply(worker, stored(2, 4), 9);
+    const route = routed(router, request(64, {}, 1));
+    expect([route.worker.instance.name, route.rank, route.overlapBlocks]).toEqual(["wide", 2, 4]);
+    expect(router.loads(worker).map(({ activeRequests }) => activeRequests)).toEqual([0, 0, 1]);
+    const [decision] = router.decisions.list(1);
+    expect(decision!.chosen).toMatchObject({ name: "wide", rank: 2 });
+    expect(decision!.candidates.map(({ name, rank }) => `${name}/${rank}`)).toEqual([
+      "wide/0",
+      "wide/1",
+      "wide/2",
+      "narrow/0",
+    ]);
+  });
+
+  it("of a worker that is asked for are all candidates, and no others", () => {
+    const { router, add } = testModel();
+    add("narrow");
+    const wide = add("wide", { dataParallelSize: 2 });
+    const ranks = [0, 1, 2, 3].map(() => routed(router, request(160, { worker: "wide" })).rank);
+    expect(ranks.sort()).toEqual([0, 0, 1, 1]);
+    router.removeWorker(wide);
+    expect(nameOf(router.route(request(32)))).toBe("narrow");
+    expect(router.stats().workers).toBe(1);
+  });
+});
+
+describe("busy thresholds", () => {
+  it("are a number of tokens, a share of a step, or a share of the blocks", () => {
+    for (const thresholds of [
+      { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 160 } },
+      { ...NO_THRESHOLDS, busyPrefillTokens: { share: 160 / 256 } },
+      { ...NO_THRESHOLDS, busyDecodeBlocks: 0.1 },
+    ]) {
+      const { router, add } = testModel({ thresholds });
+      add("one");
+      routed(router, request(144));
+      const second = routed(router, request(16));
+      expect(router.route(request(16))).toBe("all-busy");
+      second.free("finished");
+      expect(nameOf(router.route(request(16)))).toBe("one");
+    }
+  });
+
+  it("can be changed while requests run", () => {
+    const { router, add } = testModel();
+    add("one");
+    routed(router, request(160));
+    router.thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 100 } };
+    expect(router.route(request(16))).toBe("all-busy");
+    router.thresholds = NO_THRESHOLDS;
+    expect(nameOf(router.route(request(16)))).toBe("one");
+  });
+});
+
+describe("the decision log", () => {
+  it("has every candidate's terms, what came of the request, and nothing of its prompt", () => {
+    const { router, add } = testModel();
+    const one = add("one");
+    add("two");
+    router.apply(one, stored(424_242, 3), 0);
+    const asked = request(70, {}, 424_242);
+    const route = routed(router, asked);
+    expect(router.decisions.list(1)[0]!.outcome).toBe("running");
+    route.report(48);
+    route.free("finished");
+    const [record] = router.decisions.of(asked.requestId);
+    expect(record).toMatchObject({
+      requestId: asked.requestId,
+      chosen: { name: "one", id: one.instance.id, rank: 0 },
+      promptTokens: 70,
+      overlapBlocks: 3,
+      cost: 70 / 16 - 3,
+      outcome: "finished",
+      reportedCachedTokens: 48,
+      candidates: [
+        { name: "one", overlapBlocks: 3, prefill: 70 / 16 - 3, decode: 0, total: 70 / 16 - 3 },
+        { name: "two", overlapBlocks: 0, prefill: 70 / 16, decode: 0, total: 70 / 16 },
+      ],
+    });
+    expect(JSON.stringify(record)).not.toContain("424242");
+  });
+
+  it("keeps the last ones, newest first, and lets late news of others go", () => {
+    const { router, add } = testModel({ decisionLog: 3 });
+    add("one");
+    const asked = [1, 2, 3, 4, 5].map(() => request(16));
+    const routes = asked.map((each) => routed(router, each));
+    routes[0]!.report(16);
+    routes[0]!.free("failed");
+    routes[3]!.free("cancelled");
+    const kept = router.decisions.list(10);
+    expect(kept.map(({ requestId }) => requestId)).toEqual(
+      asked
+        .slice(2)
+        .reverse()
+        .map((each) => each.requestId),
+    );
+    expect(kept.map(({ outcome }) => outcome)).toEqual(["running", "cancelled", "running"]);
+    expect(router.decisions.list(1)).toHaveLength(1);
+    expect(router.decisions.of(asked[0]!.requestId)).toEqual([]);
+  });
+
+  it("names workers as they were, though others have come in their places", () => {
+    const { router, add } = testModel();
+    const one = add("one");
+    routed(router, request(16));
+    router.removeWorker(one);
+    for (let index = 0; index < 40; index++) add(`later ${index}`);
+    routed(router, request(16));
+    const [second, first] = router.decisions.list(2);
+    expect(first!.candidates.map(({ name }) => name)).toEqual(["one"]);
+    expect(second!.candidates).toHaveLength(40);
+  });
+
+  it("may be off", () => {
+    const { router, add } = testModel({ decisionLog: 0 });
+    add("one");
+    const route = routed(router, request(16));
+    route.report(0);
+    route.free("finished");
+    expect(router.decisions.list(10)).toEqual([]);
+  });
+});
+
+describe("drift", () => {
+  /** Sends so many requests, each after the other; the engine reports `cached` tokens of each. */
+  function send({ router }: ReturnType<typeof testModel>, count: number, cached: number, token = 1) {
+    for (let index = 0; index < count; index++) {
+      const route = routed(router, request(64, {}, token));
+      route.report(cached);
+      route.free("finished");
+    }
+  }
+
+  it("is no drift where predictions come true, to within a block", async () => {
+    const model = testModel();
+    const worker = model.add("one");
+    model.router.apply(worker, stored(1, 4), 0);
+    send(model, 50, 63);
+    send(model, 50, 48);
+    expect(model.lines).toEqual([]);
+    const metrics = await model.scrape();
+    const labels = '{model="test",worker="one",rank="0"}';
+    expect(metrics).toContain(`stator_router_predicted_cached_tokens_total${labels} 6400`);
+    expect(metrics).toContain(`stator_router_reported_cached_tokens_total${labels} ${50 * 63 + 50 * 48}`);
+    expect(metrics).toContain('stator_router_cache_drift_tokens_count{model="test"} 100');
+  });
+
+  it("warns once an episode when no event has ever come", async () => {
+    const model = testModel();
+    const worker = model.add("one");
+    send(model, 19, 48);
+    expect(model.lines).toEqual([]);
+    send(model, 30, 48);
+    expect(model.lines).toHaveLength(1);
+    expect(model.lines[0]).toMatch(/no KV event has ever come.*worker=one cause=events-missing/);
+    expect(await model.scrape()).toContain('cause="events-missing"} 1');
+    model.router.apply(worker, stored(1, 4), 0);
+    send(model, 1, 48);
+    expect(await model.scrape()).not.toContain('cause="events-missing"');
+    send(model, 40, 48, 2);
+    expect(model.lines).toHaveLength(2);
+    expect(model.lines[1]).toContain("cause=never-matches");
+  });
+
+  it("names another block size", () => {
+    const model = testModel();
+    const worker = model.add("one");
+    model.router.apply(worker, { ...stored(1, 4), blockHashes: BigUint64Array.of(1n, 2n), blockSize: 32 }, 0);
+    send(model, 20, 48);
+    expect(model.lines[0]).toMatch(/cause=block-size blockSize=16 eventBlockSize=32/);
+  });
+
+  it("names lost removals", () => {
+    const model = testModel();
+    const worker = model.add("one");
+    model.router.apply(worker, stored(1, 4), 0);
+    send(model, 19, 0);
+    expect(model.lines).toEqual([]);
+    send(model, 1, 0);
+    expect(model.lines[0]).toMatch(/removals were lost.*cause=removals-lost/);
+  });
+
+  it("does not take a burst of requests with one new prompt for drift", () => {
+    const model = testModel();
+    model.add("one");
+    const routes = Array.from({ length: 64 }, () => routed(model.router, request(64, {}, 1)));
+    for (const route of routes) route.report(48);
+    expect(model.lines).toEqual([]);
+  });
+
+  it("forgets a worker that has left", async () => {
+    const model = testModel();
+    const worker = model.add("one");
+    send(model, 20, 48);
+    model.router.removeWorker(worker);
+    expect(await model.scrape()).not.toContain('worker="one"');
+  });
+});

@@ -1,0 +1,210 @@
+import { describe, expect, it } from "vitest";
+import type { ApiError } from "../../errors.ts";
+import { DEFAULT_ROUTING, type RoutingOptions } from "../options.ts";
+import type { Route, RouteRequest } from "../route.ts";
+import { request, testModel } from "../test-model.ts";
+import { NO_THRESHOLDS } from "../thresholds.ts";
+import type { RoutedWorker } from "../workers.ts";
+import { Admission } from "./admission.ts";
+import type { QueueOptions } from "./options.ts";
+
+/** One step of 256 tokens is enough for a worker: the next request waits. */
+const queueing = { ...NO_THRESHOLDS, queuePrefillSteps: 1 };
+
+function open(queue: Partial<QueueOptions> = {}, routing: Partial<RoutingOptions> = {}) {
+  const options = { ...DEFAULT_ROUTING.queue, ...queue };
+  const model = testModel({ thresholds: queueing, queue: options, ...routing });
+  return { ...model, admission: new Admission("test", model.router, options, model.metrics) };
+}
+
+/** Applies for a route, and tells what came of it. */
+function apply(admission: Admission<RoutedWorker>, asked: RouteRequest<RoutedWorker>) {
+  const outcome = Promise.withResolvers<Route<RoutedWorker>>();
+  outcome.promise.catch(() => {});
+  let route: Route<RoutedWorker> | undefined;
+  const ticket = admission.apply(asked, {
+    onRoute(given) {
+      route = given;
+      outcome.resolve(given);
+    },
+    onRefused: (error) => outcome.reject(error),
+  });
+  return {
+    ticket,
+    outcome: outcome.promise,
+    get route() {
+      return route;
+    },
+  };
+}
+
+/** What has been put off to the end of this turn has happened. */
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+describe("admission", () => {
+  it("gives a route at once where a worker has room, and refuses where none is ready", async () => {
+    const { admission, add } = open();
+    const refused = apply(admission, request(32));
+    await expect(refused.outcome).rejects.toMatchObject({ status: 503, code: "no_worker_ready" });
+    add("one");
+    const { route, ticket } = apply(admission, request(32));
+    expect(route?.worker.instance.name).toBe("one");
+    expect(ticket).toBeUndefined();
+  });
+
+  it("lets requests wait while every worker has enough prefill, in order of arrival", async () => {
+    const { admission, add, scrape } = open();
+    add("one");
+    const first = apply(admission, request(256));
+    const second = apply(admission, request(256));
+    const third = apply(admission, request(256));
+    expect(admission.waiting).toBe(2);
+    expect(second.route).toBeUndefined();
+    first.route!.firstToken();
+    await settled();
+    expect(second.route).toBeDefined();
+    expect(third.route).toBeUndefined();
+    second.route!.free("finished");
+    expect((await third.outcome).worker.instance.name).toBe("one");
+    expect(admission.waiting).toBe(0);
+    expect(await scrape()).toContain('stator_router_queue_wait_seconds_count{model="test"} 2');
+  });
+
+  it("serves the least uncached work first where that is the policy", async () => {
+    const { admission, add, router } = open({ policy: "shortest" });
+    const worker = add("one");
+    router.apply(
+      worker,
+      {
+        type: "stored",
+        blockHashes: BigUint64Array.from({ length: 12 }, (_, index) => BigInt(index + 1)),
+        parentHash: undefined,
+        tokenIds: new Uint32Array(192).fill(7),
+        blockSize: 16,
+      },
+      0,
+    );
+    const first = apply(admission, request(256));
+    const long = apply(admission, request(100));
+    const cached = apply(admission, request(200, {}, 7));
+    const short = apply(admission, request(50));
+    first.route!.free("finished");
+    await settled();
+    // 8, 50 and 100 uncached tokens: all fit under one step.
+    expect([long, cached, short].map(({ route }) => route !== undefined)).toEqual([true, true, true]);
+    const order = router.decisions.list(3).map(({ promptTokens }) => promptTokens);
+    expect(order).toEqual([100, 50, 200]);
+  });
+
+  it("serves higher priorities first, and tenants in turn", async () => {
+    const { admission, add } = open();
+    add("one");
+    let running = apply(admission, request(256)).route!;
+    const waiting = [
+      { tenant: "a" },
+      { tenant: "a" },
+      { tenant: "a" },
+      { tenant: "b" },
+      { tenant: "b" },
+      { tenant: "c", priority: 5 },
+    ].map((preferences) => apply(admission, request(256, preferences)));
+    const served: number[] = [];
+    while (served.length < waiting.length) {
+      running.free("finished");
+      await settled();
+      const next = waiting.findIndex(({ route }, index) => route !== undefined && !served.includes(index));
+      served.push(next);
+      running = waiting[next]!.route!;
+    }
+    expect(served).toEqual([5, 0, 3, 1, 4, 2]);
+  });
+
+  it("does not let a request for one busy worker hold up those for others", async () => {
+    const { admission, add } = open();
+    add("one");
+    add("two");
+    const one = apply(admission, request(256, { worker: "one" }));
+    const waits = apply(admission, request(256, { worker: "one" }));
+    expect(admission.waiting).toBe(1);
+    const free = apply(admission, request(256));
+    await settled();
+    expect(free.route?.worker.instance.name).toBe("two");
+    expect(waits.route).toBeUndefined();
+    one.route!.firstToken();
+    expect((await waits.outcome).worker.instance.name).toBe("one");
+  });
+
+  it("refuses what finds the queue full, and makes room for a higher priority", async () => {
+    const { admission, add, scrape } = open({ limit: 1 });
+    add("one");
+    apply(admission, request(256));
+    const waits = apply(admission, request(256));
+    const full = apply(admission, request(256));
+    await expect(full.outcome).rejects.toMatchObject({ status: 503, code: "queue_full" });
+    const urgent = apply(admission, request(256, { priority: 1 }));
+    await expect(waits.outcome).rejects.toMatchObject({ status: 503, code: "queue_displaced" });
+    expect(urgent.ticket).toBeDefined();
+    const metrics = await scrape();
+    expect(metrics).toContain('stator_router_refusals_total{model="test",reason="queue_full"} 1');
+    expect(metrics).toContain('stator_router_refusals_total{model="test",reason="displaced"} 1');
+  });
+
+  it("ends a wait after its longest time with 503, and at the request's own deadline with 504", async () => {
+    const { admission, add } = open({ timeoutMs: 30 });
+    add("one");
+    apply(admission, request(256));
+    const waits = apply(admission, request(256));
+    const hurries = apply(admission, request(256, { deadlineAt: performance.now() + 10 }));
+    const late = apply(admission, request(256, { deadlineAt: performance.now() - 1 }));
+    await expect(late.outcome).rejects.toMatchObject({ status: 504, code: "deadline_exceeded" });
+    await expect(hurries.outcome).rejects.toMatchObject({ status: 504, code: "deadline_exceeded" });
+    const error: ApiError = await waits.outcome.then(
+      () => expect.unreachable(),
+      (reason) => reason,
+    );
+    expect(error).toMatchObject({ status: 503, code: "queue_timeout" });
+    expect(Number(error.headers["retry-after"])).toBeGreaterThanOrEqual(1);
+    expect(admission.waiting).toBe(0);
+  });
+
+  it("forgets who leaves", async () => {
+    const { admission, add } = open();
+    add("one");
+    const first = apply(admission, request(256));
+    const leaves = apply(admission, request(256));
+    const stays = apply(admission, request(256));
+    leaves.ticket!.leave();
+    expect(admission.waiting).toBe(1);
+    first.route!.free("cancelled");
+    await stays.outcome;
+    expect(leaves.route).toBeUndefined();
+  });
+
+  it("looks again when a worker joins, when one becomes ready, and when thresholds change", async () => {
+    const { admission, add, router } = open();
+    const one = add("one");
+    apply(admission, request(256));
+    const joined = apply(admission, request(256));
+    add("two");
+    expect((await joined.outcome).worker.instance.name).toBe("two");
+    router.setReady(one, false);
+    const ready = apply(admission, request(256, { worker: "two" }));
+    add("three");
+    await settled();
+    expect(ready.route).toBeUndefined();
+    router.thresholds = NO_THRESHOLDS;
+    expect((await ready.outcome).worker.instance.name).toBe("two");
+  });
+
+  it("refuses at once where all are over the busy threshold, and where there is no queue", async () => {
+    const busy = { ...NO_THRESHOLDS, busyPrefillTokens: { share: 1 } };
+    for (const thresholds of [busy, { ...busy, queuePrefillSteps: 0.5 }]) {
+      const { admission, add, router } = open({}, { thresholds });
+      add("one");
+      apply(admission, request(256));
+      const refused = apply(admission, request(16));
+      await expect(refused.outcome).rejects.toMatchObject({ status: 503, code: "server_busy" });
+      expect(router.decisions.list(1)[0]).toMatchObject({ outcome: "refused", busyWorkers: 1 });
+    }
+  });
+});

@@ -1,0 +1,108 @@
+/** For tests: a model's router with workers that are there only by name. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { compileRouter } from "#router-wasm";
+import { createLogger, createMetrics, type Instance, type ModelCard, randomId } from "#runtime";
+import { createGatewayMetrics } from "../metrics.ts";
+import { ModelRouter } from "./model-router.ts";
+import { DEFAULT_ROUTING, type RoutingOptions } from "./options.ts";
+import { NO_PREFERENCES, type RoutePreferences } from "./preferences.ts";
+import type { Route, RouteRequest } from "./route.ts";
+import type { RoutedWorker } from "./workers.ts";
+
+execFileSync(process.execPath, [fileURLToPath(new URL("../../scripts/build-wasm.mjs", import.meta.url))]);
+const module = await compileRouter(readFileSync(new URL("../../router-wasm/router.wasm", import.meta.url)));
+
+export const BLOCK_SIZE = 16;
+
+export interface TestModel {
+  router: ModelRouter;
+  metrics: ReturnType<ReturnType<typeof createGatewayMetrics>["forModel"]>["routing"];
+  /** What was logged, a line each. */
+  lines: string[];
+  /** A ready worker of this name. */
+  add(name: string, card?: Partial<ModelCard>): RoutedWorker;
+  /** The router's metrics in Prometheus' text format. */
+  scrape(): Promise<string>;
+}
+
+export function testModel(options: Partial<RoutingOptions> = {}): TestModel {
+  const lines: string[] = [];
+  const log = createLogger({ name: "gateway", write: (line) => lines.push(line), colour: false });
+  const all = createMetrics({ process: false });
+  const metrics = createGatewayMetrics(all).forModel("test").routing;
+  const router = new ModelRouter(module, BLOCK_SIZE, { ...DEFAULT_ROUTING, ...options }, metrics, log);
+  return {
+    router,
+    metrics,
+    lines,
+    scrape: () => all.registry.metrics(),
+    add(name, card) {
+      const worker = { instance: instance(name, card) };
+      router.addWorker(worker);
+      router.setReady(worker, true);
+      return worker;
+    },
+  };
+}
+
+let requests = 0;
+
+/** A request whose prompt has so many tokens, all of them `token`. */
+export function request(
+  tokens: number,
+  preferences: Partial<RoutePreferences> = {},
+  token = ++requests,
+): RouteRequest<RoutedWorker> {
+  return {
+    prompt: new Uint32Array(tokens).fill(token),
+    requestId: `request-${++requests}`,
+    preferences: { ...NO_PREFERENCES, ...preferences },
+    excluded: [],
+    arrivedAt: performance.now(),
+  };
+}
+
+/** The route's worker, or why there is none. */
+export const nameOf = (route: Route<RoutedWorker> | string): string =>
+  typeof route === "string" ? route : route.worker.instance.name;
+
+/** Routes a request that must have a route. */
+export function routed(router: ModelRouter, asked: RouteRequest<RoutedWorker>): Route<RoutedWorker> {
+  const route = router.route(asked);
+  if (typeof route === "string") throw new Error(`no route: ${route}`);
+  return route;
+}
+
+function instance(name: string, card: Partial<ModelCard> = {}): Instance {
+  return {
+    id: randomId(),
+    namespace: "test",
+    component: "test",
+    address: "memory:test",
+    name,
+    pid: 1,
+    card: {
+      name: "test",
+      aliases: [],
+      apis: ["completions"],
+      role: "aggregated",
+      contextLength: 4096,
+      blockSize: BLOCK_SIZE,
+      totalBlocks: 100,
+      maxBatchedTokens: 256,
+      maxSequences: 4,
+      dataParallelSize: 1,
+      tokenizer: { kind: "worker", sha256: "a" },
+      specialTokens: {},
+      addBos: false,
+      eosTokenIds: [],
+      vocabularySize: 256,
+      features: { logprobs: false, logitBias: false, embeddings: false },
+      engine: { name: "test", version: "1" },
+      created: 0,
+      ...card,
+    },
+  };
+}
