@@ -29,7 +29,7 @@ export interface ModelMetrics {
 
 /** What routing measures of one model. */
 export interface RoutingMetrics {
-  /** From a request's arrival to its admission, of those that had to wait, in seconds. */
+  /** Time in the queue of requests that were served from it, in seconds. */
   queueWait: Observer;
   /** Cached tokens that the engine reported, less those predicted. */
   cacheDrift: Observer;
@@ -132,7 +132,7 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
   const perRank = ["model", "worker", "rank"] as const;
   const queueWait = all.histogram(
     "router_queue_wait_seconds",
-    "From arrival to admission, of requests that waited in the queue.",
+    "Time in the queue of requests that were served from it.",
     WAIT_BUCKETS,
     ["model"],
   );

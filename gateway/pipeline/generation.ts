@@ -9,7 +9,6 @@ import {
 import { type CallBounds, callError, timeLeft } from "../dispatch/call-error.ts";
 import type { WorkerConnection } from "../dispatch/worker-connection.ts";
 import { noWorkerReady, workerFailed } from "../errors.ts";
-import type { GatewayMetrics } from "../metrics.ts";
 import type { Applicant, QueueTicket } from "../routing/queue/admission.ts";
 import type { Route, RouteOutcome } from "../routing/route.ts";
 import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo } from "./job.ts";
@@ -18,7 +17,6 @@ import { StopStrings } from "./postprocess/stop-strings.ts";
 
 export interface GenerationContext {
   log: Logger;
-  metrics: GatewayMetrics;
   /** Longest time from dispatch to the last token, in milliseconds. */
   timeoutMs: number;
 }
@@ -64,11 +62,9 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
 
   /** Asks for a worker, at once or through the queue. The output hears of everything else. */
   start(): void {
-    const { model, prompt, preferences, requestId, arrivedAt } = this.#job;
-    this.#ticket = model.admission.apply(
-      { prompt, requestId, preferences, excluded: this.#tried, arrivedAt },
-      this,
-    );
+    const { model, prompt, preferences, requestId } = this.#job;
+    const request = { prompt, requestId, preferences, excluded: this.#tried };
+    this.#ticket = model.admission.apply(request, this);
   }
 
   onRoute(route: Route<WorkerConnection>): void {
@@ -102,10 +98,9 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
     this.#fail(error);
   }
 
-  /** Stops the answer: the client has gone. The engine stops within one token, the router forgets the load. */
+  /** Stops the answer: nobody waits for it any more. The engine stops within one token, the router forgets the load. */
   cancel(): void {
     if (this.#ended) return;
-    this.#context.metrics.clientDisconnects.inc({ model: this.#job.model.card.name });
     this.#ticket?.leave();
     this.#close("cancelled");
     this.#call?.cancel();

@@ -18,8 +18,6 @@ export interface GenerationJob {
   /** Whether the prompt's own log probabilities are wanted too. */
   echoLogprobs: boolean;
   preferences: RoutePreferences;
-  /** When the request came, on the clock of `performance.now()`. */
-  arrivedAt: number;
 }
 
 export type FinishReason = "stop" | "length";

@@ -14,8 +14,8 @@ export interface DecisionRecord {
   promptTokens: number;
   overlapBlocks: number;
   cost: number;
-  /** From the request's arrival to the decision, in milliseconds. */
-  waitedMs: number;
+  /** Time in the queue, in milliseconds. */
+  queuedMs: number;
   /** Workers that were no candidates only because they were busy. */
   busyWorkers: number;
   outcome: DecisionOutcome;
@@ -46,7 +46,7 @@ interface Entry<Worker extends RoutedWorker> {
   promptTokens: number;
   overlapBlocks: number;
   cost: number;
-  waitedMs: number;
+  queuedMs: number;
   busyWorkers: number;
   outcome: DecisionOutcome;
   reportedCachedTokens: number;
@@ -81,7 +81,7 @@ export class DecisionLog<Worker extends RoutedWorker> {
     request: RouteRequest<Worker>,
     decision: Decision,
     roster: Roster<Worker>,
-    waitedMs: number,
+    queuedMs: number,
   ): number {
     const ticket = this.#nextTicket++;
     if (this.#size === 0) return ticket;
@@ -97,7 +97,7 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.promptTokens = request.prompt.length;
     entry.overlapBlocks = decision.overlapBlocks;
     entry.cost = decision.cost;
-    entry.waitedMs = waitedMs;
+    entry.queuedMs = queuedMs;
     entry.busyWorkers = decision.busyWorkers;
     entry.outcome = chosen === undefined ? "refused" : "running";
     entry.reportedCachedTokens = NOT_REPORTED;
@@ -147,7 +147,7 @@ const emptyEntry = <Worker extends RoutedWorker>(): Entry<Worker> => ({
   promptTokens: 0,
   overlapBlocks: 0,
   cost: 0,
-  waitedMs: 0,
+  queuedMs: 0,
   busyWorkers: 0,
   outcome: "running",
   reportedCachedTokens: NOT_REPORTED,

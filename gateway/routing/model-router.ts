@@ -56,18 +56,20 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   /**
    * Chooses a worker and books the request's load on it.
-   * @param isQueued whether a request without a route goes on waiting: that is no decision, and not logged as one
+   * @param queuedMs for a request that waits in the queue, how long it has: without a route it goes on waiting, which
+   *   is no decision and not logged as one
    */
-  route(request: RouteRequest<Worker>, isQueued = false): Route<Worker> | Unroutable {
+  route(request: RouteRequest<Worker>, queuedMs?: number): Route<Worker> | Unroutable {
     const now = performance.now();
     const constraints = this.constraints.read(request, now);
     const decision = this.#decide(request, constraints);
     const { roster } = this.workers;
     const slot = roster[decision.worker];
     const areBusy = slot === undefined && decision.busyWorkers > 0;
-    if (slot === undefined && (isQueued || (areBusy && this.#mayWait(constraints)))) return "must-wait";
+    if (slot === undefined && (queuedMs !== undefined || (areBusy && this.#mayWait(constraints))))
+      return "must-wait";
     if (this.#log.isEnabled("debug")) this.#explain(request, slot);
-    const ticket = this.decisions.record(request, decision, roster, now - request.arrivedAt);
+    const ticket = this.decisions.record(request, decision, roster, queuedMs ?? 0);
     if (slot === undefined) return areBusy ? "all-busy" : "none-ready";
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);

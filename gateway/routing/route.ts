@@ -7,8 +7,6 @@ export interface RouteRequest<Worker extends RoutedWorker> {
   readonly preferences: RoutePreferences;
   /** Workers that have refused the request already. */
   readonly excluded: readonly Worker[];
-  /** When the request came, on the clock of `performance.now()`. */
-  readonly arrivedAt: number;
 }
 
 /** How a request that was routed has ended; `moved` where its worker refused it before it began. */

@@ -60,7 +60,6 @@ export function request(
     requestId: `request-${++requests}`,
     preferences: { ...NO_PREFERENCES, ...preferences },
     excluded: [],
-    arrivedAt: performance.now(),
   };
 }
 

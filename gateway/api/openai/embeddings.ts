@@ -56,14 +56,14 @@ export async function embeddings(
 async function embed(
   model: ServedModel,
   inputs: Uint32Array[],
-  { requestId, preferences, arrivedAt }: RequestMeta,
+  { requestId, preferences }: RequestMeta,
   signal: AbortSignal,
   { timeoutMs }: GatewayDependencies,
 ): Promise<Float32Array[]> {
   const bounds = { model: model.card.name, timeoutMs, deadlineAt: preferences.deadlineAt };
   const route = await admitted(
     model.admission,
-    { prompt: inputs[0]!, requestId, preferences, excluded: [], arrivedAt },
+    { prompt: inputs[0]!, requestId, preferences, excluded: [] },
     signal,
   );
   let outcome: RouteOutcome = "failed";

@@ -13,8 +13,6 @@ type RequestBody = Parameters<typeof readPreferences>[1];
 export interface RequestMeta {
   requestId: string;
   preferences: RoutePreferences;
-  /** On the clock of `performance.now()`. */
-  arrivedAt: number;
   /** Whether response headers shall name the worker and the overlap. */
   explain: boolean;
   onSettled(status: number): void;
@@ -39,15 +37,18 @@ export function beginRequest(
   return {
     requestId,
     preferences,
-    arrivedAt,
     explain: isTrue(context.req.header("x-stator-explain")),
     onSettled(status) {
       metrics.inflight.dec(labels);
       metrics.requests.inc({ ...labels, status: String(status) });
+      if (status === CLIENT_LEFT) metrics.clientDisconnects.inc({ model: labels.model });
       metrics.duration.observe(labels, (performance.now() - arrivedAt) / 1000);
     },
   };
 }
+
+/** The status, known from nginx, of a request whose client closed the connection. */
+const CLIENT_LEFT = 499;
 
 type Api = ServedModel["card"]["apis"][number];
 

@@ -38,7 +38,7 @@ export function respond(
   const n = body.n ?? 1;
   const includeUsage = body.stream_options?.include_usage === true;
   const request = beginRequest(context, body, model, question.endpoint, dependencies);
-  const { requestId, preferences, arrivedAt, explain, onSettled } = request;
+  const { requestId, preferences, explain, onSettled } = request;
   const jobs = question.prompts.flatMap(({ tokens, maxTokens }) =>
     Array.from({ length: n }, (_, index) => ({
       requestId,
@@ -51,7 +51,6 @@ export function respond(
       logprobs,
       echoLogprobs,
       preferences,
-      arrivedAt,
     })),
   );
   const format = question.format({

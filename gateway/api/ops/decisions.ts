@@ -57,7 +57,7 @@ function describe(record: DecisionRecord, { model, router }: Routed) {
     cost: record.cost,
     predicted_cached_tokens: record.overlapBlocks * blockSize,
     reported_cached_tokens: reportedCachedTokens ?? null,
-    queue_wait_ms: Math.round(record.waitedMs * 1000) / 1000,
+    queue_wait_ms: Math.round(record.queuedMs * 1000) / 1000,
     busy_workers: record.busyWorkers,
     candidates: record.candidates.map(({ overlapBlocks, prefill, decode, total, ...worker }) => ({
       ...describeWorker(worker),

@@ -76,9 +76,9 @@ function curl(url: string, example: object, model: string): string {
 
 function parameterTable(schema: JsonSchema) {
   const required = new Set(schema.required);
-  const rows = Object.entries(schema.properties ?? {}).sort(
-    ([a], [b]) => Number(required.has(b)) - Number(required.has(a)),
-  );
+  const rows = Object.entries(schema.properties ?? {})
+    .sort(([a], [b]) => Number(required.has(b)) - Number(required.has(a)))
+    .flatMap(([name, property]) => [[name, property] as const, ...nestedRows(name, property)]);
   return html`<h3>Parameters</h3>
     <table>
       <tr><th>name</th><th>type</th><th>range</th><th>meaning</th></tr>
@@ -91,6 +91,12 @@ function parameterTable(schema: JsonSchema) {
         </tr>`,
       )}
     </table>`;
+}
+
+/** The properties of an object, as `object.property`. */
+function nestedRows(name: string, schema: JsonSchema): (readonly [string, JsonSchema])[] {
+  const { properties } = schema.anyOf?.find((member) => member.properties) ?? schema;
+  return Object.entries(properties ?? {}).map(([key, property]) => [`${name}.${key}`, property]);
 }
 
 function typeText(schema: JsonSchema): string {

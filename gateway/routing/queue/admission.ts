@@ -31,6 +31,8 @@ interface Waiting<Worker extends RoutedWorker> {
   readonly applicant: Applicant<Worker>;
   /** Which workers it is bound to; see `ConstraintReader.nameOf`. */
   readonly bound: string;
+  /** On the clock of `performance.now()`. */
+  readonly since: number;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -95,7 +97,13 @@ export class Admission<Worker extends RoutedWorker> {
       this.#expel(last, "displaced", displaced(this.#model, this.#retrySeconds()));
     }
     const bound = this.#router.constraints.nameOf(request);
-    const waiting: Waiting<Worker> = { request, applicant, bound, timer: undefined };
+    const waiting: Waiting<Worker> = {
+      request,
+      applicant,
+      bound,
+      since: performance.now(),
+      timer: undefined,
+    };
     const work = this.#router.uncachedTokens(request.prompt);
     const entry = this.#queue.push(waiting, { priority, tenant, work });
     waiting.timer = this.#expireLater(entry);
@@ -145,12 +153,13 @@ export class Admission<Worker extends RoutedWorker> {
     for (;;) {
       const entry = this.#queue.next(({ bound }) => blocked.has(bound));
       if (entry === undefined) return;
-      const { request, applicant, bound, timer } = entry.item;
-      const route = this.#router.route(request, true);
+      const { request, applicant, bound, since, timer } = entry.item;
+      const queuedMs = performance.now() - since;
+      const route = this.#router.route(request, queuedMs);
       if (typeof route === "object") {
         clearTimeout(timer);
         this.#queue.serve(entry);
-        this.#metrics.queueWait.observe((performance.now() - request.arrivedAt) / 1000);
+        this.#metrics.queueWait.observe(queuedMs / 1000);
         applicant.onRoute(route);
         continue;
       }
