@@ -30,6 +30,11 @@ export interface EngineOptions {
   maxBatchedTokens?: number | undefined;
   /** How many times faster than a GPU the mock engine is; 0 takes no time. */
   speedup?: number | undefined;
+  /** Seconds that the mock engine takes to start. */
+  startupSeconds?: number | undefined;
+  /** Faults to inject into the mock engine, `KIND[:NAME=VALUE]…`, and what decides whom they strike. */
+  faults?: readonly string[] | undefined;
+  faultSeed?: number | undefined;
   /** Data-parallel ranks of the mock engine. */
   dataParallelSize?: number | undefined;
   gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;

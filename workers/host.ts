@@ -7,7 +7,6 @@ import {
   encodeVocabulary,
   type Handler,
   type Instance,
-  KvEventPublisher,
   kvEventsEndpoint,
   type Lease,
   type Logger,
@@ -20,6 +19,7 @@ import {
 import type { EngineOptions, WorkerDefinition } from "./define-worker.ts";
 import type { Engine } from "./engine.ts";
 import { generateHandler } from "./generate-handler.ts";
+import { publishKvEvents, type ZmqEventsOptions } from "./kv-events.ts";
 import { createWorkerMetrics } from "./metrics.ts";
 
 export interface WorkerHostOptions {
@@ -37,6 +37,8 @@ export interface WorkerHostOptions {
   listen: string;
   /** Port of `/health` and `/metrics` on 127.0.0.1; 0 takes a free one. */
   opsPort: number;
+  /** Publishes the engine's KV events over ZeroMQ too. */
+  zmqEvents?: ZmqEventsOptions | undefined;
   log: Logger;
 }
 
@@ -62,10 +64,10 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const engine = await definition.open({ log, threads, options: engineOptions });
   const all = createMetrics({ labels: { component: "worker", worker: options.name } });
   const metrics = createWorkerMetrics(all, engine);
-  const publisher = createPublisher(engine);
+  const kvEvents = await publishKvEvents(engine, options.zmqEvents, log);
   const server = await serve(options.listen, {
     generate: generateHandler(engine, metrics, log),
-    ...(publisher && { [kvEventsEndpoint]: publisher.handler }),
+    ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),
     ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
     ...(engine.embed && { embed: embedHandler(engine) }),
     ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
@@ -80,6 +82,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       model: engine.card.name,
       engine: engine.card.engine,
       ...engine.stats(),
+      ...(options.zmqEvents && { kvEventSources: kvEvents?.sources }),
     }),
   });
   const lease = await discovery.lease({ ttlMs: LEASE_TTL_MS });
@@ -99,6 +102,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       await drainWorker(lease, server, deadlineMs, log);
       await ops.close();
       await engine.close();
+      kvEvents?.close();
     },
   };
 }
@@ -127,15 +131,6 @@ function describeInstance(options: WorkerHostOptions, engine: Engine, server: Re
     pid: process.pid,
     card: { ...engine.card, tags },
   };
-}
-
-function createPublisher(engine: Engine): KvEventPublisher | undefined {
-  const source = engine.kvEvents;
-  if (source === undefined) return undefined;
-  const { dataParallelSize } = engine.card;
-  const publisher = new KvEventPublisher({ dataParallelSize, snapshot: (rank) => source.snapshot(rank) });
-  source.subscribe((events, rank) => publisher.publish(events, rank));
-  return publisher;
 }
 
 function tokenizeHandler(engine: Engine): Handler {

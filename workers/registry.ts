@@ -18,8 +18,17 @@ const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
     });
   },
   mocker: async () => {
-    const { openMocker } = await import("./mocker/engine.ts");
-    return defineWorker({ name: "mocker", open: ({ options }) => openMocker(options) });
+    const [{ openMocker }, { startUp }] = await Promise.all([
+      import("./mocker/engine.ts"),
+      import("./mocker/start-up.ts"),
+    ]);
+    return defineWorker({
+      name: "mocker",
+      async open({ log, options }) {
+        await startUp(options.startupSeconds ?? 0, log);
+        return openMocker({ ...options, log });
+      },
+    });
   },
   echo: async () => {
     const { openEcho } = await import("./echo/engine.ts");

@@ -1,7 +1,8 @@
-import type { GenerateRequest, KvEvent, ModelCard } from "#runtime";
+import { createLogger, type GenerateRequest, type KvEvent, type ModelCard } from "#runtime";
 import { bytePieces, tokenizeBytes } from "../byte-tokens.ts";
 import type { Delta, Engine, EngineStats, KvEventSource } from "../engine.ts";
 import { mockerCard } from "./card.ts";
+import { InjectedFaults } from "./faults/inject.ts";
 import type { MockerOptions } from "./options.ts";
 import { Rank } from "./rank.ts";
 import { H100_8B, stepTime } from "./timing.ts";
@@ -9,7 +10,9 @@ import { H100_8B, stepTime } from "./timing.ts";
 /**
  * An engine that computes nothing but behaves as vLLM on a GPU does: paged blocks, prefix cache, continuous
  * batching with chunked prefill, preemption, true KV events, data-parallel ranks, and the time that each step would
- * take.
+ * take. Faults can be injected.
+ *
+ * @throws RangeError for a fault that there is not, or that would have no effect
  */
 export function openMocker(options: MockerOptions = {}): Engine {
   return new Mocker(options);
@@ -19,19 +22,27 @@ class Mocker implements Engine {
   readonly card: ModelCard;
   readonly kvEvents: KvEventSource;
   readonly tokenize = tokenizeBytes;
+  readonly #faults: InjectedFaults;
   readonly #ranks: Rank[];
   #publish: (events: KvEvent[], dataParallelRank: number) => void = () => {};
 
   constructor(options: MockerOptions) {
-    const { timing = H100_8B, speedup = 1 } = options;
+    const { timing = H100_8B, speedup = 1, faults = [], faultSeed: seed = 1, crash } = options;
+    if (speedup === 0 && faults.some((fault) => /^slow\b/.test(fault)))
+      throw new RangeError(
+        "The fault slow makes steps take longer, but at a speed-up of 0 they take no time.",
+      );
+    const log = options.log ?? createLogger({ name: "mocker" });
+    this.#faults = new InjectedFaults({ faults, seed, log, crash });
     this.card = mockerCard(options);
     this.#ranks = Array.from(
       { length: this.card.dataParallelSize },
       (_, index) =>
         new Rank({
           ...this.card,
-          stepMs: (work) => (speedup === 0 ? 0 : stepTime(timing, work) / speedup),
-          onEvents: (events) => this.#publish(events, index),
+          stepMs: (work) =>
+            speedup === 0 ? 0 : (this.#faults.stepFactor() * stepTime(timing, work)) / speedup,
+          onEvents: (events) => this.#publish(this.#faults.events(events, index), index),
         }),
     );
     this.kvEvents = {
@@ -42,7 +53,25 @@ class Mocker implements Engine {
     };
   }
 
-  async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
+  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Delta> {
+    return this.#faults.answer(this.#answer(request, signal), signal);
+  }
+
+  vocabulary() {
+    return bytePieces;
+  }
+
+  stats(): EngineStats {
+    const all = this.#ranks.map((rank) => rank.stats);
+    const sum = (field: keyof EngineStats) => all.reduce((total, stats) => total + stats[field], 0);
+    return { running: sum("running"), waiting: sum("waiting"), kvUsage: sum("kvUsage") / all.length };
+  }
+
+  async close(): Promise<void> {
+    for (const rank of this.#ranks) rank.close();
+  }
+
+  async *#answer(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
     if (signal.aborted) return;
     if (request.maxTokens === 0) {
       yield { tokenIds: [], cachedTokens: 0, finish: "length" };
@@ -58,20 +87,6 @@ class Mocker implements Engine {
       signal.removeEventListener("abort", remove);
       remove();
     }
-  }
-
-  vocabulary() {
-    return bytePieces;
-  }
-
-  stats(): EngineStats {
-    const all = this.#ranks.map((rank) => rank.stats);
-    const sum = (field: keyof EngineStats) => all.reduce((total, stats) => total + stats[field], 0);
-    return { running: sum("running"), waiting: sum("waiting"), kvUsage: sum("kvUsage") / all.length };
-  }
-
-  async close(): Promise<void> {
-    for (const rank of this.#ranks) rank.close();
   }
 
   /** The rank that the request names, else the least loaded one, the first among equals. */

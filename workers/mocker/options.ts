@@ -1,3 +1,4 @@
+import type { Logger } from "#runtime";
 import type { TokenizerFile } from "../tokenizer-file.ts";
 import type { StepTiming } from "./timing.ts";
 
@@ -19,4 +20,11 @@ export interface MockerOptions {
   /** How many times faster than the simulated GPU; 0 takes no time at all. Default 1. */
   speedup?: number | undefined;
   timing?: StepTiming | undefined;
+  /** Faults to inject; see `faults/parse.ts`. */
+  faults?: readonly string[] | undefined;
+  /** The same faults with the same seed strike the same requests, steps and events. Default 1. */
+  faultSeed?: number | undefined;
+  /** How the fault `crash` ends the process. Default: SIGKILL. */
+  crash?: (() => void) | undefined;
+  log?: Logger | undefined;
 }

@@ -1,0 +1,101 @@
+import {
+  encodeKvEvents,
+  type Handler,
+  type KvEvent,
+  KvEventPublisher,
+  type Logger,
+  rankEndpoint,
+  ZmqKvEventPublisher,
+} from "#runtime";
+import type { Engine, KvEventSource } from "./engine.ts";
+
+/** How an engine's KV events are published over ZeroMQ, beside the request plane. Names as vLLM's. */
+export interface ZmqEventsOptions {
+  /** `tcp://HOST:PORT`; rank r is on port + r, and port 0 takes free ones. */
+  endpoint: string;
+  topic?: string | undefined;
+  /** Where lost batches can be asked for again; ports as above. */
+  replayEndpoint?: string | undefined;
+  /** Batches that are kept for that. Default 10,000. */
+  replayBatches?: number | undefined;
+}
+
+/** Where a rank's events are to be had, as vLLM tells it under `/kv_event_sources`. */
+export interface ZmqEventSource {
+  dataParallelRank: number;
+  endpoint: string;
+  replayEndpoint: string | undefined;
+  topic: string;
+}
+
+export interface KvEventPublishing {
+  /** Serves the request plane's endpoint for KV events. */
+  readonly handler: Handler;
+  /** The ranks' sources over ZeroMQ; none where that is not wanted. */
+  readonly sources: readonly ZmqEventSource[];
+  close(): void;
+}
+
+/**
+ * Publishes what an engine's prefix cache does: to gateways over the request plane and, where `zmq` is given, to
+ * whoever follows vLLM over ZeroMQ. Undefined for an engine that has no KV events.
+ *
+ * @throws Error where ZeroMQ is wanted of an engine without KV events, or an endpoint cannot be had
+ */
+export async function publishKvEvents(
+  engine: Engine,
+  zmq: ZmqEventsOptions | undefined,
+  log: Logger,
+): Promise<KvEventPublishing | undefined> {
+  const source = engine.kvEvents;
+  if (source === undefined) {
+    if (zmq === undefined) return undefined;
+    throw new Error(`The engine ${engine.card.engine.name} has no KV events to publish on ${zmq.endpoint}.`);
+  }
+  const { dataParallelSize } = engine.card;
+  const ranks = zmq === undefined ? [] : await openRanks(zmq, dataParallelSize);
+  const publisher = new KvEventPublisher({ dataParallelSize, snapshot: (rank) => source.snapshot(rank) });
+  connect(source, publisher, ranks);
+  const sources = ranks.map(({ endpoint, replayEndpoint }, dataParallelRank): ZmqEventSource => {
+    return { dataParallelRank, endpoint, replayEndpoint, topic: zmq?.topic ?? "" };
+  });
+  for (const { dataParallelRank: rank, endpoint, replayEndpoint: replay } of sources) {
+    log.info("KV events over ZeroMQ", { rank, endpoint, ...(replay !== undefined && { replay }) });
+  }
+  return {
+    handler: publisher.handler,
+    sources,
+    close() {
+      for (const rank of ranks) rank.close();
+    },
+  };
+}
+
+function connect(
+  source: KvEventSource,
+  publisher: KvEventPublisher,
+  ranks: readonly ZmqKvEventPublisher[],
+): void {
+  source.subscribe((events: KvEvent[], dataParallelRank = 0) => {
+    publisher.publish(events, dataParallelRank);
+    if (events.length === 0) return;
+    ranks[dataParallelRank]?.publish(
+      encodeKvEvents({ timestamp: Date.now() / 1000, events, dataParallelRank }),
+    );
+  });
+}
+
+async function openRanks(zmq: ZmqEventsOptions, count: number): Promise<ZmqKvEventPublisher[]> {
+  const ranks: ZmqKvEventPublisher[] = [];
+  try {
+    for (let rank = 0; rank < count; rank++) {
+      const endpoint = rankEndpoint(zmq.endpoint, rank);
+      const replayEndpoint = zmq.replayEndpoint && rankEndpoint(zmq.replayEndpoint, rank);
+      ranks.push(await ZmqKvEventPublisher.open({ ...zmq, endpoint, replayEndpoint }));
+    }
+  } catch (error) {
+    for (const rank of ranks) rank.close();
+    throw error;
+  }
+  return ranks;
+}
