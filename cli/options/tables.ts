@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseFault } from "#workers";
 import { amountOrShare, choice, list, number, type OptionSpecs, type OptionValues, text } from "./spec.ts";
 
 const POLICIES = ["kv", "round-robin", "random", "least-loaded", "power-of-two"] as const;
@@ -181,6 +182,15 @@ const model = {
   tokenizer: text({ describe: "tokenizer.json of a model whose engine has none.", placeholder: "FILE" }),
 };
 
+/** Checks a fault as the mocker will read it. */
+const fault = z.string().superRefine((text, context) => {
+  try {
+    parseFault(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+  }
+});
+
 const mocker = {
   "block-size": number({ describe: "Tokens in a KV block of the mocker. Default: 64.", min: 1, max: 512 }),
   "total-blocks": number({ describe: "KV blocks of the mocker. Default: 16,384.", min: 1, max: 16_777_216 }),
@@ -194,11 +204,49 @@ const mocker = {
     min: 1,
     max: 256,
   }),
+  "startup-time": number({
+    describe: "Seconds that the mocker takes to start, as an engine that loads a model.",
+    default: 0,
+    min: 0,
+    max: 3600,
+    int: false,
+  }),
+  fault: list({
+    describe:
+      "Fault to inject into the mocker: hang, crash, error, slow or wrong-events, with parameters as in docs/workers.md.",
+    placeholder: "KIND[:NAME=VALUE]…",
+    item: fault,
+  }),
+  "fault-seed": number({
+    describe: "The same faults with the same seed strike the same requests.",
+    default: 1,
+    min: 0,
+    max: 2 ** 31,
+  }),
   speedup: number({
     describe: "How many times faster than an H100 the mocker is; 0 takes no time.",
     default: 1,
     min: 0,
     int: false,
+  }),
+};
+
+const kvEvents = {
+  "kv-events-endpoint": text({
+    describe:
+      "Publishes KV events in vLLM's ZeroMQ format too; rank r is on port + r, port 0 takes a free one.",
+    placeholder: "tcp://HOST:PORT",
+  }),
+  "kv-events-topic": text({ describe: "Topic of those messages. Default: empty.", placeholder: "TOPIC" }),
+  "kv-events-replay-endpoint": text({
+    describe: "Where subscribers may ask for lost batches again; ports as above.",
+    placeholder: "tcp://HOST:PORT",
+  }),
+  "kv-events-buffer": number({
+    describe: "Batches that are kept for that, for each rank.",
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
   }),
 };
 
@@ -225,10 +273,17 @@ export const workerOptions = {
     min: 0,
     max: 65_535,
   }),
+  workers: number({
+    describe: "Mock workers in this process, each a worker of its own named mocker-0 and so on.",
+    default: 1,
+    min: 1,
+    max: 1024,
+  }),
   threads: number({ describe: "CPU threads of the engine. Default: all cores.", min: 1, max: 1024 }),
   namespace: text({ describe: "First part of the endpoint's name.", default: "default" }),
   ...model,
   ...mocker,
+  ...kvEvents,
   ...common,
 };
 
@@ -254,6 +309,7 @@ export const upOptions = {
   }),
   ...model,
   ...mocker,
+  ...kvEvents,
   ...routing,
   ...admission,
   ...common,

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { createLogger, type Logger, manageLifecycle } from "#runtime";
 import { loadWorker } from "#workers";
+import { kvEventsEndpoint } from "../commands/worker-options.ts";
 import { defaultModelFolder, fetchModel, type LocalModel } from "../models/index.ts";
 import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
 import { isSupervised } from "../supervisor-link.ts";
@@ -164,6 +165,10 @@ function workerArguments(
     listen: `unix:${join(folder, `${name}.sock`)}`,
     name,
     threads,
+    // Each worker is a process of its own.
+    workers: undefined,
+    "kv-events-endpoint": kvEventsEndpoint(options, "kv-events-endpoint", index),
+    "kv-events-replay-endpoint": kvEventsEndpoint(options, "kv-events-replay-endpoint", index),
     ...(model && { model: model.path, "model-name": options["model-name"] ?? model.name }),
     alias: [...options.alias, "default"],
   };

@@ -1,0 +1,95 @@
+import { rankEndpoint } from "#runtime";
+import { type EngineOptions, readTokenizerFile, type ZmqEventsOptions } from "#workers";
+import { defaultModelFolder, fetchModel } from "../models/index.ts";
+import { UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
+import type { workerOptions } from "../options/tables.ts";
+
+export type WorkerCommandOptions = OptionValues<typeof workerOptions>;
+
+/** What the engine of that name is told. */
+export async function engineOptions(engine: string, options: WorkerCommandOptions): Promise<EngineOptions> {
+  const gpu = options.gpu === "off" ? false : options.gpu;
+  const common = {
+    aliases: options.alias,
+    contextLength: options["context-length"],
+    sequences: options.sequences,
+    delayMs: options.delay,
+    blockSize: options["block-size"],
+    totalBlocks: options["total-blocks"],
+    maxBatchedTokens: options["max-batched-tokens"],
+    dataParallelSize: options["data-parallel-size"],
+    startupSeconds: options["startup-time"],
+    speedup: options.speedup,
+    faults: options.fault,
+    faultSeed: options["fault-seed"],
+    tokenizer: options.tokenizer === undefined ? undefined : await readTokenizerFile(options.tokenizer),
+    gpu,
+  } as const;
+  if (engine !== "llama") return { ...common, modelPath: options.model, modelName: options["model-name"] };
+  const model = await fetchModel(options.model, { folder: options["model-folder"] ?? defaultModelFolder() });
+  return { ...common, modelPath: model.path, modelName: options["model-name"] ?? model.name };
+}
+
+/** One of the workers of a process: what is its own. */
+export interface WorkerPlace {
+  name: string;
+  listen: string;
+  opsPort: number;
+  faultSeed: number;
+  zmqEvents: ZmqEventsOptions | undefined;
+}
+
+/**
+ * The workers of a process: one, or for the mocker as many as are asked for. Where a port is given, each worker
+ * takes the next one.
+ * @throws UsageError where they cannot share what is given
+ */
+export function workerPlaces(engine: string, options: WorkerCommandOptions): WorkerPlace[] {
+  const count = engine === "mocker" ? options.workers : 1;
+  if (count > 1 && options.listen !== undefined)
+    throw new UsageError("--listen is one worker's address; with --workers each takes a free port.");
+  return Array.from({ length: count }, (_, index) => ({
+    name: count > 1 ? `${options.name ?? engine}-${index}` : (options.name ?? `${engine}-${process.pid}`),
+    listen: options.listen ?? "tcp:127.0.0.1:0",
+    opsPort: options["ops-port"] === 0 ? 0 : options["ops-port"] + index,
+    faultSeed: options["fault-seed"] + index,
+    zmqEvents: zmqEvents(options, index),
+  }));
+}
+
+function zmqEvents(options: WorkerCommandOptions, index: number): ZmqEventsOptions | undefined {
+  const endpoint = kvEventsEndpoint(options, "kv-events-endpoint", index);
+  const replayEndpoint = kvEventsEndpoint(options, "kv-events-replay-endpoint", index);
+  if (endpoint === undefined) {
+    if (replayEndpoint === undefined) return undefined;
+    throw new UsageError("--kv-events-replay-endpoint needs --kv-events-endpoint too.");
+  }
+  return {
+    endpoint,
+    replayEndpoint,
+    topic: options["kv-events-topic"],
+    replayBatches: options["kv-events-buffer"],
+  };
+}
+
+/**
+ * The endpoint of a worker's first rank: the workers' ranks lie one behind the other.
+ * @throws UsageError where the option is no such endpoint
+ */
+export function kvEventsEndpoint(
+  options: Pick<
+    WorkerCommandOptions,
+    "kv-events-endpoint" | "kv-events-replay-endpoint" | "data-parallel-size"
+  >,
+  name: "kv-events-endpoint" | "kv-events-replay-endpoint",
+  index: number,
+): string | undefined {
+  const endpoint = options[name];
+  if (endpoint === undefined) return undefined;
+  try {
+    return rankEndpoint(endpoint, index * options["data-parallel-size"]);
+  } catch (error) {
+    throw new UsageError(`--${name}: ${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -1,0 +1,122 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "./metrics.ts";
+import { StatorProcess, startUp } from "./stator-process.ts";
+
+/** What mock workers do as processes: many in one, a slow start, a crash. */
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "stator-test-"));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+const ask = { model: "mocker", prompt: "Once upon a time", max_tokens: 4 };
+
+/** A gateway of its own, for the workers that find it in `discovery`. */
+async function startGateway(discovery: string, ...args: string[]) {
+  const gateway = new StatorProcess([
+    "gateway",
+    `--discovery=${discovery}`,
+    "--port=0",
+    "--config=none",
+    ...args,
+  ]);
+  const [, url] = await gateway.printed(/(http:\/\/127\.0\.0\.1:\d+)/);
+  return { gateway, url: url! };
+}
+
+const startMocker = (discovery: string, ...args: string[]) =>
+  new StatorProcess(["worker", "mocker", `--discovery=${discovery}`, "--config=none", ...args]);
+
+async function readyWorkers(url: string): Promise<string[]> {
+  const health = (await (await fetch(`${url}/health`)).json()) as {
+    models: { workers: { name: string; status: string }[] }[];
+  };
+  const all = health.models.flatMap(({ workers }) => workers);
+  return all.filter(({ status }) => status === "ready").map(({ name }) => name);
+}
+
+describe("a process of mock workers", () => {
+  test("serves with fifty of them, and ends them all", async () => {
+    const discovery = `file:${join(folder, "fifty")}`;
+    const { gateway, url } = await startGateway(discovery, "--policy=round-robin");
+    const mocker = startMocker(discovery, "--workers=50", "--speedup=0");
+    await until(async () => (await readyWorkers(url)).length === 50);
+    const openai = client(url);
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () =>
+        openai.completions.create(ask, { headers: { "x-stator-explain": "true" } }).withResponse(),
+      ),
+    );
+    for (const { data } of answers) expect(data.usage!.completion_tokens).toBe(4);
+    const names = new Set(answers.map(({ response }) => response.headers.get("x-stator-worker")));
+    expect(names).toEqual(new Set(Array.from({ length: 50 }, (_, index) => `mocker-${index}`)));
+    expect(await mocker.stop()).toBe(0);
+    await until(async () => (await readyWorkers(url)).length === 0);
+    expect(await gateway.stop()).toBe(0);
+  });
+
+  test("joins when it has started, and says how far it is", async () => {
+    const discovery = `file:${join(folder, "start")}`;
+    const { gateway, url } = await startGateway(discovery);
+    const mocker = startMocker(discovery, "--name=slow", "--startup-time=1");
+    await mocker.printed(/slow loading the model percent=50/);
+    expect(await readyWorkers(url)).toEqual([]);
+    await mocker.printed(/slow worker is ready/);
+    await until(async () => (await readyWorkers(url)).length === 1);
+    expect(await mocker.stop()).toBe(0);
+    expect(await gateway.stop()).toBe(0);
+  });
+
+  test("stops at once while it starts", async () => {
+    const mocker = startMocker(`file:${join(folder, "stop")}`, "--startup-time=600");
+    await mocker.printed(/loading the model percent=0/);
+    expect(await mocker.stop()).toBe(0);
+  });
+
+  test("refuses what cannot be, before it starts", async () => {
+    const failures: [string[], RegExp][] = [
+      [
+        ["--fault=crush:after-tokens=1"],
+        /--fault cannot be .*: there is no fault 'crush'; did you mean crash\?/,
+      ],
+      [["--workers=2", "--listen=tcp:127.0.0.1:0"], /--listen is one worker's address/],
+      [["--kv-events-replay-endpoint=tcp://127.0.0.1:0"], /needs --kv-events-endpoint too/],
+      [["--kv-events-endpoint=5557"], /--kv-events-endpoint: 5557 is not tcp:\/\/HOST:PORT/],
+    ];
+    for (const [args, message] of failures) {
+      const mocker = startMocker(`file:${join(folder, "refused")}`, ...args);
+      await mocker.printed(message);
+      expect(await mocker.ended()).toBe(2);
+    }
+  });
+});
+
+test("a mock worker that crashes by order fails its request, starts again, and says where its events are", async () => {
+  const stator = startUp(
+    "--engine=mocker",
+    "--workers=1",
+    "--speedup=0",
+    "--fault=crash:after-tokens=20",
+    "--kv-events-endpoint=tcp://127.0.0.1:0",
+  );
+  const openai = client(await stator.url());
+  await stator.printed(/KV events over ZeroMQ rank=0 endpoint=tcp:\/\/127\.0\.0\.1:[1-9]/);
+  await openai.completions.create(ask);
+  await expect(openai.completions.create({ ...ask, max_tokens: 40 })).rejects.toMatchObject({ status: 502 });
+  await stator.printed(/injected fault: the process crashes/);
+  await stator.printed(/starting it again child=mocker-0 reason=SIGKILL/);
+  await until(() =>
+    openai.completions.create(ask).then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect(await stator.stop()).toBe(0);
+});
