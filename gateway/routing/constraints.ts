@@ -41,15 +41,16 @@ export class ConstraintReader<Worker extends RoutedWorker> {
   }
 
   /**
-   * A name for the set of workers that a request is bound to, whatever its tries; empty where all will do. Of the
-   * requests with one name, none can have a route where another has none.
+   * A name for the set of workers that a request is bound to; empty where all will do. Of the requests with one
+   * name, all have a route or none has.
    */
-  nameOf({ preferences, excluded, requestId }: RouteRequest<Worker>): string {
+  nameOf({ preferences, excluded, requestId }: RouteRequest<Worker>, now: number): string {
     const { worker, tags, session } = preferences;
     if (excluded.length > 0) return `request ${requestId}`;
-    const bound = this.#sessions.mode === "hard" ? session : undefined;
-    if (worker === undefined && tags.length === 0 && bound === undefined) return "";
-    return JSON.stringify([worker, tags, worker === undefined ? bound : undefined]);
+    const isBound = this.#sessions.mode === "hard" && session !== undefined && worker === undefined;
+    const home = isBound ? this.#home(session, UNCONSTRAINED.excluded, now) : undefined;
+    if (worker === undefined && tags.length === 0 && home === undefined) return "";
+    return JSON.stringify([worker, tags, home]);
   }
 
   #only(worker: string, excluded: readonly number[]): Constraints {

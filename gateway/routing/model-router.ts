@@ -21,7 +21,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly decisions: DecisionLog<Worker>;
   readonly cacheReports: CacheReports<Worker>;
   readonly drainRate = new DrainRate();
-  /** Called when a request that had no route may have one now: load has fallen, or a worker has become ready. */
+  /** Called when a request that had no route may have one now: load has fallen, or the workers have changed. */
   onRoom: (() => void) | undefined;
   readonly #core: Router;
   readonly #options: RoutingOptions;
@@ -98,6 +98,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.workers.remove(worker);
     this.tags.clear();
     this.cacheReports.forget(slots);
+    // Sessions that were bound to it may go elsewhere now.
+    this.onRoom?.();
   }
 
   setReady(worker: Worker, isReady: boolean): void {

@@ -134,6 +134,23 @@ describe("admission", () => {
     expect((await waits.outcome).worker.instance.name).toBe("one");
   });
 
+  it("keeps a hard session's request for its worker, and those of others going", async () => {
+    const { admission, add, router } = open({}, { affinity: { mode: "hard", ttlMs: 60_000 } });
+    const one = add("one");
+    const first = apply(admission, request(256, { session: "s" }));
+    add("two");
+    const waits = apply(admission, request(256, { session: "s" }));
+    const other = apply(admission, request(256, { session: "t" }));
+    await settled();
+    expect([waits.route, other.route?.worker.instance.name]).toEqual([undefined, "two"]);
+    other.route!.free("finished");
+    await settled();
+    expect(waits.route).toBeUndefined();
+    router.removeWorker(one);
+    expect((await waits.outcome).worker.instance.name).toBe("two");
+    first.route!.free("failed");
+  });
+
   it("refuses what finds the queue full, and makes room for a higher priority", async () => {
     const { admission, add, scrape } = open({ limit: 1 });
     add("one");

@@ -96,14 +96,9 @@ export class Admission<Worker extends RoutedWorker> {
       }
       this.#expel(last, "displaced", displaced(this.#model, this.#retrySeconds()));
     }
-    const bound = this.#router.constraints.nameOf(request);
-    const waiting: Waiting<Worker> = {
-      request,
-      applicant,
-      bound,
-      since: performance.now(),
-      timer: undefined,
-    };
+    const since = performance.now();
+    const bound = this.#router.constraints.nameOf(request, since);
+    const waiting: Waiting<Worker> = { request, applicant, bound, since, timer: undefined };
     const work = this.#router.uncachedTokens(request.prompt);
     const entry = this.#queue.push(waiting, { priority, tenant, work });
     waiting.timer = this.#expireLater(entry);
