@@ -22,9 +22,12 @@ export interface CoreExports {
   prefillTokensArea(): number;
   decodeBlocksArea(): number;
   requestsArea(): number;
-  storedBlocksOf(worker: number): number;
+  heldBlocksOf(kind: number, worker: number): number;
   pricedWorkers(): number;
   overlapsArea(): number;
+  hostOverlapsArea(): number;
+  diskOverlapsArea(): number;
+  poolOverlapsArea(): number;
   prefillTermsArea(): number;
   decodeTermsArea(): number;
   totalsArea(): number;
@@ -34,17 +37,25 @@ export interface CoreExports {
   clearWorker(worker: number): void;
   setEligible(worker: number, eligible: number): void;
   limitWorker(worker: number, prefillTokens: number, decodeBlocks: number): void;
-  storeBegin(worker: number, hasParent: number): number;
-  storeMore(worker: number, blocks: number, media: number): number;
+  eventLocalsArea(): number;
+  storeBegin(kind: number, worker: number, hasParent: number): number;
+  storeMore(kind: number, worker: number, blocks: number, media: number): number;
+  storeMoreHashed(kind: number, worker: number, blocks: number): number;
+  storeCopies(kind: number, worker: number, blocks: number): number;
   useSalt(low: number, high: number): void;
   mediaArea(bytes: number): number;
   storeEnd(refused: number): void;
-  removeStored(worker: number, blocks: number): number;
+  removeStored(kind: number, worker: number, blocks: number): number;
+  clearPool(): void;
+  setPrediction(worker: number, ticks: number, capacity: number): void;
+  setTime(tick: number): void;
+  predictPrompt(worker: number): number;
   promptArea(tokens: number): number;
   hashesArea(blocks: number): number;
   hashPrompt(tokens: number, media: number): number;
   find(blocks: number): number;
   configure(creditDecay: number, prefillLoadScale: number, activeRequestWeight: number): void;
+  configureTiers(host: number, disk: number, pool: number): void;
   exclude(worker: number): void;
   decide(
     tokens: number,
@@ -56,6 +67,7 @@ export interface CoreExports {
     expectedOutputTokens: number,
     media: number,
     books: number,
+    decodeOnly: number,
   ): number;
   firstToken(booking: number): void;
   grow(booking: number, blocks: number): void;
@@ -71,10 +83,19 @@ export const POLICY_NUMBERS = {
   "power-of-two": 4,
 } as const;
 
+/** Numbers of the tiers in `assembly/kinds.ts`. */
+export const TIER_NUMBERS = { device: 0, host: 2, disk: 3, shared: 4 } as const;
+/** Number there of what a worker is predicted to hold. */
+export const PREDICTED = 1;
+
 /** The order of `assembly/stats.ts`. */
 export const STAT_NAMES = [
   "blocks",
   "storedBlocks",
+  "predictedBlocks",
+  "hostBlocks",
+  "diskBlocks",
+  "sharedBlocks",
   "runs",
   "bookings",
   "decisions",

@@ -1,6 +1,7 @@
 export type RouterErrorCode =
   | "bad_module"
   | "bad_option"
+  | "stale_prompt"
   | "memory"
   | "token_count"
   | "unknown_worker"

@@ -1,14 +1,15 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type {
-  CandidateCost,
   CostTerms,
   DecideOptions,
   LoadLimits,
   Policy,
+  PredictionOptions,
   Router,
   RouterOptions,
   Salt,
+  Tier,
 } from "./index.ts";
 import { ReferenceRouter, referenceHashBlocks } from "./reference-model.ts";
 import { hashesFrom, newRouter } from "./test-router.ts";
@@ -49,6 +50,16 @@ type Operation =
       from: number;
       naming: Naming;
       orphan: boolean;
+      tier: Tier;
+      who: Who;
+    }
+  | {
+      type: "hashed" | "copied";
+      worker: number;
+      path: Path;
+      from: number;
+      naming: Naming;
+      tier: Tier;
       who: Who;
     }
   | {
@@ -58,8 +69,13 @@ type Operation =
       from: number;
       count: number;
       naming: Naming;
+      tier: Tier;
       who: Who;
     }
+  | { type: "setPredictions"; worker: number; options: PredictionOptions | undefined; who: Who }
+  | { type: "predict"; worker: number; path: Path; extra: number; random: number }
+  | { type: "passTime"; seconds: number }
+  | { type: "clearShared" }
   | { type: "decide"; path: Path; extra: number; options: Omit<DecideOptions, "tokenCount"> }
   | { type: "find"; path: Path; extra: number; known: boolean }
   | { type: "firstToken" | "free"; booking: number }
@@ -78,6 +94,7 @@ const path: fc.Arbitrary<Path> = fc.record({
   salt: fc.constantFrom(0, 0, 0, 1, 2),
   mediaEvery: fc.constantFrom(0, 0, 0, 1, 3, 30),
 });
+const tier = fc.constantFrom<Tier>("device", "device", "device", "host", "disk", "shared");
 const naming = fc.constantFrom<Naming>("shared", "shared", "own", "tiny", "pairs");
 /** The worker, all of them, or all others. */
 type Who = "one" | "all" | "others";
@@ -116,6 +133,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       from: fc.oneof(fc.constant(0), fc.nat(60)),
       naming,
       orphan: rarely,
+      tier,
       who,
     }),
   },
@@ -128,9 +146,45 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       from: fc.nat(60),
       count: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 })),
       naming,
+      tier,
       who,
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constantFrom("hashed", "copied"),
+      worker,
+      path,
+      from: fc.nat(60),
+      naming,
+      tier,
+      who,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("setPredictions"),
+      worker,
+      options: optional(
+        fc.record({
+          ttlSeconds: fc.constantFrom(0, 0.5, 3, 120),
+          capacityBlocks: optional(fc.nat(100)),
+        }),
+      ),
+      who,
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ type: fc.constant("predict"), worker, path, extra: fc.nat(3), random }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant("passTime"), seconds: fc.constantFrom(0, 0.05, 0.4, 1, 60) }),
+  },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("clearShared") }) },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -154,6 +208,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         temperature: optional(weightValue),
         expectedOutputTokens: optional(fc.nat(100)),
         book: optional(fc.boolean()),
+        decodeOnly: optional(fc.boolean()),
       }),
     }),
   },
@@ -173,6 +228,9 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
           creditDecay: weightValue,
           prefillLoadScale: weightValue,
           activeRequestWeight: weightValue,
+          hostCredit: weightValue,
+          diskCredit: weightValue,
+          sharedMultiplier: weightValue,
           temperature: fc.oneof(fc.constant(0), weightValue),
         },
         { requiredKeys: [] },
@@ -195,6 +253,7 @@ class Pair {
   readonly model: ReferenceRouter;
   readonly #salts: number[];
   readonly #workers: number[] = [];
+  #now = 0;
   /** Handles of the router and of the model. */
   readonly #bookings: [number, number][] = [[-1, -1]];
 
@@ -249,8 +308,13 @@ class Pair {
           const names = namesOf(symbols, operation.naming, worker);
           const hashes = names.slice(from);
           const parent = operation.orphan ? 999_999n : from > 0 ? names[from - 1] : undefined;
-          const expected = model.applyStored(worker, hashes, parent, tokens, { salt: SALTS[salt], mmHashes });
-          const extras = { salt: this.#salts[salt], mmHashes };
+          const { tier } = operation;
+          const expected = model.applyStored(worker, hashes, parent, tokens, {
+            salt: SALTS[salt],
+            mmHashes,
+            tier,
+          });
+          const extras = { salt: this.#salts[salt], mmHashes, tier };
           expect(router.applyStored(worker, hashes, parent, tokens, extras)).toBe(expected);
         });
         break;
@@ -260,11 +324,33 @@ class Pair {
         const from = operation.from % symbols.length;
         this.#each(operation.worker, operation.who, (worker) => {
           const hashes = namesOf(symbols, operation.naming, worker).slice(from, from + operation.count);
-          const expected = model.applyRemoved(worker, hashes);
-          expect(router.applyRemoved(worker, hashes)).toBe(expected);
+          const expected = model.applyRemoved(worker, hashes, operation.tier);
+          expect(router.applyRemoved(worker, hashes, operation.tier)).toBe(expected);
         });
         break;
       }
+      case "hashed":
+      case "copied":
+        this.#storeWithoutIds(operation);
+        break;
+      case "setPredictions":
+        this.#each(operation.worker, operation.who, (worker) => {
+          router.setPredictions(worker, operation.options);
+          model.setPredictions(worker, operation.options);
+        });
+        break;
+      case "predict":
+        this.#predict(operation);
+        break;
+      case "passTime":
+        this.#now += operation.seconds;
+        router.passTime(this.#now);
+        model.passTime(this.#now);
+        break;
+      case "clearShared":
+        router.clearShared();
+        model.clearShared();
+        break;
       case "decide":
         this.#decide(operation);
         break;
@@ -290,6 +376,48 @@ class Pair {
     }
   }
 
+  #storeWithoutIds({
+    type,
+    worker,
+    who,
+    path,
+    from,
+    naming,
+    tier,
+  }: Extract<Operation, { type: "hashed" | "copied" }>) {
+    const { router, model } = this;
+    const symbols = symbolsOf(path);
+    const first = from % symbols.length;
+    const tokens = tokensFor(symbols.slice(first), router.blockSize, 0);
+    const salt = SALTS[path.salt]!;
+    const { blockHashes } = referenceHashBlocks(tokens, { ...salt, blockSize: router.blockSize });
+    this.#each(worker, who, (each) => {
+      const names = namesOf(symbols, naming, each);
+      const hashes = names.slice(first);
+      const parent = first > 0 ? names[first - 1] : undefined;
+      if (type === "copied") {
+        expect(router.applyCopied(each, hashes, tier)).toBe(model.applyCopied(each, hashes, tier));
+      } else {
+        const expected = model.applyStored(each, hashes, parent, tokens, { salt, tier });
+        expect(router.applyHashed(each, hashes, parent, blockHashes, tier)).toBe(expected);
+      }
+    });
+  }
+
+  /** As a gateway does: a decision, and then the prediction for the worker. */
+  #predict({ worker, path, extra, random }: Extract<Operation, { type: "predict" }>): void {
+    const options = {
+      policy: "kv",
+      random,
+      pinnedWorker: this.#workers[worker % this.#workers.length],
+    } as const;
+    const prompt = this.#decide({ type: "decide", path, extra, options });
+    const { pinnedWorker } = options;
+    if (pinnedWorker === undefined) return;
+    const extras = { salt: SALTS[path.salt], mmHashes: mediaOf(path, prompt.length) };
+    expect(this.router.predict(pinnedWorker)).toBe(this.model.predict(pinnedWorker, prompt, extras));
+  }
+
   /** Everything that can be seen from outside is the same. */
   compare(): void {
     const { memoryBytes, ...stats } = this.router.stats();
@@ -297,10 +425,14 @@ class Pair {
     expect(stats).toEqual(this.model.stats());
     for (const worker of this.#workers) expect(this.router.load(worker)).toEqual(this.model.load(worker));
     expect(this.router.explain()).toEqual(this.model.explain());
-    expect(this.#terms()).toEqual(this.model.explain());
+    expect(this.#terms()).toMatchObject(
+      this.model.explain().map(({ worker, overlapBlocks, prefill, decode, total }) => {
+        return { worker, overlapBlocks, prefill, decode, total };
+      }),
+    );
   }
 
-  #decide({ path, extra, options }: Extract<Operation, { type: "decide" }>): void {
+  #decide({ path, extra, options }: Extract<Operation, { type: "decide" }>): Uint32Array {
     const prompt = tokensFor(symbolsOf(path), this.router.blockSize, extra);
     this.router.tokenBuffer(prompt.length).set(prompt);
     const { salt } = path;
@@ -313,10 +445,11 @@ class Pair {
     expect(decision).toEqual(expected);
     expect(booking < 0).toBe(expectedBooking < 0);
     if (booking >= 0) this.#bookings.push([booking, expectedBooking]);
+    return prompt;
   }
 
   /** The candidates as `copyTerms` tells them. */
-  #terms(): CandidateCost[] {
+  #terms() {
     const workers = this.router.copyTerms(NO_TERMS);
     const terms = costTerms(workers);
     expect(this.router.copyTerms(terms)).toBe(workers);
@@ -345,8 +478,14 @@ class Pair {
       expect(router.hashPrompt(prompt.length, { salt: this.#salts[path.salt], mmHashes })).toEqual(hashes);
     }
     const expected = this.model.find(hashes);
-    expect(router.find(hashes.length)).toBe(Math.max(0, ...expected.values()));
-    for (const [worker, overlap] of expected) expect(router.overlap(worker)).toBe(overlap);
+    const longest = Math.max(0, ...[...expected.values()].map(({ overlapBlocks }) => overlapBlocks));
+    expect(router.find(hashes.length)).toBe(longest);
+    for (const [worker, overlaps] of expected) {
+      expect(router.overlap(worker)).toBe(overlaps.overlapBlocks);
+      expect(router.overlap(worker, "host")).toBe(overlaps.hostBlocks);
+      expect(router.overlap(worker, "disk")).toBe(overlaps.diskBlocks);
+      expect(router.overlap(worker, "shared")).toBe(overlaps.sharedBlocks);
+    }
   }
 
   #each(worker: number, who: Who, act: (worker: number) => void): void {

@@ -1,12 +1,18 @@
 import { RouterError } from "./errors.ts";
 import type { CostWeights, RouterOptions } from "./types.ts";
 
+/** Of any time, so that its ticks fit in 31 bits: six years. */
+const MAX_SECONDS = 200_000_000;
+
 /** Dynamo's defaults. */
 export const DEFAULT_WEIGHTS: CostWeights = {
   overlapCredit: 1,
   creditDecay: 0,
   prefillLoadScale: 1,
   activeRequestWeight: 0,
+  hostCredit: 0.75,
+  diskCredit: 0.25,
+  sharedMultiplier: 0.5,
   temperature: 0,
 };
 
@@ -44,6 +50,15 @@ export function readWeights(base: CostWeights, change: Partial<CostWeights>): Co
 export function weight(name: string, value: number): number {
   if (Number.isFinite(value) && value >= 0) return value;
   throw new RouterError("bad_option", `${name} is ${value}; it must be a number from 0 up.`);
+}
+
+/** Seconds as the core counts them, in tenths. Throws `bad_option`. */
+export function toTicks(name: string, seconds: number): number {
+  if (seconds >= 0 && seconds <= MAX_SECONDS) return Math.floor(seconds * 10);
+  throw new RouterError(
+    "bad_option",
+    `${name} is ${seconds}; it must be a number of seconds from 0 to ${MAX_SECONDS}.`,
+  );
 }
 
 /** A load limit as the core takes it. Throws `bad_option`. */

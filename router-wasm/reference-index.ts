@@ -3,6 +3,15 @@
  * is fast, and nothing is shared with the core. Runs appear only because they are what is forgotten at the limit.
  */
 
+/** Who can hold blocks: for each worker one holder of each kind; the pool is one for all. */
+export type Kind = "device" | "predicted" | "host" | "disk" | "shared";
+
+/** The number that stands for a holder here; for the device the worker's own. */
+export function holderOf(kind: Kind, worker: number): number {
+  if (kind === "shared") return 400_000;
+  return { device: 0, predicted: 100_000, host: 200_000, disk: 300_000 }[kind] + worker;
+}
+
 interface Node {
   local: bigint;
   parent: Node | undefined;
@@ -10,6 +19,14 @@ interface Node {
   run: Run;
   /** Who holds it, under which engine hashes. */
   holders: Map<number, Set<bigint>>;
+}
+
+/** What a worker is predicted to hold. */
+interface Predictions {
+  lifetime: number;
+  capacity: number;
+  /** From the run predicted least recently: when the prediction of its nodes ends. */
+  runs: Map<Run, number>;
 }
 
 /** Consecutive nodes, 32 at most. */
@@ -27,6 +44,9 @@ export class ReferenceIndex {
   /** From the least recently stored. */
   readonly #runs = new Set<Run>();
   #pinned: Run | undefined;
+  readonly #predictions = new Map<number, Predictions>();
+  readonly #nodeNames = new Map<Node, bigint>();
+  #nextNameless = -1n;
   blocks = 0;
   ignoredEvents = 0;
   unknownRemovals = 0;
@@ -42,14 +62,15 @@ export class ReferenceIndex {
     return this.#runs.size;
   }
 
+  /** The parent is looked for among the names of the holder, then of `sources`. */
   stored(
     worker: number,
+    sources: readonly number[],
     hashes: readonly bigint[],
     parentHash: bigint | undefined,
     locals: bigint[],
   ): number {
-    const names = this.#namesOf(worker);
-    let node = parentHash === undefined ? undefined : names.get(parentHash);
+    let node = parentHash === undefined ? undefined : this.#named([worker, ...sources], parentHash);
     if (parentHash !== undefined && !node) {
       this.ignoredEvents++;
       return 0;
@@ -88,6 +109,117 @@ export class ReferenceIndex {
 
   storedBlocks(worker: number): number {
     return new Set(this.#namesOf(worker).values()).size;
+  }
+
+  /** Copies of blocks that another holder has: each hash is looked up among the names of `sources`, in their order. */
+  copied(holder: number, sources: readonly number[], hashes: readonly bigint[]): number {
+    let stored = 0;
+    for (const hash of hashes) {
+      const node = this.#named([holder, ...sources], hash);
+      if (!node) {
+        this.ignoredEvents++;
+        continue;
+      }
+      if (this.#store(holder, hash, node.parent, node.local)) stored++;
+      else this.refusedBlocks++;
+    }
+    this.#pin(undefined);
+    return stored;
+  }
+
+  /** How many blocks of `locals` from `from` on the holder has without a gap. */
+  extension(holder: number, locals: readonly bigint[], from: number): number {
+    let children = this.#first;
+    let blocks = 0;
+    for (const local of locals) {
+      const node = children.get(local);
+      if (!node || (blocks >= from && !node.holders.has(holder))) break;
+      children = node.children;
+      blocks++;
+    }
+    return Math.max(blocks - from, 0);
+  }
+
+  setPredictions(holder: number, lifetime: number, capacity: number): void {
+    const predictions = this.#predictionsOf(holder);
+    predictions.lifetime = lifetime;
+    predictions.capacity = capacity;
+    if (lifetime === 0) this.forgetPredictions(holder);
+    else this.#shrink(holder);
+  }
+
+  forgetPredictions(holder: number): void {
+    for (const run of [...this.#predictionsOf(holder).runs.keys()]) this.#unpredict(holder, run.nodes);
+  }
+
+  /** The holder, one of predictions, will have these blocks. */
+  predict(holder: number, locals: readonly bigint[], now: number): number {
+    const { lifetime, runs } = this.#predictionsOf(holder);
+    if (lifetime === 0) return 0;
+    let node: Node | undefined;
+    let done = 0;
+    for (const local of locals) {
+      const before = (node ? node.children : this.#first).get(local);
+      const name = before ? this.#nameless(before) : this.#nextNameless;
+      const next = this.#store(holder, name, node, local);
+      if (!next) break;
+      if (!before) this.#nodeNames.set(next, this.#nextNameless--);
+      node = next;
+      done++;
+    }
+    for (let run = node?.run; run; run = run.parent?.run) {
+      runs.delete(run);
+      runs.set(run, now + lifetime);
+    }
+    this.#pin(undefined);
+    this.#shrink(holder);
+    return done;
+  }
+
+  passTime(now: number): void {
+    for (const [holder, { runs }] of this.#predictions) {
+      for (const [run, end] of [...runs]) if (end <= now) this.#unpredict(holder, run.nodes);
+    }
+  }
+
+  #named(holders: readonly number[], hash: bigint): Node | undefined {
+    return holders.map((holder) => this.#names.get(holder)?.get(hash)).find((node) => node !== undefined);
+  }
+
+  #shrink(holder: number): void {
+    const { capacity, runs } = this.#predictionsOf(holder);
+    while (this.storedBlocks(holder) > capacity) {
+      const [oldest] = runs.keys();
+      this.#unpredict(holder, oldest!.nodes);
+    }
+  }
+
+  /** The holder of predictions no longer has these nodes, of one run. */
+  #unpredict(holder: number, nodes: readonly Node[]): void {
+    const run = nodes[0]!.run;
+    for (const node of [...nodes].reverse()) {
+      if (node.holders.has(holder)) this.#release(holder, this.#nameless(node));
+    }
+    if (!run.nodes.some((node) => node.holders.has(holder))) this.#predictionsOf(holder).runs.delete(run);
+  }
+
+  #predictionsOf(holder: number): Predictions {
+    let predictions = this.#predictions.get(holder);
+    if (!predictions) {
+      predictions = { lifetime: 0, capacity: 0, runs: new Map() };
+      this.#predictions.set(holder, predictions);
+    }
+    return predictions;
+  }
+
+  /** A name, given to the node once, that no engine gives. */
+  #nameless(node: Node): bigint {
+    let name = this.#nodeNames.get(node);
+    if (name === undefined) {
+      name = this.#nextNameless--;
+      this.#nodeNames.set(node, name);
+    }
+    return name;
   }
 
   /** Length of the prefix of `locals` that the worker holds. */
@@ -157,6 +289,7 @@ export class ReferenceIndex {
     const hashes = node.holders.get(worker)!;
     hashes.delete(hash);
     if (hashes.size > 0) return;
+    if (worker < holderOf("predicted", 0)) this.#unpredict(holderOf("predicted", worker), [node]);
     node.holders.delete(worker);
     if (node.holders.size > 0) return;
     this.blocks--;
@@ -207,6 +340,7 @@ export class ReferenceIndex {
   }
 
   #forget(run: Run): void {
+    for (const { runs } of this.#predictions.values()) runs.delete(run);
     for (const node of run.nodes) {
       if (node.holders.size === 0) continue;
       for (const [worker, hashes] of node.holders) {

@@ -2,7 +2,7 @@
  * A plain model of the whole router, obviously correct rather than fast. Tests run it beside the core: every choice,
  * cost, overlap and load must be the same, to the bit.
  */
-import { ReferenceIndex } from "./reference-index.ts";
+import { holderOf, type Kind, ReferenceIndex } from "./reference-index.ts";
 import { referenceXxh3 } from "./reference-xxh3.ts";
 import type {
   BlockHashes,
@@ -13,8 +13,10 @@ import type {
   HashOptions,
   LoadLimits,
   MediaHashes,
+  PredictionOptions,
   RouterOptions,
   Salt,
+  Tier,
   WorkerLoad,
 } from "./types.ts";
 
@@ -27,6 +29,10 @@ interface ReferenceExtras {
 }
 
 type ReferenceDecideOptions = Omit<DecideOptions, "salt"> & ReferenceExtras;
+
+type Overlaps = Pick<CandidateCost, "overlapBlocks" | "hostBlocks" | "diskBlocks" | "sharedBlocks">;
+
+const NO_OVERLAPS: Overlaps = { overlapBlocks: 0, hostBlocks: 0, diskBlocks: 0, sharedBlocks: 0 };
 
 interface Load {
   prefillTokens: number;
@@ -61,8 +67,12 @@ export class ReferenceRouter {
     creditDecay: 0,
     prefillLoadScale: 1,
     activeRequestWeight: 0,
+    hostCredit: 0.75,
+    diskCredit: 0.25,
+    sharedMultiplier: 0.5,
     temperature: 0,
   };
+  #tick = 0;
   #nextBooking = 0;
   #turn = 0;
   #candidates: Candidate[] = [];
@@ -96,12 +106,18 @@ export class ReferenceRouter {
   }
 
   removeWorker(worker: number): void {
-    this.#index.cleared(worker);
+    this.clearWorker(worker);
+    this.#index.setPredictions(holderOf("predicted", worker), 0, 0);
     this.#workers.delete(worker);
   }
 
   clearWorker(worker: number): void {
-    this.#index.cleared(worker);
+    this.#index.forgetPredictions(holderOf("predicted", worker));
+    for (const tier of ["device", "host", "disk"] as const) this.#index.cleared(holderOf(tier, worker));
+  }
+
+  clearShared(): void {
+    this.#index.cleared(holderOf("shared", 0));
   }
 
   setEligible(worker: number, eligible: boolean): void {
@@ -117,13 +133,35 @@ export class ReferenceRouter {
     blockHashes: BigUint64Array,
     parentHash: bigint | undefined,
     tokenIds: Uint32Array,
-    extras: ReferenceExtras = {},
+    options: ReferenceExtras & { tier?: Tier } = {},
   ): number {
-    return this.#index.stored(worker, [...blockHashes], parentHash, this.#localHashes(tokenIds, extras));
+    const holder = holderOf(options.tier ?? "device", worker);
+    const locals = this.#localHashes(tokenIds, options);
+    return this.#index.stored(holder, sourcesOf(worker), [...blockHashes], parentHash, locals);
   }
 
-  applyRemoved(worker: number, blockHashes: BigUint64Array): number {
-    return this.#index.removed(worker, [...blockHashes]);
+  applyCopied(worker: number, blockHashes: BigUint64Array, tier: Tier): number {
+    return this.#index.copied(holderOf(tier, worker), sourcesOf(worker), [...blockHashes]);
+  }
+
+  applyRemoved(worker: number, blockHashes: BigUint64Array, tier: Tier = "device"): number {
+    return this.#index.removed(holderOf(tier, worker), [...blockHashes]);
+  }
+
+  setPredictions(worker: number, options: PredictionOptions | undefined): void {
+    const lifetime = options ? Math.max(1, Math.floor(options.ttlSeconds * 10)) : 0;
+    const capacity = options?.capacityBlocks ?? Number.POSITIVE_INFINITY;
+    this.#index.setPredictions(holderOf("predicted", worker), lifetime, capacity);
+  }
+
+  predict(worker: number, prompt: Uint32Array, extras: ReferenceExtras): number {
+    const locals = this.#localHashes(prompt, extras);
+    return this.#index.predict(holderOf("predicted", worker), locals, this.#tick);
+  }
+
+  passTime(now: number): void {
+    this.#tick = Math.max(this.#tick, Math.floor(now * 10));
+    this.#index.passTime(this.#tick);
   }
 
   decide(prompt: Uint32Array, options: ReferenceDecideOptions): Decision {
@@ -133,28 +171,22 @@ export class ReferenceRouter {
     const temperature = options.temperature ?? this.#weights.temperature;
     const chosen = this.#choose(this.#candidates, policy, temperature, random);
     const busyWorkers = this.#busyWorkers;
-    if (!chosen) return { worker: -1, overlapBlocks: 0, cost: 0, booking: -1, busyWorkers };
+    if (!chosen) return { worker: -1, ...NO_OVERLAPS, cost: 0, booking: -1, busyWorkers };
     const booking = options.book === false ? -1 : this.#book(chosen, prompt.length, options);
-    return {
-      worker: chosen.worker,
-      overlapBlocks: chosen.overlapBlocks,
-      cost: chosen.total,
-      booking,
-      busyWorkers,
-    };
+    const { worker, overlapBlocks, hostBlocks, diskBlocks, sharedBlocks, total } = chosen;
+    const overlaps = { overlapBlocks, hostBlocks, diskBlocks, sharedBlocks };
+    return { worker, ...overlaps, cost: total, booking, busyWorkers };
   }
 
   /** The workers' overlaps with a prompt whose block hashes are known. */
-  find(blockHashes: BigUint64Array): Map<number, number> {
+  find(blockHashes: BigUint64Array): Map<number, Overlaps> {
     this.#candidates = [];
     const locals = [...blockHashes];
-    return new Map([...this.#workers.keys()].map((worker) => [worker, this.#index.overlap(worker, locals)]));
+    return new Map([...this.#workers.keys()].map((worker) => [worker, this.#tierOverlaps(worker, locals)]));
   }
 
   explain(): CandidateCost[] {
-    return this.#candidates.map(({ worker, overlapBlocks, prefill, decode, total }) => {
-      return { worker, overlapBlocks, prefill, decode, total };
-    });
+    return this.#candidates.map(({ load: _load, storedBlocks: _stored, ...terms }) => terms);
   }
 
   firstToken(handle: number): void {
@@ -186,7 +218,10 @@ export class ReferenceRouter {
       activePrefillTokens: load.prefillTokens,
       activeDecodeBlocks: load.decodeBlocks,
       activeRequests: load.requests,
-      storedBlocks: this.#index.storedBlocks(worker),
+      storedBlocks: this.#stored("device", worker),
+      predictedBlocks: this.#stored("predicted", worker),
+      hostBlocks: this.#stored("host", worker),
+      diskBlocks: this.#stored("disk", worker),
     };
   }
 
@@ -196,7 +231,11 @@ export class ReferenceRouter {
     return {
       workers: this.#workers.size,
       blocks: index.blocks,
-      storedBlocks: [...this.#workers.keys()].reduce((sum, worker) => sum + index.storedBlocks(worker), 0),
+      storedBlocks: this.#storedByAll("device"),
+      predictedBlocks: this.#storedByAll("predicted"),
+      hostBlocks: this.#storedByAll("host"),
+      diskBlocks: this.#storedByAll("disk"),
+      sharedBlocks: this.#stored("shared", 0),
       runs: index.runs,
       bookings: this.#bookings.size,
       decisions: this.#decisions,
@@ -211,6 +250,29 @@ export class ReferenceRouter {
 
   setWeights(weights: Partial<CostWeights>): void {
     this.#weights = { ...this.#weights, ...weights };
+  }
+
+  #stored(kind: Kind, worker: number): number {
+    return this.#index.storedBlocks(holderOf(kind, worker));
+  }
+
+  #storedByAll(kind: Kind): number {
+    return [...this.#workers.keys()].reduce((sum, worker) => sum + this.#stored(kind, worker), 0);
+  }
+
+  /** The longer of what the worker holds and what it is predicted to hold. */
+  #overlap(worker: number, locals: bigint[]): number {
+    const predicted = this.#index.overlap(holderOf("predicted", worker), locals);
+    return Math.max(this.#index.overlap(worker, locals), predicted);
+  }
+
+  /** What follows in the other tiers. */
+  #tierOverlaps(worker: number, locals: bigint[]): Overlaps {
+    const overlapBlocks = this.#overlap(worker, locals);
+    const hostBlocks = this.#index.extension(holderOf("host", worker), locals, overlapBlocks);
+    const diskBlocks = this.#index.extension(holderOf("disk", worker), locals, overlapBlocks + hostBlocks);
+    const sharedBlocks = this.#index.extension(holderOf("shared", 0), locals, overlapBlocks);
+    return { overlapBlocks, hostBlocks, diskBlocks, sharedBlocks };
   }
 
   #localHashes(tokens: Uint32Array, { salt, mmHashes }: ReferenceExtras): bigint[] {
@@ -231,15 +293,19 @@ export class ReferenceRouter {
     this.#busyWorkers = asked.length - open.length;
     const leastPrefill = Math.min(...open.map(([, load]) => load.prefillTokens));
     return open.map(([worker, load]) => {
-      const overlapBlocks = this.#index.overlap(worker, locals);
+      const overlaps = this.#tierOverlaps(worker, locals);
       const excess = prompt.length > 0 ? (load.prefillTokens - leastPrefill) / prompt.length : 0;
       const worth = credit / (1 + weights.creditDecay * excess);
-      const newBlocks = (load.prefillTokens + prompt.length) / this.blockSize - worth * overlapBlocks;
-      const prefill = weights.prefillLoadScale * Math.max(0, newBlocks);
-      const decode = load.decodeBlocks;
+      const { hostCredit, diskCredit, sharedMultiplier } = weights;
+      const { overlapBlocks, hostBlocks, diskBlocks, sharedBlocks } = overlaps;
+      const tiers = hostCredit * hostBlocks + diskCredit * diskBlocks + sharedMultiplier * sharedBlocks;
+      const saved = worth * overlapBlocks + tiers;
+      const newBlocks = (load.prefillTokens + prompt.length) / this.blockSize - saved;
+      const prefill = options.decodeOnly ? 0 : weights.prefillLoadScale * Math.max(0, newBlocks);
+      const decode = options.decodeOnly ? Math.max(0, load.decodeBlocks - saved) : load.decodeBlocks;
       const total = prefill + decode + weights.activeRequestWeight * load.requests;
-      const storedBlocks = this.#index.storedBlocks(worker);
-      return { worker, overlapBlocks, prefill, decode, total, load, storedBlocks };
+      const storedBlocks = this.#stored("device", worker);
+      return { worker, ...overlaps, prefill, decode, total, load, storedBlocks };
     });
   }
 
@@ -299,7 +365,7 @@ export class ReferenceRouter {
     }
     const booking: Booking = {
       load: chosen.load,
-      prefillTokens: promptTokens - chosen.overlapBlocks * this.blockSize,
+      prefillTokens: options.decodeOnly ? 0 : promptTokens - cachedBlocks(chosen) * this.blockSize,
       decodeBlocks: Math.ceil((promptTokens + (options.expectedOutputTokens ?? 0)) / this.blockSize),
     };
     booking.load.prefillTokens += booking.prefillTokens;
@@ -314,6 +380,15 @@ export class ReferenceRouter {
     if (!booking) this.#staleBookings++;
     return booking;
   }
+}
+
+function cachedBlocks({ overlapBlocks, hostBlocks, diskBlocks, sharedBlocks }: Candidate): number {
+  return overlapBlocks + Math.max(hostBlocks + diskBlocks, sharedBlocks);
+}
+
+/** Where else the names of a worker's blocks are known. */
+function sourcesOf(worker: number): number[] {
+  return (["device", "host", "disk", "shared"] as const).map((kind) => holderOf(kind, worker));
 }
 
 function isBusy({ prefillTokens, decodeBlocks, limits }: Load): boolean {

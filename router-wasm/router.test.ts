@@ -29,7 +29,7 @@ describe("workers", () => {
   it("answers −1 when none is eligible", () => {
     const router = newRouter({ blockSize: 4 });
     const none = { worker: -1, overlapBlocks: 0, cost: 0, booking: -1, busyWorkers: 0 };
-    expect(decide(router, tokensOf(1, 1, 4))).toEqual(none);
+    expect(decide(router, tokensOf(1, 1, 4))).toMatchObject(none);
     const worker = router.addWorker();
     router.setEligible(worker, false);
     expect(decide(router, tokensOf(1, 1, 4)).worker).toBe(-1);
@@ -309,7 +309,7 @@ describe("bookings", () => {
     router.firstToken(booking);
     router.free(booking);
     const idle = { activePrefillTokens: 0, activeDecodeBlocks: 0, activeRequests: 0, storedBlocks: 0 };
-    expect(router.load(worker)).toEqual(idle);
+    expect(router.load(worker)).toMatchObject(idle);
     expect(router.stats()).toMatchObject({ bookings: 0, staleBookings: 0 });
   });
 });

@@ -1,8 +1,8 @@
-import { Core, POLICY_NUMBERS, STAT_NAMES } from "./core.ts";
+import { Core, POLICY_NUMBERS, PREDICTED, STAT_NAMES, TIER_NUMBERS } from "./core.ts";
 import { RouterError } from "./errors.ts";
 import { hashBlocks, Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
-import { DEFAULT_WEIGHTS, integer, loadLimit, readLimits, readWeights, weight } from "./options.ts";
+import { DEFAULT_WEIGHTS, integer, loadLimit, readLimits, readWeights, toTicks, weight } from "./options.ts";
 import type {
   BlockExtras,
   BlockHashes,
@@ -11,12 +11,16 @@ import type {
   CostWeights,
   DecideOptions,
   Decision,
+  EventOptions,
   HashOptions,
   LoadLimits,
+  MediaHashes,
+  PredictionOptions,
   Router,
   RouterOptions,
   RouterStats,
   Salt,
+  Tier,
   WorkerLoad,
 } from "./types.ts";
 
@@ -44,11 +48,21 @@ class WasmRouter implements Router {
   readonly #core: Core;
   readonly #maxWorkers: number;
   #weights: CostWeights;
-  readonly #decision: Decision = { worker: -1, overlapBlocks: 0, cost: 0, booking: -1, busyWorkers: 0 };
+  readonly #decision: Decision = {
+    worker: -1,
+    overlapBlocks: 0,
+    hostBlocks: 0,
+    diskBlocks: 0,
+    sharedBlocks: 0,
+    cost: 0,
+    booking: -1,
+    busyWorkers: 0,
+  };
 
   // Indexes into the core's memory, which never move.
   readonly #hashesAt: number;
   readonly #tokensAt: number;
+  readonly #localsAt: number;
   readonly #resultAt: number;
   readonly #blocksPerPiece: number;
 
@@ -75,6 +89,7 @@ class WasmRouter implements Router {
     this.#maxWorkers = limits.maxWorkers;
     this.#hashesAt = area >>> 3;
     this.#tokensAt = exports.eventTokensArea() >>> 2;
+    this.#localsAt = exports.eventLocalsArea() >>> 3;
     this.#resultAt = exports.resultArea() >>> 3;
     this.#blocksPerPiece = exports.eventBlocks();
     this.#configure();
@@ -100,6 +115,10 @@ class WasmRouter implements Router {
     this.#core.exports.clearWorker(worker);
   }
 
+  clearShared(): void {
+    this.#core.exports.clearPool();
+  }
+
   setEligible(worker: number, eligible: boolean): void {
     this.#check(worker);
     this.#core.exports.setEligible(worker, eligible ? 1 : 0);
@@ -121,49 +140,120 @@ class WasmRouter implements Router {
     blockHashes: BigUint64Array,
     parentHash: bigint | undefined,
     tokenIds: Uint32Array,
-    extras?: BlockExtras,
+    options?: EventOptions,
   ): number {
-    this.#check(worker);
     const blocks = blockHashes.length;
     if (tokenIds.length !== blocks * this.blockSize) {
       const message = `${blocks} blocks of ${this.blockSize} come with ${tokenIds.length} token ids: the worker's block size differs from the router's.`;
       throw new RouterError("token_count", message);
     }
+    this.#check(worker);
+    this.#salts.use(options?.salt ?? 0);
+    return this.#store(
+      worker,
+      options?.tier,
+      blockHashes,
+      parentHash,
+      tokenIds,
+      undefined,
+      options?.mmHashes,
+    );
+  }
+
+  applyHashed(
+    worker: number,
+    blockHashes: BigUint64Array,
+    parentHash: bigint | undefined,
+    localHashes: BigUint64Array,
+    tier?: Tier,
+  ): number {
+    if (localHashes.length !== blockHashes.length) {
+      const message = `${blockHashes.length} block hashes come with ${localHashes.length} local hashes; there must be one for each.`;
+      throw new RouterError("token_count", message);
+    }
+    this.#check(worker);
+    return this.#store(worker, tier, blockHashes, parentHash, undefined, localHashes, undefined);
+  }
+
+  applyCopied(worker: number, blockHashes: BigUint64Array, tier: Tier): number {
+    this.#check(worker);
+    let stored = 0;
+    for (let done = 0; done < blockHashes.length; done += this.#blocksPerPiece) {
+      const piece = this.#writeHashes(blockHashes, done);
+      stored += this.#core.exports.storeCopies(TIER_NUMBERS[tier], worker, piece);
+    }
+    return stored;
+  }
+
+  applyRemoved(worker: number, blockHashes: BigUint64Array, tier: Tier = "device"): number {
+    this.#check(worker);
+    let removed = 0;
+    for (let done = 0; done < blockHashes.length; done += this.#blocksPerPiece) {
+      const piece = this.#writeHashes(blockHashes, done);
+      removed += this.#core.exports.removeStored(TIER_NUMBERS[tier], worker, piece);
+    }
+    return removed;
+  }
+
+  /** Stores consecutive blocks, known by their ids or by their local hashes. Returns how many. */
+  #store(
+    worker: number,
+    tier: Tier = "device",
+    blockHashes: BigUint64Array,
+    parentHash: bigint | undefined,
+    tokenIds: Uint32Array | undefined,
+    localHashes: BigUint64Array | undefined,
+    mmHashes: MediaHashes | undefined,
+  ): number {
     const core = this.#core;
-    this.#salts.use(extras?.salt ?? 0);
+    const { exports } = core;
+    const kind = TIER_NUMBERS[tier];
+    const blocks = blockHashes.length;
     if (parentHash !== undefined) core.u64[this.#hashesAt] = parentHash;
-    if (!core.exports.storeBegin(worker, parentHash === undefined ? 0 : 1)) return 0;
+    if (!exports.storeBegin(kind, worker, parentHash === undefined ? 0 : 1)) return 0;
     let done = 0;
-    // One piece for most events; an array given whole is not sliced.
+    // One piece for most events.
     while (done < blocks) {
       const piece = Math.min(blocks - done, this.#blocksPerPiece);
-      const whole = piece === blocks;
-      core.u64.set(whole ? blockHashes : blockHashes.subarray(done, done + piece), this.#hashesAt);
-      const from = done * this.blockSize;
-      core.u32.set(whole ? tokenIds : tokenIds.subarray(from, from + piece * this.blockSize), this.#tokensAt);
-      const stored = core.exports.storeMore(
-        worker,
-        piece,
-        writeMedia(core, extras?.mmHashes, done, piece) ? 1 : 0,
-      );
+      core.u64.set(part(blockHashes, done, piece), this.#hashesAt);
+      let stored: number;
+      if (tokenIds !== undefined) {
+        core.u32.set(part(tokenIds, done * this.blockSize, piece * this.blockSize), this.#tokensAt);
+        stored = exports.storeMore(kind, worker, piece, writeMedia(core, mmHashes, done, piece) ? 1 : 0);
+      } else {
+        core.u64.set(part(localHashes!, done, piece), this.#localsAt);
+        stored = exports.storeMoreHashed(kind, worker, piece);
+      }
       done += stored;
       if (stored < piece) break;
     }
-    core.exports.storeEnd(blocks - done);
+    exports.storeEnd(blocks - done);
     return done;
   }
 
-  applyRemoved(worker: number, blockHashes: BigUint64Array): number {
+  /** Writes the next piece of the hashes where the core reads them. Returns how many. */
+  #writeHashes(blockHashes: BigUint64Array, done: number): number {
+    const piece = Math.min(blockHashes.length - done, this.#blocksPerPiece);
+    this.#core.u64.set(part(blockHashes, done, piece), this.#hashesAt);
+    return piece;
+  }
+
+  setPredictions(worker: number, options: PredictionOptions | undefined): void {
     this.#check(worker);
-    const core = this.#core;
-    let removed = 0;
-    for (let done = 0; done < blockHashes.length; done += this.#blocksPerPiece) {
-      const piece = Math.min(blockHashes.length - done, this.#blocksPerPiece);
-      const whole = piece === blockHashes.length;
-      core.u64.set(whole ? blockHashes : blockHashes.subarray(done, done + piece), this.#hashesAt);
-      removed += core.exports.removeStored(worker, piece);
-    }
-    return removed;
+    const ticks = options === undefined ? 0 : Math.max(1, toTicks("ttlSeconds", options.ttlSeconds));
+    const capacity = loadLimit("capacityBlocks", options?.capacityBlocks);
+    this.#core.exports.setPrediction(worker, ticks, capacity);
+  }
+
+  predict(worker: number): number {
+    this.#check(worker);
+    const predicted = this.#core.exports.predictPrompt(worker);
+    if (predicted >= 0) return predicted;
+    throw new RouterError("stale_prompt", "The prompt of the last decision is gone: predict right after it.");
+  }
+
+  passTime(now: number): void {
+    this.#core.exports.setTime(toTicks("now", now));
   }
 
   tokenBuffer(length: number): Uint32Array {
@@ -185,6 +275,7 @@ class WasmRouter implements Router {
     const overlapCredit = weight("overlapCredit", options.overlapCredit ?? this.#weights.overlapCredit);
     const temperature = weight("temperature", options.temperature ?? this.#weights.temperature);
     const expectedTokens = weight("expectedOutputTokens", options.expectedOutputTokens ?? 0);
+    if (options.now !== undefined) this.passTime(options.now);
     this.#salts.use(options.salt ?? 0);
     const media = writeMedia(this.#core, options.mmHashes, 0, Number.POSITIVE_INFINITY);
     // Nothing may throw from here to the decision, which opens the gates again.
@@ -199,6 +290,7 @@ class WasmRouter implements Router {
       expectedTokens,
       media ? 1 : 0,
       options.book === false ? 0 : 1,
+      options.decodeOnly === true ? 1 : 0,
     );
     if (worker === -2) {
       const message = `The prompt's ${options.tokenCount} tokens were not written: call tokenBuffer first.`;
@@ -211,12 +303,18 @@ class WasmRouter implements Router {
     decision.cost = result[this.#resultAt + 1]!;
     decision.booking = result[this.#resultAt + 2]!;
     decision.busyWorkers = result[this.#resultAt + 3]!;
+    decision.hostBlocks = result[this.#resultAt + 4]!;
+    decision.diskBlocks = result[this.#resultAt + 5]!;
+    decision.sharedBlocks = result[this.#resultAt + 6]!;
     return decision;
   }
 
   explain(): CandidateCost[] {
     const { exports, f64, u32 } = this.#core;
     const overlaps = exports.overlapsArea() >>> 2;
+    const hosts = exports.hostOverlapsArea() >>> 2;
+    const disks = exports.diskOverlapsArea() >>> 2;
+    const pools = exports.poolOverlapsArea() >>> 2;
     const prefills = exports.prefillTermsArea() >>> 3;
     const decodes = exports.decodeTermsArea() >>> 3;
     const totals = exports.totalsArea() >>> 3;
@@ -225,9 +323,15 @@ class WasmRouter implements Router {
       const total = f64[totals + worker]!;
       if (total === Number.POSITIVE_INFINITY) continue;
       const overlapBlocks = u32[overlaps + worker]!;
+      const hostBlocks = u32[hosts + worker]!;
+      const diskBlocks = u32[disks + worker]!;
+      const sharedBlocks = u32[pools + worker]!;
       candidates.push({
         worker,
         overlapBlocks,
+        hostBlocks,
+        diskBlocks,
+        sharedBlocks,
         prefill: f64[prefills + worker]!,
         decode: f64[decodes + worker]!,
         total,
@@ -275,10 +379,16 @@ class WasmRouter implements Router {
     throw new RouterError("token_count", message);
   }
 
-  overlap(worker: number): number {
+  overlap(worker: number, tier: Tier = "device"): number {
     this.#check(worker);
     const { exports, u32 } = this.#core;
-    return u32[(exports.overlapsArea() >>> 2) + worker]!;
+    const area = {
+      device: exports.overlapsArea,
+      host: exports.hostOverlapsArea,
+      disk: exports.diskOverlapsArea,
+      shared: exports.poolOverlapsArea,
+    }[tier]();
+    return u32[(area >>> 2) + worker]!;
   }
 
   firstToken(booking: number): void {
@@ -300,7 +410,10 @@ class WasmRouter implements Router {
       activePrefillTokens: f64[(exports.prefillTokensArea() >>> 3) + worker]!,
       activeDecodeBlocks: f64[(exports.decodeBlocksArea() >>> 3) + worker]!,
       activeRequests: f64[(exports.requestsArea() >>> 3) + worker]!,
-      storedBlocks: exports.storedBlocksOf(worker),
+      storedBlocks: exports.heldBlocksOf(TIER_NUMBERS.device, worker),
+      predictedBlocks: exports.heldBlocksOf(PREDICTED, worker),
+      hostBlocks: exports.heldBlocksOf(TIER_NUMBERS.host, worker),
+      diskBlocks: exports.heldBlocksOf(TIER_NUMBERS.disk, worker),
     };
   }
 
@@ -328,12 +441,23 @@ class WasmRouter implements Router {
   #configure(): void {
     const { creditDecay, prefillLoadScale, activeRequestWeight } = this.#weights;
     this.#core.exports.configure(creditDecay, prefillLoadScale, activeRequestWeight);
+    const { hostCredit, diskCredit, sharedMultiplier } = this.#weights;
+    this.#core.exports.configureTiers(hostCredit, diskCredit, sharedMultiplier);
   }
 
   #check(worker: number): void {
     if (Number.isInteger(worker) && worker >= 0 && this.#core.exports.hasWorker(worker)) return;
     throw new RouterError("unknown_worker", `There is no worker ${worker}.`);
   }
+}
+
+/** So many numbers from one on; an array of which all is wanted is not sliced. */
+function part<Numbers extends Uint32Array | BigUint64Array>(
+  numbers: Numbers,
+  from: number,
+  count: number,
+): Numbers {
+  return (count === numbers.length ? numbers : numbers.subarray(from, from + count)) as Numbers;
 }
 
 function copy<Numbers extends Uint32Array | Float64Array>(

@@ -16,8 +16,25 @@ export interface CostWeights {
   prefillLoadScale: number;
   /** Blocks that one running request is worth; default 0. */
   activeRequestWeight: number;
+  /** Worth of a block that follows in the worker's host memory; default 0.75. */
+  hostCredit: number;
+  /** Worth of a block that follows on the worker's disk; default 0.25. */
+  diskCredit: number;
+  /** Worth of a block that follows in the shared pool; default 0.5. */
+  sharedMultiplier: number;
   /** 0 takes the cheapest worker; above 0 samples from softmax(−cost / ((max − min) · temperature)); default 0. */
   temperature: number;
+}
+
+/** Where a block lies: on the worker's device, in its host's memory, on its disk, or in a pool that all share. */
+export type Tier = "device" | "host" | "disk" | "shared";
+
+/** How long, and how many blocks of what a worker was sent it is predicted to hold. */
+export interface PredictionOptions {
+  /** From when it was sent last; kept to a tenth of a second. */
+  ttlSeconds: number;
+  /** Blocks at most, the least recently sent being forgotten first; default: no limit. */
+  capacityBlocks?: number | undefined;
 }
 
 /** What changes the block hashes besides the tokens: requests with different salts never share blocks. */
@@ -47,6 +64,11 @@ export interface RouterOptions {
 /** Per block, hashes of the media whose placeholders lie in it; order within a block does not matter. */
 export type MediaHashes = readonly (BigUint64Array | null | undefined)[];
 
+export interface EventOptions extends BlockExtras {
+  /** Default: device. */
+  tier?: Tier | undefined;
+}
+
 /** What else an event's or a prompt's block hashes depend on. */
 export interface BlockExtras {
   /** From `Router.salt`; default: the router's own. */
@@ -72,6 +94,13 @@ export interface DecideOptions extends BlockExtras {
   expectedOutputTokens?: number | undefined;
   /** False asks without booking any load; default true. */
   book?: boolean | undefined;
+  /**
+   * Prefill is done elsewhere: no prefill is priced or booked, and the credit for cached blocks counts against the
+   * decode blocks; default false.
+   */
+  decodeOnly?: boolean | undefined;
+  /** The time, in seconds of a clock that does not go back. Needed for predictions to end. */
+  now?: number | undefined;
 }
 
 /** A worker whose load is at or over a limit of its own is no candidate. */
@@ -86,8 +115,14 @@ export interface LoadLimits {
 export interface Decision {
   /** The worker's index, −1 when no worker is eligible. */
   worker: number;
-  /** Blocks at the start of the prompt that the worker holds. */
+  /** Blocks at the start of the prompt that the worker holds on its device, or is predicted to. */
   overlapBlocks: number;
+  /** Blocks that follow in its host memory. */
+  hostBlocks: number;
+  /** Blocks that follow those on its disk. */
+  diskBlocks: number;
+  /** Blocks that follow those on the device in the shared pool. */
+  sharedBlocks: number;
   /** The worker's `kv` cost in blocks, whatever the policy; 0 when there is no worker. */
   cost: number;
   /** Handle for `firstToken`, `grow` and `free`; −1 when nothing was booked. */
@@ -100,6 +135,9 @@ export interface Decision {
 export interface CandidateCost {
   worker: number;
   overlapBlocks: number;
+  hostBlocks: number;
+  diskBlocks: number;
+  sharedBlocks: number;
   prefill: number;
   decode: number;
   /** prefill + decode + the term for running requests. */
@@ -121,6 +159,9 @@ export interface WorkerLoad {
   activeDecodeBlocks: number;
   activeRequests: number;
   storedBlocks: number;
+  predictedBlocks: number;
+  hostBlocks: number;
+  diskBlocks: number;
 }
 
 /** Gauges and counters since the router was made. */
@@ -128,8 +169,14 @@ export interface RouterStats {
   workers: number;
   /** Distinct blocks held by at least one worker. */
   blocks: number;
-  /** (block, worker) pairs. */
+  /** (block, worker) pairs on devices. */
   storedBlocks: number;
+  /** The same that are predicted, in host memories and on disks. */
+  predictedBlocks: number;
+  hostBlocks: number;
+  diskBlocks: number;
+  /** Blocks in the shared pool. */
+  sharedBlocks: number;
   /** Runs of up to 32 blocks that the blocks live in. */
   runs: number;
   /** Requests booked and not yet freed. */
@@ -174,8 +221,10 @@ export interface Router {
   addWorker(): number;
   /** Forgets the worker, its blocks and its load. Bookings on it stay valid and do nothing. */
   removeWorker(worker: number): void;
-  /** Forgets the worker's blocks; its load stays. */
+  /** Forgets the worker's blocks, in all tiers and predicted ones too; its load stays. */
   clearWorker(worker: number): void;
+  /** Forgets the blocks in the shared pool. */
+  clearShared(): void;
   /** An ineligible worker is never chosen, yet its blocks and load are kept. */
   setEligible(worker: number, eligible: boolean): void;
   /** Sets the worker's load limits, both anew. Throws `bad_option` for one that is negative or no number. */
@@ -197,14 +246,40 @@ export interface Router {
     blockHashes: BigUint64Array,
     parentHash: bigint | undefined,
     tokenIds: Uint32Array,
-    extras?: BlockExtras,
+    options?: EventOptions,
   ): number;
-  /** A worker dropped blocks. Returns how many of them it held. */
-  applyRemoved(worker: number, blockHashes: BigUint64Array): number;
+  /** The same for blocks whose local hashes (`hashBlocks`) are known: events that carry them in place of the ids. */
+  applyHashed(
+    worker: number,
+    blockHashes: BigUint64Array,
+    parentHash: bigint | undefined,
+    localHashes: BigUint64Array,
+    tier?: Tier,
+  ): number;
+  /**
+   * A tier got copies of blocks that the worker, in any tier, or the shared pool has under these hashes: engines that
+   * offload blocks do not send their ids again. Returns how many it now has; others are counted in `ignoredEvents`.
+   */
+  applyCopied(worker: number, blockHashes: BigUint64Array, tier: Tier): number;
+  /** A worker dropped blocks from a tier. Returns how many of them it held there. */
+  applyRemoved(worker: number, blockHashes: BigUint64Array, tier?: Tier): number;
+
+  /**
+   * From now on `predict` counts for the worker: beside events, until they arrive, or in place of events that its
+   * engine does not send. Undefined ends it and forgets what was predicted.
+   */
+  setPredictions(worker: number, options: PredictionOptions | undefined): void;
+  /**
+   * The worker was sent the prompt of the last `decide` and will hold all its whole blocks. Returns how many: 0 where
+   * predictions are off for the worker. Throws `stale_prompt` when the prompt or an event has been written since.
+   */
+  predict(worker: number): number;
+  /** Ends predictions whose time is over. `decide` does so too, given the time. */
+  passTime(now: number): void;
 
   /**
    * Where to write a prompt's ids: a view into linear memory, valid until the next call of any method but `decide`,
-   * `hashPrompt` and `tokenBuffer` itself (growth of the memory detaches it).
+   * `hashPrompt`, `predict` and `tokenBuffer` itself (growth of the memory detaches it).
    */
   tokenBuffer(length: number): Uint32Array;
   /** Chooses a worker for the prompt in the token buffer and books its load. */
@@ -230,8 +305,11 @@ export interface Router {
    * Throws `token_count` when that many hashes cannot have been written.
    */
   find(blocks: number): number;
-  /** How many blocks the worker held at the start of the prompt of the last `find` or `decide`. */
-  overlap(worker: number): number;
+  /**
+   * How many blocks the worker held at the start of the prompt of the last `find` or `decide`; with a tier other than
+   * the device's: how many followed there.
+   */
+  overlap(worker: number, tier?: Tier): number;
 
   /** The first token has come: the request's prefill load is gone. Again: nothing happens. */
   firstToken(booking: number): void;

@@ -4,9 +4,9 @@
 //    0  u64  engine hash       8  u32  worker       12  u32  block
 //   16  u32  neighbours in the run's list (before, after)    24  u32  neighbours in the worker's list
 import { findAlias, insertAlias, removeAlias } from "./engine-table";
+import { aliasHeads } from "./kinds";
 import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
 import { ALIASES, linksOf, runOf } from "./run";
-import { aliasHeads } from "./workers";
 
 const POOL: usize = memory.data(16, 4);
 const WORKER: usize = 8;
@@ -36,12 +36,12 @@ export function aliasWorker(alias: usize): u32 {
 
 /** The worker's alias with this hash, 0 for none. */
 export function aliasOf(w: u32, hash: u64): usize {
-  return load<u32>(aliasHeads + (w << 2)) ? findAlias(hash, w) : 0;
+  return load<u32>(aliasHeads + (<usize>w << 2)) ? findAlias(hash, w) : 0;
 }
 
 /** Any alias of the worker, 0 for none. */
 export function anyAliasOf(w: u32): usize {
-  return load<u32>(aliasHeads + (w << 2));
+  return load<u32>(aliasHeads + (<usize>w << 2));
 }
 
 /** Whether the worker has an alias for the block. Walks the run's list: ask only when there may be several. */
@@ -59,7 +59,7 @@ export function addAlias(w: u32, hash: u64, block: u32): void {
   store<u32>(alias, w, WORKER);
   store<u32>(alias, block, BLOCK);
   link(alias, linksOf(runOf(block)) + ALIASES, RUN_BEFORE);
-  link(alias, aliasHeads + (w << 2), WORKER_BEFORE);
+  link(alias, aliasHeads + (<usize>w << 2), WORKER_BEFORE);
   insertAlias(alias);
 }
 

@@ -2,14 +2,18 @@
 //
 //   prefill = prefillLoadScale · max(0, (active prefill tokens + prompt tokens) / block size − credit)
 //   credit  = overlapCredit / (1 + creditDecay · excess) · overlap blocks
+//             + hostCredit · host blocks + diskCredit · disk blocks + sharedMultiplier · pool blocks
 //   excess  = (active prefill tokens − the least of any candidate) / prompt tokens
 //   total   = prefill + active decode blocks + activeRequestWeight · active requests
+//
+// Where only decode is wanted, prefill is 0 and the credit counts against the decode blocks, down to 0.
 //
 // The order of the operations is part of the contract: the reference model repeats it and must agree to the bit.
 import { tokensPerBlock } from "./block-hash";
 import { shutBusy } from "./busy";
 import { take } from "./memory";
 import { overlaps } from "./overlap";
+import { tierCredits, tiered } from "./tiers";
 import { decodeBlocks, prefillTokens, requests, workerCount } from "./workers";
 
 /** f64 per worker, of the last decision. A total is +Infinity for a worker that was no candidate. */
@@ -45,7 +49,7 @@ export function forgetPrices(): void {
 }
 
 /** Prices every worker; `pinned` ≥ 0 makes it the only candidate. */
-export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32): void {
+export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32, decodeOnly: bool): void {
   priced = workerCount;
   const gates = shutBusy(pinned);
   const end = ((<usize>workerCount + 1) & ~1) << 3;
@@ -71,9 +75,12 @@ export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32)
     }
     const tokens = f64x2.add(waiting, prompt);
     const all = exact ? f64x2.mul(tokens, perToken) : f64x2.div(tokens, blockSize);
-    const blocks = f64x2.sub(all, f64x2.mul(worth, overlap));
-    const prefill = f64x2.mul(scale, f64x2.pmax(zero, blocks));
-    const decode = v128.load(decodeBlocks + i);
+    let saved = f64x2.mul(worth, overlap);
+    if (tiered) saved = f64x2.add(saved, v128.load(tierCredits + i));
+    let prefill = zero;
+    let decode = v128.load(decodeBlocks + i);
+    if (decodeOnly) decode = f64x2.pmax(zero, f64x2.sub(decode, saved));
+    else prefill = f64x2.mul(scale, f64x2.pmax(zero, f64x2.sub(all, saved)));
     const base = f64x2.add(prefill, decode);
     const cost = f64x2.add(base, f64x2.mul(requestWeight, v128.load(requests + i)));
     const total = f64x2.add(cost, v128.load(gates + i));

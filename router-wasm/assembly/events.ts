@@ -2,10 +2,10 @@
 // one where a name collides, an alias exists, or a limit is near.
 import { makeNewest } from "./age";
 import { anyAliasOf } from "./aliases";
-import { hashBlocks } from "./block-hash";
 import { childOf } from "./children";
 import { findBlock, touchBuckets } from "./engine-table";
 import { heldMask, onlyHolder, ownMask } from "./holders";
+import { DISK, heldByKind, holderOf, HOST, POOL } from "./kinds";
 import {
   blockNamed,
   hold,
@@ -16,12 +16,13 @@ import {
   lengthen,
   makeRoom,
   mayHaveSeveralHashes,
+  nameBlocks,
   pin,
   release,
   releaseShared,
   startRun,
 } from "./holding";
-import { blockOf, BLOCKS_PER_RUN, engineOf, lengthOf, localOf, PARENT, placeOf, runOf, SHARED } from "./run";
+import { blockOf, BLOCKS_PER_RUN, engineOf, firstBits, lengthOf, localOf, PARENT, placeOf, runOf, SHARED } from "./run";
 import { count, IGNORED_EVENTS, REFUSED_BLOCKS, UNKNOWN_REMOVALS } from "./stats";
 
 /** The last block written, after which the event goes on; 0: the sequence's start. */
@@ -30,8 +31,8 @@ let cursor: u32 = 0;
 let cursorIsNew: bool = false;
 
 /** Begins an event whose first block follows the block that `parentHash` names; false when the worker has none. */
-export function beginStored(w: u32, hasParent: bool, parentHash: u64): bool {
-  cursor = hasParent ? blockNamed(w, parentHash) : 0;
+export function beginStored(h: u32, w: u32, hasParent: bool, parentHash: u64): bool {
+  cursor = hasParent ? blockNamedAnywhere(h, w, parentHash) : 0;
   cursorIsNew = false;
   if (hasParent && !cursor) {
     count(IGNORED_EVENTS);
@@ -41,6 +42,40 @@ export function beginStored(w: u32, hasParent: bool, parentHash: u64): bool {
   return true;
 }
 
+/** The block that the hash names for the holder, or else for any holder of the worker or for the pool. */
+function blockNamedAnywhere(h: u32, w: u32, hash: u64): u32 {
+  let block = blockNamed(h, hash);
+  if (!block && h != w) block = blockNamed(w, hash);
+  if (block || heldByKind(HOST) + heldByKind(DISK) + heldByKind(POOL) == 0) return block;
+  block = blockNamed(holderOf(HOST, w), hash);
+  if (!block) block = blockNamed(holderOf(DISK, w), hash);
+  return block ? block : blockNamed(holderOf(POOL, w), hash);
+}
+
+/**
+ * The holder has copies of blocks that it, another holder of the worker `w` or the pool has under these hashes. Those
+ * that none of them has are counted as ignored. Returns how many it has now.
+ */
+export function storeNamed(h: u32, w: u32, hashes: usize, blocks: u32): u32 {
+  let stored: u32 = 0;
+  for (let i: u32 = 0; i < blocks; i++) {
+    const hash = load<u64>(hashes + (i << 3));
+    const room = makeRoom(false, false);
+    const block = blockNamedAnywhere(h, w, hash);
+    if (!block) {
+      count(IGNORED_EVENTS);
+      continue;
+    }
+    const run = runOf(block);
+    pin(run);
+    makeNewest(run);
+    if (room && storeAgain(h, run, placeOf(block), hash)) stored++;
+    else count(REFUSED_BLOCKS);
+  }
+  pin(0);
+  return stored;
+}
+
 /** Ends an event, of which so many blocks could not be stored. */
 export function endStored(refused: u32): void {
   count(REFUSED_BLOCKS, refused);
@@ -48,11 +83,10 @@ export function endStored(refused: u32): void {
 }
 
 /**
- * Stores `blocks` more consecutive blocks; `locals` is room for their local hashes.
+ * Stores `blocks` more consecutive blocks with these local hashes.
  * Returns how many; fewer when there is no room.
  */
-export function storeBlocks(w: u32, hashes: usize, tokens: usize, locals: usize, blocks: u32): u32 {
-  hashBlocks(tokens, blocks, locals, 0);
+export function storeBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   let done: u32 = 0;
   while (done < blocks) {
     const at = done << 3;
@@ -96,6 +130,10 @@ function shareBlocks(w: u32, run: usize, place: u32, hashes: usize, locals: usiz
     if (localOf(run, at) != load<u64>(locals + (same << 3))) break;
     if (engineOf(run, at) != load<u64>(hashes + (same << 3)) || !((shared >> at) & 1)) break;
     bits |= <u32>1 << at;
+  }
+  if (!same) {
+    same = nameBlocks(run, place, locals, hashes, blocks);
+    bits = firstBits(same) << place;
   }
   if (!same || !holdShared(w, run, bits)) return 0;
   cursor = blockOf(run, place + same - 1);

@@ -1,7 +1,9 @@
-// Who holds which blocks of a run. A holder is (mask of blocks held, mask of those held only under engine hashes of
-// the worker's own, worker). The first two live in the run, the next ones in 64-byte lines of five. From the eighth
-// on, workers that hold the whole run move into bit sets, which is what makes many workers cheap to look at.
+// Who holds which blocks of a run. A slot is (mask of blocks held, mask of those held only under engine hashes of the
+// holder's own, number of the holder). The first two live in the run, the next ones in 64-byte lines of five. From the
+// eighth on, workers that hold or are predicted to hold the whole run move into bit sets, which is what makes many
+// workers cheap to look at.
 import { clearBit, hasBit, setBit } from "./bit-set";
+import { stride } from "./kinds";
 import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
 import { firstBits, INLINE, lengthOf, LINE, WIDE } from "./run";
 
@@ -12,19 +14,26 @@ export const LINE_HOLDERS_END: usize = 60;
 /** In a line: the next line. */
 export const NEXT_LINE: usize = 60;
 
-/** Bit sets: u32 number of workers in them, then at 16 those under shared hashes, then those under their own. */
+/**
+ * Bit sets: u32 number of holders in them, then at 16 the workers under shared hashes and those predicted, then at
+ * `WIDE_SETS + ownSets` the workers under hashes of their own.
+ */
 export const WIDE_SETS: usize = 16;
-/** Bytes of one bit set, a multiple of 16. */
-export let setBytes: usize = 0;
+/** Bytes for the workers in one bit set, a multiple of 16. */
+export let strideBytes: usize = 0;
+export let ownSets: usize = 0;
+let wideBytes: usize = 0;
 
 const LINES: usize = memory.data(16, 4);
 const WIDES: usize = memory.data(16, 4);
 
-
-export function initHolders(maxWorkers: u32): void {
-  setBytes = ((maxWorkers + 127) >> 7) << 4;
+/** Call `initKinds` before. */
+export function initHolders(): void {
+  strideBytes = <usize>stride >> 3;
+  ownSets = strideBytes << 1;
+  wideBytes = WIDE_SETS + ownSets + strideBytes;
   poolInit(LINES, LINE_BYTES, 16);
-  poolInit(WIDES, <u32>((WIDE_SETS + setBytes * 2 + 63) & ~63), 4);
+  poolInit(WIDES, <u32>((wideBytes + 63) & ~63), 4);
 }
 
 /** Sees to it that the next `setHolder` has the memory it may want. */
@@ -37,9 +46,9 @@ export function holdersReady(): bool {
 @inline
 function wideKind(run: usize, w: u32): u32 {
   const wide = <usize>load<u32>(run, WIDE);
-  if (!wide) return 0;
+  if (!wide || w >= stride << 1) return 0;
   if (hasBit(wide + WIDE_SETS, w)) return 1;
-  return hasBit(wide + WIDE_SETS + setBytes, w) ? 2 : 0;
+  return w < stride && hasBit(wide + WIDE_SETS + ownSets, w) ? 2 : 0;
 }
 
 /** The address of the worker's holder, 0 when it has none outside the bit sets. */
@@ -102,11 +111,11 @@ export function eachHolder(run: usize, visit: (run: usize, mask: u32, own: u32, 
   const wide = <usize>load<u32>(run, WIDE);
   if (!wide) return;
   const full = firstBits(lengthOf(run));
-  for (let i: usize = 0; i < setBytes * 2; i += 8) {
+  for (let i: usize = 0; i < ownSets + strideBytes; i += 8) {
     let bits = load<u64>(wide + WIDE_SETS + i);
     for (; bits; bits &= bits - 1) {
-      const own = i >= setBytes;
-      visit(run, full, own ? full : 0, <u32>(((own ? i - setBytes : i) << 3) + <usize>ctz(bits)));
+      const own = i >= ownSets;
+      visit(run, full, own ? full : 0, <u32>(((own ? i - ownSets : i) << 3) + <usize>ctz(bits)));
     }
   }
 }
@@ -143,7 +152,7 @@ export function setHolder(run: usize, w: u32, mask: u32, own: u32): void {
   const wide = <usize>load<u32>(run, WIDE);
   if (wide) {
     const was = wideKind(run, w);
-    const is = fullKind(run, mask, own);
+    const is = fullKind(run, w, mask, own);
     if (was) {
       if (was == is) return;
       leaveSet(run, wide, w, was);
@@ -170,7 +179,7 @@ export function setHolder(run: usize, w: u32, mask: u32, own: u32): void {
     if (!slot) {
       // The eighth holder: the run becomes wide, which makes room, or takes this holder itself.
       widen(run);
-      const is = fullKind(run, mask, own);
+      const is = fullKind(run, w, mask, own);
       if (load<u32>(run, WIDE) && is) {
         enterSet(load<u32>(run, WIDE), w, is);
         return;
@@ -185,8 +194,8 @@ export function setHolder(run: usize, w: u32, mask: u32, own: u32): void {
 }
 
 /** Which bit set a holder belongs in, 0 for none. */
-function fullKind(run: usize, mask: u32, own: u32): u32 {
-  if (mask != firstBits(lengthOf(run))) return 0;
+function fullKind(run: usize, w: u32, mask: u32, own: u32): u32 {
+  if (w >= stride << 1 || mask != firstBits(lengthOf(run))) return 0;
   if (!own) return 1;
   return own == mask ? 2 : 0;
 }
@@ -194,7 +203,7 @@ function fullKind(run: usize, mask: u32, own: u32): u32 {
 // @ts-ignore: decorator
 @inline
 function setOf(wide: usize, kind: u32): usize {
-  return wide + WIDE_SETS + (kind == 2 ? setBytes : 0);
+  return wide + WIDE_SETS + (kind == 2 ? ownSets : 0);
 }
 
 function enterSet(wide: usize, w: u32, kind: u32): void {
@@ -217,16 +226,16 @@ function widen(run: usize): void {
   if (load<u32>(run, WIDE)) return;
   let any = false;
   for (let slot = firstSlot(run); slot && !any; slot = nextSlot(run, slot)) {
-    any = fullKind(run, load<u32>(slot), load<u32>(slot, 4)) != 0;
+    any = fullKind(run, load<u32>(slot, 8), load<u32>(slot), load<u32>(slot, 4)) != 0;
   }
   if (!any) return;
   const wide = poolTake(WIDES);
-  memory.fill(wide, 0, WIDE_SETS + setBytes * 2);
+  memory.fill(wide, 0, wideBytes);
   store<u32>(run, wide, WIDE);
   let next: usize = 0;
   for (let slot = firstSlot(run); slot; slot = next) {
-    const kind = fullKind(run, load<u32>(slot), load<u32>(slot, 4));
     const w = load<u32>(slot, 8);
+    const kind = fullKind(run, w, load<u32>(slot), load<u32>(slot, 4));
     next = nextSlot(run, slot);
     if (kind) {
       enterSet(wide, w, kind);

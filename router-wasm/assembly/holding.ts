@@ -15,6 +15,8 @@ import { linkChild, unlinkChild } from "./children";
 import { digestOf } from "./digest";
 import { engineTableReady, findBlock, insertBlock, insertNewBlock, removeBlock, touchBuckets } from "./engine-table";
 import { anyMask, clearHolders, eachHolder, heldMask, holdersReady, ownMask, setHolder } from "./holders";
+import { countHeld, DISK, held as heldBy, holderOf, HOST, kindOf, PREDICTED, stride } from "./kinds";
+import { dropPrediction, forgetPredictions, unpredict } from "./predictions";
 import {
   blockOf,
   BLOCKS_PER_RUN,
@@ -31,6 +33,7 @@ import {
   LENGTH,
   lengthOf,
   linksOf,
+  localOf,
   localsOf,
   newRun,
   PARENT,
@@ -41,8 +44,7 @@ import {
   SHARED,
   WIDE,
 } from "./run";
-import { BLOCKS, count, FORGOTTEN_BLOCKS, RUNS, stat, STORED_BLOCKS } from "./stats";
-import { addStored } from "./workers";
+import { BLOCKS, count, FORGOTTEN_BLOCKS, RUNS, stat } from "./stats";
 
 /** Blocks and runs at most. */
 let maxBlocks: f64 = 0;
@@ -149,8 +151,7 @@ export function hold(w: u32, run: usize, place: u32, hash: u64): void {
   let own = ownMask(run, w);
   if (!(held & bit)) {
     if (!(anyMask(run) & bit)) count(BLOCKS);
-    addStored(w, 1);
-    count(STORED_BLOCKS);
+    countHeld(w, 1);
   }
   if (takesShared(run, place, hash)) {
     if (held & bit) {
@@ -190,8 +191,7 @@ export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: u
   setLength(run, place + added);
   store<u32>(run, load<u32>(run, SHARED) | bits, SHARED);
   setHolder(run, w, held | bits, 0);
-  addStored(w, added);
-  count(STORED_BLOCKS, added);
+  countHeld(w, added);
   count(BLOCKS, added);
   return added;
 }
@@ -206,9 +206,58 @@ export function holdShared(w: u32, run: usize, bits: u32): bool {
   if (!added) return true;
   if (!holdersReady()) return false;
   setHolder(run, w, held | bits, 0);
-  addStored(w, added);
-  count(STORED_BLOCKS, added);
+  countHeld(w, added);
   return true;
+}
+
+/**
+ * Names blocks from `place` in the run on that somebody holds, but nobody under an engine hash, as long as the local
+ * hashes agree and the engine hashes name nothing else. Returns how many.
+ */
+export function nameBlocks(run: usize, place: u32, locals: usize, hashes: usize, blocks: u32): u32 {
+  let shared = load<u32>(run, SHARED);
+  const nameless = anyMask(run) & ~shared;
+  const most = min(min(lengthOf(run) - place, blocks), <u32>ctz(~(nameless >> place)));
+  if (!most || !engineTableReady(most)) return 0;
+  touchBuckets(hashes, most);
+  let named: u32 = 0;
+  for (; named < most; named++) {
+    const at = place + named;
+    const hash = load<u64>(hashes + (named << 3));
+    if (localOf(run, at) != load<u64>(locals + (named << 3))) break;
+    store<u64>(enginesOf(run) + (at << 3), hash);
+    if (!insertNewBlock(hash, blockOf(run, at))) break;
+    shared |= <u32>1 << at;
+  }
+  store<u32>(run, shared, SHARED);
+  return named;
+}
+
+/** The holder holds these blocks, under no engine hash. Call `makeRoom` before. */
+export function holdNameless(h: u32, run: usize, bits: u32): void {
+  const held = heldMask(run, h);
+  const added = popcnt(bits & ~held);
+  if (!added) return;
+  count(BLOCKS, popcnt(bits & ~anyMask(run)));
+  setHolder(run, h, held | bits, 0);
+  countHeld(h, added);
+}
+
+/**
+ * The same for new blocks at the end of a run whose only holder, if any, is this; as many as there is room for, one
+ * at least. Returns how many. The run's first block counts when it has none yet.
+ */
+export function appendNameless(h: u32, run: usize, place: u32, locals: usize, blocks: u32): u32 {
+  blocks = min(min(blocks, BLOCKS_PER_RUN - place), <u32>max(maxBlocks - stat(BLOCKS), 1));
+  for (let i: u32 = 0; i < blocks; i++) {
+    store<u64>(localsOf(run) + (place + i << 3), load<u64>(locals + (i << 3)));
+  }
+  const held = heldMask(run, h);
+  setLength(run, place + blocks);
+  setHolder(run, h, held | (firstBits(blocks) << place), 0);
+  countHeld(h, blocks);
+  count(BLOCKS, blocks);
+  return blocks;
 }
 
 /** Whether the hash is the one in the run, after putting it there if the run has none and it is free. */
@@ -244,9 +293,9 @@ export function release(w: u32, hash: u64, block: u32): void {
     dropAlias(aliasOf(w, hash));
     if (holdsShared(w, block) || (mayHaveSeveralHashes(run) && hasAlias(w, block))) return;
   }
+  if (w < stride) unpredict(w, run, bit);
   setHolder(run, w, heldMask(run, w) & ~bit, ownMask(run, w) & ~bit);
-  addStored(w, -1);
-  count(STORED_BLOCKS, -1);
+  countHeld(w, -1);
   if (anyMask(run) & bit) return;
   count(BLOCKS, -1);
   unshare(run, bit);
@@ -255,9 +304,14 @@ export function release(w: u32, hash: u64, block: u32): void {
 
 /** The worker no longer holds these blocks, which it held under the hashes in the run and no others. */
 export function releaseShared(w: u32, run: usize, bits: u32): void {
+  if (w < stride) unpredict(w, run, bits);
+  letGo(w, run, bits);
+}
+
+/** The same, with what the holder is predicted to hold left as it is. */
+export function letGo(w: u32, run: usize, bits: u32): void {
   setHolder(run, w, heldMask(run, w) & ~bits, ownMask(run, w));
-  addStored(w, -(<f64>popcnt(bits)));
-  count(STORED_BLOCKS, -(<f64>popcnt(bits)));
+  countHeld(w, -(<f64>popcnt(bits)));
   const unheld = bits & ~anyMask(run);
   if (!unheld) return;
   count(BLOCKS, -(<f64>popcnt(unheld)));
@@ -307,9 +361,9 @@ function forgetOldest(): bool {
 function forgetRun(run: usize): void {
   const held = anyMask(run);
   const blocks = popcnt(held);
-  eachHolder(run, (_run: usize, mask: u32, _own: u32, w: u32): void => {
-    addStored(w, -(<f64>popcnt(mask)));
-    count(STORED_BLOCKS, -(<f64>popcnt(mask)));
+  eachHolder(run, (run: usize, mask: u32, _own: u32, w: u32): void => {
+    countHeld(w, -(<f64>popcnt(mask)));
+    if (kindOf(w) == PREDICTED) dropPrediction(w - stride, run);
   });
   dropAliases(run);
   unshare(run, held);
@@ -321,8 +375,17 @@ function forgetRun(run: usize): void {
 
 let clearedWorker: u32 = 0;
 
-/** Forgets everything that the worker holds. */
+/** Forgets everything that the worker holds or is predicted to hold. */
 export function forgetWorker(w: u32): void {
+  forgetPredictions(w);
+  forgetHolder(w);
+  forgetHolder(holderOf(HOST, w));
+  forgetHolder(holderOf(DISK, w));
+}
+
+/** Forgets everything that a holder under engine hashes has. */
+export function forgetHolder(w: u32): void {
+  if (!heldBy(w)) return;
   for (let alias = anyAliasOf(w); alias; alias = anyAliasOf(w)) dropAlias(alias);
   clearedWorker = w;
   eachRun((run: usize): void => {
@@ -330,8 +393,7 @@ export function forgetWorker(w: u32): void {
     const mask = heldMask(run, w);
     if (!mask) return;
     setHolder(run, w, 0, 0);
-    addStored(w, -(<f64>popcnt(mask)));
-    count(STORED_BLOCKS, -(<f64>popcnt(mask)));
+    countHeld(w, -(<f64>popcnt(mask)));
     const unheld = mask & ~anyMask(run);
     if (!unheld) return;
     count(BLOCKS, -(<f64>popcnt(unheld)));

@@ -1,22 +1,26 @@
 // The core's exports. Numbers only; larger arguments lie in fixed areas of linear memory, whose addresses are asked
 // for once. Results of a decision lie in RESULT.
 import { initAliases } from "./aliases";
-import { initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
+import { hashBlocks, initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
 import { book, dropPrefill, growDecode, initBookings, unbook } from "./bookings";
 import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
 import { decodeTerms, forgetPrices, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
 import { initDigest } from "./digest";
 import { initEngineTable } from "./engine-table";
-import { beginStored, endStored, removeBlocks, storeBlocks } from "./events";
+import { beginStored, endStored, removeBlocks, storeBlocks, storeNamed } from "./events";
 import { initHolders } from "./holders";
-import { forgetWorker, initHolding } from "./holding";
+import { forgetHolder, forgetWorker, initHolding } from "./holding";
+import { held, holderOf, initKinds, POOL } from "./kinds";
 import { beginMedia, reserveMedia } from "./media";
 import { freeBytes, limitMemory, take, takenBytes } from "./memory";
 import { findOverlaps, initOverlap, longestOverlap, overlaps } from "./overlap";
+import { initPredictions, passTime, predict, setPredictions } from "./predictions";
 import {
   beginHashed,
   beginPrompt,
+  isPromptKept,
+  losePrompt,
   promptBlocks,
   promptHashes,
   promptTokens,
@@ -26,6 +30,7 @@ import {
 import { RUN_BYTES, untouchedRunBytes } from "./run";
 import { initSelect, select } from "./select";
 import { count, DECISIONS, STATS } from "./stats";
+import { diskOverlaps, hostOverlaps, initTiers, poolOverlaps, setTierCredits } from "./tiers";
 import {
   decodeBlocks,
   enterWorker,
@@ -37,7 +42,6 @@ import {
   reopenExcluded,
   setGate,
   shutForNow,
-  storedBlocks,
   workerExists,
 } from "./workers";
 import { xxh3 } from "./xxh3";
@@ -45,8 +49,8 @@ import { xxh3 } from "./xxh3";
 const EVENT_HASHES: u32 = 1024;
 const EVENT_TOKENS_BYTES: u32 = 65536;
 
-/** f64 overlap blocks, cost, booking, busy workers. */
-const RESULT: usize = memory.data(32, 8);
+/** f64 overlap blocks, cost, booking, busy workers, blocks in host memory, on disk and in the pool. */
+const RESULT: usize = memory.data(56, 8);
 
 let eventHashes: usize = 0;
 let eventTokens: usize = 0;
@@ -60,13 +64,16 @@ export function setMemoryLimit(bytes: f64): void {
 /** False when there is not enough memory. */
 export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBlocks: u32, maxBookings: u32): bool {
   initBlockHash(blockSize);
-  initHolders(maxWorkers);
   initAliases();
+  if (!initKinds(maxWorkers)) return false;
+  initHolders();
   initDigest();
   return (
     initWorkers(maxWorkers) &&
     initBusy(maxWorkers) &&
-    initOverlap(maxWorkers) &&
+    initOverlap() &&
+    initTiers(maxWorkers) &&
+    initPredictions(maxWorkers) &&
     initCost(maxWorkers) &&
     initSelect(maxWorkers) &&
     initBookings(maxBookings) &&
@@ -92,6 +99,10 @@ export function eventArea(): usize {
     eventTokens = area + EVENT_HASHES * 16;
   }
   return eventHashes;
+}
+
+export function eventLocalsArea(): usize {
+  return eventLocals;
 }
 
 /** Blocks that one call of `storeMore` or `removeStored` can take. */
@@ -139,8 +150,9 @@ export function requestsArea(): usize {
   return requests;
 }
 
-export function storedBlocksOf(w: u32): f64 {
-  return storedBlocks(w);
+/** Blocks that one of the worker's holders has; the kinds are those of `kinds.ts`. */
+export function heldBlocksOf(kind: u32, w: u32): f64 {
+  return held(holderOf(kind, w));
 }
 
 // Arrays by worker of the last decision (overlaps: or query), and how many workers it looked at.
@@ -151,6 +163,18 @@ export function pricedWorkers(): u32 {
 
 export function overlapsArea(): usize {
   return overlaps;
+}
+
+export function hostOverlapsArea(): usize {
+  return hostOverlaps;
+}
+
+export function diskOverlapsArea(): usize {
+  return diskOverlaps;
+}
+
+export function poolOverlapsArea(): usize {
+  return poolOverlaps;
 }
 
 export function prefillTermsArea(): usize {
@@ -175,6 +199,7 @@ export function hasWorker(w: u32): bool {
 
 export function removeWorker(w: u32): void {
   forgetWorker(w);
+  setPredictions(w, 0, 0);
   limitLoad(w, Infinity, Infinity);
   leaveWorker(w);
 }
@@ -194,22 +219,36 @@ export function limitWorker(w: u32, prefillTokens: f64, decodeBlocks: f64): void
 
 /** Blocks of later events and prompts have this salt. */
 export function useSalt(low: u32, high: u32): void {
+  losePrompt();
   useSeed((<u64>high << 32) | low);
 }
 
 /** Where to write the media of an event's piece or of a prompt; 0 when there is not enough memory. */
 export function mediaArea(bytes: u32): usize {
+  losePrompt();
   return reserveMedia(bytes, <usize>tokensPerBlock << 2);
 }
 
 /** The parent's hash is the first of the event hashes. */
-export function storeBegin(w: u32, hasParent: bool): bool {
-  return beginStored(w, hasParent, load<u64>(eventHashes));
+export function storeBegin(kind: u32, w: u32, hasParent: bool): bool {
+  return beginStored(holderOf(kind, w), w, hasParent, load<u64>(eventHashes));
 }
 
-export function storeMore(w: u32, blocks: u32, media: bool): u32 {
+export function storeMore(kind: u32, w: u32, blocks: u32, media: bool): u32 {
+  losePrompt();
   beginMedia(media);
-  return storeBlocks(w, eventHashes, eventTokens, eventLocals, blocks);
+  hashBlocks(eventTokens, blocks, eventLocals, 0);
+  return storeBlocks(holderOf(kind, w), eventHashes, eventLocals, blocks);
+}
+
+/** The same for blocks whose local hashes the host has written to `eventLocalsArea`. */
+export function storeMoreHashed(kind: u32, w: u32, blocks: u32): u32 {
+  return storeBlocks(holderOf(kind, w), eventHashes, eventLocals, blocks);
+}
+
+/** Stores copies of blocks that the worker or the pool has under these hashes. Returns how many. */
+export function storeCopies(kind: u32, w: u32, blocks: u32): u32 {
+  return storeNamed(holderOf(kind, w), w, eventHashes, blocks);
 }
 
 /** Ends an event, of which so many blocks could not be stored. */
@@ -217,8 +256,29 @@ export function storeEnd(refused: u32): void {
   endStored(refused);
 }
 
-export function removeStored(w: u32, blocks: u32): u32 {
-  return removeBlocks(w, eventHashes, blocks);
+export function removeStored(kind: u32, w: u32, blocks: u32): u32 {
+  return removeBlocks(holderOf(kind, w), eventHashes, blocks);
+}
+
+/** Forgets everything in the pool. */
+export function clearPool(): void {
+  forgetHolder(holderOf(POOL, 0));
+}
+
+/** Predictions of the worker last so many ticks, 0: there are none; `capacity` is in blocks. */
+export function setPrediction(w: u32, ticks: u32, capacity: f64): void {
+  setPredictions(w, ticks, capacity);
+}
+
+/** It is this tick now. */
+export function setTime(tick: u32): void {
+  passTime(tick);
+}
+
+/** The worker will hold the prompt of the last decision. How many of its blocks; −1 when the prompt is gone. */
+export function predictPrompt(w: u32): i32 {
+  if (!isPromptKept) return -1;
+  return predict(w, promptHashes(promptBlocks), promptBlocks);
 }
 
 /** Where to write a prompt of this length; 0 when there is not enough memory. */
@@ -251,6 +311,11 @@ export function configure(creditDecay: f64, prefillLoadScale: f64, activeRequest
   setWeights(creditDecay, prefillLoadScale, activeRequestWeight);
 }
 
+/** What a block in host memory, on disk and in the pool is worth. */
+export function configureTiers(host: f64, disk: f64, pool: f64): void {
+  setTierCredits(host, disk, pool);
+}
+
 /** The worker will not do for the next decision. */
 export function exclude(w: u32): void {
   shutForNow(w);
@@ -267,6 +332,7 @@ export function decide(
   expectedOutputTokens: f64,
   media: bool,
   books: bool,
+  decodeOnly: bool,
 ): i32 {
   if (!beginPrompt(tokens)) {
     reopenExcluded();
@@ -274,7 +340,7 @@ export function decide(
   }
   beginMedia(media);
   findOverlaps();
-  priceWorkers(tokens, overlapCredit, pinned);
+  priceWorkers(tokens, overlapCredit, pinned, decodeOnly);
   reopenExcluded();
   count(DECISIONS);
   const w = select(policy, temperature, random);
@@ -283,14 +349,23 @@ export function decide(
     store<f64>(RESULT, 0);
     store<f64>(RESULT, 0, 8);
     store<f64>(RESULT, -1, 16);
+    for (let i: usize = 32; i < 56; i += 8) store<f64>(RESULT + i, 0);
     return -1;
   }
-  const overlap = load<u32>(overlaps + (<usize>w << 2));
+  const at = <usize>w << 2;
+  const overlap = load<u32>(overlaps + at);
+  const host = load<u32>(hostOverlaps + at);
+  const disk = load<u32>(diskOverlaps + at);
+  const pool = load<u32>(poolOverlaps + at);
+  store<f64>(RESULT, host, 32);
+  store<f64>(RESULT, disk, 40);
+  store<f64>(RESULT, pool, 48);
   store<f64>(RESULT, overlap);
   store<f64>(RESULT, load<f64>(totals + (<usize>w << 3)), 8);
   store<f64>(RESULT, -1, 16);
   if (books) {
-    const prefill = <f64>tokens - <f64>overlap * <f64>tokensPerBlock;
+    const cached = overlap + max(host + disk, pool);
+    const prefill = decodeOnly ? 0 : <f64>tokens - <f64>cached * <f64>tokensPerBlock;
     const blocks = Math.ceil((<f64>tokens + expectedOutputTokens) / <f64>tokensPerBlock);
     store<f64>(RESULT, book(w, prefill, blocks), 16);
   }

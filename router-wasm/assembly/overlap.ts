@@ -12,15 +12,18 @@ import {
   LINE_HOLDERS_END,
   NEXT_LINE,
   nextSlot,
-  setBytes,
+  ownSets,
+  strideBytes,
   WIDE_SETS,
 } from "./holders";
+import { heldByKind, PREDICTED, stride } from "./kinds";
 import { take } from "./memory";
 import { promptBlocks, promptHashes } from "./prompt";
 import { blockOf, DIGEST, INLINE, lengthOf, LINE, localsOf, WIDE } from "./run";
+import { beginPath, extendOverlaps, notePath, tiered } from "./tiers";
 import { workerCount } from "./workers";
 
-/** u32 per worker: the result. */
+/** u32 per worker: the result. Then the same for what each is predicted to hold, while anything is. */
 export let overlaps: usize = 0;
 /** The most of them. */
 export let longestOverlap: u32 = 0;
@@ -33,12 +36,12 @@ let listed: u32 = 0;
 let asSet: bool = false;
 let depth: u32 = 0;
 
-export function initOverlap(maxWorkers: u32): bool {
-  // As many as bits in a set, since a set is settled eight workers at a time.
-  overlaps = take(setBytes << 5);
-  list = take(<usize>maxWorkers << 2);
-  alive = take(setBytes);
-  next = take(setBytes);
+export function initOverlap(): bool {
+  // Workers and what they are predicted to hold. As many as bits in a set, since a set is settled eight at a time.
+  overlaps = take(ownSets << 5);
+  list = take(<usize>stride << 3);
+  alive = take(ownSets);
+  next = take(ownSets);
   return next != 0;
 }
 
@@ -61,15 +64,37 @@ function setOverlapHeld(w: u32, blocks: u32): void {
   longestOverlap = max(longestOverlap, blocks);
 }
 
+/** Holders with higher numbers are passed over: those of lower tiers, and predicted ones while there are none. */
+let holders: u32 = 0;
+/** Bytes of the bit sets up to the last such holder. */
+let setEnd: usize = 0;
+
 /** Writes `overlaps` for the prompt. */
 export function findOverlaps(): void {
-  clearOverlaps();
+  const predicts = heldByKind(PREDICTED) > 0;
+  const usedBytes = <usize>((workerCount + 127) >> 7) << 4;
+  holders = predicts ? stride << 1 : stride;
+  setEnd = predicts ? strideBytes + usedBytes : usedBytes;
+  clearOverlaps(overlaps);
+  if (predicts) clearOverlaps(overlaps + (<usize>stride << 2));
   longestOverlap = 0;
   listed = 0;
   asSet = false;
   depth = 0;
+  beginPath(promptBlocks);
   if (promptBlocks) walk();
   if (asSet) settleSet(alive);
+  if (predicts) takeLonger();
+  if (tiered) extendOverlaps();
+}
+
+/** A worker's count becomes the longer of what it holds and what it is predicted to hold. */
+function takeLonger(): void {
+  const predicted = <usize>stride << 2;
+  const end = overlaps + (<usize>workerCount << 2);
+  for (let at = overlaps; at < end; at += 16) {
+    v128.store(at, i32x4.max_u(v128.load(at), v128.load(at + predicted)));
+  }
 }
 
 /** Keeps the compiler from leaving out reads that are made for the cache. */
@@ -77,6 +102,8 @@ let touched: u32 = 0;
 
 /** Each run's successor is read before the run itself is looked at, so that one does not wait for the other. */
 function walk(): void {
+  // No worker holds all of the prompt so far.
+  let alone = false;
   let run = childInBucket(0, load<u64>(promptHashes(1)));
   while (run) {
     const length = lengthOf(run);
@@ -90,7 +117,12 @@ function walk(): void {
       if (!next) touched += touchBucket(parent, local);
     }
     const matched = matchedBlocks(run, length, left);
-    if (!advance(run, matched)) return;
+    if (tiered) notePath(run, depth + matched);
+    // Deeper runs may still be held elsewhere than on devices.
+    if (alone || !advance(run, matched)) {
+      if (!tiered) return;
+      alone = true;
+    }
     depth += matched;
     if (matched == length) {
       if (length == left) return;
@@ -103,10 +135,10 @@ function walk(): void {
 }
 
 /** As a loop, since a call of the engine for a few lines takes longer. */
-function clearOverlaps(): void {
+function clearOverlaps(first: usize): void {
   const zero = i32x4.splat(0);
-  const end = overlaps + (<usize>workerCount << 2);
-  for (let at = overlaps; at < end; at += 16) v128.store(at, zero);
+  const end = first + (<usize>workerCount << 2);
+  for (let at = first; at < end; at += 16) v128.store(at, zero);
 }
 
 /** How many of the run's blocks go on with the prompt; the first is known to. */
@@ -165,7 +197,7 @@ function advanceSlot(slot: usize, matched: u32): void {
   const mask = load<u32>(slot);
   if (!mask) return;
   const w = load<u32>(slot, 8);
-  if (overlapOf(w) != depth) return;
+  if (w >= holders || overlapOf(w) != depth) return;
   const held = prefix(mask, matched);
   setOverlapHeld(w, depth + held);
   if (held == matched) store<u32>(list + (listed++ << 2), w);
@@ -190,7 +222,15 @@ function advanceList(run: usize, wide: usize, matched: u32): bool {
 // @ts-ignore: decorator
 @inline
 function inSets(wide: usize, w: u32): bool {
-  return hasBit(wide + WIDE_SETS, w) || hasBit(wide + WIDE_SETS + setBytes, w);
+  return hasBit(wide + WIDE_SETS, w) || (w < stride && hasBit(wide + WIDE_SETS + ownSets, w));
+}
+
+/** 128 bits of the holders of the whole run, under whatever hashes. */
+// @ts-ignore: decorator
+@inline
+function wholeHolders(wide: usize, i: usize): v128 {
+  const shared = v128.load(wide + WIDE_SETS + i);
+  return i < strideBytes ? v128.or(shared, v128.load(wide + WIDE_SETS + ownSets + i)) : shared;
 }
 
 /** The first run has bit sets: the alive workers become a set. */
@@ -198,12 +238,10 @@ function enterWide(run: usize, wide: usize, matched: u32): bool {
   asSet = true;
   // Never without a worker in them, which holds the whole run.
   longestOverlap = matched;
-  for (let i: usize = 0; i < setBytes; i += 16) {
-    const at = wide + WIDE_SETS + i;
-    v128.store(alive + i, v128.or(v128.load(at), v128.load(at + setBytes)));
-  }
+  for (let i: usize = 0; i < setEnd; i += 16) v128.store(alive + i, wholeHolders(wide, i));
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
     const w = load<u32>(slot, 8);
+    if (w >= holders) continue;
     const held = prefix(load<u32>(slot), matched);
     if (held == matched) setBit(alive, w);
     else setOverlap(w, held);
@@ -212,13 +250,12 @@ function enterWide(run: usize, wide: usize, matched: u32): bool {
 }
 
 function advanceSet(run: usize, wide: usize, matched: u32): bool {
-  for (let i: usize = 0; i < setBytes; i += 16) {
-    const at = wide + WIDE_SETS + i;
-    v128.store(next + i, v128.and(v128.load(alive + i), v128.or(v128.load(at), v128.load(at + setBytes))));
+  for (let i: usize = 0; i < setEnd; i += 16) {
+    v128.store(next + i, v128.and(v128.load(alive + i), wholeHolders(wide, i)));
   }
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
     const w = load<u32>(slot, 8);
-    if (!hasBit(alive, w)) continue;
+    if (w >= holders || !hasBit(alive, w)) continue;
     const held = prefix(load<u32>(slot), matched);
     if (held == matched) {
       setBit(next, w);
@@ -229,7 +266,7 @@ function advanceSet(run: usize, wide: usize, matched: u32): bool {
   }
   // Who drops out without a holder of its own has nothing of this run.
   let any = i64x2.splat(0);
-  for (let i: usize = 0; i < setBytes; i += 16) {
+  for (let i: usize = 0; i < setEnd; i += 16) {
     const before = v128.load(alive + i);
     const after = v128.load(next + i);
     const dropped = v128.andnot(before, after);
@@ -249,7 +286,7 @@ function advanceSet(run: usize, wide: usize, matched: u32): bool {
 
 /** Writes the depth for every worker in the set. */
 function settleSet(set: usize): void {
-  for (let i: usize = 0; i < setBytes; i += 8) settleWord(load<u64>(set + i), overlaps + (i << 5));
+  for (let i: usize = 0; i < setEnd; i += 8) settleWord(load<u64>(set + i), overlaps + (i << 5));
 }
 
 /** The same for 64 workers, whose counts are at `counts`. */

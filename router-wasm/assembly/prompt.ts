@@ -11,9 +11,17 @@ let capacity: u32 = 0;
 /** Hashes made so far. */
 let hashed: u32 = 0;
 export let promptBlocks: u32 = 0;
+/** Whether the prompt, with its salt and media, is still that of the last decision. */
+export let isPromptKept: bool = false;
+
+/** Something that the prompt's hashes depend on is about to change. */
+export function losePrompt(): void {
+  isPromptKept = false;
+}
 
 /** Room for a prompt of this length; false when memory has run out. What was there is lost if it moves. */
 export function reservePrompt(tokens: u32): bool {
+  isPromptKept = false;
   if (tokens <= capacity) return true;
   let wanted = max(capacity, FIRST_CAPACITY);
   while (wanted < tokens) wanted <<= 1;
@@ -40,6 +48,7 @@ export function beginPrompt(tokens: u32): bool {
   if (tokens > capacity) return false;
   promptBlocks = tokens / tokensPerBlock;
   hashed = 0;
+  isPromptKept = true;
   return true;
 }
 

@@ -5,15 +5,16 @@ export const STATS: usize = memory.data(16 * 8, 8);
 
 export const BLOCKS: usize = 0;
 export const STORED_BLOCKS: usize = 8;
-export const RUNS: usize = 16;
-export const BOOKINGS: usize = 24;
-export const DECISIONS: usize = 32;
-export const UNBOOKED_DECISIONS: usize = 40;
-export const STALE_BOOKINGS: usize = 48;
-export const IGNORED_EVENTS: usize = 56;
-export const UNKNOWN_REMOVALS: usize = 64;
-export const FORGOTTEN_BLOCKS: usize = 72;
-export const REFUSED_BLOCKS: usize = 80;
+// Then those predicted, in host memory, on disk and in the pool, in the order of the kinds of holder.
+export const RUNS: usize = 48;
+export const BOOKINGS: usize = 56;
+export const DECISIONS: usize = 64;
+export const UNBOOKED_DECISIONS: usize = 72;
+export const STALE_BOOKINGS: usize = 80;
+export const IGNORED_EVENTS: usize = 88;
+export const UNKNOWN_REMOVALS: usize = 96;
+export const FORGOTTEN_BLOCKS: usize = 104;
+export const REFUSED_BLOCKS: usize = 112;
 
 // @ts-ignore: decorator
 @inline

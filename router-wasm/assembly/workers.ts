@@ -13,8 +13,6 @@ export let requests: usize = 0;
 export let ranks: usize = 0;
 /** u32: counts the workers that have had this index, so that a booking knows whether its worker is still there. */
 export let epochs: usize = 0;
-/** u32: first of the worker's aliases. */
-export let aliasHeads: usize = 0;
 /** u32: workers whose gates are shut for one decision. */
 let excluded: usize = 0;
 let excludedCount: u32 = 0;
@@ -36,7 +34,6 @@ export function initWorkers(limit: u32): bool {
   requests = take(even * 8);
   ranks = take(even * 8);
   epochs = take(limit * 4);
-  aliasHeads = take(limit * 4);
   excluded = take(limit * 4);
   present = take(limit);
   if (!present) return false;
@@ -107,8 +104,4 @@ export function addRequests(w: u32, by: f64): void {
 export function add(array: usize, w: u32, by: f64): void {
   const at = array + (w << 3);
   store<f64>(at, load<f64>(at) + by);
-}
-
-export function storedBlocks(w: u32): f64 {
-  return load<f64>(ranks + (w << 3)) - load<f64>(requests + (w << 3)) * 4294967296;
 }
