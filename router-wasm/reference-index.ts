@@ -140,12 +140,13 @@ export class ReferenceIndex {
     return Math.max(blocks - from, 0);
   }
 
-  setPredictions(holder: number, lifetime: number, capacity: number): void {
+  setPredictions(holder: number, lifetime: number, capacity: number, now: number): void {
     const predictions = this.#predictionsOf(holder);
     predictions.lifetime = lifetime;
     predictions.capacity = capacity;
-    if (lifetime === 0) this.forgetPredictions(holder);
-    else this.#shrink(holder);
+    if (lifetime === 0) return this.forgetPredictions(holder);
+    for (const [run, end] of predictions.runs) predictions.runs.set(run, Math.min(end, now + lifetime));
+    this.#shrink(holder);
   }
 
   forgetPredictions(holder: number): void {

@@ -107,7 +107,7 @@ export class ReferenceRouter {
 
   removeWorker(worker: number): void {
     this.clearWorker(worker);
-    this.#index.setPredictions(holderOf("predicted", worker), 0, 0);
+    this.#index.setPredictions(holderOf("predicted", worker), 0, 0, this.#tick);
     this.#workers.delete(worker);
   }
 
@@ -151,7 +151,7 @@ export class ReferenceRouter {
   setPredictions(worker: number, options: PredictionOptions | undefined): void {
     const lifetime = options ? Math.max(1, Math.floor(options.ttlSeconds * 10)) : 0;
     const capacity = options?.capacityBlocks ?? Number.POSITIVE_INFINITY;
-    this.#index.setPredictions(holderOf("predicted", worker), lifetime, capacity);
+    this.#index.setPredictions(holderOf("predicted", worker), lifetime, capacity, this.#tick);
   }
 
   predict(worker: number, prompt: Uint32Array, extras: ReferenceExtras): number {

@@ -266,7 +266,8 @@ export interface Router {
 
   /**
    * From now on `predict` counts for the worker: beside events, until they arrive, or in place of events that its
-   * engine does not send. Undefined ends it and forgets what was predicted.
+   * engine does not send. What was predicted before lasts no longer than the new time. Undefined ends it and forgets
+   * what was predicted.
    */
   setPredictions(worker: number, options: PredictionOptions | undefined): void;
   /**

@@ -15,6 +15,7 @@ import { held, holderOf, initKinds, POOL } from "./kinds";
 import { beginMedia, reserveMedia } from "./media";
 import { freeBytes, limitMemory, take, takenBytes } from "./memory";
 import { findOverlaps, initOverlap, longestOverlap, overlaps } from "./overlap";
+import { applyPayload, payloadEvents, payloadRank, readPayload, reservePayload } from "./payload";
 import { initPredictions, passTime, predict, setPredictions } from "./predictions";
 import {
   beginHashed,
@@ -258,6 +259,23 @@ export function storeEnd(refused: u32): void {
 
 export function removeStored(kind: u32, w: u32, blocks: u32): u32 {
   return removeBlocks(holderOf(kind, w), eventHashes, blocks);
+}
+
+/** Where to write a batch of events in vLLM's wire format; 0 when there is not enough memory. */
+export function payloadArea(bytes: u32): usize {
+  return reservePayload(bytes);
+}
+
+/** Reads a batch. How many events it has that matter; −1 when it is unusual, and nothing of it can be applied. */
+export function readBatch(bytes: u32): i32 {
+  if (!readPayload(bytes)) return -1;
+  store<f64>(RESULT, payloadRank);
+  return payloadEvents;
+}
+
+/** Applies the batch that was read. Returns how many blocks were stored or removed. */
+export function applyBatch(w: u32): u32 {
+  return applyPayload(w, eventLocals, EVENT_HASHES);
 }
 
 /** Forgets everything in the pool. */

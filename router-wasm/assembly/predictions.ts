@@ -55,12 +55,19 @@ function set(array: usize, w: u32, value: u32): void {
   store<u32>(array + (<usize>w << 2), value);
 }
 
-/** How long predictions of the worker last, in ticks, and how many blocks there may be. No ticks: there are none. */
+/**
+ * How long predictions of the worker last, in ticks, those made before no longer than that from now; and how many
+ * blocks there may be. No ticks: there are none.
+ */
 export function setPredictions(w: u32, lifetime: u32, capacity: f64): void {
   set(lifetimes, w, lifetime);
   store<f64>(capacities + (<usize>w << 3), capacity);
-  if (lifetime) shrink(w);
-  else forgetPredictions(w);
+  if (!lifetime) return forgetPredictions(w);
+  // So that those made before end before those made from now on.
+  for (let each = at(oldest, w); each; each = load<u32>(each, NEWER)) {
+    store<u32>(each, min(load<u32>(each, END), now + lifetime), END);
+  }
+  shrink(w);
 }
 
 /** It is this tick now: what ends at it or before is over. Time does not go back. */

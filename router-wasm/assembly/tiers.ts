@@ -23,6 +23,8 @@ let poolCredit: f64 = 0;
 let path: usize = 0;
 let capacity: u32 = 0;
 let steps: u32 = 0;
+/** Workers whose overlaps were written last. */
+let extended: u32 = 0;
 
 export function initTiers(maxWorkers: u32): bool {
   const even = (<usize>maxWorkers + 1) & ~1;
@@ -45,10 +47,11 @@ export function beginPath(blocks: u32): void {
   tiered = heldByKind(HOST) + heldByKind(DISK) + heldByKind(POOL) > 0 && roomForPath(blocks);
   steps = 0;
   if (was && !tiered) clear();
+  if (!tiered) extended = 0;
 }
 
 function clear(): void {
-  for (let w: usize = 0; w < workerCount; w++) setOverlaps(w, 0, 0, 0);
+  for (let w: usize = 0; w < extended; w++) setOverlaps(w, 0, 0, 0);
 }
 
 function roomForPath(blocks: u32): bool {
@@ -72,6 +75,7 @@ export function notePath(run: usize, end: u32): void {
 
 /** After the walk: every worker's overlaps and credits, from what it holds on its device. */
 export function extendOverlaps(): void {
+  extended = max(extended, workerCount);
   const poolHolds = heldByKind(POOL) > 0;
   for (let w: u32 = 0; w < workerCount; w++) {
     const device = load<u32>(overlaps + (<usize>w << 2));

@@ -1,0 +1,301 @@
+// Batches of KV events in vLLM's wire format, msgpack [timestamp, [event…], data_parallel_rank], read where they lie
+// and applied without an object for any block. A batch is read whole before any of it is applied. What this code does
+// not know (LoRA names, media, salts, forms that no engine sends today) makes the batch unusual: then nothing is
+// applied, and the host reads it with a decoder that can say what is wrong with it.
+import { hashBlocks, tokensPerBlock } from "./block-hash";
+import { beginStored, endStored, removeBlocks, storeBlocks, storeNamed } from "./events";
+import { forgetWorker } from "./holding";
+import { DEVICE, DISK, holderOf, HOST } from "./kinds";
+import { beginMedia } from "./media";
+import { leave, takeForPrompt } from "./memory";
+import {
+  isRead,
+  isUnusual,
+  nextTag,
+  noteUnusual,
+  openBytes,
+  readArray,
+  readHash,
+  readInteger,
+  readMap,
+  readNil,
+  readNumbers,
+  readString,
+  skip,
+  stringLength,
+} from "./msgpack";
+import { losePrompt } from "./prompt";
+
+// Events as read, one after another, behind their hashes and token ids:
+//    0  u32  next event       4  u32  type             8  u32  tier            12  u32  blocks
+//   16  u64  parent hash     24  u32  1: has parent   28  u32  hashes          32  u32  token ids
+const NEXT: usize = 0;
+const TYPE: usize = 4;
+const TIER: usize = 8;
+const BLOCKS: usize = 12;
+const PARENT: usize = 16;
+const HAS_PARENT: usize = 24;
+const HASHES: usize = 28;
+const IDS: usize = 32;
+const EVENT_BYTES: usize = 40;
+
+const STORED: u32 = 1;
+const COPIED: u32 = 2;
+const REMOVED: u32 = 3;
+const CLEARED: u32 = 4;
+/** A medium of which nothing is known. */
+const ELSEWHERE: u32 = 255;
+
+/** More than a reader may look beyond the end. */
+const SLACK: usize = 64;
+
+let payload: usize = 0;
+let capacity: usize = 0;
+/** Where what is read goes: hashes take 8 bytes for one of the payload at most, an event's own 40 for eleven. */
+let out: usize = 0;
+let firstEvent: usize = 0;
+let lastEvent: usize = 0;
+
+export let payloadRank: u32 = 0;
+export let payloadEvents: u32 = 0;
+
+/** Where to write a payload of so many bytes; 0 when there is not enough memory. */
+export function reservePayload(bytes: u32): usize {
+  if (bytes > MOST_BYTES) return 0;
+  if (bytes <= capacity) return payload;
+  let wanted = max(capacity, 4096);
+  while (wanted < bytes) wanted <<= 1;
+  const piece = takeForPrompt(roomFor(wanted));
+  if (!piece) return 0;
+  if (capacity) leave(payload, roomFor(capacity));
+  payload = piece;
+  capacity = wanted;
+  return piece;
+}
+
+const MOST_BYTES: u32 = 1 << 26;
+
+function roomFor(bytes: usize): usize {
+  return bytes + SLACK + bytes * 12 + SLACK;
+}
+
+/** Reads the payload; false when it is unusual, and nothing of it may be applied. */
+export function readPayload(bytes: u32): bool {
+  firstEvent = 0;
+  lastEvent = 0;
+  payloadRank = 0;
+  payloadEvents = 0;
+  if (bytes > capacity) return false;
+  out = (payload + capacity + SLACK + 7) & ~7;
+  openBytes(payload, bytes);
+  const fields = readArray();
+  const timestamp = nextTag();
+  if (fields < 2 || (timestamp >= 0x80 && (timestamp < 0xca || timestamp > 0xd3))) return false;
+  skip();
+  const events = readArray();
+  for (let i: u32 = 0; i < events && !isUnusual; i++) readEvent();
+  if (fields > 2 && !readNil()) {
+    const rank = readInteger();
+    if (rank > 0xffff) return false;
+    payloadRank = <u32>rank;
+  }
+  for (let i: u32 = 3; i < fields; i++) skip();
+  return !isUnusual && isRead();
+}
+
+// The event being read.
+let type: u32 = 0;
+let tier: u32 = 0;
+let blockHashes: usize = 0;
+let blocks: u32 = 0;
+let hasParent: bool = false;
+let parentHash: u64 = 0;
+let ids: usize = 0;
+let idCount: u32 = 0;
+let blockSize: u64 = 0;
+
+function readEvent(): void {
+  type = 0;
+  tier = DEVICE;
+  blockHashes = 0;
+  hasParent = false;
+  ids = 0;
+  blockSize = 0;
+  const tag = nextTag();
+  if ((tag & 0xf0) == 0x90 || tag == 0xdc) readFieldsInOrder();
+  else readFieldsByName();
+  if (!isUnusual && type && tier != ELSEWHERE) keepEvent();
+}
+
+/** `[tag, fields…]` in vLLM's order. */
+function readFieldsInOrder(): void {
+  const fields = readArray();
+  if (!fields) return noteUnusual();
+  readType();
+  for (let i: u32 = 1; i < fields && !isUnusual; i++) {
+    if (type == STORED) {
+      if (i == 1) readHashes();
+      else if (i == 2) readParent();
+      else if (i == 3) readIds();
+      else if (i == 4) blockSize = readInteger();
+      else if (i == 6) readMedium();
+      else if (i == 7) readLoraName();
+      else if (i == 8) readExtraKeys();
+      else skip();
+    } else if (type == REMOVED) {
+      if (i == 1) readHashes();
+      else if (i == 2) readMedium();
+      else skip();
+    } else {
+      skip();
+    }
+  }
+}
+
+function readFieldsByName(): void {
+  const fields = readMap();
+  for (let i: u32 = 0; i < fields && !isUnusual; i++) {
+    const name = readString();
+    const length = stringLength;
+    const first = load<u64>(name);
+    if (length == 4 && <u32>first == 0x65707974) readType();
+    else if (length == 12 && is(name, 0x61685f6b636f6c62, 0x7365687361685f6b)) readHashes();
+    else if (length == 17 && is(name, 0x625f746e65726170, 0x687361685f6b636f)) readParent();
+    else if (length == 9 && is(name, 0x64695f6e656b6f74, 0x7364695f6e656b6f)) readIds();
+    else if (length == 10 && is(name, 0x69735f6b636f6c62, 0x657a69735f6b636f)) blockSize = readInteger();
+    else if (length == 6 && (first << 16) == 0x6d756964656d0000) readMedium();
+    else if (length == 9 && is(name, 0x6d616e5f61726f6c, 0x656d616e5f61726f)) readLoraName();
+    else if (length == 10 && is(name, 0x656b5f6172747865, 0x7379656b5f617274)) readExtraKeys();
+    else skip();
+  }
+  if (!sawType) noteUnusual();
+  sawType = false;
+}
+
+/** Whether the string that was read last begins and ends with these eight bytes, as they lie in memory. */
+function is(string: usize, first: u64, last: u64): bool {
+  return load<u64>(string) == first && load<u64>(string + stringLength - 8) == last;
+}
+
+let sawType: bool = false;
+
+/** An event of a type that is not known is passed over. */
+function readType(): void {
+  sawType = true;
+  const name = readString();
+  if (stringLength == 11 && is(name, 0x6f74536b636f6c42, 0x6465726f74536b63)) type = STORED;
+  else if (stringLength == 12 && is(name, 0x6d65526b636f6c42, 0x6465766f6d65526b)) type = REMOVED;
+  else if (stringLength == 16 && is(name, 0x6b636f6c426c6c41, 0x64657261656c4373)) type = CLEARED;
+}
+
+function readHashes(): void {
+  blocks = readArray();
+  blockHashes = out;
+  for (let i: u32 = 0; i < blocks && !isUnusual; i++, out += 8) store<u64>(out, readHash());
+}
+
+function readParent(): void {
+  hasParent = !readNil();
+  if (hasParent) parentHash = readHash();
+}
+
+function readIds(): void {
+  idCount = readArray();
+  ids = out;
+  readNumbers(idCount, out);
+  out += ((<usize>idCount << 2) + 7) & ~7;
+}
+
+/** vLLM says GPU, CPU, STORAGE; SGLang GPU, CPU_PINNED, DISK; none is the device. */
+function readMedium(): void {
+  if (readNil()) return;
+  const name = readString();
+  const length = stringLength;
+  if (length > 10) {
+    tier = ELSEWHERE;
+    return;
+  }
+  // Letters in upper case; what is no letter and becomes another sign is no medium's name either way.
+  let first: u64 = 0;
+  for (let i: u32 = 0; i < min(length, 8); i++) first |= <u64>upper(load<u8>(name + i)) << (i << 3);
+  if (length == 3 && first == 0x555047) tier = DEVICE;
+  else if (length == 3 && first == 0x555043) tier = HOST;
+  else if (length == 10 && first == 0x4e4e49505f555043) tier = HOST;
+  else if (length == 7 && first == 0x454741524f5453) tier = DISK;
+  else if (length == 4 && first == 0x4b534944) tier = DISK;
+  else tier = ELSEWHERE;
+}
+
+function upper(letter: u32): u32 {
+  return letter >= 0x61 && letter <= 0x7a ? letter - 32 : letter;
+}
+
+function readLoraName(): void {
+  if (!readNil()) noteUnusual();
+}
+
+/** Nothing, for all blocks or for each. */
+function readExtraKeys(): void {
+  if (readNil()) return;
+  const keys = readArray();
+  for (let i: u32 = 0; i < keys && !isUnusual; i++) if (!readNil() && readArray() > 0) noteUnusual();
+}
+
+/** Puts down the event that was read. */
+function keepEvent(): void {
+  if (type != CLEARED && !blockHashes) return noteUnusual();
+  if (type == STORED) {
+    if (!ids) return noteUnusual();
+    if (!idCount && blocks) type = COPIED;
+    else if (blockSize != tokensPerBlock || <u64>idCount != <u64>blocks * blockSize) return noteUnusual();
+  }
+  store<u32>(out, 0, NEXT);
+  store<u32>(out, type, TYPE);
+  store<u32>(out, tier, TIER);
+  store<u32>(out, blocks, BLOCKS);
+  store<u64>(out, parentHash, PARENT);
+  store<u32>(out, hasParent, HAS_PARENT);
+  store<u32>(out, <u32>blockHashes, HASHES);
+  store<u32>(out, <u32>ids, IDS);
+  if (lastEvent) store<u32>(lastEvent, <u32>out, NEXT);
+  else firstEvent = out;
+  lastEvent = out;
+  out += EVENT_BYTES;
+  payloadEvents++;
+}
+
+/** Applies what was read last to the worker; `locals` is room for so many local hashes. Returns the blocks that changed. */
+export function applyPayload(w: u32, locals: usize, room: u32): u32 {
+  losePrompt();
+  let changed: u32 = 0;
+  for (let event = firstEvent; event; event = load<u32>(event, NEXT)) {
+    const type = load<u32>(event, TYPE);
+    const h = holderOf(load<u32>(event, TIER), w);
+    const hashes = <usize>load<u32>(event, HASHES);
+    const blocks = load<u32>(event, BLOCKS);
+    if (type == STORED) changed += applyStored(event, h, w, locals, room);
+    else if (type == COPIED) changed += storeNamed(h, w, hashes, blocks);
+    else if (type == REMOVED) changed += removeBlocks(h, hashes, blocks);
+    else forgetWorker(w);
+  }
+  firstEvent = 0;
+  return changed;
+}
+
+function applyStored(event: usize, h: u32, w: u32, locals: usize, room: u32): u32 {
+  if (!beginStored(h, w, load<u32>(event, HAS_PARENT) != 0, load<u64>(event, PARENT))) return 0;
+  const hashes = <usize>load<u32>(event, HASHES);
+  const ids = <usize>load<u32>(event, IDS);
+  const blocks = load<u32>(event, BLOCKS);
+  beginMedia(false);
+  let done: u32 = 0;
+  while (done < blocks) {
+    const piece = min(blocks - done, room);
+    hashBlocks(ids + (<usize>done * tokensPerBlock << 2), piece, locals, 0);
+    const stored = storeBlocks(h, hashes + (<usize>done << 3), locals, piece);
+    done += stored;
+    if (stored < piece) break;
+  }
+  endStored(blocks - done);
+  return done;
+}
