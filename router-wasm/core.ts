@@ -46,6 +46,9 @@ export interface CoreExports {
   mediaArea(bytes: number): number;
   storeEnd(refused: number): void;
   removeStored(kind: number, worker: number, blocks: number): number;
+  payloadArea(bytes: number): number;
+  readBatch(bytes: number): number;
+  applyBatch(worker: number): number;
   clearPool(): void;
   setPrediction(worker: number, ticks: number, capacity: number): void;
   setTime(tick: number): void;
@@ -111,6 +114,7 @@ export const STAT_NAMES = [
 export class Core {
   readonly exports: CoreExports;
   #buffer: ArrayBufferLike;
+  #u8: Uint8Array;
   #u32: Uint32Array;
   #u64: BigUint64Array;
   #f64: Float64Array;
@@ -119,12 +123,19 @@ export class Core {
     this.exports = instantiate(module);
     const buffer = this.exports.memory.buffer;
     this.#buffer = buffer;
+    this.#u8 = new Uint8Array(buffer);
     this.#u32 = new Uint32Array(buffer);
     this.#u64 = new BigUint64Array(buffer);
     this.#f64 = new Float64Array(buffer);
   }
 
-  /** The memory in numbers of 4 bytes: index = address / 4. Ask again after every call into the core. */
+  /** The memory in bytes. Ask again after every call into the core. */
+  get u8(): Uint8Array {
+    this.#renew();
+    return this.#u8;
+  }
+
+  /** The memory in numbers of 4 bytes: index = address / 4. */
   get u32(): Uint32Array {
     this.#renew();
     return this.#u32;
@@ -146,6 +157,7 @@ export class Core {
     const buffer = this.exports.memory.buffer;
     if (buffer === this.#buffer) return;
     this.#buffer = buffer;
+    this.#u8 = new Uint8Array(buffer);
     this.#u32 = new Uint32Array(buffer);
     this.#u64 = new BigUint64Array(buffer);
     this.#f64 = new Float64Array(buffer);

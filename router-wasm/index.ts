@@ -21,6 +21,7 @@ export type {
   CostWeights,
   DecideOptions,
   Decision,
+  EventBatch,
   EventOptions,
   HashOptions,
   LoadLimits,

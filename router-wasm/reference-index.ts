@@ -144,7 +144,10 @@ export class ReferenceIndex {
     const predictions = this.#predictionsOf(holder);
     predictions.lifetime = lifetime;
     predictions.capacity = capacity;
-    if (lifetime === 0) return this.forgetPredictions(holder);
+    if (lifetime === 0) {
+      this.forgetPredictions(holder);
+      return;
+    }
     for (const [run, end] of predictions.runs) predictions.runs.set(run, Math.min(end, now + lifetime));
     this.#shrink(holder);
   }

@@ -11,6 +11,7 @@ import type {
   CostWeights,
   DecideOptions,
   Decision,
+  EventBatch,
   EventOptions,
   HashOptions,
   LoadLimits,
@@ -58,6 +59,8 @@ class WasmRouter implements Router {
     booking: -1,
     busyWorkers: 0,
   };
+
+  readonly #batch: EventBatch = { events: 0, rank: 0 };
 
   // Indexes into the core's memory, which never move.
   readonly #hashesAt: number;
@@ -236,6 +239,24 @@ class WasmRouter implements Router {
     const piece = Math.min(blockHashes.length - done, this.#blocksPerPiece);
     this.#core.u64.set(part(blockHashes, done, piece), this.#hashesAt);
     return piece;
+  }
+
+  readBatch(payload: Uint8Array): EventBatch | undefined {
+    const core = this.#core;
+    const area = core.exports.payloadArea(payload.length);
+    if (area === 0) return undefined;
+    core.u8.set(payload, area);
+    const events = core.exports.readBatch(payload.length);
+    if (events < 0) return undefined;
+    this.#batch.events = events;
+    this.#batch.rank = core.f64[this.#resultAt]!;
+    return this.#batch;
+  }
+
+  applyBatch(worker: number): number {
+    this.#check(worker);
+    this.#salts.use(0);
+    return this.#core.exports.applyBatch(worker);
   }
 
   setPredictions(worker: number, options: PredictionOptions | undefined): void {

@@ -69,6 +69,14 @@ export interface EventOptions extends BlockExtras {
   tier?: Tier | undefined;
 }
 
+/** A batch of KV events that has been read. The router hands out the same object each time. */
+export interface EventBatch {
+  /** Events in it that say something about blocks. */
+  events: number;
+  /** Data-parallel rank of the worker that they are from. */
+  rank: number;
+}
+
 /** What else an event's or a prompt's block hashes depend on. */
 export interface BlockExtras {
   /** From `Router.salt`; default: the router's own. */
@@ -263,6 +271,16 @@ export interface Router {
   applyCopied(worker: number, blockHashes: BigUint64Array, tier: Tier): number;
   /** A worker dropped blocks from a tier. Returns how many of them it held there. */
   applyRemoved(worker: number, blockHashes: BigUint64Array, tier?: Tier): number;
+
+  /**
+   * Reads a batch of KV events in vLLM's wire format (msgpack `[timestamp, [event…], data_parallel_rank]`, events as
+   * maps or arrays) without making an object of any; `applyBatch` applies it. Undefined for a batch that holds more
+   * than this reads: LoRA names, media, salts, blocks of another size, or anything malformed. Then nothing of it is
+   * applied: decode it otherwise and apply its events one by one.
+   */
+  readBatch(payload: Uint8Array): EventBatch | undefined;
+  /** Applies the batch read last, once. Returns how many blocks were stored or removed. */
+  applyBatch(worker: number): number;
 
   /**
    * From now on `predict` counts for the worker: beside events, until they arrive, or in place of events that its

@@ -81,11 +81,16 @@ function roomFor(bytes: usize): usize {
 
 /** Reads the payload; false when it is unusual, and nothing of it may be applied. */
 export function readPayload(bytes: u32): bool {
-  firstEvent = 0;
   lastEvent = 0;
+  firstEvent = 0;
   payloadRank = 0;
   payloadEvents = 0;
-  if (bytes > capacity) return false;
+  if (bytes <= capacity && readBatch(bytes)) return true;
+  firstEvent = 0;
+  return false;
+}
+
+function readBatch(bytes: u32): bool {
   out = (payload + capacity + SLACK + 7) & ~7;
   openBytes(payload, bytes);
   const fields = readArray();
@@ -124,7 +129,7 @@ function readEvent(): void {
   const tag = nextTag();
   if ((tag & 0xf0) == 0x90 || tag == 0xdc) readFieldsInOrder();
   else readFieldsByName();
-  if (!isUnusual && type && tier != ELSEWHERE) keepEvent();
+  if (!isUnusual && type) keepEvent();
 }
 
 /** `[tag, fields…]` in vLLM's order. */
@@ -160,7 +165,7 @@ function readFieldsByName(): void {
     const first = load<u64>(name);
     if (length == 4 && <u32>first == 0x65707974) readType();
     else if (length == 12 && is(name, 0x61685f6b636f6c62, 0x7365687361685f6b)) readHashes();
-    else if (length == 17 && is(name, 0x625f746e65726170, 0x687361685f6b636f)) readParent();
+    else if (length == 17 && load<u8>(name, 8) == 0x6c && is(name, 0x625f746e65726170, 0x687361685f6b636f)) readParent();
     else if (length == 9 && is(name, 0x64695f6e656b6f74, 0x7364695f6e656b6f)) readIds();
     else if (length == 10 && is(name, 0x69735f6b636f6c62, 0x657a69735f6b636f)) blockSize = readInteger();
     else if (length == 6 && (first << 16) == 0x6d756964656d0000) readMedium();
@@ -241,7 +246,7 @@ function readExtraKeys(): void {
   for (let i: u32 = 0; i < keys && !isUnusual; i++) if (!readNil() && readArray() > 0) noteUnusual();
 }
 
-/** Puts down the event that was read. */
+/** Puts down the event that was read, unless it is about a medium that is not known. */
 function keepEvent(): void {
   if (type != CLEARED && !blockHashes) return noteUnusual();
   if (type == STORED) {
@@ -249,6 +254,7 @@ function keepEvent(): void {
     if (!idCount && blocks) type = COPIED;
     else if (blockSize != tokensPerBlock || <u64>idCount != <u64>blocks * blockSize) return noteUnusual();
   }
+  if (tier == ELSEWHERE) return;
   store<u32>(out, 0, NEXT);
   store<u32>(out, type, TYPE);
   store<u32>(out, tier, TIER);

@@ -121,7 +121,8 @@ function toStored(fields: Record<string, unknown>): KvStoredEvent {
   const blockHashes = toHashes(fields.block_hashes);
   const parent = fields.parent_block_hash;
   const tokenIds = toTokenIds(fields.token_ids);
-  const blockSize = toNumber(fields.block_size, "block_size");
+  const isCopy = tokenIds.length === 0 && blockHashes.length > 0;
+  const blockSize = isCopy ? 0 : toNumber(fields.block_size, "block_size");
   if (tokenIds.length !== blockHashes.length * blockSize) {
     const blocks = `${blockHashes.length} blocks of ${blockSize}`;
     throw new KvEventError(`${tokenIds.length} token ids came for ${blocks}`);

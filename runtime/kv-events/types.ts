@@ -12,7 +12,10 @@ export type KvEvent =
       blockHashes: BigUint64Array;
       /** Hash of the block before the first one; undefined at the start of a sequence. */
       parentHash: bigint | undefined;
-      /** Token ids of all the blocks, flat: `blockHashes.length × blockSize` of them. */
+      /**
+       * Token ids of all the blocks, flat: `blockHashes.length × blockSize` of them. None for copies, with block size
+       * 0: engines that offload blocks name only their hashes, under which the worker has them in another tier.
+       */
       tokenIds: Uint32Array;
       blockSize: number;
       /** Absent: `device`. */
