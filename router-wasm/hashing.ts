@@ -67,6 +67,12 @@ export function hashBlocks(core: Core, tokens: Uint32Array, options: HashOptions
   return { blockHashes, sequenceHashes };
 }
 
+/** 64 hexadecimal digits, of which vLLM takes the first 16; any other identifier is hashed. */
+export function mediaHash(core: Core, identifier: string): bigint {
+  if (/^[0-9a-f]{64}$/i.test(identifier)) return BigInt(`0x${identifier.slice(0, 16)}`);
+  return hashBytes(core, new TextEncoder().encode(identifier), 0n);
+}
+
 /** Token ids, then the sorted multimodal hashes. */
 function blockBytes(ids: Uint32Array, mmHashes: BigUint64Array | null | undefined): Uint8Array {
   const idBytes = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);

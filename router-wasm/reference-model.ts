@@ -32,7 +32,7 @@ type ReferenceDecideOptions = Omit<DecideOptions, "salt"> & ReferenceExtras;
 
 type Overlaps = Pick<CandidateCost, "overlapBlocks" | "hostBlocks" | "diskBlocks" | "sharedBlocks">;
 
-const NO_OVERLAPS: Overlaps = { overlapBlocks: 0, hostBlocks: 0, diskBlocks: 0, sharedBlocks: 0 };
+const NO_OVERLAPS = { overlapBlocks: 0, predictedBlocks: 0, hostBlocks: 0, diskBlocks: 0, sharedBlocks: 0 };
 
 interface Load {
   prefillTokens: number;
@@ -50,6 +50,7 @@ interface Booking {
 }
 
 interface Candidate extends CandidateCost {
+  predictedBlocks: number;
   load: Load;
   storedBlocks: number;
 }
@@ -175,7 +176,8 @@ export class ReferenceRouter {
     const booking = options.book === false ? -1 : this.#book(chosen, prompt.length, options);
     const { worker, overlapBlocks, hostBlocks, diskBlocks, sharedBlocks, total } = chosen;
     const overlaps = { overlapBlocks, hostBlocks, diskBlocks, sharedBlocks };
-    return { worker, ...overlaps, cost: total, booking, busyWorkers };
+    const { predictedBlocks } = chosen;
+    return { worker, ...overlaps, predictedBlocks, cost: total, booking, busyWorkers };
   }
 
   /** The workers' overlaps with a prompt whose block hashes are known. */
@@ -186,7 +188,9 @@ export class ReferenceRouter {
   }
 
   explain(): CandidateCost[] {
-    return this.#candidates.map(({ load: _load, storedBlocks: _stored, ...terms }) => terms);
+    return this.#candidates.map(
+      ({ load: _load, storedBlocks: _stored, predictedBlocks: _predicted, ...terms }) => terms,
+    );
   }
 
   firstToken(handle: number): void {
@@ -305,7 +309,8 @@ export class ReferenceRouter {
       const decode = options.decodeOnly ? Math.max(0, load.decodeBlocks - saved) : load.decodeBlocks;
       const total = prefill + decode + weights.activeRequestWeight * load.requests;
       const storedBlocks = this.#stored("device", worker);
-      return { worker, ...overlaps, prefill, decode, total, load, storedBlocks };
+      const predictedBlocks = overlapBlocks - this.#index.overlap(worker, locals);
+      return { worker, ...overlaps, predictedBlocks, prefill, decode, total, load, storedBlocks };
     });
   }
 

@@ -1,6 +1,6 @@
 import { Core, POLICY_NUMBERS, PREDICTED, STAT_NAMES, TIER_NUMBERS } from "./core.ts";
 import { RouterError } from "./errors.ts";
-import { hashBlocks, Salts } from "./hashing.ts";
+import { hashBlocks, mediaHash, Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
 import { DEFAULT_WEIGHTS, integer, loadLimit, readLimits, readWeights, toTicks, weight } from "./options.ts";
 import type {
@@ -52,6 +52,7 @@ class WasmRouter implements Router {
   readonly #decision: Decision = {
     worker: -1,
     overlapBlocks: 0,
+    predictedBlocks: 0,
     hostBlocks: 0,
     diskBlocks: 0,
     sharedBlocks: 0,
@@ -60,7 +61,7 @@ class WasmRouter implements Router {
     busyWorkers: 0,
   };
 
-  readonly #batch: EventBatch = { events: 0, rank: 0 };
+  readonly #batch: EventBatch = { events: 0, storedEvents: 0, rank: 0 };
 
   // Indexes into the core's memory, which never move.
   readonly #hashesAt: number;
@@ -250,6 +251,7 @@ class WasmRouter implements Router {
     if (events < 0) return undefined;
     this.#batch.events = events;
     this.#batch.rank = core.f64[this.#resultAt]!;
+    this.#batch.storedEvents = core.f64[this.#resultAt + 1]!;
     return this.#batch;
   }
 
@@ -327,6 +329,7 @@ class WasmRouter implements Router {
     decision.hostBlocks = result[this.#resultAt + 4]!;
     decision.diskBlocks = result[this.#resultAt + 5]!;
     decision.sharedBlocks = result[this.#resultAt + 6]!;
+    decision.predictedBlocks = result[this.#resultAt + 7]!;
     return decision;
   }
 
@@ -452,6 +455,10 @@ class WasmRouter implements Router {
   setWeights(weights: Partial<CostWeights>): void {
     this.#weights = readWeights(this.#weights, weights);
     this.#configure();
+  }
+
+  mediaHash(identifier: string): bigint {
+    return mediaHash(this.#core, identifier);
   }
 
   hashBlocks(tokens: Uint32Array, options: HashOptions): BlockHashes {

@@ -73,6 +73,8 @@ export interface EventOptions extends BlockExtras {
 export interface EventBatch {
   /** Events in it that say something about blocks. */
   events: number;
+  /** Those of them that say which tokens are in blocks. */
+  storedEvents: number;
   /** Data-parallel rank of the worker that they are from. */
   rank: number;
 }
@@ -125,6 +127,8 @@ export interface Decision {
   worker: number;
   /** Blocks at the start of the prompt that the worker holds on its device, or is predicted to. */
   overlapBlocks: number;
+  /** Those of them that it is only predicted to hold. */
+  predictedBlocks: number;
   /** Blocks that follow in its host memory. */
   hostBlocks: number;
   /** Blocks that follow those on its disk. */
@@ -341,6 +345,8 @@ export interface Router {
   stats(): RouterStats;
   /** Changes weights for all later decisions. */
   setWeights(weights: Partial<CostWeights>): void;
+  /** The hash of a medium from an engine's identifier of it, as `mmHashes` take it. Not for the hot path. */
+  mediaHash(identifier: string): bigint;
   /** Block and sequence hashes of a token sequence, for tests and tools. Not for the hot path. */
   hashBlocks(tokens: Uint32Array, options: HashOptions): BlockHashes;
 }

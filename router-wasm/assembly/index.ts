@@ -14,8 +14,8 @@ import { forgetHolder, forgetWorker, initHolding } from "./holding";
 import { held, holderOf, initKinds, POOL } from "./kinds";
 import { beginMedia, reserveMedia } from "./media";
 import { freeBytes, limitMemory, take, takenBytes } from "./memory";
-import { findOverlaps, initOverlap, longestOverlap, overlaps } from "./overlap";
-import { applyPayload, payloadEvents, payloadRank, readPayload, reservePayload } from "./payload";
+import { findOverlaps, initOverlap, longestOverlap, overlaps, predictedOverlap } from "./overlap";
+import { applyPayload, payloadEvents, payloadRank, payloadStored, readPayload, reservePayload } from "./payload";
 import { initPredictions, passTime, predict, setPredictions } from "./predictions";
 import {
   beginHashed,
@@ -50,8 +50,8 @@ import { xxh3 } from "./xxh3";
 const EVENT_HASHES: u32 = 1024;
 const EVENT_TOKENS_BYTES: u32 = 65536;
 
-/** f64 overlap blocks, cost, booking, busy workers, blocks in host memory, on disk and in the pool. */
-const RESULT: usize = memory.data(56, 8);
+/** f64 overlap blocks, cost, booking, busy workers, blocks in host memory, on disk, in the pool, and only predicted. */
+const RESULT: usize = memory.data(64, 8);
 
 let eventHashes: usize = 0;
 let eventTokens: usize = 0;
@@ -270,6 +270,7 @@ export function payloadArea(bytes: u32): usize {
 export function readBatch(bytes: u32): i32 {
   if (!readPayload(bytes)) return -1;
   store<f64>(RESULT, payloadRank);
+  store<f64>(RESULT, payloadStored, 8);
   return payloadEvents;
 }
 
@@ -367,7 +368,7 @@ export function decide(
     store<f64>(RESULT, 0);
     store<f64>(RESULT, 0, 8);
     store<f64>(RESULT, -1, 16);
-    for (let i: usize = 32; i < 56; i += 8) store<f64>(RESULT + i, 0);
+    for (let i: usize = 32; i < 64; i += 8) store<f64>(RESULT + i, 0);
     return -1;
   }
   const at = <usize>w << 2;
@@ -378,6 +379,7 @@ export function decide(
   store<f64>(RESULT, host, 32);
   store<f64>(RESULT, disk, 40);
   store<f64>(RESULT, pool, 48);
+  store<f64>(RESULT, predictedOverlap(w), 56);
   store<f64>(RESULT, overlap);
   store<f64>(RESULT, load<f64>(totals + (<usize>w << 3)), 8);
   store<f64>(RESULT, -1, 16);

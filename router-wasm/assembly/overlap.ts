@@ -23,8 +23,10 @@ import { blockOf, DIGEST, INLINE, lengthOf, LINE, localsOf, WIDE } from "./run";
 import { beginPath, extendOverlaps, notePath, tiered } from "./tiers";
 import { workerCount } from "./workers";
 
-/** u32 per worker: the result. Then the same for what each is predicted to hold, while anything is. */
+/** u32 per worker: the result. Then how much of it is only predicted; not up to date unless `predicts`. */
 export let overlaps: usize = 0;
+/** Whether anything is predicted. */
+export let predicts: bool = false;
 /** The most of them. */
 export let longestOverlap: u32 = 0;
 let alive: usize = 0;
@@ -71,7 +73,7 @@ let setEnd: usize = 0;
 
 /** Writes `overlaps` for the prompt. */
 export function findOverlaps(): void {
-  const predicts = heldByKind(PREDICTED) > 0;
+  predicts = heldByKind(PREDICTED) > 0;
   const usedBytes = <usize>((workerCount + 127) >> 7) << 4;
   holders = predicts ? stride << 1 : stride;
   setEnd = predicts ? strideBytes + usedBytes : usedBytes;
@@ -93,8 +95,16 @@ function takeLonger(): void {
   const predicted = <usize>stride << 2;
   const end = overlaps + (<usize>workerCount << 2);
   for (let at = overlaps; at < end; at += 16) {
-    v128.store(at, i32x4.max_u(v128.load(at), v128.load(at + predicted)));
+    const held = v128.load(at);
+    const longer = i32x4.max_u(held, v128.load(at + predicted));
+    v128.store(at, longer);
+    v128.store(at + predicted, i32x4.sub(longer, held));
   }
+}
+
+/** Blocks of the worker's overlap that it is only predicted to hold. */
+export function predictedOverlap(w: u32): u32 {
+  return predicts ? overlapOf(w + stride) : 0;
 }
 
 /** Keeps the compiler from leaving out reads that are made for the cache. */

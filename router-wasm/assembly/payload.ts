@@ -58,6 +58,8 @@ let lastEvent: usize = 0;
 
 export let payloadRank: u32 = 0;
 export let payloadEvents: u32 = 0;
+/** Events of which blocks were stored. */
+export let payloadStored: u32 = 0;
 
 /** Where to write a payload of so many bytes; 0 when there is not enough memory. */
 export function reservePayload(bytes: u32): usize {
@@ -85,6 +87,7 @@ export function readPayload(bytes: u32): bool {
   firstEvent = 0;
   payloadRank = 0;
   payloadEvents = 0;
+  payloadStored = 0;
   if (bytes <= capacity && readBatch(bytes)) return true;
   firstEvent = 0;
   return false;
@@ -268,6 +271,7 @@ function keepEvent(): void {
   lastEvent = out;
   out += EVENT_BYTES;
   payloadEvents++;
+  if (type == STORED && blocks) payloadStored++;
 }
 
 /** Applies what was read last to the worker; `locals` is room for so many local hashes. Returns the blocks that changed. */
