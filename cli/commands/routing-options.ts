@@ -12,6 +12,8 @@ export function routingOptions(options: Options): RoutingOptions {
       overlapCredit: options["overlap-credit"],
       creditDecay: options["credit-decay"],
       prefillLoadScale: options["prefill-load-scale"],
+      hostCredit: options["host-credit"],
+      diskCredit: options["disk-credit"],
       activeRequestWeight: options["active-request-weight"],
       temperature: options["router-temperature"],
     },
@@ -27,6 +29,10 @@ export function routingOptions(options: Options): RoutingOptions {
       tenantWeights: new Map(options["tenant-weights"].map(readWeight)),
     },
     affinity: { mode: options["session-affinity"], ttlMs: options["session-ttl"] * 1000 },
+    predictions: {
+      eventTtlSeconds: options["prediction-ttl"],
+      onlyTtlSeconds: options["approximate-ttl"],
+    },
     decisionLog: options["decision-log"],
   };
 }

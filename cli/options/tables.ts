@@ -65,6 +65,18 @@ const routing = {
     min: 0,
     int: false,
   }),
+  "host-credit": number({
+    describe: "Worth of a block that the worker has in its host's memory.",
+    default: 0.75,
+    min: 0,
+    int: false,
+  }),
+  "disk-credit": number({
+    describe: "Worth of a block that the worker has on disk.",
+    default: 0.25,
+    min: 0,
+    int: false,
+  }),
   "active-request-weight": number({
     describe: "Blocks that a running request is worth.",
     default: 0,
@@ -90,6 +102,21 @@ const routing = {
   "session-from": choice(["none", "user", "prompt_cache_key"], {
     describe: "OpenAI's field that names the session where stator.session does not.",
     default: "none",
+  }),
+  "prediction-ttl": number({
+    describe:
+      "Seconds that a worker is expected to hold what it was sent, until its KV events say so; 0: not.",
+    default: 20,
+    min: 0,
+    max: 86_400,
+    int: false,
+  }),
+  "approximate-ttl": number({
+    describe: "The same for workers that send no KV events.",
+    default: 120,
+    min: 0,
+    max: 86_400,
+    int: false,
   }),
   "decision-log": number({
     describe: "Recent decisions that are kept for each model; 0 keeps none.",

@@ -88,8 +88,9 @@ export class WorkerConnection {
   #follow(client: RequestPlaneClient): void {
     this.#events = subscribeKvEvents(client, {
       onCleared: () => this.#router.clearWorker(this),
-      onEvents: ({ events, dataParallelRank }) => {
-        for (const event of events) this.#router.apply(this, event, dataParallelRank);
+      onPayload: (payload) => this.#router.applyPayload(this, payload),
+      onEnd: (error) => {
+        if (error?.code === "unknown_endpoint") this.#router.predictOnly(this);
       },
     });
   }

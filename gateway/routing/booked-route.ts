@@ -10,6 +10,8 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   readonly #core: Router;
   readonly #slot: Slot<Worker>;
   readonly #booking: number;
+  /** Of the overlap: what the worker's events say that it holds. */
+  readonly #heldBlocks: number;
   /** The decision's place in the log. */
   readonly #ticket: number;
   readonly #decidedAt: number;
@@ -19,7 +21,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     router: ModelRouter<Worker>,
     core: Router,
     slot: Slot<Worker>,
-    { overlapBlocks, booking }: Decision,
+    { overlapBlocks, predictedBlocks, booking }: Decision,
     ticket: number,
     decidedAt: number,
   ) {
@@ -27,6 +29,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     this.#core = core;
     this.#slot = slot;
     this.overlapBlocks = overlapBlocks;
+    this.#heldBlocks = overlapBlocks - predictedBlocks;
     this.#booking = booking;
     this.#ticket = ticket;
     this.#decidedAt = decidedAt;
@@ -53,7 +56,8 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   report(cachedTokens: number): void {
     const { decisions, cacheReports } = this.#router;
     decisions.report(this.#ticket, cachedTokens);
-    cacheReports.observe(this.#slot, this.#decidedAt, this.overlapBlocks, cachedTokens);
+    const blocks = this.#slot.predictsOnly ? this.overlapBlocks : this.#heldBlocks;
+    cacheReports.observe(this.#slot, this.#decidedAt, blocks, cachedTokens);
   }
 
   free(outcome: RouteOutcome): void {

@@ -39,6 +39,8 @@ export class CacheReports<Worker extends RoutedWorker> {
     metrics.predicted.inc(predicted);
     metrics.reported.inc(cachedTokens);
     this.#metrics.cacheDrift.observe(cachedTokens - predicted);
+    // Without events there is nothing that could be wrong with them.
+    if (slot.predictsOnly) return;
     const reportedBlocks = Math.floor(cachedTokens / this.#blockSize);
     const before = detector.cause;
     const begun = detector.observe({ decidedAt, predictedBlocks, reportedBlocks }, performance.now());

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nameOf, request, routed, testModel } from "./test-model.ts";
+import { applyEvent, nameOf, request, routed, testModel } from "./test-model.ts";
 import { NO_THRESHOLDS } from "./thresholds.ts";
 import type { RoutedWorker } from "./workers.ts";
 
@@ -45,7 +45,7 @@ describe("what a request asks for", () => {
   it("is another overlap credit", () => {
     const { router, add } = testModel();
     const [busy] = [add("busy"), add("idle")];
-    router.apply(busy, stored(1, 4), 0);
+    applyEvent(router, busy, stored(1, 4), 0);
     routed(router, request(16, { worker: "busy" }));
     expect(nameOf(router.route(request(64, {}, 1)))).toBe("busy");
     expect(nameOf(router.route(request(64, { overlapCredit: 0 }, 1)))).toBe("idle");
@@ -118,8 +118,8 @@ describe("data-parallel ranks", () => {
     const { router, add } = testModel();
     const worker = add("wide", { dataParallelSize: 3 });
     add("narrow");
-    router.apply(worker, stored(1, 4), 2);
-    router.apply(worker, stored(2, 4), 9);
+    applyEvent(router, worker, stored(1, 4), 2);
+    applyEvent(router, worker, stored(2, 4), 9);
     const route = routed(router, request(64, {}, 1));
     expect([route.worker.instance.name, route.rank, route.overlapBlocks]).toEqual(["wide", 2, 4]);
     expect(router.loads(worker).map(({ activeRequests }) => activeRequests)).toEqual([0, 0, 1]);
@@ -178,7 +178,7 @@ describe("the decision log", () => {
     const { router, add } = testModel();
     const one = add("one");
     add("two");
-    router.apply(one, stored(424_242, 3), 0);
+    applyEvent(router, one, stored(424_242, 3), 0);
     const asked = request(70, {}, 424_242);
     const route = routed(router, asked);
     expect(router.decisions.list(1)[0]!.outcome).toBe("running");
@@ -256,7 +256,7 @@ describe("drift", () => {
   it("is no drift where predictions come true, to within a block", async () => {
     const model = testModel();
     const worker = model.add("one");
-    model.router.apply(worker, stored(1, 4), 0);
+    applyEvent(model.router, worker, stored(1, 4), 0);
     send(model, 50, 63);
     send(model, 50, 48);
     expect(model.lines).toEqual([]);
@@ -276,7 +276,7 @@ describe("drift", () => {
     expect(model.lines).toHaveLength(1);
     expect(model.lines[0]).toMatch(/no KV event has ever come.*worker=one cause=events-missing/);
     expect(await model.scrape()).toContain('cause="events-missing"} 1');
-    model.router.apply(worker, stored(1, 4), 0);
+    applyEvent(model.router, worker, stored(1, 4), 0);
     send(model, 1, 48);
     expect(await model.scrape()).not.toContain('cause="events-missing"');
     send(model, 40, 48, 2);
@@ -287,7 +287,12 @@ describe("drift", () => {
   it("names another block size", () => {
     const model = testModel();
     const worker = model.add("one");
-    model.router.apply(worker, { ...stored(1, 4), blockHashes: BigUint64Array.of(1n, 2n), blockSize: 32 }, 0);
+    applyEvent(
+      model.router,
+      worker,
+      { ...stored(1, 4), blockHashes: BigUint64Array.of(1n, 2n), blockSize: 32 },
+      0,
+    );
     send(model, 20, 48);
     expect(model.lines[0]).toMatch(/cause=block-size blockSize=16 eventBlockSize=32/);
   });
@@ -295,7 +300,7 @@ describe("drift", () => {
   it("names lost removals", () => {
     const model = testModel();
     const worker = model.add("one");
-    model.router.apply(worker, stored(1, 4), 0);
+    applyEvent(model.router, worker, stored(1, 4), 0);
     send(model, 19, 0);
     expect(model.lines).toEqual([]);
     send(model, 1, 0);

@@ -1,8 +1,9 @@
 import { createRouter, type Decision, type Router } from "#router-wasm";
-import type { KvEvent, Logger } from "#runtime";
+import type { Logger } from "#runtime";
 import type { RoutingMetrics } from "../metrics.ts";
 import { SessionHomes } from "./affinity.ts";
 import { BookedRoute } from "./booked-route.ts";
+import { CacheEvents } from "./cache-events.ts";
 import { CacheReports } from "./cache-reports.ts";
 import { ConstraintReader, type Constraints } from "./constraints.ts";
 import { DecisionLog } from "./decisions.ts";
@@ -24,6 +25,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   /** Called when a request that had no route may have one now: load has fallen, or the workers have changed. */
   onRoom: (() => void) | undefined;
   readonly #core: Router;
+  readonly #events: CacheEvents<Worker>;
   readonly #options: RoutingOptions;
   readonly #sessions: SessionHomes<Worker>;
   readonly #log: Logger;
@@ -44,6 +46,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.constraints = new ConstraintReader(this.workers, this.tags, this.#sessions);
     this.decisions = new DecisionLog(this.#core, options.decisionLog);
     this.cacheReports = new CacheReports(blockSize, metrics, log);
+    this.#events = new CacheEvents(this.#core, this.cacheReports);
   }
 
   get policy() {
@@ -71,6 +74,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     if (this.#log.isEnabled("debug")) this.#explain(request, slot);
     const ticket = this.decisions.record(request, decision, roster, queuedMs ?? 0);
     if (slot === undefined) return areBusy ? "all-busy" : "none-ready";
+    if (this.#options.policy === "kv") this.#core.predict(slot.index);
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
     return new BookedRoute(this, this.#core, slot, decision, ticket, now);
@@ -90,6 +94,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.workers.add(worker, indices);
     this.tags.clear();
     this.#limit(worker);
+    for (const slot of this.workers.slotsOf(worker)) this.#predict(slot);
   }
 
   removeWorker(worker: Worker): void {
@@ -114,21 +119,25 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     for (const { index } of this.workers.slotsOf(worker)) this.#core.clearWorker(index);
   }
 
-  /** Feeds one KV event of a worker's data-parallel rank to the index. */
-  apply(worker: Worker, event: KvEvent, rank: number): void {
-    const slot = this.workers.slotsOf(worker)[rank];
-    if (slot === undefined) return;
-    switch (event.type) {
-      case "stored":
-        if (!this.cacheReports.accepts(slot, event.blockSize)) return;
-        this.#core.applyStored(slot.index, event.blockHashes, event.parentHash, event.tokenIds);
-        break;
-      case "removed":
-        this.#core.applyRemoved(slot.index, event.blockHashes);
-        break;
-      case "cleared":
-        this.#core.clearWorker(slot.index);
-        break;
+  /**
+   * Feeds a batch of a worker's KV events, in vLLM's wire format, to the index.
+   * @throws KvEventError where the bytes are no such batch
+   */
+  applyPayload(worker: Worker, payload: Uint8Array): void {
+    this.#events.applyPayload(this.workers.slotsOf(worker), payload);
+  }
+
+  /** The worker sends no KV events: what it holds is predicted from what it is sent. */
+  predictOnly(worker: Worker): void {
+    const slots = this.workers.slotsOf(worker);
+    if (slots.length > 0 && slots.every(({ predictsOnly }) => !predictsOnly)) {
+      this.#log.info("a worker sends no KV events: its cache is predicted from its requests", {
+        worker: worker.instance.name,
+      });
+    }
+    for (const slot of slots) {
+      slot.predictsOnly = true;
+      this.#predict(slot);
     }
   }
 
@@ -150,6 +159,14 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   stats() {
     return this.#core.stats();
+  }
+
+  #predict({ index, predictsOnly, worker }: Slot<Worker>): void {
+    const { eventTtlSeconds, onlyTtlSeconds } = this.#options.predictions;
+    const ttlSeconds = predictsOnly ? onlyTtlSeconds : eventTtlSeconds;
+    const { totalBlocks } = worker.instance.card;
+    const capacityBlocks = totalBlocks > 0 ? totalBlocks : undefined;
+    this.#core.setPredictions(index, ttlSeconds > 0 ? { ttlSeconds, capacityBlocks } : undefined);
   }
 
   #limit(worker: Worker): void {
@@ -179,6 +196,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
       excluded,
       overlapCredit: preferences.overlapCredit,
       temperature: preferences.temperature,
+      now: performance.now() / 1000,
     });
   }
 

@@ -9,8 +9,17 @@ export interface RoutingOptions {
   thresholds: Thresholds;
   queue: QueueOptions;
   affinity: AffinityOptions;
+  predictions: PredictionTimes;
   /** Recent decisions that are kept for each model; 0 keeps none. */
   decisionLog: number;
+}
+
+/** How long a worker is expected to hold what it was sent, in seconds; 0: not at all. */
+export interface PredictionTimes {
+  /** For workers that send KV events: until the event has come, and no longer than this. */
+  eventTtlSeconds: number;
+  /** For workers that send none. */
+  onlyTtlSeconds: number;
 }
 
 export const DEFAULT_ROUTING: RoutingOptions = {
@@ -19,5 +28,6 @@ export const DEFAULT_ROUTING: RoutingOptions = {
   thresholds: NO_THRESHOLDS,
   queue: { limit: 1024, policy: "fcfs", timeoutMs: 60_000, tenantWeights: new Map() },
   affinity: { mode: "off", ttlMs: 600_000 },
+  predictions: { eventTtlSeconds: 20, onlyTtlSeconds: 120 },
   decisionLog: 256,
 };

@@ -3,7 +3,15 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compileRouter } from "#router-wasm";
-import { createLogger, createMetrics, type Instance, type ModelCard, randomId } from "#runtime";
+import {
+  createLogger,
+  createMetrics,
+  encodeKvEvents,
+  type Instance,
+  type KvEvent,
+  type ModelCard,
+  randomId,
+} from "#runtime";
 import { createGatewayMetrics } from "../metrics.ts";
 import { ModelRouter } from "./model-router.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "./options.ts";
@@ -61,6 +69,11 @@ export function request(
     preferences: { ...NO_PREFERENCES, ...preferences },
     excluded: [],
   };
+}
+
+/** Feeds the router an event of one of the worker's ranks, as it comes over the wire. */
+export function applyEvent(router: ModelRouter, worker: RoutedWorker, event: KvEvent, rank = 0): void {
+  router.applyPayload(worker, encodeKvEvents({ timestamp: 0, events: [event], dataParallelRank: rank }));
 }
 
 /** The route's worker, or why there is none. */

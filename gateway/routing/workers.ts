@@ -13,6 +13,8 @@ export interface Slot<Worker extends RoutedWorker> {
   readonly index: number;
   /** Whether the gateway is connected to the worker. */
   isReady: boolean;
+  /** Whether the worker sends no KV events, so that its cache is known from predictions alone. */
+  predictsOnly: boolean;
 }
 
 /** Slots by their index in the core. A new list for each change, so that whoever keeps one has it as it was. */
@@ -29,7 +31,13 @@ export class Workers<Worker extends RoutedWorker> {
 
   /** @param indices the core's index of each rank */
   add(worker: Worker, indices: readonly number[]): void {
-    const slots = indices.map((index, rank) => ({ worker, rank, index, isReady: false }));
+    const slots = indices.map((index, rank) => ({
+      worker,
+      rank,
+      index,
+      isReady: false,
+      predictsOnly: false,
+    }));
     this.#slots.set(worker, slots);
     const roster = [...this.#roster];
     for (const slot of slots) roster[slot.index] = slot;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { randomId } from "../ids.ts";
 import { turns, useBench } from "../request-plane/testing.ts";
 import type { Handler, PlaneError, RequestPlaneClient, ServerCall } from "../request-plane/types.ts";
-import { encodeKvEvents } from "./codec.ts";
+import { decodeKvEvents, encodeKvEvents } from "./codec.ts";
 import { KvEventPublisher } from "./publisher.ts";
 import { type KvEventPosition, type KvEventSubscription, subscribeKvEvents } from "./subscriber.ts";
 import type { KvEvent } from "./types.ts";
@@ -27,7 +27,8 @@ function follow(client: RequestPlaneClient, position?: KvEventPosition) {
     client,
     {
       onCleared: () => add("clear"),
-      onEvents({ events }) {
+      onPayload(payload) {
+        const { events } = decodeKvEvents(payload);
         for (const event of events) add(event.type === "removed" ? String(event.blockHashes[0]) : event.type);
       },
       onEnd: ended.resolve,
@@ -103,7 +104,8 @@ describe("a publisher of KV events", () => {
     const live = Promise.withResolvers<void>();
     subscribeKvEvents(client, {
       onCleared: () => {},
-      onEvents({ events, dataParallelRank }) {
+      onPayload(payload) {
+        const { events, dataParallelRank } = decodeKvEvents(payload);
         for (const event of events)
           if (event.type === "removed") ranks.push([dataParallelRank, event.blockHashes[0] as bigint]);
         if (ranks.length === 3) live.resolve();

@@ -1,6 +1,5 @@
 import type { ClientCall, PlaneError, RequestPlaneClient } from "../request-plane/types.ts";
-import { decodeKvEvents, KvEventError, type KvEventPayload } from "./codec.ts";
-import type { KvEventBatch } from "./types.ts";
+import { KvEventError } from "./codec.ts";
 import {
   decodeEpoch,
   decodeMessage,
@@ -13,8 +12,11 @@ import {
 export interface KvEventCallbacks {
   /** Forget everything that is known of this publisher's cache: what follows starts from nothing. */
   onCleared(): void;
-  /** One batch, live or of a snapshot; each exactly once and in order. */
-  onEvents(batch: KvEventBatch): void;
+  /**
+   * One batch, live or of a snapshot, in vLLM's wire format; each exactly once and in order. A `KvEventError` that it
+   * throws, as `decodeKvEvents` does, says that the bytes are no batch: they are counted and passed over.
+   */
+  onPayload(payload: Uint8Array, sequence: number): void;
   /** The subscription is over and will not bring more: with `unknown_endpoint`, the worker publishes no events. */
   onEnd?(error: PlaneError | undefined): void;
 }
@@ -171,16 +173,13 @@ class Subscription implements KvEventSubscription {
   }
 
   #apply({ sequence, payload }: KvMessage): void {
-    let batch: KvEventPayload;
     try {
-      batch = decodeKvEvents(payload);
+      this.#callbacks.onPayload(payload, sequence);
+      this.counters.applied++;
     } catch (error) {
       if (!(error instanceof KvEventError)) throw error;
       this.counters.malformed++;
-      return;
     }
-    this.counters.applied++;
-    this.#callbacks.onEvents({ sequence, ...batch });
   }
 
   #reset(): void {

@@ -18,14 +18,12 @@ export default defineWorker({
     return {
       ...engine,
       card: { ...engine.card, name: "drifting" },
-      ...(drift !== "events-missing" && {
-        kvEvents: {
-          subscribe(listener) {
-            publish = listener;
-          },
-          snapshot: () => [],
+      kvEvents: {
+        subscribe(listener) {
+          if (drift !== "events-missing") publish = listener;
         },
-      }),
+        snapshot: () => [],
+      },
       async *generate(request, signal) {
         const key = request.tokens.join();
         const isCached = seen.has(key) && drift !== "removals-lost";

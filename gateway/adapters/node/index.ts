@@ -40,12 +40,15 @@ export interface NodeGateway {
 /** A gateway in this Node process: HTTP in front, discovery and workers behind. */
 export async function startNodeGateway(options: NodeGatewayOptions): Promise<NodeGateway> {
   const { log } = options;
-  const { policy, weights, thresholds, queue, affinity, decisionLog } = { ...DEFAULT_ROUTING, ...options };
+  const { policy, weights, thresholds, queue, affinity, predictions, decisionLog } = {
+    ...DEFAULT_ROUTING,
+    ...options,
+  };
   const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
   const models = new ServedModels({
     catalog: new ModelCatalog(options.discovery, log),
     routerModule: await compileRouter(await readFile(options.routerWasm)),
-    routing: { policy, weights, thresholds, queue, affinity, decisionLog },
+    routing: { policy, weights, thresholds, queue, affinity, predictions, decisionLog },
     loadTokenizer: createTokenizerLoader({
       readTextFile: (path) => readFile(path, "utf8"),
       createEncoder: nativeEncoderFactory(log),

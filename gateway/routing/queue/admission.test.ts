@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ApiError } from "../../errors.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "../options.ts";
 import type { Route, RouteRequest } from "../route.ts";
-import { request, testModel } from "../test-model.ts";
+import { applyEvent, request, testModel } from "../test-model.ts";
 import { NO_THRESHOLDS } from "../thresholds.ts";
 import type { RoutedWorker } from "../workers.ts";
 import { Admission } from "./admission.ts";
@@ -73,7 +73,8 @@ describe("admission", () => {
   it("serves the least uncached work first where that is the policy", async () => {
     const { admission, add, router } = open({ policy: "shortest" });
     const worker = add("one");
-    router.apply(
+    applyEvent(
+      router,
       worker,
       {
         type: "stored",

@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import type { KvStoredEvent } from "#runtime";
+import { applyEvent, BLOCK_SIZE, nameOf, request, routed, testModel } from "./test-model.ts";
+
+/** Blocks of a prompt of one token, stored from the start. */
+function stored(token: number, blocks: number, more: Partial<KvStoredEvent> = {}): KvStoredEvent {
+  return {
+    type: "stored",
+    blockHashes: BigUint64Array.from({ length: blocks }, (_, i) => BigInt(token * 1000 + i)),
+    parentHash: undefined,
+    tokenIds: new Uint32Array(blocks * BLOCK_SIZE).fill(token),
+    blockSize: BLOCK_SIZE,
+    ...more,
+  };
+}
+
+/** How many blocks of a prompt of one token the named worker is believed to have. */
+function overlapOf(
+  model: ReturnType<typeof testModel>,
+  worker: string,
+  token: number,
+  blocks: number,
+): number {
+  const route = routed(model.router, request(blocks * BLOCK_SIZE, { worker }, token));
+  route.free("finished");
+  return route.overlapBlocks;
+}
+
+describe("what a worker holds", () => {
+  it("is expected from what it was sent, until its events say so", () => {
+    const { router, add } = testModel();
+    for (const name of ["one", "two", "three"]) add(name);
+    const first = routed(router, request(160, {}, 7));
+    first.free("finished");
+    const again = routed(router, request(160, {}, 7));
+    expect(nameOf(again)).toBe(nameOf(first));
+    expect(again.overlapBlocks).toBe(10);
+  });
+
+  it("is not expected where that is turned off", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 120 } });
+    model.add("one");
+    expect(overlapOf(model, "one", 7, 10)).toBe(0);
+    expect(overlapOf(model, "one", 7, 10)).toBe(0);
+  });
+
+  it("is predicted, within its size, for one that sends no events, and not reported as drift", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 120 } });
+    const worker = model.add("one", { totalBlocks: 40 });
+    model.router.predictOnly(worker);
+    model.router.predictOnly(worker);
+    expect(model.lines.filter((line) => line.includes("sends no KV events"))).toHaveLength(1);
+    expect(overlapOf(model, "one", 1, 32)).toBe(0);
+    expect(overlapOf(model, "one", 1, 32)).toBe(32);
+    expect(overlapOf(model, "one", 2, 32)).toBe(0);
+    expect(overlapOf(model, "one", 1, 32)).toBe(0);
+    for (let i = 0; i < 40; i++) {
+      const route = routed(model.router, request(320, { worker: "one" }, 100 + i));
+      route.report(320);
+      route.free("finished");
+    }
+    expect(model.lines.join()).not.toContain("do not come true");
+  });
+
+  it("counts in host memory and on disk, for less", () => {
+    const { router, add } = testModel();
+    const [host, disk] = [add("host"), add("disk"), add("none")];
+    applyEvent(router, host, stored(1, 8, { tier: "host" }));
+    applyEvent(router, disk, stored(1, 8, { tier: "disk" }));
+    const asks = (excluded: (typeof host)[]) => {
+      const route = routed(router, { ...request(8 * BLOCK_SIZE, {}, 1), excluded });
+      route.free("finished");
+      return nameOf(route);
+    };
+    expect(asks([])).toBe("host");
+    applyEvent(router, host, { type: "removed", blockHashes: stored(1, 8).blockHashes, tier: "host" });
+    router.clearWorker(host);
+    expect(asks([])).toBe("disk");
+  });
+
+  it("follows blocks that an engine moves and names only by their hashes", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+    const worker = model.add("one");
+    applyEvent(model.router, worker, stored(1, 8));
+    const { blockHashes } = stored(1, 8);
+    applyEvent(
+      model.router,
+      worker,
+      stored(1, 8, { tier: "host", tokenIds: new Uint32Array(), blockSize: 0 }),
+    );
+    applyEvent(model.router, worker, { type: "removed", blockHashes });
+    expect(overlapOf(model, "one", 1, 8)).toBe(0);
+    expect(model.router.stats()).toMatchObject({ storedBlocks: 0, hostBlocks: 8, ignoredEvents: 0 });
+  });
+
+  it("does not match prompts without its LoRA adapter, salt or media", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+    const worker = model.add("one");
+    applyEvent(model.router, worker, stored(1, 4, { loraName: "adapter" }));
+    applyEvent(model.router, worker, stored(2, 4, { cacheSalt: "tenant" }));
+    applyEvent(
+      model.router,
+      worker,
+      stored(3, 4, { mediaIds: [undefined, ["image"], undefined, undefined] }),
+    );
+    expect([1, 2, 3].map((token) => overlapOf(model, "one", token, 4))).toEqual([0, 0, 1]);
+    expect(model.router.stats().storedBlocks).toBe(12);
+  });
+});
