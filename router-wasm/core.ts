@@ -50,6 +50,18 @@ export interface CoreExports {
   readBatch(bytes: number): number;
   applyBatch(worker: number): number;
   clearPool(): void;
+  snapshotBegin(): void;
+  snapshotNext(bytes: number): number;
+  snapshotArea(): number;
+  snapshotTaken(): void;
+  snapshotRuns(): number;
+  snapshotEnd(): void;
+  restoreOne(parent: number, length: number, shared: number): number;
+  restoreHeld(run: number, holder: number, mask: number, own: number): number;
+  restoreName(run: number, holder: number, place: number): number;
+  restoreOrder(run: number): void;
+  restoreEnd(): void;
+  checksum(from: number, bytes: number): void;
   setPrediction(worker: number, ticks: number, capacity: number): void;
   setTime(tick: number): void;
   predictPrompt(worker: number): number;

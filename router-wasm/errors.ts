@@ -2,6 +2,7 @@ export type RouterErrorCode =
   | "bad_module"
   | "bad_option"
   | "stale_prompt"
+  | "bad_snapshot"
   | "memory"
   | "token_count"
   | "unknown_worker"

@@ -25,6 +25,11 @@ export class Salts {
   readonly #seeds: bigint[] = [];
   #used = -1;
 
+  /** The seed of salt 0. */
+  get seed(): bigint {
+    return this.#seeds[0]!;
+  }
+
   /** `first` has number 0. */
   constructor(core: Core, first: Salt) {
     this.#core = core;

@@ -12,7 +12,7 @@
  * router.free(booking);
  */
 export { RouterError, type RouterErrorCode } from "./errors.ts";
-export { compileRouter, createRouter } from "./router.ts";
+export { compileRouter, createRouter, restoreRouter } from "./router.ts";
 export type {
   BlockExtras,
   BlockHashes,

@@ -3,6 +3,16 @@ import { RouterError } from "./errors.ts";
 import { hashBlocks, mediaHash, Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
 import { DEFAULT_WEIGHTS, integer, loadLimit, readLimits, readWeights, toTicks, weight } from "./options.ts";
+import { restoreRuns } from "./restore.ts";
+import {
+  contentOf,
+  endPiece,
+  headPiece,
+  newPiece,
+  readSnapshot,
+  type SnapshotContent,
+  seal,
+} from "./snapshot-format.ts";
 import type {
   BlockExtras,
   BlockHashes,
@@ -41,6 +51,24 @@ export function createRouter(module: WebAssembly.Module, options: RouterOptions)
   return new WasmRouter(new Core(module), options);
 }
 
+/**
+ * Makes a router from a snapshot: with the same workers, eligible and idle, and what they hold. The options must name
+ * the same block size and salt; events that came after the snapshot began are to be applied on top, in their order.
+ * Throws what `createRouter` does, and `bad_snapshot` for a snapshot that is damaged, of another version, or of a
+ * router with another block size or salt.
+ */
+export function restoreRouter(
+  module: WebAssembly.Module,
+  options: RouterOptions,
+  snapshot: Uint8Array,
+): Router {
+  const core = new Core(module);
+  const router = new WasmRouter(core, options);
+  const content = readSnapshot(core, snapshot);
+  router.restore(content);
+  return router;
+}
+
 /** Tokens. */
 const MAX_PROMPT = 0x0fffffff;
 
@@ -71,6 +99,8 @@ class WasmRouter implements Router {
   readonly #blocksPerPiece: number;
 
   readonly #salts: Salts;
+  /** Snapshots begun. */
+  #snapshots = 0;
 
   constructor(core: Core, options: RouterOptions) {
     const limits = readLimits(options);
@@ -425,6 +455,49 @@ class WasmRouter implements Router {
 
   free(booking: number): void {
     this.#core.exports.free(booking);
+  }
+
+  *snapshot(pieceBytes = 1 << 20): Generator<Uint8Array<ArrayBuffer>, void> {
+    const core = this.#core;
+    const { exports } = core;
+    integer("pieceBytes", pieceBytes, 1, 1 << 30);
+    const workers = Array.from({ length: this.#maxWorkers }, (_, worker) => worker);
+    const present = workers.filter((worker) => exports.hasWorker(worker));
+    const serial = ++this.#snapshots;
+    exports.snapshotBegin();
+    try {
+      yield headPiece(core, { blockSize: this.blockSize, seed: this.#salts.seed, workers: present });
+      let pieces = 1;
+      for (;;) {
+        if (serial !== this.#snapshots) throw new RouterError("bad_snapshot", "Another snapshot has begun.");
+        const bytes = exports.snapshotNext(pieceBytes);
+        if (bytes < 0) throw new RouterError("memory", "There is not enough memory to make a snapshot.");
+        if (bytes === 0) break;
+        const piece = newPiece(pieces++, bytes);
+        const area = exports.snapshotArea();
+        contentOf(piece).set(core.u8.subarray(area, area + bytes));
+        exports.snapshotTaken();
+        yield seal(core, piece);
+      }
+      yield endPiece(core, pieces, exports.snapshotRuns());
+    } finally {
+      if (serial === this.#snapshots) exports.snapshotEnd();
+    }
+  }
+
+  /** For a router that has just been made. */
+  restore(content: SnapshotContent): void {
+    const { exports } = this.#core;
+    if (content.blockSize !== this.blockSize || content.seed !== this.#salts.seed) {
+      const message = `The snapshot is of a router with blocks of ${content.blockSize} tokens, or another salt: start without it.`;
+      throw new RouterError("bad_snapshot", message);
+    }
+    const workers = new Set(content.workers);
+    for (let worker = 0; worker <= Math.max(-1, ...workers); worker++) this.addWorker();
+    restoreRuns(this.#core, content);
+    for (let worker = Math.max(-1, ...workers); worker >= 0; worker--) {
+      if (!workers.has(worker)) exports.removeWorker(worker);
+    }
   }
 
   load(worker: number): WorkerLoad {

@@ -5,10 +5,10 @@ import { fileURLToPath } from "node:url";
 import { compileRouter, createRouter, type Router, type RouterOptions } from "./index.ts";
 
 execFileSync(process.execPath, [fileURLToPath(new URL("../scripts/build-wasm.mjs", import.meta.url))]);
-const module = await compileRouter(readFileSync(new URL("router.wasm", import.meta.url)));
+export const routerModule = await compileRouter(readFileSync(new URL("router.wasm", import.meta.url)));
 
 export function newRouter(options: RouterOptions): Router {
-  return createRouter(module, options);
+  return createRouter(routerModule, options);
 }
 
 /** `blocks` blocks of token ids that no other `content` has. */

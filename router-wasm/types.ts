@@ -341,6 +341,14 @@ export interface Router {
   /** The request ended, in whatever way: all its load is gone. */
   free(booking: number): void;
 
+  /**
+   * The index as bytes, with a version and checksums, in pieces of about that many: what it was when the first piece was
+   * asked for, whatever events come while the pieces are taken. Neither predictions nor load are in it, and salts only
+   * in what they make of the hashes. A router starts from it with `restoreRouter`. One snapshot at a time: another ends
+   * this one. Throws `memory` when the copies of what changes meanwhile find no room.
+   */
+  snapshot(pieceBytes?: number): Generator<Uint8Array<ArrayBuffer>, void>;
+
   load(worker: number): WorkerLoad;
   stats(): RouterStats;
   /** Changes weights for all later decisions. */

@@ -1,5 +1,6 @@
 // All runs in the order in which they were last stored, for forgetting the oldest.
 import { linksOf, NEWER, OLDER } from "./run";
+import { cursor, setCursor } from "./snapshot-state";
 
 export let oldest: usize = 0;
 let newest: usize = 0;
@@ -16,6 +17,7 @@ export function addNewest(run: usize): void {
 export function removeFromAge(run: usize): void {
   const older = load<u32>(linksOf(run), OLDER);
   const newer = load<u32>(linksOf(run), NEWER);
+  if (run == cursor) setCursor(newer);
   if (older) store<u32>(linksOf(older), newer, NEWER);
   else oldest = newer;
   if (newer) store<u32>(linksOf(newer), older, OLDER);

@@ -6,7 +6,7 @@
 import { findAlias, insertAlias, removeAlias } from "./engine-table";
 import { aliasHeads } from "./kinds";
 import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
-import { ALIASES, linksOf, runOf } from "./run";
+import { ALIASES, linksOf, placeOf, runOf } from "./run";
 
 const POOL: usize = memory.data(16, 4);
 const WORKER: usize = 8;
@@ -68,6 +68,26 @@ export function dropAlias(alias: usize): void {
   unlink(alias, linksOf(runOf(load<u32>(alias, BLOCK))) + ALIASES, RUN_BEFORE);
   unlink(alias, aliasHeads + (load<u32>(alias, WORKER) << 2), WORKER_BEFORE);
   poolLeave(POOL, alias);
+}
+
+export function aliasHash(alias: usize): u64 {
+  return load<u64>(alias);
+}
+
+/** The block's place in its run. */
+export function aliasPlace(alias: usize): u32 {
+  return placeOf(load<u32>(alias, BLOCK));
+}
+
+export function countAliases(run: usize): u32 {
+  let aliases: u32 = 0;
+  for (let alias = <usize>load<u32>(linksOf(run), ALIASES); alias; alias = load<u32>(alias, RUN_AFTER)) aliases++;
+  return aliases;
+}
+
+/** Calls `visit` for every alias of a run. */
+export function eachAlias(run: usize, visit: (alias: usize) => void): void {
+  for (let alias = <usize>load<u32>(linksOf(run), ALIASES); alias; alias = load<u32>(alias, RUN_AFTER)) visit(alias);
 }
 
 /** Drops all aliases of a run. */

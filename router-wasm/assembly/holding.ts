@@ -44,6 +44,7 @@ import {
   SHARED,
   WIDE,
 } from "./run";
+import { preserve } from "./snapshot";
 import { BLOCKS, count, FORGOTTEN_BLOCKS, RUNS, stat } from "./stats";
 
 /** Blocks and runs at most. */
@@ -132,6 +133,7 @@ export function setLength(run: usize, length: u32): void {
 
 /** Adds a block, which nobody holds yet, to the end of a run that only the worker holds. */
 export function lengthen(run: usize, w: u32, local: u64): void {
+  preserve(run);
   const length = lengthOf(run);
   store<u64>(localsOf(run) + (length << 3), local);
   // In the bit sets its masks follow from the length.
@@ -145,6 +147,7 @@ export function lengthen(run: usize, w: u32, local: u64): void {
 
 /** The worker's hash, which names nothing yet, names this block from now on. Call `makeRoom` before. */
 export function hold(w: u32, run: usize, place: u32, hash: u64): void {
+  preserve(run);
   const bit = <u32>1 << place;
   const block = blockOf(run, place);
   const held = heldMask(run, w);
@@ -172,6 +175,7 @@ export function hold(w: u32, run: usize, place: u32, hash: u64): void {
  * in the engine table already. Returns how many it added; the run's first block counts when it has none yet.
  */
 export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: usize, blocks: u32): u32 {
+  preserve(run);
   const free = maxBlocks - stat(BLOCKS);
   if (free < <f64>blocks) blocks = <u32>max(free, 0);
   blocks = min(blocks, BLOCKS_PER_RUN - place);
@@ -201,6 +205,7 @@ export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: u
  * block. False when there is no memory for it.
  */
 export function holdShared(w: u32, run: usize, bits: u32): bool {
+  preserve(run);
   const held = heldMask(run, w);
   const added = popcnt(bits & ~held);
   if (!added) return true;
@@ -215,6 +220,7 @@ export function holdShared(w: u32, run: usize, bits: u32): bool {
  * hashes agree and the engine hashes name nothing else. Returns how many.
  */
 export function nameBlocks(run: usize, place: u32, locals: usize, hashes: usize, blocks: u32): u32 {
+  preserve(run);
   let shared = load<u32>(run, SHARED);
   const nameless = anyMask(run) & ~shared;
   const most = min(min(lengthOf(run) - place, blocks), <u32>ctz(~(nameless >> place)));
@@ -248,6 +254,7 @@ export function holdNameless(h: u32, run: usize, bits: u32): void {
  * at least. Returns how many. The run's first block counts when it has none yet.
  */
 export function appendNameless(h: u32, run: usize, place: u32, locals: usize, blocks: u32): u32 {
+  preserve(run);
   blocks = min(min(blocks, BLOCKS_PER_RUN - place), <u32>max(maxBlocks - stat(BLOCKS), 1));
   for (let i: u32 = 0; i < blocks; i++) {
     store<u64>(localsOf(run) + (place + i << 3), load<u64>(locals + (i << 3)));
@@ -284,6 +291,7 @@ export function mayHaveSeveralHashes(run: usize): bool {
 export function release(w: u32, hash: u64, block: u32): void {
   const run = runOf(block);
   const bit = <u32>1 << placeOf(block);
+  preserve(run);
   if (holdsShared(w, block) && engineOf(run, placeOf(block)) == hash) {
     if (mayHaveSeveralHashes(run) && hasAlias(w, block)) {
       setHolder(run, w, heldMask(run, w), ownMask(run, w) | bit);
@@ -310,6 +318,7 @@ export function releaseShared(w: u32, run: usize, bits: u32): void {
 
 /** The same, with what the holder is predicted to hold left as it is. */
 export function letGo(w: u32, run: usize, bits: u32): void {
+  preserve(run);
   setHolder(run, w, heldMask(run, w) & ~bits, ownMask(run, w));
   countHeld(w, -(<f64>popcnt(bits)));
   const unheld = bits & ~anyMask(run);
@@ -332,6 +341,7 @@ function unshare(run: usize, mask: u32): void {
 /** Cuts blocks that nobody holds off the end of a run that has no runs after it, and frees it when empty. */
 function settle(run: usize): void {
   while (run != pinnedRun && !load<u32>(linksOf(run), CHILDREN)) {
+    preserve(run);
     const length = 32 - <u32>clz(anyMask(run));
     if (length) return setLength(run, length);
     store<u8>(run, 0, LENGTH);
@@ -343,6 +353,11 @@ function settle(run: usize): void {
     run = runOf(parent);
     store<u32>(linksOf(run), load<u32>(linksOf(run), CHILDREN) - 1, CHILDREN);
   }
+}
+
+/** A run that was restored: nothing of it may be held. */
+export function releaseUnheld(run: usize): void {
+  settle(run);
 }
 
 /** Forgets the least recently stored run that no run follows. Runs that others follow get another round. */
@@ -359,6 +374,7 @@ function forgetOldest(): bool {
 }
 
 function forgetRun(run: usize): void {
+  preserve(run);
   const held = anyMask(run);
   const blocks = popcnt(held);
   eachHolder(run, (run: usize, mask: u32, _own: u32, w: u32): void => {
@@ -386,12 +402,16 @@ export function forgetWorker(w: u32): void {
 /** Forgets everything that a holder under engine hashes has. */
 export function forgetHolder(w: u32): void {
   if (!heldBy(w)) return;
-  for (let alias = anyAliasOf(w); alias; alias = anyAliasOf(w)) dropAlias(alias);
+  for (let alias = anyAliasOf(w); alias; alias = anyAliasOf(w)) {
+    preserve(runOf(aliasBlock(alias)));
+    dropAlias(alias);
+  }
   clearedWorker = w;
   eachRun((run: usize): void => {
     const w = clearedWorker;
     const mask = heldMask(run, w);
     if (!mask) return;
+    preserve(run);
     setHolder(run, w, 0, 0);
     countHeld(w, -(<f64>popcnt(mask)));
     const unheld = mask & ~anyMask(run);

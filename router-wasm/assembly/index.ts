@@ -28,8 +28,18 @@ import {
   reserveHashes,
   reservePrompt,
 } from "./prompt";
+import { endRestore, restoreAge, restoreAlias, restoreHolder, restoreRun } from "./restore";
 import { RUN_BYTES, untouchedRunBytes } from "./run";
 import { initSelect, select } from "./select";
+import {
+  beginSnapshot,
+  copiedRuns,
+  endSnapshot,
+  goOnWithSnapshot,
+  snapshotBytes,
+  snapshotOut,
+  takeSnapshot,
+} from "./snapshot";
 import { count, DECISIONS, STATS } from "./stats";
 import { diskOverlaps, hostOverlaps, initTiers, poolOverlaps, setTierCredits } from "./tiers";
 import {
@@ -277,6 +287,61 @@ export function readBatch(bytes: u32): i32 {
 /** Applies the batch that was read. Returns how many blocks were stored or removed. */
 export function applyBatch(w: u32): u32 {
   return applyPayload(w, eventLocals, EVENT_HASHES);
+}
+
+// A snapshot: begin, then as long as there is more, go on and take what is there.
+
+export function snapshotBegin(): void {
+  beginSnapshot();
+}
+
+/** Copies about so many bytes of runs. How many there are in `snapshotArea`; −1 when memory has run out. */
+export function snapshotNext(bytes: u32): f64 {
+  return goOnWithSnapshot(bytes) ? snapshotBytes : -1;
+}
+
+export function snapshotArea(): usize {
+  return snapshotOut;
+}
+
+export function snapshotTaken(): void {
+  takeSnapshot();
+}
+
+/** Runs in it so far. */
+export function snapshotRuns(): u32 {
+  return copiedRuns;
+}
+
+export function snapshotEnd(): void {
+  endSnapshot();
+}
+
+/** A run whose local hashes are in `eventLocalsArea` and whose engine hashes are in `eventArea`; 0 when it cannot be. */
+export function restoreOne(parent: u32, length: u32, shared: u32): usize {
+  return restoreRun(parent, length, shared, eventLocals, eventHashes);
+}
+
+export function restoreHeld(run: usize, holder: u32, mask: u32, own: u32): bool {
+  return restoreHolder(run, holder, mask, own);
+}
+
+/** The hash is the first of the event hashes. */
+export function restoreName(run: usize, holder: u32, place: u32): bool {
+  return restoreAlias(run, holder, place, load<u64>(eventHashes));
+}
+
+export function restoreOrder(run: usize): void {
+  restoreAge(run);
+}
+
+export function restoreEnd(): void {
+  endRestore();
+}
+
+/** XXH3-64 of so many bytes from an address, into RESULT. */
+export function checksum(from: usize, bytes: u32): void {
+  store<u64>(RESULT, xxh3(from, bytes, 0));
 }
 
 /** Forgets everything in the pool. */

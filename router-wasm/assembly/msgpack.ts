@@ -125,7 +125,7 @@ export function readInteger(): u64 {
   const raw = bswap<u64>(load<u64>(at, 1)) >> (64 - (bytes << 3));
   pass(1 + bytes);
   if (tag < 0xd0) return raw;
-  const shift = 64 - (bytes << 3);
+  const shift: u64 = 64 - (<u64>bytes << 3);
   return <u64>((<i64>raw << shift) >> shift);
 }
 

@@ -64,8 +64,8 @@ export let payloadStored: u32 = 0;
 /** Where to write a payload of so many bytes; 0 when there is not enough memory. */
 export function reservePayload(bytes: u32): usize {
   if (bytes > MOST_BYTES) return 0;
-  if (bytes <= capacity) return payload;
-  let wanted = max(capacity, 4096);
+  if (<usize>bytes <= capacity) return payload;
+  let wanted: usize = max(capacity, 4096);
   while (wanted < bytes) wanted <<= 1;
   const piece = takeForPrompt(roomFor(wanted));
   if (!piece) return 0;
@@ -88,7 +88,7 @@ export function readPayload(bytes: u32): bool {
   payloadRank = 0;
   payloadEvents = 0;
   payloadStored = 0;
-  if (bytes <= capacity && readBatch(bytes)) return true;
+  if (<usize>bytes <= capacity && readBatch(bytes)) return true;
   firstEvent = 0;
   return false;
 }

@@ -24,6 +24,7 @@
 // nothing. A run's handle is the address of its head. A block is named by 31 bits: its run's address (a multiple of
 // 64) halved, plus its place in the run.
 import { take } from "./memory";
+import { copiedFlag } from "./snapshot-state";
 import { count, RUNS } from "./stats";
 
 export const BLOCKS_PER_RUN: u32 = 32;
@@ -51,7 +52,7 @@ export const ALIASES: usize = 12;
 
 /** Flag: some worker may hold a block of this run under more than one engine hash. */
 export const SEVERAL_HASHES: u8 = 1;
-/** Flag: the run's copy is in the snapshot that is being made, or it is newer than that (snapshot.ts). */
+/** Flag: tells runs that need not be copied for the snapshot that is being made from those that must (snapshot.ts). */
 export const COPIED: u8 = 2;
 
 let heads: usize = 0;
@@ -177,6 +178,8 @@ export function newRun(parent: u32): usize {
   v128.store(run, zero, 48);
   v128.store(linksOf(run), zero);
   store<u32>(run, parent, PARENT);
+  // No snapshot that is being made may contain it.
+  store<u8>(run, copiedFlag, FLAGS);
   count(RUNS);
   return run;
 }

@@ -1,0 +1,57 @@
+// Puts the runs of a snapshot into an empty index. The host has read and checked what it is made of; what it cannot
+// see, a run or a hash that is there twice, is refused here.
+import { addAlias, aliasesReady } from "./aliases";
+import { childOf } from "./children";
+import { engineTableReady, insertNewBlock } from "./engine-table";
+import { anyMask, holdersReady, setHolder } from "./holders";
+import { releaseUnheld, setLength, startRun } from "./holding";
+import { countHeld, holderOf } from "./kinds";
+import { makeNewest } from "./age";
+import { blockOf, eachRun, enginesOf, localsOf, runsReady, SHARED } from "./run";
+import { KIND_SHIFT } from "./snapshot";
+import { BLOCKS, count } from "./stats";
+
+/**
+ * A run after a block (0: from the start) with these local hashes, and engine hashes at the places in the mask.
+ * 0 when there is no room, or something is there already.
+ */
+export function restoreRun(parent: u32, length: u32, shared: u32, locals: usize, hashes: usize): usize {
+  if (!runsReady() || !engineTableReady(length) || childOf(parent, load<u64>(locals))) return 0;
+  const run = startRun(parent, load<u64>(locals));
+  memory.copy(localsOf(run), locals, length << 3);
+  setLength(run, length);
+  for (let bits = shared; bits; bits &= bits - 1) {
+    const place = <u32>ctz(bits);
+    const hash = load<u64>(hashes + (place << 3));
+    store<u64>(enginesOf(run) + (place << 3), hash);
+    if (!insertNewBlock(hash, blockOf(run, place))) return 0;
+  }
+  store<u32>(run, shared, SHARED);
+  return run;
+}
+
+/** The holder, numbered as in a snapshot, holds these blocks of the run. */
+export function restoreHolder(run: usize, number: u32, mask: u32, own: u32): bool {
+  if (!holdersReady()) return false;
+  const h = holderOf(number >> KIND_SHIFT, number & ((1 << KIND_SHIFT) - 1));
+  count(BLOCKS, popcnt(mask & ~anyMask(run)));
+  setHolder(run, h, mask, own);
+  countHeld(h, popcnt(mask));
+  return true;
+}
+
+export function restoreAlias(run: usize, number: u32, place: u32, hash: u64): bool {
+  if (!aliasesReady() || !engineTableReady(1)) return false;
+  addAlias(holderOf(number >> KIND_SHIFT, number & ((1 << KIND_SHIFT) - 1)), hash, blockOf(run, place));
+  return true;
+}
+
+/** No run that was restored before has been stored later than this. */
+export function restoreAge(run: usize): void {
+  makeNewest(run);
+}
+
+/** All is there: what nobody holds and nothing follows goes. */
+export function endRestore(): void {
+  eachRun(releaseUnheld);
+}

@@ -1,0 +1,225 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Router, RouterError, type RouterOptions, restoreRouter, type Tier } from "./index.ts";
+import { newRouter, routerModule } from "./test-router.ts";
+
+const OPTIONS: RouterOptions = { blockSize: 2, maxWorkers: 12, maxBlocks: 100_000 };
+
+interface Event {
+  type: "stored" | "removed" | "copied" | "cleared" | "left";
+  worker: number;
+  /** Symbols of a path, each so many times. */
+  path: { symbol: number; length: number }[];
+  from: number;
+  count: number;
+  /** Hashes by content, by content and worker, or by few numbers. */
+  naming: "shared" | "own" | "tiny";
+  tier: Tier;
+}
+
+const event: fc.Arbitrary<Event> = fc.record({
+  type: fc.constantFrom(
+    "stored",
+    "stored",
+    "stored",
+    "stored",
+    "removed",
+    "removed",
+    "copied",
+    "cleared",
+    "left",
+  ),
+  worker: fc.nat(9),
+  path: fc.array(fc.record({ symbol: fc.nat(2), length: fc.integer({ min: 1, max: 40 }) }), {
+    minLength: 1,
+    maxLength: 3,
+  }),
+  from: fc.oneof(fc.constant(0), fc.nat(60)),
+  count: fc.integer({ min: 1, max: 60 }),
+  naming: fc.constantFrom("shared", "shared", "own", "tiny"),
+  tier: fc.constantFrom<Tier>("device", "device", "device", "host", "disk", "shared"),
+});
+
+function apply(router: Router, { type, worker, path, from, count, naming, tier }: Event): void {
+  const symbols = path.flatMap(({ symbol, length }) => Array<number>(length).fill(symbol));
+  let name = naming === "own" ? BigInt(worker + 2) : 1n;
+  const names = BigUint64Array.from(symbols, (symbol) => {
+    name = BigInt.asUintN(64, name * 0x5851f42d4c957f2dn + BigInt(symbol) + 1n);
+    return naming === "tiny" ? name % 11n : name;
+  });
+  const first = from % symbols.length;
+  const tokens = new Uint32Array((symbols.length - first) * 2).map((_, i) => symbols[first + (i >> 1)]!);
+  const parent = first > 0 ? names[first - 1] : undefined;
+  if (type === "stored") router.applyStored(worker, names.slice(first), parent, tokens, { tier });
+  else if (type === "removed") router.applyRemoved(worker, names.slice(first, first + count), tier);
+  else if (type === "copied") router.applyCopied(worker, names.slice(first), tier);
+  else if (type === "cleared") router.clearWorker(worker);
+  else {
+    router.removeWorker(worker);
+    expect(router.addWorker()).toBe(worker);
+  }
+}
+
+/** What can be told apart from outside, counters of what has been aside. */
+function state(router: Router) {
+  const { blocks, storedBlocks, hostBlocks, diskBlocks, sharedBlocks, runs, workers } = router.stats();
+  const loads = Array.from({ length: 10 }, (_, worker) => router.load(worker));
+  const overlaps = [0, 1, 2].flatMap((first) =>
+    [0, 1, 2].map((second) => {
+      const prompt = new Uint32Array(160).map((_, i) => (i < 20 + first * 30 ? first : second));
+      router.tokenBuffer(prompt.length).set(prompt);
+      router.find(router.hashPrompt(prompt.length).length);
+      const tiers = ["device", "host", "disk", "shared"] as const;
+      return loads.map((_, worker) => tiers.map((tier) => router.overlap(worker, tier)));
+    }),
+  );
+  return { blocks, storedBlocks, hostBlocks, diskBlocks, sharedBlocks, runs, workers, loads, overlaps };
+}
+
+function withWorkers(): Router {
+  const router = newRouter(OPTIONS);
+  for (let i = 0; i < 10; i++) router.addWorker();
+  return router;
+}
+
+const joined = (pieces: Iterable<Uint8Array>) => Uint8Array.from([...pieces].flatMap((piece) => [...piece]));
+
+describe("a snapshot", () => {
+  it("is what the index was when it began, and goes on with the events after it", () => {
+    fc.assert(
+      fc.property(
+        fc.array(event, { maxLength: 40, size: "max" }),
+        fc.array(event, { maxLength: 30, size: "max" }),
+        fc.integer({ min: 1, max: 3000 }),
+        (before, after, pieceBytes) => {
+          const [router, twin] = [withWorkers(), withWorkers()];
+          for (const each of before) apply(router, each);
+          for (const each of before) apply(twin, each);
+          const pieces: Uint8Array[] = [];
+          const waiting = [...after];
+          for (const piece of router.snapshot(pieceBytes)) {
+            pieces.push(piece);
+            const next = waiting.shift();
+            if (next) apply(router, next);
+          }
+          for (const each of waiting) apply(router, each);
+          const restored = restoreRouter(routerModule, OPTIONS, joined(pieces));
+          expect(state(restored)).toEqual(state(twin));
+          for (const each of after) {
+            apply(restored, each);
+            apply(twin, each);
+            expect(state(restored)).toEqual(state(twin));
+          }
+          expect(state(router)).toEqual(state(twin));
+        },
+      ),
+      { numRuns: Number(process.env.STATOR_FUZZ_RUNS ?? 100) },
+    );
+  });
+
+  it("keeps the order in which runs are forgotten", () => {
+    const options = { ...OPTIONS, maxBlocks: 200 };
+    const router = newRouter(options);
+    const worker = router.addWorker();
+    const store = (to: Router, symbol: number) =>
+      to.applyStored(
+        worker,
+        BigUint64Array.from({ length: 32 }, (_, i) => BigInt(symbol * 100 + i)),
+        undefined,
+        new Uint32Array(64).fill(symbol),
+      );
+    for (const symbol of [1, 2, 3, 4, 5, 6, 1]) store(router, symbol);
+    const restored = restoreRouter(routerModule, options, joined(router.snapshot()));
+    for (const each of [router, restored]) store(each, 7);
+    const holds = (each: Router, symbol: number) => {
+      each.tokenBuffer(64).fill(symbol);
+      return each.find(each.hashPrompt(64).length);
+    };
+    const known = [1, 2, 3, 4, 5, 6, 7].map((symbol) => holds(router, symbol));
+    expect(known).toEqual([32, 0, 32, 32, 32, 32, 32]);
+    expect([1, 2, 3, 4, 5, 6, 7].map((symbol) => holds(restored, symbol))).toEqual(known);
+  });
+
+  it("has no worker that has left, and gives their numbers to new ones", () => {
+    const router = withWorkers();
+    for (const worker of [0, 3, 9]) router.removeWorker(worker);
+    const restored = restoreRouter(routerModule, OPTIONS, joined(router.snapshot()));
+    expect(restored.stats().workers).toBe(7);
+    expect([restored.addWorker(), restored.addWorker(), restored.addWorker()]).toEqual([0, 3, 9]);
+  });
+
+  it("ends when another begins", () => {
+    const router = withWorkers();
+    apply(router, {
+      type: "stored",
+      worker: 1,
+      path: [{ symbol: 1, length: 40 }],
+      from: 0,
+      count: 1,
+      naming: "own",
+      tier: "device",
+    });
+    const first = router.snapshot();
+    first.next();
+    const second = joined(router.snapshot());
+    expect(() => first.next()).toThrow("Another snapshot has begun.");
+    expect(restoreRouter(routerModule, OPTIONS, second).stats().storedBlocks).toBe(40);
+  });
+
+  it("is refused when it is of another version, block size or salt, or too large", () => {
+    const router = withWorkers();
+    apply(router, {
+      type: "stored",
+      worker: 1,
+      path: [{ symbol: 1, length: 40 }],
+      from: 0,
+      count: 1,
+      naming: "own",
+      tier: "device",
+    });
+    const bytes = joined(router.snapshot());
+    const refusal = (options: Partial<RouterOptions>) => {
+      try {
+        restoreRouter(routerModule, { ...OPTIONS, ...options }, bytes);
+      } catch (error) {
+        if (error instanceof RouterError) return error.code;
+      }
+      return undefined;
+    };
+    expect(refusal({})).toBeUndefined();
+    expect(refusal({ blockSize: 4 })).toBe("bad_snapshot");
+    expect(refusal({ salt: { namespace: "other" } })).toBe("bad_snapshot");
+    expect(refusal({ maxWorkers: 5 })).toBe("worker_limit");
+    expect(refusal({ maxBlocks: 8 })).toBe("memory");
+  });
+
+  it("is refused when it is damaged in any way", () => {
+    const router = withWorkers();
+    const paths = [
+      [{ symbol: 1, length: 40 }],
+      [
+        { symbol: 1, length: 20 },
+        { symbol: 2, length: 30 },
+      ],
+    ];
+    for (const [worker, path] of paths.entries()) {
+      apply(router, { type: "stored", worker, path, from: 0, count: 1, naming: "own", tier: "device" });
+    }
+    const bytes = joined(router.snapshot(200));
+    const damage = fc.oneof(
+      fc.record({ at: fc.nat(bytes.length - 1), change: fc.integer({ min: 1, max: 255 }) }),
+      fc.record({ cut: fc.nat(bytes.length - 1) }),
+      fc.record({ more: fc.uint8Array({ minLength: 1, maxLength: 40 }) }),
+    );
+    fc.assert(
+      fc.property(damage, (damage) => {
+        let damaged = bytes.slice();
+        if ("cut" in damage) damaged = damaged.slice(0, damage.cut);
+        else if ("more" in damage) damaged = Uint8Array.from([...bytes, ...damage.more]);
+        else damaged[damage.at]! ^= damage.change;
+        expect(() => restoreRouter(routerModule, OPTIONS, damaged)).toThrow(/snapshot/);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
