@@ -56,7 +56,7 @@ export interface CoreExports {
   snapshotTaken(): void;
   snapshotRuns(): number;
   snapshotEnd(): void;
-  restoreOne(parent: number, length: number, shared: number): number;
+  restoreOne(parent: number, length: number, severalHashes: number, shared: number): number;
   restoreHeld(run: number, holder: number, mask: number, own: number): number;
   restoreName(run: number, holder: number, place: number): number;
   restoreOrder(run: number): void;

@@ -15,6 +15,8 @@ interface RunCopy {
   number: number;
   parent: number;
   length: number;
+  /** 1: some holder may have several hashes for a block. */
+  severalHashes: number;
   shared: number;
   holders: number;
   aliases: number;
@@ -46,6 +48,7 @@ function* runsIn(piece: Uint8Array): Generator<RunCopy> {
       number: view.getUint32(at, true),
       parent: view.getUint32(at + 4, true),
       length: view.getUint8(at + 8),
+      severalHashes: view.getUint8(at + 9),
       aliases: view.getUint16(at + 10, true),
       shared: view.getUint32(at + 12, true),
       holders: view.getUint32(at + 16, true),
@@ -83,7 +86,7 @@ function parentsFirst(copies: ReadonlyMap<number, RunCopy>): RunCopy[] {
 /** Returns the run in the core. */
 function restoreRun(
   core: Core,
-  { view, at, parent, length, shared, holders, aliases }: RunCopy,
+  { view, at, parent, length, severalHashes, shared, holders, aliases }: RunCopy,
   workers: ReadonlySet<number>,
   restored: ReadonlyMap<number, number>,
 ): number {
@@ -100,7 +103,7 @@ function restoreRun(
   for (let place = 0; place < length; place++) if ((shared >>> place) & 1) u64[hashes + place] = next();
   // A block's number is its run's address, a multiple of 64, halved, and its place.
   const block = parent === 0 ? 0 : restored.get(parent >>> 5)! / 2 + (parent & 31);
-  const run = exports.restoreOne(block, length, shared) >>> 0;
+  const run = exports.restoreOne(block, length, severalHashes, shared) >>> 0;
   if (run === 0) throw noRoom("its runs do not fit, or one is there twice");
   for (let i = 0; i < holders; i++, from += 16) {
     const holder = checkedHolder(view.getUint32(from, true), workers);

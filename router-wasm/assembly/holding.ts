@@ -279,7 +279,7 @@ function takesShared(run: usize, place: u32, hash: u64): bool {
   return true;
 }
 
-function noteSeveralHashes(run: usize): void {
+export function noteSeveralHashes(run: usize): void {
   store<u8>(run, load<u8>(run, FLAGS) | SEVERAL_HASHES, FLAGS);
 }
 

@@ -318,8 +318,8 @@ export function snapshotEnd(): void {
 }
 
 /** A run whose local hashes are in `eventLocalsArea` and whose engine hashes are in `eventArea`; 0 when it cannot be. */
-export function restoreOne(parent: u32, length: u32, shared: u32): usize {
-  return restoreRun(parent, length, shared, eventLocals, eventHashes);
+export function restoreOne(parent: u32, length: u32, severalHashes: bool, shared: u32): usize {
+  return restoreRun(parent, length, severalHashes, shared, eventLocals, eventHashes);
 }
 
 export function restoreHeld(run: usize, holder: u32, mask: u32, own: u32): bool {

@@ -4,7 +4,7 @@ import { addAlias, aliasesReady } from "./aliases";
 import { childOf } from "./children";
 import { engineTableReady, insertNewBlock } from "./engine-table";
 import { anyMask, holdersReady, setHolder } from "./holders";
-import { releaseUnheld, setLength, startRun } from "./holding";
+import { noteSeveralHashes, releaseUnheld, setLength, startRun } from "./holding";
 import { countHeld, holderOf } from "./kinds";
 import { makeNewest } from "./age";
 import { blockOf, eachRun, enginesOf, localsOf, runsReady, SHARED } from "./run";
@@ -15,11 +15,19 @@ import { BLOCKS, count } from "./stats";
  * A run after a block (0: from the start) with these local hashes, and engine hashes at the places in the mask.
  * 0 when there is no room, or something is there already.
  */
-export function restoreRun(parent: u32, length: u32, shared: u32, locals: usize, hashes: usize): usize {
+export function restoreRun(
+  parent: u32,
+  length: u32,
+  severalHashes: bool,
+  shared: u32,
+  locals: usize,
+  hashes: usize,
+): usize {
   if (!runsReady() || !engineTableReady(length) || childOf(parent, load<u64>(locals))) return 0;
   const run = startRun(parent, load<u64>(locals));
   memory.copy(localsOf(run), locals, length << 3);
   setLength(run, length);
+  if (severalHashes) noteSeveralHashes(run);
   for (let bits = shared; bits; bits &= bits - 1) {
     const place = <u32>ctz(bits);
     const hash = load<u64>(hashes + (place << 3));

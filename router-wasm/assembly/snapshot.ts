@@ -3,7 +3,8 @@
 //
 // Of each run, from the one stored longest ago on:
 //    0  u32  run, as a number           4  u32  parent block: run · 32 + place, 0 for none
-//    8  u8   blocks   9  u8  unused    10  u16  aliases     12  u32  mask of blocks with an engine hash
+//    8  u8   blocks   9  u8  1: some holder may have several hashes for a block   10  u16  aliases
+//   12  u32  mask of blocks with an engine hash
 //   16  u32  holders                   20  u32  unused
 //   then u64 local hashes; u64 engine hashes of the mask's blocks; of each holder u32 number, u32 mask, u32 mask of
 //   blocks held only under hashes of its own, u32 unused; of each alias u64 hash, u32 holder, u32 place
@@ -26,6 +27,7 @@ import {
   PARENT,
   placeOf,
   runOf,
+  SEVERAL_HASHES,
   SHARED,
 } from "./run";
 import { copiedFlag, cursor, flipCopied, setCursor } from "./snapshot-state";
@@ -112,7 +114,7 @@ function copy(run: usize): void {
   store<u32>(out, numberOf(run));
   store<u32>(out, parent ? (numberOf(runOf(parent)) << 5) | placeOf(parent) : 0, 4);
   store<u8>(out, <u8>length, 8);
-  store<u8>(out, 0, 9);
+  store<u8>(out, load<u8>(run, FLAGS) & SEVERAL_HASHES, 9);
   store<u16>(out, <u16>aliases, 10);
   store<u32>(out, shared, 12);
   store<u32>(out, holders, 16);
