@@ -1,59 +1,77 @@
-// Compiles the router core, `router-wasm/assembly` → `router-wasm/router.wasm`. Does nothing when the file there was
-// made from the same sources: their hash lies in a custom section of the module. Runs on Node 20 and later.
+// Compiles the router core, `router-wasm/assembly` → `router-wasm/router.wasm`, and for hosts other than JavaScript
+// its WASI target, `--target wasi` → `router-wasm/router.wasi.wasm`. Does nothing when the file there was made from
+// the same sources: their hash lies in a custom section of the module. Runs on Node 20 and later.
 import { createHash } from "node:crypto";
 import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = join(root, "router-wasm/assembly");
-const target = join(root, "router-wasm/router.wasm");
 const SECTION = "stator.sources";
 
+/** The targets of asconfig.json: where each goes, and the packages whose version changes it. */
+const TARGETS = {
+  release: { file: "router-wasm/router.wasm", packages: ["assemblyscript"] },
+  wasi: { file: "router-wasm/router.wasi.wasm", packages: ["assemblyscript", "@assemblyscript/wasi-shim"] },
+};
+
 /**
- * Brings `router.wasm` up to date. Throws with the compiler's messages when the sources do not compile.
+ * Brings a target of the core up to date. Throws with the compiler's messages when the sources do not compile.
+ * @param {"release" | "wasi"} target
  * @returns {Promise<{path: string, built: boolean}>} whether it had to be built
  */
-export async function buildWasm() {
-  const hash = await hashSources();
-  if ((await hashOfTarget()) === hash) return { path: target, built: false };
-  const bytes = await compile();
+export async function buildWasm(target = "release") {
+  const { file, packages } = TARGETS[target];
+  const path = join(root, file);
+  const hash = await hashSources(packages);
+  if ((await hashIn(path)) === hash) return { path, built: false };
+  const bytes = await compile(target);
   // Renamed into place, so that a process that starts meanwhile never reads half a file.
-  const draft = `${target}.${process.pid}.tmp.wasm`;
+  const draft = `${path}.${process.pid}.tmp.wasm`;
   await writeFile(draft, withSection(bytes, SECTION, hash));
-  await rename(draft, target);
-  return { path: target, built: true };
+  await rename(draft, path);
+  return { path, built: true };
 }
 
-async function hashSources() {
+async function hashSources(packages) {
   const hash = createHash("sha256");
-  const files = (await readdir(sources)).filter((name) => name.endsWith(".ts")).sort();
-  const compiler = createRequire(import.meta.url).resolve("assemblyscript/package.json");
-  for (const file of [...files.map((name) => join(sources, name)), join(root, "asconfig.json"), compiler]) {
+  const files = (await readdir(sources)).filter(isSource).sort();
+  const require = createRequire(import.meta.url);
+  const manifests = packages.map((name) => require.resolve(`${name}/package.json`));
+  for (const file of [
+    ...files.map((name) => join(sources, name)),
+    join(root, "asconfig.json"),
+    ...manifests,
+  ]) {
     hash.update(`${file.slice(file.lastIndexOf("/") + 1)}\0`).update(await readFile(file));
   }
   return hash.digest("hex");
 }
 
-async function hashOfTarget() {
-  const bytes = await readFile(target).catch(() => undefined);
+const isSource = (name) => name.endsWith(".ts");
+
+async function hashIn(path) {
+  const bytes = await readFile(path).catch(() => undefined);
   if (!bytes || !WebAssembly.validate(bytes)) return undefined;
   const [section] = WebAssembly.Module.customSections(new WebAssembly.Module(bytes), SECTION);
   return section && new TextDecoder().decode(section);
 }
 
-async function compile() {
+async function compile(target) {
   const { default: asc } = await import("assemblyscript/asc");
   let output;
   let text = "";
   const stream = { write: (chunk) => (text += chunk) };
   const { error } = await asc.main(
-    ["--config", "asconfig.json", "--target", "release", "--baseDir", root, "--outFile", "router.wasm"],
+    ["--config", "asconfig.json", "--target", target, "--baseDir", root, "--outFile", "router.wasm"],
     {
       stdout: stream,
       stderr: stream,
-      readFile: (name, base) => readFile(join(base, name), "utf8").catch(() => null),
+      readFile: (name, base) => readFile(resolve(base, name), "utf8").catch(() => null),
+      listFiles: async (folder, base) => (await readdir(resolve(base, folder))).filter(isSource),
       writeFile: (_name, contents) => {
         output = contents;
       },
@@ -72,7 +90,10 @@ function withSection(bytes, name, text) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    const { path, built } = await buildWasm();
+    const { values } = parseArgs({ options: { target: { type: "string", default: "release" } } });
+    if (!(values.target in TARGETS))
+      throw new Error(`--target is one of: ${Object.keys(TARGETS).join(", ")}.`);
+    const { path, built } = await buildWasm(values.target);
     console.log(built ? `Built ${path}` : `${path} is up to date`);
   } catch (error) {
     console.error(error.message);

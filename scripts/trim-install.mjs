@@ -4,7 +4,7 @@
 // - zeromq does so for seven and for several Node releases: keep the newest, which its loader takes first
 //   (Node-API: it runs on older and newer Node too); cmake-ts beside it is that loader and, 6 MB, a compiler driver;
 // - node-llama-cpp's foreign CPU builds are installed on x64 as well; its source bundle is for compiling;
-// - the npm package `node` keeps C headers, binaryen its command-line builds.
+// - the npm package `node` keeps C headers, binaryen its command-line builds, wasi-shim a picture.
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,6 +51,7 @@ for (const name of list("node-llama-cpp/llama").filter((file) => file.endsWith("
 for (const name of list("node/node_modules").filter((folder) => folder.startsWith("node-")))
   remove(`node/node_modules/${name}/include`);
 remove("binaryen/bin");
+remove("@assemblyscript/wasi-shim/media");
 
 /** zeromq's builds by what they are for; none where it is not installed. */
 function readManifest() {
