@@ -10,6 +10,7 @@ export default defineConfig({
     setupFiles: ["vitest.setup.ts"],
     globalSetup: ["cli/e2e/fetch-model.ts"],
     include: ["**/*.test.ts"],
-    exclude: ["**/node_modules/**"],
+    // Other hosts have a configuration of their own, for `npm run test:hosts`.
+    exclude: ["**/node_modules/**", "runtime-tests/**"],
   },
 });

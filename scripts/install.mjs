@@ -126,7 +126,7 @@ function npmAncestors() {
 const LOCK_TTL_MS = 10_000;
 
 /** Runs `work` while no other process does the same in this checkout. */
-async function withLock(path, work) {
+export async function withLock(path, work) {
   for (let told = false; !tryLock(path); told = true) {
     if (!told) console.error("Another process is installing in this checkout; waiting for it.");
     await sleep(300);

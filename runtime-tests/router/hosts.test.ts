@@ -1,0 +1,78 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { binaryOf, python } from "../binaries.ts";
+import { runForJson } from "../run.ts";
+import { startWorkerd } from "../workerd-server.ts";
+import { recordTrace, recordWrongTrace } from "./scenarios.ts";
+import type { Report, Trace } from "./trace.ts";
+
+// The core on five hosts: what it answers, and the memory it takes, is the same to the bit on each.
+
+const here = (file: string) => join(import.meta.dirname, file);
+const wasiModule = here("../../router-wasm/router.wasi.wasm");
+const denoFlags = ["--no-prompt", "--no-config", "--no-lock", "--no-npm", "--no-remote", "--allow-read"];
+
+/** Replay the trace in a file. */
+const HOSTS: Record<string, (trace: string, json: string) => Promise<unknown>> = {
+  Node: (trace) => runForJson(process.execPath, [here("node.ts"), trace]),
+  Deno: (trace) => runForJson(binaryOf("deno"), ["run", ...denoFlags, here("deno.ts"), trace]),
+  Bun: (trace) => runForJson(binaryOf("bun"), [here("bun.ts"), trace]),
+  workerd: async (_, json) => {
+    const server = await startWorkerd(here("workerd.ts"));
+    try {
+      const response = await fetch(server.url, { method: "POST", body: json });
+      return await response.json();
+    } finally {
+      await server.close();
+    }
+  },
+  "Python, as a WASI module": (trace) => runForJson(python, [here("wasi.py"), wasiModule, trace]),
+};
+
+let folder: string;
+/** Of every host, by its name. */
+const memory = new Map<string, number[]>();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "stator-hosts-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("the router's core", () => {
+  const traces = { right: "", wrong: "" };
+
+  beforeAll(async () => {
+    traces.right = JSON.stringify(recordTrace(20_261_125));
+    traces.wrong = JSON.stringify(recordWrongTrace());
+    for (const [name, json] of Object.entries(traces)) await writeFile(join(folder, name), json);
+  });
+
+  const replay = async (host: string, name: keyof typeof traces) =>
+    (await HOSTS[host]!(join(folder, name), traces[name])) as Report;
+
+  for (const host of Object.keys(HOSTS)) {
+    it(`gives every answer of the reference model on ${host}`, async () => {
+      const { checks, failures, memoryBytes } = await replay(host, "right");
+      expect(failures).toEqual([]);
+      expect(checks).toBe(answersIn(JSON.parse(traces.right)));
+      memory.set(host, memoryBytes);
+    });
+
+    it(`is held to its answers on ${host}`, async () => {
+      const { failures } = await replay(host, "wrong");
+      expect(failures).toEqual([{ scenario: "a wrong answer", step: 1, expected: 7, actual: 1 }]);
+    });
+  }
+
+  it("takes the same memory everywhere", () => {
+    expect([...memory.keys()]).toEqual(Object.keys(HOSTS));
+    for (const bytes of memory.values()) expect(bytes).toEqual(memory.get("Node"));
+  });
+});
+
+function answersIn({ vectors, scenarios }: Trace): number {
+  const steps = scenarios.flatMap((scenario) => scenario.steps);
+  return 2 * vectors.length + steps.filter((step) => "expect" in step).length;
+}

@@ -1,0 +1,188 @@
+/**
+ * A trace: operations on routers, and what a right router answers to each. It is plain JSON, so that a host in any
+ * language can replay it. Doubles are written with all their digits and must come back as they are, to the bit.
+ */
+import type {
+  CandidateCost,
+  Decision,
+  HashOptions,
+  Policy,
+  RouterOptions,
+  RouterStats,
+  Salt,
+  Tier,
+  WorkerLoad,
+} from "../../router-wasm/index.ts";
+
+export interface Trace {
+  vectors: HashVector[];
+  scenarios: Scenario[];
+}
+
+/** Token ids and the hashes of their blocks, in the form of `router-wasm/fixtures`. */
+export interface HashVector {
+  tokens: number[];
+  block_size: number;
+  lora_name: string | null;
+  cache_namespace: string | null;
+  mm_hashes: (string[] | null)[] | null;
+  block_hashes: string[];
+  sequence_hashes: string[];
+}
+
+/** The life of one router. */
+export interface Scenario {
+  name: string;
+  options: RouterOptions;
+  /** Salts by the numbers that steps call them; the first is the router's own. */
+  salts: Salt[];
+  steps: Step[];
+}
+
+/** 64-bit hashes: hexadecimal, with 0x. */
+export type Hashes = string[];
+/** Token ids in runs `[first, count]`: first, first + 1, …, modulo 2³². */
+export type TokenRuns = [first: number, count: number][];
+
+/** What block hashes depend on beside the tokens. */
+export interface Extras {
+  /** Index into the scenario's salts. */
+  salt?: number;
+  /** For each block the hashes of its media. */
+  media?: (Hashes | null)[];
+}
+
+/**
+ * One operation, with the name of the router's method. Where it has `workers`, it is done for one after the other,
+ * and `expect` has an answer for each. Bookings have the numbers 0, 1, … in the order in which they were made.
+ */
+export type Step =
+  | { do: "addWorker"; expect: number }
+  | { do: "removeWorker" | "clearWorker"; workers: number[] }
+  | { do: "clearShared" }
+  | { do: "setEligible"; workers: number[]; eligible: boolean }
+  | {
+      do: "setLimits";
+      workers: number[];
+      limits: { activePrefillTokens?: number; activeDecodeBlocks?: number };
+    }
+  | ({
+      do: "applyStored";
+      workers: number[];
+      hashes: Hashes;
+      parent?: string;
+      tokens: TokenRuns;
+      tier?: Tier;
+      expect: number[];
+    } & Extras)
+  | {
+      do: "applyHashed";
+      workers: number[];
+      hashes: Hashes;
+      parent?: string;
+      locals: Hashes;
+      tier?: Tier;
+      expect: number[];
+    }
+  | { do: "applyCopied" | "applyRemoved"; workers: number[]; hashes: Hashes; tier: Tier; expect: number[] }
+  | { do: "setPredictions"; workers: number[]; options?: { ttlSeconds: number; capacityBlocks?: number } }
+  | { do: "passTime"; now: number }
+  | ({ do: "decide"; tokens: TokenRuns; options: Choice; expect: Chosen } & Extras)
+  /** Follows a decision on the same prompt. */
+  | { do: "predict"; worker: number; expect: number }
+  /** Every candidate: worker, blocks on the device, in host memory, on disk and shared, prefill, decode, total. */
+  | { do: "explain"; expect: number[][] }
+  /**
+   * The local hashes of the prompt, the most blocks that a worker has of them, and for each worker in order what it
+   * has on the device, in host memory, on disk and shared.
+   */
+  | ({
+      do: "find";
+      tokens: TokenRuns;
+      expect: { hashes: Hashes; longest: number; overlaps: number[][] };
+    } & Extras)
+  | { do: "firstToken" | "free"; booking: number }
+  | { do: "grow"; booking: number; blocks: number }
+  | { do: "setWeights"; weights: NonNullable<RouterOptions["weights"]> }
+  /** Of each worker: prefill tokens, decode blocks, requests; blocks stored, predicted, in host memory, on disk. */
+  | { do: "load"; workers: number[]; expect: number[][] }
+  | { do: "stats"; expect: Omit<RouterStats, "memoryBytes"> };
+
+/** Options of a decision. */
+export interface Choice {
+  policy: Policy;
+  random: number;
+  pinnedWorker?: number;
+  excluded?: number[];
+  overlapCredit?: number;
+  temperature?: number;
+  expectedOutputTokens?: number;
+  book?: boolean;
+  decodeOnly?: boolean;
+  now?: number;
+}
+
+/** A decision, with whether it was booked in place of the handle, which is the core's own affair. */
+export type Chosen = Omit<Decision, "booking"> & { booked: boolean };
+
+/** What every host reports of a replay. */
+export interface Report {
+  /** Answers that were compared. */
+  checks: number;
+  /** The first of the wrong answers. */
+  failures: Failure[];
+  /** Linear memory that each scenario used in the end: on every host the same. */
+  memoryBytes: number[];
+}
+
+export interface Failure {
+  /** A scenario, or "hashing". */
+  scenario: string;
+  /** Index of the step or vector. */
+  step: number;
+  expected: unknown;
+  actual: unknown;
+}
+
+/** The token ids of runs. */
+export function tokensOf(runs: TokenRuns): Uint32Array {
+  const tokens = new Uint32Array(runs.reduce((sum, [, count]) => sum + count, 0));
+  let at = 0;
+  for (const [first, count] of runs) for (let i = 0; i < count; i++) tokens[at++] = first + i;
+  return tokens;
+}
+
+export function hashesOf(hashes: Hashes): BigUint64Array {
+  return BigUint64Array.from(hashes, BigInt);
+}
+
+export function toHex(hashes: Iterable<bigint>): Hashes {
+  return Array.from(hashes, (hash) => `0x${hash.toString(16)}`);
+}
+
+/** A candidate as `explain` steps have it. */
+export function rowOfCandidate(candidate: CandidateCost): number[] {
+  const { worker, overlapBlocks, hostBlocks, diskBlocks, sharedBlocks, prefill, decode, total } = candidate;
+  return [worker, overlapBlocks, hostBlocks, diskBlocks, sharedBlocks, prefill, decode, total];
+}
+
+/** A worker's load as `load` steps have it. */
+export function rowOfLoad(load: WorkerLoad): number[] {
+  const { activePrefillTokens, activeDecodeBlocks, activeRequests } = load;
+  const { storedBlocks, predictedBlocks, hostBlocks, diskBlocks } = load;
+  const booked = [activePrefillTokens, activeDecodeBlocks, activeRequests];
+  return [...booked, storedBlocks, predictedBlocks, hostBlocks, diskBlocks];
+}
+
+export function mediaOf(media: Extras["media"]): (BigUint64Array | null)[] | undefined {
+  return media?.map((hashes) => hashes && hashesOf(hashes));
+}
+
+export function hashOptionsOf(vector: HashVector): HashOptions {
+  return {
+    blockSize: vector.block_size,
+    loraName: vector.lora_name ?? undefined,
+    namespace: vector.cache_namespace ?? undefined,
+    mmHashes: mediaOf(vector.mm_hashes ?? undefined),
+  };
+}

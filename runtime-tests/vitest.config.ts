@@ -1,0 +1,13 @@
+import { join } from "node:path";
+import { defineConfig } from "vitest/config";
+
+/** Apart from the main tests, because these need hosts that only `npm run test:hosts` installs. */
+export default defineConfig({
+  test: {
+    dir: join(import.meta.dirname),
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    include: ["**/*.test.ts"],
+    exclude: ["**/node_modules/**", "**/.venv/**"],
+  },
+});

@@ -1,0 +1,60 @@
+// Makes a virtual environment with pinned packages for tests that drive Python. Runs on the machine's own Node
+// (20 or newer) and imports nothing that has to be installed.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runToEnd, Stop, withLock } from "./install.mjs";
+
+/**
+ * Makes `folder`'s .venv match its requirements.txt; exits with a sentence where that fails. Where Python's own
+ * venv is missing (Debian packs it apart) and this is root, it is installed by apt-get.
+ */
+export async function ensurePython(folder, what) {
+  const environment = join(folder, ".venv");
+  const requirements = join(folder, "requirements.txt");
+  const stamp = join(environment, ".stator-installed");
+  const wanted = createHash("sha256").update(readFileSync(requirements)).digest("hex");
+  const python = join(environment, "bin", "python");
+  // A Python that has gone leaves a link to nothing.
+  const isCurrent = () => existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+  if (isCurrent()) return;
+  await withLock(join(folder, ".stator-install.lock"), async () => {
+    if (isCurrent()) return;
+    console.error(what);
+    rmSync(environment, { recursive: true, force: true });
+    if (!(await makes(environment))) {
+      await installVenv();
+      rmSync(environment, { recursive: true, force: true });
+      if (!(await makes(environment)))
+        fail("python3 -m venv failed; what it says above tells why. Install Python 3.9 or newer with venv.");
+    }
+    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
+    if (!(await run(python, pip))) fail("pip could not install the packages; what it says above tells why.");
+    writeFileSync(stamp, wanted);
+  });
+}
+
+const makes = (environment) => run("python3", ["-m", "venv", environment]);
+
+async function installVenv() {
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
+  console.error("Installing Python and its venv by apt-get.");
+  await run("apt-get", ["update", "-qq"]);
+  await run("apt-get", ["install", "-qq", "--no-install-recommends", "python3", "python3-venv"]);
+}
+
+/** Whether the command ran and succeeded. What it says goes to standard error. */
+async function run(command, args) {
+  try {
+    return (await runToEnd(command, args, { stdio: ["ignore", 2, 2] })) === 0;
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+    console.error(`There is no ${command} on this machine.`);
+    return false;
+  }
+}
+
+function fail(sentence) {
+  console.error(sentence);
+  throw new Stop(1);
+}
