@@ -33,6 +33,11 @@ export function routingOptions(options: Options): RoutingOptions {
       eventTtlSeconds: options["prediction-ttl"],
       onlyTtlSeconds: options["approximate-ttl"],
     },
+    limits: {
+      maxWorkers: options["index-workers"],
+      maxBlocks: options["index-blocks"],
+      maxMemoryBytes: options["index-memory"] * 2 ** 20,
+    },
     decisionLog: options["decision-log"],
   };
 }

@@ -118,6 +118,24 @@ const routing = {
     max: 86_400,
     int: false,
   }),
+  "index-workers": number({
+    describe: "Workers of a model at most, each data-parallel rank for itself.",
+    default: 1024,
+    min: 1,
+    max: 65_536,
+  }),
+  "index-blocks": number({
+    describe: "Distinct KV blocks that are known of a model at most; beyond, the oldest are forgotten.",
+    default: 4_194_304,
+    min: 1,
+    max: 134_217_728,
+  }),
+  "index-memory": number({
+    describe: "MiB that a model's index takes at most; beyond, the oldest blocks are forgotten.",
+    default: 4096,
+    min: 16,
+    max: 4096,
+  }),
   "decision-log": number({
     describe: "Recent decisions that are kept for each model; 0 keeps none.",
     default: 256,

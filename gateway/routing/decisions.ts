@@ -13,6 +13,11 @@ export interface DecisionRecord {
   chosen: DecidedWorker | undefined;
   promptTokens: number;
   overlapBlocks: number;
+  /** Those of them that the chosen worker is only expected to hold, having been sent them. */
+  predictedBlocks: number;
+  /** Blocks that follow in its host's memory, and then on its disk. */
+  hostBlocks: number;
+  diskBlocks: number;
   cost: number;
   /** Time in the queue, in milliseconds. */
   queuedMs: number;
@@ -45,6 +50,9 @@ interface Entry<Worker extends RoutedWorker> {
   chosen: Slot<Worker> | undefined;
   promptTokens: number;
   overlapBlocks: number;
+  predictedBlocks: number;
+  hostBlocks: number;
+  diskBlocks: number;
   cost: number;
   queuedMs: number;
   busyWorkers: number;
@@ -96,6 +104,9 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.chosen = chosen;
     entry.promptTokens = request.prompt.length;
     entry.overlapBlocks = decision.overlapBlocks;
+    entry.predictedBlocks = decision.predictedBlocks;
+    entry.hostBlocks = decision.hostBlocks;
+    entry.diskBlocks = decision.diskBlocks;
     entry.cost = decision.cost;
     entry.queuedMs = queuedMs;
     entry.busyWorkers = decision.busyWorkers;
@@ -146,6 +157,9 @@ const emptyEntry = <Worker extends RoutedWorker>(): Entry<Worker> => ({
   chosen: undefined,
   promptTokens: 0,
   overlapBlocks: 0,
+  predictedBlocks: 0,
+  hostBlocks: 0,
+  diskBlocks: 0,
   cost: 0,
   queuedMs: 0,
   busyWorkers: 0,

@@ -323,3 +323,17 @@ describe("drift", () => {
     expect(await model.scrape()).not.toContain('worker="one"');
   });
 });
+
+describe("the index's limits", () => {
+  it("leave out a worker that there is no room for, and say so", () => {
+    const limits = { maxWorkers: 3, maxBlocks: 1000, maxMemoryBytes: 2 ** 24 };
+    const { router, add, lines } = testModel({ limits });
+    add("one", { dataParallelSize: 2 });
+    add("two", { dataParallelSize: 2 });
+    add("three");
+    expect(lines.join()).toMatch(/--index-workers.*worker=two/);
+    const names = new Set(Array.from({ length: 6 }, () => nameOf(router.route(request(64)))));
+    expect([...names].sort()).toEqual(["one", "three"]);
+    expect(nameOf(router.route(request(64, { worker: "two" })))).toBe("none-ready");
+  });
+});

@@ -1,4 +1,4 @@
-import { createRouter, type Decision, type Router } from "#router-wasm";
+import { createRouter, type Decision, type Router, RouterError } from "#router-wasm";
 import type { Logger } from "#runtime";
 import type { RoutingMetrics } from "../metrics.ts";
 import { SessionHomes } from "./affinity.ts";
@@ -38,7 +38,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     metrics: RoutingMetrics,
     log: Logger,
   ) {
-    this.#core = createRouter(module, { blockSize, weights: options.weights });
+    this.#core = createRouter(module, { blockSize, weights: options.weights, ...options.limits });
     this.#options = options;
     this.#thresholds = options.thresholds;
     this.#sessions = new SessionHomes(options.affinity);
@@ -88,13 +88,29 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   }
 
   addWorker(worker: Worker): void {
-    const ranks = worker.instance.card.dataParallelSize;
-    const indices = Array.from({ length: ranks }, () => this.#core.addWorker());
+    const indices = this.#newIndices(worker);
     for (const index of indices) this.#core.setEligible(index, false);
     this.workers.add(worker, indices);
     this.tags.clear();
     this.#limit(worker);
     for (const slot of this.workers.slotsOf(worker)) this.#predict(slot);
+  }
+
+  /** An index for each of the worker's ranks; none where there are not enough. */
+  #newIndices({ instance }: Worker): number[] {
+    const indices: number[] = [];
+    try {
+      for (let rank = 0; rank < instance.card.dataParallelSize; rank++) indices.push(this.#core.addWorker());
+      return indices;
+    } catch (error) {
+      if (!(error instanceof RouterError) || error.code !== "worker_limit") throw error;
+      for (const index of indices) this.#core.removeWorker(index);
+      this.#log.error("a worker gets no requests: the model has as many as --index-workers allows", {
+        worker: instance.name,
+        limit: this.#options.limits.maxWorkers,
+      });
+      return [];
+    }
   }
 
   removeWorker(worker: Worker): void {

@@ -10,8 +10,17 @@ export interface RoutingOptions {
   queue: QueueOptions;
   affinity: AffinityOptions;
   predictions: PredictionTimes;
+  limits: IndexLimits;
   /** Recent decisions that are kept for each model; 0 keeps none. */
   decisionLog: number;
+}
+
+/** How large each model's index may get. Beyond, what was stored longest ago is forgotten. */
+export interface IndexLimits {
+  /** Workers, each data-parallel rank for itself. */
+  maxWorkers: number;
+  maxBlocks: number;
+  maxMemoryBytes: number;
 }
 
 /** How long a worker is expected to hold what it was sent, in seconds; 0: not at all. */
@@ -29,5 +38,6 @@ export const DEFAULT_ROUTING: RoutingOptions = {
   queue: { limit: 1024, policy: "fcfs", timeoutMs: 60_000, tenantWeights: new Map() },
   affinity: { mode: "off", ttlMs: 600_000 },
   predictions: { eventTtlSeconds: 20, onlyTtlSeconds: 120 },
+  limits: { maxWorkers: 1024, maxBlocks: 4_194_304, maxMemoryBytes: 2 ** 32 },
   decisionLog: 256,
 };

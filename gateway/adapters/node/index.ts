@@ -40,7 +40,7 @@ export interface NodeGateway {
 /** A gateway in this Node process: HTTP in front, discovery and workers behind. */
 export async function startNodeGateway(options: NodeGatewayOptions): Promise<NodeGateway> {
   const { log } = options;
-  const { policy, weights, thresholds, queue, affinity, predictions, decisionLog } = {
+  const { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog } = {
     ...DEFAULT_ROUTING,
     ...options,
   };
@@ -48,7 +48,7 @@ export async function startNodeGateway(options: NodeGatewayOptions): Promise<Nod
   const models = new ServedModels({
     catalog: new ModelCatalog(options.discovery, log),
     routerModule: await compileRouter(await readFile(options.routerWasm)),
-    routing: { policy, weights, thresholds, queue, affinity, predictions, decisionLog },
+    routing: { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog },
     loadTokenizer: createTokenizerLoader({
       readTextFile: (path) => readFile(path, "utf8"),
       createEncoder: nativeEncoderFactory(log),

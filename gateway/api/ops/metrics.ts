@@ -17,6 +17,13 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
     ),
     activeRequests: gauge("worker_active_requests", "Requests booked on a worker.", labels),
     storedBlocks: gauge("worker_stored_blocks", "KV blocks that a worker has said it holds.", labels),
+    predictedBlocks: gauge(
+      "worker_predicted_blocks",
+      "KV blocks that a worker is expected to hold because it was sent them.",
+      labels,
+    ),
+    hostBlocks: gauge("worker_host_blocks", "KV blocks that a worker has in its host's memory.", labels),
+    diskBlocks: gauge("worker_disk_blocks", "KV blocks that a worker has on disk.", labels),
   };
   const workerReady = gauge("worker_ready", "1 while the gateway is connected to the worker.", [
     "model",
@@ -50,6 +57,9 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
           perRank.activePrefillTokens.set(of, load.activePrefillTokens);
           perRank.activeRequests.set(of, load.activeRequests);
           perRank.storedBlocks.set(of, load.storedBlocks);
+          perRank.predictedBlocks.set(of, load.predictedBlocks);
+          perRank.hostBlocks.set(of, load.hostBlocks);
+          perRank.diskBlocks.set(of, load.diskBlocks);
         }
       }
       if (served === undefined) continue;
