@@ -34,6 +34,11 @@ export function initBookings(limit: u32): bool {
   return slots != 0;
 }
 
+/** Bytes of slots that were never used. */
+export function untouchedBookingBytes(): f64 {
+  return <f64>(maxBookings - touched) * 32;
+}
+
 /** Books a request; −1 at the limit. */
 export function book(w: u32, tokens: f64, blocks: f64): i32 {
   let index: u32;

@@ -11,7 +11,7 @@ const OVERFLOW: usize = 12;
 const VALUES: usize = 16;
 const SEGMENT_BITS: u32 = 10;
 /** Entries per bucket at which the table grows. */
-const FILL: u32 = 8;
+const FILL: u32 = 10;
 const ALIAS: u32 = 0x80000000;
 
 const OVERFLOWS: usize = memory.data(16, 4);

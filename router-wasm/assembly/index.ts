@@ -2,7 +2,7 @@
 // for once. Results of a decision lie in RESULT.
 import { initAliases } from "./aliases";
 import { hashBlocks, initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
-import { book, dropPrefill, growDecode, initBookings, unbook } from "./bookings";
+import { book, dropPrefill, growDecode, initBookings, unbook, untouchedBookingBytes } from "./bookings";
 import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
 import { decodeTerms, forgetPrices, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
@@ -138,9 +138,9 @@ export function statsArea(): usize {
   return STATS;
 }
 
-/** Bytes in use or used before. The regions of the runs count as far as they were ever touched. */
+/** Bytes in use or used before. What is made for a limit, runs and bookings, counts as far as it was ever touched. */
 export function memoryBytes(): f64 {
-  return takenBytes() - untouchedRunBytes();
+  return takenBytes() - untouchedRunBytes() - untouchedBookingBytes();
 }
 
 export function workers(): u32 {
