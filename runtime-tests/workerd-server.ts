@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { binaryOf } from "./binaries.ts";
+import { binaryOf } from "./hosts.ts";
 
 const root = join(import.meta.dirname, "..");
 

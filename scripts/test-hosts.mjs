@@ -2,14 +2,16 @@
 // to Vitest.
 import { join } from "node:path";
 import { buildWasm } from "./build-wasm.mjs";
-import { ensureHosts } from "./hosts.mjs";
+import { ensureHosts, hostsFolder } from "./hosts.mjs";
 import { main, pinnedNode, root, runToEnd } from "./install.mjs";
+import { ensurePython } from "./python.mjs";
 
 await main(async () => {
   await ensureHosts();
+  await ensurePython(hostsFolder, "Installing wasmtime for Python (55 MB on disk), once.");
   await buildWasm("wasi");
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-  const config = join(root, "runtime-tests", "vitest.config.ts");
+  const config = join(hostsFolder, "vitest.config.ts");
   const args = [vitest, "run", "--config", config, ...process.argv.slice(2)];
   return runToEnd(pinnedNode, args, { cwd: root, stdio: "inherit" });
 });

@@ -2,8 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { binaryOf, python } from "../binaries.ts";
-import { runForJson } from "../run.ts";
+import { runPython, runScript } from "../hosts.ts";
 import { startWorkerd } from "../workerd-server.ts";
 import { recordTrace, recordWrongTrace } from "./scenarios.ts";
 import type { Report, Trace } from "./trace.ts";
@@ -12,23 +11,14 @@ import type { Report, Trace } from "./trace.ts";
 
 const here = (file: string) => join(import.meta.dirname, file);
 const wasiModule = here("../../router-wasm/router.wasi.wasm");
-const denoFlags = ["--no-prompt", "--no-config", "--no-lock", "--no-npm", "--no-remote", "--allow-read"];
 
 /** Replay the trace in a file. */
 const HOSTS: Record<string, (trace: string, json: string) => Promise<unknown>> = {
-  Node: (trace) => runForJson(process.execPath, [here("node.ts"), trace]),
-  Deno: (trace) => runForJson(binaryOf("deno"), ["run", ...denoFlags, here("deno.ts"), trace]),
-  Bun: (trace) => runForJson(binaryOf("bun"), [here("bun.ts"), trace]),
-  workerd: async (_, json) => {
-    const server = await startWorkerd(here("workerd.ts"));
-    try {
-      const response = await fetch(server.url, { method: "POST", body: json });
-      return await response.json();
-    } finally {
-      await server.close();
-    }
-  },
-  "Python, as a WASI module": (trace) => runForJson(python, [here("wasi.py"), wasiModule, trace]),
+  Node: (trace) => runScript("node", here("node.ts"), trace),
+  Deno: (trace) => runScript("deno", here("deno.ts"), trace),
+  Bun: (trace) => runScript("bun", here("bun.ts"), trace),
+  workerd: (_, json) => replayOnWorkerd(json),
+  "Python, as a WASI module": (trace) => runPython(here("wasi.py"), wasiModule, trace),
 };
 
 let folder: string;
@@ -75,4 +65,14 @@ describe("the router's core", () => {
 function answersIn({ vectors, scenarios }: Trace): number {
   const steps = scenarios.flatMap((scenario) => scenario.steps);
   return 2 * vectors.length + steps.filter((step) => "expect" in step).length;
+}
+
+async function replayOnWorkerd(json: string): Promise<unknown> {
+  const server = await startWorkerd(here("workerd.ts"));
+  try {
+    const response = await fetch(server.url, { method: "POST", body: json });
+    return await response.json();
+  } finally {
+    await server.close();
+  }
 }
