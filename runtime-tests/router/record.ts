@@ -15,6 +15,7 @@ import {
   toHex,
   tokensOf,
 } from "./trace.ts";
+import { encodeBatch, type WireEvent } from "./wire.ts";
 
 /** Blocks with what an engine calls them. */
 export interface Event extends Extras {
@@ -102,6 +103,28 @@ export class Recorder {
     this.#write({ do: "applyRemoved", workers, hashes, tier, expect });
   }
 
+  /** Events of one worker in one payload. */
+  batch(worker: number, events: WireEvent[], rank: number): void {
+    const changed = events
+      .map((event) => this.#applyWire(worker, event))
+      .reduce((sum, blocks) => sum + blocks, 0);
+    const storedEvents = events.filter(
+      ({ type, tokens }) => type === "BlockStored" && tokens !== undefined,
+    ).length;
+    const payload = encodeBatch(events, rank, this.scenario.options.blockSize);
+    this.#write({
+      do: "applyBatch",
+      worker,
+      payload,
+      expect: { events: events.length, storedEvents, rank, changed },
+    });
+  }
+
+  /** A payload of which nothing may be applied. */
+  unreadBatch(worker: number, payload: string): void {
+    this.#write({ do: "applyBatch", worker, payload, expect: null });
+  }
+
   setPredictions(workers: number[], options: PredictionOptions | undefined): void {
     for (const worker of workers) this.#model.setPredictions(worker, options);
     this.#write({ do: "setPredictions", workers, ...(options && { options }) } as Step);
@@ -174,6 +197,23 @@ export class Recorder {
     this.#write({ do: "load", workers, expect });
     const stats = this.#model.stats() as Extract<Step, { do: "stats" }>["expect"];
     this.#write({ do: "stats", expect: stats });
+  }
+
+  /** Blocks stored or removed. */
+  #applyWire(worker: number, { type, hashes = [], parent, tokens, tier = "device" }: WireEvent): number {
+    if (type === "BlockRemoved") return this.#model.applyRemoved(worker, hashesOf(hashes), tier);
+    if (type === "BlockStored" && tokens === undefined)
+      return this.#model.applyCopied(worker, hashesOf(hashes), tier);
+    if (type === "BlockStored")
+      return this.#store({
+        workers: [worker],
+        hashes,
+        tokens: tokens ?? [],
+        tier,
+        ...(parent && { parent }),
+      })[0]!;
+    this.#model.clearWorker(worker);
+    return 0;
   }
 
   #store(event: Event): number[] {

@@ -83,6 +83,8 @@ class Player {
         const hashes = hashesOf(step.hashes);
         return step.workers.map((worker) => router[step.do](worker, hashes, step.tier));
       }
+      case "applyBatch":
+        return this.#applyBatch(step);
       case "setPredictions":
         return step.workers.map((worker) => router.setPredictions(worker, step.options));
       case "passTime":
@@ -117,6 +119,14 @@ class Player {
     const tokens = tokensOf(step.tokens);
     const options = { salt: this.#salt(step.salt), mmHashes: mediaOf(step.media), tier: step.tier };
     return step.workers.map((worker) => this.router.applyStored(worker, hashes, parent, tokens, options));
+  }
+
+  #applyBatch({ worker, payload }: Step & { do: "applyBatch" }): unknown {
+    const bytes = Uint8Array.from(payload.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+    const batch = this.router.readBatch(bytes);
+    if (batch === undefined) return null;
+    const { events, storedEvents, rank } = batch;
+    return { events, storedEvents, rank, changed: this.router.applyBatch(worker) };
   }
 
   #decide(step: Step & { do: "decide" }): unknown {

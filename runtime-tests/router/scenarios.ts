@@ -5,6 +5,7 @@ import { lifeOf } from "./life.ts";
 import { Recorder } from "./record.ts";
 import { mediaFor, namesOf, pathOf, promptOf, runsOf } from "./text.ts";
 import type { Scenario, Trace } from "./trace.ts";
+import { encodeBatch, type WireEvent } from "./wire.ts";
 
 const POLICIES: Policy[] = ["kv", "round-robin", "random", "least-loaded", "power-of-two"];
 
@@ -16,6 +17,7 @@ export function recordTrace(seed: number): Trace {
     scenarios: [
       storing(),
       names(),
+      batches(),
       longPrompts(),
       policies(),
       weights(),
@@ -117,6 +119,50 @@ function names(): Scenario {
   for (const worker of workers.slice(0, 4)) recorder.find(promptOf(pathOf([1000 + 50 * worker, 5]), 4));
   recorder.removed(workers, few);
   recorder.look();
+  return recorder.scenario;
+}
+
+function batches(): Scenario {
+  const recorder = new Recorder("batches of events in vLLM's wire format", { blockSize: 16 });
+  recorder.addWorkers(3);
+  const path = pathOf([1, 60]);
+  const hashes = namesOf(path, 0);
+  const stored = (from: number, to: number): WireEvent => ({
+    type: "BlockStored",
+    hashes: hashes.slice(from, to),
+    tokens: runsOf(path.slice(from, to), 16),
+    ...(from > 0 && { parent: hashes[from - 1]! }),
+  });
+  const look = () => {
+    recorder.find(promptOf(path, 16));
+    recorder.look();
+  };
+  for (const worker of recorder.workers) {
+    const isArray = worker === 1;
+    recorder.batch(
+      worker,
+      [stored(0, 20), { ...stored(20, 40), isArray }, { ...stored(40, 41), isArray }],
+      worker,
+    );
+    look();
+  }
+  // Copies on disk and in host memory, a removal, blocks after one that is not there.
+  const copies: WireEvent[] = [
+    { type: "BlockStored", hashes: hashes.slice(0, 10), tier: "host" },
+    { type: "BlockStored", hashes: hashes.slice(30, 42), tier: "disk", isArray: true },
+    { type: "BlockRemoved", hashes: hashes.slice(30, 35) },
+    { type: "BlockRemoved", hashes: hashes.slice(2, 60), tier: "host", isArray: true },
+    stored(50, 60),
+  ];
+  recorder.batch(0, copies, 300);
+  look();
+  recorder.batch(1, [{ type: "AllBlocksCleared" }, stored(0, 5)], 0);
+  look();
+  // Cut short, of another block size, and nothing at all.
+  const whole = encodeBatch([stored(0, 5)], 0, 16);
+  for (const payload of [whole.slice(0, -40), encodeBatch([stored(0, 5)], 0, 32), "", "00"])
+    recorder.unreadBatch(2, payload);
+  look();
   return recorder.scenario;
 }
 

@@ -85,6 +85,11 @@ export type Step =
       expect: number[];
     }
   | { do: "applyCopied" | "applyRemoved"; workers: number[]; hashes: Hashes; tier: Tier; expect: number[] }
+  /**
+   * Events in vLLM's wire format, the payload in hexadecimal. The answer is null for a batch that the core leaves to
+   * its host.
+   */
+  | { do: "applyBatch"; worker: number; payload: string; expect: BatchAnswer | null }
   | { do: "setPredictions"; workers: number[]; options?: { ttlSeconds: number; capacityBlocks?: number } }
   | { do: "passTime"; now: number }
   | ({ do: "decide"; tokens: TokenRuns; options: Choice; expect: Chosen } & Extras)
@@ -120,6 +125,14 @@ export interface Choice {
   book?: boolean;
   decodeOnly?: boolean;
   now?: number;
+}
+
+/** What was read, and how many blocks were then stored or removed. */
+export interface BatchAnswer {
+  events: number;
+  storedEvents: number;
+  rank: number;
+  changed: number;
 }
 
 /** A decision, with whether it was booked in place of the handle, which is the core's own affair. */

@@ -144,6 +144,17 @@ class Core:
             changed += self.call(export, TIERS[tier], worker, len(piece))
         return changed
 
+    def apply_batch(self, worker, payload):
+        """Events in vLLM's wire format. None for a batch of which the core reads nothing."""
+        at = self.area("payloadArea", len(payload))
+        self.memory.write(self.store, payload, at)
+        events = self.call("readBatch", len(payload))
+        if events < 0:
+            return None
+        rank, stored_events = self.read(self.area("resultArea"), "d", 2)
+        changed = self.call("applyBatch", worker)
+        return {"events": events, "storedEvents": stored_events, "rank": rank, "changed": changed}
+
     # Decisions
 
     def set_weights(self, change):
@@ -231,10 +242,12 @@ class Player:
 
     def play(self, step):
         core, what = self.core, step["do"]
-        if what in ("applyStored", "decide", "find"):
+        if what in ("applyStored", "applyBatch", "decide", "find"):
             core.use_salt(self.salts[step.get("salt", 0)])
         if what == "addWorker":
             return core.call("addWorker")
+        if what == "applyBatch":
+            return core.apply_batch(step["worker"], bytes.fromhex(step["payload"]))
         if what == "clearShared":
             return core.call("clearPool")
         if what == "passTime":
