@@ -1,10 +1,24 @@
-/** Whether a process with this id exists on this machine, whoever owns it. */
+import { readFileSync } from "node:fs";
+
+/** Whether a process with this id runs on this machine, whoever owns it. */
 export function isAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Whether it has ended and its parent has not noticed yet. Only Linux tells. */
+function isZombie(pid: number): boolean {
+  if (process.platform !== "linux") return false;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The state comes after the name, which is in parentheses and may have any character in it.
+    return /^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
+  } catch {
+    return false;
   }
 }
