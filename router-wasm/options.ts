@@ -4,8 +4,8 @@ import type { CostWeights, RouterOptions } from "./types.ts";
 /** Of any time, so that its ticks fit in 31 bits: six years. */
 const MAX_SECONDS = 200_000_000;
 
-/** Dynamo's defaults. */
-export const DEFAULT_WEIGHTS: CostWeights = {
+/** Dynamo's defaults: a cached block is worth what evaluating it again costs, a waiting one as much as a stored one. */
+export const DYNAMO_WEIGHTS: CostWeights = {
   overlapCredit: 1,
   creditDecay: 0,
   prefillLoadScale: 1,
@@ -15,6 +15,13 @@ export const DEFAULT_WEIGHTS: CostWeights = {
   sharedMultiplier: 0.5,
   temperature: 0,
 };
+
+/**
+ * Found by replaying a production trace; bench/trace/README.md shows the search. Prefill weighs 24 times as much as
+ * decode: a prompt's block keeps a GPU busy for milliseconds, a block that decode reads for microseconds a step. And
+ * a cached block is worth two: sending a prompt elsewhere costs its evaluation, and what the copy pushes out.
+ */
+export const DEFAULT_WEIGHTS: CostWeights = { ...DYNAMO_WEIGHTS, overlapCredit: 2, prefillLoadScale: 24 };
 
 export interface Limits {
   blockSize: number;

@@ -2,6 +2,7 @@
  * A plain model of the whole router, obviously correct rather than fast. Tests run it beside the core: every choice,
  * cost, overlap and load must be the same, to the bit.
  */
+import { DEFAULT_WEIGHTS } from "./options.ts";
 import { holderOf, type Kind, ReferenceIndex } from "./reference-index.ts";
 import { referenceXxh3 } from "./reference-xxh3.ts";
 import type {
@@ -63,16 +64,7 @@ export class ReferenceRouter {
   readonly #index: ReferenceIndex;
   readonly #workers = new Map<number, Load>();
   readonly #bookings = new Map<number, Booking>();
-  #weights: CostWeights = {
-    overlapCredit: 1,
-    creditDecay: 0,
-    prefillLoadScale: 1,
-    activeRequestWeight: 0,
-    hostCredit: 0.75,
-    diskCredit: 0.25,
-    sharedMultiplier: 0.5,
-    temperature: 0,
-  };
+  #weights: CostWeights = DEFAULT_WEIGHTS;
   #tick = 0;
   #nextBooking = 0;
   #turn = 0;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createRouter, type DecideOptions, type Router } from "./index.ts";
+import { createRouter, type DecideOptions, DYNAMO_WEIGHTS, type Router } from "./index.ts";
 import { hashesFrom, newRouter, tokensOf } from "./test-router.ts";
 
 /** Decides on `prompt`; kv, without booking, unless told otherwise. */
@@ -89,7 +89,7 @@ describe("overlap", () => {
   });
 
   it("finds prompts of 131,072 tokens", () => {
-    const router = newRouter({ blockSize: 16 });
+    const router = newRouter({ blockSize: 16, weights: DYNAMO_WEIGHTS });
     const prompt = tokensOf(1, 8192, 16);
     const lengths = [0, 1, 31, 32, 33, 4096, 8191, 8192];
     for (const [worker, blocks] of lengths.entries()) {
@@ -171,7 +171,7 @@ describe("load limits", () => {
   });
 
   it("leave a busy worker out of what credit decay compares with", () => {
-    const router = newRouter({ blockSize: 16, weights: { creditDecay: 1 } });
+    const router = newRouter({ blockSize: 16, weights: { ...DYNAMO_WEIGHTS, creditDecay: 1 } });
     for (const worker of [router.addWorker(), router.addWorker(), router.addWorker()]) {
       router.applyStored(worker, hashesFrom(1, 2), undefined, prompt);
     }
@@ -249,7 +249,7 @@ describe("engine hashes", () => {
 
 describe("choice", () => {
   it("prefers the worker that holds the prompt, until it is too busy", () => {
-    const router = newRouter({ blockSize: 16 });
+    const router = newRouter({ blockSize: 16, weights: DYNAMO_WEIGHTS });
     const [busy, idle] = [router.addWorker(), router.addWorker()];
     const prompt = tokensOf(1, 10, 16);
     router.applyStored(busy, hashesFrom(1, 10), undefined, prompt);

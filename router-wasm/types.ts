@@ -6,13 +6,13 @@
 /** How a decision is made. Every policy sees the same candidates and books the same load. */
 export type Policy = "kv" | "round-robin" | "random" | "least-loaded" | "power-of-two";
 
-/** Weights of the `kv` cost, with Dynamo's names and defaults. Finite and not negative. */
+/** Weights of the `kv` cost, with Dynamo's names; Dynamo's own are `DYNAMO_WEIGHTS`. Finite and not negative. */
 export interface CostWeights {
-  /** Worth of one cached block in blocks of prefill saved; default 1. */
+  /** Worth of one cached block in blocks of prefill saved; default 2, Dynamo's 1. */
   overlapCredit: number;
   /** How fast the credit shrinks on a worker with more prefill waiting than the least loaded one; default 0. */
   creditDecay: number;
-  /** Factor on the prefill term; default 1. */
+  /** Factor on the prefill term; default 24, Dynamo's 1. */
   prefillLoadScale: number;
   /** Blocks that one running request is worth; default 0. */
   activeRequestWeight: number;

@@ -8,7 +8,7 @@ export {
 export type { Delta, Engine, EngineStats, KvEventSource, TokenLogprob } from "./engine.ts";
 export { startWorker, type WorkerHost, type WorkerHostOptions } from "./host.ts";
 export type { ZmqEventsOptions } from "./kv-events.ts";
-export { CacheEvents } from "./mocker/cache-events.ts";
+export type { BlockListener } from "./mocker/block-pool.ts";
 export { parseFault } from "./mocker/faults/parse.ts";
 export { type ScheduledRequest, Scheduler, type SchedulerOptions } from "./mocker/scheduler.ts";
 export { H100_8B, type StepTiming, stepTime } from "./mocker/timing.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { parseFault } from "#workers";
 import { amountOrShare, choice, list, number, type OptionSpecs, type OptionValues, text } from "./spec.ts";
 
@@ -49,7 +50,7 @@ const routing = {
   policy: choice(POLICIES, { describe: "How a request's worker is chosen.", default: "kv" }),
   "overlap-credit": number({
     describe: "Worth of a cached block in blocks of prefill.",
-    default: 1,
+    default: DEFAULT_WEIGHTS.overlapCredit,
     min: 0,
     int: false,
   }),
@@ -61,7 +62,7 @@ const routing = {
   }),
   "prefill-load-scale": number({
     describe: "Factor on the prefill term of the cost.",
-    default: 1,
+    default: DEFAULT_WEIGHTS.prefillLoadScale,
     min: 0,
     int: false,
   }),

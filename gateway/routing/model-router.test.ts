@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { DYNAMO_WEIGHTS } from "#router-wasm";
 import { applyEvent, nameOf, request, routed, testModel } from "./test-model.ts";
 import { NO_THRESHOLDS } from "./thresholds.ts";
 import type { RoutedWorker } from "./workers.ts";
@@ -175,7 +176,7 @@ describe("busy thresholds", () => {
 
 describe("the decision log", () => {
   it("has every candidate's terms, what came of the request, and nothing of its prompt", () => {
-    const { router, add } = testModel();
+    const { router, add } = testModel({ weights: DYNAMO_WEIGHTS });
     const one = add("one");
     add("two");
     applyEvent(router, one, stored(424_242, 3), 0);

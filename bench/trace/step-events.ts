@@ -1,0 +1,67 @@
+import type { Router } from "#router-wasm";
+import type { BlockListener } from "#workers";
+import type { BlockNames } from "./block-names.ts";
+
+/**
+ * What happens in a worker's prefix cache during a step, told to the router when the step ends: blocks that follow
+ * each other in one event, as vLLM publishes them.
+ */
+export class StepEvents implements BlockListener {
+  readonly #router: Router;
+  readonly #worker: number;
+  readonly #names: BlockNames;
+  #stored: number[] = [];
+  #removed: number[] = [];
+
+  constructor(router: Router, worker: number, names: BlockNames) {
+    this.#router = router;
+    this.#worker = worker;
+    this.#names = names;
+  }
+
+  /** Blocks fill up at a step's end, when what it took away at its beginning can be told. */
+  onStored(name: number): void {
+    this.#endRemoved();
+    if (this.#stored.length > 0 && this.#names.parentOf(name) !== this.#stored.at(-1)) this.#endStored();
+    this.#stored.push(name);
+  }
+
+  onRemoved(name: number): void {
+    this.#removed.push(name);
+  }
+
+  endStep(): void {
+    this.#endRemoved();
+    this.#endStored();
+  }
+
+  #endStored(): void {
+    if (this.#stored.length === 0) return;
+    const { blockSize } = this.#names;
+    const parent = this.#names.parentOf(this.#stored[0]!);
+    const tokenIds = new Uint32Array(this.#stored.length * blockSize);
+    this.#stored.forEach((name, index) => {
+      tokenIds.fill(this.#names.tokenOf(name), index * blockSize, (index + 1) * blockSize);
+    });
+    this.#router.applyStored(
+      this.#worker,
+      toHashes(this.#stored),
+      parent === undefined ? undefined : engineHash(parent),
+      tokenIds,
+    );
+    this.#stored = [];
+  }
+
+  #endRemoved(): void {
+    if (this.#removed.length === 0) return;
+    this.#router.applyRemoved(this.#worker, toHashes(this.#removed));
+    this.#removed = [];
+  }
+}
+
+const engineHash = (name: number): bigint => BigInt(name);
+
+const toHashes = (names: readonly number[]) => BigUint64Array.from(names, engineHash);
+
+/** For a worker whose cache nobody asks about. */
+export const noEvents = { onStored() {}, onRemoved() {}, endStep() {} };
