@@ -4,6 +4,8 @@ interface Block {
   hash: number | undefined;
   /** Requests that use it; 0 for a block in the free list, which may still hold something worth finding. */
   references: number;
+  /** The next block with the same content. */
+  copy: Block | undefined;
   previous: Block | undefined;
   next: Block | undefined;
 }
@@ -22,8 +24,8 @@ export interface BlockListener {
 export class BlockPool {
   readonly total: number;
   readonly #listener: BlockListener;
-  /** Blocks by content; equal contents may stand in several blocks. */
-  readonly #cached = new Map<number, Set<Block>>();
+  /** Blocks by content, the first of those that have it. */
+  readonly #cached = new Map<number, Block>();
   /** Ends of the free list: the first is taken next. */
   readonly #free: Block;
   #freeCount = 0;
@@ -77,10 +79,14 @@ export class BlockPool {
   /** Says that a block is full, and what it holds: from now on it can be found. */
   fill(block: Block, hash: number): void {
     block.hash = hash;
-    const copies = this.#cached.get(hash);
-    if (copies !== undefined) return void copies.add(block);
-    this.#cached.set(hash, new Set([block]));
-    this.#listener.onStored(hash);
+    const first = this.#cached.get(hash);
+    if (first === undefined) {
+      this.#cached.set(hash, block);
+      this.#listener.onStored(hash);
+    } else {
+      block.copy = first.copy;
+      first.copy = block;
+    }
   }
 
   /** Gives up a request's blocks. The last ones go first, so that a prefix outlives what builds on it. */
@@ -99,24 +105,29 @@ export class BlockPool {
 
   #find(hash: number): Block {
     // A copy that somebody uses goes before one that would have to leave the free list.
-    const copies = this.#cached.get(hash)!;
-    let found: Block | undefined;
-    for (const block of copies) {
+    const first = this.#cached.get(hash)!;
+    for (let block: Block | undefined = first; block !== undefined; block = block.copy) {
       if (block.references > 0) return block;
-      found ??= block;
     }
-    return found!;
+    return first;
   }
 
   #forget(block: Block): void {
     const { hash } = block;
     if (hash === undefined) return;
     block.hash = undefined;
-    const copies = this.#cached.get(hash)!;
-    copies.delete(block);
-    if (copies.size > 0) return;
-    this.#cached.delete(hash);
-    this.#listener.onRemoved(hash);
+    const { copy } = block;
+    block.copy = undefined;
+    let before = this.#cached.get(hash)!;
+    if (before === block) {
+      if (copy === undefined) {
+        this.#cached.delete(hash);
+        this.#listener.onRemoved(hash);
+      } else this.#cached.set(hash, copy);
+      return;
+    }
+    while (before.copy !== block) before = before.copy!;
+    before.copy = copy;
   }
 
   #append(block: Block): void {
@@ -139,4 +150,10 @@ export class BlockPool {
 
 export type { Block };
 
-const createBlock = (): Block => ({ hash: undefined, references: 0, previous: undefined, next: undefined });
+const createBlock = (): Block => ({
+  hash: undefined,
+  references: 0,
+  copy: undefined,
+  previous: undefined,
+  next: undefined,
+});
