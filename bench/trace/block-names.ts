@@ -20,7 +20,10 @@ export class BlockNames {
     this.blockSize = blockSize;
     this.#trace = trace;
     this.#perId = TOKENS_PER_ID / blockSize;
-    const highest = trace.reduce((most, { prefixIds }) => prefixIds.reduce((a, b) => Math.max(a, b), most), 0);
+    const highest = trace.reduce(
+      (most, { prefixIds }) => prefixIds.reduce((a, b) => Math.max(a, b), most),
+      0,
+    );
     this.#previousId = new Int32Array(highest + 1).fill(-1);
     for (const { prefixIds } of trace) {
       for (let i = 1; i < prefixIds.length; i++) this.#previousId[prefixIds[i]!] = prefixIds[i - 1]!;

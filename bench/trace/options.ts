@@ -7,28 +7,38 @@ export interface TraceOptions {
   /** How many workers, one table for each. */
   workers: readonly number[];
   /** How many copies of the trace run at once; undefined multiplies it where there are many workers. */
-  multiply: number | undefined;
+  copies: number | undefined;
+  /** How much of the trace's beginning; undefined is all of it, or less where there are very many workers. */
+  minutes: number | undefined;
   /** Weights to try beside the router's defaults. */
   overlapCredit: number | undefined;
   prefillLoadScale: number | undefined;
+  /** Approximate mode's. */
+  predictionSeconds: number;
   ttftSlaMs: number;
   itlSlaMs: number;
-  json: boolean;
+  /** Files to write. */
+  json: string | undefined;
+  svg: string | undefined;
 }
 
 export const HELP = `npm run bench:trace -- [OPTIONS]
 
 Replays a production trace in virtual time through the real router core against mock workers, for every policy,
-beside an oracle: one worker that is as fast and has as much memory as all of them.
+beside an oracle: one worker that is as fast and has as much memory as all of them. Takes some minutes; progress goes
+to stderr. bench/trace/README.md explains the tables.
 
   --trace FILE              Mooncake's format, gzipped or not (the conversation trace)
-  --workers LIST            one table each (4,16,64)
+  --workers LIST            one table each (4,16,64,256,1024)
   --multiply N              copies of the trace at once (1, and one for each 64 workers beyond 64)
+  --minutes N               only the trace's first minutes (all; 15 beyond 256 workers)
   --overlap-credit N        the kv policy's weight (the router's default)
   --prefill-load-scale N    the kv policy's weight (the router's default)
+  --prediction-ttl SECONDS  how long approximate mode believes what it predicts (120)
   --ttft-sla MS             a good request's first token within (2000)
   --itl-sla MS              and its tokens no further apart on average (50)
-  --json                    one JSON object instead of the tables
+  --json FILE               write the figures
+  --svg FILE                write a plot
   --help                    this text
 `;
 
@@ -44,12 +54,15 @@ export function readOptions(argv: readonly string[]): TraceOptions | undefined {
   return {
     trace: values.trace,
     workers: values.workers.split(",").map((text) => integer("workers", text, 1, 4096)),
-    multiply: values.multiply === undefined ? undefined : integer("multiply", values.multiply, 1, 4096),
+    copies: values.multiply === undefined ? undefined : integer("multiply", values.multiply, 1, 4096),
+    minutes: optional("minutes", values.minutes),
     overlapCredit: optional("overlap-credit", values["overlap-credit"]),
     prefillLoadScale: optional("prefill-load-scale", values["prefill-load-scale"]),
+    predictionSeconds: number("prediction-ttl", values["prediction-ttl"]),
     ttftSlaMs: number("ttft-sla", values["ttft-sla"]),
     itlSlaMs: number("itl-sla", values["itl-sla"]),
     json: values.json,
+    svg: values.svg,
   };
 }
 
@@ -59,13 +72,16 @@ function parse(argv: readonly string[]) {
       args: [...argv],
       options: {
         trace: { type: "string", default: CONVERSATION_TRACE },
-        workers: { type: "string", default: "4,16,64" },
+        workers: { type: "string", default: "4,16,64,256,1024" },
         multiply: { type: "string" },
+        minutes: { type: "string" },
         "overlap-credit": { type: "string" },
         "prefill-load-scale": { type: "string" },
+        "prediction-ttl": { type: "string", default: "120" },
         "ttft-sla": { type: "string", default: "2000" },
         "itl-sla": { type: "string", default: "50" },
-        json: { type: "boolean", default: false },
+        json: { type: "string" },
+        svg: { type: "string" },
         help: { type: "boolean", default: false },
       },
     }),

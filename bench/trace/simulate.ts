@@ -8,15 +8,14 @@ import { SimulatedWorker, type WorkerShape } from "./simulated-worker.ts";
 import { noEvents, StepEvents } from "./step-events.ts";
 import type { TraceRequest } from "./trace.ts";
 
-/** How long approximate mode takes a worker to hold what it was sent, Dynamo's default. */
-const PREDICTION_SECONDS = 120;
-
 export interface Simulation {
   trace: readonly TraceRequest[];
   workers: number;
   policy: Policy;
   /** Where the router's knowledge of caches comes from: the workers' events, what it sent to them, or nowhere. */
   knowledge: "events" | "predictions" | "none";
+  /** How long a worker is predicted to hold what it was sent. */
+  predictionSeconds: number;
   weights?: Partial<CostWeights>;
   shape: WorkerShape;
   timing: StepTiming;
@@ -26,11 +25,17 @@ export interface Simulation {
   itlSlaMs: number;
 }
 
+export interface Quantiles {
+  p50: number;
+  p90: number;
+  p99: number;
+}
+
 export interface SimulationResult {
   /** Share of all prompt tokens that came from a prefix cache. */
   hitRate: number;
-  ttftMs: { p50: number; p90: number; p99: number };
-  itlMs: { p50: number; p99: number };
+  ttftMs: Quantiles;
+  itlMs: Quantiles;
   /** Good requests per second. */
   goodput: number;
   /** Most tokens that one worker evaluated, of prompts and output together, over the mean of all. */
@@ -45,6 +50,12 @@ export function simulate(module: WebAssembly.Module, options: Simulation): Simul
   return new Run(module, options).run();
 }
 
+export function quantilesOf(numbers: readonly number[]): Quantiles {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const quantile = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;
+  return { p50: quantile(0.5), p90: quantile(0.9), p99: quantile(0.99) };
+}
+
 class Run {
   readonly #options: Simulation;
   readonly #router: Router;
@@ -57,7 +68,7 @@ class Run {
 
   constructor(module: WebAssembly.Module, options: Simulation) {
     this.#options = options;
-    const { shape, workers, weights, knowledge } = options;
+    const { shape, workers, weights, knowledge, predictionSeconds } = options;
     this.#names = new BlockNames(options.trace, shape.blockSize);
     this.#router = createRouter(module, {
       blockSize: shape.blockSize,
@@ -67,11 +78,10 @@ class Run {
     });
     this.#workers = Array.from({ length: workers }, () => {
       const worker = this.#router.addWorker();
-      const listener =
-        knowledge === "events" ? new StepEvents(this.#router, worker, this.#names) : noEvents;
+      const listener = knowledge === "events" ? new StepEvents(this.#router, worker, this.#names) : noEvents;
       if (knowledge === "predictions")
         this.#router.setPredictions(worker, {
-          ttlSeconds: PREDICTION_SECONDS,
+          ttlSeconds: predictionSeconds,
           capacityBlocks: shape.totalBlocks,
         });
       return new SimulatedWorker(shape, options.timing, listener);
@@ -129,15 +139,15 @@ class Run {
   #result(): SimulationResult {
     const { trace, ttftSlaMs, itlSlaMs } = this.#options;
     const ended = this.#ended;
-    const ttft = ended.map(({ ttftMs }) => ttftMs).sort((a, b) => a - b);
-    const itl = ended.map(({ itlMs }) => itlMs).sort((a, b) => a - b);
     const good = ended.filter(({ ttftMs, itlMs }) => ttftMs <= ttftSlaMs && itlMs <= itlSlaMs).length;
     const loads = this.#workers.map((worker) => worker.evaluatedTokens);
     const seconds = (trace.at(-1)!.arrivalMs - trace[0]!.arrivalMs) / 1000;
     return {
-      hitRate: sum(ended.map(({ cachedTokens }) => cachedTokens)) / sum(trace.map((request) => request.promptTokens)),
-      ttftMs: { p50: quantile(ttft, 0.5), p90: quantile(ttft, 0.9), p99: quantile(ttft, 0.99) },
-      itlMs: { p50: quantile(itl, 0.5), p99: quantile(itl, 0.99) },
+      hitRate:
+        sum(ended.map(({ cachedTokens }) => cachedTokens)) /
+        sum(trace.map((request) => request.promptTokens)),
+      ttftMs: quantilesOf(ended.map(({ ttftMs }) => ttftMs)),
+      itlMs: quantilesOf(ended.map(({ itlMs }) => itlMs)),
       goodput: good / seconds,
       imbalance: (loads.reduce((most, load) => Math.max(most, load), 0) * loads.length) / sum(loads),
       utilization: sum(this.#workers.map(({ busyMs }) => busyMs)) / (this.#now * loads.length),
@@ -147,6 +157,3 @@ class Run {
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
-
-const quantile = (sorted: readonly number[], q: number) =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;

@@ -44,6 +44,7 @@ describe("a simulated trace", () => {
       workers: 3,
       policy: "kv",
       knowledge: "events",
+      predictionSeconds: 600,
       shape: { blockSize: 64, totalBlocks: 2000, maxSequences: 16, maxBatchedTokens: 2048 },
       timing: H100_8B,
       ttftSlaMs: 2000,
@@ -56,7 +57,7 @@ describe("a simulated trace", () => {
     const kv = run({});
     expect(kv.hitRate).toBeCloseTo(22 / 30, 1);
     expect(kv.imbalance).toBeLessThan(1.3);
-    expect(run({ knowledge: "guess" }).hitRate).toBeCloseTo(kv.hitRate, 2);
+    expect(run({ knowledge: "predictions" }).hitRate).toBeCloseTo(kv.hitRate, 2);
     expect(run({ policy: "random" }).hitRate).toBeLessThan(kv.hitRate * 0.75);
   });
 

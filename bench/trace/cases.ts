@@ -1,0 +1,105 @@
+import { type CostWeights, DYNAMO_WEIGHTS } from "#router-wasm";
+import { H100_8B } from "#workers";
+import type { TraceOptions } from "./options.ts";
+import type { Simulation } from "./simulate.ts";
+import { multiply, readTrace, TOKENS_PER_ID, type TraceRequest } from "./trace.ts";
+
+/** A mock worker: an 8-billion-parameter model on one H100 with a million tokens of KV memory. */
+const SHAPE = { blockSize: 64, totalBlocks: 16_384, maxSequences: 256, maxBatchedTokens: 8192 };
+
+type Routing = Pick<Simulation, "policy" | "knowledge"> & { weights?: Partial<CostWeights> };
+
+/** The rows of a table, by their names. "oracle" is one worker with the memory and the speed of all. */
+const ROUTINGS = {
+  random: { policy: "random", knowledge: "none" },
+  "round-robin": { policy: "round-robin", knowledge: "none" },
+  "least-loaded": { policy: "least-loaded", knowledge: "events" },
+  approximate: { policy: "kv", knowledge: "predictions" },
+  kv: { policy: "kv", knowledge: "events" },
+  "kv, Dynamo's weights": { policy: "kv", knowledge: "events", weights: DYNAMO_WEIGHTS },
+  oracle: { policy: "round-robin", knowledge: "none" },
+} satisfies Record<string, Routing>;
+
+export type RowName = keyof typeof ROUTINGS;
+
+export const ROW_NAMES = Object.keys(ROUTINGS) as RowName[];
+
+/** What is replayed at a number of workers. */
+export interface Replay {
+  workers: number;
+  /** Copies of the trace at once. */
+  copies: number;
+  /** Of the trace's beginning. */
+  minutes: number;
+}
+
+/** Beyond 64 workers a copy of the trace for each 64; beyond 256 only its beginning, to bound the run. */
+export function replayOf(workers: number, options: TraceOptions): Replay {
+  return {
+    workers,
+    copies: options.copies ?? Math.max(1, Math.floor(workers / 64)),
+    minutes: options.minutes ?? (workers > 256 ? 15 : Number.POSITIVE_INFINITY),
+  };
+}
+
+export function requestsOf({ copies, minutes }: Replay, path: string): TraceRequest[] {
+  const beginning = readTrace(path).filter(({ arrivalMs }) => arrivalMs < minutes * 60_000);
+  return multiply(beginning, copies);
+}
+
+/** The simulation behind a row. */
+export function simulationOf(
+  row: RowName,
+  trace: readonly TraceRequest[],
+  workers: number,
+  options: TraceOptions,
+): Simulation {
+  const { ttftSlaMs, itlSlaMs, predictionSeconds, overlapCredit, prefillLoadScale } = options;
+  const routing: Routing = ROUTINGS[row];
+  const tried = {
+    ...(overlapCredit !== undefined && { overlapCredit }),
+    ...(prefillLoadScale !== undefined && { prefillLoadScale }),
+  };
+  const weights = routing.weights ?? tried;
+  const common = { trace, ttftSlaMs, itlSlaMs, predictionSeconds, ...routing, weights };
+  if (row !== "oracle") return { ...common, workers, shape: SHAPE, timing: H100_8B };
+  return {
+    ...common,
+    workers: 1,
+    shape: {
+      blockSize: SHAPE.blockSize,
+      totalBlocks: SHAPE.totalBlocks * workers,
+      maxSequences: SHAPE.maxSequences * workers,
+      maxBatchedTokens: SHAPE.maxBatchedTokens * workers,
+    },
+    timing: {
+      baseMs: H100_8B.baseMs,
+      prefillTokenMs: H100_8B.prefillTokenMs / workers,
+      prefillPairMs: H100_8B.prefillPairMs / workers,
+      contextTokenMs: H100_8B.contextTokenMs / workers,
+    },
+  };
+}
+
+/**
+ * The least time to the first token of each request on one worker: nobody else there, and everything cached that
+ * came before, on whatever worker. In the requests' order.
+ */
+export function leastTtftMs(trace: readonly TraceRequest[]): number[] {
+  const { blockSize, maxBatchedTokens } = SHAPE;
+  const seen = new Set<number>();
+  return trace.map(({ promptTokens, prefixIds }) => {
+    let known = 0;
+    while (known < prefixIds.length && seen.has(prefixIds[known]!)) known++;
+    for (const id of prefixIds) seen.add(id);
+    const whole = Math.floor((promptTokens - 1) / blockSize) * blockSize;
+    const cached = Math.min(known * TOKENS_PER_ID, whole);
+    const steps = Math.ceil((promptTokens - cached) / maxBatchedTokens);
+    const pairs = (promptTokens ** 2 - cached ** 2) / 2;
+    return (
+      steps * H100_8B.baseMs +
+      (promptTokens - cached) * H100_8B.prefillTokenMs +
+      pairs * H100_8B.prefillPairMs
+    );
+  });
+}
