@@ -34,7 +34,7 @@ to stderr. bench/trace/README.md explains the tables.
   --minutes N               only the trace's first minutes (all; 15 beyond 256 workers)
   --overlap-credit N        the kv policy's weight (the router's default)
   --prefill-load-scale N    the kv policy's weight (the router's default)
-  --prediction-ttl SECONDS  how long approximate mode believes what it predicts (120)
+  --prediction-ttl SECONDS  how long approximate mode believes what it predicts (600)
   --ttft-sla MS             a good request's first token within (2000)
   --itl-sla MS              and its tokens no further apart on average (50)
   --json FILE               write the figures
@@ -77,7 +77,7 @@ function parse(argv: readonly string[]) {
         minutes: { type: "string" },
         "overlap-credit": { type: "string" },
         "prefill-load-scale": { type: "string" },
-        "prediction-ttl": { type: "string", default: "120" },
+        "prediction-ttl": { type: "string", default: "600" },
         "ttft-sla": { type: "string", default: "2000" },
         "itl-sla": { type: "string", default: "50" },
         json: { type: "string" },

@@ -114,7 +114,7 @@ const routing = {
   }),
   "approximate-ttl": number({
     describe: "The same for workers that send no KV events.",
-    default: 120,
+    default: 600,
     min: 0,
     max: 86_400,
     int: false,

@@ -37,7 +37,7 @@ export const DEFAULT_ROUTING: RoutingOptions = {
   thresholds: NO_THRESHOLDS,
   queue: { limit: 1024, policy: "fcfs", timeoutMs: 60_000, tenantWeights: new Map() },
   affinity: { mode: "off", ttlMs: 600_000 },
-  predictions: { eventTtlSeconds: 20, onlyTtlSeconds: 120 },
+  predictions: { eventTtlSeconds: 20, onlyTtlSeconds: 600 },
   limits: { maxWorkers: 1024, maxBlocks: 4_194_304, maxMemoryBytes: 2 ** 32 },
   decisionLog: 256,
 };
