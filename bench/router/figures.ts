@@ -28,6 +28,8 @@ export const OurFigures = Figures.extend({
   decide_full: Times,
   /** With a hash table that begins small; `stores_per_s` is with one made for all blocks at once. */
   stores_growing_per_s: z.number(),
+  /** From token ids, which the index hashes itself; the other figures are from hashes, as the peers'. */
+  stores_from_tokens_per_s: z.number(),
 });
 
 export type Times = z.infer<typeof Times>;

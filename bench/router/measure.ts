@@ -1,17 +1,14 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { compileRouter, createRouter } from "#router-wasm";
 import { Figures, OurFigures, type PeerFigures, type Row } from "./figures.ts";
 import type { RouterBenchOptions } from "./options.ts";
 import { buildPeer, PEERS, type PeerBuild } from "./peer.ts";
 import { type Round, toRow } from "./report.ts";
 import { readTrace } from "./trace.ts";
-import { BLOCK_SIZE, buildWorkload, TOKENS_PER_STEP, type Workload } from "./workload.ts";
 
 const run = promisify(execFile);
 
@@ -37,7 +34,9 @@ export async function measure(
   await run(process.execPath, [fileURLToPath(new URL("../../scripts/build-wasm.mjs", import.meta.url))]);
   const { program, problem } = options.peers ? await buildPeer() : NO_PEER;
   onProgress("preparing the trace");
-  const workload = await prepare(trace);
+  // Only now: the module is read when it is imported.
+  const { prepare } = await import("./core.ts");
+  const workload = prepare(trace);
   const folder = await mkdtemp(join(tmpdir(), "stator-bench-"));
   const file = join(folder, "workload");
   const rows: Row[] = [];
@@ -64,15 +63,6 @@ export async function measure(
     await rm(folder, { recursive: true });
   }
   return { rows, problem };
-}
-
-async function prepare(trace: readonly (readonly number[])[]): Promise<Workload> {
-  const bytes = readFileSync(new URL("../../router-wasm/router.wasm", import.meta.url));
-  const router = createRouter(await compileRouter(bytes), { blockSize: BLOCK_SIZE });
-  return buildWorkload(trace, (tokens) => {
-    router.tokenBuffer(TOKENS_PER_STEP).set(tokens);
-    return router.hashPrompt(TOKENS_PER_STEP);
-  });
 }
 
 async function replayOurs(file: string): Promise<OurFigures> {

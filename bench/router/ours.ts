@@ -5,15 +5,15 @@
  *     node bench/router/ours.ts WORKLOAD
  */
 import { readFileSync } from "node:fs";
-import { compileRouter, createRouter, type Router } from "#router-wasm";
+import type { Router } from "#router-wasm";
+import * as core from "./core.ts";
 import type { OurFigures } from "./figures.ts";
 import { Replay } from "./replay.ts";
-import { BLOCK_SIZE, Workload } from "./workload.ts";
+import { Workload } from "./workload.ts";
 
 /** Enough requests for the engine to have compiled everything as well as it will. */
 const WARM_UP_REQUESTS = 1500;
 
-const module = await compileRouter(readFileSync(new URL("../../router-wasm/router.wasm", import.meta.url)));
 const workload = new Workload(new Uint8Array(readFileSync(process.argv[2]!)).buffer);
 measure(Math.min(WARM_UP_REQUESTS, workload.requests));
 process.stdout.write(`${JSON.stringify(measure(workload.requests))}\n`);
@@ -30,15 +30,15 @@ function measure(requests: number): OurFigures {
   const gone = replay.finds(router, false);
   if (requests === workload.requests && gone.hit_blocks > 0) throw new Error("Something was not removed.");
   const decide = replay.decisions(newRouter(0), true);
-  const storing = replay.stores(newRouter(workload.distinctBlocks));
-  const storingGrowing = replay.stores(newRouter(0));
+  const rate = (times: Float64Array) => (workload.blocks * 1000) / times.reduce((sum, time) => sum + time, 0);
   return {
     growing,
     full,
     decide,
     decide_full: decideFull,
-    stores_per_s: workload.blocks / storing,
-    stores_growing_per_s: workload.blocks / storingGrowing,
+    stores_per_s: rate(replay.stores(newRouter(workload.distinctBlocks), "hashes")),
+    stores_growing_per_s: rate(replay.stores(newRouter(0), "hashes")),
+    stores_from_tokens_per_s: rate(replay.stores(newRouter(workload.distinctBlocks), "tokens")),
     removes_per_s: workload.pairs / removing,
     bytes_per_pair: memoryBytes / workload.pairs,
     peak_bytes: memoryBytes,
@@ -46,12 +46,5 @@ function measure(requests: number): OurFigures {
 }
 
 function newRouter(expectedBlocks: number): Router {
-  const router = createRouter(module, {
-    blockSize: BLOCK_SIZE,
-    maxWorkers: workload.workers,
-    maxBlocks: workload.distinctBlocks,
-    expectedBlocks,
-  });
-  for (let i = 0; i < workload.workers; i++) router.addWorker();
-  return router;
+  return core.newRouter(workload.workers, { maxBlocks: workload.distinctBlocks, expectedBlocks });
 }

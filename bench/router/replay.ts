@@ -12,6 +12,7 @@ export class Replay {
   readonly #requests: number;
   readonly #tokens: Uint32Array;
   readonly #hashes: BigUint64Array;
+  readonly #locals: BigUint64Array;
 
   /** Of the first `requests` requests. */
   constructor(workload: Workload, requests: number) {
@@ -19,6 +20,7 @@ export class Replay {
     this.#requests = requests;
     this.#tokens = new Uint32Array(workload.longest * TOKENS_PER_STEP);
     this.#hashes = new BigUint64Array(workload.longest * BLOCKS_PER_STEP);
+    this.#locals = new BigUint64Array(this.#hashes.length);
   }
 
   /** The index asked by hashes that lie in its memory. `grows`: each request is stored after it was looked up. */
@@ -26,7 +28,7 @@ export class Replay {
     const times = new Float64Array(this.#requests);
     let hitBlocks = 0;
     for (let request = 0; request < this.#requests; request++) {
-      const hashes = this.#hashesOf(this.#workload.locals, request);
+      const hashes = this.#localsOf(request);
       const blocks = hashes.length;
       router.hashBuffer(blocks).set(hashes);
       const start = performance.now();
@@ -60,11 +62,13 @@ export class Replay {
     return quantiles(times);
   }
 
-  /** Seconds that storing all requests takes. */
-  stores(router: Router): number {
-    let total = 0;
-    for (let request = 0; request < this.#requests; request++) total += this.#store(router, request);
-    return total / 1000;
+  /** Milliseconds that storing each request takes, from its local hashes as a peer, or from its token ids. */
+  stores(router: Router, from: "hashes" | "tokens"): Float64Array {
+    const store = from === "hashes" ? this.#storeHashed : this.#store;
+    const times = new Float64Array(this.#requests);
+    for (let request = 0; request < this.#requests; request++)
+      times[request] = store.call(this, router, request);
+    return times;
   }
 
   /** Seconds that removing everything takes: each request's blocks that its worker does not store again later. */
@@ -72,7 +76,7 @@ export class Replay {
     let total = 0;
     for (let request = 0; request < this.#requests; request++) {
       const from = this.#workload.kept[request]! * BLOCKS_PER_STEP;
-      const hashes = this.#hashesOf(this.#workload.engines, request).subarray(from).reverse();
+      const hashes = this.#enginesOf(request).subarray(from).reverse();
       if (hashes.length === 0) continue;
       const start = performance.now();
       router.applyRemoved(request % this.#workload.workers, hashes);
@@ -84,9 +88,17 @@ export class Replay {
   /** Milliseconds that it takes. */
   #store(router: Router, request: number): number {
     const tokens = this.#tokensOf(request);
-    const hashes = this.#hashesOf(this.#workload.engines, request);
+    const hashes = this.#enginesOf(request);
     const start = performance.now();
     router.applyStored(request % this.#workload.workers, hashes, undefined, tokens);
+    return performance.now() - start;
+  }
+
+  #storeHashed(router: Router, request: number): number {
+    const locals = this.#localsOf(request);
+    const hashes = this.#enginesOf(request);
+    const start = performance.now();
+    router.applyHashed(request % this.#workload.workers, hashes, undefined, locals);
     return performance.now() - start;
   }
 
@@ -98,17 +110,26 @@ export class Replay {
     return this.#tokens.subarray(0, path.length * TOKENS_PER_STEP);
   }
 
-  #hashesOf(all: BigUint64Array, request: number): BigUint64Array {
+  #enginesOf(request: number): BigUint64Array {
+    return this.#gather(this.#workload.engines, this.#hashes, request);
+  }
+
+  #localsOf(request: number): BigUint64Array {
+    return this.#gather(this.#workload.locals, this.#locals, request);
+  }
+
+  /** The request's hashes, one after the other. */
+  #gather(all: BigUint64Array, to: BigUint64Array, request: number): BigUint64Array {
     const path = this.#workload.path(request);
     for (let i = 0; i < path.length; i++) {
       const first = path[i]! * BLOCKS_PER_STEP;
-      this.#hashes.set(all.subarray(first, first + BLOCKS_PER_STEP), i * BLOCKS_PER_STEP);
+      to.set(all.subarray(first, first + BLOCKS_PER_STEP), i * BLOCKS_PER_STEP);
     }
-    return this.#hashes.subarray(0, path.length * BLOCKS_PER_STEP);
+    return to.subarray(0, path.length * BLOCKS_PER_STEP);
   }
 }
 
-function quantiles(milliseconds: Float64Array): Times {
+export function quantiles(milliseconds: Float64Array): Times {
   const all = [...milliseconds];
   return { p50_us: percentile(all, 0.5) * 1000, p99_us: percentile(all, 0.99) * 1000 };
 }

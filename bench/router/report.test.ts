@@ -20,6 +20,7 @@ const ours = (micros: number, rate: number): OurFigures => ({
   decide: { p50_us: 2 * micros, p99_us: 20 * micros },
   decide_full: { p50_us: 2 * micros, p99_us: 20 * micros },
   stores_growing_per_s: rate / 2,
+  stores_from_tokens_per_s: rate / 3,
 });
 
 it("compares with the best peer in each figure", () => {

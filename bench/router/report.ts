@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { median } from "../gateway/statistics.ts";
+import { alignColumns } from "../table.ts";
 import type { Figures, Finds, OurFigures, PeerFigures, Quantiles, Ratios, Row, Times } from "./figures.ts";
 import type { RouterBenchOptions } from "./options.ts";
 
@@ -25,6 +26,7 @@ export function toRow(workers: number, rounds: readonly Round[]): Row {
       decide: times(ours.map(({ decide }) => decide)),
       decide_full: times(ours.map(({ decide_full }) => decide_full)),
       stores_growing_per_s: median(ours.map((run) => run.stores_growing_per_s)),
+      stores_from_tokens_per_s: median(ours.map((run) => run.stores_from_tokens_per_s)),
     },
     peers: names.map((name, i) => ({ name, ...figures(rounds.map(({ peers }) => peers[i]!)) })),
     ratios: names.length === 0 ? null : medianRatios(rounds.map(ratiosOf)),
@@ -105,7 +107,7 @@ export function formatRows(rows: readonly Row[], { trace, repeat }: RouterBenchO
     `Node ${process.version}, ${availableParallelism()} cores; ${basename(trace)}, ${repeat} interleaved rounds, medians.`,
     "Times in µs, p50 / p99 / max; rates in million blocks a second.",
     "",
-    ...table(HEAD, rows.flatMap(linesOf)),
+    ...alignColumns([HEAD, ...rows.flatMap(linesOf)]),
     "",
     "find: by block hashes, ours and theirs. decide: ours alone, from token ids, with price and booking, p50 / p99.",
     ...rows.flatMap(({ workers, ours, ratios }) => [
@@ -148,7 +150,7 @@ function linesOf({ workers, ours, peers }: Row): string[][] {
       "Stator",
       ours,
       [pair(ours.decide), pair(ours.decide_full)],
-      `${millions(ours.stores_per_s)} (table grows: ${millions(ours.stores_growing_per_s)})`,
+      `${millions(ours.stores_per_s)} (table grows: ${millions(ours.stores_growing_per_s)}; from tokens: ${millions(ours.stores_from_tokens_per_s)})`,
     ),
     ...peers.map((peer) => line(peer.name, peer, ["", ""], millions(peer.stores_per_s))),
   ];
@@ -164,10 +166,4 @@ function sentences(ratios: Ratios): string[] {
     `  decide, share of the peer's find: growing ${both(ratios.decide)}, full ${both(ratios.decide_full)}`,
     `  stores ${ratios.stores.toFixed(2)}× (table grows: ${ratios.stores_growing.toFixed(2)}×), removes ${ratios.removes.toFixed(2)}×, bytes ${ratios.bytes.toFixed(2)}`,
   ];
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines.map((line) => line.map((cell, column) => cell.padStart(widths[column]!)).join("   "));
 }
