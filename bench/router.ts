@@ -1,6 +1,6 @@
 import { runCommand, showProgress } from "./command-line.ts";
 import { measure } from "./router/measure.ts";
-import { HELP, readOptions } from "./router/options.ts";
+import { HELP, type RouterBenchOptions, readOptions } from "./router/options.ts";
 import { formatRows } from "./router/report.ts";
 
 /** `npm run bench:router` */
@@ -8,11 +8,18 @@ await runCommand(
   HELP,
   () => readOptions(process.argv.slice(2)),
   async (options) => {
-    const { rows, problem } = await measure(options, showProgress);
-    showProgress("");
-    if (problem !== undefined) process.stderr.write(`${problem}\n`);
-    // One object, one line, for each number of workers.
-    if (options.json) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
-    else process.stdout.write(formatRows(rows, options));
+    if (options.mode === undefined) return await compare(options);
+    // Not before: these read the core, which `measure` builds.
+    const { runMode } = await import("./router/modes.ts");
+    await runMode(options.mode, options);
   },
 );
+
+async function compare(options: RouterBenchOptions): Promise<void> {
+  const { rows, problem } = await measure(options, showProgress);
+  showProgress("");
+  if (problem !== undefined) process.stderr.write(`${problem}\n`);
+  // One object, one line, for each number of workers.
+  if (options.json) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+  else process.stdout.write(formatRows(rows, options));
+}

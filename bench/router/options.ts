@@ -12,7 +12,17 @@ export interface RouterBenchOptions {
   /** Whether to measure Dynamo's indexes, too. */
   peers: boolean;
   json: boolean;
+  /** What to measure in place of the comparison with the peers. */
+  mode: Mode | undefined;
+  /** How many blocks `churn` stores and removes. */
+  blockEvents: number;
+  /** Where `sweep` writes its plot. */
+  svg: string | undefined;
 }
+
+const MODES = ["sweep", "tokens", "pauses", "churn", "events"] as const;
+
+export type Mode = (typeof MODES)[number];
 
 export const HELP = `npm run bench:router -- [OPTIONS]
 
@@ -24,6 +34,17 @@ while the index grows and when it is full, decisions from token ids, stores, rem
   --repeat N      runs of every index, interleaved; medians are shown (3)
   --no-peers      measure ours alone
   --json          one JSON object a line for each number of workers, instead of the table
+
+Or one of these, ours alone; with --json as one JSON object:
+
+  --sweep         look-ups, decisions and stores at 1, 4 and 16 million blocks and 8 to 4,096 workers
+  --svg FILE      a plot of that
+  --tokens        the whole decision for prompts of 1,024 to 131,072 tokens at 1,024 workers
+  --pauses        the longest call while 10 million blocks are stored
+  --churn         whether memory grows while blocks are stored and removed
+  --block-events N  so many (100000000)
+  --events        from a ZeroMQ socket to the index, beside Dynamo's reader of the same bytes
+
   --help          this text
 `;
 
@@ -40,6 +61,9 @@ export function readOptions(argv: readonly string[]): RouterBenchOptions | undef
     repeat: integer("repeat", values.repeat, 1, 100),
     peers: !values["no-peers"],
     json: values.json,
+    mode: MODES.find((mode) => values[mode]),
+    blockEvents: integer("block-events", values["block-events"], 1, 1e12),
+    svg: values.svg,
   };
 }
 
@@ -53,6 +77,13 @@ function parse(argv: readonly string[]) {
         repeat: { type: "string", default: "3" },
         "no-peers": { type: "boolean", default: false },
         json: { type: "boolean", default: false },
+        sweep: { type: "boolean", default: false },
+        tokens: { type: "boolean", default: false },
+        pauses: { type: "boolean", default: false },
+        churn: { type: "boolean", default: false },
+        events: { type: "boolean", default: false },
+        "block-events": { type: "string", default: "100000000" },
+        svg: { type: "string" },
         help: { type: "boolean", default: false },
       },
     }),

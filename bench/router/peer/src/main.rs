@@ -2,7 +2,9 @@
 //! The passes are those of `bench/router/ours.ts`, in the same order, on the same hashes.
 //!
 //!     stator-router-peer WORKLOAD RadixTree|ConcurrentRadixTreeCompressed
+//!     stator-router-peer BATCHES events
 
+mod events;
 mod index;
 mod memory;
 mod workload;
@@ -18,6 +20,10 @@ fn main() {
     let [_, path, name] = arguments.as_slice() else {
         panic!("two arguments: the workload and the index");
     };
+    if name == "events" {
+        println!("{}", events::measure(path));
+        return;
+    }
     let workload = Workload::read(path);
     let figures = match name.as_str() {
         "RadixTree" => measure::<Radix>(&workload),

@@ -1,0 +1,16 @@
+import { BLOCKS_PER_STEP } from "./workload.ts";
+
+/** Requests of a trace, and of further copies of it that share nothing with each other, until they have so many different blocks. */
+export function growTrace(trace: readonly (readonly number[])[], blocks: number): number[][] {
+  const ids = 1 + trace.reduce((most, request) => request.reduce((a, b) => Math.max(a, b), most), 0);
+  const seen = new Set<number>();
+  const grown: number[][] = [];
+  for (let copy = 0; ; copy++) {
+    for (const request of trace) {
+      if (seen.size * BLOCKS_PER_STEP >= blocks) return grown;
+      const path = request.map((id) => id + copy * ids);
+      for (const id of path) seen.add(id);
+      grown.push(path);
+    }
+  }
+}
