@@ -10,6 +10,9 @@ import type { ModelRouter } from "../routing/model-router.ts";
 
 export type WorkerState = "connecting" | "ready" | "gone";
 
+/** What people are told of a worker: `shut_out` where it is connected, but --index-workers has no place for it. */
+export type WorkerStatus = WorkerState | "shut_out";
+
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
 
@@ -39,6 +42,26 @@ export class WorkerConnection {
     this.#log = log.child({ worker: instance.name });
     this.#onChange = onChange;
     router.addWorker(this);
+  }
+
+  get status(): WorkerStatus {
+    return this.state === "ready" && this.isShutOut ? "shut_out" : this.state;
+  }
+
+  get isShutOut(): boolean {
+    return this.#router.isShutOut(this);
+  }
+
+  /** Whether requests can go to it. */
+  get canServe(): boolean {
+    return this.status === "ready";
+  }
+
+  /** The router has a place for it now, and knows nothing of its cache: its KV events are asked for from the start. */
+  onAdmitted(): void {
+    this.#events?.close();
+    if (this.client !== undefined) this.#follow(this.client);
+    this.#onChange();
   }
 
   /** Connects, and goes on trying until `close`. */

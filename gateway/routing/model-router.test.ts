@@ -337,4 +337,35 @@ describe("the index's limits", () => {
     expect([...names].sort()).toEqual(["one", "three"]);
     expect(nameOf(router.route(request(64, { worker: "two" })))).toBe("none-ready");
   });
+
+  it("let those in that were left out when others leave, in order of arrival, as if they joined then", () => {
+    const limits = { maxWorkers: 2, maxBlocks: 1000, maxMemoryBytes: 2 ** 24 };
+    const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 64 } };
+    const { router, add, lines } = testModel({ limits, thresholds });
+    const admitted: string[] = [];
+    router.onAdmitted = ({ instance }) => void admitted.push(instance.name);
+    const one = add("one");
+    add("two");
+    const wide = add("wide", { dataParallelSize: 2 });
+    const three = add("three");
+    const four = add("four");
+    router.setReady(four, false);
+    expect([wide, three, four, one].map((worker) => router.isShutOut(worker))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+    router.removeWorker(one);
+    expect(admitted).toEqual(["three"]);
+    expect(lines.at(-1)).toMatch(/info .*gets requests now worker=three/);
+    expect(nameOf(router.route(request(64, { worker: "three" })))).toBe("three");
+    expect(router.route(request(64, { worker: "three" }))).toBe("all-busy");
+    router.removeWorker(wide);
+    router.removeWorker(three);
+    expect(admitted).toEqual(["three", "four"]);
+    expect(router.route(request(64, { worker: "four" }))).toBe("none-ready");
+    router.setReady(four, true);
+    expect(nameOf(router.route(request(64, { worker: "four" })))).toBe("four");
+  });
 });

@@ -24,10 +24,14 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly drainRate = new DrainRate();
   /** Called when a request that had no route may have one now: load has fallen, or the workers have changed. */
   onRoom: (() => void) | undefined;
+  /** Called when a worker that was shut out has got its place: of its KV events, none have been kept until now. */
+  onAdmitted: ((worker: Worker) => void) | undefined;
   readonly #core: Router;
   readonly #events: CacheEvents<Worker>;
   readonly #options: RoutingOptions;
   readonly #sessions: SessionHomes<Worker>;
+  /** Workers that the index has no place for, in order of arrival, and whether each is ready. */
+  readonly #shutOut = new Map<Worker, boolean>();
   readonly #log: Logger;
   #thresholds: Thresholds;
 
@@ -87,17 +91,61 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     return prompt.length - this.#core.find(blocks) * this.blockSize;
   }
 
+  /** Where the index has no place left for the worker, it is shut out until others leave. */
   addWorker(worker: Worker): void {
+    if (this.#admit(worker)) return;
+    this.workers.add(worker, []);
+    this.tags.clear();
+    this.#shutOut.set(worker, false);
+    this.#log.error("a worker gets no requests: the model has as many as --index-workers allows", {
+      worker: worker.instance.name,
+      limit: this.#options.limits.maxWorkers,
+    });
+  }
+
+  /** Whether the worker gets no requests because the index has no place for it. */
+  isShutOut(worker: Worker): boolean {
+    return this.#shutOut.has(worker);
+  }
+
+  removeWorker(worker: Worker): void {
+    const slots = this.workers.slotsOf(worker);
+    for (const { index } of slots) this.#core.removeWorker(index);
+    this.workers.remove(worker);
+    this.#shutOut.delete(worker);
+    this.tags.clear();
+    this.cacheReports.forget(slots);
+    if (slots.length > 0) this.#admitShutOut();
+    // Sessions that were bound to it may go elsewhere now.
+    this.onRoom?.();
+  }
+
+  #admit(worker: Worker): boolean {
     const indices = this.#newIndices(worker);
+    if (indices === undefined) return false;
     for (const index of indices) this.#core.setEligible(index, false);
     this.workers.add(worker, indices);
     this.tags.clear();
     this.#limit(worker);
     for (const slot of this.workers.slotsOf(worker)) this.#predict(slot);
+    return true;
   }
 
-  /** An index for each of the worker's ranks; none where there are not enough. */
-  #newIndices({ instance }: Worker): number[] {
+  /** In order of arrival; one with more ranks than there are places does not hold up those after it. */
+  #admitShutOut(): void {
+    for (const [worker, isReady] of this.#shutOut) {
+      if (!this.#admit(worker)) continue;
+      this.#shutOut.delete(worker);
+      this.#log.info("a worker that was shut out by --index-workers gets requests now", {
+        worker: worker.instance.name,
+      });
+      this.setReady(worker, isReady);
+      this.onAdmitted?.(worker);
+    }
+  }
+
+  /** An index for each of the worker's ranks; undefined where there are not enough. */
+  #newIndices({ instance }: Worker): number[] | undefined {
     const indices: number[] = [];
     try {
       for (let rank = 0; rank < instance.card.dataParallelSize; rank++) indices.push(this.#core.addWorker());
@@ -105,25 +153,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     } catch (error) {
       if (!(error instanceof RouterError) || error.code !== "worker_limit") throw error;
       for (const index of indices) this.#core.removeWorker(index);
-      this.#log.error("a worker gets no requests: the model has as many as --index-workers allows", {
-        worker: instance.name,
-        limit: this.#options.limits.maxWorkers,
-      });
-      return [];
+      return undefined;
     }
   }
 
-  removeWorker(worker: Worker): void {
-    const slots = this.workers.slotsOf(worker);
-    for (const { index } of slots) this.#core.removeWorker(index);
-    this.workers.remove(worker);
-    this.tags.clear();
-    this.cacheReports.forget(slots);
-    // Sessions that were bound to it may go elsewhere now.
-    this.onRoom?.();
-  }
-
   setReady(worker: Worker, isReady: boolean): void {
+    if (this.#shutOut.has(worker)) this.#shutOut.set(worker, isReady);
     for (const slot of this.workers.slotsOf(worker)) {
       slot.isReady = isReady;
       this.#core.setEligible(slot.index, isReady);

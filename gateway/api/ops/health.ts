@@ -7,11 +7,11 @@ import type { GatewayDependencies } from "../../dependencies.ts";
  */
 export function health(context: Context, { models: served }: GatewayDependencies): Response {
   const models = served.list().map(({ name, served: model, workers }) => {
-    const ready = workers.filter((worker) => worker.state === "ready").length;
+    const ready = workers.filter((worker) => worker.canServe).length;
     return {
       name,
       status: model !== undefined && ready > 0 ? "ready" : "starting",
-      workers: workers.map((worker) => ({ name: worker.instance.name, status: worker.state })),
+      workers: workers.map((worker) => ({ name: worker.instance.name, status: worker.status })),
     };
   });
   const isReady = models.some((model) => model.status === "ready");

@@ -25,13 +25,18 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
     hostBlocks: gauge("worker_host_blocks", "KV blocks that a worker has in its host's memory.", labels),
     diskBlocks: gauge("worker_disk_blocks", "KV blocks that a worker has on disk.", labels),
   };
-  const workerReady = gauge("worker_ready", "1 while the gateway is connected to the worker.", [
+  const workerReady = gauge("worker_ready", "1 while the gateway can send the worker requests.", [
     "model",
     "worker",
   ]);
   const queued = gauge("router_queue_pending_requests", "Requests that wait for a worker with room.", [
     "model",
   ]);
+  const shutOut = gauge(
+    "router_shut_out_workers",
+    "Workers that get no requests because --index-workers has no place for them.",
+    ["model"],
+  );
   const ready = gauge("model_ready", "1 while a model can answer.", ["model"]);
   const contextLength = gauge("model_context_length", "Longest prompt plus answer in tokens.", ["model"]);
   const coreStats = gauge("router_core", "The router core's own counters and gauges, by name.", [
@@ -40,16 +45,14 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
   ]);
 
   return async () => {
-    const all = [...Object.values(perRank), workerReady, queued, ready, contextLength, coreStats];
+    const all = [...Object.values(perRank), workerReady, queued, shutOut, ready, contextLength, coreStats];
     for (const metric of all) metric.reset();
     for (const { name: model, served, workers } of models.list()) {
-      ready.set(
-        { model },
-        served !== undefined && workers.some((worker) => worker.state === "ready") ? 1 : 0,
-      );
+      ready.set({ model }, served !== undefined && workers.some(({ canServe }) => canServe) ? 1 : 0);
+      shutOut.set({ model }, workers.filter(({ isShutOut }) => isShutOut).length);
       for (const worker of workers) {
         const { name, card } = worker.instance;
-        workerReady.set({ model, worker: name }, worker.state === "ready" ? 1 : 0);
+        workerReady.set({ model, worker: name }, worker.canServe ? 1 : 0);
         contextLength.set({ model }, card.contextLength);
         for (const load of served?.router.loads(worker) ?? []) {
           const of = { model, worker: name, rank: String(load.rank) };

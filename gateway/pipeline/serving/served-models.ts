@@ -82,7 +82,7 @@ export class ServedModels {
   get(name: string): ServedModel {
     const model = this.#options.catalog.get(name);
     const { served, workers } = this.#of(model);
-    const isReady = Array.from(workers.values()).some((worker) => worker.state === "ready");
+    const isReady = Array.from(workers.values()).some(({ canServe }) => canServe);
     if (served === undefined || !isReady) throw noWorkerReady(model.name);
     return served;
   }
@@ -98,6 +98,7 @@ export class ServedModels {
       metrics.routing,
       log,
     );
+    router.onAdmitted = (worker) => worker.onAdmitted();
     const admission = new Admission(name, router, routing.queue, metrics.routing);
     const serving: Serving = {
       model,
