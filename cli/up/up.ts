@@ -108,18 +108,18 @@ class ReadyGroup {
   }
 }
 
-/** Waits until the gateway itself says that every worker can be asked. */
+/** Waits until the gateway itself says that every worker can be asked, but those that --index-workers shuts out. */
 async function answering(gateway: string, workers: number, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
     const response = await fetch(`${gateway}/health`).catch(() => undefined);
-    if (response?.ok && readyWorkers(await response.json()) === workers) return;
+    if (response?.ok && joinedWorkers(await response.json()) === workers) return;
     await sleep(20);
   }
 }
 
-function readyWorkers(health: unknown): number {
+function joinedWorkers(health: unknown): number {
   const { models } = healthSchema.parse(health);
-  return models.flatMap((model) => model.workers).filter((worker) => worker.status === "ready").length;
+  return models.flatMap((model) => model.workers).filter((worker) => worker.status !== "connecting").length;
 }
 
 const healthSchema = z.object({

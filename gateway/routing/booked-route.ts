@@ -54,10 +54,17 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   }
 
   report(cachedTokens: number): void {
-    const { decisions, cacheReports } = this.#router;
+    const { decisions, cacheReports, workers } = this.#router;
     decisions.report(this.#ticket, cachedTokens);
-    const blocks = this.#slot.predictsOnly ? this.overlapBlocks : this.#heldBlocks;
-    cacheReports.observe(this.#slot, this.#decidedAt, blocks, cachedTokens);
+    const slot = this.#slot;
+    // What a worker that has left reports is of no use any more.
+    if (workers.roster[slot.index] !== slot) return;
+    cacheReports.observe(slot, {
+      decidedAt: this.#decidedAt,
+      predictedBlocks: slot.predictsOnly ? this.overlapBlocks : this.#heldBlocks,
+      storedBlocks: this.#core.load(slot.index).storedBlocks,
+      cachedTokens,
+    });
   }
 
   free(outcome: RouteOutcome): void {

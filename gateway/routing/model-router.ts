@@ -50,6 +50,10 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.constraints = new ConstraintReader(this.workers, this.tags, this.#sessions);
     this.decisions = new DecisionLog(this.#core, options.decisionLog);
     this.cacheReports = new CacheReports(blockSize, metrics, log);
+    this.cacheReports.onTrust = (slot, isTrusted) => {
+      slot.isPredictable = isTrusted;
+      this.#predict(slot);
+    };
     this.#events = new CacheEvents(this.#core, this.cacheReports);
   }
 
@@ -212,9 +216,10 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     return this.#core.stats();
   }
 
-  #predict({ index, predictsOnly, worker }: Slot<Worker>): void {
+  #predict({ index, predictsOnly, isPredictable, worker }: Slot<Worker>): void {
     const { eventTtlSeconds, onlyTtlSeconds } = this.#options.predictions;
-    const ttlSeconds = predictsOnly ? onlyTtlSeconds : eventTtlSeconds;
+    const trustedSeconds = predictsOnly ? onlyTtlSeconds : eventTtlSeconds;
+    const ttlSeconds = isPredictable ? trustedSeconds : 0;
     const { totalBlocks } = worker.instance.card;
     const capacityBlocks = totalBlocks > 0 ? totalBlocks : undefined;
     this.#core.setPredictions(index, ttlSeconds > 0 ? { ttlSeconds, capacityBlocks } : undefined);

@@ -15,6 +15,8 @@ export interface Slot<Worker extends RoutedWorker> {
   isReady: boolean;
   /** Whether the worker sends no KV events, so that its cache is known from predictions alone. */
   predictsOnly: boolean;
+  /** False where predictions were found to mislead: nothing is predicted then. */
+  isPredictable: boolean;
 }
 
 /** Slots by their index in the core. A new list for each change, so that whoever keeps one has it as it was. */
@@ -37,6 +39,7 @@ export class Workers<Worker extends RoutedWorker> {
       index,
       isReady: false,
       predictsOnly: false,
+      isPredictable: true,
     }));
     this.#slots.set(worker, slots);
     const roster = [...this.#roster];
