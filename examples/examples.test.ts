@@ -15,6 +15,12 @@ test("chat.ts prints an answer as it comes", async () => {
   expect(await stator.stop()).toBe(0);
 });
 
+test("router.ts decides, and goes on from a snapshot", async () => {
+  const { stdout } = await run(process.execPath, ["examples/router.ts"]);
+  expect(stdout).toContain("worker 1 has 4 of the prompt's 6 blocks\n");
+  expect(stdout).toContain("after an eviction: worker 0 has 0, worker 1 has 3\n");
+});
+
 test("custom-worker.ts answers through the gateway", async () => {
   const stator = startUp("--engine=examples/custom-worker.ts", "--workers=1");
   const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });

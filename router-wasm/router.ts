@@ -8,6 +8,7 @@ import {
   contentOf,
   endPiece,
   headPiece,
+  joinPieces,
   newPiece,
   readSnapshot,
   type SnapshotContent,
@@ -52,7 +53,7 @@ export function createRouter(module: WebAssembly.Module, options: RouterOptions)
 }
 
 /**
- * Makes a router from a snapshot: with the same workers, eligible and idle, and what they hold. The options must name
+ * Makes a router from a snapshot, whole or in its pieces: with the same workers, eligible and idle, and what they hold. The options must name
  * the same block size and salt; events that came after the snapshot began are to be applied on top, in their order.
  * Throws what `createRouter` does, and `bad_snapshot` for a snapshot that is damaged, of another version, or of a
  * router with another block size or salt.
@@ -60,11 +61,11 @@ export function createRouter(module: WebAssembly.Module, options: RouterOptions)
 export function restoreRouter(
   module: WebAssembly.Module,
   options: RouterOptions,
-  snapshot: Uint8Array,
+  snapshot: Uint8Array | Iterable<Uint8Array>,
 ): Router {
   const core = new Core(module);
   const router = new WasmRouter(core, options);
-  const content = readSnapshot(core, snapshot);
+  const content = readSnapshot(core, joinPieces(snapshot));
   router.restore(content);
   return router;
 }
@@ -321,6 +322,8 @@ class WasmRouter implements Router {
   decide(options: DecideOptions): Decision {
     const { exports } = this.#core;
     const { policy, random, pinnedWorker, excluded } = options;
+    const policyNumber = POLICY_NUMBERS[policy];
+    if (policyNumber === undefined) throw new RouterError("bad_option", `There is no policy '${policy}'.`);
     if (!(random >= 0 && random < 1)) {
       throw new RouterError("bad_option", `random is ${random}; it must be at least 0 and less than 1.`);
     }
@@ -335,7 +338,7 @@ class WasmRouter implements Router {
     if (excluded !== undefined) for (const worker of excluded) exports.exclude(worker);
     const worker = exports.decide(
       options.tokenCount,
-      POLICY_NUMBERS[policy],
+      policyNumber,
       pinned,
       overlapCredit,
       temperature,

@@ -64,6 +64,19 @@ export function endPiece(core: Core, number: number, runs: number): Uint8Array<A
   return seal(core, piece);
 }
 
+/** A snapshot in one piece. */
+export function joinPieces(snapshot: Uint8Array | Iterable<Uint8Array>): Uint8Array {
+  if (snapshot instanceof Uint8Array) return snapshot;
+  const pieces = [...snapshot];
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
 /** Takes a snapshot apart. Throws `bad_snapshot` for one that is damaged, cut short or of another version. */
 export function readSnapshot(core: Core, bytes: Uint8Array): SnapshotContent {
   const contents: Uint8Array[] = [];

@@ -22,7 +22,7 @@ export interface Engine {
   vocabulary?(): TokenPiece[];
   /** One vector for each input. */
   embed?(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]>;
-  /** What the prefix cache holds. An engine without one leaves this out and is routed to by load alone. */
+  /** What the prefix cache holds. An engine without one leaves this out. */
   kvEvents?: KvEventSource;
 }
 

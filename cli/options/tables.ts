@@ -126,7 +126,7 @@ const routing = {
     max: 65_536,
   }),
   "index-blocks": number({
-    describe: "Distinct KV blocks that are known of a model at most; beyond, the oldest are forgotten.",
+    describe: "Distinct KV blocks known of a model at most, fewer where prompts soon part; beyond, the oldest are forgotten.",
     default: 4_194_304,
     min: 1,
     max: 134_217_728,
