@@ -19,9 +19,17 @@ export const DYNAMO_WEIGHTS: CostWeights = {
 /**
  * Found by replaying a production trace; bench/trace/README.md shows the search. Prefill weighs 24 times as much as
  * decode: a prompt's block keeps a GPU busy for milliseconds, a block that decode reads for microseconds a step. And
- * a cached block is worth two: sending a prompt elsewhere costs its evaluation, and what the copy pushes out.
+ * a cached block is worth two: sending a prompt elsewhere costs its evaluation, and what the copy pushes out. Blocks
+ * in other tiers keep the share of that which Dynamo gives them.
  */
-export const DEFAULT_WEIGHTS: CostWeights = { ...DYNAMO_WEIGHTS, overlapCredit: 2, prefillLoadScale: 24 };
+export const DEFAULT_WEIGHTS: CostWeights = {
+  ...DYNAMO_WEIGHTS,
+  overlapCredit: 2,
+  prefillLoadScale: 24,
+  hostCredit: 1.5,
+  diskCredit: 0.5,
+  sharedMultiplier: 1,
+};
 
 export interface Limits {
   blockSize: number;

@@ -297,7 +297,7 @@ export class ReferenceRouter {
       const tiers = hostCredit * hostBlocks + diskCredit * diskBlocks + sharedMultiplier * sharedBlocks;
       const saved = worth * overlapBlocks + tiers;
       const newBlocks = (load.prefillTokens + prompt.length) / this.blockSize - saved;
-      const prefill = options.decodeOnly ? 0 : weights.prefillLoadScale * Math.max(0, newBlocks);
+      const prefill = options.decodeOnly ? 0 : weights.prefillLoadScale * newBlocks;
       const decode = options.decodeOnly ? Math.max(0, load.decodeBlocks - saved) : load.decodeBlocks;
       const total = prefill + decode + weights.activeRequestWeight * load.requests;
       const storedBlocks = this.#stored("device", worker);

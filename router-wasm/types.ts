@@ -16,11 +16,11 @@ export interface CostWeights {
   prefillLoadScale: number;
   /** Blocks that one running request is worth; default 0. */
   activeRequestWeight: number;
-  /** Worth of a block that follows in the worker's host memory; default 0.75. */
+  /** Worth of a block that follows in the worker's host memory; default 1.5, Dynamo's 0.75. */
   hostCredit: number;
-  /** Worth of a block that follows on the worker's disk; default 0.25. */
+  /** Worth of a block that follows on the worker's disk; default 0.5, Dynamo's 0.25. */
   diskCredit: number;
-  /** Worth of a block that follows in the shared pool; default 0.5. */
+  /** Worth of a block that follows in the shared pool; default 1. */
   sharedMultiplier: number;
   /** 0 takes the cheapest worker; above 0 samples from softmax(−cost / ((max − min) · temperature)); default 0. */
   temperature: number;

@@ -68,13 +68,13 @@ const routing = {
   }),
   "host-credit": number({
     describe: "Worth of a block that the worker has in its host's memory.",
-    default: 0.75,
+    default: DEFAULT_WEIGHTS.hostCredit,
     min: 0,
     int: false,
   }),
   "disk-credit": number({
     describe: "Worth of a block that the worker has on disk.",
-    default: 0.25,
+    default: DEFAULT_WEIGHTS.diskCredit,
     min: 0,
     int: false,
   }),
@@ -126,7 +126,8 @@ const routing = {
     max: 65_536,
   }),
   "index-blocks": number({
-    describe: "Distinct KV blocks known of a model at most, fewer where prompts soon part; beyond, the oldest are forgotten.",
+    describe:
+      "Distinct KV blocks known of a model at most, fewer where prompts soon part; beyond, the oldest are forgotten.",
     default: 4_194_304,
     min: 1,
     max: 134_217_728,

@@ -1,10 +1,13 @@
 // The kv cost of each worker for one prompt, in blocks, two workers at a time:
 //
-//   prefill = prefillLoadScale · max(0, (active prefill tokens + prompt tokens) / block size − credit)
+//   prefill = prefillLoadScale · ((active prefill tokens + prompt tokens) / block size − credit)
 //   credit  = overlapCredit / (1 + creditDecay · excess) · overlap blocks
 //             + hostCredit · host blocks + diskCredit · disk blocks + sharedMultiplier · pool blocks
 //   excess  = (active prefill tokens − the least of any candidate) / prompt tokens
 //   total   = prefill + active decode blocks + activeRequestWeight · active requests
+//
+// Dynamo's prefill does not fall below 0, which with its credits, at most 1, it never would. Here a credit may be
+// more, and then a worker with all of a prompt must still be cheaper than one with part of it.
 //
 // Where only decode is wanted, prefill is 0 and the credit counts against the decode blocks, down to 0.
 //
@@ -80,7 +83,7 @@ export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32,
     let prefill = zero;
     let decode = v128.load(decodeBlocks + i);
     if (decodeOnly) decode = f64x2.pmax(zero, f64x2.sub(decode, saved));
-    else prefill = f64x2.mul(scale, f64x2.pmax(zero, f64x2.sub(all, saved)));
+    else prefill = f64x2.mul(scale, f64x2.sub(all, saved));
     const base = f64x2.add(prefill, decode);
     const cost = f64x2.add(base, f64x2.mul(requestWeight, v128.load(requests + i)));
     const total = f64x2.add(cost, v128.load(gates + i));
