@@ -50,11 +50,23 @@ export const invalidRequest = (message: string, param: string | null = null, cod
 export const contextLengthExceeded = (message: string, param: string) =>
   new ApiError(400, "invalid_request_error", message, { param, code: "context_length_exceeded" });
 
-export const noWorkerReady = (model: string) =>
+/** What a request is bound to by what it says itself, for errors: `one` names a single worker. */
+export interface BoundTo {
+  readonly one: boolean;
+  /** Such as `the worker 'llama-0', which it names`. */
+  readonly text: string;
+}
+
+/** @param boundTo where the request could not go to just any worker of the model */
+export const noWorkerReady = (model: string, boundTo?: BoundTo) =>
   new ApiError(
     503,
     "service_unavailable_error",
-    `No worker that serves the model '${model}' is ready. Try again in a few seconds; /health shows the workers' state.`,
+    `${
+      boundTo === undefined
+        ? `No worker that serves the model '${model}' is ready.`
+        : `No worker of the model '${model}' is ready for this request, which can only go to ${boundTo.text}.`
+    } Try again in a few seconds; /health shows the workers' state.`,
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 
@@ -84,7 +96,7 @@ export const displaced = (model: string, seconds: number) =>
 export const queueTimedOut = (model: string, waitedSeconds: number, seconds: number) =>
   refused(
     "queue_timeout",
-    `No worker of the model '${model}' had room within ${waitedSeconds} s, this server's limit (--queue-timeout).`,
+    `No worker of the model '${model}' that could answer this request had room within ${waitedSeconds} s, this server's limit (--queue-timeout).`,
     seconds,
   );
 
@@ -102,12 +114,14 @@ export const deadlineExceeded = () =>
     { code: "deadline_exceeded" },
   );
 
-export const workerFailed = (cause: unknown) =>
+export const workerFailed = (cause: unknown, boundTo?: BoundTo) =>
   new ApiError(
     502,
     "server_error",
-    "The worker that was answering this request failed. Send the request again; it will go to another worker.",
-    { code: "worker_failed", cause },
+    `The worker that was answering this request failed. Send the request again; it ${
+      boundTo?.one ? `can only go to ${boundTo.text}` : "will go to another worker"
+    }.`,
+    { code: "worker_failed", cause, headers: { "retry-after": "1" } },
   );
 
 export const requestTimedOut = (seconds: number) =>

@@ -16,6 +16,16 @@ test.each<[PlaneErrorCode, number, string]>([
   expect(error).toMatchObject({ status, code: apiCode });
 });
 
+test("does not send a request to another worker that can only go to one", () => {
+  const lost = new PlaneError("connection_lost", "Why.");
+  const one = { one: true, text: "the worker 'a', which it names" };
+  expect(callError(lost, bounds).message).toContain("it will go to another worker");
+  expect(callError(lost, bounds, one).message).toContain("it can only go to the worker 'a', which it names");
+  expect(callError(lost, bounds, one).headers["retry-after"]).toBe("1");
+  const draining = callError(new PlaneError("draining", "Why."), bounds, one);
+  expect(draining.message).toContain("can only go to the worker 'a'");
+});
+
 test("tells the request's own deadline from the server's limit", () => {
   const error = new PlaneError("deadline_exceeded", "Too late.");
   const passed = { ...bounds, deadlineAt: performance.now() - 1 };

@@ -1,6 +1,7 @@
 import type { PlaneError } from "#runtime";
 import {
   type ApiError,
+  type BoundTo,
   deadlineExceeded,
   invalidRequest,
   noWorkerReady,
@@ -17,8 +18,15 @@ export interface CallBounds {
   deadlineAt: number | undefined;
 }
 
-/** What a client is told of a call that failed. */
-export function callError(error: PlaneError, { model, timeoutMs, deadlineAt }: CallBounds): ApiError {
+/**
+ * What a client is told of a call that failed.
+ * @param boundTo where the request could not go to just any worker
+ */
+export function callError(
+  error: PlaneError,
+  { model, timeoutMs, deadlineAt }: CallBounds,
+  boundTo?: BoundTo,
+): ApiError {
   switch (error.code) {
     case "deadline_exceeded":
       return deadlineAt !== undefined && performance.now() >= deadlineAt - CLOCK_SLACK_MS
@@ -28,9 +36,9 @@ export function callError(error: PlaneError, { model, timeoutMs, deadlineAt }: C
       return invalidRequest(error.message);
     case "overloaded":
     case "draining":
-      return noWorkerReady(model);
+      return noWorkerReady(model, boundTo);
     default:
-      return workerFailed(error);
+      return workerFailed(error, boundTo);
   }
 }
 

@@ -8,9 +8,9 @@ import {
 } from "#runtime";
 import { type CallBounds, callError, timeLeft } from "../dispatch/call-error.ts";
 import type { WorkerConnection } from "../dispatch/worker-connection.ts";
-import { noWorkerReady, workerFailed } from "../errors.ts";
+import { type BoundTo, noWorkerReady, workerFailed } from "../errors.ts";
 import type { Applicant, QueueTicket } from "../routing/queue/admission.ts";
-import type { Route, RouteOutcome } from "../routing/route.ts";
+import type { Route, RouteOutcome, RouteRequest } from "../routing/route.ts";
 import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo } from "./job.ts";
 import { Detokenizer } from "./postprocess/detokenizer.ts";
 import { StopStrings } from "./postprocess/stop-strings.ts";
@@ -62,9 +62,7 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
 
   /** Asks for a worker, at once or through the queue. The output hears of everything else. */
   start(): void {
-    const { model, prompt, preferences, requestId } = this.#job;
-    const request = { prompt, requestId, preferences, excluded: this.#tried };
-    this.#ticket = model.admission.apply(request, this);
+    this.#ticket = this.#job.model.admission.apply(this.#request, this);
   }
 
   onRoute(route: Route<WorkerConnection>): void {
@@ -73,7 +71,7 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
     const { client, instance } = route.worker;
     const { model, prompt, requestId } = this.#job;
     if (client === undefined) {
-      this.#fail(noWorkerReady(model.card.name));
+      this.#fail(noWorkerReady(model.card.name, this.#boundTo));
       return;
     }
     this.#dispatchedAt = performance.now();
@@ -128,7 +126,8 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
   }
 
   onEnd(): void {
-    if (!this.#ended) this.#fail(workerFailed("The worker ended the call without a finish reason."));
+    if (!this.#ended)
+      this.#fail(workerFailed("The worker ended the call without a finish reason.", this.#boundTo));
   }
 
   onError(error: PlaneError): void {
@@ -147,7 +146,7 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
       code: error.code,
       reason: error.message,
     });
-    this.#fail(callError(error, this.#bounds));
+    this.#fail(callError(error, this.#bounds, this.#boundTo));
   }
 
   #onStart(): void {
@@ -232,6 +231,15 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
   #close(outcome: RouteOutcome): void {
     this.#ended = true;
     this.#route?.free(outcome);
+  }
+
+  get #request(): RouteRequest<WorkerConnection> {
+    const { prompt, preferences, requestId } = this.#job;
+    return { prompt, requestId, preferences, excluded: this.#tried };
+  }
+
+  get #boundTo(): BoundTo | undefined {
+    return this.#job.model.router.constraints.boundTo(this.#request, performance.now());
   }
 
   get #bounds(): CallBounds {

@@ -1,3 +1,4 @@
+import type { BoundTo } from "../errors.ts";
 import type { SessionHomes } from "./affinity.ts";
 import type { RouteRequest } from "./route.ts";
 import type { TagFilter } from "./tags.ts";
@@ -51,6 +52,21 @@ export class ConstraintReader<Worker extends RoutedWorker> {
     const home = isBound ? this.#home(session, UNCONSTRAINED.excluded, now) : undefined;
     if (worker === undefined && tags.length === 0 && home === undefined) return "";
     return JSON.stringify([worker, tags, home]);
+  }
+
+  /** The same for people; undefined where any worker of the model will do. */
+  boundTo(
+    { preferences, excluded }: Pick<RouteRequest<Worker>, "preferences" | "excluded">,
+    now: number,
+  ): BoundTo | undefined {
+    const { worker, tags, session } = preferences;
+    if (worker !== undefined) return { one: true, text: `the worker '${worker}', which it names` };
+    const isBound = this.#sessions.mode === "hard" && session !== undefined;
+    const tried = isBound ? excluded.flatMap((each) => this.#workers.slotsOf(each).map(indexOf)) : [];
+    const home = isBound ? this.#home(session, tried, now) : undefined;
+    if (home !== undefined) return { one: true, text: "the worker that its session is bound to" };
+    if (tags.length > 0) return { one: false, text: `workers with the tags it names: ${tags.join(", ")}` };
+    return undefined;
   }
 
   #only(worker: string, excluded: readonly number[]): Constraints {

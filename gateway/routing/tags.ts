@@ -42,5 +42,5 @@ export class TagFilter<Worker extends RoutedWorker> {
   }
 }
 
-const hasAll = ({ instance }: RoutedWorker, tags: readonly string[]) =>
+export const hasAll = ({ instance }: RoutedWorker, tags: readonly string[]) =>
   tags.every((tag) => instance.card.tags?.includes(tag));

@@ -61,22 +61,20 @@ async function embed(
   { timeoutMs }: GatewayDependencies,
 ): Promise<Float32Array[]> {
   const bounds = { model: model.card.name, timeoutMs, deadlineAt: preferences.deadlineAt };
-  const route = await admitted(
-    model.admission,
-    { prompt: inputs[0]!, requestId, preferences, excluded: [] },
-    signal,
-  );
+  const request = { prompt: inputs[0]!, requestId, preferences, excluded: [] };
+  const route = await admitted(model.admission, request, signal);
+  const boundTo = () => model.router.constraints.boundTo(request, performance.now());
   let outcome: RouteOutcome = "failed";
   try {
     const { client } = route.worker;
-    if (client === undefined) throw noWorkerReady(model.card.name);
+    if (client === undefined) throw noWorkerReady(model.card.name, boundTo());
     const call = { deadlineMs: timeLeft(bounds), signal };
     const vectors = decodeEmbeddings(await unaryCall(client, "embed", encodeEmbedRequest(inputs), call));
     outcome = "finished";
     return vectors;
   } catch (error) {
     if (signal.aborted) outcome = "cancelled";
-    throw error instanceof PlaneError ? callError(error, bounds) : error;
+    throw error instanceof PlaneError ? callError(error, bounds, boundTo()) : error;
   } finally {
     route.free(outcome);
   }

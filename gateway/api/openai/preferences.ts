@@ -1,8 +1,9 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../env.ts";
-import { type ApiError, invalidRequest } from "../../errors.ts";
+import { type ApiError, invalidRequest, noWorkerReady } from "../../errors.ts";
 import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
+import { hasAll } from "../../routing/tags.ts";
 import { headerValue, STATOR_HEADERS, type StatorExtension, statorExtension } from "./stator-extension.ts";
 import { validateField } from "./validate.ts";
 
@@ -61,9 +62,29 @@ function readHeaders(context: Context<GatewayEnv>): StatorExtension {
   return given;
 }
 
-function checkWorkers({ worker, tags }: RoutePreferences, { router }: ServedModel): void {
-  if (worker !== undefined && router.workers.find(worker) === undefined) throw unknownWorker(worker, router);
-  if (tags.length > 0 && !router.tags.matchesAny(tags)) throw unknownTags(tags, router);
+/** What was known a moment ago may be again in a moment, and was right when the client looked: that is no 400. */
+function checkWorkers(preferences: RoutePreferences, { router, left, card }: ServedModel): void {
+  const { worker, tags } = preferences;
+  const now = performance.now();
+  const notNow = () =>
+    noWorkerReady(card.name, router.constraints.boundTo({ preferences, excluded: [] }, now));
+  if (worker !== undefined) {
+    const found = router.workers.find(worker);
+    if (found === undefined && !left.knows(worker, now)) throw unknownWorker(worker, router);
+    if (found === undefined) throw notNow();
+    if (!hasAll(found, tags)) throw lacksTags(worker, tags);
+  } else if (tags.length > 0 && !router.tags.matchesAny(tags)) {
+    if (!left.hadTags(tags, now)) throw unknownTags(tags, router);
+    throw notNow();
+  }
+}
+
+function lacksTags(worker: string, tags: readonly string[]): ApiError {
+  return invalidRequest(
+    `The worker '${worker}' has not all of the tags ${tags.join(", ")}: leave out the worker or the tags.`,
+    "stator.tags",
+    "unknown_tags",
+  );
 }
 
 function unknownWorker(name: string, router: ServedModel["router"]): ApiError {

@@ -6,6 +6,7 @@ import type { CatalogModel, ModelCatalog } from "../../models/catalog.ts";
 import { ModelRouter } from "../../routing/model-router.ts";
 import type { RoutingOptions } from "../../routing/options.ts";
 import { Admission } from "../../routing/queue/admission.ts";
+import { RecentlyLeft } from "../../routing/recently-left.ts";
 import { createChatTemplate } from "../preprocess/chat-template.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { TokenizerLoader } from "./tokenizer-loader.ts";
@@ -26,6 +27,7 @@ interface Serving {
   readonly admission: Admission<WorkerConnection>;
   readonly metrics: ModelMetrics;
   readonly workers: Map<Instance, WorkerConnection>;
+  readonly left: RecentlyLeft;
   /** Set once tokenizer and template are loaded. */
   served: ServedModel | undefined;
   isLoading: boolean;
@@ -106,6 +108,7 @@ export class ServedModels {
       admission,
       metrics,
       workers: new Map(),
+      left: this.#serving.get(name)?.left ?? new RecentlyLeft(),
       served: undefined,
       isLoading: false,
     };
@@ -128,13 +131,14 @@ export class ServedModels {
   #leave(instance: Instance, serving: Serving): void {
     serving.workers.get(instance)?.close();
     serving.workers.delete(instance);
+    serving.left.add(instance, performance.now());
     this.#options.log.info("worker left", { worker: instance.name, model: serving.model.name });
   }
 
   /** Loads tokenizer and template as soon as a worker can be asked for them, and again if that failed. */
   async #prepare(serving: Serving): Promise<void> {
     const { log, loadTokenizer } = this.#options;
-    const { model, router, admission, metrics } = serving;
+    const { model, router, admission, left, metrics } = serving;
     const isReady = Array.from(serving.workers.values()).some((worker) => worker.state === "ready");
     if (!isReady || serving.served !== undefined || serving.isLoading) return;
     serving.isLoading = true;
@@ -142,7 +146,7 @@ export class ServedModels {
       const { card, name } = model;
       const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
       const template = createChatTemplate(card.chatTemplate, card.specialTokens);
-      serving.served = { card, router, admission, tokenizer, template, metrics };
+      serving.served = { card, router, admission, left, tokenizer, template, metrics };
       log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
     } catch (error) {
       log.error("cannot prepare a model", { model: model.name, reason: String(error) });

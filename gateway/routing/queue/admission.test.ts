@@ -52,6 +52,21 @@ describe("admission", () => {
     expect(ticket).toBeUndefined();
   });
 
+  it("says what a request asks for that no ready worker is", async () => {
+    const { admission, add, router } = open({}, { affinity: { mode: "hard", ttlMs: 60_000 } });
+    const one = add("one", { tags: ["gpu=h100"] });
+    add("two");
+    apply(admission, request(32, { worker: "one", session: "s" }));
+    router.setReady(one, false);
+    for (const [preferences, message] of [
+      [{ worker: "one" }, "can only go to the worker 'one', which it names"],
+      [{ tags: ["gpu=h100"] }, "can only go to workers with the tags it names: gpu=h100"],
+      [{ session: "s" }, "can only go to the worker that its session is bound to"],
+    ] as const) {
+      await expect(apply(admission, request(32, preferences)).outcome).rejects.toThrow(message);
+    }
+  });
+
   it("lets requests wait while every worker has enough prefill, in order of arrival", async () => {
     const { admission, add, scrape } = open();
     add("one");

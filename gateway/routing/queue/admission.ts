@@ -79,7 +79,7 @@ export class Admission<Worker extends RoutedWorker> {
     }
     const route = this.#router.route(request);
     if (route === "must-wait") return this.#wait(request, applicant);
-    if (route === "none-ready") applicant.onRefused(noWorkerReady(this.#model));
+    if (route === "none-ready") applicant.onRefused(this.#noWorkerReady(request));
     else if (route === "all-busy")
       this.#refuse(applicant, "busy", serverBusy(this.#model, this.#retrySeconds()));
     else applicant.onRoute(route);
@@ -162,6 +162,10 @@ export class Admission<Worker extends RoutedWorker> {
       if (bound === "") return;
       blocked.add(bound);
     }
+  }
+
+  #noWorkerReady(request: RouteRequest<Worker>): ApiError {
+    return noWorkerReady(this.#model, this.#router.constraints.boundTo(request, performance.now()));
   }
 
   #refuse(applicant: Applicant<Worker>, reason: RefusalReason, error: ApiError): void {

@@ -1,0 +1,56 @@
+import { Hono } from "hono";
+import { expect, it } from "vitest";
+import type { GatewayEnv } from "../../env.ts";
+import { ApiError } from "../../errors.ts";
+import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import { RecentlyLeft } from "../../routing/recently-left.ts";
+import { testModel } from "../../routing/test-model.ts";
+import { readPreferences } from "./preferences.ts";
+
+const { add, router } = testModel();
+const left = new RecentlyLeft();
+add("plain");
+add("tagged", { tags: ["zone=a", "gpu=h100"] });
+const gone = add("gone", { tags: ["zone=b"] });
+router.removeWorker(gone);
+left.add(gone.instance, performance.now());
+const model = { router, left, card: gone.instance.card } as unknown as ServedModel;
+
+/** What a request with these headers and this field `stator` comes to. */
+async function read(headers: Record<string, string>, stator: object = {}) {
+  let result: unknown;
+  const app = new Hono<GatewayEnv>();
+  app.get("/", (context) => {
+    try {
+      result = readPreferences(context, { stator }, model, { session: "none", tenant: "none" }, 1000);
+    } catch (error) {
+      result = error;
+    }
+    return context.body(null);
+  });
+  await app.request("/", { headers });
+  if (result instanceof ApiError)
+    return { status: result.status, headers: result.headers, ...result.toJSON().error };
+  return result;
+}
+
+it.each([
+  [{ worker: "gone" }, "the worker 'gone', which it names"],
+  [{ tags: ["zone=b"] }, "workers with the tags it names: zone=b"],
+])("%j, known a moment ago, is a 503 to try again", async (stator, message) => {
+  const error = await read({}, stator);
+  expect(error).toMatchObject({ status: 503, code: "no_worker_ready", headers: { "retry-after": "2" } });
+  expect(error).toMatchObject({ message: expect.stringContaining(message) });
+});
+
+it.each([
+  [{ worker: "never" }, "unknown_worker", "takes one of: plain, tagged"],
+  [{ tags: ["zone=c"] }, "unknown_tags", "gpu=h100, zone=a"],
+  [{ worker: "plain", tags: ["zone=a"] }, "unknown_tags", "'plain' has not all of the tags zone=a"],
+])("%j, which no worker ever was, is a 400", async (stator, code, message) => {
+  expect(await read({}, stator)).toMatchObject({
+    status: 400,
+    code,
+    message: expect.stringContaining(message),
+  });
+});
