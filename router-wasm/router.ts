@@ -1,5 +1,6 @@
 import { Core, POLICY_NUMBERS, PREDICTED, STAT_NAMES, TIER_NUMBERS } from "./core.ts";
 import { RouterError } from "./errors.ts";
+import { EventWriter } from "./event-writer.ts";
 import { hashBlocks, mediaHash, Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
 import { DEFAULT_WEIGHTS, integer, loadLimit, readLimits, readWeights, toTicks, weight } from "./options.ts";
@@ -26,7 +27,6 @@ import type {
   EventOptions,
   HashOptions,
   LoadLimits,
-  MediaHashes,
   PredictionOptions,
   Router,
   RouterOptions,
@@ -53,8 +53,9 @@ export function createRouter(module: WebAssembly.Module, options: RouterOptions)
 }
 
 /**
- * Makes a router from a snapshot, whole or in its pieces: with the same workers, eligible and idle, and what they hold. The options must name
- * the same block size and salt; events that came after the snapshot began are to be applied on top, in their order.
+ * Makes a router from a snapshot, whole or in its pieces: with the same workers, eligible and idle, and what they hold.
+ * The options must name the same block size and salt; events that came after the snapshot began are to be applied on
+ * top, in their order.
  * Throws what `createRouter` does, and `bad_snapshot` for a snapshot that is damaged, of another version, or of a
  * router with another block size or salt.
  */
@@ -90,15 +91,9 @@ class WasmRouter implements Router {
     busyWorkers: 0,
   };
 
-  readonly #batch: EventBatch = { events: 0, storedEvents: 0, rank: 0 };
-
-  // Indexes into the core's memory, which never move.
-  readonly #hashesAt: number;
-  readonly #tokensAt: number;
-  readonly #localsAt: number;
+  /** Index of the core's results in its memory. */
   readonly #resultAt: number;
-  readonly #blocksPerPiece: number;
-
+  readonly #events: EventWriter;
   readonly #salts: Salts;
   /** Snapshots begun. */
   #snapshots = 0;
@@ -116,17 +111,12 @@ class WasmRouter implements Router {
       limits.expectedBlocks,
       limits.maxBookings,
     );
-    const area = exports.eventArea();
-    if (!ready || area === 0)
-      throw new RouterError("memory", "There is not enough memory for the router's limits.");
+    if (!ready) throw new RouterError("memory", "There is not enough memory for the router's limits.");
     this.#core = core;
     this.blockSize = limits.blockSize;
     this.#maxWorkers = limits.maxWorkers;
-    this.#hashesAt = area >>> 3;
-    this.#tokensAt = exports.eventTokensArea() >>> 2;
-    this.#localsAt = exports.eventLocalsArea() >>> 3;
     this.#resultAt = exports.resultArea() >>> 3;
-    this.#blocksPerPiece = exports.eventBlocks();
+    this.#events = new EventWriter(core, this.#salts, limits.blockSize);
     this.#configure();
     this.#salts.use(0);
   }
@@ -177,22 +167,8 @@ class WasmRouter implements Router {
     tokenIds: Uint32Array,
     options?: EventOptions,
   ): number {
-    const blocks = blockHashes.length;
-    if (tokenIds.length !== blocks * this.blockSize) {
-      const message = `${blocks} blocks of ${this.blockSize} come with ${tokenIds.length} token ids: the worker's block size differs from the router's.`;
-      throw new RouterError("token_count", message);
-    }
     this.#check(worker);
-    this.#salts.use(options?.salt ?? 0);
-    return this.#store(
-      worker,
-      options?.tier,
-      blockHashes,
-      parentHash,
-      tokenIds,
-      undefined,
-      options?.mmHashes,
-    );
+    return this.#events.stored(worker, blockHashes, parentHash, tokenIds, options);
   }
 
   applyHashed(
@@ -202,94 +178,27 @@ class WasmRouter implements Router {
     localHashes: BigUint64Array,
     tier?: Tier,
   ): number {
-    if (localHashes.length !== blockHashes.length) {
-      const message = `${blockHashes.length} block hashes come with ${localHashes.length} local hashes; there must be one for each.`;
-      throw new RouterError("token_count", message);
-    }
     this.#check(worker);
-    return this.#store(worker, tier, blockHashes, parentHash, undefined, localHashes, undefined);
+    return this.#events.hashed(worker, blockHashes, parentHash, localHashes, tier);
   }
 
   applyCopied(worker: number, blockHashes: BigUint64Array, tier: Tier): number {
     this.#check(worker);
-    let stored = 0;
-    for (let done = 0; done < blockHashes.length; done += this.#blocksPerPiece) {
-      const piece = this.#writeHashes(blockHashes, done);
-      stored += this.#core.exports.storeCopies(TIER_NUMBERS[tier], worker, piece);
-    }
-    return stored;
+    return this.#events.copied(worker, blockHashes, tier);
   }
 
-  applyRemoved(worker: number, blockHashes: BigUint64Array, tier: Tier = "device"): number {
+  applyRemoved(worker: number, blockHashes: BigUint64Array, tier?: Tier): number {
     this.#check(worker);
-    let removed = 0;
-    for (let done = 0; done < blockHashes.length; done += this.#blocksPerPiece) {
-      const piece = this.#writeHashes(blockHashes, done);
-      removed += this.#core.exports.removeStored(TIER_NUMBERS[tier], worker, piece);
-    }
-    return removed;
-  }
-
-  /** Stores consecutive blocks, known by their ids or by their local hashes. Returns how many. */
-  #store(
-    worker: number,
-    tier: Tier = "device",
-    blockHashes: BigUint64Array,
-    parentHash: bigint | undefined,
-    tokenIds: Uint32Array | undefined,
-    localHashes: BigUint64Array | undefined,
-    mmHashes: MediaHashes | undefined,
-  ): number {
-    const core = this.#core;
-    const { exports } = core;
-    const kind = TIER_NUMBERS[tier];
-    const blocks = blockHashes.length;
-    if (parentHash !== undefined) core.u64[this.#hashesAt] = parentHash;
-    if (!exports.storeBegin(kind, worker, parentHash === undefined ? 0 : 1)) return 0;
-    let done = 0;
-    // One piece for most events.
-    while (done < blocks) {
-      const piece = Math.min(blocks - done, this.#blocksPerPiece);
-      core.u64.set(part(blockHashes, done, piece), this.#hashesAt);
-      let stored: number;
-      if (tokenIds !== undefined) {
-        core.u32.set(part(tokenIds, done * this.blockSize, piece * this.blockSize), this.#tokensAt);
-        stored = exports.storeMore(kind, worker, piece, writeMedia(core, mmHashes, done, piece) ? 1 : 0);
-      } else {
-        core.u64.set(part(localHashes!, done, piece), this.#localsAt);
-        stored = exports.storeMoreHashed(kind, worker, piece);
-      }
-      done += stored;
-      if (stored < piece) break;
-    }
-    exports.storeEnd(blocks - done);
-    return done;
-  }
-
-  /** Writes the next piece of the hashes where the core reads them. Returns how many. */
-  #writeHashes(blockHashes: BigUint64Array, done: number): number {
-    const piece = Math.min(blockHashes.length - done, this.#blocksPerPiece);
-    this.#core.u64.set(part(blockHashes, done, piece), this.#hashesAt);
-    return piece;
+    return this.#events.removed(worker, blockHashes, tier);
   }
 
   readBatch(payload: Uint8Array): EventBatch | undefined {
-    const core = this.#core;
-    const area = core.exports.payloadArea(payload.length);
-    if (area === 0) return undefined;
-    core.u8.set(payload, area);
-    const events = core.exports.readBatch(payload.length);
-    if (events < 0) return undefined;
-    this.#batch.events = events;
-    this.#batch.rank = core.f64[this.#resultAt]!;
-    this.#batch.storedEvents = core.f64[this.#resultAt + 1]!;
-    return this.#batch;
+    return this.#events.read(payload);
   }
 
   applyBatch(worker: number): number {
     this.#check(worker);
-    this.#salts.use(0);
-    return this.#core.exports.applyBatch(worker);
+    return this.#events.applyRead(worker);
   }
 
   setPredictions(worker: number, options: PredictionOptions | undefined): void {
@@ -553,15 +462,6 @@ class WasmRouter implements Router {
     if (Number.isInteger(worker) && worker >= 0 && this.#core.exports.hasWorker(worker)) return;
     throw new RouterError("unknown_worker", `There is no worker ${worker}.`);
   }
-}
-
-/** So many numbers from one on; an array of which all is wanted is not sliced. */
-function part<Numbers extends Uint32Array | BigUint64Array>(
-  numbers: Numbers,
-  from: number,
-  count: number,
-): Numbers {
-  return (count === numbers.length ? numbers : numbers.subarray(from, from + count)) as Numbers;
 }
 
 function copy<Numbers extends Uint32Array | Float64Array>(

@@ -82,6 +82,16 @@ function withWorkers(): Router {
   return router;
 }
 
+const FORTY_BLOCKS: Event = {
+  type: "stored",
+  worker: 1,
+  path: [{ symbol: 1, length: 40 }],
+  from: 0,
+  count: 1,
+  naming: "own",
+  tier: "device",
+};
+
 const joined = (pieces: Iterable<Uint8Array>) => Uint8Array.from([...pieces].flatMap((piece) => [...piece]));
 
 describe("a snapshot", () => {
@@ -150,15 +160,7 @@ describe("a snapshot", () => {
 
   it("ends when another begins", () => {
     const router = withWorkers();
-    apply(router, {
-      type: "stored",
-      worker: 1,
-      path: [{ symbol: 1, length: 40 }],
-      from: 0,
-      count: 1,
-      naming: "own",
-      tier: "device",
-    });
+    apply(router, FORTY_BLOCKS);
     const first = router.snapshot();
     first.next();
     const second = joined(router.snapshot());
@@ -168,15 +170,7 @@ describe("a snapshot", () => {
 
   it("is refused when it is of another version, block size or salt, or too large", () => {
     const router = withWorkers();
-    apply(router, {
-      type: "stored",
-      worker: 1,
-      path: [{ symbol: 1, length: 40 }],
-      from: 0,
-      count: 1,
-      naming: "own",
-      tier: "device",
-    });
+    apply(router, FORTY_BLOCKS);
     const bytes = joined(router.snapshot());
     const refusal = (options: Partial<RouterOptions>) => {
       try {
