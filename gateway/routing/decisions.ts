@@ -1,8 +1,22 @@
 import type { CostTerms, Decision, Router } from "#router-wasm";
+import type { RefusalReason } from "../metrics.ts";
 import type { RouteOutcome, RouteRequest } from "./route.ts";
 import type { Roster, RoutedWorker, Slot } from "./workers.ts";
 
 export type DecisionOutcome = "running" | "refused" | RouteOutcome;
+
+/** Why a request has no worker: none was ready, or there was no capacity. */
+export type DecisionReason = "none_ready" | RefusalReason;
+
+/** What is known of a request that the core was not asked about, or had no answer for. */
+const NOTHING_CHOSEN = {
+  overlapBlocks: 0,
+  predictedBlocks: 0,
+  hostBlocks: 0,
+  diskBlocks: 0,
+  cost: 0,
+  busyWorkers: 0,
+};
 
 /** A recent decision: who could be chosen at what cost, what came of it. No part of the prompt is in it. */
 export interface DecisionRecord {
@@ -24,6 +38,8 @@ export interface DecisionRecord {
   /** Workers that were no candidates only because they were busy. */
   busyWorkers: number;
   outcome: DecisionOutcome;
+  /** Of those that were refused. */
+  reason: DecisionReason | undefined;
   /** Undefined until the engine has told it. */
   reportedCachedTokens: number | undefined;
   candidates: DecidedCandidate[];
@@ -57,6 +73,7 @@ interface Entry<Worker extends RoutedWorker> {
   queuedMs: number;
   busyWorkers: number;
   outcome: DecisionOutcome;
+  reason: DecisionReason | undefined;
   reportedCachedTokens: number;
   roster: Roster<Worker>;
   workers: number;
@@ -91,17 +108,47 @@ export class DecisionLog<Worker extends RoutedWorker> {
     roster: Roster<Worker>,
     queuedMs: number,
   ): number {
+    const chosen = roster[decision.worker];
+    const entry = this.#begin(request, decision, queuedMs);
+    if (entry === undefined) return this.#nextTicket - 1;
+    if (entry.terms.total.length < roster.length) entry.terms = termsFor(roster.length);
+    entry.chosen = chosen;
+    entry.outcome = chosen === undefined ? "refused" : "running";
+    if (chosen === undefined) entry.reason = decision.busyWorkers > 0 ? "busy" : "none_ready";
+    entry.roster = roster;
+    entry.workers = this.#core.copyTerms(entry.terms);
+    return entry.ticket;
+  }
+
+  /** Remembers a request that ended without a decision: it was not let into the queue, or had to leave it, or left. */
+  recordWithout(
+    request: RouteRequest<Worker>,
+    outcome: "refused" | "cancelled",
+    reason: RefusalReason | undefined,
+    queuedMs: number,
+  ): void {
+    const entry = this.#begin(request, NOTHING_CHOSEN, queuedMs);
+    if (entry === undefined) return;
+    entry.chosen = undefined;
+    entry.outcome = outcome;
+    entry.reason = reason;
+    entry.workers = 0;
+  }
+
+  /** The entry for the next ticket, in the place of an old one; undefined where none are kept. */
+  #begin(
+    request: RouteRequest<Worker>,
+    decision: Pick<Decision, keyof typeof NOTHING_CHOSEN>,
+    queuedMs: number,
+  ): Entry<Worker> | undefined {
     const ticket = this.#nextTicket++;
-    if (this.#size === 0) return ticket;
+    if (this.#size === 0) return undefined;
     const slot = ticket % this.#size;
     const entry = this.#entries[slot] ?? emptyEntry();
     this.#entries[slot] = entry;
-    if (entry.terms.total.length < roster.length) entry.terms = termsFor(roster.length);
-    const chosen = roster[decision.worker];
     entry.ticket = ticket;
     entry.requestId = request.requestId;
     entry.time = Date.now();
-    entry.chosen = chosen;
     entry.promptTokens = request.prompt.length;
     entry.overlapBlocks = decision.overlapBlocks;
     entry.predictedBlocks = decision.predictedBlocks;
@@ -110,11 +157,9 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.cost = decision.cost;
     entry.queuedMs = queuedMs;
     entry.busyWorkers = decision.busyWorkers;
-    entry.outcome = chosen === undefined ? "refused" : "running";
+    entry.reason = undefined;
     entry.reportedCachedTokens = NOT_REPORTED;
-    entry.roster = roster;
-    entry.workers = this.#core.copyTerms(entry.terms);
-    return ticket;
+    return entry;
   }
 
   report(ticket: number, cachedTokens: number): void {
@@ -164,6 +209,7 @@ const emptyEntry = <Worker extends RoutedWorker>(): Entry<Worker> => ({
   queuedMs: 0,
   busyWorkers: 0,
   outcome: "running",
+  reason: undefined,
   reportedCachedTokens: NOT_REPORTED,
   roster: [],
   workers: 0,

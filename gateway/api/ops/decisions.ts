@@ -2,12 +2,14 @@ import type { Context } from "hono";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import { ApiError, invalidRequest } from "../../errors.ts";
 import type { DecidedWorker, DecisionRecord } from "../../routing/decisions.ts";
+import { refuseUnknownQuery } from "./query.ts";
 
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 1000;
 
 /** `GET /v1/router/decisions?model=&limit=`: the newest first. */
 export function listDecisions(context: Context, { models }: GatewayDependencies): Response {
+  refuseUnknownQuery(context, ["model", "limit"]);
   const limit = readLimit(context.req.query("limit"));
   const data = models
     .routers(context.req.query("model"))
@@ -19,6 +21,7 @@ export function listDecisions(context: Context, { models }: GatewayDependencies)
 
 /** `GET /v1/router/decisions/{request_id}`: one for each answer of the request, and for each new try. */
 export function decisionsOf(context: Context, { models }: GatewayDependencies, requestId: string): Response {
+  refuseUnknownQuery(context, []);
   const data = models
     .routers(undefined)
     .flatMap((routed) => routed.router.decisions.of(requestId).map((record) => describe(record, routed)));
@@ -49,6 +52,7 @@ function describe(record: DecisionRecord, { model, router }: Routed) {
     model,
     policy,
     outcome: record.outcome,
+    reason: record.reason ?? null,
     worker: chosen === undefined ? null : describeWorker(chosen),
     prompt_tokens: record.promptTokens,
     prompt_blocks: Math.floor(record.promptTokens / blockSize),

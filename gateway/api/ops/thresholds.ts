@@ -4,6 +4,7 @@ import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { Thresholds } from "../../routing/thresholds.ts";
 import { validate } from "../openai/validate.ts";
+import { refuseUnknownQuery } from "./query.ts";
 
 /** What `POST /v1/router/thresholds` takes: absent leaves as it is, null takes away. */
 export const thresholdsRequest = z.strictObject({
@@ -28,6 +29,7 @@ export const thresholdsRequest = z.strictObject({
 
 /** `GET /v1/router/thresholds` */
 export function showThresholds(context: Context, { models }: GatewayDependencies): Response {
+  refuseUnknownQuery(context, ["model"]);
   const data = models.routers(context.req.query("model")).map(({ model, router }) => ({
     model,
     ...describe(router.thresholds),

@@ -229,6 +229,36 @@ describe("admission", () => {
     expect((await ready.outcome).worker.instance.name).toBe("two");
   });
 
+  it("has whoever is refused or leaves in the decision log, without candidates where none were priced", async () => {
+    const { admission, add, router } = open({ limit: 1, timeoutMs: 20 });
+    const refused = (reason: string) => ({ outcome: "refused", reason, chosen: undefined });
+    const last = () => router.decisions.list(1)[0];
+    apply(admission, request(256));
+    expect(last()).toMatchObject({ ...refused("none_ready"), candidates: [] });
+    add("one");
+    apply(admission, request(256));
+    expect(last()).toMatchObject({ outcome: "running", reason: undefined });
+    apply(admission, request(10, { deadlineAt: performance.now() - 1 }));
+    expect(last()).toMatchObject({
+      ...refused("deadline"),
+      promptTokens: 10,
+      candidates: [],
+      overlapBlocks: 0,
+    });
+    const leaves = apply(admission, request(20));
+    leaves.ticket!.leave();
+    expect(last()).toMatchObject({ outcome: "cancelled", reason: undefined, promptTokens: 20 });
+    const waits = apply(admission, request(30));
+    apply(admission, request(40));
+    expect(last()).toMatchObject({ ...refused("queue_full"), promptTokens: 40 });
+    const urgent = apply(admission, request(50, { priority: 1 }));
+    await expect(waits.outcome).rejects.toThrow();
+    expect(last()).toMatchObject({ ...refused("displaced"), promptTokens: 30 });
+    await expect(urgent.outcome).rejects.toThrow();
+    expect(last()).toMatchObject({ ...refused("queue_timeout"), promptTokens: 50 });
+    expect(last()!.queuedMs).toBeGreaterThan(10);
+  });
+
   it("refuses at once where all are over the busy threshold, and where there is no queue", async () => {
     const busy = { ...NO_THRESHOLDS, busyPrefillTokens: { share: 1 } };
     for (const thresholds of [busy, { ...busy, queuePrefillSteps: 0.5 }]) {
@@ -237,7 +267,11 @@ describe("admission", () => {
       apply(admission, request(256));
       const refused = apply(admission, request(16));
       await expect(refused.outcome).rejects.toMatchObject({ status: 503, code: "server_busy" });
-      expect(router.decisions.list(1)[0]).toMatchObject({ outcome: "refused", busyWorkers: 1 });
+      expect(router.decisions.list(1)[0]).toMatchObject({
+        outcome: "refused",
+        reason: "busy",
+        busyWorkers: 1,
+      });
     }
   });
 });

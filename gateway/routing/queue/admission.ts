@@ -69,7 +69,7 @@ export class Admission<Worker extends RoutedWorker> {
   apply(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
     const { deadlineAt } = request.preferences;
     if (deadlineAt !== undefined && deadlineAt <= performance.now()) {
-      this.#refuse(applicant, "deadline", deadlineExceeded());
+      this.#refuse(request, applicant, "deadline", deadlineExceeded());
       return undefined;
     }
     if (this.#queue.size > 0) {
@@ -80,9 +80,10 @@ export class Admission<Worker extends RoutedWorker> {
     const route = this.#router.route(request);
     if (route === "must-wait") return this.#wait(request, applicant);
     if (route === "none-ready") applicant.onRefused(this.#noWorkerReady(request));
-    else if (route === "all-busy")
-      this.#refuse(applicant, "busy", serverBusy(this.#model, this.#retrySeconds()));
-    else applicant.onRoute(route);
+    else if (route === "all-busy") {
+      this.#metrics.refused("busy");
+      applicant.onRefused(serverBusy(this.#model, this.#retrySeconds()));
+    } else applicant.onRoute(route);
     return undefined;
   }
 
@@ -91,7 +92,12 @@ export class Admission<Worker extends RoutedWorker> {
     if (this.#queue.isFull) {
       const last = this.#queue.lastBelow(priority);
       if (last === undefined) {
-        this.#refuse(applicant, "queue_full", queueFull(this.#model, this.#queue.size, this.#retrySeconds()));
+        this.#refuse(
+          request,
+          applicant,
+          "queue_full",
+          queueFull(this.#model, this.#queue.size, this.#retrySeconds()),
+        );
         return undefined;
       }
       this.#expel(last, "displaced", displaced(this.#model, this.#retrySeconds()));
@@ -106,6 +112,8 @@ export class Admission<Worker extends RoutedWorker> {
       leave: () => {
         clearTimeout(waiting.timer);
         this.#queue.remove(entry);
+        const queuedMs = performance.now() - since;
+        this.#router.decisions.recordWithout(request, "cancelled", undefined, queuedMs);
       },
     };
   }
@@ -123,10 +131,10 @@ export class Admission<Worker extends RoutedWorker> {
   }
 
   #expel(entry: Entry<Waiting<Worker>>, reason: RefusalReason, error: ApiError): void {
-    const { timer, applicant } = entry.item;
+    const { timer, applicant, request, since } = entry.item;
     clearTimeout(timer);
     this.#queue.remove(entry);
-    this.#refuse(applicant, reason, error);
+    this.#refuse(request, applicant, reason, error, performance.now() - since);
   }
 
   /** Once for all the changes of this turn, and not from within the request that has made the room. */
@@ -168,8 +176,15 @@ export class Admission<Worker extends RoutedWorker> {
     return noWorkerReady(this.#model, this.#router.constraints.boundTo(request, performance.now()));
   }
 
-  #refuse(applicant: Applicant<Worker>, reason: RefusalReason, error: ApiError): void {
+  #refuse(
+    request: RouteRequest<Worker>,
+    applicant: Applicant<Worker>,
+    reason: RefusalReason,
+    error: ApiError,
+    queuedMs = 0,
+  ): void {
     this.#metrics.refused(reason);
+    this.#router.decisions.recordWithout(request, "refused", reason, queuedMs);
     applicant.onRefused(error);
   }
 
