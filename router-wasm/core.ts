@@ -1,6 +1,9 @@
 import { RouterError } from "./errors.ts";
 
-/** The exports of `assembly/index.ts`. Areas are addresses in the linear memory. */
+/**
+ * The exports of `assembly/index.ts`. Areas are addresses in the linear memory, and come as signed numbers: beyond 2 GiB
+ * they are negative until `>>> 0` or another unsigned shift.
+ */
 export interface CoreExports {
   memory: WebAssembly.Memory;
   setMemoryLimit(bytes: number): void;

@@ -137,7 +137,7 @@ export class EventWriter {
   /** Reads a batch in vLLM's wire format; undefined where it holds more than the core reads. */
   read(payload: Uint8Array): EventBatch | undefined {
     const core = this.#core;
-    const area = core.exports.payloadArea(payload.length);
+    const area = core.exports.payloadArea(payload.length) >>> 0;
     if (area === 0) return undefined;
     core.u8.set(payload, area);
     const events = core.exports.readBatch(payload.length);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createRouter, type DecideOptions, DYNAMO_WEIGHTS, type Router } from "./index.ts";
-import { hashesFrom, newRouter, tokensOf } from "./test-router.ts";
+import { createRouter, type DecideOptions, DYNAMO_WEIGHTS, type Router, restoreRouter } from "./index.ts";
+import { hashesFrom, newRouter, routerModule, tokensOf } from "./test-router.ts";
 
 /** Decides on `prompt`; kv, without booking, unless told otherwise. */
 function decide(router: Router, prompt: Uint32Array, options: Partial<DecideOptions> = {}) {
@@ -324,6 +324,24 @@ describe("limits", () => {
     expect(router.stats()).toMatchObject({ blocks: 100, forgottenBlocks: 100, refusedBlocks: 0 });
     expect(decide(router, tokensOf(4, 20, 4)).overlapBlocks).toBe(0);
     expect(decide(router, tokensOf(5, 20, 4)).overlapBlocks).toBe(20);
+  });
+
+  it("works where its areas lie beyond 2 GiB", () => {
+    // Room for so many runs is made at once, but only touched memory is taken.
+    const router = newRouter({ blockSize: 4, maxBlocks: 2 ** 25, maxWorkers: 4 });
+    const worker = router.addWorker();
+    const tokens = tokensOf(1, 40, 4);
+    const hashes = hashesFrom(1, 40);
+    const mmHashes = [hashesFrom(9, 2)];
+    router.applyStored(worker, hashes, undefined, tokens, { mmHashes });
+    expect(router.tokenBuffer(tokens.length).byteOffset).toBeGreaterThan(2 ** 31);
+    router.tokenBuffer(tokens.length).set(tokens);
+    expect(router.hashPrompt(tokens.length, { mmHashes }).byteOffset).toBeGreaterThan(2 ** 31);
+    expect(router.find(40)).toBe(40);
+    expect(router.readBatch(Uint8Array.of(0x92, 0x00, 0x90))).toMatchObject({ events: 0 });
+    const copy = restoreRouter(routerModule, { blockSize: 4, maxBlocks: 1000 }, router.snapshot());
+    expect(copy.stats()).toMatchObject({ blocks: 40, storedBlocks: 40 });
+    expect(router.stats().memoryBytes).toBeLessThan(2 ** 26);
   });
 
   it("uses the same memory again and again", () => {

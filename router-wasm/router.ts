@@ -222,7 +222,7 @@ class WasmRouter implements Router {
   tokenBuffer(length: number): Uint32Array {
     integer("The prompt's length", length, 0, MAX_PROMPT);
     const { exports } = this.#core;
-    const area = exports.promptArea(length);
+    const area = exports.promptArea(length) >>> 0;
     if (area === 0 && length > 0)
       throw new RouterError("memory", `No memory for a prompt of ${length} tokens.`);
     return new Uint32Array(exports.memory.buffer, area, length);
@@ -332,7 +332,7 @@ class WasmRouter implements Router {
   hashBuffer(blocks: number): BigUint64Array {
     integer("The number of blocks", blocks, 0, Math.floor(MAX_PROMPT / this.blockSize));
     const { exports } = this.#core;
-    const area = exports.hashesArea(blocks);
+    const area = exports.hashesArea(blocks) >>> 0;
     if (area === 0 && blocks > 0)
       throw new RouterError("memory", `No memory for a query of ${blocks} blocks.`);
     return new BigUint64Array(exports.memory.buffer, area, blocks);
@@ -386,7 +386,7 @@ class WasmRouter implements Router {
         if (bytes < 0) throw new RouterError("memory", "There is not enough memory to make a snapshot.");
         if (bytes === 0) break;
         const piece = newPiece(pieces++, bytes);
-        const area = exports.snapshotArea();
+        const area = exports.snapshotArea() >>> 0;
         contentOf(piece).set(core.u8.subarray(area, area + bytes));
         exports.snapshotTaken();
         yield seal(core, piece);

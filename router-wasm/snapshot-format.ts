@@ -129,7 +129,7 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 function checksum(core: Core, bytes: Uint8Array): bigint {
-  const area = core.exports.payloadArea(bytes.length);
+  const area = core.exports.payloadArea(bytes.length) >>> 0;
   if (area === 0) throw new RouterError("memory", "There is not enough memory for a piece of the snapshot.");
   core.u8.set(bytes, area);
   core.exports.checksum(area, bytes.length);
