@@ -39,7 +39,8 @@ async function start(...flags: string[]) {
     /** Names of the requests that have got a worker, in order. */
     async served(): Promise<string[]> {
       const { data } = await (await fetch(`${url}/v1/router/decisions`)).json();
-      return data.map(({ request_id }: { request_id: string }) => request_id).reverse();
+      const decided = data.filter(({ worker }: { worker: object | null }) => worker !== null);
+      return decided.map(({ request_id }: { request_id: string }) => request_id).reverse();
     },
     /** Sends a prompt of 100 tokens. */
     send(name: string, stator: object = {}, init: RequestInit = {}) {

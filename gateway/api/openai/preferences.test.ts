@@ -54,3 +54,43 @@ it.each([
     message: expect.stringContaining(message),
   });
 });
+
+it.each([
+  [{ "x-stator-worker": "never" }, "x-stator-worker", "'x-stator-worker' takes one of: plain, tagged"],
+  [{ "x-stator-tags": "zone=c" }, "x-stator-tags", "no worker of this model has the tags zone=c"],
+  [{ "x-stator-tags": "zone" }, "x-stator-tags", "key=value"],
+  [{ "x-stator-tags": "" }, "x-stator-tags", "key=value"],
+  [{ "x-stator-worker": "" }, "x-stator-worker", "at least 1 character"],
+  [{ "x-stator-priority": "101" }, "x-stator-priority", "must be at most 100"],
+  [{ "x-stator-prority": "1" }, "x-stator-prority", "did you mean 'x-stator-priority'?"],
+  [{ "x-stator-qqqqqqqq": "1" }, "x-stator-qqqqqqqq", "are x-stator-worker, x-stator-tags"],
+])("the headers %j are refused by name", async (headers, param, message) => {
+  expect(await read(headers)).toMatchObject({
+    status: 400,
+    param,
+    message: expect.stringContaining(message),
+  });
+});
+
+it.each(["abc", "", "0x10", "1e1", "1.5", "+1", "--1"])(
+  "the number '%s' in a header is refused",
+  async (text) => {
+    for (const header of ["x-stator-priority", "x-stator-deadline-ms"]) {
+      const message = expect.stringContaining(`'${header}': expected a whole number, written in digits`);
+      expect(await read({ [header]: text })).toMatchObject({ status: 400, param: header, message });
+    }
+  },
+);
+
+it("reads headers that fit, and a comma too many", async () => {
+  const headers = {
+    "x-stator-priority": "-5",
+    "x-stator-deadline-ms": "500",
+    "x-stator-tags": "zone=a, gpu=h100,",
+  };
+  expect(await read({ ...headers, "x-stator-explain": "true" }, { priority: 3 })).toMatchObject({
+    priority: -5,
+    deadlineAt: 1500,
+    tags: ["gpu=h100", "zone=a"],
+  });
+});

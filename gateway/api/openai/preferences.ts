@@ -4,7 +4,13 @@ import { type ApiError, invalidRequest, noWorkerReady } from "../../errors.ts";
 import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
 import { hasAll } from "../../routing/tags.ts";
-import { headerValue, STATOR_HEADERS, type StatorExtension, statorExtension } from "./stator-extension.ts";
+import {
+  headerValue,
+  refuseUnknownHeader,
+  STATOR_HEADERS,
+  type StatorExtension,
+  statorExtension,
+} from "./stator-extension.ts";
 import { validateField } from "./validate.ts";
 
 /** OpenAI's own fields that may stand for a session or a tenant where the request names none. */
@@ -31,7 +37,8 @@ export function readPreferences(
   defaults: PreferenceDefaults,
   arrivedAt: number,
 ): RoutePreferences {
-  const given: StatorExtension = { ...body.stator, ...readHeaders(context) };
+  const fromHeaders = readHeaders(context);
+  const given: StatorExtension = { ...body.stator, ...fromHeaders };
   given.session ??= defaults.session === "none" ? undefined : body[defaults.session];
   given.tenant ??= defaults.tenant === "none" ? undefined : body[defaults.tenant];
   if (Object.values(given).every((value) => value === undefined || value === null)) return NO_PREFERENCES;
@@ -45,13 +52,16 @@ export function readPreferences(
     overlapCredit: given.overlap_credit ?? undefined,
     temperature: given.router_temperature ?? undefined,
   };
-  checkWorkers(preferences, model);
+  const paramOf = (field: "worker" | "tags") =>
+    field in fromHeaders ? STATOR_HEADERS[field] : `stator.${field}`;
+  checkWorkers(preferences, model, paramOf);
   return preferences;
 }
 
 const HEADERS = Object.entries(STATOR_HEADERS) as [keyof typeof STATOR_HEADERS, string][];
 
 function readHeaders(context: Context<GatewayEnv>): StatorExtension {
+  for (const name of context.req.raw.headers.keys()) refuseUnknownHeader(name);
   const given: StatorExtension = {};
   for (const [field, header] of HEADERS) {
     const text = context.req.header(header);
@@ -63,44 +73,49 @@ function readHeaders(context: Context<GatewayEnv>): StatorExtension {
 }
 
 /** What was known a moment ago may be again in a moment, and was right when the client looked: that is no 400. */
-function checkWorkers(preferences: RoutePreferences, { router, left, card }: ServedModel): void {
+function checkWorkers(
+  preferences: RoutePreferences,
+  { router, left, card }: ServedModel,
+  paramOf: (field: "worker" | "tags") => string,
+): void {
   const { worker, tags } = preferences;
   const now = performance.now();
   const notNow = () =>
     noWorkerReady(card.name, router.constraints.boundTo({ preferences, excluded: [] }, now));
   if (worker !== undefined) {
     const found = router.workers.find(worker);
-    if (found === undefined && !left.knows(worker, now)) throw unknownWorker(worker, router);
+    if (found === undefined && !left.knows(worker, now))
+      throw unknownWorker(worker, router, paramOf("worker"));
     if (found === undefined) throw notNow();
-    if (!hasAll(found, tags)) throw lacksTags(worker, tags);
+    if (!hasAll(found, tags)) throw lacksTags(worker, tags, paramOf("tags"));
   } else if (tags.length > 0 && !router.tags.matchesAny(tags)) {
-    if (!left.hadTags(tags, now)) throw unknownTags(tags, router);
+    if (!left.hadTags(tags, now)) throw unknownTags(tags, router, paramOf("tags"));
     throw notNow();
   }
 }
 
-function lacksTags(worker: string, tags: readonly string[]): ApiError {
+function lacksTags(worker: string, tags: readonly string[], param: string): ApiError {
   return invalidRequest(
-    `The worker '${worker}' has not all of the tags ${tags.join(", ")}: leave out the worker or the tags.`,
-    "stator.tags",
+    `Invalid value for '${param}': the worker '${worker}' has not all of the tags ${tags.join(", ")}: leave out the worker or the tags.`,
+    param,
     "unknown_tags",
   );
 }
 
-function unknownWorker(name: string, router: ServedModel["router"]): ApiError {
+function unknownWorker(name: string, router: ServedModel["router"], param: string): ApiError {
   const names = router.workers.all().map(({ instance }) => instance.name);
   return invalidRequest(
-    `No worker '${name.slice(0, 100)}' serves this model; 'worker' (or the header x-stator-worker) takes one of: ${names.sort().join(", ")}.`,
-    "stator.worker",
+    `No worker '${name.slice(0, 100)}' serves this model; '${param}' takes one of: ${names.sort().join(", ")}.`,
+    param,
     "unknown_worker",
   );
 }
 
-function unknownTags(tags: readonly string[], router: ServedModel["router"]): ApiError {
+function unknownTags(tags: readonly string[], router: ServedModel["router"], param: string): ApiError {
   const known = router.tags.known().join(", ") || "none";
   return invalidRequest(
-    `No worker of this model has the tags ${tags.join(", ")} together; the tags of its workers are: ${known}.`,
-    "stator.tags",
+    `Invalid value for '${param}': no worker of this model has the tags ${tags.join(", ")} together; the tags of its workers are: ${known}.`,
+    param,
     "unknown_tags",
   );
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { nearest } from "#runtime";
+import { invalidRequest } from "../../errors.ts";
 
 /** `key=value`, as `--tag` gives it to a worker. */
 const tag = z
@@ -69,10 +70,42 @@ export const STATOR_HEADERS = {
   deadline_ms: "x-stator-deadline-ms",
 } as const satisfies Partial<Record<keyof StatorExtension, string>>;
 
-/** A header's text as the value of its field. */
+/** What all headers that are meant for this server begin with. */
+const HEADER_PREFIX = "x-stator-";
+
+const KNOWN_HEADERS: readonly string[] = [...Object.values(STATOR_HEADERS), "x-stator-explain"];
+
+/**
+ * A header's text as the value of its field; a comma too many at the end of a list does no harm.
+ * @throws ApiError 400 for a number that is not written in digits
+ */
 export function headerValue(field: keyof typeof STATOR_HEADERS, text: string): unknown {
-  if (field === "tags") return text.split(",").map((item) => item.trim());
-  return field === "priority" || field === "deadline_ms" ? Number(text) : text;
+  if (field === "tags") {
+    const items = text.split(",").map((item) => item.trim());
+    return items.length > 1 && items.at(-1) === "" ? items.slice(0, -1) : items;
+  }
+  if (field !== "priority" && field !== "deadline_ms") return text;
+  if (/^-?\d+$/.test(text)) return Number(text);
+  const header = STATOR_HEADERS[field];
+  const got = text === "" ? "nothing" : `'${text.slice(0, 100)}'`;
+  throw invalidRequest(
+    `Invalid type for '${header}': expected a whole number, written in digits, but got ${got}.`,
+    header,
+    "invalid_type",
+  );
+}
+
+/** @throws ApiError 400 for a header that is meant for this server but unknown to it, with the nearest known one */
+export function refuseUnknownHeader(name: string): void {
+  if (!name.startsWith(HEADER_PREFIX) || KNOWN_HEADERS.includes(name)) return;
+  const endings = KNOWN_HEADERS.map((header) => header.slice(HEADER_PREFIX.length));
+  const suggestion = nearest(name.slice(HEADER_PREFIX.length), endings);
+  const advice =
+    suggestion === undefined
+      ? `the headers of this kind are ${KNOWN_HEADERS.join(", ")}.`
+      : `did you mean '${HEADER_PREFIX}${suggestion}'?`;
+  const shown = name.slice(0, 100);
+  throw invalidRequest(`Unknown header '${shown}': ${advice}`, shown, "unknown_parameter");
 }
 
 function suggest(keys: readonly string[]): string {
