@@ -16,7 +16,7 @@ import { ApiError, clientLeft, toApiError } from "./errors.ts";
 
 /** Puts the routes together. The result is a web-standard `fetch` handler for any runtime's adapter. */
 export function createApp(dependencies: GatewayDependencies, version: string): Hono<GatewayEnv> {
-  const { log, metrics, models } = dependencies;
+  const { log, warnings, metrics, models } = dependencies;
   const app = new Hono<GatewayEnv>();
   const metricsRoute = createMetricsRoute(dependencies);
   const openApi = openApiDocument(version);
@@ -57,13 +57,12 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
     const apiError = aborted ? clientLeft() : toApiError(error);
     const requestId = context.get("requestId") ?? newRequestId();
     if (apiError.status >= 500) {
-      // Nobody to ask yet is what a client polls for at the start; everything else is worth a line.
-      const level = apiError.code === "no_worker_ready" ? "debug" : "warn";
-      log[level]("request failed", {
-        request: requestId,
-        status: apiError.status,
-        cause: describeCause(apiError),
-      });
+      const { status, code } = apiError;
+      const fields = { request: requestId, status, code, cause: describeCause(apiError) };
+      // Nobody to ask yet is what a client polls for at the start; a fault of the gateway's own is worth each line.
+      if (code === "no_worker_ready") log.debug("request failed", fields);
+      else if (code === "internal_error") log.error("request failed", fields);
+      else warnings.warn(code ?? String(status), "request failed", fields);
     }
     const endpoint = ENDPOINTS[context.req.path];
     if (endpoint !== undefined && !context.get("isCounted")) {
@@ -117,6 +116,7 @@ function matches(route: string, path: string): boolean {
 
 function describeCause(error: ApiError): string {
   const { cause } = error;
-  if (cause instanceof Error) return cause.stack ?? cause.message;
+  // A stack leads to a fault in this program; a worker that is lost is none.
+  if (cause instanceof Error) return (error.code === "internal_error" && cause.stack) || cause.message;
   return cause === undefined ? error.message : String(cause);
 }

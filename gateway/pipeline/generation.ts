@@ -2,7 +2,6 @@ import {
   type ClientCall,
   DeltaDecoder,
   encodeGenerateRequest,
-  type Logger,
   type PlaneError,
   type Receiver,
 } from "#runtime";
@@ -11,12 +10,13 @@ import type { WorkerConnection } from "../dispatch/worker-connection.ts";
 import { type BoundTo, noWorkerReady, workerFailed } from "../errors.ts";
 import type { Applicant, QueueTicket } from "../routing/queue/admission.ts";
 import type { Route, RouteOutcome, RouteRequest } from "../routing/route.ts";
+import type { Warnings } from "../warnings.ts";
 import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo } from "./job.ts";
 import { Detokenizer } from "./postprocess/detokenizer.ts";
 import { StopStrings } from "./postprocess/stop-strings.ts";
 
 export interface GenerationContext {
-  log: Logger;
+  warnings: Warnings;
   /** Longest time from dispatch to the last token, in milliseconds. */
   timeoutMs: number;
 }
@@ -140,13 +140,18 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
       this.start();
       return;
     }
-    this.#context.log.warn("worker failed a request", {
-      request: this.#job.requestId,
-      worker: worker.instance.name,
-      code: error.code,
-      reason: error.message,
-    });
-    this.#fail(callError(error, this.#bounds, this.#boundTo));
+    const failure = callError(error, this.#bounds, this.#boundTo);
+    // That a client gave itself too little time says nothing about the worker.
+    if (failure.code !== "deadline_exceeded") {
+      const { name } = worker.instance;
+      this.#context.warnings.warn(`${name} ${error.code}`, "worker failed a request", {
+        request: this.#job.requestId,
+        worker: name,
+        code: error.code,
+        reason: error.message,
+      });
+    }
+    this.#fail(failure);
   }
 
   #onStart(): void {

@@ -8,6 +8,7 @@ import { ModelCatalog } from "../../models/catalog.ts";
 import { ServedModels } from "../../pipeline/serving/served-models.ts";
 import { createTokenizerLoader } from "../../pipeline/serving/tokenizer-loader.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "../../routing/options.ts";
+import { Warnings } from "../../warnings.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { openNodeEventStream } from "./event-stream.ts";
 import { listen } from "./server.ts";
@@ -63,6 +64,7 @@ export async function startNodeGateway(options: NodeGatewayOptions): Promise<Nod
       models,
       metrics,
       log,
+      warnings: new Warnings(log),
       openEventStream: openNodeEventStream,
       bodyLimit,
       timeoutMs,

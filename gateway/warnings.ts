@@ -1,0 +1,47 @@
+import type { LogFields, Logger } from "#runtime";
+
+const INTERVAL_MS = 1000;
+
+interface Window {
+  /** Occasions since the last line that have had none of their own. */
+  held: number;
+  message: string;
+  fields: LogFields;
+}
+
+/**
+ * Warnings of what may happen to thousands of requests at once: for each kind of them the first has a line, and
+ * those that follow have one in a second together, with their count.
+ */
+export class Warnings {
+  readonly #log: Logger;
+  readonly #windows = new Map<string, Window>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** @param kind what is counted together, such as an error's code */
+  warn(kind: string, message: string, fields: LogFields): void {
+    const window = this.#windows.get(kind);
+    if (window !== undefined) {
+      window.held++;
+      window.fields = fields;
+      return;
+    }
+    this.#log.warn(message, fields);
+    this.#open(kind, { held: 0, message, fields });
+  }
+
+  #open(kind: string, window: Window): void {
+    this.#windows.set(kind, window);
+    setTimeout(() => this.#close(kind, window), INTERVAL_MS);
+  }
+
+  #close(kind: string, { held, message, fields }: Window): void {
+    this.#windows.delete(kind);
+    if (held === 0) return;
+    this.#log.warn(message, held === 1 ? fields : { ...fields, count: held });
+    this.#open(kind, { held: 0, message, fields });
+  }
+}
