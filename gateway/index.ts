@@ -5,3 +5,4 @@ export { createApp } from "./app.ts";
 export type { GatewayDependencies } from "./dependencies.ts";
 export { type OpenEventStream, openWebEventStream } from "./event-stream.ts";
 export type { RoutingOptions } from "./routing/options.ts";
+export { Warnings } from "./warnings.ts";
