@@ -1,7 +1,7 @@
 // The router core in a program of your own: `npm run example examples/router.ts`. Elsewhere, copy the folder
-// router-wasm with its router.wasm, which `npm run build` makes, and import its index.ts.
+// router-wasm with its router.wasm, which `npm run build` makes, and import its index.ts in place of #router-wasm.
 import { readFile } from "node:fs/promises";
-import { compileRouter, createRouter, restoreRouter } from "../router-wasm/index.ts";
+import { compileRouter, createRouter, restoreRouter } from "#router-wasm";
 
 const module = await compileRouter(await readFile(new URL("../router-wasm/router.wasm", import.meta.url)));
 const options = { blockSize: 16 };
