@@ -85,6 +85,15 @@ export const queueFull = (model: string, waiting: number, seconds: number) =>
     seconds,
   );
 
+/** Every place in the queue is one of this request's own: to try again is of no use. */
+export const tooManyForQueue = (model: string, limit: number) =>
+  new ApiError(
+    503,
+    "service_unavailable_error",
+    `This request asks the model '${model}' for more answers at once than have room: all ${limit} places of the queue (--queue-limit) are taken by its own. Send it in parts.`,
+    { code: "queue_full" },
+  );
+
 /** The request waited, and gave up its place to one of a higher priority. */
 export const displaced = (model: string, seconds: number) =>
   refused(

@@ -46,7 +46,10 @@ export function amountOrShare(options: TextOptions): OptionSpec<string | undefin
     (value) => (typeof value === "number" ? String(value) : value),
     z
       .string()
-      .regex(/^(?=.*[1-9])\d+(\.\d+)?%?$/, "it must be a number or a percentage, such as 20000 or 150%"),
+      .regex(
+        /^(?=.*[1-9])\d{1,9}(\.\d{1,9})?%?$/,
+        "it must be a number or a percentage, such as 20000 or 150%",
+      ),
   );
   return finish(schema, options, options.placeholder ?? "N[%]");
 }

@@ -98,6 +98,7 @@ const routing = {
     describe: "Seconds that a session is remembered after its last request.",
     default: 600,
     min: 1,
+    max: 30 * 86_400,
     int: false,
   }),
   "session-from": choice(["none", "user", "prompt_cache_key"], {
@@ -162,6 +163,7 @@ const admission = {
     describe:
       "Steps of prefill (max batched tokens) waiting on every worker from which requests queue. Default: never.",
     min: 0.01,
+    max: 1_000_000,
     int: false,
   }),
   "queue-limit": number({ describe: "Requests that may wait, for each model.", default: 1024, min: 1 }),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { nearest } from "#runtime";
 import { invalidRequest } from "../../errors.ts";
+import { strictObject } from "../strict-object.ts";
 
 /** `key=value`, as `--tag` gives it to a worker. */
 const tag = z
@@ -52,11 +53,9 @@ const fields = {
 };
 
 /** The field `stator` of a request: where and when it is answered. */
-export const statorExtension = z
-  .strictObject(fields, {
-    error: (issue) => (issue.code === "unrecognized_keys" ? suggest(issue.keys) : undefined),
-  })
-  .describe("Where and when the request is answered; see docs/routing.md.");
+export const statorExtension = strictObject(fields).describe(
+  "Where and when the request is answered; see docs/routing.md.",
+);
 
 export type StatorExtension = z.infer<typeof statorExtension>;
 
@@ -106,10 +105,4 @@ export function refuseUnknownHeader(name: string): void {
       : `did you mean '${HEADER_PREFIX}${suggestion}'?`;
   const shown = name.slice(0, 100);
   throw invalidRequest(`Unknown header '${shown}': ${advice}`, shown, "unknown_parameter");
-}
-
-function suggest(keys: readonly string[]): string {
-  const names = Object.keys(fields);
-  const suggestion = nearest(keys[0] ?? "", names);
-  return suggestion === undefined ? `it takes ${names.join(", ")}` : `did you mean '${suggestion}'?`;
 }

@@ -4,27 +4,39 @@ import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { Thresholds } from "../../routing/thresholds.ts";
 import { validate } from "../openai/validate.ts";
+import { strictObject } from "../strict-object.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
 /** What `POST /v1/router/thresholds` takes: absent leaves as it is, null takes away. */
-export const thresholdsRequest = z.strictObject({
+export const thresholdsRequest = strictObject({
   model: z.string().min(1).optional().describe("Name or alias of the model; absent: all models."),
   busy_decode_blocks: z
     .number()
-    .gt(0)
+    .min(0.01)
     .max(1)
     .nullable()
     .optional()
     .describe("As --busy-decode-blocks; null takes the threshold away."),
   busy_prefill_tokens: z
     .union([
-      z.number().gt(0),
-      z.string().regex(/^(?=.*[1-9])\d+(\.\d+)?%$/, "must be a number or a percentage."),
+      z.number().min(0.01).max(1_000_000_000),
+      z
+        .string()
+        .regex(
+          /^(?=.*[1-9])\d{1,9}(\.\d{1,9})?%$/,
+          "must be a number or a percentage, such as 20000 or '150%'.",
+        ),
     ])
     .nullable()
     .optional()
     .describe("As --busy-prefill-tokens: a number, or a percentage as text."),
-  queue_threshold: z.number().gt(0).nullable().optional().describe("As --queue-threshold."),
+  queue_threshold: z
+    .number()
+    .min(0.01)
+    .max(1_000_000)
+    .nullable()
+    .optional()
+    .describe("As --queue-threshold."),
 });
 
 /** `GET /v1/router/thresholds` */

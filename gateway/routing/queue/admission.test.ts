@@ -182,6 +182,31 @@ describe("admission", () => {
     expect(metrics).toContain('stator_router_refusals_total{model="test",reason="displaced"} 1');
   });
 
+  it("says so where a request's own prompts fill the queue", async () => {
+    const { admission, add } = open({ limit: 2 });
+    add("one");
+    const asked = { ...request(256), requestId: "many" };
+    const [, , , last] = [1, 2, 3, 4].map(() => apply(admission, asked));
+    const error: ApiError = await last!.outcome.then(
+      () => expect.unreachable(),
+      (reason) => reason,
+    );
+    expect(error).toMatchObject({ status: 503, code: "queue_full", headers: {} });
+    expect(error.message).toMatch(/all 2 places of the queue \(--queue-limit\) are taken by its own/);
+    await expect(apply(admission, request(256)).outcome).rejects.toThrow("is full: 2 requests wait");
+  });
+
+  it("never tells to try again later than a request may wait", async () => {
+    const { admission, add, router } = open({ limit: 1, timeoutMs: 5000 });
+    add("one");
+    apply(admission, request(256));
+    // One end in a long time: the next would be far off.
+    router.drainRate.count(performance.now() - 100_000);
+    apply(admission, request(256));
+    const full = apply(admission, request(256));
+    await expect(full.outcome).rejects.toMatchObject({ headers: { "retry-after": "5" } });
+  });
+
   it("ends a wait after its longest time with 503, and at the request's own deadline with 504", async () => {
     const { admission, add } = open({ timeoutMs: 30 });
     add("one");

@@ -6,6 +6,7 @@ import {
   queueFull,
   queueTimedOut,
   serverBusy,
+  tooManyForQueue,
 } from "../../errors.ts";
 import type { RefusalReason, RoutingMetrics } from "../../metrics.ts";
 import type { ModelRouter } from "../model-router.ts";
@@ -92,12 +93,7 @@ export class Admission<Worker extends RoutedWorker> {
     if (this.#queue.isFull) {
       const last = this.#queue.lastBelow(priority);
       if (last === undefined) {
-        this.#refuse(
-          request,
-          applicant,
-          "queue_full",
-          queueFull(this.#model, this.#queue.size, this.#retrySeconds()),
-        );
+        this.#refuse(request, applicant, "queue_full", this.#queueFull(request));
         return undefined;
       }
       this.#expel(last, "displaced", displaced(this.#model, this.#retrySeconds()));
@@ -172,6 +168,12 @@ export class Admission<Worker extends RoutedWorker> {
     }
   }
 
+  #queueFull({ requestId }: RouteRequest<Worker>): ApiError {
+    return this.#queue.every(({ request }) => request.requestId === requestId)
+      ? tooManyForQueue(this.#model, this.#queue.size)
+      : queueFull(this.#model, this.#queue.size, this.#retrySeconds());
+  }
+
   #noWorkerReady(request: RouteRequest<Worker>): ApiError {
     return noWorkerReady(this.#model, this.#router.constraints.boundTo(request, performance.now()));
   }
@@ -189,6 +191,8 @@ export class Admission<Worker extends RoutedWorker> {
   }
 
   #retrySeconds(): number {
-    return this.#router.drainRate.secondsFor(this.#queue.size + 1, performance.now());
+    const seconds = this.#router.drainRate.secondsFor(this.#queue.size + 1, performance.now());
+    // Nobody would have waited for longer.
+    return Math.min(seconds, Math.max(1, Math.ceil(this.#options.timeoutMs / 1000)));
   }
 }

@@ -68,6 +68,10 @@ export class FairQueue<Item> {
     return lowest !== undefined && lowest.priority < priority ? lowest.last() : undefined;
   }
 
+  every(test: (item: Item) => boolean): boolean {
+    return this.#classes.every((each) => each.every(test));
+  }
+
   /** Takes out an entry that is served: its tenant pays for it. */
   serve(entry: Entry<Item>): void {
     this.#leave(entry, true);
@@ -148,6 +152,10 @@ class PriorityClass<Item> {
       bestClock = clock;
     }
     return best;
+  }
+
+  every(test: (item: Item) => boolean): boolean {
+    return [...this.#waiting.values()].every(({ entries }) => entries.every(({ item }) => test(item)));
   }
 
   last(): Entry<Item> | undefined {
