@@ -217,6 +217,9 @@ describe("a worker that is killed", () => {
       });
     }
     await expect(whole).rejects.toMatchObject({ status: 502, code: "worker_failed" });
+    await expect(whole).rejects.toThrow("it can only go to the worker 'echo-0', which it names");
+    await stator.printed(/warn .*request failed request=\S+ status=502 code=worker_failed/);
+    expect(stator.stderr).not.toMatch(/\\n\s+at |^\s+at /m);
     // Nobody is sent to the dead worker in the meantime, and the other worker's stream has not noticed.
     await openai.completions.create(ask);
     let text = "";

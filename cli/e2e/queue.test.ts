@@ -34,6 +34,7 @@ async function start(...flags: string[]) {
   const url = await stator.url();
   return {
     url,
+    stator,
     /** Lets the n-th request that has come to the worker go on. */
     open: (count: number) => writeFileSync(join(folder, String(count)), ""),
     /** Names of the requests that have got a worker, in order. */
@@ -174,10 +175,12 @@ describe("the queue", () => {
   });
 
   test("holds a request's own deadline also while it is answered", async () => {
-    const { send } = await start();
+    const { send, stator } = await start();
     expect(await errorOf(await send("slow", { deadline_ms: 200 }))).toMatchObject({
       status: 504,
       code: "deadline_exceeded",
     });
+    await stator.printed(/request failed request=slow status=504 code=deadline_exceeded/);
+    expect(stator.stderr).not.toContain("worker failed");
   });
 });
