@@ -15,10 +15,11 @@ export const LINE_HOLDERS_END: usize = 60;
 export const NEXT_LINE: usize = 60;
 
 /**
- * Bit sets: u32 number of holders in them, then at 16 the workers under shared hashes and those predicted, then at
+ * Bit sets: u32 number of holders in them, u32 how many of these are under hashes of their own; at 16 the workers under shared hashes and those predicted, then at
  * `WIDE_SETS + ownSets` the workers under hashes of their own.
  */
 export const WIDE_SETS: usize = 16;
+export const WIDE_OWN: usize = 4;
 /** Bytes for the workers in one bit set, a multiple of 16. */
 export let strideBytes: usize = 0;
 export let ownSets: usize = 0;
@@ -209,10 +210,12 @@ function setOf(wide: usize, kind: u32): usize {
 function enterSet(wide: usize, w: u32, kind: u32): void {
   setBit(setOf(wide, kind), w);
   store<u32>(wide, load<u32>(wide) + 1);
+  if (kind == 2) store<u32>(wide, load<u32>(wide, WIDE_OWN) + 1, WIDE_OWN);
 }
 
 function leaveSet(run: usize, wide: usize, w: u32, kind: u32): void {
   clearBit(setOf(wide, kind), w);
+  if (kind == 2) store<u32>(wide, load<u32>(wide, WIDE_OWN) - 1, WIDE_OWN);
   const left = load<u32>(wide) - 1;
   store<u32>(wide, left);
   if (!left) {

@@ -14,6 +14,7 @@ import {
   nextSlot,
   ownSets,
   strideBytes,
+  WIDE_OWN,
   WIDE_SETS,
 } from "./holders";
 import { heldByKind, PREDICTED, stride } from "./kinds";
@@ -232,15 +233,25 @@ function advanceList(run: usize, wide: usize, matched: u32): bool {
 // @ts-ignore: decorator
 @inline
 function inSets(wide: usize, w: u32): bool {
-  return hasBit(wide + WIDE_SETS, w) || (w < stride && hasBit(wide + WIDE_SETS + ownSets, w));
+  return (
+    hasBit(wide + WIDE_SETS, w) ||
+    (hasOwnHolders(wide) && w < stride && hasBit(wide + WIDE_SETS + ownSets, w))
+  );
 }
 
 /** 128 bits of the holders of the whole run, under whatever hashes. */
 // @ts-ignore: decorator
 @inline
-function wholeHolders(wide: usize, i: usize): v128 {
+function wholeHolders(wide: usize, i: usize, hasOwn: bool): v128 {
   const shared = v128.load(wide + WIDE_SETS + i);
-  return i < strideBytes ? v128.or(shared, v128.load(wide + WIDE_SETS + ownSets + i)) : shared;
+  return hasOwn && i < strideBytes ? v128.or(shared, v128.load(wide + WIDE_SETS + ownSets + i)) : shared;
+}
+
+/** Whether some hold the run under hashes of their own. Seldom, and then that set need not be read. */
+// @ts-ignore: decorator
+@inline
+function hasOwnHolders(wide: usize): bool {
+  return load<u32>(wide, WIDE_OWN) != 0;
 }
 
 /** The first run has bit sets: the alive workers become a set. */
@@ -248,7 +259,8 @@ function enterWide(run: usize, wide: usize, matched: u32): bool {
   asSet = true;
   // Never without a worker in them, which holds the whole run.
   longestOverlap = matched;
-  for (let i: usize = 0; i < setEnd; i += 16) v128.store(alive + i, wholeHolders(wide, i));
+  const hasOwn = hasOwnHolders(wide);
+  for (let i: usize = 0; i < setEnd; i += 16) v128.store(alive + i, wholeHolders(wide, i, hasOwn));
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
     const w = load<u32>(slot, 8);
     if (w >= holders) continue;
@@ -260,8 +272,9 @@ function enterWide(run: usize, wide: usize, matched: u32): bool {
 }
 
 function advanceSet(run: usize, wide: usize, matched: u32): bool {
+  const hasOwn = hasOwnHolders(wide);
   for (let i: usize = 0; i < setEnd; i += 16) {
-    v128.store(next + i, v128.and(v128.load(alive + i), wholeHolders(wide, i)));
+    v128.store(next + i, v128.and(v128.load(alive + i), wholeHolders(wide, i, hasOwn)));
   }
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
     const w = load<u32>(slot, 8);
