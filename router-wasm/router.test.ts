@@ -335,7 +335,7 @@ describe("limits", () => {
     const mmHashes = [hashesFrom(9, 2)];
     router.applyStored(worker, hashes, undefined, tokens, { mmHashes });
     expect(router.tokenBuffer(tokens.length).byteOffset).toBeGreaterThan(2 ** 31);
-    router.tokenBuffer(tokens.length).set(tokens);
+    router.writePrompt(tokens);
     expect(router.hashPrompt(tokens.length, { mmHashes }).byteOffset).toBeGreaterThan(2 ** 31);
     expect(router.find(40)).toBe(40);
     expect(router.readBatch(Uint8Array.of(0x92, 0x00, 0x90))).toMatchObject({ events: 0 });

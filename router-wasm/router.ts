@@ -220,12 +220,20 @@ class WasmRouter implements Router {
   }
 
   tokenBuffer(length: number): Uint32Array {
+    const area = this.#promptArea(length);
+    return new Uint32Array(this.#core.exports.memory.buffer, area, length);
+  }
+
+  writePrompt(tokenIds: Uint32Array): void {
+    const area = this.#promptArea(tokenIds.length);
+    this.#core.u32.set(tokenIds, area >>> 2);
+  }
+
+  #promptArea(length: number): number {
     integer("The prompt's length", length, 0, MAX_PROMPT);
-    const { exports } = this.#core;
-    const area = exports.promptArea(length) >>> 0;
-    if (area === 0 && length > 0)
-      throw new RouterError("memory", `No memory for a prompt of ${length} tokens.`);
-    return new Uint32Array(exports.memory.buffer, area, length);
+    const area = this.#core.exports.promptArea(length) >>> 0;
+    if (area > 0 || length === 0) return area;
+    throw new RouterError("memory", `No memory for a prompt of ${length} tokens.`);
   }
 
   decide(options: DecideOptions): Decision {

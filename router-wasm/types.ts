@@ -305,6 +305,8 @@ export interface Router {
    * `hashPrompt`, `predict` and `tokenBuffer` itself (growth of the memory detaches it).
    */
   tokenBuffer(length: number): Uint32Array;
+  /** Copies a prompt's ids into the token buffer: the same as setting them there, without making a view. */
+  writePrompt(tokenIds: Uint32Array): void;
   /** Chooses a worker for the prompt in the token buffer and books its load. */
   decide(options: DecideOptions): Decision;
   /** Every candidate of the last decision, by worker index, with the costs at that moment. */

@@ -50,7 +50,7 @@ export class Replay {
       const tokens = this.#tokensOf(request);
       random = (random + 0.618033988749895) % 1;
       const start = performance.now();
-      router.tokenBuffer(tokens.length).set(tokens);
+      router.writePrompt(tokens);
       const { booking } = router.decide({ ...options, tokenCount: tokens.length, random });
       times[request] = performance.now() - start;
       router.firstToken(booking);

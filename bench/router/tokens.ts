@@ -46,7 +46,7 @@ function time(router: Router, length: number, write: Prompt): Times {
   for (let call = -CALLS; call < CALLS; call++) {
     write(tokens, call + CALLS);
     const start = performance.now();
-    router.tokenBuffer(length).set(tokens);
+    router.writePrompt(tokens);
     const { booking } = router.decide({ tokenCount: length, policy: "kv", random: 0.5 });
     if (call >= 0) times[call] = performance.now() - start;
     router.free(booking);

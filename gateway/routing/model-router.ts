@@ -90,7 +90,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   /** Prompt tokens that no worker has cached. */
   uncachedTokens(prompt: Uint32Array): number {
-    this.#core.tokenBuffer(prompt.length).set(prompt);
+    this.#core.writePrompt(prompt);
     const { length: blocks } = this.#core.hashPrompt(prompt.length);
     return prompt.length - this.#core.find(blocks) * this.blockSize;
   }
@@ -243,7 +243,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     pinnedWorker: number | undefined,
     excluded: readonly number[],
   ): Decision {
-    this.#core.tokenBuffer(prompt.length).set(prompt);
+    this.#core.writePrompt(prompt);
     return this.#core.decide({
       tokenCount: prompt.length,
       policy: this.#options.policy,
