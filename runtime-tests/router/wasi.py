@@ -25,8 +25,8 @@ DECISION = [
     "overlapBlocks", "cost", "booking", "busyWorkers", "hostBlocks", "diskBlocks", "sharedBlocks", "predictedBlocks",
 ]  # fmt: skip
 WEIGHTS = {
-    "overlapCredit": 1.0, "creditDecay": 0.0, "prefillLoadScale": 1.0, "activeRequestWeight": 0.0,
-    "hostCredit": 0.75, "diskCredit": 0.25, "sharedMultiplier": 0.5, "temperature": 0.0,
+    "overlapCredit": 2.0, "creditDecay": 0.0, "prefillLoadScale": 24.0, "activeRequestWeight": 0.0,
+    "hostCredit": 1.5, "diskCredit": 0.5, "sharedMultiplier": 1.0, "temperature": 0.0,
 }  # fmt: skip
 BASE_SEED = 1337
 MASK = 2**64 - 1
