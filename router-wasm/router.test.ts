@@ -314,6 +314,26 @@ describe("bookings", () => {
   });
 });
 
+describe("costs below 0", () => {
+  it("are sampled by their distances, too", () => {
+    const router = newRouter({
+      blockSize: 4,
+      weights: { overlapCredit: 4, prefillLoadScale: 1, temperature: 0.1 },
+    });
+    const workers = [router.addWorker(), router.addWorker()];
+    const tokens = tokensOf(1, 8, 4);
+    for (const [worker, blocks] of [8, 4].entries()) {
+      router.applyStored(worker, hashesFrom(1, blocks), undefined, tokens.subarray(0, blocks * 4));
+    }
+    router.writePrompt(tokens);
+    const draws = Array.from({ length: 1000 }, (_, i) => {
+      return router.decide({ tokenCount: 32, policy: "kv", random: i / 1000, book: false }).worker;
+    });
+    // −24 and −8: the second is taken as seldom as e^(−1 / 0.1) says, which is once in 22,000.
+    expect(draws).toEqual(Array(1000).fill(workers[0]));
+  });
+});
+
 describe("limits", () => {
   it("forgets what was stored longest ago, ends of branches first", () => {
     const router = newRouter({ blockSize: 4, maxBlocks: 100 });

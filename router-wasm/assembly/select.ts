@@ -98,7 +98,7 @@ function breakTie(equal: u32, random: f64): u32 {
 /** Softmax of −total / ((max − min) · temperature); all alike when all totals are equal. */
 function sample(candidates: u32, temperature: f64, random: f64): u32 {
   let low: f64 = Infinity;
-  let high: f64 = 0;
+  let high: f64 = -Infinity;
   for (let i: u32 = 0; i < candidates; i++) {
     low = min(low, total(candidate(i)));
     high = max(high, total(candidate(i)));
