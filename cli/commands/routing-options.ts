@@ -6,6 +6,7 @@ type Options = OptionValues<typeof gatewayOptions>;
 
 /** What the flags say about choosing workers. */
 export function routingOptions(options: Options): RoutingOptions {
+  const requestWeight = options["active-request-weight"];
   return {
     policy: options.policy,
     weights: {
@@ -14,7 +15,7 @@ export function routingOptions(options: Options): RoutingOptions {
       prefillLoadScale: options["prefill-load-scale"],
       hostCredit: options["host-credit"],
       diskCredit: options["disk-credit"],
-      activeRequestWeight: options["active-request-weight"],
+      ...(requestWeight !== undefined && { activeRequestWeight: requestWeight }),
       temperature: options["router-temperature"],
     },
     thresholds: {

@@ -79,8 +79,7 @@ const routing = {
     int: false,
   }),
   "active-request-weight": number({
-    describe: "Blocks that a running request is worth.",
-    default: 0,
+    describe: "Blocks that a running request is worth. Default: 96,000 tokens by the engine's sequences.",
     min: 0,
     int: false,
   }),

@@ -44,7 +44,7 @@ describe("what a request asks for", () => {
   });
 
   it("is another overlap credit", () => {
-    const { router, add } = testModel();
+    const { router, add } = testModel({ weights: { activeRequestWeight: 0 } });
     const [busy] = [add("busy"), add("idle")];
     applyEvent(router, busy, stored(1, 4), 0);
     routed(router, request(16, { worker: "busy" }));
@@ -395,6 +395,30 @@ describe("drift", () => {
     model.router.removeWorker(worker);
     late.report(48);
     expect(await model.scrape()).not.toContain('worker="one"');
+  });
+});
+
+describe("running requests", () => {
+  /** Workers of a burst with one cached block in common, on two engines that run so many sequences at once. */
+  function burst(maxSequences: number): string[] {
+    const { router, add } = testModel();
+    const card = { maxSequences, totalBlocks: 10_000, maxBatchedTokens: 8192 };
+    applyEvent(router, add("cached", card), stored(1, 2));
+    add("other", card);
+    const prompt = new Uint32Array(48).fill(1, 0, 32);
+    return Array.from({ length: 4 }, (_, i) => {
+      const route = routed(router, { ...request(48), prompt: prompt.slice().fill(i + 2, 32) });
+      route.firstToken();
+      return nameOf(route);
+    });
+  }
+
+  it("weigh more than a short cached prefix where an engine runs few at once", () => {
+    expect(burst(4).filter((name) => name === "cached")).toHaveLength(2);
+  });
+
+  it("weigh little where it runs hundreds", () => {
+    expect(burst(1024)).toEqual(Array(4).fill("cached"));
   });
 });
 

@@ -9,6 +9,7 @@ import { ConstraintReader, type Constraints } from "./constraints.ts";
 import { DecisionLog } from "./decisions.ts";
 import { DrainRate } from "./drain-rate.ts";
 import type { RoutingOptions } from "./options.ts";
+import { requestWeight } from "./request-weight.ts";
 import type { Route, RouteRequest, Unroutable } from "./route.ts";
 import { TagFilter } from "./tags.ts";
 import { busyLimits, candidateLimits, isAtLimit, type Thresholds } from "./thresholds.ts";
@@ -97,6 +98,9 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   /** Where the index has no place left for the worker, it is shut out until others leave. */
   addWorker(worker: Worker): void {
+    if (this.#options.weights.activeRequestWeight === undefined) {
+      this.#core.setWeights({ activeRequestWeight: requestWeight(worker.instance.card) });
+    }
     if (this.#admit(worker)) return;
     this.workers.add(worker, []);
     this.tags.clear();
