@@ -59,21 +59,11 @@ export interface DecidedCandidate extends DecidedWorker {
   total: number;
 }
 
-interface Entry<Worker extends RoutedWorker> {
+/** A record as it is kept, with what the rest is made of when somebody asks. */
+interface Entry<Worker extends RoutedWorker>
+  extends Omit<DecisionRecord, "chosen" | "reportedCachedTokens" | "candidates"> {
   ticket: number;
-  requestId: string;
-  time: number;
   chosen: Slot<Worker> | undefined;
-  promptTokens: number;
-  overlapBlocks: number;
-  predictedBlocks: number;
-  hostBlocks: number;
-  diskBlocks: number;
-  cost: number;
-  queuedMs: number;
-  busyWorkers: number;
-  outcome: DecisionOutcome;
-  reason: DecisionReason | undefined;
   reportedCachedTokens: number;
   roster: Roster<Worker>;
   workers: number;
