@@ -1,7 +1,17 @@
 // Finds the run that follows a block with a given local hash: buckets of linked runs. The number of buckets is
 // fixed by the block limit, one for 16 blocks.
 import { take } from "./memory";
-import { firstLocalOf, FOLLOWER, lengthOf, NEXT_SIBLING, PARENT, runOf } from "./run";
+import {
+  blockOf,
+  firstLocalOf,
+  FOLLOWER,
+  lengthOf,
+  localOf,
+  NEXT_SIBLING,
+  PARENT,
+  placeOf,
+  runOf,
+} from "./run";
 
 let heads: usize = 0;
 let shift: u64 = 0;
@@ -41,6 +51,17 @@ function tagOf(mixed: u64): u32 {
 export function childOf(parent: u32, local: u64): usize {
   const near = parent ? followerOf(parent, local) : 0;
   return near ? near : childInBucket(parent, local);
+}
+
+/** The block after this one (0: the first) with this local hash, in its run or one that follows; 0 for none. */
+export function blockAfter(block: u32, local: u64): u32 {
+  if (block) {
+    const run = runOf(block);
+    const place = placeOf(block) + 1;
+    if (place < lengthOf(run) && localOf(run, place) == local) return block + 1;
+  }
+  const run = childOf(block, local);
+  return run ? blockOf(run, 0) : 0;
 }
 
 /**

@@ -2,9 +2,9 @@
 // one where a name collides, an alias exists, or a limit is near.
 import { makeNewest } from "./age";
 import { anyAliasOf } from "./aliases";
-import { childOf } from "./children";
+import { blockAfter } from "./children";
 import { findBlock, touchBuckets } from "./engine-table";
-import { heldMask, onlyHolder, ownMask } from "./holders";
+import { heldMask, ownMask } from "./holders";
 import { DISK, heldByKind, holderOf, HOST, POOL } from "./kinds";
 import {
   blockNamed,
@@ -17,12 +17,13 @@ import {
   makeRoom,
   mayHaveSeveralHashes,
   nameBlocks,
+  newPlace,
   pin,
   release,
   releaseShared,
-  startRun,
+  runForNew,
 } from "./holding";
-import { blockOf, BLOCKS_PER_RUN, engineOf, firstBits, lengthOf, localOf, PARENT, placeOf, runOf, SHARED } from "./run";
+import { blockOf, engineOf, firstBits, lengthOf, localOf, PARENT, placeOf, runOf, SHARED } from "./run";
 import { count, IGNORED_EVENTS, REFUSED_BLOCKS, UNKNOWN_REMOVALS } from "./stats";
 
 /** The last block written, after which the event goes on; 0: the sequence's start. */
@@ -101,20 +102,15 @@ export function storeBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): 
 function storeSome(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   // Even a name that is taken away may want memory for a holder, so there must be some before anything is looked up.
   if (!makeRoom(false, false)) return 0;
-  const local = load<u64>(locals);
-  let run = cursor ? runOf(cursor) : 0;
-  let place: u32 = cursor ? placeOf(cursor) + 1 : 0;
-  if (cursorIsNew) return addBlocks(w, hashes, locals, blocks);
-  if (!run || place >= lengthOf(run) || localOf(run, place) != local) {
-    run = childOf(cursor, local);
-    place = 0;
-  }
-  if (!run) return addBlocks(w, hashes, locals, blocks);
+  const next = cursorIsNew ? 0 : blockAfter(cursor, load<u64>(locals));
+  if (!next) return addBlocks(w, hashes, locals, blocks);
+  const run = runOf(next);
+  const place = placeOf(next);
   pin(run);
   makeNewest(run);
   const stored = shareBlocks(w, run, place, hashes, locals, blocks);
   if (stored) return stored;
-  cursor = blockOf(run, place);
+  cursor = next;
   return storeAgain(w, run, place, load<u64>(hashes)) ? 1 : 0;
 }
 
@@ -156,21 +152,13 @@ function addBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   const hash = load<u64>(hashes);
   const before = blockNamed(w, hash);
   if (before) release(w, hash, before);
-  let run = cursor ? runOf(cursor) : 0;
-  let place = cursor ? placeOf(cursor) + 1 : 0;
-  const follows = run != 0 && place == lengthOf(run) && place < BLOCKS_PER_RUN && onlyHolder(run, w);
-  if (!makeRoom(true, !follows)) return 0;
-  if (follows) {
-    makeNewest(run);
-  } else {
-    place = 0;
-    run = startRun(cursor, load<u64>(locals));
-  }
+  const run = runForNew(w, cursor, load<u64>(locals));
+  if (!run) return 0;
+  const place = newPlace;
   let added = holdNew(w, run, place, locals, hashes, blocks);
   if (!added) {
-    if (follows) {
-      lengthen(run, w, load<u64>(locals));
-    }
+    // A run that was started has its first block already.
+    if (place) lengthen(run, w, load<u64>(locals));
     hold(w, run, place, hash);
     added = 1;
   }

@@ -14,7 +14,7 @@ import {
 import { linkChild, unlinkChild } from "./children";
 import { digestOf } from "./digest";
 import { engineTableReady, findBlock, insertBlock, insertNewBlock, removeBlock, touchBuckets } from "./engine-table";
-import { anyMask, clearHolders, eachHolder, heldMask, holdersReady, ownMask, setHolder } from "./holders";
+import { anyMask, clearHolders, eachHolder, heldMask, holdersReady, onlyHolder, ownMask, setHolder } from "./holders";
 import { countHeld, DISK, held as heldBy, holderOf, HOST, kindOf, PREDICTED, stride } from "./kinds";
 import { dropPrediction, forgetPredictions, unpredict } from "./predictions";
 import {
@@ -103,6 +103,24 @@ export function makeRoom(needsBlock: bool, needsRun: bool): bool {
     if (!forgetOldest()) return false;
   }
   return true;
+}
+
+/** Where in the run that `runForNew` returned last the new blocks begin. */
+export let newPlace: u32 = 0;
+
+/**
+ * The run that new blocks after `parent` go to: the parent's, when they follow its last block and it is nobody else's
+ * than the holder's, else one that is started with their first local hash. 0 when there is no room for one more block.
+ */
+export function runForNew(h: u32, parent: u32, local: u64): usize {
+  const run = parent ? runOf(parent) : 0;
+  const place = parent ? placeOf(parent) + 1 : 0;
+  const follows = run != 0 && place == lengthOf(run) && place < BLOCKS_PER_RUN && onlyHolder(run, h);
+  if (!makeRoom(true, !follows)) return 0;
+  newPlace = follows ? place : 0;
+  if (!follows) return startRun(parent, local);
+  makeNewest(run);
+  return run;
 }
 
 /** A run after `parent` with its first local hash. Call `makeRoom` before, and `hold` after. */

@@ -9,13 +9,13 @@
 //
 // Time counts in ticks, which the host makes of its clock.
 import { makeNewest } from "./age";
-import { childOf } from "./children";
+import { blockAfter } from "./children";
 import { engineTableReady, findAlias, insertAlias, removeAlias } from "./engine-table";
-import { heldMask, onlyHolder } from "./holders";
-import { appendNameless, holdNameless, isHeld, letGo, makeRoom, pin, startRun } from "./holding";
+import { heldMask } from "./holders";
+import { appendNameless, holdNameless, isHeld, letGo, makeRoom, newPlace, pin, runForNew } from "./holding";
 import { held, heldByKind, holderOf, PREDICTED } from "./kinds";
 import { poolInit, poolLeave, poolReady, poolTake, take } from "./memory";
-import { blockOf, BLOCKS_PER_RUN, firstBits, lengthOf, localOf, PARENT, placeOf, runOf } from "./run";
+import { blockOf, firstBits, lengthOf, localOf, PARENT, placeOf, runOf } from "./run";
 import { workerCount } from "./workers";
 
 const POOL: usize = memory.data(16, 4);
@@ -107,17 +107,13 @@ let lastBlock: u32 = 0;
 function extend(h: u32, after: u32, locals: usize, blocks: u32): u32 {
   if (!makeRoom(false, false) || !poolReady(POOL, 1)) return 0;
   const local = load<u64>(locals);
-  let run = after ? runOf(after) : 0;
-  let place: u32 = after ? placeOf(after) + 1 : 0;
-  if (!run || place >= lengthOf(run) || localOf(run, place) != local) {
-    const child = childOf(after, local);
-    if (!child) return append(h, run, place, after, locals, blocks);
-    run = child;
-    place = 0;
-  }
+  const next = blockAfter(after, local);
+  if (!next) return append(h, after, locals, blocks);
+  const run = runOf(next);
+  const first = placeOf(next);
+  let place = first;
   pin(run);
   makeNewest(run);
-  const first = place;
   if (isHeld(run, first)) {
     const end = min(lengthOf(run), first + blocks);
     place++;
@@ -131,16 +127,11 @@ function extend(h: u32, after: u32, locals: usize, blocks: u32): u32 {
   return place - first;
 }
 
-/** Adds new blocks: to the run when they follow its last and it is nobody else's, else in a new one. */
-function append(h: u32, run: usize, place: u32, after: u32, locals: usize, blocks: u32): u32 {
-  const follows = run != 0 && place == lengthOf(run) && place < BLOCKS_PER_RUN && onlyHolder(run, h);
-  if (!makeRoom(true, !follows)) return 0;
-  if (follows) {
-    makeNewest(run);
-  } else {
-    place = 0;
-    run = startRun(after, load<u64>(locals));
-  }
+/** Adds new blocks. */
+function append(h: u32, after: u32, locals: usize, blocks: u32): u32 {
+  const run = runForNew(h, after, load<u64>(locals));
+  if (!run) return 0;
+  const place = newPlace;
   const added = appendNameless(h, run, place, locals, blocks);
   pin(run);
   lastBlock = blockOf(run, place + added - 1);
