@@ -1,21 +1,12 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { HashVector } from "./fixtures/hash-vector.ts";
 import { referenceHashBlocks } from "./reference-model.ts";
 import { newRouter } from "./test-router.ts";
 
-interface Vector {
-  tokens: number[];
-  block_size: number;
-  lora_name: string | null;
-  cache_namespace: string | null;
-  mm_hashes: (string[] | null)[] | null;
-  block_hashes: string[];
-  sequence_hashes: string[];
-}
-
 /** Agreed with dynamo-kv-router 1.6.1. */
-const vectors: Vector[] = JSON.parse(
+const vectors: HashVector[] = JSON.parse(
   readFileSync(new URL("fixtures/block-hash-vectors.json", import.meta.url), "utf8"),
 );
 const router = newRouter({ blockSize: 16, maxBlocks: 64, maxBookings: 16 });

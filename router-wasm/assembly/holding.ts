@@ -357,7 +357,7 @@ function unshare(run: usize, mask: u32): void {
 }
 
 /** Cuts blocks that nobody holds off the end of a run that has no runs after it, and frees it when empty. */
-function settle(run: usize): void {
+export function settle(run: usize): void {
   while (run != pinnedRun && !load<u32>(linksOf(run), CHILDREN)) {
     preserve(run);
     const length = 32 - <u32>clz(anyMask(run));
@@ -371,11 +371,6 @@ function settle(run: usize): void {
     run = runOf(parent);
     store<u32>(linksOf(run), load<u32>(linksOf(run), CHILDREN) - 1, CHILDREN);
   }
-}
-
-/** A run that was restored: nothing of it may be held. */
-export function releaseUnheld(run: usize): void {
-  settle(run);
 }
 
 /** Forgets the least recently stored run that no run follows. Runs that others follow get another round. */

@@ -4,7 +4,7 @@ import { addAlias, aliasesReady } from "./aliases";
 import { childOf } from "./children";
 import { engineTableReady, insertNewBlock } from "./engine-table";
 import { anyMask, holdersReady, setHolder } from "./holders";
-import { noteSeveralHashes, releaseUnheld, setLength, startRun } from "./holding";
+import { noteSeveralHashes, setLength, settle, startRun } from "./holding";
 import { countHeld, holderOf } from "./kinds";
 import { makeNewest } from "./age";
 import { blockOf, eachRun, enginesOf, localsOf, runsReady, SHARED } from "./run";
@@ -61,5 +61,5 @@ export function restoreAge(run: usize): void {
 
 /** All is there: what nobody holds and nothing follows goes. */
 export function endRestore(): void {
-  eachRun(releaseUnheld);
+  eachRun(settle);
 }

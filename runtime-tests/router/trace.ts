@@ -2,6 +2,7 @@
  * A trace: operations on routers, and what a right router answers to each. It is plain JSON, so that a host in any
  * language can replay it. Doubles are written with all their digits and must come back as they are, to the bit.
  */
+import type { HashVector } from "../../router-wasm/fixtures/hash-vector.ts";
 import type {
   CandidateCost,
   Decision,
@@ -17,17 +18,6 @@ import type {
 export interface Trace {
   vectors: HashVector[];
   scenarios: Scenario[];
-}
-
-/** Token ids and the hashes of their blocks, in the form of `router-wasm/fixtures`. */
-export interface HashVector {
-  tokens: number[];
-  block_size: number;
-  lora_name: string | null;
-  cache_namespace: string | null;
-  mm_hashes: (string[] | null)[] | null;
-  block_hashes: string[];
-  sequence_hashes: string[];
 }
 
 /** The life of one router. */
