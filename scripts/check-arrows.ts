@@ -13,6 +13,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "router-wasm": [],
   runtime: [],
   workers: ["runtime"],
+  "stand-ins": ["router-wasm", "runtime", "workers"],
   cli: ["gateway", "router-wasm", "runtime", "workers"],
   bench: ["gateway", "router-wasm", "runtime", "workers", "cli"],
   examples: ["gateway", "router-wasm", "runtime", "workers", "cli"],
@@ -20,7 +21,7 @@ const ROOMS: Record<string, readonly string[]> = {
 };
 
 /** The gateway's folders in the order in which a request meets them. */
-const GATEWAY_ORDER = ["adapters", "api", "access", "pipeline", "dispatch", "routing", "models"];
+const GATEWAY_ORDER = ["adapters", "api", "access", "pipeline", "dispatch", "engines", "routing", "models"];
 
 const problems: string[] = [];
 

@@ -89,6 +89,11 @@ export type TokenizeRequest =
 export interface EngineAdapter {
   readonly kind: EngineKind;
   /**
+   * The engine's flag that makes its answers say how much of the prompt came from its cache; undefined where they
+   * always do, or cannot. A probe sees no answers: whoever does tells of what is missing.
+   */
+  readonly cachedTokensFlag: string | undefined;
+  /**
    * Finds out what the server is; undefined where it is of another kind.
    * @throws EngineApiError where it cannot be reached or answers with what cannot be read
    */

@@ -1,0 +1,119 @@
+import { createServer } from "node:net";
+import { describe, expect, test } from "vitest";
+import { createEngineApi, EngineApiError, type EngineApiErrorCode, probeEngine } from "./index.ts";
+import { type Answer, serveAnswers } from "./test-server.ts";
+
+async function failure(work: Promise<unknown>): Promise<EngineApiError> {
+  const error = await work.then(
+    () => new Error("It worked."),
+    (error: unknown) => error,
+  );
+  expect(error).toBeInstanceOf(EngineApiError);
+  return error as EngineApiError;
+}
+
+const html = "<!doctype html><title>Welcome to nginx!</title>";
+
+describe("a request to an engine", () => {
+  test("brings its JSON, and carries the key", async () => {
+    await using server = await serveAnswers({
+      "/version": (request, response) => void response.end(JSON.stringify([request.headers.authorization])),
+    });
+    const api = createEngineApi(`${server.url}/v1/`, { apiKey: "secret" });
+    expect(api.url).toBe(server.url);
+    expect(await api.getJson("/version")).toEqual(["Bearer secret"]);
+  });
+
+  test.each([404, 405, 501])(
+    "is undefined where status %i says that there is no such route",
+    async (status) => {
+      await using server = await serveAnswers({
+        "/x": (_, response) => void response.writeHead(status).end("{}"),
+      });
+      const api = createEngineApi(server.url);
+      expect(await api.getJson("/x")).toBeUndefined();
+      expect(await api.postJson("/x", {})).toBeUndefined();
+      expect(await api.getText("/x")).toBeUndefined();
+    },
+  );
+
+  const broken: [string, EngineApiErrorCode, Answer][] = [
+    ["HTML", "not_readable", html],
+    ["an error", "bad_status", (_, response) => void response.writeHead(503).end("loading")],
+    [
+      "a redirect",
+      "bad_status",
+      (_, response) => void response.writeHead(302, { location: "http://127.0.0.1:9/" }).end(),
+    ],
+    ["a head alone", "timeout", (_, response) => void response.writeHead(200).write("{")],
+    ["nothing", "timeout", () => {}],
+    ["a closed connection", "unreachable", (request) => void request.socket.destroy()],
+    [
+      "half an answer",
+      "unreachable",
+      (request, response) => void response.write("{", () => request.socket.destroy()),
+    ],
+    [
+      "bytes without end",
+      "too_large",
+      (_, response) => {
+        const more = () => {
+          while (!response.destroyed && response.write("x".repeat(65_536)));
+        };
+        response.on("drain", more);
+        more();
+      },
+    ],
+  ];
+
+  test.each(broken)("that is answered with %s fails with %s", async (_, code, answer) => {
+    await using server = await serveAnswers({ "/x": answer });
+    const api = createEngineApi(server.url, { timeoutMs: 500, maxBytes: 2 ** 20 });
+    const error = await failure(api.getJson("/x"));
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(`${server.url}/x`);
+  });
+
+  test("fails with unreachable where nobody listens, and where no HTTP is spoken", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {}).once("data", () => socket.end("\0\x01garbage\r\n\r\n"));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const api = createEngineApi(`http://127.0.0.1:${port}`, { timeoutMs: 2_000 });
+    expect((await failure(api.getText("/metrics"))).code).toBe("unreachable");
+    await new Promise((resolve) => server.close(resolve));
+    expect((await failure(api.getText("/metrics"))).code).toBe("unreachable");
+  });
+});
+
+describe("the probe of", () => {
+  test("a plain OpenAI server names its models and says what it cannot tell", async () => {
+    await using server = await serveAnswers({ "/v1/models": { data: [{ id: "a" }, { id: "b" }] } });
+    const { adapter, profile } = await probeEngine(createEngineApi(server.url));
+    expect(adapter.kind).toBe("openai");
+    expect(profile.models.map(({ name }) => name)).toEqual(["a", "b"]);
+    expect(profile.lacks.map(({ code }) => code)).toEqual(["kv-events", "tokenizer", "load"]);
+    expect(new Set(server.requests).size).toBe(server.requests.length);
+  });
+
+  test("a web server without models fails with what it lacks", async () => {
+    await using server = await serveAnswers({ "/metrics": html });
+    const error = await failure(probeEngine(createEngineApi(server.url)));
+    expect(error.code).toBe("not_readable");
+    expect(error.message).toContain("/v1/models");
+  });
+
+  test("a web server that answers everything alike fails", async () => {
+    const answers = ["/v1/models", "/metrics", "/version", "/props", "/server_info", "/get_server_info"];
+    await using server = await serveAnswers(Object.fromEntries(answers.map((path) => [path, html])));
+    expect((await failure(probeEngine(createEngineApi(server.url)))).code).toBe("not_readable");
+  });
+
+  test("a server that hangs fails in time", async () => {
+    await using server = await serveAnswers({ "/v1/models": () => {} });
+    const api = createEngineApi(server.url, { timeoutMs: 200 });
+    expect((await failure(probeEngine(api))).code).toBe("timeout");
+  });
+});

@@ -1,0 +1,92 @@
+import { EngineApiError } from "./errors.ts";
+import type { EngineApi } from "./types.ts";
+
+export interface EngineApiOptions {
+  /** Milliseconds until a request must have its whole answer. Default 5,000. */
+  timeoutMs?: number | undefined;
+  /** Bytes that an answer may have. Default 16 MiB: an engine that is broken, or none, may send without end. */
+  maxBytes?: number | undefined;
+  /** Sent as `authorization: Bearer …`. */
+  apiKey?: string | undefined;
+  /** Default: the host's own. */
+  fetch?: typeof fetch | undefined;
+}
+
+/** Statuses by which an engine says that it has no such route, or that it is turned off. */
+const ABSENT = [404, 405, 501];
+
+/**
+ * Small requests to the engine at `url`, with or without `/v1` at its end. Redirects are refused: a key must not
+ * travel to another address.
+ *
+ * @example
+ * const api = createEngineApi("http://127.0.0.1:8000", { apiKey: "secret" });
+ * const version = await api.getJson("/version");
+ */
+export function createEngineApi(url: string, options: EngineApiOptions = {}): EngineApi {
+  const base = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+  const request = (path: string, init?: RequestInit) => read(base + path, options, init);
+  return {
+    url: base,
+    async getJson(path) {
+      return parse(base + path, await request(path));
+    },
+    async postJson(path, body) {
+      const headers = { "content-type": "application/json" };
+      return parse(base + path, await request(path, { method: "POST", headers, body: JSON.stringify(body) }));
+    },
+    getText: (path) => request(path),
+  };
+}
+
+/** The body of a 2xx answer as text; undefined where there is no such route. */
+async function read(url: string, options: EngineApiOptions, init?: RequestInit): Promise<string | undefined> {
+  const { timeoutMs = 5_000, maxBytes = 16 * 2 ** 20, apiKey, fetch = globalThis.fetch } = options;
+  const headers = new Headers(init?.headers);
+  if (apiKey !== undefined) headers.set("authorization", `Bearer ${apiKey}`);
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(url, { ...init, headers, signal, redirect: "manual" });
+    if (response.ok) return await readBody(response, url, maxBytes);
+    await response.body?.cancel();
+    if (ABSENT.includes(response.status)) return undefined;
+    const { status } = response;
+    throw new EngineApiError("bad_status", `${url} answered with status ${status}.`, { status });
+  } catch (cause) {
+    if (cause instanceof EngineApiError) throw cause;
+    if (signal.aborted) {
+      throw new EngineApiError("timeout", `${url} has not answered within ${timeoutMs} ms.`, { cause });
+    }
+    throw new EngineApiError("unreachable", `${url} cannot be reached: ${reason(cause)}.`, { cause });
+  }
+}
+
+async function readBody(response: Response, url: string, maxBytes: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    // Leaving the loop cancels the rest.
+    if (bytes > maxBytes) {
+      throw new EngineApiError("too_large", `${url} answered with more than ${maxBytes} bytes.`);
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parse(url: string, text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new EngineApiError("not_readable", `${url} did not answer with JSON.`, { cause });
+  }
+}
+
+/** `fetch` says only that it failed; its cause says why. */
+function reason(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message || cause.name : String(cause);
+}

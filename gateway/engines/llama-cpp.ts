@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { EngineApiError } from "./errors.ts";
+import { groupModels, listModels } from "./model-list.ts";
+import { sumOf } from "./prometheus.ts";
+import { getAs, optional, readAs } from "./read.ts";
+import type { EngineAdapter, EngineApi, Lack, TokenizeRequest } from "./types.ts";
+
+/** llama.cpp's server. Each of its slots keeps the prefix of the last sequence that it had. */
+export const llamaCpp: EngineAdapter = {
+  kind: "llama.cpp",
+  cachedTokensFlag: undefined,
+
+  async probe(api) {
+    const props = await optional(getAs(api, "/props", propsSchema));
+    if (props === undefined) return undefined;
+    const [models, metrics, slots] = await Promise.all([
+      listModels(api),
+      optional(api.getText("/metrics")),
+      optional(getAs(api, "/slots", slotsSchema)),
+    ]);
+    const contextLength = props.default_generation_settings.n_ctx;
+    return {
+      kind: "llama.cpp",
+      version: props.build_info ?? undefined,
+      startedAt: undefined,
+      models: groupModels(models ?? []).map((model) => ({
+        ...model,
+        contextLength,
+        source: props.model_path ?? model.source,
+        chatTemplate: props.chat_template ?? undefined,
+      })),
+      blockSize: undefined,
+      totalBlocks: undefined,
+      maxBatchedTokens: undefined,
+      maxSequences: props.total_slots,
+      dataParallelSize: 1,
+      hasPrefixCaching: true,
+      kvEvents: [],
+      tokenizes: "chat",
+      continuesMessages: true,
+      paths: [],
+      lacks: lacksOf(metrics !== undefined, slots !== undefined),
+    };
+  },
+
+  async readLoad(api) {
+    const metrics = await api.getText("/metrics");
+    const slots = metrics === undefined ? await getAs(api, "/slots", slotsSchema) : undefined;
+    return {
+      running: slots?.filter((slot) => slot.is_processing).length ?? sumOf(metrics ?? "", PROCESSING),
+      waiting: sumOf(metrics ?? "", DEFERRED),
+      kvUsage: sumOf(metrics ?? "", ["llamacpp:kv_cache_usage_ratio"]),
+      prefixQueries: undefined,
+      prefixHits: undefined,
+      startedAt: undefined,
+    };
+  },
+
+  async tokenize(api, request) {
+    const content = await promptOf(api, request);
+    // As the server itself treats a prompt: its beginning-of-text token before it, control tokens in it.
+    const body = { content, add_special: true, parse_special: true };
+    const answer = await api.postJson("/tokenize", body);
+    if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no /tokenize.`);
+    return Uint32Array.from(readAs(api, "/tokenize", tokensSchema, answer).tokens);
+  },
+};
+
+const PROCESSING = ["llamacpp:requests_processing"];
+const DEFERRED = ["llamacpp:requests_deferred"];
+
+const propsSchema = z.looseObject({
+  default_generation_settings: z.looseObject({ n_ctx: z.number().int().positive() }),
+  total_slots: z.number().int().positive(),
+  model_path: z.string().nullish().catch(undefined),
+  chat_template: z.string().nullish().catch(undefined),
+  build_info: z.string().nullish().catch(undefined),
+});
+
+const slotsSchema = z.array(z.looseObject({ is_processing: z.boolean() }));
+const tokensSchema = z.looseObject({ tokens: z.array(z.uint32()) });
+const promptSchema = z.looseObject({ prompt: z.string() });
+
+/** A chat is written out by the server's own template. */
+async function promptOf(api: EngineApi, request: TokenizeRequest): Promise<string> {
+  if ("prompt" in request) return request.prompt;
+  const answer = await api.postJson("/apply-template", { ...request.chat, stream: undefined });
+  if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no /apply-template.`);
+  return readAs(api, "/apply-template", promptSchema, answer).prompt;
+}
+
+function lacksOf(hasMetrics: boolean, hasSlots: boolean): Lack[] {
+  const events: Lack = {
+    code: "kv-events",
+    what: "it publishes no KV events, so what its slots hold is guessed from what was sent to it",
+    flag: undefined,
+  };
+  if (hasMetrics) return [events];
+  const what = hasSlots ? "it does not tell how many requests wait" : "it does not tell how busy it is";
+  return [events, { code: "load", what, flag: "--metrics" }];
+}

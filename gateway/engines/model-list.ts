@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { getAs } from "./read.ts";
+import type { EngineApi, EngineModel } from "./types.ts";
+
+const modelSchema = z.looseObject({
+  id: z.string(),
+  owned_by: z.string().nullish().catch(undefined),
+  /** vLLM, SGLang: where the weights are; of a LoRA adapter, where that is. */
+  root: z.string().nullish().catch(undefined),
+  /** vLLM, SGLang: the model that a LoRA adapter is for. */
+  parent: z.string().nullish().catch(undefined),
+  max_model_len: z.number().nullish().catch(undefined),
+});
+
+export type ListedModel = z.output<typeof modelSchema>;
+
+const listSchema = z.looseObject({ data: z.array(modelSchema) });
+
+/** What `/v1/models` lists; undefined where the server has no such route. @throws EngineApiError */
+export async function listModels(api: EngineApi): Promise<ListedModel[] | undefined> {
+  return (await getAs(api, "/v1/models", listSchema))?.data;
+}
+
+/** Whether the list says that a server of this name made it. */
+export function isOwnedBy(models: readonly ListedModel[] | undefined, owner: string): boolean {
+  return models?.some(({ owned_by }) => owned_by === owner) ?? false;
+}
+
+/** Puts together what is listed for the same weights: further names, and LoRA adapters. */
+export function groupModels(listed: readonly ListedModel[]): EngineModel[] {
+  const groups = new Map<string, ListedModel[]>();
+  for (const model of listed) {
+    if (model.parent) continue;
+    const source = model.root ?? model.id;
+    groups.set(source, [...(groups.get(source) ?? []), model]);
+  }
+  return Array.from(groups.values(), ([first, ...others]): EngineModel => {
+    const { id: name, root, max_model_len } = first!;
+    const aliases = others.map(({ id }) => id);
+    const names = [name, ...aliases, root];
+    return {
+      name,
+      aliases,
+      adapters: listed.filter(({ parent }) => parent && names.includes(parent)).map(({ id }) => id),
+      contextLength: max_model_len ?? undefined,
+      source: root ?? undefined,
+      chatTemplate: undefined,
+    };
+  });
+}

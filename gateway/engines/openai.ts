@@ -1,0 +1,57 @@
+import { EngineApiError } from "./errors.ts";
+import { groupModels, listModels } from "./model-list.ts";
+import type { EngineAdapter } from "./types.ts";
+
+/** Any server that speaks OpenAI's API, of which nothing more is known. */
+export const openai: EngineAdapter = {
+  kind: "openai",
+  cachedTokensFlag: undefined,
+
+  async probe(api) {
+    const models = await listModels(api);
+    if (models === undefined) {
+      const message = `${api.url} has no /v1/models: it does not speak OpenAI's API.`;
+      throw new EngineApiError("not_readable", message);
+    }
+    return {
+      kind: "openai",
+      version: undefined,
+      startedAt: undefined,
+      models: groupModels(models),
+      blockSize: undefined,
+      totalBlocks: undefined,
+      maxBatchedTokens: undefined,
+      maxSequences: undefined,
+      dataParallelSize: 1,
+      hasPrefixCaching: undefined,
+      kvEvents: [],
+      tokenizes: "nothing",
+      continuesMessages: false,
+      paths: [],
+      lacks: [
+        {
+          code: "kv-events",
+          what: "it tells nothing of its cache, so what that holds is guessed from what was sent to it",
+          flag: undefined,
+        },
+        { code: "tokenizer", what: "it does not tell how it splits text into tokens", flag: undefined },
+        { code: "load", what: "it does not tell how busy it is", flag: undefined },
+      ],
+    };
+  },
+
+  async readLoad() {
+    return {
+      running: undefined,
+      waiting: undefined,
+      kvUsage: undefined,
+      prefixQueries: undefined,
+      prefixHits: undefined,
+      startedAt: undefined,
+    };
+  },
+
+  async tokenize(api) {
+    throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);
+  },
+};

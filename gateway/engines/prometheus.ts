@@ -1,0 +1,66 @@
+/** One line of Prometheus' text format. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/**
+ * The samples of the metric `name`, in order; lines that cannot be read, and values that are no numbers, are passed
+ * over. Looks only at that metric's lines: an engine has thousands of others.
+ */
+export function samplesOf(text: string, name: string): Sample[] {
+  const samples: Sample[] = [];
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length)) {
+    if (at > 0 && text[at - 1] !== "\n") continue;
+    const end = text.indexOf("\n", at);
+    const sample = readSample(text.slice(at + name.length, end < 0 ? undefined : end));
+    if (sample !== undefined) samples.push(sample);
+  }
+  return samples;
+}
+
+/**
+ * The sum over the first of the metrics `names` that is there, of the samples that `wanted` takes; undefined where
+ * there is none.
+ */
+export function sumOf(
+  text: string,
+  names: readonly string[],
+  wanted: (labels: Sample["labels"]) => boolean = () => true,
+): number | undefined {
+  for (const name of names) {
+    const samples = samplesOf(text, name).filter(({ labels }) => wanted(labels));
+    if (samples.length > 0) return samples.reduce((sum, { value }) => sum + value, 0);
+  }
+  return undefined;
+}
+
+/** The mean, where `sumOf` gives the sum. */
+export function meanOf(
+  text: string,
+  names: readonly string[],
+  wanted: (labels: Sample["labels"]) => boolean = () => true,
+): number | undefined {
+  for (const name of names) {
+    const samples = samplesOf(text, name).filter(({ labels }) => wanted(labels));
+    if (samples.length > 0) return samples.reduce((sum, { value }) => sum + value, 0) / samples.length;
+  }
+  return undefined;
+}
+
+/** What follows the name: labels in braces, the value, and perhaps a time. */
+function readSample(rest: string): Sample | undefined {
+  const match = /^(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?[ \t]+(\S+)/.exec(rest);
+  if (match === null) return undefined;
+  const [, labels = "", number = ""] = match;
+  const value = Number(number.replace(/^([+-]?)Inf$/i, "$1Infinity"));
+  return Number.isNaN(value) ? undefined : { labels: readLabels(labels), value };
+}
+
+function readLabels(text: string): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const [, name = "", value = ""] of text.matchAll(/([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g)) {
+    labels[name] = value.replace(/\\(.)/g, (_, letter: string) => (letter === "n" ? "\n" : letter));
+  }
+  return labels;
+}

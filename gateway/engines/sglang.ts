@@ -1,0 +1,185 @@
+import { z } from "zod";
+import { rankEndpoint } from "#runtime";
+import { reachableEndpoint } from "./endpoint.ts";
+import { EngineApiError } from "./errors.ts";
+import { groupModels, listModels } from "./model-list.ts";
+import { meanOf, type Sample, sumOf } from "./prometheus.ts";
+import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
+import type { EngineAdapter, EngineApi, EngineModel, KvEventSource, Lack } from "./types.ts";
+
+/** SGLang's server. */
+export const sglang: EngineAdapter = {
+  kind: "sglang",
+  cachedTokensFlag: "--enable-cache-report",
+
+  async probe(api) {
+    const info = await serverInfo(api);
+    if (info === undefined) return undefined;
+    const [listed, metrics, paths] = await Promise.all([
+      optional(listModels(api)),
+      optional(api.getText("/metrics")),
+      listPaths(api),
+    ]);
+    const dataParallelSize = info.dp_size ?? 1;
+    const kvEvents = eventSources(api, info.kv_events_config, dataParallelSize);
+    const hasPrefixCaching = info.disable_radix_cache == null ? undefined : !info.disable_radix_cache;
+    const blockSize = info.page_size ?? undefined;
+    const totalTokens = info.max_total_num_tokens ?? undefined;
+    return {
+      kind: "sglang",
+      version: info.version ?? undefined,
+      startedAt: sumOf(metrics ?? "", ["process_start_time_seconds"]),
+      models: groupModels(listed ?? [{ id: info.served_model_name ?? info.model_path }]).map((model) =>
+        completed(model, info),
+      ),
+      blockSize,
+      totalBlocks: totalTokens && blockSize && Math.floor(totalTokens / blockSize),
+      maxBatchedTokens: info.chunked_prefill_size ?? info.max_prefill_tokens ?? undefined,
+      maxSequences: info.max_running_requests ?? undefined,
+      dataParallelSize,
+      hasPrefixCaching,
+      kvEvents,
+      tokenizes: paths?.includes("/tokenize") ? "text" : "nothing",
+      continuesMessages: true,
+      paths: openAiPaths(paths),
+      lacks: lacksOf(info, kvEvents, hasPrefixCaching, metrics),
+    };
+  },
+
+  async readLoad(api) {
+    const text = (await api.getText("/metrics")) ?? "";
+    return {
+      running: sumOf(text, ["sglang:num_running_reqs"], isFirstOfTensorRanks),
+      waiting: sumOf(text, ["sglang:num_queue_reqs"], isFirstOfTensorRanks),
+      kvUsage: meanOf(text, ["sglang:token_usage"], isFirstOfTensorRanks),
+      prefixQueries: sumOf(text, ["sglang:prompt_tokens_total"]),
+      prefixHits: sumOf(text, ["sglang:cached_tokens_total"]),
+      startedAt: sumOf(text, ["process_start_time_seconds"]),
+    };
+  },
+
+  async tokenize(api, request) {
+    if (!("prompt" in request)) {
+      throw new EngineApiError("unsupported", `${api.url} splits text into tokens, but no chats.`);
+    }
+    const answer = await api.postJson("/tokenize", request);
+    if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no /tokenize.`);
+    return Uint32Array.from(readAs(api, "/tokenize", tokensSchema, answer).tokens);
+  },
+};
+
+const tokensSchema = z.looseObject({ tokens: z.array(z.uint32()) });
+
+const count = z.number().int().positive().nullish().catch(undefined);
+
+const infoSchema = z.looseObject({
+  model_path: z.string(),
+  version: z.string().nullish().catch(undefined),
+  served_model_name: z.string().nullish().catch(undefined),
+  context_length: count,
+  page_size: count,
+  dp_size: count,
+  max_total_num_tokens: count,
+  max_running_requests: count,
+  max_prefill_tokens: count,
+  /** −1 turns chunks off. */
+  chunked_prefill_size: count,
+  disable_radix_cache: z.boolean().nullish().catch(undefined),
+  enable_cache_report: z.boolean().nullish().catch(undefined),
+  /** JSON in a string, as it was typed. */
+  kv_events_config: z.string().nullish().catch(undefined),
+});
+
+type ServerInfo = z.output<typeof infoSchema>;
+
+/** Newer releases renamed the route. Undefined where the server is no SGLang. */
+async function serverInfo(api: EngineApi): Promise<ServerInfo | undefined> {
+  for (const path of ["/server_info", "/get_server_info"]) {
+    const info = await optional(getAs(api, path, infoSchema));
+    if (info !== undefined) return info;
+  }
+  return undefined;
+}
+
+/** Of several data-parallel ranks each reports; of several tensor-parallel ranks all would report the same. */
+function isFirstOfTensorRanks({ tp_rank = "0" }: Sample["labels"]): boolean {
+  return tp_rank === "0";
+}
+
+/** A model as it is listed, with what only the server's description tells. */
+function completed(model: EngineModel, info: ServerInfo): EngineModel {
+  const isServed = model.source === undefined || model.source === model.name;
+  return {
+    ...model,
+    source: isServed ? info.model_path : model.source,
+    contextLength: model.contextLength ?? info.context_length ?? undefined,
+  };
+}
+
+const eventsConfigSchema = z.looseObject({
+  publisher: z.string().nullish(),
+  endpoint: z.string().default("tcp://*:5557"),
+  replay_endpoint: z.string().nullish(),
+  topic: z.string().default(""),
+});
+
+/** Rank r publishes on port + r. */
+function eventSources(api: EngineApi, config: string | null | undefined, ranks: number): KvEventSource[] {
+  const read = eventsConfigSchema.safeParse(parseJson(config ?? ""));
+  if (!read.success || read.data.publisher !== "zmq") return [];
+  const { replay_endpoint, topic } = read.data;
+  const endpoint = reachableEndpoint(read.data.endpoint, api.url);
+  const replay = reachableEndpoint(replay_endpoint, api.url);
+  if (endpoint === undefined) return [];
+  return Array.from({ length: ranks }, (_, rank) => ({
+    kind: "zmq",
+    rank,
+    endpoint: rankEndpoint(endpoint, rank),
+    replayEndpoint: replay && rankEndpoint(replay, rank),
+    topic,
+  }));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function lacksOf(
+  info: ServerInfo,
+  kvEvents: readonly KvEventSource[],
+  hasPrefixCaching: boolean | undefined,
+  metrics: string | undefined,
+): Lack[] {
+  const lacks: Lack[] = [];
+  if (hasPrefixCaching === false) {
+    const what =
+      "its radix cache is off (--disable-radix-cache), so no request can reuse what another has computed";
+    lacks.push({ code: "prefix-caching", what, flag: undefined });
+  } else if (kvEvents.length === 0) {
+    const what = "it publishes no KV events, so what its cache holds is guessed from what was sent to it";
+    lacks.push({ code: "kv-events", what, flag: KV_EVENTS_FLAG });
+  } else if (kvEvents.some((source) => source.kind === "zmq" && source.replayEndpoint === undefined)) {
+    const what = "lost KV events cannot be asked for again, so after a loss its whole cache is forgotten";
+    lacks.push({ code: "replay", what, flag: KV_EVENTS_FLAG });
+  }
+  if (info.enable_cache_report === false) {
+    const what =
+      "its answers do not say how much of a prompt came from its cache, so predictions go unchecked";
+    lacks.push({ code: "cached-tokens", what, flag: "--enable-cache-report" });
+  }
+  if (metrics === undefined) {
+    lacks.push({ code: "load", what: "it does not tell how busy it is", flag: "--enable-metrics" });
+  }
+  return lacks;
+}
+
+const KV_EVENTS_FLAG = `--kv-events-config '${JSON.stringify({
+  publisher: "zmq",
+  endpoint: "tcp://*:5557",
+  replay_endpoint: "tcp://*:5657",
+  topic: "kv-events",
+})}'`;

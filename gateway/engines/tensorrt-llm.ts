@@ -1,0 +1,121 @@
+import { z } from "zod";
+import { EngineApiError } from "./errors.ts";
+import { groupModels, isOwnedBy, listModels } from "./model-list.ts";
+import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
+import { PolledEvents, polledEventSchema } from "./tensorrt-llm-events.ts";
+import type { EngineAdapter, EngineApi, Lack } from "./types.ts";
+
+/** TensorRT-LLM's `trtllm-serve`. Its statistics and its KV events are queues: who asks takes what is in them. */
+export const tensorrtLlm: EngineAdapter = {
+  kind: "tensorrt-llm",
+  cachedTokensFlag: undefined,
+
+  async probe(api) {
+    const models = await optional(listModels(api));
+    if (!isOwnedBy(models, "tensorrt_llm")) return undefined;
+    const [version, paths, stats] = await Promise.all([
+      optional(getAs(api, "/version", z.looseObject({ version: z.string() }))),
+      listPaths(api),
+      optional(getAs(api, "/metrics", statsSchema)),
+    ]);
+    const cache = stats?.at(-1)?.kvCacheStats;
+    const hasEvents = paths?.includes(EVENTS) ?? true;
+    return {
+      kind: "tensorrt-llm",
+      version: version?.version,
+      startedAt: undefined,
+      models: groupModels(models ?? []),
+      blockSize: cache?.tokensPerBlock,
+      totalBlocks: cache?.maxNumBlocks,
+      maxBatchedTokens: undefined,
+      maxSequences: stats?.at(-1)?.maxNumActiveRequests,
+      dataParallelSize: 1,
+      hasPrefixCaching: undefined,
+      kvEvents: hasEvents ? [{ kind: "poll" }] : [],
+      tokenizes: "nothing",
+      continuesMessages: false,
+      paths: openAiPaths(paths),
+      lacks: lacksOf(hasEvents, stats !== undefined),
+    };
+  },
+
+  async readLoad(api) {
+    const last = (await getAs(api, "/metrics", statsSchema))?.at(-1);
+    const { usedNumBlocks, maxNumBlocks, tokensPerBlock, reusedBlocks, missedBlocks } =
+      last?.kvCacheStats ?? {};
+    const tokens = (blocks: number | undefined) =>
+      blocks === undefined || tokensPerBlock === undefined ? undefined : blocks * tokensPerBlock;
+    return {
+      running: last?.numActiveRequests,
+      waiting: last?.numQueuedRequests,
+      kvUsage: maxNumBlocks && usedNumBlocks !== undefined ? usedNumBlocks / maxNumBlocks : undefined,
+      prefixQueries: tokens(
+        reusedBlocks === undefined || missedBlocks === undefined ? undefined : reusedBlocks + missedBlocks,
+      ),
+      prefixHits: tokens(reusedBlocks),
+      startedAt: undefined,
+    };
+  },
+
+  async tokenize(api) {
+    throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);
+  },
+
+  async pollKvEvents(api, onPayload) {
+    const answer = (await api.postJson(EVENTS, {})) ?? (await api.getJson(EVENTS));
+    if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no ${EVENTS}.`);
+    const events = readAs(api, EVENTS, z.array(polledEventSchema), answer);
+    for (const payload of streamOf(api).convert(events)) onPayload(payload);
+  },
+};
+
+const EVENTS = "/kv_cache_events";
+
+/** What is known of each engine's events so far. */
+const streams = new WeakMap<EngineApi, PolledEvents>();
+
+function streamOf(api: EngineApi): PolledEvents {
+  const stream = streams.get(api) ?? new PolledEvents();
+  streams.set(api, stream);
+  return stream;
+}
+
+const number = z.number().nonnegative().optional().catch(undefined);
+
+/** Statistics of iterations, the latest last; none since the last time that somebody asked, where nothing ran. */
+const statsSchema = z.array(
+  z.looseObject({
+    numActiveRequests: number,
+    numQueuedRequests: number,
+    maxNumActiveRequests: number,
+    kvCacheStats: z
+      .looseObject({
+        maxNumBlocks: number,
+        usedNumBlocks: number,
+        tokensPerBlock: number,
+        reusedBlocks: number,
+        missedBlocks: number,
+      })
+      .optional()
+      .catch(undefined),
+  }),
+);
+
+function lacksOf(hasEvents: boolean, hasStats: boolean): Lack[] {
+  const lacks: Lack[] = [
+    { code: "tokenizer", what: "it does not tell how it splits text into tokens", flag: undefined },
+  ];
+  if (!hasEvents) {
+    const what =
+      "it has no KV events to ask for, so what its cache holds is guessed from what was sent to it";
+    lacks.push({ code: "kv-events", what, flag: "kv_cache_config: {event_buffer_max_size: 16384}" });
+  }
+  if (!hasStats) {
+    lacks.push({
+      code: "load",
+      what: "it does not tell how busy it is",
+      flag: "enable_iter_perf_stats: true",
+    });
+  }
+  return lacks;
+}

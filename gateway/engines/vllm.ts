@@ -1,0 +1,166 @@
+import { z } from "zod";
+import { reachableEndpoint } from "./endpoint.ts";
+import { EngineApiError } from "./errors.ts";
+import { groupModels, isOwnedBy, listModels } from "./model-list.ts";
+import { meanOf, samplesOf, sumOf } from "./prometheus.ts";
+import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
+import type { EngineAdapter, EngineApi, KvEventSource, Lack, TokenizeRequest } from "./types.ts";
+
+/** vLLM's own server. */
+export const vllm: EngineAdapter = {
+  kind: "vllm",
+  cachedTokensFlag: "--enable-prompt-tokens-details",
+
+  async probe(api) {
+    const models = await optional(listModels(api));
+    const metrics = await optional(api.getText("/metrics"));
+    const caches = samplesOf(metrics ?? "", "vllm:cache_config_info");
+    if (!isOwnedBy(models, "vllm") && caches.length === 0) return undefined;
+    const [version, paths, sources] = await Promise.all([
+      optional(getAs(api, "/version", z.looseObject({ version: z.string() }))),
+      listPaths(api),
+      optional(getAs(api, "/kv_event_sources", z.array(sourceSchema))),
+    ]);
+    const kvEvents = (sources ?? []).flatMap((source) => zmqSource(api, source));
+    const [cache] = caches;
+    const hasPrefixCaching = toFlag(cache?.labels.enable_prefix_caching);
+    return {
+      kind: "vllm",
+      version: version?.version,
+      startedAt: startOf(metrics),
+      models: groupModels(models ?? []),
+      blockSize: toCount(cache?.labels.block_size),
+      totalBlocks: toCount(cache?.labels.num_gpu_blocks),
+      maxBatchedTokens: undefined,
+      maxSequences: undefined,
+      dataParallelSize: Math.max(1, sources?.length ?? 0, new Set(caches.map(rankOf)).size),
+      hasPrefixCaching,
+      kvEvents,
+      tokenizes: (paths?.includes("/tokenize") ?? true) ? "chat" : "nothing",
+      continuesMessages: true,
+      paths: openAiPaths(paths),
+      lacks: lacksOf({ kvEvents, isToldOfEvents: sources !== undefined, hasPrefixCaching, paths, caches }),
+    };
+  },
+
+  async readLoad(api) {
+    const text = (await api.getText("/metrics")) ?? "";
+    return {
+      running: sumOf(text, ["vllm:num_requests_running"]),
+      waiting: sumOf(text, ["vllm:num_requests_waiting"]),
+      kvUsage: meanOf(text, ["vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"]),
+      prefixQueries: sumOf(text, PREFIX_QUERIES),
+      prefixHits: sumOf(text, PREFIX_HITS),
+      startedAt: startOf(text),
+    };
+  },
+
+  async tokenize(api, request) {
+    const answer = await api.postJson("/tokenize", tokenizeBody(request));
+    if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no /tokenize.`);
+    return Uint32Array.from(readAs(api, "/tokenize", tokensSchema, answer).tokens);
+  },
+};
+
+const PREFIX_QUERIES = ["vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"];
+const PREFIX_HITS = ["vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"];
+
+const tokensSchema = z.looseObject({ tokens: z.array(z.uint32()) });
+
+const sourceSchema = z.looseObject({
+  data_parallel_rank: z.number().int().nonnegative().default(0),
+  endpoint: z.string().nullish(),
+  replay_endpoint: z.string().nullish(),
+  topic: z.string().nullish(),
+});
+
+/** Each rank's ports are its own already. */
+function zmqSource(api: EngineApi, source: z.output<typeof sourceSchema>): KvEventSource[] {
+  const endpoint = reachableEndpoint(source.endpoint, api.url);
+  if (endpoint === undefined) return [];
+  const replayEndpoint = reachableEndpoint(source.replay_endpoint, api.url);
+  return [
+    { kind: "zmq", rank: source.data_parallel_rank, endpoint, replayEndpoint, topic: source.topic ?? "" },
+  ];
+}
+
+/** What of a chat completion's body decides what its prompt is. */
+const CHAT_FIELDS = [
+  "messages",
+  "tools",
+  "documents",
+  "add_generation_prompt",
+  "continue_final_message",
+  "add_special_tokens",
+  "chat_template",
+  "chat_template_kwargs",
+  "reasoning_effort",
+  "mm_processor_kwargs",
+];
+
+function tokenizeBody(request: TokenizeRequest): Record<string, unknown> {
+  if ("prompt" in request) return { model: request.model, prompt: request.prompt };
+  const { model, chat } = request;
+  const fields = CHAT_FIELDS.filter((field) => chat[field] !== undefined && chat[field] !== null);
+  return { model, ...Object.fromEntries(fields.map((field) => [field, chat[field]])) };
+}
+
+interface Findings {
+  kvEvents: readonly KvEventSource[];
+  isToldOfEvents: boolean;
+  hasPrefixCaching: boolean | undefined;
+  paths: readonly string[] | undefined;
+  caches: readonly unknown[];
+}
+
+function lacksOf({ kvEvents, isToldOfEvents, hasPrefixCaching, paths, caches }: Findings): Lack[] {
+  const lacks: Lack[] = [];
+  if (hasPrefixCaching === false) {
+    const what = "its prefix caching is off, so no request can reuse what another has computed";
+    lacks.push({ code: "prefix-caching", what, flag: "--enable-prefix-caching" });
+  } else if (kvEvents.length === 0) {
+    const what = isToldOfEvents
+      ? "it publishes no KV events, so what its cache holds is guessed from what was sent to it"
+      : "this release does not tell where its KV events are, so what its cache holds is guessed";
+    lacks.push({ code: "kv-events", what, flag: KV_EVENTS_FLAG });
+  } else if (kvEvents.some((source) => source.kind === "zmq" && source.replayEndpoint === undefined)) {
+    const what = "lost KV events cannot be asked for again, so after a loss its whole cache is forgotten";
+    lacks.push({ code: "replay", what, flag: KV_EVENTS_FLAG });
+  }
+  if (paths !== undefined && !paths.includes("/tokenize")) {
+    lacks.push({
+      code: "tokenizer",
+      what: "it has no /tokenize for prompts to be routed by",
+      flag: undefined,
+    });
+  }
+  if (caches.length === 0) {
+    const what = "it tells neither its load nor its block size: it was started with --disable-log-stats";
+    lacks.push({ code: "load", what, flag: undefined });
+  }
+  return lacks;
+}
+
+/** Data-parallel rank r is on port + r, so the two ranges are apart. */
+const KV_EVENTS_FLAG = `--kv-events-config '${JSON.stringify({
+  enable_kv_cache_events: true,
+  publisher: "zmq",
+  endpoint: "tcp://*:5557",
+  replay_endpoint: "tcp://*:5657",
+})}'`;
+
+function startOf(metrics: string | undefined): number | undefined {
+  return sumOf(metrics ?? "", ["process_start_time_seconds"]);
+}
+
+function rankOf({ labels }: { labels: Readonly<Record<string, string>> }): string {
+  return labels.engine ?? "0";
+}
+
+function toCount(label: string | undefined): number | undefined {
+  return label !== undefined && /^[1-9]\d*$/.test(label) ? Number(label) : undefined;
+}
+
+function toFlag(label: string | undefined): boolean | undefined {
+  return label === undefined ? undefined : label.toLowerCase() === "true";
+}
