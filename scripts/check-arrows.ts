@@ -15,7 +15,7 @@ const ROOMS: Record<string, readonly string[]> = {
   workers: ["runtime"],
   "stand-ins": ["router-wasm", "runtime", "workers"],
   cli: ["gateway", "router-wasm", "runtime", "workers"],
-  bench: ["gateway", "router-wasm", "runtime", "workers", "cli"],
+  bench: ["gateway", "router-wasm", "runtime", "workers", "cli", "stand-ins"],
   examples: ["gateway", "router-wasm", "runtime", "workers", "cli"],
   "runtime-tests": ["router-wasm"],
 };

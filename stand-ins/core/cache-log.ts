@@ -1,0 +1,81 @@
+import type { KvEvent } from "#runtime";
+import type { BlockListener } from "#workers";
+import type { BlockContent } from "./sequence.ts";
+
+/** Turns what happens to cached blocks into KV events, consecutive blocks together. */
+export class CacheLog implements BlockListener {
+  readonly #blockSize: number;
+  /** What is cached, or may soon be. */
+  readonly #contents = new Map<number, BlockContent>();
+  readonly #cached = new Set<number>();
+  #events: KvEvent[] = [];
+  #chain: number[] = [];
+  #gone: number[] = [];
+
+  constructor(blockSize: number) {
+    this.#blockSize = blockSize;
+  }
+
+  describe(hash: number, content: BlockContent): void {
+    if (!this.#contents.has(hash)) this.#contents.set(hash, content);
+  }
+
+  onStored(hash: number): void {
+    this.#endRemoved();
+    const { parent } = this.#contents.get(hash)!;
+    if (this.#chain.length > 0 && parent !== this.#chain.at(-1)) this.#endStored();
+    this.#chain.push(hash);
+    this.#cached.add(hash);
+  }
+
+  onRemoved(hash: number): void {
+    this.#endStored();
+    this.#gone.push(hash);
+    this.#cached.delete(hash);
+  }
+
+  clear(): void {
+    this.take();
+    this.#contents.clear();
+    this.#cached.clear();
+    this.#events.push({ type: "cleared" });
+  }
+
+  /** The events since the last call, in order. */
+  take(): KvEvent[] {
+    this.#endStored();
+    this.#endRemoved();
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  /** Forgets blocks that never came to be cached. To be called when no request is there. */
+  tidy(): void {
+    for (const hash of this.#contents.keys()) if (!this.#cached.has(hash)) this.#contents.delete(hash);
+  }
+
+  #endStored(): void {
+    if (this.#chain.length === 0) return;
+    const contents = this.#chain.map((hash) => this.#contents.get(hash)!);
+    const { parent, loraName, cacheSalt } = contents[0]!;
+    this.#events.push({
+      type: "stored",
+      blockHashes: BigUint64Array.from(this.#chain, BigInt),
+      parentHash: parent === undefined ? undefined : BigInt(parent),
+      tokenIds: Uint32Array.from(contents.flatMap(({ tokenIds }) => tokenIds)),
+      blockSize: this.#blockSize,
+      ...(loraName !== undefined && { loraName }),
+      // It is told with a sequence's first block.
+      ...(cacheSalt !== undefined && parent === undefined && { cacheSalt }),
+    });
+    this.#chain = [];
+  }
+
+  #endRemoved(): void {
+    if (this.#gone.length === 0) return;
+    for (const hash of this.#gone) this.#contents.delete(hash);
+    this.#events.push({ type: "removed", blockHashes: BigUint64Array.from(this.#gone, BigInt) });
+    this.#gone = [];
+  }
+}

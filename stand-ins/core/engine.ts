@@ -1,0 +1,96 @@
+import type { KvEvent } from "#runtime";
+import type { StandInOptions } from "./options.ts";
+import { Rank } from "./rank.ts";
+import type { GeneratedToken, Generation, Sequence } from "./sequence.ts";
+
+/** A request that was taken up. */
+export interface Running {
+  /** Prompt tokens found in the cache; known with the first token. */
+  readonly cachedTokens: number;
+  /** The tokens, as they are made. Leaving the loop ends the request. */
+  tokens(): AsyncGenerator<GeneratedToken>;
+}
+
+/** What the stand-ins' servers drive: the model, and a simulated GPU for each rank. */
+export class StandInEngine {
+  readonly blockSize: number;
+  readonly totalBlocks: number;
+  readonly contextLength: number;
+  readonly ranks: readonly Rank[];
+  readonly startedAt = Date.now() / 1000;
+  /** Told of each batch of KV events. */
+  onEvents: ((rank: number, events: KvEvent[]) => void) | undefined;
+
+  constructor(options: StandInOptions) {
+    this.blockSize = options.blockSize ?? 16;
+    this.totalBlocks = options.totalBlocks ?? 4096;
+    this.contextLength = options.contextLength ?? 8192;
+    this.ranks = Array.from({ length: options.ranks ?? 1 }, (_, rank) => {
+      return new Rank({
+        blockSize: this.blockSize,
+        totalBlocks: this.totalBlocks,
+        maxSequences: options.maxSequences ?? 64,
+        maxBatchedTokens: 8192,
+        prefixCaching: options.prefixCaching ?? true,
+        interTokenMs: options.interTokenMs ?? 0,
+        prefillTokensPerSecond: options.prefillTokensPerSecond ?? Number.POSITIVE_INFINITY,
+        onEvents: (events) => this.onEvents?.(rank, events),
+      });
+    });
+  }
+
+  /** @throws RangeError where all blocks together do not suffice */
+  generate(generation: Generation, signal: AbortSignal): Running {
+    const rank = this.ranks[generation.rank ?? -1] ?? this.#leastBusy();
+    const sequence = rank.add(generation);
+    return {
+      get cachedTokens() {
+        return sequence.cachedTokens;
+      },
+      tokens: () => readTokens(rank, sequence, signal),
+    };
+  }
+
+  /** The sum over the ranks. */
+  sum(value: (rank: Rank) => number): number {
+    return this.ranks.reduce((sum, rank) => sum + value(rank), 0);
+  }
+
+  #leastBusy(): Rank {
+    const load = (rank: Rank) => rank.running + rank.waiting;
+    return this.ranks.reduce((best, rank) => (load(rank) < load(best) ? rank : best));
+  }
+}
+
+async function* readTokens(
+  rank: Rank,
+  sequence: Sequence,
+  signal: AbortSignal,
+): AsyncGenerator<GeneratedToken> {
+  const ready: GeneratedToken[] = [];
+  let wake = () => {};
+  sequence.onGenerated = (token) => {
+    rank.counters.generatedTokens++;
+    ready.push(token);
+    wake();
+  };
+  const abort = () => wake();
+  signal.addEventListener("abort", abort);
+  try {
+    while (!signal.aborted) {
+      const token = ready.shift();
+      if (token === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
+      if (token.finish !== undefined) rank.counters.finished++;
+      yield token;
+      if (token.finish !== undefined) return;
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
+    rank.remove(sequence);
+  }
+}

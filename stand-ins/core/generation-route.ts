@@ -1,0 +1,180 @@
+import type { ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Dialect, Finish, Surface, Usage } from "./dialect.ts";
+import type { Running, StandInEngine } from "./engine.ts";
+import type { Faults } from "./faults.ts";
+import { type OpenAiRequest, readChat, readCompletion } from "./openai-request.ts";
+import { type Reply, type Route, type RouteRequest, writable } from "./server.ts";
+import { findStop } from "./stop.ts";
+
+export interface GenerationOptions {
+  readonly model: string;
+  readonly adapters: readonly string[];
+  crash(): void;
+}
+
+/** The route that generates: `/v1/chat/completions` or `/v1/completions`. */
+export function generationRoute(
+  surface: Surface,
+  engine: StandInEngine,
+  dialect: Dialect,
+  options: GenerationOptions,
+): Route {
+  return (request) => {
+    const read =
+      surface === "chat" ? readChat(request.body, dialect.continuing) : readCompletion(request.body);
+    if (typeof read === "string") return dialect.malformed(read);
+    const refusal = dialect.judge(read);
+    if (refusal !== undefined) return refusal;
+    const answer = new Answer(surface, engine, dialect, options, request, read);
+    return read.isStreamed ? { write: (response) => answer.stream(response) } : answer.whole();
+  };
+}
+
+/** One answer on its way. */
+class Answer {
+  readonly #surface: Surface;
+  readonly #dialect: Dialect;
+  readonly #faults: Faults;
+  readonly #signal: AbortSignal;
+  readonly #request: OpenAiRequest;
+  readonly #running: Running;
+  readonly #options: GenerationOptions;
+  readonly #head: Readonly<Record<string, unknown>>;
+  #generated = 0;
+
+  constructor(
+    surface: Surface,
+    engine: StandInEngine,
+    dialect: Dialect,
+    options: GenerationOptions,
+    { headers, faults, signal }: RouteRequest,
+    request: OpenAiRequest,
+  ) {
+    const { model = options.model } = request;
+    this.#surface = surface;
+    this.#dialect = dialect;
+    this.#faults = faults;
+    this.#signal = signal;
+    this.#request = request;
+    this.#options = options;
+    const rank = headers["x-data-parallel-rank"];
+    this.#running = engine.generate(
+      {
+        ...request,
+        // What does not fit ends at the end of the context.
+        maxTokens: Math.min(request.maxTokens, engine.contextLength - request.tokens.length),
+        loraName: options.adapters.includes(model) ? model : undefined,
+        rank: rank === undefined ? undefined : Number(rank),
+      },
+      signal,
+    );
+    const requestId = headers["x-request-id"];
+    this.#head = {
+      id: dialect.newId(surface, typeof requestId === "string" ? requestId : undefined),
+      object: surface === "chat" ? "chat.completion" : "text_completion",
+      created: Math.floor(Date.now() / 1000),
+      model,
+    };
+  }
+
+  async whole(): Promise<Reply> {
+    let text = "";
+    let finish: Finish = { reason: "length", stop: undefined };
+    for await (const piece of this.#pieces()) {
+      text += piece.text;
+      if (piece.finish !== undefined) finish = piece.finish;
+    }
+    const { messageFields, answerFields } = this.#dialect;
+    const content =
+      this.#surface === "chat"
+        ? { message: { role: "assistant", content: text, ...messageFields } }
+        : { text };
+    const choices = [this.#choice(content, finish)];
+    return { json: { ...this.#head, choices, ...answerFields, usage: this.#dialect.usage(this.#usage()) } };
+  }
+
+  async stream(response: ServerResponse): Promise<void> {
+    response.writeHead(200, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache",
+    });
+    response.flushHeaders();
+    let chunks = 0;
+    const { closeAfterChunks, garbageSse } = this.#faults;
+    const closes = () => {
+      if (closeAfterChunks === undefined || chunks < closeAfterChunks) return false;
+      response.destroy();
+      return true;
+    };
+    if (closes()) return;
+    for await (const chunk of this.#chunks()) {
+      if (!response.write(`data: ${JSON.stringify(chunk)}\n\n`)) await writable(response);
+      chunks++;
+      if (garbageSse && chunks === 1) response.write("data: {this is no JSON\n\n\u0000\u0001");
+      if (closes()) return;
+    }
+    response.end("data: [DONE]\n\n");
+  }
+
+  async *#chunks(): AsyncGenerator<object> {
+    const { roleDelta, finishesApart, deltaFields } = this.#dialect;
+    const isChat = this.#surface === "chat";
+    const delta = (text: string) => (isChat ? { delta: { content: text, ...deltaFields } } : { text });
+    let isFirst = true;
+    for await (const { text, finish } of this.#pieces()) {
+      if (isFirst && isChat) yield this.#chunk([this.#choice({ delta: roleDelta }, undefined)]);
+      isFirst = false;
+      if (finish === undefined || !finishesApart) yield this.#chunk([this.#choice(delta(text), finish)]);
+      else {
+        if (text !== "") yield this.#chunk([this.#choice(delta(text), undefined)]);
+        const last = isChat ? { delta: {} } : { text: "" };
+        yield this.#chunk([this.#choice(last, finish)]);
+      }
+    }
+    if (this.#request.includesUsage && !this.#signal.aborted) {
+      yield { ...this.#chunk([]), usage: this.#dialect.usage(this.#usage()) };
+    }
+  }
+
+  /** The answer's text as it can be told: what may yet become a stop string is kept back. */
+  async *#pieces(): AsyncGenerator<{ text: string; finish: Finish | undefined }> {
+    let held = "";
+    for await (const token of this.#running.tokens()) {
+      await this.#strike();
+      this.#generated++;
+      const { text, rest, stop } = findStop(held + token.text, this.#request.stop);
+      held = rest;
+      if (stop !== undefined) return yield { text, finish: { reason: "stop", stop } };
+      const { finish } = token;
+      if (finish !== undefined) yield { text: text + rest, finish: { reason: finish, stop: undefined } };
+      else yield { text, finish: undefined };
+    }
+  }
+
+  /** The faults that strike in the middle of an answer. */
+  async #strike(): Promise<void> {
+    const { hangAfterTokens, crashAfterTokens } = this.#faults;
+    if (crashAfterTokens !== undefined && this.#generated >= crashAfterTokens) this.#options.crash();
+    if (hangAfterTokens === undefined || this.#generated < hangAfterTokens) return;
+    await sleep(2 ** 30, undefined, { signal: this.#signal, ref: false }).catch(() => {});
+  }
+
+  #choice(content: object, finish: Finish | undefined): object {
+    const reason = { logprobs: null, finish_reason: finish?.reason ?? null };
+    return { index: 0, ...content, ...reason, ...this.#dialect.choiceFields(this.#surface, finish) };
+  }
+
+  #chunk(choices: readonly object[]): object {
+    const object = this.#surface === "chat" ? "chat.completion.chunk" : "text_completion";
+    return { ...this.#head, object, choices, ...this.#dialect.chunkFields };
+  }
+
+  #usage(): Usage {
+    return {
+      promptTokens: this.#request.tokens.length,
+      completionTokens: this.#generated,
+      cachedTokens: this.#running.cachedTokens,
+    };
+  }
+}

@@ -1,0 +1,116 @@
+import type { KvEvent } from "#runtime";
+import { Scheduler, type SchedulerOptions } from "#workers";
+import { CacheLog } from "./cache-log.ts";
+import { type Generation, Sequence } from "./sequence.ts";
+
+export interface RankOptions extends SchedulerOptions {
+  interTokenMs: number;
+  prefillTokensPerSecond: number;
+  /** Told what a step has changed in the prefix cache. */
+  onEvents(events: KvEvent[]): void;
+}
+
+/** Counts since the start. */
+export interface RankCounters {
+  /** Prompt tokens looked up in the prefix cache, and those found. */
+  prefixQueries: number;
+  prefixHits: number;
+  promptTokens: number;
+  generatedTokens: number;
+  finished: number;
+}
+
+/** One data-parallel rank: vLLM's scheduling over blocks of its own, one step at a time. */
+export class Rank {
+  readonly counters: RankCounters = {
+    prefixQueries: 0,
+    prefixHits: 0,
+    promptTokens: 0,
+    generatedTokens: 0,
+    finished: 0,
+  };
+  readonly #options: RankOptions;
+  readonly #log: CacheLog;
+  #scheduler: Scheduler;
+  #isStepping = false;
+
+  constructor(options: RankOptions) {
+    this.#options = options;
+    this.#log = new CacheLog(options.blockSize);
+    this.#scheduler = new Scheduler(options, this.#log);
+  }
+
+  get running(): number {
+    return this.#scheduler.running;
+  }
+
+  get waiting(): number {
+    return this.#scheduler.waiting;
+  }
+
+  /** 0 to 1. */
+  get kvUsage(): number {
+    return this.#scheduler.kvUsage;
+  }
+
+  /** @throws RangeError where all blocks together do not suffice */
+  add(generation: Generation): Sequence {
+    const sequence = new Sequence(generation, this.#options.blockSize, (hash, content) => {
+      this.#log.describe(hash, content);
+    });
+    sequence.onStarted = () => this.#count(sequence);
+    sequence.onEnd = () => this.remove(sequence);
+    this.#scheduler.add(sequence);
+    if (!this.#isStepping) {
+      this.#isStepping = true;
+      setImmediate(this.#begin);
+    }
+    return sequence;
+  }
+
+  /** Ends a request before its time; nothing happens after it. */
+  remove(sequence: Sequence): void {
+    this.#scheduler.abort(sequence);
+  }
+
+  /** Empties the prefix cache. False while requests use it. */
+  reset(): boolean {
+    if (this.running + this.waiting > 0) return false;
+    this.#log.clear();
+    this.#scheduler = new Scheduler(this.#options, this.#log);
+    this.#publish();
+    return true;
+  }
+
+  #count(sequence: Sequence): void {
+    const { counters } = this;
+    counters.promptTokens += sequence.promptTokens;
+    if (this.#options.prefixCaching === false) return;
+    counters.prefixQueries += sequence.promptTokens;
+    counters.prefixHits += sequence.cachedTokens;
+  }
+
+  readonly #begin = (): void => {
+    if (this.running + this.waiting === 0) {
+      this.#isStepping = false;
+      this.#log.tidy();
+      return;
+    }
+    const { prefillTokens } = this.#scheduler.beginStep();
+    const { interTokenMs, prefillTokensPerSecond } = this.#options;
+    const duration = interTokenMs + (prefillTokens * 1000) / prefillTokensPerSecond;
+    if (duration < 1) setImmediate(this.#finish);
+    else setTimeout(this.#finish, duration);
+  };
+
+  readonly #finish = (): void => {
+    this.#scheduler.finishStep();
+    this.#publish();
+    this.#begin();
+  };
+
+  #publish(): void {
+    const events = this.#log.take();
+    if (events.length > 0) this.#options.onEvents(events);
+  }
+}

@@ -1,0 +1,118 @@
+import type { ScheduledRequest } from "#workers";
+import { END_OF_TURN } from "./tokens.ts";
+import { Writer } from "./writer.ts";
+
+/** What to generate. */
+export interface Generation {
+  tokens: readonly number[];
+  maxTokens: number;
+  /** Tokens before which the model does not end of itself. */
+  minTokens: number;
+  ignoreEos: boolean;
+  loraName: string | undefined;
+  cacheSalt: string | undefined;
+  /** Undefined: whichever has least to do. */
+  rank: number | undefined;
+}
+
+export interface GeneratedToken {
+  readonly id: number;
+  /** Empty for the end of the turn. */
+  readonly text: string;
+  readonly finish: "stop" | "length" | undefined;
+}
+
+/** A block's tokens, and what they follow. */
+export interface BlockContent {
+  readonly parent: number | undefined;
+  readonly tokenIds: readonly number[];
+  readonly loraName: string | undefined;
+  readonly cacheSalt: string | undefined;
+}
+
+/** A request on its way through a rank. */
+export class Sequence implements ScheduledRequest {
+  readonly promptTokens: number;
+  readonly maxTokens: number;
+  cachedTokens = 0;
+  /** Called for each token. */
+  onGenerated: ((token: GeneratedToken) => void) | undefined;
+  /** Called when the model ends before its time. */
+  onEnd: (() => void) | undefined;
+  /** Called when the request is first worked on. */
+  onStarted: (() => void) | undefined;
+  readonly #generation: Generation;
+  readonly #tokens: number[];
+  readonly #writer: Writer;
+  readonly #blockSize: number;
+  readonly #hashes: number[] = [];
+  readonly #told: (hash: number, content: BlockContent) => void;
+
+  /** @param told is told what each block whose hash is asked for holds */
+  constructor(
+    generation: Generation,
+    blockSize: number,
+    told: (hash: number, content: BlockContent) => void,
+  ) {
+    this.#generation = generation;
+    this.promptTokens = generation.tokens.length;
+    this.maxTokens = generation.maxTokens;
+    this.#tokens = [...generation.tokens];
+    this.#writer = new Writer(this.#tokens);
+    this.#blockSize = blockSize;
+    this.#told = told;
+  }
+
+  hashAt(index: number): number {
+    const { loraName, cacheSalt } = this.#generation;
+    for (let block = this.#hashes.length; block <= index; block++) {
+      const seed = hashText(0, `${loraName ?? ""}\n${cacheSalt ?? ""}`);
+      this.#hashes.push(hashTokens(this.#hashes[block - 1] ?? seed, this.#tokensOf(block)));
+    }
+    const hash = this.#hashes[index]!;
+    const parent = this.#hashes[index - 1];
+    this.#told(hash, { parent, tokenIds: this.#tokensOf(index), loraName, cacheSalt });
+    return hash;
+  }
+
+  onStart(cachedTokens: number): void {
+    this.cachedTokens = cachedTokens;
+    this.onStarted?.();
+  }
+
+  onToken(isLast: boolean): void {
+    const { ignoreEos, minTokens } = this.#generation;
+    const generated = this.#tokens.length - this.promptTokens;
+    const id = this.#writer.next(!ignoreEos && generated >= minTokens);
+    this.#tokens.push(id);
+    this.#writer.read(id);
+    const isEnd = id === END_OF_TURN;
+    const finish = isEnd ? "stop" : isLast ? "length" : undefined;
+    this.onGenerated?.({ id, text: isEnd ? "" : String.fromCharCode(id), finish });
+    if (isEnd && !isLast) this.onEnd?.();
+  }
+
+  #tokensOf(block: number): number[] {
+    return this.#tokens.slice(block * this.#blockSize, (block + 1) * this.#blockSize);
+  }
+}
+
+/** 53 bits of what a block holds and follows. */
+function hashTokens(previous: number, tokens: readonly number[]): number {
+  let low = previous | 0;
+  let high = Math.floor(previous / 2 ** 32) ^ 0x2545f491;
+  for (const token of tokens) {
+    low = Math.imul(low ^ token, 0x9e3779b1);
+    low ^= low >>> 15;
+    high = Math.imul(high ^ token ^ low, 0x85ebca77);
+    high ^= high >>> 13;
+  }
+  return (high & 0x1f_ffff) * 2 ** 32 + (low >>> 0);
+}
+
+function hashText(seed: number, text: string): number {
+  return hashTokens(
+    seed,
+    Array.from(text, (letter) => letter.codePointAt(0)!),
+  );
+}

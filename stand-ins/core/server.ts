@@ -1,0 +1,184 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Faults, faultsSchema, NO_FAULTS } from "./faults.ts";
+
+/** An answer of a route: JSON, text, or a function that writes the answer itself. */
+export type Reply =
+  | { status?: number; json: unknown }
+  | { status?: number; text: string; type?: string }
+  | { write: (response: ServerResponse, signal: AbortSignal) => Promise<void> };
+
+export interface RouteRequest {
+  readonly headers: IncomingMessage["headers"];
+  /** Parsed JSON; undefined where there is no body or it is no JSON. */
+  readonly body: unknown;
+  readonly faults: Faults;
+  /** Aborted when the client leaves. */
+  readonly signal: AbortSignal;
+}
+
+export type Route = (request: RouteRequest) => Reply | Promise<Reply>;
+
+export interface ServerOptions {
+  port?: number | undefined;
+  host?: string | undefined;
+  apiKey?: string | undefined;
+  /** By `METHOD /path`. */
+  routes: Readonly<Record<string, Route>>;
+  /** Routes that generate tokens. */
+  generates: readonly string[];
+  /** What a request gets that has no route, or no key. */
+  refuse(status: 401 | 404 | 500 | 503, message: string): Reply;
+  crash: () => void;
+}
+
+/** A stand-in's HTTP server, with faults that are turned on under `/stand-in/faults`. */
+export class StandInServer {
+  faults: Faults = NO_FAULTS;
+  readonly url: string;
+  readonly port: number;
+  /** Every request but those to `/stand-in/`, as `METHOD /path`. */
+  readonly requests: string[] = [];
+  readonly #options: ServerOptions;
+  readonly #server: Server;
+  /** Requests that the fault `status` could have struck. */
+  #struck = 0;
+
+  /** @throws Error where the port is taken */
+  static async listen(options: ServerOptions): Promise<StandInServer> {
+    const server = createServer({ keepAliveTimeout: 5_000 });
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(options.port ?? 0, options.host ?? "127.0.0.1", () => resolve());
+    });
+    return new StandInServer(options, server);
+  }
+
+  private constructor(options: ServerOptions, server: Server) {
+    const { port, address, family } = server.address() as AddressInfo;
+    this.port = port;
+    this.url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+    this.#options = options;
+    this.#server = server;
+    server.on("request", (request, response) => {
+      this.#serve(request, response).catch((error: unknown) => response.destroy(toError(error)));
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on("error", () => {});
+    const name = `${request.method} ${(request.url ?? "").replace(/\?.*/, "")}`;
+    const body = parse(await readBody(request));
+    if (name.endsWith(" /stand-in/faults")) return this.#setFaults(name, body, response);
+    this.requests.push(name);
+    const { routes, generates, refuse, apiKey } = this.#options;
+    const { faults } = this;
+    const isStruck = faults.on === "all" || generates.includes(name);
+    if (isStruck && (await this.#strike(faults, response))) return;
+    if (
+      apiKey !== undefined &&
+      request.headers.authorization !== `Bearer ${apiKey}` &&
+      name.includes(" /v1/")
+    ) {
+      return send(response, refuse(401, "Unauthorized"), never);
+    }
+    const route = routes[name];
+    if (route === undefined) return send(response, refuse(404, "Not Found"), never);
+    const leaving = new AbortController();
+    response.on("close", () => leaving.abort());
+    const { signal } = leaving;
+    const seen = isStruck ? faults : NO_FAULTS;
+    await send(response, await route({ headers: request.headers, body, faults: seen, signal }), signal);
+  }
+
+  #setFaults(name: string, body: unknown, response: ServerResponse): Promise<void> {
+    if (name.startsWith("POST")) {
+      const read = faultsSchema.safeParse(body ?? {});
+      if (!read.success) return send(response, { status: 400, json: { error: read.error.message } }, never);
+      this.faults = read.data;
+      this.#struck = 0;
+    }
+    return send(response, { json: this.faults }, never);
+  }
+
+  /** The faults that strike before a route runs. True where the request is done with. */
+  async #strike(faults: Faults, response: ServerResponse): Promise<boolean> {
+    if (faults.crash) this.#options.crash();
+    if (faults.delayMs > 0) await sleep(faults.delayMs);
+    if (faults.hangBeforeHead) return true;
+    if (faults.garbageHttp) {
+      response.socket?.end("\u0000\u0001\u0002 this is no HTTP \r\n\r\n");
+      return true;
+    }
+    if (faults.endlessBody) {
+      await writeEndlessly(response);
+      return true;
+    }
+    if (faults.status === undefined) return false;
+    const before = Math.floor(this.#struck * faults.share);
+    this.#struck++;
+    if (Math.floor(this.#struck * faults.share) === before) return false;
+    const reply = this.#options.refuse(
+      faults.status === 503 ? 503 : 500,
+      "This is a fault that was asked for.",
+    );
+    await send(response, { ...reply, status: faults.status }, never);
+    return true;
+  }
+}
+
+const never = new AbortController().signal;
+const GIGABYTE = 2 ** 30;
+
+async function send(response: ServerResponse, reply: Reply, signal: AbortSignal): Promise<void> {
+  if ("write" in reply) return reply.write(response, signal);
+  const isJson = "json" in reply;
+  const type = isJson ? "application/json" : (reply.type ?? "text/plain; charset=utf-8");
+  response.writeHead(reply.status ?? 200, { "content-type": type });
+  response.end(isJson ? JSON.stringify(reply.json) : reply.text);
+}
+
+async function writeEndlessly(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { "content-type": "application/json" });
+  const piece = Buffer.alloc(65_536, " ");
+  for (let sent = 0; sent < GIGABYTE && !response.destroyed; sent += piece.length) {
+    if (!response.write(piece)) await writable(response);
+  }
+  response.end();
+}
+
+/** Resolves when the response takes more, or never will. */
+export function writable(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+    if (response.destroyed) done();
+  });
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Dialect } from "./dialect.ts";
+import { StandInEngine } from "./engine.ts";
+import { type Faults, faultsSchema } from "./faults.ts";
+import { generationRoute } from "./generation-route.ts";
+import { type KvEventPlace, KvPublishers } from "./kv-publishers.ts";
+import type { StandInOptions } from "./options.ts";
+import { type Route, type ServerOptions, StandInServer } from "./server.ts";
+
+/** A stand-in that runs. */
+export interface StandIn extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly engine: StandInEngine;
+  /** Where each rank's KV events are; none where it sends none. */
+  readonly kvEvents: readonly KvEventPlace[];
+  /** Every request so far, as `METHOD /path`. */
+  readonly requests: readonly string[];
+  /** Replaces the faults, as `POST /stand-in/faults` does. */
+  setFaults(faults: Partial<Faults>): void;
+  close(): Promise<void>;
+}
+
+/** What an engine's stand-in needs to know of itself, to say it. */
+export interface StandInContext {
+  readonly engine: StandInEngine;
+  readonly options: StandInOptions;
+  readonly model: string;
+  /** The model's name, its aliases and its adapters. */
+  readonly names: readonly string[];
+  readonly kvEvents: readonly KvEventPlace[];
+  /** Requests that are being answered. */
+  readonly created: number;
+}
+
+/** One engine: its routes beside those that generate, and how it speaks. */
+export interface EngineKindOptions {
+  dialect(context: StandInContext): Dialect;
+  routes(context: StandInContext): Record<string, Route>;
+  refuse: ServerOptions["refuse"];
+}
+
+const GENERATES = ["POST /v1/chat/completions", "POST /v1/completions"];
+
+/** Starts a stand-in. @throws Error where a port is taken */
+export async function startStandIn(kind: EngineKindOptions, options: StandInOptions): Promise<StandIn> {
+  const { model = "tiny", aliases = [], adapters = [], crash = () => process.exit(1) } = options;
+  if (options.startMs) await sleep(options.startMs);
+  const engine = new StandInEngine(options);
+  const publishers = options.kvEvents && (await KvPublishers.open(options.kvEvents, options.ranks ?? 1));
+  engine.onEvents = (rank, events) => publishers?.publish(rank, events);
+  const context: StandInContext = {
+    engine,
+    options,
+    model,
+    names: [model, ...aliases, ...adapters],
+    kvEvents: publishers?.places ?? [],
+    created: Math.floor(engine.startedAt),
+  };
+  const dialect = kind.dialect(context);
+  const generation = { model, adapters, crash };
+  const own = kind.routes(context);
+  const routes: Record<string, Route> = {
+    ...own,
+    "POST /v1/chat/completions": generationRoute("chat", engine, dialect, generation),
+    "POST /v1/completions": generationRoute("completions", engine, dialect, generation),
+  };
+  const server = await StandInServer.listen({
+    port: options.port,
+    host: options.host,
+    apiKey: options.apiKey,
+    routes,
+    generates: GENERATES,
+    refuse: kind.refuse,
+    crash,
+  }).catch((error: unknown) => {
+    publishers?.close();
+    throw error;
+  });
+  const close = async () => {
+    await server.close();
+    publishers?.close();
+  };
+  return {
+    url: server.url,
+    port: server.port,
+    engine,
+    kvEvents: context.kvEvents,
+    requests: server.requests,
+    setFaults(faults) {
+      server.faults = faultsSchema.parse(faults);
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** What `/openapi.json` lists of these routes, as FastAPI does. */
+export function describeRoutes(routes: Readonly<Record<string, Route>>): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const name of [...Object.keys(routes), ...GENERATES]) {
+    const [method = "", path = ""] = name.split(" ");
+    paths[path] = { ...paths[path], [method.toLowerCase()]: { responses: {} } };
+  }
+  return { openapi: "3.1.0", info: { title: "FastAPI", version: "0.1.0" }, paths };
+}

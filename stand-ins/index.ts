@@ -1,0 +1,21 @@
+/** Stand-ins of engines for tests and benchmarks: their protocols over a model of one token a byte. */
+import type { StandInOptions } from "./core/options.ts";
+import type { StandIn } from "./core/stand-in.ts";
+import { startVllm } from "./vllm.ts";
+
+export type { StandInEngine } from "./core/engine.ts";
+export type { Faults } from "./core/faults.ts";
+export { writeModelFolder } from "./core/model-folder.ts";
+export type { KvEventOptions, StandInOptions } from "./core/options.ts";
+export type { StandIn } from "./core/stand-in.ts";
+export { startVllm };
+
+const KINDS: Readonly<Record<string, (options: StandInOptions) => Promise<StandIn>>> = { vllm: startVllm };
+
+/** Starts the stand-in of an engine by its name. @throws Error where there is none of that name, or a port is taken */
+export function startStandInOf(kind: string, options: StandInOptions): Promise<StandIn> {
+  const start = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  if (start === undefined)
+    throw new Error(`There is no stand-in '${kind}', only ${Object.keys(KINDS).join(", ")}.`);
+  return start(options);
+}
