@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { KvStoredEvent } from "#runtime";
+import type { KvEvent, KvStoredEvent } from "#runtime";
 import { applyEvent, BLOCK_SIZE, nameOf, request, routed, testModel } from "./test-model.ts";
 
 /** Blocks of a prompt of one token, stored from the start. */
@@ -105,5 +105,50 @@ describe("what a worker holds", () => {
     );
     expect([1, 2, 3].map((token) => overlapOf(model, "one", token, 4))).toEqual([0, 0, 1]);
     expect(model.router.stats().storedBlocks).toBe(12);
+  });
+
+  describe("where an engine has several caches", () => {
+    const windowed = { isWindowed: true } as const;
+    const open = () => {
+      const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+      const worker = model.add("one");
+      const apply = (...events: KvEvent[]) => {
+        for (const event of events) applyEvent(model.router, worker, event);
+      };
+      return { apply, overlap: (token: number) => overlapOf(model, "one", token, 4), model };
+    };
+    const removed = (token: number, group?: number): KvEvent => ({
+      type: "removed",
+      blockHashes: stored(token, 4).blockHashes,
+      ...(group !== undefined && { group }),
+    });
+
+    it("is what the first has, not what the others lose", () => {
+      const { apply, overlap, model } = open();
+      apply(stored(1, 4), stored(1, 4, { group: 1, ...windowed }), removed(1, 1));
+      expect(overlap(1)).toBe(4);
+      apply(stored(2, 2, { group: 1, blockSize: 8, tokenIds: new Uint32Array(16), ...windowed }));
+      expect(model.lines.join()).not.toContain("block");
+      apply(removed(1));
+      expect(overlap(1)).toBe(0);
+    });
+
+    it("is what the one of the layers that look at everything has, where that is not the first", () => {
+      const { apply, overlap } = open();
+      apply(stored(1, 4, windowed));
+      expect(overlap(1)).toBe(4);
+      apply(stored(2, 4, windowed), stored(2, 4, { group: 2 }), stored(2, 4, { group: 1, ...windowed }));
+      expect([overlap(1), overlap(2)]).toEqual([0, 4]);
+      apply(removed(2), removed(2, 1));
+      expect(overlap(2)).toBe(4);
+      apply(removed(2, 2));
+      expect(overlap(2)).toBe(0);
+    });
+
+    it("stays with the first where several look at everything", () => {
+      const { apply, overlap } = open();
+      apply(stored(1, 4), stored(1, 4, { group: 1 }), removed(1, 1));
+      expect(overlap(1)).toBe(4);
+    });
   });
 });

@@ -1,5 +1,6 @@
 import type { MediaHashes, Router } from "#router-wasm";
 import { decodeKvEvents, type KvEvent, type KvStoredEvent } from "#runtime";
+import { CacheGroups } from "./cache-groups.ts";
 import type { CacheReports } from "./cache-reports.ts";
 import type { RoutedWorker, Slot } from "./workers.ts";
 
@@ -7,6 +8,7 @@ import type { RoutedWorker, Slot } from "./workers.ts";
 export class CacheEvents<Worker extends RoutedWorker> {
   readonly #core: Router;
   readonly #reports: CacheReports<Worker>;
+  readonly #groups = new CacheGroups<Slot<Worker>>();
 
   constructor(core: Router, reports: CacheReports<Worker>) {
     this.#core = core;
@@ -15,11 +17,12 @@ export class CacheEvents<Worker extends RoutedWorker> {
 
   /**
    * Applies a batch in vLLM's wire format to that one of the worker's slots which it is from. The core reads most
-   * batches itself; those with LoRA names, media or salts, or blocks of another size, are decoded here.
+   * batches itself; those with LoRA names, media or salts, with blocks of another size, or of several caches, are
+   * decoded here.
    * @throws KvEventError where the bytes are no such batch
    */
   applyPayload(slots: readonly Slot<Worker>[], payload: Uint8Array): void {
-    const batch = this.#core.readBatch(payload);
+    const batch = this.#groups.followsFirst(slots) ? this.#core.readBatch(payload) : undefined;
     if (batch === undefined) {
       const { events, dataParallelRank } = decodeKvEvents(payload);
       const slot = slots[dataParallelRank];
@@ -33,6 +36,7 @@ export class CacheEvents<Worker extends RoutedWorker> {
   }
 
   apply(slot: Slot<Worker>, event: KvEvent): void {
+    if (!this.#groups.takes(slot, event, () => this.#core.clearWorker(slot.index))) return;
     switch (event.type) {
       case "stored":
         this.#store(slot, event);

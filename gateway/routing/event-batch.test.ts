@@ -145,12 +145,33 @@ describe("a batch of KV events that the core reads", () => {
     expect(compare(encode([0, ends.slice(0, -1)], { useBigInt64: true }), [], 3)).toBe(true);
   });
 
+  test("may name the first of an engine's caches, of whole sequences", () => {
+    const plain = { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3 };
+    const events = [
+      { ...plain, group_idx: 0, kv_cache_spec_kind: "full_attention", kv_cache_spec_sliding_window: null },
+      { ...plain, block_hashes: [2], group_idx: null, kv_cache_spec_kind: "mla_attention" },
+      ["BlockStored", [3], null, [1, 2, 3], 3, null, "GPU", null, null, 0, "full_attention", null],
+      { type: "BlockRemoved", block_hashes: [1], group_idx: 0 },
+      ["BlockRemoved", [2], "GPU", null],
+    ];
+    for (let last = 1; last <= events.length; last++) {
+      expect(compare(encode([0, events.slice(0, last), 0]), [], 3)).toBe(true);
+    }
+  });
+
   test("is left alone where it says more than tokens", () => {
     const plain = { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3 };
     const others = [
       { ...plain, lora_name: "adapter" },
       { ...plain, extra_keys: [["salt"]] },
       { ...plain, extra_keys: [[["media", 0]]] },
+      { ...plain, group_idx: 1 },
+      { ...plain, kv_cache_spec_kind: "sliding_window" },
+      { ...plain, group_idx: 0, kv_cache_spec_kind: "mamba" },
+      ["BlockStored", [1], null, [1, 2, 3], 3, null, "GPU", null, null, 1, "full_attention"],
+      ["BlockStored", [1], null, [1, 2, 3], 3, null, "GPU", null, null, 0, "sliding_window"],
+      { type: "BlockRemoved", block_hashes: [1], group_idx: 2 },
+      ["BlockRemoved", [1], "GPU", 2],
       { ...plain, block_size: 4, token_ids: [1, 2, 3, 4] },
       { ...plain, token_ids: [1, 2] },
       { ...plain, token_ids: [1, 2, 2 ** 32] },

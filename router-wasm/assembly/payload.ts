@@ -1,6 +1,6 @@
 // Batches of KV events in vLLM's wire format, msgpack [timestamp, [event…], data_parallel_rank], read where they lie
 // and applied without an object for any block. A batch is read whole before any of it is applied. What this code does
-// not know (LoRA names, media, salts, forms that no engine sends today) makes the batch unusual: then nothing is
+// not know (LoRA names, media, salts, several caches, forms that no engine sends today) makes the batch unusual: then nothing is
 // applied, and the host reads it with a decoder that can say what is wrong with it.
 import { hashBlocks, tokensPerBlock } from "./block-hash";
 import { beginStored, endStored, removeBlocks, storeBlocks, storeNamed } from "./events";
@@ -149,10 +149,13 @@ function readFieldsInOrder(): void {
       else if (i == 6) readMedium();
       else if (i == 7) readLoraName();
       else if (i == 8) readExtraKeys();
+      else if (i == 9) readGroup();
+      else if (i == 10) readKind();
       else skip();
     } else if (type == REMOVED) {
       if (i == 1) readHashes();
       else if (i == 2) readMedium();
+      else if (i == 3) readGroup();
       else skip();
     } else {
       skip();
@@ -174,6 +177,8 @@ function readFieldsByName(): void {
     else if (length == 6 && (first << 16) == 0x6d756964656d0000) readMedium();
     else if (length == 9 && is(name, 0x6d616e5f61726f6c, 0x656d616e5f61726f)) readLoraName();
     else if (length == 10 && is(name, 0x656b5f6172747865, 0x7379656b5f617274)) readExtraKeys();
+    else if (length == 9 && is(name, 0x64695f70756f7267, 0x7864695f70756f72)) readGroup();
+    else if (length == 18 && is(name, 0x65686361635f766b, 0x646e696b5f636570)) readKind();
     else skip();
   }
   if (!sawType) noteUnusual();
@@ -240,6 +245,21 @@ function upper(letter: u32): u32 {
 
 function readLoraName(): void {
   if (!readNil()) noteUnusual();
+}
+
+/** Which of an engine's caches, of which the host picks one: here only the first, as it is in most engines. */
+function readGroup(): void {
+  if (!readNil() && readInteger() != 0) noteUnusual();
+}
+
+/** A cache of whole sequences: full_attention or mla_attention. */
+function readKind(): void {
+  if (readNil()) return;
+  const name = readString();
+  const length = stringLength;
+  if (length == 14 && is(name, 0x7474615f6c6c7566, 0x6e6f69746e657474)) return;
+  if (length == 13 && is(name, 0x657474615f616c6d, 0x6e6f69746e657474)) return;
+  noteUnusual();
 }
 
 /** Nothing, for all blocks or for each. */

@@ -28,6 +28,9 @@ const extras = fc.record(
   { loraName: fc.constantFrom("a", "b"), cacheSalt: fc.constantFrom("a", "c") },
   { requiredKeys: [] },
 );
+/** The first group is not told. */
+const group = fc.constantFrom<{ group?: number }>({}, {}, { group: 1 }, { group: 7 });
+const windowed = fc.constantFrom<{ isWindowed?: true }>({}, { isWindowed: true });
 const stored = fc
   .record({
     hashes: fc.array(hash, { maxLength: 5 }),
@@ -45,8 +48,8 @@ const stored = fc
         maxLength: hashes.length,
       },
     );
-    return fc.tuple(ids, media, extras, tier).map(
-      ([ids, mediaIds, { loraName, cacheSalt }, tier]): KvEvent => ({
+    return fc.tuple(ids, media, extras, tier, group, windowed).map(
+      ([ids, mediaIds, { loraName, cacheSalt }, tier, group, windowed]): KvEvent => ({
         type: "stored",
         blockHashes: BigUint64Array.from(hashes),
         parentHash: parent ?? undefined,
@@ -57,13 +60,28 @@ const stored = fc
         // It travels with the first block.
         ...(cacheSalt !== undefined && hashes.length > 0 && { cacheSalt }),
         ...tier,
+        ...group,
+        ...windowed,
       }),
     );
   });
-const removed = fc
-  .tuple(fc.array(hash), tier)
-  .map(([hashes, tier]): KvEvent => ({ type: "removed", blockHashes: BigUint64Array.from(hashes), ...tier }));
+const removed = fc.tuple(fc.array(hash), tier, group).map(
+  ([hashes, tier, group]): KvEvent => ({
+    type: "removed",
+    blockHashes: BigUint64Array.from(hashes),
+    ...tier,
+    ...group,
+  }),
+);
 const event = fc.oneof(stored, removed, fc.constant<KvEvent>({ type: "cleared" }));
+
+const plain = {
+  type: "BlockStored",
+  block_hashes: [1],
+  parent_block_hash: null,
+  token_ids: [1, 2],
+  block_size: 2,
+};
 
 describe("KV event batches", () => {
   test("survive the way through bytes", () => {
@@ -158,6 +176,32 @@ describe("KV event batches", () => {
     expect(array).toEqual(map);
   });
 
+  test.each([
+    ["full_attention", undefined],
+    ["mla_attention", undefined],
+    [null, undefined],
+    ["something_new", undefined],
+    ["sliding_window", true],
+    ["sliding_window_mla", true],
+    ["chunked_local_attention", true],
+    ["mamba", true],
+  ])(
+    "of a cache of the kind %s tell its group and whether it keeps windows, in both forms",
+    (kind, isWindowed) => {
+      const map = { ...plain, group_idx: 3, kv_cache_spec_kind: kind };
+      const array = ["BlockStored", [1], null, [1, 2], 2, null, "GPU", null, null, 3, kind];
+      const removed = ["BlockRemoved", [1], "GPU", 3];
+      for (const wire of [map, array]) {
+        const events = decodeKvEvents(encode([0, [wire, removed]])).events;
+        expect(events).toMatchObject([
+          { type: "stored", group: 3 },
+          { type: "removed", group: 3 },
+        ]);
+        expect(Reflect.get(events[0]!, "isWindowed")).toBe(isWindowed);
+      }
+    },
+  );
+
   test("in the older array form are read", () => {
     const wire = [
       1.5,
@@ -208,13 +252,6 @@ describe("KV event batches", () => {
   });
 
   test("that are malformed throw a KvEventError", () => {
-    const stored = {
-      type: "BlockStored",
-      block_hashes: [1],
-      parent_block_hash: null,
-      token_ids: [1, 2],
-      block_size: 2,
-    };
     const wrong = [
       null,
       {},
@@ -227,11 +264,12 @@ describe("KV event batches", () => {
       [0, [[7]]],
       [0, [{ type: "BlockRemoved" }]],
       [0, [{ type: "BlockRemoved", block_hashes: [1.5] }]],
-      [0, [{ ...stored, token_ids: [1] }]],
-      [0, [{ ...stored, token_ids: [1, -2] }]],
-      [0, [{ ...stored, token_ids: [1, 2.5] }]],
-      [0, [{ ...stored, block_size: null }]],
-      [0, [{ ...stored, parent_block_hash: "x" }]],
+      [0, [{ ...plain, token_ids: [1] }]],
+      [0, [{ ...plain, token_ids: [1, -2] }]],
+      [0, [{ ...plain, token_ids: [1, 2.5] }]],
+      [0, [{ ...plain, block_size: null }]],
+      [0, [{ ...plain, parent_block_hash: "x" }]],
+      [0, [{ ...plain, group_idx: "x" }]],
     ];
     for (const value of wrong) expect(() => decodeKvEvents(encode(value))).toThrow(KvEventError);
     expect(() => decodeKvEvents(new Uint8Array(0))).toThrow(KvEventError);

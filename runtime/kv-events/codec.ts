@@ -56,12 +56,15 @@ function toWire(event: KvEvent): Record<string, unknown> {
         medium: mediumOf[event.tier ?? "device"],
         lora_name: event.loraName ?? null,
         extra_keys: writeExtraKeys(event),
+        group_idx: event.group ?? 0,
+        kv_cache_spec_kind: event.isWindowed ? "sliding_window" : "full_attention",
       };
     case "removed":
       return {
         type: "BlockRemoved",
         block_hashes: Array.from(event.blockHashes),
         medium: mediumOf[event.tier ?? "device"],
+        group_idx: event.group ?? 0,
       };
     case "cleared":
       return { type: "AllBlocksCleared" };
@@ -80,7 +83,8 @@ function fromWire(wire: unknown): KvEvent | undefined {
     case "BlockRemoved": {
       const blockHashes = toHashes(fields.block_hashes);
       const tier = toTier(fields.medium);
-      return tier && { type: "removed", blockHashes, ...(tier !== "device" && { tier }) };
+      const group = toGroup(fields.group_idx);
+      return tier && { type: "removed", blockHashes, ...(tier !== "device" && { tier }), ...group };
     }
     case "AllBlocksCleared":
       return { type: "cleared" };
@@ -100,8 +104,10 @@ const arrayFields: Record<string, readonly string[]> = {
     "medium",
     "lora_name",
     "extra_keys",
+    "group_idx",
+    "kv_cache_spec_kind",
   ],
-  BlockRemoved: ["block_hashes", "medium"],
+  BlockRemoved: ["block_hashes", "medium", "group_idx"],
 };
 
 function toFields(wire: unknown): Record<string, unknown> {
@@ -137,7 +143,20 @@ function toStored(fields: Record<string, unknown>): KvStoredEvent {
     blockSize,
     ...(loraName !== undefined && { loraName }),
     ...readExtraKeys(fields.extra_keys, loraName),
+    ...toGroup(fields.group_idx),
+    ...(isWindowed(fields.kv_cache_spec_kind) && { isWindowed: true }),
   };
+}
+
+/** Nothing for the first group, or where none is told. */
+function toGroup(value: unknown): { group?: number } {
+  const group = value === undefined || value === null ? 0 : toNumber(value, "group_idx");
+  return group === 0 ? {} : { group };
+}
+
+/** By vLLM's kinds of caches; one that is not known, or not told, is taken for a whole one. */
+function isWindowed(kind: unknown): boolean {
+  return typeof kind === "string" && /^(sliding_window|chunked_local|mamba|cross|encoder_only)/.test(kind);
 }
 
 const mediumOf: Record<KvTier, string> = { device: "GPU", host: "CPU", disk: "STORAGE" };

@@ -29,12 +29,21 @@ export type KvEvent =
       mediaIds?: readonly (readonly string[] | undefined)[];
       /** Salt of the sequence: blocks with another one never match. Engines tell it with a sequence's first block. */
       cacheSalt?: string;
+      /**
+       * The engine's KV cache that the blocks are in, where layers of several kinds have one each: the same tokens are
+       * then stored once in every one. Absent: 0, in most engines the only one.
+       */
+      group?: number;
+      /** Whether that cache keeps only what its layers still look at: a window of a sequence, or its last state. */
+      isWindowed?: true;
     }
   | {
       type: "removed";
       blockHashes: BigUint64Array;
       /** The tier that the blocks have left; they may still lie in another. Absent: `device`. */
       tier?: KvTier;
+      /** The cache that the blocks have left, as above; another may still have its own of the same hashes. */
+      group?: number;
     }
   | { type: "cleared" };
 
