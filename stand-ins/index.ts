@@ -1,6 +1,9 @@
 /** Stand-ins of engines for tests and benchmarks: their protocols over a model of one token a byte. */
 import type { StandInOptions } from "./core/options.ts";
 import type { StandIn } from "./core/stand-in.ts";
+import { startLlamaCpp } from "./llama-cpp.ts";
+import { startSglang } from "./sglang.ts";
+import { startTensorrtLlm } from "./tensorrt-llm.ts";
 import { startVllm } from "./vllm.ts";
 
 export type { StandInEngine } from "./core/engine.ts";
@@ -8,9 +11,14 @@ export type { Faults } from "./core/faults.ts";
 export { writeModelFolder } from "./core/model-folder.ts";
 export type { KvEventOptions, StandInOptions } from "./core/options.ts";
 export type { StandIn } from "./core/stand-in.ts";
-export { startVllm };
+export { startLlamaCpp, startSglang, startTensorrtLlm, startVllm };
 
-const KINDS: Readonly<Record<string, (options: StandInOptions) => Promise<StandIn>>> = { vllm: startVllm };
+const KINDS: Readonly<Record<string, (options: StandInOptions) => Promise<StandIn>>> = {
+  vllm: startVllm,
+  sglang: startSglang,
+  "tensorrt-llm": startTensorrtLlm,
+  "llama.cpp": startLlamaCpp,
+};
 
 /** Starts the stand-in of an engine by its name. @throws Error where there is none of that name, or a port is taken */
 export function startStandInOf(kind: string, options: StandInOptions): Promise<StandIn> {

@@ -26,6 +26,7 @@ const { values, positionals } = parseArgs({
     "inter-token-ms": { type: "string" },
     "prefill-rate": { type: "string" },
     "no-cached-tokens": { type: "boolean" },
+    "no-metrics": { type: "boolean" },
     "kv-port": { type: "string" },
     "replay-port": { type: "string" },
     "kv-topic": { type: "string" },
@@ -67,6 +68,7 @@ function optionsOf(): StandInOptions {
     interTokenMs: number("inter-token-ms", values["inter-token-ms"]),
     prefillTokensPerSecond: number("prefill-rate", values["prefill-rate"]),
     reportsCachedTokens: !values["no-cached-tokens"],
+    hasMetrics: !values["no-metrics"],
     kvEvents:
       kvPort === undefined
         ? undefined

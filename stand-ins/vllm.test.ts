@@ -1,16 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { Tokenizer } from "@huggingface/tokenizers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { decodeKvEvents, type KvEvent, ZmqKvEventSubscriber } from "#runtime";
 import { createEngineApi, probeEngine } from "../gateway/engines/index.ts";
 import { renderChat } from "./core/template.ts";
 import { tokenize } from "./core/tokens.ts";
-import { type StandIn, type StandInOptions, startVllm, writeModelFolder } from "./index.ts";
+import { type StandIn, type StandInOptions, startVllm } from "./index.ts";
 import { events, json, post, textOf } from "./test-client.ts";
 
 async function start(options: StandInOptions = {}): Promise<StandIn> {
@@ -259,103 +252,4 @@ describe("vLLM's stand-in", () => {
     while (standIn.engine.sum((rank) => rank.running) > 0)
       await new Promise((resolve) => setTimeout(resolve, 5));
   });
-});
-
-describe("a fault that is asked for", () => {
-  const body = { model: "tiny", prompt: "x", max_tokens: 8, ignore_eos: true };
-  const faulty = async (faults: object) => {
-    const standIn = await start();
-    expect((await post(`${standIn.url}/stand-in/faults`, faults)).status).toBe(200);
-    return standIn;
-  };
-
-  test("may be an error for a share of the requests", async () => {
-    const standIn = await faulty({ status: 503, share: 0.5 });
-    const statuses = [];
-    for (let i = 0; i < 4; i++) statuses.push((await post(completionsUrl(standIn), body)).status);
-    expect(statuses).toEqual([200, 503, 200, 503]);
-    await post(`${standIn.url}/stand-in/faults`, {});
-    expect((await post(completionsUrl(standIn), body)).status).toBe(200);
-  });
-
-  test.each([
-    ["no HTTP", { garbageHttp: true }],
-    ["a connection that is closed in the middle", { closeAfterChunks: 2 }],
-  ])("may be %s", async (_, faults) => {
-    const standIn = await faulty(faults);
-    await expect(events(post(completionsUrl(standIn), { ...body, stream: true }))).rejects.toThrow();
-  });
-
-  test.each([
-    ["before its head", { hangBeforeHead: true }, ""],
-    ["after some tokens", { hangAfterTokens: 2 }, "data"],
-  ])("may be a silence %s", async (_, faults, wanted) => {
-    const standIn = await faulty(faults);
-    const signal = AbortSignal.timeout(300);
-    let text = "";
-    const read = async () => {
-      const request = { method: "POST", body: JSON.stringify({ ...body, stream: true }), signal };
-      const response = await fetch(completionsUrl(standIn), request);
-      for await (const chunk of response.body!) text += new TextDecoder().decode(chunk);
-    };
-    await expect(read()).rejects.toThrow();
-    expect(text.slice(0, 4)).toBe(wanted);
-  });
-
-  test("may be a chunk that is no JSON", async () => {
-    const standIn = await faulty({ garbageSse: true });
-    const lines = await events(post(completionsUrl(standIn), { ...body, stream: true }));
-    expect(() => lines.slice(0, -1).map((line) => JSON.parse(line))).toThrow();
-  });
-
-  test("may be an answer without end, which the gateway's requests do not read", async () => {
-    const standIn = await faulty({ endlessBody: true, on: "all" });
-    await expect(createEngineApi(standIn.url).getText("/metrics")).rejects.toMatchObject({
-      code: "too_large",
-    });
-  });
-
-  test("must be one that there is", async () => {
-    const standIn = await start();
-    expect((await post(`${standIn.url}/stand-in/faults`, { typo: 1 })).status).toBe(400);
-  });
-});
-
-test("the model's folder holds a tokenizer that splits as the stand-in does", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "stand-in-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  await writeModelFolder(folder);
-  const read = async (name: string) => JSON.parse(await readFile(join(folder, name), "utf8"));
-  const tokenizer = new Tokenizer(await read("tokenizer.json"), await read("tokenizer_config.json"));
-  const text = renderChat({ messages: [user("Grüße, 世界!\n\t  'tis\0 10 000 €")] });
-  expect(Array.from(tokenizer.encode(text, { add_special_tokens: false }).ids)).toEqual(tokenize(text));
-});
-
-test("a stand-in is a process of its own, which is killed and comes back on the same ports", async () => {
-  const run = async (...args: string[]) => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, "main.ts"), "vllm", ...args], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const [line] = await once(createInterface(child.stdout), "line");
-    const { url, port, kvEvents } = JSON.parse(String(line));
-    return {
-      child,
-      url: String(url),
-      port: String(port),
-      kvPort: String(kvEvents[0].endpoint).split(":")[2]!,
-    };
-  };
-  const first = await run("--kv-port", "0", "--model", "m");
-  const text = () => textOf(post(`${first.url}/v1/completions`, { model: "m", prompt: "x" }));
-  const before = await text();
-  first.child.kill("SIGKILL");
-  await once(first.child, "exit");
-  const second = await run("--kv-port", first.kvPort, "--model", "m", "--port", first.port);
-  expect(await text()).toBe(before);
-  await post(`${second.url}/stand-in/faults`, { crashAfterTokens: 3 });
-  await expect(
-    events(post(`${second.url}/v1/completions`, { model: "m", prompt: "x", stream: true })),
-  ).rejects.toThrow();
-  if (second.child.exitCode === null) await once(second.child, "exit");
-  expect(second.child.exitCode).toBe(1);
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Dialect, Usage } from "./core/dialect.ts";
-import { type Metric, writeMetrics } from "./core/metrics-text.ts";
+import { METRICS_TYPE, type Metric, writeMetrics } from "./core/metrics-text.ts";
 import { chatFields, type OpenAiRequest } from "./core/openai-request.ts";
 import type { StandInOptions } from "./core/options.ts";
 import type { Rank } from "./core/rank.ts";
@@ -46,18 +46,21 @@ function dialect(context: StandInContext): Dialect {
       return surface === "chat" ? `chatcmpl-${id}` : `cmpl-${id}`;
     },
     chunkFields: {},
-    answerFields: {
+    finishFields: () => ({}),
+    answerFields: () => ({
       service_tier: null,
       system_fingerprint: null,
       prompt_logprobs: null,
       prompt_token_ids: null,
       kv_transfer_params: null,
-    },
+    }),
     choiceFields: (_, finish) => ({
+      logprobs: null,
       ...(finish !== undefined && { stop_reason: finish.stop ?? null }),
       token_ids: null,
     }),
     deltaFields: {},
+    finishDelta: {},
     messageFields: {
       refusal: null,
       annotations: null,
@@ -109,10 +112,6 @@ function routes(context: StandInContext): Record<string, Route> {
     "GET /ping": () => ({ text: "" }),
     "GET /version": () => ({ json: { version: VERSION } }),
     "GET /load": () => ({ json: { server_load: engine.sum((rank) => rank.running + rank.waiting) } }),
-    "GET /metrics": () => ({
-      text: writeMetrics(metricsOf(context)),
-      type: "text/plain; version=1.0.0; charset=utf-8",
-    }),
     "GET /v1/models": () => ({ json: { object: "list", data: modelsOf(context) } }),
     "GET /kv_event_sources": () => ({
       json: kvEvents.map(({ rank, endpoint, replayEndpoint, topic }) => ({
@@ -135,6 +134,9 @@ function routes(context: StandInContext): Record<string, Route> {
       return { status: isReset ? 200 : 503, text: "" };
     },
   };
+  if (context.options.hasMetrics ?? true) {
+    own["GET /metrics"] = () => ({ text: writeMetrics(metricsOf(context)), type: METRICS_TYPE });
+  }
   return { ...own, "GET /openapi.json": () => ({ json: describeRoutes(own) }) };
 }
 

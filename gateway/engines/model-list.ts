@@ -10,6 +10,8 @@ const modelSchema = z.looseObject({
   /** vLLM, SGLang: the model that a LoRA adapter is for. */
   parent: z.string().nullish().catch(undefined),
   max_model_len: z.number().nullish().catch(undefined),
+  /** llama.cpp: all its names. */
+  aliases: z.array(z.string()).nullish().catch(undefined),
 });
 
 export type ListedModel = z.output<typeof modelSchema>;
@@ -36,7 +38,9 @@ export function groupModels(listed: readonly ListedModel[]): EngineModel[] {
   }
   return Array.from(groups.values(), ([first, ...others]): EngineModel => {
     const { id: name, root, max_model_len } = first!;
-    const aliases = others.map(({ id }) => id);
+    const aliases = [...others.map(({ id }) => id), ...(first!.aliases ?? [])].filter(
+      (alias) => alias !== name,
+    );
     const names = [name, ...aliases, root];
     return {
       name,

@@ -19,17 +19,20 @@ export interface Finish {
 /** What tells one engine's answers from another's. */
 export interface Dialect {
   readonly continuing: Continuing;
-  /** Whether the first chunk of a streamed chat is the role alone. */
+  /** The first chunk's delta of a streamed chat. */
   readonly roleDelta: Readonly<Record<string, unknown>>;
   /** Whether the finish reason comes in a chunk of its own, or with the last token. */
   readonly finishesApart: boolean;
   newId(surface: Surface, requestId: string | undefined): string;
-  /** Further fields of each chunk, and of a whole answer. */
+  /** Further fields of each chunk, of the one with the finish, and of a whole answer. */
   readonly chunkFields: Readonly<Record<string, unknown>>;
-  readonly answerFields: Readonly<Record<string, unknown>>;
+  finishFields(usage: Usage): Readonly<Record<string, unknown>>;
+  answerFields(usage: Usage): Readonly<Record<string, unknown>>;
   /** Further fields of a choice, with its finish or while there is none. */
   choiceFields(surface: Surface, finish: Finish | undefined): Readonly<Record<string, unknown>>;
   readonly deltaFields: Readonly<Record<string, unknown>>;
+  /** The delta of a finish that comes apart. */
+  readonly finishDelta: Readonly<Record<string, unknown>>;
   readonly messageFields: Readonly<Record<string, unknown>>;
   usage(usage: Usage): Readonly<Record<string, unknown>>;
   /** What is wrong with a request, as the engine would say it; undefined where nothing is. */

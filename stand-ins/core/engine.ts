@@ -1,7 +1,7 @@
 import type { KvEvent } from "#runtime";
 import type { StandInOptions } from "./options.ts";
 import { Rank } from "./rank.ts";
-import type { GeneratedToken, Generation, Sequence } from "./sequence.ts";
+import type { BlockContent, GeneratedToken, Generation, Sequence } from "./sequence.ts";
 
 /** A request that was taken up. */
 export interface Running {
@@ -18,8 +18,9 @@ export class StandInEngine {
   readonly contextLength: number;
   readonly ranks: readonly Rank[];
   readonly startedAt = Date.now() / 1000;
-  /** Told of each batch of KV events. */
-  onEvents: ((rank: number, events: KvEvent[]) => void) | undefined;
+  readonly #listeners: ((rank: number, events: KvEvent[]) => void)[] = [];
+  /** Told of each finished sequence's last block, which is not full and cannot be found. */
+  onTail: ((rank: number, tail: BlockContent) => void) | undefined;
 
   constructor(options: StandInOptions) {
     this.blockSize = options.blockSize ?? 16;
@@ -34,9 +35,16 @@ export class StandInEngine {
         prefixCaching: options.prefixCaching ?? true,
         interTokenMs: options.interTokenMs ?? 0,
         prefillTokensPerSecond: options.prefillTokensPerSecond ?? Number.POSITIVE_INFINITY,
-        onEvents: (events) => this.onEvents?.(rank, events),
+        onEvents: (events) => {
+          for (const listener of this.#listeners) listener(rank, events);
+        },
       });
     });
+  }
+
+  /** Tells each batch of KV events. */
+  subscribe(listener: (rank: number, events: KvEvent[]) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** @throws RangeError where all blocks together do not suffice */
@@ -47,13 +55,18 @@ export class StandInEngine {
       get cachedTokens() {
         return sequence.cachedTokens;
       },
-      tokens: () => readTokens(rank, sequence, signal),
+      tokens: () => readTokens(rank, sequence, signal, () => this.#finish(rank, sequence)),
     };
   }
 
   /** The sum over the ranks. */
   sum(value: (rank: Rank) => number): number {
     return this.ranks.reduce((sum, rank) => sum + value(rank), 0);
+  }
+
+  #finish(rank: Rank, sequence: Sequence): void {
+    rank.counters.finished++;
+    this.onTail?.(this.ranks.indexOf(rank), sequence.tail());
   }
 
   #leastBusy(): Rank {
@@ -66,6 +79,7 @@ async function* readTokens(
   rank: Rank,
   sequence: Sequence,
   signal: AbortSignal,
+  onFinished: () => void,
 ): AsyncGenerator<GeneratedToken> {
   const ready: GeneratedToken[] = [];
   let wake = () => {};
@@ -85,7 +99,7 @@ async function* readTokens(
         });
         continue;
       }
-      if (token.finish !== undefined) rank.counters.finished++;
+      if (token.finish !== undefined) onFinished();
       yield token;
       if (token.finish !== undefined) return;
     }

@@ -85,13 +85,15 @@ class Answer {
       text += piece.text;
       if (piece.finish !== undefined) finish = piece.finish;
     }
-    const { messageFields, answerFields } = this.#dialect;
+    const { messageFields } = this.#dialect;
     const content =
       this.#surface === "chat"
         ? { message: { role: "assistant", content: text, ...messageFields } }
         : { text };
     const choices = [this.#choice(content, finish)];
-    return { json: { ...this.#head, choices, ...answerFields, usage: this.#dialect.usage(this.#usage()) } };
+    const usage = this.#usage();
+    const answer = { ...this.#head, choices, ...this.#dialect.answerFields(usage) };
+    return { json: { ...answer, usage: this.#dialect.usage(usage) } };
   }
 
   async stream(response: ServerResponse): Promise<void> {
@@ -118,19 +120,19 @@ class Answer {
   }
 
   async *#chunks(): AsyncGenerator<object> {
-    const { roleDelta, finishesApart, deltaFields } = this.#dialect;
+    const { roleDelta, finishesApart, deltaFields, finishDelta } = this.#dialect;
     const isChat = this.#surface === "chat";
     const delta = (text: string) => (isChat ? { delta: { content: text, ...deltaFields } } : { text });
     let isFirst = true;
     for await (const { text, finish } of this.#pieces()) {
       if (isFirst && isChat) yield this.#chunk([this.#choice({ delta: roleDelta }, undefined)]);
       isFirst = false;
-      if (finish === undefined || !finishesApart) yield this.#chunk([this.#choice(delta(text), finish)]);
-      else {
-        if (text !== "") yield this.#chunk([this.#choice(delta(text), undefined)]);
-        const last = isChat ? { delta: {} } : { text: "" };
-        yield this.#chunk([this.#choice(last, finish)]);
+      if (text !== "" || finish === undefined || !finishesApart) {
+        yield this.#chunk([this.#choice(delta(text), finishesApart ? undefined : finish)]);
       }
+      if (finish === undefined || !finishesApart) continue;
+      const last = this.#choice(isChat ? { delta: finishDelta } : { text: "" }, finish);
+      yield { ...this.#chunk([last]), ...this.#dialect.finishFields(this.#usage()) };
     }
     if (this.#request.includesUsage && !this.#signal.aborted) {
       yield { ...this.#chunk([]), usage: this.#dialect.usage(this.#usage()) };
@@ -161,8 +163,12 @@ class Answer {
   }
 
   #choice(content: object, finish: Finish | undefined): object {
-    const reason = { logprobs: null, finish_reason: finish?.reason ?? null };
-    return { index: 0, ...content, ...reason, ...this.#dialect.choiceFields(this.#surface, finish) };
+    return {
+      index: 0,
+      ...content,
+      finish_reason: finish?.reason ?? null,
+      ...this.#dialect.choiceFields(this.#surface, finish),
+    };
   }
 
   #chunk(choices: readonly object[]): object {

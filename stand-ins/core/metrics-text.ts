@@ -1,3 +1,5 @@
+export const METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8";
+
 /** A metric in Prometheus' text format. */
 export interface Metric {
   readonly name: string;

@@ -16,11 +16,11 @@ export interface StandInOptions {
   apiKey?: string | undefined;
   /** Longest prompt plus answer in tokens. Default 8,192. */
   contextLength?: number | undefined;
-  /** Tokens in a KV block. Default 16. */
+  /** Tokens in a KV block. Default 16; of llama.cpp, which finds any prefix, 1. */
   blockSize?: number | undefined;
   /** KV blocks of each rank. Default 4,096. */
   totalBlocks?: number | undefined;
-  /** Requests worked on at once, by each rank. Default 64. */
+  /** Requests worked on at once, by each rank. Default 64; of llama.cpp, whose slots they are, 4. */
   maxSequences?: number | undefined;
   /** Data-parallel ranks. Default 1. */
   ranks?: number | undefined;
@@ -32,6 +32,8 @@ export interface StandInOptions {
   prefillTokensPerSecond?: number | undefined;
   /** Whether answers say how many prompt tokens came from the cache. Default true. */
   reportsCachedTokens?: boolean | undefined;
+  /** Whether it tells its load under `/metrics`. Default true. */
+  hasMetrics?: boolean | undefined;
   /** KV events over ZeroMQ. Default: none. */
   kvEvents?: KvEventOptions | undefined;
   /** Milliseconds before it listens. Default 0. */

@@ -92,13 +92,21 @@ export class Sequence implements ScheduledRequest {
     if (isEnd && !isLast) this.onEnd?.();
   }
 
+  /** What follows the last full block of what was evaluated: the last token never is. */
+  tail(): BlockContent {
+    const { loraName, cacheSalt } = this.#generation;
+    const whole = Math.floor((this.#tokens.length - 1) / this.#blockSize);
+    const parent = whole > 0 ? this.hashAt(whole - 1) : undefined;
+    return { parent, tokenIds: this.#tokensOf(whole).slice(0, -1), loraName, cacheSalt };
+  }
+
   #tokensOf(block: number): number[] {
     return this.#tokens.slice(block * this.#blockSize, (block + 1) * this.#blockSize);
   }
 }
 
 /** 53 bits of what a block holds and follows. */
-function hashTokens(previous: number, tokens: readonly number[]): number {
+export function hashTokens(previous: number, tokens: readonly number[]): number {
   let low = previous | 0;
   let high = Math.floor(previous / 2 ** 32) ^ 0x2545f491;
   for (const token of tokens) {

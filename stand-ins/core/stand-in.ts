@@ -29,7 +29,7 @@ export interface StandInContext {
   /** The model's name, its aliases and its adapters. */
   readonly names: readonly string[];
   readonly kvEvents: readonly KvEventPlace[];
-  /** Requests that are being answered. */
+  /** When it was started, in seconds. */
   readonly created: number;
 }
 
@@ -48,7 +48,7 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
   if (options.startMs) await sleep(options.startMs);
   const engine = new StandInEngine(options);
   const publishers = options.kvEvents && (await KvPublishers.open(options.kvEvents, options.ranks ?? 1));
-  engine.onEvents = (rank, events) => publishers?.publish(rank, events);
+  engine.subscribe((rank, events) => publishers?.publish(rank, events));
   const context: StandInContext = {
     engine,
     options,

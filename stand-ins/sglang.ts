@@ -1,0 +1,186 @@
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import type { Dialect } from "./core/dialect.ts";
+import { METRICS_TYPE, type Metric, writeMetrics } from "./core/metrics-text.ts";
+import type { OpenAiRequest } from "./core/openai-request.ts";
+import type { StandInOptions } from "./core/options.ts";
+import type { Rank } from "./core/rank.ts";
+import type { Reply, Route } from "./core/server.ts";
+import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
+import { detokenize, tokenize } from "./core/tokens.ts";
+
+/** The release that it answers as. */
+const VERSION = "0.5.9";
+
+/** Stands in for SGLang's server. Whatever model a request names, its one model answers. */
+export function startSglang(options: StandInOptions = {}): Promise<StandIn> {
+  return startStandIn({ dialect, routes, refuse: (status, message) => refuse(status, message) }, options);
+}
+
+function refuse(status: number, message: string): Reply {
+  const type = status === 400 ? "BadRequestError" : status === 404 ? "NotFoundError" : "InternalServerError";
+  return { status, json: { object: "error", message, type, param: null, code: status } };
+}
+
+function dialect({ engine, options }: StandInContext): Dialect {
+  const reports = options.reportsCachedTokens ?? true;
+  const nothing = { role: null, content: null, reasoning_content: null, tool_calls: null };
+  return {
+    continuing: "asked",
+    roleDelta: { ...nothing, role: "assistant", content: "" },
+    deltaFields: { role: null, reasoning_content: null, tool_calls: null },
+    finishDelta: nothing,
+    finishesApart: true,
+    newId: () => randomUUID().replaceAll("-", ""),
+    chunkFields: { usage: null },
+    finishFields: () => ({}),
+    answerFields: () => ({ metadata: { weight_version: "default" } }),
+    choiceFields: (_, finish) => ({
+      logprobs: null,
+      matched_stop: finish?.stop ?? (finish?.reason === "stop" ? 257 : null),
+    }),
+    messageFields: { reasoning_content: null, tool_calls: null },
+    usage: ({ promptTokens, completionTokens, cachedTokens }) => ({
+      prompt_tokens: promptTokens,
+      total_tokens: promptTokens + completionTokens,
+      completion_tokens: completionTokens,
+      prompt_tokens_details: reports ? { cached_tokens: cachedTokens } : null,
+      reasoning_tokens: 0,
+    }),
+    judge: ({ tokens, maxTokens }: OpenAiRequest) => {
+      const wanted = tokens.length + maxTokens;
+      if (wanted <= engine.contextLength) return undefined;
+      return refuse(
+        400,
+        `Requested token count exceeds the model's maximum context length of ${engine.contextLength} tokens. You requested a total of ${wanted} tokens: ${tokens.length} tokens from the input messages and ${maxTokens} tokens for the completion.`,
+      );
+    },
+    malformed: (message) => refuse(400, message),
+  };
+}
+
+function routes(context: StandInContext): Record<string, Route> {
+  const { engine, options, model } = context;
+  const { source = model } = options;
+  const serverInfo: Route = () => ({ json: serverInfoOf(context) });
+  const modelInfo: Route = () => ({
+    json: {
+      model_path: source,
+      tokenizer_path: source,
+      is_generation: true,
+      preferred_sampling_params: null,
+      weight_version: "default",
+    },
+  });
+  const own: Record<string, Route> = {
+    "GET /health": () => ({ text: "" }),
+    "GET /health_generate": () => ({ text: "" }),
+    "GET /server_info": serverInfo,
+    "GET /get_server_info": serverInfo,
+    "GET /model_info": modelInfo,
+    "GET /get_model_info": modelInfo,
+    "GET /v1/models": () => ({ json: { object: "list", data: modelsOf(context) } }),
+    "POST /tokenize": ({ body }) => {
+      const read = z.looseObject({ prompt: z.string() }).safeParse(body);
+      if (!read.success) return refuse(400, "prompt: missing");
+      const tokens = tokenize(read.data.prompt);
+      return { json: { tokens, count: tokens.length, max_model_len: engine.contextLength } };
+    },
+    "POST /detokenize": ({ body }) => {
+      const read = z.looseObject({ tokens: z.array(z.number()) }).safeParse(body);
+      return read.success ? { json: { text: detokenize(read.data.tokens) } } : refuse(400, "tokens: missing");
+    },
+    "POST /flush_cache": () => {
+      const isFlushed = engine.ranks.map((rank) => rank.reset()).every(Boolean);
+      return { status: isFlushed ? 200 : 400, text: "Cache flushed.\n" };
+    },
+  };
+  if (options.hasMetrics ?? true) {
+    own["GET /metrics"] = () => ({ text: writeMetrics(metricsOf(context)), type: METRICS_TYPE });
+  }
+  return { ...own, "GET /openapi.json": () => ({ json: describeRoutes(own) }) };
+}
+
+function serverInfoOf({ engine, options, model, kvEvents }: StandInContext): object {
+  const { source = model, maxSequences = 64, prefixCaching = true, reportsCachedTokens = true } = options;
+  const [first] = kvEvents;
+  const events = first && {
+    publisher: "zmq",
+    endpoint: first.endpoint,
+    ...(first.replayEndpoint !== undefined && { replay_endpoint: first.replayEndpoint }),
+    topic: first.topic,
+  };
+  return {
+    model_path: source,
+    tokenizer_path: source,
+    served_model_name: model,
+    context_length: null,
+    page_size: engine.blockSize,
+    dp_size: engine.ranks.length,
+    tp_size: 1,
+    disable_radix_cache: !prefixCaching,
+    enable_metrics: options.hasMetrics ?? true,
+    enable_cache_report: reportsCachedTokens,
+    kv_events_config: events === undefined ? null : JSON.stringify(events),
+    chunked_prefill_size: 8192,
+    max_prefill_tokens: 16_384,
+    max_running_requests: maxSequences,
+    max_total_num_tokens: engine.totalBlocks * engine.blockSize,
+    max_req_input_len: engine.contextLength - 6,
+    internal_states: engine.ranks.map(() => ({})),
+    version: VERSION,
+  };
+}
+
+function modelsOf({ model, options, engine, created }: StandInContext): object[] {
+  const card = (id: string, root: string, parent: string | null) => ({
+    id,
+    object: "model",
+    created,
+    owned_by: "sglang",
+    root,
+    parent,
+    max_model_len: parent === null ? engine.contextLength : null,
+  });
+  return [
+    card(model, model, null),
+    ...(options.adapters ?? []).map((id) => card(id, `/adapters/${id}`, model)),
+  ];
+}
+
+function metricsOf({ engine, model }: StandInContext): Metric[] {
+  const metric = (
+    type: Metric["type"],
+    name: string,
+    help: string,
+    value: (rank: Rank) => number,
+  ): Metric => ({
+    name: `sglang:${name}`,
+    help,
+    type,
+    samples: engine.ranks.map((rank, index) => ({
+      labels: {
+        dp_rank: String(index),
+        engine_type: "unified",
+        model_name: model,
+        pp_rank: "0",
+        tp_rank: "0",
+      },
+      value: value(rank),
+    })),
+  });
+  return [
+    metric("gauge", "num_running_reqs", "The number of running requests.", (rank) => rank.running),
+    metric("gauge", "num_queue_reqs", "The number of requests in the waiting queue.", (rank) => rank.waiting),
+    metric("gauge", "token_usage", "The token usage.", (rank) => rank.kvUsage),
+    metric("counter", "prompt_tokens_total", "Prefill tokens.", (rank) => rank.counters.promptTokens),
+    metric("counter", "cached_tokens_total", "Cached prompt tokens.", (rank) => rank.counters.prefixHits),
+    metric(
+      "counter",
+      "generation_tokens_total",
+      "Generation tokens.",
+      (rank) => rank.counters.generatedTokens,
+    ),
+    metric("counter", "num_requests_total", "Requests processed.", (rank) => rank.counters.finished),
+  ];
+}
