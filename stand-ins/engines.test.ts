@@ -58,6 +58,14 @@ describe.each(KINDS)("the stand-in of %s", (kind) => {
     expect(await adapter.readLoad(api)).toMatchObject({ running: 1, waiting: 0 });
   });
 
+  test("is not found without its key", async () => {
+    const standIn = await start(kind, { apiKey: "secret" });
+    const probe = (apiKey: string | undefined) => probeEngine(createEngineApi(standIn.url, { apiKey }));
+    await expect(probe(undefined)).rejects.toMatchObject({ code: "bad_status", status: 401 });
+    await expect(probe("wrong")).rejects.toMatchObject({ code: "bad_status", status: 401 });
+    expect((await probe("secret")).profile.kind).toBe(kind);
+  });
+
   test("streams what it answers as a whole, and says how much it found in its cache", async () => {
     const standIn = await start(kind);
     const whole = await json(chat(standIn));

@@ -90,6 +90,17 @@ describe("vLLM", () => {
     });
   });
 
+  test("may put its sources of KV events in an object", async () => {
+    const sources = [
+      { data_parallel_rank: 3, endpoint: "tcp://0.0.0.0:41003", replay_endpoint: null, topic: "" },
+    ];
+    await using server = await serveAnswers({ ...vllmAnswers, "/kv_event_sources": { sources } });
+    const { profile } = await probeEngine(createEngineApi(server.url));
+    expect(profile.kvEvents).toEqual([
+      { kind: "zmq", rank: 3, endpoint: "tcp://127.0.0.1:41003", replayEndpoint: undefined, topic: "" },
+    ]);
+  });
+
   test.each<[string, Record<string, Answer | undefined>, string, string | undefined]>([
     ["without KV events", { "/kv_event_sources": [] }, "kv-events", "--kv-events-config"],
     [

@@ -16,7 +16,7 @@ export const sglang: EngineAdapter = {
     const info = await serverInfo(api);
     if (info === undefined) return undefined;
     const [listed, metrics, paths] = await Promise.all([
-      optional(listModels(api)),
+      listModels(api),
       optional(api.getText("/metrics")),
       listPaths(api),
     ]);

@@ -11,12 +11,12 @@ export const tensorrtLlm: EngineAdapter = {
   cachedTokensFlag: undefined,
 
   async probe(api) {
-    const models = await optional(listModels(api));
+    const models = await listModels(api);
     if (!isOwnedBy(models, "tensorrt_llm")) return undefined;
     const [version, paths, stats] = await Promise.all([
       optional(getAs(api, "/version", z.looseObject({ version: z.string() }))),
       listPaths(api),
-      optional(getAs(api, "/metrics", statsSchema)),
+      readStatistics(api),
     ]);
     const cache = stats?.at(-1)?.kvCacheStats;
     const hasEvents = paths?.includes(EVENTS) ?? true;
@@ -40,7 +40,7 @@ export const tensorrtLlm: EngineAdapter = {
   },
 
   async readLoad(api) {
-    const last = (await getAs(api, "/metrics", statsSchema))?.at(-1);
+    const last = (await readStatistics(api))?.at(-1);
     const { usedNumBlocks, maxNumBlocks, tokensPerBlock, reusedBlocks, missedBlocks } =
       last?.kvCacheStats ?? {};
     const tokens = (blocks: number | undefined) =>
@@ -100,6 +100,12 @@ const statsSchema = z.array(
       .catch(undefined),
   }),
 );
+
+/** Where `/metrics` is in Prometheus' format, they are elsewhere. Undefined where there are none. */
+async function readStatistics(api: EngineApi): Promise<z.output<typeof statsSchema> | undefined> {
+  const metrics = await optional(getAs(api, "/metrics", statsSchema));
+  return metrics ?? (await optional(getAs(api, "/iteration_stats", statsSchema)));
+}
 
 function lacksOf(hasEvents: boolean, hasStats: boolean): Lack[] {
   const lacks: Lack[] = [

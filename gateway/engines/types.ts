@@ -21,13 +21,14 @@ export interface EngineModel {
 export type KvEventSource =
   | {
       readonly kind: "zmq";
+      /** As its batches name it. A server of one rank behind a load balancer need not be rank 0. */
       readonly rank: number;
       /** As the gateway reaches it: `tcp://HOST:PORT`. */
       readonly endpoint: string;
       readonly replayEndpoint: string | undefined;
       readonly topic: string;
     }
-  /** The engine is asked for its events again and again. */
+  /** The engine is asked for its events again and again. An answer may take it 2 seconds, where there are none. */
   | { readonly kind: "poll" };
 
 /** Something that the engine could do for routing but does not, in words. */

@@ -12,14 +12,14 @@ export const vllm: EngineAdapter = {
   cachedTokensFlag: "--enable-prompt-tokens-details",
 
   async probe(api) {
-    const models = await optional(listModels(api));
+    const models = await listModels(api);
     const metrics = await optional(api.getText("/metrics"));
     const caches = samplesOf(metrics ?? "", "vllm:cache_config_info");
     if (!isOwnedBy(models, "vllm") && caches.length === 0) return undefined;
     const [version, paths, sources] = await Promise.all([
       optional(getAs(api, "/version", z.looseObject({ version: z.string() }))),
       listPaths(api),
-      optional(getAs(api, "/kv_event_sources", z.array(sourceSchema))),
+      optional(getAs(api, "/kv_event_sources", sourcesSchema)),
     ]);
     const kvEvents = (sources ?? []).flatMap((source) => zmqSource(api, source));
     const [cache] = caches;
@@ -73,6 +73,12 @@ const sourceSchema = z.looseObject({
   replay_endpoint: z.string().nullish(),
   topic: z.string().nullish(),
 });
+
+/** A list, or one in an object: vLLM has had both. */
+const sourcesSchema = z.union([
+  z.array(sourceSchema),
+  z.looseObject({ sources: z.array(sourceSchema) }).transform(({ sources }) => sources),
+]);
 
 /** Each rank's ports are its own already. */
 function zmqSource(api: EngineApi, source: z.output<typeof sourceSchema>): KvEventSource[] {
