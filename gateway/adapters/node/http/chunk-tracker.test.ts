@@ -1,0 +1,75 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ChunkTracker } from "./chunk-tracker.ts";
+
+const bytes = (text: string) => Buffer.from(text, "latin1");
+
+/** The data of a body that comes in these pieces, and the tracker after it. */
+function follow(...pieces: string[]) {
+  const tracker = new ChunkTracker();
+  let data = "";
+  let used = 0;
+  for (const piece of pieces) {
+    used += tracker.push(bytes(piece), (from, to) => {
+      data += piece.slice(from, to);
+    });
+  }
+  return { tracker, data, used };
+}
+
+describe("the framing of a chunked body", () => {
+  test("gives the data and the end, wherever the pieces are cut", () => {
+    const chunk = fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(fc.array(chunk, { maxLength: 8 }), fc.array(fc.nat(200)), (chunks, cuts) => {
+        const framed = `${chunks.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join("")}0\r\n\r\n`;
+        const places = [...new Set(cuts.map((cut) => cut % framed.length))].sort((a, b) => a - b);
+        const pieces = [0, ...places].map((from, index) => framed.slice(from, places[index]));
+        const { tracker, data, used } = follow(...pieces);
+        expect(data).toBe(chunks.join(""));
+        expect(tracker.isEnded).toBe(true);
+        expect(tracker.chunks).toBe(chunks.length + 1);
+        expect(used).toBe(framed.length);
+      }),
+    );
+  });
+
+  test("takes upper-case sizes, extensions and trailers", () => {
+    const { tracker, data } = follow("A;name=value\r\n0123456789\r\n0\r\nDigest: x\r\nEtag: y\r\n\r\n");
+    expect(data).toBe("0123456789");
+    expect(tracker.isEnded).toBe(true);
+  });
+
+  test("says where the body ends when more follows it", () => {
+    expect(follow("1\r\na\r\n0\r\n\r\nHTTP/1.1 200 OK").used).toBe(11);
+  });
+
+  test.each([
+    ["data: x\n\n", true],
+    ["data: x\r\n\r\n", true],
+    ["data: x\n", false],
+    ["data: x\r\n", false],
+    ["\n", false],
+  ])("knows whether %j ends an event", (text, isEnd) => {
+    expect(follow(`${text.length.toString(16)}\r\n${text}\r\n`).tracker.endsEvent).toBe(isEnd);
+  });
+
+  test("knows the end of an event that two chunks share", () => {
+    const { tracker } = follow("8\r\ndata: x\n\r\n", "1\r\n\n\r\n");
+    expect(tracker.endsEvent).toBe(true);
+    expect(tracker.isBetweenChunks).toBe(true);
+  });
+
+  test("is not between chunks inside of one", () => {
+    expect(follow("8\r\ndata").tracker.isBetweenChunks).toBe(false);
+    expect(follow("4\r\ndata").tracker.isBetweenChunks).toBe(false);
+    expect(follow("4\r\ndata\r\n1").tracker.isBetweenChunks).toBe(false);
+  });
+
+  test.each(["hello", "\r\n", "ffffffffffffff\r\n", "1\r\nab\r\n", "-1\r\n", `1;${"x".repeat(300)}\r\n`])(
+    "refuses %j",
+    (text) => {
+      expect(() => follow(text)).toThrow("chunked");
+    },
+  );
+});

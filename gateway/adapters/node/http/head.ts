@@ -1,0 +1,99 @@
+import { HttpError, type HttpHead, type HttpHeader } from "../../../dispatch/http/types.ts";
+
+/** How the body that follows a head is delimited. */
+export type Framing = "none" | "chunked" | "length" | "close";
+
+export interface ParsedHead {
+  readonly head: HttpHead;
+  readonly framing: Framing;
+  /** Milliseconds that the connection may be idle afterwards; 0 where the server closes it. */
+  readonly keepAliveMs: number;
+}
+
+/** A server may close an idle connection after this time without having said so; uvicorn's 5 s are the shortest known. */
+const DEFAULT_KEEP_ALIVE_MS = 4_000;
+
+/** What concerns one connection only (RFC 9110, section 7.6.1), and so is not passed on. */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/**
+ * Reads the head of an HTTP/1 answer.
+ * @param text in Latin-1, without the empty line at the end
+ * @returns undefined for an interim answer (1xx), which another one follows
+ * @throws HttpError `garbage` where it is none
+ */
+export function parseHead(text: string, method: string): ParsedHead | undefined {
+  const lines = text.split(/\r?\n/);
+  const status = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/.exec(lines[0]!);
+  if (status === null) throw new HttpError("garbage", "The engine's answer is not HTTP/1.1.");
+  const code = Number(status[2]);
+  if (code < 200) {
+    if (code === 101) throw new HttpError("garbage", "The engine switches to another protocol.");
+    return undefined;
+  }
+  const all = lines.slice(1).map(parseLine);
+  const header = (name: string) => all.find(([each]) => each === name)?.[1];
+  const dropped = new Set(tokensOf(header("connection")));
+  const headers = all.filter(([name]) => !HOP_BY_HOP.has(name) && !dropped.has(name));
+  const codings = tokensOf(header("transfer-encoding"));
+  const contentLength = codings.length === 0 ? readLength(all) : undefined;
+  const framing = framingOf(code, method, codings, contentLength);
+  const closes = dropped.has("close") || (status[1] === "0" && !dropped.has("keep-alive"));
+  return {
+    head: {
+      status: code,
+      headers: headers.filter(([name]) => name !== "content-length"),
+      contentLength,
+      hasBody: framing !== "none",
+      isFramed: framing === "chunked",
+      isEventStream: /^text\/event-stream\b/i.test(header("content-type") ?? ""),
+    },
+    framing,
+    keepAliveMs: closes || framing === "close" ? 0 : readKeepAlive(header("keep-alive")),
+  };
+}
+
+function parseLine(line: string): HttpHeader {
+  const colon = line.indexOf(":");
+  const name = line.slice(0, colon);
+  if (colon <= 0 || !/^[!#$%&'*+\-.^_`|~\w]+$/.test(name))
+    throw new HttpError("garbage", "The engine's answer has a header that is not HTTP.");
+  return [name.toLowerCase(), line.slice(colon + 1).trim()];
+}
+
+const tokensOf = (value: string | undefined): string[] =>
+  value === undefined ? [] : value.split(",").map((token) => token.trim().toLowerCase());
+
+function readLength(headers: readonly HttpHeader[]): number | undefined {
+  const values = new Set(headers.filter(([name]) => name === "content-length").map(([, value]) => value));
+  const [value] = values;
+  if (value === undefined) return undefined;
+  if (values.size > 1 || !/^\d{1,15}$/.test(value))
+    throw new HttpError("garbage", "The engine's answer has no valid content-length.");
+  return Number(value);
+}
+
+function framingOf(status: number, method: string, codings: string[], length: number | undefined): Framing {
+  if (method === "HEAD" || status === 204 || status === 304) return "none";
+  if (codings.length > 0) {
+    if (codings.length === 1 && codings[0] === "chunked") return "chunked";
+    throw new HttpError("garbage", "The engine's answer has a transfer coding that is not known here.");
+  }
+  if (length === undefined) return "close";
+  return length === 0 ? "none" : "length";
+}
+
+function readKeepAlive(value: string | undefined): number {
+  const seconds = /\btimeout=(\d{1,6})\b/.exec(value ?? "")?.[1];
+  // A second earlier than the server, so that no request meets its closing.
+  return seconds === undefined ? DEFAULT_KEEP_ALIVE_MS : Math.max(0, Number(seconds) - 1) * 1000;
+}

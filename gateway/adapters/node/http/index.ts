@@ -1,0 +1,40 @@
+import type { ServerResponse } from "node:http";
+import type { Context } from "hono";
+import type {
+  HttpCall,
+  HttpHead,
+  HttpHeader,
+  HttpReceiver,
+  HttpRequest,
+  HttpTimeouts,
+  HttpTransport,
+  WireReply,
+} from "../../../dispatch/http/types.ts";
+import { ChunkTracker } from "./chunk-tracker.ts";
+import { ConnectionPool } from "./pool.ts";
+import { NodeWireReply } from "./reply.ts";
+
+/** Bytes from socket to socket: one write for each read, and of the body no more read than where it ends. */
+export class NodeHttpTransport implements HttpTransport {
+  readonly #pool = new ConnectionPool();
+
+  call(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall {
+    return this.#pool.send(request, receiver, timeouts);
+  }
+
+  reply(context: Context, head: HttpHead, headers: readonly HttpHeader[]): WireReply {
+    const { outgoing } = context.env as { outgoing: ServerResponse };
+    return new NodeWireReply(outgoing, head, headers);
+  }
+
+  bodyOf(head: HttpHead, wire: Uint8Array): Uint8Array {
+    if (!head.isFramed) return wire;
+    const parts: Uint8Array[] = [];
+    new ChunkTracker().push(wire, (from, to) => parts.push(wire.subarray(from, to)));
+    return Buffer.concat(parts);
+  }
+
+  close(): void {
+    this.#pool.close();
+  }
+}
