@@ -25,11 +25,11 @@ export class CacheEvents<Worker extends RoutedWorker> {
     const batch = this.#groups.followsFirst(slots) ? this.#core.readBatch(payload) : undefined;
     if (batch === undefined) {
       const { events, dataParallelRank } = decodeKvEvents(payload);
-      const slot = slots[dataParallelRank];
+      const slot = slotOf(slots, dataParallelRank);
       if (slot !== undefined) for (const event of events) this.apply(slot, event);
       return;
     }
-    const slot = slots[batch.rank];
+    const slot = slotOf(slots, batch.rank);
     if (slot === undefined) return;
     if (batch.storedEvents > 0) this.#reports.accepts(slot, this.#core.blockSize);
     this.#core.applyBatch(slot.index);
@@ -67,4 +67,12 @@ export class CacheEvents<Worker extends RoutedWorker> {
   #mediaHashes({ mediaIds }: KvStoredEvent): MediaHashes | undefined {
     return mediaIds?.map((ids) => ids && BigUint64Array.from(ids, (id) => this.#core.mediaHash(id)));
   }
+}
+
+/** A worker of one rank may be any rank of a larger deployment, and says so in its events. */
+function slotOf<Worker extends RoutedWorker>(
+  slots: readonly Slot<Worker>[],
+  rank: number,
+): Slot<Worker> | undefined {
+  return slots.length === 1 ? slots[0] : slots[rank];
 }

@@ -174,8 +174,11 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     if (isReady) this.onRoom?.();
   }
 
-  clearWorker(worker: Worker): void {
-    for (const { index } of this.workers.slotsOf(worker)) this.#core.clearWorker(index);
+  /** Forgets what the worker is known to hold: on one of its ranks, or on all. */
+  clearWorker(worker: Worker, onlyRank?: number): void {
+    for (const { index, rank } of this.workers.slotsOf(worker)) {
+      if (onlyRank === undefined || rank === onlyRank) this.#core.clearWorker(index);
+    }
   }
 
   /**
@@ -243,7 +246,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   }
 
   #ask(
-    { prompt, preferences }: RouteRequest<Worker>,
+    { prompt, preferences, salt }: RouteRequest<Worker>,
     pinnedWorker: number | undefined,
     excluded: readonly number[],
   ): Decision {
@@ -256,6 +259,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
       excluded,
       overlapCredit: preferences.overlapCredit,
       temperature: preferences.temperature,
+      salt: salt === undefined ? undefined : this.#core.salt(salt),
       now: performance.now() / 1000,
     });
   }

@@ -1,5 +1,5 @@
-import type { Instance } from "#runtime";
 import { hasAll } from "./tags.ts";
+import type { RoutedInstance } from "./workers.ts";
 
 /** How long a worker that has left is remembered: as long as one takes to start again, about. */
 const REMEMBERED_MS = 60_000;
@@ -10,9 +10,9 @@ const REMEMBERED_MS = 60_000;
  */
 export class RecentlyLeft {
   /** In order of leaving; the key is the worker's id. */
-  readonly #left = new Map<string, { instance: Instance; at: number }>();
+  readonly #left = new Map<string, { instance: RoutedInstance; at: number }>();
 
-  add(instance: Instance, now: number): void {
+  add(instance: RoutedInstance, now: number): void {
     this.#left.delete(instance.id);
     this.#left.set(instance.id, { instance, at: now });
     this.#forget(now);
@@ -28,7 +28,7 @@ export class RecentlyLeft {
     return this.#some(now, (instance) => hasAll({ instance }, tags));
   }
 
-  #some(now: number, test: (instance: Instance) => boolean): boolean {
+  #some(now: number, test: (instance: RoutedInstance) => boolean): boolean {
     this.#forget(now);
     return [...this.#left.values()].some(({ instance }) => test(instance));
   }

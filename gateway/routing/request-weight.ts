@@ -1,4 +1,4 @@
-import type { ModelCard } from "#runtime";
+import type { RoutedCard } from "./workers.ts";
 
 /**
  * Tokens of KV blocks that the requests of an engine that is full weigh together. An engine with few sequences (a CPU,
@@ -8,6 +8,6 @@ import type { ModelCard } from "#runtime";
 const FULL_ENGINE_TOKENS = 96_000;
 
 /** The default of `activeRequestWeight` for workers with this card, in blocks. */
-export function requestWeight({ maxSequences, blockSize }: ModelCard): number {
+export function requestWeight({ maxSequences, blockSize }: RoutedCard): number {
   return FULL_ENGINE_TOKENS / (maxSequences * blockSize);
 }

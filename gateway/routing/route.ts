@@ -1,9 +1,12 @@
+import type { Salt } from "#router-wasm";
 import type { RoutePreferences } from "./preferences.ts";
 import type { RoutedWorker } from "./workers.ts";
 
 export interface RouteRequest<Worker extends RoutedWorker> {
   readonly prompt: Uint32Array;
   readonly requestId: string;
+  /** What keeps its KV blocks apart from those of others: the LoRA adapter, a cache namespace. */
+  readonly salt?: Salt | undefined;
   readonly preferences: RoutePreferences;
   /** Workers that have refused the request already. */
   readonly excluded: readonly Worker[];

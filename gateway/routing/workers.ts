@@ -1,8 +1,22 @@
-import type { Instance } from "#runtime";
+import type { ModelCard } from "#runtime";
+
+/** Of a worker: what routing has to know. */
+export interface RoutedInstance {
+  /** Random 64-bit id, 16 hex digits. */
+  readonly id: string;
+  /** A short name for people. */
+  readonly name: string;
+  readonly card: RoutedCard;
+}
+
+export type RoutedCard = Pick<
+  ModelCard,
+  "tags" | "blockSize" | "totalBlocks" | "maxBatchedTokens" | "maxSequences" | "dataParallelSize"
+>;
 
 /** A worker as routing sees it. */
 export interface RoutedWorker {
-  readonly instance: Instance;
+  readonly instance: RoutedInstance;
 }
 
 /** One data-parallel rank of a worker, with a KV cache of its own: what the router core calls a worker. */

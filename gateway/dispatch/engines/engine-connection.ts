@@ -1,0 +1,226 @@
+import type { Logger } from "#runtime";
+import type {
+  EngineAdapter,
+  EngineApi,
+  EngineLoad,
+  EngineProfile,
+  KvEventSource,
+} from "../../engines/types.ts";
+import type { EngineSpec, HealthOptions } from "./engine-spec.ts";
+import { defaultEngineName, kvEventSources } from "./engine-spec.ts";
+import { KvFeed, type KvFeedReceiver } from "./kv-feed.ts";
+
+export type EngineState = "connecting" | "ready" | "down" | "draining" | "gone";
+
+/** What the connection needs from outside. */
+export interface EngineConnectionDependencies {
+  readonly health: HealthOptions;
+  readonly log: Logger;
+  createApi(spec: EngineSpec): EngineApi;
+  probe(api: EngineApi): Promise<{ adapter: EngineAdapter; profile: EngineProfile }>;
+}
+
+/** Hears what becomes of an engine. */
+export interface EngineListener extends KvFeedReceiver {
+  /** It is there, for the first time or after it was started anew: nothing that was known of it holds. */
+  onLearnt(profile: EngineProfile): void;
+  /** Whether requests can go to it has changed. */
+  onState(state: EngineState): void;
+}
+
+/**
+ * The gateway's line to one attached engine: finds out what it is, follows its KV events, and knows whether it is
+ * well, from checks of its own and from what becomes of requests.
+ */
+export class EngineConnection {
+  readonly spec: EngineSpec;
+  readonly name: string;
+  readonly api: EngineApi;
+  state: EngineState = "connecting";
+  /** Why it is not ready, for people. */
+  reason: string | undefined;
+  profile: EngineProfile | undefined;
+  adapter: EngineAdapter | undefined;
+  /** Where its KV events come from. */
+  sources: readonly KvEventSource[] = [];
+  /** What it said of its load last. */
+  load: EngineLoad | undefined;
+  /** When it became ready last, on the clock of `performance.now()`. */
+  readySince = 0;
+  readonly #dependencies: EngineConnectionDependencies;
+  readonly #listener: EngineListener;
+  readonly #log: Logger;
+  #feed: KvFeed | undefined;
+  #failures = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(spec: EngineSpec, dependencies: EngineConnectionDependencies, listener: EngineListener) {
+    this.spec = spec;
+    this.name = spec.name ?? defaultEngineName(spec.url);
+    this.#dependencies = dependencies;
+    this.#listener = listener;
+    this.#log = dependencies.log.child({ engine: this.name });
+    this.api = dependencies.createApi(spec);
+  }
+
+  /** Scheme, host and port: where requests go. */
+  get origin(): string {
+    return new URL(this.spec.url).origin;
+  }
+
+  /** What comes before `/v1` in the engine's paths. */
+  get basePath(): string {
+    return new URL(this.spec.url).pathname.replace(/\/$/, "");
+  }
+
+  get feed(): KvFeed | undefined {
+    return this.#feed;
+  }
+
+  /** Looks for the engine, and goes on until `close`. */
+  open(): void {
+    void this.#run();
+  }
+
+  /** No new requests; those that run may end. */
+  drain(): void {
+    if (this.state !== "gone") this.#set("draining");
+  }
+
+  close(): void {
+    if (this.state === "gone") return;
+    this.#feed?.close();
+    this.#set("gone");
+    this.#wake?.();
+  }
+
+  /** A request has had its answer, or a part of it. */
+  reportSuccess(): void {
+    this.#failures = 0;
+  }
+
+  /**
+   * A request failed by the engine's fault.
+   * @param isUnreachable whether not even a connection came about: then it is looked at now
+   */
+  reportFailure(reason: string, isUnreachable: boolean): void {
+    this.#failures++;
+    const { requestFailures } = this.#dependencies.health;
+    if (this.state !== "ready" || (!isUnreachable && this.#failures < requestFailures)) return;
+    this.#setDown(reason);
+    this.#wake?.();
+  }
+
+  async #run(): Promise<void> {
+    const { firstRetryMs, lastRetryMs } = this.#dependencies.health;
+    let retryMs = firstRetryMs;
+    while (this.state !== "gone") {
+      if (await this.#tryToLearn()) {
+        retryMs = firstRetryMs;
+        await this.#watch();
+      } else {
+        await this.#sleep(jittered(retryMs));
+        retryMs = Math.min(retryMs * 2, lastRetryMs);
+      }
+    }
+  }
+
+  async #tryToLearn(): Promise<boolean> {
+    try {
+      const { adapter, profile } = await this.#dependencies.probe(this.api);
+      if (this.state === "gone") return true;
+      this.#learn(adapter, profile);
+      return true;
+    } catch (error) {
+      if (this.state !== "gone") this.#setDown(messageOf(error));
+      return false;
+    }
+  }
+
+  #learn(adapter: EngineAdapter, profile: EngineProfile): void {
+    const isSame = this.profile !== undefined && isSameStart(this.profile, profile);
+    this.adapter = adapter;
+    this.profile = profile;
+    this.sources = kvEventSources(this.spec, profile);
+    this.reason = undefined;
+    this.#failures = 0;
+    if (!isSame) {
+      this.#feed?.close();
+      this.#listener.onLearnt(profile);
+      this.#feed = new KvFeed(this.sources, this.api, adapter, this.#listener, this.#log);
+    }
+    this.readySince = performance.now();
+    if (this.state !== "draining") this.#set("ready");
+  }
+
+  /** Until the engine is not well any more. */
+  async #watch(): Promise<void> {
+    const { intervalMs, timeoutMs, failures: limit } = this.#dependencies.health;
+    let failures = 0;
+    while (this.state === "ready" || this.state === "draining") {
+      await this.#sleep(jittered(intervalMs));
+      if (this.state !== "ready" && this.state !== "draining") return;
+      try {
+        const load = await within(timeoutMs, this.adapter!.readLoad(this.api));
+        failures = 0;
+        this.load = load;
+        if (isAnotherStart(this.profile?.startedAt, load.startedAt)) return;
+      } catch (error) {
+        if (++failures >= limit) this.#setDown(messageOf(error));
+      }
+    }
+  }
+
+  #setDown(reason: string): void {
+    if (this.state === "ready") this.#log.warn("set an engine aside", { reason });
+    else if (this.reason !== reason) this.#log.info("an engine cannot be reached yet", { reason });
+    this.reason = reason;
+    if (this.state === "ready" || this.state === "connecting") this.#set("down");
+  }
+
+  #set(state: EngineState): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.#listener.onState(state);
+  }
+
+  /** Until the time is over, or somebody wakes it. */
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** @throws Error where it takes longer */
+function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`The engine did not answer a check within ${ms / 1000} s.`)),
+      ms,
+    );
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Up to a quarter more or less, so that many gateways and engines do not keep step. */
+const jittered = (ms: number) => ms * (0.75 + Math.random() / 2);
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Clocks of start are in seconds and steady; a small difference is rounding. */
+const isAnotherStart = (one: number | undefined, other: number | undefined) =>
+  one !== undefined && other !== undefined && Math.abs(one - other) > 1;
+
+/** Whether what was learnt before still holds: the same process, serving the same. */
+function isSameStart(before: EngineProfile, now: EngineProfile): boolean {
+  if (before.startedAt === undefined || isAnotherStart(before.startedAt, now.startedAt)) return false;
+  const { lacks: _lacks, ...one } = before;
+  const { lacks: _others, ...other } = now;
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,31 @@
+import { randomId } from "#runtime";
+import type { EngineModel, EngineProfile } from "../../engines/types.ts";
+import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
+import type { EngineConnection } from "./engine-connection.ts";
+
+/** What is taken of an engine that does not tell. */
+const UNKNOWN = { blockSize: 16, maxBatchedTokens: 8_192, maxSequences: 256 };
+
+/** An attached engine as one of its models' routers sees it. */
+export class EngineWorker implements RoutedWorker {
+  readonly instance: RoutedInstance;
+  readonly engine: EngineConnection;
+  readonly model: EngineModel;
+
+  constructor(engine: EngineConnection, profile: EngineProfile, model: EngineModel) {
+    this.engine = engine;
+    this.model = model;
+    this.instance = {
+      id: randomId(),
+      name: engine.name,
+      card: {
+        tags: [...(engine.spec.tags ?? [])],
+        blockSize: profile.blockSize ?? engine.spec.blockSize ?? UNKNOWN.blockSize,
+        totalBlocks: profile.totalBlocks ?? 0,
+        maxBatchedTokens: profile.maxBatchedTokens ?? UNKNOWN.maxBatchedTokens,
+        maxSequences: profile.maxSequences ?? UNKNOWN.maxSequences,
+        dataParallelSize: profile.dataParallelSize,
+      },
+    };
+  }
+}
