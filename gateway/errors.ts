@@ -133,6 +133,17 @@ export const workerFailed = (cause: unknown, boundTo?: BoundTo) =>
     { code: "worker_failed", cause, headers: { "retry-after": "1" } },
   );
 
+/** An attached engine's fault. */
+export const engineFailed = (cause: unknown, boundTo?: BoundTo) =>
+  new ApiError(
+    502,
+    "server_error",
+    boundTo?.one
+      ? `The engine that was answering this request failed, and it can only go to ${boundTo.text}. Send it again in a moment.`
+      : "The engine that was answering this request failed, and no other one could take over. Send the request again; /health shows the engines' state.",
+    { code: "engine_failed", cause, headers: { "retry-after": "1" } },
+  );
+
 export const requestTimedOut = (seconds: number) =>
   new ApiError(
     504,

@@ -5,10 +5,8 @@ import {
   type JsonValue,
   type Logger,
   type ModelCard,
-  nearest,
   type Watch,
 } from "#runtime";
-import { ApiError } from "../errors.ts";
 
 /** A model as its workers' cards describe it. */
 export interface CatalogModel {
@@ -65,35 +63,9 @@ export class ModelCatalog {
     return [...this.#models.values()].filter((model) => model.instances.size > 0);
   }
 
-  /**
-   * The model of this name or alias; one whose workers are all gone for now counts as well.
-   * @throws ApiError 404 with the nearest name; 503 while no worker has ever come
-   */
-  get(name: string): CatalogModel {
-    const model = this.#models.get(name) ?? this.list().find(({ card }) => card.aliases.includes(name));
-    if (model === undefined) throw this.#unknown(name);
-    return model;
-  }
-
-  #unknown(name: string): ApiError {
-    const names = [...this.#models.keys()];
-    if (names.length === 0) {
-      return new ApiError(
-        503,
-        "service_unavailable_error",
-        "No worker has joined yet. Try again in a few seconds; /health shows the state.",
-        { code: "no_worker_ready", headers: { "retry-after": "2" } },
-      );
-    }
-    const aliases = this.list().flatMap(({ card }) => card.aliases);
-    const suggestion = nearest(name, [...names, ...aliases]) ?? names[0];
-    const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
-    return new ApiError(
-      404,
-      "not_found_error",
-      `The model '${shown}' does not exist. Did you mean '${suggestion}'? GET /v1/models lists all.`,
-      { param: "model", code: "model_not_found" },
-    );
+  /** The model of this name or alias; one whose workers are all gone for now counts as well. */
+  find(name: string): CatalogModel | undefined {
+    return this.#models.get(name) ?? this.list().find(({ card }) => card.aliases.includes(name));
   }
 
   #add(key: string, value: JsonValue, listener: CatalogListener): void {

@@ -8,6 +8,7 @@ import type { RoutingOptions } from "../../routing/options.ts";
 import { Admission } from "../../routing/queue/admission.ts";
 import { RecentlyLeft } from "../../routing/recently-left.ts";
 import { createChatTemplate } from "../preprocess/chat-template.ts";
+import type { ModelView, WorkerView } from "./models.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { TokenizerLoader } from "./tokenizer-loader.ts";
 
@@ -58,31 +59,32 @@ export class ServedModels {
     }
   }
 
-  get catalog(): ModelCatalog {
-    return this.#options.catalog;
-  }
-
   /** Every model with workers, ready or not. */
-  list(): { name: string; served: ServedModel | undefined; workers: WorkerConnection[] }[] {
+  list(): ModelView[] {
     return this.#options.catalog.list().map((model) => {
-      const { served, workers } = this.#of(model);
-      return { name: model.name, served, workers: [...workers.values()] };
+      const { served, workers, router, admission } = this.#of(model);
+      const all = Array.from(workers.values(), (worker) => viewOf(worker, router));
+      return {
+        name: model.name,
+        aliases: model.card.aliases,
+        adapters: [],
+        contextLength: model.card.contextLength,
+        created: model.card.created,
+        workers: all,
+        isReady: served !== undefined && all.some(({ canServe }) => canServe),
+        router,
+        waiting: admission.waiting,
+      };
     });
-  }
-
-  /** The routers of this model, or of all. @throws ApiError 404 for an unknown one */
-  routers(name: string | undefined): { model: string; router: ModelRouter<WorkerConnection> }[] {
-    const { catalog } = this.#options;
-    const models = name === undefined ? catalog.list() : [catalog.get(name)];
-    return models.map((model) => ({ model: model.name, router: this.#of(model).router }));
   }
 
   /**
    * The model of this name or alias.
-   * @throws ApiError 404 for an unknown one, 503 for one that cannot answer yet
+   * @throws ApiError 503 for one that cannot answer yet
    */
-  get(name: string): ServedModel {
-    const model = this.#options.catalog.get(name);
+  find(name: string): ServedModel | undefined {
+    const model = this.#options.catalog.find(name);
+    if (model === undefined) return undefined;
     const { served, workers } = this.#of(model);
     const isReady = Array.from(workers.values()).some(({ canServe }) => canServe);
     if (served === undefined || !isReady) throw noWorkerReady(model.name);
@@ -146,7 +148,7 @@ export class ServedModels {
       const { card, name } = model;
       const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
       const template = createChatTemplate(card.chatTemplate, card.specialTokens);
-      serving.served = { card, router, admission, left, tokenizer, template, metrics };
+      serving.served = { kind: "workers", name, card, router, admission, left, tokenizer, template, metrics };
       log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
     } catch (error) {
       log.error("cannot prepare a model", { model: model.name, reason: String(error) });
@@ -159,4 +161,9 @@ export class ServedModels {
     const all = Array.from(this.#serving.values()).flatMap((serving) => [...serving.workers.values()]);
     return all.filter((worker) => worker.instance.card.tokenizer.sha256 === sha256);
   }
+}
+
+function viewOf(worker: WorkerConnection, router: ModelRouter<WorkerConnection>): WorkerView {
+  const { instance, status, canServe, isShutOut } = worker;
+  return { instance, status, canServe, isShutOut, loads: () => router.loads(worker) };
 }

@@ -1,0 +1,312 @@
+import type { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
+import type {
+  HttpCall,
+  HttpError,
+  HttpHead,
+  HttpReceiver,
+  HttpTransport,
+} from "../../dispatch/http/types.ts";
+import { deadlineExceeded, engineFailed, requestTimedOut, toApiError } from "../../errors.ts";
+import type { Applicant, QueueTicket } from "../../routing/queue/admission.ts";
+import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
+import type { Warnings } from "../../warnings.ts";
+import { AnswerBody } from "./answer-body.ts";
+import { continuedBody } from "./continuation.ts";
+import type { EnginePlacement, ForwardJob, ForwardOptions, ForwardOutput } from "./job.ts";
+
+export interface ForwardContext {
+  readonly transport: HttpTransport;
+  readonly options: ForwardOptions;
+  readonly warnings: Warnings;
+}
+
+/** First wait before a further attempt, in milliseconds; each one after it is twice as long. */
+const FIRST_BACK_OFF_MS = 50;
+
+/** What another engine may answer better: it is overloaded, or not well. */
+const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+
+/**
+ * One forwarded request's life: routed, sent, its answer passed on, and reported to the router. What breaks before
+ * the client has anything is tried elsewhere; a stream that breaks later is continued elsewhere.
+ */
+export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
+  readonly #job: ForwardJob;
+  readonly #output: ForwardOutput;
+  readonly #context: ForwardContext;
+  readonly #answer: AnswerBody;
+  /** Engines that this request has failed on. */
+  #tried: EngineWorker[] = [];
+  /** Attempts, and waits for one, since the request began or moved last. */
+  #tries = 0;
+  #moves = 0;
+  #route: Route<EngineWorker> | undefined;
+  #ticket: QueueTicket | undefined;
+  #call: HttpCall | undefined;
+  #isOver = false;
+  #lastError: Error | undefined;
+  #limit: ReturnType<typeof setTimeout> | undefined;
+  #backOff: ReturnType<typeof setTimeout> | undefined;
+  #sentAt = 0;
+  #hasFirstByte = false;
+  #pieces = 0;
+  /** Output pieces after which the answer takes up another block. */
+  #nextBlockAt: number;
+
+  constructor(job: ForwardJob, output: ForwardOutput, context: ForwardContext) {
+    this.#job = job;
+    this.#output = output;
+    this.#context = context;
+    this.#nextBlockAt = job.model.blockSize - (job.prompt.length % job.model.blockSize);
+    this.#answer = new AnswerBody(job, context.transport, {
+      reply: (head) => this.#openReply(head),
+    });
+  }
+
+  start(): void {
+    const { totalMs } = this.#context.options;
+    const { deadlineAt } = this.#job.preferences;
+    const leftMs = deadlineAt === undefined ? totalMs : Math.min(totalMs, deadlineAt - performance.now());
+    this.#limit = setTimeout(() => {
+      this.#fail(leftMs < totalMs ? deadlineExceeded() : requestTimedOut(totalMs / 1000));
+    }, leftMs);
+    this.#apply();
+  }
+
+  /** The client has gone. */
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#ticket?.leave();
+    this.#call?.cancel();
+    this.#close("cancelled");
+    this.#output.onSettled(499);
+  }
+
+  onRoute(route: Route<EngineWorker>): void {
+    this.#ticket = undefined;
+    this.#route = route;
+    this.#tries++;
+    this.#hasFirstByte = false;
+    this.#sentAt = performance.now();
+    const { method, path, headers, body, isRepeatable } = this.#job;
+    const { engine, instance } = route.worker;
+    const { connectMs, firstByteMs, idleMs } = this.#context.options;
+    const isRanked = instance.card.dataParallelSize > 1;
+    const key = engine.spec.apiKey;
+    const request = {
+      origin: engine.origin,
+      method,
+      path: engine.basePath + path,
+      headers: [
+        ...headers,
+        ...(isRanked ? [["x-data-parallel-rank", String(route.rank)] as const] : []),
+        ...(key === undefined ? [] : [["authorization", `Bearer ${key}`] as const]),
+      ],
+      body: this.#answer.requestBody ?? body,
+      mayReuse: isRepeatable,
+    };
+    this.#call = this.#context.transport.call(request, this, { connectMs, firstByteMs, idleMs });
+  }
+
+  onRefused(error: Error): void {
+    this.#ticket = undefined;
+    // It is no news that those which failed do not do; perhaps they are better in a moment.
+    if (this.#tried.length > 0 && this.#mayTryAgain()) {
+      this.#tried = [];
+      this.#tryLater();
+    } else this.#fail(this.#lastError ?? error);
+  }
+
+  onHead(head: HttpHead): void {
+    const { engine } = this.#route!.worker;
+    if (RETRIED_STATUSES.has(head.status) && this.#mayTryAgain() && this.#job.isRepeatable) {
+      this.#call?.cancel();
+      const reason = `The engine answered with status ${head.status}.`;
+      if (head.status !== 429) engine.reportFailure(reason, false);
+      this.#moveOn(engineFailed(reason, this.#boundTo));
+      return;
+    }
+    if (head.status < 500) engine.reportSuccess();
+    this.#answer.begin(head);
+    if (this.#answer.isBroken) this.#onBroken(this.#answer.fault, undefined);
+  }
+
+  onBytes(wire: Uint8Array, pieces: number): boolean {
+    if (!this.#hasFirstByte) this.#onFirstByte();
+    this.#count(pieces);
+    const answer = this.#answer;
+    const isHeld = answer.take(wire, pieces);
+    if (answer.isBroken) this.#onBroken(answer.fault, undefined);
+    else if (answer.isFull) this.#call?.pause();
+    return isHeld;
+  }
+
+  onEnd(wire: Uint8Array, pieces: number): boolean {
+    if (!this.#hasFirstByte) this.#onFirstByte();
+    this.#count(pieces);
+    const answer = this.#answer;
+    const isHeld = answer.finish(wire, pieces);
+    if (answer.isBroken) this.#onBroken(answer.fault, undefined);
+    else this.#succeed();
+    return isHeld;
+  }
+
+  onError(error: HttpError): void {
+    this.#onBroken(error.message, error);
+  }
+
+  #apply(): void {
+    this.#ticket = this.#job.model.admission.apply(this.#request, this);
+  }
+
+  #onFirstByte(): void {
+    this.#hasFirstByte = true;
+    const { metrics } = this.#job.model;
+    const route = this.#route!;
+    route.firstToken();
+    route.worker.engine.reportSuccess();
+    metrics.timeToFirstToken.observe((performance.now() - this.#sentAt) / 1000);
+    metrics.overlapBlocks.observe(route.overlapBlocks);
+  }
+
+  #count(pieces: number): void {
+    this.#pieces += pieces;
+    while (this.#pieces >= this.#nextBlockAt) {
+      this.#route!.grow(1);
+      this.#nextBlockAt += this.#job.model.blockSize;
+    }
+  }
+
+  /** The engine has failed the request, before or in the middle of its answer. */
+  #onBroken(reason: string, error: HttpError | undefined): void {
+    if (this.#isOver) return;
+    const { engine } = this.#route!.worker;
+    const isUnsent = error?.code === "unsent";
+    this.#call?.cancel();
+    engine.reportFailure(reason, isUnsent);
+    this.#context.warnings.warn(`${engine.name} failed`, "an engine failed a request", {
+      request: this.#job.requestId,
+      engine: engine.name,
+      reason,
+    });
+    const failure = engineFailed(error ?? reason, this.#boundTo);
+    if (this.#answer.hasBegun) this.#migrate(failure);
+    else if ((isUnsent || this.#job.isRepeatable) && this.#mayTryAgain()) this.#moveOn(failure);
+    else this.#fail(failure);
+  }
+
+  /** Continues the client's stream on another engine, from where it stops. */
+  #migrate(failure: Error): void {
+    const { continuation } = this.#job;
+    const partial = this.#answer.readPartial();
+    if (continuation === undefined || partial === undefined || partial.obstacle !== undefined) {
+      this.#fail(failure);
+      return;
+    }
+    if (partial.finishReason !== undefined || partial.isDone) {
+      this.#answer.complete();
+      this.#succeed();
+      return;
+    }
+    if (++this.#moves > this.#context.options.migrationLimit) {
+      this.#fail(failure);
+      return;
+    }
+    const tokens = partial.textEvents;
+    const body = continuedBody(continuation.api, continuation.body, partial, tokens);
+    if (body === undefined) {
+      this.#answer.complete("length");
+      this.#succeed();
+      return;
+    }
+    this.#answer.continueWith(body, tokens);
+    this.#tries = 0;
+    this.#moveOn(failure);
+  }
+
+  #moveOn(error: Error): void {
+    this.#lastError = error;
+    const route = this.#route!;
+    this.#tried.push(route.worker);
+    route.free("moved");
+    this.#route = undefined;
+    this.#call = undefined;
+    this.#answer.reset();
+    // The first further attempt goes to another engine, which has done nothing to deserve a pause.
+    if (this.#tries <= 1) this.#apply();
+    else this.#tryLater();
+  }
+
+  #tryLater(): void {
+    const ms = FIRST_BACK_OFF_MS * 2 ** Math.min(6, this.#tries - 1);
+    this.#tries++;
+    this.#backOff = setTimeout(() => this.#apply(), ms * (0.5 + Math.random()));
+  }
+
+  #mayTryAgain(): boolean {
+    return this.#tries <= this.#context.options.retries;
+  }
+
+  #succeed(): void {
+    if (this.#isOver) return;
+    const { cachedTokens, usage, status } = this.#answer;
+    if (cachedTokens !== undefined) this.#route?.report(cachedTokens);
+    const { metrics } = this.#job.model;
+    if (status < 400) {
+      // Without usage: what was sent, and about how much came.
+      const outputTokens = usage?.completionTokens ?? this.#pieces;
+      metrics.inputTokens.observe(usage?.promptTokens ?? this.#job.prompt.length);
+      metrics.outputTokens.observe(outputTokens);
+      metrics.outputTokensTotal.inc(outputTokens);
+      metrics.cachedTokensTotal.inc(cachedTokens ?? 0);
+    }
+    this.#close(status < 500 ? "finished" : "failed");
+    this.#output.onSettled(status);
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return;
+    this.#call?.cancel();
+    this.#ticket?.leave();
+    const hasBegun = this.#answer.hasBegun;
+    this.#close("failed");
+    const apiError = toApiError(error);
+    this.#output.onSettled(apiError.status);
+    if (hasBegun) this.#answer.breakOff(apiError);
+    else this.#output.onFailure(error);
+  }
+
+  /** The one place where it ends for the router. */
+  #close(outcome: RouteOutcome): void {
+    this.#isOver = true;
+    clearTimeout(this.#limit);
+    clearTimeout(this.#backOff);
+    this.#route?.free(outcome);
+  }
+
+  #openReply(head: HttpHead) {
+    const route = this.#route!;
+    const { prompt, model } = this.#job;
+    const placement: EnginePlacement = {
+      engine: route.worker.instance.name,
+      engineId: route.worker.instance.id,
+      dataParallelRank: route.rank,
+      overlapBlocks: route.overlapBlocks,
+      promptBlocks: Math.floor(prompt.length / model.blockSize),
+    };
+    const reply = this.#output.reply(head, placement);
+    reply.onAbort = () => this.cancel();
+    reply.onWritable = () => this.#call?.resume();
+    return reply;
+  }
+
+  get #request(): RouteRequest<EngineWorker> {
+    const { prompt, salt, preferences, requestId, engine } = this.#job;
+    const only = engine === undefined ? preferences : { ...preferences, worker: engine };
+    return { prompt, requestId, salt, preferences: only, excluded: this.#tried };
+  }
+
+  get #boundTo() {
+    return this.#job.model.router.constraints.boundTo(this.#request, performance.now());
+  }
+}

@@ -1,0 +1,71 @@
+import type { Salt } from "#router-wasm";
+import type { HttpHead, HttpHeader, WireReply } from "../../dispatch/http/types.ts";
+import type { RoutePreferences } from "../../routing/preferences.ts";
+import type { PromptBody } from "../preprocess/prompts/prompt-reader.ts";
+import type { AttachedModel } from "../serving/attached-model.ts";
+import type { ContinuedApi } from "./continuation.ts";
+
+/** A request that goes to an attached engine as it came. */
+export interface ForwardJob {
+  readonly requestId: string;
+  readonly model: AttachedModel;
+  /** The prompt's ids, as the model's prompt reader gives them. */
+  readonly prompt: Uint32Array;
+  readonly salt: Salt | undefined;
+  readonly preferences: RoutePreferences;
+  readonly method: string;
+  /** From `/v1` on, with the query. */
+  readonly path: string;
+  readonly headers: readonly HttpHeader[];
+  readonly body: Uint8Array | undefined;
+  /** The only engine that will do, by its name: it has what the request speaks of. */
+  readonly engine: string | undefined;
+  /** Whether an engine may be asked although another one may have acted on the request already. */
+  readonly isRepeatable: boolean;
+  /** How a broken stream goes on elsewhere; undefined where it cannot. */
+  readonly continuation: { readonly api: ContinuedApi; readonly body: PromptBody } | undefined;
+}
+
+/** Where an engine has been found for a job. */
+export interface EnginePlacement {
+  readonly engine: string;
+  readonly engineId: string;
+  readonly dataParallelRank: number;
+  readonly overlapBlocks: number;
+  readonly promptBlocks: number;
+}
+
+/** Where the answer goes. */
+export interface ForwardOutput {
+  /** Begins the answer to the client; called once at most. */
+  reply(head: HttpHead, placement: EnginePlacement): WireReply;
+  /** Told once how it ended: an HTTP status, 499 where the client went away. */
+  onSettled(status: number): void;
+  /** It failed before anything was sent. */
+  onFailure(error: Error): void;
+}
+
+/** How hard a gateway tries, and how long it waits. */
+export interface ForwardOptions {
+  /** Longest time to take a connection, in milliseconds. */
+  readonly connectMs: number;
+  /** Longest time from the request to the first byte of the answer's body. */
+  readonly firstByteMs: number;
+  /** Longest time between two pieces of an answer. */
+  readonly idleMs: number;
+  /** Longest time for all of it. */
+  readonly totalMs: number;
+  /** Further attempts before anything of an answer has been sent. */
+  readonly retries: number;
+  /** How often a broken stream may move to another engine. */
+  readonly migrationLimit: number;
+}
+
+export const DEFAULT_FORWARDING: ForwardOptions = {
+  connectMs: 2_000,
+  firstByteMs: 300_000,
+  idleMs: 60_000,
+  totalMs: 600_000,
+  retries: 3,
+  migrationLimit: 3,
+};

@@ -1,0 +1,82 @@
+import type { EngineAdapter, EngineApi, TokenizeRequest } from "../../../engines/types.ts";
+import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
+import { promptText, textTokens } from "./text-reader.ts";
+
+/** An engine that can be asked for tokens. */
+export interface TokenizingEngine {
+  readonly name: string;
+  readonly api: EngineApi;
+  readonly adapter: EngineAdapter;
+}
+
+/** Prompts whose tokens are remembered, in tokens. */
+const REMEMBERED_TOKENS = 8 * 1024 * 1024;
+
+/** Asks the engines' own tokenizer, in turn, and remembers what they said. */
+export function engineReader(model: string, engines: () => TokenizingEngine[]): PromptReader {
+  const known = new Map<string, Promise<Uint32Array>>();
+  let remembered = 0;
+  let turn = 0;
+
+  async function ask(request: TokenizeRequest): Promise<Uint32Array> {
+    const all = engines();
+    const engine = all[turn++ % all.length];
+    if (engine === undefined) throw new Error("No engine can be asked.");
+    return engine.adapter.tokenize(engine.api, request);
+  }
+
+  function remember(key: string, tokens: Promise<Uint32Array>): void {
+    known.set(key, tokens);
+    tokens.then(
+      ({ length }) => {
+        remembered += length;
+        for (const [oldest, each] of known) {
+          if (remembered <= REMEMBERED_TOKENS || oldest === key) return;
+          known.delete(oldest);
+          void each.then((forgotten) => {
+            remembered -= forgotten.length;
+          });
+        }
+      },
+      () => known.delete(key),
+    );
+  }
+
+  return {
+    source: "the engine's /tokenize",
+    isExact: true,
+    async read(kind, body) {
+      const request = tokenizeRequest(model, kind, body);
+      if (request === undefined) return textTokens(promptText(kind, body));
+      const key = JSON.stringify(request);
+      const tokens = known.get(key) ?? ask(request);
+      if (!known.has(key)) remember(key, tokens);
+      try {
+        return await tokens;
+      } catch {
+        return textTokens(promptText(kind, body));
+      }
+    },
+  };
+}
+
+/** The fields of a chat that its tokens depend on. */
+const CHAT_FIELDS = [
+  "messages",
+  "tools",
+  "chat_template_kwargs",
+  "add_generation_prompt",
+  "continue_final_message",
+];
+
+function tokenizeRequest(model: string, kind: PromptKind, body: PromptBody): TokenizeRequest | undefined {
+  if (kind === "chat") {
+    const fields = CHAT_FIELDS.filter((field) => body[field] !== undefined).map((field) => [
+      field,
+      body[field],
+    ]);
+    return { model, chat: Object.fromEntries(fields) };
+  }
+  const prompt = kind === "completions" ? body.prompt : kind === "embeddings" ? body.input : undefined;
+  return typeof prompt === "string" ? { model, prompt } : undefined;
+}

@@ -1,0 +1,73 @@
+import { Template } from "@huggingface/jinja";
+import { type Conversation, isRecord, textOf } from "./chat-conversation.ts";
+
+export interface SpecialTexts {
+  readonly bos: string | undefined;
+  readonly eos: string | undefined;
+}
+
+/** Renders chats as engines do that read their template from the same model folder. */
+export class PromptTemplate {
+  readonly #template: Template;
+  readonly #specialTexts: SpecialTexts;
+  /** Whether the template goes over the parts of a content itself; else it is given their text. */
+  readonly #readsParts: boolean;
+
+  /** @throws Error where the source is no Jinja template */
+  constructor(source: string, specialTexts: SpecialTexts) {
+    this.#template = new Template(source);
+    this.#specialTexts = specialTexts;
+    this.#readsParts = READS_PARTS.test(source);
+  }
+
+  /** @throws Error where the template refuses the conversation */
+  render(conversation: Conversation): string {
+    const { tools, templateArguments, addsGenerationPrompt, continuesFinalMessage } = conversation;
+    const messages = conversation.messages.map((message) => this.#adapted(message));
+    const text = this.#template.render({
+      ...templateArguments,
+      messages,
+      ...(tools !== undefined && { tools }),
+      add_generation_prompt: addsGenerationPrompt && !continuesFinalMessage,
+      bos_token: this.#specialTexts.bos ?? "",
+      eos_token: this.#specialTexts.eos ?? "",
+    });
+    return continuesFinalMessage ? upToFinalMessage(text, messages.at(-1)) : text;
+  }
+
+  /** The message in the form in which vLLM and SGLang hand it to templates. */
+  #adapted(message: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const { content, tool_calls: calls } = message;
+    const isText = typeof content === "string";
+    let adapted: unknown = content ?? "";
+    if (this.#readsParts && isText) adapted = [{ type: "text", text: content }];
+    else if (!this.#readsParts) adapted = textOf(content);
+    return {
+      ...message,
+      content: adapted,
+      ...(Array.isArray(calls) && calls.length > 0 && { tool_calls: calls.map(withParsedArguments) }),
+    };
+  }
+}
+
+/** A loop over a message's content. */
+const READS_PARTS = /for\s+\w+\s+in\s+\w+(?:\.content|\[\s*['"]content['"]\s*\])/;
+
+/** Templates expect the arguments of a call as an object; the API has them as text. */
+function withParsedArguments(call: unknown): unknown {
+  if (!isRecord(call) || !isRecord(call.function)) return call;
+  const { arguments: text } = call.function;
+  if (typeof text !== "string") return call;
+  try {
+    return { ...call, function: { ...call.function, arguments: JSON.parse(text) } };
+  } catch {
+    return call;
+  }
+}
+
+/** As Hugging Face's `continue_final_message` does: nothing stands behind the last message's own text. */
+function upToFinalMessage(text: string, last: Record<string, unknown> | undefined): string {
+  const content = textOf(last?.content).trim();
+  const at = content === "" ? -1 : text.lastIndexOf(content);
+  return at < 0 ? text : text.slice(0, at + content.length);
+}

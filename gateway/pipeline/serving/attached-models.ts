@@ -1,0 +1,211 @@
+import type { Logger } from "#runtime";
+import {
+  EngineConnection,
+  type EngineConnectionDependencies,
+  type EngineState,
+} from "../../dispatch/engines/engine-connection.ts";
+import { defaultEngineName, type EngineSpec } from "../../dispatch/engines/engine-spec.ts";
+import { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
+import type { EngineModel, EngineProfile, KvEventSource } from "../../engines/types.ts";
+import { ApiError, invalidRequest } from "../../errors.ts";
+import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
+import { AttachedModel, type AttachedModelOptions } from "./attached-model.ts";
+import { type EngineReport, reportEngine } from "./engine-report.ts";
+import type { ModelView } from "./models.ts";
+
+/** Finds the prompt reader of a model; `engines` tells, at any later moment, who serves it. */
+export type PromptReaderLoader = (
+  model: EngineModel,
+  found: { readonly profile: EngineProfile; readonly sources: readonly KvEventSource[] },
+  engines: () => EngineConnection[],
+) => Promise<PromptReader>;
+
+export interface AttachedOptions extends AttachedModelOptions, Omit<EngineConnectionDependencies, "log"> {
+  log: Logger;
+  loadPromptReader: PromptReaderLoader;
+}
+
+interface Attachment {
+  readonly engine: EngineConnection;
+  workers: EngineWorker[];
+}
+
+/** The attached engines, and the models that they serve. */
+export class AttachedModels {
+  readonly #options: AttachedOptions;
+  readonly #attachments = new Map<string, Attachment>();
+  readonly #models = new Map<string, AttachedModel>();
+
+  constructor(options: AttachedOptions) {
+    this.#options = options;
+  }
+
+  /** Every engine, in the order in which they were attached. */
+  get engines(): EngineConnection[] {
+    return Array.from(this.#attachments.values(), ({ engine }) => engine);
+  }
+
+  /** Whether nothing is attached. */
+  get isEmpty(): boolean {
+    return this.#attachments.size === 0;
+  }
+
+  /** The model, where there is exactly one. */
+  get only(): { model: AttachedModel; adapter: string | undefined } | undefined {
+    const [model, second] = this.#models.values();
+    return model === undefined || second !== undefined ? undefined : { model, adapter: undefined };
+  }
+
+  list(): AttachedModel[] {
+    return [...this.#models.values()];
+  }
+
+  views(): ModelView[] {
+    return this.list().map((model) => model.view());
+  }
+
+  /** What is known of each engine. */
+  report(): Promise<EngineReport[]> {
+    return Promise.all(this.engines.map((engine) => reportEngine(engine, (name) => this.#models.get(name))));
+  }
+
+  /** The model with this name, or of which it is another name or an adapter. */
+  find(name: string): { model: AttachedModel; adapter: string | undefined } | undefined {
+    const own = this.#models.get(name);
+    if (own !== undefined) return { model: own, adapter: undefined };
+    for (const model of this.#models.values()) {
+      if (model.aliases.includes(name)) return { model, adapter: undefined };
+      if (model.adapters.includes(name)) return { model, adapter: name };
+    }
+    return undefined;
+  }
+
+  /**
+   * Attaches an engine, which need not be up yet.
+   * @throws ApiError 400 for an address that is none, 409 for one that is attached already
+   */
+  attach(spec: EngineSpec): EngineConnection {
+    const url = checkedUrl(spec.url);
+    const name = spec.name ?? defaultEngineName(url);
+    if (this.#attachments.has(name)) {
+      throw new ApiError(409, "invalid_request_error", `An engine named '${name}' is attached already.`, {
+        param: "url",
+        code: "already_attached",
+      });
+    }
+    const attachment: Attachment = { engine: undefined as never, workers: [] };
+    const engine = new EngineConnection({ ...spec, url, name }, this.#options, {
+      onLearnt: (profile) => this.#learn(attachment, profile),
+      onState: (state) => this.#onState(attachment, state),
+      onPayload: (payload) => {
+        for (const worker of attachment.workers.slice(0, 1))
+          this.#modelOf(worker)?.router.applyPayload(worker, payload);
+      },
+      onForget: (rank) => {
+        for (const worker of attachment.workers) this.#modelOf(worker)?.router.clearWorker(worker, rank);
+      },
+    });
+    Object.assign(attachment, { engine });
+    this.#attachments.set(name, attachment);
+    engine.open();
+    return engine;
+  }
+
+  /** Takes an engine out at once. Requests that it is answering go on to their end. */
+  detach(name: string): boolean {
+    const attachment = this.#attachments.get(name);
+    if (attachment === undefined) return false;
+    this.#attachments.delete(name);
+    attachment.engine.close();
+    this.#dropWorkers(attachment);
+    return true;
+  }
+
+  close(): void {
+    for (const name of [...this.#attachments.keys()]) this.detach(name);
+  }
+
+  #learn(attachment: Attachment, profile: EngineProfile): void {
+    this.#dropWorkers(attachment);
+    const { engine } = attachment;
+    attachment.workers = profile.models.map((model) => new EngineWorker(engine, profile, model));
+    for (const worker of attachment.workers) this.#join(worker, profile);
+  }
+
+  #join(worker: EngineWorker, profile: EngineProfile): void {
+    const { log } = this.#options;
+    const { name } = worker.model;
+    const { blockSize } = worker.instance.card;
+    let model = this.#models.get(name);
+    if (model === undefined || (model.workers.size === 0 && model.blockSize !== blockSize)) {
+      const engines = () => Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine);
+      const prompts = this.#options.loadPromptReader(
+        worker.model,
+        { profile, sources: worker.engine.sources },
+        engines,
+      );
+      model = new AttachedModel(name, blockSize, prompts, this.#options);
+      this.#models.set(name, model);
+    }
+    const { router, workers } = model;
+    workers.add(worker);
+    router.addWorker(worker);
+    if (worker.engine.sources.length === 0) router.predictOnly(worker);
+    else if (model.blockSize !== blockSize) {
+      log.error("an engine's KV events cannot be used: its block size is not that of the others", {
+        engine: worker.engine.name,
+        model: name,
+        blockSize,
+        expectedBlockSize: model.blockSize,
+      });
+      router.predictOnly(worker);
+    }
+  }
+
+  #dropWorkers(attachment: Attachment): void {
+    for (const worker of attachment.workers) {
+      const model = this.#modelOf(worker);
+      if (model === undefined) continue;
+      model.workers.delete(worker);
+      model.router.removeWorker(worker);
+      model.left.add(worker.instance, performance.now());
+    }
+    attachment.workers = [];
+  }
+
+  #onState({ engine, workers }: Attachment, state: EngineState): void {
+    const { log } = this.#options;
+    if (state === "ready") log.info("engine joined", { engine: engine.name });
+    for (const worker of workers) this.#modelOf(worker)?.router.setReady(worker, state === "ready");
+  }
+
+  #modelOf(worker: EngineWorker): AttachedModel | undefined {
+    return this.#models.get(worker.model.name);
+  }
+}
+
+function checkedUrl(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`);
+  } catch {
+    throw badUrl(text);
+  }
+  if (
+    !/^https?:$/.test(url.protocol) ||
+    url.hostname === "" ||
+    url.username !== "" ||
+    url.search !== "" ||
+    url.hash !== ""
+  )
+    throw badUrl(text);
+  // People copy the address with the API's path from their clients.
+  const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
+  return `${url.origin}${path}`;
+}
+
+const badUrl = (text: string) =>
+  invalidRequest(
+    `'${text.slice(0, 200)}' is not the address of an engine; it looks like http://HOST:PORT.`,
+    "url",
+  );

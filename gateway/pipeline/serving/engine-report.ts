@@ -1,0 +1,71 @@
+import type { EngineConnection, EngineState } from "../../dispatch/engines/engine-connection.ts";
+import type { EngineKind, Lack } from "../../engines/types.ts";
+import type { AttachedModel } from "./attached-model.ts";
+
+/** What is known of an attached engine, for people and programs. */
+export interface EngineReport {
+  readonly name: string;
+  readonly url: string;
+  readonly state: EngineState;
+  /** Why it is not ready. */
+  readonly reason: string | undefined;
+  readonly kind: EngineKind | undefined;
+  readonly version: string | undefined;
+  readonly models: readonly EngineModelReport[];
+  readonly blockSize: number | undefined;
+  readonly totalBlocks: number | undefined;
+  readonly dataParallelSize: number;
+  readonly kvEvents: KvEventsReport;
+  readonly lacks: readonly Lack[];
+}
+
+export interface EngineModelReport {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly adapters: readonly string[];
+  readonly contextLength: number | undefined;
+  /** Where the tokens come from by which the router compares prompts. */
+  readonly tokens: string;
+}
+
+export interface KvEventsReport {
+  /** `none`: what the engine's cache holds is predicted from what it is sent. */
+  readonly kind: "zmq" | "poll" | "none";
+  readonly endpoints: readonly string[];
+  readonly isConnected: boolean;
+  readonly batches: number;
+}
+
+/** @param modelOf the model of this name, if there is one */
+export async function reportEngine(
+  engine: EngineConnection,
+  modelOf: (name: string) => AttachedModel | undefined,
+): Promise<EngineReport> {
+  const { name, spec, state, reason, profile, sources, feed } = engine;
+  const models = await Promise.all(
+    (profile?.models ?? []).map(async (model) => {
+      const prompts = await modelOf(model.name)?.prompts;
+      const { contextLength, aliases, adapters } = model;
+      return { name: model.name, aliases, adapters, contextLength, tokens: prompts?.source ?? "not known" };
+    }),
+  );
+  return {
+    name,
+    url: spec.url,
+    state,
+    reason,
+    kind: profile?.kind,
+    version: profile?.version,
+    models,
+    blockSize: profile?.blockSize,
+    totalBlocks: profile?.totalBlocks,
+    dataParallelSize: profile?.dataParallelSize ?? 1,
+    kvEvents: {
+      kind: sources[0]?.kind ?? "none",
+      endpoints: sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : [])),
+      isConnected: feed?.isConnected ?? false,
+      batches: feed?.batches ?? 0,
+    },
+    lacks: profile?.lacks ?? [],
+  };
+}

@@ -1,0 +1,88 @@
+import { nearest } from "#runtime";
+import type { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
+import type { WorkerConnection } from "../../dispatch/worker-connection.ts";
+import { ApiError } from "../../errors.ts";
+import type { ModelRouter } from "../../routing/model-router.ts";
+import type { RoutedInstance } from "../../routing/workers.ts";
+import type { AttachedModels } from "./attached-models.ts";
+import type { ServedModel } from "./served-model.ts";
+import type { ServedModels } from "./served-models.ts";
+
+export type AnyModelRouter = ModelRouter<WorkerConnection> | ModelRouter<EngineWorker>;
+
+/** A worker or engine of a model, for those who ask about it. */
+export interface WorkerView {
+  readonly instance: RoutedInstance;
+  readonly status: string;
+  readonly canServe: boolean;
+  readonly isShutOut: boolean;
+  loads(): ReturnType<AnyModelRouter["loads"]>;
+}
+
+/** A model for those who ask about it. */
+export interface ModelView {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly adapters: readonly string[];
+  readonly contextLength: number | undefined;
+  readonly created: number;
+  readonly workers: readonly WorkerView[];
+  readonly isReady: boolean;
+  readonly router: AnyModelRouter;
+  /** Requests that wait for a worker with room. */
+  readonly waiting: number;
+}
+
+/** All models of this gateway: those of workers and those of attached engines. */
+export class Models {
+  readonly attached: AttachedModels;
+  readonly #served: ServedModels;
+
+  constructor(served: ServedModels, attached: AttachedModels) {
+    this.#served = served;
+    this.attached = attached;
+  }
+
+  /**
+   * The model of this name or alias, one that workers serve.
+   * @throws ApiError 404 for an unknown one, 503 for one whose workers cannot answer yet
+   */
+  ofWorkers(name: string): ServedModel {
+    return this.#served.find(name) ?? this.refuse(name);
+  }
+
+  list(): ModelView[] {
+    return [...this.#served.list(), ...this.attached.views()];
+  }
+
+  /** The model of this name, or all. @throws ApiError 404 for an unknown one */
+  select(name: string | undefined): ModelView[] {
+    const all = this.list();
+    if (name === undefined) return all;
+    const found = all.find((model) => namesOf(model).includes(name));
+    return found === undefined ? this.refuse(name) : [found];
+  }
+
+  /** @throws ApiError 404 with the nearest name; 503 while no worker has ever come */
+  refuse(name: string): never {
+    const names = this.list().flatMap(namesOf);
+    if (names.length === 0) {
+      throw new ApiError(
+        503,
+        "service_unavailable_error",
+        "No worker has joined yet. Try again in a few seconds; /health shows the state.",
+        { code: "no_worker_ready", headers: { "retry-after": "2" } },
+      );
+    }
+    const suggestion = nearest(name, names) ?? names[0];
+    const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+    throw new ApiError(
+      404,
+      "not_found_error",
+      `The model '${shown}' does not exist. Did you mean '${suggestion}'? GET /v1/models lists all.`,
+      { param: "model", code: "model_not_found" },
+    );
+  }
+}
+
+const namesOf = ({ name, aliases, adapters }: ModelView) => [name, ...aliases, ...adapters];
