@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { requestId as newRequestId } from "#runtime";
+import { forwardAny, forwardOr } from "./api/forward/routes.ts";
 import { chatCompletions } from "./api/openai/chat-completions.ts";
 import { completions } from "./api/openai/completions.ts";
 import { embeddings } from "./api/openai/embeddings.ts";
@@ -28,9 +29,10 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
     await next();
   });
 
-  app.post("/v1/chat/completions", (context) => chatCompletions(context, dependencies));
-  app.post("/v1/completions", (context) => completions(context, dependencies));
-  app.post("/v1/embeddings", (context) => embeddings(context, dependencies));
+  for (const [path, route] of Object.entries(OWN_ROUTES)) {
+    const handle = forwardOr(route);
+    app.post(path, (context) => handle(context, dependencies));
+  }
   app.get("/v1/models", (context) => listModels(context, dependencies));
   app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
   app.get("/v1/router/decisions", (context) => listDecisions(context, dependencies));
@@ -50,6 +52,7 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
   app.get("/", (context) => context.redirect("/docs"));
 
   app.notFound((context) => {
+    if (!models.attached.isEmpty && isPassedOn(context.req.path)) return forwardAny(context, dependencies);
     throw unmatched(context.req.method, context.req.path);
   });
   app.onError((error, context) => {
@@ -100,12 +103,22 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
   return app;
 }
 
+/** What this gateway's own workers can answer. */
+const OWN_ROUTES = {
+  "/v1/chat/completions": chatCompletions,
+  "/v1/completions": completions,
+  "/v1/embeddings": embeddings,
+};
+
 /** Names in metrics, for requests that are refused before their model is known. */
 const ENDPOINTS: Record<string, string | undefined> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "completions",
   "/v1/embeddings": "embeddings",
 };
+
+/** What attached engines may know although the gateway does not. */
+const isPassedOn = (path: string) => path.startsWith("/v1/") && !path.startsWith("/v1/router/");
 
 function matches(route: string, path: string): boolean {
   const parameter = route.indexOf("/:");

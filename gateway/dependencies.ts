@@ -1,13 +1,18 @@
 import type { Logger } from "#runtime";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
+import type { HttpTransport } from "./dispatch/http/types.ts";
 import type { OpenEventStream } from "./event-stream.ts";
 import type { GatewayMetrics } from "./metrics.ts";
-import type { ServedModels } from "./pipeline/serving/served-models.ts";
+import type { ForwardOptions } from "./pipeline/forward/job.ts";
+import type { Models } from "./pipeline/serving/models.ts";
 import type { Warnings } from "./warnings.ts";
 
 /** What the routes need; the adapter of each runtime brings it together. */
 export interface GatewayDependencies {
-  models: ServedModels;
+  models: Models;
+  /** To attached engines. */
+  transport: HttpTransport;
+  forwarding: ForwardOptions;
   metrics: GatewayMetrics;
   log: Logger;
   /** For what may happen to very many requests at once. */

@@ -3,6 +3,9 @@
 export { type NodeGateway, type NodeGatewayOptions, startNodeGateway } from "./adapters/node/index.ts";
 export { createApp } from "./app.ts";
 export type { GatewayDependencies } from "./dependencies.ts";
+export type { EngineSpec, HealthOptions } from "./dispatch/engines/engine-spec.ts";
 export { type OpenEventStream, openWebEventStream } from "./event-stream.ts";
+export type { ForwardOptions } from "./pipeline/forward/job.ts";
+export type { EngineReport } from "./pipeline/serving/engine-report.ts";
 export type { RoutingOptions } from "./routing/options.ts";
 export { Warnings } from "./warnings.ts";

@@ -1,10 +1,16 @@
 import { ApiError, invalidRequest } from "../errors.ts";
 
+/** A request's JSON body, as it came and as it is understood. */
+export interface JsonBody {
+  readonly bytes: Uint8Array;
+  readonly json: unknown;
+}
+
 /**
  * Reads a request's JSON body, and never holds more than `limit` bytes of it.
  * @throws ApiError 415 for another content type, 413 past the limit, 400 for what is not JSON
  */
-export async function readJsonBody(request: Request, limit: number): Promise<unknown> {
+export async function readJsonBody(request: Request, limit: number): Promise<JsonBody> {
   const type = request.headers.get("content-type") ?? "";
   const mediaType = type.split(";", 1).join().trim().toLowerCase();
   if (mediaType !== "application/json") {
@@ -25,23 +31,35 @@ export async function readJsonBody(request: Request, limit: number): Promise<unk
       { code: "unsupported_content_encoding" },
     );
   }
-  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
-  return parse(await readText(request, limit));
+  const bytes = await readBytes(request, limit);
+  return { bytes, json: parse(decoder.decode(bytes)) };
 }
 
-async function readText(request: Request, limit: number): Promise<string> {
+const decoder = new TextDecoder();
+
+/**
+ * Reads a request's body as it is, and never holds more than `limit` bytes of it.
+ * @throws ApiError 413 past the limit
+ */
+export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
   // With a declared length the server itself holds the sender to it, and the check above has passed.
-  if (request.headers.has("content-length")) return request.text();
-  if (request.body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
+  if (request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
+  if (request.body === null) return new Uint8Array(0);
+  const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body) {
     size += chunk.byteLength;
     if (size > limit) throw tooLarge(limit);
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
 }
 
 function parse(text: string): unknown {

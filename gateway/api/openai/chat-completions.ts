@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
@@ -29,12 +28,12 @@ const UNSUPPORTED = {
 export async function chatCompletions(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
+  raw: unknown,
 ): Promise<Response> {
-  const raw = await readJsonBody(context.req.raw, dependencies.bodyLimit);
   refuseUnsupported(raw, UNSUPPORTED);
   const body = validate(chatCompletionRequest, raw);
   checkCombinations(body);
-  const model = dependencies.models.get(body.model);
+  const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
   const text = renderPrompt(body.messages, model);
   refuseHopelessLength(text, model, "messages");

@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
@@ -24,12 +23,12 @@ const MAX_ANSWERS = 256;
 export async function completions(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
+  raw: unknown,
 ): Promise<Response> {
-  const raw = await readJsonBody(context.req.raw, dependencies.bodyLimit);
   refuseUnsupported(raw, UNSUPPORTED);
   const body = validate(completionRequest, raw);
   checkCombinations(body);
-  const model = dependencies.models.get(body.model);
+  const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "completions");
   const prompts = await readPrompts(body.prompt, model, "prompt");
   const asked = body.max_tokens ?? DEFAULT_MAX_TOKENS;

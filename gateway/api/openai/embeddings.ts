@@ -1,6 +1,5 @@
 import type { Context } from "hono";
 import { decodeEmbeddings, encodeEmbedRequest, PlaneError } from "#runtime";
-import { readJsonBody } from "../../access/body.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import { callError, timeLeft } from "../../dispatch/call-error.ts";
 import { unaryCall } from "../../dispatch/unary-call.ts";
@@ -18,9 +17,10 @@ import { validate } from "./validate.ts";
 export async function embeddings(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
+  raw: unknown,
 ): Promise<Response> {
-  const body = validate(embeddingRequest, await readJsonBody(context.req.raw, dependencies.bodyLimit));
-  const model = dependencies.models.get(body.model);
+  const body = validate(embeddingRequest, raw);
+  const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "embeddings");
   if (body.dimensions) {
     throw invalidRequest(

@@ -1,9 +1,11 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../env.ts";
 import { type ApiError, invalidRequest, noWorkerReady } from "../../errors.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import type { RoutedModel } from "../../pipeline/serving/routed-model.ts";
+import type { ModelRouter } from "../../routing/model-router.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
 import { hasAll } from "../../routing/tags.ts";
+import type { RoutedWorker } from "../../routing/workers.ts";
 import {
   headerValue,
   refuseUnknownHeader,
@@ -30,10 +32,10 @@ interface PreferenceFields {
  * front, which knows who is asking, has the last word.
  * @throws ApiError 400 for a header that does not fit, or a worker or tags that no worker of the model has
  */
-export function readPreferences(
+export function readPreferences<Worker extends RoutedWorker>(
   context: Context<GatewayEnv>,
   body: PreferenceFields,
-  model: ServedModel,
+  model: RoutedModel<Worker>,
   defaults: PreferenceDefaults,
   arrivedAt: number,
 ): RoutePreferences {
@@ -73,15 +75,14 @@ function readHeaders(context: Context<GatewayEnv>): StatorExtension {
 }
 
 /** What was known a moment ago may be again in a moment, and was right when the client looked: that is no 400. */
-function checkWorkers(
+function checkWorkers<Worker extends RoutedWorker>(
   preferences: RoutePreferences,
-  { router, left, card }: ServedModel,
+  { router, left, name }: RoutedModel<Worker>,
   paramOf: (field: "worker" | "tags") => string,
 ): void {
   const { worker, tags } = preferences;
   const now = performance.now();
-  const notNow = () =>
-    noWorkerReady(card.name, router.constraints.boundTo({ preferences, excluded: [] }, now));
+  const notNow = () => noWorkerReady(name, router.constraints.boundTo({ preferences, excluded: [] }, now));
   if (worker !== undefined) {
     const found = router.workers.find(worker);
     if (found === undefined && !left.knows(worker, now))
@@ -102,7 +103,11 @@ function lacksTags(worker: string, tags: readonly string[], param: string): ApiE
   );
 }
 
-function unknownWorker(name: string, router: ServedModel["router"], param: string): ApiError {
+function unknownWorker<Worker extends RoutedWorker>(
+  name: string,
+  router: ModelRouter<Worker>,
+  param: string,
+): ApiError {
   const names = router.workers.all().map(({ instance }) => instance.name);
   return invalidRequest(
     `No worker '${name.slice(0, 100)}' serves this model; '${param}' takes one of: ${names.sort().join(", ")}.`,
@@ -111,7 +116,11 @@ function unknownWorker(name: string, router: ServedModel["router"], param: strin
   );
 }
 
-function unknownTags(tags: readonly string[], router: ServedModel["router"], param: string): ApiError {
+function unknownTags<Worker extends RoutedWorker>(
+  tags: readonly string[],
+  router: ModelRouter<Worker>,
+  param: string,
+): ApiError {
   const known = router.tags.known().join(", ") || "none";
   return invalidRequest(
     `Invalid value for '${param}': no worker of this model has the tags ${tags.join(", ")} together; the tags of its workers are: ${known}.`,

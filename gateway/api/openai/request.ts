@@ -2,8 +2,10 @@ import type { Context } from "hono";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
+import type { RoutedModel } from "../../pipeline/serving/routed-model.ts";
 import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 import type { RoutePreferences } from "../../routing/preferences.ts";
+import type { RoutedWorker } from "../../routing/workers.ts";
 import { readPreferences } from "./preferences.ts";
 
 /** What the routes' bodies have in common. */
@@ -22,16 +24,16 @@ export interface RequestMeta {
  * Reads the routing preferences and the header `x-stator-explain`, and starts the request's metrics.
  * @throws ApiError 400 where they ask for what no worker has
  */
-export function beginRequest(
+export function beginRequest<Worker extends RoutedWorker>(
   context: Context<GatewayEnv>,
   body: RequestBody,
-  model: ServedModel,
+  model: RoutedModel<Worker>,
   endpoint: string,
   { metrics, preferenceDefaults }: GatewayDependencies,
 ): RequestMeta {
   const { requestId, arrivedAt } = context.var;
   const preferences = readPreferences(context, body, model, preferenceDefaults, arrivedAt);
-  const labels = { model: model.card.name, endpoint };
+  const labels = { model: model.name, endpoint };
   metrics.inflight.inc(labels);
   context.set("isCounted", true);
   return {

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import { ApiError, invalidRequest } from "../../errors.ts";
+import type { ModelView } from "../../pipeline/serving/models.ts";
 import type { DecidedWorker, DecisionRecord } from "../../routing/decisions.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
@@ -12,7 +13,7 @@ export function listDecisions(context: Context, { models }: GatewayDependencies)
   refuseUnknownQuery(context, ["model", "limit"]);
   const limit = readLimit(context.req.query("limit"));
   const data = models
-    .routers(context.req.query("model"))
+    .select(context.req.query("model"))
     .flatMap((routed) => routed.router.decisions.list(limit).map((record) => describe(record, routed)))
     .sort((a, b) => b.time.localeCompare(a.time))
     .slice(0, limit);
@@ -23,7 +24,7 @@ export function listDecisions(context: Context, { models }: GatewayDependencies)
 export function decisionsOf(context: Context, { models }: GatewayDependencies, requestId: string): Response {
   refuseUnknownQuery(context, []);
   const data = models
-    .routers(undefined)
+    .list()
     .flatMap((routed) => routed.router.decisions.of(requestId).map((record) => describe(record, routed)));
   if (data.length > 0) return context.json({ object: "list", data });
   throw new ApiError(
@@ -41,9 +42,7 @@ function readLimit(text: string | undefined): number {
   throw invalidRequest(`Invalid value for 'limit': must be a whole number from 1 to ${MAX_LIMIT}.`, "limit");
 }
 
-type Routed = ReturnType<GatewayDependencies["models"]["routers"]>[number];
-
-function describe(record: DecisionRecord, { model, router }: Routed) {
+function describe(record: DecisionRecord, { name: model, router }: ModelView) {
   const { chosen, reportedCachedTokens } = record;
   const { blockSize, policy } = router;
   return {

@@ -5,15 +5,12 @@ import type { GatewayDependencies } from "../../dependencies.ts";
  * `GET /health`: 200 while at least one model can answer, else 503. It names models and workers and their
  * state, and no addresses or process ids: anybody may ask.
  */
-export function health(context: Context, { models: served }: GatewayDependencies): Response {
-  const models = served.list().map(({ name, served: model, workers }) => {
-    const ready = workers.filter((worker) => worker.canServe).length;
-    return {
-      name,
-      status: model !== undefined && ready > 0 ? "ready" : "starting",
-      workers: workers.map((worker) => ({ name: worker.instance.name, status: worker.status })),
-    };
-  });
+export function health(context: Context, { models: all }: GatewayDependencies): Response {
+  const models = all.list().map(({ name, isReady, workers }) => ({
+    name,
+    status: isReady ? "ready" : "starting",
+    workers: workers.map((worker) => ({ name: worker.instance.name, status: worker.status })),
+  }));
   const isReady = models.some((model) => model.status === "ready");
   return context.json({ status: isReady ? "ready" : "starting", models }, isReady ? 200 : 503);
 }

@@ -47,14 +47,14 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
   return async () => {
     const all = [...Object.values(perRank), workerReady, queued, shutOut, ready, contextLength, coreStats];
     for (const metric of all) metric.reset();
-    for (const { name: model, served, workers } of models.list()) {
-      ready.set({ model }, served !== undefined && workers.some(({ canServe }) => canServe) ? 1 : 0);
+    for (const { name: model, isReady, workers, router, waiting, contextLength: length } of models.list()) {
+      ready.set({ model }, isReady ? 1 : 0);
+      if (length !== undefined) contextLength.set({ model }, length);
       shutOut.set({ model }, workers.filter(({ isShutOut }) => isShutOut).length);
       for (const worker of workers) {
-        const { name, card } = worker.instance;
+        const { name } = worker.instance;
         workerReady.set({ model, worker: name }, worker.canServe ? 1 : 0);
-        contextLength.set({ model }, card.contextLength);
-        for (const load of served?.router.loads(worker) ?? []) {
+        for (const load of worker.loads()) {
           const of = { model, worker: name, rank: String(load.rank) };
           perRank.activeDecodeBlocks.set(of, load.activeDecodeBlocks);
           perRank.activePrefillTokens.set(of, load.activePrefillTokens);
@@ -65,10 +65,8 @@ export function createMetricsRoute({ metrics, models }: GatewayDependencies): ()
           perRank.diskBlocks.set(of, load.diskBlocks);
         }
       }
-      if (served === undefined) continue;
-      queued.set({ model }, served.admission.waiting);
-      for (const [stat, value] of Object.entries(served.router.stats()))
-        coreStats.set({ model, stat }, value);
+      queued.set({ model }, waiting);
+      for (const [stat, value] of Object.entries(router.stats())) coreStats.set({ model, stat }, value);
     }
     return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
   };

@@ -42,8 +42,8 @@ export const thresholdsRequest = strictObject({
 /** `GET /v1/router/thresholds` */
 export function showThresholds(context: Context, { models }: GatewayDependencies): Response {
   refuseUnknownQuery(context, ["model"]);
-  const data = models.routers(context.req.query("model")).map(({ model, router }) => ({
-    model,
+  const data = models.select(context.req.query("model")).map(({ name, router }) => ({
+    model: name,
     ...describe(router.thresholds),
   }));
   return context.json({ object: "list", data });
@@ -54,11 +54,12 @@ export async function changeThresholds(
   context: Context,
   dependencies: GatewayDependencies,
 ): Promise<Response> {
-  const change = validate(thresholdsRequest, await readJsonBody(context.req.raw, dependencies.bodyLimit));
-  const changed = dependencies.models.routers(change.model);
+  const { json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
+  const change = validate(thresholdsRequest, json);
+  const changed = dependencies.models.select(change.model);
   for (const { router } of changed) router.thresholds = apply(change, router.thresholds);
-  dependencies.log.info("busy thresholds changed", { models: changed.map(({ model }) => model), ...change });
-  const data = changed.map(({ model, router }) => ({ model, ...describe(router.thresholds) }));
+  dependencies.log.info("busy thresholds changed", { models: changed.map(({ name }) => name), ...change });
+  const data = changed.map(({ name, router }) => ({ model: name, ...describe(router.thresholds) }));
   return context.json({ object: "list", data });
 }
 

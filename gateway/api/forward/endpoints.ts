@@ -1,0 +1,54 @@
+import type { ContinuedApi } from "../../pipeline/forward/continuation.ts";
+import type { PromptBody, PromptKind } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
+
+/** What the gateway knows of a path under `/v1/` that it passes on. */
+export interface Endpoint {
+  /** Its name in metrics. */
+  readonly name: string;
+  readonly prompt: PromptKind;
+  /** Whether a stream that breaks can be continued, and in which shape. */
+  readonly continues: ContinuedApi | undefined;
+  /** Whether the same request twice is the same as once. */
+  isRepeatable(method: string, body: PromptBody | undefined): boolean;
+}
+
+const always = () => true;
+/** Reading may be repeated; what changes something may not. */
+const reads = (method: string) => method === "GET" || method === "HEAD";
+
+function endpoint(name: string, prompt: PromptKind, rest: Partial<Endpoint> = {}): Endpoint {
+  return { name, prompt, continues: undefined, isRepeatable: always, ...rest };
+}
+
+/** By the path's part behind `/v1/`, up to an id. */
+const ENDPOINTS: Readonly<Record<string, Endpoint | undefined>> = {
+  "chat/completions": endpoint("chat", "chat", { continues: "chat" }),
+  completions: endpoint("completions", "completions", { continues: "completions" }),
+  embeddings: endpoint("embeddings", "embeddings"),
+  messages: endpoint("messages", "messages"),
+  "messages/count_tokens": endpoint("messages", "none"),
+  responses: endpoint("responses", "responses", { isRepeatable: isPlainResponse }),
+  rerank: endpoint("rerank", "none"),
+  score: endpoint("score", "none"),
+  pooling: endpoint("pooling", "embeddings"),
+  classify: endpoint("classify", "embeddings"),
+  "audio/transcriptions": endpoint("audio", "none"),
+  "audio/translations": endpoint("audio", "none"),
+  "audio/speech": endpoint("audio", "none"),
+  "images/generations": endpoint("images", "none"),
+  "images/edits": endpoint("images", "none"),
+};
+
+/** Whatever else the engine can do. What it changes is not known, so only reading is repeated. */
+const OTHER = endpoint("other", "none", { isRepeatable: reads });
+
+/** @param path from `/v1/` on, without the query */
+export function endpointOf(path: string): Endpoint {
+  return ENDPOINTS[path.slice("/v1/".length).replace(/\/+$/, "")] ?? OTHER;
+}
+
+/** Whether nothing of the response stays at the engine, nor is anything that stayed there needed. */
+function isPlainResponse(method: string, body: PromptBody | undefined): boolean {
+  if (reads(method)) return true;
+  return body?.store !== true && body?.background !== true && !body?.previous_response_id;
+}

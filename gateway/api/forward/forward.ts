@@ -1,0 +1,115 @@
+import type { Context } from "hono";
+import type { Salt } from "#router-wasm";
+import type { GatewayDependencies } from "../../dependencies.ts";
+import type { HttpHead, HttpHeader } from "../../dispatch/http/types.ts";
+import type { GatewayEnv } from "../../env.ts";
+import { obstacleOf } from "../../pipeline/forward/continuation.ts";
+import { Forwarding } from "../../pipeline/forward/forwarding.ts";
+import type { EnginePlacement, ForwardJob } from "../../pipeline/forward/job.ts";
+import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
+import type { AttachedModel } from "../../pipeline/serving/attached-model.ts";
+import { beginRequest, type RequestMeta } from "../openai/request.ts";
+import { type Endpoint, endpointOf } from "./endpoints.ts";
+import { forwardedHeaders } from "./headers.ts";
+import { preferenceFields } from "./preference-fields.ts";
+
+/** A request for an attached engine. */
+export interface ForwardTarget {
+  readonly model: AttachedModel;
+  /** The LoRA adapter that the request names as its model. */
+  readonly adapter: string | undefined;
+  /** The body as it came; undefined where there is none. */
+  readonly bytes: Uint8Array | undefined;
+  /** The same where it is a JSON object. */
+  readonly body: PromptBody | undefined;
+}
+
+/** Passes the request on to the engine that suits it best, and the engine's answer back as it is. */
+export async function forward(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  target: ForwardTarget,
+): Promise<Response> {
+  const { model, adapter, bytes, body } = target;
+  const endpoint = endpointOf(context.req.path);
+  const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, dependencies);
+  const { requestId, preferences } = meta;
+  const { method } = context.req;
+  const { pathname, search } = new URL(context.req.url);
+  const prompts = await model.prompts;
+  const job: ForwardJob = {
+    requestId,
+    model,
+    prompt: body === undefined ? NO_PROMPT : await prompts.read(endpoint.prompt, body),
+    salt: saltOf(adapter, body),
+    preferences,
+    method,
+    path: pathname + search,
+    headers: forwardedHeaders(context, requestId),
+    body: bytes,
+    engine: undefined,
+    isRepeatable: endpoint.isRepeatable(method, body),
+    continuation: continuationOf(endpoint, body),
+  };
+  return run(context, dependencies, job, meta);
+}
+
+const NO_PROMPT = new Uint32Array(0);
+
+function run(
+  context: Context<GatewayEnv>,
+  { transport, forwarding, warnings }: GatewayDependencies,
+  job: ForwardJob,
+  { explain, onSettled }: RequestMeta,
+): Promise<Response> {
+  const { signal } = context.req.raw;
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      request.cancel();
+      resolve(new Response(null, { status: 499 }));
+    };
+    const output = {
+      reply(head: HttpHead, placement: EnginePlacement) {
+        signal.removeEventListener("abort", abort);
+        const headers = ownHeaders(job.requestId, explain ? placement : undefined);
+        const reply = transport.reply(context, head, headers);
+        resolve(reply.response);
+        return reply;
+      },
+      onSettled,
+      onFailure(error: Error) {
+        signal.removeEventListener("abort", abort);
+        reject(error);
+      },
+    };
+    const request = new Forwarding(job, output, { transport, options: forwarding, warnings });
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    else request.start();
+  });
+}
+
+function ownHeaders(requestId: string, placement: EnginePlacement | undefined): HttpHeader[] {
+  const headers: HttpHeader[] = [["x-request-id", requestId]];
+  if (placement === undefined) return headers;
+  return [
+    ...headers,
+    ["x-stator-worker", placement.engine],
+    ["x-stator-worker-id", placement.engineId],
+    ["x-stator-data-parallel-rank", String(placement.dataParallelRank)],
+    ["x-stator-overlap-blocks", String(placement.overlapBlocks)],
+    ["x-stator-prompt-blocks", String(placement.promptBlocks)],
+  ];
+}
+
+/** What keeps the request's blocks apart in the engine's cache: vLLM hashes both into them. */
+function saltOf(adapter: string | undefined, body: PromptBody | undefined): Salt | undefined {
+  const namespace = typeof body?.cache_salt === "string" ? body.cache_salt : undefined;
+  return adapter === undefined && namespace === undefined ? undefined : { loraName: adapter, namespace };
+}
+
+function continuationOf({ continues }: Endpoint, body: PromptBody | undefined): ForwardJob["continuation"] {
+  if (continues === undefined || body === undefined || obstacleOf(continues, body) !== undefined)
+    return undefined;
+  return { api: continues, body };
+}

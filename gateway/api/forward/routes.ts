@@ -1,0 +1,82 @@
+import type { Context } from "hono";
+import { type JsonBody, readBytes, readJsonBody } from "../../access/body.ts";
+import type { GatewayDependencies } from "../../dependencies.ts";
+import type { GatewayEnv } from "../../env.ts";
+import { invalidRequest } from "../../errors.ts";
+import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
+import { type ForwardTarget, forward } from "./forward.ts";
+import { modelOfForm, modelOfJson } from "./model-name.ts";
+
+/** A route for models of this gateway's workers, which is given the body's JSON. */
+type OwnRoute = (
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  json: unknown,
+) => Promise<Response>;
+
+/** Passes the request on where an attached engine serves its model; else the gateway answers it with its own workers. */
+export function forwardOr(
+  own: OwnRoute,
+): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
+  return async (context, dependencies) => {
+    const body = await readJsonBody(context.req.raw, dependencies.bodyLimit);
+    const target = jsonTarget(body, dependencies);
+    return target === undefined
+      ? own(context, dependencies, body.json)
+      : forward(context, dependencies, target);
+  };
+}
+
+/** Whatever else there is under `/v1/`: what the attached engines make of it. */
+export async function forwardAny(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+): Promise<Response> {
+  const target = await anyTarget(context, dependencies);
+  return forward(context, dependencies, target);
+}
+
+function jsonTarget({ bytes, json }: JsonBody, { models }: GatewayDependencies): ForwardTarget | undefined {
+  const { attached } = models;
+  if (attached.isEmpty) return undefined;
+  const name = modelOfJson(json);
+  const found = name === undefined ? attached.only : attached.find(name);
+  return found && { ...found, bytes, body: asObject(json) };
+}
+
+async function anyTarget(
+  context: Context<GatewayEnv>,
+  { models, bodyLimit }: GatewayDependencies,
+): Promise<ForwardTarget> {
+  const { raw } = context.req;
+  const { attached } = models;
+  const type = (context.req.header("content-type") ?? "").toLowerCase();
+  const hasBody = raw.body !== null && raw.method !== "GET" && raw.method !== "HEAD";
+  let bytes: Uint8Array | undefined;
+  let json: unknown;
+  let name = context.req.query("model");
+  if (hasBody && type.startsWith("application/json")) {
+    ({ bytes, json } = await readJsonBody(raw, bodyLimit));
+    name = modelOfJson(json) ?? name;
+  } else if (hasBody) {
+    bytes = await readBytes(raw, bodyLimit);
+    if (type.startsWith("multipart/form-data")) name = modelOfForm(bytes) ?? name;
+  }
+  if (name !== undefined) {
+    const found = attached.find(name);
+    return found === undefined ? models.refuse(name) : { ...found, bytes, body: asObject(json) };
+  }
+  const { only } = attached;
+  if (only !== undefined) return { ...only, bytes, body: asObject(json) };
+  const names = attached.list().map((model) => `'${model.name}'`);
+  throw invalidRequest(
+    `The request names no model; this gateway has several: ${names.join(", ")}.`,
+    "model",
+    "missing_required_parameter",
+  );
+}
+
+const asObject = (json: unknown): PromptBody | undefined =>
+  typeof json === "object" && json !== null && !Array.isArray(json)
+    ? Object.fromEntries(Object.entries(json))
+    : undefined;
