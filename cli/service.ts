@@ -34,17 +34,26 @@ const AFTER_DRAIN_MS = 5_000;
  * @param name the process's name in its log
  * @throws UsageError without `--discovery`, or for one that does not open
  */
-export async function openService(name: string, options: ServiceOptions): Promise<Service> {
+export function openService(name: string, options: ServiceOptions): Promise<Service> {
   if (options.discovery === undefined) {
     throw new UsageError(
       "--discovery is needed, such as file:/tmp/stator; gateways and workers take the same.",
     );
   }
+  return openServiceAt(options.discovery, name, options);
+}
+
+/** The same for a process that meets others only where its command says. */
+export async function openServiceAt(
+  url: string,
+  name: string,
+  options: Omit<ServiceOptions, "discovery">,
+): Promise<Service> {
   const log = createLogger({ name, level: options["log-level"], format: options["log-format"] });
   const deadlineMs = drainMs(options) + AFTER_DRAIN_MS;
   const lifecycle = manageLifecycle({ log, deadlineMs, supervised: isSupervised() });
   const onError = (error: Error) => log.warn("trouble with discovery", { reason: error.message });
-  const discovery = await openDiscovery(options.discovery, { onError }).catch((error: Error) => {
+  const discovery = await openDiscovery(url, { onError }).catch((error: Error) => {
     throw new UsageError(`--discovery: ${error.message}`);
   });
   return { log, lifecycle, discovery };
@@ -56,7 +65,7 @@ export async function openService(name: string, options: ServiceOptions): Promis
  */
 export function serveUntilStopped(
   { lifecycle, discovery }: Service,
-  options: Pick<ServiceOptions, "drain-timeout" | "discovery">,
+  options: Pick<ServiceOptions, "drain-timeout"> & { discovery?: string | undefined },
   drain: (deadlineMs: number) => Promise<void>,
 ): Promise<never> {
   lifecycle.onShutdown("drain requests", () => drain(drainMs(options)));

@@ -12,6 +12,10 @@ export const commands: Record<string, CommandEntry | undefined> = {
     summary: "Start everything on this machine: a gateway, a router and workers with a model.",
     load: async () => (await import("./up.ts")).upCommand,
   },
+  attach: {
+    summary: "Serve engines that already run (vLLM, SGLang, …) at one KV-aware address.",
+    load: async () => (await import("./attach.ts")).attachCommand,
+  },
   gateway: {
     summary: "Run a gateway for workers that discovery finds.",
     load: async () => (await import("./gateway.ts")).gatewayCommand,

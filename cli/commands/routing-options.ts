@@ -1,8 +1,8 @@
 import type { RoutingOptions } from "#gateway";
 import type { OptionValues } from "../options/spec.ts";
-import type { gatewayOptions } from "../options/tables.ts";
+import type { frontOptions } from "../options/tables.ts";
 
-type Options = OptionValues<typeof gatewayOptions>;
+type Options = OptionValues<typeof frontOptions>;
 
 /** What the flags say about choosing workers. */
 export function routingOptions(options: Options): RoutingOptions {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { parseFault } from "#workers";
+import { enginesOption } from "./engines.ts";
 import { amountOrShare, choice, list, number, type OptionSpecs, type OptionValues, text } from "./spec.ts";
 
 const POLICIES = ["kv", "round-robin", "random", "least-loaded", "power-of-two"] as const;
@@ -303,7 +304,58 @@ const discovery = text({
   placeholder: "URL",
 });
 
-export const gatewayOptions = { ...http, discovery, ...routing, ...admission, ...common };
+/** What all commands with a gateway in this process share. */
+export const frontOptions = { ...http, ...routing, ...admission, ...common };
+
+export const gatewayOptions = { ...frontOptions, discovery };
+
+const seconds = (describe: string, byDefault: number) =>
+  number({ describe, default: byDefault, min: 0.001, max: 86_400, int: false });
+
+export const attachOptions = {
+  engines: enginesOption,
+  tokenizer: list({
+    describe:
+      "Folders (or hub ids) with the models' tokenizer.json, where the engines' own are on other machines; MODEL=DIR for one of several models.",
+    placeholder: "DIR",
+  }),
+  "kv-events": text({
+    describe: "Where engines publish KV events that do not tell so themselves; * is each engine's host.",
+    placeholder: "tcp://*:PORT",
+  }),
+  "kv-events-replay": text({
+    describe: "Where the same engines send lost events again.",
+    placeholder: "tcp://*:PORT",
+  }),
+  "engine-key": text({ describe: "Key that the engines want, as a bearer token.", placeholder: "KEY" }),
+  "connect-timeout": seconds("Longest time in seconds that an engine may take to accept a connection.", 2),
+  "first-token-timeout": seconds(
+    "Longest time in seconds from a request to the first byte of its answer.",
+    300,
+  ),
+  "idle-timeout": seconds("Longest pause in seconds between two pieces of an answer.", 60),
+  retries: number({
+    describe: "Further attempts on other engines before anything of an answer has been sent.",
+    default: 3,
+    min: 0,
+    max: 100,
+  }),
+  "migration-limit": number({
+    describe: "How often an answer that breaks off is continued on another engine.",
+    default: 3,
+    min: 0,
+    max: 100,
+  }),
+  "health-interval": seconds("Seconds between two checks of an engine.", 2),
+  "health-timeout": seconds("Longest time in seconds that an engine may take to answer a check.", 2),
+  "health-failures": number({
+    describe: "Checks that fail in a row before an engine is set aside.",
+    default: 3,
+    min: 1,
+    max: 100,
+  }),
+  ...frontOptions,
+};
 
 export const workerOptions = {
   discovery,
@@ -366,4 +418,9 @@ export const upOptions = {
 export type UpOptions = OptionValues<typeof upOptions>;
 
 /** Every option of every command, for telling a misspelt one from one that another command has. */
-export const allOptions: OptionSpecs = { ...gatewayOptions, ...workerOptions, ...upOptions };
+export const allOptions: OptionSpecs = {
+  ...gatewayOptions,
+  ...workerOptions,
+  ...upOptions,
+  ...attachOptions,
+};

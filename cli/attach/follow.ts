@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { EngineReport, NodeGateway } from "#gateway";
+import { engineTable } from "./table.ts";
+
+type AttachedModels = NodeGateway["models"]["attached"];
+
+/** How long the first table waits for engines that are slow to answer, in milliseconds. */
+const FIRST_TABLE_MS = 5_000;
+const STEP_MS = 50;
+
+/** Prints what was found out about the engines: of all at the start, and of each that comes or changes later. */
+export async function followEngines(attached: AttachedModels, url: string): Promise<void> {
+  const deadline = performance.now() + FIRST_TABLE_MS;
+  let engines = await attached.report();
+  while (performance.now() < deadline && engines.some(({ state }) => state === "connecting")) {
+    await sleep(STEP_MS, undefined, { ref: false });
+    engines = await attached.report();
+  }
+  process.stdout.write(`\n${engineTable(engines)}${hint(engines, url)}\n`);
+}
+
+function hint(engines: readonly EngineReport[], url: string): string {
+  const model = engines.flatMap(({ models }) => models)[0]?.name ?? "MODEL";
+  const body = JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }] });
+  return `
+  Ask them at ${url}/v1:
+    curl ${url}/v1/chat/completions -H 'content-type: application/json' -d '${body}'
+
+  Look at it: ${url}/health  ${url}/metrics  ${url}/v1/router/decisions
+  Check it:   stator doctor ${url}
+  Stop it with Ctrl-C; running answers may finish.
+`;
+}

@@ -1,0 +1,60 @@
+import type { EngineReport } from "#gateway";
+
+const KINDS: Record<NonNullable<EngineReport["kind"]>, string> = {
+  vllm: "vLLM",
+  sglang: "SGLang",
+  "tensorrt-llm": "TensorRT-LLM",
+  "llama.cpp": "llama.cpp",
+  openai: "OpenAI API",
+};
+
+const HEAD = ["engine", "kind", "models", "context", "KV blocks", "KV events", "prompt tokens from"];
+
+/** What was found out about the engines, as a table, and under it what they lack and which flag mends it. */
+export function engineTable(engines: readonly EngineReport[]): string {
+  const rows = [HEAD, ...engines.map(rowOf)];
+  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const lines = rows.map(
+    (row) =>
+      `  ${row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd()}`,
+  );
+  const lacks = engines.flatMap(lackLines);
+  return `${[...lines, ...(lacks.length > 0 ? ["", ...lacks] : [])].join("\n")}\n`;
+}
+
+function rowOf(engine: EngineReport): string[] {
+  const { name, state, kind, version, models, blockSize, totalBlocks, reason } = engine;
+  if (kind === undefined)
+    return [name, state === "down" ? `not up yet: ${reason}` : state, ...Array(5).fill("")];
+  const contexts = new Set(models.map(({ contextLength }) => contextLength?.toLocaleString("en") ?? "?"));
+  const blocks = blockSize === undefined ? "?" : `${totalBlocks?.toLocaleString("en") ?? "?"} × ${blockSize}`;
+  return [
+    name,
+    [KINDS[kind], version].filter(Boolean).join(" "),
+    models.map(modelNames).join(", "),
+    [...contexts].join(", "),
+    blocks,
+    eventsOf(engine),
+    [...new Set(models.map(({ tokens }) => tokens))].join(", "),
+  ];
+}
+
+function modelNames({ name, aliases, adapters }: EngineReport["models"][number]): string {
+  const more = [...aliases.map((alias) => `= ${alias}`), ...adapters.map((adapter) => `+ ${adapter}`)];
+  return [name, ...more].join(" ");
+}
+
+function eventsOf({ kvEvents, dataParallelSize }: EngineReport): string {
+  if (kvEvents.kind === "none") return "none: predicted";
+  if (kvEvents.kind === "poll") return "asked for";
+  return dataParallelSize > 1 ? `ZeroMQ, ${dataParallelSize} ranks` : "ZeroMQ";
+}
+
+function lackLines({ name, lacks }: EngineReport): string[] {
+  return lacks.map(
+    ({ what, flag }) => `  ${name}: ${what}${flag === undefined ? "" : `\n    mend it with ${flag}`}`,
+  );
+}

@@ -1,0 +1,64 @@
+import { type NodeGateway, type NodeGatewayOptions, startNodeGateway } from "#gateway";
+import { UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
+import type { frontOptions } from "../options/tables.ts";
+import { routerWasm } from "../paths.ts";
+import type { Service } from "../service.ts";
+import { version } from "../version.ts";
+import { routingOptions } from "./routing-options.ts";
+
+type FrontOptions = OptionValues<typeof frontOptions>;
+
+/**
+ * Starts a gateway in this process, as the flags say that all commands with one share.
+ * @throws UsageError where its port cannot be had
+ */
+export async function startGateway(
+  options: FrontOptions,
+  { discovery, log }: Service,
+  own: Partial<NodeGatewayOptions> = {},
+): Promise<NodeGateway> {
+  try {
+    return await startNodeGateway({
+      host: options.host,
+      port: options.port,
+      discovery,
+      routerWasm,
+      ...routingOptions(options),
+      preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
+      bodyLimit: options["body-limit"],
+      timeoutMs: options["request-timeout"] * 1000,
+      log,
+      version,
+      ...own,
+    });
+  } catch (error) {
+    await discovery.close();
+    throw listenError(error, options);
+  }
+}
+
+/** The gateway's address for programs on this machine. */
+export const gatewayUrl = ({ host }: { host: string }, port: number) =>
+  `http://${reachableHost(host)}:${port}`;
+
+function listenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "EADDRINUSE":
+      return new UsageError(`Port ${port} is taken by another program. Choose another: --port ${port + 1}.`);
+    case "EACCES":
+      return new UsageError(`Port ${port} needs the rights of root. Choose one above 1023: --port 8000.`);
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new UsageError(`This machine has no address ${host}. Try --host 127.0.0.1 or --host 0.0.0.0.`);
+    default:
+      return error;
+  }
+}
+
+/** A host that a program on this machine can connect to: the "any" addresses are for listening only. */
+function reachableHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
