@@ -8,26 +8,34 @@ export interface Endpoint {
   readonly prompt: PromptKind;
   /** Whether a stream that breaks can be continued, and in which shape. */
   readonly continues: ContinuedApi | undefined;
+  /** Bytes beyond which a whole answer is none; undefined where any length is right. */
+  readonly longestAnswer: number | undefined;
   /** Whether the same request twice is the same as once. */
   isRepeatable(method: string, body: PromptBody | undefined): boolean;
 }
+
+/** More than any answer in words has, with the log probabilities of each token. */
+const TEXT_BYTES = 64 * 1024 * 1024;
 
 const always = () => true;
 /** Reading may be repeated; what changes something may not. */
 const reads = (method: string) => method === "GET" || method === "HEAD";
 
 function endpoint(name: string, prompt: PromptKind, rest: Partial<Endpoint> = {}): Endpoint {
-  return { name, prompt, continues: undefined, isRepeatable: always, ...rest };
+  return { name, prompt, continues: undefined, longestAnswer: undefined, isRepeatable: always, ...rest };
 }
 
 /** By the path's part behind `/v1/`, up to an id. */
 const ENDPOINTS: Readonly<Record<string, Endpoint | undefined>> = {
-  "chat/completions": endpoint("chat", "chat", { continues: "chat" }),
-  completions: endpoint("completions", "completions", { continues: "completions" }),
+  "chat/completions": endpoint("chat", "chat", { continues: "chat", longestAnswer: TEXT_BYTES }),
+  completions: endpoint("completions", "completions", {
+    continues: "completions",
+    longestAnswer: TEXT_BYTES,
+  }),
   embeddings: endpoint("embeddings", "embeddings"),
-  messages: endpoint("messages", "messages"),
+  messages: endpoint("messages", "messages", { longestAnswer: TEXT_BYTES }),
   "messages/count_tokens": endpoint("messages", "none"),
-  responses: endpoint("responses", "responses", { isRepeatable: isPlainResponse }),
+  responses: endpoint("responses", "responses", { longestAnswer: TEXT_BYTES, isRepeatable: isPlainResponse }),
   rerank: endpoint("rerank", "none"),
   score: endpoint("score", "none"),
   pooling: endpoint("pooling", "embeddings"),

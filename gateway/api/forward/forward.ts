@@ -48,6 +48,7 @@ export async function forward(
     headers: forwardedHeaders(context, requestId),
     body: bytes,
     engine: undefined,
+    longestAnswer: endpoint.longestAnswer,
     isRepeatable: endpoint.isRepeatable(method, body),
     continuation: continuationOf(endpoint, body),
   };

@@ -80,26 +80,28 @@ export class AnswerBody {
   begin(head: HttpHead): void {
     this.#head = head;
     this.status = head.status;
+    if (this.#job.continuation !== undefined && head.status === 200 && !head.isEventStream)
+      this.#break("The engine's answer is not the stream that it was asked for.");
     if (this.#splice !== undefined && !(head.status === 200 && head.isEventStream))
       this.#break(`The engine answered the continued request with status ${head.status}.`);
   }
 
   /** Takes a piece. @returns whether its bytes are still in use */
-  take(wire: Uint8Array, pieces: number): boolean {
+  take(wire: Uint8Array): boolean {
     if (this.isBroken) return false;
     if (this.#splice !== undefined) return this.#pushSpliced(wire);
     if (!this.#isStream) return this.#hold(wire);
-    if (!this.#isSound(wire, pieces)) return false;
+    if (!this.#isSound(wire)) return false;
     if (this.#job.continuation !== undefined) this.#sent.append(wire);
     return this.#write(wire);
   }
 
   /** The same for the last piece. */
-  finish(wire: Uint8Array, pieces: number): boolean {
+  finish(wire: Uint8Array): boolean {
     if (this.isBroken) return false;
     if (this.#splice !== undefined) return this.#finishSpliced(wire);
     if (!this.#isStream) return this.#finishWhole(wire);
-    if (!this.#isSound(wire, pieces)) return false;
+    if (!this.#isSound(wire)) return false;
     const last = latin1(wire.subarray(Math.max(0, wire.length - TAIL_BYTES)));
     const isKept = this.#job.continuation !== undefined;
     this.#tail = isKept ? this.#sent.tail(TAIL_BYTES) + last : last;
@@ -185,9 +187,15 @@ export class AnswerBody {
 
   #hold(wire: Uint8Array): boolean {
     if (this.#reply !== undefined) return this.#write(wire);
-    this.#held.push(wire.slice());
+    // Not `slice`, which of Node's buffers makes a view.
+    this.#held.push(new Uint8Array(wire));
     this.#heldBytes += wire.length;
-    if (this.#heldBytes <= HELD_BYTES) return false;
+    const { longestAnswer = HELD_BYTES } = this.#job;
+    if (this.#heldBytes <= longestAnswer) return false;
+    if (this.#job.longestAnswer !== undefined) {
+      this.#break(`The engine's answer is longer than ${longestAnswer / 2 ** 20} MiB.`);
+      return false;
+    }
     // Too long to be held: from here on it goes as it comes, and cannot be asked for again.
     this.#write(this.#takeHeld(NOTHING));
     return false;
@@ -230,9 +238,9 @@ export class AnswerBody {
   }
 
   /** A look at the piece's beginning: an error, or what is no event, is not passed on where another engine may do better. */
-  #isSound(wire: Uint8Array, pieces: number): boolean {
+  #isSound(wire: Uint8Array): boolean {
     if (this.#job.continuation === undefined) return true;
-    const verdict = inspectEvents(wire, pieces);
+    const verdict = inspectEvents(wire);
     if (verdict !== "sound") this.#break(`The engine sent ${verdict} in its stream.`);
     return verdict === "sound";
   }

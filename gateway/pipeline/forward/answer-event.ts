@@ -30,7 +30,7 @@ const answerEvent = z.looseObject({
   model: z.string().nullish(),
   choices: z.array(choice).nullish(),
   usage: usage.nullish(),
-  error: z.unknown(),
+  error: z.unknown().optional(),
 });
 
 export type AnswerEvent = z.infer<typeof answerEvent>;

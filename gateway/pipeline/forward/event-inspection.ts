@@ -1,44 +1,52 @@
-import { latin1 } from "./sent-bytes.ts";
-
-/** Bytes before an event: a chunk's size, and line ends. */
-const LONGEST_PREFIX = 24;
-
-const COLON = 0x3a;
-const LETTER_D = 0x64;
-const LETTER_E = 0x65;
-const LETTER_I = 0x69;
-const LETTER_R = 0x72;
-const NEW_LINE = 0x0a;
-const DATA = bytesOf("data:");
-const OPENING_BRACE = 0x7b;
-const OPENING_BRACKET = 0x5b;
+const LF = 0x0a;
+const CR = 0x0d;
 const SPACE = 0x20;
+const COLON = 0x3a;
+const CLOSING_BRACE = 0x7d;
+const DATA = bytesOf("data:");
+const OBJECT = bytesOf('{"');
 const ERROR_KEY = bytesOf('{"error"');
+const DONE = bytesOf("[DONE]");
+const OTHER_FIELDS = [bytesOf("event:"), bytesOf("id:"), bytesOf("retry:")];
+/** Hexadecimal digits of a chunk's size. */
+const LONGEST_SIZE = 8;
 
 /**
- * What the first event of a piece of an answer's stream looks like, from its first bytes alone, so that the look costs
- * next to nothing. Of a piece in which several events came at once, errors are looked for in all of it.
+ * What a piece of an answer's event stream looks like: whole events of JSON objects, with or without HTTP's chunks
+ * around them. Looks at the ends of each line and nothing between them.
  */
-export function inspectEvents(wire: Uint8Array, pieces: number): "sound" | "an error" | "garbage" {
-  if (pieces > 1 && /data: ?\{"error"/.test(latin1(wire))) return "an error";
-  const at = firstFieldAt(wire);
-  if (at < 0) return "sound";
-  const first = wire[at];
-  // A comment, or a field other than the data.
-  if (first === COLON || first === LETTER_E || first === LETTER_I || first === LETTER_R) return "sound";
-  if (!startsAt(wire, at, DATA)) return "garbage";
-  const value = at + DATA.length + (wire[at + DATA.length] === SPACE ? 1 : 0);
-  if (startsAt(wire, value, ERROR_KEY)) return "an error";
-  return wire[value] === OPENING_BRACE || wire[value] === OPENING_BRACKET ? "sound" : "garbage";
+export function inspectEvents(wire: Uint8Array): "sound" | "an error" | "garbage" {
+  for (let start = 0; start < wire.length; ) {
+    const feed = wire.indexOf(LF, start);
+    if (feed < 0) return "garbage";
+    const end = feed > start && wire[feed - 1] === CR ? feed - 1 : feed;
+    if (end > start) {
+      if (!startsAt(wire, start, DATA)) {
+        if (!isOtherLine(wire, start, end)) return "garbage";
+      } else {
+        const value = start + DATA.length + (wire[start + DATA.length] === SPACE ? 1 : 0);
+        if (startsAt(wire, value, ERROR_KEY)) return "an error";
+        const isObject = startsAt(wire, value, OBJECT) && wire[end - 1] === CLOSING_BRACE;
+        if (!isObject && !startsAt(wire, value, DONE)) return "garbage";
+      }
+    }
+    start = feed + 1;
+  }
+  return "sound";
 }
 
-/** Where the first event's first field begins: behind the chunk's size, if there is one; −1 where none is near. */
-function firstFieldAt(wire: Uint8Array): number {
-  if (wire[0] === LETTER_D && startsAt(wire, 0, DATA)) return 0;
-  const end = Math.min(wire.length, LONGEST_PREFIX);
-  for (let index = 0; index < end; index++)
-    if (wire[index] === NEW_LINE) return index + 1 < wire.length ? index + 1 : -1;
-  return wire.length > LONGEST_PREFIX ? 0 : -1;
+/** A chunk's size, a comment, or a field that is not the data. */
+function isOtherLine(wire: Uint8Array, start: number, end: number): boolean {
+  if (wire[start] === COLON) return true;
+  if (OTHER_FIELDS.some((field) => startsAt(wire, start, field))) return true;
+  if (end - start > LONGEST_SIZE) return false;
+  for (let index = start; index < end; index++) if (!isHexDigit(wire[index]!)) return false;
+  return true;
+}
+
+function isHexDigit(byte: number): boolean {
+  const lower = byte | 0x20;
+  return (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x66);
 }
 
 function startsAt(wire: Uint8Array, at: number, bytes: Uint8Array): boolean {

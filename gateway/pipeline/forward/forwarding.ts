@@ -135,7 +135,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     if (!this.#hasFirstByte) this.#onFirstByte();
     this.#count(pieces);
     const answer = this.#answer;
-    const isHeld = answer.take(wire, pieces);
+    const isHeld = answer.take(wire);
     if (answer.isBroken) this.#onBroken(answer.fault, undefined);
     else if (answer.isFull) this.#call?.pause();
     return isHeld;
@@ -145,7 +145,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     if (!this.#hasFirstByte) this.#onFirstByte();
     this.#count(pieces);
     const answer = this.#answer;
-    const isHeld = answer.finish(wire, pieces);
+    const isHeld = answer.finish(wire);
     if (answer.isBroken) this.#onBroken(answer.fault, undefined);
     else this.#succeed();
     return isHeld;
@@ -198,9 +198,9 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
   /** Continues the client's stream on another engine, from where it stops. */
   #migrate(failure: Error): void {
     const { continuation } = this.#job;
-    const partial = this.#answer.readPartial();
+    const partial = continuation && this.#answer.readPartial();
     if (continuation === undefined || partial === undefined || partial.obstacle !== undefined) {
-      this.#fail(failure);
+      this.#giveUp(partial?.obstacle ?? "it is not of a kind that can be continued, or too long", failure);
       return;
     }
     if (partial.finishReason !== undefined || partial.isDone) {
@@ -209,7 +209,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
       return;
     }
     if (++this.#moves > this.#context.options.migrationLimit) {
-      this.#fail(failure);
+      this.#giveUp("it has moved as often as --migration-limit allows", failure);
       return;
     }
     const tokens = partial.textEvents;
@@ -222,6 +222,14 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     this.#answer.continueWith(body, tokens);
     this.#tries = 0;
     this.#moveOn(failure);
+  }
+
+  #giveUp(obstacle: string, failure: Error): void {
+    this.#context.warnings.warn(`not continued ${obstacle}`, "a broken answer was not continued elsewhere", {
+      request: this.#job.requestId,
+      reason: obstacle,
+    });
+    this.#fail(failure);
   }
 
   #moveOn(error: Error): void {

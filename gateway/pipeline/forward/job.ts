@@ -20,6 +20,8 @@ export interface ForwardJob {
   readonly body: Uint8Array | undefined;
   /** The only engine that will do, by its name: it has what the request speaks of. */
   readonly engine: string | undefined;
+  /** Bytes beyond which a whole answer is not one of this kind; undefined where any length is right. */
+  readonly longestAnswer: number | undefined;
   /** Whether an engine may be asked although another one may have acted on the request already. */
   readonly isRepeatable: boolean;
   /** How a broken stream goes on elsewhere; undefined where it cannot. */

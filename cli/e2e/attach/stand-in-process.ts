@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
+import type { Faults } from "#stand-ins";
+
+const main = fileURLToPath(new URL("../../../stand-ins/main.ts", import.meta.url));
+
+const running = new Set<ChildProcess>();
+
+afterAll(async () => {
+  await Promise.all(
+    Array.from(running, async (child) => {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }),
+  );
+});
+
+interface Ready {
+  url: string;
+  port: number;
+  kvEvents?: { endpoint: string; replayEndpoint: string | null }[];
+}
+
+/** A stand-in of an engine as a process of its own, which can be killed and started again at the same place. */
+export class StandInProcess {
+  readonly #kind: string;
+  readonly #args: readonly string[];
+  #child: ChildProcess;
+  #ready: Ready;
+
+  static async start(kind: string, ...args: string[]): Promise<StandInProcess> {
+    const { child, ready } = await launch(kind, ["--port=0", ...args]);
+    return new StandInProcess(kind, args, child, ready);
+  }
+
+  private constructor(kind: string, args: readonly string[], child: ChildProcess, ready: Ready) {
+    this.#kind = kind;
+    this.#args = args;
+    this.#child = child;
+    this.#ready = ready;
+  }
+
+  get url(): string {
+    return this.#ready.url;
+  }
+
+  /** Host and port: what the gateway calls it. */
+  get name(): string {
+    return new URL(this.url).host;
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exited = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await exited;
+  }
+
+  /** Starts it again on the port that it had. */
+  async restart(): Promise<void> {
+    await this.kill();
+    const { child, ready } = await launch(this.#kind, [`--port=${this.#ready.port}`, ...this.#args]);
+    this.#child = child;
+    this.#ready = ready;
+  }
+
+  async faults(faults: Partial<Faults>): Promise<void> {
+    await fetch(`${this.url}/stand-in/faults`, { method: "POST", body: JSON.stringify(faults) });
+  }
+}
+
+async function launch(kind: string, args: readonly string[]): Promise<{ child: ChildProcess; ready: Ready }> {
+  const child = spawn(process.execPath, [main, kind, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  let line = "";
+  for await (const part of child.stdout!) {
+    line += String(part);
+    if (line.includes("\n")) break;
+  }
+  child.stdout!.resume();
+  return { child, ready: JSON.parse(line) };
+}
