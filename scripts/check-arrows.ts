@@ -32,6 +32,7 @@ for (const file of globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, {
   if (file.startsWith("router-wasm/assembly/")) continue;
   const isTest =
     file.startsWith("runtime-tests/") ||
+    file.startsWith("cli/e2e/") ||
     /\.(test|suite)\.ts$|\/test-[\w-]+\.ts$|\/reference-[\w-]+\.ts$/.test(file);
   for (const { specifier, line } of importsOf(readFileSync(join(root, file), "utf8"))) {
     const problem = judge(file, specifier, isTest);

@@ -29,6 +29,7 @@ address, and sends each request to the one that holds most of its prompt. What a
         intervalMs: options["health-interval"] * 1000,
         timeoutMs: options["health-timeout"] * 1000,
         failures: options["health-failures"],
+        slowStartMs: options["slow-start"] * 1000,
       },
       forwarding: {
         connectMs: options["connect-timeout"] * 1000,

@@ -354,6 +354,7 @@ export const attachOptions = {
     min: 1,
     max: 100,
   }),
+  "slow-start": seconds("Seconds until an engine that comes later gets its full share of requests.", 10),
   ...frontOptions,
 };
 

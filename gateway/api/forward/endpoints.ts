@@ -8,6 +8,8 @@ export interface Endpoint {
   readonly prompt: PromptKind;
   /** Whether a stream that breaks can be continued, and in which shape. */
   readonly continues: ContinuedApi | undefined;
+  /** Whether the answer's id names something that the engine keeps, and that later requests may speak of. */
+  readonly keeps: boolean;
   /** Bytes beyond which a whole answer is none; undefined where any length is right. */
   readonly longestAnswer: number | undefined;
   /** Whether the same request twice is the same as once. */
@@ -22,7 +24,15 @@ const always = () => true;
 const reads = (method: string) => method === "GET" || method === "HEAD";
 
 function endpoint(name: string, prompt: PromptKind, rest: Partial<Endpoint> = {}): Endpoint {
-  return { name, prompt, continues: undefined, longestAnswer: undefined, isRepeatable: always, ...rest };
+  return {
+    name,
+    prompt,
+    continues: undefined,
+    keeps: false,
+    longestAnswer: undefined,
+    isRepeatable: always,
+    ...rest,
+  };
 }
 
 /** By the path's part behind `/v1/`, up to an id. */
@@ -35,7 +45,11 @@ const ENDPOINTS: Readonly<Record<string, Endpoint | undefined>> = {
   embeddings: endpoint("embeddings", "embeddings"),
   messages: endpoint("messages", "messages", { longestAnswer: TEXT_BYTES }),
   "messages/count_tokens": endpoint("messages", "none"),
-  responses: endpoint("responses", "responses", { longestAnswer: TEXT_BYTES, isRepeatable: isPlainResponse }),
+  responses: endpoint("responses", "responses", {
+    keeps: true,
+    longestAnswer: TEXT_BYTES,
+    isRepeatable: isPlainResponse,
+  }),
   rerank: endpoint("rerank", "none"),
   score: endpoint("score", "none"),
   pooling: endpoint("pooling", "embeddings"),
@@ -48,7 +62,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint | undefined>> = {
 };
 
 /** Whatever else the engine can do. What it changes is not known, so only reading is repeated. */
-const OTHER = endpoint("other", "none", { isRepeatable: reads });
+const OTHER = endpoint("other", "none", { keeps: true, isRepeatable: reads });
 
 /** @param path from `/v1/` on, without the query */
 export function endpointOf(path: string): Endpoint {
@@ -60,3 +74,13 @@ function isPlainResponse(method: string, body: PromptBody | undefined): boolean 
   if (reads(method)) return true;
   return body?.store !== true && body?.background !== true && !body?.previous_response_id;
 }
+
+/** The id that a path or a body speaks of, of something that an engine may keep. */
+export function resourceOf(path: string, body: PromptBody | undefined): string | undefined {
+  const [, , kind, id] = path.split("/");
+  if (id !== undefined && kind !== undefined && KEEPERS.includes(kind)) return id;
+  const named = body?.previous_response_id ?? body?.input_file_id;
+  return typeof named === "string" ? named : undefined;
+}
+
+const KEEPERS = ["responses", "files", "batches", "uploads", "vector_stores", "conversations", "videos"];

@@ -9,7 +9,7 @@ import type { EnginePlacement, ForwardJob } from "../../pipeline/forward/job.ts"
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
 import type { AttachedModel } from "../../pipeline/serving/attached-model.ts";
 import { beginRequest, type RequestMeta } from "../openai/request.ts";
-import { type Endpoint, endpointOf } from "./endpoints.ts";
+import { type Endpoint, endpointOf, resourceOf } from "./endpoints.ts";
 import { forwardedHeaders } from "./headers.ts";
 import { preferenceFields } from "./preference-fields.ts";
 
@@ -37,6 +37,8 @@ export async function forward(
   const { method } = context.req;
   const { pathname, search } = new URL(context.req.url);
   const prompts = await model.prompts;
+  const { attached } = dependencies.models;
+  const resource = resourceOf(pathname, body);
   const job: ForwardJob = {
     requestId,
     model,
@@ -47,7 +49,11 @@ export async function forward(
     path: pathname + search,
     headers: forwardedHeaders(context, requestId),
     body: bytes,
-    engine: undefined,
+    engine: resource === undefined ? undefined : attached.resources.find(resource),
+    onResource:
+      endpoint.keeps && method === "POST"
+        ? (id, engine) => attached.resources.remember(id, engine)
+        : undefined,
     longestAnswer: endpoint.longestAnswer,
     isRepeatable: endpoint.isRepeatable(method, body),
     continuation: continuationOf(endpoint, body),

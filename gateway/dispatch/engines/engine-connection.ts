@@ -9,6 +9,7 @@ import type {
 import type { EngineSpec, HealthOptions } from "./engine-spec.ts";
 import { defaultEngineName, kvEventSources } from "./engine-spec.ts";
 import { KvFeed, type KvFeedReceiver } from "./kv-feed.ts";
+import { RequestHealth } from "./request-health.ts";
 
 export type EngineState = "connecting" | "ready" | "down" | "draining" | "gone";
 
@@ -26,6 +27,8 @@ export interface EngineListener extends KvFeedReceiver {
   onLearnt(profile: EngineProfile): void;
   /** Whether requests can go to it has changed. */
   onState(state: EngineState): void;
+  /** Whether there is another engine for its requests: the only one is not set aside, but for being out of reach. */
+  hasOthers(): boolean;
 }
 
 /**
@@ -51,7 +54,9 @@ export class EngineConnection {
   readonly #listener: EngineListener;
   readonly #log: Logger;
   #feed: KvFeed | undefined;
-  #failures = 0;
+  readonly #requests: RequestHealth;
+  /** How long it is to be left alone before it is looked at again, in milliseconds. */
+  #pauseMs = 0;
   #wake: (() => void) | undefined;
 
   constructor(spec: EngineSpec, dependencies: EngineConnectionDependencies, listener: EngineListener) {
@@ -61,6 +66,7 @@ export class EngineConnection {
     this.#listener = listener;
     this.#log = dependencies.log.child({ engine: this.name });
     this.api = dependencies.createApi(spec);
+    this.#requests = new RequestHealth(dependencies.health.requests);
   }
 
   /** Scheme, host and port: where requests go. */
@@ -71,6 +77,12 @@ export class EngineConnection {
   /** What comes before `/v1` in the engine's paths. */
   get basePath(): string {
     return new URL(this.spec.url).pathname.replace(/\/$/, "");
+  }
+
+  /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
+  shareAt(now: number): number {
+    const { slowStartMs } = this.#dependencies.health;
+    return slowStartMs <= 0 ? 1 : Math.min(1, Math.max(LEAST_SHARE, (now - this.readySince) / slowStartMs));
   }
 
   get feed(): KvFeed | undefined {
@@ -96,7 +108,7 @@ export class EngineConnection {
 
   /** A request has had its answer, or a part of it. */
   reportSuccess(): void {
-    this.#failures = 0;
+    this.#requests.onSuccess();
   }
 
   /**
@@ -104,10 +116,13 @@ export class EngineConnection {
    * @param isUnreachable whether not even a connection came about: then it is looked at now
    */
   reportFailure(reason: string, isUnreachable: boolean): void {
-    this.#failures++;
-    const { requestFailures } = this.#dependencies.health;
-    if (this.state !== "ready" || (!isUnreachable && this.#failures < requestFailures)) return;
-    this.#setDown(reason);
+    const isBad = this.#requests.onFailure();
+    if (this.state !== "ready") return;
+    if (isUnreachable) this.#setDown(reason);
+    else if (isBad && this.#listener.hasOthers()) {
+      this.#pauseMs = this.#requests.trip();
+      this.#setDown(reason);
+    } else return;
     this.#wake?.();
   }
 
@@ -118,11 +133,19 @@ export class EngineConnection {
       if (await this.#tryToLearn()) {
         retryMs = firstRetryMs;
         await this.#watch();
+        await this.#pause();
       } else {
         await this.#sleep(jittered(retryMs));
         retryMs = Math.min(retryMs * 2, lastRetryMs);
       }
     }
+  }
+
+  /** Leaves it alone for as long as its failures have earned it. */
+  async #pause(): Promise<void> {
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = 0;
+    if (pauseMs > 0 && this.state !== "gone") await this.#sleep(jittered(pauseMs));
   }
 
   async #tryToLearn(): Promise<boolean> {
@@ -143,7 +166,6 @@ export class EngineConnection {
     this.profile = profile;
     this.sources = kvEventSources(this.spec, profile);
     this.reason = undefined;
-    this.#failures = 0;
     if (!isSame) {
       this.#feed?.close();
       this.#listener.onLearnt(profile);
@@ -207,6 +229,9 @@ function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+
+/** What an engine gets that has just come. */
+const LEAST_SHARE = 0.1;
 
 /** Up to a quarter more or less, so that many gateways and engines do not keep step. */
 const jittered = (ms: number) => ms * (0.75 + Math.random() / 2);

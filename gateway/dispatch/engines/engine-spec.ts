@@ -1,5 +1,6 @@
 import { rankEndpoint } from "#runtime";
 import type { EngineProfile, KvEventSource } from "../../engines/types.ts";
+import type { RequestHealthOptions } from "./request-health.ts";
 
 /** An engine to attach, as its operator describes it. All but the address can be left out. */
 export interface EngineSpec {
@@ -50,8 +51,9 @@ export interface HealthOptions {
   readonly timeoutMs: number;
   /** Checks that fail in a row before it is set aside. */
   readonly failures: number;
-  /** Requests that fail in a row before it is set aside. */
-  readonly requestFailures: number;
+  readonly requests: RequestHealthOptions;
+  /** An engine that comes when others serve already gets its full share of requests only after this time. */
+  readonly slowStartMs: number;
   /** First and last wait before an engine that is set aside is asked again. */
   readonly firstRetryMs: number;
   readonly lastRetryMs: number;
@@ -61,7 +63,8 @@ export const DEFAULT_HEALTH: HealthOptions = {
   intervalMs: 2_000,
   timeoutMs: 2_000,
   failures: 3,
-  requestFailures: 5,
+  requests: { failuresInRow: 5, firstPauseMs: 1_000, longestPauseMs: 30_000 },
+  slowStartMs: 10_000,
   firstRetryMs: 100,
   lastRetryMs: 2_000,
 };

@@ -45,6 +45,8 @@ export class AnswerBody {
   #partial: PartialAnswer | undefined;
   #splice: SplicedStream | undefined;
   #tail = "";
+  /** The first piece's first bytes, as text. */
+  #opening = "";
   #isFull = false;
 
   constructor(job: ForwardJob, transport: HttpTransport, { reply }: { reply(head: HttpHead): WireReply }) {
@@ -61,6 +63,11 @@ export class AnswerBody {
   /** Whether the client reads too slowly. */
   get isFull(): boolean {
     return this.#isFull;
+  }
+
+  /** The id that the answer begins with. */
+  get resourceId(): string | undefined {
+    return /"id"\s*:\s*"([^"\\]{1,256})"/.exec(this.#opening)?.[1];
   }
 
   /** How much of the prompt the engine took from its cache, where it has told. */
@@ -180,6 +187,7 @@ export class AnswerBody {
   }
 
   #write(wire: Uint8Array): boolean {
+    if (this.#opening === "" && this.#job.onResource !== undefined) this.#opening = openingOf(wire);
     const reply = this.#opened();
     this.#isFull = !reply.write(wire);
     return reply.isHolding;
@@ -204,6 +212,7 @@ export class AnswerBody {
   #finishWhole(wire: Uint8Array): boolean {
     const all = this.#heldBytes === 0 ? wire : this.#takeHeld(wire);
     this.#tail = latin1(all.subarray(Math.max(0, all.length - TAIL_BYTES)));
+    if (this.#job.onResource !== undefined) this.#opening = openingOf(all);
     const reply = this.#opened();
     reply.finish(all);
     return reply.isHolding;
@@ -250,6 +259,8 @@ export class AnswerBody {
     this.fault = fault;
   }
 }
+
+const openingOf = (wire: Uint8Array) => latin1(wire.subarray(0, TAIL_BYTES));
 
 /** The last number that the pattern finds. */
 function numberAfter(text: string, pattern: RegExp): number | undefined {

@@ -37,6 +37,8 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
   readonly #answer: AnswerBody;
   /** Engines that this request has failed on. */
   #tried: EngineWorker[] = [];
+  /** Engines that it would rather not go to. */
+  #reluctant: readonly EngineWorker[];
   /** Attempts, and waits for one, since the request began or moved last. */
   #tries = 0;
   #moves = 0;
@@ -58,6 +60,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     this.#output = output;
     this.#context = context;
     this.#nextBlockAt = job.model.blockSize - (job.prompt.length % job.model.blockSize);
+    this.#reluctant = job.model.reluctant(performance.now());
     this.#answer = new AnswerBody(job, context.transport, {
       reply: (head) => this.#openReply(head),
     });
@@ -110,6 +113,11 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
 
   onRefused(error: Error): void {
     this.#ticket = undefined;
+    if (this.#reluctant.length > 0) {
+      this.#reluctant = [];
+      this.#apply();
+      return;
+    }
     // It is no news that those which failed do not do; perhaps they are better in a moment.
     if (this.#tried.length > 0 && this.#mayTryAgain()) {
       this.#tried = [];
@@ -259,7 +267,10 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     if (this.#isOver) return;
     const { cachedTokens, usage, status } = this.#answer;
     if (cachedTokens !== undefined) this.#route?.report(cachedTokens);
-    const { metrics } = this.#job.model;
+    const { model, onResource } = this.#job;
+    const { metrics } = model;
+    const id = onResource && status < 300 ? this.#answer.resourceId : undefined;
+    if (id !== undefined) onResource?.(id, this.#route!.worker.engine.name);
     if (status < 400) {
       // Without usage: what was sent, and about how much came.
       const outputTokens = usage?.completionTokens ?? this.#pieces;
@@ -311,7 +322,11 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
   get #request(): RouteRequest<EngineWorker> {
     const { prompt, salt, preferences, requestId, engine } = this.#job;
     const only = engine === undefined ? preferences : { ...preferences, worker: engine };
-    return { prompt, requestId, salt, preferences: only, excluded: this.#tried };
+    return { prompt, requestId, salt, preferences: only, excluded: this.#excluded };
+  }
+
+  get #excluded(): readonly EngineWorker[] {
+    return this.#reluctant.length === 0 ? this.#tried : [...this.#tried, ...this.#reluctant];
   }
 
   get #boundTo() {

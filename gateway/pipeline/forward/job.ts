@@ -20,6 +20,8 @@ export interface ForwardJob {
   readonly body: Uint8Array | undefined;
   /** The only engine that will do, by its name: it has what the request speaks of. */
   readonly engine: string | undefined;
+  /** Told the id of what the engine now keeps, for requests that make it keep something. */
+  readonly onResource: ((id: string, engine: string) => void) | undefined;
   /** Bytes beyond which a whole answer is not one of this kind; undefined where any length is right. */
   readonly longestAnswer: number | undefined;
   /** Whether an engine may be asked although another one may have acted on the request already. */

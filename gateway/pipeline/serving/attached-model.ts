@@ -17,6 +17,8 @@ export interface AttachedModelOptions {
   log: Logger;
 }
 
+const NONE: readonly EngineWorker[] = [];
+
 /** A model that attached engines serve. */
 export class AttachedModel implements RoutedModel<EngineWorker> {
   readonly kind = "engines";
@@ -49,6 +51,28 @@ export class AttachedModel implements RoutedModel<EngineWorker> {
   get isReady(): boolean {
     for (const { engine } of this.workers) if (engine.state === "ready") return true;
     return false;
+  }
+
+  /** Whether another engine can answer for this one. */
+  hasOther(worker: EngineWorker): boolean {
+    for (const other of this.workers) if (other !== worker && other.engine.state === "ready") return true;
+    return false;
+  }
+
+  /**
+   * Engines that this request is better not sent to, as they have come only just: each by chance, so that together
+   * they get their growing shares. None where all have come together.
+   */
+  reluctant(now: number): readonly EngineWorker[] {
+    let hasSettled = false;
+    let isAnyNew = false;
+    for (const { engine } of this.workers) {
+      if (engine.state !== "ready") continue;
+      if (engine.shareAt(now) < 1) isAnyNew = true;
+      else hasSettled = true;
+    }
+    if (!isAnyNew || !hasSettled) return NONE;
+    return [...this.workers].filter(({ engine }) => Math.random() >= engine.shareAt(now));
   }
 
   /** Longest prompt plus answer, in tokens, of the engine that takes most. */

@@ -12,6 +12,7 @@ import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 import { AttachedModel, type AttachedModelOptions } from "./attached-model.ts";
 import { type EngineReport, reportEngine } from "./engine-report.ts";
 import type { ModelView } from "./models.ts";
+import { ResourceHomes } from "./resource-homes.ts";
 
 /** Finds the prompt reader of a model; `engines` tells, at any later moment, who serves it. */
 export type PromptReaderLoader = (
@@ -32,6 +33,8 @@ interface Attachment {
 
 /** The attached engines, and the models that they serve. */
 export class AttachedModels {
+  /** What engines keep for their clients. */
+  readonly resources = new ResourceHomes();
   readonly #options: AttachedOptions;
   readonly #attachments = new Map<string, Attachment>();
   readonly #models = new Map<string, AttachedModel>();
@@ -97,6 +100,7 @@ export class AttachedModels {
     const engine = new EngineConnection({ ...spec, url, name }, this.#options, {
       onLearnt: (profile) => this.#learn(attachment, profile),
       onState: (state) => this.#onState(attachment, state),
+      hasOthers: () => attachment.workers.every((worker) => this.#modelOf(worker)?.hasOther(worker)),
       onPayload: (payload) => {
         for (const worker of attachment.workers.slice(0, 1))
           this.#modelOf(worker)?.router.applyPayload(worker, payload);

@@ -1,0 +1,37 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { SentBytes } from "./sent-bytes.ts";
+
+test("gives back what was appended, in whatever pieces, and its tail", () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ max: 127, maxLength: 40_000 }), { maxLength: 6 }), (pieces) => {
+      const sent = new SentBytes(1_000_000);
+      for (const piece of pieces) sent.append(piece);
+      const all = Buffer.concat(pieces);
+      expect(Buffer.from(sent.read()).equals(all)).toBe(true);
+      expect(sent.length).toBe(all.length);
+      expect(Buffer.from(sent.tail(100), "latin1").equals(all.subarray(Math.max(0, all.length - 100)))).toBe(
+        true,
+      );
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("keeps its own copy: the pieces' memory may be used again", () => {
+  const sent = new SentBytes(100);
+  const piece = Buffer.from("abc");
+  sent.append(piece);
+  piece.fill("x");
+  expect(Buffer.from(sent.read()).toString()).toBe("abc");
+});
+
+test("keeps nothing beyond its limit", () => {
+  const sent = new SentBytes(10);
+  sent.append(new Uint8Array(8));
+  expect(sent.isWhole).toBe(true);
+  sent.append(new Uint8Array(8));
+  expect(sent.isWhole).toBe(false);
+  expect(sent.read().length).toBe(0);
+  expect(sent.tail(4)).toBe("");
+});
