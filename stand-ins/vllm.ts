@@ -29,6 +29,14 @@ function refuse(status: number, message: string, param: string | null = null): R
   return { status, json: { error: { message, type, param, code: status } } };
 }
 
+const KV_EVENTS_CONFIG = {
+  enable_kv_cache_events: true,
+  publisher: "zmq",
+  buffer_steps: 10_000,
+  hwm: 100_000,
+  max_queue_size: 100_000,
+};
+
 const TYPES: Record<number, string> = {
   400: "BadRequestError",
   401: "AuthenticationError",
@@ -114,13 +122,12 @@ function routes(context: StandInContext): Record<string, Route> {
     "GET /load": () => ({ json: { server_load: engine.sum((rank) => rank.running + rank.waiting) } }),
     "GET /v1/models": () => ({ json: { object: "list", data: modelsOf(context) } }),
     "GET /kv_event_sources": () => ({
-      json: kvEvents.map(({ rank, endpoint, replayEndpoint, topic }) => ({
-        data_parallel_rank: rank,
-        publisher: "zmq",
-        endpoint,
-        replay_endpoint: replayEndpoint ?? null,
-        topic,
-      })),
+      json: Object.fromEntries(
+        kvEvents.map(({ rank, endpoint, replayEndpoint = null, topic }) => [
+          rank,
+          { ...KV_EVENTS_CONFIG, endpoint, replay_endpoint: replayEndpoint, topic },
+        ]),
+      ),
     }),
     "POST /tokenize": ({ body }) => tokenizeRoute(context, body),
     "POST /detokenize": ({ body }) => {

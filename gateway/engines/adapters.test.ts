@@ -27,13 +27,10 @@ const vllmAnswers: Record<string, Answer> = {
   "/openapi.json": {
     paths: { "/v1/chat/completions": {}, "/v1/models": {}, "/tokenize": {}, "/health": {} },
   },
-  "/kv_event_sources": [0, 1].map((rank) => ({
-    data_parallel_rank: rank,
-    publisher: "zmq",
-    endpoint: `tcp://*:${5557 + rank}`,
-    replay_endpoint: `tcp://*:${5657 + rank}`,
-    topic: "kv",
-  })),
+  "/kv_event_sources": {
+    0: { publisher: "zmq", endpoint: "tcp://*:5557", replay_endpoint: "tcp://*:5657", topic: "kv" },
+    1: { publisher: "zmq", endpoint: "tcp://*:5558", replay_endpoint: "tcp://*:5658", topic: "kv" },
+  },
   "/v1/models": {
     data: [
       card("big", { root: "/models/big", max_model_len: 4096 }),
@@ -90,11 +87,9 @@ describe("vLLM", () => {
     });
   });
 
-  test("may put its sources of KV events in an object", async () => {
-    const sources = [
-      { data_parallel_rank: 3, endpoint: "tcp://0.0.0.0:41003", replay_endpoint: null, topic: "" },
-    ];
-    await using server = await serveAnswers({ ...vllmAnswers, "/kv_event_sources": { sources } });
+  test("may be one rank of several, on all addresses of its machine", async () => {
+    const sources = { 3: { endpoint: "tcp://0.0.0.0:41003", replay_endpoint: null, topic: "" } };
+    await using server = await serveAnswers({ ...vllmAnswers, "/kv_event_sources": sources });
     const { profile } = await probeEngine(createEngineApi(server.url));
     expect(profile.kvEvents).toEqual([
       { kind: "zmq", rank: 3, endpoint: "tcp://127.0.0.1:41003", replayEndpoint: undefined, topic: "" },
@@ -102,7 +97,7 @@ describe("vLLM", () => {
   });
 
   test.each<[string, Record<string, Answer | undefined>, string, string | undefined]>([
-    ["without KV events", { "/kv_event_sources": [] }, "kv-events", "--kv-events-config"],
+    ["without KV events", { "/kv_event_sources": {} }, "kv-events", "--kv-events-config"],
     [
       "of a release that does not tell",
       { "/kv_event_sources": undefined },
@@ -111,7 +106,7 @@ describe("vLLM", () => {
     ],
     [
       "without a replay endpoint",
-      { "/kv_event_sources": [{ data_parallel_rank: 0, endpoint: "tcp://*:5557", topic: "" }] },
+      { "/kv_event_sources": { 0: { endpoint: "tcp://*:5557", topic: "" } } },
       "replay",
       `"replay_endpoint"`,
     ],

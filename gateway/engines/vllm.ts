@@ -21,7 +21,8 @@ export const vllm: EngineAdapter = {
       listPaths(api),
       optional(getAs(api, "/kv_event_sources", sourcesSchema)),
     ]);
-    const kvEvents = (sources ?? []).flatMap((source) => zmqSource(api, source));
+    const ranks = Object.entries(sources ?? {});
+    const kvEvents = ranks.flatMap(([rank, source]) => zmqSource(api, Number(rank), source));
     const [cache] = caches;
     const hasPrefixCaching = toFlag(cache?.labels.enable_prefix_caching);
     return {
@@ -33,7 +34,7 @@ export const vllm: EngineAdapter = {
       totalBlocks: toCount(cache?.labels.num_gpu_blocks),
       maxBatchedTokens: undefined,
       maxSequences: undefined,
-      dataParallelSize: Math.max(1, sources?.length ?? 0, new Set(caches.map(rankOf)).size),
+      dataParallelSize: Math.max(1, ranks.length, new Set(caches.map(rankOf)).size),
       hasPrefixCaching,
       kvEvents,
       tokenizes: (paths?.includes("/tokenize") ?? true) ? "chat" : "nothing",
@@ -68,26 +69,20 @@ const PREFIX_HITS = ["vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits
 const tokensSchema = z.looseObject({ tokens: z.array(z.uint32()) });
 
 const sourceSchema = z.looseObject({
-  data_parallel_rank: z.number().int().nonnegative().default(0),
   endpoint: z.string().nullish(),
   replay_endpoint: z.string().nullish(),
   topic: z.string().nullish(),
 });
 
-/** A list, or one in an object: vLLM has had both. */
-const sourcesSchema = z.union([
-  z.array(sourceSchema),
-  z.looseObject({ sources: z.array(sourceSchema) }).transform(({ sources }) => sources),
-]);
+/** By data-parallel rank; empty where it publishes none. */
+const sourcesSchema = z.record(z.string().regex(/^\d+$/), sourceSchema);
 
 /** Each rank's ports are its own already. */
-function zmqSource(api: EngineApi, source: z.output<typeof sourceSchema>): KvEventSource[] {
+function zmqSource(api: EngineApi, rank: number, source: z.output<typeof sourceSchema>): KvEventSource[] {
   const endpoint = reachableEndpoint(source.endpoint, api.url);
   if (endpoint === undefined) return [];
   const replayEndpoint = reachableEndpoint(source.replay_endpoint, api.url);
-  return [
-    { kind: "zmq", rank: source.data_parallel_rank, endpoint, replayEndpoint, topic: source.topic ?? "" },
-  ];
+  return [{ kind: "zmq", rank, endpoint, replayEndpoint, topic: source.topic ?? "" }];
 }
 
 /** What of a chat completion's body decides what its prompt is. */
