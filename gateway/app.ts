@@ -11,6 +11,7 @@ import { createMetricsRoute } from "./api/ops/metrics.ts";
 import { openApiDocument } from "./api/ops/openapi.ts";
 import { referencePage } from "./api/ops/reference-page.ts";
 import { changeThresholds, showThresholds } from "./api/ops/thresholds.ts";
+import { attachWorker, detachWorker, listWorkers, showWorker } from "./api/ops/workers.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import type { GatewayEnv } from "./env.ts";
 import { ApiError, clientLeft, toApiError } from "./errors.ts";
@@ -41,6 +42,14 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
   );
   app.get("/v1/router/thresholds", (context) => showThresholds(context, dependencies));
   app.post("/v1/router/thresholds", (context) => changeThresholds(context, dependencies));
+  app.get("/admin/workers", (context) => listWorkers(context, dependencies));
+  app.post("/admin/workers", (context) => attachWorker(context, dependencies));
+  app.get("/admin/workers/:name{.+}", (context) =>
+    showWorker(context, dependencies, context.req.param("name")),
+  );
+  app.delete("/admin/workers/:name{.+}", (context) =>
+    detachWorker(context, dependencies, context.req.param("name")),
+  );
   app.get("/health", (context) => health(context, dependencies));
   app.get("/live", (context) => context.json({ status: "alive" }));
   app.get("/metrics", metricsRoute);

@@ -13,6 +13,7 @@ export async function streamChat(
   content: string,
   maxTokens: number,
   onText?: (text: string) => void,
+  stator?: object,
 ): Promise<Streamed> {
   const stream = await openai.chat.completions.create({
     model: "tiny",
@@ -22,7 +23,7 @@ export async function streamChat(
     stream: true,
     stream_options: { include_usage: true },
     // The stand-in's model would end where it likes.
-    ...{ ignore_eos: true },
+    ...{ ignore_eos: true, stator },
   });
   const streamed: Streamed = { text: "", ids: new Set(), finishReason: undefined, usage: undefined };
   for await (const chunk of stream) {

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { chatCompletionRequest, completionRequest, embeddingRequest } from "../openai/schemas.ts";
 import { thresholdsRequest } from "./thresholds.ts";
+import { attachRequest } from "./workers.ts";
 
 export interface Operation {
-  method: "get" | "post";
+  method: "get" | "post" | "delete";
   path: string;
   summary: string;
   description: string;
@@ -111,6 +112,41 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     method: "get",
+    path: "/admin/workers",
+    summary: "Attached engines",
+    description: "What is known of each: its state, models, KV blocks and events, and what it lacks.",
+    responses: { "200": "The engines." },
+  },
+  {
+    method: "post",
+    path: "/admin/workers",
+    summary: "Attach an engine",
+    description: "It need not be up yet: it joins when it is. What it is, it is asked itself.",
+    requestSchema: attachRequest,
+    example: { url: "http://127.0.0.1:8001", tags: ["gpu=h100"] },
+    responses: {
+      "201": "Attached; `state` says whether it is ready.",
+      "400": "The address or a field is not as it should be.",
+      "409": "It is attached already.",
+    },
+  },
+  {
+    method: "get",
+    path: "/admin/workers/{name}",
+    summary: "One attached engine",
+    description: "By its name.",
+    responses: { "200": "The engine.", "404": "There is none of this name." },
+  },
+  {
+    method: "delete",
+    path: "/admin/workers/{name}",
+    summary: "Drain and detach an engine",
+    description: "It gets no new requests, and is detached when those that it is answering have ended.",
+    query: { now: "true: detached at once; running answers still end." },
+    responses: { "202": "It drains.", "404": "There is none of this name." },
+  },
+  {
+    method: "get",
     path: "/health",
     summary: "Readiness",
     description: "The state of each model and worker.",
@@ -198,7 +234,7 @@ function describeOperation(operation: Operation): object {
 }
 
 function describeResponse(status: string, description: string): object {
-  if (status === "200") return { description };
+  if (status.startsWith("2")) return { description };
   const schema = { $ref: "#/components/schemas/Error" };
   return { description, content: { "application/json": { schema } } };
 }

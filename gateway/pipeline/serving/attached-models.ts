@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import { type Logger, nearest } from "#runtime";
 import {
   EngineConnection,
   type EngineConnectionDependencies,
@@ -26,6 +26,9 @@ export interface AttachedOptions extends AttachedModelOptions, Omit<EngineConnec
   loadPromptReader: PromptReaderLoader;
 }
 
+/** How often a draining engine is looked at, in milliseconds. */
+const DRAIN_LOOK_MS = 100;
+
 interface Attachment {
   readonly engine: EngineConnection;
   workers: EngineWorker[];
@@ -38,6 +41,8 @@ export class AttachedModels {
   readonly #options: AttachedOptions;
   readonly #attachments = new Map<string, Attachment>();
   readonly #models = new Map<string, AttachedModel>();
+  /** Called whenever an engine's state has changed. */
+  readonly #watchers = new Set<() => void>();
 
   constructor(options: AttachedOptions) {
     this.#options = options;
@@ -69,7 +74,12 @@ export class AttachedModels {
 
   /** What is known of each engine. */
   report(): Promise<EngineReport[]> {
-    return Promise.all(this.engines.map((engine) => reportEngine(engine, (name) => this.#models.get(name))));
+    return Promise.all(this.engines.map((engine) => this.#reportOf(engine)));
+  }
+
+  /** The same of one engine, by its name. @throws ApiError 404 for an unknown one */
+  async reportOf(name: string): Promise<EngineReport> {
+    return this.#reportOf(this.#attachmentOf(name).engine);
   }
 
   /** The model with this name, or of which it is another name or an adapter. */
@@ -115,13 +125,52 @@ export class AttachedModels {
     return engine;
   }
 
-  /** Takes an engine out at once. Requests that it is answering go on to their end. */
+  /** Waits until the first look at an engine has told how it is, and for `waitMs` at most. */
+  async looked(engine: EngineConnection, waitMs: number): Promise<void> {
+    if (engine.state !== "connecting") return;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#watchers.delete(look);
+        resolve();
+      };
+      const look = () => {
+        if (engine.state !== "connecting") end();
+      };
+      const timer = setTimeout(end, waitMs);
+      this.#watchers.add(look);
+    });
+  }
+
+  /**
+   * Sends an engine no new requests, and takes it out when those that it is answering have ended.
+   * @throws ApiError 404 for an unknown one
+   */
+  drain(name: string): void {
+    const attachment = this.#attachmentOf(name);
+    if (attachment.engine.state === "draining") return;
+    attachment.engine.drain();
+    this.#options.log.info("engine drains", { engine: name, running: this.#runningOn(attachment) });
+    const look = () => {
+      if (this.#attachments.get(name) !== attachment) return;
+      // A request's load is given back in many places: to look now and then costs less than to be told in each.
+      if (this.#runningOn(attachment) > 0) setTimeout(look, DRAIN_LOOK_MS);
+      else this.detach(name);
+    };
+    look();
+  }
+
+  /**
+   * Takes an engine out at once. Requests that it is answering go on to their end.
+   * @returns false where there is none of this name
+   */
   detach(name: string): boolean {
     const attachment = this.#attachments.get(name);
     if (attachment === undefined) return false;
     this.#attachments.delete(name);
     attachment.engine.close();
     this.#dropWorkers(attachment);
+    this.#options.log.info("engine detached", { engine: name });
     return true;
   }
 
@@ -181,6 +230,28 @@ export class AttachedModels {
     const { log } = this.#options;
     if (state === "ready") log.info("engine joined", { engine: engine.name });
     for (const worker of workers) this.#modelOf(worker)?.router.setReady(worker, state === "ready");
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  #reportOf(engine: EngineConnection): Promise<EngineReport> {
+    return reportEngine(engine, (name) => this.#models.get(name));
+  }
+
+  #runningOn({ workers }: Attachment): number {
+    const loads = workers.flatMap((worker) => this.#modelOf(worker)?.router.loads(worker) ?? []);
+    return loads.reduce((sum, { activeRequests }) => sum + activeRequests, 0);
+  }
+
+  #attachmentOf(name: string): Attachment {
+    const found = this.#attachments.get(name);
+    if (found !== undefined) return found;
+    const suggestion = nearest(name, [...this.#attachments.keys()]);
+    throw new ApiError(
+      404,
+      "not_found_error",
+      `No engine named '${name.slice(0, 200)}' is attached.${suggestion === undefined ? "" : ` Did you mean '${suggestion}'?`} GET /admin/workers lists all.`,
+      { param: "name", code: "worker_not_found" },
+    );
   }
 
   #modelOf(worker: EngineWorker): AttachedModel | undefined {

@@ -1,0 +1,82 @@
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { StandInProcess } from "../attach/stand-in-process.ts";
+import { clientOf, streamChat } from "../attach/streams.ts";
+import type { StatorProcess } from "../stator-process.ts";
+import { ask, attach } from "./attached.ts";
+
+let first: StandInProcess;
+let second: StandInProcess;
+let stator: StatorProcess;
+let url: string;
+
+beforeAll(async () => {
+  [first, second] = await Promise.all([
+    StandInProcess.start("vllm", "--inter-token-ms=20"),
+    StandInProcess.start("vllm", "--inter-token-ms=20"),
+  ]);
+});
+
+afterEach(async () => {
+  await stator.stop();
+});
+
+const start = async (...flags: string[]) => {
+  ({ stator, url } = await attach([first.url], ...flags));
+};
+
+test("an engine is attached at run time, seen, drained and gone", async () => {
+  await start();
+  const attached = await ask(`${url}/admin/workers`, { json: { url: second.url, tags: ["gpu=h100"] } });
+  expect(attached.status).toBe(201);
+  expect(attached.body).toMatchObject({ name: second.name, state: "ready", kind: "vllm", reason: null });
+  const again = await ask(`${url}/admin/workers`, { json: { url: second.url } });
+  expect(again.status).toBe(409);
+  expect(again.body.error?.code).toBe("already_attached");
+  const { body: list } = await ask(`${url}/admin/workers`);
+  expect(list).toMatchObject({ data: [{ name: first.name }, { name: second.name }] });
+
+  // A stream on the second engine goes on to its end while the engine drains.
+  const openai = clientOf(url);
+  let drained: ReturnType<typeof ask> | undefined;
+  const answer = await streamChat(
+    openai,
+    "A question",
+    30,
+    () => {
+      drained ??= ask(`${url}/admin/workers/${second.name}`, { method: "DELETE" });
+    },
+    { tags: ["gpu=h100"] },
+  );
+  expect(answer.finishReason).toBe("length");
+  const { status, body } = await drained!;
+  expect([status, body.state]).toEqual([202, "draining"]);
+  await stator.printed(new RegExp(`engine detached.*engine=${second.name}`));
+  const gone = await ask(`${url}/admin/workers/${second.name}`);
+  expect(gone.status).toBe(404);
+  expect(gone.body.error?.message).toContain(`Did you mean '${first.name}'?`);
+});
+
+test("an engine that is not up is attached all the same, and says why it is not ready", async () => {
+  await start();
+  const { status, body } = await ask(`${url}/admin/workers`, {
+    json: { url: "http://127.0.0.1:1", name: "later" },
+  });
+  expect([status, body.name, body.state]).toEqual([201, "later", "down"]);
+  expect(body.reason).toContain("cannot be reached");
+  const removed = await ask(`${url}/admin/workers/later?now=true`, { method: "DELETE" });
+  expect([removed.status, removed.body.state]).toEqual([202, "gone"]);
+});
+
+test("what is wrong in a request is named", async () => {
+  await start();
+  const cases = [
+    [{ url: "ftp://engine" }, "url"],
+    [{ url: "http://127.0.0.1:1", kv_event: {} }, "kv_event"],
+    [{}, "url"],
+    [{ url: "http://127.0.0.1:1", tags: ["h100"] }, "tags[0]"],
+  ] as const;
+  for (const [json, param] of cases) {
+    const { status, body } = await ask(`${url}/admin/workers`, { json });
+    expect([status, body.error?.param]).toEqual([400, param]);
+  }
+});
