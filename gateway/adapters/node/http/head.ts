@@ -1,3 +1,4 @@
+import { isHopByHop } from "../../../dispatch/http/hop-by-hop.ts";
 import { HttpError, type HttpHead, type HttpHeader } from "../../../dispatch/http/types.ts";
 
 /** How the body that follows a head is delimited. */
@@ -12,18 +13,6 @@ export interface ParsedHead {
 
 /** A server may close an idle connection after this time without having said so; uvicorn's 5 s are the shortest known. */
 const DEFAULT_KEEP_ALIVE_MS = 4_000;
-
-/** What concerns one connection only (RFC 9110, section 7.6.1), and so is not passed on. */
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /**
  * Reads the head of an HTTP/1 answer.
@@ -43,7 +32,7 @@ export function parseHead(text: string, method: string): ParsedHead | undefined 
   const all = lines.slice(1).map(parseLine);
   const header = (name: string) => all.find(([each]) => each === name)?.[1];
   const dropped = new Set(tokensOf(header("connection")));
-  const headers = all.filter(([name]) => !HOP_BY_HOP.has(name) && !dropped.has(name));
+  const headers = all.filter(([name]) => !isHopByHop(name) && !dropped.has(name));
   const codings = tokensOf(header("transfer-encoding"));
   const contentLength = codings.length === 0 ? readLength(all) : undefined;
   const framing = framingOf(code, method, codings, contentLength);

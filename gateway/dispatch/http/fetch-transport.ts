@@ -1,0 +1,188 @@
+import type { Context } from "hono";
+import { lastEventEnd } from "./event-ends.ts";
+import { isHopByHop } from "./hop-by-hop.ts";
+import {
+  type HttpCall,
+  HttpError,
+  type HttpHead,
+  type HttpHeader,
+  type HttpReceiver,
+  type HttpRequest,
+  type HttpTimeouts,
+  type HttpTransport,
+  type WireReply,
+} from "./types.ts";
+import { WebWireReply } from "./web-wire-reply.ts";
+
+/** HTTP by `fetch` and web streams, for runtimes where sockets cannot be reached. Bytes are the bare body. */
+export class FetchTransport implements HttpTransport {
+  call(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall {
+    const call = new FetchCall(request, receiver, timeouts);
+    void call.run();
+    return call;
+  }
+
+  reply(_context: Context, head: HttpHead, headers: readonly HttpHeader[]): WireReply {
+    return new WebWireReply(head, headers);
+  }
+
+  bodyOf(_head: HttpHead, wire: Uint8Array): Uint8Array {
+    return wire;
+  }
+
+  close(): void {}
+}
+
+/** Bytes of an event that are held back until it is whole; a longer one is passed on as it comes. */
+const LONGEST_HELD_EVENT = 256 * 1024;
+
+const NOTHING = new Uint8Array(0);
+
+class FetchCall implements HttpCall {
+  readonly #request: HttpRequest;
+  readonly #receiver: HttpReceiver;
+  readonly #timeouts: HttpTimeouts;
+  readonly #abort = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
+  #held: Uint8Array<ArrayBufferLike> = NOTHING;
+  /** While paused: what lets the reading go on. */
+  #paused: { promise: Promise<void>; resolve: () => void } | undefined;
+
+  constructor(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts) {
+    this.#request = request;
+    this.#receiver = receiver;
+    this.#timeouts = timeouts;
+  }
+
+  async run(): Promise<void> {
+    const { firstByteMs, idleMs } = this.#timeouts;
+    this.#limit(firstByteMs, `The engine sent nothing within ${firstByteMs / 1000} s.`);
+    try {
+      const response = await this.#fetch();
+      if (this.#isOver) return;
+      const head = headOf(response, this.#request.method);
+      this.#receiver.onHead(head);
+      if (head.hasBody && response.body !== null) await this.#read(response.body, head.isEventStream, idleMs);
+      if (this.#isOver) return;
+      this.#close();
+      this.#receiver.onEnd(this.#held, this.#held.length > 0 ? 1 : 0);
+    } catch (error) {
+      this.#fail(asHttpError(error));
+    }
+  }
+
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#close();
+    this.#abort.abort();
+  }
+
+  pause(): void {
+    if (!this.#isOver) this.#paused ??= Promise.withResolvers<void>();
+  }
+
+  resume(): void {
+    this.#paused?.resolve();
+    this.#paused = undefined;
+  }
+
+  #fetch(): Promise<Response> {
+    const { origin, path, method, headers, body } = this.#request;
+    return fetch(origin + path, {
+      method,
+      headers: [
+        ...headers.map(([name, value]): [string, string] => [name, value]),
+        ["accept-encoding", "identity"],
+      ],
+      // A view of shared memory would not do; what comes here never is one.
+      body: body === undefined ? null : new Uint8Array(body),
+      redirect: "manual",
+      signal: this.#abort.signal,
+    });
+  }
+
+  async #read(body: ReadableStream<Uint8Array>, isEventStream: boolean, idleMs: number): Promise<void> {
+    const reader = body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (this.#isOver) return void reader.cancel().catch(() => {});
+      if (done) return;
+      this.#limit(idleMs, `The engine sent nothing more for ${idleMs / 1000} s.`);
+      if (isEventStream) this.#passEvents(value);
+      else this.#receiver.onBytes(value, 1);
+      if (this.#paused === undefined) continue;
+      // While the client does not read, the server is not to blame.
+      clearTimeout(this.#timer);
+      await this.#paused.promise;
+      if (!this.#isOver) this.#limit(idleMs, `The engine sent nothing more for ${idleMs / 1000} s.`);
+    }
+  }
+
+  /** Passes on what is whole, and keeps the rest until it is. */
+  #passEvents(value: Uint8Array): void {
+    const all = this.#held.length === 0 ? value : concat(this.#held, value);
+    const end = all.length > LONGEST_HELD_EVENT ? all.length : lastEventEnd(all);
+    this.#held = all.subarray(end);
+    if (end > 0) this.#receiver.onBytes(all.subarray(0, end), 1);
+  }
+
+  #limit(ms: number, message: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const { signal } = this.#abort;
+      this.#fail(new HttpError("timeout", message));
+      if (!signal.aborted) this.#abort.abort();
+    }, ms);
+  }
+
+  #fail(error: HttpError): void {
+    if (this.#isOver) return;
+    this.#close();
+    this.#receiver.onError(error);
+  }
+
+  #close(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.resume();
+  }
+}
+
+function headOf(response: Response, method: string): HttpHead {
+  const { status, headers } = response;
+  const length = headers.get("content-length");
+  const hasBody = method !== "HEAD" && status !== 204 && status !== 304 && response.body !== null;
+  // What fetch has unpacked has another length, and no coding any more.
+  const isCoded = headers.has("content-encoding");
+  return {
+    status,
+    headers: [...headers].filter(
+      ([name]) => !isHopByHop(name) && name !== "content-length" && name !== "content-encoding",
+    ),
+    contentLength: length === null || isCoded || !/^\d{1,15}$/.test(length) ? undefined : Number(length),
+    hasBody,
+    isEventStream: /^text\/event-stream\b/i.test(headers.get("content-type") ?? ""),
+    isFramed: false,
+  };
+}
+
+/** Runtimes name the causes differently; that nobody listens is what matters: then nothing was sent. */
+function asHttpError(error: unknown): HttpError {
+  const texts: string[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    texts.push(cause.message, "code" in cause ? String(cause.code) : "");
+  const text = texts.join(" ");
+  if (/refused|notfound|not ?found|getaddrinfo|dns|unreachable|ECONNREFUSED|unable to connect/i.test(text))
+    return new HttpError("unsent", "The connection to the engine failed.", error);
+  if (/parse|malformed|invalid http|HPE_|not match the HTTP/i.test(text))
+    return new HttpError("garbage", "The engine's answer is not HTTP.", error);
+  return new HttpError("lost", "The engine closed the connection before its answer was complete.", error);
+}
+
+function concat(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const all = new Uint8Array(one.length + other.length);
+  all.set(one);
+  all.set(other, one.length);
+  return all;
+}

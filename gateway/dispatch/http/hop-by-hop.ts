@@ -1,0 +1,15 @@
+/** What concerns one connection only (RFC 9110, section 7.6.1), and so is not passed on. */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** @param name in lower case */
+export const isHopByHop = (name: string) => HOP_BY_HOP.has(name);

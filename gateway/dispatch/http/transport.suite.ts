@@ -1,0 +1,455 @@
+import { once } from "node:events";
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from "node:http";
+import {
+  type AddressInfo,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type {
+  HttpCall,
+  HttpError,
+  HttpHead,
+  HttpReceiver,
+  HttpTimeouts,
+  HttpTransport,
+  WireReply,
+} from "./types.ts";
+
+const TIMEOUTS: HttpTimeouts = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000 };
+
+/** How a transport differs from others, and may. */
+export interface TransportTraits {
+  /** Whether it writes and reads HTTP itself: what goes over the socket is then known to the letter. */
+  readonly isOwnHttp: boolean;
+}
+
+/** What every transport must do, over real sockets. */
+export function transportSuite(create: () => HttpTransport, { isOwnHttp }: TransportTraits): void {
+  let transport: HttpTransport;
+  let server: TcpServer;
+  let origin: string;
+  /** Called for each connection with the text of each request on it. */
+  let answer: (socket: Socket, request: string) => void;
+  let connections = 0;
+  const sockets = new Set<Socket>();
+
+  beforeEach(async () => {
+    transport = create();
+    connections = 0;
+    server = createTcpServer((socket) => {
+      connections++;
+      sockets.add(socket);
+      socket.on("close", () => sockets.delete(socket));
+      socket.on("error", () => {});
+      socket.on("data", (data) => answer(socket, data.toString("latin1")));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+
+  afterEach(async () => {
+    transport.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+
+  interface Outcome {
+    head: HttpHead | undefined;
+    wire: string;
+    pieces: number;
+    error: HttpError | undefined;
+  }
+
+  /** Sends a request and collects what comes. */
+  function ask(
+    options: {
+      mayReuse?: boolean;
+      body?: string;
+      method?: string;
+      timeouts?: Partial<HttpTimeouts>;
+      onCall?: (call: HttpCall) => void;
+      onBytes?: (wire: string) => void;
+    } = {},
+  ): Promise<Outcome> {
+    const outcome: Outcome = { head: undefined, wire: "", pieces: 0, error: undefined };
+    return new Promise((resolve) => {
+      const take = (wire: Uint8Array, pieces: number) => {
+        const text = Buffer.from(wire).toString("latin1");
+        outcome.wire += text;
+        outcome.pieces += pieces;
+        return text;
+      };
+      const receiver: HttpReceiver = {
+        onHead(head) {
+          outcome.head = head;
+        },
+        onBytes(wire, pieces) {
+          const text = take(wire, pieces);
+          options.onBytes?.(text);
+          return false;
+        },
+        onEnd(wire, pieces) {
+          take(wire, pieces);
+          resolve(outcome);
+          return false;
+        },
+        onError(error) {
+          resolve({ ...outcome, error });
+        },
+      };
+      const request = {
+        origin,
+        method: options.method ?? "POST",
+        path: "/v1/x?y=1",
+        headers: [["content-type", "application/json"]] as const,
+        body: options.body === undefined ? undefined : Buffer.from(options.body),
+        mayReuse: options.mayReuse ?? true,
+      };
+      const call = transport.call(request, receiver, { ...TIMEOUTS, ...options.timeouts });
+      options.onCall?.(call);
+    });
+  }
+
+  const CHUNKED = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+  const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+
+  describe("a request to an engine", () => {
+    test.runIf(isOwnHttp)("is sent whole, with its own headers and the length of its body", async () => {
+      let seen = "";
+      answer = (socket, request) => {
+        seen = request;
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+      };
+      const { head, wire } = await ask({ body: '{"a":1}' });
+      expect(seen).toBe(
+        `POST /v1/x?y=1 HTTP/1.1\r\nhost: ${new URL(origin).host}\r\ncontent-type: application/json\r\ncontent-length: 7\r\n\r\n{"a":1}`,
+      );
+      expect(head).toMatchObject({ status: 200, contentLength: 2, isFramed: false });
+      expect(wire).toBe("ok");
+    });
+
+    test("passes on whole events only, with the engine's framing where it has it", async () => {
+      const events = ["data: one\n\n", "data: two\n\n", "data: [DONE]\n\n"];
+      const framed = `${events.map(chunk).join("")}0\r\n\r\n`;
+      answer = (socket) => {
+        socket.write(CHUNKED + framed.slice(0, 5));
+        // Cut in the middle of an event, and in the middle of the framing.
+        setImmediate(() => {
+          socket.write(framed.slice(5, 20));
+          setImmediate(() => socket.write(framed.slice(20)));
+        });
+      };
+      const pieces: string[] = [];
+      const { head, wire, pieces: count } = await ask({ onBytes: (text) => pieces.push(text) });
+      if (isOwnHttp) {
+        expect(wire).toBe(framed);
+        expect(count).toBe(3);
+      }
+      for (const piece of pieces) expect(piece).toMatch(isOwnHttp ? /\n\n\r\n$/ : /\n\n$/);
+      expect(Buffer.from(transport.bodyOf(head!, Buffer.from(wire))).toString()).toBe(events.join(""));
+    });
+
+    test("reads a body that ends with its connection", async () => {
+      answer = (socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nuntil the end");
+      expect((await ask()).wire).toBe("until the end");
+    });
+
+    test.runIf(isOwnHttp)("passes over interim answers, and drops headers of the connection", async () => {
+      answer = (socket) => {
+        socket.write(
+          "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\nX-Stays: 2\r\n\r\n",
+        );
+      };
+      const { head } = await ask();
+      expect(head).toMatchObject({ status: 204, headers: [["x-stays", "2"]], hasBody: false });
+    });
+
+    test.runIf(isOwnHttp)("goes over a connection that was used before, unless it must not", async () => {
+      answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+      await ask();
+      await ask();
+      expect(connections).toBe(1);
+      await ask({ mayReuse: false });
+      expect(connections).toBe(2);
+    });
+
+    test.runIf(isOwnHttp)(
+      "leaves a connection alone whose server closes it, or said more than was asked",
+      async () => {
+        answer = (socket) =>
+          socket.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        await ask();
+        answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\naHTTP/1.1 200 OK");
+        await ask();
+        await ask();
+        expect(connections).toBe(3);
+      },
+    );
+
+    test("is cancelled by closing its connection", async () => {
+      const closed = new Promise<void>((resolve) => {
+        answer = (socket) => {
+          socket.on("close", () => resolve());
+          socket.write(CHUNKED + chunk("data: 1\n\n"));
+        };
+      });
+      let call: HttpCall | undefined;
+      void ask({
+        onCall: (each) => {
+          call = each;
+        },
+        onBytes: () => call?.cancel(),
+      });
+      await closed;
+    });
+
+    test("takes a body of many megabytes whole, held back in between", async () => {
+      const size = 8 * 1024 * 1024;
+      answer = (socket) => {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n`);
+        socket.write(Buffer.alloc(size, 97));
+      };
+      let call: HttpCall | undefined;
+      const { wire } = await ask({
+        onCall: (each) => {
+          call = each;
+        },
+        onBytes: () => {
+          call?.pause();
+          setImmediate(() => call?.resume());
+        },
+      });
+      expect(wire.length).toBe(size);
+    });
+  });
+
+  describe("what goes wrong", () => {
+    test("nobody listens: nothing was sent", async () => {
+      server.close();
+      await once(server, "close");
+      expect((await ask()).error).toMatchObject({ code: "unsent" });
+    });
+
+    test.each([
+      ["before the head", ""],
+      ["in the head", "HTTP/1.1 200 OK\r\ncontent-le"],
+      ["in a chunk", `${CHUNKED}20\r\nabc`],
+      ["between chunks", CHUNKED + chunk("data: 1\n\n")],
+      ["in a body of a known length", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"],
+    ])("the connection closes %s: lost", async (_where, text) => {
+      answer = (socket) => socket.end(text);
+      expect((await ask()).error).toMatchObject({ code: "lost" });
+    });
+
+    test("the connection is reset: lost", async () => {
+      answer = (socket) => socket.resetAndDestroy();
+      expect((await ask()).error).toMatchObject({ code: "lost" });
+    });
+
+    test.each([
+      ["not HTTP at all", "SSH-2.0-OpenSSH_9.2\r\n"],
+      ["another version", "HTTP/2 200\r\n\r\n"],
+      ["a head without end", `HTTP/1.1 200 OK\r\nx: ${"y".repeat(70_000)}`],
+      ["a header that is none", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n"],
+      ["two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"],
+      ["another transfer coding", "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n"],
+      ["chunks that are none", `${CHUNKED}hello`],
+      ["another protocol", "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"],
+    ])("%s: garbage", async (_what, text) => {
+      answer = (socket) => socket.write(text);
+      const { error } = await ask({ timeouts: { firstByteMs: 1_000 } });
+      if (isOwnHttp) expect(error).toMatchObject({ code: "garbage" });
+      else expect(error?.code).toMatch(/^(garbage|lost|timeout)$/);
+    });
+
+    test("no byte of an answer in time", async () => {
+      answer = () => {};
+      const { error } = await ask({ timeouts: { firstByteMs: 30 } });
+      expect(error).toMatchObject({ code: "timeout" });
+    });
+
+    test("no further byte in time", async () => {
+      answer = (socket) => socket.write(CHUNKED + chunk("data: 1\n\n"));
+      const { error, pieces } = await ask({ timeouts: { idleMs: 40 } });
+      expect(error).toMatchObject({ code: "timeout" });
+      expect(pieces).toBe(1);
+    });
+  });
+
+  describe("an answer to a client", () => {
+    let front: Server;
+    let port: number;
+
+    beforeEach(async () => {
+      const app = new Hono();
+      app.all("*", (context) => {
+        return new Promise<Response>((resolve, reject) => {
+          let reply: WireReply | undefined;
+          const receiver: HttpReceiver = {
+            onHead(head) {
+              reply = transport.reply(context, head, [["x-request-id", "r1"]]);
+              reply.onWritable = () => call.resume();
+              reply.onAbort = () => call.cancel();
+              resolve(reply.response);
+            },
+            onBytes(wire) {
+              if (!reply!.write(wire)) call.pause();
+              return reply!.isHolding;
+            },
+            onEnd(wire) {
+              reply!.finish(wire);
+              return reply!.isHolding;
+            },
+            onError: (error) => (reply === undefined ? reject(error) : reply.destroy()),
+          };
+          const request = {
+            origin,
+            method: context.req.method,
+            path: "/",
+            headers: [],
+            body: undefined,
+            mayReuse: true,
+          };
+          const call = transport.call(request, receiver, TIMEOUTS);
+        });
+      });
+      front = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+      front.listen(0, "127.0.0.1");
+      await once(front, "listening");
+      port = (front.address() as AddressInfo).port;
+    });
+
+    afterEach(() => {
+      front.closeAllConnections();
+      front.close();
+    });
+
+    async function get(method = "GET"): Promise<{ response: IncomingMessage; body: string }> {
+      const sent = httpRequest({ port, host: "127.0.0.1", method });
+      sent.end();
+      const [response] = (await once(sent, "response")) as [IncomingMessage];
+      let body = "";
+      for await (const part of response) body += part;
+      return { response, body };
+    }
+
+    /** What comes on a bare connection until the server closes it, or `isWhole` is content. */
+    async function raw(text: string, isWhole: (all: string) => boolean = () => false): Promise<string> {
+      const { connect } = await import("node:net");
+      const socket = connect(port, "127.0.0.1");
+      socket.write(text);
+      let all = "";
+      for await (const part of socket) {
+        all += part.toString("latin1");
+        if (isWhole(all)) break;
+      }
+      return all;
+    }
+
+    test("has the engine's status, headers and body, and headers of the gateway's own", async () => {
+      answer = (socket) =>
+        socket.write(
+          "HTTP/1.1 201 Created\r\nX-Request-Id: theirs\r\nset-cookie: a\r\nset-cookie: b\r\ncontent-length: 4\r\n\r\nbody",
+        );
+      const { response, body } = await get();
+      expect(response.statusCode).toBe(201);
+      expect(response.headers).toMatchObject({
+        "x-request-id": "r1",
+        "set-cookie": ["a", "b"],
+        "content-length": "4",
+      });
+      expect(body).toBe("body");
+    });
+
+    test.runIf(isOwnHttp)("has the engine's chunks as they came, and its connection goes on", async () => {
+      const framed = `${chunk("data: one\n\n")}${chunk("data: two\n\n")}0\r\n\r\n`;
+      answer = (socket) => {
+        socket.write(CHUNKED + framed.slice(0, 16));
+        setImmediate(() => socket.write(framed.slice(16)));
+      };
+      const request = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+      const all = await raw(request + request, (text) => text.split("0\r\n\r\n").length === 3);
+      expect(all.split("\r\n\r\n").slice(1).join("\r\n\r\n")).toContain(framed.trimEnd());
+      expect(all.split(framed).length).toBe(3);
+    });
+
+    test("has no chunks for a client of HTTP/1.0", async () => {
+      answer = (socket) => socket.write(`${CHUNKED}${chunk("data: one\n\n")}0\r\n\r\n`);
+      const all = await raw("GET / HTTP/1.0\r\nhost: x\r\n\r\n");
+      expect(all).toMatch(/\r\n\r\ndata: one\n\n$/);
+      expect(all).not.toContain("transfer-encoding");
+    });
+
+    test("makes chunks of a body that ended with its connection", async () => {
+      answer = (socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nuntil the end");
+      const { response, body } = await get();
+      if (isOwnHttp) expect(response.headers["transfer-encoding"]).toBe("chunked");
+      expect(body).toBe("until the end");
+    });
+
+    test("has no body where there is none", async () => {
+      answer = (socket) => socket.write("HTTP/1.1 204 No Content\r\n\r\n");
+      const { response, body } = await get();
+      expect(response.statusCode).toBe(204);
+      expect(response.headers["transfer-encoding"]).toBeUndefined();
+      expect(body).toBe("");
+      answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n");
+      expect((await get("HEAD")).response.headers["content-length"]).toBe("7");
+    });
+
+    test("arrives whole where the client reads slowly", async () => {
+      const size = 32 * 1024 * 1024;
+      answer = (socket) => {
+        socket.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        let left = size;
+        const more = () => {
+          while (left > 0) {
+            left -= 65_536;
+            const fill = (left / 65_536) % 26;
+            const isRoom = socket.write(
+              Buffer.concat([Buffer.from("10000\r\n"), Buffer.alloc(65_536, 97 + fill), Buffer.from("\r\n")]),
+            );
+            if (!isRoom) return void socket.once("drain", more);
+          }
+          socket.write("0\r\n\r\n");
+        };
+        more();
+      };
+      const sent = httpRequest({ port, host: "127.0.0.1" });
+      sent.end();
+      const [response] = (await once(sent, "response")) as [IncomingMessage];
+      let at = size;
+      let wrong = 0;
+      let offset = 0;
+      for await (const part of response as AsyncIterable<Buffer>) {
+        for (const byte of part) {
+          if (offset++ % 65_536 === 0) at -= 65_536;
+          if (byte !== 97 + ((at / 65_536) % 26)) wrong++;
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(offset).toBe(size);
+      expect(wrong).toBe(0);
+    });
+
+    test("a client that leaves ends the engine's work", async () => {
+      const closed = new Promise<void>((resolve) => {
+        answer = (socket) => {
+          socket.on("close", () => resolve());
+          socket.write(CHUNKED + chunk("data: 1\n\n"));
+        };
+      });
+      const sent = httpRequest({ port, host: "127.0.0.1" });
+      sent.on("error", () => {});
+      sent.end();
+      await once(sent, "response");
+      sent.destroy();
+      await closed;
+    });
+  });
+}
