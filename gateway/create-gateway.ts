@@ -1,0 +1,128 @@
+import { createMetrics, type Discovery, type Logger } from "#runtime";
+import type { PreferenceDefaults } from "./api/openai/preferences.ts";
+import { createApp } from "./app.ts";
+import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "./dispatch/engines/engine-spec.ts";
+import type { HttpTransport } from "./dispatch/http/types.ts";
+import { createEngineApi, probeEngine } from "./engines/index.ts";
+import type { OpenEventStream } from "./event-stream.ts";
+import { createGatewayMetrics } from "./metrics.ts";
+import { ModelCatalog } from "./models/catalog.ts";
+import { DEFAULT_FORWARDING, type ForwardOptions } from "./pipeline/forward/job.ts";
+import type { EncoderFactory } from "./pipeline/preprocess/huggingface.ts";
+import { AttachedModels } from "./pipeline/serving/attached-models.ts";
+import { Models } from "./pipeline/serving/models.ts";
+import { createPromptReaderLoader } from "./pipeline/serving/prompt-readers.ts";
+import { ServedModels } from "./pipeline/serving/served-models.ts";
+import { createTokenizerLoader } from "./pipeline/serving/tokenizer-loader.ts";
+import { DEFAULT_ROUTING, type RoutingOptions } from "./routing/options.ts";
+import { Warnings } from "./warnings.ts";
+
+/** What a gateway does, on any runtime. What of routing is left out has its default. */
+export interface GatewayOptions extends Partial<RoutingOptions> {
+  discovery: Discovery;
+  /** Largest request body in bytes. */
+  bodyLimit: number;
+  /** Longest time from dispatch to the last token, in milliseconds. */
+  timeoutMs: number;
+  /** Engines to attach, which need not be up yet. */
+  engines?: readonly EngineSpec[];
+  /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
+  tokenizers?: ReadonlyMap<string, string>;
+  health?: Partial<HealthOptions>;
+  forwarding?: Partial<ForwardOptions>;
+  /** Which of OpenAI's fields stand for a session or tenant; default: none. */
+  preferenceDefaults?: PreferenceDefaults;
+  log: Logger;
+  version: string;
+}
+
+/** What a runtime brings with it. */
+export interface Platform {
+  readonly routerModule: WebAssembly.Module;
+  readonly transport: HttpTransport;
+  readonly openEventStream: OpenEventStream;
+  readonly createEncoder: EncoderFactory;
+  /** Absent where there is no file system. */
+  readonly files: PlatformFiles | undefined;
+}
+
+export interface PlatformFiles {
+  /** Text of a file; undefined where there is none. @throws the system's error where it cannot be read */
+  readTextFile(path: string): Promise<string | undefined>;
+  /** Where Hugging Face's libraries keep what they have fetched. */
+  readonly hubCache: string;
+}
+
+export interface Gateway {
+  /** Answers a request; `env` is what the runtime's event stream and transport need of it. */
+  readonly fetch: (request: Request, env?: unknown) => Response | Promise<Response>;
+  readonly models: Models;
+  /** Lets go of workers and engines. */
+  close(): void;
+}
+
+/** Puts a gateway together; whoever calls brings it requests. */
+export async function createGateway(options: GatewayOptions, platform: Platform): Promise<Gateway> {
+  const { log, bodyLimit, timeoutMs, version, engines = [] } = options;
+  const { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog } = {
+    ...DEFAULT_ROUTING,
+    ...options,
+  };
+  const routing = { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog };
+  const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
+  const { routerModule, transport, openEventStream, createEncoder, files } = platform;
+  const readTextFile = files && (async (path: string) => (await files.readTextFile(path)) ?? missing(path));
+  const served = new ServedModels({
+    catalog: new ModelCatalog(options.discovery, log),
+    routerModule,
+    routing,
+    loadTokenizer: createTokenizerLoader({ readTextFile, createEncoder }),
+    metrics,
+    log,
+  });
+  const attached = new AttachedModels({
+    routerModule,
+    routing,
+    metrics,
+    log,
+    health: { ...DEFAULT_HEALTH, ...options.health },
+    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey }),
+    probe: probeEngine,
+    loadPromptReader: createPromptReaderLoader({
+      folders: files && { ...files, createEncoder },
+      tokenizers: options.tokenizers ?? new Map(),
+      log,
+    }),
+  });
+  const models = new Models(served, attached);
+  const app = createApp(
+    {
+      models,
+      transport,
+      forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
+      metrics,
+      log,
+      warnings: new Warnings(log),
+      openEventStream,
+      bodyLimit,
+      timeoutMs,
+      preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
+    },
+    version,
+  );
+  await served.open();
+  for (const spec of engines) attached.attach(spec);
+  return {
+    fetch: (request, env) => app.fetch(request, env as object | undefined),
+    models,
+    close() {
+      served.close();
+      attached.close();
+      transport.close();
+    },
+  };
+}
+
+function missing(path: string): never {
+  throw new Error(`There is no file ${path}.`);
+}
