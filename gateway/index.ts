@@ -1,9 +1,11 @@
 /** The gateway's public face. */
 
+export { diagnoseEngines, type NodeDoctorOptions } from "./adapters/node/doctor.ts";
 export { type NodeGateway, type NodeGatewayOptions, startNodeGateway } from "./adapters/node/index.ts";
 export { createApp } from "./app.ts";
 export type { GatewayDependencies } from "./dependencies.ts";
 export type { EngineSpec, HealthOptions } from "./dispatch/engines/engine-spec.ts";
+export type { Check, Diagnosis, EngineDiagnosis } from "./doctor/types.ts";
 export { type OpenEventStream, openWebEventStream } from "./event-stream.ts";
 export type { ForwardOptions } from "./pipeline/forward/job.ts";
 export type { EngineReport } from "./pipeline/serving/engine-report.ts";

@@ -21,7 +21,17 @@ const ROOMS: Record<string, readonly string[]> = {
 };
 
 /** The gateway's folders in the order in which a request meets them. */
-const GATEWAY_ORDER = ["adapters", "api", "access", "pipeline", "dispatch", "engines", "routing", "models"];
+const GATEWAY_ORDER = [
+  "adapters",
+  "api",
+  "access",
+  "doctor",
+  "pipeline",
+  "dispatch",
+  "engines",
+  "routing",
+  "models",
+];
 
 const problems: string[] = [];
 

@@ -16,6 +16,10 @@ export const commands: Record<string, CommandEntry | undefined> = {
     summary: "Serve engines that already run (vLLM, SGLang, …) at one KV-aware address.",
     load: async () => (await import("./attach.ts")).attachCommand,
   },
+  doctor: {
+    summary: "Prove that engines can be routed to by what their caches hold, or say what is wrong.",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
+  },
   gateway: {
     summary: "Run a gateway for workers that discovery finds.",
     load: async () => (await import("./gateway.ts")).gatewayCommand,

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { optionsTable } from "./help.ts";
-import { gatewayOptions, upOptions, workerOptions } from "./tables.ts";
+import { attachOptions, doctorOptions, gatewayOptions, upOptions, workerOptions } from "./tables.ts";
 
 export const configurationPath = fileURLToPath(new URL("../../docs/configuration.md", import.meta.url));
 
@@ -25,6 +25,14 @@ policy: kv
 ## stator up
 
 ${optionsTable(upOptions)}
+
+## stator attach
+
+${optionsTable(attachOptions)}
+
+## stator doctor
+
+${optionsTable(doctorOptions)}
 
 ## stator gateway
 

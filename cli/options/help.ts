@@ -24,7 +24,7 @@ export function optionsTable(specs: OptionSpecs): string {
 }
 
 const flagText = (name: string, { placeholder }: OptionSpec<unknown>) =>
-  `--${name} ${placeholder?.includes("|") ? "…" : placeholder}`;
+  placeholder === undefined ? `--${name}` : `--${name} ${placeholder.includes("|") ? "…" : placeholder}`;
 
 const choices = ({ placeholder }: OptionSpec<unknown>) =>
   placeholder?.includes("|") ? ` One of ${placeholder.split("|").join(", ")}.` : "";

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { parse as parseYaml } from "yaml";
 import type { z } from "zod";
 import { nearest } from "#runtime";
-import type { OptionSpecs, OptionValues } from "./spec.ts";
+import type { OptionSpec, OptionSpecs, OptionValues } from "./spec.ts";
 import { allOptions } from "./tables.ts";
 
 /** Something in the command line, a variable or the YAML file is wrong; the message says what and where. */
@@ -64,7 +64,12 @@ function describeFault(place: string, value: unknown, issue: z.core.$ZodIssue): 
 }
 
 function readFlags(specs: OptionSpecs, argv: readonly string[]) {
-  const options = Object.fromEntries(Object.keys(specs).map((name) => [name, { type: "string" as const }]));
+  const options = Object.fromEntries(
+    Object.entries(specs).map(([name, spec]) => [
+      name,
+      { type: isSwitch(spec) ? "boolean" : "string" } as const,
+    ]),
+  );
   const { tokens, positionals } = parseArgs({
     args: [...argv],
     options,
@@ -77,13 +82,16 @@ function readFlags(specs: OptionSpecs, argv: readonly string[]) {
     if (token.kind !== "option") continue;
     if (!Object.hasOwn(specs, token.name))
       throw unknown(token.rawName, `--${nearest(token.name, Object.keys(specs))}`);
-    if (token.value === undefined) throw new UsageError(`${token.rawName} needs a value; see --help.`);
+    const given = token.value ?? (isSwitch(specs[token.name]!) ? "true" : undefined);
+    if (given === undefined) throw new UsageError(`${token.rawName} needs a value; see --help.`);
     const before = specs[token.name]?.isList ? flags.get(token.name) : undefined;
-    const value = before === undefined ? token.value : `${before.value},${token.value}`;
+    const value = before === undefined ? given : `${before.value},${given}`;
     flags.set(token.name, { value, place: token.rawName });
   }
   return { flags, positionals };
 }
+
+const isSwitch = (spec: OptionSpec<unknown>) => spec.placeholder === undefined;
 
 function readVariables(env: NodeJS.ProcessEnv): Map<string, Given> {
   const variables = new Map<string, Given>();

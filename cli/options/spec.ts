@@ -93,6 +93,15 @@ export function list(options: TextOptions & { item?: z.ZodType<string> }): Optio
   };
 }
 
+/** A switch: off unless the flag is there. */
+export function toggle(describe: string): OptionSpec<boolean> {
+  const schema = z.preprocess(
+    (value) => (value === "true" ? true : value === "false" ? false : value),
+    z.boolean().default(false),
+  );
+  return { schema, describe, placeholder: undefined, defaultText: undefined };
+}
+
 function finish<Value>(
   schema: z.ZodType<Value>,
   options: { describe: string; default?: Value },

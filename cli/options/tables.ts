@@ -2,7 +2,16 @@ import { z } from "zod";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { parseFault } from "#workers";
 import { enginesOption } from "./engines.ts";
-import { amountOrShare, choice, list, number, type OptionSpecs, type OptionValues, text } from "./spec.ts";
+import {
+  amountOrShare,
+  choice,
+  list,
+  number,
+  type OptionSpecs,
+  type OptionValues,
+  text,
+  toggle,
+} from "./spec.ts";
 
 const POLICIES = ["kv", "round-robin", "random", "least-loaded", "power-of-two"] as const;
 
@@ -312,7 +321,8 @@ export const gatewayOptions = { ...frontOptions, discovery };
 const seconds = (describe: string, byDefault: number) =>
   number({ describe, default: byDefault, min: 0.001, max: 86_400, int: false });
 
-export const attachOptions = {
+/** How engines that already run are found and understood. */
+export const engineOptions = {
   engines: enginesOption,
   tokenizer: list({
     describe:
@@ -328,6 +338,10 @@ export const attachOptions = {
     placeholder: "tcp://*:PORT",
   }),
   "engine-key": text({ describe: "Key that the engines want, as a bearer token.", placeholder: "KEY" }),
+};
+
+export const attachOptions = {
+  ...engineOptions,
   "connect-timeout": seconds("Longest time in seconds that an engine may take to accept a connection.", 2),
   "first-token-timeout": seconds(
     "Longest time in seconds from a request to the first byte of its answer.",
@@ -356,6 +370,13 @@ export const attachOptions = {
   }),
   "slow-start": seconds("Seconds until an engine that comes later gets its full share of requests.", 10),
   ...frontOptions,
+};
+
+export const doctorOptions = {
+  ...engineOptions,
+  timeout: seconds("Longest wait in seconds for an answer, a connection or an event.", 10),
+  json: toggle("Prints what was found as JSON, for programs."),
+  config: common.config,
 };
 
 export const workerOptions = {
@@ -424,4 +445,5 @@ export const allOptions: OptionSpecs = {
   ...workerOptions,
   ...upOptions,
   ...attachOptions,
+  ...doctorOptions,
 };

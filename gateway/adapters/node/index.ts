@@ -1,11 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { compileRouter } from "#router-wasm";
 import { createGateway, type GatewayOptions } from "../../create-gateway.ts";
 import type { Models } from "../../pipeline/serving/models.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { openNodeEventStream } from "./event-stream.ts";
+import { nodeFiles } from "./files.ts";
 import { NodeHttpTransport } from "./http/index.ts";
 import { listen } from "./server.ts";
 
@@ -31,7 +30,7 @@ export async function startNodeGateway(options: NodeGatewayOptions): Promise<Nod
     transport: new NodeHttpTransport(),
     openEventStream: openNodeEventStream,
     createEncoder: nativeEncoderFactory(options.log),
-    files: { readTextFile: readIfThere, hubCache: hubCache() },
+    files: nodeFiles(),
   });
   const listener = await listen(gateway.fetch, options.host, options.port);
   return {
@@ -42,20 +41,4 @@ export async function startNodeGateway(options: NodeGatewayOptions): Promise<Nod
       gateway.close();
     },
   };
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
-      return undefined;
-    throw error;
-  }
-}
-
-/** Where Hugging Face's libraries keep what they have fetched. */
-function hubCache(): string {
-  const { HF_HUB_CACHE, HF_HOME } = process.env;
-  return HF_HUB_CACHE ?? join(HF_HOME ?? join(homedir(), ".cache", "huggingface"), "hub");
 }

@@ -4,7 +4,7 @@ import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
 import type { EngineConnection } from "./engine-connection.ts";
 
 /** What is taken of an engine that does not tell. */
-const UNKNOWN = { blockSize: 16, maxBatchedTokens: 8_192, maxSequences: 256 };
+export const UNKNOWN_ENGINE = { blockSize: 16, maxBatchedTokens: 8_192, maxSequences: 256 };
 
 /** An attached engine as one of its models' routers sees it. */
 export class EngineWorker implements RoutedWorker {
@@ -20,10 +20,10 @@ export class EngineWorker implements RoutedWorker {
       name: engine.name,
       card: {
         tags: [...(engine.spec.tags ?? [])],
-        blockSize: profile.blockSize ?? engine.spec.blockSize ?? UNKNOWN.blockSize,
+        blockSize: profile.blockSize ?? engine.spec.blockSize ?? UNKNOWN_ENGINE.blockSize,
         totalBlocks: profile.totalBlocks ?? 0,
-        maxBatchedTokens: profile.maxBatchedTokens ?? UNKNOWN.maxBatchedTokens,
-        maxSequences: profile.maxSequences ?? UNKNOWN.maxSequences,
+        maxBatchedTokens: profile.maxBatchedTokens ?? UNKNOWN_ENGINE.maxBatchedTokens,
+        maxSequences: profile.maxSequences ?? UNKNOWN_ENGINE.maxSequences,
         dataParallelSize: profile.dataParallelSize,
       },
     };

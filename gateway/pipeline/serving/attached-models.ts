@@ -5,20 +5,24 @@ import {
   type EngineState,
 } from "../../dispatch/engines/engine-connection.ts";
 import { defaultEngineName, type EngineSpec } from "../../dispatch/engines/engine-spec.ts";
+import { engineUrl } from "../../dispatch/engines/engine-url.ts";
 import { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
 import type { EngineModel, EngineProfile, KvEventSource } from "../../engines/types.ts";
-import { ApiError, invalidRequest } from "../../errors.ts";
+import { ApiError } from "../../errors.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 import { AttachedModel, type AttachedModelOptions } from "./attached-model.ts";
 import { type EngineReport, reportEngine } from "./engine-report.ts";
 import type { ModelView } from "./models.ts";
 import { ResourceHomes } from "./resource-homes.ts";
 
+/** An engine that may be asked for tokens while it is ready. */
+export type AskableEngine = Pick<EngineConnection, "name" | "api" | "adapter" | "state">;
+
 /** Finds the prompt reader of a model; `engines` tells, at any later moment, who serves it. */
 export type PromptReaderLoader = (
   model: EngineModel,
   found: { readonly profile: EngineProfile; readonly sources: readonly KvEventSource[] },
-  engines: () => EngineConnection[],
+  engines: () => AskableEngine[],
 ) => Promise<PromptReader>;
 
 export interface AttachedOptions extends AttachedModelOptions, Omit<EngineConnectionDependencies, "log"> {
@@ -98,7 +102,7 @@ export class AttachedModels {
    * @throws ApiError 400 for an address that is none, 409 for one that is attached already
    */
   attach(spec: EngineSpec): EngineConnection {
-    const url = checkedUrl(spec.url);
+    const url = engineUrl(spec.url);
     const name = spec.name ?? defaultEngineName(url);
     if (this.#attachments.has(name)) {
       throw new ApiError(409, "invalid_request_error", `An engine named '${name}' is attached already.`, {
@@ -234,7 +238,7 @@ export class AttachedModels {
   }
 
   #reportOf(engine: EngineConnection): Promise<EngineReport> {
-    return reportEngine(engine, (name) => this.#models.get(name));
+    return reportEngine(engine, (name) => this.#models.get(name)?.prompts);
   }
 
   #runningOn({ workers }: Attachment): number {
@@ -258,29 +262,3 @@ export class AttachedModels {
     return this.#models.get(worker.model.name);
   }
 }
-
-function checkedUrl(text: string): string {
-  let url: URL;
-  try {
-    url = new URL(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`);
-  } catch {
-    throw badUrl(text);
-  }
-  if (
-    !/^https?:$/.test(url.protocol) ||
-    url.hostname === "" ||
-    url.username !== "" ||
-    url.search !== "" ||
-    url.hash !== ""
-  )
-    throw badUrl(text);
-  // People copy the address with the API's path from their clients.
-  const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
-  return `${url.origin}${path}`;
-}
-
-const badUrl = (text: string) =>
-  invalidRequest(
-    `'${text.slice(0, 200)}' is not the address of an engine; it looks like http://HOST:PORT.`,
-    "url",
-  );

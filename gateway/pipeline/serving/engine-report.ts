@@ -1,6 +1,7 @@
 import type { EngineConnection, EngineState } from "../../dispatch/engines/engine-connection.ts";
+import type { KvFeed } from "../../dispatch/engines/kv-feed.ts";
 import type { EngineKind, Lack } from "../../engines/types.ts";
-import type { AttachedModel } from "./attached-model.ts";
+import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 
 /** What is known of an attached engine, for people and programs. */
 export interface EngineReport {
@@ -36,15 +37,21 @@ export interface KvEventsReport {
   readonly batches: number;
 }
 
-/** @param modelOf the model of this name, if there is one */
+/** An engine, as far as a report tells of it. */
+export interface KnownEngine
+  extends Pick<EngineConnection, "name" | "spec" | "state" | "reason" | "profile" | "sources"> {
+  readonly feed: Pick<KvFeed, "isConnected" | "batches"> | undefined;
+}
+
+/** @param promptsOf how the prompts of the model of this name are read, if it is known */
 export async function reportEngine(
-  engine: EngineConnection,
-  modelOf: (name: string) => AttachedModel | undefined,
+  engine: KnownEngine,
+  promptsOf: (model: string) => Promise<PromptReader> | PromptReader | undefined,
 ): Promise<EngineReport> {
   const { name, spec, state, reason, profile, sources, feed } = engine;
   const models = await Promise.all(
     (profile?.models ?? []).map(async (model) => {
-      const prompts = await modelOf(model.name)?.prompts;
+      const prompts = await promptsOf(model.name);
       const { contextLength, aliases, adapters } = model;
       return { name: model.name, aliases, adapters, contextLength, tokens: prompts?.source ?? "not known" };
     }),

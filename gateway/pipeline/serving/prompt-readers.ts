@@ -1,10 +1,9 @@
 import type { Logger } from "#runtime";
-import type { EngineConnection } from "../../dispatch/engines/engine-connection.ts";
 import { engineReader, type TokenizingEngine } from "../preprocess/prompts/engine-reader.ts";
 import { type FolderAccess, readModelFolder } from "../preprocess/prompts/model-folder.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 import { textReader } from "../preprocess/prompts/text-reader.ts";
-import type { PromptReaderLoader } from "./attached-models.ts";
+import type { AskableEngine, PromptReaderLoader } from "./attached-models.ts";
 
 export interface PromptReaderSources {
   /** Absent on runtimes without a file system. */
@@ -48,6 +47,6 @@ export function createPromptReaderLoader({
   }
 }
 
-function tokenizingEngine({ name, api, adapter, state }: EngineConnection): TokenizingEngine[] {
+function tokenizingEngine({ name, api, adapter, state }: AskableEngine): TokenizingEngine[] {
   return state === "ready" && adapter !== undefined ? [{ name, api, adapter }] : [];
 }

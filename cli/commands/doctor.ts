@@ -1,0 +1,35 @@
+import { diagnoseEngines } from "#gateway";
+import { createLogger } from "#runtime";
+import { diagnosisText } from "../doctor/text.ts";
+import { readOptions, UsageError } from "../options/read.ts";
+import { doctorOptions } from "../options/tables.ts";
+import { routerWasm } from "../paths.ts";
+import { type Command, commandHelp } from "./command.ts";
+import { enginesOf, tokenizersOf } from "./engine-options.ts";
+
+export const doctorCommand: Command = {
+  help: () =>
+    commandHelp(
+      "doctor URL… [OPTIONS]",
+      `Examines engines (or those of a running gateway, by its address) and proves that requests can be routed by what
+their caches hold. Says what is wrong, what it costs, and which flag of which engine mends it. Each engine gets two
+short requests for one token. Exit code: 0 all is well, 1 something is wrong, 2 wrong usage.`,
+      doctorOptions,
+    ),
+  async run(argv) {
+    const { options, positionals } = readOptions(doctorOptions, argv, process.env);
+    const engines = enginesOf("doctor", options, positionals);
+    const diagnosis = await diagnoseEngines(engines, {
+      routerWasm,
+      tokenizers: tokenizersOf(options),
+      timeoutMs: options.timeout * 1000,
+      // What matters is in the diagnosis.
+      log: createLogger({ name: "doctor", level: "error" }),
+    }).catch((error: Error) => {
+      throw error.name === "ApiError" ? new UsageError(error.message) : error;
+    });
+    const text = options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : diagnosisText(diagnosis);
+    await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
+    return diagnosis.isWell ? 0 : 1;
+  },
+};

@@ -1,0 +1,51 @@
+import { readFile } from "node:fs/promises";
+import { compileRouter } from "#router-wasm";
+import type { Logger } from "#runtime";
+import type { EngineSpec } from "../../dispatch/engines/engine-spec.ts";
+import { engineUrl } from "../../dispatch/engines/engine-url.ts";
+import { type Diagnosis, diagnose, enginesOfGateway } from "../../doctor/index.ts";
+import { createEngineApi } from "../../engines/index.ts";
+import { createPromptReaderLoader } from "../../pipeline/serving/prompt-readers.ts";
+import { nativeEncoderFactory } from "./encoder.ts";
+import { nodeFiles } from "./files.ts";
+
+export interface NodeDoctorOptions {
+  /** Path of the compiled router core. */
+  readonly routerWasm: string;
+  /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
+  readonly tokenizers: ReadonlyMap<string, string>;
+  /** Longest wait for one answer, connection or event, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly log: Logger;
+}
+
+/**
+ * Examines engines, and proves that requests can be routed by what their caches hold. A gateway among the addresses
+ * stands for its engines.
+ * @throws ApiError for an address that is none
+ */
+export async function diagnoseEngines(
+  given: readonly EngineSpec[],
+  { routerWasm, tokenizers, timeoutMs, log }: NodeDoctorOptions,
+): Promise<Diagnosis> {
+  const createApi = ({ url, apiKey }: EngineSpec) => createEngineApi(url, { apiKey, timeoutMs });
+  const checked = given.map((spec) => ({ ...spec, url: engineUrl(spec.url) }));
+  const specs = await Promise.all(
+    checked.map(async (spec) => {
+      const engines = await enginesOfGateway(createApi(spec));
+      return engines?.map((engine) => ({ ...spec, ...engine })) ?? [spec];
+    }),
+  );
+  const createEncoder = nativeEncoderFactory(log);
+  return diagnose(specs.flat(), {
+    routerModule: await compileRouter(await readFile(routerWasm)),
+    loadPromptReader: createPromptReaderLoader({
+      folders: { ...nodeFiles(), createEncoder },
+      tokenizers,
+      log,
+    }),
+    createApi,
+    waitMs: timeoutMs,
+    log,
+  });
+}

@@ -1,0 +1,210 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLogger } from "#runtime";
+import { startLlamaCpp, startSglang, startTensorrtLlm, startVllm, writeModelFolder } from "#stand-ins";
+import { diagnoseEngines, type NodeDoctorOptions } from "../adapters/node/doctor.ts";
+import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
+import type { Check, Diagnosis } from "./types.ts";
+
+const routerWasm = fileURLToPath(new URL("../../router-wasm/router.wasm", import.meta.url));
+const log = createLogger({ name: "doctor", level: "error" });
+let folder = "";
+
+beforeAll(async () => {
+  execFileSync(process.execPath, [fileURLToPath(new URL("../../scripts/build-wasm.mjs", import.meta.url))]);
+  folder = await mkdtemp(join(tmpdir(), "stator-doctor-"));
+  await writeModelFolder(join(folder, "tiny"));
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+function diagnose(specs: readonly EngineSpec[], more: Partial<NodeDoctorOptions> = {}): Promise<Diagnosis> {
+  return diagnoseEngines(specs, { routerWasm, tokenizers: new Map(), timeoutMs: 5_000, log, ...more });
+}
+
+/** Waits that must run to their end are short. */
+const HASTY = { timeoutMs: 500 };
+
+const problemsOf = (checks: readonly Check[] | undefined) =>
+  checks?.filter(({ status }) => status === "problem");
+
+const EVENTS = { replayPort: 0 };
+
+describe("The doctor finds nothing wrong", () => {
+  test("with vLLMs that publish KV events, and proves that they can be routed to", async () => {
+    await using one = await startVllm({ kvEvents: EVENTS, source: join(folder, "tiny") });
+    await using other = await startVllm({ kvEvents: EVENTS, source: join(folder, "tiny") });
+    const { engines, together, isWell } = await diagnose([{ url: one.url }, { url: other.url }]);
+    const checks = [...engines.flatMap((engine) => engine.checks), ...together];
+    expect(checks.map(({ status }) => status)).toEqual(checks.map(() => "ok"));
+    expect(checks.map(({ id }) => id)).toContain("prediction");
+    expect(isWell).toBe(true);
+    expect(engines[0]?.engine).toMatchObject({
+      kind: "vllm",
+      kvEvents: { kind: "zmq", isConnected: true },
+      models: [{ name: "tiny", tokens: `tokenizer.json in ${join(folder, "tiny")}` }],
+    });
+  });
+
+  test("with a vLLM on another machine, whose own tokenizer it asks", async () => {
+    await using vllm = await startVllm({ kvEvents: EVENTS });
+    expect((await diagnose([{ url: vllm.url }])).isWell).toBe(true);
+  });
+
+  test("with an SGLang whose tokenizer it was given", async () => {
+    await using sglang = await startSglang({ kvEvents: EVENTS });
+    const tokenizers = new Map([["tiny", join(folder, "tiny")]]);
+    const { engines, isWell } = await diagnose([{ url: sglang.url }], { tokenizers });
+    expect(problemsOf(engines[0]?.checks)).toEqual([]);
+    expect(isWell).toBe(true);
+  });
+
+  test("with a llama.cpp, which has no KV events: that is a note", async () => {
+    await using engine = await startLlamaCpp();
+    const { engines, isWell } = await diagnose([{ url: engine.url }]);
+    expect(isWell).toBe(true);
+    expect(engines[0]?.checks).toContainEqual(expect.objectContaining({ id: "kv-events", status: "note" }));
+  });
+
+  test("with a TensorRT-LLM, and leaves its events to the gateway that asks for them", async () => {
+    await using engine = await startTensorrtLlm({ kvEvents: {} });
+    const { engines } = await diagnose([{ url: engine.url }]);
+    expect(engines[0]?.checks.find(({ id }) => id === "kv-events")?.status).toBe("skipped");
+  });
+
+  test("with a vLLM that many others use at the same time", async () => {
+    await using vllm = await startVllm({ kvEvents: EVENTS, source: join(folder, "tiny") });
+    let isOver = false;
+    const traffic = (async () => {
+      while (!isOver) {
+        const body = JSON.stringify({ model: "tiny", prompt: crypto.randomUUID().repeat(20), max_tokens: 1 });
+        const headers = { "content-type": "application/json" };
+        await (await fetch(`${vllm.url}/v1/completions`, { method: "POST", headers, body })).text();
+      }
+    })();
+    const { engines } = await diagnose([{ url: vllm.url }]).finally(() => {
+      isOver = true;
+    });
+    await traffic;
+    expect(problemsOf(engines[0]?.checks)).toEqual([]);
+  });
+});
+
+describe("The doctor names the cause and the flag", () => {
+  test.each([
+    ["without KV events", { kvEvents: undefined }, "kv-events", "--kv-events-config"],
+    ["without prefix caching", { prefixCaching: false }, "prefix-caching", "--enable-prefix-caching"],
+    [
+      "that does not report cached tokens",
+      { reportsCachedTokens: false },
+      "cached-tokens",
+      "--enable-prompt-tokens-details",
+    ],
+  ])("of a vLLM %s", async (_, options, id, flag) => {
+    await using vllm = await startVllm({ kvEvents: EVENTS, source: join(folder, "tiny"), ...options });
+    const { engines, isWell } = await diagnose([{ url: vllm.url }]);
+    expect(isWell).toBe(false);
+    const problems = problemsOf(engines[0]?.checks);
+    expect(problems?.map((check) => check.id)).toEqual([id]);
+    expect(problems?.[0]?.flag).toContain(flag);
+    expect(problems?.[0]?.cost).toMatch(/\.$/);
+  });
+
+  test("of KV events on an address that cannot be reached", async () => {
+    await using vllm = await startVllm({ kvEvents: EVENTS });
+    const kvEvents = { endpoint: "tcp://127.0.0.1:1" };
+    const { engines } = await diagnose([{ url: vllm.url, kvEvents }], HASTY);
+    const [problem, ...others] = problemsOf(engines[0]?.checks) ?? [];
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({
+      id: "kv-events-connection",
+      remedy: expect.stringContaining("--kv-events"),
+    });
+    expect(problem?.text).toContain("tcp://127.0.0.1:1");
+  });
+
+  test("of an address where something else publishes", async () => {
+    await using vllm = await startVllm({ kvEvents: EVENTS });
+    await using other = await startVllm({ kvEvents: EVENTS });
+    const kvEvents = { endpoint: other.kvEvents[0]!.endpoint };
+    const { engines } = await diagnose([{ url: vllm.url, kvEvents }], HASTY);
+    expect(problemsOf(engines[0]?.checks)?.map(({ id }) => id)).toEqual(["kv-events-arrive"]);
+  });
+
+  test("of a tokenizer with another chat template than the engine's", async () => {
+    const wrong = join(folder, "wrong");
+    await writeModelFolder(wrong);
+    const config = JSON.parse(await readFile(join(wrong, "tokenizer_config.json"), "utf8"));
+    const other = { ...config, chat_template: `Another one.${config.chat_template}` };
+    await writeFile(join(wrong, "tokenizer_config.json"), JSON.stringify(other));
+    await using vllm = await startVllm({ kvEvents: EVENTS });
+    const { engines } = await diagnose([{ url: vllm.url }], { tokenizers: new Map([["", wrong]]), ...HASTY });
+    const [problem, ...others] = problemsOf(engines[0]?.checks) ?? [];
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ id: "tokens", remedy: expect.stringContaining("--tokenizer DIR") });
+    expect(problem?.text).toContain(wrong);
+  });
+
+  test("of an SGLang whose tokenizer is out of reach", async () => {
+    await using sglang = await startSglang({ kvEvents: EVENTS });
+    const { engines } = await diagnose([{ url: sglang.url }], HASTY);
+    expect(problemsOf(engines[0]?.checks)?.map(({ id }) => id)).toEqual(["tokens"]);
+  });
+
+  test("of a block size that the engine does not tell", async () => {
+    await using vllm = await startVllm({ kvEvents: EVENTS, hasMetrics: false, blockSize: 32 });
+    const { engines } = await diagnose([{ url: vllm.url }]);
+    const [problem, ...others] = problemsOf(engines[0]?.checks) ?? [];
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ id: "block-size", remedy: expect.stringContaining("block-size: 32") });
+  });
+
+  test("of an engine that is down", async () => {
+    const vllm = await startVllm();
+    await vllm.close();
+    const { engines, isWell } = await diagnose([{ url: vllm.url }]);
+    expect(isWell).toBe(false);
+    expect(engines[0]).toMatchObject({
+      engine: { state: "down" },
+      checks: [{ id: "answers", status: "problem", text: expect.stringContaining("cannot be reached") }],
+    });
+  });
+
+  test("of an engine that wants a key, and of the right key that there is nothing wrong", async () => {
+    await using vllm = await startVllm({ kvEvents: EVENTS, apiKey: "secret" });
+    const { engines } = await diagnose([{ url: vllm.url }]);
+    expect(engines[0]?.checks[0]?.remedy).toContain("--engine-key");
+    expect((await diagnose([{ url: vllm.url, apiKey: "secret" }])).isWell).toBe(true);
+  });
+
+  test("of what is not an engine at all", async () => {
+    const server = createServer((_, response) => response.end("<html>Hello</html>"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const { engines } = await diagnose([{ url: `http://127.0.0.1:${port}` }]);
+    server.close();
+    const [check] = engines[0]?.checks ?? [];
+    expect(check).toMatchObject({ id: "answers", status: "problem" });
+    expect(check?.remedy).toContain("not the address of an engine");
+  });
+
+  test("of an engine that fails every request", async () => {
+    await using vllm = await startVllm({ kvEvents: EVENTS });
+    vllm.setFaults({ status: 500 });
+    const { engines } = await diagnose([{ url: vllm.url }], HASTY);
+    expect(problemsOf(engines[0]?.checks)?.map(({ id }) => id)).toEqual(["test-request"]);
+  });
+
+  test("of engines of one model with different block sizes", async () => {
+    await using one = await startVllm({ kvEvents: EVENTS });
+    await using other = await startVllm({ kvEvents: EVENTS, blockSize: 32 });
+    const { together } = await diagnose([{ url: one.url }, { url: other.url }]);
+    expect(problemsOf(together)).toMatchObject([{ id: "same-block-size", flag: "--block-size 16" }]);
+  });
+});

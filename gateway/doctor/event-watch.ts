@@ -1,0 +1,122 @@
+import { createMetrics, decodeKvEvents, type KvStoredEvent, type Logger } from "#runtime";
+import { KvFeed } from "../dispatch/engines/kv-feed.ts";
+import type { EngineAdapter, EngineApi, KvEventSource } from "../engines/types.ts";
+import { createGatewayMetrics } from "../metrics.ts";
+import { ModelRouter } from "../routing/model-router.ts";
+import { DEFAULT_ROUTING } from "../routing/options.ts";
+import type { RoutedWorker } from "../routing/workers.ts";
+
+export interface EventWatchOptions {
+  readonly sources: readonly KvEventSource[];
+  readonly api: EngineApi;
+  readonly adapter: EngineAdapter;
+  readonly dataParallelSize: number;
+  /** Tokens in a block, as a gateway would take it. */
+  readonly blockSize: number;
+  readonly routerModule: WebAssembly.Module;
+  readonly log: Logger;
+}
+
+/** Stored events that are kept to be looked at; a busy engine sends them without end. */
+const KEPT_EVENTS = 1_000;
+
+/** Follows one engine's KV events as a gateway does: into a router, which then tells what it knows of a prompt. */
+export class EventWatch {
+  readonly #router: ModelRouter;
+  readonly #worker: RoutedWorker;
+  readonly #feed: KvFeed;
+  #stored: KvStoredEvent[] = [];
+  #storedCount = 0;
+  #listeners: (() => void)[] = [];
+
+  constructor({ sources, api, adapter, dataParallelSize, blockSize, routerModule, log }: EventWatchOptions) {
+    const metrics = createGatewayMetrics(createMetrics({ process: false })).forModel("doctor").routing;
+    // What was only predicted proves nothing.
+    const predictions = { eventTtlSeconds: 0, onlyTtlSeconds: 0 };
+    this.#router = new ModelRouter(
+      routerModule,
+      blockSize,
+      { ...DEFAULT_ROUTING, predictions },
+      metrics,
+      log,
+    );
+    const unknown = { tags: [], totalBlocks: 0, maxBatchedTokens: 1, maxSequences: 1 };
+    this.#worker = {
+      instance: { id: "doctor", name: "doctor", card: { ...unknown, blockSize, dataParallelSize } },
+    };
+    this.#router.addWorker(this.#worker);
+    this.#feed = new KvFeed(
+      sources,
+      api,
+      adapter,
+      {
+        onPayload: (payload) => this.#onPayload(payload),
+        onForget: (rank) => this.#router.clearWorker(this.#worker, rank),
+      },
+      log,
+    );
+  }
+
+  get isConnected(): boolean {
+    return this.#feed.isConnected;
+  }
+
+  /** Batches that have come. */
+  get batches(): number {
+    return this.#feed.batches;
+  }
+
+  /** Stored events since `markStart`. */
+  get stored(): readonly KvStoredEvent[] {
+    return this.#stored;
+  }
+
+  /** What comes from now on is of interest. */
+  markStart(): void {
+    this.#stored = [];
+    this.#storedCount = 0;
+  }
+
+  /** Whole blocks of the prompt, from its start on, that the engine has said to hold. */
+  knownBlocks(prompt: Uint32Array): number {
+    return (prompt.length - this.#router.uncachedTokens(prompt)) / this.#router.blockSize;
+  }
+
+  /** Waits until it holds; false where it still does not when the time is over. */
+  async until(condition: () => boolean, ms: number): Promise<boolean> {
+    const deadline = performance.now() + ms;
+    while (!condition()) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) return false;
+      await this.#next(Math.min(leftMs, LOOK_MS));
+    }
+    return true;
+  }
+
+  close(): void {
+    this.#feed.close();
+  }
+
+  #onPayload(payload: Uint8Array): void {
+    const { events } = decodeKvEvents(payload);
+    for (const event of events) {
+      if (event.type === "stored" && this.#storedCount++ < KEPT_EVENTS) this.#stored.push(event);
+    }
+    this.#router.applyPayload(this.#worker, payload);
+    for (const listener of this.#listeners.splice(0)) listener();
+  }
+
+  /** The next batch, or the end of the time. */
+  #next(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#listeners.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+/** Connections come about without a word, so they are looked for. */
+const LOOK_MS = 20;

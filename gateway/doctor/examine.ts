@@ -1,0 +1,164 @@
+import { z } from "zod";
+import type { Logger } from "#runtime";
+import { type EngineSpec, kvEventSources } from "../dispatch/engines/engine-spec.ts";
+import { UNKNOWN_ENGINE } from "../dispatch/engines/engine-worker.ts";
+import { EngineApiError, type EngineProbe } from "../engines/index.ts";
+import type { EngineApi, EngineModel } from "../engines/types.ts";
+import type { PromptReader } from "../pipeline/preprocess/prompts/prompt-reader.ts";
+import type { PromptReaderLoader } from "../pipeline/serving/attached-models.ts";
+import { EventWatch } from "./event-watch.ts";
+import type { Evidence, TestAnswer } from "./evidence.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import { type TestApi, type TestPrompt, testPrompt } from "./test-prompt.ts";
+
+export interface ExamineOptions {
+  readonly routerModule: WebAssembly.Module;
+  readonly loadPromptReader: PromptReaderLoader;
+  /** Longest wait for one thing: a connection, an event. In milliseconds. */
+  readonly waitMs: number;
+  readonly log: Logger;
+}
+
+/**
+ * Sends an engine a test prompt twice, and watches what it says of its cache.
+ * @param api with a time limit that suits an answer
+ */
+export async function examine(
+  spec: EngineSpec & { readonly name: string },
+  api: EngineApi,
+  { adapter, profile }: EngineProbe,
+  model: EngineModel,
+  { routerModule, loadPromptReader, waitMs, log }: ExamineOptions,
+): Promise<Evidence> {
+  const { name } = spec;
+  const sources = kvEventSources(spec, profile);
+  const blockSize = profile.blockSize ?? spec.blockSize ?? UNKNOWN_ENGINE.blockSize;
+  const reader = await loadPromptReader(model, { profile, sources }, () => [
+    { name, api, adapter, state: "ready" },
+  ]);
+  // Events that are asked for are gone for whoever else follows this engine.
+  const isStream = sources.length > 0 && sources.every(({ kind }) => kind === "zmq");
+  const isWorthWatching = isStream && profile.hasPrefixCaching !== false;
+  const { dataParallelSize } = profile;
+  const options = { sources, api, adapter, dataParallelSize, blockSize, routerModule, log };
+  const watch = isWorthWatching ? new EventWatch(options) : undefined;
+  const begun = performance.now();
+  try {
+    const isConnected = (await watch?.until(() => watch.isConnected, waitMs)) ?? false;
+    watch?.markStart();
+    const { prompt, answer: first, failure } = await ask(api, model, blockSize, reader);
+    const wanted = Math.floor(prompt.tokens.length / blockSize);
+    const hasAll = () => (watch?.knownBlocks(prompt.tokens) ?? 0) >= wanted;
+    const isForeign = () => watch?.stored.some((event) => isOfOtherSize(event, blockSize)) ?? false;
+    if (first !== undefined && isConnected) await watch?.until(() => hasAll() || isForeign(), waitMs);
+    const hitsBefore = await readHits(adapter, api);
+    const second = first && (await answerOf(api, prompt).catch(() => undefined));
+    const hitsAfter = await readHits(adapter, api);
+    return {
+      name,
+      adapter,
+      profile,
+      model,
+      sources,
+      blockSize,
+      reader,
+      prompt,
+      failure,
+      first,
+      second,
+      countedHits: hitsBefore === undefined || hitsAfter === undefined ? undefined : hitsAfter - hitsBefore,
+      engineTokens: await engineTokens(adapter, profile.tokenizes, api, model, prompt),
+      fingerprint: await fingerprintOf(adapter, profile.tokenizes, api, model),
+      events: watch && {
+        isConnected: watch.isConnected,
+        batches: watch.batches,
+        stored: watch.stored,
+        knownBlocks: watch.knownBlocks(prompt.tokens),
+        waitedSeconds: Math.round((performance.now() - begun) / 1000),
+      },
+    };
+  } finally {
+    watch?.close();
+  }
+}
+
+/** Copies into another tier have no tokens, and no size. */
+const isOfOtherSize = (event: { blockSize: number }, blockSize: number) =>
+  event.blockSize > 0 && event.blockSize !== blockSize;
+
+/** As a chat, or where the model takes none, as a text. */
+async function ask(
+  api: EngineApi,
+  model: EngineModel,
+  blockSize: number,
+  reader: PromptReader,
+): Promise<{ prompt: TestPrompt; answer?: TestAnswer; failure: string | undefined }> {
+  let tried: TestPrompt | undefined;
+  let failure: string | undefined;
+  for (const kind of ["chat", "completions"] satisfies TestApi[]) {
+    const prompt = await testPrompt(kind, model.name, blockSize, reader);
+    tried ??= prompt;
+    try {
+      return { prompt, answer: await answerOf(api, prompt), failure: undefined };
+    } catch (error) {
+      failure ??= error instanceof Error ? error.message : String(error);
+      // Whoever does not answer at all is not asked for less.
+      if (error instanceof EngineApiError && error.code !== "bad_status" && error.code !== "unsupported")
+        break;
+    }
+  }
+  return { prompt: tried!, failure };
+}
+
+const answerSchema = z.looseObject({
+  usage: z
+    .looseObject({
+      prompt_tokens: z.number().nullish(),
+      prompt_tokens_details: z.looseObject({ cached_tokens: z.number().nullish() }).nullish(),
+    })
+    .nullish(),
+});
+
+const PATHS: Record<TestApi, string> = { chat: "/v1/chat/completions", completions: "/v1/completions" };
+
+/** @throws EngineApiError */
+async function answerOf(api: EngineApi, { api: kind, body }: TestPrompt): Promise<TestAnswer> {
+  const answer = await api.postJson(PATHS[kind], body);
+  const url = `${api.url}${PATHS[kind]}`;
+  if (answer === undefined)
+    throw new EngineApiError("unsupported", `${url} is not there, or has no such model.`);
+  const read = answerSchema.safeParse(answer);
+  if (!read.success) throw new EngineApiError("not_readable", `${url} answered with what is no answer.`);
+  const { usage } = read.data;
+  return {
+    promptTokens: usage?.prompt_tokens ?? undefined,
+    cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? undefined,
+  };
+}
+
+async function readHits(adapter: EngineProbe["adapter"], api: EngineApi): Promise<number | undefined> {
+  try {
+    return (await adapter.readLoad(api)).prefixHits;
+  } catch {
+    return undefined;
+  }
+}
+
+async function engineTokens(
+  adapter: EngineProbe["adapter"],
+  tokenizes: "chat" | "text" | "nothing",
+  api: EngineApi,
+  model: EngineModel,
+  { api: kind, body }: TestPrompt,
+): Promise<Uint32Array | undefined> {
+  if (tokenizes === "nothing" || (kind === "chat" && tokenizes !== "chat")) return undefined;
+  const { prompt } = body;
+  try {
+    return await adapter.tokenize(
+      api,
+      typeof prompt === "string" ? { model: model.name, prompt } : { model: model.name, chat: body },
+    );
+  } catch {
+    return undefined;
+  }
+}

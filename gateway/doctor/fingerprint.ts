@@ -1,0 +1,31 @@
+import type { EngineAdapter, EngineApi, EngineModel } from "../engines/types.ts";
+
+/** Texts on which tokenizers and chat templates differ. */
+const TEXT = "Straße, 東京 & naïve 🙂 — 12345.678\n\tdef f(x): return x  # don't";
+
+/**
+ * What an engine's tokenizer makes of a fixed chat or text, as one string to compare with other engines'; undefined
+ * where it cannot be asked.
+ */
+export async function fingerprintOf(
+  adapter: EngineAdapter,
+  tokenizes: "chat" | "text" | "nothing",
+  api: EngineApi,
+  { name: model }: EngineModel,
+): Promise<string | undefined> {
+  if (tokenizes === "nothing") return undefined;
+  const messages = [
+    { role: "system", content: "Answer." },
+    { role: "user", content: TEXT },
+  ];
+  try {
+    const text = await adapter.tokenize(api, { model, prompt: TEXT });
+    const chat =
+      tokenizes === "chat"
+        ? await adapter.tokenize(api, { model, chat: { messages } }).catch(() => undefined)
+        : undefined;
+    return [text, chat ?? []].map((tokens) => tokens.join(",")).join(";");
+  } catch {
+    return undefined;
+  }
+}

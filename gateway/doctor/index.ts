@@ -1,0 +1,96 @@
+import type { Logger } from "#runtime";
+import { defaultEngineName, type EngineSpec } from "../dispatch/engines/engine-spec.ts";
+import { EngineApiError, probeEngine } from "../engines/index.ts";
+import type { EngineApi } from "../engines/types.ts";
+import { reportEngine } from "../pipeline/serving/engine-report.ts";
+import { compare } from "./compare.ts";
+import type { Evidence } from "./evidence.ts";
+import { type ExamineOptions, examine } from "./examine.ts";
+import { judge } from "./judge.ts";
+import type { Check, Diagnosis, EngineDiagnosis } from "./types.ts";
+
+export { enginesOfGateway } from "./gateway-engines.ts";
+export type * from "./types.ts";
+
+export interface DiagnoseOptions extends ExamineOptions {
+  createApi(spec: EngineSpec): EngineApi;
+  readonly log: Logger;
+}
+
+interface Examined {
+  readonly diagnosis: EngineDiagnosis;
+  readonly evidence: readonly Evidence[];
+}
+
+/**
+ * Proves for each engine that requests can be routed by what its cache holds, or says what keeps them from it: asks
+ * it what it is, sends it one test prompt twice, and compares what its KV events, a router and its answers say.
+ * Each engine gets two short requests for one token.
+ */
+export async function diagnose(specs: readonly EngineSpec[], options: DiagnoseOptions): Promise<Diagnosis> {
+  const examined = await Promise.all(specs.map((spec) => examineOne(spec, options)));
+  const engines = examined.map(({ diagnosis }) => diagnosis);
+  const together = compare(examined.flatMap(({ evidence }) => evidence));
+  const all = [...engines.flatMap(({ checks }) => checks), ...together];
+  return { engines, together, isWell: !all.some(({ status }) => status === "problem") };
+}
+
+async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<Examined> {
+  const spec = { ...given, name: given.name ?? defaultEngineName(given.url) };
+  const api = options.createApi(spec);
+  try {
+    const probe = await probeEngine(api);
+    const { profile } = probe;
+    const [model] = profile.models;
+    if (model === undefined) return failed(spec, NO_MODEL);
+    const evidence = await examine(spec, api, probe, model, options);
+    const { sources, events: feed, reader } = evidence;
+    const known = {
+      name: spec.name,
+      spec,
+      state: "ready",
+      reason: undefined,
+      profile,
+      sources,
+      feed,
+    } as const;
+    const engine = await reportEngine(known, () => reader);
+    return { diagnosis: { engine, checks: judge(evidence) }, evidence: [evidence] };
+  } catch (error) {
+    return failed(spec, unreachable(error));
+  }
+}
+
+async function failed(spec: EngineSpec & { name: string }, check: Check): Promise<Examined> {
+  const known = { name: spec.name, spec, state: "down", reason: check.text, profile: undefined } as const;
+  const engine = await reportEngine({ ...known, sources: [], feed: undefined }, () => undefined);
+  return { diagnosis: { engine, checks: [check] }, evidence: [] };
+}
+
+const NO_MODEL: Check = {
+  id: "answers",
+  status: "problem",
+  text: "It answers, but serves no model.",
+  cost: "It gets no requests.",
+  remedy: "Look into the engine's log.",
+};
+
+function unreachable(error: unknown): Check {
+  const text = error instanceof Error ? error.message : String(error);
+  const code = error instanceof EngineApiError ? error.code : undefined;
+  const isOther = code === "not_readable" || code === "too_large";
+  const isRefused = error instanceof EngineApiError && (error.status === 401 || error.status === 403);
+  return {
+    id: "answers",
+    status: "problem",
+    text,
+    cost: "It gets no requests.",
+    remedy: isRefused ? KEY_REMEDY : isOther ? ADDRESS_REMEDY : RUNNING_REMEDY,
+  };
+}
+
+const KEY_REMEDY = "It wants a key: give it with --engine-key KEY.";
+const ADDRESS_REMEDY =
+  "This is not the address of an engine's API. Give the one that its clients use, such as http://HOST:8000.";
+const RUNNING_REMEDY =
+  "Look whether the engine runs, has loaded its model, and listens on this address and port.";
