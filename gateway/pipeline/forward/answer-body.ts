@@ -72,7 +72,7 @@ export class AnswerBody {
 
   /** How much of the prompt the engine took from its cache, where it has told. */
   get cachedTokens(): number | undefined {
-    return numberAfter(this.#tail, /"cached_tokens"\s*:\s*(\d+)/g);
+    return numberAfter(this.#tail, /"(?:cached_tokens|cache_read_input_tokens)"\s*:\s*(\d+)/g);
   }
 
   get usage(): AnswerUsage | undefined {

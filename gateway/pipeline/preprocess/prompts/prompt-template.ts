@@ -1,5 +1,6 @@
 import { Template } from "@huggingface/jinja";
-import { type Conversation, isRecord, textOf } from "./chat-conversation.ts";
+import type { Conversation, Message } from "./conversation.ts";
+import { isRecord, textOf } from "./json.ts";
 
 export interface SpecialTexts {
   readonly bos: string | undefined;
@@ -36,7 +37,7 @@ export class PromptTemplate {
   }
 
   /** The message in the form in which vLLM and SGLang hand it to templates. */
-  #adapted(message: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  #adapted(message: Message): Record<string, unknown> {
     const { content, tool_calls: calls } = message;
     const isText = typeof content === "string";
     let adapted: unknown = content ?? "";
@@ -58,6 +59,8 @@ function withParsedArguments(call: unknown): unknown {
   if (!isRecord(call) || !isRecord(call.function)) return call;
   const { arguments: text } = call.function;
   if (typeof text !== "string") return call;
+  // vLLM takes no arguments for an empty object.
+  if (text === "") return { ...call, function: { ...call.function, arguments: {} } };
   try {
     return { ...call, function: { ...call.function, arguments: JSON.parse(text) } };
   } catch {

@@ -1,0 +1,17 @@
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A list of objects; undefined for anything else. */
+export function recordsOf(value: unknown): Record<string, unknown>[] | undefined {
+  return Array.isArray(value) && value.every(isRecord) ? value : undefined;
+}
+
+/** The text of a content that may be a text or a list of parts. */
+export function textOf(content: unknown): string {
+  return typeof content === "string" ? content : textsOf(content).join("\n");
+}
+
+/** The texts of a content's parts. */
+export function textsOf(content: unknown): string[] {
+  return (recordsOf(content) ?? []).flatMap(({ text }) => (typeof text === "string" ? [text] : []));
+}

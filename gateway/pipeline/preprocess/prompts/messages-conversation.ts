@@ -1,0 +1,64 @@
+import { type Conversation, type Message, PLAIN } from "./conversation.ts";
+import { recordsOf, textOf, textsOf } from "./json.ts";
+import type { PromptBody } from "./prompt-reader.ts";
+import { messagesTools } from "./tool-definitions.ts";
+
+/** Claude Code puts a hash of each request before its system prompt; vLLM takes it out again. */
+const BILLING_HEADER = "x-anthropic-billing-header";
+
+/**
+ * Anthropic's Messages API as vLLM makes a chat of it: the system prompt stands apart, calls of tools and their results
+ * are blocks of a content.
+ */
+export function messagesConversation(body: PromptBody): Conversation | undefined {
+  const messages = recordsOf(body.messages);
+  if (messages === undefined) return undefined;
+  const system = systemText(body.system);
+  return {
+    ...PLAIN,
+    tools: messagesTools(body.tools),
+    messages: [
+      ...(system === "" ? [] : [{ role: "system", content: system }]),
+      ...messages.flatMap(({ role, content }) => chatMessages(role, content)),
+    ],
+  };
+}
+
+function systemText(system: unknown): string {
+  if (typeof system === "string") return system;
+  return textsOf(system)
+    .filter((text) => !text.startsWith(BILLING_HEADER))
+    .join("");
+}
+
+/** One message, and before it the results of tools that it brings. */
+function chatMessages(role: unknown, content: unknown): Message[] {
+  const blocks = recordsOf(content);
+  if (blocks === undefined) return [{ role, content }];
+  const ofType = (type: string) => blocks.filter((block) => block.type === type);
+  const results = ofType("tool_result").map((block) => ({
+    role: "tool",
+    tool_call_id: block.tool_use_id ?? "",
+    content: textOf(block.content),
+  }));
+  const calls = ofType("tool_use").map(({ id, name, input }) => ({
+    id,
+    type: "function",
+    function: { name, arguments: JSON.stringify(input ?? {}) },
+  }));
+  const thoughts = ofType("thinking").flatMap(({ thinking }) =>
+    typeof thinking === "string" ? thinking : [],
+  );
+  const text = textsOf(ofType("text")).filter((part) => part !== "");
+  const rest = blocks.length > results.length;
+  if (!rest) return results;
+  return [
+    ...results,
+    {
+      role,
+      content: text.join("\n"),
+      ...(thoughts.length > 0 && { reasoning: thoughts.join("") }),
+      ...(calls.length > 0 && { tool_calls: calls }),
+    },
+  ];
+}

@@ -1,0 +1,48 @@
+import { type Conversation, type Message, PLAIN } from "./conversation.ts";
+import { recordsOf, textOf, textsOf } from "./json.ts";
+import type { PromptBody } from "./prompt-reader.ts";
+import { responsesTools } from "./tool-definitions.ts";
+
+/**
+ * OpenAI's Responses API as vLLM makes a chat of it: calls of tools and their results are items of their own, and those
+ * that follow each other are one message of the assistant. What an earlier response held is not known here.
+ */
+export function responsesConversation(body: PromptBody): Conversation | undefined {
+  const { input, instructions } = body;
+  const items = typeof input === "string" ? [{ role: "user", content: input }] : recordsOf(input);
+  if (items === undefined) return undefined;
+  const messages: Message[] = [];
+  if (typeof instructions === "string" && instructions !== "")
+    messages.push({ role: "system", content: instructions });
+  for (const item of items) append(messages, item);
+  return { ...PLAIN, tools: responsesTools(body.tools), messages };
+}
+
+function append(messages: Message[], item: Readonly<Record<string, unknown>>): void {
+  const { type, role, content, name, call_id } = item;
+  if (type === "function_call") {
+    const call = { id: call_id, type: "function", function: { name, arguments: item.arguments } };
+    extend(messages, "tool_calls", (calls) => [...(Array.isArray(calls) ? calls : []), call]);
+  } else if (type === "function_call_output")
+    messages.push({ role: "tool", tool_call_id: call_id, content: textOf(item.output) });
+  else if (type === "reasoning") {
+    const [text = ""] = [...textsOf(content), ...textsOf(item.summary)];
+    extendOnce(messages, "reasoning", text);
+  } else if (role === "assistant") {
+    const text = typeof content === "string" ? content : (textsOf(content)[0] ?? "");
+    extendOnce(messages, "content", text);
+  } else if (typeof role === "string") messages.push({ role, content: textOf(content) });
+}
+
+/** Gives the assistant's message at the end this field, or begins one where it has it. */
+function extendOnce(messages: Message[], field: string, value: string): void {
+  const last = messages.at(-1);
+  if (last?.role === "assistant" && last[field] === undefined) extend(messages, field, () => value);
+  else messages.push({ role: "assistant", [field]: value });
+}
+
+function extend(messages: Message[], field: string, change: (before: unknown) => unknown): void {
+  const last = messages.at(-1);
+  if (last?.role === "assistant") messages[messages.length - 1] = { ...last, [field]: change(last[field]) };
+  else messages.push({ role: "assistant", [field]: change(undefined) });
+}
