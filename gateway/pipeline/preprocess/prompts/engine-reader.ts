@@ -1,4 +1,6 @@
 import type { EngineAdapter, EngineApi, TokenizeRequest } from "../../../engines/types.ts";
+import { conversationOf } from "./chat-conversation.ts";
+import { firstPrompt } from "./first-prompt.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 import { promptText, textTokens } from "./text-reader.ts";
 
@@ -46,7 +48,9 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
     source: "the engine's /tokenize",
     isExact: true,
     async read(kind, body) {
-      const request = tokenizeRequest(model, kind, body);
+      const given = firstPrompt(kind, body);
+      if (typeof given === "object") return given;
+      const request = tokenizeRequest(model, kind, body, given);
       if (request === undefined) return textTokens(promptText(kind, body));
       const key = JSON.stringify(request);
       const tokens = known.get(key) ?? ask(request);
@@ -69,14 +73,19 @@ const CHAT_FIELDS = [
   "continue_final_message",
 ];
 
-function tokenizeRequest(model: string, kind: PromptKind, body: PromptBody): TokenizeRequest | undefined {
+function tokenizeRequest(
+  model: string,
+  kind: PromptKind,
+  body: PromptBody,
+  prompt: string | undefined,
+): TokenizeRequest | undefined {
+  if (prompt !== undefined) return { model, prompt };
   if (kind === "chat") {
-    const fields = CHAT_FIELDS.filter((field) => body[field] !== undefined).map((field) => [
-      field,
-      body[field],
-    ]);
-    return { model, chat: Object.fromEntries(fields) };
+    const fields = CHAT_FIELDS.filter((field) => body[field] !== undefined);
+    return { model, chat: Object.fromEntries(fields.map((field) => [field, body[field]])) };
   }
-  const prompt = kind === "completions" ? body.prompt : kind === "embeddings" ? body.input : undefined;
-  return typeof prompt === "string" ? { model, prompt } : undefined;
+  const conversation = conversationOf(kind, body);
+  if (conversation === undefined) return undefined;
+  const { messages, tools } = conversation;
+  return { model, chat: { messages, ...(tools !== undefined && { tools }) } };
 }

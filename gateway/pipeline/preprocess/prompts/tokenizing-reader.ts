@@ -1,4 +1,5 @@
 import { conversationOf } from "./chat-conversation.ts";
+import { firstPrompt } from "./first-prompt.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 import type { PromptTemplate } from "./prompt-template.ts";
 import { promptText, textTokens } from "./text-reader.ts";
@@ -33,8 +34,7 @@ export function tokenizingReader({ source, template, encode, prefix }: Tokenizin
   }
 
   async function textPromptTokens(kind: PromptKind, body: PromptBody): Promise<Uint32Array | undefined> {
-    if (kind !== "completions" && kind !== "embeddings") return undefined;
-    const given = firstPrompt(kind === "completions" ? body.prompt : body.input);
+    const given = firstPrompt(kind, body);
     if (typeof given !== "string") return given;
     const tokens = await encode(given);
     if (prefix.length === 0 || body.add_special_tokens === false) return tokens;
@@ -43,16 +43,6 @@ export function tokenizingReader({ source, template, encode, prefix }: Tokenizin
     all.set(tokens, prefix.length);
     return all;
   }
-}
-
-/** A prompt may be a text, token ids, or a list of either, of which the first decides where all go. */
-function firstPrompt(prompt: unknown): string | Uint32Array | undefined {
-  if (typeof prompt === "string") return prompt;
-  if (!Array.isArray(prompt)) return undefined;
-  if (prompt.length > 0 && prompt.every((id) => typeof id === "number")) return Uint32Array.from(prompt);
-  return prompt.length > 0 && !Array.isArray(prompt[0]) && typeof prompt[0] !== "string"
-    ? undefined
-    : firstPrompt(prompt[0]);
 }
 
 const compared = (kind: PromptKind, body: PromptBody) => textTokens(promptText(kind, body));
