@@ -1,11 +1,12 @@
-import { enableCompileCache } from "node:module";
+import * as nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 
 /**
  * The `stator` command. What Node makes of our TypeScript and of the libraries is kept beside them, so that all
- * starts but the first skip that work; so nothing else is imported before.
+ * starts but the first skip that work; so nothing else is imported before. (Deno and Bun keep such things themselves.)
  */
-enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/stator", import.meta.url)));
+if ("enableCompileCache" in nodeModule)
+  nodeModule.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/stator", import.meta.url)));
 const { run } = await import("./run.ts");
 
 run(process.argv.slice(2)).then(

@@ -1,7 +1,8 @@
 /** The gateway's public face. */
 
+export type { ListeningGateway, ListeningOptions } from "./adapters/listening.ts";
 export { diagnoseEngines, type NodeDoctorOptions } from "./adapters/node/doctor.ts";
-export { type NodeGateway, type NodeGatewayOptions, startNodeGateway } from "./adapters/node/index.ts";
+export { startGateway } from "./adapters/start.ts";
 export { createApp } from "./app.ts";
 export type { GatewayDependencies } from "./dependencies.ts";
 export type { EngineSpec, HealthOptions } from "./dispatch/engines/engine-spec.ts";

@@ -110,7 +110,7 @@ describe.each(["vllm", "sglang"])("the KV events of %s", (kind) => {
       if (source.kind !== "zmq") throw new Error("not ZeroMQ");
       const received: KvEvent[] = [];
       const arrived = Promise.withResolvers<void>();
-      const subscriber = await ZmqKvEventSubscriber.open({
+      const subscriber = new ZmqKvEventSubscriber({
         ...source,
         onForget: () => {},
         onPayload: (payload) => {

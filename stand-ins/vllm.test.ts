@@ -199,7 +199,7 @@ describe("vLLM's stand-in", () => {
         else if (event.type === "stored") for (const hash of event.blockHashes) held[rank]!.add(hash);
         else for (const hash of event.blockHashes) held[rank]!.delete(hash);
       };
-      return ZmqKvEventSubscriber.open({
+      return new ZmqKvEventSubscriber({
         endpoint: endpoint.replace("*", "127.0.0.1"),
         replayEndpoint: replayEndpoint?.replace("*", "127.0.0.1"),
         onForget: () => held[rank]!.clear(),

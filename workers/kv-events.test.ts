@@ -30,7 +30,7 @@ async function follow(source: ZmqEventSource) {
   const batches: KvEventPayload[] = [];
   let wake = () => {};
   const { endpoint, replayEndpoint, topic } = source;
-  const subscriber = await ZmqKvEventSubscriber.open({
+  const subscriber = new ZmqKvEventSubscriber({
     endpoint,
     replayEndpoint,
     topic,

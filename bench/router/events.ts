@@ -98,7 +98,7 @@ async function throughSocket(blocks: number, batches: number, apply: Apply): Pro
   let before = 0;
   const done = Promise.withResolvers<number>();
   publisher.once("exit", () => done.reject(new Error("The publisher has ended.")));
-  const subscriber = await ZmqKvEventSubscriber.open({
+  const subscriber = new ZmqKvEventSubscriber({
     endpoint,
     onForget() {},
     onPayload(payload) {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EngineReport, NodeGateway } from "#gateway";
+import type { EngineReport, ListeningGateway } from "#gateway";
 import { engineTable } from "./table.ts";
 
-type AttachedModels = NodeGateway["models"]["attached"];
+type AttachedModels = ListeningGateway["models"]["attached"];
 
 /** How long the first table waits for engines that are slow to answer, in milliseconds. */
 const FIRST_TABLE_MS = 5_000;

@@ -1,4 +1,4 @@
-import { type NodeGateway, type NodeGatewayOptions, startNodeGateway } from "#gateway";
+import { type ListeningGateway, type ListeningOptions, startGateway as startOn } from "#gateway";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { frontOptions } from "../options/tables.ts";
@@ -16,10 +16,10 @@ type FrontOptions = OptionValues<typeof frontOptions>;
 export async function startGateway(
   options: FrontOptions,
   { discovery, log }: Service,
-  own: Partial<NodeGatewayOptions> = {},
-): Promise<NodeGateway> {
+  own: Partial<ListeningOptions> = {},
+): Promise<ListeningGateway> {
   try {
-    return await startNodeGateway({
+    return await startOn({
       host: options.host,
       port: options.port,
       discovery,

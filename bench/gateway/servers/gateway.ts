@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { startNodeGateway } from "#gateway";
+import { startGateway } from "#gateway";
 import { openDiscovery } from "#runtime";
 import { log, startEchoWorker } from "./echo-worker.ts";
 import { answerParent } from "./parent-link.ts";
@@ -14,7 +14,7 @@ answerParent({
   async start({ discovery: url, echoDelayMs }: GatewayStart): Promise<number> {
     const discovery = await openDiscovery(url);
     if (echoDelayMs !== undefined) await startEchoWorker(discovery, "memory:bench", echoDelayMs);
-    const gateway = await startNodeGateway({
+    const gateway = await startGateway({
       host: "127.0.0.1",
       port: 0,
       discovery,

@@ -29,7 +29,7 @@ export class KvFeed {
   ) {
     this.#log = log;
     for (const source of sources) {
-      if (source.kind === "zmq") void this.#subscribe(source, receiver);
+      if (source.kind === "zmq") this.#subscribe(source, receiver);
       else this.#poll(api, adapter, receiver);
     }
   }
@@ -50,18 +50,17 @@ export class KvFeed {
     for (const subscriber of this.#subscribers) subscriber.close();
   }
 
-  async #subscribe(source: KvEventSource & { kind: "zmq" }, receiver: KvFeedReceiver): Promise<void> {
+  #subscribe(source: KvEventSource & { kind: "zmq" }, receiver: KvFeedReceiver): void {
     const { endpoint, replayEndpoint, topic, rank } = source;
     try {
-      const subscriber = await ZmqKvEventSubscriber.open({
+      const subscriber = new ZmqKvEventSubscriber({
         endpoint,
         replayEndpoint,
         topic,
         onPayload: (payload) => receiver.onPayload(payload),
         onForget: () => receiver.onForget(rank),
       });
-      if (this.#isClosed) subscriber.close();
-      else this.#subscribers.push(subscriber);
+      this.#subscribers.push(subscriber);
     } catch (error) {
       this.#log.error("cannot follow the engine's KV events", { endpoint, reason: String(error) });
     }

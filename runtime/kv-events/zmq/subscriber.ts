@@ -1,7 +1,6 @@
-import type { Subscriber } from "zeromq";
 import { KvEventError } from "../codec.ts";
+import { ZmtpSubscription } from "../zmtp/subscription.ts";
 import { readLive, type SequencedPayload } from "./frames.ts";
-import { loadZmq, type Zmq } from "./load.ts";
 import { Replay, type ReplayOutcome } from "./replay.ts";
 
 export interface ZmqSubscriberOptions {
@@ -45,9 +44,8 @@ export interface ZmqSubscriberCounters {
  */
 export class ZmqKvEventSubscriber {
   readonly counters: ZmqSubscriberCounters = { applied: 0, gaps: 0, replays: 0, forgotten: 0, malformed: 0 };
-  readonly #zmq: Zmq;
   readonly #options: ZmqSubscriberOptions;
-  readonly #socket: Subscriber;
+  readonly #socket: ZmtpSubscription;
   /** The batch handed on last. */
   #last: SequencedPayload | undefined;
   /** Number of the last message of the PUB socket: on one connection they only rise. */
@@ -61,32 +59,29 @@ export class ZmqKvEventSubscriber {
   /** Messages and connections are worked on one after the other. */
   #work: Promise<void> = Promise.resolve();
 
-  /** Connects, and goes on connecting again; what the publisher still has of the past comes first. */
-  static async open(options: ZmqSubscriberOptions): Promise<ZmqKvEventSubscriber> {
-    return new ZmqKvEventSubscriber(options, await loadZmq());
-  }
+  /** Tasks that wait for their turn. */
+  #waiting = 0;
 
-  private constructor(options: ZmqSubscriberOptions, zmq: Zmq) {
+  /**
+   * Connects, and goes on connecting again; what the publisher still has of the past comes first.
+   * @throws RangeError where the endpoint is none
+   */
+  constructor(options: ZmqSubscriberOptions) {
     this.#options = options;
-    this.#zmq = zmq;
-    this.#socket = new zmq.Subscriber({
-      linger: 0,
-      receiveHighWaterMark: HIGH_WATER_MARK,
-      reconnectMaxInterval: RECONNECT_MAX_MS,
-      heartbeatInterval: HEARTBEAT_MS,
-      heartbeatTimeout: 3 * HEARTBEAT_MS,
+    this.#socket = new ZmtpSubscription(options.endpoint, options.topic ?? "", {
+      onConnected: () => {
+        this.#isConnected = true;
+        void this.#enqueue(() => this.#comeBack());
+      },
+      onDisconnected: () => {
+        this.#isConnected = false;
+        this.#wasAway = true;
+      },
+      onMessage: (frames) => {
+        void this.#enqueue(() => this.#onMessage(frames));
+        if (this.#waiting > MOST_WAITING) this.#socket.pause();
+      },
     });
-    this.#socket.events.on("disconnect", () => {
-      this.#isConnected = false;
-      this.#wasAway = true;
-    });
-    this.#socket.events.on("handshake", () => {
-      this.#isConnected = true;
-      this.#enqueue(() => this.#comeBack());
-    });
-    this.#socket.subscribe(options.topic ?? "");
-    this.#socket.connect(options.endpoint);
-    void this.#read();
   }
 
   get isConnected(): boolean {
@@ -99,12 +94,12 @@ export class ZmqKvEventSubscriber {
     this.#replay?.close();
   }
 
-  async #read(): Promise<void> {
-    for await (const frames of this.#socket) await this.#enqueue(() => this.#onMessage(frames));
-  }
-
   #enqueue(task: () => Promise<void>): Promise<void> {
-    this.#work = this.#work.then(() => (this.#socket.closed ? undefined : task()));
+    this.#waiting++;
+    this.#work = this.#work.then(async () => {
+      if (!this.#socket.isClosed) await task();
+      if (--this.#waiting === 0) this.#socket.resume();
+    });
     return this.#work;
   }
 
@@ -141,13 +136,13 @@ export class ZmqKvEventSubscriber {
   /** Applies the past batches that are still to be had, from the last one that is known on. */
   async #catchUp(): Promise<ReplayOutcome> {
     const { replayEndpoint, replayTimeoutMs = 5_000 } = this.#options;
-    if (replayEndpoint === undefined || this.#socket.closed) return "failed";
+    if (replayEndpoint === undefined || this.#socket.isClosed) return "failed";
     this.counters.replays++;
-    this.#replay = new Replay(this.#zmq, replayEndpoint, replayTimeoutMs);
+    this.#replay = new Replay(replayEndpoint, replayTimeoutMs);
     const known = this.#last;
     let isProven = known === undefined;
     const outcome = await this.#replay.run(known?.sequence ?? 0, (batch) => {
-      if (this.#socket.closed) return "stop";
+      if (this.#socket.isClosed) return "stop";
       // Another publisher has another batch under this number.
       if (!isProven && batch.sequence === known?.sequence && !isSame(batch, known)) return "stop";
       isProven = true;
@@ -162,7 +157,7 @@ export class ZmqKvEventSubscriber {
 
   /** Hands a batch on, unless it is known; where some before it are lost, what is known is forgotten first. */
   #apply({ sequence, payload }: SequencedPayload): void {
-    if (this.#socket.closed || sequence < this.#next) return;
+    if (this.#socket.isClosed || sequence < this.#next) return;
     if (sequence > this.#next) this.#forget();
     this.#last = { sequence, payload };
     this.#holdsSomething = true;
@@ -184,18 +179,15 @@ export class ZmqKvEventSubscriber {
   }
 
   #tellToForget(): void {
-    if (!this.#holdsSomething || this.#socket.closed) return;
+    if (!this.#holdsSomething || this.#socket.isClosed) return;
     this.#holdsSomething = false;
     this.counters.forgotten++;
     this.#options.onForget();
   }
 }
 
-/** Messages that may wait to be read; vLLM's for sending. */
-const HIGH_WATER_MARK = 100_000;
-const RECONNECT_MAX_MS = 2_000;
-/** Finds out in half a minute that the publisher's machine is gone. */
-const HEARTBEAT_MS = 10_000;
+/** Messages that may wait, while past ones are asked for; then the publisher keeps them, up to its own limit. */
+const MOST_WAITING = 10_000;
 
 function isSame(one: SequencedPayload, other: SequencedPayload): boolean {
   return Buffer.compare(one.payload, other.payload) === 0;

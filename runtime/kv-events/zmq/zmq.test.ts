@@ -35,7 +35,7 @@ async function follow(
     for (const { resolve } of waiting.filter((one) => one.entry === entry)) resolve();
   };
   const subscriber = keep(
-    await ZmqKvEventSubscriber.open({
+    new ZmqKvEventSubscriber({
       endpoint,
       replayEndpoint,
       onPayload(payload, sequence) {

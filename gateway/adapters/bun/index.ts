@@ -1,0 +1,50 @@
+import { compileRouter } from "#router-wasm";
+import type { ListeningGateway, ListeningOptions } from "../listening.ts";
+import { createWebGateway } from "../web/index.ts";
+
+/** Of Bun's global: what is used here. */
+interface BunRuntime {
+  serve(options: {
+    hostname: string;
+    port: number;
+    /** Seconds that a connection may be silent. */
+    idleTimeout: number;
+    fetch(request: Request): Response | Promise<Response>;
+  }): { port: number; stop(closeActiveConnections?: boolean): Promise<void> };
+  file(path: string): {
+    text(): Promise<string>;
+    bytes(): Promise<Uint8Array<ArrayBuffer>>;
+    exists(): Promise<boolean>;
+  };
+  env: Record<string, string | undefined>;
+}
+
+declare const Bun: BunRuntime;
+
+/** A gateway in this Bun process. @throws Error with the code `EADDRINUSE` where the port is taken */
+export async function startBunGateway(options: ListeningOptions): Promise<ListeningGateway> {
+  const routerModule = await compileRouter(await Bun.file(options.routerWasm).bytes());
+  const gateway = await createWebGateway(options, routerModule, { readTextFile, hubCache: hubCache() });
+  const { host: hostname, port } = options;
+  // The gateway's own limits bound a silent answer: Bun's would cut one that waits for its first token.
+  const server = Bun.serve({ hostname, port, idleTimeout: 0, fetch: (request) => gateway.fetch(request) });
+  return {
+    port: server.port,
+    models: gateway.models,
+    async drain(deadlineMs) {
+      await Promise.race([server.stop(), new Promise((resolve) => setTimeout(resolve, deadlineMs))]);
+      await server.stop(true);
+      gateway.close();
+    },
+  };
+}
+
+async function readTextFile(path: string): Promise<string | undefined> {
+  const file = Bun.file(path);
+  return (await file.exists()) ? file.text() : undefined;
+}
+
+function hubCache(): string {
+  const { HF_HUB_CACHE, HF_HOME, HOME } = Bun.env;
+  return HF_HUB_CACHE ?? `${HF_HOME ?? `${HOME}/.cache/huggingface`}/hub`;
+}

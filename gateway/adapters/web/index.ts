@@ -1,0 +1,24 @@
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type PlatformFiles,
+} from "../../create-gateway.ts";
+import { FetchTransport } from "../../dispatch/http/fetch-transport.ts";
+import { openWebEventStream } from "../../event-stream.ts";
+import { createPortableEncoder } from "../portable-encoder.ts";
+
+/** A gateway on web standards alone: requests in and responses out by the runtime's own server, engines by `fetch`. */
+export function createWebGateway(
+  options: GatewayOptions,
+  routerModule: WebAssembly.Module,
+  files?: PlatformFiles,
+): Promise<Gateway> {
+  return createGateway(options, {
+    routerModule,
+    transport: new FetchTransport(),
+    openEventStream: openWebEventStream,
+    createEncoder: createPortableEncoder,
+    files,
+  });
+}
