@@ -41,6 +41,8 @@ function jsonTarget({ bytes, json }: JsonBody, { models }: GatewayDependencies):
   if (attached.isEmpty) return undefined;
   const name = modelOfJson(json);
   const found = name === undefined ? attached.only : attached.find(name);
+  // Before anything else of the body is judged, which is for the model's own routes to do.
+  if (found === undefined && name !== undefined && !models.isOfWorkers(name)) models.refuse(name);
   return found && { ...found, bytes, body: asObject(json) };
 }
 

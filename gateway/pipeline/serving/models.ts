@@ -51,6 +51,11 @@ export class Models {
     return this.#served.find(name) ?? this.refuse(name);
   }
 
+  /** Whether workers serve a model of this name or alias, ready or not. */
+  isOfWorkers(name: string): boolean {
+    return this.#served.list().some((model) => model.name === name || model.aliases.includes(name));
+  }
+
   list(): ModelView[] {
     return [...this.#served.list(), ...this.attached.views()];
   }
