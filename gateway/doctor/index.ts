@@ -53,6 +53,7 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
       profile,
       sources,
       feed,
+      lacks: profile.lacks,
     } as const;
     const engine = await reportEngine(known, () => reader);
     return { diagnosis: { engine, checks: judge(evidence) }, evidence: [evidence] };
@@ -63,7 +64,7 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
 
 async function failed(spec: EngineSpec & { name: string }, check: Check): Promise<Examined> {
   const known = { name: spec.name, spec, state: "down", reason: check.text, profile: undefined } as const;
-  const engine = await reportEngine({ ...known, sources: [], feed: undefined }, () => undefined);
+  const engine = await reportEngine({ ...known, sources: [], feed: undefined, lacks: [] }, () => undefined);
   return { diagnosis: { engine, checks: [check] }, evidence: [] };
 }
 

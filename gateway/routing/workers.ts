@@ -1,4 +1,5 @@
 import type { ModelCard } from "#runtime";
+import type { DriftCause } from "./drift.ts";
 
 /** Of a worker: what routing has to know. */
 export interface RoutedInstance {
@@ -17,6 +18,8 @@ export type RoutedCard = Pick<
 /** A worker as routing sees it. */
 export interface RoutedWorker {
   readonly instance: RoutedInstance;
+  /** What mends its cache's not being what the router thinks, where more is known of it than `DRIFT_ADVICE` says. */
+  readonly remedies?: Partial<Readonly<Record<DriftCause, string>>>;
 }
 
 /** One data-parallel rank of a worker, with a KV cache of its own: what the router core calls a worker. */

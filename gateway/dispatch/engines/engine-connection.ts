@@ -5,10 +5,12 @@ import type {
   EngineLoad,
   EngineProfile,
   KvEventSource,
+  Lack,
 } from "../../engines/types.ts";
 import type { EngineSpec, HealthOptions } from "./engine-spec.ts";
 import { defaultEngineName, kvEventSources } from "./engine-spec.ts";
 import { KvFeed, type KvFeedReceiver } from "./kv-feed.ts";
+import { type ObservedAnswer, ObservedLacks } from "./observed-lacks.ts";
 import { RequestHealth } from "./request-health.ts";
 
 export type EngineState = "connecting" | "ready" | "down" | "draining" | "gone";
@@ -54,6 +56,7 @@ export class EngineConnection {
   readonly #listener: EngineListener;
   readonly #log: Logger;
   #feed: KvFeed | undefined;
+  #observed: ObservedLacks | undefined;
   readonly #requests: RequestHealth;
   /** How long it is to be left alone before it is looked at again, in milliseconds. */
   #pauseMs = 0;
@@ -87,6 +90,16 @@ export class EngineConnection {
 
   get feed(): KvFeed | undefined {
     return this.#feed;
+  }
+
+  /** What it could do for routing but does not, as it says and as it turned out. */
+  get lacks(): readonly Lack[] {
+    return [...(this.profile?.lacks ?? []), ...(this.#observed?.lacks ?? [])];
+  }
+
+  /** A whole answer has come. */
+  observe(answer: ObservedAnswer): void {
+    this.#observed?.observe(answer);
   }
 
   /** Looks for the engine, and goes on until `close`. */
@@ -170,6 +183,9 @@ export class EngineConnection {
       this.#feed?.close();
       this.#listener.onLearnt(profile);
       this.#feed = new KvFeed(this.sources, this.api, adapter, this.#listener, this.#log);
+      this.#observed = new ObservedLacks(adapter, this.sources, this.#feed, ({ code, what, flag }) =>
+        this.#log.warn(`an engine lacks what routing needs: ${what}`, { code, ...(flag && { flag }) }),
+      );
     }
     this.readySince = performance.now();
     if (this.state !== "draining") this.#set("ready");

@@ -1,6 +1,7 @@
 import { randomId } from "#runtime";
 import type { EngineModel, EngineProfile } from "../../engines/types.ts";
 import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
+import { driftRemedies } from "./drift-remedies.ts";
 import type { EngineConnection } from "./engine-connection.ts";
 
 /** What is taken of an engine that does not tell. */
@@ -11,10 +12,12 @@ export class EngineWorker implements RoutedWorker {
   readonly instance: RoutedInstance;
   readonly engine: EngineConnection;
   readonly model: EngineModel;
+  readonly remedies: NonNullable<RoutedWorker["remedies"]>;
 
   constructor(engine: EngineConnection, profile: EngineProfile, model: EngineModel) {
     this.engine = engine;
     this.model = model;
+    this.remedies = driftRemedies(engine, profile);
     this.instance = {
       id: randomId(),
       name: engine.name,

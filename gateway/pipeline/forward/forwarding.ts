@@ -267,6 +267,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     if (this.#isOver) return;
     const { cachedTokens, usage, status } = this.#answer;
     if (cachedTokens !== undefined) this.#route?.report(cachedTokens);
+    if (status === 200) this.#observe(usage !== undefined, cachedTokens);
     const { model, onResource } = this.#job;
     const { metrics } = model;
     const id = onResource && status < 300 ? this.#answer.resourceId : undefined;
@@ -281,6 +282,17 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     }
     this.#close(status < 500 ? "finished" : "failed");
     this.#output.onSettled(status);
+  }
+
+  #observe(hasUsage: boolean, cachedTokens: number | undefined): void {
+    const route = this.#route;
+    if (route === undefined) return;
+    const { overlapBlocks, worker } = route;
+    worker.engine.observe({ promptBlocks: this.#promptBlocks, overlapBlocks, hasUsage, cachedTokens });
+  }
+
+  get #promptBlocks(): number {
+    return Math.floor(this.#job.prompt.length / this.#job.model.blockSize);
   }
 
   #fail(error: Error): void {
@@ -305,13 +317,12 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
 
   #openReply(head: HttpHead) {
     const route = this.#route!;
-    const { prompt, model } = this.#job;
     const placement: EnginePlacement = {
       engine: route.worker.instance.name,
       engineId: route.worker.instance.id,
       dataParallelRank: route.rank,
       overlapBlocks: route.overlapBlocks,
-      promptBlocks: Math.floor(prompt.length / model.blockSize),
+      promptBlocks: this.#promptBlocks,
     };
     const reply = this.#output.reply(head, placement);
     reply.onAbort = () => this.cancel();

@@ -39,7 +39,7 @@ export interface KvEventsReport {
 
 /** An engine, as far as a report tells of it. */
 export interface KnownEngine
-  extends Pick<EngineConnection, "name" | "spec" | "state" | "reason" | "profile" | "sources"> {
+  extends Pick<EngineConnection, "name" | "spec" | "state" | "reason" | "profile" | "sources" | "lacks"> {
   readonly feed: Pick<KvFeed, "isConnected" | "batches"> | undefined;
 }
 
@@ -48,7 +48,7 @@ export async function reportEngine(
   engine: KnownEngine,
   promptsOf: (model: string) => Promise<PromptReader> | PromptReader | undefined,
 ): Promise<EngineReport> {
-  const { name, spec, state, reason, profile, sources, feed } = engine;
+  const { name, spec, state, reason, profile, sources, feed, lacks } = engine;
   const models = await Promise.all(
     (profile?.models ?? []).map(async (model) => {
       const prompts = await promptsOf(model.name);
@@ -73,6 +73,6 @@ export async function reportEngine(
       isConnected: feed?.isConnected ?? false,
       batches: feed?.batches ?? 0,
     },
-    lacks: profile?.lacks ?? [],
+    lacks,
   };
 }

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { startVllm } from "#stand-ins";
+import { StatorProcess } from "../stator-process.ts";
+
+async function attach(...args: string[]) {
+  const stator = new StatorProcess(["attach", "--port=0", "--config=none", ...args]);
+  const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
+  const askTimes = async (count: number) => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ model: "tiny", prompt: "the same prompt ".repeat(8), max_tokens: 1 });
+    for (; count > 0; count--)
+      await (await fetch(`${url}/v1/completions`, { method: "POST", headers, body })).text();
+  };
+  return { stator, url, askTimes };
+}
+
+test("KV events that cannot be reached are warned of once, and shown to operators", async () => {
+  await using vllm = await startVllm({ kvEvents: {}, reportsCachedTokens: false });
+  const { stator, url, askTimes } = await attach(vllm.url, "--kv-events=tcp://127.0.0.1:1");
+  await askTimes(30);
+  const pattern = /warn .*its KV events cannot be reached at tcp:\/\/127\.0\.0\.1:1/g;
+  await stator.printed(new RegExp(pattern.source));
+  expect(stator.stderr.match(pattern)).toHaveLength(1);
+  const { data } = await (await fetch(`${url}/admin/workers`)).json();
+  expect(data[0].lacks).toContainEqual(expect.objectContaining({ code: "kv-events" }));
+  expect(await stator.stop()).toBe(0);
+});
+
+test("answers without cached tokens are warned of, with the flag that mends it", async () => {
+  await using vllm = await startVllm({ kvEvents: { replayPort: 0 }, reportsCachedTokens: false });
+  const { stator, askTimes } = await attach(vllm.url);
+  await askTimes(30);
+  await stator.printed(/warn .*do not say how much of a prompt.*flag=--enable-prompt-tokens-details/);
+  expect(await stator.stop()).toBe(0);
+});
+
+test("a cause of drift is warned of with what mends it at this engine", async () => {
+  await using vllm = await startVllm({ kvEvents: { replayPort: 0 }, hasMetrics: false, blockSize: 32 });
+  const { stator, askTimes } = await attach(vllm.url);
+  await askTimes(40);
+  await stator.printed(
+    /warn .*cause=block-size remedy="?give the engine's block-size in stator\.yaml; run: stator doctor/,
+  );
+  expect(await stator.stop()).toBe(0);
+});

@@ -1,0 +1,83 @@
+import type { EngineAdapter, KvEventSource, Lack } from "../../engines/types.ts";
+import type { KvFeed } from "./kv-feed.ts";
+
+/** Answers after which something that has never come is taken for missing. */
+const PERSISTENT = 20;
+
+/** What a whole answer of an engine has shown. */
+export interface ObservedAnswer {
+  /** Whole KV blocks of its prompt: as many the engine has stored, if it stores any. */
+  readonly promptBlocks: number;
+  /** Of these, as many as the engine was expected to have in its cache. */
+  readonly overlapBlocks: number;
+  /** Whether the answer says how many tokens it took. */
+  readonly hasUsage: boolean;
+  /** Undefined where the answer does not say. */
+  readonly cachedTokens: number | undefined;
+}
+
+/** What an engine turns out to lack only by what it does: a probe sees no answers, and no events that do not come. */
+export class ObservedLacks {
+  readonly #adapter: EngineAdapter;
+  readonly #sources: readonly KvEventSource[];
+  readonly #feed: Pick<KvFeed, "isConnected" | "batches">;
+  readonly #onLack: (lack: Lack) => void;
+  readonly #lacks = new Map<string, Lack>();
+  #unheard = 0;
+  #silent = 0;
+
+  /** @param onLack is told once of each */
+  constructor(
+    adapter: EngineAdapter,
+    sources: readonly KvEventSource[],
+    feed: Pick<KvFeed, "isConnected" | "batches">,
+    onLack: (lack: Lack) => void,
+  ) {
+    this.#adapter = adapter;
+    this.#sources = sources;
+    this.#feed = feed;
+    this.#onLack = onLack;
+  }
+
+  /** Those that are there now. */
+  get lacks(): Lack[] {
+    return [...this.#lacks.values()];
+  }
+
+  observe(answer: ObservedAnswer): void {
+    this.#observeEvents(answer);
+    this.#observeCachedTokens(answer);
+  }
+
+  #observeEvents({ promptBlocks }: ObservedAnswer): void {
+    const places = this.#sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
+    if (places.length === 0 || promptBlocks === 0) return;
+    if (this.#feed.batches > 0) {
+      this.#unheard = 0;
+      this.#lacks.delete("kv-events");
+    } else if (++this.#unheard >= PERSISTENT) {
+      const what = this.#feed.isConnected
+        ? `it says that it publishes KV events at ${places.join(", ")}, but none has ever come`
+        : `its KV events cannot be reached at ${places.join(", ")}`;
+      this.#note({ code: "kv-events", what, flag: undefined });
+    }
+  }
+
+  #observeCachedTokens({ overlapBlocks, hasUsage, cachedTokens }: ObservedAnswer): void {
+    const flag = this.#adapter.cachedTokensFlag;
+    if (cachedTokens !== undefined) {
+      this.#silent = 0;
+      this.#lacks.delete("cached-tokens");
+    } else if (flag !== undefined && hasUsage && overlapBlocks > 0 && ++this.#silent >= PERSISTENT) {
+      const what =
+        "its answers do not say how much of a prompt came from its cache, so nobody notices when predictions do not come true";
+      this.#note({ code: "cached-tokens", what, flag });
+    }
+  }
+
+  #note(lack: Lack): void {
+    if (this.#lacks.has(lack.code)) return;
+    this.#lacks.set(lack.code, lack);
+    this.#onLack(lack);
+  }
+}
