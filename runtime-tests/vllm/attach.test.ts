@@ -1,0 +1,36 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import { suiteOfBytes } from "./bytes.suite.ts";
+import { suiteOfDefects } from "./defects.suite.ts";
+import { suiteOfHits } from "./hits.suite.ts";
+import { suiteOfLosses } from "./losses.suite.ts";
+import { suiteOfRouting } from "./routing.suite.ts";
+import { attach, BLOCKS, type Setup } from "./setup.ts";
+import { VllmServer, writeTinyModel } from "./vllm-server.ts";
+
+const setup = {} as Setup;
+
+beforeAll(async () => {
+  const begun = performance.now();
+  setup.folder = mkdtempSync(join(tmpdir(), "stator-vllm-"));
+  writeTinyModel(setup.folder);
+  const start = () => VllmServer.start(setup.folder, { blocks: BLOCKS });
+  setup.servers = await Promise.all([start(), start()]);
+  const seconds = Math.round((performance.now() - begun) / 1000);
+  console.log(`Two vLLM servers are up after ${seconds} s.`);
+  setup.url = (await attach(setup.servers.map(({ url }) => url))).url;
+});
+
+afterAll(async () => {
+  await Promise.all((setup.servers ?? []).map((server) => server.stop()));
+  rmSync(setup.folder, { recursive: true });
+});
+
+suiteOfRouting(setup);
+suiteOfBytes(setup);
+suiteOfHits(setup);
+// The first server ends here, and starts again.
+suiteOfLosses(setup);
+suiteOfDefects(setup);

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "vitest";
+import { Recorder } from "./recorder.ts";
+import { attach, freshText, post, type Setup } from "./setup.ts";
+
+const messages = [{ role: "user", content: "Tell me about the sea." }];
+const exact = { temperature: 0, seed: 1 };
+
+const REQUESTS: Record<string, [path: string, body: object]> = {
+  "a whole chat": ["/v1/chat/completions", { messages, max_tokens: 40, logprobs: true, top_logprobs: 2 }],
+  "a streamed chat": [
+    "/v1/chat/completions",
+    { messages, max_tokens: 40, stream: true, stream_options: { include_usage: true } },
+  ],
+  "a whole completion": ["/v1/completions", { prompt: "The sea", max_tokens: 40 }],
+  "a streamed completion": ["/v1/completions", { prompt: "The sea", max_tokens: 40, stream: true }],
+  "a streamed Messages answer": ["/v1/messages", { messages, max_tokens: 40, stream: true }],
+  "a streamed Responses answer": ["/v1/responses", { input: "The sea", max_output_tokens: 40, stream: true }],
+  "a refusal": ["/v1/chat/completions", { messages, max_tokens: -1 }],
+};
+
+/** Nothing is added to what vLLM sends, and nothing left out. */
+export function suiteOfBytes(setup: Setup): void {
+  describe("The client gets the very bytes that vLLM has sent", () => {
+    test.each(Object.keys(REQUESTS))("of %s", async (name) => {
+      const [path, body] = REQUESTS[name]!;
+      await using recorder = await Recorder.open(setup.servers[1].url);
+      const { stator, url } = await attach([recorder.url]);
+      const response = await post(url, path, { ...exact, ...body });
+      const received = Buffer.from(await response.arrayBuffer());
+      const [sent] = recorder.generations;
+      expect(response.status).toBe(sent?.status);
+      expect(received.length).toBeGreaterThan(50);
+      expect(received.equals(Buffer.concat(sent!.answer))).toBe(true);
+      await stator.stop();
+    });
+
+    test("and what vLLM is asked is what the client has sent", async () => {
+      await using recorder = await Recorder.open(setup.servers[1].url);
+      const { stator, url } = await attach([recorder.url]);
+      const text = `{"model":"tiny",  "prompt": ${JSON.stringify(freshText(10))}, "max_tokens": 1.0}`;
+      const headers = { "content-type": "application/json" };
+      await (await fetch(`${url}/v1/completions`, { method: "POST", headers, body: text })).text();
+      expect(recorder.generations[0]?.request).toBe(text);
+      await stator.stop();
+    });
+
+    test("the same as vLLM answers without a gateway, but for its id and time", async () => {
+      const body = { ...exact, messages, max_tokens: 40 };
+      const answers = [setup.url, setup.servers[0].url, setup.servers[1].url].map(async (url) => {
+        const { id, created, usage, ...rest } = await (await post(url, "/v1/chat/completions", body)).json();
+        return rest;
+      });
+      const [throughGateway, ...direct] = await Promise.all(answers);
+      expect(direct).toEqual([throughGateway, throughGateway]);
+    });
+  });
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import { Recorder } from "./recorder.ts";
+import { ask, attach, BLOCKS, cachedTokens, eventually, freshText, post, type Setup } from "./setup.ts";
+import { BLOCK_SIZE, type VllmServer } from "./vllm-server.ts";
+
+/** Long enough that the engine is killed in the middle of it. */
+const ANSWER_TOKENS = 600;
+/** Events of the answer before that. */
+const EVENTS_BEFORE = 30;
+
+/** What becomes of answers and of knowledge when an engine dies and comes back. */
+export function suiteOfLosses(setup: Setup): void {
+  describe("When a vLLM is killed", () => {
+    test("in the middle of a stream, the other one goes on exactly where it broke off", async () => {
+      const [first, second] = setup.servers;
+      await using one = await Recorder.open(first.url);
+      await using other = await Recorder.open(second.url);
+      const { stator, url } = await attach([one.url]);
+      // The second comes later, so that it is the first that answers.
+      await (await post(url, "/admin/workers", { url: other.url, model: undefined })).text();
+      const prompt = freshText(100);
+      const body = {
+        prompt,
+        max_tokens: ANSWER_TOKENS,
+        temperature: 0,
+        seed: 1,
+        ignore_eos: true,
+        stream: true,
+      };
+      const before = one.generations.length;
+      const response = await post(url, "/v1/completions", body);
+      const [from, to] = one.generations.length > before ? [one, other] : [other, one];
+      const victim = from === one ? first : second;
+      const text = await readText(response, EVENTS_BEFORE, () => victim.kill());
+      await victim.stop();
+      const [continued] = to.generations;
+      const asked = JSON.parse(continued!.request);
+      const beforeIt = textOf(Buffer.concat(from.generations.at(-1)!.answer).toString());
+      expect(beforeIt.length).toBeGreaterThan(0);
+      expect(asked.prompt).toBe(prompt + beforeIt);
+      expect(asked.max_tokens).toBeLessThan(ANSWER_TOKENS);
+      expect(text).toBe(beforeIt + textOf(Buffer.concat(continued!.answer).toString()));
+      expect(text.length).toBeGreaterThan(beforeIt.length);
+      await stator.stop();
+      setup.servers = await restarted(setup.servers, victim);
+    });
+
+    test("and started again, it joins again, and its cache is learnt from nothing", async () => {
+      const [path, body] = ["/v1/completions", { prompt: freshText(400), max_tokens: 1 }];
+      const victim = setup.servers[0];
+      const name = new URL(victim.url).host;
+      const toVictim = { ...body, stator: { worker: name } };
+      await ask(setup.url, path, toVictim);
+      expect((await ask(setup.url, path, toVictim)).overlapTokens).toBeGreaterThan(10 * BLOCK_SIZE);
+      await victim.stop();
+      setup.servers = await restarted(setup.servers, victim);
+      await eventually(
+        async () => ((await stateOf(setup.url, name)) === "ready" ? true : undefined),
+        "it is ready",
+      );
+      const first = await ask(setup.url, path, toVictim);
+      expect(first).toMatchObject({ engine: name, overlapTokens: 0 });
+      expect(cachedTokens(first) ?? 0).toBe(0);
+      const again = await ask(setup.url, path, toVictim);
+      expect(again.overlapTokens).toBeGreaterThan(10 * BLOCK_SIZE);
+      expect(again.overlapTokens - cachedTokens(again)!).toBeLessThanOrEqual(BLOCK_SIZE);
+    });
+  });
+}
+
+async function restarted(servers: Setup["servers"], victim: VllmServer): Promise<Setup["servers"]> {
+  const [first, second] = servers;
+  const again = await victim.again({ blocks: BLOCKS });
+  return victim === first ? [again, second] : [first, again];
+}
+
+/** The engine's state, as the gateway tells it. */
+export async function stateOf(url: string, name: string): Promise<string | undefined> {
+  const { data } = await (await fetch(`${url}/admin/workers`)).json();
+  return data.find((worker: { name: string }) => worker.name === name)?.state;
+}
+
+/** The text of a streamed completion; `onEvents` is called once, after so many events. */
+async function readText(response: Response, events: number, onEvents: () => void): Promise<string> {
+  const decoder = new TextDecoder();
+  let all = "";
+  let isTold = false;
+  for await (const part of response.body ?? []) {
+    all += decoder.decode(part, { stream: true });
+    if (isTold || all.split("\n\n").length <= events) continue;
+    isTold = true;
+    onEvents();
+  }
+  return textOf(all);
+}
+
+/** The text of whole events of a streamed completion. */
+function textOf(stream: string): string {
+  return stream
+    .split("\n\n")
+    .slice(0, -1)
+    .filter((event) => event.startsWith("data: {"))
+    .map((event) => JSON.parse(event.slice("data: ".length)).choices[0]?.text ?? "")
+    .join("");
+}

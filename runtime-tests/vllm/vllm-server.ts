@@ -1,0 +1,166 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Tokens in a KV block: vLLM's attention on CPUs wants a multiple of 32. */
+export const BLOCK_SIZE = 32;
+export const MODEL = "tiny";
+
+export interface VllmOptions {
+  /** KV blocks that it has. Default: what fits into 1 GiB, which no test fills. */
+  blocks?: number;
+  /** Default true. */
+  kvEvents?: boolean;
+  prefixCaching?: boolean;
+  reportsCachedTokens?: boolean;
+}
+
+/** Longest time until a server answers: two that start at once on two busy cores take a minute. */
+const START_MS = 240_000;
+
+/** Servers that have not ended: whatever a test does, none outlives its process. */
+const running = new Set<VllmServer>();
+process.on("exit", () => {
+  for (const server of running) server.kill();
+});
+
+/** The Python that `npm run test:vllm` has installed vLLM for. @throws Error outside of it */
+export function vllmPython(): string {
+  const python = process.env.STATOR_VLLM_PYTHON;
+  if (python === undefined) throw new Error("These tests are run by `npm run test:vllm`.");
+  return python;
+}
+
+/** Writes the tiny model's folder, with a tokenizer that is trained on this project's documents. */
+export function writeTinyModel(folder: string): void {
+  const root = join(import.meta.dirname, "..", "..");
+  const texts = globSync("{README.md,docs/*.md}", { cwd: root }).sort();
+  const script = join(import.meta.dirname, "tiny_model.py");
+  execFileSync(vllmPython(), [script, folder, ...texts], { cwd: root, stdio: ["ignore", 2, 2] });
+}
+
+/** A real vLLM, with random weights that are the same in each of them. */
+export class VllmServer {
+  readonly url: string;
+  /** How long it took to answer, in milliseconds. */
+  startMs = 0;
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  #output = "";
+
+  readonly #folder: string;
+  readonly #ports: Ports;
+
+  /** Starts one and waits until it answers. @throws Error with its output where it does not */
+  static async start(folder: string, options: VllmOptions = {}): Promise<VllmServer> {
+    const [api, events, replay] = await freePorts(3);
+    return new VllmServer(folder, { api: api!, events: events!, replay: replay! }, options).#isUp();
+  }
+
+  private constructor(folder: string, ports: Ports, options: VllmOptions) {
+    const { blocks, kvEvents = true, prefixCaching = true, reportsCachedTokens = true } = options;
+    this.#folder = folder;
+    this.#ports = ports;
+    this.url = `http://127.0.0.1:${ports.api}`;
+    const kvEventsConfig = {
+      enable_kv_cache_events: true,
+      publisher: "zmq",
+      endpoint: `tcp://*:${ports.events}`,
+      replay_endpoint: `tcp://*:${ports.replay}`,
+    };
+    const args = [
+      ["-m", "vllm.entrypoints.openai.api_server", "--model", folder, "--load-format", "dummy"],
+      ["--seed", "1", "--served-model-name", MODEL, "--host", "127.0.0.1", "--port", String(ports.api)],
+      ["--max-model-len", "4096", "--dtype", "float32", "--enforce-eager"],
+      ["--block-size", String(BLOCK_SIZE), "--gpu-memory-utilization", "0.2"],
+      ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"],
+      blocks === undefined ? [] : ["--num-gpu-blocks-override", String(blocks)],
+      [prefixCaching ? "--enable-prefix-caching" : "--no-enable-prefix-caching"],
+      reportsCachedTokens ? ["--enable-prompt-tokens-details"] : [],
+      kvEvents ? ["--kv-events-config", JSON.stringify(kvEventsConfig)] : [],
+    ];
+    this.#process = spawn(vllmPython(), args.flat(), {
+      env: {
+        ...process.env,
+        HF_HUB_OFFLINE: "1",
+        VLLM_NO_USAGE_STATS: "1",
+        VLLM_SERVER_DEV_MODE: "1",
+        VLLM_CPU_OMP_THREADS_BIND: "nobind",
+        VLLM_CPU_KVCACHE_SPACE: "1",
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+      // A process group of its own: its engine is a further process.
+      detached: true,
+    });
+    running.add(this);
+    this.#ended = once(this.#process, "close").then(() => running.delete(this));
+    for (const stream of [this.#process.stdout!, this.#process.stderr!])
+      stream.on("data", (chunk) => {
+        this.#output = (this.#output + chunk).slice(-20_000);
+      });
+  }
+
+  /** Starts it again at the same addresses, after its end. */
+  again(options: VllmOptions = {}): Promise<VllmServer> {
+    return new VllmServer(this.#folder, this.#ports, options).#isUp();
+  }
+
+  /** Ends all of its processes at once, as a crash does. */
+  kill(): void {
+    try {
+      process.kill(-this.#process.pid!, "SIGKILL");
+    } catch {
+      // Gone already.
+    }
+  }
+
+  /** Ends it and waits for that. */
+  async stop(): Promise<void> {
+    this.kill();
+    await this.#ended;
+  }
+
+  async #isUp(): Promise<this> {
+    const started = performance.now();
+    try {
+      while (!(await this.#answers())) {
+        if (this.#process.exitCode !== null) throw new Error(`vLLM ended:\n${this.#output}`);
+        if (performance.now() > started + START_MS) throw new Error(`vLLM is not up:\n${this.#output}`);
+        await sleep(200);
+      }
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.startMs = performance.now() - started;
+    return this;
+  }
+
+  #answers(): Promise<boolean> {
+    return fetch(`${this.url}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  }
+}
+
+interface Ports {
+  readonly api: number;
+  readonly events: number;
+  readonly replay: number;
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => {
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("No port is free.");
+    return address.port;
+  });
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports;
+}

