@@ -203,6 +203,14 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     }
   }
 
+  /** The worker sends KV events after all. */
+  followEvents(worker: Worker): void {
+    for (const slot of this.workers.slotsOf(worker)) {
+      slot.predictsOnly = false;
+      this.#predict(slot);
+    }
+  }
+
   get thresholds(): Thresholds {
     return this.#thresholds;
   }

@@ -14,13 +14,14 @@ async function attach(...args: string[]) {
   return { stator, url, askTimes };
 }
 
-test("KV events that cannot be reached are warned of once, and shown to operators", async () => {
+test("KV events that cannot be reached are warned of once, shown to operators, and predicted", async () => {
   await using vllm = await startVllm({ kvEvents: {}, reportsCachedTokens: false });
   const { stator, url, askTimes } = await attach(vllm.url, "--kv-events=tcp://127.0.0.1:1");
   await askTimes(30);
   const pattern = /warn .*its KV events cannot be reached at tcp:\/\/127\.0\.0\.1:1/g;
   await stator.printed(new RegExp(pattern.source));
   expect(stator.stderr.match(pattern)).toHaveLength(1);
+  await stator.printed(/its cache is predicted from its requests/);
   const { data } = await (await fetch(`${url}/admin/workers`)).json();
   expect(data[0].lacks).toContainEqual(expect.objectContaining({ code: "kv-events" }));
   expect(await stator.stop()).toBe(0);

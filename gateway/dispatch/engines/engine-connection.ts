@@ -29,6 +29,8 @@ export interface EngineListener extends KvFeedReceiver {
   onLearnt(profile: EngineProfile): void;
   /** Whether requests can go to it has changed. */
   onState(state: EngineState): void;
+  /** KV events that should come do not (true), or do after all. */
+  onSilence(isSilent: boolean): void;
   /** Whether there is another engine for its requests: the only one is not set aside, but for being out of reach. */
   hasOthers(): boolean;
 }
@@ -183,12 +185,19 @@ export class EngineConnection {
       this.#feed?.close();
       this.#listener.onLearnt(profile);
       this.#feed = new KvFeed(this.sources, this.api, adapter, this.#listener, this.#log);
-      this.#observed = new ObservedLacks(adapter, this.sources, this.#feed, ({ code, what, flag }) =>
-        this.#log.warn(`an engine lacks what routing needs: ${what}`, { code, ...(flag && { flag }) }),
+      this.#observed = new ObservedLacks(adapter, this.sources, this.#feed, (lack, isLacking) =>
+        this.#onLack(lack, isLacking),
       );
     }
     this.readySince = performance.now();
     if (this.state !== "draining") this.#set("ready");
+  }
+
+  #onLack({ code, what, flag }: Lack, isLacking: boolean): void {
+    if (isLacking)
+      this.#log.warn(`an engine lacks what routing needs: ${what}`, { code, ...(flag && { flag }) });
+    else this.#log.info("an engine does what it seemed to lack", { code });
+    if (code === "kv-events") this.#listener.onSilence(isLacking);
   }
 
   /** Until the engine is not well any more. */

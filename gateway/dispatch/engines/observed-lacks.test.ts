@@ -14,12 +14,16 @@ const answer = { promptBlocks: 4, overlapBlocks: 2, hasUsage: true, cachedTokens
 
 function observed(kind: "vllm" | "openai" = "vllm", sources = [source]) {
   const told: Lack[] = [];
+  const taken: string[] = [];
   const feed = { isConnected: false, batches: 0 };
-  const lacks = new ObservedLacks(adapterOf(kind), sources, feed, (lack) => told.push(lack));
+  const lacks = new ObservedLacks(adapterOf(kind), sources, feed, (lack, isLacking) => {
+    if (isLacking) told.push(lack);
+    else taken.push(lack.code);
+  });
   const see = (more: Partial<typeof answer> | { cachedTokens: number }) => {
     for (let count = 0; count < 20; count++) lacks.observe({ ...answer, ...more });
   };
-  return { lacks, feed, told, see };
+  return { lacks, feed, told, taken, see };
 }
 
 test("events at an address that cannot be reached are told of once, with the address", () => {
@@ -33,13 +37,14 @@ test("events at an address that cannot be reached are told of once, with the add
 });
 
 test("an engine that says that it publishes events and never does is told of, until one comes", () => {
-  const { lacks, feed, told, see } = observed();
+  const { lacks, feed, told, taken, see } = observed();
   feed.isConnected = true;
   see({ cachedTokens: 32 });
   expect(told).toMatchObject([{ code: "kv-events", what: expect.stringContaining("none has ever come") }]);
   feed.batches = 1;
   see({ cachedTokens: 32 });
   expect(lacks.lacks).toEqual([]);
+  expect(taken).toEqual(["kv-events"]);
 });
 
 test("answers without cached tokens are told of with the engine's flag, until one has them", () => {

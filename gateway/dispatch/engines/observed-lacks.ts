@@ -21,22 +21,22 @@ export class ObservedLacks {
   readonly #adapter: EngineAdapter;
   readonly #sources: readonly KvEventSource[];
   readonly #feed: Pick<KvFeed, "isConnected" | "batches">;
-  readonly #onLack: (lack: Lack) => void;
+  readonly #onChange: (lack: Lack, isLacking: boolean) => void;
   readonly #lacks = new Map<string, Lack>();
   #unheard = 0;
   #silent = 0;
 
-  /** @param onLack is told once of each */
+  /** @param onChange is told once of each, and once when it is there after all */
   constructor(
     adapter: EngineAdapter,
     sources: readonly KvEventSource[],
     feed: Pick<KvFeed, "isConnected" | "batches">,
-    onLack: (lack: Lack) => void,
+    onChange: (lack: Lack, isLacking: boolean) => void,
   ) {
     this.#adapter = adapter;
     this.#sources = sources;
     this.#feed = feed;
-    this.#onLack = onLack;
+    this.#onChange = onChange;
   }
 
   /** Those that are there now. */
@@ -54,7 +54,7 @@ export class ObservedLacks {
     if (places.length === 0 || promptBlocks === 0) return;
     if (this.#feed.batches > 0) {
       this.#unheard = 0;
-      this.#lacks.delete("kv-events");
+      this.#take("kv-events");
     } else if (++this.#unheard >= PERSISTENT) {
       const what = this.#feed.isConnected
         ? `it says that it publishes KV events at ${places.join(", ")}, but none has ever come`
@@ -67,7 +67,7 @@ export class ObservedLacks {
     const flag = this.#adapter.cachedTokensFlag;
     if (cachedTokens !== undefined) {
       this.#silent = 0;
-      this.#lacks.delete("cached-tokens");
+      this.#take("cached-tokens");
     } else if (flag !== undefined && hasUsage && overlapBlocks > 0 && ++this.#silent >= PERSISTENT) {
       const what =
         "its answers do not say how much of a prompt came from its cache, so nobody notices when predictions do not come true";
@@ -75,9 +75,16 @@ export class ObservedLacks {
     }
   }
 
+  #take(code: string): void {
+    const lack = this.#lacks.get(code);
+    if (lack === undefined) return;
+    this.#lacks.delete(code);
+    this.#onChange(lack, false);
+  }
+
   #note(lack: Lack): void {
     if (this.#lacks.has(lack.code)) return;
     this.#lacks.set(lack.code, lack);
-    this.#onLack(lack);
+    this.#onChange(lack, true);
   }
 }

@@ -114,6 +114,7 @@ export class AttachedModels {
     const engine = new EngineConnection({ ...spec, url, name }, this.#options, {
       onLearnt: (profile) => this.#learn(attachment, profile),
       onState: (state) => this.#onState(attachment, state),
+      onSilence: (isSilent) => this.#onSilence(attachment, isSilent),
       hasOthers: () => attachment.workers.every((worker) => this.#modelOf(worker)?.hasOther(worker)),
       onPayload: (payload) => {
         for (const worker of attachment.workers.slice(0, 1))
@@ -228,6 +229,15 @@ export class AttachedModels {
       model.left.add(worker.instance, performance.now());
     }
     attachment.workers = [];
+  }
+
+  /** Without events, what an engine holds is predicted as of those that have none. */
+  #onSilence({ workers }: Attachment, isSilent: boolean): void {
+    for (const worker of workers) {
+      const model = this.#modelOf(worker);
+      if (isSilent) model?.router.predictOnly(worker);
+      else if (model?.blockSize === worker.instance.card.blockSize) model.router.followEvents(worker);
+    }
   }
 
   #onState({ engine, workers }: Attachment, state: EngineState): void {
