@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { attach, freshText, metricOf, post, type Setup } from "./setup.ts";
 
 const CONVERSATIONS = 20;
-const TURNS = 4;
+const TURNS = 3;
 /** Together they fill more than one engine's cache of 10,240 tokens, but less than both. */
 const SYSTEM_TOKENS = 600;
 
