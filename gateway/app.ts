@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { requestId as newRequestId } from "#runtime";
+import { createGuard } from "./access/guard.ts";
 import { forwardAny, forwardOr } from "./api/forward/routes.ts";
 import { chatCompletions } from "./api/openai/chat-completions.ts";
 import { completions } from "./api/openai/completions.ts";
@@ -7,7 +8,6 @@ import { embeddings } from "./api/openai/embeddings.ts";
 import { listModels, retrieveModel } from "./api/openai/models.ts";
 import { decisionsOf, listDecisions } from "./api/ops/decisions.ts";
 import { health } from "./api/ops/health.ts";
-import { createMetricsRoute } from "./api/ops/metrics.ts";
 import { openApiDocument } from "./api/ops/openapi.ts";
 import { referencePage } from "./api/ops/reference-page.ts";
 import { changeThresholds, showThresholds } from "./api/ops/thresholds.ts";
@@ -16,11 +16,23 @@ import type { GatewayDependencies } from "./dependencies.ts";
 import type { GatewayEnv } from "./env.ts";
 import { ApiError, clientLeft, toApiError } from "./errors.ts";
 
+/** What an app answers: the API, with or without the routes that run the gateway; or these alone. */
+export type Face = "api" | "api and admin" | "admin";
+
+export interface AppOptions {
+  readonly version: string;
+  readonly face: Face;
+  /** The route `/metrics`, from `createMetricsRoute`: apps with the same dependencies share one. */
+  showMetrics(): Promise<Response>;
+}
+
 /** Puts the routes together. The result is a web-standard `fetch` handler for any runtime's adapter. */
-export function createApp(dependencies: GatewayDependencies, version: string): Hono<GatewayEnv> {
+export function createApp(
+  dependencies: GatewayDependencies,
+  { version, face, showMetrics }: AppOptions,
+): Hono<GatewayEnv> {
   const { log, warnings, metrics, models } = dependencies;
   const app = new Hono<GatewayEnv>();
-  const metricsRoute = createMetricsRoute(dependencies);
   const openApi = openApiDocument(version);
 
   app.use(async (context, next) => {
@@ -29,39 +41,53 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
     context.set("requestId", given && /^[\x21-\x7e]{1,128}$/.test(given) ? given : newRequestId());
     await next();
   });
+  app.use(createGuard(dependencies.access));
 
-  for (const [path, route] of Object.entries(OWN_ROUTES)) {
-    const handle = forwardOr(route);
-    app.post(path, (context) => handle(context, dependencies));
+  if (face !== "admin") addApi();
+  if (face !== "api") addAdmin();
+  addOps();
+
+  function addApi(): void {
+    for (const [path, route] of Object.entries(OWN_ROUTES)) {
+      const handle = forwardOr(route);
+      app.post(path, (context) => handle(context, dependencies));
+    }
+    app.get("/v1/models", (context) => listModels(context, dependencies));
+    app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
+    app.get("/", (context) => context.redirect("/docs"));
   }
-  app.get("/v1/models", (context) => listModels(context, dependencies));
-  app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
-  app.get("/v1/router/decisions", (context) => listDecisions(context, dependencies));
-  app.get("/v1/router/decisions/:id", (context) =>
-    decisionsOf(context, dependencies, context.req.param("id")),
-  );
-  app.get("/v1/router/thresholds", (context) => showThresholds(context, dependencies));
-  app.post("/v1/router/thresholds", (context) => changeThresholds(context, dependencies));
-  app.get("/admin/workers", (context) => listWorkers(context, dependencies));
-  app.post("/admin/workers", (context) => attachWorker(context, dependencies));
-  app.get("/admin/workers/:name{.+}", (context) =>
-    showWorker(context, dependencies, context.req.param("name")),
-  );
-  app.delete("/admin/workers/:name{.+}", (context) =>
-    detachWorker(context, dependencies, context.req.param("name")),
-  );
-  app.get("/health", (context) => health(context, dependencies));
-  app.get("/live", (context) => context.json({ status: "alive" }));
-  app.get("/metrics", metricsRoute);
-  app.get("/openapi.json", (context) => context.json(openApi));
-  app.get("/docs", (context) => {
-    const { origin } = new URL(context.req.url);
-    return context.html(referencePage(models.list()[0]?.name ?? "MODEL", origin));
-  });
-  app.get("/", (context) => context.redirect("/docs"));
+
+  function addOps(): void {
+    app.get("/v1/router/decisions", (context) => listDecisions(context, dependencies));
+    app.get("/v1/router/decisions/:id", (context) =>
+      decisionsOf(context, dependencies, context.req.param("id")),
+    );
+    app.get("/v1/router/thresholds", (context) => showThresholds(context, dependencies));
+    app.post("/v1/router/thresholds", (context) => changeThresholds(context, dependencies));
+    app.get("/health", (context) => health(context, dependencies));
+    app.get("/live", (context) => context.json({ status: "alive" }));
+    app.get("/metrics", showMetrics);
+    app.get("/openapi.json", (context) => context.json(openApi));
+    app.get("/docs", (context) => {
+      const { origin } = new URL(context.req.url);
+      return context.html(referencePage(models.list()[0]?.name ?? "MODEL", origin));
+    });
+  }
+
+  function addAdmin(): void {
+    app.get("/admin/workers", (context) => listWorkers(context, dependencies));
+    app.post("/admin/workers", (context) => attachWorker(context, dependencies));
+    app.get("/admin/workers/:name{.+}", (context) =>
+      showWorker(context, dependencies, context.req.param("name")),
+    );
+    app.delete("/admin/workers/:name{.+}", (context) =>
+      detachWorker(context, dependencies, context.req.param("name")),
+    );
+  }
 
   app.notFound((context) => {
-    if (!models.attached.isEmpty && isPassedOn(context.req.path)) return forwardAny(context, dependencies);
+    if (face !== "admin" && !models.attached.isEmpty && isPassedOn(context.req.method, context.req.path))
+      return forwardAny(context, dependencies);
     throw unmatched(context.req.method, context.req.path);
   });
   app.onError((error, context) => {
@@ -80,7 +106,7 @@ export function createApp(dependencies: GatewayDependencies, version: string): H
     if (endpoint !== undefined && !context.get("isCounted")) {
       metrics.requests.inc({ model: "", endpoint, status: String(apiError.status) });
     }
-    const headers = { ...apiError.headers, "x-request-id": requestId };
+    const headers = { ...context.get("headers"), ...apiError.headers, "x-request-id": requestId };
     return Response.json(apiError, { status: apiError.status, headers });
   });
 
@@ -127,7 +153,8 @@ const ENDPOINTS: Record<string, string | undefined> = {
 };
 
 /** What attached engines may know although the gateway does not. */
-const isPassedOn = (path: string) => path.startsWith("/v1/") && !path.startsWith("/v1/router/");
+const isPassedOn = (method: string, path: string) =>
+  method !== "OPTIONS" && path.startsWith("/v1/") && !path.startsWith("/v1/router/");
 
 function matches(route: string, path: string): boolean {
   const parameter = route.indexOf("/:");

@@ -1,6 +1,9 @@
 import { createMetrics, type Discovery, type Logger } from "#runtime";
+import { type AccessOptions, openAccess } from "./access/open-access.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
+import { createMetricsRoute } from "./api/ops/metrics.ts";
 import { createApp } from "./app.ts";
+import type { GatewayDependencies } from "./dependencies.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "./dispatch/engines/engine-spec.ts";
 import type { HttpTransport } from "./dispatch/http/types.ts";
 import { createEngineApi, probeEngine } from "./engines/index.ts";
@@ -30,6 +33,10 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   tokenizers?: ReadonlyMap<string, string>;
   health?: Partial<HealthOptions>;
   forwarding?: Partial<ForwardOptions>;
+  /** Who may come in, and what for. Default: everybody, for everything. */
+  access?: AccessOptions;
+  /** Where the routes are that run the gateway; default: beside the API. */
+  admin?: { readonly isGuarded: boolean } | undefined;
   /** Which of OpenAI's fields stand for a session or tenant; default: none. */
   preferenceDefaults?: PreferenceDefaults;
   log: Logger;
@@ -40,6 +47,8 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
 export interface Platform {
   readonly routerModule: WebAssembly.Module;
   readonly transport: HttpTransport;
+  /** For small requests to engines, where the runtime's own does not do. */
+  readonly engineFetch?: typeof fetch | undefined;
   readonly openEventStream: OpenEventStream;
   readonly createEncoder: EncoderFactory;
   /** Absent where there is no file system. */
@@ -56,12 +65,17 @@ export interface PlatformFiles {
 export interface Gateway {
   /** Answers a request; `env` is what the runtime's event stream and transport need of it. */
   readonly fetch: (request: Request, env?: unknown) => Response | Promise<Response>;
+  /** The same for the routes that run the gateway, where `admin` says that they are elsewhere. */
+  readonly fetchAdmin: Gateway["fetch"];
   readonly models: Models;
   /** Lets go of workers and engines. */
   close(): void;
 }
 
-/** Puts a gateway together; whoever calls brings it requests. */
+/**
+ * Puts a gateway together; whoever calls brings it requests.
+ * @throws AccessError where the file of keys cannot be used
+ */
 export async function createGateway(options: GatewayOptions, platform: Platform): Promise<Gateway> {
   const { log, bodyLimit, timeoutMs, version, engines = [] } = options;
   const { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog } = {
@@ -70,7 +84,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   };
   const routing = { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog };
   const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
-  const { routerModule, transport, openEventStream, createEncoder, files } = platform;
+  const { routerModule, transport, engineFetch, openEventStream, createEncoder, files } = platform;
+  const opened = await openAccess(options.access ?? {}, files?.readTextFile, log);
   const readTextFile = files && (async (path: string) => (await files.readTextFile(path)) ?? missing(path));
   const served = new ServedModels({
     catalog: new ModelCatalog(options.discovery, log),
@@ -86,7 +101,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     metrics,
     log,
     health: { ...DEFAULT_HEALTH, ...options.health },
-    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey }),
+    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, fetch: engineFetch }),
     probe: probeEngine,
     loadPromptReader: createPromptReaderLoader({
       folders: files && { ...files, createEncoder },
@@ -95,27 +110,33 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     }),
   });
   const models = new Models(served, attached);
-  const app = createApp(
-    {
-      models,
-      transport,
-      forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
-      metrics,
-      log,
-      warnings: new Warnings(log),
-      openEventStream,
-      bodyLimit,
-      timeoutMs,
-      preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
-    },
-    version,
-  );
+  const dependencies: GatewayDependencies = {
+    models,
+    transport,
+    forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
+    metrics,
+    log,
+    warnings: new Warnings(log),
+    openEventStream,
+    access: opened.access,
+    bodyLimit,
+    timeoutMs,
+    preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
+  };
+  const showMetrics = createMetricsRoute(dependencies);
+  const { admin } = options;
+  const app = createApp(dependencies, { version, showMetrics, face: admin ? "api" : "api and admin" });
+  const keys = admin?.isGuarded === false ? undefined : opened.access.keys;
+  const adminDependencies = { ...dependencies, access: { ...opened.access, keys } };
+  const adminApp = createApp(adminDependencies, { version, showMetrics, face: "admin" });
   await served.open();
   for (const spec of engines) attached.attach(spec);
   return {
     fetch: (request, env) => app.fetch(request, env as object | undefined),
+    fetchAdmin: (request, env) => adminApp.fetch(request, env as object | undefined),
     models,
     close() {
+      opened.close();
       served.close();
       attached.close();
       transport.close();

@@ -1,4 +1,5 @@
 import type { Logger } from "#runtime";
+import type { Access } from "./access/guard.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import type { HttpTransport } from "./dispatch/http/types.ts";
 import type { OpenEventStream } from "./event-stream.ts";
@@ -18,6 +19,7 @@ export interface GatewayDependencies {
   /** For what may happen to very many requests at once. */
   warnings: Warnings;
   openEventStream: OpenEventStream;
+  access: Access;
   /** Largest request body in bytes. */
   bodyLimit: number;
   /** Longest time from dispatch to the last token, in milliseconds. */

@@ -1,3 +1,7 @@
+import type { ApiKey } from "./access/api-key.ts";
+import type { Place } from "./access/inflight.ts";
+import type { RateLimiter } from "./access/rate-limit.ts";
+
 /** What Hono's context carries through the routes. */
 export interface GatewayEnv {
   Variables: {
@@ -7,5 +11,13 @@ export interface GatewayEnv {
     arrivedAt: number;
     /** Whether the request is in the metrics already, under its model. */
     isCounted: boolean;
+    /** Headers that the answer has whatever becomes of the request. */
+    headers: Record<string, string>;
+    /** Whose request it is, where keys are on. */
+    key: ApiKey | undefined;
+    /** What the key may do in a minute. */
+    limiter: RateLimiter | undefined;
+    /** The request's place among those that are being answered. */
+    place: Place | undefined;
   };
 }

@@ -3,6 +3,7 @@ export type ApiErrorType =
   | "invalid_request_error"
   | "not_found_error"
   | "authentication_error"
+  | "permission_error"
   | "rate_limit_error"
   | "server_error"
   | "timeout_error"

@@ -1,5 +1,9 @@
 /** The gateway's public face. */
 
+export { AccessError } from "./access/access-error.ts";
+export type { ApiKey } from "./access/api-key.ts";
+export { type KeyEntry, KeyFileError, readKeyFile } from "./access/key-file.ts";
+export { formatHash, hashKey, newKey, newSalt, parseHash } from "./access/key-hash.ts";
 export type { ListeningGateway, ListeningOptions } from "./adapters/listening.ts";
 export { diagnoseEngines, type NodeDoctorOptions } from "./adapters/node/doctor.ts";
 export { startGateway } from "./adapters/start.ts";

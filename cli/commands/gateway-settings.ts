@@ -1,10 +1,11 @@
-import { type ListeningGateway, type ListeningOptions, startGateway as startOn } from "#gateway";
+import { AccessError, type ListeningGateway, type ListeningOptions, startGateway as startOn } from "#gateway";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { frontOptions } from "../options/tables.ts";
 import { routerWasm } from "../paths.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
+import { accessSettings } from "./access-settings.ts";
 import { routingOptions } from "./routing-options.ts";
 
 type FrontOptions = OptionValues<typeof frontOptions>;
@@ -19,12 +20,14 @@ export async function startGateway(
   own: Partial<ListeningOptions> = {},
 ): Promise<ListeningGateway> {
   try {
-    return await startOn({
+    const settings = accessSettings(options);
+    const gateway = await startOn({
       host: options.host,
       port: options.port,
       discovery,
       routerWasm,
       ...routingOptions(options),
+      ...settings,
       preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
       bodyLimit: options["body-limit"],
       timeoutMs: options["request-timeout"] * 1000,
@@ -32,6 +35,12 @@ export async function startGateway(
       version,
       ...own,
     });
+    const { adminPort } = gateway;
+    if (adminPort !== undefined) {
+      const isEncrypted = settings.admin?.isGuarded === true && settings.tls !== undefined;
+      log.info("admin routes listen", { url: urlOf(isEncrypted, options["admin-host"], adminPort) });
+    }
+    return gateway;
   } catch (error) {
     await discovery.close();
     throw listenError(error, options);
@@ -39,8 +48,11 @@ export async function startGateway(
 }
 
 /** The gateway's address for programs on this machine. */
-export const gatewayUrl = ({ host }: { host: string }, port: number) =>
-  `http://${reachableHost(host)}:${port}`;
+export const gatewayUrl = (options: Pick<FrontOptions, "host" | "tls-cert">, port: number) =>
+  urlOf(options["tls-cert"] !== undefined, options.host, port);
+
+const urlOf = (isEncrypted: boolean, host: string, port: number) =>
+  `${isEncrypted ? "https" : "http"}://${reachableHost(host)}:${port}`;
 
 function listenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
   switch ((error as NodeJS.ErrnoException).code) {
@@ -52,7 +64,7 @@ function listenError(error: unknown, { host, port }: { host: string; port: numbe
     case "ENOTFOUND":
       return new UsageError(`This machine has no address ${host}. Try --host 127.0.0.1 or --host 0.0.0.0.`);
     default:
-      return error;
+      return error instanceof AccessError ? new UsageError(error.message) : error;
   }
 }
 

@@ -24,6 +24,10 @@ export const commands: Record<string, CommandEntry | undefined> = {
     summary: "Run a gateway for workers that discovery finds.",
     load: async () => (await import("./gateway.ts")).gatewayCommand,
   },
+  keys: {
+    summary: "Make, list, change and revoke the API keys of a gateway.",
+    load: async () => (await import("./keys.ts")).keysCommand,
+  },
   worker: {
     summary: "Run one worker: an engine, served to gateways through discovery.",
     load: async () => (await import("./worker.ts")).workerCommand,

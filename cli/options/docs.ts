@@ -1,6 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { optionsTable } from "./help.ts";
-import { attachOptions, doctorOptions, gatewayOptions, upOptions, workerOptions } from "./tables.ts";
+import {
+  attachOptions,
+  doctorOptions,
+  gatewayOptions,
+  keysOptions,
+  upOptions,
+  workerOptions,
+} from "./tables.ts";
 
 export const configurationPath = fileURLToPath(new URL("../../docs/configuration.md", import.meta.url));
 
@@ -37,6 +44,10 @@ ${optionsTable(doctorOptions)}
 ## stator gateway
 
 ${optionsTable(gatewayOptions)}
+
+## stator keys
+
+${optionsTable(keysOptions)}
 
 ## stator worker
 

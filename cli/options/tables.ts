@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { parseFault } from "#workers";
+import { access, encryption, keysOption } from "./access.ts";
 import { enginesOption } from "./engines.ts";
 import {
   amountOrShare,
@@ -37,7 +38,7 @@ const common = {
 
 const http = {
   host: text({
-    describe: "Address to listen on; 0.0.0.0 lets other machines in.",
+    describe: "Address to listen on; 0.0.0.0 lets other machines in, which needs --keys or --open.",
     default: "127.0.0.1",
     placeholder: "ADDR",
   }),
@@ -314,7 +315,7 @@ const discovery = text({
 });
 
 /** What all commands with a gateway in this process share. */
-export const frontOptions = { ...http, ...routing, ...admission, ...common };
+export const frontOptions = { ...http, ...access, ...encryption, ...routing, ...admission, ...common };
 
 export const gatewayOptions = { ...frontOptions, discovery };
 
@@ -409,8 +410,28 @@ export const workerOptions = {
   ...common,
 };
 
+export const keysOptions = {
+  keys: keysOption,
+  models: list({
+    describe: "Names or patterns (llama-*) of the models that the key may use. Default: all.",
+    placeholder: "NAME,…",
+  }),
+  "requests-per-minute": number({ describe: "Requests that the key may make in a minute.", min: 1 }),
+  "tokens-per-minute": number({ describe: "Tokens, of prompts and answers, in a minute.", min: 1 }),
+  expires: text({ describe: "When the key ends: 2027-01-31, or 2027-01-31T12:00:00Z.", placeholder: "DATE" }),
+  admin: toggle("Lets the key run the gateway too: /admin, /metrics, /v1/router."),
+  grace: number({
+    describe: "Seconds for which the old key still counts after rotate.",
+    default: 0,
+    min: 0,
+    max: 365 * 86_400,
+  }),
+  config: common.config,
+};
+
 export const upOptions = {
   ...http,
+  ...access,
   workers: number({
     describe: "Worker processes; the cores are divided among them.",
     default: 2,
@@ -446,4 +467,5 @@ export const allOptions: OptionSpecs = {
   ...upOptions,
   ...attachOptions,
   ...doctorOptions,
+  ...keysOptions,
 };

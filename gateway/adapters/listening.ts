@@ -1,3 +1,4 @@
+import { AccessError } from "../access/access-error.ts";
 import type { GatewayOptions } from "../create-gateway.ts";
 import type { Models } from "../pipeline/serving/models.ts";
 
@@ -8,12 +9,77 @@ export interface ListeningOptions extends GatewayOptions {
   port: number;
   /** Path of the compiled router core. */
   routerWasm: string;
+  /** Where `/admin` and the other routes that run the gateway are; default: beside the API. */
+  admin?: AdminPlace | undefined;
+  /** Certificate of the server; default: no encryption. */
+  tls?: TlsFiles | undefined;
+  /** Certificates for engines at `https:` addresses; default: the system's. */
+  engineTls?: EngineTlsFiles | undefined;
+  serverLimits?: ServerLimits;
 }
+
+export interface AdminPlace {
+  /** Undefined: they are nowhere. */
+  readonly port: number | undefined;
+  readonly host: string;
+  /** Whether that port is as well guarded as the API: by keys and TLS, where it has them. */
+  readonly isGuarded: boolean;
+}
+
+/** PEM files of a server's certificate. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  /** Certificate authorities of clients, which then need a certificate of theirs. */
+  readonly clientCa?: string | undefined;
+}
+
+/** PEM files for connections to engines. */
+export interface EngineTlsFiles {
+  /** Certificate authorities that engines' certificates come from, in place of the system's. */
+  readonly ca?: string | undefined;
+  /** The gateway's own certificate and key, for engines that ask for one. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** How much of the server's patience and memory clients may take. Times in milliseconds. */
+export interface ServerLimits {
+  /** Until a request's headers must have come. */
+  readonly headerMs: number;
+  /** Until a request must have come whole. */
+  readonly bodyMs: number;
+  /** For which a client may leave its answer unread. */
+  readonly unreadMs: number;
+  readonly maxConnections: number;
+  /** Bytes of a request's headers. */
+  readonly maxHeaderSize: number;
+}
+
+export const DEFAULT_SERVER_LIMITS: ServerLimits = {
+  headerMs: 10_000,
+  bodyMs: 60_000,
+  unreadMs: 60_000,
+  maxConnections: 10_000,
+  maxHeaderSize: 16 * 1024,
+};
 
 /** A gateway that listens. */
 export interface ListeningGateway {
   readonly port: number;
+  /** Where `/admin` is, if it has a port of its own. */
+  readonly adminPort?: number | undefined;
   readonly models: Models;
   /** Lets running requests end (for as long as the deadline), then closes everything. */
   drain(deadlineMs: number): Promise<void>;
+}
+
+/** @throws AccessError for what only the Node adapter can do: to leave it out silently would let people in */
+export function refuseNodeOnly({ admin, tls, engineTls }: ListeningOptions, runtime: string): void {
+  const asked = [
+    admin?.port !== undefined && "--admin-port",
+    tls !== undefined && "--tls-cert",
+    (engineTls?.ca ?? engineTls?.cert) !== undefined && "--engine-ca and --engine-tls-cert",
+  ].find((flag) => flag !== false);
+  if (asked !== undefined) throw new AccessError(`${asked}: not on ${runtime} yet; run the gateway on Node.`);
 }

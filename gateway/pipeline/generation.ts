@@ -11,7 +11,7 @@ import { type BoundTo, noWorkerReady, workerFailed } from "../errors.ts";
 import type { Applicant, QueueTicket } from "../routing/queue/admission.ts";
 import type { Route, RouteOutcome, RouteRequest } from "../routing/route.ts";
 import type { Warnings } from "../warnings.ts";
-import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo } from "./job.ts";
+import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo, Usage } from "./job.ts";
 import { Detokenizer } from "./postprocess/detokenizer.ts";
 import { StopStrings } from "./postprocess/stop-strings.ts";
 
@@ -63,6 +63,15 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
   /** Asks for a worker, at once or through the queue. The output hears of everything else. */
   start(): void {
     this.#ticket = this.#job.model.admission.apply(this.#request, this);
+  }
+
+  /** What it has taken until now: nothing before a worker has begun. */
+  get usage(): Usage {
+    return {
+      promptTokens: this.#started ? this.#job.prompt.length : 0,
+      completionTokens: this.#completionTokens,
+      cachedTokens: this.#cachedTokens ?? 0,
+    };
   }
 
   onRoute(route: Route<WorkerConnection>): void {
@@ -218,7 +227,7 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
     model.metrics.cachedTokensTotal.inc(cachedTokens);
     this.#output.onEnd({
       finishReason: this.#stops?.stopped ? "stop" : finishReason,
-      usage: { promptTokens: prompt.length, completionTokens, cachedTokens },
+      usage: this.usage,
     });
   }
 

@@ -1,5 +1,5 @@
 import { compileRouter } from "#router-wasm";
-import type { ListeningGateway, ListeningOptions } from "../listening.ts";
+import { type ListeningGateway, type ListeningOptions, refuseNodeOnly } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
 
 /** Of Bun's global: what is used here. */
@@ -23,6 +23,7 @@ declare const Bun: BunRuntime;
 
 /** A gateway in this Bun process. @throws Error with the code `EADDRINUSE` where the port is taken */
 export async function startBunGateway(options: ListeningOptions): Promise<ListeningGateway> {
+  refuseNodeOnly(options, "Bun");
   const routerModule = await compileRouter(await Bun.file(options.routerWasm).bytes());
   const gateway = await createWebGateway(options, routerModule, { readTextFile, hubCache: hubCache() });
   const { host: hostname, port } = options;

@@ -1,5 +1,5 @@
 import { compileRouter } from "#router-wasm";
-import type { ListeningGateway, ListeningOptions } from "../listening.ts";
+import { type ListeningGateway, type ListeningOptions, refuseNodeOnly } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
 
 /** Of Deno's global: what is used here. */
@@ -18,6 +18,7 @@ declare const Deno: DenoRuntime;
 
 /** A gateway in this Deno process. @throws Error with the code `EADDRINUSE` where the port is taken */
 export async function startDenoGateway(options: ListeningOptions): Promise<ListeningGateway> {
+  refuseNodeOnly(options, "Deno");
   const gateway = await createWebGateway(
     options,
     await compileRouter(await Deno.readFile(options.routerWasm)),

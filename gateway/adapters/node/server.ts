@@ -1,31 +1,66 @@
-import { createServer, type Server } from "node:http";
+import { createServer as createHttpServer, type Server, type ServerOptions } from "node:http";
+import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import type { SecureContextOptions } from "node:tls";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { ApiError } from "../../errors.ts";
+import type { ServerLimits } from "../listening.ts";
 
 export interface HttpListener {
   /** The port that was really taken. */
   readonly port: number;
+  /** From now on, new connections are encrypted with these; those that are open stay as they are. */
+  useTls(tls: TlsIdentity): void;
   /** Stops listening, waits for running requests to end or for the deadline, then cuts what is left. */
   drain(deadlineMs: number): Promise<void>;
 }
 
+/** Certificate and key of the server, and who may connect. */
+export interface TlsIdentity extends Pick<SecureContextOptions, "cert" | "key"> {
+  /** Certificate authorities of clients; with them, nobody else may connect. */
+  readonly clientCa: Buffer | undefined;
+}
+
+/** How often Node looks for requests that are late, in milliseconds. */
+const LOOK_MS = 1_000;
+const MAX_HEADERS = 200;
+const HANDSHAKE_MS = 10_000;
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly limits: ServerLimits;
+  readonly tls: TlsIdentity | undefined;
+}
+
 /**
- * Listens for HTTP.
+ * Listens for HTTP, or HTTPS.
  * @throws the system's error, `EADDRINUSE` where the port is taken
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
-  host: string,
-  port: number,
+  { host, port, limits, tls }: ListenOptions,
 ): Promise<HttpListener> {
   const errorHandler = (error: unknown) => {
     if (error instanceof RequestError)
       return badHttp(400, "The request's address or Host header is not valid.");
   };
-  const server = createServer(getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler }));
-  // Longer than a load balancer's idle time-out, so that it is never the server that closes first.
-  server.keepAliveTimeout = 75_000;
+  const handle = getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler });
+  const options: ServerOptions = {
+    headersTimeout: Math.min(limits.headerMs, limits.bodyMs),
+    requestTimeout: limits.bodyMs,
+    connectionsCheckingInterval: Math.min(LOOK_MS, limits.headerMs / 2),
+    maxHeaderSize: limits.maxHeaderSize,
+    // Longer than a load balancer's idle time-out, so that it is never the server that closes first.
+    keepAliveTimeout: 75_000,
+  };
+  const server =
+    tls === undefined
+      ? createHttpServer(options, handle)
+      : createHttpsServer({ ...options, ...secureOptions(tls), handshakeTimeout: HANDSHAKE_MS }, handle);
+  server.maxHeadersCount = MAX_HEADERS;
+  server.maxConnections = limits.maxConnections;
+  server.timeout = limits.unreadMs;
   server.on("clientError", refuseMalformed);
   const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {
@@ -34,8 +69,16 @@ export async function listen(
   });
   return {
     port: (server.address() as AddressInfo).port,
+    useTls(identity) {
+      if (server instanceof HttpsServer) server.setSecureContext(secureOptions(identity));
+    },
     drain: (deadlineMs) => connections.drain(deadlineMs),
   };
+}
+
+function secureOptions({ cert, key, clientCa }: TlsIdentity) {
+  const mutual = clientCa && { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  return { cert, key, minVersion: "TLSv1.2" as const, ALPNProtocols: ["http/1.1"], ...mutual };
 }
 
 /**
@@ -50,7 +93,7 @@ class Connections {
 
   constructor(server: Server) {
     this.#server = server;
-    server.on("connection", (socket: Socket) => {
+    server.on(server instanceof HttpsServer ? "secureConnection" : "connection", (socket: Socket) => {
       this.#open.add(socket);
       socket.once("close", () => this.#open.delete(socket));
     });
@@ -60,6 +103,11 @@ class Connections {
         this.#busy.delete(socket);
         if (this.#isDraining) socket.destroySoon();
       });
+    });
+    // Nothing has gone in or out for a while. That is as it should be while an engine thinks, and not where the
+    // client leaves unread what there is, or asks nothing more.
+    server.on("timeout", (socket: Socket) => {
+      if (socket.writableLength > 0 || !this.#busy.has(socket)) socket.destroy();
     });
   }
 
@@ -76,17 +124,24 @@ class Connections {
   }
 }
 
-/** What is not HTTP gets an answer in the API's own shape before the connection closes. */
+/** What is not HTTP, or comes too slowly, gets an answer in the API's own shape before the connection closes. */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const isTooLarge = error.code === "HPE_HEADER_OVERFLOW";
-  const status = isTooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
-  const message = isTooLarge ? "The request's headers are too large." : "The request is not valid HTTP/1.1.";
-  const body = JSON.stringify(badHttpError(isTooLarge ? 431 : 400, message));
+  const [status, phrase, message] = REFUSALS[error.code ?? ""] ?? NOT_HTTP;
+  const body = JSON.stringify(badHttpError(status, message));
   socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
+
+type Refusal = readonly [status: number, phrase: string, message: string];
+
+const NOT_HTTP: Refusal = [400, "Bad Request", "The request is not valid HTTP/1.1."];
+
+const REFUSALS: Readonly<Record<string, Refusal | undefined>> = {
+  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large", "The request's headers are too large."],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "The request took too long to come."],
+};
 
 const badHttpError = (status: number, message: string) =>
   new ApiError(status, "invalid_request_error", message, { code: "bad_http" });

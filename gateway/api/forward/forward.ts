@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { Salt } from "#router-wasm";
+import { checkMedia } from "../../access/media.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { HttpHead, HttpHeader } from "../../dispatch/http/types.ts";
 import type { GatewayEnv } from "../../env.ts";
@@ -8,9 +9,9 @@ import { Forwarding } from "../../pipeline/forward/forwarding.ts";
 import type { EnginePlacement, ForwardJob } from "../../pipeline/forward/job.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
 import type { AttachedModel } from "../../pipeline/serving/attached-model.ts";
-import { beginRequest, type RequestMeta } from "../openai/request.ts";
+import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
 import { type Endpoint, endpointOf, resourceOf } from "./endpoints.ts";
-import { forwardedHeaders } from "./headers.ts";
+import { answerHeaders, forwardedHeaders } from "./headers.ts";
 import { preferenceFields } from "./preference-fields.ts";
 
 /** A request for an attached engine. */
@@ -32,22 +33,26 @@ export async function forward(
 ): Promise<Response> {
   const { model, adapter, bytes, body } = target;
   const endpoint = endpointOf(context.req.path);
-  const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, dependencies);
-  const { requestId, preferences } = meta;
+  checkMedia(body, dependencies.access.media);
+  const fields = preferenceFields(body);
   const { method } = context.req;
   const { pathname, search } = new URL(context.req.url);
   const prompts = await model.prompts;
+  const prompt = body === undefined ? NO_PROMPT : await prompts.read(endpoint.prompt, body);
+  const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
+  const meta = beginRequest(context, fields, model, endpoint.name, expected, dependencies);
+  const { requestId, preferences } = meta;
   const { attached } = dependencies.models;
   const resource = resourceOf(pathname, body);
   const job: ForwardJob = {
     requestId,
     model,
-    prompt: body === undefined ? NO_PROMPT : await prompts.read(endpoint.prompt, body),
+    prompt,
     salt: saltOf(adapter, body),
     preferences,
     method,
     path: pathname + search,
-    headers: forwardedHeaders(context, requestId),
+    headers: forwardedHeaders(context, requestId, dependencies.access.keys !== undefined),
     body: bytes,
     engine: resource === undefined ? undefined : attached.resources.find(resource),
     onResource:
@@ -67,7 +72,7 @@ function run(
   context: Context<GatewayEnv>,
   { transport, forwarding, warnings }: GatewayDependencies,
   job: ForwardJob,
-  { explain, onSettled }: RequestMeta,
+  { explain, headers, onSettled }: RequestMeta,
 ): Promise<Response> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
@@ -78,8 +83,8 @@ function run(
     const output = {
       reply(head: HttpHead, placement: EnginePlacement) {
         signal.removeEventListener("abort", abort);
-        const headers = ownHeaders(job.requestId, explain ? placement : undefined);
-        const reply = transport.reply(context, head, headers);
+        const own = ownHeaders(headers, explain ? placement : undefined);
+        const reply = transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
         resolve(reply.response);
         return reply;
       },
@@ -96,8 +101,11 @@ function run(
   });
 }
 
-function ownHeaders(requestId: string, placement: EnginePlacement | undefined): HttpHeader[] {
-  const headers: HttpHeader[] = [["x-request-id", requestId]];
+function ownHeaders(
+  of: Readonly<Record<string, string>>,
+  placement: EnginePlacement | undefined,
+): HttpHeader[] {
+  const headers = Object.entries(of);
   if (placement === undefined) return headers;
   return [
     ...headers,

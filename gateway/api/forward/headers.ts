@@ -23,13 +23,40 @@ const NOT_FORWARDED = new Set([
   "x-request-id",
 ]);
 
-/** The headers that go to the engine. */
-export function forwardedHeaders(context: Context, requestId: string): HttpHeader[] {
+/** What a browser asks of this gateway, and not of an engine. */
+const OF_BROWSERS = /^(origin|access-control-)/;
+
+/** What clients show their keys in. */
+const KEYS = ["authorization", "x-api-key"];
+
+/**
+ * The headers that go to the engine.
+ * @param hidesKeys whether the client's key is for this gateway, and no engine's business
+ */
+export function forwardedHeaders(context: Context, requestId: string, hidesKeys: boolean): HttpHeader[] {
   const named = (context.req.header("connection") ?? "").toLowerCase().split(/\s*,\s*/);
   const headers: HttpHeader[] = [["x-request-id", requestId]];
   for (const [name, value] of context.req.raw.headers) {
     if (NOT_FORWARDED.has(name) || named.includes(name) || name.startsWith("x-stator-")) continue;
+    if (OF_BROWSERS.test(name) || (hidesKeys && KEYS.includes(name))) continue;
     headers.push([name, value]);
   }
   return headers;
+}
+
+/** What of an engine's headers is the gateway's to say: who may read the answer, cookies, and where else to go. */
+const NOT_ANSWERED =
+  /^(access-control-.*|set-cookie|content-location|refresh|alt-svc|strict-transport-security)$/;
+
+/**
+ * The engine's headers that go to the client. Where it sends the client elsewhere, its address is left out: what
+ * begins with `/v1/` is there at the gateway too.
+ */
+export function answerHeaders(headers: readonly HttpHeader[]): HttpHeader[] {
+  return headers.flatMap(([name, value]): HttpHeader[] => {
+    if (NOT_ANSWERED.test(name)) return [];
+    if (name !== "location") return [[name, value]];
+    const path = /\/v1\/.*$/.exec(value)?.[0];
+    return path === undefined ? [] : [[name, path]];
+  });
 }

@@ -1,9 +1,12 @@
 import type { Context } from "hono";
+import { mayUse } from "../../access/api-key.ts";
 import { type JsonBody, readBytes, readJsonBody } from "../../access/body.ts";
+import { requireModel } from "../../access/models.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
+import type { Models } from "../../pipeline/serving/models.ts";
 import { type ForwardTarget, forward } from "./forward.ts";
 import { modelOfForm, modelOfJson } from "./model-name.ts";
 
@@ -20,7 +23,9 @@ export function forwardOr(
 ): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
   return async (context, dependencies) => {
     const body = await readJsonBody(context.req.raw, dependencies.bodyLimit);
-    const target = jsonTarget(body, dependencies);
+    const name = modelOfJson(body.json);
+    if (name !== undefined) requireModel(context.get("key"), dependencies.models, name);
+    const target = jsonTarget(body, context, dependencies);
     return target === undefined
       ? own(context, dependencies, body.json)
       : forward(context, dependencies, target);
@@ -36,14 +41,25 @@ export async function forwardAny(
   return forward(context, dependencies, target);
 }
 
-function jsonTarget({ bytes, json }: JsonBody, { models }: GatewayDependencies): ForwardTarget | undefined {
+function jsonTarget(
+  { bytes, json }: JsonBody,
+  context: Context<GatewayEnv>,
+  { models }: GatewayDependencies,
+): ForwardTarget | undefined {
   const { attached } = models;
   if (attached.isEmpty) return undefined;
   const name = modelOfJson(json);
-  const found = name === undefined ? attached.only : attached.find(name);
+  const found = name === undefined ? onlyOne(context, models) : attached.find(name);
   // Before anything else of the body is judged, which is for the model's own routes to do.
   if (found === undefined && name !== undefined && !models.isOfWorkers(name)) models.refuse(name);
   return found && { ...found, bytes, body: asObject(json) };
+}
+
+/** The model of a request that names none, where there is exactly one. @throws ApiError 403 out of the key's scope */
+function onlyOne(context: Context<GatewayEnv>, models: Models): Models["attached"]["only"] {
+  const { only } = models.attached;
+  if (only !== undefined) requireModel(context.get("key"), models, only.model.name);
+  return only;
 }
 
 async function anyTarget(
@@ -65,12 +81,17 @@ async function anyTarget(
     if (type.startsWith("multipart/form-data")) name = modelOfForm(bytes) ?? name;
   }
   if (name !== undefined) {
+    requireModel(context.get("key"), models, name);
     const found = attached.find(name);
     return found === undefined ? models.refuse(name) : { ...found, bytes, body: asObject(json) };
   }
-  const { only } = attached;
+  const only = onlyOne(context, models);
   if (only !== undefined) return { ...only, bytes, body: asObject(json) };
-  const names = attached.list().map((model) => `'${model.name}'`);
+  const key = context.get("key");
+  const names = attached
+    .list()
+    .filter((model) => mayUse(key, [model.name, ...model.aliases]))
+    .map((model) => `'${model.name}'`);
   throw invalidRequest(
     `The request names no model; this gateway has several: ${names.join(", ")}.`,
     "model",

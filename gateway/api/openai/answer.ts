@@ -16,8 +16,8 @@ export interface AnswerPlan {
   /** Response headers; `explain` adds the worker and the overlap. */
   headers: Record<string, string>;
   explain: boolean;
-  /** Told once how the request ended, as an HTTP status; 499 where the client went away. */
-  onSettled(status: number): void;
+  /** Told once how the request ended, as an HTTP status (499 where the client went away), and what it took. */
+  onSettled(status: number, usage: Usage): void;
 }
 
 /** Answers with server-sent events, as soon as the first worker has taken its job. */
@@ -118,7 +118,8 @@ abstract class Answer {
       this.onChoice(index, result);
       return;
     }
-    this.onComplete(index, this.#results, totalUsage(this.#results, this.plan.choicesPerPrompt));
+    const usages = this.#results.map(({ usage }) => usage);
+    this.onComplete(index, this.#results, totalUsage(usages, this.plan.choicesPerPrompt));
     this.#settle(200);
   }
 
@@ -133,7 +134,8 @@ abstract class Answer {
     if (this.#settled) return false;
     this.#settled = true;
     this.#signal.removeEventListener("abort", this.abort);
-    this.plan.onSettled(status);
+    const usages = this.generations.map(({ usage }) => usage);
+    this.plan.onSettled(status, totalUsage(usages, this.plan.choicesPerPrompt));
     return true;
   }
 
@@ -236,9 +238,9 @@ class WholeAnswer extends Answer {
 }
 
 /** A prompt's tokens count once, however many choices it has. */
-function totalUsage(results: readonly GenerationResult[], choicesPerPrompt: number): Usage {
+function totalUsage(usages: readonly Usage[], choicesPerPrompt: number): Usage {
   const total: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
-  results.forEach(({ usage }, index) => {
+  usages.forEach((usage, index) => {
     total.completionTokens += usage.completionTokens;
     if (index % choicesPerPrompt !== 0) return;
     total.promptTokens += usage.promptTokens;

@@ -33,19 +33,19 @@ export async function embeddings(
   const tooLong = inputs.findIndex((input) => input.length > model.card.contextLength);
   if (tooLong >= 0) throw tooLongError(model, inputs, tooLong);
 
-  const request = beginRequest(context, body, model, "embeddings", dependencies);
-  const { requestId, onSettled } = request;
+  const promptTokens = inputs.reduce((sum, input) => sum + input.length, 0);
+  const expected = { promptTokens, completionTokens: 0 };
+  const request = beginRequest(context, body, model, "embeddings", expected, dependencies);
+  const { headers, onSettled } = request;
   try {
     const vectors = await embed(model, inputs, request, context.req.raw.signal, dependencies);
-    onSettled(200);
-    const promptTokens = inputs.reduce((sum, input) => sum + input.length, 0);
+    onSettled(200, expected);
     const data = vectors.map((vector, index) => ({
       object: "embedding",
       index,
       embedding: body.encoding_format === "base64" ? toBase64(vector) : Array.from(vector),
     }));
     const usage = { prompt_tokens: promptTokens, total_tokens: promptTokens };
-    const headers = { "x-request-id": requestId };
     return context.json({ object: "list", data, model: model.card.name, usage }, 200, headers);
   } catch (error) {
     onSettled(context.req.raw.signal.aborted ? 499 : toApiError(error).status);

@@ -1,23 +1,31 @@
 import type { Context } from "hono";
+import { mayUse } from "../../access/api-key.ts";
+import { requireModel } from "../../access/models.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
+import type { GatewayEnv } from "../../env.ts";
 import type { ModelView } from "../../pipeline/serving/models.ts";
 
 /** `GET /v1/models` */
-export function listModels(context: Context, { models }: GatewayDependencies): Response {
-  const data = models.list().flatMap((model) => [
-    modelObject(model),
-    ...model.adapters.map((adapter) => ({
-      ...modelObject(model),
-      id: adapter,
-      parent: model.name,
-      aliases: [],
-    })),
-  ]);
+export function listModels(context: Context<GatewayEnv>, { models }: GatewayDependencies): Response {
+  const key = context.get("key");
+  const data = models
+    .list()
+    .flatMap((model) => [
+      ...(mayUse(key, [model.name, ...model.aliases]) ? [modelObject(model)] : []),
+      ...model.adapters
+        .filter((adapter) => mayUse(key, [adapter]))
+        .map((adapter) => ({ ...modelObject(model), id: adapter, parent: model.name, aliases: [] })),
+    ]);
   return context.json({ object: "list", data });
 }
 
 /** `GET /v1/models/{id}`; ids may have slashes in them. */
-export function retrieveModel(context: Context, { models }: GatewayDependencies, id: string): Response {
+export function retrieveModel(
+  context: Context<GatewayEnv>,
+  { models }: GatewayDependencies,
+  id: string,
+): Response {
+  requireModel(context.get("key"), models, id);
   return context.json(modelObject(models.select(id)[0]!));
 }
 

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { expect, it } from "vitest";
+import type { ApiKey } from "../../access/api-key.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { ApiError } from "../../errors.ts";
 import type { ServedModel } from "../../pipeline/serving/served-model.ts";
@@ -17,10 +18,11 @@ left.add(gone.instance, performance.now());
 const model = { router, left, card: gone.instance.card } as unknown as ServedModel;
 
 /** What a request with these headers and this field `stator` comes to. */
-async function read(headers: Record<string, string>, stator: object = {}) {
+async function read(headers: Record<string, string>, stator: object = {}, key?: ApiKey) {
   let result: unknown;
   const app = new Hono<GatewayEnv>();
   app.get("/", (context) => {
+    context.set("key", key);
     try {
       result = readPreferences(context, { stator }, model, { session: "none", tenant: "none" }, 1000);
     } catch (error) {
@@ -93,4 +95,22 @@ it("reads headers that fit, and a comma too many", async () => {
     deadlineAt: 1500,
     tags: ["gpu=h100", "zone=a"],
   });
+});
+
+const keyOf = (isAdmin: boolean): ApiKey => ({
+  id: "team",
+  hashes: [],
+  models: undefined,
+  requestsPerMinute: undefined,
+  tokensPerMinute: undefined,
+  expiresAt: undefined,
+  isAdmin,
+});
+
+it("takes a key's id for the tenant, whatever the request says, but for an admin's", async () => {
+  expect(await read({}, {}, keyOf(false))).toMatchObject({ tenant: "team" });
+  expect(await read({}, { tenant: "other" }, keyOf(false))).toMatchObject({ tenant: "team" });
+  expect(await read({ "x-stator-tenant": "other" }, {}, keyOf(false))).toMatchObject({ tenant: "team" });
+  expect(await read({}, { tenant: "other" }, keyOf(true))).toMatchObject({ tenant: "other" });
+  expect(await read({}, {}, keyOf(true))).toMatchObject({ tenant: "team" });
 });

@@ -43,6 +43,9 @@ export function readPreferences<Worker extends RoutedWorker>(
   const given: StatorExtension = { ...body.stator, ...fromHeaders };
   given.session ??= defaults.session === "none" ? undefined : body[defaults.session];
   given.tenant ??= defaults.tenant === "none" ? undefined : body[defaults.tenant];
+  const key = context.get("key");
+  // Nobody takes from another one's share; a proxy with an admin key may say for whom it asks.
+  if (key !== undefined && !(key.isAdmin && given.tenant)) given.tenant = key.id;
   if (Object.values(given).every((value) => value === undefined || value === null)) return NO_PREFERENCES;
   const preferences: RoutePreferences = {
     worker: given.worker ?? undefined,

@@ -1,4 +1,6 @@
 import type { Context } from "hono";
+import type { TokenBooking } from "../../access/rate-limit.ts";
+import { rateExceeded } from "../../access/refusals.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
@@ -17,22 +19,36 @@ export interface RequestMeta {
   preferences: RoutePreferences;
   /** Whether response headers shall name the worker and the overlap. */
   explain: boolean;
-  onSettled(status: number): void;
+  /** Headers of the answer: the request's id, and what the key has left of its minute. */
+  headers: Record<string, string>;
+  /** @param usage what the answer took, where it took anything */
+  onSettled(status: number, usage?: TokenUse): void;
+}
+
+/** Tokens of a request. */
+export interface TokenUse {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
 }
 
 /**
- * Reads the routing preferences and the header `x-stator-explain`, and starts the request's metrics.
- * @throws ApiError 400 where they ask for what no worker has
+ * Reads the routing preferences and the header `x-stator-explain`, books the tokens on the client's key, and starts
+ * the request's metrics.
+ * @param expected how many tokens it will take at most
+ * @throws ApiError 400 where they ask for what no worker has, 429 where the key has not so many tokens left
  */
 export function beginRequest<Worker extends RoutedWorker>(
   context: Context<GatewayEnv>,
   body: RequestBody,
   model: RoutedModel<Worker>,
   endpoint: string,
+  expected: TokenUse,
   { metrics, preferenceDefaults }: GatewayDependencies,
 ): RequestMeta {
   const { requestId, arrivedAt } = context.var;
   const preferences = readPreferences(context, body, model, preferenceDefaults, arrivedAt);
+  const booking = bookTokens(context, expected);
+  const { limiter, place } = context.var;
   const labels = { model: model.name, endpoint };
   metrics.inflight.inc(labels);
   context.set("isCounted", true);
@@ -40,13 +56,39 @@ export function beginRequest<Worker extends RoutedWorker>(
     requestId,
     preferences,
     explain: isTrue(context.req.header("x-stator-explain")),
-    onSettled(status) {
+    headers: {
+      ...context.var.headers,
+      ...limiter?.headers(performance.now()),
+      "x-request-id": requestId,
+    },
+    onSettled(status, usage) {
+      place?.leave();
+      booking?.settle(usage === undefined ? 0 : usage.promptTokens + usage.completionTokens);
       metrics.inflight.dec(labels);
       metrics.requests.inc({ ...labels, status: String(status) });
       if (status === CLIENT_LEFT) metrics.clientDisconnects.inc({ model: labels.model });
       metrics.duration.observe(labels, (performance.now() - arrivedAt) / 1000);
     },
   };
+}
+
+/** Tokens that are expected of an answer that may be of any length. */
+const USUAL_ANSWER = 512;
+
+/** How many tokens an answer may have, as far as a body tells. */
+export function expectedAnswer(body: Readonly<Record<string, unknown>> | undefined): number {
+  const limit = [body?.max_completion_tokens, body?.max_tokens, body?.max_output_tokens].find(isCount);
+  return (limit ?? USUAL_ANSWER) * (isCount(body?.n) ? body.n : 1);
+}
+
+const isCount = (value: unknown): value is number => typeof value === "number" && value >= 1;
+
+function bookTokens(context: Context<GatewayEnv>, expected: TokenUse): TokenBooking | undefined {
+  const { limiter } = context.var;
+  if (limiter === undefined) return undefined;
+  const booking = limiter.bookTokens(expected.promptTokens + expected.completionTokens, performance.now());
+  if ("settle" in booking) return booking;
+  throw rateExceeded(booking, limiter);
 }
 
 /** The status, known from nginx, of a request whose client closed the connection. */

@@ -6,7 +6,7 @@ import { invalidRequest } from "../../errors.ts";
 import type { ServedModel } from "../../pipeline/serving/served-model.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
-import { beginRequest } from "./request.ts";
+import { beginRequest, expectedAnswer } from "./request.ts";
 import { forChoice, requireLogprobs, samplingOf } from "./sampling.ts";
 import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
 
@@ -37,8 +37,12 @@ export function respond(
   const sampling = samplingOf(body, model);
   const n = body.n ?? 1;
   const includeUsage = body.stream_options?.include_usage === true;
-  const request = beginRequest(context, body, model, question.endpoint, dependencies);
-  const { requestId, preferences, explain, onSettled } = request;
+  const expected = {
+    promptTokens: question.prompts.reduce((sum, { tokens }) => sum + tokens.length, 0),
+    completionTokens: expectedAnswer(body) * question.prompts.length,
+  };
+  const request = beginRequest(context, body, model, question.endpoint, expected, dependencies);
+  const { requestId, preferences, explain, headers, onSettled } = request;
   const jobs = question.prompts.flatMap(({ tokens, maxTokens }) =>
     Array.from({ length: n }, (_, index) => ({
       requestId,
@@ -62,7 +66,6 @@ export function respond(
     hasLogprobs: logprobs !== undefined,
   });
   const answer = body.stream ? streamAnswer : wholeAnswer;
-  const headers = { "x-request-id": requestId };
   const plan = { jobs, format, includeUsage, choicesPerPrompt: n, headers, explain, onSettled };
   return answer(context, dependencies, plan);
 }

@@ -1,15 +1,20 @@
 import type { Context } from "hono";
 import type { GatewayDependencies } from "../../dependencies.ts";
+import type { GatewayEnv } from "../../env.ts";
 
 /**
- * `GET /health`: 200 while at least one model can answer, else 503. It names models and workers and their
- * state, and no addresses or process ids: anybody may ask.
+ * `GET /health`: 200 while at least one model can answer, else 503. It tells the state of models and workers, and no
+ * addresses or process ids: anybody may ask. Their names, where keys are on, only whoever has one.
  */
-export function health(context: Context, { models: all }: GatewayDependencies): Response {
+export function health(context: Context<GatewayEnv>, { models: all, access }: GatewayDependencies): Response {
+  const tellsNames = access.keys === undefined || context.get("key") !== undefined;
   const models = all.list().map(({ name, isReady, workers }) => ({
-    name,
+    ...(tellsNames && { name }),
     status: isReady ? "ready" : "starting",
-    workers: workers.map((worker) => ({ name: worker.instance.name, status: worker.status })),
+    workers: workers.map((worker) => ({
+      ...(tellsNames && { name: worker.instance.name }),
+      status: worker.status,
+    })),
   }));
   const isReady = models.some((model) => model.status === "ready");
   return context.json({ status: isReady ? "ready" : "starting", models }, isReady ? 200 : 503);

@@ -82,7 +82,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     this.#ticket?.leave();
     this.#call?.cancel();
     this.#close("cancelled");
-    this.#output.onSettled(499);
+    this.#output.onSettled(499, this.#taken);
   }
 
   onRoute(route: Route<EngineWorker>): void {
@@ -101,7 +101,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
       method,
       path: engine.basePath + path,
       headers: [
-        ...headers,
+        ...(key === undefined ? headers : headers.filter(([name]) => name !== "authorization")),
         ...(isRanked ? [["x-data-parallel-rank", String(route.rank)] as const] : []),
         ...(key === undefined ? [] : [["authorization", `Bearer ${key}`] as const]),
       ],
@@ -273,15 +273,14 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     const id = onResource && status < 300 ? this.#answer.resourceId : undefined;
     if (id !== undefined) onResource?.(id, this.#route!.worker.engine.name);
     if (status < 400) {
-      // Without usage: what was sent, and about how much came.
-      const outputTokens = usage?.completionTokens ?? this.#pieces;
-      metrics.inputTokens.observe(usage?.promptTokens ?? this.#job.prompt.length);
+      const { promptTokens, completionTokens: outputTokens } = this.#taken;
+      metrics.inputTokens.observe(promptTokens);
       metrics.outputTokens.observe(outputTokens);
       metrics.outputTokensTotal.inc(outputTokens);
       metrics.cachedTokensTotal.inc(cachedTokens ?? 0);
     }
     this.#close(status < 500 ? "finished" : "failed");
-    this.#output.onSettled(status);
+    this.#output.onSettled(status, status < 400 ? this.#taken : undefined);
   }
 
   #observe(hasUsage: boolean, cachedTokens: number | undefined): void {
@@ -302,7 +301,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     const hasBegun = this.#answer.hasBegun;
     this.#close("failed");
     const apiError = toApiError(error);
-    this.#output.onSettled(apiError.status);
+    this.#output.onSettled(apiError.status, hasBegun ? this.#taken : undefined);
     if (hasBegun) this.#answer.breakOff(apiError);
     else this.#output.onFailure(error);
   }
@@ -313,6 +312,12 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     clearTimeout(this.#limit);
     clearTimeout(this.#backOff);
     this.#route?.free(outcome);
+  }
+
+  /** Tokens by the engine's own account; without one, what was sent, and about how much came. */
+  get #taken() {
+    const { prompt } = this.#job;
+    return this.#answer.usage ?? { promptTokens: prompt.length, completionTokens: this.#pieces };
   }
 
   #openReply(head: HttpHead) {

@@ -43,8 +43,8 @@ export interface EnginePlacement {
 export interface ForwardOutput {
   /** Begins the answer to the client; called once at most. */
   reply(head: HttpHead, placement: EnginePlacement): WireReply;
-  /** Told once how it ended: an HTTP status, 499 where the client went away. */
-  onSettled(status: number): void;
+  /** Told once how it ended: an HTTP status (499 where the client went away), and what the answer took. */
+  onSettled(status: number, usage?: { promptTokens: number; completionTokens: number }): void;
   /** It failed before anything was sent. */
   onFailure(error: Error): void;
 }

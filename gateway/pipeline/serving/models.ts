@@ -68,10 +68,13 @@ export class Models {
     return found === undefined ? this.refuse(name) : [found];
   }
 
-  /** @throws ApiError 404 with the nearest name; 503 while no worker has ever come */
-  refuse(name: string): never {
-    const names = this.list().flatMap(namesOf);
-    if (names.length === 0) {
+  /**
+   * @param mayBeNamed whether the message may speak of a model
+   * @throws ApiError 404 with the nearest name; 503 while no worker has ever come
+   */
+  refuse(name: string, mayBeNamed: (name: string) => boolean = () => true): never {
+    const all = this.list().flatMap(namesOf);
+    if (all.length === 0) {
       throw new ApiError(
         503,
         "service_unavailable_error",
@@ -79,12 +82,13 @@ export class Models {
         { code: "no_worker_ready", headers: { "retry-after": "2" } },
       );
     }
+    const names = all.filter(mayBeNamed);
     const suggestion = nearest(name, names) ?? names[0];
     const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
     throw new ApiError(
       404,
       "not_found_error",
-      `The model '${shown}' does not exist. Did you mean '${suggestion}'? GET /v1/models lists all.`,
+      `The model '${shown}' does not exist.${suggestion === undefined ? "" : ` Did you mean '${suggestion}'?`} GET /v1/models lists all.`,
       { param: "model", code: "model_not_found" },
     );
   }

@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type Socket, type SocketConstructorOpts } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type SecureContextOptions } from "node:tls";
 import {
   type HttpCall,
   HttpError,
@@ -35,13 +35,15 @@ export class Connection {
   #exchange: Exchange | undefined;
   #isConnected = false;
 
-  constructor(origin: string, owner: ConnectionOwner) {
+  /** @param tls certificates for `https:`, beside or in place of the system's */
+  constructor(origin: string, owner: ConnectionOwner, tls?: SecureContextOptions) {
     this.origin = origin;
     this.#owner = owner;
-    this.#socket = open(origin, {
+    const onread = {
       buffer: () => this.#nextBuffer(),
       callback: (length: number) => this.#onRead(length),
-    });
+    };
+    this.#socket = open(origin, onread, tls);
     const ready = origin.startsWith("https:") ? "secureConnect" : "connect";
     this.#socket.once(ready, () => {
       this.#isConnected = true;
@@ -231,7 +233,7 @@ class Exchange implements HttpCall {
 
 type OnRead = NonNullable<SocketConstructorOpts["onread"]>;
 
-function open(origin: string, onread: OnRead): Socket {
+function open(origin: string, onread: OnRead, tls?: SecureContextOptions): Socket {
   const url = new URL(origin);
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const isTls = url.protocol === "https:";
@@ -239,7 +241,7 @@ function open(origin: string, onread: OnRead): Socket {
   const options = { host, port, noDelay: true, keepAlive: true, onread };
   if (!isTls) return connectTcp(options);
   const servername = isIP(host) === 0 ? host : "";
-  return connectTls({ ...options, servername, ALPNProtocols: ["http/1.1"] });
+  return connectTls({ ...options, servername, ALPNProtocols: ["http/1.1"], ...tls });
 }
 
 function headOf({ method, path, origin, headers, body }: HttpRequest): string {

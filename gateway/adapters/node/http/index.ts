@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { SecureContextOptions } from "node:tls";
 import type { Context } from "hono";
 import type {
   HttpCall,
@@ -16,7 +17,12 @@ import { NodeWireReply } from "./reply.ts";
 
 /** Bytes from socket to socket: one write for each read, and of the body no more read than where it ends. */
 export class NodeHttpTransport implements HttpTransport {
-  readonly #pool = new ConnectionPool();
+  readonly #pool: ConnectionPool;
+
+  /** @param tls certificates for `https:`, beside or in place of the system's */
+  constructor(tls?: SecureContextOptions) {
+    this.#pool = new ConnectionPool(tls);
+  }
 
   call(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall {
     return this.#pool.send(request, receiver, timeouts);

@@ -1,3 +1,4 @@
+import type { SecureContextOptions } from "node:tls";
 import type { HttpCall, HttpReceiver, HttpRequest, HttpTimeouts } from "../../../dispatch/http/types.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 
@@ -5,11 +6,18 @@ import { Connection, type ConnectionOwner } from "./connection.ts";
 export class ConnectionPool implements ConnectionOwner {
   /** Idle ones by origin, the one used last at the end, with the timer that closes it. */
   readonly #idle = new Map<string, Map<Connection, ReturnType<typeof setTimeout>>>();
+  readonly #tls: SecureContextOptions | undefined;
   #isClosed = false;
+
+  /** @param tls certificates for `https:`, beside or in place of the system's */
+  constructor(tls?: SecureContextOptions) {
+    this.#tls = tls;
+  }
 
   send(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall {
     const connection =
-      (request.mayReuse ? this.#take(request.origin) : undefined) ?? new Connection(request.origin, this);
+      (request.mayReuse ? this.#take(request.origin) : undefined) ??
+      new Connection(request.origin, this, this.#tls);
     return connection.send(request, receiver, timeouts);
   }
 

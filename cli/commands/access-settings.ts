@@ -1,0 +1,91 @@
+import { isIP } from "node:net";
+import type { ListeningOptions } from "#gateway";
+import { UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
+import type { frontOptions } from "../options/tables.ts";
+
+type Options = OptionValues<typeof frontOptions>;
+
+type ExposedOptions = Pick<Options, "host" | "keys" | "open" | "admin-port" | "admin-host">;
+
+type AccessSettings = Pick<ListeningOptions, "access" | "admin" | "tls" | "engineTls" | "serverLimits">;
+
+/**
+ * What the flags say about who may come in.
+ * @throws UsageError where that would be everybody, and nobody has asked for it
+ */
+export function accessSettings(options: Options): AccessSettings {
+  checkExposure(options);
+  return {
+    access: {
+      keysFile: options.keys,
+      maxInflight: options["max-inflight"],
+      cors: options.cors,
+      media: mediaPolicy(options["media-domains"]),
+    },
+    admin: adminPlace(options),
+    tls: tlsFiles(options),
+    engineTls: engineTlsFiles(options),
+    serverLimits: {
+      headerMs: options["header-timeout"] * 1000,
+      bodyMs: options["body-timeout"] * 1000,
+      unreadMs: options["client-timeout"] * 1000,
+      maxConnections: options["max-connections"],
+      maxHeaderSize: options["header-limit"],
+    },
+  };
+}
+
+/** @throws UsageError where other machines could come in, and neither keys nor their absence was asked for */
+export function checkExposure(options: ExposedOptions): void {
+  const { host, keys, open, "admin-port": adminPort, "admin-host": adminHost } = options;
+  if (keys !== undefined && open)
+    throw new UsageError("--open is for a gateway without keys; leave out --open, or --keys.");
+  if (keys !== undefined) return;
+  if (!isLoopback(host) && !open) {
+    throw new UsageError(
+      `--host ${host} lets other machines in, and there are no API keys. Make one with 'stator keys add NAME --keys keys.yaml' and start with --keys keys.yaml, or start with --open to let everybody in.`,
+    );
+  }
+  if (adminPort !== undefined && !isLoopback(adminHost)) {
+    throw new UsageError(
+      `--admin-host ${adminHost} lets other machines run this gateway, which needs admin keys: 'stator keys add NAME --admin --keys keys.yaml', and --keys keys.yaml here.`,
+    );
+  }
+}
+
+/** Whether only programs on this machine can connect to the host. */
+function isLoopback(host: string): boolean {
+  if (host === "localhost" || host === "::1") return true;
+  return isIP(host) === 4 && host.startsWith("127.");
+}
+
+function adminPlace(options: ExposedOptions): AccessSettings["admin"] {
+  const { host: apiHost, keys, "admin-port": port, "admin-host": host } = options;
+  if (port !== undefined) return { port, host, isGuarded: !isLoopback(host) };
+  // Without keys, whoever reaches the API could have requests sent to an engine of their own.
+  if (keys === undefined && !isLoopback(apiHost)) return { port: undefined, host, isGuarded: true };
+  return undefined;
+}
+
+function mediaPolicy(domains: readonly string[]): NonNullable<ListeningOptions["access"]>["media"] {
+  if (domains.length === 0) return "public";
+  if (domains.includes("any")) return "any";
+  return domains.filter((domain) => domain !== "none").map((domain) => domain.toLowerCase());
+}
+
+function tlsFiles(options: Options): AccessSettings["tls"] {
+  const { "tls-cert": cert, "tls-key": key, "tls-client-ca": clientCa } = options;
+  if (cert !== undefined && key !== undefined) return { cert, key, clientCa };
+  if (cert !== undefined) throw new UsageError("--tls-cert needs --tls-key too.");
+  if (key !== undefined || clientCa !== undefined)
+    throw new UsageError(`${key === undefined ? "--tls-client-ca" : "--tls-key"} needs --tls-cert too.`);
+  return undefined;
+}
+
+function engineTlsFiles(options: Options): AccessSettings["engineTls"] {
+  const { "engine-ca": ca, "engine-tls-cert": cert, "engine-tls-key": key } = options;
+  if ((cert === undefined) !== (key === undefined))
+    throw new UsageError("--engine-tls-cert and --engine-tls-key go together.");
+  return { ca, cert, key };
+}

@@ -1,0 +1,66 @@
+import { type KeyDescription, KeyStore } from "../keys/key-store.ts";
+import { keyTable } from "../keys/key-table.ts";
+import { readOptions, UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
+import { keysOptions } from "../options/tables.ts";
+import { type Command, commandHelp } from "./command.ts";
+
+type KeysOptions = OptionValues<typeof keysOptions>;
+
+export const keysCommand: Command = {
+  help: () =>
+    commandHelp(
+      "keys add ID | list | rotate ID | revoke ID  --keys FILE [OPTIONS]",
+      `Makes, lists, changes and revokes the API keys of a gateway. A new key is printed once; the file has only its
+hash. A gateway that runs with the file takes each change at once.`,
+      keysOptions,
+    ),
+  async run(argv) {
+    const { options, positionals } = readOptions(keysOptions, argv, process.env);
+    const [action, id, ...rest] = positionals;
+    const { keys: path } = options;
+    if (rest.length > 0) throw new UsageError(`'${rest[0]}' is not understood; see stator keys --help.`);
+    if (path === undefined) throw new UsageError("Which file? --keys keys.yaml");
+    switch (action) {
+      case "add":
+        tellKey(await (await KeyStore.open(path, true)).add(describe(required(id, action), options)));
+        return 0;
+      case "rotate":
+        tellKey(await (await KeyStore.open(path)).rotate(required(id, action), options.grace));
+        return 0;
+      case "revoke":
+        await (await KeyStore.open(path)).revoke(required(id, action));
+        return 0;
+      case "list":
+        console.log(keyTable((await KeyStore.open(path)).list(), Date.now()));
+        return 0;
+      default:
+        throw new UsageError("stator keys is followed by add ID, list, rotate ID or revoke ID.");
+    }
+  },
+};
+
+function required(id: string | undefined, action: string): string {
+  if (id !== undefined) return id;
+  throw new UsageError(`Which key? stator keys ${action} NAME`);
+}
+
+function describe(id: string, options: KeysOptions): KeyDescription {
+  const { models, expires } = options;
+  const requests = options["requests-per-minute"];
+  const tokens = options["tokens-per-minute"];
+  return {
+    id,
+    ...(models.length > 0 && { models }),
+    ...(requests !== undefined && { requests_per_minute: requests }),
+    ...(tokens !== undefined && { tokens_per_minute: tokens }),
+    ...(expires !== undefined && { expires }),
+    ...(options.admin && { admin: true }),
+  };
+}
+
+/** The key goes to standard output alone, so that a script can take it from there. */
+function tellKey(key: string): void {
+  console.error("This is the only time that the key is shown:");
+  console.log(key);
+}

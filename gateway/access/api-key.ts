@@ -1,0 +1,43 @@
+import type { KeyHash } from "./key-hash.ts";
+
+/** A client's key as its operator describes it; the key itself is nowhere. */
+export interface ApiKey {
+  /** Names it in logs and in the file, and is its requests' tenant. */
+  readonly id: string;
+  /** Any of these: while a key is being changed, the old one counts too. */
+  readonly hashes: readonly { readonly hash: KeyHash; readonly until: number | undefined }[];
+  /** Names or patterns (`llama-*`) of the models that it may use; undefined for all. */
+  readonly models: readonly string[] | undefined;
+  readonly requestsPerMinute: number | undefined;
+  /** Prompt plus answer. */
+  readonly tokensPerMinute: number | undefined;
+  /** On the clock of `Date.now()`. */
+  readonly expiresAt: number | undefined;
+  /** Whether it opens `/admin`, `/metrics` and `/v1/router`. */
+  readonly isAdmin: boolean;
+}
+
+/**
+ * Whether the key may use a model.
+ * @param names under which it is known
+ */
+export function mayUse(key: ApiKey | undefined, names: readonly string[]): boolean {
+  const patterns = key?.models;
+  if (patterns === undefined) return true;
+  return patterns.some((pattern) => names.some((name) => matches(pattern, name)));
+}
+
+/** `*` stands for any number of characters. */
+function matches(pattern: string, name: string): boolean {
+  const [first = "", ...rest] = pattern.split("*");
+  if (rest.length === 0) return pattern === name;
+  if (!name.startsWith(first)) return false;
+  const last = rest.pop()!;
+  let at = first.length;
+  for (const part of rest) {
+    const found = name.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return name.length - last.length >= at && name.endsWith(last);
+}

@@ -1,0 +1,108 @@
+import type { Context, MiddlewareHandler } from "hono";
+import type { GatewayEnv } from "../env.ts";
+import type { ApiKey } from "./api-key.ts";
+import { corsHeaders, preflight } from "./cors.ts";
+import type { Inflight } from "./inflight.ts";
+import type { KeyRing } from "./key-ring.ts";
+import type { MediaPolicy } from "./media.ts";
+import {
+  adminOnly,
+  badPath,
+  foreignHost,
+  gatewayBusy,
+  keyMissing,
+  keyUnknown,
+  rateExceeded,
+} from "./refusals.ts";
+
+/** Who may ask this gateway, what, and how much. */
+export interface Access {
+  /** Undefined where everything is open. */
+  readonly keys: KeyRing | undefined;
+  readonly inflight: Inflight;
+  /** Origins whose pages may read answers. */
+  readonly cors: readonly string[];
+  /** What engines may be made to fetch. */
+  readonly media: MediaPolicy;
+}
+
+/** Stands before all routes: browsers' questions, keys, requests per minute, and requests at once. */
+export function createGuard({ keys, inflight, cors }: Access): MiddlewareHandler<GatewayEnv> {
+  return async (context, next) => {
+    const crossOrigin = corsHeaders(cors, context.req.header("origin"));
+    const answer = preflight(context.req.raw, crossOrigin);
+    if (answer !== undefined) return answer;
+    context.set("headers", crossOrigin ?? {});
+
+    if (hasDotSegments(context.req.path)) throw badPath();
+    const need = needOf(context.req.path);
+    if (keys !== undefined) await unlock(context, keys, need);
+    else if (need === "admin" && isAdminPath(context.req.path)) requireLocalName(context);
+
+    if (!isQuestion(context)) await next();
+    else {
+      const place = inflight.take();
+      if (place === undefined) throw gatewayBusy(inflight.limit);
+      context.set("place", place);
+      await next();
+      // A request that has begun leaves when its answer has ended.
+      if (!context.get("isCounted")) place.leave();
+    }
+    // The head of an answer that has begun is written by whoever began it.
+    if (context.get("isCounted")) return;
+    for (const [name, value] of Object.entries(context.get("headers"))) context.res.headers.set(name, value);
+  };
+}
+
+type Need = "nothing" | "key" | "admin";
+
+/** What of an engine changes it for all: nothing for everybody who has a key. */
+const ENGINE_ADMIN = /^\/v1\/(un)?load_lora_adapter(\/|$)/;
+
+function needOf(path: string): Need {
+  if (path === "/health" || path === "/live") return "nothing";
+  if (path === "/metrics" || path.startsWith("/v1/router/") || isAdminPath(path)) return "admin";
+  return ENGINE_ADMIN.test(path) ? "admin" : "key";
+}
+
+const isAdminPath = (path: string) => path === "/admin" || path.startsWith("/admin/");
+
+const isQuestion = ({ req: { method, path } }: Context) =>
+  method === "POST" && path.startsWith("/v1/") && !path.startsWith("/v1/router/");
+
+/** @throws ApiError 401, 403 or 429 */
+async function unlock(context: Context<GatewayEnv>, keys: KeyRing, need: Need): Promise<void> {
+  const text = presentedKey(context);
+  const key = text === undefined ? undefined : await keys.find(text, Date.now());
+  context.set("key", key);
+  if (need === "nothing") return;
+  if (text === undefined) throw keyMissing();
+  if (key === undefined) throw keyUnknown();
+  if (need === "admin" && !key.isAdmin) throw adminOnly();
+  if (isQuestion(context)) countRequest(context, keys, key);
+}
+
+function countRequest(context: Context<GatewayEnv>, keys: KeyRing, key: ApiKey): void {
+  const limiter = keys.limiterOf(key);
+  context.set("limiter", limiter);
+  const excess = limiter?.takeRequest(performance.now());
+  if (limiter !== undefined && excess !== undefined) throw rateExceeded(excess, limiter);
+}
+
+function presentedKey(context: Context): string | undefined {
+  const bearer = /^bearer +(\S+)\s*$/i.exec(context.req.header("authorization") ?? "")?.[1];
+  return bearer ?? context.req.header("x-api-key");
+}
+
+/**
+ * A page of the web may have its own name resolve to this machine, and then its requests count as of this origin. It
+ * cannot do so with a bare address.
+ * @throws ApiError 403
+ */
+function requireLocalName(context: Context): void {
+  const host = (context.req.header("host") ?? "").replace(/:\d+$/, "");
+  if (!/^(localhost|\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])$/i.test(host)) throw foreignHost();
+}
+
+/** `/v1/../metrics` would be something else for an engine, or a proxy before it. */
+const hasDotSegments = (path: string) => /(^|[/\\]|%2f|%5c)(\.|%2e){1,2}($|[/\\]|%2f|%5c)/i.test(path);

@@ -1,0 +1,48 @@
+import type { Logger } from "#runtime";
+import { AccessError } from "./access-error.ts";
+import type { Access } from "./guard.ts";
+import { Inflight } from "./inflight.ts";
+import type { MediaPolicy } from "./media.ts";
+import { openKeyRing, type ReadTextFile } from "./watched-keys.ts";
+
+export interface AccessOptions {
+  /** File of keys; without one everything is open. */
+  readonly keysFile?: string | undefined;
+  /** Requests that are answered at once. Default: any number. */
+  readonly maxInflight?: number | undefined;
+  /** Origins whose pages may read answers. Default: none. */
+  readonly cors?: readonly string[] | undefined;
+  /** What engines may be made to fetch. Default `public`. */
+  readonly media?: MediaPolicy | undefined;
+}
+
+export interface OpenedAccess {
+  readonly access: Access;
+  close(): void;
+}
+
+/**
+ * @param readTextFile undefined where there are no files
+ * @throws AccessError where the file of keys cannot be used
+ */
+export async function openAccess(
+  { keysFile, maxInflight, cors, media }: AccessOptions,
+  readTextFile: ReadTextFile | undefined,
+  log: Logger,
+): Promise<OpenedAccess> {
+  if (keysFile !== undefined && readTextFile === undefined)
+    throw new AccessError("--keys needs a file system, and this runtime has none.");
+  const keys =
+    keysFile === undefined || readTextFile === undefined
+      ? undefined
+      : await openKeyRing(keysFile, readTextFile, log);
+  return {
+    access: {
+      keys: keys?.ring,
+      inflight: new Inflight(maxInflight ?? Number.POSITIVE_INFINITY),
+      cors: cors ?? [],
+      media: media ?? "public",
+    },
+    close: () => keys?.close(),
+  };
+}

@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import { duration, RateLimiter } from "./rate-limit.ts";
+
+const limiter = (requestsPerMinute?: number, tokensPerMinute?: number) =>
+  new RateLimiter({ requestsPerMinute, tokensPerMinute }, 0);
+
+describe("a key's minute", () => {
+  test("has so many requests, and gives them back evenly", () => {
+    const rate = limiter(2);
+    expect([rate.takeRequest(0), rate.takeRequest(0)]).toEqual([undefined, undefined]);
+    expect(rate.takeRequest(0)).toEqual({ what: "requests", limit: 2, waitMs: 30_000 });
+    expect(rate.takeRequest(29_000)?.waitMs).toBeCloseTo(1_000);
+    expect(rate.takeRequest(30_000)).toBeUndefined();
+    expect(rate.takeRequest(30_000)).toBeDefined();
+  });
+
+  test("is no fuller after a long rest", () => {
+    const rate = limiter(2);
+    expect(rate.takeRequest(3_600_000)).toBeUndefined();
+    expect(rate.takeRequest(3_600_000)).toBeUndefined();
+    expect(rate.takeRequest(3_600_000)).toBeDefined();
+  });
+
+  test("books tokens, and keeps those that were used", () => {
+    const rate = limiter(undefined, 100);
+    const now = performance.now();
+    const booking = rate.bookTokens(80, now);
+    if (!("settle" in booking)) return expect.unreachable();
+    expect(rate.bookTokens(30, now)).toMatchObject({ what: "tokens", limit: 100 });
+    booking.settle(10);
+    booking.settle(10_000);
+    expect(Number(rate.headers(performance.now())["x-ratelimit-remaining-tokens"])).toBeGreaterThanOrEqual(
+      89,
+    );
+  });
+
+  test("takes a request of more tokens than it has when it is full, which then has to be waited for", () => {
+    const rate = limiter(undefined, 100);
+    expect(rate.bookTokens(300, 0)).toHaveProperty("settle");
+    expect(rate.takeRequest(60_000)).toMatchObject({ what: "tokens" });
+    expect(rate.takeRequest(125_000)).toBeUndefined();
+  });
+
+  test("without limits takes everything and says nothing", () => {
+    const rate = limiter();
+    expect(rate.takeRequest(0)).toBeUndefined();
+    expect(rate.bookTokens(1e9, 0)).toHaveProperty("settle");
+    expect(rate.headers(0)).toEqual({});
+  });
+});
+
+test("times are written as OpenAI writes them", () => {
+  expect([0, 19.2, 1_000, 1_450, 360_000].map(duration)).toEqual(["0ms", "20ms", "1s", "1.5s", "6m0s"]);
+});

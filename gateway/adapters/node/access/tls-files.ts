@@ -1,0 +1,81 @@
+import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
+import type { Logger } from "#runtime";
+import { AccessError } from "../../../access/access-error.ts";
+import type { EngineTlsFiles, TlsFiles } from "../../listening.ts";
+import type { TlsIdentity } from "../server.ts";
+import { watchFiles } from "./watched-files.ts";
+
+/** @throws AccessError for a file that cannot be read, is not PEM, or does not fit the other */
+export async function readTls({ cert, key, clientCa }: TlsFiles): Promise<TlsIdentity> {
+  const identity = {
+    cert: await readPem("--tls-cert", cert),
+    key: await readPem("--tls-key", key),
+    clientCa: clientCa === undefined ? undefined : await readPem("--tls-client-ca", clientCa),
+  };
+  checkPair(identity, "--tls-cert", "--tls-key");
+  return identity;
+}
+
+/**
+ * Hands on each new certificate that comes into the files' place. Files that do not fit leave it as it was.
+ * @returns ends it
+ */
+export function watchTls(files: TlsFiles, onChange: (tls: TlsIdentity) => void, log: Logger): () => void {
+  const paths = [files.cert, files.key, files.clientCa].filter((path) => path !== undefined);
+  return watchFiles(paths, async () => {
+    try {
+      onChange(await readTls(files));
+      log.info("certificate read again");
+    } catch (error) {
+      // Certificate and key are two files: between the two writes they do not fit.
+      log.warn("the certificate's files have changed and cannot be used; the one before goes on to count", {
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  });
+}
+
+export interface EngineTls {
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+/** @throws AccessError as `readTls` */
+export async function readEngineTls({ ca, cert, key }: EngineTlsFiles): Promise<EngineTls | undefined> {
+  if (ca === undefined && cert === undefined) return undefined;
+  const tls = {
+    ...(ca !== undefined && { ca: await readPem("--engine-ca", ca) }),
+    ...(cert !== undefined && { cert: await readPem("--engine-tls-cert", cert) }),
+    ...(key !== undefined && { key: await readPem("--engine-tls-key", key) }),
+  };
+  checkPair(tls, "--engine-tls-cert", "--engine-tls-key");
+  return tls;
+}
+
+async function readPem(flag: string, path: string): Promise<Buffer> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw new AccessError(`${flag} ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+  if (bytes.includes("-----BEGIN ")) return bytes;
+  throw new AccessError(`${flag} ${path} is not in PEM, which has '-----BEGIN …' in it.`);
+}
+
+function checkPair(
+  tls: { cert?: Buffer; key?: Buffer; ca?: Buffer },
+  certFlag: string,
+  keyFlag: string,
+): void {
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ERR_OSSL_X509_KEY_VALUES_MISMATCH")
+      throw new AccessError(`${keyFlag} is not the key of the certificate in ${certFlag}.`);
+    throw new AccessError(`${certFlag} and ${keyFlag} cannot be used: ${message}.`);
+  }
+}
