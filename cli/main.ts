@@ -7,14 +7,7 @@ import { fileURLToPath } from "node:url";
  */
 if ("enableCompileCache" in nodeModule)
   nodeModule.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/stator", import.meta.url)));
-const { run } = await import("./run.ts");
+const { runToExit } = await import("./run.ts");
+const { commands } = await import("./commands/index.ts");
 
-run(process.argv.slice(2)).then(
-  // A command that has ended may have left handles open, such as the channel to its supervisor.
-  (exitCode) => process.exit(exitCode),
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error));
-    if (process.argv.includes("--log-level=debug") && error instanceof Error) console.error(error.stack);
-    process.exit(error instanceof Error && error.name === "UsageError" ? 2 : 1);
-  },
-);
+runToExit(process.argv.slice(2), commands);

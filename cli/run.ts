@@ -1,11 +1,11 @@
 import { nearest } from "#runtime";
-import { commands, usage } from "./commands/index.ts";
+import { type Commands, usage } from "./commands/usage.ts";
 
-/** Runs the `stator` command; the exit code. */
-export async function run(argv: readonly string[]): Promise<number> {
+/** Runs the `stator` command, one of these; the exit code. */
+export async function run(argv: readonly string[], commands: Commands): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    console.log(usage());
+    console.log(usage(commands));
     return 0;
   }
   if (name === "version" || name === "--version" || name === "-v")
@@ -14,7 +14,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (entry === undefined) {
     const suggestion = nearest(name, Object.keys(commands));
     console.error(
-      `There is no command '${name}'.${suggestion ? ` Did you mean '${suggestion}'?` : ""}\n\n${usage()}`,
+      `There is no command '${name}'.${suggestion ? ` Did you mean '${suggestion}'?` : ""}\n\n${usage(commands)}`,
     );
     return 2;
   }
@@ -24,4 +24,17 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 0;
   }
   return command.run(rest);
+}
+
+/** The same, and ends the process. */
+export function runToExit(argv: readonly string[], commands: Commands): void {
+  run(argv, commands).then(
+    // A command that has ended may have left handles open, such as the channel to its supervisor.
+    (exitCode) => process.exit(exitCode),
+    (error: unknown) => {
+      console.error(error instanceof Error ? error.message : String(error));
+      if (argv.includes("--log-level=debug") && error instanceof Error) console.error(error.stack);
+      process.exit(error instanceof Error && error.name === "UsageError" ? 2 : 1);
+    },
+  );
 }

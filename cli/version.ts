@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
-
-const packageFile: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+import packageFile from "../package.json" with { type: "json" };
 
 /** Stator's version, from package.json. */
-export const version = String(Reflect.get(Object(packageFile), "version"));
+export const version: string = packageFile.version;

@@ -1,9 +1,9 @@
 import { diagnoseEngines } from "#gateway";
 import { createLogger } from "#runtime";
+import { loadRouterModule } from "../assets.ts";
 import { diagnosisText } from "../doctor/text.ts";
 import { readOptions, UsageError } from "../options/read.ts";
 import { doctorOptions } from "../options/tables.ts";
-import { routerWasm } from "../paths.ts";
 import { type Command, commandHelp } from "./command.ts";
 import { enginesOf, tokenizersOf } from "./engine-options.ts";
 
@@ -20,7 +20,7 @@ short requests for one token. Exit code: 0 all is well, 1 something is wrong, 2 
     const { options, positionals } = readOptions(doctorOptions, argv, process.env);
     const engines = enginesOf("doctor", options, positionals);
     const diagnosis = await diagnoseEngines(engines, {
-      routerWasm,
+      routerModule: await loadRouterModule(),
       tokenizers: tokenizersOf(options),
       timeoutMs: options.timeout * 1000,
       // What matters is in the diagnosis.

@@ -1,8 +1,8 @@
 import { AccessError, type ListeningGateway, type ListeningOptions, startGateway as startOn } from "#gateway";
+import { loadRouterModule } from "../assets.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { frontOptions } from "../options/tables.ts";
-import { routerWasm } from "../paths.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 import { accessSettings } from "./access-settings.ts";
@@ -25,7 +25,7 @@ export async function startGateway(
       host: options.host,
       port: options.port,
       discovery,
-      routerWasm,
+      routerModule: await loadRouterModule(),
       ...routingOptions(options),
       ...settings,
       preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },

@@ -7,8 +7,8 @@ export interface ListeningOptions extends GatewayOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
-  /** Path of the compiled router core. */
-  routerWasm: string;
+  /** The compiled router core. */
+  routerModule: WebAssembly.Module;
   /** Where `/admin` and the other routes that run the gateway are; default: beside the API. */
   admin?: AdminPlace | undefined;
   /** Certificate of the server; default: no encryption. */

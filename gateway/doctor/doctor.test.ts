@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,13 +7,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compileRouter } from "#router-wasm";
 import { createLogger } from "#runtime";
 import { startLlamaCpp, startSglang, startTensorrtLlm, startVllm, writeModelFolder } from "#stand-ins";
 import { diagnoseEngines, type NodeDoctorOptions } from "../adapters/node/doctor.ts";
 import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
 import type { Check, Diagnosis } from "./types.ts";
 
-const routerWasm = fileURLToPath(new URL("../../router-wasm/router.wasm", import.meta.url));
+const routerModule = await compileRouter(
+  readFileSync(new URL("../../router-wasm/router.wasm", import.meta.url)),
+);
 const log = createLogger({ name: "doctor", level: "error" });
 let folder = "";
 
@@ -25,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 function diagnose(specs: readonly EngineSpec[], more: Partial<NodeDoctorOptions> = {}): Promise<Diagnosis> {
-  return diagnoseEngines(specs, { routerWasm, tokenizers: new Map(), timeoutMs: 5_000, log, ...more });
+  return diagnoseEngines(specs, { routerModule, tokenizers: new Map(), timeoutMs: 5_000, log, ...more });
 }
 
 /** Waits that must run to their end are short. */

@@ -1,5 +1,7 @@
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { routerWasm } from "#cli";
 import { startGateway } from "#gateway";
+import { compileRouter } from "#router-wasm";
 import { openDiscovery } from "#runtime";
 import { log, startEchoWorker } from "./echo-worker.ts";
 import { answerParent } from "./parent-link.ts";
@@ -18,7 +20,7 @@ answerParent({
       host: "127.0.0.1",
       port: 0,
       discovery,
-      routerWasm: join(import.meta.dirname, "../../../router-wasm/router.wasm"),
+      routerModule: await compileRouter(readFileSync(routerWasm)),
       policy: "kv",
       weights: {},
       bodyLimit: 1024 * 1024,

@@ -1,4 +1,3 @@
-import { compileRouter } from "#router-wasm";
 import { type ListeningGateway, type ListeningOptions, refuseNodeOnly } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
 
@@ -13,7 +12,6 @@ interface BunRuntime {
   }): { port: number; stop(closeActiveConnections?: boolean): Promise<void> };
   file(path: string): {
     text(): Promise<string>;
-    bytes(): Promise<Uint8Array<ArrayBuffer>>;
     exists(): Promise<boolean>;
   };
   env: Record<string, string | undefined>;
@@ -24,8 +22,10 @@ declare const Bun: BunRuntime;
 /** A gateway in this Bun process. @throws Error with the code `EADDRINUSE` where the port is taken */
 export async function startBunGateway(options: ListeningOptions): Promise<ListeningGateway> {
   refuseNodeOnly(options, "Bun");
-  const routerModule = await compileRouter(await Bun.file(options.routerWasm).bytes());
-  const gateway = await createWebGateway(options, routerModule, { readTextFile, hubCache: hubCache() });
+  const gateway = await createWebGateway(options, options.routerModule, {
+    readTextFile,
+    hubCache: hubCache(),
+  });
   const { host: hostname, port } = options;
   // The gateway's own limits bound a silent answer: Bun's would cut one that waits for its first token.
   const server = Bun.serve({ hostname, port, idleTimeout: 0, fetch: (request) => gateway.fetch(request) });

@@ -1,4 +1,3 @@
-import { compileRouter } from "#router-wasm";
 import { type ListeningGateway, type ListeningOptions, refuseNodeOnly } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
 
@@ -8,7 +7,6 @@ interface DenoRuntime {
     options: { hostname: string; port: number; onListen(address: { port: number }): void },
     handler: (request: Request) => Response | Promise<Response>,
   ): { addr: { port: number }; shutdown(): Promise<void> };
-  readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
   readTextFile(path: string): Promise<string>;
   errors: { NotFound: new () => Error; NotADirectory: new () => Error };
   env: { get(name: string): string | undefined };
@@ -19,14 +17,10 @@ declare const Deno: DenoRuntime;
 /** A gateway in this Deno process. @throws Error with the code `EADDRINUSE` where the port is taken */
 export async function startDenoGateway(options: ListeningOptions): Promise<ListeningGateway> {
   refuseNodeOnly(options, "Deno");
-  const gateway = await createWebGateway(
-    options,
-    await compileRouter(await Deno.readFile(options.routerWasm)),
-    {
-      readTextFile,
-      hubCache: hubCache(),
-    },
-  );
+  const gateway = await createWebGateway(options, options.routerModule, {
+    readTextFile,
+    hubCache: hubCache(),
+  });
   const { host: hostname, port } = options;
   const server = Deno.serve({ hostname, port, onListen: () => {} }, (request) => gateway.fetch(request));
   return {

@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { compileRouter } from "#router-wasm";
 import type { Logger } from "#runtime";
 import type { EngineSpec } from "../../dispatch/engines/engine-spec.ts";
 import { engineUrl } from "../../dispatch/engines/engine-url.ts";
@@ -10,8 +8,8 @@ import { nativeEncoderFactory } from "./encoder.ts";
 import { nodeFiles } from "./files.ts";
 
 export interface NodeDoctorOptions {
-  /** Path of the compiled router core. */
-  readonly routerWasm: string;
+  /** The compiled router core. */
+  readonly routerModule: WebAssembly.Module;
   /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
   readonly tokenizers: ReadonlyMap<string, string>;
   /** Longest wait for one answer, connection or event, in milliseconds. */
@@ -26,7 +24,7 @@ export interface NodeDoctorOptions {
  */
 export async function diagnoseEngines(
   given: readonly EngineSpec[],
-  { routerWasm, tokenizers, timeoutMs, log }: NodeDoctorOptions,
+  { routerModule, tokenizers, timeoutMs, log }: NodeDoctorOptions,
 ): Promise<Diagnosis> {
   const createApi = ({ url, apiKey }: EngineSpec) => createEngineApi(url, { apiKey, timeoutMs });
   const checked = given.map((spec) => ({ ...spec, url: engineUrl(spec.url) }));
@@ -38,7 +36,7 @@ export async function diagnoseEngines(
   );
   const createEncoder = nativeEncoderFactory(log);
   return diagnose(specs.flat(), {
-    routerModule: await compileRouter(await readFile(routerWasm)),
+    routerModule,
     loadPromptReader: createPromptReaderLoader({
       folders: { ...nodeFiles(), createEncoder },
       tokenizers,

@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { compileRouter } from "#router-wasm";
 import { createGateway } from "../../create-gateway.ts";
 import { DEFAULT_SERVER_LIMITS, type ListeningGateway, type ListeningOptions } from "../listening.ts";
 import { readEngineTls, readTls, watchTls } from "./access/tls-files.ts";
@@ -19,7 +17,7 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
   const tls = options.tls && (await readTls(options.tls));
   const engineTls = await readEngineTls(options.engineTls ?? {});
   const gateway = await createGateway(options, {
-    routerModule: await compileRouter(await readFile(options.routerWasm)),
+    routerModule: options.routerModule,
     transport: new NodeHttpTransport(engineTls),
     engineFetch: engineTls && createTlsFetch(engineTls),
     openEventStream: openNodeEventStream,

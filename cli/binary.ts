@@ -1,0 +1,5 @@
+import { gatewayCommands } from "./commands/gateway-commands.ts";
+import { runToExit } from "./run.ts";
+
+// The `stator` of the one-file executable (`npm run build:binary`).
+runToExit(process.argv.slice(2), gatewayCommands);

@@ -1,0 +1,23 @@
+import type { Command } from "./command.ts";
+
+export interface CommandEntry {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Loads the command and what it needs; the others stay where they are. */
+  load(): Promise<Command>;
+}
+
+export type Commands = Readonly<Record<string, CommandEntry | undefined>>;
+
+/** The text of `stator --help`. */
+export function usage(commands: Commands): string {
+  const rows = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(10)}${command?.summary}`);
+  return `Usage: stator COMMAND [OPTIONS]
+
+Serves language models behind one OpenAI-compatible address.
+
+Commands:
+${rows.join("\n")}
+
+stator COMMAND --help tells a command's options.`;
+}

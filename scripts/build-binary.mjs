@@ -1,0 +1,62 @@
+// `npm run build:binary`: the gateway as one executable, dist/stator: Node with the program, the router's core and the
+// native tokenizer inside (https://nodejs.org/api/single-executable-applications.html).
+import { spawnSync } from "node:child_process";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { buildWasm } from "./build-wasm.mjs";
+import { ensureInstalled, main, pinnedNode, root, Stop } from "./install.mjs";
+
+const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
+
+await main(async () => {
+  const tools = join(root, "tools", "bundle");
+  await ensureInstalled();
+  await ensureInstalled(tools, "Installing the bundler, once.");
+  await buildWasm();
+  const dist = join(root, "dist");
+  const work = join(dist, "work");
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  const program = join(work, "stator.cjs");
+  run([join(root, "scripts", "bundle.mjs"), program]);
+  const config = join(work, "sea.json");
+  const blob = join(work, "stator.blob");
+  const assets = { "router.wasm": join(root, "router-wasm", "router.wasm"), ...tokenizerAsset() };
+  const options = {
+    main: program,
+    output: blob,
+    disableExperimentalSEAWarning: true,
+    useCodeCache: true,
+    assets,
+  };
+  writeFileSync(config, JSON.stringify(options));
+  run(["--experimental-sea-config", config]);
+  const binary = join(dist, process.platform === "win32" ? "stator.exe" : "stator");
+  rmSync(binary, { force: true });
+  copyFileSync(pinnedNode, binary);
+  chmodSync(binary, 0o755);
+  const { inject } = createRequire(join(tools, "package.json"))("postject");
+  const { readFileSync } = await import("node:fs");
+  await inject(binary, "NODE_SEA_BLOB", readFileSync(blob), { sentinelFuse: FUSE });
+  rmSync(work, { recursive: true });
+  console.error(`Built ${binary} (${Math.round(statSync(binary).size / 1e6)} MB).`);
+});
+
+/** Runs the pinned Node, and stops where it fails. */
+function run(args) {
+  const { status } = spawnSync(pinnedNode, args, { stdio: ["ignore", "ignore", "inherit"] });
+  if (status !== 0) throw new Stop(status ?? 1);
+}
+
+/** The native tokenizer of this platform, where there is one; the executable has a portable one too. */
+function tokenizerAsset() {
+  const libc = process.platform === "linux" ? "-gnu" : process.platform === "win32" ? "-msvc" : "";
+  const path = join(
+    root,
+    "node_modules",
+    "tokenizers",
+    `tokenizers.${process.platform}-${process.arch}${libc}.node`,
+  );
+  return existsSync(path) ? { "tokenizers.node": path } : {};
+}
