@@ -70,6 +70,7 @@ function judge(file: string, specifier: string, isTest: boolean): string | undef
   }
   if (!specifier.startsWith(".")) return undefined;
   const target = relative(root, join(root, dirname(file), specifier));
+  if (target === "package.json") return undefined;
   if (target.split("/")[0] !== room)
     return isTest ? undefined : `import other rooms by their public face, not ${specifier}`;
   return room === "gateway" && !isTest ? judgeGateway(file, target) : undefined;
