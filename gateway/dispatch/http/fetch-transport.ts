@@ -34,7 +34,7 @@ export class FetchTransport implements HttpTransport {
 }
 
 /** Bytes of an event that are held back until it is whole; a longer one is passed on as it comes. */
-const LONGEST_HELD_EVENT = 256 * 1024;
+const LONGEST_HELD_EVENT = 4 * 1024 * 1024;
 
 const NOTHING = new Uint8Array(0);
 

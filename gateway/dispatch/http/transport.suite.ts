@@ -154,6 +154,28 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(Buffer.from(transport.bodyOf(head!, Buffer.from(wire))).toString()).toBe(events.join(""));
     });
 
+    test("passes on whole events of a stream whose reads never end with one", async () => {
+      const event = `data: ${JSON.stringify({ id: "1", text: "x".repeat(71) })}\n\n`;
+      const count = 40_000;
+      const framed = Buffer.from(`${chunk(event).repeat(count)}0\r\n\r\n`);
+      answer = (socket) => {
+        socket.write(CHUNKED);
+        socket.write(framed);
+      };
+      let told = 0;
+      let cut = 0;
+      const { head, wire } = await ask({
+        onBytes: (text) => {
+          told++;
+          if (!text.endsWith(isOwnHttp ? "\n\n\r\n" : "\n\n")) cut++;
+        },
+      });
+      expect(told).toBeGreaterThan(1);
+      expect(cut).toBe(0);
+      const body = transport.bodyOf(head!, Buffer.from(wire, "latin1"));
+      expect(Buffer.from(body).toString()).toBe(event.repeat(count));
+    });
+
     test("reads a body that ends with its connection", async () => {
       answer = (socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nuntil the end");
       expect((await ask()).wire).toBe("until the end");

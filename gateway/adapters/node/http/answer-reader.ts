@@ -4,7 +4,7 @@ import { type Framing, parseHead } from "./head.ts";
 
 const LONGEST_HEAD = 64 * 1024;
 /** Bytes of an event that are held back until it is whole; a longer one is passed on as it comes. */
-const LONGEST_HELD_EVENT = 256 * 1024;
+const LONGEST_HELD_EVENT = 4 * 1024 * 1024;
 
 export interface AnswerOwner {
   /** The answer is whole. `keepAliveMs`: how long the connection may be idle now; 0 where it is of no more use. */
@@ -121,7 +121,9 @@ export class AnswerReader {
       if (end < bytes.length) this.#keepAliveMs = 0;
       return this.#end(bytes.subarray(0, end));
     }
-    if (this.#isEventStream && !(tracker.isBetweenChunks && tracker.endsEvent)) {
+    const { lastEventEnd } = tracker;
+    if (this.#isEventStream && lastEventEnd < bytes.length) {
+      if (lastEventEnd > 0) return this.#tellUpTo(lastEventEnd, bytes);
       if (this.#held.length + bytes.length <= LONGEST_HELD_EVENT) {
         this.#held = Buffer.concat([this.#held, bytes]);
         return false;
@@ -139,6 +141,15 @@ export class AnswerReader {
     }
     if (bytes.length > this.#left) this.#keepAliveMs = 0;
     return this.#end(bytes.subarray(0, this.#left));
+  }
+
+  /** Passes on whole events, and keeps the beginning of the next one. */
+  #tellUpTo(end: number, bytes: Buffer): boolean {
+    const pieces = this.#tracker.chunksAtEventEnd - this.#toldChunks;
+    this.#toldChunks = this.#tracker.chunksAtEventEnd;
+    const wire = this.#withHeld(bytes.subarray(0, end));
+    this.#held = Buffer.from(bytes.subarray(end));
+    return this.#tell(wire, pieces);
   }
 
   #withHeld(bytes: Buffer): Buffer {

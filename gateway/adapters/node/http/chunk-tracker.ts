@@ -16,6 +16,10 @@ export class ChunkTracker {
   isEnded = false;
   /** Chunks that have ended, the last (empty) one among them. */
   chunks = 0;
+  /** Where in the piece pushed last the last chunk ended that also ended an event; −1 where none did. */
+  lastEventEnd = -1;
+  /** Chunks up to there. */
+  chunksAtEventEnd = 0;
   #state: State = "size";
   /** Bytes of data that the current chunk still has. */
   #left = 0;
@@ -44,6 +48,7 @@ export class ChunkTracker {
    */
   push(bytes: Uint8Array, onData?: (from: number, to: number) => void): number {
     const { length } = bytes;
+    this.lastEventEnd = -1;
     let at = 0;
     while (at < length && !this.isEnded) {
       if (this.#state === "data") {
@@ -53,7 +58,14 @@ export class ChunkTracker {
         at += take;
         this.#left -= take;
         if (this.#left === 0) this.#state = "data-end";
-      } else this.#readFraming(bytes[at++]!);
+      } else {
+        const wasAtDataEnd = this.#state === "data-end";
+        this.#readFraming(bytes[at++]!);
+        if (wasAtDataEnd && this.#state === "size" && this.endsEvent) {
+          this.lastEventEnd = at;
+          this.chunksAtEventEnd = this.chunks;
+        }
+      }
     }
     return at;
   }
