@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { WebBody } from "./web-body.ts";
 
 /**
  * A server-sent event stream to one client. The Node adapter writes it straight to the socket's response; this
@@ -25,49 +26,17 @@ export const EVENT_STREAM_HEADERS = {
   "x-accel-buffering": "no",
 };
 
-/** Text that may wait for the client, in UTF-16 units, before `write` asks to hold. */
-const HIGH_WATER_MARK = 64 * 1024;
-
 export const openWebEventStream: OpenEventStream = (_context, headers) => new WebEventStream(headers);
 
-class WebEventStream implements EventStream {
+class WebEventStream extends WebBody implements EventStream {
   readonly response: Response;
-  onWritable: (() => void) | undefined;
-  onAbort: (() => void) | undefined;
-  readonly #encoder = new TextEncoder();
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  #isFull = false;
 
   constructor(headers: Record<string, string>) {
-    const body = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#controller = controller;
-        },
-        pull: () => {
-          if (!this.#isFull) return;
-          this.#isFull = false;
-          this.onWritable?.();
-        },
-        cancel: () => {
-          this.#controller = undefined;
-          this.onAbort?.();
-        },
-      },
-      new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_MARK }),
-    );
-    this.response = new Response(body, { headers: { ...EVENT_STREAM_HEADERS, ...headers } });
+    super();
+    this.response = new Response(this.stream, { headers: { ...EVENT_STREAM_HEADERS, ...headers } });
   }
 
   write(text: string): boolean {
-    if (this.#controller === undefined) return true;
-    this.#controller.enqueue(this.#encoder.encode(text));
-    this.#isFull = (this.#controller.desiredSize ?? 1) <= 0;
-    return !this.#isFull;
-  }
-
-  end(): void {
-    this.#controller?.close();
-    this.#controller = undefined;
+    return this.send(text);
   }
 }
