@@ -5,7 +5,8 @@ import { METRICS_TYPE, type Metric, writeMetrics } from "./core/metrics-text.ts"
 import type { OpenAiRequest } from "./core/openai-request.ts";
 import type { StandInOptions } from "./core/options.ts";
 import type { Rank } from "./core/rank.ts";
-import type { Reply, Route } from "./core/server.ts";
+import { refuse } from "./core/refusal.ts";
+import type { Route } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
 
@@ -14,12 +15,7 @@ const VERSION = "0.5.9";
 
 /** Stands in for SGLang's server. Whatever model a request names, its one model answers. */
 export function startSglang(options: StandInOptions = {}): Promise<StandIn> {
-  return startStandIn({ dialect, routes, refuse: (status, message) => refuse(status, message) }, options);
-}
-
-function refuse(status: number, message: string): Reply {
-  const type = status === 400 ? "BadRequestError" : status === 404 ? "NotFoundError" : "InternalServerError";
-  return { status, json: { object: "error", message, type, param: null, code: status } };
+  return startStandIn({ dialect, routes, refuse }, options);
 }
 
 function dialect({ engine, options }: StandInContext): Dialect {

@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { KvEvent } from "#runtime";
 import type { Dialect } from "./core/dialect.ts";
 import type { StandInOptions } from "./core/options.ts";
+import { refuse } from "./core/refusal.ts";
 import { type BlockContent, hashTokens } from "./core/sequence.ts";
-import type { Reply, Route } from "./core/server.ts";
+import type { Route } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 
 /** The release that it answers as. */
@@ -11,12 +12,7 @@ const VERSION = "1.2.0";
 
 /** Stands in for TensorRT-LLM's `trtllm-serve`. Whatever model a request names, its one model answers. */
 export function startTensorrtLlm(options: StandInOptions = {}): Promise<StandIn> {
-  return startStandIn({ dialect, routes, refuse: (status, message) => refuse(status, message) }, options);
-}
-
-function refuse(status: number, message: string): Reply {
-  const type = status === 400 ? "BadRequestError" : status === 404 ? "NotFoundError" : "InternalServerError";
-  return { status, json: { object: "error", message, type, param: null, code: status } };
+  return startStandIn({ dialect, routes, refuse }, options);
 }
 
 function dialect({ engine, options }: StandInContext): Dialect {

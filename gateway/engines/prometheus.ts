@@ -23,30 +23,29 @@ export function samplesOf(text: string, name: string): Sample[] {
  * The sum over the first of the metrics `names` that is there, of the samples that `wanted` takes; undefined where
  * there is none.
  */
-export function sumOf(
-  text: string,
-  names: readonly string[],
-  wanted: (labels: Sample["labels"]) => boolean = () => true,
-): number | undefined {
-  for (const name of names) {
-    const samples = samplesOf(text, name).filter(({ labels }) => wanted(labels));
-    if (samples.length > 0) return samples.reduce((sum, { value }) => sum + value, 0);
-  }
-  return undefined;
+export function sumOf(text: string, names: readonly string[], wanted?: Wanted): number | undefined {
+  const values = firstValues(text, names, wanted);
+  return values.length > 0 ? total(values) : undefined;
 }
 
 /** The mean, where `sumOf` gives the sum. */
-export function meanOf(
-  text: string,
-  names: readonly string[],
-  wanted: (labels: Sample["labels"]) => boolean = () => true,
-): number | undefined {
+export function meanOf(text: string, names: readonly string[], wanted?: Wanted): number | undefined {
+  const values = firstValues(text, names, wanted);
+  return values.length > 0 ? total(values) / values.length : undefined;
+}
+
+type Wanted = (labels: Sample["labels"]) => boolean;
+
+/** Of the first of the metrics that has any wanted samples. */
+function firstValues(text: string, names: readonly string[], wanted: Wanted = () => true): number[] {
   for (const name of names) {
     const samples = samplesOf(text, name).filter(({ labels }) => wanted(labels));
-    if (samples.length > 0) return samples.reduce((sum, { value }) => sum + value, 0) / samples.length;
+    if (samples.length > 0) return samples.map(({ value }) => value);
   }
-  return undefined;
+  return [];
 }
+
+const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
 /** What follows the name: labels in braces, the value, and perhaps a time. */
 function readSample(rest: string): Sample | undefined {

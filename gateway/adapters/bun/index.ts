@@ -1,3 +1,4 @@
+import { hubCacheOf } from "../hub-cache.ts";
 import { type ListeningGateway, type ListeningOptions, refuseNodeOnly } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
 
@@ -24,7 +25,7 @@ export async function startBunGateway(options: ListeningOptions): Promise<Listen
   refuseNodeOnly(options, "Bun");
   const gateway = await createWebGateway(options, options.routerModule, {
     readTextFile,
-    hubCache: hubCache(),
+    hubCache: hubCacheOf((name) => Bun.env[name], Bun.env.HOME ?? ""),
   });
   const { host: hostname, port } = options;
   // The gateway's own limits bound a silent answer: Bun's would cut one that waits for its first token.
@@ -43,9 +44,4 @@ export async function startBunGateway(options: ListeningOptions): Promise<Listen
 async function readTextFile(path: string): Promise<string | undefined> {
   const file = Bun.file(path);
   return (await file.exists()) ? file.text() : undefined;
-}
-
-function hubCache(): string {
-  const { HF_HUB_CACHE, HF_HOME, HOME } = Bun.env;
-  return HF_HUB_CACHE ?? `${HF_HOME ?? `${HOME}/.cache/huggingface`}/hub`;
 }

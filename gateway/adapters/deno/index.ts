@@ -1,3 +1,4 @@
+import { hubCacheOf } from "../hub-cache.ts";
 import { type ListeningGateway, type ListeningOptions, refuseNodeOnly } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
 
@@ -19,7 +20,7 @@ export async function startDenoGateway(options: ListeningOptions): Promise<Liste
   refuseNodeOnly(options, "Deno");
   const gateway = await createWebGateway(options, options.routerModule, {
     readTextFile,
-    hubCache: hubCache(),
+    hubCache: hubCacheOf((name) => Deno.env.get(name), Deno.env.get("HOME") ?? ""),
   });
   const { host: hostname, port } = options;
   const server = Deno.serve({ hostname, port, onListen: () => {} }, (request) => gateway.fetch(request));
@@ -40,9 +41,4 @@ async function readTextFile(path: string): Promise<string | undefined> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }
-}
-
-function hubCache(): string {
-  const home = Deno.env.get("HF_HOME") ?? `${Deno.env.get("HOME")}/.cache/huggingface`;
-  return Deno.env.get("HF_HUB_CACHE") ?? `${home}/hub`;
 }

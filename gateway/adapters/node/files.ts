@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
 import type { PlatformFiles } from "../../create-gateway.ts";
+import { hubCacheOf } from "../hub-cache.ts";
 
 /** Models' files on this machine, and those in Hugging Face's cache. */
 export function nodeFiles(): PlatformFiles {
-  return { readTextFile: readIfThere, hubCache: hubCache() };
+  return { readTextFile: readIfThere, hubCache: hubCacheOf((name) => process.env[name], homedir()) };
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
@@ -16,10 +16,4 @@ async function readIfThere(path: string): Promise<string | undefined> {
       return undefined;
     throw error;
   }
-}
-
-/** Where Hugging Face's libraries keep what they have fetched. */
-function hubCache(): string {
-  const { HF_HUB_CACHE, HF_HOME } = process.env;
-  return HF_HUB_CACHE ?? join(HF_HOME ?? join(homedir(), ".cache", "huggingface"), "hub");
 }

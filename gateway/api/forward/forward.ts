@@ -2,14 +2,16 @@ import type { Context } from "hono";
 import type { Salt } from "#router-wasm";
 import { checkMedia } from "../../access/media.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
-import type { HttpHead, HttpHeader } from "../../dispatch/http/types.ts";
+import type { HttpHead } from "../../dispatch/http/types.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { obstacleOf } from "../../pipeline/forward/continuation.ts";
 import { Forwarding } from "../../pipeline/forward/forwarding.ts";
-import type { EnginePlacement, ForwardJob } from "../../pipeline/forward/job.ts";
+import type { ForwardJob } from "../../pipeline/forward/job.ts";
+import type { Placement } from "../../pipeline/job.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
 import type { AttachedModel } from "../../pipeline/serving/attached-model.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
+import { placementHeaders } from "../placement-headers.ts";
 import { type Endpoint, endpointOf, resourceOf } from "./endpoints.ts";
 import { answerHeaders, forwardedHeaders } from "./headers.ts";
 import { preferenceFields } from "./preference-fields.ts";
@@ -81,9 +83,9 @@ function run(
       resolve(new Response(null, { status: 499 }));
     };
     const output = {
-      reply(head: HttpHead, placement: EnginePlacement) {
+      reply(head: HttpHead, placement: Placement) {
         signal.removeEventListener("abort", abort);
-        const own = ownHeaders(headers, explain ? placement : undefined);
+        const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
         const reply = transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
         resolve(reply.response);
         return reply;
@@ -99,22 +101,6 @@ function run(
     if (signal.aborted) abort();
     else request.start();
   });
-}
-
-function ownHeaders(
-  of: Readonly<Record<string, string>>,
-  placement: EnginePlacement | undefined,
-): HttpHeader[] {
-  const headers = Object.entries(of);
-  if (placement === undefined) return headers;
-  return [
-    ...headers,
-    ["x-stator-worker", placement.engine],
-    ["x-stator-worker-id", placement.engineId],
-    ["x-stator-data-parallel-rank", String(placement.dataParallelRank)],
-    ["x-stator-overlap-blocks", String(placement.overlapBlocks)],
-    ["x-stator-prompt-blocks", String(placement.promptBlocks)],
-  ];
 }
 
 /** What keeps the request's blocks apart in the engine's cache: vLLM hashes both into them. */

@@ -1,25 +1,17 @@
 import type { Context } from "hono";
+import { isHopByHop } from "../../dispatch/http/hop-by-hop.ts";
 import type { HttpHeader } from "../../dispatch/http/types.ts";
 
 /**
- * What is not passed on: what concerns the client's connection alone (RFC 9110, section 7.6.1), what the gateway
- * writes itself, what only the gateway is told, and the wish for a compressed answer, which could not be read when it
- * breaks.
+ * What is not passed on beside what concerns the client's connection alone: what the gateway writes itself, what only
+ * the gateway is told, and the wish for a compressed answer, which could not be read when it breaks.
  */
 const NOT_FORWARDED = new Set([
   "accept-encoding",
-  "connection",
   "content-length",
   "cookie",
   "expect",
   "host",
-  "keep-alive",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
   "x-request-id",
 ]);
 
@@ -37,7 +29,8 @@ export function forwardedHeaders(context: Context, requestId: string, hidesKeys:
   const named = (context.req.header("connection") ?? "").toLowerCase().split(/\s*,\s*/);
   const headers: HttpHeader[] = [["x-request-id", requestId]];
   for (const [name, value] of context.req.raw.headers) {
-    if (NOT_FORWARDED.has(name) || named.includes(name) || name.startsWith("x-stator-")) continue;
+    if (isHopByHop(name) || named.includes(name) || NOT_FORWARDED.has(name)) continue;
+    if (name.startsWith("x-stator-")) continue;
     if (OF_BROWSERS.test(name) || (hidesKeys && KEYS.includes(name))) continue;
     headers.push([name, value]);
   }

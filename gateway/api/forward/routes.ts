@@ -5,6 +5,7 @@ import { requireModel } from "../../access/models.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
+import { isRecord } from "../../pipeline/preprocess/prompts/json.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
 import type { Models } from "../../pipeline/serving/models.ts";
 import { type ForwardTarget, forward } from "./forward.ts";
@@ -99,7 +100,4 @@ async function anyTarget(
   );
 }
 
-const asObject = (json: unknown): PromptBody | undefined =>
-  typeof json === "object" && json !== null && !Array.isArray(json)
-    ? Object.fromEntries(Object.entries(json))
-    : undefined;
+const asObject = (json: unknown): PromptBody | undefined => (isRecord(json) ? json : undefined);

@@ -4,6 +4,7 @@ import { toApiError } from "../../errors.ts";
 import type { EventStream } from "../../event-stream.ts";
 import { Generation } from "../../pipeline/generation.ts";
 import type { GenerationJob, GenerationResult, Placement, TokenInfo, Usage } from "../../pipeline/job.ts";
+import { placementHeaders } from "../placement-headers.ts";
 import { type AnswerFormat, DONE } from "./format.ts";
 
 export interface AnswerPlan {
@@ -100,15 +101,8 @@ abstract class Answer {
   };
 
   protected headers(placement: Placement): Record<string, string> {
-    if (!this.plan.explain) return this.plan.headers;
-    return {
-      ...this.plan.headers,
-      "x-stator-worker": placement.worker,
-      "x-stator-worker-id": placement.workerId,
-      "x-stator-data-parallel-rank": String(placement.dataParallelRank),
-      "x-stator-overlap-blocks": String(placement.overlapBlocks),
-      "x-stator-prompt-blocks": String(placement.promptBlocks),
-    };
+    const { headers, explain } = this.plan;
+    return explain ? { ...headers, ...placementHeaders(placement) } : headers;
   }
 
   #finish(index: number, result: GenerationResult): void {

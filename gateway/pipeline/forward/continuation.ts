@@ -1,3 +1,4 @@
+import { isRecord } from "../preprocess/prompts/json.ts";
 import type { PromptBody } from "../preprocess/prompts/prompt-reader.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 
@@ -73,6 +74,3 @@ function promptOf({ prompt }: PromptBody): string | undefined {
 }
 
 const isNumberAbove = (value: unknown, bound: number) => typeof value === "number" && value > bound;
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null;

@@ -10,9 +10,10 @@ import { deadlineExceeded, engineFailed, requestTimedOut, toApiError } from "../
 import type { Applicant, QueueTicket } from "../../routing/queue/admission.ts";
 import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
 import type { Warnings } from "../../warnings.ts";
+import type { Placement } from "../job.ts";
 import { AnswerBody } from "./answer-body.ts";
 import { continuedBody } from "./continuation.ts";
-import type { EnginePlacement, ForwardJob, ForwardOptions, ForwardOutput } from "./job.ts";
+import type { ForwardJob, ForwardOptions, ForwardOutput } from "./job.ts";
 
 export interface ForwardContext {
   readonly transport: HttpTransport;
@@ -322,9 +323,9 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
 
   #openReply(head: HttpHead) {
     const route = this.#route!;
-    const placement: EnginePlacement = {
-      engine: route.worker.instance.name,
-      engineId: route.worker.instance.id,
+    const placement: Placement = {
+      worker: route.worker.instance.name,
+      workerId: route.worker.instance.id,
       dataParallelRank: route.rank,
       overlapBlocks: route.overlapBlocks,
       promptBlocks: this.#promptBlocks,

@@ -1,6 +1,7 @@
 import type { Salt } from "#router-wasm";
 import type { HttpHead, HttpHeader, WireReply } from "../../dispatch/http/types.ts";
 import type { RoutePreferences } from "../../routing/preferences.ts";
+import type { Placement } from "../job.ts";
 import type { PromptBody } from "../preprocess/prompts/prompt-reader.ts";
 import type { AttachedModel } from "../serving/attached-model.ts";
 import type { ContinuedApi } from "./continuation.ts";
@@ -30,19 +31,10 @@ export interface ForwardJob {
   readonly continuation: { readonly api: ContinuedApi; readonly body: PromptBody } | undefined;
 }
 
-/** Where an engine has been found for a job. */
-export interface EnginePlacement {
-  readonly engine: string;
-  readonly engineId: string;
-  readonly dataParallelRank: number;
-  readonly overlapBlocks: number;
-  readonly promptBlocks: number;
-}
-
 /** Where the answer goes. */
 export interface ForwardOutput {
   /** Begins the answer to the client; called once at most. */
-  reply(head: HttpHead, placement: EnginePlacement): WireReply;
+  reply(head: HttpHead, placement: Placement): WireReply;
   /** Told once how it ended: an HTTP status (499 where the client went away), and what the answer took. */
   onSettled(status: number, usage?: { promptTokens: number; completionTokens: number }): void;
   /** It failed before anything was sent. */

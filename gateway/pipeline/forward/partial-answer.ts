@@ -17,7 +17,6 @@ export class PartialAnswer {
   hasRole = false;
   finishReason: string | undefined;
   isDone = false;
-  hasUsage = false;
   /** Why no other engine can go on with it: it has parts that a prompt cannot end with. */
   obstacle: string | undefined;
 
@@ -40,7 +39,6 @@ export class PartialAnswer {
       created: event.created ?? undefined,
       model: event.model ?? undefined,
     };
-    if (event.usage) this.hasUsage = true;
     for (const choice of event.choices ?? []) this.#addChoice(choice);
   }
 

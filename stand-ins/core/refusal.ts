@@ -1,0 +1,7 @@
+import type { Reply } from "./server.ts";
+
+/** An error in the shape of SGLang and TensorRT-LLM, which both have from older releases of vLLM. */
+export function refuse(status: number, message: string): Reply {
+  const type = status === 400 ? "BadRequestError" : status === 404 ? "NotFoundError" : "InternalServerError";
+  return { status, json: { object: "error", message, type, param: null, code: status } };
+}
