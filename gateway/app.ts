@@ -8,7 +8,6 @@ import { embeddings } from "./api/openai/embeddings.ts";
 import { listModels, retrieveModel } from "./api/openai/models.ts";
 import { decisionsOf, listDecisions } from "./api/ops/decisions.ts";
 import { health } from "./api/ops/health.ts";
-import { openApiDocument } from "./api/ops/openapi.ts";
 import { referencePage } from "./api/ops/reference-page.ts";
 import { changeThresholds, showThresholds } from "./api/ops/thresholds.ts";
 import { attachWorker, detachWorker, listWorkers, showWorker } from "./api/ops/workers.ts";
@@ -20,7 +19,8 @@ import { ApiError, clientLeft, toApiError } from "./errors.ts";
 export type Face = "api" | "api and admin" | "admin";
 
 export interface AppOptions {
-  readonly version: string;
+  /** The answer of `/openapi.json`, from `openApiDocument`: apps share it, for it takes a while to make. */
+  readonly openApi: object;
   readonly face: Face;
   /** The route `/metrics`, from `createMetricsRoute`: apps with the same dependencies share one. */
   showMetrics(): Promise<Response>;
@@ -29,11 +29,10 @@ export interface AppOptions {
 /** Puts the routes together. The result is a web-standard `fetch` handler for any runtime's adapter. */
 export function createApp(
   dependencies: GatewayDependencies,
-  { version, face, showMetrics }: AppOptions,
+  { openApi, face, showMetrics }: AppOptions,
 ): Hono<GatewayEnv> {
   const { log, warnings, metrics, models } = dependencies;
   const app = new Hono<GatewayEnv>();
-  const openApi = openApiDocument(version);
 
   app.use(async (context, next) => {
     context.set("arrivedAt", performance.now());

@@ -2,6 +2,7 @@ import { createMetrics, type Discovery, type Logger } from "#runtime";
 import { type AccessOptions, openAccess } from "./access/open-access.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import { createMetricsRoute } from "./api/ops/metrics.ts";
+import { openApiDocument } from "./api/ops/openapi.ts";
 import { createApp } from "./app.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "./dispatch/engines/engine-spec.ts";
@@ -123,12 +124,12 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     timeoutMs,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
   };
-  const showMetrics = createMetricsRoute(dependencies);
+  const shared = { openApi: openApiDocument(version), showMetrics: createMetricsRoute(dependencies) };
   const { admin } = options;
-  const app = createApp(dependencies, { version, showMetrics, face: admin ? "api" : "api and admin" });
+  const app = createApp(dependencies, { ...shared, face: admin ? "api" : "api and admin" });
   const keys = admin?.isGuarded === false ? undefined : opened.access.keys;
   const adminDependencies = { ...dependencies, access: { ...opened.access, keys } };
-  const adminApp = createApp(adminDependencies, { version, showMetrics, face: "admin" });
+  const adminApp = createApp(adminDependencies, { ...shared, face: "admin" });
   await served.open();
   for (const spec of engines) attached.attach(spec);
   return {

@@ -1,12 +1,5 @@
 import type { Logger } from "#runtime";
-import type {
-  EngineAdapter,
-  EngineApi,
-  EngineLoad,
-  EngineProfile,
-  KvEventSource,
-  Lack,
-} from "../../engines/types.ts";
+import type { EngineAdapter, EngineApi, EngineProfile, KvEventSource, Lack } from "../../engines/types.ts";
 import type { EngineSpec, HealthOptions } from "./engine-spec.ts";
 import { defaultEngineName, kvEventSources } from "./engine-spec.ts";
 import { KvFeed, type KvFeedReceiver } from "./kv-feed.ts";
@@ -43,6 +36,10 @@ export class EngineConnection {
   readonly spec: EngineSpec;
   readonly name: string;
   readonly api: EngineApi;
+  /** Scheme, host and port: where requests go. */
+  readonly origin: string;
+  /** What comes before `/v1` in the engine's paths. */
+  readonly basePath: string;
   state: EngineState = "connecting";
   /** Why it is not ready, for people. */
   reason: string | undefined;
@@ -50,8 +47,6 @@ export class EngineConnection {
   adapter: EngineAdapter | undefined;
   /** Where its KV events come from. */
   sources: readonly KvEventSource[] = [];
-  /** What it said of its load last. */
-  load: EngineLoad | undefined;
   /** When it became ready last, on the clock of `performance.now()`. */
   readySince = 0;
   readonly #dependencies: EngineConnectionDependencies;
@@ -67,21 +62,14 @@ export class EngineConnection {
   constructor(spec: EngineSpec, dependencies: EngineConnectionDependencies, listener: EngineListener) {
     this.spec = spec;
     this.name = spec.name ?? defaultEngineName(spec.url);
+    const { origin, pathname } = new URL(spec.url);
+    this.origin = origin;
+    this.basePath = pathname.replace(/\/$/, "");
     this.#dependencies = dependencies;
     this.#listener = listener;
     this.#log = dependencies.log.child({ engine: this.name });
     this.api = dependencies.createApi(spec);
     this.#requests = new RequestHealth(dependencies.health.requests);
-  }
-
-  /** Scheme, host and port: where requests go. */
-  get origin(): string {
-    return new URL(this.spec.url).origin;
-  }
-
-  /** What comes before `/v1` in the engine's paths. */
-  get basePath(): string {
-    return new URL(this.spec.url).pathname.replace(/\/$/, "");
   }
 
   /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
@@ -208,10 +196,9 @@ export class EngineConnection {
       await this.#sleep(jittered(intervalMs));
       if (this.state !== "ready" && this.state !== "draining") return;
       try {
-        const load = await within(timeoutMs, this.adapter!.readLoad(this.api));
+        const { startedAt } = await within(timeoutMs, this.adapter!.readLoad(this.api));
         failures = 0;
-        this.load = load;
-        if (isAnotherStart(this.profile?.startedAt, load.startedAt)) return;
+        if (isAnotherStart(this.profile?.startedAt, startedAt)) return;
       } catch (error) {
         if (++failures >= limit) this.#setDown(messageOf(error));
       }

@@ -110,7 +110,6 @@ export class AttachedModels {
         code: "already_attached",
       });
     }
-    const attachment: Attachment = { engine: undefined as never, workers: [] };
     const engine = new EngineConnection({ ...spec, url, name }, this.#options, {
       onLearnt: (profile) => this.#learn(attachment, profile),
       onState: (state) => this.#onState(attachment, state),
@@ -124,7 +123,7 @@ export class AttachedModels {
         for (const worker of attachment.workers) this.#modelOf(worker)?.router.clearWorker(worker, rank);
       },
     });
-    Object.assign(attachment, { engine });
+    const attachment: Attachment = { engine, workers: [] };
     this.#attachments.set(name, attachment);
     engine.open();
     return engine;

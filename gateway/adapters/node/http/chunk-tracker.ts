@@ -61,7 +61,7 @@ export class ChunkTracker {
       } else {
         const wasAtDataEnd = this.#state === "data-end";
         this.#readFraming(bytes[at++]!);
-        if (wasAtDataEnd && this.#state === "size" && this.endsEvent) {
+        if (wasAtDataEnd && this.isBetweenChunks && this.endsEvent) {
           this.lastEventEnd = at;
           this.chunksAtEventEnd = this.chunks;
         }

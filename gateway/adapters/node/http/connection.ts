@@ -27,6 +27,8 @@ export interface ConnectionOwner {
  */
 export class Connection {
   readonly origin: string;
+  /** As the server is named in requests. */
+  readonly host: string;
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
   #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -37,14 +39,16 @@ export class Connection {
 
   /** @param tls certificates for `https:`, beside or in place of the system's */
   constructor(origin: string, owner: ConnectionOwner, tls?: SecureContextOptions) {
+    const url = new URL(origin);
     this.origin = origin;
+    this.host = url.host;
     this.#owner = owner;
     const onread = {
       buffer: () => this.#nextBuffer(),
       callback: (length: number) => this.#onRead(length),
     };
-    this.#socket = open(origin, onread, tls);
-    const ready = origin.startsWith("https:") ? "secureConnect" : "connect";
+    this.#socket = open(url, onread, tls);
+    const ready = url.protocol === "https:" ? "secureConnect" : "connect";
     this.#socket.once(ready, () => {
       this.#isConnected = true;
       this.#exchange?.onConnected();
@@ -155,7 +159,7 @@ class Exchange implements HttpCall {
     });
     const { body } = this.#request;
     this.#socket.cork();
-    this.#socket.write(headOf(this.#request), "latin1");
+    this.#socket.write(headOf(this.#request, this.#connection.host), "latin1");
     if (body !== undefined && body.length > 0) this.#socket.write(body);
     this.#socket.uncork();
   }
@@ -233,8 +237,7 @@ class Exchange implements HttpCall {
 
 type OnRead = NonNullable<SocketConstructorOpts["onread"]>;
 
-function open(origin: string, onread: OnRead, tls?: SecureContextOptions): Socket {
-  const url = new URL(origin);
+function open(url: URL, onread: OnRead, tls?: SecureContextOptions): Socket {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const isTls = url.protocol === "https:";
   const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
@@ -244,8 +247,8 @@ function open(origin: string, onread: OnRead, tls?: SecureContextOptions): Socke
   return connectTls({ ...options, servername, ALPNProtocols: ["http/1.1"], ...tls });
 }
 
-function headOf({ method, path, origin, headers, body }: HttpRequest): string {
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${new URL(origin).host}\r\n`;
+function headOf({ method, path, headers, body }: HttpRequest, host: string): string {
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
   for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
   if (body !== undefined) text += `content-length: ${body.length}\r\n`;
   return `${text}\r\n`;

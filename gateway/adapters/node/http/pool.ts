@@ -4,8 +4,8 @@ import { Connection, type ConnectionOwner } from "./connection.ts";
 
 /** Connections to servers, kept open between requests for as long as their servers do. */
 export class ConnectionPool implements ConnectionOwner {
-  /** Idle ones by origin, the one used last at the end, with the timer that closes it. */
-  readonly #idle = new Map<string, Map<Connection, ReturnType<typeof setTimeout>>>();
+  /** Idle ones by origin, the one used last at the end. */
+  readonly #idle = new Map<string, Idle[]>();
   readonly #tls: SecureContextOptions | undefined;
   #isClosed = false;
 
@@ -26,41 +26,41 @@ export class ConnectionPool implements ConnectionOwner {
       connection.destroy();
       return;
     }
-    let connections = this.#idle.get(connection.origin);
-    if (connections === undefined) {
-      connections = new Map();
-      this.#idle.set(connection.origin, connections);
-    }
     const timer = setTimeout(() => connection.destroy(), forMs);
     timer.unref();
-    connections.set(connection, timer);
+    const idle = { connection, timer };
+    const others = this.#idle.get(connection.origin);
+    if (others === undefined) this.#idle.set(connection.origin, [idle]);
+    else others.push(idle);
   }
 
   onClosed(connection: Connection): void {
-    const connections = this.#idle.get(connection.origin);
-    clearTimeout(connections?.get(connection));
-    connections?.delete(connection);
-    if (connections?.size === 0) this.#idle.delete(connection.origin);
+    const connections = this.#idle.get(connection.origin) ?? [];
+    const index = connections.findIndex((idle) => idle.connection === connection);
+    if (index < 0) return;
+    clearTimeout(connections[index]!.timer);
+    connections.splice(index, 1);
+    if (connections.length === 0) this.#idle.delete(connection.origin);
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const connections of this.#idle.values()) {
-      for (const [connection, timer] of connections) {
-        clearTimeout(timer);
-        connection.destroy();
-      }
+    for (const { connection, timer } of [...this.#idle.values()].flat()) {
+      clearTimeout(timer);
+      connection.destroy();
     }
   }
 
   /** The one used last: it is the least likely to be about to close. */
   #take(origin: string): Connection | undefined {
-    const connections = this.#idle.get(origin);
-    const last = connections === undefined ? undefined : [...connections].at(-1);
-    if (last === undefined) return undefined;
-    const [connection, timer] = last;
-    clearTimeout(timer);
-    connections?.delete(connection);
-    return connection;
+    const last = this.#idle.get(origin)?.pop();
+    clearTimeout(last?.timer);
+    return last?.connection;
   }
+}
+
+/** A connection that waits, and the timer that closes it. */
+interface Idle {
+  readonly connection: Connection;
+  readonly timer: ReturnType<typeof setTimeout>;
 }
