@@ -8,7 +8,7 @@ import {
 import { type CallBounds, callError, timeLeft } from "../dispatch/call-error.ts";
 import type { WorkerConnection } from "../dispatch/worker-connection.ts";
 import { type BoundTo, noWorkerReady, workerFailed } from "../errors.ts";
-import type { Applicant, QueueTicket } from "../routing/queue/admission.ts";
+import type { Applicant, QueueTicket } from "../routing/queue/route-source.ts";
 import type { Route, RouteOutcome, RouteRequest } from "../routing/route.ts";
 import type { Warnings } from "../warnings.ts";
 import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo, Usage } from "./job.ts";
@@ -253,7 +253,7 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
   }
 
   get #boundTo(): BoundTo | undefined {
-    return this.#job.model.router.constraints.boundTo(this.#request, performance.now());
+    return this.#job.model.admission.boundTo(this.#request);
   }
 
   get #bounds(): CallBounds {

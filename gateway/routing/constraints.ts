@@ -1,5 +1,6 @@
 import type { BoundTo } from "../errors.ts";
 import type { SessionHomes } from "./affinity.ts";
+import { bindingOf } from "./binding.ts";
 import type { RouteRequest } from "./route.ts";
 import type { TagFilter } from "./tags.ts";
 import type { RoutedWorker, Slot, Workers } from "./workers.ts";
@@ -59,14 +60,10 @@ export class ConstraintReader<Worker extends RoutedWorker> {
     { preferences, excluded }: Pick<RouteRequest<Worker>, "preferences" | "excluded">,
     now: number,
   ): BoundTo | undefined {
-    const { worker, tags, session } = preferences;
-    if (worker !== undefined) return { one: true, text: `the worker '${worker}', which it names` };
+    const { session } = preferences;
     const isBound = this.#sessions.mode === "hard" && session !== undefined;
     const tried = isBound ? excluded.flatMap((each) => this.#workers.slotsOf(each).map(indexOf)) : [];
-    const home = isBound ? this.#home(session, tried, now) : undefined;
-    if (home !== undefined) return { one: true, text: "the worker that its session is bound to" };
-    if (tags.length > 0) return { one: false, text: `workers with the tags it names: ${tags.join(", ")}` };
-    return undefined;
+    return bindingOf(preferences, isBound && this.#home(session, tried, now) !== undefined);
   }
 
   #only(worker: string, excluded: readonly number[]): Constraints {

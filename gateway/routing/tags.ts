@@ -26,16 +26,6 @@ export class TagFilter<Worker extends RoutedWorker> {
     return excluded;
   }
 
-  /** Whether any worker has all the tags, ready or not. */
-  matchesAny(tags: readonly string[]): boolean {
-    return this.#workers.all().some((worker) => hasAll(worker, tags));
-  }
-
-  /** Every tag of any worker, sorted. */
-  known(): string[] {
-    return [...new Set(this.#workers.all().flatMap(({ instance }) => instance.card.tags ?? []))].sort();
-  }
-
   /** The workers have changed. */
   clear(): void {
     this.#excluded.clear();
@@ -44,3 +34,7 @@ export class TagFilter<Worker extends RoutedWorker> {
 
 export const hasAll = ({ instance }: RoutedWorker, tags: readonly string[]) =>
   tags.every((tag) => instance.card.tags?.includes(tag));
+
+/** Every tag of any of the workers, sorted. */
+export const tagsOf = (workers: readonly RoutedWorker[]) =>
+  [...new Set(workers.flatMap(({ instance }) => instance.card.tags ?? []))].sort();

@@ -82,6 +82,10 @@ export class Workers<Worker extends RoutedWorker> {
 
   /** The worker with this id or name. */
   find(idOrName: string): Worker | undefined {
-    return this.all().find(({ instance }) => instance.id === idOrName || instance.name === idOrName);
+    return findWorker(this.all(), idOrName);
   }
 }
+
+/** The worker with this id or name. */
+export const findWorker = <Worker extends RoutedWorker>(workers: readonly Worker[], idOrName: string) =>
+  workers.find(({ instance }) => instance.id === idOrName || instance.name === idOrName);

@@ -9,7 +9,7 @@ import { Forwarding } from "../../pipeline/forward/forwarding.ts";
 import type { ForwardJob } from "../../pipeline/forward/job.ts";
 import type { Placement } from "../../pipeline/job.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
-import type { AttachedModel } from "../../pipeline/serving/attached-model.ts";
+import type { ForwardModel } from "../../pipeline/serving/forward-model.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { type Endpoint, endpointOf, resourceOf } from "./endpoints.ts";
@@ -18,7 +18,7 @@ import { preferenceFields } from "./preference-fields.ts";
 
 /** A request for an attached engine. */
 export interface ForwardTarget {
-  readonly model: AttachedModel;
+  readonly model: ForwardModel;
   /** The LoRA adapter that the request names as its model. */
   readonly adapter: string | undefined;
   /** The body as it came; undefined where there is none. */

@@ -63,7 +63,7 @@ async function embed(
   const bounds = { model: model.card.name, timeoutMs, deadlineAt: preferences.deadlineAt };
   const request = { prompt: inputs[0]!, requestId, preferences, excluded: [] };
   const route = await admitted(model.admission, request, signal);
-  const boundTo = () => model.router.constraints.boundTo(request, performance.now());
+  const boundTo = () => model.admission.boundTo(request);
   let outcome: RouteOutcome = "failed";
   try {
     const { client } = route.worker;

@@ -2,10 +2,10 @@ import type { Context } from "hono";
 import type { GatewayEnv } from "../../env.ts";
 import { type ApiError, invalidRequest, noWorkerReady } from "../../errors.ts";
 import type { RoutedModel } from "../../pipeline/serving/routed-model.ts";
-import type { ModelRouter } from "../../routing/model-router.ts";
+import { bindingOf } from "../../routing/binding.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
-import { hasAll } from "../../routing/tags.ts";
-import type { RoutedWorker } from "../../routing/workers.ts";
+import { hasAll, tagsOf } from "../../routing/tags.ts";
+import { findWorker, type RoutedWorker } from "../../routing/workers.ts";
 import {
   headerValue,
   refuseUnknownHeader,
@@ -80,20 +80,23 @@ function readHeaders(context: Context<GatewayEnv>): StatorExtension {
 /** What was known a moment ago may be again in a moment, and was right when the client looked: that is no 400. */
 function checkWorkers<Worker extends RoutedWorker>(
   preferences: RoutePreferences,
-  { router, left, name }: RoutedModel<Worker>,
+  model: RoutedModel<Worker>,
   paramOf: (field: "worker" | "tags") => string,
 ): void {
   const { worker, tags } = preferences;
+  if (worker === undefined && tags.length === 0) return;
+  const { left, name } = model;
+  const members = model.members();
   const now = performance.now();
-  const notNow = () => noWorkerReady(name, router.constraints.boundTo({ preferences, excluded: [] }, now));
+  const notNow = () => noWorkerReady(name, bindingOf(preferences));
   if (worker !== undefined) {
-    const found = router.workers.find(worker);
+    const found = findWorker(members, worker);
     if (found === undefined && !left.knows(worker, now))
-      throw unknownWorker(worker, router, paramOf("worker"));
+      throw unknownWorker(worker, members, paramOf("worker"));
     if (found === undefined) throw notNow();
     if (!hasAll(found, tags)) throw lacksTags(worker, tags, paramOf("tags"));
-  } else if (tags.length > 0 && !router.tags.matchesAny(tags)) {
-    if (!left.hadTags(tags, now)) throw unknownTags(tags, router, paramOf("tags"));
+  } else if (!members.some((member) => hasAll(member, tags))) {
+    if (!left.hadTags(tags, now)) throw unknownTags(tags, members, paramOf("tags"));
     throw notNow();
   }
 }
@@ -106,12 +109,8 @@ function lacksTags(worker: string, tags: readonly string[], param: string): ApiE
   );
 }
 
-function unknownWorker<Worker extends RoutedWorker>(
-  name: string,
-  router: ModelRouter<Worker>,
-  param: string,
-): ApiError {
-  const names = router.workers.all().map(({ instance }) => instance.name);
+function unknownWorker(name: string, members: readonly RoutedWorker[], param: string): ApiError {
+  const names = members.map(({ instance }) => instance.name);
   return invalidRequest(
     `No worker '${name.slice(0, 100)}' serves this model; '${param}' takes one of: ${names.sort().join(", ")}.`,
     param,
@@ -119,12 +118,8 @@ function unknownWorker<Worker extends RoutedWorker>(
   );
 }
 
-function unknownTags<Worker extends RoutedWorker>(
-  tags: readonly string[],
-  router: ModelRouter<Worker>,
-  param: string,
-): ApiError {
-  const known = router.tags.known().join(", ") || "none";
+function unknownTags(tags: readonly string[], members: readonly RoutedWorker[], param: string): ApiError {
+  const known = tagsOf(members).join(", ") || "none";
   return invalidRequest(
     `Invalid value for '${param}': no worker of this model has the tags ${tags.join(", ")} together; the tags of its workers are: ${known}.`,
     param,

@@ -1,4 +1,4 @@
-import type { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
+import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
 import type {
   HttpCall,
   HttpError,
@@ -7,7 +7,7 @@ import type {
   HttpTransport,
 } from "../../dispatch/http/types.ts";
 import { deadlineExceeded, engineFailed, requestTimedOut, toApiError } from "../../errors.ts";
-import type { Applicant, QueueTicket } from "../../routing/queue/admission.ts";
+import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
 import type { Warnings } from "../../warnings.ts";
 import type { Placement } from "../job.ts";
@@ -31,19 +31,17 @@ const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
  * One forwarded request's life: routed, sent, its answer passed on, and reported to the router. What breaks before
  * the client has anything is tried elsewhere; a stream that breaks later is continued elsewhere.
  */
-export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
+export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   readonly #job: ForwardJob;
   readonly #output: ForwardOutput;
   readonly #context: ForwardContext;
   readonly #answer: AnswerBody;
   /** Engines that this request has failed on. */
-  #tried: EngineWorker[] = [];
-  /** Engines that it would rather not go to. */
-  #reluctant: readonly EngineWorker[];
+  #tried: TargetWorker[] = [];
   /** Attempts, and waits for one, since the request began or moved last. */
   #tries = 0;
   #moves = 0;
-  #route: Route<EngineWorker> | undefined;
+  #route: Route<TargetWorker> | undefined;
   #ticket: QueueTicket | undefined;
   #call: HttpCall | undefined;
   #isOver = false;
@@ -61,7 +59,6 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     this.#output = output;
     this.#context = context;
     this.#nextBlockAt = job.model.blockSize - (job.prompt.length % job.model.blockSize);
-    this.#reluctant = job.model.reluctant(performance.now());
     this.#answer = new AnswerBody(job, context.transport, {
       reply: (head) => this.#openReply(head),
     });
@@ -86,7 +83,7 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     this.#output.onSettled(499, this.#taken);
   }
 
-  onRoute(route: Route<EngineWorker>): void {
+  onRoute(route: Route<TargetWorker>): void {
     this.#ticket = undefined;
     this.#route = route;
     this.#tries++;
@@ -114,11 +111,6 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
 
   onRefused(error: Error): void {
     this.#ticket = undefined;
-    if (this.#reluctant.length > 0) {
-      this.#reluctant = [];
-      this.#apply();
-      return;
-    }
     // It is no news that those which failed do not do; perhaps they are better in a moment.
     if (this.#tried.length > 0 && this.#mayTryAgain()) {
       this.#tried = [];
@@ -336,17 +328,13 @@ export class Forwarding implements HttpReceiver, Applicant<EngineWorker> {
     return reply;
   }
 
-  get #request(): RouteRequest<EngineWorker> {
+  get #request(): RouteRequest<TargetWorker> {
     const { prompt, salt, preferences, requestId, engine } = this.#job;
     const only = engine === undefined ? preferences : { ...preferences, worker: engine };
-    return { prompt, requestId, salt, preferences: only, excluded: this.#excluded };
-  }
-
-  get #excluded(): readonly EngineWorker[] {
-    return this.#reluctant.length === 0 ? this.#tried : [...this.#tried, ...this.#reluctant];
+    return { prompt, requestId, salt, preferences: only, excluded: this.#tried };
   }
 
   get #boundTo() {
-    return this.#job.model.router.constraints.boundTo(this.#request, performance.now());
+    return this.#job.model.admission.boundTo(this.#request);
   }
 }

@@ -3,13 +3,13 @@ import type { HttpHead, HttpHeader, WireReply } from "../../dispatch/http/types.
 import type { RoutePreferences } from "../../routing/preferences.ts";
 import type { Placement } from "../job.ts";
 import type { PromptBody } from "../preprocess/prompts/prompt-reader.ts";
-import type { AttachedModel } from "../serving/attached-model.ts";
+import type { ForwardModel } from "../serving/forward-model.ts";
 import type { ContinuedApi } from "./continuation.ts";
 
 /** A request that goes to an attached engine as it came. */
 export interface ForwardJob {
   readonly requestId: string;
-  readonly model: AttachedModel;
+  readonly model: ForwardModel;
   /** The prompt's ids, as the model's prompt reader gives them. */
   readonly prompt: Uint32Array;
   readonly salt: Salt | undefined;

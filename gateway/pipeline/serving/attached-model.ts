@@ -1,14 +1,14 @@
 import type { Logger } from "#runtime";
 import type { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
-import type { EngineModel } from "../../engines/types.ts";
-import type { GatewayMetrics, ModelMetrics } from "../../metrics.ts";
+import type { GatewayMetrics } from "../../metrics.ts";
 import { ModelRouter } from "../../routing/model-router.ts";
 import type { RoutingOptions } from "../../routing/options.ts";
 import { Admission } from "../../routing/queue/admission.ts";
-import { RecentlyLeft } from "../../routing/recently-left.ts";
+import type { RouteSource } from "../../routing/queue/route-source.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
+import { ForwardModel } from "./forward-model.ts";
 import type { ModelView, WorkerView } from "./models.ts";
-import type { RoutedModel } from "./routed-model.ts";
+import { SlowStart } from "./slow-start.ts";
 
 export interface AttachedModelOptions {
   routerModule: WebAssembly.Module;
@@ -17,35 +17,22 @@ export interface AttachedModelOptions {
   log: Logger;
 }
 
-const NONE: readonly EngineWorker[] = [];
-
-/** A model that attached engines serve. */
-export class AttachedModel implements RoutedModel<EngineWorker> {
-  readonly kind = "engines";
-  readonly name: string;
-  readonly blockSize: number;
-  readonly created = Math.floor(Date.now() / 1000);
+/** A model that attached engines serve, with its router. */
+export class AttachedModel extends ForwardModel<EngineWorker> {
   readonly router: ModelRouter<EngineWorker>;
-  readonly admission: Admission<EngineWorker>;
-  readonly left = new RecentlyLeft();
-  readonly metrics: ModelMetrics;
-  readonly workers = new Set<EngineWorker>();
-  /** Turns a request's prompt into the tokens that the router compares. */
-  readonly prompts: Promise<PromptReader>;
+  readonly admission: RouteSource<EngineWorker>;
+  readonly #queue: Admission<EngineWorker>;
 
   constructor(
     name: string,
     blockSize: number,
     prompts: Promise<PromptReader>,
-    options: AttachedModelOptions,
+    { routerModule, routing, metrics, log }: AttachedModelOptions,
   ) {
-    this.name = name;
-    this.blockSize = blockSize;
-    this.prompts = prompts;
-    this.metrics = options.metrics.forModel(name);
-    const { routerModule, routing, log } = options;
+    super({ name, blockSize, prompts, metrics: metrics.forModel(name) });
     this.router = new ModelRouter(routerModule, blockSize, routing, this.metrics.routing, log);
-    this.admission = new Admission(name, this.router, routing.queue, this.metrics.routing);
+    this.#queue = new Admission(name, this.router, routing.queue, this.metrics.routing);
+    this.admission = new SlowStart(this.#queue, this.workers);
   }
 
   get isReady(): boolean {
@@ -59,40 +46,8 @@ export class AttachedModel implements RoutedModel<EngineWorker> {
     return false;
   }
 
-  /**
-   * Engines that this request is better not sent to, as they have come only just: each by chance, so that together
-   * they get their growing shares. None where all have come together.
-   */
-  reluctant(now: number): readonly EngineWorker[] {
-    let hasSettled = false;
-    let isAnyNew = false;
-    for (const { engine } of this.workers) {
-      if (engine.state !== "ready") continue;
-      if (engine.shareAt(now) < 1) isAnyNew = true;
-      else hasSettled = true;
-    }
-    if (!isAnyNew || !hasSettled) return NONE;
-    return [...this.workers].filter(({ engine }) => Math.random() >= engine.shareAt(now));
-  }
-
-  /** Longest prompt plus answer, in tokens, of the engine that takes most. */
-  get contextLength(): number | undefined {
-    const lengths = Array.from(this.workers, ({ model }) => model.contextLength ?? 0);
-    return Math.max(0, ...lengths) || undefined;
-  }
-
-  /** Further names of the same weights. */
-  get aliases(): string[] {
-    return this.#names(({ aliases }) => aliases);
-  }
-
-  /** LoRA adapters on these weights. */
-  get adapters(): string[] {
-    return this.#names(({ adapters }) => adapters);
-  }
-
   view(): ModelView {
-    const { name, aliases, adapters, contextLength, created, router, isReady, admission } = this;
+    const { name, aliases, adapters, contextLength, created, router, isReady } = this;
     const workers = Array.from(this.workers, (worker): WorkerView => {
       const isShutOut = router.isShutOut(worker);
       const { state } = worker.engine;
@@ -104,11 +59,7 @@ export class AttachedModel implements RoutedModel<EngineWorker> {
         loads: () => router.loads(worker),
       };
     });
-    const waiting = admission.waiting;
+    const { waiting } = this.#queue;
     return { name, aliases, adapters, contextLength, created, workers, isReady, router, waiting };
-  }
-
-  #names(of: (model: EngineModel) => readonly string[]): string[] {
-    return [...new Set(Array.from(this.workers).flatMap(({ model }) => of(model)))];
   }
 }

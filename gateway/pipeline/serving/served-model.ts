@@ -6,7 +6,6 @@ import type { RoutedModel } from "./routed-model.ts";
 
 /** A model of workers that can be asked: its card, its router, and what turns text into its tokens and back. */
 export interface ServedModel extends RoutedModel<WorkerConnection> {
-  readonly kind: "workers";
   readonly card: ModelCard;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;

@@ -148,7 +148,8 @@ export class ServedModels {
       const { card, name } = model;
       const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
       const template = createChatTemplate(card.chatTemplate, card.specialTokens);
-      serving.served = { kind: "workers", name, card, router, admission, left, tokenizer, template, metrics };
+      const members = () => router.workers.all();
+      serving.served = { name, card, admission, members, left, tokenizer, template, metrics };
       log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
     } catch (error) {
       log.error("cannot prepare a model", { model: model.name, reason: String(error) });

@@ -1,5 +1,6 @@
 import {
   type ApiError,
+  type BoundTo,
   deadlineExceeded,
   displaced,
   noWorkerReady,
@@ -10,22 +11,11 @@ import {
 } from "../../errors.ts";
 import type { RefusalReason, RoutingMetrics } from "../../metrics.ts";
 import type { ModelRouter } from "../model-router.ts";
-import type { Route, RouteRequest } from "../route.ts";
+import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
 import { type Entry, FairQueue } from "./fair-queue.ts";
 import type { QueueOptions } from "./options.ts";
-
-/** Who asks for a route. Exactly one of the two is called, once, unless the request leaves the queue before. */
-export interface Applicant<Worker extends RoutedWorker> {
-  onRoute(route: Route<Worker>): void;
-  onRefused(error: ApiError): void;
-}
-
-/** A place in the queue. */
-export interface QueueTicket {
-  /** Gives the place up: the client has gone. */
-  leave(): void;
-}
+import type { Applicant, QueueTicket, RouteSource } from "./route-source.ts";
 
 interface Waiting<Worker extends RoutedWorker> {
   readonly request: RouteRequest<Worker>;
@@ -41,7 +31,7 @@ interface Waiting<Worker extends RoutedWorker> {
  * The way to one model's workers: at once where one has room, else through the queue, if there is one, or not at
  * all. Whoever waits is looked at again when a worker has less to do or becomes ready, and never by the clock.
  */
-export class Admission<Worker extends RoutedWorker> {
+export class Admission<Worker extends RoutedWorker> implements RouteSource<Worker> {
   readonly #model: string;
   readonly #router: ModelRouter<Worker>;
   readonly #options: QueueOptions;
@@ -86,6 +76,10 @@ export class Admission<Worker extends RoutedWorker> {
       applicant.onRefused(serverBusy(this.#model, this.#retrySeconds()));
     } else applicant.onRoute(route);
     return undefined;
+  }
+
+  boundTo(request: RouteRequest<Worker>): BoundTo | undefined {
+    return this.#router.constraints.boundTo(request, performance.now());
   }
 
   #wait(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
@@ -175,7 +169,7 @@ export class Admission<Worker extends RoutedWorker> {
   }
 
   #noWorkerReady(request: RouteRequest<Worker>): ApiError {
-    return noWorkerReady(this.#model, this.#router.constraints.boundTo(request, performance.now()));
+    return noWorkerReady(this.#model, this.boundTo(request));
   }
 
   #refuse(

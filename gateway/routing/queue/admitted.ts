@@ -1,14 +1,14 @@
 import { clientLeft } from "../../errors.ts";
 import type { Route, RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
-import type { Admission } from "./admission.ts";
+import type { RouteSource } from "./route-source.ts";
 
 /**
  * A request's route as a promise, for what is answered in one piece.
  * @throws ApiError where it is refused, or 499 where `signal` aborts while it waits
  */
 export function admitted<Worker extends RoutedWorker>(
-  admission: Admission<Worker>,
+  routes: RouteSource<Worker>,
   request: RouteRequest<Worker>,
   signal: AbortSignal,
 ): Promise<Route<Worker>> {
@@ -22,7 +22,7 @@ export function admitted<Worker extends RoutedWorker>(
       action();
     };
     signal.addEventListener("abort", abort);
-    const ticket = admission.apply(request, {
+    const ticket = routes.apply(request, {
       onRoute: (route) => settle(() => resolve(route)),
       onRefused: (error) => settle(() => reject(error)),
     });

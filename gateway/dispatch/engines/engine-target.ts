@@ -1,0 +1,29 @@
+import type { EngineModel } from "../../engines/types.ts";
+import type { RoutedWorker } from "../../routing/workers.ts";
+import type { EngineSpec } from "./engine-spec.ts";
+import type { ObservedAnswer } from "./observed-lacks.ts";
+
+/** An attached engine, for whoever sends it requests and sees its answers. */
+export interface EngineTarget {
+  readonly name: string;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** What comes before `/v1` in the engine's paths. */
+  readonly basePath: string;
+  readonly spec: Pick<EngineSpec, "apiKey">;
+  /** A request has had its answer, or a part of it. */
+  reportSuccess(): void;
+  /**
+   * A request failed by the engine's fault.
+   * @param isUnreachable whether not even a connection came about
+   */
+  reportFailure(reason: string, isUnreachable: boolean): void;
+  /** A whole answer has come. */
+  observe(answer: ObservedAnswer): void;
+}
+
+/** An attached engine as one of its models' routers sees it. */
+export interface TargetWorker extends RoutedWorker {
+  readonly engine: EngineTarget;
+  readonly model: EngineModel;
+}

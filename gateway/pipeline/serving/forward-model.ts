@@ -1,0 +1,61 @@
+import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
+import type { EngineModel } from "../../engines/types.ts";
+import type { ModelMetrics } from "../../metrics.ts";
+import type { RouteSource } from "../../routing/queue/route-source.ts";
+import { RecentlyLeft } from "../../routing/recently-left.ts";
+import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
+import type { RoutedModel } from "./routed-model.ts";
+
+export interface ForwardModelOptions {
+  readonly name: string;
+  /** Tokens in a KV block. */
+  readonly blockSize: number;
+  /** Turns a request's prompt into the tokens that the router compares. */
+  readonly prompts: Promise<PromptReader>;
+  readonly metrics: ModelMetrics;
+}
+
+/** A model that attached engines serve, as its requests see it. */
+export abstract class ForwardModel<Worker extends TargetWorker = TargetWorker>
+  implements RoutedModel<Worker>
+{
+  readonly name: string;
+  readonly blockSize: number;
+  readonly created = Math.floor(Date.now() / 1000);
+  readonly left = new RecentlyLeft();
+  readonly metrics: ModelMetrics;
+  readonly workers = new Set<Worker>();
+  readonly prompts: Promise<PromptReader>;
+  abstract readonly admission: RouteSource<Worker>;
+
+  constructor({ name, blockSize, prompts, metrics }: ForwardModelOptions) {
+    this.name = name;
+    this.blockSize = blockSize;
+    this.prompts = prompts;
+    this.metrics = metrics;
+  }
+
+  members(): Worker[] {
+    return [...this.workers];
+  }
+
+  /** Longest prompt plus answer, in tokens, of the engine that takes most. */
+  get contextLength(): number | undefined {
+    const lengths = Array.from(this.workers, ({ model }) => model.contextLength ?? 0);
+    return Math.max(0, ...lengths) || undefined;
+  }
+
+  /** Further names of the same weights. */
+  get aliases(): string[] {
+    return this.#names(({ aliases }) => aliases);
+  }
+
+  /** LoRA adapters on these weights. */
+  get adapters(): string[] {
+    return this.#names(({ adapters }) => adapters);
+  }
+
+  #names(of: (model: EngineModel) => readonly string[]): string[] {
+    return [...new Set(Array.from(this.workers).flatMap(({ model }) => of(model)))];
+  }
+}
