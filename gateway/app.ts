@@ -6,30 +6,23 @@ import { chatCompletions } from "./api/openai/chat-completions.ts";
 import { completions } from "./api/openai/completions.ts";
 import { embeddings } from "./api/openai/embeddings.ts";
 import { listModels, retrieveModel } from "./api/openai/models.ts";
-import { decisionsOf, listDecisions } from "./api/ops/decisions.ts";
-import { health } from "./api/ops/health.ts";
-import { referencePage } from "./api/ops/reference-page.ts";
-import { changeThresholds, showThresholds } from "./api/ops/thresholds.ts";
-import { attachWorker, detachWorker, listWorkers, showWorker } from "./api/ops/workers.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import type { GatewayEnv } from "./env.ts";
 import { ApiError, clientLeft, toApiError } from "./errors.ts";
 
-/** What an app answers: the API, with or without the routes that run the gateway; or these alone. */
-export type Face = "api" | "api and admin" | "admin";
-
 export interface AppOptions {
-  /** The answer of `/openapi.json`, from `openApiDocument`: apps share it, for it takes a while to make. */
-  readonly openApi: object;
-  readonly face: Face;
-  /** The route `/metrics`, from `createMetricsRoute`: apps with the same dependencies share one. */
-  showMetrics(): Promise<Response>;
+  /** Whether it answers the API's own routes, and passes on what engines may know. */
+  readonly hasApi: boolean;
+  /** Adds what else it answers. */
+  addRoutes?(app: Hono<GatewayEnv>): void;
+  /** Who answers, in this one's place, what is neither the API's nor for engines. */
+  answerElsewhere?(request: Request): Promise<Response>;
 }
 
 /** Puts the routes together. The result is a web-standard `fetch` handler for any runtime's adapter. */
 export function createApp(
   dependencies: GatewayDependencies,
-  { openApi, face, showMetrics }: AppOptions,
+  { hasApi, addRoutes, answerElsewhere }: AppOptions,
 ): Hono<GatewayEnv> {
   const { log, warnings, metrics, models } = dependencies;
   const app = new Hono<GatewayEnv>();
@@ -40,11 +33,11 @@ export function createApp(
     context.set("requestId", given && /^[\x21-\x7e]{1,128}$/.test(given) ? given : newRequestId());
     await next();
   });
+  if (answerElsewhere !== undefined)
+    app.use((context, next) => (isOfApi(context.req.path) ? next() : answerElsewhere(context.req.raw)));
   app.use(createGuard(dependencies.access));
-
-  if (face !== "admin") addApi();
-  if (face !== "api") addAdmin();
-  addOps();
+  if (hasApi) addApi();
+  addRoutes?.(app);
 
   function addApi(): void {
     for (const [path, route] of Object.entries(OWN_ROUTES)) {
@@ -56,36 +49,8 @@ export function createApp(
     app.get("/", (context) => context.redirect("/docs"));
   }
 
-  function addOps(): void {
-    app.get("/v1/router/decisions", (context) => listDecisions(context, dependencies));
-    app.get("/v1/router/decisions/:id", (context) =>
-      decisionsOf(context, dependencies, context.req.param("id")),
-    );
-    app.get("/v1/router/thresholds", (context) => showThresholds(context, dependencies));
-    app.post("/v1/router/thresholds", (context) => changeThresholds(context, dependencies));
-    app.get("/health", (context) => health(context, dependencies));
-    app.get("/live", (context) => context.json({ status: "alive" }));
-    app.get("/metrics", showMetrics);
-    app.get("/openapi.json", (context) => context.json(openApi));
-    app.get("/docs", (context) => {
-      const { origin } = new URL(context.req.url);
-      return context.html(referencePage(models.list()[0]?.name ?? "MODEL", origin));
-    });
-  }
-
-  function addAdmin(): void {
-    app.get("/admin/workers", (context) => listWorkers(context, dependencies));
-    app.post("/admin/workers", (context) => attachWorker(context, dependencies));
-    app.get("/admin/workers/:name{.+}", (context) =>
-      showWorker(context, dependencies, context.req.param("name")),
-    );
-    app.delete("/admin/workers/:name{.+}", (context) =>
-      detachWorker(context, dependencies, context.req.param("name")),
-    );
-  }
-
   app.notFound((context) => {
-    if (face !== "admin" && !models.attached.isEmpty && isPassedOn(context.req.method, context.req.path))
+    if (hasApi && !models.attached.isEmpty && isPassedOn(context.req.method, context.req.path))
       return forwardAny(context, dependencies);
     throw unmatched(context.req.method, context.req.path);
   });
@@ -152,8 +117,9 @@ const ENDPOINTS: Record<string, string | undefined> = {
 };
 
 /** What attached engines may know although the gateway does not. */
-const isPassedOn = (method: string, path: string) =>
-  method !== "OPTIONS" && path.startsWith("/v1/") && !path.startsWith("/v1/router/");
+const isPassedOn = (method: string, path: string) => method !== "OPTIONS" && isOfApi(path);
+
+const isOfApi = (path: string) => path.startsWith("/v1/") && !path.startsWith("/v1/router/");
 
 function matches(route: string, path: string): boolean {
   const parameter = route.indexOf("/:");

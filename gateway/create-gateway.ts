@@ -3,8 +3,9 @@ import { type AccessOptions, openAccess } from "./access/open-access.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import { createMetricsRoute } from "./api/ops/metrics.ts";
 import { openApiDocument } from "./api/ops/openapi.ts";
+import { addAdminRoutes, addOpsRoutes } from "./api/ops/routes.ts";
 import { createApp } from "./app.ts";
-import type { GatewayDependencies } from "./dependencies.ts";
+import type { OpsDependencies } from "./dependencies.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "./dispatch/engines/engine-spec.ts";
 import type { HttpTransport } from "./dispatch/http/types.ts";
 import { createEngineApi, probeEngine } from "./engines/index.ts";
@@ -111,7 +112,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     }),
   });
   const models = new Models(served, attached);
-  const dependencies: GatewayDependencies = {
+  const dependencies: OpsDependencies = {
     models,
     transport,
     forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
@@ -124,12 +125,24 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     timeoutMs,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
   };
-  const shared = { openApi: openApiDocument(version), showMetrics: createMetricsRoute(dependencies) };
+  const answers = { openApi: openApiDocument(version), showMetrics: createMetricsRoute(dependencies) };
   const { admin } = options;
-  const app = createApp(dependencies, { ...shared, face: admin ? "api" : "api and admin" });
+  const app = createApp(dependencies, {
+    hasApi: true,
+    addRoutes(app) {
+      addOpsRoutes(app, dependencies, answers);
+      if (admin === undefined) addAdminRoutes(app, dependencies);
+    },
+  });
   const keys = admin?.isGuarded === false ? undefined : opened.access.keys;
   const adminDependencies = { ...dependencies, access: { ...opened.access, keys } };
-  const adminApp = createApp(adminDependencies, { ...shared, face: "admin" });
+  const adminApp = createApp(adminDependencies, {
+    hasApi: false,
+    addRoutes(app) {
+      addOpsRoutes(app, adminDependencies, answers);
+      addAdminRoutes(app, adminDependencies);
+    },
+  });
   await served.open();
   for (const spec of engines) attached.attach(spec);
   return {

@@ -5,12 +5,12 @@ import type { HttpTransport } from "./dispatch/http/types.ts";
 import type { OpenEventStream } from "./event-stream.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { ForwardOptions } from "./pipeline/forward/job.ts";
-import type { Models } from "./pipeline/serving/models.ts";
+import type { ApiModels, Models } from "./pipeline/serving/models.ts";
 import type { Warnings } from "./warnings.ts";
 
-/** What the routes need; the adapter of each runtime brings it together. */
+/** What the routes of the API need; the adapter of each runtime brings it together. */
 export interface GatewayDependencies {
-  models: Models;
+  models: ApiModels;
   /** To attached engines. */
   transport: HttpTransport;
   forwarding: ForwardOptions;
@@ -25,4 +25,9 @@ export interface GatewayDependencies {
   /** Longest time from dispatch to the last token, in milliseconds. */
   timeoutMs: number;
   preferenceDefaults: PreferenceDefaults;
+}
+
+/** What the routes need that tell of the gateway, and run it. */
+export interface OpsDependencies extends GatewayDependencies {
+  models: Models;
 }

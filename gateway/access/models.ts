@@ -1,4 +1,4 @@
-import type { Models } from "../pipeline/serving/models.ts";
+import type { ApiModels } from "../pipeline/serving/models.ts";
 import { type ApiKey, mayUse } from "./api-key.ts";
 import { modelNotAllowed } from "./refusals.ts";
 
@@ -7,7 +7,7 @@ import { modelNotAllowed } from "./refusals.ts";
  * weights, under the model's own.
  * @throws ApiError 403 for one out of its scope, 404 for one that there is not
  */
-export function requireModel(key: ApiKey | undefined, models: Models, name: string): void {
+export function requireModel(key: ApiKey | undefined, models: ApiModels, name: string): void {
   if (key?.models === undefined) return;
   const view = models.list().find((each) => each.name === name || each.aliases.includes(name));
   if (mayUse(key, view === undefined ? [name] : [name, view.name])) return;

@@ -56,7 +56,7 @@ export async function forward(
     path: pathname + search,
     headers: forwardedHeaders(context, requestId, dependencies.access.keys !== undefined),
     body: bytes,
-    engine: resource === undefined ? undefined : attached.resources.find(resource),
+    engine: resource === undefined ? undefined : await attached.resources.find(resource),
     onResource:
       endpoint.keeps && method === "POST"
         ? (id, engine) => attached.resources.remember(id, engine)

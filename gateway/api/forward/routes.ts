@@ -7,7 +7,7 @@ import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
 import { isRecord } from "../../pipeline/preprocess/prompts/json.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
-import type { Models } from "../../pipeline/serving/models.ts";
+import type { ApiModels, FoundModel } from "../../pipeline/serving/models.ts";
 import { type ForwardTarget, forward } from "./forward.ts";
 import { modelOfForm, modelOfJson } from "./model-name.ts";
 
@@ -57,7 +57,7 @@ function jsonTarget(
 }
 
 /** The model of a request that names none, where there is exactly one. @throws ApiError 403 out of the key's scope */
-function onlyOne(context: Context<GatewayEnv>, models: Models): Models["attached"]["only"] {
+function onlyOne(context: Context<GatewayEnv>, models: ApiModels): FoundModel | undefined {
   const { only } = models.attached;
   if (only !== undefined) requireModel(context.get("key"), models, only.model.name);
   return only;

@@ -3,7 +3,7 @@ import { mayUse } from "../../access/api-key.ts";
 import { requireModel } from "../../access/models.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
-import type { ModelView } from "../../pipeline/serving/models.ts";
+import type { ListedModel } from "../../pipeline/serving/models.ts";
 
 /** `GET /v1/models` */
 export function listModels(context: Context<GatewayEnv>, { models }: GatewayDependencies): Response {
@@ -29,7 +29,7 @@ export function retrieveModel(
   return context.json(modelObject(models.select(id)[0]!));
 }
 
-function modelObject({ name: id, created, contextLength, aliases }: ModelView) {
+function modelObject({ name: id, created, contextLength, aliases }: ListedModel) {
   return {
     id,
     object: "model",

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { GatewayDependencies } from "../../dependencies.ts";
+import type { OpsDependencies } from "../../dependencies.ts";
 import { ApiError, invalidRequest } from "../../errors.ts";
 import type { ModelView } from "../../pipeline/serving/models.ts";
 import type { DecidedWorker, DecisionRecord } from "../../routing/decisions.ts";
@@ -9,7 +9,7 @@ const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 1000;
 
 /** `GET /v1/router/decisions?model=&limit=`: the newest first. */
-export function listDecisions(context: Context, { models }: GatewayDependencies): Response {
+export function listDecisions(context: Context, { models }: OpsDependencies): Response {
   refuseUnknownQuery(context, ["model", "limit"]);
   const limit = readLimit(context.req.query("limit"));
   const data = models
@@ -21,7 +21,7 @@ export function listDecisions(context: Context, { models }: GatewayDependencies)
 }
 
 /** `GET /v1/router/decisions/{request_id}`: one for each answer of the request, and for each new try. */
-export function decisionsOf(context: Context, { models }: GatewayDependencies, requestId: string): Response {
+export function decisionsOf(context: Context, { models }: OpsDependencies, requestId: string): Response {
   refuseUnknownQuery(context, []);
   const data = models
     .list()

@@ -1,12 +1,12 @@
 import type { Context } from "hono";
-import type { GatewayDependencies } from "../../dependencies.ts";
+import type { OpsDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 
 /**
  * `GET /health`: 200 while at least one model can answer, else 503. It tells the state of models and workers, and no
  * addresses or process ids: anybody may ask. Their names, where keys are on, only whoever has one.
  */
-export function health(context: Context<GatewayEnv>, { models: all, access }: GatewayDependencies): Response {
+export function health(context: Context<GatewayEnv>, { models: all, access }: OpsDependencies): Response {
   const tellsNames = access.keys === undefined || context.get("key") !== undefined;
   const models = all.list().map(({ name, isReady, workers }) => ({
     ...(tellsNames && { name }),

@@ -1,10 +1,10 @@
-import type { GatewayDependencies } from "../../dependencies.ts";
+import type { OpsDependencies } from "../../dependencies.ts";
 
 /**
  * `GET /metrics` in Prometheus' text format. What the router core knows is read when it is asked for, and
  * costs nothing in between.
  */
-export function createMetricsRoute({ metrics, models }: GatewayDependencies): () => Promise<Response> {
+export function createMetricsRoute({ metrics, models }: OpsDependencies): () => Promise<Response> {
   const { registry } = metrics.all;
   const { gauge } = metrics.all;
   const labels = ["model", "worker", "rank"] as const;

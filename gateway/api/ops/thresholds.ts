@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import { readJsonBody } from "../../access/body.ts";
-import type { GatewayDependencies } from "../../dependencies.ts";
+import type { OpsDependencies } from "../../dependencies.ts";
 import type { Thresholds } from "../../routing/thresholds.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
@@ -40,7 +40,7 @@ export const thresholdsRequest = strictObject({
 });
 
 /** `GET /v1/router/thresholds` */
-export function showThresholds(context: Context, { models }: GatewayDependencies): Response {
+export function showThresholds(context: Context, { models }: OpsDependencies): Response {
   refuseUnknownQuery(context, ["model"]);
   const data = models.select(context.req.query("model")).map(({ name, router }) => ({
     model: name,
@@ -50,10 +50,7 @@ export function showThresholds(context: Context, { models }: GatewayDependencies
 }
 
 /** `POST /v1/router/thresholds`: changes them until the gateway ends; models that come later have the flags'. */
-export async function changeThresholds(
-  context: Context,
-  dependencies: GatewayDependencies,
-): Promise<Response> {
+export async function changeThresholds(context: Context, dependencies: OpsDependencies): Promise<Response> {
   const { json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
   const change = validate(thresholdsRequest, json);
   const changed = dependencies.models.select(change.model);

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import { readJsonBody } from "../../access/body.ts";
-import type { GatewayDependencies } from "../../dependencies.ts";
+import type { OpsDependencies } from "../../dependencies.ts";
 import { invalidRequest } from "../../errors.ts";
 import type { EngineReport } from "../../pipeline/serving/engine-report.ts";
 import { validate } from "../openai/validate.ts";
@@ -46,7 +46,7 @@ export const attachRequest = strictObject({
 });
 
 /** `GET /admin/workers`: every attached engine, and what is known of it. */
-export async function listWorkers(context: Context, { models }: GatewayDependencies): Promise<Response> {
+export async function listWorkers(context: Context, { models }: OpsDependencies): Promise<Response> {
   refuseUnknownQuery(context, []);
   return context.json({ object: "list", data: (await models.attached.report()).map(describe) });
 }
@@ -54,7 +54,7 @@ export async function listWorkers(context: Context, { models }: GatewayDependenc
 /** `GET /admin/workers/{name}` */
 export async function showWorker(
   context: Context,
-  { models }: GatewayDependencies,
+  { models }: OpsDependencies,
   name: string,
 ): Promise<Response> {
   refuseUnknownQuery(context, []);
@@ -62,7 +62,7 @@ export async function showWorker(
 }
 
 /** `POST /admin/workers`: attaches an engine, which need not be up yet. */
-export async function attachWorker(context: Context, dependencies: GatewayDependencies): Promise<Response> {
+export async function attachWorker(context: Context, dependencies: OpsDependencies): Promise<Response> {
   const { json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
   const body = validate(attachRequest, json);
   const { attached } = dependencies.models;
@@ -86,7 +86,7 @@ export async function attachWorker(context: Context, dependencies: GatewayDepend
 /** `DELETE /admin/workers/{name}`: no new requests, and out when those that run have ended; at once with `now`. */
 export async function detachWorker(
   context: Context,
-  { models }: GatewayDependencies,
+  { models }: OpsDependencies,
   name: string,
 ): Promise<Response> {
   refuseUnknownQuery(context, ["now"]);

@@ -12,7 +12,7 @@ import { ApiError } from "../../errors.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 import { AttachedModel, type AttachedModelOptions } from "./attached-model.ts";
 import { type EngineReport, reportEngine } from "./engine-report.ts";
-import type { ModelView } from "./models.ts";
+import type { AttachedTargets, FoundModel, ModelView } from "./models.ts";
 import { ResourceHomes } from "./resource-homes.ts";
 
 /** An engine that may be asked for tokens while it is ready. */
@@ -39,8 +39,7 @@ interface Attachment {
 }
 
 /** The attached engines, and the models that they serve. */
-export class AttachedModels {
-  /** What engines keep for their clients. */
+export class AttachedModels implements AttachedTargets<ModelView> {
   readonly resources = new ResourceHomes();
   readonly #options: AttachedOptions;
   readonly #attachments = new Map<string, Attachment>();
@@ -57,13 +56,11 @@ export class AttachedModels {
     return Array.from(this.#attachments.values(), ({ engine }) => engine);
   }
 
-  /** Whether nothing is attached. */
   get isEmpty(): boolean {
     return this.#attachments.size === 0;
   }
 
-  /** The model, where there is exactly one. */
-  get only(): { model: AttachedModel; adapter: string | undefined } | undefined {
+  get only(): FoundModel | undefined {
     const [model, second] = this.#models.values();
     return model === undefined || second !== undefined ? undefined : { model, adapter: undefined };
   }
@@ -86,8 +83,7 @@ export class AttachedModels {
     return this.#reportOf(this.#attachmentOf(name).engine);
   }
 
-  /** The model with this name, or of which it is another name or an adapter. */
-  find(name: string): { model: AttachedModel; adapter: string | undefined } | undefined {
+  find(name: string): FoundModel | undefined {
     const own = this.#models.get(name);
     if (own !== undefined) return { model: own, adapter: undefined };
     for (const model of this.#models.values()) {

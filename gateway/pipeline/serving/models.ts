@@ -5,8 +5,9 @@ import { ApiError } from "../../errors.ts";
 import type { ModelRouter } from "../../routing/model-router.ts";
 import type { RoutedInstance } from "../../routing/workers.ts";
 import type { AttachedModels } from "./attached-models.ts";
+import type { ForwardModel } from "./forward-model.ts";
+import type { KeptResources } from "./resource-homes.ts";
 import type { ServedModel } from "./served-model.ts";
-import type { ServedModels } from "./served-models.ts";
 
 export type AnyModelRouter = ModelRouter<WorkerConnection> | ModelRouter<EngineWorker>;
 
@@ -19,13 +20,17 @@ export interface WorkerView {
   loads(): ReturnType<AnyModelRouter["loads"]>;
 }
 
-/** A model for those who ask about it. */
-export interface ModelView {
+/** A model as it is listed. */
+export interface ListedModel {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly adapters: readonly string[];
   readonly contextLength: number | undefined;
   readonly created: number;
+}
+
+/** A model for those who ask about its workers and its router. */
+export interface ModelView extends ListedModel {
   readonly workers: readonly WorkerView[];
   readonly isReady: boolean;
   readonly router: AnyModelRouter;
@@ -33,12 +38,44 @@ export interface ModelView {
   readonly waiting: number;
 }
 
-/** All models of this gateway: those of workers and those of attached engines. */
-export class Models {
-  readonly attached: AttachedModels;
-  readonly #served: ServedModels;
+/** An attached engine's model that a request names. */
+export interface FoundModel {
+  readonly model: ForwardModel;
+  /** Where the name is that of a LoRA adapter on its weights. */
+  readonly adapter: string | undefined;
+}
 
-  constructor(served: ServedModels, attached: AttachedModels) {
+/** Models of attached engines, as far as requests need them. */
+export interface AttachedTargets<View extends ListedModel = ListedModel> {
+  /** Whether nothing is attached. */
+  readonly isEmpty: boolean;
+  /** The model, where there is exactly one. */
+  readonly only: FoundModel | undefined;
+  /** What engines keep for their clients. */
+  readonly resources: KeptResources;
+  list(): ForwardModel[];
+  /** The model with this name, or of which it is another name or an adapter. */
+  find(name: string): FoundModel | undefined;
+  views(): View[];
+}
+
+/** Models of workers. */
+export interface WorkerModels<View extends ListedModel = ListedModel> {
+  /** Every model with workers, ready or not. */
+  list(): View[];
+  /** @throws ApiError 503 for one that cannot answer yet */
+  find(name: string): ServedModel | undefined;
+}
+
+/** All models of this gateway: those of workers and those of attached engines. */
+export class Models<
+  View extends ListedModel = ModelView,
+  Attached extends AttachedTargets<View> = AttachedModels & AttachedTargets<View>,
+> {
+  readonly attached: Attached;
+  readonly #served: WorkerModels<View>;
+
+  constructor(served: WorkerModels<View>, attached: Attached) {
     this.#served = served;
     this.attached = attached;
   }
@@ -56,12 +93,12 @@ export class Models {
     return this.#served.list().some((model) => model.name === name || model.aliases.includes(name));
   }
 
-  list(): ModelView[] {
+  list(): View[] {
     return [...this.#served.list(), ...this.attached.views()];
   }
 
   /** The model of this name, or all. @throws ApiError 404 for an unknown one */
-  select(name: string | undefined): ModelView[] {
+  select(name: string | undefined): View[] {
     const all = this.list();
     if (name === undefined) return all;
     const found = all.find((model) => namesOf(model).includes(name));
@@ -94,4 +131,7 @@ export class Models {
   }
 }
 
-const namesOf = ({ name, aliases, adapters }: ModelView) => [name, ...aliases, ...adapters];
+const namesOf = ({ name, aliases, adapters }: ListedModel) => [name, ...aliases, ...adapters];
+
+/** The models of a gateway, as far as its API needs them. */
+export type ApiModels = Models<ListedModel, AttachedTargets>;

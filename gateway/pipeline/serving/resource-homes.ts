@@ -1,11 +1,19 @@
 /** Resources that are remembered; the oldest are forgotten first. */
 const REMEMBERED = 100_000;
 
+/** What engines keep for their clients. */
+export interface KeptResources {
+  /** The engine of this name has given its client this id. */
+  remember(id: string, engine: string): void;
+  /** The name of the engine that has it, where that is known. */
+  find(id: string): string | undefined | Promise<string | undefined>;
+}
+
 /**
  * Which engine has what it once gave an id: stored responses, files, batches. Requests that speak of such an id must
  * go there.
  */
-export class ResourceHomes {
+export class ResourceHomes implements KeptResources {
   readonly #engines = new Map<string, string>();
 
   remember(id: string, engine: string): void {
@@ -16,7 +24,6 @@ export class ResourceHomes {
     if (oldest !== undefined) this.#engines.delete(oldest);
   }
 
-  /** The engine's name. */
   find(id: string): string | undefined {
     return this.#engines.get(id);
   }
