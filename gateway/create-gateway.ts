@@ -1,4 +1,5 @@
-import { createMetrics, type Discovery, type Logger } from "#runtime";
+import { createMetrics, type Discovery, type Logger, type MetricsSnapshot } from "#runtime";
+import type { Access } from "./access/guard.ts";
 import { type AccessOptions, openAccess } from "./access/open-access.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import { createMetricsRoute } from "./api/ops/metrics.ts";
@@ -41,6 +42,8 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   admin?: { readonly isGuarded: boolean } | undefined;
   /** Which of OpenAI's fields stand for a session or tenant; default: none. */
   preferenceDefaults?: PreferenceDefaults;
+  /** What further processes of the same gateway have measured. */
+  readMetricsElsewhere?: (() => Promise<readonly MetricsSnapshot[]>) | undefined;
   log: Logger;
   version: string;
 }
@@ -70,6 +73,7 @@ export interface Gateway {
   /** The same for the routes that run the gateway, where `admin` says that they are elsewhere. */
   readonly fetchAdmin: Gateway["fetch"];
   readonly models: Models;
+  readonly access: Access;
   /** Lets go of workers and engines. */
   close(): void;
 }
@@ -125,7 +129,10 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     timeoutMs,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
   };
-  const answers = { openApi: openApiDocument(version), showMetrics: createMetricsRoute(dependencies) };
+  const answers = {
+    openApi: openApiDocument(version),
+    showMetrics: createMetricsRoute(dependencies, options.readMetricsElsewhere),
+  };
   const { admin } = options;
   const app = createApp(dependencies, {
     hasApi: true,
@@ -149,6 +156,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     fetch: (request, env) => app.fetch(request, env as object | undefined),
     fetchAdmin: (request, env) => adminApp.fetch(request, env as object | undefined),
     models,
+    access: opened.access,
     close() {
       opened.close();
       served.close();

@@ -153,6 +153,18 @@ export const requestTimedOut = (seconds: number) =>
     { code: "request_timeout" },
   );
 
+/** The process that knows the engines has gone, and this one is about to. */
+export const gatewayStops = () =>
+  new ApiError(
+    503,
+    "service_unavailable_error",
+    "The gateway is being stopped. Try again in a few seconds.",
+    {
+      code: "gateway_stops",
+      headers: { "retry-after": "2" },
+    },
+  );
+
 /** The client left before it had an answer; nobody reads this, but logs and metrics tell it from a failure. */
 export const clientLeft = () =>
   new ApiError(499, "invalid_request_error", "The client closed the connection.", { code: "client_closed" });

@@ -21,6 +21,8 @@ export {
   itlBuckets,
   type Metrics,
   type MetricsOptions,
+  type MetricsSnapshot,
+  mergeMetrics,
   type Registry,
   ttftBuckets,
 } from "./metrics.ts";

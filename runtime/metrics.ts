@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 export type { Counter, Gauge, Histogram, Registry } from "prom-client";
 
@@ -65,4 +65,17 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     histogram: (name, help, buckets, labels = []) =>
       new Histogram({ ...common(name, help), labelNames: labels, buckets: [...buckets] }),
   };
+}
+
+/** One process's metrics at one moment, as plain data. */
+export type MetricsSnapshot = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
+
+/** Those of several processes as one: sums, or what else a metric says becomes of it (averages, say). */
+export async function mergeMetrics(snapshots: readonly MetricsSnapshot[]): Promise<{
+  /** In Prometheus' text format. */
+  readonly text: string;
+  readonly snapshot: MetricsSnapshot;
+}> {
+  const merged = AggregatorRegistry.aggregate([...snapshots]);
+  return { text: await merged.metrics(), snapshot: await merged.getMetricsAsJSON() };
 }

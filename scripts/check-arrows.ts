@@ -23,6 +23,7 @@ const ROOMS: Record<string, readonly string[]> = {
 /** The gateway's folders in the order in which a request meets them. */
 const GATEWAY_ORDER = [
   "adapters",
+  "fronts",
   "api",
   "access",
   "doctor",

@@ -8,7 +8,9 @@ type Options = OptionValues<typeof frontOptions>;
 
 type ExposedOptions = Pick<Options, "host" | "keys" | "open" | "admin-port" | "admin-host">;
 
-type AccessSettings = Pick<ListeningOptions, "access" | "admin" | "tls" | "engineTls" | "serverLimits">;
+type AccessSettings = Required<
+  Pick<ListeningOptions, "access" | "admin" | "tls" | "engineTls" | "serverLimits">
+>;
 
 /**
  * What the flags say about who may come in.

@@ -1,10 +1,12 @@
 import { followEngines } from "../attach/follow.ts";
-import { readOptions } from "../options/read.ts";
+import { startFronts } from "../attach/fronts.ts";
+import { readOptions, UsageError } from "../options/read.ts";
 import { attachOptions } from "../options/tables.ts";
 import { openServiceAt, serveUntilStopped } from "../service.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import { type Command, commandHelp } from "./command.ts";
 import { enginesOf, tokenizersOf } from "./engine-options.ts";
+import { frontSettings } from "./front-settings.ts";
 import { gatewayUrl, startGateway } from "./gateway-settings.ts";
 
 export const attachCommand: Command = {
@@ -18,27 +20,46 @@ address, and sends each request to the one that holds most of its prompt. What a
   async run(argv) {
     const { options, positionals } = readOptions(attachOptions, argv, process.env);
     const engines = enginesOf("attach", options, positionals);
+    const { processes } = options;
+    if (processes > 1 && process.platform !== "linux")
+      throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
+    const tokenizers = tokenizersOf(options);
+    const forwarding = {
+      connectMs: options["connect-timeout"] * 1000,
+      firstByteMs: options["first-token-timeout"] * 1000,
+      idleMs: options["idle-timeout"] * 1000,
+      retries: options.retries,
+      migrationLimit: options["migration-limit"],
+    };
     const service = await openServiceAt("memory:attach", "attach", options);
     const gateway = await startGateway(options, service, {
       engines,
-      tokenizers: tokenizersOf(options),
+      tokenizers,
       health: {
         intervalMs: options["health-interval"] * 1000,
         timeoutMs: options["health-timeout"] * 1000,
         failures: options["health-failures"],
         slowStartMs: options["slow-start"] * 1000,
       },
-      forwarding: {
-        connectMs: options["connect-timeout"] * 1000,
-        firstByteMs: options["first-token-timeout"] * 1000,
-        idleMs: options["idle-timeout"] * 1000,
-        retries: options.retries,
-        migrationLimit: options["migration-limit"],
-      },
+      forwarding,
+      hasFronts: processes > 1,
     });
+    const fronts =
+      processes > 1
+        ? await startFronts(
+            processes,
+            gateway,
+            frontSettings(options, gateway.port, { tokenizers, forwarding }),
+            service.log,
+          )
+        : undefined;
     const url = gatewayUrl(options, gateway.port);
     tellSupervisor({ type: "ready", url });
     void followEngines(gateway.models.attached, url);
-    return serveUntilStopped(service, options, (deadlineMs) => gateway.drain(deadlineMs));
+    return serveUntilStopped(service, options, async (deadlineMs) => {
+      // Whoever serves ends first: until then it has to be told where requests go.
+      await fronts?.stop(deadlineMs + 1_000);
+      await gateway.drain(deadlineMs);
+    });
   },
 };

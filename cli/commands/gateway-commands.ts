@@ -10,6 +10,10 @@ export const gatewayCommands = {
     summary: "Prove that engines can be routed to by what their caches hold, or say what is wrong.",
     load: async () => (await import("./doctor.ts")).doctorCommand,
   },
+  front: {
+    summary: undefined,
+    load: async () => (await import("./front.ts")).frontCommand,
+  },
   gateway: {
     summary: "Run a gateway for workers that discovery finds.",
     load: async () => (await import("./gateway.ts")).gatewayCommand,

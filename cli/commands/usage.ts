@@ -1,8 +1,8 @@
 import type { Command } from "./command.ts";
 
 export interface CommandEntry {
-  /** One line for the list of commands. */
-  readonly summary: string;
+  /** One line for the list of commands; undefined for one that no one types. */
+  readonly summary: string | undefined;
   /** Loads the command and what it needs; the others stay where they are. */
   load(): Promise<Command>;
 }
@@ -11,7 +11,9 @@ export type Commands = Readonly<Record<string, CommandEntry | undefined>>;
 
 /** The text of `stator --help`. */
 export function usage(commands: Commands): string {
-  const rows = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(10)}${command?.summary}`);
+  const rows = Object.entries(commands).flatMap(([name, command]) =>
+    command?.summary === undefined ? [] : [`  ${name.padEnd(10)}${command.summary}`],
+  );
   return `Usage: stator COMMAND [OPTIONS]
 
 Serves language models behind one OpenAI-compatible address.

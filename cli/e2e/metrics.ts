@@ -5,8 +5,9 @@ export async function metric(
   url: string,
   name: string,
   labels: Record<string, string> = {},
+  headers: Record<string, string> = {},
 ): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await (await fetch(`${url}/metrics`, { headers })).text();
   let sum = 0;
   for (const line of text.split("\n")) {
     const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);

@@ -30,7 +30,10 @@ export class StatorProcess {
       detached: true,
     });
     running.add(this);
-    this.#ended = once(this.#process, "close").then(() => running.delete(this));
+    this.#ended = once(this.#process, "close").then(() => {
+      running.delete(this);
+      this.#wake();
+    });
     this.#process.stdout!.on("data", (chunk) => this.#hear(() => (this.stdout += chunk)));
     this.#process.stderr!.on("data", (chunk) => this.#hear(() => (this.stderr += chunk)));
   }

@@ -369,7 +369,20 @@ export const attachOptions = {
     min: 1,
     max: 100,
   }),
-  "slow-start": seconds("Seconds until an engine that comes later gets its full share of requests.", 10),
+  processes: number({
+    describe:
+      "Processes that serve the port, for more streams than one core carries; one more knows the engines for all of them. Linux only.",
+    default: 1,
+    min: 1,
+    max: 256,
+  }),
+  "slow-start": number({
+    describe: "Seconds until an engine that comes later gets its full share of requests; 0: at once.",
+    default: 10,
+    min: 0,
+    max: 86_400,
+    int: false,
+  }),
   ...frontOptions,
 };
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { ownArguments } from "../self.ts";
 import { watchLiveness } from "./liveness.ts";
 
 /** What a child tells its supervisor. */
@@ -14,8 +14,12 @@ export interface ChildOptions {
   name: string;
   /** Arguments of the `stator` command. */
   args: readonly string[];
+  /** It has been spawned, for the first time or again. */
+  onStart?(child: ChildProcess): void;
   onReady(url: string): void;
-  /** How long the child may leave `/live` unanswered before it is killed, in milliseconds. */
+  /** Sees whether it still computes; ended by what this returns. Default: asks for `/live` at the address it told. */
+  watch?(child: ChildProcess, onHang: () => void): () => void;
+  /** How long the child may give no sign of life before it is killed, in milliseconds. */
   hangTimeoutMs: number;
   /** The child ended though nobody asked it to. Where this returns true, it is started again after `delayMs`. */
   onCrash(reason: string, delayMs: number): boolean;
@@ -25,8 +29,6 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 /** A child that has lived for so long starts over with the first delay. */
 const HEALTHY_AFTER_MS = 60_000;
-
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** A child process that is started again, with growing delays, when it ends by itself. */
 export class SupervisedChild {
@@ -52,12 +54,16 @@ export class SupervisedChild {
 
   start(): void {
     this.#startedAt = Date.now();
-    const child = spawn(process.execPath, [MAIN, ...this.#options.args], {
+    const child = spawn(process.execPath, ownArguments(this.#options.args), {
       env: childEnvironment(),
       stdio: ["ignore", "inherit", "inherit", "ipc"],
+      serialization: "advanced",
     });
     this.#process = child;
-    child.on("message", (message) => this.#onMessage(message as ChildMessage));
+    this.#options.onStart?.(child);
+    child.on("message", (message: ChildMessage) => {
+      if (message.type === "ready") this.#onReady(child, message.url);
+    });
     this.#ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         resolve();
@@ -82,13 +88,15 @@ export class SupervisedChild {
     clearTimeout(kill);
   }
 
-  #onMessage({ url }: ChildMessage): void {
-    this.#options.onReady(url);
-    this.#stopWatching?.();
-    this.#stopWatching = watchLiveness(url, this.#options.hangTimeoutMs, () => {
+  #onReady(child: ChildProcess, url: string): void {
+    const { onReady, watch, hangTimeoutMs } = this.#options;
+    onReady(url);
+    const onHang = () => {
       this.#hung = true;
-      this.#process?.kill("SIGKILL");
-    });
+      child.kill("SIGKILL");
+    };
+    this.#stopWatching?.();
+    this.#stopWatching = watch?.(child, onHang) ?? watchLiveness(url, hangTimeoutMs, onHang);
   }
 
   /** Ends the child at once. */

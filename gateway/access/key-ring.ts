@@ -1,6 +1,6 @@
 import type { ApiKey } from "./api-key.ts";
 import { digestOf, isEqual, type KeyHash, toHex } from "./key-hash.ts";
-import { RateLimiter } from "./rate-limit.ts";
+import { RateLimiter, type RateUse } from "./rate-limit.ts";
 
 /** Longer ones are not looked at. */
 const LONGEST_KEY = 512;
@@ -11,12 +11,20 @@ interface Lock {
   readonly until: number | undefined;
 }
 
+/** Who has used how much of what a minute allows. */
+export interface KeyUse extends RateUse {
+  /** The key's id. */
+  readonly key: string;
+}
+
 /** The keys that open this gateway, which may be changed while it runs. */
 export class KeyRing {
   /** Keys with the same salt are found with one digest. */
   #locks = new Map<string, Lock[]>();
   #limiters = new Map<string, RateLimiter>();
   #size = 0;
+  /** Told of what keys use here. */
+  onUse: ((use: KeyUse) => void) | undefined;
 
   constructor(keys: readonly ApiKey[]) {
     this.replace(keys);
@@ -65,13 +73,26 @@ export class KeyRing {
     return this.#limiters.get(id);
   }
 
+  /** A key has used so much in another process. */
+  useElsewhere(use: KeyUse): void {
+    this.#limiters.get(use.key)?.useElsewhere(use, performance.now());
+  }
+
+  /** What keys have used and not got back yet. */
+  uses(): KeyUse[] {
+    const now = performance.now();
+    return Array.from(this.#limiters, ([key, limiter]) => ({ key, ...limiter.used(now) }));
+  }
+
   #limiterOf({ id, requestsPerMinute, tokensPerMinute }: ApiKey): RateLimiter {
     const before = this.#limiters.get(id);
     const isSame =
       before?.limits.requestsPerMinute === requestsPerMinute &&
       before?.limits.tokensPerMinute === tokensPerMinute;
     if (before !== undefined && isSame) return before;
-    return new RateLimiter({ requestsPerMinute, tokensPerMinute }, performance.now());
+    return new RateLimiter({ requestsPerMinute, tokensPerMinute }, performance.now(), (use) =>
+      this.onUse?.({ key: id, ...use }),
+    );
   }
 }
 

@@ -16,6 +16,10 @@ class Allowance {
     return this.#level;
   }
 
+  usedAt(now: number): number {
+    return this.perMinute - this.levelAt(now);
+  }
+
   /** May go below nothing: what was used more than was booked is paid later. */
   take(amount: number, now: number): void {
     this.#level = this.levelAt(now) - amount;
@@ -40,6 +44,12 @@ export interface RateExcess {
   readonly waitMs: number;
 }
 
+/** How much of what a minute allows has been used; negative where less was taken than was booked. */
+export interface RateUse {
+  readonly requests: number;
+  readonly tokens: number;
+}
+
 /** Tokens that a request was expected to take. */
 export interface TokenBooking {
   /** Tells how many it took; only the first time counts. */
@@ -51,9 +61,12 @@ export class RateLimiter {
   readonly limits: RateLimits;
   readonly #requests: Allowance | undefined;
   readonly #tokens: Allowance | undefined;
+  readonly #onUse: (use: RateUse) => void;
 
-  constructor(limits: RateLimits, now: number) {
+  /** @param onUse is told of what is used here */
+  constructor(limits: RateLimits, now: number, onUse: (use: RateUse) => void = () => {}) {
     this.limits = limits;
+    this.#onUse = onUse;
     const { requestsPerMinute, tokensPerMinute } = limits;
     this.#requests = requestsPerMinute === undefined ? undefined : new Allowance(requestsPerMinute, now);
     this.#tokens = tokensPerMinute === undefined ? undefined : new Allowance(tokensPerMinute, now);
@@ -62,8 +75,24 @@ export class RateLimiter {
   /** Counts a request, unless there is no room for it, or no tokens are left at all. */
   takeRequest(now: number): RateExcess | undefined {
     const excess = excessOf("tokens", this.#tokens, 1, now) ?? excessOf("requests", this.#requests, 1, now);
-    if (excess === undefined) this.#requests?.take(1, now);
+    if (excess === undefined && this.#requests !== undefined) this.#use({ requests: 1, tokens: 0 }, now);
     return excess;
+  }
+
+  /** The same key has used so much in another process. */
+  useElsewhere({ requests, tokens }: RateUse, now: number): void {
+    this.#requests?.take(requests, now);
+    this.#tokens?.take(tokens, now);
+  }
+
+  /** What is not there again yet of what was used. */
+  used(now: number): RateUse {
+    return { requests: this.#requests?.usedAt(now) ?? 0, tokens: this.#tokens?.usedAt(now) ?? 0 };
+  }
+
+  #use(use: RateUse, now: number): void {
+    this.useElsewhere(use, now);
+    this.#onUse(use);
   }
 
   /** Books the tokens that a request is expected to take; one that takes more than a minute's needs all of them. */
@@ -72,11 +101,11 @@ export class RateLimiter {
     if (allowance === undefined) return NO_BOOKING;
     const excess = excessOf("tokens", allowance, Math.min(tokens, allowance.perMinute), now);
     if (excess !== undefined) return excess;
-    allowance.take(tokens, now);
+    this.#use({ requests: 0, tokens }, now);
     let isOpen = true;
     return {
-      settle(taken) {
-        if (isOpen) allowance.take(taken - tokens, performance.now());
+      settle: (taken) => {
+        if (isOpen) this.#use({ requests: 0, tokens: taken - tokens }, performance.now());
         isOpen = false;
       },
     };

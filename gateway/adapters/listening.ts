@@ -1,5 +1,6 @@
 import { AccessError } from "../access/access-error.ts";
 import type { GatewayOptions } from "../create-gateway.ts";
+import type { RouterChannel } from "../fronts/messages.ts";
 import type { Models } from "../pipeline/serving/models.ts";
 
 /** What a gateway with a port needs beside what every gateway does. */
@@ -16,6 +17,8 @@ export interface ListeningOptions extends GatewayOptions {
   /** Certificates for engines at `https:` addresses; default: the system's. */
   engineTls?: EngineTlsFiles | undefined;
   serverLimits?: ServerLimits;
+  /** Whether front processes serve the port, and this one only tells them where requests go. */
+  hasFronts?: boolean;
 }
 
 export interface AdminPlace {
@@ -70,16 +73,25 @@ export interface ListeningGateway {
   /** Where `/admin` is, if it has a port of its own. */
   readonly adminPort?: number | undefined;
   readonly models: Models;
+  /**
+   * Takes in a front process, where there are such.
+   * @returns to be called when it has gone
+   */
+  readonly joinFront?: ((channel: RouterChannel) => () => void) | undefined;
   /** Lets running requests end (for as long as the deadline), then closes everything. */
   drain(deadlineMs: number): Promise<void>;
 }
 
 /** @throws AccessError for what only the Node adapter can do: to leave it out silently would let people in */
-export function refuseNodeOnly({ admin, tls, engineTls }: ListeningOptions, runtime: string): void {
+export function refuseNodeOnly(
+  { admin, tls, engineTls, hasFronts }: ListeningOptions,
+  runtime: string,
+): void {
   const asked = [
     admin?.port !== undefined && "--admin-port",
     tls !== undefined && "--tls-cert",
+    hasFronts && "--processes",
     (engineTls?.ca ?? engineTls?.cert) !== undefined && "--engine-ca and --engine-tls-cert",
-  ].find((flag) => flag !== false);
+  ].find((flag) => typeof flag === "string");
   if (asked !== undefined) throw new AccessError(`${asked}: not on ${runtime} yet; run the gateway on Node.`);
 }

@@ -20,7 +20,9 @@ import type { Route, RouteRequest } from "./route.ts";
 import type { RoutedWorker } from "./workers.ts";
 
 execFileSync(process.execPath, [fileURLToPath(new URL("../../scripts/build-wasm.mjs", import.meta.url))]);
-const module = await compileRouter(readFileSync(new URL("../../router-wasm/router.wasm", import.meta.url)));
+export const routerModule = await compileRouter(
+  readFileSync(new URL("../../router-wasm/router.wasm", import.meta.url)),
+);
 
 export const BLOCK_SIZE = 16;
 
@@ -40,7 +42,7 @@ export function testModel(options: Partial<RoutingOptions> = {}): TestModel {
   const log = createLogger({ name: "gateway", write: (line) => lines.push(line), colour: false });
   const all = createMetrics({ process: false });
   const metrics = createGatewayMetrics(all).forModel("test").routing;
-  const router = new ModelRouter(module, BLOCK_SIZE, { ...DEFAULT_ROUTING, ...options }, metrics, log);
+  const router = new ModelRouter(routerModule, BLOCK_SIZE, { ...DEFAULT_ROUTING, ...options }, metrics, log);
   return {
     router,
     metrics,

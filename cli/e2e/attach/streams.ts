@@ -38,4 +38,5 @@ export async function streamChat(
 }
 
 /** A client that does not try again by itself. */
-export const clientOf = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+export const clientOf = (url: string, apiKey = "none") =>
+  new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });

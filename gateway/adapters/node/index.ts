@@ -1,51 +1,54 @@
+import { type AddressInfo, createServer } from "node:net";
 import { createGateway } from "../../create-gateway.ts";
+import { Fronts } from "../../fronts/router/fronts.ts";
 import { DEFAULT_SERVER_LIMITS, type ListeningGateway, type ListeningOptions } from "../listening.ts";
-import { readEngineTls, readTls, watchTls } from "./access/tls-files.ts";
-import { nativeEncoderFactory } from "./encoder.ts";
-import { openNodeEventStream } from "./event-stream.ts";
-import { nodeFiles } from "./files.ts";
-import { NodeHttpTransport } from "./http/index.ts";
-import { createTlsFetch } from "./http/tls-fetch.ts";
-import { listen } from "./server.ts";
+import { followTls, nodePlatform } from "./platform.ts";
+import { type HttpListener, listen } from "./server.ts";
 
 /**
  * A gateway in this Node process: HTTP in front, discovery and workers behind.
  * @throws AccessError for files of keys or certificates that cannot be used
  */
 export async function startNodeGateway(options: ListeningOptions): Promise<ListeningGateway> {
-  const { host, port, admin, log, serverLimits: limits = DEFAULT_SERVER_LIMITS } = options;
-  const tls = options.tls && (await readTls(options.tls));
-  const engineTls = await readEngineTls(options.engineTls ?? {});
-  const gateway = await createGateway(options, {
-    routerModule: options.routerModule,
-    transport: new NodeHttpTransport(engineTls),
-    engineFetch: engineTls && createTlsFetch(engineTls),
-    openEventStream: openNodeEventStream,
-    createEncoder: nativeEncoderFactory(log),
-    files: nodeFiles(),
-  });
-  const listeners = [await listen(gateway.fetch, { host, port, limits, tls })];
+  const { admin, serverLimits: limits = DEFAULT_SERVER_LIMITS } = options;
+  const { tls, platform } = await nodePlatform(options);
+  const fronts = options.hasFronts ? new Fronts() : undefined;
+  const gateway = await createGateway(
+    { ...options, readMetricsElsewhere: fronts && (() => fronts.metrics()) },
+    { ...platform, routerModule: options.routerModule },
+  );
+  const { host } = options;
+  const listeners: HttpListener[] = [];
+  // Fronts share a port with any process that asks for it: whether it is free shows only now.
+  const port = fronts ? await findPort(host, options.port) : undefined;
+  if (fronts === undefined)
+    listeners.push(await listen(gateway.fetch, { host, port: options.port, limits, tls }));
   if (admin?.port !== undefined) {
     const place = { host: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined };
     listeners.push(await listen(gateway.fetchAdmin, { ...place, limits }));
   }
-  const stopWatching =
-    options.tls &&
-    watchTls(
-      options.tls,
-      (identity) => {
-        for (const listener of listeners) listener.useTls(identity);
-      },
-      log,
-    );
+  const stopWatching = followTls(options, listeners);
   return {
-    port: listeners[0]!.port,
-    adminPort: listeners[1]?.port,
+    port: port ?? listeners[0]!.port,
+    adminPort: admin?.port === undefined ? undefined : listeners.at(-1)!.port,
     models: gateway.models,
+    joinFront: fronts && ((channel) => fronts.join(channel, gateway)),
     async drain(deadlineMs) {
       await Promise.all(listeners.map((listener) => listener.drain(deadlineMs)));
-      stopWatching?.();
+      stopWatching();
       gateway.close();
     },
   };
+}
+
+/** @throws the system's error, `EADDRINUSE` where the port is taken */
+async function findPort(host: string, wanted: number): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(wanted, host, () => resolve());
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }

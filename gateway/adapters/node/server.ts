@@ -31,6 +31,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly limits: ServerLimits;
   readonly tls: TlsIdentity | undefined;
+  /** Whether other processes listen at the same port, and the system shares connections out among them. */
+  readonly isShared?: boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface ListenOptions {
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
-  { host, port, limits, tls }: ListenOptions,
+  { host, port, limits, tls, isShared }: ListenOptions,
 ): Promise<HttpListener> {
   const errorHandler = (error: unknown) => {
     if (error instanceof RequestError)
@@ -65,7 +67,7 @@ export async function listen(
   const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, host, () => resolve());
+    server.listen({ port, host, reusePort: isShared ?? false }, () => resolve());
   });
   return {
     port: (server.address() as AddressInfo).port,

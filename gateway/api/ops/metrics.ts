@@ -1,10 +1,15 @@
+import { type MetricsSnapshot, mergeMetrics } from "#runtime";
 import type { OpsDependencies } from "../../dependencies.ts";
 
 /**
  * `GET /metrics` in Prometheus' text format. What the router core knows is read when it is asked for, and
  * costs nothing in between.
+ * @param readElsewhere what other processes of the same gateway have measured
  */
-export function createMetricsRoute({ metrics, models }: OpsDependencies): () => Promise<Response> {
+export function createMetricsRoute(
+  { metrics, models }: OpsDependencies,
+  readElsewhere: (() => Promise<readonly MetricsSnapshot[]>) | undefined,
+): () => Promise<Response> {
   const { registry } = metrics.all;
   const { gauge } = metrics.all;
   const labels = ["model", "worker", "rank"] as const;
@@ -68,6 +73,10 @@ export function createMetricsRoute({ metrics, models }: OpsDependencies): () => 
       queued.set({ model }, waiting);
       for (const [stat, value] of Object.entries(router.stats())) coreStats.set({ model, stat }, value);
     }
-    return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
+    const text =
+      readElsewhere === undefined
+        ? await registry.metrics()
+        : (await mergeMetrics([await registry.getMetricsAsJSON(), ...(await readElsewhere())])).text;
+    return new Response(text, { headers: { "content-type": registry.contentType } });
   };
 }

@@ -12,6 +12,7 @@ import { ApiError } from "../../errors.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 import { AttachedModel, type AttachedModelOptions } from "./attached-model.ts";
 import { type EngineReport, reportEngine } from "./engine-report.ts";
+import { findModel, onlyModel } from "./find-model.ts";
 import type { AttachedTargets, FoundModel, ModelView } from "./models.ts";
 import { ResourceHomes } from "./resource-homes.ts";
 
@@ -30,6 +31,9 @@ export interface AttachedOptions extends AttachedModelOptions, Omit<EngineConnec
   loadPromptReader: PromptReaderLoader;
 }
 
+/** Hears of an engine, and of what stands for it in each of its models. */
+export type EngineWatcher = (engine: EngineConnection, workers: readonly EngineWorker[]) => void;
+
 /** How often a draining engine is looked at, in milliseconds. */
 const DRAIN_LOOK_MS = 100;
 
@@ -44,8 +48,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   readonly #options: AttachedOptions;
   readonly #attachments = new Map<string, Attachment>();
   readonly #models = new Map<string, AttachedModel>();
-  /** Called whenever an engine's state has changed. */
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Set<EngineWatcher>();
 
   constructor(options: AttachedOptions) {
     this.#options = options;
@@ -61,8 +64,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   }
 
   get only(): FoundModel | undefined {
-    const [model, second] = this.#models.values();
-    return model === undefined || second !== undefined ? undefined : { model, adapter: undefined };
+    return onlyModel(this.#models);
   }
 
   list(): AttachedModel[] {
@@ -84,13 +86,22 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   }
 
   find(name: string): FoundModel | undefined {
-    const own = this.#models.get(name);
-    if (own !== undefined) return { model: own, adapter: undefined };
-    for (const model of this.#models.values()) {
-      if (model.aliases.includes(name)) return { model, adapter: undefined };
-      if (model.adapters.includes(name)) return { model, adapter: name };
-    }
-    return undefined;
+    return findModel(this.#models, name);
+  }
+
+  /** The engine of this name. */
+  engine(name: string): EngineConnection | undefined {
+    return this.#attachments.get(name)?.engine;
+  }
+
+  /**
+   * Tells of every engine now, and whenever its state or what is known of it has changed.
+   * @returns ends it
+   */
+  watch(watcher: EngineWatcher): () => void {
+    this.#watchers.add(watcher);
+    for (const { engine, workers } of this.#attachments.values()) watcher(engine, workers);
+    return () => this.#watchers.delete(watcher);
   }
 
   /**
@@ -183,6 +194,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     const { engine } = attachment;
     attachment.workers = profile.models.map((model) => new EngineWorker(engine, profile, model));
     for (const worker of attachment.workers) this.#join(worker, profile);
+    this.#tell(attachment);
   }
 
   #join(worker: EngineWorker, profile: EngineProfile): void {
@@ -235,11 +247,16 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     }
   }
 
-  #onState({ engine, workers }: Attachment, state: EngineState): void {
+  #onState(attachment: Attachment, state: EngineState): void {
+    const { engine, workers } = attachment;
     const { log } = this.#options;
     if (state === "ready") log.info("engine joined", { engine: engine.name });
     for (const worker of workers) this.#modelOf(worker)?.router.setReady(worker, state === "ready");
-    for (const watcher of this.#watchers) watcher();
+    this.#tell(attachment);
+  }
+
+  #tell({ engine, workers }: Attachment): void {
+    for (const watcher of this.#watchers) watcher(engine, workers);
   }
 
   #reportOf(engine: EngineConnection): Promise<EngineReport> {

@@ -1,0 +1,35 @@
+import { type FrontChannel, IpcChannel, startNodeFront } from "#gateway";
+import { createLogger, manageLifecycle } from "#runtime";
+import type { FrontSettings, StartMessage } from "../attach/fronts.ts";
+import { beat } from "../attach/heartbeat.ts";
+import { UsageError } from "../options/read.ts";
+import { tellSupervisor } from "../supervisor-link.ts";
+import type { Command } from "./command.ts";
+
+/** Time after the drain for everything else that a shutdown does, in milliseconds. */
+const AFTER_DRAIN_MS = 5_000;
+
+/** One of several processes that serve a gateway's port; `stator attach --processes N` starts them. */
+export const frontCommand: Command = {
+  help: () => "stator attach --processes N starts this command; it is of no use by itself.",
+  async run() {
+    if (!process.connected) throw new UsageError("stator front is started by stator attach --processes N.");
+    const { promise, resolve } = Promise.withResolvers<FrontSettings>();
+    process.on("message", (message: StartMessage) => {
+      if (message.type === "start") resolve(message.settings);
+    });
+    const channel: FrontChannel = new IpcChannel(process);
+    const waiting: Parameters<FrontChannel["onMessage"]>[0][] = [];
+    channel.onMessage = (message) => waiting.push(message);
+    const { name, logLevel, logFormat, drainMs, ...listening } = await promise;
+    const log = createLogger({ name, level: logLevel, format: logFormat });
+    const lifecycle = manageLifecycle({ log, deadlineMs: drainMs + AFTER_DRAIN_MS, supervised: true });
+    const front = await startNodeFront({ ...listening, log }, channel);
+    for (const message of waiting) channel.onMessage(message);
+    process.once("disconnect", () => front.onRouterGone());
+    lifecycle.onShutdown("drain requests", () => front.drain(drainMs));
+    beat();
+    tellSupervisor({ type: "ready", url: String(front.port) });
+    return new Promise<never>(() => {});
+  },
+};

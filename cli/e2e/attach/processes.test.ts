@@ -1,0 +1,239 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { isAlive } from "../../is-alive.ts";
+import { ask, attach, bearer, chat } from "../access/attached.ts";
+import { keys, testFolder } from "../access/key-file.ts";
+import { metric, until } from "../metrics.ts";
+import type { StatorProcess } from "../stator-process.ts";
+import { StandInProcess } from "./stand-in-process.ts";
+import { clientOf, streamChat } from "./streams.ts";
+
+// One gateway of several processes: whichever of them a connection comes to, it is one gateway.
+
+const PROCESSES = 3;
+
+let engines: StandInProcess[];
+let stator: StatorProcess;
+let url: string;
+let key: string;
+let limited: string;
+
+beforeAll(async () => {
+  const file = join(await testFolder(), "keys.yaml");
+  key = await keys(file, "add", "all", "--admin");
+  limited = await keys(file, "add", "some", "--requests-per-minute=5");
+  engines = await Promise.all(
+    [1, 2].map(() => StandInProcess.start("vllm", "--inter-token-ms=5", "--kv-port=0", "--replay-port=0")),
+  );
+  const urls = engines.map((engine) => engine.url);
+  const flags = [`--processes=${PROCESSES}`, `--keys=${file}`, "--max-inflight=40", "--slow-start=0"];
+  ({ stator, url } = await attach(urls, ...flags, "--health-interval=0.2", "--first-token-timeout=2"));
+}, 60_000);
+
+afterAll(async () => {
+  await stator.stop();
+});
+
+/** On a connection of its own, which the system gives to one of the processes. */
+const newConnection = (bearerKey = key) => ({ ...bearer(bearerKey), connection: "close" });
+
+const post = (path: string, json: object, bearerKey?: string) =>
+  ask(`${url}${path}`, { json, headers: { ...newConnection(bearerKey), "x-stator-explain": "true" } });
+
+const get = (path: string) => ask(`${url}${path}`, { headers: newConnection() });
+
+test("every process serves, and all know what engines hold", async () => {
+  const prompt = "A long beginning that all of these requests have in common. ".repeat(8);
+  const first = await post("/v1/completions", { model: "tiny", prompt, max_tokens: 1 });
+  expect(first.status).toBe(200);
+  const blocks = Number(first.headers.get("x-stator-prompt-blocks"));
+  const worker = first.headers.get("x-stator-worker");
+  await until(async () => (await stored()) >= blocks);
+  const sockets = socketsOf(fronts());
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, index) =>
+      post("/v1/completions", { model: "tiny", prompt: `${prompt}${index}`, max_tokens: 1 }),
+    ),
+  );
+  for (const { headers } of answers) {
+    expect(headers.get("x-stator-worker")).toBe(worker);
+    expect(Number(headers.get("x-stator-overlap-blocks"))).toBeGreaterThanOrEqual(blocks);
+  }
+  expect(sockets.length).toBe(PROCESSES);
+  expect(await sum("stator_requests_total", { status: "200" })).toBe(31);
+});
+
+test("all know what engines have to do", async () => {
+  const openai = () => clientOf(url, key);
+  const workers = new Map<string, number>();
+  const streams = Array.from({ length: 24 }, async (_, index) => {
+    const stream = await openai()
+      .chat.completions.create(
+        {
+          model: "tiny",
+          messages: [{ role: "user", content: `${index} is a question of its own` }],
+          max_tokens: 100,
+          stream: true,
+          ...{ ignore_eos: true },
+        },
+        { headers: { "x-stator-explain": "true" } },
+      )
+      .withResponse();
+    const worker = stream.response.headers.get("x-stator-worker")!;
+    workers.set(worker, (workers.get(worker) ?? 0) + 1);
+    let tokens = 0;
+    for await (const chunk of stream.data) if (chunk.choices[0]?.delta.content) tokens++;
+    expect(tokens).toBe(100);
+  });
+  await Promise.all(streams);
+  for (const streams of workers.values()) expect(streams).toBeGreaterThanOrEqual(10);
+});
+
+test("keys' limits and places are everybody's together", async () => {
+  const statuses: number[] = [];
+  for (let index = 0; index < 12; index++)
+    statuses.push((await post("/v1/chat/completions", chat(), limited)).status);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(5);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(7);
+
+  const held = Array.from({ length: 40 }, (_, index) =>
+    streamChat(clientOf(url, key), `Number ${index}`, 150),
+  );
+  await until(async () => (await sum("stator_inflight_requests")) === 40);
+  const refused = await Promise.all(Array.from({ length: 9 }, () => post("/v1/chat/completions", chat())));
+  expect(refused.map(({ status }) => status)).toEqual(Array(9).fill(503));
+  await Promise.all(held);
+  expect((await post("/v1/chat/completions", chat())).status).toBe(200);
+});
+
+test("an engine that is attached or detached is so for all", async () => {
+  const more = await StandInProcess.start("sglang", "--model=other");
+  expect((await post("/admin/workers", { url: more.url, name: "more" })).status).toBe(201);
+  await until(async () => (await get("/v1/models/other")).status === 200);
+  const all = () =>
+    Promise.all(Array.from({ length: 12 }, () => post("/v1/chat/completions", chat({ model: "other" }))));
+  expect((await all()).map(({ status }) => status)).toEqual(Array(12).fill(200));
+  const gone = await ask(`${url}/admin/workers/more`, { method: "DELETE", headers: newConnection() });
+  expect(gone.status).toBe(202);
+  await until(async () => (await get("/admin/workers/more")).status === 404);
+  expect((await all()).every(({ status }) => status >= 400)).toBe(true);
+  await more.kill();
+});
+
+test("an engine that is killed in the middle of streams loses nothing", { timeout: 60_000 }, async () => {
+  const [victim, other] = engines;
+  const questions = Array.from({ length: 24 }, (_, index) => `Question ${index}`);
+  const direct = clientOf(other!.url);
+  const truth = await Promise.all(questions.map((question) => streamChat(direct, question, 60)));
+  let begun = 0;
+  let killed: Promise<void> | undefined;
+  const answers = await Promise.all(
+    questions.map((question) => {
+      let hasBegun = false;
+      return streamChat(clientOf(url, key), question, 60, () => {
+        if (!hasBegun && ++begun === 12) killed = victim!.kill();
+        hasBegun = true;
+      });
+    }),
+  );
+  await killed;
+  expect(answers.map(({ text }) => text)).toEqual(truth.map(({ text }) => text));
+  await victim!.restart();
+  await until(async () => JSON.stringify((await get("/health")).body).match(/"ready"/g)?.length === 4);
+});
+
+test("a process that is killed takes its own streams with it and no others, and comes again", {
+  timeout: 60_000,
+}, async () => {
+  const before = fronts();
+  expect(before).toHaveLength(PROCESSES);
+  let begun = 0;
+  const streams = Array.from({ length: 24 }, (_, index) => {
+    let hasBegun = false;
+    return streamChat(clientOf(url, key), `A stream numbered ${index}`, 200, () => {
+      if (!hasBegun && ++begun === 24) process.kill(before[0]!, "SIGKILL");
+      hasBegun = true;
+    });
+  });
+  const outcomes = await Promise.allSettled(streams);
+  const whole = outcomes.filter(
+    (outcome) => outcome.status === "fulfilled" && outcome.value.finishReason === "length",
+  );
+  expect(whole.length).toBeGreaterThan(0);
+  await until(async () => fronts().length === PROCESSES && !fronts().includes(before[0]!));
+  await until(async () => (await sum("stator_worker_active_requests")) === 0);
+  // Whichever process it comes to, once the new one listens.
+  await stator.printed(/starting it again/);
+  await until(async () => socketsOf(fronts()).length === PROCESSES);
+  const answers = await Promise.all(Array.from({ length: 12 }, () => post("/v1/chat/completions", chat())));
+  expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200));
+});
+
+test("SIGTERM lets streams end, and ends every process", async () => {
+  const pids = fronts();
+  let stopped: Promise<number | NodeJS.Signals> | undefined;
+  const answer = await streamChat(clientOf(url, key), "Hello", 150, () => {
+    stopped ??= stator.stop();
+  });
+  expect(answer.finishReason).toBe("length");
+  expect(await stopped).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+});
+
+test("a gateway that is killed leaves no process behind", async () => {
+  const { stator: other } = await attach([engines[0]!.url], "--processes=2");
+  const pids = childrenOf(other.pid);
+  expect(pids).toHaveLength(2);
+  other.signal("SIGKILL");
+  await other.ended();
+  await until(async () => !pids.some(isAlive));
+});
+
+test("a port that is taken is refused, though processes can share one", async () => {
+  const first = await attach([engines[0]!.url], "--processes=2");
+  const { port } = new URL(first.url);
+  await expect(attach([engines[0]!.url], "--processes=2", `--port=${port}`)).rejects.toThrow(
+    `Port ${port} is taken by another program.`,
+  );
+  expect(await first.stator.stop()).toBe(0);
+});
+
+const sum = (name: string, labels?: Record<string, string>) => metric(url, name, labels, bearer(key));
+
+const stored = () => sum("stator_worker_stored_blocks");
+
+const fronts = () => childrenOf(stator.pid);
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+    .trim()
+    .split(" ")
+    .filter(Boolean)
+    .map(Number);
+}
+
+/** Of these processes, those that listen at the gateway's port. */
+function socketsOf(pids: readonly number[]): number[] {
+  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
+  const inodes = new Set(
+    readFileSync("/proc/net/tcp", "utf8")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, local, , state]) => local?.endsWith(`:${port}`) && state === "0A")
+      .map((fields) => fields[9]),
+  );
+  return pids.filter((pid) => openSockets(pid).some((inode) => inodes.has(inode)));
+}
+
+function openSockets(pid: number): (string | undefined)[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).map((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(join(folder, fd)))?.[1];
+    } catch {
+      // It was closed meanwhile.
+      return undefined;
+    }
+  });
+}

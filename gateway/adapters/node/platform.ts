@@ -1,0 +1,40 @@
+import type { FrontPlatform } from "../../fronts/front/create-front.ts";
+import type { ListeningOptions } from "../listening.ts";
+import { readEngineTls, readTls, watchTls } from "./access/tls-files.ts";
+import { nativeEncoderFactory } from "./encoder.ts";
+import { openNodeEventStream } from "./event-stream.ts";
+import { nodeFiles } from "./files.ts";
+import { NodeHttpTransport } from "./http/index.ts";
+import { createTlsFetch } from "./http/tls-fetch.ts";
+import type { HttpListener } from "./server.ts";
+
+type NodeOptions = Pick<ListeningOptions, "tls" | "engineTls" | "log">;
+
+/**
+ * What Node brings, and the identity to listen with.
+ * @throws AccessError for certificates that cannot be used
+ */
+export async function nodePlatform({ log, ...options }: NodeOptions) {
+  const tls = options.tls && (await readTls(options.tls));
+  const engineTls = await readEngineTls(options.engineTls ?? {});
+  const platform: FrontPlatform = {
+    transport: new NodeHttpTransport(engineTls),
+    engineFetch: engineTls && createTlsFetch(engineTls),
+    openEventStream: openNodeEventStream,
+    createEncoder: nativeEncoderFactory(log),
+    files: nodeFiles(),
+  };
+  return { tls, platform };
+}
+
+/** Has listeners use each new certificate. @returns ends it */
+export function followTls({ tls, log }: NodeOptions, listeners: readonly HttpListener[]): () => void {
+  if (tls === undefined) return () => {};
+  return watchTls(
+    tls,
+    (identity) => {
+      for (const listener of listeners) listener.useTls(identity);
+    },
+    log,
+  );
+}

@@ -1,0 +1,35 @@
+import { readBytes } from "../access/body.ts";
+import type { AskedAnswer, AskedRequest } from "./messages.ts";
+
+/** A request as data. @throws ApiError 413 where its body is larger than `bodyLimit` bytes */
+export async function toAskedRequest(request: Request, bodyLimit: number): Promise<AskedRequest> {
+  const { method, url, headers, body } = request;
+  return {
+    method,
+    url,
+    headers: [...headers],
+    body: body === null ? undefined : await readBytes(request, bodyLimit),
+  };
+}
+
+export function fromAskedRequest({ method, url, headers, body }: AskedRequest): Request {
+  return new Request(url, {
+    method,
+    headers: headers.map(([name, value]) => [name, value]),
+    body: body as BodyInit,
+  });
+}
+
+/** An answer as data, with its whole body. */
+export async function toAskedAnswer(response: Response): Promise<AskedAnswer> {
+  const body = new Uint8Array(await response.arrayBuffer());
+  return { status: response.status, headers: [...response.headers], body };
+}
+
+export function fromAskedAnswer({ status, headers, body }: AskedAnswer): Response {
+  const hasBody = body.length > 0;
+  return new Response(hasBody ? (body as BodyInit) : null, {
+    status,
+    headers: headers.map(([name, value]) => [name, value]),
+  });
+}

@@ -1,0 +1,39 @@
+import type { Route, RouteOutcome } from "../../routing/route.ts";
+import type { FrontChannel } from "../messages.ts";
+import type { FrontWorker } from "./front-engine.ts";
+
+/** A route whose load the router process has booked, and which it is told of. */
+export class BookedElsewhere implements Route<FrontWorker> {
+  readonly worker: FrontWorker;
+  readonly rank: number;
+  readonly overlapBlocks: number;
+  readonly #channel: FrontChannel;
+  readonly #id: number;
+  #isFree = false;
+
+  constructor(channel: FrontChannel, id: number, worker: FrontWorker, rank: number, overlapBlocks: number) {
+    this.#channel = channel;
+    this.#id = id;
+    this.worker = worker;
+    this.rank = rank;
+    this.overlapBlocks = overlapBlocks;
+  }
+
+  firstToken(): void {
+    this.#channel.send({ type: "first-token", id: this.#id });
+  }
+
+  grow(blocks: number): void {
+    this.#channel.send({ type: "grow", id: this.#id, blocks });
+  }
+
+  report(cachedTokens: number): void {
+    this.#channel.send({ type: "report", id: this.#id, cachedTokens });
+  }
+
+  free(outcome: RouteOutcome): void {
+    if (this.#isFree) return;
+    this.#isFree = true;
+    this.#channel.send({ type: "free", id: this.#id, outcome });
+  }
+}

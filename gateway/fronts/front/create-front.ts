@@ -1,0 +1,116 @@
+import { createMetrics, type Logger } from "#runtime";
+import { type AccessOptions, openAccess } from "../../access/open-access.ts";
+import type { PreferenceDefaults } from "../../api/openai/preferences.ts";
+import { createApp } from "../../app.ts";
+import type { Gateway, Platform } from "../../create-gateway.ts";
+import { createEngineApi } from "../../engines/index.ts";
+import { createGatewayMetrics } from "../../metrics.ts";
+import { DEFAULT_FORWARDING, type ForwardOptions } from "../../pipeline/forward/job.ts";
+import { Models, type WorkerModels } from "../../pipeline/serving/models.ts";
+import { createPromptReaderLoader } from "../../pipeline/serving/prompt-readers.ts";
+import { Warnings } from "../../warnings.ts";
+import { fromAskedAnswer, toAskedRequest } from "../asked.ts";
+import type { FrontChannel } from "../messages.ts";
+import { FrontModels } from "./front-models.ts";
+import { RouterLink } from "./router-link.ts";
+
+/** What a front process does; the rest is the router process's. */
+export interface FrontOptions {
+  readonly bodyLimit: number;
+  readonly timeoutMs: number;
+  readonly tokenizers: ReadonlyMap<string, string>;
+  readonly forwarding: Partial<ForwardOptions>;
+  readonly access: AccessOptions;
+  readonly preferenceDefaults: PreferenceDefaults;
+  readonly log: Logger;
+}
+
+export type FrontPlatform = Omit<Platform, "routerModule">;
+
+export interface Front extends Pick<Gateway, "fetch" | "close"> {
+  /** The router process has gone. */
+  onRouterGone(): void;
+}
+
+const NO_WORKERS: WorkerModels = { list: () => [], find: () => undefined };
+
+/**
+ * One of several processes that serve one port: it reads requests, sends them to the engine that the router process
+ * chooses, and passes answers on.
+ * @throws AccessError where the file of keys cannot be used
+ */
+export async function createFront(
+  options: FrontOptions,
+  channel: FrontChannel,
+  platform: FrontPlatform,
+): Promise<Front> {
+  const { log, bodyLimit, timeoutMs, tokenizers, preferenceDefaults } = options;
+  const { transport, engineFetch, openEventStream, createEncoder, files } = platform;
+  const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
+  const opened = await openAccess(options.access, files?.readTextFile, log);
+  const { keys, inflight } = opened.access;
+  const link = new RouterLink(channel);
+  const attached = new FrontModels({
+    link,
+    channel,
+    metrics,
+    loadPromptReader: createPromptReaderLoader({
+      folders: files && { ...files, createEncoder },
+      tokenizers,
+      log,
+    }),
+    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, fetch: engineFetch }),
+  });
+  if (keys !== undefined) keys.onUse = (use) => channel.send({ type: "used", ...use });
+  if (inflight.limit < Number.POSITIVE_INFINITY)
+    inflight.onChange = (count) => channel.send({ type: "inflight", count });
+  link.listener = (news) => {
+    switch (news.type) {
+      case "engine":
+        attached.onEngine(news.engine);
+        break;
+      case "engine-gone":
+        attached.onEngineGone(news.name);
+        break;
+      case "used":
+        keys?.useElsewhere(news);
+        break;
+      case "inflight-elsewhere":
+        inflight.elsewhere = news.count;
+        break;
+      case "read-metrics":
+        void tellMetrics(news.id);
+    }
+  };
+  async function tellMetrics(id: number): Promise<void> {
+    channel.send({ type: "metrics", id, metrics: await metrics.all.registry.getMetricsAsJSON() });
+  }
+  const app = createApp(
+    {
+      models: new Models(NO_WORKERS, attached),
+      transport,
+      forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
+      metrics,
+      log,
+      warnings: new Warnings(log),
+      openEventStream,
+      access: opened.access,
+      bodyLimit,
+      timeoutMs,
+      preferenceDefaults,
+    },
+    {
+      hasApi: true,
+      answerElsewhere: async (request) =>
+        fromAskedAnswer(await link.ask(await toAskedRequest(request, bodyLimit))),
+    },
+  );
+  return {
+    fetch: (request, env) => app.fetch(request, env as object | undefined),
+    onRouterGone: () => link.close(),
+    close() {
+      opened.close();
+      transport.close();
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import type { EngineSpec } from "../../dispatch/engines/engine-spec.ts";
+import type { EngineApi, EngineModel } from "../../engines/types.ts";
+import type { GatewayMetrics } from "../../metrics.ts";
+import type { PromptReaderLoader } from "../../pipeline/serving/attached-models.ts";
+import { findModel, onlyModel } from "../../pipeline/serving/find-model.ts";
+import type { AttachedTargets, FoundModel, ListedModel } from "../../pipeline/serving/models.ts";
+import type { KeptResources } from "../../pipeline/serving/resource-homes.ts";
+import type { EngineNews, FrontChannel } from "../messages.ts";
+import { FrontEngine, type FrontWorker } from "./front-engine.ts";
+import { FrontModel } from "./front-model.ts";
+import type { RouterLink } from "./router-link.ts";
+
+export interface FrontModelsOptions {
+  readonly link: RouterLink;
+  readonly channel: FrontChannel;
+  readonly metrics: GatewayMetrics;
+  readonly loadPromptReader: PromptReaderLoader;
+  createApi(spec: EngineSpec): EngineApi;
+}
+
+/** An engine, and what it serves. */
+interface Member {
+  readonly engine: FrontEngine;
+  readonly workers: readonly FrontWorker[];
+  /** Changes when the engine has been learnt anew. */
+  readonly ids: string;
+}
+
+/** The attached engines and their models, as the router process tells of them. */
+export class FrontModels implements AttachedTargets {
+  readonly resources: KeptResources;
+  readonly #options: FrontModelsOptions;
+  readonly #members = new Map<string, Member>();
+  readonly #models = new Map<string, FrontModel>();
+
+  constructor(options: FrontModelsOptions) {
+    this.#options = options;
+    const { link, channel } = options;
+    this.resources = {
+      find: (resource) => link.find(resource),
+      remember: (resource, engine) => channel.send({ type: "remember", resource, engine }),
+    };
+  }
+
+  get isEmpty(): boolean {
+    return this.#members.size === 0;
+  }
+
+  get only(): FoundModel | undefined {
+    return onlyModel(this.#models);
+  }
+
+  list(): FrontModel[] {
+    return [...this.#models.values()];
+  }
+
+  views(): ListedModel[] {
+    return this.list();
+  }
+
+  find(name: string): FoundModel | undefined {
+    return findModel(this.#models, name);
+  }
+
+  /** An engine has come, or something of it has changed. */
+  onEngine(news: EngineNews): void {
+    const ids = news.models.map(({ instance }) => instance.id).join(" ");
+    const before = this.#members.get(news.name);
+    if (before?.ids === ids) {
+      before.engine.isReady = news.isReady;
+      return;
+    }
+    if (before !== undefined) this.#drop(before);
+    const { name, url, apiKey } = news;
+    const engine = new FrontEngine(
+      news,
+      this.#options.createApi({ name, url, apiKey }),
+      this.#options.channel,
+    );
+    const workers = news.models.map((model) => this.#join(engine, news, model));
+    this.#members.set(name, { engine, workers, ids });
+  }
+
+  onEngineGone(name: string): void {
+    const member = this.#members.get(name);
+    if (member === undefined) return;
+    this.#drop(member);
+    this.#members.delete(name);
+  }
+
+  #join(
+    engine: FrontEngine,
+    { profile, sources }: EngineNews,
+    { name, blockSize, instance }: EngineNews["models"][number],
+  ): FrontWorker {
+    const model = profile.models.find((each) => each.name === name)!;
+    const worker = { engine, model, instance };
+    this.#modelOf(model, blockSize, { profile, sources }).workers.add(worker);
+    return worker;
+  }
+
+  #modelOf(
+    model: EngineModel,
+    blockSize: number,
+    found: Pick<EngineNews, "profile" | "sources">,
+  ): FrontModel {
+    const { name } = model;
+    const known = this.#models.get(name);
+    if (known !== undefined && known.blockSize === blockSize) return known;
+    const { link, metrics, loadPromptReader } = this.#options;
+    const prompts = loadPromptReader(model, found, () =>
+      Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine),
+    );
+    const made = new FrontModel({ name, blockSize, prompts, metrics: metrics.forModel(name) }, link);
+    this.#models.set(name, made);
+    return made;
+  }
+
+  #drop({ workers }: Member): void {
+    for (const worker of workers) {
+      const model = this.#models.get(worker.model.name);
+      model?.workers.delete(worker);
+      model?.left.add(worker.instance, performance.now());
+    }
+  }
+}

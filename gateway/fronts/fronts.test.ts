@@ -1,0 +1,165 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { createLogger, openDiscovery } from "#runtime";
+import { createPortableEncoder } from "../adapters/portable-encoder.ts";
+import { createGateway, type Gateway } from "../create-gateway.ts";
+import { FetchTransport } from "../dispatch/http/fetch-transport.ts";
+import { openWebEventStream } from "../event-stream.ts";
+import { routerModule } from "../routing/test-model.ts";
+import { createFront, type Front } from "./front/create-front.ts";
+import { Fronts } from "./router/fronts.ts";
+import { testChannels } from "./test-channels.ts";
+
+const log = createLogger({ name: "test", level: "error", write: () => {} });
+const common = {
+  bodyLimit: 1_000_000,
+  timeoutMs: 10_000,
+  preferenceDefaults: { session: "none", tenant: "none" },
+  log,
+} as const;
+
+const platform = () => ({
+  transport: new FetchTransport(),
+  openEventStream: openWebEventStream,
+  createEncoder: createPortableEncoder,
+  files: undefined,
+});
+
+let engines: Keeper[];
+let gateway: Gateway;
+let fronts: Fronts;
+let leave: (() => void)[];
+
+beforeEach(async () => {
+  engines = [await Keeper.start("a"), await Keeper.start("b")];
+  fronts = new Fronts();
+  leave = [];
+  gateway = await createGateway(
+    {
+      ...common,
+      discovery: await openDiscovery("memory:fronts"),
+      engines: engines.map(({ url, name }) => ({ url, name })),
+      readMetricsElsewhere: () => fronts.metrics(),
+      version: "0.0.0",
+    },
+    { ...platform(), routerModule },
+  );
+});
+
+afterEach(async () => {
+  for (const each of leave) each();
+  gateway.close();
+  await Promise.all(engines.map((engine) => engine.close()));
+});
+
+/** A further front, that knows of both engines. */
+async function addFront(): Promise<Front> {
+  const { front: frontEnd, router } = testChannels();
+  const forwarding = {};
+  const front = await createFront(
+    { ...common, tokenizers: new Map(), forwarding, access: {} },
+    frontEnd,
+    platform(),
+  );
+  leave.push(fronts.join(router, gateway), () => front.close());
+  await expect.poll(async () => (await get(front, "/v1/models")).body.data).toHaveLength(1);
+  await expect.poll(async () => (await get(front, "/health")).status).toBe(200);
+  return front;
+}
+
+const get = async (front: Front, path: string, init?: RequestInit) => {
+  const response = await front.fetch(new Request(`http://127.0.0.1${path}`, init));
+  const text = await response.text();
+  return { status: response.status, text, body: text.startsWith("{") ? JSON.parse(text) : undefined };
+};
+
+it("finds what an engine keeps, whichever front made it keep that", async () => {
+  const [one, two] = [await addFront(), await addFront()];
+  const body = JSON.stringify({ model: "tiny" });
+  const headers = { "content-type": "application/json" };
+  for (let round = 0; round < 6; round++) {
+    const made = await get(one, "/v1/files", { method: "POST", headers, body });
+    expect(made.status).toBe(200);
+    expect(await get(two, `/v1/files/${made.body.id}`)).toMatchObject({ status: 200, body: made.body });
+  }
+});
+
+it("sums what fronts measure, and keeps the sums of those that have gone", async () => {
+  const [one, two] = [await addFront(), await addFront()];
+  const requests = async (front: Front) =>
+    /^stator_requests_total\{[^}]*status="404"[^}]*\} (\d+)/m.exec((await get(front, "/metrics")).text)?.[1];
+  for (const front of [one, one, two]) await get(front, "/v1/files/nothing");
+  expect(await requests(two)).toBe("3");
+  leave[0]!();
+  expect(await requests(two)).toBe("3");
+});
+
+it("frees what a front that has gone had booked", async () => {
+  const front = await addFront();
+  for (const engine of engines) engine.isSilent = true;
+  const running = get(front, "/v1/files/something");
+  const booked = async () =>
+    /^stator_worker_active_requests\{.*\} 1$/m.test(await (await gateway.fetch(metrics())).text());
+  await expect.poll(booked).toBe(true);
+  leave[0]!();
+  expect(await booked()).toBe(false);
+  for (const engine of engines) engine.answer();
+  await running;
+});
+
+it("is refused with a reason when the process that knows the engines has gone", async () => {
+  const front = await addFront();
+  front.onRouterGone();
+  for (const path of ["/v1/files/something", "/health"])
+    expect(await get(front, path)).toMatchObject({ status: 503, body: { error: { code: "gateway_stops" } } });
+});
+
+const metrics = () => new Request("http://127.0.0.1/metrics");
+
+/** A server of OpenAI's API that keeps files. */
+class Keeper {
+  readonly name: string;
+  /** Answers nothing until `answer`. */
+  isSilent = false;
+  readonly #server = createServer();
+  readonly #kept = new Set<string>();
+  #held: (() => void)[] = [];
+
+  static async start(name: string): Promise<Keeper> {
+    const keeper = new Keeper(name);
+    await new Promise<void>((resolve) => keeper.#server.listen(0, "127.0.0.1", resolve));
+    return keeper;
+  }
+
+  private constructor(name: string) {
+    this.name = name;
+    this.#server.on("request", ({ method, url = "" }, response) => {
+      const answer = (status: number, json: object) => {
+        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
+      };
+      const id = url.split("/")[3] ?? "";
+      if (url === "/v1/models") answer(200, { object: "list", data: [{ id: "tiny", object: "model" }] });
+      else if (this.isSilent) this.#held.push(() => answer(404, {}));
+      else if (method === "POST" && url === "/v1/files") {
+        const made = `file-${name}-${this.#kept.size}`;
+        this.#kept.add(made);
+        answer(200, { id: made });
+      } else if (this.#kept.has(id)) answer(200, { id });
+      else answer(404, { error: { message: "There is no such file here." } });
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  answer(): void {
+    for (const held of this.#held) held();
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

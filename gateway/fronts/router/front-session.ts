@@ -1,0 +1,154 @@
+import type { EngineConnection } from "../../dispatch/engines/engine-connection.ts";
+import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
+import type { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
+import { noWorkerReady, toApiError } from "../../errors.ts";
+import type { AttachedModels } from "../../pipeline/serving/attached-models.ts";
+import type { QueueTicket } from "../../routing/queue/route-source.ts";
+import type { Route } from "../../routing/route.ts";
+import { toErrorMessage } from "../error-message.ts";
+import type { ApplyMessage, RouterChannel, ToRouter } from "../messages.ts";
+
+/** Messages that are not about routes. */
+export type GroupMessage = Extract<ToRouter, { type: "ask" | "used" | "inflight" | "metrics" }>;
+
+/** What the router process does for one front process: it holds the routes of the front's requests. */
+export class FrontSession {
+  readonly channel: RouterChannel;
+  readonly #attached: AttachedModels;
+  readonly #routes = new Map<number, Route<TargetWorker>>();
+  readonly #tickets = new Map<number, QueueTicket>();
+  readonly #onGroup: (message: GroupMessage) => void;
+  readonly #stopWatching: () => void;
+
+  /** @param onGroup takes the messages that are not about routes */
+  constructor(channel: RouterChannel, attached: AttachedModels, onGroup: (message: GroupMessage) => void) {
+    this.channel = channel;
+    this.#attached = attached;
+    this.#onGroup = onGroup;
+    channel.onMessage = (message) => this.#take(message);
+    this.#stopWatching = attached.watch((engine, workers) => this.#tell(engine, workers));
+  }
+
+  /** The front has gone, and with it its requests. */
+  close(): void {
+    this.#stopWatching();
+    for (const ticket of this.#tickets.values()) ticket.leave();
+    for (const route of this.#routes.values()) route.free("failed");
+    this.#tickets.clear();
+    this.#routes.clear();
+  }
+
+  #tell(engine: EngineConnection, workers: readonly EngineWorker[]): void {
+    const { name, spec, state, profile, sources } = engine;
+    if (state === "gone") this.channel.send({ type: "engine-gone", name });
+    if (state === "gone" || profile === undefined) return;
+    const models = workers.map(({ model, instance }) => ({
+      name: model.name,
+      blockSize: this.#attached.find(model.name)?.model.blockSize ?? instance.card.blockSize,
+      instance,
+    }));
+    this.channel.send({
+      type: "engine",
+      engine: {
+        name,
+        url: spec.url,
+        apiKey: spec.apiKey,
+        isReady: state === "ready",
+        profile,
+        sources,
+        models,
+      },
+    });
+  }
+
+  #take(message: ToRouter): void {
+    switch (message.type) {
+      case "apply":
+        this.#apply(message);
+        break;
+      case "leave":
+        this.#leave(message.id);
+        break;
+      case "first-token":
+        this.#routes.get(message.id)?.firstToken();
+        break;
+      case "grow":
+        this.#routes.get(message.id)?.grow(message.blocks);
+        break;
+      case "report":
+        this.#routes.get(message.id)?.report(message.cachedTokens);
+        break;
+      case "free":
+        this.#routes.get(message.id)?.free(message.outcome);
+        this.#routes.delete(message.id);
+        break;
+      case "success":
+        this.#attached.engine(message.engine)?.reportSuccess();
+        break;
+      case "failure":
+        this.#attached.engine(message.engine)?.reportFailure(message.reason, message.isUnreachable);
+        break;
+      case "observe":
+        this.#attached.engine(message.engine)?.observe(message.answer);
+        break;
+      case "remember":
+        this.#attached.resources.remember(message.resource, message.engine);
+        break;
+      case "find":
+        this.channel.send({
+          type: "found",
+          id: message.id,
+          engine: this.#attached.resources.find(message.resource),
+        });
+        break;
+      default:
+        this.#onGroup(message);
+    }
+  }
+
+  #apply({ id, model: name, prompt, requestId, salt, preferences, leftMs, excluded }: ApplyMessage): void {
+    const { channel } = this;
+    const model = this.#attached.find(name)?.model;
+    if (model === undefined) {
+      channel.send({ type: "refused", id, error: toErrorMessage(noWorkerReady(name)) });
+      return;
+    }
+    const request = {
+      prompt,
+      requestId,
+      salt,
+      preferences: {
+        ...preferences,
+        deadlineAt: leftMs === undefined ? undefined : performance.now() + leftMs,
+      },
+      excluded:
+        excluded.length === 0 ? [] : model.members().filter(({ engine }) => excluded.includes(engine.name)),
+    };
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+      this.#tickets.delete(id);
+    };
+    const ticket = model.admission.apply(request, {
+      onRoute: (route) => {
+        settle();
+        this.#routes.set(id, route);
+        const { worker, rank, overlapBlocks } = route;
+        channel.send({ type: "route", id, engine: worker.engine.name, rank, overlapBlocks });
+      },
+      onRefused: (error) => {
+        settle();
+        channel.send({ type: "refused", id, error: toErrorMessage(toApiError(error)) });
+      },
+    });
+    if (ticket !== undefined && !isSettled) this.#tickets.set(id, ticket);
+  }
+
+  /** Where the route is on its way, nobody takes it any more. */
+  #leave(id: number): void {
+    this.#tickets.get(id)?.leave();
+    this.#tickets.delete(id);
+    this.#routes.get(id)?.free("cancelled");
+    this.#routes.delete(id);
+  }
+}
