@@ -3,6 +3,7 @@ import { createLogger, manageLifecycle } from "#runtime";
 import type { FrontSettings, StartMessage } from "../attach/fronts.ts";
 import { beat } from "../attach/heartbeat.ts";
 import { UsageError } from "../options/read.ts";
+import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 
@@ -30,6 +31,7 @@ export const frontCommand: Command = {
     lifecycle.onShutdown("drain requests", () => front.drain(drainMs));
     beat();
     tellSupervisor({ type: "ready", url: String(front.port) });
+    settleHeap();
     return new Promise<never>(() => {});
   },
 };

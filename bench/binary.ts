@@ -1,0 +1,109 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { startVllm } from "#stand-ins";
+import { asUsage, integer, runCommand } from "./command-line.ts";
+import { alignColumns } from "./table.ts";
+
+const HELP = `npm run bench:binary -- [--runs N]
+
+How soon the executable (dist/stator) and a start from the source serve an engine, and what memory they take when
+they idle. Medians of N runs (5), beside what is allowed.
+`;
+
+/** From the start of the process until a request can be answered. */
+const MOST_START_MS = 300;
+const MOST_IDLE_MB = 120;
+/** After which a gateway that has found its engines idles. */
+const SETTLED_MS = 3_000;
+
+const root = join(import.meta.dirname, "..");
+const EXECUTABLE = join(root, "dist", "stator");
+const COMMANDS: Record<string, readonly string[]> = {
+  executable: [EXECUTABLE],
+  source: [process.execPath, join(root, "cli", "main.ts")],
+};
+
+interface Run {
+  startMs: number;
+  idleMb: number;
+}
+
+/** One start, with an engine that is there. */
+async function run(command: readonly string[], engine: string): Promise<Run> {
+  const port = await freePort();
+  const args = [...command.slice(1), "attach", engine, `--port=${port}`, "--config=none"];
+  const started = performance.now();
+  const child = spawn(command[0]!, args, { stdio: "ignore" });
+  try {
+    while (!(await answers(port, child))) await sleep(2);
+    const startMs = performance.now() - started;
+    await sleep(SETTLED_MS);
+    const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+    return { startMs, idleMb: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024 };
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+}
+
+/** Whether a model can be asked. @throws Error where the process has ended */
+async function answers(port: number, child: ChildProcess): Promise<boolean> {
+  if (child.exitCode !== null) throw new Error(`It ended with exit code ${child.exitCode}.`);
+  return fetch(`http://127.0.0.1:${port}/health`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("No port is free.");
+  return address.port;
+}
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+await runCommand(
+  HELP,
+  () => {
+    const options = { runs: { type: "string", default: "5" }, help: { type: "boolean" } } as const;
+    const { values } = asUsage(() => parseArgs({ options }));
+    return values.help ? undefined : { runs: integer("runs", values.runs, 1, 100) };
+  },
+  async ({ runs }) => {
+    execFileSync(process.execPath, [join(root, "scripts", "build-binary.mjs")], { stdio: ["ignore", 2, 2] });
+    const engine = await startVllm({ kvEvents: {} });
+    const lines = [["", "ready ms", "of allowed", "idle MB", "of allowed"]];
+    for (const [name, command] of Object.entries(COMMANDS)) {
+      const all: Run[] = [];
+      for (let index = 0; index < runs; index++) all.push(await run(command, engine.url));
+      const startMs = median(all.map((each) => each.startMs));
+      const idleMb = median(all.map((each) => each.idleMb));
+      const share = (value: number, most: number) => `${(value / most).toFixed(2)}×`;
+      lines.push([
+        name,
+        startMs.toFixed(0),
+        share(startMs, MOST_START_MS),
+        idleMb.toFixed(0),
+        share(idleMb, MOST_IDLE_MB),
+      ]);
+    }
+    await engine.close();
+    const megabytes = Math.round(statSync(EXECUTABLE).size / 1e6);
+    console.log(
+      `Medians of ${runs} starts in front of one engine; allowed: ${MOST_START_MS} ms until it can answer,`,
+    );
+    console.log(
+      `${MOST_IDLE_MB} MB of resident memory when it idles. The executable is a file of ${megabytes} MB.\n`,
+    );
+    console.log(alignColumns(lines).join("\n"));
+  },
+);
