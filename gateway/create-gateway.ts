@@ -8,6 +8,8 @@ import { addAdminRoutes, addOpsRoutes } from "./api/ops/routes.ts";
 import { createApp } from "./app.ts";
 import type { OpsDependencies } from "./dependencies.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "./dispatch/engines/engine-spec.ts";
+import { BackgroundWatch, type EngineWatch } from "./dispatch/engines/engine-watch.ts";
+import type { OpenKvFeed } from "./dispatch/engines/kv-feed.ts";
 import type { HttpTransport } from "./dispatch/http/types.ts";
 import { createEngineApi, probeEngine } from "./engines/index.ts";
 import type { OpenEventStream } from "./event-stream.ts";
@@ -58,6 +60,14 @@ export interface Platform {
   readonly createEncoder: EncoderFactory;
   /** Absent where there is no file system. */
   readonly files: PlatformFiles | undefined;
+  /** Absent where there are no sockets to follow KV events by: what engines hold is predicted there. */
+  readonly openKvFeed: OpenKvFeed | undefined;
+  /** When engines are looked at. Default: in the background. */
+  readonly watch?: EngineWatch | undefined;
+  /** Whether engines are those given at the start and no others; default: /admin/workers changes them. */
+  readonly hasFixedEngines?: boolean | undefined;
+  /** Whether memory, open files and the event loop of the process can be measured. Default true. */
+  readonly hasProcessMetrics?: boolean | undefined;
 }
 
 export interface PlatformFiles {
@@ -89,8 +99,12 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     ...options,
   };
   const routing = { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog };
-  const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
-  const { routerModule, transport, engineFetch, openEventStream, createEncoder, files } = platform;
+  const { routerModule, transport, engineFetch, openEventStream, createEncoder, files, openKvFeed } =
+    platform;
+  const { watch = new BackgroundWatch(), hasFixedEngines = false, hasProcessMetrics = true } = platform;
+  const metrics = createGatewayMetrics(
+    createMetrics({ labels: { component: "gateway" }, process: hasProcessMetrics }),
+  );
   const opened = await openAccess(options.access ?? {}, files?.readTextFile, log);
   const readTextFile = files && (async (path: string) => (await files.readTextFile(path)) ?? missing(path));
   const served = new ServedModels({
@@ -107,6 +121,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     metrics,
     log,
     health: { ...DEFAULT_HEALTH, ...options.health },
+    watch,
+    openKvFeed,
     createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, fetch: engineFetch }),
     probe: probeEngine,
     loadPromptReader: createPromptReaderLoader({
@@ -124,13 +140,14 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     log,
     warnings: new Warnings(log),
     openEventStream,
+    hasFixedEngines,
     access: opened.access,
     bodyLimit,
     timeoutMs,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
   };
   const answers = {
-    openApi: openApiDocument(version),
+    openApi: once(() => openApiDocument(version)),
     showMetrics: createMetricsRoute(dependencies, options.readMetricsElsewhere),
   };
   const { admin } = options;
@@ -168,4 +185,13 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
 
 function missing(path: string): never {
   throw new Error(`There is no file ${path}.`);
+}
+
+/** What takes a while or a place to make, made when somebody asks for it. */
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }

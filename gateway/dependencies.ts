@@ -30,4 +30,6 @@ export interface GatewayDependencies {
 /** What the routes need that tell of the gateway, and run it. */
 export interface OpsDependencies extends GatewayDependencies {
   models: Models;
+  /** Whether `/admin/workers` can neither attach nor detach engines. */
+  hasFixedEngines: boolean;
 }

@@ -3,6 +3,8 @@ import type { LogFields, Logger } from "#runtime";
 const INTERVAL_MS = 1000;
 
 interface Window {
+  /** On the clock of `performance.now()`. */
+  readonly since: number;
   /** Occasions since the last line that have had none of their own. */
   held: number;
   message: string;
@@ -24,24 +26,29 @@ export class Warnings {
   /** @param kind what is counted together, such as an error's code */
   warn(kind: string, message: string, fields: LogFields): void {
     const window = this.#windows.get(kind);
-    if (window !== undefined) {
-      window.held++;
-      window.fields = fields;
+    if (window === undefined) {
+      this.#log.warn(message, fields);
+      this.#open(kind, message, fields);
       return;
     }
-    this.#log.warn(message, fields);
-    this.#open(kind, { held: 0, message, fields });
+    window.held++;
+    window.fields = fields;
+    // On workerd, a timer ends with the request that set it.
+    if (performance.now() - window.since > 2 * INTERVAL_MS) this.#close(kind, window);
   }
 
-  #open(kind: string, window: Window): void {
+  #open(kind: string, message: string, fields: LogFields): void {
+    const window = { since: performance.now(), held: 0, message, fields };
     this.#windows.set(kind, window);
-    setTimeout(() => this.#close(kind, window), INTERVAL_MS);
+    setTimeout(() => {
+      if (this.#windows.get(kind) === window) this.#close(kind, window);
+    }, INTERVAL_MS);
   }
 
   #close(kind: string, { held, message, fields }: Window): void {
     this.#windows.delete(kind);
     if (held === 0) return;
     this.#log.warn(message, held === 1 ? fields : { ...fields, count: held });
-    this.#open(kind, { held: 0, message, fields });
+    this.#open(kind, message, fields);
   }
 }

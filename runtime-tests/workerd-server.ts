@@ -21,16 +21,32 @@ export interface WorkerdServer {
  */
 export async function startWorkerd(entry: string): Promise<WorkerdServer> {
   const folder = await mkdtemp(join(tmpdir(), "stator-workerd-"));
+  const remove = () => rm(folder, { recursive: true, force: true });
   const config = join(folder, "config.capnp");
   await writeFile(config, configOf(await writeModules(entry, folder)));
-  const child = spawn(binaryOf("workerd"), ["serve", config, "--control-fd=3"], {
+  try {
+    const { url, close } = await serveWorkerd(config);
+    return { url, close: () => close().then(remove) };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/**
+ * Starts workerd with a configuration whose socket is named `http`, on a free port.
+ * @throws Error where it ends before it listens
+ */
+export async function serveWorkerd(config: string, env: NodeJS.ProcessEnv = {}): Promise<WorkerdServer> {
+  const args = ["serve", config, "--control-fd=3", "--socket-addr=http=127.0.0.1:0"];
+  const child = spawn(binaryOf("workerd"), args, {
+    env: { ...process.env, ...env },
     stdio: ["ignore", "inherit", "inherit", "pipe"],
   });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const close = async () => {
     child.kill();
     await ended;
-    await rm(folder, { recursive: true, force: true });
   };
   try {
     return { url: `http://127.0.0.1:${await portOf(child)}`, close };

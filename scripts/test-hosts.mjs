@@ -1,4 +1,4 @@
-// `npm run test:hosts`: installs what is missing and runs the router's conformance suite on five hosts. Arguments go
+// `npm run test:hosts`: installs what is missing and runs the suites of the router's core and of the gateway on every host. Arguments go
 // to Vitest.
 import { join } from "node:path";
 import { buildWasm } from "./build-wasm.mjs";
@@ -10,6 +10,12 @@ await main(async () => {
   await ensureHosts();
   await ensurePython(hostsFolder, "Installing wasmtime for Python (55 MB on disk), once.");
   await buildWasm("wasi");
+  for (const script of ["build-binary.mjs", "build-workerd.mjs"]) {
+    const code = await runToEnd(process.execPath, [join(root, "scripts", script)], {
+      stdio: ["ignore", 2, 2],
+    });
+    if (code !== 0) return code;
+  }
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   const config = join(hostsFolder, "vitest.config.ts");
   const args = [vitest, "run", "--config", config, ...process.argv.slice(2)];

@@ -70,7 +70,7 @@ function adminPlace(options: ExposedOptions): AccessSettings["admin"] {
   return undefined;
 }
 
-function mediaPolicy(domains: readonly string[]): NonNullable<ListeningOptions["access"]>["media"] {
+export function mediaPolicy(domains: readonly string[]): NonNullable<ListeningOptions["access"]>["media"] {
   if (domains.length === 0) return "public";
   if (domains.includes("any")) return "any";
   return domains.filter((domain) => domain !== "none").map((domain) => domain.toLowerCase());

@@ -3,7 +3,9 @@ import { startFronts } from "../attach/fronts.ts";
 import { readOptions, UsageError } from "../options/read.ts";
 import { attachOptions } from "../options/tables.ts";
 import { openServiceAt, serveUntilStopped } from "../service.ts";
+import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
+import { forwardingSettings, healthSettings } from "./attach-settings.ts";
 import { type Command, commandHelp } from "./command.ts";
 import { enginesOf, tokenizersOf } from "./engine-options.ts";
 import { frontSettings } from "./front-settings.ts";
@@ -24,23 +26,12 @@ address, and sends each request to the one that holds most of its prompt. What a
     if (processes > 1 && process.platform !== "linux")
       throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
     const tokenizers = tokenizersOf(options);
-    const forwarding = {
-      connectMs: options["connect-timeout"] * 1000,
-      firstByteMs: options["first-token-timeout"] * 1000,
-      idleMs: options["idle-timeout"] * 1000,
-      retries: options.retries,
-      migrationLimit: options["migration-limit"],
-    };
+    const forwarding = forwardingSettings(options);
     const service = await openServiceAt("memory:attach", "attach", options);
     const gateway = await startGateway(options, service, {
       engines,
       tokenizers,
-      health: {
-        intervalMs: options["health-interval"] * 1000,
-        timeoutMs: options["health-timeout"] * 1000,
-        failures: options["health-failures"],
-        slowStartMs: options["slow-start"] * 1000,
-      },
+      health: healthSettings(options),
       forwarding,
       hasFronts: processes > 1,
     });
@@ -55,7 +46,7 @@ address, and sends each request to the one that holds most of its prompt. What a
         : undefined;
     const url = gatewayUrl(options, gateway.port);
     tellSupervisor({ type: "ready", url });
-    void followEngines(gateway.models.attached, url);
+    void followEngines(gateway.models.attached, url).then(settleHeap);
     return serveUntilStopped(service, options, async (deadlineMs) => {
       // Whoever serves ends first: until then it has to be told where requests go.
       await fronts?.stop(deadlineMs + 1_000);

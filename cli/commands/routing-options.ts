@@ -2,7 +2,7 @@ import type { RoutingOptions } from "#gateway";
 import type { OptionValues } from "../options/spec.ts";
 import type { frontOptions } from "../options/tables.ts";
 
-type Options = OptionValues<typeof frontOptions>;
+type Options = Omit<OptionValues<typeof frontOptions>, "keys">;
 
 /** What the flags say about choosing workers. */
 export function routingOptions(options: Options): RoutingOptions {

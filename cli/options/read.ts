@@ -38,13 +38,39 @@ export function readOptions<Specs extends OptionSpecs>(
   const variables = readVariables(env);
   const configFile = flags.get("config") ?? variables.get("config");
   const file = readFile(configFile);
+  const options = checkOptions(specs, (name) => flags.get(name) ?? variables.get(name) ?? file.get(name));
+  return { options, positionals };
+}
+
+/**
+ * Reads the options of a gateway that has neither command line nor files, but bindings of text and JSON.
+ * @param obstacle why it cannot have the option of this name, as half a sentence; undefined where it can
+ * @throws UsageError for an unknown option, one that it cannot have, or a value that does not fit
+ */
+export function readBindings<Specs extends OptionSpecs>(
+  specs: Specs,
+  bindings: Readonly<Record<string, unknown>>,
+  obstacle: (name: string) => string | undefined,
+): OptionValues<Specs> {
+  const variables = readVariables(bindings);
+  for (const [name, { place }] of variables) {
+    const reason = obstacle(name);
+    if (reason !== undefined) throw new UsageError(`${place} ${reason}.`);
+  }
+  return checkOptions(specs, (name) => variables.get(name));
+}
+
+function checkOptions<Specs extends OptionSpecs>(
+  specs: Specs,
+  find: (name: string) => Given | undefined,
+): OptionValues<Specs> {
   const entries = Object.entries(specs).map(([name, spec]) => {
-    const given = flags.get(name) ?? variables.get(name) ?? file.get(name);
+    const given = find(name);
     const result = spec.schema.safeParse(given?.value);
     if (result.success) return [name, result.data];
     throw new UsageError(describeFault(given?.place ?? `--${name}`, given?.value, result.error.issues[0]!));
   });
-  return { options: Object.fromEntries(entries), positionals };
+  return Object.fromEntries(entries);
 }
 
 function describeFault(place: string, value: unknown, issue: z.core.$ZodIssue): string {
@@ -93,10 +119,10 @@ function readFlags(specs: OptionSpecs, argv: readonly string[]) {
 
 const isSwitch = (spec: OptionSpec<unknown>) => spec.placeholder === undefined;
 
-function readVariables(env: NodeJS.ProcessEnv): Map<string, Given> {
+function readVariables(env: Readonly<Record<string, unknown>>): Map<string, Given> {
   const variables = new Map<string, Given>();
   for (const [key, value] of Object.entries(env)) {
-    if (!key.startsWith("STATOR_") || value === undefined || value === "") continue;
+    if (!key.startsWith("STATOR_") || value === undefined || value === null || value === "") continue;
     const name = key.slice("STATOR_".length).toLowerCase().replaceAll("_", "-");
     if (!Object.hasOwn(allOptions, name))
       throw unknown(key, variableName(nearest(name, Object.keys(allOptions)) ?? ""));

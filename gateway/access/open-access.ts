@@ -1,13 +1,17 @@
 import type { Logger } from "#runtime";
 import { AccessError } from "./access-error.ts";
+import type { ApiKey } from "./api-key.ts";
 import type { Access } from "./guard.ts";
 import { Inflight } from "./inflight.ts";
+import { KeyRing } from "./key-ring.ts";
 import type { MediaPolicy } from "./media.ts";
 import { openKeyRing, type ReadTextFile } from "./watched-keys.ts";
 
 export interface AccessOptions {
-  /** File of keys; without one everything is open. */
+  /** File of keys; without one, and without `keys`, everything is open. */
   readonly keysFile?: string | undefined;
+  /** The keys themselves, where there are no files. */
+  readonly keys?: readonly ApiKey[] | undefined;
   /** Requests that are answered at once. Default: any number. */
   readonly maxInflight?: number | undefined;
   /** Origins whose pages may read answers. Default: none. */
@@ -26,23 +30,23 @@ export interface OpenedAccess {
  * @throws AccessError where the file of keys cannot be used
  */
 export async function openAccess(
-  { keysFile, maxInflight, cors, media }: AccessOptions,
+  { keysFile, keys, maxInflight, cors, media }: AccessOptions,
   readTextFile: ReadTextFile | undefined,
   log: Logger,
 ): Promise<OpenedAccess> {
   if (keysFile !== undefined && readTextFile === undefined)
     throw new AccessError("--keys needs a file system, and this runtime has none.");
-  const keys =
+  const watched =
     keysFile === undefined || readTextFile === undefined
       ? undefined
       : await openKeyRing(keysFile, readTextFile, log);
   return {
     access: {
-      keys: keys?.ring,
+      keys: watched?.ring ?? (keys && new KeyRing(keys)),
       inflight: new Inflight(maxInflight ?? Number.POSITIVE_INFINITY),
       cors: cors ?? [],
       media: media ?? "public",
     },
-    close: () => keys?.close(),
+    close: () => watched?.close(),
   };
 }

@@ -1,9 +1,7 @@
-import { parse } from "yaml";
 import type { Logger } from "#runtime";
 import { AccessError } from "./access-error.ts";
-import type { ApiKey } from "./api-key.ts";
-import { KeyFileError, readKeyFile } from "./key-file.ts";
 import { KeyRing } from "./key-ring.ts";
+import { parseKeys } from "./parse-keys.ts";
 
 /** How often the file is looked at, in milliseconds. */
 const LOOK_MS = 1_000;
@@ -27,14 +25,14 @@ export async function openKeyRing(
   log: Logger,
 ): Promise<WatchedKeyRing> {
   let before = await readText(path, readTextFile);
-  const ring = new KeyRing(readKeys(path, before));
+  const ring = new KeyRing(parseKeys(before, `--keys ${path}`));
   log.info("keys read", { keys: ring.size });
   let lastReason: string | undefined;
   const look = async () => {
     try {
       const text = await readText(path, readTextFile);
       if (text === before && lastReason === undefined) return;
-      if (text !== before) ring.replace(readKeys(path, text));
+      if (text !== before) ring.replace(parseKeys(text, `--keys ${path}`));
       before = text;
       lastReason = undefined;
       log.info("keys read again", { keys: ring.size });
@@ -61,21 +59,4 @@ async function readText(path: string, readTextFile: ReadTextFile): Promise<strin
   throw new AccessError(
     `--keys ${path}: there is no such file. Make it with: stator keys add NAME --keys ${path}`,
   );
-}
-
-function readKeys(path: string, text: string): ApiKey[] {
-  let document: unknown;
-  try {
-    // JSON is YAML too.
-    document = parse(text);
-  } catch {
-    // The parser's own message would quote the file.
-    throw new AccessError(`--keys ${path} is neither YAML nor JSON.`);
-  }
-  try {
-    return readKeyFile(document);
-  } catch (error) {
-    if (error instanceof KeyFileError) throw new AccessError(`--keys ${path}: ${error.message}.`);
-    throw error;
-  }
 }

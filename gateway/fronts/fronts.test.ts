@@ -43,7 +43,7 @@ beforeEach(async () => {
       readMetricsElsewhere: () => fronts.metrics(),
       version: "0.0.0",
     },
-    { ...platform(), routerModule },
+    { ...platform(), routerModule, openKvFeed: undefined },
   );
 });
 

@@ -30,6 +30,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly #core: Router;
   readonly #events: CacheEvents<Worker>;
   readonly #options: RoutingOptions;
+  readonly #startedAt: number;
   readonly #sessions: SessionHomes<Worker>;
   /** Workers that the index has no place for, in order of arrival, and whether each is ready. */
   readonly #shutOut = new Map<Worker, boolean>();
@@ -43,6 +44,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     metrics: RoutingMetrics,
     log: Logger,
   ) {
+    this.#startedAt = performance.now();
     this.#core = createRouter(module, { blockSize, weights: options.weights, ...options.limits });
     this.#options = options;
     this.#thresholds = options.thresholds;
@@ -64,6 +66,11 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   get blockSize(): number {
     return this.#core.blockSize;
+  }
+
+  /** On the core's clock: since the router's start, as workerd's own clock runs since 1970 and may be set back. */
+  get #seconds(): number {
+    return Math.max(0, performance.now() - this.#startedAt) / 1000;
   }
 
   /**
@@ -268,7 +275,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
       overlapCredit: preferences.overlapCredit,
       temperature: preferences.temperature,
       salt: salt === undefined ? undefined : this.#core.salt(salt),
-      now: performance.now() / 1000,
+      now: this.#seconds,
     });
   }
 

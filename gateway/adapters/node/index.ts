@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer } from "node:net";
 import { createGateway } from "../../create-gateway.ts";
+import { openKvFeed } from "../../dispatch/engines/kv-feed.ts";
 import { Fronts } from "../../fronts/router/fronts.ts";
 import { DEFAULT_SERVER_LIMITS, type ListeningGateway, type ListeningOptions } from "../listening.ts";
 import { followTls, nodePlatform } from "./platform.ts";
@@ -15,7 +16,7 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
   const fronts = options.hasFronts ? new Fronts() : undefined;
   const gateway = await createGateway(
     { ...options, readMetricsElsewhere: fronts && (() => fronts.metrics()) },
-    { ...platform, routerModule: options.routerModule },
+    { ...platform, routerModule: options.routerModule, openKvFeed },
   );
   const { host } = options;
   const listeners: HttpListener[] = [];

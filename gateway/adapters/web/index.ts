@@ -4,15 +4,16 @@ import {
   type GatewayOptions,
   type PlatformFiles,
 } from "../../create-gateway.ts";
+import { openKvFeed } from "../../dispatch/engines/kv-feed.ts";
 import { FetchTransport } from "../../dispatch/http/fetch-transport.ts";
 import { openWebEventStream } from "../../event-stream.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
 
-/** A gateway on web standards alone: requests in and responses out by the runtime's own server, engines by `fetch`. */
+/** A gateway on web standards and files: requests in and responses out by the runtime's own server, engines by `fetch`. */
 export function createWebGateway(
   options: GatewayOptions,
   routerModule: WebAssembly.Module,
-  files?: PlatformFiles,
+  files: PlatformFiles,
 ): Promise<Gateway> {
   return createGateway(options, {
     routerModule,
@@ -20,5 +21,6 @@ export function createWebGateway(
     openEventStream: openWebEventStream,
     createEncoder: createPortableEncoder,
     files,
+    openKvFeed,
   });
 }

@@ -10,7 +10,7 @@ import { attachWorker, detachWorker, listWorkers, showWorker } from "./workers.t
 /** What is made once for all apps that have these routes. */
 export interface OpsAnswers {
   /** The answer of `/openapi.json`, from `openApiDocument`. */
-  readonly openApi: object;
+  openApi(): object;
   /** The route `/metrics`, from `createMetricsRoute`. */
   showMetrics(): Promise<Response>;
 }
@@ -30,7 +30,7 @@ export function addOpsRoutes(
   app.get("/health", (context) => health(context, dependencies));
   app.get("/live", (context) => context.json({ status: "alive" }));
   app.get("/metrics", showMetrics);
-  app.get("/openapi.json", (context) => context.json(openApi));
+  app.get("/openapi.json", (context) => context.json(openApi()));
   app.get("/docs", (context) => {
     const { origin } = new URL(context.req.url);
     return context.html(referencePage(dependencies.models.list()[0]?.name ?? "MODEL", origin));

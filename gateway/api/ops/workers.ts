@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { readJsonBody } from "../../access/body.ts";
 import type { OpsDependencies } from "../../dependencies.ts";
-import { invalidRequest } from "../../errors.ts";
+import { ApiError, invalidRequest } from "../../errors.ts";
 import type { EngineReport } from "../../pipeline/serving/engine-report.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
@@ -63,6 +63,7 @@ export async function showWorker(
 
 /** `POST /admin/workers`: attaches an engine, which need not be up yet. */
 export async function attachWorker(context: Context, dependencies: OpsDependencies): Promise<Response> {
+  if (dependencies.hasFixedEngines) throw enginesFixed();
   const { json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
   const body = validate(attachRequest, json);
   const { attached } = dependencies.models;
@@ -86,9 +87,10 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
 /** `DELETE /admin/workers/{name}`: no new requests, and out when those that run have ended; at once with `now`. */
 export async function detachWorker(
   context: Context,
-  { models }: OpsDependencies,
+  { models, hasFixedEngines }: OpsDependencies,
   name: string,
 ): Promise<Response> {
+  if (hasFixedEngines) throw enginesFixed();
   refuseUnknownQuery(context, ["now"]);
   const { attached } = models;
   const report = await attached.reportOf(name);
@@ -97,6 +99,14 @@ export async function detachWorker(
   const state = attached.engines.find((engine) => engine.name === name)?.state ?? "gone";
   return context.json({ ...describe(report), state }, 202);
 }
+
+const enginesFixed = () =>
+  new ApiError(
+    501,
+    "invalid_request_error",
+    "On this runtime the engines are those of STATOR_ENGINES: change it, and start the gateway anew.",
+    { code: "engines_fixed" },
+  );
 
 function readNow(text: string | undefined): boolean {
   if (text === undefined || text === "false") return false;

@@ -2,7 +2,8 @@ import type { Logger } from "#runtime";
 import type { EngineAdapter, EngineApi, EngineProfile, KvEventSource, Lack } from "../../engines/types.ts";
 import type { EngineSpec, HealthOptions } from "./engine-spec.ts";
 import { defaultEngineName, kvEventSources } from "./engine-spec.ts";
-import { KvFeed, type KvFeedReceiver } from "./kv-feed.ts";
+import type { EngineWatch, WatchedEngine } from "./engine-watch.ts";
+import type { KvFeed, KvFeedReceiver, OpenKvFeed } from "./kv-feed.ts";
 import { type ObservedAnswer, ObservedLacks } from "./observed-lacks.ts";
 import { RequestHealth } from "./request-health.ts";
 
@@ -11,6 +12,9 @@ export type EngineState = "connecting" | "ready" | "down" | "draining" | "gone";
 /** What the connection needs from outside. */
 export interface EngineConnectionDependencies {
   readonly health: HealthOptions;
+  readonly watch: EngineWatch;
+  /** Undefined on runtimes that can follow no KV events: what engines hold is predicted there. */
+  readonly openKvFeed: OpenKvFeed | undefined;
   readonly log: Logger;
   createApi(spec: EngineSpec): EngineApi;
   probe(api: EngineApi): Promise<{ adapter: EngineAdapter; profile: EngineProfile }>;
@@ -32,7 +36,7 @@ export interface EngineListener extends KvFeedReceiver {
  * The gateway's line to one attached engine: finds out what it is, follows its KV events, and knows whether it is
  * well, from checks of its own and from what becomes of requests.
  */
-export class EngineConnection {
+export class EngineConnection implements WatchedEngine {
   readonly spec: EngineSpec;
   readonly name: string;
   readonly api: EngineApi;
@@ -49,15 +53,17 @@ export class EngineConnection {
   sources: readonly KvEventSource[] = [];
   /** When it became ready last, on the clock of `performance.now()`. */
   readySince = 0;
+  lookAt = 0;
   readonly #dependencies: EngineConnectionDependencies;
   readonly #listener: EngineListener;
   readonly #log: Logger;
   #feed: KvFeed | undefined;
   #observed: ObservedLacks | undefined;
   readonly #requests: RequestHealth;
-  /** How long it is to be left alone before it is looked at again, in milliseconds. */
-  #pauseMs = 0;
-  #wake: (() => void) | undefined;
+  /** How long it is left alone after the next attempt to learn it that fails, in milliseconds. */
+  #retryMs: number;
+  /** Checks that have failed in a row. */
+  #failures = 0;
 
   constructor(spec: EngineSpec, dependencies: EngineConnectionDependencies, listener: EngineListener) {
     this.spec = spec;
@@ -70,6 +76,7 @@ export class EngineConnection {
     this.#log = dependencies.log.child({ engine: this.name });
     this.api = dependencies.createApi(spec);
     this.#requests = new RequestHealth(dependencies.health.requests);
+    this.#retryMs = dependencies.health.firstRetryMs;
   }
 
   /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
@@ -84,7 +91,10 @@ export class EngineConnection {
 
   /** What it could do for routing but does not, as it says and as it turned out. */
   get lacks(): readonly Lack[] {
-    return [...(this.profile?.lacks ?? []), ...(this.#observed?.lacks ?? [])];
+    const { spec, profile } = this;
+    if (profile === undefined) return [];
+    const isDeaf = this.#dependencies.openKvFeed === undefined && kvEventSources(spec, profile).length > 0;
+    return [...profile.lacks, ...(isDeaf ? [DEAF] : []), ...(this.#observed?.lacks ?? [])];
   }
 
   /** A whole answer has come. */
@@ -92,9 +102,16 @@ export class EngineConnection {
     this.#observed?.observe(answer);
   }
 
-  /** Looks for the engine, and goes on until `close`. */
+  /** Has the engine looked for, until `close`. */
   open(): void {
-    void this.#run();
+    this.#dependencies.watch.add(this);
+  }
+
+  /** Finds out what it is, or whether it still is that. */
+  look(): Promise<void> {
+    const { adapter, state } = this;
+    const isKnown = adapter !== undefined && (state === "ready" || state === "draining");
+    return isKnown ? this.#check(adapter) : this.#tryToLearn();
   }
 
   /** No new requests; those that run may end. */
@@ -106,7 +123,7 @@ export class EngineConnection {
     if (this.state === "gone") return;
     this.#feed?.close();
     this.#set("gone");
-    this.#wake?.();
+    this.#dependencies.watch.wake(this);
   }
 
   /** A request has had its answer, or a part of it. */
@@ -121,63 +138,44 @@ export class EngineConnection {
   reportFailure(reason: string, isUnreachable: boolean): void {
     const isBad = this.#requests.onFailure();
     if (this.state !== "ready") return;
-    if (isUnreachable) this.#setDown(reason);
-    else if (isBad && this.#listener.hasOthers()) {
-      this.#pauseMs = this.#requests.trip();
-      this.#setDown(reason);
-    } else return;
-    this.#wake?.();
+    if (isUnreachable) this.#setDown(reason, 0);
+    else if (isBad && this.#listener.hasOthers()) this.#setDown(reason, jittered(this.#requests.trip()));
+    else return;
+    this.#dependencies.watch.wake(this);
   }
 
-  async #run(): Promise<void> {
+  async #tryToLearn(): Promise<void> {
     const { firstRetryMs, lastRetryMs } = this.#dependencies.health;
-    let retryMs = firstRetryMs;
-    while (this.state !== "gone") {
-      if (await this.#tryToLearn()) {
-        retryMs = firstRetryMs;
-        await this.#watch();
-        await this.#pause();
-      } else {
-        await this.#sleep(jittered(retryMs));
-        retryMs = Math.min(retryMs * 2, lastRetryMs);
-      }
-    }
-  }
-
-  /** Leaves it alone for as long as its failures have earned it. */
-  async #pause(): Promise<void> {
-    const pauseMs = this.#pauseMs;
-    this.#pauseMs = 0;
-    if (pauseMs > 0 && this.state !== "gone") await this.#sleep(jittered(pauseMs));
-  }
-
-  async #tryToLearn(): Promise<boolean> {
     try {
       const { adapter, profile } = await this.#dependencies.probe(this.api);
-      if (this.state === "gone") return true;
+      if (this.state === "gone") return;
+      this.#retryMs = firstRetryMs;
+      this.#failures = 0;
       this.#learn(adapter, profile);
-      return true;
     } catch (error) {
-      if (this.state !== "gone") this.#setDown(messageOf(error));
-      return false;
+      if (this.state === "gone") return;
+      this.#setDown(messageOf(error), jittered(this.#retryMs));
+      this.#retryMs = Math.min(this.#retryMs * 2, lastRetryMs);
     }
   }
 
   #learn(adapter: EngineAdapter, profile: EngineProfile): void {
+    const { openKvFeed, health } = this.#dependencies;
     const isSame = this.profile !== undefined && isSameStart(this.profile, profile);
     this.adapter = adapter;
     this.profile = profile;
-    this.sources = kvEventSources(this.spec, profile);
+    this.sources = openKvFeed === undefined ? [] : kvEventSources(this.spec, profile);
     this.reason = undefined;
     if (!isSame) {
       this.#feed?.close();
       this.#listener.onLearnt(profile);
-      this.#feed = new KvFeed(this.sources, this.api, adapter, this.#listener, this.#log);
+      this.#feed = openKvFeed?.(this.sources, this.api, adapter, this.#listener, this.#log);
       this.#observed = new ObservedLacks(adapter, this.sources, this.#feed, (lack, isLacking) =>
         this.#onLack(lack, isLacking),
       );
     }
     this.readySince = performance.now();
+    this.lookAt = this.readySince + jittered(health.intervalMs);
     if (this.state !== "draining") this.#set("ready");
   }
 
@@ -188,45 +186,40 @@ export class EngineConnection {
     if (code === "kv-events") this.#listener.onSilence(isLacking);
   }
 
-  /** Until the engine is not well any more. */
-  async #watch(): Promise<void> {
+  /** Whether an engine that was well still is, and still the same. */
+  async #check(adapter: EngineAdapter): Promise<void> {
     const { intervalMs, timeoutMs, failures: limit } = this.#dependencies.health;
-    let failures = 0;
-    while (this.state === "ready" || this.state === "draining") {
-      await this.#sleep(jittered(intervalMs));
-      if (this.state !== "ready" && this.state !== "draining") return;
-      try {
-        const { startedAt } = await within(timeoutMs, this.adapter!.readLoad(this.api));
-        failures = 0;
-        if (isAnotherStart(this.profile?.startedAt, startedAt)) return;
-      } catch (error) {
-        if (++failures >= limit) this.#setDown(messageOf(error));
-      }
+    const before = this.state;
+    let failure: string | undefined;
+    let isAnother = false;
+    try {
+      const { startedAt } = await within(timeoutMs, adapter.readLoad(this.api));
+      isAnother = isAnotherStart(this.profile?.startedAt, startedAt);
+    } catch (error) {
+      failure = messageOf(error);
     }
+    // What requests have found out meanwhile counts.
+    if (this.state !== before) return;
+    this.#failures = failure === undefined ? 0 : this.#failures + 1;
+    this.lookAt = performance.now() + jittered(intervalMs);
+    if (isAnother) await this.#tryToLearn();
+    else if (failure !== undefined && this.#failures >= limit) this.#setDown(failure, 0);
   }
 
-  #setDown(reason: string): void {
+  /** @param pauseMs how long it is left alone; one that drains is looked at as before */
+  #setDown(reason: string, pauseMs: number): void {
     if (this.state === "ready") this.#log.warn("set an engine aside", { reason });
     else if (this.reason !== reason) this.#log.info("an engine cannot be reached yet", { reason });
     this.reason = reason;
-    if (this.state === "ready" || this.state === "connecting") this.#set("down");
+    const isDraining = this.state === "draining";
+    this.lookAt = performance.now() + (isDraining ? this.#dependencies.health.intervalMs : pauseMs);
+    if (!isDraining) this.#set("down");
   }
 
   #set(state: EngineState): void {
     if (this.state === state) return;
     this.state = state;
     this.#listener.onState(state);
-  }
-
-  /** Until the time is over, or somebody wakes it. */
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }
 
@@ -241,6 +234,12 @@ function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+
+const DEAF: Lack = {
+  code: "kv-events",
+  what: "the gateway cannot follow its KV events on this runtime, so what its cache holds is predicted",
+  flag: undefined,
+};
 
 /** What an engine gets that has just come. */
 const LEAST_SHARE = 0.1;

@@ -9,6 +9,11 @@ export interface KvFeedReceiver {
   onForget(rank: number | undefined): void;
 }
 
+/** Begins to follow an engine's KV events. */
+export type OpenKvFeed = (...given: ConstructorParameters<typeof KvFeed>) => KvFeed;
+
+export const openKvFeed: OpenKvFeed = (...given) => new KvFeed(...given);
+
 /** Milliseconds between two rounds of asking an engine for its events. */
 const POLL_MS = 50;
 const POLL_AGAIN_AFTER_ERROR_MS = 1_000;

@@ -20,7 +20,7 @@ export interface ObservedAnswer {
 export class ObservedLacks {
   readonly #adapter: EngineAdapter;
   readonly #sources: readonly KvEventSource[];
-  readonly #feed: Pick<KvFeed, "isConnected" | "batches">;
+  readonly #feed: Pick<KvFeed, "isConnected" | "batches"> | undefined;
   readonly #onChange: (lack: Lack, isLacking: boolean) => void;
   readonly #lacks = new Map<string, Lack>();
   #unheard = 0;
@@ -30,7 +30,7 @@ export class ObservedLacks {
   constructor(
     adapter: EngineAdapter,
     sources: readonly KvEventSource[],
-    feed: Pick<KvFeed, "isConnected" | "batches">,
+    feed: Pick<KvFeed, "isConnected" | "batches"> | undefined,
     onChange: (lack: Lack, isLacking: boolean) => void,
   ) {
     this.#adapter = adapter;
@@ -51,7 +51,7 @@ export class ObservedLacks {
 
   #observeEvents({ promptBlocks }: ObservedAnswer): void {
     const places = this.#sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
-    if (places.length === 0 || promptBlocks === 0) return;
+    if (this.#feed === undefined || places.length === 0 || promptBlocks === 0) return;
     if (this.#feed.batches > 0) {
       this.#unheard = 0;
       this.#take("kv-events");

@@ -25,7 +25,10 @@ export interface FrontOptions {
   readonly log: Logger;
 }
 
-export type FrontPlatform = Omit<Platform, "routerModule">;
+export type FrontPlatform = Pick<
+  Platform,
+  "transport" | "engineFetch" | "openEventStream" | "createEncoder" | "files"
+>;
 
 export interface Front extends Pick<Gateway, "fetch" | "close"> {
   /** The router process has gone. */

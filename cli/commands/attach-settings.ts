@@ -1,0 +1,33 @@
+import type { ForwardOptions, HealthOptions } from "#gateway";
+import type { OptionValues } from "../options/spec.ts";
+import type { attachOptions } from "../options/tables.ts";
+
+type Options = OptionValues<typeof attachOptions>;
+
+/** What the flags say about how engines are found to be well. */
+export function healthSettings(
+  options: Pick<Options, "health-interval" | "health-timeout" | "health-failures" | "slow-start">,
+): Partial<HealthOptions> {
+  return {
+    intervalMs: options["health-interval"] * 1000,
+    timeoutMs: options["health-timeout"] * 1000,
+    failures: options["health-failures"],
+    slowStartMs: options["slow-start"] * 1000,
+  };
+}
+
+/** What the flags say about how hard engines are tried. */
+export function forwardingSettings(
+  options: Pick<
+    Options,
+    "connect-timeout" | "first-token-timeout" | "idle-timeout" | "retries" | "migration-limit"
+  >,
+): Partial<ForwardOptions> {
+  return {
+    connectMs: options["connect-timeout"] * 1000,
+    firstByteMs: options["first-token-timeout"] * 1000,
+    idleMs: options["idle-timeout"] * 1000,
+    retries: options.retries,
+    migrationLimit: options["migration-limit"],
+  };
+}

@@ -1,0 +1,115 @@
+import { z } from "zod";
+import { type EngineSpec, parseKeys, type WorkerdOptions } from "#gateway";
+import { createLogger } from "#runtime";
+import { mediaPolicy } from "../commands/access-settings.ts";
+import { forwardingSettings, healthSettings } from "../commands/attach-settings.ts";
+import { enginesOf } from "../commands/engine-options.ts";
+import { routingOptions } from "../commands/routing-options.ts";
+import { readBindings, UsageError } from "../options/read.ts";
+import { attachOptions } from "../options/tables.ts";
+import { version } from "../version.ts";
+
+/** Options of `stator attach` that a worker takes as bindings `STATOR_…`, text or JSON. */
+export const WORKERD_OPTIONS = [
+  "engines",
+  "engine-key",
+  "keys",
+  "open",
+  "cors",
+  "media-domains",
+  "max-inflight",
+  "body-limit",
+  "request-timeout",
+  "first-token-timeout",
+  "idle-timeout",
+  "retries",
+  "migration-limit",
+  "health-interval",
+  "health-timeout",
+  "health-failures",
+  "slow-start",
+  "policy",
+  "overlap-credit",
+  "credit-decay",
+  "prefill-load-scale",
+  "host-credit",
+  "disk-credit",
+  "active-request-weight",
+  "router-temperature",
+  "session-affinity",
+  "session-ttl",
+  "session-from",
+  "tenant-from",
+  "approximate-ttl",
+  "index-workers",
+  "index-blocks",
+  "index-memory",
+  "decision-log",
+  "busy-decode-blocks",
+  "busy-prefill-tokens",
+  "log-level",
+  "log-format",
+] as const satisfies readonly (keyof typeof attachOptions)[];
+
+/** Here the keys come themselves and not the path of their file. */
+const keys = z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional();
+
+const bindings = { ...attachOptions, keys: { ...attachOptions.keys, schema: keys } };
+
+/**
+ * What a worker's bindings say.
+ * @throws UsageError for what is none of its options, does not fit, or would let everybody in unasked
+ * @throws AccessError for keys that cannot be used
+ */
+export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): WorkerdOptions {
+  const options = readBindings(bindings, env, (name) =>
+    WORKERD_OPTIONS.some((known) => known === name)
+      ? undefined
+      : "is nothing that a gateway on workerd has; docs/runtimes.md tells what stands in its place",
+  );
+  const { keys: given, open } = options;
+  if (given === undefined && !open)
+    throw new UsageError(
+      "Nobody may come in yet. Bind STATOR_KEYS to API keys as 'stator keys add' writes them, or STATOR_OPEN to true to let everybody in who can reach the worker's socket.",
+    );
+  if (given !== undefined && open)
+    throw new UsageError("STATOR_OPEN is for a gateway without keys; leave it out, or STATOR_KEYS.");
+  return {
+    engines: workerdEngines(options),
+    access: {
+      keys: given === undefined ? undefined : parseKeys(given, "STATOR_KEYS"),
+      maxInflight: options["max-inflight"],
+      cors: options.cors,
+      media: mediaPolicy(options["media-domains"]),
+    },
+    // Without keys, whoever reaches the API could run the gateway.
+    admin: given === undefined ? { isGuarded: true } : undefined,
+    ...routingOptions(options),
+    health: healthSettings(options),
+    forwarding: forwardingSettings(options),
+    preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
+    bodyLimit: options["body-limit"],
+    timeoutMs: options["request-timeout"] * 1000,
+    log: createLogger({
+      name: "workerd",
+      level: options["log-level"],
+      format: options["log-format"],
+      write: (line) => console.log(line.trimEnd()),
+      colour: false,
+    }),
+    version,
+  };
+}
+
+function workerdEngines(options: Parameters<typeof enginesOf>[1]): readonly EngineSpec[] {
+  if (options.engines.length === 0)
+    throw new UsageError(
+      "Which engines? Bind STATOR_ENGINES to their addresses: http://10.0.0.1:8000,http://10.0.0.2:8000",
+    );
+  const followed = options.engines.find(({ kvEvents }) => kvEvents !== undefined);
+  if (followed !== undefined)
+    throw new UsageError(
+      `STATOR_ENGINES: kv-events of ${followed.url}: a gateway on workerd cannot follow KV events; leave it out, and what engines hold is predicted.`,
+    );
+  return enginesOf("attach", options, []);
+}
