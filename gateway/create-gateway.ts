@@ -18,6 +18,7 @@ import { ModelCatalog } from "./models/catalog.ts";
 import { DEFAULT_FORWARDING, type ForwardOptions } from "./pipeline/forward/job.ts";
 import type { EncoderFactory } from "./pipeline/preprocess/huggingface.ts";
 import { AttachedModels } from "./pipeline/serving/attached-models.ts";
+import type { ModelNames } from "./pipeline/serving/model-names.ts";
 import { Models } from "./pipeline/serving/models.ts";
 import { createPromptReaderLoader } from "./pipeline/serving/prompt-readers.ts";
 import { ServedModels } from "./pipeline/serving/served-models.ts";
@@ -34,6 +35,8 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   timeoutMs: number;
   /** Engines to attach, which need not be up yet. */
   engines?: readonly EngineSpec[];
+  /** Names that the operator gives to models. Default: none. */
+  modelNames?: ModelNames | undefined;
   /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
   tokenizers?: ReadonlyMap<string, string>;
   health?: Partial<HealthOptions>;
@@ -131,7 +134,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
       log,
     }),
   });
-  const models = new Models(served, attached);
+  const models = new Models(served, attached, options.modelNames);
   const dependencies: OpsDependencies = {
     models,
     transport,

@@ -19,5 +19,6 @@ export { type OpenEventStream, openWebEventStream } from "./event-stream.ts";
 export type { FrontChannel } from "./fronts/messages.ts";
 export type { ForwardOptions } from "./pipeline/forward/job.ts";
 export type { EngineReport } from "./pipeline/serving/engine-report.ts";
+export type { ModelNames } from "./pipeline/serving/model-names.ts";
 export type { RoutingOptions } from "./routing/options.ts";
 export { Warnings } from "./warnings.ts";

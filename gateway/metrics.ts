@@ -12,6 +12,8 @@ export interface GatewayMetrics {
   inflight: Gauge<"model" | "endpoint">;
   duration: Histogram<"model" | "endpoint">;
   clientDisconnects: Counter<"model">;
+  /** Requests to `model` that `fallback` was asked to answer. */
+  fallbacks: Counter<"model" | "fallback">;
   /** The metrics of one model, with their label already bound: the hot path looks nothing up. */
   forModel(model: string): ModelMetrics;
 }
@@ -114,6 +116,11 @@ export function createGatewayMetrics(all: Metrics): GatewayMetrics {
       "disconnected_clients_total",
       "Requests whose client left before the end.",
       label,
+    ),
+    fallbacks: all.counter(
+      "model_fallbacks_total",
+      "Requests that another model was asked to answer, by the model that could not and the one asked.",
+      ["model", "fallback"],
     ),
     forModel: (model) => ({
       timeToFirstToken: perModel.timeToFirstToken.labels({ model }),

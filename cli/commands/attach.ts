@@ -10,6 +10,7 @@ import { type Command, commandHelp } from "./command.ts";
 import { enginesOf, tokenizersOf } from "./engine-options.ts";
 import { frontSettings } from "./front-settings.ts";
 import { gatewayUrl, startGateway } from "./gateway-settings.ts";
+import { modelNames } from "./name-settings.ts";
 
 export const attachCommand: Command = {
   help: () =>
@@ -25,24 +26,21 @@ address, and sends each request to the one that holds most of its prompt. What a
     const { processes } = options;
     if (processes > 1 && process.platform !== "linux")
       throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
-    const tokenizers = tokenizersOf(options);
-    const forwarding = forwardingSettings(options);
+    const shared = {
+      tokenizers: tokenizersOf(options),
+      modelNames: modelNames(options),
+      forwarding: forwardingSettings(options),
+    };
     const service = await openServiceAt("memory:attach", "attach", options);
     const gateway = await startGateway(options, service, {
+      ...shared,
       engines,
-      tokenizers,
       health: healthSettings(options),
-      forwarding,
       hasFronts: processes > 1,
     });
     const fronts =
       processes > 1
-        ? await startFronts(
-            processes,
-            gateway,
-            frontSettings(options, gateway.port, { tokenizers, forwarding }),
-            service.log,
-          )
+        ? await startFronts(processes, gateway, frontSettings(options, gateway.port, shared), service.log)
         : undefined;
     const url = gatewayUrl(options, gateway.port);
     tellSupervisor({ type: "ready", url });

@@ -9,7 +9,7 @@ type AttachOptions = OptionValues<typeof attachOptions>;
 export function frontSettings(
   options: AttachOptions,
   port: number,
-  own: Pick<FrontSettings, "tokenizers" | "forwarding">,
+  own: Pick<FrontSettings, "tokenizers" | "modelNames" | "forwarding">,
 ): Omit<FrontSettings, "name"> {
   const { access, tls, engineTls, serverLimits } = accessSettings(options);
   return {

@@ -4,6 +4,7 @@ import { openService, serveUntilStopped } from "../service.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import { type Command, commandHelp } from "./command.ts";
 import { gatewayUrl, startGateway } from "./gateway-settings.ts";
+import { modelNames } from "./name-settings.ts";
 
 export const gatewayCommand: Command = {
   help: () =>
@@ -14,8 +15,9 @@ export const gatewayCommand: Command = {
     ),
   async run(argv) {
     const { options } = readOptions(gatewayOptions, argv, process.env);
+    const names = modelNames(options);
     const service = await openService("gateway", options);
-    const gateway = await startGateway(options, service);
+    const gateway = await startGateway(options, service, { modelNames: names });
     const url = gatewayUrl(options, gateway.port);
     service.log.info("listening", { url });
     tellSupervisor({ type: "ready", url });

@@ -93,6 +93,36 @@ export function list(options: TextOptions & { item?: z.ZodType<string> }): Optio
   };
 }
 
+/**
+ * Pairs of words, in their order: `A=B,C=D` in flags and variables, or the flag several times; in YAML a list of such
+ * words, or an object whose values are words or lists of words.
+ */
+export function pairs(options: TextOptions): OptionSpec<(readonly [string, string])[]> {
+  const pair = z
+    .string()
+    .regex(/^[^=]+=.+$/, `it must be ${options.placeholder ?? "NAME=VALUE"}`)
+    .transform((text): readonly [string, string] => {
+      const equals = text.indexOf("=");
+      return [text.slice(0, equals).trim(), text.slice(equals + 1).trim()];
+    });
+  const schema = z.preprocess(asPairs, z.array(pair));
+  return {
+    schema: schema.default([]) as z.ZodType<(readonly [string, string])[]>,
+    describe: options.describe,
+    placeholder: options.placeholder ?? "NAME=VALUE",
+    defaultText: undefined,
+    isList: true,
+  };
+}
+
+function asPairs(value: unknown): unknown {
+  if (typeof value === "string") return value.split(",").map((item) => item.trim());
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.entries(value).flatMap(([name, values]) =>
+    (Array.isArray(values) ? values : [values]).map((each) => `${name}=${each}`),
+  );
+}
+
 /** A switch: off unless the flag is there. */
 export function toggle(describe: string): OptionSpec<boolean> {
   const schema = z.preprocess(

@@ -10,6 +10,7 @@ import {
   number,
   type OptionSpecs,
   type OptionValues,
+  pairs,
   text,
   toggle,
 } from "./spec.ts";
@@ -314,10 +315,15 @@ const discovery = text({
   placeholder: "URL",
 });
 
+const modelAlias = pairs({
+  describe: "Further names of models: requests for NAME are answered by MODEL.",
+  placeholder: "NAME=MODEL,…",
+});
+
 /** What all commands with a gateway in this process share. */
 export const frontOptions = { ...http, ...access, ...encryption, ...routing, ...admission, ...common };
 
-export const gatewayOptions = { ...frontOptions, discovery };
+export const gatewayOptions = { ...frontOptions, discovery, "model-alias": modelAlias };
 
 const seconds = (describe: string, byDefault: number) =>
   number({ describe, default: byDefault, min: 0.001, max: 86_400, int: false });
@@ -349,6 +355,12 @@ export const attachOptions = {
     300,
   ),
   "idle-timeout": seconds("Longest pause in seconds between two pieces of an answer.", 60),
+  "model-alias": modelAlias,
+  "model-fallback": pairs({
+    describe:
+      "Models that answer in the place of others that cannot: all their engines down, busy or failing. Of several for one, in this order.",
+    placeholder: "MODEL=OTHER,…",
+  }),
   retries: number({
     describe: "Further attempts on other engines before anything of an answer has been sent.",
     default: 3,

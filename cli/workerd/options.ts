@@ -4,6 +4,7 @@ import { createLogger } from "#runtime";
 import { mediaPolicy } from "../commands/access-settings.ts";
 import { forwardingSettings, healthSettings } from "../commands/attach-settings.ts";
 import { enginesOf } from "../commands/engine-options.ts";
+import { modelNames } from "../commands/name-settings.ts";
 import { routingOptions } from "../commands/routing-options.ts";
 import { readBindings, UsageError } from "../options/read.ts";
 import { attachOptions } from "../options/tables.ts";
@@ -22,6 +23,8 @@ export const WORKERD_OPTIONS = [
   "request-timeout",
   "first-token-timeout",
   "idle-timeout",
+  "model-alias",
+  "model-fallback",
   "retries",
   "migration-limit",
   "health-interval",
@@ -84,6 +87,7 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
     },
     // Without keys, whoever reaches the API could run the gateway.
     admin: given === undefined ? { isGuarded: true } : undefined,
+    modelNames: modelNames(options),
     ...routingOptions(options),
     health: healthSettings(options),
     forwarding: forwardingSettings(options),

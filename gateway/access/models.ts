@@ -3,15 +3,21 @@ import { type ApiKey, mayUse } from "./api-key.ts";
 import { modelNotAllowed } from "./refusals.ts";
 
 /**
- * Whether a key may use the model that a request names: under that name, or where it is another name of the same
- * weights, under the model's own.
- * @throws ApiError 403 for one out of its scope, 404 for one that there is not
+ * @throws ApiError 403 for a model out of the key's scope, 404 for one that there is not
  */
 export function requireModel(key: ApiKey | undefined, models: ApiModels, name: string): void {
-  if (key?.models === undefined) return;
-  const view = models.list().find((each) => each.name === name || each.aliases.includes(name));
-  if (mayUse(key, view === undefined ? [name] : [name, view.name])) return;
-  const exists = view !== undefined || models.list().some(({ adapters }) => adapters.includes(name));
-  if (exists) throw modelNotAllowed(name);
+  if (mayUseModel(key, models, name)) return;
+  if (models.list().some(({ name: own, aliases, adapters }) => [own, ...aliases, ...adapters].includes(name)))
+    throw modelNotAllowed(name);
   models.refuse(name, (known) => mayUse(key, [known]));
+}
+
+/**
+ * Whether a key may use the model that a request names: under that name, or where it is another name of the same
+ * weights, under the model's own.
+ */
+export function mayUseModel(key: ApiKey | undefined, models: ApiModels, name: string): boolean {
+  if (key?.models === undefined) return true;
+  const model = models.list().find((each) => each.name === name || each.aliases.includes(name));
+  return mayUse(key, model === undefined ? [name] : [name, model.name]);
 }

@@ -14,9 +14,10 @@ export async function streamChat(
   maxTokens: number,
   onText?: (text: string) => void,
   stator?: object,
+  model = "tiny",
 ): Promise<Streamed> {
   const stream = await openai.chat.completions.create({
-    model: "tiny",
+    model,
     messages: [{ role: "user", content }],
     max_tokens: maxTokens,
     temperature: 0,

@@ -9,18 +9,25 @@ import { Forwarding } from "../../pipeline/forward/forwarding.ts";
 import type { ForwardJob } from "../../pipeline/forward/job.ts";
 import type { Placement } from "../../pipeline/job.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
-import type { ForwardModel } from "../../pipeline/serving/forward-model.ts";
+import type { NamedModel } from "../../pipeline/serving/models.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { type Endpoint, endpointOf, resourceOf } from "./endpoints.ts";
 import { answerHeaders, forwardedHeaders } from "./headers.ts";
+import { rangeOfForm } from "./model-name.ts";
 import { preferenceFields } from "./preference-fields.ts";
+import { renameInForm, renameInJson, renameInQuery } from "./rename.ts";
 
-/** A request for an attached engine. */
+/** A model that may answer a request. */
+export interface Candidate extends NamedModel {
+  /** The model that the request names, where this one answers in its place. */
+  readonly standsInFor?: string;
+}
+
+/** A request for attached engines. */
 export interface ForwardTarget {
-  readonly model: ForwardModel;
-  /** The LoRA adapter that the request names as its model. */
-  readonly adapter: string | undefined;
+  /** At least one: each after the first is for when those before it cannot answer. */
+  readonly candidates: readonly Candidate[];
   /** The body as it came; undefined where there is none. */
   readonly bytes: Uint8Array | undefined;
   /** The same where it is a JSON object. */
@@ -31,18 +38,49 @@ export interface ForwardTarget {
 export async function forward(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
-  target: ForwardTarget,
+  { candidates, bytes, body }: ForwardTarget,
 ): Promise<Response> {
-  const { model, adapter, bytes, body } = target;
-  const endpoint = endpointOf(context.req.path);
   checkMedia(body, dependencies.access.media);
-  const fields = preferenceFields(body);
+  let failure: Error | undefined;
+  for (const [index, candidate] of candidates.entries()) {
+    if (failure !== undefined) noteFallback(candidate, failure, dependencies);
+    const hasOthers = index < candidates.length - 1;
+    const outcome = await attempt(context, dependencies, { candidate, bytes, body, hasOthers }).catch(
+      // What is wrong with asking another model is not what the client has asked for.
+      (error: unknown) => {
+        throw failure ?? error;
+      },
+    );
+    if (outcome instanceof Response) return outcome;
+    failure = outcome;
+  }
+  throw failure;
+}
+
+interface Attempt extends Omit<ForwardTarget, "candidates"> {
+  readonly candidate: Candidate;
+  /** Whether another model may answer where this one cannot. */
+  readonly hasOthers: boolean;
+}
+
+/** The answer, or why another model is to be asked. */
+async function attempt(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  { candidate, hasOthers, ...given }: Attempt,
+): Promise<Response | Error> {
+  const { model, adapter, rename, standsInFor } = candidate;
+  const endpoint = endpointOf(context.req.path);
   const { method } = context.req;
-  const { pathname, search } = new URL(context.req.url);
+  const url = new URL(context.req.url);
+  const { pathname } = url;
+  const { bytes, body, search } =
+    rename === undefined ? { ...given, search: url.search } : renamed(given, url.search, rename);
   const prompts = await model.prompts;
   const prompt = body === undefined ? NO_PROMPT : await prompts.read(endpoint.prompt, body);
   const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
-  const meta = beginRequest(context, fields, model, endpoint.name, expected, dependencies);
+  const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
+  if (standsInFor !== undefined) meta.headers["x-stator-model"] = model.name;
   const { requestId, preferences } = meta;
   const { attached } = dependencies.models;
   const resource = resourceOf(pathname, body);
@@ -63,6 +101,7 @@ export async function forward(
         : undefined,
     longestAnswer: endpoint.longestAnswer,
     isRepeatable: endpoint.isRepeatable(method, body),
+    hasFallback: hasOthers,
     continuation: continuationOf(endpoint, body),
   };
   return run(context, dependencies, job, meta);
@@ -70,12 +109,39 @@ export async function forward(
 
 const NO_PROMPT = new Uint32Array(0);
 
+/** The request with another model's name in its body, or in its query. */
+function renamed({ bytes, body }: Omit<ForwardTarget, "candidates">, search: string, model: string) {
+  if (bytes === undefined) return { bytes, body, search: renameInQuery(search, model) };
+  if (body === undefined) {
+    const range = rangeOfForm(bytes);
+    return range === undefined
+      ? { bytes, body, search: renameInQuery(search, model) }
+      : { bytes: renameInForm(bytes, range, model), body, search };
+  }
+  return "model" in body
+    ? { bytes: renameInJson(bytes, model), body: { ...body, model }, search }
+    : { bytes, body, search: renameInQuery(search, model) };
+}
+
+function noteFallback(
+  { standsInFor = "", model }: Candidate,
+  failure: Error,
+  { metrics, warnings }: GatewayDependencies,
+): void {
+  metrics.fallbacks.inc({ model: standsInFor, fallback: model.name });
+  warnings.warn(`fallback ${standsInFor} ${model.name}`, "another model answers", {
+    model: standsInFor,
+    fallback: model.name,
+    reason: failure.message,
+  });
+}
+
 function run(
   context: Context<GatewayEnv>,
   { transport, forwarding, warnings }: GatewayDependencies,
   job: ForwardJob,
-  { explain, headers, onSettled }: RequestMeta,
-): Promise<Response> {
+  { explain, headers, onSettled, onPassedOn }: RequestMeta,
+): Promise<Response | Error> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
     const abort = () => {
@@ -94,6 +160,11 @@ function run(
       onFailure(error: Error) {
         signal.removeEventListener("abort", abort);
         reject(error);
+      },
+      onPassedOn(error: Error) {
+        signal.removeEventListener("abort", abort);
+        onPassedOn();
+        resolve(error);
       },
     };
     const request = new Forwarding(job, output, { transport, options: forwarding, warnings });

@@ -1,14 +1,14 @@
 import type { Context } from "hono";
 import { mayUse } from "../../access/api-key.ts";
-import { type JsonBody, readBytes, readJsonBody } from "../../access/body.ts";
-import { requireModel } from "../../access/models.ts";
+import { readBytes, readJsonBody } from "../../access/body.ts";
+import { mayUseModel, requireModel } from "../../access/models.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
 import { isRecord } from "../../pipeline/preprocess/prompts/json.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
-import type { ApiModels, FoundModel } from "../../pipeline/serving/models.ts";
-import { type ForwardTarget, forward } from "./forward.ts";
+import type { ApiModels } from "../../pipeline/serving/models.ts";
+import { type Candidate, forward } from "./forward.ts";
 import { modelOfForm, modelOfJson } from "./model-name.ts";
 
 /** A route for models of this gateway's workers, which is given the body's JSON. */
@@ -23,13 +23,16 @@ export function forwardOr(
   own: OwnRoute,
 ): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
   return async (context, dependencies) => {
-    const body = await readJsonBody(context.req.raw, dependencies.bodyLimit);
-    const name = modelOfJson(body.json);
-    if (name !== undefined) requireModel(context.get("key"), dependencies.models, name);
-    const target = jsonTarget(body, context, dependencies);
-    return target === undefined
-      ? own(context, dependencies, body.json)
-      : forward(context, dependencies, target);
+    const { bytes, json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
+    const { models } = dependencies;
+    const name = modelOfJson(json);
+    if (name !== undefined) requireModel(context.get("key"), models, name);
+    const candidates = models.attached.isEmpty ? [] : candidatesFor(name, context, models);
+    if (candidates.length > 0)
+      return forward(context, dependencies, { candidates, bytes, body: asObject(json) });
+    // Before anything else of the body is judged, which is for the model's own routes to do.
+    if (!models.attached.isEmpty && name !== undefined && !models.isOfWorkers(name)) models.refuse(name);
+    return own(context, dependencies, json);
   };
 }
 
@@ -38,37 +41,8 @@ export async function forwardAny(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
 ): Promise<Response> {
-  const target = await anyTarget(context, dependencies);
-  return forward(context, dependencies, target);
-}
-
-function jsonTarget(
-  { bytes, json }: JsonBody,
-  context: Context<GatewayEnv>,
-  { models }: GatewayDependencies,
-): ForwardTarget | undefined {
-  const { attached } = models;
-  if (attached.isEmpty) return undefined;
-  const name = modelOfJson(json);
-  const found = name === undefined ? onlyOne(context, models) : attached.find(name);
-  // Before anything else of the body is judged, which is for the model's own routes to do.
-  if (found === undefined && name !== undefined && !models.isOfWorkers(name)) models.refuse(name);
-  return found && { ...found, bytes, body: asObject(json) };
-}
-
-/** The model of a request that names none, where there is exactly one. @throws ApiError 403 out of the key's scope */
-function onlyOne(context: Context<GatewayEnv>, models: ApiModels): FoundModel | undefined {
-  const { only } = models.attached;
-  if (only !== undefined) requireModel(context.get("key"), models, only.model.name);
-  return only;
-}
-
-async function anyTarget(
-  context: Context<GatewayEnv>,
-  { models, bodyLimit }: GatewayDependencies,
-): Promise<ForwardTarget> {
+  const { models, bodyLimit } = dependencies;
   const { raw } = context.req;
-  const { attached } = models;
   const type = (context.req.header("content-type") ?? "").toLowerCase();
   const hasBody = raw.body !== null && raw.method !== "GET" && raw.method !== "HEAD";
   let bytes: Uint8Array | undefined;
@@ -81,13 +55,39 @@ async function anyTarget(
     bytes = await readBytes(raw, bodyLimit);
     if (type.startsWith("multipart/form-data")) name = modelOfForm(bytes) ?? name;
   }
-  if (name !== undefined) {
-    requireModel(context.get("key"), models, name);
-    const found = attached.find(name);
-    return found === undefined ? models.refuse(name) : { ...found, bytes, body: asObject(json) };
+  if (name !== undefined) requireModel(context.get("key"), models, name);
+  const candidates = candidatesFor(name, context, models);
+  if (candidates.length > 0)
+    return forward(context, dependencies, { candidates, bytes, body: asObject(json) });
+  return name === undefined ? refuseNameless(context, models) : models.refuse(name);
+}
+
+/**
+ * The model that a request names, or the only one where it names none, and after it those that answer in its place
+ * where it cannot, as far as the client's key may use them.
+ * @throws ApiError 403 where the only one is out of the key's scope
+ */
+function candidatesFor(
+  name: string | undefined,
+  context: Context<GatewayEnv>,
+  models: ApiModels,
+): Candidate[] {
+  const key = context.get("key");
+  if (name === undefined) {
+    const { only } = models.attached;
+    if (only !== undefined) requireModel(key, models, only.model.name);
+    return only === undefined ? [] : [{ ...only, rename: undefined }];
   }
-  const only = onlyOne(context, models);
-  if (only !== undefined) return { ...only, bytes, body: asObject(json) };
+  const own = models.ofEngines(name);
+  const others = models.fallbacks(name).flatMap((other): Candidate[] => {
+    const found = mayUseModel(key, models, other) ? models.ofEngines(other) : undefined;
+    return found === undefined ? [] : [{ ...found, rename: found.rename ?? other, standsInFor: name }];
+  });
+  return own === undefined ? others : [own, ...others];
+}
+
+/** @throws ApiError 400 with the models that there are */
+function refuseNameless(context: Context<GatewayEnv>, { attached }: ApiModels): never {
   const key = context.get("key");
   const names = attached
     .list()

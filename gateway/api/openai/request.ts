@@ -23,6 +23,8 @@ export interface RequestMeta {
   headers: Record<string, string>;
   /** @param usage what the answer took, where it took anything */
   onSettled(status: number, usage?: TokenUse): void;
+  /** In the place of `onSettled`, where another model is asked: the request goes on. */
+  onPassedOn(): void;
 }
 
 /** Tokens of a request. */
@@ -68,6 +70,11 @@ export function beginRequest<Worker extends RoutedWorker>(
       metrics.requests.inc({ ...labels, status: String(status) });
       if (status === CLIENT_LEFT) metrics.clientDisconnects.inc({ model: labels.model });
       metrics.duration.observe(labels, (performance.now() - arrivedAt) / 1000);
+    },
+    onPassedOn() {
+      booking?.settle(0);
+      metrics.inflight.dec(labels);
+      context.set("isCounted", false);
     },
   };
 }

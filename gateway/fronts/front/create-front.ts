@@ -6,6 +6,7 @@ import type { Gateway, Platform } from "../../create-gateway.ts";
 import { createEngineApi } from "../../engines/index.ts";
 import { createGatewayMetrics } from "../../metrics.ts";
 import { DEFAULT_FORWARDING, type ForwardOptions } from "../../pipeline/forward/job.ts";
+import type { ModelNames } from "../../pipeline/serving/model-names.ts";
 import { Models, type WorkerModels } from "../../pipeline/serving/models.ts";
 import { createPromptReaderLoader } from "../../pipeline/serving/prompt-readers.ts";
 import { Warnings } from "../../warnings.ts";
@@ -19,6 +20,7 @@ export interface FrontOptions {
   readonly bodyLimit: number;
   readonly timeoutMs: number;
   readonly tokenizers: ReadonlyMap<string, string>;
+  readonly modelNames?: ModelNames;
   readonly forwarding: Partial<ForwardOptions>;
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
@@ -90,7 +92,7 @@ export async function createFront(
   }
   const app = createApp(
     {
-      models: new Models(NO_WORKERS, attached),
+      models: new Models(NO_WORKERS, attached, options.modelNames),
       transport,
       forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
       metrics,

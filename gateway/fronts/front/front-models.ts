@@ -55,7 +55,13 @@ export class FrontModels implements AttachedTargets {
   }
 
   views(): ListedModel[] {
-    return this.list();
+    return this.list().map(({ name, aliases, adapters, contextLength, created }) => ({
+      name,
+      aliases,
+      adapters,
+      contextLength,
+      created,
+    }));
   }
 
   find(name: string): FoundModel | undefined {

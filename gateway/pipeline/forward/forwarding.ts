@@ -6,7 +6,7 @@ import type {
   HttpReceiver,
   HttpTransport,
 } from "../../dispatch/http/types.ts";
-import { deadlineExceeded, engineFailed, requestTimedOut, toApiError } from "../../errors.ts";
+import { type ApiError, deadlineExceeded, engineFailed, requestTimedOut, toApiError } from "../../errors.ts";
 import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
 import type { Warnings } from "../../warnings.ts";
@@ -26,6 +26,15 @@ const FIRST_BACK_OFF_MS = 50;
 
 /** What another engine may answer better: it is overloaded, or not well. */
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+
+/** Codes of errors by which a request has not come to an engine. */
+const UNSERVED = new Set([
+  "no_worker_ready",
+  "server_busy",
+  "queue_full",
+  "queue_displaced",
+  "queue_timeout",
+]);
 
 /**
  * One forwarded request's life: routed, sent, its answer passed on, and reported to the router. What breaks before
@@ -120,11 +129,15 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
 
   onHead(head: HttpHead): void {
     const { engine } = this.#route!.worker;
-    if (RETRIED_STATUSES.has(head.status) && this.#mayTryAgain() && this.#job.isRepeatable) {
+    const { isRepeatable, hasFallback } = this.#job;
+    const mayTryAgain = this.#mayTryAgain();
+    if (RETRIED_STATUSES.has(head.status) && isRepeatable && (mayTryAgain || hasFallback)) {
       this.#call?.cancel();
       const reason = `The engine answered with status ${head.status}.`;
       if (head.status !== 429) engine.reportFailure(reason, false);
-      this.#moveOn(engineFailed(reason, this.#boundTo));
+      const failure = engineFailed(reason, this.#boundTo);
+      if (mayTryAgain) this.#moveOn(failure);
+      else this.#fail(failure);
       return;
     }
     if (head.status < 500) engine.reportSuccess();
@@ -294,9 +307,19 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     const hasBegun = this.#answer.hasBegun;
     this.#close("failed");
     const apiError = toApiError(error);
+    if (!hasBegun && this.#job.hasFallback && this.#mayFallBack(apiError)) {
+      this.#output.onPassedOn(apiError);
+      return;
+    }
     this.#output.onSettled(apiError.status, hasBegun ? this.#taken : undefined);
     if (hasBegun) this.#answer.breakOff(apiError);
     else this.#output.onFailure(error);
+  }
+
+  /** Whether another model may answer: nobody has acted on the request, or it does not matter. */
+  #mayFallBack({ code }: ApiError): boolean {
+    if (code === "engine_failed") return this.#job.isRepeatable;
+    return code !== null && UNSERVED.has(code);
   }
 
   /** The one place where it ends for the router. */

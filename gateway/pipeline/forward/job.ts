@@ -27,6 +27,8 @@ export interface ForwardJob {
   readonly longestAnswer: number | undefined;
   /** Whether an engine may be asked although another one may have acted on the request already. */
   readonly isRepeatable: boolean;
+  /** Whether another model is asked where this one cannot answer. */
+  readonly hasFallback: boolean;
   /** How a broken stream goes on elsewhere; undefined where it cannot. */
   readonly continuation: { readonly api: ContinuedApi; readonly body: PromptBody } | undefined;
 }
@@ -39,6 +41,8 @@ export interface ForwardOutput {
   onSettled(status: number, usage?: { promptTokens: number; completionTokens: number }): void;
   /** It failed before anything was sent. */
   onFailure(error: Error): void;
+  /** In the place of `onSettled` and `onFailure`, where the job has a fallback for such an error. */
+  onPassedOn(error: Error): void;
 }
 
 /** How hard a gateway tries, and how long it waits. */

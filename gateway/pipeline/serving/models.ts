@@ -6,6 +6,7 @@ import type { ModelRouter } from "../../routing/model-router.ts";
 import type { RoutedInstance } from "../../routing/workers.ts";
 import type { AttachedModels } from "./attached-models.ts";
 import type { ForwardModel } from "./forward-model.ts";
+import { type ModelNames, NO_NAMES } from "./model-names.ts";
 import type { KeptResources } from "./resource-homes.ts";
 import type { ServedModel } from "./served-model.ts";
 
@@ -45,6 +46,12 @@ export interface FoundModel {
   readonly adapter: string | undefined;
 }
 
+/** The same, where the request may have named it by a name of the operator's. */
+export interface NamedModel extends FoundModel {
+  /** The name that its engines know it by, where the request gave another one. */
+  readonly rename: string | undefined;
+}
+
 /** Models of attached engines, as far as requests need them. */
 export interface AttachedTargets<View extends ListedModel = ListedModel> {
   /** Whether nothing is attached. */
@@ -74,10 +81,25 @@ export class Models<
 > {
   readonly attached: Attached;
   readonly #served: WorkerModels<View>;
+  readonly #names: ModelNames;
 
-  constructor(served: WorkerModels<View>, attached: Attached) {
+  constructor(served: WorkerModels<View>, attached: Attached, names: ModelNames = NO_NAMES) {
     this.#served = served;
     this.attached = attached;
+    this.#names = names;
+  }
+
+  /** The attached engines' model of this name. */
+  ofEngines(name: string): NamedModel | undefined {
+    const known = this.#known(name);
+    const found = this.attached.find(known);
+    return found && { ...found, rename: known === name ? undefined : known };
+  }
+
+  /** Names of the models that answer in this one's place when it cannot, in their order. */
+  fallbacks(name: string): readonly string[] {
+    const { fallbacks } = this.#names;
+    return fallbacks.get(name) ?? fallbacks.get(this.#known(name)) ?? [];
   }
 
   /**
@@ -85,16 +107,18 @@ export class Models<
    * @throws ApiError 404 for an unknown one, 503 for one whose workers cannot answer yet
    */
   ofWorkers(name: string): ServedModel {
-    return this.#served.find(name) ?? this.refuse(name);
+    return this.#served.find(this.#known(name)) ?? this.refuse(name);
   }
 
   /** Whether workers serve a model of this name or alias, ready or not. */
   isOfWorkers(name: string): boolean {
-    return this.#served.list().some((model) => model.name === name || model.aliases.includes(name));
+    const known = this.#known(name);
+    return this.#served.list().some((model) => model.name === known || model.aliases.includes(known));
   }
 
   list(): View[] {
-    return [...this.#served.list(), ...this.attached.views()];
+    const all = [...this.#served.list(), ...this.attached.views()];
+    return this.#names.aliases.size === 0 ? all : all.map((model) => this.#withAliases(model));
   }
 
   /** The model of this name, or all. @throws ApiError 404 for an unknown one */
@@ -129,9 +153,20 @@ export class Models<
       { param: "model", code: "model_not_found" },
     );
   }
-}
 
-const namesOf = ({ name, aliases, adapters }: ListedModel) => [name, ...aliases, ...adapters];
+  #known(name: string): string {
+    return this.#names.aliases.get(name) ?? name;
+  }
+
+  #withAliases(model: View): View {
+    const own = [...this.#names.aliases].flatMap(([alias, name]) =>
+      name === model.name || model.aliases.includes(name) ? [alias] : [],
+    );
+    return own.length === 0 ? model : { ...model, aliases: [...new Set([...model.aliases, ...own])] };
+  }
+}
 
 /** The models of a gateway, as far as its API needs them. */
 export type ApiModels = Models<ListedModel, AttachedTargets>;
+
+const namesOf = ({ name, aliases, adapters }: ListedModel) => [name, ...aliases, ...adapters];

@@ -1,0 +1,37 @@
+import type { ModelNames } from "#gateway";
+import { UsageError } from "../options/read.ts";
+
+interface Options {
+  "model-alias": readonly (readonly [alias: string, model: string])[];
+  "model-fallback"?: readonly (readonly [model: string, other: string])[];
+}
+
+/**
+ * The names that the flags give to models.
+ * @throws UsageError for a name that stands for two models, for itself or for another such name
+ */
+export function modelNames({ "model-alias": given, "model-fallback": pairs = [] }: Options): ModelNames {
+  const aliases = new Map<string, string>();
+  for (const [alias, model] of given) {
+    const before = aliases.get(alias);
+    if (before !== undefined && before !== model)
+      throw new UsageError(`--model-alias ${alias} stands for two models, ${before} and ${model}.`);
+    if (alias === model) throw new UsageError(`--model-alias ${alias}=${model} names the model by itself.`);
+    aliases.set(alias, model);
+  }
+  for (const [alias, model] of aliases) {
+    if (aliases.has(model))
+      throw new UsageError(
+        `--model-alias ${alias}=${model}: ${model} is an alias too; write ${alias}=${aliases.get(model)}.`,
+      );
+  }
+  const fallbacks = new Map<string, string[]>();
+  for (const [model, other] of pairs) {
+    if (model === other)
+      throw new UsageError(`--model-fallback ${model}=${other}: it must be another model.`);
+    const others = fallbacks.get(model);
+    if (others === undefined) fallbacks.set(model, [other]);
+    else others.push(other);
+  }
+  return { aliases, fallbacks };
+}

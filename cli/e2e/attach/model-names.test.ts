@@ -1,0 +1,169 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ask, attach, bearer, chat } from "../access/attached.ts";
+import { keys, testFolder } from "../access/key-file.ts";
+import { metric, until } from "../metrics.ts";
+import { StatorProcess } from "../stator-process.ts";
+import { StandInProcess } from "./stand-in-process.ts";
+import { clientOf, streamChat } from "./streams.ts";
+
+describe.each([
+  ["one process", []],
+  ["two processes", ["--processes=2"]],
+])("names that an operator gives, in %s", (_what, processes) => {
+  let big: StandInProcess;
+  let small: StandInProcess;
+  let mirror: Server;
+  let stator: StatorProcess;
+  let url: string;
+  const key: Record<string, string> = {};
+
+  beforeAll(async () => {
+    big = await StandInProcess.start("vllm", "--model=big");
+    small = await StandInProcess.start("sglang", "--model=tiny");
+    mirror = await startMirror();
+    const file = join(await testFolder(), "keys.yaml");
+    key.admin = await keys(file, "add", "admin", "--admin");
+    key.alias = await keys(file, "add", "of-alias", "--models=gpt-4");
+    key.model = await keys(file, "add", "of-model", "--models=big");
+    const urls = [big.url, small.url, `http://127.0.0.1:${(mirror.address() as AddressInfo).port}`];
+    ({ stator, url } = await attach(
+      urls,
+      `--keys=${file}`,
+      "--model-alias=gpt-4=big,ears=mirror",
+      "--model-fallback=big=nothing,big=tiny",
+      "--model-fallback=never-there=tiny",
+      "--health-interval=0.2",
+      "--retries=1",
+      ...processes,
+    ));
+    // Each process hears of the engines in its own time.
+    for (const model of ["gpt-4", "tiny", "ears"])
+      await until(async () =>
+        (
+          await Promise.all(
+            Array(8)
+              .fill(0)
+              .map(() => listed(model)),
+          )
+        ).every(Boolean),
+      );
+  }, 60_000);
+
+  afterAll(async () => {
+    expect(await stator.stop()).toBe(0);
+    mirror.closeAllConnections();
+    mirror.close();
+  });
+
+  const post = (json: object, bearerKey = key.admin!) =>
+    ask(`${url}/v1/chat/completions`, { json, headers: bearer(bearerKey) });
+
+  const listed = async (model: string) =>
+    (await ask(`${url}/v1/models/${model}`, { headers: { ...bearer(key.admin!), connection: "close" } }))
+      .status === 200;
+
+  test("stand for the model, in requests and in lists", async () => {
+    const answer = await post(chat({ model: "gpt-4" }));
+    expect(answer).toMatchObject({ status: 200, body: { model: "big" } });
+    expect(answer.headers.get("x-stator-model")).toBeNull();
+    const models = await ask(`${url}/v1/models`, { headers: bearer(key.admin!) });
+    expect(models.body.data).toContainEqual(expect.objectContaining({ id: "big", aliases: ["gpt-4"] }));
+  });
+
+  test("are what a key's scope may name, or the model itself", async () => {
+    expect((await post(chat({ model: "gpt-4" }), key.alias)).status).toBe(200);
+    expect((await post(chat({ model: "gpt-4" }), key.model)).status).toBe(200);
+    expect((await post(chat({ model: "tiny" }), key.alias)).status).toBe(403);
+  });
+
+  test("leave every other byte of a request as it was", async () => {
+    const headers = { ...bearer(key.admin!), "content-type": "application/json" };
+    const body =
+      '{ "messages":[{"role":"user","content":"\\u00e4 \\"model\\": 1.0"}],\n "model" :"ears", "x":1.0}';
+    const mirrored = await ask(`${url}/v1/chat/completions`, { method: "POST", body, headers });
+    expect(mirrored.body.received).toBe(body.replace(':"ears"', ':"mirror"'));
+    const form = new FormData();
+    form.set("model", "ears");
+    form.set("file", new Blob(["sound of ears"]), "sound.wav");
+    const heard = await ask(`${url}/v1/audio/transcriptions`, {
+      method: "POST",
+      body: form,
+      headers: bearer(key.admin!),
+    });
+    expect(heard.body.received).toContain('name="model"\r\n\r\nmirror\r\n');
+    expect(heard.body.received).toContain("sound of ears");
+    const files = await ask(`${url}/v1/files?model=ears&limit=2`, { headers: bearer(key.admin!) });
+    expect(files.body.url).toBe("/v1/files?model=mirror&limit=2");
+  });
+
+  test("do not hide what is wrong with a request", async () => {
+    const tooLong = await post(chat({ model: "gpt-4", max_tokens: 100_000 }));
+    expect(tooLong.status).toBe(400);
+    expect(tooLong.headers.get("x-stator-model")).toBeNull();
+  });
+
+  test("are answered by another model while the first one fails", async () => {
+    await big.faults({ status: 503 });
+    const answer = await post(chat({ model: "gpt-4" }));
+    expect(answer).toMatchObject({ status: 200, body: { model: "tiny" } });
+    expect(answer.headers.get("x-stator-model")).toBe("tiny");
+    await big.faults({});
+  });
+
+  test("are answered by another model while the first one's engines are gone", async () => {
+    await big.kill();
+    const before = await metric(url, "stator_model_fallbacks_total", {}, bearer(key.admin!));
+    const openai = clientOf(url, key.admin);
+    expect((await streamChat(openai, "Hello", 10, undefined, undefined, "big")).finishReason).toBe("length");
+    const answer = await post(chat({ model: "gpt-4" }));
+    expect(answer.headers.get("x-stator-model")).toBe("tiny");
+    // A key that may not use the other model gets the first one's error.
+    const refused = await post(chat({ model: "gpt-4" }), key.alias);
+    expect(refused.status).toBeGreaterThanOrEqual(502);
+    const labels = { model: "gpt-4", fallback: "tiny" };
+    expect(await metric(url, "stator_model_fallbacks_total", labels, bearer(key.admin!))).toBe(2);
+    expect(await metric(url, "stator_model_fallbacks_total", {}, bearer(key.admin!))).toBe(before + 2);
+    await big.restart();
+    await until(async () => (await post(chat({ model: "gpt-4" }))).headers.get("x-stator-model") === null);
+    expect(await metric(url, "stator_inflight_requests", {}, bearer(key.admin!))).toBe(0);
+  });
+
+  test("may be of a model that has never been there", async () => {
+    const answer = await post(chat({ model: "never-there" }));
+    expect(answer).toMatchObject({ status: 200, body: { model: "tiny" } });
+    expect(answer.headers.get("x-stator-model")).toBe("tiny");
+  });
+});
+
+test.each([
+  ["--model-alias=a=b,a=c", "--model-alias a stands for two models, b and c."],
+  ["--model-alias=a=b,b=c", "b is an alias too; write a=c."],
+  ["--model-alias=a=a", "names the model by itself"],
+  ["--model-alias=a", "it must be NAME=MODEL"],
+  ["--model-fallback=a=a", "it must be another model"],
+])("stator attach refuses %s", async (flag, message) => {
+  const stator = new StatorProcess(["attach", "http://127.0.0.1:1", "--config=none", flag]);
+  expect(await stator.ended()).toBe(2);
+  expect(stator.stderr).toContain(message);
+});
+
+/** A server that answers with what it was sent. */
+async function startMirror(): Promise<Server> {
+  const server = createServer(async (request: IncomingMessage, response) => {
+    const { url } = request;
+    const json =
+      url === "/v1/models"
+        ? { object: "list", data: [{ id: "mirror", object: "model" }] }
+        : { url, received: await text(request) };
+    const isKnown = url?.startsWith("/v1/") === true;
+    response.writeHead(isKnown ? 200 : 404, { "content-type": "application/json" }).end(JSON.stringify(json));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}

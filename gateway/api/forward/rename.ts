@@ -1,0 +1,82 @@
+/**
+ * A JSON object with another value of its field `model`, and every other byte as it was.
+ * @param body valid JSON, an object at its top
+ */
+export function renameInJson(body: Uint8Array, model: string): Uint8Array {
+  const range = modelValue(body);
+  return range === undefined ? body : splice(body, range, JSON.stringify(model));
+}
+
+/** The same for the field `model` of a form, whose value is there; see `rangeOfForm`. */
+export const renameInForm = (body: Uint8Array, range: Range, model: string): Uint8Array =>
+  splice(body, range, model);
+
+/** The same for a path's query. */
+export function renameInQuery(search: string, model: string): string {
+  const query = new URLSearchParams(search);
+  if (!query.has("model")) return search;
+  query.set("model", model);
+  return `?${query}`;
+}
+
+/** From the first byte to the one after the last. */
+export type Range = readonly [from: number, to: number];
+
+function splice(body: Uint8Array, [from, to]: Range, text: string): Uint8Array {
+  const replacement = new TextEncoder().encode(text);
+  const result = new Uint8Array(from + replacement.length + (body.length - to));
+  result.set(body.subarray(0, from));
+  result.set(replacement, from);
+  result.set(body.subarray(to), from + replacement.length);
+  return result;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/** Where the value of the top object's last `model` is: of several, the last one counts. */
+function modelValue(body: Uint8Array): Range | undefined {
+  let found: Range | undefined;
+  let depth = 0;
+  /** Of the key that a value at the top belongs to. */
+  let isModel = false;
+  let valueFrom = -1;
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at]!;
+    if (byte === QUOTE) {
+      const end = stringEnd(body, at);
+      // At the top and not behind a colon, it is a key.
+      if (depth === 1 && valueFrom < 0) isModel = keyOf(body, at, end) === "model";
+      at = end - 1;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (depth === 1) endValue(at);
+      depth--;
+    } else if (depth === 1 && byte === COLON) valueFrom = at + 1;
+    else if (depth === 1 && byte === COMMA) endValue(at);
+  }
+  return found;
+
+  function endValue(to: number): void {
+    if (isModel && valueFrom >= 0) found = [valueFrom, to];
+    valueFrom = -1;
+    isModel = false;
+  }
+}
+
+/** The place after the string that begins at `from`. */
+function stringEnd(body: Uint8Array, from: number): number {
+  let at = from + 1;
+  while (at < body.length && body[at] !== QUOTE) at += body[at] === BACKSLASH ? 2 : 1;
+  return at + 1;
+}
+
+/** Keys longer than any spelling of `model` are not read. */
+const LONGEST_KEY = 40;
+
+function keyOf(body: Uint8Array, from: number, to: number): unknown {
+  return to - from > LONGEST_KEY ? undefined : JSON.parse(new TextDecoder().decode(body.subarray(from, to)));
+}
