@@ -16,7 +16,9 @@ export async function followEngines(attached: AttachedModels, url: string): Prom
     await sleep(STEP_MS, undefined, { ref: false });
     engines = await attached.report();
   }
-  process.stdout.write(`\n${engineTable(engines)}${hint(engines, url)}\n`);
+  const found =
+    engines.length === 0 ? "  There are no engines yet; they join as they come.\n" : engineTable(engines);
+  process.stdout.write(`\n${found}${hint(engines, url)}\n`);
 }
 
 function hint(engines: readonly EngineReport[], url: string): string {

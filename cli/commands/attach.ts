@@ -1,5 +1,7 @@
+import type { EngineSpec } from "#gateway";
 import { followEngines } from "../attach/follow.ts";
 import { startFronts } from "../attach/fronts.ts";
+import { followKubernetes } from "../kubernetes/follow.ts";
 import { readOptions, UsageError } from "../options/read.ts";
 import { attachOptions } from "../options/tables.ts";
 import { openServiceAt, serveUntilStopped } from "../service.ts";
@@ -7,9 +9,10 @@ import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import { forwardingSettings, healthSettings } from "./attach-settings.ts";
 import { type Command, commandHelp } from "./command.ts";
-import { enginesOf, tokenizersOf } from "./engine-options.ts";
+import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
 import { frontSettings } from "./front-settings.ts";
 import { gatewayUrl, startGateway } from "./gateway-settings.ts";
+import { kubernetesSource } from "./kubernetes-settings.ts";
 import { modelNames } from "./name-settings.ts";
 
 export const attachCommand: Command = {
@@ -22,7 +25,8 @@ address, and sends each request to the one that holds most of its prompt. What a
     ),
   async run(argv) {
     const { options, positionals } = readOptions(attachOptions, argv, process.env);
-    const engines = enginesOf("attach", options, positionals);
+    const cluster = kubernetesSource(options);
+    const engines = enginesOf("attach", options, positionals, cluster !== undefined);
     const { processes } = options;
     if (processes > 1 && process.platform !== "linux")
       throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
@@ -44,10 +48,16 @@ address, and sends each request to the one that holds most of its prompt. What a
         : undefined;
     const url = gatewayUrl(options, gateway.port);
     tellSupervisor({ type: "ready", url });
-    void followEngines(gateway.models.attached, url).then(settleHeap);
+    const { attached } = gateway.models;
+    const complete = (spec: EngineSpec) => completeSpec(spec, options);
+    const following = cluster && followKubernetes(cluster, attached, complete, service.log);
+    void Promise.resolve(following?.first)
+      .then(() => followEngines(attached, url))
+      .then(settleHeap);
     return serveUntilStopped(service, options, async (deadlineMs) => {
       // Whoever serves ends first: until then it has to be told where requests go.
       await fronts?.stop(deadlineMs + 1_000);
+      following?.close();
       await gateway.drain(deadlineMs);
     });
   },

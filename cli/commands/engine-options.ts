@@ -7,23 +7,30 @@ type EngineOptions = OptionValues<typeof engineOptions>;
 
 /**
  * The engines that the command line and the options name.
+ * @param comeLater whether there need not be one: others find them
  * @throws UsageError where there is none
  */
 export function enginesOf(
   command: string,
   options: EngineOptions,
   positionals: readonly string[],
+  comeLater = false,
 ): EngineSpec[] {
   const given = [...positionals.map((url): EngineSpec => ({ url })), ...options.engines];
-  if (given.length === 0)
+  if (given.length === 0 && !comeLater)
     throw new UsageError(`Which engines? stator ${command} http://127.0.0.1:8001 http://127.0.0.1:8002 …`);
+  return given.map((spec) => completeSpec(spec, options));
+}
+
+/** An engine with what the options say of all engines, where it says nothing itself. */
+export function completeSpec(spec: EngineSpec, options: EngineOptions): EngineSpec {
   const endpoint = options["kv-events"];
   const kvEvents = endpoint && { endpoint, replayEndpoint: options["kv-events-replay"] };
-  return given.map((spec) => ({
+  return {
     ...spec,
     apiKey: spec.apiKey ?? options["engine-key"],
     kvEvents: spec.kvEvents ?? (kvEvents || undefined),
-  }));
+  };
 }
 
 /** Where tokenizers are, by model; the empty name stands for all. */

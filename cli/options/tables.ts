@@ -347,8 +347,35 @@ export const engineOptions = {
   "engine-key": text({ describe: "Key that the engines want, as a bearer token.", placeholder: "KEY" }),
 };
 
+const kubernetes = {
+  "kubernetes-service": list({
+    describe: "Services whose ready pods are engines, followed as they come and go.",
+    placeholder: "[NAMESPACE/]NAME[:PORT],…",
+    item: z
+      .string()
+      .regex(/^([a-z\d][a-z\d.-]*\/)?[a-z\d][a-z\d.-]*(:[a-z\d-]+)?$/, "it must be [NAMESPACE/]NAME[:PORT]"),
+  }),
+  "kubernetes-selector": text({
+    describe: "Label selector of ready pods that are engines, such as app=vllm,tier!=test.",
+    placeholder: "SELECTOR",
+  }),
+  "kubernetes-namespace": text({
+    describe: "Namespace of both. Default: the pod's own, or that of the kubeconfig's context.",
+    placeholder: "NAME",
+  }),
+  "kubernetes-port": text({
+    describe: "Name or number of the engines' port. Default: the only one, or the one named http.",
+    placeholder: "PORT",
+  }),
+  kubeconfig: text({
+    describe: "How to reach the cluster. Default: the pod's service account, or ~/.kube/config.",
+    placeholder: "FILE",
+  }),
+};
+
 export const attachOptions = {
   ...engineOptions,
+  ...kubernetes,
   "connect-timeout": seconds("Longest time in seconds that an engine may take to accept a connection.", 2),
   "first-token-timeout": seconds(
     "Longest time in seconds from a request to the first byte of its answer.",

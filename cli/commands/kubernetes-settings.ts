@@ -1,0 +1,27 @@
+import { findClusterAccess } from "../kubernetes/access.ts";
+import type { KubernetesSource } from "../kubernetes/follow.ts";
+import { UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
+import type { attachOptions } from "../options/tables.ts";
+
+type Options = OptionValues<typeof attachOptions>;
+
+/**
+ * Where in a cluster engines are; undefined where the flags do not speak of one.
+ * @throws UsageError where the cluster cannot be asked
+ */
+export function kubernetesSource(options: Options): KubernetesSource | undefined {
+  const { "kubernetes-service": services, "kubernetes-selector": selector } = options;
+  const { "kubernetes-namespace": namespace, "kubernetes-port": port, kubeconfig } = options;
+  if (services.length === 0 && selector === undefined) {
+    const alone = [
+      namespace !== undefined && "--kubernetes-namespace",
+      port !== undefined && "--kubernetes-port",
+      kubeconfig !== undefined && "--kubeconfig",
+    ].find((flag) => flag !== false);
+    if (alone !== undefined)
+      throw new UsageError(`${alone} needs --kubernetes-service or --kubernetes-selector too.`);
+    return undefined;
+  }
+  return { services, selector, namespace, port, access: findClusterAccess(kubeconfig) };
+}

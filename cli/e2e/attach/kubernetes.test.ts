@@ -1,0 +1,174 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { TestApiServer } from "../../kubernetes/test-api-server.ts";
+import { ask, attach, chat } from "../access/attached.ts";
+import { makeAuthority, makeCertificate } from "../access/certificates.ts";
+import { testFolder } from "../access/key-file.ts";
+import { until } from "../metrics.ts";
+import { StatorProcess } from "../stator-process.ts";
+import { StandInProcess } from "./stand-in-process.ts";
+import { clientOf, streamChat } from "./streams.ts";
+
+const SLICES = "/apis/discovery.k8s.io/v1/namespaces/models/endpointslices";
+const PODS = "/api/v1/namespaces/models/pods";
+
+let folder: string;
+let engines: StandInProcess[];
+let server: TestApiServer;
+let kubeconfig: string;
+let stator: StatorProcess | undefined;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  engines = await Promise.all(
+    [1, 2].map(() => StandInProcess.start("vllm", "--inter-token-ms=5", "--kv-port=0", "--replay-port=0")),
+  );
+});
+
+beforeEach(async () => {
+  const authority = await makeAuthority(folder, "authority");
+  const { cert, key } = await makeCertificate(folder, "server", authority);
+  server = await TestApiServer.start({
+    cert: await readFile(cert, "utf8"),
+    key: await readFile(key, "utf8"),
+  });
+  server.token = "secret";
+  kubeconfig = join(folder, "kubeconfig");
+  const document = {
+    "current-context": "main",
+    contexts: [{ name: "main", context: { cluster: "c", user: "u", namespace: "models" } }],
+    clusters: [{ name: "c", cluster: { server: server.url, "certificate-authority": "authority.pem" } }],
+    users: [{ name: "u", user: { token: "secret" } }],
+  };
+  await writeFile(kubeconfig, stringify(document));
+});
+
+afterEach(async () => {
+  await stator?.stop();
+  stator = undefined;
+  await server.close();
+});
+
+async function start(...flags: string[]): Promise<string> {
+  const attached = await attach([], `--kubeconfig=${kubeconfig}`, "--health-interval=0.2", ...flags);
+  stator = attached.stator;
+  return attached.url;
+}
+
+/** A slice of its own for each: engines on one machine have different ports. */
+const slice = (pod: string, engine: StandInProcess, conditions: object = { ready: true }) => ({
+  metadata: { name: `slice-of-${pod}`, labels: { "kubernetes.io/service-name": "vllm" } },
+  addressType: "IPv4",
+  ports: [{ name: "http", port: Number(new URL(engine.url).port) }],
+  endpoints: [{ addresses: ["127.0.0.1"], conditions, targetRef: { kind: "Pod", name: pod } }],
+});
+
+const pod = (name: string, engine: StandInProcess, ready = "True") => ({
+  metadata: { name, labels: { app: "vllm" }, annotations: { "stator.dev/tags": `pod=${name}` } },
+  spec: { containers: [{ ports: [{ containerPort: Number(new URL(engine.url).port) }] }] },
+  status: { phase: "Running", podIP: "127.0.0.1", conditions: [{ type: "Ready", status: ready }] },
+});
+
+async function workers(url: string): Promise<Record<string, string>> {
+  const { body } = await ask(`${url}/admin/workers`);
+  const data = body.data as unknown as { name: string; state: string }[];
+  return Object.fromEntries(data.map(({ name, state }) => [name, state]));
+}
+
+const become = (url: string, wanted: Record<string, string>) =>
+  expect.poll(() => workers(url), { timeout: 10_000 }).toEqual(wanted);
+
+describe("a service's engines", () => {
+  test("are followed as they come, go, and come again somewhere else", { timeout: 60_000 }, async () => {
+    const [one, two] = engines as [StandInProcess, StandInProcess];
+    server.put(SLICES, slice("vllm-0", one));
+    const url = await start("--kubernetes-service=vllm");
+    expect(stator!.stdout).toMatch(/vllm-0 +vLLM/);
+    await become(url, { "vllm-0": "ready" });
+    expect((await ask(`${url}/v1/chat/completions`, { json: chat() })).status).toBe(200);
+    server.put(SLICES, slice("vllm-1", two));
+    await become(url, { "vllm-0": "ready", "vllm-1": "ready" });
+    server.remove(SLICES, "slice-of-vllm-0");
+    await become(url, { "vllm-1": "ready" });
+    // A pod of the same name at another address.
+    server.put(SLICES, slice("vllm-1", one));
+    await expect
+      .poll(async () => (await ask(`${url}/admin/workers/vllm-1`)).body, { timeout: 10_000 })
+      .toMatchObject({ url: one.url, state: "ready" });
+  });
+
+  test("end what they are doing when they become unready, and come back", { timeout: 60_000 }, async () => {
+    const [one] = engines as [StandInProcess];
+    server.put(SLICES, slice("vllm-0", one));
+    const url = await start("--kubernetes-service=models/vllm:http");
+    await become(url, { "vllm-0": "ready" });
+    let hasBegun = false;
+    const answer = await streamChat(clientOf(url), "Hello", 150, () => {
+      if (!hasBegun) server.put(SLICES, slice("vllm-0", one, { ready: false }));
+      hasBegun = true;
+    });
+    expect(answer.finishReason).toBe("length");
+    await become(url, {});
+    server.put(SLICES, slice("vllm-0", one));
+    await become(url, { "vllm-0": "ready" });
+  });
+
+  test("stay while the API server is away, and are looked at anew after it", {
+    timeout: 60_000,
+  }, async () => {
+    const [one, two] = engines as [StandInProcess, StandInProcess];
+    server.put(SLICES, slice("vllm-0", one));
+    const url = await start("--kubernetes-service=vllm");
+    await become(url, { "vllm-0": "ready" });
+    await until(async () => server.watching === 1);
+    server.failure = { code: 503, message: "It restarts." };
+    server.cut();
+    await stator!.printed(/Kubernetes cannot be asked for engines; those known stay/);
+    expect((await ask(`${url}/v1/chat/completions`, { json: chat() })).status).toBe(200);
+    server.put(SLICES, slice("vllm-1", two));
+    server.failure = undefined;
+    await become(url, { "vllm-0": "ready", "vllm-1": "ready" });
+    await stator!.printed(/Kubernetes can be asked for engines again/);
+  });
+});
+
+test("pods are found by their labels, and say what engines do not", { timeout: 60_000 }, async () => {
+  const [one, two] = engines as [StandInProcess, StandInProcess];
+  server.put(PODS, pod("vllm-a", one));
+  server.put(PODS, pod("vllm-b", two, "False"));
+  const url = await start("--kubernetes-selector=app=vllm", "--processes=2");
+  await become(url, { "vllm-a": "ready" });
+  server.put(PODS, pod("vllm-b", two));
+  await become(url, { "vllm-a": "ready", "vllm-b": "ready" });
+  const tagged = () =>
+    ask(`${url}/v1/chat/completions`, {
+      json: chat(),
+      headers: { "x-stator-tags": "pod=vllm-b", "x-stator-explain": "1" },
+    });
+  await until(async () => (await tagged()).status === 200);
+  expect((await tagged()).headers.get("x-stator-worker")).toBe("vllm-b");
+});
+
+test("a role that is missing is named", { timeout: 60_000 }, async () => {
+  server.failure = { code: 403, message: 'User "x" cannot list resource "pods"' };
+  const url = await start("--kubernetes-selector=app=vllm");
+  expect(stator!.stdout).toContain("There are no engines yet");
+  await stator!.printed(
+    /may not read pods in the namespace 'models': give it a role with get, list and watch/,
+  );
+  server.failure = undefined;
+  server.put(PODS, pod("vllm-a", engines[0]!));
+  await become(url, { "vllm-a": "ready" });
+});
+
+test.each([
+  [["--kubernetes-namespace=models"], "--kubernetes-namespace needs --kubernetes-service"],
+  [["--kubernetes-service=a b"], "it must be [NAMESPACE/]NAME[:PORT]"],
+  [["--kubernetes-service=vllm", "--kubeconfig=/nowhere"], "--kubeconfig /nowhere"],
+])("stator attach refuses %j", async (flags, message) => {
+  const refused = new StatorProcess(["attach", "--config=none", "--port=0", ...flags]);
+  expect(await refused.ended()).toBe(2);
+  expect(refused.stderr).toContain(message);
+});

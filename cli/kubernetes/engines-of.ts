@@ -1,0 +1,121 @@
+import { z } from "zod";
+import type { EngineSpec } from "#gateway";
+import type { KubernetesObject } from "./api.ts";
+
+/** What of an engine the cluster tells. */
+export type PodEngine = EngineSpec & { readonly name: string };
+
+/** A port by its number or its name; undefined: the only one, or the one named `http`. */
+export type WantedPort = string | undefined;
+
+const port = z.looseObject({ name: z.string().nullish(), port: z.number().optional() });
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/ */
+const endpointSlice = z.looseObject({
+  addressType: z.string().default("IPv4"),
+  ports: z.array(port).nullish(),
+  endpoints: z
+    .array(
+      z.looseObject({
+        addresses: z.array(z.string()),
+        conditions: z
+          .looseObject({ ready: z.boolean().nullish(), terminating: z.boolean().nullish() })
+          .nullish(),
+        targetRef: z.looseObject({ kind: z.string().optional(), name: z.string().optional() }).nullish(),
+      }),
+    )
+    .nullish(),
+});
+
+/** The engines behind a service, of its EndpointSlices: those that are ready and stay. */
+export function enginesOfSlices(slices: readonly KubernetesObject[], wanted: WantedPort): PodEngine[] {
+  const engines = new Map<string, PodEngine>();
+  for (const object of slices) {
+    const { data: slice } = endpointSlice.safeParse(object);
+    if (slice === undefined || slice.addressType === "FQDN") continue;
+    const number = choosePort(slice.ports ?? [], wanted);
+    if (number === undefined) continue;
+    for (const { addresses, conditions, targetRef } of slice.endpoints ?? []) {
+      // Not to say whether it is ready means that it is.
+      if (conditions?.ready === false || conditions?.terminating === true) continue;
+      const [address] = addresses;
+      if (address === undefined) continue;
+      const host = hostOf(address);
+      const name = targetRef?.kind === "Pod" && targetRef.name ? targetRef.name : `${host}:${number}`;
+      engines.set(name, { name, url: `http://${host}:${number}` });
+    }
+  }
+  return [...engines.values()];
+}
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/ */
+const pod = z.looseObject({
+  metadata: z.looseObject({
+    name: z.string(),
+    deletionTimestamp: z.string().nullish(),
+    annotations: z.record(z.string(), z.string()).nullish(),
+  }),
+  spec: z.looseObject({
+    containers: z.array(
+      z.looseObject({
+        ports: z.array(z.looseObject({ name: z.string().nullish(), containerPort: z.number() })).nullish(),
+      }),
+    ),
+  }),
+  status: z
+    .looseObject({
+      phase: z.string().optional(),
+      podIP: z.string().optional(),
+      conditions: z.array(z.looseObject({ type: z.string(), status: z.string() })).nullish(),
+    })
+    .default({}),
+});
+
+/** The engines in pods: those that are ready and stay. Annotations say what engines do not tell themselves. */
+export function enginesOfPods(pods: readonly KubernetesObject[], wanted: WantedPort): PodEngine[] {
+  return pods.flatMap((object): PodEngine[] => {
+    const { data } = pod.safeParse(object);
+    if (data === undefined) return [];
+    const { metadata, spec, status } = data;
+    const isReady = status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True");
+    if (metadata.deletionTimestamp || status.phase !== "Running" || !isReady || !status.podIP) return [];
+    const ports = spec.containers.flatMap(({ ports: of }) =>
+      (of ?? []).map(({ name, containerPort }) => ({ name, port: containerPort })),
+    );
+    const number = choosePort(ports, wanted) ?? (/^\d+$/.test(wanted ?? "") ? Number(wanted) : undefined);
+    if (number === undefined) return [];
+    const url = `http://${hostOf(status.podIP)}:${number}`;
+    return [{ name: metadata.name, url, ...annotated(metadata.annotations ?? {}) }];
+  });
+}
+
+/** What pods may say of their engines. */
+function annotated(
+  annotations: Readonly<Record<string, string>>,
+): Pick<EngineSpec, "tags" | "blockSize" | "kvEvents"> {
+  const endpoint = annotations["stator.dev/kv-events"];
+  const tags = annotations["stator.dev/tags"]
+    ?.split(",")
+    .map((tag) => tag.trim())
+    .filter((tag) => /^[^=,\s]+=[^,\s]+$/.test(tag));
+  const blockSize = Number(annotations["stator.dev/block-size"]);
+  return {
+    ...(tags !== undefined && { tags }),
+    ...(Number.isInteger(blockSize) && blockSize > 0 && { blockSize }),
+    ...(endpoint !== undefined &&
+      /^tcp:\/\/\S+:\d+$/.test(endpoint) && {
+        kvEvents: { endpoint, replayEndpoint: annotations["stator.dev/kv-events-replay"] },
+      }),
+  };
+}
+
+function choosePort(
+  ports: readonly { name?: string | null | undefined; port?: number | undefined }[],
+  wanted: WantedPort,
+): number | undefined {
+  if (wanted !== undefined)
+    return ports.find(({ name, port: number }) => name === wanted || String(number) === wanted)?.port;
+  return (ports.length === 1 ? ports[0] : ports.find(({ name }) => name === "http"))?.port;
+}
+
+const hostOf = (address: string) => (address.includes(":") ? `[${address}]` : address);

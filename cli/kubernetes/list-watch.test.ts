@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { ClusterAccess } from "./access.ts";
+import { KubernetesApi, type KubernetesObject } from "./api.ts";
+import { ListWatch } from "./list-watch.ts";
+import { TestApiServer } from "./test-api-server.ts";
+
+const PATH = "/api/v1/namespaces/models/pods";
+const resource = { group: "/api/v1", kind: "pods", namespace: "models", labelSelector: "app=vllm" } as const;
+const pod = (name: string, app = "vllm") => ({ metadata: { name, labels: { app } } });
+
+let server: TestApiServer;
+let watch: ListWatch;
+let names: string[] | undefined;
+let troubles: string[];
+let reliefs: number;
+
+beforeEach(async () => {
+  server = await TestApiServer.start();
+  names = undefined;
+  troubles = [];
+  reliefs = 0;
+  const access: ClusterAccess = {
+    server: server.url,
+    namespace: "models",
+    tls: {},
+    token: async () => "secret",
+  };
+  watch = new ListWatch(new KubernetesApi(access), resource, {
+    onObjects(objects: readonly KubernetesObject[]) {
+      names = objects.map(({ metadata }) => metadata.name).sort();
+    },
+    onTrouble: (reason) => troubles.push(reason),
+    onRelief: () => reliefs++,
+  });
+});
+
+afterEach(async () => {
+  watch.close();
+  await server.close();
+});
+
+const become = (...wanted: string[]) => expect.poll(() => names, { timeout: 5_000 }).toEqual(wanted);
+
+it("lists, and follows what comes, changes and goes", async () => {
+  server.put(PATH, pod("a"));
+  server.put(PATH, pod("other", "web"));
+  watch.open();
+  await become("a");
+  server.put(PATH, pod("b"));
+  await become("a", "b");
+  server.remove(PATH, "a");
+  await become("b");
+  expect(server.requests.filter((each) => !each.includes("watch=true"))).toHaveLength(1);
+});
+
+it("goes on from where it was when the server ends the watch", async () => {
+  watch.open();
+  await expect.poll(() => server.watching).toBe(1);
+  server.bookmark();
+  server.endWatches();
+  server.put(PATH, pod("a"));
+  await become("a");
+  expect(server.requests.filter((each) => !each.includes("watch=true"))).toHaveLength(1);
+  expect(troubles).toEqual([]);
+});
+
+it.each([
+  ["in the watch", (api: TestApiServer) => api.expire()],
+  [
+    "at its beginning",
+    (api: TestApiServer) => {
+      api.put(PATH, pod("gone"));
+      api.remove(PATH, "gone");
+      api.forget();
+      api.endWatches();
+    },
+  ],
+])("lists anew when the server does not remember its version, which it says %s", async (_where, expire) => {
+  server.put(PATH, pod("a"));
+  watch.open();
+  await become("a");
+  await expect.poll(() => server.watching).toBe(1);
+  expire(server);
+  server.put(PATH, pod("b"));
+  await become("a", "b");
+});
+
+it("keeps what it knows while the server is away, and says so once", async () => {
+  server.put(PATH, pod("a"));
+  watch.open();
+  await become("a");
+  await expect.poll(() => server.watching).toBe(1);
+  server.failure = { code: 503, message: "busy" };
+  server.cut();
+  await expect.poll(() => troubles.length).toBe(1);
+  server.remove(PATH, "a");
+  expect(names).toEqual(["a"]);
+  server.failure = undefined;
+  await become();
+  await expect.poll(() => reliefs).toBe(1);
+  expect(troubles).toHaveLength(1);
+});
+
+it.each([
+  [401, "does not know this token"],
+  [403, "may not read pods in the namespace 'models': give it a role with get, list and watch"],
+  [500, "status 500. out of order"],
+])("says what a %i means", async (code, message) => {
+  server.failure = { code, message: "out of order" };
+  watch.open();
+  await expect.poll(() => troubles[0]).toContain(message);
+});
+
+it("says where a server is that is not there", async () => {
+  const { url } = server;
+  await server.close();
+  watch.open();
+  await expect.poll(() => troubles[0]).toContain(`${url} cannot be reached: connect ECONNREFUSED`);
+  server = await TestApiServer.start();
+});

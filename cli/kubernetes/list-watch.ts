@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  KubernetesError,
+  type KubernetesObject,
+  type ObjectList,
+  type Resource,
+  type WatchEvent,
+} from "./api.ts";
+
+/** The questions that a `ListWatch` asks. */
+export interface ListWatchApi {
+  list(resource: Resource, signal: AbortSignal): Promise<ObjectList>;
+  watch(
+    resource: Resource,
+    resourceVersion: string,
+    onEvent: (event: WatchEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+export interface ListWatchListener {
+  /** All objects that there are: after the first list and after each change. */
+  onObjects(objects: readonly KubernetesObject[]): void;
+  /** The server cannot be asked; what was known before goes on to count. */
+  onTrouble(reason: string): void;
+  /** It can be asked again. */
+  onRelief(): void;
+}
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 30_000;
+/** How a server says that it does not remember a version so old. */
+const GONE = 410;
+
+/**
+ * Follows the objects of one kind: a list, and then its changes, for as long as it goes.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+ */
+export class ListWatch {
+  readonly #api: ListWatchApi;
+  readonly #resource: Resource;
+  readonly #listener: ListWatchListener;
+  readonly #abort = new AbortController();
+  readonly #objects = new Map<string, KubernetesObject>();
+  #isTroubled = false;
+
+  constructor(api: ListWatchApi, resource: Resource, listener: ListWatchListener) {
+    this.#api = api;
+    this.#resource = resource;
+    this.#listener = listener;
+  }
+
+  open(): void {
+    void this.#run();
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    let pauseMs = FIRST_PAUSE_MS;
+    let version: string | undefined;
+    while (!signal.aborted) {
+      try {
+        version ??= await this.#list();
+        this.#relieve();
+        pauseMs = FIRST_PAUSE_MS;
+        version = await this.#watch(version);
+      } catch (error) {
+        if (signal.aborted) return;
+        version = undefined;
+        // To have been away for long is no fault of the server's.
+        if (error instanceof KubernetesError && error.status === GONE) continue;
+        this.#trouble(error);
+        await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
+        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      }
+    }
+  }
+
+  async #list(): Promise<string> {
+    const { items, resourceVersion } = await this.#api.list(this.#resource, this.#abort.signal);
+    this.#objects.clear();
+    for (const item of items) this.#objects.set(item.metadata.name, item);
+    this.#tell();
+    return resourceVersion;
+  }
+
+  /** The version up to which all is known when the watch ends in good order. */
+  async #watch(from: string): Promise<string> {
+    let version = from;
+    await this.#api.watch(
+      this.#resource,
+      from,
+      ({ type, object }) => {
+        version = object.metadata.resourceVersion ?? version;
+        if (type === "BOOKMARK") return;
+        if (type === "DELETED") this.#objects.delete(object.metadata.name);
+        else this.#objects.set(object.metadata.name, object);
+        this.#tell();
+      },
+      this.#abort.signal,
+    );
+    return version;
+  }
+
+  #tell(): void {
+    this.#listener.onObjects([...this.#objects.values()]);
+  }
+
+  #trouble(error: unknown): void {
+    if (this.#isTroubled) return;
+    this.#isTroubled = true;
+    this.#listener.onTrouble(error instanceof Error ? error.message : String(error));
+  }
+
+  #relieve(): void {
+    if (this.#isTroubled) this.#listener.onRelief();
+    this.#isTroubled = false;
+  }
+}
