@@ -85,6 +85,10 @@ export class EngineConnection implements WatchedEngine {
     return slowStartMs <= 0 ? 1 : Math.min(1, Math.max(LEAST_SHARE, (now - this.readySince) / slowStartMs));
   }
 
+  get continuesMessages(): boolean {
+    return this.profile?.continuesMessages ?? false;
+  }
+
   get feed(): KvFeed | undefined {
     return this.#feed;
   }

@@ -11,6 +11,8 @@ export interface EngineTarget {
   /** What comes before `/v1` in the engine's paths. */
   readonly basePath: string;
   readonly spec: Pick<EngineSpec, "apiKey">;
+  /** Whether a chat's last message may be a partial answer that the engine continues. */
+  readonly continuesMessages: boolean;
   /** A request has had its answer, or a part of it. */
   reportSuccess(): void;
   /**

@@ -13,6 +13,7 @@ export class FrontEngine implements EngineTarget {
   readonly spec: { readonly apiKey: string | undefined };
   readonly api: EngineApi;
   readonly adapter: EngineAdapter;
+  readonly continuesMessages: boolean;
   isReady: boolean;
   readonly #channel: FrontChannel;
 
@@ -25,6 +26,7 @@ export class FrontEngine implements EngineTarget {
     this.isReady = isReady;
     this.api = api;
     this.adapter = adapterOf(profile.kind);
+    this.continuesMessages = profile.continuesMessages;
     this.#channel = channel;
   }
 

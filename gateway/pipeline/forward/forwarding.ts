@@ -47,6 +47,8 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   readonly #answer: AnswerBody;
   /** Engines that this request has failed on. */
   #tried: TargetWorker[] = [];
+  /** Engines that could not go on where its answer stops. */
+  #unable: readonly TargetWorker[] = [];
   /** Attempts, and waits for one, since the request began or moved last. */
   #tries = 0;
   #moves = 0;
@@ -233,6 +235,8 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       this.#succeed();
       return;
     }
+    if (continuation.api === "chat" && partial.text !== "")
+      this.#unable = this.#job.model.members().filter(({ engine }) => !engine.continuesMessages);
     this.#answer.continueWith(body, tokens);
     this.#tries = 0;
     this.#moveOn(failure);
@@ -354,7 +358,11 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   get #request(): RouteRequest<TargetWorker> {
     const { prompt, salt, preferences, requestId, engine } = this.#job;
     const only = engine === undefined ? preferences : { ...preferences, worker: engine };
-    return { prompt, requestId, salt, preferences: only, excluded: this.#tried };
+    return { prompt, requestId, salt, preferences: only, excluded: this.#excluded };
+  }
+
+  get #excluded(): readonly TargetWorker[] {
+    return this.#unable.length === 0 ? this.#tried : [...this.#tried, ...this.#unable];
   }
 
   get #boundTo() {
