@@ -13,7 +13,7 @@ import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
 import { frontSettings } from "./front-settings.ts";
 import { gatewayUrl, startGateway } from "./gateway-settings.ts";
 import { kubernetesSource } from "./kubernetes-settings.ts";
-import { modelNames } from "./name-settings.ts";
+import { modelNames, warnOfMissing } from "./name-settings.ts";
 
 export const attachCommand: Command = {
   help: () =>
@@ -53,6 +53,7 @@ address, and sends each request to the one that holds most of its prompt. What a
     const following = cluster && followKubernetes(cluster, attached, complete, service.log);
     void Promise.resolve(following?.first)
       .then(() => followEngines(attached, url))
+      .then(() => warnOfMissing(gateway.models, service.log))
       .then(settleHeap);
     return serveUntilStopped(service, options, async (deadlineMs) => {
       // Whoever serves ends first: until then it has to be told where requests go.

@@ -1,4 +1,5 @@
-import type { ModelNames } from "#gateway";
+import type { ListeningGateway, ModelNames } from "#gateway";
+import type { Logger } from "#runtime";
 import { UsageError } from "../options/read.ts";
 
 interface Options {
@@ -8,7 +9,8 @@ interface Options {
 
 /**
  * The names that the flags give to models.
- * @throws UsageError for a name that stands for two models, for itself or for another such name
+ * @throws UsageError for a name that stands for two models, for itself or for another such name, and for a model that
+ * is its own fallback
  */
 export function modelNames({ "model-alias": given, "model-fallback": pairs = [] }: Options): ModelNames {
   const aliases = new Map<string, string>();
@@ -26,12 +28,20 @@ export function modelNames({ "model-alias": given, "model-fallback": pairs = [] 
       );
   }
   const fallbacks = new Map<string, string[]>();
+  const meant = (name: string) => aliases.get(name) ?? name;
   for (const [model, other] of pairs) {
-    if (model === other)
+    if (meant(model) === meant(other))
       throw new UsageError(`--model-fallback ${model}=${other}: it must be another model.`);
     const others = fallbacks.get(model);
     if (others === undefined) fallbacks.set(model, [other]);
     else others.push(other);
   }
   return { aliases, fallbacks };
+}
+
+/** Says which models the names stand for that nobody serves yet: they may come later, or be misspelt. */
+export function warnOfMissing(models: ListeningGateway["models"], log: Logger): void {
+  for (const model of models.missing()) {
+    log.warn("--model-alias or --model-fallback names a model that no engine serves yet", { model });
+  }
 }

@@ -35,7 +35,7 @@ describe.each([
       urls,
       `--keys=${file}`,
       "--model-alias=gpt-4=big,ears=mirror",
-      "--model-fallback=big=nothing,big=tiny",
+      "--model-fallback=big=nothing,big=tiny,big=mirror",
       "--model-fallback=never-there=tiny",
       "--health-interval=0.2",
       "--retries=1",
@@ -107,17 +107,32 @@ describe.each([
     expect(tooLong.headers.get("x-stator-model")).toBeNull();
   });
 
-  test("are answered by another model while the first one fails", async () => {
-    await big.faults({ status: 503 });
+  test.each([503, 429])("are answered by another model while the first one says %i", async (status) => {
+    await big.faults({ status });
     const answer = await post(chat({ model: "gpt-4" }));
     expect(answer).toMatchObject({ status: 200, body: { model: "tiny" } });
     expect(answer.headers.get("x-stator-model")).toBe("tiny");
     await big.faults({});
   });
 
+  test("are answered by the third model while the first two fail", async () => {
+    await Promise.all([big.faults({ status: 503 }), small.faults({ status: 503 })]);
+    const answer = await post(chat({ model: "big" }));
+    expect(answer.headers.get("x-stator-model")).toBe("mirror");
+    expect(JSON.parse(String(answer.body.received))).toEqual(chat({ model: "mirror" }));
+    await Promise.all([big.faults({}), small.faults({})]);
+  });
+
+  test("of models that are not there are told once, at the start", async () => {
+    await stator.printed(/names a model that no engine serves yet.*nothing/);
+  });
+
   test("are answered by another model while the first one's engines are gone", async () => {
     await big.kill();
-    const before = await metric(url, "stator_model_fallbacks_total", {}, bearer(key.admin!));
+    const counted = (labels: Record<string, string>) =>
+      metric(url, "stator_model_fallbacks_total", labels, bearer(key.admin!));
+    const labels = { model: "gpt-4", fallback: "tiny" };
+    const [before, beforeOfAll] = [await counted(labels), await counted({})];
     const openai = clientOf(url, key.admin);
     expect((await streamChat(openai, "Hello", 10, undefined, undefined, "big")).finishReason).toBe("length");
     const answer = await post(chat({ model: "gpt-4" }));
@@ -125,9 +140,8 @@ describe.each([
     // A key that may not use the other model gets the first one's error.
     const refused = await post(chat({ model: "gpt-4" }), key.alias);
     expect(refused.status).toBeGreaterThanOrEqual(502);
-    const labels = { model: "gpt-4", fallback: "tiny" };
-    expect(await metric(url, "stator_model_fallbacks_total", labels, bearer(key.admin!))).toBe(2);
-    expect(await metric(url, "stator_model_fallbacks_total", {}, bearer(key.admin!))).toBe(before + 2);
+    expect(await counted(labels)).toBe(before + 1);
+    expect(await counted({})).toBe(beforeOfAll + 2);
     await big.restart();
     await until(async () => (await post(chat({ model: "gpt-4" }))).headers.get("x-stator-model") === null);
     expect(await metric(url, "stator_inflight_requests", {}, bearer(key.admin!))).toBe(0);
@@ -146,8 +160,9 @@ test.each([
   ["--model-alias=a=a", "names the model by itself"],
   ["--model-alias=a", "it must be NAME=MODEL"],
   ["--model-fallback=a=a", "it must be another model"],
-])("stator attach refuses %s", async (flag, message) => {
-  const stator = new StatorProcess(["attach", "http://127.0.0.1:1", "--config=none", flag]);
+  ["--model-alias=b=a --model-fallback=b=a", "it must be another model"],
+])("stator attach refuses %s", async (flags, message) => {
+  const stator = new StatorProcess(["attach", "http://127.0.0.1:1", "--config=none", ...flags.split(" ")]);
   expect(await stator.ended()).toBe(2);
   expect(stator.stderr).toContain(message);
 });

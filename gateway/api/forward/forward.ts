@@ -13,8 +13,9 @@ import type { NamedModel } from "../../pipeline/serving/models.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { type Endpoint, endpointOf, resourceOf } from "./endpoints.ts";
+import type { ModelInForm } from "./form.ts";
 import { answerHeaders, forwardedHeaders } from "./headers.ts";
-import { rangeOfForm } from "./model-name.ts";
+import { modelOfJson } from "./model-name.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { renameInForm, renameInJson, renameInQuery } from "./rename.ts";
 
@@ -32,20 +33,22 @@ export interface ForwardTarget {
   readonly bytes: Uint8Array | undefined;
   /** The same where it is a JSON object. */
   readonly body: PromptBody | undefined;
+  /** Where it names its model, where it is a form that does. */
+  readonly form: ModelInForm | undefined;
 }
 
 /** Passes the request on to the engine that suits it best, and the engine's answer back as it is. */
 export async function forward(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
-  { candidates, bytes, body }: ForwardTarget,
+  { candidates, ...request }: ForwardTarget,
 ): Promise<Response> {
-  checkMedia(body, dependencies.access.media);
+  checkMedia(request.body, dependencies.access.media);
   let failure: Error | undefined;
   for (const [index, candidate] of candidates.entries()) {
     if (failure !== undefined) noteFallback(candidate, failure, dependencies);
     const hasOthers = index < candidates.length - 1;
-    const outcome = await attempt(context, dependencies, { candidate, bytes, body, hasOthers }).catch(
+    const outcome = await attempt(context, dependencies, { ...request, candidate, hasOthers }).catch(
       // What is wrong with asking another model is not what the client has asked for.
       (error: unknown) => {
         throw failure ?? error;
@@ -110,17 +113,12 @@ async function attempt(
 const NO_PROMPT = new Uint32Array(0);
 
 /** The request with another model's name in its body, or in its query. */
-function renamed({ bytes, body }: Omit<ForwardTarget, "candidates">, search: string, model: string) {
-  if (bytes === undefined) return { bytes, body, search: renameInQuery(search, model) };
-  if (body === undefined) {
-    const range = rangeOfForm(bytes);
-    return range === undefined
-      ? { bytes, body, search: renameInQuery(search, model) }
-      : { bytes: renameInForm(bytes, range, model), body, search };
-  }
-  return "model" in body
-    ? { bytes: renameInJson(bytes, model), body: { ...body, model }, search }
-    : { bytes, body, search: renameInQuery(search, model) };
+function renamed({ bytes, body, form }: Omit<ForwardTarget, "candidates">, search: string, model: string) {
+  if (bytes !== undefined && form !== undefined)
+    return { bytes: renameInForm(bytes, form, model), body, search };
+  if (bytes !== undefined && modelOfJson(body) !== undefined)
+    return { bytes: renameInJson(bytes, model), body: { ...body, model }, search };
+  return { bytes, body, search: renameInQuery(search, model) };
 }
 
 function noteFallback(

@@ -1,3 +1,5 @@
+import type { ModelInForm, Range } from "./form.ts";
+
 /**
  * A JSON object with another value of its field `model`, and every other byte as it was.
  * @param body valid JSON, an object at its top
@@ -7,8 +9,8 @@ export function renameInJson(body: Uint8Array, model: string): Uint8Array {
   return range === undefined ? body : splice(body, range, JSON.stringify(model));
 }
 
-/** The same for the field `model` of a form, whose value is there; see `rangeOfForm`. */
-export const renameInForm = (body: Uint8Array, range: Range, model: string): Uint8Array =>
+/** The same for the field `model` of a form. */
+export const renameInForm = (body: Uint8Array, { range }: ModelInForm, model: string): Uint8Array =>
   splice(body, range, model);
 
 /** The same for a path's query. */
@@ -18,9 +20,6 @@ export function renameInQuery(search: string, model: string): string {
   query.set("model", model);
   return `?${query}`;
 }
-
-/** From the first byte to the one after the last. */
-export type Range = readonly [from: number, to: number];
 
 function splice(body: Uint8Array, [from, to]: Range, text: string): Uint8Array {
   const replacement = new TextEncoder().encode(text);

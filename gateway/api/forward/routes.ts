@@ -8,8 +8,9 @@ import { invalidRequest } from "../../errors.ts";
 import { isRecord } from "../../pipeline/preprocess/prompts/json.ts";
 import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
 import type { ApiModels } from "../../pipeline/serving/models.ts";
+import { type ModelInForm, modelInForm } from "./form.ts";
 import { type Candidate, forward } from "./forward.ts";
-import { modelOfForm, modelOfJson } from "./model-name.ts";
+import { modelOfJson } from "./model-name.ts";
 
 /** A route for models of this gateway's workers, which is given the body's JSON. */
 type OwnRoute = (
@@ -29,7 +30,7 @@ export function forwardOr(
     if (name !== undefined) requireModel(context.get("key"), models, name);
     const candidates = models.attached.isEmpty ? [] : candidatesFor(name, context, models);
     if (candidates.length > 0)
-      return forward(context, dependencies, { candidates, bytes, body: asObject(json) });
+      return forward(context, dependencies, { candidates, bytes, body: asObject(json), form: undefined });
     // Before anything else of the body is judged, which is for the model's own routes to do.
     if (!models.attached.isEmpty && name !== undefined && !models.isOfWorkers(name)) models.refuse(name);
     return own(context, dependencies, json);
@@ -43,22 +44,24 @@ export async function forwardAny(
 ): Promise<Response> {
   const { models, bodyLimit } = dependencies;
   const { raw } = context.req;
-  const type = (context.req.header("content-type") ?? "").toLowerCase();
+  const type = context.req.header("content-type") ?? "";
   const hasBody = raw.body !== null && raw.method !== "GET" && raw.method !== "HEAD";
   let bytes: Uint8Array | undefined;
   let json: unknown;
+  let form: ModelInForm | undefined;
   let name = context.req.query("model");
-  if (hasBody && type.startsWith("application/json")) {
+  if (hasBody && type.toLowerCase().startsWith("application/json")) {
     ({ bytes, json } = await readJsonBody(raw, bodyLimit));
     name = modelOfJson(json) ?? name;
   } else if (hasBody) {
     bytes = await readBytes(raw, bodyLimit);
-    if (type.startsWith("multipart/form-data")) name = modelOfForm(bytes) ?? name;
+    form = modelInForm(bytes, type);
+    name = form?.name ?? name;
   }
   if (name !== undefined) requireModel(context.get("key"), models, name);
   const candidates = candidatesFor(name, context, models);
   if (candidates.length > 0)
-    return forward(context, dependencies, { candidates, bytes, body: asObject(json) });
+    return forward(context, dependencies, { candidates, bytes, body: asObject(json), form });
   return name === undefined ? refuseNameless(context, models) : models.refuse(name);
 }
 
@@ -79,6 +82,8 @@ function candidatesFor(
     return only === undefined ? [] : [{ ...only, rename: undefined }];
   }
   const own = models.ofEngines(name);
+  // Workers' own models are not for engines, and have no fallbacks.
+  if (own === undefined && models.isOfWorkers(name)) return [];
   const others = models.fallbacks(name).flatMap((other): Candidate[] => {
     const found = mayUseModel(key, models, other) ? models.ofEngines(other) : undefined;
     return found === undefined ? [] : [{ ...found, rename: found.rename ?? other, standsInFor: name }];

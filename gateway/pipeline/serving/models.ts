@@ -96,10 +96,24 @@ export class Models<
     return found && { ...found, rename: known === name ? undefined : known };
   }
 
-  /** Names of the models that answer in this one's place when it cannot, in their order. */
+  /**
+   * Names of the models that answer in this one's place when it cannot, in their order: those of the name itself, or
+   * else of the model that it is another name of.
+   */
   fallbacks(name: string): readonly string[] {
     const { fallbacks } = this.#names;
-    return fallbacks.get(name) ?? fallbacks.get(this.#known(name)) ?? [];
+    if (fallbacks.size === 0) return [];
+    const known = this.#known(name);
+    const found = this.attached.find(known);
+    const own = found?.adapter === undefined ? found?.model.name : undefined;
+    return fallbacks.get(name) ?? fallbacks.get(known) ?? fallbacks.get(own ?? known) ?? [];
+  }
+
+  /** Names of the operator's that stand for a model which nobody serves now. */
+  missing(): string[] {
+    const { aliases, fallbacks } = this.#names;
+    const meant = new Set([...aliases.values(), ...[...fallbacks.values()].flat()]);
+    return [...meant].filter((name) => this.ofEngines(name) === undefined && !this.isOfWorkers(name));
   }
 
   /**

@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ask } from "./access/attached.ts";
+import { until } from "./metrics.ts";
+import { StatorProcess } from "./stator-process.ts";
+
+test("an alias of the operator's stands for a model of workers too", { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "stator-test-"));
+  const run = (...args: string[]) =>
+    new StatorProcess([...args, `--discovery=file:${folder}`, "--config=none"]);
+  const gateway = run("gateway", "--port=0", "--model-alias=gpt-4=mocker");
+  const worker = run("worker", "mocker", "--speedup=0");
+  const [, url] = await gateway.printed(/listening url=(\S+)/);
+  await until(async () => (await ask(`${url}/v1/models/gpt-4`)).status === 200);
+  const json = { model: "gpt-4", prompt: "Once upon a time", max_tokens: 1 };
+  const answer = await ask(`${url}/v1/completions`, { json });
+  expect(answer.status).toBe(200);
+  const models = await ask(`${url}/v1/models`);
+  expect(models.body.data).toContainEqual(
+    expect.objectContaining({ id: "mocker", aliases: expect.arrayContaining(["gpt-4"]) }),
+  );
+  await Promise.all([gateway.stop(), worker.stop()]);
+  rmSync(folder, { recursive: true });
+});
