@@ -1,5 +1,6 @@
 import type { EngineAdapter, EngineApi, TokenizeRequest } from "../../../engines/types.ts";
 import { conversationOf } from "./chat-conversation.ts";
+import { ConversationTokens } from "./conversation-tokens.ts";
 import { firstPrompt } from "./first-prompt.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 import { promptText, textTokens } from "./text-reader.ts";
@@ -11,11 +12,12 @@ export interface TokenizingEngine {
   readonly adapter: EngineAdapter;
 }
 
-/** Prompts whose tokens are remembered, in tokens. */
+/** Texts whose tokens are remembered, in tokens. */
 const REMEMBERED_TOKENS = 8 * 1024 * 1024;
 
-/** Asks the engines' own tokenizer, in turn, and remembers what they said. */
+/** Asks the engines' own tokenizer, in turn, and remembers what they said: of conversations, by their beginnings. */
 export function engineReader(model: string, engines: () => TokenizingEngine[]): PromptReader {
+  const conversations = new ConversationTokens((chat) => ask({ model, chat }));
   const known = new Map<string, Promise<Uint32Array>>();
   let remembered = 0;
   let turn = 0;
@@ -44,6 +46,12 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
     );
   }
 
+  function readText(request: TokenizeRequest & { prompt: string }): Promise<Uint32Array> {
+    const tokens = known.get(request.prompt) ?? ask(request);
+    if (!known.has(request.prompt)) remember(request.prompt, tokens);
+    return tokens;
+  }
+
   return {
     source: "the engine's /tokenize",
     isExact: true,
@@ -52,11 +60,8 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
       if (typeof given === "object") return given;
       const request = tokenizeRequest(model, kind, body, given);
       if (request === undefined) return textTokens(promptText(kind, body));
-      const key = JSON.stringify(request);
-      const tokens = known.get(key) ?? ask(request);
-      if (!known.has(key)) remember(key, tokens);
       try {
-        return await tokens;
+        return await ("chat" in request ? conversations.read(request.chat) : readText(request));
       } catch {
         return textTokens(promptText(kind, body));
       }
