@@ -23,5 +23,10 @@ export function kubernetesSource(options: Options): KubernetesSource | undefined
       throw new UsageError(`${alone} needs --kubernetes-service or --kubernetes-selector too.`);
     return undefined;
   }
+  const runtime = ["Deno", "Bun"].find((name) => name in globalThis);
+  if (runtime !== undefined) {
+    const flag = services.length > 0 ? "--kubernetes-service" : "--kubernetes-selector";
+    throw new UsageError(`${flag}: not on ${runtime} yet; run stator attach on Node.`);
+  }
   return { services, selector, namespace, port, access: findClusterAccess(kubeconfig) };
 }

@@ -17,6 +17,7 @@ export interface ClusterAccess {
     readonly cert?: Buffer | undefined;
     readonly key?: Buffer | undefined;
     readonly rejectUnauthorized?: boolean;
+    readonly servername?: string | undefined;
   };
   /** The bearer token of now: where it is in a file, it changes. */
   token(): Promise<string | undefined>;
@@ -64,6 +65,7 @@ const cluster = z.looseObject({
   "certificate-authority": z.string().optional(),
   "certificate-authority-data": z.string().optional(),
   "insecure-skip-tls-verify": z.boolean().optional(),
+  "tls-server-name": z.string().optional(),
 });
 const user = z.looseObject({
   token: z.string().optional(),
@@ -135,6 +137,7 @@ function readKubeconfig(path: string): ClusterAccess {
       ca: bytesOf(trust["certificate-authority-data"], trust["certificate-authority"]),
       cert: bytesOf(who["client-certificate-data"], who["client-certificate"]),
       key: bytesOf(who["client-key-data"], who["client-key"]),
+      ...(trust["tls-server-name"] !== undefined && { servername: trust["tls-server-name"] }),
       ...(trust["insecure-skip-tls-verify"] === true && { rejectUnauthorized: false }),
     },
     token: async () =>

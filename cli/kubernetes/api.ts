@@ -30,6 +30,12 @@ export interface WatchEvent {
   readonly object: KubernetesObject;
 }
 
+export interface WatchListener {
+  /** The server tells of changes from now on. */
+  onOpen(): void;
+  onEvent(event: WatchEvent): void;
+}
+
 export class KubernetesError extends Error {
   /** HTTP status; undefined where the server could not be reached. */
   readonly status: number | undefined;
@@ -81,7 +87,7 @@ export class KubernetesApi {
   async watch(
     resource: Resource,
     resourceVersion: string,
-    onEvent: (event: WatchEvent) => void,
+    listener: WatchListener,
     signal: AbortSignal,
   ): Promise<void> {
     const query = {
@@ -92,9 +98,10 @@ export class KubernetesApi {
     };
     const response = await this.#get(resource, query, signal);
     response.socket.setTimeout(SILENCE_MS, () => response.destroy(new Error("It has fallen silent.")));
+    listener.onOpen();
     try {
       for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-        if (line !== "") onEvent(readEvent(line));
+        if (line !== "") listener.onEvent(readEvent(line));
       }
     } catch (error) {
       if (error instanceof KubernetesError || signal.aborted) throw error;

@@ -48,6 +48,26 @@ it.each([
   expect(engine?.url).toBe(port && `http://10.0.0.1:${port}`);
 });
 
+it("takes a pod once that is in several slices, by IPv4", () => {
+  const six = slice("a", [http], [endpoint("fd00::1", { ready: true }, "vllm-0")], "IPv6");
+  const four = slice("b", [http], [endpoint("10.0.0.1", { ready: true }, "vllm-0")]);
+  const moved = slice("c", [http], [endpoint("10.0.0.1", { ready: false }, "vllm-0")]);
+  expect(enginesOfSlices([six, four, moved], undefined)).toEqual([
+    { name: "vllm-0", url: "http://10.0.0.1:8000" },
+  ]);
+});
+
+it("tells which ports there are where none fits", () => {
+  const told: string[] = [];
+  const ports = [{ name: "metrics", port: 9000 }, http];
+  const ready = endpoint("10.0.0.1", { ready: true });
+  enginesOfSlices([slice("a", ports, [ready, ready])], "80", (text) => told.push(text));
+  enginesOfSlices([slice("a", ports, [])], "80", (text) => told.push(text));
+  const portless = { ...pod("well", {}), spec: { containers: [{}] } };
+  enginesOfPods([portless], undefined, (text) => told.push(text));
+  expect(told).toEqual(["9000 (metrics), 8000 (http)", "none"]);
+});
+
 const pod = (name: string, status: object, more: object = {}) => ({
   metadata: { name, ...more },
   spec: { containers: [{ ports: [{ name: "http", containerPort: 8000 }] }, {}] },

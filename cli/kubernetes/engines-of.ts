@@ -27,26 +27,41 @@ const endpointSlice = z.looseObject({
     .nullish(),
 });
 
-/** The engines behind a service, of its EndpointSlices: those that are ready and stay. */
-export function enginesOfSlices(slices: readonly KubernetesObject[], wanted: WantedPort): PodEngine[] {
+/** Hears of what is ready and has no port that fits: which ports it has. */
+export type OnNoPort = (ports: string) => void;
+
+/**
+ * The engines behind a service, of its EndpointSlices: those that are ready and stay. A pod may be in several slices:
+ * while it is moved from one to another, and with an address of each family, of which IPv4 counts.
+ */
+export function enginesOfSlices(
+  objects: readonly KubernetesObject[],
+  wanted: WantedPort,
+  onNoPort: OnNoPort = () => {},
+): PodEngine[] {
   const engines = new Map<string, PodEngine>();
-  for (const object of slices) {
-    const { data: slice } = endpointSlice.safeParse(object);
-    if (slice === undefined || slice.addressType === "FQDN") continue;
+  const slices = objects.flatMap((object) => endpointSlice.safeParse(object).data ?? []);
+  for (const slice of [...slices.filter(isIPv4), ...slices.filter((each) => !isIPv4(each))]) {
+    if (slice.addressType === "FQDN") continue;
     const number = choosePort(slice.ports ?? [], wanted);
-    if (number === undefined) continue;
     for (const { addresses, conditions, targetRef } of slice.endpoints ?? []) {
       // Not to say whether it is ready means that it is.
       if (conditions?.ready === false || conditions?.terminating === true) continue;
       const [address] = addresses;
       if (address === undefined) continue;
+      if (number === undefined) {
+        onNoPort(textOf(slice.ports ?? []));
+        break;
+      }
       const host = hostOf(address);
       const name = targetRef?.kind === "Pod" && targetRef.name ? targetRef.name : `${host}:${number}`;
-      engines.set(name, { name, url: `http://${host}:${number}` });
+      if (!engines.has(name)) engines.set(name, { name, url: `http://${host}:${number}` });
     }
   }
   return [...engines.values()];
 }
+
+const isIPv4 = ({ addressType }: z.infer<typeof endpointSlice>) => addressType === "IPv4";
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/ */
 const pod = z.looseObject({
@@ -72,7 +87,11 @@ const pod = z.looseObject({
 });
 
 /** The engines in pods: those that are ready and stay. Annotations say what engines do not tell themselves. */
-export function enginesOfPods(pods: readonly KubernetesObject[], wanted: WantedPort): PodEngine[] {
+export function enginesOfPods(
+  pods: readonly KubernetesObject[],
+  wanted: WantedPort,
+  onNoPort: OnNoPort = () => {},
+): PodEngine[] {
   return pods.flatMap((object): PodEngine[] => {
     const { data } = pod.safeParse(object);
     if (data === undefined) return [];
@@ -83,7 +102,10 @@ export function enginesOfPods(pods: readonly KubernetesObject[], wanted: WantedP
       (of ?? []).map(({ name, containerPort }) => ({ name, port: containerPort })),
     );
     const number = choosePort(ports, wanted) ?? (/^\d+$/.test(wanted ?? "") ? Number(wanted) : undefined);
-    if (number === undefined) return [];
+    if (number === undefined) {
+      onNoPort(textOf(ports));
+      return [];
+    }
     const url = `http://${hostOf(status.podIP)}:${number}`;
     return [{ name: metadata.name, url, ...annotated(metadata.annotations ?? {}) }];
   });
@@ -109,13 +131,18 @@ function annotated(
   };
 }
 
-function choosePort(
-  ports: readonly { name?: string | null | undefined; port?: number | undefined }[],
-  wanted: WantedPort,
-): number | undefined {
+interface NamedPort {
+  readonly name?: string | null | undefined;
+  readonly port?: number | undefined;
+}
+
+function choosePort(ports: readonly NamedPort[], wanted: WantedPort): number | undefined {
   if (wanted !== undefined)
     return ports.find(({ name, port: number }) => name === wanted || String(number) === wanted)?.port;
   return (ports.length === 1 ? ports[0] : ports.find(({ name }) => name === "http"))?.port;
 }
+
+const textOf = (ports: readonly NamedPort[]) =>
+  ports.map(({ name, port: number }) => (name ? `${number} (${name})` : String(number))).join(", ") || "none";
 
 const hostOf = (address: string) => (address.includes(":") ? `[${address}]` : address);

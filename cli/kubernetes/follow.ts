@@ -2,10 +2,9 @@ import type { EngineSpec, ListeningGateway } from "#gateway";
 import type { Logger } from "#runtime";
 import type { ClusterAccess } from "./access.ts";
 import { KubernetesApi, type KubernetesObject, type Resource } from "./api.ts";
-import { enginesOfPods, enginesOfSlices, type PodEngine } from "./engines-of.ts";
+import { EngineGroup } from "./engine-group.ts";
+import { enginesOfPods, enginesOfSlices, type OnNoPort, type PodEngine } from "./engines-of.ts";
 import { ListWatch } from "./list-watch.ts";
-
-type Attached = ListeningGateway["models"]["attached"];
 
 /** Where in a cluster engines are. */
 export interface KubernetesSource {
@@ -34,20 +33,35 @@ const FIRST_MS = 5_000;
  */
 export function followKubernetes(
   source: KubernetesSource,
-  attached: Attached,
+  attached: ListeningGateway["models"]["attached"],
   complete: (spec: EngineSpec) => EngineSpec,
   log: Logger,
 ): KubernetesFollower {
   const api = new KubernetesApi(source.access);
   const first: Promise<void>[] = [];
-  const watches = queriesOf(source).map(({ resource, enginesIn }) => {
+  const queries = queriesOf(source);
+  const isInSeveral = new Set(queries.map(({ resource }) => resource.namespace)).size > 1;
+  const watches = queries.map(({ resource, enginesIn }) => {
+    const { namespace } = resource;
     const group = new EngineGroup(attached, complete, log);
     const told = Promise.withResolvers<void>();
     first.push(told.promise);
-    const where = { namespace: resource.namespace, selector: resource.labelSelector };
-    return new ListWatch(api, resource, {
+    const where = { namespace, selector: resource.labelSelector };
+    const unfit = new Set<string>();
+    const onNoPort = (ports: string) => {
+      if (unfit.has(ports)) return;
+      unfit.add(ports);
+      log.error("pods have no port that is the one wanted: see --kubernetes-port", { ...where, ports });
+    };
+    const watch = new ListWatch(api, resource, {
       onObjects(objects) {
-        group.become(enginesIn(objects));
+        const engines = enginesIn(objects, onNoPort);
+        group.become(
+          // Pods of two namespaces may have one name.
+          isInSeveral
+            ? engines.map((engine) => ({ ...engine, name: `${namespace}.${engine.name}` }))
+            : engines,
+        );
         told.resolve();
       },
       onTrouble(reason) {
@@ -56,22 +70,26 @@ export function followKubernetes(
       },
       onRelief: () => log.info("Kubernetes can be asked for engines again", where),
     });
+    watch.open();
+    return { watch, group };
   });
-  for (const watch of watches) watch.open();
   return {
     first: Promise.race([
       Promise.all(first).then(() => {}),
       new Promise<void>((resolve) => setTimeout(resolve, FIRST_MS).unref()),
     ]),
     close() {
-      for (const watch of watches) watch.close();
+      for (const { watch, group } of watches) {
+        watch.close();
+        group.close();
+      }
     },
   };
 }
 
 interface Query {
   readonly resource: Resource;
-  enginesIn(objects: readonly KubernetesObject[]): PodEngine[];
+  enginesIn(objects: readonly KubernetesObject[], onNoPort: OnNoPort): PodEngine[];
 }
 
 function queriesOf({
@@ -90,57 +108,10 @@ function queriesOf({
         namespace: of,
         labelSelector: `kubernetes.io/service-name=${name}`,
       },
-      enginesIn: (slices) => enginesOfSlices(slices, wanted ?? port),
+      enginesIn: (slices, onNoPort) => enginesOfSlices(slices, wanted ?? port, onNoPort),
     };
   });
   if (selector === undefined) return queries;
   const resource: Resource = { group: "/api/v1", kind: "pods", namespace, labelSelector: selector };
-  return [...queries, { resource, enginesIn: (pods) => enginesOfPods(pods, port) }];
-}
-
-/** The engines that one question to the cluster has brought. */
-class EngineGroup {
-  readonly #attached: Attached;
-  readonly #complete: (spec: EngineSpec) => EngineSpec;
-  readonly #log: Logger;
-  /** By name: what was attached, as it was told. */
-  readonly #own = new Map<string, string>();
-  #wanted: readonly PodEngine[] = [];
-
-  constructor(attached: Attached, complete: (spec: EngineSpec) => EngineSpec, log: Logger) {
-    this.#attached = attached;
-    this.#complete = complete;
-    this.#log = log;
-    // What drains keeps its name until it is gone: only then can it come again.
-    attached.watch((engine) => {
-      if (engine.state === "gone" && this.#own.delete(engine.name)) queueMicrotask(() => this.#add());
-    });
-  }
-
-  /** These are all engines that there are now. */
-  become(engines: readonly PodEngine[]): void {
-    this.#wanted = engines;
-    const wanted = new Map(engines.map((engine) => [engine.name, JSON.stringify(engine)]));
-    for (const [name, told] of this.#own) {
-      const now = wanted.get(name);
-      if (now === told) continue;
-      // One that is somewhere else now is not there any more to end what it was doing.
-      if (now !== undefined) this.#attached.detach(name);
-      else if (this.#attached.engine(name) !== undefined) this.#attached.drain(name);
-    }
-    this.#add();
-  }
-
-  #add(): void {
-    for (const engine of this.#wanted) {
-      const { name } = engine;
-      if (this.#own.has(name)) continue;
-      if (this.#attached.engine(name) !== undefined) {
-        this.#log.warn("an engine of the cluster has a name that is taken", { engine: name });
-        continue;
-      }
-      this.#own.set(name, JSON.stringify(engine));
-      this.#attached.attach(this.#complete(engine));
-    }
-  }
+  return [...queries, { resource, enginesIn: (pods, onNoPort) => enginesOfPods(pods, port, onNoPort) }];
 }

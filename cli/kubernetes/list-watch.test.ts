@@ -101,6 +101,19 @@ it("keeps what it knows while the server is away, and says so once", async () =>
   expect(troubles).toHaveLength(1);
 });
 
+it("goes on with lists alone, and says so once, where watches are refused", async () => {
+  server.watchFailure = { code: 403, message: 'User "x" cannot watch resource "pods"' };
+  server.put(PATH, pod("a"));
+  watch.open();
+  await become("a");
+  server.put(PATH, pod("b"));
+  await become("a", "b");
+  expect(troubles).toEqual([expect.stringContaining("cannot watch resource")]);
+  expect(reliefs).toBe(0);
+  server.watchFailure = undefined;
+  await expect.poll(() => reliefs, { timeout: 5_000 }).toBe(1);
+});
+
 it.each([
   [401, "does not know this token"],
   [403, "may not read pods in the namespace 'models': give it a role with get, list and watch"],

@@ -4,7 +4,7 @@ import {
   type KubernetesObject,
   type ObjectList,
   type Resource,
-  type WatchEvent,
+  type WatchListener,
 } from "./api.ts";
 
 /** The questions that a `ListWatch` asks. */
@@ -13,7 +13,7 @@ export interface ListWatchApi {
   watch(
     resource: Resource,
     resourceVersion: string,
-    onEvent: (event: WatchEvent) => void,
+    listener: WatchListener,
     signal: AbortSignal,
   ): Promise<void>;
 }
@@ -29,6 +29,8 @@ export interface ListWatchListener {
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
+/** A watch that goes on for longer shows that all is well, in milliseconds. */
+const STEADY_MS = 5_000;
 /** How a server says that it does not remember a version so old. */
 const GONE = 410;
 
@@ -43,6 +45,8 @@ export class ListWatch {
   readonly #abort = new AbortController();
   readonly #objects = new Map<string, KubernetesObject>();
   #isTroubled = false;
+  /** Of the last watch, on the clock of `performance.now()`. */
+  #openedAt = Number.POSITIVE_INFINITY;
 
   constructor(api: ListWatchApi, resource: Resource, listener: ListWatchListener) {
     this.#api = api;
@@ -63,20 +67,19 @@ export class ListWatch {
     let pauseMs = FIRST_PAUSE_MS;
     let version: string | undefined;
     while (!signal.aborted) {
+      this.#openedAt = Number.POSITIVE_INFINITY;
       try {
         version ??= await this.#list();
-        this.#relieve();
-        pauseMs = FIRST_PAUSE_MS;
         version = await this.#watch(version);
       } catch (error) {
         if (signal.aborted) return;
         version = undefined;
         // To have been away for long is no fault of the server's.
-        if (error instanceof KubernetesError && error.status === GONE) continue;
-        this.#trouble(error);
-        await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
-        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+        if (!(error instanceof KubernetesError && error.status === GONE)) this.#trouble(error);
       }
+      if (performance.now() - this.#openedAt > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+      await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }
   }
 
@@ -94,12 +97,18 @@ export class ListWatch {
     await this.#api.watch(
       this.#resource,
       from,
-      ({ type, object }) => {
-        version = object.metadata.resourceVersion ?? version;
-        if (type === "BOOKMARK") return;
-        if (type === "DELETED") this.#objects.delete(object.metadata.name);
-        else this.#objects.set(object.metadata.name, object);
-        this.#tell();
+      {
+        onOpen: () => {
+          this.#openedAt = performance.now();
+          this.#relieve();
+        },
+        onEvent: ({ type, object }) => {
+          version = object.metadata.resourceVersion ?? version;
+          if (type === "BOOKMARK") return;
+          if (type === "DELETED") this.#objects.delete(object.metadata.name);
+          else this.#objects.set(object.metadata.name, object);
+          this.#tell();
+        },
       },
       this.#abort.signal,
     );

@@ -31,6 +31,8 @@ export class TestApiServer {
   readonly requests: string[] = [];
   /** Answers everything with this status. */
   failure: { code: number; message: string } | undefined;
+  /** Answers watches with this status. */
+  watchFailure: { code: number; message: string } | undefined;
   /** Only this bearer token is let in, where there is one. */
   token: string | undefined;
   readonly #server: Server;
@@ -151,6 +153,10 @@ export class TestApiServer {
       response.end(
         JSON.stringify({ kind: "List", metadata: { resourceVersion: String(this.#version) }, items }),
       );
+      return;
+    }
+    if (this.watchFailure !== undefined) {
+      refuse(response, this.watchFailure.code, this.watchFailure.message);
       return;
     }
     const from = Number(searchParams.get("resourceVersion"));

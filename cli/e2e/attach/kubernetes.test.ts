@@ -115,6 +115,32 @@ describe("a service's engines", () => {
     await become(url, { "vllm-0": "ready" });
   });
 
+  test("stay out when they are taken out by hand, until their pods go", { timeout: 60_000 }, async () => {
+    const [one, two] = engines as [StandInProcess, StandInProcess];
+    server.put(SLICES, slice("vllm-0", one));
+    const url = await start("--kubernetes-service=vllm");
+    await become(url, { "vllm-0": "ready" });
+    expect((await ask(`${url}/admin/workers/vllm-0`, { method: "DELETE" })).status).toBeLessThan(300);
+    await become(url, {});
+    server.put(SLICES, slice("vllm-1", two));
+    await become(url, { "vllm-1": "ready" });
+    server.remove(SLICES, "slice-of-vllm-0");
+    server.put(SLICES, slice("vllm-0", one));
+    await become(url, { "vllm-0": "ready", "vllm-1": "ready" });
+  });
+
+  test("of two namespaces may have one name; a port that is not there is told of", {
+    timeout: 60_000,
+  }, async () => {
+    const [one, two] = engines as [StandInProcess, StandInProcess];
+    server.put(SLICES, slice("vllm-0", one));
+    server.put(SLICES.replace("models", "others"), slice("vllm-0", two));
+    const services = "vllm,others/vllm,vllm:grpc";
+    const url = await start(`--kubernetes-service=${services}`);
+    await become(url, { "models.vllm-0": "ready", "others.vllm-0": "ready" });
+    await stator!.printed(/pods have no port that is the one wanted.*ports="?\d+ \(http\)/);
+  });
+
   test("stay while the API server is away, and are looked at anew after it", {
     timeout: 60_000,
   }, async () => {
