@@ -82,16 +82,23 @@ export interface ListeningGateway {
   drain(deadlineMs: number): Promise<void>;
 }
 
-/** @throws AccessError for what only the Node adapter can do: to leave it out silently would let people in */
-export function refuseNodeOnly(
-  { admin, tls, engineTls, hasFronts }: ListeningOptions,
+/** What not every runtime has. */
+export type NodeOnly = "engine certificates" | "client certificates" | "processes";
+
+/** @throws AccessError for what a runtime has not and was asked for: to leave it out silently would let people in */
+export function refuseMissing(
+  { tls, engineTls, hasFronts }: ListeningOptions,
   runtime: string,
+  missing: readonly NodeOnly[],
 ): void {
-  const asked = [
-    admin?.port !== undefined && "--admin-port",
-    tls !== undefined && "--tls-cert",
-    hasFronts && "--processes",
-    (engineTls?.ca ?? engineTls?.cert) !== undefined && "--engine-ca and --engine-tls-cert",
-  ].find((flag) => typeof flag === "string");
-  if (asked !== undefined) throw new AccessError(`${asked}: not on ${runtime} yet; run the gateway on Node.`);
+  const asked: Record<NodeOnly, string | false> = {
+    "engine certificates":
+      (engineTls?.ca ?? engineTls?.cert) !== undefined && "--engine-ca and --engine-tls-cert",
+    "client certificates": tls?.clientCa !== undefined && "--tls-client-ca",
+    processes: hasFronts === true && "--processes",
+  };
+  for (const what of missing) {
+    if (asked[what] !== false)
+      throw new AccessError(`${asked[what]}: not on ${runtime} yet; run the gateway on Node.`);
+  }
 }

@@ -65,29 +65,29 @@ test("every process serves, and all know what engines hold", async () => {
 });
 
 test("all know what engines have to do", async () => {
-  const openai = () => clientOf(url, key);
-  const workers = new Map<string, number>();
-  const streams = Array.from({ length: 24 }, async (_, index) => {
-    const stream = await openai()
-      .chat.completions.create(
-        {
-          model: "tiny",
-          messages: [{ role: "user", content: `${index} is a question of its own` }],
-          max_tokens: 100,
-          stream: true,
-          ...{ ignore_eos: true },
-        },
-        { headers: { "x-stator-explain": "true" } },
-      )
-      .withResponse();
-    const worker = stream.response.headers.get("x-stator-worker")!;
-    workers.set(worker, (workers.get(worker) ?? 0) + 1);
-    let tokens = 0;
-    for await (const chunk of stream.data) if (chunk.choices[0]?.delta.content) tokens++;
-    expect(tokens).toBe(100);
-  });
+  // Streams that fall silent, so that all are there at one time.
+  await Promise.all(engines.map((engine) => engine.faults({ hangAfterTokens: 3 })));
+  const abort = new AbortController();
+  const streams = Array.from({ length: 24 }, (_, index) =>
+    fetch(`${url}/v1/chat/completions`, {
+      method: "POST",
+      signal: abort.signal,
+      headers: { ...newConnection(), "content-type": "application/json" },
+      body: JSON.stringify(
+        chat({ stream: true, messages: [{ role: "user", content: `${index} is my question` }] }),
+      ),
+    }),
+  );
   await Promise.all(streams);
-  for (const streams of workers.values()) expect(streams).toBeGreaterThanOrEqual(10);
+  const loads = await Promise.all(
+    engines.map(({ name }) => sum("stator_worker_active_requests", { worker: name })),
+  );
+  expect(loads[0]! + loads[1]!).toBe(24);
+  // Three processes that each knew of their own alone would be further apart than two requests.
+  expect(Math.abs(loads[0]! - loads[1]!)).toBeLessThanOrEqual(2);
+  abort.abort();
+  await Promise.all(engines.map((engine) => engine.faults({})));
+  await until(async () => (await sum("stator_worker_active_requests")) === 0);
 });
 
 test("keys' limits and places are everybody's together", async () => {

@@ -1,14 +1,24 @@
+import type { Gateway } from "../../create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
-import { type ListeningGateway, type ListeningOptions, refuseNodeOnly } from "../listening.ts";
+import { type ListeningGateway, type ListeningOptions, refuseMissing } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
+import { listenOnWeb, type WebListener, type WebPlace } from "../web/listen.ts";
 
 /** Of Bun's global: what is used here. */
 interface BunRuntime {
   serve(options: {
     hostname: string;
     port: number;
+    reusePort: boolean;
     /** Seconds that a connection may be silent. */
     idleTimeout: number;
+    tls?: {
+      cert: string;
+      key: string;
+      ca?: string;
+      requestCert?: boolean;
+      rejectUnauthorized?: boolean;
+    };
     fetch(request: Request): Response | Promise<Response>;
   }): { port: number; stop(closeActiveConnections?: boolean): Promise<void> };
   file(path: string): {
@@ -22,24 +32,27 @@ declare const Bun: BunRuntime;
 
 /** A gateway in this Bun process. @throws Error with the code `EADDRINUSE` where the port is taken */
 export async function startBunGateway(options: ListeningOptions): Promise<ListeningGateway> {
-  refuseNodeOnly(options, "Bun");
-  const gateway = await createWebGateway(options, options.routerModule, {
-    readTextFile,
-    hubCache: hubCacheOf((name) => Bun.env[name], Bun.env.HOME ?? ""),
-  });
-  const { host: hostname, port } = options;
-  // The gateway's own limits bound a silent answer: Bun's would cut one that waits for its first token.
-  const server = Bun.serve({ hostname, port, idleTimeout: 0, fetch: (request) => gateway.fetch(request) });
-  return {
-    port: server.port,
-    models: gateway.models,
-    async drain(deadlineMs) {
-      await Promise.race([server.stop(), new Promise((resolve) => setTimeout(resolve, deadlineMs))]);
-      await server.stop(true);
-      gateway.close();
-    },
-  };
+  refuseMissing(options, "Bun", ["engine certificates", "processes"]);
+  const files = { readTextFile, hubCache: hubCacheOf((name) => Bun.env[name], Bun.env.HOME ?? "") };
+  const gateway = await createWebGateway(options, options.routerModule, files);
+  return listenOnWeb(gateway, options, { canShare: true, listen }, files);
 }
+
+function listen({ hostname, port, tls, isShared }: WebPlace, fetch: Gateway["fetch"]): WebListener {
+  const server = Bun.serve({
+    hostname,
+    port,
+    reusePort: isShared,
+    // The gateway's own limits bound a silent answer: Bun's would cut one that waits for its first token.
+    idleTimeout: 0,
+    ...(tls && { tls: { cert: tls.cert, key: tls.key, ...clientsOf(tls.clientCa) } }),
+    fetch: (request) => fetch(request),
+  });
+  return { port: server.port, stop: () => server.stop(), cut: () => server.stop(true) };
+}
+
+const clientsOf = (ca: string | undefined) =>
+  ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
 
 async function readTextFile(path: string): Promise<string | undefined> {
   const file = Bun.file(path);

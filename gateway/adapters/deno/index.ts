@@ -1,11 +1,20 @@
+import type { Gateway } from "../../create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
-import { type ListeningGateway, type ListeningOptions, refuseNodeOnly } from "../listening.ts";
+import { type ListeningGateway, type ListeningOptions, refuseMissing } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
+import { listenOnWeb, type WebListener, type WebPlace } from "../web/listen.ts";
 
 /** Of Deno's global: what is used here. */
 interface DenoRuntime {
   serve(
-    options: { hostname: string; port: number; onListen(address: { port: number }): void },
+    options: {
+      hostname: string;
+      port: number;
+      reusePort: boolean;
+      cert?: string;
+      key?: string;
+      onListen(address: { port: number }): void;
+    },
     handler: (request: Request) => Response | Promise<Response>,
   ): { addr: { port: number }; shutdown(): Promise<void> };
   readTextFile(path: string): Promise<string>;
@@ -17,21 +26,19 @@ declare const Deno: DenoRuntime;
 
 /** A gateway in this Deno process. @throws Error with the code `EADDRINUSE` where the port is taken */
 export async function startDenoGateway(options: ListeningOptions): Promise<ListeningGateway> {
-  refuseNodeOnly(options, "Deno");
-  const gateway = await createWebGateway(options, options.routerModule, {
+  refuseMissing(options, "Deno", ["engine certificates", "client certificates", "processes"]);
+  const files = {
     readTextFile,
     hubCache: hubCacheOf((name) => Deno.env.get(name), Deno.env.get("HOME") ?? ""),
-  });
-  const { host: hostname, port } = options;
-  const server = Deno.serve({ hostname, port, onListen: () => {} }, (request) => gateway.fetch(request));
-  return {
-    port: server.addr.port,
-    models: gateway.models,
-    async drain(deadlineMs) {
-      await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, deadlineMs))]);
-      gateway.close();
-    },
   };
+  const gateway = await createWebGateway(options, options.routerModule, files);
+  return listenOnWeb(gateway, options, { canShare: false, listen }, files);
+}
+
+function listen({ hostname, port, tls, isShared }: WebPlace, fetch: Gateway["fetch"]): WebListener {
+  const place = { hostname, port, reusePort: isShared, ...(tls && { cert: tls.cert, key: tls.key }) };
+  const server = Deno.serve({ ...place, onListen: () => {} }, (request) => fetch(request));
+  return { port: server.addr.port, stop: () => server.shutdown() };
 }
 
 async function readTextFile(path: string): Promise<string | undefined> {

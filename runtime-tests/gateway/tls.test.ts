@@ -1,0 +1,116 @@
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { Agent, request } from "node:https";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import {
+  type Certificate,
+  makeAuthority,
+  makeCertificate,
+  replace,
+} from "../../cli/e2e/access/certificates.ts";
+import { testFolder } from "../../cli/e2e/access/key-file.ts";
+import { StandInProcess } from "../../cli/e2e/attach/stand-in-process.ts";
+import { StatorProcess } from "../../cli/e2e/stator-process.ts";
+import { binaryOf } from "../hosts.ts";
+
+// Node's own are in cli/e2e/access: here is what the others do their own way.
+
+const main = join(import.meta.dirname, "..", "..", "cli", "main.ts");
+const LAUNCHERS: Record<string, () => string[]> = {
+  Deno: () => [binaryOf("deno"), "run", "--no-prompt", "--node-modules-dir=manual", "--allow-all", main],
+  Bun: () => [binaryOf("bun"), main],
+};
+
+let engine: StandInProcess;
+let folder: string;
+let authority: Certificate;
+let stator: StatorProcess;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  [engine, authority] = await Promise.all([StandInProcess.start("vllm"), makeAuthority(folder, "authority")]);
+});
+
+afterEach(() => stator.stop());
+afterAll(() => engine.kill());
+
+const flags = ({ cert, key }: Certificate) => [`--tls-cert=${cert}`, `--tls-key=${key}`];
+
+describe.each(Object.entries(LAUNCHERS))("on %s", (name, launcher) => {
+  const start = (...args: string[]) =>
+    new StatorProcess(["attach", engine.url, "--port=0", "--config=none", ...args], {}, launcher());
+
+  async function ready(): Promise<string> {
+    const [, url] = await stator.printed(/Ask them at (https?:\S+)\/v1/);
+    return url!;
+  }
+
+  test("a new certificate counts without a restart, and a broken one does not", async () => {
+    const first = await makeCertificate(folder, `${name}-first`, authority);
+    stator = start(...flags(first));
+    const url = await ready();
+    expect(await show(url)).toEqual({ status: 200, name: `${name}-first` });
+    await replace(first, await makeCertificate(folder, `${name}-second`, authority));
+    await stator.printed(/certificate read again/);
+    expect(await show(url)).toEqual({ status: 200, name: `${name}-second` });
+    await writeFile(first.cert, "no certificate");
+    await stator.printed(/cannot be used; the one before goes on to count.*not in PEM/);
+    expect(await show(url)).toEqual({ status: 200, name: `${name}-second` });
+    const { port } = new URL(url);
+    const other = start(`--port=${port}`, ...flags(await makeCertificate(folder, "other", authority)));
+    expect(await other.ended()).toBe(2);
+    expect(other.stderr).toContain(`Port ${port} is taken`);
+  });
+
+  test("admin routes have a port of their own", async () => {
+    stator = start("--admin-port=0");
+    const url = await ready();
+    const [, adminUrl] = await stator.printed(/admin routes listen url=(\S+)/);
+    expect((await fetch(`${url}/admin/workers`)).status).toBe(404);
+    expect((await fetch(`${adminUrl}/admin/workers`)).status).toBe(200);
+  });
+
+  test("a key of another certificate is refused", async () => {
+    const [one, two] = [
+      await makeCertificate(folder, `${name}-one`, authority),
+      await makeCertificate(folder, `${name}-two`, authority),
+    ];
+    stator = start(...flags({ cert: one.cert, key: two.key }));
+    expect(await stator.ended()).toBe(2);
+    expect(stator.stderr).toContain("--tls-cert and --tls-key cannot be used");
+  });
+});
+
+test("on Bun, clients need a certificate of --tls-client-ca", async () => {
+  const server = await makeCertificate(folder, "bun-server", authority);
+  const client = await makeCertificate(folder, "bun-client", authority);
+  const args = ["attach", engine.url, "--port=0", "--config=none", ...flags(server)];
+  stator = new StatorProcess([...args, `--tls-client-ca=${authority.cert}`], {}, LAUNCHERS.Bun!());
+  const [, url] = await stator.printed(/Ask them at (https:\S+)\/v1/);
+  expect((await show(url!, client)).status).toBe(200);
+  await expect(show(url!)).rejects.toThrow();
+});
+
+test("on Deno, client certificates are refused, for it cannot ask for them", async () => {
+  const server = await makeCertificate(folder, "deno-server", authority);
+  const args = ["attach", engine.url, "--port=0", "--config=none", ...flags(server)];
+  stator = new StatorProcess([...args, `--tls-client-ca=${authority.cert}`], {}, LAUNCHERS.Deno!());
+  expect(await stator.ended()).toBe(2);
+  expect(stator.stderr).toContain("--tls-client-ca: not on Deno yet");
+});
+
+/** One request, and who the server says that it is. */
+async function show(url: string, own?: Certificate): Promise<{ status: number | undefined; name: string }> {
+  const identity = own && { cert: await readFile(own.cert), key: await readFile(own.key) };
+  const agent = new Agent({ ca: await readFile(authority.cert), maxCachedSessions: 0, ...identity });
+  const sent = request(`${url}/live`, { agent });
+  sent.end();
+  const [response] = await once(sent, "response");
+  const { subject } = (response.socket as TLSSocket).getPeerCertificate();
+  response.resume();
+  await once(response, "end");
+  agent.destroy();
+  return { status: response.statusCode, name: String(subject?.CN) };
+}
