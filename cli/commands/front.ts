@@ -20,13 +20,10 @@ export const frontCommand: Command = {
       if (message.type === "start") resolve(message.settings);
     });
     const channel: FrontChannel = new IpcChannel(process);
-    const waiting: Parameters<FrontChannel["onMessage"]>[0][] = [];
-    channel.onMessage = (message) => waiting.push(message);
     const { name, logLevel, logFormat, drainMs, ...listening } = await promise;
     const log = createLogger({ name, level: logLevel, format: logFormat });
     const lifecycle = manageLifecycle({ log, deadlineMs: drainMs + AFTER_DRAIN_MS, supervised: true });
     const front = await startNodeFront({ ...listening, log }, channel);
-    for (const message of waiting) channel.onMessage(message);
     process.once("disconnect", () => front.onRouterGone());
     lifecycle.onShutdown("drain requests", () => front.drain(drainMs));
     beat();

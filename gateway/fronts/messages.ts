@@ -11,8 +11,8 @@ import type { RoutedInstance } from "../routing/workers.ts";
 /** What two processes tell each other: whole, in order, and without end as long as both live. */
 export interface Channel<Out, In> {
   send(message: Out): void;
-  /** Called with each message that comes. */
-  onMessage: (message: In) => void;
+  /** Called with each message that comes, and with those that have come before it was set. */
+  set onMessage(onMessage: (message: In) => void);
 }
 
 /** A front process's end of the channel. */

@@ -12,21 +12,33 @@ export interface IpcEnd {
  * turn of the event loop goes as one.
  */
 export class IpcChannel<Out, In> implements Channel<Out, In> {
-  onMessage: (message: In) => void = () => {};
   readonly #end: IpcEnd;
   #waiting: Out[] = [];
+  #onMessage: ((message: In) => void) | undefined;
+  /** What came before anybody listened. */
+  #early: In[] = [];
 
   constructor(end: IpcEnd) {
     this.#end = end;
     end.on("message", (messages) => {
       // What is no list is between supervisor and child.
-      if (Array.isArray(messages)) for (const message of messages as In[]) this.onMessage(message);
+      if (Array.isArray(messages)) for (const message of messages as In[]) this.#take(message);
     });
+  }
+
+  set onMessage(onMessage: (message: In) => void) {
+    this.#onMessage = onMessage;
+    for (const message of this.#early.splice(0)) onMessage(message);
   }
 
   send(message: Out): void {
     this.#waiting.push(message);
     if (this.#waiting.length === 1) setImmediate(() => this.#flush());
+  }
+
+  #take(message: In): void {
+    if (this.#onMessage === undefined) this.#early.push(message);
+    else this.#onMessage(message);
   }
 
   #flush(): void {

@@ -69,7 +69,7 @@ export async function createFront(
   if (keys !== undefined) keys.onUse = (use) => channel.send({ type: "used", ...use });
   if (inflight.limit < Number.POSITIVE_INFINITY)
     inflight.onChange = (count) => channel.send({ type: "inflight", count });
-  link.listener = (news) => {
+  link.open((news) => {
     switch (news.type) {
       case "engine":
         attached.onEngine(news.engine);
@@ -86,7 +86,7 @@ export async function createFront(
       case "read-metrics":
         void tellMetrics(news.id);
     }
-  };
+  });
   async function tellMetrics(id: number): Promise<void> {
     channel.send({ type: "metrics", id, metrics: await metrics.all.registry.getMetricsAsJSON() });
   }

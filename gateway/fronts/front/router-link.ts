@@ -24,17 +24,22 @@ interface Pending {
 
 /** A front process's line to the router process, which knows every engine and chooses. */
 export class RouterLink {
-  listener: ((news: RouterNews) => void) | undefined;
   readonly #channel: FrontChannel;
   readonly #pending = new Map<number, Pending>();
   /** Who waits for an answer that is no route. */
   readonly #answers = new Map<number, PromiseWithResolvers<unknown>>();
+  #onNews: ((news: RouterNews) => void) | undefined;
   #lastId = 0;
   #isClosed = false;
 
   constructor(channel: FrontChannel) {
     this.#channel = channel;
-    channel.onMessage = (message) => this.#take(message);
+  }
+
+  /** Begins to hear; `onNews` is told of what is no answer. */
+  open(onNews: (news: RouterNews) => void): void {
+    this.#onNews = onNews;
+    this.#channel.onMessage = (message) => this.#take(message);
   }
 
   /** Asks for a route; the answer comes to the applicant later. */
@@ -114,7 +119,7 @@ export class RouterLink {
         this.#answer(message.id, message.answer);
         break;
       default:
-        this.listener?.(message);
+        this.#onNews?.(message);
     }
   }
 
