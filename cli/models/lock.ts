@@ -32,20 +32,43 @@ async function isFresh(path: string): Promise<boolean> {
   return Date.now() - written < 5 * REFRESH_MS;
 }
 
-/** Locks of this process: another one may have had its id before. */
+/** Locks that this process has or is about to take: another one may have had its id before. */
 const heldHere = new Set<string>();
 
 async function tryLock(path: string): Promise<boolean> {
+  if (heldHere.has(path)) return false;
+  heldHere.add(path);
+  let isTaken = false;
+  try {
+    isTaken = await create(path);
+    while (!isTaken) {
+      const state = await stateOf(path);
+      if (state === "held") return false;
+      if (state === "left") await rm(path, { force: true });
+      isTaken = await create(path);
+    }
+    return true;
+  } finally {
+    if (!isTaken) heldHere.delete(path);
+  }
+}
+
+/** False where it is there already. */
+async function create(path: string): Promise<boolean> {
   try {
     await writeFile(path, String(process.pid), { flag: "wx" });
-    heldHere.add(path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
   }
-  const holder = Number(await readFile(path, "utf8").catch(() => ""));
-  const isHeld = holder === process.pid ? heldHere.has(path) : isAlive(holder) && (await isFresh(path));
-  if (isHeld) return false;
-  await rm(path, { force: true });
-  return tryLock(path);
+}
+
+/** Whether another process has the lock, or has left it behind; or it is gone by now. */
+async function stateOf(path: string): Promise<"held" | "left" | "gone"> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return "gone";
+  if (text === String(process.pid)) return "left";
+  // Whoever has just made the file is about to write its id into it.
+  return (text === "" || isAlive(Number(text))) && (await isFresh(path)) ? "held" : "left";
 }
