@@ -1,7 +1,7 @@
 import type { EngineSpec } from "#gateway";
+import type { engineOptions } from "../options/attach.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
-import type { engineOptions } from "../options/tables.ts";
 
 type EngineOptions = OptionValues<typeof engineOptions>;
 
