@@ -8,6 +8,7 @@ import { suiteOfHits } from "./hits.suite.ts";
 import { suiteOfLosses } from "./losses.suite.ts";
 import { suiteOfRouting } from "./routing.suite.ts";
 import { attach, BLOCKS, type Setup } from "./setup.ts";
+import { suiteOfTokens } from "./tokens.suite.ts";
 import { VllmServer, writeTinyModel } from "./vllm-server.ts";
 
 const setup = {} as Setup;
@@ -30,6 +31,7 @@ afterAll(async () => {
 
 suiteOfRouting(setup);
 suiteOfBytes(setup);
+suiteOfTokens(setup);
 suiteOfHits(setup);
 // The first server ends here, and starts again.
 suiteOfLosses(setup);
