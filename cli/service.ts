@@ -9,7 +9,7 @@ import {
   openDiscovery,
 } from "#runtime";
 import { UsageError } from "./options/read.ts";
-import { isSupervised } from "./supervisor-link.ts";
+import { followParent, isSupervised } from "./supervisor-link.ts";
 import { removeOrphanedRunFolder } from "./up/run-folder.ts";
 
 /** What a gateway and a worker process have in common. */
@@ -52,6 +52,7 @@ export async function openServiceAt(
   const log = createLogger({ name, level: options["log-level"], format: options["log-format"] });
   const deadlineMs = drainMs(options) + AFTER_DRAIN_MS;
   const lifecycle = manageLifecycle({ log, deadlineMs, supervised: isSupervised() });
+  followParent(lifecycle);
   const onError = (error: Error) => log.warn("trouble with discovery", { reason: error.message });
   const discovery = await openDiscovery(url, { onError }).catch((error: Error) => {
     throw new UsageError(`--discovery: ${error.message}`);

@@ -1,7 +1,17 @@
+import type { Lifecycle } from "#runtime";
 import type { ChildMessage } from "./up/child.ts";
 
-/** Whether this process is a child of `stator up`, or of the script that runs the command from a checkout. */
-export const isSupervised = () => process.connected === true;
+/** Set in the environment of the processes that `stator up` and `stator attach --processes` start. */
+export const SUPERVISED = "SUPERVISED_BY_STATOR";
+
+/** Whether a supervisor of Stator's started this process: Ctrl-C is the supervisor's then. */
+export const isSupervised = () => process.connected === true && process.env[SUPERVISED] === "1";
+
+/** The script that runs the command from a checkout may be killed; Ctrl-C, however, is for this process. */
+export function followParent(lifecycle: Lifecycle): void {
+  if (process.connected && !isSupervised())
+    process.once("disconnect", () => lifecycle.shutdown("the parent process is gone"));
+}
 
 /** Tells `stator up` how this process does, where it is one of its children. */
 export function tellSupervisor(message: ChildMessage): void {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { ownArguments } from "../self.ts";
+import { SUPERVISED } from "../supervisor-link.ts";
 import { watchLiveness } from "./liveness.ts";
 
 /** What a child tells its supervisor. */
@@ -121,5 +122,6 @@ export class SupervisedChild {
 
 /** The supervisor has read all options and passes them on as flags; a child must not read them twice. */
 function childEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STATOR_")));
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STATOR_")));
+  return { ...env, [SUPERVISED]: "1" };
 }

@@ -8,7 +8,7 @@ import { checkExposure } from "../commands/access-settings.ts";
 import { kvEventsEndpoint } from "../commands/worker-options.ts";
 import { defaultModelFolder, fetchModel, type LocalModel } from "../models/index.ts";
 import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
-import { isSupervised } from "../supervisor-link.ts";
+import { followParent } from "../supervisor-link.ts";
 import { banner } from "./banner.ts";
 import { SupervisedChild } from "./child.ts";
 import { ensureLlamaBuild } from "./llama-build.ts";
@@ -21,8 +21,7 @@ export async function up(options: UpOptions): Promise<number> {
   const drainMs = options["drain-timeout"] * 1000;
   const hangMs = options["hang-timeout"] * 1000;
   const lifecycle = manageLifecycle({ log, deadlineMs: drainMs * 2 + 10_000 });
-  // The script that runs the command from a checkout may be killed; Ctrl-C, however, is for this process.
-  if (isSupervised()) process.once("disconnect", () => lifecycle.shutdown("the parent process is gone"));
+  followParent(lifecycle);
 
   const engine = (await loadWorker(options.engine)).name;
   const preparing = engine === "llama" ? prepareModel(options, lifecycle.stopping) : undefined;
