@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Apart from the main tests, because these need what only `npm run test:clients` installs. */
@@ -10,6 +11,7 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "**/.venv/**"],
     // They share two cores with the servers that they ask.
     fileParallelism: false,
-    globalSetup: ["../../cli/e2e/fetch-model.ts"],
+    // A relative path would be taken from where Vitest was started.
+    globalSetup: [join(import.meta.dirname, "../../cli/e2e/fetch-model.ts")],
   },
 });
