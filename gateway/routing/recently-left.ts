@@ -18,6 +18,11 @@ export class RecentlyLeft {
     this.#forget(now);
   }
 
+  /** Whether none has left lately. */
+  isEmpty(now: number): boolean {
+    return !this.#some(now, () => true);
+  }
+
   /** Whether a worker of this id or name is among them. */
   knows(idOrName: string, now: number): boolean {
     return this.#some(now, ({ id, name }) => id === idOrName || name === idOrName);

@@ -2,7 +2,7 @@ import type { EngineSpec } from "../../dispatch/engines/engine-spec.ts";
 import type { EngineApi, EngineModel } from "../../engines/types.ts";
 import type { GatewayMetrics } from "../../metrics.ts";
 import type { PromptReaderLoader } from "../../pipeline/serving/attached-models.ts";
-import { findModel, onlyModel } from "../../pipeline/serving/find-model.ts";
+import { ModelTable } from "../../pipeline/serving/model-table.ts";
 import type { AttachedTargets, FoundModel, ListedModel } from "../../pipeline/serving/models.ts";
 import type { KeptResources } from "../../pipeline/serving/resource-homes.ts";
 import type { EngineNews, FrontChannel } from "../messages.ts";
@@ -31,7 +31,7 @@ export class FrontModels implements AttachedTargets {
   readonly resources: KeptResources;
   readonly #options: FrontModelsOptions;
   readonly #members = new Map<string, Member>();
-  readonly #models = new Map<string, FrontModel>();
+  readonly #models = new ModelTable<FrontModel>();
 
   constructor(options: FrontModelsOptions) {
     this.#options = options;
@@ -47,11 +47,11 @@ export class FrontModels implements AttachedTargets {
   }
 
   get only(): FoundModel | undefined {
-    return onlyModel(this.#models);
+    return this.#models.only;
   }
 
   list(): FrontModel[] {
-    return [...this.#models.values()];
+    return this.#models.list();
   }
 
   views(): ListedModel[] {
@@ -65,7 +65,7 @@ export class FrontModels implements AttachedTargets {
   }
 
   find(name: string): FoundModel | undefined {
-    return findModel(this.#models, name);
+    return this.#models.find(name);
   }
 
   /** An engine has come, or something of it has changed. */
@@ -118,7 +118,7 @@ export class FrontModels implements AttachedTargets {
       Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine),
     );
     const made = new FrontModel({ name, blockSize, prompts, metrics: metrics.forModel(name) }, link);
-    this.#models.set(name, made);
+    this.#models.set(made);
     return made;
   }
 

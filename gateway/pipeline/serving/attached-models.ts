@@ -12,7 +12,7 @@ import { ApiError } from "../../errors.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 import { AttachedModel, type AttachedModelOptions } from "./attached-model.ts";
 import { type EngineReport, reportEngine } from "./engine-report.ts";
-import { findModel, onlyModel } from "./find-model.ts";
+import { ModelTable } from "./model-table.ts";
 import type { AttachedTargets, FoundModel, ModelView } from "./models.ts";
 import { ResourceHomes } from "./resource-homes.ts";
 
@@ -47,7 +47,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   readonly resources = new ResourceHomes();
   readonly #options: AttachedOptions;
   readonly #attachments = new Map<string, Attachment>();
-  readonly #models = new Map<string, AttachedModel>();
+  readonly #models = new ModelTable<AttachedModel>();
   readonly #watchers = new Set<EngineWatcher>();
 
   constructor(options: AttachedOptions) {
@@ -64,11 +64,11 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   }
 
   get only(): FoundModel | undefined {
-    return onlyModel(this.#models);
+    return this.#models.only;
   }
 
   list(): AttachedModel[] {
-    return [...this.#models.values()];
+    return this.#models.list();
   }
 
   views(): ModelView[] {
@@ -86,7 +86,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   }
 
   find(name: string): FoundModel | undefined {
-    return findModel(this.#models, name);
+    return this.#models.find(name);
   }
 
   /** The engine of this name. */
@@ -210,7 +210,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
         engines,
       );
       model = new AttachedModel(name, blockSize, prompts, this.#options);
-      this.#models.set(name, model);
+      this.#models.set(model);
     }
     const { router, workers } = model;
     workers.add(worker);
@@ -250,7 +250,15 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   #onState(attachment: Attachment, state: EngineState): void {
     const { engine, workers } = attachment;
     const { log } = this.#options;
-    if (state === "ready") log.info("engine joined", { engine: engine.name });
+    if (state === "ready") {
+      const { kind, version, models = [] } = engine.profile ?? {};
+      log.info("engine joined", {
+        engine: engine.name,
+        kind,
+        version,
+        models: models.map(({ name }) => name).join(", "),
+      });
+    }
     for (const worker of workers) this.#modelOf(worker)?.router.setReady(worker, state === "ready");
     this.#tell(attachment);
   }
