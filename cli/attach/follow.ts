@@ -8,7 +8,7 @@ type AttachedModels = ListeningGateway["models"]["attached"];
 const FIRST_TABLE_MS = 5_000;
 const STEP_MS = 50;
 
-/** Prints what was found out about the engines: of all at the start, and of each that comes or changes later. */
+/** Prints what was found out about the engines, as soon as each has been looked at. */
 export async function followEngines(attached: AttachedModels, url: string): Promise<void> {
   const deadline = performance.now() + FIRST_TABLE_MS;
   let engines = await attached.report();

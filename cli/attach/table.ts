@@ -13,7 +13,11 @@ const HEAD = ["engine", "kind", "models", "context", "KV blocks", "KV events", "
 /** What was found out about the engines, as a table, and under it what they lack and which flag mends it. */
 export function engineTable(engines: readonly EngineReport[]): string {
   const rows = [HEAD, ...engines.map(rowOf)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  // A row that ends early has a sentence in its last cell, which is no column's.
+  const columns = rows.filter(({ length }) => length === HEAD.length);
+  const widths = HEAD.map((_, column) =>
+    Math.max(...(column === 0 ? rows : columns).map((row) => row[column]!.length)),
+  );
   const lines = rows.map(
     (row) =>
       `  ${row
@@ -27,8 +31,7 @@ export function engineTable(engines: readonly EngineReport[]): string {
 
 function rowOf(engine: EngineReport): string[] {
   const { name, state, kind, version, models, blockSize, totalBlocks, reason } = engine;
-  if (kind === undefined)
-    return [name, state === "down" ? `not up yet: ${reason}` : state, ...Array(5).fill("")];
+  if (kind === undefined) return [name, state === "down" ? `not up yet: ${reason}` : state];
   const contexts = new Set(models.map(({ contextLength }) => contextLength?.toLocaleString("en") ?? "?"));
   const blocks = blockSize === undefined ? "?" : `${totalBlocks?.toLocaleString("en") ?? "?"} × ${blockSize}`;
   return [
@@ -54,7 +57,8 @@ function eventsOf({ kvEvents, dataParallelSize }: EngineReport): string {
 }
 
 function lackLines({ name, lacks }: EngineReport): string[] {
-  return lacks.map(
-    ({ what, flag }) => `  ${name}: ${what}${flag === undefined ? "" : `\n    mend it with ${flag}`}`,
-  );
+  return lacks.map(({ code, what, flag }) => {
+    const remedy = flag ?? (code === "tokenizer" ? "Stator's own --tokenizer DIR" : undefined);
+    return `  ${name}: ${what}${remedy === undefined ? "" : `\n    mend it with ${remedy}`}`;
+  });
 }

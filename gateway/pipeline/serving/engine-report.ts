@@ -2,6 +2,7 @@ import type { EngineConnection, EngineState } from "../../dispatch/engines/engin
 import type { KvFeed } from "../../dispatch/engines/kv-feed.ts";
 import type { EngineKind, Lack } from "../../engines/types.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
+import { textReader } from "../preprocess/prompts/text-reader.ts";
 
 /** What is known of an attached engine, for people and programs. */
 export interface EngineReport {
@@ -73,6 +74,11 @@ export async function reportEngine(
       isConnected: feed?.isConnected ?? false,
       batches: feed?.batches ?? 0,
     },
-    lacks,
+    lacks: needsTokens(sources, models) ? lacks : lacks.filter(({ code }) => code !== "tokenizer"),
   };
+}
+
+/** Whether there are KV events which no prompt can be compared with. */
+function needsTokens({ length }: KnownEngine["sources"], models: readonly EngineModelReport[]): boolean {
+  return length > 0 && models.some(({ tokens }) => tokens === textReader.source);
 }
