@@ -64,7 +64,10 @@ function listenError(error: unknown, { host, port }: { host: string; port: numbe
     case "ENOTFOUND":
       return new UsageError(`This machine has no address ${host}. Try --host 127.0.0.1 or --host 0.0.0.0.`);
     default:
-      return error instanceof AccessError ? new UsageError(error.message) : error;
+      // Both say what is wrong with what was asked for: files, or engines' addresses.
+      return error instanceof AccessError || (error instanceof Error && error.name === "ApiError")
+        ? new UsageError(error.message)
+        : error;
   }
 }
 

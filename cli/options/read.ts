@@ -73,6 +73,13 @@ function checkOptions<Specs extends OptionSpecs>(
   return Object.fromEntries(entries);
 }
 
+const EXPECTED: Readonly<Record<string, string | undefined>> = {
+  int: "a whole number",
+  array: "a list",
+  object: "names with values",
+  record: "names with values",
+};
+
 function describeFault(place: string, value: unknown, issue: z.core.$ZodIssue): string {
   const given = `${place} cannot be ${JSON.stringify(value)}`;
   switch (issue.code) {
@@ -83,7 +90,7 @@ function describeFault(place: string, value: unknown, issue: z.core.$ZodIssue): 
     case "invalid_value":
       return `${given}: it must be one of ${issue.values.join(", ")}.`;
     case "invalid_type":
-      return `${given}: it must be ${issue.expected === "int" ? "a whole number" : `a ${issue.expected}`}.`;
+      return `${given}: it must be ${EXPECTED[issue.expected] ?? `a ${issue.expected}`}.`;
     default:
       return `${given}: ${issue.message}.`;
   }

@@ -11,14 +11,13 @@ export function engineUrl(text: string): string {
   } catch {
     throw badUrl(text);
   }
-  if (
-    !/^https?:$/.test(url.protocol) ||
-    url.hostname === "" ||
-    url.username !== "" ||
-    url.search !== "" ||
-    url.hash !== ""
-  )
+  if (!/^https?:$/.test(url.protocol) || url.hostname === "" || url.search !== "" || url.hash !== "")
     throw badUrl(text);
+  if (url.username !== "" || url.password !== "")
+    throw invalidRequest(
+      `The address of the engine at ${url.host} has a name or password in it, which engines do not take; give the key that it wants with --engine-key, or api-key in YAML.`,
+      "url",
+    );
   // People copy the address with the API's path from their clients.
   const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
   return `${url.origin}${path}`;
@@ -26,6 +25,6 @@ export function engineUrl(text: string): string {
 
 const badUrl = (text: string) =>
   invalidRequest(
-    `'${text.slice(0, 200)}' is not the address of an engine; it looks like http://HOST:PORT.`,
+    `'${text.slice(0, 200).replace(/\/\/[^/]*@/, "//…@")}' is not the address of an engine; it looks like http://HOST:PORT.`,
     "url",
   );
