@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { requestId as newRequestId } from "#runtime";
 import { createGuard } from "./access/guard.ts";
+import { anthropicError } from "./anthropic-error.ts";
 import { forwardAny, forwardOr } from "./api/forward/routes.ts";
 import { chatCompletions } from "./api/openai/chat-completions.ts";
 import { completions } from "./api/openai/completions.ts";
@@ -71,7 +72,9 @@ export function createApp(
       metrics.requests.inc({ model: "", endpoint, status: String(apiError.status) });
     }
     const headers = { ...context.get("headers"), ...apiError.headers, "x-request-id": requestId };
-    return Response.json(apiError, { status: apiError.status, headers });
+    const isAnthropic = isOfAnthropic(context.req.path, context.req.header("anthropic-version"));
+    const body = isAnthropic ? anthropicError(apiError, requestId) : apiError;
+    return Response.json(body, { status: apiError.status, headers });
   });
 
   /** Which methods a path has, for 405; a path that has none is unknown. */
@@ -117,7 +120,13 @@ const ENDPOINTS: Record<string, string | undefined> = {
 };
 
 /** What attached engines may know although the gateway does not. */
-const isPassedOn = (method: string, path: string) => method !== "OPTIONS" && isOfApi(path);
+const isPassedOn = (method: string, path: string) => PASSED_ON.has(method) && isOfApi(path);
+
+const PASSED_ON = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
+
+/** Whether the client speaks Anthropic's API: the header is on all that its clients send. */
+const isOfAnthropic = (path: string, version: string | undefined) =>
+  version !== undefined || /^\/v1\/messages(\/|$)/.test(path);
 
 const isOfApi = (path: string) => path.startsWith("/v1/") && !path.startsWith("/v1/router/");
 

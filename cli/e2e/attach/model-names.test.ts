@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +5,7 @@ import { ask, attach, bearer, chat } from "../access/attached.ts";
 import { keys, testFolder } from "../access/key-file.ts";
 import { metric, until } from "../metrics.ts";
 import { StatorProcess } from "../stator-process.ts";
+import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 import { StandInProcess } from "./stand-in-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
 
@@ -17,7 +15,7 @@ describe.each([
 ])("names that an operator gives, in %s", (_what, processes) => {
   let big: StandInProcess;
   let small: StandInProcess;
-  let mirror: Server;
+  let mirror: ScriptedEngine;
   let stator: StatorProcess;
   let url: string;
   const key: Record<string, string> = {};
@@ -30,7 +28,7 @@ describe.each([
     key.admin = await keys(file, "add", "admin", "--admin");
     key.alias = await keys(file, "add", "of-alias", "--models=gpt-4");
     key.model = await keys(file, "add", "of-model", "--models=big");
-    const urls = [big.url, small.url, `http://127.0.0.1:${(mirror.address() as AddressInfo).port}`];
+    const urls = [big.url, small.url, mirror.url];
     ({ stator, url } = await attach(
       urls,
       `--keys=${file}`,
@@ -56,8 +54,7 @@ describe.each([
 
   afterAll(async () => {
     expect(await stator.stop()).toBe(0);
-    mirror.closeAllConnections();
-    mirror.close();
+    await mirror[Symbol.asyncDispose]();
   });
 
   const post = (json: object, bearerKey = key.admin!) =>
@@ -167,18 +164,8 @@ test.each([
   expect(stator.stderr).toContain(message);
 });
 
-/** A server that answers with what it was sent. */
-async function startMirror(): Promise<Server> {
-  const server = createServer(async (request: IncomingMessage, response) => {
-    const { url } = request;
-    const json =
-      url === "/v1/models"
-        ? { object: "list", data: [{ id: "mirror", object: "model" }] }
-        : { url, received: await text(request) };
-    const isKnown = url?.startsWith("/v1/") === true;
-    response.writeHead(isKnown ? 200 : 404, { "content-type": "application/json" }).end(JSON.stringify(json));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
+/** An engine that answers with what it was sent. */
+const startMirror = () =>
+  ScriptedEngine.start("mirror", async (request, response) =>
+    sendJson(response, { url: request.url, received: await text(request) }),
+  );

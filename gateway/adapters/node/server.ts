@@ -53,6 +53,8 @@ export async function listen(
     requestTimeout: limits.bodyMs,
     connectionsCheckingInterval: Math.min(LOOK_MS, limits.headerMs / 2),
     maxHeaderSize: limits.maxHeaderSize,
+    // Such a request gets an answer with a sentence in it, from below.
+    requireHostHeader: false,
     // Longer than a load balancer's idle time-out, so that it is never the server that closes first.
     keepAliveTimeout: 75_000,
   };

@@ -1,4 +1,4 @@
-import type { ContinuedApi } from "../../pipeline/forward/continuation.ts";
+import type { EventApi } from "../../pipeline/forward/event-api.ts";
 import type { PromptBody, PromptKind } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
 
 /** What the gateway knows of a path under `/v1/` that it passes on. */
@@ -6,8 +6,8 @@ export interface Endpoint {
   /** Its name in metrics. */
   readonly name: string;
   readonly prompt: PromptKind;
-  /** Whether a stream that breaks can be continued, and in which shape. */
-  readonly continues: ContinuedApi | undefined;
+  /** What its event streams are made of; undefined where anything goes. */
+  readonly events: EventApi | undefined;
   /** Whether the answer's id names something that the engine keeps, and that later requests may speak of. */
   readonly keeps: boolean;
   /** Bytes beyond which a whole answer is none; undefined where any length is right. */
@@ -27,7 +27,7 @@ function endpoint(name: string, prompt: PromptKind, rest: Partial<Endpoint> = {}
   return {
     name,
     prompt,
-    continues: undefined,
+    events: undefined,
     keeps: false,
     longestAnswer: undefined,
     isRepeatable: always,
@@ -37,15 +37,16 @@ function endpoint(name: string, prompt: PromptKind, rest: Partial<Endpoint> = {}
 
 /** By the path's part behind `/v1/`, up to an id. */
 const ENDPOINTS: Readonly<Record<string, Endpoint | undefined>> = {
-  "chat/completions": endpoint("chat", "chat", { continues: "chat", longestAnswer: TEXT_BYTES }),
+  "chat/completions": endpoint("chat", "chat", { events: "chat", longestAnswer: TEXT_BYTES }),
   completions: endpoint("completions", "completions", {
-    continues: "completions",
+    events: "completions",
     longestAnswer: TEXT_BYTES,
   }),
   embeddings: endpoint("embeddings", "embeddings"),
-  messages: endpoint("messages", "messages", { longestAnswer: TEXT_BYTES }),
+  messages: endpoint("messages", "messages", { events: "messages", longestAnswer: TEXT_BYTES }),
   "messages/count_tokens": endpoint("messages", "none"),
   responses: endpoint("responses", "responses", {
+    events: "responses",
     keeps: true,
     longestAnswer: TEXT_BYTES,
     isRepeatable: isPlainResponse,

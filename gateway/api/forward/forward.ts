@@ -105,6 +105,7 @@ async function attempt(
     longestAnswer: endpoint.longestAnswer,
     isRepeatable: endpoint.isRepeatable(method, body),
     hasFallback: hasOthers,
+    events: endpoint.events,
     continuation: continuationOf(endpoint, body),
   };
   return run(context, dependencies, job, meta);
@@ -178,8 +179,7 @@ function saltOf(adapter: string | undefined, body: PromptBody | undefined): Salt
   return adapter === undefined && namespace === undefined ? undefined : { loraName: adapter, namespace };
 }
 
-function continuationOf({ continues }: Endpoint, body: PromptBody | undefined): ForwardJob["continuation"] {
-  if (continues === undefined || body === undefined || obstacleOf(continues, body) !== undefined)
-    return undefined;
-  return { api: continues, body };
+function continuationOf({ events }: Endpoint, body: PromptBody | undefined): ForwardJob["continuation"] {
+  if (body === undefined || (events !== "chat" && events !== "completions")) return undefined;
+  return obstacleOf(events, body) === undefined ? { api: events, body } : undefined;
 }

@@ -99,7 +99,7 @@ function refuseNameless(context: Context<GatewayEnv>, { attached }: ApiModels): 
     .filter((model) => mayUse(key, [model.name, ...model.aliases]))
     .map((model) => `'${model.name}'`);
   throw invalidRequest(
-    `The request names no model; this gateway has several: ${names.join(", ")}.`,
+    `The request names no model; this gateway has several: ${names.join(", ")}. Name one in the body's field 'model', or as ?model=NAME.`,
     "model",
     "missing_required_parameter",
   );

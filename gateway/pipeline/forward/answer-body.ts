@@ -1,5 +1,6 @@
 import type { HttpHead, HttpTransport, WireReply } from "../../dispatch/http/types.ts";
 import type { ApiError } from "../../errors.ts";
+import { endsWithDone, errorEvent } from "./event-api.ts";
 import { inspectEvents } from "./event-inspection.ts";
 import { DONE, event } from "./event-text.ts";
 import type { ForwardJob } from "./job.ts";
@@ -9,7 +10,7 @@ import { SplicedStream } from "./spliced-stream.ts";
 
 /** A whole answer up to this size is held until it is complete, so that one that breaks can be asked for again. */
 const HELD_BYTES = 4 * 1024 * 1024;
-/** What is kept of a stream to continue it; a longer one cannot be continued. */
+/** What is kept of a stream that could be continued; a longer one cannot. */
 const KEPT_BYTES = 8 * 1024 * 1024;
 /** Where usage stands, from an answer's end on. */
 const TAIL_BYTES = 4 * 1024;
@@ -39,7 +40,7 @@ export class AnswerBody {
   #replyHead: HttpHead | undefined;
   #head: HttpHead | undefined;
   #reply: WireReply | undefined;
-  #sent = new SentBytes(KEPT_BYTES);
+  #sent: SentBytes;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   #partial: PartialAnswer | undefined;
@@ -51,6 +52,7 @@ export class AnswerBody {
 
   constructor(job: ForwardJob, transport: HttpTransport, { reply }: { reply(head: HttpHead): WireReply }) {
     this.#job = job;
+    this.#sent = this.#nothingSent();
     this.#transport = transport;
     this.#openReply = reply;
   }
@@ -99,7 +101,7 @@ export class AnswerBody {
     if (this.#splice !== undefined) return this.#pushSpliced(wire);
     if (!this.#isStream) return this.#hold(wire);
     if (!this.#isSound(wire)) return false;
-    if (this.#job.continuation !== undefined) this.#sent.append(wire);
+    this.#sent.append(wire);
     return this.#write(wire);
   }
 
@@ -110,9 +112,8 @@ export class AnswerBody {
     if (!this.#isStream) return this.#finishWhole(wire);
     if (!this.#isSound(wire)) return false;
     const last = latin1(wire.subarray(Math.max(0, wire.length - TAIL_BYTES)));
-    const isKept = this.#job.continuation !== undefined;
-    this.#tail = isKept ? this.#sent.tail(TAIL_BYTES) + last : last;
-    if (isKept && !this.#tail.includes(DONE)) {
+    this.#tail = this.#sent.tail(TAIL_BYTES) + last;
+    if (endsWithDone(this.#job.events) && !this.#tail.includes(DONE)) {
       this.#break("The engine ended its stream too early.");
       return false;
     }
@@ -142,7 +143,7 @@ export class AnswerBody {
     this.isBroken = false;
     this.#held = [];
     this.#heldBytes = 0;
-    if (this.#reply === undefined) this.#sent = new SentBytes(KEPT_BYTES);
+    if (this.#reply === undefined) this.#sent = this.#nothingSent();
   }
 
   /** Ends a stream of which only the end is missing. */
@@ -164,7 +165,8 @@ export class AnswerBody {
     const reply = this.#reply;
     if (reply === undefined) return;
     if (this.#replyHead?.isEventStream) {
-      reply.writeText(event(JSON.stringify(error)));
+      const { events, requestId } = this.#job;
+      reply.writeText(errorEvent(events, error, { requestId, tail: this.#sent.tail(TAIL_BYTES) }));
       reply.end();
     } else reply.destroy();
   }
@@ -248,10 +250,14 @@ export class AnswerBody {
 
   /** A look at the piece's beginning: an error, or what is no event, is not passed on where another engine may do better. */
   #isSound(wire: Uint8Array): boolean {
-    if (this.#job.continuation === undefined) return true;
+    if (this.#job.events === undefined) return true;
     const verdict = inspectEvents(wire);
     if (verdict !== "sound") this.#break(`The engine sent ${verdict} in its stream.`);
     return verdict === "sound";
+  }
+
+  #nothingSent(): SentBytes {
+    return new SentBytes(this.#job.continuation === undefined ? 0 : KEPT_BYTES);
   }
 
   #break(fault: string): void {

@@ -11,7 +11,8 @@ export function eventData(text: string): string[] {
   return events;
 }
 
-/** An event's text. */
-export const event = (data: string) => `data: ${data}\n\n`;
+/** An event's text. @param name what kind of event it is, where the API names them */
+export const event = (data: string, name?: string) =>
+  name === undefined ? `data: ${data}\n\n` : `event: ${name}\ndata: ${data}\n\n`;
 
 export const DONE = "[DONE]";

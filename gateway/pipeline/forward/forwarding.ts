@@ -12,6 +12,7 @@ import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
 import type { Warnings } from "../../warnings.ts";
 import type { Placement } from "../job.ts";
 import { AnswerBody } from "./answer-body.ts";
+import { Attempts, isRetried } from "./attempts.ts";
 import { continuedBody } from "./continuation.ts";
 import type { ForwardJob, ForwardOptions, ForwardOutput } from "./job.ts";
 
@@ -20,12 +21,6 @@ export interface ForwardContext {
   readonly options: ForwardOptions;
   readonly warnings: Warnings;
 }
-
-/** First wait before a further attempt, in milliseconds; each one after it is twice as long. */
-const FIRST_BACK_OFF_MS = 50;
-
-/** What another engine may answer better: it is overloaded, or not well. */
-const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 
 /** Codes of errors by which a request has not come to an engine. */
 const UNSERVED = new Set([
@@ -45,12 +40,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   readonly #output: ForwardOutput;
   readonly #context: ForwardContext;
   readonly #answer: AnswerBody;
-  /** Engines that this request has failed on. */
-  #tried: TargetWorker[] = [];
-  /** Engines that could not go on where its answer stops. */
-  #unable: readonly TargetWorker[] = [];
-  /** Attempts, and waits for one, since the request began or moved last. */
-  #tries = 0;
+  readonly #attempts: Attempts;
   #moves = 0;
   #route: Route<TargetWorker> | undefined;
   #ticket: QueueTicket | undefined;
@@ -69,6 +59,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#job = job;
     this.#output = output;
     this.#context = context;
+    this.#attempts = new Attempts(context.options.retries);
     this.#nextBlockAt = job.model.blockSize - (job.prompt.length % job.model.blockSize);
     this.#answer = new AnswerBody(job, context.transport, {
       reply: (head) => this.#openReply(head),
@@ -97,7 +88,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   onRoute(route: Route<TargetWorker>): void {
     this.#ticket = undefined;
     this.#route = route;
-    this.#tries++;
+    this.#attempts.begin();
     this.#hasFirstByte = false;
     this.#sentAt = performance.now();
     const { method, path, headers, body, isRepeatable } = this.#job;
@@ -122,23 +113,21 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
 
   onRefused(error: Error): void {
     this.#ticket = undefined;
-    // It is no news that those which failed do not do; perhaps they are better in a moment.
-    if (this.#tried.length > 0 && this.#mayTryAgain()) {
-      this.#tried = [];
-      this.#tryLater();
-    } else this.#fail(this.#lastError ?? error);
+    if (this.#attempts.forgive()) this.#tryAgain(false);
+    // That those which failed do not do is no news.
+    else this.#fail(this.#lastError ?? error);
   }
 
   onHead(head: HttpHead): void {
     const { engine } = this.#route!.worker;
     const { isRepeatable, hasFallback } = this.#job;
-    const mayTryAgain = this.#mayTryAgain();
-    if (RETRIED_STATUSES.has(head.status) && isRepeatable && (mayTryAgain || hasFallback)) {
+    const { mayGoOn } = this.#attempts;
+    if (isRetried(head.status) && isRepeatable && (mayGoOn || hasFallback)) {
       this.#call?.cancel();
       const reason = `The engine answered with status ${head.status}.`;
       if (head.status !== 429) engine.reportFailure(reason, false);
       const failure = engineFailed(reason, this.#boundTo);
-      if (mayTryAgain) this.#moveOn(failure);
+      if (mayGoOn) this.#moveOn(failure);
       else this.#fail(failure);
       return;
     }
@@ -207,7 +196,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     });
     const failure = engineFailed(error ?? reason, this.#boundTo);
     if (this.#answer.hasBegun) this.#migrate(failure);
-    else if ((isUnsent || this.#job.isRepeatable) && this.#mayTryAgain()) this.#moveOn(failure);
+    else if ((isUnsent || this.#job.isRepeatable) && this.#attempts.mayGoOn) this.#moveOn(failure);
     else this.#fail(failure);
   }
 
@@ -235,10 +224,10 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       this.#succeed();
       return;
     }
-    if (continuation.api === "chat" && partial.text !== "")
-      this.#unable = this.#job.model.members().filter(({ engine }) => !engine.continuesMessages);
+    const needsPartial = continuation.api === "chat" && partial.text !== "";
+    const members = needsPartial ? this.#job.model.members() : [];
+    this.#attempts.move(members.filter(({ engine }) => !engine.continuesMessages));
     this.#answer.continueWith(body, tokens);
-    this.#tries = 0;
     this.#moveOn(failure);
   }
 
@@ -253,24 +242,18 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   #moveOn(error: Error): void {
     this.#lastError = error;
     const route = this.#route!;
-    this.#tried.push(route.worker);
+    this.#attempts.failOn(route.worker);
     route.free("moved");
     this.#route = undefined;
     this.#call = undefined;
     this.#answer.reset();
-    // The first further attempt goes to another engine, which has done nothing to deserve a pause.
-    if (this.#tries <= 1) this.#apply();
-    else this.#tryLater();
+    this.#tryAgain(true);
   }
 
-  #tryLater(): void {
-    const ms = FIRST_BACK_OFF_MS * 2 ** Math.min(6, this.#tries - 1);
-    this.#tries++;
-    this.#backOff = setTimeout(() => this.#apply(), ms * (0.5 + Math.random()));
-  }
-
-  #mayTryAgain(): boolean {
-    return this.#tries <= this.#context.options.retries;
+  #tryAgain(isElsewhere: boolean): void {
+    const ms = this.#attempts.pauseMs(isElsewhere);
+    if (ms === 0) this.#apply();
+    else this.#backOff = setTimeout(() => this.#apply(), ms);
   }
 
   #succeed(): void {
@@ -358,11 +341,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   get #request(): RouteRequest<TargetWorker> {
     const { prompt, salt, preferences, requestId, engine } = this.#job;
     const only = engine === undefined ? preferences : { ...preferences, worker: engine };
-    return { prompt, requestId, salt, preferences: only, excluded: this.#excluded };
-  }
-
-  get #excluded(): readonly TargetWorker[] {
-    return this.#unable.length === 0 ? this.#tried : [...this.#tried, ...this.#unable];
+    return { prompt, requestId, salt, preferences: only, excluded: this.#attempts.excluded };
   }
 
   get #boundTo() {

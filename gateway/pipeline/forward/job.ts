@@ -5,6 +5,7 @@ import type { Placement } from "../job.ts";
 import type { PromptBody } from "../preprocess/prompts/prompt-reader.ts";
 import type { ForwardModel } from "../serving/forward-model.ts";
 import type { ContinuedApi } from "./continuation.ts";
+import type { EventApi } from "./event-api.ts";
 
 /** A request that goes to an attached engine as it came. */
 export interface ForwardJob {
@@ -29,6 +30,8 @@ export interface ForwardJob {
   readonly isRepeatable: boolean;
   /** Whether another model is asked where this one cannot answer. */
   readonly hasFallback: boolean;
+  /** What an event stream of the answer is made of; undefined where anything goes. */
+  readonly events: EventApi | undefined;
   /** How a broken stream goes on elsewhere; undefined where it cannot. */
   readonly continuation: { readonly api: ContinuedApi; readonly body: PromptBody } | undefined;
 }

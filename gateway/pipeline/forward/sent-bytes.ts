@@ -1,40 +1,32 @@
 const SLAB_BYTES = 16 * 1024;
 
-/** The bytes of an answer that the client has been sent, kept as they are and read only if the answer breaks off. */
+/**
+ * The bytes of an answer that the client has been sent, kept as they are and read only if the answer breaks off. Of one
+ * that is too long, only the last part is kept.
+ */
 export class SentBytes {
   readonly #limit: number;
   #slabs: Uint8Array[] = [];
   /** Bytes in use of the last slab. */
   #used = SLAB_BYTES;
   #length = 0;
-  #isTooLong = false;
 
-  /** @param limit bytes beyond which nothing is kept */
+  /** @param limit bytes beyond which not all is kept */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /** Whether all that was appended is still here. */
   get isWhole(): boolean {
-    return !this.#isTooLong;
-  }
-
-  get length(): number {
-    return this.#length;
+    return this.#length <= this.#limit;
   }
 
   append(bytes: Uint8Array): void {
-    if (this.#isTooLong) return;
     this.#length += bytes.length;
-    if (this.#length > this.#limit) {
-      this.#isTooLong = true;
-      this.#slabs = [];
-      return;
-    }
     let from = 0;
     while (from < bytes.length) {
       if (this.#used === SLAB_BYTES) {
-        this.#slabs.push(new Uint8Array(SLAB_BYTES));
+        this.#slabs.push(this.#nextSlab());
         this.#used = 0;
       }
       const count = Math.min(bytes.length - from, SLAB_BYTES - this.#used);
@@ -45,9 +37,10 @@ export class SentBytes {
     }
   }
 
-  /** All of it, in one piece. */
+  /** All of it, in one piece; nothing where it is not whole. */
   read(): Uint8Array {
-    const all = new Uint8Array(this.#isTooLong ? 0 : this.#length);
+    if (!this.isWhole) return new Uint8Array(0);
+    const all = new Uint8Array(this.#length);
     for (const [index, slab] of this.#slabs.entries()) {
       const offset = index * SLAB_BYTES;
       all.set(slab.subarray(0, Math.min(SLAB_BYTES, all.length - offset)), offset);
@@ -55,14 +48,21 @@ export class SentBytes {
     return all;
   }
 
-  /** The last bytes, as text of one character a byte. */
+  /** The last bytes, as text of one character a byte; no more than a slab has. */
   tail(count: number): string {
-    if (this.#isTooLong || this.#slabs.length === 0) return "";
+    if (this.#slabs.length === 0) return "";
     const last = latin1(this.#slabs.at(-1)!.subarray(Math.max(0, this.#used - count), this.#used));
     const before = this.#slabs.at(-2);
     return last.length >= count || before === undefined
       ? last
       : latin1(before.subarray(last.length - count)) + last;
+  }
+
+  #nextSlab(): Uint8Array {
+    if (this.isWhole) return new Uint8Array(SLAB_BYTES);
+    // For the tail, the slab in use and the one before it are enough.
+    if (this.#slabs.length > 2) this.#slabs = this.#slabs.slice(-2);
+    return this.#slabs.length === 2 ? this.#slabs.shift()! : new Uint8Array(SLAB_BYTES);
   }
 }
 

@@ -1,0 +1,122 @@
+import type { ServerResponse } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ask, attach } from "../access/attached.ts";
+import { metric } from "../metrics.ts";
+import type { StatorProcess } from "../stator-process.ts";
+import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
+
+// Errors of the gateway's own in the shape of the API that was asked, and what it learns from other APIs' streams.
+
+let engine: ScriptedEngine;
+let stator: StatorProcess;
+let url: string;
+
+beforeAll(async () => {
+  engine = await ScriptedEngine.start("tiny", (_, response) => sendJson(response, {}));
+  ({ stator, url } = await attach([engine.url], "--retries=1"));
+});
+
+afterAll(async () => {
+  expect(await stator.stop()).toBe(0);
+  await engine[Symbol.asyncDispose]();
+});
+
+/** Sends the events, each by itself, and then breaks off or ends. */
+function streams(events: readonly string[], end: (response: ServerResponse) => void) {
+  return async (_: unknown, response: ServerResponse) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    for (const event of events) await new Promise<void>((sent) => response.write(event, () => sent()));
+    setTimeout(() => end(response), 20);
+  };
+}
+
+const breakOff = (response: ServerResponse) => response.destroy();
+const post = (path: string, json: object = {}) =>
+  ask(`${url}/v1/${path}`, { json: { model: "tiny", stream: true, ...json } });
+const lastEvent = (body: unknown) => String(body).trim().split("\n\n").at(-1)!;
+const dataOf = (event: string) => JSON.parse(/^data: (.*)$/m.exec(event)![1]!);
+
+const MESSAGE = {
+  type: "message_start",
+  message: { id: "msg_1", type: "message", role: "assistant", content: [], usage: { input_tokens: 9 } },
+};
+const DELTA = { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 7 } };
+const named = (event: { type: string }) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+
+describe("Anthropic's API", () => {
+  test("names an error as Anthropic does, and the request", async () => {
+    const { status, body, headers } = await post("messages", { model: "tiyn" });
+    expect(status).toBe(404);
+    expect(body).toEqual({
+      type: "error",
+      error: { type: "not_found_error", message: expect.stringContaining("Did you mean 'tiny'?") },
+      request_id: headers.get("x-request-id"),
+    });
+  });
+
+  test("ends a stream that breaks with its own event", async () => {
+    engine.answer = streams([named(MESSAGE)], breakOff);
+    const { body } = await post("messages");
+    const last = lastEvent(body);
+    expect(last).toMatch(/^event: error\n/);
+    expect(dataOf(last)).toMatchObject({ type: "error", error: { type: "api_error" } });
+  });
+
+  test("has its tokens counted, wherever in the stream they are told", async () => {
+    const before = await metric(url, "stator_output_tokens_total");
+    const end = named({ type: "message_stop" });
+    engine.answer = streams([named(MESSAGE), named(DELTA), end], (response) => response.end());
+    expect(String((await post("messages")).body)).toBe(`${named(MESSAGE)}${named(DELTA)}${end}`);
+    expect(await metric(url, "stator_output_tokens_total")).toBe(before + 7);
+  });
+});
+
+test("a stream of OpenAI's responses that breaks ends with its own event, numbered on", async () => {
+  const events = [0, 1].map((n) => named({ type: "response.created", ...{ sequence_number: n } }));
+  engine.answer = streams(events, breakOff);
+  const last = lastEvent((await post("responses", { input: "Hello" })).body);
+  expect(last).toMatch(/^event: error\n/);
+  const expected = { type: "error", code: "engine_failed", sequence_number: 2, param: null };
+  expect(dataOf(last)).toMatchObject({ ...expected, error: { code: "engine_failed" } });
+});
+
+test.each(["chat/completions", "messages"])("garbage in a stream of %s is not passed on", async (path) => {
+  engine.answer = streams([`data: {"id":"x"}\n\n`, "\x00\x01garbage\n\n"], (response) => response.end());
+  const { body } = await post(path, { messages: [{ role: "user", content: "Hi" }], tools: [] });
+  expect(String(body)).toContain('{"id":"x"}');
+  expect(String(body)).not.toContain("garbage");
+  expect(lastEvent(body)).toContain("error");
+});
+
+test("an overloaded engine's own answer is given where no other one can take over", async () => {
+  const refusal = { error: { message: "Come back later.", type: "TooManyRequests" } };
+  let asked = 0;
+  engine.answer = (_, response) => {
+    asked++;
+    sendJson(response, refusal, 429, { "retry-after": "17" });
+  };
+  const { status, headers, body } = await post("chat/completions", { messages: [] });
+  expect(status).toBe(429);
+  expect(headers.get("retry-after")).toBe("17");
+  expect(body).toEqual(refusal);
+  expect(asked).toBe(2);
+});
+
+describe("a model whose only engine is taken away", () => {
+  test("is listed no longer, and no obstacle to requests that name none", async () => {
+    await using other = await ScriptedEngine.start("other", (_, response) =>
+      sendJson(response, { ok: true }),
+    );
+    engine.answer = (_, response) => sendJson(response, { ok: true });
+    await ask(`${url}/admin/workers`, { json: { url: other.url, name: "other" } });
+    const listed = async () => JSON.stringify((await ask(`${url}/v1/models`)).body);
+    expect(await listed()).toContain("other");
+    const nameless = await ask(`${url}/v1/files`);
+    expect(nameless.status).toBe(400);
+    expect(JSON.stringify(nameless.body)).toContain("?model=NAME");
+    await ask(`${url}/admin/workers/other?now=true`, { method: "DELETE" });
+    expect(await listed()).not.toContain("other");
+    expect((await ask(`${url}/v1/files`)).body).toEqual({ ok: true });
+    expect((await post("chat/completions", { model: "other", messages: [] })).status).toBe(503);
+  });
+});

@@ -1,0 +1,40 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** An engine that answers as a test says, and tells nothing of itself but its model. */
+export class ScriptedEngine implements AsyncDisposable {
+  readonly url: string;
+  /** Answers whatever is under `/v1/` but `/v1/models`. */
+  answer: (request: IncomingMessage, response: ServerResponse) => unknown;
+  readonly #server;
+
+  private constructor(server: ReturnType<typeof createServer>, answer: ScriptedEngine["answer"]) {
+    this.#server = server;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.answer = answer;
+  }
+
+  static async start(model: string, answer: ScriptedEngine["answer"]): Promise<ScriptedEngine> {
+    const server = createServer((request, response) => {
+      const { url = "" } = request;
+      if (url === "/v1/models")
+        sendJson(response, { object: "list", data: [{ id: model, object: "model" }] });
+      else if (url.startsWith("/v1/")) engine.answer(request, response);
+      else response.writeHead(404).end();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const engine = new ScriptedEngine(server, answer);
+    return engine;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+export function sendJson(response: ServerResponse, json: unknown, status = 200, headers = {}): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(json));
+}

@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
+import { Attempts } from "./attempts.ts";
+
+const worker = () => ({}) as TargetWorker;
+
+describe("Attempts", () => {
+  test("go to another engine at once, and then only after growing pauses", () => {
+    const attempts = new Attempts(3);
+    const pauses = [0, 1, 2].map(() => {
+      attempts.begin();
+      attempts.failOn(worker());
+      return attempts.pauseMs(true);
+    });
+    expect(pauses[0]).toBe(0);
+    expect(pauses[1]).toBeGreaterThanOrEqual(50);
+    expect(pauses[1]).toBeLessThanOrEqual(150);
+    expect(pauses[2]).toBeGreaterThanOrEqual(100);
+    expect(pauses[2]).toBeLessThanOrEqual(300);
+    expect(attempts.excluded).toHaveLength(3);
+  });
+
+  test("with a single engine are as many, with one pause before each", () => {
+    const attempts = new Attempts(3);
+    const only = worker();
+    let made = 0;
+    let pauses = 0;
+    for (;;) {
+      attempts.begin();
+      made++;
+      if (!attempts.mayGoOn) break;
+      attempts.failOn(only);
+      if (attempts.pauseMs(true) > 0) pauses++;
+      expect(attempts.excluded).toEqual([only]);
+      // Nobody else is there.
+      expect(attempts.forgive()).toBe(true);
+      expect(attempts.excluded).toEqual([]);
+      if (attempts.pauseMs(false) > 0) pauses++;
+    }
+    expect({ made, pauses }).toEqual({ made: 4, pauses: 3 });
+  });
+
+  test("are not made again where none has failed, or all have been made", () => {
+    const attempts = new Attempts(0);
+    expect(attempts.forgive()).toBe(false);
+    attempts.begin();
+    attempts.failOn(worker());
+    expect(attempts.forgive()).toBe(false);
+  });
+
+  test("begin anew when the answer moves, and leave out who cannot go on with it", () => {
+    const attempts = new Attempts(1);
+    const [failed, unable] = [worker(), worker()];
+    attempts.begin();
+    attempts.begin();
+    attempts.failOn(failed);
+    expect(attempts.mayGoOn).toBe(false);
+    attempts.move([unable]);
+    expect(attempts.mayGoOn).toBe(true);
+    expect(attempts.excluded).toEqual([failed, unable]);
+  });
+});

@@ -1,0 +1,74 @@
+import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
+
+/** First wait before a further attempt, in milliseconds; each one after it is twice as long. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 3_200;
+
+/** What another engine may answer better: it is overloaded, or not well. */
+const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+
+export const isRetried = (status: number): boolean => RETRIED_STATUSES.has(status);
+
+/** On which engines a request has been tried, and whether and when it is tried again. */
+export class Attempts {
+  readonly #retries: number;
+  /** Engines that it has failed on. */
+  #failed: TargetWorker[] = [];
+  /** Engines that could not go on where its answer stops. */
+  #unable: readonly TargetWorker[] = [];
+  /** Since the request began or moved last. */
+  #made = 0;
+  /** Whether there was a pause since the last attempt. */
+  #hasPaused = false;
+
+  /** @param retries further attempts */
+  constructor(retries: number) {
+    this.#retries = retries;
+  }
+
+  get mayGoOn(): boolean {
+    return this.#made <= this.#retries;
+  }
+
+  /** Engines that are not to be asked. */
+  get excluded(): readonly TargetWorker[] {
+    return this.#unable.length === 0 ? this.#failed : [...this.#failed, ...this.#unable];
+  }
+
+  begin(): void {
+    this.#made++;
+    this.#hasPaused = false;
+  }
+
+  failOn(worker: TargetWorker): void {
+    this.#failed.push(worker);
+  }
+
+  /**
+   * No engine is left that it has not failed on: perhaps they are better in a moment.
+   * @returns whether there are any to ask again
+   */
+  forgive(): boolean {
+    const mayAskAgain = this.#failed.length > 0 && this.mayGoOn;
+    if (mayAskAgain) this.#failed = [];
+    return mayAskAgain;
+  }
+
+  /** What is left of the answer is tried as if it were a request of its own. */
+  move(unable: readonly TargetWorker[]): void {
+    this.#unable = unable;
+    this.#made = 0;
+  }
+
+  /**
+   * Milliseconds to wait before the next attempt, with jitter: none where there was a wait already.
+   * @param isElsewhere whether it goes to an engine that it has not failed on: the first such one has done nothing to
+   * deserve a pause
+   */
+  pauseMs(isElsewhere: boolean): number {
+    if (this.#hasPaused || (isElsewhere && this.#made <= 1)) return 0;
+    this.#hasPaused = true;
+    const ms = FIRST_PAUSE_MS * 2 ** Math.max(0, this.#made - 1);
+    return Math.min(LONGEST_PAUSE_MS, ms) * (0.5 + Math.random());
+  }
+}
