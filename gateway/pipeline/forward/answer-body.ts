@@ -40,7 +40,7 @@ export class AnswerBody {
   #replyHead: HttpHead | undefined;
   #head: HttpHead | undefined;
   #reply: WireReply | undefined;
-  #sent: SentBytes;
+  readonly #sent: SentBytes;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   #partial: PartialAnswer | undefined;
@@ -52,7 +52,7 @@ export class AnswerBody {
 
   constructor(job: ForwardJob, transport: HttpTransport, { reply }: { reply(head: HttpHead): WireReply }) {
     this.#job = job;
-    this.#sent = this.#nothingSent();
+    this.#sent = new SentBytes(job.continuation === undefined ? 0 : KEPT_BYTES);
     this.#transport = transport;
     this.#openReply = reply;
   }
@@ -143,7 +143,7 @@ export class AnswerBody {
     this.isBroken = false;
     this.#held = [];
     this.#heldBytes = 0;
-    if (this.#reply === undefined) this.#sent = this.#nothingSent();
+    if (this.#reply === undefined) this.#sent.release();
   }
 
   /** Ends a stream of which only the end is missing. */
@@ -169,6 +169,11 @@ export class AnswerBody {
       reply.writeText(errorEvent(events, error, { requestId, tail: this.#sent.tail(TAIL_BYTES) }));
       reply.end();
     } else reply.destroy();
+  }
+
+  /** Lets go of what is kept of it; it has ended. */
+  release(): void {
+    this.#sent.release();
   }
 
   get #isStream(): boolean {
@@ -254,10 +259,6 @@ export class AnswerBody {
     const verdict = inspectEvents(wire);
     if (verdict !== "sound") this.#break(`The engine sent ${verdict} in its stream.`);
     return verdict === "sound";
-  }
-
-  #nothingSent(): SentBytes {
-    return new SentBytes(this.#job.continuation === undefined ? 0 : KEPT_BYTES);
   }
 
   #break(fault: string): void {

@@ -82,6 +82,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#ticket?.leave();
     this.#call?.cancel();
     this.#close("cancelled");
+    this.#answer.release();
     this.#output.onSettled(499, this.#taken);
   }
 
@@ -274,6 +275,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     }
     this.#close(status < 500 ? "finished" : "failed");
     this.#output.onSettled(status, status < 400 ? this.#taken : undefined);
+    this.#answer.release();
   }
 
   #observe(hasUsage: boolean, cachedTokens: number | undefined): void {
@@ -301,6 +303,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#output.onSettled(apiError.status, hasBegun ? this.#taken : undefined);
     if (hasBegun) this.#answer.breakOff(apiError);
     else this.#output.onFailure(error);
+    this.#answer.release();
   }
 
   /** Whether another model may answer: nobody has acted on the request, or it does not matter. */

@@ -1,4 +1,7 @@
 const SLAB_BYTES = 16 * 1024;
+/** Slabs of answers that have ended, for the next ones: memory that comes and goes makes work for the collector. */
+const freeSlabs: Uint8Array[] = [];
+const MOST_FREE_SLABS = 512;
 
 /**
  * The bytes of an answer that the client has been sent, kept as they are and read only if the answer breaks off. Of one
@@ -58,12 +61,22 @@ export class SentBytes {
       : latin1(before.subarray(last.length - count)) + last;
   }
 
-  #nextSlab(): Uint8Array {
-    if (this.isWhole) return new Uint8Array(SLAB_BYTES);
-    // For the tail, the slab in use and the one before it are enough.
-    if (this.#slabs.length > 2) this.#slabs = this.#slabs.slice(-2);
-    return this.#slabs.length === 2 ? this.#slabs.shift()! : new Uint8Array(SLAB_BYTES);
+  /** Nothing of it is needed any more. */
+  release(): void {
+    free(this.#slabs.splice(0));
+    this.#used = SLAB_BYTES;
+    this.#length = 0;
   }
+
+  #nextSlab(): Uint8Array {
+    // For the tail, the slab in use and the one before it are enough.
+    if (!this.isWhole && this.#slabs.length > 1) free(this.#slabs.splice(0, this.#slabs.length - 1));
+    return freeSlabs.pop() ?? new Uint8Array(SLAB_BYTES);
+  }
+}
+
+function free(slabs: readonly Uint8Array[]): void {
+  for (const slab of slabs) if (freeSlabs.length < MOST_FREE_SLABS) freeSlabs.push(slab);
 }
 
 export function latin1(bytes: Uint8Array): string {
