@@ -4,7 +4,7 @@ import { type AccessOptions, openAccess } from "./access/open-access.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import { createMetricsRoute } from "./api/ops/metrics.ts";
 import { openApiDocument } from "./api/ops/openapi.ts";
-import { addAdminRoutes, addOpsRoutes } from "./api/ops/routes.ts";
+import { addAdminRoutes, addPublicRoutes } from "./api/ops/routes.ts";
 import { createApp } from "./app.ts";
 import type { OpsDependencies } from "./dependencies.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "./dispatch/engines/engine-spec.ts";
@@ -149,16 +149,14 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     timeoutMs,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
   };
-  const answers = {
-    openApi: once(() => openApiDocument(version)),
-    showMetrics: createMetricsRoute(dependencies, options.readMetricsElsewhere),
-  };
+  const openApi = once(() => openApiDocument(version));
+  const showMetrics = createMetricsRoute(dependencies, options.readMetricsElsewhere);
   const { admin } = options;
   const app = createApp(dependencies, {
     hasApi: true,
     addRoutes(app) {
-      addOpsRoutes(app, dependencies, answers);
-      if (admin === undefined) addAdminRoutes(app, dependencies);
+      addPublicRoutes(app, dependencies, openApi);
+      if (admin === undefined) addAdminRoutes(app, dependencies, showMetrics);
     },
   });
   const keys = admin?.isGuarded === false ? undefined : opened.access.keys;
@@ -166,8 +164,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const adminApp = createApp(adminDependencies, {
     hasApi: false,
     addRoutes(app) {
-      addOpsRoutes(app, adminDependencies, answers);
-      addAdminRoutes(app, adminDependencies);
+      addPublicRoutes(app, adminDependencies, openApi);
+      addAdminRoutes(app, adminDependencies, showMetrics);
     },
   });
   await served.open();

@@ -11,7 +11,7 @@ import { forwardingSettings, healthSettings } from "./attach-settings.ts";
 import { type Command, commandHelp } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
 import { frontSettings } from "./front-settings.ts";
-import { gatewayUrl, startGateway } from "./gateway-settings.ts";
+import { startGateway } from "./gateway-settings.ts";
 import { kubernetesSource } from "./kubernetes-settings.ts";
 import { modelNames, warnOfMissing } from "./name-settings.ts";
 
@@ -46,13 +46,12 @@ address, and sends each request to the one that holds most of its prompt. What a
       processes > 1
         ? await startFronts(processes, gateway, frontSettings(options, gateway.port, shared), service.log)
         : undefined;
-    const url = gatewayUrl(options, gateway.port);
-    tellSupervisor({ type: "ready", url });
+    tellSupervisor({ type: "ready", url: gateway.url });
     const { attached } = gateway.models;
     const complete = (spec: EngineSpec) => completeSpec(spec, options);
     const following = cluster && followKubernetes(cluster, attached, complete, service.log);
     void Promise.resolve(following?.first)
-      .then(() => followEngines(attached, url))
+      .then(() => followEngines(attached, { ...gateway, needsKey: options.keys !== undefined }))
       .then(() => warnOfMissing(gateway.models, service.log))
       .then(settleHeap);
     return serveUntilStopped(service, options, async (deadlineMs) => {

@@ -10,6 +10,9 @@ import { routingOptions } from "./routing-options.ts";
 
 type FrontOptions = OptionValues<typeof frontOptions>;
 
+/** With its addresses for programs on this machine: of the API, and of what is for those who run it. */
+export type StartedGateway = ListeningGateway & { readonly url: string; readonly adminUrl: string };
+
 /**
  * Starts a gateway in this process, as the flags say that all commands with one share.
  * @throws UsageError where its port cannot be had
@@ -18,7 +21,7 @@ export async function startGateway(
   options: FrontOptions,
   { discovery, log }: Service,
   own: Partial<ListeningOptions> = {},
-): Promise<ListeningGateway> {
+): Promise<StartedGateway> {
   try {
     const settings = accessSettings(options);
     const gateway = await startOn({
@@ -35,21 +38,18 @@ export async function startGateway(
       version,
       ...own,
     });
-    const { adminPort } = gateway;
-    if (adminPort !== undefined) {
-      const isEncrypted = settings.admin?.isGuarded === true && settings.tls !== undefined;
-      log.info("admin routes listen", { url: urlOf(isEncrypted, options["admin-host"], adminPort) });
-    }
-    return gateway;
+    const { port, adminPort } = gateway;
+    const url = urlOf(options["tls-cert"] !== undefined, options.host, port);
+    if (adminPort === undefined) return Object.assign(gateway, { url, adminUrl: url });
+    const isEncrypted = settings.admin?.isGuarded === true && settings.tls !== undefined;
+    const adminUrl = urlOf(isEncrypted, options["admin-host"], adminPort);
+    log.info("admin routes listen", { url: adminUrl });
+    return Object.assign(gateway, { url, adminUrl });
   } catch (error) {
     await discovery.close();
     throw listenError(error, options);
   }
 }
-
-/** The gateway's address for programs on this machine. */
-export const gatewayUrl = (options: Pick<FrontOptions, "host" | "tls-cert">, port: number) =>
-  urlOf(options["tls-cert"] !== undefined, options.host, port);
 
 const urlOf = (isEncrypted: boolean, host: string, port: number) =>
   `${isEncrypted ? "https" : "http"}://${reachableHost(host)}:${port}`;

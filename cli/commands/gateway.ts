@@ -3,7 +3,7 @@ import { gatewayOptions } from "../options/tables.ts";
 import { openService, serveUntilStopped } from "../service.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import { type Command, commandHelp } from "./command.ts";
-import { gatewayUrl, startGateway } from "./gateway-settings.ts";
+import { startGateway } from "./gateway-settings.ts";
 import { modelNames } from "./name-settings.ts";
 
 export const gatewayCommand: Command = {
@@ -18,7 +18,7 @@ export const gatewayCommand: Command = {
     const names = modelNames(options);
     const service = await openService("gateway", options);
     const gateway = await startGateway(options, service, { modelNames: names });
-    const url = gatewayUrl(options, gateway.port);
+    const { url } = gateway;
     service.log.info("listening", { url });
     tellSupervisor({ type: "ready", url });
     return serveUntilStopped(service, options, (deadlineMs) => gateway.drain(deadlineMs));

@@ -17,7 +17,7 @@ export const access = {
   open: toggle("Lets everybody in who can reach --host, without keys."),
   "admin-port": number({
     describe:
-      "Port of its own for /admin and /metrics; default: beside the API, on loopback or with an admin key.",
+      "Port of its own for /admin, /metrics and /v1/router; default: beside the API, on loopback or with an admin key.",
     min: 0,
     max: 65_535,
   }),

@@ -194,6 +194,23 @@ describe("without keys", () => {
   });
 });
 
+const ADMIN_ROUTES = ["/admin/workers", "/metrics", "/v1/router/decisions", "/v1/router/thresholds"];
+
+test.each([
+  ["one process", []],
+  ["two processes", ["--processes=2"]],
+])("without keys, of the routes on a port of their own the API has none, in %s", async (_what, processes) => {
+  await start("--admin-port=0", ...processes);
+  const [, admin] = await stator.printed(/Look at it: .* (http:\S+)\/metrics/);
+  expect(admin).not.toBe(url);
+  for (const route of ADMIN_ROUTES) {
+    expect((await ask(`${admin}${route}`)).status).toBe(200);
+    expect((await ask(`${url}${route}`)).status).toBe(404);
+  }
+  for (const route of ["/health", "/live", "/docs", "/v1/models"])
+    expect((await ask(`${url}${route}`)).status).toBe(200);
+});
+
 test("a port of its own for /admin needs no key on loopback, and the API has none of it", async () => {
   const { team } = await startWithKeys({ team: [] }, "--admin-port=0");
   const [, admin] = await stator.printed(/admin routes listen.*url=(\S+)/);

@@ -7,29 +7,17 @@ import { referencePage } from "./reference-page.ts";
 import { changeThresholds, showThresholds } from "./thresholds.ts";
 import { attachWorker, detachWorker, listWorkers, showWorker } from "./workers.ts";
 
-/** What is made once for all apps that have these routes. */
-export interface OpsAnswers {
-  /** The answer of `/openapi.json`, from `openApiDocument`. */
-  openApi(): object;
-  /** The route `/metrics`, from `createMetricsRoute`. */
-  showMetrics(): Promise<Response>;
-}
-
-/** Routes that tell of the gateway. */
-export function addOpsRoutes(
+/**
+ * Routes that tell anybody of the gateway.
+ * @param openApi the answer of `/openapi.json`, from `openApiDocument`
+ */
+export function addPublicRoutes(
   app: Hono<GatewayEnv>,
   dependencies: OpsDependencies,
-  { openApi, showMetrics }: OpsAnswers,
+  openApi: () => object,
 ): void {
-  app.get("/v1/router/decisions", (context) => listDecisions(context, dependencies));
-  app.get("/v1/router/decisions/:id", (context) =>
-    decisionsOf(context, dependencies, context.req.param("id")),
-  );
-  app.get("/v1/router/thresholds", (context) => showThresholds(context, dependencies));
-  app.post("/v1/router/thresholds", (context) => changeThresholds(context, dependencies));
   app.get("/health", (context) => health(context, dependencies));
   app.get("/live", (context) => context.json({ status: "alive" }));
-  app.get("/metrics", showMetrics);
   app.get("/openapi.json", (context) => context.json(openApi()));
   app.get("/docs", (context) => {
     const { origin } = new URL(context.req.url);
@@ -37,8 +25,22 @@ export function addOpsRoutes(
   });
 }
 
-/** Routes that run the gateway. */
-export function addAdminRoutes(app: Hono<GatewayEnv>, dependencies: OpsDependencies): void {
+/**
+ * Routes for those who run the gateway.
+ * @param showMetrics the route `/metrics`, from `createMetricsRoute`
+ */
+export function addAdminRoutes(
+  app: Hono<GatewayEnv>,
+  dependencies: OpsDependencies,
+  showMetrics: () => Promise<Response>,
+): void {
+  app.get("/v1/router/decisions", (context) => listDecisions(context, dependencies));
+  app.get("/v1/router/decisions/:id", (context) =>
+    decisionsOf(context, dependencies, context.req.param("id")),
+  );
+  app.get("/v1/router/thresholds", (context) => showThresholds(context, dependencies));
+  app.post("/v1/router/thresholds", (context) => changeThresholds(context, dependencies));
+  app.get("/metrics", showMetrics);
   app.get("/admin/workers", (context) => listWorkers(context, dependencies));
   app.post("/admin/workers", (context) => attachWorker(context, dependencies));
   app.get("/admin/workers/:name{.+}", (context) =>
