@@ -10,6 +10,7 @@ import { listModels, retrieveModel } from "./api/openai/models.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import type { GatewayEnv } from "./env.ts";
 import { ApiError, clientLeft, toApiError } from "./errors.ts";
+import { refuseLoop } from "./loops.ts";
 
 export interface AppOptions {
   /** Whether it answers the API's own routes, and passes on what engines may know. */
@@ -32,6 +33,7 @@ export function createApp(
     context.set("arrivedAt", performance.now());
     const given = context.req.header("x-request-id");
     context.set("requestId", given && /^[\x21-\x7e]{1,128}$/.test(given) ? given : newRequestId());
+    refuseLoop(context.req.header("via"), dependencies.via);
     await next();
   });
   if (answerElsewhere !== undefined)

@@ -1,11 +1,12 @@
-import { createMetrics, type Discovery, type Logger, type MetricsSnapshot } from "#runtime";
+import { createMetrics, type Discovery, type Logger, type MetricsSnapshot, randomId } from "#runtime";
 import type { Access } from "./access/guard.ts";
 import { type AccessOptions, openAccess } from "./access/open-access.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import { createMetricsRoute } from "./api/ops/metrics.ts";
 import { openApiDocument } from "./api/ops/openapi.ts";
-import { addAdminRoutes, addPublicRoutes } from "./api/ops/routes.ts";
+import { addAdminRoutes, addOpsRoutes, addPublicRoutes } from "./api/ops/routes.ts";
 import { createApp } from "./app.ts";
+import { cutOff } from "./cut-off.ts";
 import type { OpsDependencies } from "./dependencies.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "./dispatch/engines/engine-spec.ts";
 import { BackgroundWatch, type EngineWatch } from "./dispatch/engines/engine-watch.ts";
@@ -13,6 +14,7 @@ import type { OpenKvFeed } from "./dispatch/engines/kv-feed.ts";
 import type { HttpTransport } from "./dispatch/http/types.ts";
 import { createEngineApi, probeEngine } from "./engines/index.ts";
 import type { OpenEventStream } from "./event-stream.ts";
+import { viaOf } from "./loops.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import { ModelCatalog } from "./models/catalog.ts";
 import { DEFAULT_FORWARDING, type ForwardOptions } from "./pipeline/forward/job.ts";
@@ -44,7 +46,9 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   /** Who may come in, and what for. Default: everybody, for everything. */
   access?: AccessOptions;
   /** Where the routes are that run the gateway; default: beside the API. */
-  admin?: { readonly isGuarded: boolean } | undefined;
+  admin?: { readonly isGuarded: boolean; readonly port?: number | undefined } | undefined;
+  /** By which it knows requests of its own when they come back; default: a random one. */
+  id?: string | undefined;
   /** Which of OpenAI's fields stand for a session or tenant; default: none. */
   preferenceDefaults?: PreferenceDefaults;
   /** What further processes of the same gateway have measured. */
@@ -87,6 +91,8 @@ export interface Gateway {
   readonly fetchAdmin: Gateway["fetch"];
   readonly models: Models;
   readonly access: Access;
+  /** Ends the requests that engines are answering, with an error that their clients can read. @returns how many */
+  cutOff(): number;
   /** Lets go of workers and engines. */
   close(): void;
 }
@@ -110,6 +116,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   );
   const opened = await openAccess(options.access ?? {}, files?.readTextFile, log);
   const readTextFile = files && (async (path: string) => (await files.readTextFile(path)) ?? missing(path));
+  const via = viaOf(options.id ?? randomId());
   const served = new ServedModels({
     catalog: new ModelCatalog(options.discovery, log),
     routerModule,
@@ -126,7 +133,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     health: { ...DEFAULT_HEALTH, ...options.health },
     watch,
     openKvFeed,
-    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, fetch: engineFetch }),
+    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, via, fetch: engineFetch }),
     probe: probeEngine,
     loadPromptReader: createPromptReaderLoader({
       folders: files && { ...files, createEncoder },
@@ -143,6 +150,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     log,
     warnings: new Warnings(log),
     openEventStream,
+    via,
+    running: new Set(),
     hasFixedEngines,
     access: opened.access,
     bodyLimit,
@@ -156,7 +165,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     hasApi: true,
     addRoutes(app) {
       addPublicRoutes(app, dependencies, openApi);
-      if (admin === undefined) addAdminRoutes(app, dependencies, showMetrics);
+      if (admin?.port === undefined) addOpsRoutes(app, dependencies, showMetrics);
+      if (admin === undefined) addAdminRoutes(app, dependencies);
     },
   });
   const keys = admin?.isGuarded === false ? undefined : opened.access.keys;
@@ -165,7 +175,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     hasApi: false,
     addRoutes(app) {
       addPublicRoutes(app, adminDependencies, openApi);
-      addAdminRoutes(app, adminDependencies, showMetrics);
+      addOpsRoutes(app, adminDependencies, showMetrics);
+      addAdminRoutes(app, adminDependencies);
     },
   });
   await served.open();
@@ -175,6 +186,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     fetchAdmin: (request, env) => adminApp.fetch(request, env as object | undefined),
     models,
     access: opened.access,
+    cutOff: () => cutOff(dependencies),
     close() {
       opened.close();
       served.close();

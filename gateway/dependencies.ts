@@ -8,6 +8,11 @@ import type { ForwardOptions } from "./pipeline/forward/job.ts";
 import type { ApiModels, Models } from "./pipeline/serving/models.ts";
 import type { Warnings } from "./warnings.ts";
 
+/** What can be ended before its time. */
+export interface Stoppable {
+  stop(error: Error): void;
+}
+
 /** What the routes of the API need; the adapter of each runtime brings it together. */
 export interface GatewayDependencies {
   models: ApiModels;
@@ -19,6 +24,10 @@ export interface GatewayDependencies {
   /** For what may happen to very many requests at once. */
   warnings: Warnings;
   openEventStream: OpenEventStream;
+  /** The gateway's own part of the header `via`. */
+  via: string;
+  /** Requests to engines that have not ended. */
+  running: Set<Stoppable>;
   access: Access;
   /** Largest request body in bytes. */
   bodyLimit: number;

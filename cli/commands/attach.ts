@@ -1,4 +1,5 @@
 import type { EngineSpec } from "#gateway";
+import { randomId } from "#runtime";
 import { followEngines } from "../attach/follow.ts";
 import { startFronts } from "../attach/fronts.ts";
 import { followKubernetes } from "../kubernetes/follow.ts";
@@ -31,6 +32,7 @@ address, and sends each request to the one that holds most of its prompt. What a
     if (processes > 1 && process.platform !== "linux")
       throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
     const shared = {
+      id: randomId(),
       tokenizers: tokenizersOf(options),
       modelNames: modelNames(options),
       forwarding: forwardingSettings(options),

@@ -73,6 +73,9 @@ function checkOptions<Specs extends OptionSpecs>(
   return Object.fromEntries(entries);
 }
 
+const hasNames = (value: unknown): boolean =>
+  Array.isArray(value) ? value.some(hasNames) : typeof value === "object" && value !== null;
+
 const EXPECTED: Readonly<Record<string, string | undefined>> = {
   int: "a whole number",
   array: "a list",
@@ -81,7 +84,12 @@ const EXPECTED: Readonly<Record<string, string | undefined>> = {
 };
 
 function describeFault(place: string, value: unknown, issue: z.core.$ZodIssue): string {
-  const given = `${place} cannot be ${JSON.stringify(value)}`;
+  // What has names and values may have keys among them: then the place must do.
+  const isShown = !hasNames(value) && !/key$/i.test(place);
+  const where = issue.path
+    .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
+    .join("");
+  const given = isShown ? `${place} cannot be ${JSON.stringify(value)}` : `${place}${where} is not right`;
   switch (issue.code) {
     case "too_small":
       return `${given}: it must be at least ${issue.minimum}.`;

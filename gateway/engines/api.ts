@@ -1,3 +1,4 @@
+import { LOOP_STATUS } from "../loops.ts";
 import { EngineApiError } from "./errors.ts";
 import type { EngineApi } from "./types.ts";
 
@@ -8,6 +9,8 @@ export interface EngineApiOptions {
   maxBytes?: number | undefined;
   /** Sent as `authorization: Bearer …`. */
   apiKey?: string | undefined;
+  /** Sent as the header `via`, by which a gateway that is asked by itself knows that. */
+  via?: string | undefined;
   /** Default: the host's own. */
   fetch?: typeof fetch | undefined;
 }
@@ -41,8 +44,9 @@ export function createEngineApi(url: string, options: EngineApiOptions = {}): En
 
 /** The body of a 2xx answer as text; undefined where there is no such route. */
 async function read(url: string, options: EngineApiOptions, init?: RequestInit): Promise<string | undefined> {
-  const { timeoutMs = 5_000, maxBytes = 16 * 2 ** 20, apiKey, fetch = globalThis.fetch } = options;
+  const { timeoutMs = 5_000, maxBytes = 16 * 2 ** 20, apiKey, via, fetch = globalThis.fetch } = options;
   const headers = new Headers(init?.headers);
+  if (via !== undefined) headers.set("via", via);
   if (apiKey !== undefined) headers.set("authorization", `Bearer ${apiKey}`);
   const signal = AbortSignal.timeout(timeoutMs);
   try {
@@ -51,6 +55,19 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
     await response.body?.cancel();
     if (ABSENT.includes(response.status)) return undefined;
     const { status } = response;
+    const location = response.headers.get("location");
+    if (location !== null)
+      throw new EngineApiError(
+        "bad_status",
+        `${url} sends requests on to ${originOf(location, url)}; that is the address to attach.`,
+        { status },
+      );
+    if (status === LOOP_STATUS)
+      throw new EngineApiError(
+        "bad_status",
+        `${url} is this gateway itself, or leads back to it: attach the engine's own address, or give the gateway another --port.`,
+        { status },
+      );
     throw new EngineApiError("bad_status", `${url} answered with status ${status}.`, { status });
   } catch (cause) {
     if (cause instanceof EngineApiError) throw cause;
@@ -59,6 +76,10 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
     }
     throw new EngineApiError("unreachable", `${url} cannot be reached: ${reason(cause)}.`, { cause });
   }
+}
+
+function originOf(location: string, url: string): string {
+  return URL.canParse(location, url) ? new URL(location, url).origin : "another address";
 }
 
 async function readBody(response: Response, url: string, maxBytes: number): Promise<string> {
@@ -85,8 +106,14 @@ function parse(url: string, text: string | undefined): unknown {
   }
 }
 
+/** Undici's word for ports that browsers must not use; https://fetch.spec.whatwg.org/#port-blocking has them. */
+const BLOCKED_PORT = "bad port";
+
 /** `fetch` says only that it failed; its cause says why. */
 function reason(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message || cause.name : String(cause);
+  const text = cause instanceof Error ? cause.message || cause.name : String(cause);
+  return text === BLOCKED_PORT
+    ? "its port is one of those that fetch refuses; give the engine another"
+    : text;
 }

@@ -58,7 +58,7 @@ async function addFront(): Promise<Front> {
   const { front: frontEnd, router } = testChannels();
   const forwarding = {};
   const front = await createFront(
-    { ...common, tokenizers: new Map(), forwarding, access: {} },
+    { ...common, id: "a", tokenizers: new Map(), forwarding, access: {} },
     frontEnd,
     platform(),
   );

@@ -88,6 +88,45 @@ test.each(["chat/completions", "messages"])("garbage in a stream of %s is not pa
   expect(lastEvent(body)).toContain("error");
 });
 
+test.each([
+  ["half of an object", "application/json", '{"id":'],
+  ["a page", "text/html", "<html></html>"],
+  ["nothing", "application/json", ""],
+])("%s is no answer to a chat", async (_what, type, body) => {
+  engine.answer = (_, response) => response.writeHead(200, { "content-type": type }).end(body);
+  const refused = await post("chat/completions", { messages: [], stream: false });
+  expect([refused.status, refused.body.error?.code]).toEqual([502, "engine_failed"]);
+});
+
+test("a redirect to another address is the engine's fault, and not followed", async () => {
+  engine.answer = (_, response) => response.writeHead(307, { location: "http://127.0.0.1:1/login" }).end();
+  expect((await post("chat/completions", { messages: [] })).status).toBe(502);
+});
+
+test("a body that is nested too deeply is refused", async () => {
+  const prompt = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+  const headers = { "content-type": "application/json" };
+  for (const path of ["completions", "chat/completions", "messages"]) {
+    const body = `{"model":"tiny","prompt":${prompt},"messages":${prompt}}`;
+    const { status } = await ask(`${url}/v1/${path}`, { method: "POST", body, headers });
+    expect(status).toBe(400);
+  }
+});
+
+test("the gateway itself is no engine, and its own requests do not come back", async () => {
+  await ask(`${url}/admin/workers`, { json: { url, name: "itself" } });
+  const { body } = await ask(`${url}/admin/workers/itself`);
+  expect(body).toMatchObject({ state: "down", reason: expect.stringContaining("is this gateway itself") });
+  await ask(`${url}/admin/workers/itself?now=true`, { method: "DELETE" });
+  // Through another server that passes on what it gets, headers too.
+  engine.answer = async (request, response) => {
+    const again = await fetch(`${url}${request.url}`, { headers: { via: String(request.headers.via) } });
+    sendJson(response, await again.json(), again.status);
+  };
+  const looped = await ask(`${url}/v1/files`);
+  expect([looped.status, looped.body.error?.code]).toEqual([508, "loop_detected"]);
+});
+
 test("an overloaded engine's own answer is given where no other one can take over", async () => {
   const refusal = { error: { message: "Come back later.", type: "TooManyRequests" } };
   let asked = 0;

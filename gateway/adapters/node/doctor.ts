@@ -1,6 +1,6 @@
 import type { Logger } from "#runtime";
 import type { EngineSpec } from "../../dispatch/engines/engine-spec.ts";
-import { engineUrl } from "../../dispatch/engines/engine-url.ts";
+import { checkedSpec } from "../../dispatch/engines/engine-url.ts";
 import { type Diagnosis, diagnose, enginesOfGateway } from "../../doctor/index.ts";
 import { createEngineApi } from "../../engines/index.ts";
 import { createPromptReaderLoader } from "../../pipeline/serving/prompt-readers.ts";
@@ -27,11 +27,13 @@ export async function diagnoseEngines(
   { routerModule, tokenizers, timeoutMs, log }: NodeDoctorOptions,
 ): Promise<Diagnosis> {
   const createApi = ({ url, apiKey }: EngineSpec) => createEngineApi(url, { apiKey, timeoutMs });
-  const checked = given.map((spec) => ({ ...spec, url: engineUrl(spec.url) }));
+  const checked = given.map(checkedSpec);
   const specs = await Promise.all(
     checked.map(async (spec) => {
       const engines = await enginesOfGateway(createApi(spec));
-      return engines?.map((engine) => ({ ...spec, ...engine })) ?? [spec];
+      // A gateway that has none yet is looked at itself, which says so.
+      if (engines === undefined || engines.length === 0) return [spec];
+      return engines.map((engine) => ({ ...spec, ...engine }));
     }),
   );
   const createEncoder = nativeEncoderFactory(log);

@@ -37,7 +37,7 @@ export async function startNodeFront(
     port: listener.port,
     onRouterGone: () => front.onRouterGone(),
     async drain(deadlineMs) {
-      await listener.drain(deadlineMs);
+      await listener.drain(deadlineMs, () => front.cutOff());
       stopWatching();
       front.close();
     },

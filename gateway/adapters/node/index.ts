@@ -35,7 +35,7 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
     models: gateway.models,
     joinFront: fronts && ((channel) => fronts.join(channel, gateway)),
     async drain(deadlineMs) {
-      await Promise.all(listeners.map((listener) => listener.drain(deadlineMs)));
+      await Promise.all(listeners.map((listener) => listener.drain(deadlineMs, () => gateway.cutOff())));
       stopWatching();
       gateway.close();
     },

@@ -11,8 +11,11 @@ export interface HttpListener {
   readonly port: number;
   /** From now on, new connections are encrypted with these; those that are open stay as they are. */
   useTls(tls: TlsIdentity): void;
-  /** Stops listening, waits for running requests to end or for the deadline, then cuts what is left. */
-  drain(deadlineMs: number): Promise<void>;
+  /**
+   * Stops listening, waits for running requests to end or for the deadline, then cuts what is left.
+   * @param onDeadline ends requests in words that their clients can read, for which there is a moment
+   */
+  drain(deadlineMs: number, onDeadline: () => void): Promise<void>;
 }
 
 /** Certificate and key of the server, and who may connect. */
@@ -24,6 +27,8 @@ export interface TlsIdentity extends Pick<SecureContextOptions, "cert" | "key"> 
 /** How often Node looks for requests that are late, in milliseconds. */
 const LOOK_MS = 1_000;
 const MAX_HEADERS = 200;
+/** What clients get to read why their answers end. */
+const LAST_WORDS_MS = 500;
 const HANDSHAKE_MS = 10_000;
 
 export interface ListenOptions {
@@ -76,7 +81,7 @@ export async function listen(
     useTls(identity) {
       if (server instanceof HttpsServer) server.setSecureContext(secureOptions(identity));
     },
-    drain: (deadlineMs) => connections.drain(deadlineMs),
+    drain: (deadlineMs, onDeadline) => connections.drain(deadlineMs, onDeadline),
   };
 }
 
@@ -115,10 +120,13 @@ class Connections {
     });
   }
 
-  drain(deadlineMs: number): Promise<void> {
+  drain(deadlineMs: number, onDeadline: () => void): Promise<void> {
     return new Promise((resolve) => {
       this.#isDraining = true;
-      const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
+      let cut = setTimeout(() => {
+        onDeadline();
+        cut = setTimeout(() => this.#server.closeAllConnections(), LAST_WORDS_MS);
+      }, deadlineMs);
       this.#server.close(() => {
         clearTimeout(cut);
         resolve();

@@ -57,12 +57,14 @@ export async function listenOnWeb(
     models: gateway.models,
     async drain(deadlineMs) {
       stopWatching?.();
-      await Promise.all(listeners.map((listener) => listener.drain(deadlineMs)));
+      await Promise.all(listeners.map((listener) => listener.drain(deadlineMs, () => gateway.cutOff())));
       gateway.close();
     },
   };
 }
 
+/** What clients get to read why their answers end. */
+const LAST_WORDS_MS = 500;
 /** How long a listener may take to let go of its port. */
 const LET_GO_MS = 5;
 const LET_GO_TRIES = 400;
@@ -103,9 +105,13 @@ class Replaceable {
     if (!canShare) this.#listener = await this.#openSoon(place);
   }
 
-  async drain(deadlineMs: number): Promise<void> {
-    const late = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs));
-    await Promise.race([Promise.all([this.#listener.stop(), ...this.#ending]), late]);
+  async drain(deadlineMs: number, onDeadline: () => void): Promise<void> {
+    const within = (ms: number) => new Promise<"late">((resolve) => setTimeout(() => resolve("late"), ms));
+    const ended = Promise.all([this.#listener.stop(), ...this.#ending]);
+    if ((await Promise.race([ended, within(deadlineMs)])) === "late") {
+      onDeadline();
+      await Promise.race([ended, within(LAST_WORDS_MS)]);
+    }
     await this.#listener.cut?.();
   }
 

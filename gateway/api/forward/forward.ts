@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Salt } from "#router-wasm";
 import { checkMedia } from "../../access/media.ts";
+import { refuseDeepNesting } from "../../access/nesting.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
 import type { HttpHead } from "../../dispatch/http/types.ts";
 import type { GatewayEnv } from "../../env.ts";
@@ -43,7 +44,7 @@ export async function forward(
   dependencies: GatewayDependencies,
   { candidates, ...request }: ForwardTarget,
 ): Promise<Response> {
-  checkMedia(request.body, dependencies.access.media);
+  await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
   let failure: Error | undefined;
   for (const [index, candidate] of candidates.entries()) {
     if (failure !== undefined) noteFallback(candidate, failure, dependencies);
@@ -80,7 +81,8 @@ async function attempt(
   const { bytes, body, search } =
     rename === undefined ? { ...given, search: url.search } : renamed(given, url.search, rename);
   const prompts = await model.prompts;
-  const prompt = body === undefined ? NO_PROMPT : await prompts.read(endpoint.prompt, body);
+  const prompt =
+    body === undefined ? NO_PROMPT : await refuseDeepNesting(() => prompts.read(endpoint.prompt, body));
   const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
   if (standsInFor !== undefined) meta.headers["x-stator-model"] = model.name;
@@ -95,7 +97,11 @@ async function attempt(
     preferences,
     method,
     path: pathname + search,
-    headers: forwardedHeaders(context, requestId, dependencies.access.keys !== undefined),
+    headers: forwardedHeaders(context, {
+      requestId,
+      via: dependencies.via,
+      hidesKeys: dependencies.access.keys !== undefined,
+    }),
     body: bytes,
     engine: resource === undefined ? undefined : await attached.resources.find(resource),
     onResource:
@@ -137,7 +143,7 @@ function noteFallback(
 
 function run(
   context: Context<GatewayEnv>,
-  { transport, forwarding, warnings }: GatewayDependencies,
+  { transport, forwarding, warnings, running }: GatewayDependencies,
   job: ForwardJob,
   { explain, headers, onSettled, onPassedOn }: RequestMeta,
 ): Promise<Response | Error> {
@@ -155,18 +161,23 @@ function run(
         resolve(reply.response);
         return reply;
       },
-      onSettled,
+      onSettled(...outcome: Parameters<typeof onSettled>) {
+        running.delete(request);
+        onSettled(...outcome);
+      },
       onFailure(error: Error) {
         signal.removeEventListener("abort", abort);
         reject(error);
       },
       onPassedOn(error: Error) {
         signal.removeEventListener("abort", abort);
+        running.delete(request);
         onPassedOn();
         resolve(error);
       },
     };
     const request = new Forwarding(job, output, { transport, options: forwarding, warnings });
+    running.add(request);
     signal.addEventListener("abort", abort);
     if (signal.aborted) abort();
     else request.start();

@@ -3,16 +3,20 @@ import { describe, expect, test } from "vitest";
 import { answerHeaders, forwardedHeaders } from "./headers.ts";
 
 async function forwarded(headers: Record<string, string>, hidesKeys: boolean) {
-  const app = new Hono().get("/", (context) => context.json(forwardedHeaders(context, "id-1", hidesKeys)));
+  const app = new Hono().get("/", (context) =>
+    context.json(forwardedHeaders(context, { requestId: "id-1", via: "1.1 stator-a", hidesKeys })),
+  );
   const response = await app.request("/", { headers });
   return Object.fromEntries((await response.json()) as [string, string][]);
 }
 
+const OWN = { "x-request-id": "id-1", via: "1.1 stator-a" };
+
 describe("headers for an engine", () => {
   test("have the client's key only where it is not for the gateway", async () => {
     const keys = { authorization: "Bearer one", "x-api-key": "two" };
-    expect(await forwarded(keys, false)).toEqual({ ...keys, "x-request-id": "id-1" });
-    expect(await forwarded(keys, true)).toEqual({ "x-request-id": "id-1" });
+    expect(await forwarded(keys, false)).toEqual({ ...keys, ...OWN });
+    expect(await forwarded(keys, true)).toEqual(OWN);
   });
 
   test("have nothing of the client's connection, of cookies or of browsers' questions", async () => {
@@ -22,7 +26,14 @@ describe("headers for an engine", () => {
       "proxy-authorization": "x",
       accept: "*/*",
     };
-    expect(await forwarded(headers, false)).toEqual({ accept: "*/*", "x-request-id": "id-1" });
+    expect(await forwarded(headers, false)).toEqual({ accept: "*/*", ...OWN });
+  });
+
+  test("name the gateway behind those that the request has come through", async () => {
+    expect(await forwarded({ via: "1.1 proxy, 1.0 b" }, false)).toEqual({
+      ...OWN,
+      via: "1.1 proxy, 1.0 b, 1.1 stator-a",
+    });
   });
 });
 

@@ -12,6 +12,7 @@ const NOT_FORWARDED = new Set([
   "cookie",
   "expect",
   "host",
+  "via",
   "x-request-id",
 ]);
 
@@ -21,13 +22,22 @@ const OF_BROWSERS = /^(origin|access-control-)/;
 /** What clients show their keys in. */
 const KEYS = ["authorization", "x-api-key"];
 
-/**
- * The headers that go to the engine.
- * @param hidesKeys whether the client's key is for this gateway, and no engine's business
- */
-export function forwardedHeaders(context: Context, requestId: string, hidesKeys: boolean): HttpHeader[] {
+export interface Forwarder {
+  readonly requestId: string;
+  /** This gateway's part of the header `via`. */
+  readonly via: string;
+  /** Whether the client's key is for this gateway, and no engine's business. */
+  readonly hidesKeys: boolean;
+}
+
+/** The headers that go to the engine. */
+export function forwardedHeaders(context: Context, { requestId, via, hidesKeys }: Forwarder): HttpHeader[] {
   const named = (context.req.header("connection") ?? "").toLowerCase().split(/\s*,\s*/);
-  const headers: HttpHeader[] = [["x-request-id", requestId]];
+  const before = context.req.header("via");
+  const headers: HttpHeader[] = [
+    ["x-request-id", requestId],
+    ["via", before === undefined ? via : `${before}, ${via}`],
+  ];
   for (const [name, value] of context.req.raw.headers) {
     if (isHopByHop(name) || named.includes(name) || NOT_FORWARDED.has(name)) continue;
     if (name.startsWith("x-stator-")) continue;

@@ -26,10 +26,10 @@ export function addPublicRoutes(
 }
 
 /**
- * Routes for those who run the gateway.
+ * Routes that tell those who run the gateway what it does.
  * @param showMetrics the route `/metrics`, from `createMetricsRoute`
  */
-export function addAdminRoutes(
+export function addOpsRoutes(
   app: Hono<GatewayEnv>,
   dependencies: OpsDependencies,
   showMetrics: () => Promise<Response>,
@@ -41,6 +41,10 @@ export function addAdminRoutes(
   app.get("/v1/router/thresholds", (context) => showThresholds(context, dependencies));
   app.post("/v1/router/thresholds", (context) => changeThresholds(context, dependencies));
   app.get("/metrics", showMetrics);
+}
+
+/** Routes that change what the gateway does. */
+export function addAdminRoutes(app: Hono<GatewayEnv>, dependencies: OpsDependencies): void {
   app.get("/admin/workers", (context) => listWorkers(context, dependencies));
   app.post("/admin/workers", (context) => attachWorker(context, dependencies));
   app.get("/admin/workers/:name{.+}", (context) =>

@@ -1,4 +1,27 @@
 import { invalidRequest } from "../../errors.ts";
+import type { EngineSpec } from "./engine-spec.ts";
+
+/**
+ * An engine as people name it, with its base address.
+ * @throws ApiError 400 for an address that is none, a key that no header can carry, and KV events that are nowhere; it
+ * repeats no key
+ */
+export function checkedSpec(spec: EngineSpec): EngineSpec {
+  const url = engineUrl(spec.url);
+  if (spec.apiKey !== undefined && !/^[\x21-\x7e]+$/.test(spec.apiKey))
+    throw invalidRequest(
+      `The key for the engine at ${url} has a space, a line break or a letter beyond ASCII in it, which no header can carry. Look at --engine-key, or at api-key in YAML.`,
+      "api_key",
+    );
+  const { endpoint, replayEndpoint } = spec.kvEvents ?? {};
+  for (const place of [endpoint, replayEndpoint])
+    if (place !== undefined && !/^tcp:\/\/\S+:\d+$/.test(place))
+      throw invalidRequest(
+        `KV events cannot be at '${place.slice(0, 200)}'; it looks like tcp://*:5557 (--kv-events, --kv-events-replay).`,
+        "kv_events",
+      );
+  return { ...spec, url };
+}
 
 /**
  * An engine's base address as people give it, with or without scheme and `/v1`.

@@ -3,7 +3,10 @@ import { type AccessOptions, openAccess } from "../../access/open-access.ts";
 import type { PreferenceDefaults } from "../../api/openai/preferences.ts";
 import { createApp } from "../../app.ts";
 import type { Gateway, Platform } from "../../create-gateway.ts";
+import { cutOff } from "../../cut-off.ts";
+import type { Stoppable } from "../../dependencies.ts";
 import { createEngineApi } from "../../engines/index.ts";
+import { viaOf } from "../../loops.ts";
 import { createGatewayMetrics } from "../../metrics.ts";
 import { DEFAULT_FORWARDING, type ForwardOptions } from "../../pipeline/forward/job.ts";
 import type { ModelNames } from "../../pipeline/serving/model-names.ts";
@@ -17,6 +20,8 @@ import { RouterLink } from "./router-link.ts";
 
 /** What a front process does; the rest is the router process's. */
 export interface FrontOptions {
+  /** The gateway's, as its other processes have it. */
+  readonly id: string;
   readonly bodyLimit: number;
   readonly timeoutMs: number;
   readonly tokenizers: ReadonlyMap<string, string>;
@@ -32,7 +37,7 @@ export type FrontPlatform = Pick<
   "transport" | "engineFetch" | "openEventStream" | "createEncoder" | "files"
 >;
 
-export interface Front extends Pick<Gateway, "fetch" | "close"> {
+export interface Front extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
   /** The router process has gone. */
   onRouterGone(): void;
 }
@@ -55,6 +60,8 @@ export async function createFront(
   const opened = await openAccess(options.access, files?.readTextFile, log);
   const { keys, inflight } = opened.access;
   const link = new RouterLink(channel);
+  const via = viaOf(options.id);
+  const running = new Set<Stoppable>();
   const attached = new FrontModels({
     link,
     channel,
@@ -64,7 +71,7 @@ export async function createFront(
       tokenizers,
       log,
     }),
-    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, fetch: engineFetch }),
+    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, via, fetch: engineFetch }),
   });
   if (keys !== undefined) keys.onUse = (use) => channel.send({ type: "used", ...use });
   if (inflight.limit < Number.POSITIVE_INFINITY)
@@ -99,6 +106,8 @@ export async function createFront(
       log,
       warnings: new Warnings(log),
       openEventStream,
+      via,
+      running,
       access: opened.access,
       bodyLimit,
       timeoutMs,
@@ -113,6 +122,7 @@ export async function createFront(
   return {
     fetch: (request, env) => app.fetch(request, env as object | undefined),
     onRouterGone: () => link.close(),
+    cutOff: () => cutOff({ running, log }),
     close() {
       opened.close();
       transport.close();

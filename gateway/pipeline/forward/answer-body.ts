@@ -220,9 +220,21 @@ export class AnswerBody {
     const all = this.#heldBytes === 0 ? wire : this.#takeHeld(wire);
     this.#tail = latin1(all.subarray(Math.max(0, all.length - TAIL_BYTES)));
     if (this.#job.onResource !== undefined) this.#opening = openingOf(all);
+    if (this.#reply === undefined && !this.#isWhole(all)) {
+      this.#break("The engine's answer is not a JSON object.");
+      return false;
+    }
     const reply = this.#opened();
     reply.finish(all);
     return reply.isHolding;
+  }
+
+  /** A look at both ends of an answer of an API that is known here. */
+  #isWhole(wire: Uint8Array): boolean {
+    const head = this.#head!;
+    if (this.status !== 200 || !head.hasBody || this.#job.events === undefined) return true;
+    const text = latin1(this.#transport.bodyOf(head, wire)).trim();
+    return text.startsWith("{") && text.endsWith("}");
   }
 
   #takeHeld(last: Uint8Array): Uint8Array {

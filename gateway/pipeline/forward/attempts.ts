@@ -1,4 +1,5 @@
 import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
+import type { HttpHead } from "../../dispatch/http/types.ts";
 
 /** First wait before a further attempt, in milliseconds; each one after it is twice as long. */
 const FIRST_PAUSE_MS = 50;
@@ -6,6 +7,12 @@ const LONGEST_PAUSE_MS = 3_200;
 
 /** What another engine may answer better: it is overloaded, or not well. */
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** Whether the engine sends the request to an address that is not the gateway's to ask. */
+export const isRedirect = ({ status, headers }: HttpHead): boolean =>
+  REDIRECTS.has(status) && !headers.some(([name, value]) => name === "location" && value.includes("/v1/"));
 
 export const isRetried = (status: number): boolean => RETRIED_STATUSES.has(status);
 

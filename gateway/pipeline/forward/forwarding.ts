@@ -12,7 +12,7 @@ import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
 import type { Warnings } from "../../warnings.ts";
 import type { Placement } from "../job.ts";
 import { AnswerBody } from "./answer-body.ts";
-import { Attempts, isRetried } from "./attempts.ts";
+import { Attempts, isRedirect, isRetried } from "./attempts.ts";
 import { continuedBody } from "./continuation.ts";
 import type { ForwardJob, ForwardOptions, ForwardOutput } from "./job.ts";
 
@@ -76,6 +76,11 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#apply();
   }
 
+  /** There is no more time for it. */
+  stop(error: Error): void {
+    this.#fail(error);
+  }
+
   /** The client has gone. */
   cancel(): void {
     if (this.#isOver) return;
@@ -120,6 +125,13 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   }
 
   onHead(head: HttpHead): void {
+    if (isRedirect(head)) {
+      this.#onBroken(
+        "The engine sends requests on to another address; that one is to be attached.",
+        undefined,
+      );
+      return;
+    }
     const { engine } = this.#route!.worker;
     const { isRepeatable, hasFallback } = this.#job;
     const { mayGoOn } = this.#attempts;

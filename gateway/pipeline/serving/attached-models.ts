@@ -5,7 +5,7 @@ import {
   type EngineState,
 } from "../../dispatch/engines/engine-connection.ts";
 import { defaultEngineName, type EngineSpec } from "../../dispatch/engines/engine-spec.ts";
-import { engineUrl } from "../../dispatch/engines/engine-url.ts";
+import { checkedSpec } from "../../dispatch/engines/engine-url.ts";
 import { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
 import type { EngineModel, EngineProfile, KvEventSource } from "../../engines/types.ts";
 import { ApiError } from "../../errors.ts";
@@ -106,10 +106,11 @@ export class AttachedModels implements AttachedTargets<ModelView> {
 
   /**
    * Attaches an engine, which need not be up yet.
-   * @throws ApiError 400 for an address that is none, 409 for one that is attached already
+   * @throws ApiError 400 for what can be no engine, 409 for one that is attached already
    */
-  attach(spec: EngineSpec): EngineConnection {
-    const url = engineUrl(spec.url);
+  attach(given: EngineSpec): EngineConnection {
+    const spec = checkedSpec(given);
+    const { url } = spec;
     const name = spec.name ?? defaultEngineName(url);
     if (this.#attachments.has(name)) {
       throw new ApiError(409, "invalid_request_error", `An engine named '${name}' is attached already.`, {
@@ -117,7 +118,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
         code: "already_attached",
       });
     }
-    const engine = new EngineConnection({ ...spec, url, name }, this.#options, {
+    const engine = new EngineConnection({ ...spec, name }, this.#options, {
       onLearnt: (profile) => this.#learn(attachment, profile),
       onState: (state) => this.#onState(attachment, state),
       onSilence: (isSilent) => this.#onSilence(attachment, isSilent),

@@ -1,0 +1,13 @@
+import type { GatewayDependencies } from "./dependencies.ts";
+import { gatewayStops } from "./errors.ts";
+
+/**
+ * Ends the requests that engines are answering: a stream with an error event, what has not begun with 503.
+ * @returns how many there were
+ */
+export function cutOff({ running, log }: Pick<GatewayDependencies, "running" | "log">): number {
+  const { size } = running;
+  for (const request of [...running]) request.stop(gatewayStops());
+  if (size > 0) log.warn("requests were cut off: they had not ended within --drain-timeout", { count: size });
+  return size;
+}
