@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { ListeningOptions } from "#gateway";
+import type { EngineSpec, ListeningOptions } from "#gateway";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { frontOptions } from "../options/tables.ts";
@@ -55,6 +55,27 @@ export function checkExposure(options: ExposedOptions): void {
     );
   }
 }
+
+/**
+ * @throws UsageError where one of the engines would be the gateway itself, which is easily asked for: the default port of
+ * both is 8000
+ */
+export function checkOwnAddress(
+  engines: readonly EngineSpec[],
+  { host, port }: Pick<Options, "host" | "port">,
+): void {
+  for (const { url } of engines) {
+    const address = urlOf(url);
+    if (address?.port !== String(port)) continue;
+    const name = address.hostname.replace(/^\[|\]$/g, "");
+    if (name === host || isLoopback(name))
+      throw new UsageError(
+        `${address.origin} would be the gateway's own address. Give the gateway another: --port ${port + 1}.`,
+      );
+  }
+}
+
+const urlOf = (text: string) => URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`) ?? undefined;
 
 /** Whether only programs on this machine can connect to the host. */
 function isLoopback(host: string): boolean {

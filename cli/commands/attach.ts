@@ -8,6 +8,7 @@ import { attachOptions } from "../options/tables.ts";
 import { openServiceAt, serveUntilStopped } from "../service.ts";
 import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
+import { checkOwnAddress } from "./access-settings.ts";
 import { forwardingSettings, healthSettings } from "./attach-settings.ts";
 import { type Command, commandHelp } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
@@ -28,6 +29,7 @@ address, and sends each request to the one that holds most of its prompt. What a
     const { options, positionals } = readOptions(attachOptions, argv, process.env);
     const cluster = kubernetesSource(options);
     const engines = enginesOf("attach", options, positionals, cluster !== undefined);
+    checkOwnAddress(engines, options);
     const { processes } = options;
     if (processes > 1 && process.platform !== "linux")
       throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");

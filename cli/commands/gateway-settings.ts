@@ -22,6 +22,9 @@ export async function startGateway(
   { discovery, log }: Service,
   own: Partial<ListeningOptions> = {},
 ): Promise<StartedGateway> {
+  const adminPort = options["admin-port"];
+  if (adminPort !== undefined && adminPort !== 0 && adminPort === options.port)
+    throw new UsageError(`--admin-port ${adminPort} is the API's port too. Choose another for one of them.`);
   try {
     const settings = accessSettings(options);
     const gateway = await startOn({

@@ -7,6 +7,8 @@ import { type Command, commandHelp } from "./command.ts";
 
 type KeysOptions = OptionValues<typeof keysOptions>;
 
+const ACTIONS = ["add", "list", "rotate", "revoke"];
+
 export const keysCommand: Command = {
   help: () =>
     commandHelp(
@@ -20,6 +22,8 @@ hash. A gateway that runs with the file takes each change at once.`,
     const [action, id, ...rest] = positionals;
     const { keys: path } = options;
     if (rest.length > 0) throw new UsageError(`'${rest[0]}' is not understood; see stator keys --help.`);
+    if (action === undefined || !ACTIONS.includes(action))
+      throw new UsageError("stator keys is followed by add ID, list, rotate ID or revoke ID.");
     if (path === undefined) throw new UsageError("Which file? --keys keys.yaml");
     switch (action) {
       case "add":
@@ -31,11 +35,9 @@ hash. A gateway that runs with the file takes each change at once.`,
       case "revoke":
         await (await KeyStore.open(path)).revoke(required(id, action));
         return 0;
-      case "list":
+      default:
         console.log(keyTable((await KeyStore.open(path)).list(), Date.now()));
         return 0;
-      default:
-        throw new UsageError("stator keys is followed by add ID, list, rotate ID or revoke ID.");
     }
   },
 };

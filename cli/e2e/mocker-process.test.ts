@@ -36,9 +36,11 @@ const startMocker = (discovery: string, ...args: string[]) =>
 
 async function readyWorkers(url: string): Promise<string[]> {
   const health = (await (await fetch(`${url}/health`)).json()) as {
-    models: { workers: { name: string; status: string }[] }[];
+    models: { status: string; workers: { name: string; status: string }[] }[];
   };
-  const all = health.models.flatMap(({ workers }) => workers);
+  // A model is ready a moment after its workers, when its tokenizer has been read.
+  const models = health.models.filter(({ status }) => status === "ready");
+  const all = models.flatMap(({ workers }) => workers);
   return all.filter(({ status }) => status === "ready").map(({ name }) => name);
 }
 

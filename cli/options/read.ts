@@ -92,6 +92,7 @@ function describeFault(place: string, value: unknown, issue: z.core.$ZodIssue): 
   const given = isShown ? `${place} cannot be ${JSON.stringify(value)}` : `${place}${where} is not right`;
   switch (issue.code) {
     case "too_small":
+      if (issue.origin === "string") return `${given}: it must not be empty.`;
       return `${given}: it must be at least ${issue.minimum}.`;
     case "too_big":
       return `${given}: it must be at most ${issue.maximum}.`;
@@ -152,8 +153,11 @@ function readFile(given: Given | undefined): Map<string, Given> {
   let content: unknown;
   try {
     content = parseYaml(readFileSync(path, "utf8"));
+    // Aliases may lead back to where they stand.
+    JSON.stringify(content);
   } catch (error) {
-    throw new UsageError(`Cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+    const reason = error instanceof TypeError ? "it refers to itself." : Object(error).message;
+    throw new UsageError(`Cannot read ${path}: ${reason}`);
   }
   if (content === null) return new Map();
   if (typeof content !== "object" || Array.isArray(content)) {

@@ -1,0 +1,37 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { testFolder } from "../access/key-file.ts";
+import { StatorProcess } from "../stator-process.ts";
+
+const ENGINE = "http://127.0.0.1:1";
+
+test.each([
+  [["http://localhost:8000"], "would be the gateway's own address. Give the gateway another: --port 8001."],
+  [[ENGINE, "--port=0", "--kv-events=foo"], "KV events cannot be at 'foo'"],
+  [[ENGINE, "--port=0", "--engine-key=SECRET\n2"], "which no header can carry. Look at --engine-key"],
+  [["http://me:SECRET@127.0.0.1:1", "--port=0"], "give the key that it wants with --engine-key"],
+  [[ENGINE, ENGINE, "--port=0"], "is attached already"],
+  [[ENGINE, "--port=8001", "--admin-port=8001"], "is the API's port too"],
+])("stator attach %j is wrong usage, and no secret is repeated", async (args, message) => {
+  const stator = new StatorProcess(["attach", ...args, "--config=none"]);
+  expect(await stator.ended()).toBe(2);
+  expect(stator.stderr).toContain(message);
+  expect(stator.stderr + stator.stdout).not.toContain("SECRET");
+});
+
+test.each([
+  [
+    `engines: [{ url: ${ENGINE}, api-key: SECRET, nam: x }]`,
+    'engines[0] is not right: Unrecognized key: "nam"',
+  ],
+  [`engines: [${ENGINE}, { api-key: SECRET }]`, "engines[1].url is not right"],
+  ["engines: &a [*a]", "it refers to itself"],
+])("the file %j is refused, and no secret is repeated", async (yaml, message) => {
+  const file = join(await testFolder(), "stator.yaml");
+  await writeFile(file, yaml);
+  const stator = new StatorProcess(["attach", `--config=${file}`]);
+  expect(await stator.ended()).toBe(2);
+  expect(stator.stderr).toContain(message);
+  expect(stator.stderr).not.toContain("SECRET");
+});
