@@ -33,7 +33,7 @@ export type KvEventSource =
 
 /** Something that the engine could do for routing but does not, in words. */
 export interface Lack {
-  /** A stable word: `kv-events`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`. */
+  /** A stable word: `kv-events`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`. */
   readonly code: string;
   /** What is missing and what it costs, as half a sentence. */
   readonly what: string;

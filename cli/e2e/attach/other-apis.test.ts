@@ -141,6 +141,14 @@ test("an overloaded engine's own answer is given where no other one can take ove
   expect(asked).toBe(2);
 });
 
+test("an engine without a model is attached, and said to be of no use yet", async () => {
+  await using empty = await ScriptedEngine.start([], () => {});
+  await ask(`${url}/admin/workers`, { json: { url: empty.url, name: "empty" } });
+  const { body } = await ask(`${url}/admin/workers/empty`);
+  expect(body.lacks).toContainEqual(expect.objectContaining({ code: "models" }));
+  await ask(`${url}/admin/workers/empty?now=true`, { method: "DELETE" });
+});
+
 describe("a model whose only engine is taken away", () => {
   test("is listed no longer, and no obstacle to requests that name none", async () => {
     await using other = await ScriptedEngine.start("other", (_, response) =>

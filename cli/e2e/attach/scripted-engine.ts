@@ -15,11 +15,14 @@ export class ScriptedEngine implements AsyncDisposable {
     this.answer = answer;
   }
 
-  static async start(model: string, answer: ScriptedEngine["answer"]): Promise<ScriptedEngine> {
+  static async start(
+    models: string | readonly string[],
+    answer: ScriptedEngine["answer"],
+  ): Promise<ScriptedEngine> {
+    const data = [models].flat().map((id) => ({ id, object: "model" }));
     const server = createServer((request, response) => {
       const { url = "" } = request;
-      if (url === "/v1/models")
-        sendJson(response, { object: "list", data: [{ id: model, object: "model" }] });
+      if (url === "/v1/models") sendJson(response, { object: "list", data });
       else if (url.startsWith("/v1/")) engine.answer(request, response);
       else response.writeHead(404).end();
     });

@@ -74,9 +74,18 @@ export async function reportEngine(
       isConnected: feed?.isConnected ?? false,
       batches: feed?.batches ?? 0,
     },
-    lacks: needsTokens(sources, models) ? lacks : lacks.filter(({ code }) => code !== "tokenizer"),
+    lacks: [
+      ...(profile?.models.length === 0 ? [NO_MODEL] : []),
+      ...lacks.filter(({ code }) => code !== "tokenizer" || needsTokens(sources, models)),
+    ],
   };
 }
+
+const NO_MODEL: Lack = {
+  code: "models",
+  what: "it serves no model, so it gets no requests",
+  flag: undefined,
+};
 
 /** Whether there are KV events which no prompt can be compared with. */
 function needsTokens({ length }: KnownEngine["sources"], models: readonly EngineModelReport[]): boolean {
