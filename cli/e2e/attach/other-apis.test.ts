@@ -81,10 +81,30 @@ test("a stream of OpenAI's responses that breaks ends with its own event, number
 });
 
 test.each(["chat/completions", "messages"])("garbage in a stream of %s is not passed on", async (path) => {
-  engine.answer = streams([`data: {"id":"x"}\n\n`, "\x00\x01garbage\n\n"], (response) => response.end());
-  const { body } = await post(path, { messages: [{ role: "user", content: "Hi" }], tools: [] });
-  expect(String(body)).toContain('{"id":"x"}');
-  expect(String(body)).not.toContain("garbage");
+  const begun = Promise.withResolvers<void>();
+  engine.answer = async (_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write('data: {"id":"x"}\n\n');
+    await begun.promise;
+    response.end("\x00\x01garbage\n\n");
+  };
+  const response = await fetch(`${url}/v1/${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: "tiny",
+      stream: true,
+      messages: [{ role: "user", content: "Hi" }],
+      tools: [],
+    }),
+  });
+  let body = "";
+  for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+    body += part;
+    begun.resolve();
+  }
+  expect(body).toContain('{"id":"x"}');
+  expect(body).not.toContain("garbage");
   expect(lastEvent(body)).toContain("error");
 });
 
