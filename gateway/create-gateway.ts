@@ -91,8 +91,8 @@ export interface Gateway {
   readonly fetchAdmin: Gateway["fetch"];
   readonly models: Models;
   readonly access: Access;
-  /** Ends the requests that engines are answering, with an error that their clients can read. @returns how many */
-  cutOff(): number;
+  /** Ends the requests that engines are answering, with an error that their clients can read. */
+  cutOff(): void;
   /** Lets go of workers and engines. */
   close(): void;
 }
