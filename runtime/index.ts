@@ -1,5 +1,7 @@
 /** The distributed runtime's public face: other rooms import from here only. */
+
 export * from "./discovery/index.ts";
+export { endProcess } from "./end-process.ts";
 export * from "./generate/index.ts";
 export { isId, randomId, requestId } from "./ids.ts";
 export * from "./kv-events/index.ts";
@@ -29,5 +31,6 @@ export {
 export { type Instance, instanceSchema, type ModelCard, modelCardSchema } from "./model-card.ts";
 export { nearest } from "./nearest.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
+export { type Random, seededRandom } from "./random.ts";
 export * from "./request-plane/index.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";

@@ -1,8 +1,8 @@
 import { type CostWeights, createRouter, type Policy, type Router } from "#router-wasm";
+import { seededRandom } from "#runtime";
 import type { StepTiming } from "#workers";
 import { Agenda } from "./agenda.ts";
 import { BlockNames } from "./block-names.ts";
-import { createRandom } from "./random.ts";
 import { RunningRequest } from "./running-request.ts";
 import { SimulatedWorker, type WorkerShape } from "./simulated-worker.ts";
 import { noEvents, StepEvents } from "./step-events.ts";
@@ -62,7 +62,7 @@ class Run {
   readonly #names: BlockNames;
   readonly #workers: SimulatedWorker[];
   readonly #agenda = new Agenda();
-  readonly #random = createRandom(1);
+  readonly #random = seededRandom(1);
   readonly #ended: RunningRequest[] = [];
   #now = 0;
 

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import type { KvEvent, Logger } from "#runtime";
+import type { KvEvent, Logger, Random } from "#runtime";
 import type { Delta } from "../../engine.ts";
-import type { Random } from "./random.ts";
 
 /** Something that goes wrong in a mock engine, on purpose. A fault does one or more of these. */
 export interface Fault {

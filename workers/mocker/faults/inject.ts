@@ -1,8 +1,7 @@
-import type { KvEvent, Logger } from "#runtime";
+import { type KvEvent, type Logger, seededRandom } from "#runtime";
 import type { Delta } from "../../engine.ts";
 import type { Fault } from "./fault.ts";
 import { parseFault } from "./parse.ts";
-import { seededRandom } from "./random.ts";
 
 export interface FaultOptions {
   /** Each in the form `KIND[:NAME=VALUE]…`; see `parseFault`. */

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import type { KvEvent } from "#runtime";
+import type { KvEvent, Random } from "#runtime";
 import { defineFault, share } from "./fault.ts";
-import type { Random } from "./random.ts";
 
 const MODES = ["drop", "duplicate", "reorder", "corrupt"] as const;
 type Mode = (typeof MODES)[number];
