@@ -1,4 +1,4 @@
-import { nearest } from "#runtime";
+import { endProcess, nearest } from "#runtime";
 import { type Commands, usage } from "./commands/usage.ts";
 
 /** Runs the `stator` command, one of these; the exit code. */
@@ -30,11 +30,11 @@ export async function run(argv: readonly string[], commands: Commands): Promise<
 export function runToExit(argv: readonly string[], commands: Commands): void {
   run(argv, commands).then(
     // A command that has ended may have left handles open, such as the channel to its supervisor.
-    (exitCode) => process.exit(exitCode),
+    (exitCode) => endProcess(exitCode),
     (error: unknown) => {
       console.error(error instanceof Error ? error.message : String(error));
       if (argv.includes("--log-level=debug") && error instanceof Error) console.error(error.stack);
-      process.exit(error instanceof Error && error.name === "UsageError" ? 2 : 1);
+      return endProcess(error instanceof Error && error.name === "UsageError" ? 2 : 1);
     },
   );
 }

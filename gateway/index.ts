@@ -14,6 +14,7 @@ export { createWorkerdHandler, type WorkerdOptions } from "./adapters/workerd/in
 export { createApp } from "./app.ts";
 export type { GatewayDependencies } from "./dependencies.ts";
 export type { EngineSpec, HealthOptions } from "./dispatch/engines/engine-spec.ts";
+export { parseAddress } from "./dispatch/engines/engine-url.ts";
 export type { Check, Diagnosis, EngineDiagnosis } from "./doctor/types.ts";
 export { type OpenEventStream, openWebEventStream } from "./event-stream.ts";
 export type { FrontChannel } from "./fronts/messages.ts";

@@ -1,6 +1,5 @@
 import { constants } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
+import { endProcess } from "./end-process.ts";
 import type { Logger } from "./log.ts";
 
 export interface LifecycleOptions {
@@ -126,22 +125,7 @@ class ProcessLifecycle implements Lifecycle {
         this.#exitCode ||= 1;
       }
     }
-    await endCompiling();
     this.#log.info("stopped", { exitCode: this.#exitCode });
-    process.exit(this.#exitCode);
+    await endProcess(this.#exitCode);
   }
-}
-
-/** Longer than V8 takes to compile a function. */
-const COMPILE_MS = 25;
-
-/**
- * Lets V8 end what it compiles in threads of its own, and begin nothing more: such a thread may wait for the main thread
- * to collect garbage, and `process.exit` waits for the thread. Both then wait for ever (Node 24).
- */
-async function endCompiling(): Promise<void> {
-  if ("Deno" in globalThis || "Bun" in globalThis) return;
-  setFlagsFromString("--no-maglev");
-  setFlagsFromString("--no-turbofan");
-  await sleep(COMPILE_MS);
 }

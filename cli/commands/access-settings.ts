@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { EngineSpec, ListeningOptions } from "#gateway";
+import { type EngineSpec, type ListeningOptions, parseAddress } from "#gateway";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { frontOptions } from "../options/tables.ts";
@@ -65,7 +65,7 @@ export function checkOwnAddress(
   { host, port }: Pick<Options, "host" | "port">,
 ): void {
   for (const { url } of engines) {
-    const address = urlOf(url);
+    const address = parseAddress(url);
     if (address?.port !== String(port)) continue;
     const name = address.hostname.replace(/^\[|\]$/g, "");
     if (name === host || isLoopback(name))
@@ -74,8 +74,6 @@ export function checkOwnAddress(
       );
   }
 }
-
-const urlOf = (text: string) => URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`) ?? undefined;
 
 /** Whether only programs on this machine can connect to the host. */
 function isLoopback(host: string): boolean {

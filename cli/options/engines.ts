@@ -2,8 +2,6 @@ import { z } from "zod";
 import type { EngineSpec } from "#gateway";
 import type { OptionSpec } from "./spec.ts";
 
-const zmqEndpoint = z.string().regex(/^tcp:\/\/\S+:\d+$/, "it must be tcp://HOST:PORT");
-
 const engine = z.strictObject({
   url: z.string().min(1),
   name: z.string().min(1).optional(),
@@ -12,8 +10,8 @@ const engine = z.strictObject({
   "block-size": z.int().min(1).max(16_384).optional(),
   "kv-events": z
     .strictObject({
-      endpoint: zmqEndpoint,
-      replay: zmqEndpoint.optional(),
+      endpoint: z.string(),
+      replay: z.string().optional(),
       topic: z.string().optional(),
     })
     .optional(),

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { isHopByHop } from "../../dispatch/http/hop-by-hop.ts";
 import type { HttpHeader } from "../../dispatch/http/types.ts";
+import { apiPathOf } from "../../pipeline/forward/location.ts";
 
 /**
  * What is not passed on beside what concerns the client's connection alone: what the gateway writes itself, what only
@@ -52,14 +53,13 @@ const NOT_ANSWERED =
   /^(access-control-.*|set-cookie|content-location|refresh|alt-svc|strict-transport-security)$/;
 
 /**
- * The engine's headers that go to the client. Where it sends the client elsewhere, its address is left out: what
- * begins with `/v1/` is there at the gateway too.
+ * The engine's headers that go to the client. Where it sends the client elsewhere, its address is left out.
  */
 export function answerHeaders(headers: readonly HttpHeader[]): HttpHeader[] {
   return headers.flatMap(([name, value]): HttpHeader[] => {
     if (NOT_ANSWERED.test(name)) return [];
     if (name !== "location") return [[name, value]];
-    const path = /\/v1\/.*$/.exec(value)?.[0];
+    const path = apiPathOf(value);
     return path === undefined ? [] : [[name, path]];
   });
 }

@@ -8,8 +8,6 @@ import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
-const zmqEndpoint = z.string().regex(/^tcp:\/\/\S+:\d+$/, "must be tcp://HOST:PORT.");
-
 /** What `POST /admin/workers` takes. */
 export const attachRequest = strictObject({
   url: z.string().min(1).max(2048).describe("The engine's address: http://HOST:PORT."),
@@ -31,8 +29,8 @@ export const attachRequest = strictObject({
     .optional()
     .describe("Tokens in a KV block, where the engine does not tell."),
   kv_events: strictObject({
-    endpoint: zmqEndpoint.describe("tcp://HOST:PORT; * stands for the engine's host."),
-    replay: zmqEndpoint.optional().describe("Where lost events are sent again."),
+    endpoint: z.string().describe("tcp://HOST:PORT; * stands for the engine's host."),
+    replay: z.string().optional().describe("Where lost events are sent again."),
     topic: z.string().max(256).optional().describe("The topic that the engine publishes under."),
   })
     .optional()

@@ -28,13 +28,14 @@ export function checkedSpec(spec: EngineSpec): EngineSpec {
  * @throws ApiError 400 for what is none
  */
 export function engineUrl(text: string): string {
-  let url: URL;
-  try {
-    url = new URL(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`);
-  } catch {
-    throw badUrl(text);
-  }
-  if (!/^https?:$/.test(url.protocol) || url.hostname === "" || url.search !== "" || url.hash !== "")
+  const url = parseAddress(text);
+  if (
+    url === undefined ||
+    !/^https?:$/.test(url.protocol) ||
+    url.hostname === "" ||
+    url.search !== "" ||
+    url.hash !== ""
+  )
     throw badUrl(text);
   if (url.username !== "" || url.password !== "")
     throw invalidRequest(
@@ -45,6 +46,10 @@ export function engineUrl(text: string): string {
   const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
   return `${url.origin}${path}`;
 }
+
+/** An address as people write it: `http://` where it has no scheme. Undefined for what is none. */
+export const parseAddress = (text: string): URL | undefined =>
+  URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`) ?? undefined;
 
 const badUrl = (text: string) =>
   invalidRequest(

@@ -1,5 +1,6 @@
 import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
 import type { HttpHead } from "../../dispatch/http/types.ts";
+import { apiPathOf } from "./location.ts";
 
 /** First wait before a further attempt, in milliseconds; each one after it is twice as long. */
 const FIRST_PAUSE_MS = 50;
@@ -12,7 +13,8 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** Whether the engine sends the request to an address that is not the gateway's to ask. */
 export const isRedirect = ({ status, headers }: HttpHead): boolean =>
-  REDIRECTS.has(status) && !headers.some(([name, value]) => name === "location" && value.includes("/v1/"));
+  REDIRECTS.has(status) &&
+  !headers.some(([name, value]) => name === "location" && apiPathOf(value) !== undefined);
 
 export const isRetried = (status: number): boolean => RETRIED_STATUSES.has(status);
 
