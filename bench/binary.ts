@@ -53,7 +53,8 @@ async function run(command: readonly string[], engine: string): Promise<Run> {
 
 /** Whether a model can be asked. @throws Error where the process has ended */
 async function answers(port: number, child: ChildProcess): Promise<boolean> {
-  if (child.exitCode !== null) throw new Error(`It ended with exit code ${child.exitCode}.`);
+  const { exitCode, signalCode } = child;
+  if (exitCode !== null || signalCode !== null) throw new Error(`It ended (${signalCode ?? exitCode}).`);
   return fetch(`http://127.0.0.1:${port}/health`).then(
     ({ ok }) => ok,
     () => false,

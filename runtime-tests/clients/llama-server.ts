@@ -63,7 +63,9 @@ export class LlamaServer {
         () => false,
       );
       if (isUp) return;
-      if (this.#process.exitCode !== null) throw new Error(`llama-server ended:\n${this.#output}`);
+      const { exitCode, signalCode } = this.#process;
+      if (exitCode !== null || signalCode !== null)
+        throw new Error(`llama-server ended (${signalCode ?? exitCode}):\n${this.#output}`);
       await sleep(50);
     }
   }

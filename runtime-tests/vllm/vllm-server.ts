@@ -127,7 +127,9 @@ export class VllmServer {
     const started = performance.now();
     try {
       while (!(await this.#answers())) {
-        if (this.#process.exitCode !== null) throw new Error(`vLLM ended:\n${this.#output}`);
+        const { exitCode, signalCode } = this.#process;
+        if (exitCode !== null || signalCode !== null)
+          throw new Error(`vLLM ended (${signalCode ?? exitCode}):\n${this.#output}`);
         if (performance.now() > started + START_MS) throw new Error(`vLLM is not up:\n${this.#output}`);
         await sleep(200);
       }
