@@ -11,4 +11,5 @@ export function settleHeap(): void {
   const collect: (options: object) => void = runInNewContext("gc");
   // No other flavour shrinks what young objects have had.
   collect({ type: "major", execution: "sync", flavor: "last-resort" });
+  setFlagsFromString("--memory-reducer-gc-count=0");
 }

@@ -17,7 +17,7 @@ const LONGEST_SIZE = 8;
  */
 export function inspectEvents(wire: Uint8Array): "sound" | "an error" | "garbage" {
   for (let start = 0; start < wire.length; ) {
-    const feed = wire.indexOf(LF, start);
+    const feed = endOfLine(wire, start);
     if (feed < 0) return "garbage";
     const end = feed > start && wire[feed - 1] === CR ? feed - 1 : feed;
     if (end > start) {
@@ -35,10 +35,21 @@ export function inspectEvents(wire: Uint8Array): "sound" | "an error" | "garbage
   return "sound";
 }
 
+/** Where the line's LF is; −1 where it has none. Most lines are empty or a chunk's size: those need no call. */
+function endOfLine(wire: Uint8Array, start: number): number {
+  const near = Math.min(start + LONGEST_SIZE, wire.length);
+  for (let index = start; index < near; index++) if (wire[index] === LF) return index;
+  return wire.indexOf(LF, near);
+}
+
 /** A chunk's size, a comment, or a field that is not the data. */
 function isOtherLine(wire: Uint8Array, start: number, end: number): boolean {
-  if (wire[start] === COLON) return true;
-  if (OTHER_FIELDS.some((field) => startsAt(wire, start, field))) return true;
+  if (wire[start] === COLON || isSize(wire, start, end)) return true;
+  for (const field of OTHER_FIELDS) if (startsAt(wire, start, field)) return true;
+  return false;
+}
+
+function isSize(wire: Uint8Array, start: number, end: number): boolean {
   if (end - start > LONGEST_SIZE) return false;
   for (let index = start; index < end; index++) if (!isHexDigit(wire[index]!)) return false;
   return true;

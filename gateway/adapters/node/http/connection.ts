@@ -32,6 +32,8 @@ export class Connection {
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
   #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  /** What was read last: most pieces of a stream are as long as the one before. */
+  #piece = this.#buffer;
   /** Set while what was read last is still in use: the next read takes another buffer. */
   #isLent = false;
   #exchange: Exchange | undefined;
@@ -86,6 +88,7 @@ export class Connection {
     if (this.#isLent) {
       this.#isLent = false;
       this.#buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+      this.#piece = this.#buffer;
     }
     return this.#buffer;
   }
@@ -97,7 +100,8 @@ export class Connection {
       this.destroy();
       return true;
     }
-    this.#isLent = exchange.onRead(this.#buffer.subarray(0, length));
+    if (this.#piece.length !== length) this.#piece = this.#buffer.subarray(0, length);
+    this.#isLent = exchange.onRead(this.#piece);
     return true;
   }
 
