@@ -25,6 +25,8 @@ export class NodeWireReply implements WireReply {
   #hasBegun = false;
   #isFull = false;
   #isHolding = false;
+  /** Longest silence on the client's connection in milliseconds, as it was before the answer. */
+  #silenceMs = 0;
 
   constructor(outgoing: ServerResponse, head: HttpHead, headers: readonly HttpHeader[]) {
     this.#outgoing = outgoing;
@@ -38,6 +40,7 @@ export class NodeWireReply implements WireReply {
     outgoing.writeHead(head.status, all.flat());
     // From here on the framing is the engine's, or made in `writeText`.
     outgoing.chunkedEncoding = false;
+    if (head.isEventStream) this.#stopWatch();
     outgoing.on("close", () => {
       if (!outgoing.writableFinished) this.onAbort?.();
     });
@@ -60,7 +63,7 @@ export class NodeWireReply implements WireReply {
   finish(wire: Uint8Array): void {
     if (wire.length > 0) this.write(wire);
     if (this.#frames) this.#send(LAST_CHUNK);
-    this.#outgoing.end();
+    this.#end();
   }
 
   writeText(text: string): boolean {
@@ -69,7 +72,7 @@ export class NodeWireReply implements WireReply {
 
   end(): void {
     if (this.#isChunked) this.#send(LAST_CHUNK);
-    this.#outgoing.end();
+    this.#end();
   }
 
   destroy(): void {
@@ -100,11 +103,31 @@ export class NodeWireReply implements WireReply {
     return this.#send("\r\n");
   }
 
+  #end(): void {
+    this.#watch();
+    this.#outgoing.end();
+  }
+
+  /** While a stream flows, its silences are not measured: that would be a timer to set anew with every piece. */
+  #stopWatch(): void {
+    const { socket } = this.#outgoing;
+    if (!socket?.timeout) return;
+    this.#silenceMs = socket.timeout;
+    socket.setTimeout(0);
+  }
+
+  /** A client that leaves unread what there is, is cut off after a while. */
+  #watch(): void {
+    if (this.#silenceMs > 0) this.#outgoing.socket?.setTimeout(this.#silenceMs);
+  }
+
   #waitFor(target: Writable): void {
     if (this.#isFull) return;
     this.#isFull = true;
+    this.#watch();
     target.once("drain", () => {
       this.#isFull = false;
+      this.#stopWatch();
       this.onWritable?.();
     });
   }
