@@ -63,16 +63,21 @@ export function readPreferences<Worker extends RoutedWorker>(
   return preferences;
 }
 
-const HEADERS = Object.entries(STATOR_HEADERS) as [keyof typeof STATOR_HEADERS, string][];
+type HeaderField = keyof typeof STATOR_HEADERS;
+
+const FIELDS = new Map<string, HeaderField>(
+  Object.entries(STATOR_HEADERS).map(([field, header]) => [header, field as HeaderField]),
+);
 
 function readHeaders(context: Context<GatewayEnv>): StatorExtension {
-  for (const name of context.req.raw.headers.keys()) refuseUnknownHeader(name);
   const given: StatorExtension = {};
-  for (const [field, header] of HEADERS) {
-    const text = context.req.header(header);
-    if (text === undefined) continue;
-    const value = validateField(statorExtension.shape[field], headerValue(field, text), header);
-    Object.assign(given, { [field]: value });
+  for (const [name, text] of context.req.raw.headers) {
+    const field = FIELDS.get(name);
+    if (field === undefined) refuseUnknownHeader(name);
+    else
+      Object.assign(given, {
+        [field]: validateField(statorExtension.shape[field], headerValue(field, text), name),
+      });
   }
   return given;
 }

@@ -74,15 +74,15 @@ export class AnswerBody {
 
   /** How much of the prompt the engine took from its cache, where it has told. */
   get cachedTokens(): number | undefined {
-    return numberAfter(this.#tail, /"(?:cached_tokens|cache_read_input_tokens)"\s*:\s*(\d+)/g);
+    return this.#lastNumber(/"(?:cached_tokens|cache_read_input_tokens)"\s*:\s*(\d+)/g);
   }
 
   get usage(): AnswerUsage | undefined {
-    const promptTokens = numberAfter(this.#tail, /"(?:prompt|input)_tokens"\s*:\s*(\d+)/g);
+    const promptTokens = this.#lastNumber(/"(?:prompt|input)_tokens"\s*:\s*(\d+)/g);
     if (promptTokens === undefined) return undefined;
     return {
       promptTokens,
-      completionTokens: numberAfter(this.#tail, /"(?:completion|output)_tokens"\s*:\s*(\d+)/g) ?? 0,
+      completionTokens: this.#lastNumber(/"(?:completion|output)_tokens"\s*:\s*(\d+)/g) ?? 0,
     };
   }
 
@@ -273,6 +273,13 @@ export class AnswerBody {
     return verdict === "sound";
   }
 
+  /** The last count of tokens that the pattern finds; most streams tell none, which is soon seen. */
+  #lastNumber(pattern: RegExp): number | undefined {
+    if (!this.#tail.includes('_tokens"')) return undefined;
+    const last = [...this.#tail.matchAll(pattern)].at(-1);
+    return last === undefined ? undefined : Number(last[1]);
+  }
+
   #break(fault: string): void {
     this.isBroken = true;
     this.fault = fault;
@@ -280,12 +287,6 @@ export class AnswerBody {
 }
 
 const openingOf = (wire: Uint8Array) => latin1(wire.subarray(0, TAIL_BYTES));
-
-/** The last number that the pattern finds. */
-function numberAfter(text: string, pattern: RegExp): number | undefined {
-  const last = [...text.matchAll(pattern)].at(-1);
-  return last === undefined ? undefined : Number(last[1]);
-}
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

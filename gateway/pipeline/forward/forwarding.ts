@@ -278,15 +278,15 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     const { metrics } = model;
     const id = onResource && status < 300 ? this.#answer.resourceId : undefined;
     if (id !== undefined) onResource?.(id, this.#route!.worker.engine.name);
-    if (status < 400) {
-      const { promptTokens, completionTokens: outputTokens } = this.#taken;
-      metrics.inputTokens.observe(promptTokens);
-      metrics.outputTokens.observe(outputTokens);
-      metrics.outputTokensTotal.inc(outputTokens);
+    const taken = status < 400 ? (usage ?? this.#estimate) : undefined;
+    if (taken !== undefined) {
+      metrics.inputTokens.observe(taken.promptTokens);
+      metrics.outputTokens.observe(taken.completionTokens);
+      metrics.outputTokensTotal.inc(taken.completionTokens);
       metrics.cachedTokensTotal.inc(cachedTokens ?? 0);
     }
     this.#close(status < 500 ? "finished" : "failed");
-    this.#output.onSettled(status, status < 400 ? this.#taken : undefined);
+    this.#output.onSettled(status, taken);
     this.#answer.release();
   }
 
@@ -332,10 +332,14 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#route?.free(outcome);
   }
 
-  /** Tokens by the engine's own account; without one, what was sent, and about how much came. */
+  /** Tokens by the engine's own account, or about that. */
   get #taken() {
-    const { prompt } = this.#job;
-    return this.#answer.usage ?? { promptTokens: prompt.length, completionTokens: this.#pieces };
+    return this.#answer.usage ?? this.#estimate;
+  }
+
+  /** What was sent, and about how much came. */
+  get #estimate() {
+    return { promptTokens: this.#job.prompt.length, completionTokens: this.#pieces };
   }
 
   #openReply(head: HttpHead) {
