@@ -13,7 +13,9 @@ test("an alias of the operator's stands for a model of workers too", { timeout: 
   const gateway = run("gateway", "--port=0", "--model-alias=gpt-4=mocker");
   const worker = run("worker", "mocker", "--speedup=0");
   const [, url] = await gateway.printed(/listening url=(\S+)/);
-  await until(async () => (await ask(`${url}/v1/models/gpt-4`)).status === 200);
+  // A model is listed before its worker can be asked.
+  await until(async () => (await ask(`${url}/health`)).status === 200);
+  expect((await ask(`${url}/v1/models/gpt-4`)).status).toBe(200);
   const json = { model: "gpt-4", prompt: "Once upon a time", max_tokens: 1 };
   const answer = await ask(`${url}/v1/completions`, { json });
   expect(answer.status).toBe(200);
