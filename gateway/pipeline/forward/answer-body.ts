@@ -113,7 +113,7 @@ export class AnswerBody {
     if (!this.#isSound(wire)) return false;
     const last = latin1(wire.subarray(Math.max(0, wire.length - TAIL_BYTES)));
     this.#tail = this.#sent.tail(TAIL_BYTES) + last;
-    if (endsWithDone(this.#job.events) && !last.includes(DONE) && !this.#tail.includes(DONE)) {
+    if (endsWithDone(this.#job.events) && !this.#tail.includes(DONE)) {
       this.#break("The engine ended its stream too early.");
       return false;
     }

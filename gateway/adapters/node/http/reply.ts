@@ -110,8 +110,8 @@ export class NodeWireReply implements WireReply {
 
   /** While a stream flows, its silences are not measured: that would be a timer to set anew with every piece. */
   #stopWatch(): void {
-    const { socket } = this.#outgoing;
-    if (!socket?.timeout) return;
+    const { socket, writableEnded } = this.#outgoing;
+    if (!socket?.timeout || writableEnded) return;
     this.#silenceMs = socket.timeout;
     socket.setTimeout(0);
   }
