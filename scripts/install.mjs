@@ -9,10 +9,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-/** The Node that the project pins, from the npm package `node`. */
 /** Where what is installed once for all checkouts is kept. */
 export const cacheFolder = () => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "stator");
 
+/** The Node that the project pins, from the npm package `node`. */
 export const pinnedNode = join(
   root,
   "node_modules",

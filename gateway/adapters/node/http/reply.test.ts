@@ -15,6 +15,8 @@ const HEAD = {
   isEventStream: true,
 };
 
+const EVENT = Buffer.from(`data: ${"x".repeat(10_000)}\n\n`);
+
 const ends: (() => void)[] = [];
 afterEach(() => {
   for (const end of ends.splice(0)) end();
@@ -40,10 +42,9 @@ test("a client's silence is measured before and after a stream, and while it lea
   const { outgoing, server, client } = await asked();
   expect(server.timeout).toBe(UNREAD_MS);
   const reply = new NodeWireReply(outgoing, HEAD, []);
-  const event = Buffer.from(`data: ${"x".repeat(10_000)}\n\n`);
-  reply.write(event);
+  reply.write(EVENT);
   expect(server.timeout).toBe(0);
-  while (reply.write(event));
+  while (reply.write(EVENT));
   expect(server.timeout).toBe(UNREAD_MS);
   const writable = new Promise<void>((resolve) => {
     reply.onWritable = resolve;
@@ -51,7 +52,7 @@ test("a client's silence is measured before and after a stream, and while it lea
   client.resume();
   await writable;
   expect(server.timeout).toBe(0);
-  reply.finish(event);
+  reply.finish(EVENT);
   await once(outgoing, "close");
   expect(server.timeout).toBeGreaterThanOrEqual(KEEP_ALIVE_MS);
 });
@@ -59,9 +60,8 @@ test("a client's silence is measured before and after a stream, and while it lea
 test("it is still measured after a stream that ended before its client had read all", async () => {
   const { outgoing, server, client } = await asked();
   const reply = new NodeWireReply(outgoing, HEAD, []);
-  const event = Buffer.from(`data: ${"x".repeat(10_000)}\n\n`);
-  while (reply.write(event));
-  reply.finish(event);
+  while (reply.write(EVENT));
+  reply.finish(EVENT);
   expect(server.timeout).toBe(UNREAD_MS);
   const whenWritable = new Promise((resolve) => {
     reply.onWritable = () => resolve(server.timeout);
