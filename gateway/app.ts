@@ -33,12 +33,21 @@ export function createApp(
     context.set("arrivedAt", performance.now());
     const given = context.req.header("x-request-id");
     context.set("requestId", given && /^[\x21-\x7e]{1,128}$/.test(given) ? given : newRequestId());
-    refuseLoop(context.req.header("via"), dependencies.via);
     await next();
   });
-  if (answerElsewhere !== undefined)
-    app.use((context, next) => (isOfApi(context.req.path) ? next() : answerElsewhere(context.req.raw)));
   app.use(createGuard(dependencies.access));
+  app.use((context, next) => {
+    refuseLoop(context.req.header("via"), dependencies.via);
+    return next();
+  });
+  if (answerElsewhere !== undefined)
+    app.use((context, next) => {
+      const { method, path, raw } = context.req;
+      if (isOfApi(path)) return next();
+      // A web request cannot be made with these.
+      if (FORBIDDEN_METHODS.has(method)) throw unmatched(method, path);
+      return answerElsewhere(raw);
+    });
   if (hasApi) addApi();
   addRoutes?.(app);
 
@@ -69,7 +78,7 @@ export function createApp(
       else if (code === "internal_error") log.error("request failed", fields);
       else warnings.warn(code ?? String(status), "request failed", fields);
     }
-    const endpoint = ENDPOINTS[context.req.path];
+    const endpoint = ENDPOINTS.get(context.req.path);
     if (endpoint !== undefined && !context.get("isCounted")) {
       metrics.requests.inc({ model: "", endpoint, status: String(apiError.status) });
     }
@@ -115,14 +124,17 @@ const OWN_ROUTES = {
 };
 
 /** Names in metrics, for requests that are refused before their model is known. */
-const ENDPOINTS: Record<string, string | undefined> = {
-  "/v1/chat/completions": "chat",
-  "/v1/completions": "completions",
-  "/v1/embeddings": "embeddings",
-};
+const ENDPOINTS: ReadonlyMap<string, string> = new Map([
+  ["/v1/chat/completions", "chat"],
+  ["/v1/completions", "completions"],
+  ["/v1/embeddings", "embeddings"],
+]);
 
 /** What attached engines may know although the gateway does not. */
 const isPassedOn = (method: string, path: string) => PASSED_ON.has(method) && isOfApi(path);
+
+/** https://fetch.spec.whatwg.org/#forbidden-method */
+const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 const PASSED_ON = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 

@@ -19,5 +19,7 @@ export interface GatewayEnv {
     limiter: RateLimiter | undefined;
     /** The request's place among those that are being answered. */
     place: Place | undefined;
+    /** Gives back all that the request has taken, once it is in the metrics. */
+    settle: ((status: number) => void) | undefined;
   };
 }

@@ -1,5 +1,6 @@
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler, Next } from "hono";
 import type { GatewayEnv } from "../env.ts";
+import { clientLeft, toApiError } from "../errors.ts";
 import type { ApiKey } from "./api-key.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { Inflight } from "./inflight.ts";
@@ -39,20 +40,35 @@ export function createGuard({ keys, inflight, cors }: Access): MiddlewareHandler
     if (keys !== undefined) await unlock(context, keys, need);
     else if (need === "admin" && isAdminPath(context.req.path)) requireLocalName(context);
 
-    if (!isQuestion(context)) await next();
-    else {
+    if (isQuestion(context)) {
       const place = inflight.take();
       if (place === undefined) throw gatewayBusy(inflight.limit);
       context.set("place", place);
-      await next();
-      // A request that has begun leaves when its answer has ended.
-      if (!context.get("isCounted")) place.leave();
     }
+    await answered(context, next);
     // The head of an answer that has begun is written by whoever began it.
     if (context.get("isCounted")) return;
     for (const [name, value] of Object.entries(context.get("headers"))) context.res.headers.set(name, value);
   };
 }
+
+/** A request that has begun gives back what it took when its answer has ended; one that fails does it here. */
+async function answered(context: Context<GatewayEnv>, next: Next): Promise<void> {
+  let failure: unknown;
+  try {
+    await next();
+    failure = context.error;
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    if (failure !== undefined) context.get("settle")?.(statusOf(failure, context.req.raw.signal));
+    if (failure !== undefined || !context.get("isCounted")) context.get("place")?.leave();
+  }
+}
+
+const statusOf = (failure: unknown, { aborted }: AbortSignal) =>
+  (aborted ? clientLeft() : toApiError(failure)).status;
 
 type Need = "nothing" | "key" | "admin";
 

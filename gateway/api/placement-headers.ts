@@ -1,10 +1,11 @@
+import { encodeHeaderValue } from "../header-values.ts";
 import type { Placement } from "../pipeline/job.ts";
 
 /** What `x-stator-explain` adds to an answer's headers. */
 export function placementHeaders(placement: Placement): Record<string, string> {
   return {
-    "x-stator-worker": placement.worker,
-    "x-stator-worker-id": placement.workerId,
+    "x-stator-worker": encodeHeaderValue(placement.worker),
+    "x-stator-worker-id": encodeHeaderValue(placement.workerId),
     "x-stator-data-parallel-rank": String(placement.dataParallelRank),
     "x-stator-overlap-blocks": String(placement.overlapBlocks),
     "x-stator-prompt-blocks": String(placement.promptBlocks),

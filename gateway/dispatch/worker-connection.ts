@@ -112,6 +112,7 @@ export class WorkerConnection {
     this.#events = subscribeKvEvents(client, {
       onCleared: () => this.#router.clearWorker(this),
       onPayload: (payload) => this.#router.applyPayload(this, payload),
+      onFault: (error) => this.#log.error("cannot use the worker's KV events", { error }),
       onEnd: (error) => {
         if (error?.code === "unknown_endpoint") this.#router.predictOnly(this);
       },

@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createLogger, openDiscovery } from "#runtime";
+import type { ApiKey } from "../access/api-key.ts";
 import { createPortableEncoder } from "../adapters/portable-encoder.ts";
 import { createGateway, type Gateway } from "../create-gateway.ts";
 import { FetchTransport } from "../dispatch/http/fetch-transport.ts";
@@ -33,7 +34,7 @@ let leave: (() => void)[];
 
 beforeEach(async () => {
   engines = [await Keeper.start("a"), await Keeper.start("b")];
-  fronts = new Fronts();
+  fronts = new Fronts(log);
   leave = [];
   gateway = await createGateway(
     {
@@ -54,16 +55,17 @@ afterEach(async () => {
 });
 
 /** A further front, that knows of both engines. */
-async function addFront(): Promise<Front> {
+async function addFront(keys?: readonly ApiKey[]): Promise<Front> {
   const { front: frontEnd, router } = testChannels();
   const forwarding = {};
   const front = await createFront(
-    { ...common, id: "a", tokenizers: new Map(), forwarding, access: {} },
+    { ...common, id: "a", tokenizers: new Map(), forwarding, access: { keys } },
     frontEnd,
     platform(),
   );
   leave.push(fronts.join(router, gateway), () => front.close());
-  await expect.poll(async () => (await get(front, "/v1/models")).body.data).toHaveLength(1);
+  if (keys === undefined)
+    await expect.poll(async () => (await get(front, "/v1/models")).body.data).toHaveLength(1);
   await expect.poll(async () => (await get(front, "/health")).status).toBe(200);
   return front;
 }
@@ -93,6 +95,24 @@ it("sums what fronts measure, and keeps the sums of those that have gone", async
   expect(await requests(two)).toBe("3");
   leave[0]!();
   expect(await requests(two)).toBe("3");
+});
+
+it("answers a front even where it cannot act on what that asks", async () => {
+  const { front, router } = testChannels();
+  leave.push(fronts.join(router, gateway));
+  const answers: unknown[] = [];
+  front.onMessage = (message) => void (message.type === "answer" && answers.push(message));
+  // A method that no web request can have.
+  const request = { method: "TRACE", url: "http://127.0.0.1/", headers: [], body: undefined };
+  front.send({ type: "ask", id: 1, request });
+  await expect.poll(() => answers).toMatchObject([{ id: 1, answer: { status: 500 } }]);
+});
+
+it("asks for a key before anything else", async () => {
+  const front = await addFront([]);
+  for (const path of ["/", "/docs", "/metrics", "/v1/models"])
+    expect(await get(front, path)).toMatchObject({ status: 401 });
+  expect((await get(front, "/health")).status).toBe(200);
 });
 
 it("frees what a front that has gone had booked", async () => {

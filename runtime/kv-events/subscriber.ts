@@ -17,6 +17,8 @@ export interface KvEventCallbacks {
    * throws, as `decodeKvEvents` does, says that the bytes are no batch: they are counted and passed over.
    */
   onPayload(payload: Uint8Array, sequence: number): void;
+  /** Any other error that `onPayload` threw; after it `onCleared` runs, for what the batch said is not known. */
+  onFault?(error: unknown): void;
   /** The subscription is over and will not bring more: with `unknown_endpoint`, the worker publishes no events. */
   onEnd?(error: PlaneError | undefined): void;
 }
@@ -177,8 +179,10 @@ class Subscription implements KvEventSubscription {
       this.#callbacks.onPayload(payload, sequence);
       this.counters.applied++;
     } catch (error) {
-      if (!(error instanceof KvEventError)) throw error;
       this.counters.malformed++;
+      if (error instanceof KvEventError) return;
+      this.#callbacks.onFault?.(error);
+      this.#reset();
     }
   }
 

@@ -2,16 +2,22 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Context } from "hono";
 import { afterEach, describe, expect, test } from "vitest";
+import { createLogger } from "#runtime";
 import type { EventStream } from "../../event-stream.ts";
-import { openNodeEventStream } from "./event-stream.ts";
+import { nodeEventStreams } from "./event-stream.ts";
 
 const POST = "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n";
+const openStream = nodeEventStreams(
+  createLogger({ name: "test", level: "error", write: (line) => void logged.push(line) }),
+);
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
+let logged: string[] = [];
 let server: Server;
 let client: Socket;
 
 afterEach(() => {
+  logged = [];
   client.destroy();
   server.closeAllConnections();
   server.close();
@@ -23,7 +29,7 @@ async function start(
 ): Promise<void> {
   server = createServer((request, outgoing) => {
     const context = { env: { outgoing } } as unknown as Context;
-    onStream(openNodeEventStream(context, { "x-request-id": "req-1" }), request, outgoing);
+    onStream(openStream(context, { "x-request-id": "req-1" }), request, outgoing);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -238,4 +244,48 @@ describe("Node's event stream", () => {
     await nextTurn();
     expect(aborted).toBe(0);
   });
+
+  test("a fault in writing one ends that one alone, in this turn and after it, and is logged once", async () => {
+    const streams: EventStream[] = [];
+    const aborted: number[] = [];
+    const second = connect(await startPair(streams, aborted), "127.0.0.1");
+    const parts: Buffer[] = [];
+    const isWhole = new Promise<void>((resolve) => {
+      second.on("data", (data) => {
+        parts.push(data);
+        if (data.toString("latin1").endsWith("0\r\n\r\n")) resolve();
+      });
+    });
+    client.write(POST);
+    await expect.poll(() => streams.length).toBe(1);
+    second.write(POST);
+    await expect.poll(() => streams.length).toBe(2);
+    for (const stream of streams) stream.write("data: a\n\n");
+    await nextTurn();
+    for (const stream of streams) stream.write("data: b\n\n");
+    await expect.poll(() => aborted).toEqual([0]);
+    streams[1]!.write("data: c\n\n");
+    streams[1]!.end();
+    await isWhole;
+    expect(chunksOf(Buffer.concat(parts).toString())).toEqual(["data: a\n\n", "data: b\n\n", "data: c\n\n"]);
+    expect(logged).toHaveLength(1);
+    second.destroy();
+  });
 });
+
+/** A server whose first stream cannot be written to after its first event. @returns its port */
+async function startPair(streams: EventStream[], aborted: number[]): Promise<number> {
+  await start((stream, _request, response) => {
+    const index = streams.push(stream) - 1;
+    stream.onAbort = () => void aborted.push(index);
+    const { socket } = response;
+    if (index > 0 || socket === null) return;
+    const { write } = socket;
+    let writes = 0;
+    socket.write = (...given: unknown[]) => {
+      if (++writes > 1) throw new Error("no writing today");
+      return Reflect.apply(write, socket, given) as boolean;
+    };
+  });
+  return (server.address() as AddressInfo).port;
+}

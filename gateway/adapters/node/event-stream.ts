@@ -1,12 +1,14 @@
 import type { ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import type { Context } from "hono";
-import { EVENT_STREAM_HEADERS, type EventStream } from "../../event-stream.ts";
+import type { Logger } from "#runtime";
+import { EVENT_STREAM_HEADERS, type EventStream, type OpenEventStream } from "../../event-stream.ts";
 
 /** Writes events to the client's socket: no web stream, and neither a promise nor a closure for a token. */
-export function openNodeEventStream(context: Context, headers: Record<string, string>): EventStream {
-  const { outgoing } = context.env as { outgoing: ServerResponse };
-  return new NodeEventStream(outgoing, headers);
+export function nodeEventStreams(log: Logger): OpenEventStream {
+  return (context, headers): EventStream => {
+    const { outgoing } = context.env as { outgoing: ServerResponse };
+    return new NodeEventStream(outgoing, headers, log);
+  };
 }
 
 /**
@@ -26,9 +28,11 @@ class NodeEventStream implements EventStream {
   #isFraming = false;
   #isFull = false;
   #isEnded = false;
+  readonly #log: Logger;
 
-  constructor(outgoing: ServerResponse, headers: Record<string, string>) {
+  constructor(outgoing: ServerResponse, headers: Record<string, string>, log: Logger) {
     this.#outgoing = outgoing;
+    this.#log = log;
     outgoing.writeHead(200, { ...EVENT_STREAM_HEADERS, ...headers });
     outgoing.on("close", () => {
       if (!outgoing.writableFinished) this.onAbort?.();
@@ -54,6 +58,12 @@ class NodeEventStream implements EventStream {
     if (this.#isEnded) this.#outgoing.end(this.#isFraming ? chunk(text) + LAST_CHUNK : text);
     else if (!this.#isFraming) this.#sendByResponse(text);
     else this.#send(chunk(text));
+  }
+
+  /** A fault in writing ends this stream alone; its request hears of it as of a client that has gone. */
+  breakOff(error: unknown): void {
+    this.#log.error("cannot write to a client's stream", { error });
+    this.#outgoing.destroy();
   }
 
   #flushLater(): void {
@@ -97,6 +107,12 @@ const chunk = (text: string) => (text === "" ? "" : `${Buffer.byteLength(text).t
 const scheduled: NodeEventStream[] = [];
 
 function flushScheduled(): void {
-  for (const stream of scheduled) stream.flush();
+  for (const stream of scheduled) {
+    try {
+      stream.flush();
+    } catch (error) {
+      stream.breakOff(error);
+    }
+  }
   scheduled.length = 0;
 }

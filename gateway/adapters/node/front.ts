@@ -28,10 +28,10 @@ export async function startNodeFront(
   options: FrontListening & { readonly log: Logger },
   channel: FrontChannel,
 ): Promise<ListeningFront> {
-  const { host, port, serverLimits: limits } = options;
+  const { host, port, log, serverLimits: limits } = options;
   const { tls, platform } = await nodePlatform(options);
   const front = await createFront(options, channel, platform);
-  const listener = await listen(front.fetch, { host, port, limits, tls, isShared: true });
+  const listener = await listen(front.fetch, { host, port, limits, tls, log, isShared: true });
   const stopWatching = followTls(options, [listener]);
   return {
     port: listener.port,

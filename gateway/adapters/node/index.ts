@@ -13,19 +13,19 @@ import { type HttpListener, listen } from "./server.ts";
 export async function startNodeGateway(options: ListeningOptions): Promise<ListeningGateway> {
   const { admin, serverLimits: limits = DEFAULT_SERVER_LIMITS } = options;
   const { tls, platform } = await nodePlatform(options);
-  const fronts = options.hasFronts ? new Fronts() : undefined;
+  const fronts = options.hasFronts ? new Fronts(options.log) : undefined;
   const gateway = await createGateway(
     { ...options, readMetricsElsewhere: fronts && (() => fronts.metrics()) },
     { ...platform, routerModule: options.routerModule, openKvFeed },
   );
-  const { host } = options;
+  const { host, log } = options;
   const listeners: HttpListener[] = [];
   // Fronts share a port with any process that asks for it: whether it is free shows only now.
   const port = fronts ? await findPort(host, options.port) : undefined;
   if (fronts === undefined)
-    listeners.push(await listen(gateway.fetch, { host, port: options.port, limits, tls }));
+    listeners.push(await listen(gateway.fetch, { host, port: options.port, limits, tls, log }));
   if (admin?.port !== undefined) {
-    const place = { host: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined };
+    const place = { host: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined, log };
     listeners.push(await listen(gateway.fetchAdmin, { ...place, limits }));
   }
   const stopWatching = followTls(options, listeners);

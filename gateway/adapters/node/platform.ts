@@ -2,7 +2,7 @@ import type { FrontPlatform } from "../../fronts/front/create-front.ts";
 import type { ListeningOptions } from "../listening.ts";
 import { readEngineTls, readTls, watchTls } from "./access/tls-files.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
-import { openNodeEventStream } from "./event-stream.ts";
+import { nodeEventStreams } from "./event-stream.ts";
 import { nodeFiles } from "./files.ts";
 import { NodeHttpTransport } from "./http/index.ts";
 import { createTlsFetch } from "./http/tls-fetch.ts";
@@ -20,7 +20,7 @@ export async function nodePlatform({ log, ...options }: NodeOptions) {
   const platform: FrontPlatform = {
     transport: new NodeHttpTransport(engineTls),
     engineFetch: engineTls && createTlsFetch(engineTls),
-    openEventStream: openNodeEventStream,
+    openEventStream: nodeEventStreams(log),
     createEncoder: nativeEncoderFactory(log),
     files: nodeFiles(),
   };

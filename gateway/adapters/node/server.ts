@@ -3,7 +3,8 @@ import { createServer as createHttpsServer, Server as HttpsServer } from "node:h
 import type { AddressInfo, Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import { getRequestListener, RequestError } from "@hono/node-server";
-import { ApiError } from "../../errors.ts";
+import type { Logger } from "#runtime";
+import { ApiError, toApiError } from "../../errors.ts";
 import type { ServerLimits } from "../listening.ts";
 
 export interface HttpListener {
@@ -36,6 +37,7 @@ export interface ListenOptions {
   readonly port: number;
   readonly limits: ServerLimits;
   readonly tls: TlsIdentity | undefined;
+  readonly log: Logger;
   /** Whether other processes listen at the same port, and the system shares connections out among them. */
   readonly isShared?: boolean;
 }
@@ -46,11 +48,13 @@ export interface ListenOptions {
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
-  { host, port, limits, tls, isShared }: ListenOptions,
+  { host, port, limits, tls, log, isShared }: ListenOptions,
 ): Promise<HttpListener> {
   const errorHandler = (error: unknown) => {
     if (error instanceof RequestError)
       return badHttp(400, "The request's address or Host header is not valid.");
+    log.error("request failed", { error });
+    return Response.json(toApiError(error), { status: 500 });
   };
   const handle = getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler });
   const options: ServerOptions = {
@@ -71,6 +75,10 @@ export async function listen(
   server.maxConnections = limits.maxConnections;
   server.timeout = limits.unreadMs;
   server.on("clientError", refuseMalformed);
+  // What is written to a client that has gone, or after an answer's end, is that request's own matter.
+  server.prependListener("request", (_request, response) => {
+    response.on("error", (error) => log.debug("cannot write to a client", { reason: error.message }));
+  });
   const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -36,38 +36,40 @@ function endpoint(name: string, prompt: PromptKind, rest: Partial<Endpoint> = {}
 }
 
 /** By the path's part behind `/v1/`, up to an id. */
-const ENDPOINTS: Readonly<Record<string, Endpoint | undefined>> = {
-  "chat/completions": endpoint("chat", "chat", { events: "chat", longestAnswer: TEXT_BYTES }),
-  completions: endpoint("completions", "completions", {
-    events: "completions",
-    longestAnswer: TEXT_BYTES,
+const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
+  Object.entries({
+    "chat/completions": endpoint("chat", "chat", { events: "chat", longestAnswer: TEXT_BYTES }),
+    completions: endpoint("completions", "completions", {
+      events: "completions",
+      longestAnswer: TEXT_BYTES,
+    }),
+    embeddings: endpoint("embeddings", "embeddings"),
+    messages: endpoint("messages", "messages", { events: "messages", longestAnswer: TEXT_BYTES }),
+    "messages/count_tokens": endpoint("messages", "none"),
+    responses: endpoint("responses", "responses", {
+      events: "responses",
+      keeps: true,
+      longestAnswer: TEXT_BYTES,
+      isRepeatable: isPlainResponse,
+    }),
+    rerank: endpoint("rerank", "none"),
+    score: endpoint("score", "none"),
+    pooling: endpoint("pooling", "embeddings"),
+    classify: endpoint("classify", "embeddings"),
+    "audio/transcriptions": endpoint("audio", "none"),
+    "audio/translations": endpoint("audio", "none"),
+    "audio/speech": endpoint("audio", "none"),
+    "images/generations": endpoint("images", "none"),
+    "images/edits": endpoint("images", "none"),
   }),
-  embeddings: endpoint("embeddings", "embeddings"),
-  messages: endpoint("messages", "messages", { events: "messages", longestAnswer: TEXT_BYTES }),
-  "messages/count_tokens": endpoint("messages", "none"),
-  responses: endpoint("responses", "responses", {
-    events: "responses",
-    keeps: true,
-    longestAnswer: TEXT_BYTES,
-    isRepeatable: isPlainResponse,
-  }),
-  rerank: endpoint("rerank", "none"),
-  score: endpoint("score", "none"),
-  pooling: endpoint("pooling", "embeddings"),
-  classify: endpoint("classify", "embeddings"),
-  "audio/transcriptions": endpoint("audio", "none"),
-  "audio/translations": endpoint("audio", "none"),
-  "audio/speech": endpoint("audio", "none"),
-  "images/generations": endpoint("images", "none"),
-  "images/edits": endpoint("images", "none"),
-};
+);
 
 /** Whatever else the engine can do. What it changes is not known, so only reading is repeated. */
 const OTHER = endpoint("other", "none", { keeps: true, isRepeatable: reads });
 
 /** @param path from `/v1/` on, without the query */
 export function endpointOf(path: string): Endpoint {
-  return ENDPOINTS[path.slice("/v1/".length).replace(/\/+$/, "")] ?? OTHER;
+  return ENDPOINTS.get(path.slice("/v1/".length).replace(/\/+$/, "")) ?? OTHER;
 }
 
 /** Whether nothing of the response stays at the engine, nor is anything that stayed there needed. */

@@ -3,8 +3,11 @@ import type { Salt } from "#router-wasm";
 import { checkMedia } from "../../access/media.ts";
 import { refuseDeepNesting } from "../../access/nesting.ts";
 import type { GatewayDependencies } from "../../dependencies.ts";
-import type { HttpHead } from "../../dispatch/http/types.ts";
+import { contained } from "../../dispatch/http/contained.ts";
+import type { HttpHead, WireReply } from "../../dispatch/http/types.ts";
 import type { GatewayEnv } from "../../env.ts";
+import { toApiError } from "../../errors.ts";
+import { encodeHeaderValue } from "../../header-values.ts";
 import { obstacleOf } from "../../pipeline/forward/continuation.ts";
 import { Forwarding } from "../../pipeline/forward/forwarding.ts";
 import type { ForwardJob } from "../../pipeline/forward/job.ts";
@@ -85,7 +88,7 @@ async function attempt(
     body === undefined ? NO_PROMPT : await refuseDeepNesting(() => prompts.read(endpoint.prompt, body));
   const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
-  if (standsInFor !== undefined) meta.headers["x-stator-model"] = model.name;
+  if (standsInFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
   const { requestId, preferences } = meta;
   const { attached } = dependencies.models;
   const resource = resourceOf(pathname, body);
@@ -143,12 +146,13 @@ function noteFallback(
 
 function run(
   context: Context<GatewayEnv>,
-  { transport, forwarding, warnings, running }: GatewayDependencies,
+  { transport, forwarding, log, warnings, running }: GatewayDependencies,
   job: ForwardJob,
   { explain, headers, onSettled, onPassedOn }: RequestMeta,
 ): Promise<Response | Error> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
+    let begun: WireReply | undefined;
     const abort = () => {
       request.cancel();
       resolve(new Response(null, { status: 499 }));
@@ -158,6 +162,7 @@ function run(
         signal.removeEventListener("abort", abort);
         const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
         const reply = transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
+        begun = reply;
         resolve(reply.response);
         return reply;
       },
@@ -176,11 +181,32 @@ function run(
         resolve(error);
       },
     };
-    const request = new Forwarding(job, output, { transport, options: forwarding, warnings });
+    const onFault = (error: unknown) => {
+      // Before the answer has begun, whoever answers the error logs it.
+      if (begun !== undefined)
+        log.error("an answer broke off by a fault of this gateway", { request: job.requestId, error });
+      try {
+        request.stop(toApiError(error));
+      } catch {
+        begun?.destroy();
+      }
+      reject(error);
+    };
+    const request = new Forwarding(job, output, {
+      transport: contained(transport, onFault),
+      options: forwarding,
+      warnings,
+    });
     running.add(request);
     signal.addEventListener("abort", abort);
     if (signal.aborted) abort();
-    else request.start();
+    else {
+      try {
+        request.start();
+      } catch (error) {
+        onFault(error);
+      }
+    }
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { isHopByHop } from "../../dispatch/http/hop-by-hop.ts";
 import type { HttpHeader } from "../../dispatch/http/types.ts";
+import { isWritable } from "../../header-values.ts";
 import { apiPathOf } from "../../pipeline/forward/location.ts";
 
 /**
@@ -48,16 +49,20 @@ export function forwardedHeaders(context: Context, { requestId, via, hidesKeys }
   return headers;
 }
 
-/** What of an engine's headers is the gateway's to say: who may read the answer, cookies, and where else to go. */
+/**
+ * What of an engine's headers is the gateway's to say: who may read the answer, cookies, where else to go, and what
+ * the gateway tells of itself.
+ */
 const NOT_ANSWERED =
-  /^(access-control-.*|set-cookie|content-location|refresh|alt-svc|strict-transport-security)$/;
+  /^(access-control-.*|x-stator-.*|set-cookie|content-location|refresh|alt-svc|strict-transport-security)$/;
 
 /**
- * The engine's headers that go to the client. Where it sends the client elsewhere, its address is left out.
+ * The engine's headers that go to the client. Where it sends the client elsewhere, its address is left out; what
+ * cannot be written in an answer is left out too.
  */
 export function answerHeaders(headers: readonly HttpHeader[]): HttpHeader[] {
   return headers.flatMap(([name, value]): HttpHeader[] => {
-    if (NOT_ANSWERED.test(name)) return [];
+    if (NOT_ANSWERED.test(name) || !isWritable(value)) return [];
     if (name !== "location") return [[name, value]];
     const path = apiPathOf(value);
     return path === undefined ? [] : [[name, path]];

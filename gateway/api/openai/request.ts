@@ -21,7 +21,10 @@ export interface RequestMeta {
   explain: boolean;
   /** Headers of the answer: the request's id, and what the key has left of its minute. */
   headers: Record<string, string>;
-  /** @param usage what the answer took, where it took anything */
+  /**
+   * Only the first time counts. What breaks off by an exception is settled by the guard.
+   * @param usage what the answer took, where it took anything
+   */
   onSettled(status: number, usage?: TokenUse): void;
   /** In the place of `onSettled`, where another model is asked: the request goes on. */
   onPassedOn(): void;
@@ -54,6 +57,18 @@ export function beginRequest<Worker extends RoutedWorker>(
   const labels = { model: model.name, endpoint };
   metrics.inflight.inc(labels);
   context.set("isCounted", true);
+  let isOpen = true;
+  const onSettled = (status: number, usage?: TokenUse) => {
+    if (!isOpen) return;
+    isOpen = false;
+    place?.leave();
+    booking?.settle(usage === undefined ? 0 : usage.promptTokens + usage.completionTokens);
+    metrics.inflight.dec(labels);
+    metrics.requests.inc({ ...labels, status: String(status) });
+    if (status === CLIENT_LEFT) metrics.clientDisconnects.inc({ model: labels.model });
+    metrics.duration.observe(labels, (performance.now() - arrivedAt) / 1000);
+  };
+  context.set("settle", onSettled);
   return {
     requestId,
     preferences,
@@ -63,15 +78,9 @@ export function beginRequest<Worker extends RoutedWorker>(
       ...limiter?.headers(performance.now()),
       "x-request-id": requestId,
     },
-    onSettled(status, usage) {
-      place?.leave();
-      booking?.settle(usage === undefined ? 0 : usage.promptTokens + usage.completionTokens);
-      metrics.inflight.dec(labels);
-      metrics.requests.inc({ ...labels, status: String(status) });
-      if (status === CLIENT_LEFT) metrics.clientDisconnects.inc({ model: labels.model });
-      metrics.duration.observe(labels, (performance.now() - arrivedAt) / 1000);
-    },
+    onSettled,
     onPassedOn() {
+      isOpen = false;
       booking?.settle(0);
       metrics.inflight.dec(labels);
       context.set("isCounted", false);

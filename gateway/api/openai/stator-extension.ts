@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { nearest } from "#runtime";
 import { invalidRequest } from "../../errors.ts";
+import { decodeHeaderValue } from "../../header-values.ts";
 import { strictObject } from "../strict-object.ts";
 
 /** `key=value`, as `--tag` gives it to a worker. */
@@ -75,7 +76,7 @@ const HEADER_PREFIX = "x-stator-";
 const KNOWN_HEADERS: readonly string[] = [...Object.values(STATOR_HEADERS), "x-stator-explain"];
 
 /**
- * A header's text as the value of its field; a comma too many at the end of a list does no harm.
+ * A header's text as the value of its field, percent-encoded or not; a comma too many at the end of a list does no harm.
  * @throws ApiError 400 for a number that is not written in digits
  */
 export function headerValue(field: keyof typeof STATOR_HEADERS, text: string): unknown {
@@ -83,7 +84,7 @@ export function headerValue(field: keyof typeof STATOR_HEADERS, text: string): u
     const items = text.split(",").map((item) => item.trim());
     return items.length > 1 && items.at(-1) === "" ? items.slice(0, -1) : items;
   }
-  if (field !== "priority" && field !== "deadline_ms") return text;
+  if (field !== "priority" && field !== "deadline_ms") return decodeHeaderValue(text);
   if (/^-?\d+$/.test(text)) return Number(text);
   const header = STATOR_HEADERS[field];
   const got = text === "" ? "nothing" : `'${text.slice(0, 100)}'`;

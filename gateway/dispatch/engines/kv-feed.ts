@@ -64,6 +64,7 @@ export class KvFeed {
         topic,
         onPayload: (payload) => receiver.onPayload(payload),
         onForget: () => receiver.onForget(rank),
+        onFault: (error) => this.#log.error("cannot use the engine's KV events", { endpoint, error }),
       });
       this.#subscribers.push(subscriber);
     } catch (error) {

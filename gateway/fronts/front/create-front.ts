@@ -16,7 +16,7 @@ import { Warnings } from "../../warnings.ts";
 import { fromAskedAnswer, toAskedRequest } from "../asked.ts";
 import type { FrontChannel } from "../messages.ts";
 import { FrontModels } from "./front-models.ts";
-import { RouterLink } from "./router-link.ts";
+import { RouterLink, type RouterNews } from "./router-link.ts";
 
 /** What a front process does; the rest is the router process's. */
 export interface FrontOptions {
@@ -76,7 +76,8 @@ export async function createFront(
   if (keys !== undefined) keys.onUse = (use) => channel.send({ type: "used", ...use });
   if (inflight.limit < Number.POSITIVE_INFINITY)
     inflight.onChange = (count) => channel.send({ type: "inflight", count });
-  link.open((news) => {
+  link.open(onNews, (message, error) => log.error("cannot act on the router's message", { message, error }));
+  function onNews(news: RouterNews): void {
     switch (news.type) {
       case "engine":
         attached.onEngine(news.engine);
@@ -93,7 +94,7 @@ export async function createFront(
       case "read-metrics":
         void tellMetrics(news.id);
     }
-  });
+  }
   async function tellMetrics(id: number): Promise<void> {
     channel.send({ type: "metrics", id, metrics: await metrics.all.registry.getMetricsAsJSON() });
   }

@@ -36,10 +36,20 @@ export class RouterLink {
     this.#channel = channel;
   }
 
-  /** Begins to hear; `onNews` is told of what is no answer. */
-  open(onNews: (news: RouterNews) => void): void {
+  /**
+   * Begins to hear.
+   * @param onNews is told of what is no answer
+   * @param onFault a message of this type could not be acted on; the others go on
+   */
+  open(onNews: (news: RouterNews) => void, onFault: (type: ToFront["type"], error: unknown) => void): void {
     this.#onNews = onNews;
-    this.#channel.onMessage = (message) => this.#take(message);
+    this.#channel.onMessage = (message) => {
+      try {
+        this.#take(message);
+      } catch (error) {
+        onFault(message.type, error);
+      }
+    };
   }
 
   /** Asks for a route; the answer comes to the applicant later. */

@@ -11,21 +11,34 @@ import type { ApplyMessage, RouterChannel, ToRouter } from "../messages.ts";
 /** Messages that are not about routes. */
 export type GroupMessage = Extract<ToRouter, { type: "ask" | "used" | "inflight" | "metrics" }>;
 
+export interface FrontSessionListener {
+  /** Takes the messages that are not about routes. */
+  onGroup(message: GroupMessage): void;
+  /** A message of this type could not be acted on; the others go on. */
+  onFault(type: ToRouter["type"], error: unknown): void;
+}
+
 /** What the router process does for one front process: it holds the routes of the front's requests. */
 export class FrontSession {
   readonly channel: RouterChannel;
   readonly #attached: AttachedModels;
   readonly #routes = new Map<number, Route<TargetWorker>>();
   readonly #tickets = new Map<number, QueueTicket>();
-  readonly #onGroup: (message: GroupMessage) => void;
+  readonly #listener: FrontSessionListener;
   readonly #stopWatching: () => void;
 
-  /** @param onGroup takes the messages that are not about routes */
-  constructor(channel: RouterChannel, attached: AttachedModels, onGroup: (message: GroupMessage) => void) {
+  constructor(channel: RouterChannel, attached: AttachedModels, listener: FrontSessionListener) {
     this.channel = channel;
     this.#attached = attached;
-    this.#onGroup = onGroup;
-    channel.onMessage = (message) => this.#take(message);
+    this.#listener = listener;
+    channel.onMessage = (message) => {
+      try {
+        this.#take(message);
+      } catch (error) {
+        listener.onFault(message.type, error);
+        if (message.type === "apply") this.#refuse(message.id, error);
+      }
+    };
     this.#stopWatching = attached.watch((engine, workers) => this.#tell(engine, workers));
   }
 
@@ -102,7 +115,7 @@ export class FrontSession {
         });
         break;
       default:
-        this.#onGroup(message);
+        this.#listener.onGroup(message);
     }
   }
 
@@ -110,7 +123,7 @@ export class FrontSession {
     const { channel } = this;
     const model = this.#attached.find(name)?.model;
     if (model === undefined) {
-      channel.send({ type: "refused", id, error: toErrorMessage(noWorkerReady(name)) });
+      this.#refuse(id, noWorkerReady(name));
       return;
     }
     const request = {
@@ -138,10 +151,14 @@ export class FrontSession {
       },
       onRefused: (error) => {
         settle();
-        channel.send({ type: "refused", id, error: toErrorMessage(toApiError(error)) });
+        this.#refuse(id, error);
       },
     });
     if (ticket !== undefined && !isSettled) this.#tickets.set(id, ticket);
+  }
+
+  #refuse(id: number, error: unknown): void {
+    this.channel.send({ type: "refused", id, error: toErrorMessage(toApiError(error)) });
   }
 
   /** Where the route is on its way, nobody takes it any more. */

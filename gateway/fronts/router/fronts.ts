@@ -1,7 +1,8 @@
-import { type MetricsSnapshot, mergeMetrics } from "#runtime";
+import { type Logger, type MetricsSnapshot, mergeMetrics } from "#runtime";
 import type { Gateway } from "../../create-gateway.ts";
+import { toApiError } from "../../errors.ts";
 import { fromAskedRequest, toAskedAnswer } from "../asked.ts";
-import type { RouterChannel, ToFront } from "../messages.ts";
+import type { AskedAnswer, AskedRequest, RouterChannel, ToFront } from "../messages.ts";
 import { FrontSession, type GroupMessage } from "./front-session.ts";
 
 /** How long a front may take to tell its metrics, in milliseconds. */
@@ -23,6 +24,11 @@ export class Fronts {
   /** Counts of fronts that have ended: a sum that falls would look like one that has begun anew. */
   #past: MetricsSnapshot = [];
   #lastQuestion = 0;
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
 
   /**
    * A front process has come.
@@ -30,14 +36,17 @@ export class Fronts {
    */
   join(channel: RouterChannel, gateway: Gateway): () => void {
     const { keys } = gateway.access;
-    const session = new FrontSession(channel, gateway.models.attached, (message) =>
-      this.#take(member, message, gateway),
-    );
+    const session = new FrontSession(channel, gateway.models.attached, {
+      onGroup: (message) => this.#take(member, message, gateway),
+      onFault: (message, error) => this.#log.error("cannot act on a front's message", { message, error }),
+    });
     const member: Member = { session, inflight: 0, metrics: [], questions: new Map() };
     this.#members.add(member);
     for (const use of keys?.uses() ?? []) channel.send({ type: "used", ...use });
     this.#tellInflight();
-    return () => void this.#leave(member);
+    return () => {
+      this.#leave(member).catch((error) => this.#log.error("cannot keep a front's metrics", { error }));
+    };
   }
 
   /** What every front has measured, now and in those before it. */
@@ -80,8 +89,18 @@ export class Fronts {
     { id, request }: Extract<GroupMessage, { type: "ask" }>,
     gateway: Gateway,
   ): Promise<void> {
-    const answer = await toAskedAnswer(await gateway.fetch(fromAskedRequest(request)));
-    session.channel.send({ type: "answer", id, answer });
+    session.channel.send({ type: "answer", id, answer: await this.#answer(request, gateway) });
+  }
+
+  /** Whatever becomes of it, the front is answered: it waits. */
+  async #answer(request: AskedRequest, gateway: Gateway): Promise<AskedAnswer> {
+    try {
+      return await toAskedAnswer(await gateway.fetch(fromAskedRequest(request)));
+    } catch (error) {
+      const { method } = request;
+      this.#log.error("cannot answer a front's request", { method, error });
+      return await toAskedAnswer(Response.json(toApiError(error), { status: 500 }));
+    }
   }
 
   async #readMetrics({ session, questions }: Member): Promise<void> {

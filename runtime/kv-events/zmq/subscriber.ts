@@ -19,6 +19,8 @@ export interface ZmqSubscriberOptions {
   onPayload(payload: Uint8Array, sequence: number): void;
   /** Forget what is known of this rank's cache: batches are lost for good, or the publisher is another one. */
   onForget(): void;
+  /** A message that could not be handed on, for a reason that is not the message's own. The next one is tried again. */
+  onFault?(error: unknown): void;
 }
 
 export interface ZmqSubscriberCounters {
@@ -97,10 +99,25 @@ export class ZmqKvEventSubscriber {
   #enqueue(task: () => Promise<void>): Promise<void> {
     this.#waiting++;
     this.#work = this.#work.then(async () => {
-      if (!this.#socket.isClosed) await task();
+      try {
+        if (!this.#socket.isClosed) await task();
+      } catch (error) {
+        this.#onFault(error);
+      }
       if (--this.#waiting === 0) this.#socket.resume();
     });
     return this.#work;
+  }
+
+  /** What the message said is not known: the receiver begins anew, and those after it go on. */
+  #onFault(error: unknown): void {
+    this.counters.malformed++;
+    this.#options.onFault?.(error);
+    try {
+      this.#tellToForget();
+    } catch (fault) {
+      this.#options.onFault?.(fault);
+    }
   }
 
   async #onMessage(frames: readonly Uint8Array[]): Promise<void> {

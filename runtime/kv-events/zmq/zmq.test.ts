@@ -124,6 +124,27 @@ describe("KV events over ZeroMQ", () => {
     expect(follower.subscriber.counters).toMatchObject({ applied: 4, gaps: 0, forgotten: 0, malformed: 0 });
   });
 
+  test("go on after a fault of the receiver's, which forgets what it knew", async () => {
+    const faults: unknown[] = [];
+    const publisher = await publish();
+    publisher.publish(bytes("a"));
+    const log: string[] = [];
+    const follower = await follow(publisher, {
+      onPayload(payload) {
+        log.push(text(payload));
+        if (text(payload) === "b") throw new TypeError("a fault of the receiver's");
+      },
+      onForget: () => void log.push("forget"),
+      onFault: (error) => void faults.push(error),
+    });
+    await expect.poll(() => log).toEqual(["a"]);
+    publisher.publish(bytes("b"));
+    publisher.publish(bytes("c"));
+    await expect.poll(() => log).toEqual(["a", "b", "forget", "c"]);
+    expect(faults).toEqual([new TypeError("a fault of the receiver's")]);
+    expect(follower.subscriber.counters).toMatchObject({ applied: 2, malformed: 1 });
+  });
+
   test("begin with the oldest that is kept", async () => {
     const publisher = await publish({ replayBatches: 2 });
     for (const name of ["a", "b", "c", "d"]) publisher.publish(bytes(name));
