@@ -52,6 +52,10 @@ export class WorkerConnection {
     return this.#router.isShutOut(this);
   }
 
+  get isReady(): boolean {
+    return this.state === "ready";
+  }
+
   /** Whether requests can go to it. */
   get canServe(): boolean {
     return this.status === "ready";
@@ -121,7 +125,7 @@ export class WorkerConnection {
 
   #setState(state: WorkerState): void {
     this.state = state;
-    this.#router.setReady(this, state === "ready");
+    this.#router.updateWorker(this);
     this.#onChange();
   }
 }

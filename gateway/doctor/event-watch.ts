@@ -42,6 +42,7 @@ export class EventWatch {
     );
     const unknown = { tags: [], totalBlocks: 0, maxBatchedTokens: 1, maxSequences: 1 };
     this.#worker = {
+      isReady: false,
       instance: { id: "doctor", name: "doctor", card: { ...unknown, blockSize, dataParallelSize } },
     };
     this.#router.addWorker(this.#worker);

@@ -3,7 +3,7 @@ import { EngineApiError } from "./errors.ts";
 import { groupModels, listModels } from "./model-list.ts";
 import { sumOf } from "./prometheus.ts";
 import { getAs, optional, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, Lack, TokenizeRequest } from "./types.ts";
+import type { EngineAdapter, EngineApi, EngineModel, Lack, TokenizeRequest } from "./types.ts";
 
 /** llama.cpp's server. Each of its slots keeps the prefix of the last sequence that it had. */
 export const llamaCpp: EngineAdapter = {
@@ -14,21 +14,15 @@ export const llamaCpp: EngineAdapter = {
     const props = await optional(getAs(api, "/props", propsSchema));
     if (props === undefined) return undefined;
     const [models, metrics, slots] = await Promise.all([
-      listModels(api),
+      modelsOf(api, props),
       optional(api.getText("/metrics")),
       optional(getAs(api, "/slots", slotsSchema)),
     ]);
-    const contextLength = props.default_generation_settings.n_ctx;
     return {
       kind: "llama.cpp",
       version: props.build_info ?? undefined,
       startedAt: undefined,
-      models: groupModels(models ?? []).map((model) => ({
-        ...model,
-        contextLength,
-        source: props.model_path ?? model.source,
-        chatTemplate: props.chat_template ?? undefined,
-      })),
+      models,
       blockSize: undefined,
       totalBlocks: undefined,
       maxBatchedTokens: undefined,
@@ -56,6 +50,12 @@ export const llamaCpp: EngineAdapter = {
     };
   },
 
+  async readModels(api) {
+    const props = await getAs(api, "/props", propsSchema);
+    if (props === undefined) throw new EngineApiError("not_readable", `${api.url} has no /props any more.`);
+    return modelsOf(api, props);
+  },
+
   async tokenize(api, request) {
     const content = await promptOf(api, request);
     // As the server itself treats a prompt: its beginning-of-text token before it, control tokens in it.
@@ -76,6 +76,15 @@ const propsSchema = z.looseObject({
   chat_template: z.string().nullish().catch(undefined),
   build_info: z.string().nullish().catch(undefined),
 });
+
+async function modelsOf(api: EngineApi, props: z.output<typeof propsSchema>): Promise<EngineModel[]> {
+  return groupModels((await listModels(api)) ?? []).map((model) => ({
+    ...model,
+    contextLength: props.default_generation_settings.n_ctx,
+    source: props.model_path ?? model.source,
+    chatTemplate: props.chat_template ?? undefined,
+  }));
+}
 
 const slotsSchema = z.array(z.looseObject({ is_processing: z.boolean() }));
 const tokensSchema = z.looseObject({ tokens: z.array(z.uint32()) });

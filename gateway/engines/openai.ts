@@ -1,6 +1,6 @@
 import { EngineApiError } from "./errors.ts";
 import { groupModels, listModels } from "./model-list.ts";
-import type { EngineAdapter } from "./types.ts";
+import type { EngineAdapter, EngineApi, EngineModel } from "./types.ts";
 
 /** Any server that speaks OpenAI's API, of which nothing more is known. */
 export const openai: EngineAdapter = {
@@ -8,16 +8,11 @@ export const openai: EngineAdapter = {
   cachedTokensFlag: undefined,
 
   async probe(api) {
-    const models = await listModels(api);
-    if (models === undefined) {
-      const message = `${api.url} has no /v1/models: it does not speak OpenAI's API.`;
-      throw new EngineApiError("not_readable", message);
-    }
     return {
       kind: "openai",
       version: undefined,
       startedAt: undefined,
-      models: groupModels(models),
+      models: await readModels(api),
       blockSize: undefined,
       totalBlocks: undefined,
       maxBatchedTokens: undefined,
@@ -40,7 +35,9 @@ export const openai: EngineAdapter = {
     };
   },
 
-  async readLoad() {
+  /** It tells no load, but whether it is there. */
+  async readLoad(api) {
+    await readModels(api);
     return {
       running: undefined,
       waiting: undefined,
@@ -51,7 +48,16 @@ export const openai: EngineAdapter = {
     };
   },
 
+  readModels,
+
   async tokenize(api) {
     throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);
   },
 };
+
+async function readModels(api: EngineApi): Promise<EngineModel[]> {
+  const models = await listModels(api);
+  if (models !== undefined) return groupModels(models);
+  const message = `${api.url} has no /v1/models: it does not speak OpenAI's API.`;
+  throw new EngineApiError("not_readable", message);
+}

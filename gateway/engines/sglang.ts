@@ -15,8 +15,8 @@ export const sglang: EngineAdapter = {
   async probe(api) {
     const info = await serverInfo(api);
     if (info === undefined) return undefined;
-    const [listed, metrics, paths] = await Promise.all([
-      listModels(api),
+    const [models, metrics, paths] = await Promise.all([
+      modelsOf(api, info),
       optional(api.getText("/metrics")),
       listPaths(api),
     ]);
@@ -29,9 +29,7 @@ export const sglang: EngineAdapter = {
       kind: "sglang",
       version: info.version ?? undefined,
       startedAt: sumOf(metrics ?? "", ["process_start_time_seconds"]),
-      models: groupModels(listed ?? [{ id: info.served_model_name ?? info.model_path }]).map((model) =>
-        completed(model, info),
-      ),
+      models,
       blockSize,
       totalBlocks: totalTokens && blockSize && Math.floor(totalTokens / blockSize),
       maxBatchedTokens: info.chunked_prefill_size ?? info.max_prefill_tokens ?? undefined,
@@ -56,6 +54,13 @@ export const sglang: EngineAdapter = {
       prefixHits: sumOf(text, ["sglang:cached_tokens_total"]),
       startedAt: sumOf(text, ["process_start_time_seconds"]),
     };
+  },
+
+  async readModels(api) {
+    const info = await serverInfo(api);
+    if (info === undefined)
+      throw new EngineApiError("not_readable", `${api.url} has no /server_info any more.`);
+    return modelsOf(api, info);
   },
 
   async tokenize(api, request) {
@@ -104,6 +109,11 @@ async function serverInfo(api: EngineApi): Promise<ServerInfo | undefined> {
 /** Of several data-parallel ranks each reports; of several tensor-parallel ranks all would report the same. */
 function isFirstOfTensorRanks({ tp_rank = "0" }: Sample["labels"]): boolean {
   return tp_rank === "0";
+}
+
+async function modelsOf(api: EngineApi, info: ServerInfo): Promise<EngineModel[]> {
+  const listed = (await listModels(api)) ?? [{ id: info.served_model_name ?? info.model_path }];
+  return groupModels(listed).map((model) => completed(model, info));
 }
 
 /** A model as it is listed, with what only the server's description tells. */

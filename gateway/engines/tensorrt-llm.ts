@@ -57,6 +57,10 @@ export const tensorrtLlm: EngineAdapter = {
     };
   },
 
+  async readModels(api) {
+    return groupModels((await listModels(api)) ?? []);
+  },
+
   async tokenize(api) {
     throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);
   },

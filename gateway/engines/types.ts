@@ -33,7 +33,7 @@ export type KvEventSource =
 
 /** Something that the engine could do for routing but does not, in words. */
 export interface Lack {
-  /** A stable word: `kv-events`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`. */
+  /** A stable word: `kv-events`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`. */
   readonly code: string;
   /** What is missing and what it costs, as half a sentence. */
   readonly what: string;
@@ -99,8 +99,13 @@ export interface EngineAdapter {
    * @throws EngineApiError where it cannot be reached or answers with what cannot be read
    */
   probe(api: EngineApi): Promise<EngineProfile | undefined>;
-  /** @throws EngineApiError */
+  /**
+   * How busy it is. This is also how an engine is found to be well: it always asks the engine something.
+   * @throws EngineApiError where it does not answer, or says that it is not well
+   */
   readLoad(api: EngineApi): Promise<EngineLoad>;
+  /** What it serves now, as a probe would find it: adapters and models come and go. @throws EngineApiError */
+  readModels(api: EngineApi): Promise<readonly EngineModel[]>;
   /** Token ids as the engine will see them. @throws EngineApiError */
   tokenize(api: EngineApi, request: TokenizeRequest): Promise<Uint32Array>;
   /**

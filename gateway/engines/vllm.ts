@@ -45,7 +45,9 @@ export const vllm: EngineAdapter = {
   },
 
   async readLoad(api) {
-    const text = (await api.getText("/metrics")) ?? "";
+    // The server outlives its engine core for a while, and says so only here: with 503.
+    const [metrics] = await Promise.all([api.getText("/metrics"), api.getText("/health")]);
+    const text = metrics ?? "";
     return {
       running: sumOf(text, ["vllm:num_requests_running"]),
       waiting: sumOf(text, ["vllm:num_requests_waiting"]),
@@ -54,6 +56,10 @@ export const vllm: EngineAdapter = {
       prefixHits: sumOf(text, PREFIX_HITS),
       startedAt: startOf(text),
     };
+  },
+
+  async readModels(api) {
+    return groupModels((await listModels(api)) ?? []);
   },
 
   async tokenize(api, request) {

@@ -37,6 +37,7 @@ export type ToRouter =
       readonly reason: string;
       readonly isUnreachable: boolean;
     }
+  | { readonly type: "reread-models"; readonly engine: string }
   | { readonly type: "observe"; readonly engine: string; readonly answer: ObservedAnswer }
   | { readonly type: "remember"; readonly resource: string; readonly engine: string }
   | { readonly type: "find"; readonly id: number; readonly resource: string }

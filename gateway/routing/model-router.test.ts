@@ -16,11 +16,11 @@ const stored = (token: number, blocks: number) =>
 
 describe("what a request asks for", () => {
   it("is a worker, by name or id", () => {
-    const { router, add } = testModel();
+    const { router, add, setReady } = testModel();
     const [, two] = [add("one"), add("two")];
     expect(nameOf(router.route(request(32, { worker: "two" })))).toBe("two");
     expect(nameOf(router.route(request(32, { worker: two.instance.id })))).toBe("two");
-    router.setReady(two, false);
+    setReady(two, false);
     expect(router.route(request(32, { worker: "two" }))).toBe("none-ready");
     router.removeWorker(two);
     expect(router.route(request(32, { worker: "two" }))).toBe("none-ready");
@@ -59,9 +59,9 @@ describe("a session", () => {
     const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 1000 } };
     const model = testModel({ affinity: { mode, ttlMs: 600_000 }, thresholds });
     const [home, other] = [model.add("home"), model.add("other")];
-    model.router.setReady(other, false);
+    model.setReady(other, false);
     const route = routed(model.router, request(512, { session: "s" }));
-    model.router.setReady(other, true);
+    model.setReady(other, true);
     const ask = (excluded: RoutedWorker[] = []) =>
       nameOf(model.router.route({ ...request(64, { session: "s" }), excluded }));
     return { ...model, home, other, route, ask };
@@ -84,13 +84,13 @@ describe("a session", () => {
   });
 
   it("waits, when hard, while its worker is busy or away for a moment", () => {
-    const { router, home, ask } = atHome("hard");
+    const { router, home, ask, setReady } = atHome("hard");
     const more = routed(router, request(600, { worker: "home" }));
     expect(ask()).toBe("all-busy");
     more.free("finished");
-    router.setReady(home, false);
+    setReady(home, false);
     expect(ask()).toBe("none-ready");
-    router.setReady(home, true);
+    setReady(home, true);
     expect(ask()).toBe("home");
   });
 
@@ -438,7 +438,7 @@ describe("the index's limits", () => {
   it("let those in that were left out when others leave, in order of arrival, as if they joined then", () => {
     const limits = { maxWorkers: 2, maxBlocks: 1000, maxMemoryBytes: 2 ** 24 };
     const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 64 } };
-    const { router, add, lines } = testModel({ limits, thresholds });
+    const { router, add, lines, setReady } = testModel({ limits, thresholds });
     const admitted: string[] = [];
     router.onAdmitted = ({ instance }) => void admitted.push(instance.name);
     const one = add("one");
@@ -446,7 +446,7 @@ describe("the index's limits", () => {
     const wide = add("wide", { dataParallelSize: 2 });
     const three = add("three");
     const four = add("four");
-    router.setReady(four, false);
+    setReady(four, false);
     expect([wide, three, four, one].map((worker) => router.isShutOut(worker))).toEqual([
       true,
       true,
@@ -462,7 +462,7 @@ describe("the index's limits", () => {
     router.removeWorker(three);
     expect(admitted).toEqual(["three", "four"]);
     expect(router.route(request(64, { worker: "four" }))).toBe("none-ready");
-    router.setReady(four, true);
+    setReady(four, true);
     expect(nameOf(router.route(request(64, { worker: "four" })))).toBe("four");
   });
 });

@@ -32,8 +32,10 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly #options: RoutingOptions;
   readonly #startedAt: number;
   readonly #sessions: SessionHomes<Worker>;
-  /** Workers that the index has no place for, in order of arrival, and whether each is ready. */
-  readonly #shutOut = new Map<Worker, boolean>();
+  /** Workers that the index has no place for, in order of arrival. */
+  readonly #shutOut = new Set<Worker>();
+  /** Workers that send no KV events, whether or not they have a place. */
+  readonly #predicted = new Set<Worker>();
   readonly #log: Logger;
   #thresholds: Thresholds;
 
@@ -109,9 +111,9 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
       this.#core.setWeights({ activeRequestWeight: requestWeight(worker.instance.card) });
     }
     if (this.#admit(worker)) return;
-    this.workers.add(worker, []);
+    this.workers.add(worker, [], false);
     this.tags.clear();
-    this.#shutOut.set(worker, false);
+    this.#shutOut.add(worker);
     this.#log.error("a worker gets no requests: the model has as many as --index-workers allows", {
       worker: worker.instance.name,
       limit: this.#options.limits.maxWorkers,
@@ -128,6 +130,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     for (const { index } of slots) this.#core.removeWorker(index);
     this.workers.remove(worker);
     this.#shutOut.delete(worker);
+    this.#predicted.delete(worker);
     this.tags.clear();
     this.cacheReports.forget(slots);
     if (slots.length > 0) this.#admitShutOut();
@@ -138,23 +141,22 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   #admit(worker: Worker): boolean {
     const indices = this.#newIndices(worker);
     if (indices === undefined) return false;
-    for (const index of indices) this.#core.setEligible(index, false);
-    this.workers.add(worker, indices);
+    this.workers.add(worker, indices, this.#predicted.has(worker));
     this.tags.clear();
     this.#limit(worker);
     for (const slot of this.workers.slotsOf(worker)) this.#predict(slot);
+    this.updateWorker(worker);
     return true;
   }
 
   /** In order of arrival; one with more ranks than there are places does not hold up those after it. */
   #admitShutOut(): void {
-    for (const [worker, isReady] of this.#shutOut) {
+    for (const worker of this.#shutOut) {
       if (!this.#admit(worker)) continue;
       this.#shutOut.delete(worker);
       this.#log.info("a worker that was shut out by --index-workers gets requests now", {
         worker: worker.instance.name,
       });
-      this.setReady(worker, isReady);
       this.onAdmitted?.(worker);
     }
   }
@@ -172,12 +174,10 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     }
   }
 
-  setReady(worker: Worker, isReady: boolean): void {
-    if (this.#shutOut.has(worker)) this.#shutOut.set(worker, isReady);
-    for (const slot of this.workers.slotsOf(worker)) {
-      slot.isReady = isReady;
-      this.#core.setEligible(slot.index, isReady);
-    }
+  /** Whether the worker is ready may have changed. */
+  updateWorker(worker: Worker): void {
+    const { isReady } = worker;
+    for (const { index } of this.workers.slotsOf(worker)) this.#core.setEligible(index, isReady);
     if (isReady) this.onRoom?.();
   }
 
@@ -198,6 +198,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   /** The worker sends no KV events: what it holds is predicted from what it is sent. */
   predictOnly(worker: Worker): void {
+    this.#predicted.add(worker);
     const slots = this.workers.slotsOf(worker);
     if (slots.length > 0 && slots.every(({ predictsOnly }) => !predictsOnly)) {
       this.#log.info("a worker sends no KV events: its cache is predicted from its requests", {
@@ -212,6 +213,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   /** The worker sends KV events after all. */
   followEvents(worker: Worker): void {
+    this.#predicted.delete(worker);
     for (const slot of this.workers.slotsOf(worker)) {
       slot.predictsOnly = false;
       this.#predict(slot);
@@ -286,7 +288,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   #mayWait({ only, excluded }: Constraints): boolean {
     if (this.#thresholds.queuePrefillSteps === undefined) return false;
     return this.workers.roster.some((slot) => {
-      if (slot === undefined || !slot.isReady || excluded.includes(slot.index)) return false;
+      if (slot === undefined || !slot.worker.isReady || excluded.includes(slot.index)) return false;
       if (only !== undefined && slot.index !== only) return false;
       const limits = busyLimits(this.#thresholds, slot.worker.instance.card);
       return !isAtLimit(this.#core.load(slot.index), limits);

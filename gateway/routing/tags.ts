@@ -32,7 +32,7 @@ export class TagFilter<Worker extends RoutedWorker> {
   }
 }
 
-export const hasAll = ({ instance }: RoutedWorker, tags: readonly string[]) =>
+export const hasAll = ({ instance }: Pick<RoutedWorker, "instance">, tags: readonly string[]) =>
   tags.every((tag) => instance.card.tags?.includes(tag));
 
 /** Every tag of any of the workers, sorted. */

@@ -33,6 +33,8 @@ export interface TestModel {
   lines: string[];
   /** A ready worker of this name. */
   add(name: string, card?: Partial<ModelCard>): RoutedWorker;
+  /** The worker is ready now, or is not any more. */
+  setReady(worker: RoutedWorker, isReady: boolean): void;
   /** The router's metrics in Prometheus' text format. */
   scrape(): Promise<string>;
 }
@@ -42,6 +44,7 @@ export function testModel(options: Partial<RoutingOptions> = {}): TestModel {
   const log = createLogger({ name: "gateway", write: (line) => lines.push(line), colour: false });
   const all = createMetrics({ process: false });
   const metrics = createGatewayMetrics(all).forModel("test").routing;
+  const ready = new WeakSet<RoutedWorker>();
   const router = new ModelRouter(routerModule, BLOCK_SIZE, { ...DEFAULT_ROUTING, ...options }, metrics, log);
   return {
     router,
@@ -49,10 +52,20 @@ export function testModel(options: Partial<RoutingOptions> = {}): TestModel {
     lines,
     scrape: () => all.registry.metrics(),
     add(name, card) {
-      const worker = { instance: instance(name, card) };
+      const worker: RoutedWorker = {
+        instance: instance(name, card),
+        get isReady() {
+          return ready.has(worker);
+        },
+      };
+      ready.add(worker);
       router.addWorker(worker);
-      router.setReady(worker, true);
       return worker;
+    },
+    setReady(worker, isReady) {
+      if (isReady) ready.add(worker);
+      else ready.delete(worker);
+      router.updateWorker(worker);
     },
   };
 }

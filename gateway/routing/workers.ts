@@ -18,6 +18,8 @@ export type RoutedCard = Pick<
 /** A worker as routing sees it. */
 export interface RoutedWorker {
   readonly instance: RoutedInstance;
+  /** Whether requests can go to it now. The router is told of each change by `updateWorker`. */
+  readonly isReady: boolean;
   /** What mends its cache's not being what the router thinks, where more is known of it than `DRIFT_ADVICE` says. */
   readonly remedies?: Partial<Readonly<Record<DriftCause, string>>>;
 }
@@ -28,8 +30,6 @@ export interface Slot<Worker extends RoutedWorker> {
   readonly rank: number;
   /** The slot's index in the router core. */
   readonly index: number;
-  /** Whether the gateway is connected to the worker. */
-  isReady: boolean;
   /** Whether the worker sends no KV events, so that its cache is known from predictions alone. */
   predictsOnly: boolean;
   /** False where predictions were found to mislead: nothing is predicted then. */
@@ -48,14 +48,16 @@ export class Workers<Worker extends RoutedWorker> {
     return this.#roster;
   }
 
-  /** @param indices the core's index of each rank */
-  add(worker: Worker, indices: readonly number[]): void {
+  /**
+   * @param indices the core's index of each rank
+   * @param predictsOnly whether the worker is known to send no KV events
+   */
+  add(worker: Worker, indices: readonly number[], predictsOnly: boolean): void {
     const slots = indices.map((index, rank) => ({
       worker,
       rank,
       index,
-      isReady: false,
-      predictsOnly: false,
+      predictsOnly,
       isPredictable: true,
     }));
     this.#slots.set(worker, slots);

@@ -95,6 +95,7 @@ async function attempt(
   const job: ForwardJob = {
     requestId,
     model,
+    modelName: modelOfJson(body) ?? rename ?? given.form?.name ?? context.req.query("model"),
     prompt,
     salt: saltOf(adapter, body),
     preferences,

@@ -1,7 +1,19 @@
 import type { Logger } from "#runtime";
-import type { EngineAdapter, EngineApi, EngineProfile, KvEventSource, Lack } from "../../engines/types.ts";
+import { EngineApiError, optional } from "../../engines/index.ts";
+import type {
+  EngineAdapter,
+  EngineApi,
+  EngineModel,
+  EngineProfile,
+  KvEventSource,
+  Lack,
+} from "../../engines/types.ts";
+import { DEAF, REPLICAS } from "./connection-lacks.ts";
+import { jittered, messageOf, within } from "./engine-checks.ts";
+import { isSameService, namesOf } from "./engine-profile.ts";
 import type { EngineSpec, HealthOptions } from "./engine-spec.ts";
 import { defaultEngineName, kvEventSources } from "./engine-spec.ts";
+import { EngineStarts } from "./engine-starts.ts";
 import type { EngineWatch, WatchedEngine } from "./engine-watch.ts";
 import type { KvFeed, KvFeedReceiver, OpenKvFeed } from "./kv-feed.ts";
 import { type ObservedAnswer, ObservedLacks } from "./observed-lacks.ts";
@@ -22,8 +34,11 @@ export interface EngineConnectionDependencies {
 
 /** Hears what becomes of an engine. */
 export interface EngineListener extends KvFeedReceiver {
-  /** It is there, for the first time or after it was started anew: nothing that was known of it holds. */
-  onLearnt(profile: EngineProfile): void;
+  /**
+   * What it is has become known, or has changed.
+   * @param isFresh whether it is there for the first time or was started anew: nothing that was known of it holds
+   */
+  onLearnt(profile: EngineProfile, isFresh: boolean): void;
   /** Whether requests can go to it has changed. */
   onState(state: EngineState): void;
   /** KV events that should come do not (true), or do after all. */
@@ -60,6 +75,14 @@ export class EngineConnection implements WatchedEngine {
   #feed: KvFeed | undefined;
   #observed: ObservedLacks | undefined;
   readonly #requests: RequestHealth;
+  readonly #starts = new EngineStarts();
+  /** Whether a check has found it started anew, and it has not been learnt since. */
+  #isAnother = false;
+  /** When its models were read last, and when they are to be read next. */
+  #modelsReadAt = 0;
+  #modelsAt = 0;
+  /** When a request had its answer last. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
   /** How long it is left alone after the next attempt to learn it that fails, in milliseconds. */
   #retryMs: number;
   /** Checks that have failed in a row. */
@@ -98,7 +121,12 @@ export class EngineConnection implements WatchedEngine {
     const { spec, profile } = this;
     if (profile === undefined) return [];
     const isDeaf = this.#dependencies.openKvFeed === undefined && kvEventSources(spec, profile).length > 0;
-    return [...profile.lacks, ...(isDeaf ? [DEAF] : []), ...(this.#observed?.lacks ?? [])];
+    return [
+      ...profile.lacks,
+      ...(isDeaf ? [DEAF] : []),
+      ...(this.#starts.hasReplicas ? [REPLICAS] : []),
+      ...(this.#observed?.lacks ?? []),
+    ];
   }
 
   /** A whole answer has come. */
@@ -130,9 +158,21 @@ export class EngineConnection implements WatchedEngine {
     this.#dependencies.watch.wake(this);
   }
 
-  /** A request has had its answer, or a part of it. */
+  /** A request has had its answer, or as much of it as its client waited for. */
   reportSuccess(): void {
+    this.#answeredAt = performance.now();
     this.#requests.onSuccess();
+  }
+
+  /** It may serve other models than it listed last: they are read now, and once for all who say so. */
+  rereadModels(): void {
+    const now = performance.now();
+    const at = Math.max(now, this.#modelsReadAt + LEAST_MODELS_MS);
+    if (this.state !== "ready" || this.#modelsAt <= at) return;
+    this.#modelsAt = at;
+    if (this.lookAt <= at) return;
+    this.lookAt = at;
+    this.#dependencies.watch.wake(this);
   }
 
   /**
@@ -165,22 +205,40 @@ export class EngineConnection implements WatchedEngine {
 
   #learn(adapter: EngineAdapter, profile: EngineProfile): void {
     const { openKvFeed, health } = this.#dependencies;
-    const isSame = this.profile !== undefined && isSameStart(this.profile, profile);
+    const isNew = this.#starts.isNew(profile.startedAt) || this.#isAnother;
+    const isFresh = isNew || !isSameService(this.profile, profile);
+    this.#isAnother = false;
     this.adapter = adapter;
     this.profile = profile;
     this.sources = openKvFeed === undefined ? [] : kvEventSources(this.spec, profile);
     this.reason = undefined;
-    if (!isSame) {
+    if (isFresh) {
       this.#feed?.close();
-      this.#listener.onLearnt(profile);
-      this.#feed = openKvFeed?.(this.sources, this.api, adapter, this.#listener, this.#log);
-      this.#observed = new ObservedLacks(adapter, this.sources, this.#feed, (lack, isLacking) =>
-        this.#onLack(lack, isLacking),
+      this.#feed = undefined;
+    }
+    this.#listener.onLearnt(profile, isFresh);
+    if (isFresh) {
+      this.followEvents();
+      this.#observed = new ObservedLacks(
+        adapter,
+        this.sources,
+        () => this.#feed,
+        (lack, isLacking) => this.#onLack(lack, isLacking),
       );
     }
     this.readySince = performance.now();
+    this.#modelsReadAt = this.readySince;
+    this.#modelsAt = this.readySince + jittered(health.modelsMs);
     this.lookAt = this.readySince + jittered(health.intervalMs);
     if (this.state !== "draining") this.#set("ready");
+  }
+
+  /** Follows its KV events from the start, or from as far back as it still has them. */
+  followEvents(): void {
+    const { adapter, sources, api } = this;
+    if (adapter === undefined || this.state === "gone") return;
+    this.#feed?.close();
+    this.#feed = this.#dependencies.openKvFeed?.(sources, api, adapter, this.#listener, this.#log);
   }
 
   #onLack({ code, what, flag }: Lack, isLacking: boolean): void {
@@ -194,20 +252,48 @@ export class EngineConnection implements WatchedEngine {
   async #check(adapter: EngineAdapter): Promise<void> {
     const { intervalMs, timeoutMs, failures: limit } = this.#dependencies.health;
     const before = this.state;
+    const begun = performance.now();
     let failure: string | undefined;
-    let isAnother = false;
+    let models: readonly EngineModel[] | undefined;
     try {
       const { startedAt } = await within(timeoutMs, adapter.readLoad(this.api));
-      isAnother = isAnotherStart(this.profile?.startedAt, startedAt);
+      if (startedAt !== undefined && this.#starts.isNew(startedAt)) this.#isAnother = true;
+      else if (begun >= this.#modelsAt) models = await within(timeoutMs, this.#readModels(adapter));
     } catch (error) {
-      failure = messageOf(error);
+      if (!this.#isDisproved(error, begun)) failure = messageOf(error);
     }
     // What requests have found out meanwhile counts.
     if (this.state !== before) return;
     this.#failures = failure === undefined ? 0 : this.#failures + 1;
-    this.lookAt = performance.now() + jittered(intervalMs);
-    if (isAnother) await this.#tryToLearn();
+    const pauseMs = failure === undefined ? intervalMs : Math.min(intervalMs, AFTER_FAILURE_MS);
+    const now = performance.now();
+    this.lookAt = now + jittered(pauseMs);
+    if (failure === undefined && this.#modelsAt > now) this.lookAt = Math.min(this.lookAt, this.#modelsAt);
+    if (this.#isAnother) await this.#tryToLearn();
     else if (failure !== undefined && this.#failures >= limit) this.#setDown(failure, 0);
+    else if (models !== undefined) this.#noteModels(models);
+  }
+
+  /** Whether a failed check says nothing: the engine refused it as one too many, or has answered a request meanwhile. */
+  #isDisproved(error: unknown, since: number): boolean {
+    const status = error instanceof EngineApiError ? (error.status ?? 0) : 0;
+    return status === 429 || (status < 500 && this.#answeredAt >= since);
+  }
+
+  /** @returns undefined where it cannot tell: then it goes on to serve those that it did */
+  async #readModels(adapter: EngineAdapter): Promise<readonly EngineModel[] | undefined> {
+    const models = await optional(adapter.readModels(this.api));
+    this.#modelsReadAt = performance.now();
+    this.#modelsAt = this.#modelsReadAt + jittered(this.#dependencies.health.modelsMs);
+    return models;
+  }
+
+  #noteModels(models: readonly EngineModel[]): void {
+    const { profile } = this;
+    if (profile === undefined || JSON.stringify(profile.models) === JSON.stringify(models)) return;
+    this.profile = { ...profile, models };
+    this.#log.info("an engine serves other models now", { models: models.flatMap(namesOf).join(", ") });
+    this.#listener.onLearnt(this.profile, false);
   }
 
   /** @param pauseMs how long it is left alone; one that drains is looked at as before */
@@ -227,40 +313,10 @@ export class EngineConnection implements WatchedEngine {
   }
 }
 
-/** @throws Error where it takes longer */
-function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
-  let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`The engine did not answer a check within ${ms / 1000} s.`)),
-      ms,
-    );
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const DEAF: Lack = {
-  code: "kv-events",
-  what: "the gateway cannot follow its KV events on this runtime, so what its cache holds is predicted",
-  flag: undefined,
-};
+/** Shortest time between two times that an engine's models are read, in milliseconds. */
+const LEAST_MODELS_MS = 1_000;
+/** Longest pause after a check that failed: whether an engine is dead is found out in seconds. */
+const AFTER_FAILURE_MS = 500;
 
 /** What an engine gets that has just come. */
 const LEAST_SHARE = 0.1;
-
-/** Up to a quarter more or less, so that many gateways and engines do not keep step. */
-const jittered = (ms: number) => ms * (0.75 + Math.random() / 2);
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-/** Clocks of start are in seconds and steady; a small difference is rounding. */
-const isAnotherStart = (one: number | undefined, other: number | undefined) =>
-  one !== undefined && other !== undefined && Math.abs(one - other) > 1;
-
-/** Whether what was learnt before still holds: the same process, serving the same. */
-function isSameStart(before: EngineProfile, now: EngineProfile): boolean {
-  if (before.startedAt === undefined || isAnotherStart(before.startedAt, now.startedAt)) return false;
-  const { lacks: _lacks, ...one } = before;
-  const { lacks: _others, ...other } = now;
-  return JSON.stringify(one) === JSON.stringify(other);
-}

@@ -13,13 +13,15 @@ export interface EngineTarget {
   readonly spec: Pick<EngineSpec, "apiKey">;
   /** Whether a chat's last message may be a partial answer that the engine continues. */
   readonly continuesMessages: boolean;
-  /** A request has had its answer, or a part of it. */
+  /** A request has had its answer, or as much of it as its client waited for. */
   reportSuccess(): void;
   /**
    * A request failed by the engine's fault.
    * @param isUnreachable whether not even a connection came about
    */
   reportFailure(reason: string, isUnreachable: boolean): void;
+  /** It may serve other models than it listed last. */
+  rereadModels(): void;
   /** A whole answer has come. */
   observe(answer: ObservedAnswer): void;
 }

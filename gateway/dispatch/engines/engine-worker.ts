@@ -11,7 +11,8 @@ export const UNKNOWN_ENGINE = { blockSize: 16, maxBatchedTokens: 8_192, maxSeque
 export class EngineWorker implements RoutedWorker {
   readonly instance: RoutedInstance;
   readonly engine: EngineConnection;
-  readonly model: EngineModel;
+  /** As the engine lists it now: its adapters come and go. */
+  model: EngineModel;
   readonly remedies: NonNullable<RoutedWorker["remedies"]>;
 
   constructor(engine: EngineConnection, profile: EngineProfile, model: EngineModel) {
@@ -30,5 +31,9 @@ export class EngineWorker implements RoutedWorker {
         dataParallelSize: profile.dataParallelSize,
       },
     };
+  }
+
+  get isReady(): boolean {
+    return this.engine.state === "ready";
   }
 }

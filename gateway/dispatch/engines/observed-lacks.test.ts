@@ -16,10 +16,15 @@ function observed(kind: "vllm" | "openai" = "vllm", sources = [source]) {
   const told: Lack[] = [];
   const taken: string[] = [];
   const feed = { isConnected: false, batches: 0 };
-  const lacks = new ObservedLacks(adapterOf(kind), sources, feed, (lack, isLacking) => {
-    if (isLacking) told.push(lack);
-    else taken.push(lack.code);
-  });
+  const lacks = new ObservedLacks(
+    adapterOf(kind),
+    sources,
+    () => feed,
+    (lack, isLacking) => {
+      if (isLacking) told.push(lack);
+      else taken.push(lack.code);
+    },
+  );
   const see = (more: Partial<typeof answer> | { cachedTokens: number }) => {
     for (let count = 0; count < 20; count++) lacks.observe({ ...answer, ...more });
   };

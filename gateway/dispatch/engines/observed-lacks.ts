@@ -16,26 +16,31 @@ export interface ObservedAnswer {
   readonly cachedTokens: number | undefined;
 }
 
+type ObservedFeed = Pick<KvFeed, "isConnected" | "batches">;
+
 /** What an engine turns out to lack only by what it does: a probe sees no answers, and no events that do not come. */
 export class ObservedLacks {
   readonly #adapter: EngineAdapter;
   readonly #sources: readonly KvEventSource[];
-  readonly #feed: Pick<KvFeed, "isConnected" | "batches"> | undefined;
+  readonly #feedOf: () => ObservedFeed | undefined;
   readonly #onChange: (lack: Lack, isLacking: boolean) => void;
   readonly #lacks = new Map<string, Lack>();
   #unheard = 0;
   #silent = 0;
 
-  /** @param onChange is told once of each, and once when it is there after all */
+  /**
+   * @param feedOf the feed that is followed now
+   * @param onChange is told once of each, and once when it is there after all
+   */
   constructor(
     adapter: EngineAdapter,
     sources: readonly KvEventSource[],
-    feed: Pick<KvFeed, "isConnected" | "batches"> | undefined,
+    feedOf: () => ObservedFeed | undefined,
     onChange: (lack: Lack, isLacking: boolean) => void,
   ) {
     this.#adapter = adapter;
     this.#sources = sources;
-    this.#feed = feed;
+    this.#feedOf = feedOf;
     this.#onChange = onChange;
   }
 
@@ -51,12 +56,13 @@ export class ObservedLacks {
 
   #observeEvents({ promptBlocks }: ObservedAnswer): void {
     const places = this.#sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
-    if (this.#feed === undefined || places.length === 0 || promptBlocks === 0) return;
-    if (this.#feed.batches > 0) {
+    const feed = this.#feedOf();
+    if (feed === undefined || places.length === 0 || promptBlocks === 0) return;
+    if (feed.batches > 0) {
       this.#unheard = 0;
       this.#take("kv-events");
     } else if (++this.#unheard >= PERSISTENT) {
-      const what = this.#feed.isConnected
+      const what = feed.isConnected
         ? `it says that it publishes KV events at ${places.join(", ")}, but none has ever come`
         : `its KV events cannot be reached at ${places.join(", ")}`;
       this.#note({ code: "kv-events", what, flag: undefined });

@@ -42,14 +42,29 @@ export class FrontEngine implements EngineTarget {
     this.#channel.send({ type: "failure", engine: this.name, reason, isUnreachable });
   }
 
+  rereadModels(): void {
+    this.#channel.send({ type: "reread-models", engine: this.name });
+  }
+
   observe(answer: ObservedAnswer): void {
     this.#channel.send({ type: "observe", engine: this.name, answer });
   }
 }
 
 /** One model of such an engine. */
-export interface FrontWorker extends TargetWorker {
+export class FrontWorker implements TargetWorker {
   readonly instance: RoutedInstance;
   readonly engine: FrontEngine;
-  readonly model: EngineModel;
+  /** As the engine lists it now: its adapters come and go. */
+  model: EngineModel;
+
+  constructor(engine: FrontEngine, instance: RoutedInstance, model: EngineModel) {
+    this.engine = engine;
+    this.instance = instance;
+    this.model = model;
+  }
+
+  get isReady(): boolean {
+    return this.engine.isReady;
+  }
 }

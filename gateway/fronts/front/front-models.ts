@@ -6,7 +6,7 @@ import { ModelTable } from "../../pipeline/serving/model-table.ts";
 import type { AttachedTargets, FoundModel, ListedModel } from "../../pipeline/serving/models.ts";
 import type { KeptResources } from "../../pipeline/serving/resource-homes.ts";
 import type { EngineNews, FrontChannel } from "../messages.ts";
-import { FrontEngine, type FrontWorker } from "./front-engine.ts";
+import { FrontEngine, FrontWorker } from "./front-engine.ts";
 import { FrontModel } from "./front-model.ts";
 import type { RouterLink } from "./router-link.ts";
 
@@ -74,6 +74,7 @@ export class FrontModels implements AttachedTargets {
     const before = this.#members.get(news.name);
     if (before?.ids === ids) {
       before.engine.isReady = news.isReady;
+      for (const worker of before.workers) worker.model = modelNamed(news, worker.model.name);
       return;
     }
     if (before !== undefined) this.#drop(before);
@@ -96,12 +97,11 @@ export class FrontModels implements AttachedTargets {
 
   #join(
     engine: FrontEngine,
-    { profile, sources }: EngineNews,
+    news: EngineNews,
     { name, blockSize, instance }: EngineNews["models"][number],
   ): FrontWorker {
-    const model = profile.models.find((each) => each.name === name)!;
-    const worker = { engine, model, instance };
-    this.#modelOf(model, blockSize, { profile, sources }).workers.add(worker);
+    const worker = new FrontWorker(engine, instance, modelNamed(news, name));
+    this.#modelOf(worker.model, blockSize, news).workers.add(worker);
     return worker;
   }
 
@@ -130,3 +130,7 @@ export class FrontModels implements AttachedTargets {
     }
   }
 }
+
+/** A model of the engine; the router process tells of no others. */
+const modelNamed = ({ profile }: EngineNews, name: string) =>
+  profile.models.find((model) => model.name === name)!;

@@ -101,6 +101,9 @@ export class FrontSession {
       case "failure":
         this.#attached.engine(message.engine)?.reportFailure(message.reason, message.isUnreachable);
         break;
+      case "reread-models":
+        this.#attached.engine(message.engine)?.rereadModels();
+        break;
       case "observe":
         this.#attached.engine(message.engine)?.observe(message.answer);
         break;

@@ -15,6 +15,7 @@ import { AnswerBody } from "./answer-body.ts";
 import { Attempts, isRedirect, isRetried } from "./attempts.ts";
 import { continuedBody } from "./continuation.ts";
 import type { ForwardJob, ForwardOptions, ForwardOutput } from "./job.ts";
+import { reportAnswer, statusReason } from "./report-answer.ts";
 
 export interface ForwardContext {
   readonly transport: HttpTransport;
@@ -84,6 +85,9 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   /** The client has gone. */
   cancel(): void {
     if (this.#isOver) return;
+    // What has come so far shows that the engine works.
+    if (this.#route !== undefined && this.#hasFirstByte)
+      reportAnswer(this.#route.worker.engine, this.#job, this.#answer.status);
     this.#ticket?.leave();
     this.#call?.cancel();
     this.#close("cancelled");
@@ -137,14 +141,12 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     const { mayGoOn } = this.#attempts;
     if (isRetried(head.status) && isRepeatable && (mayGoOn || hasFallback)) {
       this.#call?.cancel();
-      const reason = `The engine answered with status ${head.status}.`;
-      if (head.status !== 429) engine.reportFailure(reason, false);
-      const failure = engineFailed(reason, this.#boundTo);
+      reportAnswer(engine, this.#job, head.status);
+      const failure = engineFailed(statusReason(head.status), this.#boundTo);
       if (mayGoOn) this.#moveOn(failure);
       else this.#fail(failure);
       return;
     }
-    if (head.status < 500) engine.reportSuccess();
     this.#answer.begin(head);
     if (this.#answer.isBroken) this.#onBroken(this.#answer.fault, undefined);
   }
@@ -165,7 +167,10 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     const answer = this.#answer;
     const isHeld = answer.finish(wire);
     if (answer.isBroken) this.#onBroken(answer.fault, undefined);
-    else this.#succeed();
+    else {
+      reportAnswer(this.#route!.worker.engine, this.#job, answer.status);
+      this.#succeed();
+    }
     return isHeld;
   }
 
@@ -182,7 +187,6 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     const { metrics } = this.#job.model;
     const route = this.#route!;
     route.firstToken();
-    route.worker.engine.reportSuccess();
     metrics.timeToFirstToken.observe((performance.now() - this.#sentAt) / 1000);
     metrics.overlapBlocks.observe(route.overlapBlocks);
   }
@@ -358,9 +362,11 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   }
 
   get #request(): RouteRequest<TargetWorker> {
-    const { prompt, salt, preferences, requestId, engine } = this.#job;
+    const { prompt, salt, preferences, requestId, engine, model, modelName } = this.#job;
     const only = engine === undefined ? preferences : { ...preferences, worker: engine };
-    return { prompt, requestId, salt, preferences: only, excluded: this.#attempts.excluded };
+    const lacking = modelName === undefined ? [] : model.lacking(modelName);
+    const excluded = [...this.#attempts.excluded, ...lacking];
+    return { prompt, requestId, salt, preferences: only, excluded };
   }
 
   get #boundTo() {

@@ -11,6 +11,8 @@ import type { EventApi } from "./event-api.ts";
 export interface ForwardJob {
   readonly requestId: string;
   readonly model: ForwardModel;
+  /** The name by which it asks engines for the model, or for an adapter on it, where it names any. */
+  readonly modelName: string | undefined;
   /** The prompt's ids, as the model's prompt reader gives them. */
   readonly prompt: Uint32Array;
   readonly salt: Salt | undefined;

@@ -31,6 +31,8 @@ export class AttachedModel extends ForwardModel<EngineWorker> {
   ) {
     super({ name, blockSize, prompts, metrics: metrics.forModel(name) });
     this.router = new ModelRouter(routerModule, blockSize, routing, this.metrics.routing, log);
+    // Of its KV events, none have been kept while it had no place.
+    this.router.onAdmitted = ({ engine }) => engine.followEvents();
     this.#queue = new Admission(name, this.router, routing.queue, this.metrics.routing);
     this.admission = new SlowStart(this.#queue, this.workers);
   }

@@ -119,7 +119,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
       });
     }
     const engine = new EngineConnection({ ...spec, name }, this.#options, {
-      onLearnt: (profile) => this.#learn(attachment, profile),
+      onLearnt: (profile, isFresh) => this.#learn(attachment, profile, isFresh),
       onState: (state) => this.#onState(attachment, state),
       onSilence: (isSilent) => this.#onSilence(attachment, isSilent),
       hasOthers: () => attachment.workers.every((worker) => this.#modelOf(worker)?.hasOther(worker)),
@@ -190,11 +190,20 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     for (const name of [...this.#attachments.keys()]) this.detach(name);
   }
 
-  #learn(attachment: Attachment, profile: EngineProfile): void {
-    this.#dropWorkers(attachment);
+  /** Those of its models' workers stay that still stand for what it serves, with what is known of its cache. */
+  #learn(attachment: Attachment, profile: EngineProfile, isFresh: boolean): void {
     const { engine } = attachment;
-    attachment.workers = profile.models.map((model) => new EngineWorker(engine, profile, model));
-    for (const worker of attachment.workers) this.#join(worker, profile);
+    const before = new Map(isFresh ? [] : attachment.workers.map((worker) => [worker.model.name, worker]));
+    const workers = profile.models.map((model) => {
+      const worker = before.get(model.name);
+      before.delete(model.name);
+      if (worker !== undefined) worker.model = model;
+      return worker ?? new EngineWorker(engine, profile, model);
+    });
+    const known = new Set(attachment.workers);
+    this.#dropWorkers(attachment, new Set(workers));
+    attachment.workers = workers;
+    for (const worker of workers) if (!known.has(worker)) this.#join(worker, profile);
     this.#tell(attachment);
   }
 
@@ -228,8 +237,9 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     }
   }
 
-  #dropWorkers(attachment: Attachment): void {
+  #dropWorkers(attachment: Attachment, kept: ReadonlySet<EngineWorker> = new Set()): void {
     for (const worker of attachment.workers) {
+      if (kept.has(worker)) continue;
       const model = this.#modelOf(worker);
       if (model === undefined) continue;
       model.workers.delete(worker);
@@ -260,7 +270,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
         models: models.map(({ name }) => name).join(", "),
       });
     }
-    for (const worker of workers) this.#modelOf(worker)?.router.setReady(worker, state === "ready");
+    for (const worker of workers) this.#modelOf(worker)?.router.updateWorker(worker);
     this.#tell(attachment);
   }
 

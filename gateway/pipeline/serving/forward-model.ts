@@ -1,3 +1,4 @@
+import { namesOf } from "../../dispatch/engines/engine-profile.ts";
 import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
 import type { EngineModel } from "../../engines/types.ts";
 import type { ModelMetrics } from "../../metrics.ts";
@@ -37,6 +38,12 @@ export abstract class ForwardModel<Worker extends TargetWorker = TargetWorker>
 
   members(): Worker[] {
     return [...this.workers];
+  }
+
+  /** Workers whose engine lists neither model nor adapter by this name: not all engines of a model need have it. */
+  lacking(name: string): Worker[] {
+    if (name === this.name) return [];
+    return this.members().filter(({ model }) => !namesOf(model).includes(name));
   }
 
   /** Longest prompt plus answer, in tokens, of the engine that takes most. */

@@ -53,11 +53,11 @@ describe("admission", () => {
   });
 
   it("says what a request asks for that no ready worker is", async () => {
-    const { admission, add, router } = open({}, { affinity: { mode: "hard", ttlMs: 60_000 } });
+    const { admission, add, setReady } = open({}, { affinity: { mode: "hard", ttlMs: 60_000 } });
     const one = add("one", { tags: ["gpu=h100"] });
     add("two");
     apply(admission, request(32, { worker: "one", session: "s" }));
-    router.setReady(one, false);
+    setReady(one, false);
     for (const [preferences, message] of [
       [{ worker: "one" }, "can only go to the worker 'one', which it names"],
       [{ tags: ["gpu=h100"] }, "can only go to workers with the tags it names: gpu=h100"],
@@ -239,13 +239,13 @@ describe("admission", () => {
   });
 
   it("looks again when a worker joins, when one becomes ready, and when thresholds change", async () => {
-    const { admission, add, router } = open();
+    const { admission, add, router, setReady } = open();
     const one = add("one");
     apply(admission, request(256));
     const joined = apply(admission, request(256));
     add("two");
     expect((await joined.outcome).worker.instance.name).toBe("two");
-    router.setReady(one, false);
+    setReady(one, false);
     const ready = apply(admission, request(256, { worker: "two" }));
     add("three");
     await settled();

@@ -1,0 +1,305 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { createLogger, openDiscovery } from "#runtime";
+import { createPortableEncoder } from "./adapters/portable-encoder.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "./create-gateway.ts";
+import { FetchTransport } from "./dispatch/http/fetch-transport.ts";
+import { openWebEventStream } from "./event-stream.ts";
+import { routerModule } from "./routing/test-model.ts";
+
+const log = createLogger({ name: "test", level: "error", write: () => {} });
+let opened: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of opened.reverse()) await close();
+  opened = [];
+});
+
+/** A gateway that looks at its engines often. */
+async function attach(engines: readonly TestEngine[], more: Partial<GatewayOptions> = {}): Promise<Gateway> {
+  const gateway = await createGateway(
+    {
+      discovery: await openDiscovery(`memory:${crypto.randomUUID()}`),
+      bodyLimit: 1_000_000,
+      timeoutMs: 10_000,
+      engines: engines.map(({ url, name }) => ({ url, name })),
+      health: { intervalMs: 20, timeoutMs: 100, slowStartMs: 0 },
+      log,
+      version: "0.0.0",
+      ...more,
+    },
+    {
+      routerModule,
+      transport: new FetchTransport(),
+      openEventStream: openWebEventStream,
+      createEncoder: createPortableEncoder,
+      files: undefined,
+      openKvFeed: undefined,
+    },
+  );
+  opened.push(() => gateway.close());
+  await expect
+    .poll(() => gateway.models.attached.engines.map(({ state }) => state))
+    .not.toContain("connecting");
+  return gateway;
+}
+
+const ask = async (gateway: Gateway, path: string, body?: object) => {
+  const host = { host: "127.0.0.1" };
+  const init =
+    body === undefined
+      ? { headers: host }
+      : {
+          method: "POST",
+          headers: { ...host, "content-type": "application/json" },
+          body: JSON.stringify(body),
+        };
+  const response = await gateway.fetch(new Request(`http://127.0.0.1${path}`, init));
+  const text = await response.text();
+  return { status: response.status, text, body: text.startsWith("{") ? JSON.parse(text) : {} };
+};
+const chat = (gateway: Gateway, model = "tiny") =>
+  ask(gateway, "/v1/chat/completions", { model, messages: [{ role: "user", content: "hi" }] });
+const models = async (gateway: Gateway): Promise<string[]> =>
+  (await ask(gateway, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
+
+/** What the gateway says of the engine, in each place where it does. */
+async function statesOf(gateway: Gateway) {
+  const [health, workers, metrics] = await Promise.all([
+    ask(gateway, "/health"),
+    ask(gateway, "/admin/workers"),
+    ask(gateway, "/metrics"),
+  ]);
+  return {
+    health: health.body.models[0]?.workers[0]?.status,
+    admin: workers.body.data[0].state,
+    metrics: /^stator_worker_ready\{.*\} (\d)$/m.exec(metrics.text)?.[1],
+    chat: (await chat(gateway)).status,
+  };
+}
+
+const WELL = { health: "ready", admin: "ready", metrics: "1", chat: 200 };
+const AWAY = { health: "down", admin: "down", metrics: "0", chat: 503 };
+
+describe("an engine's state is one, wherever it is read", () => {
+  test("when it was started anew between two checks", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine]);
+    expect(await statesOf(gateway)).toEqual(WELL);
+    engine.startedAt = 5_000;
+    const before = engine.count("/version");
+    await expect.poll(() => engine.count("/version")).toBeGreaterThan(before);
+    expect(await statesOf(gateway)).toEqual(WELL);
+  });
+
+  test("when two replicas answer at its address by turns", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine]);
+    let turns = 0;
+    engine.onMetrics = () => {
+      engine.startedAt = [1_000, 5_000][turns++ % 2]!;
+    };
+    await expect.poll(() => turns).toBeGreaterThan(10);
+    expect(await statesOf(gateway)).toEqual(WELL);
+    const learnt = engine.count("/version");
+    const seen = turns;
+    await expect.poll(() => turns).toBeGreaterThan(seen + 10);
+    expect(engine.count("/version")).toBe(learnt);
+    const { body } = await ask(gateway, "/admin/workers");
+    expect(body.data[0].lacks).toMatchObject([{ code: "kv-events" }, { code: "replicas" }]);
+  });
+
+  test.each(["vllm", "openai"] as const)("when it dies and comes back (%s)", async (kind) => {
+    const engine = await TestEngine.start(kind);
+    const gateway = await attach([engine]);
+    await engine.die();
+    await expect.poll(async () => (await statesOf(gateway)).health).toBe("down");
+    expect(await statesOf(gateway)).toEqual(AWAY);
+    await engine.listen();
+    await expect.poll(async () => (await statesOf(gateway)).health).toBe("ready");
+    expect(await statesOf(gateway)).toEqual(WELL);
+  });
+
+  test.each(["vllm", "openai"] as const)("when it takes connections and says nothing (%s)", async (kind) => {
+    const engine = await TestEngine.start(kind);
+    const gateway = await attach([engine]);
+    engine.isHung = true;
+    await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
+    expect(await statesOf(gateway)).toEqual(AWAY);
+    expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toMatch(/check within 0.1 s/);
+  });
+
+  test("when its server says that its engine core is dead", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine]);
+    engine.health = 503;
+    await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
+  });
+
+  test("while it answers requests but is too busy for checks", async () => {
+    const engine = await TestEngine.start("openai");
+    const gateway = await attach([engine]);
+    engine.isHungForChecks = true;
+    const checks = engine.count("/v1/models");
+    while (engine.count("/v1/models") < checks + 6) expect((await chat(gateway)).status).toBe(200);
+    expect((await ask(gateway, "/health")).status).toBe(200);
+  });
+});
+
+describe("models that come and go", () => {
+  test("are listed and served without a restart, and others keep what is known of them", async () => {
+    const engine = await TestEngine.start("openai");
+    const gateway = await attach([engine], { health: { intervalMs: 20, modelsMs: 50, slowStartMs: 0 } });
+    const id = async () => (await ask(gateway, "/v1/router/decisions?limit=1")).body;
+    await chat(gateway);
+    const before = await id();
+    engine.models.push("more");
+    await expect.poll(() => models(gateway)).toEqual(["more", "tiny"]);
+    expect((await chat(gateway, "more")).status).toBe(200);
+    await chat(gateway);
+    const after = await id();
+    expect(after.data[0].worker_id).toBe(before.data[0].worker_id);
+    engine.models.shift();
+    await expect.poll(() => models(gateway)).toEqual(["more"]);
+    expect((await chat(gateway)).status).toBe(503);
+  });
+
+  test("are looked for at once when the gateway has passed on their loading", async () => {
+    const engines = [await TestEngine.start("vllm"), await TestEngine.start("vllm")];
+    const gateway = await attach(engines, { health: { intervalMs: 60_000, slowStartMs: 0 } });
+    const load = await ask(gateway, "/v1/load_lora_adapter", { model: "tiny", lora_name: "sql" });
+    expect(load.status).toBe(200);
+    expect(engines.map(({ adapters }) => adapters.length).sort()).toEqual([0, 1]);
+    await expect.poll(() => models(gateway), { timeout: 5_000 }).toEqual(["sql", "tiny"]);
+    // Only one of the two engines has it.
+    for (let round = 0; round < 10; round++) expect((await chat(gateway, "sql")).status).toBe(200);
+    await ask(gateway, "/v1/unload_lora_adapter", { model: "sql", lora_name: "sql" });
+    await expect.poll(() => models(gateway), { timeout: 5_000 }).toEqual(["tiny"]);
+  });
+
+  test("are looked for when an engine does not know one that it listed", async () => {
+    const engine = await TestEngine.start("openai");
+    engine.models.push("other");
+    const gateway = await attach([engine], { health: { intervalMs: 60_000, slowStartMs: 0 } });
+    engine.models.pop();
+    expect((await chat(gateway, "other")).status).toBe(404);
+    await expect.poll(() => models(gateway), { timeout: 5_000 }).toEqual(["tiny"]);
+  });
+});
+
+describe("the breaker", () => {
+  test("opens after five failed requests in a row, of which the bodies' first bytes are no successes", async () => {
+    const [bad, good] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+    const gateway = await attach([bad, good], { forwarding: { retries: 0 }, policy: "round-robin" });
+    bad.status = 500;
+    const outcomes: number[] = [];
+    for (let round = 0; round < 20; round++) outcomes.push((await chat(gateway)).status);
+    expect(outcomes.filter((status) => status !== 200)).toHaveLength(5);
+    expect(bad.count("/v1/chat/completions")).toBe(5);
+  });
+});
+
+/** A server that speaks as an engine does, and may be told to do so badly. */
+class TestEngine {
+  readonly name = crypto.randomUUID().slice(0, 8);
+  readonly kind: "vllm" | "openai";
+  models = ["tiny"];
+  adapters: string[] = [];
+  startedAt = 1_000;
+  /** Takes requests, and answers none. */
+  isHung = false;
+  isHungForChecks = false;
+  /** Of answers to `/health` and to chats. */
+  health = 200;
+  status = 200;
+  onMetrics: () => void = () => {};
+  readonly #paths: string[] = [];
+  #server = createServer();
+  #port = 0;
+
+  static async start(kind: "vllm" | "openai"): Promise<TestEngine> {
+    const engine = new TestEngine(kind);
+    await engine.listen();
+    opened.push(() => engine.die());
+    return engine;
+  }
+
+  constructor(kind: "vllm" | "openai") {
+    this.kind = kind;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  count(path: string): number {
+    return this.#paths.filter((each) => each === path).length;
+  }
+
+  async listen(): Promise<void> {
+    this.#server = createServer(async (request, response) => {
+      const { method, url: path = "" } = request;
+      this.#paths.push(path);
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (this.isHung || (this.isHungForChecks && method === "GET")) return;
+      const [status, body] = this.#answer(path, Buffer.concat(chunks).toString());
+      const type = typeof body === "string" ? "text/plain" : "application/json";
+      response.writeHead(status, { "content-type": type });
+      response.end(typeof body === "string" ? body : JSON.stringify(body));
+    });
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, "127.0.0.1", resolve));
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async die(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #answer(path: string, text: string): [status: number, body: object | string] {
+    const body = text === "" ? {} : JSON.parse(text);
+    const owner = this.kind === "vllm" ? "vllm" : "somebody";
+    switch (path) {
+      case "/v1/models": {
+        const own = this.models.map((id) => ({ id, owned_by: owner }));
+        const adapters = this.adapters.map((id) => ({ id, owned_by: owner, parent: this.models[0] }));
+        return [200, { object: "list", data: [...own, ...adapters] }];
+      }
+      case "/v1/chat/completions":
+        if (![...this.models, ...this.adapters].includes(body.model))
+          return [404, { error: { message: "no such model", type: "NotFoundError", code: 404 } }];
+        return [this.status, this.status === 200 ? COMPLETION : { error: { message: "broken" } }];
+    }
+    if (this.kind === "openai") return [404, {}];
+    switch (path) {
+      case "/v1/load_lora_adapter":
+        this.adapters.push(body.lora_name);
+        return [200, "Success"];
+      case "/v1/unload_lora_adapter":
+        this.adapters = this.adapters.filter((each) => each !== body.lora_name);
+        return [200, "Success"];
+      case "/version":
+        return [200, { version: "0.32.0" }];
+      case "/health":
+        return [this.health, ""];
+      case "/metrics":
+        this.onMetrics();
+        return [
+          200,
+          `vllm:cache_config_info{block_size="16",enable_prefix_caching="True"} 1\nprocess_start_time_seconds ${this.startedAt}\n`,
+        ];
+      default:
+        return [404, {}];
+    }
+  }
+}
+
+const COMPLETION = {
+  id: "chatcmpl-1",
+  object: "chat.completion",
+  created: 1,
+  model: "tiny",
+  choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "yes" } }],
+};

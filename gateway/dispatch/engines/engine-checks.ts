@@ -1,0 +1,16 @@
+/** @throws Error where it takes longer */
+export function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`The engine did not answer a check within ${ms / 1000} s.`)),
+      ms,
+    );
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Up to a quarter more or less, so that many gateways and engines do not keep step. */
+export const jittered = (ms: number) => ms * (0.75 + Math.random() / 2);
+
+export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,13 @@
+import type { EngineModel, EngineProfile } from "../../engines/types.ts";
+
+/** Every name that requests may give a model. */
+export const namesOf = ({ name, aliases, adapters }: EngineModel) => [name, ...aliases, ...adapters];
+
+/** Whether an engine is what it was, but for its models, which come and go. */
+export function isSameService(before: EngineProfile | undefined, now: EngineProfile): boolean {
+  if (before === undefined) return false;
+  const [one, other] = [before, now].map((profile) =>
+    JSON.stringify({ ...profile, lacks: [], models: [], startedAt: undefined }),
+  );
+  return one === other;
+}
