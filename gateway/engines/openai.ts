@@ -37,8 +37,8 @@ export const openai: EngineAdapter = {
 
   /** It tells no load, but whether it is there. */
   async readLoad(api) {
-    await readModels(api);
     return {
+      models: await readModels(api),
       running: undefined,
       waiting: undefined,
       kvUsage: undefined,

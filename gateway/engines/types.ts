@@ -78,6 +78,8 @@ export interface EngineLoad {
   readonly prefixQueries: number | undefined;
   readonly prefixHits: number | undefined;
   readonly startedAt: number | undefined;
+  /** What it serves, where that was asked for anyway. */
+  readonly models?: readonly EngineModel[];
 }
 
 /** What a text or a chat is, as far as an engine's tokenizer needs to know. */

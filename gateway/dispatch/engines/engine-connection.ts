@@ -192,6 +192,8 @@ export class EngineConnection implements WatchedEngine {
     const { firstRetryMs, lastRetryMs } = this.#dependencies.health;
     try {
       const { adapter, profile } = await this.#dependencies.probe(this.api);
+      // It may say what it is and not be well.
+      await adapter.readLoad(this.api);
       if (this.state === "gone") return;
       this.#retryMs = firstRetryMs;
       this.#failures = 0;
@@ -256,9 +258,11 @@ export class EngineConnection implements WatchedEngine {
     let failure: string | undefined;
     let models: readonly EngineModel[] | undefined;
     try {
-      const { startedAt } = await within(timeoutMs, adapter.readLoad(this.api));
+      const { startedAt, models: told } = await within(timeoutMs, adapter.readLoad(this.api));
+      models = told;
       if (startedAt !== undefined && this.#starts.isNew(startedAt)) this.#isAnother = true;
-      else if (begun >= this.#modelsAt) models = await within(timeoutMs, this.#readModels(adapter));
+      else if (told === undefined && begun >= this.#modelsAt)
+        models = await within(timeoutMs, this.#readModels(adapter));
     } catch (error) {
       if (!this.#isDisproved(error, begun)) failure = messageOf(error);
     }

@@ -47,7 +47,7 @@ export function kvEventSources(
 export interface HealthOptions {
   /** Between two checks of an engine that is well. */
   readonly intervalMs: number;
-  /** Between two times that the models of such an engine are read again. */
+  /** Between two times that the models of such an engine are read again, where its checks do not tell them. */
   readonly modelsMs: number;
   /** Longest wait for the answer of a check. */
   readonly timeoutMs: number;
@@ -63,7 +63,7 @@ export interface HealthOptions {
 
 export const DEFAULT_HEALTH: HealthOptions = {
   intervalMs: 2_000,
-  modelsMs: 10_000,
+  modelsMs: 5_000,
   timeoutMs: 2_000,
   failures: 3,
   requests: { failuresInRow: 5, firstPauseMs: 1_000, longestPauseMs: 30_000 },
