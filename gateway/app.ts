@@ -1,7 +1,9 @@
 import { Hono } from "hono";
 import { requestId as newRequestId } from "#runtime";
 import { createGuard } from "./access/guard.ts";
+import { canonicalPath } from "./access/paths.ts";
 import { anthropicError } from "./anthropic-error.ts";
+import { methodsOf } from "./api/forward/endpoints.ts";
 import { forwardAny, forwardOr } from "./api/forward/routes.ts";
 import { chatCompletions } from "./api/openai/chat-completions.ts";
 import { completions } from "./api/openai/completions.ts";
@@ -26,8 +28,8 @@ export function createApp(
   dependencies: GatewayDependencies,
   { hasApi, addRoutes, answerElsewhere }: AppOptions,
 ): Hono<GatewayEnv> {
-  const { log, warnings, metrics, models } = dependencies;
-  const app = new Hono<GatewayEnv>();
+  const { log, warnings, metrics, models, access } = dependencies;
+  const app = new Hono<GatewayEnv>({ getPath: ({ url }) => canonicalPath(url) });
 
   app.use(async (context, next) => {
     context.set("arrivedAt", performance.now());
@@ -62,7 +64,7 @@ export function createApp(
   }
 
   app.notFound((context) => {
-    if (hasApi && !models.attached.isEmpty && isPassedOn(context.req.method, context.req.path))
+    if (hasEngines() && isPassedOn(context.req.method, context.req.path))
       return forwardAny(context, dependencies);
     throw unmatched(context.req.method, context.req.path);
   });
@@ -88,21 +90,37 @@ export function createApp(
     return Response.json(body, { status: apiError.status, headers });
   });
 
-  /** Which methods a path has, for 405; a path that has none is unknown. */
+  function hasEngines(): boolean {
+    return hasApi && !models.attached.isEmpty;
+  }
+
+  /** Whether it is for attached engines, whatever they make of it. */
+  function isPassedOn(method: string, path: string): boolean {
+    if (!isOfApi(path)) return false;
+    return access.passesAll ? PASSED_ON.has(method) : methodsOf(path).includes(method);
+  }
+
+  /** Which methods a path has; one that has none is unknown. */
+  function allowedMethods(path: string): Set<string> {
+    const own = app.routes.filter((route) => route.method !== "ALL" && matches(route.path, path));
+    const engines = hasEngines() && isOfApi(path) ? methodsOf(path) : [];
+    return new Set([...own.map(({ method }) => method), ...engines]);
+  }
+
   function unmatched(method: string, path: string): ApiError {
-    const allowed = new Set(
-      app.routes
-        .filter((route) => route.method !== "ALL" && matches(route.path, path))
-        .map((route) => route.method),
-    );
+    const allowed = allowedMethods(path);
     if (allowed.size === 0) {
+      const meant = path.includes("/v1/") ? path.slice(path.lastIndexOf("/v1/")) : `/v1${path}`;
+      let advice = "GET /docs lists all.";
+      if (allowedMethods(meant).has(method))
+        advice = `Did you mean ${meant}? The base address of clients ends in /v1, once.`;
+      else if (hasEngines() && isOfApi(path))
+        advice += " Other paths of engines pass only where the gateway is started with --pass-all.";
       return new ApiError(
         404,
         "not_found_error",
-        `Unknown route: ${method} ${path.slice(0, 200)}. GET /docs lists all.`,
-        {
-          code: "unknown_route",
-        },
+        `Unknown route: ${method} ${path.slice(0, 200)}. ${advice}`,
+        { code: "unknown_route" },
       );
     }
     if (allowed.has("GET")) allowed.add("HEAD");
@@ -130,12 +148,10 @@ const ENDPOINTS: ReadonlyMap<string, string> = new Map([
   ["/v1/embeddings", "embeddings"],
 ]);
 
-/** What attached engines may know although the gateway does not. */
-const isPassedOn = (method: string, path: string) => PASSED_ON.has(method) && isOfApi(path);
-
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
 
+/** With `--pass-all`. */
 const PASSED_ON = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 /** Whether the client speaks Anthropic's API: the header is on all that its clients send. */

@@ -1,5 +1,6 @@
 import { createMetrics, type Discovery, type Logger, type MetricsSnapshot, randomId } from "#runtime";
 import type { Access } from "./access/guard.ts";
+import type { ResolveHost } from "./access/media.ts";
 import { type AccessOptions, openAccess } from "./access/open-access.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import { createMetricsRoute } from "./api/ops/metrics.ts";
@@ -67,6 +68,8 @@ export interface Platform {
   readonly createEncoder: EncoderFactory;
   /** Absent where there is no file system. */
   readonly files: PlatformFiles | undefined;
+  /** Addresses that a host's name stands for. Absent where the runtime cannot tell. */
+  readonly resolveHost?: ResolveHost | undefined;
   /** Absent where there are no sockets to follow KV events by: what engines hold is predicted there. */
   readonly openKvFeed: OpenKvFeed | undefined;
   /** When engines are looked at. Default: in the background. */
@@ -114,7 +117,11 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const metrics = createGatewayMetrics(
     createMetrics({ labels: { component: "gateway" }, process: hasProcessMetrics }),
   );
-  const opened = await openAccess(options.access ?? {}, files?.readTextFile, log);
+  const opened = await openAccess(
+    options.access ?? {},
+    { readTextFile: files?.readTextFile, resolveHost: platform.resolveHost },
+    log,
+  );
   const readTextFile = files && (async (path: string) => (await files.readTextFile(path)) ?? missing(path));
   const via = viaOf(options.id ?? randomId());
   const served = new ServedModels({
@@ -170,7 +177,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     },
   });
   const keys = admin?.isGuarded === false ? undefined : opened.access.keys;
-  const adminDependencies = { ...dependencies, access: { ...opened.access, keys } };
+  const hosts = keys === undefined ? ("local" as const) : opened.access.hosts;
+  const adminDependencies = { ...dependencies, access: { ...opened.access, keys, hosts } };
   const adminApp = createApp(adminDependencies, {
     hasApi: false,
     addRoutes(app) {

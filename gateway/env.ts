@@ -15,6 +15,8 @@ export interface GatewayEnv {
     headers: Record<string, string>;
     /** Whose request it is, where keys are on. */
     key: ApiKey | undefined;
+    /** Whether the client may not know names: it has no key, or where there are none, asks under a foreign name. */
+    isStranger: boolean;
     /** What the key may do in a minute. */
     limiter: RateLimiter | undefined;
     /** The request's place among those that are being answered. */

@@ -24,6 +24,9 @@ export function accessSettings(options: Options): AccessSettings {
       maxInflight: options["max-inflight"],
       cors: options.cors,
       media: mediaPolicy(options["media-domains"]),
+      // Without either it listens on loopback only, where any web page of this machine's browsers can send requests.
+      hosts: options.keys === undefined && !options.open ? "local" : "any",
+      passesAll: options["pass-all"],
     },
     admin: adminPlace(options),
     tls: tlsFiles(options),

@@ -39,6 +39,7 @@ export const access = {
     placeholder: "HOST,…",
     item: z.string().regex(/^[\w.-]+$/, "it must be a host's name, any, or none"),
   }),
+  "pass-all": toggle("Passes every path under /v1/ on to engines, not only those that the gateway knows."),
   "max-inflight": number({
     describe: "Requests that are answered at once; beyond, 503. Default: no limit.",
     min: 1,

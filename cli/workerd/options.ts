@@ -18,6 +18,7 @@ export const WORKERD_OPTIONS = [
   "open",
   "cors",
   "media-domains",
+  "pass-all",
   "max-inflight",
   "body-limit",
   "request-timeout",
@@ -84,6 +85,7 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
       maxInflight: options["max-inflight"],
       cors: options.cors,
       media: mediaPolicy(options["media-domains"]),
+      passesAll: options["pass-all"],
     },
     // Without keys, whoever reaches the API could run the gateway.
     admin: given === undefined ? { isGuarded: true } : undefined,

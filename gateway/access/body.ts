@@ -8,9 +8,10 @@ export interface JsonBody {
 
 /**
  * Reads a request's JSON body, and never holds more than `limit` bytes of it.
+ * @param mayBeEmpty whether no body at all is right too: its JSON is undefined then
  * @throws ApiError 415 for another content type, 413 past the limit, 400 for what is not JSON
  */
-export async function readJsonBody(request: Request, limit: number): Promise<JsonBody> {
+export async function readJsonBody(request: Request, limit: number, mayBeEmpty = false): Promise<JsonBody> {
   const type = request.headers.get("content-type") ?? "";
   const mediaType = type.split(";", 1).join().trim().toLowerCase();
   if (mediaType !== "application/json") {
@@ -32,7 +33,7 @@ export async function readJsonBody(request: Request, limit: number): Promise<Jso
     );
   }
   const bytes = await readBytes(request, limit);
-  return { bytes, json: parse(decoder.decode(bytes)) };
+  return { bytes, json: mayBeEmpty && bytes.length === 0 ? undefined : parse(decoder.decode(bytes)) };
 }
 
 const decoder = new TextDecoder();

@@ -5,7 +5,8 @@ import type { ApiKey } from "./api-key.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { Inflight } from "./inflight.ts";
 import type { KeyRing } from "./key-ring.ts";
-import type { MediaPolicy } from "./media.ts";
+import type { MediaRules } from "./media.ts";
+import { hasDotSegments } from "./paths.ts";
 import {
   adminOnly,
   badPath,
@@ -24,11 +25,17 @@ export interface Access {
   /** Origins whose pages may read answers. */
   readonly cors: readonly string[];
   /** What engines may be made to fetch. */
-  readonly media: MediaPolicy;
+  readonly media: MediaRules;
+  /** Under which names a gateway without keys may be asked: any, or what no web page can have for its own. */
+  readonly hosts: HostPolicy;
+  /** Whether paths that the gateway does not know pass to engines. */
+  readonly passesAll: boolean;
 }
 
+export type HostPolicy = "any" | "local";
+
 /** Stands before all routes: browsers' questions, keys, requests per minute, and requests at once. */
-export function createGuard({ keys, inflight, cors }: Access): MiddlewareHandler<GatewayEnv> {
+export function createGuard({ keys, inflight, cors, hosts }: Access): MiddlewareHandler<GatewayEnv> {
   return async (context, next) => {
     const crossOrigin = corsHeaders(cors, context.req.header("origin"));
     const answer = preflight(context.req.raw, crossOrigin);
@@ -38,7 +45,11 @@ export function createGuard({ keys, inflight, cors }: Access): MiddlewareHandler
     if (hasDotSegments(context.req.path)) throw badPath();
     const need = needOf(context.req.path);
     if (keys !== undefined) await unlock(context, keys, need);
-    else if (need === "admin" && isAdminPath(context.req.path)) requireLocalName(context);
+    else {
+      const isTrusted = hasLocalName(context) || (hosts === "any" && !isAdminPath(context.req.path));
+      if (need !== "nothing" && !isTrusted) throw foreignHost();
+      context.set("isStranger", !isTrusted);
+    }
 
     if (isQuestion(context)) {
       const place = inflight.take();
@@ -72,8 +83,8 @@ const statusOf = (failure: unknown, { aborted }: AbortSignal) =>
 
 type Need = "nothing" | "key" | "admin";
 
-/** What of an engine changes it for all: nothing for everybody who has a key. */
-const ENGINE_ADMIN = /^\/v1\/(un)?load_lora_adapter(\/|$)/;
+/** What of an engine changes it for all: nothing for everybody who has a key, however it is spelt. */
+const ENGINE_ADMIN = /^\/v1(\/|%2f)+(un)?load_lora_adapter(\/|%2f|$)/i;
 
 function needOf(path: string): Need {
   if (path === "/health" || path === "/live") return "nothing";
@@ -91,6 +102,7 @@ async function unlock(context: Context<GatewayEnv>, keys: KeyRing, need: Need): 
   const text = presentedKey(context);
   const key = text === undefined ? undefined : await keys.find(text, Date.now());
   context.set("key", key);
+  context.set("isStranger", key === undefined);
   if (need === "nothing") return;
   if (text === undefined) throw keyMissing();
   if (key === undefined) throw keyUnknown();
@@ -111,14 +123,10 @@ function presentedKey(context: Context): string | undefined {
 }
 
 /**
- * A page of the web may have its own name resolve to this machine, and then its requests count as of this origin. It
- * cannot do so with a bare address.
- * @throws ApiError 403
+ * A page of the web may have its own name resolve to this machine (DNS rebinding), and then its requests count as of
+ * this origin. It cannot do so with a bare address, or with a name that is never looked up.
  */
-function requireLocalName(context: Context): void {
+function hasLocalName(context: Context): boolean {
   const host = (context.req.header("host") ?? "").replace(/:\d+$/, "");
-  if (!/^(localhost|\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])$/i.test(host)) throw foreignHost();
+  return /^(([\w-]+\.)*localhost|\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])$/i.test(host);
 }
-
-/** `/v1/../metrics` would be something else for an engine, or a proxy before it. */
-const hasDotSegments = (path: string) => /(^|[/\\]|%2f|%5c)(\.|%2e){1,2}($|[/\\]|%2f|%5c)/i.test(path);

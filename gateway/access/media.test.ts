@@ -14,14 +14,32 @@ const image = (url: string) => ({
   ],
 });
 
-const isAllowed = (url: string, policy: MediaPolicy = "public") => {
-  try {
-    checkMedia(image(url), policy);
-    return true;
-  } catch {
-    return false;
-  }
+/** Hosts that have addresses here, for whoever asks. */
+const NAMES: Readonly<Record<string, readonly string[]>> = {
+  "images.example.com": ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"],
+  "rebound.example": ["93.184.215.14", "127.0.0.1"],
+  "inner.example": ["10.0.0.1"],
+  "inner6.example": ["fd12::1"],
+  "mapped.example": ["::ffff:192.168.0.1"],
+  "translated.example": ["64:ff9b::808:808"],
+  "translated-inner.example": ["64:ff9b::a00:1"],
+  "azure.example": ["168.63.129.16"],
 };
+
+const resolveHost = async (host: string) => {
+  const found = NAMES[host];
+  if (found === undefined) throw new Error("ENOTFOUND");
+  return found;
+};
+
+const check = (body: Record<string, unknown>, policy: MediaPolicy = "public") =>
+  checkMedia(body, { policy, resolveHost });
+
+const isAllowed = (url: string, policy?: MediaPolicy) =>
+  check(image(url), policy).then(
+    () => true,
+    () => false,
+  );
 
 describe("what engines may be made to fetch", () => {
   test.each([
@@ -30,7 +48,13 @@ describe("what engines may be made to fetch", () => {
     "http://images.cocodataset.org/val2017/000000039769.jpg",
     "https://8.8.8.8/cat.png",
     "https://[2606:4700::1111]/cat.png",
-  ])("%s is fetched", (url) => expect(isAllowed(url)).toBe(true));
+    "https://translated.example/cat.png",
+    "https://cannot-be-resolved.example/cat.png",
+    "https://svc.example.com/cat.png",
+    "aGVsbG8=",
+    "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkS",
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9Q\nDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  ])("%s is taken", async (url) => expect(await isAllowed(url)).toBe(true));
 
   test.each([
     "http://localhost/",
@@ -56,16 +80,39 @@ describe("what engines may be made to fetch", () => {
     "https://example.com\\@127.0.0.1/",
     "https://user@example.com/cat.png",
     "https://example.com/\t@127.0.0.1/",
-  ])("%s is not", (url) => expect(isAllowed(url)).toBe(false));
+    "http://168.63.129.16/machine/",
+    "http://[2001:0:53aa:64c:0:0:0:1]/",
+    "http://[fec0::1]/",
+    "http://web.default.svc/",
+    "http://web.default.svc.cluster.local:8080/",
+    "http://printer.localdomain/",
+    "http://engine:8000/",
+    "http://vault.service.consul/",
+    "https://inner.example/cat.png",
+    "https://inner6.example/cat.png",
+    "https://mapped.example/cat.png",
+    "https://rebound.example/cat.png",
+    "https://translated-inner.example/cat.png",
+    "https://azure.example/cat.png",
+    "/etc/passwd",
+    "//etc/passwd",
+    "////////////////////////////////////////etc/passwd",
+    "etc/passwd",
+    "../secret.png",
+    "~/secret.png",
+    "pictures/secret.png",
+    "C:\\\\secret",
+  ])("%s is not", async (url) => expect(await isAllowed(url)).toBe(false));
 
-  test("a list allows its hosts and those under them, and no others", () => {
+  test("a list allows its hosts and those under them, and no others", async () => {
     const policy = ["example.com"];
-    expect(isAllowed("https://example.com/cat.png", policy)).toBe(true);
-    expect(isAllowed("https://images.EXAMPLE.com/cat.png", policy)).toBe(true);
-    expect(isAllowed("https://notexample.com/cat.png", policy)).toBe(false);
-    expect(isAllowed("data:image/png;base64,AAAA", policy)).toBe(true);
-    expect(isAllowed("https://example.com/", [])).toBe(false);
-    expect(isAllowed("http://10.0.0.1/", "any")).toBe(true);
+    expect(await isAllowed("https://example.com/cat.png", policy)).toBe(true);
+    expect(await isAllowed("https://images.EXAMPLE.com/cat.png", policy)).toBe(true);
+    expect(await isAllowed("https://notexample.com/cat.png", policy)).toBe(false);
+    expect(await isAllowed("data:image/png;base64,AAAA", policy)).toBe(true);
+    expect(await isAllowed("https://inner.example/cat.png", ["inner.example"])).toBe(true);
+    expect(await isAllowed("https://example.com/", [])).toBe(false);
+    expect(await isAllowed("http://10.0.0.1/", "any")).toBe(true);
   });
 
   test.each([
@@ -80,23 +127,34 @@ describe("what engines may be made to fetch", () => {
     ],
     ["an edit's images", { image: ["http://10.0.0.1/"] }],
     ["a video", { messages: [{ content: [{ type: "video_url", video_url: { url: "http://10.0.0.1/" } }] }] }],
-  ])("%s is looked at too", (_what, body) => {
-    expect(() => checkMedia(body, "public")).toThrow("private network");
+    [
+      "what comes behind a number",
+      { messages: [{ content: [1, { type: "image_url", image_url: { url: "http://10.0.0.1/" } }] }] },
+    ],
+  ])("%s is looked at too", async (_what, body) => {
+    await expect(check(body)).rejects.toThrow("private network");
   });
 
-  test("what only looks like an address, and tools, are let be", () => {
+  test("a request names no more hosts than can be looked up", async () => {
+    const content = Array.from({ length: 65 }, (_, n) => ({ image_url: `https://h${n}.example/` }));
+    await expect(check({ messages: [{ content }] })).rejects.toMatchObject({ status: 400 });
+  });
+
+  test("what only looks like an address, and tools, are let be", async () => {
     const body = {
       prompt: "http://localhost/",
       metadata: { image_url: "http://localhost/" },
       tools: [{ function: { parameters: { properties: { image_url: { type: "string" } } } } }],
       messages: [{ content: [{ type: "image_url", image_url: { url: "aGVsbG8=" } }] }],
+      documents: [{ text: "One.", source: "reports/2024 (draft).pdf" }],
+      audio: { voice: "alloy", format: "wav" },
     };
-    expect(() => checkMedia(body, "public")).not.toThrow();
+    await check(body);
   });
 
-  test("the fault's place is told, and not the address", () => {
+  test("the fault's place is told, and not the address", async () => {
     try {
-      checkMedia(image("http://10.9.8.7/secret"), "public");
+      await check(image("http://10.9.8.7/secret"));
       expect.unreachable();
     } catch (error) {
       expect(error).toMatchObject({ status: 400, param: "messages[1].content[1].image_url" });

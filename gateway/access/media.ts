@@ -1,10 +1,20 @@
 import { invalidRequest } from "../errors.ts";
+import { isPrivateAddress, isPrivateName } from "./private-hosts.ts";
 
 /**
  * What engines may be made to fetch for a request. `public`: what is not plainly of this network; `any`: everything;
  * a list: these hosts and those under them, which may be none.
  */
 export type MediaPolicy = "public" | "any" | readonly string[];
+
+/** @throws where the name cannot be resolved */
+export type ResolveHost = (host: string) => Promise<readonly string[]>;
+
+export interface MediaRules {
+  readonly policy: MediaPolicy;
+  /** Undefined where names cannot be resolved: then they are judged by how they are written alone. */
+  readonly resolveHost: ResolveHost | undefined;
+}
 
 /** Fields of a message's part that hold an address, or an object with one. */
 const MEDIA_FIELDS = [
@@ -33,23 +43,40 @@ const NO_MEDIA = new Set([
 /** How deep parts may lie in a body. */
 const DEEPEST = 12;
 
+/** Names that are resolved for one request. */
+const MOST_NAMES = 64;
+/** How long a name may take, in milliseconds: an engine that cannot resolve it does not fetch either. */
+const RESOLVE_MS = 2_000;
+
 /**
  * Looks at the addresses that a request would make an engine fetch from.
  * @throws ApiError 400 for one that the policy does not allow, with its place in the body
  */
-export function checkMedia(body: Readonly<Record<string, unknown>> | undefined, policy: MediaPolicy): void {
+export async function checkMedia(
+  body: Readonly<Record<string, unknown>> | undefined,
+  { policy, resolveHost }: MediaRules,
+): Promise<void> {
   if (body === undefined || policy === "any") return;
   const rest = Object.fromEntries(Object.entries(body).filter(([name]) => !NO_MEDIA.has(name)));
-  walk(rest, "", policy, 0);
+  const names = new Map<string, string>();
+  walk(rest, "", 0, (address, path) => {
+    const host = checkAddress(address, path, policy);
+    if (host !== undefined) names.set(host, path);
+  });
+  if (resolveHost === undefined || policy !== "public" || names.size === 0) return;
+  if (names.size > MOST_NAMES)
+    throw invalidRequest(`The request has addresses of more than ${MOST_NAMES} hosts; send fewer at once.`);
+  await Promise.all(Array.from(names, ([host, path]) => checkName(host, path, resolveHost)));
 }
 
-function walk(value: unknown, path: string, policy: Exclude<MediaPolicy, "any">, depth: number): void {
+type Visit = (address: string, path: string) => void;
+
+function walk(value: unknown, path: string, depth: number, visit: Visit): void {
   if (typeof value !== "object" || value === null || depth > DEEPEST) return;
   if (Array.isArray(value)) {
-    // Token ids need no look at each.
-    if (typeof value[0] === "number") return;
     value.forEach((item, index) => {
-      walk(item, `${path}[${index}]`, policy, depth + 1);
+      // Token ids need no look at each.
+      if (typeof item === "object") walk(item, `${path}[${index}]`, depth + 1, visit);
     });
     return;
   }
@@ -58,26 +85,68 @@ function walk(value: unknown, path: string, policy: Exclude<MediaPolicy, "any">,
     if (MEDIA_FIELDS.includes(name)) {
       for (const item of Array.isArray(inner) ? inner : [inner]) {
         const address: unknown = typeof item === "string" ? item : Reflect.get(Object(item), "url");
-        if (typeof address === "string") checkAddress(address, place, policy);
+        // What a document names as its source need not be an address.
+        const isMedia = name !== "source" || typeof item !== "string" || SCHEME.test(item);
+        if (typeof address === "string" && isMedia) visit(address, place);
       }
     }
-    walk(inner, place, policy, depth + 1);
+    walk(inner, place, depth + 1, visit);
   }
 }
 
-function checkAddress(address: string, path: string, policy: Exclude<MediaPolicy, "any">): void {
-  // Plain base64 and data: stay in the request; only what has another scheme is fetched.
-  if (!/^\s*[a-z][a-z\d+.-]*:/i.test(address) || /^\s*data:/i.test(address)) return;
+const SCHEME = /^\s*[a-z][a-z\d+.-]*:/i;
+
+/** @returns the host, where it has a name that is to be resolved */
+function checkAddress(
+  address: string,
+  path: string,
+  policy: Exclude<MediaPolicy, "any">,
+): string | undefined {
+  if (/^\s*data:/i.test(address)) return undefined;
+  if (!SCHEME.test(address)) {
+    // Some engines open what is no address as a file of theirs.
+    if (isBase64(address)) return undefined;
+    throw refused(
+      path,
+      "it is neither an http: or https: address nor base64; send the data itself as data:…",
+    );
+  }
   const host = hostOf(address);
   if (host === undefined)
     throw refused(path, "it is no plain http: or https: address; send the data itself as data:…");
   if (policy === "public") {
-    if (isOfThisNetwork(host))
+    if (isPrivateName(host))
       throw refused(path, "it is an address of a private network; send the data itself");
-  } else if (!policy.some((domain) => host === domain || host.endsWith(`.${domain}`))) {
-    throw refused(path, "its host is not one of those allowed; send the data itself as data:…");
+    return /^\[|^[\d.]+$/.test(host) ? undefined : host;
   }
+  if (!policy.some((domain) => host === domain || host.endsWith(`.${domain}`)))
+    throw refused(path, "its host is not one of those allowed; send the data itself as data:…");
+  return undefined;
 }
+
+/** The engine will resolve it once more, perhaps otherwise: its own network has the last word. */
+async function checkName(host: string, path: string, resolveHost: ResolveHost): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<readonly string[]>((resolve) => {
+    timer = setTimeout(() => resolve([]), RESOLVE_MS);
+  });
+  const addresses = await Promise.race([resolveHost(host).catch(() => []), late]);
+  clearTimeout(timer);
+  if (addresses.some(isPrivateAddress))
+    throw refused(path, "its host is in a private network; send the data itself as data:…");
+}
+
+/** A path may look so too; one with a slash in it would be shorter than any picture. */
+function isBase64(text: string): boolean {
+  const value = text.trim();
+  if (!/^[\w+/\s-]*={0,2}$/.test(value)) return false;
+  // A JPEG begins so.
+  if (value.startsWith("/")) return value.startsWith("/9j/") && value.length > SHORTEST_MEDIA;
+  return !value.includes("/") || value.length > SHORTEST_MEDIA;
+}
+
+/** In characters of base64. */
+const SHORTEST_MEDIA = 32;
 
 const refused = (path: string, why: string) =>
   invalidRequest(
@@ -96,33 +165,4 @@ function hostOf(address: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whether a host is, by how it is written, in a private network. (`URL` has made `0x7f.1` a plain address.) */
-function isOfThisNetwork(host: string): boolean {
-  if (host.startsWith("[")) return isPrivateV6(host.slice(1, -1));
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(host)) return isPrivateV4(host.split(".").map(Number));
-  // Names without a dot are found only within a network.
-  return !host.includes(".") || /\.(localhost|local|internal|intranet|lan|home|corp|home\.arpa)$/.test(host);
-}
-
-function isPrivateV4([a = 0, b = 0]: readonly number[]): boolean {
-  return (
-    a === 0 ||
-    a === 10 ||
-    a === 127 ||
-    a >= 224 ||
-    (a === 100 && b >= 64 && b < 128) ||
-    (a === 169 && b === 254) ||
-    (a === 172 && b >= 16 && b < 32) ||
-    (a === 192 && (b === 168 || b === 0)) ||
-    (a === 198 && (b === 18 || b === 19))
-  );
-}
-
-function isPrivateV6(host: string): boolean {
-  // ::, ::1 and everything that carries an IPv4 address: nobody needs those for media.
-  if (host.startsWith("::") || host.startsWith("64:ff9b:") || host.startsWith("2002:")) return true;
-  // fc00::/7 unique local, fe80::/10 link-local, ff00::/8 multicast
-  return /^(f[cd]|fe[89ab]|ff)/.test(host);
 }

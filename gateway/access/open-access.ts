@@ -1,10 +1,10 @@
 import type { Logger } from "#runtime";
 import { AccessError } from "./access-error.ts";
 import type { ApiKey } from "./api-key.ts";
-import type { Access } from "./guard.ts";
+import type { Access, HostPolicy } from "./guard.ts";
 import { Inflight } from "./inflight.ts";
 import { KeyRing } from "./key-ring.ts";
-import type { MediaPolicy } from "./media.ts";
+import type { MediaPolicy, ResolveHost } from "./media.ts";
 import { openKeyRing, type ReadTextFile } from "./watched-keys.ts";
 
 export interface AccessOptions {
@@ -18,6 +18,16 @@ export interface AccessOptions {
   readonly cors?: readonly string[] | undefined;
   /** What engines may be made to fetch. Default `public`. */
   readonly media?: MediaPolicy | undefined;
+  /** Under which names it may be asked where it has no keys. Default `any`. */
+  readonly hosts?: HostPolicy | undefined;
+  /** Whether paths that the gateway does not know pass to engines. Default false. */
+  readonly passesAll?: boolean | undefined;
+}
+
+/** What a runtime brings for it, as far as it can. */
+export interface AccessPlatform {
+  readonly readTextFile: ReadTextFile | undefined;
+  readonly resolveHost: ResolveHost | undefined;
 }
 
 export interface OpenedAccess {
@@ -25,13 +35,10 @@ export interface OpenedAccess {
   close(): void;
 }
 
-/**
- * @param readTextFile undefined where there are no files
- * @throws AccessError where the file of keys cannot be used
- */
+/** @throws AccessError where the file of keys cannot be used */
 export async function openAccess(
-  { keysFile, keys, maxInflight, cors, media }: AccessOptions,
-  readTextFile: ReadTextFile | undefined,
+  { keysFile, keys, maxInflight, cors, media, hosts, passesAll }: AccessOptions,
+  { readTextFile, resolveHost }: AccessPlatform,
   log: Logger,
 ): Promise<OpenedAccess> {
   if (keysFile !== undefined && readTextFile === undefined)
@@ -45,7 +52,9 @@ export async function openAccess(
       keys: watched?.ring ?? (keys && new KeyRing(keys)),
       inflight: new Inflight(maxInflight ?? Number.POSITIVE_INFINITY),
       cors: cors ?? [],
-      media: media ?? "public",
+      media: { policy: media ?? "public", resolveHost },
+      hosts: hosts ?? "any",
+      passesAll: passesAll ?? false,
     },
     close: () => watched?.close(),
   };

@@ -34,7 +34,7 @@ export const foreignHost = () =>
   new ApiError(
     403,
     "permission_error",
-    "Without keys this route answers only at an address or 'localhost', so that no web page can reach it under a name of its own.",
+    "Without keys this server answers only at an IP address or 'localhost', so that no web page can reach it under a name of its own. Ask it there, or start it with --keys; with --open its API answers under any name.",
     { code: "host_not_allowed" },
   );
 

@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import type { FrontPlatform } from "../../fronts/front/create-front.ts";
 import type { ListeningOptions } from "../listening.ts";
 import { readEngineTls, readTls, watchTls } from "./access/tls-files.ts";
@@ -23,6 +24,7 @@ export async function nodePlatform({ log, ...options }: NodeOptions) {
     openEventStream: nodeEventStreams(log),
     createEncoder: nativeEncoderFactory(log),
     files: nodeFiles(),
+    resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
   };
   return { tls, platform };
 }

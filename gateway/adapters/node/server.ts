@@ -1,9 +1,16 @@
-import { createServer as createHttpServer, type Server, type ServerOptions } from "node:http";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+} from "node:http";
 import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Logger } from "#runtime";
+import { hasDotSegments } from "../../access/paths.ts";
+import { badPath } from "../../access/refusals.ts";
 import { ApiError, toApiError } from "../../errors.ts";
 import type { ServerLimits } from "../listening.ts";
 
@@ -56,7 +63,10 @@ export async function listen(
     log.error("request failed", { error });
     return Response.json(toApiError(error), { status: 500 });
   };
-  const handle = getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler });
+  // The web's own addresses have lost them: whoever stands before the gateway may have let `/v1/…` pass alone.
+  const checked = (request: Request, env: { incoming: { url?: string | undefined } }) =>
+    hasDotSegments(env.incoming.url ?? "") ? Response.json(badPath(), { status: 400 }) : fetch(request, env);
+  const handle = getRequestListener(checked, { overrideGlobalObjects: false, errorHandler });
   const options: ServerOptions = {
     headersTimeout: Math.min(limits.headerMs, limits.bodyMs),
     requestTimeout: limits.bodyMs,
@@ -76,7 +86,8 @@ export async function listen(
   server.timeout = limits.unreadMs;
   server.on("clientError", refuseMalformed);
   // What is written to a client that has gone, or after an answer's end, is that request's own matter.
-  server.prependListener("request", (_request, response) => {
+  server.prependListener("request", (request, response) => {
+    nameHost(request);
     response.on("error", (error) => log.debug("cannot write to a client", { reason: error.message }));
   });
   const connections = new Connections(server);
@@ -142,6 +153,15 @@ class Connections {
       for (const socket of this.#open) if (!this.#busy.has(socket)) socket.destroySoon();
     });
   }
+}
+
+/** HTTP/1.0 asks for no Host, and the checks of load balancers still send none. */
+function nameHost({ httpVersion, rawHeaders, headers, socket }: IncomingMessage): void {
+  if (httpVersion !== "1.0" || headers.host !== undefined) return;
+  const { localAddress = "127.0.0.1", localPort } = socket;
+  const address = localAddress.includes(":") ? `[${localAddress}]` : localAddress;
+  headers.host = `${address}:${localPort}`;
+  rawHeaders.push("host", headers.host);
 }
 
 /** What is not HTTP, or comes too slowly, gets an answer in the API's own shape before the connection closes. */

@@ -9,7 +9,7 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** A server of OpenAI's API, whose answers to all but `GET /v1/models` a test writes. */
 export class TestEngine {
-  /** Paths of what it was asked, but for `GET /v1/models`. */
+  /** Paths of what it was asked of the API, but for `GET /v1/models`. */
   readonly asked: string[] = [];
   answer: Answer;
   readonly #server: Server;
@@ -33,7 +33,7 @@ export class TestEngine {
           .end(JSON.stringify({ object: "list", data }));
         return;
       }
-      this.asked.push(request.url ?? "");
+      if (request.url?.startsWith("/v1/")) this.asked.push(request.url);
       request.resume().once("end", () => this.answer(request, response));
     });
   }

@@ -35,7 +35,7 @@ function endpoint(name: string, prompt: PromptKind, rest: Partial<Endpoint> = {}
   };
 }
 
-/** By the path's part behind `/v1/`, up to an id. */
+/** By the path's part behind `/v1/`. All are asked with POST. */
 const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
   Object.entries({
     "chat/completions": endpoint("chat", "chat", { events: "chat", longestAnswer: TEXT_BYTES }),
@@ -53,24 +53,52 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
       isRepeatable: isPlainResponse,
     }),
     rerank: endpoint("rerank", "none"),
+    reranking: endpoint("rerank", "none"),
     score: endpoint("score", "none"),
     pooling: endpoint("pooling", "embeddings"),
     classify: endpoint("classify", "embeddings"),
+    moderations: endpoint("moderations", "none"),
+    tokenize: endpoint("tokenize", "none"),
+    detokenize: endpoint("tokenize", "none"),
     "audio/transcriptions": endpoint("audio", "none"),
     "audio/translations": endpoint("audio", "none"),
     "audio/speech": endpoint("audio", "none"),
     "images/generations": endpoint("images", "none"),
     "images/edits": endpoint("images", "none"),
+    "images/variations": endpoint("images", "none"),
+    // For admin keys, where there are keys.
+    load_lora_adapter: endpoint("adapters", "none", { isRepeatable: reads }),
+    unload_lora_adapter: endpoint("adapters", "none", { isRepeatable: reads }),
   }),
 );
+
+/** What engines keep for their clients; all that is under these passes on. */
+const KEEPERS = new Set([
+  "responses",
+  "files",
+  "batches",
+  "uploads",
+  "vector_stores",
+  "conversations",
+  "videos",
+]);
 
 /** Whatever else the engine can do. What it changes is not known, so only reading is repeated. */
 const OTHER = endpoint("other", "none", { keeps: true, isRepeatable: reads });
 
-/** @param path from `/v1/` on, without the query */
-export function endpointOf(path: string): Endpoint {
-  return ENDPOINTS.get(path.slice("/v1/".length).replace(/\/+$/, "")) ?? OTHER;
+const nameOf = (path: string) => path.slice("/v1/".length);
+
+/** @param path from `/v1/` on, without the query, in one spelling */
+export const endpointOf = (path: string): Endpoint => ENDPOINTS.get(nameOf(path)) ?? OTHER;
+
+/** With which methods a path passes on to engines, of those that the gateway knows; none for what it does not know. */
+export function methodsOf(path: string): readonly string[] {
+  const name = nameOf(path);
+  if (ENDPOINTS.has(name)) return ["POST"];
+  return KEEPERS.has(name.split("/", 1)[0]!) ? KEEPER_METHODS : [];
 }
+
+const KEEPER_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /** Whether nothing of the response stays at the engine, nor is anything that stayed there needed. */
 function isPlainResponse(method: string, body: PromptBody | undefined): boolean {
@@ -81,9 +109,7 @@ function isPlainResponse(method: string, body: PromptBody | undefined): boolean 
 /** The id that a path or a body speaks of, of something that an engine may keep. */
 export function resourceOf(path: string, body: PromptBody | undefined): string | undefined {
   const [, , kind, id] = path.split("/");
-  if (id !== undefined && kind !== undefined && KEEPERS.includes(kind)) return id;
+  if (id !== undefined && kind !== undefined && KEEPERS.has(kind)) return id;
   const named = body?.previous_response_id ?? body?.input_file_id;
   return typeof named === "string" ? named : undefined;
 }
-
-const KEEPERS = ["responses", "files", "batches", "uploads", "vector_stores", "conversations", "videos"];

@@ -77,12 +77,11 @@ async function attempt(
   { candidate, hasOthers, ...given }: Attempt,
 ): Promise<Response | Error> {
   const { model, adapter, rename, standsInFor } = candidate;
-  const endpoint = endpointOf(context.req.path);
-  const { method } = context.req;
-  const url = new URL(context.req.url);
-  const { pathname } = url;
+  const { method, path } = context.req;
+  const endpoint = endpointOf(path);
+  const { search: query } = new URL(context.req.url);
   const { bytes, body, search } =
-    rename === undefined ? { ...given, search: url.search } : renamed(given, url.search, rename);
+    rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   const prompts = await model.prompts;
   const prompt =
     body === undefined ? NO_PROMPT : await refuseDeepNesting(() => prompts.read(endpoint.prompt, body));
@@ -91,7 +90,7 @@ async function attempt(
   if (standsInFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
   const { requestId, preferences } = meta;
   const { attached } = dependencies.models;
-  const resource = resourceOf(pathname, body);
+  const resource = resourceOf(path, body);
   const job: ForwardJob = {
     requestId,
     model,
@@ -100,7 +99,7 @@ async function attempt(
     salt: saltOf(adapter, body),
     preferences,
     method,
-    path: pathname + search,
+    path: path + search,
     headers: forwardedHeaders(context, {
       requestId,
       via: dependencies.via,

@@ -51,7 +51,8 @@ export async function forwardAny(
   let form: ModelInForm | undefined;
   let name = context.req.query("model");
   if (hasBody && type.toLowerCase().startsWith("application/json")) {
-    ({ bytes, json } = await readJsonBody(raw, bodyLimit));
+    // Clients name the type of a body also where they send none, with DELETE say.
+    ({ bytes, json } = await readJsonBody(raw, bodyLimit, true));
     name = modelOfJson(json) ?? name;
   } else if (hasBody) {
     bytes = await readBytes(raw, bodyLimit);
@@ -61,7 +62,12 @@ export async function forwardAny(
   if (name !== undefined) requireModel(context.get("key"), models, name);
   const candidates = candidatesFor(name, context, models);
   if (candidates.length > 0)
-    return forward(context, dependencies, { candidates, bytes, body: asObject(json), form });
+    return forward(context, dependencies, {
+      candidates,
+      bytes: bytes?.length === 0 ? undefined : bytes,
+      body: asObject(json),
+      form,
+    });
   return name === undefined ? refuseNameless(context, models) : models.refuse(name);
 }
 

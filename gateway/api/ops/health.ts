@@ -4,10 +4,10 @@ import type { GatewayEnv } from "../../env.ts";
 
 /**
  * `GET /health`: 200 while at least one model can answer, else 503. It tells the state of models and workers, and no
- * addresses or process ids: anybody may ask. Their names, where keys are on, only whoever has one.
+ * addresses or process ids: anybody may ask. Names it tells only whoever may come in.
  */
-export function health(context: Context<GatewayEnv>, { models: all, access }: OpsDependencies): Response {
-  const tellsNames = access.keys === undefined || context.get("key") !== undefined;
+export function health(context: Context<GatewayEnv>, { models: all }: OpsDependencies): Response {
+  const tellsNames = !context.get("isStranger");
   const models = all.list().map(({ name, isReady, workers }) => ({
     ...(tellsNames && { name }),
     status: isReady ? "ready" : "starting",

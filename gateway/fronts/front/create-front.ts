@@ -34,7 +34,7 @@ export interface FrontOptions {
 
 export type FrontPlatform = Pick<
   Platform,
-  "transport" | "engineFetch" | "openEventStream" | "createEncoder" | "files"
+  "transport" | "engineFetch" | "openEventStream" | "createEncoder" | "files" | "resolveHost"
 >;
 
 export interface Front extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
@@ -55,9 +55,9 @@ export async function createFront(
   platform: FrontPlatform,
 ): Promise<Front> {
   const { log, bodyLimit, timeoutMs, tokenizers, preferenceDefaults } = options;
-  const { transport, engineFetch, openEventStream, createEncoder, files } = platform;
+  const { transport, engineFetch, openEventStream, createEncoder, files, resolveHost } = platform;
   const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
-  const opened = await openAccess(options.access, files?.readTextFile, log);
+  const opened = await openAccess(options.access, { readTextFile: files?.readTextFile, resolveHost }, log);
   const { keys, inflight } = opened.access;
   const link = new RouterLink(channel);
   const via = viaOf(options.id);

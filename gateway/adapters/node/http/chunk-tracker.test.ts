@@ -66,10 +66,28 @@ describe("the framing of a chunked body", () => {
     expect(follow("4\r\ndata\r\n1").tracker.isBetweenChunks).toBe(false);
   });
 
-  test.each(["hello", "\r\n", "ffffffffffffff\r\n", "1\r\nab\r\n", "-1\r\n", `1;${"x".repeat(300)}\r\n`])(
-    "refuses %j",
-    (text) => {
-      expect(() => follow(text)).toThrow("chunked");
-    },
-  );
+  test.each([
+    "hello",
+    "\r\n",
+    "ffffffffffffff\r\n",
+    "1\r\nab\r\n",
+    "-1\r\n",
+    "+1\r\na\r\n",
+    "0x1\r\na\r\n",
+    " 1\r\na\r\n",
+    "1 \r\na\r\n",
+    "1\na\r\n",
+    "1\r\na\n",
+    "1\r\r\na\r\n",
+    "1\ra\r\n",
+    "1;a\nb\r\na\r\n",
+    "1;a\u0000\r\na\r\n",
+    `1;${"x".repeat(300)}\r\n`,
+    "0\r\n\n",
+    "0\r\na: b\n\r\n",
+    "0\r\na: \u0001\r\n\r\n",
+  ])("refuses %j, wherever it is cut", (text) => {
+    for (let cut = 0; cut < text.length; cut++)
+      expect(() => follow(text.slice(0, cut), text.slice(cut))).toThrow("chunked");
+  });
 });

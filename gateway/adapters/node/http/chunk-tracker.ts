@@ -1,7 +1,19 @@
 /** What the longest line before a chunk may be: 16 hex digits and extensions. */
 const LONGEST_LINE = 256;
+/** Of the lines behind the last chunk together, in bytes. */
+const LONGEST_TRAILERS = 16_384;
 
-type State = "size" | "extension" | "data" | "data-end" | "trailer";
+/** What ends with `-lf` waits for the second byte of a line's end. */
+type State =
+  | "size"
+  | "extension"
+  | "size-lf"
+  | "data"
+  | "data-end"
+  | "data-lf"
+  | "trailer"
+  | "trailer-lf"
+  | "end-lf";
 
 const CR = 13;
 const LF = 10;
@@ -9,7 +21,8 @@ const SEMICOLON = 59;
 
 /**
  * Follows the framing of a chunked body (RFC 9112, section 7.1) through the pieces in which it comes, at a cost for
- * each chunk and none for each byte. It changes nothing: the bytes go on as they came.
+ * each chunk and none for each byte. It changes nothing: the bytes go on as they came. So it takes nothing but what
+ * the strictest client takes too.
  */
 export class ChunkTracker {
   /** Whether the last chunk and what may follow it have been seen. */
@@ -59,7 +72,7 @@ export class ChunkTracker {
         this.#left -= take;
         if (this.#left === 0) this.#state = "data-end";
       } else {
-        const wasAtDataEnd = this.#state === "data-end";
+        const wasAtDataEnd = this.#state === "data-lf";
         this.#readFraming(bytes[at++]!);
         if (wasAtDataEnd && this.isBetweenChunks && this.endsEvent) {
           this.lastEventEnd = at;
@@ -76,14 +89,19 @@ export class ChunkTracker {
         this.#readSize(byte);
         break;
       case "extension":
-        if (byte === LF) this.#beginData();
-        else if (++this.#lineLength > LONGEST_LINE) throw malformed();
+        if (byte === CR) this.#state = "size-lf";
+        else if (isControl(byte) || ++this.#lineLength > LONGEST_LINE) throw malformed();
         break;
       case "data-end":
-        this.#endData(byte);
+        if (byte !== CR) throw malformed();
+        this.#state = "data-lf";
+        break;
+      case "trailer":
+        this.#readTrailer(byte);
         break;
       default:
-        this.#readTrailer(byte);
+        if (byte !== LF) throw malformed();
+        this.#endLine();
     }
   }
 
@@ -94,8 +112,8 @@ export class ChunkTracker {
       // Thirteen digits stay exact in a double.
       if (++this.#lineLength > 13) throw malformed();
     } else if (this.#lineLength === 0) throw malformed();
-    else if (byte === CR || byte === SEMICOLON) this.#state = "extension";
-    else if (byte === LF) this.#beginData();
+    else if (byte === CR) this.#state = "size-lf";
+    else if (byte === SEMICOLON) this.#state = "extension";
     else throw malformed();
   }
 
@@ -106,22 +124,28 @@ export class ChunkTracker {
     this.#size = 0;
   }
 
-  #endData(byte: number): void {
-    if (byte === CR) return;
-    if (byte !== LF) throw malformed();
-    this.#state = "size";
-    this.chunks++;
+  #readTrailer(byte: number): void {
+    if (byte === CR) this.#state = this.#hasTrailer ? "trailer-lf" : "end-lf";
+    else if (isControl(byte) || ++this.#lineLength > LONGEST_TRAILERS) throw malformed();
+    else this.#hasTrailer = true;
   }
 
-  #readTrailer(byte: number): void {
-    if (byte === CR) return;
-    if (byte !== LF) {
-      this.#hasTrailer = true;
-      if (++this.#lineLength > 16_384) throw malformed();
-    } else if (this.#hasTrailer) this.#hasTrailer = false;
-    else {
-      this.isEnded = true;
-      this.chunks++;
+  #endLine(): void {
+    switch (this.#state) {
+      case "size-lf":
+        this.#beginData();
+        break;
+      case "data-lf":
+        this.#state = "size";
+        this.chunks++;
+        break;
+      case "trailer-lf":
+        this.#state = "trailer";
+        this.#hasTrailer = false;
+        break;
+      default:
+        this.isEnded = true;
+        this.chunks++;
     }
   }
 
@@ -131,6 +155,8 @@ export class ChunkTracker {
       this.#tail = (this.#tail << 8) | bytes[index]!;
   }
 }
+
+const isControl = (byte: number) => (byte < 32 && byte !== 9) || byte === 127;
 
 function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;

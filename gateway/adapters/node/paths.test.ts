@@ -1,0 +1,203 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { readKeyFile } from "../../access/key-file.ts";
+import { formatHash, hashKey, newKey, newSalt } from "../../access/key-hash.ts";
+import type { ListeningOptions } from "../listening.ts";
+import { sendRaw, startTestGateway, TestEngine, type TestGateway } from "./test-gateway.ts";
+
+let engine: TestEngine;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  engine = await TestEngine.start(["tiny"]);
+});
+afterAll(() => engine.close());
+afterEach(async () => {
+  engine.asked.length = 0;
+  await gateway.drain(0);
+});
+
+const start = async (options: Partial<ListeningOptions> = {}) => {
+  gateway = await startTestGateway([engine], options);
+};
+
+const BODY = JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hello" }] });
+
+/** Sends a request whose target is left as it is. */
+async function ask(method: string, target: string, lines = "", host = "localhost") {
+  const body = method === "POST" ? BODY : "";
+  const text = await sendRaw(
+    gateway.port,
+    `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${lines}\r\n${body}`,
+  );
+  return { status: Number(text.split(" ", 2)[1]), text };
+}
+
+describe("paths that mean a known one", () => {
+  test.each([
+    "/v1/chat/completions",
+    "/v1/chat/completions/",
+    "/v1//chat/completions",
+    "//v1/chat//completions//",
+    "/v1/chat/%63ompletions",
+  ])("%s reaches an engine under the one spelling", async (target) => {
+    await start();
+    expect((await ask("POST", target)).status).toBe(200);
+    expect(engine.asked).toEqual(["/v1/chat/completions"]);
+  });
+
+  test.each([
+    ["POST", "/chat/completions", "/v1/chat/completions"],
+    ["POST", "/v1/v1/chat/completions", "/v1/chat/completions"],
+    ["POST", "/api/v1/messages", "/v1/messages"],
+    ["GET", "/models", "/v1/models"],
+  ])("%s %s is told of the right one", async (method, target, right) => {
+    await start();
+    const { status, text } = await ask(method, target);
+    expect(status).toBe(404);
+    expect(text).toContain(`Did you mean ${right}?`);
+    expect(engine.asked).toEqual([]);
+  });
+});
+
+describe("paths that leave the API", () => {
+  test.each([
+    "/v1/../admin/workers",
+    "/v1/%2e%2e/admin/workers",
+    "/v1/%2E./admin/workers",
+    "/v1/..%2fadmin/workers",
+    "/v1/..%5cadmin/workers",
+    "/v1\\..\\admin\\workers",
+    "/v1/x/../../admin/workers",
+    "http://localhost/v1/../admin/workers",
+  ])("%s is refused", async (target) => {
+    await start();
+    const { status, text } = await ask("GET", target);
+    expect(status).toBe(400);
+    expect(text).toMatch(/"code":"bad_(path|http)"/);
+  });
+
+  test("dots in a query are none of the path", async () => {
+    await start();
+    expect((await ask("GET", "/v1/models?after=/../x")).status).toBe(200);
+  });
+});
+
+describe("what passes to engines", () => {
+  test.each([
+    ["GET", "/v1/files"],
+    ["GET", "/v1/files/file-1/content"],
+    ["DELETE", "/v1/responses/resp_1"],
+    ["POST", "/v1/batches/b/cancel"],
+    ["POST", "/v1/rerank"],
+    ["POST", "/v1/load_lora_adapter"],
+  ])("%s %s does", async (method, target) => {
+    await start();
+    await ask(method, `${target}?model=tiny`);
+    expect(engine.asked).toEqual([`${target}?model=tiny`]);
+  });
+
+  test.each([
+    ["POST", "/v1/unknown", 404],
+    ["GET", "/v1/internal/state", 404],
+    ["POST", "/v1/constructor", 404],
+    ["GET", "/v1/rerank", 405],
+    ["DELETE", "/v1/models/tiny", 405],
+    ["POST", "/v1/%2Fload_lora_adapter", 404],
+    ["OPTIONS", "/v1/chat/completions", 405],
+  ])("%s %s does not", async (method, target, status) => {
+    await start();
+    const answer = await ask(method, target);
+    expect(answer.status).toBe(status);
+    expect(engine.asked).toEqual([]);
+    if (status === 404) expect(answer.text).toContain("--pass-all");
+  });
+
+  test("with --pass-all everything under /v1/ does", async () => {
+    await start({ access: { passesAll: true } });
+    await ask("POST", "/v1/unknown");
+    await ask("PUT", "/v1/unknown/more?model=tiny");
+    expect(engine.asked).toEqual(["/v1/unknown", "/v1/unknown/more?model=tiny"]);
+  });
+
+  test.each(["", "--pass-all"])(
+    "what changes an engine needs an admin key, however it is spelt %s",
+    async (flag) => {
+      const key = newKey();
+      const hash = formatHash(await hashKey(key, newSalt()));
+      await start({ access: { keys: readKeyFile({ keys: [{ id: "one", hash }] }), passesAll: flag !== "" } });
+      for (const target of [
+        "/v1/load_lora_adapter",
+        "/v1//load_lora_adapter",
+        "/v1/load_lora_adapter/",
+        "/v1/%6coad_lora_adapter",
+        "/v1/%2Funload_lora_adapter",
+      ]) {
+        const { status } = await ask("POST", target, `authorization: Bearer ${key}\r\n`);
+        expect([target, status]).toEqual([target, 403]);
+      }
+      expect(engine.asked).toEqual([]);
+    },
+  );
+});
+
+describe("a gateway on loopback without keys", () => {
+  const PATHS = [
+    "/v1/models",
+    "/metrics",
+    "/v1/router/thresholds",
+    "/admin/workers",
+    "/docs",
+    "/openapi.json",
+    "/",
+  ];
+
+  test.each([
+    "evil.example",
+    "evil.example:8000",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "localhos",
+  ])("answers nothing under the name %s", async (host) => {
+    await start({ access: { hosts: "local" } });
+    for (const path of PATHS) {
+      const { status, text } = await ask("GET", path, "", host);
+      expect([path, status]).toEqual([path, 403]);
+      expect(text).toContain('"code":"host_not_allowed"');
+    }
+    expect((await ask("POST", "/v1/chat/completions", "", host)).status).toBe(403);
+    expect(engine.asked).toEqual([]);
+  });
+
+  test.each(["localhost", "localhost:1", "127.0.0.1:8000", "[::1]:8000", "10.1.2.3", "stator.localhost"])(
+    "answers under %s",
+    async (host) => {
+      await start({ access: { hosts: "local" } });
+      for (const path of PATHS) expect((await ask("GET", path, "", host)).status).toBeLessThan(400);
+    },
+  );
+
+  test("tells strangers that it is ready, and no names", async () => {
+    await start({ access: { hosts: "local" } });
+    const { status, text } = await ask("GET", "/health", "", "evil.example");
+    expect(status).toBe(200);
+    expect(text).not.toContain("tiny");
+    expect((await ask("GET", "/health")).text).toContain("tiny");
+  });
+
+  test("that is open to all answers under any name, but for /admin", async () => {
+    await start();
+    for (const path of PATHS)
+      expect([path, (await ask("GET", path, "", "stator.example")).status < 400]).toEqual([
+        path,
+        path !== "/admin/workers",
+      ]);
+  });
+});
+
+test.each(["/health", "/v1/models"])("GET %s in HTTP/1.0 needs no Host", async (path) => {
+  await start({ access: { hosts: "local" } });
+  expect(await sendRaw(gateway.port, `GET ${path} HTTP/1.0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
+  expect(await sendRaw(gateway.port, `GET ${path} HTTP/1.1\r\nconnection: close\r\n\r\n`)).toMatch(
+    /^HTTP\/1\.1 400 /,
+  );
+});
