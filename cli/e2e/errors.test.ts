@@ -131,6 +131,7 @@ describe("a parameter", () => {
       seed: null,
       max_tokens: 4,
       invented: true,
+      modalities: ["text"],
     });
     expect(response.status).toBe(200);
   });

@@ -44,8 +44,8 @@ const http = {
   }),
   port: number({ describe: "Port of the API; 0 takes a free one.", default: 8000, min: 0, max: 65_535 }),
   "body-limit": number({
-    describe: "Largest request body in bytes.",
-    default: 16 * 1024 * 1024,
+    describe: "Largest request body in bytes; the default takes the 25 MB of audio that OpenAI's API does.",
+    default: 26 * 1024 * 1024,
     min: 1024,
     placeholder: "BYTES",
   }),

@@ -161,6 +161,20 @@ test("an overloaded engine's own answer is given where no other one can take ove
   expect(asked).toBe(2);
 });
 
+test("25 MB of audio pass, as OpenAI's API takes them", async () => {
+  let received = 0;
+  engine.answer = async (request, response) => {
+    for await (const part of request) received += part.length;
+    sendJson(response, { text: "Hello." });
+  };
+  const form = new FormData();
+  form.append("model", "tiny");
+  form.append("file", new Blob([new Uint8Array(25 * 1024 * 1024)]), "speech.wav");
+  const { status, body } = await ask(`${url}/v1/audio/transcriptions`, { method: "POST", body: form });
+  expect([status, body]).toEqual([200, { text: "Hello." }]);
+  expect(received).toBeGreaterThan(25 * 1024 * 1024);
+});
+
 test("an engine without a model is attached, and said to be of no use yet", async () => {
   await using empty = await ScriptedEngine.start([], () => {});
   await ask(`${url}/admin/workers`, { json: { url: empty.url, name: "empty" } });

@@ -20,7 +20,7 @@ const UNSUPPORTED = {
   response_format: 'Only {"type": "text"} is.',
   audio: "Leave it out.",
   prediction: "Leave it out.",
-  modalities: "Leave it out; answers are text.",
+  modalities: 'Leave it out, or set it to ["text"].',
   web_search_options: "Leave it out.",
 };
 

@@ -27,7 +27,7 @@ export function samplingOf(body: SamplingFields, model: ServedModel): Sampling {
     presencePenalty: body.presence_penalty ?? 0,
     repetitionPenalty: body.repetition_penalty ?? 1,
     logitBias: logitBiasOf(body.logit_bias, model),
-    ...(body.seed !== undefined && body.seed !== null && { seed: body.seed }),
+    ...(body.seed !== undefined && body.seed !== null && { seed: seedOf(body.seed) }),
   };
 }
 
@@ -45,6 +45,13 @@ function logitBiasOf(bias: SamplingFields["logit_bias"], model: ServedModel): Sa
   const unknown = entries.find(([id]) => id >= vocabularySize);
   if (unknown !== undefined) throw tokenOutOfRange(unknown[0], vocabularySize, `logit_bias.${unknown[0]}`);
   return entries;
+}
+
+/** Seeds beyond what a double counts one by one are folded, so that all that is left of them still matters. */
+function seedOf(seed: number): number {
+  if (Number.isSafeInteger(seed)) return seed;
+  const bits = BigInt(seed);
+  return Number(BigInt.asUintN(32, bits ^ (bits >> 32n)));
 }
 
 /** Answer `index` of several from one prompt: with a seed, each has its own. */

@@ -16,6 +16,14 @@ const logitBias = z.record(
   z.number().min(-100).max(100),
 );
 
+/** Any of 64 bits, as clients draw them; JSON numbers round the largest up to 2^63. */
+const seed = z
+  .number()
+  .min(-(2 ** 63))
+  .max(2 ** 63)
+  .refine(Number.isInteger, "must be a whole number")
+  .meta({ type: "integer" });
+
 /** Parameters about where and when a request is answered. */
 const routing = {
   user: z
@@ -74,7 +82,7 @@ const sampling = {
     .nullish()
     .describe("Divides the scores of tokens in prompt and answer; 1 changes nothing."),
   stop: stop.nullish().describe("Strings that end the answer and are not part of it."),
-  seed: z.number().int().nullish().describe("The same seed gives the same answer."),
+  seed: seed.nullish().describe("The same seed gives the same answer."),
   n: z.number().int().min(1).max(16).nullish().describe("How many answers."),
   logit_bias: logitBias
     .nullish()
