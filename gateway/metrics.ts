@@ -40,12 +40,14 @@ export interface RoutingMetrics {
   cacheOf(worker: string, rank: number): CacheMetrics;
 }
 
-export type RefusalReason = "busy" | "queue_full" | "displaced" | "queue_timeout" | "deadline";
+export type RefusalReason = "busy" | "queue_full" | "displaced" | "queue_timeout" | "deadline" | "replaced";
 
 /** A worker's prefix cache as the router predicts it and as the engine reports it. */
 export interface CacheMetrics {
   predicted: Adder;
   reported: Adder;
+  /** KV events that could not be read. */
+  unreadable: Adder;
   /** Why the two differ persistently; undefined where they do not. */
   setCause(cause: string | undefined): void;
   /** The worker has gone. */
@@ -163,6 +165,11 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
     "Prompt tokens of the same requests that the engine took from its prefix cache.",
     perRank,
   );
+  const unreadable = all.counter(
+    "router_unreadable_kv_events_total",
+    "KV events of a worker that could not be read, and are missing from what is known of its cache.",
+    perRank,
+  );
   const drifting = all.gauge(
     "router_cache_drifting",
     "1 while a worker's reports persistently differ from the router's predictions, by likely cause.",
@@ -183,11 +190,13 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
       return {
         predicted: predicted.labels(labels),
         reported: reported.labels(labels),
+        unreadable: unreadable.labels(labels),
         setCause,
         remove() {
           setCause(undefined);
           predicted.remove(labels);
           reported.remove(labels);
+          unreadable.remove(labels);
         },
       };
     },

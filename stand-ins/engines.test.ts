@@ -137,7 +137,11 @@ test("the KV events of tensorrt-llm are asked for, its partial blocks left out",
   expect(profile.kvEvents).toEqual([{ kind: "poll" }]);
   const received: KvEvent[] = [];
   const poll = () => {
-    return adapter.pollKvEvents!(api, (payload) => received.push(...decodeKvEvents(payload).events));
+    return adapter.pollKvEvents!(
+      api,
+      (payload) => received.push(...decodeKvEvents(payload).events),
+      (what) => expect.fail(what),
+    );
   };
   await (await chat(standIn)).text();
   await poll();

@@ -164,9 +164,16 @@ describe("The doctor names the cause and the flag", () => {
   test("of a block size that the engine does not tell", async () => {
     await using vllm = await startVllm({ kvEvents: EVENTS, hasMetrics: false, blockSize: 32 });
     const { engines } = await diagnose([{ url: vllm.url }]);
-    const [problem, ...others] = problemsOf(engines[0]?.checks) ?? [];
-    expect(others).toEqual([]);
-    expect(problem).toMatchObject({ id: "block-size", remedy: expect.stringContaining("block-size: 32") });
+    const checks = engines[0]?.checks;
+    expect(problemsOf(checks)).toEqual([]);
+    expect(checks?.find(({ id }) => id === "block-size")).toMatchObject({
+      status: "note",
+      remedy: expect.stringContaining("block-size: 32"),
+    });
+    // The router has taken the events' size, so the rest can be proved.
+    expect(checks?.find(({ id }) => id === "prediction")).toMatchObject({ status: "ok" });
+    const { engines: advised } = await diagnose([{ url: vllm.url, blockSize: 32 }]);
+    expect(advised[0]?.checks.find(({ id }) => id === "block-size")).toMatchObject({ status: "ok" });
   });
 
   test("of an engine that is down", async () => {

@@ -22,36 +22,34 @@ const KEPT_EVENTS = 1_000;
 
 /** Follows one engine's KV events as a gateway does: into a router, which then tells what it knows of a prompt. */
 export class EventWatch {
-  readonly #router: ModelRouter;
+  readonly #options: EventWatchOptions;
+  #router: ModelRouter;
   readonly #worker: RoutedWorker;
   readonly #feed: KvFeed;
+  /** What is wrong with events that could not be read. */
+  readonly unreadable: string[] = [];
+  /** Whether an event was of the size that the router has. */
+  #isAgreed = false;
   #stored: KvStoredEvent[] = [];
   #storedCount = 0;
   #listeners: (() => void)[] = [];
 
-  constructor({ sources, api, adapter, dataParallelSize, blockSize, routerModule, log }: EventWatchOptions) {
-    const metrics = createGatewayMetrics(createMetrics({ process: false })).forModel("doctor").routing;
-    // What was only predicted proves nothing.
-    const predictions = { eventTtlSeconds: 0, onlyTtlSeconds: 0 };
-    this.#router = new ModelRouter(
-      routerModule,
-      blockSize,
-      { ...DEFAULT_ROUTING, predictions },
-      metrics,
-      log,
-    );
+  constructor(options: EventWatchOptions) {
+    const { sources, api, adapter, dataParallelSize, blockSize, log } = options;
+    this.#options = options;
     const unknown = { tags: [], totalBlocks: 0, maxBatchedTokens: 1, maxSequences: 1 };
     this.#worker = {
       isReady: false,
       instance: { id: "doctor", name: "doctor", card: { ...unknown, blockSize, dataParallelSize } },
     };
-    this.#router.addWorker(this.#worker);
+    this.#router = this.#open(blockSize);
     this.#feed = new KvFeed(
       sources,
       api,
       adapter,
       {
         onPayload: (payload) => this.#onPayload(payload),
+        onUnreadable: (what) => void this.unreadable.push(what),
         onForget: (rank) => this.#router.clearWorker(this.#worker, rank),
       },
       log,
@@ -65,6 +63,11 @@ export class EventWatch {
   /** Batches that have come. */
   get batches(): number {
     return this.#feed.batches;
+  }
+
+  /** Tokens in a block, as the events say, or as they were said to be until one comes. */
+  get blockSize(): number {
+    return this.#router.blockSize;
   }
 
   /** Stored events since `markStart`. */
@@ -98,12 +101,30 @@ export class EventWatch {
     this.#feed.close();
   }
 
+  #open(blockSize: number): ModelRouter {
+    const { routerModule, log } = this.#options;
+    const metrics = createGatewayMetrics(createMetrics({ process: false })).forModel("doctor").routing;
+    // What was only predicted proves nothing.
+    const predictions = { eventTtlSeconds: 0, onlyTtlSeconds: 0 };
+    const options = { ...DEFAULT_ROUTING, predictions };
+    const router = new ModelRouter(routerModule, blockSize, options, metrics, log);
+    router.onUnreadable = (_worker, what) => void this.unreadable.push(what);
+    router.addWorker(this.#worker);
+    return router;
+  }
+
   #onPayload(payload: Uint8Array): void {
     const { events } = decodeKvEvents(payload);
     for (const event of events) {
       if (event.type === "stored" && this.#storedCount++ < KEPT_EVENTS) this.#stored.push(event);
     }
-    this.#router.applyPayload(this.#worker, payload);
+    const blockSize = this.#router.applyPayload(this.#worker, payload);
+    if (blockSize === this.blockSize) this.#isAgreed = true;
+    else if (blockSize !== undefined && !this.#isAgreed) {
+      // As a gateway does.
+      this.#router = this.#open(blockSize);
+      this.#router.applyPayload(this.#worker, payload);
+    }
     for (const listener of this.#listeners.splice(0)) listener();
   }
 

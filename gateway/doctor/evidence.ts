@@ -1,4 +1,5 @@
 import type { KvStoredEvent } from "#runtime";
+import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
 import type { EngineAdapter, EngineModel, EngineProfile, KvEventSource } from "../engines/types.ts";
 import type { PromptReader } from "../pipeline/preprocess/prompts/prompt-reader.ts";
 import type { TestPrompt } from "./test-prompt.ts";
@@ -13,12 +14,15 @@ export interface TestAnswer {
 /** What was seen of one engine; `judge` says what it means. */
 export interface Evidence {
   readonly name: string;
+  readonly spec: EngineSpec;
   readonly adapter: EngineAdapter;
   readonly profile: EngineProfile;
   readonly model: EngineModel;
   readonly sources: readonly KvEventSource[];
-  /** Tokens in a block, as a gateway takes it. */
+  /** Tokens in a block, as a gateway takes it: as the KV events say, where one came. */
   readonly blockSize: number;
+  /** As its operator says, or else itself. */
+  readonly toldBlockSize: number;
   readonly reader: PromptReader;
   readonly prompt: TestPrompt;
   /** Why the test request was not answered. */
@@ -37,6 +41,8 @@ export interface Evidence {
         readonly isConnected: boolean;
         readonly batches: number;
         readonly stored: readonly KvStoredEvent[];
+        /** What is wrong with events that could not be read. */
+        readonly unreadable: readonly string[];
         /** Whole blocks of the prompt that a router knows from the events. */
         readonly knownBlocks: number;
         /** How long they were waited for, in seconds. */

@@ -32,7 +32,7 @@ export async function examine(
 ): Promise<Evidence> {
   const { name } = spec;
   const sources = kvEventSources(spec, profile);
-  const blockSize = profile.blockSize ?? spec.blockSize ?? UNKNOWN_ENGINE.blockSize;
+  const toldBlockSize = spec.blockSize ?? profile.blockSize ?? UNKNOWN_ENGINE.blockSize;
   const reader = await loadPromptReader(model, { profile, sources }, () => [
     { name, api, adapter, state: "ready" },
   ]);
@@ -40,27 +40,38 @@ export async function examine(
   const isStream = sources.length > 0 && sources.every(({ kind }) => kind === "zmq");
   const isWorthWatching = isStream && profile.hasPrefixCaching !== false;
   const { dataParallelSize } = profile;
-  const options = { sources, api, adapter, dataParallelSize, blockSize, routerModule, log };
+  const options = {
+    sources,
+    api,
+    adapter,
+    dataParallelSize,
+    blockSize: toldBlockSize,
+    routerModule,
+    log,
+  };
   const watch = isWorthWatching ? new EventWatch(options) : undefined;
   const begun = performance.now();
   try {
     const isConnected = (await watch?.until(() => watch.isConnected, waitMs)) ?? false;
     watch?.markStart();
-    const { prompt, answer: first, failure } = await ask(api, model, blockSize, reader);
-    const wanted = Math.floor(prompt.tokens.length / blockSize);
-    const hasAll = () => (watch?.knownBlocks(prompt.tokens) ?? 0) >= wanted;
-    const isForeign = () => watch?.stored.some((event) => isOfOtherSize(event, blockSize)) ?? false;
-    if (first !== undefined && isConnected) await watch?.until(() => hasAll() || isForeign(), waitMs);
+    const { prompt, answer: first, failure } = await ask(api, model, toldBlockSize, reader);
+    const hasAll = () =>
+      watch !== undefined &&
+      watch.knownBlocks(prompt.tokens) >= Math.floor(prompt.tokens.length / watch.blockSize);
+    if (first !== undefined && isConnected) await watch?.until(hasAll, waitMs);
+    const blockSize = watch?.blockSize ?? toldBlockSize;
     const hitsBefore = await readHits(adapter, api);
     const second = first && (await answerOf(api, prompt).catch(() => undefined));
     const hitsAfter = await readHits(adapter, api);
     return {
       name,
+      spec,
       adapter,
       profile,
       model,
       sources,
       blockSize,
+      toldBlockSize,
       reader,
       prompt,
       failure,
@@ -73,6 +84,7 @@ export async function examine(
         isConnected: watch.isConnected,
         batches: watch.batches,
         stored: watch.stored,
+        unreadable: watch.unreadable,
         knownBlocks: watch.knownBlocks(prompt.tokens),
         waitedSeconds: Math.round((performance.now() - begun) / 1000),
       },
@@ -81,10 +93,6 @@ export async function examine(
     watch?.close();
   }
 }
-
-/** Copies into another tier have no tokens, and no size. */
-const isOfOtherSize = (event: { blockSize: number }, blockSize: number) =>
-  event.blockSize > 0 && event.blockSize !== blockSize;
 
 /** As a chat, or where the model takes none, as a text. */
 async function ask(

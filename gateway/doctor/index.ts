@@ -44,7 +44,8 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
     const [model] = profile.models;
     if (model === undefined) return failed(spec, NO_MODEL);
     const evidence = await examine(spec, api, probe, model, options);
-    const { sources, events: feed, reader } = evidence;
+    const { sources, events: feed, reader, blockSize, toldBlockSize } = evidence;
+    const isKnown = blockSize !== toldBlockSize || (spec.blockSize ?? profile.blockSize) !== undefined;
     const known = {
       name: spec.name,
       spec,
@@ -53,6 +54,7 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
       profile,
       sources,
       feed,
+      blockSize: isKnown ? blockSize : undefined,
       lacks: profile.lacks,
     } as const;
     const engine = await reportEngine(known, () => reader);
@@ -63,7 +65,14 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
 }
 
 async function failed(spec: EngineSpec & { name: string }, check: Check): Promise<Examined> {
-  const known = { name: spec.name, spec, state: "down", reason: check.text, profile: undefined } as const;
+  const known = {
+    name: spec.name,
+    spec,
+    state: "down",
+    reason: check.text,
+    profile: undefined,
+    blockSize: undefined,
+  } as const;
   const engine = await reportEngine({ ...known, sources: [], feed: undefined, lacks: [] }, () => undefined);
   return { diagnosis: { engine, checks: [check] }, evidence: [] };
 }

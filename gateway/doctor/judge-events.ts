@@ -10,13 +10,14 @@ const UNKNOWN_CACHE =
 export function judgeEvents(evidence: Evidence): Check[] {
   const announced = judgeAnnounced(evidence);
   if (announced.status !== "ok") return [announced];
-  const steps = [judgeConnection, judgeArrival, judgeBlockSize, judgeTokens, judgePrediction];
+  const steps = [judgeConnection, judgeArrival, judgeReadable, judgeBlockSize, judgeTokens, judgePrediction];
   const checks = [announced];
   for (const step of steps) {
     const check = step(evidence);
+    if (check === undefined) continue;
     checks.push(check);
     // What comes after depends on it.
-    if (check.status !== "ok") break;
+    if (check.status === "problem" || check.status === "skipped") break;
   }
   return checks;
 }
@@ -79,19 +80,35 @@ function judgeArrival({ events, first, blockSize }: Evidence): Check {
 
 const FEW = 4;
 
-function judgeBlockSize({ name, events, blockSize, profile }: Evidence): Check {
+/** Nothing is said where all can be read, as usual. */
+function judgeReadable({ events }: Evidence): Check | undefined {
+  const [first] = events?.unreadable ?? [];
+  if (events === undefined || first === undefined) return undefined;
+  return {
+    id: "kv-events-readable",
+    status: "note",
+    text: `${events.unreadable.length} of its KV events could not be read: ${first}.`,
+    cost: "What they told of is missing from what the gateway knows of its cache.",
+    remedy: "Please report this, with the engine's version and the output of --json.",
+  };
+}
+
+function judgeBlockSize({ name, spec, blockSize, toldBlockSize, profile }: Evidence): Check {
   const id = "block-size";
-  const foreign = events?.stored.find((event) => event.blockSize > 0 && event.blockSize !== blockSize);
-  const hasRight = events?.stored.some((event) => event.blockSize === blockSize);
-  if (foreign === undefined || hasRight)
+  if (blockSize === toldBlockSize)
     return ok(id, `Its KV blocks have ${blockSize} tokens, as the router takes them.`);
-  const told = profile.blockSize === undefined ? "it does not tell its block size" : "it tells another one";
+  const told =
+    spec.blockSize !== undefined
+      ? `you say ${spec.blockSize}`
+      : profile.blockSize !== undefined
+        ? `it tells ${profile.blockSize}`
+        : "it does not tell its block size";
   return {
     id,
-    status: "problem",
-    text: `Its KV events are of blocks of ${foreign.blockSize} tokens, but the router takes ${blockSize}: ${told}.`,
-    cost: UNKNOWN_CACHE,
-    remedy: `Tell the gateway in stator.yaml: engines: [{url: …, name: ${name}, block-size: ${foreign.blockSize}}].`,
+    status: "note",
+    text: `Its KV events are of blocks of ${blockSize} tokens, though ${told}: the router takes the size of the events.`,
+    cost: "The router begins anew when the first event comes.",
+    remedy: `Tell the gateway from the start, in stator.yaml: engines: [{url: …, name: ${name}, block-size: ${blockSize}}].`,
   };
 }
 

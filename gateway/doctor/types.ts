@@ -8,6 +8,7 @@ export type CheckId =
   | "kv-events"
   | "kv-events-connection"
   | "kv-events-arrive"
+  | "kv-events-readable"
   | "block-size"
   | "tokens"
   | "prediction"

@@ -248,7 +248,11 @@ describe("TensorRT-LLM", () => {
     });
     expect(server.requests).not.toContain("POST /kv_cache_events");
     const payloads: Uint8Array[] = [];
-    await adapter.pollKvEvents?.(api, (payload) => payloads.push(payload));
+    await adapter.pollKvEvents?.(
+      api,
+      (payload) => payloads.push(payload),
+      () => {},
+    );
     expect(payloads.flatMap((payload) => decodeKvEvents(payload).events)).toMatchObject([
       { type: "stored", blockHashes: BigUint64Array.of(5n, 6n), blockSize: 2 },
     ]);

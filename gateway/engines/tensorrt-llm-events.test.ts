@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { decodeKvEvents, type KvEvent } from "#runtime";
-import { type PolledEvent, PolledEvents, polledEventSchema } from "./tensorrt-llm-events.ts";
+import { PolledEvents } from "./tensorrt-llm-events.ts";
 
 let nextId = 0;
 
-function event(data: object, more: object = {}): PolledEvent {
-  return polledEventSchema.parse({ event_id: nextId++, data, window_size: 4096, ...more });
+function event(data: object, more: object = {}): object {
+  return { event_id: nextId++, data, window_size: 4096, ...more };
 }
 
 function block(block_hash: number | string, length: number, more: object = {}): object {
@@ -17,11 +17,16 @@ const created = () => event({ type: "created", num_blocks_per_cache_level: [100,
 const stored = (parent_hash: number | string | null, blocks: object[], more?: object) =>
   event({ type: "stored", parent_hash, blocks }, more);
 
-function converter(): { convert(...events: PolledEvent[]): KvEvent[] } {
+function converter(): { convert(...events: unknown[]): KvEvent[]; unreadable: string[] } {
   nextId = 0;
   const stream = new PolledEvents();
+  const unreadable: string[] = [];
   return {
-    convert: (...events) => stream.convert(events).flatMap((payload) => decodeKvEvents(payload).events),
+    unreadable,
+    convert: (...events) =>
+      stream
+        .convert(events, (what) => void unreadable.push(what))
+        .flatMap((payload) => decodeKvEvents(payload).events),
   };
 }
 
@@ -44,6 +49,26 @@ describe("events of TensorRT-LLM", () => {
       { type: "removed", blockHashes: BigUint64Array.of(8n, 9n) },
     ]);
     expect(convert()).toEqual([]);
+  });
+
+  test("stand each for itself where one cannot be read", () => {
+    const { convert, unreadable } = converter();
+    const kinds = (...events: unknown[]) => convert(...events).map(({ type }) => type);
+    expect(
+      kinds(
+        created(),
+        stored(null, [{ block_hash: {}, tokens: 7 }]),
+        stored(null, [block(1, 4), block(2, 4)]),
+      ),
+    ).toEqual(["cleared", "stored"]);
+    expect(unreadable).toEqual([expect.stringMatching(/^at data\.blocks\.0\./)]);
+    // Of a kind that nobody knows: it is passed over.
+    expect(kinds(event({ type: "pinned" }), stored(2, [block(3, 4)]))).toEqual(["stored"]);
+    expect(unreadable).toHaveLength(1);
+    // It may have told that any of the blocks has gone.
+    expect(kinds(event({ type: "removed" }), stored(null, [block(4, 4)]))).toEqual(["cleared", "stored"]);
+    expect(kinds("what?", event({ type: "created" }))).toEqual(["cleared"]);
+    expect(unreadable).toHaveLength(3);
   });
 
   test("wait until the size of a full block is certain", () => {
@@ -96,13 +121,12 @@ describe("events of TensorRT-LLM", () => {
   test("of attention ranks are batches of their own, numbered each for itself", () => {
     nextId = 0;
     const stream = new PolledEvents();
-    const batches = stream
-      .convert([
-        stored(null, [block(1, 4), block(2, 4)], { event_id: 5, attention_dp_rank: 1 }),
-        stored(null, [block(1, 4)], { event_id: 9, attention_dp_rank: 0 }),
-        stored(2, [block(3, 4)], { event_id: 6, attention_dp_rank: 1 }),
-      ])
-      .map((payload) => decodeKvEvents(payload));
+    const events = [
+      stored(null, [block(1, 4), block(2, 4)], { event_id: 5, attention_dp_rank: 1 }),
+      stored(null, [block(1, 4)], { event_id: 9, attention_dp_rank: 0 }),
+      stored(2, [block(3, 4)], { event_id: 6, attention_dp_rank: 1 }),
+    ];
+    const batches = stream.convert(events, () => {}).map((payload) => decodeKvEvents(payload));
     expect(batches.map(({ dataParallelRank }) => dataParallelRank)).toEqual([1, 0, 1]);
     expect(batches[2]!.events.map(({ type }) => type)).toEqual(["stored"]);
   });

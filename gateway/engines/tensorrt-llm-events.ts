@@ -32,7 +32,7 @@ const dataSchema = z.discriminatedUnion("type", [
 ]);
 
 /** One of the events under `/kv_cache_events`. */
-export const polledEventSchema = z.looseObject({
+const polledEventSchema = z.looseObject({
   event_id: z.number(),
   data: dataSchema,
   /** Tokens that the attention looks back; layers with other windows have caches and events of their own. */
@@ -40,7 +40,7 @@ export const polledEventSchema = z.looseObject({
   attention_dp_rank: z.number().int().nonnegative().nullish(),
 });
 
-export type PolledEvent = z.output<typeof polledEventSchema>;
+type PolledEvent = z.output<typeof polledEventSchema>;
 type Data = PolledEvent["data"];
 type Stored = Extract<Data, { type: "stored" }>;
 
@@ -54,9 +54,12 @@ export class PolledEvents {
   #waiting: PolledEvent[] = [];
   readonly #ranks = new Map<number, RankEvents>();
 
-  /** The batches, in order. */
-  convert(events: readonly PolledEvent[]): Uint8Array[] {
-    this.#waiting.push(...events);
+  /**
+   * The batches, in order. Each event stands for itself.
+   * @param onUnreadable is told what is wrong with each event that cannot be read
+   */
+  convert(events: readonly unknown[], onUnreadable: (what: string) => void): Uint8Array[] {
+    this.#waiting.push(...events.flatMap((event) => readEvent(event, onUnreadable)));
     this.#blockSize ??= fullBlock(this.#waiting);
     if (this.#blockSize === undefined && this.#waiting.length < MOST_WAITING) return [];
     const blockSize = this.#blockSize ?? longestBlock(this.#waiting);
@@ -80,6 +83,32 @@ export class PolledEvents {
     return events;
   }
 }
+
+/**
+ * One event, or what stands for one that cannot be read: nothing stored, or everything forgotten where it may have told
+ * of blocks that are gone. Where not even its number can be read, it is missing, which is seen by the next number.
+ */
+function readEvent(value: unknown, onUnreadable: (what: string) => void): PolledEvent[] {
+  const read = polledEventSchema.safeParse(value);
+  if (read.success) return [read.data];
+  const { path, message } = read.error.issues[0]!;
+  const { data: known } = numberedSchema.safeParse(value);
+  const type = known?.data.type ?? "removed";
+  const isKnown = TYPES.includes(type);
+  if (isKnown) onUnreadable(`at ${path.join(".")}: ${message}`);
+  if (known === undefined) return [];
+  const mayBeRemoval = isKnown && type !== "stored";
+  return [{ ...known, data: mayBeRemoval ? { type: "created" } : { type: "stored", blocks: [] } }];
+}
+
+const TYPES = ["created", "stored", "removed", "updated"];
+
+const numberedSchema = z.looseObject({
+  event_id: z.number(),
+  data: z.looseObject({ type: z.string() }),
+  attention_dp_rank: z.number().int().nonnegative().nullish().catch(undefined),
+  window_size: z.number().nullish().catch(undefined),
+});
 
 /** More events than this do not wait: so many short prompts in a row mean that no longer ones come. */
 const MOST_WAITING = 10_000;

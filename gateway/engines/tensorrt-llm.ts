@@ -2,7 +2,7 @@ import { z } from "zod";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, listModels } from "./model-list.ts";
 import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
-import { PolledEvents, polledEventSchema } from "./tensorrt-llm-events.ts";
+import { PolledEvents } from "./tensorrt-llm-events.ts";
 import type { EngineAdapter, EngineApi, Lack } from "./types.ts";
 
 /** TensorRT-LLM's `trtllm-serve`. Its statistics and its KV events are queues: who asks takes what is in them. */
@@ -65,11 +65,11 @@ export const tensorrtLlm: EngineAdapter = {
     throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);
   },
 
-  async pollKvEvents(api, onPayload) {
+  async pollKvEvents(api, onPayload, onUnreadable) {
     const answer = (await api.postJson(EVENTS, {})) ?? (await api.getJson(EVENTS));
     if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no ${EVENTS}.`);
-    const events = readAs(api, EVENTS, z.array(polledEventSchema), answer);
-    for (const payload of streamOf(api).convert(events)) onPayload(payload);
+    const events = readAs(api, EVENTS, z.array(z.unknown()), answer);
+    for (const payload of streamOf(api).convert(events, onUnreadable)) onPayload(payload);
   },
 };
 

@@ -33,7 +33,7 @@ export type KvEventSource =
 
 /** Something that the engine could do for routing but does not, in words. */
 export interface Lack {
-  /** A stable word: `kv-events`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`. */
+  /** A stable word: `kv-events`, `kv-events-unreadable`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`. */
   readonly code: string;
   /** What is missing and what it costs, as half a sentence. */
   readonly what: string;
@@ -112,9 +112,14 @@ export interface EngineAdapter {
   tokenize(api: EngineApi, request: TokenizeRequest): Promise<Uint32Array>;
   /**
    * For engines whose events are asked for: one round. Hands on each batch in vLLM's wire format.
+   * @param onUnreadable is told what is wrong with each event that cannot be read, as half a sentence
    * @throws EngineApiError
    */
-  pollKvEvents?(api: EngineApi, onPayload: (payload: Uint8Array) => void): Promise<void>;
+  pollKvEvents?(
+    api: EngineApi,
+    onPayload: (payload: Uint8Array) => void,
+    onUnreadable: (what: string) => void,
+  ): Promise<void>;
 }
 
 /** Small requests to one engine: bounded in time and size, no redirects, only at its configured address. */

@@ -1,3 +1,4 @@
+import { encode } from "@msgpack/msgpack";
 import { describe, expect, it } from "vitest";
 import type { KvEvent, KvStoredEvent } from "#runtime";
 import { applyEvent, BLOCK_SIZE, nameOf, request, routed, testModel } from "./test-model.ts";
@@ -149,6 +150,72 @@ describe("what a worker holds", () => {
       const { apply, overlap } = open();
       apply(stored(1, 4), stored(1, 4, { group: 1 }), removed(1, 1));
       expect(overlap(1)).toBe(4);
+    });
+
+    it("is what the first has that looks at everything, where nothing comes of group 0", () => {
+      const { apply, overlap } = open();
+      apply(stored(1, 4, { group: 3 }));
+      expect(overlap(1)).toBe(4);
+    });
+  });
+
+  describe("where an event cannot be read", () => {
+    const plain = {
+      type: "BlockStored",
+      token_ids: Array(64).fill(1),
+      block_hashes: [1, 2, 3, 4],
+      block_size: 16,
+    };
+    const odd = { ...plain, block_hashes: [9] };
+    const open = () => {
+      const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+      const worker = model.add("one");
+      const told: string[] = [];
+      model.router.onUnreadable = ({ instance }, what) => told.push(`${instance.name}: ${what}`);
+      const apply = (...events: unknown[]) => model.router.applyPayload(worker, encode([0, events, 0]));
+      return { apply, told, model, overlap: () => overlapOf(model, "one", 1, 4) };
+    };
+
+    it("is what the others of its batch say, and the odd one is told of and counted", async () => {
+      const { apply, told, model, overlap } = open();
+      apply(odd, plain);
+      expect(overlap()).toBe(4);
+      expect(told).toEqual(["one: 64 token ids came for 1 blocks of 16"]);
+      expect(await model.scrape()).toContain(
+        'stator_router_unreadable_kv_events_total{model="test",worker="one",rank="0"} 1',
+      );
+    });
+
+    it("is nothing where blocks may have gone", () => {
+      const { apply, overlap } = open();
+      apply(plain);
+      apply({ type: "BlockRemoved", block_hashes: "?" });
+      expect(overlap()).toBe(0);
+    });
+
+    it("is as before where that was of a cache that is not followed", () => {
+      const { apply, told, overlap } = open();
+      apply(plain);
+      apply({ ...odd, group_idx: 1, kv_cache_spec_kind: "mamba" }, { type: "BlockRemoved", group_idx: 2 });
+      expect(overlap()).toBe(4);
+      expect(told).toEqual([]);
+    });
+
+    it("is what the attention layers of a hybrid model have, whose first caches are recurrent", () => {
+      const { apply, told, overlap } = open();
+      const mamba = { ...odd, kv_cache_spec_kind: "mamba" };
+      apply({ ...mamba, group_idx: 0 });
+      apply({ ...mamba, group_idx: 1 });
+      apply({ ...plain, group_idx: 2, kv_cache_spec_kind: "mla_attention" });
+      expect(overlap()).toBe(4);
+      expect(told).toEqual([]);
+    });
+
+    it("is not the base model's where a LoRA adapter has only a number", () => {
+      const { apply, told, overlap } = open();
+      apply({ ...plain, lora_id: 1 });
+      expect(overlap()).toBe(0);
+      expect(told).toHaveLength(1);
     });
   });
 });

@@ -48,6 +48,11 @@ export class CacheReports<Worker extends RoutedWorker> {
     return false;
   }
 
+  /** An event has come that cannot be read. */
+  missed(slot: Slot<Worker>): void {
+    this.#of(slot).metrics.unreadable.inc(1);
+  }
+
   /** A request of the worker has ended. */
   observe(slot: Slot<Worker>, { cachedTokens, ...report }: CacheReport): void {
     const account = this.#of(slot);

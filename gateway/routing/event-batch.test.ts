@@ -46,6 +46,7 @@ function compare(payload: Uint8Array, before: Uint8Array[], blockSize: number): 
   const batch = ours.readBatch(payload);
   if (batch === undefined) return false;
   const decoded = decodeKvEvents(payload);
+  expect(decoded.unreadable).toEqual([]);
   expect(batch).toMatchObject({ events: decoded.events.length, rank: decoded.dataParallelRank });
   ours.applyBatch(0);
   applyOneByOne(plain, decoded.events);
@@ -148,7 +149,13 @@ describe("a batch of KV events that the core reads", () => {
   test("may name the first of an engine's caches, of whole sequences", () => {
     const plain = { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3 };
     const events = [
-      { ...plain, group_idx: 0, kv_cache_spec_kind: "full_attention", kv_cache_spec_sliding_window: null },
+      {
+        ...plain,
+        lora_id: 0,
+        group_idx: 0,
+        kv_cache_spec_kind: "full_attention",
+        kv_cache_spec_sliding_window: null,
+      },
       { ...plain, block_hashes: [2], group_idx: null, kv_cache_spec_kind: "mla_attention" },
       ["BlockStored", [3], null, [1, 2, 3], 3, null, "GPU", null, null, 0, "full_attention", null],
       { type: "BlockRemoved", block_hashes: [1], group_idx: 0 },
@@ -163,6 +170,8 @@ describe("a batch of KV events that the core reads", () => {
     const plain = { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3 };
     const others = [
       { ...plain, lora_name: "adapter" },
+      { ...plain, lora_id: 1 },
+      ["BlockStored", [1], null, [1, 2, 3], 3, 1, "GPU"],
       { ...plain, extra_keys: [["salt"]] },
       { ...plain, extra_keys: [[["media", 0]]] },
       { ...plain, group_idx: 1 },

@@ -27,6 +27,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   onRoom: (() => void) | undefined;
   /** Called when a worker that was shut out has got its place: of its KV events, none have been kept until now. */
   onAdmitted: ((worker: Worker) => void) | undefined;
+  /** Called for each KV event of a worker that cannot be read, with what is wrong with it. */
+  onUnreadable: ((worker: Worker, what: string) => void) | undefined;
   readonly #core: Router;
   readonly #events: CacheEvents<Worker>;
   readonly #options: RoutingOptions;
@@ -60,6 +62,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
       this.#predict(slot);
     };
     this.#events = new CacheEvents(this.#core, this.cacheReports);
+    this.#events.onUnreadable = (worker, what) => this.onUnreadable?.(worker, what);
   }
 
   get policy() {
@@ -190,10 +193,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   /**
    * Feeds a batch of a worker's KV events, in vLLM's wire format, to the index.
+   * @returns tokens in a block of what was stored last; where that is not the router's block size, it was left out.
+   *   Undefined where nothing was stored
    * @throws KvEventError where the bytes are no such batch
    */
-  applyPayload(worker: Worker, payload: Uint8Array): void {
-    this.#events.applyPayload(this.workers.slotsOf(worker), payload);
+  applyPayload(worker: Worker, payload: Uint8Array): number | undefined {
+    return this.#events.applyPayload(this.workers.slotsOf(worker), payload);
   }
 
   /** The worker sends no KV events: what it holds is predicted from what it is sent. */

@@ -146,16 +146,17 @@ function readFieldsInOrder(): void {
       else if (i == 2) readParent();
       else if (i == 3) readIds();
       else if (i == 4) blockSize = readInteger();
+      else if (i == 5) readZero();
       else if (i == 6) readMedium();
       else if (i == 7) readLoraName();
       else if (i == 8) readExtraKeys();
-      else if (i == 9) readGroup();
+      else if (i == 9) readZero();
       else if (i == 10) readKind();
       else skip();
     } else if (type == REMOVED) {
       if (i == 1) readHashes();
       else if (i == 2) readMedium();
-      else if (i == 3) readGroup();
+      else if (i == 3) readZero();
       else skip();
     } else {
       skip();
@@ -177,7 +178,8 @@ function readFieldsByName(): void {
     else if (length == 6 && (first << 16) == 0x6d756964656d0000) readMedium();
     else if (length == 9 && is(name, 0x6d616e5f61726f6c, 0x656d616e5f61726f)) readLoraName();
     else if (length == 10 && is(name, 0x656b5f6172747865, 0x7379656b5f617274)) readExtraKeys();
-    else if (length == 9 && is(name, 0x64695f70756f7267, 0x7864695f70756f72)) readGroup();
+    else if (length == 9 && is(name, 0x64695f70756f7267, 0x7864695f70756f72)) readZero();
+    else if (length == 7 && (first << 8) == 0x64695f61726f6c00) readZero();
     else if (length == 18 && is(name, 0x65686361635f766b, 0x646e696b5f636570)) readKind();
     else skip();
   }
@@ -247,8 +249,11 @@ function readLoraName(): void {
   if (!readNil()) noteUnusual();
 }
 
-/** Which of an engine's caches, of which the host picks one: here only the first, as it is in most engines. */
-function readGroup(): void {
+/**
+ * Nothing, or 0. A LoRA adapter's number, which is not the base model; or which of an engine's caches, of which the
+ * host picks one: here only the first, as it is in most engines.
+ */
+function readZero(): void {
   if (!readNil() && readInteger() != 0) noteUnusual();
 }
 

@@ -92,7 +92,7 @@ describe("KV event batches", () => {
     });
     fc.assert(
       fc.property(batch, (wanted) => {
-        expect(decodeKvEvents(encodeKvEvents(wanted))).toEqual(wanted);
+        expect(decodeKvEvents(encodeKvEvents(wanted))).toEqual({ ...wanted, unreadable: [] });
       }),
     );
   });
@@ -214,6 +214,7 @@ describe("KV event batches", () => {
     expect(decodeKvEvents(encode(wire, { useBigInt64: true }))).toEqual({
       timestamp: 1.5,
       dataParallelRank: 0,
+      unreadable: [],
       events: [
         {
           type: "stored",
@@ -251,28 +252,42 @@ describe("KV event batches", () => {
     expect(decodeKvEvents(encode(wire)).events).toEqual([{ type: "cleared" }]);
   });
 
-  test("that are malformed throw a KvEventError", () => {
-    const wrong = [
-      null,
-      {},
-      [],
-      [0],
-      ["now", []],
-      [0, [], "rank"],
-      [0, [null]],
-      [0, [{}]],
-      [0, [[7]]],
-      [0, [{ type: "BlockRemoved" }]],
-      [0, [{ type: "BlockRemoved", block_hashes: [1.5] }]],
-      [0, [{ ...plain, token_ids: [1] }]],
-      [0, [{ ...plain, token_ids: [1, -2] }]],
-      [0, [{ ...plain, token_ids: [1, 2.5] }]],
-      [0, [{ ...plain, block_size: null }]],
-      [0, [{ ...plain, parent_block_hash: "x" }]],
-      [0, [{ ...plain, group_idx: "x" }]],
-    ];
+  test("that are no batch throw a KvEventError", () => {
+    const wrong = [null, {}, [], [0], ["now", []], [0, [], "rank"]];
     for (const value of wrong) expect(() => decodeKvEvents(encode(value))).toThrow(KvEventError);
     expect(() => decodeKvEvents(new Uint8Array(0))).toThrow(KvEventError);
+  });
+
+  test("stand each for itself where one cannot be read", () => {
+    const odd = [
+      null,
+      {},
+      [7],
+      { type: "BlockRemoved" },
+      ["BlockRemoved", [1.5]],
+      { ...plain, token_ids: [1] },
+      { ...plain, token_ids: [1, -2] },
+      { ...plain, token_ids: [1, 2.5] },
+      { ...plain, block_size: null },
+      { ...plain, parent_block_hash: "x" },
+      { ...plain, group_idx: "x" },
+      { ...plain, lora_id: 3, lora_name: null },
+      { ...plain, token_ids: Array(64).fill(1), block_size: 16, group_idx: 2, kv_cache_spec_kind: "mamba" },
+      ["BlockStored", [1], null, Array(64).fill(1), 16, null, "GPU", null, null, 1, "mamba"],
+    ];
+    const good = [plain, { type: "AllBlocksCleared" }];
+    const { events, unreadable } = decodeKvEvents(encode([0, [good[0], ...odd, good[1]]]));
+    expect(events.map(({ type }) => type)).toEqual(["stored", "cleared"]);
+    expect(unreadable.map(({ mayBeRemoval }) => mayBeRemoval)).toEqual(odd.map((_, index) => index < 5));
+    expect(unreadable.map(({ group, isWindowed }) => [group, isWindowed]).slice(-3)).toEqual([
+      [0, false],
+      [2, true],
+      [1, true],
+    ]);
+    expect(unreadable.at(-3)?.what).toBe(
+      "a LoRA adapter is given only by its number (lora_id 3, no lora_name)",
+    );
+    expect(unreadable.at(-1)?.what).toBe("64 token ids came for 1 blocks of 16");
   });
 
   test("of arbitrary bytes, or real ones with a byte changed, never throw anything else", () => {

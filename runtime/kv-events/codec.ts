@@ -1,15 +1,24 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { readExtraKeys, writeExtraKeys } from "./extra-keys.ts";
-import type { KvEvent, KvEventBatch, KvStoredEvent, KvTier } from "./types.ts";
+import type { KvEvent, KvEventBatch, KvStoredEvent, KvTier, UnreadableKvEvent } from "./types.ts";
 
 /** A batch without its sequence number, which travels outside the payload. */
 export type KvEventPayload = Omit<KvEventBatch, "sequence">;
 
+export interface DecodedKvEvents extends KvEventPayload {
+  /** Events that were left out because they cannot be read. */
+  unreadable: UnreadableKvEvent[];
+}
+
 /** Bytes that are not a batch of KV events. */
 export class KvEventError extends Error {
+  /** What is wrong, as half a sentence. */
+  readonly what: string;
+
   constructor(what: string, options?: ErrorOptions) {
     super(`The KV events are malformed: ${what}.`, options);
     this.name = "KvEventError";
+    this.what = what;
   }
 }
 
@@ -22,11 +31,12 @@ export function encodeKvEvents({ timestamp, events, dataParallelRank }: KvEventP
  * Reads vLLM's wire format: events as maps with a `type` (vLLM 0.32) or as arrays `[tag, fields…]` (older), hashes
  * as integers or byte strings. Of a byte string the last 8 bytes count, big-endian, which is what vLLM itself
  * makes of a longer hash. Fields and events that it does not know are left out, and so are events about a medium
- * that it does not know: such blocks cannot be counted on.
+ * that it does not know: such blocks cannot be counted on. Each event stands for itself: one that cannot be read is
+ * listed, and the others are as if it were not there.
  *
  * @throws KvEventError where the bytes are no such batch
  */
-export function decodeKvEvents(payload: Uint8Array): KvEventPayload {
+export function decodeKvEvents(payload: Uint8Array): DecodedKvEvents {
   let batch: unknown;
   try {
     batch = decode(payload, { useBigInt64: true });
@@ -34,11 +44,23 @@ export function decodeKvEvents(payload: Uint8Array): KvEventPayload {
     throw new KvEventError("they are not valid msgpack", { cause });
   }
   if (!Array.isArray(batch)) throw new KvEventError("the batch is not an array");
-  const [timestamp, events, rank] = batch as unknown[];
-  if (!Array.isArray(events)) throw new KvEventError("the batch has no list of events");
+  const [timestamp, wires, rank] = batch as unknown[];
+  if (!Array.isArray(wires)) throw new KvEventError("the batch has no list of events");
+  const events: KvEvent[] = [];
+  const unreadable: UnreadableKvEvent[] = [];
+  for (const wire of wires as unknown[]) {
+    try {
+      const event = fromWire(wire);
+      if (event !== undefined) events.push(event);
+    } catch (error) {
+      if (!(error instanceof KvEventError)) throw error;
+      unreadable.push(toUnreadable(wire, error.what));
+    }
+  }
   return {
     timestamp: toNumber(timestamp, "timestamp"),
-    events: events.map(fromWire).filter((event) => event !== undefined),
+    events,
+    unreadable,
     dataParallelRank: rank === undefined || rank === null ? 0 : toNumber(rank, "data_parallel_rank"),
   };
 }
@@ -93,6 +115,25 @@ function fromWire(wire: unknown): KvEvent | undefined {
   }
 }
 
+function toUnreadable(wire: unknown, what: string): UnreadableKvEvent {
+  const fields = tryFields(wire);
+  const group = Number(fields.group_idx ?? 0);
+  return {
+    what,
+    mayBeRemoval: fields.type !== "BlockStored",
+    group: Number.isInteger(group) ? group : 0,
+    isWindowed: isWindowed(fields.kv_cache_spec_kind),
+  };
+}
+
+function tryFields(wire: unknown): Record<string, unknown> {
+  try {
+    return toFields(wire);
+  } catch {
+    return {};
+  }
+}
+
 /** The fields of the array form, in vLLM's order; only those that are read here. */
 const arrayFields: Record<string, readonly string[]> = {
   BlockStored: [
@@ -135,6 +176,10 @@ function toStored(fields: Record<string, unknown>): KvStoredEvent {
   }
   const parentHash = parent === null || parent === undefined ? undefined : toHash(parent);
   const loraName = typeof fields.lora_name === "string" ? fields.lora_name : undefined;
+  // Requests name adapters; to take the blocks for the base model's would be wrong.
+  const loraId = toNumber(fields.lora_id ?? 0, "lora_id");
+  if (loraId !== 0 && loraName === undefined)
+    throw new KvEventError(`a LoRA adapter is given only by its number (lora_id ${loraId}, no lora_name)`);
   return {
     type: "stored",
     blockHashes,

@@ -1,4 +1,10 @@
-export { decodeKvEvents, encodeKvEvents, KvEventError, type KvEventPayload } from "./codec.ts";
+export {
+  type DecodedKvEvents,
+  decodeKvEvents,
+  encodeKvEvents,
+  KvEventError,
+  type KvEventPayload,
+} from "./codec.ts";
 export { KvEventPublisher, type KvEventPublisherOptions } from "./publisher.ts";
 export {
   type KvEventCallbacks,
@@ -7,7 +13,7 @@ export {
   type KvEventSubscription,
   subscribeKvEvents,
 } from "./subscriber.ts";
-export type { KvEvent, KvEventBatch, KvStoredEvent, KvTier } from "./types.ts";
+export type { KvEvent, KvEventBatch, KvStoredEvent, KvTier, UnreadableKvEvent } from "./types.ts";
 export { kvEventsEndpoint } from "./wire.ts";
 export { rankEndpoint } from "./zmq/endpoint.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./zmq/publisher.ts";

@@ -47,6 +47,17 @@ export type KvEvent =
     }
   | { type: "cleared" };
 
+/** One event of a batch that cannot be read; the batch's others can. */
+export interface UnreadableKvEvent {
+  /** What is wrong with it, as half a sentence. */
+  what: string;
+  /** Whether it may have told of blocks that are gone, so that what is known of the cache may be no longer so. */
+  mayBeRemoval: boolean;
+  /** Of which cache it is, as above. */
+  group: number;
+  isWindowed: boolean;
+}
+
 export type KvStoredEvent = Extract<KvEvent, { type: "stored" }>;
 
 /** One published batch. */

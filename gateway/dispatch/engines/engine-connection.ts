@@ -41,8 +41,8 @@ export interface EngineListener extends KvFeedReceiver {
   onLearnt(profile: EngineProfile, isFresh: boolean): void;
   /** Whether requests can go to it has changed. */
   onState(state: EngineState): void;
-  /** KV events that should come do not (true), or do after all. */
-  onSilence(isSilent: boolean): void;
+  /** KV events that should come do not, or do after all: `isPredicted` has changed. */
+  onSilence(): void;
   /** Whether there is another engine for its requests: the only one is not set aside, but for being out of reach. */
   hasOthers(): boolean;
 }
@@ -69,6 +69,8 @@ export class EngineConnection implements WatchedEngine {
   /** When it became ready last, on the clock of `performance.now()`. */
   readySince = 0;
   lookAt = 0;
+  /** Tokens in a block of its KV events, once one has come. */
+  eventBlockSize: number | undefined;
   readonly #dependencies: EngineConnectionDependencies;
   readonly #listener: EngineListener;
   readonly #log: Logger;
@@ -116,6 +118,16 @@ export class EngineConnection implements WatchedEngine {
     return this.#feed;
   }
 
+  /** Tokens in a block: as its KV events say, else its operator, else itself; undefined where nobody does. */
+  get blockSize(): number | undefined {
+    return this.eventBlockSize ?? this.spec.blockSize ?? this.profile?.blockSize;
+  }
+
+  /** Whether what it holds is known from what it is sent alone, as no KV events come. */
+  get isPredicted(): boolean {
+    return this.sources.length === 0 || (this.#observed?.isSilent ?? false);
+  }
+
   /** What it could do for routing but does not, as it says and as it turned out. */
   get lacks(): readonly Lack[] {
     const { spec, profile } = this;
@@ -132,6 +144,11 @@ export class EngineConnection implements WatchedEngine {
   /** A whole answer has come. */
   observe(answer: ObservedAnswer): void {
     this.#observed?.observe(answer);
+  }
+
+  /** Something in its KV events cannot be read. @param what is wrong with it, as half a sentence */
+  noteUnreadable(what: string): void {
+    this.#observed?.noteUnreadable(what);
   }
 
   /** Has the engine looked for, until `close`. */
@@ -217,6 +234,7 @@ export class EngineConnection implements WatchedEngine {
     if (isFresh) {
       this.#feed?.close();
       this.#feed = undefined;
+      this.#observed = undefined;
     }
     this.#listener.onLearnt(profile, isFresh);
     if (isFresh) {
@@ -247,7 +265,7 @@ export class EngineConnection implements WatchedEngine {
     if (isLacking)
       this.#log.warn(`an engine lacks what routing needs: ${what}`, { code, ...(flag && { flag }) });
     else this.#log.info("an engine does what it seemed to lack", { code });
-    if (code === "kv-events") this.#listener.onSilence(isLacking);
+    if (code === "kv-events") this.#listener.onSilence();
   }
 
   /** Whether an engine that was well still is, and still the same. */

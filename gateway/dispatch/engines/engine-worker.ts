@@ -24,7 +24,7 @@ export class EngineWorker implements RoutedWorker {
       name: engine.name,
       card: {
         tags: [...(engine.spec.tags ?? [])],
-        blockSize: profile.blockSize ?? engine.spec.blockSize ?? UNKNOWN_ENGINE.blockSize,
+        blockSize: engine.blockSize ?? UNKNOWN_ENGINE.blockSize,
         totalBlocks: profile.totalBlocks ?? 0,
         maxBatchedTokens: profile.maxBatchedTokens ?? UNKNOWN_ENGINE.maxBatchedTokens,
         maxSequences: profile.maxSequences ?? UNKNOWN_ENGINE.maxSequences,

@@ -1,10 +1,12 @@
-import { type Logger, ZmqKvEventSubscriber } from "#runtime";
+import { KvEventError, type Logger, ZmqKvEventSubscriber } from "#runtime";
 import type { EngineAdapter, EngineApi, KvEventSource } from "../../engines/types.ts";
 
 /** Who is told what an engine's cache holds. */
 export interface KvFeedReceiver {
   /** A batch in vLLM's wire format. @throws KvEventError where it cannot be read */
   onPayload(payload: Uint8Array): void;
+  /** Something of what it tells cannot be read. @param what is wrong with it, as half a sentence */
+  onUnreadable(what: string): void;
   /** What is known of this rank's cache is to be forgotten; undefined: of all ranks. */
   onForget(rank: number | undefined): void;
 }
@@ -62,7 +64,14 @@ export class KvFeed {
         endpoint,
         replayEndpoint,
         topic,
-        onPayload: (payload) => receiver.onPayload(payload),
+        onPayload: (payload) => {
+          try {
+            receiver.onPayload(payload);
+          } catch (error) {
+            if (error instanceof KvEventError) receiver.onUnreadable(error.what);
+            throw error;
+          }
+        },
         onForget: () => receiver.onForget(rank),
         onFault: (error) => this.#log.error("cannot use the engine's KV events", { endpoint, error }),
       });
@@ -76,9 +85,13 @@ export class KvFeed {
     const round = async () => {
       let waitMs = POLL_MS;
       try {
-        await adapter.pollKvEvents?.(api, (payload) => {
-          if (!this.#isClosed) receiver.onPayload(payload);
-        });
+        await adapter.pollKvEvents?.(
+          api,
+          (payload) => {
+            if (!this.#isClosed) receiver.onPayload(payload);
+          },
+          (what) => receiver.onUnreadable(what),
+        );
       } catch (error) {
         // Events that it has handed out meanwhile are lost for good.
         if (!this.#isClosed) receiver.onForget(undefined);

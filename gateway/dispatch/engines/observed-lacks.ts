@@ -49,6 +49,20 @@ export class ObservedLacks {
     return [...this.#lacks.values()];
   }
 
+  /** Whether KV events that should come do not. */
+  get isSilent(): boolean {
+    return this.#lacks.has("kv-events");
+  }
+
+  /** Something in its KV events cannot be read; the first time says what. */
+  noteUnreadable(what: string): void {
+    this.#note({
+      code: "kv-events-unreadable",
+      what: `not all of its KV events can be read (${what}), so not all that its cache holds is known`,
+      flag: undefined,
+    });
+  }
+
   observe(answer: ObservedAnswer): void {
     this.#observeEvents(answer);
     this.#observeCachedTokens(answer);

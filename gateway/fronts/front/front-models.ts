@@ -75,6 +75,7 @@ export class FrontModels implements AttachedTargets {
     if (before?.ids === ids) {
       before.engine.isReady = news.isReady;
       for (const worker of before.workers) worker.model = modelNamed(news, worker.model.name);
+      for (const { name, blockSize } of news.models) this.#models.get(name)!.blockSize = blockSize;
       return;
     }
     if (before !== undefined) this.#drop(before);
@@ -112,11 +113,17 @@ export class FrontModels implements AttachedTargets {
   ): FrontModel {
     const { name } = model;
     const known = this.#models.get(name);
-    if (known !== undefined && known.blockSize === blockSize) return known;
     const { link, metrics, loadPromptReader } = this.#options;
-    const prompts = loadPromptReader(model, found, () =>
-      Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine),
-    );
+    const loadPrompts = () =>
+      loadPromptReader(model, found, () =>
+        Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine),
+      );
+    if (known !== undefined) {
+      if (known.workers.size === 0 && known.blockSize !== blockSize) known.prompts = loadPrompts();
+      known.blockSize = blockSize;
+      return known;
+    }
+    const prompts = loadPrompts();
     const made = new FrontModel({ name, blockSize, prompts, metrics: metrics.forModel(name) }, link);
     this.#models.set(made);
     return made;

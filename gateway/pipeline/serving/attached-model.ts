@@ -17,35 +17,113 @@ export interface AttachedModelOptions {
   log: Logger;
 }
 
+/** The router of blocks of one size, and the way to it. */
+interface Routing {
+  readonly router: ModelRouter<EngineWorker>;
+  readonly queue: Admission<EngineWorker>;
+  readonly admission: RouteSource<EngineWorker>;
+}
+
 /** A model that attached engines serve, with its router. */
 export class AttachedModel extends ForwardModel<EngineWorker> {
-  readonly router: ModelRouter<EngineWorker>;
-  readonly admission: RouteSource<EngineWorker>;
-  readonly #queue: Admission<EngineWorker>;
+  readonly #options: AttachedModelOptions;
+  #routing: Routing;
+  /** Engines whose KV events have shown that the router's block size is right. */
+  readonly #agreeing = new Set<EngineWorker>();
+  /** Engines whose KV events are of blocks of another size. */
+  readonly #foreign = new Set<EngineWorker>();
 
   constructor(
     name: string,
     blockSize: number,
     prompts: Promise<PromptReader>,
-    { routerModule, routing, metrics, log }: AttachedModelOptions,
+    options: AttachedModelOptions,
   ) {
-    super({ name, blockSize, prompts, metrics: metrics.forModel(name) });
-    this.router = new ModelRouter(routerModule, blockSize, routing, this.metrics.routing, log);
-    // Of its KV events, none have been kept while it had no place.
-    this.router.onAdmitted = ({ engine }) => engine.followEvents();
-    this.#queue = new Admission(name, this.router, routing.queue, this.metrics.routing);
-    this.admission = new SlowStart(this.#queue, this.workers);
+    super({ name, blockSize, prompts, metrics: options.metrics.forModel(name) });
+    this.#options = options;
+    this.#routing = this.#open();
+  }
+
+  get router(): ModelRouter<EngineWorker> {
+    return this.#routing.router;
+  }
+
+  get admission(): RouteSource<EngineWorker> {
+    return this.#routing.admission;
   }
 
   get isReady(): boolean {
-    for (const { engine } of this.workers) if (engine.state === "ready") return true;
+    for (const { isReady } of this.workers) if (isReady) return true;
     return false;
   }
 
   /** Whether another engine can answer for this one. */
   hasOther(worker: EngineWorker): boolean {
-    for (const other of this.workers) if (other !== worker && other.engine.state === "ready") return true;
+    for (const other of this.workers) if (other !== worker && other.isReady) return true;
     return false;
+  }
+
+  join(worker: EngineWorker): void {
+    this.workers.add(worker);
+    this.router.addWorker(worker);
+    this.updateMode(worker);
+  }
+
+  leave(worker: EngineWorker): void {
+    this.workers.delete(worker);
+    this.#agreeing.delete(worker);
+    this.#foreign.delete(worker);
+    this.router.removeWorker(worker);
+    this.left.add(worker.instance, performance.now());
+  }
+
+  /** Without events that can be used, what an engine holds is predicted as of those that have none. */
+  updateMode(worker: EngineWorker): void {
+    if (worker.engine.isPredicted || this.#foreign.has(worker)) this.router.predictOnly(worker);
+    else this.router.followEvents(worker);
+  }
+
+  /**
+   * Takes a batch of an engine's KV events. Their block size counts before what the operator and the engine say: the
+   * router begins anew with it, unless other engines' events agree with what it has.
+   * @throws KvEventError where the bytes are no such batch
+   */
+  applyPayload(worker: EngineWorker, payload: Uint8Array): void {
+    const blockSize = this.router.applyPayload(worker, payload);
+    if (blockSize === undefined) return;
+    worker.engine.eventBlockSize = blockSize;
+    if (blockSize === this.blockSize) {
+      this.#agreeing.add(worker);
+      if (this.#foreign.delete(worker)) this.updateMode(worker);
+    } else if (this.#agreeing.size === 0) {
+      const { log } = this.#options;
+      log.info("the router takes the block size of an engine's KV events", {
+        engine: worker.engine.name,
+        model: this.name,
+        blockSize,
+        instead: this.blockSize,
+      });
+      this.resize(blockSize);
+      this.#agreeing.add(worker);
+      this.router.applyPayload(worker, payload);
+    } else this.#noteForeign(worker, blockSize);
+  }
+
+  /** Begins anew with blocks of another size. Whoever waits for a worker goes on waiting. */
+  resize(blockSize: number): void {
+    const { router, queue } = this.#routing;
+    this.blockSize = blockSize;
+    this.#agreeing.clear();
+    this.#foreign.clear();
+    router.onAdmitted = undefined;
+    for (const worker of this.workers) router.removeWorker(worker);
+    this.#routing = this.#open();
+    this.router.thresholds = router.thresholds;
+    for (const worker of this.workers) {
+      this.router.addWorker(worker);
+      this.updateMode(worker);
+    }
+    queue.handOver(this.#routing.queue);
   }
 
   view(): ModelView {
@@ -55,13 +133,40 @@ export class AttachedModel extends ForwardModel<EngineWorker> {
       const { state } = worker.engine;
       return {
         instance: worker.instance,
-        status: isShutOut && state === "ready" ? "shut_out" : state,
-        canServe: state === "ready" && !isShutOut,
+        status: isShutOut && worker.isReady ? "shut_out" : state,
+        canServe: worker.isReady && !isShutOut,
         isShutOut,
         loads: () => router.loads(worker),
       };
     });
-    const { waiting } = this.#queue;
+    const { waiting } = this.#routing.queue;
     return { name, aliases, adapters, contextLength, created, workers, isReady, router, waiting };
+  }
+
+  #open(): Routing {
+    const { routerModule, routing, log } = this.#options;
+    const { name, blockSize, metrics } = this;
+    const router = new ModelRouter<EngineWorker>(routerModule, blockSize, routing, metrics.routing, log);
+    // Of its KV events, none have been kept while it had no place.
+    router.onAdmitted = ({ engine }) => engine.followEvents();
+    router.onUnreadable = ({ engine }, what) => engine.noteUnreadable(what);
+    const queue = new Admission(name, router, routing.queue, metrics.routing);
+    return { router, queue, admission: new SlowStart(queue, this.workers) };
+  }
+
+  #noteForeign(worker: EngineWorker, blockSize: number): void {
+    this.#agreeing.delete(worker);
+    if (this.#foreign.has(worker)) return;
+    this.#foreign.add(worker);
+    this.#options.log.error(
+      "an engine's KV events cannot be used: their block size is not that of the others",
+      {
+        engine: worker.engine.name,
+        model: this.name,
+        blockSize,
+        expectedBlockSize: this.blockSize,
+      },
+    );
+    this.updateMode(worker);
   }
 }

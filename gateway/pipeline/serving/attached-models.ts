@@ -121,12 +121,15 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     const engine = new EngineConnection({ ...spec, name }, this.#options, {
       onLearnt: (profile, isFresh) => this.#learn(attachment, profile, isFresh),
       onState: (state) => this.#onState(attachment, state),
-      onSilence: (isSilent) => this.#onSilence(attachment, isSilent),
+      onSilence: () => {
+        for (const worker of attachment.workers) this.#modelOf(worker)?.updateMode(worker);
+      },
       hasOthers: () => attachment.workers.every((worker) => this.#modelOf(worker)?.hasOther(worker)),
       onPayload: (payload) => {
-        for (const worker of attachment.workers.slice(0, 1))
-          this.#modelOf(worker)?.router.applyPayload(worker, payload);
+        const [worker] = attachment.workers;
+        if (worker !== undefined) this.#applyPayload(worker, payload);
       },
+      onUnreadable: (what) => engine.noteUnreadable(what),
       onForget: (rank) => {
         for (const worker of attachment.workers) this.#modelOf(worker)?.router.clearWorker(worker, rank);
       },
@@ -208,54 +211,40 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   }
 
   #join(worker: EngineWorker, profile: EngineProfile): void {
-    const { log } = this.#options;
     const { name } = worker.model;
     const { blockSize } = worker.instance.card;
-    let model = this.#models.get(name);
-    if (model === undefined || (model.workers.size === 0 && model.blockSize !== blockSize)) {
-      const engines = () => Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine);
-      const prompts = this.#options.loadPromptReader(
-        worker.model,
-        { profile, sources: worker.engine.sources },
-        engines,
-      );
-      model = new AttachedModel(name, blockSize, prompts, this.#options);
-      this.#models.set(model);
+    const known = this.#models.get(name);
+    if (known !== undefined && (known.workers.size > 0 || known.blockSize === blockSize)) {
+      known.join(worker);
+      return;
     }
-    const { router, workers } = model;
-    workers.add(worker);
-    router.addWorker(worker);
-    if (worker.engine.sources.length === 0) router.predictOnly(worker);
-    else if (model.blockSize !== blockSize) {
-      log.error("an engine's KV events cannot be used: its block size is not that of the others", {
-        engine: worker.engine.name,
-        model: name,
-        blockSize,
-        expectedBlockSize: model.blockSize,
-      });
-      router.predictOnly(worker);
+    const engines = () => Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine);
+    const found = { profile, sources: worker.engine.sources };
+    const prompts = this.#options.loadPromptReader(worker.model, found, engines);
+    // Whoever waits for the one before waits for this one: the model stays the same.
+    if (known !== undefined) {
+      known.prompts = prompts;
+      known.resize(blockSize);
     }
+    const model = known ?? new AttachedModel(name, blockSize, prompts, this.#options);
+    this.#models.set(model);
+    model.join(worker);
+  }
+
+  #applyPayload(worker: EngineWorker, payload: Uint8Array): void {
+    const model = this.#modelOf(worker);
+    const before = model?.blockSize;
+    model?.applyPayload(worker, payload);
+    if (model?.blockSize === before) return;
+    for (const attachment of this.#attachments.values()) this.#tell(attachment);
   }
 
   #dropWorkers(attachment: Attachment, kept: ReadonlySet<EngineWorker> = new Set()): void {
     for (const worker of attachment.workers) {
       if (kept.has(worker)) continue;
-      const model = this.#modelOf(worker);
-      if (model === undefined) continue;
-      model.workers.delete(worker);
-      model.router.removeWorker(worker);
-      model.left.add(worker.instance, performance.now());
+      this.#modelOf(worker)?.leave(worker);
     }
     attachment.workers = [];
-  }
-
-  /** Without events, what an engine holds is predicted as of those that have none. */
-  #onSilence({ workers }: Attachment, isSilent: boolean): void {
-    for (const worker of workers) {
-      const model = this.#modelOf(worker);
-      if (isSilent) model?.router.predictOnly(worker);
-      else if (model?.blockSize === worker.instance.card.blockSize) model.router.followEvents(worker);
-    }
   }
 
   #onState(attachment: Attachment, state: EngineState): void {

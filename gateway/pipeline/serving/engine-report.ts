@@ -40,7 +40,10 @@ export interface KvEventsReport {
 
 /** An engine, as far as a report tells of it. */
 export interface KnownEngine
-  extends Pick<EngineConnection, "name" | "spec" | "state" | "reason" | "profile" | "sources" | "lacks"> {
+  extends Pick<
+    EngineConnection,
+    "name" | "spec" | "state" | "reason" | "profile" | "sources" | "lacks" | "blockSize"
+  > {
   readonly feed: Pick<KvFeed, "isConnected" | "batches"> | undefined;
 }
 
@@ -65,7 +68,7 @@ export async function reportEngine(
     kind: profile?.kind,
     version: profile?.version,
     models,
-    blockSize: profile?.blockSize,
+    blockSize: engine.blockSize,
     totalBlocks: profile?.totalBlocks,
     dataParallelSize: profile?.dataParallelSize ?? 1,
     kvEvents: {

@@ -21,12 +21,12 @@ export abstract class ForwardModel<Worker extends TargetWorker = TargetWorker>
   implements RoutedModel<Worker>
 {
   readonly name: string;
-  readonly blockSize: number;
+  blockSize: number;
   readonly created = Math.floor(Date.now() / 1000);
   readonly left = new RecentlyLeft();
   readonly metrics: ModelMetrics;
   readonly workers = new Set<Worker>();
-  readonly prompts: Promise<PromptReader>;
+  prompts: Promise<PromptReader>;
   abstract readonly admission: RouteSource<Worker>;
 
   constructor({ name, blockSize, prompts, metrics }: ForwardModelOptions) {

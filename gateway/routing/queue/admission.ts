@@ -21,10 +21,12 @@ interface Waiting<Worker extends RoutedWorker> {
   readonly request: RouteRequest<Worker>;
   readonly applicant: Applicant<Worker>;
   /** Which workers it is bound to; see `ConstraintReader.nameOf`. */
-  readonly bound: string;
+  bound: string;
   /** On the clock of `performance.now()`. */
   readonly since: number;
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** Takes it out of the queue that it is in now. */
+  leave: () => void;
 }
 
 /**
@@ -83,7 +85,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   }
 
   #wait(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
-    const { priority, tenant } = request.preferences;
+    const { priority } = request.preferences;
     if (this.#queue.isFull) {
       const last = this.#queue.lastBelow(priority);
       if (last === undefined) {
@@ -93,31 +95,65 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
       this.#expel(last, "displaced", displaced(this.#model, this.#retrySeconds()));
     }
     const since = performance.now();
-    const bound = this.#router.constraints.nameOf(request, since);
-    const waiting: Waiting<Worker> = { request, applicant, bound, since, timer: undefined };
+    const waiting: Waiting<Worker> = {
+      request,
+      applicant,
+      bound: "",
+      since,
+      timer: undefined,
+      leave: () => undefined,
+    };
+    this.#enqueue(waiting);
+    return { leave: () => waiting.leave() };
+  }
+
+  #enqueue(waiting: Waiting<Worker>): void {
+    const { request, since } = waiting;
+    const { priority, tenant } = request.preferences;
+    waiting.bound = this.#router.constraints.nameOf(request, performance.now());
     const work = this.#router.uncachedTokens(request.prompt);
     const entry = this.#queue.push(waiting, { priority, tenant, work });
     waiting.timer = this.#expireLater(entry);
-    return {
-      leave: () => {
-        clearTimeout(waiting.timer);
-        this.#queue.remove(entry);
-        const queuedMs = performance.now() - since;
-        this.#router.decisions.recordWithout(request, "cancelled", undefined, queuedMs);
-      },
+    waiting.leave = () => {
+      clearTimeout(waiting.timer);
+      this.#queue.remove(entry);
+      const queuedMs = performance.now() - since;
+      this.#router.decisions.recordWithout(request, "cancelled", undefined, queuedMs);
     };
+  }
+
+  /** Moves whoever waits, in order, to the queue that takes this one's place. */
+  handOver(to: Admission<Worker>): void {
+    for (;;) {
+      const entry = this.#queue.next(() => false);
+      if (entry === undefined) break;
+      this.#queue.remove(entry);
+      clearTimeout(entry.item.timer);
+      to.#enqueue(entry.item);
+    }
+    to.#serveSoon();
+  }
+
+  /** Refuses whoever waits, for good. */
+  refuseAll(error: ApiError): void {
+    for (;;) {
+      const entry = this.#queue.next(() => false);
+      if (entry === undefined) return;
+      this.#expel(entry, "replaced", error);
+    }
   }
 
   /** One timer for each entry, for whichever comes first: the end of the longest wait, or the request's deadline. */
   #expireLater(entry: Entry<Waiting<Worker>>): ReturnType<typeof setTimeout> {
     const { timeoutMs } = this.#options;
     const { deadlineAt = Number.POSITIVE_INFINITY } = entry.item.request.preferences;
-    const leftMs = deadlineAt - performance.now();
-    if (leftMs < timeoutMs)
-      return setTimeout(() => this.#expel(entry, "deadline", deadlineExceeded()), leftMs);
+    const now = performance.now();
+    const leftMs = deadlineAt - now;
+    const waitMs = Math.max(0, entry.item.since + timeoutMs - now);
+    if (leftMs < waitMs) return setTimeout(() => this.#expel(entry, "deadline", deadlineExceeded()), leftMs);
     return setTimeout(() => {
       this.#expel(entry, "queue_timeout", queueTimedOut(this.#model, timeoutMs / 1000, this.#retrySeconds()));
-    }, timeoutMs);
+    }, waitMs);
   }
 
   #expel(entry: Entry<Waiting<Worker>>, reason: RefusalReason, error: ApiError): void {

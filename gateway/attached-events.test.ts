@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import type { Gateway } from "./create-gateway.ts";
+import { ask, attach, TestEngine } from "./test-engine.ts";
+
+/** Blocks of a prompt of one token. */
+const stored = (token: number, blocks: number, size: number, more: object = {}) => ({
+  type: "BlockStored",
+  block_hashes: Array.from({ length: blocks }, (_, index) => token * 1000 + index),
+  token_ids: Array(blocks * size).fill(token),
+  block_size: size,
+  ...more,
+});
+
+/** Engines with KV events, behind a gateway that predicts nothing of them. */
+async function open(count: number, blockSize?: number) {
+  const engines = await Promise.all(Array.from({ length: count }, () => TestEngine.start("vllm")));
+  for (const engine of engines) await engine.openEvents();
+  const gateway = await attach(engines, {
+    engines: engines.map(({ url, name }) => ({ url, name, blockSize })),
+    predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 },
+  });
+  await expect.poll(async () => (await events(gateway)).every((each) => each.is_connected)).toBe(true);
+  return { gateway, engines };
+}
+
+const workers = async (gateway: Gateway) => (await ask(gateway, "/admin/workers")).body.data;
+const events = async (gateway: Gateway): Promise<{ is_connected: boolean; batches: number }[]> =>
+  (await workers(gateway)).map((worker: { kv_events: object }) => worker.kv_events);
+
+/** Blocks of a prompt of 129 tokens, all of them `token`, that the engine is known to hold. */
+async function overlap(gateway: Gateway, engine: TestEngine, token: number): Promise<number> {
+  const headers = {
+    "content-type": "application/json",
+    "x-stator-explain": "true",
+    "x-stator-worker": engine.name,
+  };
+  const body = JSON.stringify({ model: "tiny", prompt: Array(129).fill(token), max_tokens: 1 });
+  const request = new Request("http://127.0.0.1/v1/completions", { method: "POST", headers, body });
+  const response = await gateway.fetch(request);
+  await response.text();
+  expect(response.status).toBe(200);
+  return Number(response.headers.get("x-stator-overlap-blocks"));
+}
+
+test("the block size is that of the events, whatever metrics and operator say", async () => {
+  const { gateway, engines } = await open(2, 64);
+  const [one, two] = engines as [TestEngine, TestEngine];
+  expect(await workers(gateway)).toMatchObject([{ block_size: 64 }, { block_size: 64 }]);
+  one.publish(stored(1, 4, 32));
+  await expect.poll(() => overlap(gateway, one, 1)).toBe(4);
+  two.publish(stored(2, 4, 32));
+  await expect.poll(() => overlap(gateway, two, 2)).toBe(4);
+  expect(await overlap(gateway, one, 1)).toBe(4);
+  expect(await workers(gateway)).toMatchObject([{ block_size: 32 }, { block_size: 32 }]);
+});
+
+test("the block size is the operator's before that of the metrics, until events come", async () => {
+  const { gateway } = await open(1, 64);
+  expect(gateway.models.attached.list()[0]?.blockSize).toBe(64);
+});
+
+test("of engines whose events differ in their block size, those of the first count", async () => {
+  const { gateway, engines } = await open(2);
+  const [one, two] = engines as [TestEngine, TestEngine];
+  one.publish(stored(1, 8, 16));
+  await expect.poll(() => overlap(gateway, one, 1)).toBe(8);
+  two.publish(stored(2, 4, 32));
+  await expect.poll(async () => (await events(gateway))[1]?.batches).toBe(1);
+  expect(await overlap(gateway, two, 2)).toBe(0);
+  expect(await overlap(gateway, one, 1)).toBe(8);
+});
+
+test("an event that cannot be read is listed, and those beside it count", async () => {
+  const { gateway, engines } = await open(1);
+  const [engine] = engines as [TestEngine];
+  engine.publish({ ...stored(2, 1, 16), token_ids: [2] }, stored(1, 8, 16));
+  await expect.poll(() => overlap(gateway, engine, 1)).toBe(8);
+  const [{ lacks }] = await workers(gateway);
+  expect(lacks).toContainEqual({
+    code: "kv-events-unreadable",
+    what: expect.stringContaining("1 token ids came for 1 blocks of 16"),
+    flag: null,
+  });
+});
