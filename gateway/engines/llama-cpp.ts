@@ -59,7 +59,8 @@ export const llamaCpp: EngineAdapter = {
   async tokenize(api, request) {
     const content = await promptOf(api, request);
     // As the server itself treats a prompt: its beginning-of-text token before it, control tokens in it.
-    const body = { content, add_special: true, parse_special: true };
+    const isContinued = "prompt" in request && request.isContinued === true;
+    const body = { content, add_special: !isContinued, parse_special: true };
     const answer = await api.postJson("/tokenize", body);
     if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no /tokenize.`);
     return Uint32Array.from(readAs(api, "/tokenize", tokensSchema, answer).tokens);

@@ -67,7 +67,9 @@ export const sglang: EngineAdapter = {
     if (!("prompt" in request)) {
       throw new EngineApiError("unsupported", `${api.url} splits text into tokens, but no chats.`);
     }
-    const answer = await api.postJson("/tokenize", request);
+    const { model, prompt, isContinued } = request;
+    const body = { model, prompt, ...(isContinued && { add_special_tokens: false }) };
+    const answer = await api.postJson("/tokenize", body);
     if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no /tokenize.`);
     return Uint32Array.from(readAs(api, "/tokenize", tokensSchema, answer).tokens);
   },

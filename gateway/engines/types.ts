@@ -84,7 +84,12 @@ export interface EngineLoad {
 
 /** What a text or a chat is, as far as an engine's tokenizer needs to know. */
 export type TokenizeRequest =
-  | { readonly model: string; readonly prompt: string }
+  | {
+      readonly model: string;
+      readonly prompt: string;
+      /** Whether it follows another text, so that nothing special belongs before it. */
+      readonly isContinued?: boolean;
+    }
   /** The body of a chat completion: its messages, tools and template's arguments. */
   | { readonly model: string; readonly chat: Readonly<Record<string, unknown>> };
 

@@ -106,7 +106,10 @@ const CHAT_FIELDS = [
 ];
 
 function tokenizeBody(request: TokenizeRequest): Record<string, unknown> {
-  if ("prompt" in request) return { model: request.model, prompt: request.prompt };
+  if ("prompt" in request) {
+    const { model, prompt, isContinued } = request;
+    return { model, prompt, ...(isContinued && { add_special_tokens: false }) };
+  }
   const { model, chat } = request;
   const fields = CHAT_FIELDS.filter((field) => chat[field] !== undefined && chat[field] !== null);
   return { model, ...Object.fromEntries(fields.map((field) => [field, chat[field]])) };

@@ -8,7 +8,7 @@ import type { HttpHead, WireReply } from "../../dispatch/http/types.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { toApiError } from "../../errors.ts";
 import { encodeHeaderValue } from "../../header-values.ts";
-import { obstacleOf } from "../../pipeline/forward/continuation.ts";
+import { choicesOf, continuationOf } from "../../pipeline/forward/continuation.ts";
 import { Forwarding } from "../../pipeline/forward/forwarding.ts";
 import type { ForwardJob } from "../../pipeline/forward/job.ts";
 import type { Placement } from "../../pipeline/job.ts";
@@ -115,7 +115,8 @@ async function attempt(
     isRepeatable: endpoint.isRepeatable(method, body),
     hasFallback: hasOthers,
     events: endpoint.events,
-    continuation: continuationOf(endpoint, body),
+    continuation: continuationIn(endpoint, body),
+    choices: body === undefined ? 1 : choicesOf(body),
   };
   return run(context, dependencies, job, meta);
 }
@@ -216,7 +217,7 @@ function saltOf(adapter: string | undefined, body: PromptBody | undefined): Salt
   return adapter === undefined && namespace === undefined ? undefined : { loraName: adapter, namespace };
 }
 
-function continuationOf({ events }: Endpoint, body: PromptBody | undefined): ForwardJob["continuation"] {
+function continuationIn({ events }: Endpoint, body: PromptBody | undefined): ForwardJob["continuation"] {
   if (body === undefined || (events !== "chat" && events !== "completions")) return undefined;
-  return obstacleOf(events, body) === undefined ? { api: events, body } : undefined;
+  return continuationOf(events, body);
 }

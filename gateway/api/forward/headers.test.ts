@@ -10,7 +10,7 @@ async function forwarded(headers: Record<string, string>, hidesKeys: boolean) {
   return Object.fromEntries((await response.json()) as [string, string][]);
 }
 
-const OWN = { "x-request-id": "id-1", via: "1.1 stator-a" };
+const OWN = { "x-request-id": "id-1", "accept-encoding": "identity", via: "1.1 stator-a" };
 
 describe("headers for an engine", () => {
   test("have the client's key only where it is not for the gateway", async () => {

@@ -6,7 +6,8 @@ import { apiPathOf } from "../../pipeline/forward/location.ts";
 
 /**
  * What is not passed on beside what concerns the client's connection alone: what the gateway writes itself, what only
- * the gateway is told, and the wish for a compressed answer, which could not be read when it breaks.
+ * the gateway is told, and the wish for a compressed answer, which could not be read when it breaks: the engine is
+ * asked for none.
  */
 const NOT_FORWARDED = new Set([
   "accept-encoding",
@@ -38,6 +39,7 @@ export function forwardedHeaders(context: Context, { requestId, via, hidesKeys }
   const before = context.req.header("via");
   const headers: HttpHeader[] = [
     ["x-request-id", requestId],
+    ["accept-encoding", "identity"],
     ["via", before === undefined ? via : `${before}, ${via}`],
   ];
   for (const [name, value] of context.req.raw.headers) {

@@ -17,7 +17,6 @@ export function contained(transport: HttpTransport, onFault: (error: unknown) =>
       }
     },
     reply: (...given) => transport.reply(...given),
-    bodyOf: (...given) => transport.bodyOf(...given),
     close: () => transport.close(),
   };
 }
@@ -41,18 +40,18 @@ class ContainedReceiver implements HttpReceiver {
     }
   }
 
-  onBytes(wire: Uint8Array, pieces: number): boolean {
+  onBytes(wire: Uint8Array, isFramed: boolean): boolean {
     try {
-      return this.#receiver.onBytes(wire, pieces);
+      return this.#receiver.onBytes(wire, isFramed);
     } catch (error) {
       this.#onFault(error);
       return false;
     }
   }
 
-  onEnd(wire: Uint8Array, pieces: number): boolean {
+  onEnd(wire: Uint8Array, isFramed: boolean): boolean {
     try {
-      return this.#receiver.onEnd(wire, pieces);
+      return this.#receiver.onEnd(wire, isFramed);
     } catch (error) {
       this.#onFault(error);
       return false;

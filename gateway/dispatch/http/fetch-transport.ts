@@ -1,5 +1,6 @@
 import type { Context } from "hono";
-import { lastEventEnd } from "./event-ends.ts";
+import { EventBoundary, LONGEST_EVENT } from "./event-boundary.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import { isHopByHop } from "./hop-by-hop.ts";
 import {
   type HttpCall,
@@ -10,6 +11,7 @@ import {
   type HttpRequest,
   type HttpTimeouts,
   type HttpTransport,
+  isEventStreamType,
   type WireReply,
 } from "./types.ts";
 import { WebWireReply } from "./web-wire-reply.ts";
@@ -26,17 +28,8 @@ export class FetchTransport implements HttpTransport {
     return new WebWireReply(head, headers);
   }
 
-  bodyOf(_head: HttpHead, wire: Uint8Array): Uint8Array {
-    return wire;
-  }
-
   close(): void {}
 }
-
-/** Bytes of an event that are held back until it is whole; a longer one is passed on as it comes. */
-const LONGEST_HELD_EVENT = 4 * 1024 * 1024;
-
-const NOTHING = new Uint8Array(0);
 
 class FetchCall implements HttpCall {
   readonly #request: HttpRequest;
@@ -45,7 +38,9 @@ class FetchCall implements HttpCall {
   readonly #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
-  #held: Uint8Array<ArrayBufferLike> = NOTHING;
+  /** What has come of an event that is not whole. */
+  readonly #held = new HeldBytes();
+  readonly #boundary = new EventBoundary();
   /** While paused: what lets the reading go on. */
   #paused: { promise: Promise<void>; resolve: () => void } | undefined;
 
@@ -66,7 +61,7 @@ class FetchCall implements HttpCall {
       if (head.hasBody && response.body !== null) await this.#read(response.body, head.isEventStream, idleMs);
       if (this.#isOver) return;
       this.#close();
-      this.#receiver.onEnd(this.#held, this.#held.length > 0 ? 1 : 0);
+      this.#receiver.onEnd(this.#held.takeWith(), false);
     } catch (error) {
       this.#fail(asHttpError(error));
     }
@@ -91,10 +86,7 @@ class FetchCall implements HttpCall {
     const { origin, path, method, headers, body } = this.#request;
     return fetch(origin + path, {
       method,
-      headers: [
-        ...headers.map(([name, value]): [string, string] => [name, value]),
-        ["accept-encoding", "identity"],
-      ],
+      headers: headers.map(([name, value]): [string, string] => [name, value]),
       // A view of shared memory would not do; what comes here never is one.
       body: body === undefined ? null : new Uint8Array(body),
       redirect: "manual",
@@ -110,7 +102,7 @@ class FetchCall implements HttpCall {
       if (done) return;
       this.#limit(idleMs, `The engine sent nothing more for ${idleMs / 1000} s.`);
       if (isEventStream) this.#passEvents(value);
-      else this.#receiver.onBytes(value, 1);
+      else this.#receiver.onBytes(value, false);
       if (this.#paused === undefined) continue;
       // While the client does not read, the server is not to blame.
       clearTimeout(this.#timer);
@@ -121,10 +113,12 @@ class FetchCall implements HttpCall {
 
   /** Passes on what is whole, and keeps the rest until it is. */
   #passEvents(value: Uint8Array): void {
-    const all = this.#held.length === 0 ? value : concat(this.#held, value);
-    const end = all.length > LONGEST_HELD_EVENT ? all.length : lastEventEnd(all);
-    this.#held = all.subarray(end);
-    if (end > 0) this.#receiver.onBytes(all.subarray(0, end), 1);
+    const end = this.#boundary.push(value);
+    const whole = end === 0 ? undefined : this.#held.takeWith(value.subarray(0, end));
+    this.#held.add(value.subarray(end));
+    if (this.#held.length > LONGEST_EVENT)
+      throw new HttpError("garbage", `The engine sent an event of more than ${LONGEST_EVENT / 2 ** 20} MiB.`);
+    if (whole !== undefined) this.#receiver.onBytes(whole, false);
   }
 
   #limit(ms: number, message: string): void {
@@ -155,20 +149,24 @@ function headOf(response: Response, method: string): HttpHead {
   const hasBody = method !== "HEAD" && status !== 204 && status !== 304 && response.body !== null;
   // What fetch has unpacked has another length, and no coding any more.
   const isCoded = headers.has("content-encoding");
+  const isEventStream = isEventStreamType(headers.get("content-type"));
   return {
     status,
     headers: [...headers].filter(
       ([name]) => !isHopByHop(name) && name !== "content-length" && name !== "content-encoding",
     ),
-    contentLength: length === null || isCoded || !/^\d{1,15}$/.test(length) ? undefined : Number(length),
+    contentLength:
+      isEventStream || length === null || isCoded || !/^\d{1,15}$/.test(length) ? undefined : Number(length),
     hasBody,
-    isEventStream: /^text\/event-stream\b/i.test(headers.get("content-type") ?? ""),
-    isFramed: false,
+    isEventStream,
+    // Whatever it was, fetch has unpacked it.
+    isEncoded: false,
   };
 }
 
 /** Runtimes name the causes differently; that nobody listens is what matters: then nothing was sent. */
 function asHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
   const texts: string[] = [];
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     texts.push(cause.message, "code" in cause ? String(cause.code) : "");
@@ -178,11 +176,4 @@ function asHttpError(error: unknown): HttpError {
   if (/parse|malformed|invalid http|HPE_|not match the HTTP/i.test(text))
     return new HttpError("garbage", "The engine's answer is not HTTP.", error);
   return new HttpError("lost", "The engine closed the connection before its answer was complete.", error);
-}
-
-function concat(one: Uint8Array, other: Uint8Array): Uint8Array {
-  const all = new Uint8Array(one.length + other.length);
-  all.set(one);
-  all.set(other, one.length);
-  return all;
 }

@@ -6,9 +6,11 @@ import {
   type Socket,
   type Server as TcpServer,
 } from "node:net";
+import { gzipSync } from "node:zlib";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { unframed } from "./chunk-tracker.ts";
 import type {
   HttpCall,
   HttpError,
@@ -60,8 +62,10 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
 
   interface Outcome {
     head: HttpHead | undefined;
+    /** What came, as it came, and the body that it stands for. */
     wire: string;
-    pieces: number;
+    body: string;
+    pieces: { text: string; isFramed: boolean }[];
     error: HttpError | undefined;
   }
 
@@ -76,25 +80,26 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       onBytes?: (wire: string) => void;
     } = {},
   ): Promise<Outcome> {
-    const outcome: Outcome = { head: undefined, wire: "", pieces: 0, error: undefined };
+    const outcome: Outcome = { head: undefined, wire: "", body: "", pieces: [], error: undefined };
     return new Promise((resolve) => {
-      const take = (wire: Uint8Array, pieces: number) => {
+      const take = (wire: Uint8Array, isFramed: boolean) => {
         const text = Buffer.from(wire).toString("latin1");
         outcome.wire += text;
-        outcome.pieces += pieces;
+        outcome.body += Buffer.from(isFramed ? unframed(wire) : wire).toString("latin1");
+        if (text !== "") outcome.pieces.push({ text, isFramed });
         return text;
       };
       const receiver: HttpReceiver = {
         onHead(head) {
           outcome.head = head;
         },
-        onBytes(wire, pieces) {
-          const text = take(wire, pieces);
+        onBytes(wire, isFramed) {
+          const text = take(wire, isFramed);
           options.onBytes?.(text);
           return false;
         },
-        onEnd(wire, pieces) {
-          take(wire, pieces);
+        onEnd(wire, isFramed) {
+          take(wire, isFramed);
           resolve(outcome);
           return false;
         },
@@ -116,6 +121,9 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
   }
 
   const CHUNKED = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+  const CLOSED = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+  const withLength = ({ length }: string) =>
+    `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: ${length}\r\n\r\n`;
   const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 
   describe("a request to an engine", () => {
@@ -129,13 +137,14 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(seen).toBe(
         `POST /v1/x?y=1 HTTP/1.1\r\nhost: ${new URL(origin).host}\r\ncontent-type: application/json\r\ncontent-length: 7\r\n\r\n{"a":1}`,
       );
-      expect(head).toMatchObject({ status: 200, contentLength: 2, isFramed: false });
+      expect(head).toMatchObject({ status: 200, contentLength: 2 });
       expect(wire).toBe("ok");
     });
 
     test("passes on whole events only, with the engine's framing where it has it", async () => {
       const events = ["data: one\n\n", "data: two\n\n", "data: [DONE]\n\n"];
-      const framed = `${events.map(chunk).join("")}0\r\n\r\n`;
+      const chunks = events.map(chunk).join("");
+      const framed = `${chunks}0\r\n\r\n`;
       answer = (socket) => {
         socket.write(CHUNKED + framed.slice(0, 5));
         // Cut in the middle of an event, and in the middle of the framing.
@@ -144,14 +153,10 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
           setImmediate(() => socket.write(framed.slice(20)));
         });
       };
-      const pieces: string[] = [];
-      const { head, wire, pieces: count } = await ask({ onBytes: (text) => pieces.push(text) });
-      if (isOwnHttp) {
-        expect(wire).toBe(framed);
-        expect(count).toBe(3);
-      }
-      for (const piece of pieces) expect(piece).toMatch(isOwnHttp ? /\n\n\r\n$/ : /\n\n$/);
-      expect(Buffer.from(transport.bodyOf(head!, Buffer.from(wire))).toString()).toBe(events.join(""));
+      const { wire, body, pieces } = await ask();
+      if (isOwnHttp) expect(wire).toBe(chunks);
+      for (const { text } of pieces) expect(text).toMatch(isOwnHttp ? /\n\n\r\n$/ : /\n\n$/);
+      expect(body).toBe(events.join(""));
     });
 
     test("passes on whole events of a stream whose reads never end with one", async () => {
@@ -162,18 +167,149 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
         socket.write(CHUNKED);
         socket.write(framed);
       };
-      let told = 0;
-      let cut = 0;
-      const { head, wire } = await ask({
+      const { body, pieces } = await ask();
+      expect(pieces.length).toBeGreaterThan(1);
+      const isCut = ({ text }: { text: string }) => !text.endsWith(isOwnHttp ? "\n\n\r\n" : "\n\n");
+      expect(pieces.filter(isCut)).toEqual([]);
+      expect(body).toBe(event.repeat(count));
+    });
+
+    const EVENTS = [
+      "data: {}\n\n",
+      'event: a\r\ndata: {"b":\r\ndata: 1}\r\n\r\n',
+      "\ufeffdata:\r\r",
+      "id: 1\ndata\n\n",
+    ].map((text) => Buffer.from(text).toString("latin1"));
+
+    /** Where in the text events and comments between them end. */
+    const ends = (parts: readonly string[]) => {
+      let length = 0;
+      return new Set([0, ...parts.map((part) => (length += part.length))]);
+    };
+
+    test.each([
+      ["in chunks", (text: string, cut: number) => [CHUNKED, text.slice(0, cut), text.slice(cut)]],
+      [
+        "of a known length",
+        (text: string, cut: number) => [withLength(text), text.slice(0, cut), text.slice(cut)],
+      ],
+      [
+        "until its connection ends",
+        (text: string, cut: number) => [CLOSED, text.slice(0, cut), text.slice(cut)],
+      ],
+    ])("passes on whole events and comments of a stream %s, wherever it is cut", async (how, pieces) => {
+      const parts = [": hello\n", EVENTS[0]!, ": one\r", ": two\r\n", EVENTS[1]!, "\n", EVENTS[3]!];
+      const text = parts.join("");
+      const isChunked = how === "in chunks";
+      for (let cut = 1; cut < text.length; cut++) {
+        answer = (socket) => {
+          const [head, ...rest] = pieces(text, cut);
+          socket.write(head!);
+          setImmediate(() => {
+            socket.write(isChunked ? chunk(rest[0]!) : rest[0]!);
+            setImmediate(() => socket.end(isChunked ? `${chunk(rest[1]!)}0\r\n\r\n` : rest[1]!));
+          });
+        };
+        const outcome = await ask({ mayReuse: false });
+        expect(outcome.error).toBeUndefined();
+        expect(outcome.body).toBe(text);
+        let at = 0;
+        for (const piece of outcome.pieces) {
+          at += piece.text.length;
+          // A line may have ended with the CR before an LF.
+          const isEnd =
+            ends(parts).has(at) || (text[at - 1] === "\r" && text[at] === "\n" && ends(parts).has(at + 1));
+          expect({ cut, at, isEnd: isEnd || piece.isFramed }).toEqual({ cut, at, isEnd: true });
+        }
+      }
+    });
+
+    test.each([
+      ["an event in two chunks", [chunk("data: o"), chunk("ne\n\n")]],
+      [
+        "several events in a chunk, whose end is in another",
+        [chunk("data: one\n\ndata: two\n"), chunk("\n")],
+      ],
+      ["chunks with extensions", [chunk("data: one\n\n").replace("\r\n", ";x=y\r\n")]],
+      ["an event without an end", [chunk("data: [DONE]")]],
+    ])("takes the framing off %s", async (_what, chunks) => {
+      answer = (socket) =>
+        socket.write(`${CHUNKED}${chunk("data: zero\n\n")}${chunks.join("")}0\r\nx-trailer: 1\r\n\r\n`);
+      const { body, pieces, error } = await ask();
+      expect(error).toBeUndefined();
+      expect(body).toBe(
+        `data: zero\n\n${unframed(Buffer.from(chunks.join(""))).reduce((all, byte) => all + String.fromCharCode(byte), "")}`,
+      );
+      expect(pieces.at(-1)?.isFramed).toBe(false);
+    });
+
+    test("passes on at once what is whole", async () => {
+      const parts = [": ping\n", "data: one\n\n", ":\n", "data: two\n\nda"];
+      const seen: string[] = [];
+      let more: () => void;
+      answer = (socket) => {
+        socket.write(CHUNKED);
+        more = () => {
+          const part = parts.shift();
+          if (part === undefined) socket.write(`${chunk("ta: three\n\n")}0\r\n\r\n`);
+          else socket.write(chunk(part));
+        };
+        more();
+      };
+      const { body } = await ask({
         onBytes: (text) => {
-          told++;
-          if (!text.endsWith(isOwnHttp ? "\n\n\r\n" : "\n\n")) cut++;
+          seen.push(text);
+          more();
         },
       });
-      expect(told).toBeGreaterThan(1);
-      expect(cut).toBe(0);
-      const body = transport.bodyOf(head!, Buffer.from(wire, "latin1"));
-      expect(Buffer.from(body).toString()).toBe(event.repeat(count));
+      expect(seen.length).toBe(isOwnHttp ? 4 : seen.length);
+      expect(body).toBe(": ping\ndata: one\n\n:\ndata: two\n\ndata: three\n\n");
+    });
+
+    test("gives a compressed stream as it comes", async () => {
+      const zipped = gzipSync("data: one\n\ndata: two\n\n");
+      answer = (socket) => {
+        socket.write(CHUNKED.replace("\r\n\r\n", "\r\ncontent-encoding: gzip\r\n\r\n"));
+        socket.write(
+          Buffer.concat([
+            Buffer.from(`${zipped.length.toString(16)}\r\n`),
+            zipped,
+            Buffer.from("\r\n0\r\n\r\n"),
+          ]),
+        );
+      };
+      const { head, body } = await ask();
+      expect(head?.isEncoded).toBe(isOwnHttp);
+      if (isOwnHttp) expect(Buffer.from(body, "latin1").equals(zipped)).toBe(true);
+      else expect(body).toBe("data: one\n\ndata: two\n\n");
+    });
+
+    test.runIf(isOwnHttp).each([
+      ["spaces before a colon, and a folded line", "Content-Length : 2\r\nx: a\r\n\t b\r\n\r\nok", "ok"],
+      ["the same length twice", "content-length: 2, 2\r\n\r\nok", "ok"],
+      ["line ends of one character", "content-length: 6\n\nok\r\n\r\n".replaceAll("@", ""), "ok\r\n\r\n"],
+      [
+        "chunks, whatever its length says",
+        "content-length: 9\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "ok",
+      ],
+    ])("takes a head with %s", async (_what, rest, expected) => {
+      answer = (socket) =>
+        socket.write(`HTTP/1.1 200 OK${rest.startsWith("content-length: 6\n") ? "\n" : "\r\n"}${rest}`);
+      const { body, error } = await ask();
+      expect(error).toBeUndefined();
+      expect(body).toBe(expected);
+    });
+
+    test("takes an event of several megabytes in many small pieces", async () => {
+      const event = `data: ${"x".repeat(6 * 1024 * 1024)}\n\n`;
+      answer = (socket) => {
+        let all = "";
+        for (let at = 0; at < event.length; at += 4096) all += chunk(event.slice(at, at + 4096));
+        socket.write(CHUNKED);
+        socket.write(`${all}0\r\n\r\n`);
+      };
+      expect((await ask()).body).toBe(event);
     });
 
     test("reads a body that ends with its connection", async () => {
@@ -297,9 +433,9 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
 
     test("no further byte in time", async () => {
       answer = (socket) => socket.write(CHUNKED + chunk("data: 1\n\n"));
-      const { error, pieces } = await ask({ timeouts: { idleMs: 40 } });
+      const { error, body } = await ask({ timeouts: { idleMs: 40 } });
       expect(error).toMatchObject({ code: "timeout" });
-      expect(pieces).toBe(1);
+      expect(body).toBe("data: 1\n\n");
     });
   });
 
@@ -319,12 +455,12 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
               reply.onAbort = () => call.cancel();
               resolve(reply.response);
             },
-            onBytes(wire) {
-              if (!reply!.write(wire)) call.pause();
+            onBytes(wire, isFramed) {
+              if (!reply!.write(wire, isFramed)) call.pause();
               return reply!.isHolding;
             },
-            onEnd(wire) {
-              reply!.finish(wire);
+            onEnd(wire, isFramed) {
+              reply!.finish(wire, isFramed);
               return reply!.isHolding;
             },
             onError: (error) => (reply === undefined ? reject(error) : reply.destroy()),

@@ -28,11 +28,15 @@ export interface HttpHead {
   readonly contentLength: number | undefined;
   /** Whether a body follows. */
   readonly hasBody: boolean;
-  /** Whether the body is `text/event-stream`. */
+  /** Whether the body is `text/event-stream` that can be read as it is. */
   readonly isEventStream: boolean;
-  /** Whether bytes of `onBytes` have HTTP's chunks around them. */
-  readonly isFramed: boolean;
+  /** Whether the body is compressed, or otherwise encoded, so that nothing can be read in it. */
+  readonly isEncoded: boolean;
 }
+
+/** @param type the header `content-type` */
+export const isEventStreamType = (type: string | null | undefined): boolean =>
+  /^text\/event-stream *(;|$)/i.test(type ?? "");
 
 /** Why an exchange failed. Nothing is known of whether the server acted on it, but for `unsent`. */
 export type HttpErrorCode =
@@ -59,13 +63,14 @@ export class HttpError extends Error {
 export interface HttpReceiver {
   onHead(head: HttpHead): void;
   /**
-   * A piece of the body as it is to be passed on: of an event stream, whole events.
-   * @param pieces in how many pieces the server wrote it, as far as its framing tells
+   * A piece of the body as it is to be passed on: of an event stream, whole events and comment lines.
+   * @param isFramed whether the bytes have HTTP's chunks around them, each of whole events; of a body that has been
+   * given without them once, no more piece has them
    * @returns whether the bytes are still in use; if not, they may be another piece's from now on
    */
-  onBytes(wire: Uint8Array, pieces: number): boolean;
-  /** The same for the last piece, which may be empty: the answer is whole. */
-  onEnd(wire: Uint8Array, pieces: number): boolean;
+  onBytes(wire: Uint8Array, isFramed: boolean): boolean;
+  /** The same for the last piece, which may be empty, or be the beginning of an event: the answer is whole. */
+  onEnd(wire: Uint8Array, isFramed: boolean): boolean;
   onError(error: HttpError): void;
 }
 
@@ -93,9 +98,9 @@ export interface WireReply {
   /** What the route handler returns. */
   readonly response: Response;
   /** Passes on bytes from `onBytes`. False when the client reads too slowly: wait for `onWritable`. */
-  write(wire: Uint8Array): boolean;
+  write(wire: Uint8Array, isFramed: boolean): boolean;
   /** Passes on the bytes from `onEnd`, and ends. */
-  finish(wire: Uint8Array): void;
+  finish(wire: Uint8Array, isFramed: boolean): void;
   /** Whether bytes that were given to `write` or `finish` are still in use. */
   readonly isHolding: boolean;
   /** Sends a piece of body that is not from the server itself. */
@@ -111,16 +116,13 @@ export interface WireReply {
 }
 
 /**
- * HTTP to servers and back to clients without a look at the body. Bytes of `HttpReceiver.onBytes` are in the
- * transport's own form (with the framing of HTTP's chunks, say), and go as they are into a reply of the same
- * transport.
+ * HTTP to servers and back to clients, of whose bodies only the ends of events are looked for. Bytes of
+ * `HttpReceiver.onBytes` go as they are into a reply of the same transport.
  */
 export interface HttpTransport {
   call(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall;
   /** Begins the answer to a client with a server's head, and further headers in place of the server's own. */
   reply(context: Context, head: HttpHead, headers: readonly HttpHeader[]): WireReply;
-  /** The body that bytes of `onBytes`, one behind the other, stand for. */
-  bodyOf(head: HttpHead, wire: Uint8Array): Uint8Array;
   /** Closes idle connections. */
   close(): void;
 }

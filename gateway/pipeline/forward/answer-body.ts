@@ -1,25 +1,49 @@
-import type { HttpHead, HttpTransport, WireReply } from "../../dispatch/http/types.ts";
+import { unframed } from "../../dispatch/http/chunk-tracker.ts";
+import { HeldBytes } from "../../dispatch/http/held-bytes.ts";
+import type { HttpHead, WireReply } from "../../dispatch/http/types.ts";
 import type { ApiError } from "../../errors.ts";
+import type { Placement } from "../job.ts";
+import { jsonOf } from "../preprocess/prompts/json.ts";
+import { isClientError } from "./attempts.ts";
+import { errorStatusOf } from "./engine-error.ts";
 import { endsWithDone, errorEvent } from "./event-api.ts";
-import { inspectEvents } from "./event-inspection.ts";
-import { DONE, event } from "./event-text.ts";
+import { EventInspection } from "./event-inspection.ts";
+import { DONE_EVENT, event } from "./event-text.ts";
 import type { ForwardJob } from "./job.ts";
 import { PartialAnswer } from "./partial-answer.ts";
 import { latin1, SentBytes } from "./sent-bytes.ts";
 import { SplicedStream } from "./spliced-stream.ts";
+import { TokenEstimate } from "./token-estimate.ts";
 
 /** A whole answer up to this size is held until it is complete, so that one that breaks can be asked for again. */
 const HELD_BYTES = 4 * 1024 * 1024;
 /** What is kept of a stream that could be continued; a longer one cannot. */
 const KEPT_BYTES = 8 * 1024 * 1024;
+/** What is kept of an answer that is given only where no engine has a better one. */
+const REFUSAL_BYTES = 64 * 1024;
 /** Where usage stands, from an answer's end on. */
 const TAIL_BYTES = 4 * 1024;
 
-const NOTHING = new Uint8Array(0);
+/** How a JSON body begins that may be an error. */
+const ERROR_OPENING = /^\s*\{\s*"(error|code|message|status|(object|type)"\s*:\s*"error)"/;
 
 export interface AnswerUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
+}
+
+/** An engine's answer that says that it cannot serve the request, in its own words. */
+interface Refusal {
+  readonly head: HttpHead;
+  readonly placement: Placement;
+  readonly body: Uint8Array;
+}
+
+export interface AnswerHooks {
+  /** Where the engine is that is answering now. */
+  placement(): Placement;
+  /** Begins the answer to the client. */
+  reply(head: HttpHead, placement: Placement): WireReply;
 }
 
 /**
@@ -32,29 +56,35 @@ export class AnswerBody {
   /** Whether the engine's answer has turned out to be of no use; `fault` says why. */
   isBroken = false;
   fault = "";
+  /** The answer's HTTP status; of an error that came with 200, the one that it stands for. */
   status = 0;
   readonly #job: ForwardJob;
-  readonly #transport: HttpTransport;
-  readonly #openReply: (head: HttpHead) => WireReply;
+  readonly #hooks: AnswerHooks;
   /** Of the first engine whose answer was passed on. */
   #replyHead: HttpHead | undefined;
   #head: HttpHead | undefined;
   #reply: WireReply | undefined;
+  #estimate = new TokenEstimate();
+  #inspection = new EventInspection(this.#estimate);
   readonly #sent: SentBytes;
-  #held: Uint8Array[] = [];
-  #heldBytes = 0;
+  readonly #held = new HeldBytes();
   #partial: PartialAnswer | undefined;
   #splice: SplicedStream | undefined;
+  /** Tokens, and events with text, that came before the move. */
+  #movedTokens = 0;
+  #movedEvents = 0;
   #tail = "";
   /** The first piece's first bytes, as text. */
   #opening = "";
   #isFull = false;
+  /** Whether what comes is only kept, in case that no engine has a better answer. */
+  #isRefusal = false;
+  #refusal: Refusal | undefined;
 
-  constructor(job: ForwardJob, transport: HttpTransport, { reply }: { reply(head: HttpHead): WireReply }) {
+  constructor(job: ForwardJob, hooks: AnswerHooks) {
     this.#job = job;
-    this.#sent = new SentBytes(job.continuation === undefined ? 0 : KEPT_BYTES);
-    this.#transport = transport;
-    this.#openReply = reply;
+    this.#sent = new SentBytes(endsWithDone(job.events) ? KEPT_BYTES : 0);
+    this.#hooks = hooks;
   }
 
   /** Whether the client has something of the answer. */
@@ -65,6 +95,11 @@ export class AnswerBody {
   /** Whether the client reads too slowly. */
   get isFull(): boolean {
     return this.#isFull;
+  }
+
+  /** Whether there is an answer by which an engine has refused the request. */
+  get hasRefusal(): boolean {
+    return this.#refusal !== undefined;
   }
 
   /** The id that the answer begins with. */
@@ -86,69 +121,89 @@ export class AnswerBody {
     };
   }
 
+  /** About how many tokens a streamed answer has so far. */
+  get tokens(): number {
+    if (this.#splice === undefined) return this.#estimate.of(this.#inspection.events);
+    const events = this.#partial!.textEvents - this.#movedEvents;
+    return this.#movedTokens + Math.round(events * this.#estimate.tokensPerEvent);
+  }
+
+  /** About how many tokens an event with text has. */
+  get tokensPerEvent(): number {
+    return this.#estimate.tokensPerEvent;
+  }
+
   begin(head: HttpHead): void {
     this.#head = head;
     this.status = head.status;
-    if (this.#job.continuation !== undefined && head.status === 200 && !head.isEventStream)
-      this.#break("The engine's answer is not the stream that it was asked for.");
     if (this.#splice !== undefined && !(head.status === 200 && head.isEventStream))
       this.#break(`The engine answered the continued request with status ${head.status}.`);
   }
 
+  /** The engine refuses the request; another one may not. */
+  beginRefusal(head: HttpHead): void {
+    this.#head = head;
+    this.#isRefusal = true;
+  }
+
   /** Takes a piece. @returns whether its bytes are still in use */
-  take(wire: Uint8Array): boolean {
+  take(wire: Uint8Array, isFramed: boolean): boolean {
     if (this.isBroken) return false;
-    if (this.#splice !== undefined) return this.#pushSpliced(wire);
+    if (this.#isRefusal) return this.#keepRefusal(wire);
+    if (this.#splice !== undefined) return this.#pushSpliced(wire, isFramed);
     if (!this.#isStream) return this.#hold(wire);
-    if (!this.#isSound(wire)) return false;
-    this.#sent.append(wire);
-    return this.#write(wire);
+    return this.#isSound(wire, isFramed) && this.#send(wire, isFramed);
   }
 
   /** The same for the last piece. */
-  finish(wire: Uint8Array): boolean {
+  finish(wire: Uint8Array, isFramed: boolean): boolean {
     if (this.isBroken) return false;
-    if (this.#splice !== undefined) return this.#finishSpliced(wire);
+    if (this.#isRefusal) return this.#finishRefusal(wire);
+    if (this.#splice !== undefined) return this.#finishSpliced(wire, isFramed);
     if (!this.#isStream) return this.#finishWhole(wire);
-    if (!this.#isSound(wire)) return false;
-    const last = latin1(wire.subarray(Math.max(0, wire.length - TAIL_BYTES)));
-    this.#tail = this.#sent.tail(TAIL_BYTES) + last;
-    if (endsWithDone(this.#job.events) && !this.#tail.includes(DONE)) {
-      this.#break("The engine ended its stream too early.");
-      return false;
-    }
+    if (!this.#isSound(wire, isFramed)) return false;
+    this.#sent.append(wire, isFramed);
+    this.#tail = this.#sent.tail(TAIL_BYTES);
     const reply = this.#opened();
-    reply.finish(wire);
+    if (this.#isComplete) reply.finish(wire, isFramed);
+    else {
+      this.#isFull = !reply.write(wire, isFramed);
+      this.#break("The engine ended its stream too early.");
+    }
     return reply.isHolding;
   }
 
   /** What the client has, read for the first time; undefined where it cannot be continued. */
   readPartial(): PartialAnswer | undefined {
     if (this.#partial !== undefined) return this.#partial;
-    if (!this.#sent.isWhole || this.#replyHead === undefined) return undefined;
+    if (!this.#sent.isWhole) return undefined;
     const partial = new PartialAnswer();
-    partial.addText(decoder.decode(this.#transport.bodyOf(this.#replyHead, this.#sent.read())));
-    this.#partial = partial;
+    partial.addText(decoder.decode(this.#sent.read()));
     return partial;
   }
 
   /** From now on another engine continues; this is what it is asked. */
-  continueWith(body: Record<string, unknown>, tokensBefore: number): void {
+  continueWith(body: Record<string, unknown>, partial: PartialAnswer, tokensBefore: number): void {
     this.requestBody = encoder.encode(JSON.stringify(body));
-    this.#splice = new SplicedStream(this.#partial!, tokensBefore);
+    this.#partial = partial;
+    this.#splice = new SplicedStream(partial, tokensBefore);
+    this.#movedTokens = tokensBefore;
+    this.#movedEvents = partial.textEvents;
   }
 
   /** The next engine is asked. */
   reset(): void {
     this.isBroken = false;
-    this.#held = [];
-    this.#heldBytes = 0;
-    if (this.#reply === undefined) this.#sent.release();
+    this.#isRefusal = false;
+    this.#held.clear();
+    if (this.#reply !== undefined) return;
+    this.#sent.release();
+    this.#estimate = new TokenEstimate();
+    this.#inspection = new EventInspection(this.#estimate);
   }
 
   /** Ends a stream of which only the end is missing. */
-  complete(finishReason?: string): void {
-    const partial = this.#partial!;
+  complete(partial: PartialAnswer, finishReason?: string): void {
     const reply = this.#opened();
     if (finishReason !== undefined) {
       const isChat = this.#job.continuation?.api === "chat";
@@ -156,17 +211,27 @@ export class AnswerBody {
       const object = isChat ? "chat.completion.chunk" : "text_completion";
       reply.writeText(event(JSON.stringify({ ...partial.identity, object, choices: [choice] })));
     }
-    if (!partial.isDone) reply.writeText(event(DONE));
+    if (!partial.isDone) reply.writeText(DONE_EVENT);
     reply.end();
   }
 
-  /** Tells the client that there is no more, though the answer is not whole. */
+  /** Gives the client what an engine has refused the request with. */
+  giveRefusal(): void {
+    const { head, placement, body } = this.#refusal!;
+    this.status = head.status;
+    this.#hooks.reply(head, placement).finish(body, false);
+  }
+
+  /** Tells the client that there is no more, though the answer is not whole: in the engine's words, where it has any. */
   breakOff(error: ApiError): void {
     const reply = this.#reply;
     if (reply === undefined) return;
     if (this.#replyHead?.isEventStream) {
       const { events, requestId } = this.#job;
-      reply.writeText(errorEvent(events, error, { requestId, tail: this.#sent.tail(TAIL_BYTES) }));
+      const { finding } = this.#inspection;
+      const isEngines = error.code === "engine_failed" && finding?.kind === "error";
+      const tail = this.#sent.tail(TAIL_BYTES);
+      reply.writeText(isEngines ? asText(finding.event) : errorEvent(events, error, { requestId, tail }));
       reply.end();
     } else reply.destroy();
   }
@@ -180,10 +245,17 @@ export class AnswerBody {
     return this.#head?.isEventStream === true;
   }
 
+  /** Whether a stream has all that belongs to it: OpenAI's last event, or an end of each choice. */
+  get #isComplete(): boolean {
+    if (!endsWithDone(this.#job.events) || this.#inspection.isDone || this.status >= 400) return true;
+    if (!this.#sent.isWhole) return /"finish_reason"\s*:\s*"/.test(this.#tail);
+    return this.readPartial()?.hasEnded(this.#job.choices) === true;
+  }
+
   #opened(): WireReply {
     if (this.#reply === undefined) {
       this.#replyHead = this.#head!;
-      this.#reply = this.#openReply(this.#replyHead);
+      this.#reply = this.#hooks.reply(this.#replyHead, this.#hooks.placement());
       const { onWritable } = this.#reply;
       this.#reply.onWritable = () => {
         this.#isFull = false;
@@ -193,84 +265,113 @@ export class AnswerBody {
     return this.#reply;
   }
 
-  #write(wire: Uint8Array): boolean {
+  #send(wire: Uint8Array, isFramed: boolean): boolean {
+    this.#sent.append(wire, isFramed);
+    return this.#write(wire, isFramed);
+  }
+
+  #write(wire: Uint8Array, isFramed: boolean): boolean {
     if (this.#opening === "" && this.#job.onResource !== undefined) this.#opening = openingOf(wire);
     const reply = this.#opened();
-    this.#isFull = !reply.write(wire);
+    this.#isFull = !reply.write(wire, isFramed);
     return reply.isHolding;
   }
 
   #hold(wire: Uint8Array): boolean {
-    if (this.#reply !== undefined) return this.#write(wire);
-    // Not `slice`, which of Node's buffers makes a view.
-    this.#held.push(new Uint8Array(wire));
-    this.#heldBytes += wire.length;
+    if (this.#reply !== undefined) return this.#write(wire, false);
+    this.#held.add(wire);
     const { longestAnswer = HELD_BYTES } = this.#job;
-    if (this.#heldBytes <= longestAnswer) return false;
+    if (this.#held.length <= longestAnswer) return false;
     if (this.#job.longestAnswer !== undefined) {
       this.#break(`The engine's answer is longer than ${longestAnswer / 2 ** 20} MiB.`);
       return false;
     }
     // Too long to be held: from here on it goes as it comes, and cannot be asked for again.
-    this.#write(this.#takeHeld(NOTHING));
+    this.#write(this.#held.takeWith(), false);
     return false;
   }
 
   #finishWhole(wire: Uint8Array): boolean {
-    const all = this.#heldBytes === 0 ? wire : this.#takeHeld(wire);
+    const all = this.#held.takeWith(wire);
     this.#tail = latin1(all.subarray(Math.max(0, all.length - TAIL_BYTES)));
     if (this.#job.onResource !== undefined) this.#opening = openingOf(all);
-    if (this.#reply === undefined && !this.#isWhole(all)) {
-      this.#break("The engine's answer is not a JSON object.");
-      return false;
-    }
+    if (this.#reply === undefined && !this.#isUseful(all)) return false;
     const reply = this.#opened();
-    reply.finish(all);
+    reply.finish(all, false);
     return reply.isHolding;
   }
 
-  /** A look at both ends of an answer of an API that is known here. */
-  #isWhole(wire: Uint8Array): boolean {
-    const head = this.#head!;
-    if (this.status !== 200 || !head.hasBody || this.#job.events === undefined) return true;
-    const text = latin1(this.#transport.bodyOf(head, wire)).trim();
-    return text.startsWith("{") && text.endsWith("}");
-  }
-
-  #takeHeld(last: Uint8Array): Uint8Array {
-    const all = new Uint8Array(this.#heldBytes + last.length);
-    let offset = 0;
-    for (const part of [...this.#held, last]) {
-      all.set(part, offset);
-      offset += part.length;
+  /** A look at an answer of an API that is known here: a JSON object, and no error that another engine may not have. */
+  #isUseful(all: Uint8Array): boolean {
+    const { hasBody, isEncoded } = this.#head!;
+    if (this.status !== 200 || !hasBody || isEncoded || this.#job.events === undefined) return true;
+    if (ERROR_OPENING.test(openingOf(all))) {
+      const status = errorStatusOf(jsonOf(decoder.decode(all)));
+      if (status === undefined) return true;
+      if (isClientError(status)) {
+        this.status = status;
+        return true;
+      }
+      this.#refuse(this.#head!, new Uint8Array(all));
+      this.#break("The engine answered with an error.");
+      return false;
     }
-    this.#held = [];
-    this.#heldBytes = 0;
-    return all;
+    if (isObject(all) || jsonOf(decoder.decode(all)) !== undefined) return true;
+    this.#break("The engine's answer is not JSON.");
+    return false;
   }
 
-  #pushSpliced(wire: Uint8Array): boolean {
-    const { text, fault } = this.#splice!.push(decoder.decode(this.#transport.bodyOf(this.#head!, wire)));
+  #keepRefusal(wire: Uint8Array): false {
+    if (this.#held.length + wire.length <= REFUSAL_BYTES) this.#held.add(wire);
+    else this.#break("The engine's error is longer than any.");
+    return false;
+  }
+
+  #finishRefusal(wire: Uint8Array): false {
+    this.#keepRefusal(wire);
+    const body = this.#held.takeWith();
+    if (!this.isBroken) this.#refuse({ ...this.#head!, contentLength: body.length }, body);
+    return false;
+  }
+
+  #pushSpliced(wire: Uint8Array, isFramed: boolean): boolean {
+    const body = isFramed ? unframed(wire) : wire;
+    const { text, fault } = this.#splice!.push(decoder.decode(body));
     if (fault !== undefined) this.#break(fault);
     if (text !== "") this.#isFull = !this.#opened().writeText(text);
     this.#tail = (this.#tail + text).slice(-TAIL_BYTES);
     return false;
   }
 
-  #finishSpliced(wire: Uint8Array): boolean {
-    this.#pushSpliced(wire);
+  #finishSpliced(wire: Uint8Array, isFramed: boolean): boolean {
+    this.#pushSpliced(wire, isFramed);
     if (this.isBroken) return false;
-    if (!this.#partial!.isDone) this.#break("The engine ended its stream too early.");
-    else this.#opened().end();
+    const partial = this.#partial!;
+    if (partial.isDone || partial.hasEnded(this.#job.choices)) this.#opened().end();
+    else this.#break("The engine ended its stream too early.");
     return false;
   }
 
-  /** A look at the piece's beginning: an error, or what is no event, is not passed on where another engine may do better. */
-  #isSound(wire: Uint8Array): boolean {
-    if (this.#job.events === undefined) return true;
-    const verdict = inspectEvents(wire);
-    if (verdict !== "sound") this.#break(`The engine sent ${verdict} in its stream.`);
-    return verdict === "sound";
+  /**
+   * Whether a piece of a stream can go on as it is. An error that is the client's fault can; of others, and of garbage,
+   * only what came before them.
+   */
+  #isSound(wire: Uint8Array, isFramed: boolean): boolean {
+    if (this.#job.events === undefined || this.status >= 400) return true;
+    const inspection = this.#inspection;
+    const end = isFramed ? inspection.lookIntoChunks(wire) : inspection.look(wire);
+    if (end === wire.length) return true;
+    const { kind, status, event: found } = inspection.finding!;
+    if (kind === "error" && isClientError(status)) {
+      this.status = status;
+      return true;
+    }
+    const sound = wire.subarray(0, end);
+    if (end > 0) this.#send(isFramed ? unframed(sound) : new Uint8Array(sound), false);
+    else if (kind === "error" && this.#reply === undefined)
+      this.#refuse(this.#head!, encoder.encode(asText(found) + DONE_EVENT));
+    this.#break(`The engine sent ${kind === "error" ? "an error" : "garbage"} in its stream.`);
+    return false;
   }
 
   /** The last count of tokens that the pattern finds; most streams tell none, which is soon seen. */
@@ -280,6 +381,10 @@ export class AnswerBody {
     return last === undefined ? undefined : Number(last[1]);
   }
 
+  #refuse(head: HttpHead, body: Uint8Array): void {
+    this.#refusal = { head, placement: this.#hooks.placement(), body };
+  }
+
   #break(fault: string): void {
     this.isBroken = true;
     this.fault = fault;
@@ -287,6 +392,17 @@ export class AnswerBody {
 }
 
 const openingOf = (wire: Uint8Array) => latin1(wire.subarray(0, TAIL_BYTES));
+
+const asText = ({ data, name }: { data: string; name: string }) =>
+  event(data, name === "" ? undefined : name);
+
+/** A look at both ends. */
+function isObject(json: Uint8Array): boolean {
+  const edges =
+    latin1(json.subarray(0, TAIL_BYTES)).trimStart()[0] +
+    latin1(json.subarray(-TAIL_BYTES)).trimEnd().slice(-1);
+  return edges === "{}";
+}
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

@@ -8,6 +8,12 @@ const delta = z.looseObject({
   tool_calls: z.array(z.unknown()).nullish(),
 });
 
+/** Of a chat, `content`; of a text completion, `tokens`: an entry for each token. */
+const logprobs = z.looseObject({
+  content: z.array(z.unknown()).nullish(),
+  tokens: z.array(z.unknown()).nullish(),
+});
+
 const choice = z.looseObject({
   index: z.number().int().default(0),
   /** Of a chat. */
@@ -15,6 +21,9 @@ const choice = z.looseObject({
   /** Of a text completion. */
   text: z.string().nullish(),
   finish_reason: z.string().nullish(),
+  logprobs: logprobs.nullish().catch(undefined),
+  /** vLLM's, where the request has `return_token_ids`. */
+  token_ids: z.array(z.unknown()).nullish().catch(undefined),
 });
 
 const usage = z.looseObject({
@@ -36,11 +45,15 @@ const answerEvent = z.looseObject({
 export type AnswerEvent = z.infer<typeof answerEvent>;
 export type AnswerChoice = z.infer<typeof choice>;
 
-/** Undefined where the data is no such event. */
-export function readAnswerEvent(data: string): AnswerEvent | undefined {
-  try {
-    return answerEvent.parse(JSON.parse(data));
-  } catch {
-    return undefined;
-  }
+/** @param value parsed. Undefined where it is no such event */
+export function readAnswerEvent(value: unknown): AnswerEvent | undefined {
+  return answerEvent.safeParse(value).data;
 }
+
+/** What a choice of an event adds to the answer, reasoning included. */
+export const textOf = ({ delta, text }: AnswerChoice): string =>
+  `${delta?.reasoning_content ?? delta?.reasoning ?? ""}${delta?.content ?? text ?? ""}`;
+
+/** How many tokens a choice of an event has, where it tells. */
+export const tokensIn = ({ logprobs, token_ids }: AnswerChoice): number | undefined =>
+  token_ids?.length ?? logprobs?.content?.length ?? logprobs?.tokens?.length;

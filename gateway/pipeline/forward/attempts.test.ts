@@ -9,7 +9,7 @@ describe("Attempts", () => {
     const attempts = new Attempts(3);
     const pauses = [0, 1, 2].map(() => {
       attempts.begin();
-      attempts.failOn(worker());
+      attempts.failOn(worker(), "answered");
       return attempts.pauseMs(true);
     });
     expect(pauses[0]).toBe(0);
@@ -29,7 +29,7 @@ describe("Attempts", () => {
       attempts.begin();
       made++;
       if (!attempts.mayGoOn) break;
-      attempts.failOn(only);
+      attempts.failOn(only, "answered");
       if (attempts.pauseMs(true) > 0) pauses++;
       expect(attempts.excluded).toEqual([only]);
       // Nobody else is there.
@@ -44,7 +44,7 @@ describe("Attempts", () => {
     const attempts = new Attempts(0);
     expect(attempts.forgive()).toBe(false);
     attempts.begin();
-    attempts.failOn(worker());
+    attempts.failOn(worker(), "answered");
     expect(attempts.forgive()).toBe(false);
   });
 
@@ -53,10 +53,36 @@ describe("Attempts", () => {
     const [failed, unable] = [worker(), worker()];
     attempts.begin();
     attempts.begin();
-    attempts.failOn(failed);
+    attempts.failOn(failed, "answered");
     expect(attempts.mayGoOn).toBe(false);
     attempts.move([unable]);
     expect(attempts.mayGoOn).toBe(true);
     expect(attempts.excluded).toEqual([failed, unable]);
+  });
+
+  test("are made with every engine where none was reached, and as often again as any", () => {
+    const attempts = new Attempts(1);
+    for (let index = 0; index < 9; index++) {
+      attempts.begin();
+      attempts.failOn(worker(), "unsent");
+      expect(attempts.mayGoOn).toBe(true);
+    }
+    expect(attempts.forgive()).toBe(true);
+    attempts.begin();
+    attempts.failOn(worker(), "unsent");
+    expect(attempts.forgive()).toBe(false);
+  });
+
+  test("are not made with a third engine where two have gone away over the request, moved or not", () => {
+    const attempts = new Attempts(9);
+    attempts.begin();
+    attempts.failOn(worker(), "lost");
+    expect(attempts.mayGoOn).toBe(true);
+    attempts.move([]);
+    attempts.begin();
+    attempts.failOn(worker(), "lost");
+    expect(attempts.mayGoOn).toBe(false);
+    attempts.move([]);
+    expect(attempts.mayGoOn).toBe(false);
   });
 });

@@ -5,6 +5,8 @@ import { apiPathOf } from "./location.ts";
 /** First wait before a further attempt, in milliseconds; each one after it is twice as long. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 3_200;
+/** Engines that one request may be lost at: it may be what ends them. */
+const MOST_LOST = 2;
 
 /** What another engine may answer better: it is overloaded, or not well. */
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
@@ -18,6 +20,18 @@ export const isRedirect = ({ status, headers }: HttpHead): boolean =>
 
 export const isRetried = (status: number): boolean => RETRIED_STATUSES.has(status);
 
+/** Whether the client is to blame: every engine would answer so. */
+export const isClientError = (status: number): boolean => status >= 400 && status < 500 && !isRetried(status);
+
+/** How an attempt failed. */
+export type AttemptFailure =
+  /** The engine was not reached. */
+  | "unsent"
+  /** The engine broke off, or went silent, before any of an answer. */
+  | "lost"
+  /** The engine answered, and the answer was of no use. */
+  | "answered";
+
 /** On which engines a request has been tried, and whether and when it is tried again. */
 export class Attempts {
   readonly #retries: number;
@@ -25,8 +39,12 @@ export class Attempts {
   #failed: TargetWorker[] = [];
   /** Engines that could not go on where its answer stops. */
   #unable: readonly TargetWorker[] = [];
-  /** Since the request began or moved last. */
+  /** Since the request began or moved last: attempts that came to an engine, and rounds in which none did. */
   #made = 0;
+  /** Since all were forgiven last: whether an attempt came to an engine. */
+  #hasReached = false;
+  /** Engines that it was lost at, in all its life. */
+  #lost = 0;
   /** Whether there was a pause since the last attempt. */
   #hasPaused = false;
 
@@ -36,7 +54,7 @@ export class Attempts {
   }
 
   get mayGoOn(): boolean {
-    return this.#made <= this.#retries;
+    return this.#made <= this.#retries && this.#lost < MOST_LOST;
   }
 
   /** Engines that are not to be asked. */
@@ -49,8 +67,12 @@ export class Attempts {
     this.#hasPaused = false;
   }
 
-  failOn(worker: TargetWorker): void {
+  failOn(worker: TargetWorker, failure: AttemptFailure): void {
     this.#failed.push(worker);
+    if (failure === "lost") this.#lost++;
+    // What no engine has seen may be tried with all of them.
+    if (failure === "unsent") this.#made--;
+    else this.#hasReached = true;
   }
 
   /**
@@ -58,6 +80,8 @@ export class Attempts {
    * @returns whether there are any to ask again
    */
   forgive(): boolean {
+    if (!this.#hasReached) this.#made++;
+    this.#hasReached = false;
     const mayAskAgain = this.#failed.length > 0 && this.mayGoOn;
     if (mayAskAgain) this.#failed = [];
     return mayAskAgain;

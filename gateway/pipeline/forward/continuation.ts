@@ -5,6 +5,49 @@ import type { PartialAnswer } from "./partial-answer.ts";
 /** The APIs whose broken answers another engine can continue. */
 export type ContinuedApi = "chat" | "completions";
 
+/** How a broken stream goes on elsewhere. */
+export interface Continuation {
+  readonly api: ContinuedApi;
+  /** The client's request. */
+  readonly body: PromptBody;
+  /** The field by which the answer follows a grammar: it cannot be entered in the middle. */
+  readonly grammar: string | undefined;
+}
+
+/** @returns undefined where the stream cannot be continued, as far as the request says */
+export function continuationOf(api: ContinuedApi, body: PromptBody): Continuation | undefined {
+  return obstacleOf(api, body) === undefined ? { api, body, grammar: grammarOf(body) } : undefined;
+}
+
+/** Fields by which vLLM, SGLang, TensorRT-LLM and llama.cpp hold an answer to a grammar. */
+const GRAMMAR_FIELDS = [
+  "structured_outputs",
+  "guided_json",
+  "guided_regex",
+  "guided_choice",
+  "guided_grammar",
+  "guided_decoding",
+  "grammar",
+  "json_schema",
+  "regex",
+  "ebnf",
+  "structural_tag",
+];
+
+function grammarOf(body: PromptBody): string | undefined {
+  const { response_format, tool_choice } = body;
+  if (isRecord(response_format) && response_format.type !== "text") return "response_format";
+  if (tool_choice === "required" || isRecord(tool_choice)) return "tool_choice";
+  return GRAMMAR_FIELDS.find((field) => body[field] !== undefined && body[field] !== null);
+}
+
+/** How many choices a whole answer to a request has. */
+export function choicesOf({ n, prompt }: PromptBody): number {
+  const each = typeof n === "number" && n > 1 ? n : 1;
+  const prompts = Array.isArray(prompt) && prompt.some((one) => typeof one !== "number") ? prompt.length : 1;
+  return each * prompts;
+}
+
 /**
  * Whether an answer to this request could be continued at all, as far as the request says.
  * @returns the obstacle, for people; undefined where there is none

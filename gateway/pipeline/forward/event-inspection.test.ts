@@ -1,38 +1,113 @@
-import { expect, test } from "vitest";
-import { inspectEvents } from "./event-inspection.ts";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { EventInspection } from "./event-inspection.ts";
+import { event, readEvents } from "./event-text.ts";
+import { TokenEstimate } from "./token-estimate.ts";
 
-const look = (text: string) => inspectEvents(new TextEncoder().encode(text));
-const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
-const token = 'data: {"id":"1","choices":[]}\n\n';
+const encode = (text: string) => new TextEncoder().encode(text);
+const chunk = (text: string) => `${encode(text).length.toString(16)}\r\n${text}\r\n`;
+const token = (text = "x") => event(JSON.stringify({ id: "1", choices: [{ index: 0, text }] }));
+const tokens = token().repeat(6);
+
+/** What is found in a stream that begins with some usual events. */
+function look(text: string, before = tokens) {
+  const inspection = new EventInspection(new TokenEstimate());
+  const bytes = encode(before + text);
+  const end = inspection.look(bytes);
+  const rest = Buffer.from(bytes.subarray(end)).toString();
+  return { inspection, rest, finding: inspection.finding };
+}
 
 test.each([
-  ["an event", token],
-  ["an event in a chunk", chunk(token)],
-  ["several", chunk(token) + chunk(token) + chunk("data: [DONE]\n\n")],
-  ["the end", `${chunk("data: [DONE]\n\n")}0\r\n\r\n`],
-  ["the last chunk alone", "0\r\n\r\n"],
-  ["line ends of two characters", 'data: {"id":1}\r\n\r\n'],
+  ["an event", token()],
+  ["one with spaces in its object", 'data: { "id" : "1", "choices": [] } \n\n'],
+  ["two spaces behind the colon", 'data:  {"id":"1"}\n\n'],
   ["no space behind the colon", 'data:{"id":1}\n\n'],
-  ["comments and other fields", ': ping\n\nevent: message\nid: 7\nretry: 10\ndata: {"id":1}\n\n'],
+  ["an object in several lines", 'data: {"id":\ndata: "1",\ndata: "choices":[]}\n\n'],
+  ["line ends of two characters", 'data: {"id":1}\r\n\r\n'],
+  ["line ends of CR", 'data: {"id":1}\r\rdata: {"id":2}\r\r'],
+  ["a byte order mark", '\ufeffdata: {"id":1}\n\n'],
+  ["comments and other fields", ': ping\n\nevent: message\nid: 7\nretry: 10\nx-note: 1\ndata: {"id":1}\n\n'],
+  ["a field without a colon", 'data\n\nid\ndata: {"id":1}\n\n'],
+  ["empty data", "data:\n\ndata: \n\n"],
+  ["JSON that is no object", "data: [1]\n\n"],
+  ["the end", "data: [DONE]\n\n"],
+  ["the end with spaces", "data: [DONE] \r\n\r\n"],
+  ["an error of null", 'data: {"error":null,"id":"1","choices":[]}\n\n'],
   ["text that looks like an error", 'data: {"id":"1","text":"data: {\\"error\\""}\n\n'],
   ["nothing", ""],
-])("%s is sound", (_what, text) => {
-  expect(look(text)).toBe("sound");
+])("%s is sound, at the beginning and behind others", (_what, text) => {
+  expect(look(text).rest).toBe("");
+  expect(look(text, "").rest).toBe("");
 });
 
 test.each([
-  ["alone", 'data: {"error":{"message":"x"}}\n\n'],
-  ["behind others", chunk(token) + chunk('data: {"error":{}}\n\n')],
-])("sees an error, %s", (_where, text) => {
-  expect(look(text)).toBe("an error");
+  ["vLLM", 'data: {"error":{"message":"x","type":"BadRequestError","code":400}}\n\n', 400],
+  ["older vLLM", 'data: {"object":"error","message":"x","type":"BadRequestError","code":400}\n\n', 400],
+  ["TGI", 'data:{"error":"too long","error_type":"validation"}\n\n', 400],
+  ["TGI when it is overloaded", 'data:{"error":"full","error_type":"overloaded"}\n\n', 500],
+  ["llama.cpp", 'data: {"error":{"code":400,"message":"x","type":"exceed_context_size_error"}}\n\n', 400],
+  ["Anthropic's API", 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n', 500],
+  [
+    "Anthropic's API about a request",
+    'event: error\ndata: {"type":"error","error":{"type":"invalid_request_error"}}\n\n',
+    400,
+  ],
+  ["a name alone", 'event: error\ndata: {"detail":"x"}\n\n', 500],
+  ["a status as text", 'data: { "error" : {"code":"429"} }\n\n', 429],
+  ["nothing but words", 'data: {"error":"boom"}\n\n', 500],
+])("sees an error as %s spells it, and passes on what comes before it", (_who, text, status) => {
+  const { rest, finding } = look(text + token());
+  expect(finding).toMatchObject({ kind: "error", status });
+  expect(rest).toBe(text + token());
+  expect(look(text, "").finding).toMatchObject({ kind: "error", status });
 });
 
 test.each([
   ["no JSON", "data: hello\n\n"],
   ["JSON that is cut off", 'data: {"id":"1","cho\n\n'],
-  ["garbage behind an event", chunk(token) + chunk("data: {this is no JSON\n\n")],
-  ["what is no line of an event", "<html>\n\n"],
-  ["bytes without a line end", "\u0000\u0001"],
+  ["bytes that are no field", "\0\x01\n\n"],
+  ["JSON that begins as the others do", 'data: {"id":"1","choices":[\n\n'],
 ])("sees garbage: %s", (_what, text) => {
-  expect(look(text)).toBe("garbage");
+  expect(look(text)).toMatchObject({ rest: text, finding: { kind: "garbage" } });
+});
+
+describe("in chunks", () => {
+  test("finds what it finds without them, and where", () => {
+    const inspection = new EventInspection(new TokenEstimate());
+    const sound = chunk(token()) + chunk(token() + token());
+    expect(inspection.lookIntoChunks(encode(sound))).toBe(encode(sound).length);
+    expect(inspection.events).toBe(3);
+    const bad = 'data: {"error":{"code":500}}\n\n';
+    const end = inspection.lookIntoChunks(encode(sound + chunk(token() + bad)));
+    expect((sound + chunk(token() + bad)).slice(end)).toBe(`${bad}\r\n`);
+  });
+});
+
+test("counts events, named ones too, whatever stands between them", () => {
+  const text = `${token()}: ping\n\nevent: delta\n${token()}event: delta\n${token()}event: delta\n${token()}data: [DONE]\n\n`;
+  const { inspection } = look(text, "");
+  expect(inspection.events).toBe(4);
+  expect(inspection.isDone).toBe(true);
+});
+
+test("counts as many as a reader of the whole text, whatever their spelling", () => {
+  const data = fc.oneof(
+    fc.constant('{"id":"1","a":1}'),
+    fc.constant('{"id":"2"}'),
+    fc.jsonValue().map((value) => JSON.stringify(value)),
+  );
+  const lineEnd = fc.constantFrom("\n", "\r\n", "\r");
+  const one = fc.tuple(data, lineEnd, fc.constantFrom("data: ", "data:", ": c\ndata: ", "event: e\ndata: "));
+  fc.assert(
+    fc.property(fc.array(one, { maxLength: 20 }), (events) => {
+      const text = events
+        .map(([json, end, field]) => `${field.replaceAll("\n", end)}${json}${end}${end}`)
+        .join("");
+      const inspection = new EventInspection(new TokenEstimate());
+      const bytes = encode(text);
+      fc.pre(inspection.look(bytes) === bytes.length);
+      expect(inspection.events).toBe(readEvents(text).length);
+    }),
+  );
 });

@@ -1,70 +1,160 @@
+import { hexDigit } from "../../dispatch/http/chunk-tracker.ts";
+import { jsonOf } from "../preprocess/prompts/json.ts";
+import { readAnswerEvent } from "./answer-event.ts";
+import { errorStatusOf } from "./engine-error.ts";
+import { isDone, readEvents, type StreamEvent } from "./event-text.ts";
+import type { TokenEstimate } from "./token-estimate.ts";
+
 const LF = 0x0a;
 const CR = 0x0d;
-const SPACE = 0x20;
 const COLON = 0x3a;
+/** Bytes of a line end of HTTP. */
+const LINE_END = 2;
 const CLOSING_BRACE = 0x7d;
-const DATA = bytesOf("data:");
-const OBJECT = bytesOf('{"');
-const ERROR_KEY = bytesOf('{"error"');
-const DONE = bytesOf("[DONE]");
-const OTHER_FIELDS = [bytesOf("event:"), bytesOf("id:"), bytesOf("retry:")];
-/** Hexadecimal digits of a chunk's size. */
-const LONGEST_SIZE = 8;
+/** By what an event is known to be like another: what stands before its data, and the beginning of that. */
+const OPENING = /^(?:(?!data:)[^\r\n]*(?:\r\n|\n|\r))*data:[^\r\n]{0,17}/;
+
+/** What no field of an event has in its name. */
+const CONTROL_CHARACTERS = /^[^:\r\n]*(?![\t\r\n])\p{Cc}/mu;
+
+const NOTHING = new Uint8Array(0);
+
+/** What was found in a stream that is not a part of an answer. */
+export interface Finding {
+  readonly kind: "error" | "garbage";
+  /** The event as the engine sent it. */
+  readonly event: StreamEvent;
+  /** HTTP status of an error. */
+  readonly status: number;
+}
 
 /**
- * What a piece of an answer's event stream looks like: whole events of JSON objects, with or without HTTP's chunks
- * around them. Looks at the ends of each line and nothing between them.
+ * Looks at the events of one answer's stream as they pass. An event that begins as the one before it did, and ends as
+ * an object does, is taken for one of its kind at the cost of that look; only others are read. Garbage is what
+ * certainly is no field or no JSON; what the format of event streams allows is sound, known here or not.
  */
-export function inspectEvents(wire: Uint8Array): "sound" | "an error" | "garbage" {
-  for (let start = 0; start < wire.length; ) {
-    const feed = endOfLine(wire, start);
-    if (feed < 0) return "garbage";
-    const end = feed > start && wire[feed - 1] === CR ? feed - 1 : feed;
-    if (end > start) {
-      if (!startsAt(wire, start, DATA)) {
-        if (!isOtherLine(wire, start, end)) return "garbage";
-      } else {
-        const value = start + DATA.length + (wire[start + DATA.length] === SPACE ? 1 : 0);
-        if (startsAt(wire, value, ERROR_KEY)) return "an error";
-        const isObject = startsAt(wire, value, OBJECT) && wire[end - 1] === CLOSING_BRACE;
-        if (!isObject && !startsAt(wire, value, DONE)) return "garbage";
-      }
-    }
-    start = feed + 1;
+export class EventInspection {
+  /** Events with data, but for OpenAI's last one. */
+  events = 0;
+  /** Whether OpenAI's last event has come. */
+  isDone = false;
+  /** What was found last that is not a part of an answer. */
+  finding: Finding | undefined;
+  readonly #estimate: TokenEstimate;
+  /** How the last event that was read begins: its name, where it has one, and the beginning of its data. */
+  #opening: Uint8Array = NOTHING;
+
+  constructor(estimate: TokenEstimate) {
+    this.#estimate = estimate;
   }
-  return "sound";
+
+  /**
+   * Looks at whole events, and at comment lines between them.
+   * @param from where they begin
+   * @param to where they end
+   * @returns up to where they are sound
+   */
+  look(bytes: Uint8Array, from = 0, to = bytes.length): number {
+    let at = from;
+    let cr = bytes.indexOf(CR, at);
+    while (at < to) {
+      if (cr >= 0 && cr < at) cr = bytes.indexOf(CR, at);
+      const next = this.#isToBeRead ? 0 : this.#pastUsual(bytes, at, cr < 0 ? to : Math.min(cr, to), to);
+      if (next > 0) {
+        this.events++;
+        at = next;
+        continue;
+      }
+      const end = endOfEvent(bytes, at, to);
+      if (!this.#isSound(bytes.subarray(at, end))) return at;
+      at = end;
+    }
+    return to;
+  }
+
+  /**
+   * The same for chunks of a chunked body, each of whole events, whose framing has nothing but sizes.
+   * @returns up to where the chunks, and the events in the last of them, are sound
+   */
+  lookIntoChunks(wire: Uint8Array): number {
+    for (let at = 0; at < wire.length; ) {
+      let size = 0;
+      for (let digit = hexDigit(wire[at]!); digit >= 0; digit = hexDigit(wire[++at]!))
+        size = size * 16 + digit;
+      const from = at + LINE_END;
+      const to = from + size;
+      const end = this.look(wire, from, to);
+      if (end < to) return end;
+      at = to + LINE_END;
+    }
+    return wire.length;
+  }
+
+  /** Whether the next event is read whatever it looks like, to see how many tokens events have: ever more seldom. */
+  get #isToBeRead(): boolean {
+    return (this.events & (this.events - 1)) === 0;
+  }
+
+  /** Where an event ends that is like the one before it; 0 where it is not. @param cr where the next CR is, if any */
+  #pastUsual(bytes: Uint8Array, at: number, cr: number, to: number): number {
+    const opening = this.#opening;
+    for (let index = 0; index < opening.length; index++) if (bytes[at + index] !== opening[index]) return 0;
+    const feed = bytes.indexOf(LF, at + opening.length);
+    if (feed < 0 || feed + 1 >= to || opening.length === 0) return 0;
+    // A CR ends a line too, wherever it stands.
+    const end = Math.min(cr, feed);
+    if (bytes[end - 1] !== CLOSING_BRACE || end < feed - 1) return 0;
+    const next = feed + 1;
+    if (bytes[next] === LF) return next + 1;
+    return bytes[next] === CR && bytes[next + 1] === LF && next + 1 < to ? next + 2 : 0;
+  }
+
+  #isSound(bytes: Uint8Array): boolean {
+    const text = decoder.decode(bytes);
+    if (CONTROL_CHARACTERS.test(text)) {
+      this.finding = { kind: "garbage", event: { name: "", data: text }, status: 502 };
+      return false;
+    }
+    for (const event of readEvents(text)) {
+      if (isDone(event.data)) {
+        this.isDone = true;
+        continue;
+      }
+      const value = jsonOf(event.data);
+      if (value === undefined) {
+        this.finding = { kind: "garbage", event, status: 502 };
+        return false;
+      }
+      const status = errorStatusOf(value, event.name);
+      if (status !== undefined) {
+        this.finding = { kind: "error", event, status };
+        return false;
+      }
+      this.events++;
+      this.#opening = bytes.slice(0, OPENING.exec(text)?.[0].length ?? 0);
+      const answer = readAnswerEvent(value);
+      if (answer !== undefined) this.#estimate.sample(answer, this.events);
+    }
+    return true;
+  }
 }
 
-/** Where the line's LF is; −1 where it has none. Most lines are empty or a chunk's size: those need no call. */
-function endOfLine(wire: Uint8Array, start: number): number {
-  const near = Math.min(start + LONGEST_SIZE, wire.length);
-  for (let index = start; index < near; index++) if (wire[index] === LF) return index;
-  return wire.indexOf(LF, near);
+/** Where the event ends that begins there, with its empty line; of a comment or an empty line before it, that one's end. */
+function endOfEvent(bytes: Uint8Array, from: number, to: number): number {
+  const isComment = bytes[from] === COLON;
+  for (let at = from; at < to; ) {
+    const end = endOfLine(bytes, at, to);
+    const isEmpty = end === at;
+    at = end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1);
+    if (isEmpty || isComment) return Math.min(at, to);
+  }
+  return to;
 }
 
-/** A chunk's size, a comment, or a field that is not the data. */
-function isOtherLine(wire: Uint8Array, start: number, end: number): boolean {
-  if (wire[start] === COLON || isSize(wire, start, end)) return true;
-  for (const field of OTHER_FIELDS) if (startsAt(wire, start, field)) return true;
-  return false;
+/** Where the line's text ends. */
+function endOfLine(bytes: Uint8Array, from: number, to: number): number {
+  for (let at = from; at < to; at++) if (bytes[at] === LF || bytes[at] === CR) return at;
+  return to;
 }
 
-function isSize(wire: Uint8Array, start: number, end: number): boolean {
-  if (end - start > LONGEST_SIZE) return false;
-  for (let index = start; index < end; index++) if (!isHexDigit(wire[index]!)) return false;
-  return true;
-}
-
-function isHexDigit(byte: number): boolean {
-  const lower = byte | 0x20;
-  return (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x66);
-}
-
-function startsAt(wire: Uint8Array, at: number, bytes: Uint8Array): boolean {
-  for (let index = 0; index < bytes.length; index++) if (wire[at + index] !== bytes[index]) return false;
-  return true;
-}
-
-function bytesOf(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
+const decoder = new TextDecoder();

@@ -3,6 +3,7 @@ import type {
   HttpCall,
   HttpError,
   HttpHead,
+  HttpHeader,
   HttpReceiver,
   HttpTransport,
 } from "../../dispatch/http/types.ts";
@@ -12,9 +13,10 @@ import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
 import type { Warnings } from "../../warnings.ts";
 import type { Placement } from "../job.ts";
 import { AnswerBody } from "./answer-body.ts";
-import { Attempts, isRedirect, isRetried } from "./attempts.ts";
+import { type AttemptFailure, Attempts, isRedirect, isRetried } from "./attempts.ts";
 import { continuedBody } from "./continuation.ts";
 import type { ForwardJob, ForwardOptions, ForwardOutput } from "./job.ts";
+import type { PartialAnswer } from "./partial-answer.ts";
 import { reportAnswer, statusReason } from "./report-answer.ts";
 
 export interface ForwardContext {
@@ -31,6 +33,9 @@ const UNSERVED = new Set([
   "queue_displaced",
   "queue_timeout",
 ]);
+
+/** How long an engine may take over the body of an error, in milliseconds, before another one is asked. */
+const REFUSAL_MS = 1_000;
 
 /**
  * One forwarded request's life: routed, sent, its answer passed on, and reported to the router. What breaks before
@@ -52,8 +57,11 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   #backOff: ReturnType<typeof setTimeout> | undefined;
   #sentAt = 0;
   #hasFirstByte = false;
-  #pieces = 0;
-  /** Output pieces after which the answer takes up another block. */
+  /** Why the engine refuses the request, while its answer that says so is awaited. */
+  #refusal: Error | undefined;
+  /** Tokens that the answer had when the engine was asked. */
+  #tokensBefore = 0;
+  /** Tokens after which the answer takes up another block. */
   #nextBlockAt: number;
 
   constructor(job: ForwardJob, output: ForwardOutput, context: ForwardContext) {
@@ -62,8 +70,9 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#context = context;
     this.#attempts = new Attempts(context.options.retries);
     this.#nextBlockAt = job.model.blockSize - (job.prompt.length % job.model.blockSize);
-    this.#answer = new AnswerBody(job, context.transport, {
-      reply: (head) => this.#openReply(head),
+    this.#answer = new AnswerBody(job, {
+      placement: () => this.#placement,
+      reply: (head, placement) => this.#openReply(head, placement),
     });
   }
 
@@ -86,7 +95,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   cancel(): void {
     if (this.#isOver) return;
     // What has come so far shows that the engine works.
-    if (this.#route !== undefined && this.#hasFirstByte)
+    if (this.#route !== undefined && this.#hasFirstByte && this.#refusal === undefined)
       reportAnswer(this.#route.worker.engine, this.#job, this.#answer.status);
     this.#ticket?.leave();
     this.#call?.cancel();
@@ -100,21 +109,18 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#route = route;
     this.#attempts.begin();
     this.#hasFirstByte = false;
+    this.#refusal = undefined;
+    this.#tokensBefore = this.#answer.tokens;
     this.#sentAt = performance.now();
     const { method, path, headers, body, isRepeatable } = this.#job;
-    const { engine, instance } = route.worker;
+    const { engine } = route.worker;
     const { connectMs, firstByteMs, idleMs } = this.#context.options;
-    const isRanked = instance.card.dataParallelSize > 1;
-    const key = engine.spec.apiKey;
+    const own = headersOf(route);
     const request = {
       origin: engine.origin,
       method,
       path: engine.basePath + path,
-      headers: [
-        ...(key === undefined ? headers : headers.filter(([name]) => name !== "authorization")),
-        ...(isRanked ? [["x-data-parallel-rank", String(route.rank)] as const] : []),
-        ...(key === undefined ? [] : [["authorization", `Bearer ${key}`] as const]),
-      ],
+      headers: [...headers.filter(([name]) => !own.some(([each]) => each === name)), ...own],
       body: this.#answer.requestBody ?? body,
       mayReuse: isRepeatable,
     };
@@ -124,7 +130,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   onRefused(error: Error): void {
     this.#ticket = undefined;
     if (this.#attempts.forgive()) this.#tryAgain(false);
-    // That those which failed do not do is no news.
+    // We already know that the failed ones cannot serve it.
     else this.#fail(this.#lastError ?? error);
   }
 
@@ -136,37 +142,32 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       );
       return;
     }
-    const { engine } = this.#route!.worker;
     const { isRepeatable, hasFallback } = this.#job;
-    const { mayGoOn } = this.#attempts;
-    if (isRetried(head.status) && isRepeatable && (mayGoOn || hasFallback)) {
-      this.#call?.cancel();
-      reportAnswer(engine, this.#job, head.status);
-      const failure = engineFailed(statusReason(head.status), this.#boundTo);
-      if (mayGoOn) this.#moveOn(failure);
-      else this.#fail(failure);
+    if (isRetried(head.status) && isRepeatable && (this.#attempts.mayGoOn || hasFallback)) {
+      this.#onRefusal(head);
       return;
     }
     this.#answer.begin(head);
     if (this.#answer.isBroken) this.#onBroken(this.#answer.fault, undefined);
   }
 
-  onBytes(wire: Uint8Array, pieces: number): boolean {
+  onBytes(wire: Uint8Array, isFramed: boolean): boolean {
     if (!this.#hasFirstByte) this.#onFirstByte();
-    this.#count(pieces);
     const answer = this.#answer;
-    const isHeld = answer.take(wire);
+    const isHeld = answer.take(wire, isFramed);
+    this.#grow();
     if (answer.isBroken) this.#onBroken(answer.fault, undefined);
     else if (answer.isFull) this.#call?.pause();
     return isHeld;
   }
 
-  onEnd(wire: Uint8Array, pieces: number): boolean {
+  onEnd(wire: Uint8Array, isFramed: boolean): boolean {
     if (!this.#hasFirstByte) this.#onFirstByte();
-    this.#count(pieces);
     const answer = this.#answer;
-    const isHeld = answer.finish(wire);
-    if (answer.isBroken) this.#onBroken(answer.fault, undefined);
+    const isHeld = answer.finish(wire, isFramed);
+    this.#grow();
+    if (this.#refusal !== undefined) this.#afterRefusal(this.#refusal);
+    else if (answer.isBroken) this.#onBroken(answer.fault, undefined);
     else {
       reportAnswer(this.#route!.worker.engine, this.#job, answer.status);
       this.#succeed();
@@ -175,7 +176,8 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   }
 
   onError(error: HttpError): void {
-    this.#onBroken(error.message, error);
+    if (this.#refusal !== undefined) this.#afterRefusal(this.#refusal);
+    else this.#onBroken(error.message, error);
   }
 
   #apply(): void {
@@ -184,6 +186,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
 
   #onFirstByte(): void {
     this.#hasFirstByte = true;
+    if (this.#refusal !== undefined) return;
     const { metrics } = this.#job.model;
     const route = this.#route!;
     route.firstToken();
@@ -191,12 +194,33 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     metrics.overlapBlocks.observe(route.overlapBlocks);
   }
 
-  #count(pieces: number): void {
-    this.#pieces += pieces;
-    while (this.#pieces >= this.#nextBlockAt) {
-      this.#route!.grow(1);
+  /** Books what the answer has come to need. */
+  #grow(): void {
+    const { tokens } = this.#answer;
+    while (tokens >= this.#nextBlockAt) {
+      this.#route?.grow(1);
       this.#nextBlockAt += this.#job.model.blockSize;
     }
+  }
+
+  /** The engine will not serve the request; another one may. What it says is waited for, but not for long. */
+  #onRefusal(head: HttpHead): void {
+    reportAnswer(this.#route!.worker.engine, this.#job, head.status);
+    const refusal = engineFailed(statusReason(head.status), this.#boundTo);
+    this.#refusal = refusal;
+    this.#answer.beginRefusal(head);
+    this.#backOff = setTimeout(() => {
+      this.#call?.cancel();
+      this.#afterRefusal(refusal);
+    }, REFUSAL_MS);
+  }
+
+  #afterRefusal(refusal: Error): void {
+    clearTimeout(this.#backOff);
+    this.#refusal = undefined;
+    this.#attempts.failOn(this.#route!.worker, "answered");
+    if (this.#attempts.mayGoOn) this.#moveOn(refusal);
+    else this.#fail(refusal);
   }
 
   /** The engine has failed the request, before or in the middle of its answer. */
@@ -211,14 +235,22 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       engine: engine.name,
       reason,
     });
+    this.#attempts.failOn(this.#route!.worker, this.#failureOf(error));
     const failure = engineFailed(error ?? reason, this.#boundTo);
-    if (this.#answer.hasBegun) this.#migrate(failure);
+    if (this.#answer.hasBegun)
+      void this.#migrate(failure).catch((cause: unknown) => this.#fail(toApiError(cause)));
     else if ((isUnsent || this.#job.isRepeatable) && this.#attempts.mayGoOn) this.#moveOn(failure);
     else this.#fail(failure);
   }
 
+  #failureOf(error: HttpError | undefined): AttemptFailure {
+    if (error === undefined || error.code === "garbage") return "answered";
+    if (error.code === "unsent") return "unsent";
+    return this.#answer.tokens > this.#tokensBefore ? "answered" : "lost";
+  }
+
   /** Continues the client's stream on another engine, from where it stops. */
-  #migrate(failure: Error): void {
+  async #migrate(failure: Error): Promise<void> {
     const { continuation } = this.#job;
     const partial = continuation && this.#answer.readPartial();
     if (continuation === undefined || partial === undefined || partial.obstacle !== undefined) {
@@ -226,26 +258,47 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       return;
     }
     if (partial.finishReason !== undefined || partial.isDone) {
-      this.#answer.complete();
+      this.#answer.complete(partial);
       this.#succeed();
+      return;
+    }
+    if (continuation.grammar !== undefined && partial.text !== "") {
+      this.#giveUp(
+        `its text follows ${continuation.grammar}, which another engine would begin anew`,
+        failure,
+      );
+      return;
+    }
+    if (!this.#attempts.mayGoOn) {
+      this.#giveUp("two engines have gone away over it", failure);
       return;
     }
     if (++this.#moves > this.#context.options.migrationLimit) {
       this.#giveUp("it has moved as often as --migration-limit allows", failure);
       return;
     }
-    const tokens = partial.textEvents;
+    const tokens = await this.#tokensOf(partial);
+    if (this.#isOver) return;
     const body = continuedBody(continuation.api, continuation.body, partial, tokens);
     if (body === undefined) {
-      this.#answer.complete("length");
+      this.#answer.complete(partial, "length");
       this.#succeed();
       return;
     }
     const needsPartial = continuation.api === "chat" && partial.text !== "";
     const members = needsPartial ? this.#job.model.members() : [];
     this.#attempts.move(members.filter(({ engine }) => !engine.continuesMessages));
-    this.#answer.continueWith(body, tokens);
+    this.#answer.continueWith(body, partial, tokens);
     this.#moveOn(failure);
+  }
+
+  /** How many tokens the client has: as the engine has told, or else as its tokenizer counts them. */
+  async #tokensOf(partial: PartialAnswer): Promise<number> {
+    if (partial.tokens !== undefined) return partial.tokens;
+    const prompts = await this.#job.model.prompts;
+    const counted = await prompts.count(partial.text);
+    const atLeast = partial.textEvents;
+    return Math.max(atLeast, counted ?? Math.round(atLeast * this.#answer.tokensPerEvent));
   }
 
   #giveUp(obstacle: string, failure: Error): void {
@@ -258,9 +311,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
 
   #moveOn(error: Error): void {
     this.#lastError = error;
-    const route = this.#route!;
-    this.#attempts.failOn(route.worker);
-    route.free("moved");
+    this.#route?.free("moved");
     this.#route = undefined;
     this.#call = undefined;
     this.#answer.reset();
@@ -309,16 +360,21 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     if (this.#isOver) return;
     this.#call?.cancel();
     this.#ticket?.leave();
-    const hasBegun = this.#answer.hasBegun;
+    const { hasBegun, hasRefusal } = this.#answer;
     this.#close("failed");
     const apiError = toApiError(error);
     if (!hasBegun && this.#job.hasFallback && this.#mayFallBack(apiError)) {
       this.#output.onPassedOn(apiError);
       return;
     }
-    this.#output.onSettled(apiError.status, hasBegun ? this.#taken : undefined);
-    if (hasBegun) this.#answer.breakOff(apiError);
-    else this.#output.onFailure(error);
+    if (!hasBegun && hasRefusal && apiError.code === "engine_failed") {
+      this.#answer.giveRefusal();
+      this.#output.onSettled(this.#answer.status);
+    } else {
+      this.#output.onSettled(apiError.status, hasBegun ? this.#taken : undefined);
+      if (hasBegun) this.#answer.breakOff(apiError);
+      else this.#output.onFailure(error);
+    }
     this.#answer.release();
   }
 
@@ -343,18 +399,21 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
 
   /** What was sent, and about how much came. */
   get #estimate() {
-    return { promptTokens: this.#job.prompt.length, completionTokens: this.#pieces };
+    return { promptTokens: this.#job.prompt.length, completionTokens: this.#answer.tokens };
   }
 
-  #openReply(head: HttpHead) {
-    const route = this.#route!;
-    const placement: Placement = {
-      worker: route.worker.instance.name,
-      workerId: route.worker.instance.id,
-      dataParallelRank: route.rank,
-      overlapBlocks: route.overlapBlocks,
+  get #placement(): Placement {
+    const { worker, rank, overlapBlocks } = this.#route!;
+    return {
+      worker: worker.instance.name,
+      workerId: worker.instance.id,
+      dataParallelRank: rank,
+      overlapBlocks,
       promptBlocks: this.#promptBlocks,
     };
+  }
+
+  #openReply(head: HttpHead, placement: Placement) {
     const reply = this.#output.reply(head, placement);
     reply.onAbort = () => this.cancel();
     reply.onWritable = () => this.#call?.resume();
@@ -372,4 +431,13 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   get #boundTo() {
     return this.#job.model.admission.boundTo(this.#request);
   }
+}
+
+/** What the gateway itself tells the engine, whatever the client has said: its key, and the rank that was chosen. */
+function headersOf({ worker, rank }: Route<TargetWorker>): HttpHeader[] {
+  const { apiKey } = worker.engine.spec;
+  return [
+    ...(worker.instance.card.dataParallelSize > 1 ? [["x-data-parallel-rank", String(rank)] as const] : []),
+    ...(apiKey === undefined ? [] : [["authorization", `Bearer ${apiKey}`] as const]),
+  ];
 }

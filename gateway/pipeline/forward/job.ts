@@ -2,9 +2,8 @@ import type { Salt } from "#router-wasm";
 import type { HttpHead, HttpHeader, WireReply } from "../../dispatch/http/types.ts";
 import type { RoutePreferences } from "../../routing/preferences.ts";
 import type { Placement } from "../job.ts";
-import type { PromptBody } from "../preprocess/prompts/prompt-reader.ts";
 import type { ForwardModel } from "../serving/forward-model.ts";
-import type { ContinuedApi } from "./continuation.ts";
+import type { Continuation } from "./continuation.ts";
 import type { EventApi } from "./event-api.ts";
 
 /** A request that goes to an attached engine as it came. */
@@ -35,7 +34,9 @@ export interface ForwardJob {
   /** What an event stream of the answer is made of; undefined where anything goes. */
   readonly events: EventApi | undefined;
   /** How a broken stream goes on elsewhere; undefined where it cannot. */
-  readonly continuation: { readonly api: ContinuedApi; readonly body: PromptBody } | undefined;
+  readonly continuation: Continuation | undefined;
+  /** How many choices a whole answer has. */
+  readonly choices: number;
 }
 
 /** Where the answer goes. */

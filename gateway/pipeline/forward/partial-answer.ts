@@ -1,5 +1,6 @@
-import { type AnswerChoice, type AnswerEvent, readAnswerEvent } from "./answer-event.ts";
-import { DONE, eventData } from "./event-text.ts";
+import { jsonOf } from "../preprocess/prompts/json.ts";
+import { type AnswerChoice, type AnswerEvent, readAnswerEvent, textOf, tokensIn } from "./answer-event.ts";
+import { isDone, readEvents } from "./event-text.ts";
 
 /** What makes the events of one stream belong together, for those that another engine writes to it. */
 export interface StreamIdentity {
@@ -8,7 +9,7 @@ export interface StreamIdentity {
   readonly model: string | undefined;
 }
 
-/** What a client has of a streamed answer with one choice. */
+/** What a client has of a streamed answer. */
 export class PartialAnswer {
   identity: StreamIdentity | undefined;
   text = "";
@@ -19,15 +20,22 @@ export class PartialAnswer {
   isDone = false;
   /** Why no other engine can go on with it: it has parts that a prompt cannot end with. */
   obstacle: string | undefined;
+  /** Choices that have begun, and those that have ended. */
+  readonly #begun = new Set<number>();
+  readonly #ended = new Set<number>();
+  /** What the events tell of their tokens: each by itself, or all so far. */
+  #toldTokens = 0;
+  #untoldEvents = 0;
+  #usedTokens = 0;
 
   /** Takes in the events of a stream's text. */
   addText(text: string): void {
-    for (const data of eventData(text)) {
-      if (data === DONE) {
+    for (const { data } of readEvents(text)) {
+      if (isDone(data)) {
         this.isDone = true;
         continue;
       }
-      const event = readAnswerEvent(data);
+      const event = readAnswerEvent(jsonOf(data));
       if (event === undefined) this.obstacle = "an event that is not in OpenAI's shape";
       else this.addEvent(event);
     }
@@ -40,9 +48,26 @@ export class PartialAnswer {
       model: event.model ?? undefined,
     };
     for (const choice of event.choices ?? []) this.#addChoice(choice);
+    const used = event.usage?.completion_tokens;
+    if (!used) return;
+    this.#usedTokens = used;
+    this.#toldTokens = 0;
+    this.#untoldEvents = 0;
   }
 
-  #addChoice({ index, delta, text, finish_reason }: AnswerChoice): void {
+  /** Tokens of the text, where the engine has told them all. */
+  get tokens(): number | undefined {
+    return this.#untoldEvents > 0 ? undefined : this.#usedTokens + this.#toldTokens;
+  }
+
+  /** Whether so many choices, and all that have begun, have ended. */
+  hasEnded(choices: number): boolean {
+    return this.#ended.size >= choices && this.#begun.size === this.#ended.size;
+  }
+
+  #addChoice(choice: AnswerChoice): void {
+    const { index, delta, text, finish_reason } = choice;
+    this.#begun.add(index);
     if (index > 0) this.obstacle = "several choices";
     if (delta?.role) this.hasRole = true;
     if (delta?.tool_calls?.length) this.obstacle = "a tool call";
@@ -52,6 +77,11 @@ export class PartialAnswer {
       this.text += piece;
       this.textEvents++;
     }
-    if (finish_reason) this.finishReason = finish_reason;
+    const tokens = tokensIn(choice);
+    if (tokens !== undefined) this.#toldTokens += tokens;
+    else if (textOf(choice) !== "") this.#untoldEvents++;
+    if (!finish_reason) return;
+    this.finishReason = finish_reason;
+    this.#ended.add(index);
   }
 }

@@ -6,7 +6,7 @@ test("gives back what was appended, in whatever pieces, and its tail", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ max: 127, maxLength: 40_000 }), { maxLength: 6 }), (pieces) => {
       const sent = new SentBytes(1_000_000);
-      for (const piece of pieces) sent.append(piece);
+      for (const piece of pieces) sent.append(piece, false);
       const all = Buffer.concat(pieces);
       expect(Buffer.from(sent.read()).equals(all)).toBe(true);
       expect(Buffer.from(sent.tail(100), "latin1").equals(all.subarray(Math.max(0, all.length - 100)))).toBe(
@@ -20,7 +20,7 @@ test("gives back what was appended, in whatever pieces, and its tail", () => {
 test("keeps its own copy: the pieces' memory may be used again", () => {
   const sent = new SentBytes(100);
   const piece = Buffer.from("abc");
-  sent.append(piece);
+  sent.append(piece, false);
   piece.fill("x");
   expect(Buffer.from(sent.read()).toString()).toBe("abc");
 });
@@ -29,7 +29,7 @@ test("keeps only the tail of what is longer than its limit", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ max: 127, maxLength: 40_000 }), { maxLength: 6 }), (pieces) => {
       const sent = new SentBytes(30_000);
-      for (const piece of pieces) sent.append(piece);
+      for (const piece of pieces) sent.append(piece, false);
       const all = Buffer.concat(pieces);
       expect(sent.isWhole).toBe(all.length <= 30_000);
       if (!sent.isWhole) expect(sent.read().length).toBe(0);
@@ -37,4 +37,12 @@ test("keeps only the tail of what is longer than its limit", () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test("takes HTTP's chunks off where bytes have them, up to the first that have not", () => {
+  const sent = new SentBytes(100);
+  sent.append(Buffer.from("3\r\nabc\r\n2\r\nde\r\n"), true);
+  expect(Buffer.from(sent.read()).toString()).toBe("abcde");
+  sent.append(Buffer.from("fg\r\n"), false);
+  expect(Buffer.from(sent.read()).toString()).toBe("abcdefg\r\n");
 });

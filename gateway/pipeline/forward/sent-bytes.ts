@@ -1,3 +1,6 @@
+import { unframed } from "../../dispatch/http/chunk-tracker.ts";
+import { HeldBytes } from "../../dispatch/http/held-bytes.ts";
+
 const SLAB_BYTES = 16 * 1024;
 /** Slabs of answers that have ended, for the next ones: memory that comes and goes makes work for the collector. */
 const freeSlabs: Uint8Array[] = [];
@@ -13,6 +16,8 @@ export class SentBytes {
   /** Bytes in use of the last slab. */
   #used = SLAB_BYTES;
   #length = 0;
+  /** How many bytes from the beginning on have HTTP's chunks around them. */
+  #framedBytes: number | undefined;
 
   /** @param limit bytes beyond which not all is kept */
   constructor(limit: number) {
@@ -24,7 +29,9 @@ export class SentBytes {
     return this.#length <= this.#limit;
   }
 
-  append(bytes: Uint8Array): void {
+  /** @param isFramed whether they have HTTP's chunks around them, as no bytes behind others without them have */
+  append(bytes: Uint8Array, isFramed: boolean): void {
+    if (!isFramed) this.#framedBytes ??= this.#length;
     this.#length += bytes.length;
     let from = 0;
     while (from < bytes.length) {
@@ -40,7 +47,7 @@ export class SentBytes {
     }
   }
 
-  /** All of it, in one piece; nothing where it is not whole. */
+  /** All of it, in one piece and without HTTP's chunks; nothing where it is not whole. */
   read(): Uint8Array {
     if (!this.isWhole) return new Uint8Array(0);
     const all = new Uint8Array(this.#length);
@@ -48,7 +55,12 @@ export class SentBytes {
       const offset = index * SLAB_BYTES;
       all.set(slab.subarray(0, Math.min(SLAB_BYTES, all.length - offset)), offset);
     }
-    return all;
+    const { length } = all;
+    const framed = all.subarray(0, this.#framedBytes ?? length);
+    if (framed.length === 0) return all;
+    const body = new HeldBytes();
+    body.add(unframed(framed));
+    return body.takeWith(all.subarray(framed.length));
   }
 
   /** The last bytes, as text of one character a byte; no more than a slab has. */
@@ -66,6 +78,7 @@ export class SentBytes {
     free(this.#slabs.splice(0));
     this.#used = SLAB_BYTES;
     this.#length = 0;
+    this.#framedBytes = undefined;
   }
 
   #nextSlab(): Uint8Array {

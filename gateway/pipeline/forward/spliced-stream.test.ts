@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { eventData } from "./event-text.ts";
+import { readEvents } from "./event-text.ts";
 import { PartialAnswer } from "./partial-answer.ts";
 import { SplicedStream } from "./spliced-stream.ts";
 
@@ -20,7 +20,7 @@ beforeEach(() => {
 function splice(text: string, tokensBefore = 1): unknown[] {
   const { text: out, fault } = new SplicedStream(partial, tokensBefore).push(text);
   expect(fault).toBeUndefined();
-  return eventData(out).map((data) => (data === "[DONE]" ? data : JSON.parse(data)));
+  return readEvents(out).map(({ data }) => (data === "[DONE]" ? data : JSON.parse(data)));
 }
 
 describe("a partial answer", () => {
@@ -84,7 +84,7 @@ describe("the events of the engine that continues", () => {
     const text = `${chunk(delta({ content: "l" }))}data: {"error":{"message":"x"}}\n\n${chunk(delta({ content: "o" }))}`;
     const { text: out, fault } = new SplicedStream(partial, 1).push(text);
     expect(fault).toBeTypeOf("string");
-    expect(eventData(out)).toHaveLength(1);
+    expect(readEvents(out)).toHaveLength(1);
     expect(partial.text).toBe("Hell");
   });
 });

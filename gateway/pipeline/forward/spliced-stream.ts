@@ -1,5 +1,7 @@
+import { jsonOf } from "../preprocess/prompts/json.ts";
 import { type AnswerEvent, readAnswerEvent } from "./answer-event.ts";
-import { DONE, event, eventData } from "./event-text.ts";
+import { errorStatusOf } from "./engine-error.ts";
+import { DONE_EVENT, event, isDone, readEvents } from "./event-text.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 
 /**
@@ -19,14 +21,15 @@ export class SplicedStream {
   /** The text for the client that stands for this text of the engine, up to an event with which nothing can be done. */
   push(text: string): { text: string; fault: string | undefined } {
     let out = "";
-    for (const data of eventData(text)) {
-      if (data === DONE) {
+    for (const { data, name } of readEvents(text)) {
+      if (isDone(data)) {
         this.#partial.isDone = true;
-        out += event(DONE);
+        out += DONE_EVENT;
         continue;
       }
-      const parsed = readAnswerEvent(data);
-      if (parsed === undefined || parsed.error)
+      const value = jsonOf(data);
+      const parsed = readAnswerEvent(value);
+      if (parsed === undefined || errorStatusOf(value, name) !== undefined)
         return { text: out, fault: "The engine sent an error or garbage in its stream." };
       if (this.#isSecondBeginning(parsed)) continue;
       // The event as the client sees it is what a further continuation goes by.

@@ -1,10 +1,10 @@
+import { ChunkTracker } from "../../../dispatch/http/chunk-tracker.ts";
+import { EventBoundary, LONGEST_EVENT } from "../../../dispatch/http/event-boundary.ts";
+import { HeldBytes } from "../../../dispatch/http/held-bytes.ts";
 import { HttpError, type HttpReceiver } from "../../../dispatch/http/types.ts";
-import { ChunkTracker } from "./chunk-tracker.ts";
 import { type Framing, parseHead } from "./head.ts";
 
 const LONGEST_HEAD = 64 * 1024;
-/** Bytes of an event that are held back until it is whole; a longer one is passed on as it comes. */
-const LONGEST_HELD_EVENT = 4 * 1024 * 1024;
 
 export interface AnswerOwner {
   /** The answer is whole. `keepAliveMs`: how long the connection may be idle now; 0 where it is of no more use. */
@@ -12,23 +12,33 @@ export interface AnswerOwner {
   onError(error: HttpError): void;
 }
 
-const NOTHING = Buffer.alloc(0);
+const NOTHING = new Uint8Array(0);
 
-/** Reads one answer: its head, and of its body no more than where it ends. */
+/**
+ * Reads one answer: its head, and of its body no more than where it ends, and where the events of an event stream do.
+ *
+ * An event stream whose chunks are whole events, as engines write them, goes on with the engine's framing, byte for
+ * byte. As soon as one is cut otherwise (by a proxy, say), the framing is taken off, and the events go on as they
+ * become whole.
+ */
 export class AnswerReader {
+  /** Whether something of the answer has come. */
+  hasBegun = false;
   /** Whether something of the body has come. */
   hasBody = false;
   readonly #method: string;
   readonly #receiver: HttpReceiver;
   readonly #owner: AnswerOwner;
   /** What has come of the head, or of events that are not whole. */
-  #held: Buffer = NOTHING;
+  readonly #held = new HeldBytes();
   #framing: Framing | undefined;
   #keepAliveMs = 0;
-  #isEventStream = false;
   #tracker = new ChunkTracker();
-  /** Chunks that the receiver has been told of. */
-  #toldChunks = 0;
+  /** Whether chunks go on as they are. */
+  #isFramed = false;
+  /** Where events end, where the framing does not tell. */
+  #boundary: EventBoundary | undefined;
+  /** Bytes that are still to come of a body whose length is known. */
   #left = 0;
   #isClosed = false;
 
@@ -47,7 +57,8 @@ export class AnswerReader {
    * Takes what was read.
    * @returns whether the bytes are still in use when it returns
    */
-  push(bytes: Buffer): boolean {
+  push(bytes: Uint8Array): boolean {
+    this.hasBegun = true;
     try {
       return this.#framing === undefined ? this.#onHead(bytes) : this.#onBody(bytes);
     } catch (error) {
@@ -64,24 +75,25 @@ export class AnswerReader {
       this.#fail(new HttpError("lost", "The engine closed the connection before its answer was complete."));
   }
 
-  #onHead(bytes: Buffer): boolean {
-    const all = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+  #onHead(bytes: Uint8Array): boolean {
+    const isWhole = this.#held.length === 0;
+    const all = asBuffer(this.#held.takeWith(bytes));
     const { end, next } = endOfHead(all);
     if (end < 0) {
       if (all.length > LONGEST_HEAD || !/^H(T(T(P\/?)?)?)?$/.test(all.toString("latin1", 0, 5)))
         throw new HttpError("garbage", "The engine's answer does not begin as HTTP does.");
-      this.#held = Buffer.from(all);
+      this.#held.add(all);
       return false;
     }
     const parsed = parseHead(all.toString("latin1", 0, end), this.#method);
-    this.#held = NOTHING;
     const rest = all.subarray(next);
     if (parsed === undefined) return rest.length > 0 && this.#onHead(rest);
-    const { head, framing, keepAliveMs } = parsed;
+    const { head, framing, length, keepAliveMs } = parsed;
     this.#framing = framing;
     this.#keepAliveMs = keepAliveMs;
-    this.#isEventStream = head.isEventStream;
-    this.#left = head.contentLength ?? 0;
+    this.#isFramed = framing === "chunked" && head.isEventStream;
+    if (head.isEventStream) this.#boundary = new EventBoundary();
+    this.#left = length;
     this.#receiver.onHead(head);
     if (this.#isClosed) return false;
     if (framing === "none") {
@@ -90,86 +102,92 @@ export class AnswerReader {
       return false;
     }
     // Of the rest nobody may keep anything but what is copied: it may be a part of something put together here.
-    return rest.length > 0 && this.#onBody(all === bytes ? rest : Buffer.from(rest));
+    return rest.length > 0 && this.#onBody(isWhole ? rest : Buffer.from(rest));
   }
 
-  #onBody(bytes: Buffer): boolean {
+  #onBody(bytes: Uint8Array): boolean {
     this.hasBody = true;
     switch (this.#framing) {
       case "chunked":
-        return this.#onChunks(bytes);
+        return this.#isFramed ? this.#onFramed(bytes) : this.#onChunks(bytes);
       case "length":
         return this.#onLength(bytes);
       default:
-        return this.#tell(bytes, 1);
+        return this.#pass(bytes);
     }
   }
 
-  #onChunks(bytes: Buffer): boolean {
+  /** Passes on whole chunks as they are, while each ends with an event. */
+  #onFramed(bytes: Uint8Array): boolean {
     const tracker = this.#tracker;
-    let end: number;
-    try {
-      end = tracker.push(bytes);
-    } catch (error) {
-      throw new HttpError(
-        "garbage",
-        "The engine's answer breaks off into something that is not HTTP.",
-        error,
-      );
+    const end = follow(tracker, bytes);
+    if (!tracker.isEventByEvent) {
+      this.#isFramed = false;
+      this.#tracker = new ChunkTracker();
+      return this.#onChunks(this.#held.takeWith(bytes));
     }
+    const { lastChunkEnd } = tracker;
     if (tracker.isEnded) {
       if (end < bytes.length) this.#keepAliveMs = 0;
-      return this.#end(bytes.subarray(0, end));
+      // What is held, where no chunk has ended, is of the framing's own end.
+      if (lastChunkEnd === 0) this.#held.clear();
+      return this.#finish(
+        lastChunkEnd === 0 ? NOTHING : this.#held.takeWith(bytes.subarray(0, lastChunkEnd)),
+      );
     }
-    const { lastEventEnd } = tracker;
-    if (this.#isEventStream && lastEventEnd < bytes.length) {
-      if (lastEventEnd > 0) return this.#tellUpTo(lastEventEnd, bytes);
-      if (this.#held.length + bytes.length <= LONGEST_HELD_EVENT) {
-        this.#held = Buffer.concat([this.#held, bytes]);
-        return false;
-      }
-    }
-    const pieces = tracker.chunks - this.#toldChunks;
-    this.#toldChunks = tracker.chunks;
-    return this.#tell(this.#withHeld(bytes), pieces);
+    if (lastChunkEnd === 0) return this.#hold(bytes);
+    const isAll = lastChunkEnd === bytes.length;
+    const wire = this.#held.takeWith(isAll ? bytes : bytes.subarray(0, lastChunkEnd));
+    if (!isAll) this.#hold(bytes.subarray(lastChunkEnd));
+    return this.#receiver.onBytes(wire, true);
   }
 
-  #onLength(bytes: Buffer): boolean {
+  #onChunks(bytes: Uint8Array): boolean {
+    const runs: Uint8Array[] = [];
+    const end = follow(this.#tracker, bytes, (from, to) => runs.push(bytes.subarray(from, to)));
+    const data = runs.length === 1 ? runs[0]! : Buffer.concat(runs);
+    if (!this.#tracker.isEnded) return this.#pass(data);
+    if (end < bytes.length) this.#keepAliveMs = 0;
+    return this.#end(data);
+  }
+
+  #onLength(bytes: Uint8Array): boolean {
     if (bytes.length < this.#left) {
       this.#left -= bytes.length;
-      return this.#tell(bytes, 1);
+      return this.#pass(bytes);
     }
     if (bytes.length > this.#left) this.#keepAliveMs = 0;
     return this.#end(bytes.subarray(0, this.#left));
   }
 
-  /** Passes on whole events, and keeps the beginning of the next one. */
-  #tellUpTo(end: number, bytes: Buffer): boolean {
-    const pieces = this.#tracker.chunksAtEventEnd - this.#toldChunks;
-    this.#toldChunks = this.#tracker.chunksAtEventEnd;
-    const wire = this.#withHeld(bytes.subarray(0, end));
-    this.#held = Buffer.from(bytes.subarray(end));
-    return this.#tell(wire, pieces);
+  /** Passes on a piece of the body: of an event stream, as far as events are whole. */
+  #pass(bytes: Uint8Array): boolean {
+    if (bytes.length === 0) return false;
+    if (this.#boundary === undefined) return this.#receiver.onBytes(bytes, false);
+    const end = this.#boundary.push(bytes);
+    if (end === 0) return this.#hold(bytes);
+    const whole = this.#held.takeWith(bytes.subarray(0, end));
+    this.#hold(bytes.subarray(end));
+    return this.#receiver.onBytes(whole, false);
   }
 
-  #withHeld(bytes: Buffer): Buffer {
-    if (this.#held.length === 0) return bytes;
-    const all = Buffer.concat([this.#held, bytes]);
-    this.#held = NOTHING;
-    return all;
+  #hold(bytes: Uint8Array): false {
+    this.#held.add(bytes);
+    if (this.#held.length > LONGEST_EVENT)
+      throw new HttpError("garbage", `The engine sent an event of more than ${LONGEST_EVENT / 2 ** 20} MiB.`);
+    return false;
   }
 
-  #tell(wire: Buffer, pieces: number): boolean {
-    return this.#receiver.onBytes(wire, pieces);
+  #end(last: Uint8Array): boolean {
+    this.#isFramed = false;
+    return this.#finish(this.#held.takeWith(last));
   }
 
-  #end(last: Buffer): boolean {
-    const wire = this.#withHeld(last);
-    const pieces = Math.max(0, this.#tracker.chunks - 1 - this.#toldChunks);
+  #finish(wire: Uint8Array): boolean {
     this.#isClosed = true;
     // Before the receiver hears of it: what it does next may need the connection.
     this.#owner.onDone(this.#keepAliveMs);
-    return this.#receiver.onEnd(wire, pieces);
+    return this.#receiver.onEnd(wire, this.#isFramed);
   }
 
   #fail(error: unknown): void {
@@ -179,10 +197,25 @@ export class AnswerReader {
   }
 }
 
+/** @throws HttpError `garbage` where it is not chunked coding */
+function follow(
+  tracker: ChunkTracker,
+  bytes: Uint8Array,
+  onData?: (from: number, to: number) => void,
+): number {
+  try {
+    return tracker.push(bytes, onData);
+  } catch (error) {
+    throw new HttpError("garbage", "The engine's answer breaks off into something that is not HTTP.", error);
+  }
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 /** Where the head's text ends, and what follows it begins; `end` is −1 where it has not come whole. */
 function endOfHead(bytes: Buffer): { end: number; next: number } {
-  const end = bytes.indexOf("\r\n\r\n", 0, "latin1");
-  if (end >= 0) return { end, next: end + 4 };
+  const usual = bytes.indexOf("\n\r\n", 0, "latin1");
   const bare = bytes.indexOf("\n\n", 0, "latin1");
-  return { end: bare, next: bare + 2 };
+  const isBare = bare >= 0 && (usual < 0 || bare < usual);
+  return isBare ? { end: bare, next: bare + 2 } : { end: usual, next: usual + 3 };
 }

@@ -1,5 +1,10 @@
 import { isHopByHop } from "../../../dispatch/http/hop-by-hop.ts";
-import { HttpError, type HttpHead, type HttpHeader } from "../../../dispatch/http/types.ts";
+import {
+  HttpError,
+  type HttpHead,
+  type HttpHeader,
+  isEventStreamType,
+} from "../../../dispatch/http/types.ts";
 
 /** How the body that follows a head is delimited. */
 export type Framing = "none" | "chunked" | "length" | "close";
@@ -7,6 +12,8 @@ export type Framing = "none" | "chunked" | "length" | "close";
 export interface ParsedHead {
   readonly head: HttpHead;
   readonly framing: Framing;
+  /** Bytes of a body that is delimited by its length. */
+  readonly length: number;
   /** Milliseconds that the connection may be idle afterwards; 0 where the server closes it. */
   readonly keepAliveMs: number;
 }
@@ -15,13 +22,14 @@ export interface ParsedHead {
 const DEFAULT_KEEP_ALIVE_MS = 4_000;
 
 /**
- * Reads the head of an HTTP/1 answer.
+ * Reads the head of an HTTP/1 answer (RFC 9112, sections 4 to 6).
  * @param text in Latin-1, without the empty line at the end
  * @returns undefined for an interim answer (1xx), which another one follows
  * @throws HttpError `garbage` where it is none
  */
 export function parseHead(text: string, method: string): ParsedHead | undefined {
-  const lines = text.split(/\r?\n/);
+  // A line that begins with space goes on with the one before it (RFC 9112, section 5.2).
+  const lines = text.replace(/\r?\n[ \t]+/g, " ").split(/\r?\n/);
   const status = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/.exec(lines[0]!);
   if (status === null) throw new HttpError("garbage", "The engine's answer is not HTTP/1.1.");
   const code = Number(status[2]);
@@ -30,30 +38,39 @@ export function parseHead(text: string, method: string): ParsedHead | undefined 
     return undefined;
   }
   const all = lines.slice(1).map(parseLine);
-  const header = (name: string) => all.find(([each]) => each === name)?.[1];
+  const header = (name: string) => {
+    const values = all.filter(([each]) => each === name).map(([, value]) => value);
+    return values.length === 0 ? undefined : values.join(", ");
+  };
   const dropped = new Set(tokensOf(header("connection")));
   const headers = all.filter(([name]) => !isHopByHop(name) && !dropped.has(name));
-  const codings = tokensOf(header("transfer-encoding"));
+  const codings = tokensOf(header("transfer-encoding")).filter((coding) => coding !== "identity");
   const contentLength = codings.length === 0 ? readLength(all) : undefined;
   const framing = framingOf(code, method, codings, contentLength);
   const closes = dropped.has("close") || (status[1] === "0" && !dropped.has("keep-alive"));
+  const encoding = header("content-encoding") ?? "identity";
+  const isEncoded = !/^identity$/i.test(encoding);
+  const isEventStream = !isEncoded && isEventStreamType(header("content-type"));
   return {
     head: {
       status: code,
       headers: headers.filter(([name]) => name !== "content-length"),
-      contentLength,
+      // Of a stream that may have to be continued nobody knows the length.
+      contentLength: isEventStream ? undefined : contentLength,
       hasBody: framing !== "none",
-      isFramed: framing === "chunked",
-      isEventStream: /^text\/event-stream\b/i.test(header("content-type") ?? ""),
+      isEventStream,
+      isEncoded,
     },
     framing,
+    length: contentLength ?? 0,
     keepAliveMs: closes || framing === "close" ? 0 : readKeepAlive(header("keep-alive")),
   };
 }
 
 function parseLine(line: string): HttpHeader {
   const colon = line.indexOf(":");
-  const name = line.slice(0, colon);
+  // Space before the colon is wrong, and to be left out (RFC 9112, section 5.1).
+  const name = line.slice(0, Math.max(0, colon)).trimEnd();
   if (colon <= 0 || !/^[!#$%&'*+\-.^_`|~\w]+$/.test(name))
     throw new HttpError("garbage", "The engine's answer has a header that is not HTTP.");
   return [name.toLowerCase(), line.slice(colon + 1).trim()];
@@ -63,7 +80,8 @@ const tokensOf = (value: string | undefined): string[] =>
   value === undefined ? [] : value.split(",").map((token) => token.trim().toLowerCase());
 
 function readLength(headers: readonly HttpHeader[]): number | undefined {
-  const values = new Set(headers.filter(([name]) => name === "content-length").map(([, value]) => value));
+  const given = headers.filter(([name]) => name === "content-length").flatMap(([, value]) => tokensOf(value));
+  const values = new Set(given);
   const [value] = values;
   if (value === undefined) return undefined;
   if (values.size > 1 || !/^\d{1,15}$/.test(value))

@@ -11,7 +11,6 @@ import type {
   HttpTransport,
   WireReply,
 } from "../../../dispatch/http/types.ts";
-import { ChunkTracker } from "./chunk-tracker.ts";
 import { ConnectionPool } from "./pool.ts";
 import { NodeWireReply } from "./reply.ts";
 
@@ -31,13 +30,6 @@ export class NodeHttpTransport implements HttpTransport {
   reply(context: Context, head: HttpHead, headers: readonly HttpHeader[]): WireReply {
     const { outgoing } = context.env as { outgoing: ServerResponse };
     return new NodeWireReply(outgoing, head, headers);
-  }
-
-  bodyOf(head: HttpHead, wire: Uint8Array): Uint8Array {
-    if (!head.isFramed) return wire;
-    const parts: Uint8Array[] = [];
-    new ChunkTracker().push(wire, (from, to) => parts.push(wire.subarray(from, to)));
-    return Buffer.concat(parts);
   }
 
   close(): void {

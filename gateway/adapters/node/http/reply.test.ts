@@ -11,7 +11,7 @@ const HEAD = {
   headers: [],
   contentLength: undefined,
   hasBody: true,
-  isFramed: false,
+  isEncoded: false,
   isEventStream: true,
 };
 
@@ -42,9 +42,9 @@ test("a client's silence is measured before and after a stream, and while it lea
   const { outgoing, server, client } = await asked();
   expect(server.timeout).toBe(UNREAD_MS);
   const reply = new NodeWireReply(outgoing, HEAD, []);
-  reply.write(EVENT);
+  reply.write(EVENT, false);
   expect(server.timeout).toBe(0);
-  while (reply.write(EVENT));
+  while (reply.write(EVENT, false));
   expect(server.timeout).toBe(UNREAD_MS);
   const writable = new Promise<void>((resolve) => {
     reply.onWritable = resolve;
@@ -52,7 +52,7 @@ test("a client's silence is measured before and after a stream, and while it lea
   client.resume();
   await writable;
   expect(server.timeout).toBe(0);
-  reply.finish(EVENT);
+  reply.finish(EVENT, false);
   await once(outgoing, "close");
   expect(server.timeout).toBeGreaterThanOrEqual(KEEP_ALIVE_MS);
 });
@@ -60,8 +60,8 @@ test("a client's silence is measured before and after a stream, and while it lea
 test("it is still measured after a stream that ended before its client had read all", async () => {
   const { outgoing, server, client } = await asked();
   const reply = new NodeWireReply(outgoing, HEAD, []);
-  while (reply.write(EVENT));
-  reply.finish(EVENT);
+  while (reply.write(EVENT, false));
+  reply.finish(EVENT, false);
   expect(server.timeout).toBe(UNREAD_MS);
   const whenWritable = new Promise((resolve) => {
     reply.onWritable = () => resolve(server.timeout);

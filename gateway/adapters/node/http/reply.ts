@@ -1,15 +1,17 @@
 import type { ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { unframed } from "../../../dispatch/http/chunk-tracker.ts";
 import type { HttpHead, HttpHeader, WireReply } from "../../../dispatch/http/types.ts";
-import { ChunkTracker } from "./chunk-tracker.ts";
 
 const COPIED_BYTES = 8 * 1024;
+/** A chunk's size and its line ends. */
+const LONGEST_FRAME = 16;
 const LAST_CHUNK = "0\r\n\r\n";
 
 /**
- * An answer whose body goes to the client's socket as the engine sent it, chunk framing included: Node's response
- * writes the head, and what it would do for each piece after that is passed by.
+ * An answer whose body goes to the client's socket as the engine sent it, with its chunk framing where there is one to
+ * pass on: Node's response writes the head, and what it would do for each piece after that is passed by.
  */
 export class NodeWireReply implements WireReply {
   readonly response = RESPONSE_ALREADY_SENT;
@@ -18,10 +20,6 @@ export class NodeWireReply implements WireReply {
   readonly #outgoing: ServerResponse;
   /** Whether the client takes chunks; one of HTTP/1.0 gets the bare body, until the connection closes. */
   readonly #isChunked: boolean;
-  /** Takes the framing off, for a client that does not know it. */
-  readonly #unframe: ChunkTracker | undefined;
-  /** Whether the engine's bytes have to be made into chunks here. */
-  readonly #frames: boolean;
   #hasBegun = false;
   #isFull = false;
   #isHolding = false;
@@ -32,13 +30,11 @@ export class NodeWireReply implements WireReply {
     this.#outgoing = outgoing;
     const knowsChunks = outgoing.req.httpVersionMajor === 1 && outgoing.req.httpVersionMinor >= 1;
     this.#isChunked = head.hasBody && head.contentLength === undefined && knowsChunks;
-    this.#unframe = head.isFramed && !this.#isChunked ? new ChunkTracker() : undefined;
-    this.#frames = this.#isChunked && !head.isFramed;
     const all = [...head.headers.filter(([name]) => !headers.some(([own]) => own === name)), ...headers];
     if (head.contentLength !== undefined) all.push(["content-length", String(head.contentLength)]);
     else if (this.#isChunked) all.push(["transfer-encoding", "chunked"]);
     outgoing.writeHead(head.status, all.flat());
-    // From here on the framing is the engine's, or made in `writeText`.
+    // From here on the framing is the engine's, or made here.
     outgoing.chunkedEncoding = false;
     if (head.isEventStream) this.#stopWatch();
     outgoing.on("close", () => {
@@ -50,29 +46,27 @@ export class NodeWireReply implements WireReply {
     return this.#isHolding;
   }
 
-  write(wire: Uint8Array): boolean {
-    if (this.#frames) return this.#sendChunk(wire);
-    if (this.#unframe === undefined) return this.#send(wire);
-    let isWritable = true;
-    this.#unframe.push(wire, (from, to) => {
-      isWritable = this.#send(wire.subarray(from, to)) && isWritable;
-    });
-    return isWritable;
+  write(wire: Uint8Array, isFramed: boolean): boolean {
+    if (isFramed === this.#isChunked) return this.#send(wire);
+    return isFramed ? this.#send(unframed(wire)) : this.#sendChunk(wire);
   }
 
-  finish(wire: Uint8Array): void {
-    if (wire.length > 0) this.write(wire);
-    if (this.#frames) this.#send(LAST_CHUNK);
-    this.#end();
+  finish(wire: Uint8Array, isFramed: boolean): void {
+    const { socket } = this.#outgoing;
+    socket?.cork();
+    if (wire.length > 0) this.write(wire, isFramed);
+    this.end();
+    socket?.uncork();
   }
 
   writeText(text: string): boolean {
-    return this.#isChunked ? this.#sendChunk(Buffer.from(text)) : this.#send(text);
+    return this.write(Buffer.from(text), false);
   }
 
   end(): void {
     if (this.#isChunked) this.#send(LAST_CHUNK);
-    this.#end();
+    this.#watch();
+    this.#outgoing.end();
   }
 
   destroy(): void {
@@ -97,15 +91,26 @@ export class NodeWireReply implements WireReply {
     return !this.#isFull;
   }
 
+  /** Makes a chunk of it: in memory of its own where it is small, so that it is one write. */
   #sendChunk(body: Uint8Array): boolean {
-    this.#send(`${body.length.toString(16)}\r\n`);
-    this.#send(body);
-    return this.#send("\r\n");
-  }
-
-  #end(): void {
-    this.#watch();
-    this.#outgoing.end();
+    if (body.length === 0) return !this.#isFull;
+    const size = `${body.length.toString(16)}\r\n`;
+    if (body.length > COPIED_BYTES) {
+      this.#send(size);
+      this.#send(body);
+      const isHolding = this.#isHolding;
+      this.#send("\r\n");
+      this.#isHolding ||= isHolding;
+      return !this.#isFull;
+    }
+    const chunk = Buffer.allocUnsafe(body.length + LONGEST_FRAME);
+    let length = chunk.write(size, 0, "latin1");
+    chunk.set(body, length);
+    length += body.length;
+    length += chunk.write("\r\n", length, "latin1");
+    const isWritable = this.#send(chunk.subarray(0, length));
+    this.#isHolding = false;
+    return isWritable;
   }
 
   /** While a stream flows, its silences are not measured: that would be a timer to set anew with every piece. */

@@ -66,6 +66,14 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
         return textTokens(promptText(kind, body));
       }
     },
+    async count(text) {
+      // Perhaps the first one that is asked is the one that has just gone away.
+      for (const _ of engines()) {
+        const tokens = await ask({ model, prompt: text, isContinued: true }).catch(() => undefined);
+        if (tokens !== undefined) return tokens.length;
+      }
+      return undefined;
+    },
   };
 }
 

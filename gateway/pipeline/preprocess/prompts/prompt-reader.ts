@@ -15,4 +15,6 @@ export interface PromptReader {
   readonly isExact: boolean;
   /** Never fails: what cannot be read is compared by its text. */
   read(kind: PromptKind, body: PromptBody): Promise<Uint32Array>;
+  /** How many tokens a text has that follows others; undefined where the engine's tokenizer cannot be asked. Never fails. */
+  count(text: string): Promise<number | undefined>;
 }

@@ -13,6 +13,9 @@ export const textReader: PromptReader = {
   async read(kind, body) {
     return textTokens(promptText(kind, body));
   },
+  async count() {
+    return undefined;
+  },
 };
 
 /** Ids of a text, for comparing. */

@@ -26,6 +26,13 @@ export function tokenizingReader({ source, template, encode, prefix }: Tokenizin
         return compared(kind, body);
       }
     },
+    async count(text) {
+      try {
+        return (await encode(text)).length;
+      } catch {
+        return undefined;
+      }
+    },
   };
 
   async function chatTokens(kind: PromptKind, body: PromptBody): Promise<Uint32Array | undefined> {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ChunkTracker } from "./chunk-tracker.ts";
+import { ChunkTracker, unframed } from "./chunk-tracker.ts";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 
@@ -28,7 +28,6 @@ describe("the framing of a chunked body", () => {
         const { tracker, data, used } = follow(...pieces);
         expect(data).toBe(chunks.join(""));
         expect(tracker.isEnded).toBe(true);
-        expect(tracker.chunks).toBe(chunks.length + 1);
         expect(used).toBe(framed.length);
       }),
     );
@@ -47,23 +46,40 @@ describe("the framing of a chunked body", () => {
   test.each([
     ["data: x\n\n", true],
     ["data: x\r\n\r\n", true],
+    ["data: x\r\r", true],
+    ["data: x\n\r\n", true],
+    ["data: x\r\n\r", true],
     ["data: x\n", false],
+    ["data: x\r", false],
     ["data: x\r\n", false],
     ["\n", false],
   ])("knows whether %j ends an event", (text, isEnd) => {
-    expect(follow(`${text.length.toString(16)}\r\n${text}\r\n`).tracker.endsEvent).toBe(isEnd);
+    expect(follow(`${text.length.toString(16)}\r\n${text}\r\n`).tracker.isEventByEvent).toBe(isEnd);
   });
 
-  test("knows the end of an event that two chunks share", () => {
-    const { tracker } = follow("8\r\ndata: x\n\r\n", "1\r\n\n\r\n");
-    expect(tracker.endsEvent).toBe(true);
-    expect(tracker.isBetweenChunks).toBe(true);
+  const plain = "9\r\ndata: x\n\n\r\n";
+
+  test.each([
+    ["an event in two chunks", "8\r\ndata: x\n\r\n1\r\n\n\r\n"],
+    ["an extension", "9;a=b\r\ndata: x\n\n\r\n"],
+  ])("is not event by event with %s", (_what, text) => {
+    const { tracker } = follow(plain + plain);
+    expect(tracker.isEventByEvent).toBe(true);
+    tracker.push(bytes(text));
+    expect(tracker.isEventByEvent).toBe(false);
   });
 
-  test("is not between chunks inside of one", () => {
-    expect(follow("8\r\ndata").tracker.isBetweenChunks).toBe(false);
-    expect(follow("4\r\ndata").tracker.isBetweenChunks).toBe(false);
-    expect(follow("4\r\ndata\r\n1").tracker.isBetweenChunks).toBe(false);
+  test("says where the last whole chunk ends in a piece", () => {
+    expect(follow(plain).tracker.lastChunkEnd).toBe(plain.length);
+    expect(follow(`${plain}9\r\ndata`).tracker.lastChunkEnd).toBe(plain.length);
+    expect(follow(plain, "9\r\ndata").tracker.lastChunkEnd).toBe(0);
+    expect(follow("9\r\ndata: x\n\n\r").tracker.lastChunkEnd).toBe(0);
+    expect(follow(plain, "0\r\n\r\n").tracker.lastChunkEnd).toBe(0);
+  });
+
+  test("is what is left when it is taken off", () => {
+    expect(Buffer.from(unframed(bytes("3\r\nabc\r\n2\r\nde\r\n"))).toString()).toBe("abcde");
+    expect(Buffer.from(unframed(bytes("3\r\nabc\r\n2\r\nd"))).toString()).toBe("abcd");
   });
 
   test.each([

@@ -1,3 +1,5 @@
+import { HeldBytes } from "./held-bytes.ts";
+
 /** What the longest line before a chunk may be: 16 hex digits and extensions. */
 const LONGEST_LINE = 256;
 /** Of the lines behind the last chunk together, in bytes. */
@@ -27,12 +29,13 @@ const SEMICOLON = 59;
 export class ChunkTracker {
   /** Whether the last chunk and what may follow it have been seen. */
   isEnded = false;
-  /** Chunks that have ended, the last (empty) one among them. */
-  chunks = 0;
-  /** Where in the piece pushed last the last chunk ended that also ended an event; −1 where none did. */
-  lastEventEnd = -1;
-  /** Chunks up to there. */
-  chunksAtEventEnd = 0;
+  /** Where in the piece pushed last the last chunk with data ended; 0 where none did. */
+  lastChunkEnd = 0;
+  /**
+   * Whether every chunk so far has ended with the end of an event of an event stream, and has nothing in its framing
+   * but a size.
+   */
+  isEventByEvent = true;
   #state: State = "size";
   /** Bytes of data that the current chunk still has. */
   #left = 0;
@@ -43,16 +46,6 @@ export class ChunkTracker {
   /** The last four bytes of the data so far. */
   #tail = 0;
 
-  /** Whether everything up to here is whole chunks. */
-  get isBetweenChunks(): boolean {
-    return this.#state === "size" && this.#lineLength === 0;
-  }
-
-  /** Whether the data so far ends with an empty line, as an event of an event stream does. */
-  get endsEvent(): boolean {
-    return (this.#tail & 0xffff) === 0x0a0a || this.#tail === 0x0d0a0d0a;
-  }
-
   /**
    * Goes over the next piece.
    * @param onData called with each run of data, for a caller that wants the body itself
@@ -61,7 +54,7 @@ export class ChunkTracker {
    */
   push(bytes: Uint8Array, onData?: (from: number, to: number) => void): number {
     const { length } = bytes;
-    this.lastEventEnd = -1;
+    this.lastChunkEnd = 0;
     let at = 0;
     while (at < length && !this.isEnded) {
       if (this.#state === "data") {
@@ -70,14 +63,11 @@ export class ChunkTracker {
         this.#remember(bytes, at, take);
         at += take;
         this.#left -= take;
-        if (this.#left === 0) this.#state = "data-end";
+        if (this.#left === 0) this.#endData();
       } else {
         const wasAtDataEnd = this.#state === "data-lf";
         this.#readFraming(bytes[at++]!);
-        if (wasAtDataEnd && this.isBetweenChunks && this.endsEvent) {
-          this.lastEventEnd = at;
-          this.chunksAtEventEnd = this.chunks;
-        }
+        if (wasAtDataEnd) this.lastChunkEnd = at;
       }
     }
     return at;
@@ -113,8 +103,10 @@ export class ChunkTracker {
       if (++this.#lineLength > 13) throw malformed();
     } else if (this.#lineLength === 0) throw malformed();
     else if (byte === CR) this.#state = "size-lf";
-    else if (byte === SEMICOLON) this.#state = "extension";
-    else throw malformed();
+    else if (byte === SEMICOLON) {
+      this.#state = "extension";
+      this.isEventByEvent = false;
+    } else throw malformed();
   }
 
   #beginData(): void {
@@ -122,6 +114,11 @@ export class ChunkTracker {
     this.#left = this.#size;
     this.#state = this.#size === 0 ? "trailer" : "data";
     this.#size = 0;
+  }
+
+  #endData(): void {
+    this.#state = "data-end";
+    if (!endsEvent(this.#tail)) this.isEventByEvent = false;
   }
 
   #readTrailer(byte: number): void {
@@ -137,7 +134,6 @@ export class ChunkTracker {
         break;
       case "data-lf":
         this.#state = "size";
-        this.chunks++;
         break;
       case "trailer-lf":
         this.#state = "trailer";
@@ -145,7 +141,6 @@ export class ChunkTracker {
         break;
       default:
         this.isEnded = true;
-        this.chunks++;
     }
   }
 
@@ -158,7 +153,24 @@ export class ChunkTracker {
 
 const isControl = (byte: number) => (byte < 32 && byte !== 9) || byte === 127;
 
-function hexDigit(byte: number): number {
+/** The body that whole chunks stand for. */
+export function unframed(wire: Uint8Array): Uint8Array {
+  const body = new HeldBytes();
+  new ChunkTracker().push(wire, (from, to) => body.add(wire.subarray(from, to)));
+  return body.takeWith();
+}
+
+/** Whether text whose last four bytes these are ends with an empty line, whatever its line ends. */
+function endsEvent(tail: number): boolean {
+  const last = tail & 0xff;
+  if (last !== LF && last !== CR) return false;
+  const isPair = last === LF && ((tail >> 8) & 0xff) === CR;
+  const before = (isPair ? tail >> 16 : tail >> 8) & 0xff;
+  return before === LF || before === CR;
+}
+
+/** The value of a hexadecimal digit in ASCII; −1 for another byte. */
+export function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;
   const lower = byte | 32;
   return lower >= 97 && lower <= 102 ? lower - 87 : -1;

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { TokenEstimate } from "./token-estimate.ts";
+
+const content = (text: string, more: object = {}) => ({
+  choices: [{ index: 0, delta: { content: text }, ...more }],
+});
+
+test("an event is a token where its text is about a word", () => {
+  const estimate = new TokenEstimate();
+  for (const text of ["The", " quick", " b", "rown"]) estimate.sample(content(text), 1);
+  expect(estimate.of(100)).toBe(100);
+});
+
+test("an event with the text of several words is several tokens", () => {
+  const estimate = new TokenEstimate();
+  estimate.sample(content(""), 1);
+  estimate.sample(content("The quick brown fox "), 2);
+  expect(estimate.of(100)).toBe(500);
+});
+
+test("what the engine tells of its tokens is taken before what the text looks like", () => {
+  const withLogprobs = new TokenEstimate();
+  withLogprobs.sample(content("extraordinarily long", { logprobs: { content: [{}, {}] } }), 1);
+  expect(withLogprobs.of(10)).toBe(20);
+  const withIds = new TokenEstimate();
+  withIds.sample(content("abc", { token_ids: [1, 2, 3] }), 1);
+  expect(withIds.of(10)).toBe(30);
+  const withUsage = new TokenEstimate();
+  withUsage.sample({ ...content("abc"), usage: { prompt_tokens: 1, completion_tokens: 37 } }, 8);
+  expect(withUsage.of(8)).toBe(37);
+  expect(withUsage.of(10)).toBe(39);
+});
