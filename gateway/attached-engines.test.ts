@@ -126,6 +126,29 @@ describe("models that come and go", () => {
   });
 });
 
+describe("the gateway's own doctor", () => {
+  test("examines its engines, with the keys that it has for them", async () => {
+    const engine = await TestEngine.start("vllm");
+    engine.key = "secret";
+    const gateway = await attach([engine], {
+      engines: [{ url: engine.url, name: "one", apiKey: "secret" }],
+    });
+    const { status, body, text } = await ask(gateway, "/admin/doctor", { timeout_ms: 1_000 });
+    expect(status).toBe(200);
+    expect(body.engines).toMatchObject([{ engine: { name: "one", kind: "vllm" } }]);
+    const checks = body.engines[0].checks.map(({ id, status }: { id: string; status: string }) => [
+      id,
+      status,
+    ]);
+    expect(checks.slice(0, 2)).toEqual([
+      ["answers", "ok"],
+      ["test-request", "ok"],
+    ]);
+    expect(text).not.toContain("secret");
+    expect((await ask(gateway, "/admin/doctor", { timeout: 1 })).status).toBe(400);
+  });
+});
+
 describe("the breaker", () => {
   test("opens after five failed requests in a row, of which the bodies' first bytes are no successes", async () => {
     const [bad, good] = [await TestEngine.start("openai"), await TestEngine.start("openai")];

@@ -13,6 +13,7 @@ import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "./dispatch/
 import { BackgroundWatch, type EngineWatch } from "./dispatch/engines/engine-watch.ts";
 import type { OpenKvFeed } from "./dispatch/engines/kv-feed.ts";
 import type { HttpTransport } from "./dispatch/http/types.ts";
+import { diagnose } from "./doctor/index.ts";
 import { createEngineApi, probeEngine } from "./engines/index.ts";
 import type { OpenEventStream } from "./event-stream.ts";
 import { viaOf } from "./loops.ts";
@@ -102,7 +103,7 @@ export interface Gateway {
 
 /**
  * Puts a gateway together; whoever calls brings it requests.
- * @throws AccessError where the file of keys cannot be used
+ * @throws AccessError where the file of keys cannot be used; then nothing is left open
  */
 export async function createGateway(options: GatewayOptions, platform: Platform): Promise<Gateway> {
   const { log, bodyLimit, timeoutMs, version, engines = [] } = options;
@@ -132,6 +133,13 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     metrics,
     log,
   });
+  const createApi = ({ url, apiKey }: EngineSpec, timeoutMs?: number) =>
+    createEngineApi(url, { apiKey, via, fetch: engineFetch, timeoutMs });
+  const loadPromptReader = createPromptReaderLoader({
+    folders: files && { ...files, createEncoder },
+    tokenizers: options.tokenizers ?? new Map(),
+    log,
+  });
   const attached = new AttachedModels({
     routerModule,
     routing,
@@ -140,13 +148,9 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     health: { ...DEFAULT_HEALTH, ...options.health },
     watch,
     openKvFeed,
-    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, via, fetch: engineFetch }),
+    createApi,
     probe: probeEngine,
-    loadPromptReader: createPromptReaderLoader({
-      folders: files && { ...files, createEncoder },
-      tokenizers: options.tokenizers ?? new Map(),
-      log,
-    }),
+    loadPromptReader,
   });
   const models = new Models(served, attached, options.modelNames);
   const dependencies: OpsDependencies = {
@@ -160,6 +164,18 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     via,
     running: new Set(),
     hasFixedEngines,
+    diagnose: (waitMs) =>
+      diagnose(
+        attached.engines.map(({ spec }) => spec),
+        {
+          routerModule,
+          openKvFeed,
+          loadPromptReader,
+          createApi: (spec) => createApi(spec, waitMs),
+          waitMs,
+          log,
+        },
+      ),
     access: opened.access,
     bodyLimit,
     timeoutMs,
@@ -187,20 +203,26 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
       addAdminRoutes(app, adminDependencies);
     },
   });
-  await served.open();
-  for (const spec of engines) attached.attach(spec);
+  const close = () => {
+    opened.close();
+    served.close();
+    attached.close();
+    transport.close();
+  };
+  try {
+    await served.open();
+    for (const spec of engines) attached.attach(spec);
+  } catch (error) {
+    close();
+    throw error;
+  }
   return {
     fetch: (request, env) => app.fetch(request, env as object | undefined),
     fetchAdmin: (request, env) => adminApp.fetch(request, env as object | undefined),
     models,
     access: opened.access,
     cutOff: () => cutOff(dependencies),
-    close() {
-      opened.close();
-      served.close();
-      attached.close();
-      transport.close();
-    },
+    close,
   };
 }
 

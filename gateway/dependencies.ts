@@ -2,6 +2,7 @@ import type { Logger } from "#runtime";
 import type { Access } from "./access/guard.ts";
 import type { PreferenceDefaults } from "./api/openai/preferences.ts";
 import type { HttpTransport } from "./dispatch/http/types.ts";
+import type { Diagnosis } from "./doctor/types.ts";
 import type { OpenEventStream } from "./event-stream.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { ForwardOptions } from "./pipeline/forward/job.ts";
@@ -41,4 +42,6 @@ export interface OpsDependencies extends GatewayDependencies {
   models: Models;
   /** Whether `/admin/workers` can neither attach nor detach engines. */
   hasFixedEngines: boolean;
+  /** Examines the attached engines. @param waitMs longest wait for one thing, in milliseconds */
+  diagnose(waitMs: number): Promise<Diagnosis>;
 }

@@ -83,6 +83,8 @@ export class TestEngine {
   /** Takes requests, and answers none. */
   isHung = false;
   isHungForChecks = false;
+  /** That requests under `/v1/` must have. */
+  key: string | undefined;
   /** Of answers to `/health` and to chats. */
   health = 200;
   status = 200;
@@ -129,6 +131,11 @@ export class TestEngine {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       if (this.isHung || (this.isHungForChecks && method === "GET")) return;
+      const isKnown = this.key === undefined || request.headers.authorization === `Bearer ${this.key}`;
+      if (path.startsWith("/v1/") && !isKnown) {
+        response.writeHead(401).end();
+        return;
+      }
       const [status, body] = this.#answer(path, Buffer.concat(chunks).toString());
       const type = typeof body === "string" ? "text/plain" : "application/json";
       response.writeHead(status, { "content-type": type });

@@ -3,6 +3,7 @@ import { type EngineSpec, type ListeningOptions, parseAddress } from "#gateway";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { frontOptions } from "../options/tables.ts";
+import { engineTlsFiles } from "./engine-options.ts";
 
 type Options = OptionValues<typeof frontOptions>;
 
@@ -105,11 +106,4 @@ function tlsFiles(options: Options): AccessSettings["tls"] {
   if (key !== undefined || clientCa !== undefined)
     throw new UsageError(`${key === undefined ? "--tls-client-ca" : "--tls-key"} needs --tls-cert too.`);
   return undefined;
-}
-
-function engineTlsFiles(options: Options): AccessSettings["engineTls"] {
-  const { "engine-ca": ca, "engine-tls-cert": cert, "engine-tls-key": key } = options;
-  if ((cert === undefined) !== (key === undefined))
-    throw new UsageError("--engine-tls-cert and --engine-tls-key go together.");
-  return { ca, cert, key };
 }

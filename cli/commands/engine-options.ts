@@ -1,4 +1,5 @@
-import type { EngineSpec } from "#gateway";
+import type { EngineSpec, ListeningOptions } from "#gateway";
+import type { engineEncryption } from "../options/access.ts";
 import type { engineOptions } from "../options/attach.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
@@ -40,4 +41,17 @@ export const tokenizersOf = ({ tokenizer }: EngineOptions) => new Map(tokenizer.
 function readTokenizer(text: string): [model: string, folder: string] {
   const equals = text.indexOf("=");
   return equals < 0 ? ["", text] : [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+/**
+ * The certificates to speak with engines by.
+ * @throws UsageError for a certificate without its key
+ */
+export function engineTlsFiles(
+  options: OptionValues<typeof engineEncryption>,
+): NonNullable<ListeningOptions["engineTls"]> {
+  const { "engine-ca": ca, "engine-tls-cert": cert, "engine-tls-key": key } = options;
+  if ((cert === undefined) !== (key === undefined))
+    throw new UsageError("--engine-tls-cert and --engine-tls-key go together.");
+  return { ca, cert, key };
 }

@@ -27,13 +27,13 @@ hash. A gateway that runs with the file takes each change at once.`,
     if (path === undefined) throw new UsageError("Which file? --keys keys.yaml");
     switch (action) {
       case "add":
-        tellKey(await (await KeyStore.open(path, true)).add(describe(required(id, action), options)));
+        tellKey(await change(path, action, id, (store, name) => store.add(describe(name, options)), true));
         return 0;
       case "rotate":
-        tellKey(await (await KeyStore.open(path)).rotate(required(id, action), options.grace));
+        tellKey(await change(path, action, id, (store, name) => store.rotate(name, options.grace)));
         return 0;
       case "revoke":
-        await (await KeyStore.open(path)).revoke(required(id, action));
+        await change(path, action, id, (store, name) => store.revoke(name));
         return 0;
       default:
         console.log(keyTable((await KeyStore.open(path)).list(), Date.now()));
@@ -41,6 +41,17 @@ hash. A gateway that runs with the file takes each change at once.`,
     }
   },
 };
+
+function change<Value>(
+  path: string,
+  action: string,
+  id: string | undefined,
+  work: (store: KeyStore, id: string) => Promise<Value>,
+  mayBeNew = false,
+): Promise<Value> {
+  const name = required(id, action);
+  return KeyStore.change(path, (store) => work(store, name), mayBeNew);
+}
 
 function required(id: string | undefined, action: string): string {
   if (id !== undefined) return id;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { type Document, isSeq, parseDocument, stringify } from "yaml";
 import { formatHash, hashKey, KeyFileError, newKey, newSalt, parseHash, readKeyFile } from "#gateway";
+import { withFileLock } from "../file-lock.ts";
 import { UsageError } from "../options/read.ts";
 
 /** A key as it stands in the file, but for its hash. */
@@ -40,6 +41,27 @@ export class KeyStore {
     const store = new KeyStore(path, document);
     store.#check();
     return store;
+  }
+
+  /**
+   * Changes a file of keys, while no other process of this machine does.
+   * @param mayBeNew whether a file that is not there stands for one without keys
+   * @throws UsageError where it cannot be read or written
+   */
+  static async change<Value>(
+    path: string,
+    work: (store: KeyStore) => Promise<Value>,
+    mayBeNew = false,
+  ): Promise<Value> {
+    const change = async () => work(await KeyStore.open(path, mayBeNew));
+    try {
+      return await withFileLock(`${path}.lock`, () => {}, change);
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      throw new UsageError(
+        `--keys ${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`,
+      );
+    }
   }
 
   private constructor(path: string, document: Document) {

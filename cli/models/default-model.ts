@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { withFileLock } from "../file-lock.ts";
 import { DownloadError, download, exists, hashFile } from "./download.ts";
-import { withFileLock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
 import { hubUrl } from "./source.ts";
 

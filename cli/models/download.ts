@@ -3,7 +3,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withFileLock } from "./lock.ts";
+import { withFileLock } from "../file-lock.ts";
 import type { Progress } from "./progress.ts";
 
 export interface DownloadOptions {

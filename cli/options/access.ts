@@ -63,12 +63,17 @@ export const access = {
   "client-timeout": seconds("Seconds for which a client may leave its answer unread.", 60),
 };
 
+/** Encryption towards engines. */
+export const engineEncryption = {
+  "engine-ca": file("Certificate authorities (PEM) of engines at https: addresses. Default: the system's."),
+  "engine-tls-cert": file("The gateway's own certificate (PEM) for engines that ask for one."),
+  "engine-tls-key": file("Its key (PEM)."),
+};
+
 /** Encryption, of the gateway's address and towards engines. */
 export const encryption = {
   "tls-cert": file("Certificate (PEM, with its chain) to serve https with; changes count at once."),
   "tls-key": file("Its key (PEM)."),
   "tls-client-ca": file("Certificate authorities (PEM) of clients; with them, clients need a certificate."),
-  "engine-ca": file("Certificate authorities (PEM) of engines at https: addresses. Default: the system's."),
-  "engine-tls-cert": file("The gateway's own certificate (PEM) for engines that ask for one."),
-  "engine-tls-key": file("Its key (PEM)."),
+  ...engineEncryption,
 };

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { parseFault } from "#workers";
-import { access, encryption, keysOption } from "./access.ts";
+import { access, encryption, engineEncryption, keysOption } from "./access.ts";
 import { attachment, engineOptions, modelAlias, seconds } from "./attach.ts";
 import {
   amountOrShare,
@@ -323,6 +323,7 @@ export const attachOptions = { ...engineOptions, ...attachment, ...frontOptions 
 
 export const doctorOptions = {
   ...engineOptions,
+  ...engineEncryption,
   timeout: seconds("Longest wait in seconds for an answer, a connection or an event.", 10),
   json: toggle("Prints what was found as JSON, for programs."),
   config: common.config,

@@ -12,6 +12,7 @@ import { createLogger } from "#runtime";
 import { startLlamaCpp, startSglang, startTensorrtLlm, startVllm, writeModelFolder } from "#stand-ins";
 import { diagnoseEngines, type NodeDoctorOptions } from "../adapters/node/doctor.ts";
 import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
+import { type Answer, serveAnswers } from "../engines/test-server.ts";
 import type { Check, Diagnosis } from "./types.ts";
 
 const routerModule = await compileRouter(
@@ -212,10 +213,68 @@ describe("The doctor names the cause and the flag", () => {
     expect(problemsOf(engines[0]?.checks)?.map(({ id }) => id)).toEqual(["test-request"]);
   });
 
+  test("of an engine that wants another key", async () => {
+    await using engine = await serveAnswers({
+      "/v1/models": (_, response) => void response.writeHead(401).end(),
+    });
+    const [without, wrong] = [{ url: engine.url }, { url: engine.url, apiKey: "wrong" }];
+    const { engines } = await diagnose([without, wrong]);
+    expect(engines.map(({ checks }) => checks[0]?.text)).toEqual([
+      expect.stringContaining("401: it wants a key, which --engine-key gives"),
+      expect.stringContaining("401: it does not take the key that it was given (--engine-key"),
+    ]);
+  });
+
   test("of engines of one model with different block sizes", async () => {
     await using one = await startVllm({ kvEvents: EVENTS });
     await using other = await startVllm({ kvEvents: EVENTS, blockSize: 32 });
     const { together } = await diagnose([{ url: one.url }, { url: other.url }]);
     expect(problemsOf(together)).toMatchObject([{ id: "same-block-size", flag: "--block-size 16" }]);
+  });
+});
+
+describe("The doctor of a running gateway", () => {
+  /** A gateway, or who says so, that names one engine; and what each was sent as a key. */
+  async function named(doctorRoute: Answer | undefined) {
+    const keys: Record<string, (string | undefined)[]> = { gateway: [], engine: [] };
+    const engine = await serveAnswers({
+      "/v1/models": (request, response) => {
+        keys.engine!.push(request.headers.authorization);
+        response.end(JSON.stringify({ data: [{ id: "tiny" }] }));
+      },
+    });
+    const gateway = await serveAnswers({
+      "/admin/workers": (request, response) => {
+        keys.gateway!.push(request.headers.authorization);
+        response.end(JSON.stringify({ data: [{ url: engine.url, name: "one" }] }));
+      },
+      ...(doctorRoute && { "/admin/doctor": doctorRoute }),
+    });
+    const diagnosis = await diagnose([{ url: gateway.url, apiKey: "admin" }], HASTY);
+    await gateway[Symbol.asyncDispose]();
+    await engine[Symbol.asyncDispose]();
+    return { keys, engine, diagnosis };
+  }
+
+  test("has it examine its engines, which it knows the keys of", async () => {
+    const theirs: Diagnosis = {
+      engines: [],
+      together: [{ id: "same-model", status: "problem", text: "What the gateway has found." }],
+      isWell: false,
+    };
+    const { keys, engine, diagnosis } = await named(theirs);
+    expect(diagnosis).toEqual(theirs);
+    expect(keys.gateway).toEqual(["Bearer admin"]);
+    expect(engine.requests).toEqual([]);
+  });
+
+  test.each([
+    ["is too old for that", undefined],
+    ["answers what nobody understands", { engines: 7 }],
+  ])("examines them itself where it %s, and sends them no key of the gateway's", async (_, answer) => {
+    const { keys, diagnosis } = await named(answer);
+    expect(diagnosis.engines).toMatchObject([{ engine: { name: "one", kind: "openai" } }]);
+    expect(new Set(keys.engine)).toEqual(new Set([undefined]));
+    expect(keys.engine).not.toEqual([]);
   });
 });

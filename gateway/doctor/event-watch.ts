@@ -1,5 +1,5 @@
 import { createMetrics, decodeKvEvents, type KvStoredEvent, type Logger } from "#runtime";
-import { KvFeed } from "../dispatch/engines/kv-feed.ts";
+import type { KvFeed, OpenKvFeed } from "../dispatch/engines/kv-feed.ts";
 import type { EngineAdapter, EngineApi, KvEventSource } from "../engines/types.ts";
 import { createGatewayMetrics } from "../metrics.ts";
 import { ModelRouter } from "../routing/model-router.ts";
@@ -14,6 +14,7 @@ export interface EventWatchOptions {
   /** Tokens in a block, as a gateway would take it. */
   readonly blockSize: number;
   readonly routerModule: WebAssembly.Module;
+  readonly openKvFeed: OpenKvFeed;
   readonly log: Logger;
 }
 
@@ -35,7 +36,7 @@ export class EventWatch {
   #listeners: (() => void)[] = [];
 
   constructor(options: EventWatchOptions) {
-    const { sources, api, adapter, dataParallelSize, blockSize, log } = options;
+    const { sources, api, adapter, dataParallelSize, blockSize, openKvFeed, log } = options;
     this.#options = options;
     const unknown = { tags: [], totalBlocks: 0, maxBatchedTokens: 1, maxSequences: 1 };
     this.#worker = {
@@ -43,7 +44,7 @@ export class EventWatch {
       instance: { id: "doctor", name: "doctor", card: { ...unknown, blockSize, dataParallelSize } },
     };
     this.#router = this.#open(blockSize);
-    this.#feed = new KvFeed(
+    this.#feed = openKvFeed(
       sources,
       api,
       adapter,

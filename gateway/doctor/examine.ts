@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Logger } from "#runtime";
 import { type EngineSpec, kvEventSources } from "../dispatch/engines/engine-spec.ts";
 import { UNKNOWN_ENGINE } from "../dispatch/engines/engine-worker.ts";
+import type { OpenKvFeed } from "../dispatch/engines/kv-feed.ts";
 import { EngineApiError, type EngineProbe } from "../engines/index.ts";
 import type { EngineApi, EngineModel } from "../engines/types.ts";
 import type { PromptReader } from "../pipeline/preprocess/prompts/prompt-reader.ts";
@@ -13,6 +14,8 @@ import { type TestApi, type TestPrompt, testPrompt } from "./test-prompt.ts";
 
 export interface ExamineOptions {
   readonly routerModule: WebAssembly.Module;
+  /** Undefined on runtimes that can follow no KV events. */
+  readonly openKvFeed: OpenKvFeed | undefined;
   readonly loadPromptReader: PromptReaderLoader;
   /** Longest wait for one thing: a connection, an event. In milliseconds. */
   readonly waitMs: number;
@@ -28,7 +31,7 @@ export async function examine(
   api: EngineApi,
   { adapter, profile }: EngineProbe,
   model: EngineModel,
-  { routerModule, loadPromptReader, waitMs, log }: ExamineOptions,
+  { routerModule, openKvFeed, loadPromptReader, waitMs, log }: ExamineOptions,
 ): Promise<Evidence> {
   const { name } = spec;
   const sources = kvEventSources(spec, profile);
@@ -40,7 +43,7 @@ export async function examine(
   const isStream = sources.length > 0 && sources.every(({ kind }) => kind === "zmq");
   const isWorthWatching = isStream && profile.hasPrefixCaching !== false;
   const { dataParallelSize } = profile;
-  const options = {
+  const given = {
     sources,
     api,
     adapter,
@@ -49,7 +52,8 @@ export async function examine(
     routerModule,
     log,
   };
-  const watch = isWorthWatching ? new EventWatch(options) : undefined;
+  const watch =
+    isWorthWatching && openKvFeed !== undefined ? new EventWatch({ ...given, openKvFeed }) : undefined;
   const begun = performance.now();
   try {
     const isConnected = (await watch?.until(() => watch.isConnected, waitMs)) ?? false;

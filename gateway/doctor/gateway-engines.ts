@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
 import type { EngineApi } from "../engines/types.ts";
+import { diagnosisSchema } from "./diagnosis-schema.ts";
+import type { Diagnosis } from "./types.ts";
 
 const listSchema = z.looseObject({
   data: z.array(z.looseObject({ url: z.url(), name: z.string() })),
@@ -16,6 +18,20 @@ export async function enginesOfGateway(api: EngineApi): Promise<EngineSpec[] | u
     return read.data?.data.map(({ url, name }) => ({ url, name }));
   } catch {
     // An engine may answer whatever it likes to this.
+    return undefined;
+  }
+}
+
+/**
+ * Has a running gateway examine its engines: it has their keys and certificates, and reaches them as its requests do.
+ * @param api with a time limit that suits all of it
+ * @param waitMs longest wait for one thing, in milliseconds
+ * @returns undefined where it is of a release that cannot
+ */
+export async function askGateway(api: EngineApi, waitMs: number): Promise<Diagnosis | undefined> {
+  try {
+    return diagnosisSchema.safeParse(await api.postJson("/admin/doctor", { timeout_ms: waitMs })).data;
+  } catch {
     return undefined;
   }
 }

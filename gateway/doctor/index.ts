@@ -9,7 +9,7 @@ import { type ExamineOptions, examine } from "./examine.ts";
 import { judge } from "./judge.ts";
 import type { Check, Diagnosis, EngineDiagnosis } from "./types.ts";
 
-export { enginesOfGateway } from "./gateway-engines.ts";
+export { askGateway, enginesOfGateway } from "./gateway-engines.ts";
 export type * from "./types.ts";
 
 export interface DiagnoseOptions extends ExamineOptions {
@@ -31,6 +31,17 @@ export async function diagnose(specs: readonly EngineSpec[], options: DiagnoseOp
   const examined = await Promise.all(specs.map((spec) => examineOne(spec, options)));
   const engines = examined.map(({ diagnosis }) => diagnosis);
   const together = compare(examined.flatMap(({ evidence }) => evidence));
+  return diagnosisOf(engines, together);
+}
+
+/** Several diagnoses as one. */
+export const combine = (all: readonly Diagnosis[]): Diagnosis =>
+  diagnosisOf(
+    all.flatMap(({ engines }) => engines),
+    all.flatMap(({ together }) => together),
+  );
+
+function diagnosisOf(engines: readonly EngineDiagnosis[], together: readonly Check[]): Diagnosis {
   const all = [...engines.flatMap(({ checks }) => checks), ...together];
   return { engines, together, isWell: !all.some(({ status }) => status === "problem") };
 }

@@ -68,7 +68,8 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
         `${url} is this gateway itself, or leads back to it: attach the engine's own address, or give the gateway another --port.`,
         { status },
       );
-    throw new EngineApiError("bad_status", `${url} answered with status ${status}.`, { status });
+    const hint = status === 401 || status === 403 ? keyHint(apiKey) : "";
+    throw new EngineApiError("bad_status", `${url} answered with status ${status}${hint}.`, { status });
   } catch (cause) {
     if (cause instanceof EngineApiError) throw cause;
     if (signal.aborted) {
@@ -77,6 +78,12 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
     throw new EngineApiError("unreachable", `${url} cannot be reached: ${reason(cause)}.`, { cause });
   }
 }
+
+/** What to do about an engine that lets nobody in, or not this gateway. */
+const keyHint = (apiKey: string | undefined) =>
+  apiKey === undefined
+    ? ": it wants a key, which --engine-key gives (api-key in YAML)"
+    : ": it does not take the key that it was given (--engine-key, or api-key in YAML)";
 
 function originOf(location: string, url: string): string {
   return URL.canParse(location, url) ? new URL(location, url).origin : "another address";
@@ -113,7 +120,21 @@ const BLOCKED_PORT = "bad port";
 function reason(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const text = cause instanceof Error ? cause.message || cause.name : String(cause);
-  return text === BLOCKED_PORT
-    ? "its port is one of those that fetch refuses; give the engine another"
-    : text;
+  if (text === BLOCKED_PORT) return "its port is one of those that fetch refuses; give the engine another";
+  // What Node itself could be started with is of no use to whoever has only its flags.
+  return `${text.replace(/; if the root CA is installed locally.*/, "")}${tlsHint(String(Reflect.get(Object(cause), "code") ?? ""), text)}`;
+}
+
+/** What to do about a connection that TLS does not allow; by Node's and OpenSSL's codes, or the words of others. */
+function tlsHint(code: string, text: string): string {
+  if (
+    /^(DEPTH_ZERO_)?SELF_SIGNED|^UNABLE_TO_(VERIFY|GET_ISSUER)|UNKNOWN_?ISSUER|unknown issuer/i.test(
+      code + text,
+    )
+  )
+    return "; --engine-ca FILE gives the certificate authority that its certificate comes from";
+  if (/ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA)/.test(code))
+    return "; if it asks for a certificate, --engine-tls-cert and --engine-tls-key give one";
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code)) return "; it speaks no TLS: try http://";
+  return "";
 }

@@ -57,6 +57,29 @@ describe("discovery URLs", () => {
   });
 });
 
+/** Files and folders whose changes the system tells this process of. */
+const watchedFiles = () =>
+  readdirSync("/proc/self/fdinfo").reduce((sum, fd) => {
+    // The folder's own descriptor is gone when it is read.
+    const path = join("/proc/self/fdinfo", fd);
+    const info = existsSync(path) ? readFileSync(path, "utf8") : "";
+    return sum + (info.match(/^inotify wd/gm)?.length ?? 0);
+  }, 0);
+
+test.runIf(process.platform === "linux")(
+  "a watch on a file store that cannot be read leaves nothing behind",
+  async () => {
+    const directory = join(root, randomId());
+    const discovery = await openDiscovery(`file:${directory}`);
+    rmSync(join(directory, "leases"), { recursive: true });
+    writeFileSync(join(directory, "leases"), "no folder");
+    const before = watchedFiles();
+    await expect(discovery.watch("", () => {})).rejects.toThrow();
+    expect(watchedFiles()).toBe(before);
+    await discovery.close();
+  },
+);
+
 describe("file discovery between processes", () => {
   const script = fileURLToPath(new URL("testing-holder.ts", import.meta.url));
   const children: ChildProcess[] = [];

@@ -98,9 +98,14 @@ class FileDiscovery implements Discovery {
 
   async watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch> {
     this.#check();
-    await this.#hangBell();
-    await this.#scan();
-    this.#check();
+    try {
+      await this.#hangBell();
+      await this.#scan();
+      this.#check();
+    } catch (error) {
+      if (this.#watchers.size === 0) this.#rest();
+      throw error;
+    }
     const watcher = new Watcher(prefix, listener, (watcher) => {
       this.#watchers.delete(watcher);
       if (this.#watchers.size === 0) this.#rest();

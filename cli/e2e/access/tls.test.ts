@@ -137,10 +137,25 @@ test("engines at https: are asked with --engine-ca and the gateway's own certifi
       body: JSON.stringify(chat()),
     });
     expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining("chat.completion")]);
+    // Of the gateway, which has what it takes; and of the engine itself.
+    const certificates = [
+      `--engine-ca=${authority.cert}`,
+      `--engine-tls-cert=${own.cert}`,
+      `--engine-tls-key=${own.key}`,
+    ];
+    for (const asked of [[url], [address, ...certificates]]) {
+      const doctor = new StatorProcess(["doctor", "--config=none", ...asked]);
+      await doctor.ended();
+      expect(doctor.stdout).toContain("It answered a test request");
+    }
     await stator.stop();
 
     ({ stator, url } = await attach([address], `--engine-ca=${authority.cert}`));
     expect((await fetch(`${url}/health`)).status).toBe(503);
+    await stator.stop();
+
+    ({ stator, url } = await attach([address]));
+    expect(stator.stdout).toMatch(/not up yet: .*certificate.*; --engine-ca FILE/);
   } finally {
     front.closeAllConnections();
     front.close();

@@ -1,44 +1,60 @@
 import type { Logger } from "#runtime";
 import type { EngineSpec } from "../../dispatch/engines/engine-spec.ts";
 import { checkedSpec } from "../../dispatch/engines/engine-url.ts";
-import { type Diagnosis, diagnose, enginesOfGateway } from "../../doctor/index.ts";
+import { openKvFeed } from "../../dispatch/engines/kv-feed.ts";
+import { askGateway, combine, type Diagnosis, diagnose, enginesOfGateway } from "../../doctor/index.ts";
 import { createEngineApi } from "../../engines/index.ts";
 import { createPromptReaderLoader } from "../../pipeline/serving/prompt-readers.ts";
+import type { EngineTlsFiles } from "../listening.ts";
+import { readEngineTls } from "./access/tls-files.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { nodeFiles } from "./files.ts";
+import { createTlsFetch } from "./http/tls-fetch.ts";
 
 export interface NodeDoctorOptions {
   /** The compiled router core. */
   readonly routerModule: WebAssembly.Module;
   /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
   readonly tokenizers: ReadonlyMap<string, string>;
+  /** Certificates for `https:` addresses; default: the system's. */
+  readonly engineTls?: EngineTlsFiles | undefined;
   /** Longest wait for one answer, connection or event, in milliseconds. */
   readonly timeoutMs: number;
   readonly log: Logger;
 }
 
+/** As many things may have to be waited for, one after the other, until a gateway has examined its engines. */
+const WAITS = 10;
+
 /**
  * Examines engines, and proves that requests can be routed by what their caches hold. A gateway among the addresses
- * stands for its engines.
- * @throws ApiError for an address that is none
+ * examines its own engines, and the key given for it goes to nobody else.
+ * @throws ApiError for an address that is none, AccessError for certificates that cannot be used
  */
 export async function diagnoseEngines(
   given: readonly EngineSpec[],
-  { routerModule, tokenizers, timeoutMs, log }: NodeDoctorOptions,
+  { routerModule, tokenizers, engineTls, timeoutMs, log }: NodeDoctorOptions,
 ): Promise<Diagnosis> {
-  const createApi = ({ url, apiKey }: EngineSpec) => createEngineApi(url, { apiKey, timeoutMs });
-  const checked = given.map(checkedSpec);
-  const specs = await Promise.all(
-    checked.map(async (spec) => {
+  const tls = await readEngineTls(engineTls ?? {});
+  const fetch = tls && createTlsFetch(tls);
+  const createApi = ({ url, apiKey }: EngineSpec, limitMs = timeoutMs) =>
+    createEngineApi(url, { apiKey, timeoutMs: limitMs, fetch });
+  const found = await Promise.all(
+    given.map(checkedSpec).map(async (spec): Promise<EngineSpec[] | Diagnosis> => {
       const engines = await enginesOfGateway(createApi(spec));
       // A gateway that has none yet is looked at itself, which says so.
       if (engines === undefined || engines.length === 0) return [spec];
-      return engines.map((engine) => ({ ...spec, ...engine }));
+      const theirs = await askGateway(createApi(spec, timeoutMs * WAITS), timeoutMs);
+      // An older one names its engines; their keys it keeps to itself, and its own is not for them.
+      return theirs ?? engines.map((engine) => ({ ...spec, apiKey: undefined, ...engine }));
     }),
   );
+  const specs = found.flatMap((each) => (Array.isArray(each) ? each : []));
+  const theirs = found.filter((each): each is Diagnosis => !Array.isArray(each));
   const createEncoder = nativeEncoderFactory(log);
-  return diagnose(specs.flat(), {
+  const own = await diagnose(specs, {
     routerModule,
+    openKvFeed,
     loadPromptReader: createPromptReaderLoader({
       folders: { ...nodeFiles(), createEncoder },
       tokenizers,
@@ -48,4 +64,5 @@ export async function diagnoseEngines(
     waitMs: timeoutMs,
     log,
   });
+  return combine([own, ...theirs]);
 }

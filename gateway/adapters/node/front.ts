@@ -31,7 +31,12 @@ export async function startNodeFront(
   const { host, port, log, serverLimits: limits } = options;
   const { tls, platform } = await nodePlatform(options);
   const front = await createFront(options, channel, platform);
-  const listener = await listen(front.fetch, { host, port, limits, tls, log, isShared: true });
+  const listener = await listen(front.fetch, { host, port, limits, tls, log, isShared: true }).catch(
+    (error: unknown) => {
+      front.close();
+      throw error;
+    },
+  );
   const stopWatching = followTls(options, [listener]);
   return {
     port: listener.port,

@@ -20,13 +20,19 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
   );
   const { host, log } = options;
   const listeners: HttpListener[] = [];
-  // Fronts share a port with any process that asks for it: whether it is free shows only now.
-  const port = fronts ? await findPort(host, options.port) : undefined;
-  if (fronts === undefined)
-    listeners.push(await listen(gateway.fetch, { host, port: options.port, limits, tls, log }));
-  if (admin?.port !== undefined) {
-    const place = { host: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined, log };
-    listeners.push(await listen(gateway.fetchAdmin, { ...place, limits }));
+  let port: number | undefined;
+  try {
+    // Fronts share a port with any process that asks for it: whether it is free shows only now.
+    if (fronts) port = await findPort(host, options.port);
+    else listeners.push(await listen(gateway.fetch, { host, port: options.port, limits, tls, log }));
+    if (admin?.port !== undefined) {
+      const place = { host: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined, log };
+      listeners.push(await listen(gateway.fetchAdmin, { ...place, limits }));
+    }
+  } catch (error) {
+    gateway.close();
+    await Promise.all(listeners.map((listener) => listener.drain(0, () => {})));
+    throw error;
   }
   const stopWatching = followTls(options, listeners);
   return {

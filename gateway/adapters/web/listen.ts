@@ -30,7 +30,7 @@ export interface WebListening {
 /**
  * Has a gateway listen, and its admin routes at their own port where they have one. These runtimes cannot give a
  * listener another certificate: a new listener takes the new connections of the port, and the old one ends what it has.
- * @throws AccessError for certificates that cannot be used
+ * @throws AccessError for certificates that cannot be used; then the gateway is closed
  */
 export async function listenOnWeb(
   gateway: Gateway,
@@ -39,11 +39,19 @@ export async function listenOnWeb(
   { readTextFile }: PlatformFiles,
 ): Promise<ListeningGateway> {
   const { host: hostname, port, admin, log } = options;
-  const tls = options.tls && (await readTlsTexts(options.tls, readTextFile));
-  const listeners = [new Replaceable(listening, { hostname, port, tls }, gateway.fetch)];
-  if (admin?.port !== undefined) {
-    const place = { hostname: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined };
-    listeners.push(new Replaceable(listening, place, gateway.fetchAdmin));
+  const listeners: Replaceable[] = [];
+  let tls: TlsTexts | undefined;
+  try {
+    tls = options.tls && (await readTlsTexts(options.tls, readTextFile));
+    listeners.push(new Replaceable(listening, { hostname, port, tls }, gateway.fetch));
+    if (admin?.port !== undefined) {
+      const place = { hostname: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined };
+      listeners.push(new Replaceable(listening, place, gateway.fetchAdmin));
+    }
+  } catch (error) {
+    gateway.close();
+    await Promise.all(listeners.map((listener) => listener.drain(0, () => {})));
+    throw error;
   }
   const stopWatching =
     options.tls &&

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { chatCompletionRequest, completionRequest, embeddingRequest } from "../openai/schemas.ts";
+import { doctorRequest } from "./doctor.ts";
 import { thresholdsRequest } from "./thresholds.ts";
 import { attachRequest } from "./workers.ts";
 
@@ -144,6 +145,16 @@ export const OPERATIONS: readonly Operation[] = [
     description: "It gets no new requests, and is detached when those that it is answering have ended.",
     query: { now: "true: detached at once; running answers still end." },
     responses: { "202": "It drains.", "404": "There is none of this name." },
+  },
+  {
+    method: "post",
+    path: "/admin/doctor",
+    summary: "Examine the engines",
+    description:
+      "Proves that requests can be routed by what the engines' caches hold, or says what keeps them from it. Each engine gets two short requests.",
+    requestSchema: doctorRequest,
+    example: { timeout_ms: 10_000 },
+    responses: { "200": "What was found of each engine, and of all together.", "400": ERRORS["400"] },
   },
   {
     method: "get",

@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import type { OpsDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { decisionsOf, listDecisions } from "./decisions.ts";
+import { examineEngines } from "./doctor.ts";
 import { health } from "./health.ts";
 import { referencePage } from "./reference-page.ts";
 import { changeThresholds, showThresholds } from "./thresholds.ts";
@@ -45,6 +46,7 @@ export function addOpsRoutes(
 
 /** Routes that change what the gateway does. */
 export function addAdminRoutes(app: Hono<GatewayEnv>, dependencies: OpsDependencies): void {
+  app.post("/admin/doctor", (context) => examineEngines(context, dependencies));
   app.get("/admin/workers", (context) => listWorkers(context, dependencies));
   app.post("/admin/workers", (context) => attachWorker(context, dependencies));
   app.get("/admin/workers/:name{.+}", (context) =>

@@ -1,6 +1,6 @@
 import { readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isAlive } from "../is-alive.ts";
+import { isAlive } from "./is-alive.ts";
 
 /**
  * Runs `work` while no other process of this machine does the same under this lock. A lock left by a process
@@ -11,7 +11,7 @@ export async function withFileLock<T>(path: string, onWait: () => void, work: ()
   while (!(await tryLock(path))) {
     if (!told) onWait();
     told = true;
-    await sleep(500);
+    await sleep(LOOK_MS);
   }
   const refresh = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => {}), REFRESH_MS);
   try {
@@ -22,6 +22,9 @@ export async function withFileLock<T>(path: string, onWait: () => void, work: ()
     await rm(path, { force: true });
   }
 }
+
+/** How often whoever waits looks whether it is free, in milliseconds. */
+const LOOK_MS = 50;
 
 /** How often a holder shows that it lives, in milliseconds. */
 const REFRESH_MS = 2_000;
