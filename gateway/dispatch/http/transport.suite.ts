@@ -337,6 +337,44 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
     });
 
     test.runIf(isOwnHttp)(
+      "goes over a new connection where a kept one closes without an answer",
+      async () => {
+        const ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        const served = new Map<Socket, number>();
+        answer = (socket) => {
+          const count = (served.get(socket) ?? 0) + 1;
+          served.set(socket, count);
+          if (count === 1) socket.write(ok);
+          else socket.destroy();
+        };
+        // Several connections are kept, and each of them is closed by the request after.
+        await Promise.all(Array.from({ length: 4 }, () => ask()));
+        for (let index = 0; index < 8; index++)
+          expect(await ask()).toMatchObject({ error: undefined, body: "ok" });
+      },
+    );
+
+    test.runIf(isOwnHttp)("is lost where its server goes away, though it was sent again", async () => {
+      answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+      await ask();
+      answer = (socket) => {
+        server.close();
+        socket.destroy();
+      };
+      expect((await ask()).error).toMatchObject({ code: "lost" });
+    });
+
+    test.runIf(isOwnHttp)("is sent once over a new connection", async () => {
+      let asked = 0;
+      answer = (socket) => {
+        asked++;
+        socket.destroy();
+      };
+      expect((await ask()).error).toMatchObject({ code: "lost" });
+      expect(asked).toBe(1);
+    });
+
+    test.runIf(isOwnHttp)(
       "leaves a connection alone whose server closes it, or said more than was asked",
       async () => {
         answer = (socket) =>

@@ -12,7 +12,7 @@ export interface HttpRequest {
   readonly body: Uint8Array | undefined;
   /**
    * Whether it may go over a connection that was used before. The server may be about to close that one, and then
-   * nobody knows whether it has acted on the request.
+   * nobody knows whether it has acted on the request: it is sent once more, over a new one.
    */
   readonly mayReuse: boolean;
 }

@@ -1,24 +1,40 @@
 import type { SecureContextOptions } from "node:tls";
-import type { HttpCall, HttpReceiver, HttpRequest, HttpTimeouts } from "../../../dispatch/http/types.ts";
+import {
+  type HttpCall,
+  HttpError,
+  type HttpHead,
+  type HttpReceiver,
+  type HttpRequest,
+  type HttpTimeouts,
+} from "../../../dispatch/http/types.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+
+const NAMED_MS = 30_000;
 
 /** Connections to servers, kept open between requests for as long as their servers do. */
 export class ConnectionPool implements ConnectionOwner {
+  readonly namedMs: number;
   /** Idle ones by origin, the one used last at the end. */
   readonly #idle = new Map<string, Idle[]>();
   readonly #tls: SecureContextOptions | undefined;
   #isClosed = false;
 
-  /** @param tls certificates for `https:`, beside or in place of the system's */
-  constructor(tls?: SecureContextOptions) {
+  /**
+   * @param tls certificates for `https:`, beside or in place of the system's
+   * @param namedMs how long a connection to a name is used again, in milliseconds
+   */
+  constructor(tls?: SecureContextOptions, namedMs = NAMED_MS) {
     this.#tls = tls;
+    this.namedMs = namedMs;
   }
 
   send(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall {
-    const connection =
-      (request.mayReuse ? this.#take(request.origin) : undefined) ??
-      new Connection(request.origin, this, this.#tls);
-    return connection.send(request, receiver, timeouts);
+    const open = () => new Connection(request.origin, this, this.#tls);
+    const kept = request.mayReuse ? this.#take(request.origin) : undefined;
+    if (kept === undefined) return open().send(request, receiver, timeouts);
+    return kept.send(request, receiver, timeouts, () =>
+      open().send(request, new SecondReceiver(receiver), timeouts),
+    );
   }
 
   onIdle(connection: Connection, forMs: number): void {
@@ -54,8 +70,40 @@ export class ConnectionPool implements ConnectionOwner {
   /** The one used last: it is the least likely to be about to close. */
   #take(origin: string): Connection | undefined {
     const last = this.#idle.get(origin)?.pop();
-    clearTimeout(last?.timer);
-    return last?.connection;
+    if (last === undefined) return undefined;
+    clearTimeout(last.timer);
+    if (last.connection.isFresh) return last.connection;
+    last.connection.destroy();
+    return this.#take(origin);
+  }
+}
+
+/**
+ * Hears of a request that was sent again because its connection had closed. If nobody listens now, the server has gone
+ * away with the request: perhaps over it.
+ */
+class SecondReceiver implements HttpReceiver {
+  readonly #receiver: HttpReceiver;
+
+  constructor(receiver: HttpReceiver) {
+    this.#receiver = receiver;
+  }
+
+  onHead(head: HttpHead): void {
+    this.#receiver.onHead(head);
+  }
+
+  onBytes(wire: Uint8Array, isFramed: boolean): boolean {
+    return this.#receiver.onBytes(wire, isFramed);
+  }
+
+  onEnd(wire: Uint8Array, isFramed: boolean): boolean {
+    return this.#receiver.onEnd(wire, isFramed);
+  }
+
+  onError(error: HttpError): void {
+    const { message, code } = error;
+    this.#receiver.onError(code === "unsent" ? new HttpError("lost", message, error) : error);
   }
 }
 

@@ -1,0 +1,171 @@
+import type { Socket } from "node:net";
+import {
+  type HttpCall,
+  HttpError,
+  type HttpReceiver,
+  type HttpRequest,
+  type HttpTimeouts,
+} from "../../../dispatch/http/types.ts";
+import { AnswerReader } from "./answer-reader.ts";
+
+/** Pieces into which the idle time-out is cut: it takes at most one of them longer than it says. */
+const IDLE_STEPS = 4;
+
+/** What an exchange needs of its connection. */
+export interface ExchangeConnection {
+  /** As the server is named in requests. */
+  readonly host: string;
+  /** The exchange has ended well; with `forMs` 0 the connection is of no more use. */
+  release(forMs: number): void;
+  destroy(): void;
+}
+
+/**
+ * Sends the request again over a new connection: the one that was used before closed without a byte of an answer, as
+ * servers close those that have been idle for long.
+ */
+export type SendAgain = () => HttpCall;
+
+/** One request and its answer. */
+export class Exchange implements HttpCall {
+  readonly reader: AnswerReader;
+  readonly #connection: ExchangeConnection;
+  readonly #socket: Socket;
+  readonly #request: HttpRequest;
+  readonly #receiver: HttpReceiver;
+  readonly #timeouts: HttpTimeouts;
+  readonly #sendAgain: SendAgain | undefined;
+  /** The same request over another connection. */
+  #successor: HttpCall | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
+  #isPaused = false;
+  #hasBody = false;
+  /** Steps of the idle time-out that have passed since the last read. */
+  #idleSteps = 0;
+
+  constructor(
+    connection: ExchangeConnection,
+    socket: Socket,
+    request: HttpRequest,
+    receiver: HttpReceiver,
+    timeouts: HttpTimeouts,
+    sendAgain?: SendAgain,
+  ) {
+    this.#connection = connection;
+    this.#socket = socket;
+    this.#request = request;
+    this.#receiver = receiver;
+    this.#timeouts = timeouts;
+    this.#sendAgain = sendAgain;
+    this.reader = new AnswerReader(request.method, receiver, {
+      onDone: (keepAliveMs) => this.#finish(keepAliveMs),
+      onError: (error) => this.#break(error),
+    });
+  }
+
+  onConnecting(): void {
+    const { connectMs } = this.#timeouts;
+    this.#limit(connectMs, () => {
+      this.#break(new HttpError("unsent", `The engine took no connection within ${connectMs} ms.`));
+    });
+  }
+
+  onConnected(): void {
+    const { firstByteMs } = this.#timeouts;
+    this.#limit(firstByteMs, () => {
+      this.#break(new HttpError("timeout", `The engine sent nothing within ${firstByteMs / 1000} s.`));
+    });
+    const { body } = this.#request;
+    this.#socket.cork();
+    this.#socket.write(headOf(this.#request, this.#connection.host), "latin1");
+    if (body !== undefined && body.length > 0) this.#socket.write(body);
+    this.#socket.uncork();
+  }
+
+  /** @returns whether the bytes are still in use */
+  onRead(bytes: Buffer): boolean {
+    this.#idleSteps = 0;
+    const isLent = this.reader.push(bytes);
+    if (!this.#hasBody && this.reader.hasBody && !this.#isOver) {
+      this.#hasBody = true;
+      this.#watchIdle();
+    }
+    return isLent;
+  }
+
+  cancel(): void {
+    this.#successor?.cancel();
+    if (this.#isOver) return;
+    this.#close();
+    this.#connection.destroy();
+  }
+
+  pause(): void {
+    this.#successor?.pause();
+    if (this.#isOver || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#successor?.resume();
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (!this.#isOver) this.#socket.resume();
+  }
+
+  /** The connection has broken. */
+  fail(error: HttpError): void {
+    if (this.#isOver) return;
+    this.#close();
+    this.#fail(error);
+  }
+
+  #finish(keepAliveMs: number): void {
+    this.#close();
+    this.#connection.release(keepAliveMs);
+  }
+
+  #break(error: HttpError): void {
+    if (this.#isOver) return;
+    this.#close();
+    this.#connection.destroy();
+    this.#fail(error);
+  }
+
+  #fail(error: HttpError): void {
+    if (error.code === "lost" && !this.reader.hasBegun && this.#sendAgain !== undefined)
+      this.#successor = this.#sendAgain();
+    else this.#receiver.onError(error);
+  }
+
+  #close(): void {
+    this.#isOver = true;
+    this.reader.close();
+    clearTimeout(this.#timer);
+    if (this.#isPaused) this.#socket.resume();
+  }
+
+  #limit(ms: number, onTimeout: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(onTimeout, ms);
+  }
+
+  #watchIdle(): void {
+    const { idleMs } = this.#timeouts;
+    this.#limit(Math.ceil(idleMs / IDLE_STEPS), () => {
+      // While the client does not read, the server is not to blame.
+      if (!this.#isPaused && ++this.#idleSteps > IDLE_STEPS)
+        this.#break(new HttpError("timeout", `The engine sent nothing more for ${idleMs / 1000} s.`));
+      else this.#watchIdle();
+    });
+  }
+}
+
+function headOf({ method, path, headers, body }: HttpRequest, host: string): string {
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
+  for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
+  if (body !== undefined) text += `content-length: ${body.length}\r\n`;
+  return `${text}\r\n`;
+}
