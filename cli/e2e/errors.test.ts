@@ -57,6 +57,15 @@ function expectError(
 const chat = (fields: object) => post("/v1/chat/completions", { model: "echo", messages, ...fields });
 const complete = (fields: object) => post("/v1/completions", { model: "echo", prompt: "Hello", ...fields });
 
+test.each([
+  [600, "context_length_exceeded", "has 600 messages"],
+  [10_001, "array_above_max_length", "at most 10000"],
+])("a conversation of %i messages is refused before it is written out", async (count, code, words) => {
+  const answer = await chat({ messages: Array.from({ length: count }, () => ({ role: "user" })) });
+  expectError(answer, 400, "messages", code);
+  expect(answer.body.error.message).toContain(words);
+});
+
 describe("a parameter", () => {
   test.each([
     [{ messages: undefined }, "messages", "missing_required_parameter", "'messages'"],

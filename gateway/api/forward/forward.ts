@@ -12,7 +12,9 @@ import { choicesOf, continuationOf } from "../../pipeline/forward/continuation.t
 import { Forwarding } from "../../pipeline/forward/forwarding.ts";
 import type { ForwardJob } from "../../pipeline/forward/job.ts";
 import type { Placement } from "../../pipeline/job.ts";
-import type { PromptBody } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
+import { hasManyMessages, refuseHopelessConversation } from "../../pipeline/preprocess/limits.ts";
+import type { PromptBody, PromptKind } from "../../pipeline/preprocess/prompts/prompt-reader.ts";
+import { textReader } from "../../pipeline/preprocess/prompts/text-reader.ts";
 import type { NamedModel } from "../../pipeline/serving/models.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
 import { placementHeaders } from "../placement-headers.ts";
@@ -82,7 +84,9 @@ async function attempt(
   const { search: query } = new URL(context.req.url);
   const { bytes, body, search } =
     rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
-  const prompts = await model.prompts;
+  if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
+    refuseHopelessConversation(body.messages, model);
+  const prompts = body !== undefined && hasManyMessages(body) ? textReader : await model.prompts;
   const prompt =
     body === undefined ? NO_PROMPT : await refuseDeepNesting(() => prompts.read(endpoint.prompt, body));
   const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
@@ -120,6 +124,8 @@ async function attempt(
   };
   return run(context, dependencies, job, meta);
 }
+
+const READS_MESSAGES = new Set<PromptKind>(["chat", "messages"]);
 
 const NO_PROMPT = new Uint32Array(0);
 

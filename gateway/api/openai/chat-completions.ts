@@ -3,8 +3,13 @@ import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
 import { withBos } from "../../pipeline/preprocess/bos.ts";
-import { answerTokens, refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import type { TemplateMessage } from "../../pipeline/preprocess/chat-template.ts";
+import {
+  answerTokens,
+  MOST_MESSAGES,
+  refuseHopelessConversation,
+  refuseHopelessLength,
+} from "../../pipeline/preprocess/limits.ts";
 import { chatFormat } from "./chat-format.ts";
 import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
@@ -31,11 +36,16 @@ export async function chatCompletions(
   raw: unknown,
 ): Promise<Response> {
   refuseUnsupported(raw, UNSUPPORTED);
+  refuseTooManyMessages(raw);
   const body = validate(chatCompletionRequest, raw);
   checkCombinations(body);
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
-  const text = renderPrompt(body.messages, model);
+  refuseHopelessConversation(body.messages, model.card);
+  const messages = body.messages.map(templateMessage);
+  const length = messages.reduce((sum, { content }) => sum + content.length, 0);
+  refuseHopelessLength({ length }, model, "messages");
+  const text = model.template.render(messages);
   refuseHopelessLength(text, model, "messages");
   const tokens = withBos(await model.tokenizer.encode(text), model);
   const asked = body.max_completion_tokens ?? body.max_tokens;
@@ -62,13 +72,22 @@ function checkCombinations(body: ChatCompletionRequest): void {
   requireStreamForOptions(body);
 }
 
-function renderPrompt(messages: readonly ChatMessage[], model: ServedModel): string {
-  return model.template.render(
-    messages.map(({ role, content, name }) => ({
-      // OpenAI renamed the role; chat templates know the old name.
-      role: role === "developer" ? "system" : role,
-      content: typeof content === "string" ? content : (content ?? []).map((part) => part.text).join(""),
-      ...(name && { name }),
-    })),
+/** Before they are looked at one by one. */
+function refuseTooManyMessages(raw: unknown): void {
+  const messages: unknown = Reflect.get(Object(raw), "messages");
+  if (!Array.isArray(messages) || messages.length <= MOST_MESSAGES) return;
+  throw invalidRequest(
+    `Invalid value for 'messages': it has ${messages.length} messages, and at most ${MOST_MESSAGES} are taken.`,
+    "messages",
+    "array_above_max_length",
   );
+}
+
+function templateMessage({ role, content, name }: ChatMessage): TemplateMessage {
+  return {
+    // OpenAI renamed the role; chat templates know the old name.
+    role: role === "developer" ? "system" : role,
+    content: typeof content === "string" ? content : (content ?? []).map((part) => part.text).join(""),
+    ...(name && { name }),
+  };
 }

@@ -5,13 +5,45 @@ import type { ServedModel } from "../serving/served-model.ts";
  * Refuses a text that cannot fit, before any work is done on it: no text has fewer tokens than its length
  * divided by that of the longest token.
  */
-export function refuseHopelessLength(text: string, model: ServedModel, param: string): void {
+export function refuseHopelessLength(
+  { length }: { readonly length: number },
+  model: ServedModel,
+  param: string,
+): void {
   const { contextLength, name } = model.card;
-  const leastTokens = Math.ceil(text.length / model.tokenizer.vocabulary.longestTokenBytes);
+  const leastTokens = Math.ceil(length / model.tokenizer.vocabulary.longestTokenBytes);
   if (leastTokens < contextLength) return;
   throw contextLengthExceeded(
     `The model '${name}' has a context of ${contextLength} tokens, but the prompt has at least ${leastTokens}. Shorten the prompt.`,
     param,
+  );
+}
+
+/** Messages that are written out by a chat template: some 20 µs each, in which nothing else runs. */
+export const MOST_MESSAGES = 10_000;
+
+/** Whether a conversation has more messages than a chat template is given. */
+export const hasManyMessages = (body: Readonly<Record<string, unknown>>): boolean =>
+  FIELDS.some((field) => lengthOf(body[field]) > MOST_MESSAGES);
+
+/** Where bodies have their conversation: of chats, and of responses. */
+const FIELDS = ["messages", "input"];
+
+const lengthOf = (list: unknown) => (Array.isArray(list) ? list.length : 0);
+
+/**
+ * Refuses a conversation that cannot fit, before any work is done on it: no message takes less than a token.
+ * @param contextLength in tokens; undefined where it is not known
+ */
+export function refuseHopelessConversation(
+  messages: unknown,
+  { name, contextLength }: { readonly name: string; readonly contextLength: number | undefined },
+): void {
+  const count = lengthOf(messages);
+  if (contextLength === undefined || count < contextLength) return;
+  throw contextLengthExceeded(
+    `The model '${name}' has a context of ${contextLength} tokens, but the conversation has ${count} messages. Send fewer.`,
+    "messages",
   );
 }
 
