@@ -126,6 +126,19 @@ describe("models that come and go", () => {
   });
 });
 
+test("a model that one engine has dropped is asked of the others", async () => {
+  const engines = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+  const gateway = await attach(engines, {
+    health: { intervalMs: 60_000, slowStartMs: 0 },
+    policy: "round-robin",
+  });
+  engines[0]!.models = ["another"];
+  for (let round = 0; round < 6; round++) expect((await chat(gateway)).status).toBe(200);
+  engines[1]!.models = ["another"];
+  // Nobody knows it: what the engine says of it is the answer.
+  expect((await chat(gateway)).body).toMatchObject({ error: { message: "no such model" } });
+});
+
 describe("the gateway's own doctor", () => {
   test("examines its engines, with the keys that it has for them", async () => {
     const engine = await TestEngine.start("vllm");

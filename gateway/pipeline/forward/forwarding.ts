@@ -143,7 +143,11 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       return;
     }
     const { isRepeatable, hasFallback } = this.#job;
-    if (isRetried(head.status) && isRepeatable && (this.#attempts.mayGoOn || hasFallback)) {
+    const { mayGoOn } = this.#attempts;
+    const isRefusal =
+      (isRetried(head.status) && (mayGoOn || hasFallback)) ||
+      (head.status === 404 && mayGoOn && this.#mayBeKnownElsewhere);
+    if (isRefusal && isRepeatable) {
       this.#onRefusal(head);
       return;
     }
@@ -192,6 +196,16 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     route.firstToken();
     metrics.timeToFirstToken.observe((performance.now() - this.#sentAt) / 1000);
     metrics.overlapBlocks.observe(route.overlapBlocks);
+  }
+
+  /** Whether an engine that was not asked yet lists the model, or the adapter: not all engines of one load it at once. */
+  get #mayBeKnownElsewhere(): boolean {
+    const { model, modelName } = this.#job;
+    if (modelName === undefined) return false;
+    const { excluded } = this.#request;
+    return model
+      .members()
+      .some((worker) => worker !== this.#route?.worker && worker.isReady && !excluded.includes(worker));
   }
 
   /** Books what the answer has come to need. */
