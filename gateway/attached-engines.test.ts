@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Gateway } from "./create-gateway.ts";
+import { NO_THRESHOLDS } from "./routing/thresholds.ts";
 import { ask, attach, chat, models, TestEngine } from "./test-engine.ts";
 
 /** What the gateway says of the engine, in each place where it does. */
@@ -124,6 +125,26 @@ describe("models that come and go", () => {
     expect((await chat(gateway, "other")).status).toBe(404);
     await expect.poll(() => models(gateway), { timeout: 5_000 }).toEqual(["tiny"]);
   });
+});
+
+test("who waits for a model's last engine is answered by the one that takes its place", async () => {
+  const [before, after] = [await TestEngine.start("vllm"), await TestEngine.start("vllm")];
+  after.blockSize = 32;
+  const gateway = await attach([before], {
+    thresholds: { ...NO_THRESHOLDS, queuePrefillSteps: 0.001 },
+  });
+  before.isHung = true;
+  const running = chat(gateway);
+  const waitingRequests = () => gateway.models.attached.views()[0]?.waiting;
+  await expect.poll(() => before.count("/v1/chat/completions")).toBe(1);
+  const waiting = chat(gateway);
+  await expect.poll(waitingRequests).toBe(1);
+  gateway.models.attached.detach(before.name);
+  gateway.models.attached.attach({ url: after.url, name: after.name });
+  expect((await waiting).status).toBe(200);
+  expect(gateway.models.attached.list()[0]?.blockSize).toBe(32);
+  await before.die();
+  expect((await running).status).toBe(200);
 });
 
 test("a model that one engine has dropped is asked of the others", async () => {

@@ -30,6 +30,10 @@ interface Entry {
 
 const PREFIX = "instances/";
 
+/** Whether the prompts of one are prompts of the other, and their blocks match. */
+export const areAlike = (one: ModelCard, other: ModelCard) =>
+  one.blockSize === other.blockSize && one.tokenizer.sha256 === other.tokenizer.sha256;
+
 /** Which models exist and who serves them, as discovery tells it. */
 export class ModelCatalog {
   readonly #discovery: Discovery;
@@ -111,8 +115,7 @@ export class ModelCatalog {
 
   #agrees(instance: Instance, expected: ModelCard): boolean {
     const { card } = instance;
-    if (card.blockSize === expected.blockSize && card.tokenizer.sha256 === expected.tokenizer.sha256)
-      return true;
+    if (areAlike(card, expected)) return true;
     this.#log.error("refused a worker whose model differs from that of the others", {
       worker: instance.name,
       model: card.name,

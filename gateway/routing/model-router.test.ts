@@ -465,4 +465,21 @@ describe("the index's limits", () => {
     setReady(four, true);
     expect(nameOf(router.route(request(64, { worker: "four" })))).toBe("four");
   });
+
+  it("predict the cache of one that sends no events, whenever that was found out", () => {
+    const limits = { maxWorkers: 1, maxBlocks: 1000, maxMemoryBytes: 2 ** 24 };
+    const model = testModel({ limits, predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 600 } });
+    const { router, add } = model;
+    const first = add("first");
+    const second = add("second");
+    router.predictOnly(second);
+    router.removeWorker(first);
+    const ask = () => {
+      const route = routed(router, request(160, {}, 7));
+      route.free("finished");
+      return [nameOf(route), route.overlapBlocks];
+    };
+    expect(ask()).toEqual(["second", 0]);
+    expect(ask()).toEqual(["second", 10]);
+  });
 });

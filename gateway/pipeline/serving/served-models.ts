@@ -1,8 +1,8 @@
-import type { Instance, Logger } from "#runtime";
+import type { Instance, Logger, ModelCard } from "#runtime";
 import { WorkerConnection } from "../../dispatch/worker-connection.ts";
 import { noWorkerReady } from "../../errors.ts";
 import type { GatewayMetrics, ModelMetrics } from "../../metrics.ts";
-import type { CatalogModel, ModelCatalog } from "../../models/catalog.ts";
+import { areAlike, type CatalogModel, type ModelCatalog } from "../../models/catalog.ts";
 import { ModelRouter } from "../../routing/model-router.ts";
 import type { RoutingOptions } from "../../routing/options.ts";
 import { Admission } from "../../routing/queue/admission.ts";
@@ -23,7 +23,7 @@ export interface ServingOptions {
 
 /** What has been made ready for a model of the catalog. */
 interface Serving {
-  readonly model: CatalogModel;
+  model: CatalogModel;
   readonly router: ModelRouter<WorkerConnection>;
   readonly admission: Admission<WorkerConnection>;
   readonly metrics: ModelMetrics;
@@ -91,7 +91,22 @@ export class ServedModels {
     return served;
   }
 
+  /** A model has its first worker. Where it had others before, whoever waits for one waits for this one. */
   #begin(model: CatalogModel): Serving {
+    const before = this.#serving.get(model.name);
+    if (before === undefined) return this.#create(model, new RecentlyLeft());
+    const { card } = before.model;
+    if (areAlike(card, model.card)) {
+      before.model = model;
+      if (!isSame(card, model.card)) before.served = undefined;
+      return before;
+    }
+    // Prompts that wait are in tokens that the new worker would take for others.
+    before.admission.refuseAll(noWorkerReady(model.name));
+    return this.#create(model, before.left);
+  }
+
+  #create(model: CatalogModel, left: RecentlyLeft): Serving {
     const { routerModule, routing, log } = this.#options;
     const { name, card } = model;
     const metrics = this.#options.metrics.forModel(name);
@@ -110,7 +125,7 @@ export class ServedModels {
       admission,
       metrics,
       workers: new Map(),
-      left: this.#serving.get(name)?.left ?? new RecentlyLeft(),
+      left,
       served: undefined,
       isLoading: false,
     };
@@ -149,12 +164,15 @@ export class ServedModels {
       const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
       const template = createChatTemplate(card.chatTemplate, card.specialTokens);
       const members = () => router.workers.all();
+      // Another card may have come meanwhile.
+      if (serving.model !== model) return;
       serving.served = { name, card, admission, members, left, tokenizer, template, metrics };
       log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
     } catch (error) {
       log.error("cannot prepare a model", { model: model.name, reason: String(error) });
     } finally {
       serving.isLoading = false;
+      if (serving.model !== model) void this.#prepare(serving);
     }
   }
 
@@ -163,6 +181,10 @@ export class ServedModels {
     return all.filter((worker) => worker.instance.card.tokenizer.sha256 === sha256);
   }
 }
+
+/** Whether nothing differs but when they were made. */
+const isSame = (one: ModelCard, other: ModelCard) =>
+  JSON.stringify({ ...one, created: 0 }) === JSON.stringify({ ...other, created: 0 });
 
 function viewOf(worker: WorkerConnection, router: ModelRouter<WorkerConnection>): WorkerView {
   const { instance, status, canServe, isShutOut } = worker;

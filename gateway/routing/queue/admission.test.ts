@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ApiError } from "../../errors.ts";
+import { type ApiError, noWorkerReady } from "../../errors.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "../options.ts";
 import type { Route, RouteRequest } from "../route.ts";
 import { applyEvent, request, testModel } from "../test-model.ts";
@@ -298,5 +298,36 @@ describe("admission", () => {
         busyWorkers: 1,
       });
     }
+  });
+
+  it("hands whoever waits over, in order, to the queue that takes its place", async () => {
+    const before = open();
+    before.add("one");
+    apply(before.admission, request(256));
+    const waiting = [apply(before.admission, request(32)), apply(before.admission, request(32))];
+    const gone = apply(before.admission, request(32));
+    expect(before.admission.waiting).toBe(3);
+
+    const after = open();
+    before.admission.handOver(after.admission);
+    expect([before.admission.waiting, after.admission.waiting]).toEqual([0, 3]);
+    gone.ticket?.leave();
+    expect(after.admission.waiting).toBe(2);
+    after.add("two");
+    await settled();
+    expect(waiting.map(({ route }) => route?.worker.instance.name)).toEqual(["two", "two"]);
+    expect(gone.route).toBeUndefined();
+    const order = after.router.decisions.list(2).map(({ requestId }) => requestId);
+    expect(order).toHaveLength(2);
+  });
+
+  it("refuses whoever waits when told to", async () => {
+    const { admission, add } = open();
+    add("one");
+    apply(admission, request(256));
+    const waiting = apply(admission, request(32));
+    admission.refuseAll(noWorkerReady("test"));
+    await expect(waiting.outcome).rejects.toMatchObject({ status: 503, code: "no_worker_ready" });
+    expect(admission.waiting).toBe(0);
   });
 });
