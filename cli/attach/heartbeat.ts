@@ -1,4 +1,5 @@
-import type { ChildProcess } from "node:child_process";
+import type { EventEmitter } from "node:events";
+import { Silence } from "../up/silence.ts";
 
 const BEAT_MS = 1_000;
 
@@ -12,15 +13,14 @@ export function beat(): void {
  * still holds its port and its clients.
  * @returns ends the watch
  */
-export function watchHeartbeat(child: ChildProcess, timeoutMs: number, onHang: () => void): () => void {
-  let lastBeat = performance.now();
-  child.on("message", () => {
-    lastBeat = performance.now();
-  });
+export function watchHeartbeat(child: EventEmitter, timeoutMs: number, onHang: () => void): () => void {
+  const interval = timeoutMs / 4;
+  const silence = new Silence(interval);
+  child.on("message", () => silence.end());
   const timer = setInterval(() => {
-    if (performance.now() - lastBeat <= timeoutMs) return;
+    if (silence.look() <= timeoutMs) return;
     clearInterval(timer);
     onHang();
-  }, timeoutMs / 4);
+  }, interval);
   return () => clearInterval(timer);
 }

@@ -1,25 +1,31 @@
+import { Silence } from "./silence.ts";
+
 /**
  * Asks a process for its `/live` again and again, and calls `onHang` once when it has not answered for
- * `timeoutMs`. A process that has stopped computing still holds its port and its clients.
+ * `timeoutMs`, nor once more after that. A process that has stopped computing still holds its port and its clients.
  * @returns ends the watch
  */
 export function watchLiveness(url: string, timeoutMs: number, onHang: () => void): () => void {
   const interval = timeoutMs / 4;
-  let lastAnswer = performance.now();
+  const silence = new Silence(interval);
   let isAsking = false;
   const timer = setInterval(async () => {
-    if (performance.now() - lastAnswer > timeoutMs) {
+    const silentMs = silence.look();
+    if (isAsking) return;
+    isAsking = true;
+    const isAlive = await answers(url, interval);
+    isAsking = false;
+    if (isAlive) silence.end();
+    else if (silentMs > timeoutMs) {
       clearInterval(timer);
       onHang();
     }
-    if (isAsking) return;
-    isAsking = true;
-    const answer = await fetch(`${url}/live`, { signal: AbortSignal.timeout(interval) }).catch(
-      () => undefined,
-    );
-    isAsking = false;
-    if (answer?.ok) lastAnswer = performance.now();
-    await answer?.body?.cancel();
   }, interval);
   return () => clearInterval(timer);
+}
+
+async function answers(url: string, withinMs: number): Promise<boolean> {
+  const answer = await fetch(`${url}/live`, { signal: AbortSignal.timeout(withinMs) }).catch(() => undefined);
+  await answer?.body?.cancel();
+  return answer?.ok === true;
 }

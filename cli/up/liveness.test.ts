@@ -1,0 +1,66 @@
+import { EventEmitter } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { watchHeartbeat } from "../attach/heartbeat.ts";
+import { watchLiveness } from "./liveness.ts";
+
+const TIMEOUT_MS = 200;
+
+/** Stands still, and with it all that runs here, as after Ctrl-Z or `docker pause`. */
+async function standStill(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  const until = performance.now() + 4 * TIMEOUT_MS;
+  while (performance.now() < until);
+}
+
+let server: Server;
+let asked = 0;
+let isHung = false;
+let stop = () => {};
+
+beforeEach(async () => {
+  isHung = false;
+  asked = 0;
+  server = createServer((_request, response) => {
+    asked++;
+    if (!isHung) response.end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+
+afterEach(() => {
+  stop();
+  server.closeAllConnections();
+  server.close();
+});
+
+const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+test("a process that answers is not taken for hung when all stood still; one that is, is told of once", async () => {
+  const onHang = vi.fn();
+  stop = watchLiveness(url(), TIMEOUT_MS, onHang);
+  await expect.poll(() => asked).toBeGreaterThan(1);
+  await standStill();
+  const before = asked;
+  await expect.poll(() => asked).toBeGreaterThan(before + 3);
+  expect(onHang).not.toHaveBeenCalled();
+  isHung = true;
+  await expect.poll(() => onHang.mock.calls.length, { timeout: 10_000 }).toBe(1);
+});
+
+test("the same for one that beats", async () => {
+  const child = new EventEmitter();
+  const onHang = vi.fn();
+  let beats = 0;
+  const beat = setInterval(() => {
+    beats++;
+    child.emit("message", { type: "alive" });
+  }, TIMEOUT_MS / 8);
+  stop = watchHeartbeat(child, TIMEOUT_MS, onHang);
+  await standStill();
+  await expect.poll(() => beats).toBeGreaterThan(10);
+  expect(onHang).not.toHaveBeenCalled();
+  clearInterval(beat);
+  await expect.poll(() => onHang.mock.calls.length, { timeout: 10_000 }).toBe(1);
+});
