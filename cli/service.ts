@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   createLogger,
   type Discovery,
@@ -24,6 +25,7 @@ interface ServiceOptions {
   "log-level": LogLevel;
   "log-format": LogFormat;
   "drain-timeout": number;
+  "drain-delay"?: number;
 }
 
 /** Time after the drain for everything else that a shutdown does, in milliseconds. */
@@ -50,7 +52,7 @@ export async function openServiceAt(
   options: Omit<ServiceOptions, "discovery">,
 ): Promise<Service> {
   const log = createLogger({ name, level: options["log-level"], format: options["log-format"] });
-  const deadlineMs = drainMs(options) + AFTER_DRAIN_MS;
+  const deadlineMs = (options["drain-delay"] ?? 0) * 1000 + drainMs(options) + AFTER_DRAIN_MS;
   const lifecycle = manageLifecycle({ log, deadlineMs, supervised: isSupervised() });
   followParent(lifecycle);
   const onError = (error: Error) => log.warn("trouble with discovery", { reason: error.message });
@@ -60,15 +62,25 @@ export async function openServiceAt(
   return { log, lifecycle, discovery };
 }
 
-/**
- * Stays until the process is told to stop; then lets running requests end and leaves discovery.
- * @param drain lets running requests end, for as long as it is told
- */
+/** What a process serves, and how it stops. */
+export interface Serving {
+  /** Tells those who send requests that it is about to stop. */
+  beginDrain?(): void;
+  /** Lets running requests end, for as long as it is told. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+/** Stays until the process is told to stop; then lets running requests end and leaves discovery. */
 export function serveUntilStopped(
   { lifecycle, discovery }: Service,
-  options: Pick<ServiceOptions, "drain-timeout"> & { discovery?: string | undefined },
-  drain: (deadlineMs: number) => Promise<void>,
+  options: Pick<ServiceOptions, "drain-timeout" | "drain-delay"> & { discovery?: string | undefined },
+  { beginDrain, drain }: Serving,
 ): Promise<never> {
+  lifecycle.onShutdown("tell load balancers", async () => {
+    beginDrain?.();
+    // Whoever presses Ctrl-C has no load balancer, and waits.
+    if (lifecycle.stopping.reason === "SIGTERM") await sleep((options["drain-delay"] ?? 0) * 1000);
+  });
   lifecycle.onShutdown("drain requests", () => drain(drainMs(options)));
   lifecycle.onShutdown("leave discovery", () => discovery.close());
   lifecycle.onShutdown("remove what a dead supervisor left", () => {

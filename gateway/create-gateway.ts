@@ -95,6 +95,8 @@ export interface Gateway {
   readonly fetchAdmin: Gateway["fetch"];
   readonly models: Models;
   readonly access: Access;
+  /** From now on `/health` tells load balancers to send no more. */
+  beginDrain(): void;
   /** Ends the requests that engines are answering, with an error that their clients can read. */
   cutOff(): void;
   /** Lets go of workers and engines. */
@@ -163,6 +165,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     openEventStream,
     via,
     running: new Set(),
+    state: { isDraining: false },
     hasFixedEngines,
     diagnose: (waitMs) =>
       diagnose(
@@ -221,6 +224,9 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     fetchAdmin: (request, env) => adminApp.fetch(request, env as object | undefined),
     models,
     access: opened.access,
+    beginDrain() {
+      dependencies.state.isDraining = true;
+    },
     cutOff: () => cutOff(dependencies),
     close,
   };

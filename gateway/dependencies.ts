@@ -40,6 +40,8 @@ export interface GatewayDependencies {
 /** What the routes need that tell of the gateway, and run it. */
 export interface OpsDependencies extends GatewayDependencies {
   models: Models;
+  /** Whether the gateway is about to stop: it is not ready then for more. */
+  readonly state: { isDraining: boolean };
   /** Whether `/admin/workers` can neither attach nor detach engines. */
   hasFixedEngines: boolean;
   /** Examines the attached engines. @param waitMs longest wait for one thing, in milliseconds */

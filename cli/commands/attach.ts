@@ -58,11 +58,14 @@ address, and sends each request to the one that holds most of its prompt. What a
       .then(() => followEngines(attached, { ...gateway, needsKey: options.keys !== undefined }))
       .then(() => warnOfMissing(gateway.models, service.log))
       .then(settleHeap);
-    return serveUntilStopped(service, options, async (deadlineMs) => {
-      // Whoever serves ends first: until then it has to be told where requests go.
-      await fronts?.stop(deadlineMs + 1_000);
-      following?.close();
-      await gateway.drain(deadlineMs);
+    return serveUntilStopped(service, options, {
+      beginDrain: () => gateway.beginDrain(),
+      async drain(deadlineMs) {
+        // Whoever serves ends first: until then it has to be told where requests go.
+        await fronts?.stop(deadlineMs + 1_000);
+        following?.close();
+        await gateway.drain(deadlineMs);
+      },
     });
   },
 };

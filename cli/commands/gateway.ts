@@ -21,6 +21,6 @@ export const gatewayCommand: Command = {
     const { url } = gateway;
     service.log.info("listening", { url });
     tellSupervisor({ type: "ready", url });
-    return serveUntilStopped(service, options, (deadlineMs) => gateway.drain(deadlineMs));
+    return serveUntilStopped(service, options, gateway);
   },
 };

@@ -44,8 +44,10 @@ export const workerCommand: Command = {
       });
     }
     tellSupervisor({ type: "ready", url: workers[0]!.opsUrl });
-    return serveUntilStopped(service, options, async (deadlineMs) => {
-      await Promise.all(workers.map((worker) => worker.drain(deadlineMs)));
+    return serveUntilStopped(service, options, {
+      async drain(deadlineMs) {
+        await Promise.all(workers.map((worker) => worker.drain(deadlineMs)));
+      },
     });
   },
 };

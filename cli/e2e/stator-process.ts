@@ -24,7 +24,8 @@ export class StatorProcess {
   /** @param launcher what runs the command; npm, for one */
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, launcher = [process.execPath, main]) {
     this.#process = spawn(launcher[0]!, [...launcher.slice(1), ...args], {
-      env: { ...withoutStator(process.env), ...env },
+      // No load balancer is to learn of a stop.
+      env: { ...withoutStator(process.env), STATOR_DRAIN_DELAY: "0", ...env },
       stdio: ["ignore", "pipe", "pipe"],
       // A process group of its own: what a test sends to the group does not reach the test runner.
       detached: true,

@@ -314,8 +314,27 @@ const discovery = text({
   placeholder: "URL",
 });
 
+const stopping = {
+  "drain-delay": number({
+    describe:
+      "Seconds after SIGTERM until the port closes, with /health at 503, so that load balancers send no more.",
+    default: 1,
+    min: 0,
+    max: 3600,
+    int: false,
+  }),
+};
+
 /** What all commands with a gateway in this process share. */
-export const frontOptions = { ...http, ...access, ...encryption, ...routing, ...admission, ...common };
+export const frontOptions = {
+  ...http,
+  ...access,
+  ...encryption,
+  ...routing,
+  ...admission,
+  ...stopping,
+  ...common,
+};
 
 export const gatewayOptions = { ...frontOptions, discovery, "model-alias": modelAlias };
 

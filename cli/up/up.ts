@@ -178,7 +178,12 @@ function workerArguments(
 
 const gatewayArguments = (options: UpOptions, folder: string): string[] => [
   "gateway",
-  ...toFlags({ ...inherited(options, gatewayOptions), discovery: `file:${join(folder, "discovery")}` }),
+  ...toFlags({
+    ...inherited(options, gatewayOptions),
+    discovery: `file:${join(folder, "discovery")}`,
+    // Nobody balances load before it.
+    "drain-delay": 0,
+  }),
 ];
 
 /** The options that a child's command shares with `up`. */

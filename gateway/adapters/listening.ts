@@ -78,6 +78,8 @@ export interface ListeningGateway {
    * @returns to be called when it has gone
    */
   readonly joinFront?: ((channel: RouterChannel) => () => void) | undefined;
+  /** Tells clients and load balancers that it is about to stop, and goes on answering. */
+  beginDrain(): void;
   /** Lets running requests end (for as long as the deadline), then closes everything. */
   drain(deadlineMs: number): Promise<void>;
 }

@@ -65,7 +65,9 @@ export type ToFront =
   | ({ readonly type: "used" } & KeyUse)
   /** Requests that all other fronts are answering. */
   | { readonly type: "inflight-elsewhere"; readonly count: number }
-  | { readonly type: "read-metrics"; readonly id: number };
+  | { readonly type: "read-metrics"; readonly id: number }
+  /** The gateway is about to stop: clients are told to use their connections no more. */
+  | { readonly type: "draining" };
 
 /** A request for a route. */
 export interface ApplyMessage {

@@ -7,7 +7,7 @@ import { listen } from "./server.ts";
 
 /** What a front process listens with, as plain data. */
 export interface FrontListening
-  extends Omit<FrontOptions, "log">,
+  extends Omit<FrontOptions, "log" | "onDraining">,
     Pick<ListeningOptions, "host" | "port" | "tls" | "engineTls"> {
   readonly serverLimits: ServerLimits;
 }
@@ -30,7 +30,8 @@ export async function startNodeFront(
 ): Promise<ListeningFront> {
   const { host, port, log, serverLimits: limits } = options;
   const { tls, platform } = await nodePlatform(options);
-  const front = await createFront(options, channel, platform);
+  const onDraining = () => listener.beginDrain();
+  const front = await createFront({ ...options, onDraining }, channel, platform);
   const listener = await listen(front.fetch, { host, port, limits, tls, log, isShared: true }).catch(
     (error: unknown) => {
       front.close();

@@ -40,6 +40,11 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
     adminPort: admin?.port === undefined ? undefined : listeners.at(-1)!.port,
     models: gateway.models,
     joinFront: fronts && ((channel) => fronts.join(channel, gateway)),
+    beginDrain() {
+      gateway.beginDrain();
+      fronts?.beginDrain();
+      for (const listener of listeners) listener.beginDrain();
+    },
     async drain(deadlineMs) {
       await Promise.all(listeners.map((listener) => listener.drain(deadlineMs, () => gateway.cutOff())));
       stopWatching();

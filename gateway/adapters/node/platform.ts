@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import type { FrontPlatform } from "../../fronts/front/create-front.ts";
 import type { ListeningOptions } from "../listening.ts";
-import { readEngineTls, readTls, watchTls } from "./access/tls-files.ts";
+import { readEngineTls, readTls, warnOfTls, watchTls } from "./access/tls-files.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { nodeEventStreams } from "./event-stream.ts";
 import { nodeFiles } from "./files.ts";
@@ -17,6 +17,7 @@ type NodeOptions = Pick<ListeningOptions, "tls" | "engineTls" | "log">;
  */
 export async function nodePlatform({ log, ...options }: NodeOptions) {
   const tls = options.tls && (await readTls(options.tls));
+  if (options.tls && tls) await warnOfTls(options.tls, tls, log);
   const engineTls = await readEngineTls(options.engineTls ?? {});
   const platform: FrontPlatform = {
     transport: new NodeHttpTransport(engineTls),

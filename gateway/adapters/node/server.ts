@@ -6,19 +6,23 @@ import {
 } from "node:http";
 import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { SecureContextOptions } from "node:tls";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Logger } from "#runtime";
 import { hasDotSegments } from "../../access/paths.ts";
 import { badPath } from "../../access/refusals.ts";
-import { ApiError, toApiError } from "../../errors.ts";
+import { toApiError } from "../../errors.ts";
 import type { ServerLimits } from "../listening.ts";
+import { Connections } from "./connections.ts";
+import { badHttp, refuseMalformed } from "./malformed.ts";
+import { Stalls } from "./stalls.ts";
 
 export interface HttpListener {
   /** The port that was really taken. */
   readonly port: number;
   /** From now on, new connections are encrypted with these; those that are open stay as they are. */
   useTls(tls: TlsIdentity): void;
+  /** From now on each answer says that its connection ends with it. */
+  beginDrain(): void;
   /**
    * Stops listening, waits for running requests to end or for the deadline, then cuts what is left.
    * @param onDeadline ends requests in words that their clients can read, for which there is a moment
@@ -27,7 +31,9 @@ export interface HttpListener {
 }
 
 /** Certificate and key of the server, and who may connect. */
-export interface TlsIdentity extends Pick<SecureContextOptions, "cert" | "key"> {
+export interface TlsIdentity {
+  readonly cert: Buffer;
+  readonly key: Buffer;
   /** Certificate authorities of clients; with them, nobody else may connect. */
   readonly clientCa: Buffer | undefined;
 }
@@ -35,9 +41,18 @@ export interface TlsIdentity extends Pick<SecureContextOptions, "cert" | "key"> 
 /** How often Node looks for requests that are late, in milliseconds. */
 const LOOK_MS = 1_000;
 const MAX_HEADERS = 200;
-/** What clients get to read why their answers end. */
-const LAST_WORDS_MS = 500;
-const HANDSHAKE_MS = 10_000;
+/** With forward secrecy and authenticated encryption only; clients of the last ten years know one of them. */
+const CIPHERS = [
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "TLS_AES_128_GCM_SHA256",
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-RSA-AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-CHACHA20-POLY1305",
+  "ECDHE-RSA-CHACHA20-POLY1305",
+].join(":");
 
 export interface ListenOptions {
   readonly host: string;
@@ -80,19 +95,25 @@ export async function listen(
   const server =
     tls === undefined
       ? createHttpServer(options, handle)
-      : createHttpsServer({ ...options, ...secureOptions(tls), handshakeTimeout: HANDSHAKE_MS }, handle);
+      : createHttpsServer({ ...options, ...secureOptions(tls), handshakeTimeout: limits.headerMs }, handle);
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = limits.maxConnections;
   server.timeout = limits.unreadMs;
-  server.on("clientError", refuseMalformed);
+  // Half-closed connections are answered; see `watchHalfClosed`.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  const stalls = excuseStalls(server);
+  const connections = new Connections(server);
+  server.on("clientError", (error, socket: Socket) => refuseMalformed(error, socket, connections));
   // What is written to a client that has gone, or after an answer's end, is that request's own matter.
   server.prependListener("request", (request, response) => {
     nameHost(request);
     response.on("error", (error) => log.debug("cannot write to a client", { reason: error.message }));
   });
-  const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error) => {
+      stalls.close();
+      reject(error);
+    });
     server.listen({ port, host, reusePort: isShared ?? false }, () => resolve());
   });
   return {
@@ -100,59 +121,27 @@ export async function listen(
     useTls(identity) {
       if (server instanceof HttpsServer) server.setSecureContext(secureOptions(identity));
     },
-    drain: (deadlineMs, onDeadline) => connections.drain(deadlineMs, onDeadline),
+    beginDrain: () => connections.beginDrain(),
+    async drain(deadlineMs, onDeadline) {
+      await connections.drain(deadlineMs, onDeadline);
+      stalls.close();
+    },
   };
 }
 
 function secureOptions({ cert, key, clientCa }: TlsIdentity) {
   const mutual = clientCa && { ca: clientCa, requestCert: true, rejectUnauthorized: true };
-  return { cert, key, minVersion: "TLSv1.2" as const, ALPNProtocols: ["http/1.1"], ...mutual };
+  const protocol = { minVersion: "TLSv1.2" as const, ciphers: CIPHERS, ALPNProtocols: ["http/1.1"] };
+  return { cert, key, ...protocol, ...mutual };
 }
 
-/**
- * Knows which connections carry a request. (Node counts one on which nothing was ever sent as busy, and clients
- * open such ones ahead of need.)
- */
-class Connections {
-  readonly #server: Server;
-  readonly #open = new Set<Socket>();
-  readonly #busy = new Set<Socket>();
-  #isDraining = false;
-
-  constructor(server: Server) {
-    this.#server = server;
-    server.on(server instanceof HttpsServer ? "secureConnection" : "connection", (socket: Socket) => {
-      this.#open.add(socket);
-      socket.once("close", () => this.#open.delete(socket));
-    });
-    server.prependListener("request", ({ socket }, response) => {
-      this.#busy.add(socket);
-      response.once("close", () => {
-        this.#busy.delete(socket);
-        if (this.#isDraining) socket.destroySoon();
-      });
-    });
-    // Nothing has gone in or out for a while. That is as it should be while an engine thinks, and not where the
-    // client leaves unread what there is, or asks nothing more.
-    server.on("timeout", (socket: Socket) => {
-      if (socket.writableLength > 0 || !this.#busy.has(socket)) socket.destroy();
-    });
-  }
-
-  drain(deadlineMs: number, onDeadline: () => void): Promise<void> {
-    return new Promise((resolve) => {
-      this.#isDraining = true;
-      let cut = setTimeout(() => {
-        onDeadline();
-        cut = setTimeout(() => this.#server.closeAllConnections(), LAST_WORDS_MS);
-      }, deadlineMs);
-      this.#server.close(() => {
-        clearTimeout(cut);
-        resolve();
-      });
-      for (const socket of this.#open) if (!this.#busy.has(socket)) socket.destroySoon();
-    });
-  }
+/** A request is late by its client's time alone. (Node reads both limits whenever it looks for late requests.) */
+function excuseStalls(server: Server): Stalls {
+  const { headersTimeout, requestTimeout } = server;
+  const stalls = new Stalls(Math.max(headersTimeout, requestTimeout));
+  Object.defineProperty(server, "headersTimeout", { get: () => headersTimeout + stalls.ms });
+  Object.defineProperty(server, "requestTimeout", { get: () => requestTimeout + stalls.ms });
+  return stalls;
 }
 
 /** HTTP/1.0 asks for no Host, and the checks of load balancers still send none. */
@@ -163,27 +152,3 @@ function nameHost({ httpVersion, rawHeaders, headers, socket }: IncomingMessage)
   headers.host = `${address}:${localPort}`;
   rawHeaders.push("host", headers.host);
 }
-
-/** What is not HTTP, or comes too slowly, gets an answer in the API's own shape before the connection closes. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const [status, phrase, message] = REFUSALS[error.code ?? ""] ?? NOT_HTTP;
-  const body = JSON.stringify(badHttpError(status, message));
-  socket.end(
-    `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
-}
-
-type Refusal = readonly [status: number, phrase: string, message: string];
-
-const NOT_HTTP: Refusal = [400, "Bad Request", "The request is not valid HTTP/1.1."];
-
-const REFUSALS: Readonly<Record<string, Refusal | undefined>> = {
-  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large", "The request's headers are too large."],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "The request took too long to come."],
-};
-
-const badHttpError = (status: number, message: string) =>
-  new ApiError(status, "invalid_request_error", message, { code: "bad_http" });
-
-const badHttp = (status: number, message: string) => Response.json(badHttpError(status, message), { status });

@@ -63,6 +63,7 @@ export async function listenOnWeb(
     port: listeners[0]!.port,
     adminPort: listeners[1]?.port,
     models: gateway.models,
+    beginDrain: () => gateway.beginDrain(),
     async drain(deadlineMs) {
       stopWatching?.();
       await Promise.all(listeners.map((listener) => listener.drain(deadlineMs, () => gateway.cutOff())));

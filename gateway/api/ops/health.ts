@@ -3,10 +3,10 @@ import type { OpsDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 
 /**
- * `GET /health`: 200 while at least one model can answer, else 503. It tells the state of models and workers, and no
+ * `GET /health`: 200 while at least one model can answer and the gateway is not about to stop, else 503. It tells the state of models and workers, and no
  * addresses or process ids: anybody may ask. Names it tells only whoever may come in.
  */
-export function health(context: Context<GatewayEnv>, { models: all }: OpsDependencies): Response {
+export function health(context: Context<GatewayEnv>, { models: all, state }: OpsDependencies): Response {
   const tellsNames = !context.get("isStranger");
   const models = all.list().map(({ name, isReady, workers }) => ({
     ...(tellsNames && { name }),
@@ -16,6 +16,7 @@ export function health(context: Context<GatewayEnv>, { models: all }: OpsDepende
       status: worker.status,
     })),
   }));
-  const isReady = models.some((model) => model.status === "ready");
-  return context.json({ status: isReady ? "ready" : "starting", models }, isReady ? 200 : 503);
+  const isReady = models.some((model) => model.status === "ready") && !state.isDraining;
+  const status = isReady ? "ready" : state.isDraining ? "draining" : "starting";
+  return context.json({ status, models }, isReady ? 200 : 503);
 }

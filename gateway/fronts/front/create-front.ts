@@ -30,6 +30,8 @@ export interface FrontOptions {
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
   readonly log: Logger;
+  /** The gateway is about to stop. */
+  onDraining?(): void;
 }
 
 export type FrontPlatform = Pick<
@@ -90,6 +92,9 @@ export async function createFront(
         break;
       case "inflight-elsewhere":
         inflight.elsewhere = news.count;
+        break;
+      case "draining":
+        options.onDraining?.();
         break;
       case "read-metrics":
         void tellMetrics(news.id);

@@ -55,6 +55,10 @@ export class Fronts {
     return [this.#past, ...Array.from(this.#members, ({ metrics }) => metrics)];
   }
 
+  beginDrain(): void {
+    for (const { session } of this.#members) session.channel.send({ type: "draining" });
+  }
+
   async #leave(member: Member): Promise<void> {
     member.session.close();
     this.#members.delete(member);

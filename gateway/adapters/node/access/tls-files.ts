@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import type { Logger } from "#runtime";
 import { AccessError } from "../../../access/access-error.ts";
@@ -18,6 +19,28 @@ export async function readTls({ cert, key, clientCa }: TlsFiles): Promise<TlsIde
 }
 
 /**
+ * Says in the log what is wrong with files that can be used all the same.
+ * @param now on the clock of `Date.now()`
+ */
+export async function warnOfTls({ cert, key }: TlsFiles, tls: TlsIdentity, log: Logger, now = Date.now()) {
+  const { validFrom, validTo } = new X509Certificate(tls.cert);
+  if (now > Date.parse(validTo))
+    log.warn("the certificate of --tls-cert has expired; clients will refuse it", { cert, validTo });
+  else if (now > Date.parse(validTo) - SOON_MS)
+    log.warn("the certificate of --tls-cert expires soon", { cert, validTo });
+  if (now < Date.parse(validFrom))
+    log.warn("the certificate of --tls-cert is not valid yet; clients will refuse it", { cert, validFrom });
+  const { mode } = await stat(key);
+  if (process.platform !== "win32" && (mode & 0o004) !== 0)
+    log.warn("every user of this machine can read the key of --tls-key; take that right away: chmod o-r", {
+      key,
+      mode: (mode & 0o777).toString(8),
+    });
+}
+
+const SOON_MS = 86_400_000;
+
+/**
  * Hands on each new certificate that comes into the files' place. Files that do not fit leave it as it was.
  * @returns ends it
  */
@@ -25,8 +48,10 @@ export function watchTls(files: TlsFiles, onChange: (tls: TlsIdentity) => void, 
   const paths = [files.cert, files.key, files.clientCa].filter((path) => path !== undefined);
   return watchFiles(paths, async () => {
     try {
-      onChange(await readTls(files));
+      const tls = await readTls(files);
+      onChange(tls);
       log.info("certificate read again");
+      await warnOfTls(files, tls, log);
     } catch (error) {
       // Certificate and key are two files: between the two writes they do not fit.
       log.warn("the certificate's files have changed and cannot be used; the one before goes on to count", {

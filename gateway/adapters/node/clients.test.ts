@@ -1,0 +1,212 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { DEFAULT_SERVER_LIMITS, type ListeningOptions, type ServerLimits } from "../listening.ts";
+import { answerWhole, sendRaw, startTestGateway, TestEngine, type TestGateway } from "./test-gateway.ts";
+
+let engine: TestEngine;
+let gateway: TestGateway;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  engine = await TestEngine.start(["tiny"]);
+});
+afterAll(() => engine.close());
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  engine.answer = answerWhole;
+  engine.asked.length = 0;
+  await gateway.drain(0);
+});
+
+const start = async (limits: Partial<ServerLimits> = {}, options: Partial<ListeningOptions> = {}) => {
+  gateway = await startTestGateway([engine], {
+    serverLimits: { ...DEFAULT_SERVER_LIMITS, ...limits },
+    ...options,
+  });
+};
+
+const BODY = JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hello" }] });
+const head = (version = "1.1", lines = "") =>
+  `POST /v1/chat/completions HTTP/${version}\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n${lines}\r\n`;
+
+/** A connection, what has come over it, and when the server has closed it. */
+async function open() {
+  const socket = connect({ port: gateway.port, host: "127.0.0.1", allowHalfOpen: true });
+  sockets.push(socket);
+  await once(socket, "connect");
+  const seen = { text: "" };
+  socket.on("data", (data) => {
+    seen.text += data;
+  });
+  socket.on("error", () => {});
+  return { socket, seen, ended: new Promise((resolve) => socket.once("end", resolve)) };
+}
+
+/** Answers that the engine gives only when it is told to. */
+function held() {
+  const answers: (() => void)[] = [];
+  let gone = 0;
+  engine.answer = (request, response) => {
+    response.once("close", () => {
+      if (!response.writableFinished) gone++;
+    });
+    answers.push(() => answerWhole(request, response));
+  };
+  return { answers, gone: () => gone };
+}
+
+describe("a client that has closed its side", () => {
+  test("gets its answer, however long that takes", async () => {
+    await start();
+    const { answers } = held();
+    const { socket, seen, ended } = await open();
+    socket.end(head() + BODY);
+    await expect.poll(() => answers.length).toBe(1);
+    // Until it has been looked at twice whether the client is still there.
+    await expect
+      .poll(() => seen.text.match(/HTTP\/1\.1 100 Continue\r\n\r\n/g)?.length ?? 0)
+      .toBeGreaterThan(1);
+    answers[0]!();
+    await ended;
+    expect(seen.text.replace(/^(HTTP\/1\.1 100 Continue\r\n\r\n)+/, "")).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(seen.text).toContain("Hello.");
+  });
+
+  test("and gone away has its request ended at the engine", async () => {
+    await start();
+    const { answers, gone } = held();
+    const { socket } = await open();
+    socket.write(head() + BODY);
+    await expect.poll(() => answers.length).toBe(1);
+    socket.destroy();
+    await expect.poll(gone).toBe(1);
+    await expect
+      .poll(async () => (await fetch(`${gateway.url}/metrics`)).text())
+      .toMatch(/stator_requests_total\{[^}]*status="499"[^}]*\} 1/);
+  });
+
+  test("in the middle of a stream that is silent counts as gone", async () => {
+    await start();
+    const gone = new Promise<void>((resolve) => {
+      engine.answer = (_request, response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"object":"a"}\n\n');
+        response.once("close", resolve);
+      };
+    });
+    const { socket, seen } = await open();
+    socket.write(head() + BODY);
+    await expect.poll(() => seen.text).toContain('{"object":"a"}');
+    socket.end();
+    await gone;
+  });
+
+  test("of HTTP/1.0 counts as gone where the answer does not come at once", async () => {
+    await start();
+    const { answers, gone } = held();
+    const { socket, seen, ended } = await open();
+    socket.end(head("1.0") + BODY);
+    await expect.poll(() => answers.length).toBe(1);
+    await expect.poll(gone).toBe(1);
+    await ended;
+    expect(seen.text).toBe("");
+    expect(await sendRaw(gateway.port, "GET /live HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
+
+describe("a client that is late", () => {
+  test.each([
+    ["with everything", ""],
+    ["with its headers", "GET /live HTTP/1.1\r\nhost: localhost\r\nx-slow: "],
+    ["with its body", head()],
+  ])("%s gets 408, and its connection is closed though it does not close it", async (_, text) => {
+    await start({ headerMs: 200, bodyMs: 400 });
+    const { socket, seen, ended } = await open();
+    const before = performance.now();
+    if (text !== "") socket.write(text);
+    await ended;
+    expect(seen.text).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"bad_http"/);
+    // The socket here stays half open; the gateway's does not.
+    while (socket.writable && performance.now() - before < 20_000) {
+      socket.write("x");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(socket.writable).toBe(false);
+  });
+
+  test("because the gateway itself stood still is not late", async () => {
+    await start({ headerMs: 400, bodyMs: 800 });
+    const { socket, seen } = await open();
+    socket.write("GET /live HTTP/1.1\r\nhost: localhost\r\n");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Both ends of the connection stand still; late requests are looked for before anything is read.
+    await new Promise((resolve) => setImmediate(resolve));
+    const until = performance.now() + 900;
+    while (performance.now() < until);
+    socket.write("\r\n");
+    await expect.poll(() => seen.text).not.toBe("");
+    expect(seen.text).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
+
+test("what is no HTTP behind a request that is being answered does not spoil that answer", async () => {
+  await start();
+  const finish: (() => void)[] = [];
+  engine.answer = (_request, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"object":"a"}\n\n');
+    finish.push(() => response.end("data: [DONE]\n\n"));
+  };
+  const { socket, seen, ended } = await open();
+  socket.write(head() + BODY);
+  await expect.poll(() => seen.text).toContain('{"object":"a"}');
+  socket.write("\u0000\u0001 no HTTP\r\n\r\n");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  finish[0]!();
+  await ended;
+  expect(seen.text).toMatch(/\[DONE\]\n\n\r\n0\r\n\r\n$/);
+  expect(seen.text).not.toContain("HTTP/1.1 400");
+});
+
+describe("a gateway that drains", () => {
+  test("answers what is underway with 'connection: close', and cuts nothing", async () => {
+    await start();
+    const { answers } = held();
+    const [idle, asked, coming, late] = [await open(), await open(), await open(), await open()];
+    for (const { socket, seen } of [idle, late]) {
+      socket.write("GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n");
+      await expect.poll(() => seen.text).toContain("alive");
+      seen.text = "";
+    }
+    asked.socket.write(head() + BODY);
+    await expect.poll(() => answers.length).toBe(1);
+    coming.socket.write(head().slice(0, 30));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const drained = gateway.drain(10_000);
+    late.socket.write("GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    coming.socket.write(head().slice(30) + BODY);
+    await expect.poll(() => answers.length).toBe(2);
+    await late.ended;
+    await idle.ended;
+    for (const answer of answers) answer();
+    await Promise.all([asked.ended, coming.ended]);
+    expect(idle.seen.text).toBe("");
+    for (const { seen } of [asked, coming, late]) {
+      expect(seen.text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+      expect(seen.text).toMatch(/\r\nconnection: close\r\n/i);
+    }
+    await drained;
+  });
+
+  test("says so before: readiness is 503, requests are answered, and each answer ends its connection", async () => {
+    await start();
+    gateway.beginDrain();
+    const health = await fetch(`${gateway.url}/health`);
+    expect(health.status).toBe(503);
+    expect(await health.json()).toMatchObject({ status: "draining" });
+    const { socket, seen, ended } = await open();
+    socket.write(head() + BODY);
+    await ended;
+    expect(seen.text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(seen.text).toMatch(/\r\nconnection: close\r\n/i);
+  });
+});
