@@ -101,7 +101,7 @@ describe("models that come and go", () => {
     expect(after.data[0].worker_id).toBe(before.data[0].worker_id);
     engine.models.shift();
     await expect.poll(() => models(gateway)).toEqual(["more"]);
-    expect((await chat(gateway)).status).toBe(503);
+    expect((await chat(gateway)).status).toBe(404);
   });
 
   test("are looked for at once when the gateway has passed on their loading", async () => {
@@ -125,6 +125,15 @@ describe("models that come and go", () => {
     expect((await chat(gateway, "other")).status).toBe(404);
     await expect.poll(() => models(gateway), { timeout: 5_000 }).toEqual(["tiny"]);
   });
+});
+
+test("who waits for the answer of an engine that hangs is answered by another", async () => {
+  const [hanging, other] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+  const gateway = await attach([hanging, other], { policy: "round-robin" });
+  hanging.isHung = true;
+  const answers = await Promise.all(Array.from({ length: 6 }, () => chat(gateway)));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+  expect(hanging.count("/v1/chat/completions")).toBe(3);
 });
 
 test("who waits for a model's last engine is answered by the one that takes its place", async () => {

@@ -1,6 +1,7 @@
 import {
   connect,
   type Instance,
+  KvEventError,
   type KvEventSubscription,
   type Logger,
   type RequestPlaneClient,
@@ -29,6 +30,7 @@ export class WorkerConnection {
   readonly #log: Logger;
   readonly #onChange: () => unknown;
   #events: KvEventSubscription | undefined;
+  #hasUnreadable = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -115,12 +117,27 @@ export class WorkerConnection {
   #follow(client: RequestPlaneClient): void {
     this.#events = subscribeKvEvents(client, {
       onCleared: () => this.#router.clearWorker(this),
-      onPayload: (payload) => this.#router.applyPayload(this, payload),
+      onPayload: (payload) => this.#applyPayload(payload),
       onFault: (error) => this.#log.error("cannot use the worker's KV events", { error }),
       onEnd: (error) => {
         if (error?.code === "unknown_endpoint") this.#router.predictOnly(this);
       },
     });
+  }
+
+  #applyPayload(payload: Uint8Array): void {
+    try {
+      this.#router.applyPayload(this, payload);
+    } catch (error) {
+      if (error instanceof KvEventError) this.noteUnreadable(error.what);
+      throw error;
+    }
+  }
+
+  /** Something in its KV events cannot be read: the first time the log says what. */
+  noteUnreadable(what: string): void {
+    if (!this.#hasUnreadable) this.#log.warn("not all of a worker's KV events can be read", { reason: what });
+    this.#hasUnreadable = true;
   }
 
   #setState(state: WorkerState): void {

@@ -128,6 +128,24 @@ it("frees what a front that has gone had booked", async () => {
   await running;
 });
 
+it("lists models that come and go, and has engines looked at again that do not know one", async () => {
+  const front = await addFront();
+  const listed = async () =>
+    (await get(front, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
+  const body = JSON.stringify({ model: "more", messages: [] });
+  const chat = () =>
+    get(front, "/v1/chat/completions", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
+  for (const engine of engines) engine.models = ["tiny", "more"];
+  await expect.poll(listed, { timeout: 10_000 }).toEqual(["more", "tiny"]);
+  for (const engine of engines) engine.models = ["tiny"];
+  expect((await chat()).status).toBe(404);
+  await expect.poll(listed, { timeout: 10_000 }).toEqual(["tiny"]);
+});
+
 it("is refused with a reason when the process that knows the engines has gone", async () => {
   const front = await addFront();
   front.onRouterGone();
@@ -140,6 +158,7 @@ const metrics = () => new Request("http://127.0.0.1/metrics");
 /** A server of OpenAI's API that keeps files. */
 class Keeper {
   readonly name: string;
+  models = ["tiny"];
   /** Answers nothing until `answer`. */
   isSilent = false;
   readonly #server = createServer();
@@ -159,7 +178,8 @@ class Keeper {
         response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
       };
       const id = url.split("/")[3] ?? "";
-      if (url === "/v1/models") answer(200, { object: "list", data: [{ id: "tiny", object: "model" }] });
+      if (url === "/v1/models")
+        answer(200, { object: "list", data: this.models.map((model) => ({ id: model, object: "model" })) });
       else if (this.isSilent) this.#held.push(() => answer(404, {}));
       else if (method === "POST" && url === "/v1/files") {
         const made = `file-${name}-${this.#kept.size}`;

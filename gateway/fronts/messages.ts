@@ -89,6 +89,8 @@ export interface EngineNews {
   readonly url: string;
   readonly apiKey: string | undefined;
   readonly isReady: boolean;
+  /** Why it is taken for hung, where it is. */
+  readonly hungFor: string | undefined;
   readonly profile: EngineProfile;
   readonly sources: readonly KvEventSource[];
   readonly models: readonly {

@@ -14,10 +14,10 @@ export interface KvEventCallbacks {
   onCleared(): void;
   /**
    * One batch, live or of a snapshot, in vLLM's wire format; each exactly once and in order. A `KvEventError` that it
-   * throws, as `decodeKvEvents` does, says that the bytes are no batch: they are counted and passed over.
+   * throws, as `decodeKvEvents` does, says that the bytes are no batch: they are counted, and `onCleared` runs.
    */
   onPayload(payload: Uint8Array, sequence: number): void;
-  /** Any other error that `onPayload` threw; after it `onCleared` runs, for what the batch said is not known. */
+  /** Any other error that `onPayload` threw; `onCleared` runs then too, for what the batch said is not known. */
   onFault?(error: unknown): void;
   /** The subscription is over and will not bring more: with `unknown_endpoint`, the worker publishes no events. */
   onEnd?(error: PlaneError | undefined): void;
@@ -37,7 +37,7 @@ export interface KvEventCounters {
   gaps: number;
   /** Snapshots begun. */
   snapshots: number;
-  /** Times that `onCleared` ran because a gap could not be closed or the publisher was another one. */
+  /** Times that `onCleared` ran because a gap could not be closed, a batch could not be read, or the publisher was another one. */
   resets: number;
   /** Messages that could not be read, and were passed over. */
   malformed: number;
@@ -180,8 +180,7 @@ class Subscription implements KvEventSubscription {
       this.counters.applied++;
     } catch (error) {
       this.counters.malformed++;
-      if (error instanceof KvEventError) return;
-      this.#callbacks.onFault?.(error);
+      if (!(error instanceof KvEventError)) this.#callbacks.onFault?.(error);
       this.#reset();
     }
   }

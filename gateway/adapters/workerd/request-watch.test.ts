@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { EngineState } from "../../dispatch/engines/engine-connection.ts";
+import type { EngineState } from "../../dispatch/engines/engine-listener.ts";
 import type { WatchedEngine } from "../../dispatch/engines/engine-watch.ts";
 import { RequestWatch } from "./request-watch.ts";
 

@@ -1,9 +1,11 @@
-/** @throws Error where it takes longer */
+import { EngineApiError } from "../../engines/index.ts";
+
+/** @throws EngineApiError `timeout` where it takes longer */
 export function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
   let timer: ReturnType<typeof setTimeout>;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new Error(`The engine did not answer a check within ${ms / 1000} s.`)),
+      () => reject(new EngineApiError("timeout", `The engine did not answer a check within ${ms / 1000} s.`)),
       ms,
     );
   });

@@ -10,42 +10,16 @@ import type {
 } from "../../engines/types.ts";
 import { DEAF, REPLICAS } from "./connection-lacks.ts";
 import { jittered, messageOf, within } from "./engine-checks.ts";
+import type { EngineConnectionDependencies, EngineListener, EngineState } from "./engine-listener.ts";
 import { isSameService, namesOf } from "./engine-profile.ts";
-import type { EngineSpec, HealthOptions } from "./engine-spec.ts";
-import { defaultEngineName, kvEventSources } from "./engine-spec.ts";
+import { defaultEngineName, type EngineSpec, kvEventSources } from "./engine-spec.ts";
 import { EngineStarts } from "./engine-starts.ts";
-import type { EngineWatch, WatchedEngine } from "./engine-watch.ts";
-import type { KvFeed, KvFeedReceiver, OpenKvFeed } from "./kv-feed.ts";
+import type { WatchedEngine } from "./engine-watch.ts";
+import { HangListeners } from "./hang-listeners.ts";
+import type { KvFeed } from "./kv-feed.ts";
+import { ModelSchedule } from "./model-schedule.ts";
 import { type ObservedAnswer, ObservedLacks } from "./observed-lacks.ts";
 import { RequestHealth } from "./request-health.ts";
-
-export type EngineState = "connecting" | "ready" | "down" | "draining" | "gone";
-
-/** What the connection needs from outside. */
-export interface EngineConnectionDependencies {
-  readonly health: HealthOptions;
-  readonly watch: EngineWatch;
-  /** Undefined on runtimes that can follow no KV events: what engines hold is predicted there. */
-  readonly openKvFeed: OpenKvFeed | undefined;
-  readonly log: Logger;
-  createApi(spec: EngineSpec): EngineApi;
-  probe(api: EngineApi): Promise<{ adapter: EngineAdapter; profile: EngineProfile }>;
-}
-
-/** Hears what becomes of an engine. */
-export interface EngineListener extends KvFeedReceiver {
-  /**
-   * What it is has become known, or has changed.
-   * @param isFresh whether it is there for the first time or was started anew: nothing that was known of it holds
-   */
-  onLearnt(profile: EngineProfile, isFresh: boolean): void;
-  /** Whether requests can go to it has changed. */
-  onState(state: EngineState): void;
-  /** KV events that should come do not, or do after all: `isPredicted` has changed. */
-  onSilence(): void;
-  /** Whether there is another engine for its requests: the only one is not set aside, but for being out of reach. */
-  hasOthers(): boolean;
-}
 
 /**
  * The gateway's line to one attached engine: finds out what it is, follows its KV events, and knows whether it is
@@ -71,6 +45,9 @@ export class EngineConnection implements WatchedEngine {
   lookAt = 0;
   /** Tokens in a block of its KV events, once one has come. */
   eventBlockSize: number | undefined;
+  readonly hangs = new HangListeners();
+  /** Why it is taken for hung, since a check has found it so. */
+  hungFor: string | undefined;
   readonly #dependencies: EngineConnectionDependencies;
   readonly #listener: EngineListener;
   readonly #log: Logger;
@@ -80,9 +57,7 @@ export class EngineConnection implements WatchedEngine {
   readonly #starts = new EngineStarts();
   /** Whether a check has found it started anew, and it has not been learnt since. */
   #isAnother = false;
-  /** When its models were read last, and when they are to be read next. */
-  #modelsReadAt = 0;
-  #modelsAt = 0;
+  readonly #models: ModelSchedule;
   /** When a request had its answer last. */
   #answeredAt = Number.NEGATIVE_INFINITY;
   /** How long it is left alone after the next attempt to learn it that fails, in milliseconds. */
@@ -101,6 +76,7 @@ export class EngineConnection implements WatchedEngine {
     this.#log = dependencies.log.child({ engine: this.name });
     this.api = dependencies.createApi(spec);
     this.#requests = new RequestHealth(dependencies.health.requests);
+    this.#models = new ModelSchedule(dependencies.health.modelsMs);
     this.#retryMs = dependencies.health.firstRetryMs;
   }
 
@@ -183,12 +159,8 @@ export class EngineConnection implements WatchedEngine {
 
   /** It may serve other models than it listed last: they are read now, and once for all who say so. */
   rereadModels(): void {
-    const now = performance.now();
-    const at = Math.max(now, this.#modelsReadAt + LEAST_MODELS_MS);
-    if (this.state !== "ready" || this.#modelsAt <= at) return;
-    this.#modelsAt = at;
-    if (this.lookAt <= at) return;
-    this.lookAt = at;
+    if (this.state !== "ready" || !this.#models.hasten() || this.lookAt <= this.#models.dueAt) return;
+    this.lookAt = this.#models.dueAt;
     this.#dependencies.watch.wake(this);
   }
 
@@ -231,6 +203,7 @@ export class EngineConnection implements WatchedEngine {
     this.profile = profile;
     this.sources = openKvFeed === undefined ? [] : kvEventSources(this.spec, profile);
     this.reason = undefined;
+    this.hungFor = undefined;
     if (isFresh) {
       this.#feed?.close();
       this.#feed = undefined;
@@ -247,8 +220,7 @@ export class EngineConnection implements WatchedEngine {
       );
     }
     this.readySince = performance.now();
-    this.#modelsReadAt = this.readySince;
-    this.#modelsAt = this.readySince + jittered(health.modelsMs);
+    this.#models.onRead();
     this.lookAt = this.readySince + jittered(health.intervalMs);
     if (this.state !== "draining") this.#set("ready");
   }
@@ -274,15 +246,17 @@ export class EngineConnection implements WatchedEngine {
     const before = this.state;
     const begun = performance.now();
     let failure: string | undefined;
+    let isHung = false;
     let models: readonly EngineModel[] | undefined;
     try {
       const { startedAt, models: told } = await within(timeoutMs, adapter.readLoad(this.api));
       models = told;
       if (startedAt !== undefined && this.#starts.isNew(startedAt)) this.#isAnother = true;
-      else if (told === undefined && begun >= this.#modelsAt)
+      else if (told === undefined && begun >= this.#models.dueAt)
         models = await within(timeoutMs, this.#readModels(adapter));
     } catch (error) {
       if (!this.#isDisproved(error, begun)) failure = messageOf(error);
+      isHung = error instanceof EngineApiError && error.code === "timeout";
     }
     // What requests have found out meanwhile counts.
     if (this.state !== before) return;
@@ -290,10 +264,14 @@ export class EngineConnection implements WatchedEngine {
     const pauseMs = failure === undefined ? intervalMs : Math.min(intervalMs, AFTER_FAILURE_MS);
     const now = performance.now();
     this.lookAt = now + jittered(pauseMs);
-    if (failure === undefined && this.#modelsAt > now) this.lookAt = Math.min(this.lookAt, this.#modelsAt);
+    const { dueAt } = this.#models;
+    if (failure === undefined && dueAt > now) this.lookAt = Math.min(this.lookAt, dueAt);
     if (this.#isAnother) await this.#tryToLearn();
-    else if (failure !== undefined && this.#failures >= limit) this.#setDown(failure, 0);
-    else if (models !== undefined) this.#noteModels(models);
+    else if (failure !== undefined && this.#failures >= limit) {
+      this.hungFor = isHung ? failure : undefined;
+      this.#setDown(failure, 0);
+      if (isHung) this.hangs.tell(failure);
+    } else if (models !== undefined) this.#noteModels(models);
   }
 
   /** Whether a failed check says nothing: the engine refused it as one too many, or has answered a request meanwhile. */
@@ -305,8 +283,7 @@ export class EngineConnection implements WatchedEngine {
   /** @returns undefined where it cannot tell: then it goes on to serve those that it did */
   async #readModels(adapter: EngineAdapter): Promise<readonly EngineModel[] | undefined> {
     const models = await optional(adapter.readModels(this.api));
-    this.#modelsReadAt = performance.now();
-    this.#modelsAt = this.#modelsReadAt + jittered(this.#dependencies.health.modelsMs);
+    this.#models.onRead();
     return models;
   }
 
@@ -335,8 +312,6 @@ export class EngineConnection implements WatchedEngine {
   }
 }
 
-/** Shortest time between two times that an engine's models are read, in milliseconds. */
-const LEAST_MODELS_MS = 1_000;
 /** Longest pause after a check that failed: whether an engine is dead is found out in seconds. */
 const AFTER_FAILURE_MS = 500;
 

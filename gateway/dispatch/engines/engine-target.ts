@@ -1,6 +1,7 @@
 import type { EngineModel } from "../../engines/types.ts";
 import type { RoutedWorker } from "../../routing/workers.ts";
 import type { EngineSpec } from "./engine-spec.ts";
+import type { HangListeners } from "./hang-listeners.ts";
 import type { ObservedAnswer } from "./observed-lacks.ts";
 
 /** An attached engine, for whoever sends it requests and sees its answers. */
@@ -13,6 +14,8 @@ export interface EngineTarget {
   readonly spec: Pick<EngineSpec, "apiKey">;
   /** Whether a chat's last message may be a partial answer that the engine continues. */
   readonly continuesMessages: boolean;
+  /** Told when checks have found that it answers nothing any more. */
+  readonly hangs: HangListeners;
   /** A request has had its answer, or as much of it as its client waited for. */
   reportSuccess(): void;
   /**

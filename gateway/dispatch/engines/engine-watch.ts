@@ -1,4 +1,4 @@
-import type { EngineState } from "./engine-connection.ts";
+import type { EngineState } from "./engine-listener.ts";
 
 /** An engine that has to be looked at again and again, until it is gone. */
 export interface WatchedEngine {

@@ -1,4 +1,5 @@
 import type { EngineTarget, TargetWorker } from "../../dispatch/engines/engine-target.ts";
+import { HangListeners } from "../../dispatch/engines/hang-listeners.ts";
 import type { ObservedAnswer } from "../../dispatch/engines/observed-lacks.ts";
 import { adapterOf } from "../../engines/index.ts";
 import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
@@ -15,6 +16,7 @@ export class FrontEngine implements EngineTarget {
   readonly adapter: EngineAdapter;
   readonly continuesMessages: boolean;
   isReady: boolean;
+  readonly hangs = new HangListeners();
   readonly #channel: FrontChannel;
 
   constructor({ name, url, apiKey, isReady, profile }: EngineNews, api: EngineApi, channel: FrontChannel) {

@@ -73,7 +73,9 @@ export class FrontModels implements AttachedTargets {
     const ids = news.models.map(({ instance }) => instance.id).join(" ");
     const before = this.#members.get(news.name);
     if (before?.ids === ids) {
+      const wasReady = before.engine.isReady;
       before.engine.isReady = news.isReady;
+      if (wasReady && news.hungFor !== undefined) before.engine.hangs.tell(news.hungFor);
       for (const worker of before.workers) worker.model = modelNamed(news, worker.model.name);
       for (const { name, blockSize } of news.models) this.#models.get(name)!.blockSize = blockSize;
       return;

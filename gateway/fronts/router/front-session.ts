@@ -67,6 +67,7 @@ export class FrontSession {
         url: spec.url,
         apiKey: spec.apiKey,
         isReady: state === "ready",
+        hungFor: engine.hungFor,
         profile,
         sources,
         models,

@@ -1,11 +1,11 @@
 import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
-import type {
-  HttpCall,
+import {
+  type HttpCall,
   HttpError,
-  HttpHead,
-  HttpHeader,
-  HttpReceiver,
-  HttpTransport,
+  type HttpHead,
+  type HttpHeader,
+  type HttpReceiver,
+  type HttpTransport,
 } from "../../dispatch/http/types.ts";
 import { type ApiError, deadlineExceeded, engineFailed, requestTimedOut, toApiError } from "../../errors.ts";
 import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
@@ -51,6 +51,8 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   #route: Route<TargetWorker> | undefined;
   #ticket: QueueTicket | undefined;
   #call: HttpCall | undefined;
+  /** Ends the wait for the first byte. */
+  #stopWaiting: (() => void) | undefined;
   #isOver = false;
   #lastError: Error | undefined;
   #limit: ReturnType<typeof setTimeout> | undefined;
@@ -125,6 +127,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       mayReuse: isRepeatable,
     };
     this.#call = this.#context.transport.call(request, this, { connectMs, firstByteMs, idleMs });
+    this.#stopWaiting = engine.hangs.add((reason) => this.#onHang(reason));
   }
 
   onRefused(error: Error): void {
@@ -146,7 +149,8 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     const { mayGoOn } = this.#attempts;
     const isRefusal =
       (isRetried(head.status) && (mayGoOn || hasFallback)) ||
-      (head.status === 404 && mayGoOn && this.#mayBeKnownElsewhere);
+      // Not all engines of a model have an adapter at once.
+      (head.status === 404 && mayGoOn && this.#job.modelName !== undefined && this.#hasOther);
     if (isRefusal && isRepeatable) {
       this.#onRefusal(head);
       return;
@@ -188,8 +192,20 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#ticket = this.#job.model.admission.apply(this.#request, this);
   }
 
+  /** Checks have found that the engine answers nothing: there is no use in waiting, where another one is ready. */
+  #onHang(reason: string): void {
+    const { isRepeatable } = this.#job;
+    if (this.#hasFirstByte || !isRepeatable || !this.#attempts.mayGoOn || !this.#hasOther) return;
+    try {
+      this.#onBroken(reason, new HttpError("timeout", reason));
+    } catch (error) {
+      this.#fail(toApiError(error));
+    }
+  }
+
   #onFirstByte(): void {
     this.#hasFirstByte = true;
+    this.#stopWaiting?.();
     if (this.#refusal !== undefined) return;
     const { metrics } = this.#job.model;
     const route = this.#route!;
@@ -198,12 +214,10 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     metrics.overlapBlocks.observe(route.overlapBlocks);
   }
 
-  /** Whether an engine that was not asked yet lists the model, or the adapter: not all engines of one load it at once. */
-  get #mayBeKnownElsewhere(): boolean {
-    const { model, modelName } = this.#job;
-    if (modelName === undefined) return false;
+  /** Whether an engine is ready that the request has not failed on. */
+  get #hasOther(): boolean {
     const { excluded } = this.#request;
-    return model
+    return this.#job.model
       .members()
       .some((worker) => worker !== this.#route?.worker && worker.isReady && !excluded.includes(worker));
   }
@@ -324,6 +338,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   }
 
   #moveOn(error: Error): void {
+    this.#stopWaiting?.();
     this.#lastError = error;
     this.#route?.free("moved");
     this.#route = undefined;
@@ -401,6 +416,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   /** The one place where it ends for the router. */
   #close(outcome: RouteOutcome): void {
     this.#isOver = true;
+    this.#stopWaiting?.();
     clearTimeout(this.#limit);
     clearTimeout(this.#backOff);
     this.#route?.free(outcome);

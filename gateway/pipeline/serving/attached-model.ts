@@ -69,12 +69,13 @@ export class AttachedModel extends ForwardModel<EngineWorker> {
     this.updateMode(worker);
   }
 
-  leave(worker: EngineWorker): void {
+  /** @param mayReturn whether requests for it are early and not wrong for a while: its engine has gone, or starts anew */
+  leave(worker: EngineWorker, mayReturn: boolean): void {
     this.workers.delete(worker);
     this.#agreeing.delete(worker);
     this.#foreign.delete(worker);
     this.router.removeWorker(worker);
-    this.left.add(worker.instance, performance.now());
+    if (mayReturn) this.left.add(worker.instance, performance.now());
   }
 
   /** Without events that can be used, what an engine holds is predicted as of those that have none. */

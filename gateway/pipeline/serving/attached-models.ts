@@ -1,9 +1,6 @@
 import { type Logger, nearest } from "#runtime";
-import {
-  EngineConnection,
-  type EngineConnectionDependencies,
-  type EngineState,
-} from "../../dispatch/engines/engine-connection.ts";
+import { EngineConnection } from "../../dispatch/engines/engine-connection.ts";
+import type { EngineConnectionDependencies, EngineState } from "../../dispatch/engines/engine-listener.ts";
 import { defaultEngineName, type EngineSpec } from "../../dispatch/engines/engine-spec.ts";
 import { checkedSpec } from "../../dispatch/engines/engine-url.ts";
 import { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
@@ -184,7 +181,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     if (attachment === undefined) return false;
     this.#attachments.delete(name);
     attachment.engine.close();
-    this.#dropWorkers(attachment);
+    this.#dropWorkers(attachment, true);
     this.#options.log.info("engine detached", { engine: name });
     return true;
   }
@@ -204,7 +201,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
       return worker ?? new EngineWorker(engine, profile, model);
     });
     const known = new Set(attachment.workers);
-    this.#dropWorkers(attachment, new Set(workers));
+    this.#dropWorkers(attachment, isFresh, new Set(workers));
     attachment.workers = workers;
     for (const worker of workers) if (!known.has(worker)) this.#join(worker, profile);
     this.#tell(attachment);
@@ -239,10 +236,14 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     for (const attachment of this.#attachments.values()) this.#tell(attachment);
   }
 
-  #dropWorkers(attachment: Attachment, kept: ReadonlySet<EngineWorker> = new Set()): void {
+  #dropWorkers(
+    attachment: Attachment,
+    mayReturn: boolean,
+    kept: ReadonlySet<EngineWorker> = new Set(),
+  ): void {
     for (const worker of attachment.workers) {
       if (kept.has(worker)) continue;
-      this.#modelOf(worker)?.leave(worker);
+      this.#modelOf(worker)?.leave(worker, mayReturn);
     }
     attachment.workers = [];
   }

@@ -1,4 +1,5 @@
-import type { EngineConnection, EngineState } from "../../dispatch/engines/engine-connection.ts";
+import type { EngineConnection } from "../../dispatch/engines/engine-connection.ts";
+import type { EngineState } from "../../dispatch/engines/engine-listener.ts";
 import type { KvFeed } from "../../dispatch/engines/kv-feed.ts";
 import type { EngineKind, Lack } from "../../engines/types.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";

@@ -118,6 +118,7 @@ export class ServedModels {
       log,
     );
     router.onAdmitted = (worker) => worker.onAdmitted();
+    router.onUnreadable = (worker, what) => worker.noteUnreadable(what);
     const admission = new Admission(name, router, routing.queue, metrics.routing);
     const serving: Serving = {
       model,
