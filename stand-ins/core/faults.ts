@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { speechSchema } from "./speech.ts";
 
-/** What can be made to go wrong, from `POST /stand-in/faults` on until the next. */
+/** What can be made to go wrong, or otherwise than usual, from `POST /stand-in/faults` on until the next. */
 export const faultsSchema = z.strictObject({
   /** Answers with this status, for this share of requests: evenly, the last of each 1 / share of them. */
   status: z.number().int().min(400).max(599).optional(),
@@ -23,6 +24,8 @@ export const faultsSchema = z.strictObject({
   crash: z.boolean().default(false),
   /** Milliseconds before anything of an answer. */
   delayMs: z.number().nonnegative().default(0),
+  /** How streamed answers are written. */
+  speech: speechSchema.prefault({}),
   /** Strikes requests for tokens alone, or for everything. */
   on: z.enum(["generate", "all"]).default("generate"),
 });

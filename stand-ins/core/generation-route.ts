@@ -4,7 +4,8 @@ import type { Dialect, Finish, Surface, Usage } from "./dialect.ts";
 import type { Running, StandInEngine } from "./engine.ts";
 import type { Faults } from "./faults.ts";
 import { type OpenAiRequest, readChat, readCompletion } from "./openai-request.ts";
-import { type Reply, type Route, type RouteRequest, writable } from "./server.ts";
+import type { Reply, Route, RouteRequest } from "./server.ts";
+import { SpeechWriter } from "./speech.ts";
 import { findStop } from "./stop.ts";
 
 export interface GenerationOptions {
@@ -97,13 +98,9 @@ class Answer {
   }
 
   async stream(response: ServerResponse): Promise<void> {
-    response.writeHead(200, {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache",
-    });
-    response.flushHeaders();
     let chunks = 0;
-    const { closeAfterChunks, garbageSse } = this.#faults;
+    const { closeAfterChunks, garbageSse, speech } = this.#faults;
+    const writer = new SpeechWriter(response, speech);
     const closes = () => {
       if (closeAfterChunks === undefined || chunks < closeAfterChunks) return false;
       response.destroy();
@@ -111,12 +108,12 @@ class Answer {
     };
     if (closes()) return;
     for await (const chunk of this.#chunks()) {
-      if (!response.write(`data: ${JSON.stringify(chunk)}\n\n`)) await writable(response);
+      await writer.write(chunk);
       chunks++;
       if (garbageSse && chunks === 1) response.write("data: {this is no JSON\n\n\u0000\u0001");
       if (closes()) return;
     }
-    response.end("data: [DONE]\n\n");
+    writer.end();
   }
 
   async *#chunks(): AsyncGenerator<object> {
@@ -124,7 +121,7 @@ class Answer {
     const isChat = this.#surface === "chat";
     const delta = (text: string) => (isChat ? { delta: { content: text, ...deltaFields } } : { text });
     let isFirst = true;
-    for await (const { text, finish } of this.#pieces()) {
+    for await (const { text, finish } of this.#events()) {
       if (isFirst && isChat) yield this.#chunk([this.#choice({ delta: roleDelta }, undefined)]);
       isFirst = false;
       if (text !== "" || finish === undefined || !finishesApart) {
@@ -136,6 +133,19 @@ class Answer {
     }
     if (this.#request.includesUsage && !this.#signal.aborted) {
       yield { ...this.#chunk([]), usage: this.#dialect.usage(this.#usage()) };
+    }
+  }
+
+  /** The answer's text, of several tokens where an event has several. */
+  async *#events(): AsyncGenerator<{ text: string; finish: Finish | undefined }> {
+    let text = "";
+    let tokens = 0;
+    for await (const piece of this.#pieces()) {
+      text += piece.text;
+      if (++tokens < this.#faults.speech.tokensPerEvent && piece.finish === undefined) continue;
+      yield { text, finish: piece.finish };
+      text = "";
+      tokens = 0;
     }
   }
 

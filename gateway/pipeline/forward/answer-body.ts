@@ -366,8 +366,9 @@ export class AnswerBody {
       this.status = status;
       return true;
     }
-    const sound = wire.subarray(0, end);
-    if (end > 0) this.#send(isFramed ? unframed(sound) : new Uint8Array(sound), false);
+    const before = wire.subarray(0, end);
+    const sound = isFramed ? unframed(before) : new Uint8Array(before);
+    if (sound.length > 0) this.#send(sound, false);
     else if (kind === "error" && this.#reply === undefined)
       this.#refuse(this.#head!, encoder.encode(asText(found) + DONE_EVENT));
     this.#break(`The engine sent ${kind === "error" ? "an error" : "garbage"} in its stream.`);

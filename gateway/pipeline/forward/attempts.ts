@@ -54,7 +54,17 @@ export class Attempts {
   }
 
   get mayGoOn(): boolean {
-    return this.#made <= this.#retries && this.#lost < MOST_LOST;
+    return this.#made <= this.#retries && this.mayMove;
+  }
+
+  /** Whether a further engine may be asked to go on with what has come of the answer. */
+  get mayMove(): boolean {
+    return this.#lost < MOST_LOST;
+  }
+
+  /** Whether the next attempt needs a new connection: one that was used before may have been why it was lost. */
+  get hasLost(): boolean {
+    return this.#lost > 0;
   }
 
   /** Engines that are not to be asked. */

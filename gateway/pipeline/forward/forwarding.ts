@@ -61,8 +61,8 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   #hasFirstByte = false;
   /** Why the engine refuses the request, while its answer that says so is awaited. */
   #refusal: Error | undefined;
-  /** Tokens that the answer had when the engine was asked. */
-  #tokensBefore = 0;
+  /** Characters that the answer had when it moved last. */
+  #textBefore = 0;
   /** Tokens after which the answer takes up another block. */
   #nextBlockAt: number;
 
@@ -112,7 +112,6 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#attempts.begin();
     this.#hasFirstByte = false;
     this.#refusal = undefined;
-    this.#tokensBefore = this.#answer.tokens;
     this.#sentAt = performance.now();
     const { method, path, headers, body, isRepeatable } = this.#job;
     const { engine } = route.worker;
@@ -124,7 +123,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       path: engine.basePath + path,
       headers: [...headers.filter(([name]) => !own.some(([each]) => each === name)), ...own],
       body: this.#answer.requestBody ?? body,
-      mayReuse: isRepeatable,
+      mayReuse: isRepeatable && !this.#attempts.hasLost,
     };
     this.#call = this.#context.transport.call(request, this, { connectMs, firstByteMs, idleMs });
     this.#stopWaiting = engine.hangs.add((reason) => this.#onHang(reason));
@@ -263,24 +262,24 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       engine: engine.name,
       reason,
     });
-    this.#attempts.failOn(this.#route!.worker, this.#failureOf(error));
+    const partial = this.#answer.hasBegun ? this.#answer.readPartial() : undefined;
+    this.#attempts.failOn(this.#route!.worker, this.#failureOf(error, partial));
     const failure = engineFailed(error ?? reason, this.#boundTo);
     if (this.#answer.hasBegun)
-      void this.#migrate(failure).catch((cause: unknown) => this.#fail(toApiError(cause)));
+      void this.#migrate(partial, failure).catch((cause: unknown) => this.#fail(toApiError(cause)));
     else if ((isUnsent || this.#job.isRepeatable) && this.#attempts.mayGoOn) this.#moveOn(failure);
     else this.#fail(failure);
   }
 
-  #failureOf(error: HttpError | undefined): AttemptFailure {
+  #failureOf(error: HttpError | undefined, partial: PartialAnswer | undefined): AttemptFailure {
     if (error === undefined || error.code === "garbage") return "answered";
     if (error.code === "unsent") return "unsent";
-    return this.#answer.tokens > this.#tokensBefore ? "answered" : "lost";
+    return partial !== undefined && partial.text.length > this.#textBefore ? "answered" : "lost";
   }
 
   /** Continues the client's stream on another engine, from where it stops. */
-  async #migrate(failure: Error): Promise<void> {
+  async #migrate(partial: PartialAnswer | undefined, failure: Error): Promise<void> {
     const { continuation } = this.#job;
-    const partial = continuation && this.#answer.readPartial();
     if (continuation === undefined || partial === undefined || partial.obstacle !== undefined) {
       this.#giveUp(partial?.obstacle ?? "it is not of a kind that can be continued, or too long", failure);
       return;
@@ -297,7 +296,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       );
       return;
     }
-    if (!this.#attempts.mayGoOn) {
+    if (!this.#attempts.mayMove) {
       this.#giveUp("two engines have gone away over it", failure);
       return;
     }
@@ -317,6 +316,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     const members = needsPartial ? this.#job.model.members() : [];
     this.#attempts.move(members.filter(({ engine }) => !engine.continuesMessages));
     this.#answer.continueWith(body, partial, tokens);
+    this.#textBefore = partial.text.length;
     this.#moveOn(failure);
   }
 

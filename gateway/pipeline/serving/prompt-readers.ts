@@ -1,5 +1,5 @@
 import type { Logger } from "#runtime";
-import { engineReader, type TokenizingEngine } from "../preprocess/prompts/engine-reader.ts";
+import { engineCount, engineReader, type TokenizingEngine } from "../preprocess/prompts/engine-reader.ts";
 import { type FolderAccess, readModelFolder } from "../preprocess/prompts/model-folder.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 import { textReader } from "../preprocess/prompts/text-reader.ts";
@@ -25,9 +25,11 @@ export function createPromptReaderLoader({
     const source = given ?? model.source;
     const fromFolder = source && folders ? await fromFiles(source, folders, given !== undefined) : undefined;
     if (fromFolder !== undefined) return fromFolder;
+    const askable = () => engines().flatMap(tokenizingEngine);
     // Without KV events there is nothing that ids have to match: the text tells as much, and costs no question.
-    if (profile.tokenizes !== "chat" || !hasEvents) return textReader;
-    return engineReader(model.name, () => engines().flatMap(tokenizingEngine));
+    if (profile.tokenizes !== "chat" || !hasEvents)
+      return { ...textReader, count: engineCount(model.name, askable) };
+    return engineReader(model.name, askable);
   };
 
   async function fromFiles(

@@ -66,14 +66,20 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
         return textTokens(promptText(kind, body));
       }
     },
-    async count(text) {
-      // Perhaps the first one that is asked is the one that has just gone away.
-      for (const _ of engines()) {
-        const tokens = await ask({ model, prompt: text, isContinued: true }).catch(() => undefined);
-        if (tokens !== undefined) return tokens.length;
-      }
-      return undefined;
-    },
+    count: engineCount(model, engines),
+  };
+}
+
+/** Counts a text's tokens by whichever engine can be asked. */
+export function engineCount(model: string, engines: () => TokenizingEngine[]): PromptReader["count"] {
+  return async (text) => {
+    // Not all have a tokenizer to be asked, and perhaps one has just gone away.
+    for (const { adapter, api } of engines()) {
+      const request = { model, prompt: text, isContinued: true };
+      const tokens = await adapter.tokenize(api, request).catch(() => undefined);
+      if (tokens !== undefined) return tokens.length;
+    }
+    return undefined;
   };
 }
 

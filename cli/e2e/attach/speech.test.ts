@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Faults, type StandIn, startVllm } from "#stand-ins";
+import { ask, attach } from "../access/attached.ts";
+import type { StatorProcess } from "../stator-process.ts";
+import { clientOf, streamChat } from "./streams.ts";
+
+// The same stream, written in every way that HTTP and the format of event streams allow: it passes on unchanged, is
+// asked for once, and goes on elsewhere when it breaks.
+
+type Speech = Partial<Faults["speech"]>;
+
+const TOKENS = 24;
+
+let engines: StandIn[];
+let stator: StatorProcess;
+let url: string;
+
+beforeAll(async () => {
+  engines = await Promise.all([startVllm(), startVllm()]);
+  const flags = ["--policy=round-robin", "--slow-start=0"];
+  ({ stator, url } = await attach(
+    engines.map((engine) => engine.url),
+    ...flags,
+  ));
+});
+
+afterAll(async () => {
+  expect(await stator.stop()).toBe(0);
+  await Promise.all(engines.map((engine) => engine.close()));
+});
+
+const SPEECHES: [string, Speech][] = [
+  ["as usual", {}],
+  ["with several tokens in each event", { tokensPerEvent: 5 }],
+  ["with spaces in its JSON", { isSpaced: true }],
+  ["with two spaces behind the colon", { field: "data:  " }],
+  ["without a space behind the colon", { field: "data:" }],
+  ["in several lines of data", { isInLines: true, lineEnd: "\r\n" }],
+  ["in lines that end with CR", { lineEnd: "\r", isInLines: true }],
+  ["with comments, unknown fields and empty data", { isChatty: true }],
+  ["with a byte order mark", { hasByteOrderMark: true }],
+  ["in chunks of 7 bytes", { chunkBytes: 7 }],
+  ["in chunks of 700 bytes", { chunkBytes: 700, isChatty: true, lineEnd: "\r\n" }],
+  ["with a length", { framing: "length" }],
+  ["until the connection ends", { framing: "close" }],
+  ["until the connection ends, without [DONE]", { framing: "close", hasDone: false }],
+  ["without [DONE]", { hasDone: false }],
+  ["compressed", { isZipped: true, framing: "length" }],
+];
+
+async function speak(speech: Speech, ...faults: Partial<Faults>[]): Promise<void> {
+  for (const [index, engine] of engines.entries())
+    await ask(`${engine.url}/stand-in/faults`, { json: { ...faults[index], speech } });
+}
+
+async function stream(base: string): Promise<string> {
+  const json = { model: "tiny", prompt: "Once", max_tokens: TOKENS, stream: true, ignore_eos: true };
+  const response = await fetch(`${base}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-request-id": "r1" },
+    body: JSON.stringify(json),
+  });
+  expect(response.status).toBe(200);
+  // Of the two answers, when each began.
+  return (await response.text()).replace(/"created": ?\d+/g, '"created":0');
+}
+
+const asked = () =>
+  engines.flatMap(({ requests }) => requests).filter((each) => each.startsWith("POST /v1/")).length;
+
+test.each(SPEECHES)(
+  "a stream written %s passes on unchanged, and is asked for once",
+  async (_how, speech) => {
+    await speak(speech);
+    const truth = await stream(engines[0]!.url);
+    const before = asked();
+    for (const _ of engines) expect(await stream(url)).toBe(truth);
+    expect(asked() - before).toBe(engines.length);
+  },
+);
+
+/** What the OpenAI SDK, which looks for `data: [DONE]` and for JSON, can read too. */
+const BREAKABLE = SPEECHES.filter(
+  ([, { framing, isZipped, isChatty, field }]) =>
+    framing !== "length" && !isZipped && !isChatty && field !== "data:  ",
+);
+
+test.each(BREAKABLE)(
+  "a chat written %s goes on elsewhere when it breaks, and is no longer than was asked for",
+  async (_how, speech) => {
+    await speak({ tokensPerEvent: speech.tokensPerEvent ?? 1 });
+    const truth = await streamChat(clientOf(engines[0]!.url), "Hello", TOKENS);
+    // Whoever comes first breaks off.
+    await speak(speech, { closeAfterChunks: 3 }, {});
+    for (const _ of engines) {
+      const answer = await streamChat(clientOf(url), "Hello", TOKENS);
+      expect(answer.text).toBe(truth.text);
+      expect(answer.usage).toMatchObject({
+        completion_tokens: TOKENS,
+        prompt_tokens: truth.usage!.prompt_tokens,
+      });
+    }
+  },
+);

@@ -1,0 +1,137 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { afterAll, beforeEach, expect, test } from "vitest";
+import { ask, attach } from "../access/attached.ts";
+import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
+
+// How often a request is sent where engines fail, and whose words the client hears in the end.
+
+const ENGINES = 5;
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+const engines = await Promise.all(
+  Array.from({ length: ENGINES }, () => ScriptedEngine.start("tiny", () => {})),
+);
+const { stator, url } = await attach(
+  engines.map((engine) => engine.url),
+  "--retries=4",
+  "--slow-start=0",
+);
+
+/** How often engines were asked in this test, and which. */
+let asked = 0;
+let askedEngines = new Set<ScriptedEngine>();
+
+beforeEach(async () => {
+  // What engines have done in the test before is not held against them.
+  answerWith((_, response) => sendJson(response, { choices: [] }));
+  for (let index = 0; index < 5 * ENGINES; index++) await complete();
+  asked = 0;
+  askedEngines = new Set();
+});
+
+afterAll(async () => {
+  expect(await stator.stop()).toBe(0);
+  await Promise.all(engines.map((engine) => engine[Symbol.asyncDispose]()));
+});
+
+function answerWith(answer: Answer): void {
+  for (const engine of engines) {
+    engine.answer = (request, response) => {
+      asked++;
+      askedEngines.add(engine);
+      request.resume();
+      return answer(request, response);
+    };
+  }
+}
+
+const complete = (more: object = {}) =>
+  ask(`${url}/v1/completions`, { json: { model: "tiny", prompt: "Once", max_tokens: 9, ...more } });
+
+const text = (text: string, finish_reason: string | null = null) =>
+  `data: ${JSON.stringify({ id: "c", choices: [{ index: 0, text, finish_reason }] })}\n\n`;
+
+const begin = (response: ServerResponse) => response.writeHead(200, { "content-type": "text/event-stream" });
+
+test("where every engine refuses, the client gets the last one's own answer", async () => {
+  const words = { error: { message: "CUDA out of memory", type: "InternalServerError" } };
+  answerWith((_, response) => sendJson(response, { ...words, number: asked }, 500, { "x-engine": "mine" }));
+  const { status, body, headers } = await complete();
+  expect([status, body]).toEqual([500, { ...words, number: ENGINES }]);
+  expect(headers.get("x-engine")).toBe("mine");
+  expect(asked).toBe(ENGINES);
+});
+
+test("an engine's refusal is given too where the others cannot be reached", async () => {
+  answerWith((_, response) =>
+    asked === 1 ? sendJson(response, { detail: "busy" }, 503) : response.destroy(),
+  );
+  const { status, body } = await complete();
+  expect([status, body]).toEqual([503, { detail: "busy" }]);
+});
+
+test("an error that ends every stream before it has begun is given in the engine's words", async () => {
+  const event = 'data: {"error":{"message":"worker died","code":500}}\n\n';
+  answerWith((_, response) => begin(response).end(event));
+  const { status, body } = await complete({ stream: true });
+  expect([status, body]).toEqual([200, `${event}data: [DONE]\n\n`]);
+  expect(asked).toBe(ENGINES);
+});
+
+test("an error in the middle of a stream that cannot go on is given in the engine's words", async () => {
+  const event = 'data: {"error":{"message":"worker died"}}\n\n';
+  answerWith((_, response) => begin(response).end(text("One ") + event));
+  const { body } = await complete({ stream: true, n: 2 });
+  expect(body).toBe(text("One ") + event);
+  expect(asked).toBe(1);
+});
+
+test.each([
+  ["in a stream", true],
+  ["with status 200", false],
+])("an error of the request %s is the client's, once", async (_where, stream) => {
+  const error = { error: { message: "The prompt is too long", type: "invalid_request_error", code: 400 } };
+  const event = `data: ${JSON.stringify(error)}\n\n`;
+  answerWith((_, response) => (stream ? begin(response).end(event) : sendJson(response, error)));
+  const { status, body } = await complete({ stream });
+  expect([status, body]).toEqual([200, stream ? event : error]);
+  expect(asked).toBe(1);
+});
+
+test("a whole answer where a stream was asked for passes on", async () => {
+  const answer = { id: "c", choices: [{ index: 0, text: "One", finish_reason: "stop" }] };
+  answerWith((_, response) => sendJson(response, answer));
+  expect(await complete({ stream: true })).toMatchObject({ status: 200, body: answer });
+  expect(asked).toBe(1);
+});
+
+test.each([
+  ["before they answer", (response: ServerResponse) => response.destroy()],
+  [
+    "with a stream's first event",
+    (response: ServerResponse) => begin(response).write(text(""), () => response.destroy()),
+  ],
+])("a request over which engines break off %s is sent to two of them", async (_when, breakOff) => {
+  answerWith((_, response) => breakOff(response));
+  const { body } = await complete({ stream: true });
+  expect(JSON.stringify(body)).toContain("engine_failed");
+  expect(askedEngines.size).toBe(2);
+  // The first one perhaps twice: a connection that was kept may have closed for other reasons.
+  expect(asked).toBeLessThanOrEqual(3);
+});
+
+test("an answer that follows a grammar is not continued with a new one", async () => {
+  answerWith((_, response) =>
+    begin(response).write(text('{"name": "Ann", "age":'), () => response.destroy()),
+  );
+  const { body } = await complete({ stream: true, structured_outputs: { json: {} } });
+  expect(body).toContain("engine_failed");
+  expect(asked).toBe(1);
+});
+
+test("a stream without [DONE] that has not all its choices is not whole", async () => {
+  answerWith((_, response) => begin(response).end(text("One", "stop")));
+  expect((await complete({ stream: true, n: 2 })).body).toContain("engine_failed");
+  expect((await complete({ stream: true })).body).toBe(text("One", "stop"));
+});
