@@ -177,6 +177,19 @@ describe("The doctor names the cause and the flag", () => {
     expect(advised[0]?.checks.find(({ id }) => id === "block-size")).toMatchObject({ status: "ok" });
   });
 
+  test("of blocks that are longer than a short prompt", async () => {
+    await using vllm = await startVllm({
+      kvEvents: EVENTS,
+      hasMetrics: false,
+      blockSize: 528,
+      contextLength: 8_192,
+    });
+    const { engines } = await diagnose([{ url: vllm.url }], { timeoutMs: 1_000 });
+    const checks = engines[0]?.checks;
+    expect(checks?.find(({ id }) => id === "block-size")?.text).toContain("blocks of 528 tokens");
+    expect(checks?.find(({ id }) => id === "prediction")).toMatchObject({ status: "ok" });
+  });
+
   test("of an engine that is down", async () => {
     const vllm = await startVllm();
     await vllm.close();

@@ -10,7 +10,7 @@ import type { PromptReaderLoader } from "../pipeline/serving/attached-models.ts"
 import { EventWatch } from "./event-watch.ts";
 import type { Evidence, TestAnswer } from "./evidence.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { type TestApi, type TestPrompt, testPrompt } from "./test-prompt.ts";
+import { TEST_BLOCKS, type TestApi, type TestPrompt, testPrompt } from "./test-prompt.ts";
 
 export interface ExamineOptions {
   readonly routerModule: WebAssembly.Module;
@@ -58,11 +58,12 @@ export async function examine(
   try {
     const isConnected = (await watch?.until(() => watch.isConnected, waitMs)) ?? false;
     watch?.markStart();
-    const { prompt, answer: first, failure } = await ask(api, model, toldBlockSize, reader);
-    const hasAll = () =>
-      watch !== undefined &&
-      watch.knownBlocks(prompt.tokens) >= Math.floor(prompt.tokens.length / watch.blockSize);
-    if (first !== undefined && isConnected) await watch?.until(hasAll, waitMs);
+    const heard = isConnected ? watch : undefined;
+    const {
+      prompt,
+      answer: first,
+      failure,
+    } = await askAndHear(api, model, toldBlockSize, reader, heard, waitMs);
     const blockSize = watch?.blockSize ?? toldBlockSize;
     const hitsBefore = await readHits(adapter, api);
     const second = first && (await answerOf(api, prompt).catch(() => undefined));
@@ -98,13 +99,46 @@ export async function examine(
   }
 }
 
+interface Asked {
+  readonly prompt: TestPrompt;
+  readonly answer?: TestAnswer;
+  readonly failure: string | undefined;
+}
+
+/** Tokens in a block beyond which no engine is known to go. */
+const LONGEST_BLOCK = 2_048;
+
+/** Asks, and waits for the events of it; once more with a long prompt, where blocks may be longer than is told. */
+async function askAndHear(
+  api: EngineApi,
+  model: EngineModel,
+  blockSize: number,
+  reader: PromptReader,
+  watch: EventWatch | undefined,
+  waitMs: number,
+): Promise<Asked> {
+  const asked = await ask(api, model, blockSize, reader);
+  if (watch === undefined || asked.answer === undefined) return asked;
+  const hasAll = ({ prompt: { tokens } }: Asked) =>
+    watch.knownBlocks(tokens) >= Math.floor(tokens.length / watch.blockSize);
+  await watch.until(() => hasAll(asked), waitMs);
+  // Of the context some is the template's and the answer's.
+  const mostTokens = Math.floor(0.9 * (model.contextLength ?? TEST_BLOCKS * LONGEST_BLOCK));
+  const longer = Math.min(LONGEST_BLOCK, Math.floor(mostTokens / TEST_BLOCKS));
+  if (watch.stored.length > 0 || longer <= 2 * blockSize) return asked;
+  const again = await ask(api, model, longer, reader);
+  if (again.answer === undefined) return asked;
+  await watch.until(() => hasAll(again), waitMs);
+  return watch.stored.length > 0 ? again : asked;
+}
+
 /** As a chat, or where the model takes none, as a text. */
 async function ask(
   api: EngineApi,
   model: EngineModel,
   blockSize: number,
   reader: PromptReader,
-): Promise<{ prompt: TestPrompt; answer?: TestAnswer; failure: string | undefined }> {
+): Promise<Asked> {
   let tried: TestPrompt | undefined;
   let failure: string | undefined;
   for (const kind of ["chat", "completions"] satisfies TestApi[]) {
