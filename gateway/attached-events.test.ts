@@ -68,6 +68,8 @@ test("of engines whose events differ in their block size, those of the first cou
   await expect.poll(async () => (await events(gateway))[1]?.batches).toBe(1);
   expect(await overlap(gateway, two, 2)).toBe(0);
   expect(await overlap(gateway, one, 1)).toBe(8);
+  const [, { lacks }] = await workers(gateway);
+  expect(lacks.map(({ what }: { what: string }) => what).join()).toContain("their blocks have 32 tokens");
 });
 
 test("an event that cannot be read is listed, and those beside it count", async () => {

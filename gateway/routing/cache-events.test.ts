@@ -211,6 +211,17 @@ describe("what a worker holds", () => {
       expect(told).toEqual([]);
     });
 
+    it("is told of where it is of a rank that the worker does not have", () => {
+      const model = testModel();
+      const worker = model.add("one", { dataParallelSize: 2 });
+      const told: string[] = [];
+      model.router.onUnreadable = (_worker, what) => told.push(what);
+      model.router.applyPayload(worker, encode([0, [plain], 1]));
+      expect(told).toEqual([]);
+      model.router.applyPayload(worker, encode([0, [plain], 5]));
+      expect(told).toEqual(["they are of data-parallel rank 5, of which it has 2"]);
+    });
+
     it("is not the base model's where a LoRA adapter has only a number", () => {
       const { apply, told, overlap } = open();
       apply({ ...plain, lora_id: 1 });

@@ -28,10 +28,10 @@ export class CacheEvents<Worker extends RoutedWorker> {
     const batch = this.#groups.followsFirst(slots) ? this.#core.readBatch(payload) : undefined;
     if (batch === undefined) {
       const decoded = decodeKvEvents(payload);
-      const slot = slotOf(slots, decoded.dataParallelRank);
+      const slot = this.#slotOf(slots, decoded.dataParallelRank);
       return slot && this.#applyDecoded(slot, decoded);
     }
-    const slot = slotOf(slots, batch.rank);
+    const slot = this.#slotOf(slots, batch.rank);
     if (slot === undefined) return undefined;
     const hasStored = batch.storedEvents > 0;
     if (hasStored) {
@@ -40,6 +40,19 @@ export class CacheEvents<Worker extends RoutedWorker> {
     }
     this.#core.applyBatch(slot.index);
     return hasStored ? this.#core.blockSize : undefined;
+  }
+
+  /** A worker of one rank may be any rank of a larger deployment, and says so in its events. */
+  #slotOf(slots: readonly Slot<Worker>[], rank: number): Slot<Worker> | undefined {
+    const [first] = slots;
+    if (first === undefined || slots.length === 1) return first;
+    const slot = slots[rank];
+    if (slot === undefined)
+      this.onUnreadable?.(
+        first.worker,
+        `they are of data-parallel rank ${rank}, of which it has ${slots.length}`,
+      );
+    return slot;
   }
 
   #applyDecoded(slot: Slot<Worker>, { events, unreadable }: DecodedKvEvents): number | undefined {
@@ -91,12 +104,4 @@ export class CacheEvents<Worker extends RoutedWorker> {
   #mediaHashes({ mediaIds }: KvStoredEvent): MediaHashes | undefined {
     return mediaIds?.map((ids) => ids && BigUint64Array.from(ids, (id) => this.#core.mediaHash(id)));
   }
-}
-
-/** A worker of one rank may be any rank of a larger deployment, and says so in its events. */
-function slotOf<Worker extends RoutedWorker>(
-  slots: readonly Slot<Worker>[],
-  rank: number,
-): Slot<Worker> | undefined {
-  return slots.length === 1 ? slots[0] : slots[rank];
 }

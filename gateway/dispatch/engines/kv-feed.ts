@@ -72,6 +72,7 @@ export class KvFeed {
             throw error;
           }
         },
+        onMalformed: (what) => receiver.onUnreadable(what),
         onForget: () => receiver.onForget(rank),
         onFault: (error) => this.#log.error("cannot use the engine's KV events", { endpoint, error }),
       });

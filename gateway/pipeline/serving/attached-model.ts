@@ -168,6 +168,9 @@ export class AttachedModel extends ForwardModel<EngineWorker> {
         expectedBlockSize: this.blockSize,
       },
     );
+    worker.engine.noteUnreadable(
+      `their blocks have ${blockSize} tokens, those of the other engines of ${this.name} ${this.blockSize}`,
+    );
     this.updateMode(worker);
   }
 }

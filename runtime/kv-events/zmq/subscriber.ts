@@ -17,6 +17,8 @@ export interface ZmqSubscriberOptions {
    * counted, and leads to `onForget`: what the batch said is not known.
    */
   onPayload(payload: Uint8Array, sequence: number): void;
+  /** A message came that is none of a publisher of KV events. @param what is wrong with it, as half a sentence */
+  onMalformed?(what: string): void;
   /** Forget what is known of this rank's cache: batches are lost for good, or the publisher is another one. */
   onForget(): void;
   /** A message that could not be handed on, for a reason that is not the message's own. The next one is tried again. */
@@ -124,6 +126,11 @@ export class ZmqKvEventSubscriber {
     const message = readLive(frames);
     if (message === undefined) {
       this.counters.malformed++;
+      this.#options.onMalformed?.(
+        frames.length === 3
+          ? "a message has no sequence number"
+          : `a message has ${frames.length} parts, and not topic, sequence number and payload`,
+      );
       return;
     }
     await this.#comeBack();
