@@ -22,6 +22,11 @@ describe("a chat that broke off", () => {
     });
   });
 
+  test.each(["Hel", ""])("goes on without a seed that cannot be written as it was, behind %j", (text) => {
+    const { seed } = JSON.parse('{"seed":9223372036854775807}');
+    expect(continuedBody("chat", { ...chat, seed }, partial(text), 1)).not.toHaveProperty("seed");
+  });
+
   test("that was to continue an answer itself has a longer one", () => {
     const messages = [...chat.messages, { role: "assistant", content: "Hel" }];
     const body = { ...chat, messages, continue_final_message: true, add_generation_prompt: false };

@@ -69,10 +69,11 @@ export function obstacleOf(api: ContinuedApi, body: PromptBody): string | undefi
  */
 export function continuedBody(
   api: ContinuedApi,
-  body: PromptBody,
+  given: PromptBody,
   { text }: PartialAnswer,
   tokens: number,
 ): Record<string, unknown> | undefined {
+  const body = withoutRoundedSeed(given);
   if (text === "") return { ...body };
   const limits = lessTokens(body, tokens);
   if (limits === undefined) return undefined;
@@ -84,6 +85,12 @@ export function continuedBody(
     continue_final_message: true,
     add_generation_prompt: false,
   };
+}
+
+/** A seed of 64 bits, which reading it as a number has rounded: the largest would be more than engines take. */
+function withoutRoundedSeed(body: PromptBody): PromptBody {
+  const { seed, ...rest } = body;
+  return typeof seed !== "number" || Number.isSafeInteger(seed) ? body : rest;
 }
 
 function withPartialAnswer({ messages, continue_final_message }: PromptBody, text: string): unknown[] {
