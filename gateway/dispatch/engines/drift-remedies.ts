@@ -15,7 +15,7 @@ export function driftRemedies(
   );
   return {
     "events-missing": places.length > 0 ? `let ${places.join(", ")} be reached from here; ${doctor}` : doctor,
-    "block-size": `give the engine's block-size in stator.yaml; ${doctor}`,
+    "block-size": `start all engines of a model with one block size; ${doctor}`,
     "never-matches": `give the model's own tokenizer and chat template: --tokenizer DIR; ${doctor}`,
     "removals-lost": flagOf("replay") ?? doctor,
     "no-prefix-cache": prefixFlags.length > 0 ? prefixFlags.join(" ") : doctor,
