@@ -197,6 +197,21 @@ describe("a gateway that drains", () => {
     await drained;
   });
 
+  test("answers requests that came together, each of them", async () => {
+    await start();
+    const { answers } = held();
+    const { socket, seen, ended } = await open();
+    socket.write(head() + BODY + head() + BODY);
+    await expect.poll(() => answers.length).toBe(2);
+    gateway.beginDrain();
+    socket.write(head() + BODY);
+    await expect.poll(() => answers.length).toBe(3);
+    for (const answer of answers) answer();
+    await ended;
+    const heads = seen.text.match(/HTTP\/1\.1 200 OK\r\n[\s\S]*?\r\n\r\n/g) ?? [];
+    expect(heads.map((text) => /\r\nconnection: close\r\n/i.test(text))).toEqual([false, false, true]);
+  });
+
   test("says so before: readiness is 503, requests are answered, and each answer ends its connection", async () => {
     await start();
     gateway.beginDrain();

@@ -65,10 +65,11 @@ export class Connections {
     }
   }
 
-  /** From now on each answer says that its connection ends with it. */
+  /** From now on each connection's last answer says that the connection ends with it. */
   beginDrain(): void {
+    if (this.#isDraining) return;
     this.#isDraining = true;
-    for (const { answers } of this.#open.values()) for (const answer of answers) endWith(answer);
+    for (const { answers } of this.#open.values()) endWithLast(answers);
   }
 
   drain(deadlineMs: number, onDeadline: () => void): Promise<void> {
@@ -102,7 +103,7 @@ export class Connections {
     const connection = this.#open.get(socket);
     if (connection === undefined) return;
     connection.answers.add(response);
-    if (this.#isDraining) endWith(response);
+    if (this.#isDraining) endWithLast(connection.answers);
     response.once("close", () => {
       connection.answers.delete(response);
       connection.readTo = socket.bytesRead;
@@ -126,7 +127,13 @@ export class Connections {
 
 const addressOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
 
-/** Node writes `connection: close`, where the head has not been sent, and closes the connection after the answer. */
-function endWith(answer: ServerResponse): void {
-  if (!answer.headersSent) answer.shouldKeepAlive = false;
+/**
+ * Node writes `connection: close` in the head of an answer that is not to keep it, and drops what has been asked
+ * behind that one: of several, whose requests came together, it has to be the last.
+ */
+function endWithLast(answers: ReadonlySet<ServerResponse>): void {
+  const all = [...answers];
+  const last = all.pop();
+  for (const answer of all) if (!answer.headersSent) answer.shouldKeepAlive = true;
+  if (last?.headersSent === false) last.shouldKeepAlive = false;
 }
