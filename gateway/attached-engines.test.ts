@@ -76,6 +76,23 @@ describe("an engine's state is one, wherever it is read", () => {
     await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
   });
 
+  test("when it does not take the gateway's key any more, with the flag that mends it", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine], { health: { intervalMs: 20, modelsMs: 20, slowStartMs: 0 } });
+    engine.key = "new";
+    await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
+    expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toContain("--engine-key");
+  });
+
+  test("where nobody may read its metrics", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine]);
+    engine.metrics = 403;
+    const seen = engine.count("/metrics");
+    await expect.poll(() => engine.count("/metrics")).toBeGreaterThan(seen + 5);
+    expect((await statesOf(gateway)).chat).toBe(200);
+  });
+
   test("while it answers requests but is too busy for checks", async () => {
     const engine = await TestEngine.start("openai");
     const gateway = await attach([engine]);

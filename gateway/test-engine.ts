@@ -85,7 +85,8 @@ export class TestEngine {
   isHungForChecks = false;
   /** That requests under `/v1/` must have. */
   key: string | undefined;
-  /** Of answers to `/health` and to chats. */
+  /** Of answers to `/metrics`, to `/health` and to chats. */
+  metrics = 200;
   health = 200;
   status = 200;
   onMetrics: () => void = () => {};
@@ -182,7 +183,7 @@ export class TestEngine {
       case "/metrics":
         this.onMetrics();
         return [
-          200,
+          this.metrics,
           `vllm:cache_config_info{block_size="${this.blockSize}",enable_prefix_caching="True"} 1\nprocess_start_time_seconds ${this.startedAt}\n`,
         ];
       default:

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, listModels } from "./model-list.ts";
 import { sumOf } from "./prometheus.ts";
-import { getAs, optional, readAs } from "./read.ts";
+import { getAs, optional, permitted, readAs } from "./read.ts";
 import type { EngineAdapter, EngineApi, EngineModel, Lack, TokenizeRequest } from "./types.ts";
 
 /** llama.cpp's server. Each of its slots keeps the prefix of the last sequence that it had. */
@@ -38,8 +38,8 @@ export const llamaCpp: EngineAdapter = {
   },
 
   async readLoad(api) {
-    const metrics = await api.getText("/metrics");
-    const slots = metrics === undefined ? await getAs(api, "/slots", slotsSchema) : undefined;
+    const metrics = await permitted(api.getText("/metrics"));
+    const slots = metrics === undefined ? await permitted(getAs(api, "/slots", slotsSchema)) : undefined;
     return {
       running: slots?.filter((slot) => slot.is_processing).length ?? sumOf(metrics ?? "", PROCESSING),
       waiting: sumOf(metrics ?? "", DEFERRED),

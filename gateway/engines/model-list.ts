@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { EngineApiError } from "./errors.ts";
 import { getAs } from "./read.ts";
 import type { EngineApi, EngineModel } from "./types.ts";
 
@@ -21,6 +22,14 @@ const listSchema = z.looseObject({ data: z.array(modelSchema) });
 /** What `/v1/models` lists; undefined where the server has no such route. @throws EngineApiError */
 export async function listModels(api: EngineApi): Promise<ListedModel[] | undefined> {
   return (await getAs(api, "/v1/models", listSchema))?.data;
+}
+
+/** The same, put together. @throws EngineApiError also where there is no such route */
+export async function readModels(api: EngineApi): Promise<EngineModel[]> {
+  const models = await listModels(api);
+  if (models !== undefined) return groupModels(models);
+  const message = `${api.url} has no /v1/models: it does not speak OpenAI's API.`;
+  throw new EngineApiError("not_readable", message);
 }
 
 /** Whether the list says that a server of this name made it. */

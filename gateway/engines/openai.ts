@@ -1,6 +1,6 @@
 import { EngineApiError } from "./errors.ts";
-import { groupModels, listModels } from "./model-list.ts";
-import type { EngineAdapter, EngineApi, EngineModel } from "./types.ts";
+import { readModels } from "./model-list.ts";
+import type { EngineAdapter } from "./types.ts";
 
 /** Any server that speaks OpenAI's API, of which nothing more is known. */
 export const openai: EngineAdapter = {
@@ -54,10 +54,3 @@ export const openai: EngineAdapter = {
     throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);
   },
 };
-
-async function readModels(api: EngineApi): Promise<EngineModel[]> {
-  const models = await listModels(api);
-  if (models !== undefined) return groupModels(models);
-  const message = `${api.url} has no /v1/models: it does not speak OpenAI's API.`;
-  throw new EngineApiError("not_readable", message);
-}

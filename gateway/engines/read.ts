@@ -32,15 +32,34 @@ export async function getAs<Schema extends z.ZodType>(
 
 /**
  * What a probe can do without: undefined where the server answers with an error or what is not understood.
- * @throws EngineApiError where it does not answer at all
+ * @param grave statuses that cannot be passed over
+ * @throws EngineApiError where it does not answer at all, or with one of these
  */
-export async function optional<Value>(answer: Promise<Value>): Promise<Value | undefined> {
+export async function optional<Value>(
+  answer: Promise<Value>,
+  grave: readonly number[] = [],
+): Promise<Value | undefined> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof EngineApiError && error.code !== "unreachable" && error.code !== "timeout") {
-      return undefined;
-    }
+    if (!(error instanceof EngineApiError)) throw error;
+    const { code, status } = error;
+    if (code === "unreachable" || code === "timeout" || (status !== undefined && grave.includes(status)))
+      throw error;
+    return undefined;
+  }
+}
+
+/**
+ * What a check can do without: undefined where the server lets nobody in there, or does not understand the question.
+ * @throws EngineApiError where it does not answer, or with an error of its own
+ */
+export async function permitted<Value>(answer: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    const status = error instanceof EngineApiError ? error.status : undefined;
+    if (status !== undefined && status < 500 && status !== 429) return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, listModels } from "./model-list.ts";
 import { meanOf, type Sample, sumOf } from "./prometheus.ts";
-import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
+import { getAs, listPaths, openAiPaths, optional, permitted, readAs } from "./read.ts";
 import type { EngineAdapter, EngineApi, EngineModel, KvEventSource, Lack } from "./types.ts";
 
 /** SGLang's server. */
@@ -45,7 +45,7 @@ export const sglang: EngineAdapter = {
   },
 
   async readLoad(api) {
-    const text = (await api.getText("/metrics")) ?? "";
+    const text = (await permitted(api.getText("/metrics"))) ?? "";
     return {
       running: sumOf(text, ["sglang:num_running_reqs"], isFirstOfTensorRanks),
       waiting: sumOf(text, ["sglang:num_queue_reqs"], isFirstOfTensorRanks),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { EngineApiError } from "./errors.ts";
-import { groupModels, isOwnedBy, listModels } from "./model-list.ts";
+import { groupModels, isOwnedBy, listModels, readModels } from "./model-list.ts";
 import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
 import { PolledEvents } from "./tensorrt-llm-events.ts";
 import type { EngineAdapter, EngineApi, Lack } from "./types.ts";
@@ -57,9 +57,7 @@ export const tensorrtLlm: EngineAdapter = {
     };
   },
 
-  async readModels(api) {
-    return groupModels((await listModels(api)) ?? []);
-  },
+  readModels,
 
   async tokenize(api) {
     throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);

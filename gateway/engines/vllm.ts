@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
-import { groupModels, isOwnedBy, listModels } from "./model-list.ts";
+import { groupModels, isOwnedBy, listModels, readModels } from "./model-list.ts";
 import { meanOf, samplesOf, sumOf } from "./prometheus.ts";
-import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
+import { getAs, listPaths, openAiPaths, optional, permitted, readAs } from "./read.ts";
 import type { EngineAdapter, EngineApi, KvEventSource, Lack, TokenizeRequest } from "./types.ts";
 
 /** vLLM's own server. */
@@ -46,7 +46,10 @@ export const vllm: EngineAdapter = {
 
   async readLoad(api) {
     // The server outlives its engine core for a while, and says so only here: with 503.
-    const [metrics] = await Promise.all([api.getText("/metrics"), api.getText("/health")]);
+    const [metrics] = await Promise.all([
+      permitted(api.getText("/metrics")),
+      permitted(api.getText("/health")),
+    ]);
     const text = metrics ?? "";
     return {
       running: sumOf(text, ["vllm:num_requests_running"]),
@@ -58,9 +61,7 @@ export const vllm: EngineAdapter = {
     };
   },
 
-  async readModels(api) {
-    return groupModels((await listModels(api)) ?? []);
-  },
+  readModels,
 
   async tokenize(api, request) {
     const answer = await api.postJson("/tokenize", tokenizeBody(request));

@@ -276,15 +276,20 @@ export class EngineConnection implements WatchedEngine {
 
   /** Whether a failed check says nothing: the engine refused it as one too many, or has answered a request meanwhile. */
   #isDisproved(error: unknown, since: number): boolean {
-    const status = error instanceof EngineApiError ? (error.status ?? 0) : 0;
-    return status === 429 || (status < 500 && this.#answeredAt >= since);
+    const status = error instanceof EngineApiError ? error.status : undefined;
+    return status === 429 || (status === undefined && this.#answeredAt >= since);
   }
 
-  /** @returns undefined where it cannot tell: then it goes on to serve those that it did */
+  /**
+   * @returns undefined where it cannot tell: then it goes on to serve those that it did
+   * @throws EngineApiError where it does not answer, or does not take the gateway's key any more
+   */
   async #readModels(adapter: EngineAdapter): Promise<readonly EngineModel[] | undefined> {
-    const models = await optional(adapter.readModels(this.api));
-    this.#models.onRead();
-    return models;
+    try {
+      return await optional(adapter.readModels(this.api), KEY_STATUSES);
+    } finally {
+      this.#models.onRead();
+    }
   }
 
   #noteModels(models: readonly EngineModel[]): void {
@@ -312,6 +317,8 @@ export class EngineConnection implements WatchedEngine {
   }
 }
 
+/** By which an engine says that it does not take the key. */
+const KEY_STATUSES = [401, 403];
 /** Longest pause after a check that failed: whether an engine is dead is found out in seconds. */
 const AFTER_FAILURE_MS = 500;
 
