@@ -113,11 +113,14 @@ export class Connections {
 
   #closeIfIdle(socket: Socket): void {
     if (this.#isBusy(socket)) return;
-    const timer = setTimeout(() => {
-      const connection = this.#open.get(socket);
-      if (!this.#isBusy(socket) && socket.bytesRead === connection?.readTo) socket.destroySoon();
-    }, UNDERWAY_MS);
+    // What has come by then is read before it is looked at.
+    const timer = setTimeout(() => setImmediate(() => this.#closeUnlessAsked(socket)), UNDERWAY_MS);
     socket.once("close", () => clearTimeout(timer));
+  }
+
+  #closeUnlessAsked(socket: Socket): void {
+    const connection = this.#open.get(socket);
+    if (!this.#isBusy(socket) && socket.bytesRead === connection?.readTo) socket.destroySoon();
   }
 
   #isBusy(socket: Socket): boolean {

@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises";
 import type { FrontPlatform } from "../../fronts/front/create-front.ts";
 import type { ListeningOptions } from "../listening.ts";
 import { readEngineTls, readTls, warnOfTls, watchTls } from "./access/tls-files.ts";
@@ -7,6 +6,7 @@ import { nodeEventStreams } from "./event-stream.ts";
 import { nodeFiles } from "./files.ts";
 import { NodeHttpTransport } from "./http/index.ts";
 import { createTlsFetch } from "./http/tls-fetch.ts";
+import { createHostResolver } from "./resolve-host.ts";
 import type { HttpListener } from "./server.ts";
 
 type NodeOptions = Pick<ListeningOptions, "tls" | "engineTls" | "log">;
@@ -25,7 +25,7 @@ export async function nodePlatform({ log, ...options }: NodeOptions) {
     openEventStream: nodeEventStreams(log),
     createEncoder: nativeEncoderFactory(log),
     files: nodeFiles(),
-    resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    resolveHost: createHostResolver(),
   };
   return { tls, platform };
 }

@@ -30,9 +30,9 @@ export class Stalls {
 
   #beat(): void {
     const now = performance.now();
-    const ms = now - this.#lastBeat - BEAT_MS;
+    const ms = now - this.#lastBeat;
     this.#lastBeat = now;
-    if (ms > USUAL_MS) this.#stalls.push({ until: now, ms });
+    if (ms > BEAT_MS + USUAL_MS) this.#stalls.push({ until: now, ms });
     if (this.#stalls.length > 0)
       this.#stalls = this.#stalls.filter(({ until }) => until > now - this.#windowMs);
   }

@@ -62,7 +62,7 @@ async function answer(port: number, options: object = {}): Promise<string> {
 }
 
 test("connections that never end their handshake are closed in time, and make room for others", async () => {
-  const port = await start({ headerMs: 300, maxConnections: 3 });
+  const port = await start({ headerMs: 1_000, maxConnections: 3 });
   const silent = [await open(port), await open(port), await open(port)];
   silent[1]!.write("GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n");
   // The beginning of a handshake, and no more.
