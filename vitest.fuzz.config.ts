@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-/** For `npm run fuzz:router`: one property test, in one process, so that killing it leaves nothing behind. */
+/** For `npm run fuzz:…`: one file of property tests, in one process, so that killing it leaves nothing behind. */
 export default defineConfig({
   test: {
-    include: ["router-wasm/model.test.ts"],
+    include: ["router-wasm/model.test.ts", "**/*.oracle.test.ts"],
+    testTimeout: 600_000,
     setupFiles: ["vitest.setup.ts"],
     pool: "threads",
   },

@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolder, runToEnd, Stop, withLock } from "./install.mjs";
+import { installByApt, run } from "./apt.mjs";
+import { cacheFolder, Stop, withLock } from "./install.mjs";
 
 /**
  * Makes `folder`'s .venv match its requirements.txt; exits with a sentence where that fails. Where Python's own
@@ -64,24 +65,6 @@ async function ensureCompiler() {
   const isThere = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
   if (isThere("c++") && isThere("make")) return;
   await installByApt("g++", "make");
-}
-
-async function installByApt(...packages) {
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
-  console.error(`Installing ${packages.join(" and ")} by apt-get.`);
-  await run("apt-get", ["update", "-qq"]);
-  await run("apt-get", ["install", "-qq", "--no-install-recommends", ...packages]);
-}
-
-/** Whether the command ran and succeeded. What it says goes to standard error. */
-async function run(command, args, env = process.env) {
-  try {
-    return (await runToEnd(command, args, { stdio: ["ignore", 2, 2], env })) === 0;
-  } catch (error) {
-    if (error.code !== "ENOENT") throw error;
-    console.error(`There is no ${command} on this machine.`);
-    return false;
-  }
 }
 
 function fail(sentence) {

@@ -1,6 +1,8 @@
-// `npm run test:clients`: installs other makers' clients, AIPerf and a real llama.cpp server, and has them ask
-// `stator attach`. Arguments go to Vitest.
+// `npm run test:clients`: installs other makers' clients, AIPerf, nginx and a real llama.cpp server, and has them ask
+// `stator attach`, or stand before its engines. Arguments go to Vitest.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { installByApt } from "./apt.mjs";
 import { buildWasm } from "./build-wasm.mjs";
 import { ensureInstalled, main, pinnedNode, root, runToEnd } from "./install.mjs";
 import { ensurePython } from "./python.mjs";
@@ -16,6 +18,7 @@ await main(async () => {
     // What the compiler finds in the processor, the system need not let programs use (AMX).
     "-DGGML_NATIVE=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF",
   );
+  if (!existsSync("/usr/sbin/nginx")) await installByApt("nginx-light");
   await ensurePython(join(folder, "aiperf"), "Installing AIPerf (1.1 GB on disk, some minutes), once.");
   const options = { cwd: root, stdio: "inherit" };
   const types = await runToEnd(

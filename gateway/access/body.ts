@@ -40,9 +40,21 @@ const decoder = new TextDecoder();
 
 /**
  * Reads a request's body as it is, and never holds more than `limit` bytes of it.
- * @throws ApiError 413 past the limit
+ * @throws ApiError 413 past the limit, 400 where the body breaks off
  */
 export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  try {
+    return await readUpTo(limit, request);
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw new ApiError(400, "invalid_request_error", "The request body broke off before it was whole.", {
+      code: "incomplete_body",
+      cause,
+    });
+  }
+}
+
+async function readUpTo(limit: number, request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
   // With a declared length the server itself holds the sender to it, and the check above has passed.
   if (request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());

@@ -20,6 +20,8 @@ export const speechSchema = z.strictObject({
   isInLines: z.boolean().default(false),
   /** Comments, unknown fields and empty data between events. */
   isChatty: z.boolean().default(false),
+  /** Bytes of a field that nobody knows, in each event. */
+  paddingBytes: z.number().int().nonnegative().default(0),
   hasByteOrderMark: z.boolean().default(false),
   isZipped: z.boolean().default(false),
   /** Whether OpenAI's last event comes. */
@@ -46,8 +48,9 @@ export class SpeechWriter {
   }
 
   async write(event: object): Promise<void> {
-    const { lineEnd, isSpaced, isInLines, isChatty } = this.#speech;
-    const json = JSON.stringify(event, undefined, isSpaced || isInLines ? 1 : undefined);
+    const { lineEnd, isSpaced, isInLines, isChatty, paddingBytes } = this.#speech;
+    const padded = paddingBytes === 0 ? event : { ...event, padding: "x".repeat(paddingBytes) };
+    const json = JSON.stringify(padded, undefined, isSpaced || isInLines ? 1 : undefined);
     const text = isInLines ? json : json.replace(/\n */g, " ");
     const more = isChatty ? [": ping", "retry: 10", "x-note: 1"] : [];
     await this.#send(this.#event(text.split("\n"), more));

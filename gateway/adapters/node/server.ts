@@ -78,9 +78,13 @@ export async function listen(
     log.error("request failed", { error });
     return Response.json(toApiError(error), { status: 500 });
   };
-  // The web's own addresses have lost them: whoever stands before the gateway may have let `/v1/…` pass alone.
-  const checked = (request: Request, env: { incoming: { url?: string | undefined } }) =>
-    hasDotSegments(env.incoming.url ?? "") ? Response.json(badPath(), { status: 400 }) : fetch(request, env);
+  const checked = (request: Request, env: { incoming: Pick<IncomingMessage, "url" | "headers"> }) => {
+    const { url = "", headers } = env.incoming;
+    // Also where its address names the host (RFC 9112, section 3.2).
+    if (headers.host === undefined) return badHttp(400, "The request has no Host header.");
+    // The web's own addresses have lost them: whoever stands before the gateway may have let `/v1/…` pass alone.
+    return hasDotSegments(url) ? Response.json(badPath(), { status: 400 }) : fetch(request, env);
+  };
   const handle = getRequestListener(checked, { overrideGlobalObjects: false, errorHandler });
   const options: ServerOptions = {
     headersTimeout: Math.min(limits.headerMs, limits.bodyMs),

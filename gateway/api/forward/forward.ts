@@ -81,7 +81,7 @@ async function attempt(
   const { model, adapter, rename, standsInFor } = candidate;
   const { method, path } = context.req;
   const endpoint = endpointOf(path);
-  const { search: query } = new URL(context.req.url);
+  const query = queryIn(context.req.url);
   const { bytes, body, search } =
     rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
@@ -128,6 +128,9 @@ async function attempt(
 const READS_MESSAGES = new Set<PromptKind>(["chat", "messages"]);
 
 const NO_PROMPT = new Uint32Array(0);
+
+/** From the question mark on. What a client has said that the host is, need not make an address. */
+const queryIn = (url: string) => /\?[^#]*/.exec(url)?.[0] ?? "";
 
 /** The request with another model's name in its body, or in its query. */
 function renamed({ bytes, body, form }: Omit<ForwardTarget, "candidates">, search: string, model: string) {

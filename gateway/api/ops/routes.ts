@@ -21,7 +21,9 @@ export function addPublicRoutes(
   app.get("/live", (context) => context.json({ status: "alive" }));
   app.get("/openapi.json", (context) => context.json(openApi()));
   app.get("/docs", (context) => {
-    const { origin } = new URL(context.req.url);
+    const { url } = context.req;
+    // What a client has said that the host is, need not make an address.
+    const origin = URL.canParse(url) ? new URL(url).origin : "http://HOST";
     return context.html(referencePage(dependencies.models.list()[0]?.name ?? "MODEL", origin));
   });
 }

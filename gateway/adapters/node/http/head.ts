@@ -21,6 +21,9 @@ export interface ParsedHead {
 /** A server may close an idle connection after this time without having said so; uvicorn's 5 s are the shortest known. */
 const DEFAULT_KEEP_ALIVE_MS = 4_000;
 
+/** Codings that change nothing. */
+const IDENTITY = ["identity", ""];
+
 /**
  * Reads the head of an HTTP/1 answer (RFC 9112, sections 4 to 6).
  * @param text in Latin-1, without the empty line at the end
@@ -44,12 +47,11 @@ export function parseHead(text: string, method: string): ParsedHead | undefined 
   };
   const dropped = new Set(tokensOf(header("connection")));
   const headers = all.filter(([name]) => !isHopByHop(name) && !dropped.has(name));
-  const codings = tokensOf(header("transfer-encoding")).filter((coding) => coding !== "identity");
+  const codings = tokensOf(header("transfer-encoding")).filter((coding) => !IDENTITY.includes(coding));
   const contentLength = codings.length === 0 ? readLength(all) : undefined;
   const framing = framingOf(code, method, codings, contentLength);
   const closes = dropped.has("close") || (status[1] === "0" && !dropped.has("keep-alive"));
-  const encoding = header("content-encoding") ?? "identity";
-  const isEncoded = !/^identity$/i.test(encoding);
+  const isEncoded = tokensOf(header("content-encoding")).some((coding) => !IDENTITY.includes(coding));
   const isEventStream = !isEncoded && isEventStreamType(header("content-type"));
   return {
     head: {

@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../bench/attach/background.ts";
+
+/** An nginx with its defaults, that passes on all requests to one server. */
+export class Nginx implements AsyncDisposable {
+  readonly url: string;
+  readonly #folder: string;
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  #output = "";
+
+  /** Starts one and waits until it answers. @throws Error with its output where it does not */
+  static async start(upstream: string): Promise<Nginx> {
+    const folder = await mkdtemp(join(tmpdir(), "stator-nginx-"));
+    const port = await freePort();
+    await writeFile(join(folder, "nginx.conf"), configuration(folder, port, upstream));
+    const nginx = new Nginx(folder, port);
+    await nginx.#isUp();
+    return nginx;
+  }
+
+  private constructor(folder: string, port: number) {
+    this.url = `http://127.0.0.1:${port}`;
+    this.#folder = folder;
+    const args = ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "stderr"];
+    this.#process = spawn("/usr/sbin/nginx", args, { stdio: ["ignore", "ignore", "pipe"] });
+    this.#ended = once(this.#process, "close");
+    this.#process.stderr!.on("data", (chunk) => {
+      this.#output = (this.#output + chunk).slice(-10_000);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGTERM");
+    await this.#ended;
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #isUp(): Promise<void> {
+    for (;;) {
+      if (this.#process.exitCode !== null) throw new Error(`nginx has ended:\n${this.#output}`);
+      const isUp = await fetch(`${this.url}/v1/models`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+      if (isUp) return;
+      await sleep(50);
+    }
+  }
+}
+
+/** What nginx has to be told: where to listen, whom to ask, and to keep to a folder of its own. */
+function configuration(folder: string, port: number, upstream: string): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+  return `
+daemon off;
+master_process off;
+pid ${join(folder, "pid")};
+events {}
+http {
+  access_log off;
+  ${temporary.map((each) => `${each}_temp_path ${join(folder, each)};`).join("\n  ")}
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass ${upstream}; }
+  }
+}
+`;
+}
