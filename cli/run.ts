@@ -1,40 +1,49 @@
-import { endProcess, nearest } from "#runtime";
 import { type Commands, usage } from "./commands/usage.ts";
 
-/** Runs the `stator` command, one of these; the exit code. */
-export async function run(argv: readonly string[], commands: Commands): Promise<number> {
+/** Words that ask for help. */
+const HELP = ["--help", "-h"];
+
+/**
+ * Runs the `stator` command, one of these; the exit code, or undefined where there was nothing to do but to print help,
+ * which loads no more than that.
+ */
+async function run(argv: readonly string[], commands: Commands): Promise<number | undefined> {
   const [name, ...rest] = argv;
-  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    console.log(usage(commands));
-    return 0;
-  }
+  if (name === undefined || name === "help" || HELP.includes(name)) return print(usage(commands));
   if (name === "version" || name === "--version" || name === "-v")
     return (await commands.version!.load()).run([]);
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (entry === undefined) {
+    const { nearest } = await import("#runtime");
     const suggestion = nearest(name, Object.keys(commands));
     console.error(
       `There is no command '${name}'.${suggestion ? ` Did you mean '${suggestion}'?` : ""}\n\n${usage(commands)}`,
     );
     return 2;
   }
-  const command = await entry.load();
-  if (rest.includes("--help") || rest.includes("-h")) {
-    console.log(command.help());
-    return 0;
+  if (rest.some((word) => HELP.includes(word))) {
+    const { commandHelp } = await import("./commands/help.ts");
+    return print(commandHelp[name]?.() ?? usage(commands));
   }
-  return command.run(rest);
+  return (await entry.load()).run(rest);
 }
 
-/** The same, and ends the process. */
+/** Runs the `stator` command, and ends the process. */
 export function runToExit(argv: readonly string[], commands: Commands): void {
-  run(argv, commands).then(
-    // A command that has ended may have left handles open, such as the channel to its supervisor.
-    (exitCode) => endProcess(exitCode),
-    (error: unknown) => {
-      console.error(error instanceof Error ? error.message : String(error));
-      if (argv.includes("--log-level=debug") && error instanceof Error) console.error(error.stack);
-      return endProcess(error instanceof Error && error.name === "UsageError" ? 2 : 1);
-    },
-  );
+  run(argv, commands).then(exit, (error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    if (argv.includes("--log-level=debug") && error instanceof Error) console.error(error.stack);
+    return exit(error instanceof Error && error.name === "UsageError" ? 2 : 1);
+  });
+}
+
+/** A command that has ended may have left handles open, such as the channel to its supervisor. */
+async function exit(exitCode: number | undefined): Promise<void> {
+  if (exitCode === undefined) return;
+  const { endProcess } = await import("#runtime");
+  await endProcess(exitCode);
+}
+
+function print(text: string): undefined {
+  console.log(text);
 }

@@ -10,7 +10,7 @@ import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import { checkOwnAddress } from "./access-settings.ts";
 import { forwardingSettings, healthSettings } from "./attach-settings.ts";
-import { type Command, commandHelp } from "./command.ts";
+import type { Command } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
 import { frontSettings } from "./front-settings.ts";
 import { startGateway } from "./gateway-settings.ts";
@@ -18,13 +18,6 @@ import { kubernetesSource } from "./kubernetes-settings.ts";
 import { modelNames, warnOfMissing } from "./name-settings.ts";
 
 export const attachCommand: Command = {
-  help: () =>
-    commandHelp(
-      "attach URL… [OPTIONS]",
-      `Serves engines that already run (vLLM, SGLang, TensorRT-LLM, llama.cpp, or whatever speaks OpenAI's API) at one
-address, and sends each request to the one that holds most of its prompt. What an engine is, it finds out itself.`,
-      attachOptions,
-    ),
   async run(argv) {
     const { options, positionals } = readOptions(attachOptions, argv, process.env);
     const cluster = kubernetesSource(options);

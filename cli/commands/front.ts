@@ -12,7 +12,6 @@ const AFTER_DRAIN_MS = 5_000;
 
 /** One of several processes that serve a gateway's port; `stator attach --processes N` starts them. */
 export const frontCommand: Command = {
-  help: () => "stator attach --processes N starts this command; it is of no use by itself.",
   async run() {
     if (!process.connected) throw new UsageError("stator front is started by stator attach --processes N.");
     const { promise, resolve } = Promise.withResolvers<FrontSettings>();

@@ -2,17 +2,11 @@ import { readOptions } from "../options/read.ts";
 import { gatewayOptions } from "../options/tables.ts";
 import { openService, serveUntilStopped } from "../service.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
-import { type Command, commandHelp } from "./command.ts";
+import type { Command } from "./command.ts";
 import { startGateway } from "./gateway-settings.ts";
 import { modelNames } from "./name-settings.ts";
 
 export const gatewayCommand: Command = {
-  help: () =>
-    commandHelp(
-      "gateway --discovery file:/DIR [OPTIONS]",
-      "Serves the OpenAI API on one port and routes each request to the worker that holds most of its prompt.",
-      gatewayOptions,
-    ),
   async run(argv) {
     const { options } = readOptions(gatewayOptions, argv, process.env);
     const names = modelNames(options);

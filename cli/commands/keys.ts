@@ -3,20 +3,13 @@ import { keyTable } from "../keys/key-table.ts";
 import { readOptions, UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { keysOptions } from "../options/tables.ts";
-import { type Command, commandHelp } from "./command.ts";
+import type { Command } from "./command.ts";
 
 type KeysOptions = OptionValues<typeof keysOptions>;
 
 const ACTIONS = ["add", "list", "rotate", "revoke"];
 
 export const keysCommand: Command = {
-  help: () =>
-    commandHelp(
-      "keys add ID | list | rotate ID | revoke ID  --keys FILE [OPTIONS]",
-      `Makes, lists, changes and revokes the API keys of a gateway. A new key is printed once; the file has only its
-hash. A gateway that runs with the file takes each change at once.`,
-      keysOptions,
-    ),
   async run(argv) {
     const { options, positionals } = readOptions(keysOptions, argv, process.env);
     const [action, id, ...rest] = positionals;

@@ -2,7 +2,6 @@ import { version } from "../version.ts";
 import type { Command } from "./command.ts";
 
 export const versionCommand: Command = {
-  help: () => "Usage: stator version",
   async run() {
     console.log(`stator ${version} (Node ${process.versions.node})`);
     return 0;

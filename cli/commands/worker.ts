@@ -4,21 +4,17 @@ import { readOptions, UsageError } from "../options/read.ts";
 import { workerOptions } from "../options/tables.ts";
 import { openService, serveUntilStopped } from "../service.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
-import { type Command, commandHelp } from "./command.ts";
+import type { Command } from "./command.ts";
+import { checkFaults } from "./fault-settings.ts";
 import { engineOptions, workerPlaces } from "./worker-options.ts";
 
 export const workerCommand: Command = {
-  help: () =>
-    commandHelp(
-      "worker ENGINE --discovery file:/DIR [OPTIONS]",
-      "ENGINE is llama (llama.cpp, needs no GPU), mocker (a simulated vLLM on a GPU), echo (no model), or the path of a worker module of your own.",
-      workerOptions,
-    ),
   async run(argv) {
     const { options, positionals } = readOptions(workerOptions, argv, process.env);
     const [engine] = positionals;
     if (engine === undefined)
       throw new UsageError("Which engine? stator worker llama, or echo, or a module's path.");
+    checkFaults(options.fault);
     const definition = await loadWorker(engine);
     const places = workerPlaces(definition.name, options);
     const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;

@@ -1,5 +1,4 @@
-import { variableName } from "./read.ts";
-import type { OptionSpec, OptionSpecs } from "./spec.ts";
+import { type OptionSpec, type OptionSpecs, variableName } from "./spec.ts";
 
 /** The options of a command, as `--help` shows them. */
 export function optionsHelp(specs: OptionSpecs): string {

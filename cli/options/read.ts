@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { parse as parseYaml } from "yaml";
 import type { z } from "zod";
 import { nearest } from "#runtime";
-import type { OptionSpec, OptionSpecs, OptionValues } from "./spec.ts";
+import { type OptionSpec, type OptionSpecs, type OptionValues, variableName } from "./spec.ts";
 import { allOptions } from "./tables.ts";
 
 /** Something in the command line, a variable or the YAML file is wrong; the message says what and where. */
@@ -171,8 +171,6 @@ function readFile(given: Given | undefined): Map<string, Given> {
     }),
   );
 }
-
-export const variableName = (option: string) => `STATOR_${option.toUpperCase().replaceAll("-", "_")}`;
 
 function unknown(place: string, suggestion: string | undefined): UsageError {
   const known = suggestion !== undefined && !/(undefined|STATOR_)$/.test(suggestion);

@@ -147,3 +147,6 @@ function finish<Value>(
     defaultText: options.default === undefined ? undefined : String(options.default),
   };
 }
+
+/** The environment variable of an option. */
+export const variableName = (option: string) => `STATOR_${option.toUpperCase().replaceAll("-", "_")}`;

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
-import { parseFault } from "#workers";
 import { access, encryption, engineEncryption, keysOption } from "./access.ts";
 import { attachment, engineOptions, modelAlias, seconds } from "./attach.ts";
 import {
@@ -241,15 +240,6 @@ const model = {
   tokenizer: text({ describe: "tokenizer.json of a model whose engine has none.", placeholder: "FILE" }),
 };
 
-/** Checks a fault as the mocker will read it. */
-const fault = z.string().superRefine((text, context) => {
-  try {
-    parseFault(text);
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-  }
-});
-
 const mocker = {
   "block-size": number({ describe: "Tokens in a KV block of the mocker. Default: 64.", min: 1, max: 512 }),
   "total-blocks": number({ describe: "KV blocks of the mocker. Default: 16,384.", min: 1, max: 16_777_216 }),
@@ -274,7 +264,6 @@ const mocker = {
     describe:
       "Fault to inject into the mocker: hang, crash, error, slow or wrong-events, with parameters as in docs/workers.md.",
     placeholder: "KIND[:NAME=VALUE]…",
-    item: fault,
   }),
   "fault-seed": number({
     describe: "The same faults with the same seed strike the same requests.",

@@ -1,0 +1,14 @@
+import { parseFault } from "#workers";
+import { UsageError } from "../options/read.ts";
+
+/** @throws UsageError for a fault that the mocker does not know */
+export function checkFaults(faults: readonly string[] | undefined): void {
+  for (const fault of faults ?? []) {
+    try {
+      parseFault(fault);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new UsageError(`--fault cannot be ${JSON.stringify(fault)}: ${reason}.`);
+    }
+  }
+}
