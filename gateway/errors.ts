@@ -134,6 +134,19 @@ export const workerFailed = (cause: unknown, boundTo?: BoundTo) =>
     { code: "worker_failed", cause, headers: { "retry-after": "1" } },
   );
 
+/** A worker's answer has a token that its model does not have. */
+export const foreignToken = (
+  worker: string,
+  token: number,
+  { name, vocabularySize }: { readonly name: string; readonly vocabularySize: number },
+) =>
+  new ApiError(
+    502,
+    "server_error",
+    `The worker '${worker}' answered with the token id ${token}, but the vocabulary of the model '${name}' ends at ${vocabularySize - 1}. Its engine and its model card do not belong together: tell whoever runs it.`,
+    { code: "token_out_of_vocabulary", cause: "a token id that is not in the vocabulary" },
+  );
+
 /** An attached engine's fault. */
 export const engineFailed = (cause: unknown, boundTo?: BoundTo) =>
   new ApiError(

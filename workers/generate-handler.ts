@@ -36,6 +36,7 @@ export function generateHandler(engine: Engine, metrics: WorkerMetrics, log: Log
         if (call.signal.aborted) break;
         metrics.tokens.inc(delta.echo ? 0 : delta.tokenIds.length);
         if (!writer.write(delta)) await call.writable();
+        else if (writer.gathered >= MOST_GATHERED) await nextTurn();
       }
       writer.end();
     } catch (error) {
@@ -50,6 +51,14 @@ export function generateHandler(engine: Engine, metrics: WorkerMetrics, log: Log
 }
 
 /**
+ * Deltas that an engine may make at one go. One that never waits for anything would keep the process from hearing
+ * that its answer has been cancelled.
+ */
+const MOST_GATHERED = 256;
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/**
  * Gathers the deltas that an engine makes at one go into one message. The message is ready once the promises that
  * the engine has settled have run, and not at the end of the event loop's turn, which is when the request plane
  * sends what all calls have ready: it would come too late for that and wait for another turn.
@@ -59,7 +68,8 @@ class DeltaWriter {
   readonly #encoder: DeltaEncoder;
   #isScheduled = false;
   #isWritable = true;
-  #isDirty = false;
+  /** Deltas since the last message. */
+  gathered = 0;
 
   constructor(call: ServerCall, logprobs: boolean) {
     this.#call = call;
@@ -75,7 +85,7 @@ class DeltaWriter {
       this.#encoder.add(delta.tokenIds[index]!, logprob?.logprob, logprob?.top);
     }
     if (delta.finish !== undefined) this.#encoder.finish(delta.finish, delta.stopToken);
-    this.#isDirty = true;
+    this.gathered++;
     if (delta.echo) this.#isWritable = this.#send(this.#encoder.takeEcho());
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
@@ -95,11 +105,11 @@ class DeltaWriter {
   };
 
   #flush(): void {
-    if (this.#isDirty) this.#isWritable = this.#send(this.#encoder.take());
+    if (this.gathered > 0) this.#isWritable = this.#send(this.#encoder.take());
   }
 
   #send(message: Uint8Array): boolean {
-    this.#isDirty = false;
+    this.gathered = 0;
     return this.#call.send(message);
   }
 }

@@ -7,12 +7,13 @@ import {
 } from "#runtime";
 import { type CallBounds, callError, timeLeft } from "../dispatch/call-error.ts";
 import type { WorkerConnection } from "../dispatch/worker-connection.ts";
-import { type BoundTo, noWorkerReady, workerFailed } from "../errors.ts";
+import { type BoundTo, foreignToken, noWorkerReady, workerFailed } from "../errors.ts";
 import type { Applicant, QueueTicket } from "../routing/queue/route-source.ts";
 import type { Route, RouteOutcome, RouteRequest } from "../routing/route.ts";
 import type { Warnings } from "../warnings.ts";
 import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo, Usage } from "./job.ts";
 import { Detokenizer } from "./postprocess/detokenizer.ts";
+import { findForeignToken } from "./postprocess/foreign-token.ts";
 import { StopStrings } from "./postprocess/stop-strings.ts";
 
 export interface GenerationContext {
@@ -127,11 +128,16 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
     decoder.read(message);
     if (!this.#started) this.#onStart();
     if (decoder.cachedTokens !== undefined) this.#cachedTokens = decoder.cachedTokens;
-    if (decoder.echo) this.#output.onEcho(readTokens());
+    const foreign = findForeignToken(decoder, this.#job.model.card.vocabularySize);
+    if (foreign !== undefined) this.#refuseToken(foreign);
+    else if (decoder.echo) this.#output.onEcho(readTokens(decoder.count));
     else if (decoder.count > 0) this.#onTokens();
     if (this.#ended || decoder.finish === undefined) return;
-    if (decoder.stopToken !== undefined) this.#completionTokens++;
-    this.#finish(decoder.finish);
+    if (decoder.stopToken === undefined) this.#finish(decoder.finish);
+    else if (this.#completionTokens < this.#job.maxTokens) {
+      this.#completionTokens++;
+      this.#finish(decoder.finish);
+    } else this.#finish("length");
   }
 
   onEnd(): void {
@@ -179,23 +185,44 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
 
   #onTokens(): void {
     this.#observeLatency();
+    const room = this.#job.maxTokens - this.#completionTokens;
+    const count = Math.min(decoder.count, room);
     let text = "";
-    for (let index = 0; index < decoder.count; index++)
-      text += this.#detokenizer.push(decoder.tokens[index]!);
-    this.#completionTokens += decoder.count;
+    for (let index = 0; index < count; index++) text += this.#detokenizer.push(decoder.tokens[index]!);
+    this.#completionTokens += count;
     while (this.#completionTokens >= this.#nextBlockAt) {
       this.#route!.grow(1);
       this.#nextBlockAt += this.#job.model.card.blockSize;
     }
-    const tokens = this.#job.logprobs === undefined ? undefined : readTokens();
-    if (this.#stops === undefined) {
-      if (text !== "" || tokens !== undefined) this.#output.onText(text, tokens);
-      return;
-    }
-    text = this.#stops.push(text);
+    const tokens = this.#job.logprobs === undefined ? undefined : readTokens(count);
+    if (this.#stops !== undefined) text = this.#stops.push(text);
     if (text !== "" || tokens !== undefined) this.#output.onText(text, tokens);
-    if (!this.#stops.stopped) return;
-    this.#finish("stop");
+    if (this.#stops?.stopped) this.#cut("stop");
+    // Not every engine counts: the answer ends here, whatever more would come.
+    else if (decoder.count > room || (count === room && decoder.finish === undefined)) this.#cut("length");
+  }
+
+  /** Ends the answer, and with it the engine's work on it. */
+  #cut(reason: FinishReason): void {
+    this.#finish(reason);
+    this.#call?.cancel();
+  }
+
+  #refuseToken(token: number): void {
+    const { instance } = this.#route!.worker;
+    const { card } = this.#job.model;
+    this.#context.warnings.warn(
+      `${instance.name} foreign token`,
+      "a worker sent a token id that its model's vocabulary does not have",
+      {
+        request: this.#job.requestId,
+        worker: instance.name,
+        token,
+        model: card.name,
+        vocabularySize: card.vocabularySize,
+      },
+    );
+    this.#fail(foreignToken(instance.name, token, card));
     this.#call?.cancel();
   }
 
@@ -212,10 +239,9 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
   }
 
   #finish(finishReason: FinishReason): void {
-    if (!this.#stops?.stopped) {
-      const rest = this.#stops === undefined ? this.#detokenizer.flush() : this.#flushStops();
-      if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
-    }
+    // Half a character that the detokenizer still holds is no text: the answer ends before it.
+    const rest = this.#stops?.flush() ?? "";
+    if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
     if (this.#cachedTokens !== undefined) this.#route!.report(this.#cachedTokens);
     this.#close("finished");
     const { prompt, model } = this.#job;
@@ -229,11 +255,6 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
       finishReason: this.#stops?.stopped ? "stop" : finishReason,
       usage: this.usage,
     });
-  }
-
-  #flushStops(): string {
-    const stops = this.#stops!;
-    return stops.push(this.#detokenizer.flush()) + stops.flush();
   }
 
   #fail(error: Error): void {
@@ -263,8 +284,9 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
   }
 }
 
-function readTokens(): TokenInfo[] {
-  return Array.from({ length: decoder.count }, (_, index) => ({
+/** The first tokens of the message. */
+function readTokens(count: number): TokenInfo[] {
+  return Array.from({ length: count }, (_, index) => ({
     id: decoder.tokens[index]!,
     logprob: decoder.hasLogprobs ? decoder.logprobs[index]! : Number.NaN,
     top: Array.from(

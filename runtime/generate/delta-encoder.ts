@@ -44,12 +44,14 @@ export class DeltaEncoder {
    * Adds a token. `logprob` and `top` (at most 20) count only where the encoder was made for them; without a
    * `logprob` the token has none, as the first token of an echoed prompt.
    *
-   * @throws RangeError for the 65,536th token of a message, or too many alternatives
+   * @throws RangeError for what is no token id, the 65,536th token of a message, or too many alternatives
    */
   add(tokenId: number, logprob = Number.NaN, top: TopLogprobs = none): void {
     if (this.#count === maxTokensInDelta)
       throw new RangeError("A message holds 65,535 tokens; take it first.");
     if (top.length > maxTop) throw new RangeError(`At most ${maxTop} alternatives fit beside a token.`);
+    requireTokenId(tokenId);
+    for (const [id] of top) requireTokenId(id);
     this.#room(9 + top.length * 8);
     this.#putUint32(tokenId);
     this.#count++;
@@ -67,8 +69,13 @@ export class DeltaEncoder {
     this.#cached = count;
   }
 
-  /** Says why the answer ends; `stopToken` is the token that ended it, which is not added. */
+  /**
+   * Says why the answer ends; `stopToken` is the token that ended it, which is not added.
+   *
+   * @throws RangeError for what is no token id
+   */
   finish(reason: FinishReason, stopToken?: number): void {
+    if (stopToken !== undefined) requireTokenId(stopToken);
     this.#finish = reason;
     this.#stopToken = stopToken;
   }
@@ -127,3 +134,7 @@ export class DeltaEncoder {
 }
 
 const none: TopLogprobs = [];
+
+function requireTokenId(id: number): void {
+  if (id >>> 0 !== id) throw new RangeError(`${id} is no token id: those are whole numbers from 0.`);
+}

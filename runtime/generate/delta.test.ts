@@ -48,6 +48,16 @@ describe("generate messages", () => {
     );
   });
 
+  test.each([-1, 1.5, Number.NaN, 2 ** 32])("%s is no token id, and nothing of it is sent", (wrong) => {
+    const encoder = new DeltaEncoder({ logprobs: true });
+    expect(() => encoder.add(wrong)).toThrow(RangeError);
+    expect(() => encoder.add(1, 0, [[wrong, 0]])).toThrow(RangeError);
+    expect(() => encoder.finish("stop", wrong)).toThrow(RangeError);
+    const decoder = new DeltaDecoder();
+    decoder.read(encoder.take());
+    expect([decoder.count, decoder.finish]).toEqual([0, undefined]);
+  });
+
   test("a usual message is seven bytes", () => {
     const encoder = new DeltaEncoder();
     encoder.add(42);

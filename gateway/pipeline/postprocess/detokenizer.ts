@@ -24,7 +24,7 @@ export class Detokenizer {
     return this.#pushBytes(this.#vocabulary.bytes(id));
   }
 
-  /** What is still held when the answer ends: U+FFFD for a character that never became whole. */
+  /** What is still held when a text ends, such as a prompt's: U+FFFD for a character that never became whole. */
   flush(): string {
     if (this.#held === undefined) return "";
     const text = this.#decoder.decode(this.#held);

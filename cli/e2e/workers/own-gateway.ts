@@ -1,0 +1,71 @@
+/** A gateway with workers of its own in this process, for tests of engines that misbehave. */
+import { afterAll } from "vitest";
+import { createLogger, openDiscovery, randomId } from "#runtime";
+import { defineWorker, type Engine, startWorker } from "#workers";
+import { startNodeGateway } from "../../../gateway/adapters/node/index.ts";
+import { routerModule } from "../../../gateway/routing/test-model.ts";
+
+export interface OwnGateway {
+  readonly url: string;
+  /** What gateway and workers have logged of warnings and errors, each line parsed. */
+  readonly logged: readonly Readonly<Record<string, unknown>>[];
+  /** Asks the API. */
+  post(path: string, body: object): Promise<Response>;
+}
+
+const closing: (() => Promise<void>)[] = [];
+
+afterAll(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+/** A gateway that can be asked for the models of these engines; it ends with the test file. */
+export async function startOwnGateway(engines: Readonly<Record<string, Engine>>): Promise<OwnGateway> {
+  const logged: Record<string, unknown>[] = [];
+  const write = (line: string) => void logged.push(JSON.parse(line));
+  const log = createLogger({ name: "test", level: "warn", format: "json", write });
+  const discovery = await openDiscovery(`memory:${randomId()}`);
+  const gateway = await startNodeGateway({
+    host: "127.0.0.1",
+    port: 0,
+    discovery,
+    routerModule,
+    bodyLimit: 1_000_000,
+    timeoutMs: 10_000,
+    log,
+    version: "0.0.0",
+  });
+  const url = `http://127.0.0.1:${gateway.port}`;
+  const workers = await Promise.all(
+    Object.entries(engines).map(([name, engine]) =>
+      startWorker({
+        definition: defineWorker({ name, open: () => engine }),
+        engineOptions: {},
+        threads: 1,
+        discovery,
+        namespace: "test",
+        name,
+        listen: `memory:${randomId()}`,
+        opsPort: 0,
+        log: log.child({ name }),
+      }),
+    ),
+  );
+  closing.push(async () => {
+    await gateway.drain(0);
+    await Promise.all(workers.map((worker) => worker.drain(0)));
+    await discovery.close();
+  });
+  const ready = () => gateway.models.list().filter(({ isReady }) => isReady).length;
+  while (ready() < workers.length) await new Promise((resolve) => setImmediate(resolve));
+  return {
+    url,
+    logged,
+    post: (path, body) =>
+      fetch(`${url}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+  };
+}
