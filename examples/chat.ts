@@ -11,7 +11,7 @@ const openai = new OpenAI({
   apiKey: "none",
 });
 const messages = [
-  { role: "system" as const, content: "You are a helpful assistant." },
+  { role: "system" as const, content: "You are a helpful AI assistant." },
   { role: "user" as const, content: process.argv[2] ?? "What is the capital of France?" },
 ];
 const stream = await openai.chat.completions.create({

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { endProcess } from "./end-process.ts";
-import type { Logger } from "./log.ts";
+import type { LogFields, Logger } from "./log.ts";
 
 export interface LifecycleOptions {
   log: Logger;
@@ -9,7 +9,7 @@ export interface LifecycleOptions {
   /**
    * A supervisor started this process and has an IPC channel to it. The process then leaves Ctrl-C, which
    * reaches the whole group, to the supervisor, and shuts down when the channel breaks (a supervisor that was
-   * killed cannot send signals). Default false.
+   * killed cannot send signals). Of a stop that it asked for, the log tells at the level debug. Default false.
    */
   supervised?: boolean;
   /**
@@ -64,13 +64,15 @@ class ProcessLifecycle implements Lifecycle {
   readonly #log: Logger;
   readonly #deadlineMs: number;
   readonly #sameStopMs: number;
+  readonly #isSupervised: boolean;
   readonly #stopping = new AbortController();
   readonly #steps: { name: string; step: ShutdownStep }[] = [];
   #exitCode = 0;
   #signalledAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ log, deadlineMs = 30_000, sameStopMs = 500 }: LifecycleOptions) {
+  constructor({ log, deadlineMs = 30_000, sameStopMs = 500, supervised = false }: LifecycleOptions) {
     this.#log = log;
+    this.#isSupervised = supervised;
     this.#deadlineMs = deadlineMs;
     this.#sameStopMs = sameStopMs;
   }
@@ -86,7 +88,7 @@ class ProcessLifecycle implements Lifecycle {
   shutdown(reason: string, exitCode = 0): void {
     this.#exitCode ||= exitCode;
     if (this.#stopping.signal.aborted) return;
-    this.#log.info("shutting down", { reason });
+    this.#tell("shutting down", { reason });
     this.#stopping.abort(reason);
     void this.#run();
   }
@@ -108,6 +110,11 @@ class ProcessLifecycle implements Lifecycle {
     this.shutdown("a crash", 1);
   }
 
+  #tell(message: string, fields: LogFields): void {
+    if (this.#isSupervised && this.#exitCode === 0) this.#log.debug(message, fields);
+    else this.#log.info(message, fields);
+  }
+
   async #run(): Promise<void> {
     const end = performance.now() + this.#deadlineMs;
     let current = "";
@@ -125,7 +132,7 @@ class ProcessLifecycle implements Lifecycle {
         this.#exitCode ||= 1;
       }
     }
-    this.#log.info("stopped", { exitCode: this.#exitCode });
+    this.#tell("stopped", { exitCode: this.#exitCode });
     await endProcess(this.#exitCode);
   }
 }

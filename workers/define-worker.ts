@@ -38,6 +38,8 @@ export interface EngineOptions {
   /** Data-parallel ranks of the mock engine. */
   dataParallelSize?: number | undefined;
   gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
+  /** A chat template (Jinja) in place of the model's own. */
+  chatTemplate?: string | undefined;
   /** The model's `tokenizer.json`, where one was given: the gateway tokenises with it. */
   tokenizer?: TokenizerFile | undefined;
 }

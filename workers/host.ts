@@ -60,7 +60,6 @@ const LEASE_TTL_MS = 10_000;
  */
 export async function startWorker(options: WorkerHostOptions): Promise<WorkerHost> {
   const { definition, discovery, log, threads, engineOptions } = options;
-  const startedAt = performance.now();
   const engine = await definition.open({ log, threads, options: engineOptions });
   const all = createMetrics({ labels: { component: "worker", worker: options.name } });
   const metrics = createWorkerMetrics(all, engine);
@@ -88,11 +87,6 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const lease = await discovery.lease({ ttlMs: LEASE_TTL_MS });
   const instance = describeInstance(options, engine, server);
   await discovery.put(`instances/${instance.id}`, instance, lease);
-  log.info("worker is ready", {
-    model: engine.card.name,
-    address: server.address,
-    seconds: Math.round((performance.now() - startedAt) / 100) / 10,
-  });
   return {
     instance,
     opsUrl: ops.address,

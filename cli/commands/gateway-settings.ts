@@ -1,4 +1,4 @@
-import { AccessError, type ListeningGateway, type ListeningOptions, startGateway as startOn } from "#gateway";
+import { type ListeningGateway, type ListeningOptions, startGateway as startOn } from "#gateway";
 import { loadRouterModule } from "../assets.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
@@ -6,6 +6,7 @@ import type { frontOptions } from "../options/tables.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 import { accessSettings } from "./access-settings.ts";
+import { listenError } from "./listen-error.ts";
 import { routingOptions } from "./routing-options.ts";
 
 type FrontOptions = OptionValues<typeof frontOptions>;
@@ -56,23 +57,6 @@ export async function startGateway(
 
 const urlOf = (isEncrypted: boolean, host: string, port: number) =>
   `${isEncrypted ? "https" : "http"}://${reachableHost(host)}:${port}`;
-
-function listenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case "EADDRINUSE":
-      return new UsageError(`Port ${port} is taken by another program. Choose another: --port ${port + 1}.`);
-    case "EACCES":
-      return new UsageError(`Port ${port} needs the rights of root. Choose one above 1023: --port 8000.`);
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return new UsageError(`This machine has no address ${host}. Try --host 127.0.0.1 or --host 0.0.0.0.`);
-    default:
-      // Both say what is wrong with what was asked for: files, or engines' addresses.
-      return error instanceof AccessError || (error instanceof Error && error.name === "ApiError")
-        ? new UsageError(error.message)
-        : error;
-  }
-}
 
 /** A host that a program on this machine can connect to: the "any" addresses are for listening only. */
 function reachableHost(host: string): string {

@@ -1,7 +1,7 @@
 import { readOptions } from "../options/read.ts";
 import { gatewayOptions } from "../options/tables.ts";
 import { openService, serveUntilStopped } from "../service.ts";
-import { tellSupervisor } from "../supervisor-link.ts";
+import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 import { startGateway } from "./gateway-settings.ts";
 import { modelNames } from "./name-settings.ts";
@@ -13,7 +13,8 @@ export const gatewayCommand: Command = {
     const service = await openService("gateway", options);
     const gateway = await startGateway(options, service, { modelNames: names });
     const { url } = gateway;
-    service.log.info("listening", { url });
+    // Under a supervisor, that one tells where.
+    service.log[isSupervised() ? "debug" : "info"]("listening", { url });
     tellSupervisor({ type: "ready", url });
     return serveUntilStopped(service, options, gateway);
   },

@@ -28,7 +28,8 @@ export async function engineOptions(engine: string, options: WorkerCommandOption
   } as const;
   if (engine !== "llama") return { ...common, modelPath: options.model, modelName: options["model-name"] };
   const model = await fetchModel(options.model, { folder: options["model-folder"] ?? defaultModelFolder() });
-  return { ...common, modelPath: model.path, modelName: options["model-name"] ?? model.name };
+  const { path, name, chatTemplate } = model;
+  return { ...common, modelPath: path, modelName: options["model-name"] ?? name, chatTemplate };
 }
 
 /** One of the workers of a process: what is its own. */

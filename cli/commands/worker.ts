@@ -3,7 +3,7 @@ import { loadWorker, startWorker } from "#workers";
 import { readOptions, UsageError } from "../options/read.ts";
 import { workerOptions } from "../options/tables.ts";
 import { openService, serveUntilStopped } from "../service.ts";
-import { tellSupervisor } from "../supervisor-link.ts";
+import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { engineOptions, workerPlaces } from "./worker-options.ts";
@@ -39,6 +39,14 @@ export const workerCommand: Command = {
         service.lifecycle.shutdown("discovery lost this worker's lease", 1);
       });
     }
+    // Under a supervisor, the gateway tells of those that have joined it.
+    for (const { instance } of workers)
+      service.log[isSupervised() ? "debug" : "info"]("worker is ready", {
+        worker: instance.name,
+        model: instance.card.name,
+        address: instance.address,
+        seconds: Math.round(process.uptime() * 10) / 10,
+      });
     tellSupervisor({ type: "ready", url: workers[0]!.opsUrl });
     return serveUntilStopped(service, options, {
       async drain(deadlineMs) {

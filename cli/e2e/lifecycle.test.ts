@@ -129,9 +129,10 @@ describe("start and stop", () => {
     const { port } = new URL(await first.url());
     const failures: [string[], RegExp, number][] = [
       [
-        ["--engine=echo", `--port=${port}`],
+        // Before a model is even looked for.
+        ["--model=/no/such/file.gguf", `--port=${port}`],
         new RegExp(`Port ${port} is taken.*--port ${Number(port) + 1}`),
-        1,
+        2,
       ],
       [["--model=/no/such/file.gguf"], /There is no model file \/no\/such\/file\.gguf/, 1],
       [["--model=package.json"], /package\.json is not a GGUF file/, 1],

@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const model = "SmolLM2-135M-Instruct";
 const question: OpenAI.ChatCompletionMessageParam[] = [
-  { role: "system", content: "You are a helpful assistant." },
+  { role: "system", content: "You are a helpful AI assistant." },
   { role: "user", content: "What is the capital of France?" },
 ];
 const ask = { model, messages: question, temperature: 0, max_tokens: 24 };
@@ -34,6 +34,16 @@ const textOf = (chunks: readonly OpenAI.ChatCompletionChunk[]) =>
   chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
 
 describe("chat completions", () => {
+  test.each([
+    ["What is the capital of France?", "The capital of France is Paris."],
+    ["What is the capital of Italy?", "The capital of Italy is Rome."],
+    ["Hello", "Hello! How can I assist you today?"],
+  ])("answer %j sensibly without a system prompt", async (content, answer) => {
+    const messages = [{ role: "user" as const, content }];
+    const { choices } = await openai.chat.completions.create({ ...ask, messages });
+    expect(choices[0]!.message.content).toBe(answer);
+  });
+
   test("answers a question sensibly, with usage", async () => {
     const answer = await openai.chat.completions.create(ask);
     expect(answer.id).toMatch(/^chatcmpl-[0-9a-f]{16}$/);

@@ -28,7 +28,7 @@ test("a tokenizer.json serves as well as the worker's own tokenizer", async () =
     model: "default",
     temperature: 0,
     messages: [
-      { role: "system", content: "You are a helpful assistant." },
+      { role: "system", content: "You are a helpful AI assistant." },
       { role: "user", content: "What is the capital of France?" },
     ],
   });

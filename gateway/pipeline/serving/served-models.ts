@@ -54,8 +54,9 @@ export class ServedModels {
 
   close(): void {
     this.#options.catalog.close();
-    for (const serving of this.#serving.values()) {
-      for (const instance of [...serving.workers.keys()]) this.#leave(instance, serving);
+    for (const { workers } of this.#serving.values()) {
+      for (const worker of workers.values()) worker.close();
+      workers.clear();
     }
   }
 
