@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
+const ofProject = (path: string) => join(import.meta.dirname, "..", path);
+
 /** Apart from the main tests, because these need hosts that only `npm run test:hosts` installs. */
 export default defineConfig({
   test: {
@@ -9,5 +11,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     include: ["**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/.venv/**", "**/vllm/**", "**/clients/**"],
+    globalSetup: [ofProject("scripts/testing/global-setup.ts")],
+    setupFiles: [ofProject("scripts/testing/join-reaper.ts")],
   },
 });

@@ -7,5 +7,7 @@ await main(async () => {
   await ensureInstalled();
   await buildWasm();
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-  return runToEnd(pinnedNode, [vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
+  // An IPC channel tells Vitest when this process is killed, so that nothing outlives it.
+  const stdio = ["inherit", "inherit", "inherit", "ipc"];
+  return runToEnd(pinnedNode, [vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio });
 });

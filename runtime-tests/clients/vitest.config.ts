@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
+const ofProject = (path: string) => join(import.meta.dirname, "../..", path);
+
 /** Apart from the main tests, because these need what only `npm run test:clients` installs. */
 export default defineConfig({
   test: {
@@ -12,6 +14,7 @@ export default defineConfig({
     // They share two cores with the servers that they ask.
     fileParallelism: false,
     // A relative path would be taken from where Vitest was started.
-    globalSetup: [join(import.meta.dirname, "../../cli/e2e/fetch-model.ts")],
+    globalSetup: ["scripts/testing/global-setup.ts", "cli/e2e/fetch-model.ts"].map(ofProject),
+    setupFiles: [ofProject("scripts/testing/join-reaper.ts")],
   },
 });

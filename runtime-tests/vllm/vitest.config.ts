@@ -1,4 +1,7 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+const ofProject = (path: string) => join(import.meta.dirname, "../..", path);
 
 /** Apart from the main tests, because these need the real vLLM that only `npm run test:vllm` installs. */
 export default defineConfig({
@@ -9,5 +12,7 @@ export default defineConfig({
     include: ["*.test.ts"],
     // They share two servers and two cores, and the last of them kill one.
     fileParallelism: false,
+    globalSetup: [ofProject("scripts/testing/global-setup.ts")],
+    setupFiles: [ofProject("scripts/testing/join-reaper.ts")],
   },
 });

@@ -1,0 +1,59 @@
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, expect, test } from "vitest";
+import { isAlive } from "../../cli/is-alive.ts";
+import { MARK } from "./marked-processes.ts";
+
+let reaper: ChildProcess;
+let mark: string;
+let path: string;
+
+beforeEach(async () => {
+  mark = crypto.randomUUID();
+  path = join(tmpdir(), `stator-reaper-${mark}.sock`);
+  reaper = fork(join(import.meta.dirname, "reaper.ts"), [path], {
+    execArgv: [],
+    stdio: ["ignore", 1, "pipe", "ipc"],
+  });
+  await once(reaper, "message");
+});
+
+/** A test file's process, with one that it has started in a process group of its own, and one that this has started. */
+async function startFile() {
+  const joins = `
+    import { connect } from "node:net";
+    import { spawn } from "node:child_process";
+    connect(process.argv[1]).write(process.argv[2] + "\\nsome.test.ts");
+    process.env.${MARK} = process.argv[2];
+    const child = spawn("sh", ["-c", "sleep 600 & echo $! $$; wait"], { detached: true });
+    child.stdout.pipe(process.stdout);
+  `;
+  const file = spawn(process.execPath, ["--input-type=module", "-e", joins, path, mark], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [line] = await once(file.stdout, "data");
+  return { file, left: String(line).trim().split(" ").map(Number) };
+}
+
+test("what a file's process started is killed when that is killed, children and grandchildren, and is named", async () => {
+  const { file, left } = await startFile();
+  expect(left.filter(isAlive)).toHaveLength(2);
+  const said = once(reaper.stderr!, "data");
+  file.kill("SIGKILL");
+  expect(String((await said)[0])).toMatch(/^some\.test\.ts left process \d+ behind/);
+  await expect.poll(() => left.filter(isAlive)).toEqual([]);
+  reaper.disconnect();
+  await once(reaper, "exit");
+});
+
+test("without Vitest the reaper stays until the last file's process is gone, and what that started", async () => {
+  const { file, left } = await startFile();
+  const exited = once(reaper, "exit");
+  reaper.disconnect();
+  reaper.kill("SIGTERM");
+  file.kill("SIGKILL");
+  expect(await exited).toEqual([0, null]);
+  expect(left.filter(isAlive)).toEqual([]);
+});
