@@ -1,15 +1,15 @@
 import { unframed } from "../../dispatch/http/chunk-tracker.ts";
 import { HeldBytes } from "../../dispatch/http/held-bytes.ts";
-import type { HttpHead, WireReply } from "../../dispatch/http/types.ts";
+import type { HttpHead } from "../../dispatch/http/types.ts";
 import type { ApiError } from "../../errors.ts";
 import type { Placement } from "../job.ts";
-import { jsonOf } from "../preprocess/prompts/json.ts";
 import { isClientError } from "./attempts.ts";
-import { errorStatusOf } from "./engine-error.ts";
-import { endsWithDone, errorEvent } from "./event-api.ts";
+import { type AnswerHooks, ClientReply, eventText } from "./client-reply.ts";
+import { endsWithDone } from "./event-api.ts";
 import { EventInspection } from "./event-inspection.ts";
-import { DONE_EVENT, event } from "./event-text.ts";
+import { DONE_EVENT } from "./event-text.ts";
 import type { ForwardJob } from "./job.ts";
+import { judgeWhole } from "./judge-whole.ts";
 import { PartialAnswer } from "./partial-answer.ts";
 import { latin1, SentBytes } from "./sent-bytes.ts";
 import { SplicedStream } from "./spliced-stream.ts";
@@ -24,9 +24,6 @@ const REFUSAL_BYTES = 64 * 1024;
 /** Where usage stands, from an answer's end on. */
 const TAIL_BYTES = 4 * 1024;
 
-/** How a JSON body begins that may be an error. */
-const ERROR_OPENING = /^\s*\{\s*"(error|code|message|status|(object|type)"\s*:\s*"error)"/;
-
 export interface AnswerUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
@@ -37,13 +34,6 @@ interface Refusal {
   readonly head: HttpHead;
   readonly placement: Placement;
   readonly body: Uint8Array;
-}
-
-export interface AnswerHooks {
-  /** Where the engine is that is answering now. */
-  placement(): Placement;
-  /** Begins the answer to the client. */
-  reply(head: HttpHead, placement: Placement): WireReply;
 }
 
 /**
@@ -60,10 +50,8 @@ export class AnswerBody {
   status = 0;
   readonly #job: ForwardJob;
   readonly #hooks: AnswerHooks;
-  /** Of the first engine whose answer was passed on. */
-  #replyHead: HttpHead | undefined;
+  readonly #reply: ClientReply;
   #head: HttpHead | undefined;
-  #reply: WireReply | undefined;
   #estimate = new TokenEstimate();
   #inspection = new EventInspection(this.#estimate);
   readonly #sent: SentBytes;
@@ -76,7 +64,6 @@ export class AnswerBody {
   #tail = "";
   /** The first piece's first bytes, as text. */
   #opening = "";
-  #isFull = false;
   /** Whether what comes is only kept, in case that no engine has a better answer. */
   #isRefusal = false;
   #refusal: Refusal | undefined;
@@ -85,16 +72,17 @@ export class AnswerBody {
     this.#job = job;
     this.#sent = new SentBytes(endsWithDone(job.events) ? KEPT_BYTES : 0);
     this.#hooks = hooks;
+    this.#reply = new ClientReply(job, hooks);
   }
 
   /** Whether the client has something of the answer. */
   get hasBegun(): boolean {
-    return this.#reply !== undefined;
+    return this.#reply.hasBegun;
   }
 
   /** Whether the client reads too slowly. */
   get isFull(): boolean {
-    return this.#isFull;
+    return this.#reply.isFull;
   }
 
   /** Whether there is an answer by which an engine has refused the request. */
@@ -164,13 +152,9 @@ export class AnswerBody {
     if (!this.#isSound(wire, isFramed)) return false;
     this.#sent.append(wire, isFramed);
     this.#tail = this.#sent.tail(TAIL_BYTES);
-    const reply = this.#opened();
-    if (this.#isComplete) reply.finish(wire, isFramed);
-    else {
-      this.#isFull = !reply.write(wire, isFramed);
-      this.#break("The engine ended its stream too early.");
-    }
-    return reply.isHolding;
+    if (this.#isComplete) return this.#reply.finish(this.#head!, wire, isFramed);
+    this.#break("The engine ended its stream too early.");
+    return this.#reply.write(this.#head!, wire, isFramed);
   }
 
   /** What the client has, read for the first time; undefined where it cannot be continued. */
@@ -196,23 +180,15 @@ export class AnswerBody {
     this.isBroken = false;
     this.#isRefusal = false;
     this.#held.clear();
-    if (this.#reply !== undefined) return;
+    if (this.#reply.hasBegun) return;
     this.#sent.release();
     this.#estimate = new TokenEstimate();
     this.#inspection = new EventInspection(this.#estimate);
   }
 
   /** Ends a stream of which only the end is missing. */
-  complete(partial: PartialAnswer, finishReason?: string): void {
-    const reply = this.#opened();
-    if (finishReason !== undefined) {
-      const isChat = this.#job.continuation?.api === "chat";
-      const choice = { index: 0, ...(isChat ? { delta: {} } : { text: "" }), finish_reason: finishReason };
-      const object = isChat ? "chat.completion.chunk" : "text_completion";
-      reply.writeText(event(JSON.stringify({ ...partial.identity, object, choices: [choice] })));
-    }
-    if (!partial.isDone) reply.writeText(DONE_EVENT);
-    reply.end();
+  complete(partial: PartialAnswer, finishReason: string | undefined): void {
+    this.#reply.complete(partial, finishReason);
   }
 
   /** Gives the client what an engine has refused the request with. */
@@ -224,16 +200,9 @@ export class AnswerBody {
 
   /** Tells the client that there is no more, though the answer is not whole: in the engine's words, where it has any. */
   breakOff(error: ApiError): void {
-    const reply = this.#reply;
-    if (reply === undefined) return;
-    if (this.#replyHead?.isEventStream) {
-      const { events, requestId } = this.#job;
-      const { finding } = this.#inspection;
-      const isEngines = error.code === "engine_failed" && finding?.kind === "error";
-      const tail = this.#sent.tail(TAIL_BYTES);
-      reply.writeText(isEngines ? asText(finding.event) : errorEvent(events, error, { requestId, tail }));
-      reply.end();
-    } else reply.destroy();
+    const { finding } = this.#inspection;
+    const isEngines = error.code === "engine_failed" && finding?.kind === "error";
+    this.#reply.breakOff(error, isEngines ? finding.event : undefined, this.#sent.tail(TAIL_BYTES));
   }
 
   /** Lets go of what is kept of it; it has ended. */
@@ -252,19 +221,6 @@ export class AnswerBody {
     return this.readPartial()?.hasEnded(this.#job.choices) === true;
   }
 
-  #opened(): WireReply {
-    if (this.#reply === undefined) {
-      this.#replyHead = this.#head!;
-      this.#reply = this.#hooks.reply(this.#replyHead, this.#hooks.placement());
-      const { onWritable } = this.#reply;
-      this.#reply.onWritable = () => {
-        this.#isFull = false;
-        onWritable?.();
-      };
-    }
-    return this.#reply;
-  }
-
   #send(wire: Uint8Array, isFramed: boolean): boolean {
     this.#sent.append(wire, isFramed);
     return this.#write(wire, isFramed);
@@ -272,13 +228,11 @@ export class AnswerBody {
 
   #write(wire: Uint8Array, isFramed: boolean): boolean {
     if (this.#opening === "" && this.#job.onResource !== undefined) this.#opening = openingOf(wire);
-    const reply = this.#opened();
-    this.#isFull = !reply.write(wire, isFramed);
-    return reply.isHolding;
+    return this.#reply.write(this.#head!, wire, isFramed);
   }
 
   #hold(wire: Uint8Array): boolean {
-    if (this.#reply !== undefined) return this.#write(wire, false);
+    if (this.#reply.hasBegun) return this.#write(wire, false);
     this.#held.add(wire);
     const { longestAnswer = HELD_BYTES } = this.#job;
     if (this.#held.length <= longestAnswer) return false;
@@ -295,30 +249,27 @@ export class AnswerBody {
     const all = this.#held.takeWith(wire);
     this.#tail = latin1(all.subarray(Math.max(0, all.length - TAIL_BYTES)));
     if (this.#job.onResource !== undefined) this.#opening = openingOf(all);
-    if (this.#reply === undefined && !this.#isUseful(all)) return false;
-    const reply = this.#opened();
-    reply.finish(all, false);
-    return reply.isHolding;
+    if (!this.#reply.hasBegun && !this.#isUseful(all)) return false;
+    return this.#reply.finish(this.#head!, all, false);
   }
 
-  /** A look at an answer of an API that is known here: a JSON object, and no error that another engine may not have. */
   #isUseful(all: Uint8Array): boolean {
-    const { hasBody, isEncoded } = this.#head!;
-    if (this.status !== 200 || !hasBody || isEncoded || this.#job.events === undefined) return true;
-    if (ERROR_OPENING.test(openingOf(all))) {
-      const status = errorStatusOf(jsonOf(decoder.decode(all)));
-      if (status === undefined) return true;
-      if (isClientError(status)) {
-        this.status = status;
+    const judged = judgeWhole(this.#head!, all, this.#job.events);
+    switch (judged.kind) {
+      case "sound":
         return true;
-      }
-      this.#refuse(this.#head!, new Uint8Array(all));
-      this.#break("The engine answered with an error.");
-      return false;
+      case "garbage":
+        this.#break("The engine's answer is not JSON.");
+        return false;
+      case "error":
+        if (judged.isClients) {
+          this.status = judged.status;
+          return true;
+        }
+        this.#refuse(this.#head!, new Uint8Array(all));
+        this.#break("The engine answered with an error.");
+        return false;
     }
-    if (isObject(all) || jsonOf(decoder.decode(all)) !== undefined) return true;
-    this.#break("The engine's answer is not JSON.");
-    return false;
   }
 
   #keepRefusal(wire: Uint8Array): false {
@@ -338,7 +289,7 @@ export class AnswerBody {
     const body = isFramed ? unframed(wire) : wire;
     const { text, fault } = this.#splice!.push(decoder.decode(body));
     if (fault !== undefined) this.#break(fault);
-    if (text !== "") this.#isFull = !this.#opened().writeText(text);
+    if (text !== "") this.#reply.writeText(text);
     this.#tail = (this.#tail + text).slice(-TAIL_BYTES);
     return false;
   }
@@ -347,7 +298,7 @@ export class AnswerBody {
     this.#pushSpliced(wire, isFramed);
     if (this.isBroken) return false;
     const partial = this.#partial!;
-    if (partial.isDone || partial.hasEnded(this.#job.choices)) this.#opened().end();
+    if (partial.isDone || partial.hasEnded(this.#job.choices)) this.#reply.end();
     else this.#break("The engine ended its stream too early.");
     return false;
   }
@@ -369,8 +320,8 @@ export class AnswerBody {
     const before = wire.subarray(0, end);
     const sound = isFramed ? unframed(before) : new Uint8Array(before);
     if (sound.length > 0) this.#send(sound, false);
-    else if (kind === "error" && this.#reply === undefined)
-      this.#refuse(this.#head!, encoder.encode(asText(found) + DONE_EVENT));
+    else if (kind === "error" && !this.#reply.hasBegun)
+      this.#refuse(this.#head!, encoder.encode(eventText(found) + DONE_EVENT));
     this.#break(`The engine sent ${kind === "error" ? "an error" : "garbage"} in its stream.`);
     return false;
   }
@@ -393,17 +344,6 @@ export class AnswerBody {
 }
 
 const openingOf = (wire: Uint8Array) => latin1(wire.subarray(0, TAIL_BYTES));
-
-const asText = ({ data, name }: { data: string; name: string }) =>
-  event(data, name === "" ? undefined : name);
-
-/** A look at both ends. */
-function isObject(json: Uint8Array): boolean {
-  const edges =
-    latin1(json.subarray(0, TAIL_BYTES)).trimStart()[0] +
-    latin1(json.subarray(-TAIL_BYTES)).trimEnd().slice(-1);
-  return edges === "{}";
-}
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

@@ -3,7 +3,6 @@ import {
   type HttpCall,
   HttpError,
   type HttpHead,
-  type HttpHeader,
   type HttpReceiver,
   type HttpTransport,
 } from "../../dispatch/http/types.ts";
@@ -12,10 +11,12 @@ import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts
 import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
 import type { Warnings } from "../../warnings.ts";
 import type { Placement } from "../job.ts";
-import { AnswerBody } from "./answer-body.ts";
+import { AnswerBody, type AnswerUsage } from "./answer-body.ts";
 import { type AttemptFailure, Attempts, isRedirect, isRetried } from "./attempts.ts";
-import { continuedBody } from "./continuation.ts";
+import { engineRequest } from "./engine-request.ts";
 import type { ForwardJob, ForwardOptions, ForwardOutput } from "./job.ts";
+import { nextStepOf } from "./next-step.ts";
+import { countedUsage, countUsage, noteAnswer, promptBlocksOf, usageOf } from "./note-answer.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 import { reportAnswer, statusReason } from "./report-answer.ts";
 
@@ -113,18 +114,12 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     this.#hasFirstByte = false;
     this.#refusal = undefined;
     this.#sentAt = performance.now();
-    const { method, path, headers, body, isRepeatable } = this.#job;
     const { engine } = route.worker;
     const { connectMs, firstByteMs, idleMs } = this.#context.options;
-    const own = headersOf(route);
-    const request = {
-      origin: engine.origin,
-      method,
-      path: engine.basePath + path,
-      headers: [...headers.filter(([name]) => !own.some(([each]) => each === name)), ...own],
-      body: this.#answer.requestBody ?? body,
-      mayReuse: isRepeatable && !this.#attempts.hasLost,
-    };
+    const request = engineRequest(this.#job, route, {
+      continuedBody: this.#answer.requestBody,
+      mayReuse: !this.#attempts.hasLost,
+    });
     this.#call = this.#context.transport.call(request, this, { connectMs, firstByteMs, idleMs });
     this.#stopWaiting = engine.hangs.add((reason) => this.#onHang(reason));
   }
@@ -279,54 +274,35 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
 
   /** Continues the client's stream on another engine, from where it stops. */
   async #migrate(partial: PartialAnswer | undefined, failure: Error): Promise<void> {
-    const { continuation } = this.#job;
-    if (continuation === undefined || partial === undefined || partial.obstacle !== undefined) {
-      this.#giveUp(partial?.obstacle ?? "it is not of a kind that can be continued, or too long", failure);
-      return;
-    }
-    if (partial.finishReason !== undefined || partial.isDone) {
-      this.#answer.complete(partial);
-      this.#succeed();
-      return;
-    }
-    if (continuation.grammar !== undefined && partial.text !== "") {
-      this.#giveUp(
-        `its text follows ${continuation.grammar}, which another engine would begin anew`,
-        failure,
-      );
-      return;
-    }
-    if (!this.#attempts.mayMove) {
-      this.#giveUp("two engines have gone away over it", failure);
-      return;
-    }
-    if (++this.#moves > this.#context.options.migrationLimit) {
-      this.#giveUp("it has moved as often as --migration-limit allows", failure);
-      return;
-    }
-    const tokens = await this.#tokensOf(partial);
+    const { tokensPerEvent } = this.#answer;
+    const step = await nextStepOf(this.#job, { partial, tokensPerEvent, bound: this.#moveBound });
     if (this.#isOver) return;
-    const body = continuedBody(continuation.api, continuation.body, partial, tokens);
-    if (body === undefined) {
-      this.#answer.complete(partial, "length");
-      this.#succeed();
-      return;
+    switch (step.kind) {
+      case "give-up":
+        this.#giveUp(step.obstacle, failure);
+        break;
+      case "complete":
+        this.#answer.complete(partial!, step.finishReason);
+        this.#succeed();
+        break;
+      case "move": {
+        this.#moves++;
+        const needsPartial = this.#job.events === "chat" && partial!.text !== "";
+        const members = needsPartial ? this.#job.model.members() : [];
+        this.#attempts.move(members.filter(({ engine }) => !engine.continuesMessages));
+        this.#answer.continueWith(step.body, partial!, step.tokens);
+        this.#textBefore = partial!.text.length;
+        this.#moveOn(failure);
+      }
     }
-    const needsPartial = continuation.api === "chat" && partial.text !== "";
-    const members = needsPartial ? this.#job.model.members() : [];
-    this.#attempts.move(members.filter(({ engine }) => !engine.continuesMessages));
-    this.#answer.continueWith(body, partial, tokens);
-    this.#textBefore = partial.text.length;
-    this.#moveOn(failure);
   }
 
-  /** How many tokens the client has: as the engine has told, or else as its tokenizer counts them. */
-  async #tokensOf(partial: PartialAnswer): Promise<number> {
-    if (partial.tokens !== undefined) return partial.tokens;
-    const prompts = await this.#job.model.prompts;
-    const counted = await prompts.count(partial.text);
-    const atLeast = partial.textEvents;
-    return Math.max(atLeast, counted ?? Math.round(atLeast * this.#answer.tokensPerEvent));
+  /** Why the answer may not move again; undefined where it may. */
+  get #moveBound(): string | undefined {
+    if (!this.#attempts.mayMove) return "two engines have gone away over it";
+    return this.#moves < this.#context.options.migrationLimit
+      ? undefined
+      : "it has moved as often as --migration-limit allows";
   }
 
   #giveUp(obstacle: string, failure: Error): void {
@@ -355,34 +331,19 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
 
   #succeed(): void {
     if (this.#isOver) return;
-    const { cachedTokens, usage, status } = this.#answer;
-    if (cachedTokens !== undefined) this.#route?.report(cachedTokens);
-    if (status === 200) this.#observe(usage !== undefined, cachedTokens);
-    const { model, onResource } = this.#job;
-    const { metrics } = model;
-    const id = onResource && status < 300 ? this.#answer.resourceId : undefined;
-    if (id !== undefined) onResource?.(id, this.#route!.worker.engine.name);
-    const taken = status < 400 ? (usage ?? this.#estimate) : undefined;
-    if (taken !== undefined) {
-      metrics.inputTokens.observe(taken.promptTokens);
-      metrics.outputTokens.observe(taken.completionTokens);
-      metrics.outputTokensTotal.inc(taken.completionTokens);
-      metrics.cachedTokensTotal.inc(cachedTokens ?? 0);
-    }
+    const { status } = this.#answer;
+    noteAnswer(this.#job, this.#route, this.#answer);
     this.#close(status < 500 ? "finished" : "failed");
-    this.#output.onSettled(status, taken);
+    const counted = countedUsage(this.#job, this.#answer);
+    if (counted === undefined) this.#settle(this.#taken);
+    else void counted.then((taken) => this.#settle(taken));
+  }
+
+  #settle(taken: AnswerUsage): void {
+    const { status, cachedTokens } = this.#answer;
+    if (status < 400) countUsage(this.#job, taken, cachedTokens);
+    this.#output.onSettled(status, status < 400 ? taken : undefined);
     this.#answer.release();
-  }
-
-  #observe(hasUsage: boolean, cachedTokens: number | undefined): void {
-    const route = this.#route;
-    if (route === undefined) return;
-    const { overlapBlocks, worker } = route;
-    worker.engine.observe({ promptBlocks: this.#promptBlocks, overlapBlocks, hasUsage, cachedTokens });
-  }
-
-  get #promptBlocks(): number {
-    return Math.floor(this.#job.prompt.length / this.#job.model.blockSize);
   }
 
   #fail(error: Error): void {
@@ -423,13 +384,8 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   }
 
   /** Tokens by the engine's own account, or about that. */
-  get #taken() {
-    return this.#answer.usage ?? this.#estimate;
-  }
-
-  /** What was sent, and about how much came. */
-  get #estimate() {
-    return { promptTokens: this.#job.prompt.length, completionTokens: this.#answer.tokens };
+  get #taken(): AnswerUsage {
+    return usageOf(this.#job, this.#answer);
   }
 
   get #placement(): Placement {
@@ -439,7 +395,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
       workerId: worker.instance.id,
       dataParallelRank: rank,
       overlapBlocks,
-      promptBlocks: this.#promptBlocks,
+      promptBlocks: promptBlocksOf(this.#job),
     };
   }
 
@@ -461,13 +417,4 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   get #boundTo() {
     return this.#job.model.admission.boundTo(this.#request);
   }
-}
-
-/** What the gateway itself tells the engine, whatever the client has said: its key, and the rank that was chosen. */
-function headersOf({ worker, rank }: Route<TargetWorker>): HttpHeader[] {
-  const { apiKey } = worker.engine.spec;
-  return [
-    ...(worker.instance.card.dataParallelSize > 1 ? [["x-data-parallel-rank", String(rank)] as const] : []),
-    ...(apiKey === undefined ? [] : [["authorization", `Bearer ${apiKey}`] as const]),
-  ];
 }

@@ -1,0 +1,31 @@
+import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
+import type { HttpHeader, HttpRequest } from "../../dispatch/http/types.ts";
+import type { Route } from "../../routing/route.ts";
+import type { ForwardJob } from "./job.ts";
+
+/** What an engine is asked for a job. @param body in place of the client's, where it is to go on with an answer */
+export function engineRequest(
+  { method, path, headers, body, isRepeatable }: ForwardJob,
+  route: Route<TargetWorker>,
+  { continuedBody, mayReuse }: { continuedBody: Uint8Array | undefined; mayReuse: boolean },
+): HttpRequest {
+  const { engine } = route.worker;
+  const own = ownHeaders(route);
+  return {
+    origin: engine.origin,
+    method,
+    path: engine.basePath + path,
+    headers: [...headers.filter(([name]) => !own.some(([each]) => each === name)), ...own],
+    body: continuedBody ?? body,
+    mayReuse: mayReuse && isRepeatable,
+  };
+}
+
+/** What the gateway itself tells the engine, whatever the client has said: its key, and the rank that was chosen. */
+function ownHeaders({ worker, rank }: Route<TargetWorker>): HttpHeader[] {
+  const { apiKey } = worker.engine.spec;
+  return [
+    ...(worker.instance.card.dataParallelSize > 1 ? [["x-data-parallel-rank", String(rank)] as const] : []),
+    ...(apiKey === undefined ? [] : [["authorization", `Bearer ${apiKey}`] as const]),
+  ];
+}

@@ -1,0 +1,53 @@
+import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
+import type { Route } from "../../routing/route.ts";
+import type { AnswerBody, AnswerUsage } from "./answer-body.ts";
+import type { ForwardJob } from "./job.ts";
+import { countTokens } from "./next-step.ts";
+
+/** Whole blocks of the prompt. */
+export const promptBlocksOf = ({ prompt, model }: ForwardJob): number =>
+  Math.floor(prompt.length / model.blockSize);
+
+/** Tells router, engine and whoever keeps resources what a whole answer shows. */
+export function noteAnswer(
+  job: ForwardJob,
+  route: Route<TargetWorker> | undefined,
+  { cachedTokens, usage, status, resourceId }: AnswerBody,
+): void {
+  if (route === undefined) return;
+  const { worker, overlapBlocks } = route;
+  if (cachedTokens !== undefined) route.report(cachedTokens);
+  if (status === 200) {
+    const promptBlocks = promptBlocksOf(job);
+    worker.engine.observe({ promptBlocks, overlapBlocks, hasUsage: usage !== undefined, cachedTokens });
+  }
+  if (resourceId !== undefined && status < 300) job.onResource?.(resourceId, worker.engine.name);
+}
+
+/** Counts a whole answer's tokens in the model's metrics. */
+export function countUsage({ model }: ForwardJob, used: AnswerUsage, cachedTokens: number | undefined): void {
+  const { metrics } = model;
+  metrics.inputTokens.observe(used.promptTokens);
+  metrics.outputTokens.observe(used.completionTokens);
+  metrics.outputTokensTotal.inc(used.completionTokens);
+  metrics.cachedTokensTotal.inc(cachedTokens ?? 0);
+}
+
+/** Tokens by the engine's own account, or about that: what was sent, and how much came. */
+export const usageOf = ({ prompt }: ForwardJob, { usage, tokens }: AnswerBody): AnswerUsage =>
+  usage ?? { promptTokens: prompt.length, completionTokens: tokens };
+
+/**
+ * The same of a stream that has told nothing and puts several tokens into an event: counted by an engine's tokenizer.
+ * @returns undefined where there is nothing to count better
+ */
+export function countedUsage(job: ForwardJob, answer: AnswerBody): Promise<AnswerUsage> | undefined {
+  const { usage, tokensPerEvent, status } = answer;
+  if (usage !== undefined || tokensPerEvent <= 1 || status !== 200) return undefined;
+  const partial = answer.readPartial();
+  if (partial === undefined) return undefined;
+  return countTokens(partial, job.model, tokensPerEvent).then((completionTokens) => ({
+    promptTokens: job.prompt.length,
+    completionTokens,
+  }));
+}
