@@ -15,6 +15,9 @@ export interface EngineApiOptions {
   fetch?: typeof fetch | undefined;
 }
 
+/** A host that is an address and not a name. */
+const ADDRESS = /^[\d.]+$|^\[/;
+
 /** Statuses by which an engine says that it has no such route, or that it is turned off. */
 const ABSENT = [404, 405, 501];
 
@@ -47,6 +50,8 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
   const { timeoutMs = 5_000, maxBytes = 16 * 2 ** 20, apiKey, via, fetch = globalThis.fetch } = options;
   const headers = new Headers(init?.headers);
   if (via !== undefined) headers.set("via", via);
+  // A name may come to stand for another address: what looks at the engine looks where the name leads now.
+  if (init?.method === undefined && !ADDRESS.test(new URL(url).hostname)) headers.set("connection", "close");
   if (apiKey !== undefined) headers.set("authorization", `Bearer ${apiKey}`);
   const signal = AbortSignal.timeout(timeoutMs);
   try {

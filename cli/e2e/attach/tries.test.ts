@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createGzip } from "node:zlib";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { ask, attach } from "../access/attached.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
@@ -134,4 +135,30 @@ test("a stream without [DONE] that has not all its choices is not whole", async 
   answerWith((_, response) => begin(response).end(text("One", "stop")));
   expect((await complete({ stream: true, n: 2 })).body).toContain("engine_failed");
   expect((await complete({ stream: true })).body).toBe(text("One", "stop"));
+});
+
+test("a compressed stream passes on as it comes", async () => {
+  const sent = Promise.withResolvers<void>();
+  answerWith(async (_, response) => {
+    const zip = createGzip();
+    response.writeHead(200, { "content-type": "text/event-stream", "content-encoding": "gzip" });
+    zip.pipe(response);
+    zip.write(text("One"));
+    zip.flush();
+    await sent.promise;
+    zip.end(`${text("", "stop")}data: [DONE]\n\n`);
+  });
+  const response = await fetch(`${url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "tiny", prompt: "Once", stream: true }),
+  });
+  let body = "";
+  for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+    body += part;
+    // The rest only comes once this has.
+    sent.resolve();
+  }
+  expect(body).toBe(`${text("One")}${text("", "stop")}data: [DONE]\n\n`);
+  expect(asked).toBe(1);
 });

@@ -1,6 +1,6 @@
 import { unframed } from "../../dispatch/http/chunk-tracker.ts";
 import { HeldBytes } from "../../dispatch/http/held-bytes.ts";
-import type { HttpHead } from "../../dispatch/http/types.ts";
+import { type HttpHead, isEventStreamType } from "../../dispatch/http/types.ts";
 import type { ApiError } from "../../errors.ts";
 import type { Placement } from "../job.ts";
 import { isClientError } from "./attempts.ts";
@@ -139,6 +139,7 @@ export class AnswerBody {
     if (this.isBroken) return false;
     if (this.#isRefusal) return this.#keepRefusal(wire);
     if (this.#splice !== undefined) return this.#pushSpliced(wire, isFramed);
+    if (this.#isUnreadStream) return this.#write(wire, false);
     if (!this.#isStream) return this.#hold(wire);
     return this.#isSound(wire, isFramed) && this.#send(wire, isFramed);
   }
@@ -212,6 +213,14 @@ export class AnswerBody {
 
   get #isStream(): boolean {
     return this.#head?.isEventStream === true;
+  }
+
+  /** Whether it is a stream that is compressed, and so goes on as it comes. */
+  get #isUnreadStream(): boolean {
+    const { isEncoded, headers, status } = this.#head!;
+    return (
+      isEncoded && status === 200 && isEventStreamType(headers.find(([name]) => name === "content-type")?.[1])
+    );
   }
 
   /** Whether a stream has all that belongs to it: OpenAI's last event, or an end of each choice. */

@@ -73,6 +73,11 @@ describe("the events of the engine that continues", () => {
     ]);
   });
 
+  test("keep their comments, which keep the client's connection alive", () => {
+    const { text } = new SplicedStream(partial, 1).push(`: ping\r\n\r\n${chunk(delta({ content: "lo" }))}`);
+    expect(text).toMatch(/^: ping\n\ndata: \{/);
+  });
+
   test("count the whole answer", () => {
     const usage = { prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 };
     expect(splice(chunk({ choices: [], usage }), 4)).toEqual([

@@ -20,7 +20,8 @@ export class SplicedStream {
 
   /** The text for the client that stands for this text of the engine, up to an event with which nothing can be done. */
   push(text: string): { text: string; fault: string | undefined } {
-    let out = "";
+    // What keeps a connection alive keeps the client's alive too.
+    let out = (text.match(/^:.*$/gm) ?? []).map((comment) => `${comment.trimEnd()}\n\n`).join("");
     for (const { data, name } of readEvents(text)) {
       if (isDone(data)) {
         this.#partial.isDone = true;
