@@ -3,13 +3,13 @@ import type { GatewayDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 import { invalidRequest } from "../../errors.ts";
 import { withBos } from "../../pipeline/preprocess/bos.ts";
-import type { TemplateMessage } from "../../pipeline/preprocess/chat-template.ts";
 import {
   answerTokens,
   MOST_MESSAGES,
   refuseHopelessConversation,
   refuseHopelessLength,
 } from "../../pipeline/preprocess/limits.ts";
+import type { Message } from "../../pipeline/preprocess/prompts/conversation.ts";
 import { chatFormat } from "./chat-format.ts";
 import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
@@ -83,11 +83,12 @@ function refuseTooManyMessages(raw: unknown): void {
   );
 }
 
-function templateMessage({ role, content, name }: ChatMessage): TemplateMessage {
+function templateMessage({ role, content, ...rest }: ChatMessage) {
+  const given = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined);
   return {
+    ...Object.fromEntries(given),
     // OpenAI renamed the role; chat templates know the old name.
     role: role === "developer" ? "system" : role,
     content: typeof content === "string" ? content : (content ?? []).map((part) => part.text).join(""),
-    ...(name && { name }),
-  };
+  } satisfies Message;
 }

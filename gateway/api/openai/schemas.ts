@@ -99,10 +99,27 @@ const sampling = {
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });
 
+const toolCall = z.object({
+  id: z.string().nullish(),
+  type: z.literal("function").default("function"),
+  function: z.object({
+    name: z.string().min(1),
+    /** JSON, as the API has it; some clients send what it stands for. */
+    arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).default(""),
+  }),
+});
+
 const message = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool"]),
   content: z.union([z.string(), z.array(textPart)]).nullish(),
   name: z.string().nullish(),
+  tool_calls: z.array(toolCall).nullish(),
+  tool_call_id: z.string().nullish(),
+  /** Superseded in OpenAI's API, and in no chat template. */
+  function_call: z
+    .unknown()
+    .refine((call) => call === undefined || call === null, "it is deprecated; send tool_calls instead.")
+    .optional(),
 });
 
 export const chatCompletionRequest = z.object({
@@ -110,7 +127,9 @@ export const chatCompletionRequest = z.object({
   messages: z
     .array(message)
     .min(1)
-    .describe("The conversation: role and content, a text or a list of text parts."),
+    .describe(
+      "The conversation: role and content, a text or a list of text parts; with tool_calls and tool_call_id, which the model's chat template is given.",
+    ),
   max_completion_tokens: z.number().int().min(1).nullish().describe("As max_tokens, and goes before it."),
   logprobs: z.boolean().nullish().describe("Tells log probabilities."),
   top_logprobs: z

@@ -35,4 +35,62 @@ describe("a chat template", () => {
     );
     expect(template.stops).toEqual(["\nUser:"]);
   });
+
+  describe("given the history of tools", () => {
+    const called = {
+      role: "assistant",
+      content: "Let me see.",
+      tool_calls: [{ id: "call_1", type: "function", function: { name: "f", arguments: '{"x": [1]}' } }],
+    };
+    const result = { role: "tool", tool_call_id: "call_1", name: "f", content: "12" };
+    const history = [{ role: "user", content: "Hi" }, called, result];
+
+    test("has all of it, with a call's arguments as an object", () => {
+      const template = createChatTemplate(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}" +
+          "{% for c in m.tool_calls or [] %}[{{ c.id }} {{ c.function.name }} x={{ c.function.arguments.x[0] or '' }}]{% endfor %}" +
+          "{% if m.tool_call_id %}({{ m.tool_call_id }} {{ m.name }}){% endif %}{% endfor %}",
+        {},
+      );
+      expect(template.render(history)).toBe("<user>Hi<assistant>Let me see.[call_1 f x=1]<tool>12(call_1 f)");
+    });
+
+    test("shows calls that it has no place for as text", () => {
+      const template = createChatTemplate(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}",
+        {},
+      );
+      const text = '<tool_call>\n{"name":"f","arguments":{"x":[1]}}\n</tool_call>';
+      expect(template.render(history)).toBe(`<user>Hi<assistant>Let me see.\n${text}<tool>12`);
+      expect(template.render([{ ...called, content: "" }])).toBe(`<assistant>${text}`);
+      expect(createChatTemplate(undefined, {}).render(history)).toBe(
+        `User: Hi\nAssistant: Let me see.\n${text}\nTool: 12\nAssistant:`,
+      );
+    });
+
+    test("refuses results that it would pass over", () => {
+      const template = createChatTemplate(
+        "{% for m in messages %}{% if m.role == 'user' %}U:{{ m.content }}{% elif m.role == 'assistant' %}A:{{ m.content }}{% endif %}{% endfor %}",
+        {},
+      );
+      expect(template.render(history.slice(0, 1))).toBe("U:Hi");
+      expect(() => template.render(history)).toThrow(
+        expect.objectContaining({
+          status: 400,
+          code: "chat_template_refused",
+          param: "messages[2]",
+          message: expect.stringContaining("it has no place for a tool's result."),
+        }),
+      );
+    });
+
+    test("says its own error where it has one", () => {
+      const template = createChatTemplate(
+        "{% for m in messages %}{% if m.role == 'tool' or m.tool_calls %}{{ raise_exception('No tools here.') }}{% endif %}{{ m.content }}{% endfor %}",
+        {},
+      );
+      expect(() => template.render(history)).toThrow("No tools here.");
+      expect(template.render(history.slice(0, 1))).toBe("Hi");
+    });
+  });
 });

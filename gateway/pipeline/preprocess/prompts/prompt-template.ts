@@ -46,7 +46,10 @@ export class PromptTemplate {
     return {
       ...message,
       content: adapted,
-      ...(Array.isArray(calls) && calls.length > 0 && { tool_calls: calls.map(withParsedArguments) }),
+      ...(Array.isArray(calls) &&
+        calls.length > 0 && {
+          tool_calls: calls.map((call: unknown) => (isRecord(call) ? withParsedArguments(call) : call)),
+        }),
     };
   }
 }
@@ -54,9 +57,9 @@ export class PromptTemplate {
 /** A loop over a message's content. */
 const READS_PARTS = /for\s+\w+\s+in\s+\w+(?:\.content|\[\s*['"]content['"]\s*\])/;
 
-/** Templates expect the arguments of a call as an object; the API has them as text. */
-function withParsedArguments(call: unknown): unknown {
-  if (!isRecord(call) || !isRecord(call.function)) return call;
+/** A tool's call with its arguments as the object that templates expect; the API has them as text. */
+export function withParsedArguments(call: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  if (!isRecord(call.function)) return call;
   const { arguments: text } = call.function;
   if (typeof text !== "string") return call;
   // vLLM takes no arguments for an empty object.
