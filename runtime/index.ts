@@ -28,7 +28,14 @@ export {
   type Registry,
   ttftBuckets,
 } from "./metrics.ts";
-export { type Instance, instanceSchema, type ModelCard, modelCardSchema } from "./model-card.ts";
+export {
+  type CardFault,
+  cardFault,
+  type Instance,
+  instanceSchema,
+  type ModelCard,
+  modelCardSchema,
+} from "./model-card.ts";
 export { nearest } from "./nearest.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export { type Random, seededRandom } from "./random.ts";

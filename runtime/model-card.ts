@@ -64,3 +64,15 @@ export const instanceSchema = z.object({
 });
 
 export type Instance = z.infer<typeof instanceSchema>;
+
+/** What is wrong with a model card or an instance: where, as `blockSize`, and why. */
+export interface CardFault {
+  readonly field: string;
+  readonly reason: string;
+}
+
+/** The first fault that a schema of this file has found. */
+export function cardFault({ issues }: z.ZodError): CardFault {
+  const { path = [], message = "not as it should be" } = issues[0] ?? {};
+  return { field: path.length === 0 ? "the whole of it" : path.join("."), reason: message };
+}

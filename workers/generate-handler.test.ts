@@ -33,7 +33,9 @@ async function start(generate: (signal: AbortSignal) => AsyncIterable<Delta>) {
   };
   const engine: Engine = { ...openEcho(), generate: (_request, signal) => generate(signal) };
   const log = createLogger({ name: "test", write: () => {} });
-  server = await serve("memory:generate-handler", { generate: generateHandler(engine, metrics, log) });
+  server = await serve("memory:generate-handler", {
+    generate: generateHandler(engine, engine.card, metrics, log),
+  });
   client = await connect(server.address);
   return counted;
 }

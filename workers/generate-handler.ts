@@ -3,6 +3,7 @@ import {
   decodeGenerateRequest,
   type Handler,
   type Logger,
+  type ModelCard,
   PlaneError,
   type ServerCall,
 } from "#runtime";
@@ -10,10 +11,14 @@ import type { Delta, Engine } from "./engine.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
 /** Serves an engine's `generate` over the request plane. */
-export function generateHandler(engine: Engine, metrics: WorkerMetrics, log: Logger): Handler {
+export function generateHandler(
+  engine: Engine,
+  { contextLength, vocabularySize, dataParallelSize }: ModelCard,
+  metrics: WorkerMetrics,
+  log: Logger,
+): Handler {
   return async (payload, call) => {
     const request = decodeGenerateRequest(payload);
-    const { contextLength, vocabularySize, dataParallelSize } = engine.card;
     if (request.tokens.length === 0 || request.tokens.length >= contextLength) {
       throw new PlaneError(
         "invalid_request",

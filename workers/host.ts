@@ -10,12 +10,14 @@ import {
   kvEventsEndpoint,
   type Lease,
   type Logger,
+  type ModelCard,
   type RequestPlaneServer,
   randomId,
   serve,
   serveOps,
   tokensToBytes,
 } from "#runtime";
+import { checkedCard } from "./check-card.ts";
 import type { EngineOptions, WorkerDefinition } from "./define-worker.ts";
 import type { Engine } from "./engine.ts";
 import { generateHandler } from "./generate-handler.ts";
@@ -56,16 +58,21 @@ const LEASE_TTL_MS = 10_000;
 
 /**
  * Runs an engine as a worker: serves it on the request plane and announces it in discovery, once it is loaded.
- * @throws whatever the engine throws while it loads, or the system's error for an address that is taken
+ * @throws whatever the engine throws while it loads, an Error that names the worker and the field where its model card is
+ *   wrong, or the system's error for an address that is taken
  */
 export async function startWorker(options: WorkerHostOptions): Promise<WorkerHost> {
   const { definition, discovery, log, threads, engineOptions } = options;
   const engine = await definition.open({ log, threads, options: engineOptions });
+  const card = await checkedCard(engine, options.name).catch(async (error) => {
+    await engine.close();
+    throw error;
+  });
   const all = createMetrics({ labels: { component: "worker", worker: options.name } });
-  const metrics = createWorkerMetrics(all, engine);
-  const kvEvents = await publishKvEvents(engine, options.zmqEvents, log);
+  const metrics = createWorkerMetrics(all, engine, card);
+  const kvEvents = await publishKvEvents(engine, card, options.zmqEvents, log);
   const server = await serve(options.listen, {
-    generate: generateHandler(engine, metrics, log),
+    generate: generateHandler(engine, card, metrics, log),
     ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),
     ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
     ...(engine.embed && { embed: embedHandler(engine) }),
@@ -78,14 +85,14 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     live: () => true,
     health: () => ({
       status: isDraining ? "draining" : "ready",
-      model: engine.card.name,
-      engine: engine.card.engine,
+      model: card.name,
+      engine: card.engine,
       ...engine.stats(),
       ...(options.zmqEvents && { kvEventSources: kvEvents?.sources }),
     }),
   });
   const lease = await discovery.lease({ ttlMs: LEASE_TTL_MS });
-  const instance = describeInstance(options, engine, server);
+  const instance = describeInstance(options, card, server.address);
   await discovery.put(`instances/${instance.id}`, instance, lease);
   return {
     instance,
@@ -113,9 +120,8 @@ async function drainWorker(
   await server.drain(deadlineMs);
 }
 
-function describeInstance(options: WorkerHostOptions, engine: Engine, server: RequestPlaneServer): Instance {
+function describeInstance(options: WorkerHostOptions, card: ModelCard, address: string): Instance {
   const { namespace, name, definition, tags = [] } = options;
-  const { address } = server;
   return {
     id: randomId(),
     namespace,
@@ -123,7 +129,7 @@ function describeInstance(options: WorkerHostOptions, engine: Engine, server: Re
     address,
     name,
     pid: process.pid,
-    card: { ...engine.card, tags },
+    card: { ...card, tags },
   };
 }
 

@@ -16,7 +16,7 @@ afterEach(async () => {
 
 async function publishing(zmq: ZmqEventsOptions) {
   const engine = openMocker({ speedup: 0, blockSize: 4, totalBlocks: 64, dataParallelSize: 2 });
-  const published = (await publishKvEvents(engine, zmq, log))!;
+  const published = (await publishKvEvents(engine, engine.card, zmq, log))!;
   open.push(engine, published);
   const ask = (length: number, dataParallelRank: number) =>
     collect(
@@ -89,9 +89,10 @@ describe("an engine's KV events over ZeroMQ", () => {
   });
 
   test("are refused of an engine that has none", async () => {
-    await expect(publishKvEvents(openEcho(), { endpoint: anyPort }, log)).rejects.toThrow(
+    const echo = openEcho();
+    await expect(publishKvEvents(echo, echo.card, { endpoint: anyPort }, log)).rejects.toThrow(
       "The engine echo has no KV events to publish on tcp://127.0.0.1:0.",
     );
-    expect(await publishKvEvents(openEcho(), undefined, log)).toBeUndefined();
+    expect(await publishKvEvents(echo, echo.card, undefined, log)).toBeUndefined();
   });
 });

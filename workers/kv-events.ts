@@ -4,6 +4,7 @@ import {
   type KvEvent,
   KvEventPublisher,
   type Logger,
+  type ModelCard,
   rankEndpoint,
   ZmqKvEventPublisher,
 } from "#runtime";
@@ -44,15 +45,15 @@ export interface KvEventPublishing {
  */
 export async function publishKvEvents(
   engine: Engine,
+  { engine: { name }, dataParallelSize }: ModelCard,
   zmq: ZmqEventsOptions | undefined,
   log: Logger,
 ): Promise<KvEventPublishing | undefined> {
   const source = engine.kvEvents;
   if (source === undefined) {
     if (zmq === undefined) return undefined;
-    throw new Error(`The engine ${engine.card.engine.name} has no KV events to publish on ${zmq.endpoint}.`);
+    throw new Error(`The engine ${name} has no KV events to publish on ${zmq.endpoint}.`);
   }
-  const { dataParallelSize } = engine.card;
   const ranks = zmq === undefined ? [] : await openRanks(zmq, dataParallelSize);
   const publisher = new KvEventPublisher({ dataParallelSize, snapshot: (rank) => source.snapshot(rank) });
   connect(source, publisher, ranks);

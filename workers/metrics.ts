@@ -1,4 +1,4 @@
-import type { Metrics } from "#runtime";
+import type { Metrics, ModelCard } from "#runtime";
 import type { Engine } from "./engine.ts";
 
 export interface WorkerMetrics {
@@ -7,7 +7,7 @@ export interface WorkerMetrics {
 }
 
 /** A worker's metrics: what it counts, and what its engine says of its load when somebody asks. */
-export function createWorkerMetrics(all: Metrics, engine: Engine): WorkerMetrics {
+export function createWorkerMetrics(all: Metrics, engine: Engine, card: ModelCard): WorkerMetrics {
   const read = (name: string, help: string, value: () => number) => {
     const gauge = all.gauge(`worker_${name}`, help);
     Object.assign(gauge, { collect: () => gauge.set(value()) });
@@ -15,7 +15,7 @@ export function createWorkerMetrics(all: Metrics, engine: Engine): WorkerMetrics
   read("running_requests", "Requests that hold a sequence.", () => engine.stats().running);
   read("waiting_requests", "Requests that wait for a sequence.", () => engine.stats().waiting);
   read("kv_usage", "Share of the KV cache in use, 0 to 1.", () => engine.stats().kvUsage);
-  read("kv_total_blocks", "KV blocks in all.", () => engine.card.totalBlocks * engine.card.dataParallelSize);
+  read("kv_total_blocks", "KV blocks in all.", () => card.totalBlocks * card.dataParallelSize);
   return {
     requests: all.counter("worker_requests_total", "Requests taken."),
     tokens: all.counter("worker_output_tokens_total", "Tokens generated."),

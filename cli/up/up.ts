@@ -58,9 +58,10 @@ export async function up(options: UpOptions): Promise<number> {
     await Promise.all(workers.map((worker) => worker.stop(drainMs + 1_000)));
   });
 
-  const failure = await ready.settled;
+  const failure =
+    (await ready.settled) ??
+    (await answering(ready.urls.get("gateway")!, options.workers, lifecycle.stopping));
   if (failure !== undefined) lifecycle.shutdown(failure, 1);
-  else await answering(ready.urls.get("gateway")!, options.workers, lifecycle.stopping);
   if (!lifecycle.stopping.aborted) process.stdout.write(banner(options, ready.urls, model));
   return new Promise<never>(() => {});
 }
@@ -111,23 +112,32 @@ class ReadyGroup {
   }
 }
 
-/** Waits until the gateway itself says that every worker can be asked, but those that --index-workers shuts out. */
-async function answering(gateway: string, workers: number, stopping: AbortSignal): Promise<void> {
+/**
+ * Waits until the gateway itself says that every worker can be asked, but those that --index-workers shuts out.
+ * @returns what went wrong; undefined where nothing did
+ */
+async function answering(
+  gateway: string,
+  workers: number,
+  stopping: AbortSignal,
+): Promise<string | undefined> {
   while (!stopping.aborted) {
     const response = await fetch(`${gateway}/health`).catch(() => undefined);
-    if (response?.ok && joinedWorkers(await response.json()) === workers) return;
+    const { models, refused } = healthSchema.parse(await response?.json());
+    if (refused.length > 0) return "the gateway refuses a worker; its log says why";
+    const joined = models.flatMap((model) => model.workers).filter(({ status }) => status !== "connecting");
+    if (response?.ok && joined.length === workers) return undefined;
     await sleep(20);
   }
+  return undefined;
 }
 
-function joinedWorkers(health: unknown): number {
-  const { models } = healthSchema.parse(health);
-  return models.flatMap((model) => model.workers).filter((worker) => worker.status !== "connecting").length;
-}
-
-const healthSchema = z.object({
-  models: z.array(z.object({ workers: z.array(z.object({ status: z.string() })) })),
-});
+const healthSchema = z
+  .object({
+    models: z.array(z.object({ workers: z.array(z.object({ status: z.string() })) })),
+    refused: z.array(z.object({})).default([]),
+  })
+  .default({ models: [], refused: [] });
 
 function startChild(
   name: string,

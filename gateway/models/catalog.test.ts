@@ -98,8 +98,10 @@ describe("the catalog", () => {
     await put("b", instance("b", { blockSize: 32 }));
     await put("c", instance("c", { tokenizer: { kind: "worker", sha256: "b" } }));
     expect(events).toEqual(["a joins tiny first"]);
-    expect(lines.join("")).toMatch(/refused a worker.*worker=b.*blockSize=32 expectedBlockSize=16/);
-    expect(lines.join("")).toMatch(/refused a worker.*worker=c/);
+    expect(lines.join("")).toMatch(
+      /refused a worker.*worker=b.*field=blockSize reason="it is 32, .* workers is 16"/,
+    );
+    expect(lines.join("")).toMatch(/refused a worker.*worker=c.*field=tokenizer.sha256/);
     // When the last of its kind has left, those that were refused have their turn.
     await discovery.delete("instances/a");
     expect(events.slice(1)).toEqual(["a leaves tiny", "b joins tiny first"]);
@@ -113,10 +115,38 @@ describe("the catalog", () => {
     expect(events).toEqual(["a joins tiny first", "a leaves tiny", "a2 joins tiny first"]);
   });
 
-  test("passes over entries that it cannot read", async () => {
+  test("refuses entries that it cannot read, and names worker and field", async () => {
+    const { blockSize: _, ...card } = instance("b").card;
     await discovery.put("instances/x", { nonsense: true });
+    await discovery.put("instances/b", { ...instance("b"), card });
     await catalog.open(listener);
     expect(catalog.list()).toEqual([]);
-    expect(lines.join("")).toContain("ignored an unreadable worker entry");
+    expect(lines.join("")).toMatch(
+      /error test refused a worker whose model card is wrong worker=b field=card\.blockSize reason=/,
+    );
+    expect(catalog.refused()).toEqual([
+      { name: "b", field: "card.blockSize", reason: expect.any(String) },
+      { name: "instances/x", field: "id", reason: expect.any(String) },
+    ]);
+    await discovery.delete("instances/x");
+    await put("b", instance("b"));
+    expect(catalog.refused()).toEqual([]);
+    expect(events).toEqual(["b joins tiny first"]);
+  });
+
+  test("a worker whose card is found to be wrong leaves, until it announces itself anew", async () => {
+    await catalog.open(listener);
+    const wrong = instance("a");
+    await put("a", wrong);
+    await put("b", instance("b"));
+    const [model] = catalog.list();
+    const known = [...model!.instances].find(({ name }) => name === "a")!;
+    catalog.refuse(known, { field: "chatTemplate", reason: "it is none" });
+    expect(events.slice(2)).toEqual(["a leaves tiny"]);
+    await discovery.delete("instances/b");
+    expect(catalog.list()).toEqual([]);
+    expect(catalog.refused()).toEqual([{ name: "a", field: "chatTemplate", reason: "it is none" }]);
+    await put("a", instance("a"));
+    expect([catalog.refused(), events.at(-1)]).toEqual([[], "a joins tiny first"]);
   });
 });

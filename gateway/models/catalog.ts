@@ -1,4 +1,6 @@
 import {
+  type CardFault,
+  cardFault,
   type Discovery,
   type Instance,
   instanceSchema,
@@ -22,6 +24,11 @@ export interface CatalogListener {
   onLeave(instance: Instance, model: CatalogModel): void;
 }
 
+/** A worker that the gateway will not use, and what of its card is why. */
+export interface RefusedWorker extends CardFault {
+  readonly name: string;
+}
+
 interface Entry {
   name: string;
   card: ModelCard;
@@ -41,8 +48,11 @@ export class ModelCatalog {
   readonly #models = new Map<string, Entry>();
   readonly #instances = new Map<string, { instance: Instance; model: Entry }>();
   /** Workers that cannot serve beside the others of their model; their turn comes when those have left. */
-  readonly #refused = new Map<string, Instance>();
+  readonly #unlike = new Map<string, { instance: Instance; fault: RefusedWorker }>();
+  /** Those whose cards are wrong. */
+  readonly #wrong = new Map<string, RefusedWorker>();
   #watch: Watch | undefined;
+  #listener: CatalogListener | undefined;
 
   constructor(discovery: Discovery, log: Logger) {
     this.#discovery = discovery;
@@ -51,6 +61,7 @@ export class ModelCatalog {
 
   /** Begins to follow discovery; resolves once the listener knows what is there now. */
   async open(listener: CatalogListener): Promise<void> {
+    this.#listener = listener;
     this.#watch = await this.#discovery.watch(PREFIX, (event) => {
       if (event.type === "delete") this.#remove(event.key, listener);
       else if (event.type === "put") this.#add(event.key, event.value, listener);
@@ -67,6 +78,19 @@ export class ModelCatalog {
     return [...this.#models.values()].filter((model) => model.instances.size > 0);
   }
 
+  /** Workers that are there, and are not used. */
+  refused(): RefusedWorker[] {
+    return [...this.#wrong.values(), ...Array.from(this.#unlike.values(), ({ fault }) => fault)];
+  }
+
+  /** A worker's card is found to be wrong: it leaves, until it announces itself anew. */
+  refuse(instance: Instance, fault: CardFault): void {
+    const key = [...this.#instances].find(([, known]) => known.instance === instance)?.[0];
+    if (key === undefined || this.#listener === undefined) return;
+    this.#remove(key, this.#listener);
+    this.#setWrong(key, { name: instance.name, ...fault });
+  }
+
   /** The model of this name or alias; one whose workers are all gone for now counts as well. */
   find(name: string): CatalogModel | undefined {
     return this.#models.get(name) ?? this.list().find(({ card }) => card.aliases.includes(name));
@@ -74,23 +98,25 @@ export class ModelCatalog {
 
   #add(key: string, value: JsonValue, listener: CatalogListener): void {
     const parsed = instanceSchema.safeParse(value);
-    if (!parsed.success) {
-      this.#log.warn("ignored an unreadable worker entry", { key, reason: parsed.error.issues[0]?.message });
-      return;
-    }
     this.#remove(key, listener);
-    this.#join(key, parsed.data, listener);
+    if (parsed.success) this.#join(key, parsed.data, listener);
+    else this.#setWrong(key, { name: nameIn(value) ?? key, ...cardFault(parsed.error) });
+  }
+
+  #setWrong(key: string, { name, field, reason }: RefusedWorker): void {
+    this.#wrong.set(key, { name, field, reason });
+    this.#log.error("refused a worker whose model card is wrong", { worker: name, field, reason });
   }
 
   #join(key: string, instance: Instance, listener: CatalogListener): void {
     const { card } = instance;
     const known = this.#models.get(card.name);
     const isFirst = known === undefined || known.instances.size === 0;
-    if (!isFirst && !this.#agrees(instance, known.card)) {
-      this.#refused.set(key, instance);
+    if (!isFirst && !areAlike(card, known.card)) {
+      this.#setUnlike(key, instance, known.card);
       return;
     }
-    this.#refused.delete(key);
+    this.#unlike.delete(key);
     // With nobody left who holds anything, a model may come back with another block size or tokenizer.
     const model = isFirst ? { name: card.name, card, instances: new Set<Instance>() } : known;
     this.#models.set(card.name, model);
@@ -100,7 +126,8 @@ export class ModelCatalog {
   }
 
   #remove(key: string, listener: CatalogListener): void {
-    this.#refused.delete(key);
+    this.#unlike.delete(key);
+    this.#wrong.delete(key);
     const entry = this.#instances.get(key);
     if (entry === undefined) return;
     const { model, instance } = entry;
@@ -108,22 +135,30 @@ export class ModelCatalog {
     model.instances.delete(instance);
     listener.onLeave(instance, model);
     if (model.instances.size > 0) return;
-    for (const [waiting, refused] of this.#refused) {
-      if (refused.card.name === model.name) this.#join(waiting, refused, listener);
+    for (const [waiting, unlike] of this.#unlike) {
+      if (unlike.instance.card.name === model.name) this.#join(waiting, unlike.instance, listener);
     }
   }
 
-  #agrees(instance: Instance, expected: ModelCard): boolean {
-    const { card } = instance;
-    if (areAlike(card, expected)) return true;
+  #setUnlike(key: string, instance: Instance, expected: ModelCard): void {
+    const { name, card } = instance;
+    const differsInBlocks = card.blockSize !== expected.blockSize;
+    const field = differsInBlocks ? "blockSize" : "tokenizer.sha256";
+    const [has, others] = differsInBlocks
+      ? [card.blockSize, expected.blockSize]
+      : [card.tokenizer.sha256, expected.tokenizer.sha256];
+    const reason = `it is ${has}, and that of the model's other workers is ${others}`;
+    this.#unlike.set(key, { instance, fault: { name, field, reason } });
     this.#log.error("refused a worker whose model differs from that of the others", {
-      worker: instance.name,
+      worker: name,
       model: card.name,
-      blockSize: card.blockSize,
-      expectedBlockSize: expected.blockSize,
-      tokenizer: card.tokenizer.sha256.slice(0, 12),
-      expectedTokenizer: expected.tokenizer.sha256.slice(0, 12),
+      field,
+      reason,
     });
-    return false;
   }
+}
+
+function nameIn(value: JsonValue): string | undefined {
+  const name: unknown = Reflect.get(Object(value), "name");
+  return typeof name === "string" && name !== "" ? name : undefined;
 }

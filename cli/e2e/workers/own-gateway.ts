@@ -1,12 +1,14 @@
 /** A gateway with workers of its own in this process, for tests of engines that misbehave. */
 import { afterAll } from "vitest";
-import { createLogger, openDiscovery, randomId } from "#runtime";
+import { createLogger, type Discovery, openDiscovery, randomId } from "#runtime";
 import { defineWorker, type Engine, startWorker } from "#workers";
 import { startNodeGateway } from "../../../gateway/adapters/node/index.ts";
 import { routerModule } from "../../../gateway/routing/test-model.ts";
 
 export interface OwnGateway {
   readonly url: string;
+  /** Where workers announce themselves. */
+  readonly discovery: Discovery;
   /** What gateway and workers have logged of warnings and errors, each line parsed. */
   readonly logged: readonly Readonly<Record<string, unknown>>[];
   /** Asks the API. */
@@ -60,6 +62,7 @@ export async function startOwnGateway(engines: Readonly<Record<string, Engine>>)
   while (ready() < workers.length) await new Promise((resolve) => setImmediate(resolve));
   return {
     url,
+    discovery,
     logged,
     post: (path, body) =>
       fetch(`${url}${path}`, {

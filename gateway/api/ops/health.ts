@@ -3,8 +3,9 @@ import type { OpsDependencies } from "../../dependencies.ts";
 import type { GatewayEnv } from "../../env.ts";
 
 /**
- * `GET /health`: 200 while at least one model can answer and the gateway is not about to stop, else 503. It tells the state of models and workers, and no
- * addresses or process ids: anybody may ask. Names it tells only whoever may come in.
+ * `GET /health`: 200 while at least one model can answer and the gateway is not about to stop, else 503. It tells the
+ * state of models and workers, which workers are refused and why, and no addresses or process ids: anybody may ask.
+ * Names it tells only whoever may come in.
  */
 export function health(context: Context<GatewayEnv>, { models: all, state }: OpsDependencies): Response {
   const tellsNames = !context.get("isStranger");
@@ -18,5 +19,6 @@ export function health(context: Context<GatewayEnv>, { models: all, state }: Ops
   }));
   const isReady = models.some((model) => model.status === "ready") && !state.isDraining;
   const status = isReady ? "ready" : state.isDraining ? "draining" : "starting";
-  return context.json({ status, models }, isReady ? 200 : 503);
+  const refused = all.refused().map(({ field, ...rest }) => ({ field, ...(tellsNames && rest) }));
+  return context.json({ status, models, ...(refused.length > 0 && { refused }) }, isReady ? 200 : 503);
 }

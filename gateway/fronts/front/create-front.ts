@@ -44,7 +44,7 @@ export interface Front extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
   onRouterGone(): void;
 }
 
-const NO_WORKERS: WorkerModels = { list: () => [], find: () => undefined };
+const NO_WORKERS: WorkerModels = { list: () => [], find: () => undefined, refused: () => [] };
 
 /**
  * One of several processes that serve one port: it reads requests, sends them to the engine that the router process

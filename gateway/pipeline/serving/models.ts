@@ -2,6 +2,7 @@ import { nearest } from "#runtime";
 import type { EngineWorker } from "../../dispatch/engines/engine-worker.ts";
 import type { WorkerConnection } from "../../dispatch/worker-connection.ts";
 import { ApiError } from "../../errors.ts";
+import type { RefusedWorker } from "../../models/catalog.ts";
 import type { ModelRouter } from "../../routing/model-router.ts";
 import type { RoutedInstance } from "../../routing/workers.ts";
 import type { AttachedModels } from "./attached-models.ts";
@@ -72,6 +73,8 @@ export interface WorkerModels<View extends ListedModel = ListedModel> {
   list(): View[];
   /** @throws ApiError 503 for one that cannot answer yet */
   find(name: string): ServedModel | undefined;
+  /** Workers that have come, and are not used. */
+  refused(): readonly RefusedWorker[];
 }
 
 /** All models of this gateway: those of workers and those of attached engines. */
@@ -128,6 +131,11 @@ export class Models<
   isOfWorkers(name: string): boolean {
     const known = this.#known(name);
     return this.#served.list().some((model) => model.name === known || model.aliases.includes(known));
+  }
+
+  /** Workers that have come, and whose model cards are wrong. */
+  refused(): readonly RefusedWorker[] {
+    return this.#served.refused();
   }
 
   list(): View[] {

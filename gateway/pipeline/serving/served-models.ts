@@ -2,12 +2,13 @@ import type { Instance, Logger, ModelCard } from "#runtime";
 import { WorkerConnection } from "../../dispatch/worker-connection.ts";
 import { noWorkerReady } from "../../errors.ts";
 import type { GatewayMetrics, ModelMetrics } from "../../metrics.ts";
-import { areAlike, type CatalogModel, type ModelCatalog } from "../../models/catalog.ts";
+import { areAlike, type CatalogModel, type ModelCatalog, type RefusedWorker } from "../../models/catalog.ts";
+import { WrongCard } from "../../models/wrong-card.ts";
 import { ModelRouter } from "../../routing/model-router.ts";
 import type { RoutingOptions } from "../../routing/options.ts";
 import { Admission } from "../../routing/queue/admission.ts";
 import { RecentlyLeft } from "../../routing/recently-left.ts";
-import { createChatTemplate } from "../preprocess/chat-template.ts";
+import { type ChatTemplate, createChatTemplate } from "../preprocess/chat-template.ts";
 import type { ModelView, WorkerView } from "./models.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { TokenizerLoader } from "./tokenizer-loader.ts";
@@ -77,6 +78,11 @@ export class ServedModels {
         waiting: admission.waiting,
       };
     });
+  }
+
+  /** Workers that have come, and are not used. */
+  refused(): RefusedWorker[] {
+    return this.#options.catalog.refused();
   }
 
   /**
@@ -161,26 +167,46 @@ export class ServedModels {
     const isReady = Array.from(serving.workers.values()).some((worker) => worker.state === "ready");
     if (!isReady || serving.served !== undefined || serving.isLoading) return;
     serving.isLoading = true;
+    let isAnew = false;
     try {
       const { card, name } = model;
       const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
-      const template = createChatTemplate(card.chatTemplate, card.specialTokens);
+      const template = templateOf(card);
       const members = () => router.workers.all();
       // Another card may have come meanwhile.
       if (serving.model !== model) return;
       serving.served = { name, card, admission, members, left, tokenizer, template, metrics };
       log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
     } catch (error) {
-      log.error("cannot prepare a model", { model: model.name, reason: String(error) });
+      isAnew = this.#refuse(error, serving);
+      if (!isAnew) log.error("cannot prepare a model", { model: model.name, reason: String(error) });
     } finally {
       serving.isLoading = false;
-      if (serving.model !== model) void this.#prepare(serving);
+      if (serving.model !== model || isAnew) void this.#prepare(serving);
     }
+  }
+
+  /** Takes out the worker whose card is wrong; false where that is not what is wrong. */
+  #refuse(error: unknown, { workers }: Serving): boolean {
+    if (!(error instanceof WrongCard)) return false;
+    const instance = error.instance ?? workers.keys().next().value;
+    if (instance !== undefined) this.#options.catalog.refuse(instance, error.fault);
+    return instance !== undefined;
   }
 
   #workersWithTokenizer(sha256: string): WorkerConnection[] {
     const all = Array.from(this.#serving.values()).flatMap((serving) => [...serving.workers.values()]);
     return all.filter((worker) => worker.instance.card.tokenizer.sha256 === sha256);
+  }
+}
+
+/** @throws WrongCard where it is no template */
+function templateOf({ chatTemplate, specialTokens }: ModelCard): ChatTemplate {
+  try {
+    return createChatTemplate(chatTemplate, specialTokens);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new WrongCard({ field: "chatTemplate", reason });
   }
 }
 

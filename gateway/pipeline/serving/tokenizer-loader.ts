@@ -2,11 +2,13 @@ import {
   bytesToTokens,
   Vocabulary as EncodedVocabulary,
   encodeTokenizeRequest,
+  type Instance,
   type ModelCard,
 } from "#runtime";
 import { unaryCall } from "../../dispatch/unary-call.ts";
 import type { WorkerConnection } from "../../dispatch/worker-connection.ts";
 import { noWorkerReady } from "../../errors.ts";
+import { WrongCard } from "../../models/wrong-card.ts";
 import { type EncoderFactory, openHuggingFaceTokenizer } from "../preprocess/huggingface.ts";
 import { createTokenizer, type Tokenizer } from "../preprocess/tokenizer.ts";
 import { createVocabulary } from "../preprocess/vocabulary.ts";
@@ -43,29 +45,53 @@ async function load(
   sources: TokenizerSources,
 ): Promise<Tokenizer> {
   const source = card.tokenizer;
-  if (source.kind === "huggingface") {
-    if (sources.readTextFile === undefined) throw new Error("This runtime cannot read the tokenizer's file.");
-    return openHuggingFaceTokenizer(await sources.readTextFile(source.path), sources.createEncoder);
-  }
+  if (source.kind === "huggingface") return loadFile(source, sources);
   let turn = 0;
-  const nextClient = () => {
+  const next = () => {
     const ready = workers().filter((worker) => worker.state === "ready");
-    const client = ready[turn++ % ready.length]?.client;
+    const { client, instance } = ready[turn++ % ready.length] ?? {};
     if (client === undefined) throw noWorkerReady(card.name);
-    return client;
+    return { client, instance };
   };
-  const encoded = new EncodedVocabulary(await unaryCall(nextClient(), "vocabulary", new Uint8Array(0), CALL));
+  const { client, instance } = next();
+  const bytes = await unaryCall(client, "vocabulary", new Uint8Array(0), CALL);
+  const sha256 = await sha256Of(bytes.slice());
+  if (sha256 !== source.sha256) throw wrongChecksum(source.sha256, `its vocabulary's is ${sha256}`, instance);
+  const encoded = new EncodedVocabulary(bytes);
+  if (encoded.size !== card.vocabularySize) {
+    const reason = `it is ${card.vocabularySize}, but the vocabulary has ${encoded.size} tokens`;
+    throw new WrongCard({ field: "vocabularySize", reason }, instance);
+  }
   const pieces = Array.from({ length: encoded.size }, (_, id) => ({
     bytes: encoded.piece(id),
     control: encoded.isControl(id) || encoded.isUnused(id),
   }));
   return createTokenizer(createVocabulary(pieces), async (text) => {
     const answer = await unaryCall(
-      nextClient(),
+      next().client,
       "tokenize",
       encodeTokenizeRequest({ text, special: true }),
       CALL,
     );
     return bytesToTokens(answer);
   });
+}
+
+async function loadFile(
+  { path, sha256 }: { readonly path: string; readonly sha256: string },
+  { readTextFile, createEncoder }: TokenizerSources,
+): Promise<Tokenizer> {
+  if (readTextFile === undefined) throw new Error("This runtime cannot read the tokenizer's file.");
+  const text = await readTextFile(path);
+  const found = await sha256Of(new TextEncoder().encode(text));
+  if (found !== sha256) throw wrongChecksum(sha256, `that of ${path} is ${found}`);
+  return openHuggingFaceTokenizer(text, createEncoder);
+}
+
+const wrongChecksum = (expected: string, found: string, instance?: Instance) =>
+  new WrongCard({ field: "tokenizer.sha256", reason: `it is ${expected}, but ${found}` }, instance);
+
+async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,0 +1,12 @@
+/** An echo whose model card says what is not so: the fields that WRONG has, as JSON. */
+import { defineWorker, loadWorker } from "#workers";
+
+const echo = await loadWorker("echo");
+
+export default defineWorker({
+  name: "wrong",
+  async open(context) {
+    const engine = await echo.open(context);
+    return { ...engine, card: { ...engine.card, ...JSON.parse(process.env.WRONG!) } };
+  },
+});
