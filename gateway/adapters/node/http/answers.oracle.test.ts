@@ -245,10 +245,11 @@ test("an answer that is damaged is taken for what undici takes it, or for none",
       const damaged = Buffer.concat([wire.subarray(0, at), Buffer.from(made), wire.subarray(behind)]);
       pieces = cut(damaged, places);
       const [mine, reference] = await Promise.all([ours(), theirs()]);
-      // Of a transfer coding that is not known undici passes on the bytes, which would be wrong here; and it takes some
-      // control characters where HTTP has none.
-      if (mine === undefined && reference !== undefined && !isControl(byte))
-        expect([wire.includes(CHUNKED), damaged.includes(CHUNKED)]).toEqual([true, false]);
+      // Of a transfer coding that it does not know undici passes on the bytes, which would be wrong here, also where only
+      // an empty element makes it another (RFC 9110, section 5.6.1).
+      if (wire.includes(CHUNKED) && !damaged.includes(CHUNKED)) return;
+      // It takes some control characters where HTTP has none.
+      if (mine === undefined && !isControl(byte)) expect(reference).toBeUndefined();
       if (mine === undefined || reference === undefined) return;
       expect({ status: mine.status, body: mine.body.toString("latin1") }).toEqual({
         status: reference.status,
