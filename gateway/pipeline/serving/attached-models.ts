@@ -179,15 +179,19 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   detach(name: string): boolean {
     const attachment = this.#attachments.get(name);
     if (attachment === undefined) return false;
-    this.#attachments.delete(name);
-    attachment.engine.close();
-    this.#dropWorkers(attachment, true);
+    this.#takeOut(attachment);
     this.#options.log.info("engine detached", { engine: name });
     return true;
   }
 
   close(): void {
-    for (const name of [...this.#attachments.keys()]) this.detach(name);
+    for (const attachment of [...this.#attachments.values()]) this.#takeOut(attachment);
+  }
+
+  #takeOut(attachment: Attachment): void {
+    this.#attachments.delete(attachment.engine.name);
+    attachment.engine.close();
+    this.#dropWorkers(attachment, true);
   }
 
   /** Those of its models' workers stay that still stand for what it serves, with what is known of its cache. */
