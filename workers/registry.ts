@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { nearest } from "#runtime";
 import { defineWorker, type WorkerDefinition } from "./define-worker.ts";
+import { importModule, located } from "./load-module.ts";
 
 /** The engines that come with Stator. Each is loaded only where it runs. */
 const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
@@ -40,7 +40,7 @@ export const engineNames = Object.keys(ENGINES);
 
 /**
  * Finds an engine by its name, or a worker module by its path.
- * @throws Error with the nearest name where there is neither
+ * @throws Error with the nearest name where there is neither, with file and line where the module has a fault
  */
 export async function loadWorker(nameOrPath: string): Promise<WorkerDefinition> {
   const builtIn = Object.hasOwn(ENGINES, nameOrPath) ? ENGINES[nameOrPath] : undefined;
@@ -54,11 +54,20 @@ export async function loadWorker(nameOrPath: string): Promise<WorkerDefinition> 
   }
   const path = resolve(nameOrPath);
   if (!existsSync(path)) throw new Error(`There is no worker module ${path}.`);
-  const module: { default?: unknown } = await import(pathToFileURL(path).href);
-  if (!isWorkerDefinition(module.default)) {
+  const { default: definition } = await importModule(path);
+  if (!isWorkerDefinition(definition)) {
     throw new Error(`${nameOrPath} does not export a worker as its default: see defineWorker.`);
   }
-  return module.default;
+  return {
+    name: definition.name,
+    async open(context) {
+      try {
+        return await definition.open(context);
+      } catch (error) {
+        throw located(error, path);
+      }
+    },
+  };
 }
 
 function isWorkerDefinition(value: unknown): value is WorkerDefinition {
