@@ -1,4 +1,5 @@
 import { type Commands, usage } from "./commands/usage.ts";
+import { failureOf } from "./failure.ts";
 
 /** Words that ask for help. */
 const HELP = ["--help", "-h"];
@@ -31,9 +32,10 @@ async function run(argv: readonly string[], commands: Commands): Promise<number 
 /** Runs the `stator` command, and ends the process. */
 export function runToExit(argv: readonly string[], commands: Commands): void {
   run(argv, commands).then(exit, (error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error));
+    const { message, exitCode } = failureOf(error);
+    console.error(message);
     if (argv.includes("--log-level=debug") && error instanceof Error) console.error(error.stack);
-    return exit(error instanceof Error && error.name === "UsageError" ? 2 : 1);
+    return exit(exitCode);
   });
 }
 

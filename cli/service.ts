@@ -9,6 +9,7 @@ import {
   manageLifecycle,
   openDiscovery,
 } from "#runtime";
+import { failureOf } from "./failure.ts";
 import { UsageError } from "./options/read.ts";
 import { followParent, isSupervised } from "./supervisor-link.ts";
 import { removeOrphanedRunFolder } from "./up/run-folder.ts";
@@ -30,6 +31,26 @@ interface ServiceOptions {
 
 /** Time after the drain for everything else that a shutdown does, in milliseconds. */
 const AFTER_DRAIN_MS = 5_000;
+
+/**
+ * Runs a command that has a log. What ends the command is a line of the log where programs read it.
+ * @throws what `run` throws, where people read it
+ */
+export async function logged(
+  name: string,
+  options: Pick<ServiceOptions, "log-level" | "log-format">,
+  run: () => Promise<number>,
+): Promise<number> {
+  const { "log-format": format, "log-level": level } = options;
+  if (format !== "json") return run();
+  try {
+    return await run();
+  } catch (error) {
+    const { message, exitCode } = failureOf(error);
+    createLogger({ name, format, level }).error(message, level === "debug" ? { error } : undefined);
+    return exitCode;
+  }
+}
 
 /**
  * Opens the process's log and discovery, and takes charge of how it ends.

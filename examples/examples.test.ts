@@ -24,6 +24,9 @@ test("router.ts decides, and goes on from a snapshot", async () => {
 test("custom-worker.ts answers through the gateway", async () => {
   const stator = startUp("--engine=examples/custom-worker.ts", "--workers=1");
   const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });
+  // Its own name, not the file's.
+  expect(stator.stdout).toContain("Stator serves parrot at ");
+  expect(stator.stdout).toContain(`-d '{"model":"parrot",`);
   const create = (max_tokens: number) =>
     openai.chat.completions.create({
       model: "parrot",

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineReport, ListeningGateway } from "#gateway";
+import type { Logger } from "#runtime";
 import { engineTable } from "./table.ts";
 
 type AttachedModels = ListeningGateway["models"]["attached"];
@@ -8,17 +9,44 @@ type AttachedModels = ListeningGateway["models"]["attached"];
 const FIRST_TABLE_MS = 5_000;
 const STEP_MS = 50;
 
-/** Prints what was found out about the engines, as soon as each has been looked at. */
-export async function followEngines(attached: AttachedModels, place: Place): Promise<void> {
+/**
+ * Says what was found out about the engines, as soon as each has been looked at.
+ * @param log says it where programs read that; else it is printed
+ */
+export async function followEngines(
+  attached: AttachedModels,
+  place: Place,
+  log: Logger | undefined,
+): Promise<void> {
   const deadline = performance.now() + FIRST_TABLE_MS;
   let engines = await attached.report();
   while (performance.now() < deadline && engines.some(({ state }) => state === "connecting")) {
     await sleep(STEP_MS, undefined, { ref: false });
     engines = await attached.report();
   }
+  if (log !== undefined) {
+    const ready = engines.filter(({ state }) => state === "ready").length;
+    const message = `Ask them at ${place.url}/v1: ${ready} of ${engines.length} engines are ready.`;
+    log.info(message, { url: place.url, engines: engines.map(summary) });
+    return;
+  }
   const found =
     engines.length === 0 ? "  There are no engines yet; they join as they come.\n" : engineTable(engines);
   process.stdout.write(`\n${found}${hint(engines, place)}\n`);
+}
+
+/** What the table has of an engine. */
+function summary({ name, kind, version, state, reason, models, kvEvents, lacks }: EngineReport) {
+  return {
+    name,
+    kind,
+    version,
+    state,
+    reason,
+    models: models.map((model) => model.name),
+    kvEvents: kvEvents.kind,
+    lacks: lacks.map(({ what }) => what),
+  };
 }
 
 /** Where the gateway is reached. */

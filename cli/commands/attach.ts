@@ -4,8 +4,9 @@ import { followEngines } from "../attach/follow.ts";
 import { startFronts } from "../attach/fronts.ts";
 import { followKubernetes } from "../kubernetes/follow.ts";
 import { readOptions, UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
 import { attachOptions } from "../options/tables.ts";
-import { openServiceAt, serveUntilStopped } from "../service.ts";
+import { logged, openServiceAt, serveUntilStopped } from "../service.ts";
 import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import { checkOwnAddress } from "./access-settings.ts";
@@ -20,45 +21,53 @@ import { modelNames, warnOfMissing } from "./name-settings.ts";
 export const attachCommand: Command = {
   async run(argv) {
     const { options, positionals } = readOptions(attachOptions, argv, process.env);
-    const cluster = kubernetesSource(options);
-    const engines = enginesOf("attach", options, positionals, cluster !== undefined);
-    checkOwnAddress(engines, options);
-    const { processes } = options;
-    if (processes > 1 && process.platform !== "linux")
-      throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
-    const shared = {
-      id: randomId(),
-      tokenizers: tokenizersOf(options),
-      modelNames: modelNames(options),
-      forwarding: forwardingSettings(options),
-    };
-    const service = await openServiceAt("memory:attach", "attach", options);
-    const gateway = await startGateway(options, service, {
-      ...shared,
-      engines,
-      health: healthSettings(options),
-      hasFronts: processes > 1,
-    });
-    const fronts =
-      processes > 1
-        ? await startFronts(processes, gateway, frontSettings(options, gateway.port, shared), service.log)
-        : undefined;
-    tellSupervisor({ type: "ready", url: gateway.url });
-    const { attached } = gateway.models;
-    const complete = (spec: EngineSpec) => completeSpec(spec, options);
-    const following = cluster && followKubernetes(cluster, attached, complete, service.log);
-    void Promise.resolve(following?.first)
-      .then(() => followEngines(attached, { ...gateway, needsKey: options.keys !== undefined }))
-      .then(() => warnOfMissing(gateway.models, service.log))
-      .then(settleHeap);
-    return serveUntilStopped(service, options, {
-      beginDrain: () => gateway.beginDrain(),
-      async drain(deadlineMs) {
-        // Whoever serves ends first: until then it has to be told where requests go.
-        await fronts?.stop(deadlineMs + 1_000);
-        following?.close();
-        await gateway.drain(deadlineMs);
-      },
-    });
+    return logged("attach", options, () => serveEngines(options, positionals));
   },
 };
+
+async function serveEngines(
+  options: OptionValues<typeof attachOptions>,
+  positionals: readonly string[],
+): Promise<number> {
+  const cluster = kubernetesSource(options);
+  const engines = enginesOf("attach", options, positionals, cluster !== undefined);
+  checkOwnAddress(engines, options);
+  const { processes } = options;
+  if (processes > 1 && process.platform !== "linux")
+    throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
+  const shared = {
+    id: randomId(),
+    tokenizers: tokenizersOf(options),
+    modelNames: modelNames(options),
+    forwarding: forwardingSettings(options),
+  };
+  const service = await openServiceAt("memory:attach", "attach", options);
+  const gateway = await startGateway(options, service, {
+    ...shared,
+    engines,
+    health: healthSettings(options),
+    hasFronts: processes > 1,
+  });
+  const fronts =
+    processes > 1
+      ? await startFronts(processes, gateway, frontSettings(options, gateway.port, shared), service.log)
+      : undefined;
+  tellSupervisor({ type: "ready", url: gateway.url });
+  const { attached } = gateway.models;
+  const jsonLog = options["log-format"] === "json" ? service.log : undefined;
+  const complete = (spec: EngineSpec) => completeSpec(spec, options);
+  const following = cluster && followKubernetes(cluster, attached, complete, service.log);
+  void Promise.resolve(following?.first)
+    .then(() => followEngines(attached, { ...gateway, needsKey: options.keys !== undefined }, jsonLog))
+    .then(() => warnOfMissing(gateway.models, service.log))
+    .then(settleHeap);
+  return serveUntilStopped(service, options, {
+    beginDrain: () => gateway.beginDrain(),
+    async drain(deadlineMs) {
+      // Whoever serves ends first: until then it has to be told where requests go.
+      await fronts?.stop(deadlineMs + 1_000);
+      following?.close();
+      await gateway.drain(deadlineMs);
+    },
+  });
+}

@@ -1,5 +1,6 @@
 import { readOptions, UsageError } from "../options/read.ts";
 import { upOptions } from "../options/tables.ts";
+import { logged } from "../service.ts";
 import { up } from "../up/up.ts";
 import type { Command } from "./command.ts";
 import { checkFaults } from "./fault-settings.ts";
@@ -13,6 +14,6 @@ export const upCommand: Command = {
       );
     }
     checkFaults(options.fault);
-    return up(options);
+    return logged("stator", options, () => up(options));
   },
 };

@@ -1,6 +1,7 @@
-import { rankEndpoint } from "#runtime";
+import { type Logger, rankEndpoint } from "#runtime";
 import { type EngineOptions, readTokenizerFile, type ZmqEventsOptions } from "#workers";
 import { defaultModelFolder, fetchModel } from "../models/index.ts";
+import { progressFor } from "../models/progress.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { workerOptions } from "../options/tables.ts";
@@ -8,7 +9,11 @@ import type { workerOptions } from "../options/tables.ts";
 export type WorkerCommandOptions = OptionValues<typeof workerOptions>;
 
 /** What the engine of that name is told. */
-export async function engineOptions(engine: string, options: WorkerCommandOptions): Promise<EngineOptions> {
+export async function engineOptions(
+  engine: string,
+  options: WorkerCommandOptions,
+  log: Logger,
+): Promise<EngineOptions> {
   const gpu = options.gpu === "off" ? false : options.gpu;
   const common = {
     aliases: options.alias,
@@ -27,7 +32,10 @@ export async function engineOptions(engine: string, options: WorkerCommandOption
     gpu,
   } as const;
   if (engine !== "llama") return { ...common, modelPath: options.model, modelName: options["model-name"] };
-  const model = await fetchModel(options.model, { folder: options["model-folder"] ?? defaultModelFolder() });
+  const model = await fetchModel(options.model, {
+    folder: options["model-folder"] ?? defaultModelFolder(),
+    progress: progressFor(log, options["log-format"]),
+  });
   const { path, name, chatTemplate } = model;
   return { ...common, modelPath: path, modelName: options["model-name"] ?? name, chatTemplate };
 }

@@ -2,11 +2,11 @@ import { availableParallelism } from "node:os";
 import { loadWorker, startWorker } from "#workers";
 import { readOptions, UsageError } from "../options/read.ts";
 import { workerOptions } from "../options/tables.ts";
-import { openService, serveUntilStopped } from "../service.ts";
+import { logged, openService, serveUntilStopped } from "../service.ts";
 import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 import { checkFaults } from "./fault-settings.ts";
-import { engineOptions, workerPlaces } from "./worker-options.ts";
+import { engineOptions, type WorkerCommandOptions, workerPlaces } from "./worker-options.ts";
 
 export const workerCommand: Command = {
   async run(argv) {
@@ -14,44 +14,48 @@ export const workerCommand: Command = {
     const [engine] = positionals;
     if (engine === undefined)
       throw new UsageError("Which engine? stator worker llama, or echo, or a module's path.");
-    checkFaults(options.fault);
-    const definition = await loadWorker(engine);
-    const places = workerPlaces(definition.name, options);
-    const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
-    const service = await openService(name, options);
-    const common = await engineOptions(definition.name, options);
-    const workers = await Promise.all(
-      places.map(({ faultSeed, ...place }) =>
-        startWorker({
-          definition,
-          engineOptions: { ...common, faultSeed },
-          threads: options.threads ?? availableParallelism(),
-          discovery: service.discovery,
-          namespace: options.namespace,
-          tags: options.tag,
-          log: service.log.child({ name: place.name }),
-          ...place,
-        }),
-      ),
-    );
-    for (const worker of workers) {
-      worker.lost.addEventListener("abort", () => {
-        service.lifecycle.shutdown("discovery lost this worker's lease", 1);
-      });
-    }
-    // Under a supervisor, the gateway tells of those that have joined it.
-    for (const { instance } of workers)
-      service.log[isSupervised() ? "debug" : "info"]("worker is ready", {
-        worker: instance.name,
-        model: instance.card.name,
-        address: instance.address,
-        seconds: Math.round(process.uptime() * 10) / 10,
-      });
-    tellSupervisor({ type: "ready", url: workers[0]!.opsUrl });
-    return serveUntilStopped(service, options, {
-      async drain(deadlineMs) {
-        await Promise.all(workers.map((worker) => worker.drain(deadlineMs)));
-      },
-    });
+    return logged(options.name ?? "worker", options, () => serveWorkers(engine, options));
   },
 };
+
+async function serveWorkers(engine: string, options: WorkerCommandOptions): Promise<number> {
+  checkFaults(options.fault);
+  const definition = await loadWorker(engine);
+  const places = workerPlaces(definition.name, options);
+  const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
+  const service = await openService(name, options);
+  const common = await engineOptions(definition.name, options, service.log);
+  const workers = await Promise.all(
+    places.map(({ faultSeed, ...place }) =>
+      startWorker({
+        definition,
+        engineOptions: { ...common, faultSeed },
+        threads: options.threads ?? availableParallelism(),
+        discovery: service.discovery,
+        namespace: options.namespace,
+        tags: options.tag,
+        log: service.log.child({ name: place.name }),
+        ...place,
+      }),
+    ),
+  );
+  for (const worker of workers) {
+    worker.lost.addEventListener("abort", () => {
+      service.lifecycle.shutdown("discovery lost this worker's lease", 1);
+    });
+  }
+  // Under a supervisor, the gateway tells of those that have joined it.
+  for (const { instance } of workers)
+    service.log[isSupervised() ? "debug" : "info"]("worker is ready", {
+      worker: instance.name,
+      model: instance.card.name,
+      address: instance.address,
+      seconds: Math.round(process.uptime() * 10) / 10,
+    });
+  tellSupervisor({ type: "ready", url: workers[0]!.opsUrl });
+  return serveUntilStopped(service, options, {
+    async drain(deadlineMs) {
+      await Promise.all(workers.map((worker) => worker.drain(deadlineMs)));
+    },
+  });
+}

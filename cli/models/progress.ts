@@ -1,3 +1,5 @@
+import type { LogFormat, Logger } from "#runtime";
+
 /** Hears how a download goes. */
 export interface Progress {
   /** A sentence about what happens now. */
@@ -7,12 +9,38 @@ export interface Progress {
   done(): void;
 }
 
+/** For people, or lines of a log that programs read. */
+export const progressFor = (log: Logger, format: LogFormat): Progress =>
+  format === "json" ? logProgress(log) : terminalProgress();
+
+function logProgress(log: Logger): Progress {
+  const isDue = tenths();
+  return {
+    say: (text) => log.info(text),
+    update(bytes, total) {
+      if (isDue(bytes, total)) log.info("downloading", { bytes, total });
+    },
+    done() {},
+  };
+}
+
+/** Whether another tenth has come, or another 20 MB where it is not known of how much. */
+function tenths(): (bytes: number, total: number | undefined) => boolean {
+  let last = -1;
+  return (bytes, total) => {
+    const tenth = Math.floor(total === undefined ? bytes / 20e6 : (bytes / total) * 10);
+    const isDue = tenth > last;
+    last = Math.max(last, tenth);
+    return isDue;
+  };
+}
+
 /** A bar that redraws itself on a terminal; a line for every tenth elsewhere. */
 export function terminalProgress(out: NodeJS.WriteStream = process.stderr): Progress {
   const startedAt = performance.now();
   let firstBytes: number | undefined;
   let drawnAt = 0;
-  let lastTenth = -1;
+  const isDue = tenths();
   let isDrawn = false;
 
   const draw = (bytes: number, total: number | undefined) => {
@@ -21,10 +49,9 @@ export function terminalProgress(out: NodeJS.WriteStream = process.stderr): Prog
     const rate = seconds > 0.5 ? ` ${megabytes((bytes - firstBytes) / seconds)}/s` : "";
     const size = total === undefined ? megabytes(bytes) : `${megabytes(bytes)} of ${megabytes(total)}`;
     if (!out.isTTY) {
-      const tenth = total === undefined ? Math.floor(bytes / 20e6) : Math.floor((bytes / total) * 10);
-      if (tenth <= lastTenth) return;
-      lastTenth = tenth;
-      out.write(`  ${total === undefined ? "" : `${tenth * 10} %, `}${size}\n`);
+      if (!isDue(bytes, total)) return;
+      const percent = total === undefined ? "" : `${Math.floor((bytes / total) * 10) * 10} %, `;
+      out.write(`  ${percent}${size}\n`);
       return;
     }
     if (performance.now() - drawnAt < 80 && bytes !== total) return;

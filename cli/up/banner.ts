@@ -1,21 +1,39 @@
-import type { LocalModel } from "../models/index.ts";
+import { z } from "zod";
+import type { Logger } from "#runtime";
 import type { UpOptions } from "../options/tables.ts";
 
-/** What `stator up` prints when everything runs: where, how to ask, how to stop. */
-export function banner(
+/**
+ * Says that everything runs: where, how to ask, how to stop. Where programs read the log, it is a line of that.
+ * @param urls the addresses of the gateway and of each worker's `/health`, by name
+ */
+export async function announce(
   options: UpOptions,
   urls: ReadonlyMap<string, string>,
-  model: LocalModel | undefined,
-): string {
+  log: Logger,
+): Promise<void> {
   const { gateway, ...workers } = Object.fromEntries(urls);
-  const name = options["model-name"] ?? model?.name ?? options.engine;
+  const model = await servedModel(Object.values(workers)[0]!);
+  const serving = `Stator serves ${model} at ${gateway}/v1 with ${options.workers} worker${options.workers === 1 ? "" : "s"}.`;
+  if (options["log-format"] === "json") log.info(serving, { model, url: gateway, workers });
+  else process.stdout.write(banner(serving, model, gateway!, workers));
+}
+
+/** What a worker calls its model: an engine of one's own need not heed --model-name. */
+async function servedModel(url: string): Promise<string> {
+  const response = await fetch(`${url}/health`);
+  return healthSchema.parse(await response.json()).model;
+}
+
+const healthSchema = z.object({ model: z.string() });
+
+function banner(serving: string, model: string, gateway: string, workers: Record<string, string>): string {
   const messages = [{ role: "user", content: "What is the capital of France?" }];
-  const body = JSON.stringify({ model: name, messages, temperature: 0 });
+  const body = JSON.stringify({ model, messages, temperature: 0 });
   const workerLines = Object.entries(workers).map(
     ([worker, url]) => `    ${worker}  ${url}/health  ${url}/metrics`,
   );
   return `
-  Stator serves ${name} at ${gateway}/v1 with ${options.workers} worker${options.workers === 1 ? "" : "s"}.
+  ${serving}
 
   Ask it:
     curl ${gateway}/v1/chat/completions -H 'content-type: application/json' \\

@@ -11,12 +11,13 @@ const modules = fileURLToPath(new URL("../../node_modules", import.meta.url));
 /**
  * Puts node-llama-cpp's prebuilt addons for this machine in place, where they are not there yet. The install
  * itself brings those for Linux without a GPU; the others (CUDA alone is 540 MB) come when they are asked for.
+ * @param say is told what is fetched
  * @throws Error where there is none for this machine, or npm cannot fetch it
  */
-export async function ensureLlamaBuild(gpu: string): Promise<void> {
+export async function ensureLlamaBuild(gpu: string, say: (text: string) => void): Promise<void> {
   for (const build of buildsFor(gpu)) {
     const target = join(modules, "@node-llama-cpp", build);
-    if (!existsSync(join(target, "bins"))) await install(`@node-llama-cpp/${build}`, target);
+    if (!existsSync(join(target, "bins"))) await install(`@node-llama-cpp/${build}`, target, say);
   }
 }
 
@@ -30,11 +31,11 @@ function buildsFor(gpu: string): string[] {
   return gpu === "vulkan" ? [machine, `${machine}-vulkan`] : [machine];
 }
 
-async function install(name: string, target: string): Promise<void> {
+async function install(name: string, target: string, say: (text: string) => void): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(modules, "node-llama-cpp", "package.json"), "utf8")) as {
     version: string;
   };
-  process.stderr.write(`Fetching ${name}@${version} (llama.cpp for this machine), once.\n`);
+  say(`Fetching ${name}@${version} (llama.cpp for this machine), once.`);
   const staging = await mkdtemp(join(modules, ".gpu-"));
   try {
     const npm = process.platform === "win32" ? "npm.cmd" : "npm";

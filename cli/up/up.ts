@@ -8,9 +8,10 @@ import { checkExposure } from "../commands/access-settings.ts";
 import { requireFreePort } from "../commands/listen-error.ts";
 import { kvEventsEndpoint } from "../commands/worker-options.ts";
 import { defaultModelFolder, fetchModel, type LocalModel } from "../models/index.ts";
+import { progressFor } from "../models/progress.ts";
 import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
 import { followParent } from "../supervisor-link.ts";
-import { banner } from "./banner.ts";
+import { announce } from "./banner.ts";
 import { SupervisedChild } from "./child.ts";
 import { ensureLlamaBuild } from "./llama-build.ts";
 import { createRunFolder, removeRunFolder } from "./run-folder.ts";
@@ -26,7 +27,7 @@ export async function up(options: UpOptions): Promise<number> {
   followParent(lifecycle);
 
   const engine = (await loadWorker(options.engine)).name;
-  const preparing = engine === "llama" ? prepareModel(options, lifecycle.stopping) : undefined;
+  const preparing = engine === "llama" ? prepareModel(options, log, lifecycle.stopping) : undefined;
   // A download that is stopped cleans up after itself; the process waits for that.
   lifecycle.onShutdown("end the download", () => preparing?.then(ignore, ignore));
   const model = await preparing;
@@ -62,17 +63,23 @@ export async function up(options: UpOptions): Promise<number> {
     (await ready.settled) ??
     (await answering(ready.urls.get("gateway")!, options.workers, lifecycle.stopping));
   if (failure !== undefined) lifecycle.shutdown(failure, 1);
-  if (!lifecycle.stopping.aborted) process.stdout.write(banner(options, ready.urls, model));
+  if (!lifecycle.stopping.aborted) await announce(options, ready.urls, log);
   return new Promise<never>(() => {});
 }
 
 const ignore = () => {};
 
-async function prepareModel(options: UpOptions, signal: AbortSignal): Promise<LocalModel | undefined> {
+async function prepareModel(
+  options: UpOptions,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<LocalModel | undefined> {
+  const progress = progressFor(log, options["log-format"]);
   try {
-    await ensureLlamaBuild(options.gpu);
+    await ensureLlamaBuild(options.gpu, progress.say);
     return await fetchModel(options.model, {
       folder: options["model-folder"] ?? defaultModelFolder(),
+      progress,
       signal,
     });
   } catch (error) {

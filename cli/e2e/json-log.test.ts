@@ -1,0 +1,49 @@
+import { createServer } from "node:net";
+import { expect, test } from "vitest";
+import { StatorProcess, startUp } from "./stator-process.ts";
+
+/** All that a process has printed, each line parsed. */
+const linesOf = ({ stdout, stderr }: StatorProcess) =>
+  `${stdout}${stderr}`.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
+
+const json = "--log-format=json";
+
+test("stator up says nothing but JSON from its start to its end", async () => {
+  const stator = startUp("--engine=echo", "--workers=1", json);
+  const url = await stator.url();
+  expect(await stator.stop()).toBe(0);
+  const lines = linesOf(stator);
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      level: "info",
+      name: "stator",
+      message: `Stator serves echo at ${url}/v1 with 1 worker.`,
+      model: "echo",
+      url,
+      workers: { "echo-0": expect.stringMatching(/^http:/) },
+    }),
+  );
+  expect(lines.at(-1)).toMatchObject({ message: "stopped", exitCode: 0 });
+});
+
+test("likewise what ends it before it has begun", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const stator = new StatorProcess(["up", `--port=${port}`, "--config=none", "--engine=echo", json]);
+  expect(await stator.ended()).not.toBe(0);
+  server.close();
+  expect(linesOf(stator)).toMatchObject([{ level: "error", message: expect.stringContaining(String(port)) }]);
+});
+
+test("stator attach has a line in place of its table", async () => {
+  const stator = new StatorProcess(["attach", "http://127.0.0.1:1", "--port=0", "--config=none", json]);
+  const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
+  expect(await stator.stop()).toBe(0);
+  expect(linesOf(stator)).toContainEqual(
+    expect.objectContaining({
+      message: `Ask them at ${url}/v1: 0 of 1 engines are ready.`,
+      engines: [expect.objectContaining({ name: "127.0.0.1:1", state: "down", models: [], lacks: [] })],
+    }),
+  );
+});
