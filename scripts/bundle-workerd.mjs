@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { variableName } from "../cli/options/read.ts";
+import { variableName } from "../cli/options/spec.ts";
 import { WORKERD_OPTIONS } from "../cli/workerd/options.ts";
 
 const root = join(import.meta.dirname, "..");

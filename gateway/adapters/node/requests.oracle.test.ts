@@ -29,7 +29,8 @@ const engine = createServer((request, response) => {
   if (request.method === "GET") return void answerModels(request, response);
   void collect(request, forwarded).then(() => response.end(ANSWER));
 });
-const plain = createServer((request, response) => {
+// One without Host is answered by the gateway's own 400, and what follows it on the connection is read.
+const plain = createServer({ requireHostHeader: false }, (request, response) => {
   void collect(request, understood).then(() => response.end(ANSWER));
 });
 
