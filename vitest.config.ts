@@ -9,7 +9,7 @@ export default defineConfig({
     // As with a test's own bound: it only ends a wait for what never comes.
     expect: { poll: { timeout: 60_000, interval: 20 } },
     include: ["**/*.test.ts"],
-    // Other hosts have a configuration of their own, for `npm run test:hosts`.
-    exclude: ["**/node_modules/**", "runtime-tests/**"],
+    // What takes longer, and other hosts, have configurations of their own: `npm run test:slow`, `npm run test:hosts`.
+    exclude: ["**/node_modules/**", "**/*.slow.test.ts", "runtime-tests/**"],
   },
 });

@@ -127,11 +127,11 @@ describe("models that come and go", () => {
     const load = await ask(gateway, "/v1/load_lora_adapter", { model: "tiny", lora_name: "sql" });
     expect(load.status).toBe(200);
     expect(engines.map(({ adapters }) => adapters.length).sort()).toEqual([0, 1]);
-    await expect.poll(() => models(gateway), { timeout: 5_000 }).toEqual(["sql", "tiny"]);
+    await expect.poll(() => models(gateway)).toEqual(["sql", "tiny"]);
     // Only one of the two engines has it.
     for (let round = 0; round < 10; round++) expect((await chat(gateway, "sql")).status).toBe(200);
     await ask(gateway, "/v1/unload_lora_adapter", { model: "sql", lora_name: "sql" });
-    await expect.poll(() => models(gateway), { timeout: 5_000 }).toEqual(["tiny"]);
+    await expect.poll(() => models(gateway)).toEqual(["tiny"]);
   });
 
   test("are looked for when an engine does not know one that it listed", async () => {
@@ -140,7 +140,7 @@ describe("models that come and go", () => {
     const gateway = await attach([engine], { health: { intervalMs: 60_000, slowStartMs: 0 } });
     engine.models.pop();
     expect((await chat(gateway, "other")).status).toBe(404);
-    await expect.poll(() => models(gateway), { timeout: 5_000 }).toEqual(["tiny"]);
+    await expect.poll(() => models(gateway)).toEqual(["tiny"]);
   });
 });
 

@@ -532,7 +532,7 @@ function namesOf(symbols: number[], naming: Naming, worker: number): BigUint64Ar
   });
 }
 
-const runs = Number(process.env.STATOR_FUZZ_RUNS ?? 250);
+const runs = Number(process.env.STATOR_FUZZ_RUNS ?? 60);
 
 it("does what the reference model does", { timeout: 3_600_000 }, () => {
   fc.assert(

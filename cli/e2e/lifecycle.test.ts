@@ -1,10 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import OpenAI from "openai";
 import { afterEach, describe, expect, test } from "vitest";
 import { isAlive } from "../is-alive.ts";
 import { until } from "./metrics.ts";
+import { family, gone, leftovers, workerPid } from "./process-family.ts";
 import { type StatorProcess, startByNpm, startUp } from "./stator-process.ts";
 
 /** How `stator up` starts, stops, survives its workers' deaths, and leaves nothing behind. */
@@ -20,45 +18,13 @@ afterEach(async () => {
   for (const stator of started.splice(0)) await stator.stop();
 });
 
-interface ProcessEntry {
-  pid: number;
-  parent: number;
-  command: string;
-}
-
-function processes(): ProcessEntry[] {
-  const lines = execFileSync("ps", ["-e", "-o", "pid=,ppid=,args="], { encoding: "utf8" }).trim().split("\n");
-  return lines.map((line) => {
-    const [, pid, parent, command] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)!;
-    return { pid: Number(pid), parent: Number(parent), command: command! };
-  });
-}
-
-/** A process and all its descendants. */
-function family(pid: number, all = processes()): ProcessEntry[] {
-  const self = all.filter((entry) => entry.pid === pid);
-  const children = all.filter((entry) => entry.parent === pid);
-  return [...self, ...children.flatMap((child) => family(child.pid, all))];
-}
-
-const gone = (entries: readonly ProcessEntry[]) =>
-  until(async () => !entries.some(({ pid }) => isAlive(pid)));
-
-/** Run folders of a given `stator up`. */
-const leftovers = (pid: number) => readdirSync(tmpdir()).filter((name) => name.startsWith(`stator-${pid}-`));
-
-const workerPids = (stator: StatorProcess) =>
-  family(stator.pid)
-    .filter(({ command }) => command.includes(" worker "))
-    .map(({ pid }) => pid);
-
 const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const ask = { model: "default", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
 
 describe("start and stop", () => {
   test("starts, answers, drains at Ctrl-C, and starts again, with nothing left over", async () => {
     for (let round = 0; round < 2; round++) {
-      const stator = up();
+      const stator = up("--engine=echo", "--delay=20");
       const openai = client(await stator.url());
       const all = family(stator.pid);
       expect(all).toHaveLength(4);
@@ -206,8 +172,7 @@ describe("a worker that is killed", () => {
     const iterators = streams.map((stream) => stream[Symbol.asyncIterator]());
     for (const iterator of iterators) await iterator.next();
 
-    const [victim] = workerPids(stator);
-    process.kill(victim!, "SIGKILL");
+    process.kill(workerPid(stator, "echo-0"), "SIGKILL");
     const drain = async (iterator: AsyncIterator<unknown>) => {
       while (!(await iterator.next()).done);
     };
@@ -245,7 +210,7 @@ describe("a worker that is killed", () => {
     const stream = await openai.completions.create({ ...ask, max_tokens: 4000, stream: true }, pin);
     const iterator = stream[Symbol.asyncIterator]();
     await iterator.next();
-    process.kill(workerPids(stator)[0]!, "SIGSTOP");
+    process.kill(workerPid(stator, "echo-0"), "SIGSTOP");
     const rest = (async () => {
       while (!(await iterator.next()).done);
     })();
@@ -257,29 +222,5 @@ describe("a worker that is killed", () => {
         () => false,
       ),
     );
-  });
-
-  test("with a real model: the restarted worker starts with an empty cache, and the router knows", async () => {
-    const stator = up("--workers=1");
-    const openai = client(await stator.url());
-    const prompt = Array.from({ length: 40 }, (_, index) => `word ${index}`).join(" ");
-    const send = async () => {
-      const { data, response } = await openai.completions
-        .create({ ...ask, prompt, max_tokens: 1 }, { headers: { "x-stator-explain": "true" } })
-        .withResponse();
-      return {
-        overlap: Number(response.headers.get("x-stator-overlap-blocks")),
-        cached: data.usage!.prompt_tokens_details!.cached_tokens!,
-      };
-    };
-    expect((await send()).cached).toBe(0);
-    await until(async () => (await send()).overlap > 3);
-    process.kill(workerPids(stator)[0]!, "SIGKILL");
-    let after: Awaited<ReturnType<typeof send>> | undefined;
-    await until(async () => {
-      after = await send().catch(() => undefined);
-      return after !== undefined;
-    });
-    expect(after).toEqual({ overlap: 0, cached: 0 });
   });
 });

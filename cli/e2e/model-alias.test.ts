@@ -6,7 +6,7 @@ import { ask } from "./access/attached.ts";
 import { until } from "./metrics.ts";
 import { StatorProcess } from "./stator-process.ts";
 
-test("an alias of the operator's stands for a model of workers too", { timeout: 60_000 }, async () => {
+test("an alias of the operator's stands for a model of workers too", async () => {
   const folder = mkdtempSync(join(tmpdir(), "stator-test-"));
   const run = (...args: string[]) =>
     new StatorProcess([...args, `--discovery=file:${folder}`, "--config=none"]);

@@ -1,17 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { expect, onTestFinished, test } from "vitest";
 import { metric, until } from "./metrics.ts";
+import { workerPid } from "./process-family.ts";
 import { startUp } from "./stator-process.ts";
 
 interface Health {
   models: { status: string; workers: { name: string; status: string }[] }[];
-}
-
-/** The process of `parent`'s worker of this name. */
-function workerPid(parent: number, name: string): number {
-  const all = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(parent)], { encoding: "utf8" });
-  const line = all.split("\n").find((each) => each.includes(` worker `) && each.includes(name));
-  return Number.parseInt(line ?? "", 10);
 }
 
 test("a worker beyond --index-workers is shown as shut out, and let in when the other is lost", async () => {
@@ -39,7 +32,7 @@ test("a worker beyond --index-workers is shown as shut out, and let in when the 
   expect([early.status, early.headers.get("retry-after")]).toEqual([503, "2"]);
   expect((await early.json()).error.message).toContain(`the worker '${shutOut}', which it names`);
 
-  process.kill(workerPid(stator.pid, serving), "SIGKILL");
+  process.kill(workerPid(stator, serving), "SIGKILL");
   await until(async () => (await nameOf("ready")) === shutOut);
   expect((await ask(shutOut)).status).toBe(200);
   // The other comes back, finds its place taken, and a request for it is early, not wrong.

@@ -39,7 +39,7 @@ afterEach(async () => {
   await server.close();
 });
 
-const become = (...wanted: string[]) => expect.poll(() => names, { timeout: 5_000 }).toEqual(wanted);
+const become = (...wanted: string[]) => expect.poll(() => names).toEqual(wanted);
 
 it("lists, and follows what comes, changes and goes", async () => {
   server.put(PATH, pod("a"));
@@ -111,7 +111,7 @@ it("goes on with lists alone, and says so once, where watches are refused", asyn
   expect(troubles).toEqual([expect.stringContaining("cannot watch resource")]);
   expect(reliefs).toBe(0);
   server.watchFailure = undefined;
-  await expect.poll(() => reliefs, { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => reliefs).toBe(1);
 });
 
 it.each([

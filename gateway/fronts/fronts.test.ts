@@ -140,10 +140,10 @@ it("lists models that come and go, and has engines looked at again that do not k
       body,
     });
   for (const engine of engines) engine.models = ["tiny", "more"];
-  await expect.poll(listed, { timeout: 10_000 }).toEqual(["more", "tiny"]);
+  await expect.poll(listed).toEqual(["more", "tiny"]);
   for (const engine of engines) engine.models = ["tiny"];
   expect((await chat()).status).toBe(404);
-  await expect.poll(listed, { timeout: 10_000 }).toEqual(["tiny"]);
+  await expect.poll(listed).toEqual(["tiny"]);
 });
 
 it("is refused with a reason when the process that knows the engines has gone", async () => {

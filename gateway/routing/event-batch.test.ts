@@ -222,7 +222,7 @@ describe("a batch of KV events that the core reads", () => {
           throw error;
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: Number(process.env.STATOR_FUZZ_RUNS ?? 400) },
     );
     expect(taken).toBeGreaterThan(0);
   });

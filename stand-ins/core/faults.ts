@@ -8,7 +8,7 @@ export const faultsSchema = z.strictObject({
   share: z.number().min(0).max(1).default(1),
   /** Takes the request and never answers. */
   hangBeforeHead: z.boolean().default(false),
-  /** Falls silent after so many tokens of an answer. */
+  /** Falls silent after so many tokens of an answer, until other faults are set. */
   hangAfterTokens: z.number().int().nonnegative().optional(),
   /** Closes the connection after so many chunks of a streamed answer. */
   closeAfterChunks: z.number().int().nonnegative().optional(),

@@ -37,6 +37,7 @@ class Answer {
   readonly #surface: Surface;
   readonly #dialect: Dialect;
   readonly #faults: Faults;
+  readonly #lifted: AbortSignal;
   readonly #signal: AbortSignal;
   readonly #request: OpenAiRequest;
   readonly #running: Running;
@@ -49,13 +50,14 @@ class Answer {
     engine: StandInEngine,
     dialect: Dialect,
     options: GenerationOptions,
-    { headers, faults, signal }: RouteRequest,
+    { headers, faults, lifted, signal }: RouteRequest,
     request: OpenAiRequest,
   ) {
     const { model = options.model } = request;
     this.#surface = surface;
     this.#dialect = dialect;
     this.#faults = faults;
+    this.#lifted = lifted;
     this.#signal = signal;
     this.#request = request;
     this.#options = options;
@@ -169,7 +171,8 @@ class Answer {
     const { hangAfterTokens, crashAfterTokens } = this.#faults;
     if (crashAfterTokens !== undefined && this.#generated >= crashAfterTokens) this.#options.crash();
     if (hangAfterTokens === undefined || this.#generated < hangAfterTokens) return;
-    await sleep(2 ** 30, undefined, { signal: this.#signal, ref: false }).catch(() => {});
+    const signal = AbortSignal.any([this.#signal, this.#lifted]);
+    await sleep(2 ** 30, undefined, { signal, ref: false }).catch(() => {});
   }
 
   #choice(content: object, finish: Finish | undefined): object {

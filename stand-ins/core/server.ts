@@ -14,6 +14,8 @@ export interface RouteRequest {
   /** Parsed JSON; undefined where there is no body or it is no JSON. */
   readonly body: unknown;
   readonly faults: Faults;
+  /** Aborted when other faults are set. */
+  readonly lifted: AbortSignal;
   /** Aborted when the client leaves. */
   readonly signal: AbortSignal;
 }
@@ -35,7 +37,8 @@ export interface ServerOptions {
 
 /** A stand-in's HTTP server, with faults that are turned on under `/stand-in/faults`. */
 export class StandInServer {
-  faults: Faults = NO_FAULTS;
+  #faults: Faults = NO_FAULTS;
+  #lifting = new AbortController();
   readonly url: string;
   readonly port: number;
   /** Every request but those to `/stand-in/`, as `METHOD /path`. */
@@ -79,6 +82,7 @@ export class StandInServer {
     this.requests.push(name);
     const { routes, generates, refuse, apiKey } = this.#options;
     const { faults } = this;
+    const lifted = this.#lifting.signal;
     const isStruck = faults.on === "all" || generates.includes(name);
     if (isStruck && (await this.#strike(faults, response))) return;
     if (
@@ -94,7 +98,19 @@ export class StandInServer {
     response.on("close", () => leaving.abort());
     const { signal } = leaving;
     const seen = isStruck ? faults : NO_FAULTS;
-    await send(response, await route({ headers: request.headers, body, faults: seen, signal }), signal);
+    const { headers } = request;
+    await send(response, await route({ headers, body, faults: seen, lifted, signal }), signal);
+  }
+
+  get faults(): Faults {
+    return this.#faults;
+  }
+
+  /** Other faults than so far; what hangs because of those goes on. */
+  set faults(faults: Faults) {
+    this.#faults = faults;
+    this.#lifting.abort();
+    this.#lifting = new AbortController();
   }
 
   #setFaults(name: string, body: unknown, response: ServerResponse): Promise<void> {

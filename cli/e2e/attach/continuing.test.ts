@@ -24,7 +24,7 @@ beforeAll(async () => {
   ({ stator, url } = await attach(urls, "--policy=round-robin", "--slow-start=0", "--idle-timeout=1"));
   const direct = clientOf(sglang.url);
   truth = await Promise.all(questions.map(async (each) => (await streamChat(direct, each, TOKENS)).text));
-}, 60_000);
+});
 
 afterAll(async () => {
   expect(await stator.stop()).toBe(0);

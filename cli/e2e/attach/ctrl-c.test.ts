@@ -4,7 +4,6 @@ import { StandInProcess } from "./stand-in-process.ts";
 
 test.each([[[]], [["--processes=2"]]])(
   "Ctrl-C stops an attach that npm has started, with %j",
-  { timeout: 60_000 },
   async (flags: string[]) => {
     const engine = await StandInProcess.start("vllm");
     const args = ["attach", engine.url, "--port=0", "--config=none", ...flags];

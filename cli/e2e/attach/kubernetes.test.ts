@@ -78,10 +78,10 @@ async function workers(url: string): Promise<Record<string, string>> {
 }
 
 const become = (url: string, wanted: Record<string, string>) =>
-  expect.poll(() => workers(url), { timeout: 10_000 }).toEqual(wanted);
+  expect.poll(() => workers(url)).toEqual(wanted);
 
 describe("a service's engines", () => {
-  test("are followed as they come, go, and come again somewhere else", { timeout: 60_000 }, async () => {
+  test("are followed as they come, go, and come again somewhere else", async () => {
     const [one, two] = engines as [StandInProcess, StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     const url = await start("--kubernetes-service=vllm");
@@ -95,11 +95,11 @@ describe("a service's engines", () => {
     // A pod of the same name at another address.
     server.put(SLICES, slice("vllm-1", one));
     await expect
-      .poll(async () => (await ask(`${url}/admin/workers/vllm-1`)).body, { timeout: 10_000 })
+      .poll(async () => (await ask(`${url}/admin/workers/vllm-1`)).body)
       .toMatchObject({ url: one.url, state: "ready" });
   });
 
-  test("end what they are doing when they become unready, and come back", { timeout: 60_000 }, async () => {
+  test("end what they are doing when they become unready, and come back", async () => {
     const [one] = engines as [StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     const url = await start("--kubernetes-service=models/vllm:http");
@@ -115,7 +115,7 @@ describe("a service's engines", () => {
     await become(url, { "vllm-0": "ready" });
   });
 
-  test("stay out when they are taken out by hand, until their pods go", { timeout: 60_000 }, async () => {
+  test("stay out when they are taken out by hand, until their pods go", async () => {
     const [one, two] = engines as [StandInProcess, StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     const url = await start("--kubernetes-service=vllm");
@@ -129,9 +129,7 @@ describe("a service's engines", () => {
     await become(url, { "vllm-0": "ready", "vllm-1": "ready" });
   });
 
-  test("of two namespaces may have one name; a port that is not there is told of", {
-    timeout: 60_000,
-  }, async () => {
+  test("of two namespaces may have one name; a port that is not there is told of", async () => {
     const [one, two] = engines as [StandInProcess, StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     server.put(SLICES.replace("models", "others"), slice("vllm-0", two));
@@ -141,9 +139,7 @@ describe("a service's engines", () => {
     await stator!.printed(/pods have no port that is the one wanted.*ports="?\d+ \(http\)/);
   });
 
-  test("stay while the API server is away, and are looked at anew after it", {
-    timeout: 60_000,
-  }, async () => {
+  test("stay while the API server is away, and are looked at anew after it", async () => {
     const [one, two] = engines as [StandInProcess, StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     const url = await start("--kubernetes-service=vllm");
@@ -160,7 +156,7 @@ describe("a service's engines", () => {
   });
 });
 
-test("pods are found by their labels, and say what engines do not", { timeout: 60_000 }, async () => {
+test("pods are found by their labels, and say what engines do not", async () => {
   const [one, two] = engines as [StandInProcess, StandInProcess];
   server.put(PODS, pod("vllm-a", one));
   server.put(PODS, pod("vllm-b", two, "False"));
@@ -177,7 +173,7 @@ test("pods are found by their labels, and say what engines do not", { timeout: 6
   expect((await tagged()).headers.get("x-stator-worker")).toBe("vllm-b");
 });
 
-test("a role that is missing is named", { timeout: 60_000 }, async () => {
+test("a role that is missing is named", async () => {
   server.failure = { code: 403, message: 'User "x" cannot list resource "pods"' };
   const url = await start("--kubernetes-selector=app=vllm");
   expect(stator!.stdout).toContain("There are no engines yet");

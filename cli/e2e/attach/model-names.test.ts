@@ -50,7 +50,7 @@ describe.each([
           )
         ).every(Boolean),
       );
-  }, 60_000);
+  });
 
   afterAll(async () => {
     expect(await stator.stop()).toBe(0);

@@ -1,0 +1,89 @@
+import type OpenAI from "openai";
+import { afterEach, beforeAll, beforeEach, expect } from "vitest";
+import { stall } from "../../../scripts/testing/stall.ts";
+import { attach } from "../access/attached.ts";
+import { until } from "../metrics.ts";
+import type { StatorProcess } from "../stator-process.ts";
+import { StandInProcess } from "./stand-in-process.ts";
+import { clientOf, streamChat } from "./streams.ts";
+
+const STREAMS = 64;
+const TOKENS = 40;
+
+let stator: StatorProcess;
+let url: string;
+let openai: OpenAI;
+/** What each question's answer is. */
+const truth = new Map<string, string>();
+const questions = Array.from({ length: STREAMS }, (_, index) => `Question ${index} of many`);
+
+/** Three engines for all tests of a file, filled before the first; and for each test a gateway, which trusts them all. */
+export function startThreeEngines(): readonly StandInProcess[] {
+  const engines: StandInProcess[] = [];
+  beforeAll(async () => {
+    const args = ["vllm", "--inter-token-ms=10", "--kv-port=0", "--replay-port=0"] as const;
+    engines.push(...(await Promise.all([1, 2, 3].map(() => StandInProcess.start(...args)))));
+    const direct = clientOf(engines[0]!.url);
+    await Promise.all(
+      questions.map(async (question) =>
+        truth.set(question, (await streamChat(direct, question, TOKENS)).text),
+      ),
+    );
+  });
+  beforeEach(async () => {
+    ({ stator, url } = await attach(
+      engines.map((engine) => engine.url),
+      "--policy=round-robin",
+      // Only what hangs may be taken for hung, however slow this machine is now.
+      `--idle-timeout=${0.5 * stall()}`,
+      `--first-token-timeout=${stall()}`,
+      "--health-interval=0.2",
+    ));
+    openai = clientOf(url);
+  });
+  afterEach(async () => void (await stator.stop()));
+  return engines;
+}
+
+/**
+ * Runs 64 streams, of which no client sees an error, and each answer is what an undisturbed engine says. `disturb` is
+ * called once when half of them have begun to be answered.
+ */
+export async function runAll(disturb: () => Promise<void>): Promise<void> {
+  let begun = 0;
+  let disturbed: Promise<void> | undefined;
+  const answers = questions.map(async (question) => {
+    let hasBegun = false;
+    const answer = await streamChat(openai, question, TOKENS, () => {
+      if (hasBegun) return;
+      hasBegun = true;
+      if (++begun === STREAMS / 2) disturbed = disturb();
+    });
+    expect(answer.text, question).toBe(truth.get(question));
+    expect(answer.finishReason).toBe("length");
+    expect(answer.ids.size).toBe(1);
+    expect(answer.usage?.completion_tokens).toBe(TOKENS);
+  });
+  await Promise.all(answers);
+  await disturbed;
+}
+
+/** Kills each engine in turn while streams run, so many times, and starts it again. */
+export async function killInTurn(engines: readonly StandInProcess[], times: number): Promise<void> {
+  for (let round = 0; round < times; round++) {
+    const victim = engines[round % engines.length]!;
+    await runAll(() => victim.kill());
+    await victim.restart();
+    await allReady(engines.length);
+  }
+}
+
+/** Until the gateway can send requests to so many engines. */
+const allReady = (count: number) =>
+  until(async () => {
+    const health = (await (await fetch(`${url}/health`)).json()) as {
+      models: { workers: { status: string }[] }[];
+    };
+    const states = health.models.flatMap(({ workers }) => workers.map(({ status }) => status));
+    return states.filter((status) => status === "ready").length === count;
+  });

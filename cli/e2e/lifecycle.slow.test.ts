@@ -1,0 +1,55 @@
+import OpenAI from "openai";
+import { expect, test } from "vitest";
+import { until } from "./metrics.ts";
+import { family, gone, leftovers, workerPid } from "./process-family.ts";
+import { startUp } from "./stator-process.ts";
+
+/** What `lifecycle.test.ts` does with an echo, with the real model. */
+const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+const ask = { model: "default", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
+
+test("starts, answers, drains at Ctrl-C, and starts again, with nothing left over", async () => {
+  for (let round = 0; round < 2; round++) {
+    const stator = startUp();
+    const openai = client(await stator.url());
+    const all = family(stator.pid);
+    expect(all).toHaveLength(4);
+    const stream = await openai.completions.create({
+      ...ask,
+      ...{ ignore_eos: true },
+      max_tokens: 30,
+      stream: true,
+    });
+    let chunks = 0;
+    for await (const _ of stream) if (chunks++ === 0) stator.signalGroup("SIGINT");
+    expect(chunks).toBeGreaterThan(25);
+    expect(await stator.ended()).toBe(0);
+    await gone(all);
+    expect(leftovers(stator.pid)).toEqual([]);
+  }
+});
+
+test("a worker that is started again begins with an empty cache, and the router knows", async () => {
+  const stator = startUp("--workers=1");
+  const openai = client(await stator.url());
+  const prompt = Array.from({ length: 40 }, (_, index) => `word ${index}`).join(" ");
+  const send = async () => {
+    const { data, response } = await openai.completions
+      .create({ ...ask, prompt, max_tokens: 1 }, { headers: { "x-stator-explain": "true" } })
+      .withResponse();
+    return {
+      overlap: Number(response.headers.get("x-stator-overlap-blocks")),
+      cached: data.usage!.prompt_tokens_details!.cached_tokens!,
+    };
+  };
+  expect((await send()).cached).toBe(0);
+  await until(async () => (await send()).overlap > 3);
+  process.kill(workerPid(stator, "llama-0"), "SIGKILL");
+  let after: Awaited<ReturnType<typeof send>> | undefined;
+  await until(async () => {
+    after = await send().catch(() => undefined);
+    return after !== undefined;
+  });
+  expect(after).toEqual({ overlap: 0, cached: 0 });
+  expect(await stator.stop()).toBe(0);
+});
