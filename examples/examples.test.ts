@@ -43,3 +43,22 @@ test("custom-worker.ts answers through the gateway", async () => {
   });
   expect(await stator.stop()).toBe(0);
 });
+
+test("text-worker.ts answers through the gateway", async () => {
+  const stator = startUp("--engine=examples/text-worker.ts", "--workers=1");
+  const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });
+  const messages = [{ role: "user" as const, content: "one two three" }];
+  const { choices, usage } = await openai.chat.completions.create({ model: "backwards", messages });
+  expect(choices[0]).toMatchObject({ message: { content: "three two one " }, finish_reason: "stop" });
+  expect(usage).toMatchObject({ prompt_tokens: 13, completion_tokens: 15 });
+  const stream = await openai.chat.completions.create({
+    model: "default",
+    messages,
+    max_tokens: 7,
+    stream: true,
+  });
+  const words: string[] = [];
+  for await (const { choices } of stream) words.push(choices[0]?.delta.content ?? "");
+  expect(words.filter((word) => word !== "")).toEqual(["three ", "t"]);
+  expect(await stator.stop()).toBe(0);
+});

@@ -4,7 +4,8 @@ import type { TokenizerFile } from "./tokenizer-file.ts";
 
 /** A tokenizer for engines without a model: tokens 0 to 255 are bytes, and two more are control tokens. */
 const CONTROL_TOKENS = ["<|im_start|>", "<|im_end|>"];
-const END_TOKEN = 257;
+/** Ends an answer. */
+export const END_TOKEN = 257;
 
 const utf8 = new TextEncoder();
 
@@ -21,6 +22,12 @@ export function tokenizeBytes(text: string): Uint32Array {
     else for (const byte of utf8.encode(part)) ids.push(byte);
   }
   return Uint32Array.from(ids);
+}
+
+/** What tokens that are bytes stand for, in UTF-8; control tokens are their texts. */
+export function bytesOfTokens(tokens: Uint32Array): Uint8Array {
+  const pieces = Array.from(tokens, (id) => bytePieces[id]?.bytes ?? new Uint8Array(0));
+  return Buffer.concat(pieces);
 }
 
 /** A model card's part about tokens: those of `file` where one is given, else bytes. */

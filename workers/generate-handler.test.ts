@@ -86,6 +86,22 @@ describe("generate handler", () => {
     expect(counted).toEqual({ requests: 1, tokens: 5 });
   });
 
+  test("however much comes at one go arrives, in order", async () => {
+    const tokenIds = Array.from({ length: 100_000 }, (_, index) => index % 200);
+    await start(async function* () {
+      yield { tokenIds, echo: true };
+      yield { tokenIds };
+      yield { tokenIds: tokenIds.slice(0, 5), finish: "length" };
+    });
+    const { messages, error } = await call(requestFor(Uint32Array.of(1), { maxTokens: 200_000 }));
+    expect(error).toBeUndefined();
+    const answer = messages.filter(({ echo }) => !echo).flatMap(({ tokens }) => tokens);
+    const echoed = messages.filter(({ echo }) => echo).flatMap(({ tokens }) => tokens);
+    expect(echoed).toEqual(tokenIds);
+    expect(answer).toEqual([...tokenIds, ...tokenIds.slice(0, 5)]);
+    expect(messages.at(-1)!.finish).toBe("length");
+  });
+
   test("the prompt's own tokens stay apart from the answer's, and do not count as output", async () => {
     const counted = await start(async function* () {
       yield { tokenIds: [7, 8], echo: true };

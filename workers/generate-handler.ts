@@ -61,6 +61,9 @@ export function generateHandler(
  */
 const MOST_GATHERED = 256;
 
+/** Tokens in one message at most. */
+const MOST_TOKENS = 4_096;
+
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /**
@@ -86,12 +89,13 @@ class DeltaWriter {
     if (delta.echo) this.#flush();
     if (delta.cachedTokens !== undefined) this.#encoder.cachedTokens(delta.cachedTokens);
     for (let index = 0; index < delta.tokenIds.length; index++) {
+      if (this.#encoder.count === MOST_TOKENS) this.#take(delta.echo);
       const logprob = delta.logprobs?.[index];
       this.#encoder.add(delta.tokenIds[index]!, logprob?.logprob, logprob?.top);
     }
     if (delta.finish !== undefined) this.#encoder.finish(delta.finish, delta.stopToken);
     this.gathered++;
-    if (delta.echo) this.#isWritable = this.#send(this.#encoder.takeEcho());
+    if (delta.echo) this.#take(true);
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
       process.nextTick(this.#onReady);
@@ -110,11 +114,11 @@ class DeltaWriter {
   };
 
   #flush(): void {
-    if (this.gathered > 0) this.#isWritable = this.#send(this.#encoder.take());
+    if (this.gathered > 0) this.#take(false);
   }
 
-  #send(message: Uint8Array): boolean {
+  #take(isEcho = false): void {
     this.gathered = 0;
-    return this.#call.send(message);
+    this.#isWritable = this.#call.send(isEcho ? this.#encoder.takeEcho() : this.#encoder.take());
   }
 }
