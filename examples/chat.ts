@@ -10,10 +10,7 @@ const openai = new OpenAI({
   baseURL: process.env.OPENAI_BASE_URL ?? "http://127.0.0.1:8000/v1",
   apiKey: "none",
 });
-const messages = [
-  { role: "system" as const, content: "You are a helpful AI assistant." },
-  { role: "user" as const, content: process.argv[2] ?? "What is the capital of France?" },
-];
+const messages = [{ role: "user" as const, content: process.argv[2] ?? "What is the capital of France?" }];
 const stream = await openai.chat.completions.create({
   model: "default",
   messages,
