@@ -2,7 +2,7 @@ import { type Counter, type Gauge, type Histogram, itlBuckets, type Metrics, ttf
 
 const TOKEN_BUCKETS = [16, 64, 256, 1024, 4096, 16_384, 65_536, 131_072];
 const BLOCK_BUCKETS = [0, 1, 4, 16, 64, 256, 1024, 4096];
-const DRIFT_BUCKETS = [-16_384, -4096, -1024, -256, -64, -1, 0, 64, 256, 1024, 4096, 16_384];
+const DRIFT_BUCKETS = [0, 64, 256, 1024, 4096, 16_384];
 const WAIT_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const DURATION_BUCKETS = [...ttftBuckets, 300, 600];
 
@@ -33,8 +33,10 @@ export interface ModelMetrics {
 export interface RoutingMetrics {
   /** Time in the queue of requests that were served from it, in seconds. */
   queueWait: Observer;
-  /** Cached tokens that the engine reported, less those predicted. */
-  cacheDrift: Observer;
+  /** How many more cached tokens the engine reported of a request than were predicted; 0 where not more. */
+  unexpectedTokens: Observer;
+  /** How many fewer; 0 where not fewer. */
+  missingTokens: Observer;
   /** A request was refused for want of capacity. */
   refused(reason: RefusalReason): void;
   cacheOf(worker: string, rank: number): CacheMetrics;
@@ -151,9 +153,9 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
   ]);
   const drift = all.histogram(
     "router_cache_drift_tokens",
-    "Cached tokens of a request that its engine reported, less those that the router predicted.",
+    "By how many tokens what an engine reported as cached of a request was more (unexpected) or less (missing) than the router predicted; each request counts in both directions, in one of them as 0.",
     DRIFT_BUCKETS,
-    ["model"],
+    ["model", "direction"],
   );
   const predicted = all.counter(
     "router_predicted_cached_tokens_total",
@@ -177,7 +179,8 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
   );
   return (model) => ({
     queueWait: queueWait.labels({ model }),
-    cacheDrift: drift.labels({ model }),
+    unexpectedTokens: drift.labels({ model, direction: "unexpected" }),
+    missingTokens: drift.labels({ model, direction: "missing" }),
     refused: (reason) => refusals.inc({ model, reason }),
     cacheOf(worker, rank) {
       const labels = { model, worker, rank: String(rank) };

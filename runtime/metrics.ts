@@ -48,7 +48,7 @@ export const itlBuckets: readonly number[] = [
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const registry = new Registry();
   if (options.labels) registry.setDefaultLabels(options.labels);
-  if (options.process ?? true) collectDefaultMetrics({ register: registry });
+  if (options.process ?? true) measureProcess(registry);
   const common = (name: string, help: string) => ({ name: `stator_${name}`, help, registers: [registry] });
   return {
     registry,
@@ -65,6 +65,13 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     histogram: (name, help, buckets, labels = []) =>
       new Histogram({ ...common(name, help), labelNames: labels, buckets: [...buckets] }),
   };
+}
+
+function measureProcess(registry: Registry): void {
+  collectDefaultMetrics({ register: registry });
+  // Gauges, and sums of those of the same names without `_total`, by type: Prometheus keeps that ending for counters.
+  for (const kind of ["handles", "requests", "resources"])
+    registry.removeSingleMetric(`nodejs_active_${kind}_total`);
 }
 
 /** One process's metrics at one moment, as plain data. */

@@ -59,7 +59,8 @@ export class CacheReports<Worker extends RoutedWorker> {
     const predicted = report.predictedBlocks * this.#blockSize;
     account.metrics.predicted.inc(predicted);
     account.metrics.reported.inc(cachedTokens);
-    this.#metrics.cacheDrift.observe(cachedTokens - predicted);
+    this.#metrics.unexpectedTokens.observe(Math.max(0, cachedTokens - predicted));
+    this.#metrics.missingTokens.observe(Math.max(0, predicted - cachedTokens));
     const { totalBlocks } = slot.worker.instance.card;
     const outcome = { ...report, totalBlocks, reportedBlocks: Math.floor(cachedTokens / this.#blockSize) };
     const now = performance.now();

@@ -265,7 +265,21 @@ describe("drift", () => {
     const labels = '{model="test",worker="one",rank="0"}';
     expect(metrics).toContain(`stator_router_predicted_cached_tokens_total${labels} 6400`);
     expect(metrics).toContain(`stator_router_reported_cached_tokens_total${labels} ${50 * 63 + 50 * 48}`);
-    expect(metrics).toContain('stator_router_cache_drift_tokens_count{model="test"} 100');
+    const drift = (name: string, direction: string) =>
+      `stator_router_cache_drift_tokens_${name}{model="test",direction="${direction}"}`;
+    expect(metrics).toContain(`${drift("count", "missing")} 100`);
+    expect(metrics).toContain(`${drift("sum", "missing")} ${50 * 1 + 50 * 16}`);
+    expect(metrics).toContain(`${drift("count", "unexpected")} 100`);
+    expect(metrics).toContain(`${drift("sum", "unexpected")} 0`);
+  });
+
+  it("has no value below nothing in either direction", async () => {
+    const model = testModel();
+    model.add("one");
+    send(model, 3, 48);
+    const lines = (await model.scrape()).split("\n").filter((line) => line.includes("cache_drift_tokens"));
+    expect(lines.filter((line) => /le="-|\} -/.test(line))).toEqual([]);
+    expect(lines).toContain('stator_router_cache_drift_tokens_sum{model="test",direction="unexpected"} 144');
   });
 
   it("warns once an episode when no event has ever come", async () => {

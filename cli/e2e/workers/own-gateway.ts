@@ -7,6 +7,8 @@ import { routerModule } from "../../../gateway/routing/test-model.ts";
 
 export interface OwnGateway {
   readonly url: string;
+  /** Addresses of the workers' own `/health` and `/metrics`, in the order of their engines. */
+  readonly opsUrls: readonly string[];
   /** Where workers announce themselves. */
   readonly discovery: Discovery;
   /** What gateway and workers have logged of warnings and errors, each line parsed. */
@@ -62,6 +64,7 @@ export async function startOwnGateway(engines: Readonly<Record<string, Engine>>)
   while (ready() < workers.length) await new Promise((resolve) => setImmediate(resolve));
   return {
     url,
+    opsUrls: workers.map(({ opsUrl }) => opsUrl),
     discovery,
     logged,
     post: (path, body) =>
