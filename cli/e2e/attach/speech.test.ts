@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Faults, type StandIn, startVllm } from "#stand-ins";
 import { ask, attach } from "../access/attached.ts";
+import { metric, until } from "../metrics.ts";
 import type { StatorProcess } from "../stator-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
 
@@ -102,3 +103,19 @@ test.each(BREAKABLE)(
     }
   },
 );
+
+test("an answer that tells no usage counts by its tokens, however many an event has", async () => {
+  for (const tokensPerEvent of [1, 5, 24]) {
+    await speak({ tokensPerEvent });
+    const before = await outputTokens();
+    await stream(url);
+    // It is counted behind the answer's end.
+    await until(async () => (await outputTokens()) > before);
+    const counted = (await outputTokens()) - before;
+    // Where an event is a token, the one that ends the stream may count too.
+    expect(counted).toBeGreaterThanOrEqual(TOKENS);
+    expect(counted).toBeLessThanOrEqual(TOKENS + 1);
+  }
+});
+
+const outputTokens = () => metric(url, "stator_output_tokens_total", { model: "tiny" });

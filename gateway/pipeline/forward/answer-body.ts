@@ -52,8 +52,8 @@ export class AnswerBody {
   readonly #hooks: AnswerHooks;
   readonly #reply: ClientReply;
   #head: HttpHead | undefined;
-  #estimate = new TokenEstimate();
-  #inspection = new EventInspection(this.#estimate);
+  #estimate: TokenEstimate;
+  #inspection: EventInspection;
   readonly #sent: SentBytes;
   readonly #held = new HeldBytes();
   #partial: PartialAnswer | undefined;
@@ -73,6 +73,8 @@ export class AnswerBody {
     this.#sent = new SentBytes(endsWithDone(job.events) ? KEPT_BYTES : 0);
     this.#hooks = hooks;
     this.#reply = new ClientReply(job, hooks);
+    this.#estimate = new TokenEstimate(job.model.textTokens);
+    this.#inspection = new EventInspection(this.#estimate);
   }
 
   /** Whether the client has something of the answer. */
@@ -183,7 +185,7 @@ export class AnswerBody {
     this.#held.clear();
     if (this.#reply.hasBegun) return;
     this.#sent.release();
-    this.#estimate = new TokenEstimate();
+    this.#estimate = new TokenEstimate(this.#job.model.textTokens);
     this.#inspection = new EventInspection(this.#estimate);
   }
 

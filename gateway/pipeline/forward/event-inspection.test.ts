@@ -11,7 +11,7 @@ const tokens = token().repeat(6);
 
 /** What is found in a stream that begins with some usual events. */
 function look(text: string, before = tokens) {
-  const inspection = new EventInspection(new TokenEstimate());
+  const inspection = new EventInspection(new TokenEstimate({ bytesPerToken: 4 }));
   const bytes = encode(before + text);
   const end = inspection.look(bytes);
   const rest = Buffer.from(bytes.subarray(end)).toString();
@@ -74,7 +74,7 @@ test.each([
 
 describe("in chunks", () => {
   test("finds what it finds without them, and where", () => {
-    const inspection = new EventInspection(new TokenEstimate());
+    const inspection = new EventInspection(new TokenEstimate({ bytesPerToken: 4 }));
     const sound = chunk(token()) + chunk(token() + token());
     expect(inspection.lookIntoChunks(encode(sound))).toBe(encode(sound).length);
     expect(inspection.events).toBe(3);
@@ -104,7 +104,7 @@ test("counts as many as a reader of the whole text, whatever their spelling", ()
       const text = events
         .map(([json, end, field]) => `${field.replaceAll("\n", end)}${json}${end}${end}`)
         .join("");
-      const inspection = new EventInspection(new TokenEstimate());
+      const inspection = new EventInspection(new TokenEstimate({ bytesPerToken: 4 }));
       const bytes = encode(text);
       fc.pre(inspection.look(bytes) === bytes.length);
       expect(inspection.events).toBe(readEvents(text).length);

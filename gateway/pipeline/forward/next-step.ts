@@ -36,20 +36,23 @@ export async function nextStepOf(
     return { kind: "give-up", obstacle };
   }
   if (bound !== undefined) return { kind: "give-up", obstacle: bound };
-  const tokens = await countTokens(partial, model, tokensPerEvent);
+  const tokens = (await exactTokens(partial, model)) ?? Math.round(partial.textEvents * tokensPerEvent);
   const continued = continuedBody(api, body, partial, tokens);
   return continued === undefined
     ? { kind: "complete", finishReason: "length" }
     : { kind: "move", body: continued, tokens };
 }
 
-/** How many tokens the client has: as the engine has told, or else as its tokenizer counts them. */
-export async function countTokens(
+/**
+ * How many tokens an answer has: as the engine has told, or else as a tokenizer counts them; undefined where there is
+ * none to be asked.
+ */
+export async function exactTokens(
   { tokens, text, textEvents }: PartialAnswer,
   { prompts }: Pick<ForwardJob["model"], "prompts">,
-  tokensPerEvent: number,
-): Promise<number> {
+): Promise<number | undefined> {
   if (tokens !== undefined) return tokens;
   const counted = await (await prompts).count(text);
-  return Math.max(textEvents, counted ?? Math.round(textEvents * tokensPerEvent));
+  // No event with text has less than a token.
+  return counted === undefined ? undefined : Math.max(textEvents, counted);
 }

@@ -2,7 +2,7 @@ import type { TargetWorker } from "../../dispatch/engines/engine-target.ts";
 import type { Route } from "../../routing/route.ts";
 import type { AnswerBody, AnswerUsage } from "./answer-body.ts";
 import type { ForwardJob } from "./job.ts";
-import { countTokens } from "./next-step.ts";
+import { exactTokens } from "./next-step.ts";
 
 /** Whole blocks of the prompt. */
 export const promptBlocksOf = ({ prompt, model }: ForwardJob): number =>
@@ -38,16 +38,21 @@ export const usageOf = ({ prompt }: ForwardJob, { usage, tokens }: AnswerBody): 
   usage ?? { promptTokens: prompt.length, completionTokens: tokens };
 
 /**
- * The same of a stream that has told nothing and puts several tokens into an event: counted by an engine's tokenizer.
+ * The same of a stream that has told nothing, counted by an engine's tokenizer: where an event has several tokens, and now
+ * and then else, to learn how long the model's tokens are.
  * @returns undefined where there is nothing to count better
  */
 export function countedUsage(job: ForwardJob, answer: AnswerBody): Promise<AnswerUsage> | undefined {
-  const { usage, tokensPerEvent, status } = answer;
-  if (usage !== undefined || tokensPerEvent <= 1 || status !== 200) return undefined;
+  const { usage, tokens, tokensPerEvent, status } = answer;
+  const { textTokens } = job.model;
+  if (usage !== undefined || tokens === 0 || status !== 200) return undefined;
+  if (tokensPerEvent <= 1 && !textTokens.isDue()) return undefined;
   const partial = answer.readPartial();
   if (partial === undefined) return undefined;
-  return countTokens(partial, job.model, tokensPerEvent).then((completionTokens) => ({
-    promptTokens: job.prompt.length,
-    completionTokens,
-  }));
+  return exactTokens(partial, job.model).then((counted) => {
+    if (counted !== undefined) textTokens.learn(encoder.encode(partial.text).length, counted);
+    return { promptTokens: job.prompt.length, completionTokens: counted ?? tokens };
+  });
 }
+
+const encoder = new TextEncoder();

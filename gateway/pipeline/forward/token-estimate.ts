@@ -1,7 +1,6 @@
+import type { TextTokens } from "../serving/text-tokens.ts";
 import { type AnswerEvent, textOf, tokensIn } from "./answer-event.ts";
 
-/** Bytes of text that stand for a token: about what a token has in English. */
-const BYTES_PER_TOKEN = 4;
 /** Tokens that an event must have, on average and by its text, to be taken for several: words differ in length. */
 const SEVERAL = 1.6;
 
@@ -16,6 +15,12 @@ export class TokenEstimate {
   #samples = 0;
   #sampledTokens = 0;
   #areCounted = false;
+  readonly #textTokens: Pick<TextTokens, "bytesPerToken">;
+
+  /** @param textTokens how long the model's tokens are */
+  constructor(textTokens: Pick<TextTokens, "bytesPerToken">) {
+    this.#textTokens = textTokens;
+  }
 
   /** @param events how many events came, up to this one */
   sample(sampled: AnswerEvent, events: number): void {
@@ -30,7 +35,8 @@ export class TokenEstimate {
       if (text === "" && !counted) continue;
       this.#samples++;
       this.#areCounted ||= counted !== undefined;
-      this.#sampledTokens += counted ?? Math.max(1, encoder.encode(text).length / BYTES_PER_TOKEN);
+      this.#sampledTokens +=
+        counted ?? Math.max(1, encoder.encode(text).length / this.#textTokens.bytesPerToken);
     }
   }
 

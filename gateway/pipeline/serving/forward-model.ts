@@ -6,6 +6,7 @@ import type { RouteSource } from "../../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../../routing/recently-left.ts";
 import type { PromptReader } from "../preprocess/prompts/prompt-reader.ts";
 import type { RoutedModel } from "./routed-model.ts";
+import { TextTokens } from "./text-tokens.ts";
 
 export interface ForwardModelOptions {
   readonly name: string;
@@ -25,6 +26,7 @@ export abstract class ForwardModel<Worker extends TargetWorker = TargetWorker>
   readonly created = Math.floor(Date.now() / 1000);
   readonly left = new RecentlyLeft();
   readonly metrics: ModelMetrics;
+  readonly textTokens = new TextTokens();
   readonly workers = new Set<Worker>();
   prompts: Promise<PromptReader>;
   abstract readonly admission: RouteSource<Worker>;
