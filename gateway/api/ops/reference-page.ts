@@ -1,6 +1,6 @@
 import { html, raw } from "hono/html";
 import { z } from "zod";
-import { OPERATIONS, type Operation } from "./openapi.ts";
+import { OPERATIONS, type Operation } from "./operations.ts";
 
 interface JsonSchema {
   description?: string;
