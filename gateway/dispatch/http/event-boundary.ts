@@ -1,4 +1,4 @@
-/** Bytes beyond which an event is none. */
+/** Longest event that is held until it is whole, in bytes. */
 export const LONGEST_EVENT = 64 * 1024 * 1024;
 
 const LF = 0x0a;
@@ -7,21 +7,21 @@ const COLON = 0x3a;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /**
- * Follows an event stream (WHATWG HTML, section 9.2.6) through the pieces in which it comes, wherever they are cut, and
- * says how far it may be passed on: up to the end of an event, or of a comment line between two events. Lines end with
- * LF, CR or both, and a byte order mark may come first.
+ * Scans an event stream (WHATWG HTML, section 9.2.6) that arrives in arbitrary pieces, and tells how much of it can be
+ * passed on: up to the end of an event, or of a comment line between two events. Lines end with LF, CR or CRLF, and a
+ * byte order mark may come first.
  */
 export class EventBoundary {
-  /** Whether a field has come since the last empty line. */
+  /** Whether there has been a field since the last empty line. */
   #isInEvent = false;
-  /** What the current line is, as far as it has come. */
+  /** What the current line is, as far as it has been read. */
   #line: "empty" | "comment" | "field" = "empty";
-  /** Whether the last byte was a CR, to whose line end an LF may still belong. */
+  /** Whether the last byte was a CR; an LF right after it belongs to the same line end. */
   #isBehindCr = false;
-  /** Bytes of the byte order mark that have come; all of them once the stream has begun otherwise. */
+  /** Bytes of the byte order mark read so far; its full length once the stream has begun without one. */
   #markBytes = 0;
 
-  /** @returns where in the piece what may be passed on ends; 0 where it only adds to what has not ended */
+  /** @returns how many bytes of the piece can be passed on; 0 if nothing ends in it */
   push(bytes: Uint8Array): number {
     let at = this.#skipMark(bytes);
     let passed = 0;

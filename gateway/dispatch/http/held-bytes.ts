@@ -1,19 +1,19 @@
 const NOTHING = new Uint8Array(0);
 
-/** Bytes that wait for more, kept as they come and put together once. */
+/** Bytes held until more arrive: collected piece by piece, concatenated once. */
 export class HeldBytes {
   length = 0;
   #parts: Uint8Array[] = [];
 
-  /** Keeps a copy: the piece's memory may be used again. */
+  /** Copies the piece, whose memory may be reused. */
   add(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    // Not `slice`, which of Node's buffers makes a view.
+    // Not `slice`: on Node's buffers that returns a view.
     this.#parts.push(new Uint8Array(bytes));
     this.length += bytes.length;
   }
 
-  /** All that is held with `last` behind it; `last` itself where nothing is. Nothing is held afterwards. */
+  /** Everything held, followed by `last` (or `last` itself if nothing is held), and forgets it. */
   takeWith(last: Uint8Array = NOTHING): Uint8Array {
     if (this.length === 0) return last;
     const all = new Uint8Array(this.length + last.length);

@@ -5,7 +5,7 @@ import { apiPathOf } from "./location.ts";
 /** First wait before a further attempt, in milliseconds; each one after it is twice as long. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 3_200;
-/** Engines that one request may be lost at: it may be what ends them. */
+/** How many engines may be lost to one request, which may be what crashes them. */
 const MOST_LOST = 2;
 
 /** What another engine may answer better: it is overloaded, or not well. */
@@ -20,16 +20,16 @@ export const isRedirect = ({ status, headers }: HttpHead): boolean =>
 
 export const isRetried = (status: number): boolean => RETRIED_STATUSES.has(status);
 
-/** Whether the client is to blame: every engine would answer so. */
+/** Whether the client is at fault: every engine would give the same answer. */
 export const isClientError = (status: number): boolean => status >= 400 && status < 500 && !isRetried(status);
 
 /** How an attempt failed. */
 export type AttemptFailure =
   /** The engine was not reached. */
   | "unsent"
-  /** The engine broke off, or went silent, before any of an answer. */
+  /** The engine broke off or went silent without adding to the answer. */
   | "lost"
-  /** The engine answered, and the answer was of no use. */
+  /** The engine answered, but the answer was of no use, or broke off later. */
   | "answered";
 
 /** On which engines a request has been tried, and whether and when it is tried again. */
@@ -39,11 +39,11 @@ export class Attempts {
   #failed: TargetWorker[] = [];
   /** Engines that could not go on where its answer stops. */
   #unable: readonly TargetWorker[] = [];
-  /** Since the request began or moved last: attempts that came to an engine, and rounds in which none did. */
+  /** Since the start or the last move: attempts that reached an engine, plus rounds in which none did. */
   #made = 0;
-  /** Since all were forgiven last: whether an attempt came to an engine. */
+  /** Whether an attempt has reached an engine in this round. */
   #hasReached = false;
-  /** Engines that it was lost at, in all its life. */
+  /** Engines lost to the request since it began. */
   #lost = 0;
   /** Whether there was a pause since the last attempt. */
   #hasPaused = false;
@@ -57,12 +57,12 @@ export class Attempts {
     return this.#made <= this.#retries && this.mayMove;
   }
 
-  /** Whether a further engine may be asked to go on with what has come of the answer. */
+  /** Whether another engine may continue the answer. */
   get mayMove(): boolean {
     return this.#lost < MOST_LOST;
   }
 
-  /** Whether the next attempt needs a new connection: one that was used before may have been why it was lost. */
+  /** Whether the next attempt needs a new connection: a stale one may be why the request was lost. */
   get hasLost(): boolean {
     return this.#lost > 0;
   }
@@ -80,7 +80,7 @@ export class Attempts {
   failOn(worker: TargetWorker, failure: AttemptFailure): void {
     this.#failed.push(worker);
     if (failure === "lost") this.#lost++;
-    // What no engine has seen may be tried with all of them.
+    // A request that no engine has seen may be tried on all of them.
     if (failure === "unsent") this.#made--;
     else this.#hasReached = true;
   }

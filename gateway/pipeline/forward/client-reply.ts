@@ -13,7 +13,7 @@ export interface AnswerHooks {
   reply(head: HttpHead, placement: Placement): WireReply;
 }
 
-/** The answer as the client gets it: it begins with the first piece, whoever that comes from. */
+/** The reply to the client. It begins with the first piece of an answer, whichever engine that comes from. */
 export class ClientReply {
   /** Whether the client reads too slowly. */
   isFull = false;
@@ -67,7 +67,7 @@ export class ClientReply {
   }
 
   /**
-   * Tells the client that there is no more, though the answer is not whole.
+   * Tells the client that the answer ends here, incomplete.
    * @param words the engine's own, where it has any
    * @param tail the last part of what was sent
    */

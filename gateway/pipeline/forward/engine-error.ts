@@ -1,13 +1,13 @@
 import { isRecord } from "../preprocess/prompts/json.ts";
 
-/** What is said where an engine's error tells no status. */
+/** Assumed if an engine's error has no status. */
 const UNKNOWN = 500;
 
 /** Fields that hold an HTTP status, in errors of vLLM, SGLang, TensorRT-LLM, llama.cpp and what stands before them. */
 const STATUS_FIELDS = ["code", "status", "status_code", "http_status_code", "statusCode"];
 const KIND_FIELDS = ["type", "code", "error_type", "status"];
 
-/** Kinds of errors by which an engine tells the client that its request is wrong. */
+/** Error types that blame the request. */
 const CLIENTS_FAULT =
   /invalid|bad_?request|validation|not_?found|permission|authenti|unprocessable|unsupported|context_?(size|length)|too_(long|large)/i;
 
@@ -15,7 +15,7 @@ const CLIENTS_FAULT =
  * Whether a JSON value that came where an answer was expected (with status 200, or in a stream) is an error.
  * @param value parsed
  * @param name the event's name, in a stream
- * @returns its HTTP status: the one that it tells, or one that fits its kind; undefined where it is no error
+ * @returns its HTTP status, as given or as fits its type; undefined if it is not an error
  */
 export function errorStatusOf(value: unknown, name = ""): number | undefined {
   if (!isRecord(value)) return undefined;

@@ -3,7 +3,7 @@ import type { HttpHeader, HttpRequest } from "../../dispatch/http/types.ts";
 import type { Route } from "../../routing/route.ts";
 import type { ForwardJob } from "./job.ts";
 
-/** What an engine is asked for a job. @param body in place of the client's, where it is to go on with an answer */
+/** The request to an engine. @param options.continuedBody replaces the client's body if the engine continues an answer */
 export function engineRequest(
   { method, path, headers, body, isRepeatable }: ForwardJob,
   route: Route<TargetWorker>,
@@ -21,7 +21,7 @@ export function engineRequest(
   };
 }
 
-/** What the gateway itself tells the engine, whatever the client has said: its key, and the rank that was chosen. */
+/** Headers that the gateway sets, whatever the client has sent: the engine's key, and the rank that was chosen. */
 function ownHeaders({ worker, rank }: Route<TargetWorker>): HttpHeader[] {
   const { apiKey } = worker.engine.spec;
   return [

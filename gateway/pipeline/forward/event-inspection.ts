@@ -11,15 +11,15 @@ const COLON = 0x3a;
 /** Bytes of a line end of HTTP. */
 const LINE_END = 2;
 const CLOSING_BRACE = 0x7d;
-/** By what an event is known to be like another: what stands before its data, and the beginning of that. */
+/** The part of an event that shows it to be like another: all before its data, and the first characters of the data. */
 const OPENING = /^(?:(?!data:)[^\r\n]*(?:\r\n|\n|\r))*data:[^\r\n]{0,17}/;
 
-/** What no field of an event has in its name. */
+/** A control character in the name of a field. */
 const CONTROL_CHARACTERS = /^[^:\r\n]*(?![\t\r\n])\p{Cc}/mu;
 
 const NOTHING = new Uint8Array(0);
 
-/** What was found in a stream that is not a part of an answer. */
+/** Something in a stream that is not part of an answer. */
 export interface Finding {
   readonly kind: "error" | "garbage";
   /** The event as the engine sent it. */
@@ -29,19 +29,19 @@ export interface Finding {
 }
 
 /**
- * Looks at the events of one answer's stream as they pass. An event that begins as the one before it did, and ends as
- * an object does, is taken for one of its kind at the cost of that look; only others are read. Garbage is what
- * certainly is no field or no JSON; what the format of event streams allows is sound, known here or not.
+ * Inspects the events of one stream as they pass. An event that begins like the one before it and ends like an object is
+ * taken for another of its kind, and only the others are parsed. Garbage is what is certainly not a field or not JSON;
+ * everything else that the format of event streams allows is sound, known here or not.
  */
 export class EventInspection {
-  /** Events with data, but for OpenAI's last one. */
+  /** Events with data, not counting `[DONE]`. */
   events = 0;
-  /** Whether OpenAI's last event has come. */
+  /** Whether `[DONE]` has been seen. */
   isDone = false;
-  /** What was found last that is not a part of an answer. */
+  /** The last thing found that is not part of an answer. */
   finding: Finding | undefined;
   readonly #estimate: TokenEstimate;
-  /** How the last event that was read begins: its name, where it has one, and the beginning of its data. */
+  /** How the event parsed last begins. */
   #opening: Uint8Array = NOTHING;
 
   constructor(estimate: TokenEstimate) {
@@ -49,7 +49,7 @@ export class EventInspection {
   }
 
   /**
-   * Looks at whole events, and at comment lines between them.
+   * Inspects whole events, and comment lines between them.
    * @param from where they begin
    * @param to where they end
    * @returns up to where they are sound
@@ -90,12 +90,12 @@ export class EventInspection {
     return wire.length;
   }
 
-  /** Whether the next event is read whatever it looks like, to see how many tokens events have: ever more seldom. */
+  /** Whether to parse the next event in any case, to see how many tokens events carry: less and less often. */
   get #isToBeRead(): boolean {
     return (this.events & (this.events - 1)) === 0;
   }
 
-  /** Where an event ends that is like the one before it; 0 where it is not. @param cr where the next CR is, if any */
+  /** The end of an event that is like the one before it, or 0 if it is not. @param cr where the next CR is, if any */
   #pastUsual(bytes: Uint8Array, at: number, cr: number, to: number): number {
     const opening = this.#opening;
     for (let index = 0; index < opening.length; index++) if (bytes[at + index] !== opening[index]) return 0;
@@ -139,7 +139,7 @@ export class EventInspection {
   }
 }
 
-/** Where the event ends that begins there, with its empty line; of a comment or an empty line before it, that one's end. */
+/** The end of the event that begins here, its empty line included; or of a comment or an empty line that comes first. */
 function endOfEvent(bytes: Uint8Array, from: number, to: number): number {
   const isComment = bytes[from] === COLON;
   for (let at = from; at < to; ) {

@@ -5,7 +5,7 @@ import { errorStatusOf } from "./engine-error.ts";
 import type { EventApi } from "./event-api.ts";
 import { latin1 } from "./sent-bytes.ts";
 
-/** What an answer is that came whole. */
+/** What an unstreamed answer turns out to be. */
 export type WholeAnswer =
   | { readonly kind: "sound" }
   /** An error that came with status 200; `status` is what it stands for. */
@@ -18,7 +18,7 @@ const SOUND: WholeAnswer = { kind: "sound" };
 const ERROR_OPENING = /^\s*\{\s*"(error|code|message|status|(object|type)"\s*:\s*"error)"/;
 const OPENING_BYTES = 4 * 1024;
 
-/** Looks at an answer of an API that is known here: is it JSON, and an answer? Of others, everything is sound. */
+/** Tells whether an answer of a known API is JSON, and no error. Answers of other APIs are always sound. */
 export function judgeWhole(
   { status, hasBody, isEncoded }: HttpHead,
   body: Uint8Array,
@@ -32,7 +32,7 @@ export function judgeWhole(
   return isObject(body) || jsonOf(decoder.decode(body)) !== undefined ? SOUND : { kind: "garbage" };
 }
 
-/** A look at both ends. */
+/** Checks both ends only. */
 function isObject(json: Uint8Array): boolean {
   const first = latin1(json.subarray(0, OPENING_BYTES)).trimStart()[0];
   const last = latin1(json.subarray(-OPENING_BYTES)).trimEnd().at(-1);

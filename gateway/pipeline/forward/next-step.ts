@@ -4,23 +4,23 @@ import type { PartialAnswer } from "./partial-answer.ts";
 
 /** What becomes of a stream that has broken off. */
 export type NextStep =
-  /** It ends with an error: `obstacle` says to people why it cannot go on. */
+  /** It ends with an error; `obstacle` says why, for people. */
   | { readonly kind: "give-up"; readonly obstacle: string }
-  /** Only its end was missing. */
+  /** Only its end is missing. */
   | { readonly kind: "complete"; readonly finishReason: "length" | undefined }
-  /** Another engine is asked this, which goes on behind so many tokens. */
+  /** Another engine gets this body, and continues after so many tokens. */
   | { readonly kind: "move"; readonly body: Record<string, unknown>; readonly tokens: number };
 
 export interface BrokenStream {
-  /** What the client has; undefined where that is too long to be kept. */
+  /** What the client has so far; undefined if it was too long to keep. */
   readonly partial: PartialAnswer | undefined;
   /** About how many tokens an event with text has. */
   readonly tokensPerEvent: number;
-  /** Why it may not move again, for people; undefined where it may. */
+  /** Why it must not move again, for people; undefined if it may. */
   readonly bound: string | undefined;
 }
 
-/** Decides how a broken stream goes on. Asks an engine's tokenizer how much the client has, where nothing else tells. */
+/** Decides how a broken stream goes on. Has an engine count the tokens so far if the stream itself does not tell. */
 export async function nextStepOf(
   { continuation, model }: ForwardJob,
   { partial, tokensPerEvent, bound }: BrokenStream,
@@ -44,8 +44,8 @@ export async function nextStepOf(
 }
 
 /**
- * How many tokens an answer has: as the engine has told, or else as a tokenizer counts them; undefined where there is
- * none to be asked.
+ * How many tokens an answer has: what the engine has reported, or else what a tokenizer counts. Undefined if there is no
+ * tokenizer to ask.
  */
 export async function exactTokens(
   { tokens, text, textEvents }: PartialAnswer,
@@ -53,6 +53,6 @@ export async function exactTokens(
 ): Promise<number | undefined> {
   if (tokens !== undefined) return tokens;
   const counted = await (await prompts).count(text);
-  // No event with text has less than a token.
+  // Every event with text has at least one token.
   return counted === undefined ? undefined : Math.max(textEvents, counted);
 }

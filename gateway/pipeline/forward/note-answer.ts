@@ -8,7 +8,7 @@ import { exactTokens } from "./next-step.ts";
 export const promptBlocksOf = ({ prompt, model }: ForwardJob): number =>
   Math.floor(prompt.length / model.blockSize);
 
-/** Tells router, engine and whoever keeps resources what a whole answer shows. */
+/** Reports what a whole answer shows to the router, the engine and the table of kept resources. */
 export function noteAnswer(
   job: ForwardJob,
   route: Route<TargetWorker> | undefined,
@@ -33,14 +33,14 @@ export function countUsage({ model }: ForwardJob, used: AnswerUsage, cachedToken
   metrics.cachedTokensTotal.inc(cachedTokens ?? 0);
 }
 
-/** Tokens by the engine's own account, or about that: what was sent, and how much came. */
+/** The engine's own usage, or an estimate: the prompt as tokenised here, and the tokens that arrived. */
 export const usageOf = ({ prompt }: ForwardJob, { usage, tokens }: AnswerBody): AnswerUsage =>
   usage ?? { promptTokens: prompt.length, completionTokens: tokens };
 
 /**
- * The same of a stream that has told nothing, counted by an engine's tokenizer: where an event has several tokens, and now
- * and then else, to learn how long the model's tokens are.
- * @returns undefined where there is nothing to count better
+ * The usage of a stream that reports none, with the answer counted by an engine's tokenizer. That is done where events
+ * carry several tokens, and otherwise now and then, to learn how long the model's tokens are.
+ * @returns undefined if the estimate is as good
  */
 export function countedUsage(job: ForwardJob, answer: AnswerBody): Promise<AnswerUsage> | undefined {
   const { usage, tokens, tokensPerEvent, status } = answer;

@@ -1,15 +1,15 @@
 import type { TextTokens } from "../serving/text-tokens.ts";
 import { type AnswerEvent, textOf, tokensIn } from "./answer-event.ts";
 
-/** Tokens that an event must have, on average and by its text, to be taken for several: words differ in length. */
+/** Tokens an average event must seem to have, by its text, before events count as several tokens: words vary in length. */
 const SEVERAL = 1.6;
 
 /**
- * About how many tokens the events of a stream stand for. Most engines send an event for each; some put several into
- * one, which now and then an event shows, by its usage, its log probabilities or its text.
+ * Estimates how many tokens the events of a stream carry. Most engines send one event a token, but some put several into
+ * one; sampled events show that by their usage, their log probabilities or the length of their text.
  */
 export class TokenEstimate {
-  /** Up to an event that told its usage: events, and tokens. */
+  /** Events and tokens up to the last event that reported usage. */
   #knownEvents = 0;
   #knownTokens = 0;
   #samples = 0;
@@ -22,7 +22,7 @@ export class TokenEstimate {
     this.#textTokens = textTokens;
   }
 
-  /** @param events how many events came, up to this one */
+  /** @param events how many events there have been, this one included */
   sample(sampled: AnswerEvent, events: number): void {
     const completionTokens = sampled.usage?.completion_tokens;
     if (completionTokens) {
@@ -40,7 +40,7 @@ export class TokenEstimate {
     }
   }
 
-  /** Tokens of so many events. */
+  /** How many tokens so many events carry. */
   of(events: number): number {
     return this.#knownTokens + Math.round(Math.max(0, events - this.#knownEvents) * this.tokensPerEvent);
   }

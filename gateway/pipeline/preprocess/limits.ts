@@ -19,20 +19,20 @@ export function refuseHopelessLength(
   );
 }
 
-/** Messages that are written out by a chat template: some 20 µs each, in which nothing else runs. */
+/** Most messages that a chat template renders; each takes some 20 µs, during which nothing else runs. */
 export const MOST_MESSAGES = 10_000;
 
-/** Whether a conversation has more messages than a chat template is given. */
+/** Whether a conversation has more messages than a chat template renders. */
 export const hasManyMessages = (body: Readonly<Record<string, unknown>>): boolean =>
   FIELDS.some((field) => lengthOf(body[field]) > MOST_MESSAGES);
 
-/** Where bodies have their conversation: of chats, and of responses. */
+/** Fields that hold the conversation of a chat, and of a response. */
 const FIELDS = ["messages", "input"];
 
 const lengthOf = (list: unknown) => (Array.isArray(list) ? list.length : 0);
 
 /**
- * Refuses a conversation that cannot fit, before any work is done on it: no message takes less than a token.
+ * Refuses a conversation that cannot fit, before any work is done on it: every message takes at least one token.
  * @param contextLength in tokens; undefined where it is not known
  */
 export function refuseHopelessConversation(

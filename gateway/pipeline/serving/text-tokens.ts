@@ -1,18 +1,18 @@
-/** About what a token has in English, in bytes. */
+/** Bytes of a token in English, roughly. */
 const USUAL_BYTES = 4;
-/** Texts that are counted first, and then one in so many. */
+/** The first texts are all counted, later ones one in so many. */
 const FIRST_TEXTS = 3;
 const LOOK_AGAIN_AFTER = 64;
-/** What a text counts for beside what was known before. */
+/** Weight of a new text in the moving average. */
 const WEIGHT = 0.25;
 
-/** How long the tokens of a model's answers are: learnt from texts that a tokenizer has counted. */
+/** How long the tokens of a model's answers are, learnt from texts that a tokenizer has counted. */
 export class TextTokens {
   bytesPerToken = USUAL_BYTES;
   #isLearnt = false;
   #texts = 0;
 
-  /** Whether another answer is worth the question to a tokenizer. */
+  /** Whether the next answer should be counted by a tokenizer. */
   isDue(): boolean {
     const seen = this.#texts++;
     return seen < FIRST_TEXTS || seen % LOOK_AGAIN_AFTER === 0;

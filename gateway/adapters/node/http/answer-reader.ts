@@ -15,11 +15,11 @@ export interface AnswerOwner {
 const NOTHING = new Uint8Array(0);
 
 /**
- * Reads one answer: its head, and of its body no more than where it ends, and where the events of an event stream do.
+ * Reads one answer: its head, where its body ends, and where the events of an event stream end.
  *
- * An event stream whose chunks are whole events, as engines write them, goes on with the engine's framing, byte for
- * byte. As soon as one is cut otherwise (by a proxy, say), the framing is taken off, and the events go on as they
- * become whole.
+ * As long as every chunk of an event stream is made of whole events, which is how engines write them, chunks pass on
+ * byte for byte, framing included. From the first chunk that is not (a proxy has cut them anew, say), the framing is
+ * stripped, and events pass on as soon as they are whole.
  */
 export class AnswerReader {
   /** Whether something of the answer has come. */
@@ -29,16 +29,16 @@ export class AnswerReader {
   readonly #method: string;
   readonly #receiver: HttpReceiver;
   readonly #owner: AnswerOwner;
-  /** What has come of the head, or of events that are not whole. */
+  /** The beginning of the head, or of an event, that is not whole yet. */
   readonly #held = new HeldBytes();
   #framing: Framing | undefined;
   #keepAliveMs = 0;
   #tracker = new ChunkTracker();
-  /** Whether chunks go on as they are. */
+  /** Whether chunks pass on with their framing. */
   #isFramed = false;
-  /** Where events end, where the framing does not tell. */
+  /** Finds the ends of events once the framing doesn't show them. */
   #boundary: EventBoundary | undefined;
-  /** Bytes that are still to come of a body whose length is known. */
+  /** Bytes left of a body whose length is known. */
   #left = 0;
   #isClosed = false;
 
@@ -117,7 +117,7 @@ export class AnswerReader {
     }
   }
 
-  /** Passes on whole chunks as they are, while each ends with an event. */
+  /** Passes on whole chunks, framing included, while each of them ends with an event. */
   #onFramed(bytes: Uint8Array): boolean {
     const tracker = this.#tracker;
     const end = follow(tracker, bytes);
@@ -129,7 +129,7 @@ export class AnswerReader {
     const { lastChunkEnd } = tracker;
     if (tracker.isEnded) {
       if (end < bytes.length) this.#keepAliveMs = 0;
-      // What is held, where no chunk has ended, is of the framing's own end.
+      // If no chunk has ended in this piece, only the beginning of the last chunk's line is held.
       if (lastChunkEnd === 0) this.#held.clear();
       return this.#finish(
         lastChunkEnd === 0 ? NOTHING : this.#held.takeWith(bytes.subarray(0, lastChunkEnd)),
@@ -160,7 +160,7 @@ export class AnswerReader {
     return this.#end(bytes.subarray(0, this.#left));
   }
 
-  /** Passes on a piece of the body: of an event stream, as far as events are whole. */
+  /** Passes on a piece of the body; of an event stream, only whole events. */
   #pass(bytes: Uint8Array): boolean {
     if (bytes.length === 0) return false;
     if (this.#boundary === undefined) return this.#receiver.onBytes(bytes, false);

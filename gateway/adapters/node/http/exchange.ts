@@ -21,8 +21,8 @@ export interface ExchangeConnection {
 }
 
 /**
- * Sends the request again over a new connection: the one that was used before closed without a byte of an answer, as
- * servers close those that have been idle for long.
+ * Sends the request again over a new connection. A kept connection that closes without a byte of an answer was most
+ * likely closed by the server for having been idle.
  */
 export type SendAgain = () => HttpCall;
 

@@ -79,8 +79,8 @@ export class ConnectionPool implements ConnectionOwner {
 }
 
 /**
- * Hears of a request that was sent again because its connection had closed. If nobody listens now, the server has gone
- * away with the request: perhaps over it.
+ * Receives the answer to a request that was sent again because a kept connection had closed. If the server no longer
+ * listens, it has gone away while it had the request, perhaps because of it: the request is lost, not unsent.
  */
 class SecondReceiver implements HttpReceiver {
   readonly #receiver: HttpReceiver;

@@ -91,7 +91,7 @@ export class NodeWireReply implements WireReply {
     return !this.#isFull;
   }
 
-  /** Makes a chunk of it: in memory of its own where it is small, so that it is one write. */
+  /** Frames it as a chunk; a small one is copied, so that it takes one write. */
   #sendChunk(body: Uint8Array): boolean {
     if (body.length === 0) return !this.#isFull;
     const size = `${body.length.toString(16)}\r\n`;
