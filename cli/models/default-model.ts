@@ -17,8 +17,8 @@ export const DEFAULT_MODEL = {
     revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
   },
   /**
-   * The file's own, but for the system prompt of a conversation that has none. With the file's ("… named SmolLM, trained by
-   * Hugging Face") weights of four bits answer simple questions with French that is none; so they do in llama.cpp.
+   * The file's own template with another default system prompt. With the file's ("… named SmolLM, trained by Hugging
+   * Face") these four-bit weights answer simple questions with nonsense, in llama.cpp too.
    */
   chatTemplate:
     "{% for message in messages %}" +

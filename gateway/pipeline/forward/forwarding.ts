@@ -299,7 +299,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
 
   /** Why the answer may not move again; undefined where it may. */
   get #moveBound(): string | undefined {
-    if (!this.#attempts.mayMove) return "two engines have gone away over it";
+    if (!this.#attempts.mayMove) return "two engines have been lost to it";
     return this.#moves < this.#context.options.migrationLimit
       ? undefined
       : "it has moved as often as --migration-limit allows";
