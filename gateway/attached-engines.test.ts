@@ -66,7 +66,7 @@ describe("an engine's state is one, wherever it is read", () => {
     engine.isHung = true;
     await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
     expect(await statesOf(gateway)).toEqual(AWAY);
-    expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toMatch(/check within 0.1 s/);
+    expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toMatch(/check within [\d.]+ s/);
   });
 
   test("when its server says that its engine core is dead", async () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { encode } from "@msgpack/msgpack";
 import { afterEach, expect } from "vitest";
 import { createLogger, openDiscovery, ZmqKvEventPublisher } from "#runtime";
+import { stall } from "../scripts/testing/stall.ts";
 import { createPortableEncoder } from "./adapters/portable-encoder.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./create-gateway.ts";
 import { openKvFeed } from "./dispatch/engines/kv-feed.ts";
@@ -30,7 +31,7 @@ export async function attach(
       bodyLimit: 1_000_000,
       timeoutMs: 10_000,
       engines: engines.map(({ url, name }) => ({ url, name })),
-      health: { intervalMs: 20, timeoutMs: 100, slowStartMs: 0 },
+      health: { intervalMs: 20, timeoutMs: 100 * stall(), slowStartMs: 0 },
       log,
       version: "0.0.0",
       ...more,

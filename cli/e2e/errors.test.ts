@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stall } from "../../scripts/testing/stall.ts";
 import { metric } from "./metrics.ts";
 import { type StatorProcess, startUp } from "./stator-process.ts";
 
@@ -9,13 +10,7 @@ let stator: StatorProcess;
 let url: string;
 
 beforeAll(async () => {
-  stator = startUp(
-    "--engine=echo",
-    "--workers=1",
-    "--context-length=512",
-    "--body-limit=200000",
-    "--request-timeout=0.5",
-  );
+  stator = startUp("--engine=echo", "--workers=1", "--context-length=512", "--body-limit=200000");
   url = await stator.url();
 });
 
@@ -232,7 +227,7 @@ describe("a request", () => {
 
   test("that takes too long ends with 504, or with an error event where the stream has begun", async () => {
     const long = { max_tokens: 500, messages: [{ role: "user", content: "again " }] };
-    const slow = startUp("--engine=echo", "--workers=1", "--delay=50", "--request-timeout=0.3");
+    const slow = startUp("--engine=echo", "--workers=1", "--delay=50", `--request-timeout=${0.3 * stall()}`);
     const slowUrl = await slow.url();
     const answer = await fetch(`${slowUrl}/v1/chat/completions`, {
       method: "POST",

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stall } from "../../scripts/testing/stall.ts";
 import { until } from "./metrics.ts";
 import { StatorProcess, startUp } from "./stator-process.ts";
 
@@ -67,7 +68,7 @@ describe("a process of mock workers", () => {
   test("joins when it has started, and says how far it is", async () => {
     const discovery = `file:${join(folder, "start")}`;
     const { gateway, url } = await startGateway(discovery);
-    const mocker = startMocker(discovery, "--name=slow", "--startup-time=1");
+    const mocker = startMocker(discovery, "--name=slow", `--startup-time=${stall()}`);
     await mocker.printed(/slow loading the model percent=50/);
     expect(await readyWorkers(url)).toEqual([]);
     await mocker.printed(/slow worker is ready/);

@@ -1,12 +1,23 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import OpenAI from "openai";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { metric, until } from "./metrics.ts";
-import { startUp } from "./stator-process.ts";
+import { StatorProcess, startUp } from "./stator-process.ts";
 
 test("without kv routing, workers take turns or are chosen by load", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "stator-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const common = [`--discovery=file:${folder}`, "--config=none"];
+  const mocker = new StatorProcess(["worker", "mocker", "--workers=3", "--speedup=0", ...common]);
   for (const policy of ["round-robin", "least-loaded", "random", "power-of-two"]) {
-    const stator = startUp("--engine=mocker", "--workers=3", "--speedup=0", `--policy=${policy}`);
-    const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });
+    const gateway = new StatorProcess(["gateway", "--port=0", `--policy=${policy}`, ...common]);
+    const [, url] = await gateway.printed(/(http:\/\/127\.0\.0\.1:\d+)/);
+    await until(async () => (await metric(url!, "stator_worker_ready")) === 3);
+    // The model is ready a moment after its workers, when its tokenizer has been read.
+    await until(async () => (await fetch(`${url}/health`)).ok);
+    const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
     const workers: (string | null)[] = [];
     for (let count = 0; count < 6; count++) {
       const { response } = await openai.completions
@@ -20,8 +31,9 @@ test("without kv routing, workers take turns or are chosen by load", async () =>
     expect(workers.every((worker) => /^mocker-[0-2]$/.test(worker ?? ""))).toBe(true);
     if (policy === "round-robin") expect(workers.slice(3)).toEqual(workers.slice(0, 3));
     if (policy === "round-robin") expect(new Set(workers).size).toBe(3);
-    expect(await stator.stop()).toBe(0);
+    expect(await gateway.stop()).toBe(0);
   }
+  expect(await mocker.stop()).toBe(0);
 });
 
 test("conversations stay on the mock worker that holds them, and the router's prediction comes true", async () => {

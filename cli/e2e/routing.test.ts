@@ -20,9 +20,9 @@ afterAll(async () => {
 
 const model = "default";
 
-/** A text of some 300 tokens that no other has a beginning in common with. */
-const longText = (seed: string) =>
-  Array.from({ length: 75 }, (_, index) => `${seed} item ${index};`).join(" ");
+/** A text of some four tokens an item that no other has a beginning in common with. */
+const longText = (seed: string, items: number) =>
+  Array.from({ length: items }, (_, index) => `${seed} item ${index};`).join(" ");
 
 async function send(prompt: string, headers: Record<string, string> = {}) {
   const { data, response } = await openai.completions
@@ -45,7 +45,7 @@ const holds = (worker: string, blocks: number) =>
 
 describe("kv routing", () => {
   test("a prompt with the same 300-token prefix goes where it is held, and reports cached tokens", async () => {
-    const prefix = longText("alpha");
+    const prefix = longText("alpha", 75);
     const first = await send(`${prefix} one`);
     expect(first.usage.prompt_tokens).toBeGreaterThan(300);
     expect(first.usage.prompt_tokens_details!.cached_tokens).toBe(0);
@@ -63,7 +63,7 @@ describe("kv routing", () => {
 
   test("prompts with different prefixes spread over the workers", async () => {
     const answers = await Promise.all(
-      ["bravo", "charlie", "delta", "echo"].map((seed) => send(longText(seed))),
+      ["bravo", "charlie", "delta", "echo"].map((seed) => send(longText(seed, 25))),
     );
     const counts = Map.groupBy(answers, (answer) => answer.worker);
     expect([...counts.values()].map((group) => group.length)).toEqual([2, 2]);
@@ -71,7 +71,7 @@ describe("kv routing", () => {
 
   test("tells every candidate's terms and the choice at debug level", async () => {
     const id = `explain-${crypto.randomUUID()}`;
-    const { worker } = await send(longText("foxtrot"), { "x-request-id": id });
+    const { worker } = await send(longText("foxtrot", 25), { "x-request-id": id });
     await stator.printed(new RegExp(`chosen request=${id} policy=kv worker=${worker}`));
     for (const name of ["llama-0", "llama-1"]) {
       expect(stator.stderr).toMatch(
@@ -101,7 +101,7 @@ describe("kv routing", () => {
   test("the router's index is what the engine holds, also after it has evicted", async () => {
     // A worker has four sequences: the fifth prompt takes the one used longest ago.
     const pin = { "x-stator-worker": "llama-0" };
-    const short = (seed: string) => longText(seed).slice(0, 300);
+    const short = (seed: string) => longText(seed, 20);
     for (const seed of ["golf", "hotel", "india", "juliet", "kilo"]) await send(short(seed), pin);
     const [worker] = await workerUrls();
     await until(async () => {

@@ -2,10 +2,11 @@ import { EventEmitter } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { stall } from "../../scripts/testing/stall.ts";
 import { watchHeartbeat } from "../attach/heartbeat.ts";
 import { watchLiveness } from "./liveness.ts";
 
-const TIMEOUT_MS = 200;
+const TIMEOUT_MS = 200 * stall();
 
 /** Stands still, and with it all that runs here, as after Ctrl-Z or `docker pause`. */
 async function standStill(): Promise<void> {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compileRouter } from "#router-wasm";
 import { createLogger } from "#runtime";
 import { startLlamaCpp, startSglang, startTensorrtLlm, startVllm, writeModelFolder } from "#stand-ins";
+import { stall } from "../../scripts/testing/stall.ts";
 import { diagnoseEngines, type NodeDoctorOptions } from "../adapters/node/doctor.ts";
 import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
 import { type Answer, serveAnswers } from "../engines/test-server.ts";
@@ -30,11 +31,17 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 function diagnose(specs: readonly EngineSpec[], more: Partial<NodeDoctorOptions> = {}): Promise<Diagnosis> {
-  return diagnoseEngines(specs, { routerModule, tokenizers: new Map(), timeoutMs: 5_000, log, ...more });
+  return diagnoseEngines(specs, {
+    routerModule,
+    tokenizers: new Map(),
+    timeoutMs: 5_000 * stall(),
+    log,
+    ...more,
+  });
 }
 
 /** Waits that must run to their end are short. */
-const HASTY = { timeoutMs: 500 };
+const HASTY = { timeoutMs: 500 * stall() };
 
 const problemsOf = (checks: readonly Check[] | undefined) =>
   checks?.filter(({ status }) => status === "problem");

@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
+import { stall } from "../../scripts/testing/stall.ts";
 import { createEngineApi, EngineApiError, type EngineApiErrorCode, probeEngine } from "./index.ts";
 import { type Answer, serveAnswers } from "./test-server.ts";
 
@@ -68,7 +69,7 @@ describe("a request to an engine", () => {
 
   test.each(broken)("that is answered with %s fails with %s", async (_, code, answer) => {
     await using server = await serveAnswers({ "/x": answer });
-    const api = createEngineApi(server.url, { timeoutMs: 500, maxBytes: 2 ** 20 });
+    const api = createEngineApi(server.url, { timeoutMs: 500 * stall(), maxBytes: 2 ** 20 });
     const error = await failure(api.getJson("/x"));
     expect(error.code).toBe(code);
     expect(error.message).toContain(`${server.url}/x`);
@@ -81,7 +82,7 @@ describe("a request to an engine", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     const port = typeof address === "object" ? address?.port : undefined;
-    const api = createEngineApi(`http://127.0.0.1:${port}`, { timeoutMs: 2_000 });
+    const api = createEngineApi(`http://127.0.0.1:${port}`, { timeoutMs: 2_000 * stall() });
     expect((await failure(api.getText("/metrics"))).code).toBe("unreachable");
     await new Promise((resolve) => server.close(resolve));
     expect((await failure(api.getText("/metrics"))).code).toBe("unreachable");

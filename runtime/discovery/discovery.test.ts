@@ -110,9 +110,7 @@ describe("file discovery between processes", () => {
     const leaseId = await ready;
     await log.until((entries) => entries.has("workers/1"));
     child.kill("SIGKILL");
-    const killed = performance.now();
     await log.until((entries) => entries.size === 0);
-    expect(performance.now() - killed).toBeLessThan(5_000);
     expect(readdirSync(join(directory, "entries"))).toEqual([]);
     expect(existsSync(join(directory, "leases", leaseId))).toBe(false);
   });

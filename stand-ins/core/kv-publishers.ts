@@ -1,4 +1,5 @@
 import { encodeKvEvents, type KvEvent, ZmqKvEventPublisher } from "#runtime";
+import { openAtPort } from "./free-port.ts";
 import type { KvEventOptions } from "./options.ts";
 
 /** Where a rank's KV events are, as an engine would say it: on all addresses of its machine. */
@@ -16,15 +17,14 @@ export class KvPublishers {
 
   /** @throws Error where a port is taken */
   static async open(options: KvEventOptions, ranks: number): Promise<KvPublishers> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return new KvPublishers(await openRanks(options, ranks), options.topic ?? "");
-      } catch (error) {
-        // Ports after a free one may be taken; then another one is tried.
-        const isChosen = options.port || options.replayPort;
-        if (isChosen || attempt === 20) throw error;
-      }
-    }
+    const { port = 0, replayPort, topic = "" } = options;
+    return openAtPort(port, async (first) => {
+      if (replayPort === undefined) return new KvPublishers(await openRanks(options, ranks, first), topic);
+      return openAtPort(
+        replayPort,
+        async (firstReplay) => new KvPublishers(await openRanks(options, ranks, first, firstReplay), topic),
+      );
+    });
   }
 
   private constructor(publishers: readonly ZmqKvEventPublisher[], topic: string) {
@@ -47,17 +47,20 @@ export class KvPublishers {
   }
 }
 
-async function openRanks(options: KvEventOptions, ranks: number): Promise<ZmqKvEventPublisher[]> {
-  const { port = 0, replayPort, topic, replayBatches } = options;
+/** Rank 0 takes these ports, the others those after them. */
+async function openRanks(
+  { topic, replayBatches }: KvEventOptions,
+  ranks: number,
+  port: number,
+  replayPort?: number,
+): Promise<ZmqKvEventPublisher[]> {
   const publishers: ZmqKvEventPublisher[] = [];
   try {
     for (let rank = 0; rank < ranks; rank++) {
-      const [first] = publishers;
       publishers.push(
         await ZmqKvEventPublisher.open({
-          endpoint: endpointOf(rank, port, first?.endpoint),
-          replayEndpoint:
-            replayPort === undefined ? undefined : endpointOf(rank, replayPort, first?.replayEndpoint),
+          endpoint: `tcp://127.0.0.1:${port + rank}`,
+          replayEndpoint: replayPort === undefined ? undefined : `tcp://127.0.0.1:${replayPort + rank}`,
           topic,
           replayBatches,
         }),
@@ -68,12 +71,6 @@ async function openRanks(options: KvEventOptions, ranks: number): Promise<ZmqKvE
     for (const publisher of publishers) publisher.close();
     throw error;
   }
-}
-
-/** Rank 0 takes the wanted port, or a free one; the others those after it. */
-function endpointOf(rank: number, port: number, first: string | undefined): string {
-  const base = first === undefined ? port : Number(first.slice(first.lastIndexOf(":") + 1));
-  return `tcp://127.0.0.1:${base === 0 ? 0 : base + rank}`;
 }
 
 function anyAddress(endpoint: string): string {

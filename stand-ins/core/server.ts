@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Faults, faultsSchema, NO_FAULTS } from "./faults.ts";
+import { openAtPort } from "./free-port.ts";
 
 /** An answer of a route: JSON, text, or a function that writes the answer itself. */
 export type Reply =
@@ -51,10 +52,14 @@ export class StandInServer {
   /** @throws Error where the port is taken */
   static async listen(options: ServerOptions): Promise<StandInServer> {
     const server = createServer({ keepAliveTimeout: 5_000 });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(options.port ?? 0, options.host ?? "127.0.0.1", () => resolve());
-    });
+    const listen = (port: number) =>
+      new Promise<void>((resolve, reject) => {
+        server.once("error", reject).listen(port, options.host ?? "127.0.0.1", () => {
+          server.off("error", reject);
+          resolve();
+        });
+      });
+    await openAtPort(options.port ?? 0, listen);
     return new StandInServer(options, server);
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import { clientOf, streamChat } from "../attach/streams.ts";
 import type { StatorProcess } from "../stator-process.ts";
@@ -11,21 +11,17 @@ let url: string;
 
 beforeAll(async () => {
   [first, second] = await Promise.all([
-    StandInProcess.start("vllm", "--inter-token-ms=20"),
-    StandInProcess.start("vllm", "--inter-token-ms=20"),
+    StandInProcess.start("vllm", "--inter-token-ms=5"),
+    StandInProcess.start("vllm", "--inter-token-ms=5"),
   ]);
+  ({ stator, url } = await attach([first.url]));
 });
 
-afterEach(async () => {
+afterAll(async () => {
   await stator.stop();
 });
 
-const start = async (...flags: string[]) => {
-  ({ stator, url } = await attach([first.url], ...flags));
-};
-
 test("an engine is attached at run time, seen, drained and gone", async () => {
-  await start();
   const attached = await ask(`${url}/admin/workers`, { json: { url: second.url, tags: ["gpu=h100"] } });
   expect(attached.status).toBe(201);
   expect(attached.body).toMatchObject({ name: second.name, state: "ready", kind: "vllm", reason: null });
@@ -35,7 +31,8 @@ test("an engine is attached at run time, seen, drained and gone", async () => {
   const { body: list } = await ask(`${url}/admin/workers`);
   expect(list).toMatchObject({ data: [{ name: first.name }, { name: second.name }] });
 
-  // A stream on the second engine goes on to its end while the engine drains.
+  // A stream on the second engine goes on to its end while the engine drains, which is not before it may go on.
+  await second.faults({ hangAfterTokens: 5 });
   const openai = clientOf(url);
   let drained: ReturnType<typeof ask> | undefined;
   const answer = await streamChat(
@@ -43,7 +40,9 @@ test("an engine is attached at run time, seen, drained and gone", async () => {
     "A question",
     30,
     () => {
-      drained ??= ask(`${url}/admin/workers/${second.name}`, { method: "DELETE" });
+      drained ??= ask(`${url}/admin/workers/${second.name}`, { method: "DELETE" }).finally(() =>
+        second.faults({}),
+      );
     },
     { tags: ["gpu=h100"] },
   );
@@ -57,7 +56,6 @@ test("an engine is attached at run time, seen, drained and gone", async () => {
 });
 
 test("an engine that is not up is attached all the same, and says why it is not ready", async () => {
-  await start();
   const { status, body } = await ask(`${url}/admin/workers`, {
     json: { url: "http://127.0.0.1:1", name: "later" },
   });
@@ -68,7 +66,6 @@ test("an engine that is not up is attached all the same, and says why it is not 
 });
 
 test("what is wrong in a request is named", async () => {
-  await start();
   const cases = [
     [{ url: "ftp://engine" }, "url"],
     [{ url: "http://127.0.0.1:1", kv_event: {} }, "kv_event"],

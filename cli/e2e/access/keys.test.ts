@@ -1,8 +1,9 @@
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import OpenAI from "openai";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { StandInProcess } from "../attach/stand-in-process.ts";
+import { until } from "../metrics.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { ask, attach, bearer, chat } from "./attached.ts";
 import { keys, testFolder } from "./key-file.ts";
@@ -10,7 +11,6 @@ import { rawRequest } from "./raw.ts";
 
 let engine: StandInProcess;
 let other: StandInProcess;
-let file: string;
 let stator: StatorProcess;
 let url: string;
 
@@ -25,25 +25,38 @@ const start = async (...flags: string[]) => {
   ({ stator, url } = await attach([engine.url], "--engine-key=engine-secret", ...flags));
 };
 
-/** A gateway with a new file of keys. */
-async function startWithKeys(add: Record<string, string[]>, ...flags: string[]) {
-  file = join(await testFolder(), "keys.yaml");
+/** A new file of keys. @returns the flag, and the keys by their ids */
+async function makeKeys(add: Record<string, string[]>) {
+  const file = join(await testFolder(), "keys.yaml");
   const made: Record<string, string> = {};
   for (const [id, args] of Object.entries(add)) made[id] = await keys(file, "add", id, ...args);
-  await start(`--keys=${file}`, ...flags);
-  return made;
+  return { file, flag: `--keys=${file}`, made };
 }
 
 const asked = (key: string | undefined, json: object = chat()) =>
   ask(`${url}/v1/chat/completions`, { json, ...(key !== undefined && { headers: bearer(key) }) });
 
-afterEach(async () => {
-  await stator.stop();
-});
-
 describe("keys", () => {
+  let file: string;
+  let made: Record<string, string>;
+
+  beforeAll(async () => {
+    const all = await makeKeys({
+      team: [],
+      ops: ["--admin"],
+      old: ["--expires=2020-01-01"],
+      some: ["--models=ti*"],
+      none: ["--models=other"],
+      few: ["--requests-per-minute=2"],
+      short: ["--tokens-per-minute=200"],
+    });
+    ({ file, made } = all);
+    await start(all.flag);
+  });
+
+  afterAll(() => stator.stop());
+
   test("are asked for on every route but /health and /live, which then tell no names", async () => {
-    const made = await startWithKeys({ team: [], ops: ["--admin"] });
     for (const path of [
       "/v1/models",
       "/v1/chat/completions",
@@ -73,7 +86,7 @@ describe("keys", () => {
   });
 
   test("are taken from either header, and never reach an engine", async () => {
-    const { team } = await startWithKeys({ team: [] });
+    const { team } = made;
     // The stand-in refuses every key but its own.
     expect((await asked(team)).status).toBe(200);
     const anthropic = await ask(`${url}/v1/chat/completions`, {
@@ -87,35 +100,16 @@ describe("keys", () => {
     await expect(openai.models.list()).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
   });
 
-  test("are rotated, revoked and repaired without a restart", async () => {
-    const { team } = await startWithKeys({ team: [], ops: ["--admin"] });
-    expect((await stat(file)).mode & 0o777).toBe(0o600);
-    const next = await keys(file, "rotate", "team", "--grace=600");
-    await stator.printed(/keys read again/);
-    expect([(await asked(team)).status, (await asked(next)).status]).toEqual([200, 200]);
-
-    const last = await keys(file, "rotate", "team");
-    await stator.printed(/keys read again[\s\S]*keys read again/);
-    expect([(await asked(team)).status, (await asked(next)).status, (await asked(last)).status]).toEqual([
-      401, 401, 200,
-    ]);
-
-    await writeFile(file, "keys:\n  - id: team\n    hash: plain-text-key\n");
-    await stator.printed(/cannot be used; those before go on to count.*key 'team': hash must be sha256/);
-    expect(stator.stderr).not.toContain("plain-text-key");
-    expect((await asked(last)).status).toBe(200);
-  });
-
   test("that have expired do not count", async () => {
-    const made = await startWithKeys({ old: ["--expires=2020-01-01"], new: ["--expires=2999-01-01"] });
-    expect([(await asked(made.old)).status, (await asked(made.new)).status]).toEqual([401, 200]);
+    const later = await keys(file, "add", "new", "--expires=2999-01-01");
+    await stator.printed(/keys read again/);
+    expect([(await asked(made.old)).status, (await asked(later)).status]).toEqual([401, 200]);
   });
 
   test("see and use only the models of their scope", async () => {
-    const made = await startWithKeys({ all: ["--admin"], some: ["--models=ti*"], none: ["--models=other"] });
-    await ask(`${url}/admin/workers`, { json: { url: other.url }, headers: bearer(made.all!) });
+    await ask(`${url}/admin/workers`, { json: { url: other.url }, headers: bearer(made.ops!) });
     const listed = async (key: string) => (await ask(`${url}/v1/models`, { headers: bearer(key) })).body.data;
-    expect(await listed(made.all!)).toMatchObject([{ id: "tiny" }, { id: "secret-model" }]);
+    expect(await listed(made.ops!)).toMatchObject([{ id: "tiny" }, { id: "secret-model" }]);
     expect(await listed(made.some!)).toMatchObject([{ id: "tiny" }]);
     expect(await listed(made.none!)).toEqual([]);
 
@@ -135,7 +129,7 @@ describe("keys", () => {
   });
 
   test("may not change an engine for all, but an admin's", async () => {
-    const { team } = await startWithKeys({ team: [] });
+    const { team } = made;
     const { status, body } = await ask(`${url}/v1/load_lora_adapter`, {
       json: { lora_name: "mine", lora_path: "/tmp/mine" },
       headers: bearer(team!),
@@ -144,10 +138,6 @@ describe("keys", () => {
   });
 
   test("have their requests and tokens of a minute counted", async () => {
-    const made = await startWithKeys({
-      few: ["--requests-per-minute=2"],
-      short: ["--tokens-per-minute=200"],
-    });
     const first = await asked(made.few);
     expect(first.status).toBe(200);
     expect(first.headers.get("x-ratelimit-limit-requests")).toBe("2");
@@ -168,13 +158,40 @@ describe("keys", () => {
     expect(full.body.error?.message).toContain("tokens per minute");
     expect((await asked(made.short, chat({ max_tokens: 1 }))).status).toBe(200);
   });
+
+  test("are rotated, revoked and repaired without a restart", async () => {
+    const { team } = made;
+    const begin = stator.stderr.length;
+    const readAgain = (times: number) =>
+      until(async () => (stator.stderr.slice(begin).match(/keys read again/g)?.length ?? 0) >= times);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const next = await keys(file, "rotate", "team", "--grace=600");
+    await readAgain(1);
+    expect([(await asked(team)).status, (await asked(next)).status]).toEqual([200, 200]);
+
+    const last = await keys(file, "rotate", "team");
+    await readAgain(2);
+    expect([(await asked(team)).status, (await asked(next)).status, (await asked(last)).status]).toEqual([
+      401, 401, 200,
+    ]);
+
+    await writeFile(file, "keys:\n  - id: team\n    hash: plain-text-key\n");
+    await stator.printed(/cannot be used; those before go on to count.*key 'team': hash must be sha256/);
+    expect(stator.stderr).not.toContain("plain-text-key");
+    expect((await asked(last)).status).toBe(200);
+  });
 });
 
 describe("without keys", () => {
+  afterEach(() => stator.stop());
+
   test("loopback is open, and a client's own key does not hinder an engine that wants another", async () => {
     await start();
     expect((await ask(`${url}/v1/models`)).status).toBe(200);
     expect((await asked("client-key")).status).toBe(200);
+    // But a web page cannot reach /admin under a name of its own.
+    const raw = await rawRequest(url, "GET /admin/workers HTTP/1.1\r\nhost: evil.example\r\n\r\n");
+    expect(raw).toMatch(/^HTTP\/1.1 403 [\s\S]*host_not_allowed/);
   });
 
   test("other machines are let in only where that was asked for", async () => {
@@ -186,36 +203,35 @@ describe("without keys", () => {
     expect(closed.stderr).toContain("stator keys add NAME --keys keys.yaml");
     expect(closed.stderr).toContain("--open");
   });
-
-  test("a web page cannot reach /admin under a name of its own", async () => {
-    await start();
-    const raw = await rawRequest(url, "GET /admin/workers HTTP/1.1\r\nhost: evil.example\r\n\r\n");
-    expect(raw).toMatch(/^HTTP\/1.1 403 [\s\S]*host_not_allowed/);
-  });
 });
 
 const ADMIN_ROUTES = ["/admin/workers", "/metrics", "/v1/router/decisions", "/v1/router/thresholds"];
 
-test.each([
-  ["one process", []],
-  ["two processes", ["--processes=2"]],
-])("without keys, of the routes on a port of their own the API has none, in %s", async (_what, processes) => {
-  await start("--admin-port=0", ...processes);
-  const [, admin] = await stator.printed(/Look at it: .* (http:\S+)\/metrics/);
-  expect(admin).not.toBe(url);
-  for (const route of ADMIN_ROUTES) {
-    expect((await ask(`${admin}${route}`)).status).toBe(200);
-    expect((await ask(`${url}${route}`)).status).toBe(404);
-  }
-  for (const route of ["/health", "/live", "/docs", "/v1/models"])
-    expect((await ask(`${url}${route}`)).status).toBe(200);
-});
+describe("a port of its own for /admin", () => {
+  afterEach(() => stator.stop());
 
-test("a port of its own for /admin needs no key on loopback, and the API has none of it", async () => {
-  const { team } = await startWithKeys({ team: [] }, "--admin-port=0");
-  const [, admin] = await stator.printed(/admin routes listen.*url=(\S+)/);
-  expect((await ask(`${admin}/admin/workers`)).status).toBe(200);
-  expect((await ask(`${admin}/metrics`)).status).toBe(200);
-  expect((await ask(`${admin}/v1/models`)).status).toBe(404);
-  expect((await ask(`${url}/admin/workers`, { headers: bearer(team!) })).status).toBe(403);
+  test.each([
+    ["one process", []],
+    ["two processes", ["--processes=2"]],
+  ])("without keys has what the API then has not, in %s", async (_what, processes) => {
+    await start("--admin-port=0", ...processes);
+    const [, admin] = await stator.printed(/Look at it: .* (http:\S+)\/metrics/);
+    expect(admin).not.toBe(url);
+    for (const route of ADMIN_ROUTES) {
+      expect((await ask(`${admin}${route}`)).status).toBe(200);
+      expect((await ask(`${url}${route}`)).status).toBe(404);
+    }
+    for (const route of ["/health", "/live", "/docs", "/v1/models"])
+      expect((await ask(`${url}${route}`)).status).toBe(200);
+  });
+
+  test("needs no key on loopback, and the API has none of it", async () => {
+    const { flag, made } = await makeKeys({ team: [] });
+    await start(flag, "--admin-port=0");
+    const [, admin] = await stator.printed(/admin routes listen.*url=(\S+)/);
+    expect((await ask(`${admin}/admin/workers`)).status).toBe(200);
+    expect((await ask(`${admin}/metrics`)).status).toBe(200);
+    expect((await ask(`${admin}/v1/models`)).status).toBe(404);
+    expect((await ask(`${url}/admin/workers`, { headers: bearer(made.team!) })).status).toBe(403);
+  });
 });

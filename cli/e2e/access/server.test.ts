@@ -1,25 +1,32 @@
 import { once } from "node:events";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { stall } from "../../../scripts/testing/stall.ts";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import type { StatorProcess } from "../stator-process.ts";
-import { ask, attach, chat } from "./attached.ts";
+import { type Attached, ask, attach, chat } from "./attached.ts";
 import { startFirehose } from "./firehose.ts";
 import { rawRequest, rawSocket, readAll } from "./raw.ts";
 
 let engine: StandInProcess;
-let stator: StatorProcess;
+let stator: StatorProcess | undefined;
 let url: string;
+/** A gateway without flags, for all tests that need none. */
+let plain: Attached;
 
 beforeAll(async () => {
   engine = await StandInProcess.start("vllm", "--inter-token-ms=10");
+  plain = await attach([engine.url]);
 });
+
+afterAll(() => plain.stator.stop());
 
 const start = async (...flags: string[]) => {
   ({ stator, url } = await attach([engine.url], ...flags));
 };
 
 afterEach(async () => {
-  await stator.stop();
+  await stator?.stop();
+  stator = undefined;
 });
 
 const post = (body: string, path = "/v1/chat/completions") =>
@@ -27,7 +34,7 @@ const post = (body: string, path = "/v1/chat/completions") =>
 
 describe("a client", () => {
   test("that sends its headers or its body drop by drop is cut off, and others are answered", async () => {
-    await start("--header-timeout=0.5", "--body-timeout=1");
+    await start(`--header-timeout=${0.5 * stall()}`, `--body-timeout=${stall()}`);
     const drip = async (head: string) => {
       const socket = await rawSocket(url);
       socket.write(head);
@@ -83,15 +90,17 @@ describe("a client", () => {
 
 test("requests beyond --max-inflight are refused until one ends, and /health is not", async () => {
   await start("--max-inflight=1");
+  await engine.faults({ hangAfterTokens: 1 });
   const first = await fetch(`${url}/v1/chat/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify(chat({ stream: true, max_tokens: 50 })),
+    body: JSON.stringify(chat({ stream: true })),
   });
   const second = await ask(`${url}/v1/chat/completions`, { json: chat() });
   expect([second.status, second.body.error?.code]).toEqual([503, "server_busy"]);
   expect(second.headers.get("retry-after")).toBe("1");
   expect((await ask(`${url}/health`)).status).toBe(200);
+  await engine.faults({});
   await first.text();
   expect((await ask(`${url}/v1/chat/completions`, { json: chat() })).status).toBe(200);
   // What is refused before it begins gives its place back too.
@@ -104,7 +113,7 @@ describe("web pages", () => {
   const preflight = { origin, "access-control-request-method": "POST" };
 
   test("of other origins may not ask", async () => {
-    await start();
+    const { url } = plain;
     const { status, headers } = await ask(`${url}/v1/chat/completions`, {
       method: "OPTIONS",
       headers: preflight,
@@ -143,7 +152,7 @@ describe("engines are asked", () => {
     "/v1/x/%2E./../metrics",
     "/v1/%2e%2e%5cmetrics",
   ])("only under /v1, and not at %s", async (path) => {
-    await start();
+    const { url } = plain;
     const answer = await rawRequest(
       url,
       `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
@@ -153,7 +162,7 @@ describe("engines are asked", () => {
   });
 
   test("for nothing that would make them fetch from a private network", async () => {
-    await start();
+    const { url } = plain;
     const json = chat({
       messages: [
         {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { stall } from "../../../scripts/testing/stall.ts";
 import { attach } from "../access/attached.ts";
 import type { StatorProcess } from "../stator-process.ts";
 import { StandInProcess } from "./stand-in-process.ts";
@@ -21,7 +22,12 @@ beforeAll(async () => {
     ["vllm", "sglang", "tensorrt-llm"].map((kind) => StandInProcess.start(kind, "--inter-token-ms=10")),
   )) as [StandInProcess, StandInProcess, StandInProcess];
   const urls = [vllm.url, sglang.url, tensorrt.url];
-  ({ stator, url } = await attach(urls, "--policy=round-robin", "--slow-start=0", "--idle-timeout=1"));
+  ({ stator, url } = await attach(
+    urls,
+    "--policy=round-robin",
+    "--slow-start=0",
+    `--idle-timeout=${stall()}`,
+  ));
   const direct = clientOf(sglang.url);
   truth = await Promise.all(questions.map(async (each) => (await streamChat(direct, each, TOKENS)).text));
 });

@@ -122,16 +122,14 @@ describe("a client that is late", () => {
   ])("%s gets 408, and its connection is closed though it does not close it", async (_, text) => {
     await start({ headerMs: 200, bodyMs: 400 });
     const { socket, seen, ended } = await open();
-    const before = performance.now();
     if (text !== "") socket.write(text);
     await ended;
     expect(seen.text).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"bad_http"/);
     // The socket here stays half open; the gateway's does not.
-    while (socket.writable && performance.now() - before < 20_000) {
+    while (socket.writable) {
       socket.write("x");
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    expect(socket.writable).toBe(false);
   });
 
   test("because the gateway itself stood still is not late", async () => {
