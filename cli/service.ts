@@ -33,7 +33,8 @@ interface ServiceOptions {
 const AFTER_DRAIN_MS = 5_000;
 
 /**
- * Runs a command that has a log. What ends the command is a line of the log where programs read it.
+ * Runs a command that has a log. Where programs read that, what ends the command is a line of it, and so is what Node
+ * warns of.
  * @throws what `run` throws, where people read it
  */
 export async function logged(
@@ -43,11 +44,13 @@ export async function logged(
 ): Promise<number> {
   const { "log-format": format, "log-level": level } = options;
   if (format !== "json") return run();
+  const log = createLogger({ name, format, level });
+  process.removeAllListeners("warning").on("warning", (warning) => log.warn(String(warning)));
   try {
     return await run();
   } catch (error) {
     const { message, exitCode } = failureOf(error);
-    createLogger({ name, format, level }).error(message, level === "debug" ? { error } : undefined);
+    log.error(message, level === "debug" ? { error } : undefined);
     return exitCode;
   }
 }

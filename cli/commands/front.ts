@@ -3,6 +3,7 @@ import { createLogger, manageLifecycle } from "#runtime";
 import type { FrontSettings, StartMessage } from "../attach/fronts.ts";
 import { beat } from "../attach/heartbeat.ts";
 import { UsageError } from "../options/read.ts";
+import { logged } from "../service.ts";
 import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
@@ -19,15 +20,25 @@ export const frontCommand: Command = {
       if (message.type === "start") resolve(message.settings);
     });
     const channel: FrontChannel = new IpcChannel(process);
-    const { name, logLevel, logFormat, drainMs, ...listening } = await promise;
-    const log = createLogger({ name, level: logLevel, format: logFormat });
-    const lifecycle = manageLifecycle({ log, deadlineMs: drainMs + AFTER_DRAIN_MS, supervised: true });
-    const front = await startNodeFront({ ...listening, log }, channel);
-    process.once("disconnect", () => front.onRouterGone());
-    lifecycle.onShutdown("drain requests", () => front.drain(drainMs));
-    beat();
-    tellSupervisor({ type: "ready", url: String(front.port) });
-    settleHeap();
-    return new Promise<never>(() => {});
+    const settings = await promise;
+    const { name, logLevel, logFormat } = settings;
+    return logged(name, { "log-level": logLevel, "log-format": logFormat }, () =>
+      serveFront(settings, channel),
+    );
   },
 };
+
+async function serveFront(
+  { name, logLevel, logFormat, drainMs, ...listening }: FrontSettings,
+  channel: FrontChannel,
+): Promise<number> {
+  const log = createLogger({ name, level: logLevel, format: logFormat });
+  const lifecycle = manageLifecycle({ log, deadlineMs: drainMs + AFTER_DRAIN_MS, supervised: true });
+  const front = await startNodeFront({ ...listening, log }, channel);
+  process.once("disconnect", () => front.onRouterGone());
+  lifecycle.onShutdown("drain requests", () => front.drain(drainMs));
+  beat();
+  tellSupervisor({ type: "ready", url: String(front.port) });
+  settleHeap();
+  return new Promise<never>(() => {});
+}

@@ -36,6 +36,18 @@ test("likewise what ends it before it has begun", async () => {
   expect(linesOf(stator)).toMatchObject([{ level: "error", message: expect.stringContaining(String(port)) }]);
 });
 
+test("likewise what Node itself warns of", async () => {
+  // As soon as somebody listens, which is before any code that may do what Node warns of.
+  const script =
+    "process.on('newListener',(name)=>name==='warning'&&setImmediate(()=>process.emitWarning('odd')))";
+  const args = ["worker", "echo", "--discovery=memory:json-log", json];
+  const stator = new StatorProcess(args, { NODE_OPTIONS: `--import data:text/javascript,${script}` });
+  await stator.printed(/odd/);
+  await stator.printed(/worker is ready/);
+  expect(await stator.stop()).toBe(0);
+  expect(linesOf(stator)).toContainEqual(expect.objectContaining({ level: "warn", message: "Warning: odd" }));
+});
+
 test("stator attach has a line in place of its table", async () => {
   const stator = new StatorProcess(["attach", "http://127.0.0.1:1", "--port=0", "--config=none", json]);
   const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
