@@ -6,7 +6,7 @@ const QUIET_MS = 10;
 
 /**
  * How many times as long as on a quiet machine something takes on this one now: for as long as a piece of work takes
- * here, and as many as share each core. A whole number, at least 1.
+ * here, and as many more as run beside the tests themselves. A whole number, at least 1.
  */
 export function stall(): number {
   const started = performance.now();
@@ -14,7 +14,11 @@ export function stall(): number {
   for (let piece = 0; piece < 16; piece++) hash.update(WORK);
   hash.digest();
   const speed = (performance.now() - started) / QUIET_MS;
-  return Math.round(Math.max(1, speed, loadavg()[0]! / availableParallelism()));
+  const crowd = loadavg()[0]! / (OWN_LOAD * availableParallelism());
+  return Math.round(Math.max(1, speed, crowd));
 }
+
+/** How many of the tests' own processes want each core at a time. */
+const OWN_LOAD = 2;
 
 const WORK = new Uint8Array(2 ** 20);

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { StandInProcess } from "../attach/stand-in-process.ts";
+import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { attach, chat } from "./attached.ts";
 import { type Certificate, makeAuthority, makeCertificate, replace } from "./certificates.ts";
@@ -14,7 +15,7 @@ import { testFolder } from "./key-file.ts";
 let engine: StandInProcess;
 let folder: string;
 let authority: Certificate;
-let stator: StatorProcess;
+let stator: StatorProcess | undefined;
 let url: string;
 
 beforeAll(async () => {
@@ -23,7 +24,8 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  await stator.stop();
+  await stator?.stop();
+  stator = undefined;
 });
 
 const flags = ({ cert, key }: Certificate) => [`--tls-cert=${cert}`, `--tls-key=${key}`];
@@ -111,9 +113,10 @@ describe("TLS", () => {
     ],
     ["a certificate without its key", () => ["--tls-cert=/nowhere.pem"], "--tls-cert needs --tls-key too"],
   ])("does not start with %s", async (_what, make, message) => {
-    stator = new StatorProcess(["attach", engine.url, "--port=0", "--config=none", ...(await make())]);
-    expect(await stator.ended()).toBe(2);
-    expect(stator.stderr).toContain(message);
+    const args = [engine.url, "--port=0", "--config=none", ...(await make())];
+    const { code, stderr } = await refusalOf("attach", ...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
   });
 });
 

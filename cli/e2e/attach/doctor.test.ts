@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { startVllm } from "#stand-ins";
+import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
 
 const doctor = (...args: string[]) => new StatorProcess(["doctor", "--config=none", ...args]);
@@ -50,7 +51,7 @@ test.each([
   ["what is no address", ["http://"], "is not the address of an engine"],
   ["an unknown option", ["--jsn"], "Did you mean --json?"],
 ])("stator doctor ends with 2 for %s", async (_, args, message) => {
-  const stator = doctor(...args);
-  expect(await stator.ended()).toBe(2);
-  expect(stator.stderr).toContain(message);
+  const { code, stderr } = await refusalOf("doctor", "--config=none", ...args);
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
 });

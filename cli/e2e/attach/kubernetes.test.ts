@@ -7,7 +7,8 @@ import { ask, attach, chat } from "../access/attached.ts";
 import { makeAuthority, makeCertificate } from "../access/certificates.ts";
 import { testFolder } from "../access/key-file.ts";
 import { until } from "../metrics.ts";
-import { StatorProcess } from "../stator-process.ts";
+import { refusalOf } from "../refusal.ts";
+import type { StatorProcess } from "../stator-process.ts";
 import { StandInProcess } from "./stand-in-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
 
@@ -190,7 +191,7 @@ test.each([
   [["--kubernetes-service=a b"], "it must be [NAMESPACE/]NAME[:PORT]"],
   [["--kubernetes-service=vllm", "--kubeconfig=/nowhere"], "--kubeconfig /nowhere"],
 ])("stator attach refuses %j", async (flags, message) => {
-  const refused = new StatorProcess(["attach", "--config=none", "--port=0", ...flags]);
-  expect(await refused.ended()).toBe(2);
-  expect(refused.stderr).toContain(message);
+  const { code, stderr } = await refusalOf("attach", "--config=none", "--port=0", ...flags);
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
 });

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask, attach, bearer, chat } from "../access/attached.ts";
 import { keys, testFolder } from "../access/key-file.ts";
 import { metric, until } from "../metrics.ts";
-import { StatorProcess } from "../stator-process.ts";
+import { refusalOf } from "../refusal.ts";
+import type { StatorProcess } from "../stator-process.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 import { StandInProcess } from "./stand-in-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
@@ -159,9 +160,10 @@ test.each([
   ["--model-fallback=a=a", "it must be another model"],
   ["--model-alias=b=a --model-fallback=b=a", "it must be another model"],
 ])("stator attach refuses %s", async (flags, message) => {
-  const stator = new StatorProcess(["attach", "http://127.0.0.1:1", "--config=none", ...flags.split(" ")]);
-  expect(await stator.ended()).toBe(2);
-  expect(stator.stderr).toContain(message);
+  const args = ["http://127.0.0.1:1", "--config=none", ...flags.split(" ")];
+  const { code, stderr } = await refusalOf("attach", ...args);
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
 });
 
 /** An engine that answers with what it was sent. */

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../access/key-file.ts";
-import { StatorProcess } from "../stator-process.ts";
+import { refusalOf } from "../refusal.ts";
 
 const ENGINE = "http://127.0.0.1:1";
 
@@ -14,10 +14,10 @@ test.each([
   [[ENGINE, ENGINE, "--port=0"], "is attached already"],
   [[ENGINE, "--port=8001", "--admin-port=8001"], "is the API's port too"],
 ])("stator attach %j is wrong usage, and no secret is repeated", async (args, message) => {
-  const stator = new StatorProcess(["attach", ...args, "--config=none"]);
-  expect(await stator.ended()).toBe(2);
-  expect(stator.stderr).toContain(message);
-  expect(stator.stderr + stator.stdout).not.toContain("SECRET");
+  const { code, stderr } = await refusalOf("attach", ...args, "--config=none");
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
+  expect(stderr).not.toContain("SECRET");
 });
 
 test.each([
@@ -30,8 +30,8 @@ test.each([
 ])("the file %j is refused, and no secret is repeated", async (yaml, message) => {
   const file = join(await testFolder(), "stator.yaml");
   await writeFile(file, yaml);
-  const stator = new StatorProcess(["attach", `--config=${file}`]);
-  expect(await stator.ended()).toBe(2);
-  expect(stator.stderr).toContain(message);
-  expect(stator.stderr).not.toContain("SECRET");
+  const { code, stderr } = await refusalOf("attach", `--config=${file}`);
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
+  expect(stderr).not.toContain("SECRET");
 });
