@@ -158,7 +158,7 @@ function run(
   context: Context<GatewayEnv>,
   { transport, forwarding, log, warnings, running }: GatewayDependencies,
   job: ForwardJob,
-  { explain, headers, onSettled, onPassedOn }: RequestMeta,
+  { explain, headers, onAnswered, onSettled, onPassedOn }: RequestMeta,
 ): Promise<Response | Error> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
@@ -176,6 +176,7 @@ function run(
         resolve(reply.response);
         return reply;
       },
+      onAnswered,
       onSettled(...outcome: Parameters<typeof onSettled>) {
         running.delete(request);
         onSettled(...outcome);

@@ -21,6 +21,8 @@ export interface RequestMeta {
   explain: boolean;
   /** Headers of the answer: the request's id, and what the key has left of its minute. */
   headers: Record<string, string>;
+  /** The client has its answer, and may send the next request: before what it took is counted. */
+  onAnswered(): void;
   /**
    * Only the first time counts. What breaks off by an exception is settled by the guard.
    * @param usage what the answer took, where it took anything
@@ -78,6 +80,7 @@ export function beginRequest<Worker extends RoutedWorker>(
       ...limiter?.headers(performance.now()),
       "x-request-id": requestId,
     },
+    onAnswered: () => place?.leave(),
     onSettled,
     onPassedOn() {
       isOpen = false;

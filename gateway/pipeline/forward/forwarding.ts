@@ -335,8 +335,9 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     noteAnswer(this.#job, this.#route, this.#answer);
     this.#close(status < 500 ? "finished" : "failed");
     const counted = countedUsage(this.#job, this.#answer);
-    if (counted === undefined) this.#settle(this.#taken);
-    else void counted.then((taken) => this.#settle(taken));
+    if (counted === undefined) return this.#settle(this.#taken);
+    this.#output.onAnswered();
+    void counted.then((taken) => this.#settle(taken));
   }
 
   #settle(taken: AnswerUsage): void {

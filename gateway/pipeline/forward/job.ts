@@ -43,6 +43,8 @@ export interface ForwardJob {
 export interface ForwardOutput {
   /** Begins the answer to the client; called once at most. */
   reply(head: HttpHead, placement: Placement): WireReply;
+  /** The client has all of it, but what it took is still to be counted: `onSettled` follows. */
+  onAnswered(): void;
   /** Told once how it ended: an HTTP status (499 where the client went away), and what the answer took. */
   onSettled(status: number, usage?: { promptTokens: number; completionTokens: number }): void;
   /** It failed before anything was sent. */
