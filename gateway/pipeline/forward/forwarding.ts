@@ -335,9 +335,10 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     noteAnswer(this.#job, this.#route, this.#answer);
     this.#close(status < 500 ? "finished" : "failed");
     const counted = countedUsage(this.#job, this.#answer);
-    if (counted === undefined) return this.#settle(this.#taken);
-    this.#output.onAnswered();
-    void counted.then((taken) => this.#settle(taken));
+    if (counted !== undefined) {
+      this.#output.onAnswered();
+      void counted.then((taken) => this.#settle(taken));
+    } else this.#settle(this.#taken);
   }
 
   #settle(taken: AnswerUsage): void {
