@@ -1,34 +1,55 @@
-import { expect, test } from "vitest";
-import { metric } from "./metrics.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { testFolder } from "./access/key-file.ts";
+import { metric, until } from "./metrics.ts";
 import { StatorProcess } from "./stator-process.ts";
 
-/** A worker whose KV events are wrong: the gateway says so, once, with the likely cause. */
-test.each([
+/** Workers whose KV events are wrong, each in a way of its own: the gateway says so, once, with the likely cause. */
+const DRIFTS = [
   ["events-missing", "no KV event has ever come"],
   ["block-size", "the same block size"],
   ["never-matches", "tokens or salt"],
   ["removals-lost", "removals were lost"],
-])("%s is found out from what the engine reports", async (drift, advice) => {
-  const stator = new StatorProcess(
-    ["up", "--port=0", "--config=none", "--engine=cli/e2e/workers/drifting.ts", "--workers=1"],
-    { DRIFT: drift },
+] as const;
+
+let gateway: StatorProcess;
+let workers: StatorProcess[];
+let url: string;
+
+beforeAll(async () => {
+  const common = [`--discovery=file:${await testFolder()}`, "--config=none"];
+  gateway = new StatorProcess(["gateway", "--port=0", ...common]);
+  workers = DRIFTS.map(
+    ([drift]) =>
+      new StatorProcess(["worker", "cli/e2e/workers/drifting.ts", `--name=${drift}-0`, ...common], {
+        DRIFT: drift,
+      }),
   );
-  const url = await stator.url();
-  const body = JSON.stringify({ model: "drifting", prompt: "the same prompt ".repeat(8), max_tokens: 1 });
+  const [, address] = await gateway.printed(/listening url=(\S+)/);
+  url = address!;
+  await until(async () => (await metric(url, "stator_worker_ready")) === DRIFTS.length);
+  // Models are ready a moment after their workers, when their tokenizers have been read.
+  await until(async () => (await fetch(`${url}/health`)).ok);
+});
+
+afterAll(async () => {
+  for (const stator of [...workers, gateway]) expect(await stator.stop()).toBe(0);
+});
+
+test.each(DRIFTS)("%s is found out from what the engine reports", async (drift, advice) => {
+  const body = JSON.stringify({ model: drift, prompt: "the same prompt ".repeat(8), max_tokens: 1 });
   for (let count = 0; count < 40; count++) {
     const headers = { "content-type": "application/json" };
     const response = await fetch(`${url}/v1/completions`, { method: "POST", headers, body });
     expect(response.status).toBe(200);
     await response.arrayBuffer();
   }
-  const pattern = new RegExp(`warn .*${advice}.*worker=drifting-0 cause=${drift}`, "g");
-  await stator.printed(new RegExp(pattern.source));
-  expect(stator.stderr.match(pattern)).toHaveLength(1);
-  const labels = { worker: "drifting-0", cause: drift };
+  const pattern = new RegExp(`warn .*${advice}.*worker=${drift}-0 cause=${drift}`, "g");
+  await gateway.printed(new RegExp(pattern.source));
+  expect(gateway.stderr.match(pattern)).toHaveLength(1);
+  const labels = { worker: `${drift}-0`, cause: drift };
   expect(await metric(url, "stator_router_cache_drifting", labels)).toBe(1);
-  const predicted = await metric(url, "stator_router_predicted_cached_tokens_total");
-  const reported = await metric(url, "stator_router_reported_cached_tokens_total");
+  const predicted = await metric(url, "stator_router_predicted_cached_tokens_total", { model: drift });
+  const reported = await metric(url, "stator_router_reported_cached_tokens_total", { model: drift });
   if (drift === "removals-lost") expect(predicted).toBeGreaterThan(reported);
   else expect([predicted, reported > 0]).toEqual([0, true]);
-  expect(await stator.stop()).toBe(0);
 });

@@ -17,7 +17,7 @@ export default defineWorker({
     let publish: (events: KvEvent[]) => void = () => {};
     return {
       ...engine,
-      card: { ...engine.card, name: "drifting" },
+      card: { ...engine.card, name: drift },
       kvEvents: {
         subscribe(listener) {
           if (drift !== "events-missing") publish = listener;

@@ -10,14 +10,21 @@ let gateway: TestGateway;
 beforeAll(async () => {
   engine = await TestEngine.start(["tiny"]);
 });
-afterAll(() => engine.close());
-afterEach(async () => {
+afterAll(async () => {
+  await Promise.all([...gateways.values()].map((each) => each.drain(0)));
+  await engine.close();
+});
+afterEach(() => {
   engine.asked.length = 0;
-  await gateway.drain(0);
 });
 
+/** By their options: tests that want the same share one. */
+const gateways = new Map<string, TestGateway>();
+
 const start = async (options: Partial<ListeningOptions> = {}) => {
-  gateway = await startTestGateway([engine], options);
+  const id = JSON.stringify(options);
+  gateway = gateways.get(id) ?? (await startTestGateway([engine], options));
+  gateways.set(id, gateway);
 };
 
 const BODY = JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hello" }] });
