@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { encode } from "@msgpack/msgpack";
 import { afterEach, expect } from "vitest";
 import { createLogger, openDiscovery, ZmqKvEventPublisher } from "#runtime";
+import { openAtPort } from "#stand-ins";
 import { stall } from "../scripts/testing/stall.ts";
 import { createPortableEncoder } from "./adapters/portable-encoder.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./create-gateway.ts";
@@ -143,7 +144,14 @@ export class TestEngine {
       response.writeHead(status, { "content-type": type });
       response.end(typeof body === "string" ? body : JSON.stringify(body));
     });
-    await new Promise<void>((resolve) => this.#server.listen(this.#port, "127.0.0.1", resolve));
+    // At a port that it has again after it died.
+    await openAtPort(
+      this.#port,
+      (port) =>
+        new Promise<void>((resolve, reject) => {
+          this.#server.once("error", reject).listen(port, "127.0.0.1", resolve);
+        }),
+    );
     this.#port = (this.#server.address() as AddressInfo).port;
   }
 

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { createLogger, type Discovery, openDiscovery } from "#runtime";
+import { openAtPort } from "#stand-ins";
 import { routerModule } from "../../routing/test-model.ts";
 import type { ListeningOptions } from "../listening.ts";
 import { startNodeGateway } from "./index.ts";
@@ -22,8 +23,9 @@ async function take(port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+/** A port that no other is given meanwhile. */
 async function freePort(): Promise<number> {
-  const port = await take(0);
+  const port = await openAtPort(0, take);
   await new Promise((resolve) => servers.pop()?.close(resolve));
   return port;
 }
