@@ -77,11 +77,16 @@ export class SupervisedChild {
     });
   }
 
-  /** Asks the child to drain, and kills it if it has not ended by the deadline. */
-  async stop(deadlineMs: number): Promise<void> {
+  /** From now on the child may end: a signal to the whole process group ends it before it is asked to. */
+  expectEnd(): void {
     this.#isStopping = true;
     this.#stopWatching?.();
     clearTimeout(this.#restart);
+  }
+
+  /** Asks the child to drain, and kills it if it has not ended by the deadline. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.expectEnd();
     if (this.#process === undefined) return;
     this.#process.kill("SIGTERM");
     const kill = setTimeout(() => this.#process?.kill("SIGKILL"), deadlineMs);

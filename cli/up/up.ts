@@ -51,6 +51,9 @@ export async function up(options: UpOptions): Promise<number> {
     removeRunFolder(folder);
   });
 
+  lifecycle.stopping.addEventListener("abort", () => {
+    for (const child of [gateway, ...workers]) child.expectEnd();
+  });
   lifecycle.onShutdown("stop the gateway", () => {
     if (ready.isComplete) log.info("running answers may finish; a second Ctrl-C stops at once");
     return gateway.stop(drainMs + 1_000);
