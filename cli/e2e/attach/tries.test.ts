@@ -65,6 +65,23 @@ test("where every engine refuses, the client gets the last one's own answer", as
   expect(asked).toBe(ENGINES);
 });
 
+test("a refusal too long to be kept is asked for again, and passes on whole in the end", async () => {
+  const words = { detail: "x".repeat(200_000) };
+  answerWith((_, response) => sendJson(response, words, 500));
+  const { status, body } = await complete();
+  expect([status, body]).toEqual([500, words]);
+  expect(asked).toBe(ENGINES);
+});
+
+test("an engine that begins a refusal and never ends it is left for another one", async () => {
+  answerWith((_, response) => {
+    if (asked === 1) response.writeHead(503).write("bu");
+    else sendJson(response, { choices: [{ index: 0, text: "One", finish_reason: "stop" }] });
+  });
+  expect((await complete()).status).toBe(200);
+  expect(asked).toBe(2);
+});
+
 test("an engine's refusal is given too where the others cannot be reached", async () => {
   answerWith((_, response) =>
     asked === 1 ? sendJson(response, { detail: "busy" }, 503) : response.destroy(),

@@ -66,6 +66,8 @@ export class AnswerBody {
   #opening = "";
   /** Whether what comes is only kept, in case that no engine has a better answer. */
   #isRefusal = false;
+  /** Whether it is short enough to be kept. */
+  #isRefusalKept = true;
   #refusal: Refusal | undefined;
 
   constructor(job: ForwardJob, hooks: AnswerHooks) {
@@ -134,6 +136,7 @@ export class AnswerBody {
   beginRefusal(head: HttpHead): void {
     this.#head = head;
     this.#isRefusal = true;
+    this.#isRefusalKept = true;
   }
 
   /** Takes a piece. @returns whether its bytes are still in use */
@@ -284,15 +287,16 @@ export class AnswerBody {
   }
 
   #keepRefusal(wire: Uint8Array): false {
-    if (this.#held.length + wire.length <= REFUSAL_BYTES) this.#held.add(wire);
-    else this.#break("The engine's error is longer than any.");
+    this.#isRefusalKept &&= this.#held.length + wire.length <= REFUSAL_BYTES;
+    if (this.#isRefusalKept) this.#held.add(wire);
+    else this.#held.clear();
     return false;
   }
 
   #finishRefusal(wire: Uint8Array): false {
     this.#keepRefusal(wire);
     const body = this.#held.takeWith();
-    if (!this.isBroken) this.#refuse({ ...this.#head!, contentLength: body.length }, body);
+    if (this.#isRefusalKept) this.#refuse({ ...this.#head!, contentLength: body.length }, body);
     return false;
   }
 

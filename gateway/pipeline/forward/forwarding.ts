@@ -189,7 +189,14 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   /** Checks have found that the engine answers nothing: there is no use in waiting, where another one is ready. */
   #onHang(reason: string): void {
     const { isRepeatable } = this.#job;
-    if (this.#hasFirstByte || !isRepeatable || !this.#attempts.mayGoOn || !this.#hasOther) return;
+    if (
+      this.#hasFirstByte ||
+      this.#refusal !== undefined ||
+      !isRepeatable ||
+      !this.#attempts.mayGoOn ||
+      !this.#hasOther
+    )
+      return;
     try {
       this.#onBroken(reason, new HttpError("timeout", reason));
     } catch (error) {
