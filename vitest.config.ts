@@ -1,5 +1,17 @@
 import { defineConfig } from "vitest/config";
 
+/** Folders whose tests start no process: they share one, for each would take longer to start than its tests. */
+const IN_PROCESS = [
+  "bench",
+  "gateway",
+  "router-wasm",
+  "runtime/generate",
+  "cli/kubernetes",
+  "cli/options",
+].map((folder) => `${folder}/**/*.test.ts`);
+// What takes longer, and other hosts, have configurations of their own: `npm run test:slow`, `npm run test:hosts`.
+const exclude = ["**/node_modules/**", "**/*.slow.test.ts", "runtime-tests/**"];
+
 export default defineConfig({
   test: {
     // Tests with a real model take both cores of a small machine; running two at once only makes each slower.
@@ -8,8 +20,12 @@ export default defineConfig({
     globalSetup: ["scripts/testing/global-setup.ts", "cli/e2e/fetch-model.ts"],
     // As with a test's own bound: it only ends a wait for what never comes.
     expect: { poll: { timeout: 60_000, interval: 20 } },
-    include: ["**/*.test.ts"],
-    // What takes longer, and other hosts, have configurations of their own: `npm run test:slow`, `npm run test:hosts`.
-    exclude: ["**/node_modules/**", "**/*.slow.test.ts", "runtime-tests/**"],
+    projects: [
+      {
+        extends: true,
+        test: { name: "alone", include: ["**/*.test.ts"], exclude: [...exclude, ...IN_PROCESS] },
+      },
+      { extends: true, test: { name: "together", include: IN_PROCESS, exclude, isolate: false } },
+    ],
   },
 });

@@ -1,10 +1,12 @@
 import { defineConfig } from "vitest/config";
 import main from "./vitest.config.ts";
 
+const { projects: _, ...shared } = main.test ?? {};
+
 /** For `npm run test:slow`: what takes too long for `npm test`, and property tests with more cases than there. */
 export default defineConfig({
   test: {
-    ...main.test,
+    ...shared,
     include: ["**/*.slow.test.ts", "router-wasm/model.test.ts", "gateway/routing/event-batch.test.ts"],
     exclude: ["**/node_modules/**", "runtime-tests/**"],
     env: { STATOR_FUZZ_RUNS: "2000" },

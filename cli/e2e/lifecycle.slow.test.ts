@@ -2,9 +2,9 @@ import OpenAI from "openai";
 import { expect, test } from "vitest";
 import { until } from "./metrics.ts";
 import { family, gone, leftovers, workerPid } from "./process-family.ts";
-import { startUp } from "./stator-process.ts";
+import { startByNpm, startUp } from "./stator-process.ts";
 
-/** What `lifecycle.test.ts` does with an echo, with the real model. */
+/** What `lifecycle.test.ts` does with an echo, with the real model; and what npm does to running answers. */
 const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const ask = { model: "default", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
 
@@ -52,4 +52,20 @@ test("a worker that is started again begins with an empty cache, and the router 
   });
   expect(after).toEqual({ overlap: 0, cached: 0 });
   expect(await stator.stop()).toBe(0);
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("npm start lets running answers end at %s", async (signal) => {
+  const npm = startByNpm("--engine=echo", "--delay=30");
+  const openai = client(await npm.url());
+  const all = family(npm.pid);
+  const stream = await openai.completions.create({ ...ask, max_tokens: 80, stream: true });
+  let tokens = 0;
+  for await (const chunk of stream) {
+    // To npm alone, as a service manager does it, or to all, as a terminal does it.
+    if (tokens === 0) signal === "SIGTERM" ? npm.signal(signal) : npm.signalGroup(signal);
+    tokens += chunk.choices[0]!.text.length;
+  }
+  expect(tokens).toBe(80);
+  await npm.ended();
+  await gone(all);
 });

@@ -4,6 +4,7 @@ import { stall } from "../../scripts/testing/stall.ts";
 import { isAlive } from "../is-alive.ts";
 import { until } from "./metrics.ts";
 import { family, gone, leftovers, workerPid } from "./process-family.ts";
+import { refusalOf } from "./refusal.ts";
 import { type StatorProcess, startByNpm, startUp } from "./stator-process.ts";
 
 /** How `stator up` starts, stops, survives its workers' deaths, and leaves nothing behind. */
@@ -111,39 +112,21 @@ describe("start and stop", () => {
       [["model.gguf"], /--model model\.gguf/, 2],
     ];
     for (const [args, message, code] of failures) {
-      const stator = up(...args);
-      await stator.printed(message);
-      expect([args, await stator.ended()]).toEqual([args, code]);
-      expect(leftovers(stator.pid)).toEqual([]);
+      const refusal = await refusalOf("up", "--port=0", "--config=none", ...args);
+      expect([args, refusal.code]).toEqual([args, code]);
+      expect(refusal.stderr).toMatch(message);
+      expect(leftovers(process.pid)).toEqual([]);
     }
+    const stator = up("--wokers=3");
+    expect(await stator.ended()).toBe(2);
+    expect(stator.stderr).toMatch(/Unknown option --wokers/);
   });
 });
 
+// That it lets running answers end is in `lifecycle.slow.test.ts`.
 describe("npm start", () => {
-  const startNpm = (...args: string[]) => {
-    const stator = startByNpm(...args);
-    started.push(stator);
-    return stator;
-  };
-
-  test.each(["SIGTERM", "SIGINT"] as const)("lets running answers end at %s", async (signal) => {
-    const npm = startNpm("--engine=echo", "--delay=30");
-    const openai = client(await npm.url());
-    const all = family(npm.pid);
-    const stream = await openai.completions.create({ ...ask, max_tokens: 80, stream: true });
-    let tokens = 0;
-    for await (const chunk of stream) {
-      // To npm alone, as a service manager does it, or to all, as a terminal does it.
-      if (tokens === 0) signal === "SIGTERM" ? npm.signal(signal) : npm.signalGroup(signal);
-      tokens += chunk.choices[0]!.text.length;
-    }
-    expect(tokens).toBe(80);
-    await npm.ended();
-    await gone(all);
-  });
-
   test("leaves nothing when npm is killed", async () => {
-    const npm = startNpm("--engine=echo");
+    const npm = startByNpm("--engine=echo");
     await npm.url();
     const all = family(npm.pid);
     const supervisor = all.find(({ command }) => command.includes("main.ts up"))!;

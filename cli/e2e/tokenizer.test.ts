@@ -19,23 +19,6 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
-test("a tokenizer.json serves as well as the worker's own tokenizer", async () => {
-  const file = join(folder, "tokenizer.json");
-  await writeFile(file, json);
-  const stator = startUp("--workers=1", `--tokenizer=${file}`);
-  const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });
-  const answer = await openai.chat.completions.create({
-    model: "default",
-    temperature: 0,
-    messages: [
-      { role: "system", content: "You are a helpful AI assistant." },
-      { role: "user", content: "What is the capital of France?" },
-    ],
-  });
-  expect(answer.choices[0]!.message.content).toBe("The capital of France is Paris.");
-  expect(await stator.stop()).toBe(0);
-});
-
 test("an engine without a model echoes in that tokenizer's tokens", async () => {
   const file = join(folder, "tokenizer.json");
   await writeFile(file, json);
