@@ -14,8 +14,8 @@ const exclude = ["**/node_modules/**", "**/*.slow.test.ts", "runtime-tests/**"];
 
 export default defineConfig({
   test: {
-    // Tests with a real model take both cores of a small machine; running two at once only makes each slower.
-    maxWorkers: 2,
+    // One more than a small machine has cores: while one file waits, another works.
+    maxWorkers: 3,
     setupFiles: ["vitest.setup.ts", "scripts/testing/bounds.ts", "scripts/testing/join-reaper.ts"],
     globalSetup: ["scripts/testing/global-setup.ts", "cli/e2e/fetch-model.ts"],
     // As with a test's own bound: it only ends a wait for what never comes.
