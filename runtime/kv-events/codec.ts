@@ -115,12 +115,14 @@ function fromWire(wire: unknown): KvEvent | undefined {
   }
 }
 
+const REMOVALS: ReadonlySet<unknown> = new Set(["BlockRemoved", "AllBlocksCleared"]);
+
 function toUnreadable(wire: unknown, what: string): UnreadableKvEvent {
   const fields = tryFields(wire);
   const group = Number(fields.group_idx ?? 0);
   return {
     what,
-    mayBeRemoval: fields.type !== "BlockStored",
+    mayBeRemoval: REMOVALS.has(fields.type),
     group: Number.isInteger(group) ? group : 0,
     isWindowed: isWindowed(fields.kv_cache_spec_kind),
   };

@@ -180,3 +180,35 @@ test("a compressed stream passes on as it comes", async () => {
   expect(body).toBe(`${text("One")}${text("", "stop")}data: [DONE]\n\n`);
   expect(asked).toBe(1);
 });
+
+test.each([400, 422])("an error %i in a stream that breaks off then is the client's, once", async (code) => {
+  const event = `data: ${JSON.stringify({ error: { message: "too big", code } })}\n\n`;
+  answerWith((_, response) => begin(response).write(event, () => response.destroy()));
+  expect((await complete({ stream: true })).body).toBe(event);
+  expect(asked).toBe(1);
+});
+
+test.each([undefined, "text/plain", "application/json"])("a stream of the type %s passes", async (type) => {
+  const events = `${text("One", "stop")}data: [DONE]\n\n`;
+  answerWith((_, response) =>
+    response.writeHead(200, type === undefined ? {} : { "content-type": type }).end(events),
+  );
+  expect((await complete({ stream: true })).body).toBe(events);
+  expect(asked).toBe(1);
+});
+
+test("a stream that breaks off where it is as long as was asked for ends, with usage", async () => {
+  answerWith((_, response) => begin(response).write(text("One ") + text("two"), () => response.destroy()));
+  const { body } = await complete({ stream: true, max_tokens: 2, stream_options: { include_usage: true } });
+  expect(body).toContain('"finish_reason":"length"');
+  expect(body).toContain('"completion_tokens":2');
+  expect(body).toMatch(/data: \[DONE\]\n\n$/);
+  expect(asked).toBe(1);
+});
+
+test("an engine that alone will do and is busy says so itself", async () => {
+  answerWith((_, response) => sendJson(response, { detail: "busy" }, 429, { "retry-after": "7" }));
+  const [engine] = engines;
+  const answer = await complete({ stator: { worker: new URL(engine!.url).host } });
+  expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "7"]);
+});

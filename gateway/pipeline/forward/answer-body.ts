@@ -4,7 +4,7 @@ import { type HttpHead, isEventStreamType } from "../../dispatch/http/types.ts";
 import type { ApiError } from "../../errors.ts";
 import type { Placement } from "../job.ts";
 import { isClientError } from "./attempts.ts";
-import { type AnswerHooks, ClientReply, eventText } from "./client-reply.ts";
+import { type AnswerHooks, ClientReply, eventText, type MissingEnd } from "./client-reply.ts";
 import { endsWithDone } from "./event-api.ts";
 import { EventInspection } from "./event-inspection.ts";
 import { DONE_EVENT } from "./event-text.ts";
@@ -89,6 +89,11 @@ export class AnswerBody {
     return this.#reply.isFull;
   }
 
+  /** Whether the client has an error that ends its stream, in the engine's words. */
+  get hasClientError(): boolean {
+    return this.hasBegun && this.#isStream && this.status >= 400;
+  }
+
   /** Whether there is an answer by which an engine has refused the request. */
   get hasRefusal(): boolean {
     return this.#refusal !== undefined;
@@ -144,7 +149,7 @@ export class AnswerBody {
     if (this.isBroken) return false;
     if (this.#isRefusal) return this.#keepRefusal(wire);
     if (this.#splice !== undefined) return this.#pushSpliced(wire, isFramed);
-    if (this.#isUnreadStream) return this.#write(wire, false);
+    if (this.#isUnreadStream(wire)) return this.#write(wire, false);
     if (!this.#isStream) return this.#hold(wire);
     return this.#isSound(wire, isFramed) && this.#send(wire, isFramed);
   }
@@ -154,6 +159,7 @@ export class AnswerBody {
     if (this.isBroken) return false;
     if (this.#isRefusal) return this.#finishRefusal(wire);
     if (this.#splice !== undefined) return this.#finishSpliced(wire, isFramed);
+    if (this.#isUnreadStream(wire)) return this.#reply.finish(this.#head!, wire, false);
     if (!this.#isStream) return this.#finishWhole(wire);
     if (!this.#isSound(wire, isFramed)) return false;
     this.#sent.append(wire, isFramed);
@@ -193,8 +199,13 @@ export class AnswerBody {
   }
 
   /** Ends a stream of which only the end is missing. */
-  complete(partial: PartialAnswer, finishReason: string | undefined): void {
-    this.#reply.complete(partial, finishReason);
+  complete(partial: PartialAnswer, missing: MissingEnd): void {
+    this.#reply.complete(partial, missing);
+  }
+
+  /** Ends a stream that has all that it will have. */
+  end(): void {
+    this.#reply.end();
   }
 
   /** Gives the client what an engine has refused the request with. */
@@ -220,9 +231,15 @@ export class AnswerBody {
     return this.#head?.isEventStream === true;
   }
 
-  /** Whether it is a stream that is compressed, and so goes on as it comes. */
-  get #isUnreadStream(): boolean {
-    const { isEncoded, headers, status } = this.#head!;
+  /**
+   * Whether it is a stream that passes on as it comes: it is compressed, or its first bytes show that it is one, though
+   * its content type does not say so.
+   */
+  #isUnreadStream(wire: Uint8Array): boolean {
+    const { isEncoded, isEventStream, headers, status } = this.#head!;
+    if (isEventStream || status !== 200) return false;
+    if (!isEncoded && this.#job.events !== undefined && this.#held.length === 0)
+      return EVENT_OPENING.test(openingOf(wire));
     return (
       isEncoded && status === 200 && isEventStreamType(headers.find(([name]) => name === "content-type")?.[1])
     );
@@ -336,7 +353,10 @@ export class AnswerBody {
     const sound = isFramed ? unframed(before) : new Uint8Array(before);
     if (sound.length > 0) this.#send(sound, false);
     else if (kind === "error" && !this.#reply.hasBegun)
-      this.#refuse(this.#head!, encoder.encode(eventText(found) + DONE_EVENT));
+      this.#refuse(
+        this.#head!,
+        encoder.encode(eventText(found) + (endsWithDone(this.#job.events) ? DONE_EVENT : "")),
+      );
     this.#break(`The engine sent ${kind === "error" ? "an error" : "garbage"} in its stream.`);
     return false;
   }
@@ -357,6 +377,9 @@ export class AnswerBody {
     this.fault = fault;
   }
 }
+
+/** How an event stream begins, in Latin-1 and perhaps with a byte order mark. */
+const EVENT_OPENING = /^(\u00ef\u00bb\u00bf)?(data|event|id|retry)? ?:/;
 
 const openingOf = (wire: Uint8Array) => latin1(wire.subarray(0, TAIL_BYTES));
 

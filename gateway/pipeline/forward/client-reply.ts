@@ -13,6 +13,13 @@ export interface AnswerHooks {
   reply(head: HttpHead, placement: Placement): WireReply;
 }
 
+/** What a stream that broke off at its very end lacks. */
+export interface MissingEnd {
+  readonly finishReason: "length" | undefined;
+  /** In OpenAI's shape; undefined if the client has it, or has not asked for it. */
+  readonly usage: Readonly<Record<string, number>> | undefined;
+}
+
 /** The reply to the client. It begins with the first piece of an answer, whichever engine that comes from. */
 export class ClientReply {
   /** Whether the client reads too slowly. */
@@ -55,13 +62,16 @@ export class ClientReply {
   }
 
   /** Ends a stream of which only the end is missing. */
-  complete({ identity, isDone }: PartialAnswer, finishReason: string | undefined): void {
+  complete({ identity, isDone }: PartialAnswer, { finishReason, usage }: MissingEnd): void {
+    const isChat = this.#job.events === "chat";
+    const object = isChat ? "chat.completion.chunk" : "text_completion";
+    const write = (fields: object) =>
+      this.writeText(event(JSON.stringify({ ...identity, object, ...fields })));
     if (finishReason !== undefined) {
-      const isChat = this.#job.events === "chat";
       const choice = { index: 0, ...(isChat ? { delta: {} } : { text: "" }), finish_reason: finishReason };
-      const object = isChat ? "chat.completion.chunk" : "text_completion";
-      this.writeText(event(JSON.stringify({ ...identity, object, choices: [choice] })));
+      write({ choices: [choice] });
     }
+    if (usage !== undefined) write({ choices: [], usage });
     if (!isDone) this.writeText(DONE_EVENT);
     this.end();
   }

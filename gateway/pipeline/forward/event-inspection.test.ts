@@ -29,6 +29,8 @@ test.each([
   ["a byte order mark", '\ufeffdata: {"id":1}\n\n'],
   ["comments and other fields", ': ping\n\nevent: message\nid: 7\nretry: 10\nx-note: 1\ndata: {"id":1}\n\n'],
   ["a field without a colon", 'data\n\nid\ndata: {"id":1}\n\n'],
+  ["numbers as Python writes them", 'data: {"id":"1","logprob":-Infinity,"top":[NaN, 1]}\n\n'],
+  ["a named event that is no JSON", "event: ping\ndata: ping\n\n"],
   ["empty data", "data:\n\ndata: \n\n"],
   ["JSON that is no object", "data: [1]\n\n"],
   ["the end", "data: [DONE]\n\n"],

@@ -14,6 +14,12 @@ const CLOSING_BRACE = 0x7d;
 /** The part of an event that shows it to be like another: all before its data, and the first characters of the data. */
 const OPENING = /^(?:(?!data:)[^\r\n]*(?:\r\n|\n|\r))*data:[^\r\n]{0,17}/;
 
+/** What Python writes for numbers that JSON does not have. */
+const PYTHON_NUMBERS = /([:,[]\s*)(?:-?Infinity|NaN)(?=\s*[,\]}])/g;
+
+/** Names of events whose data is an answer, or an error. */
+const PLAIN_NAMES = new Set(["", "message", "error"]);
+
 /** A control character in the name of a field. */
 const CONTROL_CHARACTERS = /^[^:\r\n]*(?![\t\r\n])\p{Cc}/mu;
 
@@ -120,7 +126,9 @@ export class EventInspection {
         this.isDone = true;
         continue;
       }
-      const value = jsonOf(event.data);
+      const value = jsonOf(event.data) ?? jsonOf(event.data.replace(PYTHON_NUMBERS, "$1null"));
+      // A name of its own says that an event is not a part of the answer: a ping, say.
+      if (value === undefined && !PLAIN_NAMES.has(event.name)) continue;
       if (value === undefined) {
         this.finding = { kind: "garbage", event, status: 502 };
         return false;

@@ -142,7 +142,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     const { isRepeatable, hasFallback } = this.#job;
     const { mayGoOn } = this.#attempts;
     const isRefusal =
-      (isRetried(head.status) && (mayGoOn || hasFallback)) ||
+      (isRetried(head.status) && (mayGoOn || hasFallback) && !this.#isOnlyBusy(head)) ||
       // Not all engines of a model have an adapter at once.
       (head.status === 404 && mayGoOn && this.#job.modelName !== undefined && this.#hasOther);
     if (isRefusal && isRepeatable) {
@@ -215,6 +215,11 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     metrics.overlapBlocks.observe(route.overlapBlocks);
   }
 
+  /** Whether the engine, which is the only one, asks for a pause: how long, its client reads in its own words. */
+  #isOnlyBusy({ status }: HttpHead): boolean {
+    return status === 429 && !this.#job.hasFallback && !this.#hasOther;
+  }
+
   /** Whether an engine is ready that the request has not failed on. */
   get #hasOther(): boolean {
     const { excluded } = this.#request;
@@ -255,6 +260,10 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
   /** The engine has failed the request, before or in the middle of its answer. */
   #onBroken(reason: string, error: HttpError | undefined): void {
     if (this.#isOver) return;
+    if (this.#answer.hasClientError) {
+      this.#endWithError();
+      return;
+    }
     const { engine } = this.#route!.worker;
     const isUnsent = error?.code === "unsent";
     this.#call?.cancel();
@@ -273,6 +282,14 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
     else this.#fail(failure);
   }
 
+  /** The client has been told what is wrong with its request; how the engine ends after that does not matter. */
+  #endWithError(): void {
+    this.#call?.cancel();
+    this.#answer.end();
+    reportAnswer(this.#route!.worker.engine, this.#job, this.#answer.status);
+    this.#succeed();
+  }
+
   #failureOf(error: HttpError | undefined, partial: PartialAnswer | undefined): AttemptFailure {
     if (error === undefined || error.code === "garbage") return "answered";
     if (error.code === "unsent") return "unsent";
@@ -289,7 +306,7 @@ export class Forwarding implements HttpReceiver, Applicant<TargetWorker> {
         this.#giveUp(step.obstacle, failure);
         break;
       case "complete":
-        this.#answer.complete(partial!, step.finishReason);
+        this.#answer.complete(partial!, step.missing);
         this.#succeed();
         break;
       case "move": {

@@ -1,3 +1,6 @@
+import { isRecord } from "../preprocess/prompts/json.ts";
+import type { PromptBody } from "../preprocess/prompts/prompt-reader.ts";
+import type { MissingEnd } from "./client-reply.ts";
 import { continuedBody } from "./continuation.ts";
 import type { ForwardJob } from "./job.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
@@ -7,7 +10,7 @@ export type NextStep =
   /** It ends with an error; `obstacle` says why, for people. */
   | { readonly kind: "give-up"; readonly obstacle: string }
   /** Only its end is missing. */
-  | { readonly kind: "complete"; readonly finishReason: "length" | undefined }
+  | { readonly kind: "complete"; readonly missing: MissingEnd }
   /** Another engine gets this body, and continues after so many tokens. */
   | { readonly kind: "move"; readonly body: Record<string, unknown>; readonly tokens: number };
 
@@ -22,26 +25,41 @@ export interface BrokenStream {
 
 /** Decides how a broken stream goes on. Has an engine count the tokens so far if the stream itself does not tell. */
 export async function nextStepOf(
-  { continuation, model }: ForwardJob,
+  job: ForwardJob,
   { partial, tokensPerEvent, bound }: BrokenStream,
 ): Promise<NextStep> {
+  const { continuation, model } = job;
   if (continuation === undefined || partial === undefined)
     return { kind: "give-up", obstacle: "it is not of a kind that can be continued, or too long" };
   if (partial.obstacle !== undefined) return { kind: "give-up", obstacle: partial.obstacle };
-  if (partial.finishReason !== undefined || partial.isDone)
-    return { kind: "complete", finishReason: undefined };
   const { api, body, grammar } = continuation;
+  const count = async () =>
+    (await exactTokens(partial, model)) ?? Math.round(partial.textEvents * tokensPerEvent);
+  if (partial.finishReason !== undefined || partial.isDone) {
+    const isMissing = wantsUsage(body) && !partial.hasUsage && !partial.isDone;
+    const usage = isMissing ? usageIn(job, await count()) : undefined;
+    return { kind: "complete", missing: { finishReason: undefined, usage } };
+  }
   if (grammar !== undefined && partial.text !== "") {
     const obstacle = `its text follows ${grammar}, which another engine would begin anew`;
     return { kind: "give-up", obstacle };
   }
   if (bound !== undefined) return { kind: "give-up", obstacle: bound };
-  const tokens = (await exactTokens(partial, model)) ?? Math.round(partial.textEvents * tokensPerEvent);
+  const tokens = await count();
   const continued = continuedBody(api, body, partial, tokens);
-  return continued === undefined
-    ? { kind: "complete", finishReason: "length" }
-    : { kind: "move", body: continued, tokens };
+  if (continued !== undefined) return { kind: "move", body: continued, tokens };
+  const usage = wantsUsage(body) ? usageIn(job, tokens) : undefined;
+  return { kind: "complete", missing: { finishReason: "length", usage } };
 }
+
+const wantsUsage = ({ stream_options: options }: PromptBody) =>
+  isRecord(options) && options.include_usage === true;
+
+const usageIn = ({ prompt }: ForwardJob, tokens: number) => ({
+  prompt_tokens: prompt.length,
+  completion_tokens: tokens,
+  total_tokens: prompt.length + tokens,
+});
 
 /**
  * How many tokens an answer has: what the engine has reported, or else what a tokenizer counts. Undefined if there is no

@@ -60,6 +60,11 @@ export class PartialAnswer {
     return this.#untoldEvents > 0 ? undefined : this.#usedTokens + this.#toldTokens;
   }
 
+  /** Whether the engine has reported usage. */
+  get hasUsage(): boolean {
+    return this.#usedTokens > 0;
+  }
+
   /** Whether so many choices, and all that have begun, have ended. */
   hasEnded(choices: number): boolean {
     return this.#ended.size >= choices && this.#begun.size === this.#ended.size;
