@@ -43,6 +43,11 @@ export class CacheGroups<Slot extends object> {
       if (group === 0) {
         groups.hasFirst = true;
         groups.isFirstWindowed ||= event.isWindowed ?? false;
+        // Another one was followed only because the first had not been heard of.
+        if (groups.followed !== 0 && !groups.isFirstWindowed) {
+          groups.followed = 0;
+          onChange();
+        }
       } else if (groups.followed === 0 && !isUseful(groups) && !event.isWindowed) {
         groups.followed = group;
         onChange();
