@@ -45,6 +45,12 @@ test("an engine of words gets text and gives text, and ends when it is done", as
   expect(answer).toMatchObject({ text: "<|im_end|>eins❤zweidrei", finish: "stop", stopToken: 257 });
 });
 
+test("may cut its text anywhere, in the middle of a character too", async () => {
+  const whole = "a😀b";
+  const answer = await ask({ generate: () => [...Array(whole.length).keys()].map((at) => whole[at]!) }, "x");
+  expect(answer).toMatchObject({ text: whole, finish: "stop" });
+});
+
 test("is cut at the length, in the middle of a word, and asked for no more", async () => {
   let asked = 0;
   function* generate() {

@@ -80,10 +80,14 @@ async function* answer(
   yield { tokenIds: [], cachedTokens: 0 };
   const prompt = new TextDecoder().decode(bytesOfTokens(tokens));
   let left = maxTokens;
+  /** The first half of a character whose second half comes with the next text. */
+  let half = "";
   if (left > 0) {
     for await (const text of worker.generate({ requestId, prompt, maxTokens, sampling }, signal)) {
       if (signal.aborted) return;
-      const bytes = utf8.encode(requireText(text, worker.name)).subarray(0, left);
+      const all = half + requireText(text, worker.name);
+      half = /[\ud800-\udbff]$/.exec(all)?.[0] ?? "";
+      const bytes = utf8.encode(all.slice(0, all.length - half.length)).subarray(0, left);
       left -= bytes.length;
       if (left === 0) {
         yield { tokenIds: Array.from(bytes), finish: "length" };
