@@ -212,3 +212,12 @@ test("an engine that alone will do and is busy says so itself", async () => {
   const answer = await complete({ stator: { worker: new URL(engine!.url).host } });
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "7"]);
 });
+
+test("a stream that passed on unread is not begun anew when it breaks", async () => {
+  answerWith((_, response) => {
+    response.writeHead(200, { "content-type": "text/plain" });
+    response.write(text("One "), () => response.destroy());
+  });
+  await expect(complete({ stream: true })).rejects.toThrow();
+  expect(asked).toBe(1);
+});

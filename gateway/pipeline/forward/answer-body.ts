@@ -172,7 +172,7 @@ export class AnswerBody {
   /** What the client has, read for the first time; undefined where it cannot be continued. */
   readPartial(): PartialAnswer | undefined {
     if (this.#partial !== undefined) return this.#partial;
-    if (!this.#sent.isWhole) return undefined;
+    if (!this.#isStream || !this.#sent.isWhole) return undefined;
     const partial = new PartialAnswer();
     partial.addText(decoder.decode(this.#sent.read()));
     return partial;
