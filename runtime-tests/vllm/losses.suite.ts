@@ -50,14 +50,18 @@ export function suiteOfLosses(setup: Setup): void {
       const victim = setup.servers[0];
       const name = new URL(victim.url).host;
       const toVictim = { ...body, stator: { worker: name } };
-      await ask(setup.url, path, toVictim);
+      const ready = () =>
+        eventually(
+          async () => ((await stateOf(setup.url, name)) === "ready" ? true : undefined),
+          "it is ready",
+        );
+      // It has just been started again, and this gateway may not have found out yet.
+      await ready();
+      expect((await ask(setup.url, path, toVictim)).status).toBe(200);
       expect((await ask(setup.url, path, toVictim)).overlapTokens).toBeGreaterThan(10 * BLOCK_SIZE);
       await victim.stop();
       setup.servers = await restarted(setup.servers, victim);
-      await eventually(
-        async () => ((await stateOf(setup.url, name)) === "ready" ? true : undefined),
-        "it is ready",
-      );
+      await ready();
       const first = await ask(setup.url, path, toVictim);
       expect(first).toMatchObject({ engine: name, overlapTokens: 0 });
       expect(cachedTokens(first) ?? 0).toBe(0);
