@@ -239,7 +239,7 @@ export class AnswerBody {
     const { isEncoded, isEventStream, headers, status } = this.#head!;
     if (isEventStream || status !== 200) return false;
     if (!isEncoded && this.#job.events !== undefined && this.#held.length === 0)
-      return EVENT_OPENING.test(openingOf(wire));
+      return EVENT_OPENING.test(latin1(wire.subarray(0, EVENT_OPENING_BYTES)));
     return (
       isEncoded && status === 200 && isEventStreamType(headers.find(([name]) => name === "content-type")?.[1])
     );
@@ -378,6 +378,8 @@ export class AnswerBody {
   }
 }
 
+/** Bytes that show whether a body is an event stream. */
+const EVENT_OPENING_BYTES = 16;
 /** How an event stream begins, in Latin-1 and perhaps with a byte order mark. */
 const EVENT_OPENING = /^(\u00ef\u00bb\u00bf)?(data|event|id|retry)? ?:/;
 
