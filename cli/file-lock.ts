@@ -47,12 +47,26 @@ async function tryLock(path: string): Promise<boolean> {
     while (!isTaken) {
       const state = await stateOf(path);
       if (state === "held") return false;
-      if (state === "left") await rm(path, { force: true });
+      if (state === "left") await clear(path);
       isTaken = await create(path);
     }
     return true;
   } finally {
     if (!isTaken) heldHere.delete(path);
+  }
+}
+
+/** Takes away what a dead process left: one process at a time, or the second would take away the first one's new lock. */
+async function clear(path: string): Promise<void> {
+  const guard = `${path}.clearing`;
+  if (!(await create(guard))) {
+    if (!(await isFresh(guard))) await rm(guard, { force: true });
+    return sleep(LOOK_MS);
+  }
+  try {
+    if ((await stateOf(path)) === "left") await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
   }
 }
 

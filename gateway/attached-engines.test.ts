@@ -49,6 +49,17 @@ describe("an engine's state is one, wherever it is read", () => {
     expect(body.data[0].lacks).toMatchObject([{ code: "kv-events" }, { code: "replicas" }]);
   });
 
+  test.each([
+    ["vllm", "openai"],
+    ["openai", "vllm"],
+  ] as const)("when a server of another kind (%s, then %s) comes between two checks", async (kind, next) => {
+    const engine = await TestEngine.start(kind);
+    const gateway = await attach([engine]);
+    engine.kind = next;
+    await expect.poll(async () => (await ask(gateway, "/admin/workers")).body.data[0].kind).toBe(next);
+    expect(await statesOf(gateway)).toEqual(WELL);
+  });
+
   test.each(["vllm", "openai"] as const)("when it dies and comes back (%s)", async (kind) => {
     const engine = await TestEngine.start(kind);
     const gateway = await attach([engine]);

@@ -75,7 +75,7 @@ export const models = async (gateway: Gateway): Promise<string[]> =>
 /** A server that speaks as an engine does, and may be told to do so badly. */
 export class TestEngine {
   readonly name = crypto.randomUUID().slice(0, 8);
-  readonly kind: "vllm" | "openai";
+  kind: "vllm" | "openai";
   models = ["tiny"];
   adapters: string[] = [];
   startedAt = 1_000;

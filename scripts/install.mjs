@@ -26,10 +26,8 @@ export async function ensureInstalled(
   folder = root,
   what = "Installing Stator's packages (about 350 MB on disk), once.",
 ) {
-  const stamp = join(folder, "node_modules", ".stator-installed");
-  const lock = createHash("sha256")
-    .update(readFileSync(join(folder, "package-lock.json")))
-    .digest("hex");
+  const stamp = stampOf(folder);
+  const lock = lockOf(folder);
   const isCurrent = () => existsSync(stamp) && readFileSync(stamp, "utf8") === lock;
   if (isCurrent()) return;
   await withLock(join(folder, ".stator-install.lock"), async () => {
@@ -49,10 +47,19 @@ export async function ensureInstalled(
       console.error("npm ci failed; what it says above tells why.");
       throw new Stop(code);
     }
-    writeFileSync(stamp, lock);
+    markInstalled(folder);
     console.error(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
   });
 }
+
+const stampOf = (folder) => join(folder, "node_modules", ".stator-installed");
+const lockOf = (folder) =>
+  createHash("sha256")
+    .update(readFileSync(join(folder, "package-lock.json")))
+    .digest("hex");
+
+/** Notes that `folder`'s node_modules match its package-lock.json. */
+export const markInstalled = (folder) => writeFileSync(stampOf(folder), lockOf(folder));
 
 /** A script ends with this exit code, and everything has been said. */
 export class Stop extends Error {

@@ -1,15 +1,15 @@
-// Runs after every install, on the machine's own Node. It deletes files that nothing here uses, so that the
+// Runs after every install, on the machine's own Node, and notes that it is done. It deletes files that nothing here uses, so that the
 // whole install stays small (see "Size" in CONTRIBUTING.md):
 // - tokenizers ships its addon for thirteen platforms: keep this machine's;
 // - zeromq does so for seven and for several Node releases: keep the newest, which its loader takes first
 //   (Node-API: it runs on older and newer Node too); cmake-ts beside it is that loader and, 6 MB, a compiler driver;
 // - node-llama-cpp's foreign CPU builds are installed on x64 as well; its source bundle is for compiling;
 // - the npm package `node` keeps C headers, binaryen its command-line builds, wasi-shim a picture.
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { markInstalled, root } from "./install.mjs";
 
-const modules = join(dirname(fileURLToPath(import.meta.url)), "..", "node_modules");
+const modules = join(root, "node_modules");
 const list = (folder) => {
   try {
     return readdirSync(join(modules, folder));
@@ -52,6 +52,10 @@ for (const name of list("node/node_modules").filter((folder) => folder.startsWit
   remove(`node/node_modules/${name}/include`);
 remove("binaryen/bin");
 remove("@assemblyscript/wasi-shim/media");
+
+// Whoever installs with npm itself need not wait for a second install; without what only developers need, it is none.
+if (existsSync(join(root, "package-lock.json")) && existsSync(join(modules, "typescript")))
+  markInstalled(root);
 
 /** zeromq's builds by what they are for; none where it is not installed. */
 function readManifest() {

@@ -8,7 +8,7 @@ export function checkFaults(faults: readonly string[] | undefined): void {
       parseFault(fault);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new UsageError(`--fault cannot be ${JSON.stringify(fault)}: ${reason}.`);
+      throw new UsageError(`--fault cannot be ${JSON.stringify(fault)}: ${reason.replace(/[^?]$/, "$&.")}`);
     }
   }
 }

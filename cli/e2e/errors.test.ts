@@ -10,7 +10,7 @@ let stator: StatorProcess;
 let url: string;
 
 beforeAll(async () => {
-  stator = startUp("--engine=echo", "--workers=1", "--context-length=512", "--body-limit=200000");
+  stator = startUp("--engine=echo", "--workers=1", "--context-length=512", "--body-limit=310000");
   url = await stator.url();
 });
 
@@ -56,7 +56,9 @@ test.each([
   [600, "context_length_exceeded", "has 600 messages"],
   [10_001, "array_above_max_length", "at most 10000"],
 ])("a conversation of %i messages is refused before it is written out", async (count, code, words) => {
-  const answer = await chat({ messages: Array.from({ length: count }, () => ({ role: "user" })) });
+  const answer = await chat({
+    messages: Array.from({ length: count }, () => ({ role: "user", content: "" })),
+  });
   expectError(answer, 400, "messages", code);
   expect(answer.body.error.message).toContain(words);
 });
@@ -67,6 +69,7 @@ describe("a parameter", () => {
     [{ model: undefined }, "model", "missing_required_parameter", "'model'"],
     [{ model: 3 }, "model", "invalid_type", "expected a string, but got a number"],
     [{ messages: [] }, "messages", "invalid_value", "at least 1 item"],
+    [{ messages: [...messages, { role: "user" }] }, "messages[1].content", "invalid_value", "missing"],
     [{ messages: [{ role: "robot", content: "x" }] }, "messages[0].role", "invalid_value", "'user'"],
     [
       { messages: [...messages, { role: "user", content: 4 }] },
@@ -168,7 +171,7 @@ describe("a request", () => {
   });
 
   test("whose body is too large is refused before it is read, with and without a declared length", async () => {
-    const large = { messages: [{ role: "user", content: "x".repeat(300_000) }] };
+    const large = { messages: [{ role: "user", content: "x".repeat(400_000) }] };
     expectError(await chat(large), 413, null, "body_too_large");
     const body = new Blob([JSON.stringify(large)]).stream();
     const init = { method: "POST", body, duplex: "half", headers: { "content-type": "application/json" } };

@@ -128,5 +128,5 @@ function presentedKey(context: Context): string | undefined {
  */
 function hasLocalName(context: Context): boolean {
   const host = (context.req.header("host") ?? "").replace(/:\d+$/, "");
-  return /^(([\w-]+\.)*localhost|\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])$/i.test(host);
+  return /^(([\w-]+\.)*localhost\.?|\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])$/i.test(host);
 }

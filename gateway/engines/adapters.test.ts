@@ -52,6 +52,7 @@ describe("vLLM", () => {
       models: [
         {
           name: "big",
+          owner: "vllm",
           aliases: ["default"],
           adapters: ["poet"],
           contextLength: 4096,

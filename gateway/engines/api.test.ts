@@ -83,7 +83,9 @@ describe("a request to an engine", () => {
     const address = server.address();
     const port = typeof address === "object" ? address?.port : undefined;
     const api = createEngineApi(`http://127.0.0.1:${port}`, { timeoutMs: 2_000 * stall() });
-    expect((await failure(api.getText("/metrics"))).code).toBe("unreachable");
+    const { code, message } = await failure(api.getText("/metrics"));
+    expect(code).toBe("unreachable");
+    expect(message).toContain("if it speaks TLS, try https://");
     await new Promise((resolve) => server.close(resolve));
     expect((await failure(api.getText("/metrics"))).code).toBe("unreachable");
   });

@@ -80,7 +80,7 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
     if (signal.aborted) {
       throw new EngineApiError("timeout", `${url} has not answered within ${timeoutMs} ms.`, { cause });
     }
-    throw new EngineApiError("unreachable", `${url} cannot be reached: ${reason(cause)}.`, { cause });
+    throw new EngineApiError("unreachable", `${url} cannot be reached: ${reason(cause, url)}.`, { cause });
   }
 }
 
@@ -122,16 +122,16 @@ function parse(url: string, text: string | undefined): unknown {
 const BLOCKED_PORT = "bad port";
 
 /** `fetch` says only that it failed; its cause says why. */
-function reason(error: unknown): string {
+function reason(error: unknown, url: string): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const text = cause instanceof Error ? cause.message || cause.name : String(cause);
   if (text === BLOCKED_PORT) return "its port is one of those that fetch refuses; give the engine another";
   // What Node itself could be started with is of no use to whoever has only its flags.
-  return `${text.replace(/; if the root CA is installed locally.*/, "")}${tlsHint(String(Reflect.get(Object(cause), "code") ?? ""), text)}`;
+  return `${text.replace(/; if the root CA is installed locally.*/, "")}${tlsHint(String(Reflect.get(Object(cause), "code") ?? ""), text, url)}`;
 }
 
 /** What to do about a connection that TLS does not allow; by Node's and OpenSSL's codes, or the words of others. */
-function tlsHint(code: string, text: string): string {
+function tlsHint(code: string, text: string, url: string): string {
   if (
     /^(DEPTH_ZERO_)?SELF_SIGNED|^UNABLE_TO_(VERIFY|GET_ISSUER)|UNKNOWN_?ISSUER|unknown issuer/i.test(
       code + text,
@@ -141,5 +141,7 @@ function tlsHint(code: string, text: string): string {
   if (/ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA)/.test(code))
     return "; if it asks for a certificate, --engine-tls-cert and --engine-tls-key give one";
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code)) return "; it speaks no TLS: try http://";
+  if (url.startsWith("http:") && /^(UND_ERR_SOCKET|ECONNRESET$|HPE_)|HTTP\/1\.1 protocol/.test(code + text))
+    return "; if it speaks TLS, try https://";
   return "";
 }

@@ -46,13 +46,14 @@ export function groupModels(listed: readonly ListedModel[]): EngineModel[] {
     groups.set(source, [...(groups.get(source) ?? []), model]);
   }
   return Array.from(groups.values(), ([first, ...others]): EngineModel => {
-    const { id: name, root, max_model_len } = first!;
+    const { id: name, root, owned_by, max_model_len } = first!;
     const aliases = [...others.map(({ id }) => id), ...(first!.aliases ?? [])].filter(
       (alias) => alias !== name,
     );
     const names = [name, ...aliases, root];
     return {
       name,
+      owner: owned_by ?? undefined,
       aliases,
       adapters: listed.filter(({ parent }) => parent && names.includes(parent)).map(({ id }) => id),
       contextLength: max_model_len ?? undefined,

@@ -5,6 +5,8 @@ export type EngineKind = "vllm" | "sglang" | "tensorrt-llm" | "llama.cpp" | "ope
 export interface EngineModel {
   /** The name that requests give. */
   readonly name: string;
+  /** Who made the list that it is in, as the list says: most kinds of server name themselves. */
+  readonly owner: string | undefined;
   /** Further names of the same weights. */
   readonly aliases: readonly string[];
   /** LoRA adapters on these weights, by the names that requests give. */

@@ -25,9 +25,11 @@ test("an engine is attached at run time, seen, drained and gone", async () => {
   const attached = await ask(`${url}/admin/workers`, { json: { url: second.url, tags: ["gpu=h100"] } });
   expect(attached.status).toBe(201);
   expect(attached.body).toMatchObject({ name: second.name, state: "ready", kind: "vllm", reason: null });
-  const again = await ask(`${url}/admin/workers`, { json: { url: second.url } });
-  expect(again.status).toBe(409);
-  expect(again.body.error?.code).toBe("already_attached");
+  for (const name of [undefined, "another"]) {
+    const again = await ask(`${url}/admin/workers`, { json: { url: second.url, name } });
+    expect(again.status).toBe(409);
+    expect(again.body.error?.code).toBe("already_attached");
+  }
   const { body: list } = await ask(`${url}/admin/workers`);
   expect(list).toMatchObject({ data: [{ name: first.name }, { name: second.name }] });
 

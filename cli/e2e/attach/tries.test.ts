@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createGzip } from "node:zlib";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ask, attach } from "../access/attached.ts";
+import type { StatorProcess } from "../stator-process.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 
 // How often a request is sent where engines fail, and whose words the client hears in the end.
@@ -10,14 +11,15 @@ const ENGINES = 5;
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => unknown;
 
-const engines = await Promise.all(
-  Array.from({ length: ENGINES }, () => ScriptedEngine.start("tiny", () => {})),
-);
-const { stator, url } = await attach(
-  engines.map((engine) => engine.url),
-  "--retries=4",
-  "--slow-start=0",
-);
+let engines: ScriptedEngine[];
+let stator: StatorProcess;
+let url: string;
+
+beforeAll(async () => {
+  engines = await Promise.all(Array.from({ length: ENGINES }, () => ScriptedEngine.start("tiny", () => {})));
+  const addresses = engines.map((engine) => engine.url);
+  ({ stator, url } = await attach(addresses, "--retries=4", "--slow-start=0"));
+});
 
 /** How often engines were asked in this test, and which. */
 let asked = 0;

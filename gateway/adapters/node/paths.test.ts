@@ -175,13 +175,18 @@ describe("a gateway on loopback without keys", () => {
     expect(engine.asked).toEqual([]);
   });
 
-  test.each(["localhost", "localhost:1", "127.0.0.1:8000", "[::1]:8000", "10.1.2.3", "stator.localhost"])(
-    "answers under %s",
-    async (host) => {
-      await start({ access: { hosts: "local" } });
-      for (const path of PATHS) expect((await ask("GET", path, "", host)).status).toBeLessThan(400);
-    },
-  );
+  test.each([
+    "localhost",
+    "localhost:1",
+    "127.0.0.1:8000",
+    "[::1]:8000",
+    "10.1.2.3",
+    "stator.localhost",
+    "LOCALHOST.",
+  ])("answers under %s", async (host) => {
+    await start({ access: { hosts: "local" } });
+    for (const path of PATHS) expect((await ask("GET", path, "", host)).status).toBeLessThan(400);
+  });
 
   test("tells strangers that it is ready, and no names", async () => {
     await start({ access: { hosts: "local" } });
@@ -207,4 +212,12 @@ test.each(["/health", "/v1/models"])("GET %s in HTTP/1.0 needs no Host", async (
   expect(await sendRaw(gateway.port, `GET ${path} HTTP/1.1\r\nconnection: close\r\n\r\n`)).toMatch(
     /^HTTP\/1\.1 400 /,
   );
+});
+
+test("a host that stands in the request's address stands above the header", async () => {
+  await start({ access: { hosts: "local" } });
+  const askAt = (address: string, host: string) =>
+    sendRaw(gateway.port, `GET ${address}/v1/models HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+  expect(await askAt("http://evil.example", "localhost")).toMatch(/^HTTP\/1\.1 403 /);
+  expect(await askAt("http://localhost", "evil.example")).toMatch(/^HTTP\/1\.1 200 /);
 });

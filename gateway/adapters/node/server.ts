@@ -148,8 +148,18 @@ function excuseStalls(server: Server): Stalls {
   return stalls;
 }
 
-/** HTTP/1.0 asks for no Host, and the checks of load balancers still send none. */
-function nameHost({ httpVersion, rawHeaders, headers, socket }: IncomingMessage): void {
+/**
+ * The host that is asked: one in the request's own address stands above the header (RFC 9112, section 3.2.2). HTTP/1.0
+ * asks for no Host, and the checks of load balancers still send none.
+ */
+function nameHost({ httpVersion, url = "", rawHeaders, headers, socket }: IncomingMessage): void {
+  const named = /^https?:\/\/([^/?#]+)/i.exec(url)?.[1];
+  if (named !== undefined && headers.host !== undefined) {
+    headers.host = named;
+    rawHeaders.forEach((name, index) => {
+      if (index % 2 === 0 && name.toLowerCase() === "host") rawHeaders[index + 1] = named;
+    });
+  }
   if (httpVersion !== "1.0" || headers.host !== undefined) return;
   const { localAddress = "127.0.0.1", localPort } = socket;
   const address = localAddress.includes(":") ? `[${localAddress}]` : localAddress;

@@ -109,18 +109,23 @@ const toolCall = z.object({
   }),
 });
 
-const message = z.object({
-  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
-  content: z.union([z.string(), z.array(textPart)]).nullish(),
-  name: z.string().nullish(),
-  tool_calls: z.array(toolCall).nullish(),
-  tool_call_id: z.string().nullish(),
-  /** Superseded in OpenAI's API, and in no chat template. */
-  function_call: z
-    .unknown()
-    .refine((call) => call === undefined || call === null, "it is deprecated; send tool_calls instead.")
-    .optional(),
-});
+const message = z
+  .object({
+    role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+    content: z.union([z.string(), z.array(textPart)]).nullish(),
+    name: z.string().nullish(),
+    tool_calls: z.array(toolCall).nullish(),
+    tool_call_id: z.string().nullish(),
+    /** Superseded in OpenAI's API, and in no chat template. */
+    function_call: z
+      .unknown()
+      .refine((call) => call === undefined || call === null, "it is deprecated; send tool_calls instead.")
+      .optional(),
+  })
+  .refine(({ role, content }) => role === "assistant" || (content !== undefined && content !== null), {
+    path: ["content"],
+    message: "it is missing; only an assistant's message may be without.",
+  });
 
 export const chatCompletionRequest = z.object({
   ...sampling,

@@ -46,7 +46,7 @@ const TAKES_JSON = {
 /** Of routes that take a model's name. */
 const TAKES_MODEL = {
   "404": "The model does not exist; the message names the nearest one.",
-  "503": "No worker has joined yet; `retry-after` says when to try again.",
+  "503": "No worker has joined and no engine has been reached yet; `retry-after` says when to try again.",
 };
 
 const ANSWERS = {

@@ -11,7 +11,7 @@ import type {
 import { DEAF, REPLICAS } from "./connection-lacks.ts";
 import { jittered, messageOf, within } from "./engine-checks.ts";
 import type { EngineConnectionDependencies, EngineListener, EngineState } from "./engine-listener.ts";
-import { isSameService, namesOf } from "./engine-profile.ts";
+import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
 import { defaultEngineName, type EngineSpec, kvEventSources } from "./engine-spec.ts";
 import { EngineStarts } from "./engine-starts.ts";
 import type { WatchedEngine } from "./engine-watch.ts";
@@ -251,7 +251,10 @@ export class EngineConnection implements WatchedEngine {
     try {
       const { startedAt, models: told } = await within(timeoutMs, adapter.readLoad(this.api));
       models = told;
-      if (startedAt !== undefined && this.#starts.isNew(startedAt)) this.#isAnother = true;
+      // One that does not tell its start any more is of another kind.
+      const isTold = startedAt !== undefined;
+      if (isTold ? this.#starts.isNew(startedAt) : this.profile?.startedAt !== undefined)
+        this.#isAnother = true;
       else if (told === undefined && begun >= this.#models.dueAt)
         models = await within(timeoutMs, this.#readModels(adapter));
     } catch (error) {
@@ -271,7 +274,7 @@ export class EngineConnection implements WatchedEngine {
       this.hungFor = isHung ? failure : undefined;
       this.#setDown(failure, 0);
       if (isHung) this.hangs.tell(failure);
-    } else if (models !== undefined) this.#noteModels(models);
+    } else if (models !== undefined) await this.#noteModels(models);
   }
 
   /** Whether a failed check says nothing: the engine refused it as one too many, or has answered a request meanwhile. */
@@ -292,9 +295,14 @@ export class EngineConnection implements WatchedEngine {
     }
   }
 
-  #noteModels(models: readonly EngineModel[]): void {
+  /** Models and adapters come and go. Where none is left, another engine may have come in its place. */
+  async #noteModels(models: readonly EngineModel[]): Promise<void> {
     const { profile } = this;
     if (profile === undefined || JSON.stringify(profile.models) === JSON.stringify(models)) return;
+    if (!mayBeSameServer(profile.models, models)) {
+      this.#isAnother = true;
+      return this.#tryToLearn();
+    }
     this.profile = { ...profile, models };
     this.#log.info("an engine serves other models now", { models: models.flatMap(namesOf).join(", ") });
     this.#listener.onLearnt(this.profile, false);

@@ -11,3 +11,9 @@ export function isSameService(before: EngineProfile | undefined, now: EngineProf
   );
   return one === other;
 }
+
+/** Whether a list of models may be of the server that another one was of: some model of the same maker is in both. */
+export function mayBeSameServer(before: readonly EngineModel[], now: readonly EngineModel[]): boolean {
+  if (before.length === 0 || now.length === 0) return true;
+  return now.some(({ name, owner }) => before.some((each) => each.name === name && each.owner === owner));
+}

@@ -109,11 +109,10 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     const spec = checkedSpec(given);
     const { url } = spec;
     const name = spec.name ?? defaultEngineName(url);
-    if (this.#attachments.has(name)) {
-      throw new ApiError(409, "invalid_request_error", `An engine named '${name}' is attached already.`, {
-        param: "url",
-        code: "already_attached",
-      });
+    for (const { engine } of this.#attachments.values()) {
+      if (engine.name !== name && engine.spec.url !== url) continue;
+      const message = `The engine '${engine.name}' at ${engine.spec.url} is attached already.`;
+      throw new ApiError(409, "invalid_request_error", message, { param: "url", code: "already_attached" });
     }
     const engine = new EngineConnection({ ...spec, name }, this.#options, {
       onLearnt: (profile, isFresh) => this.#learn(attachment, profile, isFresh),

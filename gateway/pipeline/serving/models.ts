@@ -161,7 +161,7 @@ export class Models<
       throw new ApiError(
         503,
         "service_unavailable_error",
-        "No worker has joined yet. Try again in a few seconds; /health shows the state.",
+        "No worker has joined and no engine has been reached yet. Try again in a few seconds; /health shows the state.",
         { code: "no_worker_ready", headers: { "retry-after": "2" } },
       );
     }

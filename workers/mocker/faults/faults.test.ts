@@ -29,9 +29,9 @@ function open(faults: string[], options: MockerOptions = {}) {
 
 describe("a fault", () => {
   test.each([
-    ["hnag", "there is no fault 'hnag'; did you mean hang? Faults: hang, crash, error, slow, wrong-events"],
-    ["", "there is no fault ''"],
-    ["toString", "there is no fault 'toString'"],
+    ["hnag", "the faults are hang, crash, error, slow, wrong-events; did you mean hang?"],
+    ["", "the faults are hang, crash, error, slow, wrong-events"],
+    ["toString", "the faults are hang, crash, error, slow, wrong-events"],
     ["hang:after=3", "hang has no 'after', only rate, after-requests, after-tokens"],
     ["hang:rate", "hang needs rate=VALUE, not 'rate'"],
     ["hang:rate=", "hang needs rate=VALUE, not 'rate='"],

@@ -24,8 +24,8 @@ export function parseFault(text: string): FaultSpec {
   if (!Object.hasOwn(KINDS, kind)) {
     const names = Object.keys(KINDS);
     const suggestion = nearest(kind, names);
-    const meant = suggestion === undefined ? "" : ` did you mean ${suggestion}?`;
-    throw new RangeError(`there is no fault '${kind}';${meant} Faults: ${names.join(", ")}`);
+    const meant = suggestion === undefined ? "" : `; did you mean ${suggestion}?`;
+    throw new RangeError(`the faults are ${names.join(", ")}${meant}`);
   }
   return specify(kind, KINDS[kind as keyof typeof KINDS] as FaultKind, parameters);
 }
