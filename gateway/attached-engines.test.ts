@@ -11,6 +11,7 @@ async function statesOf(gateway: Gateway) {
     ask(gateway, "/metrics"),
   ]);
   return {
+    gateway: health.body.status,
     health: health.body.models[0]?.workers[0]?.status,
     admin: workers.body.data[0].state,
     metrics: /^stator_worker_ready\{.*\} (\d)$/m.exec(metrics.text)?.[1],
@@ -18,8 +19,8 @@ async function statesOf(gateway: Gateway) {
   };
 }
 
-const WELL = { health: "ready", admin: "ready", metrics: "1", chat: 200 };
-const AWAY = { health: "down", admin: "down", metrics: "0", chat: 503 };
+const WELL = { gateway: "ready", health: "ready", admin: "ready", metrics: "1", chat: 200 };
+const AWAY = { gateway: "down", health: "down", admin: "down", metrics: "0", chat: 503 };
 
 describe("an engine's state is one, wherever it is read", () => {
   test("when it was started anew between two checks", async () => {

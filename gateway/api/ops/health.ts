@@ -11,14 +11,15 @@ export function health(context: Context<GatewayEnv>, { models: all, state }: Ops
   const tellsNames = !context.get("isStranger");
   const models = all.list().map(({ name, isReady, workers }) => ({
     ...(tellsNames && { name }),
-    status: isReady ? "ready" : "starting",
+    status: isReady ? "ready" : workers.some(({ status }) => status === "down") ? "down" : "starting",
     workers: workers.map((worker) => ({
       ...(tellsNames && { name: worker.instance.name }),
       status: worker.status,
     })),
   }));
   const isReady = models.some((model) => model.status === "ready") && !state.isDraining;
-  const status = isReady ? "ready" : state.isDraining ? "draining" : "starting";
+  const isDown = models.some((model) => model.status === "down");
+  const status = isReady ? "ready" : state.isDraining ? "draining" : isDown ? "down" : "starting";
   const refused = all.refused().map(({ field, ...rest }) => ({ field, ...(tellsNames && rest) }));
   return context.json({ status, models, ...(refused.length > 0 && { refused }) }, isReady ? 200 : 503);
 }
