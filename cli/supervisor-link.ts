@@ -1,5 +1,11 @@
 import type { Lifecycle } from "#runtime";
-import type { ChildMessage } from "./up/child.ts";
+
+/** What a child tells its supervisor. */
+export interface ChildMessage {
+  type: "ready";
+  /** The gateway's address, or that of a worker's health and metrics. */
+  url: string;
+}
 
 /** Set in the environment of the processes that `stator up` and `stator attach --processes` start. */
 export const SUPERVISED = "SUPERVISED_BY_STATOR";

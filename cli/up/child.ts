@@ -1,14 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { ownArguments } from "../self.ts";
-import { SUPERVISED } from "../supervisor-link.ts";
+import { type ChildMessage, SUPERVISED } from "../supervisor-link.ts";
 import { watchLiveness } from "./liveness.ts";
-
-/** What a child tells its supervisor. */
-export interface ChildMessage {
-  type: "ready";
-  /** The gateway's address, or that of a worker's health and metrics. */
-  url: string;
-}
 
 export interface ChildOptions {
   /** For people: `gateway`, `llama-0`. */

@@ -1,4 +1,4 @@
-import { ApiError, invalidRequest } from "../errors.ts";
+import { ApiError, invalidRequest } from "../kernel/errors.ts";
 
 /** A request's JSON body, as it came and as it is understood. */
 export interface JsonBody {

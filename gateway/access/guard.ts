@@ -1,8 +1,8 @@
 import type { Context, MiddlewareHandler, Next } from "hono";
-import type { GatewayEnv } from "../env.ts";
-import { clientLeft, toApiError } from "../errors.ts";
+import { clientLeft, toApiError } from "../kernel/errors.ts";
 import type { ApiKey } from "./api-key.ts";
 import { corsHeaders, preflight } from "./cors.ts";
+import type { GatewayEnv } from "./env.ts";
 import type { Inflight } from "./inflight.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { MediaRules } from "./media.ts";

@@ -1,4 +1,4 @@
-import { invalidRequest } from "../errors.ts";
+import { invalidRequest } from "../kernel/errors.ts";
 import { isPrivateAddress, isPrivateName } from "./private-hosts.ts";
 
 /**

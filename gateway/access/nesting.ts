@@ -1,4 +1,4 @@
-import { invalidRequest } from "../errors.ts";
+import { invalidRequest } from "../kernel/errors.ts";
 
 /**
  * Runs what goes through all of a body's JSON.

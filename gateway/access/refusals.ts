@@ -1,4 +1,4 @@
-import { ApiError } from "../errors.ts";
+import { ApiError } from "../kernel/errors.ts";
 import type { RateExcess, RateLimiter } from "./rate-limit.ts";
 
 export const keyMissing = () =>

@@ -3,9 +3,9 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger } from "#runtime";
 import { smolTokenizerJson } from "../../cli/e2e/tokenizer-json.ts";
-import { Detokenizer } from "../pipeline/postprocess/detokenizer.ts";
-import { openHuggingFaceTokenizer } from "../pipeline/preprocess/huggingface.ts";
-import type { Tokenizer } from "../pipeline/preprocess/tokenizer.ts";
+import { openHuggingFaceTokenizer } from "../prompts/tokenizers/huggingface.ts";
+import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
+import { Detokenizer } from "../requests/tokens/detokenizer.ts";
 import { nativeEncoderFactory } from "./node/encoder.ts";
 import { createPortableEncoder } from "./portable-encoder.ts";
 

@@ -1,7 +1,7 @@
 import { AccessError } from "../access/access-error.ts";
-import type { GatewayOptions } from "../create-gateway.ts";
-import type { RouterChannel } from "../fronts/messages.ts";
-import type { Models } from "../pipeline/serving/models.ts";
+import type { GatewayOptions } from "../compose/create-gateway.ts";
+import type { Models } from "../models/models.ts";
+import type { RouterChannel } from "../remote/messages.ts";
 
 /** What a gateway with a port needs beside what every gateway does. */
 export interface ListeningOptions extends GatewayOptions {

@@ -1,5 +1,5 @@
 import { Tokenizer } from "@huggingface/tokenizers";
-import type { EncoderFactory } from "../pipeline/preprocess/huggingface.ts";
+import type { EncoderFactory } from "../prompts/tokenizers/huggingface.ts";
 
 /** A tokenizer in plain JavaScript, for runtimes without native addons. */
 export const createPortableEncoder: EncoderFactory = (tokenizerJson) => {

@@ -1,5 +1,5 @@
-import { encodeHeaderValue } from "../header-values.ts";
-import type { Placement } from "../pipeline/job.ts";
+import { encodeHeaderValue } from "../kernel/header-values.ts";
+import type { Placement } from "../requests/tokens/job.ts";
 
 /** What `x-stator-explain` adds to an answer's headers. */
 export function placementHeaders(placement: Placement): Record<string, string> {

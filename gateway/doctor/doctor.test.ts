@@ -12,8 +12,8 @@ import { createLogger } from "#runtime";
 import { startLlamaCpp, startSglang, startTensorrtLlm, startVllm, writeModelFolder } from "#stand-ins";
 import { stall } from "../../scripts/testing/stall.ts";
 import { diagnoseEngines, type NodeDoctorOptions } from "../adapters/node/doctor.ts";
-import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
 import { type Answer, serveAnswers } from "../engines/test-server.ts";
+import type { EngineSpec } from "../models/members/engine-spec.ts";
 import type { Check, Diagnosis } from "./types.ts";
 
 const routerModule = await compileRouter(

@@ -1,7 +1,7 @@
 import { createMetrics, decodeKvEvents, type KvStoredEvent, type Logger } from "#runtime";
-import type { KvFeed, OpenKvFeed } from "../dispatch/engines/kv-feed.ts";
 import type { EngineAdapter, EngineApi, KvEventSource } from "../engines/types.ts";
-import { createGatewayMetrics } from "../metrics.ts";
+import type { KvFeed, OpenKvFeed } from "../feeds/kv-feed.ts";
+import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import { DEFAULT_ROUTING } from "../routing/options.ts";
 import type { RoutedWorker } from "../routing/workers.ts";

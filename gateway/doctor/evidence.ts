@@ -1,7 +1,7 @@
 import type { KvStoredEvent } from "#runtime";
-import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
 import type { EngineAdapter, EngineModel, EngineProfile, KvEventSource } from "../engines/types.ts";
-import type { PromptReader } from "../pipeline/preprocess/prompts/prompt-reader.ts";
+import type { EngineSpec } from "../models/members/engine-spec.ts";
+import type { PromptReader } from "../prompts/prompt-reader.ts";
 import type { TestPrompt } from "./test-prompt.ts";
 
 /** What an engine answered to a test request. */

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { Logger } from "#runtime";
-import { type EngineSpec, kvEventSources } from "../dispatch/engines/engine-spec.ts";
-import { UNKNOWN_ENGINE } from "../dispatch/engines/engine-worker.ts";
-import type { OpenKvFeed } from "../dispatch/engines/kv-feed.ts";
 import { EngineApiError, type EngineProbe } from "../engines/index.ts";
 import type { EngineApi, EngineModel } from "../engines/types.ts";
-import type { PromptReader } from "../pipeline/preprocess/prompts/prompt-reader.ts";
-import type { PromptReaderLoader } from "../pipeline/serving/attached-models.ts";
+import type { OpenKvFeed } from "../feeds/kv-feed.ts";
+import type { PromptReaderLoader } from "../models/attached-models.ts";
+import { type EngineSpec, kvEventSources } from "../models/members/engine-spec.ts";
+import { UNKNOWN_ENGINE } from "../models/members/engine-worker.ts";
+import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { EventWatch } from "./event-watch.ts";
 import type { Evidence, TestAnswer } from "./evidence.ts";
 import { fingerprintOf } from "./fingerprint.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { EngineSpec } from "../dispatch/engines/engine-spec.ts";
 import type { EngineApi } from "../engines/types.ts";
+import type { EngineSpec } from "../models/members/engine-spec.ts";
 import { diagnosisSchema } from "./diagnosis-schema.ts";
 import type { Diagnosis } from "./types.ts";
 

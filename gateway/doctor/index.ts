@@ -1,8 +1,8 @@
 import type { Logger } from "#runtime";
-import { defaultEngineName, type EngineSpec } from "../dispatch/engines/engine-spec.ts";
 import { EngineApiError, probeEngine } from "../engines/index.ts";
 import type { EngineApi } from "../engines/types.ts";
-import { reportEngine } from "../pipeline/serving/engine-report.ts";
+import { reportEngine } from "../models/engine-report.ts";
+import { defaultEngineName, type EngineSpec } from "../models/members/engine-spec.ts";
 import { compare } from "./compare.ts";
 import type { Evidence } from "./evidence.ts";
 import { type ExamineOptions, examine } from "./examine.ts";

@@ -1,4 +1,4 @@
-import type { PromptReader } from "../pipeline/preprocess/prompts/prompt-reader.ts";
+import type { PromptReader } from "../prompts/prompt-reader.ts";
 
 /** Which route the test request takes: chats go through the model's template, which not every model has. */
 export type TestApi = "chat" | "completions";

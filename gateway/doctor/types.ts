@@ -1,4 +1,4 @@
-import type { EngineReport } from "../pipeline/serving/engine-report.ts";
+import type { EngineReport } from "../models/engine-report.ts";
 
 /** What was looked at. */
 export type CheckId =

@@ -1,4 +1,4 @@
-import { LOOP_STATUS } from "../loops.ts";
+import { LOOP_STATUS } from "../kernel/loops.ts";
 import { EngineApiError } from "./errors.ts";
 import type { EngineApi } from "./types.ts";
 

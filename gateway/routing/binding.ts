@@ -1,4 +1,4 @@
-import type { BoundTo } from "../errors.ts";
+import type { BoundTo } from "../kernel/errors.ts";
 import type { RoutePreferences } from "./preferences.ts";
 
 /**

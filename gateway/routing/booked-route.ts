@@ -1,12 +1,24 @@
 import type { Decision, Router } from "#router-wasm";
-import type { ModelRouter } from "./model-router.ts";
+import type { CacheReports } from "./cache/cache-reports.ts";
+import type { DecisionLog } from "./decisions.ts";
+import type { DrainRate } from "./drain-rate.ts";
 import type { Route, RouteOutcome } from "./route.ts";
-import type { RoutedWorker, Slot } from "./workers.ts";
+import type { RoutedWorker, Slot, Workers } from "./workers.ts";
+
+/** What a router keeps of its routes. */
+export interface RouteRecords<Worker extends RoutedWorker> {
+  readonly workers: Workers<Worker>;
+  readonly decisions: DecisionLog<Worker>;
+  readonly cacheReports: CacheReports<Worker>;
+  readonly drainRate: DrainRate;
+  /** Called when load has fallen. */
+  readonly onRoom: (() => void) | undefined;
+}
 
 /** A route whose load is booked in the core, and whose end the router's records are told of. */
 export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   readonly overlapBlocks: number;
-  readonly #router: ModelRouter<Worker>;
+  readonly #router: RouteRecords<Worker>;
   readonly #core: Router;
   readonly #slot: Slot<Worker>;
   readonly #booking: number;
@@ -18,7 +30,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   #freed = false;
 
   constructor(
-    router: ModelRouter<Worker>,
+    router: RouteRecords<Worker>,
     core: Router,
     slot: Slot<Worker>,
     { overlapBlocks, predictedBlocks, booking }: Decision,

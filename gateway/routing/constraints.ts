@@ -1,4 +1,4 @@
-import type { BoundTo } from "../errors.ts";
+import type { BoundTo } from "../kernel/errors.ts";
 import type { SessionHomes } from "./affinity.ts";
 import { bindingOf } from "./binding.ts";
 import type { RouteRequest } from "./route.ts";

@@ -1,5 +1,5 @@
 import type { CostTerms, Decision, Router } from "#router-wasm";
-import type { RefusalReason } from "../metrics.ts";
+import type { RefusalReason } from "../kernel/metrics.ts";
 import type { RouteOutcome, RouteRequest } from "./route.ts";
 import type { Roster, RoutedWorker, Slot } from "./workers.ts";
 

@@ -1,10 +1,10 @@
 import { createRouter, type Decision, type Router, RouterError } from "#router-wasm";
 import type { Logger } from "#runtime";
-import type { RoutingMetrics } from "../metrics.ts";
+import type { RoutingMetrics } from "../kernel/metrics.ts";
 import { SessionHomes } from "./affinity.ts";
 import { BookedRoute } from "./booked-route.ts";
-import { CacheEvents } from "./cache-events.ts";
-import { CacheReports } from "./cache-reports.ts";
+import { CacheEvents } from "./cache/cache-events.ts";
+import { CacheReports } from "./cache/cache-reports.ts";
 import { ConstraintReader, type Constraints } from "./constraints.ts";
 import { DecisionLog } from "./decisions.ts";
 import { DrainRate } from "./drain-rate.ts";

@@ -12,7 +12,7 @@ import {
   type ModelCard,
   randomId,
 } from "#runtime";
-import { createGatewayMetrics } from "../metrics.ts";
+import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { ModelRouter } from "./model-router.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "./options.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "./preferences.ts";

@@ -1,9 +1,6 @@
 import { expect, test } from "vitest";
 import { adapterOf, createEngineApi } from "../../gateway/engines/index.ts";
-import {
-  type ChatFields,
-  ConversationTokens,
-} from "../../gateway/pipeline/preprocess/prompts/conversation-tokens.ts";
+import { type ChatFields, ConversationTokens } from "../../gateway/prompts/conversation-tokens.ts";
 import { freshText, type Setup } from "./setup.ts";
 import { MODEL } from "./vllm-server.ts";
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Faults, faultsSchema, NO_FAULTS } from "./faults.ts";
 import { openAtPort } from "./free-port.ts";
+import { writable } from "./writable.ts";
 
 /** An answer of a route: JSON, text, or a function that writes the answer itself. */
 export type Reply =
@@ -172,18 +173,6 @@ async function writeEndlessly(response: ServerResponse): Promise<void> {
     if (!response.write(piece)) await writable(response);
   }
   response.end();
-}
-
-/** Resolves when the response takes more, or never will. */
-export function writable(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      response.off("drain", done).off("close", done);
-      resolve();
-    };
-    response.on("drain", done).on("close", done);
-    if (response.destroyed) done();
-  });
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 import { z } from "zod";
-import { writable } from "./server.ts";
+import { writable } from "./writable.ts";
 
 /** Other ways in which servers, and proxies before them, write the same streamed answer. */
 export const speechSchema = z.strictObject({

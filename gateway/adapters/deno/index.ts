@@ -1,4 +1,4 @@
-import type { Gateway } from "../../create-gateway.ts";
+import type { Gateway } from "../../compose/create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
 import { type ListeningGateway, type ListeningOptions, refuseMissing } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";

@@ -1,10 +1,10 @@
 import type { Logger } from "#runtime";
-import type { EngineSpec } from "../../dispatch/engines/engine-spec.ts";
-import { checkedSpec } from "../../dispatch/engines/engine-url.ts";
-import { openKvFeed } from "../../dispatch/engines/kv-feed.ts";
 import { askGateway, combine, type Diagnosis, diagnose, enginesOfGateway } from "../../doctor/index.ts";
 import { createEngineApi } from "../../engines/index.ts";
-import { createPromptReaderLoader } from "../../pipeline/serving/prompt-readers.ts";
+import { openKvFeed } from "../../feeds/kv-feed.ts";
+import type { EngineSpec } from "../../models/members/engine-spec.ts";
+import { checkedSpec } from "../../models/members/engine-url.ts";
+import { createPromptReaderLoader } from "../../models/prompt-readers.ts";
 import type { EngineTlsFiles } from "../listening.ts";
 import { readEngineTls } from "./access/tls-files.ts";
 import { nativeEncoderFactory } from "./encoder.ts";

@@ -1,5 +1,5 @@
 import type { Logger } from "#runtime";
-import type { EncoderFactory } from "../../pipeline/preprocess/huggingface.ts";
+import type { EncoderFactory } from "../../prompts/tokenizers/huggingface.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
 
 /**

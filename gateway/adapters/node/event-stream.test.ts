@@ -3,7 +3,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Context } from "hono";
 import { afterEach, describe, expect, test } from "vitest";
 import { createLogger } from "#runtime";
-import type { EventStream } from "../../event-stream.ts";
+import type { EventStream } from "../../kernel/event-stream.ts";
 import { nodeEventStreams } from "./event-stream.ts";
 
 const POST = "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n";

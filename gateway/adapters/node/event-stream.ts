@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Logger } from "#runtime";
-import { EVENT_STREAM_HEADERS, type EventStream, type OpenEventStream } from "../../event-stream.ts";
+import { EVENT_STREAM_HEADERS, type EventStream, type OpenEventStream } from "../../kernel/event-stream.ts";
 
 /** Writes events to the client's socket: no web stream, and neither a promise nor a closure for a token. */
 export function nodeEventStreams(log: Logger): OpenEventStream {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import type { PlatformFiles } from "../../create-gateway.ts";
+import type { PlatformFiles } from "../../compose/create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
 
 /** Models' files on this machine, and those in Hugging Face's cache. */

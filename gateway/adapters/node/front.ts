@@ -1,6 +1,6 @@
 import type { Logger } from "#runtime";
-import { createFront, type FrontOptions } from "../../fronts/front/create-front.ts";
-import type { FrontChannel } from "../../fronts/messages.ts";
+import { createFront, type FrontOptions } from "../../compose/create-front.ts";
+import type { FrontChannel } from "../../remote/messages.ts";
 import type { ListeningOptions, ServerLimits } from "../listening.ts";
 import { followTls, nodePlatform } from "./platform.ts";
 import { listen } from "./server.ts";

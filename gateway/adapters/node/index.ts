@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from "node:net";
-import { createGateway } from "../../create-gateway.ts";
-import { openKvFeed } from "../../dispatch/engines/kv-feed.ts";
-import { Fronts } from "../../fronts/router/fronts.ts";
+import { createGateway } from "../../compose/create-gateway.ts";
+import { openKvFeed } from "../../feeds/kv-feed.ts";
+import { Fronts } from "../../remote/router/fronts.ts";
 import { DEFAULT_SERVER_LIMITS, type ListeningGateway, type ListeningOptions } from "../listening.ts";
 import { followTls, nodePlatform } from "./platform.ts";
 import { type HttpListener, listen } from "./server.ts";

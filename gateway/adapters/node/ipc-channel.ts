@@ -1,4 +1,4 @@
-import type { Channel } from "../../fronts/messages.ts";
+import type { Channel } from "../../remote/messages.ts";
 
 /** This process's end of Node's channel to a parent or child process. */
 export interface IpcEnd {

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { ApiError } from "../../errors.ts";
+import { ApiError } from "../../kernel/errors.ts";
 import type { Connections } from "./connections.ts";
 
 /** What a client gets to read the refusal, before its connection is closed. */

@@ -1,4 +1,4 @@
-import type { FrontPlatform } from "../../fronts/front/create-front.ts";
+import type { FrontPlatform } from "../../compose/create-front.ts";
 import type { ListeningOptions } from "../listening.ts";
 import { readEngineTls, readTls, warnOfTls, watchTls } from "./access/tls-files.ts";
 import { nativeEncoderFactory } from "./encoder.ts";

@@ -10,7 +10,7 @@ import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Logger } from "#runtime";
 import { hasDotSegments } from "../../access/paths.ts";
 import { badPath } from "../../access/refusals.ts";
-import { toApiError } from "../../errors.ts";
+import { toApiError } from "../../kernel/errors.ts";
 import type { ServerLimits } from "../listening.ts";
 import { Connections } from "./connections.ts";
 import { badHttp, refuseMalformed } from "./malformed.ts";

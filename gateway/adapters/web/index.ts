@@ -3,10 +3,10 @@ import {
   type Gateway,
   type GatewayOptions,
   type PlatformFiles,
-} from "../../create-gateway.ts";
-import { openKvFeed } from "../../dispatch/engines/kv-feed.ts";
-import { FetchTransport } from "../../dispatch/http/fetch-transport.ts";
-import { openWebEventStream } from "../../event-stream.ts";
+} from "../../compose/create-gateway.ts";
+import { openKvFeed } from "../../feeds/kv-feed.ts";
+import { openWebEventStream } from "../../kernel/event-stream.ts";
+import { FetchTransport } from "../../wire/fetch-transport.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
 
 /** A gateway on web standards and files: requests in and responses out by the runtime's own server, engines by `fetch`. */

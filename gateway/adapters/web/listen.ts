@@ -1,5 +1,5 @@
 import { AccessError } from "../../access/access-error.ts";
-import type { Gateway, PlatformFiles } from "../../create-gateway.ts";
+import type { Gateway, PlatformFiles } from "../../compose/create-gateway.ts";
 import type { ListeningGateway, ListeningOptions } from "../listening.ts";
 import { readTlsTexts, type TlsTexts, watchTlsTexts } from "./tls-texts.ts";
 

@@ -1,7 +1,7 @@
 import { openDiscovery } from "#runtime";
-import { createGateway, type Gateway, type GatewayOptions } from "../../create-gateway.ts";
-import { FetchTransport } from "../../dispatch/http/fetch-transport.ts";
-import { openWebEventStream } from "../../event-stream.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "../../compose/create-gateway.ts";
+import { openWebEventStream } from "../../kernel/event-stream.ts";
+import { FetchTransport } from "../../wire/fetch-transport.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
 import { RequestWatch } from "./request-watch.ts";
 

@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
-import type { EngineState } from "../../dispatch/engines/engine-listener.ts";
-import type { WatchedEngine } from "../../dispatch/engines/engine-watch.ts";
+import type { EngineState, WatchedEngine } from "../../models/members/engine-watch.ts";
 import { RequestWatch } from "./request-watch.ts";
 
 /** An engine whose looks the test ends. */

@@ -1,4 +1,4 @@
-import type { EngineWatch, WatchedEngine } from "../../dispatch/engines/engine-watch.ts";
+import type { EngineWatch, WatchedEngine } from "../../models/members/engine-watch.ts";
 
 /** Longest wait of a request for engines that are being looked at, in milliseconds. */
 const LONGEST_WAIT_MS = 10_000;

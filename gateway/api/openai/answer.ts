@@ -1,9 +1,15 @@
 import type { Context } from "hono";
-import type { GatewayDependencies } from "../../dependencies.ts";
-import { toApiError } from "../../errors.ts";
-import type { EventStream } from "../../event-stream.ts";
-import { Generation } from "../../pipeline/generation.ts";
-import type { GenerationJob, GenerationResult, Placement, TokenInfo, Usage } from "../../pipeline/job.ts";
+import { toApiError } from "../../kernel/errors.ts";
+import type { EventStream } from "../../kernel/event-stream.ts";
+import { Generation } from "../../requests/tokens/generation.ts";
+import type {
+  GenerationJob,
+  GenerationResult,
+  Placement,
+  TokenInfo,
+  Usage,
+} from "../../requests/tokens/job.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { type AnswerFormat, DONE } from "./format.ts";
 

@@ -1,15 +1,15 @@
 import type { Context } from "hono";
-import type { GatewayDependencies } from "../../dependencies.ts";
-import type { GatewayEnv } from "../../env.ts";
-import { invalidRequest } from "../../errors.ts";
-import { withBos } from "../../pipeline/preprocess/bos.ts";
+import type { GatewayEnv } from "../../access/env.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
+import type { Message } from "../../prompts/conversation.ts";
 import {
   answerTokens,
   MOST_MESSAGES,
   refuseHopelessConversation,
   refuseHopelessLength,
-} from "../../pipeline/preprocess/limits.ts";
-import type { Message } from "../../pipeline/preprocess/prompts/conversation.ts";
+} from "../../prompts/limits.ts";
+import { withBos } from "../../prompts/tokenizers/bos.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
 import { chatFormat } from "./chat-format.ts";
 import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
@@ -47,7 +47,7 @@ export async function chatCompletions(
   refuseHopelessLength({ length }, model, "messages");
   const text = model.template.render(messages);
   refuseHopelessLength(text, model, "messages");
-  const tokens = withBos(await model.tokenizer.encode(text), model);
+  const tokens = withBos(await model.tokenizer.encode(text), model.card);
   const asked = body.max_completion_tokens ?? body.max_tokens;
   const maxTokens = answerTokens(tokens.length, asked, model, "messages");
   return respond(context, dependencies, {

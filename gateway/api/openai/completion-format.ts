@@ -1,5 +1,5 @@
-import type { TokenInfo } from "../../pipeline/job.ts";
-import type { Vocabulary } from "../../pipeline/preprocess/vocabulary.ts";
+import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
+import type { TokenInfo } from "../../requests/tokens/job.ts";
 import {
   type AnswerFormat,
   type AnswerHead,

@@ -1,8 +1,8 @@
 import type { Context } from "hono";
-import type { GatewayDependencies } from "../../dependencies.ts";
-import type { GatewayEnv } from "../../env.ts";
-import { invalidRequest } from "../../errors.ts";
-import { answerTokens } from "../../pipeline/preprocess/limits.ts";
+import type { GatewayEnv } from "../../access/env.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
+import { answerTokens } from "../../prompts/limits.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
 import { completionFormat } from "./completion-format.ts";
 import { readPrompts } from "./prompts.ts";
 import { requireApi } from "./request.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { TokenInfo } from "../../pipeline/job.ts";
-import { createVocabulary } from "../../pipeline/preprocess/vocabulary.ts";
+import { createVocabulary } from "../../prompts/tokenizers/vocabulary.ts";
+import type { TokenInfo } from "../../requests/tokens/job.ts";
 import { chatFormat } from "./chat-format.ts";
 import { completionFormat } from "./completion-format.ts";
 import type { AnswerHead } from "./format.ts";

@@ -1,5 +1,5 @@
-import type { FinishReason, TokenInfo, Usage } from "../../pipeline/job.ts";
-import type { Vocabulary } from "../../pipeline/preprocess/vocabulary.ts";
+import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
+import type { FinishReason, TokenInfo, Usage } from "../../requests/tokens/job.ts";
 
 /** What the answers of one request have in common. */
 export interface AnswerHead {

@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import { mayUse } from "../../access/api-key.ts";
-import { requireModel } from "../../access/models.ts";
-import type { GatewayDependencies } from "../../dependencies.ts";
-import type { GatewayEnv } from "../../env.ts";
-import type { ListedModel } from "../../pipeline/serving/models.ts";
+import type { GatewayEnv } from "../../access/env.ts";
+import { requireModel } from "../../models/model-scope.ts";
+import type { ListedModel } from "../../models/model-view.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
 
 /** `GET /v1/models` */
 export function listModels(context: Context<GatewayEnv>, { models }: GatewayDependencies): Response {

@@ -1,9 +1,9 @@
 import { Hono } from "hono";
 import { expect, it } from "vitest";
 import type { ApiKey } from "../../access/api-key.ts";
-import type { GatewayEnv } from "../../env.ts";
-import { ApiError } from "../../errors.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import type { GatewayEnv } from "../../access/env.ts";
+import { ApiError } from "../../kernel/errors.ts";
+import type { ServedModel } from "../../models/served-model.ts";
 import { RecentlyLeft } from "../../routing/recently-left.ts";
 import { testModel } from "../../routing/test-model.ts";
 import { readPreferences } from "./preferences.ts";

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
-import type { GatewayEnv } from "../../env.ts";
-import { type ApiError, invalidRequest, noWorkerReady } from "../../errors.ts";
-import type { RoutedModel } from "../../pipeline/serving/routed-model.ts";
+import type { GatewayEnv } from "../../access/env.ts";
+import { type ApiError, invalidRequest, noWorkerReady } from "../../kernel/errors.ts";
+import type { RoutedModel } from "../../models/routed-model.ts";
 import { bindingOf } from "../../routing/binding.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
 import { hasAll, tagsOf } from "../../routing/tags.ts";

@@ -1,7 +1,7 @@
-import { Detokenizer } from "../../pipeline/postprocess/detokenizer.ts";
-import { withBos } from "../../pipeline/preprocess/bos.ts";
-import { refuseHopelessLength } from "../../pipeline/preprocess/limits.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import type { ServedModel } from "../../models/served-model.ts";
+import { refuseHopelessLength } from "../../prompts/limits.ts";
+import { withBos } from "../../prompts/tokenizers/bos.ts";
+import { Detokenizer } from "../../requests/tokens/detokenizer.ts";
 import { tokenOutOfRange } from "./sampling.ts";
 
 /** A prompt as text or token ids, or several of either. */
@@ -33,7 +33,7 @@ const isTokenIds = (input: string[] | number[] | number[][]): input is number[] 
 
 async function fromText(text: string, model: ServedModel, param: string): Promise<Prompt> {
   refuseHopelessLength(text, model, param);
-  return { tokens: withBos(await model.tokenizer.encode(text), model), text };
+  return { tokens: withBos(await model.tokenizer.encode(text), model.card), text };
 }
 
 function fromTokens(ids: readonly number[], model: ServedModel, param: string): Prompt {

@@ -1,13 +1,13 @@
 import type { Context } from "hono";
+import type { GatewayEnv } from "../../access/env.ts";
 import type { TokenBooking } from "../../access/rate-limit.ts";
 import { rateExceeded } from "../../access/refusals.ts";
-import type { GatewayDependencies } from "../../dependencies.ts";
-import type { GatewayEnv } from "../../env.ts";
-import { invalidRequest } from "../../errors.ts";
-import type { RoutedModel } from "../../pipeline/serving/routed-model.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
+import type { RoutedModel } from "../../models/routed-model.ts";
+import type { ServedModel } from "../../models/served-model.ts";
 import type { RoutePreferences } from "../../routing/preferences.ts";
 import type { RoutedWorker } from "../../routing/workers.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
 import { readPreferences } from "./preferences.ts";
 
 /** What the routes' bodies have in common. */

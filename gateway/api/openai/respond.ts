@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import { randomId } from "#runtime";
-import type { GatewayDependencies } from "../../dependencies.ts";
-import type { GatewayEnv } from "../../env.ts";
-import { invalidRequest } from "../../errors.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import type { GatewayEnv } from "../../access/env.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
+import type { ServedModel } from "../../models/served-model.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
 import { beginRequest, expectedAnswer } from "./request.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import type { ServedModel } from "../../models/served-model.ts";
 import { samplingOf } from "./sampling.ts";
 import { chatCompletionRequest } from "./schemas.ts";
 import { validate } from "./validate.ts";

@@ -1,6 +1,6 @@
 import type { Sampling } from "#runtime";
-import { invalidRequest } from "../../errors.ts";
-import type { ServedModel } from "../../pipeline/serving/served-model.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
+import type { ServedModel } from "../../models/served-model.ts";
 import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
 
 type SamplingFields = Pick<

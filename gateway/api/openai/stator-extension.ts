@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { nearest } from "#runtime";
-import { invalidRequest } from "../../errors.ts";
-import { decodeHeaderValue } from "../../header-values.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
+import { decodeHeaderValue } from "../../kernel/header-values.ts";
 import { strictObject } from "../strict-object.ts";
 
 /** `key=value`, as `--tag` gives it to a worker. */

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { ApiError, invalidRequest } from "../../errors.ts";
+import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 
 /**
  * Checks a body against its schema.

@@ -1,8 +1,8 @@
 import type { Context } from "hono";
-import type { OpsDependencies } from "../../dependencies.ts";
-import { ApiError, invalidRequest } from "../../errors.ts";
-import type { ModelView } from "../../pipeline/serving/models.ts";
+import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import type { ModelView } from "../../models/model-view.ts";
 import type { DecidedWorker, DecisionRecord } from "../../routing/decisions.ts";
+import type { OpsDependencies } from "../dependencies.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
 const DEFAULT_LIMIT = 20;

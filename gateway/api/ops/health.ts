@@ -1,6 +1,6 @@
 import type { Context } from "hono";
-import type { OpsDependencies } from "../../dependencies.ts";
-import type { GatewayEnv } from "../../env.ts";
+import type { GatewayEnv } from "../../access/env.ts";
+import type { OpsDependencies } from "../dependencies.ts";
 
 /**
  * `GET /health`: 200 while at least one model can answer and the gateway is not about to stop, else 503. It tells the

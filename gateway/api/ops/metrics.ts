@@ -1,5 +1,5 @@
 import { type MetricsSnapshot, mergeMetrics } from "#runtime";
-import type { OpsDependencies } from "../../dependencies.ts";
+import type { OpsDependencies } from "../dependencies.ts";
 
 /**
  * `GET /metrics` in Prometheus' text format. What the router core knows is read when it is asked for, and

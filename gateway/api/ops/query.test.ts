@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { expect, test } from "vitest";
-import { toApiError } from "../../errors.ts";
+import { toApiError } from "../../kernel/errors.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
 const app = new Hono();

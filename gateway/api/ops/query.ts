@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { nearest } from "#runtime";
-import { invalidRequest } from "../../errors.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
 
 /** @throws ApiError 400 for a query parameter that the route does not take, naming the nearest one that it does */
 export function refuseUnknownQuery(context: Context, known: readonly string[]): void {

@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
-import type { OpsDependencies } from "../../dependencies.ts";
-import type { GatewayEnv } from "../../env.ts";
+import type { GatewayEnv } from "../../access/env.ts";
+import type { OpsDependencies } from "../dependencies.ts";
 import { decisionsOf, listDecisions } from "./decisions.ts";
 import { examineEngines } from "./doctor.ts";
 import { health } from "./health.ts";

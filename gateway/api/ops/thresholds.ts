@@ -1,8 +1,8 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import { readJsonBody } from "../../access/body.ts";
-import type { OpsDependencies } from "../../dependencies.ts";
 import type { Thresholds } from "../../routing/thresholds.ts";
+import type { OpsDependencies } from "../dependencies.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
 import { refuseUnknownQuery } from "./query.ts";

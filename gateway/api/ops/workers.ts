@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import { readJsonBody } from "../../access/body.ts";
-import type { OpsDependencies } from "../../dependencies.ts";
-import { ApiError, invalidRequest } from "../../errors.ts";
-import type { EngineReport } from "../../pipeline/serving/engine-report.ts";
+import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import type { EngineReport } from "../../models/engine-report.ts";
+import type { OpsDependencies } from "../dependencies.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
 import { refuseUnknownQuery } from "./query.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type ApiError, noWorkerReady } from "../../errors.ts";
+import { type ApiError, noWorkerReady } from "../../kernel/errors.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "../options.ts";
 import type { Route, RouteRequest } from "../route.ts";
 import { applyEvent, request, testModel } from "../test-model.ts";

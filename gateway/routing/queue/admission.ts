@@ -8,8 +8,8 @@ import {
   queueTimedOut,
   serverBusy,
   tooManyForQueue,
-} from "../../errors.ts";
-import type { RefusalReason, RoutingMetrics } from "../../metrics.ts";
+} from "../../kernel/errors.ts";
+import type { RefusalReason, RoutingMetrics } from "../../kernel/metrics.ts";
 import type { ModelRouter } from "../model-router.ts";
 import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";

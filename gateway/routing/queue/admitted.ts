@@ -1,4 +1,4 @@
-import { clientLeft } from "../../errors.ts";
+import { clientLeft } from "../../kernel/errors.ts";
 import type { Route, RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
 import type { RouteSource } from "./route-source.ts";

@@ -1,7 +1,7 @@
-import { ChunkTracker } from "../../../dispatch/http/chunk-tracker.ts";
-import { EventBoundary, LONGEST_EVENT } from "../../../dispatch/http/event-boundary.ts";
-import { HeldBytes } from "../../../dispatch/http/held-bytes.ts";
-import { HttpError, type HttpReceiver } from "../../../dispatch/http/types.ts";
+import { ChunkTracker } from "../../../wire/chunk-tracker.ts";
+import { EventBoundary, LONGEST_EVENT } from "../../../wire/event-boundary.ts";
+import { HeldBytes } from "../../../wire/held-bytes.ts";
+import { HttpError, type HttpReceiver } from "../../../wire/types.ts";
 import { type Framing, parseHead } from "./head.ts";
 
 const LONGEST_HEAD = 64 * 1024;

@@ -3,8 +3,8 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { unframed } from "../../../dispatch/http/chunk-tracker.ts";
-import { readEvents } from "../../../pipeline/forward/event-text.ts";
+import { readEvents } from "../../../requests/wire/event-text.ts";
+import { unframed } from "../../../wire/chunk-tracker.ts";
 import { NodeHttpTransport } from "./index.ts";
 
 // What engines may send, held to parsers that others wrote: of HTTP to undici's (llhttp, in this runtime's fetch), of

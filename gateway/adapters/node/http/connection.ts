@@ -6,7 +6,7 @@ import {
   type HttpReceiver,
   type HttpRequest,
   type HttpTimeouts,
-} from "../../../dispatch/http/types.ts";
+} from "../../../wire/types.ts";
 import { Exchange, type ExchangeConnection, type SendAgain } from "./exchange.ts";
 
 /** Bytes that are read at once. */

@@ -5,7 +5,7 @@ import {
   type HttpReceiver,
   type HttpRequest,
   type HttpTimeouts,
-} from "../../../dispatch/http/types.ts";
+} from "../../../wire/types.ts";
 import { AnswerReader } from "./answer-reader.ts";
 
 /** Pieces into which the idle time-out is cut: it takes at most one of them longer than it says. */

@@ -1,10 +1,5 @@
-import { isHopByHop } from "../../../dispatch/http/hop-by-hop.ts";
-import {
-  HttpError,
-  type HttpHead,
-  type HttpHeader,
-  isEventStreamType,
-} from "../../../dispatch/http/types.ts";
+import { isHopByHop } from "../../../wire/hop-by-hop.ts";
+import { HttpError, type HttpHead, type HttpHeader, isEventStreamType } from "../../../wire/types.ts";
 
 /** How the body that follows a head is delimited. */
 export type Framing = "none" | "chunked" | "length" | "close";

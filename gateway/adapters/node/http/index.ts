@@ -10,7 +10,7 @@ import type {
   HttpTimeouts,
   HttpTransport,
   WireReply,
-} from "../../../dispatch/http/types.ts";
+} from "../../../wire/types.ts";
 import { ConnectionPool } from "./pool.ts";
 import { NodeWireReply } from "./reply.ts";
 

@@ -6,7 +6,7 @@ import {
   type HttpReceiver,
   type HttpRequest,
   type HttpTimeouts,
-} from "../../../dispatch/http/types.ts";
+} from "../../../wire/types.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 
 const NAMED_MS = 30_000;

@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { unframed } from "../../../dispatch/http/chunk-tracker.ts";
-import type { HttpHead, HttpHeader, WireReply } from "../../../dispatch/http/types.ts";
+import { unframed } from "../../../wire/chunk-tracker.ts";
+import type { HttpHead, HttpHeader, WireReply } from "../../../wire/types.ts";
 
 const COPIED_BYTES = 8 * 1024;
 /** A chunk's size and its line ends. */

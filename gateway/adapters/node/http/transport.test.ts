@@ -1,4 +1,4 @@
-import { transportSuite } from "../../../dispatch/http/transport.suite.ts";
+import { transportSuite } from "../../../wire/transport.suite.ts";
 import { NodeHttpTransport } from "./index.ts";
 
 transportSuite(() => new NodeHttpTransport(), { isOwnHttp: true });

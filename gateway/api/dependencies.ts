@@ -1,0 +1,49 @@
+import type { Logger } from "#runtime";
+import type { Access } from "../access/guard.ts";
+import type { Diagnosis } from "../doctor/types.ts";
+import type { OpenEventStream } from "../kernel/event-stream.ts";
+import type { GatewayMetrics } from "../kernel/metrics.ts";
+import type { Warnings } from "../kernel/warnings.ts";
+import type { ApiModels, Models } from "../models/models.ts";
+import type { ForwardOptions } from "../requests/wire/job.ts";
+import type { HttpTransport } from "../wire/types.ts";
+import type { PreferenceDefaults } from "./openai/preferences.ts";
+
+/** What can be ended before its time. */
+export interface Stoppable {
+  stop(error: Error): void;
+}
+
+/** What the routes of the API need; the adapter of each runtime brings it together. */
+export interface GatewayDependencies {
+  models: ApiModels;
+  /** To attached engines. */
+  transport: HttpTransport;
+  forwarding: ForwardOptions;
+  metrics: GatewayMetrics;
+  log: Logger;
+  /** For what may happen to very many requests at once. */
+  warnings: Warnings;
+  openEventStream: OpenEventStream;
+  /** The gateway's own part of the header `via`. */
+  via: string;
+  /** Requests to engines that have not ended. */
+  running: Set<Stoppable>;
+  access: Access;
+  /** Largest request body in bytes. */
+  bodyLimit: number;
+  /** Longest time from dispatch to the last token, in milliseconds. */
+  timeoutMs: number;
+  preferenceDefaults: PreferenceDefaults;
+}
+
+/** What the routes need that tell of the gateway, and run it. */
+export interface OpsDependencies extends GatewayDependencies {
+  models: Models;
+  /** Whether the gateway is about to stop: it is not ready then for more. */
+  readonly state: { isDraining: boolean };
+  /** Whether `/admin/workers` can neither attach nor detach engines. */
+  hasFixedEngines: boolean;
+  /** Examines the attached engines. @param waitMs longest wait for one thing, in milliseconds */
+  diagnose(waitMs: number): Promise<Diagnosis>;
+}

@@ -1,0 +1,233 @@
+import type { Context } from "hono";
+import type { Salt } from "#router-wasm";
+import type { GatewayEnv } from "../../access/env.ts";
+import { checkMedia } from "../../access/media.ts";
+import { refuseDeepNesting } from "../../access/nesting.ts";
+import { toApiError } from "../../kernel/errors.ts";
+import { encodeHeaderValue } from "../../kernel/header-values.ts";
+import type { NamedModel } from "../../models/model-view.ts";
+import { hasManyMessages, refuseHopelessConversation } from "../../prompts/limits.ts";
+import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
+import { textReader } from "../../prompts/text-reader.ts";
+import type { Placement } from "../../requests/tokens/job.ts";
+import { choicesOf, continuationOf } from "../../requests/wire/continuation.ts";
+import { Forwarding } from "../../requests/wire/forwarding.ts";
+import type { ForwardJob } from "../../requests/wire/job.ts";
+import { contained } from "../../wire/contained.ts";
+import type { HttpHead, WireReply } from "../../wire/types.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
+import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
+import { placementHeaders } from "../placement-headers.ts";
+import { type Endpoint, endpointOf, resourceOf } from "./endpoints.ts";
+import type { ModelInForm } from "./form.ts";
+import { answerHeaders, forwardedHeaders } from "./headers.ts";
+import { modelOfJson } from "./model-name.ts";
+import { preferenceFields } from "./preference-fields.ts";
+import { renameInForm, renameInJson, renameInQuery } from "./rename.ts";
+
+/** A model that may answer a request. */
+export interface Candidate extends NamedModel {
+  /** The model that the request names, where this one answers in its place. */
+  readonly standsInFor?: string;
+}
+
+/** A request for attached engines. */
+export interface ForwardTarget {
+  /** At least one: each after the first is for when those before it cannot answer. */
+  readonly candidates: readonly Candidate[];
+  /** The body as it came; undefined where there is none. */
+  readonly bytes: Uint8Array | undefined;
+  /** The same where it is a JSON object. */
+  readonly body: PromptBody | undefined;
+  /** Where it names its model, where it is a form that does. */
+  readonly form: ModelInForm | undefined;
+}
+
+/** Passes the request on to the engine that suits it best, and the engine's answer back as it is. */
+export async function forward(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  { candidates, ...request }: ForwardTarget,
+): Promise<Response> {
+  await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
+  let failure: Error | undefined;
+  for (const [index, candidate] of candidates.entries()) {
+    if (failure !== undefined) noteFallback(candidate, failure, dependencies);
+    const hasOthers = index < candidates.length - 1;
+    const outcome = await attempt(context, dependencies, { ...request, candidate, hasOthers }).catch(
+      // What is wrong with asking another model is not what the client has asked for.
+      (error: unknown) => {
+        throw failure ?? error;
+      },
+    );
+    if (outcome instanceof Response) return outcome;
+    failure = outcome;
+  }
+  throw failure;
+}
+
+interface Attempt extends Omit<ForwardTarget, "candidates"> {
+  readonly candidate: Candidate;
+  /** Whether another model may answer where this one cannot. */
+  readonly hasOthers: boolean;
+}
+
+/** The answer, or why another model is to be asked. */
+async function attempt(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  { candidate, hasOthers, ...given }: Attempt,
+): Promise<Response | Error> {
+  const { model, adapter, rename, standsInFor } = candidate;
+  const { method, path } = context.req;
+  const endpoint = endpointOf(path);
+  const query = queryIn(context.req.url);
+  const { bytes, body, search } =
+    rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
+  if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
+    refuseHopelessConversation(body.messages, model);
+  const prompts = body !== undefined && hasManyMessages(body) ? textReader : await model.prompts;
+  const prompt =
+    body === undefined ? NO_PROMPT : await refuseDeepNesting(() => prompts.read(endpoint.prompt, body));
+  const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
+  const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
+  if (standsInFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
+  const { requestId, preferences } = meta;
+  const { attached } = dependencies.models;
+  const resource = resourceOf(path, body);
+  const job: ForwardJob = {
+    requestId,
+    model,
+    modelName: modelOfJson(body) ?? rename ?? given.form?.name ?? context.req.query("model"),
+    prompt,
+    salt: saltOf(adapter, body),
+    preferences,
+    method,
+    path: path + search,
+    headers: forwardedHeaders(context, {
+      requestId,
+      via: dependencies.via,
+      hidesKeys: dependencies.access.keys !== undefined,
+    }),
+    body: bytes,
+    engine: resource === undefined ? undefined : await attached.resources.find(resource),
+    onResource:
+      endpoint.keeps && method === "POST"
+        ? (id, engine) => attached.resources.remember(id, engine)
+        : undefined,
+    longestAnswer: endpoint.longestAnswer,
+    isRepeatable: endpoint.isRepeatable(method, body),
+    hasFallback: hasOthers,
+    events: endpoint.events,
+    continuation: continuationIn(endpoint, body),
+    choices: body === undefined ? 1 : choicesOf(body),
+  };
+  return run(context, dependencies, job, meta);
+}
+
+const READS_MESSAGES = new Set<PromptKind>(["chat", "messages"]);
+
+const NO_PROMPT = new Uint32Array(0);
+
+/** From the question mark on. What a client has said that the host is, need not make an address. */
+const queryIn = (url: string) => /\?[^#]*/.exec(url)?.[0] ?? "";
+
+/** The request with another model's name in its body, or in its query. */
+function renamed({ bytes, body, form }: Omit<ForwardTarget, "candidates">, search: string, model: string) {
+  if (bytes !== undefined && form !== undefined)
+    return { bytes: renameInForm(bytes, form, model), body, search };
+  if (bytes !== undefined && modelOfJson(body) !== undefined)
+    return { bytes: renameInJson(bytes, model), body: { ...body, model }, search };
+  return { bytes, body, search: renameInQuery(search, model) };
+}
+
+function noteFallback(
+  { standsInFor = "", model }: Candidate,
+  failure: Error,
+  { metrics, warnings }: GatewayDependencies,
+): void {
+  metrics.fallbacks.inc({ model: standsInFor, fallback: model.name });
+  warnings.warn(`fallback ${standsInFor} ${model.name}`, "another model answers", {
+    model: standsInFor,
+    fallback: model.name,
+    reason: failure.message,
+  });
+}
+
+function run(
+  context: Context<GatewayEnv>,
+  { transport, forwarding, log, warnings, running }: GatewayDependencies,
+  job: ForwardJob,
+  { explain, headers, onAnswered, onSettled, onPassedOn }: RequestMeta,
+): Promise<Response | Error> {
+  const { signal } = context.req.raw;
+  return new Promise((resolve, reject) => {
+    let begun: WireReply | undefined;
+    const abort = () => {
+      request.cancel();
+      resolve(new Response(null, { status: 499 }));
+    };
+    const output = {
+      reply(head: HttpHead, placement: Placement) {
+        signal.removeEventListener("abort", abort);
+        const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
+        const reply = transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
+        begun = reply;
+        resolve(reply.response);
+        return reply;
+      },
+      onAnswered,
+      onSettled(...outcome: Parameters<typeof onSettled>) {
+        running.delete(request);
+        onSettled(...outcome);
+      },
+      onFailure(error: Error) {
+        signal.removeEventListener("abort", abort);
+        reject(error);
+      },
+      onPassedOn(error: Error) {
+        signal.removeEventListener("abort", abort);
+        running.delete(request);
+        onPassedOn();
+        resolve(error);
+      },
+    };
+    const onFault = (error: unknown) => {
+      // Before the answer has begun, whoever answers the error logs it.
+      if (begun !== undefined)
+        log.error("an answer broke off by a fault of this gateway", { request: job.requestId, error });
+      try {
+        request.stop(toApiError(error));
+      } catch {
+        begun?.destroy();
+      }
+      reject(error);
+    };
+    const request = new Forwarding(job, output, {
+      transport: contained(transport, onFault),
+      options: forwarding,
+      warnings,
+    });
+    running.add(request);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    else {
+      try {
+        request.start();
+      } catch (error) {
+        onFault(error);
+      }
+    }
+  });
+}
+
+/** What keeps the request's blocks apart in the engine's cache: vLLM hashes both into them. */
+function saltOf(adapter: string | undefined, body: PromptBody | undefined): Salt | undefined {
+  const namespace = typeof body?.cache_salt === "string" ? body.cache_salt : undefined;
+  return adapter === undefined && namespace === undefined ? undefined : { loraName: adapter, namespace };
+}
+
+function continuationIn({ events }: Endpoint, body: PromptBody | undefined): ForwardJob["continuation"] {
+  if (body === undefined || (events !== "chat" && events !== "completions")) return undefined;
+  return continuationOf(events, body);
+}

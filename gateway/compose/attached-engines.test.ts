@@ -1,0 +1,234 @@
+import { describe, expect, test } from "vitest";
+import { NO_THRESHOLDS } from "../routing/thresholds.ts";
+import type { Gateway } from "./create-gateway.ts";
+import { ask, attach, chat, models, TestEngine } from "./test-engine.ts";
+
+/** What the gateway says of the engine, in each place where it does. */
+async function statesOf(gateway: Gateway) {
+  const [health, workers, metrics] = await Promise.all([
+    ask(gateway, "/health"),
+    ask(gateway, "/admin/workers"),
+    ask(gateway, "/metrics"),
+  ]);
+  return {
+    gateway: health.body.status,
+    health: health.body.models[0]?.workers[0]?.status,
+    admin: workers.body.data[0].state,
+    metrics: /^stator_worker_ready\{.*\} (\d)$/m.exec(metrics.text)?.[1],
+    chat: (await chat(gateway)).status,
+  };
+}
+
+const WELL = { gateway: "ready", health: "ready", admin: "ready", metrics: "1", chat: 200 };
+const AWAY = { gateway: "down", health: "down", admin: "down", metrics: "0", chat: 503 };
+
+describe("an engine's state is one, wherever it is read", () => {
+  test("when it was started anew between two checks", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine]);
+    expect(await statesOf(gateway)).toEqual(WELL);
+    engine.startedAt = 5_000;
+    const before = engine.count("/version");
+    await expect.poll(() => engine.count("/version")).toBeGreaterThan(before);
+    expect(await statesOf(gateway)).toEqual(WELL);
+  });
+
+  test("when two replicas answer at its address by turns", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine]);
+    let turns = 0;
+    engine.onMetrics = () => {
+      engine.startedAt = [1_000, 5_000][turns++ % 2]!;
+    };
+    await expect.poll(() => turns).toBeGreaterThan(10);
+    expect(await statesOf(gateway)).toEqual(WELL);
+    const learnt = engine.count("/version");
+    const seen = turns;
+    await expect.poll(() => turns).toBeGreaterThan(seen + 10);
+    expect(engine.count("/version")).toBe(learnt);
+    const { body } = await ask(gateway, "/admin/workers");
+    expect(body.data[0].lacks).toMatchObject([{ code: "kv-events" }, { code: "replicas" }]);
+  });
+
+  test.each([
+    ["vllm", "openai"],
+    ["openai", "vllm"],
+  ] as const)("when a server of another kind (%s, then %s) comes between two checks", async (kind, next) => {
+    const engine = await TestEngine.start(kind);
+    const gateway = await attach([engine]);
+    engine.kind = next;
+    await expect.poll(async () => (await ask(gateway, "/admin/workers")).body.data[0].kind).toBe(next);
+    expect(await statesOf(gateway)).toEqual(WELL);
+  });
+
+  test.each(["vllm", "openai"] as const)("when it dies and comes back (%s)", async (kind) => {
+    const engine = await TestEngine.start(kind);
+    const gateway = await attach([engine]);
+    await engine.die();
+    await expect.poll(async () => (await statesOf(gateway)).health).toBe("down");
+    expect(await statesOf(gateway)).toEqual(AWAY);
+    await engine.listen();
+    await expect.poll(async () => (await statesOf(gateway)).health).toBe("ready");
+    expect(await statesOf(gateway)).toEqual(WELL);
+  });
+
+  test.each(["vllm", "openai"] as const)("when it takes connections and says nothing (%s)", async (kind) => {
+    const engine = await TestEngine.start(kind);
+    const gateway = await attach([engine]);
+    engine.isHung = true;
+    await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
+    expect(await statesOf(gateway)).toEqual(AWAY);
+    expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toMatch(/check within [\d.]+ s/);
+  });
+
+  test("when its server says that its engine core is dead", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine]);
+    engine.health = 503;
+    await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
+  });
+
+  test("when it does not take the gateway's key any more, with the flag that mends it", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine], { health: { intervalMs: 20, modelsMs: 20, slowStartMs: 0 } });
+    engine.key = "new";
+    await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
+    expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toContain("--engine-key");
+  });
+
+  test("where nobody may read its metrics", async () => {
+    const engine = await TestEngine.start("vllm");
+    const gateway = await attach([engine]);
+    engine.metrics = 403;
+    const seen = engine.count("/metrics");
+    await expect.poll(() => engine.count("/metrics")).toBeGreaterThan(seen + 5);
+    expect((await statesOf(gateway)).chat).toBe(200);
+  });
+
+  test("while it answers requests but is too busy for checks", async () => {
+    const engine = await TestEngine.start("openai");
+    const gateway = await attach([engine]);
+    engine.isHungForChecks = true;
+    const checks = engine.count("/v1/models");
+    while (engine.count("/v1/models") < checks + 6) expect((await chat(gateway)).status).toBe(200);
+    expect((await ask(gateway, "/health")).status).toBe(200);
+  });
+});
+
+describe("models that come and go", () => {
+  test("are listed and served without a restart, and others keep what is known of them", async () => {
+    const engine = await TestEngine.start("openai");
+    const gateway = await attach([engine], { health: { intervalMs: 20, modelsMs: 50, slowStartMs: 0 } });
+    const id = async () => (await ask(gateway, "/v1/router/decisions?limit=1")).body;
+    await chat(gateway);
+    const before = await id();
+    engine.models.push("more");
+    await expect.poll(() => models(gateway)).toEqual(["more", "tiny"]);
+    expect((await chat(gateway, "more")).status).toBe(200);
+    await chat(gateway);
+    const after = await id();
+    expect(after.data[0].worker_id).toBe(before.data[0].worker_id);
+    engine.models.shift();
+    await expect.poll(() => models(gateway)).toEqual(["more"]);
+    expect((await chat(gateway)).status).toBe(404);
+  });
+
+  test("are looked for at once when the gateway has passed on their loading", async () => {
+    const engines = [await TestEngine.start("vllm"), await TestEngine.start("vllm")];
+    const gateway = await attach(engines, { health: { intervalMs: 60_000, slowStartMs: 0 } });
+    const load = await ask(gateway, "/v1/load_lora_adapter", { model: "tiny", lora_name: "sql" });
+    expect(load.status).toBe(200);
+    expect(engines.map(({ adapters }) => adapters.length).sort()).toEqual([0, 1]);
+    await expect.poll(() => models(gateway)).toEqual(["sql", "tiny"]);
+    // Only one of the two engines has it.
+    for (let round = 0; round < 10; round++) expect((await chat(gateway, "sql")).status).toBe(200);
+    await ask(gateway, "/v1/unload_lora_adapter", { model: "sql", lora_name: "sql" });
+    await expect.poll(() => models(gateway)).toEqual(["tiny"]);
+  });
+
+  test("are looked for when an engine does not know one that it listed", async () => {
+    const engine = await TestEngine.start("openai");
+    engine.models.push("other");
+    const gateway = await attach([engine], { health: { intervalMs: 60_000, slowStartMs: 0 } });
+    engine.models.pop();
+    expect((await chat(gateway, "other")).status).toBe(404);
+    await expect.poll(() => models(gateway)).toEqual(["tiny"]);
+  });
+});
+
+test("who waits for the answer of an engine that hangs is answered by another", async () => {
+  const [hanging, other] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+  const gateway = await attach([hanging, other], { policy: "round-robin" });
+  hanging.isHung = true;
+  const answers = await Promise.all(Array.from({ length: 6 }, () => chat(gateway)));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+  expect(hanging.count("/v1/chat/completions")).toBe(3);
+});
+
+test("who waits for a model's last engine is answered by the one that takes its place", async () => {
+  const [before, after] = [await TestEngine.start("vllm"), await TestEngine.start("vllm")];
+  after.blockSize = 32;
+  const gateway = await attach([before], {
+    thresholds: { ...NO_THRESHOLDS, queuePrefillSteps: 0.001 },
+  });
+  before.isHung = true;
+  const running = chat(gateway);
+  const waitingRequests = () => gateway.models.attached.views()[0]?.waiting;
+  await expect.poll(() => before.count("/v1/chat/completions")).toBe(1);
+  const waiting = chat(gateway);
+  await expect.poll(waitingRequests).toBe(1);
+  gateway.models.attached.detach(before.name);
+  gateway.models.attached.attach({ url: after.url, name: after.name });
+  expect((await waiting).status).toBe(200);
+  expect(gateway.models.attached.list()[0]?.blockSize).toBe(32);
+  await before.die();
+  expect((await running).status).toBe(200);
+});
+
+test("a model that one engine has dropped is asked of the others", async () => {
+  const engines = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+  const gateway = await attach(engines, {
+    health: { intervalMs: 60_000, slowStartMs: 0 },
+    policy: "round-robin",
+  });
+  engines[0]!.models = ["another"];
+  for (let round = 0; round < 6; round++) expect((await chat(gateway)).status).toBe(200);
+  engines[1]!.models = ["another"];
+  // Nobody knows it: what the engine says of it is the answer.
+  expect((await chat(gateway)).body).toMatchObject({ error: { message: "no such model" } });
+});
+
+describe("the gateway's own doctor", () => {
+  test("examines its engines, with the keys that it has for them", async () => {
+    const engine = await TestEngine.start("vllm");
+    engine.key = "secret";
+    const gateway = await attach([engine], {
+      engines: [{ url: engine.url, name: "one", apiKey: "secret" }],
+    });
+    const { status, body, text } = await ask(gateway, "/admin/doctor", { timeout_ms: 1_000 });
+    expect(status).toBe(200);
+    expect(body.engines).toMatchObject([{ engine: { name: "one", kind: "vllm" } }]);
+    const checks = body.engines[0].checks.map(({ id, status }: { id: string; status: string }) => [
+      id,
+      status,
+    ]);
+    expect(checks.slice(0, 2)).toEqual([
+      ["answers", "ok"],
+      ["test-request", "ok"],
+    ]);
+    expect(text).not.toContain("secret");
+    expect((await ask(gateway, "/admin/doctor", { timeout: 1 })).status).toBe(400);
+  });
+});
+
+describe("the breaker", () => {
+  test("opens after five failed requests in a row, of which the bodies' first bytes are no successes", async () => {
+    const [bad, good] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+    const gateway = await attach([bad, good], { forwarding: { retries: 0 }, policy: "round-robin" });
+    bad.status = 500;
+    const outcomes: number[] = [];
+    for (let round = 0; round < 20; round++) outcomes.push((await chat(gateway)).status);
+    expect(outcomes.filter((status) => status !== 200)).toHaveLength(5);
+    expect(bad.count("/v1/chat/completions")).toBe(5);
+  });
+});

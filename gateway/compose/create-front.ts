@@ -1,0 +1,138 @@
+import { createMetrics, type Logger } from "#runtime";
+import { type AccessOptions, openAccess } from "../access/open-access.ts";
+import type { Stoppable } from "../api/dependencies.ts";
+import type { PreferenceDefaults } from "../api/openai/preferences.ts";
+import { createEngineApi } from "../engines/index.ts";
+import { viaOf } from "../kernel/loops.ts";
+import { createGatewayMetrics } from "../kernel/metrics.ts";
+import { Warnings } from "../kernel/warnings.ts";
+import type { ModelNames } from "../models/model-names.ts";
+import type { WorkerModels } from "../models/model-view.ts";
+import { Models } from "../models/models.ts";
+import { createPromptReaderLoader } from "../models/prompt-readers.ts";
+import { fromAskedAnswer, toAskedRequest } from "../remote/asked.ts";
+import { FrontModels } from "../remote/front/front-models.ts";
+import { RouterLink, type RouterNews } from "../remote/front/router-link.ts";
+import type { FrontChannel } from "../remote/messages.ts";
+import { DEFAULT_FORWARDING, type ForwardOptions } from "../requests/wire/job.ts";
+import { createApp } from "./app.ts";
+import type { Gateway, Platform } from "./create-gateway.ts";
+import { cutOff } from "./cut-off.ts";
+
+/** What a front process does; the rest is the router process's. */
+export interface FrontOptions {
+  /** The gateway's, as its other processes have it. */
+  readonly id: string;
+  readonly bodyLimit: number;
+  readonly timeoutMs: number;
+  readonly tokenizers: ReadonlyMap<string, string>;
+  readonly modelNames?: ModelNames;
+  readonly forwarding: Partial<ForwardOptions>;
+  readonly access: AccessOptions;
+  readonly preferenceDefaults: PreferenceDefaults;
+  readonly log: Logger;
+  /** The gateway is about to stop. */
+  onDraining?(): void;
+}
+
+export type FrontPlatform = Pick<
+  Platform,
+  "transport" | "engineFetch" | "openEventStream" | "createEncoder" | "files" | "resolveHost"
+>;
+
+export interface Front extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
+  /** The router process has gone. */
+  onRouterGone(): void;
+}
+
+const NO_WORKERS: WorkerModels = { list: () => [], find: () => undefined, refused: () => [] };
+
+/**
+ * One of several processes that serve one port: it reads requests, sends them to the engine that the router process
+ * chooses, and passes answers on.
+ * @throws AccessError where the file of keys cannot be used
+ */
+export async function createFront(
+  options: FrontOptions,
+  channel: FrontChannel,
+  platform: FrontPlatform,
+): Promise<Front> {
+  const { log, bodyLimit, timeoutMs, tokenizers, preferenceDefaults } = options;
+  const { transport, engineFetch, openEventStream, createEncoder, files, resolveHost } = platform;
+  const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
+  const opened = await openAccess(options.access, { readTextFile: files?.readTextFile, resolveHost }, log);
+  const { keys, inflight } = opened.access;
+  const link = new RouterLink(channel);
+  const via = viaOf(options.id);
+  const running = new Set<Stoppable>();
+  const attached = new FrontModels({
+    link,
+    channel,
+    metrics,
+    loadPromptReader: createPromptReaderLoader({
+      folders: files && { ...files, createEncoder },
+      tokenizers,
+      log,
+    }),
+    createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, via, fetch: engineFetch }),
+  });
+  if (keys !== undefined) keys.onUse = (use) => channel.send({ type: "used", ...use });
+  if (inflight.limit < Number.POSITIVE_INFINITY)
+    inflight.onChange = (count) => channel.send({ type: "inflight", count });
+  link.open(onNews, (message, error) => log.error("cannot act on the router's message", { message, error }));
+  function onNews(news: RouterNews): void {
+    switch (news.type) {
+      case "engine":
+        attached.onEngine(news.engine);
+        break;
+      case "engine-gone":
+        attached.onEngineGone(news.name);
+        break;
+      case "used":
+        keys?.useElsewhere(news);
+        break;
+      case "inflight-elsewhere":
+        inflight.elsewhere = news.count;
+        break;
+      case "draining":
+        options.onDraining?.();
+        break;
+      case "read-metrics":
+        void tellMetrics(news.id);
+    }
+  }
+  async function tellMetrics(id: number): Promise<void> {
+    channel.send({ type: "metrics", id, metrics: await metrics.all.registry.getMetricsAsJSON() });
+  }
+  const app = createApp(
+    {
+      models: new Models(NO_WORKERS, attached, options.modelNames),
+      transport,
+      forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
+      metrics,
+      log,
+      warnings: new Warnings(log),
+      openEventStream,
+      via,
+      running,
+      access: opened.access,
+      bodyLimit,
+      timeoutMs,
+      preferenceDefaults,
+    },
+    {
+      hasApi: true,
+      answerElsewhere: async (request) =>
+        fromAskedAnswer(await link.ask(await toAskedRequest(request, bodyLimit))),
+    },
+  );
+  return {
+    fetch: (request, env) => app.fetch(request, env as object | undefined),
+    onRouterGone: () => link.close(),
+    cutOff: () => cutOff({ running, log }),
+    close() {
+      opened.close();
+      transport.close();
+    },
+  };
+}

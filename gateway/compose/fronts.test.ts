@@ -1,0 +1,205 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { createLogger, openDiscovery } from "#runtime";
+import type { ApiKey } from "../access/api-key.ts";
+import { createPortableEncoder } from "../adapters/portable-encoder.ts";
+import { openWebEventStream } from "../kernel/event-stream.ts";
+import { Fronts } from "../remote/router/fronts.ts";
+import { testChannels } from "../remote/test-channels.ts";
+import { routerModule } from "../routing/test-model.ts";
+import { FetchTransport } from "../wire/fetch-transport.ts";
+import { createFront, type Front } from "./create-front.ts";
+import { createGateway, type Gateway } from "./create-gateway.ts";
+
+const log = createLogger({ name: "test", level: "error", write: () => {} });
+const common = {
+  bodyLimit: 1_000_000,
+  timeoutMs: 10_000,
+  preferenceDefaults: { session: "none", tenant: "none" },
+  log,
+} as const;
+
+const platform = () => ({
+  transport: new FetchTransport(),
+  openEventStream: openWebEventStream,
+  createEncoder: createPortableEncoder,
+  files: undefined,
+});
+
+let engines: Keeper[];
+let gateway: Gateway;
+let fronts: Fronts;
+let leave: (() => void)[];
+
+beforeEach(async () => {
+  engines = [await Keeper.start("a"), await Keeper.start("b")];
+  fronts = new Fronts(log);
+  leave = [];
+  gateway = await createGateway(
+    {
+      ...common,
+      discovery: await openDiscovery("memory:fronts"),
+      engines: engines.map(({ url, name }) => ({ url, name })),
+      readMetricsElsewhere: () => fronts.metrics(),
+      version: "0.0.0",
+    },
+    { ...platform(), routerModule, openKvFeed: undefined },
+  );
+});
+
+afterEach(async () => {
+  for (const each of leave) each();
+  gateway.close();
+  await Promise.all(engines.map((engine) => engine.close()));
+});
+
+/** A further front, that knows of both engines. */
+async function addFront(keys?: readonly ApiKey[]): Promise<Front> {
+  const { front: frontEnd, router } = testChannels();
+  const forwarding = {};
+  const front = await createFront(
+    { ...common, id: "a", tokenizers: new Map(), forwarding, access: { keys } },
+    frontEnd,
+    platform(),
+  );
+  leave.push(fronts.join(router, gateway), () => front.close());
+  if (keys === undefined)
+    await expect.poll(async () => (await get(front, "/v1/models")).body.data).toHaveLength(1);
+  await expect.poll(async () => (await get(front, "/health")).status).toBe(200);
+  return front;
+}
+
+const get = async (front: Front, path: string, init?: RequestInit) => {
+  const response = await front.fetch(new Request(`http://127.0.0.1${path}`, init));
+  const text = await response.text();
+  return { status: response.status, text, body: text.startsWith("{") ? JSON.parse(text) : undefined };
+};
+
+it("finds what an engine keeps, whichever front made it keep that", async () => {
+  const [one, two] = [await addFront(), await addFront()];
+  const body = JSON.stringify({ model: "tiny" });
+  const headers = { "content-type": "application/json" };
+  for (let round = 0; round < 6; round++) {
+    const made = await get(one, "/v1/files", { method: "POST", headers, body });
+    expect(made.status).toBe(200);
+    expect(await get(two, `/v1/files/${made.body.id}`)).toMatchObject({ status: 200, body: made.body });
+  }
+});
+
+it("sums what fronts measure, and keeps the sums of those that have gone", async () => {
+  const [one, two] = [await addFront(), await addFront()];
+  const requests = async (front: Front) =>
+    /^stator_requests_total\{[^}]*status="404"[^}]*\} (\d+)/m.exec((await get(front, "/metrics")).text)?.[1];
+  for (const front of [one, one, two]) await get(front, "/v1/files/nothing");
+  expect(await requests(two)).toBe("3");
+  leave[0]!();
+  expect(await requests(two)).toBe("3");
+});
+
+it("answers a front even where it cannot act on what that asks", async () => {
+  const { front, router } = testChannels();
+  leave.push(fronts.join(router, gateway));
+  const answers: unknown[] = [];
+  front.onMessage = (message) => void (message.type === "answer" && answers.push(message));
+  // A method that no web request can have.
+  const request = { method: "TRACE", url: "http://127.0.0.1/", headers: [], body: undefined };
+  front.send({ type: "ask", id: 1, request });
+  await expect.poll(() => answers).toMatchObject([{ id: 1, answer: { status: 500 } }]);
+});
+
+it("asks for a key before anything else", async () => {
+  const front = await addFront([]);
+  for (const path of ["/", "/docs", "/metrics", "/v1/models"])
+    expect(await get(front, path)).toMatchObject({ status: 401 });
+  expect((await get(front, "/health")).status).toBe(200);
+});
+
+it("frees what a front that has gone had booked", async () => {
+  const front = await addFront();
+  for (const engine of engines) engine.isSilent = true;
+  const running = get(front, "/v1/files/something");
+  const booked = async () =>
+    /^stator_worker_active_requests\{.*\} 1$/m.test(await (await gateway.fetch(metrics())).text());
+  await expect.poll(booked).toBe(true);
+  leave[0]!();
+  expect(await booked()).toBe(false);
+  for (const engine of engines) engine.answer();
+  await running;
+});
+
+it("lists models that come and go, and has engines looked at again that do not know one", async () => {
+  const front = await addFront();
+  const listed = async () =>
+    (await get(front, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
+  const body = JSON.stringify({ model: "more", messages: [] });
+  const chat = () =>
+    get(front, "/v1/chat/completions", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
+  for (const engine of engines) engine.models = ["tiny", "more"];
+  await expect.poll(listed).toEqual(["more", "tiny"]);
+  for (const engine of engines) engine.models = ["tiny"];
+  expect((await chat()).status).toBe(404);
+  await expect.poll(listed).toEqual(["tiny"]);
+});
+
+it("is refused with a reason when the process that knows the engines has gone", async () => {
+  const front = await addFront();
+  front.onRouterGone();
+  for (const path of ["/v1/files/something", "/health"])
+    expect(await get(front, path)).toMatchObject({ status: 503, body: { error: { code: "gateway_stops" } } });
+});
+
+const metrics = () => new Request("http://127.0.0.1/metrics");
+
+/** A server of OpenAI's API that keeps files. */
+class Keeper {
+  readonly name: string;
+  models = ["tiny"];
+  /** Answers nothing until `answer`. */
+  isSilent = false;
+  readonly #server = createServer();
+  readonly #kept = new Set<string>();
+  #held: (() => void)[] = [];
+
+  static async start(name: string): Promise<Keeper> {
+    const keeper = new Keeper(name);
+    await new Promise<void>((resolve) => keeper.#server.listen(0, "127.0.0.1", resolve));
+    return keeper;
+  }
+
+  private constructor(name: string) {
+    this.name = name;
+    this.#server.on("request", ({ method, url = "" }, response) => {
+      const answer = (status: number, json: object) => {
+        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
+      };
+      const id = url.split("/")[3] ?? "";
+      if (url === "/v1/models")
+        answer(200, { object: "list", data: this.models.map((model) => ({ id: model, object: "model" })) });
+      else if (this.isSilent) this.#held.push(() => answer(404, {}));
+      else if (method === "POST" && url === "/v1/files") {
+        const made = `file-${name}-${this.#kept.size}`;
+        this.#kept.add(made);
+        answer(200, { id: made });
+      } else if (this.#kept.has(id)) answer(200, { id });
+      else answer(404, { error: { message: "There is no such file here." } });
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  answer(): void {
+    for (const held of this.#held) held();
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

@@ -1,0 +1,210 @@
+/** For tests: a gateway in this process, and engines that it attaches. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { encode } from "@msgpack/msgpack";
+import { afterEach, expect } from "vitest";
+import { createLogger, openDiscovery, ZmqKvEventPublisher } from "#runtime";
+import { openAtPort } from "#stand-ins";
+import { stall } from "../../scripts/testing/stall.ts";
+import { createPortableEncoder } from "../adapters/portable-encoder.ts";
+import { openKvFeed } from "../feeds/kv-feed.ts";
+import { openWebEventStream } from "../kernel/event-stream.ts";
+import { routerModule } from "../routing/test-model.ts";
+import { FetchTransport } from "../wire/fetch-transport.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "./create-gateway.ts";
+
+const log = createLogger({ name: "test", level: "error", write: () => {} });
+let opened: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of opened.reverse()) await close();
+  opened = [];
+});
+
+/** A gateway that looks at its engines often. */
+export async function attach(
+  engines: readonly TestEngine[],
+  more: Partial<GatewayOptions> = {},
+): Promise<Gateway> {
+  const gateway = await createGateway(
+    {
+      discovery: await openDiscovery(`memory:${crypto.randomUUID()}`),
+      bodyLimit: 1_000_000,
+      timeoutMs: 10_000,
+      engines: engines.map(({ url, name }) => ({ url, name })),
+      health: { intervalMs: 20, timeoutMs: 100 * stall(), slowStartMs: 0 },
+      log,
+      version: "0.0.0",
+      ...more,
+    },
+    {
+      routerModule,
+      transport: new FetchTransport(),
+      openEventStream: openWebEventStream,
+      createEncoder: createPortableEncoder,
+      files: undefined,
+      openKvFeed,
+    },
+  );
+  opened.push(() => gateway.close());
+  await expect
+    .poll(() => gateway.models.attached.engines.map(({ state }) => state))
+    .not.toContain("connecting");
+  return gateway;
+}
+
+export const ask = async (gateway: Gateway, path: string, body?: object) => {
+  const host = { host: "127.0.0.1" };
+  const init =
+    body === undefined
+      ? { headers: host }
+      : {
+          method: "POST",
+          headers: { ...host, "content-type": "application/json" },
+          body: JSON.stringify(body),
+        };
+  const response = await gateway.fetch(new Request(`http://127.0.0.1${path}`, init));
+  const text = await response.text();
+  return { status: response.status, text, body: text.startsWith("{") ? JSON.parse(text) : {} };
+};
+export const chat = (gateway: Gateway, model = "tiny") =>
+  ask(gateway, "/v1/chat/completions", { model, messages: [{ role: "user", content: "hi" }] });
+export const models = async (gateway: Gateway): Promise<string[]> =>
+  (await ask(gateway, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
+
+/** A server that speaks as an engine does, and may be told to do so badly. */
+export class TestEngine {
+  readonly name = crypto.randomUUID().slice(0, 8);
+  kind: "vllm" | "openai";
+  models = ["tiny"];
+  adapters: string[] = [];
+  startedAt = 1_000;
+  /** Tokens in a KV block, as its metrics say. */
+  blockSize = 16;
+  #events: ZmqKvEventPublisher | undefined;
+  /** Takes requests, and answers none. */
+  isHung = false;
+  isHungForChecks = false;
+  /** That requests under `/v1/` must have. */
+  key: string | undefined;
+  /** Of answers to `/metrics`, to `/health` and to chats. */
+  metrics = 200;
+  health = 200;
+  status = 200;
+  onMetrics: () => void = () => {};
+  readonly #paths: string[] = [];
+  #server = createServer();
+  #port = 0;
+
+  static async start(kind: "vllm" | "openai"): Promise<TestEngine> {
+    const engine = new TestEngine(kind);
+    await engine.listen();
+    opened.push(() => engine.die());
+    return engine;
+  }
+
+  constructor(kind: "vllm" | "openai") {
+    this.kind = kind;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Begins to publish KV events; to be called before a gateway attaches it. */
+  async openEvents(): Promise<void> {
+    const events = await ZmqKvEventPublisher.open({ endpoint: "tcp://127.0.0.1:0" });
+    this.#events = events;
+    opened.push(() => events.close());
+  }
+
+  /** Publishes a batch of events as they are on the wire. */
+  publish(...events: unknown[]): void {
+    this.#events?.publish(encode([0, events, 0]));
+  }
+
+  count(path: string): number {
+    return this.#paths.filter((each) => each === path).length;
+  }
+
+  async listen(): Promise<void> {
+    this.#server = createServer(async (request, response) => {
+      const { method, url: path = "" } = request;
+      this.#paths.push(path);
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (this.isHung || (this.isHungForChecks && method === "GET")) return;
+      const isKnown = this.key === undefined || request.headers.authorization === `Bearer ${this.key}`;
+      if (path.startsWith("/v1/") && !isKnown) {
+        response.writeHead(401).end();
+        return;
+      }
+      const [status, body] = this.#answer(path, Buffer.concat(chunks).toString());
+      const type = typeof body === "string" ? "text/plain" : "application/json";
+      response.writeHead(status, { "content-type": type });
+      response.end(typeof body === "string" ? body : JSON.stringify(body));
+    });
+    // At a port that it has again after it died.
+    await openAtPort(
+      this.#port,
+      (port) =>
+        new Promise<void>((resolve, reject) => {
+          this.#server.once("error", reject).listen(port, "127.0.0.1", resolve);
+        }),
+    );
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async die(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #answer(path: string, text: string): [status: number, body: object | string] {
+    const body = text === "" ? {} : JSON.parse(text);
+    const owner = this.kind === "vllm" ? "vllm" : "somebody";
+    switch (path) {
+      case "/v1/models": {
+        const own = this.models.map((id) => ({ id, owned_by: owner }));
+        const adapters = this.adapters.map((id) => ({ id, owned_by: owner, parent: this.models[0] }));
+        return [200, { object: "list", data: [...own, ...adapters] }];
+      }
+      case "/v1/completions":
+      case "/v1/chat/completions":
+        if (![...this.models, ...this.adapters].includes(body.model))
+          return [404, { error: { message: "no such model", type: "NotFoundError", code: 404 } }];
+        return [this.status, this.status === 200 ? COMPLETION : { error: { message: "broken" } }];
+    }
+    if (this.kind === "openai") return [404, {}];
+    switch (path) {
+      case "/v1/load_lora_adapter":
+        this.adapters.push(body.lora_name);
+        return [200, "Success"];
+      case "/v1/unload_lora_adapter":
+        this.adapters = this.adapters.filter((each) => each !== body.lora_name);
+        return [200, "Success"];
+      case "/version":
+        return [200, { version: "0.32.0" }];
+      case "/health":
+        return [this.health, ""];
+      case "/kv_event_sources":
+        return this.#events === undefined ? [404, {}] : [200, { 0: { endpoint: this.#events.endpoint } }];
+      case "/metrics":
+        this.onMetrics();
+        return [
+          this.metrics,
+          `vllm:cache_config_info{block_size="${this.blockSize}",enable_prefix_caching="True"} 1\nprocess_start_time_seconds ${this.startedAt}\n`,
+        ];
+      default:
+        return [404, {}];
+    }
+  }
+}
+
+const COMPLETION = {
+  id: "chatcmpl-1",
+  object: "chat.completion",
+  created: 1,
+  model: "tiny",
+  choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "yes" } }],
+};

@@ -1,0 +1,23 @@
+import type { EngineProfile } from "../engines/types.ts";
+import type { RoutedWorker } from "../routing/workers.ts";
+import type { EngineConnection } from "./members/engine-connection.ts";
+
+/** Which flag of an attached engine, or of the gateway, mends what; the doctor finds out which of them it is. */
+export function driftRemedies(
+  { spec, sources, adapter }: Pick<EngineConnection, "spec" | "sources" | "adapter">,
+  { lacks }: Pick<EngineProfile, "lacks">,
+): NonNullable<RoutedWorker["remedies"]> {
+  const flagOf = (code: string) => lacks.find((lack) => lack.code === code)?.flag;
+  const places = sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
+  const doctor = `run: stator doctor ${spec.url}`;
+  const prefixFlags = [flagOf("prefix-caching"), adapter?.cachedTokensFlag].filter(
+    (flag) => flag !== undefined,
+  );
+  return {
+    "events-missing": places.length > 0 ? `let ${places.join(", ")} be reached from here; ${doctor}` : doctor,
+    "block-size": `start all engines of a model with one block size; ${doctor}`,
+    "never-matches": `give the model's own tokenizer and chat template: --tokenizer DIR; ${doctor}`,
+    "removals-lost": flagOf("replay") ?? doctor,
+    "no-prefix-cache": prefixFlags.length > 0 ? prefixFlags.join(" ") : doctor,
+  };
+}

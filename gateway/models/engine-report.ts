@@ -1,0 +1,97 @@
+import type { EngineKind, Lack } from "../engines/types.ts";
+import type { KvFeed } from "../feeds/kv-feed.ts";
+import type { PromptReader } from "../prompts/prompt-reader.ts";
+import { textReader } from "../prompts/text-reader.ts";
+import type { EngineConnection } from "./members/engine-connection.ts";
+import type { EngineState } from "./members/engine-watch.ts";
+
+/** What is known of an attached engine, for people and programs. */
+export interface EngineReport {
+  readonly name: string;
+  readonly url: string;
+  readonly state: EngineState;
+  /** Why it is not ready. */
+  readonly reason: string | undefined;
+  readonly kind: EngineKind | undefined;
+  readonly version: string | undefined;
+  readonly models: readonly EngineModelReport[];
+  readonly blockSize: number | undefined;
+  readonly totalBlocks: number | undefined;
+  readonly dataParallelSize: number;
+  readonly kvEvents: KvEventsReport;
+  readonly lacks: readonly Lack[];
+}
+
+export interface EngineModelReport {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly adapters: readonly string[];
+  readonly contextLength: number | undefined;
+  /** Where the tokens come from by which the router compares prompts. */
+  readonly tokens: string;
+}
+
+export interface KvEventsReport {
+  /** `none`: what the engine's cache holds is predicted from what it is sent. */
+  readonly kind: "zmq" | "poll" | "none";
+  readonly endpoints: readonly string[];
+  readonly isConnected: boolean;
+  readonly batches: number;
+}
+
+/** An engine, as far as a report tells of it. */
+export interface KnownEngine
+  extends Pick<
+    EngineConnection,
+    "name" | "spec" | "state" | "reason" | "profile" | "sources" | "lacks" | "blockSize"
+  > {
+  readonly feed: Pick<KvFeed, "isConnected" | "batches"> | undefined;
+}
+
+/** @param promptsOf how the prompts of the model of this name are read, if it is known */
+export async function reportEngine(
+  engine: KnownEngine,
+  promptsOf: (model: string) => Promise<PromptReader> | PromptReader | undefined,
+): Promise<EngineReport> {
+  const { name, spec, state, reason, profile, sources, feed, lacks } = engine;
+  const models = await Promise.all(
+    (profile?.models ?? []).map(async (model) => {
+      const prompts = await promptsOf(model.name);
+      const { contextLength, aliases, adapters } = model;
+      return { name: model.name, aliases, adapters, contextLength, tokens: prompts?.source ?? "not known" };
+    }),
+  );
+  return {
+    name,
+    url: spec.url,
+    state,
+    reason,
+    kind: profile?.kind,
+    version: profile?.version,
+    models,
+    blockSize: engine.blockSize,
+    totalBlocks: profile?.totalBlocks,
+    dataParallelSize: profile?.dataParallelSize ?? 1,
+    kvEvents: {
+      kind: sources[0]?.kind ?? "none",
+      endpoints: sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : [])),
+      isConnected: feed?.isConnected ?? false,
+      batches: feed?.batches ?? 0,
+    },
+    lacks: [
+      ...(profile?.models.length === 0 ? [NO_MODEL] : []),
+      ...lacks.filter(({ code }) => code !== "tokenizer" || needsTokens(sources, models)),
+    ],
+  };
+}
+
+const NO_MODEL: Lack = {
+  code: "models",
+  what: "it serves no model, so it gets no requests",
+  flag: undefined,
+};
+
+/** Whether there are KV events which no prompt can be compared with. */
+function needsTokens({ length }: KnownEngine["sources"], models: readonly EngineModelReport[]): boolean {
+  return length > 0 && models.some(({ tokens }) => tokens === textReader.source);
+}

@@ -1,0 +1,110 @@
+import type { EngineAdapter, KvEventSource, Lack } from "../../engines/types.ts";
+import type { KvFeed } from "../../feeds/kv-feed.ts";
+
+/** Answers after which something that has never come is taken for missing. */
+const PERSISTENT = 20;
+
+/** What a whole answer of an engine has shown. */
+export interface ObservedAnswer {
+  /** Whole KV blocks of its prompt: as many the engine has stored, if it stores any. */
+  readonly promptBlocks: number;
+  /** Of these, as many as the engine was expected to have in its cache. */
+  readonly overlapBlocks: number;
+  /** Whether the answer says how many tokens it took. */
+  readonly hasUsage: boolean;
+  /** Undefined where the answer does not say. */
+  readonly cachedTokens: number | undefined;
+}
+
+type ObservedFeed = Pick<KvFeed, "isConnected" | "batches">;
+
+/** What an engine turns out to lack only by what it does: a probe sees no answers, and no events that do not come. */
+export class ObservedLacks {
+  readonly #adapter: EngineAdapter;
+  readonly #sources: readonly KvEventSource[];
+  readonly #feedOf: () => ObservedFeed | undefined;
+  readonly #onChange: (lack: Lack, isLacking: boolean) => void;
+  readonly #lacks = new Map<string, Lack>();
+  #unheard = 0;
+  #silent = 0;
+
+  /**
+   * @param feedOf the feed that is followed now
+   * @param onChange is told once of each, and once when it is there after all
+   */
+  constructor(
+    adapter: EngineAdapter,
+    sources: readonly KvEventSource[],
+    feedOf: () => ObservedFeed | undefined,
+    onChange: (lack: Lack, isLacking: boolean) => void,
+  ) {
+    this.#adapter = adapter;
+    this.#sources = sources;
+    this.#feedOf = feedOf;
+    this.#onChange = onChange;
+  }
+
+  /** Those that are there now. */
+  get lacks(): Lack[] {
+    return [...this.#lacks.values()];
+  }
+
+  /** Whether KV events that should come do not. */
+  get isSilent(): boolean {
+    return this.#lacks.has("kv-events");
+  }
+
+  /** Something in its KV events cannot be read; the first time says what. */
+  noteUnreadable(what: string): void {
+    this.#note({
+      code: "kv-events-unreadable",
+      what: `not all of its KV events can be read (${what}), so not all that its cache holds is known`,
+      flag: undefined,
+    });
+  }
+
+  observe(answer: ObservedAnswer): void {
+    this.#observeEvents(answer);
+    this.#observeCachedTokens(answer);
+  }
+
+  #observeEvents({ promptBlocks }: ObservedAnswer): void {
+    const places = this.#sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
+    const feed = this.#feedOf();
+    if (feed === undefined || places.length === 0 || promptBlocks === 0) return;
+    if (feed.batches > 0) {
+      this.#unheard = 0;
+      this.#take("kv-events");
+    } else if (++this.#unheard >= PERSISTENT) {
+      const what = feed.isConnected
+        ? `it says that it publishes KV events at ${places.join(", ")}, but none has ever come`
+        : `its KV events cannot be reached at ${places.join(", ")}`;
+      this.#note({ code: "kv-events", what, flag: undefined });
+    }
+  }
+
+  #observeCachedTokens({ overlapBlocks, hasUsage, cachedTokens }: ObservedAnswer): void {
+    const flag = this.#adapter.cachedTokensFlag;
+    if (cachedTokens !== undefined) {
+      this.#silent = 0;
+      this.#take("cached-tokens");
+    } else if (flag !== undefined && hasUsage && overlapBlocks > 0 && ++this.#silent >= PERSISTENT) {
+      const what =
+        "its answers do not say how much of a prompt came from its cache, so nobody notices when predictions do not come true";
+      this.#note({ code: "cached-tokens", what, flag });
+    }
+  }
+
+  #take(code: string): void {
+    const lack = this.#lacks.get(code);
+    if (lack === undefined) return;
+    this.#lacks.delete(code);
+    this.#onChange(lack, false);
+  }
+
+  #note(lack: Lack): void {
+    if (this.#lacks.has(lack.code)) return;
+    this.#lacks.set(lack.code, lack);
+    this.#onChange(lack, true);
+  }
+}

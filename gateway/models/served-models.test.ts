@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+  createLogger,
+  createMetrics,
+  type Discovery,
+  type Instance,
+  type ModelCard,
+  openDiscovery,
+  type RequestPlaneServer,
+  randomId,
+  serve,
+} from "#runtime";
+import { createGatewayMetrics } from "../kernel/metrics.ts";
+import { createVocabulary } from "../prompts/tokenizers/vocabulary.ts";
+import { DEFAULT_ROUTING } from "../routing/options.ts";
+import type { Route } from "../routing/route.ts";
+import { request, routerModule } from "../routing/test-model.ts";
+import { NO_THRESHOLDS } from "../routing/thresholds.ts";
+import { ModelCatalog } from "./catalog.ts";
+import type { WorkerConnection } from "./members/worker-connection.ts";
+import { ServedModels } from "./served-models.ts";
+
+let discovery: Discovery;
+let models: ServedModels;
+let servers: RequestPlaneServer[];
+
+beforeEach(async () => {
+  servers = [];
+  discovery = await openDiscovery(`memory:${randomId()}`);
+  const log = createLogger({ name: "test", write: () => {} });
+  models = new ServedModels({
+    catalog: new ModelCatalog(discovery, log),
+    routerModule,
+    routing: { ...DEFAULT_ROUTING, thresholds: { ...NO_THRESHOLDS, queuePrefillSteps: 1 } },
+    loadTokenizer: async () => ({
+      vocabulary: createVocabulary([]),
+      encode: async () => new Uint32Array(0),
+    }),
+    metrics: createGatewayMetrics(createMetrics({ process: false })),
+    log,
+  });
+  await models.open();
+});
+
+afterEach(async () => {
+  models.close();
+  await discovery.close();
+  for (const server of servers) await server.close();
+});
+
+/** A worker that joins; what it returns takes it out. */
+async function join(name: string, card: Partial<ModelCard> = {}): Promise<() => Promise<void>> {
+  const server = await serve(`memory:${randomId()}`, {});
+  servers.push(server);
+  const instance: Instance = {
+    id: randomId(),
+    namespace: "test",
+    component: "test",
+    address: server.address,
+    name,
+    pid: 1,
+    card: {
+      name: "tiny",
+      aliases: [],
+      apis: ["chat"],
+      role: "aggregated",
+      contextLength: 1000,
+      blockSize: 16,
+      totalBlocks: 100,
+      maxBatchedTokens: 64,
+      maxSequences: 4,
+      dataParallelSize: 1,
+      tokenizer: { kind: "worker", sha256: "a" },
+      specialTokens: {},
+      addBos: false,
+      eosTokenIds: [],
+      vocabularySize: 256,
+      features: { logprobs: false, logitBias: false, embeddings: false },
+      engine: { name: "test", version: "1" },
+      created: servers.length,
+      ...card,
+    },
+  };
+  const key = `instances/${instance.id}`;
+  await discovery.put(key, JSON.parse(JSON.stringify(instance)));
+  await expect.poll(() => isReady(name)).toBe(true);
+  return () => discovery.delete(key);
+}
+
+function isReady(worker: string): boolean {
+  const [view] = models.list();
+  return view?.isReady === true && view.workers.some(({ instance }) => instance.name === worker);
+}
+
+/** A request that waits, as its worker is busy. */
+function wait(): Promise<string> {
+  const { admission } = models.find("tiny")!;
+  const apply = (tokens: number) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Route<WorkerConnection>>();
+    const asked = { ...request(tokens), excluded: [] };
+    const ticket = admission.apply(asked, { onRoute: resolve, onRefused: reject });
+    return { promise: promise.then(({ worker }) => worker.instance.name), isWaiting: ticket !== undefined };
+  };
+  apply(64);
+  const { promise, isWaiting } = apply(32);
+  promise.catch(() => {});
+  expect(isWaiting).toBe(true);
+  return promise;
+}
+
+test("who waits for a model's last worker goes to the one that takes its place", async () => {
+  const leave = await join("one");
+  const waiting = wait();
+  await leave();
+  await expect.poll(() => models.list()).toEqual([]);
+  await join("two");
+  expect(await waiting).toBe("two");
+});
+
+test("the model is what its new worker says, where only its context differs", async () => {
+  const leave = await join("one");
+  const waiting = wait();
+  await leave();
+  await join("two", { contextLength: 500 });
+  expect(await waiting).toBe("two");
+  expect(models.find("tiny")?.card.contextLength).toBe(500);
+});
+
+test("who waits is refused where the new worker has another tokenizer", async () => {
+  const leave = await join("one");
+  const waiting = wait();
+  await leave();
+  await join("two", { tokenizer: { kind: "worker", sha256: "b" } });
+  await expect(waiting).rejects.toMatchObject({ status: 503, code: "no_worker_ready" });
+});

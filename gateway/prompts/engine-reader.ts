@@ -1,0 +1,110 @@
+import type { EngineAdapter, EngineApi, TokenizeRequest } from "../engines/types.ts";
+import { conversationOf } from "./chat-conversation.ts";
+import { ConversationTokens } from "./conversation-tokens.ts";
+import { firstPrompt } from "./first-prompt.ts";
+import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
+import { promptText, textTokens } from "./text-reader.ts";
+
+/** An engine that can be asked for tokens. */
+export interface TokenizingEngine {
+  readonly name: string;
+  readonly api: EngineApi;
+  readonly adapter: EngineAdapter;
+}
+
+/** Texts whose tokens are remembered, in tokens. */
+const REMEMBERED_TOKENS = 8 * 1024 * 1024;
+
+/** Asks the engines' own tokenizer, in turn, and remembers what they said: of conversations, by their beginnings. */
+export function engineReader(model: string, engines: () => TokenizingEngine[]): PromptReader {
+  const conversations = new ConversationTokens((chat) => ask({ model, chat }));
+  const known = new Map<string, Promise<Uint32Array>>();
+  let remembered = 0;
+  let turn = 0;
+
+  async function ask(request: TokenizeRequest): Promise<Uint32Array> {
+    const all = engines();
+    const engine = all[turn++ % all.length];
+    if (engine === undefined) throw new Error("No engine can be asked.");
+    return engine.adapter.tokenize(engine.api, request);
+  }
+
+  function remember(key: string, tokens: Promise<Uint32Array>): void {
+    known.set(key, tokens);
+    tokens.then(
+      ({ length }) => {
+        remembered += length;
+        for (const [oldest, each] of known) {
+          if (remembered <= REMEMBERED_TOKENS || oldest === key) return;
+          known.delete(oldest);
+          void each.then((forgotten) => {
+            remembered -= forgotten.length;
+          });
+        }
+      },
+      () => known.delete(key),
+    );
+  }
+
+  function readText(request: TokenizeRequest & { prompt: string }): Promise<Uint32Array> {
+    const tokens = known.get(request.prompt) ?? ask(request);
+    if (!known.has(request.prompt)) remember(request.prompt, tokens);
+    return tokens;
+  }
+
+  return {
+    source: "the engine's /tokenize",
+    isExact: true,
+    async read(kind, body) {
+      const given = firstPrompt(kind, body);
+      if (typeof given === "object") return given;
+      const request = tokenizeRequest(model, kind, body, given);
+      if (request === undefined) return textTokens(promptText(kind, body));
+      try {
+        return await ("chat" in request ? conversations.read(request.chat) : readText(request));
+      } catch {
+        return textTokens(promptText(kind, body));
+      }
+    },
+    count: engineCount(model, engines),
+  };
+}
+
+/** Counts a text's tokens by whichever engine can be asked. */
+export function engineCount(model: string, engines: () => TokenizingEngine[]): PromptReader["count"] {
+  return async (text) => {
+    // Not all have a tokenizer to be asked, and perhaps one has just gone away.
+    for (const { adapter, api } of engines()) {
+      const request = { model, prompt: text, isContinued: true };
+      const tokens = await adapter.tokenize(api, request).catch(() => undefined);
+      if (tokens !== undefined) return tokens.length;
+    }
+    return undefined;
+  };
+}
+
+/** The fields of a chat that its tokens depend on. */
+const CHAT_FIELDS = [
+  "messages",
+  "tools",
+  "chat_template_kwargs",
+  "add_generation_prompt",
+  "continue_final_message",
+];
+
+function tokenizeRequest(
+  model: string,
+  kind: PromptKind,
+  body: PromptBody,
+  prompt: string | undefined,
+): TokenizeRequest | undefined {
+  if (prompt !== undefined) return { model, prompt };
+  if (kind === "chat") {
+    const fields = CHAT_FIELDS.filter((field) => body[field] !== undefined);
+    return { model, chat: Object.fromEntries(fields.map((field) => [field, body[field]])) };
+  }
+  const conversation = conversationOf(kind, body);
+  if (conversation === undefined) return undefined;
+  const { messages, tools } = conversation;
+  return { model, chat: { messages, ...(tools !== undefined && { tools }) } };
+}

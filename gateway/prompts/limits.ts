@@ -1,0 +1,76 @@
+import type { ModelCard } from "#runtime";
+import { contextLengthExceeded, invalidRequest } from "../kernel/errors.ts";
+import type { Tokenizer } from "./tokenizers/tokenizer.ts";
+
+/** A model whose prompts have bounds. */
+interface BoundedModel {
+  readonly card: ModelCard;
+  readonly tokenizer: Tokenizer;
+}
+
+/**
+ * Refuses a text that cannot fit, before any work is done on it: no text has fewer tokens than its length
+ * divided by that of the longest token.
+ */
+export function refuseHopelessLength(
+  { length }: { readonly length: number },
+  model: BoundedModel,
+  param: string,
+): void {
+  const { contextLength, name } = model.card;
+  const leastTokens = Math.ceil(length / model.tokenizer.vocabulary.longestTokenBytes);
+  if (leastTokens < contextLength) return;
+  throw contextLengthExceeded(
+    `The model '${name}' has a context of ${contextLength} tokens, but the prompt has at least ${leastTokens}. Shorten the prompt.`,
+    param,
+  );
+}
+
+/** Most messages that a chat template renders; each takes some 20 µs, during which nothing else runs. */
+export const MOST_MESSAGES = 10_000;
+
+/** Whether a conversation has more messages than a chat template renders. */
+export const hasManyMessages = (body: Readonly<Record<string, unknown>>): boolean =>
+  FIELDS.some((field) => lengthOf(body[field]) > MOST_MESSAGES);
+
+/** Fields that hold the conversation of a chat, and of a response. */
+const FIELDS = ["messages", "input"];
+
+const lengthOf = (list: unknown) => (Array.isArray(list) ? list.length : 0);
+
+/**
+ * Refuses a conversation that cannot fit, before any work is done on it: every message takes at least one token.
+ * @param contextLength in tokens; undefined where it is not known
+ */
+export function refuseHopelessConversation(
+  messages: unknown,
+  { name, contextLength }: { readonly name: string; readonly contextLength: number | undefined },
+): void {
+  const count = lengthOf(messages);
+  if (contextLength === undefined || count < contextLength) return;
+  throw contextLengthExceeded(
+    `The model '${name}' has a context of ${contextLength} tokens, but the conversation has ${count} messages. Send fewer.`,
+    "messages",
+  );
+}
+
+/**
+ * How many tokens the answer may have: what was asked for, or all that the context leaves.
+ * @throws ApiError 400 where the prompt leaves no room for one
+ */
+export function answerTokens(
+  promptLength: number,
+  asked: number | null | undefined,
+  model: BoundedModel,
+  param: string,
+): number {
+  const { contextLength, name } = model.card;
+  if (promptLength === 0) throw invalidRequest("The prompt is empty; it needs at least one token.", param);
+  if (promptLength >= contextLength) {
+    throw contextLengthExceeded(
+      `The model '${name}' has a context of ${contextLength} tokens, but the prompt has ${promptLength}; at least one token must be left for the answer. Shorten the prompt.`,
+      param,
+    );
+  }
+  return Math.min(asked ?? Number.POSITIVE_INFINITY, contextLength - promptLength);
+}

@@ -1,0 +1,96 @@
+import { z } from "zod";
+import type { PromptReader } from "./prompt-reader.ts";
+import { PromptTemplate } from "./prompt-template.ts";
+import type { EncoderFactory } from "./tokenizers/huggingface.ts";
+import { openHuggingFaceTokenizer } from "./tokenizers/huggingface.ts";
+import { tokenizingReader } from "./tokenizing-reader.ts";
+
+export interface FolderAccess {
+  /** Text of a file; undefined where there is none. */
+  readTextFile(path: string): Promise<string | undefined>;
+  createEncoder: EncoderFactory;
+  /** Folder of Hugging Face's hub cache, in which models lie by their ids; undefined where there is none. */
+  readonly hubCache: string | undefined;
+}
+
+const specialToken = z.union([
+  z.string(),
+  z.object({ content: z.string() }).transform(({ content }) => content),
+]);
+
+const tokenizerConfig = z.object({
+  bos_token: specialToken.nullish(),
+  eos_token: specialToken.nullish(),
+  chat_template: z
+    .union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))])
+    .nullish(),
+});
+
+/**
+ * Reads a model's tokenizer and chat template from its folder on this machine, or from the hub's cache.
+ * @param source a folder, or the hub's id of a model, as the engine names it
+ * @returns undefined where nothing of the kind is here
+ * @throws Error where it is, but cannot be read
+ */
+export async function readModelFolder(
+  source: string,
+  access: FolderAccess,
+): Promise<PromptReader | undefined> {
+  const folder = await folderOf(source, access);
+  const json = folder && (await access.readTextFile(`${folder}/tokenizer.json`));
+  if (folder === undefined || json === undefined) return undefined;
+  const config = tokenizerConfig.parse(
+    JSON.parse((await access.readTextFile(`${folder}/tokenizer_config.json`)) ?? "{}"),
+  );
+  const source_ =
+    (await access.readTextFile(`${folder}/chat_template.jinja`)) ?? defaultTemplate(config.chat_template);
+  const specialTexts = { bos: config.bos_token ?? undefined, eos: config.eos_token ?? undefined };
+  const tokenizer = await openHuggingFaceTokenizer(json, access.createEncoder);
+  return tokenizingReader({
+    source: `tokenizer.json in ${folder}`,
+    template: source_ === undefined ? undefined : new PromptTemplate(source_, specialTexts),
+    encode: (text) => tokenizer.encode(text),
+    prefix: prefixOf(JSON.parse(json)),
+  });
+}
+
+async function folderOf(
+  source: string,
+  { readTextFile, hubCache }: FolderAccess,
+): Promise<string | undefined> {
+  if (source.startsWith("/")) return source.replace(/\/+$/, "");
+  if (hubCache === undefined || !/^[\w.-]+\/[\w.-]+$/.test(source) || source.includes("..")) return undefined;
+  const folder = `${hubCache}/models--${source.replace("/", "--")}`;
+  const commit = (await readTextFile(`${folder}/refs/main`))?.trim();
+  return commit === undefined || !/^\w+$/.test(commit) ? undefined : `${folder}/snapshots/${commit}`;
+}
+
+function defaultTemplate(templates: z.infer<typeof tokenizerConfig>["chat_template"]): string | undefined {
+  if (typeof templates === "string") return templates;
+  return templates?.find(({ name }) => name === "default")?.template;
+}
+
+const postProcessor = z.object({
+  post_processor: z
+    .object({
+      single: z.array(z.record(z.string(), z.object({ id: z.string() }))).nullish(),
+      special_tokens: z.record(z.string(), z.object({ ids: z.array(z.number().int()) })).nullish(),
+      processors: z.array(z.unknown()).nullish(),
+    })
+    .nullish(),
+});
+
+/** Ids that the tokenizer's post-processor (`TemplateProcessing`) puts before a text. */
+function prefixOf(tokenizerJson: unknown): number[] {
+  const parsed = postProcessor.safeParse(tokenizerJson);
+  if (!parsed.success || !parsed.data.post_processor) return [];
+  const { single, special_tokens, processors } = parsed.data.post_processor;
+  if (processors) return processors.flatMap((processor) => prefixOf({ post_processor: processor }));
+  const ids: number[] = [];
+  for (const piece of single ?? []) {
+    const token = piece.SpecialToken;
+    if (token === undefined) break;
+    ids.push(...(special_tokens?.[token.id]?.ids ?? []));
+  }
+  return ids;
+}

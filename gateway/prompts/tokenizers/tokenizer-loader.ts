@@ -1,0 +1,104 @@
+import {
+  bytesToTokens,
+  Vocabulary as EncodedVocabulary,
+  encodeTokenizeRequest,
+  type Instance,
+  type ModelCard,
+  type RequestPlaneClient,
+} from "#runtime";
+import { noWorkerReady } from "../../kernel/errors.ts";
+import { unaryCall } from "../../kernel/unary-call.ts";
+import { WrongCard } from "../../kernel/wrong-card.ts";
+import { type EncoderFactory, openHuggingFaceTokenizer } from "./huggingface.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { createVocabulary } from "./vocabulary.ts";
+
+/** A worker that tells its vocabulary, and tokenizes, while it is ready. */
+export interface TokenizingWorker {
+  readonly state: string;
+  readonly client: RequestPlaneClient | undefined;
+  readonly instance: Instance;
+}
+
+/** Finds the tokenizer that a card names; `workers` tells, at any later moment, whose tokenizer it is. */
+export type TokenizerLoader = (card: ModelCard, workers: () => TokenizingWorker[]) => Promise<Tokenizer>;
+
+export interface TokenizerSources {
+  /** Reads a file of this machine; absent on runtimes without a file system. */
+  readTextFile: ((path: string) => Promise<string>) | undefined;
+  createEncoder: EncoderFactory;
+}
+
+/** Tokenizers from `tokenizer.json` files and from workers, each loaded once for its content hash. */
+export function createTokenizerLoader(sources: TokenizerSources): TokenizerLoader {
+  const loaded = new Map<string, Promise<Tokenizer>>();
+  return (card, workers) => {
+    const key = `${card.tokenizer.kind}:${card.tokenizer.sha256}`;
+    let tokenizer = loaded.get(key);
+    if (tokenizer === undefined) {
+      tokenizer = load(card, workers, sources);
+      loaded.set(key, tokenizer);
+      tokenizer.catch(() => loaded.delete(key));
+    }
+    return tokenizer;
+  };
+}
+
+const CALL = { deadlineMs: 30_000 };
+
+async function load(
+  card: ModelCard,
+  workers: () => TokenizingWorker[],
+  sources: TokenizerSources,
+): Promise<Tokenizer> {
+  const source = card.tokenizer;
+  if (source.kind === "huggingface") return loadFile(source, sources);
+  let turn = 0;
+  const next = () => {
+    const ready = workers().filter((worker) => worker.state === "ready");
+    const { client, instance } = ready[turn++ % ready.length] ?? {};
+    if (client === undefined) throw noWorkerReady(card.name);
+    return { client, instance };
+  };
+  const { client, instance } = next();
+  const bytes = await unaryCall(client, "vocabulary", new Uint8Array(0), CALL);
+  const sha256 = await sha256Of(bytes.slice());
+  if (sha256 !== source.sha256) throw wrongChecksum(source.sha256, `its vocabulary's is ${sha256}`, instance);
+  const encoded = new EncodedVocabulary(bytes);
+  if (encoded.size !== card.vocabularySize) {
+    const reason = `it is ${card.vocabularySize}, but the vocabulary has ${encoded.size} tokens`;
+    throw new WrongCard({ field: "vocabularySize", reason }, instance);
+  }
+  const pieces = Array.from({ length: encoded.size }, (_, id) => ({
+    bytes: encoded.piece(id),
+    control: encoded.isControl(id) || encoded.isUnused(id),
+  }));
+  return createTokenizer(createVocabulary(pieces), async (text) => {
+    const answer = await unaryCall(
+      next().client,
+      "tokenize",
+      encodeTokenizeRequest({ text, special: true }),
+      CALL,
+    );
+    return bytesToTokens(answer);
+  });
+}
+
+async function loadFile(
+  { path, sha256 }: { readonly path: string; readonly sha256: string },
+  { readTextFile, createEncoder }: TokenizerSources,
+): Promise<Tokenizer> {
+  if (readTextFile === undefined) throw new Error("This runtime cannot read the tokenizer's file.");
+  const text = await readTextFile(path);
+  const found = await sha256Of(new TextEncoder().encode(text));
+  if (found !== sha256) throw wrongChecksum(sha256, `that of ${path} is ${found}`);
+  return openHuggingFaceTokenizer(text, createEncoder);
+}
+
+const wrongChecksum = (expected: string, found: string, instance?: Instance) =>
+  new WrongCard({ field: "tokenizer.sha256", reason: `it is ${expected}, but ${found}` }, instance);
+
+async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,72 @@
+import { adapterOf } from "../../engines/index.ts";
+import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
+import type { EngineTarget, TargetWorker } from "../../models/members/engine-target.ts";
+import { HangListeners } from "../../models/members/hang-listeners.ts";
+import type { ObservedAnswer } from "../../models/members/observed-lacks.ts";
+import type { RoutedInstance } from "../../routing/workers.ts";
+import type { EngineNews, FrontChannel } from "../messages.ts";
+
+/** An engine that the router process watches, as a front process sends it requests. */
+export class FrontEngine implements EngineTarget {
+  readonly name: string;
+  readonly origin: string;
+  readonly basePath: string;
+  readonly spec: { readonly apiKey: string | undefined };
+  readonly api: EngineApi;
+  readonly adapter: EngineAdapter;
+  readonly continuesMessages: boolean;
+  isReady: boolean;
+  readonly hangs = new HangListeners();
+  readonly #channel: FrontChannel;
+
+  constructor({ name, url, apiKey, isReady, profile }: EngineNews, api: EngineApi, channel: FrontChannel) {
+    const { origin, pathname } = new URL(url);
+    this.name = name;
+    this.origin = origin;
+    this.basePath = pathname.replace(/\/$/, "");
+    this.spec = { apiKey };
+    this.isReady = isReady;
+    this.api = api;
+    this.adapter = adapterOf(profile.kind);
+    this.continuesMessages = profile.continuesMessages;
+    this.#channel = channel;
+  }
+
+  get state(): "ready" | "down" {
+    return this.isReady ? "ready" : "down";
+  }
+
+  reportSuccess(): void {
+    this.#channel.send({ type: "success", engine: this.name });
+  }
+
+  reportFailure(reason: string, isUnreachable: boolean): void {
+    this.#channel.send({ type: "failure", engine: this.name, reason, isUnreachable });
+  }
+
+  rereadModels(): void {
+    this.#channel.send({ type: "reread-models", engine: this.name });
+  }
+
+  observe(answer: ObservedAnswer): void {
+    this.#channel.send({ type: "observe", engine: this.name, answer });
+  }
+}
+
+/** One model of such an engine. */
+export class FrontWorker implements TargetWorker {
+  readonly instance: RoutedInstance;
+  readonly engine: FrontEngine;
+  /** As the engine lists it now: its adapters come and go. */
+  model: EngineModel;
+
+  constructor(engine: FrontEngine, instance: RoutedInstance, model: EngineModel) {
+    this.engine = engine;
+    this.instance = instance;
+    this.model = model;
+  }
+
+  get isReady(): boolean {
+    return this.engine.isReady;
+  }
+}

@@ -1,0 +1,160 @@
+import { gatewayStops, noWorkerReady } from "../../kernel/errors.ts";
+import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
+import type { Route, RouteRequest } from "../../routing/route.ts";
+import { fromErrorMessage } from "../error-message.ts";
+import type { AskedAnswer, AskedRequest, FrontChannel, ToFront } from "../messages.ts";
+import { BookedElsewhere } from "./booked-elsewhere.ts";
+import type { FrontWorker } from "./front-engine.ts";
+
+/** What the router process tells of itself, and does not answer. */
+export type RouterNews =
+  | Exclude<ToFront, { readonly id: number }>
+  | Extract<ToFront, { type: "read-metrics" }>;
+
+/** A model as far as a route needs it. */
+export interface RouteTarget {
+  readonly name: string;
+  workerOn(engine: string): FrontWorker | undefined;
+}
+
+interface Pending {
+  readonly model: RouteTarget;
+  readonly applicant: Applicant<FrontWorker>;
+}
+
+/** A front process's line to the router process, which knows every engine and chooses. */
+export class RouterLink {
+  readonly #channel: FrontChannel;
+  readonly #pending = new Map<number, Pending>();
+  /** Who waits for an answer that is no route. */
+  readonly #answers = new Map<number, PromiseWithResolvers<unknown>>();
+  #onNews: ((news: RouterNews) => void) | undefined;
+  #lastId = 0;
+  #isClosed = false;
+
+  constructor(channel: FrontChannel) {
+    this.#channel = channel;
+  }
+
+  /**
+   * Begins to hear.
+   * @param onNews is told of what is no answer
+   * @param onFault a message of this type could not be acted on; the others go on
+   */
+  open(onNews: (news: RouterNews) => void, onFault: (type: ToFront["type"], error: unknown) => void): void {
+    this.#onNews = onNews;
+    this.#channel.onMessage = (message) => {
+      try {
+        this.#take(message);
+      } catch (error) {
+        onFault(message.type, error);
+      }
+    };
+  }
+
+  /** Asks for a route; the answer comes to the applicant later. */
+  apply(
+    model: RouteTarget,
+    request: RouteRequest<FrontWorker>,
+    applicant: Applicant<FrontWorker>,
+  ): QueueTicket {
+    const id = ++this.#lastId;
+    if (this.#isClosed) {
+      queueMicrotask(() => applicant.onRefused(gatewayStops()));
+      return { leave() {} };
+    }
+    this.#pending.set(id, { model, applicant });
+    const { prompt, requestId, salt, excluded } = request;
+    const { deadlineAt, ...preferences } = request.preferences;
+    this.#channel.send({
+      type: "apply",
+      id,
+      model: model.name,
+      prompt,
+      requestId,
+      salt,
+      preferences,
+      leftMs: deadlineAt === undefined ? undefined : deadlineAt - performance.now(),
+      excluded: excluded.map(({ engine }) => engine.name),
+    });
+    return {
+      leave: () => {
+        if (this.#pending.delete(id)) this.#channel.send({ type: "leave", id });
+      },
+    };
+  }
+
+  /** Has the router process answer a request. @throws ApiError 503 where it has gone */
+  ask(request: AskedRequest): Promise<AskedAnswer> {
+    return this.#question((id) => ({ type: "ask", id, request }));
+  }
+
+  /** The name of the engine that keeps what has this id. */
+  find(resource: string): Promise<string | undefined> {
+    return this.#question((id) => ({ type: "find", id, resource }));
+  }
+
+  /** The router process has gone: nobody is sent anywhere any more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { applicant } of this.#pending.values()) applicant.onRefused(gatewayStops());
+    this.#pending.clear();
+    for (const answer of this.#answers.values()) answer.reject(gatewayStops());
+    this.#answers.clear();
+  }
+
+  #question<Answer>(messageOf: (id: number) => Parameters<FrontChannel["send"]>[0]): Promise<Answer> {
+    const id = ++this.#lastId;
+    const answer = Promise.withResolvers<unknown>();
+    if (this.#isClosed) answer.reject(gatewayStops());
+    else {
+      this.#answers.set(id, answer);
+      this.#channel.send(messageOf(id));
+    }
+    return answer.promise as Promise<Answer>;
+  }
+
+  #take(message: ToFront): void {
+    switch (message.type) {
+      case "route":
+        this.#onRoute(message);
+        break;
+      case "refused":
+        this.#settle(message.id)?.applicant.onRefused(fromErrorMessage(message.error));
+        break;
+      case "found":
+        this.#answer(message.id, message.engine);
+        break;
+      case "answer":
+        this.#answer(message.id, message.answer);
+        break;
+      default:
+        this.#onNews?.(message);
+    }
+  }
+
+  #onRoute({ id, engine, rank, overlapBlocks }: Extract<ToFront, { type: "route" }>): void {
+    const pending = this.#settle(id);
+    // Whoever has left meanwhile has said so: the router process frees it.
+    if (pending === undefined) return;
+    const worker = pending.model.workerOn(engine);
+    if (worker === undefined) {
+      this.#channel.send({ type: "free", id, outcome: "moved" });
+      pending.applicant.onRefused(noWorkerReady(pending.model.name));
+      return;
+    }
+    const route: Route<FrontWorker> = new BookedElsewhere(this.#channel, id, worker, rank, overlapBlocks);
+    pending.applicant.onRoute(route);
+  }
+
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  #answer(id: number, value: unknown): void {
+    this.#answers.get(id)?.resolve(value);
+    this.#answers.delete(id);
+  }
+}

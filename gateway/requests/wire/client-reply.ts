@@ -1,0 +1,109 @@
+import type { ApiError } from "../../kernel/errors.ts";
+import type { HttpHead, WireReply } from "../../wire/types.ts";
+import type { Placement } from "../tokens/job.ts";
+import { errorEvent } from "./event-api.ts";
+import { DONE_EVENT, event, type StreamEvent } from "./event-text.ts";
+import type { ForwardJob } from "./job.ts";
+import type { PartialAnswer } from "./partial-answer.ts";
+
+export interface AnswerHooks {
+  /** Where the engine is that is answering now. */
+  placement(): Placement;
+  /** Begins the answer to the client. */
+  reply(head: HttpHead, placement: Placement): WireReply;
+}
+
+/** What a stream that broke off at its very end lacks. */
+export interface MissingEnd {
+  readonly finishReason: "length" | undefined;
+  /** In OpenAI's shape; undefined if the client has it, or has not asked for it. */
+  readonly usage: Readonly<Record<string, number>> | undefined;
+}
+
+/** The reply to the client. It begins with the first piece of an answer, whichever engine that comes from. */
+export class ClientReply {
+  /** Whether the client reads too slowly. */
+  isFull = false;
+  readonly #job: ForwardJob;
+  readonly #hooks: AnswerHooks;
+  #head: HttpHead | undefined;
+  #reply: WireReply | undefined;
+
+  constructor(job: ForwardJob, hooks: AnswerHooks) {
+    this.#job = job;
+    this.#hooks = hooks;
+  }
+
+  /** Whether the client has something of the answer. */
+  get hasBegun(): boolean {
+    return this.#reply !== undefined;
+  }
+
+  /** @returns whether the bytes are still in use */
+  write(head: HttpHead, wire: Uint8Array, isFramed: boolean): boolean {
+    const reply = this.#opened(head);
+    this.isFull = !reply.write(wire, isFramed);
+    return reply.isHolding;
+  }
+
+  /** The same for the last piece. */
+  finish(head: HttpHead, wire: Uint8Array, isFramed: boolean): boolean {
+    const reply = this.#opened(head);
+    reply.finish(wire, isFramed);
+    return reply.isHolding;
+  }
+
+  writeText(text: string): void {
+    this.isFull = !this.#reply!.writeText(text);
+  }
+
+  end(): void {
+    this.#reply!.end();
+  }
+
+  /** Ends a stream of which only the end is missing. */
+  complete({ identity, isDone }: PartialAnswer, { finishReason, usage }: MissingEnd): void {
+    const isChat = this.#job.events === "chat";
+    const object = isChat ? "chat.completion.chunk" : "text_completion";
+    const write = (fields: object) =>
+      this.writeText(event(JSON.stringify({ ...identity, object, ...fields })));
+    if (finishReason !== undefined) {
+      const choice = { index: 0, ...(isChat ? { delta: {} } : { text: "" }), finish_reason: finishReason };
+      write({ choices: [choice] });
+    }
+    if (usage !== undefined) write({ choices: [], usage });
+    if (!isDone) this.writeText(DONE_EVENT);
+    this.end();
+  }
+
+  /**
+   * Tells the client that the answer ends here, incomplete.
+   * @param words the engine's own, where it has any
+   * @param tail the last part of what was sent
+   */
+  breakOff(error: ApiError, words: StreamEvent | undefined, tail: string): void {
+    if (this.#reply === undefined) return;
+    if (this.#head?.isEventStream) {
+      const { events, requestId } = this.#job;
+      const own = errorEvent(events, error, { requestId, tail });
+      this.#reply.writeText(words === undefined ? own : eventText(words));
+      this.#reply.end();
+    } else this.#reply.destroy();
+  }
+
+  #opened(head: HttpHead): WireReply {
+    if (this.#reply !== undefined) return this.#reply;
+    this.#head = head;
+    const reply = this.#hooks.reply(head, this.#hooks.placement());
+    const { onWritable } = reply;
+    reply.onWritable = () => {
+      this.isFull = false;
+      onWritable?.();
+    };
+    this.#reply = reply;
+    return reply;
+  }
+}
+
+/** An engine's event as it is written. */
+export const eventText = ({ data, name }: StreamEvent) => event(data, name === "" ? undefined : name);

@@ -1,0 +1,31 @@
+import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { Route } from "../../routing/route.ts";
+import type { HttpHeader, HttpRequest } from "../../wire/types.ts";
+import type { ForwardJob } from "./job.ts";
+
+/** The request to an engine. @param options.continuedBody replaces the client's body if the engine continues an answer */
+export function engineRequest(
+  { method, path, headers, body, isRepeatable }: ForwardJob,
+  route: Route<TargetWorker>,
+  { continuedBody, mayReuse }: { continuedBody: Uint8Array | undefined; mayReuse: boolean },
+): HttpRequest {
+  const { engine } = route.worker;
+  const own = ownHeaders(route);
+  return {
+    origin: engine.origin,
+    method,
+    path: engine.basePath + path,
+    headers: [...headers.filter(([name]) => !own.some(([each]) => each === name)), ...own],
+    body: continuedBody ?? body,
+    mayReuse: mayReuse && isRepeatable,
+  };
+}
+
+/** Headers that the gateway sets, whatever the client has sent: the engine's key, and the rank that was chosen. */
+function ownHeaders({ worker, rank }: Route<TargetWorker>): HttpHeader[] {
+  const { apiKey } = worker.engine.spec;
+  return [
+    ...(worker.instance.card.dataParallelSize > 1 ? [["x-data-parallel-rank", String(rank)] as const] : []),
+    ...(apiKey === undefined ? [] : [["authorization", `Bearer ${apiKey}`] as const]),
+  ];
+}

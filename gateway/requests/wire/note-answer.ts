@@ -1,0 +1,58 @@
+import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { Route } from "../../routing/route.ts";
+import type { AnswerBody, AnswerUsage } from "./answer-body.ts";
+import type { ForwardJob } from "./job.ts";
+import { exactTokens } from "./next-step.ts";
+
+/** Whole blocks of the prompt. */
+export const promptBlocksOf = ({ prompt, model }: ForwardJob): number =>
+  Math.floor(prompt.length / model.blockSize);
+
+/** Reports what a whole answer shows to the router, the engine and the table of kept resources. */
+export function noteAnswer(
+  job: ForwardJob,
+  route: Route<TargetWorker> | undefined,
+  { cachedTokens, usage, status, resourceId }: AnswerBody,
+): void {
+  if (route === undefined) return;
+  const { worker, overlapBlocks } = route;
+  if (cachedTokens !== undefined) route.report(cachedTokens);
+  if (status === 200) {
+    const promptBlocks = promptBlocksOf(job);
+    worker.engine.observe({ promptBlocks, overlapBlocks, hasUsage: usage !== undefined, cachedTokens });
+  }
+  if (resourceId !== undefined && status < 300) job.onResource?.(resourceId, worker.engine.name);
+}
+
+/** Counts a whole answer's tokens in the model's metrics. */
+export function countUsage({ model }: ForwardJob, used: AnswerUsage, cachedTokens: number | undefined): void {
+  const { metrics } = model;
+  metrics.inputTokens.observe(used.promptTokens);
+  metrics.outputTokens.observe(used.completionTokens);
+  metrics.outputTokensTotal.inc(used.completionTokens);
+  metrics.cachedTokensTotal.inc(cachedTokens ?? 0);
+}
+
+/** The engine's own usage, or an estimate: the prompt as tokenised here, and the tokens that arrived. */
+export const usageOf = ({ prompt }: ForwardJob, { usage, tokens }: AnswerBody): AnswerUsage =>
+  usage ?? { promptTokens: prompt.length, completionTokens: tokens };
+
+/**
+ * The usage of a stream that reports none, with the answer counted by an engine's tokenizer. That is done where events
+ * carry several tokens, and otherwise now and then, to learn how long the model's tokens are.
+ * @returns undefined if the estimate is as good
+ */
+export function countedUsage(job: ForwardJob, answer: AnswerBody): Promise<AnswerUsage> | undefined {
+  const { usage, tokens, tokensPerEvent, status } = answer;
+  const { textTokens } = job.model;
+  if (usage !== undefined || tokens === 0 || status !== 200) return undefined;
+  if (tokensPerEvent <= 1 && !textTokens.isDue()) return undefined;
+  const partial = answer.readPartial();
+  if (partial === undefined) return undefined;
+  return exactTokens(partial, job.model).then((counted) => {
+    if (counted !== undefined) textTokens.learn(encoder.encode(partial.text).length, counted);
+    return { promptTokens: job.prompt.length, completionTokens: counted ?? tokens };
+  });
+}
+
+const encoder = new TextEncoder();

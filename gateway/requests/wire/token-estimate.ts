@@ -1,0 +1,55 @@
+import type { TextTokens } from "../../prompts/tokenizers/text-tokens.ts";
+import { type AnswerEvent, textOf, tokensIn } from "./answer-event.ts";
+
+/** Tokens an average event must seem to have, by its text, before events count as several tokens: words vary in length. */
+const SEVERAL = 1.6;
+
+/**
+ * Estimates how many tokens the events of a stream carry. Most engines send one event a token, but some put several into
+ * one; sampled events show that by their usage, their log probabilities or the length of their text.
+ */
+export class TokenEstimate {
+  /** Events and tokens up to the last event that reported usage. */
+  #knownEvents = 0;
+  #knownTokens = 0;
+  #samples = 0;
+  #sampledTokens = 0;
+  #areCounted = false;
+  readonly #textTokens: Pick<TextTokens, "bytesPerToken">;
+
+  /** @param textTokens how long the model's tokens are */
+  constructor(textTokens: Pick<TextTokens, "bytesPerToken">) {
+    this.#textTokens = textTokens;
+  }
+
+  /** @param events how many events there have been, this one included */
+  sample(sampled: AnswerEvent, events: number): void {
+    const completionTokens = sampled.usage?.completion_tokens;
+    if (completionTokens) {
+      this.#knownEvents = events;
+      this.#knownTokens = completionTokens;
+    }
+    for (const choice of sampled.choices ?? []) {
+      const text = textOf(choice);
+      const counted = tokensIn(choice);
+      if (text === "" && !counted) continue;
+      this.#samples++;
+      this.#areCounted ||= counted !== undefined;
+      this.#sampledTokens +=
+        counted ?? Math.max(1, encoder.encode(text).length / this.#textTokens.bytesPerToken);
+    }
+  }
+
+  /** How many tokens so many events carry. */
+  of(events: number): number {
+    return this.#knownTokens + Math.round(Math.max(0, events - this.#knownEvents) * this.tokensPerEvent);
+  }
+
+  get tokensPerEvent(): number {
+    if (this.#samples === 0) return 1;
+    const mean = this.#sampledTokens / this.#samples;
+    return mean < 1 || (!this.#areCounted && mean < SEVERAL) ? 1 : mean;
+  }
+}
+
+const encoder = new TextEncoder();

@@ -1,0 +1,232 @@
+import { encode } from "@msgpack/msgpack";
+import { describe, expect, it } from "vitest";
+import type { KvEvent, KvStoredEvent } from "#runtime";
+import { applyEvent, BLOCK_SIZE, nameOf, request, routed, testModel } from "../test-model.ts";
+
+/** Blocks of a prompt of one token, stored from the start. */
+function stored(token: number, blocks: number, more: Partial<KvStoredEvent> = {}): KvStoredEvent {
+  return {
+    type: "stored",
+    blockHashes: BigUint64Array.from({ length: blocks }, (_, i) => BigInt(token * 1000 + i)),
+    parentHash: undefined,
+    tokenIds: new Uint32Array(blocks * BLOCK_SIZE).fill(token),
+    blockSize: BLOCK_SIZE,
+    ...more,
+  };
+}
+
+/** How many blocks of a prompt of one token the named worker is believed to have. */
+function overlapOf(
+  model: ReturnType<typeof testModel>,
+  worker: string,
+  token: number,
+  blocks: number,
+): number {
+  const route = routed(model.router, request(blocks * BLOCK_SIZE, { worker }, token));
+  route.free("finished");
+  return route.overlapBlocks;
+}
+
+describe("what a worker holds", () => {
+  it("is expected from what it was sent, until its events say so", () => {
+    const { router, add } = testModel();
+    for (const name of ["one", "two", "three"]) add(name);
+    const first = routed(router, request(160, {}, 7));
+    first.free("finished");
+    const again = routed(router, request(160, {}, 7));
+    expect(nameOf(again)).toBe(nameOf(first));
+    expect(again.overlapBlocks).toBe(10);
+  });
+
+  it("is not expected where that is turned off", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 120 } });
+    model.add("one");
+    expect(overlapOf(model, "one", 7, 10)).toBe(0);
+    expect(overlapOf(model, "one", 7, 10)).toBe(0);
+  });
+
+  it("is predicted, within its size, for one that sends no events, and not reported as drift", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 120 } });
+    const worker = model.add("one", { totalBlocks: 40 });
+    model.router.predictOnly(worker);
+    model.router.predictOnly(worker);
+    expect(model.lines.filter((line) => line.includes("sends no KV events"))).toHaveLength(1);
+    expect(overlapOf(model, "one", 1, 32)).toBe(0);
+    expect(overlapOf(model, "one", 1, 32)).toBe(32);
+    expect(overlapOf(model, "one", 2, 32)).toBe(0);
+    expect(overlapOf(model, "one", 1, 32)).toBe(0);
+    for (let i = 0; i < 40; i++) {
+      const route = routed(model.router, request(320, { worker: "one" }, 100 + i));
+      route.report(320);
+      route.free("finished");
+    }
+    expect(model.lines.join()).not.toContain("do not come true");
+  });
+
+  it("counts in host memory and on disk, for less", () => {
+    const { router, add } = testModel();
+    const [host, disk] = [add("host"), add("disk"), add("none")];
+    applyEvent(router, host, stored(1, 8, { tier: "host" }));
+    applyEvent(router, disk, stored(1, 8, { tier: "disk" }));
+    const asks = (excluded: (typeof host)[]) => {
+      const route = routed(router, { ...request(8 * BLOCK_SIZE, {}, 1), excluded });
+      route.free("finished");
+      return nameOf(route);
+    };
+    expect(asks([])).toBe("host");
+    applyEvent(router, host, { type: "removed", blockHashes: stored(1, 8).blockHashes, tier: "host" });
+    router.clearWorker(host);
+    expect(asks([])).toBe("disk");
+  });
+
+  it("follows blocks that an engine moves and names only by their hashes", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+    const worker = model.add("one");
+    applyEvent(model.router, worker, stored(1, 8));
+    const { blockHashes } = stored(1, 8);
+    applyEvent(
+      model.router,
+      worker,
+      stored(1, 8, { tier: "host", tokenIds: new Uint32Array(), blockSize: 0 }),
+    );
+    applyEvent(model.router, worker, { type: "removed", blockHashes });
+    expect(overlapOf(model, "one", 1, 8)).toBe(0);
+    expect(model.router.stats()).toMatchObject({ storedBlocks: 0, hostBlocks: 8, ignoredEvents: 0 });
+  });
+
+  it("does not match prompts without its LoRA adapter, salt or media", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+    const worker = model.add("one");
+    applyEvent(model.router, worker, stored(1, 4, { loraName: "adapter" }));
+    applyEvent(model.router, worker, stored(2, 4, { cacheSalt: "tenant" }));
+    applyEvent(
+      model.router,
+      worker,
+      stored(3, 4, { mediaIds: [undefined, ["image"], undefined, undefined] }),
+    );
+    expect([1, 2, 3].map((token) => overlapOf(model, "one", token, 4))).toEqual([0, 0, 1]);
+    expect(model.router.stats().storedBlocks).toBe(12);
+  });
+
+  describe("where an engine has several caches", () => {
+    const windowed = { isWindowed: true } as const;
+    const open = () => {
+      const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+      const worker = model.add("one");
+      const apply = (...events: KvEvent[]) => {
+        for (const event of events) applyEvent(model.router, worker, event);
+      };
+      return { apply, overlap: (token: number) => overlapOf(model, "one", token, 4), model };
+    };
+    const removed = (token: number, group?: number): KvEvent => ({
+      type: "removed",
+      blockHashes: stored(token, 4).blockHashes,
+      ...(group !== undefined && { group }),
+    });
+
+    it("is what the first has, not what the others lose", () => {
+      const { apply, overlap, model } = open();
+      apply(stored(1, 4), stored(1, 4, { group: 1, ...windowed }), removed(1, 1));
+      expect(overlap(1)).toBe(4);
+      apply(stored(2, 2, { group: 1, blockSize: 8, tokenIds: new Uint32Array(16), ...windowed }));
+      expect(model.lines.join()).not.toContain("block");
+      apply(removed(1));
+      expect(overlap(1)).toBe(0);
+    });
+
+    it("is what the one of the layers that look at everything has, where that is not the first", () => {
+      const { apply, overlap } = open();
+      apply(stored(1, 4, windowed));
+      expect(overlap(1)).toBe(4);
+      apply(stored(2, 4, windowed), stored(2, 4, { group: 2 }), stored(2, 4, { group: 1, ...windowed }));
+      expect([overlap(1), overlap(2)]).toEqual([0, 4]);
+      apply(removed(2), removed(2, 1));
+      expect(overlap(2)).toBe(4);
+      apply(removed(2, 2));
+      expect(overlap(2)).toBe(0);
+    });
+
+    it("stays with the first where several look at everything", () => {
+      const { apply, overlap } = open();
+      apply(stored(1, 4), stored(1, 4, { group: 1 }), removed(1, 1));
+      expect(overlap(1)).toBe(4);
+    });
+
+    it("is what the first has that looks at everything, where nothing comes of group 0", () => {
+      const { apply, overlap } = open();
+      apply(stored(1, 4, { group: 3 }));
+      expect(overlap(1)).toBe(4);
+    });
+  });
+
+  describe("where an event cannot be read", () => {
+    const plain = {
+      type: "BlockStored",
+      token_ids: Array(64).fill(1),
+      block_hashes: [1, 2, 3, 4],
+      block_size: 16,
+    };
+    const odd = { ...plain, block_hashes: [9] };
+    const open = () => {
+      const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+      const worker = model.add("one");
+      const told: string[] = [];
+      model.router.onUnreadable = ({ instance }, what) => told.push(`${instance.name}: ${what}`);
+      const apply = (...events: unknown[]) => model.router.applyPayload(worker, encode([0, events, 0]));
+      return { apply, told, model, overlap: () => overlapOf(model, "one", 1, 4) };
+    };
+
+    it("is what the others of its batch say, and the odd one is told of and counted", async () => {
+      const { apply, told, model, overlap } = open();
+      apply(odd, plain);
+      expect(overlap()).toBe(4);
+      expect(told).toEqual(["one: 64 token ids came for 1 blocks of 16"]);
+      expect(await model.scrape()).toContain(
+        'stator_router_unreadable_kv_events_total{model="test",worker="one",rank="0"} 1',
+      );
+    });
+
+    it("is nothing where blocks may have gone", () => {
+      const { apply, overlap } = open();
+      apply(plain);
+      apply({ type: "BlockRemoved", block_hashes: "?" });
+      expect(overlap()).toBe(0);
+    });
+
+    it("is as before where that was of a cache that is not followed", () => {
+      const { apply, told, overlap } = open();
+      apply(plain);
+      apply({ ...odd, group_idx: 1, kv_cache_spec_kind: "mamba" }, { type: "BlockRemoved", group_idx: 2 });
+      expect(overlap()).toBe(4);
+      expect(told).toEqual([]);
+    });
+
+    it("is what the attention layers of a hybrid model have, whose first caches are recurrent", () => {
+      const { apply, told, overlap } = open();
+      const mamba = { ...odd, kv_cache_spec_kind: "mamba" };
+      apply({ ...mamba, group_idx: 0 });
+      apply({ ...mamba, group_idx: 1 });
+      apply({ ...plain, group_idx: 2, kv_cache_spec_kind: "mla_attention" });
+      expect(overlap()).toBe(4);
+      expect(told).toEqual([]);
+    });
+
+    it("is told of where it is of a rank that the worker does not have", () => {
+      const model = testModel();
+      const worker = model.add("one", { dataParallelSize: 2 });
+      const told: string[] = [];
+      model.router.onUnreadable = (_worker, what) => told.push(what);
+      model.router.applyPayload(worker, encode([0, [plain], 1]));
+      expect(told).toEqual([]);
+      model.router.applyPayload(worker, encode([0, [plain], 5]));
+      expect(told).toEqual(["they are of data-parallel rank 5, of which it has 2"]);
+    });
+
+    it("is not the base model's where a LoRA adapter has only a number", () => {
+      const { apply, told, overlap } = open();
+      apply({ ...plain, lora_id: 1 });
+      expect(overlap()).toBe(0);
+      expect(told).toHaveLength(1);
+    });
+  });
+});

@@ -1,0 +1,107 @@
+import type { MediaHashes, Router } from "#router-wasm";
+import { type DecodedKvEvents, decodeKvEvents, type KvEvent, type KvStoredEvent } from "#runtime";
+import type { RoutedWorker, Slot } from "../workers.ts";
+import { CacheGroups } from "./cache-groups.ts";
+import type { CacheReports } from "./cache-reports.ts";
+
+/** Feeds workers' KV events to a model's index. */
+export class CacheEvents<Worker extends RoutedWorker> {
+  /** Called for each event that cannot be read, with what is wrong with it. */
+  onUnreadable: ((worker: Worker, what: string) => void) | undefined;
+  readonly #core: Router;
+  readonly #reports: CacheReports<Worker>;
+  readonly #groups = new CacheGroups<Slot<Worker>>();
+
+  constructor(core: Router, reports: CacheReports<Worker>) {
+    this.#core = core;
+    this.#reports = reports;
+  }
+
+  /**
+   * Applies a batch in vLLM's wire format to that one of the worker's slots which it is from. The core reads most
+   * batches itself; those with LoRA names, media or salts, with blocks of another size, or of several caches, are
+   * decoded here.
+   * @returns tokens in a block of what was stored last, in the cache that is followed; undefined where nothing was
+   * @throws KvEventError where the bytes are no such batch
+   */
+  applyPayload(slots: readonly Slot<Worker>[], payload: Uint8Array): number | undefined {
+    const batch = this.#groups.followsFirst(slots) ? this.#core.readBatch(payload) : undefined;
+    if (batch === undefined) {
+      const decoded = decodeKvEvents(payload);
+      const slot = this.#slotOf(slots, decoded.dataParallelRank);
+      return slot && this.#applyDecoded(slot, decoded);
+    }
+    const slot = this.#slotOf(slots, batch.rank);
+    if (slot === undefined) return undefined;
+    const hasStored = batch.storedEvents > 0;
+    if (hasStored) {
+      this.#groups.noteFirst(slot);
+      this.#reports.accepts(slot, this.#core.blockSize);
+    }
+    this.#core.applyBatch(slot.index);
+    return hasStored ? this.#core.blockSize : undefined;
+  }
+
+  /** A worker of one rank may be any rank of a larger deployment, and says so in its events. */
+  #slotOf(slots: readonly Slot<Worker>[], rank: number): Slot<Worker> | undefined {
+    const [first] = slots;
+    if (first === undefined || slots.length === 1) return first;
+    const slot = slots[rank];
+    if (slot === undefined)
+      this.onUnreadable?.(
+        first.worker,
+        `they are of data-parallel rank ${rank}, of which it has ${slots.length}`,
+      );
+    return slot;
+  }
+
+  #applyDecoded(slot: Slot<Worker>, { events, unreadable }: DecodedKvEvents): number | undefined {
+    for (const event of unreadable) this.#groups.note(slot, event);
+    let blockSize: number | undefined;
+    for (const event of events) blockSize = this.#apply(slot, event) ?? blockSize;
+    const missed = unreadable.filter((event) => this.#groups.isMissed(slot, event));
+    for (const { what } of missed) {
+      this.#reports.missed(slot);
+      this.onUnreadable?.(slot.worker, what);
+    }
+    // It may have been about any of the blocks.
+    if (missed.some(({ mayBeRemoval }) => mayBeRemoval)) this.#core.clearWorker(slot.index);
+    return blockSize;
+  }
+
+  #apply(slot: Slot<Worker>, event: KvEvent): number | undefined {
+    if (!this.#groups.takes(slot, event, () => this.#core.clearWorker(slot.index))) return undefined;
+    switch (event.type) {
+      case "stored":
+        return this.#store(slot, event);
+      case "removed":
+        this.#core.applyRemoved(slot.index, event.blockHashes, event.tier);
+        return undefined;
+      case "cleared":
+        this.#core.clearWorker(slot.index);
+        return undefined;
+    }
+  }
+
+  #store(slot: Slot<Worker>, event: KvStoredEvent): number | undefined {
+    const { blockHashes, parentHash, tokenIds, tier, loraName, cacheSalt, blockSize } = event;
+    if (tokenIds.length < blockHashes.length) {
+      this.#core.applyCopied(slot.index, blockHashes, tier ?? "device");
+      return undefined;
+    }
+    if (blockHashes.length === 0) return undefined;
+    // Windows often have blocks of their own size, and are not what is followed in the end.
+    const told = event.isWindowed ? undefined : blockSize;
+    if (!this.#reports.accepts(slot, blockSize)) return told;
+    this.#core.applyStored(slot.index, blockHashes, parentHash, tokenIds, {
+      tier,
+      salt: loraName || cacheSalt ? this.#core.salt({ loraName, namespace: cacheSalt }) : undefined,
+      mmHashes: this.#mediaHashes(event),
+    });
+    return told;
+  }
+
+  #mediaHashes({ mediaIds }: KvStoredEvent): MediaHashes | undefined {
+    return mediaIds?.map((ids) => ids && BigUint64Array.from(ids, (id) => this.#core.mediaHash(id)));
+  }
+}

@@ -1,0 +1,231 @@
+import { readFileSync } from "node:fs";
+import { encode } from "@msgpack/msgpack";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compileRouter, createRouter, type Router } from "#router-wasm";
+import { decodeKvEvents, encodeKvEvents, type KvEvent, KvEventError } from "#runtime";
+
+// The core's own reader of event batches beside the decoder that makes objects: what the core takes, it must take as
+// that decoder does, and it must refuse whatever that refuses.
+
+const module = await compileRouter(
+  readFileSync(new URL("../../../router-wasm/router.wasm", import.meta.url)),
+);
+
+function newRouter(blockSize: number): Router {
+  const router = createRouter(module, { blockSize, maxWorkers: 2, maxBlocks: 10_000 });
+  router.addWorker();
+  return router;
+}
+
+/** All that can be told apart from outside, and the overlaps of prompts of one symbol. */
+function state(router: Router) {
+  const { memoryBytes: _, ...stats } = router.stats();
+  const overlaps = Array.from({ length: 4 }, (_, symbol) => {
+    const prompt = new Uint32Array(router.blockSize * 12).fill(symbol);
+    router.tokenBuffer(prompt.length).set(prompt);
+    router.find(router.hashPrompt(prompt.length).length);
+    return [router.overlap(0), router.overlap(0, "host"), router.overlap(0, "disk")];
+  });
+  return { stats, overlaps };
+}
+
+function applyOneByOne(router: Router, events: readonly KvEvent[]): void {
+  for (const event of events) {
+    if (event.type === "cleared") router.clearWorker(0);
+    else if (event.type === "removed") router.applyRemoved(0, event.blockHashes, event.tier);
+    else if (event.tokenIds.length < event.blockHashes.length)
+      router.applyCopied(0, event.blockHashes, event.tier ?? "device");
+    else router.applyStored(0, event.blockHashes, event.parentHash, event.tokenIds, { tier: event.tier });
+  }
+}
+
+/** Whether the core took the payload; then it must have done what the decoder says. */
+function compare(payload: Uint8Array, before: Uint8Array[], blockSize: number): boolean {
+  const [ours, plain] = [newRouter(blockSize), newRouter(blockSize)];
+  for (const each of before) applyOneByOne(ours, decodeKvEvents(each).events);
+  for (const each of before) applyOneByOne(plain, decodeKvEvents(each).events);
+  const batch = ours.readBatch(payload);
+  if (batch === undefined) return false;
+  const decoded = decodeKvEvents(payload);
+  expect(decoded.unreadable).toEqual([]);
+  expect(batch).toMatchObject({ events: decoded.events.length, rank: decoded.dataParallelRank });
+  ours.applyBatch(0);
+  applyOneByOne(plain, decoded.events);
+  expect(state(ours)).toEqual(state(plain));
+  return true;
+}
+
+const BLOCK_SIZE = 3;
+const hash = fc.oneof(fc.bigInt({ min: 0n, max: 9n }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }));
+const tier = fc.constantFrom("device", "device", "host", "disk");
+const stored = fc
+  .record({ hashes: fc.array(hash, { maxLength: 40 }), parent: fc.option(hash), symbol: fc.nat(3), tier })
+  .map(({ hashes, parent, symbol, tier }) => ({
+    type: "stored",
+    blockHashes: BigUint64Array.from(hashes),
+    parentHash: parent ?? undefined,
+    tokenIds: new Uint32Array(hashes.length * BLOCK_SIZE).fill(symbol),
+    blockSize: BLOCK_SIZE,
+    ...(tier !== "device" && { tier }),
+  }));
+const removed = fc.record({ hashes: fc.array(hash, { maxLength: 5 }), tier }).map(({ hashes, tier }) => ({
+  type: "removed",
+  blockHashes: BigUint64Array.from(hashes),
+  ...(tier !== "device" && { tier }),
+}));
+const cleared = fc.constant({ type: "cleared" });
+const events = fc.array(
+  fc.oneof({ weight: 6, arbitrary: stored }, { weight: 2, arbitrary: removed }, cleared),
+  {
+    maxLength: 6,
+  },
+) as fc.Arbitrary<KvEvent[]>;
+const batch = fc
+  .record({ timestamp: fc.double({ min: 0, max: 4e9, noNaN: true }), events, dataParallelRank: fc.nat(300) })
+  .map((payload) => encodeKvEvents(payload));
+
+describe("a batch of KV events that the core reads", () => {
+  test("does what its events do one by one", () => {
+    fc.assert(
+      fc.property(fc.array(batch, { maxLength: 2 }), batch, (before, payload) => {
+        expect(compare(payload, before, BLOCK_SIZE)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("may be a real vLLM's, media and salts aside", () => {
+    let taken = 0;
+    for (const file of ["fixture-vllm.jsonl", "fixture-vllm-multimodal.jsonl"]) {
+      const text = readFileSync(new URL(`../../../runtime/kv-events/${file}`, import.meta.url), "utf8");
+      for (const line of text.trim().split("\n")) {
+        const { payload_hex } = JSON.parse(line.replace(/(?<=[[ ])\d{16,}(?=[,\]])/g, '"$&"'));
+        const payload = Uint8Array.from(Buffer.from(payload_hex, "hex"));
+        const [event] = decodeKvEvents(payload).events;
+        if (event?.type === "stored" && compare(payload, [], event.blockSize)) taken++;
+      }
+    }
+    expect(taken).toBeGreaterThan(0);
+  });
+
+  test("may have events as arrays, hashes as bytes, and fields that nobody knows", () => {
+    const long = Uint8Array.from({ length: 32 }, (_, byte) => byte);
+    const wire = [
+      1.5,
+      [
+        [
+          "BlockStored",
+          [1, 2n ** 63n, long],
+          null,
+          Array(9).fill(70_000),
+          3,
+          null,
+          "GPU",
+          null,
+          [null, [], null],
+        ],
+        ["BlockRemoved", [long, Uint8Array.of(1)], "cpu_pinned"],
+        ["BlockPinned", { deeply: [1, "x", new Uint8Array(300), null, true, -1, 1e300] }],
+        {
+          more: [{}],
+          type: "BlockStored",
+          block_hashes: [-5],
+          token_ids: [0, 255, 65_535],
+          block_size: 3,
+          parent_block_hash: 1,
+        },
+        { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3, medium: "TAPE" },
+        { type: "BlockStored", block_hashes: [1, 77], token_ids: [], block_size: 3, medium: "CPU" },
+        ["AllBlocksCleared"],
+      ],
+      null,
+      "more",
+    ];
+    expect(compare(encode(wire, { useBigInt64: true }), [], 3)).toBe(true);
+    expect(compare(encode([0, wire[1], 7], { useBigInt64: true }), [], 3)).toBe(true);
+    const ends = wire[1] as unknown[];
+    expect(compare(encode([0, ends.slice(0, -1)], { useBigInt64: true }), [], 3)).toBe(true);
+  });
+
+  test("may name the first of an engine's caches, of whole sequences", () => {
+    const plain = { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3 };
+    const events = [
+      {
+        ...plain,
+        lora_id: 0,
+        group_idx: 0,
+        kv_cache_spec_kind: "full_attention",
+        kv_cache_spec_sliding_window: null,
+      },
+      { ...plain, block_hashes: [2], group_idx: null, kv_cache_spec_kind: "mla_attention" },
+      ["BlockStored", [3], null, [1, 2, 3], 3, null, "GPU", null, null, 0, "full_attention", null],
+      { type: "BlockRemoved", block_hashes: [1], group_idx: 0 },
+      ["BlockRemoved", [2], "GPU", null],
+    ];
+    for (let last = 1; last <= events.length; last++) {
+      expect(compare(encode([0, events.slice(0, last), 0]), [], 3)).toBe(true);
+    }
+  });
+
+  test("is left alone where it says more than tokens", () => {
+    const plain = { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3 };
+    const others = [
+      { ...plain, lora_name: "adapter" },
+      { ...plain, lora_id: 1 },
+      ["BlockStored", [1], null, [1, 2, 3], 3, 1, "GPU"],
+      { ...plain, extra_keys: [["salt"]] },
+      { ...plain, extra_keys: [[["media", 0]]] },
+      { ...plain, group_idx: 1 },
+      { ...plain, kv_cache_spec_kind: "sliding_window" },
+      { ...plain, group_idx: 0, kv_cache_spec_kind: "mamba" },
+      ["BlockStored", [1], null, [1, 2, 3], 3, null, "GPU", null, null, 1, "full_attention"],
+      ["BlockStored", [1], null, [1, 2, 3], 3, null, "GPU", null, null, 0, "sliding_window"],
+      { type: "BlockRemoved", block_hashes: [1], group_idx: 2 },
+      ["BlockRemoved", [1], "GPU", 2],
+      { ...plain, block_size: 4, token_ids: [1, 2, 3, 4] },
+      { ...plain, token_ids: [1, 2] },
+      { ...plain, token_ids: [1, 2, 2 ** 32] },
+      { type: "BlockRemoved" },
+      {},
+    ];
+    for (const event of others) {
+      const router = newRouter(3);
+      expect(router.readBatch(encode([0, [plain, event], 0]))).toBeUndefined();
+      expect(router.applyBatch(0)).toBe(0);
+      expect(router.stats().blocks).toBe(0);
+    }
+  });
+
+  test("of arbitrary bytes, or real ones changed or cut, is refused or read as the decoder reads it", () => {
+    const change = fc.record({
+      at: fc.nat(400),
+      byte: fc.nat(255),
+      cut: fc.option(fc.nat(400), { freq: 3 }),
+    });
+    const damaged = fc
+      .tuple(batch, fc.array(change, { minLength: 1, maxLength: 3 }))
+      .map(([payload, changes]) => {
+        let bytes = payload.slice();
+        for (const { at, byte, cut } of changes) {
+          if (at < bytes.length) bytes[at] = byte;
+          if (cut !== null) bytes = bytes.slice(0, cut);
+        }
+        return bytes;
+      });
+    let taken = 0;
+    fc.assert(
+      fc.property(fc.oneof(damaged, fc.uint8Array({ maxLength: 40 })), (payload) => {
+        try {
+          if (compare(payload, [], BLOCK_SIZE)) taken++;
+        } catch (error) {
+          if (error instanceof KvEventError)
+            throw new Error(`The core took what is malformed: ${error.message}`);
+          throw error;
+        }
+      }),
+      { numRuns: Number(process.env.STATOR_FUZZ_RUNS ?? 400) },
+    );
+    expect(taken).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,13 @@
+import type { ServerResponse } from "node:http";
+
+/** Resolves when the response takes more, or never will. */
+export function writable(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+    if (response.destroyed) done();
+  });
+}
