@@ -1,6 +1,7 @@
 /**
  * Holds the arrows between the rooms: which room may import which, that other rooms are entered through their
- * one public face, and that inside the gateway each folder imports only those after it.
+ * one public face, that inside the gateway each folder imports only those below it and no file lies outside them,
+ * and that no file imports itself by way of others, be it for a type.
  */
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -20,21 +21,27 @@ const ROOMS: Record<string, readonly string[]> = {
   "runtime-tests": ["router-wasm"],
 };
 
-/** The gateway's folders in the order in which a request meets them. */
+/** The gateway's folders, from the top: each imports only those below it. */
 const GATEWAY_ORDER = [
   "adapters",
-  "fronts",
+  "compose",
   "api",
-  "access",
+  "requests",
+  "remote",
   "doctor",
-  "pipeline",
-  "dispatch",
-  "engines",
-  "routing",
   "models",
+  "prompts",
+  "feeds",
+  "routing",
+  "engines",
+  "wire",
+  "access",
+  "kernel",
 ];
 
 const problems: string[] = [];
+/** File → the files of its own room that it imports. */
+const imports = new Map<string, string[]>();
 
 for (const file of globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, {
   cwd: root,
@@ -45,11 +52,18 @@ for (const file of globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, {
     file.startsWith("runtime-tests/") ||
     file.startsWith("cli/e2e/") ||
     /\.(test|suite)\.ts$|\/test-[\w-]+\.ts$|\/reference-[\w-]+\.ts$/.test(file);
+  const inside: string[] = [];
+  imports.set(file, inside);
+  if (/^gateway\/[^/]+$/.test(file) && file !== "gateway/index.ts")
+    problems.push(`${file}: it belongs into one of the gateway's folders`);
   for (const { specifier, line } of importsOf(readFileSync(join(root, file), "utf8"))) {
+    if (specifier.startsWith(".")) inside.push(relative(root, join(root, dirname(file), specifier)));
     const problem = judge(file, specifier, isTest);
     if (problem !== undefined) problems.push(`${file}:${line}: ${problem}`);
   }
 }
+
+problems.push(...circles().map((files) => `a circle of imports: ${files.join(" → ")}`));
 
 if (problems.length > 0) {
   console.error(problems.join("\n"));
@@ -78,10 +92,47 @@ function judge(file: string, specifier: string, isTest: boolean): string | undef
 }
 
 function judgeGateway(file: string, target: string): string | undefined {
-  const from = GATEWAY_ORDER.indexOf(file.split("/")[1]!);
-  const to = GATEWAY_ORDER.indexOf(target.split("/")[1]!);
-  if (from < 0 || to < 0 || to >= from) return undefined;
-  return `gateway/${GATEWAY_ORDER[from]} may not import gateway/${GATEWAY_ORDER[to]}, which a request meets earlier`;
+  const [from, to] = [file, target].map((path) => path.split("/")[1]!);
+  if (file === "gateway/index.ts") return undefined;
+  if (target === "gateway/index.ts") return "the public face is for other rooms";
+  const [above, below] = [GATEWAY_ORDER.indexOf(from!), GATEWAY_ORDER.indexOf(to!)];
+  if (above < 0) return `gateway/${from} is not in the order of the gateway's folders`;
+  return below >= above ? undefined : `gateway/${from} may not import gateway/${to}, which lies above it`;
+}
+
+/** The shortest way from a file to itself, for each file that has one and is in no circle found before. */
+function circles(): string[][] {
+  const found: string[][] = [];
+  const known = new Set<string>();
+  for (const start of imports.keys()) {
+    if (known.has(start)) continue;
+    const way = wayBack(start);
+    if (way === undefined) continue;
+    found.push(way);
+    for (const file of way) known.add(file);
+  }
+  return found;
+}
+
+function wayBack(start: string): string[] | undefined {
+  const from = new Map<string, string>();
+  const open = [start];
+  for (let file = open.shift(); file !== undefined; file = open.shift()) {
+    for (const target of imports.get(file) ?? []) {
+      if (target === start) return trace(from, start, file);
+      if (from.has(target)) continue;
+      from.set(target, file);
+      open.push(target);
+    }
+  }
+  return undefined;
+}
+
+function trace(from: ReadonlyMap<string, string>, start: string, end: string): string[] {
+  const way = [start];
+  for (let file: string | undefined = end; file !== start && file !== undefined; file = from.get(file))
+    way.splice(1, 0, file);
+  return [...way, start];
 }
 
 interface Import {
