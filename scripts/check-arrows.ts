@@ -100,26 +100,26 @@ function judgeGateway(file: string, target: string): string | undefined {
   return below >= above ? undefined : `gateway/${from} may not import gateway/${to}, which lies above it`;
 }
 
-/** The shortest way from a file to itself, for each file that has one and is in no circle found before. */
+/** The shortest circles, no two of which share a file: one that is broken mostly breaks the others. */
 function circles(): string[][] {
-  const found: string[][] = [];
+  const ways = [...imports.keys()].flatMap((file) => wayBack(file) ?? []);
   const known = new Set<string>();
-  for (const start of imports.keys()) {
-    if (known.has(start)) continue;
-    const way = wayBack(start);
-    if (way === undefined) continue;
-    found.push(way);
-    for (const file of way) known.add(file);
-  }
-  return found;
+  return ways
+    .sort((one, other) => one.length - other.length)
+    .filter((way) => {
+      const isNew = !way.some((file) => known.has(file));
+      for (const file of way) known.add(file);
+      return isNew;
+    });
 }
 
-function wayBack(start: string): string[] | undefined {
+/** The shortest way from a file to itself, alone in a list; undefined where there is none. */
+function wayBack(start: string): [string[]] | undefined {
   const from = new Map<string, string>();
   const open = [start];
   for (let file = open.shift(); file !== undefined; file = open.shift()) {
     for (const target of imports.get(file) ?? []) {
-      if (target === start) return trace(from, start, file);
+      if (target === start) return [trace(from, start, file)];
       if (from.has(target)) continue;
       from.set(target, file);
       open.push(target);
