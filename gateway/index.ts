@@ -21,5 +21,5 @@ export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts"
 export { parseAddress } from "./models/members/engine-url.ts";
 export type { ModelNames } from "./models/model-names.ts";
 export type { FrontChannel } from "./remote/messages.ts";
-export type { ForwardOptions } from "./requests/wire/job.ts";
+export type { RequestOptions } from "./requests/options.ts";
 export type { RoutingOptions } from "./routing/options.ts";

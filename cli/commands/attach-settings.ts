@@ -1,4 +1,4 @@
-import type { ForwardOptions, HealthOptions } from "#gateway";
+import type { HealthOptions, RequestOptions } from "#gateway";
 import type { OptionValues } from "../options/spec.ts";
 import type { attachOptions } from "../options/tables.ts";
 
@@ -22,7 +22,7 @@ export function forwardingSettings(
     Options,
     "connect-timeout" | "first-token-timeout" | "idle-timeout" | "retries" | "migration-limit"
   >,
-): Partial<ForwardOptions> {
+): Partial<RequestOptions> {
   return {
     connectMs: options["connect-timeout"] * 1000,
     firstByteMs: options["first-token-timeout"] * 1000,

@@ -5,7 +5,7 @@ import type { OpenEventStream } from "../kernel/event-stream.ts";
 import type { GatewayMetrics } from "../kernel/metrics.ts";
 import type { Warnings } from "../kernel/warnings.ts";
 import type { ApiModels, Models } from "../models/models.ts";
-import type { ForwardOptions } from "../requests/wire/job.ts";
+import type { RequestOptions } from "../requests/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import type { PreferenceDefaults } from "./openai/preferences.ts";
 
@@ -19,7 +19,7 @@ export interface GatewayDependencies {
   models: ApiModels;
   /** To attached engines. */
   transport: HttpTransport;
-  forwarding: ForwardOptions;
+  forwarding: RequestOptions;
   metrics: GatewayMetrics;
   log: Logger;
   /** For what may happen to very many requests at once. */

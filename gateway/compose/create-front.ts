@@ -14,7 +14,7 @@ import { fromAskedAnswer, toAskedRequest } from "../remote/asked.ts";
 import { FrontModels } from "../remote/front/front-models.ts";
 import { RouterLink, type RouterNews } from "../remote/front/router-link.ts";
 import type { FrontChannel } from "../remote/messages.ts";
-import { DEFAULT_FORWARDING, type ForwardOptions } from "../requests/wire/job.ts";
+import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
 import { createApp } from "./app.ts";
 import type { Gateway, Platform } from "./create-gateway.ts";
 import { cutOff } from "./cut-off.ts";
@@ -27,7 +27,7 @@ export interface FrontOptions {
   readonly timeoutMs: number;
   readonly tokenizers: ReadonlyMap<string, string>;
   readonly modelNames?: ModelNames;
-  readonly forwarding: Partial<ForwardOptions>;
+  readonly forwarding: Partial<RequestOptions>;
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
   readonly log: Logger;
@@ -108,7 +108,7 @@ export async function createFront(
     {
       models: new Models(NO_WORKERS, attached, options.modelNames),
       transport,
-      forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
+      forwarding: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.forwarding },
       metrics,
       log,
       warnings: new Warnings(log),

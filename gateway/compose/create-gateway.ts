@@ -24,7 +24,7 @@ import { createPromptReaderLoader } from "../models/prompt-readers.ts";
 import { ServedModels } from "../models/served-models.ts";
 import type { EncoderFactory } from "../prompts/tokenizers/huggingface.ts";
 import { createTokenizerLoader } from "../prompts/tokenizers/tokenizer-loader.ts";
-import { DEFAULT_FORWARDING, type ForwardOptions } from "../requests/wire/job.ts";
+import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "../routing/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import { createApp } from "./app.ts";
@@ -44,7 +44,7 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
   tokenizers?: ReadonlyMap<string, string>;
   health?: Partial<HealthOptions>;
-  forwarding?: Partial<ForwardOptions>;
+  forwarding?: Partial<RequestOptions>;
   /** Who may come in, and what for. Default: everybody, for everything. */
   access?: AccessOptions;
   /** Where the routes are that run the gateway; default: beside the API. */
@@ -158,7 +158,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const dependencies: OpsDependencies = {
     models,
     transport,
-    forwarding: { ...DEFAULT_FORWARDING, totalMs: timeoutMs, ...options.forwarding },
+    forwarding: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.forwarding },
     metrics,
     log,
     warnings: new Warnings(log),

@@ -6,6 +6,8 @@ import type { RoutedWorker } from "../routing/workers.ts";
 /** What a model has whose requests are routed, whatever speaks behind it. */
 export interface RoutedModel<Worker extends RoutedWorker> {
   readonly name: string;
+  /** Tokens in a KV block. */
+  readonly blockSize: number;
   /** How requests get to its workers. */
   readonly admission: RouteSource<Worker>;
   /** Its workers, ready or not. */

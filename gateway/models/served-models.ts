@@ -175,7 +175,8 @@ export class ServedModels {
       const members = () => router.workers.all();
       // Another card may have come meanwhile.
       if (serving.model !== model) return;
-      serving.served = { name, card, admission, members, left, tokenizer, template, metrics };
+      const { blockSize } = card;
+      serving.served = { name, blockSize, card, admission, members, left, tokenizer, template, metrics };
       log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
     } catch (error) {
       isAnew = this.#refuse(error, serving);

@@ -1,7 +1,6 @@
 import type { Context } from "hono";
 import { toApiError } from "../../kernel/errors.ts";
 import type { EventStream } from "../../kernel/event-stream.ts";
-import { Generation } from "../../requests/tokens/generation.ts";
 import type {
   GenerationJob,
   GenerationResult,
@@ -9,6 +8,7 @@ import type {
   TokenInfo,
   Usage,
 } from "../../requests/tokens/job.ts";
+import { Generation } from "../../requests/tokens/token-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { type AnswerFormat, DONE } from "./format.ts";

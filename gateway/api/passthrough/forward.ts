@@ -9,10 +9,10 @@ import type { NamedModel } from "../../models/model-view.ts";
 import { hasManyMessages, refuseHopelessConversation } from "../../prompts/limits.ts";
 import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
 import { textReader } from "../../prompts/text-reader.ts";
-import type { Placement } from "../../requests/tokens/job.ts";
+import type { Placement } from "../../requests/placement.ts";
 import { choicesOf, continuationOf } from "../../requests/wire/continuation.ts";
-import { Forwarding } from "../../requests/wire/forwarding.ts";
-import type { ForwardJob } from "../../requests/wire/job.ts";
+import type { WireJob } from "../../requests/wire/job.ts";
+import { WireTransfer } from "../../requests/wire/wire-transfer.ts";
 import { contained } from "../../wire/contained.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
@@ -95,7 +95,7 @@ async function attempt(
   const { requestId, preferences } = meta;
   const { attached } = dependencies.models;
   const resource = resourceOf(path, body);
-  const job: ForwardJob = {
+  const job: WireJob = {
     requestId,
     model,
     modelName: modelOfJson(body) ?? rename ?? given.form?.name ?? context.req.query("model"),
@@ -157,7 +157,7 @@ function noteFallback(
 function run(
   context: Context<GatewayEnv>,
   { transport, forwarding, log, warnings, running }: GatewayDependencies,
-  job: ForwardJob,
+  job: WireJob,
   { explain, headers, onAnswered, onSettled, onPassedOn }: RequestMeta,
 ): Promise<Response | Error> {
   const { signal } = context.req.raw;
@@ -203,7 +203,7 @@ function run(
       }
       reject(error);
     };
-    const request = new Forwarding(job, output, {
+    const { life: request } = new WireTransfer(job, output, {
       transport: contained(transport, onFault),
       options: forwarding,
       warnings,
@@ -227,7 +227,7 @@ function saltOf(adapter: string | undefined, body: PromptBody | undefined): Salt
   return adapter === undefined && namespace === undefined ? undefined : { loraName: adapter, namespace };
 }
 
-function continuationIn({ events }: Endpoint, body: PromptBody | undefined): ForwardJob["continuation"] {
+function continuationIn({ events }: Endpoint, body: PromptBody | undefined): WireJob["continuation"] {
   if (body === undefined || (events !== "chat" && events !== "completions")) return undefined;
   return continuationOf(events, body);
 }

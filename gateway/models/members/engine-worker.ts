@@ -3,12 +3,14 @@ import type { EngineModel, EngineProfile } from "../../engines/types.ts";
 import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
 import { driftRemedies } from "../drift-remedies.ts";
 import type { EngineConnection } from "./engine-connection.ts";
+import type { TargetWorker } from "./engine-target.ts";
+import type { HangListeners } from "./hang-listeners.ts";
 
 /** What is taken of an engine that does not tell. */
 export const UNKNOWN_ENGINE = { blockSize: 16, maxBatchedTokens: 8_192, maxSequences: 256 };
 
 /** An attached engine as one of its models' routers sees it. */
-export class EngineWorker implements RoutedWorker {
+export class EngineWorker implements TargetWorker {
   readonly instance: RoutedInstance;
   readonly engine: EngineConnection;
   /** As the engine lists it now: its adapters come and go. */
@@ -35,5 +37,17 @@ export class EngineWorker implements RoutedWorker {
 
   get isReady(): boolean {
     return this.engine.state === "ready";
+  }
+
+  get hangs(): HangListeners {
+    return this.engine.hangs;
+  }
+
+  reportSuccess(): void {
+    this.engine.reportSuccess();
+  }
+
+  reportFailure(reason: string, isUnreachable: boolean): void {
+    this.engine.reportFailure(reason, isUnreachable);
   }
 }

@@ -69,4 +69,16 @@ export class FrontWorker implements TargetWorker {
   get isReady(): boolean {
     return this.engine.isReady;
   }
+
+  get hangs(): HangListeners {
+    return this.engine.hangs;
+  }
+
+  reportSuccess(): void {
+    this.engine.reportSuccess();
+  }
+
+  reportFailure(reason: string, isUnreachable: boolean): void {
+    this.engine.reportFailure(reason, isUnreachable);
+  }
 }

@@ -2,17 +2,17 @@ import type { ApiError } from "../../kernel/errors.ts";
 import { unframed } from "../../wire/chunk-tracker.ts";
 import { HeldBytes } from "../../wire/held-bytes.ts";
 import { type HttpHead, isEventStreamType } from "../../wire/types.ts";
-import type { Placement } from "../tokens/job.ts";
-import { isClientError } from "./attempts.ts";
+import type { Placement } from "../placement.ts";
 import { type AnswerHooks, ClientReply, eventText, type MissingEnd } from "./client-reply.ts";
 import { endsWithDone } from "./event-api.ts";
 import { EventInspection } from "./event-inspection.ts";
 import { DONE_EVENT } from "./event-text.ts";
-import type { ForwardJob } from "./job.ts";
+import type { WireJob } from "./job.ts";
 import { judgeWhole } from "./judge-whole.ts";
 import { PartialAnswer } from "./partial-answer.ts";
 import { latin1, SentBytes } from "./sent-bytes.ts";
 import { SplicedStream } from "./spliced-stream.ts";
+import { isClientError } from "./statuses.ts";
 import { TokenEstimate } from "./token-estimate.ts";
 
 /** A whole answer up to this size is held until it is complete, so that one that breaks can be asked for again. */
@@ -48,7 +48,7 @@ export class AnswerBody {
   fault = "";
   /** The answer's HTTP status; of an error that came with 200, the one that it stands for. */
   status = 0;
-  readonly #job: ForwardJob;
+  readonly #job: WireJob;
   readonly #hooks: AnswerHooks;
   readonly #reply: ClientReply;
   #head: HttpHead | undefined;
@@ -70,7 +70,7 @@ export class AnswerBody {
   #isRefusalKept = true;
   #refusal: Refusal | undefined;
 
-  constructor(job: ForwardJob, hooks: AnswerHooks) {
+  constructor(job: WireJob, hooks: AnswerHooks) {
     this.#job = job;
     this.#sent = new SentBytes(endsWithDone(job.events) ? KEPT_BYTES : 0);
     this.#hooks = hooks;
@@ -89,9 +89,14 @@ export class AnswerBody {
     return this.#reply.isFull;
   }
 
+  /** Whether it is an event stream, and says so. */
+  get isStream(): boolean {
+    return this.#head?.isEventStream === true;
+  }
+
   /** Whether the client has an error that ends its stream, in the engine's words. */
   get hasClientError(): boolean {
-    return this.hasBegun && this.#isStream && this.status >= 400;
+    return this.hasBegun && this.isStream && this.status >= 400;
   }
 
   /** Whether there is an answer by which an engine has refused the request. */
@@ -150,7 +155,7 @@ export class AnswerBody {
     if (this.#isRefusal) return this.#keepRefusal(wire);
     if (this.#splice !== undefined) return this.#pushSpliced(wire, isFramed);
     if (this.#isUnreadStream(wire)) return this.#write(wire, false);
-    if (!this.#isStream) return this.#hold(wire);
+    if (!this.isStream) return this.#hold(wire);
     return this.#isSound(wire, isFramed) && this.#send(wire, isFramed);
   }
 
@@ -160,7 +165,7 @@ export class AnswerBody {
     if (this.#isRefusal) return this.#finishRefusal(wire);
     if (this.#splice !== undefined) return this.#finishSpliced(wire, isFramed);
     if (this.#isUnreadStream(wire)) return this.#reply.finish(this.#head!, wire, false);
-    if (!this.#isStream) return this.#finishWhole(wire);
+    if (!this.isStream) return this.#finishWhole(wire);
     if (!this.#isSound(wire, isFramed)) return false;
     this.#sent.append(wire, isFramed);
     this.#tail = this.#sent.tail(TAIL_BYTES);
@@ -172,7 +177,7 @@ export class AnswerBody {
   /** What the client has, read for the first time; undefined where it cannot be continued. */
   readPartial(): PartialAnswer | undefined {
     if (this.#partial !== undefined) return this.#partial;
-    if (!this.#isStream || !this.#sent.isWhole) return undefined;
+    if (!this.isStream || !this.#sent.isWhole) return undefined;
     const partial = new PartialAnswer();
     partial.addText(decoder.decode(this.#sent.read()));
     return partial;
@@ -225,10 +230,6 @@ export class AnswerBody {
   /** Lets go of what is kept of it; it has ended. */
   release(): void {
     this.#sent.release();
-  }
-
-  get #isStream(): boolean {
-    return this.#head?.isEventStream === true;
   }
 
   /**

@@ -1,9 +1,9 @@
 import type { ApiError } from "../../kernel/errors.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
-import type { Placement } from "../tokens/job.ts";
+import type { Placement } from "../placement.ts";
 import { errorEvent } from "./event-api.ts";
 import { DONE_EVENT, event, type StreamEvent } from "./event-text.ts";
-import type { ForwardJob } from "./job.ts";
+import type { WireJob } from "./job.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 
 export interface AnswerHooks {
@@ -24,12 +24,12 @@ export interface MissingEnd {
 export class ClientReply {
   /** Whether the client reads too slowly. */
   isFull = false;
-  readonly #job: ForwardJob;
+  readonly #job: WireJob;
   readonly #hooks: AnswerHooks;
   #head: HttpHead | undefined;
   #reply: WireReply | undefined;
 
-  constructor(job: ForwardJob, hooks: AnswerHooks) {
+  constructor(job: WireJob, hooks: AnswerHooks) {
     this.#job = job;
     this.#hooks = hooks;
   }

@@ -1,11 +1,11 @@
 import type { TargetWorker } from "../../models/members/engine-target.ts";
 import type { Route } from "../../routing/route.ts";
 import type { HttpHeader, HttpRequest } from "../../wire/types.ts";
-import type { ForwardJob } from "./job.ts";
+import type { WireJob } from "./job.ts";
 
 /** The request to an engine. @param options.continuedBody replaces the client's body if the engine continues an answer */
 export function engineRequest(
-  { method, path, headers, body, isRepeatable }: ForwardJob,
+  { method, path, headers, body, isRepeatable }: WireJob,
   route: Route<TargetWorker>,
   { continuedBody, mayReuse }: { continuedBody: Uint8Array | undefined; mayReuse: boolean },
 ): HttpRequest {

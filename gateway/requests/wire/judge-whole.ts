@@ -1,9 +1,9 @@
 import { jsonOf } from "../../prompts/json.ts";
 import type { HttpHead } from "../../wire/types.ts";
-import { isClientError } from "./attempts.ts";
 import { errorStatusOf } from "./engine-error.ts";
 import type { EventApi } from "./event-api.ts";
 import { latin1 } from "./sent-bytes.ts";
+import { isClientError } from "./statuses.ts";
 
 /** What an unstreamed answer turns out to be. */
 export type WholeAnswer =

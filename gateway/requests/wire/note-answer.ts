@@ -1,16 +1,16 @@
 import type { TargetWorker } from "../../models/members/engine-target.ts";
 import type { Route } from "../../routing/route.ts";
 import type { AnswerBody, AnswerUsage } from "./answer-body.ts";
-import type { ForwardJob } from "./job.ts";
-import { exactTokens } from "./next-step.ts";
+import type { WireJob } from "./job.ts";
+import { exactTokens } from "./judge-broken.ts";
 
 /** Whole blocks of the prompt. */
-export const promptBlocksOf = ({ prompt, model }: ForwardJob): number =>
+export const promptBlocksOf = ({ prompt, model }: WireJob): number =>
   Math.floor(prompt.length / model.blockSize);
 
 /** Reports what a whole answer shows to the router, the engine and the table of kept resources. */
 export function noteAnswer(
-  job: ForwardJob,
+  job: WireJob,
   route: Route<TargetWorker> | undefined,
   { cachedTokens, usage, status, resourceId }: AnswerBody,
 ): void {
@@ -25,7 +25,7 @@ export function noteAnswer(
 }
 
 /** Counts a whole answer's tokens in the model's metrics. */
-export function countUsage({ model }: ForwardJob, used: AnswerUsage, cachedTokens: number | undefined): void {
+export function countUsage({ model }: WireJob, used: AnswerUsage, cachedTokens: number | undefined): void {
   const { metrics } = model;
   metrics.inputTokens.observe(used.promptTokens);
   metrics.outputTokens.observe(used.completionTokens);
@@ -34,7 +34,7 @@ export function countUsage({ model }: ForwardJob, used: AnswerUsage, cachedToken
 }
 
 /** The engine's own usage, or an estimate: the prompt as tokenised here, and the tokens that arrived. */
-export const usageOf = ({ prompt }: ForwardJob, { usage, tokens }: AnswerBody): AnswerUsage =>
+export const usageOf = ({ prompt }: WireJob, { usage, tokens }: AnswerBody): AnswerUsage =>
   usage ?? { promptTokens: prompt.length, completionTokens: tokens };
 
 /**
@@ -42,7 +42,7 @@ export const usageOf = ({ prompt }: ForwardJob, { usage, tokens }: AnswerBody): 
  * carry several tokens, and otherwise now and then, to learn how long the model's tokens are.
  * @returns undefined if the estimate is as good
  */
-export function countedUsage(job: ForwardJob, answer: AnswerBody): Promise<AnswerUsage> | undefined {
+export function countedUsage(job: WireJob, answer: AnswerBody): Promise<AnswerUsage> | undefined {
   const { usage, tokens, tokensPerEvent, status } = answer;
   const { textTokens } = job.model;
   if (usage !== undefined || tokens === 0 || status !== 200) return undefined;

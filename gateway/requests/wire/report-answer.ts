@@ -1,6 +1,6 @@
-import type { EngineTarget } from "../../models/members/engine-target.ts";
-import { isRetried } from "./attempts.ts";
-import type { ForwardJob } from "./job.ts";
+import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { WireJob } from "./job.ts";
+import { isRetried } from "./statuses.ts";
 
 /** What an answer of this status is to people, where it says that the engine is not well. */
 export const statusReason = (status: number) => `The engine answered with status ${status}.`;
@@ -10,17 +10,17 @@ export const statusReason = (status: number) => `The engine answered with status
  * the engine is busy: that is neither for nor against it.
  */
 export function reportAnswer(
-  engine: EngineTarget,
-  { method, path }: Pick<ForwardJob, "method" | "path">,
+  worker: TargetWorker,
+  { method, path }: Pick<WireJob, "method" | "path">,
   status: number,
 ): void {
   if (status !== 429) {
-    if (isRetried(status)) engine.reportFailure(statusReason(status), false);
-    else engine.reportSuccess();
+    if (isRetried(status)) worker.reportFailure(statusReason(status), false);
+    else worker.reportSuccess();
   }
   // 404 to a request that was sent for a model which the engine lists: it may have that no more.
   if (method === "POST" && (status === 404 || (status < 300 && CHANGES_MODELS.test(path))))
-    engine.rereadModels();
+    worker.engine.rereadModels();
 }
 
 /** Paths by which clients have an engine load adapters and drop them. */

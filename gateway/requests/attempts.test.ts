@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { TargetWorker } from "../models/members/engine-target.ts";
 import { Attempts } from "./attempts.ts";
 
 const worker = () => ({}) as TargetWorker;

@@ -2,11 +2,11 @@ import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { MissingEnd } from "./client-reply.ts";
 import { continuedBody } from "./continuation.ts";
-import type { ForwardJob } from "./job.ts";
+import type { WireJob } from "./job.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 
 /** What becomes of a stream that has broken off. */
-export type NextStep =
+export type Verdict =
   /** It ends with an error; `obstacle` says why, for people. */
   | { readonly kind: "give-up"; readonly obstacle: string }
   /** Only its end is missing. */
@@ -24,10 +24,10 @@ export interface BrokenStream {
 }
 
 /** Decides how a broken stream goes on. Has an engine count the tokens so far if the stream itself does not tell. */
-export async function nextStepOf(
-  job: ForwardJob,
+export async function judgeBroken(
+  job: WireJob,
   { partial, tokensPerEvent, bound }: BrokenStream,
-): Promise<NextStep> {
+): Promise<Verdict> {
   const { continuation, model } = job;
   if (continuation === undefined || partial === undefined)
     return { kind: "give-up", obstacle: "it is not of a kind that can be continued, or too long" };
@@ -55,7 +55,7 @@ export async function nextStepOf(
 const wantsUsage = ({ stream_options: options }: PromptBody) =>
   isRecord(options) && options.include_usage === true;
 
-const usageIn = ({ prompt }: ForwardJob, tokens: number) => ({
+const usageIn = ({ prompt }: WireJob, tokens: number) => ({
   prompt_tokens: prompt.length,
   completion_tokens: tokens,
   total_tokens: prompt.length + tokens,
@@ -67,7 +67,7 @@ const usageIn = ({ prompt }: ForwardJob, tokens: number) => ({
  */
 export async function exactTokens(
   { tokens, text, textEvents }: PartialAnswer,
-  { prompts }: Pick<ForwardJob["model"], "prompts">,
+  { prompts }: Pick<WireJob["model"], "prompts">,
 ): Promise<number | undefined> {
   if (tokens !== undefined) return tokens;
   const counted = await (await prompts).count(text);

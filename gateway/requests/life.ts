@@ -1,0 +1,308 @@
+import { type ApiError, deadlineExceeded, requestTimedOut, toApiError } from "../kernel/errors.ts";
+import type { Warnings } from "../kernel/warnings.ts";
+import type { Member } from "../models/members/member.ts";
+import type { RoutedModel } from "../models/routed-model.ts";
+import type { RoutePreferences } from "../routing/preferences.ts";
+import type { Applicant, QueueTicket } from "../routing/queue/route-source.ts";
+import type { Route, RouteOutcome } from "../routing/route.ts";
+import { type AttemptFailure, Attempts } from "./attempts.ts";
+import type { RequestOptions } from "./options.ts";
+import type { NextStep, Transfer } from "./transfer.ts";
+
+/** What a request's life depends on. */
+export interface LifeJob<Worker extends Member> {
+  readonly requestId: string;
+  readonly model: RoutedModel<Worker>;
+  readonly prompt: Uint32Array;
+  readonly preferences: RoutePreferences;
+  /** Whether a member may be asked although another one may have acted on the request already. */
+  readonly isRepeatable: boolean;
+  /** Whether another model is asked where this one cannot answer. */
+  readonly hasFallback: boolean;
+}
+
+export interface LifeContext {
+  readonly options: RequestOptions;
+  readonly warnings: Warnings;
+}
+
+/** How an attempt failed, by the member's fault. */
+export interface Fault {
+  /** A sentence for people. */
+  readonly reason: string;
+  readonly failure: AttemptFailure;
+  /** Default: the reason. */
+  readonly cause?: Error | undefined;
+}
+
+/** Codes of errors by which a request has not come to a member. */
+const UNSERVED = new Set([
+  "no_worker_ready",
+  "server_busy",
+  "queue_full",
+  "queue_displaced",
+  "queue_timeout",
+]);
+/** Codes of errors by which a member has failed a request. */
+const FAILED = new Set(["engine_failed", "worker_failed"]);
+
+/**
+ * One request's life, from the wait for a member to its end, whatever travels: it waits, is sent, tried elsewhere where
+ * it fails, moved where its answer breaks off, and ended by its deadline or its client. The router, the member's health
+ * and the latencies are told of each of these once.
+ */
+export class Life<Worker extends Member> implements Applicant<Worker> {
+  /** Where it is now. */
+  route: Route<Worker> | undefined;
+  readonly #job: LifeJob<Worker>;
+  readonly #transfer: Transfer<Worker>;
+  readonly #context: LifeContext;
+  readonly #attempts: Attempts<Worker>;
+  #ticket: QueueTicket | undefined;
+  #moves = 0;
+  #isOver = false;
+  #lastError: ApiError | undefined;
+  #limit: ReturnType<typeof setTimeout> | undefined;
+  #pause: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the wait for a sign that the member hangs. */
+  #stopListening: (() => void) | undefined;
+  #sentAt = 0;
+  /** When the last piece of the answer came; 0 before the first one of this attempt. */
+  #pieceAt = 0;
+  /** Tokens after which the answer takes up another block. */
+  #nextBlockAt: number;
+
+  constructor(job: LifeJob<Worker>, transfer: Transfer<Worker>, context: LifeContext) {
+    this.#job = job;
+    this.#transfer = transfer;
+    this.#context = context;
+    this.#attempts = new Attempts(context.options.retries);
+    const { blockSize } = job.model;
+    this.#nextBlockAt = blockSize - (job.prompt.length % blockSize);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether the member has begun to answer. */
+  get isAnswering(): boolean {
+    return this.#pieceAt > 0;
+  }
+
+  /** Whether it may be tried again where the running attempt fails. */
+  get mayGoOn(): boolean {
+    return this.#attempts.mayGoOn;
+  }
+
+  /** Whether a member is ready that the request has not failed on. */
+  get hasOther(): boolean {
+    const { excluded } = this.#transfer.routeRequest(this.#attempts.excluded);
+    return this.#job.model
+      .members()
+      .some((member) => member !== this.route?.worker && member.isReady && !excluded.includes(member));
+  }
+
+  start(): void {
+    const { totalMs } = this.#context.options;
+    const { deadlineAt } = this.#job.preferences;
+    const leftMs = deadlineAt === undefined ? totalMs : Math.min(totalMs, deadlineAt - performance.now());
+    this.#limit = setTimeout(() => {
+      this.fail(leftMs < totalMs ? deadlineExceeded() : requestTimedOut(totalMs / 1000));
+    }, leftMs);
+    this.#apply();
+  }
+
+  /** There is no more time for it. */
+  stop(error: Error): void {
+    this.fail(toApiError(error));
+  }
+
+  /** The client has gone. */
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#ticket?.leave();
+    const { isAnswering } = this;
+    if (this.route !== undefined) this.#transfer.abort();
+    this.end("cancelled");
+    this.#transfer.onCancelled(isAnswering);
+  }
+
+  onRoute(route: Route<Worker>): void {
+    this.#ticket = undefined;
+    this.route = route;
+    const { hasLost } = this.#attempts;
+    this.#attempts.begin();
+    this.#pieceAt = 0;
+    this.#sentAt = performance.now();
+    this.#stopListening = route.worker.hangs.add((reason) => this.#onHang(reason));
+    this.#transfer.send(route, hasLost);
+  }
+
+  onRefused(error: Error): void {
+    this.#ticket = undefined;
+    if (this.#attempts.forgive()) this.#tryAgain(false);
+    // We already know that the failed ones cannot serve it.
+    else this.fail(this.#lastError ?? toApiError(error));
+  }
+
+  /**
+   * A piece of the answer has come.
+   * @param isStreamed whether pieces come as tokens do
+   */
+  onPiece(isStreamed: boolean): void {
+    const now = performance.now();
+    if (this.#pieceAt === 0) this.#onFirstPiece(now);
+    else if (isStreamed) this.#job.model.metrics.interTokenLatency.observe((now - this.#pieceAt) / 1000);
+    this.#pieceAt = now;
+  }
+
+  /** @param tokens that the answer has by now, or about so many */
+  grow(tokens: number): void {
+    const { blockSize } = this.#job.model;
+    while (tokens >= this.#nextBlockAt) {
+      this.route?.grow(1);
+      this.#nextBlockAt += blockSize;
+    }
+  }
+
+  /** The member answers, if only to refuse: it does not hang. */
+  onAnswered(): void {
+    this.#stopListening?.();
+  }
+
+  /** The member will not serve the request, by no fault of its own; another one may. */
+  refuse(error: ApiError): void {
+    if (this.#isOver) return;
+    this.#attempts.failOn(this.route!.worker, "answered");
+    if (this.#attempts.mayGoOn) this.#goOn(error);
+    else this.fail(error);
+  }
+
+  /** The member has failed the request, before or in the middle of its answer. */
+  break({ reason, failure, cause }: Fault): void {
+    if (this.#isOver) return;
+    const { worker } = this.route!;
+    this.#transfer.abort();
+    worker.reportFailure(reason, failure === "unsent");
+    this.#context.warnings.warn(`${worker.instance.name} failed`, "a worker failed a request", {
+      request: this.#job.requestId,
+      worker: worker.instance.name,
+      reason,
+    });
+    this.#attempts.failOn(worker, failure);
+    const error = this.#transfer.failureOf(cause ?? reason);
+    if (this.#transfer.hasBegun) this.#move(error);
+    else if ((failure === "unsent" || this.#job.isRepeatable) && this.#attempts.mayGoOn) this.#goOn(error);
+    else this.fail(error);
+  }
+
+  /** Nobody can answer it. */
+  fail(error: ApiError): void {
+    if (this.#isOver) return;
+    this.#ticket?.leave();
+    if (this.route !== undefined) this.#transfer.abort();
+    const isPassedOn = this.#job.hasFallback && !this.#transfer.hasBegun && this.#mayFallBack(error);
+    this.end("failed");
+    if (isPassedOn) this.#transfer.onPassedOn(error);
+    else this.#transfer.onFailed(error);
+  }
+
+  /** The one place where it ends for the router. */
+  end(outcome: RouteOutcome): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#stopListening?.();
+    clearTimeout(this.#limit);
+    clearTimeout(this.#pause);
+    this.route?.free(outcome);
+  }
+
+  #apply(): void {
+    const request = this.#transfer.routeRequest(this.#attempts.excluded);
+    this.#ticket = this.#job.model.admission.apply(request, this);
+  }
+
+  #onFirstPiece(now: number): void {
+    this.#stopListening?.();
+    const { metrics } = this.#job.model;
+    const route = this.route!;
+    route.firstToken();
+    metrics.timeToFirstToken.observe((now - this.#sentAt) / 1000);
+    metrics.overlapBlocks.observe(route.overlapBlocks);
+  }
+
+  /** There is no use in waiting, where another member is ready. */
+  #onHang(reason: string): void {
+    if (!this.#job.isRepeatable || !this.#attempts.mayGoOn || !this.hasOther) return;
+    try {
+      this.break({ reason, failure: "lost" });
+    } catch (error) {
+      this.fail(toApiError(error));
+    }
+  }
+
+  /** Whether another model may answer: nobody has acted on the request, or it does not matter. */
+  #mayFallBack({ code }: ApiError): boolean {
+    if (code === null) return false;
+    return FAILED.has(code) ? this.#job.isRepeatable : UNSERVED.has(code);
+  }
+
+  #move(error: ApiError): void {
+    const step = this.#transfer.nextStep(this.#moveBound);
+    if (!(step instanceof Promise)) this.#take(step, error);
+    else
+      step.then(
+        (next) => this.#take(next, error),
+        (fault: unknown) => this.fail(toApiError(fault)),
+      );
+  }
+
+  #take(step: NextStep<Worker>, error: ApiError): void {
+    if (this.#isOver) return;
+    switch (step.kind) {
+      case "give-up":
+        this.#giveUp(step.obstacle, error);
+        break;
+      case "complete":
+        step.complete();
+        break;
+      case "move":
+        this.#moves++;
+        this.#attempts.move(step.unable);
+        step.prepare();
+        this.#goOn(error);
+    }
+  }
+
+  /** Why the answer may not move again; undefined where it may. */
+  get #moveBound(): string | undefined {
+    if (!this.#attempts.mayMove) return "two workers have been lost to it";
+    return this.#moves < this.#context.options.migrationLimit
+      ? undefined
+      : "it has moved as often as --migration-limit allows";
+  }
+
+  #giveUp(obstacle: string, error: ApiError): void {
+    this.#context.warnings.warn(`not continued ${obstacle}`, "a broken answer was not continued elsewhere", {
+      request: this.#job.requestId,
+      reason: obstacle,
+    });
+    this.fail(error);
+  }
+
+  #goOn(error: ApiError): void {
+    this.#stopListening?.();
+    this.#lastError = error;
+    this.route?.free("moved");
+    this.route = undefined;
+    this.#transfer.reset();
+    this.#tryAgain(true);
+  }
+
+  #tryAgain(isElsewhere: boolean): void {
+    const ms = this.#attempts.pauseMs(isElsewhere);
+    if (ms === 0) this.#apply();
+    else this.#pause = setTimeout(() => this.#apply(), ms);
+  }
+}

@@ -1,0 +1,280 @@
+import { type ApiError, engineFailed } from "../../kernel/errors.ts";
+import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { Route, RouteRequest } from "../../routing/route.ts";
+import type { HttpCall, HttpError, HttpHead, HttpReceiver, HttpTransport } from "../../wire/types.ts";
+import type { AttemptFailure } from "../attempts.ts";
+import { Life, type LifeContext } from "../life.ts";
+import { type Placement, placementOf } from "../placement.ts";
+import type { NextStep, Transfer } from "../transfer.ts";
+import { AnswerBody, type AnswerUsage } from "./answer-body.ts";
+import { engineRequest } from "./engine-request.ts";
+import type { WireJob, WireOutput } from "./job.ts";
+import { judgeBroken } from "./judge-broken.ts";
+import { countedUsage, countUsage, noteAnswer, promptBlocksOf, usageOf } from "./note-answer.ts";
+import type { PartialAnswer } from "./partial-answer.ts";
+import { reportAnswer, statusReason } from "./report-answer.ts";
+import { isRedirect, isRetried } from "./statuses.ts";
+
+export interface WireContext extends LifeContext {
+  readonly transport: HttpTransport;
+}
+
+/** How long an engine may take over the body of an error, in milliseconds, before another one is asked. */
+const REFUSAL_MS = 1_000;
+
+/** A request that goes to an attached engine as it came, and the engine's answer, which goes back as it is. */
+export class WireTransfer implements Transfer<TargetWorker>, HttpReceiver {
+  readonly life: Life<TargetWorker>;
+  readonly #job: WireJob;
+  readonly #output: WireOutput;
+  readonly #context: WireContext;
+  readonly #answer: AnswerBody;
+  #call: HttpCall | undefined;
+  /** Why the engine refuses the request, while its answer that says so is awaited. */
+  #refusal: ApiError | undefined;
+  #refusalEnd: ReturnType<typeof setTimeout> | undefined;
+  /** What the client had when the answer broke off. */
+  #partial: PartialAnswer | undefined;
+  /** Characters that the answer had when it moved last. */
+  #textBefore = 0;
+
+  constructor(job: WireJob, output: WireOutput, context: WireContext) {
+    this.#job = job;
+    this.#output = output;
+    this.#context = context;
+    this.life = new Life(job, this, context);
+    this.#answer = new AnswerBody(job, {
+      placement: () => this.#placement,
+      reply: (head, placement) => this.#openReply(head, placement),
+    });
+  }
+
+  get hasBegun(): boolean {
+    return this.#answer.hasBegun;
+  }
+
+  routeRequest(tried: readonly TargetWorker[]): RouteRequest<TargetWorker> {
+    const { prompt, salt, preferences, requestId, engine, model, modelName } = this.#job;
+    const only = engine === undefined ? preferences : { ...preferences, worker: engine };
+    const lacking = modelName === undefined ? [] : model.lacking(modelName);
+    const excluded = lacking.length === 0 ? tried : [...tried, ...lacking];
+    return { prompt, requestId, salt, preferences: only, excluded };
+  }
+
+  send(route: Route<TargetWorker>, needsFreshConnection: boolean): void {
+    const { connectMs, firstByteMs, idleMs } = this.#context.options;
+    const request = engineRequest(this.#job, route, {
+      continuedBody: this.#answer.requestBody,
+      mayReuse: !needsFreshConnection,
+    });
+    this.#call = this.#context.transport.call(request, this, { connectMs, firstByteMs, idleMs });
+  }
+
+  abort(): void {
+    clearTimeout(this.#refusalEnd);
+    this.#refusal = undefined;
+    this.#call?.cancel();
+    this.#call = undefined;
+  }
+
+  reset(): void {
+    this.#call = undefined;
+    this.#answer.reset();
+  }
+
+  async nextStep(bound: string | undefined): Promise<NextStep<TargetWorker>> {
+    const partial = this.#partial;
+    const { tokensPerEvent } = this.#answer;
+    const step = await judgeBroken(this.#job, { partial, tokensPerEvent, bound });
+    switch (step.kind) {
+      case "give-up":
+        return step;
+      case "complete":
+        return {
+          kind: "complete",
+          complete: () => {
+            this.#answer.complete(partial!, step.missing);
+            this.#succeed();
+          },
+        };
+      case "move": {
+        const needsPartial = this.#job.events === "chat" && partial!.text !== "";
+        const members = needsPartial ? this.#job.model.members() : [];
+        return {
+          kind: "move",
+          unable: members.filter(({ engine }) => !engine.continuesMessages),
+          prepare: () => {
+            this.#answer.continueWith(step.body, partial!, step.tokens);
+            this.#textBefore = partial!.text.length;
+          },
+        };
+      }
+    }
+  }
+
+  failureOf(cause: unknown): ApiError {
+    const { admission } = this.#job.model;
+    return engineFailed(cause, admission.boundTo(this.routeRequest([])));
+  }
+
+  onCancelled(isAnswering: boolean): void {
+    // What has come so far shows that the engine works.
+    if (isAnswering) this.#report(this.#answer.status);
+    this.#answer.release();
+    this.#output.onSettled(499, this.#taken);
+  }
+
+  onFailed(error: ApiError): void {
+    const { hasBegun, hasRefusal } = this.#answer;
+    if (!hasBegun && hasRefusal && error.code === "engine_failed") {
+      this.#answer.giveRefusal();
+      this.#output.onSettled(this.#answer.status);
+    } else {
+      this.#output.onSettled(error.status, hasBegun ? this.#taken : undefined);
+      if (hasBegun) this.#answer.breakOff(error);
+      else this.#output.onFailure(error);
+    }
+    this.#answer.release();
+  }
+
+  onPassedOn(error: ApiError): void {
+    this.#output.onPassedOn(error);
+  }
+
+  onHead(head: HttpHead): void {
+    if (isRedirect(head)) {
+      this.#break("The engine sends requests on to another address; that one is to be attached.", undefined);
+      return;
+    }
+    const { isRepeatable, hasFallback } = this.#job;
+    const { mayGoOn } = this.life;
+    const isRefusal =
+      (isRetried(head.status) && (mayGoOn || hasFallback) && !this.#isOnlyBusy(head)) ||
+      // Not all engines of a model have an adapter at once.
+      (head.status === 404 && mayGoOn && this.#job.modelName !== undefined && this.life.hasOther);
+    if (isRefusal && isRepeatable) {
+      this.#onRefusal(head);
+      return;
+    }
+    this.#answer.begin(head);
+    if (this.#answer.isBroken) this.#break(this.#answer.fault, undefined);
+  }
+
+  onBytes(wire: Uint8Array, isFramed: boolean): boolean {
+    const answer = this.#answer;
+    if (this.#refusal === undefined) this.life.onPiece(answer.isStream);
+    const isHeld = answer.take(wire, isFramed);
+    this.life.grow(answer.tokens);
+    if (answer.isBroken) this.#break(answer.fault, undefined);
+    else if (answer.isFull) this.#call?.pause();
+    return isHeld;
+  }
+
+  onEnd(wire: Uint8Array, isFramed: boolean): boolean {
+    const answer = this.#answer;
+    if (this.#refusal === undefined) this.life.onPiece(false);
+    const isHeld = answer.finish(wire, isFramed);
+    this.life.grow(answer.tokens);
+    if (this.#refusal !== undefined) this.#afterRefusal(this.#refusal);
+    else if (answer.isBroken) this.#break(answer.fault, undefined);
+    else {
+      this.#report(answer.status);
+      this.#succeed();
+    }
+    return isHeld;
+  }
+
+  onError(error: HttpError): void {
+    if (this.#refusal !== undefined) this.#afterRefusal(this.#refusal);
+    else this.#break(error.message, error);
+  }
+
+  /** Whether the engine, which is the only one, asks for a pause: how long, its client reads in its own words. */
+  #isOnlyBusy({ status }: HttpHead): boolean {
+    return status === 429 && !this.#job.hasFallback && !this.life.hasOther;
+  }
+
+  /** The engine will not serve the request; another one may. What it says is waited for, but not for long. */
+  #onRefusal(head: HttpHead): void {
+    this.#report(head.status);
+    this.life.onAnswered();
+    const refusal = this.failureOf(statusReason(head.status));
+    this.#refusal = refusal;
+    this.#answer.beginRefusal(head);
+    this.#refusalEnd = setTimeout(() => {
+      this.#call?.cancel();
+      this.#afterRefusal(refusal);
+    }, REFUSAL_MS);
+  }
+
+  #afterRefusal(refusal: ApiError): void {
+    clearTimeout(this.#refusalEnd);
+    this.#refusal = undefined;
+    this.life.refuse(refusal);
+  }
+
+  #break(reason: string, error: HttpError | undefined): void {
+    if (this.life.isOver) return;
+    if (this.#answer.hasClientError) {
+      this.#endWithError();
+      return;
+    }
+    const partial = this.#answer.hasBegun ? this.#answer.readPartial() : undefined;
+    this.#partial = partial;
+    this.life.break({ reason, failure: this.#failureOf(error, partial), cause: error });
+  }
+
+  /** The client has been told what is wrong with its request; how the engine ends after that does not matter. */
+  #endWithError(): void {
+    this.#call?.cancel();
+    this.#answer.end();
+    this.#report(this.#answer.status);
+    this.#succeed();
+  }
+
+  #failureOf(error: HttpError | undefined, partial: PartialAnswer | undefined): AttemptFailure {
+    if (error === undefined || error.code === "garbage") return "answered";
+    if (error.code === "unsent") return "unsent";
+    return partial !== undefined && partial.text.length > this.#textBefore ? "answered" : "lost";
+  }
+
+  /** What an answer of this status shows of the engine. */
+  #report(status: number): void {
+    reportAnswer(this.life.route!.worker, this.#job, status);
+  }
+
+  #succeed(): void {
+    if (this.life.isOver) return;
+    const { status } = this.#answer;
+    noteAnswer(this.#job, this.life.route, this.#answer);
+    this.life.end(status < 500 ? "finished" : "failed");
+    const counted = countedUsage(this.#job, this.#answer);
+    if (counted !== undefined) {
+      this.#output.onAnswered();
+      void counted.then((taken) => this.#settle(taken));
+    } else this.#settle(this.#taken);
+  }
+
+  #settle(taken: AnswerUsage): void {
+    const { status, cachedTokens } = this.#answer;
+    if (status < 400) countUsage(this.#job, taken, cachedTokens);
+    this.#output.onSettled(status, status < 400 ? taken : undefined);
+    this.#answer.release();
+  }
+
+  /** Tokens by the engine's own account, or about that. */
+  get #taken(): AnswerUsage {
+    return usageOf(this.#job, this.#answer);
+  }
+
+  get #placement(): Placement {
+    return placementOf(this.life.route!, promptBlocksOf(this.#job));
+  }
+
+  #openReply(head: HttpHead, placement: Placement) {
+    const reply = this.#output.reply(head, placement);
+    reply.onAbort = () => this.life.cancel();
+    reply.onWritable = () => this.#call?.resume();
+    return reply;
+  }
+}
