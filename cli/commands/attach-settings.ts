@@ -17,7 +17,7 @@ export function healthSettings(
 }
 
 /** What the flags say about how hard engines are tried. */
-export function forwardingSettings(
+export function requestSettings(
   options: Pick<
     Options,
     "connect-timeout" | "first-token-timeout" | "idle-timeout" | "retries" | "migration-limit"

@@ -10,7 +10,7 @@ import { logged, openServiceAt, serveUntilStopped } from "../service.ts";
 import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import { checkOwnAddress } from "./access-settings.ts";
-import { forwardingSettings, healthSettings } from "./attach-settings.ts";
+import { healthSettings, requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
 import { frontSettings } from "./front-settings.ts";
@@ -39,7 +39,7 @@ async function serveEngines(
     id: randomId(),
     tokenizers: tokenizersOf(options),
     modelNames: modelNames(options),
-    forwarding: forwardingSettings(options),
+    requestOptions: requestSettings(options),
   };
   const service = await openServiceAt("memory:attach", "attach", options);
   const gateway = await startGateway(options, service, {

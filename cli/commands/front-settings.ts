@@ -9,7 +9,7 @@ type AttachOptions = OptionValues<typeof attachOptions>;
 export function frontSettings(
   options: AttachOptions,
   port: number,
-  own: Pick<FrontSettings, "id" | "tokenizers" | "modelNames" | "forwarding">,
+  own: Pick<FrontSettings, "id" | "tokenizers" | "modelNames" | "requestOptions">,
 ): Omit<FrontSettings, "name"> {
   const { access, tls, engineTls, serverLimits } = accessSettings(options);
   return {

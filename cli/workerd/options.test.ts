@@ -6,7 +6,7 @@ const ENGINES = "http://10.0.0.1:8000,http://10.0.0.2:8000";
 it("reads engines and options from text, and from JSON", () => {
   const fromText = readWorkerdOptions({ STATOR_ENGINES: ENGINES, STATOR_OPEN: "true", STATOR_RETRIES: "5" });
   expect(fromText.engines?.map(({ url }) => url)).toEqual(ENGINES.split(","));
-  expect(fromText.forwarding?.retries).toBe(5);
+  expect(fromText.requestOptions?.retries).toBe(5);
   const fromJson = readWorkerdOptions({
     STATOR_ENGINES: [{ url: "http://10.0.0.1:8000", name: "one", tags: ["gpu=h100"] }],
     STATOR_OPEN: true,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type EngineSpec, parseKeys, type WorkerdOptions } from "#gateway";
 import { createLogger } from "#runtime";
 import { mediaPolicy } from "../commands/access-settings.ts";
-import { forwardingSettings, healthSettings } from "../commands/attach-settings.ts";
+import { healthSettings, requestSettings } from "../commands/attach-settings.ts";
 import { enginesOf } from "../commands/engine-options.ts";
 import { modelNames } from "../commands/name-settings.ts";
 import { routingOptions } from "../commands/routing-options.ts";
@@ -92,7 +92,7 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
     modelNames: modelNames(options),
     ...routingOptions(options),
     health: healthSettings(options),
-    forwarding: forwardingSettings(options),
+    requestOptions: requestSettings(options),
     preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
     bodyLimit: options["body-limit"],
     timeoutMs: options["request-timeout"] * 1000,

@@ -19,7 +19,7 @@ export interface GatewayDependencies {
   models: ApiModels;
   /** To attached engines. */
   transport: HttpTransport;
-  forwarding: RequestOptions;
+  requestOptions: RequestOptions;
   metrics: GatewayMetrics;
   log: Logger;
   /** For what may happen to very many requests at once. */
@@ -32,8 +32,6 @@ export interface GatewayDependencies {
   access: Access;
   /** Largest request body in bytes. */
   bodyLimit: number;
-  /** Longest time from dispatch to the last token, in milliseconds. */
-  timeoutMs: number;
   preferenceDefaults: PreferenceDefaults;
 }
 

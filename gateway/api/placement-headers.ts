@@ -1,5 +1,5 @@
 import { encodeHeaderValue } from "../kernel/header-values.ts";
-import type { Placement } from "../requests/tokens/job.ts";
+import type { Placement } from "../requests/placement.ts";
 
 /** What `x-stator-explain` adds to an answer's headers. */
 export function placementHeaders(placement: Placement): Record<string, string> {

@@ -27,7 +27,7 @@ export interface FrontOptions {
   readonly timeoutMs: number;
   readonly tokenizers: ReadonlyMap<string, string>;
   readonly modelNames?: ModelNames;
-  readonly forwarding: Partial<RequestOptions>;
+  readonly requestOptions: Partial<RequestOptions>;
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
   readonly log: Logger;
@@ -108,7 +108,7 @@ export async function createFront(
     {
       models: new Models(NO_WORKERS, attached, options.modelNames),
       transport,
-      forwarding: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.forwarding },
+      requestOptions: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.requestOptions },
       metrics,
       log,
       warnings: new Warnings(log),
@@ -117,7 +117,6 @@ export async function createFront(
       running,
       access: opened.access,
       bodyLimit,
-      timeoutMs,
       preferenceDefaults,
     },
     {

@@ -44,7 +44,7 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
   tokenizers?: ReadonlyMap<string, string>;
   health?: Partial<HealthOptions>;
-  forwarding?: Partial<RequestOptions>;
+  requestOptions?: Partial<RequestOptions>;
   /** Who may come in, and what for. Default: everybody, for everything. */
   access?: AccessOptions;
   /** Where the routes are that run the gateway; default: beside the API. */
@@ -127,11 +127,13 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   );
   const readTextFile = files && (async (path: string) => (await files.readTextFile(path)) ?? missing(path));
   const via = viaOf(options.id ?? randomId());
+  const health = { ...DEFAULT_HEALTH, ...options.health };
   const served = new ServedModels({
     catalog: new ModelCatalog(options.discovery, log),
     routerModule,
     routing,
     loadTokenizer: createTokenizerLoader({ readTextFile, createEncoder }),
+    health,
     metrics,
     log,
   });
@@ -147,7 +149,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     routing,
     metrics,
     log,
-    health: { ...DEFAULT_HEALTH, ...options.health },
+    health,
     watch,
     openKvFeed,
     createApi,
@@ -158,7 +160,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const dependencies: OpsDependencies = {
     models,
     transport,
-    forwarding: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.forwarding },
+    requestOptions: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.requestOptions },
     metrics,
     log,
     warnings: new Warnings(log),
@@ -181,7 +183,6 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
       ),
     access: opened.access,
     bodyLimit,
-    timeoutMs,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
   };
   const openApi = once(() => openApiDocument(version));

@@ -57,9 +57,9 @@ afterEach(async () => {
 /** A further front, that knows of both engines. */
 async function addFront(keys?: readonly ApiKey[]): Promise<Front> {
   const { front: frontEnd, router } = testChannels();
-  const forwarding = {};
+  const requestOptions = {};
   const front = await createFront(
-    { ...common, id: "a", tokenizers: new Map(), forwarding, access: { keys } },
+    { ...common, id: "a", tokenizers: new Map(), requestOptions, access: { keys } },
     frontEnd,
     platform(),
   );

@@ -152,7 +152,7 @@ export class AttachedModel extends ForwardModel<EngineWorker> {
     router.onAdmitted = ({ engine }) => engine.followEvents();
     router.onUnreadable = ({ engine }, what) => engine.noteUnreadable(what);
     const queue = new Admission(name, router, routing.queue, metrics.routing);
-    return { router, queue, admission: new SlowStart(queue, this.workers) };
+    return { router, queue, admission: new SlowStart(queue, () => this.workers) };
   }
 
   #noteForeign(worker: EngineWorker, blockSize: number): void {

@@ -17,6 +17,7 @@ import type { Route } from "../routing/route.ts";
 import { request, routerModule } from "../routing/test-model.ts";
 import { NO_THRESHOLDS } from "../routing/thresholds.ts";
 import { ModelCatalog } from "./catalog.ts";
+import { DEFAULT_HEALTH } from "./members/engine-spec.ts";
 import type { WorkerConnection } from "./members/worker-connection.ts";
 import { ServedModels } from "./served-models.ts";
 
@@ -36,6 +37,7 @@ beforeEach(async () => {
       vocabulary: createVocabulary([]),
       encode: async () => new Uint32Array(0),
     }),
+    health: { ...DEFAULT_HEALTH, slowStartMs: 0 },
     metrics: createGatewayMetrics(createMetrics({ process: false })),
     log,
   });

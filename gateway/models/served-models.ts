@@ -7,17 +7,20 @@ import type { TokenizerLoader } from "../prompts/tokenizers/tokenizer-loader.ts"
 import { ModelRouter } from "../routing/model-router.ts";
 import type { RoutingOptions } from "../routing/options.ts";
 import { Admission } from "../routing/queue/admission.ts";
+import type { RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import { areAlike, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
-import { WorkerConnection } from "./members/worker-connection.ts";
+import { WorkerConnection, type WorkerHealthOptions } from "./members/worker-connection.ts";
 import type { ModelView, WorkerView } from "./model-view.ts";
 import type { ServedModel } from "./served-model.ts";
+import { SlowStart } from "./slow-start.ts";
 
 export interface ServingOptions {
   catalog: ModelCatalog;
   routerModule: WebAssembly.Module;
   routing: RoutingOptions;
   loadTokenizer: TokenizerLoader;
+  health: WorkerHealthOptions;
   metrics: GatewayMetrics;
   log: Logger;
 }
@@ -26,7 +29,8 @@ export interface ServingOptions {
 interface Serving {
   model: CatalogModel;
   readonly router: ModelRouter<WorkerConnection>;
-  readonly admission: Admission<WorkerConnection>;
+  readonly queue: Admission<WorkerConnection>;
+  readonly admission: RouteSource<WorkerConnection>;
   readonly metrics: ModelMetrics;
   readonly workers: Map<Instance, WorkerConnection>;
   readonly left: RecentlyLeft;
@@ -64,7 +68,7 @@ export class ServedModels {
   /** Every model with workers, ready or not. */
   list(): ModelView[] {
     return this.#options.catalog.list().map((model) => {
-      const { served, workers, router, admission } = this.#of(model);
+      const { served, workers, router, queue } = this.#of(model);
       const all = Array.from(workers.values(), (worker) => viewOf(worker, router));
       return {
         name: model.name,
@@ -75,7 +79,7 @@ export class ServedModels {
         workers: all,
         isReady: served !== undefined && all.some(({ canServe }) => canServe),
         router,
-        waiting: admission.waiting,
+        waiting: queue.waiting,
       };
     });
   }
@@ -109,7 +113,7 @@ export class ServedModels {
       return before;
     }
     // Prompts that wait are in tokens that the new worker would take for others.
-    before.admission.refuseAll(noWorkerReady(model.name));
+    before.queue.refuseAll(noWorkerReady(model.name));
     return this.#create(model, before.left);
   }
 
@@ -126,13 +130,15 @@ export class ServedModels {
     );
     router.onAdmitted = (worker) => worker.onAdmitted();
     router.onUnreadable = (worker, what) => worker.noteUnreadable(what);
-    const admission = new Admission(name, router, routing.queue, metrics.routing);
+    const queue = new Admission(name, router, routing.queue, metrics.routing);
+    const workers = new Map<Instance, WorkerConnection>();
     const serving: Serving = {
       model,
       router,
-      admission,
+      queue,
+      admission: new SlowStart(queue, () => workers.values()),
       metrics,
-      workers: new Map(),
+      workers,
       left,
       served: undefined,
       isLoading: false,
@@ -146,9 +152,12 @@ export class ServedModels {
   }
 
   #join(instance: Instance, serving: Serving): void {
-    const worker = new WorkerConnection(instance, serving.router, this.#options.log, () =>
-      this.#prepare(serving),
-    );
+    const { log, health } = this.#options;
+    const listener = {
+      onChange: () => void this.#prepare(serving),
+      hasOthers: () => [...serving.workers.values()].some((other) => other !== worker && other.canServe),
+    };
+    const worker = new WorkerConnection(instance, serving.router, { log, health, listener });
     serving.workers.set(instance, worker);
     worker.open();
   }

@@ -59,6 +59,8 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
   readonly #context: LifeContext;
   readonly #attempts: Attempts<Worker>;
   #ticket: QueueTicket | undefined;
+  /** How often it has asked for a member. */
+  #applications = 0;
   #moves = 0;
   #isOver = false;
   #lastError: ApiError | undefined;
@@ -220,7 +222,10 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
 
   #apply(): void {
     const request = this.#transfer.routeRequest(this.#attempts.excluded);
-    this.#ticket = this.#job.model.admission.apply(request, this);
+    const application = ++this.#applications;
+    const ticket = this.#job.model.admission.apply(request, this);
+    // It may have been routed, have failed and wait again by now.
+    if (application === this.#applications) this.#ticket = ticket;
   }
 
   #onFirstPiece(now: number): void {

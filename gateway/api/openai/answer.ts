@@ -1,21 +1,16 @@
 import type { Context } from "hono";
-import { toApiError } from "../../kernel/errors.ts";
+import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import type { EventStream } from "../../kernel/event-stream.ts";
-import type {
-  GenerationJob,
-  GenerationResult,
-  Placement,
-  TokenInfo,
-  Usage,
-} from "../../requests/tokens/job.ts";
-import { Generation } from "../../requests/tokens/token-transfer.ts";
+import type { Placement } from "../../requests/placement.ts";
+import type { TokenInfo, TokenJob, TokenResult, Usage } from "../../requests/tokens/job.ts";
+import { TokenTransfer } from "../../requests/tokens/token-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { type AnswerFormat, DONE } from "./format.ts";
 
 export interface AnswerPlan {
   /** One for each choice, in the order of their indices. */
-  jobs: readonly GenerationJob[];
+  jobs: readonly TokenJob[];
   format: AnswerFormat;
   includeUsage: boolean;
   /** How many choices share a prompt (`n`): its tokens count once. */
@@ -52,11 +47,11 @@ export function wholeAnswer(
 /** A request with all its choices: they succeed together, and fail or are cancelled together. */
 abstract class Answer {
   protected readonly plan: AnswerPlan;
-  protected readonly generations: readonly Generation[];
+  protected readonly transfers: readonly TokenTransfer[];
   protected readonly resolve: (response: Response) => void;
   protected readonly reject: (error: Error) => void;
   readonly #signal: AbortSignal;
-  readonly #results: GenerationResult[] = [];
+  readonly #results: TokenResult[] = [];
   #remaining: number;
   #settled = false;
 
@@ -72,31 +67,34 @@ abstract class Answer {
     this.reject = reject;
     this.#signal = context.req.raw.signal;
     this.#remaining = plan.jobs.length;
-    this.generations = plan.jobs.map((job, index) => {
+    const { requestOptions, warnings } = dependencies;
+    const life = { options: requestOptions, warnings };
+    this.transfers = plan.jobs.map((job, index) => {
       const output = {
         onStart: (placement: Placement) => this.onStart(index, placement),
         onEcho: (tokens: readonly TokenInfo[]) => this.onEcho(index, tokens),
         onText: (text: string, tokens: readonly TokenInfo[] | undefined) => this.onText(index, text, tokens),
-        onEnd: (result: GenerationResult) => this.#finish(index, result),
-        onError: (error: Error) => this.#fail(error),
+        onEnd: (result: TokenResult) => this.#finish(index, result),
+        onError: (error: ApiError) => this.#fail(error),
+        onPassedOn: (error: ApiError) => this.#fail(error),
       };
-      return new Generation(job, output, dependencies);
+      return new TokenTransfer(job, output, life);
     });
   }
 
   start(): void {
     this.#signal.addEventListener("abort", this.abort);
     if (this.#signal.aborted) this.abort();
-    for (const generation of this.generations) if (!this.#settled) generation.start();
+    for (const transfer of this.transfers) if (!this.#settled) transfer.life.start();
   }
 
   protected abstract onStart(index: number, placement: Placement): void;
   protected abstract onEcho(index: number, tokens: readonly TokenInfo[]): void;
   protected abstract onText(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void;
   /** A choice is complete, but others are not. */
-  protected abstract onChoice(index: number, result: GenerationResult): void;
+  protected abstract onChoice(index: number, result: TokenResult): void;
   /** The last choice is complete. */
-  protected abstract onComplete(index: number, results: readonly GenerationResult[], usage: Usage): void;
+  protected abstract onComplete(index: number, results: readonly TokenResult[], usage: Usage): void;
   protected abstract onFailure(error: Error): void;
 
   /** The client has gone. */
@@ -111,7 +109,7 @@ abstract class Answer {
     return explain ? { ...headers, ...placementHeaders(placement) } : headers;
   }
 
-  #finish(index: number, result: GenerationResult): void {
+  #finish(index: number, result: TokenResult): void {
     this.#results[index] = result;
     this.#remaining--;
     if (this.#remaining > 0) {
@@ -134,13 +132,13 @@ abstract class Answer {
     if (this.#settled) return false;
     this.#settled = true;
     this.#signal.removeEventListener("abort", this.abort);
-    const usages = this.generations.map(({ usage }) => usage);
+    const usages = this.transfers.map(({ usage }) => usage);
     this.plan.onSettled(status, totalUsage(usages, this.plan.choicesPerPrompt));
     return true;
   }
 
   #cancelAll(): void {
-    for (const generation of this.generations) generation.cancel();
+    for (const transfer of this.transfers) transfer.life.cancel();
   }
 }
 
@@ -163,7 +161,7 @@ class StreamedAnswer extends Answer {
     if (this.#stream === undefined) {
       this.#stream = this.#open(this.headers(placement));
       this.#stream.onWritable = () => {
-        for (const generation of this.generations) generation.resume();
+        for (const transfer of this.transfers) transfer.resume();
       };
       this.#stream.onAbort = this.abort;
       this.resolve(this.#stream.response);
@@ -179,11 +177,11 @@ class StreamedAnswer extends Answer {
     this.#write(this.plan.format.text(index, text, tokens));
   }
 
-  protected override onChoice(index: number, result: GenerationResult): void {
+  protected override onChoice(index: number, result: TokenResult): void {
     this.#write(this.plan.format.last(index, result.finishReason));
   }
 
-  protected override onComplete(index: number, results: readonly GenerationResult[], usage: Usage): void {
+  protected override onComplete(index: number, results: readonly TokenResult[], usage: Usage): void {
     const last = this.plan.format.last(index, results[index]!.finishReason);
     this.#stream?.write(last + (this.plan.includeUsage ? this.plan.format.usage(usage) : "") + DONE);
     this.#stream?.end();
@@ -201,7 +199,7 @@ class StreamedAnswer extends Answer {
 
   #write(text: string): void {
     if (text === "" || this.#stream === undefined || this.#stream.write(text)) return;
-    for (const generation of this.generations) generation.pause();
+    for (const transfer of this.transfers) transfer.pause();
   }
 }
 
@@ -224,7 +222,7 @@ class WholeAnswer extends Answer {
 
   protected override onChoice(): void {}
 
-  protected override onComplete(_index: number, results: readonly GenerationResult[], usage: Usage): void {
+  protected override onComplete(_index: number, results: readonly TokenResult[], usage: Usage): void {
     const choices = this.#choices.map((choice) => ({
       ...choice,
       finishReason: results[choice.index]!.finishReason,

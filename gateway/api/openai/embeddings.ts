@@ -58,7 +58,7 @@ async function embed(
   inputs: Uint32Array[],
   { requestId, preferences }: RequestMeta,
   signal: AbortSignal,
-  { timeoutMs }: GatewayDependencies,
+  { requestOptions: { totalMs: timeoutMs } }: GatewayDependencies,
 ): Promise<Float32Array[]> {
   const bounds = { model: model.card.name, timeoutMs, deadlineAt: preferences.deadlineAt };
   const request = { prompt: inputs[0]!, requestId, preferences, excluded: [] };

@@ -55,6 +55,8 @@ export function respond(
       logprobs,
       echoLogprobs,
       preferences,
+      isRepeatable: true,
+      hasFallback: false,
     })),
   );
   const format = question.format({

@@ -156,7 +156,7 @@ function noteFallback(
 
 function run(
   context: Context<GatewayEnv>,
-  { transport, forwarding, log, warnings, running }: GatewayDependencies,
+  { transport, requestOptions, log, warnings, running }: GatewayDependencies,
   job: WireJob,
   { explain, headers, onAnswered, onSettled, onPassedOn }: RequestMeta,
 ): Promise<Response | Error> {
@@ -205,7 +205,7 @@ function run(
     };
     const { life: request } = new WireTransfer(job, output, {
       transport: contained(transport, onFault),
-      options: forwarding,
+      options: requestOptions,
       warnings,
     });
     running.add(request);

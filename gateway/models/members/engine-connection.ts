@@ -20,6 +20,7 @@ import { HangListeners } from "./hang-listeners.ts";
 import { ModelSchedule } from "./model-schedule.ts";
 import { type ObservedAnswer, ObservedLacks } from "./observed-lacks.ts";
 import { RequestHealth } from "./request-health.ts";
+import { slowStartShare } from "./slow-start-share.ts";
 
 /**
  * The gateway's line to one attached engine: finds out what it is, follows its KV events, and knows whether it is
@@ -82,8 +83,7 @@ export class EngineConnection implements WatchedEngine {
 
   /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
   shareAt(now: number): number {
-    const { slowStartMs } = this.#dependencies.health;
-    return slowStartMs <= 0 ? 1 : Math.min(1, Math.max(LEAST_SHARE, (now - this.readySince) / slowStartMs));
+    return slowStartShare(now - this.readySince, this.#dependencies.health.slowStartMs);
   }
 
   get continuesMessages(): boolean {
@@ -329,6 +329,3 @@ export class EngineConnection implements WatchedEngine {
 const KEY_STATUSES = [401, 403];
 /** Longest pause after a check that failed: whether an engine is dead is found out in seconds. */
 const AFTER_FAILURE_MS = 500;
-
-/** What an engine gets that has just come. */
-const LEAST_SHARE = 0.1;

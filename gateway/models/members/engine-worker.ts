@@ -39,6 +39,10 @@ export class EngineWorker implements TargetWorker {
     return this.engine.state === "ready";
   }
 
+  shareAt(now: number): number {
+    return this.engine.shareAt(now);
+  }
+
   get hangs(): HangListeners {
     return this.engine.hangs;
   }

@@ -5,6 +5,8 @@ import type { HangListeners } from "./hang-listeners.ts";
 export interface Member extends RoutedWorker {
   /** Told when checks have found that it answers nothing any more. */
   readonly hangs: HangListeners;
+  /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
+  shareAt(now: number): number;
   /** A request has had its answer, or as much of it as its client waited for. */
   reportSuccess(): void;
   /**

@@ -8,8 +8,15 @@ import {
   subscribeKvEvents,
 } from "#runtime";
 import type { ModelRouter } from "../../routing/model-router.ts";
+import { jittered } from "./engine-checks.ts";
+import type { HealthOptions } from "./engine-spec.ts";
+import { HangListeners } from "./hang-listeners.ts";
+import type { Member } from "./member.ts";
+import { RequestHealth } from "./request-health.ts";
+import { slowStartShare } from "./slow-start-share.ts";
 
-export type WorkerState = "connecting" | "ready" | "gone";
+/** `down`: connected, but set aside for a while, as too many requests have failed there. */
+export type WorkerState = "connecting" | "ready" | "down" | "gone";
 
 /** What people are told of a worker: `shut_out` where it is connected, but --index-workers has no place for it. */
 export type WorkerStatus = WorkerState | "shut_out";
@@ -17,18 +24,39 @@ export type WorkerStatus = WorkerState | "shut_out";
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
 
+export type WorkerHealthOptions = Pick<HealthOptions, "requests" | "slowStartMs">;
+
+/** Hears what becomes of a worker. */
+export interface WorkerListener {
+  /** Whether requests can go to it may have changed. */
+  onChange(): void;
+  /** Whether another one can answer its requests: the only one is not set aside. */
+  hasOthers(): boolean;
+}
+
+export interface WorkerConnectionOptions {
+  readonly log: Logger;
+  readonly health: WorkerHealthOptions;
+  readonly listener: WorkerListener;
+}
+
 /**
  * The gateway's line to one worker. While it is up, the router may choose the worker; when it breaks, the
  * worker is set aside at once, its blocks are forgotten, and the line is tried again for as long as discovery
  * has the worker.
  */
-export class WorkerConnection {
+export class WorkerConnection implements Member {
   readonly instance: Instance;
+  readonly hangs = new HangListeners();
   state: WorkerState = "connecting";
   client: RequestPlaneClient | undefined;
   readonly #router: ModelRouter<WorkerConnection>;
   readonly #log: Logger;
-  readonly #onChange: () => unknown;
+  readonly #listener: WorkerListener;
+  readonly #health: WorkerHealthOptions;
+  readonly #requests: RequestHealth;
+  /** When it became ready last, on the clock of `performance.now()`. */
+  #readySince = 0;
   #events: KvEventSubscription | undefined;
   #hasUnreadable = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -36,13 +64,14 @@ export class WorkerConnection {
   constructor(
     instance: Instance,
     router: ModelRouter<WorkerConnection>,
-    log: Logger,
-    onChange: () => unknown,
+    { log, health, listener }: WorkerConnectionOptions,
   ) {
     this.instance = instance;
     this.#router = router;
     this.#log = log.child({ worker: instance.name });
-    this.#onChange = onChange;
+    this.#health = health;
+    this.#requests = new RequestHealth(health.requests);
+    this.#listener = listener;
     router.addWorker(this);
   }
 
@@ -58,6 +87,25 @@ export class WorkerConnection {
     return this.state === "ready";
   }
 
+  /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
+  shareAt(now: number): number {
+    return slowStartShare(now - this.#readySince, this.#health.slowStartMs);
+  }
+
+  reportSuccess(): void {
+    this.#requests.onSuccess();
+  }
+
+  /** A lost connection is noticed anyway. */
+  reportFailure(reason: string): void {
+    const isBad = this.#requests.onFailure();
+    if (this.state !== "ready" || !isBad || !this.#listener.hasOthers()) return;
+    const pauseMs = jittered(this.#requests.trip());
+    this.#log.warn("set a worker aside", { reason, pauseMs: Math.round(pauseMs) });
+    this.#setState("down");
+    this.#retry = setTimeout(() => this.#setState("ready"), pauseMs);
+  }
+
   /** Whether requests can go to it. */
   get canServe(): boolean {
     return this.status === "ready";
@@ -67,7 +115,7 @@ export class WorkerConnection {
   onAdmitted(): void {
     this.#events?.close();
     if (this.client !== undefined) this.#follow(this.client);
-    this.#onChange();
+    this.#listener.onChange();
   }
 
   /** Connects, and goes on trying until `close`. */
@@ -83,7 +131,7 @@ export class WorkerConnection {
     // A worker that drains waits for its calls to end, and this one would not.
     this.#events?.close();
     this.#router.removeWorker(this);
-    this.#onChange();
+    this.#listener.onChange();
   }
 
   async #connect(retryMs: number): Promise<void> {
@@ -108,6 +156,7 @@ export class WorkerConnection {
 
   #onLost(reason: Error | undefined): void {
     if (this.state === "gone") return;
+    clearTimeout(this.#retry);
     this.#setState("connecting");
     this.#router.clearWorker(this);
     this.#log.warn("lost the connection to a worker", { reason: reason?.message ?? "closed" });
@@ -142,7 +191,8 @@ export class WorkerConnection {
 
   #setState(state: WorkerState): void {
     this.state = state;
+    if (state === "ready") this.#readySince = performance.now();
     this.#router.updateWorker(this);
-    this.#onChange();
+    this.#listener.onChange();
   }
 }

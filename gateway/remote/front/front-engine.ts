@@ -70,6 +70,11 @@ export class FrontWorker implements TargetWorker {
     return this.engine.isReady;
   }
 
+  /** The router process sees to slow starts. */
+  shareAt(): number {
+    return 1;
+  }
+
   get hangs(): HangListeners {
     return this.engine.hangs;
   }

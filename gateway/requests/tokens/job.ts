@@ -1,13 +1,13 @@
 import type { Sampling } from "#runtime";
+import type { ApiError } from "../../kernel/errors.ts";
+import type { WorkerConnection } from "../../models/members/worker-connection.ts";
 import type { ServedModel } from "../../models/served-model.ts";
-import type { RoutePreferences } from "../../routing/preferences.ts";
+import type { LifeJob } from "../life.ts";
+import type { Placement } from "../placement.ts";
 
 /** One answer to be generated: a request with `n` answers or several prompts is that many jobs. */
-export interface GenerationJob {
-  requestId: string;
-  model: ServedModel;
-  /** The prompt's token ids. */
-  prompt: Uint32Array;
+export interface TokenJob extends LifeJob<WorkerConnection> {
+  readonly model: ServedModel;
   maxTokens: number;
   sampling: Sampling;
   /** Strings that end the answer; they are not part of it. */
@@ -17,7 +17,6 @@ export interface GenerationJob {
   logprobs: number | undefined;
   /** Whether the prompt's own log probabilities are wanted too. */
   echoLogprobs: boolean;
-  preferences: RoutePreferences;
 }
 
 export type FinishReason = "stop" | "length";
@@ -29,7 +28,7 @@ export interface TokenInfo {
   top: readonly (readonly [tokenId: number, logprob: number])[];
 }
 
-export interface GenerationResult {
+export interface TokenResult {
   finishReason: FinishReason;
   usage: Usage;
 }
@@ -40,25 +39,16 @@ export interface Usage {
   cachedTokens: number;
 }
 
-/** Where an answer goes as it comes. Exactly one of `onEnd` and `onError` is called, last. */
-export interface GenerationOutput {
+/** Where an answer goes as it comes. Exactly one of `onEnd`, `onError` and `onPassedOn` is called, last. */
+export interface TokenOutput {
   /** A worker has taken the job; called once, before anything else. */
   onStart(placement: Placement): void;
   /** The prompt's own tokens, before the answer. */
   onEcho(tokens: readonly TokenInfo[]): void;
   /** A piece of the answer: whole characters, possibly none; tokens only where the job asked for logprobs. */
   onText(text: string, tokens: readonly TokenInfo[] | undefined): void;
-  onEnd(result: GenerationResult): void;
-  onError(error: Error): void;
-}
-
-/** Where the router sent a job. */
-export interface Placement {
-  /** The worker's short name. */
-  worker: string;
-  workerId: string;
-  dataParallelRank: number;
-  overlapBlocks: number;
-  /** Whole blocks of the prompt. */
-  promptBlocks: number;
+  onEnd(result: TokenResult): void;
+  onError(error: ApiError): void;
+  /** Nobody has begun to answer, and another model may. */
+  onPassedOn(error: ApiError): void;
 }

@@ -1,199 +1,231 @@
-import {
-  type ClientCall,
-  DeltaDecoder,
-  encodeGenerateRequest,
-  type PlaneError,
-  type Receiver,
-} from "#runtime";
-import { type BoundTo, foreignToken, noWorkerReady, workerFailed } from "../../kernel/errors.ts";
-import type { Warnings } from "../../kernel/warnings.ts";
+import { type ClientCall, DeltaDecoder, encodeGenerateRequest, PlaneError, type Receiver } from "#runtime";
+import { type ApiError, foreignToken, noWorkerReady } from "../../kernel/errors.ts";
 import { type CallBounds, callError, timeLeft } from "../../models/members/call-error.ts";
 import type { WorkerConnection } from "../../models/members/worker-connection.ts";
-import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
-import type { Route, RouteOutcome, RouteRequest } from "../../routing/route.ts";
+import type { Route, RouteRequest } from "../../routing/route.ts";
+import { Life, type LifeContext } from "../life.ts";
+import { placementOf } from "../placement.ts";
+import type { NextStep, Transfer } from "../transfer.ts";
+import { AnswerTokens } from "./answer-tokens.ts";
 import { Detokenizer } from "./detokenizer.ts";
 import { findForeignToken } from "./foreign-token.ts";
-import type { FinishReason, GenerationJob, GenerationOutput, TokenInfo, Usage } from "./job.ts";
+import type { FinishReason, TokenInfo, TokenJob, TokenOutput, Usage } from "./job.ts";
+import { SilenceTimer } from "./silence-timer.ts";
 import { StopStrings } from "./stop-strings.ts";
 
-export interface GenerationContext {
-  warnings: Warnings;
-  /** Longest time from dispatch to the last token, in milliseconds. */
-  timeoutMs: number;
-}
+/** Codes by which a worker takes no request that it has not begun. */
+const REFUSALS = new Set(["draining", "overloaded"]);
+/** Codes that say nothing about the worker. */
+const BLAMELESS = new Set(["invalid_request", "deadline_exceeded"]);
 
-/** One decoder serves all generations: a message is read and used up before the next one. */
+/** One decoder serves all answers: a message is read and used up before the next one. */
 const decoder = new DeltaDecoder();
 
 /**
- * One answer's life after preprocessing: routed, dispatched, detokenised, and reported to the router: first
- * token, every block of output, and the end, each once. Its callbacks run once for each message of the worker
- * and allocate nothing for a token but its text.
+ * A prompt's tokens on their way to a worker, and the answer's on their way back, as text. When a worker is lost, the
+ * next one continues from the tokens: half characters and stop strings are still here. Its callbacks run once for each
+ * message of the worker and allocate nothing for a token but its text.
  */
-export class Generation implements Receiver, Applicant<WorkerConnection> {
-  readonly #job: GenerationJob;
-  readonly #output: GenerationOutput;
-  readonly #context: GenerationContext;
+export class TokenTransfer implements Transfer<WorkerConnection>, Receiver {
+  readonly life: Life<WorkerConnection>;
+  readonly #job: TokenJob;
+  readonly #output: TokenOutput;
+  readonly #context: LifeContext;
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopStrings | undefined;
-  readonly #tried: WorkerConnection[] = [];
-  #route: Route<WorkerConnection> | undefined;
+  readonly #silence: SilenceTimer;
   #call: ClientCall | undefined;
-  /** While the request waits for a route. */
-  #ticket: QueueTicket | undefined;
-  #ended = false;
-  #started = false;
-  /** Undefined for an engine that does not tell. */
+  /** Whether a worker has begun, and the output knows. */
+  #hasStarted = false;
+  /** Whether the worker that is asked now has begun. */
+  #isAnswering = false;
+  /** Undefined for an engine that does not tell: of the whole prompt, and of what the worker now was asked. */
   #cachedTokens: number | undefined;
-  #completionTokens = 0;
-  /** Output tokens after which the answer takes up another block. */
-  #nextBlockAt: number;
-  #dispatchedAt = 0;
-  #lastTokenAt = 0;
+  #routeCachedTokens: number | undefined;
+  readonly #answer = new AnswerTokens();
+  /** Tokens of the answer when it moved last. */
+  #tokensBefore = 0;
+  /** What is asked: the prompt, and after a move the answer so far. */
+  #prompt: Uint32Array;
 
-  constructor(job: GenerationJob, output: GenerationOutput, context: GenerationContext) {
+  constructor(job: TokenJob, output: TokenOutput, context: LifeContext) {
     this.#job = job;
     this.#output = output;
     this.#context = context;
+    this.#prompt = job.prompt;
+    this.life = new Life(job, this, context);
     this.#detokenizer = new Detokenizer(job.model.tokenizer.vocabulary);
     this.#stops = job.stops.length > 0 ? new StopStrings(job.stops) : undefined;
-    const { blockSize } = job.model.card;
-    this.#nextBlockAt = blockSize - (job.prompt.length % blockSize);
-  }
-
-  /** Asks for a worker, at once or through the queue. The output hears of everything else. */
-  start(): void {
-    this.#ticket = this.#job.model.admission.apply(this.#request, this);
+    const { firstByteMs, idleMs } = context.options;
+    this.#silence = new SilenceTimer(firstByteMs, idleMs, (ms) => this.#onSilence(ms));
   }
 
   /** What it has taken until now: nothing before a worker has begun. */
   get usage(): Usage {
     return {
-      promptTokens: this.#started ? this.#job.prompt.length : 0,
-      completionTokens: this.#completionTokens,
+      promptTokens: this.#hasStarted ? this.#job.prompt.length : 0,
+      completionTokens: this.#answer.length,
       cachedTokens: this.#cachedTokens ?? 0,
     };
   }
 
-  onRoute(route: Route<WorkerConnection>): void {
-    this.#ticket = undefined;
-    this.#route = route;
-    const { client, instance } = route.worker;
-    const { model, prompt, requestId } = this.#job;
+  get hasBegun(): boolean {
+    return this.#hasStarted;
+  }
+
+  routeRequest(excluded: readonly WorkerConnection[]): RouteRequest<WorkerConnection> {
+    const { preferences, requestId } = this.#job;
+    return { prompt: this.#prompt, requestId, preferences, excluded };
+  }
+
+  send({ worker, rank }: Route<WorkerConnection>): void {
+    const { client, instance } = worker;
+    const { model, requestId } = this.#job;
     if (client === undefined) {
-      this.#fail(noWorkerReady(model.card.name, this.#boundTo));
+      this.life.refuse(noWorkerReady(model.name, this.#boundTo));
       return;
     }
-    this.#dispatchedAt = performance.now();
     const { sampling, maxTokens, ignoreEos, logprobs, echoLogprobs } = this.#job;
     const payload = encodeGenerateRequest({
       requestId,
       model: model.card.name,
-      tokens: prompt,
-      maxTokens,
+      tokens: this.#prompt,
+      maxTokens: maxTokens - this.#answer.length,
       sampling,
       ignoreEos,
       stopTokenIds: [],
       ...(logprobs !== undefined && { logprobs }),
-      ...(echoLogprobs && { echoLogprobs }),
-      ...(instance.card.dataParallelSize > 1 && { dataParallelRank: route.rank }),
+      ...(echoLogprobs && !this.#hasStarted && { echoLogprobs }),
+      ...(instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
     });
     this.#call = client.call("generate", payload, this, { deadlineMs: timeLeft(this.#bounds) });
-  }
-
-  onRefused(error: Error): void {
-    this.#ticket = undefined;
-    this.#fail(error);
-  }
-
-  /** Stops the answer: nobody waits for it any more. The engine stops within one token, the router forgets the load. */
-  cancel(): void {
-    if (this.#ended) return;
-    this.#ticket?.leave();
-    this.#close("cancelled");
-    this.#call?.cancel();
+    this.#silence.start();
   }
 
   /** Holds the worker back while the client reads more slowly than the engine writes. */
   pause(): void {
+    this.#silence.pause();
     this.#call?.pause();
   }
 
   resume(): void {
+    this.#silence.resume();
     this.#call?.resume();
   }
 
+  /** The engine stops within one token. */
+  abort(): void {
+    this.#silence.stop();
+    const call = this.#call;
+    this.#call = undefined;
+    call?.cancel();
+  }
+
+  reset(): void {
+    this.#isAnswering = false;
+    this.#routeCachedTokens = undefined;
+  }
+
+  nextStep(bound: string | undefined): NextStep<WorkerConnection> {
+    if (this.#answer.length >= this.#job.maxTokens)
+      return { kind: "complete", complete: () => this.#finish("length") };
+    if (bound !== undefined) return { kind: "give-up", obstacle: bound };
+    return {
+      kind: "move",
+      unable: [],
+      prepare: () => {
+        this.#tokensBefore = this.#answer.length;
+        this.#prompt = this.#answer.after(this.#job.prompt);
+      },
+    };
+  }
+
+  failureOf(cause: unknown): ApiError {
+    const error = cause instanceof PlaneError ? cause : new PlaneError("internal", String(cause));
+    return callError(error, this.#bounds, this.#boundTo);
+  }
+
+  onCancelled(isAnswering: boolean): void {
+    if (isAnswering) this.life.route!.worker.reportSuccess();
+  }
+
+  onFailed(error: ApiError): void {
+    this.#output.onError(error);
+  }
+
+  onPassedOn(error: ApiError): void {
+    this.#output.onPassedOn(error);
+  }
+
   onMessage(message: Uint8Array): void {
-    if (this.#ended) return;
+    if (this.#call === undefined) return;
     decoder.read(message);
-    if (!this.#started) this.#onStart();
-    if (decoder.cachedTokens !== undefined) this.#cachedTokens = decoder.cachedTokens;
+    this.#silence.onPiece();
+    if (!this.#isAnswering) this.#onStart();
+    if (decoder.cachedTokens !== undefined) this.#noteCached(decoder.cachedTokens);
     const foreign = findForeignToken(decoder, this.#job.model.card.vocabularySize);
     if (foreign !== undefined) this.#refuseToken(foreign);
     else if (decoder.echo) this.#output.onEcho(readTokens(decoder.count));
     else if (decoder.count > 0) this.#onTokens();
-    if (this.#ended || decoder.finish === undefined) return;
+    if (this.life.isOver || decoder.finish === undefined) return;
     if (decoder.stopToken === undefined) this.#finish(decoder.finish);
-    else if (this.#completionTokens < this.#job.maxTokens) {
-      this.#completionTokens++;
+    else if (this.#answer.length < this.#job.maxTokens) {
+      this.#answer.push(decoder.stopToken);
       this.#finish(decoder.finish);
     } else this.#finish("length");
   }
 
   onEnd(): void {
-    if (!this.#ended)
-      this.#fail(workerFailed("The worker ended the call without a finish reason.", this.#boundTo));
+    if (this.#call === undefined) return;
+    this.life.break({ reason: "The worker ended the call without a finish reason.", failure: "answered" });
   }
 
   onError(error: PlaneError): void {
-    if (this.#ended) return;
-    const { worker } = this.#route!;
-    if (!this.#started && error.code === "draining") {
-      // It never began there, so nothing is lost: the next worker may.
-      this.#tried.push(worker);
-      this.#route?.free("moved");
-      this.start();
-      return;
-    }
-    const failure = callError(error, this.#bounds, this.#boundTo);
-    // That a client gave itself too little time says nothing about the worker.
-    if (failure.code !== "deadline_exceeded") {
-      const { name } = worker.instance;
-      this.#context.warnings.warn(`${name} ${error.code}`, "worker failed a request", {
-        request: this.#job.requestId,
-        worker: name,
-        code: error.code,
-        reason: error.message,
-      });
-    }
-    this.#fail(failure);
+    if (this.#call === undefined) return;
+    this.#silence.stop();
+    this.#call = undefined;
+    const isUnbegun = !this.#isAnswering && REFUSALS.has(error.code);
+    if (isUnbegun) this.life.refuse(this.failureOf(error));
+    else if (BLAMELESS.has(error.code)) this.life.fail(this.failureOf(error));
+    else this.life.break({ reason: error.message, failure: this.#failureKind, cause: error });
+  }
+
+  /** A worker that has added to the answer is not taken for lost to it. */
+  get #failureKind() {
+    return this.#answer.length > this.#tokensBefore ? "answered" : "lost";
+  }
+
+  #onSilence(ms: number): void {
+    const error = new PlaneError("connection_lost", `The worker has sent nothing for ${ms / 1000} s.`);
+    this.life.break({ reason: error.message, failure: this.#failureKind, cause: error });
   }
 
   #onStart(): void {
-    this.#started = true;
-    const { worker, rank, overlapBlocks } = this.#route!;
+    this.#isAnswering = true;
+    this.life.onAnswered();
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
     const { prompt, model } = this.#job;
-    model.metrics.overlapBlocks.observe(overlapBlocks);
-    this.#output.onStart({
-      worker: worker.instance.name,
-      workerId: worker.instance.id,
-      dataParallelRank: rank,
-      overlapBlocks,
-      promptBlocks: Math.floor(prompt.length / model.card.blockSize),
-    });
+    this.#output.onStart(placementOf(this.life.route!, Math.floor(prompt.length / model.blockSize)));
+  }
+
+  #noteCached(tokens: number): void {
+    this.#routeCachedTokens = tokens;
+    // After a move, the answer's own blocks may be among them.
+    if (this.#tokensBefore === 0) this.#cachedTokens = tokens;
   }
 
   #onTokens(): void {
-    this.#observeLatency();
-    const room = this.#job.maxTokens - this.#completionTokens;
+    this.life.onPiece(true);
+    const room = this.#job.maxTokens - this.#answer.length;
     const count = Math.min(decoder.count, room);
     let text = "";
-    for (let index = 0; index < count; index++) text += this.#detokenizer.push(decoder.tokens[index]!);
-    this.#completionTokens += count;
-    while (this.#completionTokens >= this.#nextBlockAt) {
-      this.#route!.grow(1);
-      this.#nextBlockAt += this.#job.model.card.blockSize;
+    for (let index = 0; index < count; index++) {
+      const token = decoder.tokens[index]!;
+      this.#answer.push(token);
+      text += this.#detokenizer.push(token);
     }
+    this.life.grow(this.#answer.length);
     const tokens = this.#job.logprobs === undefined ? undefined : readTokens(count);
     if (this.#stops !== undefined) text = this.#stops.push(text);
     if (text !== "" || tokens !== undefined) this.#output.onText(text, tokens);
@@ -204,12 +236,13 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
 
   /** Ends the answer, and with it the engine's work on it. */
   #cut(reason: FinishReason): void {
+    const call = this.#call;
     this.#finish(reason);
-    this.#call?.cancel();
+    call?.cancel();
   }
 
   #refuseToken(token: number): void {
-    const { instance } = this.#route!.worker;
+    const { instance } = this.life.route!.worker;
     const { card } = this.#job.model;
     this.#context.warnings.warn(
       `${instance.name} foreign token`,
@@ -222,65 +255,36 @@ export class Generation implements Receiver, Applicant<WorkerConnection> {
         vocabularySize: card.vocabularySize,
       },
     );
-    this.#fail(foreignToken(instance.name, token, card));
-    this.#call?.cancel();
-  }
-
-  #observeLatency(): void {
-    const now = performance.now();
-    const metrics = this.#job.model.metrics;
-    if (this.#lastTokenAt === 0) {
-      this.#route!.firstToken();
-      metrics.timeToFirstToken.observe((now - this.#dispatchedAt) / 1000);
-    } else {
-      metrics.interTokenLatency.observe((now - this.#lastTokenAt) / 1000);
-    }
-    this.#lastTokenAt = now;
+    this.life.fail(foreignToken(instance.name, token, card));
   }
 
   #finish(finishReason: FinishReason): void {
+    this.#silence.stop();
+    this.#call = undefined;
     // Half a character that the detokenizer still holds is no text: the answer ends before it.
     const rest = this.#stops?.flush() ?? "";
     if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
-    if (this.#cachedTokens !== undefined) this.#route!.report(this.#cachedTokens);
-    this.#close("finished");
-    const { prompt, model } = this.#job;
-    const cachedTokens = this.#cachedTokens ?? 0;
-    const completionTokens = this.#completionTokens;
-    model.metrics.inputTokens.observe(prompt.length);
-    model.metrics.outputTokens.observe(completionTokens);
-    model.metrics.outputTokensTotal.inc(completionTokens);
-    model.metrics.cachedTokensTotal.inc(cachedTokens);
-    this.#output.onEnd({
-      finishReason: this.#stops?.stopped ? "stop" : finishReason,
-      usage: this.usage,
-    });
+    const { route } = this.life;
+    if (this.#routeCachedTokens !== undefined) route?.report(this.#routeCachedTokens);
+    if (this.#isAnswering) route?.worker.reportSuccess();
+    this.life.end("finished");
+    const { metrics } = this.#job.model;
+    const { usage } = this;
+    metrics.inputTokens.observe(usage.promptTokens);
+    metrics.outputTokens.observe(usage.completionTokens);
+    metrics.outputTokensTotal.inc(usage.completionTokens);
+    metrics.cachedTokensTotal.inc(usage.cachedTokens);
+    this.#output.onEnd({ finishReason: this.#stops?.stopped ? "stop" : finishReason, usage });
   }
 
-  #fail(error: Error): void {
-    this.#close("failed");
-    this.#output.onError(error);
-  }
-
-  /** The one place where an answer ends for the router. */
-  #close(outcome: RouteOutcome): void {
-    this.#ended = true;
-    this.#route?.free(outcome);
-  }
-
-  get #request(): RouteRequest<WorkerConnection> {
-    const { prompt, preferences, requestId } = this.#job;
-    return { prompt, requestId, preferences, excluded: this.#tried };
-  }
-
-  get #boundTo(): BoundTo | undefined {
-    return this.#job.model.admission.boundTo(this.#request);
+  get #boundTo() {
+    return this.#job.model.admission.boundTo(this.routeRequest([]));
   }
 
   get #bounds(): CallBounds {
     const { model, preferences } = this.#job;
-    const { timeoutMs } = this.#context;
-    return { model: model.card.name, timeoutMs, deadlineAt: preferences.deadlineAt };
+    const { totalMs } = this.#context.options;
+    return { model: model.name, timeoutMs: totalMs, deadlineAt: preferences.deadlineAt };
   }
 }
 
