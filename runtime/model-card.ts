@@ -41,7 +41,16 @@ export const modelCardSchema = z.object({
   /** Ids that end an answer. */
   eosTokenIds: z.array(z.number().int().nonnegative()),
   vocabularySize: z.number().int().positive(),
-  features: z.object({ logprobs: z.boolean(), logitBias: z.boolean(), embeddings: z.boolean() }),
+  features: z.object({
+    logprobs: z.boolean(),
+    logitBias: z.boolean(),
+    embeddings: z.boolean(),
+    /**
+     * Whether a prompt that ends in the beginning of its answer is gone on with, as language models do: then an answer
+     * whose worker is lost continues at another one. Absent: it is.
+     */
+    continues: z.boolean().optional(),
+  }),
   engine: z.object({ name: z.string(), version: z.string() }),
   /** Seconds since the epoch, for `created` in `/v1/models`. */
   created: z.number().int(),

@@ -50,6 +50,8 @@ export function generateHandler(
         request: request.requestId,
         reason: error instanceof Error ? error.stack : String(error),
       });
+      // The answer may go on elsewhere from what there is.
+      writer.flush();
       throw new PlaneError("internal", "The engine failed.", { cause: error });
     }
   };
@@ -86,7 +88,7 @@ class DeltaWriter {
 
   /** False when the reader is behind: wait for the call to be writable before the next delta. */
   write(delta: Delta): boolean {
-    if (delta.echo) this.#flush();
+    if (delta.echo) this.flush();
     if (delta.cachedTokens !== undefined) this.#encoder.cachedTokens(delta.cachedTokens);
     for (let index = 0; index < delta.tokenIds.length; index++) {
       if (this.#encoder.count === MOST_TOKENS) this.#take(delta.echo);
@@ -104,16 +106,17 @@ class DeltaWriter {
   }
 
   end(): void {
-    this.#flush();
+    this.flush();
     this.#call.end();
   }
 
   readonly #onReady = (): void => {
     this.#isScheduled = false;
-    this.#flush();
+    this.flush();
   };
 
-  #flush(): void {
+  /** Sends what is gathered. */
+  flush(): void {
     if (this.gathered > 0) this.#take(false);
   }
 

@@ -1,6 +1,6 @@
 import type { HealthOptions, RequestOptions } from "#gateway";
 import type { OptionValues } from "../options/spec.ts";
-import type { attachOptions } from "../options/tables.ts";
+import type { attachOptions, frontOptions } from "../options/tables.ts";
 
 type Options = OptionValues<typeof attachOptions>;
 
@@ -16,15 +16,17 @@ export function healthSettings(
   };
 }
 
-/** What the flags say about how hard engines are tried. */
+/** What the flags say about how hard the gateway tries to have a request answered. */
 export function requestSettings(
   options: Pick<
-    Options,
-    "connect-timeout" | "first-token-timeout" | "idle-timeout" | "retries" | "migration-limit"
-  >,
+    OptionValues<typeof frontOptions>,
+    "first-token-timeout" | "idle-timeout" | "retries" | "migration-limit"
+  > &
+    Partial<Pick<Options, "connect-timeout">>,
 ): Partial<RequestOptions> {
+  const { "connect-timeout": connect } = options;
   return {
-    connectMs: options["connect-timeout"] * 1000,
+    ...(connect !== undefined && { connectMs: connect * 1000 }),
     firstByteMs: options["first-token-timeout"] * 1000,
     idleMs: options["idle-timeout"] * 1000,
     retries: options.retries,

@@ -6,6 +6,7 @@ import type { frontOptions } from "../options/tables.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 import { accessSettings } from "./access-settings.ts";
+import { requestSettings } from "./attach-settings.ts";
 import { listenError } from "./listen-error.ts";
 import { routingOptions } from "./routing-options.ts";
 
@@ -38,6 +39,8 @@ export async function startGateway(
       preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
       bodyLimit: options["body-limit"],
       timeoutMs: options["request-timeout"] * 1000,
+      health: { slowStartMs: options["slow-start"] * 1000 },
+      requestOptions: requestSettings(options),
       log,
       version,
       ...own,

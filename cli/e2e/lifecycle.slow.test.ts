@@ -69,3 +69,28 @@ test.each(["SIGTERM", "SIGINT"] as const)("npm start lets running answers end at
   await npm.ended();
   await gone(all);
 });
+
+test("an answer whose worker is killed goes on at the other one, token for token", async () => {
+  const stator = startUp();
+  const openai = client(await stator.url());
+  const long = { ...ask, ...{ ignore_eos: true }, max_tokens: 90 };
+  const whole = await openai.completions.create(long);
+  const { data: stream, response } = await openai.completions
+    .create(
+      { ...long, stream: true, stream_options: { include_usage: true } },
+      { headers: { "x-stator-explain": "true" } },
+    )
+    .withResponse();
+  const worker = response.headers.get("x-stator-worker")!;
+  let text = "";
+  let chunks = 0;
+  let completionTokens: number | undefined;
+  for await (const { choices, usage } of stream) {
+    text += choices[0]?.text ?? "";
+    completionTokens ??= usage?.completion_tokens;
+    if (++chunks === 20) process.kill(workerPid(stator, worker), "SIGKILL");
+  }
+  expect(text).toBe(whole.choices[0]!.text);
+  expect(completionTokens).toBe(90);
+  expect(await stator.stop()).toBe(0);
+});

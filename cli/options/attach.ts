@@ -62,28 +62,11 @@ const kubernetes = {
 export const attachment = {
   ...kubernetes,
   "connect-timeout": seconds("Longest time in seconds that an engine may take to accept a connection.", 2),
-  "first-token-timeout": seconds(
-    "Longest time in seconds from a request to the first byte of its answer.",
-    300,
-  ),
-  "idle-timeout": seconds("Longest pause in seconds between two pieces of an answer.", 60),
   "model-alias": modelAlias,
   "model-fallback": pairs({
     describe:
       "Models that answer in the place of others that cannot: all their engines down, busy or failing. Of several for one, in this order.",
     placeholder: "MODEL=OTHER,…",
-  }),
-  retries: number({
-    describe: "Further attempts on other engines before anything of an answer has been sent.",
-    default: 3,
-    min: 0,
-    max: 100,
-  }),
-  "migration-limit": number({
-    describe: "How often an answer that breaks off is continued on another engine.",
-    default: 3,
-    min: 0,
-    max: 100,
   }),
   "health-interval": seconds("Seconds between two checks of an engine.", 2),
   "health-timeout": seconds("Longest time in seconds that an engine may take to answer a check.", 2),
@@ -100,8 +83,29 @@ export const attachment = {
     min: 1,
     max: 256,
   }),
+};
+
+/** How hard a gateway tries to have a request answered. */
+export const trying = {
+  "first-token-timeout": seconds(
+    "Longest time in seconds from a request to the first byte of its answer.",
+    300,
+  ),
+  "idle-timeout": seconds("Longest pause in seconds between two pieces of an answer.", 60),
+  retries: number({
+    describe: "Further attempts on other workers before anything of an answer has been sent.",
+    default: 3,
+    min: 0,
+    max: 100,
+  }),
+  "migration-limit": number({
+    describe: "How often an answer that breaks off is continued on another worker.",
+    default: 3,
+    min: 0,
+    max: 100,
+  }),
   "slow-start": number({
-    describe: "Seconds until an engine that comes later gets its full share of requests; 0: at once.",
+    describe: "Seconds until a worker that comes later gets its full share of requests; 0: at once.",
     default: 10,
     min: 0,
     max: 86_400,

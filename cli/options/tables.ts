@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { access, encryption, engineEncryption, keysOption } from "./access.ts";
-import { attachment, engineOptions, modelAlias, seconds } from "./attach.ts";
+import { attachment, engineOptions, modelAlias, seconds, trying } from "./attach.ts";
 import {
   amountOrShare,
   choice,
@@ -321,6 +321,7 @@ export const frontOptions = {
   ...encryption,
   ...routing,
   ...admission,
+  ...trying,
   ...stopping,
   ...common,
 };
@@ -411,6 +412,7 @@ export const upOptions = {
   ...mocker,
   ...kvEvents,
   ...routing,
+  ...trying,
   ...admission,
   ...common,
 };

@@ -122,7 +122,7 @@ function describe({ name, chatTemplate, ...worker }: TextWorker, options: Engine
     dataParallelSize: 1,
     ...tokenCard(undefined),
     ...(chatTemplate !== undefined && { chatTemplate }),
-    features: { logprobs: false, logitBias: false, embeddings: false },
+    features: { logprobs: false, logitBias: false, embeddings: false, continues: false },
     engine: { name, version: "1" },
     created: Math.floor(Date.now() / 1000),
   };

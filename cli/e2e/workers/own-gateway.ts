@@ -2,6 +2,7 @@
 import { afterAll } from "vitest";
 import { createLogger, type Discovery, openDiscovery, randomId } from "#runtime";
 import { defineWorker, type Engine, startWorker } from "#workers";
+import type { ListeningOptions } from "../../../gateway/adapters/listening.ts";
 import { startNodeGateway } from "../../../gateway/adapters/node/index.ts";
 import { routerModule } from "../../../gateway/routing/test-model.ts";
 
@@ -9,6 +10,8 @@ export interface OwnGateway {
   readonly url: string;
   /** Addresses of the workers' own `/health` and `/metrics`, in the order of their engines. */
   readonly opsUrls: readonly string[];
+  /** Ends a worker as if it were killed: its calls break off. */
+  kill(worker: string): Promise<void>;
   /** Where workers announce themselves. */
   readonly discovery: Discovery;
   /** What gateway and workers have logged of warnings and errors, each line parsed. */
@@ -24,7 +27,10 @@ afterAll(async () => {
 });
 
 /** A gateway that can be asked for the models of these engines; it ends with the test file. */
-export async function startOwnGateway(engines: Readonly<Record<string, Engine>>): Promise<OwnGateway> {
+export async function startOwnGateway(
+  engines: Readonly<Record<string, Engine>>,
+  options: Partial<ListeningOptions> = {},
+): Promise<OwnGateway> {
   const logged: Record<string, unknown>[] = [];
   const write = (line: string) => void logged.push(JSON.parse(line));
   const log = createLogger({ name: "test", level: "warn", format: "json", write });
@@ -38,6 +44,7 @@ export async function startOwnGateway(engines: Readonly<Record<string, Engine>>)
     timeoutMs: 10_000,
     log,
     version: "0.0.0",
+    ...options,
   });
   const url = `http://127.0.0.1:${gateway.port}`;
   const workers = await Promise.all(
@@ -60,13 +67,17 @@ export async function startOwnGateway(engines: Readonly<Record<string, Engine>>)
     await Promise.all(workers.map((worker) => worker.drain(0)));
     await discovery.close();
   });
-  const ready = () => gateway.models.list().filter(({ isReady }) => isReady).length;
+  const ready = () => {
+    const models = gateway.models.list().filter(({ isReady }) => isReady);
+    return models.flatMap((model) => model.workers.filter(({ canServe }) => canServe)).length;
+  };
   while (ready() < workers.length) await new Promise((resolve) => setImmediate(resolve));
   return {
     url,
     opsUrls: workers.map(({ opsUrl }) => opsUrl),
     discovery,
     logged,
+    kill: (worker) => workers[Object.keys(engines).indexOf(worker)]!.drain(0),
     post: (path, body) =>
       fetch(`${url}${path}`, {
         method: "POST",

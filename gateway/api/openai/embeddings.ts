@@ -1,12 +1,8 @@
 import type { Context } from "hono";
-import { decodeEmbeddings, encodeEmbedRequest, PlaneError } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
-import { contextLengthExceeded, invalidRequest, noWorkerReady, toApiError } from "../../kernel/errors.ts";
-import { unaryCall } from "../../kernel/unary-call.ts";
-import { callError, timeLeft } from "../../models/members/call-error.ts";
+import { clientLeft, contextLengthExceeded, invalidRequest, toApiError } from "../../kernel/errors.ts";
 import type { ServedModel } from "../../models/served-model.ts";
-import { admitted } from "../../routing/queue/admitted.ts";
-import type { RouteOutcome } from "../../routing/route.ts";
+import { EmbeddingTransfer } from "../../requests/tokens/embedding-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { readPrompts } from "./prompts.ts";
 import { beginRequest, type RequestMeta, requireApi } from "./request.ts";
@@ -53,31 +49,32 @@ export async function embeddings(
   }
 }
 
-async function embed(
+function embed(
   model: ServedModel,
   inputs: Uint32Array[],
   { requestId, preferences }: RequestMeta,
   signal: AbortSignal,
-  { requestOptions: { totalMs: timeoutMs } }: GatewayDependencies,
+  { requestOptions, warnings }: GatewayDependencies,
 ): Promise<Float32Array[]> {
-  const bounds = { model: model.card.name, timeoutMs, deadlineAt: preferences.deadlineAt };
-  const request = { prompt: inputs[0]!, requestId, preferences, excluded: [] };
-  const route = await admitted(model.admission, request, signal);
-  const boundTo = () => model.admission.boundTo(request);
-  let outcome: RouteOutcome = "failed";
-  try {
-    const { client } = route.worker;
-    if (client === undefined) throw noWorkerReady(model.card.name, boundTo());
-    const call = { deadlineMs: timeLeft(bounds), signal };
-    const vectors = decodeEmbeddings(await unaryCall(client, "embed", encodeEmbedRequest(inputs), call));
-    outcome = "finished";
-    return vectors;
-  } catch (error) {
-    if (signal.aborted) outcome = "cancelled";
-    throw error instanceof PlaneError ? callError(error, bounds, boundTo()) : error;
-  } finally {
-    route.free(outcome);
-  }
+  return new Promise((resolve, reject) => {
+    const job = {
+      requestId,
+      model,
+      prompt: inputs[0]!,
+      inputs,
+      preferences,
+      isRepeatable: true,
+      hasFallback: false,
+    };
+    const output = { onVectors: resolve, onError: reject, onPassedOn: reject };
+    const { life } = new EmbeddingTransfer(job, output, { options: requestOptions, warnings });
+    signal.addEventListener("abort", () => {
+      life.cancel();
+      reject(clientLeft());
+    });
+    if (signal.aborted) reject(clientLeft());
+    else life.start();
+  });
 }
 
 function tooLongError(model: ServedModel, inputs: readonly Uint32Array[], index: number) {

@@ -10,13 +10,9 @@ import { AnswerTokens } from "./answer-tokens.ts";
 import { Detokenizer } from "./detokenizer.ts";
 import { findForeignToken } from "./foreign-token.ts";
 import type { FinishReason, TokenInfo, TokenJob, TokenOutput, Usage } from "./job.ts";
+import { tellFailure } from "./plane-failure.ts";
 import { SilenceTimer } from "./silence-timer.ts";
 import { StopStrings } from "./stop-strings.ts";
-
-/** Codes by which a worker takes no request that it has not begun. */
-const REFUSALS = new Set(["draining", "overloaded"]);
-/** Codes that say nothing about the worker. */
-const BLAMELESS = new Set(["invalid_request", "deadline_exceeded"]);
 
 /** One decoder serves all answers: a message is read and used up before the next one. */
 const decoder = new DeltaDecoder();
@@ -130,6 +126,11 @@ export class TokenTransfer implements Transfer<WorkerConnection>, Receiver {
     if (this.#answer.length >= this.#job.maxTokens)
       return { kind: "complete", complete: () => this.#finish("length") };
     if (bound !== undefined) return { kind: "give-up", obstacle: bound };
+    if (this.#answer.length > 0 && this.#job.model.card.features.continues === false)
+      return {
+        kind: "give-up",
+        obstacle: "its engine cannot go on with an answer that another one has begun",
+      };
     return {
       kind: "move",
       unable: [],
@@ -184,10 +185,7 @@ export class TokenTransfer implements Transfer<WorkerConnection>, Receiver {
     if (this.#call === undefined) return;
     this.#silence.stop();
     this.#call = undefined;
-    const isUnbegun = !this.#isAnswering && REFUSALS.has(error.code);
-    if (isUnbegun) this.life.refuse(this.failureOf(error));
-    else if (BLAMELESS.has(error.code)) this.life.fail(this.failureOf(error));
-    else this.life.break({ reason: error.message, failure: this.#failureKind, cause: error });
+    tellFailure(this.life, error, this.failureOf(error), this.#isAnswering ? this.#failureKind : undefined);
   }
 
   /** A worker that has added to the answer is not taken for lost to it. */
