@@ -1,5 +1,5 @@
-import { lstat, unlink } from "node:fs/promises";
-import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { listenAt, socketFault } from "../listen.ts";
 import { type Address, formatAddress } from "./address.ts";
 import type { Listener, Pipe, PipeSink, Transport } from "./pipe.ts";
 import { PlaneError } from "./types.ts";
@@ -10,8 +10,10 @@ type SocketAddress = Extract<Address, { kind: "unix" | "tcp" }>;
 export const socketTransport: Transport<SocketAddress> = {
   async listen(address, onPipe): Promise<Listener> {
     const server = createServer((socket) => onPipe(new SocketPipe(socket)));
-    if (address.kind === "unix") await listenOnPath(server, address.path);
-    else await listenOn(server, address, address);
+    await listenAt(server, address).catch((cause: Error) => {
+      const text = formatAddress(address);
+      throw new PlaneError("invalid_request", `Cannot listen at ${text}: ${cause.message}.`, { cause });
+    });
     return { address: boundAddress(server, address), close: () => closeServer(server) };
   },
 
@@ -69,60 +71,10 @@ async function openSocket(address: SocketAddress, signal?: AbortSignal): Promise
   } catch (cause) {
     signal?.throwIfAborted();
     const text = formatAddress(address);
-    throw new PlaneError("connection_lost", `Cannot reach ${text}: ${sentenceOf(cause)}.`, { cause });
+    throw new PlaneError("connection_lost", `Cannot reach ${text}: ${socketFault(cause)}.`, { cause });
   }
   socket.off("error", reject);
   return socket;
-}
-
-/** Listens at a path; the socket file that a dead process left behind is replaced. */
-async function listenOnPath(server: Server, path: string): Promise<void> {
-  const address: SocketAddress = { kind: "unix", path };
-  try {
-    await listenOn(server, { path }, address);
-  } catch (error) {
-    if (codeOf((error as Error).cause) !== "EADDRINUSE") throw error;
-    if (!(await isSocket(path))) {
-      throw new PlaneError("invalid_request", `${path} exists and is no socket; it is left alone.`);
-    }
-    if (await answers(address)) {
-      throw new PlaneError("invalid_request", `${path} is in use by another server.`);
-    }
-    await unlink(path).catch(() => {});
-    await listenOn(server, { path }, address);
-  }
-}
-
-async function listenOn(server: Server, options: ListenOptions, address: SocketAddress): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("listening", resolve);
-  server.once("error", reject);
-  server.listen(options);
-  try {
-    await promise;
-  } catch (cause) {
-    const text = formatAddress(address);
-    throw new PlaneError("invalid_request", `Cannot listen at ${text}: ${sentenceOf(cause)}.`, { cause });
-  } finally {
-    server.removeAllListeners("listening").removeAllListeners("error");
-  }
-}
-
-async function isSocket(path: string): Promise<boolean> {
-  return lstat(path).then(
-    (file) => file.isSocket(),
-    () => true,
-  );
-}
-
-async function answers(address: SocketAddress): Promise<boolean> {
-  return openSocket(address).then(
-    (socket) => {
-      socket.destroy();
-      return true;
-    },
-    (error: Error) => codeOf(error.cause) !== "ECONNREFUSED" && codeOf(error.cause) !== "ENOENT",
-  );
 }
 
 function boundAddress(server: Server, address: SocketAddress): string {
@@ -136,23 +88,4 @@ function boundAddress(server: Server, address: SocketAddress): string {
 /** Stops listening; a Unix socket's file is removed with it. Does not wait for connections. */
 async function closeServer(server: Server): Promise<void> {
   server.close();
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
-}
-
-function sentenceOf(cause: unknown): string {
-  switch (codeOf(cause)) {
-    case "ECONNREFUSED":
-      return "nobody listens there";
-    case "ENOENT":
-      return "there is no such file or directory";
-    case "EADDRINUSE":
-      return "the address is in use";
-    case "EACCES":
-      return "permission is denied";
-    default:
-      return cause instanceof Error ? cause.message : String(cause);
-  }
 }
