@@ -16,7 +16,7 @@ const [, , folder] = process.argv;
 const GIVEN = ["router.wasm", "cloudflare:workers"];
 
 /** What no gateway on workerd uses, although modules on the way to it name it. */
-const LEFT_OUT = ["node-llama-cpp", "zeromq", "tokenizers"];
+const LEFT_OUT = ["node-llama-cpp", "tokenizers"];
 
 // Libraries in CommonJS ask for built-in modules by `require`, which a module worker has not.
 const plugin = {

@@ -28,7 +28,7 @@ const NATIVE = {
 };
 
 /** What no command of the executable uses, although modules on the way to them name it. */
-const LEFT_OUT = ["node-llama-cpp", "zeromq"];
+const LEFT_OUT = ["node-llama-cpp"];
 const ABSENT = "throw new Error('This library is not in the executable.');";
 
 const native = {

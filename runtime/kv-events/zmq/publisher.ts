@@ -1,9 +1,10 @@
-import type { Publisher, Router } from "zeromq";
-import { decodeSequence, emptyFrame, encodeSequence, endMarker } from "./frames.ts";
-import { loadZmq } from "./load.ts";
+import { ZmtpListener } from "../zmtp/listener.ts";
+import { ZmtpPublisher } from "../zmtp/publisher.ts";
+import { encodeSequence } from "./frames.ts";
+import { type PastBatches, ReplayServer } from "./replay-server.ts";
 
 export interface ZmqPublisherOptions {
-  /** Where subscribers connect: `tcp://HOST:PORT`; port 0 takes a free one. */
+  /** Where subscribers connect: `tcp://HOST:PORT` or `ipc://PATH`; port 0 takes a free one. */
   endpoint: string;
   /** Goes before every message; subscribers choose by it. Default: empty. */
   topic?: string | undefined;
@@ -22,98 +23,113 @@ export interface ZmqPublisherOptions {
  * publisher.publish(encodeKvEvents({ timestamp, events, dataParallelRank: 0 }));
  */
 export class ZmqKvEventPublisher {
-  /** The endpoints with the ports that they have. */
-  readonly endpoint: string;
-  readonly replayEndpoint: string | undefined;
-  readonly #live: Publisher;
-  readonly #replay: Router | undefined;
-  readonly #topic: Uint8Array;
-  /** The last payloads; the one numbered n is at n modulo the length. */
-  readonly #ring: Uint8Array[];
-  /** What the socket has not taken yet. */
-  readonly #queue: Uint8Array[][] = [];
-  #isSending = false;
-  #next = 0;
+  readonly #live: ZmtpPublisher;
+  readonly #past: Ring;
+  readonly #replay: ZmtpListener | undefined;
 
-  /** @throws Error where an endpoint is taken or no address of this machine */
+  /** @throws Error where an endpoint is taken or no address of this machine; RangeError for what is no endpoint */
   static async open(options: ZmqPublisherOptions): Promise<ZmqKvEventPublisher> {
-    const zmq = await loadZmq();
-    const live = new zmq.Publisher({ linger: 0, sendHighWaterMark: HIGH_WATER_MARK });
-    // A ROUTER drops what is over the mark; the ring bounds an answer anyway.
-    const replay = options.replayEndpoint ? new zmq.Router({ linger: 0, sendHighWaterMark: 0 }) : undefined;
+    const { endpoint, replayEndpoint, replayBatches = 10_000 } = options;
+    const topic = new TextEncoder().encode(options.topic ?? "");
+    const past = new Ring(topic, replayBatches);
+    const live = await named(
+      endpoint,
+      ZmtpPublisher.bind({
+        endpoint,
+        topic,
+        highWaterMark: HIGH_WATER_MARK,
+        highWaterBytes: HIGH_WATER_BYTES,
+      }),
+    );
+    if (!replayEndpoint) return new ZmqKvEventPublisher(live, past, undefined);
     try {
-      await bind(live, options.endpoint);
-      if (replay !== undefined && options.replayEndpoint) await bind(replay, options.replayEndpoint);
+      const replay = ZmtpListener.bind(
+        replayEndpoint,
+        "ROUTER",
+        (connection) => new ReplayServer(connection, past),
+      );
+      return new ZmqKvEventPublisher(live, past, await named(replayEndpoint, replay));
     } catch (error) {
       live.close();
-      replay?.close();
       throw error;
     }
-    return new ZmqKvEventPublisher(options, live, replay);
   }
 
-  private constructor(options: ZmqPublisherOptions, live: Publisher, replay: Router | undefined) {
+  private constructor(live: ZmtpPublisher, past: Ring, replay: ZmtpListener | undefined) {
     this.#live = live;
+    this.#past = past;
     this.#replay = replay;
-    this.#topic = new TextEncoder().encode(options.topic ?? "");
-    this.#ring = new Array<Uint8Array>(options.replayBatches ?? 10_000);
-    this.endpoint = live.lastEndpoint!;
-    this.replayEndpoint = replay?.lastEndpoint ?? undefined;
-    void this.#serveReplays();
+  }
+
+  /** The endpoints with the ports that they have. */
+  get endpoint(): string {
+    return this.#live.endpoint;
+  }
+
+  get replayEndpoint(): string | undefined {
+    return this.#replay?.endpoint;
   }
 
   /** Batches published so far, which is the next one's sequence number. */
   get published(): number {
-    return this.#next;
+    return this.#past.end;
   }
 
-  /** Publishes a payload, which must not change any more. */
+  /** Those who are connected and want the topic. */
+  get subscribers(): number {
+    return this.#live.subscribers;
+  }
+
+  /** Publishes a payload, which must not change any more. Never waits for a subscriber. */
   publish(payload: Uint8Array): void {
-    this.#ring[this.#next % this.#ring.length] = payload;
-    this.#queue.push([this.#topic, encodeSequence(this.#next), payload]);
-    this.#next++;
-    if (!this.#isSending) void this.#send();
+    this.#live.send([encodeSequence(this.#past.end), payload]);
+    this.#past.push(payload);
   }
 
   close(): void {
     this.#live.close();
     this.#replay?.close();
   }
-
-  /** A socket takes one message at a time; a PUB socket never lets one wait for long. */
-  async #send(): Promise<void> {
-    this.#isSending = true;
-    for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
-      if (!this.#live.closed) await this.#live.send(message);
-    }
-    this.#isSending = false;
-  }
-
-  async #serveReplays(): Promise<void> {
-    if (this.#replay === undefined) return;
-    for await (const [client, ...frames] of this.#replay) {
-      // The empty frame before the number comes from REQ sockets, or from those that imitate them.
-      const from = decodeSequence(frames.at(-1));
-      if (client !== undefined && from !== undefined) await this.#sendPast(this.#replay, client, from);
-    }
-  }
-
-  async #sendPast(replay: Router, client: Uint8Array, from: number): Promise<void> {
-    const oldest = Math.max(0, this.#next - this.#ring.length);
-    const end = this.#next;
-    for (let sequence = Math.max(from, oldest); sequence < end && !replay.closed; sequence++) {
-      const payload = this.#ring[sequence % this.#ring.length]!;
-      await replay.send([client, emptyFrame, this.#topic, encodeSequence(sequence), payload]);
-    }
-    if (!replay.closed) await replay.send([client, emptyFrame, emptyFrame, endMarker, emptyFrame]);
-  }
 }
 
 /** Messages that a subscriber may be behind before it loses some; vLLM's. */
 const HIGH_WATER_MARK = 100_000;
 
-async function bind(socket: Publisher | Router, endpoint: string): Promise<void> {
-  await socket.bind(endpoint).catch((cause: Error) => {
+/** Whatever their number: more than that would rather be asked for again, or begun anew. */
+const HIGH_WATER_BYTES = 256 * 1024 * 1024;
+
+/** The last payloads. */
+class Ring implements PastBatches {
+  readonly topic: Uint8Array;
+  /** The one numbered n is at n modulo the length. */
+  readonly #payloads: Uint8Array[];
+  #end = 0;
+
+  constructor(topic: Uint8Array, size: number) {
+    this.topic = topic;
+    this.#payloads = new Array<Uint8Array>(size);
+  }
+
+  get oldest(): number {
+    return Math.max(0, this.#end - this.#payloads.length);
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  payload(sequence: number): Uint8Array {
+    return this.#payloads[sequence % this.#payloads.length]!;
+  }
+
+  push(payload: Uint8Array): void {
+    this.#payloads[this.#end % this.#payloads.length] = payload;
+    this.#end++;
+  }
+}
+
+function named<Bound>(endpoint: string, bound: Promise<Bound>): Promise<Bound> {
+  return bound.catch((cause: Error) => {
     throw new Error(`Cannot publish KV events on ${endpoint}: ${cause.message}.`, { cause });
   });
 }

@@ -1,4 +1,4 @@
-import { ZmtpConnection } from "../zmtp/connection.ts";
+import { connectZmtp } from "../zmtp/connection.ts";
 import { emptyFrame, encodeSequence, readReplayed, type SequencedPayload } from "./frames.ts";
 
 /** How a replay ended: with its end marker, because the receiver had enough, or without an answer. */
@@ -29,7 +29,7 @@ export class Replay {
         connection.close();
         resolve(outcome);
       };
-      const connection = new ZmtpConnection(this.#endpoint, "DEALER", {
+      const connection = connectZmtp(this.#endpoint, "DEALER", {
         onReady: () => connection.send([emptyFrame, encodeSequence(from)]),
         onMessage: (frames) => {
           wait();

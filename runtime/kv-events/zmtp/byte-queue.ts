@@ -11,8 +11,10 @@ export class ByteQueue {
 
   push(bytes: Buffer): void {
     if (bytes.length === 0) return;
-    this.#pieces.push(bytes);
     this.#length += bytes.length;
+    const last = this.#pieces.at(-1);
+    if (last === undefined || last.length + bytes.length > SMALL) this.#pieces.push(bytes);
+    else this.#pieces[this.#pieces.length - 1] = Buffer.concat([last, bytes]);
   }
 
   /** The byte at this place, which must be there. */
@@ -53,3 +55,6 @@ export class ByteQueue {
     this.#taken = 0;
   }
 }
+
+/** Pieces are joined up to this length: kept each for itself, single bytes would take a hundred times their size. */
+const SMALL = 4_096;

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ZmtpConnection } from "./connection.ts";
 import { greeting, message, readyCommand } from "./framing.ts";
 import { ZmtpSubscription } from "./subscription.ts";
 
@@ -27,7 +28,7 @@ afterEach(() => {
   server.close();
 });
 
-const greet = (socket: Socket) => socket.write(Buffer.concat([greeting(), readyCommand("SUB")]));
+const greet = (socket: Socket) => socket.write(Buffer.concat([greeting(), readyCommand("PUB")]));
 
 /** Subscribes; what it is told, in order, until it has been told so much. */
 function tell(count: number): Promise<string[]> {
@@ -62,10 +63,13 @@ describe("a subscription", () => {
     expect(await tell(4)).toEqual(["connected", "disconnected", "connected", "topic,hello"]);
   });
 
-  test("tries again where something else listens there", async () => {
+  test.each([
+    ["something else listens there", "SSH-2.0-OpenSSH\r\n"],
+    ["a socket of another kind is bound there", Buffer.concat([greeting(), readyCommand("ROUTER")])],
+  ])("tries again where %s", async (_what, bytes) => {
     let connections = 0;
     onSocket = (socket) => {
-      if (++connections === 1) socket.write("SSH-2.0-OpenSSH\r\n");
+      if (++connections === 1) socket.write(bytes);
       else greet(socket);
     };
     expect(await tell(1)).toEqual(["connected"]);
@@ -76,5 +80,26 @@ describe("a subscription", () => {
     expect(
       () => new ZmtpSubscription("http://x", "", { onConnected() {}, onDisconnected() {}, onMessage() {} }),
     ).toThrow(RangeError);
+  });
+});
+
+describe("a connection", () => {
+  const opening = Buffer.concat([greeting(), readyCommand("SUB")]);
+
+  test.each([
+    ["nothing", Buffer.alloc(0)],
+    ["half a greeting", greeting().subarray(0, 20)],
+    ["a greeting without READY", greeting()],
+    ["half of READY", opening.subarray(0, -1)],
+  ])("ends when the other side says %s for too long", async (_what, bytes) => {
+    const reason = Promise.withResolvers<Error | undefined>();
+    onSocket = (socket) => {
+      const handlers = { onReady: () => reason.resolve(undefined), onMessage() {}, onClose: reason.resolve };
+      new ZmtpConnection(socket, "PUB", handlers, { mostBytes: 1_000, handshakeMs: 20 });
+    };
+    const client = connect(port, "127.0.0.1").on("error", () => {});
+    sockets.add(client);
+    client.write(bytes);
+    expect(await reason.promise).toEqual(new Error("It does not answer."));
   });
 });

@@ -1,4 +1,4 @@
-import { ZmtpConnection } from "./connection.ts";
+import { connectZmtp, type ZmtpConnection } from "./connection.ts";
 import { subscription } from "./framing.ts";
 
 const FIRST_RETRY_MS = 100;
@@ -50,7 +50,7 @@ export class ZmtpSubscription {
 
   #connect(): void {
     let wasReady = false;
-    const connection = new ZmtpConnection(this.#endpoint, "SUB", {
+    const connection = connectZmtp(this.#endpoint, "SUB", {
       onReady: () => {
         wasReady = true;
         this.#retryMs = FIRST_RETRY_MS;

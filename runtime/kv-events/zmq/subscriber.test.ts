@@ -1,0 +1,130 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { emptyFrame, endMarker } from "./frames.ts";
+import { bytes, closeAll, follow, publish, reach, restart, scripted } from "./testing.ts";
+
+afterEach(closeAll);
+
+describe("a subscriber over ZeroMQ", () => {
+  test("asks again for a batch that is lost, and passes over what it has", async () => {
+    const publisher = await scripted();
+    const follower = follow(publisher);
+    await publisher.subscribed();
+    publisher.past.set(0, "a");
+    await publisher.send(0, "a");
+    await follower.until("0:a");
+    publisher.past.set(1, "b").set(2, "c").set(3, "d");
+    await publisher.send(2, "c");
+    await publisher.send(3, "d");
+    await publisher.send(4, "e");
+    await follower.until("4:e");
+    expect(follower.log).toEqual(["0:a", "1:b", "2:c", "3:d", "4:e"]);
+    expect(follower.subscriber.counters).toMatchObject({ applied: 5, gaps: 1, forgotten: 0 });
+    // The replay began with the batch that came last, which proved that the publisher is the same.
+    expect(publisher.asked.at(-1)).toBe(0);
+  });
+
+  test("forgets when a lost batch cannot be had any more, and goes on with what there is", async () => {
+    const publisher = await scripted();
+    const follower = follow(publisher);
+    await publisher.subscribed();
+    publisher.past.set(0, "a");
+    await publisher.send(0, "a");
+    await follower.until("0:a");
+    publisher.past = new Map([
+      [5, "f"],
+      [6, "g"],
+    ]);
+    await publisher.send(6, "g");
+    await publisher.send(7, "h");
+    await follower.until("7:h");
+    expect(follower.log).toEqual(["0:a", "forget", "5:f", "6:g", "7:h"]);
+    expect(follower.subscriber.counters).toMatchObject({ gaps: 1, forgotten: 1 });
+  });
+
+  test("forgets when nobody replays, or nobody answers in time", async () => {
+    const publisher = await scripted();
+    const followers = [
+      follow(publisher, { replayEndpoint: undefined }),
+      follow(publisher, { replayTimeoutMs: 1 }),
+    ];
+    publisher.answers = false;
+    for (const _ of followers) await publisher.subscribed();
+    await publisher.send(3, "a");
+    await publisher.send(5, "b");
+    await Promise.all(followers.map(({ until }) => until("5:b")));
+    for (const { log, subscriber } of followers) {
+      expect(log).toEqual(["3:a", "forget", "5:b"]);
+      expect(subscriber.counters).toMatchObject({ gaps: 1, forgotten: 1 });
+    }
+  });
+
+  test("notices that the publisher was started again, whatever the numbers say", async () => {
+    for (const after of [["A"], ["A", "B"], ["A", "B", "C"], []]) {
+      const first = await publish();
+      const follower = follow(first);
+      await reach(first, follower.until, "a");
+      await reach(first, follower.until, "b");
+      const second = await restart(first);
+      for (const name of after) second.publish(bytes(name));
+      await follower.until("forget");
+      await reach(second, follower.until, "last");
+      const wanted = [...after, "last"].map((name, index) => `${index}:${name}`);
+      expect(follower.log).toEqual(["0:a", "1:b", "forget", ...wanted]);
+    }
+  });
+
+  test("keeps what it knows when only the connection was lost", async () => {
+    const first = await publish();
+    const follower = follow(first);
+    await reach(first, follower.until, "a");
+    await reach(first, follower.until, "b");
+    // It says the same: as far as anybody can tell, the same publisher.
+    const second = await restart(first);
+    for (const name of ["a", "b", "c"]) second.publish(bytes(name));
+    await follower.until("2:c");
+    expect(follower.log).toEqual(["0:a", "1:b", "2:c"]);
+  });
+
+  test("passes over what it cannot read, and recovers from what only looks right", async () => {
+    const publisher = await scripted();
+    const follower = follow(publisher);
+    await publisher.subscribed();
+    publisher.past.set(0, "a");
+    await publisher.send(0, "a");
+    await follower.until("0:a");
+    const nonsense = [[], [1], [1, 8], [1, 8, 3, 4], [0, 7, 1], [0, 9, 1]].map((lengths) =>
+      lengths.map((length) => new Uint8Array(length).fill(0xfe)),
+    );
+    for (const frames of nonsense) await publisher.sendFrames(frames.length > 0 ? frames : [emptyFrame]);
+    await publisher.sendFrames([emptyFrame, endMarker, emptyFrame]);
+    await publisher.send(2 ** 40, "far away");
+    await follower.until(`${2 ** 40}:far away`);
+    publisher.past.set(1, "b");
+    await publisher.send(1, "b");
+    await follower.until("1:b");
+    await publisher.send(2, "garbage");
+    await publisher.send(3, "d");
+    await follower.until("3:d");
+    expect(follower.log).toEqual([
+      "0:a",
+      "forget",
+      `${2 ** 40}:far away`,
+      "forget",
+      "0:a",
+      "1:b",
+      "2:garbage",
+      "forget",
+      "3:d",
+    ]);
+    expect(follower.subscriber.counters.malformed).toBe(8);
+  });
+
+  test("closes at once, in the middle of a replay too", async () => {
+    const publisher = await scripted();
+    publisher.answers = false;
+    const follower = follow(publisher, { replayTimeoutMs: 60_000 });
+    while (publisher.asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    follower.subscriber.close();
+    expect(follower.log).toEqual([]);
+  });
+});

@@ -1,0 +1,81 @@
+import { connect, type Socket } from "node:net";
+import { connectPlace } from "./endpoint.ts";
+import { FrameReader } from "./frame-reader.ts";
+import { command, greeting, message, readyCommand } from "./framing.ts";
+
+/** The other side of a connection, byte by byte as a test wants it. */
+export class TestPeer {
+  readonly socket: Socket;
+  /** What it was sent: READY's socket type, messages as frames joined by commas, and commands. */
+  readonly heard: string[] = [];
+  readonly #waiting: { until: (heard: string) => boolean; resolve: (heard: string) => void }[] = [];
+  readonly #closed: Promise<void>;
+  #pings = 0;
+
+  /** Connects, and says nothing. */
+  constructor(endpoint: string) {
+    this.socket = connect({ ...connectPlace(endpoint), noDelay: true });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#closed = promise;
+    this.socket.on("close", () => resolve());
+    this.socket.on("error", () => {});
+    const reader = new FrameReader(2 ** 30, {
+      onReady: (type) => this.#hear(type),
+      onMessage: (frames) => this.#hear(frames.map((frame) => frame.toString("latin1")).join(",")),
+      onCommand: (name, data) => this.#hear(`${name} ${data.toString("latin1")}`),
+    });
+    this.socket.on("data", (bytes) => {
+      try {
+        reader.push(bytes);
+      } catch (error) {
+        this.#hear(String(error));
+      }
+    });
+  }
+
+  /** Connects and greets. @param minor the version after 3 */
+  static async greeted(endpoint: string, type: string, minor = 1): Promise<TestPeer> {
+    const peer = new TestPeer(endpoint);
+    const hello = greeting();
+    hello[11] = minor;
+    peer.socket.write(Buffer.concat([hello, readyCommand(type)]));
+    await peer.until(() => true);
+    return peer;
+  }
+
+  /** Resolves with the first thing that it has heard, or will hear, that is so. */
+  until(isSo: (heard: string) => boolean): Promise<string> {
+    const found = this.heard.find(isSo);
+    if (found !== undefined) return Promise.resolve(found);
+    return new Promise((resolve) => this.#waiting.push({ until: isSo, resolve }));
+  }
+
+  send(...frames: string[]): void {
+    this.socket.write(message(frames.map((frame) => Buffer.from(frame, "latin1"))));
+  }
+
+  command(name: string, data: string): void {
+    this.socket.write(command(name, Buffer.from(data, "latin1")));
+  }
+
+  /** Resolves when the other side has read all that was sent to it. */
+  async settle(): Promise<void> {
+    const context = `settled ${this.#pings++}`;
+    this.command("PING", `\0\0${context}`);
+    await this.until((heard) => heard === `PONG ${context}`);
+  }
+
+  /** Resolves when the connection is over. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+
+  #hear(what: string): void {
+    this.heard.push(what);
+    for (const { until, resolve } of this.#waiting) if (until(what)) resolve(what);
+  }
+}
