@@ -2,11 +2,15 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { UsageError } from "./command-line.ts";
+import { forkedConversations } from "./forked-conversations.ts";
 
 /** Mooncake's conversation trace; bench/README.md tells its origin. */
 export const CONVERSATION_TRACE = fileURLToPath(
   new URL("data/mooncake-conversation.jsonl.gz", import.meta.url),
 );
+
+/** Stands for the trace that `forkedConversations` makes, wherever a file is asked for. */
+export const FORKS = "forks";
 
 export interface TraceLine {
   /** What stands there; undefined where it is no JSON. */
@@ -16,10 +20,12 @@ export interface TraceLine {
 }
 
 /**
- * The lines of a trace in Mooncake's format: JSON lines, gzipped or not.
+ * The lines of a trace in Mooncake's format: JSON lines, gzipped or not; or of the trace that has this name.
  * @throws UsageError where the file cannot be read or has none
  */
 export function traceLines(path: string): TraceLine[] {
+  if (path === FORKS)
+    return forkedConversations().map((value, index) => ({ value, place: `${path}:${index + 1}` }));
   const lines = textOf(path)
     .split("\n")
     .flatMap((line, index) =>

@@ -3,7 +3,7 @@ import { asUsage, integer } from "../command-line.ts";
 import { CONVERSATION_TRACE } from "../trace-file.ts";
 
 export interface RouterBenchOptions {
-  /** Path of the trace. */
+  /** Path of the trace, or the name of one that is made. */
   trace: string;
   /** Numbers of workers; one row of the table for each. */
   workers: readonly number[];
@@ -29,7 +29,8 @@ export const HELP = `npm run bench:router -- [OPTIONS]
 The router's index beside those of NVIDIA Dynamo (dynamo-kv-router 1.6.1, in Rust), on a production trace: look-ups
 while the index grows and when it is full, decisions from token ids, stores, removals, memory. Takes some minutes.
 
-  --trace FILE    requests as JSON lines with hash_ids of 512 tokens each, gzipped or not (Mooncake's conversations)
+  --trace FILE    requests as JSON lines with hash_ids of 512 tokens each, gzipped or not (Mooncake's conversations);
+                  or forks: long conversations that fork, made from a seed
   --workers LIST  numbers of workers, one row each (8,64,1024)
   --repeat N      runs of every index, interleaved; medians are shown (3)
   --no-peers      measure ours alone
