@@ -1,7 +1,8 @@
 /**
  * Holds the arrows between the rooms: which room may import which, that other rooms are entered through their
  * one public face, that inside the gateway each folder imports only those below it and no file lies outside them,
- * and that no file imports itself by way of others, be it for a type.
+ * that no file imports itself by way of others, be it for a type, and that what runs in production needs no package
+ * that is installed for development alone.
  */
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -38,6 +39,12 @@ const GATEWAY_ORDER = [
   "access",
   "kernel",
 ];
+
+/** Rooms that nobody runs in production. */
+const DEVELOPMENT = ["stand-ins", "bench", "examples", "runtime-tests"];
+const { devDependencies }: { devDependencies: Record<string, string> } = JSON.parse(
+  readFileSync(join(root, "package.json"), "utf8"),
+);
 
 const problems: string[] = [];
 /** File → the files of its own room that it imports. */
@@ -83,7 +90,12 @@ function judge(file: string, specifier: string, isTest: boolean): string | undef
       (room === "gateway" && !file.startsWith("gateway/adapters/node/")) || room === "router-wasm";
     return isWebOnly && !isTest ? `${file} must not need Node: ${specifier}` : undefined;
   }
-  if (!specifier.startsWith(".")) return undefined;
+  if (!specifier.startsWith(".")) {
+    const isForTests = isTest || DEVELOPMENT.includes(room) || /\/testing[^/]*\.ts$|-suite\.ts$/.test(file);
+    const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+    if (isForTests || !Object.hasOwn(devDependencies, name)) return undefined;
+    return `${name} is installed for development alone`;
+  }
   const target = relative(root, join(root, dirname(file), specifier));
   if (target === "package.json") return undefined;
   if (target.split("/")[0] !== room)

@@ -1,12 +1,10 @@
-/**
- * `npm run bench:kv-events`: what it costs to publish KV events over ZeroMQ, beside the library zeromq in the place of our
- * own sockets. Prints the publishing process's CPU, all threads, and messages a second from there to the last of the
- * subscribers, which are all in this process.
- */
+/** `npm run bench:kv-events`: what it costs to publish KV events over ZeroMQ, beside the library zeromq. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { ZmqKvEventSubscriber } from "#runtime";
+import { asUsage, integer, runCommand, showProgress } from "../command-line.ts";
 import { median } from "../gateway/statistics.ts";
 import { alignColumns } from "../table.ts";
 
@@ -31,30 +29,83 @@ const LOADS: readonly Load[] = [
   { name: "512 blocks, at once", blocks: 512, batches: 2_000, pauseMs: 0 },
 ];
 const SUBSCRIBERS = [1, 8];
-const CONTENDERS = ["zeromq", "own"] as const;
-const ROUNDS = 5;
 
-const rows = [["batches of", "subscribers", "zeromq µs", "own µs", "ratio", "zeromq msg/s", "own msg/s"]];
-for (const load of LOADS) {
-  for (const subscribers of SUBSCRIBERS) {
-    const rounds: Record<(typeof CONTENDERS)[number], Figures>[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const zeromq = await measure("zeromq", load, subscribers);
-      rounds.push({ zeromq, own: await measure("own", load, subscribers) });
-    }
-    const of = (read: (round: (typeof rounds)[number]) => number) => median(rounds.map(read));
-    rows.push([
-      load.name,
-      String(subscribers),
-      of(({ zeromq }) => zeromq.cpu).toFixed(1),
-      of(({ own }) => own.cpu).toFixed(1),
-      of(({ zeromq, own }) => own.cpu / zeromq.cpu).toFixed(2),
-      of(({ zeromq }) => zeromq.messagesPerSecond).toFixed(0),
-      of(({ own }) => own.messagesPerSecond).toFixed(0),
-    ]);
-  }
+const HELP = `npm run bench:kv-events -- [OPTIONS]
+
+What it costs to publish KV events over ZeroMQ, beside the library zeromq in place of our own sockets: CPU of the
+publishing process, all its threads, and messages a second from there to the last of its subscribers, which are all in
+another process. Takes some minutes.
+
+  --repeat N  rounds, interleaved; medians are shown (5)
+  --json      one JSON object for each row, instead of the table
+  --help      this text
+`;
+
+await runCommand(
+  HELP,
+  () => {
+    const options = {
+      repeat: { type: "string", default: "5" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    } as const;
+    const { values } = asUsage(() => parseArgs({ options }));
+    if (values.help) return undefined;
+    return { repeat: integer("repeat", values.repeat, 1, 100), json: values.json };
+  },
+  async ({ repeat, json }) => {
+    const rows: Row[] = [];
+    for (const load of LOADS)
+      for (const subscribers of SUBSCRIBERS) {
+        showProgress(`${load.name} to ${subscribers}`);
+        rows.push(await compare(load, subscribers, repeat));
+      }
+    showProgress("");
+    process.stdout.write(json ? rows.map((row) => `${JSON.stringify(row)}\n`).join("") : format(rows));
+  },
+);
+
+interface Row {
+  load: string;
+  subscribers: number;
+  zeromq: Figures;
+  own: Figures;
+  /** Our CPU in parts of zeromq's; the median of the rounds. */
+  ratio: number;
 }
-console.log(alignColumns(rows).join("\n"));
+
+async function compare(load: Load, subscribers: number, repeat: number): Promise<Row> {
+  const rounds: { zeromq: Figures; own: Figures }[] = [];
+  for (let round = 0; round < repeat; round++) {
+    const zeromq = await measure("zeromq", load, subscribers);
+    rounds.push({ zeromq, own: await measure("own", load, subscribers) });
+  }
+  const medians = (contender: "zeromq" | "own") => ({
+    cpu: median(rounds.map((round) => round[contender].cpu)),
+    messagesPerSecond: median(rounds.map((round) => round[contender].messagesPerSecond)),
+  });
+  return {
+    load: load.name,
+    subscribers,
+    zeromq: medians("zeromq"),
+    own: medians("own"),
+    ratio: median(rounds.map(({ zeromq, own }) => own.cpu / zeromq.cpu)),
+  };
+}
+
+function format(rows: readonly Row[]): string {
+  const head = ["batches of", "subscribers", "zeromq µs", "own µs", "ratio", "zeromq msg/s", "own msg/s"];
+  const lines = rows.map(({ load, subscribers, zeromq, own, ratio }) => [
+    load,
+    String(subscribers),
+    zeromq.cpu.toFixed(1),
+    own.cpu.toFixed(1),
+    ratio.toFixed(2),
+    zeromq.messagesPerSecond.toFixed(0),
+    own.messagesPerSecond.toFixed(0),
+  ]);
+  return `${alignColumns([head, ...lines]).join("\n")}\n`;
+}
 
 async function measure(contender: string, load: Load, count: number): Promise<Figures> {
   const { blocks, batches, pauseMs } = load;

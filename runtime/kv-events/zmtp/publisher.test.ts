@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
@@ -39,6 +39,12 @@ async function subscribed(publisher: ZmtpPublisher, topic = ""): Promise<TestPee
   await peer.settle();
   return peer;
 }
+
+/** The name of the interface that leads back to this machine. */
+const loopback = (family: string) =>
+  Object.entries(networkInterfaces()).find(([, addresses]) =>
+    addresses?.some((one) => one.internal && one.family === family),
+  )?.[0];
 
 const isMessage = (heard: string) => heard.startsWith("kv@a,");
 let lasts = 0;
@@ -109,8 +115,9 @@ describe("a PUB socket", () => {
     try {
       for (const [endpoint, found] of [
         ["tcp://*:*", /^tcp:\/\/0\.0\.0\.0:[1-9]\d*$/],
-        ["tcp://lo:0", /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/],
-        ["tcp://[::1]:0", /^tcp:\/\/\[::1\]:[1-9]\d*$/],
+        [`tcp://${loopback("IPv4")}:0`, /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/],
+        // Not every machine has the newer protocol.
+        ...(loopback("IPv6") ? [["tcp://[::1]:0", /^tcp:\/\/\[::1\]:[1-9]\d*$/] as const] : []),
         ["tcp://localhost:0", /^tcp:\/\/(127\.0\.0\.1|\[::1\]):[1-9]\d*$/],
         [`ipc://${folder}/kv`, /^ipc:.*\/kv$/],
       ] as const) {
@@ -206,7 +213,7 @@ describe("a PUB socket", () => {
     const publisher = await publish();
     const rude = await subscribed(publisher);
     rude.socket.pause();
-    const questions = 1_000;
+    const questions = 400;
     for (let turn = 0; turn < questions; turn++) rude.command("PING", `\0\0${"x".repeat(60_000)}`);
     rude.send("\0");
     // All has been read when its subscription is gone.
