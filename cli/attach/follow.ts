@@ -3,7 +3,7 @@ import type { EngineReport, ListeningGateway } from "#gateway";
 import type { Logger } from "#runtime";
 import { engineTable } from "./table.ts";
 
-type AttachedModels = ListeningGateway["models"]["attached"];
+type AttachedEngines = ListeningGateway["engines"];
 
 /** How long the first table waits for engines that are slow to answer, in milliseconds. */
 const FIRST_TABLE_MS = 5_000;
@@ -14,7 +14,7 @@ const STEP_MS = 50;
  * @param log says it where programs read that; else it is printed
  */
 export async function followEngines(
-  attached: AttachedModels,
+  attached: AttachedEngines,
   place: Place,
   log: Logger | undefined,
 ): Promise<void> {

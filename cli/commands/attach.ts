@@ -53,7 +53,7 @@ async function serveEngines(
       ? await startFronts(processes, gateway, frontSettings(options, gateway.port, shared), service.log)
       : undefined;
   tellSupervisor({ type: "ready", url: gateway.url });
-  const { attached } = gateway.models;
+  const { engines: attached } = gateway;
   const jsonLog = options["log-format"] === "json" ? service.log : undefined;
   const complete = (spec: EngineSpec) => completeSpec(spec, options);
   const following = cluster && followKubernetes(cluster, attached, complete, service.log);

@@ -2,7 +2,7 @@ import type { EngineSpec, ListeningGateway } from "#gateway";
 import type { Logger } from "#runtime";
 import type { PodEngine } from "./engines-of.ts";
 
-type Attached = ListeningGateway["models"]["attached"];
+type Attached = ListeningGateway["engines"];
 
 /** The engines that one question to the cluster has brought. */
 export class EngineGroup {

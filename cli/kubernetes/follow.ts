@@ -33,7 +33,7 @@ const FIRST_MS = 5_000;
  */
 export function followKubernetes(
   source: KubernetesSource,
-  attached: ListeningGateway["models"]["attached"],
+  attached: ListeningGateway["engines"],
   complete: (spec: EngineSpec) => EngineSpec,
   log: Logger,
 ): KubernetesFollower {

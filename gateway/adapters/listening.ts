@@ -1,6 +1,7 @@
 import { AccessError } from "../access/access-error.ts";
 import type { GatewayOptions } from "../compose/create-gateway.ts";
 import type { Models } from "../models/models.ts";
+import type { AttachedEngines } from "../models/sources/attached-engines.ts";
 import type { RouterChannel } from "../remote/messages.ts";
 
 /** What a gateway with a port needs beside what every gateway does. */
@@ -73,6 +74,7 @@ export interface ListeningGateway {
   /** Where `/admin` is, if it has a port of its own. */
   readonly adminPort?: number | undefined;
   readonly models: Models;
+  readonly engines: AttachedEngines;
   /**
    * Takes in a front process, where there are such.
    * @returns to be called when it has gone

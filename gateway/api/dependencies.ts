@@ -4,7 +4,10 @@ import type { Diagnosis } from "../doctor/types.ts";
 import type { OpenEventStream } from "../kernel/event-stream.ts";
 import type { GatewayMetrics } from "../kernel/metrics.ts";
 import type { Warnings } from "../kernel/warnings.ts";
-import type { ApiModels, Models } from "../models/models.ts";
+import type { Model } from "../models/model.ts";
+import type { Models } from "../models/models.ts";
+import type { AttachedEngines } from "../models/sources/attached-engines.ts";
+import type { RefusedWorker } from "../models/sources/catalog.ts";
 import type { RequestOptions } from "../requests/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import type { PreferenceDefaults } from "./openai/preferences.ts";
@@ -16,7 +19,9 @@ export interface Stoppable {
 
 /** What the routes of the API need; the adapter of each runtime brings it together. */
 export interface GatewayDependencies {
-  models: ApiModels;
+  models: Models<Model>;
+  /** Whether engines are attached, ready or not: what the gateway does not know itself may pass to them. */
+  hasEngines(): boolean;
   /** To attached engines. */
   transport: HttpTransport;
   requestOptions: RequestOptions;
@@ -38,6 +43,9 @@ export interface GatewayDependencies {
 /** What the routes need that tell of the gateway, and run it. */
 export interface OpsDependencies extends GatewayDependencies {
   models: Models;
+  engines: AttachedEngines;
+  /** Workers that have come, and whose model cards are wrong. */
+  refusedWorkers(): readonly RefusedWorker[];
   /** Whether the gateway is about to stop: it is not ready then for more. */
   readonly state: { isDraining: boolean };
   /** Whether `/admin/workers` can neither attach nor detach engines. */

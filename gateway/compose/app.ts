@@ -28,7 +28,7 @@ export function createApp(
   dependencies: GatewayDependencies,
   { hasApi, addRoutes, answerElsewhere }: AppOptions,
 ): Hono<GatewayEnv> {
-  const { log, warnings, metrics, models, access } = dependencies;
+  const { log, warnings, metrics, access } = dependencies;
   const app = new Hono<GatewayEnv>({ getPath: ({ url }) => canonicalPath(url) });
 
   app.use(async (context, next) => {
@@ -91,7 +91,7 @@ export function createApp(
   });
 
   function hasEngines(): boolean {
-    return hasApi && !models.attached.isEmpty;
+    return hasApi && dependencies.hasEngines();
   }
 
   /** Whether it is for attached engines, whatever they make of it. */

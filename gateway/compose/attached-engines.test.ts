@@ -173,14 +173,14 @@ test("who waits for a model's last engine is answered by the one that takes its 
   });
   before.isHung = true;
   const running = chat(gateway);
-  const waitingRequests = () => gateway.models.attached.views()[0]?.waiting;
+  const waitingRequests = () => gateway.models.all()[0]?.waiting;
   await expect.poll(() => before.count("/v1/chat/completions")).toBe(1);
   const waiting = chat(gateway);
   await expect.poll(waitingRequests).toBe(1);
-  gateway.models.attached.detach(before.name);
-  gateway.models.attached.attach({ url: after.url, name: after.name });
+  gateway.engines.detach(before.name);
+  gateway.engines.attach({ url: after.url, name: after.name });
   expect((await waiting).status).toBe(200);
-  expect(gateway.models.attached.list()[0]?.blockSize).toBe(32);
+  expect(gateway.models.all()[0]?.blockSize).toBe(32);
   await before.die();
   expect((await running).status).toBe(200);
 });

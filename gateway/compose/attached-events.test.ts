@@ -61,7 +61,7 @@ test("the block size is that of the events, whatever metrics and operator say", 
 
 test("the block size is the operator's before that of the metrics, until events come", async () => {
   const { gateway } = await open(1, 64);
-  expect(gateway.models.attached.list()[0]?.blockSize).toBe(64);
+  expect(gateway.models.all()[0]?.blockSize).toBe(64);
 });
 
 test("of engines whose events differ in their block size, those of the first count", async () => {

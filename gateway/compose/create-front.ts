@@ -7,11 +7,11 @@ import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { Warnings } from "../kernel/warnings.ts";
 import type { ModelNames } from "../models/model-names.ts";
-import type { WorkerModels } from "../models/model-view.ts";
 import { Models } from "../models/models.ts";
 import { createPromptReaderLoader } from "../models/prompt-readers.ts";
 import { fromAskedAnswer, toAskedRequest } from "../remote/asked.ts";
-import { FrontModels } from "../remote/front/front-models.ts";
+import { FrontModel } from "../remote/front/front-model.ts";
+import { FrontEngines } from "../remote/front/front-models.ts";
 import { RouterLink, type RouterNews } from "../remote/front/router-link.ts";
 import type { FrontChannel } from "../remote/messages.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
@@ -45,8 +45,6 @@ export interface Front extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
   onRouterGone(): void;
 }
 
-const NO_WORKERS: WorkerModels = { list: () => [], find: () => undefined, refused: () => [] };
-
 /**
  * One of several processes that serve one port: it reads requests, sends them to the engine that the router process
  * chooses, and passes answers on.
@@ -65,10 +63,17 @@ export async function createFront(
   const link = new RouterLink(channel);
   const via = viaOf(options.id);
   const running = new Set<Stoppable>();
-  const attached = new FrontModels({
-    link,
+  const models = new Models({
+    create: (name, blockSize) => new FrontModel(name, blockSize, metrics.forModel(name), link),
+    names: options.modelNames,
+    resources: {
+      find: (resource) => link.find(resource),
+      remember: (resource, engine) => channel.send({ type: "remember", resource, engine }),
+    },
+  });
+  const engines = new FrontEngines({
+    models,
     channel,
-    metrics,
     loadPromptReader: createPromptReaderLoader({
       folders: files && { ...files, createEncoder },
       tokenizers,
@@ -83,10 +88,10 @@ export async function createFront(
   function onNews(news: RouterNews): void {
     switch (news.type) {
       case "engine":
-        attached.onEngine(news.engine);
+        engines.onEngine(news.engine);
         break;
       case "engine-gone":
-        attached.onEngineGone(news.name);
+        engines.onEngineGone(news.name);
         break;
       case "used":
         keys?.useElsewhere(news);
@@ -106,7 +111,8 @@ export async function createFront(
   }
   const app = createApp(
     {
-      models: new Models(NO_WORKERS, attached, options.modelNames),
+      models,
+      hasEngines: () => !engines.isEmpty,
       transport,
       requestOptions: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.requestOptions },
       metrics,

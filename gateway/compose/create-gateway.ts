@@ -14,14 +14,15 @@ import type { OpenEventStream } from "../kernel/event-stream.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { Warnings } from "../kernel/warnings.ts";
-import { AttachedModels } from "../models/attached-models.ts";
-import { ModelCatalog } from "../models/catalog.ts";
+import { LocalModel } from "../models/local-model.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "../models/members/engine-spec.ts";
 import { BackgroundWatch, type EngineWatch } from "../models/members/engine-watch.ts";
 import type { ModelNames } from "../models/model-names.ts";
 import { Models } from "../models/models.ts";
 import { createPromptReaderLoader } from "../models/prompt-readers.ts";
-import { ServedModels } from "../models/served-models.ts";
+import { AttachedEngines } from "../models/sources/attached-engines.ts";
+import { ModelCatalog } from "../models/sources/catalog.ts";
+import { DiscoveredWorkers } from "../models/sources/discovered-workers.ts";
 import type { EncoderFactory } from "../prompts/tokenizers/huggingface.ts";
 import { createTokenizerLoader } from "../prompts/tokenizers/tokenizer-loader.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
@@ -94,6 +95,7 @@ export interface Gateway {
   /** The same for the routes that run the gateway, where `admin` says that they are elsewhere. */
   readonly fetchAdmin: Gateway["fetch"];
   readonly models: Models;
+  readonly engines: AttachedEngines;
   readonly access: Access;
   /** From now on `/health` tells load balancers to send no more. */
   beginDrain(): void;
@@ -128,13 +130,15 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const readTextFile = files && (async (path: string) => (await files.readTextFile(path)) ?? missing(path));
   const via = viaOf(options.id ?? randomId());
   const health = { ...DEFAULT_HEALTH, ...options.health };
-  const served = new ServedModels({
+  const models = new Models({
+    create: (name, blockSize) => new LocalModel(name, blockSize, { routerModule, routing, metrics, log }),
+    names: options.modelNames,
+  });
+  const workers = new DiscoveredWorkers({
     catalog: new ModelCatalog(options.discovery, log),
-    routerModule,
-    routing,
+    models,
     loadTokenizer: createTokenizerLoader({ readTextFile, createEncoder }),
     health,
-    metrics,
     log,
   });
   const createApi = ({ url, apiKey }: EngineSpec, timeoutMs?: number) =>
@@ -144,10 +148,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     tokenizers: options.tokenizers ?? new Map(),
     log,
   });
-  const attached = new AttachedModels({
-    routerModule,
-    routing,
-    metrics,
+  const attached = new AttachedEngines({
+    models,
     log,
     health,
     watch,
@@ -156,9 +158,11 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     probe: probeEngine,
     loadPromptReader,
   });
-  const models = new Models(served, attached, options.modelNames);
   const dependencies: OpsDependencies = {
     models,
+    engines: attached,
+    hasEngines: () => !attached.isEmpty,
+    refusedWorkers: () => workers.refused(),
     transport,
     requestOptions: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.requestOptions },
     metrics,
@@ -209,12 +213,12 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   });
   const close = () => {
     opened.close();
-    served.close();
+    workers.close();
     attached.close();
     transport.close();
   };
   try {
-    await served.open();
+    await workers.open();
     for (const spec of engines) attached.attach(spec);
   } catch (error) {
     close();
@@ -224,6 +228,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     fetch: (request, env) => app.fetch(request, env as object | undefined),
     fetchAdmin: (request, env) => adminApp.fetch(request, env as object | undefined),
     models,
+    engines: attached,
     access: opened.access,
     beginDrain() {
       dependencies.state.isDraining = true;

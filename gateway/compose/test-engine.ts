@@ -47,9 +47,7 @@ export async function attach(
     },
   );
   opened.push(() => gateway.close());
-  await expect
-    .poll(() => gateway.models.attached.engines.map(({ state }) => state))
-    .not.toContain("connecting");
+  await expect.poll(() => gateway.engines.engines.map(({ state }) => state)).not.toContain("connecting");
   return gateway;
 }
 

@@ -1,11 +1,12 @@
 import { type ApiKey, mayUse } from "../access/api-key.ts";
 import { modelNotAllowed } from "../access/refusals.ts";
-import type { ApiModels } from "./models.ts";
+import type { Model } from "./model.ts";
+import type { Models } from "./models.ts";
 
 /**
  * @throws ApiError 403 for a model out of the key's scope, 404 for one that there is not
  */
-export function requireModel(key: ApiKey | undefined, models: ApiModels, name: string): void {
+export function requireModel(key: ApiKey | undefined, models: Models<Model>, name: string): void {
   if (mayUseModel(key, models, name)) return;
   if (models.list().some(({ name: own, aliases, adapters }) => [own, ...aliases, ...adapters].includes(name)))
     throw modelNotAllowed(name);
@@ -16,7 +17,7 @@ export function requireModel(key: ApiKey | undefined, models: ApiModels, name: s
  * Whether a key may use the model that a request names: under that name, or where it is another name of the same
  * weights, under the model's own.
  */
-export function mayUseModel(key: ApiKey | undefined, models: ApiModels, name: string): boolean {
+export function mayUseModel(key: ApiKey | undefined, models: Models<Model>, name: string): boolean {
   if (key?.models === undefined) return true;
   const model = models.list().find((each) => each.name === name || each.aliases.includes(name));
   return mayUse(key, model === undefined ? [name] : [name, model.name]);

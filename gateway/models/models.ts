@@ -1,31 +1,115 @@
 import { nearest } from "#runtime";
-import { ApiError } from "../kernel/errors.ts";
-import type { AttachedModels } from "./attached-models.ts";
-import type { RefusedWorker } from "./catalog.ts";
+import { ApiError, noWorkerReady } from "../kernel/errors.ts";
+import type { LocalModel } from "./local-model.ts";
+import type { Model, WorkerSide } from "./model.ts";
 import { type ModelNames, NO_NAMES } from "./model-names.ts";
-import type { AttachedTargets, ListedModel, ModelView, NamedModel, WorkerModels } from "./model-view.ts";
-import type { ServedModel } from "./served-model.ts";
+import { type KeptResources, ResourceHomes } from "./resource-homes.ts";
 
-/** All models of this gateway: those of workers and those of attached engines. */
-export class Models<
-  View extends ListedModel = ModelView,
-  Attached extends AttachedTargets<View> = AttachedModels & AttachedTargets<View>,
-> {
-  readonly attached: Attached;
-  readonly #served: WorkerModels<View>;
+/** A model as it is listed. */
+export interface ListedModel {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly adapters: readonly string[];
+  readonly contextLength: number | undefined;
+  readonly created: number;
+}
+
+/** A model that a request names. */
+export interface FoundModel<Found extends Model = Model> {
+  readonly model: Found;
+  /** Where the name is that of a LoRA adapter on its weights. */
+  readonly adapter: string | undefined;
+  /** The name that its members know it by, where the request gave one of the operator's. */
+  readonly rename: string | undefined;
+}
+
+export interface ModelsOptions<Found extends Model> {
+  /** Makes a model that has no members yet. */
+  create(name: string, blockSize: number): Found;
+  readonly names?: ModelNames | undefined;
+  readonly resources?: KeptResources | undefined;
+}
+
+/**
+ * All models of this gateway, whoever serves them. Sources put members in and take them out. A model that has none any
+ * more is not listed, and forgotten after a while: until then a request for it is not wrong but early, as when its only
+ * engine is being replaced.
+ */
+export class Models<Found extends Model = LocalModel> {
+  /** What engines keep for their clients. */
+  readonly resources: KeptResources;
+  readonly #create: (name: string, blockSize: number) => Found;
   readonly #names: ModelNames;
+  readonly #models = new Map<string, Found>();
 
-  constructor(served: WorkerModels<View>, attached: Attached, names: ModelNames = NO_NAMES) {
-    this.#served = served;
-    this.attached = attached;
+  constructor({ create, names = NO_NAMES, resources = new ResourceHomes() }: ModelsOptions<Found>) {
+    this.#create = create;
     this.#names = names;
+    this.resources = resources;
   }
 
-  /** The attached engines' model of this name. */
-  ofEngines(name: string): NamedModel | undefined {
-    const known = this.#known(name);
-    const found = this.attached.find(known);
-    return found && { ...found, rename: known === name ? undefined : known };
+  /** The model with exactly this name, for who puts a member in; made where there is none. */
+  open(name: string, blockSize: number): Found {
+    const known = this.#models.get(name);
+    if (known !== undefined) return known;
+    const model = this.#create(name, blockSize);
+    this.#models.set(name, model);
+    return model;
+  }
+
+  /** The model with exactly this name. */
+  get(name: string): Found | undefined {
+    return this.#models.get(name);
+  }
+
+  /** Those that have members, ready or not. */
+  all(): Found[] {
+    return [...this.#models.values()].filter(({ isEmpty }) => !isEmpty);
+  }
+
+  /** The same, with the operator's names among theirs. */
+  list(): ListedModel[] {
+    return this.all().map((model) => ({
+      name: model.name,
+      aliases: this.#aliasesOf(model),
+      adapters: model.adapters,
+      contextLength: model.contextLength,
+      created: model.created,
+    }));
+  }
+
+  /** The model, where there is exactly one. */
+  get only(): FoundModel<Found> | undefined {
+    this.#forget();
+    const listed = this.all();
+    const [model, second] = listed.length === 0 ? this.#models.values() : listed;
+    if (model === undefined || second !== undefined) return undefined;
+    return { model, adapter: undefined, rename: undefined };
+  }
+
+  /** The model with this name, or of which it is another name or an adapter. */
+  find(name: string): FoundModel<Found> | undefined {
+    const known = this.#names.aliases.get(name) ?? name;
+    const rename = known === name ? undefined : known;
+    const own = this.#models.get(known);
+    if (own !== undefined && !isForgotten(own)) return { model: own, adapter: undefined, rename };
+    this.#forget();
+    for (const model of this.#models.values()) {
+      if (model.aliases.includes(known)) return { model, adapter: undefined, rename };
+      if (model.adapters.includes(known)) return { model, adapter: known, rename };
+    }
+    return undefined;
+  }
+
+  /**
+   * The model of this name, as its workers see it.
+   * @throws ApiError 404 for an unknown one, 503 for one whose workers cannot answer yet
+   */
+  ofWorkers(name: string): WorkerSide {
+    const { model } = this.find(name) ?? this.refuse(name);
+    const isReady = [...model.members].some(({ kind, isReady }) => kind === "worker" && isReady);
+    if (model.workers === undefined || !isReady) throw noWorkerReady(model.name);
+    return model.workers;
   }
 
   /**
@@ -33,10 +117,10 @@ export class Models<
    * else of the model that it is another name of.
    */
   fallbacks(name: string): readonly string[] {
-    const { fallbacks } = this.#names;
+    const { fallbacks, aliases } = this.#names;
     if (fallbacks.size === 0) return [];
-    const known = this.#known(name);
-    const found = this.attached.find(known);
+    const known = aliases.get(name) ?? name;
+    const found = this.find(known);
     const own = found?.adapter === undefined ? found?.model.name : undefined;
     return fallbacks.get(name) ?? fallbacks.get(known) ?? fallbacks.get(own ?? known) ?? [];
   }
@@ -45,44 +129,25 @@ export class Models<
   missing(): string[] {
     const { aliases, fallbacks } = this.#names;
     const meant = new Set([...aliases.values(), ...[...fallbacks.values()].flat()]);
-    return [...meant].filter((name) => this.ofEngines(name) === undefined && !this.isOfWorkers(name));
+    return [...meant].filter((name) => this.find(name) === undefined);
   }
 
-  /**
-   * The model of this name or alias, one that workers serve.
-   * @throws ApiError 404 for an unknown one, 503 for one whose workers cannot answer yet
-   */
-  ofWorkers(name: string): ServedModel {
-    return this.#served.find(this.#known(name)) ?? this.refuse(name);
+  /** The models of this name, or all that have members. @throws ApiError 404 for an unknown one */
+  select(name: string | undefined): Found[] {
+    if (name === undefined) return this.all();
+    const found = this.find(name)?.model;
+    return found === undefined || found.isEmpty ? this.refuse(name) : [found];
   }
 
-  /** Whether workers serve a model of this name or alias, ready or not. */
-  isOfWorkers(name: string): boolean {
-    const known = this.#known(name);
-    return this.#served.list().some((model) => model.name === known || model.aliases.includes(known));
-  }
-
-  /** Workers that have come, and whose model cards are wrong. */
-  refused(): readonly RefusedWorker[] {
-    return this.#served.refused();
-  }
-
-  list(): View[] {
-    const all = [...this.#served.list(), ...this.attached.views()];
-    return this.#names.aliases.size === 0 ? all : all.map((model) => this.#withAliases(model));
-  }
-
-  /** The model of this name, or all. @throws ApiError 404 for an unknown one */
-  select(name: string | undefined): View[] {
-    const all = this.list();
-    if (name === undefined) return all;
-    const found = all.find((model) => namesOf(model).includes(name));
-    return found === undefined ? this.refuse(name) : [found];
+  /** The same as it is listed. @throws ApiError 404 for an unknown one */
+  listed(name: string): ListedModel {
+    const [{ name: own }] = this.select(name) as [Found];
+    return this.list().find((model) => model.name === own) ?? this.refuse(name);
   }
 
   /**
    * @param mayBeNamed whether the message may speak of a model
-   * @throws ApiError 404 with the nearest name; 503 while no worker has ever come
+   * @throws ApiError 404 with the nearest name; 503 while no member has ever come
    */
   refuse(name: string, mayBeNamed: (name: string) => boolean = () => true): never {
     const all = this.list().flatMap(namesOf);
@@ -105,19 +170,21 @@ export class Models<
     );
   }
 
-  #known(name: string): string {
-    return this.#names.aliases.get(name) ?? name;
+  #aliasesOf({ name, aliases }: Found): readonly string[] {
+    if (this.#names.aliases.size === 0) return aliases;
+    const own = [...this.#names.aliases].flatMap(([alias, meant]) =>
+      meant === name || aliases.includes(meant) ? [alias] : [],
+    );
+    return own.length === 0 ? aliases : [...new Set([...aliases, ...own])];
   }
 
-  #withAliases(model: View): View {
-    const own = [...this.#names.aliases].flatMap(([alias, name]) =>
-      name === model.name || model.aliases.includes(name) ? [alias] : [],
-    );
-    return own.length === 0 ? model : { ...model, aliases: [...new Set([...model.aliases, ...own])] };
+  #forget(): void {
+    for (const [name, model] of this.#models) if (isForgotten(model)) this.#models.delete(name);
   }
 }
 
-/** The models of a gateway, as far as its API needs them. */
-export type ApiModels = Models<ListedModel, AttachedTargets>;
+/** What workers serve is what this cluster is for: they come back. */
+const isForgotten = ({ isEmpty, left, workers }: Model) =>
+  isEmpty && workers === undefined && left.isEmpty(performance.now());
 
 const namesOf = ({ name, aliases, adapters }: ListedModel) => [name, ...aliases, ...adapters];

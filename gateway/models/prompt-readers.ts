@@ -3,7 +3,7 @@ import { engineCount, engineReader, type TokenizingEngine } from "../prompts/eng
 import { type FolderAccess, readModelFolder } from "../prompts/model-folder.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { textReader } from "../prompts/text-reader.ts";
-import type { AskableEngine, PromptReaderLoader } from "./attached-models.ts";
+import type { AskableEngine, PromptReaderLoader } from "./sources/attached-engines.ts";
 
 export interface PromptReaderSources {
   /** Absent on runtimes without a file system. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { TargetWorker } from "../models/members/engine-target.ts";
+import type { EngineMember } from "../models/members/engine-member.ts";
 import { Attempts } from "./attempts.ts";
 
-const worker = () => ({}) as TargetWorker;
+const worker = () => ({}) as EngineMember;
 
 describe("Attempts", () => {
   test("go to another engine at once, and then only after growing pauses", () => {

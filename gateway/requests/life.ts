@@ -1,7 +1,7 @@
 import { type ApiError, deadlineExceeded, requestTimedOut, toApiError } from "../kernel/errors.ts";
 import type { Warnings } from "../kernel/warnings.ts";
 import type { Member } from "../models/members/member.ts";
-import type { RoutedModel } from "../models/routed-model.ts";
+import type { ModelSide } from "../models/model.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
 import type { Applicant, QueueTicket } from "../routing/queue/route-source.ts";
 import type { Route, RouteOutcome } from "../routing/route.ts";
@@ -12,7 +12,7 @@ import type { NextStep, Transfer } from "./transfer.ts";
 /** What a request's life depends on. */
 export interface LifeJob<Worker extends Member> {
   readonly requestId: string;
-  readonly model: RoutedModel<Worker>;
+  readonly model: ModelSide<Worker>;
   readonly prompt: Uint32Array;
   readonly preferences: RoutePreferences;
   /** Whether a member may be asked although another one may have acted on the request already. */

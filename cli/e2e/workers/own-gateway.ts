@@ -68,8 +68,8 @@ export async function startOwnGateway(
     await discovery.close();
   });
   const ready = () => {
-    const models = gateway.models.list().filter(({ isReady }) => isReady);
-    return models.flatMap((model) => model.workers.filter(({ canServe }) => canServe)).length;
+    const models = gateway.models.all().filter(({ isReady }) => isReady);
+    return models.flatMap((model) => model.views().filter(({ canServe }) => canServe)).length;
   };
   while (ready() < workers.length) await new Promise((resolve) => setImmediate(resolve));
   return {

@@ -39,6 +39,7 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
     port: port ?? listeners[0]!.port,
     adminPort: admin?.port === undefined ? undefined : listeners.at(-1)!.port,
     models: gateway.models,
+    engines: gateway.engines,
     joinFront: fronts && ((channel) => fronts.join(channel, gateway)),
     beginDrain() {
       gateway.beginDrain();

@@ -119,7 +119,7 @@ describe("a request that fails", () => {
 
   test("by a fault of the gateway's own fails alone, is logged once, and gives back what it took", async () => {
     const engine = await start(["tiny"], { access: { maxInflight: 1 } });
-    const model = gateway.models.attached.find("tiny")!.model;
+    const model = gateway.models.find("tiny")!.model;
     const { observe } = model.metrics.timeToFirstToken;
     let faults = 1;
     model.metrics.timeToFirstToken.observe = function (value) {

@@ -92,7 +92,7 @@ export async function startTestGateway(
     ...options,
   });
   for (;;) {
-    const report = await gateway.models.attached.report();
+    const report = await gateway.engines.report();
     if (report.every(({ state }) => state === "ready")) break;
     await new Promise((resolve) => setImmediate(resolve));
   }

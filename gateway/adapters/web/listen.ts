@@ -63,6 +63,7 @@ export async function listenOnWeb(
     port: listeners[0]!.port,
     adminPort: listeners[1]?.port,
     models: gateway.models,
+    engines: gateway.engines,
     beginDrain: () => gateway.beginDrain(),
     async drain(deadlineMs) {
       stopWatching?.();

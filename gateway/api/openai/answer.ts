@@ -5,6 +5,7 @@ import type { Placement } from "../../requests/placement.ts";
 import type { TokenInfo, TokenJob, TokenResult, Usage } from "../../requests/tokens/job.ts";
 import { TokenTransfer } from "../../requests/tokens/token-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import { PassedOn } from "../passed-on.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { type AnswerFormat, DONE } from "./format.ts";
 
@@ -20,6 +21,8 @@ export interface AnswerPlan {
   explain: boolean;
   /** Told once how the request ended, as an HTTP status (499 where the client went away), and what it took. */
   onSettled(status: number, usage: Usage): void;
+  /** In the place of `onSettled`, where another model is asked. */
+  onPassedOn(): void;
 }
 
 /** Answers with server-sent events, as soon as the first worker has taken its job. */
@@ -76,7 +79,7 @@ abstract class Answer {
         onText: (text: string, tokens: readonly TokenInfo[] | undefined) => this.onText(index, text, tokens),
         onEnd: (result: TokenResult) => this.#finish(index, result),
         onError: (error: ApiError) => this.#fail(error),
-        onPassedOn: (error: ApiError) => this.#fail(error),
+        onPassedOn: (error: ApiError) => this.#passOn(error),
       };
       return new TokenTransfer(job, output, life);
     });
@@ -88,6 +91,8 @@ abstract class Answer {
     for (const transfer of this.transfers) if (!this.#settled) transfer.life.start();
   }
 
+  /** Whether the client has something of the answer. */
+  protected abstract readonly hasBegun: boolean;
   protected abstract onStart(index: number, placement: Placement): void;
   protected abstract onEcho(index: number, tokens: readonly TokenInfo[]): void;
   protected abstract onText(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void;
@@ -127,6 +132,17 @@ abstract class Answer {
     this.onFailure(error);
   }
 
+  /** Another model answers in this one's place, unless the client has something of this one's answer. */
+  #passOn(error: ApiError): void {
+    if (this.hasBegun) this.#fail(error);
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#signal.removeEventListener("abort", this.abort);
+    this.#cancelAll();
+    this.plan.onPassedOn();
+    this.reject(new PassedOn(error));
+  }
+
   /** Only the first end counts. */
   #settle(status: number): boolean {
     if (this.#settled) return false;
@@ -155,6 +171,10 @@ class StreamedAnswer extends Answer {
   ) {
     super(context, dependencies, plan, resolve, reject);
     this.#open = (headers) => dependencies.openEventStream(context, headers);
+  }
+
+  protected override get hasBegun(): boolean {
+    return this.#stream !== undefined;
   }
 
   protected override onStart(index: number, placement: Placement): void {
@@ -206,6 +226,7 @@ class StreamedAnswer extends Answer {
 class WholeAnswer extends Answer {
   readonly #choices = this.plan.jobs.map((_, index) => ({ index, text: "", tokens: [] as TokenInfo[] }));
   #headers = this.plan.headers;
+  protected override readonly hasBegun = false;
 
   protected override onStart(index: number, placement: Placement): void {
     if (index === 0) this.#headers = this.headers(placement);

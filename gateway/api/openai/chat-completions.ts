@@ -34,6 +34,7 @@ export async function chatCompletions(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   raw: unknown,
+  hasOthers: boolean,
 ): Promise<Response> {
   refuseUnsupported(raw, UNSUPPORTED);
   refuseTooManyMessages(raw);
@@ -54,6 +55,7 @@ export async function chatCompletions(
     endpoint: "chat",
     idPrefix: "chatcmpl",
     model,
+    hasOthers,
     body,
     prompts: [{ tokens, maxTokens }],
     stops: [...stopsOf(body.stop), ...model.template.stops],

@@ -24,6 +24,7 @@ export async function completions(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   raw: unknown,
+  hasOthers: boolean,
 ): Promise<Response> {
   refuseUnsupported(raw, UNSUPPORTED);
   const body = validate(completionRequest, raw);
@@ -38,6 +39,7 @@ export async function completions(
     endpoint: "completions",
     idPrefix: "cmpl",
     model,
+    hasOthers,
     body,
     prompts: prompts.map(({ tokens }) => ({
       tokens,

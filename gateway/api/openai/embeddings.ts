@@ -1,9 +1,16 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
-import { clientLeft, contextLengthExceeded, invalidRequest, toApiError } from "../../kernel/errors.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import {
+  type ApiError,
+  clientLeft,
+  contextLengthExceeded,
+  invalidRequest,
+  toApiError,
+} from "../../kernel/errors.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import { EmbeddingTransfer } from "../../requests/tokens/embedding-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import { PassedOn } from "../passed-on.ts";
 import { readPrompts } from "./prompts.ts";
 import { beginRequest, type RequestMeta, requireApi } from "./request.ts";
 import { embeddingRequest } from "./schemas.ts";
@@ -14,6 +21,7 @@ export async function embeddings(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   raw: unknown,
+  hasOthers: boolean,
 ): Promise<Response> {
   const body = validate(embeddingRequest, raw);
   const model = dependencies.models.ofWorkers(body.model);
@@ -34,7 +42,8 @@ export async function embeddings(
   const request = beginRequest(context, body, model, "embeddings", expected, dependencies);
   const { headers, onSettled } = request;
   try {
-    const vectors = await embed(model, inputs, request, context.req.raw.signal, dependencies);
+    const { signal } = context.req.raw;
+    const vectors = await embed({ model, inputs, request, hasOthers }, signal, dependencies);
     onSettled(200, expected);
     const data = vectors.map((vector, index) => ({
       object: "embedding",
@@ -44,15 +53,21 @@ export async function embeddings(
     const usage = { prompt_tokens: promptTokens, total_tokens: promptTokens };
     return context.json({ object: "list", data, model: model.card.name, usage }, 200, headers);
   } catch (error) {
-    onSettled(context.req.raw.signal.aborted ? 499 : toApiError(error).status);
+    if (error instanceof PassedOn) request.onPassedOn();
+    else onSettled(context.req.raw.signal.aborted ? 499 : toApiError(error).status);
     throw error;
   }
 }
 
+interface Embedding {
+  readonly model: WorkerSide;
+  readonly inputs: readonly Uint32Array[];
+  readonly request: RequestMeta;
+  readonly hasOthers: boolean;
+}
+
 function embed(
-  model: ServedModel,
-  inputs: Uint32Array[],
-  { requestId, preferences }: RequestMeta,
+  { model, inputs, request: { requestId, preferences }, hasOthers }: Embedding,
   signal: AbortSignal,
   { requestOptions, warnings }: GatewayDependencies,
 ): Promise<Float32Array[]> {
@@ -64,9 +79,13 @@ function embed(
       inputs,
       preferences,
       isRepeatable: true,
-      hasFallback: false,
+      hasFallback: hasOthers,
     };
-    const output = { onVectors: resolve, onError: reject, onPassedOn: reject };
+    const output = {
+      onVectors: resolve,
+      onError: reject,
+      onPassedOn: (error: ApiError) => reject(new PassedOn(error)),
+    };
     const { life } = new EmbeddingTransfer(job, output, { options: requestOptions, warnings });
     signal.addEventListener("abort", () => {
       life.cancel();
@@ -77,7 +96,7 @@ function embed(
   });
 }
 
-function tooLongError(model: ServedModel, inputs: readonly Uint32Array[], index: number) {
+function tooLongError(model: WorkerSide, inputs: readonly Uint32Array[], index: number) {
   const { name, contextLength } = model.card;
   const param = inputs.length === 1 ? "input" : `input[${index}]`;
   return contextLengthExceeded(

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { mayUse } from "../../access/api-key.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { requireModel } from "../../models/model-scope.ts";
-import type { ListedModel } from "../../models/model-view.ts";
+import type { ListedModel } from "../../models/models.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 
 /** `GET /v1/models` */
@@ -26,7 +26,7 @@ export function retrieveModel(
   id: string,
 ): Response {
   requireModel(context.get("key"), models, id);
-  return context.json(modelObject(models.select(id)[0]!));
+  return context.json(modelObject(models.listed(id)));
 }
 
 function modelObject({ name: id, created, contextLength, aliases }: ListedModel) {

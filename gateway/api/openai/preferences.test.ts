@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { ApiKey } from "../../access/api-key.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError } from "../../kernel/errors.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import { RecentlyLeft } from "../../routing/recently-left.ts";
 import { testModel } from "../../routing/test-model.ts";
 import { readPreferences } from "./preferences.ts";
@@ -16,7 +16,7 @@ const gone = add("gone", { tags: ["zone=b"] });
 router.removeWorker(gone);
 left.add(gone.instance, performance.now());
 const members = () => router.workers.all();
-const model = { members, left, card: gone.instance.card } as unknown as ServedModel;
+const model = { members, left, card: gone.instance.card } as unknown as WorkerSide;
 
 /** What a request with these headers and this field `stator` comes to. */
 async function read(headers: Record<string, string>, stator: object = {}, key?: ApiKey) {

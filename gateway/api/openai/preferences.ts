@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { type ApiError, invalidRequest, noWorkerReady } from "../../kernel/errors.ts";
-import type { RoutedModel } from "../../models/routed-model.ts";
 import { bindingOf } from "../../routing/binding.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
+import type { RecentlyLeft } from "../../routing/recently-left.ts";
 import { hasAll, tagsOf } from "../../routing/tags.ts";
 import { findWorker, type RoutedWorker } from "../../routing/workers.ts";
 import {
@@ -27,15 +27,23 @@ interface PreferenceFields {
   prompt_cache_key?: string | null | undefined;
 }
 
+/** A model whose members requests may name. */
+interface RoutedTo {
+  readonly name: string;
+  /** Those that were its members until a short while ago. */
+  readonly left: RecentlyLeft;
+  members(): readonly RoutedWorker[];
+}
+
 /**
  * What the request says about where and when it is answered. A header goes before the body's field: a proxy in
  * front, which knows who is asking, has the last word.
  * @throws ApiError 400 for a header that does not fit, or a worker or tags that no worker of the model has
  */
-export function readPreferences<Worker extends RoutedWorker>(
+export function readPreferences(
   context: Context<GatewayEnv>,
   body: PreferenceFields,
-  model: RoutedModel<Worker>,
+  model: RoutedTo,
   defaults: PreferenceDefaults,
   arrivedAt: number,
 ): RoutePreferences {
@@ -83,9 +91,9 @@ function readHeaders(context: Context<GatewayEnv>): StatorExtension {
 }
 
 /** What was known a moment ago may be again in a moment, and was right when the client looked: that is no 400. */
-function checkWorkers<Worker extends RoutedWorker>(
+function checkWorkers(
   preferences: RoutePreferences,
-  model: RoutedModel<Worker>,
+  model: RoutedTo,
   paramOf: (field: "worker" | "tags") => string,
 ): void {
   const { worker, tags } = preferences;

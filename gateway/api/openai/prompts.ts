@@ -1,4 +1,4 @@
-import type { ServedModel } from "../../models/served-model.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import { refuseHopelessLength } from "../../prompts/limits.ts";
 import { withBos } from "../../prompts/tokenizers/bos.ts";
 import { Detokenizer } from "../../requests/tokens/detokenizer.ts";
@@ -17,7 +17,7 @@ export interface Prompt {
  * @param param the parameter's name, for errors
  * @throws ApiError 400 for a text that cannot fit, or an id outside the vocabulary
  */
-export async function readPrompts(input: PromptInput, model: ServedModel, param: string): Promise<Prompt[]> {
+export async function readPrompts(input: PromptInput, model: WorkerSide, param: string): Promise<Prompt[]> {
   if (typeof input === "string") return [await fromText(input, model, param)];
   if (isTokenIds(input)) return [fromTokens(input, model, param)];
   return Promise.all(
@@ -31,12 +31,12 @@ export async function readPrompts(input: PromptInput, model: ServedModel, param:
 const isTokenIds = (input: string[] | number[] | number[][]): input is number[] =>
   typeof input[0] === "number";
 
-async function fromText(text: string, model: ServedModel, param: string): Promise<Prompt> {
+async function fromText(text: string, model: WorkerSide, param: string): Promise<Prompt> {
   refuseHopelessLength(text, model, param);
   return { tokens: withBos(await model.tokenizer.encode(text), model.card), text };
 }
 
-function fromTokens(ids: readonly number[], model: ServedModel, param: string): Prompt {
+function fromTokens(ids: readonly number[], model: WorkerSide, param: string): Prompt {
   const { vocabularySize } = model.card;
   const wrong = ids.findIndex((id) => id >= vocabularySize);
   if (wrong >= 0) throw tokenOutOfRange(ids[wrong]!, vocabularySize, `${param}[${wrong}]`);

@@ -3,10 +3,8 @@ import type { GatewayEnv } from "../../access/env.ts";
 import type { TokenBooking } from "../../access/rate-limit.ts";
 import { rateExceeded } from "../../access/refusals.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
-import type { RoutedModel } from "../../models/routed-model.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import type { RoutePreferences } from "../../routing/preferences.ts";
-import type { RoutedWorker } from "../../routing/workers.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { readPreferences } from "./preferences.ts";
 
@@ -44,10 +42,10 @@ export interface TokenUse {
  * @param expected how many tokens it will take at most
  * @throws ApiError 400 where they ask for what no worker has, 429 where the key has not so many tokens left
  */
-export function beginRequest<Worker extends RoutedWorker>(
+export function beginRequest(
   context: Context<GatewayEnv>,
   body: RequestBody,
-  model: RoutedModel<Worker>,
+  model: Parameters<typeof readPreferences>[2],
   endpoint: string,
   expected: TokenUse,
   { metrics, preferenceDefaults }: GatewayDependencies,
@@ -113,7 +111,7 @@ function bookTokens(context: Context<GatewayEnv>, expected: TokenUse): TokenBook
 /** The status, known from nginx, of a request whose client closed the connection. */
 const CLIENT_LEFT = 499;
 
-type Api = ServedModel["card"]["apis"][number];
+type Api = WorkerSide["card"]["apis"][number];
 
 const ROUTES: Record<Api, string> = {
   chat: "/v1/chat/completions",
@@ -122,7 +120,7 @@ const ROUTES: Record<Api, string> = {
 };
 
 /** @throws ApiError 400 where the model does not serve this kind of request; the message names its routes */
-export function requireApi({ card }: ServedModel, api: Api): void {
+export function requireApi({ card }: WorkerSide, api: Api): void {
   if (card.apis.includes(api)) return;
   const routes = card.apis.map((name) => ROUTES[name]).join(" and ");
   throw invalidRequest(

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
@@ -15,7 +15,9 @@ export interface Question {
   endpoint: "chat" | "completions";
   /** First part of the answer's id: `chatcmpl` or `cmpl`. */
   idPrefix: string;
-  model: ServedModel;
+  model: WorkerSide;
+  /** Whether another model may answer where this one cannot. */
+  hasOthers: boolean;
   body: ChatCompletionRequest | CompletionRequest;
   /** Each is answered `n` times. */
   prompts: readonly { tokens: Uint32Array; maxTokens: number }[];
@@ -42,7 +44,7 @@ export function respond(
     completionTokens: expectedAnswer(body) * question.prompts.length,
   };
   const request = beginRequest(context, body, model, question.endpoint, expected, dependencies);
-  const { requestId, preferences, explain, headers, onSettled } = request;
+  const { requestId, preferences, explain, headers, onSettled, onPassedOn } = request;
   const jobs = question.prompts.flatMap(({ tokens, maxTokens }) =>
     Array.from({ length: n }, (_, index) => ({
       requestId,
@@ -56,7 +58,7 @@ export function respond(
       echoLogprobs,
       preferences,
       isRepeatable: true,
-      hasFallback: false,
+      hasFallback: question.hasOthers,
     })),
   );
   const format = question.format({
@@ -68,7 +70,7 @@ export function respond(
     hasLogprobs: logprobs !== undefined,
   });
   const answer = body.stream ? streamAnswer : wholeAnswer;
-  const plan = { jobs, format, includeUsage, choicesPerPrompt: n, headers, explain, onSettled };
+  const plan = { jobs, format, includeUsage, choicesPerPrompt: n, headers, explain, onSettled, onPassedOn };
   return answer(context, dependencies, plan);
 }
 

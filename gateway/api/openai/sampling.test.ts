@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import { samplingOf } from "./sampling.ts";
 import { chatCompletionRequest } from "./schemas.ts";
 import { validate } from "./validate.ts";
@@ -10,7 +10,7 @@ const request = (seed: string) =>
     JSON.parse(`{"model":"tiny","messages":[{"role":"user","content":"Hi"}],"seed":${seed}}`),
   );
 
-const model = { card: { name: "tiny", vocabularySize: 10 } } as ServedModel;
+const model = { card: { name: "tiny", vocabularySize: 10 } } as WorkerSide;
 const seedOf = (seed: string) => samplingOf(request(seed), model).seed!;
 
 test("a seed may have all of 64 bits, and stays a whole number that everybody counts exactly", () => {

@@ -1,6 +1,6 @@
 import type { Sampling } from "#runtime";
 import { invalidRequest } from "../../kernel/errors.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
 
 type SamplingFields = Pick<
@@ -17,7 +17,7 @@ type SamplingFields = Pick<
 >;
 
 /** A request's sampling parameters with OpenAI's defaults: temperature 1, nothing else in force. */
-export function samplingOf(body: SamplingFields, model: ServedModel): Sampling {
+export function samplingOf(body: SamplingFields, model: WorkerSide): Sampling {
   return {
     temperature: body.temperature ?? 1,
     topP: body.top_p ?? 1,
@@ -31,7 +31,7 @@ export function samplingOf(body: SamplingFields, model: ServedModel): Sampling {
   };
 }
 
-function logitBiasOf(bias: SamplingFields["logit_bias"], model: ServedModel): Sampling["logitBias"] {
+function logitBiasOf(bias: SamplingFields["logit_bias"], model: WorkerSide): Sampling["logitBias"] {
   const entries = Object.entries(bias ?? {}).map(([id, value]): [number, number] => [Number(id), value]);
   if (entries.length === 0) return [];
   const { features, vocabularySize, name } = model.card;
@@ -66,7 +66,7 @@ export const tokenOutOfRange = (id: number, vocabularySize: number, param: strin
   );
 
 /** @throws ApiError 400 where log probabilities are asked of a model that cannot tell them */
-export function requireLogprobs(wanted: boolean, model: ServedModel): void {
+export function requireLogprobs(wanted: boolean, model: WorkerSide): void {
   if (!wanted || model.card.features.logprobs) return;
   throw invalidRequest(
     `The model '${model.card.name}' does not support logprobs.`,

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
-import type { ModelView } from "../../models/model-view.ts";
+import type { LocalModel } from "../../models/local-model.ts";
 import type { DecidedWorker, DecisionRecord } from "../../routing/decisions.ts";
 import type { OpsDependencies } from "../dependencies.ts";
 import { refuseUnknownQuery } from "./query.ts";
@@ -24,7 +24,7 @@ export function listDecisions(context: Context, { models }: OpsDependencies): Re
 export function decisionsOf(context: Context, { models }: OpsDependencies, requestId: string): Response {
   refuseUnknownQuery(context, []);
   const data = models
-    .list()
+    .all()
     .flatMap((routed) => routed.router.decisions.of(requestId).map((record) => describe(record, routed)));
   if (data.length > 0) return context.json({ object: "list", data });
   throw new ApiError(
@@ -42,7 +42,7 @@ function readLimit(text: string | undefined): number {
   throw invalidRequest(`Invalid value for 'limit': must be a whole number from 1 to ${MAX_LIMIT}.`, "limit");
 }
 
-function describe(record: DecisionRecord, { name: model, router }: ModelView) {
+function describe(record: DecisionRecord, { name: model, router }: LocalModel) {
   const { chosen, reportedCachedTokens } = record;
   const { blockSize, policy } = router;
   return {

@@ -52,7 +52,9 @@ export function createMetricsRoute(
   return async () => {
     const all = [...Object.values(perRank), workerReady, queued, shutOut, ready, contextLength, coreStats];
     for (const metric of all) metric.reset();
-    for (const { name: model, isReady, workers, router, waiting, contextLength: length } of models.list()) {
+    for (const each of models.all()) {
+      const { name: model, isReady, router, waiting, contextLength: length } = each;
+      const workers = each.views();
       ready.set({ model }, isReady ? 1 : 0);
       if (length !== undefined) contextLength.set({ model }, length);
       shutOut.set({ model }, workers.filter(({ isShutOut }) => isShutOut).length);

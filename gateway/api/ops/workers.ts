@@ -44,19 +44,19 @@ export const attachRequest = strictObject({
 });
 
 /** `GET /admin/workers`: every attached engine, and what is known of it. */
-export async function listWorkers(context: Context, { models }: OpsDependencies): Promise<Response> {
+export async function listWorkers(context: Context, { engines }: OpsDependencies): Promise<Response> {
   refuseUnknownQuery(context, []);
-  return context.json({ object: "list", data: (await models.attached.report()).map(describe) });
+  return context.json({ object: "list", data: (await engines.report()).map(describe) });
 }
 
 /** `GET /admin/workers/{name}` */
 export async function showWorker(
   context: Context,
-  { models }: OpsDependencies,
+  { engines }: OpsDependencies,
   name: string,
 ): Promise<Response> {
   refuseUnknownQuery(context, []);
-  return context.json(describe(await models.attached.reportOf(name)));
+  return context.json(describe(await engines.reportOf(name)));
 }
 
 /** `POST /admin/workers`: attaches an engine, which need not be up yet. */
@@ -64,8 +64,8 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
   if (dependencies.hasFixedEngines) throw enginesFixed();
   const { json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
   const body = validate(attachRequest, json);
-  const { attached } = dependencies.models;
-  const engine = attached.attach({
+  const { engines } = dependencies;
+  const engine = engines.attach({
     url: body.url,
     name: body.name,
     tags: body.tags,
@@ -78,23 +78,22 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
     },
   });
   dependencies.log.info("engine attached", { engine: engine.name });
-  await attached.looked(engine, body.wait_ms);
-  return context.json(describe(await attached.reportOf(engine.name)), 201);
+  await engines.looked(engine, body.wait_ms);
+  return context.json(describe(await engines.reportOf(engine.name)), 201);
 }
 
 /** `DELETE /admin/workers/{name}`: no new requests, and out when those that run have ended; at once with `now`. */
 export async function detachWorker(
   context: Context,
-  { models, hasFixedEngines }: OpsDependencies,
+  { engines, hasFixedEngines }: OpsDependencies,
   name: string,
 ): Promise<Response> {
   if (hasFixedEngines) throw enginesFixed();
   refuseUnknownQuery(context, ["now"]);
-  const { attached } = models;
-  const report = await attached.reportOf(name);
-  if (readNow(context.req.query("now"))) attached.detach(name);
-  else attached.drain(name);
-  const state = attached.engines.find((engine) => engine.name === name)?.state ?? "gone";
+  const report = await engines.reportOf(name);
+  if (readNow(context.req.query("now"))) engines.detach(name);
+  else engines.drain(name);
+  const state = engines.engines.find((engine) => engine.name === name)?.state ?? "gone";
   return context.json({ ...describe(report), state }, 202);
 }
 

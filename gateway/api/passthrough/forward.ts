@@ -1,11 +1,9 @@
 import type { Context } from "hono";
 import type { Salt } from "#router-wasm";
 import type { GatewayEnv } from "../../access/env.ts";
-import { checkMedia } from "../../access/media.ts";
 import { refuseDeepNesting } from "../../access/nesting.ts";
-import { toApiError } from "../../kernel/errors.ts";
+import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
-import type { NamedModel } from "../../models/model-view.ts";
 import { hasManyMessages, refuseHopelessConversation } from "../../prompts/limits.ts";
 import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
 import { textReader } from "../../prompts/text-reader.ts";
@@ -17,7 +15,9 @@ import { contained } from "../../wire/contained.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
+import { PassedOn } from "../passed-on.ts";
 import { placementHeaders } from "../placement-headers.ts";
+import type { Candidate } from "./candidates.ts";
 import { type Endpoint, endpointOf, resourceOf } from "./endpoints.ts";
 import type { ModelInForm } from "./form.ts";
 import { answerHeaders, forwardedHeaders } from "./headers.ts";
@@ -25,16 +25,8 @@ import { modelOfJson } from "./model-name.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { renameInForm, renameInJson, renameInQuery } from "./rename.ts";
 
-/** A model that may answer a request. */
-export interface Candidate extends NamedModel {
-  /** The model that the request names, where this one answers in its place. */
-  readonly standsInFor?: string;
-}
-
 /** A request for attached engines. */
-export interface ForwardTarget {
-  /** At least one: each after the first is for when those before it cannot answer. */
-  readonly candidates: readonly Candidate[];
+export interface EngineRequest {
   /** The body as it came; undefined where there is none. */
   readonly bytes: Uint8Array | undefined;
   /** The same where it is a JSON object. */
@@ -43,42 +35,19 @@ export interface ForwardTarget {
   readonly form: ModelInForm | undefined;
 }
 
-/** Passes the request on to the engine that suits it best, and the engine's answer back as it is. */
+/**
+ * Passes the request on to the engine of a model that suits it best, and the engine's answer back as it is.
+ * @param hasOthers whether another model may answer where this one cannot
+ * @throws PassedOn where another model is to be asked
+ */
 export async function forward(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
-  { candidates, ...request }: ForwardTarget,
+  given: EngineRequest,
+  { model: found, adapter, rename, standsInFor }: Candidate,
+  hasOthers: boolean,
 ): Promise<Response> {
-  await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
-  let failure: Error | undefined;
-  for (const [index, candidate] of candidates.entries()) {
-    if (failure !== undefined) noteFallback(candidate, failure, dependencies);
-    const hasOthers = index < candidates.length - 1;
-    const outcome = await attempt(context, dependencies, { ...request, candidate, hasOthers }).catch(
-      // What is wrong with asking another model is not what the client has asked for.
-      (error: unknown) => {
-        throw failure ?? error;
-      },
-    );
-    if (outcome instanceof Response) return outcome;
-    failure = outcome;
-  }
-  throw failure;
-}
-
-interface Attempt extends Omit<ForwardTarget, "candidates"> {
-  readonly candidate: Candidate;
-  /** Whether another model may answer where this one cannot. */
-  readonly hasOthers: boolean;
-}
-
-/** The answer, or why another model is to be asked. */
-async function attempt(
-  context: Context<GatewayEnv>,
-  dependencies: GatewayDependencies,
-  { candidate, hasOthers, ...given }: Attempt,
-): Promise<Response | Error> {
-  const { model, adapter, rename, standsInFor } = candidate;
+  const model = found.engines;
   const { method, path } = context.req;
   const endpoint = endpointOf(path);
   const query = queryIn(context.req.url);
@@ -86,14 +55,15 @@ async function attempt(
     rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
     refuseHopelessConversation(body.messages, model);
-  const prompts = body !== undefined && hasManyMessages(body) ? textReader : await model.prompts;
+  const own = body !== undefined && hasManyMessages(body) ? undefined : await model.prompts;
+  const prompts = own ?? textReader;
   const prompt =
     body === undefined ? NO_PROMPT : await refuseDeepNesting(() => prompts.read(endpoint.prompt, body));
   const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
   if (standsInFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
   const { requestId, preferences } = meta;
-  const { attached } = dependencies.models;
+  const { resources } = dependencies.models;
   const resource = resourceOf(path, body);
   const job: WireJob = {
     requestId,
@@ -110,11 +80,9 @@ async function attempt(
       hidesKeys: dependencies.access.keys !== undefined,
     }),
     body: bytes,
-    engine: resource === undefined ? undefined : await attached.resources.find(resource),
+    engine: resource === undefined ? undefined : await resources.find(resource),
     onResource:
-      endpoint.keeps && method === "POST"
-        ? (id, engine) => attached.resources.remember(id, engine)
-        : undefined,
+      endpoint.keeps && method === "POST" ? (id, engine) => resources.remember(id, engine) : undefined,
     longestAnswer: endpoint.longestAnswer,
     isRepeatable: endpoint.isRepeatable(method, body),
     hasFallback: hasOthers,
@@ -133,7 +101,7 @@ const NO_PROMPT = new Uint32Array(0);
 const queryIn = (url: string) => /\?[^#]*/.exec(url)?.[0] ?? "";
 
 /** The request with another model's name in its body, or in its query. */
-function renamed({ bytes, body, form }: Omit<ForwardTarget, "candidates">, search: string, model: string) {
+function renamed({ bytes, body, form }: EngineRequest, search: string, model: string) {
   if (bytes !== undefined && form !== undefined)
     return { bytes: renameInForm(bytes, form, model), body, search };
   if (bytes !== undefined && modelOfJson(body) !== undefined)
@@ -141,25 +109,12 @@ function renamed({ bytes, body, form }: Omit<ForwardTarget, "candidates">, searc
   return { bytes, body, search: renameInQuery(search, model) };
 }
 
-function noteFallback(
-  { standsInFor = "", model }: Candidate,
-  failure: Error,
-  { metrics, warnings }: GatewayDependencies,
-): void {
-  metrics.fallbacks.inc({ model: standsInFor, fallback: model.name });
-  warnings.warn(`fallback ${standsInFor} ${model.name}`, "another model answers", {
-    model: standsInFor,
-    fallback: model.name,
-    reason: failure.message,
-  });
-}
-
 function run(
   context: Context<GatewayEnv>,
   { transport, requestOptions, log, warnings, running }: GatewayDependencies,
   job: WireJob,
   { explain, headers, onAnswered, onSettled, onPassedOn }: RequestMeta,
-): Promise<Response | Error> {
+): Promise<Response> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
     let begun: WireReply | undefined;
@@ -185,11 +140,11 @@ function run(
         signal.removeEventListener("abort", abort);
         reject(error);
       },
-      onPassedOn(error: Error) {
+      onPassedOn(error: ApiError) {
         signal.removeEventListener("abort", abort);
         running.delete(request);
         onPassedOn();
-        resolve(error);
+        reject(new PassedOn(error));
       },
     };
     const onFault = (error: unknown) => {

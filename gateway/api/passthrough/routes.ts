@@ -2,24 +2,32 @@ import type { Context } from "hono";
 import { mayUse } from "../../access/api-key.ts";
 import { readBytes, readJsonBody } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
+import { checkMedia } from "../../access/media.ts";
+import { refuseDeepNesting } from "../../access/nesting.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
-import { mayUseModel, requireModel } from "../../models/model-scope.ts";
-import type { ApiModels } from "../../models/models.ts";
+import type { Model } from "../../models/model.ts";
+import { requireModel } from "../../models/model-scope.ts";
+import type { Models } from "../../models/models.ts";
 import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import { type Candidate, candidatesFor, firstAnswer } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
-import { type Candidate, forward } from "./forward.ts";
+import { type EngineRequest, forward } from "./forward.ts";
 import { modelOfJson } from "./model-name.ts";
 
-/** A route for models of this gateway's workers, which is given the body's JSON. */
+/**
+ * A route for models of this gateway's workers, which is given the body's JSON.
+ * @throws PassedOn where another model is to be asked, if there are others
+ */
 type OwnRoute = (
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   json: unknown,
+  hasOthers: boolean,
 ) => Promise<Response>;
 
-/** Passes the request on where an attached engine serves its model; else the gateway answers it with its own workers. */
+/** Answers with the members of the model that a request names: passed on to engines, or with the gateway's own route. */
 export function forwardOr(
   own: OwnRoute,
 ): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
@@ -28,12 +36,20 @@ export function forwardOr(
     const { models } = dependencies;
     const name = modelOfJson(json);
     if (name !== undefined) requireModel(context.get("key"), models, name);
-    const candidates = models.attached.isEmpty ? [] : candidatesFor(name, context, models);
-    if (candidates.length > 0)
-      return forward(context, dependencies, { candidates, bytes, body: asObject(json), form: undefined });
+    const candidates = candidatesFor(name, context, models).filter(
+      ({ model }) => name !== undefined || model.has("engine"),
+    );
     // Before anything else of the body is judged, which is for the model's own routes to do.
-    if (!models.attached.isEmpty && name !== undefined && !models.isOfWorkers(name)) models.refuse(name);
-    return own(context, dependencies, json);
+    if (candidates.length === 0 && dependencies.hasEngines() && name !== undefined) models.refuse(name);
+    if (candidates.length === 0) return own(context, dependencies, json, false);
+    const request = { bytes, body: asObject(json), form: undefined };
+    if (candidates.some(isForEngines))
+      await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
+    return firstAnswer(context, dependencies, candidates, (candidate, hasOthers) =>
+      isForEngines(candidate)
+        ? forward(context, dependencies, request, candidate, hasOthers)
+        : own(context, dependencies, renamed(json, candidate), hasOthers),
+    );
   };
 }
 
@@ -60,54 +76,51 @@ export async function forwardAny(
     name = form?.name ?? name;
   }
   if (name !== undefined) requireModel(context.get("key"), models, name);
-  const candidates = candidatesFor(name, context, models);
-  if (candidates.length > 0)
-    return forward(context, dependencies, {
-      candidates,
+  const found = candidatesFor(name, context, models);
+  const candidates = found.filter(isForEngines);
+  if (candidates.length > 0) {
+    const request: EngineRequest = {
       bytes: bytes?.length === 0 ? undefined : bytes,
       body: asObject(json),
       form,
-    });
-  return name === undefined ? refuseNameless(context, models) : models.refuse(name);
+    };
+    await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
+    return firstAnswer(context, dependencies, candidates, (candidate, hasOthers) =>
+      forward(context, dependencies, request, candidate, hasOthers),
+    );
+  }
+  if (name === undefined) return refuseNameless(context, models);
+  return found.length > 0 ? refusePath(context, name) : models.refuse(name);
 }
 
-/**
- * The model that a request names, or the only one where it names none, and after it those that answer in its place
- * where it cannot, as far as the client's key may use them.
- * @throws ApiError 403 where the only one is out of the key's scope
- */
-function candidatesFor(
-  name: string | undefined,
-  context: Context<GatewayEnv>,
-  models: ApiModels,
-): Candidate[] {
-  const key = context.get("key");
-  if (name === undefined) {
-    const { only } = models.attached;
-    if (only !== undefined) requireModel(key, models, only.model.name);
-    return only === undefined ? [] : [{ ...only, rename: undefined }];
-  }
-  const own = models.ofEngines(name);
-  // Workers' own models are not for engines, and have no fallbacks.
-  if (own === undefined && models.isOfWorkers(name)) return [];
-  const others = models.fallbacks(name).flatMap((other): Candidate[] => {
-    const found = mayUseModel(key, models, other) ? models.ofEngines(other) : undefined;
-    return found === undefined ? [] : [{ ...found, rename: found.rename ?? other, standsInFor: name }];
-  });
-  return own === undefined ? others : [own, ...others];
-}
+/** Whether engines answer: the model has some, or had some until a moment ago. */
+const isForEngines = ({ model }: Candidate) =>
+  model.has("engine") || (!model.has("worker") && model.workers === undefined);
+
+/** The body with the name by which the model's workers know it. */
+const renamed = (json: unknown, { rename }: Candidate): unknown =>
+  rename === undefined || !isRecord(json) ? json : { ...json, model: rename };
 
 /** @throws ApiError 400 with the models that there are */
-function refuseNameless(context: Context<GatewayEnv>, { attached }: ApiModels): never {
+function refuseNameless(context: Context<GatewayEnv>, models: Models<Model>): never {
   const key = context.get("key");
-  const names = attached
-    .list()
-    .filter((model) => mayUse(key, [model.name, ...model.aliases]))
+  const names = models
+    .all()
+    .filter((model) => model.has("engine") && mayUse(key, [model.name, ...model.aliases]))
     .map((model) => `'${model.name}'`);
   throw invalidRequest(
     `The request names no model; this gateway has several: ${names.join(", ")}. Name one in the body's field 'model', or as ?model=NAME.`,
     "model",
     "missing_required_parameter",
+  );
+}
+
+/** @throws ApiError 400: the model's workers have no such route */
+function refusePath({ req: { path } }: Context<GatewayEnv>, name: string): never {
+  throw invalidRequest(
+    `The model '${name.slice(0, 100)}' is served by workers, which do not answer on ${path.slice(0, 200)}. Their routes are /v1/chat/completions, /v1/completions and /v1/embeddings.`,
+    "model",
+    "unsupported_model",
   );
 }
 

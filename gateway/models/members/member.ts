@@ -3,6 +3,19 @@ import type { HangListeners } from "./hang-listeners.ts";
 
 /** Who answers a model's requests: a worker of Stator's, or one model of an attached engine. */
 export interface Member extends RoutedWorker {
+  readonly kind: "worker" | "engine";
+  /** For people. */
+  readonly state: string;
+  /** Further names of its model. */
+  readonly aliases: readonly string[];
+  /** LoRA adapters on its model, by the names that requests give. */
+  readonly adapters: readonly string[];
+  /** Longest prompt plus answer in tokens, where that is known. */
+  readonly contextLength: number | undefined;
+  /** When its model was made, in seconds since the epoch, where it tells. */
+  readonly created: number | undefined;
+  /** Whether what it holds is known from what it is sent alone, as it sends no KV events. */
+  readonly isPredicted: boolean;
   /** Told when checks have found that it answers nothing any more. */
   readonly hangs: HangListeners;
   /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
@@ -14,4 +27,10 @@ export interface Member extends RoutedWorker {
    * @param isUnreachable whether not even a connection came about
    */
   reportFailure(reason: string, isUnreachable: boolean): void;
+  /** Asks for its KV events from the start: none have been kept until now. */
+  followEvents(): void;
+  /** Something in its KV events cannot be read. @param what is wrong with it, as half a sentence */
+  noteUnreadable(what: string): void;
+  /** Its KV events have shown how many tokens its blocks have. */
+  noteBlockSize(tokens: number): void;
 }

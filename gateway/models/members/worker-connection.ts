@@ -7,19 +7,15 @@ import {
   type RequestPlaneClient,
   subscribeKvEvents,
 } from "#runtime";
-import type { ModelRouter } from "../../routing/model-router.ts";
 import { jittered } from "./engine-checks.ts";
 import type { HealthOptions } from "./engine-spec.ts";
 import { HangListeners } from "./hang-listeners.ts";
-import type { Member } from "./member.ts";
 import { RequestHealth } from "./request-health.ts";
 import { slowStartShare } from "./slow-start-share.ts";
+import type { WorkerMember } from "./worker-member.ts";
 
 /** `down`: connected, but set aside for a while, as too many requests have failed there. */
 export type WorkerState = "connecting" | "ready" | "down" | "gone";
-
-/** What people are told of a worker: `shut_out` where it is connected, but --index-workers has no place for it. */
-export type WorkerStatus = WorkerState | "shut_out";
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
@@ -28,8 +24,14 @@ export type WorkerHealthOptions = Pick<HealthOptions, "requests" | "slowStartMs"
 
 /** Hears what becomes of a worker. */
 export interface WorkerListener {
-  /** Whether requests can go to it may have changed. */
-  onChange(): void;
+  /** Its state has changed. */
+  onState(): void;
+  /** A batch of its KV events. @throws KvEventError where the bytes are no such batch */
+  onPayload(payload: Uint8Array): void;
+  /** Nothing that was known of its cache holds any more. */
+  onForget(): void;
+  /** It sends no KV events: `isPredicted` has changed. */
+  onSilence(): void;
   /** Whether another one can answer its requests: the only one is not set aside. */
   hasOthers(): boolean;
 }
@@ -45,12 +47,14 @@ export interface WorkerConnectionOptions {
  * worker is set aside at once, its blocks are forgotten, and the line is tried again for as long as discovery
  * has the worker.
  */
-export class WorkerConnection implements Member {
+export class WorkerConnection implements WorkerMember {
+  readonly kind = "worker";
   readonly instance: Instance;
   readonly hangs = new HangListeners();
+  readonly adapters: readonly string[] = [];
   state: WorkerState = "connecting";
   client: RequestPlaneClient | undefined;
-  readonly #router: ModelRouter<WorkerConnection>;
+  isPredicted = false;
   readonly #log: Logger;
   readonly #listener: WorkerListener;
   readonly #health: WorkerHealthOptions;
@@ -61,26 +65,24 @@ export class WorkerConnection implements Member {
   #hasUnreadable = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    instance: Instance,
-    router: ModelRouter<WorkerConnection>,
-    { log, health, listener }: WorkerConnectionOptions,
-  ) {
+  constructor(instance: Instance, { log, health, listener }: WorkerConnectionOptions) {
     this.instance = instance;
-    this.#router = router;
     this.#log = log.child({ worker: instance.name });
     this.#health = health;
     this.#requests = new RequestHealth(health.requests);
     this.#listener = listener;
-    router.addWorker(this);
   }
 
-  get status(): WorkerStatus {
-    return this.state === "ready" && this.isShutOut ? "shut_out" : this.state;
+  get aliases(): readonly string[] {
+    return this.instance.card.aliases;
   }
 
-  get isShutOut(): boolean {
-    return this.#router.isShutOut(this);
+  get contextLength(): number {
+    return this.instance.card.contextLength;
+  }
+
+  get created(): number {
+    return this.instance.card.created;
   }
 
   get isReady(): boolean {
@@ -106,17 +108,13 @@ export class WorkerConnection implements Member {
     this.#retry = setTimeout(() => this.#setState("ready"), pauseMs);
   }
 
-  /** Whether requests can go to it. */
-  get canServe(): boolean {
-    return this.status === "ready";
-  }
-
-  /** The router has a place for it now, and knows nothing of its cache: its KV events are asked for from the start. */
-  onAdmitted(): void {
+  followEvents(): void {
     this.#events?.close();
     if (this.client !== undefined) this.#follow(this.client);
-    this.#listener.onChange();
   }
+
+  /** Its card says it, and its events agree. */
+  noteBlockSize(): void {}
 
   /** Connects, and goes on trying until `close`. */
   open(): void {
@@ -130,8 +128,7 @@ export class WorkerConnection implements Member {
     clearTimeout(this.#retry);
     // A worker that drains waits for its calls to end, and this one would not.
     this.#events?.close();
-    this.#router.removeWorker(this);
-    this.#listener.onChange();
+    this.#listener.onState();
   }
 
   async #connect(retryMs: number): Promise<void> {
@@ -158,25 +155,27 @@ export class WorkerConnection implements Member {
     if (this.state === "gone") return;
     clearTimeout(this.#retry);
     this.#setState("connecting");
-    this.#router.clearWorker(this);
+    this.#listener.onForget();
     this.#log.warn("lost the connection to a worker", { reason: reason?.message ?? "closed" });
     this.#retry = setTimeout(() => void this.#connect(FIRST_RETRY_MS), FIRST_RETRY_MS);
   }
 
   #follow(client: RequestPlaneClient): void {
     this.#events = subscribeKvEvents(client, {
-      onCleared: () => this.#router.clearWorker(this),
+      onCleared: () => this.#listener.onForget(),
       onPayload: (payload) => this.#applyPayload(payload),
       onFault: (error) => this.#log.error("cannot use the worker's KV events", { error }),
       onEnd: (error) => {
-        if (error?.code === "unknown_endpoint") this.#router.predictOnly(this);
+        if (error?.code !== "unknown_endpoint") return;
+        this.isPredicted = true;
+        this.#listener.onSilence();
       },
     });
   }
 
   #applyPayload(payload: Uint8Array): void {
     try {
-      this.#router.applyPayload(this, payload);
+      this.#listener.onPayload(payload);
     } catch (error) {
       if (error instanceof KvEventError) this.noteUnreadable(error.what);
       throw error;
@@ -192,7 +191,6 @@ export class WorkerConnection implements Member {
   #setState(state: WorkerState): void {
     this.state = state;
     if (state === "ready") this.#readySince = performance.now();
-    this.#router.updateWorker(this);
-    this.#listener.onChange();
+    this.#listener.onState();
   }
 }

@@ -1,17 +1,17 @@
+import type { Member } from "../../models/members/member.ts";
 import type { Route, RouteOutcome } from "../../routing/route.ts";
 import type { FrontChannel } from "../messages.ts";
-import type { FrontWorker } from "./front-engine.ts";
 
 /** A route whose load the router process has booked, and which it is told of. */
-export class BookedElsewhere implements Route<FrontWorker> {
-  readonly worker: FrontWorker;
+export class BookedElsewhere implements Route<Member> {
+  readonly worker: Member;
   readonly rank: number;
   readonly overlapBlocks: number;
   readonly #channel: FrontChannel;
   readonly #id: number;
   #isFree = false;
 
-  constructor(channel: FrontChannel, id: number, worker: FrontWorker, rank: number, overlapBlocks: number) {
+  constructor(channel: FrontChannel, id: number, worker: Member, rank: number, overlapBlocks: number) {
     this.#channel = channel;
     this.#id = id;
     this.worker = worker;

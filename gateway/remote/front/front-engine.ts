@@ -1,6 +1,6 @@
 import { adapterOf } from "../../engines/index.ts";
 import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
-import type { EngineTarget, TargetWorker } from "../../models/members/engine-target.ts";
+import type { EngineMember, EngineTarget } from "../../models/members/engine-member.ts";
 import { HangListeners } from "../../models/members/hang-listeners.ts";
 import type { ObservedAnswer } from "../../models/members/observed-lacks.ts";
 import type { RoutedInstance } from "../../routing/workers.ts";
@@ -54,7 +54,11 @@ export class FrontEngine implements EngineTarget {
 }
 
 /** One model of such an engine. */
-export class FrontWorker implements TargetWorker {
+export class FrontWorker implements EngineMember {
+  readonly kind = "engine";
+  readonly created = undefined;
+  /** What it holds, the router process knows. */
+  readonly isPredicted = false;
   readonly instance: RoutedInstance;
   readonly engine: FrontEngine;
   /** As the engine lists it now: its adapters come and go. */
@@ -75,9 +79,29 @@ export class FrontWorker implements TargetWorker {
     return 1;
   }
 
+  get state(): string {
+    return this.engine.state;
+  }
+
+  get aliases(): readonly string[] {
+    return this.model.aliases;
+  }
+
+  get adapters(): readonly string[] {
+    return this.model.adapters;
+  }
+
+  get contextLength(): number | undefined {
+    return this.model.contextLength;
+  }
+
   get hangs(): HangListeners {
     return this.engine.hangs;
   }
+
+  followEvents(): void {}
+  noteUnreadable(): void {}
+  noteBlockSize(): void {}
 
   reportSuccess(): void {
     this.engine.reportSuccess();

@@ -1,19 +1,14 @@
 import type { EngineApi, EngineModel } from "../../engines/types.ts";
-import type { GatewayMetrics } from "../../kernel/metrics.ts";
-import type { PromptReaderLoader } from "../../models/attached-models.ts";
 import type { EngineSpec } from "../../models/members/engine-spec.ts";
-import { ModelTable } from "../../models/model-table.ts";
-import type { AttachedTargets, FoundModel, ListedModel } from "../../models/model-view.ts";
-import type { KeptResources } from "../../models/resource-homes.ts";
+import type { Models } from "../../models/models.ts";
+import type { PromptReaderLoader } from "../../models/sources/attached-engines.ts";
 import type { EngineNews, FrontChannel } from "../messages.ts";
 import { FrontEngine, FrontWorker } from "./front-engine.ts";
-import { FrontModel } from "./front-model.ts";
-import type { RouterLink } from "./router-link.ts";
+import type { FrontModel } from "./front-model.ts";
 
-export interface FrontModelsOptions {
-  readonly link: RouterLink;
+export interface FrontEnginesOptions {
+  readonly models: Models<FrontModel>;
   readonly channel: FrontChannel;
-  readonly metrics: GatewayMetrics;
   readonly loadPromptReader: PromptReaderLoader;
   createApi(spec: EngineSpec): EngineApi;
 }
@@ -26,46 +21,17 @@ interface Member {
   readonly ids: string;
 }
 
-/** The attached engines and their models, as the router process tells of them. */
-export class FrontModels implements AttachedTargets {
-  readonly resources: KeptResources;
-  readonly #options: FrontModelsOptions;
+/** The attached engines, as the router process tells of them: each of whose models has it for a member. */
+export class FrontEngines {
+  readonly #options: FrontEnginesOptions;
   readonly #members = new Map<string, Member>();
-  readonly #models = new ModelTable<FrontModel>();
 
-  constructor(options: FrontModelsOptions) {
+  constructor(options: FrontEnginesOptions) {
     this.#options = options;
-    const { link, channel } = options;
-    this.resources = {
-      find: (resource) => link.find(resource),
-      remember: (resource, engine) => channel.send({ type: "remember", resource, engine }),
-    };
   }
 
   get isEmpty(): boolean {
     return this.#members.size === 0;
-  }
-
-  get only(): FoundModel | undefined {
-    return this.#models.only;
-  }
-
-  list(): FrontModel[] {
-    return this.#models.list();
-  }
-
-  views(): ListedModel[] {
-    return this.list().map(({ name, aliases, adapters, contextLength, created }) => ({
-      name,
-      aliases,
-      adapters,
-      contextLength,
-      created,
-    }));
-  }
-
-  find(name: string): FoundModel | undefined {
-    return this.#models.find(name);
   }
 
   /** An engine has come, or something of it has changed. */
@@ -77,7 +43,7 @@ export class FrontModels implements AttachedTargets {
       before.engine.isReady = news.isReady;
       if (wasReady && news.hungFor !== undefined) before.engine.hangs.tell(news.hungFor);
       for (const worker of before.workers) worker.model = modelNamed(news, worker.model.name);
-      for (const { name, blockSize } of news.models) this.#models.get(name)!.blockSize = blockSize;
+      for (const { name, blockSize } of news.models) this.#options.models.get(name)!.blockSize = blockSize;
       return;
     }
     if (before !== undefined) this.#drop(before);
@@ -104,7 +70,7 @@ export class FrontModels implements AttachedTargets {
     { name, blockSize, instance }: EngineNews["models"][number],
   ): FrontWorker {
     const worker = new FrontWorker(engine, instance, modelNamed(news, name));
-    this.#modelOf(worker.model, blockSize, news).workers.add(worker);
+    this.#modelOf(worker.model, blockSize, news).join(worker);
     return worker;
   }
 
@@ -113,30 +79,19 @@ export class FrontModels implements AttachedTargets {
     blockSize: number,
     found: Pick<EngineNews, "profile" | "sources">,
   ): FrontModel {
-    const { name } = model;
-    const known = this.#models.get(name);
-    const { link, metrics, loadPromptReader } = this.#options;
-    const loadPrompts = () =>
-      loadPromptReader(model, found, () =>
-        Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine),
-      );
-    if (known !== undefined) {
-      if (known.workers.size === 0 && known.blockSize !== blockSize) known.prompts = loadPrompts();
-      known.blockSize = blockSize;
-      return known;
+    const { models, loadPromptReader } = this.#options;
+    const known = models.open(model.name, blockSize);
+    const isOther = known.isEmpty && known.blockSize !== blockSize;
+    if (known.engines.prompts === undefined || isOther) {
+      const engines = () => known.engines.members().map(({ engine }) => engine);
+      known.engines.prompts = loadPromptReader(model, found, engines);
     }
-    const prompts = loadPrompts();
-    const made = new FrontModel({ name, blockSize, prompts, metrics: metrics.forModel(name) }, link);
-    this.#models.set(made);
-    return made;
+    known.blockSize = blockSize;
+    return known;
   }
 
   #drop({ workers }: Member): void {
-    for (const worker of workers) {
-      const model = this.#models.get(worker.model.name);
-      model?.workers.delete(worker);
-      model?.left.add(worker.instance, performance.now());
-    }
+    for (const worker of workers) this.#options.models.get(worker.model.name)?.leave(worker, true);
   }
 }
 

@@ -1,10 +1,10 @@
 import { gatewayStops, noWorkerReady } from "../../kernel/errors.ts";
+import type { Member } from "../../models/members/member.ts";
 import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { fromErrorMessage } from "../error-message.ts";
 import type { AskedAnswer, AskedRequest, FrontChannel, ToFront } from "../messages.ts";
 import { BookedElsewhere } from "./booked-elsewhere.ts";
-import type { FrontWorker } from "./front-engine.ts";
 
 /** What the router process tells of itself, and does not answer. */
 export type RouterNews =
@@ -14,12 +14,12 @@ export type RouterNews =
 /** A model as far as a route needs it. */
 export interface RouteTarget {
   readonly name: string;
-  workerOn(engine: string): FrontWorker | undefined;
+  member(name: string): Member | undefined;
 }
 
 interface Pending {
   readonly model: RouteTarget;
-  readonly applicant: Applicant<FrontWorker>;
+  readonly applicant: Applicant<Member>;
 }
 
 /** A front process's line to the router process, which knows every engine and chooses. */
@@ -53,11 +53,7 @@ export class RouterLink {
   }
 
   /** Asks for a route; the answer comes to the applicant later. */
-  apply(
-    model: RouteTarget,
-    request: RouteRequest<FrontWorker>,
-    applicant: Applicant<FrontWorker>,
-  ): QueueTicket {
+  apply(model: RouteTarget, request: RouteRequest<Member>, applicant: Applicant<Member>): QueueTicket {
     const id = ++this.#lastId;
     if (this.#isClosed) {
       queueMicrotask(() => applicant.onRefused(gatewayStops()));
@@ -75,7 +71,7 @@ export class RouterLink {
       salt,
       preferences,
       leftMs: deadlineAt === undefined ? undefined : deadlineAt - performance.now(),
-      excluded: excluded.map(({ engine }) => engine.name),
+      excluded: excluded.map(({ instance }) => instance.name),
     });
     return {
       leave: () => {
@@ -137,13 +133,13 @@ export class RouterLink {
     const pending = this.#settle(id);
     // Whoever has left meanwhile has said so: the router process frees it.
     if (pending === undefined) return;
-    const worker = pending.model.workerOn(engine);
+    const worker = pending.model.member(engine);
     if (worker === undefined) {
       this.#channel.send({ type: "free", id, outcome: "moved" });
       pending.applicant.onRefused(noWorkerReady(pending.model.name));
       return;
     }
-    const route: Route<FrontWorker> = new BookedElsewhere(this.#channel, id, worker, rank, overlapBlocks);
+    const route: Route<Member> = new BookedElsewhere(this.#channel, id, worker, rank, overlapBlocks);
     pending.applicant.onRoute(route);
   }
 

@@ -1,8 +1,9 @@
 import { noWorkerReady, toApiError } from "../../kernel/errors.ts";
-import type { AttachedModels } from "../../models/attached-models.ts";
+import type { AttachedMember } from "../../models/members/attached-member.ts";
 import type { EngineConnection } from "../../models/members/engine-connection.ts";
-import type { TargetWorker } from "../../models/members/engine-target.ts";
-import type { EngineWorker } from "../../models/members/engine-worker.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
+import type { Models } from "../../models/models.ts";
+import type { AttachedEngines } from "../../models/sources/attached-engines.ts";
 import type { QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route } from "../../routing/route.ts";
 import { toErrorMessage } from "../error-message.ts";
@@ -21,15 +22,21 @@ export interface FrontSessionListener {
 /** What the router process does for one front process: it holds the routes of the front's requests. */
 export class FrontSession {
   readonly channel: RouterChannel;
-  readonly #attached: AttachedModels;
-  readonly #routes = new Map<number, Route<TargetWorker>>();
+  readonly #engines: AttachedEngines;
+  readonly #models: Models;
+  readonly #routes = new Map<number, Route<EngineMember>>();
   readonly #tickets = new Map<number, QueueTicket>();
   readonly #listener: FrontSessionListener;
   readonly #stopWatching: () => void;
 
-  constructor(channel: RouterChannel, attached: AttachedModels, listener: FrontSessionListener) {
+  constructor(
+    channel: RouterChannel,
+    { engines, models }: { engines: AttachedEngines; models: Models },
+    listener: FrontSessionListener,
+  ) {
     this.channel = channel;
-    this.#attached = attached;
+    this.#engines = engines;
+    this.#models = models;
     this.#listener = listener;
     channel.onMessage = (message) => {
       try {
@@ -39,7 +46,7 @@ export class FrontSession {
         if (message.type === "apply") this.#refuse(message.id, error);
       }
     };
-    this.#stopWatching = attached.watch((engine, workers) => this.#tell(engine, workers));
+    this.#stopWatching = engines.watch((engine, members) => this.#tell(engine, members));
   }
 
   /** The front has gone, and with it its requests. */
@@ -51,13 +58,13 @@ export class FrontSession {
     this.#routes.clear();
   }
 
-  #tell(engine: EngineConnection, workers: readonly EngineWorker[]): void {
+  #tell(engine: EngineConnection, workers: readonly AttachedMember[]): void {
     const { name, spec, state, profile, sources } = engine;
     if (state === "gone") this.channel.send({ type: "engine-gone", name });
     if (state === "gone" || profile === undefined) return;
     const models = workers.map(({ model, instance }) => ({
       name: model.name,
-      blockSize: this.#attached.find(model.name)?.model.blockSize ?? instance.card.blockSize,
+      blockSize: this.#models.get(model.name)?.blockSize ?? instance.card.blockSize,
       instance,
     }));
     this.channel.send({
@@ -97,35 +104,35 @@ export class FrontSession {
         this.#routes.delete(message.id);
         break;
       case "success":
-        this.#attached.engine(message.engine)?.reportSuccess();
+        this.#engines.engine(message.engine)?.reportSuccess();
         break;
       case "failure":
-        this.#attached.engine(message.engine)?.reportFailure(message.reason, message.isUnreachable);
+        this.#engines.engine(message.engine)?.reportFailure(message.reason, message.isUnreachable);
         break;
       case "reread-models":
-        this.#attached.engine(message.engine)?.rereadModels();
+        this.#engines.engine(message.engine)?.rereadModels();
         break;
       case "observe":
-        this.#attached.engine(message.engine)?.observe(message.answer);
+        this.#engines.engine(message.engine)?.observe(message.answer);
         break;
       case "remember":
-        this.#attached.resources.remember(message.resource, message.engine);
+        this.#models.resources.remember(message.resource, message.engine);
         break;
       case "find":
-        this.channel.send({
-          type: "found",
-          id: message.id,
-          engine: this.#attached.resources.find(message.resource),
-        });
+        void this.#find(message.id, message.resource);
         break;
       default:
         this.#listener.onGroup(message);
     }
   }
 
+  async #find(id: number, resource: string): Promise<void> {
+    this.channel.send({ type: "found", id, engine: await this.#models.resources.find(resource) });
+  }
+
   #apply({ id, model: name, prompt, requestId, salt, preferences, leftMs, excluded }: ApplyMessage): void {
     const { channel } = this;
-    const model = this.#attached.find(name)?.model;
+    const model = this.#models.get(name)?.engines;
     if (model === undefined) {
       this.#refuse(id, noWorkerReady(name));
       return;
@@ -139,7 +146,9 @@ export class FrontSession {
         deadlineAt: leftMs === undefined ? undefined : performance.now() + leftMs,
       },
       excluded:
-        excluded.length === 0 ? [] : model.members().filter(({ engine }) => excluded.includes(engine.name)),
+        excluded.length === 0
+          ? []
+          : model.members().filter(({ instance }) => excluded.includes(instance.name)),
     };
     let isSettled = false;
     const settle = () => {
@@ -151,7 +160,7 @@ export class FrontSession {
         settle();
         this.#routes.set(id, route);
         const { worker, rank, overlapBlocks } = route;
-        channel.send({ type: "route", id, engine: worker.engine.name, rank, overlapBlocks });
+        channel.send({ type: "route", id, engine: worker.instance.name, rank, overlapBlocks });
       },
       onRefused: (error) => {
         settle();

@@ -1,7 +1,8 @@
 import { type Logger, type MetricsSnapshot, mergeMetrics } from "#runtime";
 import type { Access } from "../../access/guard.ts";
 import { toApiError } from "../../kernel/errors.ts";
-import type { AttachedModels } from "../../models/attached-models.ts";
+import type { Models } from "../../models/models.ts";
+import type { AttachedEngines } from "../../models/sources/attached-engines.ts";
 import { fromAskedRequest, toAskedAnswer } from "../asked.ts";
 import type { AskedAnswer, AskedRequest, RouterChannel, ToFront } from "../messages.ts";
 import { FrontSession, type GroupMessage } from "./front-session.ts";
@@ -12,7 +13,8 @@ const METRICS_MS = 1_000;
 /** The gateway that the fronts are of. */
 interface FrontedGateway {
   readonly access: Access;
-  readonly models: { readonly attached: AttachedModels };
+  readonly models: Models;
+  readonly engines: AttachedEngines;
   fetch(request: Request): Response | Promise<Response>;
 }
 
@@ -44,7 +46,7 @@ export class Fronts {
    */
   join(channel: RouterChannel, gateway: FrontedGateway): () => void {
     const { keys } = gateway.access;
-    const session = new FrontSession(channel, gateway.models.attached, {
+    const session = new FrontSession(channel, gateway, {
       onGroup: (message) => this.#take(member, message, gateway),
       onFault: (message, error) => this.#log.error("cannot act on a front's message", { message, error }),
     });

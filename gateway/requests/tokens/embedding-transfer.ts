@@ -2,14 +2,14 @@ import { decodeEmbeddings, encodeEmbedRequest, PlaneError } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
 import { unaryCall } from "../../kernel/unary-call.ts";
 import { callError, timeLeft } from "../../models/members/call-error.ts";
-import type { WorkerConnection } from "../../models/members/worker-connection.ts";
+import type { WorkerMember } from "../../models/members/worker-member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext, type LifeJob } from "../life.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
 import { tellFailure } from "./plane-failure.ts";
 
 /** Texts to be embedded; the request's prompt is the first of them. */
-export interface EmbeddingJob extends LifeJob<WorkerConnection> {
+export interface EmbeddingJob extends LifeJob<WorkerMember> {
   readonly inputs: readonly Uint32Array[];
 }
 
@@ -22,8 +22,8 @@ export interface EmbeddingOutput {
 }
 
 /** Texts on their way to a worker, and their embeddings, which come in one piece. */
-export class EmbeddingTransfer implements Transfer<WorkerConnection> {
-  readonly life: Life<WorkerConnection>;
+export class EmbeddingTransfer implements Transfer<WorkerMember> {
+  readonly life: Life<WorkerMember>;
   readonly hasBegun = false;
   readonly #job: EmbeddingJob;
   readonly #output: EmbeddingOutput;
@@ -37,16 +37,16 @@ export class EmbeddingTransfer implements Transfer<WorkerConnection> {
     this.life = new Life(job, this, context);
   }
 
-  routeRequest(excluded: readonly WorkerConnection[]): RouteRequest<WorkerConnection> {
+  routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
     const { prompt, preferences, requestId } = this.#job;
     return { prompt, requestId, preferences, excluded };
   }
 
-  send({ worker }: Route<WorkerConnection>): void {
+  send({ worker }: Route<WorkerMember>): void {
     void this.#ask(worker);
   }
 
-  async #ask({ client }: WorkerConnection): Promise<void> {
+  async #ask({ client }: WorkerMember): Promise<void> {
     const attempt = new AbortController();
     this.#attempt = attempt;
     try {
@@ -72,7 +72,7 @@ export class EmbeddingTransfer implements Transfer<WorkerConnection> {
 
   reset(): void {}
 
-  nextStep(): NextStep<WorkerConnection> {
+  nextStep(): NextStep<WorkerMember> {
     return { kind: "give-up", obstacle: "embeddings come in one piece" };
   }
 

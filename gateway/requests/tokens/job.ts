@@ -1,13 +1,13 @@
 import type { Sampling } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
-import type { WorkerConnection } from "../../models/members/worker-connection.ts";
-import type { ServedModel } from "../../models/served-model.ts";
+import type { WorkerMember } from "../../models/members/worker-member.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import type { LifeJob } from "../life.ts";
 import type { Placement } from "../placement.ts";
 
 /** One answer to be generated: a request with `n` answers or several prompts is that many jobs. */
-export interface TokenJob extends LifeJob<WorkerConnection> {
-  readonly model: ServedModel;
+export interface TokenJob extends LifeJob<WorkerMember> {
+  readonly model: WorkerSide;
   maxTokens: number;
   sampling: Sampling;
   /** Strings that end the answer; they are not part of it. */

@@ -1,6 +1,6 @@
 import type { PlaneError } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
-import type { WorkerConnection } from "../../models/members/worker-connection.ts";
+import type { WorkerMember } from "../../models/members/worker-member.ts";
 import type { AttemptFailure } from "../attempts.ts";
 import type { Life } from "../life.ts";
 
@@ -15,7 +15,7 @@ const BLAMELESS = new Set(["invalid_request", "deadline_exceeded"]);
  * @param failure what it says of the worker; undefined where that had not begun to answer
  */
 export function tellFailure(
-  life: Life<WorkerConnection>,
+  life: Life<WorkerMember>,
   error: PlaneError,
   told: ApiError,
   failure: AttemptFailure | undefined,

@@ -1,7 +1,7 @@
 import { type ClientCall, DeltaDecoder, encodeGenerateRequest, PlaneError, type Receiver } from "#runtime";
 import { type ApiError, foreignToken, noWorkerReady } from "../../kernel/errors.ts";
 import { type CallBounds, callError, timeLeft } from "../../models/members/call-error.ts";
-import type { WorkerConnection } from "../../models/members/worker-connection.ts";
+import type { WorkerMember } from "../../models/members/worker-member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext } from "../life.ts";
 import { placementOf } from "../placement.ts";
@@ -22,8 +22,8 @@ const decoder = new DeltaDecoder();
  * next one continues from the tokens: half characters and stop strings are still here. Its callbacks run once for each
  * message of the worker and allocate nothing for a token but its text.
  */
-export class TokenTransfer implements Transfer<WorkerConnection>, Receiver {
-  readonly life: Life<WorkerConnection>;
+export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
+  readonly life: Life<WorkerMember>;
   readonly #job: TokenJob;
   readonly #output: TokenOutput;
   readonly #context: LifeContext;
@@ -69,12 +69,12 @@ export class TokenTransfer implements Transfer<WorkerConnection>, Receiver {
     return this.#hasStarted;
   }
 
-  routeRequest(excluded: readonly WorkerConnection[]): RouteRequest<WorkerConnection> {
+  routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
     const { preferences, requestId } = this.#job;
     return { prompt: this.#prompt, requestId, preferences, excluded };
   }
 
-  send({ worker, rank }: Route<WorkerConnection>): void {
+  send({ worker, rank }: Route<WorkerMember>): void {
     const { client, instance } = worker;
     const { model, requestId } = this.#job;
     if (client === undefined) {
@@ -122,7 +122,7 @@ export class TokenTransfer implements Transfer<WorkerConnection>, Receiver {
     this.#routeCachedTokens = undefined;
   }
 
-  nextStep(bound: string | undefined): NextStep<WorkerConnection> {
+  nextStep(bound: string | undefined): NextStep<WorkerMember> {
     if (this.#answer.length >= this.#job.maxTokens)
       return { kind: "complete", complete: () => this.#finish("length") };
     if (bound !== undefined) return { kind: "give-up", obstacle: bound };

@@ -1,4 +1,4 @@
-import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route } from "../../routing/route.ts";
 import type { HttpHeader, HttpRequest } from "../../wire/types.ts";
 import type { WireJob } from "./job.ts";
@@ -6,7 +6,7 @@ import type { WireJob } from "./job.ts";
 /** The request to an engine. @param options.continuedBody replaces the client's body if the engine continues an answer */
 export function engineRequest(
   { method, path, headers, body, isRepeatable }: WireJob,
-  route: Route<TargetWorker>,
+  route: Route<EngineMember>,
   { continuedBody, mayReuse }: { continuedBody: Uint8Array | undefined; mayReuse: boolean },
 ): HttpRequest {
   const { engine } = route.worker;
@@ -22,7 +22,7 @@ export function engineRequest(
 }
 
 /** Headers that the gateway sets, whatever the client has sent: the engine's key, and the rank that was chosen. */
-function ownHeaders({ worker, rank }: Route<TargetWorker>): HttpHeader[] {
+function ownHeaders({ worker, rank }: Route<EngineMember>): HttpHeader[] {
   const { apiKey } = worker.engine.spec;
   return [
     ...(worker.instance.card.dataParallelSize > 1 ? [["x-data-parallel-rank", String(rank)] as const] : []),

@@ -1,6 +1,6 @@
 import type { Salt } from "#router-wasm";
-import type { ForwardModel } from "../../models/forward-model.ts";
-import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
+import type { EngineSide } from "../../models/model.ts";
 import type { HttpHead, HttpHeader, WireReply } from "../../wire/types.ts";
 import type { LifeJob } from "../life.ts";
 import type { Placement } from "../placement.ts";
@@ -8,8 +8,8 @@ import type { Continuation } from "./continuation.ts";
 import type { EventApi } from "./event-api.ts";
 
 /** A request that goes to an attached engine as it came. */
-export interface WireJob extends LifeJob<TargetWorker> {
-  readonly model: ForwardModel;
+export interface WireJob extends LifeJob<EngineMember> {
+  readonly model: EngineSide;
   /** The name by which it asks engines for the model, or for an adapter on it, where it names any. */
   readonly modelName: string | undefined;
   readonly salt: Salt | undefined;

@@ -70,7 +70,7 @@ export async function exactTokens(
   { prompts }: Pick<WireJob["model"], "prompts">,
 ): Promise<number | undefined> {
   if (tokens !== undefined) return tokens;
-  const counted = await (await prompts).count(text);
+  const counted = await (await prompts)?.count(text);
   // Every event with text has at least one token.
   return counted === undefined ? undefined : Math.max(textEvents, counted);
 }

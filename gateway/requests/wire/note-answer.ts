@@ -1,4 +1,4 @@
-import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route } from "../../routing/route.ts";
 import type { AnswerBody, AnswerUsage } from "./answer-body.ts";
 import type { WireJob } from "./job.ts";
@@ -11,7 +11,7 @@ export const promptBlocksOf = ({ prompt, model }: WireJob): number =>
 /** Reports what a whole answer shows to the router, the engine and the table of kept resources. */
 export function noteAnswer(
   job: WireJob,
-  route: Route<TargetWorker> | undefined,
+  route: Route<EngineMember> | undefined,
   { cachedTokens, usage, status, resourceId }: AnswerBody,
 ): void {
   if (route === undefined) return;

@@ -1,4 +1,4 @@
-import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { WireJob } from "./job.ts";
 import { isRetried } from "./statuses.ts";
 
@@ -10,7 +10,7 @@ export const statusReason = (status: number) => `The engine answered with status
  * the engine is busy: that is neither for nor against it.
  */
 export function reportAnswer(
-  worker: TargetWorker,
+  worker: EngineMember,
   { method, path }: Pick<WireJob, "method" | "path">,
   status: number,
 ): void {

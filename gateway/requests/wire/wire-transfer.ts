@@ -1,5 +1,5 @@
 import { type ApiError, engineFailed } from "../../kernel/errors.ts";
-import type { TargetWorker } from "../../models/members/engine-target.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import type { HttpCall, HttpError, HttpHead, HttpReceiver, HttpTransport } from "../../wire/types.ts";
 import type { AttemptFailure } from "../attempts.ts";
@@ -23,8 +23,8 @@ export interface WireContext extends LifeContext {
 const REFUSAL_MS = 1_000;
 
 /** A request that goes to an attached engine as it came, and the engine's answer, which goes back as it is. */
-export class WireTransfer implements Transfer<TargetWorker>, HttpReceiver {
-  readonly life: Life<TargetWorker>;
+export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
+  readonly life: Life<EngineMember>;
   readonly #job: WireJob;
   readonly #output: WireOutput;
   readonly #context: WireContext;
@@ -53,7 +53,7 @@ export class WireTransfer implements Transfer<TargetWorker>, HttpReceiver {
     return this.#answer.hasBegun;
   }
 
-  routeRequest(tried: readonly TargetWorker[]): RouteRequest<TargetWorker> {
+  routeRequest(tried: readonly EngineMember[]): RouteRequest<EngineMember> {
     const { prompt, salt, preferences, requestId, engine, model, modelName } = this.#job;
     const only = engine === undefined ? preferences : { ...preferences, worker: engine };
     const lacking = modelName === undefined ? [] : model.lacking(modelName);
@@ -61,7 +61,7 @@ export class WireTransfer implements Transfer<TargetWorker>, HttpReceiver {
     return { prompt, requestId, salt, preferences: only, excluded };
   }
 
-  send(route: Route<TargetWorker>, needsFreshConnection: boolean): void {
+  send(route: Route<EngineMember>, needsFreshConnection: boolean): void {
     const { connectMs, firstByteMs, idleMs } = this.#context.options;
     const request = engineRequest(this.#job, route, {
       continuedBody: this.#answer.requestBody,
@@ -82,7 +82,7 @@ export class WireTransfer implements Transfer<TargetWorker>, HttpReceiver {
     this.#answer.reset();
   }
 
-  async nextStep(bound: string | undefined): Promise<NextStep<TargetWorker>> {
+  async nextStep(bound: string | undefined): Promise<NextStep<EngineMember>> {
     const partial = this.#partial;
     const { tokensPerEvent } = this.#answer;
     const step = await judgeBroken(this.#job, { partial, tokensPerEvent, bound });

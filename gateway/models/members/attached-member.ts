@@ -3,18 +3,19 @@ import type { EngineModel, EngineProfile } from "../../engines/types.ts";
 import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
 import { driftRemedies } from "../drift-remedies.ts";
 import type { EngineConnection } from "./engine-connection.ts";
-import type { TargetWorker } from "./engine-target.ts";
+import type { EngineMember } from "./engine-member.ts";
 import type { HangListeners } from "./hang-listeners.ts";
 
 /** What is taken of an engine that does not tell. */
 export const UNKNOWN_ENGINE = { blockSize: 16, maxBatchedTokens: 8_192, maxSequences: 256 };
 
-/** An attached engine as one of its models' routers sees it. */
-export class EngineWorker implements TargetWorker {
+/** One model of an engine that this process watches. */
+export class AttachedMember implements EngineMember {
+  readonly kind = "engine";
   readonly instance: RoutedInstance;
   readonly engine: EngineConnection;
-  /** As the engine lists it now: its adapters come and go. */
   model: EngineModel;
+  readonly created = undefined;
   readonly remedies: NonNullable<RoutedWorker["remedies"]>;
 
   constructor(engine: EngineConnection, profile: EngineProfile, model: EngineModel) {
@@ -35,16 +36,36 @@ export class EngineWorker implements TargetWorker {
     };
   }
 
+  get state(): string {
+    return this.engine.state;
+  }
+
   get isReady(): boolean {
     return this.engine.state === "ready";
   }
 
-  shareAt(now: number): number {
-    return this.engine.shareAt(now);
+  get aliases(): readonly string[] {
+    return this.model.aliases;
+  }
+
+  get adapters(): readonly string[] {
+    return this.model.adapters;
+  }
+
+  get contextLength(): number | undefined {
+    return this.model.contextLength;
+  }
+
+  get isPredicted(): boolean {
+    return this.engine.isPredicted;
   }
 
   get hangs(): HangListeners {
     return this.engine.hangs;
+  }
+
+  shareAt(now: number): number {
+    return this.engine.shareAt(now);
   }
 
   reportSuccess(): void {
@@ -53,5 +74,17 @@ export class EngineWorker implements TargetWorker {
 
   reportFailure(reason: string, isUnreachable: boolean): void {
     this.engine.reportFailure(reason, isUnreachable);
+  }
+
+  followEvents(): void {
+    this.engine.followEvents();
+  }
+
+  noteUnreadable(what: string): void {
+    this.engine.noteUnreadable(what);
+  }
+
+  noteBlockSize(tokens: number): void {
+    this.engine.eventBlockSize = tokens;
   }
 }

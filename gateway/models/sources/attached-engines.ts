@@ -1,21 +1,20 @@
 import { type Logger, nearest } from "#runtime";
-import type { EngineModel, EngineProfile, KvEventSource } from "../engines/types.ts";
-import { ApiError } from "../kernel/errors.ts";
-import type { PromptReader } from "../prompts/prompt-reader.ts";
-import { AttachedModel, type AttachedModelOptions } from "./attached-model.ts";
-import { type EngineReport, reportEngine } from "./engine-report.ts";
-import { EngineConnection } from "./members/engine-connection.ts";
-import type { EngineConnectionDependencies } from "./members/engine-listener.ts";
-import { defaultEngineName, type EngineSpec } from "./members/engine-spec.ts";
-import { checkedSpec } from "./members/engine-url.ts";
-import type { EngineState } from "./members/engine-watch.ts";
-import { EngineWorker } from "./members/engine-worker.ts";
-import { ModelTable } from "./model-table.ts";
-import type { AttachedTargets, FoundModel, ModelView } from "./model-view.ts";
-import { ResourceHomes } from "./resource-homes.ts";
+import type { EngineModel, EngineProfile, KvEventSource } from "../../engines/types.ts";
+import { ApiError } from "../../kernel/errors.ts";
+import type { PromptReader } from "../../prompts/prompt-reader.ts";
+import { type EngineReport, reportEngine } from "../engine-report.ts";
+import type { LocalModel } from "../local-model.ts";
+import { AttachedMember } from "../members/attached-member.ts";
+import { EngineConnection } from "../members/engine-connection.ts";
+import type { EngineConnectionDependencies } from "../members/engine-listener.ts";
+import type { EngineTarget } from "../members/engine-member.ts";
+import { defaultEngineName, type EngineSpec } from "../members/engine-spec.ts";
+import { checkedSpec } from "../members/engine-url.ts";
+import type { EngineState } from "../members/engine-watch.ts";
+import type { Models } from "../models.ts";
 
 /** An engine that may be asked for tokens while it is ready. */
-export type AskableEngine = Pick<EngineConnection, "name" | "api" | "adapter" | "state">;
+export type AskableEngine = Pick<EngineTarget, "name" | "api" | "adapter" | "state">;
 
 /** Finds the prompt reader of a model; `engines` tells, at any later moment, who serves it. */
 export type PromptReaderLoader = (
@@ -24,31 +23,30 @@ export type PromptReaderLoader = (
   engines: () => AskableEngine[],
 ) => Promise<PromptReader>;
 
-export interface AttachedOptions extends AttachedModelOptions, Omit<EngineConnectionDependencies, "log"> {
+export interface AttachedEnginesOptions extends Omit<EngineConnectionDependencies, "log"> {
+  models: Models;
   log: Logger;
   loadPromptReader: PromptReaderLoader;
 }
 
 /** Hears of an engine, and of what stands for it in each of its models. */
-export type EngineWatcher = (engine: EngineConnection, workers: readonly EngineWorker[]) => void;
+export type EngineWatcher = (engine: EngineConnection, members: readonly AttachedMember[]) => void;
 
 /** How often a draining engine is looked at, in milliseconds. */
 const DRAIN_LOOK_MS = 100;
 
 interface Attachment {
   readonly engine: EngineConnection;
-  workers: EngineWorker[];
+  members: AttachedMember[];
 }
 
-/** The attached engines, and the models that they serve. */
-export class AttachedModels implements AttachedTargets<ModelView> {
-  readonly resources = new ResourceHomes();
-  readonly #options: AttachedOptions;
+/** The attached engines, each of whose models has it for a member. */
+export class AttachedEngines {
+  readonly #options: AttachedEnginesOptions;
   readonly #attachments = new Map<string, Attachment>();
-  readonly #models = new ModelTable<AttachedModel>();
   readonly #watchers = new Set<EngineWatcher>();
 
-  constructor(options: AttachedOptions) {
+  constructor(options: AttachedEnginesOptions) {
     this.#options = options;
   }
 
@@ -61,18 +59,6 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     return this.#attachments.size === 0;
   }
 
-  get only(): FoundModel | undefined {
-    return this.#models.only;
-  }
-
-  list(): AttachedModel[] {
-    return this.#models.list();
-  }
-
-  views(): ModelView[] {
-    return this.list().map((model) => model.view());
-  }
-
   /** What is known of each engine. */
   report(): Promise<EngineReport[]> {
     return Promise.all(this.engines.map((engine) => this.#reportOf(engine)));
@@ -81,10 +67,6 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   /** The same of one engine, by its name. @throws ApiError 404 for an unknown one */
   async reportOf(name: string): Promise<EngineReport> {
     return this.#reportOf(this.#attachmentOf(name).engine);
-  }
-
-  find(name: string): FoundModel | undefined {
-    return this.#models.find(name);
   }
 
   /** The engine of this name. */
@@ -98,7 +80,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
    */
   watch(watcher: EngineWatcher): () => void {
     this.#watchers.add(watcher);
-    for (const { engine, workers } of this.#attachments.values()) watcher(engine, workers);
+    for (const { engine, members } of this.#attachments.values()) watcher(engine, members);
     return () => this.#watchers.delete(watcher);
   }
 
@@ -119,19 +101,19 @@ export class AttachedModels implements AttachedTargets<ModelView> {
       onLearnt: (profile, isFresh) => this.#learn(attachment, profile, isFresh),
       onState: (state) => this.#onState(attachment, state),
       onSilence: () => {
-        for (const worker of attachment.workers) this.#modelOf(worker)?.updateMode(worker);
+        for (const worker of attachment.members) this.#modelOf(worker)?.updateMode(worker);
       },
-      hasOthers: () => attachment.workers.every((worker) => this.#modelOf(worker)?.hasOther(worker)),
+      hasOthers: () => attachment.members.every((worker) => this.#modelOf(worker)?.hasOther(worker)),
       onPayload: (payload) => {
-        const [worker] = attachment.workers;
+        const [worker] = attachment.members;
         if (worker !== undefined) this.#applyPayload(worker, payload);
       },
       onUnreadable: (what) => engine.noteUnreadable(what),
       onForget: (rank) => {
-        for (const worker of attachment.workers) this.#modelOf(worker)?.router.clearWorker(worker, rank);
+        for (const worker of attachment.members) this.#modelOf(worker)?.clear(worker, rank);
       },
     });
-    const attachment: Attachment = { engine, workers: [] };
+    const attachment: Attachment = { engine, members: [] };
     this.#attachments.set(name, attachment);
     engine.open();
     return engine;
@@ -191,48 +173,42 @@ export class AttachedModels implements AttachedTargets<ModelView> {
   #takeOut(attachment: Attachment): void {
     this.#attachments.delete(attachment.engine.name);
     attachment.engine.close();
-    this.#dropWorkers(attachment, true);
+    this.#dropMembers(attachment, true);
   }
 
-  /** Those of its models' workers stay that still stand for what it serves, with what is known of its cache. */
+  /** Those members stay that still stand for what it serves, with what is known of its cache. */
   #learn(attachment: Attachment, profile: EngineProfile, isFresh: boolean): void {
     const { engine } = attachment;
-    const before = new Map(isFresh ? [] : attachment.workers.map((worker) => [worker.model.name, worker]));
-    const workers = profile.models.map((model) => {
-      const worker = before.get(model.name);
+    const before = new Map(isFresh ? [] : attachment.members.map((member) => [member.model.name, member]));
+    const members = profile.models.map((model) => {
+      const member = before.get(model.name);
       before.delete(model.name);
-      if (worker !== undefined) worker.model = model;
-      return worker ?? new EngineWorker(engine, profile, model);
+      if (member !== undefined) member.model = model;
+      return member ?? new AttachedMember(engine, profile, model);
     });
-    const known = new Set(attachment.workers);
-    this.#dropWorkers(attachment, isFresh, new Set(workers));
-    attachment.workers = workers;
-    for (const worker of workers) if (!known.has(worker)) this.#join(worker, profile);
+    const known = new Set(attachment.members);
+    this.#dropMembers(attachment, isFresh, new Set(members));
+    attachment.members = members;
+    for (const member of members) if (!known.has(member)) this.#join(member, profile);
     this.#tell(attachment);
   }
 
-  #join(worker: EngineWorker, profile: EngineProfile): void {
-    const { name } = worker.model;
-    const { blockSize } = worker.instance.card;
-    const known = this.#models.get(name);
-    if (known !== undefined && (known.workers.size > 0 || known.blockSize === blockSize)) {
-      known.join(worker);
-      return;
+  #join(member: AttachedMember, profile: EngineProfile): void {
+    const { name } = member.model;
+    const { blockSize } = member.instance.card;
+    const model = this.#options.models.open(name, blockSize);
+    const isOther = model.isEmpty && model.blockSize !== blockSize;
+    if (model.engines.prompts === undefined || isOther) {
+      const engines = () => model.engines.members().map(({ engine }) => engine);
+      const found = { profile, sources: member.engine.sources };
+      model.engines.prompts = this.#options.loadPromptReader(member.model, found, engines);
     }
-    const engines = () => Array.from(this.#models.get(name)?.workers ?? [], ({ engine }) => engine);
-    const found = { profile, sources: worker.engine.sources };
-    const prompts = this.#options.loadPromptReader(worker.model, found, engines);
     // Whoever waits for the one before waits for this one: the model stays the same.
-    if (known !== undefined) {
-      known.prompts = prompts;
-      known.resize(blockSize);
-    }
-    const model = known ?? new AttachedModel(name, blockSize, prompts, this.#options);
-    this.#models.set(model);
-    model.join(worker);
+    if (isOther) model.resize(blockSize);
+    model.join(member);
   }
 
-  #applyPayload(worker: EngineWorker, payload: Uint8Array): void {
+  #applyPayload(worker: AttachedMember, payload: Uint8Array): void {
     const model = this.#modelOf(worker);
     const before = model?.blockSize;
     model?.applyPayload(worker, payload);
@@ -240,20 +216,20 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     for (const attachment of this.#attachments.values()) this.#tell(attachment);
   }
 
-  #dropWorkers(
+  #dropMembers(
     attachment: Attachment,
     mayReturn: boolean,
-    kept: ReadonlySet<EngineWorker> = new Set(),
+    kept: ReadonlySet<AttachedMember> = new Set(),
   ): void {
-    for (const worker of attachment.workers) {
+    for (const worker of attachment.members) {
       if (kept.has(worker)) continue;
       this.#modelOf(worker)?.leave(worker, mayReturn);
     }
-    attachment.workers = [];
+    attachment.members = [];
   }
 
   #onState(attachment: Attachment, state: EngineState): void {
-    const { engine, workers } = attachment;
+    const { engine, members } = attachment;
     const { log } = this.#options;
     if (state === "ready") {
       const { kind, version, models = [] } = engine.profile ?? {};
@@ -264,20 +240,20 @@ export class AttachedModels implements AttachedTargets<ModelView> {
         models: models.map(({ name }) => name).join(", "),
       });
     }
-    for (const worker of workers) this.#modelOf(worker)?.router.updateWorker(worker);
+    for (const member of members) this.#modelOf(member)?.update(member);
     this.#tell(attachment);
   }
 
-  #tell({ engine, workers }: Attachment): void {
-    for (const watcher of this.#watchers) watcher(engine, workers);
+  #tell({ engine, members }: Attachment): void {
+    for (const watcher of this.#watchers) watcher(engine, members);
   }
 
   #reportOf(engine: EngineConnection): Promise<EngineReport> {
-    return reportEngine(engine, (name) => this.#models.get(name)?.prompts);
+    return reportEngine(engine, (name) => this.#options.models.get(name)?.engines.prompts);
   }
 
-  #runningOn({ workers }: Attachment): number {
-    const loads = workers.flatMap((worker) => this.#modelOf(worker)?.router.loads(worker) ?? []);
+  #runningOn({ members }: Attachment): number {
+    const loads = members.flatMap((member) => this.#modelOf(member)?.router.loads(member) ?? []);
     return loads.reduce((sum, { activeRequests }) => sum + activeRequests, 0);
   }
 
@@ -293,7 +269,7 @@ export class AttachedModels implements AttachedTargets<ModelView> {
     );
   }
 
-  #modelOf(worker: EngineWorker): AttachedModel | undefined {
-    return this.#models.get(worker.model.name);
+  #modelOf(worker: AttachedMember): LocalModel | undefined {
+    return this.#options.models.get(worker.model.name);
   }
 }

@@ -10,42 +10,47 @@ import {
   randomId,
   serve,
 } from "#runtime";
-import { createGatewayMetrics } from "../kernel/metrics.ts";
-import { createVocabulary } from "../prompts/tokenizers/vocabulary.ts";
-import { DEFAULT_ROUTING } from "../routing/options.ts";
-import type { Route } from "../routing/route.ts";
-import { request, routerModule } from "../routing/test-model.ts";
-import { NO_THRESHOLDS } from "../routing/thresholds.ts";
+import { createGatewayMetrics } from "../../kernel/metrics.ts";
+import { createVocabulary } from "../../prompts/tokenizers/vocabulary.ts";
+import { DEFAULT_ROUTING } from "../../routing/options.ts";
+import type { Route } from "../../routing/route.ts";
+import { request, routerModule } from "../../routing/test-model.ts";
+import { NO_THRESHOLDS } from "../../routing/thresholds.ts";
+import { LocalModel } from "../local-model.ts";
+import { DEFAULT_HEALTH } from "../members/engine-spec.ts";
+import type { WorkerMember } from "../members/worker-member.ts";
+import { Models } from "../models.ts";
 import { ModelCatalog } from "./catalog.ts";
-import { DEFAULT_HEALTH } from "./members/engine-spec.ts";
-import type { WorkerConnection } from "./members/worker-connection.ts";
-import { ServedModels } from "./served-models.ts";
+import { DiscoveredWorkers } from "./discovered-workers.ts";
 
 let discovery: Discovery;
-let models: ServedModels;
+let models: Models;
+let workers: DiscoveredWorkers;
 let servers: RequestPlaneServer[];
 
 beforeEach(async () => {
   servers = [];
   discovery = await openDiscovery(`memory:${randomId()}`);
   const log = createLogger({ name: "test", write: () => {} });
-  models = new ServedModels({
+  const metrics = createGatewayMetrics(createMetrics({ process: false }));
+  const routing = { ...DEFAULT_ROUTING, thresholds: { ...NO_THRESHOLDS, queuePrefillSteps: 1 } };
+  const options = { routerModule, routing, metrics, log };
+  models = new Models({ create: (name, blockSize) => new LocalModel(name, blockSize, options) });
+  workers = new DiscoveredWorkers({
     catalog: new ModelCatalog(discovery, log),
-    routerModule,
-    routing: { ...DEFAULT_ROUTING, thresholds: { ...NO_THRESHOLDS, queuePrefillSteps: 1 } },
+    models,
     loadTokenizer: async () => ({
       vocabulary: createVocabulary([]),
       encode: async () => new Uint32Array(0),
     }),
     health: { ...DEFAULT_HEALTH, slowStartMs: 0 },
-    metrics: createGatewayMetrics(createMetrics({ process: false })),
     log,
   });
-  await models.open();
+  await workers.open();
 });
 
 afterEach(async () => {
-  models.close();
+  workers.close();
   await discovery.close();
   for (const server of servers) await server.close();
 });
@@ -90,15 +95,15 @@ async function join(name: string, card: Partial<ModelCard> = {}): Promise<() => 
 }
 
 function isReady(worker: string): boolean {
-  const [view] = models.list();
-  return view?.isReady === true && view.workers.some(({ instance }) => instance.name === worker);
+  const [model] = models.all();
+  return model?.isReady === true && model.views().some(({ instance }) => instance.name === worker);
 }
 
 /** A request that waits, as its worker is busy. */
 function wait(): Promise<string> {
-  const { admission } = models.find("tiny")!;
+  const { admission } = models.ofWorkers("tiny");
   const apply = (tokens: number) => {
-    const { promise, resolve, reject } = Promise.withResolvers<Route<WorkerConnection>>();
+    const { promise, resolve, reject } = Promise.withResolvers<Route<WorkerMember>>();
     const asked = { ...request(tokens), excluded: [] };
     const ticket = admission.apply(asked, { onRoute: resolve, onRefused: reject });
     return { promise: promise.then(({ worker }) => worker.instance.name), isWaiting: ticket !== undefined };
@@ -125,7 +130,7 @@ test("the model is what its new worker says, where only its context differs", as
   await leave();
   await join("two", { contextLength: 500 });
   expect(await waiting).toBe("two");
-  expect(models.find("tiny")?.card.contextLength).toBe(500);
+  expect(models.ofWorkers("tiny").card.contextLength).toBe(500);
 });
 
 test("who waits is refused where the new worker has another tokenizer", async () => {

@@ -1,4 +1,4 @@
-import type { EngineModel } from "../../engines/types.ts";
+import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
 import type { EngineSpec } from "./engine-spec.ts";
 import type { Member } from "./member.ts";
 import type { ObservedAnswer } from "./observed-lacks.ts";
@@ -11,6 +11,10 @@ export interface EngineTarget {
   /** What comes before `/v1` in the engine's paths. */
   readonly basePath: string;
   readonly spec: Pick<EngineSpec, "apiKey">;
+  readonly api: EngineApi;
+  /** Undefined until it is known what it is. */
+  readonly adapter: EngineAdapter | undefined;
+  readonly state: string;
   /** Whether a chat's last message may be a partial answer that the engine continues. */
   readonly continuesMessages: boolean;
   /** It may serve other models than it listed last. */
@@ -19,8 +23,10 @@ export interface EngineTarget {
   observe(answer: ObservedAnswer): void;
 }
 
-/** An attached engine as one of its models' routers sees it. */
-export interface TargetWorker extends Member {
+/** One model of an attached engine, which is sent requests as they come. */
+export interface EngineMember extends Member {
+  readonly kind: "engine";
   readonly engine: EngineTarget;
+  /** As the engine lists it now: its adapters come and go. */
   readonly model: EngineModel;
 }

@@ -1,0 +1,200 @@
+import type { Logger } from "#runtime";
+import type { ApiError } from "../kernel/errors.ts";
+import type { GatewayMetrics } from "../kernel/metrics.ts";
+import { ModelRouter } from "../routing/model-router.ts";
+import type { RoutingOptions } from "../routing/options.ts";
+import { Admission } from "../routing/queue/admission.ts";
+import type { RouteSource } from "../routing/queue/route-source.ts";
+import type { RoutedInstance } from "../routing/workers.ts";
+import type { Member } from "./members/member.ts";
+import { Model } from "./model.ts";
+import { SlowStart } from "./slow-start.ts";
+
+export interface LocalModelOptions {
+  readonly routerModule: WebAssembly.Module;
+  readonly routing: RoutingOptions;
+  readonly metrics: GatewayMetrics;
+  readonly log: Logger;
+}
+
+/** The router of blocks of one size, and the way to it. */
+interface Routing {
+  readonly router: ModelRouter<Member>;
+  readonly queue: Admission<Member>;
+  readonly admission: RouteSource<Member>;
+}
+
+/** A member, for those who ask about it. */
+export interface MemberView {
+  readonly instance: RoutedInstance;
+  /** `shut_out` where it is ready, but --index-workers has no place for it. */
+  readonly status: string;
+  /** Whether requests can go to it. */
+  readonly canServe: boolean;
+  readonly isShutOut: boolean;
+  loads(): ReturnType<ModelRouter<Member>["loads"]>;
+}
+
+/** A model whose router is in this process. */
+export class LocalModel extends Model {
+  readonly #options: LocalModelOptions;
+  #routing: Routing;
+  /** Members of which it is certain that the router's block size is right: by their KV events, or their cards. */
+  readonly #agreeing = new Set<Member>();
+  /** Members whose KV events are of blocks of another size. */
+  readonly #foreign = new Set<Member>();
+
+  constructor(name: string, blockSize: number, options: LocalModelOptions) {
+    super(name, blockSize, options.metrics.forModel(name));
+    this.#options = options;
+    this.#routing = this.#open();
+  }
+
+  get router(): ModelRouter<Member> {
+    return this.#routing.router;
+  }
+
+  get admission(): RouteSource<Member> {
+    return this.#routing.admission;
+  }
+
+  /** Requests that wait for a member with room. */
+  get waiting(): number {
+    return this.#routing.queue.waiting;
+  }
+
+  /** Whether it can answer. */
+  get isReady(): boolean {
+    for (const member of this.members)
+      if (this.canServe(member) && (member.kind === "engine" || this.workers !== undefined)) return true;
+    return false;
+  }
+
+  /** Whether requests can go to the member. */
+  canServe(member: Member): boolean {
+    return member.isReady && !this.router.isShutOut(member);
+  }
+
+  views(): MemberView[] {
+    const { router } = this;
+    return Array.from(this.members, (member) => {
+      const isShutOut = router.isShutOut(member);
+      return {
+        instance: member.instance,
+        status: isShutOut && member.isReady ? "shut_out" : member.state,
+        canServe: this.canServe(member),
+        isShutOut,
+        loads: () => router.loads(member),
+      };
+    });
+  }
+
+  join(member: Member): void {
+    const { blockSize } = member.instance.card;
+    // A worker's card says for certain what an engine's profile may only guess.
+    const isCertain = member.kind === "worker";
+    if (isCertain && blockSize !== this.blockSize && this.#agreeing.size === 0) this.resize(blockSize);
+    this.add(member);
+    this.router.addWorker(member);
+    if (isCertain && blockSize === this.blockSize) this.#agreeing.add(member);
+    this.updateMode(member);
+  }
+
+  /** @param mayReturn whether requests for it are early and not wrong for a while: it has gone, or starts anew */
+  leave(member: Member, mayReturn: boolean): void {
+    this.remove(member);
+    this.#agreeing.delete(member);
+    this.#foreign.delete(member);
+    this.router.removeWorker(member);
+    if (mayReturn) this.left.add(member.instance, performance.now());
+  }
+
+  /** Whether the member is ready may have changed. */
+  update(member: Member): void {
+    this.router.updateWorker(member);
+  }
+
+  /** Without events that can be used, what a member holds is predicted as of those that have none. */
+  updateMode(member: Member): void {
+    if (member.isPredicted || this.#foreign.has(member)) this.router.predictOnly(member);
+    else this.router.followEvents(member);
+  }
+
+  /** Nothing that was known of the member's cache, or of one rank's, holds any more. */
+  clear(member: Member, rank?: number): void {
+    this.router.clearWorker(member, rank);
+  }
+
+  /**
+   * Takes a batch of a member's KV events. Their block size counts before what operators and engines say: the
+   * router begins anew with it, unless other members agree with what it has.
+   * @throws KvEventError where the bytes are no such batch
+   */
+  applyPayload(member: Member, payload: Uint8Array): void {
+    const blockSize = this.router.applyPayload(member, payload);
+    // A worker whose blocks are not as its card says gets nothing from its events, and is found to drift.
+    if (blockSize === undefined || member.kind === "worker") return;
+    member.noteBlockSize(blockSize);
+    if (blockSize === this.blockSize) {
+      this.#agreeing.add(member);
+      if (this.#foreign.delete(member)) this.updateMode(member);
+    } else if (this.#agreeing.size === 0) {
+      const { log } = this.#options;
+      log.info("the router takes the block size of an engine's KV events", {
+        engine: member.instance.name,
+        model: this.name,
+        blockSize,
+        instead: this.blockSize,
+      });
+      this.resize(blockSize);
+      this.#agreeing.add(member);
+      this.router.applyPayload(member, payload);
+    } else this.#noteForeign(member, blockSize);
+  }
+
+  /** Begins anew with blocks of another size. Whoever waits for a member goes on waiting. */
+  resize(blockSize: number): void {
+    const { router, queue } = this.#routing;
+    this.blockSize = blockSize;
+    this.#agreeing.clear();
+    this.#foreign.clear();
+    router.onAdmitted = undefined;
+    for (const member of this.members) router.removeWorker(member);
+    this.#routing = this.#open();
+    this.router.thresholds = router.thresholds;
+    for (const member of this.members) {
+      this.router.addWorker(member);
+      this.updateMode(member);
+    }
+    queue.handOver(this.#routing.queue);
+  }
+
+  /** Refuses whoever waits: what they ask in would be taken for something else. */
+  refuseWaiting(error: ApiError): void {
+    this.#routing.queue.refuseAll(error);
+  }
+
+  #open(): Routing {
+    const { name, blockSize, metrics } = this;
+    const { routerModule, routing, log } = this.#options;
+    const router = new ModelRouter<Member>(routerModule, blockSize, routing, metrics.routing, log);
+    router.onAdmitted = (member) => member.followEvents();
+    router.onUnreadable = (member, what) => member.noteUnreadable(what);
+    const queue = new Admission(name, router, routing.queue, metrics.routing);
+    return { router, queue, admission: new SlowStart(queue, () => this.members) };
+  }
+
+  #noteForeign(member: Member, blockSize: number): void {
+    this.#agreeing.delete(member);
+    if (this.#foreign.has(member)) return;
+    this.#foreign.add(member);
+    this.#options.log.error(
+      "an engine's KV events cannot be used: their block size is not that of the others",
+      { engine: member.instance.name, model: this.name, blockSize, expectedBlockSize: this.blockSize },
+    );
+    member.noteUnreadable(
+      `their blocks have ${blockSize} tokens, those of the other engines of ${this.name} ${this.blockSize}`,
+    );
+    this.updateMode(member);
+  }
+}

@@ -1,0 +1,200 @@
+import type { ModelCard } from "#runtime";
+import type { BoundTo } from "../kernel/errors.ts";
+import type { ModelMetrics } from "../kernel/metrics.ts";
+import type { ChatTemplate } from "../prompts/chat-template.ts";
+import type { PromptReader } from "../prompts/prompt-reader.ts";
+import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
+import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
+import type { Applicant, QueueTicket, RouteSource } from "../routing/queue/route-source.ts";
+import { RecentlyLeft } from "../routing/recently-left.ts";
+import type { RouteRequest } from "../routing/route.ts";
+import type { EngineMember } from "./members/engine-member.ts";
+import type { Member } from "./members/member.ts";
+import type { WorkerMember } from "./members/worker-member.ts";
+
+/** A model, its members, and the way to them. */
+export abstract class Model {
+  readonly name: string;
+  /** Tokens in a KV block. */
+  blockSize: number;
+  /** Members that were the model's until a short while ago. */
+  readonly left = new RecentlyLeft();
+  readonly metrics: ModelMetrics;
+  readonly #members = new Set<Member>();
+  readonly #counts = { engine: 0, worker: 0 };
+  /** The model as requests go to engines. */
+  readonly engines: EngineSide;
+  /** The model as requests go to workers; undefined until its tokenizer and template are here. */
+  workers: WorkerSide | undefined;
+  readonly #created = Math.floor(Date.now() / 1000);
+  /** How requests get to its members. */
+  abstract readonly admission: RouteSource<Member>;
+
+  constructor(name: string, blockSize: number, metrics: ModelMetrics) {
+    this.name = name;
+    this.blockSize = blockSize;
+    this.metrics = metrics;
+    this.engines = new EngineSide(this);
+  }
+
+  /** Ready or not. */
+  get members(): ReadonlySet<Member> {
+    return this.#members;
+  }
+
+  protected add(member: Member): void {
+    this.#members.add(member);
+    this.#counts[member.kind]++;
+  }
+
+  protected remove(member: Member): void {
+    if (this.#members.delete(member)) this.#counts[member.kind]--;
+  }
+
+  /** Further names of the same weights. */
+  get aliases(): readonly string[] {
+    return this.#all(({ aliases }) => aliases);
+  }
+
+  /** LoRA adapters on these weights. */
+  get adapters(): readonly string[] {
+    return this.#all(({ adapters }) => adapters);
+  }
+
+  /** Longest prompt plus answer, in tokens, of the member that takes most; undefined where none tells. */
+  get contextLength(): number | undefined {
+    const lengths = Array.from(this.#members, ({ contextLength }) => contextLength ?? 0);
+    return Math.max(0, ...lengths) || undefined;
+  }
+
+  /** Seconds since the epoch. */
+  get created(): number {
+    for (const { created } of this.#members) if (created !== undefined) return created;
+    return this.#created;
+  }
+
+  /** Whether no member has it now. */
+  get isEmpty(): boolean {
+    return this.#members.size === 0;
+  }
+
+  /** Whether it has members of this kind, ready or not. */
+  has(kind: Member["kind"]): boolean {
+    return this.#counts[kind] > 0;
+  }
+
+  /** Whether another member can answer for this one. */
+  hasOther(member: Member): boolean {
+    for (const other of this.#members) if (other !== member && other.isReady) return true;
+    return false;
+  }
+
+  #all(of: (member: Member) => readonly string[]): readonly string[] {
+    return [...new Set([...this.#members].flatMap(of))];
+  }
+}
+
+const NONE: readonly never[] = [];
+
+/** A model as requests of one kind see it: those that travel as bytes to engines, or as tokens to workers. */
+export class ModelSide<Worker extends Member> {
+  readonly #model: Model;
+  readonly #kind: Worker["kind"];
+  readonly admission: RouteSource<Worker>;
+
+  constructor(model: Model, kind: Worker["kind"]) {
+    this.#model = model;
+    this.#kind = kind;
+    this.admission = new SideRoutes(model, this);
+  }
+
+  get name(): string {
+    return this.#model.name;
+  }
+
+  get blockSize(): number {
+    return this.#model.blockSize;
+  }
+
+  get left(): RecentlyLeft {
+    return this.#model.left;
+  }
+
+  get metrics(): ModelMetrics {
+    return this.#model.metrics;
+  }
+
+  get contextLength(): number | undefined {
+    return this.#model.contextLength;
+  }
+
+  /** Of this kind, ready or not. */
+  members(): Worker[] {
+    return [...this.#model.members].filter((member): member is Worker => member.kind === this.#kind);
+  }
+
+  /** Members of the other kind. */
+  others(): readonly Member[] {
+    if (!this.#model.has(this.#kind === "engine" ? "worker" : "engine")) return NONE;
+    return [...this.#model.members].filter((member) => member.kind !== this.#kind);
+  }
+}
+
+/** The way to a model's members of one kind. */
+class SideRoutes<Worker extends Member> implements RouteSource<Worker> {
+  readonly #model: Model;
+  readonly #side: ModelSide<Worker>;
+
+  constructor(model: Model, side: ModelSide<Worker>) {
+    this.#model = model;
+    this.#side = side;
+  }
+
+  apply(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
+    // With the others excluded, who is chosen is of this kind.
+    return this.#model.admission.apply(this.#narrowed(request), applicant as Applicant<Member>);
+  }
+
+  boundTo(request: RouteRequest<Worker>): BoundTo | undefined {
+    return this.#model.admission.boundTo(this.#narrowed(request));
+  }
+
+  #narrowed(request: RouteRequest<Worker>): RouteRequest<Member> {
+    const others = this.#side.others();
+    return others.length === 0 ? request : { ...request, excluded: [...request.excluded, ...others] };
+  }
+}
+
+/** A model as its engines see it: their tokenizer turns prompts into the tokens that the router compares. */
+export class EngineSide extends ModelSide<EngineMember> {
+  /** Set by whoever attaches its first engine. */
+  prompts: Promise<PromptReader> | undefined;
+  readonly textTokens = new TextTokens();
+
+  constructor(model: Model) {
+    super(model, "engine");
+  }
+
+  /** Members whose engine lists neither model nor adapter by this name: not all engines of a model need have it. */
+  lacking(name: string): EngineMember[] {
+    if (name === this.name) return [];
+    return this.members().filter(
+      ({ model, aliases, adapters }) =>
+        model.name !== name && !aliases.includes(name) && !adapters.includes(name),
+    );
+  }
+}
+
+/** A model as its workers see it, with what turns text into their tokens and back. */
+export class WorkerSide extends ModelSide<WorkerMember> {
+  readonly card: ModelCard;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate;
+
+  constructor(model: Model, card: ModelCard, tokenizer: Tokenizer, template: ChatTemplate) {
+    super(model, "worker");
+    this.card = card;
+    this.tokenizer = tokenizer;
+    this.template = template;
+  }
+}

@@ -1,0 +1,166 @@
+import type { Instance, Logger, ModelCard } from "#runtime";
+import { noWorkerReady } from "../../kernel/errors.ts";
+import { WrongCard } from "../../kernel/wrong-card.ts";
+import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
+import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
+import type { LocalModel } from "../local-model.ts";
+import { WorkerConnection, type WorkerHealthOptions } from "../members/worker-connection.ts";
+import { WorkerSide } from "../model.ts";
+import type { Models } from "../models.ts";
+import { areAlike, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
+
+export interface DiscoveredWorkersOptions {
+  readonly catalog: ModelCatalog;
+  readonly models: Models;
+  readonly loadTokenizer: TokenizerLoader;
+  readonly health: WorkerHealthOptions;
+  readonly log: Logger;
+}
+
+/** What is made ready for a model of the catalog. */
+interface Serving {
+  /** As the catalog has it now. */
+  listed: CatalogModel;
+  readonly model: LocalModel;
+  readonly workers: Map<Instance, WorkerConnection>;
+  isLoading: boolean;
+}
+
+/** Keeps a connection to every worker that discovery tells of, and puts it into its model. */
+export class DiscoveredWorkers {
+  readonly #options: DiscoveredWorkersOptions;
+  readonly #serving = new Map<string, Serving>();
+
+  constructor(options: DiscoveredWorkersOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to follow the catalog. */
+  open(): Promise<void> {
+    return this.#options.catalog.open({
+      onJoin: (instance, listed, isFirst) =>
+        this.#join(instance, isFirst ? this.#begin(listed) : this.#of(listed)),
+      onLeave: (instance, listed) => this.#leave(instance, this.#of(listed)),
+    });
+  }
+
+  close(): void {
+    this.#options.catalog.close();
+    for (const { workers } of this.#serving.values()) {
+      for (const worker of workers.values()) worker.close();
+      workers.clear();
+    }
+  }
+
+  /** Workers that have come, and are not used. */
+  refused(): RefusedWorker[] {
+    return this.#options.catalog.refused();
+  }
+
+  /** A model has its first worker. Where it had others before, whoever waits for one waits for this one. */
+  #begin(listed: CatalogModel): Serving {
+    const { name, card } = listed;
+    const before = this.#serving.get(name);
+    if (before === undefined) {
+      const model = this.#options.models.open(name, card.blockSize);
+      const serving: Serving = { listed, model, workers: new Map(), isLoading: false };
+      this.#serving.set(name, serving);
+      return serving;
+    }
+    const { card: old } = before.listed;
+    const { model } = before;
+    before.listed = listed;
+    if (!isSame(old, card)) model.workers = undefined;
+    // Prompts that wait are in tokens that the new worker would take for others.
+    if (!areAlike(old, card) && model.isEmpty) model.refuseWaiting(noWorkerReady(name));
+    return before;
+  }
+
+  #of(listed: CatalogModel): Serving {
+    return this.#serving.get(listed.name) ?? this.#begin(listed);
+  }
+
+  #join(instance: Instance, serving: Serving): void {
+    const { log, health } = this.#options;
+    const { model } = serving;
+    const worker = new WorkerConnection(instance, {
+      log,
+      health,
+      listener: {
+        onState: () => {
+          model.update(worker);
+          void this.#prepare(serving);
+        },
+        onPayload: (payload) => model.applyPayload(worker, payload),
+        onForget: () => model.clear(worker),
+        onSilence: () => model.updateMode(worker),
+        hasOthers: () => model.hasOther(worker),
+      },
+    });
+    serving.workers.set(instance, worker);
+    model.join(worker);
+    worker.open();
+  }
+
+  #leave(instance: Instance, { model, workers, listed }: Serving): void {
+    const worker = workers.get(instance);
+    workers.delete(instance);
+    if (worker !== undefined) {
+      worker.close();
+      model.leave(worker, true);
+    }
+    this.#options.log.info("worker left", { worker: instance.name, model: listed.name });
+  }
+
+  /** Loads tokenizer and template as soon as a worker can be asked for them, and again if that failed. */
+  async #prepare(serving: Serving): Promise<void> {
+    const { log, loadTokenizer } = this.#options;
+    const { listed, model } = serving;
+    const isReady = Array.from(serving.workers.values()).some((worker) => worker.isReady);
+    if (!isReady || model.workers !== undefined || serving.isLoading) return;
+    serving.isLoading = true;
+    let isAnew = false;
+    try {
+      const { card, name } = listed;
+      const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
+      const template = templateOf(card);
+      // Another card may have come meanwhile.
+      if (serving.listed !== listed) return;
+      model.workers = new WorkerSide(model, card, tokenizer, template);
+      log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
+    } catch (error) {
+      isAnew = this.#refuse(error, serving);
+      if (!isAnew) log.error("cannot prepare a model", { model: listed.name, reason: String(error) });
+    } finally {
+      serving.isLoading = false;
+      if (serving.listed !== listed || isAnew) void this.#prepare(serving);
+    }
+  }
+
+  /** Takes out the worker whose card is wrong; false where that is not what is wrong. */
+  #refuse(error: unknown, { workers }: Serving): boolean {
+    if (!(error instanceof WrongCard)) return false;
+    const instance = error.instance ?? workers.keys().next().value;
+    if (instance !== undefined) this.#options.catalog.refuse(instance, error.fault);
+    return instance !== undefined;
+  }
+
+  #workersWithTokenizer(sha256: string): WorkerConnection[] {
+    const all = Array.from(this.#serving.values()).flatMap((serving) => [...serving.workers.values()]);
+    return all.filter((worker) => worker.instance.card.tokenizer.sha256 === sha256);
+  }
+}
+
+/** @throws WrongCard where it is no template */
+function templateOf({ chatTemplate, specialTokens }: ModelCard): ChatTemplate {
+  try {
+    return createChatTemplate(chatTemplate, specialTokens);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new WrongCard({ field: "chatTemplate", reason });
+  }
+}
+
+/** Whether nothing differs but when they were made. */
+const isSame = (one: ModelCard, other: ModelCard) =>
+  JSON.stringify({ ...one, created: 0 }) === JSON.stringify({ ...other, created: 0 });
