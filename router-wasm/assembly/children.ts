@@ -49,8 +49,11 @@ function tagOf(mixed: u64): u32 {
 // @ts-ignore: decorator
 @inline
 export function childOf(parent: u32, local: u64): usize {
-  const near = parent ? followerOf(parent, local) : 0;
-  return near ? near : childInBucket(parent, local);
+  if (parent) {
+    const near = followerOf(runOf(parent));
+    if (follows(near, parent, local)) return near;
+  }
+  return childInBucket(parent, local);
 }
 
 /** The block after this one (0: the first) with this local hash, in its run or one that follows; 0 for none. */
@@ -64,16 +67,18 @@ export function blockAfter(block: u32, local: u64): u32 {
   return run ? blockOf(run, 0) : 0;
 }
 
-/**
- * The run that the parent's run has noted as the one that follows it, if it is the one wanted, as it is most often;
- * else 0. The buckets need not be read then.
- */
+/** The run that this one has noted as the one that follows it, as it most often is; the buckets need not be read then. */
 // @ts-ignore: decorator
 @inline
-export function followerOf(parent: u32, local: u64): usize {
-  const above = runOf(parent);
-  const near = above + (<usize>load<i16>(above, FOLLOWER) << 6);
-  return lengthOf(near) && load<u32>(near, PARENT) == parent && firstLocalOf(near) == local ? near : 0;
+export function followerOf(run: usize): usize {
+  return run + (<usize>load<i16>(run, FOLLOWER) << 6);
+}
+
+/** Whether this is the run after `parent` whose first block has this local hash. */
+// @ts-ignore: decorator
+@inline
+export function follows(run: usize, parent: u32, local: u64): bool {
+  return load<u32>(run, PARENT) == parent && firstLocalOf(run) == local && lengthOf(run) != 0;
 }
 
 /** Reads ahead the bucket that `childInBucket` will read. Returns something, so that it is not left out. */

@@ -1,11 +1,30 @@
 // Who holds which blocks of a run. A slot is (mask of blocks held, mask of those held only under engine hashes of the
-// holder's own, number of the holder). The first two live in the run, the next ones in 64-byte lines of five. From the
-// eighth on, workers that hold or are predicted to hold the whole run move into bit sets, which is what makes many
-// workers cheap to look at.
-import { clearBit, hasBit, setBit } from "./bit-set";
-import { stride } from "./kinds";
+// holder's own, number of the holder). The first two live in the run, the next ones in 64-byte lines of five. Where
+// these are full, workers that hold or are predicted to hold the same blocks move into bit sets (wide.ts), which is what
+// makes many workers cheap to look at: those with the whole run into sets that the run names; those with as many of
+// its first blocks, since that is where their prompts part from the run, into a group, whose slot is (mask, sets,
+// `GROUP`).
 import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
-import { firstBits, INLINE, lengthOf, LINE, WIDE } from "./run";
+import { firstBits, FLAGS, GROUPED, INLINE, lengthOf, LINE, WIDE } from "./run";
+import {
+  addTo,
+  changeSets,
+  eachIn,
+  initSets,
+  isAloneIn,
+  kindFor,
+  kindIn,
+  leaveSets,
+  newSets,
+  setsBytes,
+  setsReady,
+  shareWithParent,
+} from "./wide";
+
+/** In place of a holder's number: the slot is that of a group. */
+export const GROUP: u32 = 0xffffffff;
+/** Fewer have slots of their own. */
+const SMALLEST_GROUP: u32 = 3;
 
 export const HOLDER_BYTES: usize = 12;
 const INLINE_END: usize = INLINE + 2 * HOLDER_BYTES;
@@ -14,55 +33,54 @@ export const LINE_HOLDERS_END: usize = 60;
 /** In a line: the next line. */
 export const NEXT_LINE: usize = 60;
 
-/**
- * Bit sets: u32 number of holders in them, u32 how many of these are under hashes of their own; at 16 the workers under shared hashes and those predicted, then at
- * `WIDE_SETS + ownSets` the workers under hashes of their own.
- */
-export const WIDE_SETS: usize = 16;
-export const WIDE_OWN: usize = 4;
-/** Bytes for the workers in one bit set, a multiple of 16. */
-export let strideBytes: usize = 0;
-export let ownSets: usize = 0;
-let wideBytes: usize = 0;
-
 const LINES: usize = memory.data(16, 4);
-const WIDES: usize = memory.data(16, 4);
 
 /** Call `initKinds` before. */
-export function initHolders(): void {
-  strideBytes = <usize>stride >> 3;
-  ownSets = strideBytes << 1;
-  wideBytes = WIDE_SETS + ownSets + strideBytes;
+export function initHolders(): bool {
   poolInit(LINES, LINE_BYTES, 16);
-  poolInit(WIDES, <u32>((wideBytes + 63) & ~63), 4);
+  return initSets();
 }
 
 /** Sees to it that the next `setHolder` has the memory it may want. */
 export function holdersReady(): bool {
-  return poolReady(LINES, 1) && poolReady(WIDES, 1);
+  return poolReady(LINES, 1) && setsReady();
 }
 
-/** 0: the worker is in neither bit set; 1: under shared hashes; 2: under its own. */
+/** The worker's slot, or that of its group; 0 when it has none but may be in the run's bit sets. */
+function slotOf(run: usize, w: u32): usize {
+  for (let at = run + INLINE; at < run + INLINE_END; at += HOLDER_BYTES) if (isIn(at, w)) return at;
+  for (let line = <usize>load<u32>(run, LINE); line; line = load<u32>(line, NEXT_LINE)) {
+    for (let at = line; at < line + LINE_HOLDERS_END; at += HOLDER_BYTES) if (isIn(at, w)) return at;
+  }
+  return 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function isIn(slot: usize, w: u32): bool {
+  if (!load<u32>(slot)) return false;
+  const h = load<u32>(slot, 8);
+  return h == w || (h == GROUP && kindIn(load<u32>(slot, 4), w) != 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function isGroup(slot: usize): bool {
+  return load<u32>(slot, 8) == GROUP;
+}
+
+/** Blocks held only under hashes of the worker's own, of those that its slot or group stands for. */
+function ownIn(slot: usize, w: u32): u32 {
+  if (!isGroup(slot)) return load<u32>(slot, 4);
+  return kindIn(load<u32>(slot, 4), w) == 2 ? load<u32>(slot) : 0;
+}
+
+/** In which of the run's bit sets the worker is, 0 for none. */
 // @ts-ignore: decorator
 @inline
 function wideKind(run: usize, w: u32): u32 {
   const wide = <usize>load<u32>(run, WIDE);
-  if (!wide || w >= stride << 1) return 0;
-  if (hasBit(wide + WIDE_SETS, w)) return 1;
-  return w < stride && hasBit(wide + WIDE_SETS + ownSets, w) ? 2 : 0;
-}
-
-/** The address of the worker's holder, 0 when it has none outside the bit sets. */
-function slotOf(run: usize, w: u32): usize {
-  for (let at = run + INLINE; at < run + INLINE_END; at += HOLDER_BYTES) {
-    if (load<u32>(at) && load<u32>(at, 8) == w) return at;
-  }
-  for (let line = <usize>load<u32>(run, LINE); line; line = load<u32>(line, NEXT_LINE)) {
-    for (let at = line; at < line + LINE_HOLDERS_END; at += HOLDER_BYTES) {
-      if (load<u32>(at) && load<u32>(at, 8) == w) return at;
-    }
-  }
-  return 0;
+  return wide ? kindIn(wide, w) : 0;
 }
 
 /** Blocks of the run that the worker holds. */
@@ -77,7 +95,7 @@ export function ownMask(run: usize, w: u32): u32 {
   const kind = wideKind(run, w);
   if (kind) return kind == 2 ? firstBits(lengthOf(run)) : 0;
   const slot = slotOf(run, w);
-  return slot ? load<u32>(slot, 4) : 0;
+  return slot ? ownIn(slot, w) : 0;
 }
 
 /** Blocks of the run that anybody holds. */
@@ -92,39 +110,27 @@ export function anyMask(run: usize): u32 {
 
 /** Whether nobody but the worker holds anything of the run. */
 export function onlyHolder(run: usize, w: u32): bool {
-  for (let at = run + INLINE; at < run + INLINE_END; at += HOLDER_BYTES) {
-    if (load<u32>(at) && load<u32>(at, 8) != w) return false;
-  }
-  for (let line = <usize>load<u32>(run, LINE); line; line = load<u32>(line, NEXT_LINE)) {
-    for (let at = line; at < line + LINE_HOLDERS_END; at += HOLDER_BYTES) {
-      if (load<u32>(at) && load<u32>(at, 8) != w) return false;
-    }
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
+    if (isGroup(slot) ? !isAloneIn(load<u32>(slot, 4), w) : load<u32>(slot, 8) != w) return false;
   }
   const wide = <usize>load<u32>(run, WIDE);
-  return !wide || (load<u32>(wide) == 1 && wideKind(run, w) != 0);
+  return !wide || isAloneIn(wide, w);
 }
 
-/** Calls `visit` with the run and each holder's masks and worker, those in the bit sets included. */
+/** Calls `visit` with the run and each holder's masks and worker, those in bit sets included. */
 export function eachHolder(run: usize, visit: (run: usize, mask: u32, own: u32, w: u32) => void): void {
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
-    visit(run, load<u32>(slot), load<u32>(slot, 4), load<u32>(slot, 8));
+    if (isGroup(slot)) eachIn(load<u32>(slot, 4), run, load<u32>(slot), visit);
+    else visit(run, load<u32>(slot), load<u32>(slot, 4), load<u32>(slot, 8));
   }
   const wide = <usize>load<u32>(run, WIDE);
-  if (!wide) return;
-  const full = firstBits(lengthOf(run));
-  for (let i: usize = 0; i < ownSets + strideBytes; i += 8) {
-    let bits = load<u64>(wide + WIDE_SETS + i);
-    for (; bits; bits &= bits - 1) {
-      const own = i >= ownSets;
-      visit(run, full, own ? full : 0, <u32>(((own ? i - ownSets : i) << 3) + <usize>ctz(bits)));
-    }
-  }
+  if (wide) eachIn(wide, run, firstBits(lengthOf(run)), visit);
 }
 
 // The line that the slot last returned lies in; 0: in the run.
 let slotLine: usize = 0;
 
-/** The first holder outside the bit sets, 0 when there is none. One walk at a time. */
+/** The first slot in use, 0 when there is none. One walk at a time. */
 export function firstSlot(run: usize): usize {
   slotLine = 0;
   return usedSlot(run, run + INLINE);
@@ -148,110 +154,126 @@ function usedSlot(run: usize, at: usize): usize {
   return 0;
 }
 
-/** Sets what the worker holds of the run; an empty mask removes it. Call `holdersReady` before a mask grows. */
+/** Sets what the worker holds of the run; an empty mask removes it. Call `holdersReady` before. */
 export function setHolder(run: usize, w: u32, mask: u32, own: u32): void {
-  const wide = <usize>load<u32>(run, WIDE);
-  if (wide) {
-    const was = wideKind(run, w);
-    const is = fullKind(run, w, mask, own);
-    if (was) {
-      if (was == is) return;
-      leaveSet(run, wide, w, was);
-    }
-    if (is) {
-      if (!was) {
-        const slot = slotOf(run, w);
-        if (slot) clearSlot(run, slot);
-      }
-      // `leaveSet` may have given the sets back.
-      if (load<u32>(run, WIDE)) {
-        enterSet(wide, w, is);
-        return;
-      }
-    }
+  const kind = kindFor(w, mask, own);
+  const was = wideKind(run, w);
+  const is = load<u32>(run, WIDE) && mask == firstBits(lengthOf(run)) ? kind : 0;
+  if (was || is) {
+    if (was == is) return;
+    if (!was) leaveSlot(run, slotOf(run, w), w);
+    changeSets(run + WIDE, w, was, is);
+    if (load<u32>(run, WIDE)) shareWithParent(run);
+    if (is) return;
+  } else {
+    const slot = slotOf(run, w);
+    if (slot && load<u32>(slot) == mask && ownIn(slot, w) == own) return;
+    if (slot && mask && !isGroup(slot) && !(load<u8>(run, FLAGS) & GROUPED)) return writeSlot(slot, mask, own, w);
+    leaveSlot(run, slot, w);
   }
-  let slot = slotOf(run, w);
-  if (!mask) {
-    if (slot) clearSlot(run, slot);
-    return;
-  }
-  if (!slot) {
-    slot = freeSlot(run);
-    if (!slot) {
-      // The eighth holder: the run becomes wide, which makes room, or takes this holder itself.
-      widen(run);
-      const is = fullKind(run, w, mask, own);
-      if (load<u32>(run, WIDE) && is) {
-        enterSet(load<u32>(run, WIDE), w, is);
-        return;
-      }
-      slot = freeSlot(run);
-      if (!slot) slot = addLine(run);
-    }
-    store<u32>(slot, w, 8);
-  }
+  if (mask) addHolder(run, w, mask, own, kind);
+}
+
+function writeSlot(slot: usize, mask: u32, own: u32, w: u32): void {
   store<u32>(slot, mask);
   store<u32>(slot, own, 4);
+  store<u32>(slot, w, 8);
 }
 
-/** Which bit set a holder belongs in, 0 for none. */
-function fullKind(run: usize, w: u32, mask: u32, own: u32): u32 {
-  if (w >= stride << 1 || mask != firstBits(lengthOf(run))) return 0;
-  if (!own) return 1;
-  return own == mask ? 2 : 0;
-}
-
-// @ts-ignore: decorator
-@inline
-function setOf(wide: usize, kind: u32): usize {
-  return wide + WIDE_SETS + (kind == 2 ? ownSets : 0);
-}
-
-function enterSet(wide: usize, w: u32, kind: u32): void {
-  setBit(setOf(wide, kind), w);
-  store<u32>(wide, load<u32>(wide) + 1);
-  if (kind == 2) store<u32>(wide, load<u32>(wide, WIDE_OWN) + 1, WIDE_OWN);
-}
-
-function leaveSet(run: usize, wide: usize, w: u32, kind: u32): void {
-  clearBit(setOf(wide, kind), w);
-  if (kind == 2) store<u32>(wide, load<u32>(wide, WIDE_OWN) - 1, WIDE_OWN);
-  const left = load<u32>(wide) - 1;
-  store<u32>(wide, left);
-  if (!left) {
-    store<u32>(run, 0, WIDE);
-    poolLeave(WIDES, wide);
+/** Takes the worker out of its slot or that of its group, if it has one. */
+function leaveSlot(run: usize, slot: usize, w: u32): void {
+  if (!slot) return;
+  if (isGroup(slot)) {
+    changeSets(slot + 4, w, kindIn(load<u32>(slot, 4), w), 0);
+    if (load<u32>(slot, 4)) return;
+    store<u32>(slot, 0);
+    if (!anyGroup(run)) store<u8>(run, load<u8>(run, FLAGS) & ~GROUPED, FLAGS);
   }
-}
-
-/** Makes the bit sets and moves the workers that hold the whole run into them; nothing when there are none. */
-function widen(run: usize): void {
-  if (load<u32>(run, WIDE)) return;
-  let any = false;
-  for (let slot = firstSlot(run); slot && !any; slot = nextSlot(run, slot)) {
-    any = fullKind(run, load<u32>(slot, 8), load<u32>(slot), load<u32>(slot, 4)) != 0;
-  }
-  if (!any) return;
-  const wide = poolTake(WIDES);
-  memory.fill(wide, 0, wideBytes);
-  store<u32>(run, wide, WIDE);
-  let next: usize = 0;
-  for (let slot = firstSlot(run); slot; slot = next) {
-    const w = load<u32>(slot, 8);
-    const kind = fullKind(run, w, load<u32>(slot), load<u32>(slot, 4));
-    next = nextSlot(run, slot);
-    if (kind) {
-      enterSet(wide, w, kind);
-      store<u32>(slot, 0);
-    }
-  }
+  store<u32>(slot, 0);
   dropEmptyLines(run);
 }
 
+function anyGroup(run: usize): bool {
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) if (isGroup(slot)) return true;
+  return false;
+}
+
+/** A holder that the run does not have yet, nor can take into its own bit sets. */
+function addHolder(run: usize, w: u32, mask: u32, own: u32, kind: u32): void {
+  const group = kind && load<u8>(run, FLAGS) & GROUPED ? groupOf(run, mask) : 0;
+  if (group) return changeSets(group + 4, w, 0, kind);
+  let slot = freeSlot(run);
+  if (!slot) {
+    const full = firstBits(lengthOf(run));
+    if (!load<u32>(run, WIDE) && widen(run, w, mask == full ? kind : 0)) return;
+    if (kind && mask != full && makeGroup(run, w, mask, kind)) return;
+    slot = freeSlot(run);
+    if (!slot) slot = addLine(run);
+  }
+  writeSlot(slot, mask, own, w);
+}
+
+/** The slot of the group with this mask, 0 when there is none. */
+function groupOf(run: usize, mask: u32): usize {
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
+    if (isGroup(slot) && load<u32>(slot) == mask) return slot;
+  }
+  return 0;
+}
+
+/**
+ * Makes the run's bit sets of those that hold all of it, if there are any, and with kind not 0 of one more. Returns
+ * whether that one is in them.
+ */
+function widen(run: usize, w: u32, kind: u32): bool {
+  const sets = gather(run, firstBits(lengthOf(run)), 1);
+  if (!sets) return false;
+  if (kind) addTo(sets, w, kind);
+  store<u32>(run, <u32>sets, WIDE);
+  shareWithParent(run);
+  return kind != 0;
+}
+
+/** Makes a group of one more holder and those with the same mask; false when these are few. */
+function makeGroup(run: usize, w: u32, mask: u32, kind: u32): bool {
+  const sets = gather(run, mask, SMALLEST_GROUP - 1);
+  if (!sets) return false;
+  addTo(sets, w, kind);
+  const slot = freeSlot(run);
+  writeSlot(slot ? slot : addLine(run), mask, <u32>sets, GROUP);
+  store<u8>(run, load<u8>(run, FLAGS) | GROUPED, FLAGS);
+  return true;
+}
+
+/** Moves holders with this mask from their slots into new sets. 0 when there are fewer than `least`. */
+function gather(run: usize, mask: u32, least: u32): usize {
+  let found: u32 = 0;
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) if (kindOf(slot, mask)) found++;
+  if (found < least) return 0;
+  const sets = newSets();
+  let next: usize = 0;
+  for (let slot = firstSlot(run); slot; slot = next) {
+    next = nextSlot(run, slot);
+    const kind = kindOf(slot, mask);
+    if (!kind) continue;
+    addTo(sets, load<u32>(slot, 8), kind);
+    store<u32>(slot, 0);
+  }
+  dropEmptyLines(run);
+  return sets;
+}
+
+/** Which of the sets for this mask the slot's holder belongs in, 0 for none. */
+function kindOf(slot: usize, mask: u32): u32 {
+  return load<u32>(slot) == mask ? kindFor(load<u32>(slot, 8), mask, load<u32>(slot, 4)) : 0;
+}
+
+/** 0 when all are in use, and those in the slots might share bit sets instead. */
 function freeSlot(run: usize): usize {
   for (let at = run + INLINE; at < run + INLINE_END; at += HOLDER_BYTES) if (!load<u32>(at)) return at;
   let line = <usize>load<u32>(run, LINE);
-  if (!line) return addLine(run);
+  // Sets that are no larger than a line take its place.
+  if (!line && setsBytes > LINE_BYTES) return addLine(run);
   for (; line; line = load<u32>(line, NEXT_LINE)) {
     for (let at = line; at < line + LINE_HOLDERS_END; at += HOLDER_BYTES) if (!load<u32>(at)) return at;
   }
@@ -265,11 +287,6 @@ function addLine(run: usize): usize {
   store<u32>(line, load<u32>(run, LINE), NEXT_LINE);
   store<u32>(run, line, LINE);
   return line;
-}
-
-function clearSlot(run: usize, slot: usize): void {
-  store<u32>(slot, 0);
-  if (load<u32>(run, LINE)) dropEmptyLines(run);
 }
 
 function dropEmptyLines(run: usize): void {
@@ -288,15 +305,13 @@ function dropEmptyLines(run: usize): void {
 
 /** Removes all holders. */
 export function clearHolders(run: usize): void {
-  for (let at = run + INLINE; at < run + INLINE_END; at += HOLDER_BYTES) store<u32>(at, 0);
-  let line = <usize>load<u32>(run, LINE);
-  while (line) {
-    const next = <usize>load<u32>(line, NEXT_LINE);
-    poolLeave(LINES, line);
-    line = next;
+  for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
+    if (isGroup(slot)) leaveSets(load<u32>(slot, 4));
+    store<u32>(slot, 0);
   }
-  store<u32>(run, 0, LINE);
+  dropEmptyLines(run);
   const wide = <usize>load<u32>(run, WIDE);
-  if (wide) poolLeave(WIDES, wide);
+  if (wide) leaveSets(wide);
   store<u32>(run, 0, WIDE);
+  store<u8>(run, load<u8>(run, FLAGS) & ~GROUPED, FLAGS);
 }

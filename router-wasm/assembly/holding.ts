@@ -319,16 +319,10 @@ export function release(w: u32, hash: u64, block: u32): void {
     dropAlias(aliasOf(w, hash));
     if (holdsShared(w, block) || (mayHaveSeveralHashes(run) && hasAlias(w, block))) return;
   }
-  if (w < stride) unpredict(w, run, bit);
-  setHolder(run, w, heldMask(run, w) & ~bit, ownMask(run, w) & ~bit);
-  countHeld(w, -1);
-  if (anyMask(run) & bit) return;
-  count(BLOCKS, -1);
-  unshare(run, bit);
-  settle(run);
+  releaseShared(w, run, bit);
 }
 
-/** The worker no longer holds these blocks, which it held under the hashes in the run and no others. */
+/** The worker no longer holds these blocks, which no other hash names for it. */
 export function releaseShared(w: u32, run: usize, bits: u32): void {
   if (w < stride) unpredict(w, run, bits);
   letGo(w, run, bits);
@@ -336,10 +330,13 @@ export function releaseShared(w: u32, run: usize, bits: u32): void {
 
 /** The same, with what the holder is predicted to hold left as it is. */
 export function letGo(w: u32, run: usize, bits: u32): void {
+  // Where one holder less takes memory, and there is none, the run is forgotten for all of them.
+  if (!holdersReady()) return forgetRun(run);
   preserve(run);
-  setHolder(run, w, heldMask(run, w) & ~bits, ownMask(run, w));
-  countHeld(w, -(<f64>popcnt(bits)));
-  const unheld = bits & ~anyMask(run);
+  const held = heldMask(run, w);
+  setHolder(run, w, held & ~bits, ownMask(run, w) & ~bits);
+  countHeld(w, -(<f64>popcnt(held & bits)));
+  const unheld = held & bits & ~anyMask(run);
   if (!unheld) return;
   count(BLOCKS, -(<f64>popcnt(unheld)));
   unshare(run, unheld);
@@ -421,16 +418,7 @@ export function forgetHolder(w: u32): void {
   }
   clearedWorker = w;
   eachRun((run: usize): void => {
-    const w = clearedWorker;
-    const mask = heldMask(run, w);
-    if (!mask) return;
-    preserve(run);
-    setHolder(run, w, 0, 0);
-    countHeld(w, -(<f64>popcnt(mask)));
-    const unheld = mask & ~anyMask(run);
-    if (!unheld) return;
-    count(BLOCKS, -(<f64>popcnt(unheld)));
-    unshare(run, unheld);
-    settle(run);
+    const mask = heldMask(run, clearedWorker);
+    if (mask) letGo(clearedWorker, run, mask);
   });
 }

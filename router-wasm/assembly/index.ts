@@ -77,9 +77,9 @@ export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBl
   initBlockHash(blockSize);
   initAliases();
   if (!initKinds(maxWorkers)) return false;
-  initHolders();
   initDigest();
   return (
+    initHolders() &&
     initWorkers(maxWorkers) &&
     initBusy(maxWorkers) &&
     initOverlap() &&

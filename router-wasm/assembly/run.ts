@@ -5,11 +5,11 @@
 //   heads, 64 bytes:
 //      0  u32  parent block (0: none, the run starts at the first token)
 //      4  u32  next run in the same bucket of the children table
-//      8  u32  bit sets of workers that hold all of it (holders.ts), 0 when there are none
+//      8  u32  bit sets of workers that hold all of it (wide.ts), 0 when there are none
 //     12  u8   blocks in it, 0 while the run is free    13  u8  flags
 //     14  i16  distance in runs to the run that last came to follow this one, 0 when there is none or it is far
 //     16  u64  local hash of its first block
-//     24  u64  digest of the local hashes of the blocks after it (digest.ts)
+//     24  u64  digest of its local hashes (digest.ts)
 //     32  u32  first line of further holders
 //     36  u32  mask: blocks whose engine hash is in the engine table
 //     40  2 × holder (mask u32, own u32, holder u32)
@@ -54,6 +54,8 @@ export const ALIASES: usize = 12;
 export const SEVERAL_HASHES: u8 = 1;
 /** Flag: tells runs that need not be copied for the snapshot that is being made from those that must (snapshot.ts). */
 export const COPIED: u8 = 2;
+/** Flag: some slot of this run is that of a group (holders.ts). */
+export const GROUPED: u8 = 4;
 
 let heads: usize = 0;
 /** Region less the heads at the region's scale, so that an address follows from a head's by a shift and this. */
