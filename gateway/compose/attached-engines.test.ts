@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { NO_THRESHOLDS } from "../routing/thresholds.ts";
+import { NO_THRESHOLDS } from "../routing/load/thresholds.ts";
 import type { Gateway } from "./create-gateway.ts";
 import { ask, attach, chat, models, TestEngine } from "./test-engine.ts";
 

@@ -1,7 +1,7 @@
 import type { Decision, Router } from "#router-wasm";
-import type { CacheReports } from "./cache/cache-reports.ts";
 import type { DecisionLog } from "./decisions.ts";
-import type { DrainRate } from "./drain-rate.ts";
+import type { CacheReports } from "./drift/cache-reports.ts";
+import type { DrainRate } from "./load/drain-rate.ts";
 import type { Route, RouteOutcome } from "./route.ts";
 import type { RoutedWorker, Slot, Workers } from "./workers.ts";
 

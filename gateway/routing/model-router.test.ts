@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { DYNAMO_WEIGHTS } from "#router-wasm";
-import { tagsOf } from "./tags.ts";
+import { tagsOf } from "./filters/tags.ts";
+import { NO_THRESHOLDS } from "./load/thresholds.ts";
 import { applyEvent, nameOf, request, routed, testModel } from "./test-model.ts";
-import { NO_THRESHOLDS } from "./thresholds.ts";
 import type { RoutedWorker } from "./workers.ts";
 
 const stored = (token: number, blocks: number) =>

@@ -1,18 +1,18 @@
 import { createRouter, type Decision, type Router, RouterError } from "#router-wasm";
 import type { Logger } from "#runtime";
 import type { RoutingMetrics } from "../kernel/metrics.ts";
-import { SessionHomes } from "./affinity.ts";
 import { BookedRoute } from "./booked-route.ts";
 import { CacheEvents } from "./cache/cache-events.ts";
-import { CacheReports } from "./cache/cache-reports.ts";
-import { ConstraintReader, type Constraints } from "./constraints.ts";
 import { DecisionLog } from "./decisions.ts";
-import { DrainRate } from "./drain-rate.ts";
+import { CacheReports } from "./drift/cache-reports.ts";
+import { SessionHomes } from "./filters/affinity.ts";
+import { ConstraintReader, type Constraints } from "./filters/constraints.ts";
+import { TagFilter } from "./filters/tags.ts";
+import { DrainRate } from "./load/drain-rate.ts";
+import { requestWeight } from "./load/request-weight.ts";
+import { busyLimits, candidateLimits, isAtLimit, type Thresholds } from "./load/thresholds.ts";
 import type { RoutingOptions } from "./options.ts";
-import { requestWeight } from "./request-weight.ts";
 import type { Route, RouteRequest, Unroutable } from "./route.ts";
-import { TagFilter } from "./tags.ts";
-import { busyLimits, candidateLimits, isAtLimit, type Thresholds } from "./thresholds.ts";
 import { type RoutedWorker, type Slot, Workers } from "./workers.ts";
 
 /** One model's router: the WebAssembly core, and what each of its indices means. */

@@ -1,7 +1,7 @@
 import type { CostWeights, Policy } from "#router-wasm";
-import type { AffinityOptions } from "./affinity.ts";
+import type { AffinityOptions } from "./filters/affinity.ts";
+import { NO_THRESHOLDS, type Thresholds } from "./load/thresholds.ts";
 import type { QueueOptions } from "./queue/options.ts";
-import { NO_THRESHOLDS, type Thresholds } from "./thresholds.ts";
 
 export interface RoutingOptions {
   policy: Policy;

@@ -1,4 +1,4 @@
-import { hasAll } from "./tags.ts";
+import { hasAll } from "./filters/tags.ts";
 import type { RoutedInstance } from "./workers.ts";
 
 /** How long a worker that has left is remembered: as long as one takes to start again, about. */

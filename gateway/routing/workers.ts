@@ -1,5 +1,5 @@
 import type { ModelCard } from "#runtime";
-import type { DriftCause } from "./drift.ts";
+import type { DriftCause } from "./drift/drift.ts";
 
 /** Of a worker: what routing has to know. */
 export interface RoutedInstance {

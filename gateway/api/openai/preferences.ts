@@ -1,10 +1,10 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { type ApiError, invalidRequest, noWorkerReady } from "../../kernel/errors.ts";
-import { bindingOf } from "../../routing/binding.ts";
+import { bindingOf } from "../../routing/filters/binding.ts";
+import { hasAll, tagsOf } from "../../routing/filters/tags.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
 import type { RecentlyLeft } from "../../routing/recently-left.ts";
-import { hasAll, tagsOf } from "../../routing/tags.ts";
 import { findWorker, type RoutedWorker } from "../../routing/workers.ts";
 import {
   headerValue,

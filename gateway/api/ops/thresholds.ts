@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import { readJsonBody } from "../../access/body.ts";
-import type { Thresholds } from "../../routing/thresholds.ts";
+import type { Thresholds } from "../../routing/load/thresholds.ts";
 import type { OpsDependencies } from "../dependencies.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";

@@ -12,10 +12,10 @@ import {
 } from "#runtime";
 import { createGatewayMetrics } from "../../kernel/metrics.ts";
 import { createVocabulary } from "../../prompts/tokenizers/vocabulary.ts";
+import { NO_THRESHOLDS } from "../../routing/load/thresholds.ts";
 import { DEFAULT_ROUTING } from "../../routing/options.ts";
 import type { Route } from "../../routing/route.ts";
 import { request, routerModule } from "../../routing/test-model.ts";
-import { NO_THRESHOLDS } from "../../routing/thresholds.ts";
 import { LocalModel } from "../local-model.ts";
 import { DEFAULT_HEALTH } from "../members/engine-spec.ts";
 import type { WorkerMember } from "../members/worker-member.ts";

@@ -2,7 +2,7 @@ import type { BoundTo } from "../../kernel/errors.ts";
 import type { ModelMetrics } from "../../kernel/metrics.ts";
 import type { Member } from "../../models/members/member.ts";
 import { Model } from "../../models/model.ts";
-import { bindingOf } from "../../routing/binding.ts";
+import { bindingOf } from "../../routing/filters/binding.ts";
 import type { Applicant, QueueTicket, RouteSource } from "../../routing/queue/route-source.ts";
 import type { RouteRequest } from "../../routing/route.ts";
 import type { RouterLink } from "./router-link.ts";

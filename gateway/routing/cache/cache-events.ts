@@ -1,8 +1,8 @@
 import type { MediaHashes, Router } from "#router-wasm";
 import { type DecodedKvEvents, decodeKvEvents, type KvEvent, type KvStoredEvent } from "#runtime";
+import type { CacheReports } from "../drift/cache-reports.ts";
 import type { RoutedWorker, Slot } from "../workers.ts";
 import { CacheGroups } from "./cache-groups.ts";
-import type { CacheReports } from "./cache-reports.ts";
 
 /** Feeds workers' KV events to a model's index. */
 export class CacheEvents<Worker extends RoutedWorker> {

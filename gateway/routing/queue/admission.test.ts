@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { type ApiError, noWorkerReady } from "../../kernel/errors.ts";
+import { NO_THRESHOLDS } from "../load/thresholds.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "../options.ts";
 import type { Route, RouteRequest } from "../route.ts";
 import { applyEvent, request, testModel } from "../test-model.ts";
-import { NO_THRESHOLDS } from "../thresholds.ts";
 import type { RoutedWorker } from "../workers.ts";
 import { Admission } from "./admission.ts";
 import type { QueueOptions } from "./options.ts";

@@ -1,9 +1,9 @@
-import type { BoundTo } from "../kernel/errors.ts";
+import type { BoundTo } from "../../kernel/errors.ts";
+import type { RouteRequest } from "../route.ts";
+import type { RoutedWorker, Slot, Workers } from "../workers.ts";
 import type { SessionHomes } from "./affinity.ts";
 import { bindingOf } from "./binding.ts";
-import type { RouteRequest } from "./route.ts";
 import type { TagFilter } from "./tags.ts";
-import type { RoutedWorker, Slot, Workers } from "./workers.ts";
 
 /** Which of the core's workers a request may go to. */
 export interface Constraints {

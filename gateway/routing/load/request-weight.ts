@@ -1,4 +1,4 @@
-import type { RoutedCard } from "./workers.ts";
+import type { RoutedCard } from "../workers.ts";
 
 /**
  * Tokens of KV blocks that the requests of an engine that is full weigh together. An engine with few sequences (a CPU,

@@ -1,4 +1,4 @@
-import type { RoutedWorker, Slot } from "./workers.ts";
+import type { RoutedWorker, Slot } from "../workers.ts";
 
 export interface AffinityOptions {
   /**

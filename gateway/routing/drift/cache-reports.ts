@@ -1,7 +1,7 @@
 import type { Logger } from "#runtime";
 import type { CacheMetrics, RoutingMetrics } from "../../kernel/metrics.ts";
-import { CacheDoubt, DRIFT_ADVICE, type DriftCause, DriftDetector, type Outcome } from "../drift.ts";
 import type { RoutedWorker, Slot } from "../workers.ts";
+import { CacheDoubt, DRIFT_ADVICE, type DriftCause, DriftDetector, type Outcome } from "./drift.ts";
 
 /** The shortest time between two warnings of one worker, in milliseconds. */
 const WARNING_INTERVAL_MS = 60_000;

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { testModel } from "../test-model.ts";
 import { SessionHomes } from "./affinity.ts";
-import { testModel } from "./test-model.ts";
 
 const [slot] = (() => {
   const { router, add } = testModel();

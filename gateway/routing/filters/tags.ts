@@ -1,4 +1,4 @@
-import type { RoutedWorker, Workers } from "./workers.ts";
+import type { RoutedWorker, Workers } from "../workers.ts";
 
 /** Sets of tags whose lists are kept. Clients choose the sets, so that there is an end to them. */
 const MAX_SETS = 1000;

@@ -1,5 +1,5 @@
-import type { BoundTo } from "../kernel/errors.ts";
-import type { RoutePreferences } from "./preferences.ts";
+import type { BoundTo } from "../../kernel/errors.ts";
+import type { RoutePreferences } from "../preferences.ts";
 
 /**
  * Which workers a request is bound to by what it says, for people; undefined where any worker of the model will do.
