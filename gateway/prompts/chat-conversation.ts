@@ -1,4 +1,4 @@
-import type { Conversation } from "./conversation.ts";
+import type { Conversation, Message } from "./conversation.ts";
 import { isRecord, recordsOf } from "./json.ts";
 import { messagesConversation } from "./messages-conversation.ts";
 import type { PromptBody, PromptKind } from "./prompt-reader.ts";
@@ -21,7 +21,12 @@ export function conversationOf(kind: PromptKind, body: PromptBody): Conversation
 
 function fromChat(body: PromptBody): Conversation | undefined {
   const messages = recordsOf(body.messages);
-  if (messages === undefined) return undefined;
+  return messages && chatConversation(body, messages);
+}
+
+/** The conversation of a chat's body, with these messages. */
+export function chatConversation(json: unknown, messages: readonly Message[]): Conversation {
+  const body: PromptBody = isRecord(json) ? json : {};
   return {
     messages,
     tools: chatTools(body.tools),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createChatTemplate } from "./chat-template.ts";
+import { type Message, PLAIN } from "./conversation.ts";
 
 const conversation = [
   { role: "system", content: "Be brief." },
@@ -8,18 +9,20 @@ const conversation = [
   { role: "user", content: "How are you?" },
 ];
 
+const chat = (messages: readonly Message[]) => ({ ...PLAIN, messages });
+
 describe("a chat template", () => {
   test("renders the conversation up to where the answer begins", () => {
     const source =
       "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
     const template = createChatTemplate(source, { bos: "<s>", eos: "</s>" });
-    expect(template.render(conversation.slice(1, 2))).toBe("<s><|user|>Hi</s><|assistant|>");
+    expect(template.render(chat(conversation.slice(1, 2)))).toBe("<s><|user|>Hi</s><|assistant|>");
     expect(template.stops).toEqual([]);
   });
 
   test("that refuses a conversation makes it the client's error", () => {
     const template = createChatTemplate("{{ raise_exception('Roles must alternate.') }}", {});
-    expect(() => template.render(conversation)).toThrow(
+    expect(() => template.render(chat(conversation))).toThrow(
       expect.objectContaining({
         status: 400,
         param: "messages",
@@ -30,7 +33,7 @@ describe("a chat template", () => {
 
   test("of a model that has none is plain turns, with a stop string where the next one would begin", () => {
     const template = createChatTemplate(undefined, {});
-    expect(template.render(conversation)).toBe(
+    expect(template.render(chat(conversation))).toBe(
       "Be brief.\n\nUser: Hi\nAssistant: Hello!\nUser: How are you?\nAssistant:",
     );
     expect(template.stops).toEqual(["\nUser:"]);
@@ -52,7 +55,9 @@ describe("a chat template", () => {
           "{% if m.tool_call_id %}({{ m.tool_call_id }} {{ m.name }}){% endif %}{% endfor %}",
         {},
       );
-      expect(template.render(history)).toBe("<user>Hi<assistant>Let me see.[call_1 f x=1]<tool>12(call_1 f)");
+      expect(template.render(chat(history))).toBe(
+        "<user>Hi<assistant>Let me see.[call_1 f x=1]<tool>12(call_1 f)",
+      );
     });
 
     test("shows calls that it has no place for as text", () => {
@@ -61,9 +66,9 @@ describe("a chat template", () => {
         {},
       );
       const text = '<tool_call>\n{"name":"f","arguments":{"x":[1]}}\n</tool_call>';
-      expect(template.render(history)).toBe(`<user>Hi<assistant>Let me see.\n${text}<tool>12`);
-      expect(template.render([{ ...called, content: "" }])).toBe(`<assistant>${text}`);
-      expect(createChatTemplate(undefined, {}).render(history)).toBe(
+      expect(template.render(chat(history))).toBe(`<user>Hi<assistant>Let me see.\n${text}<tool>12`);
+      expect(template.render(chat([{ ...called, content: "" }]))).toBe(`<assistant>${text}`);
+      expect(createChatTemplate(undefined, {}).render(chat(history))).toBe(
         `User: Hi\nAssistant: Let me see.\n${text}\nTool: 12\nAssistant:`,
       );
     });
@@ -73,8 +78,8 @@ describe("a chat template", () => {
         "{% for m in messages %}{% if m.role == 'user' %}U:{{ m.content }}{% elif m.role == 'assistant' %}A:{{ m.content }}{% endif %}{% endfor %}",
         {},
       );
-      expect(template.render(history.slice(0, 1))).toBe("U:Hi");
-      expect(() => template.render(history)).toThrow(
+      expect(template.render(chat(history.slice(0, 1)))).toBe("U:Hi");
+      expect(() => template.render(chat(history))).toThrow(
         expect.objectContaining({
           status: 400,
           code: "chat_template_refused",
@@ -89,8 +94,8 @@ describe("a chat template", () => {
         "{% for m in messages %}{% if m.role == 'tool' or m.tool_calls %}{{ raise_exception('No tools here.') }}{% endif %}{{ m.content }}{% endfor %}",
         {},
       );
-      expect(() => template.render(history)).toThrow("No tools here.");
-      expect(template.render(history.slice(0, 1))).toBe("Hi");
+      expect(() => template.render(chat(history))).toThrow("No tools here.");
+      expect(template.render(chat(history.slice(0, 1)))).toBe("Hi");
     });
   });
 });

@@ -1,6 +1,6 @@
 import { invalidRequest } from "../kernel/errors.ts";
-import { type Message, PLAIN } from "./conversation.ts";
-import { isRecord, recordsOf } from "./json.ts";
+import { type Conversation, type Message, PLAIN } from "./conversation.ts";
+import { isRecord, recordsOf, textOf } from "./json.ts";
 import { PromptTemplate, withParsedArguments } from "./prompt-template.ts";
 
 export interface ChatTemplate {
@@ -9,7 +9,7 @@ export interface ChatTemplate {
    * @throws ApiError 400 where the template refuses the conversation (two user turns in a row, say), or has no place
    *   for the results of tools
    */
-  render(messages: readonly Message[]): string;
+  render(conversation: Conversation): string;
   /** Stop strings that the template needs because its model has no token that ends a turn. */
   readonly stops: readonly string[];
 }
@@ -37,11 +37,14 @@ export function createChatTemplate(
   const showsResults = shows(render, [ASKED, CALLED, RESULT], RESULT.content);
   return {
     stops: source === undefined ? DEFAULT_STOPS : [],
-    render(messages) {
+    render(conversation) {
+      const { messages } = conversation;
       const result = showsResults ? -1 : messages.findIndex(({ role }) => role === "tool");
       if (result >= 0) throw refused("it has no place for a tool's result.", `messages[${result}]`);
       try {
-        return render(showsCalls ? messages : messages.map(withCallsAsText));
+        return template.render(
+          showsCalls ? conversation : { ...conversation, messages: messages.map(withCallsAsText) },
+        );
       } catch (error) {
         throw refused(error instanceof Error ? error.message : String(error), "messages");
       }
@@ -94,7 +97,7 @@ function withCallsAsText(message: Message): Message {
   if (calls.length === 0) return message;
   const { tool_calls: _, content, ...rest } = message;
   const texts = calls.map((call) => `<tool_call>\n${callText(call)}\n</tool_call>`);
-  return { ...rest, content: [content, ...texts].filter((text) => text !== "").join("\n") };
+  return { ...rest, content: [textOf(content), ...texts].filter((text) => text !== "").join("\n") };
 }
 
 function callText(call: Readonly<Record<string, unknown>>): string {

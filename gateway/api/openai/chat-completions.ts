@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
+import { chatConversation } from "../../prompts/chat-conversation.ts";
 import type { Message } from "../../prompts/conversation.ts";
 import {
   answerTokens,
@@ -43,10 +44,10 @@ export async function chatCompletions(
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
   refuseHopelessConversation(body.messages, model.card);
-  const messages = body.messages.map(templateMessage);
-  const length = messages.reduce((sum, { content }) => sum + content.length, 0);
+  const conversation = chatConversation(raw, body.messages.map(templateMessage));
+  const length = body.messages.reduce((sum, { content }) => sum + lengthOf(content), 0);
   refuseHopelessLength({ length }, model, "messages");
-  const text = model.template.render(messages);
+  const text = model.template.render(conversation);
   refuseHopelessLength(text, model, "messages");
   const tokens = withBos(await model.tokenizer.encode(text), model.card);
   const asked = body.max_completion_tokens ?? body.max_tokens;
@@ -85,12 +86,17 @@ function refuseTooManyMessages(raw: unknown): void {
   );
 }
 
-function templateMessage({ role, content, ...rest }: ChatMessage) {
+function templateMessage({ role, content, ...rest }: ChatMessage): Message {
   const given = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined);
   return {
     ...Object.fromEntries(given),
     // OpenAI renamed the role; chat templates know the old name.
     role: role === "developer" ? "system" : role,
-    content: typeof content === "string" ? content : (content ?? []).map((part) => part.text).join(""),
-  } satisfies Message;
+    content: content ?? "",
+  };
 }
+
+const lengthOf = (content: ChatMessage["content"]) =>
+  typeof content === "string"
+    ? content.length
+    : (content ?? []).reduce((sum, { text }) => sum + text.length, 0);
