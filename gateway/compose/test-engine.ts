@@ -47,7 +47,7 @@ export async function attach(
     },
   );
   opened.push(() => gateway.close());
-  await expect.poll(() => gateway.engines.engines.map(({ state }) => state)).not.toContain("connecting");
+  await expect.poll(() => gateway.engines.engines.every(({ state }) => state === "ready")).toBe(true);
   return gateway;
 }
 
