@@ -3,6 +3,7 @@ import type { ApiError } from "../kernel/errors.ts";
 import type { GatewayMetrics } from "../kernel/metrics.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import type { RoutingOptions } from "../routing/options.ts";
+import { NO_PREFERENCES } from "../routing/preferences.ts";
 import { Admission } from "../routing/queue/admission.ts";
 import type { RouteSource } from "../routing/queue/route-source.ts";
 import type { RoutedInstance } from "../routing/workers.ts";
@@ -73,6 +74,11 @@ export class LocalModel extends Model {
   /** Whether requests can go to the member. */
   canServe(member: Member): boolean {
     return member.isReady && !this.router.isShutOut(member);
+  }
+
+  override kindFor(prompt: Uint32Array): Member["kind"] {
+    const request = { prompt, requestId: "", preferences: NO_PREFERENCES, excluded: [] };
+    return this.router.peek(request)?.kind ?? super.kindFor(prompt);
   }
 
   views(): MemberView[] {

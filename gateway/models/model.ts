@@ -83,6 +83,11 @@ export abstract class Model {
     return this.#counts[kind] > 0;
   }
 
+  /** The kind of the member that a request with this prompt would be sent to now. */
+  kindFor(_prompt: Uint32Array): Member["kind"] {
+    return this.has("engine") ? "engine" : "worker";
+  }
+
   /** Whether another member can answer for this one. */
   hasOther(member: Member): boolean {
     for (const other of this.#members) if (other !== member && other.isReady) return true;
@@ -126,6 +131,11 @@ export class ModelSide<Worker extends Member> {
 
   get contextLength(): number | undefined {
     return this.#model.contextLength;
+  }
+
+  /** Of either kind, ready or not: whom requests may name. */
+  allMembers(): Member[] {
+    return [...this.#model.members];
   }
 
   /** Of this kind, ready or not. */

@@ -101,6 +101,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     return new BookedRoute(this, this.#core, slot, decision, ticket, now);
   }
 
+  /** The worker that the request would be sent to now; undefined where there is none. Nothing is booked or remembered. */
+  peek(request: RouteRequest<Worker>): Worker | undefined {
+    const constraints = this.constraints.read(request, performance.now());
+    return this.workers.roster[this.#decide(request, constraints, false).worker]?.worker;
+  }
+
   /** Prompt tokens that no worker has cached. */
   uncachedTokens(prompt: Uint32Array): number {
     this.#core.writePrompt(prompt);
@@ -259,18 +265,19 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     for (const { index } of this.workers.slotsOf(worker)) this.#core.setLimits(index, limits);
   }
 
-  #decide(request: RouteRequest<Worker>, { preferred, only, excluded }: Constraints): Decision {
+  #decide(request: RouteRequest<Worker>, { preferred, only, excluded }: Constraints, book = true): Decision {
     if (preferred !== undefined) {
-      const decision = this.#ask(request, preferred, excluded);
+      const decision = this.#ask(request, preferred, excluded, book);
       if (decision.worker >= 0) return decision;
     }
-    return this.#ask(request, only, excluded);
+    return this.#ask(request, only, excluded, book);
   }
 
   #ask(
     { prompt, preferences, salt }: RouteRequest<Worker>,
     pinnedWorker: number | undefined,
     excluded: readonly number[],
+    book: boolean,
   ): Decision {
     this.#core.writePrompt(prompt);
     return this.#core.decide({
@@ -279,6 +286,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
       random: Math.random(),
       pinnedWorker,
       excluded,
+      book,
       overlapCredit: preferences.overlapCredit,
       temperature: preferences.temperature,
       salt: salt === undefined ? undefined : this.#core.salt(salt),

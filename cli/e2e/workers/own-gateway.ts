@@ -71,7 +71,8 @@ export async function startOwnGateway(
     const models = gateway.models.all().filter(({ isReady }) => isReady);
     return models.flatMap((model) => model.views().filter(({ canServe }) => canServe)).length;
   };
-  while (ready() < workers.length) await new Promise((resolve) => setImmediate(resolve));
+  const members = workers.length + (options.engines?.length ?? 0);
+  while (ready() < members) await new Promise((resolve) => setImmediate(resolve));
   return {
     url,
     opsUrls: workers.map(({ opsUrl }) => opsUrl),

@@ -15,8 +15,8 @@ add("tagged", { tags: ["zone=a", "gpu=h100"] });
 const gone = add("gone", { tags: ["zone=b"] });
 router.removeWorker(gone);
 left.add(gone.instance, performance.now());
-const members = () => router.workers.all();
-const model = { members, left, card: gone.instance.card } as unknown as WorkerSide;
+const allMembers = () => router.workers.all();
+const model = { allMembers, left, card: gone.instance.card } as unknown as WorkerSide;
 
 /** What a request with these headers and this field `stator` comes to. */
 async function read(headers: Record<string, string>, stator: object = {}, key?: ApiKey) {

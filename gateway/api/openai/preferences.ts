@@ -32,7 +32,7 @@ interface RoutedTo {
   readonly name: string;
   /** Those that were its members until a short while ago. */
   readonly left: RecentlyLeft;
-  members(): readonly RoutedWorker[];
+  allMembers(): readonly RoutedWorker[];
 }
 
 /**
@@ -99,7 +99,7 @@ function checkWorkers(
   const { worker, tags } = preferences;
   if (worker === undefined && tags.length === 0) return;
   const { left, name } = model;
-  const members = model.members();
+  const members = model.allMembers();
   const now = performance.now();
   const notNow = () => noWorkerReady(name, bindingOf(preferences));
   if (worker !== undefined) {

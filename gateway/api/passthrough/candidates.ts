@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
+import type { Member } from "../../models/members/member.ts";
 import type { Model } from "../../models/model.ts";
 import { mayUseModel, requireModel } from "../../models/model-scope.ts";
 import type { FoundModel, Models } from "../../models/models.ts";
@@ -10,6 +11,8 @@ import { PassedOn } from "../passed-on.ts";
 
 /** A model that may answer a request. */
 export interface Candidate extends FoundModel {
+  /** Which of its members are asked. */
+  readonly kind: Member["kind"];
   /** The name that the request gives, where this model answers in the place of another one. */
   readonly standsInFor?: string;
 }
@@ -28,14 +31,40 @@ export function candidatesFor(
   if (name === undefined) {
     const { only } = models;
     if (only !== undefined) requireModel(key, models, only.model.name);
-    return only === undefined ? [] : [only];
+    return only === undefined ? [] : [withKind(only)];
   }
   const own = models.find(name);
   const others = models.fallbacks(name).flatMap((other): Candidate[] => {
     const found = mayUseModel(key, models, other) ? models.find(other) : undefined;
-    return found === undefined ? [] : [{ ...found, rename: found.rename ?? other, standsInFor: name }];
+    if (found === undefined) return [];
+    return [{ ...withKind(found), rename: found.rename ?? other, standsInFor: name }];
   });
-  return own === undefined ? others : [own, ...others];
+  return own === undefined ? others : [withKind(own), ...others];
+}
+
+/** Engines are asked where the model has some, or had some until a moment ago. */
+function withKind(found: FoundModel): Candidate {
+  const { model } = found;
+  const isWorkers = !model.has("engine") && (model.has("worker") || model.workers !== undefined);
+  return { ...found, kind: isWorkers ? "worker" : "engine" };
+}
+
+/**
+ * Asks a model that has both, workers and engines, twice: the kind first to whose member the router would send the
+ * prompt now, and the other where that one cannot answer.
+ * @param prompt the request's, by a model's own tokens; asked for such models alone
+ */
+export async function withBothKinds(
+  candidates: readonly Candidate[],
+  prompt: (model: Model) => Promise<Uint32Array>,
+): Promise<Candidate[]> {
+  const all = candidates.map(async (candidate) => {
+    const { model } = candidate;
+    if (!model.has("engine") || !model.has("worker")) return [candidate];
+    const kind = model.kindFor(await prompt(model));
+    return [{ ...candidate, kind }, { ...candidate, kind: kind === "engine" ? "worker" : "engine" } as const];
+  });
+  return (await Promise.all(all)).flat();
 }
 
 /**
@@ -51,7 +80,8 @@ export async function firstAnswer(
 ): Promise<Response> {
   let failure: ApiError | undefined;
   for (const [index, candidate] of candidates.entries()) {
-    if (failure !== undefined) noteFallback(context, candidate, failure, dependencies);
+    if (failure !== undefined && candidate.standsInFor !== undefined)
+      noteFallback(context, candidate, failure, dependencies);
     const hasOthers = index < candidates.length - 1;
     try {
       return await ask(candidate, hasOthers);

@@ -4,6 +4,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { refuseDeepNesting } from "../../access/nesting.ts";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
+import type { Model } from "../../models/model.ts";
 import { hasManyMessages, refuseHopelessConversation } from "../../prompts/limits.ts";
 import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
 import { textReader } from "../../prompts/text-reader.ts";
@@ -55,10 +56,7 @@ export async function forward(
     rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
     refuseHopelessConversation(body.messages, model);
-  const own = body !== undefined && hasManyMessages(body) ? undefined : await model.prompts;
-  const prompts = own ?? textReader;
-  const prompt =
-    body === undefined ? NO_PROMPT : await refuseDeepNesting(() => prompts.read(endpoint.prompt, body));
+  const prompt = await promptOf(context, { body }, found);
   const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
   if (standsInFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
@@ -91,6 +89,17 @@ export async function forward(
     choices: body === undefined ? 1 : choicesOf(body),
   };
   return run(context, dependencies, job, meta);
+}
+
+/** The request's prompt in the tokens by which its engines' caches are compared. */
+export async function promptOf(
+  { req: { path } }: Context<GatewayEnv>,
+  { body }: Pick<EngineRequest, "body">,
+  { engines }: Model,
+): Promise<Uint32Array> {
+  if (body === undefined) return NO_PROMPT;
+  const own = hasManyMessages(body) ? undefined : await engines.prompts;
+  return refuseDeepNesting(() => (own ?? textReader).read(endpointOf(path).prompt, body));
 }
 
 const READS_MESSAGES = new Set<PromptKind>(["chat", "messages"]);

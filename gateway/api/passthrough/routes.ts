@@ -11,9 +11,9 @@ import type { Models } from "../../models/models.ts";
 import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { type Candidate, candidatesFor, firstAnswer } from "./candidates.ts";
+import { type Candidate, candidatesFor, firstAnswer, withBothKinds } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
-import { type EngineRequest, forward } from "./forward.ts";
+import { type EngineRequest, forward, promptOf } from "./forward.ts";
 import { modelOfJson } from "./model-name.ts";
 
 /**
@@ -45,7 +45,8 @@ export function forwardOr(
     const request = { bytes, body: asObject(json), form: undefined };
     if (candidates.some(isForEngines))
       await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
-    return firstAnswer(context, dependencies, candidates, (candidate, hasOthers) =>
+    const asked = await withBothKinds(candidates, (model) => promptOf(context, request, model));
+    return firstAnswer(context, dependencies, asked, (candidate, hasOthers) =>
       isForEngines(candidate)
         ? forward(context, dependencies, request, candidate, hasOthers)
         : own(context, dependencies, renamed(json, candidate), hasOthers),
@@ -93,9 +94,7 @@ export async function forwardAny(
   return found.length > 0 ? refusePath(context, name) : models.refuse(name);
 }
 
-/** Whether engines answer: the model has some, or had some until a moment ago. */
-const isForEngines = ({ model }: Candidate) =>
-  model.has("engine") || (!model.has("worker") && model.workers === undefined);
+const isForEngines = ({ kind }: Candidate) => kind === "engine";
 
 /** The body with the name by which the model's workers know it. */
 const renamed = (json: unknown, { rename }: Candidate): unknown =>

@@ -1,0 +1,68 @@
+import { afterEach, expect, test } from "vitest";
+import { defineTextWorker } from "#workers";
+import { TestEngine } from "../../../gateway/adapters/node/test-gateway.ts";
+import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
+
+// A model that workers serve and attached engines too: one model, whose members they all are.
+
+let engine: TestEngine;
+let gateway: OwnGateway;
+
+afterEach(() => engine.close());
+
+async function start(): Promise<void> {
+  engine = await TestEngine.start(["both"]);
+  const worker = defineTextWorker({ name: "both", generate: () => ["a worker's answer"] });
+  const context = { options: {}, threads: 1, log: { child: () => context.log } as never };
+  gateway = await startOwnGateway(
+    { own: await worker.open(context) },
+    { engines: [{ url: engine.url, name: "engine" }], policy: "round-robin", health: { slowStartMs: 0 } },
+  );
+}
+
+async function chat(more: object = {}) {
+  const messages = [{ role: "user", content: "Hi" }];
+  const response = await gateway.post("/v1/chat/completions", { model: "both", messages, ...more });
+  const { choices, error } = await response.json();
+  return choices?.[0].message.content ?? `${response.status} ${error.code}`;
+}
+
+test("is listed once, and asked by turns", async () => {
+  await start();
+  const { data } = await (await fetch(`${gateway.url}/v1/models`)).json();
+  expect(data.map(({ id }: { id: string }) => id)).toEqual(["both"]);
+  const { models } = await (await fetch(`${gateway.url}/health`)).json();
+  const workers = models[0].workers.map(({ name, status }: Record<string, string>) => `${name} ${status}`);
+  expect(workers.sort()).toEqual(["engine ready", "own ready"]);
+  const answers = new Set<string>();
+  for (let round = 0; round < 4; round++) answers.add(await chat());
+  expect(answers).toEqual(new Set(["Hello.", "a worker's answer"]));
+});
+
+test("answers with whichever member a request names", async () => {
+  await start();
+  for (let round = 0; round < 3; round++) {
+    expect(await chat({ stator: { worker: "own" } })).toBe("a worker's answer");
+    expect(await chat({ stator: { worker: "engine" } })).toBe("Hello.");
+  }
+  expect(await chat({ stator: { worker: "nobody" } })).toBe("400 unknown_worker");
+});
+
+test("goes on with its engines when its workers have gone, and the other way round", async () => {
+  await start();
+  engine.answer = (_, response) => response.destroy();
+  for (let round = 0; round < 3; round++) expect(await chat()).toBe("a worker's answer");
+  await gateway.kill("own");
+  expect(await chat()).toMatch(/^50\d/);
+
+  await start();
+  await gateway.kill("own");
+  for (let round = 0; round < 3; round++) expect(await chat()).toBe("Hello.");
+});
+
+test("has paths of engines alone", async () => {
+  await start();
+  const answer = await gateway.post("/v1/responses", { model: "both", input: "Hi" });
+  expect(answer.status).toBe(200);
+  expect(engine.asked).toContain("/v1/responses");
+});
