@@ -1,7 +1,13 @@
 import { globSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { startTestGateway, TestEngine, type TestGateway } from "../../gateway/adapters/node/test-gateway.ts";
+import {
+  answerWhole,
+  startTestGateway,
+  TestEngine,
+  type TestGateway,
+} from "../../gateway/adapters/node/test-gateway.ts";
+import { ENDPOINTS } from "../../gateway/api/endpoints.ts";
 import { openEcho } from "../../workers/echo/engine.ts";
 import { type OwnGateway, startOwnGateway } from "./workers/own-gateway.ts";
 
@@ -156,9 +162,23 @@ test("every route of the gateway's own is described, and each that is described 
   const described = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
-  const isOwn = (route: string) => /^post \/v1\/(chat\/)?(completions|embeddings)$/.test(route);
+  const isOfTable = (route: string) => route.startsWith("post ") && ENDPOINTS.has(route.slice(5));
   expect(routes.filter((route) => route !== "get /").sort()).toEqual(
-    described.filter((route) => !isOwn(route)).sort(),
+    described.filter((route) => !isOfTable(route)).sort(),
   );
-  expect(described.filter(isOwn)).toHaveLength(3);
+  expect(described.filter(isOfTable).sort()).toEqual(
+    [...ENDPOINTS.keys()].map((path) => `post ${path}`).sort(),
+  );
+});
+
+test("every path of the table of endpoints is there: engines answer all, workers those that say so", async () => {
+  engine.answer = answerWhole;
+  for (const [path, { own: ownEndpoint }] of ENDPOINTS) {
+    const passed = await fetch(attached.url + path, post({ model: "tiny" }));
+    expect([path, passed.status]).toEqual([path, 200]);
+    await passed.body?.cancel();
+    const answered = await fetch(own.url + path, post({ model: "echo" }));
+    expect([path, answered.status]).toEqual([path, ownEndpoint === undefined ? 404 : 400]);
+    await answered.body?.cancel();
+  }
 });

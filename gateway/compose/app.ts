@@ -4,11 +4,8 @@ import type { GatewayEnv } from "../access/env.ts";
 import { createGuard } from "../access/guard.ts";
 import { canonicalPath } from "../access/paths.ts";
 import type { GatewayDependencies } from "../api/dependencies.ts";
-import { chatCompletions } from "../api/openai/chat-completions.ts";
-import { completions } from "../api/openai/completions.ts";
-import { embeddings } from "../api/openai/embeddings.ts";
+import { ENDPOINTS, methodsOf } from "../api/endpoints.ts";
 import { listModels, retrieveModel } from "../api/openai/models.ts";
-import { methodsOf } from "../api/passthrough/endpoints.ts";
 import { forwardAny, forwardOr } from "../api/passthrough/routes.ts";
 import { anthropicError } from "../kernel/anthropic-error.ts";
 import { ApiError, clientLeft, toApiError } from "../kernel/errors.ts";
@@ -54,8 +51,9 @@ export function createApp(
   addRoutes?.(app);
 
   function addApi(): void {
-    for (const [path, route] of Object.entries(OWN_ROUTES)) {
-      const handle = forwardOr(route);
+    for (const [path, { own }] of ENDPOINTS) {
+      if (own === undefined) continue;
+      const handle = forwardOr(own.route);
       app.post(path, (context) => handle(context, dependencies));
     }
     app.get("/v1/models", (context) => listModels(context, dependencies));
@@ -80,7 +78,7 @@ export function createApp(
       else if (code === "internal_error") log.error("request failed", fields);
       else warnings.warn(code ?? String(status), "request failed", fields);
     }
-    const endpoint = ENDPOINTS.get(context.req.path);
+    const endpoint = ENDPOINTS.get(context.req.path)?.name;
     if (endpoint !== undefined && !context.get("isCounted")) {
       metrics.requests.inc({ model: "", endpoint, status: String(apiError.status) });
     }
@@ -133,20 +131,6 @@ export function createApp(
 
   return app;
 }
-
-/** What this gateway's own workers can answer. */
-const OWN_ROUTES = {
-  "/v1/chat/completions": chatCompletions,
-  "/v1/completions": completions,
-  "/v1/embeddings": embeddings,
-};
-
-/** Names in metrics, for requests that are refused before their model is known. */
-const ENDPOINTS: ReadonlyMap<string, string> = new Map([
-  ["/v1/chat/completions", "chat"],
-  ["/v1/completions", "completions"],
-  ["/v1/embeddings", "embeddings"],
-]);
 
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);

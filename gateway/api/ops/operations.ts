@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { chatCompletionRequest, completionRequest, embeddingRequest } from "../openai/schemas.ts";
+import { ENDPOINTS } from "../endpoints.ts";
 import { doctorRequest } from "./doctor.ts";
 import { thresholdsRequest } from "./thresholds.ts";
 import { attachRequest } from "./workers.ts";
@@ -59,43 +59,25 @@ const ANSWERS = {
   default: "An attached engine's own answer, passed on as it is.",
 };
 
-const HEADERS =
-  "Request headers: `x-request-id` is carried through logs and back; `x-stator-worker`, `x-stator-tags`, `x-stator-session`, " +
-  "`x-stator-priority`, `x-stator-tenant` and `x-stator-deadline-ms` say the same as the fields of `stator`, and go before them; " +
-  "`x-stator-explain: true` adds `x-stator-worker`, `x-stator-overlap-blocks` and `x-stator-prompt-blocks` to the response.";
-
 const FIXED = "On this runtime (workerd) engines are named in its configuration only.";
+
+/** What the table of endpoints has: answered by workers, or passed on to engines. */
+const requests = [...ENDPOINTS].map(([path, { summary, own }]): Operation => {
+  const description =
+    own?.description ?? "By attached engines alone: passed on, and the answer back as it is.";
+  return {
+    method: "post",
+    path,
+    summary,
+    description,
+    ...(own !== undefined && { requestSchema: own.schema, example: own.example }),
+    responses: { ...(own !== undefined && { "200": own.answer }), ...ANSWERS },
+  };
+});
 
 /** Every route, told once for `/openapi.json` and the reference page. */
 export const OPERATIONS: readonly Operation[] = [
-  {
-    method: "post",
-    path: "/v1/chat/completions",
-    summary: "Answer a conversation",
-    description: `With \`stream: true\` as server-sent events that end in \`[DONE]\`. ${HEADERS}`,
-    requestSchema: chatCompletionRequest,
-    example: { model: "MODEL", messages: [{ role: "user", content: "What is the capital of France?" }] },
-    responses: { "200": "The answer, or a stream of chunks.", ...ANSWERS },
-  },
-  {
-    method: "post",
-    path: "/v1/completions",
-    summary: "Continue a text",
-    description: `The prompt is a text, a list of texts, token ids, or a list of lists of token ids. ${HEADERS}`,
-    requestSchema: completionRequest,
-    example: { model: "MODEL", prompt: "Once upon a time", max_tokens: 32 },
-    responses: { "200": "The text, or a stream of chunks.", ...ANSWERS },
-  },
-  {
-    method: "post",
-    path: "/v1/embeddings",
-    summary: "Turn text into vectors",
-    description:
-      "For models that can; others answer 400. The input takes the same forms as a completion's prompt.",
-    requestSchema: embeddingRequest,
-    example: { model: "MODEL", input: "The quick brown fox" },
-    responses: { "200": "One vector for each input.", ...ANSWERS },
-  },
+  ...requests,
   {
     method: "get",
     path: "/v1/models",

@@ -11,21 +11,11 @@ import type { Models } from "../../models/models.ts";
 import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import type { OwnRoute } from "../endpoints.ts";
 import { type Candidate, candidatesFor, firstAnswer, withBothKinds } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
 import { type EngineRequest, forward, promptOf } from "./forward.ts";
 import { modelOfJson } from "./model-name.ts";
-
-/**
- * A route for models of this gateway's workers, which is given the body's JSON.
- * @throws PassedOn where another model is to be asked, if there are others
- */
-type OwnRoute = (
-  context: Context<GatewayEnv>,
-  dependencies: GatewayDependencies,
-  json: unknown,
-  hasOthers: boolean,
-) => Promise<Response>;
 
 /** Answers with the members of the model that a request names: passed on to engines, or with the gateway's own route. */
 export function forwardOr(
