@@ -6,7 +6,9 @@ import { SupervisedChild } from "../up/child.ts";
 import { watchHeartbeat } from "./heartbeat.ts";
 
 /** What a front process is told when it starts. */
-export interface FrontSettings extends FrontListening {
+export interface FrontSettings extends Omit<FrontListening, "discovery"> {
+  /** Where workers announce themselves; undefined where there are only engines. */
+  readonly discoveryUrl: string | undefined;
   readonly name: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

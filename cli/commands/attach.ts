@@ -1,9 +1,8 @@
 import type { EngineSpec } from "#gateway";
 import { randomId } from "#runtime";
 import { followEngines } from "../attach/follow.ts";
-import { startFronts } from "../attach/fronts.ts";
 import { followKubernetes } from "../kubernetes/follow.ts";
-import { readOptions, UsageError } from "../options/read.ts";
+import { readOptions } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { attachOptions } from "../options/tables.ts";
 import { logged, openServiceAt, serveUntilStopped } from "../service.ts";
@@ -13,8 +12,7 @@ import { checkOwnAddress } from "./access-settings.ts";
 import { healthSettings, requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
-import { frontSettings } from "./front-settings.ts";
-import { startGateway } from "./gateway-settings.ts";
+import { startProcesses } from "./front-settings.ts";
 import { kubernetesSource } from "./kubernetes-settings.ts";
 import { modelNames, warnOfMissing } from "./name-settings.ts";
 
@@ -32,26 +30,16 @@ async function serveEngines(
   const cluster = kubernetesSource(options);
   const engines = enginesOf("attach", options, positionals, cluster !== undefined);
   checkOwnAddress(engines, options);
-  const { processes } = options;
-  if (processes > 1 && process.platform !== "linux")
-    throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
   const shared = {
     id: randomId(),
     tokenizers: tokenizersOf(options),
     modelNames: modelNames(options),
     requestOptions: requestSettings(options),
+    discoveryUrl: undefined,
   };
   const service = await openServiceAt("memory:attach", "attach", options);
-  const gateway = await startGateway(options, service, {
-    ...shared,
-    engines,
-    health: healthSettings(options),
-    hasFronts: processes > 1,
-  });
-  const fronts =
-    processes > 1
-      ? await startFronts(processes, gateway, frontSettings(options, gateway.port, shared), service.log)
-      : undefined;
+  const own = { engines, health: healthSettings(options) };
+  const gateway = await startProcesses(options, service, shared, own);
   tellSupervisor({ type: "ready", url: gateway.url });
   const { engines: attached } = gateway;
   const jsonLog = options["log-format"] === "json" ? service.log : undefined;
@@ -64,8 +52,7 @@ async function serveEngines(
   return serveUntilStopped(service, options, {
     beginDrain: () => gateway.beginDrain(),
     async drain(deadlineMs) {
-      // Whoever serves ends first: until then it has to be told where requests go.
-      await fronts?.stop(deadlineMs + 1_000);
+      await gateway.stopFronts(deadlineMs);
       following?.close();
       await gateway.drain(deadlineMs);
     },

@@ -1,16 +1,19 @@
-import type { FrontSettings } from "../attach/fronts.ts";
+import type { ListeningOptions } from "#gateway";
+import { type FrontSettings, startFronts } from "../attach/fronts.ts";
+import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
-import type { attachOptions } from "../options/tables.ts";
+import type { frontOptions } from "../options/tables.ts";
+import type { Service } from "../service.ts";
 import { accessSettings } from "./access-settings.ts";
+import { type StartedGateway, startGateway } from "./gateway-settings.ts";
 
-type AttachOptions = OptionValues<typeof attachOptions>;
+type Options = OptionValues<typeof frontOptions>;
+
+/** What all processes of a gateway have in common. */
+type Shared = Pick<FrontSettings, "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl">;
 
 /** What the flags say for the processes that serve the port. */
-export function frontSettings(
-  options: AttachOptions,
-  port: number,
-  own: Pick<FrontSettings, "id" | "tokenizers" | "modelNames" | "requestOptions">,
-): Omit<FrontSettings, "name"> {
+function frontSettings(options: Options, port: number, own: Shared): Omit<FrontSettings, "name"> {
   const { access, tls, engineTls, serverLimits } = accessSettings(options);
   return {
     host: options.host,
@@ -31,4 +34,32 @@ export function frontSettings(
     drainMs: options["drain-timeout"] * 1000,
     ...own,
   };
+}
+
+/** A gateway of one process or several. */
+export interface ProcessGroup extends StartedGateway {
+  /** Ends the processes that serve the port, when their requests have ended: until then they have to be told where to. */
+  stopFronts(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Starts a gateway: in this process, or with --processes in several that serve its port, for which this one chooses.
+ * @throws UsageError where the port cannot be had, or one of them does not start
+ */
+export async function startProcesses(
+  options: Options,
+  service: Service,
+  shared: Shared,
+  own: Partial<ListeningOptions> = {},
+): Promise<ProcessGroup> {
+  const { processes } = options;
+  if (processes > 1 && process.platform !== "linux")
+    throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
+  const { discoveryUrl: _, ...common } = shared;
+  const hasFronts = processes > 1;
+  const gateway = await startGateway(options, service, { ...common, ...own, hasFronts });
+  if (!hasFronts) return Object.assign(gateway, { stopFronts: async () => {} });
+  const settings = frontSettings(options, gateway.port, shared);
+  const fronts = await startFronts(processes, gateway, settings, service.log);
+  return Object.assign(gateway, { stopFronts: (deadlineMs: number) => fronts.stop(deadlineMs + 1_000) });
 }

@@ -1,5 +1,5 @@
 import { type FrontChannel, IpcChannel, startNodeFront } from "#gateway";
-import { createLogger, manageLifecycle } from "#runtime";
+import { createLogger, manageLifecycle, openDiscovery } from "#runtime";
 import type { FrontSettings, StartMessage } from "../attach/fronts.ts";
 import { beat } from "../attach/heartbeat.ts";
 import { UsageError } from "../options/read.ts";
@@ -14,7 +14,8 @@ const AFTER_DRAIN_MS = 5_000;
 /** One of several processes that serve a gateway's port; `stator attach --processes N` starts them. */
 export const frontCommand: Command = {
   async run() {
-    if (!process.connected) throw new UsageError("stator front is started by stator attach --processes N.");
+    if (!process.connected)
+      throw new UsageError("stator front is started by the commands with --processes N.");
     const { promise, resolve } = Promise.withResolvers<FrontSettings>();
     process.on("message", (message: StartMessage) => {
       if (message.type === "start") resolve(message.settings);
@@ -29,14 +30,16 @@ export const frontCommand: Command = {
 };
 
 async function serveFront(
-  { name, logLevel, logFormat, drainMs, ...listening }: FrontSettings,
+  { name, logLevel, logFormat, drainMs, discoveryUrl, ...listening }: FrontSettings,
   channel: FrontChannel,
 ): Promise<number> {
   const log = createLogger({ name, level: logLevel, format: logFormat });
   const lifecycle = manageLifecycle({ log, deadlineMs: drainMs + AFTER_DRAIN_MS, supervised: true });
-  const front = await startNodeFront({ ...listening, log }, channel);
+  const discovery = discoveryUrl === undefined ? undefined : await openDiscovery(discoveryUrl);
+  const front = await startNodeFront({ ...listening, discovery, log }, channel);
   process.once("disconnect", () => front.onRouterGone());
   lifecycle.onShutdown("drain requests", () => front.drain(drainMs));
+  lifecycle.onShutdown("leave discovery", async () => discovery?.close());
   beat();
   tellSupervisor({ type: "ready", url: String(front.port) });
   settleHeap();

@@ -1,10 +1,12 @@
+import { randomId } from "#runtime";
 import { readOptions } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { gatewayOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
 import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
+import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
-import { startGateway } from "./gateway-settings.ts";
+import { startProcesses } from "./front-settings.ts";
 import { modelNames } from "./name-settings.ts";
 
 export const gatewayCommand: Command = {
@@ -17,10 +19,22 @@ export const gatewayCommand: Command = {
 async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promise<number> {
   const names = modelNames(options);
   const service = await openService("gateway", options);
-  const gateway = await startGateway(options, service, { modelNames: names });
+  const gateway = await startProcesses(options, service, {
+    id: randomId(),
+    tokenizers: new Map(),
+    modelNames: names,
+    requestOptions: requestSettings(options),
+    discoveryUrl: options.discovery,
+  });
   const { url } = gateway;
   // Under a supervisor, that one tells where.
   service.log[isSupervised() ? "debug" : "info"]("listening", { url });
   tellSupervisor({ type: "ready", url });
-  return serveUntilStopped(service, options, gateway);
+  return serveUntilStopped(service, options, {
+    beginDrain: () => gateway.beginDrain(),
+    async drain(deadlineMs) {
+      await gateway.stopFronts(deadlineMs);
+      await gateway.drain(deadlineMs);
+    },
+  });
 }

@@ -76,17 +76,17 @@ export const attachment = {
     min: 1,
     max: 100,
   }),
-  processes: number({
-    describe:
-      "Processes that serve the port, for more streams than one core carries; one more knows the engines for all of them. Linux only.",
-    default: 1,
-    min: 1,
-    max: 256,
-  }),
 };
 
 /** How hard a gateway tries to have a request answered. */
 export const trying = {
+  processes: number({
+    describe:
+      "Processes that serve the port, for more streams than one core carries; one more chooses for all of them. Linux only.",
+    default: 1,
+    min: 1,
+    max: 256,
+  }),
   "first-token-timeout": seconds(
     "Longest time in seconds from a request to the first byte of its answer.",
     300,

@@ -1,4 +1,4 @@
-import { createMetrics, type Logger } from "#runtime";
+import { createMetrics, type Discovery, type Logger } from "#runtime";
 import { type AccessOptions, openAccess } from "../access/open-access.ts";
 import type { Stoppable } from "../api/dependencies.ts";
 import type { PreferenceDefaults } from "../api/openai/preferences.ts";
@@ -6,9 +6,13 @@ import { createEngineApi } from "../engines/index.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { Warnings } from "../kernel/warnings.ts";
+import { DEFAULT_HEALTH } from "../models/members/engine-spec.ts";
 import type { ModelNames } from "../models/model-names.ts";
 import { Models } from "../models/models.ts";
 import { createPromptReaderLoader } from "../models/prompt-readers.ts";
+import { ModelCatalog } from "../models/sources/catalog.ts";
+import { DiscoveredWorkers } from "../models/sources/discovered-workers.ts";
+import { createTokenizerLoader } from "../prompts/tokenizers/tokenizer-loader.ts";
 import { fromAskedAnswer, toAskedRequest } from "../remote/asked.ts";
 import { FrontModel } from "../remote/front/front-model.ts";
 import { FrontEngines } from "../remote/front/front-models.ts";
@@ -18,6 +22,7 @@ import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/option
 import { createApp } from "./app.ts";
 import type { Gateway, Platform } from "./create-gateway.ts";
 import { cutOff } from "./cut-off.ts";
+import { requiredFiles } from "./required-files.ts";
 
 /** What a front process does; the rest is the router process's. */
 export interface FrontOptions {
@@ -31,6 +36,8 @@ export interface FrontOptions {
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
   readonly log: Logger;
+  /** Where workers announce themselves, where the gateway has some. */
+  readonly discovery?: Discovery | undefined;
   /** The gateway is about to stop. */
   onDraining?(): void;
 }
@@ -81,6 +88,7 @@ export async function createFront(
     }),
     createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, via, fetch: engineFetch }),
   });
+  const workers = await followWorkers(options, channel, models, platform);
   if (keys !== undefined) keys.onUse = (use) => channel.send({ type: "used", ...use });
   if (inflight.limit < Number.POSITIVE_INFINITY)
     inflight.onChange = (count) => channel.send({ type: "inflight", count });
@@ -137,7 +145,32 @@ export async function createFront(
     cutOff: () => cutOff({ running, log }),
     close() {
       opened.close();
+      workers?.close();
       transport.close();
     },
   };
+}
+
+/** Each front has connections to workers of its own; whether they are well, the router process judges. */
+async function followWorkers(
+  { discovery, log }: FrontOptions,
+  channel: FrontChannel,
+  models: Models<FrontModel>,
+  { files, createEncoder }: FrontPlatform,
+): Promise<DiscoveredWorkers | undefined> {
+  if (discovery === undefined) return undefined;
+  const workers = new DiscoveredWorkers({
+    catalog: new ModelCatalog(discovery, log),
+    models,
+    loadTokenizer: createTokenizerLoader({ readTextFile: requiredFiles(files), createEncoder }),
+    health: DEFAULT_HEALTH,
+    outcomes: {
+      onSuccess: (member) => channel.send({ type: "success", member }),
+      onFailure: (member, reason) => channel.send({ type: "failure", member, reason, isUnreachable: false }),
+    },
+    followsEvents: false,
+    log,
+  });
+  await workers.open();
+  return workers;
 }

@@ -30,6 +30,7 @@ import { DEFAULT_ROUTING, type RoutingOptions } from "../routing/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import { createApp } from "./app.ts";
 import { cutOff } from "./cut-off.ts";
+import { requiredFiles } from "./required-files.ts";
 
 /** What a gateway does, on any runtime. What of routing is left out has its default. */
 export interface GatewayOptions extends Partial<RoutingOptions> {
@@ -96,6 +97,7 @@ export interface Gateway {
   readonly fetchAdmin: Gateway["fetch"];
   readonly models: Models;
   readonly engines: AttachedEngines;
+  readonly workers: DiscoveredWorkers;
   readonly access: Access;
   /** From now on `/health` tells load balancers to send no more. */
   beginDrain(): void;
@@ -127,7 +129,6 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     { readTextFile: files?.readTextFile, resolveHost: platform.resolveHost },
     log,
   );
-  const readTextFile = files && (async (path: string) => (await files.readTextFile(path)) ?? missing(path));
   const via = viaOf(options.id ?? randomId());
   const health = { ...DEFAULT_HEALTH, ...options.health };
   const models = new Models({
@@ -137,7 +138,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const workers = new DiscoveredWorkers({
     catalog: new ModelCatalog(options.discovery, log),
     models,
-    loadTokenizer: createTokenizerLoader({ readTextFile, createEncoder }),
+    loadTokenizer: createTokenizerLoader({ readTextFile: requiredFiles(files), createEncoder }),
     health,
     log,
   });
@@ -229,6 +230,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     fetchAdmin: (request, env) => adminApp.fetch(request, env as object | undefined),
     models,
     engines: attached,
+    workers,
     access: opened.access,
     beginDrain() {
       dependencies.state.isDraining = true;
@@ -236,10 +238,6 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     cutOff: () => cutOff(dependencies),
     close,
   };
-}
-
-function missing(path: string): never {
-  throw new Error(`There is no file ${path}.`);
 }
 
 /** What takes a while or a place to make, made when somebody asks for it. */

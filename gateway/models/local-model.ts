@@ -95,39 +95,35 @@ export class LocalModel extends Model {
     });
   }
 
-  join(member: Member): void {
+  override join(member: Member): void {
     const { blockSize } = member.instance.card;
     // A worker's card says for certain what an engine's profile may only guess.
     const isCertain = member.kind === "worker";
     if (isCertain && blockSize !== this.blockSize && this.#agreeing.size === 0) this.resize(blockSize);
-    this.add(member);
+    super.join(member);
     this.router.addWorker(member);
     if (isCertain && blockSize === this.blockSize) this.#agreeing.add(member);
     this.updateMode(member);
   }
 
-  /** @param mayReturn whether requests for it are early and not wrong for a while: it has gone, or starts anew */
-  leave(member: Member, mayReturn: boolean): void {
-    this.remove(member);
+  override leave(member: Member, mayReturn: boolean): void {
     this.#agreeing.delete(member);
     this.#foreign.delete(member);
     this.router.removeWorker(member);
-    if (mayReturn) this.left.add(member.instance, performance.now());
+    super.leave(member, mayReturn);
   }
 
-  /** Whether the member is ready may have changed. */
-  update(member: Member): void {
+  override update(member: Member): void {
     this.router.updateWorker(member);
   }
 
   /** Without events that can be used, what a member holds is predicted as of those that have none. */
-  updateMode(member: Member): void {
+  override updateMode(member: Member): void {
     if (member.isPredicted || this.#foreign.has(member)) this.router.predictOnly(member);
     else this.router.followEvents(member);
   }
 
-  /** Nothing that was known of the member's cache, or of one rank's, holds any more. */
-  clear(member: Member, rank?: number): void {
+  override clear(member: Member, rank?: number): void {
     this.router.clearWorker(member, rank);
   }
 
@@ -136,7 +132,7 @@ export class LocalModel extends Model {
    * router begins anew with it, unless other members agree with what it has.
    * @throws KvEventError where the bytes are no such batch
    */
-  applyPayload(member: Member, payload: Uint8Array): void {
+  override applyPayload(member: Member, payload: Uint8Array): void {
     const blockSize = this.router.applyPayload(member, payload);
     // A worker whose blocks are not as its card says gets nothing from its events, and is found to drift.
     if (blockSize === undefined || member.kind === "worker") return;
@@ -175,8 +171,7 @@ export class LocalModel extends Model {
     queue.handOver(this.#routing.queue);
   }
 
-  /** Refuses whoever waits: what they ask in would be taken for something else. */
-  refuseWaiting(error: ApiError): void {
+  override refuseWaiting(error: ApiError): void {
     this.#routing.queue.refuseAll(error);
   }
 

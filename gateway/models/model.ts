@@ -1,5 +1,5 @@
 import type { ModelCard } from "#runtime";
-import type { BoundTo } from "../kernel/errors.ts";
+import type { ApiError, BoundTo } from "../kernel/errors.ts";
 import type { ModelMetrics } from "../kernel/metrics.ts";
 import type { ChatTemplate } from "../prompts/chat-template.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
@@ -12,7 +12,7 @@ import type { EngineMember } from "./members/engine-member.ts";
 import type { Member } from "./members/member.ts";
 import type { WorkerMember } from "./members/worker-member.ts";
 
-/** A model, its members, and the way to them. */
+/** A model, its members, and the way to them. What it has no router for, it takes no notice of. */
 export abstract class Model {
   readonly name: string;
   /** Tokens in a KV block. */
@@ -42,14 +42,31 @@ export abstract class Model {
     return this.#members;
   }
 
-  protected add(member: Member): void {
+  join(member: Member): void {
     this.#members.add(member);
     this.#counts[member.kind]++;
   }
 
-  protected remove(member: Member): void {
+  /** @param mayReturn whether requests for it are early and not wrong for a while: it has gone, or starts anew */
+  leave(member: Member, mayReturn: boolean): void {
     if (this.#members.delete(member)) this.#counts[member.kind]--;
+    if (mayReturn) this.left.add(member.instance, performance.now());
   }
+
+  /** Whether the member is ready may have changed. */
+  update(_member: Member): void {}
+
+  /** Whether the member sends KV events that can be used may have changed. */
+  updateMode(_member: Member): void {}
+
+  /** Nothing that was known of the member's cache, or of one rank's, holds any more. */
+  clear(_member: Member, _rank?: number): void {}
+
+  /** Takes a batch of a member's KV events. @throws KvEventError where the bytes are no such batch */
+  applyPayload(_member: Member, _payload: Uint8Array): void {}
+
+  /** Refuses whoever waits: what they ask in would be taken for something else. */
+  refuseWaiting(_error: ApiError): void {}
 
   /** Further names of the same weights. */
   get aliases(): readonly string[] {
@@ -87,6 +104,9 @@ export abstract class Model {
   kindFor(_prompt: Uint32Array): Member["kind"] {
     return this.has("engine") ? "engine" : "worker";
   }
+
+  /** Until its workers can be asked, where that is a matter of a moment. */
+  async whenReady(): Promise<void> {}
 
   /** Whether another member can answer for this one. */
   hasOther(member: Member): boolean {

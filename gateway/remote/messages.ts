@@ -30,10 +30,11 @@ export type ToRouter =
   | { readonly type: "grow"; readonly id: number; readonly blocks: number }
   | { readonly type: "report"; readonly id: number; readonly cachedTokens: number }
   | { readonly type: "free"; readonly id: number; readonly outcome: RouteOutcome }
-  | { readonly type: "success"; readonly engine: string }
+  /** By the name of a worker or an engine. */
+  | { readonly type: "success"; readonly member: string }
   | {
       readonly type: "failure";
-      readonly engine: string;
+      readonly member: string;
       readonly reason: string;
       readonly isUnreachable: boolean;
     }

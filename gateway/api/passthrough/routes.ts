@@ -36,11 +36,11 @@ export function forwardOr(
     if (candidates.some(isForEngines))
       await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
     const asked = await withBothKinds(candidates, (model) => promptOf(context, request, model));
-    return firstAnswer(context, dependencies, asked, (candidate, hasOthers) =>
-      isForEngines(candidate)
-        ? forward(context, dependencies, request, candidate, hasOthers)
-        : own(context, dependencies, renamed(json, candidate), hasOthers),
-    );
+    return firstAnswer(context, dependencies, asked, async (candidate, hasOthers) => {
+      if (isForEngines(candidate)) return forward(context, dependencies, request, candidate, hasOthers);
+      await candidate.model.whenReady();
+      return own(context, dependencies, renamed(json, candidate), hasOthers);
+    });
   };
 }
 

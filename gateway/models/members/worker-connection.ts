@@ -36,10 +36,19 @@ export interface WorkerListener {
   hasOthers(): boolean;
 }
 
+/** Judges workers by what becomes of their requests, in the place of the connection itself. */
+export interface WorkerOutcomes {
+  onSuccess(worker: string): void;
+  onFailure(worker: string, reason: string): void;
+}
+
 export interface WorkerConnectionOptions {
   readonly log: Logger;
   readonly health: WorkerHealthOptions;
   readonly listener: WorkerListener;
+  readonly outcomes?: WorkerOutcomes | undefined;
+  /** Whether its KV events are asked for. */
+  readonly followsEvents: boolean;
 }
 
 /**
@@ -58,6 +67,8 @@ export class WorkerConnection implements WorkerMember {
   readonly #log: Logger;
   readonly #listener: WorkerListener;
   readonly #health: WorkerHealthOptions;
+  readonly #outcomes: WorkerOutcomes | undefined;
+  readonly #followsEvents: boolean;
   readonly #requests: RequestHealth;
   /** When it became ready last, on the clock of `performance.now()`. */
   #readySince = 0;
@@ -65,12 +76,17 @@ export class WorkerConnection implements WorkerMember {
   #hasUnreadable = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(instance: Instance, { log, health, listener }: WorkerConnectionOptions) {
+  constructor(
+    instance: Instance,
+    { log, health, listener, outcomes, followsEvents }: WorkerConnectionOptions,
+  ) {
     this.instance = instance;
     this.#log = log.child({ worker: instance.name });
     this.#health = health;
     this.#requests = new RequestHealth(health.requests);
     this.#listener = listener;
+    this.#outcomes = outcomes;
+    this.#followsEvents = followsEvents;
   }
 
   get aliases(): readonly string[] {
@@ -95,11 +111,16 @@ export class WorkerConnection implements WorkerMember {
   }
 
   reportSuccess(): void {
-    this.#requests.onSuccess();
+    if (this.#outcomes === undefined) this.#requests.onSuccess();
+    else this.#outcomes.onSuccess(this.instance.name);
   }
 
   /** A lost connection is noticed anyway. */
   reportFailure(reason: string): void {
+    if (this.#outcomes !== undefined) {
+      this.#outcomes.onFailure(this.instance.name, reason);
+      return;
+    }
     const isBad = this.#requests.onFailure();
     if (this.state !== "ready" || !isBad || !this.#listener.hasOthers()) return;
     const pauseMs = jittered(this.#requests.trip());
@@ -161,6 +182,7 @@ export class WorkerConnection implements WorkerMember {
   }
 
   #follow(client: RequestPlaneClient): void {
+    if (!this.#followsEvents) return;
     this.#events = subscribeKvEvents(client, {
       onCleared: () => this.#listener.onForget(),
       onPayload: (payload) => this.#applyPayload(payload),

@@ -1,27 +1,27 @@
-import type { Instance, Logger, ModelCard } from "#runtime";
+import type { Instance, ModelCard } from "#runtime";
 import { noWorkerReady } from "../../kernel/errors.ts";
 import { WrongCard } from "../../kernel/wrong-card.ts";
 import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
 import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
-import type { LocalModel } from "../local-model.ts";
-import { WorkerConnection, type WorkerHealthOptions } from "../members/worker-connection.ts";
-import { WorkerSide } from "../model.ts";
+import { WorkerConnection, type WorkerConnectionOptions } from "../members/worker-connection.ts";
+import { type Model, WorkerSide } from "../model.ts";
 import type { Models } from "../models.ts";
 import { areAlike, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
 
-export interface DiscoveredWorkersOptions {
+export interface DiscoveredWorkersOptions
+  extends Pick<WorkerConnectionOptions, "log" | "health" | "outcomes"> {
   readonly catalog: ModelCatalog;
-  readonly models: Models;
+  readonly models: Models<Model>;
+  /** Whether what workers hold is of use here. Default: true. */
+  readonly followsEvents?: boolean;
   readonly loadTokenizer: TokenizerLoader;
-  readonly health: WorkerHealthOptions;
-  readonly log: Logger;
 }
 
 /** What is made ready for a model of the catalog. */
 interface Serving {
   /** As the catalog has it now. */
   listed: CatalogModel;
-  readonly model: LocalModel;
+  readonly model: Model;
   readonly workers: Map<Instance, WorkerConnection>;
   isLoading: boolean;
 }
@@ -30,6 +30,7 @@ interface Serving {
 export class DiscoveredWorkers {
   readonly #options: DiscoveredWorkersOptions;
   readonly #serving = new Map<string, Serving>();
+  readonly #byName = new Map<string, WorkerConnection>();
 
   constructor(options: DiscoveredWorkersOptions) {
     this.#options = options;
@@ -50,6 +51,11 @@ export class DiscoveredWorkers {
       for (const worker of workers.values()) worker.close();
       workers.clear();
     }
+  }
+
+  /** The worker of this name. */
+  worker(name: string): WorkerConnection | undefined {
+    return this.#byName.get(name);
   }
 
   /** Workers that have come, and are not used. */
@@ -81,11 +87,13 @@ export class DiscoveredWorkers {
   }
 
   #join(instance: Instance, serving: Serving): void {
-    const { log, health } = this.#options;
+    const { log, health, outcomes, followsEvents = true } = this.#options;
     const { model } = serving;
     const worker = new WorkerConnection(instance, {
       log,
       health,
+      outcomes,
+      followsEvents,
       listener: {
         onState: () => {
           model.update(worker);
@@ -98,6 +106,7 @@ export class DiscoveredWorkers {
       },
     });
     serving.workers.set(instance, worker);
+    this.#byName.set(instance.name, worker);
     model.join(worker);
     worker.open();
   }
@@ -108,6 +117,7 @@ export class DiscoveredWorkers {
     if (worker !== undefined) {
       worker.close();
       model.leave(worker, true);
+      if (this.#byName.get(instance.name) === worker) this.#byName.delete(instance.name);
     }
     this.#options.log.info("worker left", { worker: instance.name, model: listed.name });
   }

@@ -4,9 +4,10 @@ import {
   encodeTokenizeRequest,
   type Instance,
   type ModelCard,
+  PlaneError,
   type RequestPlaneClient,
 } from "#runtime";
-import { noWorkerReady } from "../../kernel/errors.ts";
+import { noWorkerReady, workerFailed } from "../../kernel/errors.ts";
 import { unaryCall } from "../../kernel/unary-call.ts";
 import { WrongCard } from "../../kernel/wrong-card.ts";
 import { type EncoderFactory, openHuggingFaceTokenizer } from "./huggingface.ts";
@@ -45,6 +46,8 @@ export function createTokenizerLoader(sources: TokenizerSources): TokenizerLoade
 }
 
 const CALL = { deadlineMs: 30_000 };
+/** How many workers are asked for a text's tokens before it is given up. */
+const ATTEMPTS = 3;
 
 async function load(
   card: ModelCard,
@@ -74,13 +77,18 @@ async function load(
     control: encoded.isControl(id) || encoded.isUnused(id),
   }));
   return createTokenizer(createVocabulary(pieces), async (text) => {
-    const answer = await unaryCall(
-      next().client,
-      "tokenize",
-      encodeTokenizeRequest({ text, special: true }),
-      CALL,
-    );
-    return bytesToTokens(answer);
+    const question = encodeTokenizeRequest({ text, special: true });
+    let failure: PlaneError | undefined;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      try {
+        return bytesToTokens(await unaryCall(next().client, "tokenize", question, CALL));
+      } catch (error) {
+        // One that has just been lost says nothing about the text: another one may tokenize it.
+        if (!(error instanceof PlaneError)) throw error;
+        failure = error;
+      }
+    }
+    throw workerFailed(failure);
   });
 }
 

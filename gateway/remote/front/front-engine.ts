@@ -37,11 +37,11 @@ export class FrontEngine implements EngineTarget {
   }
 
   reportSuccess(): void {
-    this.#channel.send({ type: "success", engine: this.name });
+    this.#channel.send({ type: "success", member: this.name });
   }
 
   reportFailure(reason: string, isUnreachable: boolean): void {
-    this.#channel.send({ type: "failure", engine: this.name, reason, isUnreachable });
+    this.#channel.send({ type: "failure", member: this.name, reason, isUnreachable });
   }
 
   rereadModels(): void {

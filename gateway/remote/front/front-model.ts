@@ -7,6 +7,10 @@ import type { Applicant, QueueTicket, RouteSource } from "../../routing/queue/ro
 import type { RouteRequest } from "../../routing/route.ts";
 import type { RouterLink } from "./router-link.ts";
 
+/** How long a request waits for workers that this process has not connected to yet, in milliseconds. */
+const LONGEST_WAIT_MS = 5_000;
+const LOOK_MS = 20;
+
 /** A model in a front process: its routes come from the router process. */
 export class FrontModel extends Model {
   readonly admission: RouteSource<Member>;
@@ -16,14 +20,15 @@ export class FrontModel extends Model {
     this.admission = new RemoteRoutes(link, this);
   }
 
-  join(member: Member): void {
-    this.add(member);
+  /** Its workers have come by the router process's account; here they may be about to. */
+  override async whenReady(): Promise<void> {
+    const deadline = performance.now() + LONGEST_WAIT_MS;
+    while (!this.#canServe && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 
-  /** @param mayReturn whether requests for it are early and not wrong for a while */
-  leave(member: Member, mayReturn: boolean): void {
-    this.remove(member);
-    if (mayReturn) this.left.add(member.instance, performance.now());
+  get #canServe(): boolean {
+    return this.workers !== undefined && [...this.members].some(({ isReady }) => isReady);
   }
 
   /** The member of this name. */

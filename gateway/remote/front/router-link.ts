@@ -1,9 +1,9 @@
-import { gatewayStops, noWorkerReady } from "../../kernel/errors.ts";
+import { gatewayStops } from "../../kernel/errors.ts";
 import type { Member } from "../../models/members/member.ts";
 import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { fromErrorMessage } from "../error-message.ts";
-import type { AskedAnswer, AskedRequest, FrontChannel, ToFront } from "../messages.ts";
+import type { ApplyMessage, AskedAnswer, AskedRequest, FrontChannel, ToFront } from "../messages.ts";
 import { BookedElsewhere } from "./booked-elsewhere.ts";
 
 /** What the router process tells of itself, and does not answer. */
@@ -20,6 +20,9 @@ export interface RouteTarget {
 interface Pending {
   readonly model: RouteTarget;
   readonly applicant: Applicant<Member>;
+  /** What was asked, and when. */
+  readonly message: ApplyMessage;
+  readonly askedAt: number;
 }
 
 /** A front process's line to the router process, which knows every engine and chooses. */
@@ -59,11 +62,9 @@ export class RouterLink {
       queueMicrotask(() => applicant.onRefused(gatewayStops()));
       return { leave() {} };
     }
-    this.#pending.set(id, { model, applicant });
     const { prompt, requestId, salt, excluded } = request;
     const { deadlineAt, ...preferences } = request.preferences;
-    this.#channel.send({
-      type: "apply",
+    const message: ApplyMessage = {
       id,
       model: model.name,
       prompt,
@@ -72,7 +73,9 @@ export class RouterLink {
       preferences,
       leftMs: deadlineAt === undefined ? undefined : deadlineAt - performance.now(),
       excluded: excluded.map(({ instance }) => instance.name),
-    });
+    };
+    this.#pending.set(id, { model, applicant, message, askedAt: performance.now() });
+    this.#channel.send({ type: "apply", ...message });
     return {
       leave: () => {
         if (this.#pending.delete(id)) this.#channel.send({ type: "leave", id });
@@ -130,17 +133,31 @@ export class RouterLink {
   }
 
   #onRoute({ id, engine, rank, overlapBlocks }: Extract<ToFront, { type: "route" }>): void {
-    const pending = this.#settle(id);
+    const pending = this.#pending.get(id);
     // Whoever has left meanwhile has said so: the router process frees it.
     if (pending === undefined) return;
     const worker = pending.model.member(engine);
     if (worker === undefined) {
-      this.#channel.send({ type: "free", id, outcome: "moved" });
-      pending.applicant.onRefused(noWorkerReady(pending.model.name));
+      this.#askAgain(pending, engine);
       return;
     }
+    this.#pending.delete(id);
     const route: Route<Member> = new BookedElsewhere(this.#channel, id, worker, rank, overlapBlocks);
     pending.applicant.onRoute(route);
+  }
+
+  /** For a route to who has just come or gone, of which the two processes do not hear at the same moment. */
+  #askAgain(pending: Pending, unknown: string): void {
+    const { message, askedAt } = pending;
+    const now = performance.now();
+    const again = {
+      ...message,
+      leftMs: message.leftMs === undefined ? undefined : message.leftMs - (now - askedAt),
+      excluded: [...message.excluded, unknown],
+    };
+    this.#pending.set(message.id, { ...pending, message: again, askedAt: now });
+    this.#channel.send({ type: "free", id: message.id, outcome: "moved" });
+    this.#channel.send({ type: "apply", ...again });
   }
 
   #settle(id: number): Pending | undefined {

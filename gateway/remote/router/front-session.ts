@@ -1,9 +1,10 @@
 import { noWorkerReady, toApiError } from "../../kernel/errors.ts";
 import type { AttachedMember } from "../../models/members/attached-member.ts";
 import type { EngineConnection } from "../../models/members/engine-connection.ts";
-import type { EngineMember } from "../../models/members/engine-member.ts";
+import type { Member } from "../../models/members/member.ts";
 import type { Models } from "../../models/models.ts";
 import type { AttachedEngines } from "../../models/sources/attached-engines.ts";
+import type { DiscoveredWorkers } from "../../models/sources/discovered-workers.ts";
 import type { QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route } from "../../routing/route.ts";
 import { toErrorMessage } from "../error-message.ts";
@@ -19,24 +20,25 @@ export interface FrontSessionListener {
   onFault(type: ToRouter["type"], error: unknown): void;
 }
 
+/** The gateway that fronts are of, as far as their requests need it. */
+export interface RoutingGateway {
+  readonly models: Models;
+  readonly engines: AttachedEngines;
+  readonly workers: DiscoveredWorkers;
+}
+
 /** What the router process does for one front process: it holds the routes of the front's requests. */
 export class FrontSession {
   readonly channel: RouterChannel;
-  readonly #engines: AttachedEngines;
-  readonly #models: Models;
-  readonly #routes = new Map<number, Route<EngineMember>>();
+  readonly #gateway: RoutingGateway;
+  readonly #routes = new Map<number, Route<Member>>();
   readonly #tickets = new Map<number, QueueTicket>();
   readonly #listener: FrontSessionListener;
   readonly #stopWatching: () => void;
 
-  constructor(
-    channel: RouterChannel,
-    { engines, models }: { engines: AttachedEngines; models: Models },
-    listener: FrontSessionListener,
-  ) {
+  constructor(channel: RouterChannel, gateway: RoutingGateway, listener: FrontSessionListener) {
     this.channel = channel;
-    this.#engines = engines;
-    this.#models = models;
+    this.#gateway = gateway;
     this.#listener = listener;
     channel.onMessage = (message) => {
       try {
@@ -46,7 +48,7 @@ export class FrontSession {
         if (message.type === "apply") this.#refuse(message.id, error);
       }
     };
-    this.#stopWatching = engines.watch((engine, members) => this.#tell(engine, members));
+    this.#stopWatching = gateway.engines.watch((engine, members) => this.#tell(engine, members));
   }
 
   /** The front has gone, and with it its requests. */
@@ -64,7 +66,7 @@ export class FrontSession {
     if (state === "gone" || profile === undefined) return;
     const models = workers.map(({ model, instance }) => ({
       name: model.name,
-      blockSize: this.#models.get(model.name)?.blockSize ?? instance.card.blockSize,
+      blockSize: this.#gateway.models.get(model.name)?.blockSize ?? instance.card.blockSize,
       instance,
     }));
     this.channel.send({
@@ -104,19 +106,19 @@ export class FrontSession {
         this.#routes.delete(message.id);
         break;
       case "success":
-        this.#engines.engine(message.engine)?.reportSuccess();
+        this.#judged(message.member)?.reportSuccess();
         break;
       case "failure":
-        this.#engines.engine(message.engine)?.reportFailure(message.reason, message.isUnreachable);
+        this.#judged(message.member)?.reportFailure(message.reason, message.isUnreachable);
         break;
       case "reread-models":
-        this.#engines.engine(message.engine)?.rereadModels();
+        this.#gateway.engines.engine(message.engine)?.rereadModels();
         break;
       case "observe":
-        this.#engines.engine(message.engine)?.observe(message.answer);
+        this.#gateway.engines.engine(message.engine)?.observe(message.answer);
         break;
       case "remember":
-        this.#models.resources.remember(message.resource, message.engine);
+        this.#gateway.models.resources.remember(message.resource, message.engine);
         break;
       case "find":
         void this.#find(message.id, message.resource);
@@ -126,13 +128,18 @@ export class FrontSession {
     }
   }
 
+  /** Whom requests speak for or against: the engine or worker of this name. */
+  #judged(name: string): Pick<Member, "reportSuccess" | "reportFailure"> | undefined {
+    return this.#gateway.engines.engine(name) ?? this.#gateway.workers.worker(name);
+  }
+
   async #find(id: number, resource: string): Promise<void> {
-    this.channel.send({ type: "found", id, engine: await this.#models.resources.find(resource) });
+    this.channel.send({ type: "found", id, engine: await this.#gateway.models.resources.find(resource) });
   }
 
   #apply({ id, model: name, prompt, requestId, salt, preferences, leftMs, excluded }: ApplyMessage): void {
     const { channel } = this;
-    const model = this.#models.get(name)?.engines;
+    const model = this.#gateway.models.get(name);
     if (model === undefined) {
       this.#refuse(id, noWorkerReady(name));
       return;
@@ -148,7 +155,7 @@ export class FrontSession {
       excluded:
         excluded.length === 0
           ? []
-          : model.members().filter(({ instance }) => excluded.includes(instance.name)),
+          : [...model.members].filter(({ instance }) => excluded.includes(instance.name)),
     };
     let isSettled = false;
     const settle = () => {

@@ -1,20 +1,16 @@
 import { type Logger, type MetricsSnapshot, mergeMetrics } from "#runtime";
 import type { Access } from "../../access/guard.ts";
 import { toApiError } from "../../kernel/errors.ts";
-import type { Models } from "../../models/models.ts";
-import type { AttachedEngines } from "../../models/sources/attached-engines.ts";
 import { fromAskedRequest, toAskedAnswer } from "../asked.ts";
 import type { AskedAnswer, AskedRequest, RouterChannel, ToFront } from "../messages.ts";
-import { FrontSession, type GroupMessage } from "./front-session.ts";
+import { FrontSession, type GroupMessage, type RoutingGateway } from "./front-session.ts";
 
 /** How long a front may take to tell its metrics, in milliseconds. */
 const METRICS_MS = 1_000;
 
 /** The gateway that the fronts are of. */
-interface FrontedGateway {
+interface FrontedGateway extends RoutingGateway {
   readonly access: Access;
-  readonly models: Models;
-  readonly engines: AttachedEngines;
   fetch(request: Request): Response | Promise<Response>;
 }
 

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ask } from "../access/attached.ts";
+import { until } from "../metrics.ts";
+import { family, workerPid } from "../process-family.ts";
+import { type StatorProcess, startUp } from "../stator-process.ts";
+
+// Workers of one's own behind a gateway of several processes.
+
+let stator: StatorProcess;
+let url: string;
+
+beforeAll(async () => {
+  stator = startUp("--engine=mocker", "--speedup=0", "--processes=2", "--slow-start=0");
+  url = await stator.url();
+});
+
+afterAll(async () => {
+  expect(await stator.stop()).toBe(0);
+});
+
+/** On a connection of its own, which the system gives to one of the processes. */
+const complete = (more: object = {}) =>
+  ask(`${url}/v1/completions`, {
+    json: { model: "default", prompt: "Once", max_tokens: 8, ...more },
+    headers: { connection: "close", "x-stator-explain": "true" },
+  });
+
+test("every process answers, from the first request on, and all know what workers hold", async () => {
+  // Supervisor, gateway, two processes that serve the port, two workers.
+  expect(family(stator.pid)).toHaveLength(6);
+  const prompt = "A long beginning that all of these requests have in common. ".repeat(40);
+  const first = await complete({ prompt });
+  expect(first.status).toBe(200);
+  const blocks = Number(first.headers.get("x-stator-prompt-blocks"));
+  const worker = first.headers.get("x-stator-worker");
+  expect(blocks).toBeGreaterThan(20);
+  await until(
+    async () => Number((await complete({ prompt })).headers.get("x-stator-overlap-blocks")) >= blocks,
+  );
+  for (let index = 0; index < 20; index++) {
+    const { status, headers } = await complete({ prompt: `${prompt}${index}` });
+    expect([status, headers.get("x-stator-worker")]).toEqual([200, worker]);
+    expect(Number(headers.get("x-stator-overlap-blocks"))).toBeGreaterThanOrEqual(blocks);
+  }
+  const { body } = await ask(`${url}/v1/models`);
+  expect(body).toMatchObject({ data: [{ aliases: expect.arrayContaining(["default"]) }] });
+});
+
+test("requests for what is not there are refused as by one process", async () => {
+  expect((await complete({ model: "none" })).body.error).toMatchObject({ code: "model_not_found" });
+  expect((await complete({ max_tokens: "many" })).body.error).toMatchObject({ param: "max_tokens" });
+  const answer = await ask(`${url}/v1/embeddings`, { json: { model: "default", input: "Hi" } });
+  expect(answer.body.error?.code).toBe("unsupported_model");
+});
+
+test("no request is lost while a worker is killed and comes back", async () => {
+  let isBack = false;
+  const all: Promise<string>[] = [];
+  process.kill(workerPid(stator, "mocker-0"), "SIGKILL");
+  const back = stator.printed(/starting it again child=mocker-0 reason=SIGKILL/).then(async () => {
+    await until(async () => {
+      const { body } = await ask(`${url}/health`);
+      return JSON.stringify(body).match(/"ready"/g)!.length === 4;
+    });
+    isBack = true;
+  });
+  while (!isBack) {
+    all.push(complete({ max_tokens: 40 }).then(({ status, body }) => `${status} ${body.error?.code ?? ""}`));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await back;
+  expect(new Set(await Promise.all(all))).toEqual(new Set(["200 "]));
+});
