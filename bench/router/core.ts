@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { compileRouter, createRouter, type Router, type RouterOptions } from "#router-wasm";
-import { BLOCK_SIZE, buildWorkload, TOKENS_PER_STEP, type Workload } from "./workload.ts";
+import { BLOCK_SIZE, buildWorkload, type Workload } from "./workload.ts";
 
 const module = await compileRouter(readFileSync(new URL("../../router-wasm/router.wasm", import.meta.url)));
 
@@ -12,10 +12,11 @@ export function newRouter(workers: number, options?: Partial<RouterOptions>): Ro
 }
 
 /** A trace made ready for replay, with hashes by the router. */
-export function prepare(trace: readonly (readonly number[])[]): Workload {
+export function prepare(trace: readonly (readonly number[])[], blocksPerStep?: number): Workload {
   const router = newRouter(1);
-  return buildWorkload(trace, (tokens) => {
-    router.tokenBuffer(TOKENS_PER_STEP).set(tokens);
-    return router.hashPrompt(TOKENS_PER_STEP);
-  });
+  const hash = (tokens: Uint32Array) => {
+    router.tokenBuffer(tokens.length).set(tokens);
+    return router.hashPrompt(tokens.length);
+  };
+  return buildWorkload(trace, hash, blocksPerStep);
 }

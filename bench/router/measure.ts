@@ -36,7 +36,7 @@ export async function measure(
   onProgress("preparing the trace");
   // Only now: the module is read when it is imported.
   const { prepare } = await import("./core.ts");
-  const workload = prepare(trace);
+  const workload = prepare(trace, options.blocksPerId);
   const folder = await mkdtemp(join(tmpdir(), "stator-bench-"));
   const file = join(folder, "workload");
   const rows: Row[] = [];

@@ -1,10 +1,13 @@
 import { parseArgs } from "node:util";
 import { asUsage, integer } from "../command-line.ts";
 import { CONVERSATION_TRACE } from "../trace-file.ts";
+import { BLOCKS_PER_STEP } from "./workload.ts";
 
 export interface RouterBenchOptions {
   /** Path of the trace, or the name of one that is made. */
   trace: string;
+  /** Blocks of 16 tokens that are taken of each of its ids. */
+  blocksPerId: number;
   /** Numbers of workers; one row of the table for each. */
   workers: readonly number[];
   /** Runs of every index at every number of workers; medians are shown. */
@@ -31,6 +34,7 @@ while the index grows and when it is full, decisions from token ids, stores, rem
 
   --trace FILE    requests as JSON lines with hash_ids of 512 tokens each, gzipped or not (Mooncake's conversations);
                   or forks: long conversations that fork, made from a seed
+  --blocks-per-id N  only the first N blocks of each id's 32, so that prompts part at other places (32)
   --workers LIST  numbers of workers, one row each (8,64,1024)
   --repeat N      runs of every index, interleaved; medians are shown (3)
   --no-peers      measure ours alone
@@ -58,6 +62,7 @@ export function readOptions(argv: readonly string[]): RouterBenchOptions | undef
   if (values.help) return undefined;
   return {
     trace: values.trace,
+    blocksPerId: integer("blocks-per-id", values["blocks-per-id"], 1, BLOCKS_PER_STEP),
     workers: values.workers.split(",").map((part) => integer("workers", part, 1, 65_536)),
     repeat: integer("repeat", values.repeat, 1, 100),
     peers: !values["no-peers"],
@@ -74,6 +79,7 @@ function parse(argv: readonly string[]) {
       args: [...argv],
       options: {
         trace: { type: "string", default: CONVERSATION_TRACE },
+        "blocks-per-id": { type: "string", default: String(BLOCKS_PER_STEP) },
         workers: { type: "string", default: "8,64,1024" },
         repeat: { type: "string", default: "3" },
         "no-peers": { type: "boolean", default: false },

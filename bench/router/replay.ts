@@ -1,7 +1,7 @@
 import type { Router } from "#router-wasm";
 import { percentile } from "../gateway/statistics.ts";
 import type { Finds, Times } from "./figures.ts";
-import { BLOCKS_PER_STEP, TOKENS_PER_STEP, type Workload, writeTokens } from "./workload.ts";
+import { BLOCK_SIZE, type Workload, writeTokens } from "./workload.ts";
 
 /** Decisions whose load stays booked: a request ends when this many others have come. */
 const IN_FLIGHT = 256;
@@ -18,8 +18,9 @@ export class Replay {
   constructor(workload: Workload, requests: number) {
     this.#workload = workload;
     this.#requests = requests;
-    this.#tokens = new Uint32Array(workload.longest * TOKENS_PER_STEP);
-    this.#hashes = new BigUint64Array(workload.longest * BLOCKS_PER_STEP);
+    const blocks = workload.longest * workload.blocksPerStep;
+    this.#tokens = new Uint32Array(blocks * BLOCK_SIZE);
+    this.#hashes = new BigUint64Array(blocks);
     this.#locals = new BigUint64Array(this.#hashes.length);
   }
 
@@ -75,7 +76,7 @@ export class Replay {
   removals(router: Router): number {
     let total = 0;
     for (let request = 0; request < this.#requests; request++) {
-      const from = this.#workload.kept[request]! * BLOCKS_PER_STEP;
+      const from = this.#workload.kept[request]! * this.#workload.blocksPerStep;
       const hashes = this.#enginesOf(request).subarray(from).reverse();
       if (hashes.length === 0) continue;
       const start = performance.now();
@@ -104,10 +105,11 @@ export class Replay {
 
   #tokensOf(request: number): Uint32Array {
     const path = this.#workload.path(request);
+    const tokens = this.#workload.blocksPerStep * BLOCK_SIZE;
     for (let i = 0; i < path.length; i++) {
-      writeTokens(this.#workload.contents[path[i]!]!, this.#tokens, i * TOKENS_PER_STEP);
+      writeTokens(this.#workload.contents[path[i]!]!, this.#tokens, i * tokens, tokens);
     }
-    return this.#tokens.subarray(0, path.length * TOKENS_PER_STEP);
+    return this.#tokens.subarray(0, path.length * tokens);
   }
 
   #enginesOf(request: number): BigUint64Array {
@@ -121,11 +123,12 @@ export class Replay {
   /** The request's hashes, one after the other. */
   #gather(all: BigUint64Array, to: BigUint64Array, request: number): BigUint64Array {
     const path = this.#workload.path(request);
+    const blocks = this.#workload.blocksPerStep;
     for (let i = 0; i < path.length; i++) {
-      const first = path[i]! * BLOCKS_PER_STEP;
-      to.set(all.subarray(first, first + BLOCKS_PER_STEP), i * BLOCKS_PER_STEP);
+      const first = path[i]! * blocks;
+      to.set(all.subarray(first, first + blocks), i * blocks);
     }
-    return to.subarray(0, path.length * BLOCKS_PER_STEP);
+    return to.subarray(0, path.length * blocks);
   }
 }
 

@@ -102,9 +102,9 @@ function medianRatios(all: readonly Ratios[]): Ratios {
   };
 }
 
-export function formatRows(rows: readonly Row[], { trace, repeat }: RouterBenchOptions): string {
+export function formatRows(rows: readonly Row[], { trace, blocksPerId, repeat }: RouterBenchOptions): string {
   return [
-    `Node ${process.version}, ${availableParallelism()} cores; ${basename(trace)}, ${repeat} interleaved rounds, medians.`,
+    `Node ${process.version}, ${availableParallelism()} cores; ${basename(trace)}, ${blocksPerId} blocks an id, ${repeat} interleaved rounds, medians.`,
     "Times in µs, p50 / p99 / max; rates in million blocks a second.",
     "",
     ...alignColumns([HEAD, ...rows.flatMap(linesOf)]),

@@ -1,19 +1,19 @@
 /**
  * A trace made ready for replay, the same for every index. Each step of a request is a hash id of the trace, 512
- * tokens, as 32 blocks of 16. A node is a step with all steps before it: one node, one set of engine hashes. It is
- * one piece of memory, written to a file as it is:
+ * tokens, as 32 blocks of 16, or only the first of these. A node is a step with all steps before it: one node, one set
+ * of engine hashes. It is one piece of memory, written to a file as it is:
  *
- *     u32  requests, nodes, steps, workers
+ *     u32  requests, nodes, steps, workers, blocks of a step
  *     u32  where each request's steps end, then how many of its first steps its worker stores again later
  *     u32  steps: numbers of nodes
  *     u32  content of each node, which says what tokens it has; then up to a multiple of 8 bytes
- *     u64  32 local hashes of each node, then 32 engine hashes of each
+ *     u64  local hashes of each node's blocks, then engine hashes of each's
  */
 export const BLOCK_SIZE = 16;
 export const BLOCKS_PER_STEP = 32;
 export const TOKENS_PER_STEP = BLOCK_SIZE * BLOCKS_PER_STEP;
 
-const HEADER = 4;
+const HEADER = 5;
 
 export class Workload {
   readonly buffer: ArrayBuffer;
@@ -40,12 +40,16 @@ export class Workload {
     this.steps = numbers(steps);
     this.contents = numbers(nodes);
     at += at % 8;
-    this.locals = new BigUint64Array(buffer, at, nodes * BLOCKS_PER_STEP);
-    this.engines = new BigUint64Array(buffer, at + this.locals.byteLength, nodes * BLOCKS_PER_STEP);
+    this.locals = new BigUint64Array(buffer, at, nodes * this.blocksPerStep);
+    this.engines = new BigUint64Array(buffer, at + this.locals.byteLength, this.locals.length);
   }
 
   get workers(): number {
     return this.#header[3]!;
+  }
+
+  get blocksPerStep(): number {
+    return this.#header[4]!;
   }
 
   get requests(): number {
@@ -54,17 +58,17 @@ export class Workload {
 
   /** Of all requests. */
   get blocks(): number {
-    return this.steps.length * BLOCKS_PER_STEP;
+    return this.steps.length * this.blocksPerStep;
   }
 
   /** Different ones. */
   get distinctBlocks(): number {
-    return this.contents.length * BLOCKS_PER_STEP;
+    return this.contents.length * this.blocksPerStep;
   }
 
   /** Different (block, worker) pairs. */
   get pairs(): number {
-    return this.blocks - this.kept.reduce((sum, steps) => sum + steps, 0) * BLOCKS_PER_STEP;
+    return this.blocks - this.kept.reduce((sum, steps) => sum + steps, 0) * this.blocksPerStep;
   }
 
   /** The longest request's steps. */
@@ -96,43 +100,45 @@ export class Workload {
 /**
  * @param trace hash ids of every request
  * @param localHashes the router's block hashes of a step's tokens; asked once for each content
+ * @param blocksPerStep at most 32
  */
 export function buildWorkload(
   trace: readonly (readonly number[])[],
   localHashes: (tokens: Uint32Array) => BigUint64Array,
+  blocksPerStep = BLOCKS_PER_STEP,
 ): Workload {
   const { steps, contents } = nodesOf(trace);
   const nodes = contents.length;
   const numbers = HEADER + 2 * trace.length + steps.length + nodes;
   const workload = allocate(
-    [trace.length, nodes, steps.length, 1],
-    (numbers + (numbers % 2)) * 4 + nodes * BLOCKS_PER_STEP * 16,
+    [trace.length, nodes, steps.length, 1, blocksPerStep],
+    (numbers + (numbers % 2)) * 4 + nodes * blocksPerStep * 16,
   );
   let end = 0;
   workload.ends.set(trace.map((ids) => (end += ids.length)));
   workload.steps.set(steps);
   workload.contents.set(contents);
-  const tokens = new Uint32Array(TOKENS_PER_STEP);
+  const tokens = new Uint32Array(blocksPerStep * BLOCK_SIZE);
   const hashes = new Map<number, BigUint64Array>();
   for (let node = 0; node < nodes; node++) {
     const content = contents[node]!;
     let known = hashes.get(content);
     if (known === undefined) {
-      writeTokens(content, tokens, 0);
+      writeTokens(content, tokens, 0, tokens.length);
       known = localHashes(tokens).slice();
       hashes.set(content, known);
     }
-    workload.locals.set(known, node * BLOCKS_PER_STEP);
+    workload.locals.set(known, node * blocksPerStep);
   }
   writeEngineHashes(workload.engines);
   workload.assign(1);
   return workload;
 }
 
-/** The tokens of a content, 0 to 131,071; other contents have others. */
-export function writeTokens(content: number, tokens: Uint32Array, at: number): void {
+/** The first tokens of a content, 0 to 131,071; other contents have others. */
+export function writeTokens(content: number, tokens: Uint32Array, at: number, count = TOKENS_PER_STEP): void {
   const first = Math.imul(content, TOKENS_PER_STEP);
-  for (let i = 0; i < TOKENS_PER_STEP; i++) tokens[at + i] = scramble(first + i) & 0x1ffff;
+  for (let i = 0; i < count; i++) tokens[at + i] = scramble(first + i) & 0x1ffff;
 }
 
 function allocate(header: readonly number[], bytes: number): Workload {

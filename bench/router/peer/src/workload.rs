@@ -5,11 +5,10 @@ use dynamo_kv_router::protocols::{
     KvCacheStoredBlockData, LocalBlockHash, RouterEvent,
 };
 
-/// Blocks of 16 tokens in one of the trace's of 512.
-const BLOCKS_PER_STEP: usize = 32;
-
 pub struct Workload {
     workers: usize,
+    /// Blocks of a step.
+    blocks_per_step: usize,
     /// Where each request's steps end in `steps`.
     ends: Vec<u32>,
     /// How many of a request's first steps its worker stores again later.
@@ -23,20 +22,22 @@ impl Workload {
     pub fn read(path: &str) -> Self {
         let bytes = std::fs::read(path).expect("the workload can be read");
         let mut rest = bytes.as_slice();
-        let header = take_u32(&mut rest, 4);
-        let [requests, nodes, steps, workers] = [0, 1, 2, 3].map(|i| header[i] as usize);
+        let header = take_u32(&mut rest, 5);
+        let [requests, nodes, steps, workers, blocks_per_step] =
+            [0, 1, 2, 3, 4].map(|i| header[i] as usize);
         let workload = Self {
             workers,
+            blocks_per_step,
             ends: take_u32(&mut rest, requests),
             kept: take_u32(&mut rest, requests),
             steps: take_u32(&mut rest, steps),
             locals: {
                 // The nodes' contents, which only matter where there are tokens, and the padding.
-                let before = requests * 2 + steps + nodes;
+                let before = header.len() + requests * 2 + steps + nodes;
                 take_u32(&mut rest, nodes + before % 2);
-                take_u64(&mut rest, nodes * BLOCKS_PER_STEP)
+                take_u64(&mut rest, nodes * blocks_per_step)
             },
-            engines: take_u64(&mut rest, nodes * BLOCKS_PER_STEP),
+            engines: take_u64(&mut rest, nodes * blocks_per_step),
         };
         assert!(rest.is_empty(), "the workload is longer than it says");
         workload
@@ -48,12 +49,12 @@ impl Workload {
 
     /// Of all requests.
     pub fn blocks(&self) -> usize {
-        self.steps.len() * BLOCKS_PER_STEP
+        self.steps.len() * self.blocks_per_step
     }
 
     /// Different (block, worker) pairs.
     pub fn pairs(&self) -> usize {
-        self.blocks() - self.kept.iter().sum::<u32>() as usize * BLOCKS_PER_STEP
+        self.blocks() - self.kept.iter().sum::<u32>() as usize * self.blocks_per_step
     }
 
     /// Writes the request's local hashes to `sequence`.
@@ -116,9 +117,10 @@ impl Workload {
             self.ends[request - 1] as usize
         };
         let steps = &self.steps[start + from..self.ends[request] as usize];
-        steps.iter().flat_map(|&node| {
-            let first = node as usize * BLOCKS_PER_STEP;
-            first..first + BLOCKS_PER_STEP
+        let blocks = self.blocks_per_step;
+        steps.iter().flat_map(move |&node| {
+            let first = node as usize * blocks;
+            first..first + blocks
         })
     }
 }
