@@ -15,7 +15,7 @@
 import { tokensPerBlock } from "./block-hash";
 import { shutBusy } from "./busy";
 import { take } from "./memory";
-import { overlaps } from "./overlap";
+import { overlaps } from "./counts";
 import { tierCredits, tiered } from "./tiers";
 import { decodeBlocks, prefillTokens, requests, workerCount } from "./workers";
 

@@ -5,6 +5,7 @@ import { hashBlocks, initBlockHash, tokensPerBlock, useSeed } from "./block-hash
 import { book, dropPrefill, growDecode, initBookings, unbook, untouchedBookingBytes } from "./bookings";
 import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
+import { initCounts, overlaps, predictedOverlap } from "./counts";
 import { decodeTerms, forgetPrices, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
 import { initDigest } from "./digest";
 import { initEngineTable } from "./engine-table";
@@ -14,7 +15,7 @@ import { forgetHolder, forgetWorker, initHolding } from "./holding";
 import { held, holderOf, initKinds, POOL } from "./kinds";
 import { beginMedia, reserveMedia } from "./media";
 import { freeBytes, limitMemory, take, takenBytes } from "./memory";
-import { findOverlaps, initOverlap, longestOverlap, overlaps, predictedOverlap } from "./overlap";
+import { findOverlaps, initOverlap, longestOverlap } from "./overlap";
 import { applyPayload, payloadEvents, payloadRank, payloadStored, readPayload, reservePayload } from "./payload";
 import { initPredictions, passTime, predict, setPredictions } from "./predictions";
 import {
@@ -82,6 +83,7 @@ export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBl
     initHolders() &&
     initWorkers(maxWorkers) &&
     initBusy(maxWorkers) &&
+    initCounts() &&
     initOverlap() &&
     initTiers(maxWorkers) &&
     initPredictions(maxWorkers) &&

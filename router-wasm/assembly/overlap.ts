@@ -1,39 +1,52 @@
 // How many blocks at the start of the prompt each worker holds.
 //
-// The walk goes down the tree run by run, as far as the prompt's hashes match and any worker holds everything so
-// far (is alive). Few alive workers are kept as a list, and their count grows as the walk goes; many are kept as a
-// bit set, and a worker's count is written when it drops out.
+// The walk goes down the tree, as far as the prompt's hashes match and any worker holds everything so far (is alive). Few
+// alive workers are kept as a list, and their count grows as the walk goes; many are kept as a bit set, and a worker's
+// count is written when it drops out.
 import { clearBit, hasBit, setBit } from "./bit-set";
-import { childInBucket, childOf, followerOf, follows, touchBucket } from "./children";
-import { digestOfFirst } from "./digest";
+import {
+  beginCounts,
+  clear,
+  isClear,
+  overlapOf,
+  predicts,
+  setOverlap,
+  settle,
+  settleSet,
+  takeLonger,
+  writeCounts,
+} from "./counts";
 import { firstSlot, GROUP, heldMask, HOLDER_BYTES, LINE_HOLDERS_END, NEXT_LINE, nextSlot } from "./holders";
-import { heldByKind, PREDICTED, stride } from "./kinds";
+import { stride } from "./kinds";
 import { take } from "./memory";
-import { promptBlocks, promptHashes } from "./prompt";
-import { blockOf, DIGEST, FLAGS, GROUPED, INLINE, lengthOf, LINE, localsOf, WIDE } from "./run";
-import { beginPath, extendOverlaps, notePath, tiered } from "./tiers";
+import { promptBlocks } from "./prompt";
+import { FLAGS, GROUPED, INLINE, lengthOf, LINE, WIDE } from "./run";
+import { beginPath, extendOverlaps, tiered } from "./tiers";
+import { beginWalk, goOn, PATH, walkRun } from "./walk";
 import { hasOwn, noSets, ownSets, SETS, strideBytes } from "./wide";
 import { workerCount } from "./workers";
 
-/** u32 per worker: the result. Then how much of it is only predicted; not up to date unless `predicts`. */
-export let overlaps: usize = 0;
-/** Whether anything is predicted. */
-export let predicts: bool = false;
-/** The most of them. */
+/** The most blocks that any worker has. */
 export let longestOverlap: u32 = 0;
+
+/** Bit set; while `asSet`. */
 let alive: usize = 0;
+/** Bit sets for one run: those alive that it makes drop out, and those that stay since a slot or group says so. */
 let dropped: usize = 0;
 let kept: usize = 0;
+/** u32: workers alive, so many; unless `asSet`. */
 let list: usize = 0;
-
-/** Workers alive in the list; unused while `asSet`. */
 let listed: u32 = 0;
 let asSet: bool = false;
+/** Blocks of the prompt that those alive are known to hold. */
 let depth: u32 = 0;
 
+/** Holders with higher numbers are passed over: those of lower tiers, and predicted ones while there are none. */
+let holders: u32 = 0;
+/** Bytes of the bit sets up to the last such holder. */
+let setEnd: usize = 0;
+
 export function initOverlap(): bool {
-  // Workers and what they are predicted to hold. As many as bits in a set, since a set is settled eight at a time.
-  overlaps = take(ownSets << 5);
   list = take(<usize>stride << 3);
   alive = take(ownSets);
   dropped = take(ownSets);
@@ -41,87 +54,26 @@ export function initOverlap(): bool {
   return kept != 0;
 }
 
-// @ts-ignore: decorator
-@inline
-function overlapOf(w: u32): u32 {
-  return load<u32>(overlaps + (w << 2));
-}
-
-// @ts-ignore: decorator
-@inline
-function setOverlap(w: u32, blocks: u32): void {
-  store<u32>(overlaps + (w << 2), blocks);
-}
-
-// @ts-ignore: decorator
-@inline
-function setOverlapHeld(w: u32, blocks: u32): void {
-  setOverlap(w, blocks);
-  longestOverlap = max(longestOverlap, blocks);
-}
-
-/** Holders with higher numbers are passed over: those of lower tiers, and predicted ones while there are none. */
-let holders: u32 = 0;
-/** Bytes of the bit sets up to the last such holder. */
-let setEnd: usize = 0;
-/** The same as far as there are workers, in steps of 32. */
-let countEnd: usize = 0;
-
 /** Writes `overlaps` for the prompt. */
 export function findOverlaps(): void {
-  predicts = heldByKind(PREDICTED) > 0;
+  beginCounts();
   const usedBytes = <usize>((workerCount + 127) >> 7) << 4;
   holders = predicts ? stride << 1 : stride;
   setEnd = predicts ? strideBytes + usedBytes : usedBytes;
-  countEnd = (predicts ? strideBytes : 0) + (<usize>((workerCount + 31) >> 5) << 2);
-  isClear = false;
   longestOverlap = 0;
   listed = 0;
   asSet = false;
   depth = 0;
   beginPath(promptBlocks);
   if (promptBlocks) walk();
-  if (asSet) settleSet();
+  if (asSet) leaveSet();
   else clear();
   if (predicts) takeLonger();
   if (tiered) extendOverlaps();
 }
 
-/** A worker's count becomes the longer of what it holds and what it is predicted to hold. */
-function takeLonger(): void {
-  const predicted = <usize>stride << 2;
-  const end = overlaps + (<usize>workerCount << 2);
-  for (let at = overlaps; at < end; at += 16) {
-    const held = v128.load(at);
-    const longer = i32x4.max_u(held, v128.load(at + predicted));
-    v128.store(at, longer);
-    v128.store(at + predicted, i32x4.sub(longer, held));
-  }
-}
-
-/** Blocks of the worker's overlap that it is only predicted to hold. */
-export function predictedOverlap(w: u32): u32 {
-  return predicts ? overlapOf(w + stride) : 0;
-}
-
-/** Keeps the compiler from leaving out reads that are made for the cache. */
-let touched: u32 = 0;
-
-/** Stretches that are walked before their holders are looked at, which goes faster than run by run. */
-const STRETCHES: u32 = 32;
-/**
- * Where the walk went since then. A stretch is a run, or several whole ones that the same workers hold: u32 its first
- * run, u32 the prompt's block after it.
- */
-const PATH: usize = memory.data(32 * 8, 16);
-
-/** Where the walk goes on: the next run, 0 at its end, and the prompt's block that the run begins with. */
-let walkRun: usize = 0;
-let walked: u32 = 0;
-
 function walk(): void {
-  walkRun = childInBucket(0, load<u64>(promptHashes(1)));
-  walked = 0;
+  beginWalk();
   // No worker holds all of the prompt so far.
   let alone = false;
   while (walkRun) {
@@ -132,111 +84,6 @@ function walk(): void {
     // Deeper runs may still be held elsewhere than on devices.
     if (alone && !tiered) return;
   }
-}
-
-/**
- * Walks some stretches further. Returns the end of `PATH`.
- *
- * Each run's successor is read before the run itself is looked at, so that one does not wait for the other.
- */
-function goOn(): usize {
-  let run = walkRun;
-  let at = walked;
-  let stretch = PATH - 8;
-  // The run before, if the prompt goes through all of it.
-  let before: usize = 0;
-  const blocks = promptBlocks;
-  while (run) {
-    if (!before || !sameHolders(before, run)) {
-      if (stretch == PATH + ((STRETCHES - 1) << 3)) break;
-      stretch += 8;
-      store<u32>(stretch, <u32>run);
-    }
-    before = run;
-    const length = lengthOf(run);
-    const end = at + length;
-    if (end < blocks) {
-      const hashes = promptHashes(end + 1);
-      const parent = blockOf(run, length - 1);
-      const local = load<u64>(hashes + (end << 3));
-      let next = followerOf(run);
-      // A branch with a store in it, so that no choice is made of it that would have to wait for what is compared.
-      if (!follows(next, parent, local)) {
-        touched = touchBucket(parent, local);
-        next = 0;
-      }
-      if (matches(run, hashes + (at << 3), length)) {
-        if (tiered) notePath(run, end);
-        store<u32>(stretch, end, 4);
-        at = end;
-        run = next;
-        if (!run) run = childInBucket(parent, local);
-        continue;
-      }
-    }
-    const hashes = promptHashes(min(end, blocks)) + (at << 3);
-    const matched = end == blocks && matches(run, hashes, length) ? length : commonBlocks(run, hashes, min(length, blocks - at));
-    if (matched < length && load<u32>(stretch) != run) {
-      // Only whole runs are taken together.
-      if (stretch == PATH + ((STRETCHES - 1) << 3)) break;
-      stretch += 8;
-      store<u32>(stretch, <u32>run);
-    }
-    at += matched;
-    if (tiered) notePath(run, at);
-    store<u32>(stretch, at, 4);
-    run = at == blocks ? 0 : childOf(blockOf(run, matched - 1), load<u64>(promptHashes(at + 1) + (at << 3)));
-    before = 0;
-  }
-  walkRun = run;
-  walked = at;
-  return stretch + 8;
-}
-
-/** Whether runs that are held whole have the same holders. */
-// @ts-ignore: decorator
-@inline
-function sameHolders(before: usize, run: usize): bool {
-  // From the first line of further holders on, which no two runs share, to the end of the head.
-  const one = v128.xor(v128.load(before, LINE), v128.load(run, LINE));
-  const other = v128.xor(v128.load(before, LINE + 16), v128.load(run, LINE + 16));
-  return (
-    load<u32>(before, WIDE) == load<u32>(run, WIDE) &&
-    lengthOf(before) == lengthOf(run) &&
-    !v128.any_true(v128.or(one, other))
-  );
-}
-
-/** Whether all of the run's blocks go on with the prompt; the first is known to. */
-// @ts-ignore: decorator
-@inline
-function matches(run: usize, hashes: usize, length: u32): bool {
-  return length == 1 || load<u64>(run, DIGEST) == digestOfFirst(hashes, length);
-}
-
-/** How many of the run's blocks go on with the prompt, block by block. */
-function commonBlocks(run: usize, hashes: usize, end: u32): u32 {
-  const locals = localsOf(run);
-  let i: u32 = 1;
-  while (i < end && load<u64>(locals + (i << 3)) == load<u64>(hashes + (i << 3))) i++;
-  return i;
-}
-
-/** Whether a count that is not written is 0. Put off until it matters, since a set may write all counts at once. */
-let isClear: bool = false;
-
-function clear(): void {
-  if (isClear) return;
-  isClear = true;
-  clearOverlaps(overlaps);
-  if (predicts) clearOverlaps(overlaps + (<usize>stride << 2));
-}
-
-/** As a loop, since a call of the engine for a few lines takes longer. */
-function clearOverlaps(first: usize): void {
-  const zero = i32x4.splat(0);
-  const end = first + (<usize>workerCount << 2);
-  for (let at = first; at < end; at += 16) v128.store(at, zero);
 }
 
 /** Counts a stretch up to block `end` of the prompt for the workers alive; false when none stays alive. */
@@ -250,7 +97,7 @@ function advance(run: usize, end: u32): bool {
     else if (asSet) some = advanceSet(run, sets, needed);
     else some = advanceList(run, needed, end);
   } else {
-    if (asSet) settleSet();
+    if (asSet) leaveSet();
     else clear();
     asSet = false;
     some = advanceHolders(run, needed, end);
@@ -369,10 +216,11 @@ function dropFirst(sets: usize, own: bool, keeps: bool): bool {
     v128.store(alive + i, after);
     v128.store(dropped + i, v128.xor(before, after));
   }
-  writeCounts(dropped);
+  writeCounts(dropped, depth);
   return v128.any_true(any);
 }
 
+/** Whether some holders are not in the run's bit sets. */
 // @ts-ignore: decorator
 @inline
 function hasSlots(run: usize): bool {
@@ -431,52 +279,14 @@ function dropGroup(sets: usize, blocks: u32): void {
 }
 
 /** Writes the depth for every worker in the set. */
-function settleSet(): void {
-  if (!isClear) return writeCounts(alive);
-  for (let i: usize = 0; i < setEnd; i += 8) settleWord(load<u64>(alive + i), overlaps + (i << 5), depth);
+function leaveSet(): void {
+  if (isClear) settleSet(alive, setEnd, depth);
+  else writeCounts(alive, depth);
 }
 
-/** Writes a count for those of 128 workers, from that of byte `i` on, that have their bit set. */
 // @ts-ignore: decorator
 @inline
-function settle(bits: v128, i: usize, blocks: u32): void {
-  settleWord(i64x2.extract_lane(bits, 0), overlaps + (i << 5), blocks);
-  settleWord(i64x2.extract_lane(bits, 1), overlaps + (i << 5) + 256, blocks);
+function setOverlapHeld(w: u32, blocks: u32): void {
+  setOverlap(w, blocks);
+  longestOverlap = max(longestOverlap, blocks);
 }
-
-/** Writes all counts: the depth for the workers in the set, 0 for the others. */
-function writeCounts(set: usize): void {
-  isClear = true;
-  const count = i32x4.splat(depth);
-  let at = overlaps;
-  for (let i: usize = 0; i < countEnd; i += 4) {
-    const bits = v128.load32_splat(set + i);
-    for (let four = i32x4(1, 2, 4, 8), end = at + 128; at < end; at += 16, four = i32x4.shl(four, 4)) {
-      v128.store(at, v128.and(count, i32x4.eq(v128.and(bits, four), four)));
-    }
-  }
-}
-
-/** Writes a count for those of 64 workers that have their bit set. None of theirs is higher. */
-function settleWord(bits: u64, counts: usize, blocks: u32): void {
-  if (popcnt(bits) <= FEW) {
-    for (; bits; bits &= bits - 1) store<u32>(counts + (<usize>ctz(bits) << 2), blocks);
-    return;
-  }
-  const count = i32x4.splat(blocks);
-  let half = i32x4.splat(<u32>bits);
-  let four = i32x4(1, 2, 4, 8);
-  // Without a branch: whether a worker drops out is not to be foreseen.
-  for (let at = counts, end = counts + 256; at < end; at += 16) {
-    const written = v128.and(count, i32x4.eq(v128.and(half, four), four));
-    v128.store(at, i32x4.max_u(v128.load(at), written));
-    four = i32x4.shl(four, 4);
-    if (at == counts + 112) {
-      half = i32x4.splat(<u32>(bits >> 32));
-      four = i32x4(1, 2, 4, 8);
-    }
-  }
-}
-
-/** So many are written one by one, since each costs less than looking at all 64. */
-const FEW: u64 = 6;

@@ -3,7 +3,7 @@
 import { heldMask } from "./holders";
 import { DISK, held, heldByKind, holderOf, HOST, POOL } from "./kinds";
 import { leave, take, takeForPrompt } from "./memory";
-import { overlaps } from "./overlap";
+import { overlaps } from "./counts";
 import { workerCount } from "./workers";
 
 /** u32 per worker: blocks of the prompt, 0 unless `tiered`. */
