@@ -34,6 +34,7 @@ export interface CoreExports {
   prefillTermsArea(): number;
   decodeTermsArea(): number;
   totalsArea(): number;
+  hostTermsArea(): number;
   addWorker(): number;
   hasWorker(worker: number): number;
   removeWorker(worker: number): void;
@@ -73,6 +74,7 @@ export interface CoreExports {
   hashPrompt(tokens: number, media: number): number;
   find(blocks: number): number;
   configure(creditDecay: number, prefillLoadScale: number, activeRequestWeight: number): void;
+  configureRecent(weight: number, kept: number): void;
   configureTiers(host: number, disk: number, pool: number): void;
   exclude(worker: number): void;
   decide(
@@ -86,6 +88,7 @@ export interface CoreExports {
     media: number,
     books: number,
     decodeOnly: number,
+    hasTerms: number,
   ): number;
   firstToken(booking: number): void;
   grow(booking: number, blocks: number): void;

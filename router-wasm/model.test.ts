@@ -105,6 +105,9 @@ const random = fc.oneof(
   fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
 );
 const weightValue = fc.oneof(fc.constantFrom(0, 0.5, 1, 2), fc.double({ min: 0, max: 8, noNaN: true }));
+const ownTerms = fc
+  .array(fc.oneof(fc.constantFrom(0, -3, Number.POSITIVE_INFINITY), weightValue), { maxLength: 12 })
+  .map((terms) => Float64Array.from(terms));
 const loadLimit = fc.oneof(fc.nat(3), fc.nat(200));
 const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 2 });
 
@@ -209,6 +212,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         expectedOutputTokens: optional(fc.nat(100)),
         book: optional(fc.boolean()),
         decodeOnly: optional(fc.boolean()),
+        terms: optional(ownTerms),
       }),
     }),
   },
@@ -228,6 +232,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
           creditDecay: weightValue,
           prefillLoadScale: weightValue,
           activeRequestWeight: weightValue,
+          recentPrefillWeight: weightValue,
+          recentPrefillSeconds: weightValue,
           hostCredit: weightValue,
           diskCredit: weightValue,
           sharedMultiplier: weightValue,

@@ -10,6 +10,8 @@ export const DYNAMO_WEIGHTS: CostWeights = {
   creditDecay: 0,
   prefillLoadScale: 1,
   activeRequestWeight: 0,
+  recentPrefillWeight: 0,
+  recentPrefillSeconds: 0,
   hostCredit: 0.75,
   diskCredit: 0.25,
   sharedMultiplier: 0.5,
@@ -20,12 +22,15 @@ export const DYNAMO_WEIGHTS: CostWeights = {
  * Found by replaying a production trace; bench/trace/README.md shows the search. Prefill weighs 24 times as much as
  * decode: a prompt's block keeps a GPU busy for milliseconds, a block that decode reads for microseconds a step. And
  * a cached block is worth two: sending a prompt elsewhere costs its evaluation, and what the copy pushes out. Blocks
- * in other tiers keep the share of that which Dynamo gives them.
+ * in other tiers keep the share of that which Dynamo gives them. What a worker prefilled in the last minutes counts a
+ * little, so that new conversations go where caches have room while all workers are idle.
  */
 export const DEFAULT_WEIGHTS: CostWeights = {
   ...DYNAMO_WEIGHTS,
   overlapCredit: 2,
   prefillLoadScale: 24,
+  recentPrefillWeight: 0.15,
+  recentPrefillSeconds: 600,
   hostCredit: 1.5,
   diskCredit: 0.5,
   sharedMultiplier: 1,
@@ -74,6 +79,11 @@ export function toTicks(name: string, seconds: number): number {
     "bad_option",
     `${name} is ${seconds}; it must be a number of seconds from 0 to ${MAX_SECONDS}.`,
   );
+}
+
+/** What a tick leaves of something of which so many seconds leave 1/e. By a division alone: all hosts agree on it. */
+export function keptPerTick(seconds: number): number {
+  return seconds > 0.1 ? 1 - 0.1 / seconds : 0;
 }
 
 /** A load limit as the core takes it. Throws `bad_option`. */

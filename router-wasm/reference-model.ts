@@ -2,7 +2,7 @@
  * A plain model of the whole router, obviously correct rather than fast. Tests run it beside the core: every choice,
  * cost, overlap and load must be the same, to the bit.
  */
-import { DEFAULT_WEIGHTS } from "./options.ts";
+import { DEFAULT_WEIGHTS, keptPerTick } from "./options.ts";
 import { holderOf, type Kind, ReferenceIndex } from "./reference-index.ts";
 import { referenceXxh3 } from "./reference-xxh3.ts";
 import type {
@@ -39,6 +39,7 @@ interface Load {
   prefillTokens: number;
   decodeBlocks: number;
   requests: number;
+  recentPrefill: number;
   eligible: boolean;
   limits: LoadLimits;
 }
@@ -92,6 +93,7 @@ export class ReferenceRouter {
       prefillTokens: 0,
       decodeBlocks: 0,
       requests: 0,
+      recentPrefill: 0,
       eligible: true,
       limits: {},
     });
@@ -153,7 +155,13 @@ export class ReferenceRouter {
   }
 
   passTime(now: number): void {
-    this.#tick = Math.max(this.#tick, Math.floor(now * 10));
+    const tick = Math.max(this.#tick, Math.floor(now * 10));
+    const share = power(keptPerTick(this.#weights.recentPrefillSeconds), tick - this.#tick);
+    this.#tick = tick;
+    for (const load of this.#workers.values()) {
+      const left = load.recentPrefill * share;
+      load.recentPrefill = left < 0.5 ? 0 : left;
+    }
     this.#index.passTime(this.#tick);
   }
 
@@ -165,6 +173,8 @@ export class ReferenceRouter {
     const chosen = this.#choose(this.#candidates, policy, temperature, random);
     const busyWorkers = this.#busyWorkers;
     if (!chosen) return { worker: -1, ...NO_OVERLAPS, cost: 0, booking: -1, busyWorkers };
+    if (options.book !== false)
+      chosen.load.recentPrefill += newTokens(chosen, prompt.length, this.blockSize, options);
     const booking = options.book === false ? -1 : this.#book(chosen, prompt.length, options);
     const { worker, overlapBlocks, hostBlocks, diskBlocks, sharedBlocks, total } = chosen;
     const overlaps = { overlapBlocks, hostBlocks, diskBlocks, sharedBlocks };
@@ -288,7 +298,7 @@ export class ReferenceRouter {
     const open = asked.filter(([, load]) => !isBusy(load));
     this.#busyWorkers = asked.length - open.length;
     const leastPrefill = Math.min(...open.map(([, load]) => load.prefillTokens));
-    return open.map(([worker, load]) => {
+    const priced = open.map(([worker, load]) => {
       const overlaps = this.#tierOverlaps(worker, locals);
       const excess = prompt.length > 0 ? (load.prefillTokens - leastPrefill) / prompt.length : 0;
       const worth = credit / (1 + weights.creditDecay * excess);
@@ -299,11 +309,14 @@ export class ReferenceRouter {
       const newBlocks = (load.prefillTokens + prompt.length) / this.blockSize - saved;
       const prefill = options.decodeOnly ? 0 : weights.prefillLoadScale * newBlocks;
       const decode = options.decodeOnly ? Math.max(0, load.decodeBlocks - saved) : load.decodeBlocks;
-      const total = prefill + decode + weights.activeRequestWeight * load.requests;
+      const recent = (weights.recentPrefillWeight / this.blockSize) * load.recentPrefill;
+      const own = options.terms?.[worker] ?? 0;
+      const total = prefill + decode + weights.activeRequestWeight * load.requests + recent + own;
       const storedBlocks = this.#stored("device", worker);
       const predictedBlocks = overlapBlocks - this.#index.overlap(worker, locals);
       return { worker, ...overlaps, predictedBlocks, prefill, decode, total, load, storedBlocks };
     });
+    return priced.filter(({ total }) => total < Number.POSITIVE_INFINITY);
   }
 
   #choose(
@@ -362,7 +375,7 @@ export class ReferenceRouter {
     }
     const booking: Booking = {
       load: chosen.load,
-      prefillTokens: options.decodeOnly ? 0 : promptTokens - cachedBlocks(chosen) * this.blockSize,
+      prefillTokens: newTokens(chosen, promptTokens, this.blockSize, options),
       decodeBlocks: Math.ceil((promptTokens + (options.expectedOutputTokens ?? 0)) / this.blockSize),
     };
     booking.load.prefillTokens += booking.prefillTokens;
@@ -377,6 +390,26 @@ export class ReferenceRouter {
     if (!booking) this.#staleBookings++;
     return booking;
   }
+}
+
+/** Tokens of the prompt that the worker has to prefill. */
+function newTokens(
+  chosen: Candidate,
+  promptTokens: number,
+  blockSize: number,
+  { decodeOnly }: ReferenceDecideOptions,
+): number {
+  return decodeOnly ? 0 : promptTokens - cachedBlocks(chosen) * blockSize;
+}
+
+/** By squaring, as the core does. */
+function power(base: number, exponent: number): number {
+  let result = 1;
+  for (let left = exponent; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result *= base;
+    base *= base;
+  }
+  return result;
 }
 
 function cachedBlocks({ overlapBlocks, hostBlocks, diskBlocks, sharedBlocks }: Candidate): number {

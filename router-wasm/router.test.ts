@@ -278,6 +278,78 @@ describe("choice", () => {
   });
 });
 
+describe("recent prefill", () => {
+  const BLOCK = 16;
+  /** A prompt that nobody has yet, which is over at once. */
+  function serve(router: Router, content: number, now: number): number {
+    const { worker, booking } = decide(router, tokensOf(content, 10, BLOCK), { book: true, now });
+    router.free(booking);
+    router.applyStored(worker, hashesFrom(content * 100, 10), undefined, tokensOf(content, 10, BLOCK));
+    return worker;
+  }
+
+  it("sends new prompts to whom has had the least, though all are idle", () => {
+    const router = newRouter({ blockSize: BLOCK });
+    // Who holds more loses ties, so that without the term this worker would get nothing.
+    const full = router.addWorker();
+    const other = router.addWorker();
+    router.applyStored(full, hashesFrom(90_000, 40), undefined, tokensOf(900, 40, BLOCK));
+    expect([serve(router, 1, 1), serve(router, 2, 1), serve(router, 3, 1)]).toEqual([other, full, other]);
+  });
+
+  it("counts less the older it is, and for nothing in the end", () => {
+    const router = newRouter({
+      blockSize: BLOCK,
+      weights: { recentPrefillWeight: 2, recentPrefillSeconds: 100 },
+    });
+    const worker = router.addWorker();
+    decide(router, tokensOf(1, 10, BLOCK), { now: 1 });
+    const before = router.explain()[0]!.total;
+    serve(router, 2, 1);
+    const costs = [1, 101, 1001, 10_000].map((now) => {
+      decide(router, tokensOf(1, 10, BLOCK), { now });
+      return router.explain()[0]!.total - before;
+    });
+    expect(costs[0]).toBe(20);
+    expect(costs[1]).toBeCloseTo(20 / Math.E, 1);
+    expect(costs[2]).toBeCloseTo(20 / Math.E ** 10, 2);
+    expect(costs[3]).toBe(0);
+    router.removeWorker(worker);
+  });
+
+  it("is not that of the next worker with the index", () => {
+    const router = newRouter({ blockSize: BLOCK });
+    const worker = router.addWorker();
+    serve(router, 1, 1);
+    router.removeWorker(worker);
+    expect(router.addWorker()).toBe(worker);
+    const { cost } = decide(router, tokensOf(2, 10, BLOCK));
+    expect(cost).toBe(24 * 10);
+  });
+});
+
+describe("the caller's own terms", () => {
+  const prompt = tokensOf(1, 4, 16);
+
+  it("are added to the costs", () => {
+    const router = newRouter({ blockSize: 16 });
+    for (let i = 0; i < 3; i++) router.addWorker();
+    const { worker, cost } = decide(router, prompt, { terms: Float64Array.of(5, 2, 3) });
+    expect([worker, cost]).toEqual([1, 24 * 4 + 2]);
+    expect(router.explain().map(({ total }) => total - 24 * 4)).toEqual([5, 2, 3]);
+    // Only that once.
+    expect(decide(router, prompt).cost).toBe(24 * 4);
+  });
+
+  it("leave out workers by what is no finite number, and may be fewer or more than the workers", () => {
+    const router = newRouter({ blockSize: 16, maxWorkers: 3 });
+    for (let i = 0; i < 3; i++) router.addWorker();
+    expect(decide(router, prompt, { terms: Float64Array.of(Infinity, NaN) }).worker).toBe(2);
+    expect(decide(router, prompt, { terms: Float64Array.of(1, 1, 0, -9, -9) }).worker).toBe(2);
+    expect(decide(router, prompt, { terms: new Float64Array(3).fill(Infinity) }).worker).toBe(-1);
+  });
+});
+
 describe("bookings", () => {
   it("do not outlive themselves", () => {
     const router = newRouter({ blockSize: 16, maxBookings: 1 });

@@ -3,7 +3,16 @@ import { RouterError } from "./errors.ts";
 import { EventWriter } from "./event-writer.ts";
 import { hashBlocks, mediaHash, Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
-import { DEFAULT_WEIGHTS, integer, loadLimit, readLimits, readWeights, toTicks, weight } from "./options.ts";
+import {
+  DEFAULT_WEIGHTS,
+  integer,
+  keptPerTick,
+  loadLimit,
+  readLimits,
+  readWeights,
+  toTicks,
+  weight,
+} from "./options.ts";
 import { restoreRuns } from "./restore.ts";
 import {
   contentOf,
@@ -238,7 +247,7 @@ class WasmRouter implements Router {
 
   decide(options: DecideOptions): Decision {
     const { exports } = this.#core;
-    const { policy, random, pinnedWorker, excluded } = options;
+    const { policy, random, pinnedWorker, excluded, terms } = options;
     const policyNumber = POLICY_NUMBERS[policy];
     if (policyNumber === undefined) throw new RouterError("bad_option", `There is no policy '${policy}'.`);
     if (!(random >= 0 && random < 1)) {
@@ -251,6 +260,7 @@ class WasmRouter implements Router {
     if (options.now !== undefined) this.passTime(options.now);
     this.#salts.use(options.salt ?? 0);
     const media = writeMedia(this.#core, options.mmHashes, 0, Number.POSITIVE_INFINITY);
+    if (terms !== undefined) this.#writeTerms(terms);
     // Nothing may throw from here to the decision, which opens the gates again.
     if (excluded !== undefined) for (const worker of excluded) exports.exclude(worker);
     const worker = exports.decide(
@@ -264,6 +274,7 @@ class WasmRouter implements Router {
       media ? 1 : 0,
       options.book === false ? 0 : 1,
       options.decodeOnly === true ? 1 : 0,
+      terms === undefined ? 0 : 1,
     );
     if (worker === -2) {
       const message = `The prompt's ${options.tokenCount} tokens were not written: call tokenBuffer first.`;
@@ -281,6 +292,14 @@ class WasmRouter implements Router {
     decision.sharedBlocks = result[this.#resultAt + 6]!;
     decision.predictedBlocks = result[this.#resultAt + 7]!;
     return decision;
+  }
+
+  #writeTerms(terms: Float64Array): void {
+    const { exports, f64 } = this.#core;
+    const at = exports.hostTermsArea() >>> 3;
+    const count = Math.min(terms.length, this.#maxWorkers);
+    f64.set(count === terms.length ? terms : terms.subarray(0, count), at);
+    f64.fill(0, at + count, at + this.#maxWorkers);
   }
 
   explain(): CandidateCost[] {
@@ -462,6 +481,8 @@ class WasmRouter implements Router {
   #configure(): void {
     const { creditDecay, prefillLoadScale, activeRequestWeight } = this.#weights;
     this.#core.exports.configure(creditDecay, prefillLoadScale, activeRequestWeight);
+    const { recentPrefillWeight, recentPrefillSeconds } = this.#weights;
+    this.#core.exports.configureRecent(recentPrefillWeight, keptPerTick(recentPrefillSeconds));
     const { hostCredit, diskCredit, sharedMultiplier } = this.#weights;
     this.#core.exports.configureTiers(hostCredit, diskCredit, sharedMultiplier);
   }

@@ -16,6 +16,13 @@ export interface CostWeights {
   prefillLoadScale: number;
   /** Blocks that one running request is worth; default 0. */
   activeRequestWeight: number;
+  /**
+   * Blocks that each block is worth which a worker had to prefill lately; default 0.15, Dynamo's 0. It spreads new
+   * conversations over idle workers, whose caches would else fill up one by one. Needs the time in `decide`.
+   */
+  recentPrefillWeight: number;
+  /** Such a block fades: so many seconds leave 1/e of it; default 600. */
+  recentPrefillSeconds: number;
   /** Worth of a block that follows in the worker's host memory; default 1.5, Dynamo's 0.75. */
   hostCredit: number;
   /** Worth of a block that follows on the worker's disk; default 0.5, Dynamo's 0.25. */
@@ -94,6 +101,11 @@ export interface DecideOptions extends BlockExtras {
   pinnedWorker?: number | undefined;
   /** Workers that will not do this time (already tried, over a threshold). */
   excluded?: readonly number[] | undefined;
+  /**
+   * Terms of the caller's own, by worker index, that are added to the costs, in blocks; +Infinity or NaN leaves a
+   * worker out. Workers beyond the array's end get none.
+   */
+  terms?: Float64Array | undefined;
   /** Overrides the router's weight for this request. */
   overlapCredit?: number | undefined;
   /** Overrides the router's weight for this request. */
@@ -152,7 +164,7 @@ export interface CandidateCost {
   sharedBlocks: number;
   prefill: number;
   decode: number;
-  /** prefill + decode + the term for running requests. */
+  /** prefill + decode + the terms for running requests and recent prefill + the caller's own. */
   total: number;
 }
 

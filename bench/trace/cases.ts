@@ -54,11 +54,21 @@ export function simulationOf(
   workers: number,
   options: TraceOptions,
 ): Simulation {
-  const { ttftSlaMs, itlSlaMs, predictionSeconds, overlapCredit, prefillLoadScale } = options;
+  const {
+    ttftSlaMs,
+    itlSlaMs,
+    predictionSeconds,
+    overlapCredit,
+    prefillLoadScale,
+    recentPrefillWeight,
+    recentPrefillSeconds,
+  } = options;
   const routing: Routing = ROUTINGS[row];
   const tried = {
     ...(overlapCredit !== undefined && { overlapCredit }),
     ...(prefillLoadScale !== undefined && { prefillLoadScale }),
+    ...(recentPrefillWeight !== undefined && { recentPrefillWeight }),
+    ...(recentPrefillSeconds !== undefined && { recentPrefillSeconds }),
   };
   const weights = routing.weights ?? tried;
   const common = { trace, ttftSlaMs, itlSlaMs, predictionSeconds, ...routing, weights };

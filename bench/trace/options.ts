@@ -13,6 +13,8 @@ export interface TraceOptions {
   /** Weights to try beside the router's defaults. */
   overlapCredit: number | undefined;
   prefillLoadScale: number | undefined;
+  recentPrefillWeight: number | undefined;
+  recentPrefillSeconds: number | undefined;
   /** Approximate mode's. */
   predictionSeconds: number;
   ttftSlaMs: number;
@@ -34,6 +36,8 @@ to stderr. bench/trace/README.md explains the tables.
   --minutes N               only the trace's first minutes (all; 15 beyond 256 workers)
   --overlap-credit N        the kv policy's weight (the router's default)
   --prefill-load-scale N    the kv policy's weight (the router's default)
+  --recent-prefill-weight N  the kv policy's weight (the router's default)
+  --recent-prefill-window N  seconds (the router's default)
   --prediction-ttl SECONDS  how long approximate mode believes what it predicts (600)
   --ttft-sla MS             a good request's first token within (2000)
   --itl-sla MS              and its tokens no further apart on average (50)
@@ -58,6 +62,8 @@ export function readOptions(argv: readonly string[]): TraceOptions | undefined {
     minutes: optional("minutes", values.minutes),
     overlapCredit: optional("overlap-credit", values["overlap-credit"]),
     prefillLoadScale: optional("prefill-load-scale", values["prefill-load-scale"]),
+    recentPrefillWeight: optional("recent-prefill-weight", values["recent-prefill-weight"]),
+    recentPrefillSeconds: optional("recent-prefill-window", values["recent-prefill-window"]),
     predictionSeconds: number("prediction-ttl", values["prediction-ttl"]),
     ttftSlaMs: number("ttft-sla", values["ttft-sla"]),
     itlSlaMs: number("itl-sla", values["itl-sla"]),
@@ -77,6 +83,8 @@ function parse(argv: readonly string[]) {
         minutes: { type: "string" },
         "overlap-credit": { type: "string" },
         "prefill-load-scale": { type: "string" },
+        "recent-prefill-weight": { type: "string" },
+        "recent-prefill-window": { type: "string" },
         "prediction-ttl": { type: "string", default: "600" },
         "ttft-sla": { type: "string", default: "2000" },
         "itl-sla": { type: "string", default: "50" },

@@ -13,6 +13,8 @@ export function routingOptions(options: Options): RoutingOptions {
       overlapCredit: options["overlap-credit"],
       creditDecay: options["credit-decay"],
       prefillLoadScale: options["prefill-load-scale"],
+      recentPrefillWeight: options["recent-prefill-weight"],
+      recentPrefillSeconds: options["recent-prefill-window"],
       hostCredit: options["host-credit"],
       diskCredit: options["disk-credit"],
       ...(requestWeight !== undefined && { activeRequestWeight: requestWeight }),

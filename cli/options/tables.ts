@@ -76,6 +76,19 @@ const routing = {
     min: 0,
     int: false,
   }),
+  "recent-prefill-weight": number({
+    describe: "Blocks that each block is worth which a worker had to prefill lately.",
+    default: DEFAULT_WEIGHTS.recentPrefillWeight,
+    min: 0,
+    int: false,
+  }),
+  "recent-prefill-window": number({
+    describe: "Seconds after which such a block counts for 1/e of that.",
+    default: DEFAULT_WEIGHTS.recentPrefillSeconds,
+    min: 0,
+    max: 86_400,
+    int: false,
+  }),
   "host-credit": number({
     describe: "Worth of a block that the worker has in its host's memory.",
     default: DEFAULT_WEIGHTS.hostCredit,

@@ -36,6 +36,8 @@ export const WORKERD_OPTIONS = [
   "overlap-credit",
   "credit-decay",
   "prefill-load-scale",
+  "recent-prefill-weight",
+  "recent-prefill-window",
   "host-credit",
   "disk-credit",
   "active-request-weight",

@@ -5,6 +5,7 @@
 //             + hostCredit · host blocks + diskCredit · disk blocks + sharedMultiplier · pool blocks
 //   excess  = (active prefill tokens − the least of any candidate) / prompt tokens
 //   total   = prefill + active decode blocks + activeRequestWeight · active requests
+//             + recentPrefillWeight / block size · recent prefill tokens + the host's own term
 //
 // Dynamo's prefill does not fall below 0, which with its credits, at most 1, it never would. Here a credit may be
 // more, and then a worker with all of a prompt must still be cheaper than one with part of it.
@@ -16,6 +17,7 @@ import { tokensPerBlock } from "./block-hash";
 import { shutBusy } from "./busy";
 import { take } from "./memory";
 import { overlaps } from "./counts";
+import { recentPrefill } from "./recent";
 import { tierCredits, tiered } from "./tiers";
 import { decodeBlocks, prefillTokens, requests, workerCount } from "./workers";
 
@@ -23,6 +25,8 @@ import { decodeBlocks, prefillTokens, requests, workerCount } from "./workers";
 export let prefillTerms: usize = 0;
 export let decodeTerms: usize = 0;
 export let totals: usize = 0;
+/** f64 per worker: terms of the host's own, for one decision. */
+export let hostTerms: usize = 0;
 /** The least of `totals`. */
 export let leastTotal: f64 = 0;
 /** Workers in these arrays. */
@@ -31,13 +35,16 @@ export let priced: u32 = 0;
 let creditDecay: f64 = 0;
 let prefillLoadScale: f64 = 1;
 let activeRequestWeight: f64 = 0;
+/** Of a token. */
+let recentWeight: f64 = 0;
 
 export function initCost(maxWorkers: u32): bool {
   const bytes = (<usize>maxWorkers + 1) << 3;
   prefillTerms = take(bytes);
   decodeTerms = take(bytes);
   totals = take(bytes);
-  return totals != 0;
+  hostTerms = take(bytes);
+  return hostTerms != 0;
 }
 
 export function setWeights(decay: f64, scale: f64, requestWeight: f64): void {
@@ -46,54 +53,107 @@ export function setWeights(decay: f64, scale: f64, requestWeight: f64): void {
   activeRequestWeight = requestWeight;
 }
 
+export function setRecentWeight(ofBlock: f64): void {
+  recentWeight = ofBlock / <f64>tokensPerBlock;
+}
+
 /** The overlaps are those of a query now, which the prices have nothing to do with. */
 export function forgetPrices(): void {
   priced = 0;
 }
 
-/** Prices every worker; `pinned` ≥ 0 makes it the only candidate. */
-export function priceWorkers(promptTokens: f64, overlapCredit: f64, pinned: i32, decodeOnly: bool): void {
+/** Prices every worker; `pinned` ≥ 0 makes it the only candidate. `hasTerms`: whether `hostTerms` count. */
+export function priceWorkers(
+  promptTokens: f64,
+  overlapCredit: f64,
+  pinned: i32,
+  decodeOnly: bool,
+  hasTerms: bool,
+): void {
   priced = workerCount;
   const gates = shutBusy(pinned);
   const end = ((<usize>workerCount + 1) & ~1) << 3;
-  const least = creditDecay > 0 && promptTokens > 0 ? leastPrefill(gates, pinned) : 0;
-  const decays = creditDecay > 0 && promptTokens > 0;
-  const prompt = f64x2.splat(promptTokens);
-  const blockSize = f64x2.splat(tokensPerBlock);
   // For a power of two the product with the reciprocal is the quotient to the bit, and faster.
   const exact = !(tokensPerBlock & (tokensPerBlock - 1));
+  const decays = creditDecay > 0 && promptTokens > 0;
+  if (exact && !decays && !tiered && !decodeOnly) {
+    priceAll(true, gates, end, promptTokens, overlapCredit, 0, true, false, false);
+  } else {
+    const least = decays ? leastPrefill(gates, pinned) : 0;
+    priceAll(false, gates, end, promptTokens, overlapCredit, least, exact, decays, decodeOnly);
+  }
+  if (hasTerms) addHostTerms(end);
+  if (pinned >= 0) keepOnly(pinned, end);
+}
+
+/** The loop, compiled twice: once for the plain case, without a branch in it. */
+// @ts-ignore: decorator
+@inline
+function priceAll(
+  plain: bool,
+  gates: usize,
+  end: usize,
+  promptTokens: f64,
+  overlapCredit: f64,
+  least: f64,
+  exact: bool,
+  decays: bool,
+  decodeOnly: bool,
+): void {
+  const prompt = f64x2.splat(promptTokens);
+  const blockSize = f64x2.splat(tokensPerBlock);
   const perToken = f64x2.splat(1 / <f64>tokensPerBlock);
   const credit = f64x2.splat(overlapCredit);
   const scale = f64x2.splat(prefillLoadScale);
   const requestWeight = f64x2.splat(activeRequestWeight);
+  const perRecent = f64x2.splat(recentWeight);
   const zero = f64x2.splat(0);
+  // Locals stay in registers, which globals do not.
+  const waitings = prefillTokens;
+  const held = decodeBlocks;
+  const running = requests;
+  const recents = recentPrefill;
+  const prefills = prefillTerms;
+  const decodes = decodeTerms;
+  const sums = totals;
+  const found = overlaps;
   let cheapest = f64x2.splat(Infinity);
   for (let i: usize = 0; i < end; i += 16) {
-    const waiting = v128.load(prefillTokens + i);
-    const overlap = f64x2.convert_low_i32x4_u(v128.load64_zero(overlaps + (i >> 1)));
+    const waiting = v128.load(waitings + i);
+    const overlap = f64x2.convert_low_i32x4_u(v128.load64_zero(found + (i >> 1)));
     let worth = credit;
-    if (decays) {
+    if (!plain && decays) {
       const excess = f64x2.div(f64x2.sub(waiting, f64x2.splat(least)), prompt);
       worth = f64x2.div(credit, f64x2.add(f64x2.splat(1), f64x2.mul(f64x2.splat(creditDecay), excess)));
     }
     const tokens = f64x2.add(waiting, prompt);
-    const all = exact ? f64x2.mul(tokens, perToken) : f64x2.div(tokens, blockSize);
+    const all = plain || exact ? f64x2.mul(tokens, perToken) : f64x2.div(tokens, blockSize);
     let saved = f64x2.mul(worth, overlap);
-    if (tiered) saved = f64x2.add(saved, v128.load(tierCredits + i));
+    if (!plain && tiered) saved = f64x2.add(saved, v128.load(tierCredits + i));
     let prefill = zero;
-    let decode = v128.load(decodeBlocks + i);
-    if (decodeOnly) decode = f64x2.pmax(zero, f64x2.sub(decode, saved));
+    let decode = v128.load(held + i);
+    if (!plain && decodeOnly) decode = f64x2.pmax(zero, f64x2.sub(decode, saved));
     else prefill = f64x2.mul(scale, f64x2.sub(all, saved));
     const base = f64x2.add(prefill, decode);
-    const cost = f64x2.add(base, f64x2.mul(requestWeight, v128.load(requests + i)));
+    const busy = f64x2.add(base, f64x2.mul(requestWeight, v128.load(running + i)));
+    const cost = f64x2.add(busy, f64x2.mul(perRecent, v128.load(recents + i)));
     const total = f64x2.add(cost, v128.load(gates + i));
-    v128.store(prefillTerms + i, prefill);
-    v128.store(decodeTerms + i, decode);
+    v128.store(prefills + i, prefill);
+    v128.store(decodes + i, decode);
+    v128.store(sums + i, total);
+    cheapest = f64x2.pmin(cheapest, total);
+  }
+  leastTotal = min(f64x2.extract_lane(cheapest, 0), f64x2.extract_lane(cheapest, 1));
+}
+
+function addHostTerms(end: usize): void {
+  let cheapest = f64x2.splat(Infinity);
+  for (let i: usize = 0; i < end; i += 16) {
+    const total = f64x2.add(v128.load(totals + i), v128.load(hostTerms + i));
     v128.store(totals + i, total);
     cheapest = f64x2.pmin(cheapest, total);
   }
   leastTotal = min(f64x2.extract_lane(cheapest, 0), f64x2.extract_lane(cheapest, 1));
-  if (pinned >= 0) keepOnly(pinned, end);
 }
 
 function keepOnly(pinned: i32, end: usize): void {

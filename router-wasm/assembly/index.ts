@@ -6,7 +6,18 @@ import { book, dropPrefill, growDecode, initBookings, unbook, untouchedBookingBy
 import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
 import { initCounts, overlaps, predictedOverlap } from "./counts";
-import { decodeTerms, forgetPrices, initCost, priced, prefillTerms, priceWorkers, setWeights, totals } from "./cost";
+import {
+  decodeTerms,
+  forgetPrices,
+  hostTerms,
+  initCost,
+  priced,
+  prefillTerms,
+  priceWorkers,
+  setRecentWeight,
+  setWeights,
+  totals,
+} from "./cost";
 import { initDigest } from "./digest";
 import { initEngineTable } from "./engine-table";
 import { beginStored, endStored, removeBlocks, storeBlocks, storeNamed } from "./events";
@@ -29,6 +40,7 @@ import {
   reserveHashes,
   reservePrompt,
 } from "./prompt";
+import { addRecent, forgetRecent, initRecent, keepRecent, passRecent } from "./recent";
 import { endRestore, restoreAge, restoreAlias, restoreHolder, restoreRun } from "./restore";
 import { RUN_BYTES, untouchedRunBytes } from "./run";
 import { initSelect, select } from "./select";
@@ -87,6 +99,7 @@ export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBl
     initOverlap() &&
     initTiers(maxWorkers) &&
     initPredictions(maxWorkers) &&
+    initRecent(maxWorkers) &&
     initCost(maxWorkers) &&
     initSelect(maxWorkers) &&
     initBookings(maxBookings) &&
@@ -198,6 +211,11 @@ export function decodeTermsArea(): usize {
   return decodeTerms;
 }
 
+/** Where to write terms of the host's own, one f64 for each worker, for a decision that has them. */
+export function hostTermsArea(): usize {
+  return hostTerms;
+}
+
 export function totalsArea(): usize {
   return totals;
 }
@@ -214,6 +232,7 @@ export function removeWorker(w: u32): void {
   forgetWorker(w);
   setPredictions(w, 0, 0);
   limitLoad(w, Infinity, Infinity);
+  forgetRecent(w);
   leaveWorker(w);
 }
 
@@ -359,6 +378,7 @@ export function setPrediction(w: u32, ticks: u32, capacity: f64): void {
 /** It is this tick now. */
 export function setTime(tick: u32): void {
   passTime(tick);
+  passRecent(tick);
 }
 
 /** The worker will hold the prompt of the last decision. How many of its blocks; −1 when the prompt is gone. */
@@ -397,6 +417,12 @@ export function configure(creditDecay: f64, prefillLoadScale: f64, activeRequest
   setWeights(creditDecay, prefillLoadScale, activeRequestWeight);
 }
 
+/** What a block of recent prefill weighs, and what a tick leaves of it. */
+export function configureRecent(weight: f64, kept: f64): void {
+  setRecentWeight(weight);
+  keepRecent(kept);
+}
+
 /** What a block in host memory, on disk and in the pool is worth. */
 export function configureTiers(host: f64, disk: f64, pool: f64): void {
   setTierCredits(host, disk, pool);
@@ -419,6 +445,7 @@ export function decide(
   media: bool,
   books: bool,
   decodeOnly: bool,
+  hasTerms: bool,
 ): i32 {
   if (!beginPrompt(tokens)) {
     reopenExcluded();
@@ -426,7 +453,7 @@ export function decide(
   }
   beginMedia(media);
   findOverlaps();
-  priceWorkers(tokens, overlapCredit, pinned, decodeOnly);
+  priceWorkers(tokens, overlapCredit, pinned, decodeOnly, hasTerms);
   reopenExcluded();
   count(DECISIONS);
   const w = select(policy, temperature, random);
@@ -454,6 +481,7 @@ export function decide(
     const cached = overlap + max(host + disk, pool);
     const prefill = decodeOnly ? 0 : <f64>tokens - <f64>cached * <f64>tokensPerBlock;
     const blocks = Math.ceil((<f64>tokens + expectedOutputTokens) / <f64>tokensPerBlock);
+    addRecent(w, prefill);
     store<f64>(RESULT, book(w, prefill, blocks), 16);
   }
   return w;

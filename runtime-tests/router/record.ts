@@ -136,10 +136,12 @@ export class Recorder {
   }
 
   decide(prompt: Prompt, options: Choice): Chosen {
+    const { terms, ...others } = options;
     if (options.now !== undefined) this.#model.passTime(options.now);
     const tokens = tokensOf(prompt.tokens);
     const { booking, ...chosen } = this.#model.decide(tokens, {
-      ...options,
+      ...others,
+      terms: terms && Float64Array.from(terms),
       tokenCount: tokens.length,
       ...this.#extras(prompt),
     });

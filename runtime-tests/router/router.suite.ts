@@ -132,8 +132,10 @@ class Player {
   #decide(step: Step & { do: "decide" }): unknown {
     const tokens = tokensOf(step.tokens);
     this.router.tokenBuffer(tokens.length).set(tokens);
+    const { terms, ...options } = step.options;
     const { booking, ...chosen } = this.router.decide({
-      ...step.options,
+      ...options,
+      terms: terms && Float64Array.from(terms),
       tokenCount: tokens.length,
       salt: this.#salt(step.salt),
       mmHashes: mediaOf(step.media),

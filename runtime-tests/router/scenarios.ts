@@ -240,6 +240,8 @@ function weights(): Scenario {
         creditDecay: draws.below(3) / 7,
         prefillLoadScale: draws.fraction() * 2,
         activeRequestWeight: draws.fraction(),
+        recentPrefillWeight: draws.fraction(),
+        recentPrefillSeconds: draws.of([0, 30, 600]),
         temperature: draws.below(2) * draws.fraction(),
       });
     }
@@ -247,7 +249,7 @@ function weights(): Scenario {
     recorder.decide(prompt, { policy: "kv", random: draws.fraction() });
     recorder.explain();
     const own = { overlapCredit: draws.fraction() * 3, temperature: draws.fraction() };
-    recorder.decide(prompt, { policy: "kv", random: draws.fraction(), ...own });
+    recorder.decide(prompt, { policy: "kv", random: draws.fraction(), terms: [0, 0.7, i], now: i, ...own });
     recorder.explain();
   }
   return recorder.scenario;

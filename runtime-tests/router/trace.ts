@@ -109,6 +109,8 @@ export interface Choice {
   random: number;
   pinnedWorker?: number;
   excluded?: number[];
+  /** Terms of the caller's own, by worker. */
+  terms?: number[];
   overlapCredit?: number;
   temperature?: number;
   expectedOutputTokens?: number;

@@ -161,6 +161,9 @@ class Core:
         self.weights |= change
         names = ("creditDecay", "prefillLoadScale", "activeRequestWeight")
         self.call("configure", *(float(self.weights[name]) for name in names))
+        seconds = float(self.weights["recentPrefillSeconds"])
+        kept = 1 - 0.1 / seconds if seconds > 0.1 else 0.0
+        self.call("configureRecent", float(self.weights["recentPrefillWeight"]), kept)
         names = ("hostCredit", "diskCredit", "sharedMultiplier")
         self.call("configureTiers", *(float(self.weights[name]) for name in names))
 
@@ -171,6 +174,8 @@ class Core:
         self.write_prompt(tokens)
         if "now" in options:
             self.call("setTime", int(options["now"] * 10))
+        if "terms" in options:
+            self.write_terms(options["terms"])
         has_media = self.write_media(media)
         for worker in options.get("excluded", []):
             self.call("exclude", worker)
@@ -186,10 +191,16 @@ class Core:
             has_media,
             int(options.get("book", True)),
             int(options.get("decodeOnly", False)),
+            int("terms" in options),
         )
         answers = dict(zip(DECISION, self.read(self.area("resultArea"), "d", len(DECISION))))
         booking = int(answers.pop("booking"))
         return {"worker": worker} | answers, booking
+
+    def write_terms(self, terms):
+        area = self.area("hostTermsArea")
+        self.write(area, "d", [0.0] * self.call("workers"))
+        self.write(area, "d", [float(term) for term in terms])
 
     def overlaps(self, count):
         """Of each worker: blocks on the device, in host memory, on disk and shared."""
