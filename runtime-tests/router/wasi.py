@@ -26,6 +26,7 @@ DECISION = [
 ]  # fmt: skip
 WEIGHTS = {
     "overlapCredit": 2.0, "creditDecay": 0.0, "prefillLoadScale": 24.0, "activeRequestWeight": 0.0,
+    "recentPrefillWeight": 0.15, "recentPrefillSeconds": 600.0,
     "hostCredit": 1.5, "diskCredit": 0.5, "sharedMultiplier": 1.0, "temperature": 0.0,
 }  # fmt: skip
 BASE_SEED = 1337
