@@ -42,7 +42,7 @@ export function runToExit(argv: readonly string[], commands: Commands): void {
 /** A command that has ended may have left handles open, such as the channel to its supervisor. */
 async function exit(exitCode: number | undefined): Promise<void> {
   if (exitCode === undefined) return;
-  const { endProcess } = await import("#runtime");
+  const { endProcess } = await import("#runtime/node");
   await endProcess(exitCode);
 }
 

@@ -1,14 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  createLogger,
-  type Discovery,
-  type Lifecycle,
-  type LogFormat,
-  type Logger,
-  type LogLevel,
-  manageLifecycle,
-  openDiscovery,
-} from "#runtime";
+import { createLogger, type Discovery, type LogFormat, type Logger, type LogLevel } from "#runtime";
+import { type Lifecycle, manageLifecycle, openDiscovery } from "#runtime/node";
 import { failureOf } from "./failure.ts";
 import { UsageError } from "./options/read.ts";
 import { followParent, isSupervised } from "./supervisor-link.ts";

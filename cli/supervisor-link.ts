@@ -1,4 +1,4 @@
-import type { Lifecycle } from "#runtime";
+import type { Lifecycle } from "#runtime/node";
 
 /** What a child tells its supervisor. */
 export interface ChildMessage {

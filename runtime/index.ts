@@ -1,11 +1,9 @@
-/** The distributed runtime's public face: other rooms import from here only. */
+/** The distributed runtime's public face, as far as it needs web standards alone; `#runtime/node` has the rest. */
 
 export * from "./discovery/index.ts";
-export { endProcess } from "./end-process.ts";
 export * from "./generate/index.ts";
 export { isId, randomId, requestId } from "./ids.ts";
 export * from "./kv-events/index.ts";
-export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";
 export {
   createLogger,
   type LogFields,
@@ -37,7 +35,6 @@ export {
   modelCardSchema,
 } from "./model-card.ts";
 export { nearest } from "./nearest.ts";
-export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export { type Random, seededRandom } from "./random.ts";
 export * from "./request-plane/index.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";

@@ -49,6 +49,7 @@ const { devDependencies }: { devDependencies: Record<string, string> } = JSON.pa
 const problems: string[] = [];
 /** File → the files of its own room that it imports. */
 const imports = new Map<string, string[]>();
+const needsNode = new Set<string>();
 
 for (const file of globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, {
   cwd: root,
@@ -64,12 +65,16 @@ for (const file of globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, {
   if (/^gateway\/[^/]+$/.test(file) && file !== "gateway/index.ts")
     problems.push(`${file}: it belongs into one of the gateway's folders`);
   for (const { specifier, line } of importsOf(readFileSync(join(root, file), "utf8"))) {
+    if (specifier.startsWith("node:")) needsNode.add(file);
     if (specifier.startsWith(".")) inside.push(relative(root, join(root, dirname(file), specifier)));
     const problem = judge(file, specifier, isTest);
     if (problem !== undefined) problems.push(`${file}:${line}: ${problem}`);
   }
 }
 
+for (const file of webRuntime())
+  if (needsNode.has(file))
+    problems.push(`${file}: #runtime leads here, and it needs Node: move it to #runtime/node`);
 problems.push(...circles().map((files) => `a circle of imports: ${files.join(" → ")}`));
 
 if (problems.length > 0) {
@@ -80,15 +85,15 @@ console.log("All import arrows hold.");
 
 function judge(file: string, specifier: string, isTest: boolean): string | undefined {
   const room = file.split("/")[0]!;
+  if (specifier === "#runtime/node" && isWebOnly(file) && !isTest)
+    return `${file} must do with web standards: ${specifier}`;
   if (specifier.startsWith("#")) {
-    const target = specifier.slice(1);
+    const target = specifier.slice(1).split("/")[0]!;
     if (target === room || isTest || ROOMS[room]!.includes(target)) return undefined;
     return `${room} may not import ${target}`;
   }
   if (specifier.startsWith("node:")) {
-    const isWebOnly =
-      (room === "gateway" && !file.startsWith("gateway/adapters/node/")) || room === "router-wasm";
-    return isWebOnly && !isTest ? `${file} must not need Node: ${specifier}` : undefined;
+    return isWebOnly(file) && !isTest ? `${file} must not need Node: ${specifier}` : undefined;
   }
   if (!specifier.startsWith(".")) {
     const isForTests = isTest || DEVELOPMENT.includes(room) || /\/testing[^/]*\.ts$|-suite\.ts$/.test(file);
@@ -101,6 +106,19 @@ function judge(file: string, specifier: string, isTest: boolean): string | undef
   if (target.split("/")[0] !== room)
     return isTest ? undefined : `import other rooms by their public face, not ${specifier}`;
   return room === "gateway" && !isTest ? judgeGateway(file, target) : undefined;
+}
+
+/** Whether a file must do with web standards: all of the gateway but what meets a runtime, and the router's host. */
+function isWebOnly(file: string): boolean {
+  if (file.startsWith("router-wasm/")) return true;
+  return file.startsWith("gateway/") && !/^gateway\/(adapters\/(node\/|sockets\.ts)|index\.ts)/.test(file);
+}
+
+/** Files that `#runtime` leads to, which must do with web standards too. */
+function webRuntime(): Set<string> {
+  const reached = new Set(["runtime/index.ts"]);
+  for (const file of reached) for (const target of imports.get(file) ?? []) reached.add(target);
+  return reached;
 }
 
 function judgeGateway(file: string, target: string): string | undefined {

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { decodeKvEvents, type KvEvent, ZmqKvEventSubscriber } from "#runtime";
+import { decodeKvEvents, type KvEvent } from "#runtime";
+import { ZmqKvEventSubscriber } from "#runtime/node";
 import { createEngineApi, probeEngine } from "../gateway/engines/index.ts";
 import { renderChat } from "./core/template.ts";
 import { tokenize } from "./core/tokens.ts";

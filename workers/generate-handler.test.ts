@@ -1,14 +1,13 @@
 import { afterEach, describe, expect, test } from "vitest";
 import {
-  connect,
   createLogger,
   DeltaDecoder,
   encodeGenerateRequest,
   PlaneError,
   type RequestPlaneClient,
   type RequestPlaneServer,
-  serve,
 } from "#runtime";
+import { connect, serve } from "#runtime/node";
 import { openEcho } from "./echo/engine.ts";
 import { requestFor } from "./engine.suite.ts";
 import type { Delta, Engine } from "./engine.ts";

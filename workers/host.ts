@@ -13,10 +13,9 @@ import {
   type ModelCard,
   type RequestPlaneServer,
   randomId,
-  serve,
-  serveOps,
   tokensToBytes,
 } from "#runtime";
+import { serve, serveOps } from "#runtime/node";
 import { checkedCard } from "./check-card.ts";
 import type { EngineOptions, WorkerDefinition } from "./define-worker.ts";
 import type { Engine } from "./engine.ts";

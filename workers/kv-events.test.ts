@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { createLogger, decodeKvEvents, type KvEventPayload, ZmqKvEventSubscriber } from "#runtime";
+import { createLogger, decodeKvEvents, type KvEventPayload } from "#runtime";
+import { ZmqKvEventSubscriber } from "#runtime/node";
 import { openEcho } from "./echo/engine.ts";
 import { collect, requestFor } from "./engine.suite.ts";
 import { publishKvEvents, type ZmqEventSource, type ZmqEventsOptions } from "./kv-events.ts";

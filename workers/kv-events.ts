@@ -6,8 +6,8 @@ import {
   type Logger,
   type ModelCard,
   rankEndpoint,
-  ZmqKvEventPublisher,
 } from "#runtime";
+import { ZmqKvEventPublisher } from "#runtime/node";
 import type { Engine, KvEventSource } from "./engine.ts";
 
 /** How an engine's KV events are published over ZeroMQ, beside the request plane. Names as vLLM's. */

@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { ZmqKvEventSubscriber } from "#runtime";
+import { ZmqKvEventSubscriber } from "#runtime/node";
 import { asUsage, integer, runCommand, showProgress } from "../command-line.ts";
 import { median } from "../gateway/statistics.ts";
 import { alignColumns } from "../table.ts";

@@ -1,6 +1,6 @@
 /** A process of `bench:kv-events`: publishes batches over ZeroMQ when it is told to, and says what CPU that took. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { ZmqKvEventPublisher } from "#runtime";
+import { ZmqKvEventPublisher } from "#runtime/node";
 import { makeBatches } from "../router/event-batches.ts";
 import { ZeromqPublisher } from "./zeromq-publisher.ts";
 

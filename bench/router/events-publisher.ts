@@ -1,5 +1,5 @@
 /** A process of `bench:router --events`: publishes batches over ZeroMQ when it is told to. */
-import { ZmqKvEventPublisher } from "#runtime";
+import { ZmqKvEventPublisher } from "#runtime/node";
 import { makeBatches } from "./event-batches.ts";
 
 const batches = makeBatches(Number(process.argv[2]), Number(process.argv[3]));

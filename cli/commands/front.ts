@@ -1,5 +1,6 @@
 import { type FrontChannel, IpcChannel, startNodeFront } from "#gateway";
-import { createLogger, manageLifecycle, openDiscovery } from "#runtime";
+import { createLogger } from "#runtime";
+import { manageLifecycle, openDiscovery } from "#runtime/node";
 import type { FrontSettings, StartMessage } from "../attach/fronts.ts";
 import { beat } from "../attach/heartbeat.ts";
 import { UsageError } from "../options/read.ts";

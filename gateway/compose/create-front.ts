@@ -44,7 +44,13 @@ export interface FrontOptions {
 
 export type FrontPlatform = Pick<
   Platform,
-  "transport" | "engineFetch" | "openEventStream" | "createEncoder" | "files" | "resolveHost"
+  | "transport"
+  | "engineFetch"
+  | "openEventStream"
+  | "createEncoder"
+  | "files"
+  | "resolveHost"
+  | "connectWorker"
 >;
 
 export interface Front extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
@@ -156,12 +162,13 @@ async function followWorkers(
   { discovery, log }: FrontOptions,
   channel: FrontChannel,
   models: Models<FrontModel>,
-  { files, createEncoder }: FrontPlatform,
+  { files, createEncoder, connectWorker }: FrontPlatform,
 ): Promise<DiscoveredWorkers | undefined> {
-  if (discovery === undefined) return undefined;
+  if (discovery === undefined || connectWorker === undefined) return undefined;
   const workers = new DiscoveredWorkers({
     catalog: new ModelCatalog(discovery, log),
     models,
+    connect: connectWorker,
     loadTokenizer: createTokenizerLoader({ readTextFile: requiredFiles(files), createEncoder }),
     health: DEFAULT_HEALTH,
     outcomes: {

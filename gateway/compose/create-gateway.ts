@@ -9,7 +9,7 @@ import { openApiDocument } from "../api/ops/openapi.ts";
 import { addAdminRoutes, addOpsRoutes, addPublicRoutes } from "../api/ops/routes.ts";
 import { diagnose } from "../doctor/index.ts";
 import { createEngineApi, probeEngine } from "../engines/index.ts";
-import type { OpenKvFeed } from "../feeds/kv-feed.ts";
+import type { OpenEngineFeed } from "../feeds/feed.ts";
 import type { OpenEventStream } from "../kernel/event-stream.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
@@ -17,6 +17,7 @@ import { Warnings } from "../kernel/warnings.ts";
 import { LocalModel } from "../models/local-model.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "../models/members/engine-spec.ts";
 import { BackgroundWatch, type EngineWatch } from "../models/members/engine-watch.ts";
+import type { ConnectWorker } from "../models/members/worker-connection.ts";
 import type { ModelNames } from "../models/model-names.ts";
 import { Models } from "../models/models.ts";
 import { createPromptReaderLoader } from "../models/prompt-readers.ts";
@@ -74,7 +75,9 @@ export interface Platform {
   /** Addresses that a host's name stands for. Absent where the runtime cannot tell. */
   readonly resolveHost?: ResolveHost | undefined;
   /** Absent where there are no sockets to follow KV events by: what engines hold is predicted there. */
-  readonly openKvFeed: OpenKvFeed | undefined;
+  readonly openKvFeed: OpenEngineFeed | undefined;
+  /** Absent where there are no sockets to reach workers by. */
+  readonly connectWorker: ConnectWorker | undefined;
   /** When engines are looked at. Default: in the background. */
   readonly watch?: EngineWatch | undefined;
   /** Whether engines are those given at the start and no others; default: /admin/workers changes them. */
@@ -118,8 +121,16 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     ...options,
   };
   const routing = { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog };
-  const { routerModule, transport, engineFetch, openEventStream, createEncoder, files, openKvFeed } =
-    platform;
+  const {
+    routerModule,
+    transport,
+    engineFetch,
+    openEventStream,
+    createEncoder,
+    files,
+    openKvFeed,
+    connectWorker = noSockets,
+  } = platform;
   const { watch = new BackgroundWatch(), hasFixedEngines = false, hasProcessMetrics = true } = platform;
   const metrics = createGatewayMetrics(
     createMetrics({ labels: { component: "gateway" }, process: hasProcessMetrics }),
@@ -138,6 +149,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const workers = new DiscoveredWorkers({
     catalog: new ModelCatalog(options.discovery, log),
     models,
+    connect: connectWorker,
     loadTokenizer: createTokenizerLoader({ readTextFile: requiredFiles(files), createEncoder }),
     health,
     log,
@@ -247,4 +259,8 @@ function once<Value>(make: () => Value): () => Value {
     made ??= { value: make() };
     return made.value;
   };
+}
+
+async function noSockets(): Promise<never> {
+  throw new Error("This runtime has no sockets to reach workers by.");
 }

@@ -1,7 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createLogger, openDiscovery } from "#runtime";
+import { createLogger } from "#runtime";
+import { openDiscovery } from "#runtime/node";
 import type { ApiKey } from "../access/api-key.ts";
 import { createPortableEncoder } from "../adapters/portable-encoder.ts";
 import { openWebEventStream } from "../kernel/event-stream.ts";
@@ -25,6 +26,7 @@ const platform = () => ({
   openEventStream: openWebEventStream,
   createEncoder: createPortableEncoder,
   files: undefined,
+  connectWorker: undefined,
 });
 
 let engines: Keeper[];

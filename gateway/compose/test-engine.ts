@@ -1,13 +1,15 @@
 /** For tests: a gateway in this process, and engines that it attaches. */
+
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { encode } from "@msgpack/msgpack";
 import { afterEach, expect } from "vitest";
-import { createLogger, openDiscovery, ZmqKvEventPublisher } from "#runtime";
+import { createLogger } from "#runtime";
+import { openDiscovery, ZmqKvEventPublisher } from "#runtime/node";
 import { openAtPort } from "#stand-ins";
 import { stall } from "../../scripts/testing/stall.ts";
 import { createPortableEncoder } from "../adapters/portable-encoder.ts";
-import { openKvFeed } from "../feeds/kv-feed.ts";
+import { socketPlatform } from "../adapters/sockets.ts";
 import { openWebEventStream } from "../kernel/event-stream.ts";
 import { routerModule } from "../routing/test-model.ts";
 import { FetchTransport } from "../wire/fetch-transport.ts";
@@ -43,7 +45,7 @@ export async function attach(
       openEventStream: openWebEventStream,
       createEncoder: createPortableEncoder,
       files: undefined,
-      openKvFeed,
+      ...socketPlatform,
     },
   );
   opened.push(() => gateway.close());

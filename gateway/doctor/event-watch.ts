@@ -1,6 +1,6 @@
 import { createMetrics, decodeKvEvents, type KvStoredEvent, type Logger } from "#runtime";
 import type { EngineAdapter, EngineApi, KvEventSource } from "../engines/types.ts";
-import type { KvFeed, OpenKvFeed } from "../feeds/kv-feed.ts";
+import type { Feed, OpenEngineFeed } from "../feeds/feed.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import { DEFAULT_ROUTING } from "../routing/options.ts";
@@ -14,7 +14,7 @@ export interface EventWatchOptions {
   /** Tokens in a block, as a gateway would take it. */
   readonly blockSize: number;
   readonly routerModule: WebAssembly.Module;
-  readonly openKvFeed: OpenKvFeed;
+  readonly openKvFeed: OpenEngineFeed;
   readonly log: Logger;
 }
 
@@ -26,7 +26,7 @@ export class EventWatch {
   readonly #options: EventWatchOptions;
   #router: ModelRouter;
   readonly #worker: RoutedWorker;
-  readonly #feed: KvFeed;
+  readonly #feed: Feed;
   /** What is wrong with events that could not be read. */
   readonly unreadable: string[] = [];
   /** Whether an event was of the size that the router has. */

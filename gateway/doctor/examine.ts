@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Logger } from "#runtime";
 import { EngineApiError, type EngineProbe } from "../engines/index.ts";
 import type { EngineApi, EngineModel } from "../engines/types.ts";
-import type { OpenKvFeed } from "../feeds/kv-feed.ts";
+import type { OpenEngineFeed } from "../feeds/feed.ts";
 import { UNKNOWN_ENGINE } from "../models/members/attached-member.ts";
 import { type EngineSpec, kvEventSources } from "../models/members/engine-spec.ts";
 import type { PromptReaderLoader } from "../models/sources/attached-engines.ts";
@@ -15,7 +15,7 @@ import { TEST_BLOCKS, type TestApi, type TestPrompt, testPrompt } from "./test-p
 export interface ExamineOptions {
   readonly routerModule: WebAssembly.Module;
   /** Undefined on runtimes that can follow no KV events. */
-  readonly openKvFeed: OpenKvFeed | undefined;
+  readonly openKvFeed: OpenEngineFeed | undefined;
   readonly loadPromptReader: PromptReaderLoader;
   /** Longest wait for one thing: a connection, an event. In milliseconds. */
   readonly waitMs: number;

@@ -1,5 +1,5 @@
 import type { EngineKind, Lack } from "../engines/types.ts";
-import type { KvFeed } from "../feeds/kv-feed.ts";
+import type { Feed } from "../feeds/feed.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { textReader } from "../prompts/text-reader.ts";
 import type { EngineConnection } from "./members/engine-connection.ts";
@@ -45,7 +45,7 @@ export interface KnownEngine
     EngineConnection,
     "name" | "spec" | "state" | "reason" | "profile" | "sources" | "lacks" | "blockSize"
   > {
-  readonly feed: Pick<KvFeed, "isConnected" | "batches"> | undefined;
+  readonly feed: Pick<Feed, "isConnected" | "batches"> | undefined;
 }
 
 /** @param promptsOf how the prompts of the model of this name are read, if it is known */

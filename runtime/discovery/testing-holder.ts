@@ -1,6 +1,6 @@
 // Holds an entry in a directory until it is killed: `node testing-holder.ts DIRECTORY KEY TTL_MS [COUNT]`.
 // With COUNT it puts that many values one after another first.
-import { openDiscovery } from "./index.ts";
+import { openDiscovery } from "./open.ts";
 
 const [directory, key = "", ttlMs, count] = process.argv.slice(2);
 const discovery = await openDiscovery(`file:${directory}`);

@@ -16,9 +16,4 @@ export {
 export type { KvEvent, KvEventBatch, KvStoredEvent, KvTier, UnreadableKvEvent } from "./types.ts";
 export { kvEventsEndpoint } from "./wire.ts";
 export { rankEndpoint } from "./zmq/endpoint.ts";
-export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./zmq/publisher.ts";
-export {
-  ZmqKvEventSubscriber,
-  type ZmqSubscriberCounters,
-  type ZmqSubscriberOptions,
-} from "./zmq/subscriber.ts";
+export type { ZmqSubscriberCounters, ZmqSubscriberOptions, ZmqSubscription } from "./zmq/subscription.ts";

@@ -1,5 +1,3 @@
-export { connect } from "./client.ts";
-export { serve } from "./server.ts";
 export {
   type CallOptions,
   type ClientCall,

@@ -1,4 +1,5 @@
-import { encodeKvEvents, type KvEvent, ZmqKvEventPublisher } from "#runtime";
+import { encodeKvEvents, type KvEvent } from "#runtime";
+import { ZmqKvEventPublisher } from "#runtime/node";
 import { openAtPort } from "./free-port.ts";
 import type { KvEventOptions } from "./options.ts";
 

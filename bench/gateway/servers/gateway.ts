@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { routerWasm } from "#cli";
 import { startGateway } from "#gateway";
 import { compileRouter } from "#router-wasm";
-import { openDiscovery } from "#runtime";
+import { openDiscovery } from "#runtime/node";
 import { log, startEchoWorker } from "./echo-worker.ts";
 import { answerParent } from "./parent-link.ts";
 

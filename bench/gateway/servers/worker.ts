@@ -1,4 +1,4 @@
-import { openDiscovery } from "#runtime";
+import { openDiscovery } from "#runtime/node";
 import { startEchoWorker } from "./echo-worker.ts";
 import { answerParent } from "./parent-link.ts";
 

@@ -1,6 +1,7 @@
 /** A gateway with workers of its own in this process, for tests of engines that misbehave. */
 import { afterAll } from "vitest";
-import { createLogger, type Discovery, openDiscovery, randomId } from "#runtime";
+import { createLogger, type Discovery, randomId } from "#runtime";
+import { openDiscovery } from "#runtime/node";
 import { defineWorker, type Engine, startWorker } from "#workers";
 import type { ListeningOptions } from "../../../gateway/adapters/listening.ts";
 import { startNodeGateway } from "../../../gateway/adapters/node/index.ts";

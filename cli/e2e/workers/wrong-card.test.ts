@@ -1,12 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  encodeVocabulary,
-  type Handler,
-  type ModelCard,
-  type RequestPlaneServer,
-  randomId,
-  serve,
-} from "#runtime";
+import { encodeVocabulary, type Handler, type ModelCard, type RequestPlaneServer, randomId } from "#runtime";
+import { serve } from "#runtime/node";
 import { bytePieces } from "../../../workers/byte-tokens.ts";
 import { openEcho } from "../../../workers/echo/engine.ts";
 import { StatorProcess } from "../stator-process.ts";

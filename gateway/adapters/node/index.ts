@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer } from "node:net";
 import { createGateway } from "../../compose/create-gateway.ts";
-import { openKvFeed } from "../../feeds/kv-feed.ts";
 import { Fronts } from "../../remote/router/fronts.ts";
 import { DEFAULT_SERVER_LIMITS, type ListeningGateway, type ListeningOptions } from "../listening.ts";
+import { socketPlatform } from "../sockets.ts";
 import { followTls, nodePlatform } from "./platform.ts";
 import { type HttpListener, listen } from "./server.ts";
 
@@ -16,7 +16,7 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
   const fronts = options.hasFronts ? new Fronts(options.log) : undefined;
   const gateway = await createGateway(
     { ...options, readMetricsElsewhere: fronts && (() => fronts.metrics()) },
-    { ...platform, routerModule: options.routerModule, openKvFeed },
+    { ...platform, ...socketPlatform, routerModule: options.routerModule },
   );
   const { host, log } = options;
   const listeners: HttpListener[] = [];

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { createLogger, type Discovery, openDiscovery } from "#runtime";
+import { createLogger, type Discovery } from "#runtime";
+import { openDiscovery } from "#runtime/node";
 import { openAtPort } from "#stand-ins";
 import { routerModule } from "../../routing/test-model.ts";
 import type { ListeningOptions } from "../listening.ts";

@@ -1,5 +1,6 @@
 import type { FrontPlatform } from "../../compose/create-front.ts";
 import type { ListeningOptions } from "../listening.ts";
+import { socketPlatform } from "../sockets.ts";
 import { readEngineTls, readTls, warnOfTls, watchTls } from "./access/tls-files.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { nodeEventStreams } from "./event-stream.ts";
@@ -26,6 +27,7 @@ export async function nodePlatform({ log, ...options }: NodeOptions) {
     createEncoder: nativeEncoderFactory(log),
     files: nodeFiles(),
     resolveHost: createHostResolver(),
+    connectWorker: socketPlatform.connectWorker,
   };
   return { tls, platform };
 }

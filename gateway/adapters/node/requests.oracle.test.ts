@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type AddressInfo, connect, type Server } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createLogger, openDiscovery } from "#runtime";
+import { createLogger } from "#runtime";
+import { openDiscovery } from "#runtime/node";
 import { routerModule } from "../../routing/test-model.ts";
 import type { ListeningGateway } from "../listening.ts";
 import { startNodeGateway } from "./index.ts";

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { createLogger, openDiscovery } from "#runtime";
+import { createLogger } from "#runtime";
+import { openDiscovery } from "#runtime/node";
 import { routerModule } from "../../routing/test-model.ts";
 import type { ListeningGateway, ListeningOptions } from "../listening.ts";
 import { startNodeGateway } from "./index.ts";

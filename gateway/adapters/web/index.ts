@@ -4,10 +4,10 @@ import {
   type GatewayOptions,
   type PlatformFiles,
 } from "../../compose/create-gateway.ts";
-import { openKvFeed } from "../../feeds/kv-feed.ts";
 import { openWebEventStream } from "../../kernel/event-stream.ts";
 import { FetchTransport } from "../../wire/fetch-transport.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
+import { socketPlatform } from "../sockets.ts";
 
 /** A gateway on web standards and files: requests in and responses out by the runtime's own server, engines by `fetch`. */
 export function createWebGateway(
@@ -21,6 +21,6 @@ export function createWebGateway(
     openEventStream: openWebEventStream,
     createEncoder: createPortableEncoder,
     files,
-    openKvFeed,
+    ...socketPlatform,
   });
 }

@@ -1,4 +1,4 @@
-import { openDiscovery } from "#runtime";
+import { openMemoryDiscovery } from "#runtime";
 import { createGateway, type Gateway, type GatewayOptions } from "../../compose/create-gateway.ts";
 import { openWebEventStream } from "../../kernel/event-stream.ts";
 import { FetchTransport } from "../../wire/fetch-transport.ts";
@@ -44,7 +44,7 @@ async function create(
   routerModule: WebAssembly.Module,
   watch: RequestWatch,
 ): Promise<Gateway> {
-  const discovery = await openDiscovery("memory:workerd");
+  const discovery = openMemoryDiscovery("workerd");
   return createGateway(
     { ...options, discovery },
     {
@@ -54,6 +54,7 @@ async function create(
       createEncoder: createPortableEncoder,
       files: undefined,
       openKvFeed: undefined,
+      connectWorker: undefined,
       watch,
       hasFixedEngines: true,
       hasProcessMetrics: false,

@@ -8,7 +8,7 @@ import type {
   KvEventSource,
   Lack,
 } from "../../engines/types.ts";
-import type { KvFeed } from "../../feeds/kv-feed.ts";
+import type { Feed } from "../../feeds/feed.ts";
 import { DEAF, REPLICAS } from "./connection-lacks.ts";
 import { jittered, messageOf, within } from "./engine-checks.ts";
 import type { EngineConnectionDependencies, EngineListener } from "./engine-listener.ts";
@@ -52,7 +52,7 @@ export class EngineConnection implements WatchedEngine {
   readonly #dependencies: EngineConnectionDependencies;
   readonly #listener: EngineListener;
   readonly #log: Logger;
-  #feed: KvFeed | undefined;
+  #feed: Feed | undefined;
   #observed: ObservedLacks | undefined;
   readonly #requests: RequestHealth;
   readonly #starts = new EngineStarts();
@@ -90,7 +90,7 @@ export class EngineConnection implements WatchedEngine {
     return this.profile?.continuesMessages ?? false;
   }
 
-  get feed(): KvFeed | undefined {
+  get feed(): Feed | undefined {
     return this.#feed;
   }
 

@@ -1,6 +1,6 @@
 import type { Logger } from "#runtime";
 import type { EngineAdapter, EngineApi, EngineProfile } from "../../engines/types.ts";
-import type { KvFeedReceiver, OpenKvFeed } from "../../feeds/kv-feed.ts";
+import type { FeedReceiver, OpenEngineFeed } from "../../feeds/feed.ts";
 import type { EngineSpec, HealthOptions } from "./engine-spec.ts";
 import type { EngineState, EngineWatch } from "./engine-watch.ts";
 
@@ -9,14 +9,14 @@ export interface EngineConnectionDependencies {
   readonly health: HealthOptions;
   readonly watch: EngineWatch;
   /** Undefined on runtimes that can follow no KV events: what engines hold is predicted there. */
-  readonly openKvFeed: OpenKvFeed | undefined;
+  readonly openKvFeed: OpenEngineFeed | undefined;
   readonly log: Logger;
   createApi(spec: EngineSpec): EngineApi;
   probe(api: EngineApi): Promise<{ adapter: EngineAdapter; profile: EngineProfile }>;
 }
 
 /** Hears what becomes of an engine. */
-export interface EngineListener extends KvFeedReceiver {
+export interface EngineListener extends FeedReceiver {
   /**
    * What it is has become known, or has changed.
    * @param isFresh whether it is there for the first time or was started anew: nothing that was known of it holds

@@ -1,5 +1,5 @@
 import type { EngineAdapter, KvEventSource, Lack } from "../../engines/types.ts";
-import type { KvFeed } from "../../feeds/kv-feed.ts";
+import type { Feed } from "../../feeds/feed.ts";
 
 /** Answers after which something that has never come is taken for missing. */
 const PERSISTENT = 20;
@@ -16,7 +16,7 @@ export interface ObservedAnswer {
   readonly cachedTokens: number | undefined;
 }
 
-type ObservedFeed = Pick<KvFeed, "isConnected" | "batches">;
+type ObservedFeed = Pick<Feed, "isConnected" | "batches">;
 
 /** What an engine turns out to lack only by what it does: a probe sees no answers, and no events that do not come. */
 export class ObservedLacks {

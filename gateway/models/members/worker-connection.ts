@@ -1,12 +1,6 @@
-import {
-  connect,
-  type Instance,
-  KvEventError,
-  type KvEventSubscription,
-  type Logger,
-  type RequestPlaneClient,
-  subscribeKvEvents,
-} from "#runtime";
+import type { ConnectOptions, Instance, Logger, RequestPlaneClient } from "#runtime";
+import type { Feed, FeedReceiver } from "../../feeds/feed.ts";
+import { openPlaneFeed } from "../../feeds/plane-feed.ts";
 import { jittered } from "./engine-checks.ts";
 import type { HealthOptions } from "./engine-spec.ts";
 import { HangListeners } from "./hang-listeners.ts";
@@ -22,14 +16,13 @@ const LAST_RETRY_MS = 2_000;
 
 export type WorkerHealthOptions = Pick<HealthOptions, "requests" | "slowStartMs">;
 
+/** Connects to a worker's request plane. @throws Error where that cannot be reached */
+export type ConnectWorker = (address: string, options: ConnectOptions) => Promise<RequestPlaneClient>;
+
 /** Hears what becomes of a worker. */
-export interface WorkerListener {
+export interface WorkerListener extends Pick<FeedReceiver, "onPayload" | "onForget"> {
   /** Its state has changed. */
   onState(): void;
-  /** A batch of its KV events. @throws KvEventError where the bytes are no such batch */
-  onPayload(payload: Uint8Array): void;
-  /** Nothing that was known of its cache holds any more. */
-  onForget(): void;
   /** It sends no KV events: `isPredicted` has changed. */
   onSilence(): void;
   /** Whether another one can answer its requests: the only one is not set aside. */
@@ -45,6 +38,7 @@ export interface WorkerOutcomes {
 export interface WorkerConnectionOptions {
   readonly log: Logger;
   readonly health: WorkerHealthOptions;
+  readonly connect: ConnectWorker;
   readonly listener: WorkerListener;
   readonly outcomes?: WorkerOutcomes | undefined;
   /** Whether its KV events are asked for. */
@@ -72,18 +66,20 @@ export class WorkerConnection implements WorkerMember {
   readonly #requests: RequestHealth;
   /** When it became ready last, on the clock of `performance.now()`. */
   #readySince = 0;
-  #events: KvEventSubscription | undefined;
+  readonly #connectTo: ConnectWorker;
+  #events: Feed | undefined;
   #hasUnreadable = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     instance: Instance,
-    { log, health, listener, outcomes, followsEvents }: WorkerConnectionOptions,
+    { log, health, connect, listener, outcomes, followsEvents }: WorkerConnectionOptions,
   ) {
     this.instance = instance;
     this.#log = log.child({ worker: instance.name });
     this.#health = health;
     this.#requests = new RequestHealth(health.requests);
+    this.#connectTo = connect;
     this.#listener = listener;
     this.#outcomes = outcomes;
     this.#followsEvents = followsEvents;
@@ -155,7 +151,7 @@ export class WorkerConnection implements WorkerMember {
   async #connect(retryMs: number): Promise<void> {
     let client: RequestPlaneClient;
     try {
-      client = await connect(this.instance.address, { connectTimeoutMs: 5_000 });
+      client = await this.#connectTo(this.instance.address, { connectTimeoutMs: 5_000 });
     } catch (error) {
       if (this.state === "gone") return;
       this.#log.debug("worker cannot be reached", { reason: String(error) });
@@ -176,32 +172,22 @@ export class WorkerConnection implements WorkerMember {
     if (this.state === "gone") return;
     clearTimeout(this.#retry);
     this.#setState("connecting");
-    this.#listener.onForget();
+    this.#listener.onForget(undefined);
     this.#log.warn("lost the connection to a worker", { reason: reason?.message ?? "closed" });
     this.#retry = setTimeout(() => void this.#connect(FIRST_RETRY_MS), FIRST_RETRY_MS);
   }
 
   #follow(client: RequestPlaneClient): void {
     if (!this.#followsEvents) return;
-    this.#events = subscribeKvEvents(client, {
-      onCleared: () => this.#listener.onForget(),
-      onPayload: (payload) => this.#applyPayload(payload),
-      onFault: (error) => this.#log.error("cannot use the worker's KV events", { error }),
-      onEnd: (error) => {
-        if (error?.code !== "unknown_endpoint") return;
-        this.isPredicted = true;
-        this.#listener.onSilence();
-      },
+    const receiver: FeedReceiver = {
+      onPayload: (payload) => this.#listener.onPayload(payload),
+      onForget: (rank) => this.#listener.onForget(rank),
+      onUnreadable: (what) => this.noteUnreadable(what),
+    };
+    this.#events = openPlaneFeed(client, receiver, this.#log, () => {
+      this.isPredicted = true;
+      this.#listener.onSilence();
     });
-  }
-
-  #applyPayload(payload: Uint8Array): void {
-    try {
-      this.#listener.onPayload(payload);
-    } catch (error) {
-      if (error instanceof KvEventError) this.noteUnreadable(error.what);
-      throw error;
-    }
   }
 
   /** Something in its KV events cannot be read: the first time the log says what. */

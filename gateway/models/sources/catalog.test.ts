@@ -1,12 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  createLogger,
-  type Discovery,
-  type Instance,
-  type ModelCard,
-  openDiscovery,
-  randomId,
-} from "#runtime";
+import { createLogger, type Discovery, type Instance, type ModelCard, randomId } from "#runtime";
+import { openDiscovery } from "#runtime/node";
 import { type CatalogModel, ModelCatalog } from "./catalog.ts";
 
 let discovery: Discovery;

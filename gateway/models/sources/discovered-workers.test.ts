@@ -5,11 +5,10 @@ import {
   type Discovery,
   type Instance,
   type ModelCard,
-  openDiscovery,
   type RequestPlaneServer,
   randomId,
-  serve,
 } from "#runtime";
+import { connect, openDiscovery, serve } from "#runtime/node";
 import { createGatewayMetrics } from "../../kernel/metrics.ts";
 import { createVocabulary } from "../../prompts/tokenizers/vocabulary.ts";
 import { NO_THRESHOLDS } from "../../routing/load/thresholds.ts";
@@ -44,6 +43,7 @@ beforeEach(async () => {
       encode: async () => new Uint32Array(0),
     }),
     health: { ...DEFAULT_HEALTH, slowStartMs: 0 },
+    connect,
     log,
   });
   await workers.open();

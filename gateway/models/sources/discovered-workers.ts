@@ -9,7 +9,7 @@ import type { Models } from "../models.ts";
 import { areAlike, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
 
 export interface DiscoveredWorkersOptions
-  extends Pick<WorkerConnectionOptions, "log" | "health" | "outcomes"> {
+  extends Pick<WorkerConnectionOptions, "log" | "health" | "connect" | "outcomes"> {
   readonly catalog: ModelCatalog;
   readonly models: Models<Model>;
   /** Whether what workers hold is of use here. Default: true. */
@@ -87,11 +87,12 @@ export class DiscoveredWorkers {
   }
 
   #join(instance: Instance, serving: Serving): void {
-    const { log, health, outcomes, followsEvents = true } = this.#options;
+    const { log, health, connect, outcomes, followsEvents = true } = this.#options;
     const { model } = serving;
     const worker = new WorkerConnection(instance, {
       log,
       health,
+      connect,
       outcomes,
       followsEvents,
       listener: {
@@ -100,7 +101,7 @@ export class DiscoveredWorkers {
           void this.#prepare(serving);
         },
         onPayload: (payload) => model.applyPayload(worker, payload),
-        onForget: () => model.clear(worker),
+        onForget: (rank) => model.clear(worker, rank),
         onSilence: () => model.updateMode(worker),
         hasOthers: () => model.hasOther(worker),
       },

@@ -2,41 +2,7 @@ import { KvEventError } from "../codec.ts";
 import { ZmtpSubscription } from "../zmtp/subscription.ts";
 import { readLive, type SequencedPayload } from "./frames.ts";
 import { Replay, type ReplayOutcome } from "./replay.ts";
-
-export interface ZmqSubscriberOptions {
-  /** The publisher's endpoint, that of the rank which is wanted. */
-  endpoint: string;
-  /** Where it sends lost batches again. Without it each loss means to begin anew. */
-  replayEndpoint?: string | undefined;
-  /** Only messages whose topic begins so. Default: all. */
-  topic?: string | undefined;
-  /** Longest wait for the next message of a replay. Default 5,000. */
-  replayTimeoutMs?: number | undefined;
-  /**
-   * One batch in vLLM's wire format, live or replayed; each once and in order. A `KvEventError` that it throws is
-   * counted, and leads to `onForget`: what the batch said is not known.
-   */
-  onPayload(payload: Uint8Array, sequence: number): void;
-  /** A message came that is none of a publisher of KV events. @param what is wrong with it, as half a sentence */
-  onMalformed?(what: string): void;
-  /** Forget what is known of this rank's cache: batches are lost for good, or the publisher is another one. */
-  onForget(): void;
-  /** A message that could not be handed on, for a reason that is not the message's own. The next one is tried again. */
-  onFault?(error: unknown): void;
-}
-
-export interface ZmqSubscriberCounters {
-  /** Batches handed on, those of replays too. */
-  applied: number;
-  /** Times that a batch was missing. */
-  gaps: number;
-  /** Times that the publisher was asked for past batches. */
-  replays: number;
-  /** Times that `onForget` ran. */
-  forgotten: number;
-  /** Messages that could not be read, and were passed over. */
-  malformed: number;
-}
+import type { ZmqSubscriberCounters, ZmqSubscriberOptions, ZmqSubscription } from "./subscription.ts";
 
 /**
  * Follows the KV events of one rank of a vLLM, or of what speaks like it, over ZeroMQ. What the receiver knows is
@@ -46,7 +12,7 @@ export interface ZmqSubscriberCounters {
  * Numbers begin at 0 with every start of a publisher, and nothing in a message names the start. So a replay always
  * begins with the batch that came last: if that comes back as it was, the publisher is still the same one.
  */
-export class ZmqKvEventSubscriber {
+export class ZmqKvEventSubscriber implements ZmqSubscription {
   readonly counters: ZmqSubscriberCounters = { applied: 0, gaps: 0, replays: 0, forgotten: 0, malformed: 0 };
   readonly #options: ZmqSubscriberOptions;
   readonly #socket: ZmtpSubscription;
@@ -94,6 +60,7 @@ export class ZmqKvEventSubscriber {
 
   /** Ends the subscription; no callback runs after it. */
   close(): void {
+    this.#isConnected = false;
     this.#socket.close();
     this.#replay?.close();
   }

@@ -2,7 +2,8 @@ import * as zmq from "zeromq";
 import { KvEventError } from "../codec.ts";
 import { decodeSequence, emptyFrame, encodeSequence, endMarker } from "./frames.ts";
 import { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./publisher.ts";
-import { ZmqKvEventSubscriber, type ZmqSubscriberOptions } from "./subscriber.ts";
+import { ZmqKvEventSubscriber } from "./subscriber.ts";
+import type { ZmqSubscriberOptions } from "./subscription.ts";
 
 export const anyPort = "tcp://127.0.0.1:0";
 export const text = (payload: Uint8Array) => new TextDecoder().decode(payload);

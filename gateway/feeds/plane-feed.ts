@@ -1,0 +1,43 @@
+import { KvEventError, type Logger, type RequestPlaneClient, subscribeKvEvents } from "#runtime";
+import type { Feed, FeedReceiver } from "./feed.ts";
+
+/**
+ * The KV events of a worker, of all its ranks, over the request plane.
+ * @param onSilence called where the worker publishes none
+ */
+export function openPlaneFeed(
+  client: RequestPlaneClient,
+  receiver: FeedReceiver,
+  log: Logger,
+  onSilence: () => void,
+): Feed {
+  let isConnected = true;
+  const subscription = subscribeKvEvents(client, {
+    onCleared: () => receiver.onForget(undefined),
+    onPayload: (payload) => {
+      try {
+        receiver.onPayload(payload);
+      } catch (error) {
+        if (error instanceof KvEventError) receiver.onUnreadable(error.what);
+        throw error;
+      }
+    },
+    onFault: (error) => log.error("cannot use the worker's KV events", { error }),
+    onEnd: (error) => {
+      isConnected = false;
+      if (error?.code === "unknown_endpoint") onSilence();
+    },
+  });
+  return {
+    get isConnected() {
+      return isConnected;
+    },
+    get batches() {
+      return subscription.counters.applied;
+    },
+    close() {
+      isConnected = false;
+      subscription.close();
+    },
+  };
+}

@@ -1,0 +1,10 @@
+/** The distributed runtime's public face for what needs a system below it: files, sockets, processes. */
+
+export { type DiscoveryOptions, openDiscovery } from "./discovery/open.ts";
+export { endProcess } from "./end-process.ts";
+export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";
+export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";
+export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";
+export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
+export { connect } from "./request-plane/client.ts";
+export { serve } from "./request-plane/server.ts";
