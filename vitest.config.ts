@@ -6,7 +6,7 @@ const IN_PROCESS = [
   "gateway",
   "router-wasm",
   "runtime/generate",
-  "cli/kubernetes",
+  "runtime/discovery/kubernetes",
   "cli/options",
 ].map((folder) => `${folder}/**/*.test.ts`);
 // What takes longer, and other hosts, have configurations of their own: `npm run test:slow`, `npm run test:hosts`.

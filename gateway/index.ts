@@ -20,6 +20,7 @@ export type { EngineReport } from "./models/engine-report.ts";
 export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts";
 export { parseAddress } from "./models/members/engine-url.ts";
 export type { ModelNames } from "./models/model-names.ts";
+export { EngineGroup } from "./models/sources/engine-group.ts";
 export type { FrontChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";
 export type { RoutingOptions } from "./routing/options.ts";

@@ -1,5 +1,11 @@
 /** The distributed runtime's public face for what needs a system below it: files, sockets, processes. */
 
+export { type ClusterAccess, ClusterAccessError, findClusterAccess } from "./discovery/kubernetes/access.ts";
+export {
+  followKubernetes,
+  type KubernetesFollower,
+  type KubernetesSource,
+} from "./discovery/kubernetes/follow.ts";
 export { type DiscoveryOptions, openDiscovery } from "./discovery/open.ts";
 export { endProcess } from "./end-process.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";

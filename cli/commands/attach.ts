@@ -1,7 +1,7 @@
-import type { EngineSpec } from "#gateway";
+import { EngineGroup, type EngineSpec } from "#gateway";
 import { randomId } from "#runtime";
+import { followKubernetes } from "#runtime/node";
 import { followEngines } from "../attach/follow.ts";
-import { followKubernetes } from "../kubernetes/follow.ts";
 import { readOptions } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { attachOptions } from "../options/tables.ts";
@@ -44,7 +44,9 @@ async function serveEngines(
   const { engines: attached } = gateway;
   const jsonLog = options["log-format"] === "json" ? service.log : undefined;
   const complete = (spec: EngineSpec) => completeSpec(spec, options);
-  const following = cluster && followKubernetes(cluster, attached, complete, service.log);
+  const { log } = service;
+  const listen = () => new EngineGroup(attached, complete, log);
+  const following = cluster && followKubernetes(cluster, listen, log);
   void Promise.resolve(following?.first)
     .then(() => followEngines(attached, { ...gateway, needsKey: options.keys !== undefined }, jsonLog))
     .then(() => warnOfMissing(gateway.models, service.log))

@@ -1,5 +1,4 @@
-import { findClusterAccess } from "../kubernetes/access.ts";
-import type { KubernetesSource } from "../kubernetes/follow.ts";
+import { ClusterAccessError, findClusterAccess, type KubernetesSource } from "#runtime/node";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { attachOptions } from "../options/tables.ts";
@@ -28,5 +27,9 @@ export function kubernetesSource(options: Options): KubernetesSource | undefined
     const flag = services.length > 0 ? "--kubernetes-service" : "--kubernetes-selector";
     throw new UsageError(`${flag}: not on ${runtime} yet; run stator attach on Node.`);
   }
-  return { services, selector, namespace, port, access: findClusterAccess(kubeconfig) };
+  try {
+    return { services, selector, namespace, port, access: findClusterAccess(kubeconfig) };
+  } catch (error) {
+    throw error instanceof ClusterAccessError ? new UsageError(error.message) : error;
+  }
 }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
-import { TestApiServer } from "../../kubernetes/test-api-server.ts";
+import { TestApiServer } from "../../../runtime/discovery/kubernetes/test-api-server.ts";
 import { ask, attach, chat } from "../access/attached.ts";
 import { makeAuthority, makeCertificate } from "../access/certificates.ts";
 import { testFolder } from "../access/key-file.ts";

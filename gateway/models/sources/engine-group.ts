@@ -1,25 +1,29 @@
-import type { EngineSpec, ListeningGateway } from "#gateway";
 import type { Logger } from "#runtime";
-import type { PodEngine } from "./engines-of.ts";
+import type { EngineSpec } from "../members/engine-spec.ts";
+import type { AttachedEngines } from "./attached-engines.ts";
 
-type Attached = ListeningGateway["engines"];
+/** An engine that a source tells of. */
+export type NamedEngine = EngineSpec & { readonly name: string };
 
-/** The engines that one question to the cluster has brought. */
+/**
+ * The engines that one source tells of, such as a service of a cluster. What it tells replaces what it told before;
+ * an engine of which it tells the same again stays as it is.
+ */
 export class EngineGroup {
-  readonly #attached: Attached;
+  readonly #attached: AttachedEngines;
   readonly #complete: (spec: EngineSpec) => EngineSpec;
   readonly #log: Logger;
   /** By name: what was attached, as it was told. Those that an operator has taken out are among them: they stay out. */
   readonly #own = new Map<string, string>();
-  /** Of these, the ones that the cluster has taken back. */
+  /** Of these, the ones that the source has taken back. */
   readonly #leaving = new Set<string>();
   /** Names that something else has. */
   readonly #taken = new Set<string>();
   readonly #stopWatching: () => void;
-  #wanted: readonly PodEngine[] = [];
+  #wanted: readonly NamedEngine[] = [];
 
   /** @param complete adds what flags say of all engines */
-  constructor(attached: Attached, complete: (spec: EngineSpec) => EngineSpec, log: Logger) {
+  constructor(attached: AttachedEngines, complete: (spec: EngineSpec) => EngineSpec, log: Logger) {
     this.#attached = attached;
     this.#complete = complete;
     this.#log = log;
@@ -32,7 +36,7 @@ export class EngineGroup {
   }
 
   /** These are all engines that there are now. */
-  become(engines: readonly PodEngine[]): void {
+  become(engines: readonly NamedEngine[]): void {
     this.#wanted = engines;
     const wanted = new Map(engines.map((engine) => [engine.name, JSON.stringify(engine)]));
     for (const [name, told] of [...this.#own]) {
@@ -67,7 +71,14 @@ export class EngineGroup {
         continue;
       }
       this.#own.set(name, JSON.stringify(engine));
-      this.#attached.attach(this.#complete(engine));
+      try {
+        this.#attached.attach(this.#complete(engine));
+      } catch (error) {
+        // It may be attached under another name already.
+        this.#log.warn("an engine cannot be attached", { engine: name, reason: messageOf(error) });
+      }
     }
   }
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

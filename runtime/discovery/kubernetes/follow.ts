@@ -1,8 +1,6 @@
-import type { EngineSpec, ListeningGateway } from "#gateway";
-import type { Logger } from "#runtime";
+import type { Logger } from "../../log.ts";
 import type { ClusterAccess } from "./access.ts";
 import { KubernetesApi, type KubernetesObject, type Resource } from "./api.ts";
-import { EngineGroup } from "./engine-group.ts";
 import { enginesOfPods, enginesOfSlices, type OnNoPort, type PodEngine } from "./engines-of.ts";
 import { ListWatch } from "./list-watch.ts";
 
@@ -27,14 +25,21 @@ export interface KubernetesFollower {
 /** How long a start waits for the cluster, in milliseconds. */
 const FIRST_MS = 5_000;
 
+/** Hears which engines one question to the cluster has brought. */
+export interface EngineListener {
+  /** These are all that there are now. */
+  become(engines: readonly PodEngine[]): void;
+  /** No more is heard. */
+  close(): void;
+}
+
 /**
- * Attaches the engines that a cluster has, and detaches them as they go.
- * @param complete adds what flags say of all engines
+ * Follows the engines that a cluster has.
+ * @param listen called for each question that the cluster is asked
  */
 export function followKubernetes(
   source: KubernetesSource,
-  attached: ListeningGateway["engines"],
-  complete: (spec: EngineSpec) => EngineSpec,
+  listen: () => EngineListener,
   log: Logger,
 ): KubernetesFollower {
   const api = new KubernetesApi(source.access);
@@ -43,7 +48,7 @@ export function followKubernetes(
   const isInSeveral = new Set(queries.map(({ resource }) => resource.namespace)).size > 1;
   const watches = queries.map(({ resource, enginesIn }) => {
     const { namespace } = resource;
-    const group = new EngineGroup(attached, complete, log);
+    const group = listen();
     const told = Promise.withResolvers<void>();
     first.push(told.promise);
     const where = { namespace, selector: resource.labelSelector };

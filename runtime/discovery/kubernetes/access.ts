@@ -4,7 +4,6 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { UsageError } from "../options/read.ts";
 
 /** How to reach a cluster's API server, and as whom. */
 export interface ClusterAccess {
@@ -23,13 +22,16 @@ export interface ClusterAccess {
   token(): Promise<string | undefined>;
 }
 
+/** No cluster can be reached by what there is; a sentence for people. */
+export class ClusterAccessError extends Error {}
+
 /** Where a pod finds the credentials of its service account. */
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /**
  * The file given, or of KUBECONFIG; else the pod's own service account, where this process is in a pod; else the file
  * in the home folder.
- * @throws UsageError where there is none of these, or it cannot be used
+ * @throws ClusterAccessError where there is none of these, or it cannot be used
  */
 export function findClusterAccess(
   kubeconfig: string | undefined,
@@ -42,7 +44,7 @@ export function findClusterAccess(
   if (host !== undefined && existsSync(join(account, "token"))) return inCluster(host, port, account);
   const home = join(homedir(), ".kube", "config");
   if (existsSync(home)) return readKubeconfig(home);
-  throw new UsageError(
+  throw new ClusterAccessError(
     "Which Kubernetes cluster? This process runs in no pod with a service account, and there is no ~/.kube/config: give --kubeconfig FILE.",
   );
 }
@@ -92,7 +94,7 @@ const config = z.looseObject({
 
 /** https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/ */
 function readKubeconfig(path: string): ClusterAccess {
-  const fail = (reason: string) => new UsageError(`--kubeconfig ${path}: ${reason}`);
+  const fail = (reason: string) => new ClusterAccessError(`--kubeconfig ${path}: ${reason}`);
   let document: unknown;
   try {
     document = parse(readFileSync(path, "utf8"));

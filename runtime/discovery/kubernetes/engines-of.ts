@@ -1,9 +1,18 @@
 import { z } from "zod";
-import type { EngineSpec } from "#gateway";
 import type { KubernetesObject } from "./api.ts";
 
 /** What of an engine the cluster tells. */
-export type PodEngine = EngineSpec & { readonly name: string };
+export interface PodEngine {
+  readonly name: string;
+  /** `http://HOST:PORT` */
+  readonly url: string;
+  /** `key=value` */
+  readonly tags?: readonly string[];
+  /** Tokens in a KV block. */
+  readonly blockSize?: number;
+  /** Where its KV events come from. */
+  readonly kvEvents?: { readonly endpoint: string; readonly replayEndpoint: string | undefined };
+}
 
 /** A port by its number or its name; undefined: the only one, or the one named `http`. */
 export type WantedPort = string | undefined;
@@ -114,7 +123,7 @@ export function enginesOfPods(
 /** What pods may say of their engines. */
 function annotated(
   annotations: Readonly<Record<string, string>>,
-): Pick<EngineSpec, "tags" | "blockSize" | "kvEvents"> {
+): Pick<PodEngine, "tags" | "blockSize" | "kvEvents"> {
   const endpoint = annotations["stator.dev/kv-events"];
   const tags = annotations["stator.dev/tags"]
     ?.split(",")
