@@ -25,11 +25,18 @@ export const engineOptions = {
   "engine-key": text({ describe: "Key that the engines want, as a bearer token.", placeholder: "KEY" }),
 };
 
-/** Further names of models. */
-export const modelAlias = pairs({
-  describe: "Further names of models: requests for NAME are answered by MODEL.",
-  placeholder: "NAME=MODEL,…",
-});
+/** Further names of models, and which answer in whose place. */
+export const modelNaming = {
+  "model-alias": pairs({
+    describe: "Further names of models: requests for NAME are answered by MODEL.",
+    placeholder: "NAME=MODEL,…",
+  }),
+  "model-fallback": pairs({
+    describe:
+      "Models that answer in the place of others whose workers are down, busy or failing; of several, in this order.",
+    placeholder: "MODEL=OTHER,…",
+  }),
+};
 
 /** Where in a Kubernetes cluster engines are. */
 const kubernetes = {
@@ -62,12 +69,7 @@ const kubernetes = {
 export const attachment = {
   ...kubernetes,
   "connect-timeout": seconds("Longest time in seconds that an engine may take to accept a connection.", 2),
-  "model-alias": modelAlias,
-  "model-fallback": pairs({
-    describe:
-      "Models that answer in the place of others that cannot: all their engines down, busy or failing. Of several for one, in this order.",
-    placeholder: "MODEL=OTHER,…",
-  }),
+  ...modelNaming,
   "health-interval": seconds("Seconds between two checks of an engine.", 2),
   "health-timeout": seconds("Longest time in seconds that an engine may take to answer a check.", 2),
   "health-failures": number({

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { access, encryption, engineEncryption, keysOption } from "./access.ts";
-import { attachment, engineOptions, modelAlias, seconds, trying } from "./attach.ts";
+import { attachment, engineOptions, modelNaming, seconds, trying } from "./attach.ts";
 import {
   amountOrShare,
   choice,
@@ -339,7 +339,7 @@ export const frontOptions = {
   ...common,
 };
 
-export const gatewayOptions = { ...frontOptions, discovery, "model-alias": modelAlias };
+export const gatewayOptions = { ...frontOptions, discovery, ...modelNaming };
 
 export const attachOptions = { ...engineOptions, ...attachment, ...frontOptions };
 

@@ -31,7 +31,7 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
   readonly #stops: StopStrings | undefined;
   readonly #silence: SilenceTimer;
   #call: ClientCall | undefined;
-  /** Whether a worker has begun, and the output knows. */
+  /** Whether there is something of an answer, and the output knows. */
   #hasStarted = false;
   /** Whether the worker that is asked now has begun. */
   #isAnswering = false;
@@ -59,7 +59,7 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
   /** What it has taken until now: nothing before a worker has begun. */
   get usage(): Usage {
     return {
-      promptTokens: this.#hasStarted ? this.#job.prompt.length : 0,
+      promptTokens: this.#hasStarted || this.#isAnswering ? this.#job.prompt.length : 0,
       completionTokens: this.#answer.length,
       cachedTokens: this.#cachedTokens ?? 0,
     };
@@ -162,9 +162,10 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
     if (this.#call === undefined) return;
     decoder.read(message);
     this.#silence.onPiece();
-    if (!this.#isAnswering) this.#onStart();
+    if (!this.#isAnswering) this.#onAnswering();
     if (decoder.cachedTokens !== undefined) this.#noteCached(decoder.cachedTokens);
     const foreign = findForeignToken(decoder, this.#job.model.card.vocabularySize);
+    if (foreign === undefined && (decoder.count > 0 || decoder.finish !== undefined)) this.#start();
     if (foreign !== undefined) this.#refuseToken(foreign);
     else if (decoder.echo) this.#output.onEcho(readTokens(decoder.count));
     else if (decoder.count > 0) this.#onTokens();
@@ -198,9 +199,13 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
     this.life.break({ reason: error.message, failure: this.#failureKind, cause: error });
   }
 
-  #onStart(): void {
+  #onAnswering(): void {
     this.#isAnswering = true;
     this.life.onAnswered();
+  }
+
+  /** With the first token, and not before: until then another worker, or another model, may answer. */
+  #start(): void {
     if (this.#hasStarted) return;
     this.#hasStarted = true;
     const { prompt, model } = this.#job;
