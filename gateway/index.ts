@@ -6,8 +6,8 @@ export { type KeyEntry, KeyFileError, readKeyFile } from "./access/key-file.ts";
 export { formatHash, hashKey, newKey, newSalt, parseHash } from "./access/key-hash.ts";
 export { parseKeys } from "./access/parse-keys.ts";
 export type { ListeningGateway, ListeningOptions } from "./adapters/listening.ts";
+export { type AcceptorListening, startNodeAcceptor } from "./adapters/node/acceptor.ts";
 export { diagnoseEngines, type NodeDoctorOptions } from "./adapters/node/doctor.ts";
-export { type FrontListening, startNodeFront } from "./adapters/node/front.ts";
 export { IpcChannel } from "./adapters/node/ipc-channel.ts";
 export { startGateway } from "./adapters/start.ts";
 export { createWorkerdHandler, type WorkerdOptions } from "./adapters/workerd/index.ts";
@@ -21,6 +21,6 @@ export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts"
 export { parseAddress } from "./models/members/engine-url.ts";
 export type { ModelNames } from "./models/model-names.ts";
 export { EngineGroup } from "./models/sources/engine-group.ts";
-export type { FrontChannel } from "./remote/messages.ts";
+export type { AcceptorChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";
 export type { RoutingOptions } from "./routing/options.ts";

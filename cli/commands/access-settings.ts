@@ -2,10 +2,10 @@ import { isIP } from "node:net";
 import { type EngineSpec, type ListeningOptions, parseAddress } from "#gateway";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
-import type { frontOptions } from "../options/tables.ts";
+import type { servingOptions } from "../options/tables.ts";
 import { engineTlsFiles } from "./engine-options.ts";
 
-type Options = OptionValues<typeof frontOptions>;
+type Options = OptionValues<typeof servingOptions>;
 
 type ExposedOptions = Pick<Options, "host" | "keys" | "open" | "admin-port" | "admin-host">;
 

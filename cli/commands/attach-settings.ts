@@ -1,6 +1,6 @@
 import type { HealthOptions, RequestOptions } from "#gateway";
 import type { OptionValues } from "../options/spec.ts";
-import type { attachOptions, frontOptions } from "../options/tables.ts";
+import type { attachOptions, servingOptions } from "../options/tables.ts";
 
 type Options = OptionValues<typeof attachOptions>;
 
@@ -19,7 +19,7 @@ export function healthSettings(
 /** What the flags say about how hard the gateway tries to have a request answered. */
 export function requestSettings(
   options: Pick<
-    OptionValues<typeof frontOptions>,
+    OptionValues<typeof servingOptions>,
     "first-token-timeout" | "idle-timeout" | "retries" | "migration-limit"
   > &
     Partial<Pick<Options, "connect-timeout">>,

@@ -8,11 +8,11 @@ import { attachOptions } from "../options/tables.ts";
 import { logged, openServiceAt, serveUntilStopped } from "../service.ts";
 import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
+import { startProcesses } from "./acceptor-settings.ts";
 import { checkOwnAddress } from "./access-settings.ts";
 import { healthSettings, requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
-import { startProcesses } from "./front-settings.ts";
 import { kubernetesSource } from "./kubernetes-settings.ts";
 import { modelNames, warnOfMissing } from "./name-settings.ts";
 
@@ -54,7 +54,7 @@ async function serveEngines(
   return serveUntilStopped(service, options, {
     beginDrain: () => gateway.beginDrain(),
     async drain(deadlineMs) {
-      await gateway.stopFronts(deadlineMs);
+      await gateway.stopAcceptors(deadlineMs);
       following?.close();
       await gateway.drain(deadlineMs);
     },

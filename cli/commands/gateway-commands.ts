@@ -10,9 +10,9 @@ export const gatewayCommands = {
     summary: "Prove that engines can be routed to by what their caches hold, or say what is wrong.",
     load: async () => (await import("./doctor.ts")).doctorCommand,
   },
-  front: {
+  acceptor: {
     summary: undefined,
-    load: async () => (await import("./front.ts")).frontCommand,
+    load: async () => (await import("./acceptor.ts")).acceptorCommand,
   },
   gateway: {
     summary: "Run a gateway for workers that discovery finds.",

@@ -2,7 +2,7 @@ import { type ListeningGateway, type ListeningOptions, startGateway as startOn }
 import { loadRouterModule } from "../assets.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
-import type { frontOptions } from "../options/tables.ts";
+import type { servingOptions } from "../options/tables.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 import { accessSettings } from "./access-settings.ts";
@@ -10,7 +10,7 @@ import { requestSettings } from "./attach-settings.ts";
 import { listenError } from "./listen-error.ts";
 import { routingOptions } from "./routing-options.ts";
 
-type FrontOptions = OptionValues<typeof frontOptions>;
+type AcceptorOptions = OptionValues<typeof servingOptions>;
 
 /** With its addresses for programs on this machine: of the API, and of what is for those who run it. */
 export type StartedGateway = ListeningGateway & { readonly url: string; readonly adminUrl: string };
@@ -20,7 +20,7 @@ export type StartedGateway = ListeningGateway & { readonly url: string; readonly
  * @throws UsageError where its port cannot be had
  */
 export async function startGateway(
-  options: FrontOptions,
+  options: AcceptorOptions,
   { discovery, log }: Service,
   own: Partial<ListeningOptions> = {},
 ): Promise<StartedGateway> {

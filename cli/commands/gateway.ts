@@ -4,9 +4,9 @@ import type { OptionValues } from "../options/spec.ts";
 import { gatewayOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
 import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
+import { startProcesses } from "./acceptor-settings.ts";
 import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
-import { startProcesses } from "./front-settings.ts";
 import { modelNames } from "./name-settings.ts";
 
 export const gatewayCommand: Command = {
@@ -33,7 +33,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
   return serveUntilStopped(service, options, {
     beginDrain: () => gateway.beginDrain(),
     async drain(deadlineMs) {
-      await gateway.stopFronts(deadlineMs);
+      await gateway.stopAcceptors(deadlineMs);
       await gateway.drain(deadlineMs);
     },
   });

@@ -52,7 +52,7 @@ hash. A gateway that runs with the file takes each change at once.`,
       "ENGINE is llama (llama.cpp, needs no GPU), mocker (a simulated vLLM on a GPU), echo (no model), or the path of a worker module of your own.",
       workerOptions,
     ),
-  front: () => "--processes N of other commands starts this one; it is of no use by itself.",
+  acceptor: () => "--processes N of other commands starts this one; it is of no use by itself.",
   version: () => "Usage: stator version",
 };
 

@@ -1,8 +1,8 @@
 import type { RoutingOptions } from "#gateway";
 import type { OptionValues } from "../options/spec.ts";
-import type { frontOptions } from "../options/tables.ts";
+import type { servingOptions } from "../options/tables.ts";
 
-type Options = Omit<OptionValues<typeof frontOptions>, "keys">;
+type Options = Omit<OptionValues<typeof servingOptions>, "keys">;
 
 /** What the flags say about choosing workers. */
 export function routingOptions(options: Options): RoutingOptions {

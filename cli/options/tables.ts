@@ -328,7 +328,7 @@ const stopping = {
 };
 
 /** What all commands with a gateway in this process share. */
-export const frontOptions = {
+export const servingOptions = {
   ...http,
   ...access,
   ...encryption,
@@ -339,9 +339,9 @@ export const frontOptions = {
   ...common,
 };
 
-export const gatewayOptions = { ...frontOptions, discovery, ...modelNaming };
+export const gatewayOptions = { ...servingOptions, discovery, ...modelNaming };
 
-export const attachOptions = { ...engineOptions, ...attachment, ...frontOptions };
+export const attachOptions = { ...engineOptions, ...attachment, ...servingOptions };
 
 export const doctorOptions = {
   ...engineOptions,

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { stall } from "../../scripts/testing/stall.ts";
-import { watchHeartbeat } from "../attach/heartbeat.ts";
+import { watchHeartbeat } from "../processes/heartbeat.ts";
 import { watchLiveness } from "./liveness.ts";
 
 const TIMEOUT_MS = 200 * stall();

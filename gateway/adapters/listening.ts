@@ -18,8 +18,8 @@ export interface ListeningOptions extends GatewayOptions {
   /** Certificates for engines at `https:` addresses; default: the system's. */
   engineTls?: EngineTlsFiles | undefined;
   serverLimits?: ServerLimits;
-  /** Whether front processes serve the port, and this one only tells them where requests go. */
-  hasFronts?: boolean;
+  /** Whether acceptors serve the port, and this one only tells them where requests go. */
+  hasAcceptors?: boolean;
 }
 
 export interface AdminPlace {
@@ -76,10 +76,10 @@ export interface ListeningGateway {
   readonly models: Models;
   readonly engines: AttachedEngines;
   /**
-   * Takes in a front process, where there are such.
+   * Takes in an acceptor, where there are such.
    * @returns to be called when it has gone
    */
-  readonly joinFront?: ((channel: RouterChannel) => () => void) | undefined;
+  readonly joinAcceptor?: ((channel: RouterChannel) => () => void) | undefined;
   /** Tells clients and load balancers that it is about to stop, and goes on answering. */
   beginDrain(): void;
   /** Lets running requests end (for as long as the deadline), then closes everything. */
@@ -91,7 +91,7 @@ export type NodeOnly = "engine certificates" | "client certificates" | "processe
 
 /** @throws AccessError for what a runtime has not and was asked for: to leave it out silently would let people in */
 export function refuseMissing(
-  { tls, engineTls, hasFronts }: ListeningOptions,
+  { tls, engineTls, hasAcceptors }: ListeningOptions,
   runtime: string,
   missing: readonly NodeOnly[],
 ): void {
@@ -99,7 +99,7 @@ export function refuseMissing(
     "engine certificates":
       (engineTls?.ca ?? engineTls?.cert) !== undefined && "--engine-ca and --engine-tls-cert",
     "client certificates": tls?.clientCa !== undefined && "--tls-client-ca",
-    processes: hasFronts === true && "--processes",
+    processes: hasAcceptors === true && "--processes",
   };
   for (const what of missing) {
     if (asked[what] !== false)

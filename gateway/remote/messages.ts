@@ -15,13 +15,13 @@ export interface Channel<Out, In> {
   set onMessage(onMessage: (message: In) => void);
 }
 
-/** A front process's end of the channel. */
-export type FrontChannel = Channel<ToRouter, ToFront>;
+/** An acceptor's end of the channel. */
+export type AcceptorChannel = Channel<ToRouter, ToAcceptor>;
 
 /** The router process's end of the channel. */
-export type RouterChannel = Channel<ToFront, ToRouter>;
+export type RouterChannel = Channel<ToAcceptor, ToRouter>;
 
-/** What a front process tells the router process. Ids of requests are the front's own. */
+/** What an acceptor tells the router process. Ids of requests are the acceptor's own. */
 export type ToRouter =
   | ({ readonly type: "apply" } & ApplyMessage)
   /** The client has gone, or nobody needs the route any more that was asked for. */
@@ -45,12 +45,12 @@ export type ToRouter =
   | { readonly type: "ask"; readonly id: number; readonly request: AskedRequest }
   /** A key has used so much of what a minute allows it. */
   | ({ readonly type: "used" } & KeyUse)
-  /** Requests that this front is answering. */
+  /** Requests that this acceptor is answering. */
   | { readonly type: "inflight"; readonly count: number }
   | { readonly type: "metrics"; readonly id: number; readonly metrics: MetricsSnapshot };
 
-/** What the router process tells a front process. */
-export type ToFront =
+/** What the router process tells an acceptor. */
+export type ToAcceptor =
   | { readonly type: "engine"; readonly engine: EngineNews }
   | { readonly type: "engine-gone"; readonly name: string }
   | {
@@ -64,7 +64,7 @@ export type ToFront =
   | { readonly type: "found"; readonly id: number; readonly engine: string | undefined }
   | { readonly type: "answer"; readonly id: number; readonly answer: AskedAnswer }
   | ({ readonly type: "used" } & KeyUse)
-  /** Requests that all other fronts are answering. */
+  /** Requests that all other acceptors are answering. */
   | { readonly type: "inflight-elsewhere"; readonly count: number }
   | { readonly type: "read-metrics"; readonly id: number }
   /** The gateway is about to stop: clients are told to use their connections no more. */
@@ -84,7 +84,7 @@ export interface ApplyMessage {
   readonly excluded: readonly string[];
 }
 
-/** What a front has to know of an engine. */
+/** What an acceptor has to know of an engine. */
 export interface EngineNews {
   readonly name: string;
   readonly url: string;

@@ -1,11 +1,11 @@
 /** For tests: two ends of a channel within one process. */
-import type { Channel, FrontChannel, RouterChannel, ToFront, ToRouter } from "./messages.ts";
+import type { AcceptorChannel, Channel, RouterChannel, ToAcceptor, ToRouter } from "./messages.ts";
 
 /** What is sent is copied, and comes in a later turn of the event loop, as between processes. */
-export function testChannels(): { front: FrontChannel; router: RouterChannel } {
-  const front: TestChannel<ToRouter, ToFront> = new TestChannel((message) => router.receive(message));
-  const router: TestChannel<ToFront, ToRouter> = new TestChannel((message) => front.receive(message));
-  return { front, router };
+export function testChannels(): { acceptor: AcceptorChannel; router: RouterChannel } {
+  const acceptor: TestChannel<ToRouter, ToAcceptor> = new TestChannel((message) => router.receive(message));
+  const router: TestChannel<ToAcceptor, ToRouter> = new TestChannel((message) => acceptor.receive(message));
+  return { acceptor, router };
 }
 
 class TestChannel<Out, In> implements Channel<Out, In> {

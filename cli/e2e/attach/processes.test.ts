@@ -64,7 +64,7 @@ test("every process serves, and all know what engines hold", async () => {
   const blocks = Number(first.headers.get("x-stator-prompt-blocks"));
   const worker = first.headers.get("x-stator-worker");
   await until(async () => (await stored()) >= blocks);
-  const sockets = socketsOf(fronts());
+  const sockets = socketsOf(acceptors());
   // One after the other: at once, they would be too many for one engine.
   for (let index = 0; index < 30; index++) {
     const body = { model: "tiny", prompt: `${prompt}${index}`, max_tokens: 1 };
@@ -158,7 +158,7 @@ test("an engine that is killed in the middle of streams loses nothing", async ()
 });
 
 test("a process that is killed takes its own streams with it and no others, and comes again", async () => {
-  const before = fronts();
+  const before = acceptors();
   expect(before).toHaveLength(PROCESSES);
   let begun = 0;
   const streams = Array.from({ length: 24 }, (_, index) => {
@@ -173,17 +173,17 @@ test("a process that is killed takes its own streams with it and no others, and 
     (outcome) => outcome.status === "fulfilled" && outcome.value.finishReason === "length",
   );
   expect(whole.length).toBeGreaterThan(0);
-  await until(async () => fronts().length === PROCESSES && !fronts().includes(before[0]!));
+  await until(async () => acceptors().length === PROCESSES && !acceptors().includes(before[0]!));
   await until(async () => (await sum("stator_worker_active_requests")) === 0);
   // Whichever process it comes to, once the new one listens.
   await stator.printed(/starting it again/);
-  await until(async () => socketsOf(fronts()).length === PROCESSES);
+  await until(async () => socketsOf(acceptors()).length === PROCESSES);
   const answers = await Promise.all(Array.from({ length: 12 }, () => post("/v1/chat/completions", chat())));
   expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200));
 });
 
 test("SIGTERM lets streams end, and ends every process", async () => {
-  const pids = fronts();
+  const pids = acceptors();
   let stopped: Promise<number | NodeJS.Signals> | undefined;
   const answer = await streamChat(clientOf(url, key), "Hello", 150, () => {
     stopped ??= stator.stop();
@@ -215,7 +215,7 @@ const sum = (name: string, labels?: Record<string, string>) => metric(url, name,
 
 const stored = () => sum("stator_worker_stored_blocks");
 
-const fronts = () => childrenOf(stator.pid);
+const acceptors = () => childrenOf(stator.pid);
 
 function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer } from "node:net";
 import { createGateway } from "../../compose/create-gateway.ts";
-import { Fronts } from "../../remote/router/fronts.ts";
+import { Acceptors } from "../../remote/router/acceptors.ts";
 import { DEFAULT_SERVER_LIMITS, type ListeningGateway, type ListeningOptions } from "../listening.ts";
 import { socketPlatform } from "../sockets.ts";
 import { followTls, nodePlatform } from "./platform.ts";
@@ -13,17 +13,17 @@ import { type HttpListener, listen } from "./server.ts";
 export async function startNodeGateway(options: ListeningOptions): Promise<ListeningGateway> {
   const { admin, serverLimits: limits = DEFAULT_SERVER_LIMITS } = options;
   const { tls, platform } = await nodePlatform(options);
-  const fronts = options.hasFronts ? new Fronts(options.log) : undefined;
+  const acceptors = options.hasAcceptors ? new Acceptors(options.log) : undefined;
   const gateway = await createGateway(
-    { ...options, readMetricsElsewhere: fronts && (() => fronts.metrics()) },
+    { ...options, readMetricsElsewhere: acceptors && (() => acceptors.metrics()) },
     { ...platform, ...socketPlatform, routerModule: options.routerModule },
   );
   const { host, log } = options;
   const listeners: HttpListener[] = [];
   let port: number | undefined;
   try {
-    // Fronts share a port with any process that asks for it: whether it is free shows only now.
-    if (fronts) port = await findPort(host, options.port);
+    // Acceptors share a port with any process that asks for it: whether it is free shows only now.
+    if (acceptors) port = await findPort(host, options.port);
     else listeners.push(await listen(gateway.fetch, { host, port: options.port, limits, tls, log }));
     if (admin?.port !== undefined) {
       const place = { host: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined, log };
@@ -40,10 +40,10 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
     adminPort: admin?.port === undefined ? undefined : listeners.at(-1)!.port,
     models: gateway.models,
     engines: gateway.engines,
-    joinFront: fronts && ((channel) => fronts.join(channel, gateway)),
+    joinAcceptor: acceptors && ((channel) => acceptors.join(channel, gateway)),
     beginDrain() {
       gateway.beginDrain();
-      fronts?.beginDrain();
+      acceptors?.beginDrain();
       for (const listener of listeners) listener.beginDrain();
     },
     async drain(deadlineMs) {

@@ -1,4 +1,4 @@
-import type { FrontPlatform } from "../../compose/create-front.ts";
+import type { AcceptorPlatform } from "../../compose/create-acceptor.ts";
 import type { ListeningOptions } from "../listening.ts";
 import { socketPlatform } from "../sockets.ts";
 import { readEngineTls, readTls, warnOfTls, watchTls } from "./access/tls-files.ts";
@@ -20,7 +20,7 @@ export async function nodePlatform({ log, ...options }: NodeOptions) {
   const tls = options.tls && (await readTls(options.tls));
   if (options.tls && tls) await warnOfTls(options.tls, tls, log);
   const engineTls = await readEngineTls(options.engineTls ?? {});
-  const platform: FrontPlatform = {
+  const platform: AcceptorPlatform = {
     transport: new NodeHttpTransport(engineTls),
     engineFetch: engineTls && createTlsFetch(engineTls),
     openEventStream: nodeEventStreams(log),

@@ -2,31 +2,31 @@ import type { EngineApi, EngineModel } from "../../engines/types.ts";
 import type { EngineSpec } from "../../models/members/engine-spec.ts";
 import type { Models } from "../../models/models.ts";
 import type { PromptReaderLoader } from "../../models/sources/attached-engines.ts";
-import type { EngineNews, FrontChannel } from "../messages.ts";
-import { FrontEngine, FrontWorker } from "./front-engine.ts";
-import type { FrontModel } from "./front-model.ts";
+import type { AcceptorChannel, EngineNews } from "../messages.ts";
+import { RemoteEngine, RemoteMember } from "./remote-engine.ts";
+import type { RemoteModel } from "./remote-model.ts";
 
-export interface FrontEnginesOptions {
-  readonly models: Models<FrontModel>;
-  readonly channel: FrontChannel;
+export interface RemoteEnginesOptions {
+  readonly models: Models<RemoteModel>;
+  readonly channel: AcceptorChannel;
   readonly loadPromptReader: PromptReaderLoader;
   createApi(spec: EngineSpec): EngineApi;
 }
 
 /** An engine, and what it serves. */
 interface Member {
-  readonly engine: FrontEngine;
-  readonly workers: readonly FrontWorker[];
+  readonly engine: RemoteEngine;
+  readonly workers: readonly RemoteMember[];
   /** Changes when the engine has been learnt anew. */
   readonly ids: string;
 }
 
 /** The attached engines, as the router process tells of them: each of whose models has it for a member. */
-export class FrontEngines {
-  readonly #options: FrontEnginesOptions;
+export class RemoteEngines {
+  readonly #options: RemoteEnginesOptions;
   readonly #members = new Map<string, Member>();
 
-  constructor(options: FrontEnginesOptions) {
+  constructor(options: RemoteEnginesOptions) {
     this.#options = options;
   }
 
@@ -48,7 +48,7 @@ export class FrontEngines {
     }
     if (before !== undefined) this.#drop(before);
     const { name, url, apiKey } = news;
-    const engine = new FrontEngine(
+    const engine = new RemoteEngine(
       news,
       this.#options.createApi({ name, url, apiKey }),
       this.#options.channel,
@@ -65,11 +65,11 @@ export class FrontEngines {
   }
 
   #join(
-    engine: FrontEngine,
+    engine: RemoteEngine,
     news: EngineNews,
     { name, blockSize, instance }: EngineNews["models"][number],
-  ): FrontWorker {
-    const worker = new FrontWorker(engine, instance, modelNamed(news, name));
+  ): RemoteMember {
+    const worker = new RemoteMember(engine, instance, modelNamed(news, name));
     this.#modelOf(worker.model, blockSize, news).join(worker);
     return worker;
   }
@@ -78,7 +78,7 @@ export class FrontEngines {
     model: EngineModel,
     blockSize: number,
     found: Pick<EngineNews, "profile" | "sources">,
-  ): FrontModel {
+  ): RemoteModel {
     const { models, loadPromptReader } = this.#options;
     const known = models.open(model.name, blockSize);
     const isOther = known.isEmpty && known.blockSize !== blockSize;

@@ -1,18 +1,18 @@
 import type { Logger } from "#runtime";
-import { createFront, type FrontOptions } from "../../compose/create-front.ts";
-import type { FrontChannel } from "../../remote/messages.ts";
+import { type AcceptorOptions, createAcceptor } from "../../compose/create-acceptor.ts";
+import type { AcceptorChannel } from "../../remote/messages.ts";
 import type { ListeningOptions, ServerLimits } from "../listening.ts";
 import { followTls, nodePlatform } from "./platform.ts";
 import { listen } from "./server.ts";
 
-/** What a front process listens with, as plain data. */
-export interface FrontListening
-  extends Omit<FrontOptions, "log" | "onDraining">,
+/** What an acceptor listens with, as plain data. */
+export interface AcceptorListening
+  extends Omit<AcceptorOptions, "log" | "onDraining">,
     Pick<ListeningOptions, "host" | "port" | "tls" | "engineTls"> {
   readonly serverLimits: ServerLimits;
 }
 
-export interface ListeningFront {
+export interface ListeningAcceptor {
   readonly port: number;
   /** Lets running requests end (for as long as the deadline), then closes everything. */
   drain(deadlineMs: number): Promise<void>;
@@ -21,31 +21,31 @@ export interface ListeningFront {
 }
 
 /**
- * A front process of a gateway: HTTP at a port that others of its kind listen at too.
+ * An acceptor of a gateway: HTTP at a port that others of its kind listen at too.
  * @throws AccessError for files of keys or certificates that cannot be used
  */
-export async function startNodeFront(
-  options: FrontListening & { readonly log: Logger },
-  channel: FrontChannel,
-): Promise<ListeningFront> {
+export async function startNodeAcceptor(
+  options: AcceptorListening & { readonly log: Logger },
+  channel: AcceptorChannel,
+): Promise<ListeningAcceptor> {
   const { host, port, log, serverLimits: limits } = options;
   const { tls, platform } = await nodePlatform(options);
   const onDraining = () => listener.beginDrain();
-  const front = await createFront({ ...options, onDraining }, channel, platform);
-  const listener = await listen(front.fetch, { host, port, limits, tls, log, isShared: true }).catch(
+  const acceptor = await createAcceptor({ ...options, onDraining }, channel, platform);
+  const listener = await listen(acceptor.fetch, { host, port, limits, tls, log, isShared: true }).catch(
     (error: unknown) => {
-      front.close();
+      acceptor.close();
       throw error;
     },
   );
   const stopWatching = followTls(options, [listener]);
   return {
     port: listener.port,
-    onRouterGone: () => front.onRouterGone(),
+    onRouterGone: () => acceptor.onRouterGone(),
     async drain(deadlineMs) {
-      await listener.drain(deadlineMs, () => front.cutOff());
+      await listener.drain(deadlineMs, () => acceptor.cutOff());
       stopWatching();
-      front.close();
+      acceptor.close();
     },
   };
 }

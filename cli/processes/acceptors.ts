@@ -1,12 +1,12 @@
 import type { ChildProcess } from "node:child_process";
-import { type FrontListening, IpcChannel, type ListeningGateway } from "#gateway";
+import { type AcceptorListening, IpcChannel, type ListeningGateway } from "#gateway";
 import type { LogFormat, Logger, LogLevel } from "#runtime";
 import { UsageError } from "../options/read.ts";
 import { SupervisedChild } from "../up/child.ts";
 import { watchHeartbeat } from "./heartbeat.ts";
 
-/** What a front process is told when it starts. */
-export interface FrontSettings extends Omit<FrontListening, "discovery"> {
+/** What an acceptor is told when it starts. */
+export interface AcceptorSettings extends Omit<AcceptorListening, "discovery"> {
   /** Where workers announce themselves; undefined where there are only engines. */
   readonly discoveryUrl: string | undefined;
   readonly name: string;
@@ -16,42 +16,42 @@ export interface FrontSettings extends Omit<FrontListening, "discovery"> {
   readonly drainMs: number;
 }
 
-/** The first message to a front process. */
+/** The first message to an acceptor. */
 export interface StartMessage {
   readonly type: "start";
-  readonly settings: FrontSettings;
+  readonly settings: AcceptorSettings;
 }
 
-/** Seconds without a sign of life after which a front is started again. */
+/** Seconds without a sign of life after which an acceptor is started again. */
 const HANG_MS = 30_000;
 
-export interface FrontProcesses {
+export interface AcceptorProcesses {
   /** Lets running requests end, and ends the processes. */
   stop(deadlineMs: number): Promise<void>;
 }
 
 /**
- * Starts front processes for a gateway, and starts those again that end by themselves.
+ * Starts acceptors for a gateway, and starts those again that end by themselves.
  * @throws UsageError where the first one cannot start
  */
-export async function startFronts(
+export async function startAcceptors(
   count: number,
   gateway: ListeningGateway,
-  settings: Omit<FrontSettings, "name">,
+  settings: Omit<AcceptorSettings, "name">,
   log: Logger,
-): Promise<FrontProcesses> {
-  const fronts: SupervisedChild[] = [];
+): Promise<AcceptorProcesses> {
+  const acceptors: SupervisedChild[] = [];
   process.on("exit", () => {
-    for (const front of fronts) front.kill();
+    for (const acceptor of acceptors) acceptor.kill();
   });
   await Promise.all(
     Array.from({ length: count }, (_, index) => {
-      const name = `front-${index}`;
+      const name = `acceptor-${index}`;
       return new Promise<void>((resolve, reject) => {
         let hasStarted = false;
-        const front = new SupervisedChild({
+        const acceptor = new SupervisedChild({
           name,
-          args: ["front"],
+          args: ["acceptor"],
           onStart: (child) => join(child, { ...settings, name }, gateway),
           watch: (child, onHang) => watchHeartbeat(child, HANG_MS, onHang),
           hangTimeoutMs: HANG_MS,
@@ -64,28 +64,28 @@ export async function startFronts(
             if (!hasStarted) reject(new UsageError(`${name} of --processes did not start (${reason}).`));
             else
               log.error("a process of the gateway ended by itself; starting it again", {
-                front: name,
+                acceptor: name,
                 reason,
                 delayMs,
               });
             return hasStarted;
           },
         });
-        fronts.push(front);
-        front.start();
+        acceptors.push(acceptor);
+        acceptor.start();
       });
     }),
   );
   return {
     async stop(deadlineMs) {
-      await Promise.all(fronts.map((front) => front.stop(deadlineMs)));
+      await Promise.all(acceptors.map((acceptor) => acceptor.stop(deadlineMs)));
     },
   };
 }
 
-function join(child: ChildProcess, settings: FrontSettings, gateway: ListeningGateway): void {
+function join(child: ChildProcess, settings: AcceptorSettings, gateway: ListeningGateway): void {
   const start: StartMessage = { type: "start", settings };
   child.send(start);
-  const leave = gateway.joinFront?.(new IpcChannel(child));
+  const leave = gateway.joinAcceptor?.(new IpcChannel(child));
   child.once("exit", () => leave?.());
 }

@@ -1,9 +1,9 @@
-import { type FrontChannel, IpcChannel, startNodeFront } from "#gateway";
+import { type AcceptorChannel, IpcChannel, startNodeAcceptor } from "#gateway";
 import { createLogger } from "#runtime";
 import { manageLifecycle, openDiscovery } from "#runtime/node";
-import type { FrontSettings, StartMessage } from "../attach/fronts.ts";
-import { beat } from "../attach/heartbeat.ts";
 import { UsageError } from "../options/read.ts";
+import type { AcceptorSettings, StartMessage } from "../processes/acceptors.ts";
+import { beat } from "../processes/heartbeat.ts";
 import { logged } from "../service.ts";
 import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
@@ -13,36 +13,36 @@ import type { Command } from "./command.ts";
 const AFTER_DRAIN_MS = 5_000;
 
 /** One of several processes that serve a gateway's port; `stator attach --processes N` starts them. */
-export const frontCommand: Command = {
+export const acceptorCommand: Command = {
   async run() {
     if (!process.connected)
-      throw new UsageError("stator front is started by the commands with --processes N.");
-    const { promise, resolve } = Promise.withResolvers<FrontSettings>();
+      throw new UsageError("stator acceptor is started by the commands with --processes N.");
+    const { promise, resolve } = Promise.withResolvers<AcceptorSettings>();
     process.on("message", (message: StartMessage) => {
       if (message.type === "start") resolve(message.settings);
     });
-    const channel: FrontChannel = new IpcChannel(process);
+    const channel: AcceptorChannel = new IpcChannel(process);
     const settings = await promise;
     const { name, logLevel, logFormat } = settings;
     return logged(name, { "log-level": logLevel, "log-format": logFormat }, () =>
-      serveFront(settings, channel),
+      serveAcceptor(settings, channel),
     );
   },
 };
 
-async function serveFront(
-  { name, logLevel, logFormat, drainMs, discoveryUrl, ...listening }: FrontSettings,
-  channel: FrontChannel,
+async function serveAcceptor(
+  { name, logLevel, logFormat, drainMs, discoveryUrl, ...listening }: AcceptorSettings,
+  channel: AcceptorChannel,
 ): Promise<number> {
   const log = createLogger({ name, level: logLevel, format: logFormat });
   const lifecycle = manageLifecycle({ log, deadlineMs: drainMs + AFTER_DRAIN_MS, supervised: true });
   const discovery = discoveryUrl === undefined ? undefined : await openDiscovery(discoveryUrl);
-  const front = await startNodeFront({ ...listening, discovery, log }, channel);
-  process.once("disconnect", () => front.onRouterGone());
-  lifecycle.onShutdown("drain requests", () => front.drain(drainMs));
+  const acceptor = await startNodeAcceptor({ ...listening, discovery, log }, channel);
+  process.once("disconnect", () => acceptor.onRouterGone());
+  lifecycle.onShutdown("drain requests", () => acceptor.drain(drainMs));
   lifecycle.onShutdown("leave discovery", async () => discovery?.close());
   beat();
-  tellSupervisor({ type: "ready", url: String(front.port) });
+  tellSupervisor({ type: "ready", url: String(acceptor.port) });
   settleHeap();
   return new Promise<never>(() => {});
 }

@@ -2,20 +2,20 @@ import { type Logger, type MetricsSnapshot, mergeMetrics } from "#runtime";
 import type { Access } from "../../access/guard.ts";
 import { toApiError } from "../../kernel/errors.ts";
 import { fromAskedRequest, toAskedAnswer } from "../asked.ts";
-import type { AskedAnswer, AskedRequest, RouterChannel, ToFront } from "../messages.ts";
-import { FrontSession, type GroupMessage, type RoutingGateway } from "./front-session.ts";
+import type { AskedAnswer, AskedRequest, RouterChannel, ToAcceptor } from "../messages.ts";
+import { AcceptorSession, type GroupMessage, type RoutingGateway } from "./session.ts";
 
-/** How long a front may take to tell its metrics, in milliseconds. */
+/** How long an acceptor may take to tell its metrics, in milliseconds. */
 const METRICS_MS = 1_000;
 
-/** The gateway that the fronts are of. */
-interface FrontedGateway extends RoutingGateway {
+/** The gateway that the acceptors are of. */
+interface AcceptedGateway extends RoutingGateway {
   readonly access: Access;
   fetch(request: Request): Response | Promise<Response>;
 }
 
 interface Member {
-  readonly session: FrontSession;
+  readonly session: AcceptorSession;
   /** Requests that it is answering. */
   inflight: number;
   /** What it told last of its metrics. */
@@ -24,10 +24,10 @@ interface Member {
   readonly questions: Map<number, () => void>;
 }
 
-/** The front processes of one gateway, and what they share: routes, keys' limits, places and metrics. */
-export class Fronts {
+/** The acceptors of one gateway, and what they share: routes, keys' limits, places and metrics. */
+export class Acceptors {
   readonly #members = new Set<Member>();
-  /** Counts of fronts that have ended: a sum that falls would look like one that has begun anew. */
+  /** Counts of acceptors that have ended: a sum that falls would look like one that has begun anew. */
   #past: MetricsSnapshot = [];
   #lastQuestion = 0;
   readonly #log: Logger;
@@ -37,25 +37,25 @@ export class Fronts {
   }
 
   /**
-   * A front process has come.
+   * An acceptor has come.
    * @returns to be called when it has gone
    */
-  join(channel: RouterChannel, gateway: FrontedGateway): () => void {
+  join(channel: RouterChannel, gateway: AcceptedGateway): () => void {
     const { keys } = gateway.access;
-    const session = new FrontSession(channel, gateway, {
+    const session = new AcceptorSession(channel, gateway, {
       onGroup: (message) => this.#take(member, message, gateway),
-      onFault: (message, error) => this.#log.error("cannot act on a front's message", { message, error }),
+      onFault: (message, error) => this.#log.error("cannot act on an acceptor's message", { message, error }),
     });
     const member: Member = { session, inflight: 0, metrics: [], questions: new Map() };
     this.#members.add(member);
     for (const use of keys?.uses() ?? []) channel.send({ type: "used", ...use });
     this.#tellInflight();
     return () => {
-      this.#leave(member).catch((error) => this.#log.error("cannot keep a front's metrics", { error }));
+      this.#leave(member).catch((error) => this.#log.error("cannot keep an acceptor's metrics", { error }));
     };
   }
 
-  /** What every front has measured, now and in those before it. */
+  /** What every acceptor has measured, now and in those before it. */
   async metrics(): Promise<MetricsSnapshot[]> {
     await Promise.all(Array.from(this.#members, (member) => this.#readMetrics(member)));
     return [this.#past, ...Array.from(this.#members, ({ metrics }) => metrics)];
@@ -74,7 +74,7 @@ export class Fronts {
     this.#past = (await mergeMetrics([this.#past, counts])).snapshot;
   }
 
-  #take(member: Member, message: GroupMessage, gateway: FrontedGateway): void {
+  #take(member: Member, message: GroupMessage, gateway: AcceptedGateway): void {
     switch (message.type) {
       case "ask":
         void this.#ask(member, message, gateway);
@@ -97,18 +97,18 @@ export class Fronts {
   async #ask(
     { session }: Member,
     { id, request }: Extract<GroupMessage, { type: "ask" }>,
-    gateway: FrontedGateway,
+    gateway: AcceptedGateway,
   ): Promise<void> {
     session.channel.send({ type: "answer", id, answer: await this.#answer(request, gateway) });
   }
 
-  /** Whatever becomes of it, the front is answered: it waits. */
-  async #answer(request: AskedRequest, gateway: FrontedGateway): Promise<AskedAnswer> {
+  /** Whatever becomes of it, the acceptor is answered: it waits. */
+  async #answer(request: AskedRequest, gateway: AcceptedGateway): Promise<AskedAnswer> {
     try {
       return await toAskedAnswer(await gateway.fetch(fromAskedRequest(request)));
     } catch (error) {
       const { method } = request;
-      this.#log.error("cannot answer a front's request", { method, error });
+      this.#log.error("cannot answer an acceptor's request", { method, error });
       return await toAskedAnswer(Response.json(toApiError(error), { status: 500 }));
     }
   }
@@ -136,7 +136,7 @@ export class Fronts {
     }
   }
 
-  #sendOthers(from: Member, message: ToFront): void {
+  #sendOthers(from: Member, message: ToAcceptor): void {
     for (const member of this.#members) if (member !== from) member.session.channel.send(message);
   }
 }

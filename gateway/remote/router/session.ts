@@ -13,30 +13,30 @@ import type { ApplyMessage, RouterChannel, ToRouter } from "../messages.ts";
 /** Messages that are not about routes. */
 export type GroupMessage = Extract<ToRouter, { type: "ask" | "used" | "inflight" | "metrics" }>;
 
-export interface FrontSessionListener {
+export interface SessionListener {
   /** Takes the messages that are not about routes. */
   onGroup(message: GroupMessage): void;
   /** A message of this type could not be acted on; the others go on. */
   onFault(type: ToRouter["type"], error: unknown): void;
 }
 
-/** The gateway that fronts are of, as far as their requests need it. */
+/** The gateway that acceptors are of, as far as their requests need it. */
 export interface RoutingGateway {
   readonly models: Models;
   readonly engines: AttachedEngines;
   readonly workers: DiscoveredWorkers;
 }
 
-/** What the router process does for one front process: it holds the routes of the front's requests. */
-export class FrontSession {
+/** What the router process does for one acceptor: it holds the routes of the acceptor's requests. */
+export class AcceptorSession {
   readonly channel: RouterChannel;
   readonly #gateway: RoutingGateway;
   readonly #routes = new Map<number, Route<Member>>();
   readonly #tickets = new Map<number, QueueTicket>();
-  readonly #listener: FrontSessionListener;
+  readonly #listener: SessionListener;
   readonly #stopWatching: () => void;
 
-  constructor(channel: RouterChannel, gateway: RoutingGateway, listener: FrontSessionListener) {
+  constructor(channel: RouterChannel, gateway: RoutingGateway, listener: SessionListener) {
     this.channel = channel;
     this.#gateway = gateway;
     this.#listener = listener;
@@ -51,7 +51,7 @@ export class FrontSession {
     this.#stopWatching = gateway.engines.watch((engine, members) => this.#tell(engine, members));
   }
 
-  /** The front has gone, and with it its requests. */
+  /** The acceptor has gone, and with it its requests. */
   close(): void {
     this.#stopWatching();
     for (const ticket of this.#tickets.values()) ticket.leave();

@@ -1,19 +1,19 @@
 import type { ListeningOptions } from "#gateway";
-import { type FrontSettings, startFronts } from "../attach/fronts.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
-import type { frontOptions } from "../options/tables.ts";
+import type { servingOptions } from "../options/tables.ts";
+import { type AcceptorSettings, startAcceptors } from "../processes/acceptors.ts";
 import type { Service } from "../service.ts";
 import { accessSettings } from "./access-settings.ts";
 import { type StartedGateway, startGateway } from "./gateway-settings.ts";
 
-type Options = OptionValues<typeof frontOptions>;
+type Options = OptionValues<typeof servingOptions>;
 
 /** What all processes of a gateway have in common. */
-type Shared = Pick<FrontSettings, "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl">;
+type Shared = Pick<AcceptorSettings, "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl">;
 
 /** What the flags say for the processes that serve the port. */
-function frontSettings(options: Options, port: number, own: Shared): Omit<FrontSettings, "name"> {
+function acceptorSettings(options: Options, port: number, own: Shared): Omit<AcceptorSettings, "name"> {
   const { access, tls, engineTls, serverLimits } = accessSettings(options);
   return {
     host: options.host,
@@ -39,7 +39,7 @@ function frontSettings(options: Options, port: number, own: Shared): Omit<FrontS
 /** A gateway of one process or several. */
 export interface ProcessGroup extends StartedGateway {
   /** Ends the processes that serve the port, when their requests have ended: until then they have to be told where to. */
-  stopFronts(deadlineMs: number): Promise<void>;
+  stopAcceptors(deadlineMs: number): Promise<void>;
 }
 
 /**
@@ -56,10 +56,12 @@ export async function startProcesses(
   if (processes > 1 && process.platform !== "linux")
     throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
   const { discoveryUrl: _, ...common } = shared;
-  const hasFronts = processes > 1;
-  const gateway = await startGateway(options, service, { ...common, ...own, hasFronts });
-  if (!hasFronts) return Object.assign(gateway, { stopFronts: async () => {} });
-  const settings = frontSettings(options, gateway.port, shared);
-  const fronts = await startFronts(processes, gateway, settings, service.log);
-  return Object.assign(gateway, { stopFronts: (deadlineMs: number) => fronts.stop(deadlineMs + 1_000) });
+  const hasAcceptors = processes > 1;
+  const gateway = await startGateway(options, service, { ...common, ...own, hasAcceptors });
+  if (!hasAcceptors) return Object.assign(gateway, { stopAcceptors: async () => {} });
+  const settings = acceptorSettings(options, gateway.port, shared);
+  const acceptors = await startAcceptors(processes, gateway, settings, service.log);
+  return Object.assign(gateway, {
+    stopAcceptors: (deadlineMs: number) => acceptors.stop(deadlineMs + 1_000),
+  });
 }

@@ -3,13 +3,13 @@ import type { Member } from "../../models/members/member.ts";
 import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { fromErrorMessage } from "../error-message.ts";
-import type { ApplyMessage, AskedAnswer, AskedRequest, FrontChannel, ToFront } from "../messages.ts";
-import { BookedElsewhere } from "./booked-elsewhere.ts";
+import type { AcceptorChannel, ApplyMessage, AskedAnswer, AskedRequest, ToAcceptor } from "../messages.ts";
+import { RemoteRoute } from "./remote-route.ts";
 
 /** What the router process tells of itself, and does not answer. */
 export type RouterNews =
-  | Exclude<ToFront, { readonly id: number }>
-  | Extract<ToFront, { type: "read-metrics" }>;
+  | Exclude<ToAcceptor, { readonly id: number }>
+  | Extract<ToAcceptor, { type: "read-metrics" }>;
 
 /** A model as far as a route needs it. */
 export interface RouteTarget {
@@ -25,9 +25,9 @@ interface Pending {
   readonly askedAt: number;
 }
 
-/** A front process's line to the router process, which knows every engine and chooses. */
+/** An acceptor's line to the router process, which knows every engine and chooses. */
 export class RouterLink {
-  readonly #channel: FrontChannel;
+  readonly #channel: AcceptorChannel;
   readonly #pending = new Map<number, Pending>();
   /** Who waits for an answer that is no route. */
   readonly #answers = new Map<number, PromiseWithResolvers<unknown>>();
@@ -35,7 +35,7 @@ export class RouterLink {
   #lastId = 0;
   #isClosed = false;
 
-  constructor(channel: FrontChannel) {
+  constructor(channel: AcceptorChannel) {
     this.#channel = channel;
   }
 
@@ -44,7 +44,10 @@ export class RouterLink {
    * @param onNews is told of what is no answer
    * @param onFault a message of this type could not be acted on; the others go on
    */
-  open(onNews: (news: RouterNews) => void, onFault: (type: ToFront["type"], error: unknown) => void): void {
+  open(
+    onNews: (news: RouterNews) => void,
+    onFault: (type: ToAcceptor["type"], error: unknown) => void,
+  ): void {
     this.#onNews = onNews;
     this.#channel.onMessage = (message) => {
       try {
@@ -102,7 +105,7 @@ export class RouterLink {
     this.#answers.clear();
   }
 
-  #question<Answer>(messageOf: (id: number) => Parameters<FrontChannel["send"]>[0]): Promise<Answer> {
+  #question<Answer>(messageOf: (id: number) => Parameters<AcceptorChannel["send"]>[0]): Promise<Answer> {
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<unknown>();
     if (this.#isClosed) answer.reject(gatewayStops());
@@ -113,7 +116,7 @@ export class RouterLink {
     return answer.promise as Promise<Answer>;
   }
 
-  #take(message: ToFront): void {
+  #take(message: ToAcceptor): void {
     switch (message.type) {
       case "route":
         this.#onRoute(message);
@@ -132,7 +135,7 @@ export class RouterLink {
     }
   }
 
-  #onRoute({ id, engine, rank, overlapBlocks }: Extract<ToFront, { type: "route" }>): void {
+  #onRoute({ id, engine, rank, overlapBlocks }: Extract<ToAcceptor, { type: "route" }>): void {
     const pending = this.#pending.get(id);
     // Whoever has left meanwhile has said so: the router process frees it.
     if (pending === undefined) return;
@@ -142,7 +145,7 @@ export class RouterLink {
       return;
     }
     this.#pending.delete(id);
-    const route: Route<Member> = new BookedElsewhere(this.#channel, id, worker, rank, overlapBlocks);
+    const route: Route<Member> = new RemoteRoute(this.#channel, id, worker, rank, overlapBlocks);
     pending.applicant.onRoute(route);
   }
 

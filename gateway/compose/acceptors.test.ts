@@ -6,11 +6,11 @@ import { openDiscovery } from "#runtime/node";
 import type { ApiKey } from "../access/api-key.ts";
 import { createPortableEncoder } from "../adapters/portable-encoder.ts";
 import { openWebEventStream } from "../kernel/event-stream.ts";
-import { Fronts } from "../remote/router/fronts.ts";
+import { Acceptors } from "../remote/router/acceptors.ts";
 import { testChannels } from "../remote/test-channels.ts";
 import { routerModule } from "../routing/test-model.ts";
 import { FetchTransport } from "../wire/fetch-transport.ts";
-import { createFront, type Front } from "./create-front.ts";
+import { type Acceptor, createAcceptor } from "./create-acceptor.ts";
 import { createGateway, type Gateway } from "./create-gateway.ts";
 
 const log = createLogger({ name: "test", level: "error", write: () => {} });
@@ -31,19 +31,19 @@ const platform = () => ({
 
 let engines: Keeper[];
 let gateway: Gateway;
-let fronts: Fronts;
+let acceptors: Acceptors;
 let leave: (() => void)[];
 
 beforeEach(async () => {
   engines = [await Keeper.start("a"), await Keeper.start("b")];
-  fronts = new Fronts(log);
+  acceptors = new Acceptors(log);
   leave = [];
   gateway = await createGateway(
     {
       ...common,
-      discovery: await openDiscovery("memory:fronts"),
+      discovery: await openDiscovery("memory:acceptors"),
       engines: engines.map(({ url, name }) => ({ url, name })),
-      readMetricsElsewhere: () => fronts.metrics(),
+      readMetricsElsewhere: () => acceptors.metrics(),
       version: "0.0.0",
     },
     { ...platform(), routerModule, openKvFeed: undefined },
@@ -56,30 +56,30 @@ afterEach(async () => {
   await Promise.all(engines.map((engine) => engine.close()));
 });
 
-/** A further front, that knows of both engines. */
-async function addFront(keys?: readonly ApiKey[]): Promise<Front> {
-  const { front: frontEnd, router } = testChannels();
+/** An other acceptor, that knows of both engines. */
+async function addAcceptor(keys?: readonly ApiKey[]): Promise<Acceptor> {
+  const { acceptor: acceptorEnd, router } = testChannels();
   const requestOptions = {};
-  const front = await createFront(
+  const acceptor = await createAcceptor(
     { ...common, id: "a", tokenizers: new Map(), requestOptions, access: { keys } },
-    frontEnd,
+    acceptorEnd,
     platform(),
   );
-  leave.push(fronts.join(router, gateway), () => front.close());
+  leave.push(acceptors.join(router, gateway), () => acceptor.close());
   if (keys === undefined)
-    await expect.poll(async () => (await get(front, "/v1/models")).body.data).toHaveLength(1);
-  await expect.poll(async () => (await get(front, "/health")).status).toBe(200);
-  return front;
+    await expect.poll(async () => (await get(acceptor, "/v1/models")).body.data).toHaveLength(1);
+  await expect.poll(async () => (await get(acceptor, "/health")).status).toBe(200);
+  return acceptor;
 }
 
-const get = async (front: Front, path: string, init?: RequestInit) => {
-  const response = await front.fetch(new Request(`http://127.0.0.1${path}`, init));
+const get = async (acceptor: Acceptor, path: string, init?: RequestInit) => {
+  const response = await acceptor.fetch(new Request(`http://127.0.0.1${path}`, init));
   const text = await response.text();
   return { status: response.status, text, body: text.startsWith("{") ? JSON.parse(text) : undefined };
 };
 
-it("finds what an engine keeps, whichever front made it keep that", async () => {
-  const [one, two] = [await addFront(), await addFront()];
+it("finds what an engine keeps, whichever acceptor made it keep that", async () => {
+  const [one, two] = [await addAcceptor(), await addAcceptor()];
   const body = JSON.stringify({ model: "tiny" });
   const headers = { "content-type": "application/json" };
   for (let round = 0; round < 6; round++) {
@@ -89,38 +89,40 @@ it("finds what an engine keeps, whichever front made it keep that", async () => 
   }
 });
 
-it("sums what fronts measure, and keeps the sums of those that have gone", async () => {
-  const [one, two] = [await addFront(), await addFront()];
-  const requests = async (front: Front) =>
-    /^stator_requests_total\{[^}]*status="404"[^}]*\} (\d+)/m.exec((await get(front, "/metrics")).text)?.[1];
-  for (const front of [one, one, two]) await get(front, "/v1/files/nothing");
+it("sums what acceptors measure, and keeps the sums of those that have gone", async () => {
+  const [one, two] = [await addAcceptor(), await addAcceptor()];
+  const requests = async (acceptor: Acceptor) =>
+    /^stator_requests_total\{[^}]*status="404"[^}]*\} (\d+)/m.exec(
+      (await get(acceptor, "/metrics")).text,
+    )?.[1];
+  for (const acceptor of [one, one, two]) await get(acceptor, "/v1/files/nothing");
   expect(await requests(two)).toBe("3");
   leave[0]!();
   expect(await requests(two)).toBe("3");
 });
 
-it("answers a front even where it cannot act on what that asks", async () => {
-  const { front, router } = testChannels();
-  leave.push(fronts.join(router, gateway));
+it("answers an acceptor even where it cannot act on what that asks", async () => {
+  const { acceptor, router } = testChannels();
+  leave.push(acceptors.join(router, gateway));
   const answers: unknown[] = [];
-  front.onMessage = (message) => void (message.type === "answer" && answers.push(message));
+  acceptor.onMessage = (message) => void (message.type === "answer" && answers.push(message));
   // A method that no web request can have.
   const request = { method: "TRACE", url: "http://127.0.0.1/", headers: [], body: undefined };
-  front.send({ type: "ask", id: 1, request });
+  acceptor.send({ type: "ask", id: 1, request });
   await expect.poll(() => answers).toMatchObject([{ id: 1, answer: { status: 500 } }]);
 });
 
 it("asks for a key before anything else", async () => {
-  const front = await addFront([]);
+  const acceptor = await addAcceptor([]);
   for (const path of ["/", "/docs", "/metrics", "/v1/models"])
-    expect(await get(front, path)).toMatchObject({ status: 401 });
-  expect((await get(front, "/health")).status).toBe(200);
+    expect(await get(acceptor, path)).toMatchObject({ status: 401 });
+  expect((await get(acceptor, "/health")).status).toBe(200);
 });
 
-it("frees what a front that has gone had booked", async () => {
-  const front = await addFront();
+it("frees what an acceptor that has gone had booked", async () => {
+  const acceptor = await addAcceptor();
   for (const engine of engines) engine.isSilent = true;
-  const running = get(front, "/v1/files/something");
+  const running = get(acceptor, "/v1/files/something");
   const booked = async () =>
     /^stator_worker_active_requests\{.*\} 1$/m.test(await (await gateway.fetch(metrics())).text());
   await expect.poll(booked).toBe(true);
@@ -131,12 +133,12 @@ it("frees what a front that has gone had booked", async () => {
 });
 
 it("lists models that come and go, and has engines looked at again that do not know one", async () => {
-  const front = await addFront();
+  const acceptor = await addAcceptor();
   const listed = async () =>
-    (await get(front, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
+    (await get(acceptor, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
   const body = JSON.stringify({ model: "more", messages: [] });
   const chat = () =>
-    get(front, "/v1/chat/completions", {
+    get(acceptor, "/v1/chat/completions", {
       method: "POST",
       headers: { "content-type": "application/json" },
       body,
@@ -149,10 +151,13 @@ it("lists models that come and go, and has engines looked at again that do not k
 });
 
 it("is refused with a reason when the process that knows the engines has gone", async () => {
-  const front = await addFront();
-  front.onRouterGone();
+  const acceptor = await addAcceptor();
+  acceptor.onRouterGone();
   for (const path of ["/v1/files/something", "/health"])
-    expect(await get(front, path)).toMatchObject({ status: 503, body: { error: { code: "gateway_stops" } } });
+    expect(await get(acceptor, path)).toMatchObject({
+      status: 503,
+      body: { error: { code: "gateway_stops" } },
+    });
 });
 
 const metrics = () => new Request("http://127.0.0.1/metrics");

@@ -1,17 +1,17 @@
 import type { Member } from "../../models/members/member.ts";
 import type { Route, RouteOutcome } from "../../routing/route.ts";
-import type { FrontChannel } from "../messages.ts";
+import type { AcceptorChannel } from "../messages.ts";
 
 /** A route whose load the router process has booked, and which it is told of. */
-export class BookedElsewhere implements Route<Member> {
+export class RemoteRoute implements Route<Member> {
   readonly worker: Member;
   readonly rank: number;
   readonly overlapBlocks: number;
-  readonly #channel: FrontChannel;
+  readonly #channel: AcceptorChannel;
   readonly #id: number;
   #isFree = false;
 
-  constructor(channel: FrontChannel, id: number, worker: Member, rank: number, overlapBlocks: number) {
+  constructor(channel: AcceptorChannel, id: number, worker: Member, rank: number, overlapBlocks: number) {
     this.#channel = channel;
     this.#id = id;
     this.worker = worker;

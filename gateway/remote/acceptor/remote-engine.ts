@@ -4,10 +4,10 @@ import type { EngineMember, EngineTarget } from "../../models/members/engine-mem
 import { HangListeners } from "../../models/members/hang-listeners.ts";
 import type { ObservedAnswer } from "../../models/members/observed-lacks.ts";
 import type { RoutedInstance } from "../../routing/workers.ts";
-import type { EngineNews, FrontChannel } from "../messages.ts";
+import type { AcceptorChannel, EngineNews } from "../messages.ts";
 
-/** An engine that the router process watches, as a front process sends it requests. */
-export class FrontEngine implements EngineTarget {
+/** An engine that the router process watches, as an acceptor sends it requests. */
+export class RemoteEngine implements EngineTarget {
   readonly name: string;
   readonly origin: string;
   readonly basePath: string;
@@ -17,9 +17,9 @@ export class FrontEngine implements EngineTarget {
   readonly continuesMessages: boolean;
   isReady: boolean;
   readonly hangs = new HangListeners();
-  readonly #channel: FrontChannel;
+  readonly #channel: AcceptorChannel;
 
-  constructor({ name, url, apiKey, isReady, profile }: EngineNews, api: EngineApi, channel: FrontChannel) {
+  constructor({ name, url, apiKey, isReady, profile }: EngineNews, api: EngineApi, channel: AcceptorChannel) {
     const { origin, pathname } = new URL(url);
     this.name = name;
     this.origin = origin;
@@ -54,17 +54,17 @@ export class FrontEngine implements EngineTarget {
 }
 
 /** One model of such an engine. */
-export class FrontWorker implements EngineMember {
+export class RemoteMember implements EngineMember {
   readonly kind = "engine";
   readonly created = undefined;
   /** What it holds, the router process knows. */
   readonly isPredicted = false;
   readonly instance: RoutedInstance;
-  readonly engine: FrontEngine;
+  readonly engine: RemoteEngine;
   /** As the engine lists it now: its adapters come and go. */
   model: EngineModel;
 
-  constructor(engine: FrontEngine, instance: RoutedInstance, model: EngineModel) {
+  constructor(engine: RemoteEngine, instance: RoutedInstance, model: EngineModel) {
     this.engine = engine;
     this.instance = instance;
     this.model = model;

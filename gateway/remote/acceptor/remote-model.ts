@@ -11,8 +11,8 @@ import type { RouterLink } from "./router-link.ts";
 const LONGEST_WAIT_MS = 5_000;
 const LOOK_MS = 20;
 
-/** A model in a front process: its routes come from the router process. */
-export class FrontModel extends Model {
+/** A model in an acceptor: its routes come from the router process. */
+export class RemoteModel extends Model {
   readonly admission: RouteSource<Member>;
 
   constructor(name: string, blockSize: number, metrics: ModelMetrics, link: RouterLink) {
@@ -40,9 +40,9 @@ export class FrontModel extends Model {
 
 class RemoteRoutes implements RouteSource<Member> {
   readonly #link: RouterLink;
-  readonly #model: FrontModel;
+  readonly #model: RemoteModel;
 
-  constructor(link: RouterLink, model: FrontModel) {
+  constructor(link: RouterLink, model: RemoteModel) {
     this.#link = link;
     this.#model = model;
   }

@@ -13,19 +13,19 @@ import { createPromptReaderLoader } from "../models/prompt-readers.ts";
 import { ModelCatalog } from "../models/sources/catalog.ts";
 import { DiscoveredWorkers } from "../models/sources/discovered-workers.ts";
 import { createTokenizerLoader } from "../prompts/tokenizers/tokenizer-loader.ts";
+import { RemoteEngines } from "../remote/acceptor/remote-engines.ts";
+import { RemoteModel } from "../remote/acceptor/remote-model.ts";
+import { RouterLink, type RouterNews } from "../remote/acceptor/router-link.ts";
 import { fromAskedAnswer, toAskedRequest } from "../remote/asked.ts";
-import { FrontModel } from "../remote/front/front-model.ts";
-import { FrontEngines } from "../remote/front/front-models.ts";
-import { RouterLink, type RouterNews } from "../remote/front/router-link.ts";
-import type { FrontChannel } from "../remote/messages.ts";
+import type { AcceptorChannel } from "../remote/messages.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
 import { createApp } from "./app.ts";
 import type { Gateway, Platform } from "./create-gateway.ts";
 import { cutOff } from "./cut-off.ts";
 import { requiredFiles } from "./required-files.ts";
 
-/** What a front process does; the rest is the router process's. */
-export interface FrontOptions {
+/** What an acceptor does; the rest is the router process's. */
+export interface AcceptorOptions {
   /** The gateway's, as its other processes have it. */
   readonly id: string;
   readonly bodyLimit: number;
@@ -42,7 +42,7 @@ export interface FrontOptions {
   onDraining?(): void;
 }
 
-export type FrontPlatform = Pick<
+export type AcceptorPlatform = Pick<
   Platform,
   | "transport"
   | "engineFetch"
@@ -53,7 +53,7 @@ export type FrontPlatform = Pick<
   | "connectWorker"
 >;
 
-export interface Front extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
+export interface Acceptor extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
   /** The router process has gone. */
   onRouterGone(): void;
 }
@@ -63,11 +63,11 @@ export interface Front extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
  * chooses, and passes answers on.
  * @throws AccessError where the file of keys cannot be used
  */
-export async function createFront(
-  options: FrontOptions,
-  channel: FrontChannel,
-  platform: FrontPlatform,
-): Promise<Front> {
+export async function createAcceptor(
+  options: AcceptorOptions,
+  channel: AcceptorChannel,
+  platform: AcceptorPlatform,
+): Promise<Acceptor> {
   const { log, bodyLimit, timeoutMs, tokenizers, preferenceDefaults } = options;
   const { transport, engineFetch, openEventStream, createEncoder, files, resolveHost } = platform;
   const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
@@ -77,14 +77,14 @@ export async function createFront(
   const via = viaOf(options.id);
   const running = new Set<Stoppable>();
   const models = new Models({
-    create: (name, blockSize) => new FrontModel(name, blockSize, metrics.forModel(name), link),
+    create: (name, blockSize) => new RemoteModel(name, blockSize, metrics.forModel(name), link),
     names: options.modelNames,
     resources: {
       find: (resource) => link.find(resource),
       remember: (resource, engine) => channel.send({ type: "remember", resource, engine }),
     },
   });
-  const engines = new FrontEngines({
+  const engines = new RemoteEngines({
     models,
     channel,
     loadPromptReader: createPromptReaderLoader({
@@ -157,12 +157,12 @@ export async function createFront(
   };
 }
 
-/** Each front has connections to workers of its own; whether they are well, the router process judges. */
+/** Each acceptor has connections to workers of its own; whether they are well, the router process judges. */
 async function followWorkers(
-  { discovery, log }: FrontOptions,
-  channel: FrontChannel,
-  models: Models<FrontModel>,
-  { files, createEncoder, connectWorker }: FrontPlatform,
+  { discovery, log }: AcceptorOptions,
+  channel: AcceptorChannel,
+  models: Models<RemoteModel>,
+  { files, createEncoder, connectWorker }: AcceptorPlatform,
 ): Promise<DiscoveredWorkers | undefined> {
   if (discovery === undefined || connectWorker === undefined) return undefined;
   const workers = new DiscoveredWorkers({
