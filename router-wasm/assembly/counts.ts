@@ -88,9 +88,22 @@ export function writeCounts(set: usize, blocks: u32): void {
   const count = i32x4.splat(blocks);
   let at = overlaps;
   for (let i: usize = 0; i < setBytes; i += 4) {
-    const bits = v128.load32_splat(set + i);
-    for (let four = i32x4(1, 2, 4, 8), end = at + 128; at < end; at += 16, four = i32x4.shl(four, 4)) {
-      v128.store(at, v128.and(count, i32x4.eq(v128.and(bits, four), four)));
+    const bits = load<u32>(set + i);
+    const end = at + 128;
+    if (bits == 0 || bits == 0xffffffff) {
+      // As it is often, where all hold what everybody is asked.
+      const same = v128.and(count, i32x4.splat(bits));
+      for (; at < end; at += 64) {
+        v128.store(at, same);
+        v128.store(at, same, 16);
+        v128.store(at, same, 32);
+        v128.store(at, same, 48);
+      }
+      continue;
+    }
+    const word = i32x4.splat(bits);
+    for (let four = i32x4(1, 2, 4, 8); at < end; at += 16, four = i32x4.shl(four, 4)) {
+      v128.store(at, v128.and(count, i32x4.eq(v128.and(word, four), four)));
     }
   }
 }

@@ -174,6 +174,21 @@ export function setHolder(run: usize, w: u32, mask: u32, own: u32): void {
   if (mask) addHolder(run, w, mask, own, kind);
 }
 
+/**
+ * The same for a worker that no longer holds these blocks, if it has a slot to itself, which takes no memory. Returns
+ * which of them it held; 0 when it has none.
+ */
+export function takeFromSlot(run: usize, w: u32, bits: u32): u32 {
+  if (load<u32>(run, WIDE) || load<u8>(run, FLAGS) & GROUPED) return 0;
+  const slot = slotOf(run, w);
+  if (!slot) return 0;
+  const mask = load<u32>(slot);
+  store<u32>(slot, mask & ~bits);
+  store<u32>(slot, load<u32>(slot, 4) & ~bits, 4);
+  if (!(mask & ~bits)) dropEmptyLines(run);
+  return mask & bits;
+}
+
 function writeSlot(slot: usize, mask: u32, own: u32, w: u32): void {
   store<u32>(slot, mask);
   store<u32>(slot, own, 4);

@@ -14,7 +14,7 @@ import {
 import { linkChild, unlinkChild } from "./children";
 import { digestOf } from "./digest";
 import { engineTableReady, findBlock, insertBlock, insertNewBlock, removeBlock, touchBuckets } from "./engine-table";
-import { anyMask, clearHolders, eachHolder, heldMask, holdersReady, onlyHolder, ownMask, setHolder } from "./holders";
+import { anyMask, clearHolders, eachHolder, heldMask, holdersReady, onlyHolder, ownMask, setHolder, takeFromSlot } from "./holders";
 import { countHeld, DISK, held as heldBy, holderOf, HOST, kindOf, PREDICTED, stride } from "./kinds";
 import { dropPrediction, forgetPredictions, unpredict } from "./predictions";
 import {
@@ -330,13 +330,16 @@ export function releaseShared(w: u32, run: usize, bits: u32): void {
 
 /** The same, with what the holder is predicted to hold left as it is. */
 export function letGo(w: u32, run: usize, bits: u32): void {
-  // Where one holder less takes memory, and there is none, the run is forgotten for all of them.
-  if (!holdersReady()) return forgetRun(run);
   preserve(run);
-  const held = heldMask(run, w);
-  setHolder(run, w, held & ~bits, ownMask(run, w) & ~bits);
-  countHeld(w, -(<f64>popcnt(held & bits)));
-  const unheld = held & bits & ~anyMask(run);
+  let held = takeFromSlot(run, w, bits);
+  if (!held) {
+    // A copy of bit sets takes memory. Where there is none, the run is forgotten for all its holders.
+    if (!holdersReady()) return forgetRun(run);
+    held = heldMask(run, w) & bits;
+    setHolder(run, w, heldMask(run, w) & ~bits, ownMask(run, w) & ~bits);
+  }
+  countHeld(w, -(<f64>popcnt(held)));
+  const unheld = held & ~anyMask(run);
   if (!unheld) return;
   count(BLOCKS, -(<f64>popcnt(unheld)));
   unshare(run, unheld);
