@@ -105,7 +105,7 @@ describe.each(["vllm", "sglang"])("the KV events of %s", (kind) => {
   test("come from where its adapter finds them, for each rank", async () => {
     const standIn = await start(kind, { ranks: 2, kvEvents: { replayPort: 0, topic: "kv" } });
     const { profile } = await probeEngine(createEngineApi(standIn.url));
-    expect(profile.lacks).toEqual([]);
+    expect(profile.limitations).toEqual([]);
     expect(profile.kvEvents).toHaveLength(2);
     for (const source of profile.kvEvents) {
       if (source.kind !== "zmq") throw new Error("not ZeroMQ");
@@ -180,7 +180,7 @@ describe("llama.cpp's stand-in", () => {
     const standIn = await start("llama.cpp", { hasMetrics: false });
     const api = createEngineApi(standIn.url);
     const { adapter, profile } = await probeEngine(api);
-    expect(profile.lacks.at(-1)?.flag).toBe("--metrics");
+    expect(profile.limitations.at(-1)?.flag).toBe("--metrics");
     expect(await adapter.readLoad(api)).toMatchObject({ running: 0, waiting: undefined });
   });
 });

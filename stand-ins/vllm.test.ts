@@ -38,7 +38,7 @@ describe("vLLM's stand-in", () => {
       dataParallelSize: 2,
       hasPrefixCaching: true,
       tokenizes: "chat",
-      lacks: [],
+      limitations: [],
     });
     expect(profile.kvEvents).toEqual(
       standIn.kvEvents.map(({ rank, endpoint, replayEndpoint }) => ({

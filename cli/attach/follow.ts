@@ -36,7 +36,7 @@ export async function followEngines(
 }
 
 /** What the table has of an engine. */
-function summary({ name, kind, version, state, reason, models, kvEvents, lacks }: EngineReport) {
+function summary({ name, kind, version, state, reason, models, kvEvents, limitations }: EngineReport) {
   return {
     name,
     kind,
@@ -45,7 +45,7 @@ function summary({ name, kind, version, state, reason, models, kvEvents, lacks }
     reason,
     models: models.map((model) => model.name),
     kvEvents: kvEvents.kind,
-    lacks: lacks.map(({ what }) => what),
+    limitations: limitations.map(({ what }) => what),
   };
 }
 

@@ -25,8 +25,8 @@ export function engineTable(engines: readonly EngineReport[]): string {
         .join("  ")
         .trimEnd()}`,
   );
-  const lacks = engines.flatMap(lackLines);
-  return `${[...lines, ...(lacks.length > 0 ? ["", ...lacks] : [])].join("\n")}\n`;
+  const limitations = engines.flatMap(limitationLines);
+  return `${[...lines, ...(limitations.length > 0 ? ["", ...limitations] : [])].join("\n")}\n`;
 }
 
 function rowOf(engine: EngineReport): string[] {
@@ -56,8 +56,8 @@ function eventsOf({ kvEvents, dataParallelSize }: EngineReport): string {
   return dataParallelSize > 1 ? `ZeroMQ, ${dataParallelSize} ranks` : "ZeroMQ";
 }
 
-function lackLines({ name, lacks }: EngineReport): string[] {
-  return lacks.map(({ code, what, flag }) => {
+function limitationLines({ name, limitations }: EngineReport): string[] {
+  return limitations.map(({ code, what, flag }) => {
     const remedy = flag ?? (code === "tokenizer" ? "Stator's own --tokenizer DIR" : undefined);
     return `  ${name}: ${what}${remedy === undefined ? "" : `\n    mend it with ${remedy}`}`;
   });

@@ -13,7 +13,7 @@ const WIDTH = 110;
 
 /** What the doctor has found, for people: what it saw of each engine, and at the end what that means. */
 export function diagnosisText({ engines, together, isWell }: Diagnosis): string {
-  const table = engineTable(engines.map(({ engine }) => ({ ...engine, lacks: [] })));
+  const table = engineTable(engines.map(({ engine }) => ({ ...engine, limitations: [] })));
   const sections = engines.map(({ engine, checks }) => section(engine.name, checks));
   if (together.length > 0) sections.push(section("together", together));
   return `\n${[table, ...sections, summary(engines, together, isWell)].join("\n")}`;

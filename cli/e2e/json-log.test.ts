@@ -55,7 +55,7 @@ test("stator attach has a line in place of its table", async () => {
   expect(linesOf(stator)).toContainEqual(
     expect.objectContaining({
       message: `Ask them at ${url}/v1: 0 of 1 engines are ready.`,
-      engines: [expect.objectContaining({ name: "127.0.0.1:1", state: "down", models: [], lacks: [] })],
+      engines: [expect.objectContaining({ name: "127.0.0.1:1", state: "down", models: [], limitations: [] })],
     }),
   );
 });

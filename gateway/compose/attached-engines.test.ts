@@ -47,7 +47,7 @@ describe("an engine's state is one, wherever it is read", () => {
     await expect.poll(() => turns).toBeGreaterThan(seen + 10);
     expect(engine.count("/version")).toBe(learnt);
     const { body } = await ask(gateway, "/admin/workers");
-    expect(body.data[0].lacks).toMatchObject([{ code: "kv-events" }, { code: "replicas" }]);
+    expect(body.data[0].limitations).toMatchObject([{ code: "kv-events" }, { code: "replicas" }]);
   });
 
   test.each([

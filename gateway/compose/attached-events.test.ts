@@ -70,8 +70,8 @@ test("of engines whose events differ in their block size, those of the first cou
   one.publish(stored(1, 8, 16));
   await expect.poll(() => overlap(gateway, one, 1)).toBe(8);
   two.publish(stored(2, 4, 32));
-  const lacksOfTwo = async () => JSON.stringify((await workers(gateway))[1].lacks);
-  await expect.poll(lacksOfTwo).toContain("their blocks have 32 tokens");
+  const limitationsOfTwo = async () => JSON.stringify((await workers(gateway))[1].limitations);
+  await expect.poll(limitationsOfTwo).toContain("their blocks have 32 tokens");
   expect(await overlap(gateway, two, 2)).toBe(0);
   expect(await overlap(gateway, one, 1)).toBe(8);
 });
@@ -81,8 +81,8 @@ test("an event that cannot be read is listed, and those beside it count", async 
   const [engine] = engines as [TestEngine];
   engine.publish({ ...stored(2, 1, 16), token_ids: [2] }, stored(1, 8, 16));
   await expect.poll(() => overlap(gateway, engine, 1)).toBe(8);
-  const [{ lacks }] = await workers(gateway);
-  expect(lacks).toContainEqual({
+  const [{ limitations }] = await workers(gateway);
+  expect(limitations).toContainEqual({
     code: "kv-events-unreadable",
     what: expect.stringContaining("1 token ids came for 1 blocks of 16"),
     flag: null,

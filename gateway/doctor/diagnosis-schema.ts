@@ -57,7 +57,7 @@ const engine = z.object({
     isConnected: z.boolean(),
     batches: z.number(),
   }),
-  lacks: z.array(z.object({ code: z.string(), what: z.string(), flag: maybe(z.string()) })),
+  limitations: z.array(z.object({ code: z.string(), what: z.string(), flag: maybe(z.string()) })),
 });
 
 /** A diagnosis as a gateway gives it. */

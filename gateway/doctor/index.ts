@@ -66,7 +66,7 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
       sources,
       feed,
       blockSize: isKnown ? blockSize : undefined,
-      lacks: profile.lacks,
+      limitations: profile.limitations,
     } as const;
     const engine = await reportEngine(known, () => reader);
     return { diagnosis: { engine, checks: judge(evidence) }, evidence: [evidence] };
@@ -84,7 +84,10 @@ async function failed(spec: EngineSpec & { name: string }, check: Check): Promis
     profile: undefined,
     blockSize: undefined,
   } as const;
-  const engine = await reportEngine({ ...known, sources: [], feed: undefined, lacks: [] }, () => undefined);
+  const engine = await reportEngine(
+    { ...known, sources: [], feed: undefined, limitations: [] },
+    () => undefined,
+  );
   return { diagnosis: { engine, checks: [check] }, evidence: [] };
 }
 

@@ -35,7 +35,7 @@ function judgeAnnounced({ profile, sources }: Evidence): Check {
     const places = sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
     return ok(id, `It says that it tells what its cache holds (KV events), at ${places.join(", ")}.`);
   }
-  const flag = profile.lacks.find(({ code }) => code === "kv-events")?.flag;
+  const flag = profile.limitations.find(({ code }) => code === "kv-events")?.flag;
   return {
     id,
     status: flag === undefined ? "note" : "problem",
@@ -115,7 +115,7 @@ function judgeBlockSize({ name, spec, blockSize, toldBlockSize, profile }: Evide
 function judgeTokens({ reader, prompt, first, engineTokens, events, blockSize, profile }: Evidence): Check {
   const id = "tokens";
   if (!reader.isExact) {
-    const flag = profile.lacks.find(({ code }) => code === "tokenizer")?.flag;
+    const flag = profile.limitations.find(({ code }) => code === "tokenizer")?.flag;
     return {
       id,
       status: "problem",

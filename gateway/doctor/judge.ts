@@ -34,15 +34,15 @@ function judgeAnswers({ failure, prompt, first }: Evidence): Check[] {
 }
 
 function judgePrefixCaching({ profile }: Evidence): Check {
-  const lack = profile.lacks.find(({ code }) => code === "prefix-caching");
-  if (profile.hasPrefixCaching === false || lack !== undefined) {
+  const limitation = profile.limitations.find(({ code }) => code === "prefix-caching");
+  if (profile.hasPrefixCaching === false || limitation !== undefined) {
     return {
       id: "prefix-caching",
       status: "problem",
       text: "Its prefix caching is off: it throws away what it has computed of each prompt.",
       cost: "Every request computes its whole prompt anew, wherever it is sent; routing cannot save anything.",
       remedy: "Turn its prefix caching on.",
-      flag: lack?.flag,
+      flag: limitation?.flag,
     };
   }
   if (profile.hasPrefixCaching === undefined)
@@ -60,7 +60,7 @@ function judgePrefixCaching({ profile }: Evidence): Check {
 
 /** What is missing beside that. Nothing of it keeps KV routing from working. */
 function judgeLacks({ profile }: Evidence): Check[] {
-  return profile.lacks.flatMap(({ code, what, flag }): Check[] =>
+  return profile.limitations.flatMap(({ code, what, flag }): Check[] =>
     code === "replay" || code === "load"
       ? [{ id: code, status: "note", text: `${what[0]!.toUpperCase()}${what.slice(1)}.`, flag }]
       : [],

@@ -76,7 +76,7 @@ describe("vLLM", () => {
       tokenizes: "chat",
       continuesMessages: true,
       paths: ["/v1/chat/completions", "/v1/models"],
-      lacks: [],
+      limitations: [],
     });
     expect(await adapter.readLoad(api)).toEqual({
       running: 4,
@@ -123,9 +123,9 @@ describe("vLLM", () => {
     const present = answers.filter((entry): entry is [string, Answer] => entry[1] !== undefined);
     await using server = await serveAnswers(Object.fromEntries(present));
     const { profile } = await probeEngine(createEngineApi(server.url));
-    expect(profile.lacks.map((lack) => lack.code)).toEqual([code]);
-    if (flag === undefined) expect(profile.lacks[0]!.flag).toBeUndefined();
-    else expect(profile.lacks[0]!.flag).toContain(flag);
+    expect(profile.limitations.map((limitation) => limitation.code)).toEqual([code]);
+    if (flag === undefined) expect(profile.limitations[0]!.flag).toBeUndefined();
+    else expect(profile.limitations[0]!.flag).toContain(flag);
   });
 });
 
@@ -181,7 +181,7 @@ sglang:cached_tokens_total{cache_source="device"} 15
           replayEndpoint: undefined,
           topic: "kv-events",
         })),
-        lacks: [{ code: "replay" }],
+        limitations: [{ code: "replay" }],
       });
       expect(await adapter.readLoad(api)).toMatchObject({
         running: 5,
@@ -196,9 +196,9 @@ sglang:cached_tokens_total{cache_source="device"} 15
   test("says what it lacks, and the flags", async () => {
     const info = { ...sglangInfo, kv_events_config: null, enable_cache_report: false };
     await using server = await serveAnswers({ "/server_info": info, "/v1/models": { data: [] } });
-    const { lacks } = (await probeEngine(createEngineApi(server.url))).profile;
-    expect(lacks.map(({ code }) => code)).toEqual(["kv-events", "cached-tokens", "load"]);
-    expect(lacks.map(({ flag }) => flag?.split(" ")[0])).toEqual([
+    const { limitations } = (await probeEngine(createEngineApi(server.url))).profile;
+    expect(limitations.map(({ code }) => code)).toEqual(["kv-events", "cached-tokens", "load"]);
+    expect(limitations.map(({ flag }) => flag?.split(" ")[0])).toEqual([
       "--kv-events-config",
       "--enable-cache-report",
       "--enable-metrics",
@@ -290,7 +290,7 @@ describe("llama.cpp", () => {
         { name: "tiny", contextLength: 2048, source: "/models/tiny.gguf", chatTemplate: "{{ messages }}" },
       ],
     });
-    expect(profile.lacks.at(-1)).toMatchObject({ code: "load", flag: "--metrics" });
+    expect(profile.limitations.at(-1)).toMatchObject({ code: "load", flag: "--metrics" });
     expect(await adapter.readLoad(api)).toMatchObject({ running: 1, waiting: undefined });
   });
 
@@ -299,7 +299,7 @@ describe("llama.cpp", () => {
     await using server = await serveAnswers({ ...answers, "/metrics": metrics });
     const api = createEngineApi(server.url);
     const { adapter, profile } = await probeEngine(api);
-    expect(profile.lacks.map(({ code }) => code)).toEqual(["kv-events"]);
+    expect(profile.limitations.map(({ code }) => code)).toEqual(["kv-events"]);
     expect(await adapter.readLoad(api)).toMatchObject({ running: 3, waiting: 2 });
   });
 });

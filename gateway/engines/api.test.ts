@@ -97,7 +97,7 @@ describe("the probe of", () => {
     const { adapter, profile } = await probeEngine(createEngineApi(server.url));
     expect(adapter.kind).toBe("openai");
     expect(profile.models.map(({ name }) => name)).toEqual(["a", "b"]);
-    expect(profile.lacks.map(({ code }) => code)).toEqual(["kv-events", "tokenizer", "load"]);
+    expect(profile.limitations.map(({ code }) => code)).toEqual(["kv-events", "tokenizer", "load"]);
     expect(new Set(server.requests).size).toBe(server.requests.length);
   });
 

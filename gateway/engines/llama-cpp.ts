@@ -3,7 +3,7 @@ import { EngineApiError } from "./errors.ts";
 import { groupModels, listModels } from "./model-list.ts";
 import { sumOf } from "./prometheus.ts";
 import { getAs, optional, permitted, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, EngineModel, Lack, TokenizeRequest } from "./types.ts";
+import type { EngineAdapter, EngineApi, EngineModel, Limitation, TokenizeRequest } from "./types.ts";
 
 /** llama.cpp's server. Each of its slots keeps the prefix of the last sequence that it had. */
 export const llamaCpp: EngineAdapter = {
@@ -33,7 +33,7 @@ export const llamaCpp: EngineAdapter = {
       tokenizes: "chat",
       continuesMessages: true,
       paths: [],
-      lacks: lacksOf(metrics !== undefined, slots !== undefined),
+      limitations: limitationsOf(metrics !== undefined, slots !== undefined),
     };
   },
 
@@ -99,8 +99,8 @@ async function promptOf(api: EngineApi, request: TokenizeRequest): Promise<strin
   return readAs(api, "/apply-template", promptSchema, answer).prompt;
 }
 
-function lacksOf(hasMetrics: boolean, hasSlots: boolean): Lack[] {
-  const events: Lack = {
+function limitationsOf(hasMetrics: boolean, hasSlots: boolean): Limitation[] {
+  const events: Limitation = {
     code: "kv-events",
     what: "it publishes no KV events, so what its slots hold is guessed from what was sent to it",
     flag: undefined,

@@ -23,7 +23,7 @@ export const openai: EngineAdapter = {
       tokenizes: "nothing",
       continuesMessages: false,
       paths: [],
-      lacks: [
+      limitations: [
         {
           code: "kv-events",
           what: "it tells nothing of its cache, so what that holds is guessed from what was sent to it",

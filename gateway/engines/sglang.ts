@@ -5,7 +5,7 @@ import { EngineApiError } from "./errors.ts";
 import { groupModels, listModels } from "./model-list.ts";
 import { meanOf, type Sample, sumOf } from "./prometheus.ts";
 import { getAs, listPaths, openAiPaths, optional, permitted, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, EngineModel, KvEventSource, Lack } from "./types.ts";
+import type { EngineAdapter, EngineApi, EngineModel, KvEventSource, Limitation } from "./types.ts";
 
 /** SGLang's server. */
 export const sglang: EngineAdapter = {
@@ -40,7 +40,7 @@ export const sglang: EngineAdapter = {
       tokenizes: paths?.includes("/tokenize") ? "text" : "nothing",
       continuesMessages: true,
       paths: openAiPaths(paths),
-      lacks: lacksOf(info, kvEvents, hasPrefixCaching, metrics),
+      limitations: limitationsOf(info, kvEvents, hasPrefixCaching, metrics),
     };
   },
 
@@ -160,33 +160,33 @@ function parseJson(text: string): unknown {
   }
 }
 
-function lacksOf(
+function limitationsOf(
   info: ServerInfo,
   kvEvents: readonly KvEventSource[],
   hasPrefixCaching: boolean | undefined,
   metrics: string | undefined,
-): Lack[] {
-  const lacks: Lack[] = [];
+): Limitation[] {
+  const limitations: Limitation[] = [];
   if (hasPrefixCaching === false) {
     const what =
       "its radix cache is off (--disable-radix-cache), so no request can reuse what another has computed";
-    lacks.push({ code: "prefix-caching", what, flag: undefined });
+    limitations.push({ code: "prefix-caching", what, flag: undefined });
   } else if (kvEvents.length === 0) {
     const what = "it publishes no KV events, so what its cache holds is guessed from what was sent to it";
-    lacks.push({ code: "kv-events", what, flag: KV_EVENTS_FLAG });
+    limitations.push({ code: "kv-events", what, flag: KV_EVENTS_FLAG });
   } else if (kvEvents.some((source) => source.kind === "zmq" && source.replayEndpoint === undefined)) {
     const what = "lost KV events cannot be asked for again, so after a loss its whole cache is forgotten";
-    lacks.push({ code: "replay", what, flag: KV_EVENTS_FLAG });
+    limitations.push({ code: "replay", what, flag: KV_EVENTS_FLAG });
   }
   if (info.enable_cache_report === false) {
     const what =
       "its answers do not say how much of a prompt came from its cache, so predictions go unchecked";
-    lacks.push({ code: "cached-tokens", what, flag: "--enable-cache-report" });
+    limitations.push({ code: "cached-tokens", what, flag: "--enable-cache-report" });
   }
   if (metrics === undefined) {
-    lacks.push({ code: "load", what: "it does not tell how busy it is", flag: "--enable-metrics" });
+    limitations.push({ code: "load", what: "it does not tell how busy it is", flag: "--enable-metrics" });
   }
-  return lacks;
+  return limitations;
 }
 
 const KV_EVENTS_FLAG = `--kv-events-config '${JSON.stringify({

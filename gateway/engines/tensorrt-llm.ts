@@ -3,7 +3,7 @@ import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, listModels, readModels } from "./model-list.ts";
 import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
 import { PolledEvents } from "./tensorrt-llm-events.ts";
-import type { EngineAdapter, EngineApi, Lack } from "./types.ts";
+import type { EngineAdapter, EngineApi, Limitation } from "./types.ts";
 
 /** TensorRT-LLM's `trtllm-serve`. Its statistics and its KV events are queues: who asks takes what is in them. */
 export const tensorrtLlm: EngineAdapter = {
@@ -35,7 +35,7 @@ export const tensorrtLlm: EngineAdapter = {
       tokenizes: "nothing",
       continuesMessages: false,
       paths: openAiPaths(paths),
-      lacks: lacksOf(hasEvents, stats !== undefined),
+      limitations: limitationsOf(hasEvents, stats !== undefined),
     };
   },
 
@@ -109,21 +109,21 @@ async function readStatistics(api: EngineApi): Promise<z.output<typeof statsSche
   return metrics ?? (await optional(getAs(api, "/iteration_stats", statsSchema)));
 }
 
-function lacksOf(hasEvents: boolean, hasStats: boolean): Lack[] {
-  const lacks: Lack[] = [
+function limitationsOf(hasEvents: boolean, hasStats: boolean): Limitation[] {
+  const limitations: Limitation[] = [
     { code: "tokenizer", what: "it does not tell how it splits text into tokens", flag: undefined },
   ];
   if (!hasEvents) {
     const what =
       "it has no KV events to ask for, so what its cache holds is guessed from what was sent to it";
-    lacks.push({ code: "kv-events", what, flag: "kv_cache_config: {event_buffer_max_size: 16384}" });
+    limitations.push({ code: "kv-events", what, flag: "kv_cache_config: {event_buffer_max_size: 16384}" });
   }
   if (!hasStats) {
-    lacks.push({
+    limitations.push({
       code: "load",
       what: "it does not tell how busy it is",
       flag: "enable_iter_perf_stats: true",
     });
   }
-  return lacks;
+  return limitations;
 }

@@ -34,7 +34,7 @@ export type KvEventSource =
   | { readonly kind: "poll" };
 
 /** Something that the engine could do for routing but does not, in words. */
-export interface Lack {
+export interface Limitation {
   /** A stable word: `kv-events`, `kv-events-unreadable`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`. */
   readonly code: string;
   /** What is missing and what it costs, as half a sentence. */
@@ -67,7 +67,7 @@ export interface EngineProfile {
   readonly continuesMessages: boolean;
   /** Paths under `/v1/` that the engine has, as it lists them; empty where it does not. */
   readonly paths: readonly string[];
-  readonly lacks: readonly Lack[];
+  readonly limitations: readonly Limitation[];
 }
 
 /** What an engine says of its load and its cache at one moment; undefined where it does not tell. */

@@ -4,7 +4,7 @@ import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, listModels, readModels } from "./model-list.ts";
 import { meanOf, samplesOf, sumOf } from "./prometheus.ts";
 import { getAs, listPaths, openAiPaths, optional, permitted, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, KvEventSource, Lack, TokenizeRequest } from "./types.ts";
+import type { EngineAdapter, EngineApi, KvEventSource, Limitation, TokenizeRequest } from "./types.ts";
 
 /** vLLM's own server. */
 export const vllm: EngineAdapter = {
@@ -40,7 +40,13 @@ export const vllm: EngineAdapter = {
       tokenizes: (paths?.includes("/tokenize") ?? true) ? "chat" : "nothing",
       continuesMessages: true,
       paths: openAiPaths(paths),
-      lacks: lacksOf({ kvEvents, isToldOfEvents: sources !== undefined, hasPrefixCaching, paths, caches }),
+      limitations: limitationsOf({
+        kvEvents,
+        isToldOfEvents: sources !== undefined,
+        hasPrefixCaching,
+        paths,
+        caches,
+      }),
     };
   },
 
@@ -124,22 +130,28 @@ interface Findings {
   caches: readonly unknown[];
 }
 
-function lacksOf({ kvEvents, isToldOfEvents, hasPrefixCaching, paths, caches }: Findings): Lack[] {
-  const lacks: Lack[] = [];
+function limitationsOf({
+  kvEvents,
+  isToldOfEvents,
+  hasPrefixCaching,
+  paths,
+  caches,
+}: Findings): Limitation[] {
+  const limitations: Limitation[] = [];
   if (hasPrefixCaching === false) {
     const what = "its prefix caching is off, so no request can reuse what another has computed";
-    lacks.push({ code: "prefix-caching", what, flag: "--enable-prefix-caching" });
+    limitations.push({ code: "prefix-caching", what, flag: "--enable-prefix-caching" });
   } else if (kvEvents.length === 0) {
     const what = isToldOfEvents
       ? "it publishes no KV events, so what its cache holds is guessed from what was sent to it"
       : "this release does not tell where its KV events are, so what its cache holds is guessed";
-    lacks.push({ code: "kv-events", what, flag: KV_EVENTS_FLAG });
+    limitations.push({ code: "kv-events", what, flag: KV_EVENTS_FLAG });
   } else if (kvEvents.some((source) => source.kind === "zmq" && source.replayEndpoint === undefined)) {
     const what = "lost KV events cannot be asked for again, so after a loss its whole cache is forgotten";
-    lacks.push({ code: "replay", what, flag: KV_EVENTS_FLAG });
+    limitations.push({ code: "replay", what, flag: KV_EVENTS_FLAG });
   }
   if (paths !== undefined && !paths.includes("/tokenize")) {
-    lacks.push({
+    limitations.push({
       code: "tokenizer",
       what: "it has no /tokenize for prompts to be routed by",
       flag: undefined,
@@ -147,9 +159,9 @@ function lacksOf({ kvEvents, isToldOfEvents, hasPrefixCaching, paths, caches }: 
   }
   if (caches.length === 0) {
     const what = "it tells neither its load nor its block size: it was started with --disable-log-stats";
-    lacks.push({ code: "load", what, flag: undefined });
+    limitations.push({ code: "load", what, flag: undefined });
   }
-  return lacks;
+  return limitations;
 }
 
 /** Data-parallel rank r is on port + r, so the two ranges are apart. */

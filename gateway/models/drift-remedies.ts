@@ -5,9 +5,9 @@ import type { EngineConnection } from "./members/engine-connection.ts";
 /** Which flag of an attached engine, or of the gateway, mends what; the doctor finds out which of them it is. */
 export function driftRemedies(
   { spec, sources, adapter }: Pick<EngineConnection, "spec" | "sources" | "adapter">,
-  { lacks }: Pick<EngineProfile, "lacks">,
+  { limitations }: Pick<EngineProfile, "limitations">,
 ): NonNullable<RoutedWorker["remedies"]> {
-  const flagOf = (code: string) => lacks.find((lack) => lack.code === code)?.flag;
+  const flagOf = (code: string) => limitations.find((limitation) => limitation.code === code)?.flag;
   const places = sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
   const doctor = `run: stator doctor ${spec.url}`;
   const prefixFlags = [flagOf("prefix-caching"), adapter?.cachedTokensFlag].filter(

@@ -1,4 +1,4 @@
-import type { EngineKind, Lack } from "../engines/types.ts";
+import type { EngineKind, Limitation } from "../engines/types.ts";
 import type { Feed } from "../feeds/feed.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { textReader } from "../prompts/text-reader.ts";
@@ -19,7 +19,7 @@ export interface EngineReport {
   readonly totalBlocks: number | undefined;
   readonly dataParallelSize: number;
   readonly kvEvents: KvEventsReport;
-  readonly lacks: readonly Lack[];
+  readonly limitations: readonly Limitation[];
 }
 
 export interface EngineModelReport {
@@ -43,7 +43,7 @@ export interface KvEventsReport {
 export interface KnownEngine
   extends Pick<
     EngineConnection,
-    "name" | "spec" | "state" | "reason" | "profile" | "sources" | "lacks" | "blockSize"
+    "name" | "spec" | "state" | "reason" | "profile" | "sources" | "limitations" | "blockSize"
   > {
   readonly feed: Pick<Feed, "isConnected" | "batches"> | undefined;
 }
@@ -53,7 +53,7 @@ export async function reportEngine(
   engine: KnownEngine,
   promptsOf: (model: string) => Promise<PromptReader> | PromptReader | undefined,
 ): Promise<EngineReport> {
-  const { name, spec, state, reason, profile, sources, feed, lacks } = engine;
+  const { name, spec, state, reason, profile, sources, feed, limitations } = engine;
   const models = await Promise.all(
     (profile?.models ?? []).map(async (model) => {
       const prompts = await promptsOf(model.name);
@@ -78,14 +78,14 @@ export async function reportEngine(
       isConnected: feed?.isConnected ?? false,
       batches: feed?.batches ?? 0,
     },
-    lacks: [
+    limitations: [
       ...(profile?.models.length === 0 ? [NO_MODEL] : []),
-      ...lacks.filter(({ code }) => code !== "tokenizer" || needsTokens(sources, models)),
+      ...limitations.filter(({ code }) => code !== "tokenizer" || needsTokens(sources, models)),
     ],
   };
 }
 
-const NO_MODEL: Lack = {
+const NO_MODEL: Limitation = {
   code: "models",
   what: "it serves no model, so it gets no requests",
   flag: undefined,

@@ -3,7 +3,7 @@ import type { MetricsSnapshot } from "#runtime";
 import type { KeyUse } from "../access/key-ring.ts";
 import type { EngineProfile, KvEventSource } from "../engines/types.ts";
 import type { ApiErrorType } from "../kernel/errors.ts";
-import type { ObservedAnswer } from "../models/members/observed-lacks.ts";
+import type { ObservedAnswer } from "../models/members/observed-limitations.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
 import type { RouteOutcome } from "../routing/route.ts";
 import type { RoutedInstance } from "../routing/workers.ts";

@@ -179,7 +179,7 @@ test("an engine without a model is attached, and said to be of no use yet", asyn
   await using empty = await ScriptedEngine.start([], () => {});
   await ask(`${url}/admin/workers`, { json: { url: empty.url, name: "empty" } });
   const { body } = await ask(`${url}/admin/workers/empty`);
-  expect(body.lacks).toContainEqual(expect.objectContaining({ code: "models" }));
+  expect(body.limitations).toContainEqual(expect.objectContaining({ code: "models" }));
   await ask(`${url}/admin/workers/empty?now=true`, { method: "DELETE" });
 });
 

@@ -136,6 +136,6 @@ function describe(engine: EngineReport) {
       is_connected: kvEvents.isConnected,
       batches: kvEvents.batches,
     },
-    lacks: engine.lacks.map(({ code, what, flag }) => ({ code, what, flag: flag ?? null })),
+    limitations: engine.limitations.map(({ code, what, flag }) => ({ code, what, flag: flag ?? null })),
   };
 }

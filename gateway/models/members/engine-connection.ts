@@ -6,10 +6,10 @@ import type {
   EngineModel,
   EngineProfile,
   KvEventSource,
-  Lack,
+  Limitation,
 } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
-import { DEAF, REPLICAS } from "./connection-lacks.ts";
+import { DEAF, REPLICAS } from "./connection-limitations.ts";
 import { jittered, messageOf, within } from "./engine-checks.ts";
 import type { EngineConnectionDependencies, EngineListener } from "./engine-listener.ts";
 import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
@@ -18,7 +18,7 @@ import { EngineStarts } from "./engine-starts.ts";
 import type { EngineState, WatchedEngine } from "./engine-watch.ts";
 import { HangListeners } from "./hang-listeners.ts";
 import { ModelSchedule } from "./model-schedule.ts";
-import { type ObservedAnswer, ObservedLacks } from "./observed-lacks.ts";
+import { type ObservedAnswer, ObservedLimitations } from "./observed-limitations.ts";
 import { RequestHealth } from "./request-health.ts";
 import { slowStartShare } from "./slow-start-share.ts";
 
@@ -53,7 +53,7 @@ export class EngineConnection implements WatchedEngine {
   readonly #listener: EngineListener;
   readonly #log: Logger;
   #feed: Feed | undefined;
-  #observed: ObservedLacks | undefined;
+  #observed: ObservedLimitations | undefined;
   readonly #requests: RequestHealth;
   readonly #starts = new EngineStarts();
   /** Whether a check has found it started anew, and it has not been learnt since. */
@@ -105,15 +105,15 @@ export class EngineConnection implements WatchedEngine {
   }
 
   /** What it could do for routing but does not, as it says and as it turned out. */
-  get lacks(): readonly Lack[] {
+  get limitations(): readonly Limitation[] {
     const { spec, profile } = this;
     if (profile === undefined) return [];
     const isDeaf = this.#dependencies.openKvFeed === undefined && kvEventSources(spec, profile).length > 0;
     return [
-      ...profile.lacks,
+      ...profile.limitations,
       ...(isDeaf ? [DEAF] : []),
       ...(this.#starts.hasReplicas ? [REPLICAS] : []),
-      ...(this.#observed?.lacks ?? []),
+      ...(this.#observed?.limitations ?? []),
     ];
   }
 
@@ -212,11 +212,11 @@ export class EngineConnection implements WatchedEngine {
     this.#listener.onLearnt(profile, isFresh);
     if (isFresh) {
       this.followEvents();
-      this.#observed = new ObservedLacks(
+      this.#observed = new ObservedLimitations(
         adapter,
         this.sources,
         () => this.#feed,
-        (lack, isLacking) => this.#onLack(lack, isLacking),
+        (limitation, isThere) => this.#onLimitation(limitation, isThere),
       );
     }
     this.readySince = performance.now();
@@ -233,8 +233,8 @@ export class EngineConnection implements WatchedEngine {
     this.#feed = this.#dependencies.openKvFeed?.(sources, api, adapter, this.#listener, this.#log);
   }
 
-  #onLack({ code, what, flag }: Lack, isLacking: boolean): void {
-    if (isLacking)
+  #onLimitation({ code, what, flag }: Limitation, isThere: boolean): void {
+    if (isThere)
       this.#log.warn(`an engine lacks what routing needs: ${what}`, { code, ...(flag && { flag }) });
     else this.#log.info("an engine does what it seemed to lack", { code });
     if (code === "kv-events") this.#listener.onSilence();

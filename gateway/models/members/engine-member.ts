@@ -1,7 +1,7 @@
 import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
 import type { EngineSpec } from "./engine-spec.ts";
 import type { Member } from "./member.ts";
-import type { ObservedAnswer } from "./observed-lacks.ts";
+import type { ObservedAnswer } from "./observed-limitations.ts";
 
 /** An attached engine, for whoever sends it requests and sees its answers. */
 export interface EngineTarget {

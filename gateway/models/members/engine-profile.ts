@@ -7,7 +7,7 @@ export const namesOf = ({ name, aliases, adapters }: EngineModel) => [name, ...a
 export function isSameService(before: EngineProfile | undefined, now: EngineProfile): boolean {
   if (before === undefined) return false;
   const [one, other] = [before, now].map((profile) =>
-    JSON.stringify({ ...profile, lacks: [], models: [], startedAt: undefined }),
+    JSON.stringify({ ...profile, limitations: [], models: [], startedAt: undefined }),
   );
   return one === other;
 }

@@ -23,7 +23,7 @@ test("KV events that cannot be reached are warned of once, shown to operators, a
   expect(stator.stderr.match(pattern)).toHaveLength(1);
   await stator.printed(/its cache is predicted from its requests/);
   const { data } = await (await fetch(`${url}/admin/workers`)).json();
-  expect(data[0].lacks).toContainEqual(expect.objectContaining({ code: "kv-events" }));
+  expect(data[0].limitations).toContainEqual(expect.objectContaining({ code: "kv-events" }));
   expect(await stator.stop()).toBe(0);
 });
 

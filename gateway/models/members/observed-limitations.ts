@@ -1,4 +1,4 @@
-import type { EngineAdapter, KvEventSource, Lack } from "../../engines/types.ts";
+import type { EngineAdapter, KvEventSource, Limitation } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
 
 /** Answers after which something that has never come is taken for missing. */
@@ -19,12 +19,12 @@ export interface ObservedAnswer {
 type ObservedFeed = Pick<Feed, "isConnected" | "batches">;
 
 /** What an engine turns out to lack only by what it does: a probe sees no answers, and no events that do not come. */
-export class ObservedLacks {
+export class ObservedLimitations {
   readonly #adapter: EngineAdapter;
   readonly #sources: readonly KvEventSource[];
   readonly #feedOf: () => ObservedFeed | undefined;
-  readonly #onChange: (lack: Lack, isLacking: boolean) => void;
-  readonly #lacks = new Map<string, Lack>();
+  readonly #onChange: (limitation: Limitation, isThere: boolean) => void;
+  readonly #limitations = new Map<string, Limitation>();
   #unheard = 0;
   #silent = 0;
 
@@ -36,7 +36,7 @@ export class ObservedLacks {
     adapter: EngineAdapter,
     sources: readonly KvEventSource[],
     feedOf: () => ObservedFeed | undefined,
-    onChange: (lack: Lack, isLacking: boolean) => void,
+    onChange: (limitation: Limitation, isThere: boolean) => void,
   ) {
     this.#adapter = adapter;
     this.#sources = sources;
@@ -45,13 +45,13 @@ export class ObservedLacks {
   }
 
   /** Those that are there now. */
-  get lacks(): Lack[] {
-    return [...this.#lacks.values()];
+  get limitations(): Limitation[] {
+    return [...this.#limitations.values()];
   }
 
   /** Whether KV events that should come do not. */
   get isSilent(): boolean {
-    return this.#lacks.has("kv-events");
+    return this.#limitations.has("kv-events");
   }
 
   /** Something in its KV events cannot be read; the first time says what. */
@@ -96,15 +96,15 @@ export class ObservedLacks {
   }
 
   #take(code: string): void {
-    const lack = this.#lacks.get(code);
-    if (lack === undefined) return;
-    this.#lacks.delete(code);
-    this.#onChange(lack, false);
+    const limitation = this.#limitations.get(code);
+    if (limitation === undefined) return;
+    this.#limitations.delete(code);
+    this.#onChange(limitation, false);
   }
 
-  #note(lack: Lack): void {
-    if (this.#lacks.has(lack.code)) return;
-    this.#lacks.set(lack.code, lack);
-    this.#onChange(lack, true);
+  #note(limitation: Limitation): void {
+    if (this.#limitations.has(limitation.code)) return;
+    this.#limitations.set(limitation.code, limitation);
+    this.#onChange(limitation, true);
   }
 }
