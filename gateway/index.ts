@@ -1,10 +1,9 @@
 /** The gateway's public face. */
 
-export { AccessError } from "./access/access-error.ts";
 export type { ApiKey } from "./access/api-key.ts";
 export { type KeyEntry, KeyFileError, readKeyFile } from "./access/key-file.ts";
 export { formatHash, hashKey, newKey, newSalt, parseHash } from "./access/key-hash.ts";
-export { parseKeys } from "./access/parse-keys.ts";
+export { AccessError, parseKeys } from "./access/parse-keys.ts";
 export type { ListeningGateway, ListeningOptions } from "./adapters/listening.ts";
 export { type AcceptorListening, startNodeAcceptor } from "./adapters/node/acceptor.ts";
 export { diagnoseEngines, type NodeDoctorOptions } from "./adapters/node/doctor.ts";
@@ -19,7 +18,7 @@ export { Warnings } from "./kernel/warnings.ts";
 export type { EngineReport } from "./models/engine-report.ts";
 export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts";
 export { parseAddress } from "./models/members/engine-url.ts";
-export type { ModelNames } from "./models/model-names.ts";
+export type { ModelNames } from "./models/models.ts";
 export { EngineGroup } from "./models/sources/engine-group.ts";
 export type { AcceptorChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";

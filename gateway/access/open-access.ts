@@ -1,10 +1,10 @@
 import type { Logger } from "#runtime";
-import { AccessError } from "./access-error.ts";
 import type { ApiKey } from "./api-key.ts";
 import type { Access, HostPolicy } from "./guard.ts";
 import { Inflight } from "./inflight.ts";
 import { KeyRing } from "./key-ring.ts";
 import type { MediaPolicy, ResolveHost } from "./media.ts";
+import { AccessError } from "./parse-keys.ts";
 import { openKeyRing, type ReadTextFile } from "./watched-keys.ts";
 
 export interface AccessOptions {

@@ -1,7 +1,11 @@
 import { parse } from "yaml";
-import { AccessError } from "./access-error.ts";
 import type { ApiKey } from "./api-key.ts";
 import { KeyFileError, readKeyFile } from "./key-file.ts";
+
+/** A file that says who may come in cannot be used; the message says which, why, and what to do. */
+export class AccessError extends Error {
+  override name = "AccessError";
+}
 
 /**
  * Keys as `stator keys` writes them.

@@ -1,7 +1,6 @@
 import type { Logger } from "#runtime";
-import { AccessError } from "./access-error.ts";
 import { KeyRing } from "./key-ring.ts";
-import { parseKeys } from "./parse-keys.ts";
+import { AccessError, parseKeys } from "./parse-keys.ts";
 
 /** How often the file is looked at, in milliseconds. */
 const LOOK_MS = 1_000;

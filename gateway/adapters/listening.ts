@@ -1,4 +1,4 @@
-import { AccessError } from "../access/access-error.ts";
+import { AccessError } from "../access/parse-keys.ts";
 import type { GatewayOptions } from "../compose/create-gateway.ts";
 import type { Models } from "../models/models.ts";
 import type { AttachedEngines } from "../models/sources/attached-engines.ts";

@@ -7,7 +7,7 @@ import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { Warnings } from "../kernel/warnings.ts";
 import { DEFAULT_HEALTH } from "../models/members/engine-spec.ts";
-import type { ModelNames } from "../models/model-names.ts";
+import type { ModelNames } from "../models/models.ts";
 import { Models } from "../models/models.ts";
 import { createPromptReaderLoader } from "../models/prompt-readers.ts";
 import { ModelCatalog } from "../models/sources/catalog.ts";
@@ -16,13 +16,12 @@ import { createTokenizerLoader } from "../prompts/tokenizers/tokenizer-loader.ts
 import { RemoteEngines } from "../remote/acceptor/remote-engines.ts";
 import { RemoteModel } from "../remote/acceptor/remote-model.ts";
 import { RouterLink, type RouterNews } from "../remote/acceptor/router-link.ts";
-import { fromAskedAnswer, toAskedRequest } from "../remote/asked.ts";
+import { fromAskedAnswer, toAskedRequest } from "../remote/conversions.ts";
 import type { AcceptorChannel } from "../remote/messages.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
 import { createApp } from "./app.ts";
+import { cutOff, requiredFiles } from "./common.ts";
 import type { Gateway, Platform } from "./create-gateway.ts";
-import { cutOff } from "./cut-off.ts";
-import { requiredFiles } from "./required-files.ts";
 
 /** What an acceptor does; the rest is the router process's. */
 export interface AcceptorOptions {

@@ -18,7 +18,7 @@ import { LocalModel } from "../models/local-model.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "../models/members/engine-spec.ts";
 import { BackgroundWatch, type EngineWatch } from "../models/members/engine-watch.ts";
 import type { ConnectWorker } from "../models/members/worker-connection.ts";
-import type { ModelNames } from "../models/model-names.ts";
+import type { ModelNames } from "../models/models.ts";
 import { Models } from "../models/models.ts";
 import { createPromptReaderLoader } from "../models/prompt-readers.ts";
 import { AttachedEngines } from "../models/sources/attached-engines.ts";
@@ -30,8 +30,7 @@ import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/option
 import { DEFAULT_ROUTING, type RoutingOptions } from "../routing/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import { createApp } from "./app.ts";
-import { cutOff } from "./cut-off.ts";
-import { requiredFiles } from "./required-files.ts";
+import { cutOff, requiredFiles } from "./common.ts";
 
 /** What a gateway does, on any runtime. What of routing is left out has its default. */
 export interface GatewayOptions extends Partial<RoutingOptions> {

@@ -1,3 +1,5 @@
+import type { CardFault, Instance } from "#runtime";
+
 /** The kinds of error that OpenAI's API names in `error.type`. */
 export type ApiErrorType =
   | "invalid_request_error"
@@ -191,4 +193,18 @@ export function toApiError(error: unknown): ApiError {
     "The gateway failed to handle this request. Its log has the details under the request id.",
     { code: "internal_error", cause: error },
   );
+}
+
+/** What a worker's model card says is not so. */
+export class WrongCard extends Error {
+  readonly fault: CardFault;
+  /** Whose card it is, where only that one was looked at. */
+  readonly instance: Instance | undefined;
+
+  constructor(fault: CardFault, instance?: Instance) {
+    super(`'${fault.field}' is wrong: ${fault.reason}`);
+    this.name = "WrongCard";
+    this.fault = fault;
+    this.instance = instance;
+  }
 }

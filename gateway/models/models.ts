@@ -2,7 +2,6 @@ import { nearest } from "#runtime";
 import { ApiError, noWorkerReady } from "../kernel/errors.ts";
 import type { LocalModel } from "./local-model.ts";
 import type { Model, WorkerSide } from "./model.ts";
-import { type ModelNames, NO_NAMES } from "./model-names.ts";
 import { type KeptResources, ResourceHomes } from "./resource-homes.ts";
 
 /** A model as it is listed. */
@@ -188,3 +187,13 @@ const isForgotten = ({ isEmpty, left, workers }: Model) =>
   isEmpty && workers === undefined && left.isEmpty(performance.now());
 
 const namesOf = ({ name, aliases, adapters }: ListedModel) => [name, ...aliases, ...adapters];
+
+/** Names that an operator gives to models, beside those that engines and workers give them. */
+export interface ModelNames {
+  /** Further name → the model's own name. */
+  readonly aliases: ReadonlyMap<string, string>;
+  /** Name → names of models that answer in its place, in this order, when it cannot. */
+  readonly fallbacks: ReadonlyMap<string, readonly string[]>;
+}
+
+export const NO_NAMES: ModelNames = { aliases: new Map(), fallbacks: new Map() };

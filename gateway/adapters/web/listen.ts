@@ -1,4 +1,4 @@
-import { AccessError } from "../../access/access-error.ts";
+import { AccessError } from "../../access/parse-keys.ts";
 import type { Gateway, PlatformFiles } from "../../compose/create-gateway.ts";
 import type { ListeningGateway, ListeningOptions } from "../listening.ts";
 import { readTlsTexts, type TlsTexts, watchTlsTexts } from "./tls-texts.ts";

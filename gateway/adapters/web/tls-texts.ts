@@ -1,5 +1,5 @@
 import type { Logger } from "#runtime";
-import { AccessError } from "../../access/access-error.ts";
+import { AccessError } from "../../access/parse-keys.ts";
 import type { ReadTextFile } from "../../access/watched-keys.ts";
 import type { TlsFiles } from "../listening.ts";
 

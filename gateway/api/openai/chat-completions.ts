@@ -9,7 +9,7 @@ import {
   refuseHopelessConversation,
   refuseHopelessLength,
 } from "../../prompts/limits.ts";
-import { withBos } from "../../prompts/tokenizers/bos.ts";
+import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { chatFormat } from "./chat-format.ts";
 import { requireApi } from "./request.ts";

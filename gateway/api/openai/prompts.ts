@@ -1,6 +1,6 @@
 import type { WorkerSide } from "../../models/model.ts";
 import { refuseHopelessLength } from "../../prompts/limits.ts";
-import { withBos } from "../../prompts/tokenizers/bos.ts";
+import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
 import { Detokenizer } from "../../requests/tokens/detokenizer.ts";
 import { tokenOutOfRange } from "./sampling.ts";
 

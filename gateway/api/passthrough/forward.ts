@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Salt } from "#router-wasm";
+import { refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
-import { refuseDeepNesting } from "../../access/nesting.ts";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { Model } from "../../models/model.ts";
@@ -22,9 +22,8 @@ import { placementHeaders } from "../placement-headers.ts";
 import type { Candidate } from "./candidates.ts";
 import type { ModelInForm } from "./form.ts";
 import { answerHeaders, forwardedHeaders } from "./headers.ts";
-import { modelOfJson } from "./model-name.ts";
 import { preferenceFields } from "./preference-fields.ts";
-import { renameInForm, renameInJson, renameInQuery } from "./rename.ts";
+import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
 
 /** A request for attached engines. */
 export interface EngineRequest {

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { isWritable } from "../../kernel/header-values.ts";
-import { apiPathOf } from "../../requests/wire/location.ts";
+import { apiPathOf } from "../../requests/wire/statuses.ts";
 import { isHopByHop } from "../../wire/hop-by-hop.ts";
 import type { HttpHeader } from "../../wire/types.ts";
 

@@ -79,3 +79,10 @@ const LONGEST_KEY = 40;
 function keyOf(body: Uint8Array, from: number, to: number): unknown {
   return to - from > LONGEST_KEY ? undefined : JSON.parse(new TextDecoder().decode(body.subarray(from, to)));
 }
+
+/** The `model` field of a JSON body. */
+export function modelOfJson(json: unknown): string | undefined {
+  if (typeof json !== "object" || json === null) return undefined;
+  const model: unknown = Reflect.get(json, "model");
+  return typeof model === "string" ? model : undefined;
+}

@@ -1,9 +1,8 @@
 import type { Context } from "hono";
 import { mayUse } from "../../access/api-key.ts";
-import { readBytes, readJsonBody } from "../../access/body.ts";
+import { readBytes, readJsonBody, refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { checkMedia } from "../../access/media.ts";
-import { refuseDeepNesting } from "../../access/nesting.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { Model } from "../../models/model.ts";
 import { requireModel } from "../../models/model-scope.ts";
@@ -15,7 +14,7 @@ import type { OwnRoute } from "../endpoints.ts";
 import { type Candidate, candidatesFor, firstAnswer, withBothKinds } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
 import { type EngineRequest, forward, promptOf } from "./forward.ts";
-import { modelOfJson } from "./model-name.ts";
+import { modelOfJson } from "./rename.ts";
 
 /** Answers with the members of the model that a request names: passed on to engines, or with the gateway's own route. */
 export function forwardOr(

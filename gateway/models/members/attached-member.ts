@@ -3,8 +3,7 @@ import type { EngineModel, EngineProfile } from "../../engines/types.ts";
 import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
 import { driftRemedies } from "../drift-remedies.ts";
 import type { EngineConnection } from "./engine-connection.ts";
-import type { EngineMember } from "./engine-member.ts";
-import type { HangListeners } from "./hang-listeners.ts";
+import type { EngineMember, HangListeners } from "./member.ts";
 
 /** What is taken of an engine that does not tell. */
 export const UNKNOWN_ENGINE = { blockSize: 16, maxBatchedTokens: 8_192, maxSequences: 256 };

@@ -9,18 +9,16 @@ import type {
   Limitation,
 } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
-import { DEAF, REPLICAS } from "./connection-limitations.ts";
 import { jittered, messageOf, within } from "./engine-checks.ts";
 import type { EngineConnectionDependencies, EngineListener } from "./engine-listener.ts";
 import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
-import { defaultEngineName, type EngineSpec, kvEventSources } from "./engine-spec.ts";
+import { defaultEngineName, type EngineSpec, kvEventSources, slowStartShare } from "./engine-spec.ts";
 import { EngineStarts } from "./engine-starts.ts";
 import type { EngineState, WatchedEngine } from "./engine-watch.ts";
-import { HangListeners } from "./hang-listeners.ts";
+import { HangListeners } from "./member.ts";
 import { ModelSchedule } from "./model-schedule.ts";
-import { type ObservedAnswer, ObservedLimitations } from "./observed-limitations.ts";
+import { DEAF, type ObservedAnswer, ObservedLimitations, REPLICAS } from "./observed-limitations.ts";
 import { RequestHealth } from "./request-health.ts";
-import { slowStartShare } from "./slow-start-share.ts";
 
 /**
  * The gateway's line to one attached engine: finds out what it is, follows its KV events, and knows whether it is

@@ -1,5 +1,8 @@
+import type { Instance, RequestPlaneClient } from "#runtime";
+import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
 import type { RoutedWorker } from "../../routing/workers.ts";
-import type { HangListeners } from "./hang-listeners.ts";
+import type { EngineSpec } from "./engine-spec.ts";
+import type { ObservedAnswer } from "./observed-limitations.ts";
 
 /** Who answers a model's requests: a worker of Stator's, or one model of an attached engine. */
 export interface Member extends RoutedWorker {
@@ -33,4 +36,55 @@ export interface Member extends RoutedWorker {
   noteUnreadable(what: string): void;
   /** Its KV events have shown how many tokens its blocks have. */
   noteBlockSize(tokens: number): void;
+}
+
+/** Requests that wait for an engine's first byte, and want to know when it answers nothing any more. */
+export class HangListeners {
+  readonly #listeners = new Set<(reason: string) => void>();
+
+  /** @returns ends it */
+  add(listener: (reason: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  tell(reason: string): void {
+    for (const listener of [...this.#listeners]) listener(reason);
+  }
+}
+
+/** A worker of Stator's, which is sent tokens over the request plane. */
+export interface WorkerMember extends Member {
+  readonly kind: "worker";
+  readonly instance: Instance;
+  /** Undefined while it is not connected. */
+  readonly client: RequestPlaneClient | undefined;
+}
+
+/** An attached engine, for whoever sends it requests and sees its answers. */
+export interface EngineTarget {
+  readonly name: string;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** What comes before `/v1` in the engine's paths. */
+  readonly basePath: string;
+  readonly spec: Pick<EngineSpec, "apiKey">;
+  readonly api: EngineApi;
+  /** Undefined until it is known what it is. */
+  readonly adapter: EngineAdapter | undefined;
+  readonly state: string;
+  /** Whether a chat's last message may be a partial answer that the engine continues. */
+  readonly continuesMessages: boolean;
+  /** It may serve other models than it listed last. */
+  rereadModels(): void;
+  /** A whole answer has come. */
+  observe(answer: ObservedAnswer): void;
+}
+
+/** One model of an attached engine, which is sent requests as they come. */
+export interface EngineMember extends Member {
+  readonly kind: "engine";
+  readonly engine: EngineTarget;
+  /** As the engine lists it now: its adapters come and go. */
+  readonly model: EngineModel;
 }

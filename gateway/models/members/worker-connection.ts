@@ -3,10 +3,10 @@ import type { Feed, FeedReceiver } from "../../feeds/feed.ts";
 import { openPlaneFeed } from "../../feeds/plane-feed.ts";
 import { jittered } from "./engine-checks.ts";
 import type { HealthOptions } from "./engine-spec.ts";
-import { HangListeners } from "./hang-listeners.ts";
+import { slowStartShare } from "./engine-spec.ts";
+import type { WorkerMember } from "./member.ts";
+import { HangListeners } from "./member.ts";
 import { RequestHealth } from "./request-health.ts";
-import { slowStartShare } from "./slow-start-share.ts";
-import type { WorkerMember } from "./worker-member.ts";
 
 /** `down`: connected, but set aside for a while, as too many requests have failed there. */
 export type WorkerState = "connecting" | "ready" | "down" | "gone";

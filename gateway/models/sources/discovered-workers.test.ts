@@ -17,7 +17,7 @@ import type { Route } from "../../routing/route.ts";
 import { request, routerModule } from "../../routing/test-model.ts";
 import { LocalModel } from "../local-model.ts";
 import { DEFAULT_HEALTH } from "../members/engine-spec.ts";
-import type { WorkerMember } from "../members/worker-member.ts";
+import type { WorkerMember } from "../members/member.ts";
 import { Models } from "../models.ts";
 import { ModelCatalog } from "./catalog.ts";
 import { DiscoveredWorkers } from "./discovered-workers.ts";

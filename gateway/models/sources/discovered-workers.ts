@@ -1,6 +1,5 @@
 import type { Instance, ModelCard } from "#runtime";
-import { noWorkerReady } from "../../kernel/errors.ts";
-import { WrongCard } from "../../kernel/wrong-card.ts";
+import { noWorkerReady, WrongCard } from "../../kernel/errors.ts";
 import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
 import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
 import { WorkerConnection, type WorkerConnectionOptions } from "../members/worker-connection.ts";

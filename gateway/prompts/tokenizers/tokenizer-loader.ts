@@ -7,9 +7,8 @@ import {
   PlaneError,
   type RequestPlaneClient,
 } from "#runtime";
-import { noWorkerReady, workerFailed } from "../../kernel/errors.ts";
+import { noWorkerReady, WrongCard, workerFailed } from "../../kernel/errors.ts";
 import { unaryCall } from "../../kernel/unary-call.ts";
-import { WrongCard } from "../../kernel/wrong-card.ts";
 import { type EncoderFactory, openHuggingFaceTokenizer } from "./huggingface.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { createVocabulary } from "./vocabulary.ts";

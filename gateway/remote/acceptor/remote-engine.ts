@@ -1,7 +1,7 @@
 import { adapterOf } from "../../engines/index.ts";
 import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
-import type { EngineMember, EngineTarget } from "../../models/members/engine-member.ts";
-import { HangListeners } from "../../models/members/hang-listeners.ts";
+import type { EngineMember, EngineTarget } from "../../models/members/member.ts";
+import { HangListeners } from "../../models/members/member.ts";
 import type { ObservedAnswer } from "../../models/members/observed-limitations.ts";
 import type { RoutedInstance } from "../../routing/workers.ts";
 import type { AcceptorChannel, EngineNews } from "../messages.ts";

@@ -2,7 +2,7 @@ import { gatewayStops } from "../../kernel/errors.ts";
 import type { Member } from "../../models/members/member.ts";
 import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
-import { fromErrorMessage } from "../error-message.ts";
+import { fromErrorMessage } from "../conversions.ts";
 import type { AcceptorChannel, ApplyMessage, AskedAnswer, AskedRequest, ToAcceptor } from "../messages.ts";
 import { RemoteRoute } from "./remote-route.ts";
 

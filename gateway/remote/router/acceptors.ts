@@ -1,7 +1,7 @@
 import { type Logger, type MetricsSnapshot, mergeMetrics } from "#runtime";
 import type { Access } from "../../access/guard.ts";
 import { toApiError } from "../../kernel/errors.ts";
-import { fromAskedRequest, toAskedAnswer } from "../asked.ts";
+import { fromAskedRequest, toAskedAnswer } from "../conversions.ts";
 import type { AskedAnswer, AskedRequest, RouterChannel, ToAcceptor } from "../messages.ts";
 import { AcceptorSession, type GroupMessage, type RoutingGateway } from "./session.ts";
 

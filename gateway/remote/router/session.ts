@@ -7,7 +7,7 @@ import type { AttachedEngines } from "../../models/sources/attached-engines.ts";
 import type { DiscoveredWorkers } from "../../models/sources/discovered-workers.ts";
 import type { QueueTicket } from "../../routing/queue/route-source.ts";
 import type { Route } from "../../routing/route.ts";
-import { toErrorMessage } from "../error-message.ts";
+import { toErrorMessage } from "../conversions.ts";
 import type { ApplyMessage, RouterChannel, ToRouter } from "../messages.ts";
 
 /** Messages that are not about routes. */

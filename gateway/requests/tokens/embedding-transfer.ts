@@ -2,7 +2,7 @@ import { decodeEmbeddings, encodeEmbedRequest, PlaneError } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
 import { unaryCall } from "../../kernel/unary-call.ts";
 import { callError, timeLeft } from "../../models/members/call-error.ts";
-import type { WorkerMember } from "../../models/members/worker-member.ts";
+import type { WorkerMember } from "../../models/members/member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext, type LifeJob } from "../life.ts";
 import type { NextStep, Transfer } from "../transfer.ts";

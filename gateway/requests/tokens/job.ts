@@ -1,6 +1,6 @@
 import type { Sampling } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
-import type { WorkerMember } from "../../models/members/worker-member.ts";
+import type { WorkerMember } from "../../models/members/member.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import type { LifeJob } from "../life.ts";
 import type { Placement } from "../placement.ts";

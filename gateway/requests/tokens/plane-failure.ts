@@ -1,6 +1,6 @@
 import type { PlaneError } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
-import type { WorkerMember } from "../../models/members/worker-member.ts";
+import type { WorkerMember } from "../../models/members/member.ts";
 import type { AttemptFailure } from "../attempts.ts";
 import type { Life } from "../life.ts";
 

@@ -1,7 +1,7 @@
 import { type ClientCall, DeltaDecoder, encodeGenerateRequest, PlaneError, type Receiver } from "#runtime";
 import { type ApiError, foreignToken, noWorkerReady } from "../../kernel/errors.ts";
 import { type CallBounds, callError, timeLeft } from "../../models/members/call-error.ts";
-import type { WorkerMember } from "../../models/members/worker-member.ts";
+import type { WorkerMember } from "../../models/members/member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext } from "../life.ts";
 import { placementOf } from "../placement.ts";

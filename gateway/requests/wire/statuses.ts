@@ -1,5 +1,4 @@
 import type { HttpHead } from "../../wire/types.ts";
-import { apiPathOf } from "./location.ts";
 
 /** What another engine may answer better: it is overloaded, or not well. */
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
@@ -15,3 +14,9 @@ export const isRetried = (status: number): boolean => RETRIED_STATUSES.has(statu
 
 /** Whether the client is at fault: every engine would give the same answer. */
 export const isClientError = (status: number): boolean => status >= 400 && status < 500 && !isRetried(status);
+
+/**
+ * Where of the API an engine sends the client: the path from `/v1/` on, which is there at the gateway too. Undefined
+ * where it is elsewhere.
+ */
+export const apiPathOf = (location: string): string | undefined => /\/v1\/.*$/.exec(location)?.[0];

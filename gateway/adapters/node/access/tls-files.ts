@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import type { Logger } from "#runtime";
-import { AccessError } from "../../../access/access-error.ts";
+import { AccessError } from "../../../access/parse-keys.ts";
 import type { EngineTlsFiles, TlsFiles } from "../../listening.ts";
 import type { TlsIdentity } from "../server.ts";
 import { watchFiles } from "./watched-files.ts";

@@ -1,5 +1,6 @@
 import { readBytes } from "../access/body.ts";
-import type { AskedAnswer, AskedRequest } from "./messages.ts";
+import { ApiError } from "../kernel/errors.ts";
+import type { AskedAnswer, AskedRequest, ErrorMessage } from "./messages.ts";
 
 /** A request as data. @throws ApiError 413 where its body is larger than `bodyLimit` bytes */
 export async function toAskedRequest(request: Request, bodyLimit: number): Promise<AskedRequest> {
@@ -33,3 +34,16 @@ export function fromAskedAnswer({ status, headers, body }: AskedAnswer): Respons
     headers: headers.map(([name, value]) => [name, value]),
   });
 }
+
+/** An error as data. Its cause stays where it came about, for the log. */
+export const toErrorMessage = ({ status, type, message, param, code, headers }: ApiError): ErrorMessage => ({
+  status,
+  type,
+  message,
+  param,
+  code,
+  headers,
+});
+
+export const fromErrorMessage = ({ status, type, message, ...details }: ErrorMessage) =>
+  new ApiError(status, type, message, { ...details, headers: { ...details.headers } });
