@@ -35,6 +35,15 @@ describe("workers", () => {
     expect(decide(router, tokensOf(1, 1, 4)).worker).toBe(-1);
     expect(router.explain()).toEqual([]);
   });
+
+  it("explains nobody who is not eligible, however little waits there", () => {
+    const router = newRouter({ blockSize: 1, weights: { creditDecay: 0.5 } });
+    const workers = [router.addWorker(), router.addWorker()];
+    router.setEligible(workers[0]!, false);
+    decide(router, tokensOf(1, 4, 1), { book: true });
+    decide(router, tokensOf(2, 2, 1));
+    expect(router.explain().map(({ worker }) => worker)).toEqual([workers[1]]);
+  });
 });
 
 describe("options", () => {

@@ -123,7 +123,8 @@ function priceAll(
     const overlap = f64x2.convert_low_i32x4_u(v128.load64_zero(found + (i >> 1)));
     let worth = credit;
     if (!plain && decays) {
-      const excess = f64x2.div(f64x2.sub(waiting, f64x2.splat(least)), prompt);
+      // Of those that are no candidates less may be waiting, which must not make it a division by 0.
+      const excess = f64x2.pmax(zero, f64x2.div(f64x2.sub(waiting, f64x2.splat(least)), prompt));
       worth = f64x2.div(credit, f64x2.add(f64x2.splat(1), f64x2.mul(f64x2.splat(creditDecay), excess)));
     }
     const tokens = f64x2.add(waiting, prompt);
