@@ -2,7 +2,7 @@ import { nearest } from "#runtime";
 import { ApiError, noWorkerReady } from "../kernel/errors.ts";
 import type { LocalModel } from "./local-model.ts";
 import type { Model, WorkerSide } from "./model.ts";
-import { type KeptResources, ResourceHomes } from "./resource-homes.ts";
+import { type KeptResources, ResourceLocations } from "./resource-locations.ts";
 
 /** A model as it is listed. */
 export interface ListedModel {
@@ -41,7 +41,7 @@ export class Models<Found extends Model = LocalModel> {
   readonly #names: ModelNames;
   readonly #models = new Map<string, Found>();
 
-  constructor({ create, names = NO_NAMES, resources = new ResourceHomes() }: ModelsOptions<Found>) {
+  constructor({ create, names = NO_NAMES, resources = new ResourceLocations() }: ModelsOptions<Found>) {
     this.#create = create;
     this.#names = names;
     this.resources = resources;

@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createLogger, type Discovery, type Instance, type ModelCard, randomId } from "#runtime";
+import {
+  createLogger,
+  type Discovery,
+  type DiscoveryEvent,
+  type Instance,
+  type ModelCard,
+  randomId,
+} from "#runtime";
 import { openDiscovery } from "#runtime/node";
 import { type CatalogModel, ModelCatalog } from "./catalog.ts";
 
@@ -107,6 +114,33 @@ describe("the catalog", () => {
     await put("a", instance("a"));
     await put("a", instance("a2"));
     expect(events).toEqual(["a joins tiny first", "a leaves tiny", "a2 joins tiny first"]);
+  });
+
+  test("what is told again unchanged stays as it is", async () => {
+    await catalog.open(listener);
+    const same = instance("a");
+    for (let time = 0; time < 3; time++) await put("a", same);
+    expect(events).toEqual(["a joins tiny first"]);
+  });
+
+  test("a snapshot stands for all that there is: it takes out what it does not have", async () => {
+    let tell: (event: DiscoveryEvent) => void = () => {};
+    const watch: Discovery["watch"] = async (_, onEvent) => {
+      tell = onEvent;
+      return { close() {} };
+    };
+    const told = (...all: Instance[]) => {
+      const entries = all.map(
+        (each) => [`instances/${each.name}`, JSON.parse(JSON.stringify(each))] as const,
+      );
+      tell({ type: "snapshot", entries: new Map(entries) });
+    };
+    const log = createLogger({ name: "test", write: () => {} });
+    await new ModelCatalog({ ...discovery, watch }, log).open(listener);
+    const [a, b, c] = [instance("a"), instance("b"), instance("c")];
+    told(a, b);
+    told(b, c);
+    expect(events).toEqual(["a joins tiny first", "b joins tiny", "a leaves tiny", "c joins tiny"]);
   });
 
   test("refuses entries that it cannot read, and names worker and field", async () => {

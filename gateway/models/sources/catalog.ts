@@ -47,6 +47,8 @@ export class ModelCatalog {
   readonly #log: Logger;
   readonly #models = new Map<string, Entry>();
   readonly #instances = new Map<string, { instance: Instance; model: Entry }>();
+  /** What discovery has told of each key, as JSON. */
+  readonly #told = new Map<string, string>();
   /** Workers that cannot serve beside the others of their model; their turn comes when those have left. */
   readonly #unlike = new Map<string, { instance: Instance; fault: RefusedWorker }>();
   /** Those whose cards are wrong. */
@@ -65,7 +67,7 @@ export class ModelCatalog {
     this.#watch = await this.#discovery.watch(PREFIX, (event) => {
       if (event.type === "delete") this.#remove(event.key, listener);
       else if (event.type === "put") this.#add(event.key, event.value, listener);
-      else for (const [key, value] of event.entries) this.#add(key, value, listener);
+      else this.#replace(event.entries, listener);
     });
   }
 
@@ -87,7 +89,9 @@ export class ModelCatalog {
   refuse(instance: Instance, fault: CardFault): void {
     const key = [...this.#instances].find(([, known]) => known.instance === instance)?.[0];
     if (key === undefined || this.#listener === undefined) return;
+    const told = this.#told.get(key);
     this.#remove(key, this.#listener);
+    if (told !== undefined) this.#told.set(key, told);
     this.#setWrong(key, { name: instance.name, ...fault });
   }
 
@@ -96,9 +100,19 @@ export class ModelCatalog {
     return this.#models.get(name) ?? this.list().find(({ card }) => card.aliases.includes(name));
   }
 
+  /** All that there is now: what is not among it has gone. */
+  #replace(entries: ReadonlyMap<string, JsonValue>, listener: CatalogListener): void {
+    for (const key of [...this.#told.keys()]) if (!entries.has(key)) this.#remove(key, listener);
+    for (const [key, value] of entries) this.#add(key, value, listener);
+  }
+
+  /** What is told again unchanged stays as it is. */
   #add(key: string, value: JsonValue, listener: CatalogListener): void {
-    const parsed = instanceSchema.safeParse(value);
+    const told = JSON.stringify(value);
+    if (this.#told.get(key) === told) return;
     this.#remove(key, listener);
+    this.#told.set(key, told);
+    const parsed = instanceSchema.safeParse(value);
     if (parsed.success) this.#join(key, parsed.data, listener);
     else this.#setWrong(key, { name: nameIn(value) ?? key, ...cardFault(parsed.error) });
   }
@@ -126,6 +140,7 @@ export class ModelCatalog {
   }
 
   #remove(key: string, listener: CatalogListener): void {
+    this.#told.delete(key);
     this.#unlike.delete(key);
     this.#wrong.delete(key);
     const entry = this.#instances.get(key);

@@ -13,7 +13,7 @@ export interface KeptResources {
  * Which engine has what it once gave an id: stored responses, files, batches. Requests that speak of such an id must
  * go there.
  */
-export class ResourceHomes implements KeptResources {
+export class ResourceLocations implements KeptResources {
   readonly #engines = new Map<string, string>();
 
   remember(id: string, engine: string): void {
