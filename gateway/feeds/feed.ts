@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import { KvEventError, type Logger } from "#runtime";
 import type { EngineAdapter, EngineApi, KvEventSource } from "../engines/types.ts";
 
 /** Who is told what a member's cache holds. */
@@ -29,3 +29,16 @@ export type OpenEngineFeed = (
   receiver: FeedReceiver,
   log: Logger,
 ) => Feed;
+
+/**
+ * Hands a batch on, and tells where it cannot be read.
+ * @throws what the receiver throws
+ */
+export function deliver(receiver: FeedReceiver, payload: Uint8Array): void {
+  try {
+    receiver.onPayload(payload);
+  } catch (error) {
+    if (error instanceof KvEventError) receiver.onUnreadable(error.what);
+    throw error;
+  }
+}

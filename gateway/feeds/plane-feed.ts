@@ -1,5 +1,5 @@
-import { KvEventError, type Logger, type RequestPlaneClient, subscribeKvEvents } from "#runtime";
-import type { Feed, FeedReceiver } from "./feed.ts";
+import { type Logger, type RequestPlaneClient, subscribeKvEvents } from "#runtime";
+import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
 
 /**
  * The KV events of a worker, of all its ranks, over the request plane.
@@ -14,14 +14,7 @@ export function openPlaneFeed(
   let isConnected = true;
   const subscription = subscribeKvEvents(client, {
     onCleared: () => receiver.onForget(undefined),
-    onPayload: (payload) => {
-      try {
-        receiver.onPayload(payload);
-      } catch (error) {
-        if (error instanceof KvEventError) receiver.onUnreadable(error.what);
-        throw error;
-      }
-    },
+    onPayload: (payload) => deliver(receiver, payload),
     onFault: (error) => log.error("cannot use the worker's KV events", { error }),
     onEnd: (error) => {
       isConnected = false;

@@ -1,6 +1,6 @@
-import { KvEventError, type Logger } from "#runtime";
+import type { Logger } from "#runtime";
 import type { EngineAdapter, EngineApi } from "../engines/types.ts";
-import type { Feed, FeedReceiver } from "./feed.ts";
+import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
 
 /** Milliseconds between two rounds of asking an engine for its events. */
 const POLL_MS = 50;
@@ -36,7 +36,9 @@ export class PollFeed implements Feed {
       await this.#adapter.pollKvEvents?.(
         this.#api,
         (payload) => {
-          if (!this.#isClosed) this.#take(payload);
+          if (this.#isClosed) return;
+          deliver(this.#receiver, payload);
+          this.batches++;
         },
         (what) => this.#receiver.onUnreadable(what),
       );
@@ -47,15 +49,5 @@ export class PollFeed implements Feed {
       this.#log.debug("cannot ask for the engine's KV events", { reason: String(error) });
     }
     if (!this.#isClosed) this.#timer = setTimeout(() => void this.#round(), waitMs);
-  }
-
-  #take(payload: Uint8Array): void {
-    try {
-      this.#receiver.onPayload(payload);
-      this.batches++;
-    } catch (error) {
-      if (error instanceof KvEventError) this.#receiver.onUnreadable(error.what);
-      throw error;
-    }
   }
 }

@@ -1,6 +1,6 @@
-import { KvEventError, type Logger, type ZmqSubscriberOptions, type ZmqSubscription } from "#runtime";
+import type { Logger, ZmqSubscriberOptions, ZmqSubscription } from "#runtime";
 import type { KvEventSource } from "../engines/types.ts";
-import type { Feed, FeedReceiver } from "./feed.ts";
+import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
 
 /** Follows one rank's publisher, with the sockets of whatever runtime this is. @throws Error for an endpoint that is none */
 export type SubscribeZmq = (options: ZmqSubscriberOptions) => ZmqSubscription;
@@ -16,14 +16,7 @@ export function openZmqFeed(
     endpoint,
     replayEndpoint,
     topic,
-    onPayload: (payload) => {
-      try {
-        receiver.onPayload(payload);
-      } catch (error) {
-        if (error instanceof KvEventError) receiver.onUnreadable(error.what);
-        throw error;
-      }
-    },
+    onPayload: (payload) => deliver(receiver, payload),
     onMalformed: (what) => receiver.onUnreadable(what),
     onForget: () => receiver.onForget(rank),
     onFault: (error) => log.error("cannot use the engine's KV events", { endpoint, error }),

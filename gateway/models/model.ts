@@ -8,7 +8,8 @@ import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
 import type { Applicant, QueueTicket, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import type { RouteRequest } from "../routing/route.ts";
-import type { EngineMember, Member, WorkerMember } from "./members/member.ts";
+import type { EngineMember } from "./members/engine-member.ts";
+import type { Member, WorkerMember } from "./members/member.ts";
 
 /** A model, its members, and the way to them. What it has no router for, it takes no notice of. */
 export abstract class Model {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { EngineMember } from "../models/members/member.ts";
+import type { EngineMember } from "../models/members/engine-member.ts";
 import { Attempts } from "./attempts.ts";
 
 const worker = () => ({}) as EngineMember;

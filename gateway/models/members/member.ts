@@ -1,8 +1,5 @@
 import type { Instance, RequestPlaneClient } from "#runtime";
-import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
 import type { RoutedWorker } from "../../routing/workers.ts";
-import type { EngineSpec } from "./engine-spec.ts";
-import type { ObservedAnswer } from "./observed-limitations.ts";
 
 /** Who answers a model's requests: a worker of Stator's, or one model of an attached engine. */
 export interface Member extends RoutedWorker {
@@ -59,32 +56,4 @@ export interface WorkerMember extends Member {
   readonly instance: Instance;
   /** Undefined while it is not connected. */
   readonly client: RequestPlaneClient | undefined;
-}
-
-/** An attached engine, for whoever sends it requests and sees its answers. */
-export interface EngineTarget {
-  readonly name: string;
-  /** Scheme, host and port. */
-  readonly origin: string;
-  /** What comes before `/v1` in the engine's paths. */
-  readonly basePath: string;
-  readonly spec: Pick<EngineSpec, "apiKey">;
-  readonly api: EngineApi;
-  /** Undefined until it is known what it is. */
-  readonly adapter: EngineAdapter | undefined;
-  readonly state: string;
-  /** Whether a chat's last message may be a partial answer that the engine continues. */
-  readonly continuesMessages: boolean;
-  /** It may serve other models than it listed last. */
-  rereadModels(): void;
-  /** A whole answer has come. */
-  observe(answer: ObservedAnswer): void;
-}
-
-/** One model of an attached engine, which is sent requests as they come. */
-export interface EngineMember extends Member {
-  readonly kind: "engine";
-  readonly engine: EngineTarget;
-  /** As the engine lists it now: its adapters come and go. */
-  readonly model: EngineModel;
 }

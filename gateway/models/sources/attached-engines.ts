@@ -7,10 +7,10 @@ import type { LocalModel } from "../local-model.ts";
 import { AttachedMember } from "../members/attached-member.ts";
 import { EngineConnection } from "../members/engine-connection.ts";
 import type { EngineConnectionDependencies } from "../members/engine-listener.ts";
+import type { EngineTarget } from "../members/engine-member.ts";
 import { defaultEngineName, type EngineSpec } from "../members/engine-spec.ts";
 import { checkedSpec } from "../members/engine-url.ts";
 import type { EngineState } from "../members/engine-watch.ts";
-import type { EngineTarget } from "../members/member.ts";
 import type { Models } from "../models.ts";
 
 /** An engine that may be asked for tokens while it is ready. */

@@ -1,9 +1,8 @@
 import { adapterOf } from "../../engines/index.ts";
-import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
-import type { EngineMember, EngineTarget } from "../../models/members/member.ts";
+import type { EngineAdapter, EngineApi } from "../../engines/types.ts";
+import { EngineMember, type EngineTarget } from "../../models/members/engine-member.ts";
 import { HangListeners } from "../../models/members/member.ts";
 import type { ObservedAnswer } from "../../models/members/observed-limitations.ts";
-import type { RoutedInstance } from "../../routing/workers.ts";
 import type { AcceptorChannel, EngineNews } from "../messages.ts";
 
 /** An engine that the router process watches, as an acceptor sends it requests. */
@@ -53,61 +52,11 @@ export class RemoteEngine implements EngineTarget {
   }
 }
 
-/** One model of such an engine. */
-export class RemoteMember implements EngineMember {
-  readonly kind = "engine";
-  readonly created = undefined;
-  /** What it holds, the router process knows. */
+/** One model of such an engine. What it holds, and how much of the requests it gets, the router process knows. */
+export class RemoteMember extends EngineMember<RemoteEngine> {
   readonly isPredicted = false;
-  readonly instance: RoutedInstance;
-  readonly engine: RemoteEngine;
-  /** As the engine lists it now: its adapters come and go. */
-  model: EngineModel;
-
-  constructor(engine: RemoteEngine, instance: RoutedInstance, model: EngineModel) {
-    this.engine = engine;
-    this.instance = instance;
-    this.model = model;
-  }
-
-  get isReady(): boolean {
-    return this.engine.isReady;
-  }
-
-  /** The router process sees to slow starts. */
-  shareAt(): number {
-    return 1;
-  }
-
-  get state(): string {
-    return this.engine.state;
-  }
-
-  get aliases(): readonly string[] {
-    return this.model.aliases;
-  }
-
-  get adapters(): readonly string[] {
-    return this.model.adapters;
-  }
-
-  get contextLength(): number | undefined {
-    return this.model.contextLength;
-  }
-
-  get hangs(): HangListeners {
-    return this.engine.hangs;
-  }
-
+  shareAt = () => 1;
   followEvents(): void {}
   noteUnreadable(): void {}
   noteBlockSize(): void {}
-
-  reportSuccess(): void {
-    this.engine.reportSuccess();
-  }
-
-  reportFailure(reason: string, isUnreachable: boolean): void {
-    this.engine.reportFailure(reason, isUnreachable);
-  }
 }

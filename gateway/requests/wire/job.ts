@@ -1,5 +1,5 @@
 import type { Salt } from "#router-wasm";
-import type { EngineMember } from "../../models/members/member.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { EngineSide } from "../../models/model.ts";
 import type { HttpHead, HttpHeader, WireReply } from "../../wire/types.ts";
 import type { LifeJob } from "../life.ts";

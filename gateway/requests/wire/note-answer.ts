@@ -1,4 +1,4 @@
-import type { EngineMember } from "../../models/members/member.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route } from "../../routing/route.ts";
 import type { AnswerBody, AnswerUsage } from "./answer-body.ts";
 import type { WireJob } from "./job.ts";

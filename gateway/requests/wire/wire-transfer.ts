@@ -1,5 +1,5 @@
 import { type ApiError, engineFailed } from "../../kernel/errors.ts";
-import type { EngineMember } from "../../models/members/member.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import type { HttpCall, HttpError, HttpHead, HttpReceiver, HttpTransport } from "../../wire/types.ts";
 import type { AttemptFailure } from "../attempts.ts";

@@ -1,0 +1,83 @@
+import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
+import type { RoutedInstance } from "../../routing/workers.ts";
+import type { EngineSpec } from "./engine-spec.ts";
+import type { HangListeners, Member } from "./member.ts";
+import type { ObservedAnswer } from "./observed-limitations.ts";
+
+/** An attached engine, for whoever sends it requests and sees its answers. */
+export interface EngineTarget {
+  readonly name: string;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** What comes before `/v1` in the engine's paths. */
+  readonly basePath: string;
+  readonly spec: Pick<EngineSpec, "apiKey">;
+  readonly api: EngineApi;
+  /** Undefined until it is known what it is. */
+  readonly adapter: EngineAdapter | undefined;
+  readonly state: string;
+  /** Whether a chat's last message may be a partial answer that the engine continues. */
+  readonly continuesMessages: boolean;
+  /** As `Member` has them, of all its models. */
+  readonly hangs: HangListeners;
+  reportSuccess(): void;
+  reportFailure(reason: string, isUnreachable: boolean): void;
+  /** It may serve other models than it listed last. */
+  rereadModels(): void;
+  /** A whole answer has come. */
+  observe(answer: ObservedAnswer): void;
+}
+
+/** One model of an attached engine, which is sent requests as they come. */
+export abstract class EngineMember<Engine extends EngineTarget = EngineTarget> implements Member {
+  readonly kind = "engine";
+  readonly created = undefined;
+  readonly engine: Engine;
+  readonly instance: RoutedInstance;
+  /** As the engine lists it now: its adapters come and go. */
+  model: EngineModel;
+  abstract readonly isPredicted: boolean;
+
+  constructor(engine: Engine, instance: RoutedInstance, model: EngineModel) {
+    this.engine = engine;
+    this.instance = instance;
+    this.model = model;
+  }
+
+  get state(): string {
+    return this.engine.state;
+  }
+
+  get isReady(): boolean {
+    return this.engine.state === "ready";
+  }
+
+  get aliases(): readonly string[] {
+    return this.model.aliases;
+  }
+
+  get adapters(): readonly string[] {
+    return this.model.adapters;
+  }
+
+  get contextLength(): number | undefined {
+    return this.model.contextLength;
+  }
+
+  get hangs(): HangListeners {
+    return this.engine.hangs;
+  }
+
+  reportSuccess(): void {
+    this.engine.reportSuccess();
+  }
+
+  reportFailure(reason: string, isUnreachable: boolean): void {
+    this.engine.reportFailure(reason, isUnreachable);
+  }
+
+  abstract shareAt(now: number): number;
+  abstract followEvents(): void;
+  abstract noteUnreadable(what: string): void;
+  abstract noteBlockSize(tokens: number): void;
+}
