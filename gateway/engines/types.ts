@@ -1,5 +1,5 @@
-/** The kinds of server that can be attached; `openai` is any other one that speaks OpenAI's API. */
-export type EngineKind = "vllm" | "sglang" | "tensorrt-llm" | "llama.cpp" | "openai";
+/** The kind of a server, as its adapter names it: `vllm`, `sglang`, …; `openai` is any other that speaks OpenAI's API. */
+export type EngineKind = string;
 
 /** One set of weights that an engine serves. */
 export interface EngineModel {
