@@ -23,3 +23,4 @@ export { EngineGroup } from "./models/sources/engine-group.ts";
 export type { AcceptorChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";
 export type { RoutingOptions } from "./routing/options.ts";
+export { POLICIES, POLICY_NAMES, type PolicyName } from "./routing/policies/policies.ts";

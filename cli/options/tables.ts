@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { POLICY_NAMES } from "#gateway";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { access, encryption, engineEncryption, keysOption } from "./access.ts";
 import { attachment, engineOptions, modelNaming, seconds, trying } from "./attach.ts";
@@ -12,8 +13,6 @@ import {
   text,
   toggle,
 } from "./spec.ts";
-
-const POLICIES = ["kv", "round-robin", "random", "least-loaded", "power-of-two"] as const;
 
 /** Options of every command. */
 const common = {
@@ -57,7 +56,10 @@ const http = {
 };
 
 const routing = {
-  policy: choice(POLICIES, { describe: "How a request's worker is chosen.", default: "kv" }),
+  policy: choice(POLICY_NAMES, {
+    describe: "How a worker is chosen (docs/routing.md).",
+    default: "kv",
+  }),
   "overlap-credit": number({
     describe: "Worth of a cached block in blocks of prefill.",
     default: DEFAULT_WEIGHTS.overlapCredit,

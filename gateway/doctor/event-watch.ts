@@ -41,7 +41,11 @@ export class EventWatch {
     const unknown = { tags: [], totalBlocks: 0, maxBatchedTokens: 1, maxSequences: 1 };
     this.#worker = {
       isReady: false,
-      instance: { id: "doctor", name: "doctor", card: { ...unknown, blockSize, dataParallelSize } },
+      instance: {
+        id: "doctor",
+        name: "doctor",
+        card: { ...unknown, role: "aggregated", blockSize, dataParallelSize },
+      },
     };
     this.#router = this.#open(blockSize);
     this.#feed = openKvFeed(

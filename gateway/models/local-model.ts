@@ -1,6 +1,7 @@
 import type { Logger } from "#runtime";
 import type { ApiError } from "../kernel/errors.ts";
 import type { GatewayMetrics } from "../kernel/metrics.ts";
+import { canDecode } from "../routing/filters/role.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import type { RoutingOptions } from "../routing/options.ts";
 import { NO_PREFERENCES } from "../routing/preferences.ts";
@@ -9,7 +10,6 @@ import type { RouteSource } from "../routing/queue/route-source.ts";
 import type { RoutedInstance } from "../routing/workers.ts";
 import type { Member } from "./members/member.ts";
 import { Model } from "./model.ts";
-import { SlowStart } from "./slow-start.ts";
 
 export interface LocalModelOptions {
   readonly routerModule: WebAssembly.Module;
@@ -22,7 +22,6 @@ export interface LocalModelOptions {
 interface Routing {
   readonly router: ModelRouter<Member>;
   readonly queue: Admission<Member>;
-  readonly admission: RouteSource<Member>;
 }
 
 /** A member, for those who ask about it. */
@@ -56,7 +55,7 @@ export class LocalModel extends Model {
   }
 
   get admission(): RouteSource<Member> {
-    return this.#routing.admission;
+    return this.#routing.queue;
   }
 
   /** Requests that wait for a member with room. */
@@ -67,7 +66,12 @@ export class LocalModel extends Model {
   /** Whether it can answer. */
   get isReady(): boolean {
     for (const member of this.members)
-      if (this.canServe(member) && (member.kind === "engine" || this.workers !== undefined)) return true;
+      if (
+        this.canServe(member) &&
+        canDecode(member) &&
+        (member.kind === "engine" || this.workers !== undefined)
+      )
+        return true;
     return false;
   }
 
@@ -182,7 +186,7 @@ export class LocalModel extends Model {
     router.onAdmitted = (member) => member.followEvents();
     router.onUnreadable = (member, what) => member.noteUnreadable(what);
     const queue = new Admission(name, router, routing.queue, metrics.routing);
-    return { router, queue, admission: new SlowStart(queue, () => this.members) };
+    return { router, queue };
   }
 
   #noteForeign(member: Member, blockSize: number): void {

@@ -2,6 +2,7 @@ import type { Decision, Router } from "#router-wasm";
 import type { DecisionLog } from "./decisions.ts";
 import type { CacheReports } from "./drift/cache-reports.ts";
 import type { DrainRate } from "./load/drain-rate.ts";
+import type { Plan } from "./plan.ts";
 import type { Route, RouteOutcome } from "./route.ts";
 import type { RoutedWorker, Slot, Workers } from "./workers.ts";
 
@@ -18,6 +19,7 @@ export interface RouteRecords<Worker extends RoutedWorker> {
 /** A route whose load is booked in the core, and whose end the router's records are told of. */
 export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   readonly overlapBlocks: number;
+  readonly plan: Plan<Worker> = { decode: this };
   readonly #router: RouteRecords<Worker>;
   readonly #core: Router;
   readonly #slot: Slot<Worker>;

@@ -1,25 +1,28 @@
-import { createRouter, type Decision, type Router, RouterError } from "#router-wasm";
+import { createRouter, DEFAULT_WEIGHTS, type Decision, type Router, RouterError } from "#router-wasm";
 import type { Logger } from "#runtime";
 import type { RoutingMetrics } from "../kernel/metrics.ts";
 import { BookedRoute } from "./booked-route.ts";
 import { CacheEvents } from "./cache/cache-events.ts";
+import { Chooser } from "./chooser.ts";
 import { DecisionLog } from "./decisions.ts";
 import { CacheReports } from "./drift/cache-reports.ts";
 import { SessionHomes } from "./filters/affinity.ts";
-import { ConstraintReader, type Constraints } from "./filters/constraints.ts";
-import { TagFilter } from "./filters/tags.ts";
+import { Bindings } from "./filters/binding.ts";
+import { Filters } from "./filters/filters.ts";
+import { Selection } from "./filters/selection.ts";
 import { DrainRate } from "./load/drain-rate.ts";
 import { requestWeight } from "./load/request-weight.ts";
 import { busyLimits, candidateLimits, isAtLimit, type Thresholds } from "./load/thresholds.ts";
 import type { RoutingOptions } from "./options.ts";
+import { POLICIES } from "./policies/policies.ts";
 import type { Route, RouteRequest, Unroutable } from "./route.ts";
+import { OwnShare } from "./scorers/own-share.ts";
 import { type RoutedWorker, type Slot, Workers } from "./workers.ts";
 
 /** One model's router: the WebAssembly core, and what each of its indices means. */
 export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly workers = new Workers<Worker>();
-  readonly tags = new TagFilter<Worker>(this.workers);
-  readonly constraints: ConstraintReader<Worker>;
+  readonly bindings: Bindings<Worker>;
   readonly decisions: DecisionLog<Worker>;
   readonly cacheReports: CacheReports<Worker>;
   readonly drainRate = new DrainRate();
@@ -34,6 +37,10 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly #options: RoutingOptions;
   readonly #startedAt: number;
   readonly #sessions: SessionHomes<Worker>;
+  readonly #filters: Filters<Worker>;
+  /** What the filters leave, of the request that is routed now. */
+  readonly #selection = new Selection();
+  readonly #chooser: Chooser;
   /** Workers that the index has no place for, in order of arrival. */
   readonly #shutOut = new Set<Worker>();
   /** Workers that send no KV events, whether or not they have a place. */
@@ -54,7 +61,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.#thresholds = options.thresholds;
     this.#sessions = new SessionHomes(options.affinity);
     this.#log = log;
-    this.constraints = new ConstraintReader(this.workers, this.tags, this.#sessions);
+    const context = { workers: this.workers, sessions: this.#sessions, random: Math.random };
+    this.bindings = new Bindings(context);
+    this.#filters = new Filters(context);
+    const { prefillLoadScale = DEFAULT_WEIGHTS.prefillLoadScale } = options.weights;
+    const scorers = options.gateways ? [new OwnShare(options.gateways, prefillLoadScale)] : [];
+    this.#chooser = new Chooser(this.#core, POLICIES[options.policy], scorers, Math.random);
     this.decisions = new DecisionLog(this.#core, options.decisionLog);
     this.cacheReports = new CacheReports(blockSize, metrics, log);
     this.cacheReports.onTrust = (slot, isTrusted) => {
@@ -85,17 +97,15 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
    */
   route(request: RouteRequest<Worker>, queuedMs?: number): Route<Worker> | Unroutable {
     const now = performance.now();
-    const constraints = this.constraints.read(request, now);
-    const decision = this.#decide(request, constraints);
+    const decision = this.#choose(request, now, true);
     const { roster } = this.workers;
     const slot = roster[decision.worker];
     const areBusy = slot === undefined && decision.busyWorkers > 0;
-    if (slot === undefined && (queuedMs !== undefined || (areBusy && this.#mayWait(constraints))))
-      return "must-wait";
+    if (slot === undefined && (queuedMs !== undefined || (areBusy && this.#mayWait()))) return "must-wait";
     if (this.#log.isEnabled("debug")) this.#explain(request, slot);
     const ticket = this.decisions.record(request, decision, roster, queuedMs ?? 0);
     if (slot === undefined) return areBusy ? "all-busy" : "none-ready";
-    if (this.#options.policy === "kv") this.#core.predict(slot.index);
+    if (POLICIES[this.#options.policy].readsCaches) this.#core.predict(slot.index);
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
     return new BookedRoute(this, this.#core, slot, decision, ticket, now);
@@ -103,8 +113,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   /** The worker that the request would be sent to now; undefined where there is none. Nothing is booked or remembered. */
   peek(request: RouteRequest<Worker>): Worker | undefined {
-    const constraints = this.constraints.read(request, performance.now());
-    return this.workers.roster[this.#decide(request, constraints, false).worker]?.worker;
+    return this.workers.roster[this.#choose(request, performance.now(), false).worker]?.worker;
   }
 
   /** Prompt tokens that no worker has cached. */
@@ -121,7 +130,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     }
     if (this.#admit(worker)) return;
     this.workers.add(worker, [], false);
-    this.tags.clear();
+    this.#filters.refresh();
     this.#shutOut.add(worker);
     this.#log.error("a worker gets no requests: the model has as many as --index-workers allows", {
       worker: worker.instance.name,
@@ -140,7 +149,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.workers.remove(worker);
     this.#shutOut.delete(worker);
     this.#predicted.delete(worker);
-    this.tags.clear();
+    this.#filters.refresh();
     this.cacheReports.forget(slots);
     if (slots.length > 0) this.#admitShutOut();
     // Sessions that were bound to it may go elsewhere now.
@@ -151,7 +160,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     const indices = this.#newIndices(worker);
     if (indices === undefined) return false;
     this.workers.add(worker, indices, this.#predicted.has(worker));
-    this.tags.clear();
+    this.#filters.refresh();
     this.#limit(worker);
     for (const slot of this.workers.slotsOf(worker)) this.#predict(slot);
     this.updateWorker(worker);
@@ -187,6 +196,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   updateWorker(worker: Worker): void {
     const { isReady } = worker;
     for (const { index } of this.workers.slotsOf(worker)) this.#core.setEligible(index, isReady);
+    this.#filters.refresh();
     if (isReady) this.onRoom?.();
   }
 
@@ -265,40 +275,18 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     for (const { index } of this.workers.slotsOf(worker)) this.#core.setLimits(index, limits);
   }
 
-  #decide(request: RouteRequest<Worker>, { preferred, only, excluded }: Constraints, book = true): Decision {
-    if (preferred !== undefined) {
-      const decision = this.#ask(request, preferred, excluded, book);
-      if (decision.worker >= 0) return decision;
-    }
-    return this.#ask(request, only, excluded, book);
-  }
-
-  #ask(
-    { prompt, preferences, salt }: RouteRequest<Worker>,
-    pinnedWorker: number | undefined,
-    excluded: readonly number[],
-    book: boolean,
-  ): Decision {
-    this.#core.writePrompt(prompt);
-    return this.#core.decide({
-      tokenCount: prompt.length,
-      policy: this.#options.policy,
-      random: Math.random(),
-      pinnedWorker,
-      excluded,
-      book,
-      overlapCredit: preferences.overlapCredit,
-      temperature: preferences.temperature,
-      salt: salt === undefined ? undefined : this.#core.salt(salt),
-      now: this.#seconds,
-    });
+  #choose(request: RouteRequest<Worker>, now: number, books: boolean): Decision {
+    const selection = this.#selection;
+    this.#filters.narrow(selection, request, now);
+    return this.#chooser.choose(request, selection, this.workers.roster, this.#seconds, books);
   }
 
   /**
    * Whether a request that no worker takes now may wait for one: some have only enough prefill waiting already.
    * Where all are busy, a queue would only put off the refusal.
    */
-  #mayWait({ only, excluded }: Constraints): boolean {
+  #mayWait(): boolean {
+    const { only, excluded } = this.#selection;
     if (this.#thresholds.queuePrefillSteps === undefined) return false;
     return this.workers.roster.some((slot) => {
       if (slot === undefined || !slot.worker.isReady || excluded.includes(slot.index)) return false;

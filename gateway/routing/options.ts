@@ -1,10 +1,14 @@
-import type { CostWeights, Policy } from "#router-wasm";
+import type { CostWeights } from "#router-wasm";
 import type { AffinityOptions } from "./filters/affinity.ts";
 import { NO_THRESHOLDS, type Thresholds } from "./load/thresholds.ts";
+import type { PolicyName } from "./policies/policies.ts";
 import type { QueueOptions } from "./queue/options.ts";
+import type { GatewayShares } from "./scorers/own-share.ts";
 
 export interface RoutingOptions {
-  policy: Policy;
+  policy: PolicyName;
+  /** The gateways that send requests to the same workers, where there are several. */
+  gateways?: (() => GatewayShares) | undefined;
   weights: Partial<CostWeights>;
   thresholds: Thresholds;
   queue: QueueOptions;

@@ -1,4 +1,5 @@
 import type { Salt } from "#router-wasm";
+import type { Placed, Plan } from "./plan.ts";
 import type { RoutePreferences } from "./preferences.ts";
 import type { RoutedWorker } from "./workers.ts";
 
@@ -15,13 +16,12 @@ export interface RouteRequest<Worker extends RoutedWorker> {
 /** How a request that was routed has ended; `moved` where its worker refused it before it began. */
 export type RouteOutcome = "finished" | "failed" | "cancelled" | "moved";
 
-/** A decision, booked: the router's handle for what happens to the request afterwards. */
-export interface Route<Worker extends RoutedWorker> {
-  readonly worker: Worker;
-  /** The data-parallel rank of the worker that was chosen. */
-  readonly rank: number;
-  /** Blocks of the prompt that the worker is known to hold. */
-  readonly overlapBlocks: number;
+/**
+ * A plan, booked: the router's handle for what happens to the request afterwards. It is the decoding worker's part of the
+ * plan itself, since that worker answers the request.
+ */
+export interface Route<Worker extends RoutedWorker> extends Placed<Worker> {
+  readonly plan: Plan<Worker>;
   firstToken(): void;
   grow(blocks: number): void;
   /** The engine has told how many tokens of the prompt it took from its cache. */

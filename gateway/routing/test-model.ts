@@ -32,7 +32,7 @@ export interface TestModel {
   /** What was logged, a line each. */
   lines: string[];
   /** A ready worker of this name. */
-  add(name: string, card?: Partial<ModelCard>): RoutedWorker;
+  add(name: string, card?: Partial<ModelCard>, shareAt?: () => number): RoutedWorker;
   /** The worker is ready now, or is not any more. */
   setReady(worker: RoutedWorker, isReady: boolean): void;
   /** The router's metrics in Prometheus' text format. */
@@ -51,9 +51,10 @@ export function testModel(options: Partial<RoutingOptions> = {}): TestModel {
     metrics,
     lines,
     scrape: () => all.registry.metrics(),
-    add(name, card) {
+    add(name, card, shareAt = () => 1) {
       const worker: RoutedWorker = {
         instance: instance(name, card),
+        shareAt,
         get isReady() {
           return ready.has(worker);
         },

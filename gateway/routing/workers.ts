@@ -12,7 +12,7 @@ export interface RoutedInstance {
 
 export type RoutedCard = Pick<
   ModelCard,
-  "tags" | "blockSize" | "totalBlocks" | "maxBatchedTokens" | "maxSequences" | "dataParallelSize"
+  "role" | "tags" | "blockSize" | "totalBlocks" | "maxBatchedTokens" | "maxSequences" | "dataParallelSize"
 >;
 
 /** A worker as routing sees it. */
@@ -20,6 +20,8 @@ export interface RoutedWorker {
   readonly instance: RoutedInstance;
   /** Whether requests can go to it now. The router is told of each change by `updateWorker`. */
   readonly isReady: boolean;
+  /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. Default: all. */
+  shareAt?(now: number): number;
   /** What mends its cache's not being what the router thinks, where more is known of it than `DRIFT_ADVICE` says. */
   readonly remedies?: Partial<Readonly<Record<DriftCause, string>>>;
 }
@@ -82,11 +84,24 @@ export class Workers<Worker extends RoutedWorker> {
     return [...this.#slots.keys()];
   }
 
+  /** All of them, without a list. */
+  each(): Iterable<Worker> {
+    return this.#slots.keys();
+  }
+
+  /** The core's indices of the slots for which `test` holds. */
+  indicesWhere(test: (slot: Slot<Worker>) => boolean): number[] {
+    return this.#roster.flatMap((slot) => (slot !== undefined && test(slot) ? [slot.index] : []));
+  }
+
   /** The worker with this id or name. */
   find(idOrName: string): Worker | undefined {
     return findWorker(this.all(), idOrName);
   }
 }
+
+/** The core's index of each slot. */
+export const indicesOf = (slots: readonly Slot<RoutedWorker>[]): number[] => slots.map(({ index }) => index);
 
 /** The worker with this id or name. */
 export const findWorker = <Worker extends RoutedWorker>(workers: readonly Worker[], idOrName: string) =>

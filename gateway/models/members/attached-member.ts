@@ -42,6 +42,7 @@ const instanceOf = (engine: EngineConnection, profile: EngineProfile): RoutedIns
   id: randomId(),
   name: engine.name,
   card: {
+    role: "aggregated",
     tags: [...(engine.spec.tags ?? [])],
     blockSize: engine.blockSize ?? UNKNOWN_ENGINE.blockSize,
     totalBlocks: profile.totalBlocks ?? 0,

@@ -1,4 +1,5 @@
 import type { Member } from "../../models/members/member.ts";
+import type { Plan } from "../../routing/plan.ts";
 import type { Route, RouteOutcome } from "../../routing/route.ts";
 import type { AcceptorChannel } from "../messages.ts";
 
@@ -7,6 +8,7 @@ export class RemoteRoute implements Route<Member> {
   readonly worker: Member;
   readonly rank: number;
   readonly overlapBlocks: number;
+  readonly plan: Plan<Member> = { decode: this };
   readonly #channel: AcceptorChannel;
   readonly #id: number;
   #isFree = false;

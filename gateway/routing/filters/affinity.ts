@@ -1,4 +1,4 @@
-import type { RoutedWorker, Slot } from "../workers.ts";
+import type { RoutedWorker, Slot, Workers } from "../workers.ts";
 
 export interface AffinityOptions {
   /**
@@ -43,6 +43,16 @@ export class SessionHomes<Worker extends RoutedWorker> {
     if (now - home.usedAt <= this.#ttlMs) return home.slot;
     this.#homes.delete(session);
     return undefined;
+  }
+
+  /**
+   * The core's index of where the session's last request went; undefined where sessions mean nothing, that is not
+   * remembered, or that worker has gone for good.
+   */
+  homeOf(session: string, workers: Workers<Worker>, now: number): number | undefined {
+    if (this.mode === "off") return undefined;
+    const home = this.find(session, now);
+    return home !== undefined && workers.roster[home.index] === home ? home.index : undefined;
   }
 
   /** The session's request goes to `slot` now. */

@@ -1,5 +1,8 @@
 import type { BoundTo } from "../../kernel/errors.ts";
 import type { RoutePreferences } from "../preferences.ts";
+import type { RouteRequest } from "../route.ts";
+import { indicesOf, type RoutedWorker } from "../workers.ts";
+import type { FilterContext } from "./filter.ts";
 
 /**
  * Which workers a request is bound to by what it says, for people; undefined where any worker of the model will do.
@@ -13,4 +16,44 @@ export function bindingOf(
   if (hasHome) return { one: true, text: "the worker that its session is bound to" };
   if (tags.length > 0) return { one: false, text: `workers with the tags it names: ${tags.join(", ")}` };
   return undefined;
+}
+
+/** What requests are bound to, for the queue and for messages. */
+export class Bindings<Worker extends RoutedWorker> {
+  readonly #context: FilterContext<Worker>;
+
+  constructor(context: FilterContext<Worker>) {
+    this.#context = context;
+  }
+
+  /**
+   * A name for the set of workers that a request is bound to; empty where all will do. Of the requests with one
+   * name, all have a route or none has.
+   */
+  nameOf({ preferences, excluded, requestId }: RouteRequest<Worker>, now: number): string {
+    const { worker, tags, session } = preferences;
+    if (excluded.length > 0) return `request ${requestId}`;
+    const home = worker === undefined ? this.#home(session, now) : undefined;
+    if (worker === undefined && tags.length === 0 && home === undefined) return "";
+    return JSON.stringify([worker, tags, home]);
+  }
+
+  /** The same for people; undefined where any worker of the model will do. */
+  boundTo(
+    { preferences, excluded }: Pick<RouteRequest<Worker>, "preferences" | "excluded">,
+    now: number,
+  ): BoundTo | undefined {
+    const home = this.#home(preferences.session, now);
+    const isTried = excluded.some((worker) =>
+      indicesOf(this.#context.workers.slotsOf(worker)).some((index) => index === home),
+    );
+    return bindingOf(preferences, home !== undefined && !isTried);
+  }
+
+  /** The worker that the session's requests must go to. */
+  #home(session: string | undefined, now: number): number | undefined {
+    const { sessions, workers } = this.#context;
+    if (session === undefined || sessions.mode !== "hard") return undefined;
+    return sessions.homeOf(session, workers, now);
+  }
 }

@@ -1,34 +1,38 @@
-import type { RoutedWorker, Workers } from "../workers.ts";
+import type { RouteRequest } from "../route.ts";
+import type { RoutedWorker } from "../workers.ts";
+import type { Filter, FilterContext } from "./filter.ts";
+import type { Selection } from "./selection.ts";
 
 /** Sets of tags whose lists are kept. Clients choose the sets, so that there is an end to them. */
 const MAX_SETS = 1000;
 
-/** Which workers a request's tags rule out. The list of each set is kept until a worker comes or goes. */
-export class TagFilter<Worker extends RoutedWorker> {
-  readonly #workers: Workers<Worker>;
+/** Excludes workers that lack one of the request's tags. The list of each set is kept until a worker comes or goes. */
+export class TagFilter<Worker extends RoutedWorker> implements Filter<Worker> {
+  readonly #context: FilterContext<Worker>;
   readonly #excluded = new Map<string, readonly number[]>();
 
-  constructor(workers: Workers<Worker>) {
-    this.#workers = workers;
+  constructor(context: FilterContext<Worker>) {
+    this.#context = context;
+  }
+
+  narrow(selection: Selection, { preferences: { tags } }: RouteRequest<Worker>): void {
+    if (tags.length > 0) selection.exclude(this.#excludedBy(tags));
+  }
+
+  refresh(): void {
+    this.#excluded.clear();
   }
 
   /** Core indices of all workers that lack one of the tags. */
-  excludedBy(tags: readonly string[]): readonly number[] {
+  #excludedBy(tags: readonly string[]): readonly number[] {
     const key = tags.join("\n");
     let excluded = this.#excluded.get(key);
     if (excluded === undefined) {
-      excluded = this.#workers.roster.flatMap((slot) =>
-        slot === undefined || hasAll(slot.worker, tags) ? [] : [slot.index],
-      );
+      excluded = this.#context.workers.indicesWhere(({ worker }) => !hasAll(worker, tags));
       if (this.#excluded.size >= MAX_SETS) this.#excluded.clear();
       this.#excluded.set(key, excluded);
     }
     return excluded;
-  }
-
-  /** The workers have changed. */
-  clear(): void {
-    this.#excluded.clear();
   }
 }
 

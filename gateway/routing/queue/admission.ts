@@ -20,7 +20,7 @@ import type { Applicant, QueueTicket, RouteSource } from "./route-source.ts";
 interface Waiting<Worker extends RoutedWorker> {
   readonly request: RouteRequest<Worker>;
   readonly applicant: Applicant<Worker>;
-  /** Which workers it is bound to; see `ConstraintReader.nameOf`. */
+  /** Which workers it is bound to; see `Bindings.nameOf`. */
   bound: string;
   /** On the clock of `performance.now()`. */
   readonly since: number;
@@ -81,7 +81,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   }
 
   boundTo(request: RouteRequest<Worker>): BoundTo | undefined {
-    return this.#router.constraints.boundTo(request, performance.now());
+    return this.#router.bindings.boundTo(request, performance.now());
   }
 
   #wait(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
@@ -110,7 +110,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   #enqueue(waiting: Waiting<Worker>): void {
     const { request, since } = waiting;
     const { priority, tenant } = request.preferences;
-    waiting.bound = this.#router.constraints.nameOf(request, performance.now());
+    waiting.bound = this.#router.bindings.nameOf(request, performance.now());
     const work = this.#router.uncachedTokens(request.prompt);
     const entry = this.#queue.push(waiting, { priority, tenant, work });
     waiting.timer = this.#expireLater(entry);

@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import { NO_THRESHOLDS } from "../load/thresholds.ts";
+import { nameOf, request, routed, testModel } from "../test-model.ts";
+
+test("workers that only prefill or encode get no requests", () => {
+  const { router, add } = testModel({ policy: "round-robin" });
+  const prefill = add("prefill", { role: "prefill" });
+  add("encode", { role: "encode" });
+  expect(router.route(request(32))).toBe("none-ready");
+  expect(router.route(request(32, { worker: "prefill" }))).toBe("none-ready");
+  const decode = add("decode", { role: "decode" });
+  add("aggregated");
+  const names = [1, 2, 3, 4].map(() => nameOf(router.route(request(32))));
+  expect(names.sort()).toEqual(["aggregated", "aggregated", "decode", "decode"]);
+  router.removeWorker(prefill);
+  router.removeWorker(decode);
+  add("late", { role: "prefill" });
+  expect([1, 2].map(() => nameOf(router.route(request(32))))).toEqual(["aggregated", "aggregated"]);
+});
+
+test("a request's plan names the worker that decodes, and so does its route", () => {
+  const { router, add } = testModel();
+  const worker = add("only");
+  const route = routed(router, request(64));
+  expect(route.plan.decode).toMatchObject({ worker, rank: 0, overlapBlocks: 0 });
+  expect(route.plan.prefill ?? route.plan.encode).toBeUndefined();
+});
+
+test("a worker that has just joined gets its share, and all of it in the end", () => {
+  let share = 0.25;
+  const { router, add, setReady } = testModel({ policy: "round-robin" });
+  const late = add("late", {}, () => share);
+  const count = () => {
+    const names = Array.from({ length: 2000 }, () => nameOf(router.route(request(16))));
+    return names.filter((name) => name === "late").length;
+  };
+  // Nobody else is there.
+  expect(count()).toBe(2000);
+  const settled = add("settled");
+  // A quarter of the turns that would be its own: 400 of 2,000, give or take eight standard deviations.
+  const early = count();
+  expect(early).toBeGreaterThan(250);
+  expect(early).toBeLessThan(550);
+  setReady(settled, false);
+  expect(count()).toBe(2000);
+  setReady(settled, true);
+  share = 1;
+  expect(count()).toBe(1000);
+  setReady(late, false);
+  expect(count()).toBe(0);
+});
+
+test("a worker that has just joined is asked at once when the others are busy, or it is the only one that will do", () => {
+  const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 100 }, queuePrefillSteps: 100 };
+  const { router, add } = testModel({ thresholds });
+  add("late", { tags: ["new"] }, () => 0);
+  add("settled");
+  expect([1, 2].map(() => nameOf(router.route(request(60))))).toEqual(["settled", "settled"]);
+  expect(nameOf(router.route(request(60)))).toBe("late");
+  expect(nameOf(router.route(request(16, { tags: ["new"] })))).toBe("late");
+});
+
+test("a session's worker is asked though it has just joined", () => {
+  const { router, add, setReady } = testModel({ affinity: { mode: "soft", ttlMs: 60_000 } });
+  const settled = add("settled");
+  setReady(settled, false);
+  add("late", {}, () => 0);
+  routed(router, request(16, { session: "s" }));
+  setReady(settled, true);
+  expect(nameOf(router.route(request(16)))).toBe("settled");
+  expect(nameOf(router.route(request(16, { session: "s" })))).toBe("late");
+});

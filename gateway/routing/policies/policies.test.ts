@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { createRouter } from "#router-wasm";
+import { Chooser } from "../chooser.ts";
+import { Selection } from "../filters/selection.ts";
+import { NO_PREFERENCES } from "../preferences.ts";
+import { nameOf, request, routed, routerModule, testModel } from "../test-model.ts";
+import { POLICIES, POLICY_NAMES } from "./policies.ts";
+import type { RoutingPolicy } from "./policy.ts";
+
+test.each(POLICY_NAMES)("%s chooses among the workers that will do, and books the load once", (policy) => {
+  const { router, add, setReady } = testModel({ policy });
+  expect(router.route(request(64))).toBe("none-ready");
+  const [away, tried, tagged] = [add("away"), add("tried"), add("tagged", { tags: ["x"] })];
+  setReady(away, false);
+  for (let i = 0; i < 5; i++) {
+    const route = routed(router, { ...request(64), excluded: [tried] });
+    expect(route.worker).toBe(tagged);
+    expect(router.loads(tagged)).toMatchObject([{ activeRequests: 1, activePrefillTokens: 64 }]);
+    route.free("finished");
+  }
+  expect(nameOf(router.route(request(64, { tags: ["x"] })))).toBe("tagged");
+  expect(router.stats().bookings).toBe(1);
+  expect(router.decisions.list(1)[0]!.chosen!.name).toBe("tagged");
+  expect(router.peek(request(64, { worker: "tried" }))).toBe(tried);
+  expect(router.stats().bookings).toBe(1);
+});
+
+test("docs/routing.md tells what each policy does", () => {
+  const page = readFileSync(new URL("../../../docs/routing.md", import.meta.url), "utf8");
+  for (const name of POLICY_NAMES) expect(page).toMatch(new RegExp(`^\\| \`${name}\`.* \\| .+ \\|$`, "m"));
+});
+
+test("a policy's scorers add to the costs, and its picker gets them", () => {
+  const core = createRouter(routerModule, { blockSize: 16 });
+  for (let i = 0; i < 3; i++) core.addWorker();
+  const selection = new Selection();
+  const choose = (policy: RoutingPolicy) =>
+    new Chooser(core, policy, [], () => 0.5).choose(
+      { prompt: new Uint32Array(32), preferences: NO_PREFERENCES },
+      selection,
+      [undefined, undefined, undefined],
+      1,
+      true,
+    );
+  const dear = {
+    score(terms: Float64Array) {
+      [3, 1, 2].forEach((term, index) => {
+        terms[index]! += term;
+      });
+    },
+  };
+  expect(choose({ ...POLICIES.kv, scorers: [() => dear] })).toMatchObject({ worker: 1, cost: 24 * 2 + 1 });
+  const seen: number[][] = [];
+  const dearest: RoutingPolicy = {
+    readsCaches: false,
+    scorers: [() => dear, () => dear],
+    picker: {
+      pick: (candidates, { prompt, load }, random) => {
+        seen.push([prompt.length, load(1).activeRequests, random]);
+        return candidates.reduce((a, b) => (b.total > a.total ? b : a)).worker;
+      },
+    },
+  };
+  expect(choose(dearest).worker).toBe(1);
+  selection.exclude([1]);
+  expect(choose(dearest)).toMatchObject({ worker: 0, booking: expect.any(Number) });
+  expect(core.stats().bookings).toBe(3);
+  expect(seen).toEqual([
+    [32, 1, 0.5],
+    [32, 2, 0.5],
+  ]);
+});
+
+test("prefix-hash sends prompts that begin alike to one worker, and to another when that one has too much", () => {
+  const { router, add } = testModel({ policy: "prefix-hash" });
+  const workers = Array.from({ length: 8 }, (_, index) => add(`w${index}`));
+  const homeOf = (token: number, tokens: number) => {
+    const route = routed(router, request(tokens, {}, token));
+    route.free("finished");
+    return route.worker;
+  };
+  const homes = Array.from({ length: 200 }, (_, token) => homeOf(token, 2000));
+  homes.forEach((home, token) => {
+    expect(homeOf(token, 3000)).toBe(home);
+  });
+  for (const worker of workers)
+    expect(homes.filter((home) => home === worker).length).toBeGreaterThan(200 / 8 / 3);
+  // Requests of one prefix that go on at once: none has more than a quarter above the mean.
+  for (let i = 0; i < 80; i++) routed(router, request(2000, {}, 1));
+  const counts = workers.map((worker) => router.loads(worker)[0]!.activeRequests);
+  expect(Math.max(...counts)).toBeLessThanOrEqual(13);
+  const gone = homes[0]!;
+  router.removeWorker(gone);
+  const moved = homes.filter((home, token) => home !== gone && homeOf(token, 2000) !== home);
+  expect(moved.length).toBeLessThan(homes.length);
+});

@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { nameOf, request, routed, testModel } from "../test-model.ts";
+import { type GatewayShares, ownerOf } from "./own-share.ts";
+
+const ids = Array.from({ length: 4000 }, (_, index) => (index * 2654435761).toString(16).padStart(16, "0"));
+const equal = new Map([
+  ["a", 1],
+  ["b", 1],
+  ["c", 1],
+]);
+
+const shareOf = (gateway: string, weights: ReadonlyMap<string, number>) =>
+  ids.filter((id) => ownerOf(id, weights) === gateway).length / ids.length;
+
+test("workers are shared out in proportion to the gateways' weights", () => {
+  for (const gateway of equal.keys()) expect(shareOf(gateway, equal)).toBeCloseTo(1 / 3, 1);
+  const uneven = new Map([
+    ["a", 90],
+    ["b", 10],
+    ["c", 0],
+  ]);
+  expect(shareOf("a", uneven)).toBeCloseTo(0.9, 1);
+  expect(shareOf("b", uneven)).toBeCloseTo(0.1, 1);
+  expect(shareOf("c", uneven)).toBe(0);
+  expect(ownerOf(ids[0]!, new Map())).toBeUndefined();
+});
+
+test("only the workers of a gateway that goes move", () => {
+  const left = new Map([...equal].filter(([gateway]) => gateway !== "c"));
+  for (const id of ids) {
+    const before = ownerOf(id, equal);
+    if (before !== "c") expect(ownerOf(id, left)).toBe(before);
+  }
+});
+
+/** Workers of the own share and of another gateway's, in a router that weighs nothing but prefill. */
+function shared() {
+  let shares: GatewayShares = { own: "a", weights: equal };
+  const model = testModel({
+    gateways: () => shares,
+    weights: { activeRequestWeight: 0, recentPrefillWeight: 0, overlapCredit: 1 },
+  });
+  const workers = Array.from({ length: 12 }, (_, index) => model.add(`w${index}`));
+  const areOwn = (gateway: string) =>
+    workers.filter(({ instance }) => ownerOf(instance.id, equal) === gateway);
+  return {
+    ...model,
+    workers,
+    areOwn,
+    become: (own: string, weights: ReadonlyMap<string, number> = equal) => {
+      shares = { own, weights };
+    },
+  };
+}
+
+test("a gateway takes the cheapest of its own workers, unless it is much dearer than the cheapest of all", () => {
+  const { router, workers, areOwn, become } = shared();
+  const own = areOwn("a").map(({ instance }) => instance.name);
+  // Twelve random ids: all of one gateway once in some 40,000 runs.
+  if (own.length === 0 || own.length === workers.length) return;
+  const idle = routed(router, request(1600));
+  expect(own).toContain(idle.worker.instance.name);
+  idle.free("finished");
+  // A fifth of the prompt's own prefill waits on each of the own: still within the tolerance of a quarter.
+  for (const name of own) routed(router, request(320, { worker: name }));
+  const near = routed(router, request(1600));
+  expect(own).toContain(near.worker.instance.name);
+  near.free("finished");
+  for (const name of own) routed(router, request(320, { worker: name }));
+  expect(own).not.toContain(nameOf(router.route(request(1600))));
+  become("nobody");
+  expect(typeof router.route(request(1600))).toBe("object");
+});
+
+test("shares that change count from the next request on", () => {
+  const { router, become, workers } = shared();
+  become("solo", new Map([["solo", 1]]));
+  const all = new Set(workers.map(() => nameOf(router.route(request(1600)))));
+  // All are its own, and each is taken while the others are busier.
+  expect(all.size).toBe(workers.length);
+});
