@@ -79,8 +79,21 @@ export abstract class Model {
 
   /** Longest prompt plus answer, in tokens, of the member that takes most; undefined where none tells. */
   get contextLength(): number | undefined {
-    const lengths = Array.from(this.#members, ({ contextLength }) => contextLength ?? 0);
-    return Math.max(0, ...lengths) || undefined;
+    let longest = 0;
+    for (const { contextLength = 0 } of this.#members) longest = Math.max(longest, contextLength);
+    return longest || undefined;
+  }
+
+  /** Whether some member knows it by this name too. Asked for each request: it makes no lists. */
+  hasAlias(name: string): boolean {
+    for (const { aliases } of this.#members) if (aliases.includes(name)) return true;
+    return false;
+  }
+
+  /** The same for a LoRA adapter's name. */
+  hasAdapter(name: string): boolean {
+    for (const { adapters } of this.#members) if (adapters.includes(name)) return true;
+    return false;
   }
 
   /** Seconds since the epoch. */
@@ -150,6 +163,12 @@ export class ModelSide<Worker extends Member> {
 
   get contextLength(): number | undefined {
     return this.#model.contextLength;
+  }
+
+  /** Whether any of this kind is ready. */
+  get isReady(): boolean {
+    for (const { kind, isReady } of this.#model.members) if (kind === this.#kind && isReady) return true;
+    return false;
   }
 
   /** Of either kind, ready or not: whom requests may name. */

@@ -94,8 +94,8 @@ export class Models<Found extends Model = LocalModel> {
     if (own !== undefined && !isForgotten(own)) return { model: own, adapter: undefined, rename };
     this.#forget();
     for (const model of this.#models.values()) {
-      if (model.aliases.includes(known)) return { model, adapter: undefined, rename };
-      if (model.adapters.includes(known)) return { model, adapter: known, rename };
+      if (model.hasAlias(known)) return { model, adapter: undefined, rename };
+      if (model.hasAdapter(known)) return { model, adapter: known, rename };
     }
     return undefined;
   }
@@ -106,9 +106,9 @@ export class Models<Found extends Model = LocalModel> {
    */
   ofWorkers(name: string): WorkerSide {
     const { model } = this.find(name) ?? this.refuse(name);
-    const isReady = [...model.members].some(({ kind, isReady }) => kind === "worker" && isReady);
-    if (model.workers === undefined || !isReady) throw noWorkerReady(model.name);
-    return model.workers;
+    const { workers } = model;
+    if (workers === undefined || !workers.isReady) throw noWorkerReady(model.name);
+    return workers;
   }
 
   /**

@@ -28,7 +28,7 @@ export class RemoteModel extends Model {
   }
 
   get #canServe(): boolean {
-    return this.workers !== undefined && [...this.members].some(({ isReady }) => isReady);
+    return this.workers?.isReady === true;
   }
 
   /** The member of this name. */
