@@ -69,8 +69,8 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
   /** Ends the wait for a sign that the member hangs. */
   #stopListening: (() => void) | undefined;
   #sentAt = 0;
-  /** When the last piece of the answer came; 0 before the first one of this attempt. */
-  #pieceAt = 0;
+  /** When the last piece of the answer came; undefined before the first one of this attempt. */
+  #pieceAt: number | undefined;
   /** Tokens after which the answer takes up another block. */
   #nextBlockAt: number;
 
@@ -89,7 +89,7 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
 
   /** Whether the member has begun to answer. */
   get isAnswering(): boolean {
-    return this.#pieceAt > 0;
+    return this.#pieceAt !== undefined;
   }
 
   /** Whether it may be tried again where the running attempt fails. */
@@ -135,7 +135,7 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
     this.route = route;
     const { hasLost } = this.#attempts;
     this.#attempts.begin();
-    this.#pieceAt = 0;
+    this.#pieceAt = undefined;
     this.#sentAt = performance.now();
     this.#stopListening = route.worker.hangs.add((reason) => this.#onHang(reason));
     this.#transfer.send(route, hasLost);
@@ -154,7 +154,7 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
    */
   onPiece(isStreamed: boolean): void {
     const now = performance.now();
-    if (this.#pieceAt === 0) this.#onFirstPiece(now);
+    if (this.#pieceAt === undefined) this.#onFirstPiece(now);
     else if (isStreamed) this.#job.model.metrics.interTokenLatency.observe((now - this.#pieceAt) / 1000);
     this.#pieceAt = now;
   }
@@ -299,6 +299,7 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
   #goOn(error: ApiError): void {
     this.#stopListening?.();
     this.#lastError = error;
+    this.#pieceAt = undefined;
     this.route?.free("moved");
     this.route = undefined;
     this.#transfer.reset();

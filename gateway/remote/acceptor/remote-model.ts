@@ -8,7 +8,7 @@ import type { RouteRequest } from "../../routing/route.ts";
 import type { RouterLink } from "./router-link.ts";
 
 /** How long a request waits for workers that this process has not connected to yet, in milliseconds. */
-const LONGEST_WAIT_MS = 5_000;
+const LONGEST_WAIT_MS = 2_000;
 const LOOK_MS = 20;
 
 /** A model in an acceptor: its routes come from the router process. */
