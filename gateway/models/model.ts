@@ -5,6 +5,7 @@ import type { ChatTemplate } from "../prompts/chat-template.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
 import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
+import { tokenizingReader } from "../prompts/tokenizing-reader.ts";
 import type { Applicant, QueueTicket, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import type { RouteRequest } from "../routing/route.ts";
@@ -238,11 +239,19 @@ export class WorkerSide extends ModelSide<WorkerMember> {
   readonly card: ModelCard;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
+  /** The same for whoever only compares prompts. */
+  readonly prompts: PromptReader;
 
   constructor(model: Model, card: ModelCard, tokenizer: Tokenizer, template: ChatTemplate) {
     super(model, "worker");
     this.card = card;
     this.tokenizer = tokenizer;
     this.template = template;
+    this.prompts = tokenizingReader({
+      source: "the workers' tokenizer",
+      template,
+      encode: (text) => tokenizer.encode(text),
+      prefix: card.addBos && card.bosTokenId !== undefined ? [card.bosTokenId] : [],
+    });
   }
 }

@@ -1,12 +1,12 @@
 import { conversationOf } from "./chat-conversation.ts";
+import type { Conversation } from "./conversation.ts";
 import { firstPrompt } from "./first-prompt.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
-import type { PromptTemplate } from "./prompt-template.ts";
 import { promptText, textTokens } from "./text-reader.ts";
 
 export interface TokenizingParts {
   readonly source: string;
-  readonly template: PromptTemplate | undefined;
+  readonly template: { render(conversation: Conversation): string } | undefined;
   /** Token ids of a text alone; texts of control tokens become those tokens. */
   encode(text: string): Promise<Uint32Array>;
   /** What the tokenizer puts before a text that is no chat: the beginning-of-sequence token, mostly. */

@@ -94,10 +94,11 @@ export async function forward(
 export async function promptOf(
   { req: { path } }: Context<GatewayEnv>,
   { body }: Pick<EngineRequest, "body">,
-  { engines }: Model,
+  { engines, workers }: Model,
 ): Promise<Uint32Array> {
   if (body === undefined) return NO_PROMPT;
-  const own = hasManyMessages(body) ? undefined : await engines.prompts;
+  // Where a model has workers too, theirs is the tokenizer that all prompts are compared by.
+  const own = hasManyMessages(body) ? undefined : await (workers?.prompts ?? engines.prompts);
   return refuseDeepNesting(() => (own ?? textReader).read(endpointOf(path).prompt, body));
 }
 
