@@ -20,7 +20,7 @@ beforeAll(async () => {
   await symlink(join(root, "node_modules"), join(copy, "node_modules"));
   const page = await readFile(join(root, "docs", "extending.md"), "utf8");
   const blocks = [...page.matchAll(/^```(ts|diff)\n\/\/ (\S+)\n(.*?)^```$/gms)];
-  expect(blocks.length).toBeGreaterThanOrEqual(5);
+  expect(blocks.length).toBeGreaterThanOrEqual(7);
   for (const [, kind, path, text] of blocks) {
     const file = join(copy, path!);
     await mkdir(dirname(file), { recursive: true });
@@ -82,6 +82,25 @@ test("the engine is recognised, and asked for its load", async () => {
   expect(found).toEqual({ kind: "acme", blockSize: 32, models: ["tiny"], running: 5 });
 });
 
+test("the policy is one of the gateway's, and keeps a tenant on one worker", async () => {
+  const told = await answerOf(`
+    import { readFileSync } from "node:fs";
+    import { createRouter } from "#router-wasm";
+    import { Chooser, NO_PREFERENCES, POLICIES, POLICY_NAMES, Selection } from "#gateway";
+    const module = new WebAssembly.Module(readFileSync("router-wasm/router.wasm"));
+    const core = createRouter(module, { blockSize: 16 });
+    const roster = [1, 2, 3, 4].map((id) => ({ worker: { instance: { id: "worker-" + id } }, rank: 0, index: core.addWorker() }));
+    const chooser = new Chooser(core, POLICIES["tenant-packing"], [], () => 0.5);
+    const workersOf = (tenant) => {
+      const request = { prompt: new Uint32Array(32), preferences: { ...NO_PREFERENCES, tenant } };
+      const chosen = [1, 2, 3].map(() => chooser.choose(request, new Selection(), roster, 1, true).worker);
+      return new Set(chosen).size;
+    };
+    console.log(JSON.stringify({ isKnown: POLICY_NAMES.includes("tenant-packing"), workers: ["ann", "bob", "eve"].map(workersOf) }));
+  `);
+  expect(told).toEqual({ isKnown: true, workers: [1, 1, 1] });
+});
+
 test("the endpoint passes to engines, and is described", async () => {
   const told = await answerOf(`
     import { endpointOf, methodsOf } from "./gateway/api/endpoints.ts";
@@ -107,7 +126,12 @@ test("the discovery backend opens by its URL", async () => {
 test("all of it type-checks, and the arrows hold", async () => {
   await rm(join(copy, "try.ts"), { force: true });
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  const files = ["gateway/engines/acme.ts", "gateway/api/endpoints.ts", "runtime/discovery/open.ts"];
+  const files = [
+    "gateway/engines/acme.ts",
+    "gateway/routing/policies/policies.ts",
+    "gateway/api/endpoints.ts",
+    "runtime/discovery/open.ts",
+  ];
   const config = { extends: "./tsconfig.json", include: [], files };
   await writeFile(join(copy, "tsconfig.extending.json"), JSON.stringify(config));
   await run(process.execPath, [tsc, "--noEmit", "-p", "tsconfig.extending.json"], { cwd: copy });

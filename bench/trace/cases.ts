@@ -1,28 +1,11 @@
-import { type CostWeights, DYNAMO_WEIGHTS } from "#router-wasm";
 import { H100_8B } from "#workers";
 import type { TraceOptions } from "./options.ts";
-import type { Simulation } from "./simulate.ts";
+import { routingOf } from "./rows.ts";
+import type { Simulation } from "./simulation.ts";
 import { multiply, readTrace, TOKENS_PER_ID, type TraceRequest } from "./trace.ts";
 
 /** A mock worker: an 8-billion-parameter model on one H100 with a million tokens of KV memory. */
 const SHAPE = { blockSize: 64, totalBlocks: 16_384, maxSequences: 256, maxBatchedTokens: 8192 };
-
-type Routing = Pick<Simulation, "policy" | "knowledge"> & { weights?: Partial<CostWeights> };
-
-/** The rows of a table, by their names. "oracle" is one worker with the memory and the speed of all. */
-const ROUTINGS = {
-  random: { policy: "random", knowledge: "none" },
-  "round-robin": { policy: "round-robin", knowledge: "none" },
-  "least-loaded": { policy: "least-loaded", knowledge: "events" },
-  approximate: { policy: "kv", knowledge: "predictions" },
-  kv: { policy: "kv", knowledge: "events" },
-  "kv, Dynamo's weights": { policy: "kv", knowledge: "events", weights: DYNAMO_WEIGHTS },
-  oracle: { policy: "round-robin", knowledge: "none" },
-} satisfies Record<string, Routing>;
-
-export type RowName = keyof typeof ROUTINGS;
-
-export const ROW_NAMES = Object.keys(ROUTINGS) as RowName[];
 
 /** What is replayed at a number of workers. */
 export interface Replay {
@@ -49,7 +32,7 @@ export function requestsOf({ copies, minutes }: Replay, path: string): TraceRequ
 
 /** The simulation behind a row. */
 export function simulationOf(
-  row: RowName,
+  row: string,
   trace: readonly TraceRequest[],
   workers: number,
   options: TraceOptions,
@@ -63,7 +46,8 @@ export function simulationOf(
     recentPrefillWeight,
     recentPrefillSeconds,
   } = options;
-  const routing: Routing = ROUTINGS[row];
+  const routing = routingOf(row);
+  if (routing === undefined) throw new Error(`There is no row ${row}.`);
   const tried = {
     ...(overlapCredit !== undefined && { overlapCredit }),
     ...(prefillLoadScale !== undefined && { prefillLoadScale }),
@@ -72,7 +56,8 @@ export function simulationOf(
   };
   const weights = routing.weights ?? tried;
   const common = { trace, ttftSlaMs, itlSlaMs, predictionSeconds, ...routing, weights };
-  if (row !== "oracle") return { ...common, workers, shape: SHAPE, timing: H100_8B };
+  if (row !== "oracle")
+    return { ...common, gateways: options.gateways, workers, shape: SHAPE, timing: H100_8B };
   return {
     ...common,
     workers: 1,

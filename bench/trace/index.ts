@@ -1,17 +1,19 @@
 import { writeFileSync } from "node:fs";
 import { runCommand } from "../command-line.ts";
-import { leastTtftMs, type Replay, ROW_NAMES, replayOf, requestsOf } from "./cases.ts";
+import { leastTtftMs, type Replay, replayOf, requestsOf } from "./cases.ts";
 import { HELP, readOptions, type TraceOptions } from "./options.ts";
 import { plotTables } from "./plot.ts";
 import { formatTable, type Row, type Table } from "./report.ts";
+import { rowNames } from "./rows.ts";
 import { quantilesOf, type SimulationResult } from "./simulate.ts";
 import type { Job } from "./thread.ts";
 import { runJobs } from "./threads.ts";
 
 async function run(options: TraceOptions): Promise<void> {
   const replays = options.workers.map((workers) => replayOf(workers, options));
+  const rows = rowNames(options);
   // Rows that take long go first, so that no core waits for the last.
-  const jobs = [...replays].reverse().flatMap((replay) => ROW_NAMES.map((row) => ({ row, replay })));
+  const jobs = [...replays].reverse().flatMap((replay) => rows.map((row) => ({ row, replay })));
   const results = new Map<Job, SimulationResult>();
   const begin = performance.now();
   await runJobs<Job, SimulationResult>(

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { asUsage, integer, UsageError } from "../command-line.ts";
 import { CONVERSATION_TRACE } from "../trace-file.ts";
+import { KNOWN_ROWS } from "./rows.ts";
 
 export interface TraceOptions {
   trace: string;
@@ -10,6 +11,10 @@ export interface TraceOptions {
   copies: number | undefined;
   /** How much of the trace's beginning; undefined is all of it, or less where there are very many workers. */
   minutes: number | undefined;
+  /** Rows to show, beside round-robin and the oracle; undefined shows all. */
+  policies: readonly string[] | undefined;
+  /** Gateways, each of which knows of its own requests alone. */
+  gateways: number;
   /** Weights to try beside the router's defaults. */
   overlapCredit: number | undefined;
   prefillLoadScale: number | undefined;
@@ -32,6 +37,8 @@ to stderr. bench/trace/README.md explains the tables.
 
   --trace FILE              Mooncake's format, gzipped or not (the conversation trace)
   --workers LIST            one table each (4,16,64,256,1024)
+  --policy NAME             only this row, beside round-robin and the oracle; may be given several times
+  --gateways N              so many gateways take the requests in turn, each knowing of its own alone (1)
   --multiply N              copies of the trace at once (1, and one for each 64 workers beyond 64)
   --minutes N               only the trace's first minutes (all; 15 beyond 256 workers)
   --overlap-credit N        the kv policy's weight (the router's default)
@@ -58,6 +65,8 @@ export function readOptions(argv: readonly string[]): TraceOptions | undefined {
   return {
     trace: values.trace,
     workers: values.workers.split(",").map((text) => integer("workers", text, 1, 4096)),
+    policies: values.policy?.map(rowOf),
+    gateways: integer("gateways", values.gateways, 1, 64),
     copies: values.multiply === undefined ? undefined : integer("multiply", values.multiply, 1, 4096),
     minutes: optional("minutes", values.minutes),
     overlapCredit: optional("overlap-credit", values["overlap-credit"]),
@@ -79,6 +88,8 @@ function parse(argv: readonly string[]) {
       options: {
         trace: { type: "string", default: CONVERSATION_TRACE },
         workers: { type: "string", default: "4,16,64,256,1024" },
+        policy: { type: "string", multiple: true },
+        gateways: { type: "string", default: "1" },
         multiply: { type: "string" },
         minutes: { type: "string" },
         "overlap-credit": { type: "string" },
@@ -94,6 +105,11 @@ function parse(argv: readonly string[]) {
       },
     }),
   ).values;
+}
+
+function rowOf(name: string): string {
+  if (KNOWN_ROWS.includes(name)) return name;
+  throw new UsageError(`There is no policy '${name}'; known are ${KNOWN_ROWS.join("; ")}.`);
 }
 
 function number(name: string, text: string): number {

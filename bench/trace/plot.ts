@@ -1,8 +1,7 @@
 import { type Chart, drawCharts } from "../svg.ts";
-import { ROW_NAMES, type RowName } from "./cases.ts";
 import { type Row, rowOf, type Table } from "./report.ts";
 
-const PANELS: readonly [title: string, value: (row: Row, table: Table) => number, without?: RowName][] = [
+const PANELS: readonly [title: string, value: (row: Row, table: Table) => number, without?: string][] = [
   ["hit rate, %", (row) => row.hitRate * 100],
   ["hit rate, % of the oracle's", (row, table) => (row.hitRate / rowOf(table, "oracle").hitRate) * 100],
   ["max/mean load", (row) => row.imbalance, "oracle"],
@@ -16,7 +15,7 @@ const LOGARITHMIC: ReadonlySet<string> = new Set(["TTFT p50, ms", "ITL p99, ms"]
 /** A plot of every figure against the number of workers. */
 export function plotTables(tables: readonly Table[]): string {
   const charts = PANELS.map(([title, value, without]): Chart => {
-    const names = ROW_NAMES.filter((name) => name !== without);
+    const names = (tables[0]?.rows ?? []).map(({ name }) => name).filter((name) => name !== without);
     return {
       title,
       places: tables.map(({ workers }) => workers.toLocaleString("en")),

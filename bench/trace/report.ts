@@ -1,9 +1,9 @@
-import type { Replay, RowName } from "./cases.ts";
+import type { Replay } from "./cases.ts";
 import type { Quantiles, SimulationResult } from "./simulate.ts";
 
 /** What one policy came to. */
 export interface Row extends SimulationResult {
-  name: RowName;
+  name: string;
 }
 
 /** All policies at one number of workers. */
@@ -28,7 +28,7 @@ const COLUMNS: readonly [title: string, value: (row: Row, table: Table) => strin
   ["busy %", (row) => (row.utilization * 100).toFixed(0)],
 ];
 
-export const rowOf = (table: Table, name: RowName): Row => table.rows.find((row) => row.name === name)!;
+export const rowOf = (table: Table, name: string): Row => table.rows.find((row) => row.name === name)!;
 
 export function formatTable(table: Table): string {
   const lines = [

@@ -1,29 +1,12 @@
-import { type CostWeights, createRouter, type Policy, type Router } from "#router-wasm";
 import { seededRandom } from "#runtime";
-import type { StepTiming } from "#workers";
 import { Agenda } from "./agenda.ts";
 import { BlockNames } from "./block-names.ts";
+import { SimulatedGateway } from "./gateway.ts";
 import { RunningRequest } from "./running-request.ts";
-import { SimulatedWorker, type WorkerShape } from "./simulated-worker.ts";
-import { noEvents, StepEvents } from "./step-events.ts";
+import { SimulatedWorker } from "./simulated-worker.ts";
+import type { Simulation } from "./simulation.ts";
+import { ManyEvents, noEvents, StepEvents } from "./step-events.ts";
 import type { TraceRequest } from "./trace.ts";
-
-export interface Simulation {
-  trace: readonly TraceRequest[];
-  workers: number;
-  policy: Policy;
-  /** Where the router's knowledge of caches comes from: the workers' events, what it sent to them, or nowhere. */
-  knowledge: "events" | "predictions" | "none";
-  /** How long a worker is predicted to hold what it was sent. */
-  predictionSeconds: number;
-  weights?: Partial<CostWeights>;
-  shape: WorkerShape;
-  timing: StepTiming;
-  /** A first token within this time and … */
-  ttftSlaMs: number;
-  /** … tokens no further apart on average make a request good. */
-  itlSlaMs: number;
-}
 
 export interface Quantiles {
   p50: number;
@@ -58,7 +41,7 @@ export function quantilesOf(numbers: readonly number[]): Quantiles {
 
 class Run {
   readonly #options: Simulation;
-  readonly #router: Router;
+  readonly #gateways: readonly SimulatedGateway[];
   readonly #names: BlockNames;
   readonly #workers: SimulatedWorker[];
   readonly #agenda = new Agenda();
@@ -68,23 +51,18 @@ class Run {
 
   constructor(module: WebAssembly.Module, options: Simulation) {
     this.#options = options;
-    const { shape, workers, weights, knowledge, predictionSeconds } = options;
+    const { shape, workers, knowledge, gateways = 1 } = options;
     this.#names = new BlockNames(options.trace, shape.blockSize);
-    this.#router = createRouter(module, {
-      blockSize: shape.blockSize,
-      maxWorkers: workers,
-      maxBlocks: 16_777_216,
-      ...(weights && { weights }),
-    });
-    this.#workers = Array.from({ length: workers }, () => {
-      const worker = this.#router.addWorker();
-      const listener = knowledge === "events" ? new StepEvents(this.#router, worker, this.#names) : noEvents;
-      if (knowledge === "predictions")
-        this.#router.setPredictions(worker, {
-          ttlSeconds: predictionSeconds,
-          capacityBlocks: shape.totalBlocks,
-        });
-      return new SimulatedWorker(shape, options.timing, listener);
+    this.#gateways = Array.from(
+      { length: gateways },
+      (_, index) => new SimulatedGateway(module, options, index, this.#random),
+    );
+    this.#workers = Array.from({ length: workers }, (_, worker) => {
+      const events =
+        knowledge === "events"
+          ? new ManyEvents(this.#gateways.map(({ router }) => new StepEvents(router, worker, this.#names)))
+          : noEvents;
+      return new SimulatedWorker(shape, options.timing, events);
     });
   }
 
@@ -108,22 +86,19 @@ class Run {
   }
 
   #arrive(index: number, { promptTokens }: TraceRequest): void {
-    const { policy, knowledge, trace } = this.#options;
-    this.#names.writePrompt(index, this.#router.tokenBuffer(promptTokens));
-    const { worker, booking } = this.#router.decide({
-      tokenCount: promptTokens,
-      policy,
-      random: this.#random(),
-      now: this.#now / 1000,
-    });
-    if (knowledge === "predictions") this.#router.predict(worker);
+    const { trace } = this.#options;
+    const prompt = new Uint32Array(promptTokens);
+    this.#names.writePrompt(index, prompt);
+    const gateway = this.#gateways[index % this.#gateways.length]!;
+    const { router } = gateway;
+    const { worker, booking } = gateway.choose(prompt, this.#now / 1000);
     this.#workers[worker]!.add(
       new RunningRequest(trace[index]!, index, this.#names, {
         now: () => this.#now,
-        onFirst: () => this.#router.firstToken(booking),
-        onBlock: () => this.#router.grow(booking, 1),
+        onFirst: () => router.firstToken(booking),
+        onBlock: () => router.grow(booking, 1),
         onLast: (request) => {
-          this.#router.free(booking);
+          router.free(booking);
           this.#ended.push(request);
         },
       }),

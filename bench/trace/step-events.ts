@@ -59,6 +59,27 @@ export class StepEvents implements BlockListener {
   }
 }
 
+/** The same events, told to several. */
+export class ManyEvents implements BlockListener {
+  readonly #listeners: readonly StepEvents[];
+
+  constructor(listeners: readonly StepEvents[]) {
+    this.#listeners = listeners;
+  }
+
+  onStored(name: number): void {
+    for (const listener of this.#listeners) listener.onStored(name);
+  }
+
+  onRemoved(name: number): void {
+    for (const listener of this.#listeners) listener.onRemoved(name);
+  }
+
+  endStep(): void {
+    for (const listener of this.#listeners) listener.endStep();
+  }
+}
+
 const engineHash = (name: number): bigint => BigInt(name);
 
 const toHashes = (names: readonly number[]) => BigUint64Array.from(names, engineHash);

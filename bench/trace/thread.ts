@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { routerWasm } from "#cli";
 import { compileRouter } from "#router-wasm";
-import { type Replay, type RowName, requestsOf, simulationOf } from "./cases.ts";
+import { type Replay, requestsOf, simulationOf } from "./cases.ts";
 import type { TraceOptions } from "./options.ts";
 import { type SimulationResult, simulate } from "./simulate.ts";
 import { serveJobs } from "./threads.ts";
 
 export interface Job {
-  row: RowName;
+  row: string;
   replay: Replay;
 }
 

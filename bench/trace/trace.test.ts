@@ -5,7 +5,8 @@ import { routerWasm } from "#cli";
 import { compileRouter } from "#router-wasm";
 import { H100_8B } from "#workers";
 import { Agenda } from "./agenda.ts";
-import { type Simulation, simulate } from "./simulate.ts";
+import { simulate } from "./simulate.ts";
+import type { Simulation } from "./simulation.ts";
 import { multiply, type TraceRequest } from "./trace.ts";
 
 test("the agenda gives its entries in the order of their times", () => {
@@ -59,6 +60,25 @@ describe("a simulated trace", () => {
     expect(kv.imbalance).toBeLessThan(1.3);
     expect(run({ knowledge: "predictions" }).hitRate).toBeCloseTo(kv.hitRate, 2);
     expect(run({ policy: "random" }).hitRate).toBeLessThan(kv.hitRate * 0.75);
+  });
+
+  test("may be routed by a policy in TypeScript", () => {
+    // By their beginnings alone conversations stay together as well, as long as no worker has too much.
+    const hashed = run({ policy: "prefix-hash", knowledge: "none" });
+    expect(hashed.hitRate).toBeGreaterThan(run({ policy: "random" }).hitRate * 1.2);
+  });
+
+  test("may come to several gateways, which decide otherwise when each prefers its own share", () => {
+    const bursts = conversations(60, 1).map((request, index) => ({
+      ...request,
+      arrivalMs: Math.floor(index / 12) * 4800,
+    }));
+    const [one, blind, shared] = [{}, { gateways: 3 }, { gateways: 3, prefersOwnShare: true }].map((fields) =>
+      run({ trace: bursts, workers: 48, ...fields }),
+    );
+    // Gateways that know the same, and not what the others do, send a burst to the same workers.
+    expect(blind!.ttftMs.p90).toBeGreaterThan(one!.ttftMs.p90 * 1.5);
+    expect(shared!.ttftMs.p90).toBeLessThan(blind!.ttftMs.p90 * 0.8);
   });
 
   test("gives the same every time", () => {

@@ -1,0 +1,74 @@
+import {
+  Chooser,
+  type GatewayShares,
+  NO_PREFERENCES,
+  OwnShare,
+  POLICIES,
+  type RoutedWorker,
+  Selection,
+  type Slot,
+} from "#gateway";
+import { createRouter, DEFAULT_WEIGHTS, type Decision, type Router } from "#router-wasm";
+import type { Simulation } from "./simulation.ts";
+
+/** A gateway of a simulation: a router, and what it knows of the workers. It knows of no other gateway's requests. */
+export class SimulatedGateway {
+  readonly router: Router;
+  readonly #chooser: Chooser;
+  readonly #predicts: boolean;
+  readonly #selection = new Selection();
+  readonly #roster: readonly Slot<RoutedWorker>[];
+
+  /** @param index its number among the simulation's gateways */
+  constructor(module: WebAssembly.Module, options: Simulation, index: number, random: () => number) {
+    const { shape, workers, weights, knowledge, predictionSeconds, policy, gateways = 1 } = options;
+    this.router = createRouter(module, {
+      blockSize: shape.blockSize,
+      maxWorkers: workers,
+      maxBlocks: 16_777_216,
+      ...(weights && { weights }),
+    });
+    for (let worker = 0; worker < workers; worker++) {
+      this.router.addWorker();
+      if (knowledge === "predictions")
+        this.router.setPredictions(worker, {
+          ttlSeconds: predictionSeconds,
+          capacityBlocks: shape.totalBlocks,
+        });
+    }
+    this.#roster = Array.from({ length: workers }, (_, worker) => slotOf(worker, options));
+    this.#predicts = knowledge === "predictions";
+    const { prefillLoadScale } = { ...DEFAULT_WEIGHTS, ...weights };
+    const shares = sharesOf(index, gateways);
+    const scorers = options.prefersOwnShare ? [new OwnShare(() => shares, prefillLoadScale)] : [];
+    this.#chooser = new Chooser(this.router, POLICIES[policy], scorers, random);
+  }
+
+  /** Chooses and books. */
+  choose(prompt: Uint32Array, seconds: number): Decision {
+    const request = { prompt, preferences: NO_PREFERENCES };
+    const decision = this.#chooser.choose(request, this.#selection, this.#roster, seconds, true);
+    if (this.#predicts) this.router.predict(decision.worker);
+    return decision;
+  }
+}
+
+const sharesOf = (index: number, gateways: number): GatewayShares => ({
+  own: `gateway-${index}`,
+  weights: new Map(Array.from({ length: gateways }, (_, gateway) => [`gateway-${gateway}`, 1])),
+});
+
+const slotOf = (index: number, { shape }: Simulation): Slot<RoutedWorker> => ({
+  worker: {
+    instance: {
+      id: `${index}`,
+      name: `worker-${index}`,
+      card: { role: "aggregated", tags: [], dataParallelSize: 1, ...shape },
+    },
+    isReady: true,
+  },
+  rank: 0,
+  index,
+  predictsOnly: false,
+  isPredictable: true,
+});
