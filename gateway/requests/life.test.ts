@@ -37,6 +37,7 @@ const member = (name: string) =>
 function route(worker: Member): Route<Member> {
   const { name } = worker.instance;
   return {
+    plan: { decode: { worker, rank: 0, overlapBlocks: 0 } },
     worker,
     rank: 0,
     overlapBlocks: 0,
