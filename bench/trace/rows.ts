@@ -1,4 +1,4 @@
-import { POLICY_NAMES } from "#gateway";
+import { POLICIES, POLICY_NAMES } from "#gateway";
 import { type CostWeights, DYNAMO_WEIGHTS } from "#router-wasm";
 import type { Simulation } from "./simulation.ts";
 
@@ -13,7 +13,6 @@ const ROUTINGS: Readonly<Record<string, Routing>> = {
   random: { policy: "random", knowledge: "none" },
   "round-robin": { policy: "round-robin", knowledge: "none" },
   "least-loaded": { policy: "least-loaded", knowledge: "events" },
-  "prefix-hash": { policy: "prefix-hash", knowledge: "none" },
   approximate: { policy: "kv", knowledge: "predictions" },
   kv: { policy: "kv", knowledge: "events" },
   "kv, Dynamo's weights": { policy: "kv", knowledge: "events", weights: DYNAMO_WEIGHTS },
@@ -37,8 +36,8 @@ export function rowNames({ policies, gateways }: RowChoice): string[] {
 /** What may be asked for: every row, and every policy of the gateway. */
 export const KNOWN_ROWS = [...new Set([...Object.keys(ROUTINGS), ...POLICY_NAMES])];
 
-/** A policy that has no row of its own is told of all events. */
+/** A policy that has no row of its own is told of events where it goes by what workers have cached. */
 export const routingOf = (row: string): Routing | undefined => {
   const policy = POLICY_NAMES.find((name) => name === row);
-  return ROUTINGS[row] ?? (policy && { policy, knowledge: "events" });
+  return ROUTINGS[row] ?? (policy && { policy, knowledge: POLICIES[policy].readsCaches ? "events" : "none" });
 };
