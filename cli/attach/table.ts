@@ -58,7 +58,7 @@ function eventsOf({ kvEvents, dataParallelSize }: EngineReport): string {
 
 function limitationLines({ name, limitations }: EngineReport): string[] {
   return limitations.map(({ code, what, flag }) => {
-    const remedy = flag ?? (code === "tokenizer" ? "Stator's own --tokenizer DIR" : undefined);
-    return `  ${name}: ${what}${remedy === undefined ? "" : `\n    mend it with ${remedy}`}`;
+    const fix = flag ?? (code === "tokenizer" ? "Stator's own --tokenizer DIR" : undefined);
+    return `  ${name}: ${what}${fix === undefined ? "" : `\n    mend it with ${fix}`}`;
   });
 }

@@ -23,11 +23,11 @@ function section(title: string, checks: readonly Check[]): string {
   return `  ${title}\n${checks.map(checkLines).join("")}`;
 }
 
-function checkLines({ status, text, cost, remedy, flag }: Check): string {
+function checkLines({ status, text, cost, fix, flag }: Check): string {
   const indent = " ".repeat(4 + MARK_WIDTH + 2);
   const lines = [`    ${MARKS[status].padEnd(MARK_WIDTH)}  ${wrapped(text, indent)}`];
   if (cost !== undefined) lines.push(`${indent}What it costs: ${wrapped(cost, `${indent}  `)}`);
-  if (remedy !== undefined) lines.push(`${indent}What to do: ${wrapped(remedy, `${indent}  `)}`);
+  if (fix !== undefined) lines.push(`${indent}What to do: ${wrapped(fix, `${indent}  `)}`);
   // A line of its own, so that it can be copied.
   if (flag !== undefined) lines.push(`${indent}  ${flag}`);
   return `${lines.join("\n")}\n`;

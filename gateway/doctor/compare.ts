@@ -18,7 +18,7 @@ function tellModels(models: ReadonlyMap<string, readonly Evidence[]>): Check {
     status: "note",
     text: `The engines serve different models: ${each.join(", ")}.`,
     cost: "A request can only go to engines that serve its model by that name.",
-    remedy: "If they should be one model, give them the same name.",
+    fix: "If they should be one model, give them the same name.",
     flag: commonFlag([...models.values()].flat()),
   };
 }
@@ -41,7 +41,7 @@ function compareBlockSizes(model: string, engines: readonly Evidence[]): Check {
     status: "problem",
     text: `The engines of ${model} have blocks of different sizes: ${each.join(", ")}.`,
     cost: "One router compares one block size: of the engines with another one, caches are only guessed.",
-    remedy: "Start all engines of a model with the same block size.",
+    fix: "Start all engines of a model with the same block size.",
     flag: engines.every(({ adapter }) => adapter.kind === "vllm") ? `--block-size ${size}` : undefined,
   };
 }
@@ -62,7 +62,7 @@ function compareTokenizers(model: string, engines: readonly Evidence[]): Check[]
       status: "problem",
       text: `The engines of ${model} split the same text into different tokens: ${each.join(" unlike ")}.`,
       cost: "They do not serve the same model, and prompts cannot be matched with what all of them hold.",
-      remedy: "Serve the same model, with the same tokenizer and chat template, under one name.",
+      fix: "Serve the same model, with the same tokenizer and chat template, under one name.",
     },
   ];
 }

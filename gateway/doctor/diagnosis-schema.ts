@@ -28,7 +28,7 @@ const check = z.object({
   status: z.enum(["ok", "problem", "note", "skipped"]),
   text: z.string(),
   cost: z.string().optional(),
-  remedy: z.string().optional(),
+  fix: z.string().optional(),
   flag: z.string().optional(),
 });
 

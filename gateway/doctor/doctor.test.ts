@@ -136,7 +136,7 @@ describe("The doctor names the cause and the flag", () => {
     expect(others).toEqual([]);
     expect(problem).toMatchObject({
       id: "kv-events-connection",
-      remedy: expect.stringContaining("--kv-events"),
+      fix: expect.stringContaining("--kv-events"),
     });
     expect(problem?.text).toContain("tcp://127.0.0.1:1");
   });
@@ -159,7 +159,7 @@ describe("The doctor names the cause and the flag", () => {
     const { engines } = await diagnose([{ url: vllm.url }], { tokenizers: new Map([["", wrong]]), ...HASTY });
     const [problem, ...others] = problemsOf(engines[0]?.checks) ?? [];
     expect(others).toEqual([]);
-    expect(problem).toMatchObject({ id: "tokens", remedy: expect.stringContaining("--tokenizer DIR") });
+    expect(problem).toMatchObject({ id: "tokens", fix: expect.stringContaining("--tokenizer DIR") });
     expect(problem?.text).toContain(wrong);
   });
 
@@ -176,7 +176,7 @@ describe("The doctor names the cause and the flag", () => {
     expect(problemsOf(checks)).toEqual([]);
     expect(checks?.find(({ id }) => id === "block-size")).toMatchObject({
       status: "note",
-      remedy: expect.stringContaining("block-size: 32"),
+      fix: expect.stringContaining("block-size: 32"),
     });
     // The router has taken the events' size, so the rest can be proved.
     expect(checks?.find(({ id }) => id === "prediction")).toMatchObject({ status: "ok" });
@@ -211,7 +211,7 @@ describe("The doctor names the cause and the flag", () => {
   test("of an engine that wants a key, and of the right key that there is nothing wrong", async () => {
     await using vllm = await startVllm({ kvEvents: EVENTS, apiKey: "secret" });
     const { engines } = await diagnose([{ url: vllm.url }]);
-    expect(engines[0]?.checks[0]?.remedy).toContain("--engine-key");
+    expect(engines[0]?.checks[0]?.fix).toContain("--engine-key");
     expect((await diagnose([{ url: vllm.url, apiKey: "secret" }])).isWell).toBe(true);
   });
 
@@ -223,7 +223,7 @@ describe("The doctor names the cause and the flag", () => {
     server.close();
     const [check] = engines[0]?.checks ?? [];
     expect(check).toMatchObject({ id: "answers", status: "problem" });
-    expect(check?.remedy).toContain("not the address of an engine");
+    expect(check?.fix).toContain("not the address of an engine");
   });
 
   test("of an engine that fails every request", async () => {

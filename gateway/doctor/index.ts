@@ -96,7 +96,7 @@ const NO_MODEL: Check = {
   status: "problem",
   text: "It answers, but serves no model.",
   cost: "It gets no requests.",
-  remedy: "Look into the engine's log.",
+  fix: "Look into the engine's log.",
 };
 
 function unreachable(error: unknown): Check {
@@ -109,12 +109,12 @@ function unreachable(error: unknown): Check {
     status: "problem",
     text,
     cost: "It gets no requests.",
-    remedy: isRefused ? KEY_REMEDY : isOther ? ADDRESS_REMEDY : RUNNING_REMEDY,
+    fix: isRefused ? KEY_FIX : isOther ? ADDRESS_FIX : RUNNING_FIX,
   };
 }
 
-const KEY_REMEDY = "It wants a key: give it with --engine-key KEY.";
-const ADDRESS_REMEDY =
+const KEY_FIX = "It wants a key: give it with --engine-key KEY.";
+const ADDRESS_FIX =
   "This is not the address of an engine's API. Give the one that its clients use, such as http://HOST:8000.";
-const RUNNING_REMEDY =
+const RUNNING_FIX =
   "Look whether the engine runs, has loaded its model, and listens on this address and port.";

@@ -27,7 +27,7 @@ export function judgeCachedTokens(evidence: Evidence): Check {
     status: "problem",
     text: `Sent again, only ${cachedTokens} tokens of the test prompt came from its cache, of about ${expected} that should.`,
     cost: "What was computed once is computed again, though the request is sent to the right place.",
-    remedy: "Look whether its prefix caching is on, and whether it has enough KV blocks for its load.",
+    fix: "Look whether its prefix caching is on, and whether it has enough KV blocks for its load.",
   };
 }
 
@@ -43,7 +43,7 @@ function silent(flag: string | undefined, countedHits: number | undefined): Chec
     status: flag === undefined ? "note" : "problem",
     text: `Its answers do not say how much of a prompt came from its cache (${counted}).`,
     cost: "The gateway cannot check its predictions, so nobody is warned when they stop coming true.",
-    remedy:
+    fix:
       flag === undefined
         ? "This kind of engine has no such answer."
         : "Let it report them; this costs nothing.",

@@ -41,7 +41,7 @@ function judgeAnnounced({ profile, sources }: Evidence): Check {
     status: flag === undefined ? "note" : "problem",
     text: "It does not tell what its cache holds (it publishes no KV events).",
     cost: GUESSED,
-    remedy: flag === undefined ? "This kind of engine has no KV events." : "Turn its KV events on.",
+    fix: flag === undefined ? "This kind of engine has no KV events." : "Turn its KV events on.",
     flag,
   };
 }
@@ -55,8 +55,7 @@ function judgeConnection({ sources, events }: Evidence): Check {
     status: "problem",
     text: `The address of its KV events cannot be reached from here: ${places.join(", ")}.`,
     cost: UNKNOWN_CACHE,
-    remedy:
-      "Let the engine publish on an address and port that this machine can connect to (firewall, container ports), or tell the right one with --kv-events tcp://HOST:PORT.",
+    fix: "Let the engine publish on an address and port that this machine can connect to (firewall, container ports), or tell the right one with --kv-events tcp://HOST:PORT.",
   };
 }
 
@@ -73,8 +72,7 @@ function judgeArrival({ events, first, blockSize }: Evidence): Check {
     status: "problem",
     text: `${came} the test request, within ${events?.waitedSeconds ?? 0} s, though it filled at least ${FEW} blocks of ${blockSize} tokens.`,
     cost: UNKNOWN_CACHE,
-    remedy:
-      "Look whether something else publishes at that address, whether the topic is right, and whether the engine's log tells of errors in its KV events.",
+    fix: "Look whether something else publishes at that address, whether the topic is right, and whether the engine's log tells of errors in its KV events.",
   };
 }
 
@@ -89,7 +87,7 @@ function judgeReadable({ events }: Evidence): Check | undefined {
     status: "note",
     text: `${events.unreadable.length} of its KV events could not be read: ${first}.`,
     cost: "What they told of is missing from what the gateway knows of its cache.",
-    remedy: "Please report this, with the engine's version and the output of --json.",
+    fix: "Please report this, with the engine's version and the output of --json.",
   };
 }
 
@@ -108,7 +106,7 @@ function judgeBlockSize({ name, spec, blockSize, toldBlockSize, profile }: Evide
     status: "note",
     text: `Its KV events are of blocks of ${blockSize} tokens, though ${told}: the router takes the size of the events.`,
     cost: "The router begins anew when the first event comes.",
-    remedy: `Tell the gateway from the start, in stator.yaml: engines: [{url: …, name: ${name}, block-size: ${blockSize}}].`,
+    fix: `Tell the gateway from the start, in stator.yaml: engines: [{url: …, name: ${name}, block-size: ${blockSize}}].`,
   };
 }
 
@@ -121,7 +119,7 @@ function judgeTokens({ reader, prompt, first, engineTokens, events, blockSize, p
       status: "problem",
       text: `The gateway has no tokenizer for this model (it compares prompts by ${reader.source}), so it cannot match them with KV events.`,
       cost: UNKNOWN_CACHE,
-      remedy: "Give the gateway the model's tokenizer: --tokenizer DIR, the folder with its tokenizer.json.",
+      fix: "Give the gateway the model's tokenizer: --tokenizer DIR, the folder with its tokenizer.json.",
       flag,
     };
   }
@@ -140,7 +138,7 @@ function judgeTokens({ reader, prompt, first, engineTokens, events, blockSize, p
           ? `Of the same prompt, the engine makes other tokens than the gateway, though as many (from ${reader.source}).`
           : `Of the same prompt, the engine makes ${theirs} tokens, the gateway ${mine} (from ${reader.source}).`,
       cost: UNKNOWN_CACHE,
-      remedy: TOKENIZER_REMEDY,
+      fix: TOKENIZER_FIX,
     };
   const blocks = Math.floor(prompt.tokens.length / blockSize);
   return ok(
@@ -149,7 +147,7 @@ function judgeTokens({ reader, prompt, first, engineTokens, events, blockSize, p
   );
 }
 
-const TOKENIZER_REMEDY =
+const TOKENIZER_FIX =
   "Give the gateway the tokenizer and chat template of the very model that the engine serves: --tokenizer DIR. If the engine was started with a chat template of its own (--chat-template), that must be in DIR too.";
 
 function judgePrediction({ events, prompt, blockSize }: Evidence): Check {
@@ -163,8 +161,7 @@ function judgePrediction({ events, prompt, blockSize }: Evidence): Check {
     status: "problem",
     text: `From its KV events, the router knows of only ${known} of the ${wanted} blocks that it must hold.`,
     cost: "Requests that begin alike are not told from others, and may go to an engine that has to compute them anew.",
-    remedy:
-      "Look whether the engine is so busy that it evicts blocks at once (too few KV blocks); else please report this, with the output of --json.",
+    fix: "Look whether the engine is so busy that it evicts blocks at once (too few KV blocks); else please report this, with the output of --json.",
   };
 }
 

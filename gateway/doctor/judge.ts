@@ -28,7 +28,7 @@ function judgeAnswers({ failure, prompt, first }: Evidence): Check[] {
       status: "problem",
       text: `It did not answer a test request: ${failure}`,
       cost: "Requests that are sent to it will fail in the same way, and nothing below could be proved.",
-      remedy: "Look into the engine's log; if it only is slow, give it longer with --timeout.",
+      fix: "Look into the engine's log; if it only is slow, give it longer with --timeout.",
     },
   ];
 }
@@ -41,7 +41,7 @@ function judgePrefixCaching({ profile }: Evidence): Check {
       status: "problem",
       text: "Its prefix caching is off: it throws away what it has computed of each prompt.",
       cost: "Every request computes its whole prompt anew, wherever it is sent; routing cannot save anything.",
-      remedy: "Turn its prefix caching on.",
+      fix: "Turn its prefix caching on.",
       flag: limitation?.flag,
     };
   }

@@ -32,7 +32,7 @@ export interface Check {
   /** A sentence: what it costs. */
   readonly cost?: string | undefined;
   /** What to do about it, as a sentence. */
-  readonly remedy?: string | undefined;
+  readonly fix?: string | undefined;
   /** The engine's flag that mends it, as it is typed. */
   readonly flag?: string | undefined;
 }

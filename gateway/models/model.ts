@@ -6,7 +6,7 @@ import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
 import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
 import { tokenizingReader } from "../prompts/tokenizing-reader.ts";
-import type { Applicant, QueueTicket, RouteSource } from "../routing/queue/route-source.ts";
+import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import type { RouteRequest } from "../routing/route.ts";
 import type { EngineMember } from "./members/engine-member.ts";
@@ -199,9 +199,9 @@ class SideRoutes<Worker extends Member> implements RouteSource<Worker> {
     this.#side = side;
   }
 
-  apply(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
+  apply(request: RouteRequest<Worker>, handler: RouteHandler<Worker>): PendingRoute | undefined {
     // With the others excluded, who is chosen is of this kind.
-    return this.#model.admission.apply(this.#narrowed(request), applicant as Applicant<Member>);
+    return this.#model.admission.apply(this.#narrowed(request), handler as RouteHandler<Member>);
   }
 
   boundTo(request: RouteRequest<Worker>): BoundTo | undefined {

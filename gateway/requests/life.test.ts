@@ -6,7 +6,7 @@ import { Warnings } from "../kernel/warnings.ts";
 import { HangListeners, type Member } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
 import { NO_PREFERENCES } from "../routing/preferences.ts";
-import type { Applicant, RouteSource } from "../routing/queue/route-source.ts";
+import type { RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import type { Route, RouteRequest } from "../routing/route.ts";
 import { Life, type LifeJob } from "./life.ts";
 import { DEFAULT_REQUEST_OPTIONS } from "./options.ts";
@@ -19,7 +19,7 @@ const log = createLogger({ name: "test", write: () => {} });
 
 /** What has happened, in order. */
 let told: string[];
-let applicant: Applicant<Member> | undefined;
+let handler: RouteHandler<Member> | undefined;
 let excluded: readonly Member[];
 let life: Life<Member>;
 let hasBegun: boolean;
@@ -50,7 +50,7 @@ function route(worker: Member): Route<Member> {
 
 const admission: RouteSource<Member> = {
   apply(request: RouteRequest<Member>, by) {
-    applicant = by;
+    handler = by;
     excluded = request.excluded;
     told.push("applies");
     return { leave: () => void told.push("leaves the queue") };
@@ -117,7 +117,7 @@ const broken = { reason: "gone", failure: "lost" } as const;
 describe("a request", () => {
   test("that is answered is booked for its first piece, for each block and for its end, once", () => {
     open();
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     for (let tokens = 1; tokens <= 30; tokens++) {
       life.onPiece(true);
       life.grow(tokens);
@@ -139,11 +139,11 @@ describe("a request", () => {
 
   test("that fails before its answer is tried elsewhere, and not where it failed", () => {
     open();
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     life.break(broken);
     expect(news()).toEqual(["applies", "sent to one", "aborted", "one failed", "one moved", "applies"]);
     expect(excluded).toEqual([one]);
-    applicant!.onRoute(route(two));
+    handler!.onRoute(route(two));
     expect(news()).toEqual(["sent to two anew"]);
     // A second one is lost to it: perhaps it is what crashes them.
     life.break(broken);
@@ -152,22 +152,22 @@ describe("a request", () => {
 
   test("that no member takes is refused with what the first failure was", () => {
     open({}, { retries: 0 });
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     life.break({ ...broken, failure: "unsent" });
     news();
-    applicant!.onRefused(noWorkerReady("tiny"));
+    handler!.onRefused(noWorkerReady("tiny"));
     expect(news()).toEqual(["failed engine_failed"]);
   });
 
   test("that breaks off moves, and is given up beyond the limit", () => {
     open({}, { migrationLimit: 1 });
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     life.onPiece(true);
     hasBegun = true;
     news();
     life.break({ ...broken, failure: "answered" });
     expect(news()).toEqual(["aborted", "one failed", "prepared", "one moved", "applies"]);
-    applicant!.onRoute(route(two));
+    handler!.onRoute(route(two));
     life.onPiece(true);
     news();
     life.break({ ...broken, failure: "answered" });
@@ -176,7 +176,7 @@ describe("a request", () => {
 
   test("whose client leaves while it waits for where to move has nobody to speak for", () => {
     open();
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     life.onPiece(true);
     hasBegun = true;
     life.break({ ...broken, failure: "answered" });
@@ -187,7 +187,7 @@ describe("a request", () => {
 
   test("whose client leaves while it is answered is cancelled there", () => {
     open();
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     life.onPiece(true);
     news();
     life.cancel();
@@ -198,12 +198,12 @@ describe("a request", () => {
     const { apply } = admission;
     let count = 0;
     admission.apply = (request, by) => {
-      const ticket = apply(request, by);
+      const pending = apply(request, by);
       count++;
       if (count > 2) return { leave: () => void told.push("leaves the third place") };
       by.onRoute(route([one, two][count - 1]!));
       life.refuse(noWorkerReady("tiny"));
-      return ticket;
+      return pending;
     };
     try {
       open();
@@ -221,7 +221,7 @@ describe("a request", () => {
     vi.advanceTimersByTime(60);
     expect(news()).toContain("failed deadline_exceeded");
     open({}, { totalMs: 1_000 });
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     news();
     vi.advanceTimersByTime(1_001);
     expect(news()).toEqual(["aborted", "one failed", "failed request_timeout"]);
@@ -229,13 +229,13 @@ describe("a request", () => {
 
   test("with a fallback is passed on where nobody has acted on it, and only then", () => {
     open({ hasFallback: true });
-    applicant!.onRefused(noWorkerReady("tiny"));
+    handler!.onRefused(noWorkerReady("tiny"));
     expect(news()).toContain("passed on no_worker_ready");
     open({ hasFallback: true });
-    applicant!.onRefused(new ApiError(400, "invalid_request_error", "no", { code: "invalid_value" }));
+    handler!.onRefused(new ApiError(400, "invalid_request_error", "no", { code: "invalid_value" }));
     expect(news()).toContain("failed invalid_value");
     open({ hasFallback: true, isRepeatable: false });
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     life.break(broken);
     expect(news()).toContain("failed engine_failed");
     hasBegun = true;
@@ -246,11 +246,11 @@ describe("a request", () => {
 
   test("goes elsewhere when its member is found to hang, unless that answers", () => {
     open();
-    applicant!.onRoute(route(one));
+    handler!.onRoute(route(one));
     news();
     one.hangs.tell("it hangs");
     expect(news()).toEqual(["aborted", "one failed", "one moved", "applies"]);
-    applicant!.onRoute(route(two));
+    handler!.onRoute(route(two));
     life.onPiece(true);
     news();
     two.hangs.tell("it hangs");

@@ -3,7 +3,7 @@ import type { Warnings } from "../kernel/warnings.ts";
 import type { Member } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
-import type { Applicant, QueueTicket } from "../routing/queue/route-source.ts";
+import type { PendingRoute, RouteHandler } from "../routing/queue/route-source.ts";
 import type { Route, RouteOutcome } from "../routing/route.ts";
 import { type AttemptFailure, Attempts } from "./attempts.ts";
 import type { RequestOptions } from "./options.ts";
@@ -51,16 +51,16 @@ const FAILED = new Set(["engine_failed", "worker_failed"]);
  * it fails, moved where its answer breaks off, and ended by its deadline or its client. The router, the member's health
  * and the latencies are told of each of these once.
  */
-export class Life<Worker extends Member> implements Applicant<Worker> {
+export class Life<Worker extends Member> implements RouteHandler<Worker> {
   /** Where it is now. */
   route: Route<Worker> | undefined;
   readonly #job: LifeJob<Worker>;
   readonly #transfer: Transfer<Worker>;
   readonly #context: LifeContext;
   readonly #attempts: Attempts<Worker>;
-  #ticket: QueueTicket | undefined;
+  #pending: PendingRoute | undefined;
   /** How often it has asked for a member. */
-  #applications = 0;
+  #asked = 0;
   #moves = 0;
   #isOver = false;
   #lastError: ApiError | undefined;
@@ -123,7 +123,7 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
   /** The client has gone. */
   cancel(): void {
     if (this.#isOver) return;
-    this.#ticket?.leave();
+    this.#pending?.leave();
     const { isAnswering } = this;
     if (this.route !== undefined) this.#transfer.abort();
     this.end("cancelled");
@@ -131,7 +131,7 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
   }
 
   onRoute(route: Route<Worker>): void {
-    this.#ticket = undefined;
+    this.#pending = undefined;
     this.route = route;
     const { hasLost } = this.#attempts;
     this.#attempts.begin();
@@ -142,7 +142,7 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
   }
 
   onRefused(error: Error): void {
-    this.#ticket = undefined;
+    this.#pending = undefined;
     if (this.#attempts.forgive()) this.#tryAgain(false);
     // We already know that the failed ones cannot serve it.
     else this.fail(this.#lastError ?? toApiError(error));
@@ -202,7 +202,7 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
   /** Nobody can answer it. */
   fail(error: ApiError): void {
     if (this.#isOver) return;
-    this.#ticket?.leave();
+    this.#pending?.leave();
     if (this.route !== undefined) this.#transfer.abort();
     const isPassedOn = this.#job.hasFallback && !this.#transfer.hasBegun && this.#mayFallBack(error);
     this.end("failed");
@@ -222,10 +222,10 @@ export class Life<Worker extends Member> implements Applicant<Worker> {
 
   #apply(): void {
     const request = this.#transfer.routeRequest(this.#attempts.excluded);
-    const application = ++this.#applications;
-    const ticket = this.#job.model.admission.apply(request, this);
+    const asked = ++this.#asked;
+    const pending = this.#job.model.admission.apply(request, this);
     // It may have been routed, have failed and wait again by now.
-    if (application === this.#applications) this.#ticket = ticket;
+    if (asked === this.#asked) this.#pending = pending;
   }
 
   #onFirstPiece(now: number): void {

@@ -27,7 +27,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   /** Of the overlap: what the worker's events say that it holds. */
   readonly #heldBlocks: number;
   /** The decision's place in the log. */
-  readonly #ticket: number;
+  readonly #recordId: number;
   readonly #decidedAt: number;
   #freed = false;
 
@@ -36,7 +36,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     core: Router,
     slot: Slot<Worker>,
     { overlapBlocks, predictedBlocks, booking }: Decision,
-    ticket: number,
+    recordId: number,
     decidedAt: number,
   ) {
     this.#router = router;
@@ -45,7 +45,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     this.overlapBlocks = overlapBlocks;
     this.#heldBlocks = overlapBlocks - predictedBlocks;
     this.#booking = booking;
-    this.#ticket = ticket;
+    this.#recordId = recordId;
     this.#decidedAt = decidedAt;
   }
 
@@ -69,7 +69,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
 
   report(cachedTokens: number): void {
     const { decisions, cacheReports, workers } = this.#router;
-    decisions.report(this.#ticket, cachedTokens);
+    decisions.report(this.#recordId, cachedTokens);
     const slot = this.#slot;
     // What a worker that has left reports is of no use any more.
     if (workers.roster[slot.index] !== slot) return;
@@ -85,7 +85,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     if (this.#freed) return;
     this.#freed = true;
     this.#core.free(this.#booking);
-    this.#router.decisions.settle(this.#ticket, outcome);
+    this.#router.decisions.settle(this.#recordId, outcome);
     this.#router.drainRate.count(performance.now());
     this.#router.onRoom?.();
   }

@@ -62,7 +62,7 @@ export interface DecidedCandidate extends DecidedWorker {
 /** A record as it is kept, with what the rest is made of when somebody asks. */
 interface Entry<Worker extends RoutedWorker>
   extends Omit<DecisionRecord, "chosen" | "reportedCachedTokens" | "candidates"> {
-  ticket: number;
+  recordId: number;
   chosen: Slot<Worker> | undefined;
   reportedCachedTokens: number;
   roster: Roster<Worker>;
@@ -80,7 +80,7 @@ export class DecisionLog<Worker extends RoutedWorker> {
   readonly #core: Router;
   readonly #size: number;
   readonly #entries: Entry<Worker>[] = [];
-  #nextTicket = 0;
+  #nextRecordId = 0;
 
   /** @param size 0 keeps nothing */
   constructor(core: Router, size: number) {
@@ -90,7 +90,7 @@ export class DecisionLog<Worker extends RoutedWorker> {
 
   /**
    * Remembers the core's last decision.
-   * @returns a ticket for what comes of it; after as many decisions as are kept it does nothing any more
+   * @returns the record's id, to say later what came of it; after as many decisions as are kept it does nothing any more
    */
   record(
     request: RouteRequest<Worker>,
@@ -100,14 +100,14 @@ export class DecisionLog<Worker extends RoutedWorker> {
   ): number {
     const chosen = roster[decision.worker];
     const entry = this.#begin(request, decision, queuedMs);
-    if (entry === undefined) return this.#nextTicket - 1;
+    if (entry === undefined) return this.#nextRecordId - 1;
     if (entry.terms.total.length < roster.length) entry.terms = termsFor(roster.length);
     entry.chosen = chosen;
     entry.outcome = chosen === undefined ? "refused" : "running";
     if (chosen === undefined) entry.reason = decision.busyWorkers > 0 ? "busy" : "none_ready";
     entry.roster = roster;
     entry.workers = this.#core.copyTerms(entry.terms);
-    return entry.ticket;
+    return entry.recordId;
   }
 
   /** Remembers a request that ended without a decision: it was not let into the queue, or had to leave it, or left. */
@@ -125,18 +125,18 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.workers = 0;
   }
 
-  /** The entry for the next ticket, in the place of an old one; undefined where none are kept. */
+  /** The entry for the next record, in the place of an old one; undefined where none are kept. */
   #begin(
     request: RouteRequest<Worker>,
     decision: Pick<Decision, keyof typeof NOTHING_CHOSEN>,
     queuedMs: number,
   ): Entry<Worker> | undefined {
-    const ticket = this.#nextTicket++;
+    const recordId = this.#nextRecordId++;
     if (this.#size === 0) return undefined;
-    const slot = ticket % this.#size;
+    const slot = recordId % this.#size;
     const entry = this.#entries[slot] ?? emptyEntry();
     this.#entries[slot] = entry;
-    entry.ticket = ticket;
+    entry.recordId = recordId;
     entry.requestId = request.requestId;
     entry.time = Date.now();
     entry.promptTokens = request.prompt.length;
@@ -152,13 +152,13 @@ export class DecisionLog<Worker extends RoutedWorker> {
     return entry;
   }
 
-  report(ticket: number, cachedTokens: number): void {
-    const entry = this.#find(ticket);
+  report(recordId: number, cachedTokens: number): void {
+    const entry = this.#find(recordId);
     if (entry !== undefined) entry.reportedCachedTokens = cachedTokens;
   }
 
-  settle(ticket: number, outcome: RouteOutcome): void {
-    const entry = this.#find(ticket);
+  settle(recordId: number, outcome: RouteOutcome): void {
+    const entry = this.#find(recordId);
     if (entry !== undefined) entry.outcome = outcome;
   }
 
@@ -175,18 +175,18 @@ export class DecisionLog<Worker extends RoutedWorker> {
   }
 
   #newestFirst(): Entry<Worker>[] {
-    return [...this.#entries].sort((a, b) => b.ticket - a.ticket);
+    return [...this.#entries].sort((a, b) => b.recordId - a.recordId);
   }
 
-  #find(ticket: number): Entry<Worker> | undefined {
+  #find(recordId: number): Entry<Worker> | undefined {
     if (this.#size === 0) return undefined;
-    const entry = this.#entries[ticket % this.#size];
-    return entry?.ticket === ticket ? entry : undefined;
+    const entry = this.#entries[recordId % this.#size];
+    return entry?.recordId === recordId ? entry : undefined;
   }
 }
 
 const emptyEntry = <Worker extends RoutedWorker>(): Entry<Worker> => ({
-  ticket: -1,
+  recordId: -1,
   requestId: "",
   time: 0,
   chosen: undefined,
@@ -214,7 +214,7 @@ const termsFor = (workers: number): CostTerms => ({
 });
 
 function describe<Worker extends RoutedWorker>(entry: Entry<Worker>): DecisionRecord {
-  const { ticket, chosen, roster, workers, terms, reportedCachedTokens, ...facts } = entry;
+  const { recordId, chosen, roster, workers, terms, reportedCachedTokens, ...facts } = entry;
   const candidates = roster.slice(0, workers).flatMap((slot) => {
     if (slot === undefined || terms.total[slot.index] === Number.POSITIVE_INFINITY) return [];
     return {

@@ -54,61 +54,61 @@ describe("what a request asks for", () => {
 });
 
 describe("a session", () => {
-  /** A worker that a session is at home on, and one that is less busy. */
-  function atHome(mode: "off" | "soft" | "hard") {
+  /** A worker that a session is bound to, and one that is less busy. */
+  function boundSession(mode: "off" | "soft" | "hard") {
     const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 1000 } };
     const model = testModel({ affinity: { mode, ttlMs: 600_000 }, thresholds });
-    const [home, other] = [model.add("home"), model.add("other")];
+    const [bound, other] = [model.add("bound"), model.add("other")];
     model.setReady(other, false);
     const route = routed(model.router, request(512, { session: "s" }));
     model.setReady(other, true);
     const ask = (excluded: RoutedWorker[] = []) =>
       nameOf(model.router.route({ ...request(64, { session: "s" }), excluded }));
-    return { ...model, home, other, route, ask };
+    return { ...model, bound, other, route, ask };
   }
 
   it("means nothing when affinity is off", () => {
-    expect(atHome("off").ask()).toBe("other");
+    expect(boundSession("off").ask()).toBe("other");
   });
 
   it("goes where its last request went, though that is not the cheapest", () => {
-    for (const mode of ["soft", "hard"] as const) expect(atHome(mode).ask()).toBe("home");
+    for (const mode of ["soft", "hard"] as const) expect(boundSession(mode).ask()).toBe("bound");
   });
 
   it("moves, when soft, while its worker is busy, and stays where it went", () => {
-    const { router, route, ask } = atHome("soft");
-    routed(router, request(600, { worker: "home" }));
+    const { router, route, ask } = boundSession("soft");
+    routed(router, request(600, { worker: "bound" }));
     expect(ask()).toBe("other");
     route.free("finished");
     expect(ask()).toBe("other");
   });
 
   it("waits, when hard, while its worker is busy or away for a moment", () => {
-    const { router, home, ask, setReady } = atHome("hard");
-    const more = routed(router, request(600, { worker: "home" }));
+    const { router, bound, ask, setReady } = boundSession("hard");
+    const more = routed(router, request(600, { worker: "bound" }));
     expect(ask()).toBe("all-busy");
     more.free("finished");
-    setReady(home, false);
+    setReady(bound, false);
     expect(ask()).toBe("none-ready");
-    setReady(home, true);
-    expect(ask()).toBe("home");
+    setReady(bound, true);
+    expect(ask()).toBe("bound");
   });
 
-  it("finds another home when its worker has gone for good, or has refused the request", () => {
+  it("finds another worker when its worker has gone for good, or has refused the request", () => {
     for (const mode of ["soft", "hard"] as const) {
-      const { router, home, other, ask, add } = atHome(mode);
-      expect(ask([home])).toBe("other");
+      const { router, bound, other, ask, add } = boundSession(mode);
+      expect(ask([bound])).toBe("other");
       expect(ask()).toBe("other");
       router.removeWorker(other);
-      expect(ask()).toBe("home");
-      router.removeWorker(home);
+      expect(ask()).toBe("bound");
+      router.removeWorker(bound);
       add("third");
       expect(ask()).toBe("third");
     }
   });
 
   it("does not bind a request that names a worker, and follows it", () => {
-    const { router, ask } = atHome("hard");
+    const { router, ask } = boundSession("hard");
     expect(nameOf(router.route(request(64, { session: "s", worker: "other" })))).toBe("other");
     expect(ask()).toBe("other");
   });

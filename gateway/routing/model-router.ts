@@ -6,7 +6,7 @@ import { CacheEvents } from "./cache/cache-events.ts";
 import { Chooser } from "./chooser.ts";
 import { DecisionLog } from "./decisions.ts";
 import { CacheReports } from "./drift/cache-reports.ts";
-import { SessionHomes } from "./filters/affinity.ts";
+import { SessionBindings } from "./filters/affinity.ts";
 import { Bindings } from "./filters/binding.ts";
 import { Filters } from "./filters/filters.ts";
 import { Selection } from "./filters/selection.ts";
@@ -36,7 +36,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly #events: CacheEvents<Worker>;
   readonly #options: RoutingOptions;
   readonly #startedAt: number;
-  readonly #sessions: SessionHomes<Worker>;
+  readonly #sessions: SessionBindings<Worker>;
   readonly #filters: Filters<Worker>;
   /** What the filters leave, of the request that is routed now. */
   readonly #selection = new Selection();
@@ -59,7 +59,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.#core = createRouter(module, { blockSize, weights: options.weights, ...options.limits });
     this.#options = options;
     this.#thresholds = options.thresholds;
-    this.#sessions = new SessionHomes(options.affinity);
+    this.#sessions = new SessionBindings(options.affinity);
     this.#log = log;
     const context = { workers: this.workers, sessions: this.#sessions, random: Math.random };
     this.bindings = new Bindings(context);
@@ -103,12 +103,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     const areBusy = slot === undefined && decision.busyWorkers > 0;
     if (slot === undefined && (queuedMs !== undefined || (areBusy && this.#mayWait()))) return "must-wait";
     if (this.#log.isEnabled("debug")) this.#explain(request, slot);
-    const ticket = this.decisions.record(request, decision, roster, queuedMs ?? 0);
+    const recordId = this.decisions.record(request, decision, roster, queuedMs ?? 0);
     if (slot === undefined) return areBusy ? "all-busy" : "none-ready";
     if (POLICIES[this.#options.policy].readsCaches) this.#core.predict(slot.index);
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
-    return new BookedRoute(this, this.#core, slot, decision, ticket, now);
+    return new BookedRoute(this, this.#core, slot, decision, recordId, now);
   }
 
   /** The worker that the request would be sent to now; undefined where there is none. Nothing is booked or remembered. */

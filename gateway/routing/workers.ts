@@ -23,7 +23,7 @@ export interface RoutedWorker {
   /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. Default: all. */
   shareAt?(now: number): number;
   /** What mends its cache's not being what the router thinks, where more is known of it than `DRIFT_ADVICE` says. */
-  readonly remedies?: Partial<Readonly<Record<DriftCause, string>>>;
+  readonly fixes?: Partial<Readonly<Record<DriftCause, string>>>;
 }
 
 /** One data-parallel rank of a worker, with a KV cache of its own: what the router core calls a worker. */

@@ -1,7 +1,7 @@
 import { randomId } from "#runtime";
 import type { EngineModel, EngineProfile } from "../../engines/types.ts";
 import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
-import { driftRemedies } from "../drift-remedies.ts";
+import { driftFixes } from "../drift-fixes.ts";
 import type { EngineConnection } from "./engine-connection.ts";
 import { EngineMember } from "./engine-member.ts";
 
@@ -10,11 +10,11 @@ export const UNKNOWN_ENGINE = { blockSize: 16, maxBatchedTokens: 8_192, maxSeque
 
 /** One model of an engine that this process watches. */
 export class AttachedMember extends EngineMember<EngineConnection> {
-  readonly remedies: NonNullable<RoutedWorker["remedies"]>;
+  readonly fixes: NonNullable<RoutedWorker["fixes"]>;
 
   constructor(engine: EngineConnection, profile: EngineProfile, model: EngineModel) {
     super(engine, instanceOf(engine, profile), model);
-    this.remedies = driftRemedies(engine, profile);
+    this.fixes = driftFixes(engine, profile);
   }
 
   get isPredicted(): boolean {

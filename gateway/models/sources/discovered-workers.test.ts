@@ -105,8 +105,8 @@ function wait(): Promise<string> {
   const apply = (tokens: number) => {
     const { promise, resolve, reject } = Promise.withResolvers<Route<WorkerMember>>();
     const asked = { ...request(tokens), excluded: [] };
-    const ticket = admission.apply(asked, { onRoute: resolve, onRefused: reject });
-    return { promise: promise.then(({ worker }) => worker.instance.name), isWaiting: ticket !== undefined };
+    const pending = admission.apply(asked, { onRoute: resolve, onRefused: reject });
+    return { promise: promise.then(({ worker }) => worker.instance.name), isWaiting: pending !== undefined };
   };
   apply(64);
   const { promise, isWaiting } = apply(32);

@@ -3,7 +3,7 @@ import type { ModelMetrics } from "../../kernel/metrics.ts";
 import type { Member } from "../../models/members/member.ts";
 import { Model } from "../../models/model.ts";
 import { bindingOf } from "../../routing/filters/binding.ts";
-import type { Applicant, QueueTicket, RouteSource } from "../../routing/queue/route-source.ts";
+import type { PendingRoute, RouteHandler, RouteSource } from "../../routing/queue/route-source.ts";
 import type { RouteRequest } from "../../routing/route.ts";
 import type { RouterLink } from "./router-link.ts";
 
@@ -47,8 +47,8 @@ class RemoteRoutes implements RouteSource<Member> {
     this.#model = model;
   }
 
-  apply(request: RouteRequest<Member>, applicant: Applicant<Member>): QueueTicket {
-    return this.#link.apply(this.#model, request, applicant);
+  apply(request: RouteRequest<Member>, handler: RouteHandler<Member>): PendingRoute {
+    return this.#link.apply(this.#model, request, handler);
   }
 
   /** Where a session is bound to a worker, only the router process knows. */

@@ -1,6 +1,6 @@
 import { gatewayStops } from "../../kernel/errors.ts";
 import type { Member } from "../../models/members/member.ts";
-import type { Applicant, QueueTicket } from "../../routing/queue/route-source.ts";
+import type { PendingRoute, RouteHandler } from "../../routing/queue/route-source.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { fromErrorMessage } from "../conversions.ts";
 import type { AcceptorChannel, ApplyMessage, AskedAnswer, AskedRequest, ToAcceptor } from "../messages.ts";
@@ -19,7 +19,7 @@ export interface RouteTarget {
 
 interface Pending {
   readonly model: RouteTarget;
-  readonly applicant: Applicant<Member>;
+  readonly handler: RouteHandler<Member>;
   /** What was asked, and when. */
   readonly message: ApplyMessage;
   readonly askedAt: number;
@@ -58,11 +58,11 @@ export class RouterLink {
     };
   }
 
-  /** Asks for a route; the answer comes to the applicant later. */
-  apply(model: RouteTarget, request: RouteRequest<Member>, applicant: Applicant<Member>): QueueTicket {
+  /** Asks for a route; the answer comes to the handler later. */
+  apply(model: RouteTarget, request: RouteRequest<Member>, handler: RouteHandler<Member>): PendingRoute {
     const id = ++this.#lastId;
     if (this.#isClosed) {
-      queueMicrotask(() => applicant.onRefused(gatewayStops()));
+      queueMicrotask(() => handler.onRefused(gatewayStops()));
       return { leave() {} };
     }
     const { prompt, requestId, salt, excluded } = request;
@@ -77,7 +77,7 @@ export class RouterLink {
       leftMs: deadlineAt === undefined ? undefined : deadlineAt - performance.now(),
       excluded: excluded.map(({ instance }) => instance.name),
     };
-    this.#pending.set(id, { model, applicant, message, askedAt: performance.now() });
+    this.#pending.set(id, { model, handler, message, askedAt: performance.now() });
     this.#channel.send({ type: "apply", ...message });
     return {
       leave: () => {
@@ -99,7 +99,7 @@ export class RouterLink {
   /** The router process has gone: nobody is sent anywhere any more. */
   close(): void {
     this.#isClosed = true;
-    for (const { applicant } of this.#pending.values()) applicant.onRefused(gatewayStops());
+    for (const { handler } of this.#pending.values()) handler.onRefused(gatewayStops());
     this.#pending.clear();
     for (const answer of this.#answers.values()) answer.reject(gatewayStops());
     this.#answers.clear();
@@ -122,7 +122,7 @@ export class RouterLink {
         this.#onRoute(message);
         break;
       case "refused":
-        this.#settle(message.id)?.applicant.onRefused(fromErrorMessage(message.error));
+        this.#settle(message.id)?.handler.onRefused(fromErrorMessage(message.error));
         break;
       case "found":
         this.#answer(message.id, message.engine);
@@ -146,7 +146,7 @@ export class RouterLink {
     }
     this.#pending.delete(id);
     const route: Route<Member> = new RemoteRoute(this.#channel, id, worker, rank, overlapBlocks);
-    pending.applicant.onRoute(route);
+    pending.handler.onRoute(route);
   }
 
   /** For a route to who has just come or gone, of which the two processes do not hear at the same moment. */

@@ -5,7 +5,7 @@ import type { Member } from "../../models/members/member.ts";
 import type { Models } from "../../models/models.ts";
 import type { AttachedEngines } from "../../models/sources/attached-engines.ts";
 import type { DiscoveredWorkers } from "../../models/sources/discovered-workers.ts";
-import type { QueueTicket } from "../../routing/queue/route-source.ts";
+import type { PendingRoute } from "../../routing/queue/route-source.ts";
 import type { Route } from "../../routing/route.ts";
 import { toErrorMessage } from "../conversions.ts";
 import type { ApplyMessage, RouterChannel, ToRouter } from "../messages.ts";
@@ -32,7 +32,7 @@ export class AcceptorSession {
   readonly channel: RouterChannel;
   readonly #gateway: RoutingGateway;
   readonly #routes = new Map<number, Route<Member>>();
-  readonly #tickets = new Map<number, QueueTicket>();
+  readonly #pending = new Map<number, PendingRoute>();
   readonly #listener: SessionListener;
   readonly #stopWatching: () => void;
 
@@ -54,9 +54,9 @@ export class AcceptorSession {
   /** The acceptor has gone, and with it its requests. */
   close(): void {
     this.#stopWatching();
-    for (const ticket of this.#tickets.values()) ticket.leave();
+    for (const pending of this.#pending.values()) pending.leave();
     for (const route of this.#routes.values()) route.free("failed");
-    this.#tickets.clear();
+    this.#pending.clear();
     this.#routes.clear();
   }
 
@@ -160,9 +160,9 @@ export class AcceptorSession {
     let isSettled = false;
     const settle = () => {
       isSettled = true;
-      this.#tickets.delete(id);
+      this.#pending.delete(id);
     };
-    const ticket = model.admission.apply(request, {
+    const pending = model.admission.apply(request, {
       onRoute: (route) => {
         settle();
         this.#routes.set(id, route);
@@ -174,7 +174,7 @@ export class AcceptorSession {
         this.#refuse(id, error);
       },
     });
-    if (ticket !== undefined && !isSettled) this.#tickets.set(id, ticket);
+    if (pending !== undefined && !isSettled) this.#pending.set(id, pending);
   }
 
   #refuse(id: number, error: unknown): void {
@@ -183,8 +183,8 @@ export class AcceptorSession {
 
   /** Where the route is on its way, nobody takes it any more. */
   #leave(id: number): void {
-    this.#tickets.get(id)?.leave();
-    this.#tickets.delete(id);
+    this.#pending.get(id)?.leave();
+    this.#pending.delete(id);
     this.#routes.get(id)?.free("cancelled");
     this.#routes.delete(id);
   }

@@ -86,12 +86,12 @@ export class CacheReports<Worker extends RoutedWorker> {
     account.toldCause = cause;
     account.warnedAt = now;
     const { foreignBlockSize } = detector;
-    const remedy = slot.worker.remedies?.[cause];
+    const fix = slot.worker.fixes?.[cause];
     this.#log.warn(`the router's predictions for a worker do not come true: ${DRIFT_ADVICE[cause]}`, {
       worker: slot.worker.instance.name,
       ...(slot.worker.instance.card.dataParallelSize > 1 && { rank: slot.rank }),
       cause,
-      ...(remedy !== undefined && { remedy }),
+      ...(fix !== undefined && { fix }),
       ...(cause === "block-size" && { blockSize: this.#blockSize, eventBlockSize: foreignBlockSize }),
     });
   }

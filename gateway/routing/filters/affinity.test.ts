@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { testModel } from "../test-model.ts";
-import { SessionHomes } from "./affinity.ts";
+import { SessionBindings } from "./affinity.ts";
 
 const [slot] = (() => {
   const { router, add } = testModel();
@@ -8,26 +8,26 @@ const [slot] = (() => {
 })();
 
 it("forgets a session that was not used for its time", () => {
-  const homes = new SessionHomes({ mode: "soft", ttlMs: 1000 });
-  homes.remember("a", slot!, 0);
-  expect(homes.find("a", 1000)).toBe(slot);
-  homes.remember("a", slot!, 1000);
-  expect(homes.find("a", 2000)).toBe(slot);
-  expect(homes.find("a", 2001)).toBeUndefined();
-  expect(homes.find("b", 0)).toBeUndefined();
-  expect(homes.size).toBe(0);
+  const bindings = new SessionBindings({ mode: "soft", ttlMs: 1000 });
+  bindings.remember("a", slot!, 0);
+  expect(bindings.find("a", 1000)).toBe(slot);
+  bindings.remember("a", slot!, 1000);
+  expect(bindings.find("a", 2000)).toBe(slot);
+  expect(bindings.find("a", 2001)).toBeUndefined();
+  expect(bindings.find("b", 0)).toBeUndefined();
+  expect(bindings.size).toBe(0);
 });
 
 it("makes room by forgetting the session used longest ago, and those whose time is over", () => {
-  const homes = new SessionHomes({ mode: "soft", ttlMs: 1000 }, 3);
-  for (const session of ["a", "b", "c", "a", "d"]) homes.remember(session, slot!, 0);
-  expect(["a", "b", "c", "d"].map((session) => homes.find(session, 0) !== undefined)).toEqual([
+  const bindings = new SessionBindings({ mode: "soft", ttlMs: 1000 }, 3);
+  for (const session of ["a", "b", "c", "a", "d"]) bindings.remember(session, slot!, 0);
+  expect(["a", "b", "c", "d"].map((session) => bindings.find(session, 0) !== undefined)).toEqual([
     true,
     false,
     true,
     true,
   ]);
-  homes.remember("e", slot!, 5000);
-  homes.remember("f", slot!, 5000);
-  expect(homes.size).toBe(2);
+  bindings.remember("e", slot!, 5000);
+  bindings.remember("f", slot!, 5000);
+  expect(bindings.size).toBe(2);
 });

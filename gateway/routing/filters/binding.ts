@@ -6,14 +6,14 @@ import type { FilterContext } from "./filter.ts";
 
 /**
  * Which workers a request is bound to by what it says, for people; undefined where any worker of the model will do.
- * @param hasHome whether its session has a worker that it must go to
+ * @param isSessionBound whether its session has a worker that it must go to
  */
 export function bindingOf(
   { worker, tags }: Pick<RoutePreferences, "worker" | "tags">,
-  hasHome = false,
+  isSessionBound = false,
 ): BoundTo | undefined {
   if (worker !== undefined) return { one: true, text: `the worker '${worker}', which it names` };
-  if (hasHome) return { one: true, text: "the worker that its session is bound to" };
+  if (isSessionBound) return { one: true, text: "the worker that its session is bound to" };
   if (tags.length > 0) return { one: false, text: `workers with the tags it names: ${tags.join(", ")}` };
   return undefined;
 }
@@ -33,9 +33,9 @@ export class Bindings<Worker extends RoutedWorker> {
   nameOf({ preferences, excluded, requestId }: RouteRequest<Worker>, now: number): string {
     const { worker, tags, session } = preferences;
     if (excluded.length > 0) return `request ${requestId}`;
-    const home = worker === undefined ? this.#home(session, now) : undefined;
-    if (worker === undefined && tags.length === 0 && home === undefined) return "";
-    return JSON.stringify([worker, tags, home]);
+    const bound = worker === undefined ? this.#bound(session, now) : undefined;
+    if (worker === undefined && tags.length === 0 && bound === undefined) return "";
+    return JSON.stringify([worker, tags, bound]);
   }
 
   /** The same for people; undefined where any worker of the model will do. */
@@ -43,17 +43,17 @@ export class Bindings<Worker extends RoutedWorker> {
     { preferences, excluded }: Pick<RouteRequest<Worker>, "preferences" | "excluded">,
     now: number,
   ): BoundTo | undefined {
-    const home = this.#home(preferences.session, now);
+    const bound = this.#bound(preferences.session, now);
     const isTried = excluded.some((worker) =>
-      indicesOf(this.#context.workers.slotsOf(worker)).some((index) => index === home),
+      indicesOf(this.#context.workers.slotsOf(worker)).some((index) => index === bound),
     );
-    return bindingOf(preferences, home !== undefined && !isTried);
+    return bindingOf(preferences, bound !== undefined && !isTried);
   }
 
   /** The worker that the session's requests must go to. */
-  #home(session: string | undefined, now: number): number | undefined {
+  #bound(session: string | undefined, now: number): number | undefined {
     const { sessions, workers } = this.#context;
     if (session === undefined || sessions.mode !== "hard") return undefined;
-    return sessions.homeOf(session, workers, now);
+    return sessions.boundTo(session, workers, now);
   }
 }

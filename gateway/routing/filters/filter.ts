@@ -1,6 +1,6 @@
 import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker, Workers } from "../workers.ts";
-import type { SessionHomes } from "./affinity.ts";
+import type { SessionBindings } from "./affinity.ts";
 import type { Selection } from "./selection.ts";
 
 /** Excludes workers that a request must not go to, or would rather not. */
@@ -18,7 +18,7 @@ export interface Filter<Worker extends RoutedWorker> {
 /** What a filter may look at besides the request. */
 export interface FilterContext<Worker extends RoutedWorker> {
   readonly workers: Workers<Worker>;
-  readonly sessions: SessionHomes<Worker>;
+  readonly sessions: SessionBindings<Worker>;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }

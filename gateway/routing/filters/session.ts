@@ -15,9 +15,9 @@ export class SessionFilter<Worker extends RoutedWorker> implements Filter<Worker
     // A request that names a worker goes there and takes its session along.
     if (preferences.session === undefined || preferences.worker !== undefined) return;
     const { sessions, workers } = this.#context;
-    const home = sessions.homeOf(preferences.session, workers, now);
-    if (home === undefined || selection.excluded.includes(home)) return;
-    if (sessions.mode === "hard") selection.only = home;
-    else selection.preferred = home;
+    const bound = sessions.boundTo(preferences.session, workers, now);
+    if (bound === undefined || selection.excluded.includes(bound)) return;
+    if (sessions.mode === "hard") selection.only = bound;
+    else selection.preferred = bound;
   }
 }

@@ -75,23 +75,23 @@ test("a policy's scorers add to the costs, and its picker gets them", () => {
 test("prefix-hash sends prompts that begin alike to one worker, and to another when that one has too much", () => {
   const { router, add } = testModel({ policy: "prefix-hash" });
   const workers = Array.from({ length: 8 }, (_, index) => add(`w${index}`));
-  const homeOf = (token: number, tokens: number) => {
+  const workerOf = (token: number, tokens: number) => {
     const route = routed(router, request(tokens, {}, token));
     route.free("finished");
     return route.worker;
   };
-  const homes = Array.from({ length: 200 }, (_, token) => homeOf(token, 2000));
-  homes.forEach((home, token) => {
-    expect(homeOf(token, 3000)).toBe(home);
+  const chosen = Array.from({ length: 200 }, (_, token) => workerOf(token, 2000));
+  chosen.forEach((worker, token) => {
+    expect(workerOf(token, 3000)).toBe(worker);
   });
   for (const worker of workers)
-    expect(homes.filter((home) => home === worker).length).toBeGreaterThan(200 / 8 / 3);
+    expect(chosen.filter((other) => other === worker).length).toBeGreaterThan(200 / 8 / 3);
   // Requests of one prefix that go on at once: none has more than a quarter above the mean.
   for (let i = 0; i < 80; i++) routed(router, request(2000, {}, 1));
   const counts = workers.map((worker) => router.loads(worker)[0]!.activeRequests);
   expect(Math.max(...counts)).toBeLessThanOrEqual(13);
-  const gone = homes[0]!;
+  const gone = chosen[0]!;
   router.removeWorker(gone);
-  const moved = homes.filter((home, token) => home !== gone && homeOf(token, 2000) !== home);
-  expect(moved.length).toBeLessThan(homes.length);
+  const moved = chosen.filter((worker, token) => worker !== gone && workerOf(token, 2000) !== worker);
+  expect(moved.length).toBeLessThan(chosen.length);
 });

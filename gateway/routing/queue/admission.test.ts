@@ -22,7 +22,7 @@ function apply(admission: Admission<RoutedWorker>, asked: RouteRequest<RoutedWor
   const outcome = Promise.withResolvers<Route<RoutedWorker>>();
   outcome.promise.catch(() => {});
   let route: Route<RoutedWorker> | undefined;
-  const ticket = admission.apply(asked, {
+  const pending = admission.apply(asked, {
     onRoute(given) {
       route = given;
       outcome.resolve(given);
@@ -30,7 +30,7 @@ function apply(admission: Admission<RoutedWorker>, asked: RouteRequest<RoutedWor
     onRefused: (error) => outcome.reject(error),
   });
   return {
-    ticket,
+    pending,
     outcome: outcome.promise,
     get route() {
       return route;
@@ -47,9 +47,9 @@ describe("admission", () => {
     const refused = apply(admission, request(32));
     await expect(refused.outcome).rejects.toMatchObject({ status: 503, code: "no_worker_ready" });
     add("one");
-    const { route, ticket } = apply(admission, request(32));
+    const { route, pending } = apply(admission, request(32));
     expect(route?.worker.instance.name).toBe("one");
-    expect(ticket).toBeUndefined();
+    expect(pending).toBeUndefined();
   });
 
   it("says what a request asks for that no ready worker is", async () => {
@@ -176,7 +176,7 @@ describe("admission", () => {
     await expect(full.outcome).rejects.toMatchObject({ status: 503, code: "queue_full" });
     const urgent = apply(admission, request(256, { priority: 1 }));
     await expect(waits.outcome).rejects.toMatchObject({ status: 503, code: "queue_displaced" });
-    expect(urgent.ticket).toBeDefined();
+    expect(urgent.pending).toBeDefined();
     const metrics = await scrape();
     expect(metrics).toContain('stator_router_refusals_total{model="test",reason="queue_full"} 1');
     expect(metrics).toContain('stator_router_refusals_total{model="test",reason="displaced"} 1');
@@ -231,7 +231,7 @@ describe("admission", () => {
     const first = apply(admission, request(256));
     const leaves = apply(admission, request(256));
     const stays = apply(admission, request(256));
-    leaves.ticket!.leave();
+    leaves.pending!.leave();
     expect(admission.waiting).toBe(1);
     first.route!.free("cancelled");
     await stays.outcome;
@@ -271,7 +271,7 @@ describe("admission", () => {
       overlapBlocks: 0,
     });
     const leaves = apply(admission, request(20));
-    leaves.ticket!.leave();
+    leaves.pending!.leave();
     expect(last()).toMatchObject({ outcome: "cancelled", reason: undefined, promptTokens: 20 });
     const waits = apply(admission, request(30));
     apply(admission, request(40));
@@ -311,7 +311,7 @@ describe("admission", () => {
     const after = open();
     before.admission.handOver(after.admission);
     expect([before.admission.waiting, after.admission.waiting]).toEqual([0, 3]);
-    gone.ticket?.leave();
+    gone.pending?.leave();
     expect(after.admission.waiting).toBe(2);
     after.add("two");
     await settled();

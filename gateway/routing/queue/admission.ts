@@ -15,11 +15,11 @@ import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
 import { type Entry, FairQueue } from "./fair-queue.ts";
 import type { QueueOptions } from "./options.ts";
-import type { Applicant, QueueTicket, RouteSource } from "./route-source.ts";
+import type { PendingRoute, RouteHandler, RouteSource } from "./route-source.ts";
 
 interface Waiting<Worker extends RoutedWorker> {
   readonly request: RouteRequest<Worker>;
-  readonly applicant: Applicant<Worker>;
+  readonly handler: RouteHandler<Worker>;
   /** Which workers it is bound to; see `Bindings.nameOf`. */
   bound: string;
   /** On the clock of `performance.now()`. */
@@ -56,27 +56,27 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   }
 
   /**
-   * Asks for a route. Where nobody waits and a worker has room, the applicant has it before this returns.
+   * Asks for a route. Where nobody waits and a worker has room, the handler has it before this returns.
    * @returns the place in the queue of a request that has to wait
    */
-  apply(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
+  apply(request: RouteRequest<Worker>, handler: RouteHandler<Worker>): PendingRoute | undefined {
     const { deadlineAt } = request.preferences;
     if (deadlineAt !== undefined && deadlineAt <= performance.now()) {
-      this.#refuse(request, applicant, "deadline", deadlineExceeded());
+      this.#refuse(request, handler, "deadline", deadlineExceeded());
       return undefined;
     }
     if (this.#queue.size > 0) {
-      const ticket = this.#wait(request, applicant);
+      const pending = this.#wait(request, handler);
       this.#serveSoon();
-      return ticket;
+      return pending;
     }
     const route = this.#router.route(request);
-    if (route === "must-wait") return this.#wait(request, applicant);
-    if (route === "none-ready") applicant.onRefused(this.#noWorkerReady(request));
+    if (route === "must-wait") return this.#wait(request, handler);
+    if (route === "none-ready") handler.onRefused(this.#noWorkerReady(request));
     else if (route === "all-busy") {
       this.#metrics.refused("busy");
-      applicant.onRefused(serverBusy(this.#model, this.#retrySeconds()));
-    } else applicant.onRoute(route);
+      handler.onRefused(serverBusy(this.#model, this.#retrySeconds()));
+    } else handler.onRoute(route);
     return undefined;
   }
 
@@ -84,12 +84,12 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     return this.#router.bindings.boundTo(request, performance.now());
   }
 
-  #wait(request: RouteRequest<Worker>, applicant: Applicant<Worker>): QueueTicket | undefined {
+  #wait(request: RouteRequest<Worker>, handler: RouteHandler<Worker>): PendingRoute | undefined {
     const { priority } = request.preferences;
     if (this.#queue.isFull) {
       const last = this.#queue.lastBelow(priority);
       if (last === undefined) {
-        this.#refuse(request, applicant, "queue_full", this.#queueFull(request));
+        this.#refuse(request, handler, "queue_full", this.#queueFull(request));
         return undefined;
       }
       this.#expel(last, "displaced", displaced(this.#model, this.#retrySeconds()));
@@ -97,7 +97,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     const since = performance.now();
     const waiting: Waiting<Worker> = {
       request,
-      applicant,
+      handler,
       bound: "",
       since,
       timer: undefined,
@@ -157,10 +157,10 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   }
 
   #expel(entry: Entry<Waiting<Worker>>, reason: RefusalReason, error: ApiError): void {
-    const { timer, applicant, request, since } = entry.item;
+    const { timer, handler, request, since } = entry.item;
     clearTimeout(timer);
     this.#queue.remove(entry);
-    this.#refuse(request, applicant, reason, error, performance.now() - since);
+    this.#refuse(request, handler, reason, error, performance.now() - since);
   }
 
   /** Once for all the changes of this turn, and not from within the request that has made the room. */
@@ -182,14 +182,14 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     for (;;) {
       const entry = this.#queue.next(({ bound }) => blocked.has(bound));
       if (entry === undefined) return;
-      const { request, applicant, bound, since, timer } = entry.item;
+      const { request, handler, bound, since, timer } = entry.item;
       const queuedMs = performance.now() - since;
       const route = this.#router.route(request, queuedMs);
       if (typeof route === "object") {
         clearTimeout(timer);
         this.#queue.serve(entry);
         this.#metrics.queueWait.observe(queuedMs / 1000);
-        applicant.onRoute(route);
+        handler.onRoute(route);
         continue;
       }
       // Where a request that may go anywhere has no route, none has.
@@ -210,14 +210,14 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
 
   #refuse(
     request: RouteRequest<Worker>,
-    applicant: Applicant<Worker>,
+    handler: RouteHandler<Worker>,
     reason: RefusalReason,
     error: ApiError,
     queuedMs = 0,
   ): void {
     this.#metrics.refused(reason);
     this.#router.decisions.recordWithout(request, "refused", reason, queuedMs);
-    applicant.onRefused(error);
+    handler.onRefused(error);
   }
 
   #retrySeconds(): number {

@@ -3,10 +3,10 @@ import type { RoutedWorker } from "../routing/workers.ts";
 import type { EngineConnection } from "./members/engine-connection.ts";
 
 /** Which flag of an attached engine, or of the gateway, mends what; the doctor finds out which of them it is. */
-export function driftRemedies(
+export function driftFixes(
   { spec, sources, adapter }: Pick<EngineConnection, "spec" | "sources" | "adapter">,
   { limitations }: Pick<EngineProfile, "limitations">,
-): NonNullable<RoutedWorker["remedies"]> {
+): NonNullable<RoutedWorker["fixes"]> {
   const flagOf = (code: string) => limitations.find((limitation) => limitation.code === code)?.flag;
   const places = sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
   const doctor = `run: stator doctor ${spec.url}`;
