@@ -27,5 +27,6 @@ export { Selection } from "./routing/filters/selection.ts";
 export type { RoutingOptions } from "./routing/options.ts";
 export { POLICIES, POLICY_NAMES, type PolicyName } from "./routing/policies/policies.ts";
 export { NO_PREFERENCES } from "./routing/preferences.ts";
+export { exactPrompt, type Prompt } from "./routing/prompt.ts";
 export { type GatewayShares, OwnShare } from "./routing/scorers/own-share.ts";
 export type { RoutedWorker, Slot } from "./routing/workers.ts";

@@ -1,5 +1,6 @@
 import {
   Chooser,
+  exactPrompt,
   type GatewayShares,
   NO_PREFERENCES,
   OwnShare,
@@ -46,7 +47,7 @@ export class SimulatedGateway {
 
   /** Chooses and books. */
   choose(prompt: Uint32Array, seconds: number): Decision {
-    const request = { prompt, preferences: NO_PREFERENCES };
+    const request = { prompt: exactPrompt(prompt), preferences: NO_PREFERENCES };
     const decision = this.#chooser.choose(request, this.#selection, this.#roster, seconds, true);
     if (this.#predicts) this.router.predict(decision.worker);
     return decision;

@@ -4,6 +4,7 @@ import type { Feed, OpenEngineFeed } from "../feeds/feed.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import { DEFAULT_ROUTING } from "../routing/options.ts";
+import { exactPrompt } from "../routing/prompt.ts";
 import type { RoutedWorker } from "../routing/workers.ts";
 
 export interface EventWatchOptions {
@@ -87,8 +88,10 @@ export class EventWatch {
   }
 
   /** Whole blocks of the prompt, from its start on, that the engine has said to hold. */
-  knownBlocks(prompt: Uint32Array): number {
-    return (prompt.length - this.#router.uncachedTokens(prompt)) / this.#router.blockSize;
+  knownBlocks(tokens: Uint32Array): number {
+    return (
+      (tokens.length - this.#router.uncachedTokens({ prompt: exactPrompt(tokens) })) / this.#router.blockSize
+    );
   }
 
   /** Waits until it holds; false where it still does not when the time is over. */

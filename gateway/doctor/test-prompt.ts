@@ -32,7 +32,7 @@ export async function testPrompt(
   for (;;) {
     text += SENTENCE;
     const body = bodyOf(api, model, text);
-    const tokens = await reader.read(api, body);
+    const { tokens } = await reader.read(api, body);
     if (tokens.length >= wanted || text.length > LONGEST_TEXT) return { api, body, tokens };
     const missing = (wanted - tokens.length) / (tokens.length / text.length);
     text += SENTENCE.repeat(Math.floor(missing / SENTENCE.length));

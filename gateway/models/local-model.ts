@@ -5,6 +5,7 @@ import { canDecode } from "../routing/filters/role.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import type { RoutingOptions } from "../routing/options.ts";
 import { NO_PREFERENCES } from "../routing/preferences.ts";
+import type { Prompt } from "../routing/prompt.ts";
 import { Admission } from "../routing/queue/admission.ts";
 import type { RouteSource } from "../routing/queue/route-source.ts";
 import type { RoutedInstance } from "../routing/workers.ts";
@@ -80,7 +81,7 @@ export class LocalModel extends Model {
     return member.isReady && !this.router.isShutOut(member);
   }
 
-  override kindFor(prompt: Uint32Array): Member["kind"] {
+  override kindFor(prompt: Prompt): Member["kind"] {
     const request = { prompt, requestId: "", preferences: NO_PREFERENCES, excluded: [] };
     return this.router.peek(request)?.kind ?? super.kindFor(prompt);
   }

@@ -6,6 +6,7 @@ import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
 import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
 import { tokenizingReader } from "../prompts/tokenizing-reader.ts";
+import type { Prompt } from "../routing/prompt.ts";
 import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import type { RouteRequest } from "../routing/route.ts";
@@ -114,7 +115,7 @@ export abstract class Model {
   }
 
   /** The kind of the member that a request with this prompt would be sent to now. */
-  kindFor(_prompt: Uint32Array): Member["kind"] {
+  kindFor(_prompt: Prompt): Member["kind"] {
     return this.has("engine") ? "engine" : "worker";
   }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { startVllm } from "#stand-ins";
 import { adapterOf, createEngineApi } from "../engines/index.ts";
+import { exactPrompt } from "../routing/prompt.ts";
 import { engineReader } from "./engine-reader.ts";
 import type { PromptBody, PromptKind } from "./prompt-reader.ts";
 
@@ -15,12 +16,13 @@ test.each<[PromptKind, PromptBody]>([
   const api = createEngineApi(vllm.url);
   const adapter = adapterOf("vllm");
   const reader = engineReader("tiny", () => [{ name: "one", api, adapter }]);
-  expect(await reader.read(kind, body)).toEqual(
-    await adapter.tokenize(api, { model: "tiny", chat: { messages } }),
-  );
+  const tokens = await adapter.tokenize(api, { model: "tiny", chat: { messages } });
+  expect(await reader.read(kind, body)).toEqual(exactPrompt(tokens));
 });
 
 test("a prompt of token ids needs no tokenizer", async () => {
   const reader = engineReader("tiny", () => []);
-  expect(await reader.read("completions", { prompt: [1, 2, 3] })).toEqual(Uint32Array.of(1, 2, 3));
+  expect(await reader.read("completions", { prompt: [1, 2, 3] })).toEqual(
+    exactPrompt(Uint32Array.of(1, 2, 3)),
+  );
 });

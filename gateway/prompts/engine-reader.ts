@@ -1,9 +1,11 @@
 import type { EngineAdapter, EngineApi, TokenizeRequest } from "../engines/types.ts";
+import { exactPrompt } from "../routing/prompt.ts";
 import { conversationOf } from "./chat-conversation.ts";
 import { ConversationTokens } from "./conversation-tokens.ts";
 import { firstPrompt } from "./first-prompt.ts";
+import { mediaParts } from "./media.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
-import { promptText, textTokens } from "./text-reader.ts";
+import { textPrompt } from "./text-reader.ts";
 
 /** An engine that can be asked for tokens. */
 export interface TokenizingEngine {
@@ -57,13 +59,15 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
     isExact: true,
     async read(kind, body) {
       const given = firstPrompt(kind, body);
-      if (typeof given === "object") return given;
+      if (typeof given === "object") return exactPrompt(given);
       const request = tokenizeRequest(model, kind, body, given);
-      if (request === undefined) return textTokens(promptText(kind, body));
+      if (request === undefined) return textPrompt(kind, body);
       try {
-        return await ("chat" in request ? conversations.read(request.chat) : readText(request));
+        const tokens = await ("chat" in request ? conversations.read(request.chat) : readText(request));
+        // Where media lie in it, the engine does not say.
+        return { ...exactPrompt(tokens), isExact: mediaParts(kind, body).length === 0 };
       } catch {
-        return textTokens(promptText(kind, body));
+        return textPrompt(kind, body);
       }
     },
     count: engineCount(model, engines),

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { jsonOf } from "./json.ts";
+import { placeholdersIn } from "./media.ts";
 import type { PromptReader } from "./prompt-reader.ts";
 import { PromptTemplate } from "./prompt-template.ts";
 import type { EncoderFactory } from "./tokenizers/huggingface.ts";
@@ -51,6 +53,7 @@ export async function readModelFolder(
     template: source_ === undefined ? undefined : new PromptTemplate(source_, specialTexts),
     encode: (text) => tokenizer.encode(text),
     prefix: prefixOf(JSON.parse(json)),
+    placeholders: placeholdersIn(jsonOf((await access.readTextFile(`${folder}/config.json`)) ?? "")),
   });
 }
 

@@ -1,3 +1,5 @@
+import type { Prompt } from "../routing/prompt.ts";
+
 /** A request's body, as far as it says what the prompt is. */
 export type PromptBody = Readonly<Record<string, unknown>>;
 
@@ -14,7 +16,7 @@ export interface PromptReader {
   /** Whether the ids are those of the engine. */
   readonly isExact: boolean;
   /** Never fails: what cannot be read is compared by its text. */
-  read(kind: PromptKind, body: PromptBody): Promise<Uint32Array>;
+  read(kind: PromptKind, body: PromptBody): Promise<Prompt>;
   /** How many tokens a text has that follows others; undefined where the engine's tokenizer cannot be asked. Never fails. */
   count(text: string): Promise<number | undefined>;
 }

@@ -1,3 +1,4 @@
+import { comparedPrompt, type Prompt } from "../routing/prompt.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 
 /** Bytes of text that stand for a token: about what a token has in English. */
@@ -11,15 +12,18 @@ export const textReader: PromptReader = {
   source: "text, four bytes a token",
   isExact: false,
   async read(kind, body) {
-    return textTokens(promptText(kind, body));
+    return textPrompt(kind, body);
   },
   async count() {
     return undefined;
   },
 };
 
-/** Ids of a text, for comparing. */
-export function textTokens(text: string): Uint32Array {
+/** A request's prompt by its text. */
+export const textPrompt = (kind: PromptKind, body: PromptBody): Prompt =>
+  comparedPrompt(textTokens(promptText(kind, body)));
+
+function textTokens(text: string): Uint32Array {
   const bytes = encoder.encode(text);
   const tokens = new Uint32Array(Math.ceil(bytes.length / BYTES_PER_TOKEN));
   for (let index = 0; index < bytes.length; index++)
@@ -28,7 +32,7 @@ export function textTokens(text: string): Uint32Array {
 }
 
 /** All that a body says of the prompt, in an order in which a conversation's next turn only adds to it. */
-export function promptText(kind: PromptKind, body: PromptBody): string {
+function promptText(kind: PromptKind, body: PromptBody): string {
   switch (kind) {
     case "chat":
       return JSON.stringify([body.tools ?? null, body.messages]);

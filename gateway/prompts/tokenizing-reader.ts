@@ -1,8 +1,10 @@
+import { exactPrompt, type Prompt } from "../routing/prompt.ts";
 import { conversationOf } from "./chat-conversation.ts";
 import type { Conversation } from "./conversation.ts";
 import { firstPrompt } from "./first-prompt.ts";
+import { mediaParts, placeMedia } from "./media.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
-import { promptText, textTokens } from "./text-reader.ts";
+import { textPrompt } from "./text-reader.ts";
 
 export interface TokenizingParts {
   readonly source: string;
@@ -11,19 +13,27 @@ export interface TokenizingParts {
   encode(text: string): Promise<Uint32Array>;
   /** What the tokenizer puts before a text that is no chat: the beginning-of-sequence token, mostly. */
   readonly prefix: readonly number[];
+  /** Tokens that the template puts in the place of media. */
+  readonly placeholders?: ReadonlySet<number> | undefined;
 }
 
 /** Renders and tokenises prompts in the gateway, exactly as the engine will. */
-export function tokenizingReader({ source, template, encode, prefix }: TokenizingParts): PromptReader {
+export function tokenizingReader({
+  source,
+  template,
+  encode,
+  prefix,
+  placeholders = NONE,
+}: TokenizingParts): PromptReader {
   return {
     source,
     isExact: true,
     async read(kind, body) {
       try {
-        return (await chatTokens(kind, body)) ?? (await textPromptTokens(kind, body)) ?? compared(kind, body);
+        return (await chatPrompt(kind, body)) ?? (await givenPrompt(kind, body)) ?? textPrompt(kind, body);
       } catch {
         // The engine will say what is wrong with it.
-        return compared(kind, body);
+        return textPrompt(kind, body);
       }
     },
     async count(text) {
@@ -35,15 +45,24 @@ export function tokenizingReader({ source, template, encode, prefix }: Tokenizin
     },
   };
 
-  async function chatTokens(kind: PromptKind, body: PromptBody): Promise<Uint32Array | undefined> {
+  async function chatPrompt(kind: PromptKind, body: PromptBody): Promise<Prompt | undefined> {
     const conversation = template && conversationOf(kind, body);
-    return conversation && encode(template.render(conversation));
+    if (conversation === undefined) return undefined;
+    const tokens = await encode(template!.render(conversation));
+    const parts = mediaParts(kind, body);
+    if (parts.length === 0) return exactPrompt(tokens);
+    // The engine puts as many placeholders in a medium's place as it needs.
+    return { tokens, media: (await placeMedia(tokens, parts, placeholders)) ?? [], isExact: false };
   }
 
-  async function textPromptTokens(kind: PromptKind, body: PromptBody): Promise<Uint32Array | undefined> {
+  async function givenPrompt(kind: PromptKind, body: PromptBody): Promise<Prompt | undefined> {
     const given = firstPrompt(kind, body);
-    if (typeof given !== "string") return given;
-    const tokens = await encode(given);
+    if (given === undefined) return undefined;
+    return exactPrompt(typeof given === "string" ? await textTokens(given, body) : given);
+  }
+
+  async function textTokens(text: string, body: PromptBody): Promise<Uint32Array> {
+    const tokens = await encode(text);
     if (prefix.length === 0 || body.add_special_tokens === false) return tokens;
     const all = new Uint32Array(prefix.length + tokens.length);
     all.set(prefix);
@@ -52,4 +71,4 @@ export function tokenizingReader({ source, template, encode, prefix }: Tokenizin
   }
 }
 
-const compared = (kind: PromptKind, body: PromptBody) => textTokens(promptText(kind, body));
+const NONE: ReadonlySet<number> = new Set();

@@ -5,6 +5,7 @@ import type { EngineProfile, KvEventSource } from "../engines/types.ts";
 import type { ApiErrorType } from "../kernel/errors.ts";
 import type { ObservedAnswer } from "../models/members/observed-limitations.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
+import type { Prompt } from "../routing/prompt.ts";
 import type { RouteOutcome } from "../routing/route.ts";
 import type { RoutedInstance } from "../routing/workers.ts";
 
@@ -74,7 +75,7 @@ export type ToAcceptor =
 export interface ApplyMessage {
   readonly id: number;
   readonly model: string;
-  readonly prompt: Uint32Array;
+  readonly prompt: Prompt;
   readonly requestId: string;
   readonly salt: Salt | undefined;
   readonly preferences: Omit<RoutePreferences, "deadlineAt">;

@@ -6,6 +6,7 @@ import { Warnings } from "../kernel/warnings.ts";
 import { HangListeners, type Member } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
 import { NO_PREFERENCES } from "../routing/preferences.ts";
+import { exactPrompt } from "../routing/prompt.ts";
 import type { RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import type { Route, RouteRequest } from "../routing/route.ts";
 import { Life, type LifeJob } from "./life.ts";
@@ -63,7 +64,7 @@ const transfer: Transfer<Member> = {
     return hasBegun;
   },
   routeRequest: (tried) => ({
-    prompt: new Uint32Array(20),
+    prompt: exactPrompt(new Uint32Array(20)),
     requestId: "r",
     preferences: NO_PREFERENCES,
     excluded: tried,
@@ -85,7 +86,7 @@ function open(job: Partial<LifeJob<Member>> = {}, options = {}): void {
   const all: LifeJob<Member> = {
     requestId: "r",
     model: model as unknown as ModelSide<Member>,
-    prompt: new Uint32Array(20),
+    prompt: exactPrompt(new Uint32Array(20)),
     preferences: NO_PREFERENCES,
     isRepeatable: true,
     hasFallback: false,

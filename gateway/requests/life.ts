@@ -3,6 +3,7 @@ import type { Warnings } from "../kernel/warnings.ts";
 import type { Member } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
+import type { Prompt } from "../routing/prompt.ts";
 import type { PendingRoute, RouteHandler } from "../routing/queue/route-source.ts";
 import type { Route, RouteOutcome } from "../routing/route.ts";
 import { type AttemptFailure, Attempts } from "./attempts.ts";
@@ -13,7 +14,7 @@ import type { NextStep, Transfer } from "./transfer.ts";
 export interface LifeJob<Worker extends Member> {
   readonly requestId: string;
   readonly model: ModelSide<Worker>;
-  readonly prompt: Uint32Array;
+  readonly prompt: Prompt;
   readonly preferences: RoutePreferences;
   /** Whether a member may be asked although another one may have acted on the request already. */
   readonly isRepeatable: boolean;
@@ -80,7 +81,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     this.#context = context;
     this.#attempts = new Attempts(context.options.retries);
     const { blockSize } = job.model;
-    this.#nextBlockAt = blockSize - (job.prompt.length % blockSize);
+    this.#nextBlockAt = blockSize - (job.prompt.tokens.length % blockSize);
   }
 
   get isOver(): boolean {

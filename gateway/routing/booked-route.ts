@@ -3,6 +3,7 @@ import type { DecisionLog } from "./decisions.ts";
 import type { CacheReports } from "./drift/cache-reports.ts";
 import type { DrainRate } from "./load/drain-rate.ts";
 import type { Plan } from "./plan.ts";
+import type { Prompt } from "./prompt.ts";
 import type { Route, RouteOutcome } from "./route.ts";
 import type { RoutedWorker, Slot, Workers } from "./workers.ts";
 
@@ -23,6 +24,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   readonly #router: RouteRecords<Worker>;
   readonly #core: Router;
   readonly #slot: Slot<Worker>;
+  readonly #isExact: boolean;
   readonly #booking: number;
   /** Of the overlap: what the worker's events say that it holds. */
   readonly #heldBlocks: number;
@@ -35,6 +37,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     router: RouteRecords<Worker>,
     core: Router,
     slot: Slot<Worker>,
+    { isExact }: Prompt,
     { overlapBlocks, predictedBlocks, booking }: Decision,
     recordId: number,
     decidedAt: number,
@@ -42,6 +45,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     this.#router = router;
     this.#core = core;
     this.#slot = slot;
+    this.#isExact = isExact;
     this.overlapBlocks = overlapBlocks;
     this.#heldBlocks = overlapBlocks - predictedBlocks;
     this.#booking = booking;
@@ -73,6 +77,8 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     const slot = this.#slot;
     // What a worker that has left reports is of no use any more.
     if (workers.roster[slot.index] !== slot) return;
+    // Events are in the worker's own tokens: what they predict of other tokens means nothing.
+    if (!this.#isExact && !slot.predictsOnly) return;
     cacheReports.observe(slot, {
       decidedAt: this.#decidedAt,
       predictedBlocks: slot.predictsOnly ? this.overlapBlocks : this.#heldBlocks,

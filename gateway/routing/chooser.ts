@@ -2,12 +2,13 @@ import type { DecideOptions, Decision, Router, Salt, WorkerLoad } from "#router-
 import type { Selection } from "./filters/selection.ts";
 import type { RoutingPolicy } from "./policies/policy.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "./preferences.ts";
+import { exactPrompt, mediaHashesOf, type Prompt } from "./prompt.ts";
 import type { Choosing, Scorer } from "./scorers/scorer.ts";
 import type { Roster, RoutedWorker } from "./workers.ts";
 
 /** A request, for the choice of its worker. */
 export interface Chosen {
-  readonly prompt: Uint32Array;
+  readonly prompt: Prompt;
   readonly preferences: RoutePreferences;
   readonly salt?: Salt | undefined;
 }
@@ -20,7 +21,7 @@ type Asked = { -readonly [Name in keyof DecideOptions]: DecideOptions[Name] };
  * object; scorers add an array of terms to that call, and a picker in TypeScript a second call, which books its choice.
  */
 export class Chooser implements Choosing {
-  prompt: Uint32Array = new Uint32Array();
+  prompt: Prompt = exactPrompt(new Uint32Array());
   preferences = NO_PREFERENCES;
   roster: Roster<RoutedWorker> = [];
   readonly #core: Router;
@@ -49,6 +50,7 @@ export class Chooser implements Choosing {
       overlapCredit: undefined,
       temperature: undefined,
       salt: undefined,
+      mmHashes: undefined,
       now: undefined,
       book: undefined,
     };
@@ -75,7 +77,8 @@ export class Chooser implements Choosing {
     this.preferences = preferences;
     this.roster = roster;
     const asked = this.#asked;
-    asked.tokenCount = prompt.length;
+    asked.tokenCount = prompt.tokens.length;
+    asked.mmHashes = mediaHashesOf(prompt, this.#core);
     asked.overlapCredit = preferences.overlapCredit;
     asked.temperature = preferences.temperature;
     asked.salt = salt === undefined ? undefined : this.#core.salt(salt);
@@ -106,7 +109,7 @@ export class Chooser implements Choosing {
     asked.excluded = excluded;
     asked.random = this.#random();
     const { picker } = this.#policy;
-    this.#core.writePrompt(this.prompt);
+    this.#core.writePrompt(this.prompt.tokens);
     if ("core" in picker) return this.#core.decide(asked);
     const books = asked.book;
     asked.book = false;

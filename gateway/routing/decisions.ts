@@ -139,7 +139,7 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.recordId = recordId;
     entry.requestId = request.requestId;
     entry.time = Date.now();
-    entry.promptTokens = request.prompt.length;
+    entry.promptTokens = request.prompt.tokens.length;
     entry.overlapBlocks = decision.overlapBlocks;
     entry.predictedBlocks = decision.predictedBlocks;
     entry.hostBlocks = decision.hostBlocks;

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { DYNAMO_WEIGHTS } from "#router-wasm";
 import { tagsOf } from "./filters/tags.ts";
 import { NO_THRESHOLDS } from "./load/thresholds.ts";
+import { comparedPrompt, exactPrompt } from "./prompt.ts";
 import { applyEvent, nameOf, request, routed, testModel } from "./test-model.ts";
 import type { RoutedWorker } from "./workers.ts";
 
@@ -393,6 +394,19 @@ describe("drift", () => {
     expect(routed(model.router, request(64, {}, 1)).overlapBlocks).toBe(4);
   });
 
+  it("is not read from prompts in other tokens than the worker's", async () => {
+    const model = testModel();
+    model.add("one");
+    for (let index = 0; index < 50; index++) {
+      const asked = request(64, {}, 1);
+      const route = routed(model.router, { ...asked, prompt: comparedPrompt(asked.prompt.tokens) });
+      route.report(48);
+      route.free("finished");
+    }
+    expect(model.lines).toEqual([]);
+    expect(await model.scrape()).not.toContain('worker="one"');
+  });
+
   it("does not take a burst of requests with one new prompt for drift", () => {
     const model = testModel();
     model.add("one");
@@ -421,7 +435,7 @@ describe("running requests", () => {
     add("other", card);
     const prompt = new Uint32Array(48).fill(1, 0, 32);
     return Array.from({ length: 4 }, (_, i) => {
-      const route = routed(router, { ...request(48), prompt: prompt.slice().fill(i + 2, 32) });
+      const route = routed(router, { ...request(48), prompt: exactPrompt(prompt.slice().fill(i + 2, 32)) });
       route.firstToken();
       return nameOf(route);
     });

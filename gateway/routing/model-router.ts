@@ -15,6 +15,7 @@ import { requestWeight } from "./load/request-weight.ts";
 import { busyLimits, candidateLimits, isAtLimit, type Thresholds } from "./load/thresholds.ts";
 import type { RoutingOptions } from "./options.ts";
 import { POLICIES } from "./policies/policies.ts";
+import { mediaHashesOf } from "./prompt.ts";
 import type { Route, RouteRequest, Unroutable } from "./route.ts";
 import { OwnShare } from "./scorers/own-share.ts";
 import { type RoutedWorker, type Slot, Workers } from "./workers.ts";
@@ -108,7 +109,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     if (POLICIES[this.#options.policy].readsCaches) this.#core.predict(slot.index);
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
-    return new BookedRoute(this, this.#core, slot, decision, recordId, now);
+    return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now);
   }
 
   /** The worker that the request would be sent to now; undefined where there is none. Nothing is booked or remembered. */
@@ -117,10 +118,14 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   }
 
   /** Prompt tokens that no worker has cached. */
-  uncachedTokens(prompt: Uint32Array): number {
-    this.#core.writePrompt(prompt);
-    const { length: blocks } = this.#core.hashPrompt(prompt.length);
-    return prompt.length - this.#core.find(blocks) * this.blockSize;
+  uncachedTokens({ prompt, salt }: Pick<RouteRequest<Worker>, "prompt" | "salt">): number {
+    const { tokens } = prompt;
+    this.#core.writePrompt(tokens);
+    const { length: blocks } = this.#core.hashPrompt(tokens.length, {
+      salt: salt && this.#core.salt(salt),
+      mmHashes: mediaHashesOf(prompt, this.#core),
+    });
+    return tokens.length - this.#core.find(blocks) * this.blockSize;
   }
 
   /** Where the index has no place left for the worker, it is shut out until others leave. */

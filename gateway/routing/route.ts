@@ -1,10 +1,11 @@
 import type { Salt } from "#router-wasm";
 import type { Placed, Plan } from "./plan.ts";
 import type { RoutePreferences } from "./preferences.ts";
+import type { Prompt } from "./prompt.ts";
 import type { RoutedWorker } from "./workers.ts";
 
 export interface RouteRequest<Worker extends RoutedWorker> {
-  readonly prompt: Uint32Array;
+  readonly prompt: Prompt;
   readonly requestId: string;
   /** What keeps its KV blocks apart from those of others: the LoRA adapter, a cache namespace. */
   readonly salt?: Salt | undefined;

@@ -16,6 +16,7 @@ import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { ModelRouter } from "./model-router.ts";
 import { DEFAULT_ROUTING, type RoutingOptions } from "./options.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "./preferences.ts";
+import { exactPrompt } from "./prompt.ts";
 import type { Route, RouteRequest } from "./route.ts";
 import type { RoutedWorker } from "./workers.ts";
 
@@ -39,13 +40,13 @@ export interface TestModel {
   scrape(): Promise<string>;
 }
 
-export function testModel(options: Partial<RoutingOptions> = {}): TestModel {
+export function testModel(options: Partial<RoutingOptions> = {}, blockSize = BLOCK_SIZE): TestModel {
   const lines: string[] = [];
   const log = createLogger({ name: "gateway", write: (line) => lines.push(line), colour: false });
   const all = createMetrics({ process: false });
   const metrics = createGatewayMetrics(all).forModel("test").routing;
   const ready = new WeakSet<RoutedWorker>();
-  const router = new ModelRouter(routerModule, BLOCK_SIZE, { ...DEFAULT_ROUTING, ...options }, metrics, log);
+  const router = new ModelRouter(routerModule, blockSize, { ...DEFAULT_ROUTING, ...options }, metrics, log);
   return {
     router,
     metrics,
@@ -80,7 +81,7 @@ export function request(
   token = ++requests,
 ): RouteRequest<RoutedWorker> {
   return {
-    prompt: new Uint32Array(tokens).fill(token),
+    prompt: exactPrompt(new Uint32Array(tokens).fill(token)),
     requestId: `request-${++requests}`,
     preferences: { ...NO_PREFERENCES, ...preferences },
     excluded: [],

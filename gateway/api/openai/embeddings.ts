@@ -9,6 +9,7 @@ import {
 } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import { EmbeddingTransfer } from "../../requests/tokens/embedding-transfer.ts";
+import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { PassedOn } from "../passed-on.ts";
 import { readPrompts } from "./prompts.ts";
@@ -75,7 +76,7 @@ function embed(
     const job = {
       requestId,
       model,
-      prompt: inputs[0]!,
+      prompt: exactPrompt(inputs[0]!),
       inputs,
       preferences,
       isRepeatable: true,

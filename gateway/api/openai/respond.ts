@@ -3,6 +3,7 @@ import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
+import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
@@ -49,7 +50,7 @@ export function respond(
     Array.from({ length: n }, (_, index) => ({
       requestId,
       model,
-      prompt: tokens,
+      prompt: exactPrompt(tokens),
       maxTokens,
       sampling: forChoice(sampling, index),
       stops,

@@ -6,6 +6,7 @@ import type { Member } from "../../models/members/member.ts";
 import type { Model } from "../../models/model.ts";
 import { mayUseModel, requireModel } from "../../models/model-scope.ts";
 import type { FoundModel, Models } from "../../models/models.ts";
+import type { Prompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { PassedOn } from "../passed-on.ts";
 
@@ -56,7 +57,7 @@ function withKind(found: FoundModel): Candidate {
  */
 export async function withBothKinds(
   candidates: readonly Candidate[],
-  prompt: (model: Model) => Promise<Uint32Array>,
+  prompt: (model: Model) => Promise<Prompt>,
 ): Promise<Candidate[]> {
   const all = candidates.map(async (candidate) => {
     const { model } = candidate;

@@ -12,6 +12,7 @@ import type { Placement } from "../../requests/placement.ts";
 import { choicesOf, continuationOf } from "../../requests/wire/continuation.ts";
 import type { WireJob } from "../../requests/wire/job.ts";
 import { WireTransfer } from "../../requests/wire/wire-transfer.ts";
+import { exactPrompt, type Prompt } from "../../routing/prompt.ts";
 import { contained } from "../../wire/contained.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
@@ -56,7 +57,7 @@ export async function forward(
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
     refuseHopelessConversation(body.messages, model);
   const prompt = await promptOf(context, { body }, found);
-  const expected = { promptTokens: prompt.length, completionTokens: expectedAnswer(body) };
+  const expected = { promptTokens: prompt.tokens.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
   if (standsInFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
   const { requestId, preferences } = meta;
@@ -95,7 +96,7 @@ export async function promptOf(
   { req: { path } }: Context<GatewayEnv>,
   { body }: Pick<EngineRequest, "body">,
   { engines, workers }: Model,
-): Promise<Uint32Array> {
+): Promise<Prompt> {
   if (body === undefined) return NO_PROMPT;
   // Where a model has workers too, theirs is the tokenizer that all prompts are compared by.
   const own = hasManyMessages(body) ? undefined : await (workers?.prompts ?? engines.prompts);
@@ -104,7 +105,7 @@ export async function promptOf(
 
 const READS_MESSAGES = new Set<PromptKind>(["chat", "messages"]);
 
-const NO_PROMPT = new Uint32Array(0);
+const NO_PROMPT = exactPrompt(new Uint32Array(0));
 
 /** From the question mark on. What a client has said that the host is, need not make an address. */
 const queryIn = (url: string) => /\?[^#]*/.exec(url)?.[0] ?? "";

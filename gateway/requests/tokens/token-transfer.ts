@@ -2,6 +2,7 @@ import { type ClientCall, DeltaDecoder, encodeGenerateRequest, PlaneError, type 
 import { type ApiError, foreignToken, noWorkerReady } from "../../kernel/errors.ts";
 import { type CallBounds, callError, timeLeft } from "../../models/members/call-error.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
+import type { Prompt } from "../../routing/prompt.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext } from "../life.ts";
 import { placementOf } from "../placement.ts";
@@ -42,7 +43,7 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
   /** Tokens of the answer when it moved last. */
   #tokensBefore = 0;
   /** What is asked: the prompt, and after a move the answer so far. */
-  #prompt: Uint32Array;
+  #prompt: Prompt;
 
   constructor(job: TokenJob, output: TokenOutput, context: LifeContext) {
     this.#job = job;
@@ -59,7 +60,7 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
   /** What it has taken until now: nothing before a worker has begun. */
   get usage(): Usage {
     return {
-      promptTokens: this.#hasStarted || this.#isAnswering ? this.#job.prompt.length : 0,
+      promptTokens: this.#hasStarted || this.#isAnswering ? this.#job.prompt.tokens.length : 0,
       completionTokens: this.#answer.length,
       cachedTokens: this.#cachedTokens ?? 0,
     };
@@ -85,7 +86,7 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
     const payload = encodeGenerateRequest({
       requestId,
       model: model.card.name,
-      tokens: this.#prompt,
+      tokens: this.#prompt.tokens,
       maxTokens: maxTokens - this.#answer.length,
       sampling,
       ignoreEos,
@@ -136,7 +137,8 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
       unable: [],
       prepare: () => {
         this.#tokensBefore = this.#answer.length;
-        this.#prompt = this.#answer.after(this.#job.prompt);
+        const { prompt } = this.#job;
+        this.#prompt = { ...prompt, tokens: this.#answer.after(prompt.tokens) };
       },
     };
   }
@@ -209,7 +211,7 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
     if (this.#hasStarted) return;
     this.#hasStarted = true;
     const { prompt, model } = this.#job;
-    this.#output.onStart(placementOf(this.life.route!, Math.floor(prompt.length / model.blockSize)));
+    this.#output.onStart(placementOf(this.life.route!, Math.floor(prompt.tokens.length / model.blockSize)));
   }
 
   #noteCached(tokens: number): void {

@@ -55,10 +55,10 @@ export async function judgeBroken(
 const wantsUsage = ({ stream_options: options }: PromptBody) =>
   isRecord(options) && options.include_usage === true;
 
-const usageIn = ({ prompt }: WireJob, tokens: number) => ({
-  prompt_tokens: prompt.length,
+const usageIn = ({ prompt: { tokens: promptTokens } }: WireJob, tokens: number) => ({
+  prompt_tokens: promptTokens.length,
   completion_tokens: tokens,
-  total_tokens: prompt.length + tokens,
+  total_tokens: promptTokens.length + tokens,
 });
 
 /**

@@ -6,7 +6,7 @@ import { exactTokens } from "./judge-broken.ts";
 
 /** Whole blocks of the prompt. */
 export const promptBlocksOf = ({ prompt, model }: WireJob): number =>
-  Math.floor(prompt.length / model.blockSize);
+  Math.floor(prompt.tokens.length / model.blockSize);
 
 /** Reports what a whole answer shows to the router, the engine and the table of kept resources. */
 export function noteAnswer(
@@ -35,7 +35,7 @@ export function countUsage({ model }: WireJob, used: AnswerUsage, cachedTokens: 
 
 /** The engine's own usage, or an estimate: the prompt as tokenised here, and the tokens that arrived. */
 export const usageOf = ({ prompt }: WireJob, { usage, tokens }: AnswerBody): AnswerUsage =>
-  usage ?? { promptTokens: prompt.length, completionTokens: tokens };
+  usage ?? { promptTokens: prompt.tokens.length, completionTokens: tokens };
 
 /**
  * The usage of a stream that reports none, with the answer counted by an engine's tokenizer. That is done where events
@@ -51,7 +51,7 @@ export function countedUsage(job: WireJob, answer: AnswerBody): Promise<AnswerUs
   if (partial === undefined) return undefined;
   return exactTokens(partial, job.model).then((counted) => {
     if (counted !== undefined) textTokens.learn(encoder.encode(partial.text).length, counted);
-    return { promptTokens: job.prompt.length, completionTokens: counted ?? tokens };
+    return { promptTokens: job.prompt.tokens.length, completionTokens: counted ?? tokens };
   });
 }
 

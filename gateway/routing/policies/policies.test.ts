@@ -4,6 +4,7 @@ import { createRouter } from "#router-wasm";
 import { Chooser } from "../chooser.ts";
 import { Selection } from "../filters/selection.ts";
 import { NO_PREFERENCES } from "../preferences.ts";
+import { exactPrompt } from "../prompt.ts";
 import { nameOf, request, routed, routerModule, testModel } from "../test-model.ts";
 import { POLICIES, POLICY_NAMES } from "./policies.ts";
 import type { RoutingPolicy } from "./policy.ts";
@@ -37,7 +38,7 @@ test("a policy's scorers add to the costs, and its picker gets them", () => {
   const selection = new Selection();
   const choose = (policy: RoutingPolicy) =>
     new Chooser(core, policy, [], () => 0.5).choose(
-      { prompt: new Uint32Array(32), preferences: NO_PREFERENCES },
+      { prompt: exactPrompt(new Uint32Array(32)), preferences: NO_PREFERENCES },
       selection,
       [undefined, undefined, undefined],
       1,
@@ -57,7 +58,7 @@ test("a policy's scorers add to the costs, and its picker gets them", () => {
     scorers: [() => dear, () => dear],
     picker: {
       pick: (candidates, { prompt, load }, random) => {
-        seen.push([prompt.length, load(1).activeRequests, random]);
+        seen.push([prompt.tokens.length, load(1).activeRequests, random]);
         return candidates.reduce((a, b) => (b.total > a.total ? b : a)).worker;
       },
     },

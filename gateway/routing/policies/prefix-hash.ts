@@ -25,7 +25,7 @@ export const prefixHash: RoutingPolicy = {
 function pick(candidates: readonly CandidateCost[], { prompt, roster, load }: Choosing): number {
   const requests = candidates.map(({ worker }) => load(worker).activeRequests);
   const bound = Math.ceil((BOUND * requests.reduce((sum, count) => sum + count, 1)) / candidates.length);
-  const key = hashTokens(prompt.subarray(0, PREFIX_TOKENS));
+  const key = hashTokens(prompt.tokens.subarray(0, PREFIX_TOKENS));
   const hashes = names.get(roster) ?? hashNames(roster);
   let best = -1;
   let chosen = candidates[0]!.worker;

@@ -111,7 +111,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     const { request, since } = waiting;
     const { priority, tenant } = request.preferences;
     waiting.bound = this.#router.bindings.nameOf(request, performance.now());
-    const work = this.#router.uncachedTokens(request.prompt);
+    const work = this.#router.uncachedTokens(request);
     const entry = this.#queue.push(waiting, { priority, tenant, work });
     waiting.timer = this.#expireLater(entry);
     waiting.leave = () => {

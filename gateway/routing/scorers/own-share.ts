@@ -47,7 +47,7 @@ export class OwnShare implements Scorer {
         slot === undefined || ownerOf(slot.worker.instance.id, weights) === own ? [] : [slot.index],
       );
     }
-    const penalty = TOLERANCE * this.#prefillLoadScale * (prompt.length / blockSize);
+    const penalty = TOLERANCE * this.#prefillLoadScale * (prompt.tokens.length / blockSize);
     for (const index of this.#others) terms[index]! += penalty;
   }
 }

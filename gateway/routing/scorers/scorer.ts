@@ -1,10 +1,11 @@
 import type { WorkerLoad } from "#router-wasm";
 import type { RoutePreferences } from "../preferences.ts";
+import type { Prompt } from "../prompt.ts";
 import type { Roster, RoutedWorker } from "../workers.ts";
 
 /** What scorers and pickers may look at. */
 export interface Choosing {
-  readonly prompt: Uint32Array;
+  readonly prompt: Prompt;
   readonly preferences: RoutePreferences;
   /** The workers by their index in the core, the same list for as long as none comes or goes. */
   readonly roster: Roster<RoutedWorker>;
