@@ -233,7 +233,12 @@ test("an engine that cannot go on with an answer is not asked to", async () => {
 });
 
 test("a worker whose requests fail is set aside, while another one has its requests", async () => {
-  const { gateway, one, two } = await startTwo({ policy: "round-robin" });
+  const pauseMs = 3_600_000;
+  const requests = { failuresInRow: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
+  const { gateway, one, two } = await startTwo({
+    policy: "round-robin",
+    health: { requests, slowStartMs: 0 },
+  });
   one.fault = { kind: "throw", after: 0, times: Number.POSITIVE_INFINITY };
   for (let round = 0; round < 20; round++) expect(await tell(gateway)).toMatchObject(TOLD);
   expect(one.asked.length).toBe(5);
