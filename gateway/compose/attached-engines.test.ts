@@ -224,7 +224,13 @@ describe("the gateway's own doctor", () => {
 describe("the breaker", () => {
   test("opens after five failed requests in a row, of which the bodies' first bytes are no successes", async () => {
     const [bad, good] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
-    const gateway = await attach([bad, good], { requestOptions: { retries: 0 }, policy: "round-robin" });
+    const pauseMs = 3_600_000;
+    const requests = { failuresInRow: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
+    const gateway = await attach([bad, good], {
+      requestOptions: { retries: 0 },
+      policy: "round-robin",
+      health: { intervalMs: 20, slowStartMs: 0, requests },
+    });
     bad.status = 500;
     const outcomes: number[] = [];
     for (let round = 0; round < 20; round++) outcomes.push((await chat(gateway)).status);
