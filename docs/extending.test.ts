@@ -86,13 +86,13 @@ test("the policy is one of the gateway's, and keeps a tenant on one worker", asy
   const told = await answerOf(`
     import { readFileSync } from "node:fs";
     import { createRouter } from "#router-wasm";
-    import { Chooser, NO_PREFERENCES, POLICIES, POLICY_NAMES, Selection } from "#gateway";
+    import { Chooser, exactPrompt, NO_PREFERENCES, POLICIES, POLICY_NAMES, Selection } from "#gateway";
     const module = new WebAssembly.Module(readFileSync("router-wasm/router.wasm"));
     const core = createRouter(module, { blockSize: 16 });
     const roster = [1, 2, 3, 4].map((id) => ({ worker: { instance: { id: "worker-" + id } }, rank: 0, index: core.addWorker() }));
     const chooser = new Chooser(core, POLICIES["tenant-packing"], [], () => 0.5);
     const workersOf = (tenant) => {
-      const request = { prompt: new Uint32Array(32), preferences: { ...NO_PREFERENCES, tenant } };
+      const request = { prompt: exactPrompt(new Uint32Array(32)), preferences: { ...NO_PREFERENCES, tenant } };
       const chosen = [1, 2, 3].map(() => chooser.choose(request, new Selection(), roster, 1, true).worker);
       return new Set(chosen).size;
     };
