@@ -6,7 +6,7 @@ export {
   type KubernetesFollower,
   type KubernetesSource,
 } from "./discovery/kubernetes/follow.ts";
-export { type DiscoveryOptions, openDiscovery } from "./discovery/open.ts";
+export { openDiscovery } from "./discovery/open.ts";
 export { endProcess } from "./end-process.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";
 export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";

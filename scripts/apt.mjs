@@ -20,3 +20,14 @@ export async function run(command, args, env = process.env) {
     return false;
   }
 }
+
+/** The servers of clusters, as Debian has them. Tests that need a missing one are skipped. */
+export async function ensureClusterServers() {
+  const servers = { etcd: "/usr/bin/etcd", "nats-server": "/usr/sbin/nats-server" };
+  const missing = () => Object.keys(servers).filter((name) => !existsSync(servers[name]));
+  if (missing().length > 0) await installByApt("etcd-server", "etcd-client", "nats-server");
+  for (const name of missing())
+    console.error(
+      `There is no ${servers[name]}, so tests with ${name} are skipped. Debian and Ubuntu have it as a package.`,
+    );
+}

@@ -1,11 +1,13 @@
 // `npm test`: installs and builds what is missing, then runs every test. Arguments go to Vitest.
 import { join } from "node:path";
+import { ensureClusterServers } from "./apt.mjs";
 import { buildWasm } from "./build-wasm.mjs";
 import { ensureInstalled, main, pinnedNode, root, runToEnd } from "./install.mjs";
 
 await main(async () => {
   await ensureInstalled();
   await buildWasm();
+  await ensureClusterServers();
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   // An IPC channel tells Vitest when this process is killed, so that nothing outlives it.
   const stdio = ["inherit", "inherit", "inherit", "ipc"];

@@ -47,8 +47,6 @@ export interface WorkerHost {
   readonly instance: Instance;
   /** Address of `/health` and `/metrics`. */
   readonly opsUrl: string;
-  /** Aborted when discovery has lost the worker against its will. */
-  readonly lost: AbortSignal;
   /** Leaves discovery, lets running requests end (for as long as the deadline), frees the engine. */
   drain(deadlineMs: number): Promise<void>;
 }
@@ -96,7 +94,6 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   return {
     instance,
     opsUrl: ops.address,
-    lost: lease.lost,
     async drain(deadlineMs) {
       isDraining = true;
       await drainWorker(lease, server, deadlineMs, log);

@@ -39,11 +39,6 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
       }),
     ),
   );
-  for (const worker of workers) {
-    worker.lost.addEventListener("abort", () => {
-      service.lifecycle.shutdown("discovery lost this worker's lease", 1);
-    });
-  }
   // Under a supervisor, the gateway tells of those that have joined it.
   for (const { instance } of workers)
     service.log[isSupervised() ? "debug" : "info"]("worker is ready", {

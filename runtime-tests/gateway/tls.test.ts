@@ -4,15 +4,15 @@ import { Agent, request } from "node:https";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { testFolder } from "../../cli/e2e/access/key-file.ts";
+import { StandInProcess } from "../../cli/e2e/attach/stand-in-process.ts";
+import { StatorProcess } from "../../cli/e2e/stator-process.ts";
 import {
   type Certificate,
   makeAuthority,
   makeCertificate,
   replace,
-} from "../../cli/e2e/access/certificates.ts";
-import { testFolder } from "../../cli/e2e/access/key-file.ts";
-import { StandInProcess } from "../../cli/e2e/attach/stand-in-process.ts";
-import { StatorProcess } from "../../cli/e2e/stator-process.ts";
+} from "../../scripts/testing/certificates.ts";
 import { binaryOf } from "../hosts.ts";
 
 // Node's own are in cli/e2e/access: here is what the others do their own way.

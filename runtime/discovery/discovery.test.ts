@@ -44,8 +44,8 @@ discoverySuite("file", () => {
 
 describe("discovery URLs", () => {
   test("that no backend knows are refused with those that there are", async () => {
-    for (const url of ["etcd:host", "memory:", "file", "", "constructor:x"]) {
-      await expect(openDiscovery(url)).rejects.toThrow(/memory:… or file:…/);
+    for (const url of ["nats:host", "memory:", "file", "", "constructor:x"]) {
+      await expect(openDiscovery(url)).rejects.toThrow(/memory:… or file:… or etcd:…/);
     }
   });
 
@@ -125,7 +125,7 @@ describe("file discovery between processes", () => {
     expect(readdirSync(join(directory, "leases"))).toEqual([]);
   });
 
-  test("a holder that stands still loses its lease when it has run out", async () => {
+  test("a holder that stands still is gone when its lease has run out, and comes back when it goes on", async () => {
     const directory = join(root, randomId());
     const log = await watchLog(await open(directory), "");
     const { child, ready } = await hold(directory, "workers/1", 300);
@@ -133,6 +133,8 @@ describe("file discovery between processes", () => {
     await log.until((entries) => entries.has("workers/1"));
     child.kill("SIGSTOP");
     await log.until((entries) => entries.size === 0);
+    child.kill("SIGCONT");
+    await log.until((entries) => entries.has("workers/1"));
   });
 
   test("several processes that put at once are all seen, and the killed ones leave nothing", async () => {
@@ -221,14 +223,14 @@ describe("file discovery between processes", () => {
     );
   });
 
-  test("a directory that is removed is made again by the next put", async () => {
+  test("a directory that is removed is made again by the next put, and by leases", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
-    await discovery.put("a", 1);
+    await discovery.put("leased", 1, await discovery.lease({ ttlMs: 2_000 }));
     const log = await watchLog(discovery, "");
     rmSync(directory, { recursive: true });
     await log.until((entries) => entries.size === 0);
     await discovery.put("b", 2);
-    await log.until((entries) => entries.get("b") === 2);
+    await log.until((entries) => entries.get("b") === 2 && entries.get("leased") === 1);
   });
 });

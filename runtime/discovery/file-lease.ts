@@ -4,7 +4,7 @@ import { z } from "zod";
 import { randomId } from "../ids.ts";
 import { type FileStore, isMissing, remove } from "./file-store.ts";
 import { hostIdentity, processStart } from "./process-identity.ts";
-import { DiscoveryError, type Lease } from "./types.ts";
+import type { Lease } from "./types.ts";
 
 /** What a lease's file says. It never changes; its modification time is the holder's last sign of life. */
 export const leaseRecordSchema = z.object({
@@ -16,65 +16,76 @@ export const leaseRecordSchema = z.object({
 
 export type LeaseRecord = z.infer<typeof leaseRecordSchema>;
 
+/** What a lease does with the entries that were put under it. */
+export interface LeaseEntries {
+  /** Puts back those that somebody has removed. */
+  restore(leaseId: string): Promise<void>;
+  remove(leaseId: string): Promise<void>;
+}
+
 /** The holder's side of a lease. */
 export class FileLease implements Lease {
   readonly id = randomId();
   readonly #path: string;
   readonly #ttlMs: number;
   readonly #store: FileStore;
-  readonly #removeEntries: (leaseId: string) => Promise<void>;
-  readonly #lost = new AbortController();
+  readonly #entries: LeaseEntries;
+  readonly #onError: (error: unknown) => void;
   #beat: NodeJS.Timeout | undefined;
-  #over = false;
+  #isRevoked = false;
+  /** The last sign of life, until it is given. */
+  #living: Promise<void> = Promise.resolve();
 
-  constructor(store: FileStore, ttlMs: number, removeEntries: (leaseId: string) => Promise<void>) {
+  /** @param onError told why it cannot be kept alive just now */
+  constructor(store: FileStore, ttlMs: number, entries: LeaseEntries, onError: (error: unknown) => void) {
     this.#store = store;
     this.#ttlMs = ttlMs;
-    this.#removeEntries = removeEntries;
+    this.#entries = entries;
+    this.#onError = onError;
     this.#path = join(store.leases, this.id);
   }
 
-  get lost(): AbortSignal {
-    return this.#lost.signal;
-  }
-
-  /** Whether the lease was revoked or lost. */
-  get over(): boolean {
-    return this.#over;
+  get isRevoked(): boolean {
+    return this.#isRevoked;
   }
 
   async open(): Promise<void> {
+    await this.#write();
+    this.#beat = setInterval(() => void this.#showLife(), this.#ttlMs / 4).unref();
+  }
+
+  async #write(): Promise<void> {
     const { pid } = process;
     const record: LeaseRecord = { host: hostIdentity, pid, start: processStart(pid), ttlMs: this.#ttlMs };
     await this.#store.write(this.#path, JSON.stringify(record));
-    this.#beat = setInterval(() => this.#showLife(), this.#ttlMs / 4).unref();
   }
 
   async revoke(): Promise<void> {
-    if (!this.#finish()) return;
+    if (this.#isRevoked) return;
+    this.#isRevoked = true;
+    clearInterval(this.#beat);
+    // A sign of life that is under way would bring the lease back.
+    await this.#living;
     // The lease first: from here on its keys are gone, however far the rest gets.
     await remove(this.#path);
-    await this.#removeEntries(this.id);
+    await this.#entries.remove(this.id);
   }
 
-  async #showLife(): Promise<void> {
+  #showLife(): Promise<void> {
+    this.#living = this.#living.then(() => this.#renew()).catch((error) => this.#onError(error));
+    return this.#living;
+  }
+
+  /** Where it stood still for too long, or the directory was removed, others have taken its holder for dead. */
+  async #renew(): Promise<void> {
+    if (this.#isRevoked) return;
     const now = Date.now() / 1000;
     try {
       await utimes(this.#path, now, now);
     } catch (error) {
-      // Any other trouble (a full disk, a server that is away) may pass before the lease runs out.
-      if (isMissing(error) && this.#finish()) {
-        this.#lost.abort(
-          new DiscoveryError("lease_gone", `The lease ${this.id} is lost: its file was removed.`),
-        );
-      }
+      if (!isMissing(error)) throw error;
+      await this.#write();
     }
-  }
-
-  #finish(): boolean {
-    if (this.#over) return false;
-    this.#over = true;
-    clearInterval(this.#beat);
-    return true;
+    await this.#entries.restore(this.id);
   }
 }

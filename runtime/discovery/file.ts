@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { EntryReader, entryContent, type StoredEntry } from "./entry-reader.ts";
 import { FileLease } from "./file-lease.ts";
 import { encodeKey, entryName, noLease, parseEntryName } from "./file-names.ts";
-import { FileStore, list, remove } from "./file-store.ts";
+import { FileStore, isMissing, list, remove } from "./file-store.ts";
 import { LeaseObserver, type LeaseState } from "./lease-observer.ts";
 import {
   type Discovery,
@@ -41,6 +41,8 @@ class FileDiscovery implements Discovery {
   readonly #reader: EntryReader;
   readonly #observer: LeaseObserver;
   readonly #leases = new Map<string, FileLease>();
+  /** Contents of the files that were put under these leases, by name. */
+  readonly #leased = new Map<string, string>();
   readonly #watchers = new Set<Watcher>();
   /** What counted at the last scan, by key. */
   #entries = new Map<string, StoredEntry>();
@@ -63,8 +65,13 @@ class FileDiscovery implements Discovery {
 
   async lease(options: LeaseOptions = {}): Promise<Lease> {
     this.#check();
-    const removeEntries = (leaseId: string) => this.#removeEntriesOf(leaseId);
-    const lease = new FileLease(this.#store, options.ttlMs ?? defaultTtlMs, removeEntries);
+    const entries = {
+      restore: (leaseId: string) => this.#restoreEntriesOf(leaseId),
+      remove: (leaseId: string) => this.#removeEntriesOf(leaseId),
+    };
+    const lease = new FileLease(this.#store, options.ttlMs ?? defaultTtlMs, entries, (error) =>
+      this.#report(error),
+    );
     await lease.open();
     this.#leases.set(lease.id, lease);
     return lease;
@@ -72,21 +79,21 @@ class FileDiscovery implements Discovery {
 
   async put(key: string, value: JsonValue, lease?: Lease): Promise<void> {
     this.#check();
-    if (lease && this.#leases.get(lease.id)?.over !== false) {
-      throw new DiscoveryError(
-        "lease_gone",
-        `The lease ${lease.id} is lost or revoked; "${key}" was not put.`,
-      );
+    if (lease && this.#leases.get(lease.id)?.isRevoked !== false) {
+      throw new DiscoveryError("lease_gone", `The lease ${lease.id} was revoked; "${key}" was not put.`);
     }
     // Two puts of one process are never of the same time.
     this.#lastWritten = Math.max(this.#lastWritten + 0.001, performance.timeOrigin + performance.now());
     const name = entryName(key, lease?.id);
-    await this.#store.write(join(this.#store.entries, name), entryContent(key, value, this.#lastWritten));
+    const content = entryContent(key, value, this.#lastWritten);
+    if (lease !== undefined) this.#leased.set(name, content);
+    await this.#store.write(join(this.#store.entries, name), content);
     await this.#removeOlder(key, name);
   }
 
   async delete(key: string): Promise<void> {
     this.#check();
+    for (const lease of this.#leases.keys()) this.#leased.delete(entryName(key, lease));
     for (const name of await this.#namesOf(key)) await remove(join(this.#store.entries, name));
   }
 
@@ -264,8 +271,23 @@ class FileDiscovery implements Discovery {
     return (await list(this.#store.entries)).filter((name) => parseEntryName(name)?.encodedKey === encoded);
   }
 
+  /** An entry of the lease whose file is gone is written again, unless its key has another value by now. */
+  async #restoreEntriesOf(leaseId: string): Promise<void> {
+    for (const [name, content] of this.#leased) {
+      const parsed = parseEntryName(name);
+      if (parsed?.leaseId !== leaseId || (await isFile(join(this.#store.entries, name)))) continue;
+      const names = await list(this.#store.entries);
+      if (names.some((other) => parseEntryName(other)?.encodedKey === parsed.encodedKey))
+        this.#leased.delete(name);
+      else if (this.#leased.get(name) === content)
+        await this.#store.write(join(this.#store.entries, name), content);
+    }
+  }
+
   async #removeEntriesOf(leaseId: string): Promise<void> {
     this.#leases.delete(leaseId);
+    for (const name of this.#leased.keys())
+      if (parseEntryName(name)?.leaseId === leaseId) this.#leased.delete(name);
     for (const name of await list(this.#store.entries)) {
       if (parseEntryName(name)?.leaseId === leaseId) await remove(join(this.#store.entries, name));
     }
@@ -279,6 +301,12 @@ class FileDiscovery implements Discovery {
 function isLater(a: StoredEntry, b: StoredEntry): boolean {
   return a.written > b.written || (a.written === b.written && a.leaseId > b.leaseId);
 }
+
+const isFile = (path: string) =>
+  stat(path).then(
+    () => true,
+    (error) => !isMissing(error),
+  );
 
 const tickMs = 400;
 const ticksBetweenScans = 10;

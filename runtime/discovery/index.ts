@@ -4,8 +4,10 @@ export {
   DiscoveryError,
   type DiscoveryErrorCode,
   type DiscoveryEvent,
+  type DiscoveryOptions,
   type JsonValue,
   type Lease,
   type LeaseOptions,
+  type StoreState,
   type Watch,
 } from "./types.ts";

@@ -19,7 +19,7 @@ export function openMemoryDiscovery(name: string): Discovery {
   return store.open();
 }
 
-/** For tests: acts as if the holder of the lease had died. */
+/** For tests: the store forgets the lease, as if its holder had died. */
 export function forgetMemoryLease(name: string, leaseId: string): void {
   stores.get(name)?.forget(leaseId);
 }
@@ -57,16 +57,19 @@ class Store {
     if (this.entries.delete(key)) this.#announce((watcher) => watcher.delete(key));
   }
 
-  /** Removes a lease and its keys; returns it where it was still there. */
-  remove(leaseId: string): MemoryLease | undefined {
-    const lease = this.leases.get(leaseId);
+  /** Removes a lease and its keys. */
+  remove(leaseId: string): void {
     this.leases.delete(leaseId);
     for (const [key, entry] of [...this.entries]) if (entry.leaseId === leaseId) this.delete(key);
-    return lease;
   }
 
   forget(leaseId: string): void {
-    this.remove(leaseId)?.lose();
+    const lease = this.leases.get(leaseId);
+    if (lease === undefined) return;
+    const kept = [...this.entries].filter(([, entry]) => entry.leaseId === leaseId);
+    this.remove(leaseId);
+    this.leases.set(leaseId, lease);
+    for (const [key, { json }] of kept) this.put(key, json, leaseId);
   }
 
   /** Tells the watchers what they have not heard. */
@@ -101,10 +104,7 @@ class MemoryDiscovery implements Discovery {
   async put(key: string, value: JsonValue, lease?: Lease): Promise<void> {
     this.#check();
     if (lease && !this.#store.leases.has(lease.id)) {
-      throw new DiscoveryError(
-        "lease_gone",
-        `The lease ${lease.id} is lost or revoked; "${key}" was not put.`,
-      );
+      throw new DiscoveryError("lease_gone", `The lease ${lease.id} was revoked; "${key}" was not put.`);
     }
     this.#store.put(key, JSON.stringify(value), lease?.id);
   }
@@ -149,21 +149,12 @@ class MemoryDiscovery implements Discovery {
 class MemoryLease implements Lease {
   readonly id = randomId();
   readonly #store: Store;
-  readonly #lost = new AbortController();
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  get lost(): AbortSignal {
-    return this.#lost.signal;
-  }
-
   async revoke(): Promise<void> {
     this.#store.remove(this.id);
-  }
-
-  lose(): void {
-    this.#lost.abort(new DiscoveryError("lease_gone", `The lease ${this.id} is lost.`));
   }
 }

@@ -1,22 +1,19 @@
 import { openFileDiscovery } from "./file.ts";
 import { openMemoryDiscovery } from "./memory.ts";
-import { type Discovery, DiscoveryError } from "./types.ts";
-
-export interface DiscoveryOptions {
-  /** Told of trouble in the background, where no caller waits. */
-  onError?: (error: Error) => void;
-}
+import { type Discovery, DiscoveryError, type DiscoveryOptions } from "./types.ts";
 
 type Open = (place: string, options: DiscoveryOptions) => Promise<Discovery>;
 
-/** The backends by the scheme of their URLs; a new one is one line. */
+/** The backends by the scheme of their URLs; a new one is one line. Those of remote stores load their client only here. */
 const backends: Record<string, Open> = {
   memory: async (name) => openMemoryDiscovery(name),
   file: (path, { onError }) => openFileDiscovery(path.replace(/^\/\/(?=\/)/, ""), onError),
+  etcd: async (place, options) => (await import("./etcd/etcd.ts")).openEtcdDiscovery(place, options),
 };
 
 /**
- * Opens discovery by its URL: `memory:NAME` inside this process, `file:/directory` on this machine.
+ * Opens discovery by its URL: `memory:NAME` inside this process, `file:/directory` on this machine,
+ * `etcd://host:2379/prefix` on many.
  *
  * @throws DiscoveryError `bad_url` where no backend knows the URL, `store_failed` where its store does not open
  */

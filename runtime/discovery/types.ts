@@ -3,13 +3,17 @@
  * `models/<instance id>`; values are JSON. A key put under a lease disappears with the lease.
  */
 export interface Discovery {
-  /** Opens a lease that this process keeps alive until `revoke`, or until the process dies. */
+  /**
+   * Opens a lease that this process keeps alive until `revoke`, or until the process dies. Where the store forgets it
+   * (its holder stood still for too long, its data was lost), the lease is taken anew at once, with all that was put
+   * under it.
+   */
   lease(options?: LeaseOptions): Promise<Lease>;
   /**
    * Stores `value` under `key`; with a lease, only for as long as the lease lives. The last put of a key counts,
    * whatever lease it was under.
    *
-   * @throws DiscoveryError where the lease is lost or revoked
+   * @throws DiscoveryError where the lease is revoked
    */
   put(key: string, value: JsonValue, lease?: Lease): Promise<void>;
   /** Removes `key`; removing a key that is not there is not an error. */
@@ -26,16 +30,30 @@ export interface Discovery {
   close(): Promise<void>;
 }
 
+export interface DiscoveryOptions {
+  /** Told of trouble in the background, where no caller waits. */
+  onError?: (error: Error) => void;
+  /** Told when a remote store can no longer be reached, and when it can again. */
+  onState?: (state: StoreState) => void;
+}
+
+/** Whether a remote store answers. */
+export interface StoreState {
+  readonly isReachable: boolean;
+  /** Why it is not. */
+  readonly reason?: string | undefined;
+  /** How long it has been away, in milliseconds; 0 while it is not. */
+  readonly awayMs: number;
+}
+
 export interface LeaseOptions {
   /** How long the lease outlives its holder's last sign of life, in milliseconds. Default 10,000. */
   ttlMs?: number;
 }
 
 export interface Lease {
-  /** Random 64-bit id, 16 hex digits. */
+  /** 64-bit id, 16 hex digits. */
   readonly id: string;
-  /** Aborted when the lease is lost against the holder's will (its store forgot it). */
-  readonly lost: AbortSignal;
   /** Gives the lease up; its keys disappear at once. */
   revoke(): Promise<void>;
 }

@@ -5,11 +5,16 @@ import { Agent, createServer as createHttpsServer, request, type Server } from "
 import type { AddressInfo } from "node:net";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import {
+  type Certificate,
+  makeAuthority,
+  makeCertificate,
+  replace,
+} from "../../../scripts/testing/certificates.ts";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { attach, chat } from "./attached.ts";
-import { type Certificate, makeAuthority, makeCertificate, replace } from "./certificates.ts";
 import { testFolder } from "./key-file.ts";
 
 let engine: StandInProcess;

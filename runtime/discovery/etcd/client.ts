@@ -1,0 +1,54 @@
+import type { Etcd3 } from "etcd3";
+import type { EtcdAddress } from "./address.ts";
+
+/** How long one attempt of a call may take, in milliseconds: etcd3 sets no deadline of its own. */
+const CALL_MS = 2_000;
+
+/** Options of a call on a stream, which get no default. */
+export const withDeadline = () => ({ deadline: Date.now() + CALL_MS });
+
+/** Loads etcd3, which nothing else needs, and prepares a client. It connects with the first call. */
+export async function createClient({ members, user, password, tls }: EtcdAddress): Promise<Etcd3> {
+  const [{ Etcd3, isRecoverableError }, { ConstantBackoff, handleWhen, noop, retry }] = await Promise.all([
+    import("etcd3"),
+    import("cockatiel"),
+  ]);
+  return new Etcd3({
+    hosts: members.map((member) => `${tls === undefined ? "http" : "https"}://${member}`),
+    ...(tls !== undefined && { credentials: await credentialsOf(tls) }),
+    ...(user !== undefined &&
+      password !== undefined && { auth: { username: user, password, callOptions: withDeadline } }),
+    defaultCallOptions: ({ isStream }) => (isStream ? {} : withDeadline()),
+    faultHandling: {
+      // etcd3's circuit breaker would refuse calls for seconds after etcd's return.
+      host: () => noop,
+      // Every further attempt goes to another member.
+      global:
+        members.length === 1
+          ? noop
+          : retry(handleWhen(isRecoverableError), {
+              maxAttempts: members.length - 1,
+              backoff: new ConstantBackoff(0),
+            }),
+      watchBackoff: new ConstantBackoff(500).next(),
+    },
+    dialTimeout: CALL_MS,
+    grpcOptions: {
+      // etcd answers pings that come more often than every 5 s with GOAWAY.
+      "grpc.keepalive_time_ms": 10_000,
+      "grpc.keepalive_timeout_ms": 3_000,
+      "grpc.keepalive_permit_without_calls": 1,
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.min_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 1_000,
+    },
+  });
+}
+
+async function credentialsOf({ ca, cert, key }: NonNullable<EtcdAddress["tls"]>) {
+  const { rootCertificates } = await import("node:tls");
+  return {
+    rootCertificate: ca ?? Buffer.from(rootCertificates.join("\n")),
+    ...(key !== undefined && cert !== undefined && { privateKey: key, certChain: cert }),
+  };
+}

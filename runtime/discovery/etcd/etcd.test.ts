@@ -1,0 +1,207 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
+import { randomId } from "../../ids.ts";
+import { discoverySuite } from "../common-suite.ts";
+import { openDiscovery } from "../open.ts";
+import { watchLog } from "../testing.ts";
+import type { DiscoveryOptions, StoreState } from "../types.ts";
+import { hasEtcd, TestEtcd } from "./test-etcd.ts";
+
+describe.runIf(hasEtcd)("with a real etcd", async () => {
+  const shared = hasEtcd ? await TestEtcd.start() : undefined;
+  afterAll(() => shared?.[Symbol.asyncDispose]());
+
+  discoverySuite("etcd", () => {
+    const url = `etcd://${shared!.host}/${randomId()}`;
+    return {
+      open: () => openDiscovery(url),
+      forget: async (leaseId) => {
+        await shared!.ctl("lease", "revoke", leaseId);
+      },
+    };
+  });
+
+  /** An etcd of its own, with a writer and a reader. */
+  async function pair() {
+    const etcd = await TestEtcd.start();
+    const states: StoreState[] = [];
+    let check = () => {};
+    const errors: string[] = [];
+    const options: DiscoveryOptions = {
+      onState: (state) => {
+        states.push(state);
+        check();
+      },
+      onError: ({ message }) => errors.push(message),
+    };
+    const [writer, reader] = [
+      await openDiscovery(`etcd://${etcd.host}`),
+      await openDiscovery(`etcd://${etcd.host}`, options),
+    ];
+    return {
+      etcd,
+      writer,
+      reader,
+      states,
+      errors,
+      stateIs: (isReachable: boolean) =>
+        new Promise<void>((resolve) => {
+          check = () => {
+            if (states.at(-1)?.isReachable === isReachable) resolve();
+          };
+          check();
+        }),
+      async [Symbol.asyncDispose]() {
+        await Promise.all([writer.close(), reader.close()]);
+        await etcd[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  test("what is known stays known while etcd is away, and what was put meanwhile is there on its return", async () => {
+    await using both = await pair();
+    const { etcd, writer, reader, stateIs } = both;
+    const lease = await writer.lease({ ttlMs: 2_000 });
+    await writer.put("worker", 1, lease);
+    await writer.put("other", 1, lease);
+    const log = await watchLog(reader, "");
+    await etcd.kill();
+    await stateIs(false);
+    await writer.put("worker", 2, lease);
+    await writer.delete("other").catch(() => {});
+    expect(log.entries).toEqual(
+      new Map([
+        ["worker", 1],
+        ["other", 1],
+      ]),
+    );
+    await etcd.resume();
+    await stateIs(true);
+    await log.until((entries) => entries.get("worker") === 2);
+    expect(both.states.map(({ isReachable }) => isReachable)).toEqual([false, true]);
+    expect(both.states[0]!.reason).toContain(etcd.host);
+  });
+
+  test("an etcd that lost its data is filled again", async () => {
+    await using both = await pair();
+    const { etcd, writer, reader } = both;
+    for (let count = 0; count < 20; count++) await writer.put("history", count);
+    await writer.put("worker", 1, await writer.lease({ ttlMs: 2_000 }));
+    const log = await watchLog(reader, "");
+    await etcd.kill();
+    etcd.loseData();
+    await etcd.resume();
+    await log.until((entries) => entries.size === 1 && entries.get("worker") === 1);
+    await writer.put("new", 1);
+    await log.until((entries) => entries.get("new") === 1);
+  });
+
+  test("a watch goes on after what it missed was compacted", async () => {
+    await using both = await pair();
+    const { etcd, writer, reader } = both;
+    await writer.put("gone", 1);
+    const log = await watchLog(reader, "");
+    await etcd.kill();
+    await etcd.resume();
+    const status = JSON.parse(await etcd.ctl("endpoint", "status", "-w", "json"));
+    await etcd.ctl("del", "/stator/gone");
+    await etcd.ctl("put", "/stator/new", "1");
+    await etcd.ctl("compact", String(status[0].Status.header.revision + 2));
+    await log.until((entries) => entries.get("new") === 1 && entries.size === 1);
+    await writer.put("later", 1);
+    await log.until((entries) => entries.has("later"));
+  });
+
+  test("a restart with authentication on is survived by those with a password, and named to others", async () => {
+    await using both = await pair();
+    const { etcd, writer, reader, states, stateIs } = both;
+    await etcd.ctl("user", "add", "root:secret");
+    await etcd.ctl("user", "grant-role", "root", "root");
+    await watchLog(reader, "");
+    await etcd.ctl("auth", "enable");
+    await stateIs(false);
+    expect(states.at(-1)!.reason).toMatch(/user name is empty|invalid auth token|authentication/);
+    await etcd.kill();
+    await etcd.resume();
+    await expect(openDiscovery(`etcd://root:wrong@${etcd.host}`)).rejects.toThrow(/authentication failed/);
+    const known = await openDiscovery(`etcd://root:secret@${etcd.host}`);
+    const log = await watchLog(known, "");
+    await known.put("worker", 1, await known.lease({ ttlMs: 2_000 }));
+    await log.until((entries) => entries.has("worker"));
+    await etcd.kill();
+    await etcd.resume();
+    await known.put("worker", 2);
+    await log.until((entries) => entries.get("worker") === 2);
+    await known.close();
+    await writer.close();
+  });
+
+  test("values of others that are not JSON are reported once and skipped", async () => {
+    await using both = await pair();
+    const { etcd, writer, reader, errors } = both;
+    await etcd.ctl("put", "/stator/foreign", "<xml>");
+    const log = await watchLog(reader, "");
+    await writer.put("good", 1);
+    await log.until((entries) => entries.has("good"));
+    await reader.get("");
+    await reader.get("");
+    expect(log.entries.has("foreign")).toBe(false);
+    expect(errors).toEqual(['The value of "foreign" is not JSON, and was skipped.']);
+    await etcd.ctl("put", "/stator/foreign", "2");
+    await log.until((entries) => entries.get("foreign") === 2);
+  });
+
+  test("of several members some may be dead", async () => {
+    const url = `etcd://127.0.0.1:1,${shared!.host},127.0.0.1:2/${randomId()}`;
+    const discovery = await openDiscovery(url);
+    const log = await watchLog(discovery, "");
+    for (let count = 0; count < 10; count++) await discovery.put("a", count);
+    await log.until((entries) => entries.get("a") === 9);
+    await discovery.close();
+  });
+
+  test("TLS with client certificates works, and what is wrong with them is named", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "stator-etcd-tls-"));
+    const [authority, stranger] = [
+      await makeAuthority(folder, "authority"),
+      await makeAuthority(folder, "stranger"),
+    ];
+    const [server, client] = [
+      await makeCertificate(folder, "server", authority),
+      await makeCertificate(folder, "client", authority),
+    ];
+    await using etcd = await TestEtcd.start({ tls: { ...server, clientCa: authority.cert } });
+    const url = `etcd://${etcd.host}/${randomId()}`;
+    const known = `ca=${authority.cert}&cert=${client.cert}&key=${client.key}`;
+    const discovery = await openDiscovery(`${url}?${known}`);
+    await discovery.put("a", 1);
+    expect(await discovery.get("")).toEqual(new Map([["a", 1]]));
+    await discovery.close();
+    await Promise.all([
+      expect(
+        openDiscovery(`${url}?ca=${stranger.cert}&cert=${client.cert}&key=${client.key}`),
+      ).rejects.toThrow(/unable to verify|self.signed/),
+      expect(openDiscovery(`${url}?ca=${authority.cert}`)).rejects.toThrow(/certificate/),
+    ]);
+    rmSync(folder, { recursive: true });
+  });
+});
+
+test.each([
+  ["etcd:host", /it has no host/],
+  ["etcd://host:70000", /'host:70000' is not HOST or HOST:PORT/],
+  ["etcd://host,,other", /'' is not HOST/],
+  ["etcd://user@host", /a user needs a password/],
+  ["etcd://host?colour=red", /there is no option 'colour'/],
+  ["etcd://host?cert=/a", /'cert' and 'key' go together/],
+  ["etcd://host?ca=/no/such.pem", /its 'ca' cannot be read/],
+  ["etcd://host/%zz", /a '%' that encodes nothing/],
+])("the URL %s is refused with what is wrong and how to write it", async (url, reason) => {
+  const refusal = openDiscovery(url);
+  await expect(refusal).rejects.toMatchObject({ code: "bad_url" });
+  await expect(refusal).rejects.toThrow(reason);
+  await expect(refusal).rejects.toThrow("Write etcd://[USER:PASSWORD@]HOST[:PORT]");
+});
