@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createLogger, type Discovery, type LogFormat, type Logger, type LogLevel } from "#runtime";
+import {
+  createLogger,
+  type Discovery,
+  type LogFormat,
+  type Logger,
+  type LogLevel,
+  type StoreState,
+} from "#runtime";
 import { type Lifecycle, manageLifecycle, openDiscovery } from "#runtime/node";
 import { failureOf } from "./failure.ts";
 import { UsageError } from "./options/read.ts";
@@ -72,7 +79,11 @@ export async function openServiceAt(
   const lifecycle = manageLifecycle({ log, deadlineMs, supervised: isSupervised() });
   followParent(lifecycle);
   const onError = (error: Error) => log.warn("trouble with discovery", { reason: error.message });
-  const discovery = await openDiscovery(url, { onError }).catch((error: Error) => {
+  const onState = ({ isReachable, reason, awayMs }: StoreState) => {
+    if (isReachable) log.info("discovery is back", { awaySeconds: Math.round(awayMs / 1000) });
+    else log.warn("discovery is away: this process goes on with what it knows", { reason });
+  };
+  const discovery = await openDiscovery(url, { onError, onState }).catch((error: Error) => {
     throw new UsageError(`--discovery: ${error.message}`);
   });
   return { log, lifecycle, discovery };

@@ -11,6 +11,7 @@ import {
   type Lease,
   type Logger,
   type ModelCard,
+  measureDiscovery,
   type RequestPlaneServer,
   randomId,
   tokensToBytes,
@@ -88,6 +89,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       ...(options.zmqEvents && { kvEventSources: kvEvents?.sources }),
     }),
   });
+  measureDiscovery(all, discovery);
   const lease = await discovery.lease({ ttlMs: LEASE_TTL_MS });
   const instance = describeInstance(options, card, server.address);
   await discovery.put(`instances/${instance.id}`, instance, lease);

@@ -1,4 +1,11 @@
-import { createMetrics, type Discovery, type Logger, type MetricsSnapshot, randomId } from "#runtime";
+import {
+  createMetrics,
+  type Discovery,
+  type Logger,
+  type MetricsSnapshot,
+  measureDiscovery,
+  randomId,
+} from "#runtime";
 import type { Access } from "../access/guard.ts";
 import type { ResolveHost } from "../access/media.ts";
 import { type AccessOptions, openAccess } from "../access/open-access.ts";
@@ -131,9 +138,9 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     connectWorker = noSockets,
   } = platform;
   const { watch = new BackgroundWatch(), hasFixedEngines = false, hasProcessMetrics = true } = platform;
-  const metrics = createGatewayMetrics(
-    createMetrics({ labels: { component: "gateway" }, process: hasProcessMetrics }),
-  );
+  const all = createMetrics({ labels: { component: "gateway" }, process: hasProcessMetrics });
+  const metrics = createGatewayMetrics(all);
+  measureDiscovery(all, options.discovery);
   const opened = await openAccess(
     options.access ?? {},
     { readTextFile: files?.readTextFile, resolveHost: platform.resolveHost },

@@ -36,6 +36,7 @@ export async function openFileDiscovery(
 }
 
 class FileDiscovery implements Discovery {
+  readonly isReachable = true;
   readonly #store: FileStore;
   readonly #onError: (error: Error) => void;
   readonly #reader: EntryReader;

@@ -1,4 +1,5 @@
 export { openMemoryDiscovery } from "./memory.ts";
+export { measureDiscovery } from "./reachability.ts";
 export {
   type Discovery,
   DiscoveryError,

@@ -84,6 +84,7 @@ class Store {
 }
 
 class MemoryDiscovery implements Discovery {
+  readonly isReachable = true;
   readonly #store: Store;
   readonly #watchers = new Set<Watcher>();
   readonly #leases = new Set<MemoryLease>();

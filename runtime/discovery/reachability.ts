@@ -1,4 +1,5 @@
-import type { StoreState } from "./types.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Discovery, StoreState } from "./types.ts";
 
 /** Follows whether a store answers its calls, and tells each change once. */
 export class Reachability {
@@ -26,4 +27,10 @@ export class Reachability {
     const reason = error instanceof Error ? error.message : String(error);
     this.#onChange({ isReachable: false, reason, awayMs: 0 });
   }
+}
+
+/** The gauge `stator_discovery_reachable`. */
+export function measureDiscovery(metrics: Metrics, discovery: Discovery): void {
+  const help = "Whether discovery's store answers: 1, or 0 while this process goes on with what it knows.";
+  metrics.readGauge("discovery_reachable", help, () => Number(discovery.isReachable));
 }

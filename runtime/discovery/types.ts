@@ -3,6 +3,8 @@
  * `models/<instance id>`; values are JSON. A key put under a lease disappears with the lease.
  */
 export interface Discovery {
+  /** Whether the store answers. While it does not, watches keep what is known. */
+  readonly isReachable: boolean;
   /**
    * Opens a lease that this process keeps alive until `revoke`, or until the process dies. Where the store forgets it
    * (its holder stood still for too long, its data was lost), the lease is taken anew at once, with all that was put

@@ -1,17 +1,8 @@
+import type * as Etcd3Module from "etcd3";
 import type { Etcd3 } from "etcd3";
-import { Mirror } from "../mirror.ts";
-import { Reachability } from "../reachability.ts";
-import {
-  type Discovery,
-  DiscoveryError,
-  type DiscoveryEvent,
-  type DiscoveryOptions,
-  defaultTtlMs,
-  type JsonValue,
-  type Lease,
-  type LeaseOptions,
-  type Watch,
-} from "../types.ts";
+import type { StoreLease } from "../kept-lease.ts";
+import { type RemoteContext, RemoteDiscovery, type RemoteStore } from "../remote.ts";
+import { type Discovery, DiscoveryError, type DiscoveryOptions } from "../types.ts";
 import { type EtcdAddress, readEtcdAddress } from "./address.ts";
 import { createClient } from "./client.ts";
 import { Follower } from "./follow.ts";
@@ -23,8 +14,7 @@ const OPEN_MS = 10_000;
 const RETRY_MS = 500;
 
 /**
- * Discovery through etcd (3.4 or newer). While etcd is away, watches keep what is known and leases what was put under
- * them; both are brought in line when it returns, whatever it has forgotten.
+ * Discovery through etcd (3.4 or newer).
  *
  * @param place the URL without its scheme: `//host:2379,other:2379/prefix?ca=FILE`
  * @throws DiscoveryError `bad_url`, or `store_failed` where etcd does not answer within 10 s or refuses the login
@@ -32,131 +22,69 @@ const RETRY_MS = 500;
 export async function openEtcdDiscovery(place: string, options: DiscoveryOptions): Promise<Discovery> {
   const address = await readEtcdAddress(place);
   const client = await createClient(address);
+  const errors = await import("etcd3");
   try {
-    await firstAnswer(client, address);
+    await firstAnswer(client, errors, address);
   } catch (error) {
     client.close();
     throw new DiscoveryError("store_failed", await reasonOf(error, address), { cause: error });
   }
-  return new EtcdDiscovery(client, await import("etcd3"), address, options);
+  return new RemoteDiscovery((context) => new EtcdStore(client, errors, address, context), options);
 }
 
-class EtcdDiscovery implements Discovery {
+class EtcdStore implements RemoteStore {
   readonly #client: Etcd3;
-  readonly #errors: typeof import("etcd3");
+  readonly #errors: typeof Etcd3Module;
   readonly #address: EtcdAddress;
-  readonly #mirror: Mirror;
   readonly #follower: Follower;
-  readonly #reachability: Reachability;
-  readonly #leases = new Set<EtcdLease>();
-  #isClosed = false;
 
-  constructor(
-    client: Etcd3,
-    errors: typeof import("etcd3"),
-    address: EtcdAddress,
-    { onError = () => {}, onState = () => {} }: DiscoveryOptions,
-  ) {
+  constructor(client: Etcd3, errors: typeof Etcd3Module, address: EtcdAddress, context: RemoteContext) {
     this.#client = client;
     this.#errors = errors;
     this.#address = address;
-    this.#mirror = new Mirror(onError);
-    this.#reachability = new Reachability(onState);
-    this.#follower = new Follower({
-      client,
-      prefix: address.prefix,
-      mirror: this.#mirror,
-      answered: () => this.#reachability.answered(),
-      failed: (error) => this.#failed(error),
-    });
+    this.#follower = new Follower(client, address.prefix, context);
   }
 
-  async lease({ ttlMs = defaultTtlMs }: LeaseOptions = {}): Promise<Lease> {
-    this.#check();
-    const context = {
-      client: this.#client,
-      errors: this.#errors,
-      memberCount: this.#address.members.length,
-      answered: () => this.#reachability.answered(),
-      failed: (error: unknown) => this.#failed(error),
-    };
-    const lease = new EtcdLease(context, ttlMs, (revoked) => this.#leases.delete(revoked));
-    await this.#call(() => lease.open());
-    this.#leases.add(lease);
-    return lease;
-  }
-
-  async put(key: string, value: JsonValue, lease?: Lease): Promise<void> {
-    this.#check();
-    const path = this.#address.prefix + key;
-    const json = JSON.stringify(value);
-    for (const other of this.#leases) if (other !== lease) other.forget(path);
-    if (lease === undefined) {
-      await this.#call(() => this.#client.put(path).value(json).exec());
-      return;
-    }
-    if (!(lease instanceof EtcdLease) || !this.#leases.has(lease)) {
-      throw new DiscoveryError("lease_gone", `The lease ${lease.id} was revoked; "${key}" was not put.`);
-    }
-    await this.#call(() => lease.put(path, json));
+  async put(key: string, json: string): Promise<void> {
+    await this.#client
+      .put(this.#address.prefix + key)
+      .value(json)
+      .exec();
   }
 
   async delete(key: string): Promise<void> {
-    this.#check();
-    const path = this.#address.prefix + key;
-    for (const lease of this.#leases) lease.forget(path);
-    await this.#call(() => this.#client.delete().key(path).exec());
+    await this.#client
+      .delete()
+      .key(this.#address.prefix + key)
+      .exec();
   }
 
-  async get(prefix: string): Promise<Map<string, JsonValue>> {
-    this.#check();
-    // Through the mirror, so that one place judges what etcd holds.
-    await this.#call(() => this.#follower.sync());
-    return this.#mirror.select(prefix);
+  sync(): Promise<void> {
+    return this.#follower.sync();
   }
 
-  async watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch> {
-    this.#check();
-    await this.#call(() => this.#follower.sync());
-    this.#check();
-    return this.#mirror.watch(prefix, listener);
+  lease(ttlMs: number): StoreLease {
+    const { prefix, members } = this.#address;
+    const context = { client: this.#client, errors: this.#errors, prefix, memberCount: members.length };
+    return new EtcdLease(context, ttlMs);
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  close(): void {
     this.#follower.close();
-    this.#mirror.close();
-    await Promise.all(Array.from(this.#leases, (lease) => lease.revoke()));
     this.#client.close();
   }
 
-  #check(): void {
-    if (this.#isClosed) throw new DiscoveryError("closed", "This discovery was closed.");
-  }
-
-  #failed(error: unknown): void {
-    if (this.#isClosed) return;
-    void reasonOf(error, this.#address).then((reason) => {
-      if (!this.#isClosed) this.#reachability.failed(reason);
-    });
-  }
-
-  async #call<Result>(call: () => Promise<Result>): Promise<Result> {
-    try {
-      const result = await call();
-      this.#reachability.answered();
-      return result;
-    } catch (error) {
-      throw new DiscoveryError("store_failed", await reasonOf(error, this.#address), { cause: error });
-    }
+  reasonOf(error: unknown): Promise<string> {
+    return reasonOf(error, this.#address);
   }
 }
 
-async function firstAnswer(client: Etcd3, { prefix, members, tls }: EtcdAddress): Promise<void> {
-  const { EtcdAuthenticationFailedError, EtcdPermissionDeniedError, GRPCInvalidArgumentError } = await import(
-    "etcd3"
-  );
+async function firstAnswer(
+  client: Etcd3,
+  errors: typeof Etcd3Module,
+  { prefix, members, tls }: EtcdAddress,
+): Promise<void> {
+  const { EtcdAuthenticationFailedError, EtcdPermissionDeniedError, GRPCInvalidArgumentError } = errors;
   const refusals = [EtcdAuthenticationFailedError, EtcdPermissionDeniedError, GRPCInvalidArgumentError];
   const until = performance.now() + OPEN_MS;
   for (;;) {

@@ -1,26 +1,20 @@
 import type { Etcd3, Watcher as EtcdWatcher, IWatchResponse } from "etcd3";
-import type { Mirror } from "../mirror.ts";
+import type { RemoteContext } from "../remote.ts";
 
 /** How often etcd is asked whether it is there, and how much it holds, in milliseconds. */
 const PROBE_MS = 2_000;
 /** Every so many probes all is listed again: etcd 3.4 and 3.5 have lost a delete that met a compaction. */
 const PROBES_PER_LIST = 30;
 
-export interface FollowContext {
-  readonly client: Etcd3;
-  /** Before every key. */
-  readonly prefix: string;
-  readonly mirror: Mirror;
-  answered(): void;
-  failed(error: unknown): void;
-}
-
 /**
  * Keeps a mirror equal to what etcd holds under a prefix: a listing, then a watch, and a new listing after every
  * reconnect, which alone also notices a store with another history.
  */
 export class Follower {
-  readonly #context: FollowContext;
+  readonly #client: Etcd3;
+  /** Before every key. */
+  readonly #prefix: string;
+  readonly #context: RemoteContext;
   /** The revision that the mirror is at. */
   #revision = 0n;
   #watcher: EtcdWatcher | undefined;
@@ -30,7 +24,9 @@ export class Follower {
   #isOver = false;
   #started: Promise<void> | undefined;
 
-  constructor(context: FollowContext) {
+  constructor(client: Etcd3, prefix: string, context: RemoteContext) {
+    this.#client = client;
+    this.#prefix = prefix;
     this.#context = context;
   }
 
@@ -62,9 +58,10 @@ export class Follower {
   }
 
   async #list(): Promise<void> {
-    const { client, prefix, mirror } = this.#context;
+    const { mirror } = this.#context;
+    const prefix = this.#prefix;
     const before = this.#revision;
-    const { header, kvs } = await client.getAll().prefix(prefix).exec();
+    const { header, kvs } = await this.#client.getAll().prefix(prefix).exec();
     this.#context.answered();
     const revision = BigInt(header.revision);
     // A watch may have been faster; but what is older than what was known before is another store.
@@ -79,10 +76,9 @@ export class Follower {
 
   #watch(): void {
     this.#unwatch();
-    const { client, prefix } = this.#context;
-    const watcher = client
+    const watcher = this.#client
       .watch()
-      .prefix(prefix)
+      .prefix(this.#prefix)
       .startRevision(String(this.#revision + 1n))
       .watcher();
     this.#watcher = watcher;
@@ -115,7 +111,8 @@ export class Follower {
   }
 
   #apply({ header, events }: IWatchResponse): void {
-    const { prefix, mirror } = this.#context;
+    const { mirror } = this.#context;
+    const prefix = this.#prefix;
     for (const { type, kv } of events) {
       // A listing was faster.
       if (BigInt(kv.mod_revision) <= this.#revision) continue;
@@ -132,10 +129,11 @@ export class Follower {
     if (this.#isProbing || this.#isOver || this.#started === undefined) return;
     this.#isProbing = true;
     try {
-      const { client, prefix, mirror } = this.#context;
+      const { mirror } = this.#context;
+      const prefix = this.#prefix;
       if (this.#watcher === undefined) await this.#restart();
       else if (++this.#probes % PROBES_PER_LIST === 0) await this.#list();
-      else if ((await client.getAll().prefix(prefix).count()) !== mirror.size) await this.#list();
+      else if ((await this.#client.getAll().prefix(prefix).count()) !== mirror.size) await this.#list();
       this.#context.answered();
     } catch (error) {
       if (!this.#isOver) this.#context.failed(error);
