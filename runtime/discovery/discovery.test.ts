@@ -44,7 +44,7 @@ discoverySuite("file", () => {
 
 describe("discovery URLs", () => {
   test("that no backend knows are refused with those that there are", async () => {
-    for (const url of ["nats:host", "memory:", "file", "", "constructor:x"]) {
+    for (const url of ["zookeeper:host", "memory:", "file", "", "constructor:x"]) {
       await expect(openDiscovery(url)).rejects.toThrow(/memory:… or file:… or etcd:…/);
     }
   });

@@ -37,6 +37,7 @@ export class KeptLease implements Lease {
   /** Keys whose values the store may not have. */
   readonly #unwritten = new Set<string>();
   #beat: ReturnType<typeof setInterval> | undefined;
+  #isBeating = false;
   #isRevoked = false;
   /** The last task: calls are made one after the other, since those that wait for a connection have no order. */
   #running: Promise<unknown> = Promise.resolve();
@@ -53,7 +54,7 @@ export class KeptLease implements Lease {
   /** @throws what taking it throws */
   async open(): Promise<void> {
     await this.#run(() => this.#store.take());
-    this.#beat = setInterval(() => void this.#run(() => this.#keep()), this.#options.ttlMs / 4);
+    this.#beat = setInterval(() => this.#showLife(), this.#options.ttlMs / 4);
     if (typeof this.#beat === "object") this.#beat.unref();
   }
 
@@ -102,6 +103,15 @@ export class KeptLease implements Lease {
     const result = this.#running.then(task);
     this.#running = result.catch(() => {});
     return result;
+  }
+
+  /** One at a time: calls to a store that is away take long. */
+  #showLife(): void {
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    void this.#run(() => this.#keep()).then(() => {
+      this.#isBeating = false;
+    });
   }
 
   /** Never fails. */

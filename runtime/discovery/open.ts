@@ -9,11 +9,12 @@ const backends: Record<string, Open> = {
   memory: async (name) => openMemoryDiscovery(name),
   file: (path, { onError }) => openFileDiscovery(path.replace(/^\/\/(?=\/)/, ""), onError),
   etcd: async (place, options) => (await import("./etcd/etcd.ts")).openEtcdDiscovery(place, options),
+  nats: async (place, options) => (await import("./nats/nats.ts")).openNatsDiscovery(place, options),
 };
 
 /**
  * Opens discovery by its URL: `memory:NAME` inside this process, `file:/directory` on this machine,
- * `etcd://host:2379/prefix` on many.
+ * `etcd://host:2379/prefix` or `nats://host:4222/bucket` on many.
  *
  * @throws DiscoveryError `bad_url` where no backend knows the URL, `store_failed` where its store does not open
  */

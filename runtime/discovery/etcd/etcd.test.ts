@@ -6,12 +6,12 @@ import { makeAuthority, makeCertificate } from "../../../scripts/testing/certifi
 import { randomId } from "../../ids.ts";
 import { discoverySuite } from "../common-suite.ts";
 import { openDiscovery } from "../open.ts";
+import { openPair } from "../test-pair.ts";
 import { watchLog } from "../testing.ts";
-import type { DiscoveryOptions, StoreState } from "../types.ts";
-import { hasEtcd, TestEtcd } from "./test-etcd.ts";
+import { etcdctl, hasEtcd, startEtcd } from "./test-etcd.ts";
 
 describe.runIf(hasEtcd)("with a real etcd", async () => {
-  const shared = hasEtcd ? await TestEtcd.start() : undefined;
+  const shared = hasEtcd ? await startEtcd() : undefined;
   afterAll(() => shared?.[Symbol.asyncDispose]());
 
   discoverySuite("etcd", () => {
@@ -19,51 +19,17 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     return {
       open: () => openDiscovery(url),
       forget: async (leaseId) => {
-        await shared!.ctl("lease", "revoke", leaseId);
+        await etcdctl(shared!, "lease", "revoke", leaseId);
       },
     };
   });
 
   /** An etcd of its own, with a writer and a reader. */
-  async function pair() {
-    const etcd = await TestEtcd.start();
-    const states: StoreState[] = [];
-    let check = () => {};
-    const errors: string[] = [];
-    const options: DiscoveryOptions = {
-      onState: (state) => {
-        states.push(state);
-        check();
-      },
-      onError: ({ message }) => errors.push(message),
-    };
-    const [writer, reader] = [
-      await openDiscovery(`etcd://${etcd.host}`),
-      await openDiscovery(`etcd://${etcd.host}`, options),
-    ];
-    return {
-      etcd,
-      writer,
-      reader,
-      states,
-      errors,
-      stateIs: (isReachable: boolean) =>
-        new Promise<void>((resolve) => {
-          check = () => {
-            if (states.at(-1)?.isReachable === isReachable) resolve();
-          };
-          check();
-        }),
-      async [Symbol.asyncDispose]() {
-        await Promise.all([writer.close(), reader.close()]);
-        await etcd[Symbol.asyncDispose]();
-      },
-    };
-  }
+  const pair = () => openPair(startEtcd, (host) => `etcd://${host}`);
 
   test("what is known stays known while etcd is away, and what was put meanwhile is there on its return", async () => {
     await using both = await pair();
-    const { etcd, writer, reader, stateIs } = both;
+    const { server: etcd, writer, reader, stateIs } = both;
     const lease = await writer.lease({ ttlMs: 2_000 });
     await writer.put("worker", 1, lease);
     await writer.put("other", 1, lease);
@@ -87,7 +53,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
 
   test("an etcd that lost its data is filled again", async () => {
     await using both = await pair();
-    const { etcd, writer, reader } = both;
+    const { server: etcd, writer, reader } = both;
     for (let count = 0; count < 20; count++) await writer.put("history", count);
     await writer.put("worker", 1, await writer.lease({ ttlMs: 2_000 }));
     const log = await watchLog(reader, "");
@@ -101,15 +67,15 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
 
   test("a watch goes on after what it missed was compacted", async () => {
     await using both = await pair();
-    const { etcd, writer, reader } = both;
+    const { server: etcd, writer, reader } = both;
     await writer.put("gone", 1);
     const log = await watchLog(reader, "");
     await etcd.kill();
     await etcd.resume();
-    const status = JSON.parse(await etcd.ctl("endpoint", "status", "-w", "json"));
-    await etcd.ctl("del", "/stator/gone");
-    await etcd.ctl("put", "/stator/new", "1");
-    await etcd.ctl("compact", String(status[0].Status.header.revision + 2));
+    const status = JSON.parse(await etcdctl(etcd, "endpoint", "status", "-w", "json"));
+    await etcdctl(etcd, "del", "/stator/gone");
+    await etcdctl(etcd, "put", "/stator/new", "1");
+    await etcdctl(etcd, "compact", String(status[0].Status.header.revision + 2));
     await log.until((entries) => entries.get("new") === 1 && entries.size === 1);
     await writer.put("later", 1);
     await log.until((entries) => entries.has("later"));
@@ -117,11 +83,11 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
 
   test("a restart with authentication on is survived by those with a password, and named to others", async () => {
     await using both = await pair();
-    const { etcd, writer, reader, states, stateIs } = both;
-    await etcd.ctl("user", "add", "root:secret");
-    await etcd.ctl("user", "grant-role", "root", "root");
+    const { server: etcd, writer, reader, states, stateIs } = both;
+    await etcdctl(etcd, "user", "add", "root:secret");
+    await etcdctl(etcd, "user", "grant-role", "root", "root");
     await watchLog(reader, "");
-    await etcd.ctl("auth", "enable");
+    await etcdctl(etcd, "auth", "enable");
     await stateIs(false);
     expect(states.at(-1)!.reason).toMatch(/user name is empty|invalid auth token|authentication/);
     await etcd.kill();
@@ -141,8 +107,8 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
 
   test("values of others that are not JSON are reported once and skipped", async () => {
     await using both = await pair();
-    const { etcd, writer, reader, errors } = both;
-    await etcd.ctl("put", "/stator/foreign", "<xml>");
+    const { server: etcd, writer, reader, errors } = both;
+    await etcdctl(etcd, "put", "/stator/foreign", "<xml>");
     const log = await watchLog(reader, "");
     await writer.put("good", 1);
     await log.until((entries) => entries.has("good"));
@@ -150,7 +116,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await reader.get("");
     expect(log.entries.has("foreign")).toBe(false);
     expect(errors).toEqual(['The value of "foreign" is not JSON, and was skipped.']);
-    await etcd.ctl("put", "/stator/foreign", "2");
+    await etcdctl(etcd, "put", "/stator/foreign", "2");
     await log.until((entries) => entries.get("foreign") === 2);
   });
 
@@ -173,7 +139,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
       await makeCertificate(folder, "server", authority),
       await makeCertificate(folder, "client", authority),
     ];
-    await using etcd = await TestEtcd.start({ tls: { ...server, clientCa: authority.cert } });
+    await using etcd = await startEtcd({ tls: { ...server, clientCa: authority.cert } });
     const url = `etcd://${etcd.host}/${randomId()}`;
     const known = `ca=${authority.cert}&cert=${client.cert}&key=${client.key}`;
     const discovery = await openDiscovery(`${url}?${known}`);

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { connect } from "node:tls";
-import type { EtcdTls } from "./address.ts";
+import type { TlsFiles } from "../../server-url.ts";
 
 /** Why no TLS connection comes about. */
 export interface TlsReason {
@@ -18,7 +18,7 @@ const CONNECT_MS = 2_000;
  * Why a TLS connection to the member fails, tried with a connection of its own, since gRPC does not say.
  * @returns undefined where it does not fail
  */
-export function tlsReason(member: string, { ca, cert, key }: EtcdTls): Promise<TlsReason | undefined> {
+export function tlsReason(member: string, { ca, cert, key }: TlsFiles): Promise<TlsReason | undefined> {
   const colon = member.lastIndexOf(":");
   const host = member.slice(0, colon).replaceAll(/[[\]]/g, "");
   const name = isIP(host) === 0 ? { servername: host } : {};

@@ -1,0 +1,154 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { randomId } from "../../ids.ts";
+import { connectToNats, parseNatsUrl } from "../../nats/connect.ts";
+import { discoverySuite } from "../common-suite.ts";
+import { openDiscovery } from "../open.ts";
+import { openPair } from "../test-pair.ts";
+import { isInstalled, TestServer } from "../test-server.ts";
+import { watchLog } from "../testing.ts";
+import { leaseName } from "./keys.ts";
+
+const PROGRAM = "/usr/sbin/nats-server";
+
+const startNats = (...more: string[]) =>
+  TestServer.start({
+    path: PROGRAM,
+    args: (port, data) => ["-a", "127.0.0.1", "-p", String(port), "-js", "-sd", data, ...more],
+  });
+
+/** The bucket, as somebody else has it. */
+async function bucketOf(host: string, name: string) {
+  const [{ Kvm }, { jetstream }] = await Promise.all([import("@nats-io/kv"), import("@nats-io/jetstream")]);
+  const connection = await connectToNats(parseNatsUrl(`//${host}`), 5_000);
+  const bucket = await new Kvm(jetstream(connection)).create(name);
+  return { bucket, [Symbol.asyncDispose]: () => connection.close() };
+}
+
+const hasNats = await isInstalled(PROGRAM);
+
+describe.runIf(hasNats)("with a real nats-server", async () => {
+  const shared = hasNats ? await startNats() : undefined;
+  afterAll(() => shared?.[Symbol.asyncDispose]());
+
+  discoverySuite("NATS", () => {
+    const name = randomId();
+    return {
+      open: () => openDiscovery(`nats://${shared!.host}/${name}`),
+      forget: async (leaseId) => {
+        await using other = await bucketOf(shared!.host, name);
+        await other.bucket.delete(leaseName(leaseId));
+      },
+    };
+  });
+
+  /** A server of its own, with a writer and a reader. */
+  const pair = () => openPair(startNats, (host) => `nats://${host}`);
+
+  test.each(["SIGKILL", "SIGSTOP"] as const)(
+    "what is known stays known while NATS is away (%s), and what was put meanwhile is there on its return",
+    async (signal) => {
+      await using both = await pair();
+      const { server, writer, reader, stateIs } = both;
+      const lease = await writer.lease({ ttlMs: 2_000 });
+      await writer.put("worker", 1, lease);
+      await writer.put("other", 1, lease);
+      const log = await watchLog(reader, "");
+      if (signal === "SIGKILL") await server.kill();
+      else server.signal(signal);
+      await stateIs(false);
+      await writer.put("worker", 2, lease);
+      expect(log.entries).toEqual(
+        new Map([
+          ["worker", 1],
+          ["other", 1],
+        ]),
+      );
+      if (signal === "SIGKILL") await server.resume();
+      else server.signal("SIGCONT");
+      await stateIs(true);
+      await log.until((entries) => entries.get("worker") === 2);
+      expect(log.entries.get("other")).toBe(1);
+      expect(log.events.filter(({ type }) => type === "delete")).toEqual([]);
+      expect(both.states.map(({ isReachable }) => isReachable)).toEqual([false, true]);
+      expect(both.states[0]!.reason).toContain(server.host);
+    },
+  );
+
+  test("a server that lost its data is filled again", async () => {
+    await using both = await pair();
+    const { server, writer, reader } = both;
+    for (let count = 0; count < 20; count++) await writer.put("history", count);
+    await writer.put("worker", 1, await writer.lease({ ttlMs: 2_000 }));
+    const log = await watchLog(reader, "");
+    await server.kill();
+    server.loseData();
+    await server.resume();
+    await log.until((entries) => entries.size === 1 && entries.get("worker") === 1);
+    await writer.put("new", 1);
+    await log.until((entries) => entries.get("new") === 1);
+  });
+
+  test("a holder that has gone without a word is gone when its lease has run out, for those who come later too", async () => {
+    await using both = await pair();
+    const { server, writer, reader } = both;
+    const log = await watchLog(reader, "");
+    await using other = await bucketOf(server.host, "stator");
+    const id = randomId();
+    await writer.put("alive", 1, await writer.lease({ ttlMs: 2_000 }));
+    await other.bucket.put(leaseName(id), JSON.stringify({ ttlMs: 1_000 }));
+    await other.bucket.put("entry.ZGVhZA", JSON.stringify({ key: "dead", lease: id, json: "1" }));
+    await log.until((entries) => entries.has("dead"));
+    await log.until((entries) => !entries.has("dead"));
+    const later = await openDiscovery(`nats://${server.host}`);
+    expect(await later.get("")).toEqual(new Map([["alive", 1]]));
+    await later.close();
+  });
+
+  test("values of others are reported once and skipped", async () => {
+    await using both = await pair();
+    const { server, writer, reader, errors } = both;
+    await using other = await bucketOf(server.host, "stator");
+    await other.bucket.put("entry.foreign", "<xml>");
+    await other.bucket.put(
+      "entry.Zm9yZWlnbg",
+      JSON.stringify({ key: "foreign", lease: null, json: "<xml>" }),
+    );
+    await other.bucket.put("something.else", "1");
+    const log = await watchLog(reader, "");
+    await writer.put("good", 1);
+    await log.until((entries) => entries.has("good"));
+    await reader.get("");
+    expect([...log.entries.keys()]).toEqual(["good"]);
+    expect(errors).toEqual([
+      'The value of "entry.foreign" in NATS is not Stator\'s, and was skipped.',
+      'The value of "foreign" is not JSON, and was skipped.',
+    ]);
+  });
+
+  test("a password is needed where the server wants one, and of several servers some may be dead", async () => {
+    await using server = await startNats("--user", "ann", "--pass", "se:cret");
+    await expect(openDiscovery(`nats://ann:wrong@${server.host}`)).rejects.toThrow(/authorization/i);
+    const discovery = await openDiscovery(`nats://ann:se%3Acret@127.0.0.1:1,${server.host}`);
+    await discovery.put("a", 1);
+    expect(await discovery.get("")).toEqual(new Map([["a", 1]]));
+    await discovery.close();
+  });
+
+  test("a server without JetStream is refused with what to do", async () => {
+    await using server = await TestServer.start({
+      path: PROGRAM,
+      args: (port) => ["-a", "127.0.0.1", "-p", String(port)],
+    });
+    await expect(openDiscovery(`nats://${server.host}`)).rejects.toThrow("nats-server -js");
+  });
+});
+
+test.each([
+  ["nats:host", /it has no host/],
+  ["nats://host/a/b", /'a\/b' is not/],
+  ["nats://host?colour=red", /there is no option 'colour'/],
+])("the URL %s is refused with what is wrong", async (url, reason) => {
+  const refusal = openDiscovery(url);
+  await expect(refusal).rejects.toMatchObject({ code: "bad_url" });
+  await expect(refusal).rejects.toThrow(reason);
+});

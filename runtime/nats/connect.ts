@@ -1,0 +1,55 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+import {
+  parseServerUrl,
+  readTlsFiles,
+  readUrlFile,
+  type ServerUrl,
+  type ServerUrlForm,
+  type TlsFiles,
+} from "../server-url.ts";
+
+const FORM: ServerUrlForm = {
+  name: "NATS",
+  form: "nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]…][/NAME][?tls&ca=FILE&cert=FILE&key=FILE&creds=FILE]",
+  defaultPort: 4222,
+  options: ["tls", "ca", "cert", "key", "creds"],
+};
+
+/**
+ * @param place the URL without its scheme
+ * @throws ServerUrlError
+ */
+export const parseNatsUrl = (place: string): ServerUrl => parseServerUrl(place, FORM);
+
+/**
+ * Connects, and stays connected: the connection comes back whenever a server can be reached again.
+ * @param timeoutMs how long the first connection may take
+ * @throws ServerUrlError where a file of the URL cannot be read; Error where no connection came about in time, or the
+ *   login was refused
+ */
+export async function connectToNats(url: ServerUrl, timeoutMs: number): Promise<NatsConnection> {
+  const { connect, credsAuthenticator } = await import("@nats-io/transport-node");
+  const { hosts, user, secret } = url;
+  const [tls, creds] = await Promise.all([readTlsFiles(url, FORM), readUrlFile(url, "creds", FORM)]);
+  const login = secret === undefined ? {} : user === undefined ? { token: secret } : { user, pass: secret };
+  return connect({
+    servers: [...hosts],
+    name: "stator",
+    timeout: timeoutMs,
+    // By default the connection ends for good after 20 s, and a server that hangs is noticed after minutes.
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 100,
+    pingInterval: 2_000,
+    maxPingOut: 2,
+    ...login,
+    ...(creds !== undefined && { authenticator: credsAuthenticator(creds) }),
+    ...(tls !== undefined && { tls: texts(tls) }),
+  });
+}
+
+const texts = ({ ca, cert, key }: TlsFiles) => ({
+  ...(ca !== undefined && { ca: ca.toString() }),
+  ...(cert !== undefined && { cert: cert.toString() }),
+  ...(key !== undefined && { key: key.toString() }),
+});
