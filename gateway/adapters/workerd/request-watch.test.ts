@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { EngineState, WatchedEngine } from "../../models/members/engine-watch.ts";
 import { RequestWatch } from "./request-watch.ts";
 
-/** An engine whose looks the test ends. */
+/** An engine whose checks the test completes. */
 class TestEngine implements WatchedEngine {
   state: EngineState = "connecting";
   lookAt = Number.NEGATIVE_INFINITY;
@@ -27,7 +27,7 @@ function watched(...engines: TestEngine[]) {
   const watch = new RequestWatch();
   for (const engine of engines) watch.add(engine);
   const kept: Promise<void>[] = [];
-  /** A request; tells whether it could go on yet. */
+  /** Starts a request, and shows whether it could proceed yet. */
   const request = () => {
     const outcome = { isThrough: false, through: Promise.resolve() };
     outcome.through = watch
@@ -42,7 +42,7 @@ function watched(...engines: TestEngine[]) {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-it("holds requests until engines have been looked at for the first time, once for all", async () => {
+it("holds requests until the engines' first check, which they share", async () => {
   const engine = new TestEngine();
   const { request, kept } = watched(engine);
   const [first, second] = [request(), request()];
@@ -53,17 +53,17 @@ it("holds requests until engines have been looked at for the first time, once fo
 });
 
 it("does not hold requests for an engine that is down while another one is ready", async () => {
-  const [well, ill] = [new TestEngine(), new TestEngine()];
-  const { request } = watched(well, ill);
+  const [ready, down] = [new TestEngine(), new TestEngine()];
+  const { request } = watched(ready, down);
   const first = request();
-  well.end("ready");
-  ill.end("down");
+  ready.end("ready");
+  down.end("down");
   await first.through;
   await request().through;
-  expect(ill.looks).toBe(2);
+  expect(down.looks).toBe(2);
 });
 
-it("looks again only when that is due, and at none that is gone", async () => {
+it("checks an engine again only when that is due, and never after it is gone", async () => {
   const engine = new TestEngine();
   const { watch, request } = watched(engine);
   const first = request();

@@ -188,7 +188,7 @@ function run(
   });
 }
 
-/** Separates the request's blocks from others in the engine's cache: vLLM hashes both values into its block hashes. */
+/** Separates the request's blocks from others in the engine's cache: vLLM includes both in its block hashes. */
 function saltOf(adapter: string | undefined, body: PromptBody | undefined): Salt | undefined {
   const namespace = typeof body?.cache_salt === "string" ? body.cache_salt : undefined;
   return adapter === undefined && namespace === undefined ? undefined : { loraName: adapter, namespace };
