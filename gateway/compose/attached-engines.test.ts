@@ -231,7 +231,7 @@ describe("the breaker", () => {
   test("opens after five failed requests in a row; the first bytes of an error do not count as success", async () => {
     const [bad, good] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
     const pauseMs = 3_600_000;
-    const requests = { failuresInRow: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
+    const requests = { consecutiveFailures: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
     const gateway = await attach([bad, good], {
       requestOptions: { retries: 0 },
       policy: "round-robin",

@@ -5,12 +5,12 @@ import { RequestWatch } from "./request-watch.ts";
 /** An engine whose checks the test completes. */
 class TestEngine implements WatchedEngine {
   state: EngineState = "connecting";
-  lookAt = Number.NEGATIVE_INFINITY;
-  looks = 0;
+  nextCheckAt = Number.NEGATIVE_INFINITY;
+  checks = 0;
   #end: (() => void) | undefined;
 
-  look(): Promise<void> {
-    this.looks++;
+  check(): Promise<void> {
+    this.checks++;
     return new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -18,7 +18,7 @@ class TestEngine implements WatchedEngine {
 
   end(state: EngineState): void {
     this.state = state;
-    this.lookAt = state === "ready" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    this.nextCheckAt = state === "ready" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
     this.#end?.();
   }
 }
@@ -47,7 +47,7 @@ it("holds requests until the engines' first check, which they share", async () =
   const { request, kept } = watched(engine);
   const [first, second] = [request(), request()];
   await turn();
-  expect([first.isThrough, second.isThrough, engine.looks, kept.length]).toEqual([false, false, 1, 1]);
+  expect([first.isThrough, second.isThrough, engine.checks, kept.length]).toEqual([false, false, 1, 1]);
   engine.end("ready");
   await Promise.all([first.through, second.through]);
 });
@@ -60,7 +60,7 @@ it("does not hold requests for an engine that is down while another one is ready
   down.end("down");
   await first.through;
   await request().through;
-  expect(down.looks).toBe(2);
+  expect(down.checks).toBe(2);
 });
 
 it("checks an engine again only when that is due, and never after it is gone", async () => {
@@ -70,9 +70,9 @@ it("checks an engine again only when that is due, and never after it is gone", a
   engine.end("ready");
   await first.through;
   await request().through;
-  expect(engine.looks).toBe(1);
+  expect(engine.checks).toBe(1);
   engine.end("gone");
   watch.wake(engine);
   await request().through;
-  expect(engine.looks).toBe(1);
+  expect(engine.checks).toBe(1);
 });

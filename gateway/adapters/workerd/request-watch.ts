@@ -5,7 +5,7 @@ const MAX_WAIT_MS = 10_000;
 /** A check that takes longer is assumed to have been cancelled together with its request. */
 const LOST_MS = 30_000;
 
-interface Look {
+interface Check {
   readonly since: number;
   readonly ended: Promise<void>;
 }
@@ -17,7 +17,7 @@ interface Look {
  */
 export class RequestWatch implements EngineWatch {
   readonly #engines = new Set<WatchedEngine>();
-  readonly #looks = new Map<WatchedEngine, Look>();
+  readonly #checks = new Map<WatchedEngine, Check>();
 
   add(engine: WatchedEngine): void {
     this.#engines.add(engine);
@@ -34,30 +34,31 @@ export class RequestWatch implements EngineWatch {
   async beforeRequest(waitUntil: (work: Promise<void>) => void): Promise<void> {
     const now = performance.now();
     for (const engine of this.#engines) {
-      if (engine.lookAt <= now && !this.#isLookedAt(engine, now)) waitUntil(this.#look(engine, now));
+      if (engine.nextCheckAt <= now && !this.#isBeingChecked(engine, now))
+        waitUntil(this.#check(engine, now));
     }
     const awaited = this.#awaited();
     if (awaited.length > 0) await within(MAX_WAIT_MS, Promise.all(awaited));
   }
 
-  #isLookedAt(engine: WatchedEngine, now: number): boolean {
-    const look = this.#looks.get(engine);
-    return look !== undefined && now - look.since < LOST_MS;
+  #isBeingChecked(engine: WatchedEngine, now: number): boolean {
+    const check = this.#checks.get(engine);
+    return check !== undefined && now - check.since < LOST_MS;
   }
 
-  #look(engine: WatchedEngine, since: number): Promise<void> {
-    const ended = engine.look().finally(() => {
-      if (this.#looks.get(engine) === look) this.#looks.delete(engine);
+  #check(engine: WatchedEngine, since: number): Promise<void> {
+    const ended = engine.check().finally(() => {
+      if (this.#checks.get(engine) === check) this.#checks.delete(engine);
     });
-    const look: Look = { since, ended };
-    this.#looks.set(engine, look);
+    const check: Check = { since, ended };
+    this.#checks.set(engine, check);
     return ended;
   }
 
   #awaited(): Promise<void>[] {
     const hasReady = [...this.#engines].some(({ state }) => state === "ready");
-    const looks = [...this.#looks].filter(([{ state }]) => !hasReady || state === "connecting");
-    return looks.map(([, { ended }]) => ended);
+    const checks = [...this.#checks].filter(([{ state }]) => !hasReady || state === "connecting");
+    return checks.map(([, { ended }]) => ended);
   }
 }
 

@@ -78,7 +78,7 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
     },
   });
   dependencies.log.info("engine attached", { engine: engine.name });
-  await engines.looked(engine, body.wait_ms);
+  await engines.firstProbe(engine, body.wait_ms);
   return context.json(describe(await engines.reportOf(engine.name)), 201);
 }
 

@@ -41,7 +41,7 @@ export class RemoteEngines {
     if (before?.ids === ids) {
       const wasReady = before.engine.isReady;
       before.engine.isReady = news.isReady;
-      if (wasReady && news.hungFor !== undefined) before.engine.hangs.tell(news.hungFor);
+      if (wasReady && news.hungFor !== undefined) before.engine.hangs.notify(news.hungFor);
       for (const worker of before.workers) worker.model = modelNamed(news, worker.model.name);
       for (const { name, blockSize } of news.models) this.#options.models.get(name)!.blockSize = blockSize;
       return;
