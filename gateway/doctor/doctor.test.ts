@@ -240,8 +240,8 @@ describe("The doctor names the cause and the flag", () => {
     const [without, wrong] = [{ url: engine.url }, { url: engine.url, apiKey: "wrong" }];
     const { engines } = await diagnose([without, wrong]);
     expect(engines.map(({ checks }) => checks[0]?.text)).toEqual([
-      expect.stringContaining("401: it wants a key, which --engine-key gives"),
-      expect.stringContaining("401: it does not take the key that it was given (--engine-key"),
+      expect.stringContaining("401: it requires a key; pass it with --engine-key"),
+      expect.stringContaining("401: it rejects the given key (--engine-key"),
     ]);
   });
 

@@ -183,7 +183,7 @@ describe("llama.cpp", () => {
     expect(await doctor.ended()).toBe(0);
     expect(doctor.stdout).toContain("It does not publish what its cache holds");
     expect(doctor.stdout).toContain("tokens of the test prompt came from its cache, as its answer reports");
-    expect(stator.stdout).toContain("it publishes no KV events, so what its slots hold is guessed");
+    expect(stator.stdout).toContain("it publishes no KV events, so what its slots hold is predicted");
   });
 
   // The last one: it ends an engine.

@@ -53,7 +53,7 @@ export function beginRequest(
   const { requestId, arrivedAt } = context.var;
   const preferences = readPreferences(context, body, model, preferenceDefaults, arrivedAt);
   const booking = bookTokens(context, expected);
-  const { limiter, place } = context.var;
+  const { limiter, slot } = context.var;
   const labels = { model: model.name, endpoint };
   metrics.inflight.inc(labels);
   context.set("isCounted", true);
@@ -61,7 +61,7 @@ export function beginRequest(
   const onSettled = (status: number, usage?: TokenUse) => {
     if (!isOpen) return;
     isOpen = false;
-    place?.leave();
+    slot?.release();
     booking?.settle(usage === undefined ? 0 : usage.promptTokens + usage.completionTokens);
     metrics.inflight.dec(labels);
     metrics.requests.inc({ ...labels, status: String(status) });
@@ -78,7 +78,7 @@ export function beginRequest(
       ...limiter?.headers(performance.now()),
       "x-request-id": requestId,
     },
-    onAnswered: () => place?.leave(),
+    onAnswered: () => slot?.release(),
     onSettled,
     onPassedOn() {
       isOpen = false;

@@ -11,7 +11,7 @@ export function health(
   context: Context<GatewayEnv>,
   { models: all, refusedWorkers, state }: OpsDependencies,
 ): Response {
-  const showsNames = !context.get("isStranger");
+  const showsNames = !context.get("hidesNames");
   const models = all.all().map((model) => {
     const { name, isReady } = model;
     const workers = model.views();

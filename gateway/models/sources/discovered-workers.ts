@@ -1,5 +1,5 @@
 import type { Instance, ModelCard } from "#runtime";
-import { noWorkerReady, WrongCard } from "../../kernel/errors.ts";
+import { InvalidCardError, noWorkerReady } from "../../kernel/errors.ts";
 import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
 import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
 import { WorkerConnection, type WorkerConnectionOptions } from "../members/worker-connection.ts";
@@ -149,7 +149,7 @@ export class DiscoveredWorkers {
 
   /** Removes the worker with the invalid card. @returns false for any other error */
   #refuse(error: unknown, { workers }: Serving): boolean {
-    if (!(error instanceof WrongCard)) return false;
+    if (!(error instanceof InvalidCardError)) return false;
     const instance = error.instance ?? workers.keys().next().value;
     if (instance !== undefined) this.#options.catalog.refuse(instance, error.fault);
     return instance !== undefined;
@@ -161,13 +161,13 @@ export class DiscoveredWorkers {
   }
 }
 
-/** @throws WrongCard if the template is invalid */
+/** @throws InvalidCardError if the template is invalid */
 function templateOf({ chatTemplate, specialTokens }: ModelCard): ChatTemplate {
   try {
     return createChatTemplate(chatTemplate, specialTokens);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new WrongCard({ field: "chatTemplate", reason });
+    throw new InvalidCardError({ field: "chatTemplate", reason });
   }
 }
 
