@@ -1,10 +1,10 @@
 import type { KeyHash } from "./key-hash.ts";
 
-/** A client's key as its operator describes it; the key itself is nowhere. */
+/** A client's key as configured by the operator; only its hash is stored. */
 export interface ApiKey {
-  /** Names it in logs and in the file, and is its requests' tenant. */
+  /** Identifies it in logs and in the key file, and is its requests' tenant. */
   readonly id: string;
-  /** Any of these: while a key is being changed, the old one counts too. */
+  /** Any of these is accepted: during a rotation, the old one is too. */
   readonly hashes: readonly { readonly hash: KeyHash; readonly until: number | undefined }[];
   /** Names or patterns (`llama-*`) of the models that it may use; undefined for all. */
   readonly models: readonly string[] | undefined;
@@ -13,13 +13,13 @@ export interface ApiKey {
   readonly tokensPerMinute: number | undefined;
   /** On the clock of `Date.now()`. */
   readonly expiresAt: number | undefined;
-  /** Whether it opens `/admin`, `/metrics` and `/v1/router`. */
+  /** Whether it gives access to `/admin`, `/metrics` and `/v1/router`. */
   readonly isAdmin: boolean;
 }
 
 /**
  * Whether the key may use a model.
- * @param names under which it is known
+ * @param names the model's names
  */
 export function mayUse(key: ApiKey | undefined, names: readonly string[]): boolean {
   const patterns = key?.models;

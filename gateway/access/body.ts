@@ -1,6 +1,6 @@
 import { ApiError, invalidRequest } from "../kernel/errors.ts";
 
-/** A request's JSON body, as it came and as it is understood. */
+/** A request's JSON body, raw and parsed. */
 export interface JsonBody {
   readonly bytes: Uint8Array;
   readonly json: unknown;
@@ -8,18 +8,18 @@ export interface JsonBody {
 
 /**
  * Reads a request's JSON body, and never holds more than `limit` bytes of it.
- * @param mayBeEmpty whether no body at all is right too: its JSON is undefined then
- * @throws ApiError 415 for another content type, 413 past the limit, 400 for what is not JSON
+ * @param mayBeEmpty whether an empty body is allowed; its JSON is undefined
+ * @throws ApiError 415 for another content type, 413 past the limit, 400 for invalid JSON
  */
 export async function readJsonBody(request: Request, limit: number, mayBeEmpty = false): Promise<JsonBody> {
   const type = request.headers.get("content-type") ?? "";
   const mediaType = type.split(";", 1).join().trim().toLowerCase();
   if (mediaType !== "application/json") {
-    const found = mediaType ? `'${mediaType}'` : "none";
+    const found = mediaType ? `'${mediaType}'` : "missing";
     throw new ApiError(
       415,
       "invalid_request_error",
-      `The request needs the header 'content-type: application/json'; it has ${found}.`,
+      `The request's content-type must be 'application/json', but is ${found}.`,
       { code: "unsupported_content_type" },
     );
   }
@@ -39,15 +39,15 @@ export async function readJsonBody(request: Request, limit: number, mayBeEmpty =
 const decoder = new TextDecoder();
 
 /**
- * Reads a request's body as it is, and never holds more than `limit` bytes of it.
- * @throws ApiError 413 past the limit, 400 where the body breaks off
+ * Reads a request's raw body, and never holds more than `limit` bytes of it.
+ * @throws ApiError 413 past the limit, 400 if the body is incomplete
  */
 export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   try {
     return await readUpTo(limit, request);
   } catch (cause) {
     if (cause instanceof ApiError) throw cause;
-    throw new ApiError(400, "invalid_request_error", "The request body broke off before it was whole.", {
+    throw new ApiError(400, "invalid_request_error", "The request body ended before it was complete.", {
       code: "incomplete_body",
       cause,
     });
@@ -56,7 +56,7 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
 
 async function readUpTo(limit: number, request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
-  // With a declared length the server itself holds the sender to it, and the check above has passed.
+  // The server itself enforces a declared length, which has passed the check above.
   if (request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
   if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
@@ -86,11 +86,11 @@ function parse(text: string): unknown {
   }
 }
 
-/** V8's message quotes the body; a client learns the place and nothing else. */
+/** V8's message quotes the body, so only the position is passed on. */
 function position(message: string): string {
   const place = /at position (\d+)(?: \(line (\d+) column (\d+)\))?/.exec(message);
-  if (place?.[2] !== undefined) return `The fault is at line ${place[2]}, column ${place[3]}.`;
-  if (place?.[1] !== undefined) return `The fault is at character ${place[1]}.`;
+  if (place?.[2] !== undefined) return `The error is at line ${place[2]}, column ${place[3]}.`;
+  if (place?.[1] !== undefined) return `The error is at character ${place[1]}.`;
   return /end of JSON input/.test(message) ? "It ends too early." : "";
 }
 
@@ -103,14 +103,14 @@ const tooLarge = (limit: number) =>
   );
 
 /**
- * Runs what goes through all of a body's JSON.
- * @throws ApiError 400 where that is nested too deeply
+ * Runs code that walks all of a body's JSON.
+ * @throws ApiError 400 if the body is nested too deeply
  */
 export async function refuseDeepNesting<Result>(read: () => Result | Promise<Result>): Promise<Result> {
   try {
     return await read();
   } catch (error) {
-    // Each level is a call, and this is how runtimes say that there are too many.
+    // Each level is a recursive call, and this is how runtimes report a stack overflow.
     if (error instanceof RangeError && /call stack/.test(error.message))
       throw invalidRequest("The request body is nested too deeply.", null, "invalid_json");
     throw error;

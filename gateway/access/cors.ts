@@ -1,7 +1,7 @@
-/** Seconds for which a browser keeps the answer to a preflight. */
+/** How long a browser caches a preflight's answer. */
 const MAX_AGE_SECONDS = 600;
 
-/** What an answer says to a browser: whether pages of this origin may read it. */
+/** The CORS headers that tell a browser whether pages of this origin may read an answer. */
 export function corsHeaders(
   allowed: readonly string[],
   origin: string | undefined,
@@ -17,7 +17,7 @@ export function corsHeaders(
   };
 }
 
-/** The answer to a browser that asks beforehand; undefined where the request is no such question. */
+/** The answer to a CORS preflight; undefined if the request is not one. */
 export function preflight(request: Request, cors: Record<string, string> | undefined): Response | undefined {
   const asked = request.headers.get("access-control-request-method");
   if (cors === undefined || request.method !== "OPTIONS" || asked === null) return undefined;
@@ -31,6 +31,6 @@ export function preflight(request: Request, cors: Record<string, string> | undef
   return new Response(null, { status: 204, headers });
 }
 
-/** Headers that pages may read beside the few that browsers always show. */
+/** Headers that pages may read besides the CORS-safelisted ones. */
 const EXPOSED =
   "x-request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, x-ratelimit-reset-tokens";

@@ -1,27 +1,27 @@
 import type { ApiKey } from "./api-key.ts";
-import type { Place } from "./inflight.ts";
+import type { Slot } from "./inflight.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 
-/** What Hono's context carries through the routes. */
+/** The variables in Hono's context. */
 export interface GatewayEnv {
   Variables: {
-    /** From the client's `x-request-id`, or made here; in the response's headers and in every log line. */
+    /** From the client's `x-request-id`, or generated; in the response's headers and in every log line. */
     requestId: string;
-    /** When the request came, on the clock of `performance.now()`. */
+    /** When the request arrived, on the clock of `performance.now()`. */
     arrivedAt: number;
-    /** Whether the request is in the metrics already, under its model. */
+    /** Whether the request is already counted in the metrics, under its model. */
     isCounted: boolean;
-    /** Headers that the answer has whatever becomes of the request. */
+    /** Headers of every answer to the request, including errors. */
     headers: Record<string, string>;
-    /** Whose request it is, where keys are on. */
+    /** The client's key, if the gateway has keys. */
     key: ApiKey | undefined;
-    /** Whether the client may not know names: it has no key, or where there are none, asks under a foreign name. */
-    isStranger: boolean;
-    /** What the key may do in a minute. */
+    /** Whether to hide names: the client has no key, or, if the gateway has none, uses a host that is not allowed. */
+    hidesNames: boolean;
+    /** The key's rate limits. */
     limiter: RateLimiter | undefined;
-    /** The request's place among those that are being answered. */
-    place: Place | undefined;
-    /** Gives back all that the request has taken, once it is in the metrics. */
+    /** The request's slot among the requests in flight. */
+    slot: Slot | undefined;
+    /** Releases everything that the request holds, once it is counted in the metrics. */
     settle: ((status: number) => void) | undefined;
   };
 }

@@ -10,31 +10,31 @@ import { hasDotSegments } from "./paths.ts";
 import {
   adminOnly,
   badPath,
-  foreignHost,
   gatewayBusy,
+  hostNotAllowed,
   keyMissing,
   keyUnknown,
   rateExceeded,
 } from "./refusals.ts";
 
-/** Who may ask this gateway, what, and how much. */
+/** Who may use this gateway, for what, and how much. */
 export interface Access {
-  /** Undefined where everything is open. */
+  /** Undefined if no key is required. */
   readonly keys: KeyRing | undefined;
   readonly inflight: Inflight;
   /** Origins whose pages may read answers. */
   readonly cors: readonly string[];
-  /** What engines may be made to fetch. */
+  /** Which media engines may fetch. */
   readonly media: MediaRules;
-  /** Under which names a gateway without keys may be asked: any, or what no web page can have for its own. */
+  /** The Host headers that a gateway without keys accepts: any, or only those that no web page can have. */
   readonly hosts: HostPolicy;
-  /** Whether paths that the gateway does not know pass to engines. */
+  /** Whether unknown paths are forwarded to engines. */
   readonly passesAll: boolean;
 }
 
 export type HostPolicy = "any" | "local";
 
-/** Stands before all routes: browsers' questions, keys, requests per minute, and requests at once. */
+/** Middleware in front of all routes: CORS, keys, rate limits, and the limit on requests in flight. */
 export function createGuard({ keys, inflight, cors, hosts }: Access): MiddlewareHandler<GatewayEnv> {
   return async (context, next) => {
     const crossOrigin = corsHeaders(cors, context.req.header("origin"));
@@ -44,26 +44,26 @@ export function createGuard({ keys, inflight, cors, hosts }: Access): Middleware
 
     if (hasDotSegments(context.req.path)) throw badPath();
     const need = needOf(context.req.path);
-    if (keys !== undefined) await unlock(context, keys, need);
+    if (keys !== undefined) await authenticate(context, keys, need);
     else {
       const isTrusted = hasLocalName(context) || (hosts === "any" && !isAdminPath(context.req.path));
-      if (need !== "nothing" && !isTrusted) throw foreignHost();
-      context.set("isStranger", !isTrusted);
+      if (need !== "nothing" && !isTrusted) throw hostNotAllowed();
+      context.set("hidesNames", !isTrusted);
     }
 
-    if (isQuestion(context)) {
-      const place = inflight.take();
-      if (place === undefined) throw gatewayBusy(inflight.limit);
-      context.set("place", place);
+    if (isModelRequest(context)) {
+      const slot = inflight.acquire();
+      if (slot === undefined) throw gatewayBusy(inflight.limit);
+      context.set("slot", slot);
     }
     await answered(context, next);
-    // The head of an answer that has begun is written by whoever began it.
+    // A route that has begun its answer writes the headers itself.
     if (context.get("isCounted")) return;
     for (const [name, value] of Object.entries(context.get("headers"))) context.res.headers.set(name, value);
   };
 }
 
-/** A request that has begun gives back what it took when its answer has ended; one that fails does it here. */
+/** A request that has begun releases its resources when its answer ends; one that fails is settled here. */
 async function answered(context: Context<GatewayEnv>, next: Next): Promise<void> {
   let failure: unknown;
   try {
@@ -74,7 +74,7 @@ async function answered(context: Context<GatewayEnv>, next: Next): Promise<void>
     throw error;
   } finally {
     if (failure !== undefined) context.get("settle")?.(statusOf(failure, context.req.raw.signal));
-    if (failure !== undefined || !context.get("isCounted")) context.get("place")?.leave();
+    if (failure !== undefined || !context.get("isCounted")) context.get("slot")?.release();
   }
 }
 
@@ -83,7 +83,7 @@ const statusOf = (failure: unknown, { aborted }: AbortSignal) =>
 
 type Need = "nothing" | "key" | "admin";
 
-/** What of an engine changes it for all: nothing for everybody who has a key, however it is spelt. */
+/** Paths that change an engine for all clients, in any spelling; ordinary keys must not use them. */
 const ENGINE_ADMIN = /^\/v1(\/|%2f)+(un)?load_lora_adapter(\/|%2f|$)/i;
 
 function needOf(path: string): Need {
@@ -94,20 +94,20 @@ function needOf(path: string): Need {
 
 const isAdminPath = (path: string) => path === "/admin" || path.startsWith("/admin/");
 
-const isQuestion = ({ req: { method, path } }: Context) =>
+const isModelRequest = ({ req: { method, path } }: Context) =>
   method === "POST" && path.startsWith("/v1/") && !path.startsWith("/v1/router/");
 
 /** @throws ApiError 401, 403 or 429 */
-async function unlock(context: Context<GatewayEnv>, keys: KeyRing, need: Need): Promise<void> {
+async function authenticate(context: Context<GatewayEnv>, keys: KeyRing, need: Need): Promise<void> {
   const text = presentedKey(context);
   const key = text === undefined ? undefined : await keys.find(text, Date.now());
   context.set("key", key);
-  context.set("isStranger", key === undefined);
+  context.set("hidesNames", key === undefined);
   if (need === "nothing") return;
   if (text === undefined) throw keyMissing();
   if (key === undefined) throw keyUnknown();
   if (need === "admin" && !key.isAdmin) throw adminOnly();
-  if (isQuestion(context)) countRequest(context, keys, key);
+  if (isModelRequest(context)) countRequest(context, keys, key);
 }
 
 function countRequest(context: Context<GatewayEnv>, keys: KeyRing, key: ApiKey): void {
@@ -123,8 +123,8 @@ function presentedKey(context: Context): string | undefined {
 }
 
 /**
- * A page of the web may have its own name resolve to this machine (DNS rebinding), and then its requests count as of
- * this origin. It cannot do so with a bare address, or with a name that is never looked up.
+ * A web page can make its own host name resolve to this machine (DNS rebinding), so that its requests are
+ * same-origin. It cannot do so with an IP address, or with a name that is never resolved.
  */
 function hasLocalName(context: Context): boolean {
   const host = (context.req.header("host") ?? "").replace(/:\d+$/, "");

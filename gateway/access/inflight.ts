@@ -1,9 +1,9 @@
-/** How many requests are being answered at once, and how many may be. */
+/** Limits the number of requests in flight. */
 export class Inflight {
   readonly limit: number;
-  /** Those that other processes of the same gateway are answering. */
+  /** Requests in flight in the gateway's other processes. */
   elsewhere = 0;
-  /** Told of each change of those that this process is answering. */
+  /** Called with this process's count whenever it changes. */
   onChange: ((count: number) => void) | undefined;
   #count = 0;
 
@@ -11,13 +11,13 @@ export class Inflight {
     this.limit = limit;
   }
 
-  /** Takes a place; undefined where all are taken. */
-  take(): Place | undefined {
+  /** Acquires a slot; undefined if all are taken. */
+  acquire(): Slot | undefined {
     if (this.#count + this.elsewhere >= this.limit) return undefined;
     this.#change(1);
     let isTaken = true;
     return {
-      leave: () => {
+      release: () => {
         if (isTaken) this.#change(-1);
         isTaken = false;
       },
@@ -30,8 +30,8 @@ export class Inflight {
   }
 }
 
-/** One request's place among those that are being answered. */
-export interface Place {
-  /** Only the first time counts. */
-  leave(): void;
+/** A request's slot among the requests in flight. */
+export interface Slot {
+  /** Only the first call counts. */
+  release(): void;
 }

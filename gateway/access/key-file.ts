@@ -4,7 +4,7 @@ import type { ApiKey } from "./api-key.ts";
 import { parseHash } from "./key-hash.ts";
 
 const hash = z.string().refine((text) => parseHash(text) !== undefined, {
-  error: "must be sha256:SALT:DIGEST in hexadecimal; stator keys add makes one",
+  error: "must be sha256:SALT:DIGEST in hexadecimal; create one with stator keys add",
 });
 
 const moment = z.union([
@@ -15,9 +15,9 @@ const moment = z.union([
 ]);
 
 const entryShape = {
-  id: z.string().regex(/^[\w.@-]{1,128}$/, "must be of letters, digits and . _ - @"),
+  id: z.string().regex(/^[\w.@-]{1,128}$/, "must be 1 to 128 letters, digits or . _ - @"),
   hash,
-  /** Counts until `previous_until`, so that a key can be changed without a gap. */
+  /** Accepted until `previous_until`, so that a key can be rotated without interruption. */
   previous_hash: hash.optional(),
   previous_until: moment.optional(),
   models: z.array(z.string().min(1)).min(1).optional(),
@@ -27,21 +27,21 @@ const entryShape = {
   admin: z.boolean().optional(),
 };
 
-/** A key as it stands in the file of `--keys`. */
+/** A key in the file given with `--keys`. */
 export type KeyEntry = z.infer<typeof entry>;
 
 const entry = z.strictObject(entryShape);
 
 const keyFile = z.strictObject({ keys: z.array(entry).nullable() });
 
-/** What is wrong in a file of keys, in a sentence. */
+/** A problem in a key file. */
 export class KeyFileError extends Error {
   override name = "KeyFileError";
 }
 
 /**
- * Reads what a file of keys holds.
- * @throws KeyFileError that names the key and the field at fault, and never shows a hash
+ * Reads the contents of a key file.
+ * @throws KeyFileError that names the invalid key and field, and never contains a hash
  */
 export function readKeyFile(document: unknown): ApiKey[] {
   const result = keyFile.safeParse(document);
@@ -49,7 +49,7 @@ export function readKeyFile(document: unknown): ApiKey[] {
   const keys = (result.data.keys ?? []).map(asKey);
   const ids = new Set<string>();
   for (const { id } of keys) {
-    if (ids.has(id)) throw new KeyFileError(`the id '${id}' stands there twice`);
+    if (ids.has(id)) throw new KeyFileError(`the id '${id}' is used twice`);
     ids.add(id);
   }
   return keys;
@@ -75,7 +75,7 @@ const timeOf = (value: Date | string | undefined) =>
 
 function faultOf(issue: z.core.$ZodIssue, document: unknown): string {
   const [list, index, field] = issue.path;
-  if (list !== "keys") return "it must hold a list under 'keys:'";
+  if (list !== "keys") return "it must have a list under 'keys:'";
   const place = typeof index === "number" ? `${nameOf(document, index)}: ` : "";
   if (issue.code === "unrecognized_keys") {
     const [unknown = ""] = issue.keys;

@@ -1,6 +1,6 @@
 /**
- * How a key is kept: SHA-256 over a salt and the key. Passwords need a slow hash because people choose them; a key of
- * 256 random bits cannot be guessed however fast the hash is, and every request has to be checked.
+ * How a key is stored: SHA-256 over a salt and the key. Passwords need a slow hash because people choose them; a key
+ * of 256 random bits cannot be guessed even with a fast hash, and every request must be checked.
  */
 export interface KeyHash {
   readonly salt: Uint8Array<ArrayBuffer>;
@@ -12,7 +12,7 @@ const KEY_BYTES = 32;
 const SALT_BYTES = 16;
 const PATTERN = /^sha256:([0-9a-f]{2,128}):([0-9a-f]{64})$/;
 
-/** A new key of 256 random bits, in characters that need no quoting anywhere. */
+/** A new key of 256 random bits, in characters that never need quoting. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
   const text = btoa(String.fromCharCode(...bytes));
@@ -33,17 +33,17 @@ export async function digestOf(salt: Uint8Array<ArrayBuffer>, key: string): Prom
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
-/** As it stands in the file: `sha256:SALT:DIGEST`, both in hexadecimal. */
+/** The format in the key file: `sha256:SALT:DIGEST`, both in hexadecimal. */
 export const formatHash = ({ salt, digest }: KeyHash) => `sha256:${toHex(salt)}:${toHex(digest)}`;
 
-/** @returns undefined for what is none */
+/** @returns undefined if it is not a valid hash */
 export function parseHash(text: string): KeyHash | undefined {
   const match = PATTERN.exec(text);
   if (match === null || match[1]!.length % 2 !== 0) return undefined;
   return { salt: fromHex(match[1]!), digest: fromHex(match[2]!) };
 }
 
-/** Takes the same time wherever the two differ. */
+/** Compares in constant time. */
 export function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   if (one.length !== other.length) return false;
   let difference = 0;

@@ -2,28 +2,28 @@ import type { ApiKey } from "./api-key.ts";
 import { digestOf, isEqual, type KeyHash, toHex } from "./key-hash.ts";
 import { RateLimiter, type RateUse } from "./rate-limit.ts";
 
-/** Longer ones are not looked at. */
+/** Longer keys are rejected unread. */
 const LONGEST_KEY = 512;
 
-interface Lock {
+interface Candidate {
   readonly key: ApiKey;
   readonly hash: KeyHash;
   readonly until: number | undefined;
 }
 
-/** Who has used how much of what a minute allows. */
+/** A key's use of its rate limits. */
 export interface KeyUse extends RateUse {
   /** The key's id. */
   readonly key: string;
 }
 
-/** The keys that open this gateway, which may be changed while it runs. */
+/** The gateway's keys, which may change at run time. */
 export class KeyRing {
-  /** Keys with the same salt are found with one digest. */
-  #locks = new Map<string, Lock[]>();
+  /** By salt, because keys with the same salt need only one digest. */
+  #candidates = new Map<string, Candidate[]>();
   #limiters = new Map<string, RateLimiter>();
   #size = 0;
-  /** Told of what keys use here. */
+  /** Called with each use of a key in this process. */
   onUse: ((use: KeyUse) => void) | undefined;
 
   constructor(keys: readonly ApiKey[]) {
@@ -34,35 +34,35 @@ export class KeyRing {
     return this.#size;
   }
 
-  /** Puts these keys in the place of those before. What a key has used of its minute stays used. */
+  /** Replaces all keys. The rate limits of remaining keys keep their state. */
   replace(keys: readonly ApiKey[]): void {
-    const locks = new Map<string, Lock[]>();
+    const candidates = new Map<string, Candidate[]>();
     const limiters = new Map<string, RateLimiter>();
     for (const key of keys) {
       for (const { hash, until } of key.hashes) {
         const salt = toHex(hash.salt);
-        const lock = { key, hash, until };
-        const others = locks.get(salt);
-        if (others === undefined) locks.set(salt, [lock]);
-        else others.push(lock);
+        const candidate = { key, hash, until };
+        const others = candidates.get(salt);
+        if (others === undefined) candidates.set(salt, [candidate]);
+        else others.push(candidate);
       }
       limiters.set(key.id, this.#limiterOf(key));
     }
-    this.#locks = locks;
+    this.#candidates = candidates;
     this.#limiters = limiters;
     this.#size = keys.length;
   }
 
   /**
-   * The key whose text this is, in a time that tells nothing of the keys there are.
+   * Finds the key with this text, in a time that reveals nothing about the existing keys.
    * @param now on the clock of `Date.now()`
    */
   async find(text: string, now: number): Promise<ApiKey | undefined> {
     if (text.length > LONGEST_KEY) return undefined;
     let found: ApiKey | undefined;
-    for (const locks of this.#locks.values()) {
-      const digest = await digestOf(locks[0]!.hash.salt, text);
-      for (const { key, hash, until } of locks) {
+    for (const candidates of this.#candidates.values()) {
+      const digest = await digestOf(candidates[0]!.hash.salt, text);
+      for (const { key, hash, until } of candidates) {
         if (isEqual(digest, hash.digest) && isBefore(now, until) && isBefore(now, key.expiresAt)) found = key;
       }
     }
@@ -73,12 +73,12 @@ export class KeyRing {
     return this.#limiters.get(id);
   }
 
-  /** A key has used so much in another process. */
+  /** Counts a key's use in another process. */
   useElsewhere(use: KeyUse): void {
     this.#limiters.get(use.key)?.useElsewhere(use, performance.now());
   }
 
-  /** What keys have used and not got back yet. */
+  /** What keys have used that has not been replenished yet. */
   uses(): KeyUse[] {
     const now = performance.now();
     return Array.from(this.#limiters, ([key, limiter]) => ({ key, ...limiter.used(now) }));

@@ -8,7 +8,7 @@ async function entry(id: string, key: string, salt = newSalt()) {
   return { id, hash: formatHash(await hashKey(key, salt)) };
 }
 
-describe("a ring of keys", () => {
+describe("a key ring", () => {
   test("finds a key by its text, whichever salt it has", async () => {
     const [one, two] = [newKey(), newKey()];
     const ring = new KeyRing(readKeyFile({ keys: [await entry("one", one), await entry("two", two)] }));
@@ -19,7 +19,7 @@ describe("a ring of keys", () => {
     expect(await ring.find("x".repeat(100_000), 0)).toBeUndefined();
   });
 
-  test("knows a key until it expires, and the one before it for as long as it may", async () => {
+  test("accepts a key until it expires, and the previous one until its own end", async () => {
     const [now, before] = [newKey(), newKey()];
     const keys = [
       {
@@ -37,7 +37,7 @@ describe("a ring of keys", () => {
     expect(await knows(now, 2031)).toBe(false);
   });
 
-  test("goes on counting a key's minute when its file is read again", async () => {
+  test("keeps a key's rate limit state when its file is reloaded", async () => {
     const file = { keys: [{ ...(await entry("one", "key")), requests_per_minute: 1 }] };
     const ring = new KeyRing(readKeyFile(file));
     const [key] = readKeyFile(file);
@@ -47,7 +47,7 @@ describe("a ring of keys", () => {
   });
 });
 
-describe("a file of keys", () => {
+describe("a key file", () => {
   const hash = `sha256:00:${"0".repeat(64)}`;
   test.each([
     [
@@ -57,19 +57,19 @@ describe("a file of keys", () => {
           { id: "a", hash },
         ],
       },
-      "the id 'a' stands there twice",
+      "the id 'a' is used twice",
     ],
     [{ keys: [{ id: "a", hash: "sk-stator-secret" }] }, "key 'a': hash must be sha256:SALT:DIGEST"],
     [{ keys: [{ id: "a", hash, model: ["b"] }] }, "key 'a': unknown field 'model'; did you mean 'models'?"],
     [{ keys: [{ id: "a", hash, expires: "soon" }] }, "key 'a': expires must be a date"],
     [{ keys: [{ hash }] }, "key 1: id"],
-    [["a"], "it must hold a list under 'keys:'"],
-  ])("that is wrong says where: %#", (document, message) => {
+    [["a"], "it must have a list under 'keys:'"],
+  ])("that is invalid is rejected with the position: %#", (document, message) => {
     expect(() => readKeyFile(document)).toThrow(message);
   });
 });
 
-test("a scope is of names and patterns", () => {
+test("a scope consists of names and patterns", () => {
   const scope = (...models: string[]) => ({ ...readKeyFile({ keys: [{ id: "a", hash: ANY, models }] })[0]! });
   expect(mayUse(undefined, ["anything"])).toBe(true);
   expect(mayUse(scope("llama"), ["llama"])).toBe(true);

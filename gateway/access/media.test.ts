@@ -14,7 +14,7 @@ const image = (url: string) => ({
   ],
 });
 
-/** Hosts that have addresses here, for whoever asks. */
+/** The hosts that resolve in these tests. */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   "images.example.com": ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"],
   "rebound.example": ["93.184.215.14", "127.0.0.1"],
@@ -41,7 +41,7 @@ const isAllowed = (url: string, policy?: MediaPolicy) =>
     () => false,
   );
 
-describe("what engines may be made to fetch", () => {
+describe("media that engines may fetch", () => {
   test.each([
     "data:image/png;base64,AAAA",
     "https://images.example.com/cat.png",
@@ -54,7 +54,7 @@ describe("what engines may be made to fetch", () => {
     "aGVsbG8=",
     "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkS",
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9Q\nDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  ])("%s is taken", async (url) => expect(await isAllowed(url)).toBe(true));
+  ])("%s is allowed", async (url) => expect(await isAllowed(url)).toBe(true));
 
   test.each([
     "http://localhost/",
@@ -102,9 +102,9 @@ describe("what engines may be made to fetch", () => {
     "~/secret.png",
     "pictures/secret.png",
     "C:\\\\secret",
-  ])("%s is not", async (url) => expect(await isAllowed(url)).toBe(false));
+  ])("%s is rejected", async (url) => expect(await isAllowed(url)).toBe(false));
 
-  test("a list allows its hosts and those under them, and no others", async () => {
+  test("a list allows its hosts and their subdomains, and no others", async () => {
     const policy = ["example.com"];
     expect(await isAllowed("https://example.com/cat.png", policy)).toBe(true);
     expect(await isAllowed("https://images.EXAMPLE.com/cat.png", policy)).toBe(true);
@@ -128,19 +128,19 @@ describe("what engines may be made to fetch", () => {
     ["an edit's images", { image: ["http://10.0.0.1/"] }],
     ["a video", { messages: [{ content: [{ type: "video_url", video_url: { url: "http://10.0.0.1/" } }] }] }],
     [
-      "what comes behind a number",
+      "an image after a number",
       { messages: [{ content: [1, { type: "image_url", image_url: { url: "http://10.0.0.1/" } }] }] },
     ],
-  ])("%s is looked at too", async (_what, body) => {
+  ])("%s is checked too", async (_what, body) => {
     await expect(check(body)).rejects.toThrow("private network");
   });
 
-  test("a request names no more hosts than can be looked up", async () => {
+  test("a request with too many hosts is rejected", async () => {
     const content = Array.from({ length: 65 }, (_, n) => ({ image_url: `https://h${n}.example/` }));
     await expect(check({ messages: [{ content }] })).rejects.toMatchObject({ status: 400 });
   });
 
-  test("what only looks like an address, and tools, are let be", async () => {
+  test("tools, and text that only looks like an address, are ignored", async () => {
     const body = {
       prompt: "http://localhost/",
       metadata: { image_url: "http://localhost/" },
@@ -152,7 +152,7 @@ describe("what engines may be made to fetch", () => {
     await check(body);
   });
 
-  test("the fault's place is told, and not the address", async () => {
+  test("the error names the field, but not the address", async () => {
     try {
       await check(image("http://10.9.8.7/secret"));
       expect.unreachable();

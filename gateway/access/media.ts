@@ -2,21 +2,21 @@ import { invalidRequest } from "../kernel/errors.ts";
 import { isPrivateAddress, isPrivateName } from "./private-hosts.ts";
 
 /**
- * What engines may be made to fetch for a request. `public`: what is not plainly of this network; `any`: everything;
- * a list: these hosts and those under them, which may be none.
+ * Which media engines may fetch for a request. `public`: from hosts that are not in a private network; `any`: all;
+ * a list: from these hosts and their subdomains. The list may be empty.
  */
 export type MediaPolicy = "public" | "any" | readonly string[];
 
-/** @throws where the name cannot be resolved */
+/** @throws if the name cannot be resolved */
 export type ResolveHost = (host: string) => Promise<readonly string[]>;
 
 export interface MediaRules {
   readonly policy: MediaPolicy;
-  /** Undefined where names cannot be resolved: then they are judged by how they are written alone. */
+  /** Undefined if the runtime cannot resolve names; they are then judged only by their spelling. */
   readonly resolveHost: ResolveHost | undefined;
 }
 
-/** Fields of a message's part that hold an address, or an object with one. */
+/** Fields of a message part that hold an address, or an object with one. */
 const MEDIA_FIELDS = [
   "image_url",
   "audio_url",
@@ -29,7 +29,7 @@ const MEDIA_FIELDS = [
   "source",
 ];
 
-/** Fields of a body that hold no media whatever stands in them. */
+/** Top-level fields that never hold media. */
 const NO_MEDIA = new Set([
   "tools",
   "functions",
@@ -40,17 +40,17 @@ const NO_MEDIA = new Set([
   "logit_bias",
 ]);
 
-/** How deep parts may lie in a body. */
-const DEEPEST = 12;
+/** How deep a body is searched. */
+const MAX_DEPTH = 12;
 
-/** Names that are resolved for one request. */
-const MOST_NAMES = 64;
-/** How long a name may take, in milliseconds: an engine that cannot resolve it does not fetch either. */
+/** Most names that are resolved for one request. */
+const MAX_NAMES = 64;
+/** Timeout for resolving a name, in milliseconds: an engine that cannot resolve it cannot fetch from it either. */
 const RESOLVE_MS = 2_000;
 
 /**
- * Looks at the addresses that a request would make an engine fetch from.
- * @throws ApiError 400 for one that the policy does not allow, with its place in the body
+ * Checks the addresses that a request would make an engine fetch.
+ * @throws ApiError 400 for an address that the policy does not allow, with its path in the body
  */
 export async function checkMedia(
   body: Readonly<Record<string, unknown>> | undefined,
@@ -64,18 +64,18 @@ export async function checkMedia(
     if (host !== undefined) names.set(host, path);
   });
   if (resolveHost === undefined || policy !== "public" || names.size === 0) return;
-  if (names.size > MOST_NAMES)
-    throw invalidRequest(`The request has addresses of more than ${MOST_NAMES} hosts; send fewer at once.`);
+  if (names.size > MAX_NAMES)
+    throw invalidRequest(`The request has media from more than ${MAX_NAMES} hosts; send fewer at once.`);
   await Promise.all(Array.from(names, ([host, path]) => checkName(host, path, resolveHost)));
 }
 
 type Visit = (address: string, path: string) => void;
 
 function walk(value: unknown, path: string, depth: number, visit: Visit): void {
-  if (typeof value !== "object" || value === null || depth > DEEPEST) return;
+  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return;
   if (Array.isArray(value)) {
     value.forEach((item, index) => {
-      // Token ids need no look at each.
+      // Skips token ids cheaply.
       if (typeof item === "object") walk(item, `${path}[${index}]`, depth + 1, visit);
     });
     return;
@@ -85,7 +85,7 @@ function walk(value: unknown, path: string, depth: number, visit: Visit): void {
     if (MEDIA_FIELDS.includes(name)) {
       for (const item of Array.isArray(inner) ? inner : [inner]) {
         const address: unknown = typeof item === "string" ? item : Reflect.get(Object(item), "url");
-        // What a document names as its source need not be an address.
+        // A document's source need not be an address.
         const isMedia = name !== "source" || typeof item !== "string" || SCHEME.test(item);
         if (typeof address === "string" && isMedia) visit(address, place);
       }
@@ -96,7 +96,7 @@ function walk(value: unknown, path: string, depth: number, visit: Visit): void {
 
 const SCHEME = /^\s*[a-z][a-z\d+.-]*:/i;
 
-/** @returns the host, where it has a name that is to be resolved */
+/** @returns the host, if it is a name that must be resolved */
 function checkAddress(
   address: string,
   path: string,
@@ -104,27 +104,24 @@ function checkAddress(
 ): string | undefined {
   if (/^\s*data:/i.test(address)) return undefined;
   if (!SCHEME.test(address)) {
-    // Some engines open what is no address as a file of theirs.
+    // Some engines open anything that is not an address as a local file.
     if (isBase64(address)) return undefined;
-    throw refused(
-      path,
-      "it is neither an http: or https: address nor base64; send the data itself as data:…",
-    );
+    throw refused(path, "it is neither an http: or https: URL nor base64; send the data itself as data:…");
   }
   const host = hostOf(address);
   if (host === undefined)
-    throw refused(path, "it is no plain http: or https: address; send the data itself as data:…");
+    throw refused(path, "it is not a plain http: or https: URL; send the data itself as data:…");
   if (policy === "public") {
     if (isPrivateName(host))
-      throw refused(path, "it is an address of a private network; send the data itself");
+      throw refused(path, "it is an address in a private network; send the data itself as data:…");
     return /^\[|^[\d.]+$/.test(host) ? undefined : host;
   }
   if (!policy.some((domain) => host === domain || host.endsWith(`.${domain}`)))
-    throw refused(path, "its host is not one of those allowed; send the data itself as data:…");
+    throw refused(path, "its host is not allowed; send the data itself as data:…");
   return undefined;
 }
 
-/** The engine will resolve it once more, perhaps otherwise: its own network has the last word. */
+/** The engine resolves the name again, perhaps differently, so its own network must be protected too. */
 async function checkName(host: string, path: string, resolveHost: ResolveHost): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<readonly string[]>((resolve) => {
@@ -136,26 +133,26 @@ async function checkName(host: string, path: string, resolveHost: ResolveHost): 
     throw refused(path, "its host is in a private network; send the data itself as data:…");
 }
 
-/** A path may look so too; one with a slash in it would be shorter than any picture. */
+/** A path may also look like base64, but one with a slash is shorter than any image. */
 function isBase64(text: string): boolean {
   const value = text.trim();
   if (!/^[\w+/\s-]*={0,2}$/.test(value)) return false;
-  // A JPEG begins so.
+  // The start of every JPEG.
   if (value.startsWith("/")) return value.startsWith("/9j/") && value.length > SHORTEST_MEDIA;
   return !value.includes("/") || value.length > SHORTEST_MEDIA;
 }
 
-/** In characters of base64. */
+/** In base64 characters. */
 const SHORTEST_MEDIA = 32;
 
 const refused = (path: string, why: string) =>
   invalidRequest(
-    `Invalid value for '${path}': engines may not fetch from there: ${why} (--media-domains).`,
+    `Invalid value for '${path}': engines may not fetch it: ${why} (--media-domains).`,
     path,
     "media_url_not_allowed",
   );
 
-/** The host in lower case; undefined for what other readers of addresses might take for another one. */
+/** The host in lower case; undefined for an address that other parsers might read differently. */
 function hostOf(address: string): string | undefined {
   if (/[\s\\\p{Cc}]/u.test(address)) return undefined;
   try {

@@ -8,23 +8,23 @@ import { AccessError } from "./parse-keys.ts";
 import { openKeyRing, type ReadTextFile } from "./watched-keys.ts";
 
 export interface AccessOptions {
-  /** File of keys; without one, and without `keys`, everything is open. */
+  /** The key file; without it and without `keys`, no key is required. */
   readonly keysFile?: string | undefined;
-  /** The keys themselves, where there are no files. */
+  /** The keys themselves, on runtimes without files. */
   readonly keys?: readonly ApiKey[] | undefined;
-  /** Requests that are answered at once. Default: any number. */
+  /** Most requests in flight. Default: unlimited. */
   readonly maxInflight?: number | undefined;
   /** Origins whose pages may read answers. Default: none. */
   readonly cors?: readonly string[] | undefined;
-  /** What engines may be made to fetch. Default `public`. */
+  /** Which media engines may fetch. Default `public`. */
   readonly media?: MediaPolicy | undefined;
-  /** Under which names it may be asked where it has no keys. Default `any`. */
+  /** The Host headers that a gateway without keys accepts. Default `any`. */
   readonly hosts?: HostPolicy | undefined;
-  /** Whether paths that the gateway does not know pass to engines. Default false. */
+  /** Whether unknown paths are forwarded to engines. Default false. */
   readonly passesAll?: boolean | undefined;
 }
 
-/** What a runtime brings for it, as far as it can. */
+/** What a runtime provides for access control, if it can. */
 export interface AccessPlatform {
   readonly readTextFile: ReadTextFile | undefined;
   readonly resolveHost: ResolveHost | undefined;
@@ -35,7 +35,7 @@ export interface OpenedAccess {
   close(): void;
 }
 
-/** @throws AccessError where the file of keys cannot be used */
+/** @throws AccessError for an unusable key file */
 export async function openAccess(
   { keysFile, keys, maxInflight, cors, media, hosts, passesAll }: AccessOptions,
   { readTextFile, resolveHost }: AccessPlatform,

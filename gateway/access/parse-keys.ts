@@ -2,16 +2,16 @@ import { parse } from "yaml";
 import type { ApiKey } from "./api-key.ts";
 import { KeyFileError, readKeyFile } from "./key-file.ts";
 
-/** A file that says who may come in cannot be used; the message says which, why, and what to do. */
+/** An unusable key or certificate, or an unsupported option; the message says which, why, and what to do. */
 export class AccessError extends Error {
   override name = "AccessError";
 }
 
 /**
- * Keys as `stator keys` writes them.
- * @param given YAML or JSON, or what JSON stands for
+ * Parses keys as `stator keys` writes them.
+ * @param given YAML or JSON text, or parsed JSON
  * @param place where they come from, for messages
- * @throws AccessError that shows nothing of what was given
+ * @throws AccessError that contains none of the input
  */
 export function parseKeys(given: unknown, place: string): ApiKey[] {
   try {
@@ -27,7 +27,7 @@ function parseDocument(text: string, place: string): unknown {
     // JSON is YAML too.
     return parse(text);
   } catch {
-    // The parser's own message would quote the text.
+    // The parser's message would quote the text.
     throw new AccessError(`${place} is neither YAML nor JSON.`);
   }
 }

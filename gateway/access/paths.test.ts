@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { canonicalPath, hasDotSegments } from "./paths.ts";
 
-describe("a path in one spelling", () => {
+describe("the canonical path", () => {
   test.each([
     ["/", "/"],
     ["", "/"],
@@ -23,7 +23,7 @@ describe("a path in one spelling", () => {
     expect(canonicalPath(`http://localhost:8000${given}`)).toBe(path);
   });
 
-  test("is its own", () => {
+  test("is idempotent", () => {
     for (const path of ["/v1/models//a/b", "/a%2Fb", "/v1/x"])
       expect(canonicalPath(`http://localhost${path}`)).toBe(path);
   });
@@ -42,6 +42,6 @@ test.each([
   ["/v1/a..b", false],
   ["/v1/.well-known", false],
   ["/v1/x?path=../y", false],
-])("whether %s has dots for a part: %s", (path, has) => {
+])("whether %s has dot segments: %s", (path, has) => {
   expect(hasDotSegments(path)).toBe(has);
 });

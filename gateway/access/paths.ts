@@ -1,13 +1,13 @@
 /**
- * The path of an address in one spelling, by which alone a request is judged and routed: as it would be read behind
- * the gateway too. Letters, digits, `-`, `.`, `_` and `~` stand for themselves (RFC 3986, section 6.2.2.2), several
- * slashes are one, and none is at the end.
+ * Normalizes the path of a URL, so that access control, routing and the engine behind all read it the same way.
+ * Unreserved characters are decoded (RFC 3986, section 6.2.2.2), repeated slashes collapsed, and trailing ones
+ * removed.
  * @param url absolute
  */
 export function canonicalPath(url: string): string {
   const path = pathOf(url);
   const plain = path.includes("%") ? path.replace(/%[\da-f]{2}/gi, decodeUnreserved) : path;
-  // A model may be called by its folder, which begins with a slash of its own.
+  // A model's name may be a folder's path, which starts with a slash.
   const [, before = plain, model = ""] = /^(\/+v1\/+models\/)(.+)$/.exec(plain) ?? [];
   const joined = before.replace(/\/{2,}/g, "/") + model;
   return joined.length > 1 ? joined.replace(/\/+$/, "") || "/" : joined;
@@ -27,8 +27,7 @@ function decodeUnreserved(encoded: string): string {
 }
 
 /**
- * Whether a path has `.` or `..` for one of its parts, in any spelling: it would be another path for whoever resolves
- * those.
+ * Whether a path has a `.` or `..` segment in any spelling, which another server might resolve to another path.
  * @param path with or without the query
  */
 export const hasDotSegments = (path: string): boolean =>

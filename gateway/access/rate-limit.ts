@@ -1,4 +1,4 @@
-/** What a minute allows, given back evenly over the minute. */
+/** A token bucket that holds one minute's allowance and is replenished evenly. */
 class Allowance {
   readonly perMinute: number;
   #level: number;
@@ -20,50 +20,50 @@ class Allowance {
     return this.perMinute - this.levelAt(now);
   }
 
-  /** May go below nothing: what was used more than was booked is paid later. */
+  /** May go below zero: use beyond the reservation becomes debt. */
   take(amount: number, now: number): void {
     this.#level = this.levelAt(now) - amount;
   }
 
-  /** Milliseconds until so much is there; never, for more than a minute gives, is not asked. */
+  /** Milliseconds until `amount` is available, or until full if `amount` exceeds a minute's allowance. */
   msUntil(amount: number, now: number): number {
     return (Math.max(0, Math.min(amount, this.perMinute) - this.levelAt(now)) / this.perMinute) * 60_000;
   }
 }
 
-/** What a key may do in a minute. */
+/** A key's limits per minute. */
 export interface RateLimits {
   readonly requestsPerMinute: number | undefined;
   readonly tokensPerMinute: number | undefined;
 }
 
-/** A limit that a request has run into. */
+/** A limit that a request exceeds. */
 export interface RateExcess {
   readonly what: "requests" | "tokens";
   readonly limit: number;
   readonly waitMs: number;
 }
 
-/** How much of what a minute allows has been used; negative where less was taken than was booked. */
+/** Use of a minute's allowance; negative if less was used than reserved. */
 export interface RateUse {
   readonly requests: number;
   readonly tokens: number;
 }
 
-/** Tokens that a request was expected to take. */
+/** Tokens reserved for a request. */
 export interface TokenBooking {
-  /** Tells how many it took; only the first time counts. */
+  /** Replaces the reservation with the tokens used; only the first call counts. */
   settle(tokens: number): void;
 }
 
-/** One key's use of what a minute allows it. Times on the clock of `performance.now()`. */
+/** One key's rate limiter. Times on the clock of `performance.now()`. */
 export class RateLimiter {
   readonly limits: RateLimits;
   readonly #requests: Allowance | undefined;
   readonly #tokens: Allowance | undefined;
   readonly #onUse: (use: RateUse) => void;
 
-  /** @param onUse is told of what is used here */
+  /** @param onUse called with each use in this process */
   constructor(limits: RateLimits, now: number, onUse: (use: RateUse) => void = () => {}) {
     this.limits = limits;
     this.#onUse = onUse;
@@ -72,20 +72,20 @@ export class RateLimiter {
     this.#tokens = tokensPerMinute === undefined ? undefined : new Allowance(tokensPerMinute, now);
   }
 
-  /** Counts a request, unless there is no room for it, or no tokens are left at all. */
+  /** Counts a request, unless no request or no token is left. @returns the exceeded limit, if any */
   takeRequest(now: number): RateExcess | undefined {
     const excess = excessOf("tokens", this.#tokens, 1, now) ?? excessOf("requests", this.#requests, 1, now);
     if (excess === undefined && this.#requests !== undefined) this.#use({ requests: 1, tokens: 0 }, now);
     return excess;
   }
 
-  /** The same key has used so much in another process. */
+  /** Counts use of the same key in another process. */
   useElsewhere({ requests, tokens }: RateUse, now: number): void {
     this.#requests?.take(requests, now);
     this.#tokens?.take(tokens, now);
   }
 
-  /** What is not there again yet of what was used. */
+  /** What has been used and not replenished yet. */
   used(now: number): RateUse {
     return { requests: this.#requests?.usedAt(now) ?? 0, tokens: this.#tokens?.usedAt(now) ?? 0 };
   }
@@ -95,7 +95,7 @@ export class RateLimiter {
     this.#onUse(use);
   }
 
-  /** Books the tokens that a request is expected to take; one that takes more than a minute's needs all of them. */
+  /** Reserves the tokens that a request may use; one that may use more than a minute's allowance needs all of it. */
   bookTokens(tokens: number, now: number): TokenBooking | RateExcess {
     const allowance = this.#tokens;
     if (allowance === undefined) return NO_BOOKING;
@@ -119,7 +119,7 @@ export class RateLimiter {
 
 const NO_BOOKING: TokenBooking = { settle() {} };
 
-/** A hair's breadth, for what adding up fractions loses. */
+/** Tolerance for floating-point errors. */
 const ROUNDING = 1e-6;
 
 function excessOf(
@@ -145,7 +145,7 @@ function headersOf(
   };
 }
 
-/** As OpenAI writes it: `20ms`, `1.5s`, `6m0s`. */
+/** Formats a duration like OpenAI: `20ms`, `1.5s`, `6m0s`. */
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.ceil(ms)}ms`;
   const seconds = Math.ceil(ms / 100) / 10;

@@ -2,11 +2,12 @@ import { ApiError } from "../kernel/errors.ts";
 import type { RateExcess, RateLimiter } from "./rate-limit.ts";
 
 export const keyMissing = () =>
-  unauthorized("This server needs an API key: send it as 'authorization: Bearer KEY' (or as 'x-api-key').");
+  unauthorized(
+    "This server requires an API key: send it as 'authorization: Bearer KEY' (or as 'x-api-key').",
+  );
 
-/** Says nothing of why: not whether there was such a key once. */
-export const keyUnknown = () =>
-  unauthorized("The API key is not valid here. Ask whoever runs this server for one.");
+/** Does not say why, so that it does not reveal expired keys. */
+export const keyUnknown = () => unauthorized("The API key is not valid. Ask this server's operator for one.");
 
 const unauthorized = (message: string) =>
   new ApiError(401, "invalid_request_error", message, {
@@ -18,7 +19,7 @@ export const adminOnly = () =>
   new ApiError(
     403,
     "permission_error",
-    "This route needs an admin key (admin: true in the file of --keys), and this key is none.",
+    "This route requires an admin key (admin: true in the file of --keys), which this key is not.",
     { code: "admin_key_required" },
   );
 
@@ -26,15 +27,15 @@ export const modelNotAllowed = (name: string) =>
   new ApiError(
     403,
     "permission_error",
-    `This API key may not use the model '${name.slice(0, 100)}'. GET /v1/models lists those that it may.`,
+    `This API key may not use the model '${name.slice(0, 100)}'. GET /v1/models lists the models that it may use.`,
     { param: "model", code: "model_not_allowed" },
   );
 
-export const foreignHost = () =>
+export const hostNotAllowed = () =>
   new ApiError(
     403,
     "permission_error",
-    "Without keys this server answers only at an IP address or 'localhost', so that no web page can reach it under a name of its own. Ask it there, or start it with --keys; with --open its API answers under any name.",
+    "Without keys, this server only accepts requests to an IP address or 'localhost', so that no web page can reach it under its own host name. Use such an address, or start the server with --keys, or with --open to let its API accept any host name.",
     { code: "host_not_allowed" },
   );
 
@@ -55,11 +56,11 @@ export const gatewayBusy = (limit: number) =>
   new ApiError(
     503,
     "service_unavailable_error",
-    `This server is answering as many requests as it may at once (--max-inflight ${limit}). Try again in 1 s.`,
+    `This server has reached its limit of requests in flight (--max-inflight ${limit}). Try again in 1 s.`,
     { code: "server_busy", headers: { "retry-after": "1" } },
   );
 
 export const badPath = () =>
-  new ApiError(400, "invalid_request_error", "The request's path must not have '.' or '..' in it.", {
+  new ApiError(400, "invalid_request_error", "The request's path must not contain '.' or '..' segments.", {
     code: "bad_path",
   });

@@ -2,10 +2,10 @@ import type { Logger } from "#runtime";
 import { KeyRing } from "./key-ring.ts";
 import { AccessError, parseKeys } from "./parse-keys.ts";
 
-/** How often the file is looked at, in milliseconds. */
-const LOOK_MS = 1_000;
+/** How often the file is checked, in milliseconds. */
+const CHECK_MS = 1_000;
 
-/** Text of a file; undefined where there is none. @throws the system's error where it cannot be read */
+/** A file's text; undefined if it does not exist. @throws the system's error if it cannot be read */
 export type ReadTextFile = (path: string) => Promise<string | undefined>;
 
 export interface WatchedKeyRing {
@@ -14,9 +14,9 @@ export interface WatchedKeyRing {
 }
 
 /**
- * Opens a file of keys, and follows its changes. One that cannot be used later leaves the keys as they were. The file
- * is looked at, not listened to: that also finds what is renamed into its place or lies behind links, as in Kubernetes.
- * @throws AccessError where it cannot be used now
+ * Reads a key file, and reloads it when it changes. If it becomes unusable, the keys stay as they were. Polling also
+ * catches files that are replaced by a rename or are behind symbolic links, as in Kubernetes.
+ * @throws AccessError if it is unusable now
  */
 export async function openKeyRing(
   path: string,
@@ -27,22 +27,22 @@ export async function openKeyRing(
   const ring = new KeyRing(parseKeys(before, `--keys ${path}`));
   log.info("keys read", { keys: ring.size });
   let lastReason: string | undefined;
-  const look = async () => {
+  const check = async () => {
     try {
       const text = await readText(path, readTextFile);
       if (text === before && lastReason === undefined) return;
       if (text !== before) ring.replace(parseKeys(text, `--keys ${path}`));
       before = text;
       lastReason = undefined;
-      log.info("keys read again", { keys: ring.size });
+      log.info("keys reloaded", { keys: ring.size });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (reason === lastReason) return;
       lastReason = reason;
-      log.error("the file of keys has changed and cannot be used; those before go on to count", { reason });
+      log.error("the key file has changed and is unusable; keeping the previous keys", { reason });
     }
   };
-  const timer = setInterval(() => void look(), LOOK_MS);
+  const timer = setInterval(() => void check(), CHECK_MS);
   return { ring, close: () => clearInterval(timer) };
 }
 
@@ -56,6 +56,6 @@ async function readText(path: string, readTextFile: ReadTextFile): Promise<strin
   }
   if (text !== undefined) return text;
   throw new AccessError(
-    `--keys ${path}: there is no such file. Make it with: stator keys add NAME --keys ${path}`,
+    `--keys ${path}: the file does not exist. Create it with: stator keys add NAME --keys ${path}`,
   );
 }

@@ -34,9 +34,9 @@ describe.each([
     reference = await engineTokenizer(path, tokenizer);
   });
 
-  test("gives the ids that the engine's own tokenizer gives", async () => {
+  test("returns the same ids as the engine's own tokenizer", async () => {
     for (const text of TEXTS) expect(await tokenizer.encode(text)).toEqual(await reference.encode(text));
-    // The portable library knows ASCII digits only, where the model cuts at every numeral of Unicode.
+    // The portable library splits only at ASCII digits; the model splits at every Unicode numeral.
     const unicode = fc.string({ unit: "grapheme" }).filter((text) => !/[^\P{N}0-9]/u.test(text));
     const piece = fc.oneof(fc.string(), unicode, fc.constantFrom("<|im_end|>", "\n", " 7"));
     await fc.assert(
@@ -47,7 +47,7 @@ describe.each([
     );
   });
 
-  test("and its vocabulary turns them back into the text, without control tokens", async () => {
+  test("detokenizes them to the original text, without control tokens", async () => {
     for (const text of TEXTS) {
       const detokenizer = new Detokenizer(tokenizer.vocabulary);
       const ids = await tokenizer.encode(text);
@@ -57,7 +57,7 @@ describe.each([
   });
 });
 
-test("the native tokenizer is the one that was used", () => {
+test("the native tokenizer loads without a warning", () => {
   expect(lines).toEqual([]);
 });
 

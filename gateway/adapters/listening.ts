@@ -4,59 +4,59 @@ import type { Models } from "../models/models.ts";
 import type { AttachedEngines } from "../models/sources/attached-engines.ts";
 import type { RouterChannel } from "../remote/messages.ts";
 
-/** What a gateway with a port needs beside what every gateway does. */
+/** Options of a gateway that listens on a port. */
 export interface ListeningOptions extends GatewayOptions {
   host: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   port: number;
   /** The compiled router core. */
   routerModule: WebAssembly.Module;
-  /** Where `/admin` and the other routes that run the gateway are; default: beside the API. */
+  /** Where the admin and operations routes are served; default: on the API's port. */
   admin?: AdminPlace | undefined;
   /** Certificate of the server; default: no encryption. */
   tls?: TlsFiles | undefined;
   /** Certificates for engines at `https:` addresses; default: the system's. */
   engineTls?: EngineTlsFiles | undefined;
   serverLimits?: ServerLimits;
-  /** Whether acceptors serve the port, and this one only tells them where requests go. */
+  /** Whether acceptor processes serve the port, and this process only routes for them. */
   hasAcceptors?: boolean;
 }
 
 export interface AdminPlace {
-  /** Undefined: they are nowhere. */
+  /** Undefined disables these routes. */
   readonly port: number | undefined;
   readonly host: string;
-  /** Whether that port is as well guarded as the API: by keys and TLS, where it has them. */
+  /** Whether the port is protected like the API: by keys and TLS, if it has them. */
   readonly isGuarded: boolean;
 }
 
-/** PEM files of a server's certificate. */
+/** PEM files of the server's certificate. */
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string;
-  /** Certificate authorities of clients, which then need a certificate of theirs. */
+  /** Certificate authorities for client certificates, which clients then need. */
   readonly clientCa?: string | undefined;
 }
 
 /** PEM files for connections to engines. */
 export interface EngineTlsFiles {
-  /** Certificate authorities that engines' certificates come from, in place of the system's. */
+  /** Certificate authorities that replace the system's. */
   readonly ca?: string | undefined;
-  /** The gateway's own certificate and key, for engines that ask for one. */
+  /** The gateway's client certificate and key, for engines that require one. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
 }
 
-/** How much of the server's patience and memory clients may take. Times in milliseconds. */
+/** Limits on clients. Times in milliseconds. */
 export interface ServerLimits {
-  /** Until a request's headers must have come. */
+  /** Time within which a request's headers must arrive. */
   readonly headerMs: number;
-  /** Until a request must have come whole. */
+  /** Time within which the whole request must arrive. */
   readonly bodyMs: number;
-  /** For which a client may leave its answer unread. */
+  /** How long a client may leave its answer unread. */
   readonly unreadMs: number;
   readonly maxConnections: number;
-  /** Bytes of a request's headers. */
+  /** Largest size of a request's headers, in bytes. */
   readonly maxHeaderSize: number;
 }
 
@@ -68,28 +68,28 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   maxHeaderSize: 16 * 1024,
 };
 
-/** A gateway that listens. */
+/** A running gateway. */
 export interface ListeningGateway {
   readonly port: number;
-  /** Where `/admin` is, if it has a port of its own. */
+  /** The port of `/admin`, if it has its own. */
   readonly adminPort?: number | undefined;
   readonly models: Models;
   readonly engines: AttachedEngines;
   /**
-   * Takes in an acceptor, where there are such.
-   * @returns to be called when it has gone
+   * Connects an acceptor process; undefined without acceptors.
+   * @returns a function to call when the acceptor has exited
    */
   readonly joinAcceptor?: ((channel: RouterChannel) => () => void) | undefined;
-  /** Tells clients and load balancers that it is about to stop, and goes on answering. */
+  /** Tells clients and load balancers that it is about to stop, while it keeps serving. */
   beginDrain(): void;
-  /** Lets running requests end (for as long as the deadline), then closes everything. */
+  /** Waits for requests in flight until the deadline, then closes everything. */
   drain(deadlineMs: number): Promise<void>;
 }
 
-/** What not every runtime has. */
+/** Features that only Node supports. */
 export type NodeOnly = "engine certificates" | "client certificates" | "processes";
 
-/** @throws AccessError for what a runtime has not and was asked for: to leave it out silently would let people in */
+/** @throws AccessError if an option needs a feature that the runtime lacks; ignoring it could open the gateway */
 export function refuseMissing(
   { tls, engineTls, hasAcceptors }: ListeningOptions,
   runtime: string,
@@ -103,6 +103,6 @@ export function refuseMissing(
   };
   for (const what of missing) {
     if (asked[what] !== false)
-      throw new AccessError(`${asked[what]}: not on ${runtime} yet; run the gateway on Node.`);
+      throw new AccessError(`${asked[what]}: not supported on ${runtime} yet; run the gateway on Node.`);
   }
 }

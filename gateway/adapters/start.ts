@@ -1,8 +1,8 @@
 import type { ListeningGateway, ListeningOptions } from "./listening.ts";
 
 /**
- * A gateway in this process, by whatever runtime it has: Node, Deno or Bun.
- * @throws the runtime's error where the port cannot be had
+ * Starts a gateway in this process, on Node, Deno or Bun.
+ * @throws the runtime's error if it cannot listen on the port
  */
 export async function startGateway(options: ListeningOptions): Promise<ListeningGateway> {
   if ("Deno" in globalThis) return (await import("./deno/index.ts")).startDenoGateway(options);

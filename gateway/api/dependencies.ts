@@ -12,27 +12,27 @@ import type { RequestOptions } from "../requests/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import type { PreferenceDefaults } from "./openai/preferences.ts";
 
-/** What can be ended before its time. */
+/** A request in flight that can be stopped early. */
 export interface Stoppable {
   stop(error: Error): void;
 }
 
-/** What the routes of the API need; the adapter of each runtime brings it together. */
+/** What the API routes need; each runtime's adapter puts it together. */
 export interface GatewayDependencies {
   models: Models<Model>;
-  /** Whether engines are attached, ready or not: what the gateway does not know itself may pass to them. */
+  /** Whether engines are attached, ready or not: requests that the gateway cannot answer may be forwarded to them. */
   hasEngines(): boolean;
   /** To attached engines. */
   transport: HttpTransport;
   requestOptions: RequestOptions;
   metrics: GatewayMetrics;
   log: Logger;
-  /** For what may happen to very many requests at once. */
+  /** Rate-limited warnings, for conditions that may affect many requests at once. */
   warnings: Warnings;
   openEventStream: OpenEventStream;
-  /** The gateway's own part of the header `via`. */
+  /** The gateway's own entry in the `via` header. */
   via: string;
-  /** Requests to engines that have not ended. */
+  /** Requests to engines in flight. */
   running: Set<Stoppable>;
   access: Access;
   /** Largest request body in bytes. */
@@ -40,16 +40,16 @@ export interface GatewayDependencies {
   preferenceDefaults: PreferenceDefaults;
 }
 
-/** What the routes need that tell of the gateway, and run it. */
+/** What the operations and admin routes need. */
 export interface OpsDependencies extends GatewayDependencies {
   models: Models;
   engines: AttachedEngines;
-  /** Workers that have come, and whose model cards are wrong. */
+  /** Workers that registered with an invalid model card. */
   refusedWorkers(): readonly RefusedWorker[];
-  /** Whether the gateway is about to stop: it is not ready then for more. */
+  /** While draining, the gateway reports that it is not ready. */
   readonly state: { isDraining: boolean };
   /** Whether `/admin/workers` can neither attach nor detach engines. */
   hasFixedEngines: boolean;
-  /** Examines the attached engines. @param waitMs longest wait for one thing, in milliseconds */
+  /** Examines the attached engines. @param waitMs timeout of each step, in milliseconds */
   diagnose(waitMs: number): Promise<Diagnosis>;
 }

@@ -10,10 +10,10 @@ import { embeddings } from "./openai/embeddings.ts";
 import { chatCompletionRequest, completionRequest, embeddingRequest } from "./openai/schemas.ts";
 
 /**
- * The gateway's own answer, by the workers of the model that a body names.
+ * Answers with the workers of the model that the body names.
  * @param json the body
- * @param hasOthers whether another model may answer where this one cannot
- * @throws PassedOn where another model is to be asked, if there are others
+ * @param hasOthers whether another model may answer if this one cannot
+ * @throws FallbackError if another model should answer instead; only with `hasOthers`
  */
 export type OwnRoute = (
   context: Context<GatewayEnv>,
@@ -22,41 +22,41 @@ export type OwnRoute = (
   hasOthers: boolean,
 ) => Promise<Response>;
 
-/** What the gateway knows of a path under `/v1/`. */
+/** What the gateway knows about a path under `/v1/`. */
 export interface Endpoint {
   /** Its name in metrics. */
   readonly name: string;
-  /** In a few words, for people. */
+  /** A short description for the API reference. */
   readonly summary: string;
-  /** Which of a body's fields hold the prompt. */
+  /** Which fields of the body hold the prompt. */
   readonly prompt: PromptKind;
-  /** What its event streams are made of; undefined where anything goes. */
+  /** The format of its event streams; undefined if they are not interpreted. */
   readonly events: EventApi | undefined;
-  /** Whether the answer's id names something that the engine keeps, and that later requests may speak of. */
-  readonly keeps: boolean;
-  /** Bytes beyond which a whole answer is none; undefined where any length is right. */
+  /** Whether the response's id names a resource stored at the engine, which later requests may refer to. */
+  readonly createsResources: boolean;
+  /** A non-streamed answer longer than this, in bytes, is treated as an error; undefined for no limit. */
   readonly longestAnswer: number | undefined;
-  /** Undefined where only engines answer. */
+  /** Undefined if only engines answer. */
   readonly own: OwnEndpoint | undefined;
-  /** Whether the same request twice is the same as once. */
+  /** Whether a request is idempotent, so that it may be retried. */
   isRepeatable(method: string, body: PromptBody | undefined): boolean;
 }
 
-/** What the gateway answers itself, for models of its workers. */
+/** An endpoint that the gateway itself implements, for models served by workers. */
 export interface OwnEndpoint {
   readonly route: OwnRoute;
   readonly schema: z.ZodType;
   readonly description: string;
   readonly example: object;
-  /** What a good answer is. */
+  /** Describes the successful response. */
   readonly answer: string;
 }
 
-/** More than any answer in words has, with the log probabilities of each token. */
+/** More than any text answer needs, even with log probabilities for each token. */
 const TEXT_BYTES = 64 * 1024 * 1024;
 
 const always = () => true;
-/** Reading may be repeated; what changes something may not. */
+/** Only reads are idempotent. */
 const reads = (method: string) => method === "GET" || method === "HEAD";
 
 function endpoint(name: string, summary: string, prompt: PromptKind, rest: Partial<Endpoint> = {}): Endpoint {
@@ -65,7 +65,7 @@ function endpoint(name: string, summary: string, prompt: PromptKind, rest: Parti
     summary,
     prompt,
     events: undefined,
-    keeps: false,
+    createsResources: false,
     longestAnswer: undefined,
     own: undefined,
     isRepeatable: always,
@@ -74,11 +74,11 @@ function endpoint(name: string, summary: string, prompt: PromptKind, rest: Parti
 }
 
 const HEADERS =
-  "Request headers: `x-request-id` is carried through logs and back; `x-stator-worker`, `x-stator-tags`, `x-stator-session`, " +
-  "`x-stator-priority`, `x-stator-tenant` and `x-stator-deadline-ms` say the same as the fields of `stator`, and go before them; " +
+  "Request headers: `x-request-id` appears in logs and in the response; `x-stator-worker`, `x-stator-tags`, `x-stator-session`, " +
+  "`x-stator-priority`, `x-stator-tenant` and `x-stator-deadline-ms` override the fields of `stator`; " +
   "`x-stator-explain: true` adds `x-stator-worker`, `x-stator-overlap-blocks` and `x-stator-prompt-blocks` to the response.";
 
-/** What each path under `/v1/` is that requests for models are sent to. All are asked with POST. */
+/** The paths under `/v1/` that take requests for models. All take POST. */
 export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
   Object.entries({
     "/v1/chat/completions": endpoint("chat", "Answer a conversation", "chat", {
@@ -87,7 +87,7 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
       own: {
         route: chatCompletions,
         schema: chatCompletionRequest,
-        description: `With \`stream: true\` as server-sent events that end in \`[DONE]\`. ${HEADERS}`,
+        description: `With \`stream: true\`, answers with server-sent events that end with \`[DONE]\`. ${HEADERS}`,
         example: { model: "MODEL", messages: [{ role: "user", content: "What is the capital of France?" }] },
         answer: "The answer, or a stream of chunks.",
       },
@@ -98,7 +98,7 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
       own: {
         route: completions,
         schema: completionRequest,
-        description: `The prompt is a text, a list of texts, token ids, or a list of lists of token ids. ${HEADERS}`,
+        description: `The prompt is a string, a list of strings, token ids, or a list of lists of token ids. ${HEADERS}`,
         example: { model: "MODEL", prompt: "Once upon a time", max_tokens: 32 },
         answer: "The text, or a stream of chunks.",
       },
@@ -108,44 +108,44 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
         route: embeddings,
         schema: embeddingRequest,
         description:
-          "For models that can; others answer 400. The input takes the same forms as a completion's prompt.",
+          "For models that support embeddings; others answer 400. The input takes the same forms as a completion's prompt.",
         example: { model: "MODEL", input: "The quick brown fox" },
         answer: "One vector for each input.",
       },
     }),
-    "/v1/messages": endpoint("messages", "Answer a conversation, in Anthropic's API", "messages", {
+    "/v1/messages": endpoint("messages", "Answer a conversation (Anthropic's Messages API)", "messages", {
       events: "messages",
       longestAnswer: TEXT_BYTES,
     }),
     "/v1/messages/count_tokens": endpoint("messages", "Count a conversation's tokens", "none"),
-    "/v1/responses": endpoint("responses", "Answer, in OpenAI's newer API", "responses", {
+    "/v1/responses": endpoint("responses", "Answer a conversation (OpenAI's Responses API)", "responses", {
       events: "responses",
-      keeps: true,
+      createsResources: true,
       longestAnswer: TEXT_BYTES,
       isRepeatable: isPlainResponse,
     }),
-    "/v1/rerank": endpoint("rerank", "Order documents by a question", "none"),
-    "/v1/reranking": endpoint("rerank", "The same under llama.cpp's name", "none"),
+    "/v1/rerank": endpoint("rerank", "Rank documents by relevance to a query", "none"),
+    "/v1/reranking": endpoint("rerank", "Rank documents (llama.cpp's path)", "none"),
     "/v1/score": endpoint("score", "Score pairs of texts", "none"),
-    "/v1/pooling": endpoint("pooling", "Hidden states of a pooling model", "embeddings"),
+    "/v1/pooling": endpoint("pooling", "Return the hidden states of a pooling model", "embeddings"),
     "/v1/classify": endpoint("classify", "Classify a text", "embeddings"),
-    "/v1/moderations": endpoint("moderations", "Judge whether a text is harmful", "none"),
-    "/v1/tokenize": endpoint("tokenize", "Token ids of a text", "none"),
-    "/v1/detokenize": endpoint("tokenize", "Text of token ids", "none"),
-    "/v1/audio/transcriptions": endpoint("audio", "Write down speech", "none"),
-    "/v1/audio/translations": endpoint("audio", "Write down speech in English", "none"),
-    "/v1/audio/speech": endpoint("audio", "Speak a text", "none"),
-    "/v1/images/generations": endpoint("images", "Make images", "none"),
-    "/v1/images/edits": endpoint("images", "Change images", "none"),
-    "/v1/images/variations": endpoint("images", "Vary an image", "none"),
-    // For admin keys, where there are keys.
+    "/v1/moderations": endpoint("moderations", "Check whether a text is harmful", "none"),
+    "/v1/tokenize": endpoint("tokenize", "Turn text into token ids", "none"),
+    "/v1/detokenize": endpoint("tokenize", "Turn token ids into text", "none"),
+    "/v1/audio/transcriptions": endpoint("audio", "Transcribe speech", "none"),
+    "/v1/audio/translations": endpoint("audio", "Translate speech into English text", "none"),
+    "/v1/audio/speech": endpoint("audio", "Turn text into speech", "none"),
+    "/v1/images/generations": endpoint("images", "Generate images", "none"),
+    "/v1/images/edits": endpoint("images", "Edit images", "none"),
+    "/v1/images/variations": endpoint("images", "Create variations of an image", "none"),
+    // If the gateway has keys, these need an admin key.
     "/v1/load_lora_adapter": endpoint("adapters", "Load a LoRA adapter", "none", { isRepeatable: reads }),
-    "/v1/unload_lora_adapter": endpoint("adapters", "Drop a LoRA adapter", "none", { isRepeatable: reads }),
+    "/v1/unload_lora_adapter": endpoint("adapters", "Unload a LoRA adapter", "none", { isRepeatable: reads }),
   }),
 );
 
-/** What engines keep for their clients; all that is under these passes on. */
-const KEEPERS = new Set([
+/** Resources that engines store for their clients; every path under these is forwarded. */
+const RESOURCES = new Set([
   "responses",
   "files",
   "batches",
@@ -155,31 +155,31 @@ const KEEPERS = new Set([
   "videos",
 ]);
 
-/** Whatever else the engine can do. What it changes is not known, so only reading is repeated. */
-const OTHER = endpoint("other", "", "none", { keeps: true, isRepeatable: reads });
+/** Any other path that an engine may serve. Its side effects are unknown, so only reads are retried. */
+const OTHER = endpoint("other", "", "none", { createsResources: true, isRepeatable: reads });
 
-/** @param path from `/v1/` on, without the query, in one spelling */
+/** @param path normalized, starting with `/v1/`, without the query */
 export const endpointOf = (path: string): Endpoint => ENDPOINTS.get(path) ?? OTHER;
 
-/** With which methods a path passes on to engines, of those that the gateway knows; none for what it does not know. */
+/** The methods with which a known path is forwarded to engines; none for an unknown path. */
 export function methodsOf(path: string): readonly string[] {
   if (ENDPOINTS.has(path)) return ["POST"];
   const [, , kind = ""] = path.split("/");
-  return KEEPERS.has(kind) ? KEEPER_METHODS : [];
+  return RESOURCES.has(kind) ? RESOURCE_METHODS : [];
 }
 
-const KEEPER_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const RESOURCE_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-/** Whether nothing of the response stays at the engine, nor is anything that stayed there needed. */
+/** Whether the engine neither stores the response nor needs an earlier one. */
 function isPlainResponse(method: string, body: PromptBody | undefined): boolean {
   if (reads(method)) return true;
   return body?.store !== true && body?.background !== true && !body?.previous_response_id;
 }
 
-/** The id that a path or a body speaks of, of something that an engine may keep. */
+/** The id of a resource stored at an engine that the path or the body refers to. */
 export function resourceOf(path: string, body: PromptBody | undefined): string | undefined {
   const [, , kind, id] = path.split("/");
-  if (id !== undefined && kind !== undefined && KEEPERS.has(kind)) return id;
+  if (id !== undefined && kind !== undefined && RESOURCES.has(kind)) return id;
   const named = body?.previous_response_id ?? body?.input_file_id;
   return typeof named === "string" ? named : undefined;
 }

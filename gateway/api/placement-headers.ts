@@ -1,7 +1,7 @@
 import { encodeHeaderValue } from "../kernel/header-values.ts";
 import type { Placement } from "../requests/placement.ts";
 
-/** What `x-stator-explain` adds to an answer's headers. */
+/** The response headers that `x-stator-explain` adds. */
 export function placementHeaders(placement: Placement): Record<string, string> {
   return {
     "x-stator-worker": encodeHeaderValue(placement.worker),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { nearest } from "#runtime";
 
-/** An object whose unknown keys are refused in words for people: with the nearest known one, or all of them. */
+/** An object that rejects unknown keys with a message that suggests the nearest known one, or lists all of them. */
 export function strictObject<const Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, {
     error: (issue) =>

@@ -29,13 +29,13 @@ const platform = () => ({
   connectWorker: undefined,
 });
 
-let engines: Keeper[];
+let engines: FileEngine[];
 let gateway: Gateway;
 let acceptors: Acceptors;
 let leave: (() => void)[];
 
 beforeEach(async () => {
-  engines = [await Keeper.start("a"), await Keeper.start("b")];
+  engines = [await FileEngine.start("a"), await FileEngine.start("b")];
   acceptors = new Acceptors(log);
   leave = [];
   gateway = await createGateway(
@@ -43,7 +43,7 @@ beforeEach(async () => {
       ...common,
       discovery: await openDiscovery("memory:acceptors"),
       engines: engines.map(({ url, name }) => ({ url, name })),
-      readMetricsElsewhere: () => acceptors.metrics(),
+      readOtherMetrics: () => acceptors.metrics(),
       version: "0.0.0",
     },
     { ...platform(), routerModule, openKvFeed: undefined },
@@ -56,7 +56,7 @@ afterEach(async () => {
   await Promise.all(engines.map((engine) => engine.close()));
 });
 
-/** An other acceptor, that knows of both engines. */
+/** Adds an acceptor, and waits until it knows both engines. */
 async function addAcceptor(keys?: readonly ApiKey[]): Promise<Acceptor> {
   const { acceptor: acceptorEnd, router } = testChannels();
   const requestOptions = {};
@@ -78,7 +78,7 @@ const get = async (acceptor: Acceptor, path: string, init?: RequestInit) => {
   return { status: response.status, text, body: text.startsWith("{") ? JSON.parse(text) : undefined };
 };
 
-it("finds what an engine keeps, whichever acceptor made it keep that", async () => {
+it("finds an engine's resource, whichever acceptor created it", async () => {
   const [one, two] = [await addAcceptor(), await addAcceptor()];
   const body = JSON.stringify({ model: "tiny" });
   const headers = { "content-type": "application/json" };
@@ -89,7 +89,7 @@ it("finds what an engine keeps, whichever acceptor made it keep that", async () 
   }
 });
 
-it("sums what acceptors measure, and keeps the sums of those that have gone", async () => {
+it("sums the acceptors' metrics, including those that have exited", async () => {
   const [one, two] = [await addAcceptor(), await addAcceptor()];
   const requests = async (acceptor: Acceptor) =>
     /^stator_requests_total\{[^}]*status="404"[^}]*\} (\d+)/m.exec(
@@ -101,25 +101,25 @@ it("sums what acceptors measure, and keeps the sums of those that have gone", as
   expect(await requests(two)).toBe("3");
 });
 
-it("answers an acceptor even where it cannot act on what that asks", async () => {
+it("answers an acceptor even if it cannot handle its request", async () => {
   const { acceptor, router } = testChannels();
   leave.push(acceptors.join(router, gateway));
   const answers: unknown[] = [];
   acceptor.onMessage = (message) => void (message.type === "answer" && answers.push(message));
-  // A method that no web request can have.
+  // A method that `Request` does not allow.
   const request = { method: "TRACE", url: "http://127.0.0.1/", headers: [], body: undefined };
   acceptor.send({ type: "ask", id: 1, request });
   await expect.poll(() => answers).toMatchObject([{ id: 1, answer: { status: 500 } }]);
 });
 
-it("asks for a key before anything else", async () => {
+it("requires a key before anything else", async () => {
   const acceptor = await addAcceptor([]);
   for (const path of ["/", "/docs", "/metrics", "/v1/models"])
     expect(await get(acceptor, path)).toMatchObject({ status: 401 });
   expect((await get(acceptor, "/health")).status).toBe(200);
 });
 
-it("frees what an acceptor that has gone had booked", async () => {
+it("frees the load booked by an acceptor that has exited", async () => {
   const acceptor = await addAcceptor();
   for (const engine of engines) engine.isSilent = true;
   const running = get(acceptor, "/v1/files/something");
@@ -132,7 +132,7 @@ it("frees what an acceptor that has gone had booked", async () => {
   await running;
 });
 
-it("lists models that come and go, and has engines looked at again that do not know one", async () => {
+it("lists models that come and go, and probes an engine again if it no longer has one", async () => {
   const acceptor = await addAcceptor();
   const listed = async () =>
     (await get(acceptor, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
@@ -150,7 +150,7 @@ it("lists models that come and go, and has engines looked at again that do not k
   await expect.poll(listed).toEqual(["tiny"]);
 });
 
-it("is refused with a reason when the process that knows the engines has gone", async () => {
+it("rejects requests with a reason when the router process has exited", async () => {
   const acceptor = await addAcceptor();
   acceptor.onRouterGone();
   for (const path of ["/v1/files/something", "/health"])
@@ -162,20 +162,20 @@ it("is refused with a reason when the process that knows the engines has gone", 
 
 const metrics = () => new Request("http://127.0.0.1/metrics");
 
-/** A server of OpenAI's API that keeps files. */
-class Keeper {
+/** A server of OpenAI's API that stores files. */
+class FileEngine {
   readonly name: string;
   models = ["tiny"];
-  /** Answers nothing until `answer`. */
+  /** Holds answers back until `answer`. */
   isSilent = false;
   readonly #server = createServer();
   readonly #kept = new Set<string>();
   #held: (() => void)[] = [];
 
-  static async start(name: string): Promise<Keeper> {
-    const keeper = new Keeper(name);
-    await new Promise<void>((resolve) => keeper.#server.listen(0, "127.0.0.1", resolve));
-    return keeper;
+  static async start(name: string): Promise<FileEngine> {
+    const engine = new FileEngine(name);
+    await new Promise<void>((resolve) => engine.#server.listen(0, "127.0.0.1", resolve));
+    return engine;
   }
 
   private constructor(name: string) {

@@ -12,15 +12,15 @@ import { ApiError, clientLeft, toApiError } from "../kernel/errors.ts";
 import { refuseLoop } from "../kernel/loops.ts";
 
 export interface AppOptions {
-  /** Whether it answers the API's own routes, and passes on what engines may know. */
+  /** Whether it serves the API's routes, and forwards others to engines. */
   readonly hasApi: boolean;
-  /** Adds what else it answers. */
+  /** Adds further routes. */
   addRoutes?(app: Hono<GatewayEnv>): void;
-  /** Who answers, in this one's place, what is neither the API's nor for engines. */
+  /** Answers requests outside the API in another process; default: they are handled here. */
   answerElsewhere?(request: Request): Promise<Response>;
 }
 
-/** Puts the routes together. The result is a web-standard `fetch` handler for any runtime's adapter. */
+/** Assembles the routes into a web-standard `fetch` handler for any runtime's adapter. */
 export function createApp(
   dependencies: GatewayDependencies,
   { hasApi, addRoutes, answerElsewhere }: AppOptions,
@@ -43,7 +43,7 @@ export function createApp(
     app.use((context, next) => {
       const { method, path, raw } = context.req;
       if (isOfApi(path)) return next();
-      // A web request cannot be made with these.
+      // `Request` does not allow these.
       if (FORBIDDEN_METHODS.has(method)) throw unmatched(method, path);
       return answerElsewhere(raw);
     });
@@ -62,7 +62,7 @@ export function createApp(
   }
 
   app.notFound((context) => {
-    if (hasEngines() && isPassedOn(context.req.method, context.req.path))
+    if (hasEngines() && isForwarded(context.req.method, context.req.path))
       return forwardAny(context, dependencies);
     throw unmatched(context.req.method, context.req.path);
   });
@@ -73,7 +73,7 @@ export function createApp(
     if (apiError.status >= 500) {
       const { status, code } = apiError;
       const fields = { request: requestId, status, code, cause: describeCause(apiError) };
-      // Nobody to ask yet is what a client polls for at the start; a fault of the gateway's own is worth each line.
+      // Clients may poll during start-up, so a missing worker is not worth a line; each internal error is.
       if (code === "no_worker_ready") log.debug("request failed", fields);
       else if (code === "internal_error") log.error("request failed", fields);
       else warnings.warn(code ?? String(status), "request failed", fields);
@@ -92,13 +92,13 @@ export function createApp(
     return hasApi && dependencies.hasEngines();
   }
 
-  /** Whether it is for attached engines, whatever they make of it. */
-  function isPassedOn(method: string, path: string): boolean {
+  /** Whether a request that has no route here is forwarded to attached engines. */
+  function isForwarded(method: string, path: string): boolean {
     if (!isOfApi(path)) return false;
-    return access.passesAll ? PASSED_ON.has(method) : methodsOf(path).includes(method);
+    return access.passesAll ? FORWARDED_METHODS.has(method) : methodsOf(path).includes(method);
   }
 
-  /** Which methods a path has; one that has none is unknown. */
+  /** The methods that a path supports; none for an unknown path. */
   function allowedMethods(path: string): Set<string> {
     const own = app.routes.filter((route) => route.method !== "ALL" && matches(route.path, path));
     const engines = hasEngines() && isOfApi(path) ? methodsOf(path) : [];
@@ -109,11 +109,11 @@ export function createApp(
     const allowed = allowedMethods(path);
     if (allowed.size === 0) {
       const meant = path.includes("/v1/") ? path.slice(path.lastIndexOf("/v1/")) : `/v1${path}`;
-      let advice = "GET /docs lists all.";
+      let advice = "GET /docs lists all routes.";
       if (allowedMethods(meant).has(method))
-        advice = `Did you mean ${meant}? The base address of clients ends in /v1, once.`;
+        advice = `Did you mean ${meant}? A client's base URL must end in a single /v1.`;
       else if (hasEngines() && isOfApi(path))
-        advice += " Other paths of engines pass only where the gateway is started with --pass-all.";
+        advice += " To forward other paths to engines, start the gateway with --pass-all.";
       return new ApiError(
         404,
         "not_found_error",
@@ -136,9 +136,9 @@ export function createApp(
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 /** With `--pass-all`. */
-const PASSED_ON = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
+const FORWARDED_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
-/** Whether the client speaks Anthropic's API: the header is on all that its clients send. */
+/** Whether the client uses Anthropic's API, whose clients always send the header. */
 const isOfAnthropic = (path: string, version: string | undefined) =>
   version !== undefined || /^\/v1\/messages(\/|$)/.test(path);
 
@@ -153,7 +153,7 @@ function matches(route: string, path: string): boolean {
 
 function describeCause(error: ApiError): string {
   const { cause } = error;
-  // A stack leads to a fault in this program; a worker that is lost is none.
+  // A stack trace helps to find a bug in this program, but not a lost worker.
   if (cause instanceof Error) return (error.code === "internal_error" && cause.stack) || cause.message;
   return cause === undefined ? error.message : String(cause);
 }

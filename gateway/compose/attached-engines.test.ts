@@ -3,7 +3,7 @@ import { NO_THRESHOLDS } from "../routing/load/thresholds.ts";
 import type { Gateway } from "./create-gateway.ts";
 import { ask, attach, chat, models, TestEngine } from "./test-engine.ts";
 
-/** What the gateway says of the engine, in each place where it does. */
+/** The engine's state in each place where the gateway reports it. */
 async function statesOf(gateway: Gateway) {
   const [health, workers, metrics] = await Promise.all([
     ask(gateway, "/health"),
@@ -19,21 +19,21 @@ async function statesOf(gateway: Gateway) {
   };
 }
 
-const WELL = { gateway: "ready", health: "ready", admin: "ready", metrics: "1", chat: 200 };
-const AWAY = { gateway: "down", health: "down", admin: "down", metrics: "0", chat: 503 };
+const UP = { gateway: "ready", health: "ready", admin: "ready", metrics: "1", chat: 200 };
+const DOWN = { gateway: "down", health: "down", admin: "down", metrics: "0", chat: 503 };
 
-describe("an engine's state is one, wherever it is read", () => {
-  test("when it was started anew between two checks", async () => {
+describe("an engine's state is the same everywhere it is reported", () => {
+  test("when it restarted between two checks", async () => {
     const engine = await TestEngine.start("vllm");
     const gateway = await attach([engine]);
-    expect(await statesOf(gateway)).toEqual(WELL);
+    expect(await statesOf(gateway)).toEqual(UP);
     engine.startedAt = 5_000;
     const before = engine.count("/version");
     await expect.poll(() => engine.count("/version")).toBeGreaterThan(before);
-    expect(await statesOf(gateway)).toEqual(WELL);
+    expect(await statesOf(gateway)).toEqual(UP);
   });
 
-  test("when two replicas answer at its address by turns", async () => {
+  test("when two replicas take turns answering at its address", async () => {
     const engine = await TestEngine.start("vllm");
     const gateway = await attach([engine]);
     let turns = 0;
@@ -41,7 +41,7 @@ describe("an engine's state is one, wherever it is read", () => {
       engine.startedAt = [1_000, 5_000][turns++ % 2]!;
     };
     await expect.poll(() => turns).toBeGreaterThan(10);
-    expect(await statesOf(gateway)).toEqual(WELL);
+    expect(await statesOf(gateway)).toEqual(UP);
     const learnt = engine.count("/version");
     const seen = turns;
     await expect.poll(() => turns).toBeGreaterThan(seen + 10);
@@ -53,42 +53,48 @@ describe("an engine's state is one, wherever it is read", () => {
   test.each([
     ["vllm", "openai"],
     ["openai", "vllm"],
-  ] as const)("when a server of another kind (%s, then %s) comes between two checks", async (kind, next) => {
-    const engine = await TestEngine.start(kind);
-    const gateway = await attach([engine]);
-    engine.kind = next;
-    await expect.poll(async () => (await ask(gateway, "/admin/workers")).body.data[0].kind).toBe(next);
-    expect(await statesOf(gateway)).toEqual(WELL);
-  });
+  ] as const)(
+    "when a server of another kind replaces it (%s, then %s) between two checks",
+    async (kind, next) => {
+      const engine = await TestEngine.start(kind);
+      const gateway = await attach([engine]);
+      engine.kind = next;
+      await expect.poll(async () => (await ask(gateway, "/admin/workers")).body.data[0].kind).toBe(next);
+      expect(await statesOf(gateway)).toEqual(UP);
+    },
+  );
 
   test.each(["vllm", "openai"] as const)("when it dies and comes back (%s)", async (kind) => {
     const engine = await TestEngine.start(kind);
     const gateway = await attach([engine]);
     await engine.die();
     await expect.poll(async () => (await statesOf(gateway)).health).toBe("down");
-    expect(await statesOf(gateway)).toEqual(AWAY);
+    expect(await statesOf(gateway)).toEqual(DOWN);
     await engine.listen();
     await expect.poll(async () => (await statesOf(gateway)).health).toBe("ready");
-    expect(await statesOf(gateway)).toEqual(WELL);
+    expect(await statesOf(gateway)).toEqual(UP);
   });
 
-  test.each(["vllm", "openai"] as const)("when it takes connections and says nothing (%s)", async (kind) => {
-    const engine = await TestEngine.start(kind);
-    const gateway = await attach([engine]);
-    engine.isHung = true;
-    await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
-    expect(await statesOf(gateway)).toEqual(AWAY);
-    expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toMatch(/check within [\d.]+ s/);
-  });
+  test.each(["vllm", "openai"] as const)(
+    "when it accepts connections but never answers (%s)",
+    async (kind) => {
+      const engine = await TestEngine.start(kind);
+      const gateway = await attach([engine]);
+      engine.isHung = true;
+      await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
+      expect(await statesOf(gateway)).toEqual(DOWN);
+      expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toMatch(/check within [\d.]+ s/);
+    },
+  );
 
-  test("when its server says that its engine core is dead", async () => {
+  test("when its server reports a dead engine core", async () => {
     const engine = await TestEngine.start("vllm");
     const gateway = await attach([engine]);
     engine.health = 503;
     await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
   });
 
-  test("when it does not take the gateway's key any more, with the flag that mends it", async () => {
+  test("when it no longer accepts the gateway's key, with the flag that fixes it", async () => {
     const engine = await TestEngine.start("vllm");
     const gateway = await attach([engine], { health: { intervalMs: 20, modelsMs: 20, slowStartMs: 0 } });
     engine.key = "new";
@@ -96,7 +102,7 @@ describe("an engine's state is one, wherever it is read", () => {
     expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toContain("--engine-key");
   });
 
-  test("where nobody may read its metrics", async () => {
+  test("when its metrics are forbidden", async () => {
     const engine = await TestEngine.start("vllm");
     const gateway = await attach([engine]);
     engine.metrics = 403;
@@ -116,7 +122,7 @@ describe("an engine's state is one, wherever it is read", () => {
 });
 
 describe("models that come and go", () => {
-  test("are listed and served without a restart, and others keep what is known of them", async () => {
+  test("are listed and served without a restart, while others keep their state", async () => {
     const engine = await TestEngine.start("openai");
     const gateway = await attach([engine], { health: { intervalMs: 20, modelsMs: 50, slowStartMs: 0 } });
     const workerId = async () => {
@@ -133,7 +139,7 @@ describe("models that come and go", () => {
     expect((await chat(gateway)).status).toBe(404);
   });
 
-  test("are looked for at once when the gateway has passed on their loading", async () => {
+  test("are detected at once when the gateway has forwarded a request to load them", async () => {
     const engines = [await TestEngine.start("vllm"), await TestEngine.start("vllm")];
     const gateway = await attach(engines, { health: { intervalMs: 60_000, slowStartMs: 0 } });
     const load = await ask(gateway, "/v1/load_lora_adapter", { model: "tiny", lora_name: "sql" });
@@ -146,7 +152,7 @@ describe("models that come and go", () => {
     await expect.poll(() => models(gateway)).toEqual(["tiny"]);
   });
 
-  test("are looked for when an engine does not know one that it listed", async () => {
+  test("are detected when an engine no longer knows a model that it listed", async () => {
     const engine = await TestEngine.start("openai");
     engine.models.push("other");
     const gateway = await attach([engine], { health: { intervalMs: 60_000, slowStartMs: 0 } });
@@ -156,7 +162,7 @@ describe("models that come and go", () => {
   });
 });
 
-test("who waits for the answer of an engine that hangs is answered by another", async () => {
+test("a request to an engine that hangs fails over to another", async () => {
   const [hanging, other] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
   const gateway = await attach([hanging, other], { policy: "round-robin" });
   hanging.isHung = true;
@@ -165,7 +171,7 @@ test("who waits for the answer of an engine that hangs is answered by another", 
   expect(hanging.count("/v1/chat/completions")).toBe(3);
 });
 
-test("who waits for a model's last engine is answered by the one that takes its place", async () => {
+test("a request queued for a model's last engine is answered by its replacement", async () => {
   const [before, after] = [await TestEngine.start("vllm"), await TestEngine.start("vllm")];
   after.blockSize = 32;
   const gateway = await attach([before], {
@@ -185,7 +191,7 @@ test("who waits for a model's last engine is answered by the one that takes its 
   expect((await running).status).toBe(200);
 });
 
-test("a model that one engine has dropped is asked of the others", async () => {
+test("requests for a model that one engine has dropped go to the others", async () => {
   const engines = [await TestEngine.start("openai"), await TestEngine.start("openai")];
   const gateway = await attach(engines, {
     health: { intervalMs: 60_000, slowStartMs: 0 },
@@ -194,12 +200,12 @@ test("a model that one engine has dropped is asked of the others", async () => {
   engines[0]!.models = ["another"];
   for (let round = 0; round < 6; round++) expect((await chat(gateway)).status).toBe(200);
   engines[1]!.models = ["another"];
-  // Nobody knows it: what the engine says of it is the answer.
+  // No engine has it: the engine's own error is the answer.
   expect((await chat(gateway)).body).toMatchObject({ error: { message: "no such model" } });
 });
 
 describe("the gateway's own doctor", () => {
-  test("examines its engines, with the keys that it has for them", async () => {
+  test("examines its engines with their keys", async () => {
     const engine = await TestEngine.start("vllm");
     engine.key = "secret";
     const gateway = await attach([engine], {
@@ -222,10 +228,10 @@ describe("the gateway's own doctor", () => {
 });
 
 describe("the breaker", () => {
-  test("opens after five failed requests in a row, of which the bodies' first bytes are no successes", async () => {
+  test("opens after five failed requests in a row; the first bytes of an error do not count as success", async () => {
     const [bad, good] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
     const pauseMs = 3_600_000;
-    const requests = { failuresInRow: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
+    const requests = { consecutiveFailures: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
     const gateway = await attach([bad, good], {
       requestOptions: { retries: 0 },
       policy: "round-robin",

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Gateway } from "./create-gateway.ts";
 import { ask, attach, TestEngine } from "./test-engine.ts";
 
-/** Blocks of a prompt of one token. */
+/** The blocks of a prompt that repeats one token. */
 const stored = (token: number, blocks: number, size: number, more: object = {}) => ({
   type: "BlockStored",
   block_hashes: Array.from({ length: blocks }, (_, index) => token * 1000 + index),
@@ -11,7 +11,7 @@ const stored = (token: number, blocks: number, size: number, more: object = {}) 
   ...more,
 });
 
-/** Engines with KV events, behind a gateway that predicts nothing of them. */
+/** Engines with KV events, behind a gateway that makes no predictions. */
 async function open(count: number, blockSize?: number) {
   const engines = await Promise.all(Array.from({ length: count }, () => TestEngine.start("vllm")));
   for (const engine of engines) await engine.openEvents();
@@ -19,7 +19,7 @@ async function open(count: number, blockSize?: number) {
     engines: engines.map(({ url, name }) => ({ url, name, blockSize })),
     predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 },
   });
-  // A publisher drops what it sends before it has heard of a subscription: empty batches show when it has.
+  // A publisher drops messages until it knows of a subscription: empty batches show when it does.
   const isHeard = async () => {
     for (const engine of engines) engine.publish();
     return (await events(gateway)).every(({ batches }) => batches > 0);
@@ -32,7 +32,7 @@ const workers = async (gateway: Gateway) => (await ask(gateway, "/admin/workers"
 const events = async (gateway: Gateway): Promise<{ batches: number }[]> =>
   (await workers(gateway)).map((worker: { kv_events: object }) => worker.kv_events);
 
-/** Blocks of a prompt of 129 tokens, all of them `token`, that the engine is known to hold. */
+/** How many blocks of a prompt that repeats `token` 129 times the engine is known to hold. */
 async function overlap(gateway: Gateway, engine: TestEngine, token: number): Promise<number> {
   const headers = {
     "content-type": "application/json",
@@ -47,7 +47,7 @@ async function overlap(gateway: Gateway, engine: TestEngine, token: number): Pro
   return Number(response.headers.get("x-stator-overlap-blocks"));
 }
 
-test("the block size is that of the events, whatever metrics and operator say", async () => {
+test("the events' block size overrides the metrics' and the operator's", async () => {
   const { gateway, engines } = await open(2, 64);
   const [one, two] = engines as [TestEngine, TestEngine];
   expect(await workers(gateway)).toMatchObject([{ block_size: 64 }, { block_size: 64 }]);
@@ -59,12 +59,12 @@ test("the block size is that of the events, whatever metrics and operator say", 
   expect(await workers(gateway)).toMatchObject([{ block_size: 32 }, { block_size: 32 }]);
 });
 
-test("the block size is the operator's before that of the metrics, until events come", async () => {
+test("until events arrive, the operator's block size overrides the metrics'", async () => {
   const { gateway } = await open(1, 64);
   expect(gateway.models.all()[0]?.blockSize).toBe(64);
 });
 
-test("of engines whose events differ in their block size, those of the first count", async () => {
+test("if engines' events differ in block size, the first engine's are used", async () => {
   const { gateway, engines } = await open(2);
   const [one, two] = engines as [TestEngine, TestEngine];
   one.publish(stored(1, 8, 16));
@@ -76,7 +76,7 @@ test("of engines whose events differ in their block size, those of the first cou
   expect(await overlap(gateway, one, 1)).toBe(8);
 });
 
-test("an event that cannot be read is listed, and those beside it count", async () => {
+test("an unreadable event is reported, and the others in its batch are used", async () => {
   const { gateway, engines } = await open(1);
   const [engine] = engines as [TestEngine];
   engine.publish({ ...stored(2, 1, 16), token_ids: [2] }, stored(1, 8, 16));

@@ -1,16 +1,17 @@
 import type { GatewayDependencies } from "../api/dependencies.ts";
 import { gatewayStops } from "../kernel/errors.ts";
 
-/** Ends the requests that engines are answering: a stream with an error event, what has not begun with 503. */
+/** Aborts requests in flight: streams end with an error event, the others get 503. */
 export function cutOff({ running, log }: Pick<GatewayDependencies, "running" | "log">): void {
   const { size } = running;
   for (const request of [...running]) request.stop(gatewayStops());
-  if (size > 0) log.warn("requests were cut off: they had not ended within --drain-timeout", { count: size });
+  if (size > 0)
+    log.warn("requests were cut off: they did not complete within --drain-timeout", { count: size });
 }
 
 /**
- * Reads files that must be there, where there are files at all.
- * @returns undefined on runtimes without them; else throws Error for a file that there is not
+ * A reader of files that must exist, which throws an Error if one does not.
+ * @returns undefined on runtimes without files
  */
 export function requiredFiles(
   files: { readTextFile(path: string): Promise<string | undefined> } | undefined,
@@ -18,7 +19,7 @@ export function requiredFiles(
   if (files === undefined) return undefined;
   return async (path) => {
     const text = await files.readTextFile(path);
-    if (text === undefined) throw new Error(`There is no file ${path}.`);
+    if (text === undefined) throw new Error(`The file ${path} does not exist.`);
     return text;
   };
 }

@@ -23,9 +23,9 @@ import { createApp } from "./app.ts";
 import { cutOff, requiredFiles } from "./common.ts";
 import type { Gateway, Platform } from "./create-gateway.ts";
 
-/** What an acceptor does; the rest is the router process's. */
+/** Options of an acceptor; the router process has the others. */
 export interface AcceptorOptions {
-  /** The gateway's, as its other processes have it. */
+  /** The id of the gateway, which all its processes share. */
   readonly id: string;
   readonly bodyLimit: number;
   readonly timeoutMs: number;
@@ -35,7 +35,7 @@ export interface AcceptorOptions {
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
   readonly log: Logger;
-  /** Where workers announce themselves, where the gateway has some. */
+  /** Where workers register, if the gateway has any. */
   readonly discovery?: Discovery | undefined;
   /** The gateway is about to stop. */
   onDraining?(): void;
@@ -53,14 +53,14 @@ export type AcceptorPlatform = Pick<
 >;
 
 export interface Acceptor extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
-  /** The router process has gone. */
+  /** The router process has exited. */
   onRouterGone(): void;
 }
 
 /**
- * One of several processes that serve one port: it reads requests, sends them to the engine that the router process
- * chooses, and passes answers on.
- * @throws AccessError where the file of keys cannot be used
+ * Creates an acceptor, one of several processes that serve one port: it reads requests, sends them to the engine that
+ * the router process chooses, and passes on the answers.
+ * @throws AccessError for an unusable key file
  */
 export async function createAcceptor(
   options: AcceptorOptions,
@@ -93,11 +93,13 @@ export async function createAcceptor(
     }),
     createApi: ({ url, apiKey }) => createEngineApi(url, { apiKey, via, fetch: engineFetch }),
   });
-  const workers = await followWorkers(options, channel, models, platform);
+  const workers = await watchWorkers(options, channel, models, platform);
   if (keys !== undefined) keys.onUse = (use) => channel.send({ type: "used", ...use });
   if (inflight.limit < Number.POSITIVE_INFINITY)
     inflight.onChange = (count) => channel.send({ type: "inflight", count });
-  link.open(onNews, (message, error) => log.error("cannot act on the router's message", { message, error }));
+  link.open(onNews, (message, error) =>
+    log.error("cannot handle a message from the router process", { message, error }),
+  );
   function onNews(news: RouterNews): void {
     switch (news.type) {
       case "engine":
@@ -116,10 +118,10 @@ export async function createAcceptor(
         options.onDraining?.();
         break;
       case "read-metrics":
-        void tellMetrics(news.id);
+        void sendMetrics(news.id);
     }
   }
-  async function tellMetrics(id: number): Promise<void> {
+  async function sendMetrics(id: number): Promise<void> {
     channel.send({ type: "metrics", id, metrics: await metrics.all.registry.getMetricsAsJSON() });
   }
   const app = createApp(
@@ -156,8 +158,8 @@ export async function createAcceptor(
   };
 }
 
-/** Each acceptor has connections to workers of its own; whether they are well, the router process judges. */
-async function followWorkers(
+/** Each acceptor connects to workers itself; the router process judges their health. */
+async function watchWorkers(
   { discovery, log }: AcceptorOptions,
   channel: AcceptorChannel,
   models: Models<RemoteModel>,

@@ -39,86 +39,86 @@ import type { HttpTransport } from "../wire/types.ts";
 import { createApp } from "./app.ts";
 import { cutOff, requiredFiles } from "./common.ts";
 
-/** What a gateway does, on any runtime. What of routing is left out has its default. */
+/** Options of a gateway on any runtime. Omitted routing options have their defaults. */
 export interface GatewayOptions extends Partial<RoutingOptions> {
   discovery: Discovery;
   /** Largest request body in bytes. */
   bodyLimit: number;
   /** Longest time from dispatch to the last token, in milliseconds. */
   timeoutMs: number;
-  /** Engines to attach, which need not be up yet. */
+  /** Engines to attach; they need not be up yet. */
   engines?: readonly EngineSpec[];
-  /** Names that the operator gives to models. Default: none. */
+  /** Aliases and fallbacks of models. Default: none. */
   modelNames?: ModelNames | undefined;
-  /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
+  /** Folders or hub ids to read tokenizers from, by model; the empty name is the default. */
   tokenizers?: ReadonlyMap<string, string>;
   health?: Partial<HealthOptions>;
   requestOptions?: Partial<RequestOptions>;
-  /** Who may come in, and what for. Default: everybody, for everything. */
+  /** Who may use the gateway, and for what. Default: everyone, for everything. */
   access?: AccessOptions;
-  /** Where the routes are that run the gateway; default: beside the API. */
+  /** Where the admin and operations routes are served; default: on the API's port. */
   admin?: { readonly isGuarded: boolean; readonly port?: number | undefined } | undefined;
-  /** By which it knows requests of its own when they come back; default: a random one. */
+  /** The id by which it detects requests that loop back to it; default: random. */
   id?: string | undefined;
-  /** Which of OpenAI's fields stand for a session or tenant; default: none. */
+  /** Which of OpenAI's fields name a session or tenant; default: none. */
   preferenceDefaults?: PreferenceDefaults;
-  /** What further processes of the same gateway have measured. */
-  readMetricsElsewhere?: (() => Promise<readonly MetricsSnapshot[]>) | undefined;
+  /** Reads the metrics of the gateway's other processes. */
+  readOtherMetrics?: (() => Promise<readonly MetricsSnapshot[]>) | undefined;
   log: Logger;
   version: string;
 }
 
-/** What a runtime brings with it. */
+/** What a runtime provides. */
 export interface Platform {
   readonly routerModule: WebAssembly.Module;
   readonly transport: HttpTransport;
-  /** For small requests to engines, where the runtime's own does not do. */
+  /** For small requests to engines, if the runtime's own `fetch` is not enough. */
   readonly engineFetch?: typeof fetch | undefined;
   readonly openEventStream: OpenEventStream;
   readonly createEncoder: EncoderFactory;
-  /** Absent where there is no file system. */
+  /** Undefined without a file system. */
   readonly files: PlatformFiles | undefined;
-  /** Addresses that a host's name stands for. Absent where the runtime cannot tell. */
+  /** Resolves a host name to its addresses. Undefined if the runtime cannot. */
   readonly resolveHost?: ResolveHost | undefined;
-  /** Absent where there are no sockets to follow KV events by: what engines hold is predicted there. */
+  /** Undefined without sockets for KV events: the gateway then predicts what engines hold. */
   readonly openKvFeed: OpenEngineFeed | undefined;
-  /** Absent where there are no sockets to reach workers by. */
+  /** Undefined without sockets to reach workers. */
   readonly connectWorker: ConnectWorker | undefined;
-  /** When engines are looked at. Default: in the background. */
+  /** Schedules the engines' health checks. Default: in the background. */
   readonly watch?: EngineWatch | undefined;
-  /** Whether engines are those given at the start and no others; default: /admin/workers changes them. */
+  /** Whether the engines given at start-up are the only ones; default: /admin/workers can change them. */
   readonly hasFixedEngines?: boolean | undefined;
   /** Whether memory, open files and the event loop of the process can be measured. Default true. */
   readonly hasProcessMetrics?: boolean | undefined;
 }
 
 export interface PlatformFiles {
-  /** Text of a file; undefined where there is none. @throws the system's error where it cannot be read */
+  /** A file's text; undefined if it does not exist. @throws the system's error if it cannot be read */
   readTextFile(path: string): Promise<string | undefined>;
-  /** Where Hugging Face's libraries keep what they have fetched. */
+  /** The folder in which Hugging Face's libraries cache downloads. */
   readonly hubCache: string;
 }
 
 export interface Gateway {
-  /** Answers a request; `env` is what the runtime's event stream and transport need of it. */
+  /** Answers a request; `env` holds what the runtime's event stream and transport need. */
   readonly fetch: (request: Request, env?: unknown) => Response | Promise<Response>;
-  /** The same for the routes that run the gateway, where `admin` says that they are elsewhere. */
+  /** The same for the admin and operations routes, if `admin` gives them their own port. */
   readonly fetchAdmin: Gateway["fetch"];
   readonly models: Models;
   readonly engines: AttachedEngines;
   readonly workers: DiscoveredWorkers;
   readonly access: Access;
-  /** From now on `/health` tells load balancers to send no more. */
+  /** From now on, `/health` tells load balancers to send no more requests. */
   beginDrain(): void;
-  /** Ends the requests that engines are answering, with an error that their clients can read. */
+  /** Aborts requests in flight, with an error for their clients. */
   cutOff(): void;
-  /** Lets go of workers and engines. */
+  /** Disconnects from workers and engines. */
   close(): void;
 }
 
 /**
- * Puts a gateway together; whoever calls brings it requests.
- * @throws AccessError where the file of keys cannot be used; then nothing is left open
+ * Creates a gateway; the caller passes requests to its `fetch`.
+ * @throws AccessError for an unusable key file, leaving nothing open
  */
 export async function createGateway(options: GatewayOptions, platform: Platform): Promise<Gateway> {
   const { log, bodyLimit, timeoutMs, version, engines = [] } = options;
@@ -209,7 +209,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
   };
   const openApi = once(() => openApiDocument(version));
-  const showMetrics = createMetricsRoute(dependencies, options.readMetricsElsewhere);
+  const showMetrics = createMetricsRoute(dependencies, options.readOtherMetrics);
   const { admin } = options;
   const app = createApp(dependencies, {
     hasApi: true,
@@ -258,7 +258,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   };
 }
 
-/** What takes a while or a place to make, made when somebody asks for it. */
+/** Creates a value on first use. */
 function once<Value>(make: () => Value): () => Value {
   let made: { readonly value: Value } | undefined;
   return () => {
@@ -268,5 +268,5 @@ function once<Value>(make: () => Value): () => Value {
 }
 
 async function noSockets(): Promise<never> {
-  throw new Error("This runtime has no sockets to reach workers by.");
+  throw new Error("This runtime has no sockets to reach workers.");
 }

@@ -1,4 +1,4 @@
-/** For tests: a gateway in this process, and engines that it attaches. */
+/** For tests: a gateway in this process and its attached engines. */
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -23,7 +23,7 @@ afterEach(async () => {
   opened = [];
 });
 
-/** A gateway that looks at its engines often. */
+/** Starts a gateway that checks its engines often. */
 export async function attach(
   engines: readonly TestEngine[],
   more: Partial<GatewayOptions> = {},
@@ -72,22 +72,22 @@ export const chat = (gateway: Gateway, model = "tiny") =>
 export const models = async (gateway: Gateway): Promise<string[]> =>
   (await ask(gateway, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
 
-/** A server that speaks as an engine does, and may be told to do so badly. */
+/** A fake engine whose faults a test can set. */
 export class TestEngine {
   readonly name = crypto.randomUUID().slice(0, 8);
   kind: "vllm" | "openai";
   models = ["tiny"];
   adapters: string[] = [];
   startedAt = 1_000;
-  /** Tokens in a KV block, as its metrics say. */
+  /** Tokens per KV block in its metrics. */
   blockSize = 16;
   #events: ZmqKvEventPublisher | undefined;
-  /** Takes requests, and answers none. */
+  /** Accepts requests, and answers none. */
   isHung = false;
   isHungForChecks = false;
-  /** That requests under `/v1/` must have. */
+  /** The key that requests under `/v1/` need. */
   key: string | undefined;
-  /** Of answers to `/metrics`, to `/health` and to chats. */
+  /** The statuses of `/metrics`, `/health` and completions. */
   metrics = 200;
   health = 200;
   status = 200;
@@ -111,14 +111,14 @@ export class TestEngine {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Begins to publish KV events; to be called before a gateway attaches it. */
+  /** Starts publishing KV events; call it before a gateway attaches the engine. */
   async openEvents(): Promise<void> {
     const events = await ZmqKvEventPublisher.open({ endpoint: "tcp://127.0.0.1:0" });
     this.#events = events;
     opened.push(() => events.close());
   }
 
-  /** Publishes a batch of events as they are on the wire. */
+  /** Publishes a batch of events in wire format. */
   publish(...events: unknown[]): void {
     this.#events?.publish(encode([0, events, 0]));
   }
@@ -144,7 +144,7 @@ export class TestEngine {
       response.writeHead(status, { "content-type": type });
       response.end(typeof body === "string" ? body : JSON.stringify(body));
     });
-    // At a port that it has again after it died.
+    // Reuses its port after `die`.
     await openAtPort(
       this.#port,
       (port) =>

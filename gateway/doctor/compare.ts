@@ -1,24 +1,24 @@
 import type { Evidence } from "./evidence.ts";
 import type { Check } from "./types.ts";
 
-/** Whether engines that serve the same model fit together: a request may go to any of them. */
+/** Checks that engines serving the same model are interchangeable: a request may go to any of them. */
 export function compare(all: readonly Evidence[]): Check[] {
   const models = Map.groupBy(all, ({ model }) => model.name);
   const checks = [...models].flatMap(([model, engines]) =>
     engines.length < 2 ? [] : [compareBlockSizes(model, engines), ...compareTokenizers(model, engines)],
   );
-  if (models.size > 1) checks.unshift(tellModels(models));
+  if (models.size > 1) checks.unshift(noteModels(models));
   return checks;
 }
 
-function tellModels(models: ReadonlyMap<string, readonly Evidence[]>): Check {
+function noteModels(models: ReadonlyMap<string, readonly Evidence[]>): Check {
   const each = Array.from(models, ([model, engines]) => `${model} (${namesOf(engines)})`);
   return {
     id: "same-model",
     status: "note",
     text: `The engines serve different models: ${each.join(", ")}.`,
-    cost: "A request can only go to engines that serve its model by that name.",
-    fix: "If they should be one model, give them the same name.",
+    cost: "A request can only go to engines that serve its model under that name.",
+    fix: "If this should be one model, give it the same name on every engine.",
     flag: commonFlag([...models.values()].flat()),
   };
 }
@@ -40,7 +40,7 @@ function compareBlockSizes(model: string, engines: readonly Evidence[]): Check {
     id,
     status: "problem",
     text: `The engines of ${model} have blocks of different sizes: ${each.join(", ")}.`,
-    cost: "One router compares one block size: of the engines with another one, caches are only guessed.",
+    cost: "A model's router supports one block size: the caches of engines with another one are only predicted.",
     fix: "Start all engines of a model with the same block size.",
     flag: engines.every(({ adapter }) => adapter.kind === "vllm") ? `--block-size ${size}` : undefined,
   };
@@ -60,8 +60,8 @@ function compareTokenizers(model: string, engines: readonly Evidence[]): Check[]
     {
       id,
       status: "problem",
-      text: `The engines of ${model} split the same text into different tokens: ${each.join(" unlike ")}.`,
-      cost: "They do not serve the same model, and prompts cannot be matched with what all of them hold.",
+      text: `The engines of ${model} split the same text into different tokens: ${each.join(" versus ")}.`,
+      cost: "They do not serve the same model, so prompts cannot be matched with all of their caches.",
       fix: "Serve the same model, with the same tokenizer and chat template, under one name.",
     },
   ];

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Diagnosis } from "./types.ts";
 
-/** What may be absent, as a field that is there in any case. */
+/** A field that may be absent in the input, and is always present in the output. */
 const maybe = <Schema extends z.ZodType>(schema: Schema) => schema.optional().transform((value) => value);
 
 const strings = z.array(z.string());
@@ -60,7 +60,7 @@ const engine = z.object({
   limitations: z.array(z.object({ code: z.string(), what: z.string(), flag: maybe(z.string()) })),
 });
 
-/** A diagnosis as a gateway gives it. */
+/** A diagnosis as a gateway returns it. */
 export const diagnosisSchema: z.ZodType<Diagnosis> = z.object({
   engines: z.array(z.object({ engine, checks: z.array(check) })),
   together: z.array(check),

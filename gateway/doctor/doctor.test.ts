@@ -40,8 +40,8 @@ function diagnose(specs: readonly EngineSpec[], more: Partial<NodeDoctorOptions>
   });
 }
 
-/** Waits that must run to their end are short. */
-const HASTY = { timeoutMs: 500 * stall() };
+/** For tests in which waits time out. */
+const SHORT = { timeoutMs: 500 * stall() };
 
 const problemsOf = (checks: readonly Check[] | undefined) =>
   checks?.filter(({ status }) => status === "problem");
@@ -49,7 +49,7 @@ const problemsOf = (checks: readonly Check[] | undefined) =>
 const EVENTS = { replayPort: 0 };
 
 describe("The doctor finds nothing wrong", () => {
-  test("with vLLMs that publish KV events, and proves that they can be routed to", async () => {
+  test("with vLLMs that publish KV events, and proves that KV routing works", async () => {
     await using one = await startVllm({ kvEvents: EVENTS, source: join(folder, "tiny") });
     await using other = await startVllm({ kvEvents: EVENTS, source: join(folder, "tiny") });
     const { engines, together, isWell } = await diagnose([{ url: one.url }, { url: other.url }]);
@@ -64,12 +64,12 @@ describe("The doctor finds nothing wrong", () => {
     });
   });
 
-  test("with a vLLM on another machine, whose own tokenizer it asks", async () => {
+  test("with a vLLM on another machine, using its own tokenizer", async () => {
     await using vllm = await startVllm({ kvEvents: EVENTS });
     expect((await diagnose([{ url: vllm.url }])).isWell).toBe(true);
   });
 
-  test("with an SGLang whose tokenizer it was given", async () => {
+  test("with an SGLang, given its tokenizer", async () => {
     await using sglang = await startSglang({ kvEvents: EVENTS });
     const tokenizers = new Map([["tiny", join(folder, "tiny")]]);
     const { engines, isWell } = await diagnose([{ url: sglang.url }], { tokenizers });
@@ -77,20 +77,20 @@ describe("The doctor finds nothing wrong", () => {
     expect(isWell).toBe(true);
   });
 
-  test("with a llama.cpp, which has no KV events: that is a note", async () => {
+  test("with a llama.cpp, and notes that it has no KV events", async () => {
     await using engine = await startLlamaCpp();
     const { engines, isWell } = await diagnose([{ url: engine.url }]);
     expect(isWell).toBe(true);
     expect(engines[0]?.checks).toContainEqual(expect.objectContaining({ id: "kv-events", status: "note" }));
   });
 
-  test("with a TensorRT-LLM, and leaves its events to the gateway that asks for them", async () => {
+  test("with a TensorRT-LLM, and leaves its events to the gateway that polls them", async () => {
     await using engine = await startTensorrtLlm({ kvEvents: {} });
     const { engines } = await diagnose([{ url: engine.url }]);
     expect(engines[0]?.checks.find(({ id }) => id === "kv-events")?.status).toBe("skipped");
   });
 
-  test("with a vLLM that many others use at the same time", async () => {
+  test("with a vLLM under load from other clients", async () => {
     await using vllm = await startVllm({ kvEvents: EVENTS, source: join(folder, "tiny") });
     let isOver = false;
     const traffic = (async () => {
@@ -131,7 +131,7 @@ describe("The doctor names the cause and the flag", () => {
   test("of KV events on an address that cannot be reached", async () => {
     await using vllm = await startVllm({ kvEvents: EVENTS });
     const kvEvents = { endpoint: "tcp://127.0.0.1:1" };
-    const { engines } = await diagnose([{ url: vllm.url, kvEvents }], HASTY);
+    const { engines } = await diagnose([{ url: vllm.url, kvEvents }], SHORT);
     const [problem, ...others] = problemsOf(engines[0]?.checks) ?? [];
     expect(others).toEqual([]);
     expect(problem).toMatchObject({
@@ -145,7 +145,7 @@ describe("The doctor names the cause and the flag", () => {
     await using vllm = await startVllm({ kvEvents: EVENTS });
     await using other = await startVllm({ kvEvents: EVENTS });
     const kvEvents = { endpoint: other.kvEvents[0]!.endpoint };
-    const { engines } = await diagnose([{ url: vllm.url, kvEvents }], HASTY);
+    const { engines } = await diagnose([{ url: vllm.url, kvEvents }], SHORT);
     expect(problemsOf(engines[0]?.checks)?.map(({ id }) => id)).toEqual(["kv-events-arrive"]);
   });
 
@@ -156,7 +156,7 @@ describe("The doctor names the cause and the flag", () => {
     const other = { ...config, chat_template: `Another one.${config.chat_template}` };
     await writeFile(join(wrong, "tokenizer_config.json"), JSON.stringify(other));
     await using vllm = await startVllm({ kvEvents: EVENTS });
-    const { engines } = await diagnose([{ url: vllm.url }], { tokenizers: new Map([["", wrong]]), ...HASTY });
+    const { engines } = await diagnose([{ url: vllm.url }], { tokenizers: new Map([["", wrong]]), ...SHORT });
     const [problem, ...others] = problemsOf(engines[0]?.checks) ?? [];
     expect(others).toEqual([]);
     expect(problem).toMatchObject({ id: "tokens", fix: expect.stringContaining("--tokenizer DIR") });
@@ -165,11 +165,11 @@ describe("The doctor names the cause and the flag", () => {
 
   test("of an SGLang whose tokenizer is out of reach", async () => {
     await using sglang = await startSglang({ kvEvents: EVENTS });
-    const { engines } = await diagnose([{ url: sglang.url }], HASTY);
+    const { engines } = await diagnose([{ url: sglang.url }], SHORT);
     expect(problemsOf(engines[0]?.checks)?.map(({ id }) => id)).toEqual(["tokens"]);
   });
 
-  test("of a block size that the engine does not tell", async () => {
+  test("of a block size that the engine does not report", async () => {
     await using vllm = await startVllm({ kvEvents: EVENTS, hasMetrics: false, blockSize: 32 });
     const { engines } = await diagnose([{ url: vllm.url }]);
     const checks = engines[0]?.checks;
@@ -178,7 +178,7 @@ describe("The doctor names the cause and the flag", () => {
       status: "note",
       fix: expect.stringContaining("block-size: 32"),
     });
-    // The router has taken the events' size, so the rest can be proved.
+    // The router has adopted the events' size, so the rest can be proved.
     expect(checks?.find(({ id }) => id === "prediction")).toMatchObject({ status: "ok" });
     const { engines: advised } = await diagnose([{ url: vllm.url, blockSize: 32 }]);
     expect(advised[0]?.checks.find(({ id }) => id === "block-size")).toMatchObject({ status: "ok" });
@@ -208,14 +208,14 @@ describe("The doctor names the cause and the flag", () => {
     });
   });
 
-  test("of an engine that wants a key, and of the right key that there is nothing wrong", async () => {
+  test("of an engine that needs a key, and finds nothing wrong with the right key", async () => {
     await using vllm = await startVllm({ kvEvents: EVENTS, apiKey: "secret" });
     const { engines } = await diagnose([{ url: vllm.url }]);
     expect(engines[0]?.checks[0]?.fix).toContain("--engine-key");
     expect((await diagnose([{ url: vllm.url, apiKey: "secret" }])).isWell).toBe(true);
   });
 
-  test("of what is not an engine at all", async () => {
+  test("of something that is not an engine", async () => {
     const server = createServer((_, response) => response.end("<html>Hello</html>"));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
@@ -229,19 +229,19 @@ describe("The doctor names the cause and the flag", () => {
   test("of an engine that fails every request", async () => {
     await using vllm = await startVllm({ kvEvents: EVENTS });
     vllm.setFaults({ status: 500 });
-    const { engines } = await diagnose([{ url: vllm.url }], HASTY);
+    const { engines } = await diagnose([{ url: vllm.url }], SHORT);
     expect(problemsOf(engines[0]?.checks)?.map(({ id }) => id)).toEqual(["test-request"]);
   });
 
-  test("of an engine that wants another key", async () => {
+  test("of an engine that needs another key", async () => {
     await using engine = await serveAnswers({
       "/v1/models": (_, response) => void response.writeHead(401).end(),
     });
     const [without, wrong] = [{ url: engine.url }, { url: engine.url, apiKey: "wrong" }];
     const { engines } = await diagnose([without, wrong]);
     expect(engines.map(({ checks }) => checks[0]?.text)).toEqual([
-      expect.stringContaining("401: it wants a key, which --engine-key gives"),
-      expect.stringContaining("401: it does not take the key that it was given (--engine-key"),
+      expect.stringContaining("401: it requires a key; pass it with --engine-key"),
+      expect.stringContaining("401: it rejects the given key (--engine-key"),
     ]);
   });
 
@@ -254,8 +254,8 @@ describe("The doctor names the cause and the flag", () => {
 });
 
 describe("The doctor of a running gateway", () => {
-  /** A gateway, or who says so, that names one engine; and what each was sent as a key. */
-  async function named(doctorRoute: Answer | undefined) {
+  /** Diagnoses a fake gateway with one engine, and records the keys that each was sent. */
+  async function diagnoseGateway(doctorRoute: Answer | undefined) {
     const keys: Record<string, (string | undefined)[]> = { gateway: [], engine: [] };
     const engine = await serveAnswers({
       "/v1/models": (request, response) => {
@@ -270,19 +270,19 @@ describe("The doctor of a running gateway", () => {
       },
       ...(doctorRoute && { "/admin/doctor": doctorRoute }),
     });
-    const diagnosis = await diagnose([{ url: gateway.url, apiKey: "admin" }], HASTY);
+    const diagnosis = await diagnose([{ url: gateway.url, apiKey: "admin" }], SHORT);
     await gateway[Symbol.asyncDispose]();
     await engine[Symbol.asyncDispose]();
     return { keys, engine, diagnosis };
   }
 
-  test("has it examine its engines, which it knows the keys of", async () => {
+  test("lets it examine its engines, whose keys it knows", async () => {
     const theirs: Diagnosis = {
       engines: [],
-      together: [{ id: "same-model", status: "problem", text: "What the gateway has found." }],
+      together: [{ id: "same-model", status: "problem", text: "The gateway's finding." }],
       isWell: false,
     };
-    const { keys, engine, diagnosis } = await named(theirs);
+    const { keys, engine, diagnosis } = await diagnoseGateway(theirs);
     expect(diagnosis).toEqual(theirs);
     expect(keys.gateway).toEqual(["Bearer admin"]);
     expect(engine.requests).toEqual([]);
@@ -290,9 +290,9 @@ describe("The doctor of a running gateway", () => {
 
   test.each([
     ["is too old for that", undefined],
-    ["answers what nobody understands", { engines: 7 }],
-  ])("examines them itself where it %s, and sends them no key of the gateway's", async (_, answer) => {
-    const { keys, diagnosis } = await named(answer);
+    ["returns an unreadable answer", { engines: 7 }],
+  ])("examines them itself if the gateway %s, without sending them the gateway's key", async (_, answer) => {
+    const { keys, diagnosis } = await diagnoseGateway(answer);
     expect(diagnosis.engines).toMatchObject([{ engine: { name: "one", kind: "openai" } }]);
     expect(new Set(keys.engine)).toEqual(new Set([undefined]));
     expect(keys.engine).not.toEqual([]);

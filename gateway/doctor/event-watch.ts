@@ -12,25 +12,25 @@ export interface EventWatchOptions {
   readonly api: EngineApi;
   readonly adapter: EngineAdapter;
   readonly dataParallelSize: number;
-  /** Tokens in a block, as a gateway would take it. */
+  /** Tokens per block, as a gateway would assume. */
   readonly blockSize: number;
   readonly routerModule: WebAssembly.Module;
   readonly openKvFeed: OpenEngineFeed;
   readonly log: Logger;
 }
 
-/** Stored events that are kept to be looked at; a busy engine sends them without end. */
-const KEPT_EVENTS = 1_000;
+/** Most stored events that are kept for checks; a busy engine sends them continuously. */
+const MAX_EVENTS = 1_000;
 
-/** Follows one engine's KV events as a gateway does: into a router, which then tells what it knows of a prompt. */
+/** Feeds one engine's KV events to a router, as a gateway does, and asks the router what it knows about a prompt. */
 export class EventWatch {
   readonly #options: EventWatchOptions;
   #router: ModelRouter;
   readonly #worker: RoutedWorker;
   readonly #feed: Feed;
-  /** What is wrong with events that could not be read. */
+  /** The problems with events that could not be read. */
   readonly unreadable: string[] = [];
-  /** Whether an event was of the size that the router has. */
+  /** Whether an event has confirmed the router's block size. */
   #isAgreed = false;
   #stored: KvStoredEvent[] = [];
   #storedCount = 0;
@@ -66,12 +66,12 @@ export class EventWatch {
     return this.#feed.isConnected;
   }
 
-  /** Batches that have come. */
+  /** Batches received. */
   get batches(): number {
     return this.#feed.batches;
   }
 
-  /** Tokens in a block, as the events say, or as they were said to be until one comes. */
+  /** Tokens per block: from the events, or as assumed until one arrives. */
   get blockSize(): number {
     return this.#router.blockSize;
   }
@@ -81,26 +81,26 @@ export class EventWatch {
     return this.#stored;
   }
 
-  /** What comes from now on is of interest. */
+  /** Keeps only the events from now on. */
   markStart(): void {
     this.#stored = [];
     this.#storedCount = 0;
   }
 
-  /** Whole blocks of the prompt, from its start on, that the engine has said to hold. */
+  /** How many whole blocks at the start of the prompt the engine holds according to its events. */
   knownBlocks(tokens: Uint32Array): number {
     return (
       (tokens.length - this.#router.uncachedTokens({ prompt: exactPrompt(tokens) })) / this.#router.blockSize
     );
   }
 
-  /** Waits until it holds; false where it still does not when the time is over. */
+  /** Waits until the condition holds. @returns false on a timeout */
   async until(condition: () => boolean, ms: number): Promise<boolean> {
     const deadline = performance.now() + ms;
     while (!condition()) {
       const leftMs = deadline - performance.now();
       if (leftMs <= 0) return false;
-      await this.#next(Math.min(leftMs, LOOK_MS));
+      await this.#next(Math.min(leftMs, POLL_MS));
     }
     return true;
   }
@@ -112,7 +112,7 @@ export class EventWatch {
   #open(blockSize: number): ModelRouter {
     const { routerModule, log } = this.#options;
     const metrics = createGatewayMetrics(createMetrics({ process: false })).forModel("doctor").routing;
-    // What was only predicted proves nothing.
+    // Predictions prove nothing.
     const predictions = { eventTtlSeconds: 0, onlyTtlSeconds: 0 };
     const options = { ...DEFAULT_ROUTING, predictions };
     const router = new ModelRouter(routerModule, blockSize, options, metrics, log);
@@ -124,19 +124,19 @@ export class EventWatch {
   #onPayload(payload: Uint8Array): void {
     const { events } = decodeKvEvents(payload);
     for (const event of events) {
-      if (event.type === "stored" && this.#storedCount++ < KEPT_EVENTS) this.#stored.push(event);
+      if (event.type === "stored" && this.#storedCount++ < MAX_EVENTS) this.#stored.push(event);
     }
     const blockSize = this.#router.applyPayload(this.#worker, payload);
     if (blockSize === this.blockSize) this.#isAgreed = true;
     else if (blockSize !== undefined && !this.#isAgreed) {
-      // As a gateway does.
+      // Starts over with the events' size, as a gateway does.
       this.#router = this.#open(blockSize);
       this.#router.applyPayload(this.#worker, payload);
     }
     for (const listener of this.#listeners.splice(0)) listener();
   }
 
-  /** The next batch, or the end of the time. */
+  /** Resolves on the next batch or after `ms`. */
   #next(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
@@ -148,5 +148,5 @@ export class EventWatch {
   }
 }
 
-/** Connections come about without a word, so they are looked for. */
-const LOOK_MS = 20;
+/** Connecting raises no event, so conditions are polled. */
+const POLL_MS = 20;

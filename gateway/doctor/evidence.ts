@@ -4,14 +4,14 @@ import type { EngineSpec } from "../models/members/engine-spec.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import type { TestPrompt } from "./test-prompt.ts";
 
-/** What an engine answered to a test request. */
+/** An engine's answer to a test request. */
 export interface TestAnswer {
   readonly promptTokens: number | undefined;
-  /** Undefined where the answer does not say. */
+  /** Undefined if the answer does not report it. */
   readonly cachedTokens: number | undefined;
 }
 
-/** What was seen of one engine; `judge` says what it means. */
+/** What was observed of one engine; `judge` interprets it. */
 export interface Evidence {
   readonly name: string;
   readonly spec: EngineSpec;
@@ -19,33 +19,33 @@ export interface Evidence {
   readonly profile: EngineProfile;
   readonly model: EngineModel;
   readonly sources: readonly KvEventSource[];
-  /** Tokens in a block, as a gateway takes it: as the KV events say, where one came. */
+  /** Tokens per block: from its KV events, if one came; otherwise the configured size. */
   readonly blockSize: number;
-  /** As its operator says, or else itself. */
-  readonly toldBlockSize: number;
+  /** The size given by its operator, or else reported by the engine, or else the default. */
+  readonly configuredBlockSize: number;
   readonly reader: PromptReader;
   readonly prompt: TestPrompt;
   /** Why the test request was not answered. */
   readonly failure: string | undefined;
   readonly first: TestAnswer | undefined;
   readonly second: TestAnswer | undefined;
-  /** The engine's own count: prompt tokens that it took from its cache, between the two answers. */
+  /** Prompt tokens served from its cache for the second request, according to its metrics. */
   readonly countedHits: number | undefined;
-  /** What the engine's own tokenizer makes of the prompt, where it can be asked. */
+  /** The prompt as tokenized by the engine itself, if it offers that. */
   readonly engineTokens: Uint32Array | undefined;
-  /** To compare its tokenizer with other engines'; see `fingerprintOf`. */
+  /** Identifies its tokenizer; see `fingerprintOf`. */
   readonly fingerprint: string | undefined;
-  /** Undefined where the engine has no stream of events to follow. */
+  /** Undefined if the engine has no event stream. */
   readonly events:
     | {
         readonly isConnected: boolean;
         readonly batches: number;
         readonly stored: readonly KvStoredEvent[];
-        /** What is wrong with events that could not be read. */
+        /** The problems with events that could not be read. */
         readonly unreadable: readonly string[];
         /** Whole blocks of the prompt that a router knows from the events. */
         readonly knownBlocks: number;
-        /** How long they were waited for, in seconds. */
+        /** How long the doctor waited for events, in seconds. */
         readonly waitedSeconds: number;
       }
     | undefined;

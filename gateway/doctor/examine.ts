@@ -14,17 +14,17 @@ import { TEST_BLOCKS, type TestApi, type TestPrompt, testPrompt } from "./test-p
 
 export interface ExamineOptions {
   readonly routerModule: WebAssembly.Module;
-  /** Undefined on runtimes that can follow no KV events. */
+  /** Undefined on runtimes that cannot receive KV events. */
   readonly openKvFeed: OpenEngineFeed | undefined;
   readonly loadPromptReader: PromptReaderLoader;
-  /** Longest wait for one thing: a connection, an event. In milliseconds. */
+  /** Timeout of each connection or event, in milliseconds. */
   readonly waitMs: number;
   readonly log: Logger;
 }
 
 /**
- * Sends an engine a test prompt twice, and watches what it says of its cache.
- * @param api with a time limit that suits an answer
+ * Sends an engine a test prompt twice, and observes its KV events, metrics and answers.
+ * @param api with a timeout long enough for an answer
  */
 export async function examine(
   spec: EngineSpec & { readonly name: string },
@@ -35,11 +35,11 @@ export async function examine(
 ): Promise<Evidence> {
   const { name } = spec;
   const sources = kvEventSources(spec, profile);
-  const toldBlockSize = spec.blockSize ?? profile.blockSize ?? UNKNOWN_ENGINE.blockSize;
+  const configuredBlockSize = spec.blockSize ?? profile.blockSize ?? UNKNOWN_ENGINE.blockSize;
   const reader = await loadPromptReader(model, { profile, sources }, () => [
     { name, api, adapter, state: "ready" },
   ]);
-  // Events that are asked for are gone for whoever else follows this engine.
+  // Polled events are consumed, and would be lost to a gateway that polls this engine.
   const isStream = sources.length > 0 && sources.every(({ kind }) => kind === "zmq");
   const isWorthWatching = isStream && profile.hasPrefixCaching !== false;
   const { dataParallelSize } = profile;
@@ -48,7 +48,7 @@ export async function examine(
     api,
     adapter,
     dataParallelSize,
-    blockSize: toldBlockSize,
+    blockSize: configuredBlockSize,
     routerModule,
     log,
   };
@@ -58,13 +58,13 @@ export async function examine(
   try {
     const isConnected = (await watch?.until(() => watch.isConnected, waitMs)) ?? false;
     watch?.markStart();
-    const heard = isConnected ? watch : undefined;
+    const connected = isConnected ? watch : undefined;
     const {
       prompt,
       answer: first,
       failure,
-    } = await askAndHear(api, model, toldBlockSize, reader, heard, waitMs);
-    const blockSize = watch?.blockSize ?? toldBlockSize;
+    } = await askAndAwaitEvents(api, model, configuredBlockSize, reader, connected, waitMs);
+    const blockSize = watch?.blockSize ?? configuredBlockSize;
     const hitsBefore = await readHits(adapter, api);
     const second = first && (await answerOf(api, prompt).catch(() => undefined));
     const hitsAfter = await readHits(adapter, api);
@@ -76,7 +76,7 @@ export async function examine(
       model,
       sources,
       blockSize,
-      toldBlockSize,
+      configuredBlockSize,
       reader,
       prompt,
       failure,
@@ -105,11 +105,11 @@ interface Asked {
   readonly failure: string | undefined;
 }
 
-/** Tokens in a block beyond which no engine is known to go. */
+/** The largest block size of any known engine, in tokens. */
 const LONGEST_BLOCK = 2_048;
 
-/** Asks, and waits for the events of it; once more with a long prompt, where blocks may be longer than is told. */
-async function askAndHear(
+/** Asks, and waits for the events; if none come, asks again with a long prompt, in case blocks are larger. */
+async function askAndAwaitEvents(
   api: EngineApi,
   model: EngineModel,
   blockSize: number,
@@ -122,7 +122,7 @@ async function askAndHear(
   const hasAll = ({ prompt: { tokens } }: Asked) =>
     watch.knownBlocks(tokens) >= Math.floor(tokens.length / watch.blockSize);
   await watch.until(() => hasAll(asked), waitMs);
-  // Of the context some is the template's and the answer's.
+  // The template and the answer need part of the context.
   const mostTokens = Math.floor(0.9 * (model.contextLength ?? TEST_BLOCKS * LONGEST_BLOCK));
   const longer = Math.min(LONGEST_BLOCK, Math.floor(mostTokens / TEST_BLOCKS));
   if (watch.stored.length > 0 || longer <= 2 * blockSize) return asked;
@@ -132,7 +132,7 @@ async function askAndHear(
   return watch.stored.length > 0 ? again : asked;
 }
 
-/** As a chat, or where the model takes none, as a text. */
+/** Asks with a chat, or with a text completion if the model does not support chats. */
 async function ask(
   api: EngineApi,
   model: EngineModel,
@@ -148,7 +148,7 @@ async function ask(
       return { prompt, answer: await answerOf(api, prompt), failure: undefined };
     } catch (error) {
       failure ??= error instanceof Error ? error.message : String(error);
-      // Whoever does not answer at all is not asked for less.
+      // If the engine does not answer at all, the other API would fail too.
       if (error instanceof EngineApiError && error.code !== "bad_status" && error.code !== "unsupported")
         break;
     }
@@ -172,9 +172,10 @@ async function answerOf(api: EngineApi, { api: kind, body }: TestPrompt): Promis
   const answer = await api.postJson(PATHS[kind], body);
   const url = `${api.url}${PATHS[kind]}`;
   if (answer === undefined)
-    throw new EngineApiError("unsupported", `${url} is not there, or has no such model.`);
+    throw new EngineApiError("unsupported", `${url} does not exist, or does not have this model.`);
   const read = answerSchema.safeParse(answer);
-  if (!read.success) throw new EngineApiError("not_readable", `${url} answered with what is no answer.`);
+  if (!read.success)
+    throw new EngineApiError("not_readable", `${url} returned an answer that cannot be read.`);
   const { usage } = read.data;
   return {
     promptTokens: usage?.prompt_tokens ?? undefined,

@@ -1,11 +1,11 @@
 import type { EngineAdapter, EngineApi, EngineModel } from "../engines/types.ts";
 
-/** Texts on which tokenizers and chat templates differ. */
+/** A text that tokenizers split differently. */
 const TEXT = "Straße, 東京 & naïve 🙂 — 12345.678\n\tdef f(x): return x  # don't";
 
 /**
- * What an engine's tokenizer makes of a fixed chat or text, as one string to compare with other engines'; undefined
- * where it cannot be asked.
+ * A fixed text and chat as tokenized by the engine, as one string to compare with other engines'; undefined if the
+ * engine has no tokenize route.
  */
 export async function fingerprintOf(
   adapter: EngineAdapter,

@@ -9,24 +9,24 @@ const listSchema = z.looseObject({
 });
 
 /**
- * The engines of a running gateway, as it tells them to its operators.
- * @returns undefined where there is no such gateway
+ * The engines of a running gateway, from its admin API.
+ * @returns undefined if the address is not a gateway
  */
 export async function enginesOfGateway(api: EngineApi): Promise<EngineSpec[] | undefined> {
   try {
     const read = listSchema.safeParse(await api.getJson("/admin/workers"));
     return read.data?.data.map(({ url, name }) => ({ url, name }));
   } catch {
-    // An engine may answer whatever it likes to this.
+    // An engine may answer anything to this.
     return undefined;
   }
 }
 
 /**
- * Has a running gateway examine its engines: it has their keys and certificates, and reaches them as its requests do.
- * @param api with a time limit that suits all of it
- * @param waitMs longest wait for one thing, in milliseconds
- * @returns undefined where it is of a release that cannot
+ * Lets a running gateway examine its engines: it has their keys and certificates, and reaches them like its requests.
+ * @param api with a timeout long enough for the whole examination
+ * @param waitMs timeout of each step, in milliseconds
+ * @returns undefined if the gateway's version does not support this
  */
 export async function askGateway(api: EngineApi, waitMs: number): Promise<Diagnosis | undefined> {
   try {

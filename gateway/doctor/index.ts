@@ -23,9 +23,9 @@ interface Examined {
 }
 
 /**
- * Proves for each engine that requests can be routed by what its cache holds, or says what keeps them from it: asks
- * it what it is, sends it one test prompt twice, and compares what its KV events, a router and its answers say.
- * Each engine gets two short requests for one token.
+ * Proves for each engine that requests can be routed by what its cache holds, or says what prevents it: probes the
+ * engine, sends it one test prompt twice, and compares its KV events, a router's view and its answers. Each engine
+ * gets two short requests for one token.
  */
 export async function diagnose(specs: readonly EngineSpec[], options: DiagnoseOptions): Promise<Diagnosis> {
   const examined = await Promise.all(specs.map((spec) => examineOne(spec, options)));
@@ -34,7 +34,7 @@ export async function diagnose(specs: readonly EngineSpec[], options: DiagnoseOp
   return diagnosisOf(engines, together);
 }
 
-/** Several diagnoses as one. */
+/** Merges several diagnoses. */
 export const combine = (all: readonly Diagnosis[]): Diagnosis =>
   diagnosisOf(
     all.flatMap(({ engines }) => engines),
@@ -55,8 +55,8 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
     const [model] = profile.models;
     if (model === undefined) return failed(spec, NO_MODEL);
     const evidence = await examine(spec, api, probe, model, options);
-    const { sources, events: feed, reader, blockSize, toldBlockSize } = evidence;
-    const isKnown = blockSize !== toldBlockSize || (spec.blockSize ?? profile.blockSize) !== undefined;
+    const { sources, events: feed, reader, blockSize, configuredBlockSize } = evidence;
+    const isKnown = blockSize !== configuredBlockSize || (spec.blockSize ?? profile.blockSize) !== undefined;
     const known = {
       name: spec.name,
       spec,
@@ -96,7 +96,7 @@ const NO_MODEL: Check = {
   status: "problem",
   text: "It answers, but serves no model.",
   cost: "It gets no requests.",
-  fix: "Look into the engine's log.",
+  fix: "Check the engine's log.",
 };
 
 function unreachable(error: unknown): Check {
@@ -113,8 +113,8 @@ function unreachable(error: unknown): Check {
   };
 }
 
-const KEY_FIX = "It wants a key: give it with --engine-key KEY.";
+const KEY_FIX = "It requires a key: pass it with --engine-key KEY.";
 const ADDRESS_FIX =
   "This is not the address of an engine's API. Give the one that its clients use, such as http://HOST:8000.";
 const RUNNING_FIX =
-  "Look whether the engine runs, has loaded its model, and listens on this address and port.";
+  "Check that the engine is running, has loaded its model, and listens on this address and port.";

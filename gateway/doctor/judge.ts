@@ -3,19 +3,19 @@ import { judgeCachedTokens } from "./judge-cached-tokens.ts";
 import { judgeEvents } from "./judge-events.ts";
 import type { Check } from "./types.ts";
 
-/** What the evidence means, in the order in which one thing depends on the other. */
+/** Interprets the evidence as checks, each of which depends on those before it. */
 export function judge(evidence: Evidence): Check[] {
   return [
     ...judgeAnswers(evidence),
     judgePrefixCaching(evidence),
     ...judgeEvents(evidence),
     judgeCachedTokens(evidence),
-    ...judgeLacks(evidence),
+    ...judgeLimitations(evidence),
   ];
 }
 
 function judgeAnswers({ failure, prompt, first }: Evidence): Check[] {
-  const answers: Check = { id: "answers", status: "ok", text: "It can be reached, and says what it is." };
+  const answers: Check = { id: "answers", status: "ok", text: "It can be reached, and its kind is known." };
   if (failure === undefined) {
     const tokens = first?.promptTokens ?? prompt.tokens.length;
     const text = `It answered a test request of ${tokens} tokens.`;
@@ -27,8 +27,8 @@ function judgeAnswers({ failure, prompt, first }: Evidence): Check[] {
       id: "test-request",
       status: "problem",
       text: `It did not answer a test request: ${failure}`,
-      cost: "Requests that are sent to it will fail in the same way, and nothing below could be proved.",
-      fix: "Look into the engine's log; if it only is slow, give it longer with --timeout.",
+      cost: "Other requests to it will fail in the same way, and the checks below could not be run.",
+      fix: "Check the engine's log; if it is only slow, allow more time with --timeout.",
     },
   ];
 }
@@ -39,9 +39,9 @@ function judgePrefixCaching({ profile }: Evidence): Check {
     return {
       id: "prefix-caching",
       status: "problem",
-      text: "Its prefix caching is off: it throws away what it has computed of each prompt.",
-      cost: "Every request computes its whole prompt anew, wherever it is sent; routing cannot save anything.",
-      fix: "Turn its prefix caching on.",
+      text: "Its prefix caching is off: it discards the KV cache of each prompt.",
+      cost: "Every request recomputes its whole prompt, wherever it is sent; routing cannot save anything.",
+      fix: "Turn on its prefix caching.",
       flag: limitation?.flag,
     };
   }
@@ -49,17 +49,17 @@ function judgePrefixCaching({ profile }: Evidence): Check {
     return {
       id: "prefix-caching",
       status: "skipped",
-      text: "It does not tell whether it keeps what it has computed of a prompt.",
+      text: "It does not report whether it has prefix caching.",
     };
   return {
     id: "prefix-caching",
     status: "ok",
-    text: "It keeps what it has computed of a prompt, for others that begin alike (prefix caching).",
+    text: "It reuses the KV cache of a prompt for others with the same prefix (prefix caching).",
   };
 }
 
-/** What is missing beside that. Nothing of it keeps KV routing from working. */
-function judgeLacks({ profile }: Evidence): Check[] {
+/** Other limitations, none of which prevents KV routing. */
+function judgeLimitations({ profile }: Evidence): Check[] {
   return profile.limitations.flatMap(({ code, what, flag }): Check[] =>
     code === "replay" || code === "load"
       ? [{ id: code, status: "note", text: `${what[0]!.toUpperCase()}${what.slice(1)}.`, flag }]

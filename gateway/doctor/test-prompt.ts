@@ -1,25 +1,25 @@
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 
-/** Which route the test request takes: chats go through the model's template, which not every model has. */
+/** The API of the test request: chats need a chat template, which not every model has. */
 export type TestApi = "chat" | "completions";
 
 export interface TestPrompt {
   readonly api: TestApi;
   readonly body: Readonly<Record<string, unknown>>;
-  /** What the gateway's prompt reader makes of it. */
+  /** The prompt as tokenized by the gateway's prompt reader. */
   readonly tokens: Uint32Array;
 }
 
-/** Whole blocks that a test prompt has at least: one could be a coincidence. */
+/** Fewest whole blocks of a test prompt: a single one could match by coincidence. */
 export const TEST_BLOCKS = 4;
 
 const SENTENCE = " The lighthouse keeper counts the ships that pass in the night and writes each one down.";
-/** Some engines' tokens are a byte each, and their blocks are long; beyond this, the prompt would cost too much. */
+/** Longest prompt in characters, for engines with byte tokens and large blocks: more would cost too much. */
 const LONGEST_TEXT = 200_000;
 
 /**
- * A prompt that no engine has seen, of a few blocks: it begins at random, so nothing of it is in any cache.
- * @param blockSize tokens in a block
+ * A prompt of a few blocks that starts with random text, so that no engine has any of it cached.
+ * @param blockSize tokens per block
  */
 export async function testPrompt(
   api: TestApi,

@@ -1,6 +1,6 @@
 import type { EngineReport } from "../models/engine-report.ts";
 
-/** What was looked at. */
+/** What a check is about. */
 export type CheckId =
   | "answers"
   | "test-request"
@@ -19,35 +19,35 @@ export type CheckId =
   | "same-tokenizer"
   | "same-model";
 
-/** What came of one look, in words for people who have never heard of KV events. */
+/** The result of one check, in words for readers who do not know KV events. */
 export interface Check {
   readonly id: CheckId;
   /**
-   * `problem`: KV routing does not work as it could, and somebody can mend it. `note`: the same, less grave or for
-   * good. `skipped`: could not be looked at, because of something else.
+   * `problem`: something keeps KV routing from working fully, and can be fixed. `note`: the same, but minor or not
+   * fixable. `skipped`: could not be checked because of something else.
    */
   readonly status: "ok" | "problem" | "note" | "skipped";
-  /** A sentence: what was seen. */
+  /** What was observed, as a sentence. */
   readonly text: string;
-  /** A sentence: what it costs. */
+  /** What it costs, as a sentence. */
   readonly cost?: string | undefined;
   /** What to do about it, as a sentence. */
   readonly fix?: string | undefined;
-  /** The engine's flag that mends it, as it is typed. */
+  /** The engine's flag that fixes it, as typed on its command line. */
   readonly flag?: string | undefined;
 }
 
 /** One engine, and whether requests can be routed by what its cache holds. */
 export interface EngineDiagnosis {
-  /** As `stator attach` shows it. */
+  /** The engine as `stator attach` shows it. */
   readonly engine: EngineReport;
   readonly checks: readonly Check[];
 }
 
-/** What the doctor has found. */
+/** The doctor's findings. */
 export interface Diagnosis {
   readonly engines: readonly EngineDiagnosis[];
-  /** Of engines beside each other. */
+  /** Checks across engines. */
   readonly together: readonly Check[];
   /** Whether there is no problem. */
   readonly isWell: boolean;

@@ -3,7 +3,7 @@ import { decodeKvEvents } from "#runtime";
 import { createEngineApi, probeEngine } from "./index.ts";
 import { type Answer, serveAnswers } from "./test-server.ts";
 
-// Answers as the engines' releases give them, shortened.
+// The engines' real answers, shortened.
 
 const vllmMetrics = `# HELP vllm:cache_config_info Information of the LLMEngine CacheConfig
 vllm:cache_config_info{block_size="16",enable_prefix_caching="True",engine="0",num_gpu_blocks="1000"} 1.0
@@ -41,7 +41,7 @@ const vllmAnswers: Record<string, Answer> = {
 };
 
 describe("vLLM", () => {
-  test("tells all that routing needs", async () => {
+  test("reports everything that routing needs", async () => {
     await using server = await serveAnswers(vllmAnswers);
     const api = createEngineApi(server.url);
     const { adapter, profile } = await probeEngine(api);
@@ -88,7 +88,7 @@ describe("vLLM", () => {
     });
   });
 
-  test("may be one rank of several, on all addresses of its machine", async () => {
+  test("may be one of several ranks, listening on all addresses of its machine", async () => {
     const sources = { 3: { endpoint: "tcp://0.0.0.0:41003", replay_endpoint: null, topic: "" } };
     await using server = await serveAnswers({ ...vllmAnswers, "/kv_event_sources": sources });
     const { profile } = await probeEngine(createEngineApi(server.url));
@@ -100,7 +100,7 @@ describe("vLLM", () => {
   test.each<[string, Record<string, Answer | undefined>, string, string | undefined]>([
     ["without KV events", { "/kv_event_sources": {} }, "kv-events", "--kv-events-config"],
     [
-      "of a release that does not tell",
+      "of a version that does not report its KV events",
       { "/kv_event_sources": undefined },
       "kv-events",
       "--kv-events-config",
@@ -118,7 +118,7 @@ describe("vLLM", () => {
       "--enable-prefix-caching",
     ],
     ["without statistics", { "/metrics": undefined }, "load", undefined],
-  ])("%s says what it lacks, and the flag", async (_, changes, code, flag) => {
+  ])("%s reports its limitation, and the flag", async (_, changes, code, flag) => {
     const answers = Object.entries({ ...vllmAnswers, ...changes });
     const present = answers.filter((entry): entry is [string, Answer] => entry[1] !== undefined);
     await using server = await serveAnswers(Object.fromEntries(present));
@@ -147,7 +147,7 @@ const sglangInfo = {
 
 describe("SGLang", () => {
   test.each(["/server_info", "/get_server_info"])(
-    "is known by %s, and tells where its ranks publish",
+    "is recognized by %s, and reports where its ranks publish",
     async (path) => {
       await using server = await serveAnswers({
         [path]: sglangInfo,
@@ -193,7 +193,7 @@ sglang:cached_tokens_total{cache_source="device"} 15
     },
   );
 
-  test("says what it lacks, and the flags", async () => {
+  test("reports its limitations, and the flags", async () => {
     const info = { ...sglangInfo, kv_events_config: null, enable_cache_report: false };
     await using server = await serveAnswers({ "/server_info": info, "/v1/models": { data: [] } });
     const { limitations } = (await probeEngine(createEngineApi(server.url))).profile;
@@ -207,7 +207,7 @@ sglang:cached_tokens_total{cache_source="device"} 15
 });
 
 describe("TensorRT-LLM", () => {
-  test("is asked for its load and its KV events", async () => {
+  test("is polled for its load and its KV events", async () => {
     const block = (hash: number) => ({ block_hash: hash, tokens: [{ token_id: 1 }, { token_id: 2 }] });
     await using server = await serveAnswers({
       "/v1/models": { data: [{ id: "big", owned_by: "tensorrt_llm" }] },
@@ -276,7 +276,7 @@ describe("llama.cpp", () => {
     ],
   };
 
-  test("tells its slots, its template and its file", async () => {
+  test("reports its slots, its template and its file", async () => {
     await using server = await serveAnswers(answers);
     const api = createEngineApi(server.url);
     const { adapter, profile } = await probeEngine(api);
@@ -294,7 +294,7 @@ describe("llama.cpp", () => {
     expect(await adapter.readLoad(api)).toMatchObject({ running: 1, waiting: undefined });
   });
 
-  test("tells how many wait where it has metrics", async () => {
+  test("reports how many requests are waiting if it has metrics", async () => {
     const metrics = "llamacpp:requests_processing 3\nllamacpp:requests_deferred 2\n";
     await using server = await serveAnswers({ ...answers, "/metrics": metrics });
     const api = createEngineApi(server.url);

@@ -16,7 +16,7 @@ async function failure(work: Promise<unknown>): Promise<EngineApiError> {
 const html = "<!doctype html><title>Welcome to nginx!</title>";
 
 describe("a request to an engine", () => {
-  test("brings its JSON, and carries the key", async () => {
+  test("returns the answer's JSON, and sends the key", async () => {
     await using server = await serveAnswers({
       "/version": (request, response) => void response.end(JSON.stringify([request.headers.authorization])),
     });
@@ -26,7 +26,7 @@ describe("a request to an engine", () => {
   });
 
   test.each([404, 405, 501])(
-    "is undefined where status %i says that there is no such route",
+    "returns undefined if status %i means that the route does not exist",
     async (status) => {
       await using server = await serveAnswers({
         "/x": (_, response) => void response.writeHead(status).end("{}"),
@@ -46,7 +46,7 @@ describe("a request to an engine", () => {
       "bad_status",
       (_, response) => void response.writeHead(302, { location: "http://127.0.0.1:9/" }).end(),
     ],
-    ["a head alone", "timeout", (_, response) => void response.writeHead(200).write("{")],
+    ["only a head", "timeout", (_, response) => void response.writeHead(200).write("{")],
     ["nothing", "timeout", () => {}],
     ["a closed connection", "unreachable", (request) => void request.socket.destroy()],
     [
@@ -55,7 +55,7 @@ describe("a request to an engine", () => {
       (request, response) => void response.write("{", () => request.socket.destroy()),
     ],
     [
-      "bytes without end",
+      "endless bytes",
       "too_large",
       (_, response) => {
         const more = () => {
@@ -75,7 +75,7 @@ describe("a request to an engine", () => {
     expect(error.message).toContain(`${server.url}/x`);
   });
 
-  test("fails with unreachable where nobody listens, and where no HTTP is spoken", async () => {
+  test("fails with unreachable if nothing listens or the server does not speak HTTP", async () => {
     const server = createServer((socket) => {
       socket.on("error", () => {}).once("data", () => socket.end("\0\x01garbage\r\n\r\n"));
     });
@@ -92,7 +92,7 @@ describe("a request to an engine", () => {
 });
 
 describe("the probe of", () => {
-  test("a plain OpenAI server names its models and says what it cannot tell", async () => {
+  test("a plain OpenAI server returns its models and its limitations", async () => {
     await using server = await serveAnswers({ "/v1/models": { data: [{ id: "a" }, { id: "b" }] } });
     const { adapter, profile } = await probeEngine(createEngineApi(server.url));
     expect(adapter.kind).toBe("openai");
@@ -101,14 +101,14 @@ describe("the probe of", () => {
     expect(new Set(server.requests).size).toBe(server.requests.length);
   });
 
-  test("a web server without models fails with what it lacks", async () => {
+  test("a web server without models fails with the missing route", async () => {
     await using server = await serveAnswers({ "/metrics": html });
     const error = await failure(probeEngine(createEngineApi(server.url)));
     expect(error.code).toBe("not_readable");
     expect(error.message).toContain("/v1/models");
   });
 
-  test("a web server that answers everything alike fails", async () => {
+  test("a web server with the same answer for every path fails", async () => {
     const answers = ["/v1/models", "/metrics", "/version", "/props", "/server_info", "/get_server_info"];
     await using server = await serveAnswers(Object.fromEntries(answers.map((path) => [path, html])));
     expect((await failure(probeEngine(createEngineApi(server.url)))).code).toBe("not_readable");

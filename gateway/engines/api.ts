@@ -3,27 +3,27 @@ import { EngineApiError } from "./errors.ts";
 import type { EngineApi } from "./types.ts";
 
 export interface EngineApiOptions {
-  /** Milliseconds until a request must have its whole answer. Default 5,000. */
+  /** Time within which the whole answer must arrive, in milliseconds. Default 5,000. */
   timeoutMs?: number | undefined;
-  /** Bytes that an answer may have. Default 16 MiB: an engine that is broken, or none, may send without end. */
+  /** Largest answer in bytes. Default 16 MiB: a broken engine, or another kind of server, may send endlessly. */
   maxBytes?: number | undefined;
   /** Sent as `authorization: Bearer …`. */
   apiKey?: string | undefined;
-  /** Sent as the header `via`, by which a gateway that is asked by itself knows that. */
+  /** Sent as the `via` header, by which a gateway recognizes its own requests. */
   via?: string | undefined;
   /** Default: the host's own. */
   fetch?: typeof fetch | undefined;
 }
 
-/** A host that is an address and not a name. */
+/** Matches a host that is an IP address. */
 const ADDRESS = /^[\d.]+$|^\[/;
 
-/** Statuses by which an engine says that it has no such route, or that it is turned off. */
+/** Statuses of a route that an engine does not have or has turned off. */
 const ABSENT = [404, 405, 501];
 
 /**
- * Small requests to the engine at `url`, with or without `/v1` at its end. Redirects are refused: a key must not
- * travel to another address.
+ * Creates a client for small requests to the engine at `url`, with or without `/v1` at its end. Redirects are errors,
+ * because a key must not be sent to another address.
  *
  * @example
  * const api = createEngineApi("http://127.0.0.1:8000", { apiKey: "secret" });
@@ -45,12 +45,12 @@ export function createEngineApi(url: string, options: EngineApiOptions = {}): En
   };
 }
 
-/** The body of a 2xx answer as text; undefined where there is no such route. */
+/** The body of a 2xx answer as text; undefined if the route does not exist. */
 async function read(url: string, options: EngineApiOptions, init?: RequestInit): Promise<string | undefined> {
   const { timeoutMs = 5_000, maxBytes = 16 * 2 ** 20, apiKey, via, fetch = globalThis.fetch } = options;
   const headers = new Headers(init?.headers);
   if (via !== undefined) headers.set("via", via);
-  // A name may come to stand for another address: what looks at the engine looks where the name leads now.
+  // A host name may resolve differently later, so probes and checks use a new connection each time.
   if (init?.method === undefined && !ADDRESS.test(new URL(url).hostname)) headers.set("connection", "close");
   if (apiKey !== undefined) headers.set("authorization", `Bearer ${apiKey}`);
   const signal = AbortSignal.timeout(timeoutMs);
@@ -64,13 +64,13 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
     if (location !== null)
       throw new EngineApiError(
         "bad_status",
-        `${url} sends requests on to ${originOf(location, url)}; that is the address to attach.`,
+        `${url} redirects to ${originOf(location, url)}: attach that address instead.`,
         { status },
       );
     if (status === LOOP_STATUS)
       throw new EngineApiError(
         "bad_status",
-        `${url} is this gateway itself, or leads back to it: attach the engine's own address, or give the gateway another --port.`,
+        `${url} is this gateway itself, or leads back to it. Attach the engine's own address, or give the gateway another --port.`,
         { status },
       );
     const hint = status === 401 || status === 403 ? keyHint(apiKey) : "";
@@ -78,17 +78,17 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
   } catch (cause) {
     if (cause instanceof EngineApiError) throw cause;
     if (signal.aborted) {
-      throw new EngineApiError("timeout", `${url} has not answered within ${timeoutMs} ms.`, { cause });
+      throw new EngineApiError("timeout", `${url} did not answer within ${timeoutMs} ms.`, { cause });
     }
     throw new EngineApiError("unreachable", `${url} cannot be reached: ${reason(cause, url)}.`, { cause });
   }
 }
 
-/** What to do about an engine that lets nobody in, or not this gateway. */
+/** What to do if an engine rejects the key, or the lack of one. */
 const keyHint = (apiKey: string | undefined) =>
   apiKey === undefined
-    ? ": it wants a key, which --engine-key gives (api-key in YAML)"
-    : ": it does not take the key that it was given (--engine-key, or api-key in YAML)";
+    ? ": it requires a key; pass it with --engine-key (api-key in YAML)"
+    : ": it rejects the given key (--engine-key, or api-key in YAML)";
 
 function originOf(location: string, url: string): string {
   return URL.canParse(location, url) ? new URL(location, url).origin : "another address";
@@ -118,29 +118,29 @@ function parse(url: string, text: string | undefined): unknown {
   }
 }
 
-/** Undici's word for ports that browsers must not use; https://fetch.spec.whatwg.org/#port-blocking has them. */
+/** undici's error for ports that browsers block; see https://fetch.spec.whatwg.org/#port-blocking. */
 const BLOCKED_PORT = "bad port";
 
-/** `fetch` says only that it failed; its cause says why. */
+/** Why `fetch` failed: its error says nothing, but the error's cause does. */
 function reason(error: unknown, url: string): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const text = cause instanceof Error ? cause.message || cause.name : String(cause);
-  if (text === BLOCKED_PORT) return "its port is one of those that fetch refuses; give the engine another";
-  // What Node itself could be started with is of no use to whoever has only its flags.
+  if (text === BLOCKED_PORT) return "fetch blocks its port; run the engine on another one";
+  // Drops advice about Node's flags, which users of the gateway cannot set.
   return `${text.replace(/; if the root CA is installed locally.*/, "")}${tlsHint(String(Reflect.get(Object(cause), "code") ?? ""), text, url)}`;
 }
 
-/** What to do about a connection that TLS does not allow; by Node's and OpenSSL's codes, or the words of others. */
+/** What to do about a TLS error, according to Node's and OpenSSL's codes or other runtimes' messages. */
 function tlsHint(code: string, text: string, url: string): string {
   if (
     /^(DEPTH_ZERO_)?SELF_SIGNED|^UNABLE_TO_(VERIFY|GET_ISSUER)|UNKNOWN_?ISSUER|unknown issuer/i.test(
       code + text,
     )
   )
-    return "; --engine-ca FILE gives the certificate authority that its certificate comes from";
+    return "; pass the certificate authority that issued its certificate with --engine-ca FILE";
   if (/ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA)/.test(code))
-    return "; if it asks for a certificate, --engine-tls-cert and --engine-tls-key give one";
-  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code)) return "; it speaks no TLS: try http://";
+    return "; if it requires a client certificate, pass one with --engine-tls-cert and --engine-tls-key";
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code)) return "; it does not speak TLS: try http://";
   if (url.startsWith("http:") && /^(UND_ERR_SOCKET|ECONNRESET$|HPE_)|HTTP\/1\.1 protocol/.test(code + text))
     return "; if it speaks TLS, try https://";
   return "";

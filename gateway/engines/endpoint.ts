@@ -1,9 +1,9 @@
-/** Hosts by which an engine means its own machine. */
+/** Hosts that stand for the engine's own machine. */
 const OWN_HOST = /^(\*|0\.0\.0\.0|\[?::\]?|localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 
 /**
- * A ZeroMQ endpoint as the engine names it, as the gateway reaches it: an engine that listens on all addresses, or on
- * its loopback, is on the host of its URL. Undefined for what no other process can reach by TCP.
+ * Turns an engine's own ZeroMQ endpoint into one that the gateway can reach: if the engine listens on all addresses
+ * or on loopback, its host is that of its URL. Undefined for an endpoint that is not TCP.
  *
  * @example
  * reachableEndpoint("tcp://*:5557", "http://10.0.0.7:8000"); // "tcp://10.0.0.7:5557"

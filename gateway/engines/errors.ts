@@ -1,21 +1,21 @@
-/** What went wrong between the gateway and an engine's small requests. */
+/** Why a small request to an engine failed. */
 export type EngineApiErrorCode =
-  /** No connection, or one that was lost. */
+  /** The connection failed or was lost. */
   | "unreachable"
   | "timeout"
-  /** An answer that is neither 2xx nor one that says that there is no such route. */
+  /** The status is neither 2xx nor that of a missing route. */
   | "bad_status"
-  /** More bytes than an answer may have. */
+  /** The answer is too large. */
   | "too_large"
-  /** Not what the route is known to answer. */
+  /** The answer is not in a known format. */
   | "not_readable"
-  /** The engine has no such ability, and was not asked. */
+  /** The engine does not have this feature. */
   | "unsupported";
 
-/** A request to an engine that did not bring what it should. Its message says which, and why. */
+/** A failed request to an engine. The message says which one, and why. */
 export class EngineApiError extends Error {
   readonly code: EngineApiErrorCode;
-  /** Of the HTTP answer, with `bad_status`. */
+  /** The HTTP status, with `bad_status`. */
   readonly status: number | undefined;
 
   constructor(code: EngineApiErrorCode, message: string, options?: ErrorOptions & { status?: number }) {

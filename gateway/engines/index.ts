@@ -10,10 +10,10 @@ export { EngineApiError, type EngineApiErrorCode } from "./errors.ts";
 export { optional } from "./read.ts";
 export type * from "./types.ts";
 
-/** In the order in which they are tried; the last takes whatever lists its models. */
+/** In the order in which they are tried; the last accepts any server that lists its models. */
 const ADAPTERS: readonly EngineAdapter[] = [vllm, sglang, tensorrtLlm, llamaCpp, openai];
 
-/** The adapter of a kind of engine. */
+/** The adapter for a kind of engine. */
 export function adapterOf(kind: EngineKind): EngineAdapter {
   return ADAPTERS.find((adapter) => adapter.kind === kind) ?? openai;
 }
@@ -24,20 +24,20 @@ export interface EngineProbe {
 }
 
 /**
- * Finds out what serves at an address.
- * @throws EngineApiError where it cannot be reached, or is nothing that speaks OpenAI's API
+ * Finds out which kind of engine serves an address.
+ * @throws EngineApiError if it cannot be reached, or does not speak OpenAI's API
  */
 export async function probeEngine(api: EngineApi): Promise<EngineProbe> {
-  const reads = rememberReads(api);
+  const reads = cacheReads(api);
   for (const adapter of ADAPTERS) {
     const profile = await adapter.probe(reads);
     if (profile !== undefined) return { adapter, profile };
   }
-  throw new Error("The last adapter takes every server or says what is wrong with it.");
+  throw new Error("The last adapter must accept every server or throw.");
 }
 
-/** Asks each address only once: the adapters begin with the same questions. */
-function rememberReads(api: EngineApi): EngineApi {
+/** Requests each path only once, because the adapters start with the same requests. */
+function cacheReads(api: EngineApi): EngineApi {
   const json = new Map<string, Promise<unknown>>();
   const text = new Map<string, Promise<string | undefined>>();
   return {

@@ -5,7 +5,7 @@ import { sumOf } from "./prometheus.ts";
 import { getAs, optional, permitted, readAs } from "./read.ts";
 import type { EngineAdapter, EngineApi, EngineModel, Limitation, TokenizeRequest } from "./types.ts";
 
-/** llama.cpp's server. Each of its slots keeps the prefix of the last sequence that it had. */
+/** llama.cpp's server. Each of its slots keeps the KV cache of its last sequence. */
 export const llamaCpp: EngineAdapter = {
   kind: "llama.cpp",
   cachedTokensFlag: undefined,
@@ -52,13 +52,13 @@ export const llamaCpp: EngineAdapter = {
 
   async readModels(api) {
     const props = await getAs(api, "/props", propsSchema);
-    if (props === undefined) throw new EngineApiError("not_readable", `${api.url} has no /props any more.`);
+    if (props === undefined) throw new EngineApiError("not_readable", `${api.url} no longer has /props.`);
     return modelsOf(api, props);
   },
 
   async tokenize(api, request) {
     const content = await promptOf(api, request);
-    // As the server itself treats a prompt: its beginning-of-text token before it, control tokens in it.
+    // Like the server itself: with the beginning-of-sequence token in front, and control tokens parsed.
     const isContinued = "prompt" in request && request.isContinued === true;
     const body = { content, add_special: !isContinued, parse_special: true };
     const answer = await api.postJson("/tokenize", body);
@@ -91,7 +91,7 @@ const slotsSchema = z.array(z.looseObject({ is_processing: z.boolean() }));
 const tokensSchema = z.looseObject({ tokens: z.array(z.uint32()) });
 const promptSchema = z.looseObject({ prompt: z.string() });
 
-/** A chat is written out by the server's own template. */
+/** The prompt's text; the server's own template formats a chat. */
 async function promptOf(api: EngineApi, request: TokenizeRequest): Promise<string> {
   if ("prompt" in request) return request.prompt;
   const answer = await api.postJson("/apply-template", { ...request.chat, stream: undefined });
@@ -102,10 +102,10 @@ async function promptOf(api: EngineApi, request: TokenizeRequest): Promise<strin
 function limitationsOf(hasMetrics: boolean, hasSlots: boolean): Limitation[] {
   const events: Limitation = {
     code: "kv-events",
-    what: "it publishes no KV events, so what its slots hold is guessed from what was sent to it",
+    what: "it publishes no KV events, so what its slots hold is predicted from the requests sent to it",
     flag: undefined,
   };
   if (hasMetrics) return [events];
-  const what = hasSlots ? "it does not tell how many requests wait" : "it does not tell how busy it is";
+  const what = hasSlots ? "it does not report how many requests wait" : "it does not report its load";
   return [events, { code: "load", what, flag: "--metrics" }];
 }

@@ -6,9 +6,9 @@ import type { EngineApi, EngineModel } from "./types.ts";
 const modelSchema = z.looseObject({
   id: z.string(),
   owned_by: z.string().nullish().catch(undefined),
-  /** vLLM, SGLang: where the weights are; of a LoRA adapter, where that is. */
+  /** vLLM, SGLang: the path of the weights, or of a LoRA adapter. */
   root: z.string().nullish().catch(undefined),
-  /** vLLM, SGLang: the model that a LoRA adapter is for. */
+  /** vLLM, SGLang: a LoRA adapter's model. */
   parent: z.string().nullish().catch(undefined),
   max_model_len: z.number().nullish().catch(undefined),
   /** llama.cpp: all its names. */
@@ -19,12 +19,12 @@ export type ListedModel = z.output<typeof modelSchema>;
 
 const listSchema = z.looseObject({ data: z.array(modelSchema) });
 
-/** What `/v1/models` lists; undefined where the server has no such route. @throws EngineApiError */
+/** The entries of `/v1/models`; undefined if the server does not have the route. @throws EngineApiError */
 export async function listModels(api: EngineApi): Promise<ListedModel[] | undefined> {
   return (await getAs(api, "/v1/models", listSchema))?.data;
 }
 
-/** The same, put together. @throws EngineApiError also where there is no such route */
+/** The same, grouped by weights. @throws EngineApiError also if the server does not have the route */
 export async function readModels(api: EngineApi): Promise<EngineModel[]> {
   const models = await listModels(api);
   if (models !== undefined) return groupModels(models);
@@ -32,12 +32,12 @@ export async function readModels(api: EngineApi): Promise<EngineModel[]> {
   throw new EngineApiError("not_readable", message);
 }
 
-/** Whether the list says that a server of this name made it. */
+/** Whether the list names this kind of server as an owner. */
 export function isOwnedBy(models: readonly ListedModel[] | undefined, owner: string): boolean {
   return models?.some(({ owned_by }) => owned_by === owner) ?? false;
 }
 
-/** Puts together what is listed for the same weights: further names, and LoRA adapters. */
+/** Groups the entries for the same weights: aliases and LoRA adapters. */
 export function groupModels(listed: readonly ListedModel[]): EngineModel[] {
   const groups = new Map<string, ListedModel[]>();
   for (const model of listed) {

@@ -2,7 +2,7 @@ import { EngineApiError } from "./errors.ts";
 import { readModels } from "./model-list.ts";
 import type { EngineAdapter } from "./types.ts";
 
-/** Any server that speaks OpenAI's API, of which nothing more is known. */
+/** Any other server that speaks OpenAI's API. */
 export const openai: EngineAdapter = {
   kind: "openai",
   cachedTokensFlag: undefined,
@@ -26,16 +26,16 @@ export const openai: EngineAdapter = {
       limitations: [
         {
           code: "kv-events",
-          what: "it tells nothing of its cache, so what that holds is guessed from what was sent to it",
+          what: "it does not report its cache, so what that holds is predicted from the requests sent to it",
           flag: undefined,
         },
-        { code: "tokenizer", what: "it does not tell how it splits text into tokens", flag: undefined },
-        { code: "load", what: "it does not tell how busy it is", flag: undefined },
+        { code: "tokenizer", what: "it has no tokenize route", flag: undefined },
+        { code: "load", what: "it does not report its load", flag: undefined },
       ],
     };
   },
 
-  /** It tells no load, but whether it is there. */
+  /** Reports no load, only that the server answers. */
   async readLoad(api) {
     return {
       models: await readModels(api),
@@ -51,6 +51,6 @@ export const openai: EngineAdapter = {
   readModels,
 
   async tokenize(api) {
-    throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);
+    throw new EngineApiError("unsupported", `${api.url} has no tokenize route.`);
   },
 };

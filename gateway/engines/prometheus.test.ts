@@ -14,7 +14,7 @@ cut{a="b
 odd{path="C:\\\\x",say="\\"}, \\n",} -1
 last 5`;
 
-test("the samples of a metric are those of its name alone, with their labels", () => {
+test("only samples with exactly the metric's name are read, with their labels", () => {
   expect(samplesOf(text, "vllm:num_requests_running")).toEqual([
     { labels: { engine: "0", model_name: "a" }, value: 2 },
     { labels: { engine: "1", model_name: "a" }, value: 4 },
@@ -24,12 +24,12 @@ test("the samples of a metric are those of its name alone, with their labels", (
   expect(samplesOf(text, "limit")[0]?.value).toBe(Number.POSITIVE_INFINITY);
 });
 
-test("what is no number, and what is cut, is passed over", () => {
+test("values that are not numbers, and truncated lines, are skipped", () => {
   expect(samplesOf(text, "nothing")).toEqual([]);
   expect(samplesOf(text, "cut")).toEqual([]);
 });
 
-test("sums and means take the first metric that is there, and the samples that are wanted", () => {
+test("sums and means use the first metric that exists, and its wanted samples", () => {
   expect(sumOf(text, ["absent", "vllm:num_requests_running"])).toBe(6);
   expect(meanOf(text, ["vllm:num_requests_running", "last"])).toBe(3);
   expect(sumOf(text, ["vllm:num_requests_running"], ({ engine }) => engine === "1")).toBe(4);

@@ -1,12 +1,12 @@
-/** One line of Prometheus' text format. */
+/** One sample in Prometheus' text format. */
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
 /**
- * The samples of the metric `name`, in order; lines that cannot be read, and values that are no numbers, are passed
- * over. Looks only at that metric's lines: an engine has thousands of others.
+ * The samples of the metric `name`, in order; skips unreadable lines and NaN. Parses only that metric's lines,
+ * because an engine has thousands of others.
  */
 export function samplesOf(text: string, name: string): Sample[] {
   const samples: Sample[] = [];
@@ -20,15 +20,15 @@ export function samplesOf(text: string, name: string): Sample[] {
 }
 
 /**
- * The sum over the first of the metrics `names` that is there, of the samples that `wanted` takes; undefined where
- * there is none.
+ * The sum of the samples accepted by `wanted`, of the first of the metrics `names` that has any; undefined if none
+ * has.
  */
 export function sumOf(text: string, names: readonly string[], wanted?: Wanted): number | undefined {
   const values = firstValues(text, names, wanted);
   return values.length > 0 ? total(values) : undefined;
 }
 
-/** The mean, where `sumOf` gives the sum. */
+/** The mean of the same samples. */
 export function meanOf(text: string, names: readonly string[], wanted?: Wanted): number | undefined {
   const values = firstValues(text, names, wanted);
   return values.length > 0 ? total(values) / values.length : undefined;
@@ -36,7 +36,7 @@ export function meanOf(text: string, names: readonly string[], wanted?: Wanted):
 
 type Wanted = (labels: Sample["labels"]) => boolean;
 
-/** Of the first of the metrics that has any wanted samples. */
+/** The values of the first metric with wanted samples. */
 function firstValues(text: string, names: readonly string[], wanted: Wanted = () => true): number[] {
   for (const name of names) {
     const samples = samplesOf(text, name).filter(({ labels }) => wanted(labels));
@@ -47,7 +47,7 @@ function firstValues(text: string, names: readonly string[], wanted: Wanted = ()
 
 const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
-/** What follows the name: labels in braces, the value, and perhaps a time. */
+/** Parses what follows the name: optional labels, the value, and an optional timestamp. */
 function readSample(rest: string): Sample | undefined {
   const match = /^(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?[ \t]+(\S+)/.exec(rest);
   if (match === null) return undefined;

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { EngineApiError } from "./errors.ts";
 import type { EngineApi } from "./types.ts";
 
-/** What came in, checked. @throws EngineApiError `not_readable` */
+/** Validates an answer. @throws EngineApiError `not_readable` */
 export function readAs<Schema extends z.ZodType>(
   api: EngineApi,
   path: string,
@@ -15,12 +15,12 @@ export function readAs<Schema extends z.ZodType>(
   const where = field.length > 0 ? ` at ${field.join(".")}` : "";
   throw new EngineApiError(
     "not_readable",
-    `${api.url}${path} answered with what no engine is known to answer${where}: ${message}.`,
+    `${api.url}${path} returned an answer in an unknown format${where}: ${message}.`,
     { cause: result.error },
   );
 }
 
-/** GET as checked JSON; undefined where there is no such route. @throws EngineApiError */
+/** GETs and validates JSON; undefined if the route does not exist. @throws EngineApiError */
 export async function getAs<Schema extends z.ZodType>(
   api: EngineApi,
   path: string,
@@ -31,9 +31,9 @@ export async function getAs<Schema extends z.ZodType>(
 }
 
 /**
- * What a probe can do without: undefined where the server answers with an error or what is not understood.
- * @param grave statuses that cannot be passed over
- * @throws EngineApiError where it does not answer at all, or with one of these
+ * For answers that a probe can do without: undefined if the server returns an error or an unknown format.
+ * @param grave statuses that must not be ignored
+ * @throws EngineApiError if it does not answer at all, or with one of these
  */
 export async function optional<Value>(
   answer: Promise<Value>,
@@ -51,8 +51,8 @@ export async function optional<Value>(
 }
 
 /**
- * What a check can do without: undefined where the server lets nobody in there, or does not understand the question.
- * @throws EngineApiError where it does not answer, or with an error of its own
+ * For answers that a health check can do without: undefined for a client error other than 429.
+ * @throws EngineApiError if it does not answer, or with a server error
  */
 export async function permitted<Value>(answer: Promise<Value>): Promise<Value | undefined> {
   try {
@@ -64,14 +64,14 @@ export async function permitted<Value>(answer: Promise<Value>): Promise<Value | 
   }
 }
 
-/** Paths that the server lists in its OpenAPI description; undefined where it has none. */
+/** The paths in the server's OpenAPI description; undefined if it has none. */
 export async function listPaths(api: EngineApi): Promise<string[] | undefined> {
   const description = await optional(api.getJson("/openapi.json"));
   const paths: unknown = Reflect.get(Object(description), "paths");
   return typeof paths === "object" && paths !== null ? Object.keys(paths) : undefined;
 }
 
-/** Of the paths that a server lists those of OpenAI's API. */
+/** The paths of OpenAI's API among those that a server lists. */
 export function openAiPaths(paths: readonly string[] | undefined): string[] {
   return (paths ?? []).filter((path) => path.startsWith("/v1/"));
 }

@@ -59,13 +59,13 @@ export const sglang: EngineAdapter = {
   async readModels(api) {
     const info = await serverInfo(api);
     if (info === undefined)
-      throw new EngineApiError("not_readable", `${api.url} has no /server_info any more.`);
+      throw new EngineApiError("not_readable", `${api.url} no longer has /server_info.`);
     return modelsOf(api, info);
   },
 
   async tokenize(api, request) {
     if (!("prompt" in request)) {
-      throw new EngineApiError("unsupported", `${api.url} splits text into tokens, but no chats.`);
+      throw new EngineApiError("unsupported", `${api.url} can tokenize text, but not chats.`);
     }
     const { model, prompt, isContinued } = request;
     const body = { model, prompt, ...(isContinued && { add_special_tokens: false }) };
@@ -89,17 +89,17 @@ const infoSchema = z.looseObject({
   max_total_num_tokens: count,
   max_running_requests: count,
   max_prefill_tokens: count,
-  /** −1 turns chunks off. */
+  /** −1 turns off chunked prefill. */
   chunked_prefill_size: count,
   disable_radix_cache: z.boolean().nullish().catch(undefined),
   enable_cache_report: z.boolean().nullish().catch(undefined),
-  /** JSON in a string, as it was typed. */
+  /** A JSON string, as given on the command line. */
   kv_events_config: z.string().nullish().catch(undefined),
 });
 
 type ServerInfo = z.output<typeof infoSchema>;
 
-/** Newer releases renamed the route. Undefined where the server is no SGLang. */
+/** Tries the route's new name, then its old one. Undefined if the server is not SGLang. */
 async function serverInfo(api: EngineApi): Promise<ServerInfo | undefined> {
   for (const path of ["/server_info", "/get_server_info"]) {
     const info = await optional(getAs(api, path, infoSchema));
@@ -108,7 +108,7 @@ async function serverInfo(api: EngineApi): Promise<ServerInfo | undefined> {
   return undefined;
 }
 
-/** Of several data-parallel ranks each reports; of several tensor-parallel ranks all would report the same. */
+/** Data-parallel ranks report their own values; tensor-parallel ranks all report the same, so one is enough. */
 function isFirstOfTensorRanks({ tp_rank = "0" }: Sample["labels"]): boolean {
   return tp_rank === "0";
 }
@@ -118,7 +118,7 @@ async function modelsOf(api: EngineApi, info: ServerInfo): Promise<EngineModel[]
   return groupModels(listed).map((model) => completed(model, info));
 }
 
-/** A model as it is listed, with what only the server's description tells. */
+/** A listed model, completed from the server's description. */
 function completed(model: EngineModel, info: ServerInfo): EngineModel {
   const isServed = model.source === undefined || model.source === model.name;
   return {
@@ -172,19 +172,20 @@ function limitationsOf(
       "its radix cache is off (--disable-radix-cache), so no request can reuse what another has computed";
     limitations.push({ code: "prefix-caching", what, flag: undefined });
   } else if (kvEvents.length === 0) {
-    const what = "it publishes no KV events, so what its cache holds is guessed from what was sent to it";
+    const what =
+      "it publishes no KV events, so what its cache holds is predicted from the requests sent to it";
     limitations.push({ code: "kv-events", what, flag: KV_EVENTS_FLAG });
   } else if (kvEvents.some((source) => source.kind === "zmq" && source.replayEndpoint === undefined)) {
-    const what = "lost KV events cannot be asked for again, so after a loss its whole cache is forgotten";
+    const what = "lost KV events cannot be replayed, so after a loss its whole cache is forgotten";
     limitations.push({ code: "replay", what, flag: KV_EVENTS_FLAG });
   }
   if (info.enable_cache_report === false) {
     const what =
-      "its answers do not say how much of a prompt came from its cache, so predictions go unchecked";
+      "its answers do not report how much of a prompt came from its cache, so wrong predictions go unnoticed";
     limitations.push({ code: "cached-tokens", what, flag: "--enable-cache-report" });
   }
   if (metrics === undefined) {
-    limitations.push({ code: "load", what: "it does not tell how busy it is", flag: "--enable-metrics" });
+    limitations.push({ code: "load", what: "it does not report its load", flag: "--enable-metrics" });
   }
   return limitations;
 }

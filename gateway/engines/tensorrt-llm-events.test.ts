@@ -33,7 +33,7 @@ function converter(): { convert(...events: unknown[]): KvEvent[]; unreadable: st
 const tokens = (length: number) => Uint32Array.from({ length }, (_, id) => id);
 
 describe("events of TensorRT-LLM", () => {
-  test("become stored and removed events, partial blocks left out", () => {
+  test("become stored and removed events, without partial blocks", () => {
     const { convert } = converter();
     expect(convert(created(), stored(null, [block(7, 4), block("8", 4), block(9, 3)]))).toEqual([
       { type: "cleared" },
@@ -51,7 +51,7 @@ describe("events of TensorRT-LLM", () => {
     expect(convert()).toEqual([]);
   });
 
-  test("stand each for itself where one cannot be read", () => {
+  test("are handled separately if one cannot be read", () => {
     const { convert, unreadable } = converter();
     const kinds = (...events: unknown[]) => convert(...events).map(({ type }) => type);
     expect(
@@ -62,16 +62,16 @@ describe("events of TensorRT-LLM", () => {
       ),
     ).toEqual(["cleared", "stored"]);
     expect(unreadable).toEqual([expect.stringMatching(/^at data\.blocks\.0\./)]);
-    // Of a kind that nobody knows: it is passed over.
+    // An unknown type is skipped.
     expect(kinds(event({ type: "pinned" }), stored(2, [block(3, 4)]))).toEqual(["stored"]);
     expect(unreadable).toHaveLength(1);
-    // It may have told that any of the blocks has gone.
+    // It may have removed any of the blocks.
     expect(kinds(event({ type: "removed" }), stored(null, [block(4, 4)]))).toEqual(["cleared", "stored"]);
     expect(kinds("what?", event({ type: "created" }))).toEqual(["cleared"]);
     expect(unreadable).toHaveLength(3);
   });
 
-  test("wait until the size of a full block is certain", () => {
+  test("wait until the size of a full block is known", () => {
     const { convert } = converter();
     expect(convert(created(), stored(null, [block(1, 3)]))).toEqual([]);
     expect(convert(stored(null, [block(2, 4)]))).toEqual([]);
@@ -80,7 +80,7 @@ describe("events of TensorRT-LLM", () => {
     expect(events.filter(({ type }) => type === "stored")).toHaveLength(1);
   });
 
-  test("that move a block to the host's memory leave it there", () => {
+  test("that move a block to host memory keep it there", () => {
     const { convert } = converter();
     convert(stored(null, [block(1, 4), block(2, 4)]));
     const move = { type: "event_diff", old_value: 0, new_value: 1 };
@@ -102,7 +102,7 @@ describe("events of TensorRT-LLM", () => {
     expect(convert(event({ type: "updated", block_hash: 1, priority: {} }))).toEqual([]);
   });
 
-  test("that are missing make the cache forgotten", () => {
+  test("that are missing clear the cache", () => {
     const { convert } = converter();
     convert(stored(null, [block(1, 4), block(2, 4)]));
     nextId++;
@@ -111,14 +111,14 @@ describe("events of TensorRT-LLM", () => {
     expect(convert(stored(null, [block(1, 4)])).map(({ type }) => type)).toEqual(["cleared", "stored"]);
   });
 
-  test("of layers with a narrower window are left out", () => {
+  test("of layers with a smaller window are ignored", () => {
     const { convert } = converter();
     convert(stored(null, [block(1, 4), block(2, 4)]));
     expect(convert(stored(null, [block(1, 4)], { window_size: 128 }))).toEqual([]);
     expect(convert(event({ type: "removed", block_hashes: [1] }, { window_size: 128 }))).toEqual([]);
   });
 
-  test("of attention ranks are batches of their own, numbered each for itself", () => {
+  test("of attention ranks form separate batches with separate ids", () => {
     nextId = 0;
     const stream = new PolledEvents();
     const events = [
@@ -131,7 +131,7 @@ describe("events of TensorRT-LLM", () => {
     expect(batches[2]!.events.map(({ type }) => type)).toEqual(["stored"]);
   });
 
-  test("name the media in each block, and long hashes by their last 64 bits", () => {
+  test("include the media of each block, and the last 64 bits of long hashes", () => {
     const { convert } = converter();
     const mm_keys = [{ type: "mm_key", hash: "ab", start_offset: 0 }];
     const hash = `${"0".repeat(48)}00000000000000ff`;

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { encodeKvEvents, type KvEvent, type KvTier } from "#runtime";
 
-/** An integer, which JSON may have rounded, or digits: each alike wherever the same hash is named. */
+/** An integer, which JSON may have rounded, or a string of digits; consistent wherever the hash appears. */
 const hashSchema = z.union([z.number(), z.string()]);
 
 const blockSchema = z.looseObject({
   block_hash: hashSchema,
   tokens: z.array(z.looseObject({ token_id: z.uint32() })),
   lora_id: z.number().nullish(),
-  /** 0 is the GPU's memory, 1 the host's. */
+  /** 0 is GPU memory, 1 host memory. */
   cache_level: z.number().nullish(),
   mm_keys: z
     .array(z.looseObject({ hash: z.string() }))
@@ -31,11 +31,11 @@ const dataSchema = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** One of the events under `/kv_cache_events`. */
+/** An event from `/kv_cache_events`. */
 const polledEventSchema = z.looseObject({
   event_id: z.number(),
   data: dataSchema,
-  /** Tokens that the attention looks back; layers with other windows have caches and events of their own. */
+  /** The attention window in tokens; layers with other windows have separate caches and events. */
   window_size: z.number().nullish(),
   attention_dp_rank: z.number().int().nonnegative().nullish(),
 });
@@ -45,9 +45,9 @@ type Data = PolledEvent["data"];
 type Stored = Extract<Data, { type: "stored" }>;
 
 /**
- * Turns TensorRT-LLM's events into batches in vLLM's wire format, one engine's after another. It reports blocks that
- * are not full too, and never says how many tokens a full one has: the first block of several, or one that another
- * follows, must be full. Until there is one, events wait.
+ * Converts one engine's TensorRT-LLM events into batches in vLLM's wire format. TensorRT-LLM also reports partial
+ * blocks, and never reports the block size: the first of several blocks, or one that has a child, must be full. Until
+ * there is one, events are held back.
  */
 export class PolledEvents {
   #blockSize: number | undefined;
@@ -55,8 +55,8 @@ export class PolledEvents {
   readonly #ranks = new Map<number, RankEvents>();
 
   /**
-   * The batches, in order. Each event stands for itself.
-   * @param onUnreadable is told what is wrong with each event that cannot be read
+   * The batches, in order. An unreadable event does not affect the others.
+   * @param onUnreadable called with the problem of each event that cannot be read
    */
   convert(events: readonly unknown[], onUnreadable: (what: string) => void): Uint8Array[] {
     this.#waiting.push(...events.flatMap((event) => readEvent(event, onUnreadable)));
@@ -85,8 +85,8 @@ export class PolledEvents {
 }
 
 /**
- * One event, or what stands for one that cannot be read: nothing stored, or everything forgotten where it may have told
- * of blocks that are gone. Where not even its number can be read, it is missing, which is seen by the next number.
+ * One event, or a substitute if it cannot be read: one that stores nothing, or one that clears everything if it may
+ * have removed blocks. If not even its id can be read, the next event's id reveals the gap.
  */
 function readEvent(value: unknown, onUnreadable: (what: string) => void): PolledEvent[] {
   const read = polledEventSchema.safeParse(value);
@@ -110,24 +110,24 @@ const numberedSchema = z.looseObject({
   window_size: z.number().nullish().catch(undefined),
 });
 
-/** More events than this do not wait: so many short prompts in a row mean that no longer ones come. */
+/** Most events held back: after this many short prompts, longer ones are unlikely. */
 const MOST_WAITING = 10_000;
 
 /** The events of one data-parallel rank. */
 class RankEvents {
   #nextId: number | undefined;
   #window = 0;
-  /** Whether a block was ever anywhere but in the GPU's memory. */
+  /** Whether a block was ever outside GPU memory. */
   #hasTiers = false;
 
   convert({ event_id, data, window_size }: PolledEvent, blockSize: number): KvEvent[] {
-    // Events that are missing took what is known of the cache with them.
+    // After missing events, the cache's state is unknown.
     const isGap = this.#nextId !== undefined && event_id !== this.#nextId;
     this.#nextId = event_id + 1;
     const before: KvEvent[] = isGap ? [{ type: "cleared" }] : [];
     const window = window_size ?? 0;
     if (window < this.#window) return before;
-    // What is looked at by the widest window decides what has to be computed again.
+    // The blocks of the largest window determine what must be recomputed.
     if (this.#window > 0 && window > this.#window) before.push({ type: "cleared" });
     this.#window = window;
     return [...before, ...this.#events(data, blockSize)];
@@ -150,7 +150,7 @@ class RankEvents {
     }
   }
 
-  /** There before it is gone: a block that is nowhere would be forgotten. */
+  /** Stores before it removes, because a block without a tier would be forgotten. */
   #move(hash: bigint, level: { old_value: number; new_value: number }): KvEvent[] {
     const [from, to] = [toTier(level.old_value), toTier(level.new_value)];
     if (from === to) return [];
@@ -169,8 +169,8 @@ class RankEvents {
 }
 
 /**
- * The full blocks of a stored event, up to the first that is not; in pieces where they lie in several tiers. Blocks of
- * LoRA adapters are left out: the engine numbers them, and requests name them.
+ * The full blocks of a stored event, up to the first partial one, split by tier. Blocks of LoRA adapters are ignored,
+ * because the engine identifies adapters by number and requests by name.
  */
 function storedEvents({ blocks, parent_hash }: Stored, blockSize: number): KvEvent[] {
   const partial = blocks.findIndex(({ tokens, lora_id }) => tokens.length !== blockSize || lora_id != null);
@@ -200,7 +200,7 @@ function storedEvents({ blocks, parent_hash }: Stored, blockSize: number): KvEve
   return events;
 }
 
-/** The size of a block that is certainly full. */
+/** The size of a block that must be full. */
 function fullBlock(events: readonly PolledEvent[]): number | undefined {
   const sizes = new Map<bigint, number>();
   for (const { data } of events) {
@@ -223,7 +223,7 @@ function toTier(level: number | null | undefined): KvTier {
   return !level ? "device" : level === 1 ? "host" : "disk";
 }
 
-/** 64 bits of what the engine calls a block: of a longer hash the last ones. */
+/** The last 64 bits of the engine's block hash. */
 function toHash(hash: number | string): bigint {
   if (typeof hash === "number") return BigInt.asUintN(64, BigInt(Math.trunc(hash)));
   if (/^-?\d{1,20}$/.test(hash)) return BigInt.asUintN(64, BigInt(hash));

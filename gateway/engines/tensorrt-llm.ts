@@ -5,7 +5,7 @@ import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
 import { PolledEvents } from "./tensorrt-llm-events.ts";
 import type { EngineAdapter, EngineApi, Limitation } from "./types.ts";
 
-/** TensorRT-LLM's `trtllm-serve`. Its statistics and its KV events are queues: who asks takes what is in them. */
+/** TensorRT-LLM's `trtllm-serve`. Reading its statistics or KV events consumes them. */
 export const tensorrtLlm: EngineAdapter = {
   kind: "tensorrt-llm",
   cachedTokensFlag: undefined,
@@ -60,7 +60,7 @@ export const tensorrtLlm: EngineAdapter = {
   readModels,
 
   async tokenize(api) {
-    throw new EngineApiError("unsupported", `${api.url} has no tokenizer to ask.`);
+    throw new EngineApiError("unsupported", `${api.url} has no tokenize route.`);
   },
 
   async pollKvEvents(api, onPayload, onUnreadable) {
@@ -73,7 +73,7 @@ export const tensorrtLlm: EngineAdapter = {
 
 const EVENTS = "/kv_cache_events";
 
-/** What is known of each engine's events so far. */
+/** The state of each engine's event stream. */
 const streams = new WeakMap<EngineApi, PolledEvents>();
 
 function streamOf(api: EngineApi): PolledEvents {
@@ -84,7 +84,7 @@ function streamOf(api: EngineApi): PolledEvents {
 
 const number = z.number().nonnegative().optional().catch(undefined);
 
-/** Statistics of iterations, the latest last; none since the last time that somebody asked, where nothing ran. */
+/** Statistics of the iterations since the last read, the latest last; empty if nothing ran. */
 const statsSchema = z.array(
   z.looseObject({
     numActiveRequests: number,
@@ -103,7 +103,7 @@ const statsSchema = z.array(
   }),
 );
 
-/** Where `/metrics` is in Prometheus' format, they are elsewhere. Undefined where there are none. */
+/** If `/metrics` is in Prometheus' format, they are at another path. Undefined if there are none. */
 async function readStatistics(api: EngineApi): Promise<z.output<typeof statsSchema> | undefined> {
   const metrics = await optional(getAs(api, "/metrics", statsSchema));
   return metrics ?? (await optional(getAs(api, "/iteration_stats", statsSchema)));
@@ -111,17 +111,17 @@ async function readStatistics(api: EngineApi): Promise<z.output<typeof statsSche
 
 function limitationsOf(hasEvents: boolean, hasStats: boolean): Limitation[] {
   const limitations: Limitation[] = [
-    { code: "tokenizer", what: "it does not tell how it splits text into tokens", flag: undefined },
+    { code: "tokenizer", what: "it has no tokenize route", flag: undefined },
   ];
   if (!hasEvents) {
     const what =
-      "it has no KV events to ask for, so what its cache holds is guessed from what was sent to it";
+      "it has no KV events to poll, so what its cache holds is predicted from the requests sent to it";
     limitations.push({ code: "kv-events", what, flag: "kv_cache_config: {event_buffer_max_size: 16384}" });
   }
   if (!hasStats) {
     limitations.push({
       code: "load",
-      what: "it does not tell how busy it is",
+      what: "it does not report its load",
       flag: "enable_iter_perf_stats: true",
     });
   }

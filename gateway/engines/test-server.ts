@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What a route answers: JSON, text, or whatever its function writes. */
+/** A route's answer: JSON, text, or a function that writes it. */
 export type Answer = object | string | ((request: IncomingMessage, response: ServerResponse) => void);
 
 export interface TestServer extends AsyncDisposable {
@@ -10,7 +10,7 @@ export interface TestServer extends AsyncDisposable {
   readonly requests: string[];
 }
 
-/** A server of fixed answers by path on a free port; 404 for every other. */
+/** Serves fixed answers by path on a free port; 404 for other paths. */
 export async function serveAnswers(answers: Readonly<Record<string, Answer>>): Promise<TestServer> {
   const requests: string[] = [];
   const server = createServer((request, response) => {

@@ -1,125 +1,125 @@
-/** The kind of a server, as its adapter names it: `vllm`, `sglang`, …; `openai` is any other that speaks OpenAI's API. */
+/** The kind of an engine: `vllm`, `sglang`, …; `openai` is any other server that speaks OpenAI's API. */
 export type EngineKind = string;
 
 /** One set of weights that an engine serves. */
 export interface EngineModel {
-  /** The name that requests give. */
+  /** The name that requests use. */
   readonly name: string;
-  /** Who made the list that it is in, as the list says: most kinds of server name themselves. */
+  /** `owned_by` in the model list: most kinds of server name themselves. */
   readonly owner: string | undefined;
   /** Further names of the same weights. */
   readonly aliases: readonly string[];
-  /** LoRA adapters on these weights, by the names that requests give. */
+  /** LoRA adapters on these weights, by the names that requests use. */
   readonly adapters: readonly string[];
-  /** Longest prompt plus answer in tokens; undefined where the engine does not tell. */
+  /** Longest prompt plus answer in tokens; undefined if not reported. */
   readonly contextLength: number | undefined;
-  /** Where weights and tokenizer come from: a folder of the engine's machine, a GGUF file or a hub's id. */
+  /** The source of weights and tokenizer: a folder on the engine's machine, a GGUF file or a hub id. */
   readonly source: string | undefined;
-  /** Jinja source of the chat template, where the engine tells it. */
+  /** Jinja source of the chat template, if reported. */
   readonly chatTemplate: string | undefined;
 }
 
-/** Where the KV events of one data-parallel rank come from. */
+/** The source of one data-parallel rank's KV events. */
 export type KvEventSource =
   | {
       readonly kind: "zmq";
-      /** As its batches name it. A server of one rank behind a load balancer need not be rank 0. */
+      /** The rank in its batches. A server with one of several ranks need not have rank 0. */
       readonly rank: number;
-      /** As the gateway reaches it: `tcp://HOST:PORT`. */
+      /** The address for the gateway: `tcp://HOST:PORT`. */
       readonly endpoint: string;
       readonly replayEndpoint: string | undefined;
       readonly topic: string;
     }
-  /** The engine is asked for its events again and again. An answer may take it 2 seconds, where there are none. */
+  /** The engine is polled. An answer may take 2 seconds if there are no events. */
   | { readonly kind: "poll" };
 
-/** Something that the engine could do for routing but does not, in words. */
+/** Something that the engine lacks for routing. */
 export interface Limitation {
-  /** A stable word: `kv-events`, `kv-events-unreadable`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`. */
+  /** A stable code: `kv-events`, `kv-events-unreadable`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`. */
   readonly code: string;
-  /** What is missing and what it costs, as half a sentence. */
+  /** What is missing and what it costs, as a clause. */
   readonly what: string;
-  /** The engine's flag that mends it, as it is typed; undefined where none does. */
+  /** The engine's flag that fixes it, as typed on its command line; undefined if there is none. */
   readonly flag: string | undefined;
 }
 
-/** What a probe has found out about an engine. */
+/** The result of probing an engine. */
 export interface EngineProfile {
   readonly kind: EngineKind;
   readonly version: string | undefined;
-  /** Changes when the engine is started again; undefined where it does not tell. */
+  /** Start time in seconds, which changes when the engine restarts; undefined if not reported. */
   readonly startedAt: number | undefined;
   readonly models: readonly EngineModel[];
-  /** Tokens in a KV block; undefined where the engine does not tell. */
+  /** Tokens per KV block; undefined if not reported. */
   readonly blockSize: number | undefined;
-  /** KV blocks in all, of each data-parallel rank. */
+  /** KV blocks of each data-parallel rank. */
   readonly totalBlocks: number | undefined;
   readonly maxBatchedTokens: number | undefined;
   readonly maxSequences: number | undefined;
   readonly dataParallelSize: number;
-  /** Undefined where the engine does not tell. */
+  /** Undefined if not reported. */
   readonly hasPrefixCaching: boolean | undefined;
-  /** Empty where the engine sends none. */
+  /** Empty if the engine sends none. */
   readonly kvEvents: readonly KvEventSource[];
-  /** What `tokenize` of the adapter can do: whole chats, plain text, or nothing. */
+  /** What the adapter's `tokenize` supports: whole chats, plain text, or nothing. */
   readonly tokenizes: "chat" | "text" | "nothing";
-  /** Whether a chat's last message may be a partial answer that the engine continues. */
+  /** Whether the engine can continue a partial answer in a chat's last message. */
   readonly continuesMessages: boolean;
-  /** Paths under `/v1/` that the engine has, as it lists them; empty where it does not. */
+  /** The engine's paths under `/v1/`; empty if not reported. */
   readonly paths: readonly string[];
   readonly limitations: readonly Limitation[];
 }
 
-/** What an engine says of its load and its cache at one moment; undefined where it does not tell. */
+/** An engine's load and cache statistics; undefined where not reported. */
 export interface EngineLoad {
   readonly running: number | undefined;
   readonly waiting: number | undefined;
   /** Share of the KV cache in use, 0 to 1. */
   readonly kvUsage: number | undefined;
-  /** Since the engine's start: prompt tokens looked up in its prefix cache, and those found. */
+  /** Since the engine's start: prompt tokens looked up in its prefix cache, and the hits. */
   readonly prefixQueries: number | undefined;
   readonly prefixHits: number | undefined;
   readonly startedAt: number | undefined;
-  /** What it serves, where that was asked for anyway. */
+  /** Its models, if they were read anyway. */
   readonly models?: readonly EngineModel[];
 }
 
-/** What a text or a chat is, as far as an engine's tokenizer needs to know. */
+/** A text or a chat to tokenize. */
 export type TokenizeRequest =
   | {
       readonly model: string;
       readonly prompt: string;
-      /** Whether it follows another text, so that nothing special belongs before it. */
+      /** Whether it continues another text, so that no special tokens are added. */
       readonly isContinued?: boolean;
     }
-  /** The body of a chat completion: its messages, tools and template's arguments. */
+  /** The body of a chat completion: messages, tools and template arguments. */
   | { readonly model: string; readonly chat: Readonly<Record<string, unknown>> };
 
-/** What a kind of engine speaks beside OpenAI's API. One file each, registered in `index.ts`. */
+/** Supports one kind of engine beyond OpenAI's API. One file each, registered in `index.ts`. */
 export interface EngineAdapter {
   readonly kind: EngineKind;
   /**
-   * The engine's flag that makes its answers say how much of the prompt came from its cache; undefined where they
-   * always do, or cannot. A probe sees no answers: whoever does tells of what is missing.
+   * The engine's flag that makes its answers report cached tokens; undefined if they always do, or cannot. A probe
+   * sees no answers, so `ObservedLimitations` detects whether it is missing.
    */
   readonly cachedTokensFlag: string | undefined;
   /**
-   * Finds out what the server is; undefined where it is of another kind.
-   * @throws EngineApiError where it cannot be reached or answers with what cannot be read
+   * Probes the server; undefined if it is of another kind.
+   * @throws EngineApiError if it cannot be reached or its answer cannot be read
    */
   probe(api: EngineApi): Promise<EngineProfile | undefined>;
   /**
-   * How busy it is. This is also how an engine is found to be well: it always asks the engine something.
-   * @throws EngineApiError where it does not answer, or says that it is not well
+   * Reads its load. This is also the health check, so it always sends the engine a request.
+   * @throws EngineApiError if it does not answer, or reports that it is unhealthy
    */
   readLoad(api: EngineApi): Promise<EngineLoad>;
-  /** What it serves now, as a probe would find it: adapters and models come and go. @throws EngineApiError */
+  /** Its current models and adapters, as a probe would find them. @throws EngineApiError */
   readModels(api: EngineApi): Promise<readonly EngineModel[]>;
   /** Token ids as the engine will see them. @throws EngineApiError */
   tokenize(api: EngineApi, request: TokenizeRequest): Promise<Uint32Array>;
   /**
-   * For engines whose events are asked for: one round. Hands on each batch in vLLM's wire format.
-   * @param onUnreadable is told what is wrong with each event that cannot be read, as half a sentence
+   * Polls events once, for engines with `poll` sources. Passes on each batch in vLLM's wire format.
+   * @param onUnreadable called with the problem of each event that cannot be read, as a clause
    * @throws EngineApiError
    */
   pollKvEvents?(

@@ -42,7 +42,7 @@ export const vllm: EngineAdapter = {
       paths: openAiPaths(paths),
       limitations: limitationsOf({
         kvEvents,
-        isToldOfEvents: sources !== undefined,
+        reportsSources: sources !== undefined,
         hasPrefixCaching,
         paths,
         caches,
@@ -51,7 +51,7 @@ export const vllm: EngineAdapter = {
   },
 
   async readLoad(api) {
-    // The server outlives its engine core for a while, and says so only here: with 503.
+    // The server outlives its engine core for a while; only /health then reports that, with 503.
     const [metrics] = await Promise.all([
       permitted(api.getText("/metrics")),
       permitted(api.getText("/health")),
@@ -87,10 +87,10 @@ const sourceSchema = z.looseObject({
   topic: z.string().nullish(),
 });
 
-/** By data-parallel rank; empty where it publishes none. */
+/** By data-parallel rank; empty if it publishes none. */
 const sourcesSchema = z.record(z.string().regex(/^\d+$/), sourceSchema);
 
-/** Each rank's ports are its own already. */
+/** Each rank reports its own ports. */
 function zmqSource(api: EngineApi, rank: number, source: z.output<typeof sourceSchema>): KvEventSource[] {
   const endpoint = reachableEndpoint(source.endpoint, api.url);
   if (endpoint === undefined) return [];
@@ -98,7 +98,7 @@ function zmqSource(api: EngineApi, rank: number, source: z.output<typeof sourceS
   return [{ kind: "zmq", rank, endpoint, replayEndpoint, topic: source.topic ?? "" }];
 }
 
-/** What of a chat completion's body decides what its prompt is. */
+/** The fields of a chat completion's body that determine its prompt. */
 const CHAT_FIELDS = [
   "messages",
   "tools",
@@ -124,7 +124,7 @@ function tokenizeBody(request: TokenizeRequest): Record<string, unknown> {
 
 interface Findings {
   kvEvents: readonly KvEventSource[];
-  isToldOfEvents: boolean;
+  reportsSources: boolean;
   hasPrefixCaching: boolean | undefined;
   paths: readonly string[] | undefined;
   caches: readonly unknown[];
@@ -132,7 +132,7 @@ interface Findings {
 
 function limitationsOf({
   kvEvents,
-  isToldOfEvents,
+  reportsSources,
   hasPrefixCaching,
   paths,
   caches,
@@ -142,29 +142,29 @@ function limitationsOf({
     const what = "its prefix caching is off, so no request can reuse what another has computed";
     limitations.push({ code: "prefix-caching", what, flag: "--enable-prefix-caching" });
   } else if (kvEvents.length === 0) {
-    const what = isToldOfEvents
-      ? "it publishes no KV events, so what its cache holds is guessed from what was sent to it"
-      : "this release does not tell where its KV events are, so what its cache holds is guessed";
+    const what = reportsSources
+      ? "it publishes no KV events, so what its cache holds is predicted from the requests sent to it"
+      : "this version does not report where its KV events are, so what its cache holds is predicted";
     limitations.push({ code: "kv-events", what, flag: KV_EVENTS_FLAG });
   } else if (kvEvents.some((source) => source.kind === "zmq" && source.replayEndpoint === undefined)) {
-    const what = "lost KV events cannot be asked for again, so after a loss its whole cache is forgotten";
+    const what = "lost KV events cannot be replayed, so after a loss its whole cache is forgotten";
     limitations.push({ code: "replay", what, flag: KV_EVENTS_FLAG });
   }
   if (paths !== undefined && !paths.includes("/tokenize")) {
     limitations.push({
       code: "tokenizer",
-      what: "it has no /tokenize for prompts to be routed by",
+      what: "it has no /tokenize route, by which prompts could be routed",
       flag: undefined,
     });
   }
   if (caches.length === 0) {
-    const what = "it tells neither its load nor its block size: it was started with --disable-log-stats";
+    const what = "it reports neither its load nor its block size: it was started with --disable-log-stats";
     limitations.push({ code: "load", what, flag: undefined });
   }
   return limitations;
 }
 
-/** Data-parallel rank r is on port + r, so the two ranges are apart. */
+/** Data-parallel rank r uses port + r, so the two port ranges must not overlap. */
 const KV_EVENTS_FLAG = `--kv-events-config '${JSON.stringify({
   enable_kv_cache_events: true,
   publisher: "zmq",

@@ -2,7 +2,7 @@ import type { Feed, OpenEngineFeed } from "./feed.ts";
 import { PollFeed } from "./poll-feed.ts";
 import { openZmqFeed, type SubscribeZmq } from "./zmq-feed.ts";
 
-/** Follows engines' KV events with the sockets of a runtime: one feed for each source, taken together. */
+/** Opens one feed per source with a runtime's sockets, and combines them. */
 export const engineFeeds =
   (subscribe: SubscribeZmq): OpenEngineFeed =>
   (sources, api, adapter, receiver, log) => {
@@ -12,7 +12,7 @@ export const engineFeeds =
         return [openZmqFeed(subscribe, source, receiver, log)];
       } catch (error) {
         const { endpoint } = source;
-        log.error("cannot follow the engine's KV events", { endpoint, reason: String(error) });
+        log.error("cannot subscribe to the engine's KV events", { endpoint, reason: String(error) });
         return [];
       }
     });

@@ -1,27 +1,27 @@
 import { KvEventError, type Logger } from "#runtime";
 import type { EngineAdapter, EngineApi, KvEventSource } from "../engines/types.ts";
 
-/** Who is told what a member's cache holds. */
+/** Receives a member's KV events. */
 export interface FeedReceiver {
-  /** A batch in vLLM's wire format. @throws KvEventError where it cannot be read */
+  /** Applies a batch in vLLM's wire format. @throws KvEventError if it cannot be read */
   onPayload(payload: Uint8Array): void;
-  /** Something of what it tells cannot be read. @param what is wrong with it, as half a sentence */
+  /** Some events cannot be read. @param what the problem, as a clause */
   onUnreadable(what: string): void;
-  /** What is known of this rank's cache is to be forgotten; undefined: of all ranks. */
+  /** Forgets what this rank, or every rank if undefined, has cached. */
   onForget(rank: number | undefined): void;
 }
 
-/** The KV events of a member, however they come. */
+/** A subscription to a member's KV events over any transport. */
 export interface Feed {
-  /** Whether every publisher is connected; false where nothing tells so. */
+  /** Whether every publisher is connected; false if that is unknown. */
   readonly isConnected: boolean;
-  /** Batches that have come so far. */
+  /** Batches received so far. */
   readonly batches: number;
-  /** Ends it; the receiver hears nothing after that. */
+  /** Ends the subscription; the receiver is not called afterwards. */
   close(): void;
 }
 
-/** Begins to follow an engine's KV events, from all that it says they come from. */
+/** Subscribes to an engine's KV events from all of its sources. */
 export type OpenEngineFeed = (
   sources: readonly KvEventSource[],
   api: EngineApi,
@@ -31,7 +31,7 @@ export type OpenEngineFeed = (
 ) => Feed;
 
 /**
- * Hands a batch on, and tells where it cannot be read.
+ * Passes on a batch, and reports it if it cannot be read.
  * @throws what the receiver throws
  */
 export function deliver(receiver: FeedReceiver, payload: Uint8Array): void {

@@ -17,16 +17,16 @@ import { engineFeeds } from "./engine-feed.ts";
 import type { Feed, FeedReceiver } from "./feed.ts";
 import { openPlaneFeed } from "./plane-feed.ts";
 
-// However KV events come, whoever follows them hears the same.
+// KV events must arrive the same way over every transport.
 
 const log = createLogger({ name: "test", write: () => {} });
 
-/** Something that publishes, and the feed that follows it. */
+/** A publisher, and the feed that subscribes to it. */
 interface Subject extends AsyncDisposable {
-  /** Whether the feed can tell that it is connected. */
-  readonly tellsConnection: boolean;
+  /** Whether the feed reports its connection. */
+  readonly reportsConnection: boolean;
   publish(events: KvEvent[]): void;
-  /** Resolves once nothing that is published can be missed. */
+  /** Resolves once no published event can be missed. */
   follow(receiver: FeedReceiver): Promise<Feed>;
 }
 
@@ -38,10 +38,10 @@ async function overZmq(): Promise<Subject> {
   const { endpoint } = publisher;
   const source = { kind: "zmq", rank: 0, endpoint, replayEndpoint: undefined, topic: "" } as const;
   return {
-    tellsConnection: true,
+    reportsConnection: true,
     publish: (events) => publisher.publish(encoded(events)),
     async follow(receiver) {
-      // One that has been closed may not have left yet.
+      // A closed subscriber may not have disconnected yet.
       await expect.poll(() => publisher.subscribers).toBe(0);
       const open = engineFeeds((options) => new ZmqKvEventSubscriber(options));
       const feed = open([source], unused, unused, receiver, log);
@@ -61,7 +61,7 @@ async function byPolling(): Promise<Subject> {
   };
   const adapter = { ...unused, pollKvEvents };
   return {
-    tellsConnection: false,
+    reportsConnection: false,
     publish: (events) => void waiting.push(encoded(events)),
     follow: async (receiver) =>
       engineFeeds(() => expect.unreachable())([{ kind: "poll" }], unused, adapter, receiver, log),
@@ -74,7 +74,7 @@ const overPlane = (address: () => string) => async (): Promise<Subject> => {
   const server = await serve(address(), { [kvEventsEndpoint]: publisher.handler });
   const client = await connect(server.address);
   return {
-    tellsConnection: true,
+    reportsConnection: true,
     publish: (events) => publisher.publish(events),
     follow: async (receiver) => openPlaneFeed(client, receiver, log, () => expect.unreachable()),
     async [Symbol.asyncDispose]() {
@@ -84,8 +84,8 @@ const overPlane = (address: () => string) => async (): Promise<Subject> => {
   };
 };
 
-/** What a receiver has heard. One that cannot read the hash 13 says so. */
-class Heard implements FeedReceiver {
+/** Records what a receiver gets; it cannot read the hash 13. */
+class Recorder implements FeedReceiver {
   hashes: number[] = [];
   unreadable: string[] = [];
   forgotten = 0;
@@ -117,20 +117,20 @@ describe.each([
   ["over the request plane, in memory", overPlane(() => `memory:${randomId()}`)],
   ["over the request plane, by a socket", overPlane(() => `unix:${join(tmpdir(), `${randomId()}.sock`)}`)],
 ])("KV events %s", (_, open) => {
-  test("come once, in order, and are counted", async () => {
+  test("arrive once, in order, and are counted", async () => {
     await using subject = await open();
-    const heard = new Heard();
+    const heard = new Recorder();
     const feed = await subject.follow(heard);
     const all = Array.from({ length: 50 }, (_, index) => index + 100);
     for (const hash of all) subject.publish(removed(hash));
     await expect.poll(() => heard.hashes).toEqual(all);
-    expect([feed.batches, feed.isConnected]).toEqual([50, subject.tellsConnection]);
+    expect([feed.batches, feed.isConnected]).toEqual([50, subject.reportsConnection]);
     feed.close();
   });
 
-  test("that cannot be read are told of, forget what was known, and hold up no others", async () => {
+  test("that cannot be read are reported, clear the cache, and do not block others", async () => {
     await using subject = await open();
-    const heard = new Heard();
+    const heard = new Recorder();
     const feed = await subject.follow(heard);
     subject.publish(removed(1));
     await expect.poll(() => heard.hashes).toEqual([1]);
@@ -145,7 +145,7 @@ describe.each([
 
   test("stop when the feed is closed", async () => {
     await using subject = await open();
-    const [closed, open_] = [new Heard(), new Heard()];
+    const [closed, open_] = [new Recorder(), new Recorder()];
     const feed = await subject.follow(closed);
     subject.publish(removed(1));
     await expect.poll(() => closed.hashes).toEqual([1]);

@@ -2,8 +2,8 @@ import { type Logger, type RequestPlaneClient, subscribeKvEvents } from "#runtim
 import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
 
 /**
- * The KV events of a worker, of all its ranks, over the request plane.
- * @param onSilence called where the worker publishes none
+ * Subscribes to the KV events of all of a worker's ranks over the request plane.
+ * @param onSilence called if the worker publishes none
  */
 export function openPlaneFeed(
   client: RequestPlaneClient,
@@ -15,7 +15,7 @@ export function openPlaneFeed(
   const subscription = subscribeKvEvents(client, {
     onCleared: () => receiver.onForget(undefined),
     onPayload: (payload) => deliver(receiver, payload),
-    onFault: (error) => log.error("cannot use the worker's KV events", { error }),
+    onFault: (error) => log.error("cannot apply the worker's KV events", { error }),
     onEnd: (error) => {
       isConnected = false;
       if (error?.code === "unknown_endpoint") onSilence();

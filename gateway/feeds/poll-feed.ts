@@ -2,11 +2,11 @@ import type { Logger } from "#runtime";
 import type { EngineAdapter, EngineApi } from "../engines/types.ts";
 import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
 
-/** Milliseconds between two rounds of asking an engine for its events. */
+/** Time between polls, in milliseconds. */
 const POLL_MS = 50;
-const POLL_AGAIN_AFTER_ERROR_MS = 1_000;
+const RETRY_MS = 1_000;
 
-/** The KV events of an engine that is asked for them again and again. */
+/** Polls an engine for its KV events. */
 export class PollFeed implements Feed {
   readonly isConnected = false;
   batches = 0;
@@ -22,7 +22,7 @@ export class PollFeed implements Feed {
     this.#adapter = adapter;
     this.#receiver = receiver;
     this.#log = log;
-    void this.#round();
+    void this.#poll();
   }
 
   close(): void {
@@ -30,7 +30,7 @@ export class PollFeed implements Feed {
     clearTimeout(this.#timer);
   }
 
-  async #round(): Promise<void> {
+  async #poll(): Promise<void> {
     let waitMs = POLL_MS;
     try {
       await this.#adapter.pollKvEvents?.(
@@ -43,11 +43,11 @@ export class PollFeed implements Feed {
         (what) => this.#receiver.onUnreadable(what),
       );
     } catch (error) {
-      // Events that it has handed out meanwhile are lost for good.
+      // Events in a lost answer cannot be read again.
       if (!this.#isClosed) this.#receiver.onForget(undefined);
-      waitMs = POLL_AGAIN_AFTER_ERROR_MS;
-      this.#log.debug("cannot ask for the engine's KV events", { reason: String(error) });
+      waitMs = RETRY_MS;
+      this.#log.debug("cannot poll the engine's KV events", { reason: String(error) });
     }
-    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#round(), waitMs);
+    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#poll(), waitMs);
   }
 }

@@ -2,10 +2,10 @@ import type { Logger, ZmqSubscriberOptions, ZmqSubscription } from "#runtime";
 import type { KvEventSource } from "../engines/types.ts";
 import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
 
-/** Follows one rank's publisher, with the sockets of whatever runtime this is. @throws Error for an endpoint that is none */
+/** Subscribes to one rank's publisher with the runtime's sockets. @throws Error for an invalid endpoint */
 export type SubscribeZmq = (options: ZmqSubscriberOptions) => ZmqSubscription;
 
-/** The KV events of one rank of an engine over ZeroMQ, as vLLM publishes them. */
+/** Subscribes to the KV events of one engine rank over ZeroMQ, in vLLM's format. */
 export function openZmqFeed(
   subscribe: SubscribeZmq,
   { endpoint, replayEndpoint, topic, rank }: KvEventSource & { kind: "zmq" },
@@ -19,7 +19,7 @@ export function openZmqFeed(
     onPayload: (payload) => deliver(receiver, payload),
     onMalformed: (what) => receiver.onUnreadable(what),
     onForget: () => receiver.onForget(rank),
-    onFault: (error) => log.error("cannot use the engine's KV events", { endpoint, error }),
+    onFault: (error) => log.error("cannot apply the engine's KV events", { endpoint, error }),
   });
   return {
     get isConnected() {

@@ -1,6 +1,6 @@
 import type { ApiError } from "./errors.ts";
 
-/** An error as Anthropic's API gives it: the body of a response, and the data of the event `error`. */
+/** An error in Anthropic's format: the body of a response, and the data of an `error` event. */
 export interface AnthropicError {
   readonly type: "error";
   readonly error: { readonly type: string; readonly message: string };

@@ -1,6 +1,6 @@
 import type { CardFault, Instance } from "#runtime";
 
-/** The kinds of error that OpenAI's API names in `error.type`. */
+/** The values of `error.type` in OpenAI's API. */
 export type ApiErrorType =
   | "invalid_request_error"
   | "not_found_error"
@@ -15,9 +15,9 @@ export type ApiErrorType =
 export class ApiError extends Error {
   readonly status: number;
   readonly type: ApiErrorType;
-  /** Path of the parameter at fault, such as `messages[0].content`; null where there is none. */
+  /** Path of the invalid parameter, such as `messages[0].content`, or null. */
   readonly param: string | null;
-  /** Stable word for programs, such as `context_length_exceeded`; null where there is none. */
+  /** Stable code for programs, such as `context_length_exceeded`, or null. */
   readonly code: string | null;
   readonly headers: Record<string, string>;
 
@@ -41,7 +41,7 @@ export class ApiError extends Error {
     this.headers = details.headers ?? {};
   }
 
-  /** The response body, also used as the last event of a stream that breaks. */
+  /** The response body, also used as the last event of a failed stream. */
   toJSON(): { error: { message: string; type: ApiErrorType; param: string | null; code: string | null } } {
     return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
   }
@@ -53,27 +53,28 @@ export const invalidRequest = (message: string, param: string | null = null, cod
 export const contextLengthExceeded = (message: string, param: string) =>
   new ApiError(400, "invalid_request_error", message, { param, code: "context_length_exceeded" });
 
-/** What a request is bound to by what it says itself, for errors: `one` names a single worker. */
+/** The workers to which a request is bound by its preferences, for errors. */
 export interface BoundTo {
+  /** Whether it is a single worker. */
   readonly one: boolean;
-  /** Such as `the worker 'llama-0', which it names`. */
+  /** For example, `the worker 'llama-0', which it names`. */
   readonly text: string;
 }
 
-/** @param boundTo where the request could not go to just any worker of the model */
+/** @param boundTo given if the request could not go to any worker of the model */
 export const noWorkerReady = (model: string, boundTo?: BoundTo) =>
   new ApiError(
     503,
     "service_unavailable_error",
     `${
       boundTo === undefined
-        ? `No worker that serves the model '${model}' is ready.`
+        ? `No worker of the model '${model}' is ready.`
         : `No worker of the model '${model}' is ready for this request, which can only go to ${boundTo.text}.`
     } Try again in a few seconds; /health shows the workers' state.`,
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 
-/** Every worker that would do is busy. `seconds`: until one is likely to have room. */
+/** Every eligible worker is busy. `seconds`: until one is likely to have capacity. */
 export const serverBusy = (model: string, seconds: number) =>
   refused(
     "server_busy",
@@ -84,31 +85,31 @@ export const serverBusy = (model: string, seconds: number) =>
 export const queueFull = (model: string, waiting: number, seconds: number) =>
   refused(
     "queue_full",
-    `The queue of the model '${model}' is full: ${waiting} requests wait for a worker.`,
+    `The queue of the model '${model}' is full: ${waiting} requests are waiting for a worker.`,
     seconds,
   );
 
-/** Every place in the queue is one of this request's own: to try again is of no use. */
+/** This request alone fills the queue, so retrying is useless. */
 export const tooManyForQueue = (model: string, limit: number) =>
   new ApiError(
     503,
     "service_unavailable_error",
-    `This request asks the model '${model}' for more answers at once than have room: all ${limit} places of the queue (--queue-limit) are taken by its own. Send it in parts.`,
+    `This request asks the model '${model}' for more answers at once than fit: it fills all ${limit} places of the queue (--queue-limit) itself. Split it into several requests.`,
     { code: "queue_full" },
   );
 
-/** The request waited, and gave up its place to one of a higher priority. */
+/** The request was displaced from the queue by one of higher priority. */
 export const displaced = (model: string, seconds: number) =>
   refused(
     "queue_displaced",
-    `The queue of the model '${model}' is full, and requests of higher priority go first.`,
+    `The queue of the model '${model}' is full, and requests with a higher priority go first.`,
     seconds,
   );
 
 export const queueTimedOut = (model: string, waitedSeconds: number, seconds: number) =>
   refused(
     "queue_timeout",
-    `No worker of the model '${model}' that could answer this request had room within ${waitedSeconds} s, this server's limit (--queue-timeout).`,
+    `No worker of the model '${model}' had capacity for this request within ${waitedSeconds} s, this server's limit (--queue-timeout).`,
     seconds,
   );
 
@@ -136,7 +137,7 @@ export const workerFailed = (cause: unknown, boundTo?: BoundTo) =>
     { code: "worker_failed", cause, headers: { "retry-after": "1" } },
   );
 
-/** A worker's answer has a token that its model does not have. */
+/** A worker's answer has a token outside its model's vocabulary. */
 export const foreignToken = (
   worker: string,
   token: number,
@@ -145,18 +146,18 @@ export const foreignToken = (
   new ApiError(
     502,
     "server_error",
-    `The worker '${worker}' answered with the token id ${token}, but the vocabulary of the model '${name}' ends at ${vocabularySize - 1}. Its engine and its model card do not belong together: tell whoever runs it.`,
+    `The worker '${worker}' answered with the token id ${token}, but the vocabulary of the model '${name}' ends at ${vocabularySize - 1}. Its engine does not match its model card: tell its operator.`,
     { code: "token_out_of_vocabulary", cause: "a token id that is not in the vocabulary" },
   );
 
-/** An attached engine's fault. */
+/** An attached engine failed. */
 export const engineFailed = (cause: unknown, boundTo?: BoundTo) =>
   new ApiError(
     502,
     "server_error",
     boundTo?.one
-      ? `The engine that was answering this request failed, and it can only go to ${boundTo.text}. Send it again in a moment.`
-      : "The engine that was answering this request failed, and no other one could take over. Send the request again; /health shows the engines' state.",
+      ? `The engine that was answering this request failed, and the request can only go to ${boundTo.text}. Send it again in a moment.`
+      : "The engine that was answering this request failed, and no other engine could take over. Send the request again; /health shows the engines' state.",
     { code: "engine_failed", cause, headers: { "retry-after": "1" } },
   );
 
@@ -168,7 +169,7 @@ export const requestTimedOut = (seconds: number) =>
     { code: "request_timeout" },
   );
 
-/** The process that knows the engines has gone, and this one is about to. */
+/** The gateway is shutting down, or its router process has exited. */
 export const gatewayStops = () =>
   new ApiError(
     503,
@@ -180,11 +181,11 @@ export const gatewayStops = () =>
     },
   );
 
-/** The client left before it had an answer; nobody reads this, but logs and metrics tell it from a failure. */
+/** The client disconnected before it had an answer; only logs and metrics show this. */
 export const clientLeft = () =>
   new ApiError(499, "invalid_request_error", "The client closed the connection.", { code: "client_closed" });
 
-/** Turns anything thrown into an ApiError; what is not one already becomes a 500 that tells no internals. */
+/** Turns anything thrown into an ApiError; anything else becomes a 500 that reveals no internals. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   return new ApiError(
@@ -195,15 +196,15 @@ export function toApiError(error: unknown): ApiError {
   );
 }
 
-/** What a worker's model card says is not so. */
-export class WrongCard extends Error {
+/** A worker's model card turns out to be invalid. */
+export class InvalidCardError extends Error {
   readonly fault: CardFault;
-  /** Whose card it is, where only that one was looked at. */
+  /** The worker, if the card is known to be its own. */
   readonly instance: Instance | undefined;
 
   constructor(fault: CardFault, instance?: Instance) {
-    super(`'${fault.field}' is wrong: ${fault.reason}`);
-    this.name = "WrongCard";
+    super(`'${fault.field}' is invalid: ${fault.reason}`);
+    this.name = "InvalidCardError";
     this.fault = fault;
     this.instance = instance;
   }

@@ -2,18 +2,18 @@ import type { Context } from "hono";
 import { WebBody } from "./web-body.ts";
 
 /**
- * A server-sent event stream to one client. The Node adapter writes it straight to the socket's response; this
- * file's version, for runtimes that only know web standards, goes through a ReadableStream.
+ * A server-sent event stream to one client. The Node adapter writes to the socket; the version in this file, for
+ * runtimes with only web standards, uses a ReadableStream.
  */
 export interface EventStream {
   /** What the route handler returns. */
   readonly response: Response;
-  /** Sends text. False when the client reads too slowly: wait for `onWritable`. */
+  /** Sends text. @returns false if the client reads too slowly: wait for `onWritable` */
   write(text: string): boolean;
   end(): void;
   /** Called each time the client has caught up after `write` returned false. */
   onWritable: (() => void) | undefined;
-  /** Called once if the client goes away before `end`. */
+  /** Called once if the client disconnects before `end`. */
   onAbort: (() => void) | undefined;
 }
 
@@ -22,7 +22,7 @@ export type OpenEventStream = (context: Context, headers: Record<string, string>
 export const EVENT_STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",
-  // Tells nginx and its like to pass events on as they come.
+  // Tells nginx and similar proxies not to buffer events.
   "x-accel-buffering": "no",
 };
 

@@ -1,16 +1,16 @@
-/** What Node writes of a header's value: visible ASCII, spaces, tabs, and bytes above ASCII (RFC 9110, section 5.5). */
+/** Not allowed in a header: all but visible ASCII, spaces, tabs and bytes above ASCII (RFC 9110, section 5.5). */
 const UNWRITABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** Whether a value that somebody else gave can be written as it is. @param value one character a byte */
+/** Whether a foreign value can be written unchanged. @param value with one character per byte */
 export const isWritable = (value: string): boolean => !UNWRITABLE.test(value);
 
-/** A name as the value of one of this gateway's own headers: what is not plain ASCII is percent-encoded, as `%` is. */
+/** Encodes a name for one of the gateway's own headers: `%` and non-ASCII characters are percent-encoded. */
 export const encodeHeaderValue = (value: string): string =>
   value.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
 
 /**
- * The text that a client gave in a header: in UTF-8, or percent-encoded as in an answer.
- * @param value one character a byte
+ * Decodes a client's header, which is in UTF-8 or percent-encoded.
+ * @param value with one character per byte
  */
 export function decodeHeaderValue(value: string): string {
   const text = /[\x80-\xff]/.test(value) ? readUtf8(value) : value;

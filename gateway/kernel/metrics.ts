@@ -12,9 +12,9 @@ export interface GatewayMetrics {
   inflight: Gauge<"model" | "endpoint">;
   duration: Histogram<"model" | "endpoint">;
   clientDisconnects: Counter<"model">;
-  /** Requests to `model` that `fallback` was asked to answer. */
+  /** Requests for `model` that were sent to `fallback`. */
   fallbacks: Counter<"model" | "fallback">;
-  /** The metrics of one model, with their label already bound: the hot path looks nothing up. */
+  /** The metrics of one model, with its label already bound, to avoid lookups on the hot path. */
   forModel(model: string): ModelMetrics;
 }
 
@@ -29,30 +29,30 @@ export interface ModelMetrics {
   routing: RoutingMetrics;
 }
 
-/** What routing measures of one model. */
+/** The routing metrics of one model. */
 export interface RoutingMetrics {
-  /** Time in the queue of requests that were served from it, in seconds. */
+  /** Queueing time of requests that were dispatched from the queue, in seconds. */
   queueWait: Observer;
-  /** How many more cached tokens the engine reported of a request than were predicted; 0 where not more. */
+  /** How many more cached tokens the engine reported for a request than predicted; 0 if not more. */
   unexpectedTokens: Observer;
-  /** How many fewer; 0 where not fewer. */
+  /** How many fewer; 0 if not fewer. */
   missingTokens: Observer;
-  /** A request was refused for want of capacity. */
+  /** A request was rejected for lack of capacity. */
   refused(reason: RefusalReason): void;
   cacheOf(worker: string, rank: number): CacheMetrics;
 }
 
 export type RefusalReason = "busy" | "queue_full" | "displaced" | "queue_timeout" | "deadline" | "replaced";
 
-/** A worker's prefix cache as the router predicts it and as the engine reports it. */
+/** A worker's prefix cache, as predicted by the router and as reported by the engine. */
 export interface CacheMetrics {
   predicted: Adder;
   reported: Adder;
   /** KV events that could not be read. */
   unreadable: Adder;
-  /** Why the two differ persistently; undefined where they do not. */
+  /** Sets why the two persistently differ; undefined if they do not. */
   setCause(cause: string | undefined): void;
-  /** The worker has gone. */
+  /** Removes the metrics of a worker that has left. */
   remove(): void;
 }
 
@@ -64,19 +64,19 @@ interface Observer {
   observe(value: number): void;
 }
 
-/** The gateway's own metrics, with Dynamo's family names. */
+/** The gateway's metrics, with Dynamo's metric names. */
 export function createGatewayMetrics(all: Metrics): GatewayMetrics {
   const label = ["model"] as const;
   const perModel = {
     timeToFirstToken: all.histogram(
       "time_to_first_token_seconds",
-      "From dispatch to the first token.",
+      "Time from dispatch to the first token.",
       ttftBuckets,
       label,
     ),
     interTokenLatency: all.histogram(
       "inter_token_latency_seconds",
-      "Between two messages of tokens.",
+      "Time between two messages with tokens.",
       itlBuckets,
       label,
     ),
@@ -94,7 +94,7 @@ export function createGatewayMetrics(all: Metrics): GatewayMetrics {
     ),
     overlapBlocks: all.histogram(
       "router_overlap_blocks",
-      "Prompt blocks that the chosen worker was known to hold.",
+      "Prompt blocks that the chosen worker was expected to have cached.",
       BLOCK_BUCKETS,
       label,
     ),
@@ -109,21 +109,21 @@ export function createGatewayMetrics(all: Metrics): GatewayMetrics {
   return {
     all,
     requests: all.counter("requests_total", "Requests by outcome.", ["model", "endpoint", "status"]),
-    inflight: all.gauge("inflight_requests", "Requests that are being answered.", ["model", "endpoint"]),
+    inflight: all.gauge("inflight_requests", "Requests in flight.", ["model", "endpoint"]),
     duration: all.histogram(
       "request_duration_seconds",
-      "From a request's arrival to its end.",
+      "Time from a request's arrival to its end.",
       DURATION_BUCKETS,
       ["model", "endpoint"],
     ),
     clientDisconnects: all.counter(
       "disconnected_clients_total",
-      "Requests whose client left before the end.",
+      "Requests whose client disconnected before the end.",
       label,
     ),
     fallbacks: all.counter(
       "model_fallbacks_total",
-      "Requests that another model was asked to answer, by the model that could not and the one asked.",
+      "Requests sent to a fallback model, by requested and fallback model.",
       ["model", "fallback"],
     ),
     forModel: (model) => ({
@@ -143,17 +143,17 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
   const perRank = ["model", "worker", "rank"] as const;
   const queueWait = all.histogram(
     "router_queue_wait_seconds",
-    "Time in the queue of requests that were served from it.",
+    "Queueing time of requests that were dispatched from the queue.",
     WAIT_BUCKETS,
     ["model"],
   );
-  const refusals = all.counter("router_refusals_total", "Requests refused for want of capacity.", [
+  const refusals = all.counter("router_refusals_total", "Requests rejected for lack of capacity.", [
     "model",
     "reason",
   ]);
   const drift = all.histogram(
     "router_cache_drift_tokens",
-    "By how many tokens what an engine reported as cached of a request was more (unexpected) or less (missing) than the router predicted; each request counts in both directions, in one of them as 0.",
+    "By how many tokens an engine's reported cached tokens exceeded (unexpected) or fell short of (missing) the router's prediction; each request counts in both directions, in one of them as 0.",
     DRIFT_BUCKETS,
     ["model", "direction"],
   );
@@ -169,7 +169,7 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
   );
   const unreadable = all.counter(
     "router_unreadable_kv_events_total",
-    "KV events of a worker that could not be read, and are missing from what is known of its cache.",
+    "KV events of a worker that could not be read, so that its cache is not fully known.",
     perRank,
   );
   const drifting = all.gauge(

@@ -7,8 +7,8 @@ export interface UnaryCallOptions {
 }
 
 /**
- * A call whose answer is one piece, though it may come in several messages.
- * @throws PlaneError as the worker or the connection gave it
+ * A call with a single answer, which may arrive in several messages.
+ * @throws PlaneError from the worker or the connection
  */
 export function unaryCall(
   client: RequestPlaneClient,

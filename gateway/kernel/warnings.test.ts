@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { createLogger } from "#runtime";
 import { Warnings } from "./warnings.ts";
 
-test("of each kind the first has a line at once, and the others one in a second with their count", () => {
+test("the first warning of each kind is logged at once, and the others once per second with their count", () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const lines: string[] = [];

@@ -5,15 +5,15 @@ const INTERVAL_MS = 1000;
 interface Window {
   /** On the clock of `performance.now()`. */
   readonly since: number;
-  /** Occasions since the last line that have had none of their own. */
+  /** Warnings since the last line that have not been logged. */
   held: number;
   message: string;
   fields: LogFields;
 }
 
 /**
- * Warnings of what may happen to thousands of requests at once: for each kind of them the first has a line, and
- * those that follow have one in a second together, with their count.
+ * Rate-limited warnings, for conditions that may affect thousands of requests at once: the first of each kind is
+ * logged at once, and those that follow as one line per second with their count.
  */
 export class Warnings {
   readonly #log: Logger;
@@ -23,7 +23,7 @@ export class Warnings {
     this.#log = log;
   }
 
-  /** @param kind what is counted together, such as an error's code */
+  /** @param kind groups warnings, for example by error code */
   warn(kind: string, message: string, fields: LogFields): void {
     const window = this.#windows.get(kind);
     if (window === undefined) {

@@ -1,14 +1,14 @@
-/** Bytes that may wait for the client before `send` asks to hold. */
+/** Bytes that are buffered for the client before `send` applies backpressure. */
 const HIGH_WATER_MARK = 64 * 1024;
 
 const encoder = new TextEncoder();
 
-/** An answer whose body is written piece by piece, as a web stream. */
+/** A response body written piece by piece, as a web stream. */
 export abstract class WebBody {
   protected readonly stream: ReadableStream<Uint8Array>;
   /** Called each time the client has caught up after `send` returned false. */
   onWritable: (() => void) | undefined;
-  /** Called once if the client goes away before the end. */
+  /** Called once if the client disconnects before the end. */
   onAbort: (() => void) | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #isFull = false;
@@ -33,7 +33,7 @@ export abstract class WebBody {
     );
   }
 
-  /** Sends text, or bytes that will not change any more. False when the client reads too slowly. */
+  /** Sends text, or bytes that will not change. @returns false if the client reads too slowly */
   protected send(piece: Uint8Array | string): boolean {
     if (this.#controller === undefined) return true;
     this.#controller.enqueue(typeof piece === "string" ? encoder.encode(piece) : piece);
@@ -46,10 +46,10 @@ export abstract class WebBody {
     this.#controller = undefined;
   }
 
-  /** Breaks off, so that the client sees that something is missing. */
+  /** Fails the stream, so that the client sees that it is incomplete. */
   destroy(): void {
     this.onAbort = undefined;
-    this.#controller?.error(new Error("The answer broke off."));
+    this.#controller?.error(new Error("The answer was interrupted."));
     this.#controller = undefined;
   }
 }

@@ -13,7 +13,7 @@ test("a vLLM's warnings name its flags, its addresses and the doctor", async () 
   expect(fixes["events-missing"]).toContain("tcp://127.0.0.1:");
 });
 
-test("where lost events cannot be asked for again, the flag that lets them is named", async () => {
+test("if lost events cannot be replayed, the fix names the flag that enables replay", async () => {
   await using vllm = await startVllm({ kvEvents: {} });
   const { adapter, profile } = await probeEngine(createEngineApi(vllm.url));
   const fixes = driftFixes({ spec: { url: vllm.url }, sources: profile.kvEvents, adapter }, profile);

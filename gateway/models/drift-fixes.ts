@@ -2,7 +2,7 @@ import type { EngineProfile } from "../engines/types.ts";
 import type { RoutedWorker } from "../routing/workers.ts";
 import type { EngineConnection } from "./members/engine-connection.ts";
 
-/** Which flag of an attached engine, or of the gateway, mends what; the doctor finds out which of them it is. */
+/** The flag of an attached engine or of the gateway that fixes each problem; otherwise, points to the doctor. */
 export function driftFixes(
   { spec, sources, adapter }: Pick<EngineConnection, "spec" | "sources" | "adapter">,
   { limitations }: Pick<EngineProfile, "limitations">,
@@ -14,8 +14,8 @@ export function driftFixes(
     (flag) => flag !== undefined,
   );
   return {
-    "events-missing": places.length > 0 ? `let ${places.join(", ")} be reached from here; ${doctor}` : doctor,
-    "block-size": `start all engines of a model with one block size; ${doctor}`,
+    "events-missing": places.length > 0 ? `make ${places.join(", ")} reachable from here; ${doctor}` : doctor,
+    "block-size": `start all engines of a model with the same block size; ${doctor}`,
     "never-matches": `give the model's own tokenizer and chat template: --tokenizer DIR; ${doctor}`,
     "removals-lost": flagOf("replay") ?? doctor,
     "no-prefix-cache": prefixFlags.length > 0 ? prefixFlags.join(" ") : doctor,

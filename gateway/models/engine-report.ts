@@ -5,7 +5,7 @@ import { textReader } from "../prompts/text-reader.ts";
 import type { EngineConnection } from "./members/engine-connection.ts";
 import type { EngineState } from "./members/engine-watch.ts";
 
-/** What is known of an attached engine, for people and programs. */
+/** The state of an attached engine, for users and the admin API. */
 export interface EngineReport {
   readonly name: string;
   readonly url: string;
@@ -27,19 +27,19 @@ export interface EngineModelReport {
   readonly aliases: readonly string[];
   readonly adapters: readonly string[];
   readonly contextLength: number | undefined;
-  /** Where the tokens come from by which the router compares prompts. */
+  /** The source of the tokens by which the router compares prompts. */
   readonly tokens: string;
 }
 
 export interface KvEventsReport {
-  /** `none`: what the engine's cache holds is predicted from what it is sent. */
+  /** `none`: the gateway predicts the engine's cache from the requests it sends. */
   readonly kind: "zmq" | "poll" | "none";
   readonly endpoints: readonly string[];
   readonly isConnected: boolean;
   readonly batches: number;
 }
 
-/** An engine, as far as a report tells of it. */
+/** The parts of an engine that a report needs. */
 export interface KnownEngine
   extends Pick<
     EngineConnection,
@@ -48,7 +48,7 @@ export interface KnownEngine
   readonly feed: Pick<Feed, "isConnected" | "batches"> | undefined;
 }
 
-/** @param promptsOf how the prompts of the model of this name are read, if it is known */
+/** @param promptsOf the prompt reader of a model, if it has one */
 export async function reportEngine(
   engine: KnownEngine,
   promptsOf: (model: string) => Promise<PromptReader> | PromptReader | undefined,
@@ -91,7 +91,7 @@ const NO_MODEL: Limitation = {
   flag: undefined,
 };
 
-/** Whether there are KV events which no prompt can be compared with. */
+/** Whether there are KV events but no tokenizer to match prompts with them. */
 function needsTokens({ length }: KnownEngine["sources"], models: readonly EngineModelReport[]): boolean {
   return length > 0 && models.some(({ tokens }) => tokens === textReader.source);
 }

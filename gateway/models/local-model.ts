@@ -19,16 +19,16 @@ export interface LocalModelOptions {
   readonly log: Logger;
 }
 
-/** The router of blocks of one size, and the way to it. */
+/** A router for one block size, and its queue. */
 interface Routing {
   readonly router: ModelRouter<Member>;
   readonly queue: Admission<Member>;
 }
 
-/** A member, for those who ask about it. */
+/** A member as shown by the operations routes. */
 export interface MemberView {
   readonly instance: RoutedInstance;
-  /** `shut_out` where it is ready, but --index-workers has no place for it. */
+  /** `shut_out` if it is ready but exceeds --index-workers. */
   readonly status: string;
   /** Whether requests can go to it. */
   readonly canServe: boolean;
@@ -40,10 +40,10 @@ export interface MemberView {
 export class LocalModel extends Model {
   readonly #options: LocalModelOptions;
   #routing: Routing;
-  /** Members of which it is certain that the router's block size is right: by their KV events, or their cards. */
+  /** Members whose KV events or cards confirm the router's block size. */
   readonly #agreeing = new Set<Member>();
-  /** Members whose KV events are of blocks of another size. */
-  readonly #foreign = new Set<Member>();
+  /** Members whose KV events have another block size. */
+  readonly #mismatched = new Set<Member>();
 
   constructor(name: string, blockSize: number, options: LocalModelOptions) {
     super(name, blockSize, options.metrics.forModel(name));
@@ -59,7 +59,7 @@ export class LocalModel extends Model {
     return this.#routing.queue;
   }
 
-  /** Requests that wait for a member with room. */
+  /** Requests queued for a member with capacity. */
   get waiting(): number {
     return this.#routing.queue.waiting;
   }
@@ -102,7 +102,7 @@ export class LocalModel extends Model {
 
   override join(member: Member): void {
     const { blockSize } = member.instance.card;
-    // A worker's card says for certain what an engine's profile may only guess.
+    // A worker's card is authoritative; an engine's profile may be wrong.
     const isCertain = member.kind === "worker";
     if (isCertain && blockSize !== this.blockSize && this.#agreeing.size === 0) this.resize(blockSize);
     super.join(member);
@@ -113,7 +113,7 @@ export class LocalModel extends Model {
 
   override leave(member: Member, mayReturn: boolean): void {
     this.#agreeing.delete(member);
-    this.#foreign.delete(member);
+    this.#mismatched.delete(member);
     this.router.removeWorker(member);
     super.leave(member, mayReturn);
   }
@@ -122,9 +122,9 @@ export class LocalModel extends Model {
     this.router.updateWorker(member);
   }
 
-  /** Without events that can be used, what a member holds is predicted as of those that have none. */
+  /** Without usable events, the router predicts a member's cache, as for members that never send any. */
   override updateMode(member: Member): void {
-    if (member.isPredicted || this.#foreign.has(member)) this.router.predictOnly(member);
+    if (member.isPredicted || this.#mismatched.has(member)) this.router.predictOnly(member);
     else this.router.followEvents(member);
   }
 
@@ -133,21 +133,21 @@ export class LocalModel extends Model {
   }
 
   /**
-   * Takes a batch of a member's KV events. Their block size counts before what operators and engines say: the
-   * router begins anew with it, unless other members agree with what it has.
-   * @throws KvEventError where the bytes are no such batch
+   * Applies a batch of a member's KV events. Their block size overrides what operators and engines report: the router
+   * starts over with it, unless other members have confirmed the current one.
+   * @throws KvEventError if the bytes are not a valid batch
    */
   override applyPayload(member: Member, payload: Uint8Array): void {
     const blockSize = this.router.applyPayload(member, payload);
-    // A worker whose blocks are not as its card says gets nothing from its events, and is found to drift.
+    // A worker's events that contradict its card are ignored, and its drift is detected later.
     if (blockSize === undefined || member.kind === "worker") return;
     member.noteBlockSize(blockSize);
     if (blockSize === this.blockSize) {
       this.#agreeing.add(member);
-      if (this.#foreign.delete(member)) this.updateMode(member);
+      if (this.#mismatched.delete(member)) this.updateMode(member);
     } else if (this.#agreeing.size === 0) {
       const { log } = this.#options;
-      log.info("the router takes the block size of an engine's KV events", {
+      log.info("the router now uses the block size of an engine's KV events", {
         engine: member.instance.name,
         model: this.name,
         blockSize,
@@ -156,15 +156,15 @@ export class LocalModel extends Model {
       this.resize(blockSize);
       this.#agreeing.add(member);
       this.router.applyPayload(member, payload);
-    } else this.#noteForeign(member, blockSize);
+    } else this.#noteMismatch(member, blockSize);
   }
 
-  /** Begins anew with blocks of another size. Whoever waits for a member goes on waiting. */
+  /** Starts over with another block size. Queued requests stay queued. */
   resize(blockSize: number): void {
     const { router, queue } = this.#routing;
     this.blockSize = blockSize;
     this.#agreeing.clear();
-    this.#foreign.clear();
+    this.#mismatched.clear();
     router.onAdmitted = undefined;
     for (const member of this.members) router.removeWorker(member);
     this.#routing = this.#open();
@@ -190,12 +190,12 @@ export class LocalModel extends Model {
     return { router, queue };
   }
 
-  #noteForeign(member: Member, blockSize: number): void {
+  #noteMismatch(member: Member, blockSize: number): void {
     this.#agreeing.delete(member);
-    if (this.#foreign.has(member)) return;
-    this.#foreign.add(member);
+    if (this.#mismatched.has(member)) return;
+    this.#mismatched.add(member);
     this.#options.log.error(
-      "an engine's KV events cannot be used: their block size is not that of the others",
+      "an engine's KV events are unusable: their block size differs from the other engines'",
       { engine: member.instance.name, model: this.name, blockSize, expectedBlockSize: this.blockSize },
     );
     member.noteUnreadable(

@@ -4,7 +4,7 @@ import type { Model } from "./model.ts";
 import type { Models } from "./models.ts";
 
 /**
- * @throws ApiError 403 for a model out of the key's scope, 404 for one that there is not
+ * @throws ApiError 403 for a model outside the key's scope, 404 for an unknown model
  */
 export function requireModel(key: ApiKey | undefined, models: Models<Model>, name: string): void {
   if (mayUseModel(key, models, name)) return;
@@ -14,8 +14,7 @@ export function requireModel(key: ApiKey | undefined, models: Models<Model>, nam
 }
 
 /**
- * Whether a key may use the model that a request names: under that name, or where it is another name of the same
- * weights, under the model's own.
+ * Whether a key may use the model that a request names: by that name, or, if it is an alias, by the model's own name.
  */
 export function mayUseModel(key: ApiKey | undefined, models: Models<Model>, name: string): boolean {
   if (key?.models === undefined) return true;

@@ -13,22 +13,22 @@ import type { RouteRequest } from "../routing/route.ts";
 import type { EngineMember } from "./members/engine-member.ts";
 import type { Member, WorkerMember } from "./members/member.ts";
 
-/** A model, its members, and the way to them. What it has no router for, it takes no notice of. */
+/** A model, its members, and how requests reach them. Without a router, changes to members have no effect. */
 export abstract class Model {
   readonly name: string;
   /** Tokens in a KV block. */
   blockSize: number;
-  /** Members that were the model's until a short while ago. */
+  /** Members that left recently. */
   readonly left = new RecentlyLeft();
   readonly metrics: ModelMetrics;
   readonly #members = new Set<Member>();
   readonly #counts = { engine: 0, worker: 0 };
-  /** The model as requests go to engines. */
+  /** The model as served by engines. */
   readonly engines: EngineSide;
-  /** The model as requests go to workers; undefined until its tokenizer and template are here. */
+  /** The model as served by workers; undefined until its tokenizer and template are loaded. */
   workers: WorkerSide | undefined;
   readonly #created = Math.floor(Date.now() / 1000);
-  /** How requests get to its members. */
+  /** Routes requests to its members. */
   abstract readonly admission: RouteSource<Member>;
 
   constructor(name: string, blockSize: number, metrics: ModelMetrics) {
@@ -48,25 +48,25 @@ export abstract class Model {
     this.#counts[member.kind]++;
   }
 
-  /** @param mayReturn whether requests for it are early and not wrong for a while: it has gone, or starts anew */
+  /** @param mayReturn whether it may come back, so that requests that name it are retryable for a while */
   leave(member: Member, mayReturn: boolean): void {
     if (this.#members.delete(member)) this.#counts[member.kind]--;
     if (mayReturn) this.left.add(member.instance, performance.now());
   }
 
-  /** Whether the member is ready may have changed. */
+  /** The member's readiness may have changed. */
   update(_member: Member): void {}
 
-  /** Whether the member sends KV events that can be used may have changed. */
+  /** Whether the member sends usable KV events may have changed. */
   updateMode(_member: Member): void {}
 
-  /** Nothing that was known of the member's cache, or of one rank's, holds any more. */
+  /** Forgets what the member, or one of its ranks, has cached. */
   clear(_member: Member, _rank?: number): void {}
 
-  /** Takes a batch of a member's KV events. @throws KvEventError where the bytes are no such batch */
+  /** Applies a batch of a member's KV events. @throws KvEventError if the bytes are not a valid batch */
   applyPayload(_member: Member, _payload: Uint8Array): void {}
 
-  /** Refuses whoever waits: what they ask in would be taken for something else. */
+  /** Rejects queued requests, whose tokens no longer mean the same. */
   refuseWaiting(_error: ApiError): void {}
 
   /** Further names of the same weights. */
@@ -79,20 +79,20 @@ export abstract class Model {
     return this.#all(({ adapters }) => adapters);
   }
 
-  /** Longest prompt plus answer, in tokens, of the member that takes most; undefined where none tells. */
+  /** The largest context length of any member, in tokens; undefined if none reports it. */
   get contextLength(): number | undefined {
     let longest = 0;
     for (const { contextLength = 0 } of this.#members) longest = Math.max(longest, contextLength);
     return longest || undefined;
   }
 
-  /** Whether some member knows it by this name too. Asked for each request: it makes no lists. */
+  /** Whether a member has this alias. Called for each request, so it allocates no lists. */
   hasAlias(name: string): boolean {
     for (const { aliases } of this.#members) if (aliases.includes(name)) return true;
     return false;
   }
 
-  /** The same for a LoRA adapter's name. */
+  /** Whether a member has this LoRA adapter. */
   hasAdapter(name: string): boolean {
     for (const { adapters } of this.#members) if (adapters.includes(name)) return true;
     return false;
@@ -104,7 +104,7 @@ export abstract class Model {
     return this.#created;
   }
 
-  /** Whether no member has it now. */
+  /** Whether it has no members now. */
   get isEmpty(): boolean {
     return this.#members.size === 0;
   }
@@ -114,15 +114,15 @@ export abstract class Model {
     return this.#counts[kind] > 0;
   }
 
-  /** The kind of the member that a request with this prompt would be sent to now. */
+  /** The kind of member that would get a request with this prompt now. */
   kindFor(_prompt: Prompt): Member["kind"] {
     return this.has("engine") ? "engine" : "worker";
   }
 
-  /** Until its workers can be asked, where that is a matter of a moment. */
+  /** Waits until its workers can be used, if that takes only a moment. */
   async whenReady(): Promise<void> {}
 
-  /** Whether another member can answer for this one. */
+  /** Whether another member is ready. */
   hasOther(member: Member): boolean {
     for (const other of this.#members) if (other !== member && other.isReady) return true;
     return false;
@@ -135,7 +135,7 @@ export abstract class Model {
 
 const NONE: readonly never[] = [];
 
-/** A model as requests of one kind see it: those that travel as bytes to engines, or as tokens to workers. */
+/** A model as served by one kind of member: engines, which receive bytes, or workers, which receive tokens. */
 export class ModelSide<Worker extends Member> {
   readonly #model: Model;
   readonly #kind: Worker["kind"];
@@ -167,18 +167,18 @@ export class ModelSide<Worker extends Member> {
     return this.#model.contextLength;
   }
 
-  /** Whether any of this kind is ready. */
+  /** Whether any member of this kind is ready. */
   get isReady(): boolean {
     for (const { kind, isReady } of this.#model.members) if (kind === this.#kind && isReady) return true;
     return false;
   }
 
-  /** Of either kind, ready or not: whom requests may name. */
+  /** Members of either kind, ready or not, which requests may name. */
   allMembers(): Member[] {
     return [...this.#model.members];
   }
 
-  /** Of this kind, ready or not. */
+  /** Members of this kind, ready or not. */
   members(): Worker[] {
     return [...this.#model.members].filter((member): member is Worker => member.kind === this.#kind);
   }
@@ -190,7 +190,7 @@ export class ModelSide<Worker extends Member> {
   }
 }
 
-/** The way to a model's members of one kind. */
+/** Routes requests to a model's members of one kind. */
 class SideRoutes<Worker extends Member> implements RouteSource<Worker> {
   readonly #model: Model;
   readonly #side: ModelSide<Worker>;
@@ -201,7 +201,7 @@ class SideRoutes<Worker extends Member> implements RouteSource<Worker> {
   }
 
   apply(request: RouteRequest<Worker>, handler: RouteHandler<Worker>): PendingRoute | undefined {
-    // With the others excluded, who is chosen is of this kind.
+    // The cast is safe: with the other kind excluded, the chosen member is of this kind.
     return this.#model.admission.apply(this.#narrowed(request), handler as RouteHandler<Member>);
   }
 
@@ -215,9 +215,9 @@ class SideRoutes<Worker extends Member> implements RouteSource<Worker> {
   }
 }
 
-/** A model as its engines see it: their tokenizer turns prompts into the tokens that the router compares. */
+/** A model as served by engines, whose tokenizer turns prompts into the tokens that the router compares. */
 export class EngineSide extends ModelSide<EngineMember> {
-  /** Set by whoever attaches its first engine. */
+  /** Set when its first engine is attached. */
   prompts: Promise<PromptReader> | undefined;
   readonly textTokens = new TextTokens();
 
@@ -225,7 +225,7 @@ export class EngineSide extends ModelSide<EngineMember> {
     super(model, "engine");
   }
 
-  /** Members whose engine lists neither model nor adapter by this name: not all engines of a model need have it. */
+  /** Members whose engine lists no model or adapter by this name; not every engine of a model must have it. */
   lacking(name: string): EngineMember[] {
     if (name === this.name) return [];
     return this.members().filter(
@@ -235,12 +235,12 @@ export class EngineSide extends ModelSide<EngineMember> {
   }
 }
 
-/** A model as its workers see it, with what turns text into their tokens and back. */
+/** A model as served by workers, with their tokenizer and chat template. */
 export class WorkerSide extends ModelSide<WorkerMember> {
   readonly card: ModelCard;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
-  /** The same for whoever only compares prompts. */
+  /** The same as a prompt reader, for comparing prompts. */
   readonly prompts: PromptReader;
 
   constructor(model: Model, card: ModelCard, tokenizer: Tokenizer, template: ChatTemplate) {

@@ -2,7 +2,7 @@ import { nearest } from "#runtime";
 import { ApiError, noWorkerReady } from "../kernel/errors.ts";
 import type { LocalModel } from "./local-model.ts";
 import type { Model, WorkerSide } from "./model.ts";
-import { type KeptResources, ResourceLocations } from "./resource-locations.ts";
+import { type ResourceDirectory, ResourceLocations } from "./resource-locations.ts";
 
 /** A model as it is listed. */
 export interface ListedModel {
@@ -16,27 +16,26 @@ export interface ListedModel {
 /** A model that a request names. */
 export interface FoundModel<Found extends Model = Model> {
   readonly model: Found;
-  /** Where the name is that of a LoRA adapter on its weights. */
+  /** Set if the name is that of a LoRA adapter. */
   readonly adapter: string | undefined;
-  /** The name that its members know it by, where the request gave one of the operator's. */
+  /** The name that its members use, if the request gave an operator's alias. */
   readonly rename: string | undefined;
 }
 
 export interface ModelsOptions<Found extends Model> {
-  /** Makes a model that has no members yet. */
+  /** Creates a model without members. */
   create(name: string, blockSize: number): Found;
   readonly names?: ModelNames | undefined;
-  readonly resources?: KeptResources | undefined;
+  readonly resources?: ResourceDirectory | undefined;
 }
 
 /**
- * All models of this gateway, whoever serves them. Sources put members in and take them out. A model that has none any
- * more is not listed, and forgotten after a while: until then a request for it is not wrong but early, as when its only
- * engine is being replaced.
+ * All models of this gateway. Sources add and remove members. A model without members is not listed, and is forgotten
+ * after a while: until then, requests for it get a retryable error, as its only engine may be being replaced.
  */
 export class Models<Found extends Model = LocalModel> {
-  /** What engines keep for their clients. */
-  readonly resources: KeptResources;
+  /** Where resources stored at engines are. */
+  readonly resources: ResourceDirectory;
   readonly #create: (name: string, blockSize: number) => Found;
   readonly #names: ModelNames;
   readonly #models = new Map<string, Found>();
@@ -47,7 +46,7 @@ export class Models<Found extends Model = LocalModel> {
     this.resources = resources;
   }
 
-  /** The model with exactly this name, for who puts a member in; made where there is none. */
+  /** The model with exactly this name, created if it does not exist. */
   open(name: string, blockSize: number): Found {
     const known = this.#models.get(name);
     if (known !== undefined) return known;
@@ -61,12 +60,12 @@ export class Models<Found extends Model = LocalModel> {
     return this.#models.get(name);
   }
 
-  /** Those that have members, ready or not. */
+  /** The models that have members, ready or not. */
   all(): Found[] {
     return [...this.#models.values()].filter(({ isEmpty }) => !isEmpty);
   }
 
-  /** The same, with the operator's names among theirs. */
+  /** The same, including the operator's aliases. */
   list(): ListedModel[] {
     return this.all().map((model) => ({
       name: model.name,
@@ -77,7 +76,7 @@ export class Models<Found extends Model = LocalModel> {
     }));
   }
 
-  /** The model, where there is exactly one. */
+  /** The model, if there is exactly one. */
   get only(): FoundModel<Found> | undefined {
     this.#forget();
     const listed = this.all();
@@ -86,7 +85,7 @@ export class Models<Found extends Model = LocalModel> {
     return { model, adapter: undefined, rename: undefined };
   }
 
-  /** The model with this name, or of which it is another name or an adapter. */
+  /** The model with this name, alias or adapter. */
   find(name: string): FoundModel<Found> | undefined {
     const known = this.#names.aliases.get(name) ?? name;
     const rename = known === name ? undefined : known;
@@ -101,8 +100,8 @@ export class Models<Found extends Model = LocalModel> {
   }
 
   /**
-   * The model of this name, as its workers see it.
-   * @throws ApiError 404 for an unknown one, 503 for one whose workers cannot answer yet
+   * The model of this name, as served by workers.
+   * @throws ApiError 404 for an unknown model, 503 if its workers cannot answer yet
    */
   ofWorkers(name: string): WorkerSide {
     const { model } = this.find(name) ?? this.refuse(name);
@@ -112,8 +111,7 @@ export class Models<Found extends Model = LocalModel> {
   }
 
   /**
-   * Names of the models that answer in this one's place when it cannot, in their order: those of the name itself, or
-   * else of the model that it is another name of.
+   * Names of the model's fallbacks, in order: those configured for this name, or else for the model it stands for.
    */
   fallbacks(name: string): readonly string[] {
     const { fallbacks, aliases } = this.#names;
@@ -124,29 +122,29 @@ export class Models<Found extends Model = LocalModel> {
     return fallbacks.get(name) ?? fallbacks.get(known) ?? fallbacks.get(own ?? known) ?? [];
   }
 
-  /** Names of the operator's that stand for a model which nobody serves now. */
+  /** Models in the operator's aliases and fallbacks that no member serves now. */
   missing(): string[] {
     const { aliases, fallbacks } = this.#names;
     const meant = new Set([...aliases.values(), ...[...fallbacks.values()].flat()]);
     return [...meant].filter((name) => this.find(name) === undefined);
   }
 
-  /** The models of this name, or all that have members. @throws ApiError 404 for an unknown one */
+  /** The model of this name, or all that have members. @throws ApiError 404 for an unknown model */
   select(name: string | undefined): Found[] {
     if (name === undefined) return this.all();
     const found = this.find(name)?.model;
     return found === undefined || found.isEmpty ? this.refuse(name) : [found];
   }
 
-  /** The same as it is listed. @throws ApiError 404 for an unknown one */
+  /** The model of this name as listed. @throws ApiError 404 for an unknown model */
   listed(name: string): ListedModel {
     const [{ name: own }] = this.select(name) as [Found];
     return this.list().find((model) => model.name === own) ?? this.refuse(name);
   }
 
   /**
-   * @param mayBeNamed whether the message may speak of a model
-   * @throws ApiError 404 with the nearest name; 503 while no member has ever come
+   * @param mayBeNamed whether the message may mention a model
+   * @throws ApiError 404 with the nearest name, or 503 while there are no models
    */
   refuse(name: string, mayBeNamed: (name: string) => boolean = () => true): never {
     const all = this.list().flatMap(namesOf);
@@ -164,7 +162,7 @@ export class Models<Found extends Model = LocalModel> {
     throw new ApiError(
       404,
       "not_found_error",
-      `The model '${shown}' does not exist.${suggestion === undefined ? "" : ` Did you mean '${suggestion}'?`} GET /v1/models lists all.`,
+      `The model '${shown}' does not exist.${suggestion === undefined ? "" : ` Did you mean '${suggestion}'?`} GET /v1/models lists all models.`,
       { param: "model", code: "model_not_found" },
     );
   }
@@ -182,17 +180,17 @@ export class Models<Found extends Model = LocalModel> {
   }
 }
 
-/** What workers serve is what this cluster is for: they come back. */
+/** A model served by workers is never forgotten, because they are expected to come back. */
 const isForgotten = ({ isEmpty, left, workers }: Model) =>
   isEmpty && workers === undefined && left.isEmpty(performance.now());
 
 const namesOf = ({ name, aliases, adapters }: ListedModel) => [name, ...aliases, ...adapters];
 
-/** Names that an operator gives to models, beside those that engines and workers give them. */
+/** Aliases and fallbacks that an operator gives to models, besides those of engines and workers. */
 export interface ModelNames {
-  /** Further name → the model's own name. */
+  /** Alias → the model's own name. */
   readonly aliases: ReadonlyMap<string, string>;
-  /** Name → names of models that answer in its place, in this order, when it cannot. */
+  /** Name → names of fallback models, in order. */
   readonly fallbacks: ReadonlyMap<string, readonly string[]>;
 }
 

@@ -6,14 +6,14 @@ import { textReader } from "../prompts/text-reader.ts";
 import type { AskableEngine, PromptReaderLoader } from "./sources/attached-engines.ts";
 
 export interface PromptReaderSources {
-  /** Absent on runtimes without a file system. */
+  /** Undefined on runtimes without a file system. */
   readonly folders: FolderAccess | undefined;
-  /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
+  /** Folders or hub ids to read tokenizers from, by model; the empty name is the default. */
   readonly tokenizers: ReadonlyMap<string, string>;
   readonly log: Logger;
 }
 
-/** Finds the best way to a model's tokens: its files on this machine, else its engine's tokenizer, else none. */
+/** Finds the best tokenizer for a model: its files on this machine, else its engine's tokenizer, else none. */
 export function createPromptReaderLoader({
   folders,
   tokenizers,
@@ -26,7 +26,7 @@ export function createPromptReaderLoader({
     const fromFolder = source && folders ? await fromFiles(source, folders, given !== undefined) : undefined;
     if (fromFolder !== undefined) return fromFolder;
     const askable = () => engines().flatMap(tokenizingEngine);
-    // Without KV events there is nothing that ids have to match: the text tells as much, and costs no question.
+    // Without KV events, token ids need not match anything: comparing text works as well, and calls no engine.
     if (profile.tokenizes !== "chat" || !hasEvents)
       return { ...textReader, count: engineCount(model.name, askable) };
     return engineReader(model.name, askable);
@@ -40,7 +40,7 @@ export function createPromptReaderLoader({
     try {
       const reader = await readModelFolder(source, access);
       if (reader === undefined && isGiven)
-        log.error("there is no tokenizer.json where --tokenizer says", { source });
+        log.error("no tokenizer.json at the location given with --tokenizer", { source });
       return reader;
     } catch (error) {
       log.warn("cannot read a model's tokenizer", { source, reason: String(error) });

@@ -1,25 +1,24 @@
-/** Resources that are remembered; the oldest are forgotten first. */
-const REMEMBERED = 100_000;
+/** Most resources that are remembered; the oldest are evicted first. */
+const MAX_RESOURCES = 100_000;
 
-/** What engines keep for their clients. */
-export interface KeptResources {
-  /** The engine of this name has given its client this id. */
+/** Knows which engine stores a resource: a response, file or batch. */
+export interface ResourceDirectory {
+  /** Records that the engine of this name stores the resource. */
   remember(id: string, engine: string): void;
-  /** The name of the engine that has it, where that is known. */
+  /** The name of the engine that stores the resource, if known. */
   find(id: string): string | undefined | Promise<string | undefined>;
 }
 
 /**
- * Which engine has what it once gave an id: stored responses, files, batches. Requests that speak of such an id must
- * go there.
+ * Maps resource ids to engines, in memory. Requests that refer to a resource must go to its engine.
  */
-export class ResourceLocations implements KeptResources {
+export class ResourceLocations implements ResourceDirectory {
   readonly #engines = new Map<string, string>();
 
   remember(id: string, engine: string): void {
     this.#engines.delete(id);
     this.#engines.set(id, engine);
-    if (this.#engines.size <= REMEMBERED) return;
+    if (this.#engines.size <= MAX_RESOURCES) return;
     const [oldest] = this.#engines.keys();
     if (oldest !== undefined) this.#engines.delete(oldest);
   }

@@ -2,7 +2,7 @@ import { readBytes } from "../access/body.ts";
 import { ApiError } from "../kernel/errors.ts";
 import type { AskedAnswer, AskedRequest, ErrorMessage } from "./messages.ts";
 
-/** A request as data. @throws ApiError 413 where its body is larger than `bodyLimit` bytes */
+/** Serializes a request. @throws ApiError 413 if its body is larger than `bodyLimit` bytes */
 export async function toAskedRequest(request: Request, bodyLimit: number): Promise<AskedRequest> {
   const { method, url, headers, body } = request;
   return {
@@ -21,7 +21,7 @@ export function fromAskedRequest({ method, url, headers, body }: AskedRequest): 
   });
 }
 
-/** An answer as data, with its whole body. */
+/** Serializes a response with its whole body. */
 export async function toAskedAnswer(response: Response): Promise<AskedAnswer> {
   const body = new Uint8Array(await response.arrayBuffer());
   return { status: response.status, headers: [...response.headers], body };
@@ -35,7 +35,7 @@ export function fromAskedAnswer({ status, headers, body }: AskedAnswer): Respons
   });
 }
 
-/** An error as data. Its cause stays where it came about, for the log. */
+/** Serializes an error, without its cause, which is logged where it occurred. */
 export const toErrorMessage = ({ status, type, message, param, code, headers }: ApiError): ErrorMessage => ({
   status,
   type,

@@ -9,10 +9,10 @@ import type { Prompt } from "../routing/prompt.ts";
 import type { RouteOutcome } from "../routing/route.ts";
 import type { RoutedInstance } from "../routing/workers.ts";
 
-/** What two processes tell each other: whole, in order, and without end as long as both live. */
+/** A reliable, ordered channel of messages between two processes. */
 export interface Channel<Out, In> {
   send(message: Out): void;
-  /** Called with each message that comes, and with those that have come before it was set. */
+  /** Called with each message, including those that arrived before it was set. */
   set onMessage(onMessage: (message: In) => void);
 }
 
@@ -22,16 +22,16 @@ export type AcceptorChannel = Channel<ToRouter, ToAcceptor>;
 /** The router process's end of the channel. */
 export type RouterChannel = Channel<ToAcceptor, ToRouter>;
 
-/** What an acceptor tells the router process. Ids of requests are the acceptor's own. */
+/** Messages from an acceptor to the router process. The acceptor assigns the ids of requests. */
 export type ToRouter =
   | ({ readonly type: "apply" } & ApplyMessage)
-  /** The client has gone, or nobody needs the route any more that was asked for. */
+  /** The requested route is no longer needed, for example because the client disconnected. */
   | { readonly type: "leave"; readonly id: number }
   | { readonly type: "first-token"; readonly id: number }
   | { readonly type: "grow"; readonly id: number; readonly blocks: number }
   | { readonly type: "report"; readonly id: number; readonly cachedTokens: number }
   | { readonly type: "free"; readonly id: number; readonly outcome: RouteOutcome }
-  /** By the name of a worker or an engine. */
+  /** `member` is the name of a worker or an engine. */
   | { readonly type: "success"; readonly member: string }
   | {
       readonly type: "failure";
@@ -44,13 +44,13 @@ export type ToRouter =
   | { readonly type: "remember"; readonly resource: string; readonly engine: string }
   | { readonly type: "find"; readonly id: number; readonly resource: string }
   | { readonly type: "ask"; readonly id: number; readonly request: AskedRequest }
-  /** A key has used so much of what a minute allows it. */
+  /** A key's use in this process. */
   | ({ readonly type: "used" } & KeyUse)
-  /** Requests that this acceptor is answering. */
+  /** This acceptor's requests in flight. */
   | { readonly type: "inflight"; readonly count: number }
   | { readonly type: "metrics"; readonly id: number; readonly metrics: MetricsSnapshot };
 
-/** What the router process tells an acceptor. */
+/** Messages from the router process to an acceptor. */
 export type ToAcceptor =
   | { readonly type: "engine"; readonly engine: EngineNews }
   | { readonly type: "engine-gone"; readonly name: string }
@@ -65,10 +65,10 @@ export type ToAcceptor =
   | { readonly type: "found"; readonly id: number; readonly engine: string | undefined }
   | { readonly type: "answer"; readonly id: number; readonly answer: AskedAnswer }
   | ({ readonly type: "used" } & KeyUse)
-  /** Requests that all other acceptors are answering. */
+  /** All other acceptors' requests in flight. */
   | { readonly type: "inflight-elsewhere"; readonly count: number }
   | { readonly type: "read-metrics"; readonly id: number }
-  /** The gateway is about to stop: clients are told to use their connections no more. */
+  /** The gateway is about to stop: clients should stop using their connections. */
   | { readonly type: "draining" };
 
 /** A request for a route. */
@@ -79,19 +79,19 @@ export interface ApplyMessage {
   readonly requestId: string;
   readonly salt: Salt | undefined;
   readonly preferences: Omit<RoutePreferences, "deadlineAt">;
-  /** Milliseconds until the answer must be complete: the two processes' clocks differ. */
+  /** Milliseconds until the deadline; relative, because the two processes' clocks differ. */
   readonly leftMs: number | undefined;
-  /** Names of the engines that will not do. */
+  /** Names of the members that must not be chosen. */
   readonly excluded: readonly string[];
 }
 
-/** What an acceptor has to know of an engine. */
+/** What an acceptor needs to know about an engine. */
 export interface EngineNews {
   readonly name: string;
   readonly url: string;
   readonly apiKey: string | undefined;
   readonly isReady: boolean;
-  /** Why it is taken for hung, where it is. */
+  /** Why it is considered hung, if it is. */
   readonly hungFor: string | undefined;
   readonly profile: EngineProfile;
   readonly sources: readonly KvEventSource[];
@@ -102,7 +102,7 @@ export interface EngineNews {
   }[];
 }
 
-/** An `ApiError` on its way. */
+/** A serialized `ApiError`. */
 export interface ErrorMessage {
   readonly status: number;
   readonly type: ApiErrorType;
@@ -112,7 +112,7 @@ export interface ErrorMessage {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A request that the router process answers itself. */
+/** A serialized request for the router process to answer. */
 export interface AskedRequest {
   readonly method: string;
   readonly url: string;

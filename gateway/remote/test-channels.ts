@@ -1,7 +1,7 @@
 /** For tests: two ends of a channel within one process. */
 import type { AcceptorChannel, Channel, RouterChannel, ToAcceptor, ToRouter } from "./messages.ts";
 
-/** What is sent is copied, and comes in a later turn of the event loop, as between processes. */
+/** Messages are copied and arrive in a later turn of the event loop, as between processes. */
 export function testChannels(): { acceptor: AcceptorChannel; router: RouterChannel } {
   const acceptor: TestChannel<ToRouter, ToAcceptor> = new TestChannel((message) => router.receive(message));
   const router: TestChannel<ToAcceptor, ToRouter> = new TestChannel((message) => acceptor.receive(message));

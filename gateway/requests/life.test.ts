@@ -249,12 +249,12 @@ describe("a request", () => {
     open();
     handler!.onRoute(route(one));
     news();
-    one.hangs.tell("it hangs");
+    one.hangs.notify("it hangs");
     expect(news()).toEqual(["aborted", "one failed", "one moved", "applies"]);
     handler!.onRoute(route(two));
     life.onPiece(true);
     news();
-    two.hangs.tell("it hangs");
+    two.hangs.notify("it hangs");
     expect(news()).toEqual([]);
     life.end("finished");
   });

@@ -4,7 +4,7 @@ import { ChunkTracker, unframed } from "./chunk-tracker.ts";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 
-/** The data of a body that comes in these pieces, and the tracker after it. */
+/** Feeds the pieces to a tracker. @returns the body's data, and the tracker */
 function follow(...pieces: string[]) {
   const tracker = new ChunkTracker();
   let data = "";
@@ -18,7 +18,7 @@ function follow(...pieces: string[]) {
 }
 
 describe("the framing of a chunked body", () => {
-  test("gives the data and the end, wherever the pieces are cut", () => {
+  test("yields the data and the end, however the body is split", () => {
     const chunk = fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(fc.array(chunk, { maxLength: 8 }), fc.array(fc.nat(200)), (chunks, cuts) => {
@@ -33,13 +33,13 @@ describe("the framing of a chunked body", () => {
     );
   });
 
-  test("takes upper-case sizes, extensions and trailers", () => {
+  test("accepts upper-case sizes, extensions and trailers", () => {
     const { tracker, data } = follow("A;name=value\r\n0123456789\r\n0\r\nDigest: x\r\nEtag: y\r\n\r\n");
     expect(data).toBe("0123456789");
     expect(tracker.isEnded).toBe(true);
   });
 
-  test("says where the body ends when more follows it", () => {
+  test("reports where the body ends if more follows it", () => {
     expect(follow("1\r\na\r\n0\r\n\r\nHTTP/1.1 200 OK").used).toBe(11);
   });
 
@@ -53,7 +53,7 @@ describe("the framing of a chunked body", () => {
     ["data: x\r", false],
     ["data: x\r\n", false],
     ["\n", false],
-  ])("knows whether %j ends an event", (text, isEnd) => {
+  ])("detects whether %j ends an event", (text, isEnd) => {
     expect(follow(`${text.length.toString(16)}\r\n${text}\r\n`).tracker.isEventByEvent).toBe(isEnd);
   });
 
@@ -62,14 +62,14 @@ describe("the framing of a chunked body", () => {
   test.each([
     ["an event in two chunks", "8\r\ndata: x\n\r\n1\r\n\n\r\n"],
     ["an extension", "9;a=b\r\ndata: x\n\n\r\n"],
-  ])("is not event by event with %s", (_what, text) => {
+  ])("is no longer event by event with %s", (_what, text) => {
     const { tracker } = follow(plain + plain);
     expect(tracker.isEventByEvent).toBe(true);
     tracker.push(bytes(text));
     expect(tracker.isEventByEvent).toBe(false);
   });
 
-  test("says where the last whole chunk ends in a piece", () => {
+  test("reports where the last whole chunk ends in a piece", () => {
     expect(follow(plain).tracker.lastChunkEnd).toBe(plain.length);
     expect(follow(`${plain}9\r\ndata`).tracker.lastChunkEnd).toBe(plain.length);
     expect(follow(plain, "9\r\ndata").tracker.lastChunkEnd).toBe(0);
@@ -77,7 +77,7 @@ describe("the framing of a chunked body", () => {
     expect(follow(plain, "0\r\n\r\n").tracker.lastChunkEnd).toBe(0);
   });
 
-  test("is what is left when it is taken off", () => {
+  test("is removed by unframed", () => {
     expect(Buffer.from(unframed(bytes("3\r\nabc\r\n2\r\nde\r\n"))).toString()).toBe("abcde");
     expect(Buffer.from(unframed(bytes("3\r\nabc\r\n2\r\nd"))).toString()).toBe("abcd");
   });
@@ -102,7 +102,7 @@ describe("the framing of a chunked body", () => {
     "0\r\n\n",
     "0\r\na: b\n\r\n",
     "0\r\na: \u0001\r\n\r\n",
-  ])("refuses %j, wherever it is cut", (text) => {
+  ])("rejects %j, however it is split", (text) => {
     for (let cut = 0; cut < text.length; cut++)
       expect(() => follow(text.slice(0, cut), text.slice(cut))).toThrow("chunked");
   });

@@ -1,11 +1,11 @@
 import { HeldBytes } from "./held-bytes.ts";
 
-/** What the longest line before a chunk may be: 16 hex digits and extensions. */
+/** Longest extensions on a chunk's size line, in bytes. */
 const LONGEST_LINE = 256;
-/** Of the lines behind the last chunk together, in bytes. */
+/** Longest trailer section, in bytes. */
 const LONGEST_TRAILERS = 16_384;
 
-/** What ends with `-lf` waits for the second byte of a line's end. */
+/** States that end with `-lf` expect the second byte of a line break. */
 type State =
   | "size"
   | "extension"
@@ -22,35 +22,33 @@ const LF = 10;
 const SEMICOLON = 59;
 
 /**
- * Follows the framing of a chunked body (RFC 9112, section 7.1) through the pieces in which it comes, at a cost for
- * each chunk and none for each byte. It changes nothing: the bytes go on as they came. So it takes nothing but what
- * the strictest client takes too.
+ * Tracks the framing of a chunked body (RFC 9112, section 7.1) that arrives in pieces, at a cost per chunk rather
+ * than per byte. The bytes are passed on unchanged, so it accepts only what the strictest client accepts.
  */
 export class ChunkTracker {
-  /** Whether the last chunk and what may follow it have been seen. */
+  /** Whether the last chunk and its trailers have been read. */
   isEnded = false;
-  /** Where in the piece pushed last the last chunk with data ended; 0 where none did. */
+  /** Where the last chunk with data ended in the most recent piece; 0 if none did. */
   lastChunkEnd = 0;
   /**
-   * Whether every chunk so far has ended with the end of an event of an event stream, and has nothing in its framing
-   * but a size.
+   * Whether every chunk so far has ended at an event boundary of an event stream, and has no extensions.
    */
   isEventByEvent = true;
   #state: State = "size";
-  /** Bytes of data that the current chunk still has. */
+  /** Remaining bytes of the current chunk's data. */
   #left = 0;
   #size = 0;
   #lineLength = 0;
-  /** Whether the current trailer line has anything in it. */
+  /** Whether the current trailer line is not empty. */
   #hasTrailer = false;
   /** The last four bytes of the data so far. */
   #tail = 0;
 
   /**
-   * Goes over the next piece.
-   * @param onData called with each run of data, for a caller that wants the body itself
-   * @returns where the body ends in it: its length, less what comes behind the end
-   * @throws RangeError where it is not chunked coding
+   * Reads the next piece.
+   * @param onData called with each run of data, if the caller needs the body itself
+   * @returns how many bytes of the piece belong to the body
+   * @throws RangeError if it is not valid chunked coding
    */
   push(bytes: Uint8Array, onData?: (from: number, to: number) => void): number {
     const { length } = bytes;
@@ -99,7 +97,7 @@ export class ChunkTracker {
     const digit = hexDigit(byte);
     if (digit >= 0) {
       this.#size = this.#size * 16 + digit;
-      // Thirteen digits stay exact in a double.
+      // Thirteen digits are exact in a double.
       if (++this.#lineLength > 13) throw malformed();
     } else if (this.#lineLength === 0) throw malformed();
     else if (byte === CR) this.#state = "size-lf";
@@ -153,14 +151,14 @@ export class ChunkTracker {
 
 const isControl = (byte: number) => (byte < 32 && byte !== 9) || byte === 127;
 
-/** The body that whole chunks stand for. */
+/** The data of whole chunks, without their framing. */
 export function unframed(wire: Uint8Array): Uint8Array {
   const body = new HeldBytes();
   new ChunkTracker().push(wire, (from, to) => body.add(wire.subarray(from, to)));
   return body.takeWith();
 }
 
-/** Whether text whose last four bytes these are ends with an empty line, whatever its line ends. */
+/** Whether text with these last four bytes ends with an empty line, with any kind of line breaks. */
 function endsEvent(tail: number): boolean {
   const last = tail & 0xff;
   if (last !== LF && last !== CR) return false;

@@ -1,9 +1,9 @@
 import type { HttpCall, HttpError, HttpHead, HttpReceiver, HttpTransport } from "./types.ts";
 
 /**
- * A transport for one request, which alone a fault of its receiver's strikes: the callbacks run in events of sockets,
- * where nobody catches what they throw.
- * @param onFault is told of it, at most once for each callback
+ * A transport for one request that catches errors thrown by its receiver. The callbacks run in socket events, where
+ * an uncaught error would end the process.
+ * @param onFault called with each error, at most once per callback
  */
 export function contained(transport: HttpTransport, onFault: (error: unknown) => void): HttpTransport {
   return {
@@ -11,7 +11,7 @@ export function contained(transport: HttpTransport, onFault: (error: unknown) =>
       try {
         return transport.call(request, new ContainedReceiver(receiver, onFault), timeouts);
       } catch (error) {
-        // Whoever calls is still to take note of the call.
+        // Deferred, because the caller does not have the call yet.
         queueMicrotask(() => onFault(error));
         return NO_CALL;
       }

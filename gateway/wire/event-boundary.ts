@@ -1,4 +1,4 @@
-/** Longest event that is held until it is whole, in bytes. */
+/** Longest event that is held until it is complete, in bytes. */
 export const LONGEST_EVENT = 64 * 1024 * 1024;
 
 const LF = 0x0a;
@@ -7,18 +7,18 @@ const COLON = 0x3a;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /**
- * Scans an event stream (WHATWG HTML, section 9.2.6) that arrives in arbitrary pieces, and tells how much of it can be
- * passed on: up to the end of an event, or of a comment line between two events. Lines end with LF, CR or CRLF, and a
- * byte order mark may come first.
+ * Scans an event stream (WHATWG HTML, section 9.2.6) that arrives in arbitrary pieces, and reports how much of it can
+ * be passed on: up to the end of an event, or of a comment line between two events. Lines end with LF, CR or CRLF,
+ * and the stream may start with a byte order mark.
  */
 export class EventBoundary {
   /** Whether there has been a field since the last empty line. */
   #isInEvent = false;
-  /** What the current line is, as far as it has been read. */
+  /** The kind of the current line, as far as it has been read. */
   #line: "empty" | "comment" | "field" = "empty";
   /** Whether the last byte was a CR; an LF right after it belongs to the same line end. */
   #isBehindCr = false;
-  /** Bytes of the byte order mark read so far; its full length once the stream has begun without one. */
+  /** Bytes of the byte order mark read so far; its full length if the stream started without one. */
   #markBytes = 0;
 
   /** @returns how many bytes of the piece can be passed on; 0 if nothing ends in it */

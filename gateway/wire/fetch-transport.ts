@@ -16,7 +16,7 @@ import {
 } from "./types.ts";
 import { WebWireReply } from "./web-wire-reply.ts";
 
-/** HTTP by `fetch` and web streams, for runtimes where sockets cannot be reached. Bytes are the bare body. */
+/** HTTP with `fetch` and web streams, for runtimes without access to sockets. Bytes are the unframed body. */
 export class FetchTransport implements HttpTransport {
   call(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall {
     const call = new FetchCall(request, receiver, timeouts);
@@ -38,10 +38,10 @@ class FetchCall implements HttpCall {
   readonly #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
-  /** What has come of an event that is not whole. */
+  /** The incomplete event received so far. */
   readonly #held = new HeldBytes();
   readonly #boundary = new EventBoundary();
-  /** While paused: what lets the reading go on. */
+  /** While paused: resolves on `resume`. */
   #paused: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts) {
@@ -87,7 +87,7 @@ class FetchCall implements HttpCall {
     return fetch(origin + path, {
       method,
       headers: headers.map(([name, value]): [string, string] => [name, value]),
-      // A view of shared memory would not do; what comes here never is one.
+      // Typed as a copy, because `fetch` does not accept shared memory.
       body: body === undefined ? null : new Uint8Array(body),
       redirect: "manual",
       signal: this.#abort.signal,
@@ -104,14 +104,14 @@ class FetchCall implements HttpCall {
       if (isEventStream) this.#passEvents(value);
       else this.#receiver.onBytes(value, false);
       if (this.#paused === undefined) continue;
-      // While the client does not read, the server is not to blame.
+      // While the client is not reading, silence is not the server's fault.
       clearTimeout(this.#timer);
       await this.#paused.promise;
       if (!this.#isOver) this.#limit(idleMs, `The engine sent nothing more for ${idleMs / 1000} s.`);
     }
   }
 
-  /** Passes on what is whole, and keeps the rest until it is. */
+  /** Passes on whole events, and holds the rest. */
   #passEvents(value: Uint8Array): void {
     const end = this.#boundary.push(value);
     const whole = end === 0 ? undefined : this.#held.takeWith(value.subarray(0, end));
@@ -147,7 +147,7 @@ function headOf(response: Response, method: string): HttpHead {
   const { status, headers } = response;
   const length = headers.get("content-length");
   const hasBody = method !== "HEAD" && status !== 204 && status !== 304 && response.body !== null;
-  // What fetch has unpacked has another length, and no coding any more.
+  // A body that fetch has decompressed has another length, and is no longer encoded.
   const isCoded = headers.has("content-encoding");
   const isEventStream = isEventStreamType(headers.get("content-type"));
   return {
@@ -159,12 +159,12 @@ function headOf(response: Response, method: string): HttpHead {
       isEventStream || length === null || isCoded || !/^\d{1,15}$/.test(length) ? undefined : Number(length),
     hasBody,
     isEventStream,
-    // Whatever it was, fetch has unpacked it.
+    // fetch has already decompressed it.
     isEncoded: false,
   };
 }
 
-/** Runtimes name the causes differently; that nobody listens is what matters: then nothing was sent. */
+/** Runtimes name causes differently. What matters is whether the connection failed, so that nothing was sent. */
 function asHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   const texts: string[] = [];

@@ -1,4 +1,4 @@
-/** What concerns one connection only (RFC 9110, section 7.6.1), and so is not passed on. */
+/** Headers of a single connection (RFC 9110, section 7.6.1), which are not passed on. */
 const HOP_BY_HOP = new Set([
   "connection",
   "keep-alive",

@@ -23,18 +23,18 @@ import type {
 
 const TIMEOUTS: HttpTimeouts = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000 };
 
-/** How a transport differs from others, and may. */
+/** How transports may differ. */
 export interface TransportTraits {
-  /** Whether it writes and reads HTTP itself: what goes over the socket is then known to the letter. */
+  /** Whether it writes and reads HTTP itself, so that the bytes on the socket are known exactly. */
   readonly isOwnHttp: boolean;
 }
 
-/** What every transport must do, over real sockets. */
+/** The common suite of all transports, over real sockets. */
 export function transportSuite(create: () => HttpTransport, { isOwnHttp }: TransportTraits): void {
   let transport: HttpTransport;
   let server: TcpServer;
   let origin: string;
-  /** Called for each connection with the text of each request on it. */
+  /** Answers the text of each request on a connection. */
   let answer: (socket: Socket, request: string) => void;
   let connections = 0;
   const sockets = new Set<Socket>();
@@ -62,14 +62,14 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
 
   interface Outcome {
     head: HttpHead | undefined;
-    /** What came, as it came, and the body that it stands for. */
+    /** The received bytes, and the body without framing. */
     wire: string;
     body: string;
     pieces: { text: string; isFramed: boolean }[];
     error: HttpError | undefined;
   }
 
-  /** Sends a request and collects what comes. */
+  /** Sends a request and collects the answer. */
   function ask(
     options: {
       mayReuse?: boolean;
@@ -127,7 +127,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
   const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 
   describe("a request to an engine", () => {
-    test.runIf(isOwnHttp)("is sent whole, with its own headers and the length of its body", async () => {
+    test.runIf(isOwnHttp)("is sent completely, with its headers and its body's length", async () => {
       let seen = "";
       answer = (socket, request) => {
         seen = request;
@@ -141,13 +141,13 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(wire).toBe("ok");
     });
 
-    test("passes on whole events only, with the engine's framing where it has it", async () => {
+    test("passes on only whole events, with the engine's framing if possible", async () => {
       const events = ["data: one\n\n", "data: two\n\n", "data: [DONE]\n\n"];
       const chunks = events.map(chunk).join("");
       const framed = `${chunks}0\r\n\r\n`;
       answer = (socket) => {
         socket.write(CHUNKED + framed.slice(0, 5));
-        // Cut in the middle of an event, and in the middle of the framing.
+        // Split inside an event and inside the framing.
         setImmediate(() => {
           socket.write(framed.slice(5, 20));
           setImmediate(() => socket.write(framed.slice(20)));
@@ -159,7 +159,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(body).toBe(events.join(""));
     });
 
-    test("passes on whole events of a stream whose reads never end with one", async () => {
+    test("passes on whole events of a stream whose reads never end at an event boundary", async () => {
       const event = `data: ${JSON.stringify({ id: "1", text: "x".repeat(71) })}\n\n`;
       const count = 40_000;
       const framed = Buffer.from(`${chunk(event).repeat(count)}0\r\n\r\n`);
@@ -181,7 +181,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       "id: 1\ndata\n\n",
     ].map((text) => Buffer.from(text).toString("latin1"));
 
-    /** Where in the text events and comments between them end. */
+    /** The offsets at which events, and comments between them, end. */
     const ends = (parts: readonly string[]) => {
       let length = 0;
       return new Set([0, ...parts.map((part) => (length += part.length))]);
@@ -197,7 +197,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
         "until its connection ends",
         (text: string, cut: number) => [CLOSED, text.slice(0, cut), text.slice(cut)],
       ],
-    ])("passes on whole events and comments of a stream %s, wherever it is cut", async (how, pieces) => {
+    ])("passes on whole events and comments of a stream %s, however it is split", async (how, pieces) => {
       const parts = [": hello\n", EVENTS[0]!, ": one\r", ": two\r\n", EVENTS[1]!, "\n", EVENTS[3]!];
       const text = parts.join("");
       const isChunked = how === "in chunks";
@@ -226,13 +226,10 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
 
     test.each([
       ["an event in two chunks", [chunk("data: o"), chunk("ne\n\n")]],
-      [
-        "several events in a chunk, whose end is in another",
-        [chunk("data: one\n\ndata: two\n"), chunk("\n")],
-      ],
+      ["several events in a chunk, ending in another", [chunk("data: one\n\ndata: two\n"), chunk("\n")]],
       ["chunks with extensions", [chunk("data: one\n\n").replace("\r\n", ";x=y\r\n")]],
       ["an event without an end", [chunk("data: [DONE]")]],
-    ])("takes the framing off %s", async (_what, chunks) => {
+    ])("strips the framing from %s", async (_what, chunks) => {
       answer = (socket) =>
         socket.write(`${CHUNKED}${chunk("data: zero\n\n")}${chunks.join("")}0\r\nx-trailer: 1\r\n\r\n`);
       const { body, pieces, error } = await ask();
@@ -243,7 +240,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(pieces.at(-1)?.isFramed).toBe(false);
     });
 
-    test("passes on at once what is whole", async () => {
+    test("passes on complete events and comments at once", async () => {
       const parts = [": ping\n", "data: one\n\n", ":\n", "data: two\n\nda"];
       const seen: string[] = [];
       let more: () => void;
@@ -266,7 +263,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(body).toBe(": ping\ndata: one\n\n:\ndata: two\n\ndata: three\n\n");
     });
 
-    test("gives a compressed stream as it comes", async () => {
+    test("passes on a compressed stream as it arrives", async () => {
       const zipped = gzipSync("data: one\n\ndata: two\n\n");
       answer = (socket) => {
         socket.write(CHUNKED.replace("\r\n\r\n", "\r\ncontent-encoding: gzip\r\n\r\n"));
@@ -287,13 +284,13 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
     test.runIf(isOwnHttp).each([
       ["spaces before a colon, and a folded line", "Content-Length : 2\r\nx: a\r\n\t b\r\n\r\nok", "ok"],
       ["the same length twice", "content-length: 2, 2\r\n\r\nok", "ok"],
-      ["line ends of one character", "content-length: 6\n\nok\r\n\r\n".replaceAll("@", ""), "ok\r\n\r\n"],
+      ["bare LF line breaks", "content-length: 6\n\nok\r\n\r\n".replaceAll("@", ""), "ok\r\n\r\n"],
       [
-        "chunks, whatever its length says",
+        "chunks despite a content-length",
         "content-length: 9\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "ok",
       ],
-    ])("takes a head with %s", async (_what, rest, expected) => {
+    ])("accepts a head with %s", async (_what, rest, expected) => {
       answer = (socket) =>
         socket.write(`HTTP/1.1 200 OK${rest.startsWith("content-length: 6\n") ? "\n" : "\r\n"}${rest}`);
       const { body, error } = await ask();
@@ -301,7 +298,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(body).toBe(expected);
     });
 
-    test("takes an event of several megabytes in many small pieces", async () => {
+    test("accepts an event of several megabytes in many small pieces", async () => {
       const event = `data: ${"x".repeat(6 * 1024 * 1024)}\n\n`;
       answer = (socket) => {
         let all = "";
@@ -312,12 +309,12 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect((await ask()).body).toBe(event);
     });
 
-    test("reads a body that ends with its connection", async () => {
+    test("reads a body that ends when the connection closes", async () => {
       answer = (socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nuntil the end");
       expect((await ask()).wire).toBe("until the end");
     });
 
-    test.runIf(isOwnHttp)("passes over interim answers, and drops headers of the connection", async () => {
+    test.runIf(isOwnHttp)("skips interim responses, and drops hop-by-hop headers", async () => {
       answer = (socket) => {
         socket.write(
           "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\nX-Stays: 2\r\n\r\n",
@@ -327,7 +324,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(head).toMatchObject({ status: 204, headers: [["x-stays", "2"]], hasBody: false });
     });
 
-    test.runIf(isOwnHttp)("goes over a connection that was used before, unless it must not", async () => {
+    test.runIf(isOwnHttp)("reuses a connection, unless it must not", async () => {
       answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
       await ask();
       await ask();
@@ -337,7 +334,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
     });
 
     test.runIf(isOwnHttp)(
-      "goes over a new connection where a kept one closes without an answer",
+      "is resent over a new connection if a kept-alive one closes without an answer",
       async () => {
         const ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
         const served = new Map<Socket, number>();
@@ -347,14 +344,14 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
           if (count === 1) socket.write(ok);
           else socket.destroy();
         };
-        // Several connections are kept, and each of them is closed by the request after.
+        // Several connections are kept alive, and each is closed by its second request.
         await Promise.all(Array.from({ length: 4 }, () => ask()));
         for (let index = 0; index < 8; index++)
           expect(await ask()).toMatchObject({ error: undefined, body: "ok" });
       },
     );
 
-    test.runIf(isOwnHttp)("is lost where its server goes away, though it was sent again", async () => {
+    test.runIf(isOwnHttp)("is lost if its server goes down, even though it was resent", async () => {
       answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
       await ask();
       answer = (socket) => {
@@ -375,7 +372,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
     });
 
     test.runIf(isOwnHttp)(
-      "leaves a connection alone whose server closes it, or said more than was asked",
+      "does not reuse a connection that the server closes, or that has unsolicited bytes",
       async () => {
         answer = (socket) =>
           socket.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
@@ -404,7 +401,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       await closed;
     });
 
-    test("takes a body of many megabytes whole, held back in between", async () => {
+    test("receives a body of many megabytes completely, with pauses", async () => {
       const size = 8 * 1024 * 1024;
       answer = (socket) => {
         socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n`);
@@ -424,8 +421,8 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
     });
   });
 
-  describe("what goes wrong", () => {
-    test("nobody listens: nothing was sent", async () => {
+  describe("failures", () => {
+    test("nothing listens: unsent", async () => {
       server.close();
       await once(server, "close");
       expect((await ask()).error).toMatchObject({ code: "unsent" });
@@ -450,11 +447,11 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
     test.each([
       ["not HTTP at all", "SSH-2.0-OpenSSH_9.2\r\n"],
       ["another version", "HTTP/2 200\r\n\r\n"],
-      ["a head without end", `HTTP/1.1 200 OK\r\nx: ${"y".repeat(70_000)}`],
-      ["a header that is none", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n"],
+      ["an endless head", `HTTP/1.1 200 OK\r\nx: ${"y".repeat(70_000)}`],
+      ["an invalid header line", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n"],
       ["two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"],
       ["another transfer coding", "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n"],
-      ["chunks that are none", `${CHUNKED}hello`],
+      ["invalid chunks", `${CHUNKED}hello`],
       ["another protocol", "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"],
     ])("%s: garbage", async (_what, text) => {
       answer = (socket) => socket.write(text);
@@ -534,7 +531,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       return { response, body };
     }
 
-    /** What comes on a bare connection until the server closes it, or `isWhole` is content. */
+    /** The bytes received on a raw connection until the server closes it, or `isWhole` accepts them. */
     async function raw(text: string, isWhole: (all: string) => boolean = () => false): Promise<string> {
       const { connect } = await import("node:net");
       const socket = connect(port, "127.0.0.1");
@@ -547,7 +544,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       return all;
     }
 
-    test("has the engine's status, headers and body, and headers of the gateway's own", async () => {
+    test("has the engine's status, headers and body, and the gateway's headers", async () => {
       answer = (socket) =>
         socket.write(
           "HTTP/1.1 201 Created\r\nX-Request-Id: theirs\r\nset-cookie: a\r\nset-cookie: b\r\ncontent-length: 4\r\n\r\nbody",
@@ -562,7 +559,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(body).toBe("body");
     });
 
-    test.runIf(isOwnHttp)("has the engine's chunks as they came, and its connection goes on", async () => {
+    test.runIf(isOwnHttp)("has the engine's chunks unchanged, and its connection stays open", async () => {
       const framed = `${chunk("data: one\n\n")}${chunk("data: two\n\n")}0\r\n\r\n`;
       answer = (socket) => {
         socket.write(CHUNKED + framed.slice(0, 16));
@@ -574,21 +571,21 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(all.split(framed).length).toBe(3);
     });
 
-    test("has no chunks for a client of HTTP/1.0", async () => {
+    test("has no chunks for an HTTP/1.0 client", async () => {
       answer = (socket) => socket.write(`${CHUNKED}${chunk("data: one\n\n")}0\r\n\r\n`);
       const all = await raw("GET / HTTP/1.0\r\nhost: x\r\n\r\n");
       expect(all).toMatch(/\r\n\r\ndata: one\n\n$/);
       expect(all).not.toContain("transfer-encoding");
     });
 
-    test("makes chunks of a body that ended with its connection", async () => {
+    test("is chunked if the engine's body ended when its connection closed", async () => {
       answer = (socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nuntil the end");
       const { response, body } = await get();
       if (isOwnHttp) expect(response.headers["transfer-encoding"]).toBe("chunked");
       expect(body).toBe("until the end");
     });
 
-    test("has no body where there is none", async () => {
+    test("has no body if the engine's has none", async () => {
       answer = (socket) => socket.write("HTTP/1.1 204 No Content\r\n\r\n");
       const { response, body } = await get();
       expect(response.statusCode).toBe(204);
@@ -598,7 +595,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect((await get("HEAD")).response.headers["content-length"]).toBe("7");
     });
 
-    test("arrives whole where the client reads slowly", async () => {
+    test("arrives completely if the client reads slowly", async () => {
       const size = 32 * 1024 * 1024;
       answer = (socket) => {
         socket.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
@@ -633,7 +630,7 @@ export function transportSuite(create: () => HttpTransport, { isOwnHttp }: Trans
       expect(wrong).toBe(0);
     });
 
-    test("a client that leaves ends the engine's work", async () => {
+    test("is cancelled at the engine if the client disconnects", async () => {
       const closed = new Promise<void>((resolve) => {
         answer = (socket) => {
           socket.on("close", () => resolve());

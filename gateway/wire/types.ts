@@ -1,18 +1,18 @@
 import type { Context } from "hono";
 
-/** A request to a server's HTTP API, ready to be sent. */
+/** A request to a server's HTTP API. */
 export interface HttpRequest {
   /** Scheme, host and port: `http://127.0.0.1:8000`. */
   readonly origin: string;
   readonly method: string;
-  /** With the query. */
+  /** Including the query. */
   readonly path: string;
   /** Without `host`, `connection`, `content-length` and `transfer-encoding`, which the transport writes. */
   readonly headers: readonly HttpHeader[];
   readonly body: Uint8Array | undefined;
   /**
-   * Whether it may go over a connection that was used before. The server may be about to close that one, and then
-   * nobody knows whether it has acted on the request: it is sent once more, over a new one.
+   * Whether it may use a kept-alive connection. If the server closes that connection, it is unknown whether the
+   * server has acted on the request, which is then resent once over a new connection.
    */
   readonly mayReuse: boolean;
 }
@@ -22,31 +22,31 @@ export type HttpHeader = readonly [name: string, value: string];
 /** The head of an answer. */
 export interface HttpHead {
   readonly status: number;
-  /** Names in lower case; without what only concerns the connection to the server. */
+  /** Names in lower case; without hop-by-hop headers. */
   readonly headers: readonly HttpHeader[];
-  /** Bytes of the body, where the server tells. */
+  /** Length of the body in bytes, if known. */
   readonly contentLength: number | undefined;
   /** Whether a body follows. */
   readonly hasBody: boolean;
-  /** Whether the body is `text/event-stream` that can be read as it is. */
+  /** Whether the body is an unencoded `text/event-stream`. */
   readonly isEventStream: boolean;
-  /** Whether the body is compressed, or otherwise encoded, so that nothing can be read in it. */
+  /** Whether the body is compressed or otherwise encoded, so that it cannot be read. */
   readonly isEncoded: boolean;
 }
 
-/** @param type the header `content-type` */
+/** @param type the `content-type` header */
 export const isEventStreamType = (type: string | null | undefined): boolean =>
   /^text\/event-stream *(;|$)/i.test(type ?? "");
 
-/** Why an exchange failed. Nothing is known of whether the server acted on it, but for `unsent`. */
+/** Why an exchange failed. Except for `unsent`, the server may have acted on the request. */
 export type HttpErrorCode =
-  /** The server was not reached: nothing of the request was sent. */
+  /** The server was not reached, and nothing was sent. */
   | "unsent"
-  /** The connection broke before the answer was whole. */
+  /** The connection was lost before the answer was complete. */
   | "lost"
-  /** A time limit passed; see the message for which. */
+  /** A timeout expired; the message says which. */
   | "timeout"
-  /** What came is not HTTP, or is larger than is allowed. */
+  /** The answer is not valid HTTP, or too large. */
   | "garbage";
 
 export class HttpError extends Error {
@@ -59,69 +59,68 @@ export class HttpError extends Error {
   }
 }
 
-/** Hears of an answer as it comes. Exactly one of `onEnd` and `onError` is called, last, unless it is cancelled. */
+/** Receives an answer. Unless it is cancelled, exactly one of `onEnd` and `onError` is called last. */
 export interface HttpReceiver {
   onHead(head: HttpHead): void;
   /**
-   * A piece of the body as it is to be passed on: of an event stream, whole events and comment lines.
-   * @param isFramed whether the bytes have HTTP's chunks around them, each of whole events; of a body that has been
-   * given without them once, no more piece has them
-   * @returns whether the bytes are still in use; if not, they may be another piece's from now on
+   * Receives a piece of the body to pass on: for an event stream, whole events and comment lines.
+   * @param isFramed whether the bytes are HTTP chunks of whole events; once a piece is unframed, all later ones are
+   * @returns whether the bytes are still in use; if not, their buffer may be reused
    */
   onBytes(wire: Uint8Array, isFramed: boolean): boolean;
-  /** The same for the last piece, which may be empty, or be the beginning of an event: the answer is whole. */
+  /** The same for the last piece, which may be empty or an incomplete event: the answer is complete. */
   onEnd(wire: Uint8Array, isFramed: boolean): boolean;
   onError(error: HttpError): void;
 }
 
-/** A request on its way. */
+/** A request in flight. */
 export interface HttpCall {
-  /** Closes the connection: the server is to stop. No callback comes after it. */
+  /** Closes the connection, so that the server stops. No callback is called afterwards. */
   cancel(): void;
-  /** Holds the server back. */
+  /** Applies backpressure to the server. */
   pause(): void;
   resume(): void;
 }
 
-/** How long a server may take, in milliseconds. */
+/** Timeouts for a server, in milliseconds. */
 export interface HttpTimeouts {
-  /** To take a connection. */
+  /** Time to connect. */
   readonly connectMs: number;
-  /** From the request to the answer's first byte of body. */
+  /** Time from the request to the first byte of the answer's body. */
   readonly firstByteMs: number;
-  /** Between two pieces of the body. */
+  /** Time between two pieces of the body. */
   readonly idleMs: number;
 }
 
-/** The answer to a client, into which a server's bytes go as they come. */
+/** The answer to a client, to which a server's bytes are passed on as they arrive. */
 export interface WireReply {
   /** What the route handler returns. */
   readonly response: Response;
-  /** Passes on bytes from `onBytes`. False when the client reads too slowly: wait for `onWritable`. */
+  /** Passes on bytes from `onBytes`. @returns false if the client reads too slowly: wait for `onWritable` */
   write(wire: Uint8Array, isFramed: boolean): boolean;
   /** Passes on the bytes from `onEnd`, and ends. */
   finish(wire: Uint8Array, isFramed: boolean): void;
-  /** Whether bytes that were given to `write` or `finish` are still in use. */
+  /** Whether bytes passed to `write` or `finish` are still in use. */
   readonly isHolding: boolean;
-  /** Sends a piece of body that is not from the server itself. */
+  /** Sends part of the body that does not come from the server. */
   writeText(text: string): boolean;
-  /** Ends an answer whose last pieces came from `writeText`. */
+  /** Ends an answer whose last part came from `writeText`. */
   end(): void;
-  /** Breaks the connection off, so that the client sees that something is missing. */
+  /** Aborts the connection, so that the client sees that the answer is incomplete. */
   destroy(): void;
   /** Called each time the client has caught up after `write` returned false. */
   onWritable: (() => void) | undefined;
-  /** Called once if the client goes away before the end. */
+  /** Called once if the client disconnects before the end. */
   onAbort: (() => void) | undefined;
 }
 
 /**
- * HTTP to servers and back to clients, of whose bodies only the ends of events are looked for. Bytes of
- * `HttpReceiver.onBytes` go as they are into a reply of the same transport.
+ * HTTP to servers and back to clients, which parses bodies only for event boundaries. The bytes of
+ * `HttpReceiver.onBytes` can be passed unchanged to a reply of the same transport.
  */
 export interface HttpTransport {
   call(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall;
-  /** Begins the answer to a client with a server's head, and further headers in place of the server's own. */
+  /** Starts the answer to a client with a server's head, and headers that override the server's. */
   reply(context: Context, head: HttpHead, headers: readonly HttpHeader[]): WireReply;
   /** Closes idle connections. */
   close(): void;

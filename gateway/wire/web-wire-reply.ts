@@ -1,7 +1,7 @@
 import { WebBody } from "../kernel/web-body.ts";
 import type { HttpHead, HttpHeader, WireReply } from "./types.ts";
 
-/** An answer as a `Response` with a stream for its body. */
+/** An answer as a `Response` with a streamed body. */
 export class WebWireReply extends WebBody implements WireReply {
   readonly response: Response;
   readonly isHolding = false;

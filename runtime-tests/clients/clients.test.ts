@@ -181,9 +181,9 @@ describe("llama.cpp", () => {
   test("passes the doctor, who says aloud that its cache is guessed", async () => {
     const doctor = new StatorProcess(["doctor", url, "--config=none"]);
     expect(await doctor.ended()).toBe(0);
-    expect(doctor.stdout).toContain("It does not tell what its cache holds");
-    expect(doctor.stdout).toContain("tokens of the test prompt came from its cache, and it said so");
-    expect(stator.stdout).toContain("it publishes no KV events, so what its slots hold is guessed");
+    expect(doctor.stdout).toContain("It does not publish what its cache holds");
+    expect(doctor.stdout).toContain("tokens of the test prompt came from its cache, as its answer reports");
+    expect(stator.stdout).toContain("it publishes no KV events, so what its slots hold is predicted");
   });
 
   // The last one: it ends an engine.

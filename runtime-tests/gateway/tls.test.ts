@@ -53,10 +53,10 @@ describe.each(Object.entries(LAUNCHERS))("on %s", (name, launcher) => {
     const url = await ready();
     expect(await show(url)).toEqual({ status: 200, name: `${name}-first` });
     await replace(first, await makeCertificate(folder, `${name}-second`, authority));
-    await stator.printed(/certificate read again/);
+    await stator.printed(/certificate reloaded/);
     expect(await show(url)).toEqual({ status: 200, name: `${name}-second` });
     await writeFile(first.cert, "no certificate");
-    await stator.printed(/cannot be used; the one before goes on to count.*not in PEM/);
+    await stator.printed(/unusable; keeping the previous certificate.*not a PEM file/);
     expect(await show(url)).toEqual({ status: 200, name: `${name}-second` });
     const { port } = new URL(url);
     const other = start(`--port=${port}`, ...flags(await makeCertificate(folder, "other", authority)));
@@ -98,7 +98,7 @@ test("on Deno, client certificates are refused, for it cannot ask for them", asy
   const args = ["attach", engine.url, "--port=0", "--config=none", ...flags(server)];
   stator = new StatorProcess([...args, `--tls-client-ca=${authority.cert}`], {}, LAUNCHERS.Deno!());
   expect(await stator.ended()).toBe(2);
-  expect(stator.stderr).toContain("--tls-client-ca: not on Deno yet");
+  expect(stator.stderr).toContain("--tls-client-ca: not supported on Deno yet");
 });
 
 /** One request, and who the server says that it is. */

@@ -102,7 +102,7 @@ describe("keys", () => {
 
   test("that have expired do not count", async () => {
     const later = await keys(file, "add", "new", "--expires=2999-01-01");
-    await stator.printed(/keys read again/);
+    await stator.printed(/keys reloaded/);
     expect([(await asked(made.old)).status, (await asked(later)).status]).toEqual([401, 200]);
   });
 
@@ -163,7 +163,7 @@ describe("keys", () => {
     const { team } = made;
     const begin = stator.stderr.length;
     const readAgain = (times: number) =>
-      until(async () => (stator.stderr.slice(begin).match(/keys read again/g)?.length ?? 0) >= times);
+      until(async () => (stator.stderr.slice(begin).match(/keys reloaded/g)?.length ?? 0) >= times);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     const next = await keys(file, "rotate", "team", "--grace=600");
     await readAgain(1);
@@ -176,7 +176,7 @@ describe("keys", () => {
     ]);
 
     await writeFile(file, "keys:\n  - id: team\n    hash: plain-text-key\n");
-    await stator.printed(/cannot be used; those before go on to count.*key 'team': hash must be sha256/);
+    await stator.printed(/unusable; keeping the previous keys.*key 'team': hash must be sha256/);
     expect(stator.stderr).not.toContain("plain-text-key");
     expect((await asked(last)).status).toBe(200);
   });

@@ -76,13 +76,13 @@ describe("TLS", () => {
     expect((await show(kept, "/v1/chat/completions", chat({ stream: true }))).text).toContain("[DONE]");
 
     await replace(first, await makeCertificate(folder, "second", authority));
-    await stator.printed(/certificate read again/);
+    await stator.printed(/certificate reloaded/);
     expect(await show(await agentOf(), "/live")).toMatchObject({ status: 200, name: "second" });
     const { name, status } = await show(kept, "/live");
     expect([status, name]).toEqual([200, "first"]);
 
     await writeFile(first.cert, "no certificate");
-    await stator.printed(/cannot be used; the one before goes on to count.*not in PEM/);
+    await stator.printed(/unusable; keeping the previous certificate.*not a PEM file/);
     expect(await show(await agentOf(), "/live")).toMatchObject({ status: 200, name: "second" });
     kept.destroy();
   });

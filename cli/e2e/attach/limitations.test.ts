@@ -31,7 +31,7 @@ test("answers without cached tokens are warned of, with the flag that mends it",
   await using vllm = await startVllm({ kvEvents: { replayPort: 0 }, reportsCachedTokens: false });
   const { stator, askTimes } = await attach(vllm.url);
   await askTimes(30);
-  await stator.printed(/warn .*do not say how much of a prompt.*flag=--enable-prompt-tokens-details/);
+  await stator.printed(/warn .*do not report how much of a prompt.*flag=--enable-prompt-tokens-details/);
   expect(await stator.stop()).toBe(0);
 });
 
@@ -39,7 +39,9 @@ test("an engine whose KV events have blocks of another size than was expected is
   await using vllm = await startVllm({ kvEvents: { replayPort: 0 }, hasMetrics: false, blockSize: 32 });
   const { stator, url, askTimes } = await attach(vllm.url);
   await askTimes(2);
-  await stator.printed(/the router takes the block size of an engine's KV events .*blockSize=32 instead=16/);
+  await stator.printed(
+    /the router now uses the block size of an engine's KV events .*blockSize=32 instead=16/,
+  );
   const { data } = await (await fetch(`${url}/admin/workers`)).json();
   expect(data[0].block_size).toBe(32);
   expect(await stator.stop()).toBe(0);

@@ -234,7 +234,7 @@ test("an engine that cannot go on with an answer is not asked to", async () => {
 
 test("a worker whose requests fail is set aside, while another one has its requests", async () => {
   const pauseMs = 3_600_000;
-  const requests = { failuresInRow: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
+  const requests = { consecutiveFailures: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
   const { gateway, one, two } = await startTwo({
     policy: "round-robin",
     health: { requests, slowStartMs: 0 },

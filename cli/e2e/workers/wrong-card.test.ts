@@ -51,7 +51,7 @@ describe("a worker that does not check its own card", () => {
     await expect.poll(named).toMatchObject([
       {
         level: "error",
-        message: "refused a worker whose model card is wrong",
+        message: "refused a worker with an invalid model card",
         field,
         reason: expect.any(String),
       },
@@ -86,7 +86,7 @@ describe("stator up with a wrong card", () => {
     const stator = start({ chatTemplate: "{% for %}" });
     expect(await stator.ended()).toBe(1);
     expect(stator.stderr).toMatch(
-      /refused a worker whose model card is wrong worker=wrong-0 field=chatTemplate/,
+      /refused a worker with an invalid model card worker=wrong-0 field=chatTemplate/,
     );
     expect(stator.stdout).toBe("");
   });

@@ -2,15 +2,15 @@ import type { Gateway } from "../../compose/create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
 import { type ListeningGateway, type ListeningOptions, refuseMissing } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
-import { listenOnWeb, type WebListener, type WebPlace } from "../web/listen.ts";
+import { listenOnWeb, type WebListener, type WebListenOptions } from "../web/listen.ts";
 
-/** Of Bun's global: what is used here. */
+/** The parts of Bun's global that are used here. */
 interface BunRuntime {
   serve(options: {
     hostname: string;
     port: number;
     reusePort: boolean;
-    /** Seconds that a connection may be silent. */
+    /** In seconds; 0 disables it. */
     idleTimeout: number;
     tls?: {
       cert: string;
@@ -30,7 +30,7 @@ interface BunRuntime {
 
 declare const Bun: BunRuntime;
 
-/** A gateway in this Bun process. @throws Error with the code `EADDRINUSE` where the port is taken */
+/** Starts a gateway in this Bun process. @throws Error with the code `EADDRINUSE` if the port is taken */
 export async function startBunGateway(options: ListeningOptions): Promise<ListeningGateway> {
   refuseMissing(options, "Bun", ["engine certificates", "processes"]);
   const files = { readTextFile, hubCache: hubCacheOf((name) => Bun.env[name], Bun.env.HOME ?? "") };
@@ -38,17 +38,17 @@ export async function startBunGateway(options: ListeningOptions): Promise<Listen
   return listenOnWeb(gateway, options, { canShare: true, listen }, files);
 }
 
-function listen({ hostname, port, tls, isShared }: WebPlace, fetch: Gateway["fetch"]): WebListener {
+function listen({ hostname, port, tls, isShared }: WebListenOptions, fetch: Gateway["fetch"]): WebListener {
   const server = Bun.serve({
     hostname,
     port,
     reusePort: isShared,
-    // The gateway's own limits bound a silent answer: Bun's would cut one that waits for its first token.
+    // The gateway has its own timeouts; Bun's would cut off an answer that waits for its first token.
     idleTimeout: 0,
     ...(tls && { tls: { cert: tls.cert, key: tls.key, ...clientsOf(tls.clientCa) } }),
     fetch: (request) => fetch(request),
   });
-  return { port: server.port, stop: () => server.stop(), cut: () => server.stop(true) };
+  return { port: server.port, stop: () => server.stop(), abort: () => server.stop(true) };
 }
 
 const clientsOf = (ca: string | undefined) =>

@@ -2,9 +2,9 @@ import type { Gateway } from "../../compose/create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
 import { type ListeningGateway, type ListeningOptions, refuseMissing } from "../listening.ts";
 import { createWebGateway } from "../web/index.ts";
-import { listenOnWeb, type WebListener, type WebPlace } from "../web/listen.ts";
+import { listenOnWeb, type WebListener, type WebListenOptions } from "../web/listen.ts";
 
-/** Of Deno's global: what is used here. */
+/** The parts of Deno's global that are used here. */
 interface DenoRuntime {
   serve(
     options: {
@@ -24,7 +24,7 @@ interface DenoRuntime {
 
 declare const Deno: DenoRuntime;
 
-/** A gateway in this Deno process. @throws Error with the code `EADDRINUSE` where the port is taken */
+/** Starts a gateway in this Deno process. @throws Error with the code `EADDRINUSE` if the port is taken */
 export async function startDenoGateway(options: ListeningOptions): Promise<ListeningGateway> {
   refuseMissing(options, "Deno", ["engine certificates", "client certificates", "processes"]);
   const files = {
@@ -35,7 +35,7 @@ export async function startDenoGateway(options: ListeningOptions): Promise<Liste
   return listenOnWeb(gateway, options, { canShare: false, listen }, files);
 }
 
-function listen({ hostname, port, tls, isShared }: WebPlace, fetch: Gateway["fetch"]): WebListener {
+function listen({ hostname, port, tls, isShared }: WebListenOptions, fetch: Gateway["fetch"]): WebListener {
   const place = { hostname, port, reusePort: isShared, ...(tls && { cert: tls.cert, key: tls.key }) };
   const server = Deno.serve({ ...place, onListen: () => {} }, (request) => fetch(request));
   return { port: server.addr.port, stop: () => server.shutdown() };

@@ -5,7 +5,7 @@ import type { ListeningOptions, ServerLimits } from "../listening.ts";
 import { followTls, nodePlatform } from "./platform.ts";
 import { listen } from "./server.ts";
 
-/** What an acceptor listens with, as plain data. */
+/** An acceptor's options as plain data, which can be sent to its process. */
 export interface AcceptorListening
   extends Omit<AcceptorOptions, "log" | "onDraining">,
     Pick<ListeningOptions, "host" | "port" | "tls" | "engineTls"> {
@@ -14,15 +14,15 @@ export interface AcceptorListening
 
 export interface ListeningAcceptor {
   readonly port: number;
-  /** Lets running requests end (for as long as the deadline), then closes everything. */
+  /** Waits for requests in flight until the deadline, then closes everything. */
   drain(deadlineMs: number): Promise<void>;
-  /** The router process has gone: what needs it is refused from now on. */
+  /** The router process has exited: from now on, requests that need it are rejected. */
   onRouterGone(): void;
 }
 
 /**
- * An acceptor of a gateway: HTTP at a port that others of its kind listen at too.
- * @throws AccessError for files of keys or certificates that cannot be used
+ * Starts an acceptor of a gateway: an HTTP server on a port that it shares with the other acceptors.
+ * @throws AccessError for unusable key or certificate files
  */
 export async function startNodeAcceptor(
   options: AcceptorListening & { readonly log: Logger },

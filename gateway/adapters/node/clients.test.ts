@@ -30,7 +30,7 @@ const BODY = JSON.stringify({ model: "tiny", messages: [{ role: "user", content:
 const head = (version = "1.1", lines = "") =>
   `POST /v1/chat/completions HTTP/${version}\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n${lines}\r\n`;
 
-/** A connection, what has come over it, and when the server has closed it. */
+/** A connection, the text received over it, and a promise for the server closing it. */
 async function open() {
   const socket = connect({ port: gateway.port, host: "127.0.0.1", allowHalfOpen: true });
   sockets.push(socket);
@@ -43,7 +43,7 @@ async function open() {
   return { socket, seen, ended: new Promise((resolve) => socket.once("end", resolve)) };
 }
 
-/** Answers that the engine gives only when it is told to. */
+/** Answers that the engine holds back until the test calls them. */
 function held() {
   const answers: (() => void)[] = [];
   let gone = 0;
@@ -57,13 +57,13 @@ function held() {
 }
 
 describe("a client that has closed its side", () => {
-  test("gets its answer, however long that takes", async () => {
+  test("gets its answer, however long it takes", async () => {
     await start();
     const { answers } = held();
     const { socket, seen, ended } = await open();
     socket.end(head() + BODY);
     await expect.poll(() => answers.length).toBe(1);
-    // Until it has been looked at twice whether the client is still there.
+    // Until the server has checked twice whether the client is still connected.
     await expect
       .poll(() => seen.text.match(/HTTP\/1\.1 100 Continue\r\n\r\n/g)?.length ?? 0)
       .toBeGreaterThan(1);
@@ -73,7 +73,7 @@ describe("a client that has closed its side", () => {
     expect(seen.text).toContain("Hello.");
   });
 
-  test("and gone away has its request ended at the engine", async () => {
+  test("or disconnected has its request cancelled at the engine", async () => {
     await start();
     const { answers, gone } = held();
     const { socket } = await open();
@@ -86,7 +86,7 @@ describe("a client that has closed its side", () => {
       .toMatch(/stator_requests_total\{[^}]*status="499"[^}]*\} 1/);
   });
 
-  test("in the middle of a stream that is silent counts as gone", async () => {
+  test("during a silent stream counts as disconnected", async () => {
     await start();
     const gone = new Promise<void>((resolve) => {
       engine.answer = (_request, response) => {
@@ -101,7 +101,7 @@ describe("a client that has closed its side", () => {
     await gone;
   });
 
-  test("of HTTP/1.0 counts as gone where the answer does not come at once", async () => {
+  test("of HTTP/1.0 counts as disconnected if the answer does not come at once", async () => {
     await start();
     const { answers, gone } = held();
     const { socket, seen, ended } = await open();
@@ -119,7 +119,7 @@ describe("a client that is late", () => {
     ["with everything", ""],
     ["with its headers", "GET /live HTTP/1.1\r\nhost: localhost\r\nx-slow: "],
     ["with its body", head()],
-  ])("%s gets 408, and its connection is closed though it does not close it", async (_, text) => {
+  ])("%s gets 408, and its connection is closed even if it keeps it open", async (_, text) => {
     await start({ headerMs: 200, bodyMs: 400 });
     const { socket, seen, ended } = await open();
     if (text !== "") socket.write(text);
@@ -132,12 +132,12 @@ describe("a client that is late", () => {
     }
   });
 
-  test("because the gateway itself stood still is not late", async () => {
+  test("only because the gateway itself stalled is not late", async () => {
     await start({ headerMs: 400, bodyMs: 800 });
     const { socket, seen } = await open();
     socket.write("GET /live HTTP/1.1\r\nhost: localhost\r\n");
     await new Promise((resolve) => setTimeout(resolve, 50));
-    // Both ends of the connection stand still; late requests are looked for before anything is read.
+    // Blocks both ends of the connection; Node checks for late requests before it reads anything.
     await new Promise((resolve) => setImmediate(resolve));
     const until = performance.now() + 900;
     while (performance.now() < until);
@@ -147,7 +147,7 @@ describe("a client that is late", () => {
   });
 });
 
-test("what is no HTTP behind a request that is being answered does not spoil that answer", async () => {
+test("garbage after a request does not corrupt the answer to that request", async () => {
   await start();
   const finish: (() => void)[] = [];
   engine.answer = (_request, response) => {
@@ -166,7 +166,7 @@ test("what is no HTTP behind a request that is being answered does not spoil tha
 });
 
 describe("a gateway that drains", () => {
-  test("answers what is underway with 'connection: close', and cuts nothing", async () => {
+  test("answers requests in flight with 'connection: close', and cuts off none", async () => {
     await start();
     const { answers } = held();
     const [idle, asked, coming, late] = [await open(), await open(), await open(), await open()];
@@ -195,7 +195,7 @@ describe("a gateway that drains", () => {
     await drained;
   });
 
-  test("answers requests that came together, each of them", async () => {
+  test("answers every pipelined request", async () => {
     await start();
     const { answers } = held();
     const { socket, seen, ended } = await open();
@@ -210,7 +210,7 @@ describe("a gateway that drains", () => {
     expect(heads.map((text) => /\r\nconnection: close\r\n/i.test(text))).toEqual([false, false, true]);
   });
 
-  test("says so before: readiness is 503, requests are answered, and each answer ends its connection", async () => {
+  test("announces it first: readiness is 503, requests are answered, and each answer closes its connection", async () => {
     await start();
     gateway.beginDrain();
     const health = await fetch(`${gateway.url}/health`);

@@ -3,27 +3,27 @@ import { Server as HttpsServer } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
 import { watchHalfClosed } from "./half-closed.ts";
 
-/** What clients get to read why their answers end. */
-const LAST_WORDS_MS = 500;
-/** How long after the end a kept connection may still bring a request that was underway. */
-const UNDERWAY_MS = 200;
+/** How long aborted answers get to send their error before their connections are closed. */
+const FLUSH_MS = 500;
+/** How long an idle connection stays open during a drain, for a request that is already on its way. */
+const LATE_REQUEST_MS = 200;
 
 interface Connection {
-  /** Answers that have not ended, in the order of their requests. */
+  /** Unfinished answers, in the order of their requests. */
   readonly answers: Set<ServerResponse>;
-  /** Bytes that had come when the last answer ended: more belong to a request that is coming. */
+  /** Bytes received when the last answer ended: any more belong to a new request. */
   readTo: number;
 }
 
 /**
- * Knows which connections carry a request. (Node counts one on which nothing was ever sent as busy, and clients
- * open such ones ahead of need.)
+ * Tracks which connections carry a request. (Node counts an unused connection as busy, and clients open connections
+ * before they need them.)
  */
 export class Connections {
   readonly #server: Server;
   readonly #open = new Map<Socket, Connection>();
-  /** Connections whose TLS handshake has not ended, by the client's address. */
-  readonly #shaking = new Map<string, Socket>();
+  /** Connections in their TLS handshake, by the client's address. */
+  readonly #handshaking = new Map<string, Socket>();
   #isDraining = false;
 
   constructor(server: Server) {
@@ -31,32 +31,32 @@ export class Connections {
     const isTls = server instanceof HttpsServer;
     if (isTls) server.on("connection", (socket: Socket) => this.#onHandshake(socket));
     server.on(isTls ? "secureConnection" : "connection", (socket: Socket) => {
-      this.#shaking.delete(addressOf(socket));
+      this.#handshaking.delete(addressOf(socket));
       const connection = { answers: new Set<ServerResponse>(), readTo: socket.bytesRead };
       this.#open.set(socket, connection);
       socket.once("close", () => this.#open.delete(socket));
       watchHalfClosed(socket, connection.answers);
     });
     server.prependListener("request", (request, response) => this.#onRequest(request, response));
-    // Nothing has gone in or out for a while. That is as it should be while an engine thinks, and not where the
-    // client leaves unread what there is, or asks nothing more.
+    // Nothing was read or written for a while. That is normal while an engine is working, but not if the client
+    // leaves data unread or has no request.
     server.on("timeout", (socket: Socket) => {
       if (socket.writableLength > 0 || !this.#isBusy(socket)) socket.destroy();
     });
   }
 
-  /** Whether it can carry requests: a connection with TLS can after its handshake. */
+  /** Whether it can carry requests: a TLS connection can after its handshake. */
   isOpen(socket: Socket): boolean {
     return this.#open.has(socket);
   }
 
-  /** Whether something of an answer has been sent, and not all of it. */
+  /** Whether an answer has been partly sent. */
   isAnswering(socket: Socket): boolean {
     const [first] = this.#open.get(socket)?.answers ?? [];
     return first?.headersSent === true;
   }
 
-  /** Takes no more requests from it, and closes it when the answers that have begun are whole. */
+  /** Takes no more requests from the connection, and closes it once the answers that have begun are complete. */
   endAfterAnswer(socket: Socket): void {
     socket.pause();
     for (const answer of this.#open.get(socket)?.answers ?? []) {
@@ -65,7 +65,7 @@ export class Connections {
     }
   }
 
-  /** From now on each connection's last answer says that the connection ends with it. */
+  /** From now on, each connection's last answer has `connection: close`. */
   beginDrain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
@@ -77,25 +77,25 @@ export class Connections {
     return new Promise((resolve) => {
       let cut = setTimeout(() => {
         onDeadline();
-        cut = setTimeout(() => this.#server.closeAllConnections(), LAST_WORDS_MS);
+        cut = setTimeout(() => this.#server.closeAllConnections(), FLUSH_MS);
       }, deadlineMs);
-      // Not as of HTTP, which would cut idle connections with the requests that are underway on them, and forget
-      // about those that come too slowly.
+      // Not the HTTP server's close, which would drop requests on their way over idle connections, and stop timing
+      // out slow ones.
       NetServer.prototype.close.call(this.#server, () => {
         clearTimeout(cut);
         this.#server.close();
         resolve();
       });
-      for (const socket of this.#shaking.values()) socket.destroy();
+      for (const socket of this.#handshaking.values()) socket.destroy();
       for (const socket of this.#open.keys()) this.#closeIfIdle(socket);
     });
   }
 
   #onHandshake(socket: Socket): void {
     const address = addressOf(socket);
-    this.#shaking.set(address, socket);
+    this.#handshaking.set(address, socket);
     socket.once("close", () => {
-      if (this.#shaking.get(address) === socket) this.#shaking.delete(address);
+      if (this.#handshaking.get(address) === socket) this.#handshaking.delete(address);
     });
   }
 
@@ -113,12 +113,12 @@ export class Connections {
 
   #closeIfIdle(socket: Socket): void {
     if (this.#isBusy(socket)) return;
-    // What has come by then is read before it is looked at.
-    const timer = setTimeout(() => setImmediate(() => this.#closeUnlessAsked(socket)), UNDERWAY_MS);
+    // The immediate lets data that has arrived by then be read first.
+    const timer = setTimeout(() => setImmediate(() => this.#closeIfUnused(socket)), LATE_REQUEST_MS);
     socket.once("close", () => clearTimeout(timer));
   }
 
-  #closeUnlessAsked(socket: Socket): void {
+  #closeIfUnused(socket: Socket): void {
     const connection = this.#open.get(socket);
     if (!this.#isBusy(socket) && socket.bytesRead === connection?.readTo) socket.destroySoon();
   }
@@ -131,8 +131,8 @@ export class Connections {
 const addressOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
 
 /**
- * Node writes `connection: close` in the head of an answer that is not to keep it, and drops what has been asked
- * behind that one: of several, whose requests came together, it has to be the last.
+ * Node writes `connection: close` into the head of an answer with `shouldKeepAlive` false, and drops the requests
+ * after it: of several pipelined requests, it must be the last one's.
  */
 function endWithLast(answers: ReadonlySet<ServerResponse>): void {
   const all = [...answers];

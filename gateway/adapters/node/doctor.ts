@@ -14,22 +14,22 @@ import { createTlsFetch } from "./http/tls-fetch.ts";
 export interface NodeDoctorOptions {
   /** The compiled router core. */
   readonly routerModule: WebAssembly.Module;
-  /** Folders or hub ids to read tokenizers from, by model; the empty name stands for all. */
+  /** Folders or hub ids to read tokenizers from, by model; the empty name is the default. */
   readonly tokenizers: ReadonlyMap<string, string>;
   /** Certificates for `https:` addresses; default: the system's. */
   readonly engineTls?: EngineTlsFiles | undefined;
-  /** Longest wait for one answer, connection or event, in milliseconds. */
+  /** Timeout of each answer, connection or event, in milliseconds. */
   readonly timeoutMs: number;
   readonly log: Logger;
 }
 
-/** As many things may have to be waited for, one after the other, until a gateway has examined its engines. */
+/** The most timeouts in sequence that a gateway needs to examine its engines. */
 const WAITS = 10;
 
 /**
  * Examines engines, and proves that requests can be routed by what their caches hold. A gateway among the addresses
- * examines its own engines, and the key given for it goes to nobody else.
- * @throws ApiError for an address that is none, AccessError for certificates that cannot be used
+ * examines its own engines; its key is not sent to them.
+ * @throws ApiError for an invalid address, AccessError for unusable certificates
  */
 export async function diagnoseEngines(
   given: readonly EngineSpec[],
@@ -42,10 +42,10 @@ export async function diagnoseEngines(
   const found = await Promise.all(
     given.map(checkedSpec).map(async (spec): Promise<EngineSpec[] | Diagnosis> => {
       const engines = await enginesOfGateway(createApi(spec));
-      // A gateway that has none yet is looked at itself, which says so.
+      // A gateway without engines is examined itself, which reports that.
       if (engines === undefined || engines.length === 0) return [spec];
       const theirs = await askGateway(createApi(spec, timeoutMs * WAITS), timeoutMs);
-      // An older one names its engines; their keys it keeps to itself, and its own is not for them.
+      // An older gateway lists its engines without their keys, and its own key is not for them.
       return theirs ?? engines.map((engine) => ({ ...spec, apiKey: undefined, ...engine }));
     }),
   );

@@ -3,8 +3,8 @@ import type { EncoderFactory } from "../../prompts/tokenizers/huggingface.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
 
 /**
- * Hugging Face's native tokenizer, which works off the event loop. Where its addon does not load on this
- * platform, the portable one serves and the log says so.
+ * Hugging Face's native tokenizer, which runs off the event loop. If its addon does not load on this platform, uses
+ * the portable one and logs a warning.
  */
 export function nativeEncoderFactory(log: Logger): EncoderFactory {
   return async (tokenizerJson) => {
@@ -16,7 +16,7 @@ export function nativeEncoderFactory(log: Logger): EncoderFactory {
         return Uint32Array.from(encoding.getIds());
       };
     } catch (error) {
-      log.warn("the native tokenizer does not load; using the portable one, which is slower", {
+      log.warn("the native tokenizer failed to load; using the slower portable one", {
         reason: error instanceof Error ? error.message : String(error),
       });
       return createPortableEncoder(tokenizerJson);

@@ -23,7 +23,7 @@ afterEach(() => {
   server.close();
 });
 
-/** A server that opens a stream for each request, and a client that sends bytes as they stand. */
+/** Starts a server that opens a stream for each request, and a client that sends raw bytes. */
 async function start(
   onStream: (stream: EventStream, request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<void> {
@@ -37,7 +37,7 @@ async function start(
   await new Promise((resolve) => client.once("connect", resolve));
 }
 
-/** Everything that came once `isWhole` says so of it. */
+/** The received text, once `isWhole` accepts it. */
 function receive(isWhole: (text: string) => boolean): Promise<string> {
   const parts: Buffer[] = [];
   return new Promise((resolve, reject) => {
@@ -52,7 +52,7 @@ function receive(isWhole: (text: string) => boolean): Promise<string> {
 
 const answers = (count: number) => (text: string) => text.split("\r\n0\r\n\r\n").length > count;
 
-/** The chunks of one answer's body, by their declared lengths in bytes; the last must be empty. */
+/** The chunks of one answer's body, split by their declared lengths; the last must be empty. */
 function chunksOf(answer: string): string[] {
   let rest = Buffer.from(answer.slice(answer.indexOf("\r\n\r\n") + 4));
   const chunks: string[] = [];
@@ -71,7 +71,7 @@ function chunksOf(answer: string): string[] {
 }
 
 describe("Node's event stream", () => {
-  test("a turn's events are one chunk, whose length is in bytes", async () => {
+  test("the events of one turn form one chunk, whose length is in bytes", async () => {
     await start(async (stream) => {
       stream.write("data: a\n\n");
       await nextTurn();
@@ -131,7 +131,7 @@ describe("Node's event stream", () => {
     }
   });
 
-  test("answers to requests that came together are whole and in order", async () => {
+  test("answers to pipelined requests are complete and in order", async () => {
     const streams: EventStream[] = [];
     await start(async (stream) => {
       streams.push(stream);
@@ -154,7 +154,7 @@ describe("Node's event stream", () => {
     expect(chunksOf(second)).toEqual([1, 2, 3].map((turn) => `data: second ${turn}\n\n`));
   });
 
-  test("a client of HTTP/1.0 gets no chunks, and the end of the connection as the end", async () => {
+  test("an HTTP/1.0 client gets no chunks; its answer ends when the connection closes", async () => {
     await start(async (stream) => {
       stream.write("data: a\n\n");
       await nextTurn();
@@ -170,7 +170,7 @@ describe("Node's event stream", () => {
     expect(answer.slice(answer.indexOf("\r\n\r\n") + 4)).toBe("data: a\n\ndata: b\n\n");
   });
 
-  test("a client that reads slowly holds the writer back, and loses nothing", async () => {
+  test("a slow client applies backpressure, and loses nothing", async () => {
     const event = `data: ${"x".repeat(16 * 1024)}\n\n`;
     let heldBack = 0;
     let written = 0;
@@ -205,7 +205,7 @@ describe("Node's event stream", () => {
     expect(chunks.every((text) => text === event)).toBe(true);
   });
 
-  test("a client that goes away is told of once; writing on does no harm", async () => {
+  test("a client's disconnect is reported once; later writes are harmless", async () => {
     let aborted = 0;
     const ended = Promise.withResolvers<void>();
     await start(async (stream) => {
@@ -227,7 +227,7 @@ describe("Node's event stream", () => {
     expect(aborted).toBe(1);
   });
 
-  test("a stream that ends well reports no abort when its connection closes", async () => {
+  test("a stream that ended normally reports no abort when its connection closes", async () => {
     let aborted = 0;
     const closed = Promise.withResolvers<void>();
     await start((stream, _request, response) => {
@@ -245,7 +245,7 @@ describe("Node's event stream", () => {
     expect(aborted).toBe(0);
   });
 
-  test("a fault in writing one ends that one alone, in this turn and after it, and is logged once", async () => {
+  test("a write error ends only its own stream, and is logged once", async () => {
     const streams: EventStream[] = [];
     const aborted: number[] = [];
     const second = connect(await startPair(streams, aborted), "127.0.0.1");

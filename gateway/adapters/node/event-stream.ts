@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Logger } from "#runtime";
 import { EVENT_STREAM_HEADERS, type EventStream, type OpenEventStream } from "../../kernel/event-stream.ts";
 
-/** Writes events to the client's socket: no web stream, and neither a promise nor a closure for a token. */
+/** Writes events to the client's socket, without a web stream, a promise or a closure per token. */
 export function nodeEventStreams(log: Logger): OpenEventStream {
   return (context, headers): EventStream => {
     const { outgoing } = context.env as { outgoing: ServerResponse };
@@ -12,9 +12,9 @@ export function nodeEventStreams(log: Logger): OpenEventStream {
 }
 
 /**
- * A stream's events of one turn leave in one HTTP chunk and one write. Node's response sends the head and the
- * first chunk. The chunks after it are framed here and go past the response to its socket, for Node would hand
- * each of them to the system in four pieces, which costs more than all else that the gateway does for a token.
+ * Sends all events of one turn of the event loop as one HTTP chunk in one write. Node's response sends the head and
+ * the first chunk. Later chunks are framed here and written directly to the socket, because Node would write each of
+ * them in four pieces, which costs more than everything else that the gateway does for a token.
  */
 class NodeEventStream implements EventStream {
   readonly response = RESPONSE_ALREADY_SENT;
@@ -24,7 +24,7 @@ class NodeEventStream implements EventStream {
   #pending = "";
   #isScheduled = false;
   #hasBegun = false;
-  /** Whether the chunks are framed here; a client of HTTP/1.0 gets none. */
+  /** Whether chunks are framed here; false for an HTTP/1.0 client. */
   #isFraming = false;
   #isFull = false;
   #isEnded = false;
@@ -60,8 +60,8 @@ class NodeEventStream implements EventStream {
     else this.#send(chunk(text));
   }
 
-  /** A fault in writing ends this stream alone; its request hears of it as of a client that has gone. */
-  breakOff(error: unknown): void {
+  /** Ends only this stream after a write error; its request sees a client that disconnected. */
+  fail(error: unknown): void {
     this.#log.error("cannot write to a client's stream", { error });
     this.#outgoing.destroy();
   }
@@ -82,7 +82,7 @@ class NodeEventStream implements EventStream {
 
   #send(bytes: string): void {
     const { socket } = this.#outgoing;
-    // A response that waits behind another one of its connection has no socket yet and keeps what it is given.
+    // A response that waits for an earlier one on its connection has no socket yet, and buffers what is written.
     const target = socket?.writable ? socket : this.#outgoing;
     if (!target.write(bytes)) this.#waitFor(target);
   }
@@ -103,7 +103,7 @@ const LAST_CHUNK = "0\r\n\r\n";
 
 const chunk = (text: string) => (text === "" ? "" : `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
 
-/** Streams that were written to in this turn. */
+/** Streams written to in this turn. */
 const scheduled: NodeEventStream[] = [];
 
 function flushScheduled(): void {
@@ -111,7 +111,7 @@ function flushScheduled(): void {
     try {
       stream.flush();
     } catch (error) {
-      stream.breakOff(error);
+      stream.fail(error);
     }
   }
   scheduled.length = 0;

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import type { PlatformFiles } from "../../compose/create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
 
-/** Models' files on this machine, and those in Hugging Face's cache. */
+/** Access to model files on this machine and in Hugging Face's cache. */
 export function nodeFiles(): PlatformFiles {
   return { readTextFile: readIfThere, hubCache: hubCacheOf((name) => process.env[name], homedir()) };
 }

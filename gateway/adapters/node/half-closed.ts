@@ -1,32 +1,32 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** Until the first look at whether a client is still there, then between two at first and at most, in milliseconds. */
-const FIRST_LOOK_MS = 500;
-const NEXT_LOOK_MS = 100;
-const LAST_LOOK_MS = 5_000;
+/** Time until the first check whether a client is still connected, then the backoff's minimum and maximum. */
+const FIRST_CHECK_MS = 500;
+const MIN_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5_000;
 
 /**
- * A client that has closed its side may only have no more to ask, or be gone: TCP tells them apart only where
- * something is sent. So where the answer does not come soon, an interim one is sent, which every client of HTTP/1.1
- * must skip (RFC 9110, section 15.2); a system whose program is gone refuses it, as the one after it shows. Whoever
- * closes in the middle of an answer is taken to be gone: a stream may be silent for long.
- * @param answers that have not ended, on this connection
+ * A client that has closed its side may just have no more requests, or be gone: TCP shows the difference only when
+ * something is sent. So if the answer is slow, this sends interim responses, which every HTTP/1.1 client must skip
+ * (RFC 9110, section 15.2); a host whose program is gone resets the connection, and the next write fails. A client
+ * that closes during an answer is assumed to be gone, because a stream may be silent for long.
+ * @param answers the connection's unfinished answers
  */
 export function watchHalfClosed(socket: Socket, answers: ReadonlySet<ServerResponse>): void {
   let timer: NodeJS.Timeout | undefined;
-  const look = (nextMs: number) => {
+  const check = (nextMs: number) => {
     const [answer] = answers;
     if (answer === undefined || answer.headersSent || socket.destroyed) return;
-    // A client of HTTP/1.0 knows no interim answers: what is not answered soon is for nobody.
+    // HTTP/1.0 has no interim responses, so a slow answer is given up.
     if (answer.req.httpVersionMinor === 0) return void socket.destroy();
     answer.writeContinue();
-    timer = setTimeout(() => look(Math.min(nextMs * 2, LAST_LOOK_MS)), nextMs);
+    timer = setTimeout(() => check(Math.min(nextMs * 2, MAX_BACKOFF_MS)), nextMs);
   };
   socket.once("end", () => {
     const [answer] = answers;
     if (answer?.headersSent && !answer.writableEnded) socket.destroy();
-    else timer = setTimeout(() => look(NEXT_LOOK_MS), FIRST_LOOK_MS);
+    else timer = setTimeout(() => check(MIN_BACKOFF_MS), FIRST_CHECK_MS);
   });
   socket.once("close", () => clearTimeout(timer));
 }

@@ -7,22 +7,22 @@ import { followTls, nodePlatform } from "./platform.ts";
 import { type HttpListener, listen } from "./server.ts";
 
 /**
- * A gateway in this Node process: HTTP in front, discovery and workers behind.
- * @throws AccessError for files of keys or certificates that cannot be used
+ * Starts a gateway in this Node process.
+ * @throws AccessError for unusable key or certificate files
  */
 export async function startNodeGateway(options: ListeningOptions): Promise<ListeningGateway> {
   const { admin, serverLimits: limits = DEFAULT_SERVER_LIMITS } = options;
   const { tls, platform } = await nodePlatform(options);
   const acceptors = options.hasAcceptors ? new Acceptors(options.log) : undefined;
   const gateway = await createGateway(
-    { ...options, readMetricsElsewhere: acceptors && (() => acceptors.metrics()) },
+    { ...options, readOtherMetrics: acceptors && (() => acceptors.metrics()) },
     { ...platform, ...socketPlatform, routerModule: options.routerModule },
   );
   const { host, log } = options;
   const listeners: HttpListener[] = [];
   let port: number | undefined;
   try {
-    // Acceptors share a port with any process that asks for it: whether it is free shows only now.
+    // Acceptors share their port with any process that asks for it, so check first that it is free.
     if (acceptors) port = await findPort(host, options.port);
     else listeners.push(await listen(gateway.fetch, { host, port: options.port, limits, tls, log }));
     if (admin?.port !== undefined) {
@@ -54,7 +54,7 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
   };
 }
 
-/** @throws the system's error, `EADDRINUSE` where the port is taken */
+/** @throws the system's error, `EADDRINUSE` if the port is taken */
 async function findPort(host: string, wanted: number): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {

@@ -8,20 +8,20 @@ export interface IpcEnd {
 }
 
 /**
- * Messages over Node's channel between parent and child, which must serialize by structured clone. What is sent in one
- * turn of the event loop goes as one.
+ * Messages over Node's channel between parent and child, which must use structured clone. Messages sent in one turn
+ * of the event loop are batched.
  */
 export class IpcChannel<Out, In> implements Channel<Out, In> {
   readonly #end: IpcEnd;
-  #waiting: Out[] = [];
+  #outgoing: Out[] = [];
   #onMessage: ((message: In) => void) | undefined;
-  /** What came before anybody listened. */
+  /** Messages that arrived before `onMessage` was set. */
   #early: In[] = [];
 
   constructor(end: IpcEnd) {
     this.#end = end;
     end.on("message", (messages) => {
-      // What is no list is between supervisor and child.
+      // Messages that are not lists are between supervisor and child.
       if (Array.isArray(messages)) for (const message of messages as In[]) this.#take(message);
     });
   }
@@ -32,8 +32,8 @@ export class IpcChannel<Out, In> implements Channel<Out, In> {
   }
 
   send(message: Out): void {
-    this.#waiting.push(message);
-    if (this.#waiting.length === 1) setImmediate(() => this.#flush());
+    this.#outgoing.push(message);
+    if (this.#outgoing.length === 1) setImmediate(() => this.#flush());
   }
 
   #take(message: In): void {
@@ -42,9 +42,9 @@ export class IpcChannel<Out, In> implements Channel<Out, In> {
   }
 
   #flush(): void {
-    const messages = this.#waiting;
-    this.#waiting = [];
-    // The other end may go at any moment; whoever watches the process sees to what becomes of that.
+    const messages = this.#outgoing;
+    this.#outgoing = [];
+    // The other end may exit at any moment; the process's supervisor handles that.
     if (this.#end.connected) this.#end.send?.(messages);
   }
 }

@@ -34,7 +34,7 @@ const chat = (model: string, more: object = {}) =>
     body: JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }], ...more }),
   });
 
-/** Whether nothing is left of requests: neither places nor load. */
+/** Waits until no request holds a slot or load. */
 async function isIdle(): Promise<void> {
   await expect
     .poll(async () => {
@@ -48,8 +48,8 @@ describe("an engine's header", () => {
   test.each([
     ["with a control character", "x-note: a\u0001b\r\n"],
     ["with DEL", "x-note: a\u007fb\r\n"],
-    ["that speaks for the gateway", "x-stator-note: a\r\n"],
-  ])("%s is left out", async (_, lines) => {
+    ["with the gateway's own prefix", "x-stator-note: a\r\n"],
+  ])("%s is dropped", async (_, lines) => {
     const engine = await start(["tiny"]);
     engine.answer = answerWith(`${lines}x-kept: yes\r\n`);
     const response = await chat("tiny");
@@ -61,7 +61,7 @@ describe("an engine's header", () => {
     expect(gateway.logged).toEqual([]);
   });
 
-  test("in raw UTF-8 passes as it is", async () => {
+  test("in raw UTF-8 is passed on unchanged", async () => {
     const engine = await start(["tiny"]);
     engine.answer = answerWith(`x-model: ${Buffer.from("深").toString("latin1")}\r\n`);
     const response = await chat("tiny");
@@ -69,8 +69,8 @@ describe("an engine's header", () => {
   });
 });
 
-describe("names outside of ASCII", () => {
-  test("of an engine and of a fallback are percent-encoded, and taken back so", async () => {
+describe("non-ASCII names", () => {
+  test("of engines and fallbacks are percent-encoded, and accepted in that form", async () => {
     const engine = await TestEngine.start(["模型/小"]);
     engines.push(engine);
     gateway = await startTestGateway([], {
@@ -96,7 +96,7 @@ describe("names outside of ASCII", () => {
 
 describe("a request that fails", () => {
   test.each(["constructor", "__proto__", "toString", "hasOwnProperty"])(
-    "POST /v1/%s is no more than unknown, and gives its place back",
+    "POST /v1/%s is just an unknown route, and frees its slot",
     async (name) => {
       await start(["tiny"], { access: { maxInflight: 1 } });
       for (let round = 0; round < 3; round++) {
@@ -109,7 +109,7 @@ describe("a request that fails", () => {
     },
   );
 
-  test("gives its place back where no route takes it", async () => {
+  test("frees its slot if no route matches", async () => {
     gateway = await startTestGateway([], { access: { maxInflight: 1 } });
     for (let round = 0; round < 3; round++) {
       const response = await fetch(`${gateway.url}/v1/no/such/route`, { method: "POST", body: "x" });
@@ -117,7 +117,7 @@ describe("a request that fails", () => {
     }
   });
 
-  test("by a fault of the gateway's own fails alone, is logged once, and gives back what it took", async () => {
+  test("because of an internal error fails alone, is logged once, and frees its resources", async () => {
     const engine = await start(["tiny"], { access: { maxInflight: 1 } });
     const model = gateway.models.find("tiny")!.model;
     const { observe } = model.metrics.timeToFirstToken;
@@ -136,7 +136,7 @@ describe("a request that fails", () => {
   });
 });
 
-test.each(["TRACE", "PROPFIND"])("%s / is refused", async (method) => {
+test.each(["TRACE", "PROPFIND"])("%s / is rejected", async (method) => {
   await start(["tiny"]);
   const answer = await sendRaw(
     gateway.port,

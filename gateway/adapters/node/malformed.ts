@@ -2,18 +2,18 @@ import type { Socket } from "node:net";
 import { ApiError } from "../../kernel/errors.ts";
 import type { Connections } from "./connections.ts";
 
-/** What a client gets to read the refusal, before its connection is closed. */
-const LAST_WORDS_MS = 1_000;
+/** How long a client gets to read the error before its connection is closed. */
+const FLUSH_MS = 1_000;
 
-/** What is not HTTP, or comes too slowly, gets an answer in the API's own shape before the connection closes. */
+/** Answers malformed or slow requests with an error in the API's format, then closes the connection. */
 export function refuseMalformed(
   error: NodeJS.ErrnoException,
   socket: Socket,
   connections: Pick<Connections, "isOpen" | "isAnswering" | "endAfterAnswer">,
 ): void {
-  // Before its handshake has ended a TLS connection takes no words, and waits for its handshake before it ends.
+  // Before its handshake, a TLS connection cannot send anything, and `end` would wait for the handshake.
   if (error.code === "ECONNRESET" || !socket.writable || !connections.isOpen(socket)) socket.destroy();
-  // It came behind a request that is being answered: that answer is whole first.
+  // It followed a request that is being answered: complete that answer first.
   else if (connections.isAnswering(socket)) connections.endAfterAnswer(socket);
   else endWith(socket, error.code);
 }
@@ -24,8 +24,8 @@ function endWith(socket: Socket, code = ""): void {
   socket.end(
     `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
-  // Whether or not it closes its side, and whatever it goes on to send.
-  const close = setTimeout(() => socket.destroy(), LAST_WORDS_MS);
+  // Even if the client keeps its side open or keeps sending.
+  const close = setTimeout(() => socket.destroy(), FLUSH_MS);
   socket.once("close", () => clearTimeout(close));
 }
 
@@ -35,7 +35,7 @@ const NOT_HTTP: Refusal = [400, "Bad Request", "The request is not valid HTTP/1.
 
 const REFUSALS: Readonly<Record<string, Refusal | undefined>> = {
   HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large", "The request's headers are too large."],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "The request took too long to come."],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "The request took too long to arrive."],
 };
 
 const badHttpError = (status: number, message: string) =>

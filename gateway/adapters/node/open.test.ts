@@ -14,7 +14,7 @@ afterEach(async () => {
   servers = [];
 });
 
-/** Takes a port. @throws the system's error where another has it */
+/** Takes a port. @throws the system's error if it is taken */
 async function take(port: number): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
@@ -24,14 +24,14 @@ async function take(port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A port that no other is given meanwhile. */
+/** A port that is free now. */
 async function freePort(): Promise<number> {
   const port = await openAtPort(0, take);
   await new Promise((resolve) => servers.pop()?.close(resolve));
   return port;
 }
 
-/** Discovery that counts who watches it. */
+/** Discovery that counts its watches. */
 class CountingDiscovery implements Pick<Discovery, "watch"> {
   watching = 0;
   readonly #inner: Discovery;
@@ -72,13 +72,13 @@ async function startWith(options: Partial<ListeningOptions>) {
   return { started, counting };
 }
 
-test("a gateway whose port is taken lets go of what it has opened", async () => {
+test("a gateway whose port is taken releases what it has opened", async () => {
   const { started, counting } = await startWith({ port: await take(0) });
   await expect(started).rejects.toThrow(/EADDRINUSE/);
   expect(counting.watching).toBe(0);
 });
 
-test("a gateway whose port for /admin is taken lets go of the API's port too", async () => {
+test("a gateway whose /admin port is taken releases the API's port too", async () => {
   const [port, taken] = [await freePort(), await take(0)];
   const admin = { port: taken, host: "127.0.0.1", isGuarded: false };
   const { started, counting } = await startWith({ port, admin });
@@ -87,7 +87,7 @@ test("a gateway whose port for /admin is taken lets go of the API's port too", a
   expect(await take(port)).toBe(port);
 });
 
-test("a gateway with an engine that is none lets go of the others", async () => {
+test("a gateway with an invalid engine address releases its other engines", async () => {
   const { started, counting } = await startWith({
     engines: [{ url: "http://127.0.0.1:9" }, { url: "ftp://x" }],
   });

@@ -18,7 +18,7 @@ afterEach(() => {
   engine.asked.length = 0;
 });
 
-/** By their options: tests that want the same share one. */
+/** Gateways by their options, shared between tests. */
 const gateways = new Map<string, TestGateway>();
 
 const start = async (options: Partial<ListeningOptions> = {}) => {
@@ -29,7 +29,7 @@ const start = async (options: Partial<ListeningOptions> = {}) => {
 
 const BODY = JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hello" }] });
 
-/** Sends a request whose target is left as it is. */
+/** Sends a request without normalizing its target. */
 async function ask(method: string, target: string, lines = "", host = "localhost") {
   const body = method === "POST" ? BODY : "";
   const text = await sendRaw(
@@ -39,14 +39,14 @@ async function ask(method: string, target: string, lines = "", host = "localhost
   return { status: Number(text.split(" ", 2)[1]), text };
 }
 
-describe("paths that mean a known one", () => {
+describe("spellings of a known path", () => {
   test.each([
     "/v1/chat/completions",
     "/v1/chat/completions/",
     "/v1//chat/completions",
     "//v1/chat//completions//",
     "/v1/chat/%63ompletions",
-  ])("%s reaches an engine under the one spelling", async (target) => {
+  ])("%s reaches an engine in normalized form", async (target) => {
     await start();
     expect((await ask("POST", target)).status).toBe(200);
     expect(engine.asked).toEqual(["/v1/chat/completions"]);
@@ -57,7 +57,7 @@ describe("paths that mean a known one", () => {
     ["POST", "/v1/v1/chat/completions", "/v1/chat/completions"],
     ["POST", "/api/v1/messages", "/v1/messages"],
     ["GET", "/models", "/v1/models"],
-  ])("%s %s is told of the right one", async (method, target, right) => {
+  ])("%s %s gets the right path suggested", async (method, target, right) => {
     await start();
     const { status, text } = await ask(method, target);
     expect(status).toBe(404);
@@ -76,20 +76,20 @@ describe("paths that leave the API", () => {
     "/v1\\..\\admin\\workers",
     "/v1/x/../../admin/workers",
     "http://localhost/v1/../admin/workers",
-  ])("%s is refused", async (target) => {
+  ])("%s is rejected", async (target) => {
     await start();
     const { status, text } = await ask("GET", target);
     expect(status).toBe(400);
     expect(text).toMatch(/"code":"bad_(path|http)"/);
   });
 
-  test("dots in a query are none of the path", async () => {
+  test("dots in a query are allowed", async () => {
     await start();
     expect((await ask("GET", "/v1/models?after=/../x")).status).toBe(200);
   });
 });
 
-describe("what passes to engines", () => {
+describe("forwarding to engines", () => {
   test.each([
     ["GET", "/v1/files"],
     ["GET", "/v1/files/file-1/content"],
@@ -97,7 +97,7 @@ describe("what passes to engines", () => {
     ["POST", "/v1/batches/b/cancel"],
     ["POST", "/v1/rerank"],
     ["POST", "/v1/load_lora_adapter"],
-  ])("%s %s does", async (method, target) => {
+  ])("%s %s is forwarded", async (method, target) => {
     await start();
     await ask(method, `${target}?model=tiny`);
     expect(engine.asked).toEqual([`${target}?model=tiny`]);
@@ -111,7 +111,7 @@ describe("what passes to engines", () => {
     ["DELETE", "/v1/models/tiny", 405],
     ["POST", "/v1/%2Fload_lora_adapter", 404],
     ["OPTIONS", "/v1/chat/completions", 405],
-  ])("%s %s does not", async (method, target, status) => {
+  ])("%s %s is not forwarded", async (method, target, status) => {
     await start();
     const answer = await ask(method, target);
     expect(answer.status).toBe(status);
@@ -119,7 +119,7 @@ describe("what passes to engines", () => {
     if (status === 404) expect(answer.text).toContain("--pass-all");
   });
 
-  test("with --pass-all everything under /v1/ does", async () => {
+  test("with --pass-all, everything under /v1/ is forwarded", async () => {
     await start({ access: { passesAll: true } });
     await ask("POST", "/v1/unknown");
     await ask("PUT", "/v1/unknown/more?model=tiny");
@@ -127,7 +127,7 @@ describe("what passes to engines", () => {
   });
 
   test.each(["", "--pass-all"])(
-    "what changes an engine needs an admin key, however it is spelt %s",
+    "requests that change an engine need an admin key, however the path is spelled %s",
     async (flag) => {
       const key = newKey();
       const hash = formatHash(await hashKey(key, newSalt()));
@@ -164,7 +164,7 @@ describe("a gateway on loopback without keys", () => {
     "127.0.0.1.evil.example",
     "localhost.evil.example",
     "localhos",
-  ])("answers nothing under the name %s", async (host) => {
+  ])("rejects requests for the host %s", async (host) => {
     await start({ access: { hosts: "local" } });
     for (const path of PATHS) {
       const { status, text } = await ask("GET", path, "", host);
@@ -183,12 +183,12 @@ describe("a gateway on loopback without keys", () => {
     "10.1.2.3",
     "stator.localhost",
     "LOCALHOST.",
-  ])("answers under %s", async (host) => {
+  ])("answers requests for the host %s", async (host) => {
     await start({ access: { hosts: "local" } });
     for (const path of PATHS) expect((await ask("GET", path, "", host)).status).toBeLessThan(400);
   });
 
-  test("tells strangers that it is ready, and no names", async () => {
+  test("shows readiness to unauthorized clients, without names", async () => {
     await start({ access: { hosts: "local" } });
     const { status, text } = await ask("GET", "/health", "", "evil.example");
     expect(status).toBe(200);
@@ -196,7 +196,7 @@ describe("a gateway on loopback without keys", () => {
     expect((await ask("GET", "/health")).text).toContain("tiny");
   });
 
-  test("that is open to all answers under any name, but for /admin", async () => {
+  test("that allows every host answers for any host except on /admin", async () => {
     await start();
     for (const path of PATHS)
       expect([path, (await ask("GET", path, "", "stator.example")).status < 400]).toEqual([
@@ -214,7 +214,7 @@ test.each(["/health", "/v1/models"])("GET %s in HTTP/1.0 needs no Host", async (
   );
 });
 
-test("a host that stands in the request's address stands above the header", async () => {
+test("a host in the request target overrides the Host header", async () => {
   await start({ access: { hosts: "local" } });
   const askAt = (address: string, host: string) =>
     sendRaw(gateway.port, `GET ${address}/v1/models HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);

@@ -13,8 +13,8 @@ import type { HttpListener } from "./server.ts";
 type NodeOptions = Pick<ListeningOptions, "tls" | "engineTls" | "log">;
 
 /**
- * What Node brings, and the identity to listen with.
- * @throws AccessError for certificates that cannot be used
+ * Node's platform, and the TLS identity to listen with.
+ * @throws AccessError for unusable certificates
  */
 export async function nodePlatform({ log, ...options }: NodeOptions) {
   const tls = options.tls && (await readTls(options.tls));
@@ -32,7 +32,7 @@ export async function nodePlatform({ log, ...options }: NodeOptions) {
   return { tls, platform };
 }
 
-/** Has listeners use each new certificate. @returns ends it */
+/** Makes the listeners use each new certificate. @returns stops watching */
 export function followTls({ tls, log }: NodeOptions, listeners: readonly HttpListener[]): () => void {
   if (tls === undefined) return () => {};
   return watchTls(

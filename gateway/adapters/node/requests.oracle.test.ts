@@ -9,12 +9,12 @@ import { routerModule } from "../../routing/test-model.ts";
 import type { ListeningGateway } from "../listening.ts";
 import { startNodeGateway } from "./index.ts";
 
-// What clients may send, held to Node's own server (llhttp): nothing comes to an engine but what that takes for a request,
-// with the same body; every connection ends, and the gateway goes on.
+// Compares how we read clients' bytes with Node's own server (llhttp): an engine receives only what Node accepts as a
+// request, with the same body; every connection ends, and the gateway keeps running.
 
 const runs = Number(process.env.STATOR_FUZZ_RUNS ?? 100);
 
-/** A request as a server has understood it. */
+/** A request as a server has parsed it. */
 interface Understood {
   readonly method: string;
   readonly path: string;
@@ -22,7 +22,7 @@ interface Understood {
 }
 
 let gateway: ListeningGateway;
-/** What has come to the engine, and to Node's own server. */
+/** The requests received by the engine and by Node's own server. */
 const forwarded: Understood[] = [];
 const understood: Understood[] = [];
 
@@ -30,7 +30,7 @@ const engine = createServer((request, response) => {
   if (request.method === "GET") return void answerModels(request, response);
   void collect(request, forwarded).then(() => response.end(ANSWER));
 });
-// One without Host is answered by the gateway's own 400, and what follows it on the connection is read.
+// The gateway itself answers a request without Host, and reads on, so Node's server must not reject it.
 const plain = createServer({ requireHostHeader: false }, (request, response) => {
   void collect(request, understood).then(() => response.end(ANSWER));
 });
@@ -48,7 +48,7 @@ async function collect(request: IncomingMessage, into: Understood[]): Promise<vo
   try {
     for await (const part of request) body += String(part);
   } catch {
-    // The client went away before its request was whole.
+    // The client disconnected before its request was complete.
     return;
   }
   into.push({ method: request.method ?? "", path: request.url ?? "", body });
@@ -84,7 +84,7 @@ afterAll(async () => {
   }
 });
 
-/** Sends the pieces, then ends its side. @returns all that came, once the server has closed the connection */
+/** Sends the pieces, then ends its side. @returns everything received until the server closed the connection */
 function send(port: number, pieces: readonly Buffer[]): Promise<string> {
   const socket = connect(port, "127.0.0.1").setNoDelay(true);
   let answer = "";
@@ -182,14 +182,14 @@ function damaged(
     case "remove":
       return Buffer.concat([before, bytes.subarray(at + 1)]);
     case "repeat":
-      // A line or a length may come twice.
+      // Repeats a line or a length, for example.
       return Buffer.concat([bytes.subarray(0, at + (byte % 64)), bytes.subarray(at)]);
     default:
       return Buffer.concat([before, Buffer.from([byte]), bytes.subarray(at + 1)]);
   }
 }
 
-test("what comes to an engine is what Node's own server takes for a request, and every connection ends", async () => {
+test("an engine receives only what Node's own server accepts as a request, and every connection ends", async () => {
   let reached = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -216,6 +216,6 @@ test("what comes to an engine is what Node's own server takes for a request, and
     ),
     { numRuns: runs },
   );
-  // Of many requests that are right, some do come to the engine.
+  // Of many valid requests, some must reach the engine.
   if (runs >= 100) expect(reached).toBeGreaterThan(0);
 }, 600_000);

@@ -3,7 +3,7 @@ import { createHostResolver } from "./resolve-host.ts";
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test("names are resolved two at a time, each once, and a slow one holds back no more than its own turn", async () => {
+test("names are resolved two at a time, each once, and a slow one blocks only its own slot", async () => {
   const asked: string[] = [];
   const answers = new Map<string, PromiseWithResolvers<readonly string[]>>();
   const resolve = createHostResolver((host) => {
@@ -28,6 +28,6 @@ test("names are resolved two at a time, each once, and a slow one holds back no 
   expect(asked).toEqual(["slow", "b", "c"]);
 });
 
-test("the system's own names are known", async () => {
+test("local host names resolve", async () => {
   expect(await createHostResolver()("localhost")).toContain("127.0.0.1");
 });

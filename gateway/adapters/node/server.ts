@@ -17,31 +17,31 @@ import { badHttp, refuseMalformed } from "./malformed.ts";
 import { Stalls } from "./stalls.ts";
 
 export interface HttpListener {
-  /** The port that was really taken. */
+  /** The actual port. */
   readonly port: number;
-  /** From now on, new connections are encrypted with these; those that are open stay as they are. */
+  /** Uses this identity for new connections; open ones keep theirs. */
   useTls(tls: TlsIdentity): void;
-  /** From now on each answer says that its connection ends with it. */
+  /** From now on, each answer closes its connection. */
   beginDrain(): void;
   /**
-   * Stops listening, waits for running requests to end or for the deadline, then cuts what is left.
-   * @param onDeadline ends requests in words that their clients can read, for which there is a moment
+   * Stops listening, waits for requests in flight until the deadline, then aborts the rest.
+   * @param onDeadline ends the remaining requests with an error, which gets a moment to be sent
    */
   drain(deadlineMs: number, onDeadline: () => void): Promise<void>;
 }
 
-/** Certificate and key of the server, and who may connect. */
+/** The server's certificate and key, and the authorities of its clients. */
 export interface TlsIdentity {
   readonly cert: Buffer;
   readonly key: Buffer;
-  /** Certificate authorities of clients; with them, nobody else may connect. */
+  /** If set, clients need a certificate from one of these authorities. */
   readonly clientCa: Buffer | undefined;
 }
 
-/** How often Node looks for requests that are late, in milliseconds. */
-const LOOK_MS = 1_000;
+/** How often Node checks for late requests, in milliseconds. */
+const CHECK_MS = 1_000;
 const MAX_HEADERS = 200;
-/** With forward secrecy and authenticated encryption only; clients of the last ten years know one of them. */
+/** Only forward secrecy and authenticated encryption; all clients of the last ten years support one of these. */
 const CIPHERS = [
   "TLS_AES_256_GCM_SHA384",
   "TLS_CHACHA20_POLY1305_SHA256",
@@ -60,13 +60,13 @@ export interface ListenOptions {
   readonly limits: ServerLimits;
   readonly tls: TlsIdentity | undefined;
   readonly log: Logger;
-  /** Whether other processes listen at the same port, and the system shares connections out among them. */
+  /** Whether other processes listen on the same port, and the system distributes connections among them. */
   readonly isShared?: boolean;
 }
 
 /**
- * Listens for HTTP, or HTTPS.
- * @throws the system's error, `EADDRINUSE` where the port is taken
+ * Listens for HTTP or HTTPS.
+ * @throws the system's error, `EADDRINUSE` if the port is taken
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
@@ -74,26 +74,26 @@ export async function listen(
 ): Promise<HttpListener> {
   const errorHandler = (error: unknown) => {
     if (error instanceof RequestError)
-      return badHttp(400, "The request's address or Host header is not valid.");
+      return badHttp(400, "The request's target or Host header is not valid.");
     log.error("request failed", { error });
     return Response.json(toApiError(error), { status: 500 });
   };
   const checked = (request: Request, env: { incoming: Pick<IncomingMessage, "url" | "headers"> }) => {
     const { url = "", headers } = env.incoming;
-    // Also where its address names the host (RFC 9112, section 3.2).
+    // Required even if the request target names the host (RFC 9112, section 3.2).
     if (headers.host === undefined) return badHttp(400, "The request has no Host header.");
-    // The web's own addresses have lost them: whoever stands before the gateway may have let `/v1/…` pass alone.
+    // Checked here because `Request` resolves them: a proxy in front may allow only `/v1/…`.
     return hasDotSegments(url) ? Response.json(badPath(), { status: 400 }) : fetch(request, env);
   };
   const handle = getRequestListener(checked, { overrideGlobalObjects: false, errorHandler });
   const options: ServerOptions = {
     headersTimeout: Math.min(limits.headerMs, limits.bodyMs),
     requestTimeout: limits.bodyMs,
-    connectionsCheckingInterval: Math.min(LOOK_MS, limits.headerMs / 2),
+    connectionsCheckingInterval: Math.min(CHECK_MS, limits.headerMs / 2),
     maxHeaderSize: limits.maxHeaderSize,
-    // Such a request gets an answer with a sentence in it, from below.
+    // Checked above, with a clear error message.
     requireHostHeader: false,
-    // Longer than a load balancer's idle time-out, so that it is never the server that closes first.
+    // Longer than a load balancer's idle timeout, so that the server never closes first.
     keepAliveTimeout: 75_000,
   };
   const server =
@@ -103,14 +103,14 @@ export async function listen(
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = limits.maxConnections;
   server.timeout = limits.unreadMs;
-  // Half-closed connections are answered; see `watchHalfClosed`.
+  // Half-closed connections still get answers; see `watchHalfClosed`.
   Object.assign(server, { httpAllowHalfOpen: true });
-  const stalls = excuseStalls(server);
+  const stalls = discountStalls(server);
   const connections = new Connections(server);
   server.on("clientError", (error, socket: Socket) => refuseMalformed(error, socket, connections));
-  // What is written to a client that has gone, or after an answer's end, is that request's own matter.
+  // A write to a disconnected client, or after the end of an answer, must not become an uncaught error.
   server.prependListener("request", (request, response) => {
-    nameHost(request);
+    setHost(request);
     response.on("error", (error) => log.debug("cannot write to a client", { reason: error.message }));
   });
   await new Promise<void>((resolve, reject) => {
@@ -139,8 +139,8 @@ function secureOptions({ cert, key, clientCa }: TlsIdentity) {
   return { cert, key, ...protocol, ...mutual };
 }
 
-/** A request is late by its client's time alone. (Node reads both limits whenever it looks for late requests.) */
-function excuseStalls(server: Server): Stalls {
+/** Excludes this process's stalls from the timeouts. (Node reads both whenever it checks for late requests.) */
+function discountStalls(server: Server): Stalls {
   const { headersTimeout, requestTimeout } = server;
   const stalls = new Stalls(Math.max(headersTimeout, requestTimeout));
   Object.defineProperty(server, "headersTimeout", { get: () => headersTimeout + stalls.ms });
@@ -149,10 +149,10 @@ function excuseStalls(server: Server): Stalls {
 }
 
 /**
- * The host that is asked: one in the request's own address stands above the header (RFC 9112, section 3.2.2). HTTP/1.0
- * asks for no Host, and the checks of load balancers still send none.
+ * Sets the Host header: a host in the request target overrides it (RFC 9112, section 3.2.2). HTTP/1.0 requires none,
+ * and some load balancers' health checks still omit it.
  */
-function nameHost({ httpVersion, url = "", rawHeaders, headers, socket }: IncomingMessage): void {
+function setHost({ httpVersion, url = "", rawHeaders, headers, socket }: IncomingMessage): void {
   const named = /^https?:\/\/([^/?#]+)/i.exec(url)?.[1];
   if (named !== undefined && headers.host !== undefined) {
     headers.host = named;

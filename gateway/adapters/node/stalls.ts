@@ -1,26 +1,26 @@
-const BEAT_MS = 250;
-/** What a beat may come late by without a word, on a busy machine. */
-const USUAL_MS = 250;
+const TICK_MS = 250;
+/** How late a tick may be on a busy machine without counting as a stall. */
+const TOLERANCE_MS = 250;
 
 /**
- * When this process did not run: a long computation, Ctrl-Z, a machine that stood still. What others sent meanwhile
- * lies unread, so that time is not theirs.
+ * Measures when this process did not run: because of a long computation, Ctrl-Z or a suspended machine. Clients' data
+ * stayed unread meanwhile, so that time must not count against them.
  */
 export class Stalls {
   readonly #windowMs: number;
   readonly #timer: NodeJS.Timeout;
-  #lastBeat = performance.now();
+  #lastTick = performance.now();
   #stalls: { readonly until: number; readonly ms: number }[] = [];
 
-  /** @param windowMs for which a stall counts after its end */
+  /** @param windowMs how long a stall counts after its end */
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
-    this.#timer = setInterval(() => this.#beat(), BEAT_MS).unref();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
-  /** Milliseconds that it has not run of late. */
+  /** Milliseconds of recent stalls. */
   get ms(): number {
-    this.#beat();
+    this.#tick();
     return this.#stalls.reduce((sum, { ms }) => sum + ms, 0);
   }
 
@@ -28,11 +28,11 @@ export class Stalls {
     clearInterval(this.#timer);
   }
 
-  #beat(): void {
+  #tick(): void {
     const now = performance.now();
-    const ms = now - this.#lastBeat;
-    this.#lastBeat = now;
-    if (ms > BEAT_MS + USUAL_MS) this.#stalls.push({ until: now, ms });
+    const ms = now - this.#lastTick;
+    this.#lastTick = now;
+    if (ms > TICK_MS + TOLERANCE_MS) this.#stalls.push({ until: now, ms });
     if (this.#stalls.length > 0)
       this.#stalls = this.#stalls.filter(({ until }) => until > now - this.#windowMs);
   }

@@ -8,9 +8,9 @@ import { startNodeGateway } from "./index.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A server of OpenAI's API, whose answers to all but `GET /v1/models` a test writes. */
+/** A server of OpenAI's API; the test writes its answers, except to `GET /v1/models`. */
 export class TestEngine {
-  /** Paths of what it was asked of the API, but for `GET /v1/models`. */
+  /** Paths of the API requests that it received, except `GET /v1/models`. */
   readonly asked: string[] = [];
   answer: Answer;
   readonly #server: Server;
@@ -58,7 +58,7 @@ export const answerWhole: Answer = (_request, response) => {
   response.writeHead(200, { "content-type": "application/json" }).end(WHOLE);
 };
 
-/** The same with further header lines, as they stand. */
+/** The same with additional raw header lines. */
 export const answerWith =
   (lines: string): Answer =>
   (_request, { socket }) => {
@@ -70,11 +70,11 @@ export const answerWith =
 
 export interface TestGateway extends ListeningGateway {
   readonly url: string;
-  /** What it has logged of warnings and errors. */
+  /** Its logged warnings and errors. */
   readonly logged: string[];
 }
 
-/** A gateway before engines, which is asked once it knows them all. */
+/** Starts a gateway in front of engines, and waits until all of them are ready. */
 export async function startTestGateway(
   engines: readonly TestEngine[],
   options: Partial<ListeningOptions> = {},
@@ -100,7 +100,7 @@ export async function startTestGateway(
   return Object.assign(gateway, { url: `http://127.0.0.1:${gateway.port}`, logged });
 }
 
-/** Sends bytes as they stand. @returns all that comes until the server closes */
+/** Sends raw bytes. @returns everything received until the server closes the connection */
 export function sendRaw(port: number, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(text, "latin1"));

@@ -20,7 +20,7 @@ const sockets: Socket[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "stator-tls-test-"));
   files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
-  // With RSA, for the suites that must be refused are RSA's.
+  // An RSA key, because the cipher suites that must be rejected need one.
   const made = ["-newkey", "rsa:2048", "-nodes", "-keyout", files.key, "-out", files.cert];
   const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
   await promisify(execFile)("openssl", ["req", "-x509", ...made, ...subject]);
@@ -38,7 +38,7 @@ async function start(limits: Partial<ServerLimits>): Promise<number> {
   return gateway.port;
 }
 
-/** A connection that says nothing of itself. */
+/** A connection that sends nothing. */
 async function open(port: number, allowHalfOpen = false): Promise<Socket> {
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen });
   sockets.push(socket);
@@ -61,17 +61,17 @@ async function answer(port: number, options: object = {}): Promise<string> {
   return text;
 }
 
-test("connections that never end their handshake are closed in time, and make room for others", async () => {
+test("connections that never complete their handshake time out, and make room for others", async () => {
   const port = await start({ headerMs: 1_000, maxConnections: 3 });
   const silent = [await open(port), await open(port), await open(port)];
   silent[1]!.write("GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n");
-  // The beginning of a handshake, and no more.
+  // Only the beginning of a handshake.
   silent[2]!.write(Buffer.from("1603010200010001fc0303", "hex"));
   await Promise.all(silent.map(closed));
   expect(await answer(port)).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test("a client that goes before its handshake leaves nothing behind", async () => {
+test("a client that disconnects before its handshake leaks nothing", async () => {
   const port = await start({ headerMs: 60_000, maxConnections: 2 });
   const gone = [await open(port, true), await open(port, true)];
   gone[0]!.end();
@@ -95,7 +95,7 @@ test.each([
   "AES128-GCM-SHA256",
   "ECDHE-RSA-AES128-SHA",
   "ECDHE-RSA-AES256-SHA384",
-])("%s is refused under TLS 1.2", async (ciphers) => {
+])("%s is rejected under TLS 1.2", async (ciphers) => {
   const port = await start({});
   await expect(answer(port, { ciphers, maxVersion: "TLSv1.2" })).rejects.toThrow(/handshake failure/);
 });
@@ -104,14 +104,14 @@ test.each([
   ["ECDHE-RSA-AES128-GCM-SHA256", "TLSv1.2"],
   ["ECDHE-RSA-CHACHA20-POLY1305", "TLSv1.2"],
   ["TLS_AES_128_GCM_SHA256", "TLSv1.3"],
-])("%s is taken", async (ciphers, version) => {
+])("%s is accepted", async (ciphers, version) => {
   const port = await start({});
   expect(await answer(port, { ciphers, minVersion: version, maxVersion: version })).toMatch(
     /^HTTP\/1\.1 200 /,
   );
 });
 
-test("a certificate that is not valid, and a key that everybody can read, are said in the log", async () => {
+test("an invalid certificate and a world-readable key are logged", async () => {
   const warnings = async (inDays: number) => {
     const lines: string[] = [];
     const log = createLogger({ name: "test", write: (line) => void lines.push(line) });
@@ -124,5 +124,5 @@ test("a certificate that is not valid, and a key that everybody can read, are sa
   expect(await warnings(3)).toContain("has expired");
   expect(await warnings(-3)).toContain("not valid yet");
   await chmod(files.key, 0o644);
-  expect(await warnings(0)).toMatch(/every user of this machine can read the key.*mode=644/);
+  expect(await warnings(0)).toMatch(/every user of this machine can read the private key.*mode=644/);
 });

@@ -9,7 +9,7 @@ import { FetchTransport } from "../../wire/fetch-transport.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
 import { socketPlatform } from "../sockets.ts";
 
-/** A gateway on web standards and files: requests in and responses out by the runtime's own server, engines by `fetch`. */
+/** A gateway on web standards: the runtime's own server takes requests, and `fetch` reaches engines. */
 export function createWebGateway(
   options: GatewayOptions,
   routerModule: WebAssembly.Module,

@@ -3,50 +3,50 @@ import type { Gateway, PlatformFiles } from "../../compose/create-gateway.ts";
 import type { ListeningGateway, ListeningOptions } from "../listening.ts";
 import { readTlsTexts, type TlsTexts, watchTlsTexts } from "./tls-texts.ts";
 
-export interface WebPlace {
+export interface WebListenOptions {
   readonly hostname: string;
   readonly port: number;
   readonly tls: TlsTexts | undefined;
-  /** Whether another listener may have the same port at the same time. */
+  /** Whether another listener may use the same port at the same time. */
   readonly isShared: boolean;
 }
 
 export interface WebListener {
   readonly port: number;
-  /** Takes no more connections; settled when running requests have ended. */
+  /** Takes no more connections; resolves when requests in flight have ended. */
   stop(): Promise<void>;
-  /** Ends running requests too. */
-  cut?(): Promise<void>;
+  /** Also aborts requests in flight. */
+  abort?(): Promise<void>;
 }
 
-/** The runtime's own way to listen. */
-export interface WebListening {
-  /** Whether two listeners can have one port; else the new one comes a moment after the old one. */
+/** The runtime's HTTP server. */
+export interface WebServer {
+  /** Whether two listeners can share a port; otherwise a new one starts a moment after the old one. */
   readonly canShare: boolean;
-  /** @throws the runtime's error where the port is taken or the certificate cannot be used */
-  listen(place: WebPlace, fetch: Gateway["fetch"]): WebListener;
+  /** @throws the runtime's error if the port is taken or the certificate is unusable */
+  listen(options: WebListenOptions, fetch: Gateway["fetch"]): WebListener;
 }
 
 /**
- * Has a gateway listen, and its admin routes at their own port where they have one. These runtimes cannot give a
- * listener another certificate: a new listener takes the new connections of the port, and the old one ends what it has.
- * @throws AccessError for certificates that cannot be used; then the gateway is closed
+ * Makes a gateway listen, and its admin routes on their own port if they have one. These runtimes cannot change a
+ * listener's certificate, so a new listener takes new connections while the old one drains.
+ * @throws AccessError for unusable certificates, after closing the gateway
  */
 export async function listenOnWeb(
   gateway: Gateway,
   options: ListeningOptions,
-  listening: WebListening,
+  server: WebServer,
   { readTextFile }: PlatformFiles,
 ): Promise<ListeningGateway> {
   const { host: hostname, port, admin, log } = options;
-  const listeners: Replaceable[] = [];
+  const listeners: ReplaceableListener[] = [];
   let tls: TlsTexts | undefined;
   try {
     tls = options.tls && (await readTlsTexts(options.tls, readTextFile));
-    listeners.push(new Replaceable(listening, { hostname, port, tls }, gateway.fetch));
+    listeners.push(new ReplaceableListener(server, { hostname, port, tls }, gateway.fetch));
     if (admin?.port !== undefined) {
       const place = { hostname: admin.host, port: admin.port, tls: admin.isGuarded ? tls : undefined };
-      listeners.push(new Replaceable(listening, place, gateway.fetchAdmin));
+      listeners.push(new ReplaceableListener(server, place, gateway.fetchAdmin));
     }
   } catch (error) {
     gateway.close();
@@ -73,26 +73,26 @@ export async function listenOnWeb(
   };
 }
 
-/** What clients get to read why their answers end. */
-const LAST_WORDS_MS = 500;
-/** How long a listener may take to let go of its port. */
-const LET_GO_MS = 5;
-const LET_GO_TRIES = 400;
+/** How long aborted answers get to send their error before their connections are closed. */
+const FLUSH_MS = 500;
+/** How often, and how many times, to retry a port until the previous listener releases it. */
+const RETRY_MS = 5;
+const MAX_TRIES = 400;
 
-class Replaceable {
-  readonly #listening: WebListening;
-  readonly #place: Omit<WebPlace, "isShared">;
+class ReplaceableListener {
+  readonly #server: WebServer;
+  readonly #place: Omit<WebListenOptions, "isShared">;
   readonly #fetch: Gateway["fetch"];
   #listener: WebListener;
-  /** Of those before, what has not ended. */
-  readonly #ending = new Set<Promise<void>>();
+  /** Previous listeners that are still draining. */
+  readonly #draining = new Set<Promise<void>>();
 
-  constructor(listening: WebListening, place: Omit<WebPlace, "isShared">, fetch: Gateway["fetch"]) {
-    this.#listening = listening;
+  constructor(server: WebServer, place: Omit<WebListenOptions, "isShared">, fetch: Gateway["fetch"]) {
+    this.#server = server;
     this.#place = place;
     this.#fetch = fetch;
-    const isShared = listening.canShare && place.tls !== undefined;
-    // Whether the port is free shows only where it is not shared.
+    const isShared = server.canShare && place.tls !== undefined;
+    // A shared port can be taken without an error, so check first that it is free.
     const port = isShared ? this.#findPort() : place.port;
     this.#listener = this.#open({ ...place, port, isShared });
   }
@@ -101,51 +101,51 @@ class Replaceable {
     return this.#listener.port;
   }
 
-  /** @throws where the certificate cannot be used: then all is as before */
+  /** @throws if the certificate is unusable, and keeps the current one */
   async useTls(tls: TlsTexts): Promise<void> {
     if (this.#place.tls === undefined) return;
     const before = this.#listener;
-    const { canShare } = this.#listening;
+    const { canShare } = this.#server;
     const place = { ...this.#place, port: before.port, tls, isShared: canShare };
     if (canShare) this.#listener = this.#open(place);
     else void this.#open({ ...place, port: 0 }).stop();
     const ended = before.stop();
-    this.#ending.add(ended);
-    void ended.finally(() => this.#ending.delete(ended));
+    this.#draining.add(ended);
+    void ended.finally(() => this.#draining.delete(ended));
     if (!canShare) this.#listener = await this.#openSoon(place);
   }
 
   async drain(deadlineMs: number, onDeadline: () => void): Promise<void> {
     const within = (ms: number) => new Promise<"late">((resolve) => setTimeout(() => resolve("late"), ms));
-    const ended = Promise.all([this.#listener.stop(), ...this.#ending]);
+    const ended = Promise.all([this.#listener.stop(), ...this.#draining]);
     if ((await Promise.race([ended, within(deadlineMs)])) === "late") {
       onDeadline();
-      await Promise.race([ended, within(LAST_WORDS_MS)]);
+      await Promise.race([ended, within(FLUSH_MS)]);
     }
-    await this.#listener.cut?.();
+    await this.#listener.abort?.();
   }
 
   #findPort(): number {
-    const listener = this.#listening.listen({ ...this.#place, tls: undefined, isShared: false }, this.#fetch);
+    const listener = this.#server.listen({ ...this.#place, tls: undefined, isShared: false }, this.#fetch);
     void listener.stop();
     return listener.port;
   }
 
-  /** As soon as the listener before it has let go of the port. */
-  async #openSoon(place: WebPlace): Promise<WebListener> {
+  /** Opens a listener as soon as the previous one has released the port. */
+  async #openSoon(place: WebListenOptions): Promise<WebListener> {
     for (let tries = 1; ; tries++) {
       try {
         return this.#open(place);
       } catch (error) {
-        if (!hasCode(error) || tries === LET_GO_TRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, LET_GO_MS));
+        if (!hasCode(error) || tries === MAX_TRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
   }
 
-  #open(place: WebPlace): WebListener {
+  #open(place: WebListenOptions): WebListener {
     try {
-      return this.#listening.listen(place, this.#fetch);
+      return this.#server.listen(place, this.#fetch);
     } catch (error) {
       if (place.tls === undefined || hasCode(error)) throw error;
       throw new AccessError(
@@ -155,5 +155,5 @@ class Replaceable {
   }
 }
 
-/** Whether it is the system's error, such as for a port that is taken. */
+/** Whether it is a system error, such as for a taken port. */
 const hasCode = (error: unknown) => /^E[A-Z]+$/.test(String(Reflect.get(Object(error), "code")));

@@ -3,15 +3,15 @@ import { AccessError } from "../../access/parse-keys.ts";
 import type { ReadTextFile } from "../../access/watched-keys.ts";
 import type { TlsFiles } from "../listening.ts";
 
-/** Certificate and key of a server in PEM, and the authorities of its clients. */
+/** A server's certificate and key, and the authorities of its clients, in PEM. */
 export interface TlsTexts {
   readonly cert: string;
   readonly key: string;
   readonly clientCa: string | undefined;
 }
 
-/** How often files are looked at, in milliseconds. */
-const LOOK_MS = 1_000;
+/** How often files are checked, in milliseconds. */
+const CHECK_MS = 1_000;
 
 /** @throws AccessError for a file that cannot be read or is not PEM */
 export async function readTlsTexts(
@@ -22,7 +22,7 @@ export async function readTlsTexts(
     const text = await readTextFile(path).catch(() => undefined);
     if (text === undefined) throw new AccessError(`${flag} ${path} cannot be read.`);
     if (text.includes("-----BEGIN ")) return text;
-    throw new AccessError(`${flag} ${path} is not in PEM, which has '-----BEGIN …' in it.`);
+    throw new AccessError(`${flag} ${path} is not a PEM file: it has no '-----BEGIN …' line.`);
   };
   return {
     cert: await read("--tls-cert", cert),
@@ -32,9 +32,9 @@ export async function readTlsTexts(
 }
 
 /**
- * Hands on each new certificate that comes into the files' place. One that cannot be used leaves it as it was.
- * @param onChange rejects where they do not fit
- * @returns ends it
+ * Calls `onChange` with each new certificate. An unusable one leaves the current one in place.
+ * @param onChange rejects if the certificate is unusable
+ * @returns stops watching
  */
 export function watchTlsTexts(
   files: TlsFiles,
@@ -44,7 +44,7 @@ export function watchTlsTexts(
 ): () => void {
   let before = JSON.stringify(first);
   let lastReason: string | undefined;
-  const look = async () => {
+  const check = async () => {
     try {
       const now = await readTlsTexts(files, readTextFile);
       const text = JSON.stringify(now);
@@ -52,17 +52,17 @@ export function watchTlsTexts(
       before = text;
       await onChange(now);
       lastReason = undefined;
-      log.info("certificate read again");
+      log.info("certificate reloaded");
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (reason === lastReason) return;
       lastReason = reason;
-      // Certificate and key are two files: between the two writes they do not fit.
-      log.warn("the certificate's files have changed and cannot be used; the one before goes on to count", {
+      // Certificate and key are two files: between the two writes they do not match.
+      log.warn("the certificate files have changed and are unusable; keeping the previous certificate", {
         reason,
       });
     }
   };
-  const timer = setInterval(() => void look(), LOOK_MS);
+  const timer = setInterval(() => void check(), CHECK_MS);
   return () => clearInterval(timer);
 }

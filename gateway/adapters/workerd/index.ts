@@ -7,20 +7,20 @@ import { RequestWatch } from "./request-watch.ts";
 
 export type WorkerdOptions = Omit<GatewayOptions, "discovery">;
 
-/** A module worker's handler, as workerd calls it. */
+/** A module worker's handler. */
 export interface WorkerdHandler {
   fetch(request: Request, env: unknown, context: WorkerdContext): Promise<Response>;
 }
 
-/** Of what workerd hands over with a request: what is used here. */
+/** The parts of workerd's request context that are used here. */
 export interface WorkerdContext {
-  /** Goes on with the work when the request has had its answer. */
+  /** Keeps the work running after the request has been answered. */
   waitUntil(work: Promise<unknown>): void;
 }
 
 /**
- * A gateway in front of attached engines, as a module worker. Outside of requests workerd runs nothing, so the first
- * request makes the gateway, and engines are looked at when requests come.
+ * A gateway in front of attached engines, as a module worker. workerd runs nothing outside of requests, so the first
+ * request creates the gateway, and requests trigger the engines' health checks.
  */
 export function createWorkerdHandler(
   options: WorkerdOptions,

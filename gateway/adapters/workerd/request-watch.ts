@@ -1,23 +1,23 @@
 import type { EngineWatch, WatchedEngine } from "../../models/members/engine-watch.ts";
 
-/** Longest wait of a request for engines that are being looked at, in milliseconds. */
-const LONGEST_WAIT_MS = 10_000;
-/** A look that takes longer has ended with its request, for all that anybody knows. */
+/** How long a request waits for checks of engines, in milliseconds. */
+const MAX_WAIT_MS = 10_000;
+/** A check that takes longer is assumed to have been cancelled together with its request. */
 const LOST_MS = 30_000;
 
-interface Look {
+interface Check {
   readonly since: number;
   readonly ended: Promise<void>;
 }
 
 /**
- * For runtimes where nothing happens but in requests: each request has the engines looked at that are due, and the
- * runtime goes on with that after the request. A request waits for the first look at an engine, and for others only
- * where no engine is ready.
+ * For runtimes that run code only during requests: each request starts the checks that are due, which the runtime
+ * continues after the request. A request waits for an engine's first check, and for later ones only if no engine is
+ * ready.
  */
 export class RequestWatch implements EngineWatch {
   readonly #engines = new Set<WatchedEngine>();
-  readonly #looks = new Map<WatchedEngine, Look>();
+  readonly #checks = new Map<WatchedEngine, Check>();
 
   add(engine: WatchedEngine): void {
     this.#engines.add(engine);
@@ -28,40 +28,41 @@ export class RequestWatch implements EngineWatch {
   }
 
   /**
-   * To be called before a request is answered.
-   * @param goOn has the runtime wait for what may take longer than the request
+   * Must be called before each request is answered.
+   * @param waitUntil keeps work running that may outlast the request
    */
-  async beforeRequest(goOn: (work: Promise<void>) => void): Promise<void> {
+  async beforeRequest(waitUntil: (work: Promise<void>) => void): Promise<void> {
     const now = performance.now();
     for (const engine of this.#engines) {
-      if (engine.lookAt <= now && !this.#isLookedAt(engine, now)) goOn(this.#look(engine, now));
+      if (engine.nextCheckAt <= now && !this.#isBeingChecked(engine, now))
+        waitUntil(this.#check(engine, now));
     }
     const awaited = this.#awaited();
-    if (awaited.length > 0) await within(LONGEST_WAIT_MS, Promise.all(awaited));
+    if (awaited.length > 0) await within(MAX_WAIT_MS, Promise.all(awaited));
   }
 
-  #isLookedAt(engine: WatchedEngine, now: number): boolean {
-    const look = this.#looks.get(engine);
-    return look !== undefined && now - look.since < LOST_MS;
+  #isBeingChecked(engine: WatchedEngine, now: number): boolean {
+    const check = this.#checks.get(engine);
+    return check !== undefined && now - check.since < LOST_MS;
   }
 
-  #look(engine: WatchedEngine, since: number): Promise<void> {
-    const ended = engine.look().finally(() => {
-      if (this.#looks.get(engine) === look) this.#looks.delete(engine);
+  #check(engine: WatchedEngine, since: number): Promise<void> {
+    const ended = engine.check().finally(() => {
+      if (this.#checks.get(engine) === check) this.#checks.delete(engine);
     });
-    const look: Look = { since, ended };
-    this.#looks.set(engine, look);
+    const check: Check = { since, ended };
+    this.#checks.set(engine, check);
     return ended;
   }
 
   #awaited(): Promise<void>[] {
     const hasReady = [...this.#engines].some(({ state }) => state === "ready");
-    const looks = [...this.#looks].filter(([{ state }]) => !hasReady || state === "connecting");
-    return looks.map(([, { ended }]) => ended);
+    const checks = [...this.#checks].filter(([{ state }]) => !hasReady || state === "connecting");
+    return checks.map(([, { ended }]) => ended);
   }
 }
 
-/** The timer is the waiting request's own, so that it does not depend on another one's life. */
+/** Each waiting request has its own timer, so that it does not depend on another request. */
 async function within(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => {

@@ -5,12 +5,12 @@ import type { Placement } from "../../requests/placement.ts";
 import type { TokenInfo, TokenJob, TokenResult, Usage } from "../../requests/tokens/job.ts";
 import { TokenTransfer } from "../../requests/tokens/token-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { PassedOn } from "../passed-on.ts";
+import { FallbackError } from "../fallback-error.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { type AnswerFormat, DONE } from "./format.ts";
 
 export interface AnswerPlan {
-  /** One for each choice, in the order of their indices. */
+  /** One per choice, in index order. */
   jobs: readonly TokenJob[];
   format: AnswerFormat;
   includeUsage: boolean;
@@ -19,13 +19,13 @@ export interface AnswerPlan {
   /** Response headers; `explain` adds the worker and the overlap. */
   headers: Record<string, string>;
   explain: boolean;
-  /** Told once how the request ended, as an HTTP status (499 where the client went away), and what it took. */
+  /** Called once with the request's HTTP status (499 if the client disconnected) and its usage. */
   onSettled(status: number, usage: Usage): void;
-  /** In the place of `onSettled`, where another model is asked. */
+  /** Called instead of `onSettled` if another model is asked. */
   onPassedOn(): void;
 }
 
-/** Answers with server-sent events, as soon as the first worker has taken its job. */
+/** Answers with server-sent events as soon as the first worker has accepted its job. */
 export function streamAnswer(
   context: Context,
   dependencies: GatewayDependencies,
@@ -36,7 +36,7 @@ export function streamAnswer(
   );
 }
 
-/** Answers with one JSON body, when all choices are complete. */
+/** Answers with one JSON body once all choices are complete. */
 export function wholeAnswer(
   context: Context,
   dependencies: GatewayDependencies,
@@ -47,7 +47,7 @@ export function wholeAnswer(
   );
 }
 
-/** A request with all its choices: they succeed together, and fail or are cancelled together. */
+/** A request with all its choices, which succeed, fail or are cancelled together. */
 abstract class Answer {
   protected readonly plan: AnswerPlan;
   protected readonly transfers: readonly TokenTransfer[];
@@ -91,18 +91,18 @@ abstract class Answer {
     for (const transfer of this.transfers) if (!this.#settled) transfer.life.start();
   }
 
-  /** Whether the client has something of the answer. */
+  /** Whether part of the answer has been sent to the client. */
   protected abstract readonly hasBegun: boolean;
   protected abstract onStart(index: number, placement: Placement): void;
   protected abstract onEcho(index: number, tokens: readonly TokenInfo[]): void;
   protected abstract onText(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void;
-  /** A choice is complete, but others are not. */
+  /** A choice is complete while others are not. */
   protected abstract onChoice(index: number, result: TokenResult): void;
   /** The last choice is complete. */
   protected abstract onComplete(index: number, results: readonly TokenResult[], usage: Usage): void;
   protected abstract onFailure(error: Error): void;
 
-  /** The client has gone. */
+  /** The client has disconnected. */
   protected readonly abort = (): void => {
     if (!this.#settle(499)) return;
     this.#cancelAll();
@@ -132,7 +132,7 @@ abstract class Answer {
     this.onFailure(error);
   }
 
-  /** Another model answers in this one's place, unless the client has something of this one's answer. */
+  /** Lets another model answer instead, unless the client already has part of this one's answer. */
   #passOn(error: ApiError): void {
     if (this.hasBegun) this.#fail(error);
     if (this.#settled) return;
@@ -140,7 +140,7 @@ abstract class Answer {
     this.#signal.removeEventListener("abort", this.abort);
     this.#cancelAll();
     this.plan.onPassedOn();
-    this.reject(new PassedOn(error));
+    this.reject(new FallbackError(error));
   }
 
   /** Only the first end counts. */
@@ -207,7 +207,7 @@ class StreamedAnswer extends Answer {
     this.#stream?.end();
   }
 
-  /** Before the first event an error is a response of its own; after it, the stream's last event. */
+  /** Before the first event, an error is a regular response; later, it is the stream's last event. */
   protected override onFailure(error: Error): void {
     if (this.#stream === undefined) {
       this.reject(error);
@@ -256,7 +256,7 @@ class WholeAnswer extends Answer {
   }
 }
 
-/** A prompt's tokens count once, however many choices it has. */
+/** Prompt tokens count once, however many choices share the prompt. */
 function totalUsage(usages: readonly Usage[], choicesPerPrompt: number): Usage {
   const total: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
   usages.forEach((usage, index) => {

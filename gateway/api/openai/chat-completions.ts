@@ -23,7 +23,7 @@ const UNSUPPORTED = {
   tool_choice: "Leave it out, or set it to 'none'.",
   functions: "Leave it out.",
   function_call: "Leave it out, or set it to 'none'.",
-  response_format: 'Only {"type": "text"} is.',
+  response_format: 'Leave it out, or set it to {"type": "text"}.',
   audio: "Leave it out.",
   prediction: "Leave it out.",
   modalities: 'Leave it out, or set it to ["text"].',
@@ -75,12 +75,12 @@ function checkCombinations(body: ChatCompletionRequest): void {
   requireStreamForOptions(body);
 }
 
-/** Before they are looked at one by one. */
+/** Runs before the messages are validated one by one. */
 function refuseTooManyMessages(raw: unknown): void {
   const messages: unknown = Reflect.get(Object(raw), "messages");
   if (!Array.isArray(messages) || messages.length <= MOST_MESSAGES) return;
   throw invalidRequest(
-    `Invalid value for 'messages': it has ${messages.length} messages, and at most ${MOST_MESSAGES} are taken.`,
+    `Invalid value for 'messages': it has ${messages.length} messages; at most ${MOST_MESSAGES} are allowed.`,
     "messages",
     "array_above_max_length",
   );
@@ -90,7 +90,7 @@ function templateMessage({ role, content, ...rest }: ChatMessage): Message {
   const given = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined);
   return {
     ...Object.fromEntries(given),
-    // OpenAI renamed the role; chat templates know the old name.
+    // OpenAI renamed the role; chat templates only know the old name.
     role: role === "developer" ? "system" : role,
     content: content ?? "",
   };

@@ -10,8 +10,8 @@ import {
 } from "./format.ts";
 
 /**
- * Answers of `/v1/chat/completions`. What does not change within a stream is turned into JSON once, so that a
- * token costs one escaped string and one concatenation.
+ * Answers of `/v1/chat/completions`. The constant parts of a stream are serialized once, so that a token costs
+ * one escaped string and one concatenation.
  */
 export function chatFormat(head: AnswerHead): AnswerFormat {
   const { id, created, model, vocabulary } = head;

@@ -11,14 +11,14 @@ import {
 
 /**
  * Answers of `/v1/completions`.
- * @param echoes for each choice, the prompt's text that goes before the answer; empty without `echo`
+ * @param echoes for each choice, the prompt text that precedes the answer; empty without `echo`
  */
 export function completionFormat(head: AnswerHead, echoes: readonly string[]): AnswerFormat {
   const { id, created, model, vocabulary } = head;
   const { choice, usage } = eventWriter(head, "text_completion");
   const chunk = (index: number, text: string, logprobs: string, finishReason: string) =>
     choice(index, `"text":${text}`, logprobs, finishReason);
-  // Where each choice's next token begins, in characters of its text.
+  // The offset of each choice's next token in its text, in characters.
   const offsets: number[] = [];
   const streamLogprobs = (index: number, tokens: readonly TokenInfo[] | undefined) => {
     if (tokens === undefined) return "null";

@@ -16,7 +16,7 @@ const UNSUPPORTED = { suffix: "Leave it out." };
 /** OpenAI's default for this route. */
 const DEFAULT_MAX_TOKENS = 16;
 
-/** Answers that one request may ask for: prompts times `n`. */
+/** Most answers per request: prompts times `n`. */
 const MAX_ANSWERS = 256;
 
 /** `POST /v1/completions` */
@@ -59,7 +59,7 @@ export async function completions(
 function checkCombinations(body: CompletionRequest): void {
   const prompts = Array.isArray(body.prompt) && typeof body.prompt[0] !== "number" ? body.prompt.length : 1;
   if (prompts * (body.n ?? 1) > MAX_ANSWERS) {
-    throw invalidRequest(`One request may ask for ${MAX_ANSWERS} answers at most (prompts times 'n').`, "n");
+    throw invalidRequest(`A request may ask for at most ${MAX_ANSWERS} answers (prompts times 'n').`, "n");
   }
   if (body.max_tokens === 0 && !body.echo) {
     throw invalidRequest("'max_tokens' of 0 is only allowed with 'echo' set to true.", "max_tokens");

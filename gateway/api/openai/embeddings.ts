@@ -11,7 +11,7 @@ import type { WorkerSide } from "../../models/model.ts";
 import { EmbeddingTransfer } from "../../requests/tokens/embedding-transfer.ts";
 import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { PassedOn } from "../passed-on.ts";
+import { FallbackError } from "../fallback-error.ts";
 import { readPrompts } from "./prompts.ts";
 import { beginRequest, type RequestMeta, requireApi } from "./request.ts";
 import { embeddingRequest } from "./schemas.ts";
@@ -54,7 +54,7 @@ export async function embeddings(
     const usage = { prompt_tokens: promptTokens, total_tokens: promptTokens };
     return context.json({ object: "list", data, model: model.card.name, usage }, 200, headers);
   } catch (error) {
-    if (error instanceof PassedOn) request.onPassedOn();
+    if (error instanceof FallbackError) request.onPassedOn();
     else onSettled(context.req.raw.signal.aborted ? 499 : toApiError(error).status);
     throw error;
   }
@@ -85,7 +85,7 @@ function embed(
     const output = {
       onVectors: resolve,
       onError: reject,
-      onPassedOn: (error: ApiError) => reject(new PassedOn(error)),
+      onPassedOn: (error: ApiError) => reject(new FallbackError(error)),
     };
     const { life } = new EmbeddingTransfer(job, output, { options: requestOptions, warnings });
     signal.addEventListener("abort", () => {
@@ -106,7 +106,7 @@ function tooLongError(model: WorkerSide, inputs: readonly Uint32Array[], index: 
   );
 }
 
-/** Little-endian f32, as OpenAI's SDKs ask for by default. */
+/** Little-endian f32, the default of OpenAI's SDKs. */
 function toBase64(vector: Float32Array): string {
   let text = "";
   for (const byte of new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength))

@@ -31,13 +31,13 @@ describe("chat completion chunks, to the byte", () => {
   const chunk = (choices: string, tail = "") =>
     `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"a \\"model\\"","system_fingerprint":null,"choices":[${choices}]${tail}}\n\n`;
 
-  test("the first names the role", () => {
+  test("the first chunk has the role", () => {
     expect(format.first(0)).toBe(
       chunk('{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}'),
     );
   });
 
-  test("text is escaped as JSON and otherwise as it is", () => {
+  test("text is escaped as JSON and otherwise unchanged", () => {
     const text = (content: string) =>
       chunk(`{"index":3,"delta":{"content":${content}},"logprobs":null,"finish_reason":null}`);
     expect(format.text(3, "plain", undefined)).toBe(text('"plain"'));
@@ -46,7 +46,7 @@ describe("chat completion chunks, to the byte", () => {
     expect(format.text(3, "\ud83d", undefined)).toBe(text('"\\ud83d"'));
   });
 
-  test("log probabilities name each token, its bytes and the likeliest others", () => {
+  test("log probabilities include each token, its bytes and the most likely alternatives", () => {
     expect(format.text(0, "Hi", tokens)).toBe(
       chunk(
         '{"index":0,"delta":{"content":"Hi"},"logprobs":{"content":[' +
@@ -56,13 +56,13 @@ describe("chat completion chunks, to the byte", () => {
     );
   });
 
-  test("the last says why the answer ends", () => {
+  test("the last chunk has the finish reason", () => {
     expect(format.last(1, "length")).toBe(
       chunk('{"index":1,"delta":{},"logprobs":null,"finish_reason":"length"}'),
     );
   });
 
-  test("with usage asked for, every chunk has the field and one without choices tells it", () => {
+  test("with usage requested, every chunk has the field and a chunk without choices reports it", () => {
     const format = chatFormat({ ...head, includeUsage: true });
     expect(format.text(0, "a", undefined)).toBe(
       chunk('{"index":0,"delta":{"content":"a"},"logprobs":null,"finish_reason":null}', ',"usage":null'),
@@ -76,20 +76,20 @@ describe("completion chunks, to the byte", () => {
   const chunk = (choices: string, tail = "") =>
     `data: {"id":"chatcmpl-1","object":"text_completion","created":1700000000,"model":"a \\"model\\"","system_fingerprint":null,"choices":[${choices}]${tail}}\n\n`;
 
-  test("there is no first chunk, unless the prompt is echoed", () => {
+  test("there is no first chunk unless the prompt is echoed", () => {
     expect(format.first(0)).toBe("");
     expect(completionFormat(head, ["", 'Say "x": ']).first(1)).toBe(
       chunk('{"index":1,"text":"Say \\"x\\": ","logprobs":null,"finish_reason":null}'),
     );
   });
 
-  test("text is escaped as JSON and otherwise as it is", () => {
+  test("text is escaped as JSON and otherwise unchanged", () => {
     expect(format.text(0, "ä\n", undefined)).toBe(
       chunk('{"index":0,"text":"ä\\n","logprobs":null,"finish_reason":null}'),
     );
   });
 
-  test("log probabilities carry each token's place in the choice's text, from chunk to chunk", () => {
+  test("log probabilities include each token's offset in the choice's text, across chunks", () => {
     const format = completionFormat({ ...head, hasLogprobs: true }, []);
     const text = (offsets: string) =>
       chunk(
@@ -100,7 +100,7 @@ describe("completion chunks, to the byte", () => {
     expect(format.text(0, "Hi", tokens)).toBe(text("16,18"));
   });
 
-  test("the last says why the answer ends, and usage comes without choices", () => {
+  test("the last chunk has the finish reason, and usage comes without choices", () => {
     const format = completionFormat({ ...head, includeUsage: true }, []);
     expect(format.last(0, "stop")).toBe(
       chunk('{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}', ',"usage":null'),

@@ -1,20 +1,20 @@
 import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
 import type { FinishReason, TokenInfo, Usage } from "../../requests/tokens/job.ts";
 
-/** What the answers of one request have in common. */
+/** What all answers to one request share. */
 export interface AnswerHead {
   id: string;
   /** Seconds since the epoch. */
   created: number;
   model: string;
   vocabulary: Vocabulary;
-  /** Whether each chunk has a `usage` field and a last chunk tells it. */
+  /** Whether each chunk has a `usage` field and a final chunk reports it. */
   includeUsage: boolean;
-  /** Whether choices carry log probabilities. */
+  /** Whether choices include log probabilities. */
   hasLogprobs: boolean;
 }
 
-/** One answer of a request, whole. */
+/** One complete answer to a request. */
 export interface Choice {
   index: number;
   text: string;
@@ -22,12 +22,12 @@ export interface Choice {
   finishReason: FinishReason;
 }
 
-/** How an API writes answers: as server-sent events, or whole. */
+/** How an API formats answers: as server-sent events, or as one body. */
 export interface AnswerFormat {
   /** The first event of a choice. */
   first(index: number): string;
   text(index: number, text: string, tokens: readonly TokenInfo[] | undefined): string;
-  /** The prompt's own tokens with their log probabilities, before the answer. */
+  /** The prompt's tokens with their log probabilities, before the answer. */
   echo(index: number, tokens: readonly TokenInfo[]): string;
   last(index: number, finishReason: FinishReason): string;
   usage(usage: Usage): string;
@@ -35,18 +35,18 @@ export interface AnswerFormat {
   whole(choices: readonly Choice[], usage: Usage): object;
 }
 
-/** Frames a JSON text as one server-sent event. */
+/** Frames JSON as one server-sent event. */
 const event = (json: string) => `data: ${json}\n\n`;
 
 /**
- * The events of a stream, of which only a choice's fields change: all else is turned into JSON once.
- * @param object what the events call themselves: `chat.completion.chunk`, say
+ * Writes the events of a stream. Only a choice's fields change; everything else is serialized once.
+ * @param object the events' `object` field, such as `chat.completion.chunk`
  */
 export function eventWriter({ id, created, model, includeUsage }: AnswerHead, object: string) {
   const common = `"id":${JSON.stringify(id)},"object":"${object}","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":null`;
   const tail = includeUsage ? '}],"usage":null}' : "}]}";
   return {
-    /** @param content the choice's own field as JSON, `"text":"…"`; logprobs and reason are JSON as well */
+    /** @param content the choice's own field as JSON, `"text":"…"`; logprobs and finishReason are JSON too */
     choice: (index: number, content: string, logprobs: string, finishReason: string) =>
       event(
         `{${common},"choices":[{"index":${index},${content},"logprobs":${logprobs},"finish_reason":${finishReason}${tail}`,
@@ -66,7 +66,7 @@ export function usageObject({ promptTokens, completionTokens, cachedTokens }: Us
   };
 }
 
-/** A token's text; for a part of a character, its bytes spelt as vLLM and OpenAI spell them. */
+/** A token's text; for a partial character, its bytes, escaped as vLLM and OpenAI do. */
 export function tokenText(vocabulary: Vocabulary, id: number): string {
   const text = vocabulary.text(id);
   if (text !== undefined) return text;
@@ -74,5 +74,5 @@ export function tokenText(vocabulary: Vocabulary, id: number): string {
   return `bytes:${hex.join("")}`;
 }
 
-/** JSON has no infinity: a token without any probability gets OpenAI's stand-in. */
+/** JSON has no infinity: a token with probability 0 gets OpenAI's placeholder. */
 export const finiteLogprob = (logprob: number) => (Number.isFinite(logprob) ? logprob : -9999);

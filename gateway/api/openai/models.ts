@@ -19,7 +19,7 @@ export function listModels(context: Context<GatewayEnv>, { models }: GatewayDepe
   return context.json({ object: "list", data });
 }
 
-/** `GET /v1/models/{id}`; ids may have slashes in them. */
+/** `GET /v1/models/{id}`; ids may contain slashes. */
 export function retrieveModel(
   context: Context<GatewayEnv>,
   { models }: GatewayDependencies,
@@ -37,7 +37,7 @@ function modelObject({ name: id, created, contextLength, aliases }: ListedModel)
     owned_by: "stator",
     root: id,
     parent: null as string | null,
-    // As vLLM names it; clients read the context length from here.
+    // vLLM's name; clients read the context length from here.
     max_model_len: contextLength,
     context_window: contextLength,
     aliases,

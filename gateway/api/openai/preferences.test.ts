@@ -18,7 +18,7 @@ left.add(gone.instance, performance.now());
 const allMembers = () => router.workers.all();
 const model = { allMembers, left, card: gone.instance.card } as unknown as WorkerSide;
 
-/** What a request with these headers and this field `stator` comes to. */
+/** The preferences, or the error, of a request with these headers and this `stator` field. */
 async function read(headers: Record<string, string>, stator: object = {}, key?: ApiKey) {
   let result: unknown;
   const app = new Hono<GatewayEnv>();
@@ -40,7 +40,7 @@ async function read(headers: Record<string, string>, stator: object = {}, key?: 
 it.each([
   [{ worker: "gone" }, "the worker 'gone', which it names"],
   [{ tags: ["zone=b"] }, "workers with the tags it names: zone=b"],
-])("%j, known a moment ago, is a 503 to try again", async (stator, message) => {
+])("%j, known a moment ago, is a retryable 503", async (stator, message) => {
   const error = await read({}, stator);
   expect(error).toMatchObject({ status: 503, code: "no_worker_ready", headers: { "retry-after": "2" } });
   expect(error).toMatchObject({ message: expect.stringContaining(message) });
@@ -49,8 +49,8 @@ it.each([
 it.each([
   [{ worker: "never" }, "unknown_worker", "takes one of: plain, tagged"],
   [{ tags: ["zone=c"] }, "unknown_tags", "gpu=h100, zone=a"],
-  [{ worker: "plain", tags: ["zone=a"] }, "unknown_tags", "'plain' has not all of the tags zone=a"],
-])("%j, which no worker ever was, is a 400", async (stator, code, message) => {
+  [{ worker: "plain", tags: ["zone=a"] }, "unknown_tags", "'plain' does not have all of the tags zone=a"],
+])("%j, which never matched a worker, is a 400", async (stator, code, message) => {
   expect(await read({}, stator)).toMatchObject({
     status: 400,
     code,
@@ -67,7 +67,7 @@ it.each([
   [{ "x-stator-priority": "101" }, "x-stator-priority", "must be at most 100"],
   [{ "x-stator-prority": "1" }, "x-stator-prority", "did you mean 'x-stator-priority'?"],
   [{ "x-stator-qqqqqqqq": "1" }, "x-stator-qqqqqqqq", "are x-stator-worker, x-stator-tags"],
-])("the headers %j are refused by name", async (headers, param, message) => {
+])("the headers %j are rejected by name", async (headers, param, message) => {
   expect(await read(headers)).toMatchObject({
     status: 400,
     param,
@@ -76,16 +76,16 @@ it.each([
 });
 
 it.each(["abc", "", "0x10", "1e1", "1.5", "+1", "--1"])(
-  "the number '%s' in a header is refused",
+  "the number '%s' in a header is rejected",
   async (text) => {
     for (const header of ["x-stator-priority", "x-stator-deadline-ms"]) {
-      const message = expect.stringContaining(`'${header}': expected a whole number, written in digits`);
+      const message = expect.stringContaining(`'${header}': expected an integer`);
       expect(await read({ [header]: text })).toMatchObject({ status: 400, param: header, message });
     }
   },
 );
 
-it("reads headers that fit, and a comma too many", async () => {
+it("reads valid headers, and ignores a trailing comma", async () => {
   const headers = {
     "x-stator-priority": "-5",
     "x-stator-deadline-ms": "500",
@@ -108,7 +108,7 @@ const keyOf = (isAdmin: boolean): ApiKey => ({
   isAdmin,
 });
 
-it("takes a key's id for the tenant, whatever the request says, but for an admin's", async () => {
+it("uses the key's id as the tenant whatever the request says, except with an admin key", async () => {
   expect(await read({}, {}, keyOf(false))).toMatchObject({ tenant: "team" });
   expect(await read({}, { tenant: "other" }, keyOf(false))).toMatchObject({ tenant: "team" });
   expect(await read({ "x-stator-tenant": "other" }, {}, keyOf(false))).toMatchObject({ tenant: "team" });

@@ -15,7 +15,7 @@ import {
 } from "./stator-extension.ts";
 import { validateField } from "./validate.ts";
 
-/** OpenAI's own fields that may stand for a session or a tenant where the request names none. */
+/** OpenAI's own fields to use as the session or tenant if the request names none. */
 export interface PreferenceDefaults {
   session: "none" | "user" | "prompt_cache_key";
   tenant: "none" | "user";
@@ -27,18 +27,18 @@ interface PreferenceFields {
   prompt_cache_key?: string | null | undefined;
 }
 
-/** A model whose members requests may name. */
+/** A model whose members a request may name. */
 interface RoutedTo {
   readonly name: string;
-  /** Those that were its members until a short while ago. */
+  /** Members that left recently. */
   readonly left: RecentlyLeft;
   allMembers(): readonly RoutedWorker[];
 }
 
 /**
- * What the request says about where and when it is answered. A header goes before the body's field: a proxy in
- * front, which knows who is asking, has the last word.
- * @throws ApiError 400 for a header that does not fit, or a worker or tags that no worker of the model has
+ * The request's routing preferences. A header overrides the body's field, because a proxy in front knows who is
+ * asking.
+ * @throws ApiError 400 for an invalid header, or a worker or tags that the model does not have
  */
 export function readPreferences(
   context: Context<GatewayEnv>,
@@ -52,7 +52,7 @@ export function readPreferences(
   given.session ??= defaults.session === "none" ? undefined : body[defaults.session];
   given.tenant ??= defaults.tenant === "none" ? undefined : body[defaults.tenant];
   const key = context.get("key");
-  // Nobody takes from another one's share; a proxy with an admin key may say for whom it asks.
+  // A client cannot use another tenant's share; a proxy with an admin key may name the tenant.
   if (key !== undefined && !(key.isAdmin && given.tenant)) given.tenant = key.id;
   if (Object.values(given).every((value) => value === undefined || value === null)) return NO_PREFERENCES;
   const preferences: RoutePreferences = {
@@ -90,7 +90,7 @@ function readHeaders(context: Context<GatewayEnv>): StatorExtension {
   return given;
 }
 
-/** What was known a moment ago may be again in a moment, and was right when the client looked: that is no 400. */
+/** A worker that left a moment ago may be back soon, and the client named it in good faith: a 503, not a 400. */
 function checkWorkers(
   preferences: RoutePreferences,
   model: RoutedTo,
@@ -116,7 +116,7 @@ function checkWorkers(
 
 function lacksTags(worker: string, tags: readonly string[], param: string): ApiError {
   return invalidRequest(
-    `Invalid value for '${param}': the worker '${worker}' has not all of the tags ${tags.join(", ")}: leave out the worker or the tags.`,
+    `Invalid value for '${param}': the worker '${worker}' does not have all of the tags ${tags.join(", ")}. Leave out the worker or the tags.`,
     param,
     "unknown_tags",
   );

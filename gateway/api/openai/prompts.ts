@@ -13,9 +13,9 @@ export interface Prompt {
 }
 
 /**
- * The prompts of a request, each as token ids and as text.
+ * Reads the prompts of a request, each as token ids and as text.
  * @param param the parameter's name, for errors
- * @throws ApiError 400 for a text that cannot fit, or an id outside the vocabulary
+ * @throws ApiError 400 for text that cannot fit the context, or an id outside the vocabulary
  */
 export async function readPrompts(input: PromptInput, model: WorkerSide, param: string): Promise<Prompt[]> {
   if (typeof input === "string") return [await fromText(input, model, param)];

@@ -8,39 +8,39 @@ import type { RoutePreferences } from "../../routing/preferences.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { readPreferences } from "./preferences.ts";
 
-/** What the routes' bodies have in common. */
+/** The fields that the routes' bodies share. */
 type RequestBody = Parameters<typeof readPreferences>[1];
 
-/** What a request says beside what it asks, and the bookkeeping that all routes share. */
+/** A request's metadata, and the bookkeeping that all routes share. */
 export interface RequestMeta {
   requestId: string;
   preferences: RoutePreferences;
-  /** Whether response headers shall name the worker and the overlap. */
+  /** Whether response headers should name the worker and the overlap. */
   explain: boolean;
-  /** Headers of the answer: the request's id, and what the key has left of its minute. */
+  /** Response headers: the request's id and the key's remaining rate limit. */
   headers: Record<string, string>;
-  /** The client has its answer, and may send the next request: before what it took is counted. */
+  /** The client has its answer and may send its next request; called before usage is counted. */
   onAnswered(): void;
   /**
-   * Only the first time counts. What breaks off by an exception is settled by the guard.
-   * @param usage what the answer took, where it took anything
+   * Only the first call counts. If a route throws, the guard settles the request.
+   * @param usage the tokens used, if any
    */
   onSettled(status: number, usage?: TokenUse): void;
-  /** In the place of `onSettled`, where another model is asked: the request goes on. */
+  /** Called instead of `onSettled` if another model is asked: the request continues. */
   onPassedOn(): void;
 }
 
-/** Tokens of a request. */
+/** Tokens that a request uses. */
 export interface TokenUse {
   readonly promptTokens: number;
   readonly completionTokens: number;
 }
 
 /**
- * Reads the routing preferences and the header `x-stator-explain`, books the tokens on the client's key, and starts
- * the request's metrics.
- * @param expected how many tokens it will take at most
- * @throws ApiError 400 where they ask for what no worker has, 429 where the key has not so many tokens left
+ * Reads the routing preferences and the header `x-stator-explain`, reserves the tokens on the client's key, and
+ * starts the request's metrics.
+ * @param expected the most tokens that it will use
+ * @throws ApiError 400 for preferences that no worker satisfies, 429 if the key has too few tokens left
  */
 export function beginRequest(
   context: Context<GatewayEnv>,
@@ -53,7 +53,7 @@ export function beginRequest(
   const { requestId, arrivedAt } = context.var;
   const preferences = readPreferences(context, body, model, preferenceDefaults, arrivedAt);
   const booking = bookTokens(context, expected);
-  const { limiter, place } = context.var;
+  const { limiter, slot } = context.var;
   const labels = { model: model.name, endpoint };
   metrics.inflight.inc(labels);
   context.set("isCounted", true);
@@ -61,7 +61,7 @@ export function beginRequest(
   const onSettled = (status: number, usage?: TokenUse) => {
     if (!isOpen) return;
     isOpen = false;
-    place?.leave();
+    slot?.release();
     booking?.settle(usage === undefined ? 0 : usage.promptTokens + usage.completionTokens);
     metrics.inflight.dec(labels);
     metrics.requests.inc({ ...labels, status: String(status) });
@@ -78,7 +78,7 @@ export function beginRequest(
       ...limiter?.headers(performance.now()),
       "x-request-id": requestId,
     },
-    onAnswered: () => place?.leave(),
+    onAnswered: () => slot?.release(),
     onSettled,
     onPassedOn() {
       isOpen = false;
@@ -89,10 +89,10 @@ export function beginRequest(
   };
 }
 
-/** Tokens that are expected of an answer that may be of any length. */
+/** Tokens reserved for an answer without a length limit. */
 const USUAL_ANSWER = 512;
 
-/** How many tokens an answer may have, as far as a body tells. */
+/** The most tokens that an answer may have according to the body, or `USUAL_ANSWER`. */
 export function expectedAnswer(body: Readonly<Record<string, unknown>> | undefined): number {
   const limit = [body?.max_completion_tokens, body?.max_tokens, body?.max_output_tokens].find(isCount);
   return (limit ?? USUAL_ANSWER) * (isCount(body?.n) ? body.n : 1);
@@ -108,7 +108,7 @@ function bookTokens(context: Context<GatewayEnv>, expected: TokenUse): TokenBook
   throw rateExceeded(booking, limiter);
 }
 
-/** The status, known from nginx, of a request whose client closed the connection. */
+/** nginx's status for a request whose client closed the connection. */
 const CLIENT_LEFT = 499;
 
 type Api = WorkerSide["card"]["apis"][number];
@@ -119,7 +119,7 @@ const ROUTES: Record<Api, string> = {
   embeddings: "/v1/embeddings",
 };
 
-/** @throws ApiError 400 where the model does not serve this kind of request; the message names its routes */
+/** @throws ApiError 400 if the model does not serve this API; the message names its routes */
 export function requireApi({ card }: WorkerSide, api: Api): void {
   if (card.apis.includes(api)) return;
   const routes = card.apis.map((name) => ROUTES[name]).join(" and ");

@@ -11,25 +11,25 @@ import { beginRequest, expectedAnswer } from "./request.ts";
 import { forChoice, requireLogprobs, samplingOf } from "./sampling.ts";
 import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
 
-/** What a chat and a text completion both come down to. */
+/** What chat and text completion requests have in common. */
 export interface Question {
   endpoint: "chat" | "completions";
-  /** First part of the answer's id: `chatcmpl` or `cmpl`. */
+  /** Prefix of the answer's id: `chatcmpl` or `cmpl`. */
   idPrefix: string;
   model: WorkerSide;
-  /** Whether another model may answer where this one cannot. */
+  /** Whether another model may answer if this one cannot. */
   hasOthers: boolean;
   body: ChatCompletionRequest | CompletionRequest;
-  /** Each is answered `n` times. */
+  /** Each gets `n` answers. */
   prompts: readonly { tokens: Uint32Array; maxTokens: number }[];
   stops: readonly string[];
-  /** How many of the likeliest tokens to tell beside each one; undefined for no log probabilities. */
+  /** How many of the most likely tokens to return with each one; undefined for no log probabilities. */
   logprobs: number | undefined;
   echoLogprobs: boolean;
   format(head: AnswerHead): AnswerFormat;
 }
 
-/** Generates the answers, streamed or whole as the body asks. */
+/** Generates the answers, streamed or as one body. */
 export function respond(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
@@ -75,7 +75,7 @@ export function respond(
   return answer(context, dependencies, plan);
 }
 
-/** @throws ApiError 400 where stream options stand in a request that is not streamed */
+/** @throws ApiError 400 for stream options in a request that is not streamed */
 export function requireStreamForOptions(body: ChatCompletionRequest | CompletionRequest): void {
   if (!body.stream_options || body.stream) return;
   throw invalidRequest("'stream_options' is only allowed with 'stream' set to true.", "stream_options");

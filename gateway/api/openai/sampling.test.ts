@@ -13,7 +13,7 @@ const request = (seed: string) =>
 const model = { card: { name: "tiny", vocabularySize: 10 } } as WorkerSide;
 const seedOf = (seed: string) => samplingOf(request(seed), model).seed!;
 
-test("a seed may have all of 64 bits, and stays a whole number that everybody counts exactly", () => {
+test("a seed may use all 64 bits, and becomes a safe integer", () => {
   const given = [
     "0",
     "-1",
@@ -31,6 +31,6 @@ test("a seed may have all of 64 bits, and stays a whole number that everybody co
   expect(new Set(seeds.slice(6)).size).toBe(3);
 });
 
-test.each(["1.5", "1e19", "-1e19", '"7"'])("a seed of %s is refused", (seed) => {
+test.each(["1.5", "1e19", "-1e19", '"7"'])("a seed of %s is rejected", (seed) => {
   expect(() => request(seed)).toThrow("'seed'");
 });

@@ -16,7 +16,7 @@ type SamplingFields = Pick<
   | "logit_bias"
 >;
 
-/** A request's sampling parameters with OpenAI's defaults: temperature 1, nothing else in force. */
+/** A request's sampling parameters, with OpenAI's defaults: temperature 1, everything else off. */
 export function samplingOf(body: SamplingFields, model: WorkerSide): Sampling {
   return {
     temperature: body.temperature ?? 1,
@@ -47,14 +47,14 @@ function logitBiasOf(bias: SamplingFields["logit_bias"], model: WorkerSide): Sam
   return entries;
 }
 
-/** Seeds beyond what a double counts one by one are folded, so that all that is left of them still matters. */
+/** Folds seeds beyond the safe integers into 32 bits, so that all their bits still matter. */
 function seedOf(seed: number): number {
   if (Number.isSafeInteger(seed)) return seed;
   const bits = BigInt(seed);
   return Number(BigInt.asUintN(32, bits ^ (bits >> 32n)));
 }
 
-/** Answer `index` of several from one prompt: with a seed, each has its own. */
+/** The sampling of answer `index` of a prompt: with a seed, each answer gets its own. */
 export function forChoice(sampling: Sampling, index: number): Sampling {
   return sampling.seed === undefined || index === 0 ? sampling : { ...sampling, seed: sampling.seed + index };
 }
@@ -65,7 +65,7 @@ export const tokenOutOfRange = (id: number, vocabularySize: number, param: strin
     param,
   );
 
-/** @throws ApiError 400 where log probabilities are asked of a model that cannot tell them */
+/** @throws ApiError 400 if log probabilities are requested from a model that has none */
 export function requireLogprobs(wanted: boolean, model: WorkerSide): void {
   if (!wanted || model.card.features.logprobs) return;
   throw invalidRequest(

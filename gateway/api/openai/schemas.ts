@@ -2,9 +2,9 @@ import { z } from "zod";
 import { statorExtension } from "./stator-extension.ts";
 
 /**
- * The request bodies of `/v1/chat/completions` and `/v1/completions`. Fields that OpenAI defines and that do
- * not change an answer here (`user`, `metadata`, `store`, …) are accepted; unknown fields are ignored, as
- * SDKs send new ones before servers know them. `null` means absent, as in OpenAI's API.
+ * The request bodies of `/v1/chat/completions`, `/v1/completions` and `/v1/embeddings`. OpenAI's fields that do
+ * not change the answer (`user`, `metadata`, `store`, …) are accepted. Unknown fields are ignored, because SDKs
+ * send new ones before servers support them. `null` means absent, as in OpenAI's API.
  */
 
 const tokenId = z.number().int().min(0).max(0xffff_ffff);
@@ -12,29 +12,29 @@ const tokenId = z.number().int().min(0).max(0xffff_ffff);
 const stop = z.union([z.string().min(1), z.array(z.string().min(1)).max(4)]);
 
 const logitBias = z.record(
-  z.string().regex(/^\d+$/, "Keys of logit_bias are token ids."),
+  z.string().regex(/^\d+$/, "the keys of logit_bias must be token ids."),
   z.number().min(-100).max(100),
 );
 
-/** Any of 64 bits, as clients draw them; JSON numbers round the largest up to 2^63. */
+/** Any 64-bit integer; as a JSON number, the largest rounds up to 2^63. */
 const seed = z
   .number()
   .min(-(2 ** 63))
   .max(2 ** 63)
-  .refine(Number.isInteger, "must be a whole number")
+  .refine(Number.isInteger, "must be an integer")
   .meta({ type: "integer" });
 
-/** Parameters about where and when a request is answered. */
+/** Routing parameters. */
 const routing = {
   user: z
     .string()
     .nullish()
-    .describe("Names the session or tenant, where --session-from or --tenant-from says so."),
-  prompt_cache_key: z.string().nullish().describe("Names the session, where --session-from says so."),
+    .describe("The session or tenant, if --session-from or --tenant-from selects this field."),
+  prompt_cache_key: z.string().nullish().describe("The session, if --session-from selects this field."),
   stator: statorExtension.nullish(),
 };
 
-/** Parameters that both kinds of completion share. */
+/** Parameters of both chat and text completions. */
 const sampling = {
   model: z.string().min(1).describe("Name or alias of the model."),
   max_tokens: z
@@ -42,59 +42,59 @@ const sampling = {
     .int()
     .min(0)
     .nullish()
-    .describe("Longest answer in tokens; at most what the context leaves."),
-  temperature: z.number().min(0).max(2).nullish().describe("0 takes the likeliest token; default 1."),
+    .describe("Longest answer in tokens, limited by the space left in the context."),
+  temperature: z.number().min(0).max(2).nullish().describe("0 picks the most likely token; default 1."),
   top_p: z
     .number()
     .gt(0)
     .max(1)
     .nullish()
-    .describe("Considers the likeliest tokens that together have this probability; default 1."),
+    .describe("Samples from the most likely tokens whose probabilities add up to this; default 1."),
   top_k: z
     .number()
     .int()
     .min(-1)
     .max(1_000_000)
     .nullish()
-    .describe("Considers this many of the likeliest tokens; 0 or -1, the default, all."),
+    .describe("Samples from this many of the most likely tokens; 0 or -1 (the default) means all."),
   min_p: z
     .number()
     .min(0)
     .max(1)
     .nullish()
-    .describe("Leaves out tokens less likely than this share of the likeliest one."),
+    .describe("Excludes tokens whose probability is below this fraction of the most likely token's."),
   frequency_penalty: z
     .number()
     .min(-2)
     .max(2)
     .nullish()
-    .describe("Makes tokens less likely for each time that they were in the answer."),
+    .describe("Makes tokens less likely for each time they have appeared in the answer."),
   presence_penalty: z
     .number()
     .min(-2)
     .max(2)
     .nullish()
-    .describe("Makes tokens less likely once they were in the answer."),
+    .describe("Makes tokens less likely once they have appeared in the answer."),
   repetition_penalty: z
     .number()
     .gt(0)
     .max(10)
     .nullish()
-    .describe("Divides the scores of tokens in prompt and answer; 1 changes nothing."),
-  stop: stop.nullish().describe("Strings that end the answer and are not part of it."),
+    .describe("Penalizes tokens that are in the prompt or answer; 1 changes nothing."),
+  stop: stop.nullish().describe("Strings that end the answer and are not included in it."),
   seed: seed.nullish().describe("The same seed gives the same answer."),
   n: z.number().int().min(1).max(16).nullish().describe("How many answers."),
   logit_bias: logitBias
     .nullish()
-    .describe("Added to the scores of tokens, by token id: -100 forbids, 100 forces."),
-  stream: z.boolean().nullish().describe("Answers as server-sent events."),
+    .describe("Added to the logits of tokens, by token id: -100 forbids, 100 forces."),
+  stream: z.boolean().nullish().describe("Streams the answer as server-sent events."),
   stream_options: z
     .object({ include_usage: z.boolean().nullish() })
     .nullish()
-    .describe("{include_usage: true} adds a last event with the usage."),
-  ignore_eos: z.boolean().nullish().describe("Goes on past the model's end token."),
+    .describe("{include_usage: true} adds a final event with the usage."),
+  ignore_eos: z.boolean().nullish().describe("Continues past the model's end-of-sequence token."),
   ...routing,
-  metadata: z.record(z.string(), z.unknown()).nullish().describe("Accepted and not used."),
+  metadata: z.record(z.string(), z.unknown()).nullish().describe("Accepted and ignored."),
 };
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });
@@ -104,7 +104,7 @@ const toolCall = z.object({
   type: z.literal("function").default("function"),
   function: z.object({
     name: z.string().min(1),
-    /** JSON, as the API has it; some clients send what it stands for. */
+    /** A JSON string according to the API; some clients send the object itself. */
     arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).default(""),
   }),
 });
@@ -116,7 +116,7 @@ const message = z
     name: z.string().nullish(),
     tool_calls: z.array(toolCall).nullish(),
     tool_call_id: z.string().nullish(),
-    /** Superseded in OpenAI's API, and in no chat template. */
+    /** Deprecated in OpenAI's API, and not supported by chat templates. */
     function_call: z
       .unknown()
       .refine((call) => call === undefined || call === null, "it is deprecated; send tool_calls instead.")
@@ -124,7 +124,7 @@ const message = z
   })
   .refine(({ role, content }) => role === "assistant" || (content !== undefined && content !== null), {
     path: ["content"],
-    message: "it is missing; only an assistant's message may be without.",
+    message: "it is missing; only an assistant message may omit it.",
   });
 
 export const chatCompletionRequest = z.object({
@@ -133,17 +133,17 @@ export const chatCompletionRequest = z.object({
     .array(message)
     .min(1)
     .describe(
-      "The conversation: role and content, a text or a list of text parts; with tool_calls and tool_call_id, which the model's chat template is given.",
+      "The conversation. Each message has a role and content (a string or a list of text parts); tool_calls and tool_call_id are passed to the model's chat template.",
     ),
-  max_completion_tokens: z.number().int().min(1).nullish().describe("As max_tokens, and goes before it."),
-  logprobs: z.boolean().nullish().describe("Tells log probabilities."),
+  max_completion_tokens: z.number().int().min(1).nullish().describe("Same as max_tokens, and overrides it."),
+  logprobs: z.boolean().nullish().describe("Returns log probabilities."),
   top_logprobs: z
     .number()
     .int()
     .min(0)
     .max(20)
     .nullish()
-    .describe("And those of the likeliest tokens beside each."),
+    .describe("How many of the most likely tokens to return with each token."),
 });
 
 export const completionRequest = z.object({
@@ -155,16 +155,16 @@ export const completionRequest = z.object({
       z.array(tokenId).min(1),
       z.array(z.array(tokenId).min(1)).min(1).max(256),
     ])
-    .describe("What to continue."),
-  echo: z.boolean().nullish().describe("Puts the prompt before the answer."),
+    .describe("The text to continue."),
+  echo: z.boolean().nullish().describe("Repeats the prompt before the answer."),
   logprobs: z
     .number()
     .int()
     .min(0)
     .max(20)
     .nullish()
-    .describe("Tells log probabilities, and this many of the likeliest tokens beside each."),
-  best_of: z.number().int().min(1).nullish().describe("Only the same as n."),
+    .describe("Returns log probabilities, with this many of the most likely tokens for each token."),
+  best_of: z.number().int().min(1).nullish().describe("Must equal n."),
   suffix: z.string().nullish().describe("Not supported."),
 });
 
@@ -177,7 +177,7 @@ export const embeddingRequest = z.object({
       z.array(tokenId).min(1),
       z.array(z.array(tokenId).min(1)).min(1).max(2048),
     ])
-    .describe("What to turn into vectors."),
+    .describe("The text to turn into vectors."),
   encoding_format: z.enum(["float", "base64"]).nullish().describe("base64 is little-endian 32-bit floats."),
   dimensions: z.number().int().min(1).nullish().describe("Not supported."),
   ...routing,

@@ -4,63 +4,63 @@ import { invalidRequest } from "../../kernel/errors.ts";
 import { decodeHeaderValue } from "../../kernel/header-values.ts";
 import { strictObject } from "../strict-object.ts";
 
-/** `key=value`, as `--tag` gives it to a worker. */
+/** `key=value`, as in `--tag`. */
 const tag = z
   .string()
-  .regex(/^[^=,\s]+=[^,\s]+$/, "Tags are written key=value, without spaces or commas.")
+  .regex(/^[^=,\s]+=[^,\s]+$/, "tags are written key=value, without spaces or commas.")
   .max(128);
 
 const fields = {
-  worker: z.string().min(1).max(256).nullish().describe("Only this worker will do: its name or id."),
-  tags: z.array(tag).max(16).nullish().describe("Only workers that have all these tags will do: key=value."),
+  worker: z.string().min(1).max(256).nullish().describe("Uses only this worker: its name or id."),
+  tags: z.array(tag).max(16).nullish().describe("Uses only workers that have all these tags: key=value."),
   session: z
     .string()
     .min(1)
     .max(256)
     .nullish()
-    .describe("Requests of one session go to one worker, as --session-affinity says."),
+    .describe("Requests of one session go to one worker, subject to --session-affinity."),
   priority: z
     .number()
     .int()
     .min(-100)
     .max(100)
     .nullish()
-    .describe("In the queue, higher goes first; default 0."),
+    .describe("Higher priorities leave the queue first; default 0."),
   tenant: z
     .string()
     .min(1)
     .max(256)
     .nullish()
-    .describe("Tenants share the queue evenly, or by --tenant-weights."),
+    .describe("Tenants share the queue evenly, or according to --tenant-weights."),
   deadline_ms: z
     .number()
     .int()
     .min(1)
     .max(86_400_000)
     .nullish()
-    .describe("Milliseconds from the request's arrival until the answer must be complete."),
+    .describe("Milliseconds from the request's arrival within which the answer must be complete."),
   overlap_credit: z
     .number()
     .min(0)
     .max(1_000_000)
     .nullish()
-    .describe("Worth of a cached block in blocks of prefill, instead of --overlap-credit."),
+    .describe("Value of a cached block in blocks of prefill; overrides --overlap-credit."),
   router_temperature: z
     .number()
     .min(0)
     .max(1_000_000)
     .nullish()
-    .describe("Above 0, samples among workers, instead of --router-temperature."),
+    .describe("Above 0, samples among workers; overrides --router-temperature."),
 };
 
-/** The field `stator` of a request: where and when it is answered. */
+/** The `stator` field of a request: its routing preferences. */
 export const statorExtension = strictObject(fields).describe(
-  "Where and when the request is answered; see docs/routing.md.",
+  "Where and when to answer the request; see docs/routing.md.",
 );
 
 export type StatorExtension = z.infer<typeof statorExtension>;
 
-/** Headers that say the same, for proxies and for SDKs that let nothing be added to the body. */
+/** Headers that set the same fields, for proxies and for SDKs that cannot add to the body. */
 export const STATOR_HEADERS = {
   worker: "x-stator-worker",
   tags: "x-stator-tags",
@@ -70,14 +70,14 @@ export const STATOR_HEADERS = {
   deadline_ms: "x-stator-deadline-ms",
 } as const satisfies Partial<Record<keyof StatorExtension, string>>;
 
-/** What all headers that are meant for this server begin with. */
+/** The prefix of all headers that are meant for this server. */
 const HEADER_PREFIX = "x-stator-";
 
 const KNOWN_HEADERS: readonly string[] = [...Object.values(STATOR_HEADERS), "x-stator-explain"];
 
 /**
- * A header's text as the value of its field, percent-encoded or not; a comma too many at the end of a list does no harm.
- * @throws ApiError 400 for a number that is not written in digits
+ * Parses a header, percent-encoded or not, into its field's value. A trailing comma in a list is ignored.
+ * @throws ApiError 400 for a number that is not a decimal integer
  */
 export function headerValue(field: keyof typeof STATOR_HEADERS, text: string): unknown {
   if (field === "tags") {
@@ -89,20 +89,20 @@ export function headerValue(field: keyof typeof STATOR_HEADERS, text: string): u
   const header = STATOR_HEADERS[field];
   const got = text === "" ? "nothing" : `'${text.slice(0, 100)}'`;
   throw invalidRequest(
-    `Invalid type for '${header}': expected a whole number, written in digits, but got ${got}.`,
+    `Invalid type for '${header}': expected an integer, but got ${got}.`,
     header,
     "invalid_type",
   );
 }
 
-/** @throws ApiError 400 for a header that is meant for this server but unknown to it, with the nearest known one */
+/** @throws ApiError 400 for an unknown `x-stator-…` header; the message suggests the nearest known one */
 export function refuseUnknownHeader(name: string): void {
   if (!name.startsWith(HEADER_PREFIX) || KNOWN_HEADERS.includes(name)) return;
   const endings = KNOWN_HEADERS.map((header) => header.slice(HEADER_PREFIX.length));
   const suggestion = nearest(name.slice(HEADER_PREFIX.length), endings);
   const advice =
     suggestion === undefined
-      ? `the headers of this kind are ${KNOWN_HEADERS.join(", ")}.`
+      ? `the known headers are ${KNOWN_HEADERS.join(", ")}.`
       : `did you mean '${HEADER_PREFIX}${suggestion}'?`;
   const shown = name.slice(0, 100);
   throw invalidRequest(`Unknown header '${shown}': ${advice}`, shown, "unknown_parameter");

@@ -4,7 +4,7 @@ import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 /**
  * Checks a body against its schema.
  * @returns the parsed body
- * @throws ApiError 400 whose `param` is the path of the first fault, such as `messages[2].content`
+ * @throws ApiError 400 whose `param` is the path of the first problem, such as `messages[2].content`
  */
 export function validate<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
   const result = schema.safeParse(body, { reportInput: true });
@@ -13,7 +13,7 @@ export function validate<Schema extends z.ZodType>(schema: Schema, body: unknown
   throw invalidRequest(sentence(issue), formatPath(pathOf(issue)), codeOf(issue));
 }
 
-/** The same for one value that has a name of its own, such as a header's. */
+/** The same for a single named value, such as a header. */
 export function validateField<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
@@ -25,7 +25,7 @@ export function validateField<Schema extends z.ZodType>(
   throw invalidRequest(sentence(issue), name, codeOf(issue));
 }
 
-/** Refuses a parameter that this server does not offer, rather than ignoring what would change the answer. */
+/** Rejects unsupported parameters that would change the answer, rather than ignoring them. */
 export function refuseUnsupported(body: unknown, parameters: Record<string, string>): void {
   if (typeof body !== "object" || body === null) return;
   for (const [name, advice] of Object.entries(parameters)) {
@@ -49,9 +49,9 @@ function isHarmless(name: string, value: unknown): boolean {
 }
 
 /**
- * A union reports one list of faults for each of its members. The member that the caller meant is the one whose
- * type is right and only a value is wrong; else the one whose fault lies deepest, or furthest along; where all
- * fail at the top, the union itself is the fault.
+ * A union reports one list of issues per member. The member that the caller meant is the one whose type is right
+ * and whose value is wrong; otherwise the one whose issue is deepest, or furthest along a list. If all fail at the
+ * top level, the union itself is the issue.
  */
 function mostSpecific(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
@@ -65,7 +65,7 @@ function mostSpecific(issue: Issue): Issue {
   return best;
 }
 
-/** How close a member of a union was to what came; higher is closer. */
+/** How closely a member of a union matches the input; higher is closer. */
 function closeness(candidate: Issue, union: Issue): number {
   if (candidate === union) return 0;
   const isTypeRight = candidate.code !== "invalid_type" && candidate.code !== "invalid_union";
@@ -99,7 +99,7 @@ function sentence(issue: Issue): string {
     case "invalid_union":
       return issue.input === undefined
         ? `Missing required parameter: ${subject}.`
-        : `Invalid type for ${subject}: ${typeName(issue.input)} is not one of the forms that this parameter takes.`;
+        : `Invalid type for ${subject}: ${typeName(issue.input)} is not one of the types that this parameter accepts.`;
     case "unrecognized_keys":
       return `Unknown parameter: '${formatPath(pathOf(issue))}'; ${issue.message}`;
     case "invalid_key":
@@ -109,7 +109,7 @@ function sentence(issue: Issue): string {
   }
 }
 
-/** Where the fault is: for an unknown key, the key itself. */
+/** The path of the issue: for an unknown key, of the key itself. */
 const pathOf = (issue: Issue): PropertyKey[] =>
   issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0] ?? ""] : issue.path;
 
@@ -129,7 +129,7 @@ function formatPath(path: readonly PropertyKey[]): string | null {
   );
 }
 
-/** The words for types that zod names otherwise than JSON does. */
+/** JSON's names for types that zod calls something else. */
 const JSON_TYPES: Record<string, string> = { int: "integer", record: "object" };
 
 function article(type: string): string {
@@ -146,7 +146,7 @@ function typeName(value: unknown): string {
 
 function describeBound(origin: string, relation: string, bound: number | bigint): string {
   if (origin === "string")
-    return `the text must have ${relation} ${bound} character${bound === 1 ? "" : "s"}`;
+    return `the string must have ${relation} ${bound} character${bound === 1 ? "" : "s"}`;
   if (origin === "array") return `the list must have ${relation} ${bound} item${bound === 1 ? "" : "s"}`;
   return `must be ${relation} ${bound}`;
 }

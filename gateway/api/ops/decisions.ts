@@ -8,7 +8,7 @@ import { refuseUnknownQuery } from "./query.ts";
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 1000;
 
-/** `GET /v1/router/decisions?model=&limit=`: the newest first. */
+/** `GET /v1/router/decisions?model=&limit=`: newest first. */
 export function listDecisions(context: Context, { models }: OpsDependencies): Response {
   refuseUnknownQuery(context, ["model", "limit"]);
   const limit = readLimit(context.req.query("limit"));
@@ -20,7 +20,7 @@ export function listDecisions(context: Context, { models }: OpsDependencies): Re
   return context.json({ object: "list", data });
 }
 
-/** `GET /v1/router/decisions/{request_id}`: one for each answer of the request, and for each new try. */
+/** `GET /v1/router/decisions/{request_id}`: one per answer and retry. */
 export function decisionsOf(context: Context, { models }: OpsDependencies, requestId: string): Response {
   refuseUnknownQuery(context, []);
   const data = models
@@ -30,7 +30,7 @@ export function decisionsOf(context: Context, { models }: OpsDependencies, reque
   throw new ApiError(
     404,
     "not_found_error",
-    `No decision on the request '${requestId.slice(0, 128)}' is kept; the last ones of each model are (--decision-log).`,
+    `There is no decision for the request '${requestId.slice(0, 128)}': only each model's most recent ones are kept (--decision-log).`,
     { param: "request_id", code: "decision_not_found" },
   );
 }
@@ -39,7 +39,7 @@ function readLimit(text: string | undefined): number {
   if (text === undefined) return DEFAULT_LIMIT;
   const limit = Number(text);
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw invalidRequest(`Invalid value for 'limit': must be a whole number from 1 to ${MAX_LIMIT}.`, "limit");
+  throw invalidRequest(`Invalid value for 'limit': must be an integer from 1 to ${MAX_LIMIT}.`, "limit");
 }
 
 function describe(record: DecisionRecord, { name: model, router }: LocalModel) {

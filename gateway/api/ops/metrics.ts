@@ -2,13 +2,13 @@ import { type MetricsSnapshot, mergeMetrics } from "#runtime";
 import type { OpsDependencies } from "../dependencies.ts";
 
 /**
- * `GET /metrics` in Prometheus' text format. What the router core knows is read when it is asked for, and
- * costs nothing in between.
- * @param readElsewhere what other processes of the same gateway have measured
+ * `GET /metrics` in Prometheus' text format. The router core's figures are read on each scrape, and cost nothing in
+ * between.
+ * @param readOthers reads the metrics of the gateway's other processes
  */
 export function createMetricsRoute(
   { metrics, models }: OpsDependencies,
-  readElsewhere: (() => Promise<readonly MetricsSnapshot[]>) | undefined,
+  readOthers: (() => Promise<readonly MetricsSnapshot[]>) | undefined,
 ): () => Promise<Response> {
   const { registry } = metrics.all;
   const { gauge } = metrics.all;
@@ -17,33 +17,30 @@ export function createMetricsRoute(
     activeDecodeBlocks: gauge("worker_active_decode_blocks", "KV blocks booked on a worker.", labels),
     activePrefillTokens: gauge(
       "worker_active_prefill_tokens",
-      "Uncached prompt tokens booked on a worker whose first token has not come.",
+      "Uncached prompt tokens of a worker's requests that await their first token.",
       labels,
     ),
     activeRequests: gauge("worker_active_requests", "Requests booked on a worker.", labels),
-    storedBlocks: gauge("worker_stored_blocks", "KV blocks that a worker has said it holds.", labels),
+    storedBlocks: gauge("worker_stored_blocks", "KV blocks that a worker's events say it holds.", labels),
     predictedBlocks: gauge(
       "worker_predicted_blocks",
-      "KV blocks that a worker is expected to hold because it was sent them.",
+      "KV blocks that a worker is predicted to hold because they were routed to it.",
       labels,
     ),
-    hostBlocks: gauge("worker_host_blocks", "KV blocks that a worker has in its host's memory.", labels),
-    diskBlocks: gauge("worker_disk_blocks", "KV blocks that a worker has on disk.", labels),
+    hostBlocks: gauge("worker_host_blocks", "KV blocks that a worker holds in host memory.", labels),
+    diskBlocks: gauge("worker_disk_blocks", "KV blocks that a worker holds on disk.", labels),
   };
-  const workerReady = gauge("worker_ready", "1 while the gateway can send the worker requests.", [
-    "model",
-    "worker",
-  ]);
-  const queued = gauge("router_queue_pending_requests", "Requests that wait for a worker with room.", [
+  const workerReady = gauge("worker_ready", "1 while the worker can receive requests.", ["model", "worker"]);
+  const queued = gauge("router_queue_pending_requests", "Requests queued until a worker has capacity.", [
     "model",
   ]);
   const shutOut = gauge(
     "router_shut_out_workers",
-    "Workers that get no requests because --index-workers has no place for them.",
+    "Workers that get no requests because they exceed --index-workers.",
     ["model"],
   );
   const ready = gauge("model_ready", "1 while a model can answer.", ["model"]);
-  const contextLength = gauge("model_context_length", "Longest prompt plus answer in tokens.", ["model"]);
+  const contextLength = gauge("model_context_length", "Longest prompt plus answer, in tokens.", ["model"]);
   const coreStats = gauge("router_core", "The router core's own counters and gauges, by name.", [
     "model",
     "stat",
@@ -76,9 +73,9 @@ export function createMetricsRoute(
       for (const [stat, value] of Object.entries(router.stats())) coreStats.set({ model, stat }, value);
     }
     const text =
-      readElsewhere === undefined
+      readOthers === undefined
         ? await registry.metrics()
-        : (await mergeMetrics([await registry.getMetricsAsJSON(), ...(await readElsewhere())])).text;
+        : (await mergeMetrics([await registry.getMetricsAsJSON(), ...(await readOthers())])).text;
     return new Response(text, { headers: { "content-type": registry.contentType } });
   };
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { OPERATIONS, type Operation } from "./operations.ts";
 
-/** The OpenAPI 3.1 description of the gateway, made from the schemas that the routes check with. */
+/** The gateway's OpenAPI 3.1 description, generated from the schemas with which the routes validate. */
 export function openApiDocument(version: string): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const operation of OPERATIONS) {
@@ -75,7 +75,7 @@ function describeResponse(description: string, isError: boolean): object {
   return { description, content: { "application/json": { schema } } };
 }
 
-/** A path with both methods has two ids. */
+/** Prefixed with the method if the path has several. */
 function operationId({ method, path }: Operation): string {
   const id = path.replace(/[^a-z]+/gi, "_").replace(/^_|_$/g, "");
   const isShared = OPERATIONS.some((other) => other.path === path && other.method !== method);

@@ -11,31 +11,31 @@ export interface Operation {
   description: string;
   requestSchema?: z.ZodType;
   example?: object;
-  /** Query parameters, each with its meaning. */
+  /** Query parameters and their descriptions. */
   query?: Record<string, string>;
-  /** What is answered, by status; `default` for any other. */
+  /** Response descriptions by status; `default` for any other. */
   responses: Record<string, string>;
-  /** The status, other than 2xx, whose body is no error. */
+  /** The status, other than 2xx, whose body is not an error. */
   unlikeErrors?: string;
 }
 
-/** Whatever is asked. */
+/** Responses of every route. */
 const ANY = {
-  "400": "The request is not valid HTTP, or its query has what the route does not take.",
-  "408": "The request took too long to come.",
+  "400": "The request is not valid HTTP, or has an unknown query parameter.",
+  "408": "The request took too long to arrive.",
   "431": "The request's headers are larger than --header-limit.",
   "500": "The gateway itself failed; its log has the details under the request's id.",
-  "508": "The request has come back to the gateway that sent it: an attached engine leads here.",
+  "508": "The request looped back to this gateway: an attached engine's address leads here.",
 };
 
-/** Of routes that not everybody may ask. */
+/** Responses of routes that require authorization. */
 const GUARDED = {
   ...ANY,
-  "401": "The gateway has keys (--keys), and the request has none, or one that is not known.",
-  "403": "The key may not do this; without keys, the request came under a foreign name.",
+  "401": "The gateway requires a key (--keys), and the request has none or an unknown one.",
+  "403": "The key may not do this; without keys, the request's Host or Origin is not allowed.",
 };
 
-/** Of routes that take JSON. */
+/** Responses of routes that take JSON. */
 const TAKES_JSON = {
   ...GUARDED,
   "400": "A parameter is missing, of the wrong type or out of range; `param` is its path.",
@@ -43,28 +43,28 @@ const TAKES_JSON = {
   "415": "The content type is not application/json, or the body is compressed.",
 };
 
-/** Of routes that take a model's name. */
+/** Responses of routes that take a model's name. */
 const TAKES_MODEL = {
-  "404": "The model does not exist; the message names the nearest one.",
-  "503": "No worker has joined and no engine has been reached yet; `retry-after` says when to try again.",
+  "404": "The model does not exist; the message suggests the nearest one.",
+  "503": "No worker has joined and no engine has been reached yet; `retry-after` says when to retry.",
 };
 
 const ANSWERS = {
   ...TAKES_JSON,
   ...TAKES_MODEL,
-  "429": "The key has used up its requests or tokens of this minute; `retry-after` says when to try again.",
+  "429": "The key has used up its requests or tokens for this minute; `retry-after` says when to retry.",
   "502": "The worker or engine failed.",
-  "503": "No worker is ready, all are busy, or the queue is full; `retry-after` says when to try again.",
+  "503": "No worker is ready, all are busy, or the queue is full; `retry-after` says when to retry.",
   "504": "The answer was not complete within --request-timeout, or within the request's own deadline.",
-  default: "An attached engine's own answer, passed on as it is.",
+  default: "An attached engine's own answer, unchanged.",
 };
 
-const FIXED = "On this runtime (workerd) engines are named in its configuration only.";
+const FIXED = "On this runtime (workerd), engines can only be set in its configuration.";
 
-/** What the table of endpoints has: answered by workers, or passed on to engines. */
+/** The operations in the table of endpoints: answered by workers, or forwarded to engines. */
 const requests = [...ENDPOINTS].map(([path, { summary, own }]): Operation => {
   const description =
-    own?.description ?? "By attached engines alone: passed on, and the answer back as it is.";
+    own?.description ?? "Forwarded to attached engines, whose answer is returned unchanged.";
   return {
     method: "post",
     path,
@@ -75,14 +75,14 @@ const requests = [...ENDPOINTS].map(([path, { summary, own }]): Operation => {
   };
 });
 
-/** Every route, told once for `/openapi.json` and the reference page. */
+/** Every route, for `/openapi.json` and the reference page. */
 export const OPERATIONS: readonly Operation[] = [
   ...requests,
   {
     method: "get",
     path: "/v1/models",
     summary: "List the models",
-    description: "Each with its context length as `max_model_len`.",
+    description: "Each model has its context length in `max_model_len`.",
     responses: { "200": "The models.", ...GUARDED },
   },
   {
@@ -97,9 +97,9 @@ export const OPERATIONS: readonly Operation[] = [
     path: "/v1/router/decisions",
     summary: "Recent routing decisions",
     description:
-      "The newest first, each with every candidate's terms of the cost in blocks, the cached tokens predicted and reported, and what came of it. Nothing of the prompts is in it.",
+      "Newest first. Each has every candidate's cost terms in blocks, the predicted and reported cached tokens, and the outcome. Prompts are not included.",
     query: {
-      model: "Name or alias of the model; absent: all models.",
+      model: "Name or alias of the model; default: all models.",
       limit: "How many, from 1 to 1,000; default 20.",
     },
     responses: { "200": "The decisions.", ...GUARDED, ...TAKES_MODEL },
@@ -107,45 +107,46 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/v1/router/decisions/{request_id}",
-    summary: "The decisions on one request",
-    description: "By the response's `x-request-id`. One for each answer (`n`), and for each new try.",
-    responses: { "200": "The decisions.", ...GUARDED, "404": "None is kept." },
+    summary: "The decisions for one request",
+    description: "By the response's `x-request-id`: one per answer (`n`) and retry.",
+    responses: { "200": "The decisions.", ...GUARDED, "404": "No decision is kept for this request." },
   },
   {
     method: "get",
     path: "/v1/router/thresholds",
     summary: "Busy thresholds",
-    description: "When a model's workers count as busy; null where they never do.",
-    query: { model: "Name or alias of the model; absent: all models." },
+    description: "When a model's workers count as busy; null for never.",
+    query: { model: "Name or alias of the model; default: all models." },
     responses: { "200": "The thresholds.", ...GUARDED, ...TAKES_MODEL },
   },
   {
     method: "post",
     path: "/v1/router/thresholds",
     summary: "Change busy thresholds",
-    description: "Until the gateway ends. What is absent stays, null takes a threshold away.",
+    description: "Lasts until the gateway stops. Absent thresholds stay as they are; null removes one.",
     requestSchema: thresholdsRequest,
     example: { model: "MODEL", busy_prefill_tokens: "200%" },
-    responses: { "200": "The thresholds now.", ...TAKES_JSON, ...TAKES_MODEL },
+    responses: { "200": "The new thresholds.", ...TAKES_JSON, ...TAKES_MODEL },
   },
   {
     method: "get",
     path: "/admin/workers",
     summary: "Attached engines",
-    description: "What is known of each: its state, models, KV blocks and events, and what it lacks.",
+    description: "Each engine's state, models, KV blocks, KV events and limitations.",
     responses: { "200": "The engines.", ...GUARDED },
   },
   {
     method: "post",
     path: "/admin/workers",
     summary: "Attach an engine",
-    description: "It need not be up yet: it joins when it is. What it is, it is asked itself.",
+    description:
+      "The engine need not be up yet: it joins once it is. The gateway detects its kind and models.",
     requestSchema: attachRequest,
     example: { url: "http://127.0.0.1:8001", tags: ["gpu=h100"] },
     responses: {
       "201": "Attached; `state` says whether it is ready.",
       ...TAKES_JSON,
-      "409": "It is attached already.",
+      "409": "The engine is already attached.",
       "501": FIXED,
     },
   },
@@ -154,25 +155,30 @@ export const OPERATIONS: readonly Operation[] = [
     path: "/admin/workers/{name}",
     summary: "One attached engine",
     description: "By its name.",
-    responses: { "200": "The engine.", ...GUARDED, "404": "There is none of this name." },
+    responses: { "200": "The engine.", ...GUARDED, "404": "No engine has this name." },
   },
   {
     method: "delete",
     path: "/admin/workers/{name}",
     summary: "Drain and detach an engine",
-    description: "It gets no new requests, and is detached when those that it is answering have ended.",
-    query: { now: "true: detached at once; running answers still end." },
-    responses: { "202": "It drains.", ...GUARDED, "404": "There is none of this name.", "501": FIXED },
+    description: "The engine gets no new requests, and is detached once those in flight have ended.",
+    query: { now: "true: detach at once; answers in flight still complete." },
+    responses: {
+      "202": "The engine is draining.",
+      ...GUARDED,
+      "404": "No engine has this name.",
+      "501": FIXED,
+    },
   },
   {
     method: "post",
     path: "/admin/doctor",
     summary: "Examine the engines",
     description:
-      "Proves that requests can be routed by what the engines' caches hold, or says what keeps them from it. Each engine gets two short requests.",
+      "Proves that requests can be routed by what the engines' caches hold, or says what prevents it. Sends each engine two short requests.",
     requestSchema: doctorRequest,
     example: { timeout_ms: 10_000 },
-    responses: { "200": "What was found of each engine, and of all together.", ...TAKES_JSON },
+    responses: { "200": "The findings for each engine, and for all together.", ...TAKES_JSON },
   },
   {
     method: "get",
@@ -182,7 +188,7 @@ export const OPERATIONS: readonly Operation[] = [
     responses: {
       "200": "At least one model can answer.",
       ...ANY,
-      "503": "None can yet, or the gateway is stopping.",
+      "503": "No model can answer yet, or the gateway is stopping.",
     },
     unlikeErrors: "503",
   },
@@ -190,7 +196,7 @@ export const OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/live",
     summary: "Liveness",
-    description: "Answers while the gateway's event loop turns.",
+    description: "Answers while the gateway's event loop is running.",
     responses: { "200": "Alive.", ...ANY },
   },
   {
@@ -210,8 +216,8 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/docs",
-    summary: "The same to read",
-    description: "A page without scripts.",
+    summary: "API reference",
+    description: "The same as an HTML page, without scripts.",
     responses: { "200": "The page.", ...GUARDED },
   },
 ];

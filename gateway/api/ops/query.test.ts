@@ -10,7 +10,7 @@ app.get("/", (context) => {
 });
 app.onError((error) => Response.json(toApiError(error), { status: toApiError(error).status }));
 
-test("an unknown query parameter is refused with the nearest known one", async () => {
+test("an unknown query parameter is rejected with the nearest known one", async () => {
   expect((await app.request("/?model=a&limit=1")).status).toBe(200);
   const close = await app.request("/?limt=1");
   expect(close.status).toBe(400);

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { nearest } from "#runtime";
 import { invalidRequest } from "../../kernel/errors.ts";
 
-/** @throws ApiError 400 for a query parameter that the route does not take, naming the nearest one that it does */
+/** @throws ApiError 400 for an unknown query parameter; the message suggests the nearest known one */
 export function refuseUnknownQuery(context: Context, known: readonly string[]): void {
   const unknown = Object.keys(context.req.query()).find((name) => !known.includes(name));
   if (unknown === undefined) return;

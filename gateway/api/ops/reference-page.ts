@@ -20,7 +20,7 @@ interface JsonSchema {
 /**
  * The API reference as one page without scripts, from the same source as `/openapi.json`.
  * @param model a model's name for the examples
- * @param origin where the reader has reached the gateway, for the examples
+ * @param origin the gateway's address as the reader reached it, for the examples
  */
 export function referencePage(model: string, origin: string) {
   return html`<!doctype html>
@@ -36,7 +36,7 @@ export function referencePage(model: string, origin: string) {
       <body>
         <header>
           <h1>Stator API</h1>
-          <p>OpenAI-compatible: point any OpenAI SDK at <code>/v1</code> of this address. The machine-readable
+          <p>OpenAI-compatible: point any OpenAI SDK at <code>/v1</code> on this address. The machine-readable
           description is <a href="/openapi.json">openapi.json</a>.</p>
         </header>
         <nav>
@@ -64,7 +64,7 @@ function section(operation: Operation, model: string, origin: string) {
   </section>`;
 }
 
-/** Text in which `…` marks code. */
+/** Formats text between backticks as code. */
 function withCode(text: string) {
   return text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 }

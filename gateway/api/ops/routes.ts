@@ -9,7 +9,7 @@ import { changeThresholds, showThresholds } from "./thresholds.ts";
 import { attachWorker, detachWorker, listWorkers, showWorker } from "./workers.ts";
 
 /**
- * Routes that tell anybody of the gateway.
+ * Adds the routes that are open to everyone.
  * @param openApi the answer of `/openapi.json`, from `openApiDocument`
  */
 export function addPublicRoutes(
@@ -22,14 +22,14 @@ export function addPublicRoutes(
   app.get("/openapi.json", (context) => context.json(openApi()));
   app.get("/docs", (context) => {
     const { url } = context.req;
-    // What a client has said that the host is, need not make an address.
+    // The client's Host header may not make a valid URL.
     const origin = URL.canParse(url) ? new URL(url).origin : "http://HOST";
     return context.html(referencePage(dependencies.models.list()[0]?.name ?? "MODEL", origin));
   });
 }
 
 /**
- * Routes that tell those who run the gateway what it does.
+ * Adds the routes for operators.
  * @param showMetrics the route `/metrics`, from `createMetricsRoute`
  */
 export function addOpsRoutes(
@@ -46,7 +46,7 @@ export function addOpsRoutes(
   app.get("/metrics", showMetrics);
 }
 
-/** Routes that change what the gateway does. */
+/** Adds the routes that change the gateway's state, and the doctor. */
 export function addAdminRoutes(app: Hono<GatewayEnv>, dependencies: OpsDependencies): void {
   app.post("/admin/doctor", (context) => examineEngines(context, dependencies));
   app.get("/admin/workers", (context) => listWorkers(context, dependencies));

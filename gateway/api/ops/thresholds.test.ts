@@ -13,13 +13,13 @@ test.each([
   [{ busy_prefill_tokens: "0%" }, "busy_prefill_tokens", "a number or a percentage"],
   [{ queue_threshold: 1e300 }, "queue_threshold", "at most 1000000"],
   [{ queue_threshold: 0 }, "queue_threshold", "at least 0.01"],
-])("%j is refused in words for people", (body, param, message) => {
+])("%j is rejected with a clear message", (body, param, message) => {
   expect(() => validate(thresholdsRequest, body)).toThrow(
     expect.objectContaining({ status: 400, param, message: expect.stringContaining(message) }),
   );
 });
 
-test("what the flags take is taken, and null", () => {
+test("the flags' values are accepted, and null", () => {
   const body = { busy_decode_blocks: 0.01, busy_prefill_tokens: "150.5%", queue_threshold: null };
   expect(validate(thresholdsRequest, body)).toEqual(body);
   expect(validate(thresholdsRequest, { busy_prefill_tokens: 20000 })).toEqual({ busy_prefill_tokens: 20000 });

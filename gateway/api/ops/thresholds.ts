@@ -7,16 +7,16 @@ import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
-/** What `POST /v1/router/thresholds` takes: absent leaves as it is, null takes away. */
+/** The body of `POST /v1/router/thresholds`: an absent threshold stays as it is, null removes it. */
 export const thresholdsRequest = strictObject({
-  model: z.string().min(1).optional().describe("Name or alias of the model; absent: all models."),
+  model: z.string().min(1).optional().describe("Name or alias of the model; default: all models."),
   busy_decode_blocks: z
     .number()
     .min(0.01)
     .max(1)
     .nullable()
     .optional()
-    .describe("As --busy-decode-blocks; null takes the threshold away."),
+    .describe("See --busy-decode-blocks; null removes the threshold."),
   busy_prefill_tokens: z
     .union([
       z.number().min(0.01).max(1_000_000_000),
@@ -29,14 +29,14 @@ export const thresholdsRequest = strictObject({
     ])
     .nullable()
     .optional()
-    .describe("As --busy-prefill-tokens: a number, or a percentage as text."),
+    .describe("See --busy-prefill-tokens: a number, or a percentage as a string."),
   queue_threshold: z
     .number()
     .min(0.01)
     .max(1_000_000)
     .nullable()
     .optional()
-    .describe("As --queue-threshold."),
+    .describe("See --queue-threshold."),
 });
 
 /** `GET /v1/router/thresholds` */
@@ -49,7 +49,7 @@ export function showThresholds(context: Context, { models }: OpsDependencies): R
   return context.json({ object: "list", data });
 }
 
-/** `POST /v1/router/thresholds`: changes them until the gateway ends; models that come later have the flags'. */
+/** `POST /v1/router/thresholds`: changes them until the gateway stops; models added later get the flags' values. */
 export async function changeThresholds(context: Context, dependencies: OpsDependencies): Promise<Response> {
   const { json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
   const change = validate(thresholdsRequest, json);

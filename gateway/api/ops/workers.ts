@@ -8,42 +8,42 @@ import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
-/** What `POST /admin/workers` takes. */
+/** The body of `POST /admin/workers`. */
 export const attachRequest = strictObject({
   url: z.string().min(1).max(2048).describe("The engine's address: http://HOST:PORT."),
   name: z
     .string()
-    .regex(/^[\x21-\x7e]{1,256}$/, "must be of 1 to 256 letters, digits and signs, without spaces.")
+    .regex(/^[\x21-\x7e]{1,256}$/, "must be 1 to 256 printable ASCII characters without spaces.")
     .optional()
-    .describe("A name for people; default: host and port."),
+    .describe("The engine's name; default: host and port."),
   tags: z
-    .array(z.string().regex(/^[^=,\s]+=[^,\s]+$/, "Tags are written key=value, without spaces or commas."))
+    .array(z.string().regex(/^[^=,\s]+=[^,\s]+$/, "tags are written key=value, without spaces or commas."))
     .max(64)
     .optional()
-    .describe("What requests may select it by: key=value."),
-  api_key: z.string().min(1).max(4096).optional().describe("Key that the engine wants, as a bearer token."),
+    .describe("Tags by which requests may select it: key=value."),
+  api_key: z.string().min(1).max(4096).optional().describe("The engine's API key, sent as a bearer token."),
   block_size: z
     .int()
     .min(1)
     .max(16_384)
     .optional()
-    .describe("Tokens in a KV block, where the engine does not tell."),
+    .describe("Tokens per KV block, if the engine does not report it."),
   kv_events: strictObject({
     endpoint: z.string().describe("tcp://HOST:PORT; * stands for the engine's host."),
-    replay: z.string().optional().describe("Where lost events are sent again."),
+    replay: z.string().optional().describe("The address from which to replay lost events."),
     topic: z.string().max(256).optional().describe("The topic that the engine publishes under."),
   })
     .optional()
-    .describe("Where its KV events come from, where the engine does not tell."),
+    .describe("Where to subscribe to its KV events, if the engine does not report it."),
   wait_ms: z
     .int()
     .min(0)
     .max(60_000)
     .default(5_000)
-    .describe("Longest wait in milliseconds until the engine has been looked at."),
+    .describe("How long to wait for the engine's first probe, in milliseconds."),
 });
 
-/** `GET /admin/workers`: every attached engine, and what is known of it. */
+/** `GET /admin/workers`: every attached engine. */
 export async function listWorkers(context: Context, { engines }: OpsDependencies): Promise<Response> {
   refuseUnknownQuery(context, []);
   return context.json({ object: "list", data: (await engines.report()).map(describe) });
@@ -78,11 +78,11 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
     },
   });
   dependencies.log.info("engine attached", { engine: engine.name });
-  await engines.looked(engine, body.wait_ms);
+  await engines.firstProbe(engine, body.wait_ms);
   return context.json(describe(await engines.reportOf(engine.name)), 201);
 }
 
-/** `DELETE /admin/workers/{name}`: no new requests, and out when those that run have ended; at once with `now`. */
+/** `DELETE /admin/workers/{name}`: drains the engine, then detaches it; at once with `now`. */
 export async function detachWorker(
   context: Context,
   { engines, hasFixedEngines }: OpsDependencies,
@@ -101,7 +101,7 @@ const enginesFixed = () =>
   new ApiError(
     501,
     "invalid_request_error",
-    "On this runtime the engines are those of STATOR_ENGINES: change it, and start the gateway anew.",
+    "On this runtime the engines come from STATOR_ENGINES: change it and restart the gateway.",
     { code: "engines_fixed" },
   );
 

@@ -8,20 +8,20 @@ import { mayUseModel, requireModel } from "../../models/model-scope.ts";
 import type { FoundModel, Models } from "../../models/models.ts";
 import type { Prompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { PassedOn } from "../passed-on.ts";
+import { FallbackError } from "../fallback-error.ts";
 
 /** A model that may answer a request. */
 export interface Candidate extends FoundModel {
-  /** Which of its members are asked. */
+  /** Which kind of its members to ask. */
   readonly kind: Member["kind"];
-  /** The name that the request gives, where this model answers in the place of another one. */
-  readonly standsInFor?: string;
+  /** The model that the request names, if this one is a fallback for it. */
+  readonly fallbackFor?: string;
 }
 
 /**
- * The model that a request names, or the only one where it names none, and after it those that answer in its place
- * where it cannot, as far as the client's key may use them.
- * @throws ApiError 403 where the only one is out of the key's scope
+ * The model that a request names, or the only one if it names none, followed by its fallbacks that the client's key
+ * may use.
+ * @throws ApiError 403 if the only model is outside the key's scope
  */
 export function candidatesFor(
   name: string | undefined,
@@ -38,12 +38,12 @@ export function candidatesFor(
   const others = models.fallbacks(name).flatMap((other): Candidate[] => {
     const found = mayUseModel(key, models, other) ? models.find(other) : undefined;
     if (found === undefined) return [];
-    return [{ ...withKind(found), rename: found.rename ?? other, standsInFor: name }];
+    return [{ ...withKind(found), rename: found.rename ?? other, fallbackFor: name }];
   });
   return own === undefined ? others : [withKind(own), ...others];
 }
 
-/** Engines are asked where the model has some, or had some until a moment ago. */
+/** Prefers engines if the model has some, or had some until a moment ago. */
 function withKind(found: FoundModel): Candidate {
   const { model } = found;
   const isWorkers = !model.has("engine") && (model.has("worker") || model.workers !== undefined);
@@ -51,9 +51,9 @@ function withKind(found: FoundModel): Candidate {
 }
 
 /**
- * Asks a model that has both, workers and engines, twice: the kind first to whose member the router would send the
- * prompt now, and the other where that one cannot answer.
- * @param prompt the request's, by a model's own tokens; asked for such models alone
+ * Lists a model that has both workers and engines twice: first the kind whose member the router would choose now,
+ * then the other one.
+ * @param prompt tokenizes the request's prompt for a model; called only for models that have both
  */
 export async function withBothKinds(
   candidates: readonly Candidate[],
@@ -69,9 +69,9 @@ export async function withBothKinds(
 }
 
 /**
- * Asks one candidate after the other, until one answers.
- * @param ask throws `PassedOn` where the next one is to be asked
- * @throws what the last one that was asked for a reason has failed with
+ * Asks one candidate after another until one answers.
+ * @param ask throws `FallbackError` if the next one should be asked
+ * @throws the error of the last candidate that could have answered
  */
 export async function firstAnswer(
   context: Context<GatewayEnv>,
@@ -81,30 +81,30 @@ export async function firstAnswer(
 ): Promise<Response> {
   let failure: ApiError | undefined;
   for (const [index, candidate] of candidates.entries()) {
-    if (failure !== undefined && candidate.standsInFor !== undefined)
-      noteFallback(context, candidate, failure, dependencies);
+    if (failure !== undefined && candidate.fallbackFor !== undefined)
+      recordFallback(context, candidate, failure, dependencies);
     const hasOthers = index < candidates.length - 1;
     try {
       return await ask(candidate, hasOthers);
     } catch (error) {
-      if (error instanceof PassedOn) failure = error.error;
+      if (error instanceof FallbackError) failure = error.error;
       else if (hasOthers && error instanceof ApiError && error.code === "no_worker_ready") failure = error;
-      // What is wrong with asking another model is not what the client has asked for.
+      // The client did not ask for the fallback: report why the model before it failed, not the fallback's error.
       else throw failure ?? error;
     }
   }
   throw failure;
 }
 
-function noteFallback(
+function recordFallback(
   context: Context<GatewayEnv>,
-  { standsInFor = "", model }: Candidate,
+  { fallbackFor = "", model }: Candidate,
   failure: ApiError,
   { metrics, warnings }: GatewayDependencies,
 ): void {
-  metrics.fallbacks.inc({ model: standsInFor, fallback: model.name });
-  warnings.warn(`fallback ${standsInFor} ${model.name}`, "another model answers", {
-    model: standsInFor,
+  metrics.fallbacks.inc({ model: fallbackFor, fallback: model.name });
+  warnings.warn(`fallback ${fallbackFor} ${model.name}`, "another model answers", {
+    model: fallbackFor,
     fallback: model.name,
     reason: failure.message,
   });

@@ -11,14 +11,18 @@ it.each([
   ["the field", part('name="model"', "a"), "a"],
   ["a name without quotes", part("name=model", "a"), "a"],
   ["a field after a file", part('name="file"; filename="f"', "sound") + part('name="model"', "a"), "a"],
-  ["of several the last one, as engines do", part('name="model"', "a") + part('name="model"', "b"), "b"],
+  ["the last of several, as engines do", part('name="model"', "a") + part('name="model"', "b"), "b"],
   ["further headers", part('name="model"\r\nContent-Type: text/plain', "a"), "a"],
-  ["no file called so", part('name="file"; filename="model"', "a"), undefined],
+  ["no file of that name", part('name="file"; filename="model"', "a"), undefined],
   ["no file in its place", part('name="model"; filename="f"', "a"), undefined],
-  ["no name that begins so", part('name="model_size"', "a"), undefined],
-  ["no parameter within quotes", part('filename="; name=model; y="; name="file"', "a"), undefined],
-  ["nothing inside of another field", part('name="prompt"', part('name="model"', "a").slice(4)), undefined],
-  ["nothing that has no end", '--x\r\nContent-Disposition: form-data; name="model"\r\n\r\na', undefined],
+  ["no name with that prefix", part('name="model_size"', "a"), undefined],
+  ["no parameter inside quotes", part('filename="; name=model; y="; name="file"', "a"), undefined],
+  ["nothing inside another field", part('name="prompt"', part('name="model"', "a").slice(4)), undefined],
+  [
+    "nothing from a truncated form",
+    '--x\r\nContent-Disposition: form-data; name="model"\r\n\r\na',
+    undefined,
+  ],
 ])("reads %s", (_what, text, name) => {
   expect(modelInForm(bytes(text.endsWith("\r\n") ? `${text}--x--\r\n` : text), TYPE)?.name).toBe(name);
 });
@@ -28,11 +32,11 @@ it.each([
   ["multipart/form-data", undefined],
   ["text/plain; boundary=x", undefined],
   ['Multipart/Form-Data; charset=utf-8; boundary="x"', "a"],
-])("takes the boundary of %s", (type, name) => {
+])("reads the boundary of %s", (type, name) => {
   expect(modelInForm(bytes(`${part('name="model"', "a")}--x--`), type)?.name).toBe(name);
 });
 
-it("finds the model in every form, and where it is", async () => {
+it("finds the model and its position in every form", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(fc.constantFrom("a", "model.x", "\r\n--", "é"), fc.uint8Array())),

@@ -1,15 +1,15 @@
-/** From the first byte to the one after the last. */
+/** Byte offsets; `to` is exclusive. */
 export type Range = readonly [from: number, to: number];
 
-/** A body of the type `multipart/form-data`, as far as it names a model. */
+/** The model named in a `multipart/form-data` body. */
 export interface ModelInForm {
   readonly name: string;
-  /** Where the name is in the body, in bytes. */
+  /** Where the name is in the body. */
   readonly range: Range;
 }
 
 /**
- * The field `model` of a form, the last one where there are several: that is how engines read it.
+ * The field `model` of a form; if there are several, the last one, as engines do.
  * @param type the header `content-type`, which names the boundary
  */
 export function modelInForm(body: Uint8Array, type: string): ModelInForm | undefined {
@@ -34,7 +34,7 @@ interface Part {
 }
 
 const [CR, LF, DASH] = [0x0d, 0x0a, 0x2d];
-/** Of the lines before a part's value, in bytes. */
+/** Longest header block of a part, in bytes. */
 const LONGEST_HEAD = 16 * 1024;
 
 /** https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1 */
@@ -42,7 +42,7 @@ function* partsOf(body: Uint8Array, boundary: string): Generator<Part> {
   const encoder = new TextEncoder();
   const delimiter = encoder.encode(`\r\n--${boundary}`);
   const headEnd = encoder.encode("\r\n\r\n");
-  // The first one need not follow a line.
+  // The first delimiter needs no line break before it.
   let at = isAt(body, 0, delimiter.subarray(2)) ? -2 : find(body, delimiter, 0);
   while (at !== undefined) {
     const start = at + delimiter.length;
@@ -58,7 +58,7 @@ function* partsOf(body: Uint8Array, boundary: string): Generator<Part> {
   }
 }
 
-/** Where `wanted` is, which begins with a line's end: so a form of any bytes takes no longer than its length. */
+/** The offset of `wanted`, which starts with CRLF; checking that first keeps the search linear. */
 function find(body: Uint8Array, wanted: Uint8Array, from: number): number | undefined {
   for (let at = from; at < body.length; at++) {
     if (body[at] === CR && body[at + 1] === LF && isAt(body, at, wanted)) return at;
@@ -70,7 +70,7 @@ function isAt(body: Uint8Array, at: number, wanted: Uint8Array): boolean {
   return wanted.every((byte, index) => body[at + index] === byte);
 }
 
-/** Whether a part is the field of this name, and no file. */
+/** Whether a part is a field of this name rather than a file. */
 function isField(head: string, name: string): boolean {
   const [, parameters = ""] = /^content-disposition[ \t]*:[ \t]*form-data(.*)$/im.exec(head) ?? [];
   const given = parametersOf(parameters);
@@ -79,7 +79,7 @@ function isField(head: string, name: string): boolean {
 
 const PARAMETER = /\s*;\s*([^=;\s]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))/gy;
 
-/** One after the other: what is in quotes is no further parameter. */
+/** Parses parameters in order, so that quoted text is not taken for a parameter. */
 function parametersOf(text: string): Map<string, string> {
   return new Map(
     Array.from(text.matchAll(PARAMETER), ([, name, quoted, plain]) => [

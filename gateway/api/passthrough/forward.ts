@@ -17,8 +17,8 @@ import { contained } from "../../wire/contained.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { type Endpoint, endpointOf, resourceOf } from "../endpoints.ts";
+import { FallbackError } from "../fallback-error.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
-import { PassedOn } from "../passed-on.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import type { Candidate } from "./candidates.ts";
 import type { ModelInForm } from "./form.ts";
@@ -28,24 +28,24 @@ import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename
 
 /** A request for attached engines. */
 export interface EngineRequest {
-  /** The body as it came; undefined where there is none. */
+  /** The raw body; undefined if there is none. */
   readonly bytes: Uint8Array | undefined;
-  /** The same where it is a JSON object. */
+  /** The parsed body, if it is a JSON object. */
   readonly body: PromptBody | undefined;
-  /** Where it names its model, where it is a form that does. */
+  /** The model's name and position, if the body is a form that names one. */
   readonly form: ModelInForm | undefined;
 }
 
 /**
- * Passes the request on to the engine of a model that suits it best, and the engine's answer back as it is.
- * @param hasOthers whether another model may answer where this one cannot
- * @throws PassedOn where another model is to be asked
+ * Forwards the request to the model's best engine and returns the engine's answer unchanged.
+ * @param hasOthers whether another model may answer if this one cannot
+ * @throws FallbackError if another model should be asked
  */
 export async function forward(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   given: EngineRequest,
-  { model: found, adapter, rename, standsInFor }: Candidate,
+  { model: found, adapter, rename, fallbackFor }: Candidate,
   hasOthers: boolean,
 ): Promise<Response> {
   const model = found.engines;
@@ -59,7 +59,7 @@ export async function forward(
   const prompt = await promptOf(context, { body }, found);
   const expected = { promptTokens: prompt.tokens.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
-  if (standsInFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
+  if (fallbackFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
   const { requestId, preferences } = meta;
   const { resources } = dependencies.models;
   const resource = resourceOf(path, body);
@@ -80,7 +80,9 @@ export async function forward(
     body: bytes,
     engine: resource === undefined ? undefined : await resources.find(resource),
     onResource:
-      endpoint.keeps && method === "POST" ? (id, engine) => resources.remember(id, engine) : undefined,
+      endpoint.createsResources && method === "POST"
+        ? (id, engine) => resources.remember(id, engine)
+        : undefined,
     longestAnswer: endpoint.longestAnswer,
     isRepeatable: endpoint.isRepeatable(method, body),
     hasFallback: hasOthers,
@@ -91,14 +93,14 @@ export async function forward(
   return run(context, dependencies, job, meta);
 }
 
-/** The request's prompt in the tokens by which its engines' caches are compared. */
+/** The request's prompt as the token ids by which its engines' caches are compared. */
 export async function promptOf(
   { req: { path } }: Context<GatewayEnv>,
   { body }: Pick<EngineRequest, "body">,
   { engines, workers }: Model,
 ): Promise<Prompt> {
   if (body === undefined) return NO_PROMPT;
-  // Where a model has workers too, theirs is the tokenizer that all prompts are compared by.
+  // If the model has workers too, all prompts are compared by the workers' tokenizer.
   const own = hasManyMessages(body) ? undefined : await (workers?.prompts ?? engines.prompts);
   return refuseDeepNesting(() => (own ?? textReader).read(endpointOf(path).prompt, body));
 }
@@ -107,10 +109,10 @@ const READS_MESSAGES = new Set<PromptKind>(["chat", "messages"]);
 
 const NO_PROMPT = exactPrompt(new Uint32Array(0));
 
-/** From the question mark on. What a client has said that the host is, need not make an address. */
+/** The query, with its question mark. Not parsed as a URL, because the client's Host header may make it invalid. */
 const queryIn = (url: string) => /\?[^#]*/.exec(url)?.[0] ?? "";
 
-/** The request with another model's name in its body, or in its query. */
+/** The request with another model name in its body or its query. */
 function renamed({ bytes, body, form }: EngineRequest, search: string, model: string) {
   if (bytes !== undefined && form !== undefined)
     return { bytes: renameInForm(bytes, form, model), body, search };
@@ -154,13 +156,13 @@ function run(
         signal.removeEventListener("abort", abort);
         running.delete(request);
         onPassedOn();
-        reject(new PassedOn(error));
+        reject(new FallbackError(error));
       },
     };
     const onFault = (error: unknown) => {
-      // Before the answer has begun, whoever answers the error logs it.
+      // Before the answer has begun, the error handler logs it.
       if (begun !== undefined)
-        log.error("an answer broke off by a fault of this gateway", { request: job.requestId, error });
+        log.error("an internal error interrupted an answer", { request: job.requestId, error });
       try {
         request.stop(toApiError(error));
       } catch {
@@ -186,7 +188,7 @@ function run(
   });
 }
 
-/** What keeps the request's blocks apart in the engine's cache: vLLM hashes both into them. */
+/** Separates the request's blocks from others in the engine's cache: vLLM includes both in its block hashes. */
 function saltOf(adapter: string | undefined, body: PromptBody | undefined): Salt | undefined {
   const namespace = typeof body?.cache_salt === "string" ? body.cache_salt : undefined;
   return adapter === undefined && namespace === undefined ? undefined : { loraName: adapter, namespace };

@@ -13,13 +13,13 @@ async function forwarded(headers: Record<string, string>, hidesKeys: boolean) {
 const OWN = { "x-request-id": "id-1", "accept-encoding": "identity", via: "1.1 stator-a" };
 
 describe("headers for an engine", () => {
-  test("have the client's key only where it is not for the gateway", async () => {
+  test("include the client's key only if it is not for the gateway", async () => {
     const keys = { authorization: "Bearer one", "x-api-key": "two" };
     expect(await forwarded(keys, false)).toEqual({ ...keys, ...OWN });
     expect(await forwarded(keys, true)).toEqual(OWN);
   });
 
-  test("have nothing of the client's connection, of cookies or of browsers' questions", async () => {
+  test("exclude hop-by-hop headers, cookies and browsers' CORS headers", async () => {
     const headers = {
       cookie: "a=b",
       origin: "https://page.example",
@@ -29,7 +29,7 @@ describe("headers for an engine", () => {
     expect(await forwarded(headers, false)).toEqual({ accept: "*/*", ...OWN });
   });
 
-  test("name the gateway behind those that the request has come through", async () => {
+  test("append the gateway to the request's via header", async () => {
     expect(await forwarded({ via: "1.1 proxy, 1.0 b" }, false)).toEqual({
       ...OWN,
       via: "1.1 proxy, 1.0 b, 1.1 stator-a",
@@ -38,7 +38,7 @@ describe("headers for an engine", () => {
 });
 
 describe("headers of an engine", () => {
-  test("do not open the answer to browsers, set cookies or name the engine's address", () => {
+  test("cannot enable CORS, set cookies or reveal the engine's address", () => {
     const passed = answerHeaders([
       ["content-type", "application/json"],
       ["access-control-allow-origin", "*"],
@@ -48,7 +48,7 @@ describe("headers of an engine", () => {
     expect(passed).toEqual([["content-type", "application/json"]]);
   });
 
-  test("may send the client to another path of the API", () => {
+  test("may redirect the client to another path of the API", () => {
     expect(answerHeaders([["location", "http://10.0.0.5:8001/base/v1/files/?a=1"]])).toEqual([
       ["location", "/v1/files/?a=1"],
     ]);

@@ -5,9 +5,9 @@ import { isHopByHop } from "../../wire/hop-by-hop.ts";
 import type { HttpHeader } from "../../wire/types.ts";
 
 /**
- * What is not passed on beside what concerns the client's connection alone: what the gateway writes itself, what only
- * the gateway is told, and the wish for a compressed answer, which could not be read when it breaks: the engine is
- * asked for none.
+ * Request headers that are not forwarded, besides the hop-by-hop ones: those that the gateway writes itself, those
+ * meant only for the gateway, and `accept-encoding`, because a compressed answer could not be continued after a
+ * failure.
  */
 const NOT_FORWARDED = new Set([
   "accept-encoding",
@@ -19,17 +19,17 @@ const NOT_FORWARDED = new Set([
   "x-request-id",
 ]);
 
-/** What a browser asks of this gateway, and not of an engine. */
-const OF_BROWSERS = /^(origin|access-control-)/;
+/** The browser's CORS headers, which concern this gateway rather than an engine. */
+const CORS_HEADERS = /^(origin|access-control-)/;
 
-/** What clients show their keys in. */
-const KEYS = ["authorization", "x-api-key"];
+/** Headers in which clients send their keys. */
+const KEY_HEADERS = ["authorization", "x-api-key"];
 
 export interface Forwarder {
   readonly requestId: string;
-  /** This gateway's part of the header `via`. */
+  /** This gateway's entry in the `via` header. */
   readonly via: string;
-  /** Whether the client's key is for this gateway, and no engine's business. */
+  /** Whether the client's key is for this gateway and must not reach an engine. */
   readonly hidesKeys: boolean;
 }
 
@@ -45,26 +45,26 @@ export function forwardedHeaders(context: Context, { requestId, via, hidesKeys }
   for (const [name, value] of context.req.raw.headers) {
     if (isHopByHop(name) || named.includes(name) || NOT_FORWARDED.has(name)) continue;
     if (name.startsWith("x-stator-")) continue;
-    if (OF_BROWSERS.test(name) || (hidesKeys && KEYS.includes(name))) continue;
+    if (CORS_HEADERS.test(name) || (hidesKeys && KEY_HEADERS.includes(name))) continue;
     headers.push([name, value]);
   }
   return headers;
 }
 
 /**
- * What of an engine's headers is the gateway's to say: who may read the answer, cookies, where else to go, and what
- * the gateway tells of itself.
+ * Headers of an engine's answer that are dropped, because only the gateway may set them: CORS, cookies, alternative
+ * addresses, and the gateway's own headers.
  */
-const NOT_ANSWERED =
+const NOT_RETURNED =
   /^(access-control-.*|x-stator-.*|set-cookie|content-location|refresh|alt-svc|strict-transport-security)$/;
 
 /**
- * The engine's headers that go to the client. Where it sends the client elsewhere, its address is left out; what
- * cannot be written in an answer is left out too.
+ * The engine's headers that go to the client. A redirect keeps only its path, without the engine's address; values
+ * that cannot be written to a response are dropped.
  */
 export function answerHeaders(headers: readonly HttpHeader[]): HttpHeader[] {
   return headers.flatMap(([name, value]): HttpHeader[] => {
-    if (NOT_ANSWERED.test(name) || !isWritable(value)) return [];
+    if (NOT_RETURNED.test(name) || !isWritable(value)) return [];
     if (name !== "location") return [[name, value]];
     const path = apiPathOf(value);
     return path === undefined ? [] : [[name, path]];

@@ -3,8 +3,8 @@ import { statorExtension } from "../openai/stator-extension.ts";
 import { validateField } from "../openai/validate.ts";
 
 /**
- * What of a body concerns the gateway; the rest is the engine's to judge.
- * @throws ApiError 400 where the field `stator` is not as it should be
+ * The body's fields that concern the gateway; the engine validates the rest.
+ * @throws ApiError 400 if the field `stator` is invalid
  */
 export function preferenceFields(body: PromptBody | undefined) {
   if (body === undefined) return {};

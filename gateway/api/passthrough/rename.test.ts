@@ -18,7 +18,7 @@ it.each([
   expect(text(renameInJson(bytes(before), "b"))).toBe(after);
 });
 
-it("changes nothing of any JSON object but its model", () => {
+it("changes only the model in any JSON object", () => {
   fc.assert(
     fc.property(
       fc.dictionary(fc.string(), fc.jsonValue()),

@@ -1,8 +1,8 @@
 import type { ModelInForm, Range } from "./form.ts";
 
 /**
- * A JSON object with another value of its field `model`, and every other byte as it was.
- * @param body valid JSON, an object at its top
+ * Replaces the value of a JSON object's field `model`, and keeps every other byte.
+ * @param body a valid JSON object
  */
 export function renameInJson(body: Uint8Array, model: string): Uint8Array {
   const range = modelValue(body);
@@ -36,18 +36,18 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Where the value of the top object's last `model` is: of several, the last one counts. */
+/** Where the value of the top-level field `model` is: of several, the last one counts. */
 function modelValue(body: Uint8Array): Range | undefined {
   let found: Range | undefined;
   let depth = 0;
-  /** Of the key that a value at the top belongs to. */
+  /** Whether the current top-level key is `model`. */
   let isModel = false;
   let valueFrom = -1;
   for (let at = 0; at < body.length; at++) {
     const byte = body[at]!;
     if (byte === QUOTE) {
       const end = stringEnd(body, at);
-      // At the top and not behind a colon, it is a key.
+      // A top-level string that does not follow a colon is a key.
       if (depth === 1 && valueFrom < 0) isModel = keyOf(body, at, end) === "model";
       at = end - 1;
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
@@ -66,7 +66,7 @@ function modelValue(body: Uint8Array): Range | undefined {
   }
 }
 
-/** The place after the string that begins at `from`. */
+/** The offset after the string that starts at `from`. */
 function stringEnd(body: Uint8Array, from: number): number {
   let at = from + 1;
   while (at < body.length && body[at] !== QUOTE) at += body[at] === BACKSLASH ? 2 : 1;

@@ -16,7 +16,7 @@ import { type ModelInForm, modelInForm } from "./form.ts";
 import { type EngineRequest, forward, promptOf } from "./forward.ts";
 import { modelOfJson } from "./rename.ts";
 
-/** Answers with the members of the model that a request names: passed on to engines, or with the gateway's own route. */
+/** Answers with the model that the request names: forwards to its engines, or calls the gateway's own route. */
 export function forwardOr(
   own: OwnRoute,
 ): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
@@ -28,7 +28,7 @@ export function forwardOr(
     const candidates = candidatesFor(name, context, models).filter(
       ({ model }) => name !== undefined || model.has("engine"),
     );
-    // Before anything else of the body is judged, which is for the model's own routes to do.
+    // Before anything else in the body is validated, which is up to the model's own routes.
     if (candidates.length === 0 && dependencies.hasEngines() && name !== undefined) models.refuse(name);
     if (candidates.length === 0) return own(context, dependencies, json, false);
     const request = { bytes, body: asObject(json), form: undefined };
@@ -43,7 +43,7 @@ export function forwardOr(
   };
 }
 
-/** Whatever else there is under `/v1/`: what the attached engines make of it. */
+/** Forwards any other path under `/v1/` to the attached engines. */
 export async function forwardAny(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
@@ -57,7 +57,7 @@ export async function forwardAny(
   let form: ModelInForm | undefined;
   let name = context.req.query("model");
   if (hasBody && type.toLowerCase().startsWith("application/json")) {
-    // Clients name the type of a body also where they send none, with DELETE say.
+    // Some clients send a content type without a body, with DELETE for example.
     ({ bytes, json } = await readJsonBody(raw, bodyLimit, true));
     name = modelOfJson(json) ?? name;
   } else if (hasBody) {
@@ -85,11 +85,11 @@ export async function forwardAny(
 
 const isForEngines = ({ kind }: Candidate) => kind === "engine";
 
-/** The body with the name by which the model's workers know it. */
+/** The body with the model name that the workers use. */
 const renamed = (json: unknown, { rename }: Candidate): unknown =>
   rename === undefined || !isRecord(json) ? json : { ...json, model: rename };
 
-/** @throws ApiError 400 with the models that there are */
+/** @throws ApiError 400; the message lists the models */
 function refuseNameless(context: Context<GatewayEnv>, models: Models<Model>): never {
   const key = context.get("key");
   const names = models
@@ -97,7 +97,7 @@ function refuseNameless(context: Context<GatewayEnv>, models: Models<Model>): ne
     .filter((model) => model.has("engine") && mayUse(key, [model.name, ...model.aliases]))
     .map((model) => `'${model.name}'`);
   throw invalidRequest(
-    `The request names no model; this gateway has several: ${names.join(", ")}. Name one in the body's field 'model', or as ?model=NAME.`,
+    `The request names no model, and this gateway has several: ${names.join(", ")}. Name one in the body's field 'model', or with ?model=NAME.`,
     "model",
     "missing_required_parameter",
   );
@@ -106,7 +106,7 @@ function refuseNameless(context: Context<GatewayEnv>, models: Models<Model>): ne
 /** @throws ApiError 400: the model's workers have no such route */
 function refusePath({ req: { path } }: Context<GatewayEnv>, name: string): never {
   throw invalidRequest(
-    `The model '${name.slice(0, 100)}' is served by workers, which do not answer on ${path.slice(0, 200)}. Their routes are /v1/chat/completions, /v1/completions and /v1/embeddings.`,
+    `The model '${name.slice(0, 100)}' is served by workers, which do not support ${path.slice(0, 200)}. Their routes are /v1/chat/completions, /v1/completions and /v1/embeddings.`,
     "model",
     "unsupported_model",
   );

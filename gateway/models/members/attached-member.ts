@@ -5,10 +5,10 @@ import { driftFixes } from "../drift-fixes.ts";
 import type { EngineConnection } from "./engine-connection.ts";
 import { EngineMember } from "./engine-member.ts";
 
-/** What is taken of an engine that does not tell. */
+/** Assumed for engines that do not report these. */
 export const UNKNOWN_ENGINE = { blockSize: 16, maxBatchedTokens: 8_192, maxSequences: 256 };
 
-/** One model of an engine that this process watches. */
+/** One model of an engine that is attached to this process. */
 export class AttachedMember extends EngineMember<EngineConnection> {
   readonly fixes: NonNullable<RoutedWorker["fixes"]>;
 

@@ -16,7 +16,7 @@ test.each<[PlaneErrorCode, number, string]>([
   expect(error).toMatchObject({ status, code: apiCode });
 });
 
-test("does not send a request to another worker that can only go to one", () => {
+test("does not promise another worker for a request that is bound to one", () => {
   const lost = new PlaneError("connection_lost", "Why.");
   const one = { one: true, text: "the worker 'a', which it names" };
   expect(callError(lost, bounds).message).toContain("it will go to another worker");
@@ -26,7 +26,7 @@ test("does not send a request to another worker that can only go to one", () => 
   expect(draining.message).toContain("can only go to the worker 'a'");
 });
 
-test("tells the request's own deadline from the server's limit", () => {
+test("distinguishes the request's own deadline from the server's timeout", () => {
   const error = new PlaneError("deadline_exceeded", "Too late.");
   const passed = { ...bounds, deadlineAt: performance.now() - 1 };
   expect(callError(error, passed).code).toBe("deadline_exceeded");

@@ -9,18 +9,18 @@ import {
   workerFailed,
 } from "../../kernel/errors.ts";
 
-/** What bounded a call in time. */
+/** The time limits of a call. */
 export interface CallBounds {
   model: string;
-  /** The gateway's own limit, in milliseconds. */
+  /** The gateway's timeout, in milliseconds. */
   timeoutMs: number;
   /** The request's deadline, on the clock of `performance.now()`. */
   deadlineAt: number | undefined;
 }
 
 /**
- * What a client is told of a call that failed.
- * @param boundTo where the request could not go to just any worker
+ * The error for the client of a failed call.
+ * @param boundTo given if the request could not go to any worker
  */
 export function callError(
   error: PlaneError,
@@ -42,10 +42,10 @@ export function callError(
   }
 }
 
-/** The worker's clock may be this much ahead when it says that the time is over. */
+/** How much earlier than here the deadline may expire at the worker. */
 const CLOCK_SLACK_MS = 50;
 
-/** Milliseconds that a call may take from now on. */
+/** The milliseconds left for a call. */
 export const timeLeft = ({ timeoutMs, deadlineAt }: CallBounds): number =>
   deadlineAt === undefined
     ? timeoutMs

@@ -1,18 +1,21 @@
 import { EngineApiError } from "../../engines/index.ts";
 
-/** @throws EngineApiError `timeout` where it takes longer */
+/** @throws EngineApiError `timeout` if the promise takes longer */
 export function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
   let timer: ReturnType<typeof setTimeout>;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new EngineApiError("timeout", `The engine did not answer a check within ${ms / 1000} s.`)),
+      () =>
+        reject(
+          new EngineApiError("timeout", `The engine did not answer a health check within ${ms / 1000} s.`),
+        ),
       ms,
     );
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Up to a quarter more or less, so that many gateways and engines do not keep step. */
+/** Varies a time by up to a quarter, so that many gateways and engines do not synchronize. */
 export const jittered = (ms: number) => ms * (0.75 + Math.random() / 2);
 
 export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -10,61 +10,65 @@ import type {
 } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
 import { jittered, messageOf, within } from "./engine-checks.ts";
-import type { EngineConnectionDependencies, EngineListener } from "./engine-listener.ts";
+import type { EngineConnectionDependencies, EngineConnectionListener } from "./engine-listener.ts";
 import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
 import { defaultEngineName, type EngineSpec, kvEventSources, slowStartShare } from "./engine-spec.ts";
 import { EngineStarts } from "./engine-starts.ts";
 import type { EngineState, WatchedEngine } from "./engine-watch.ts";
 import { HangListeners } from "./member.ts";
 import { ModelSchedule } from "./model-schedule.ts";
-import { DEAF, type ObservedAnswer, ObservedLimitations, REPLICAS } from "./observed-limitations.ts";
+import { NO_KV_FEED, type ObservedAnswer, ObservedLimitations, REPLICAS } from "./observed-limitations.ts";
 import { RequestHealth } from "./request-health.ts";
 
 /**
- * The gateway's line to one attached engine: finds out what it is, follows its KV events, and knows whether it is
- * well, from checks of its own and from what becomes of requests.
+ * The gateway's connection to one attached engine: probes it, receives its KV events, and tracks its health with
+ * active checks and the outcomes of requests.
  */
 export class EngineConnection implements WatchedEngine {
   readonly spec: EngineSpec;
   readonly name: string;
   readonly api: EngineApi;
-  /** Scheme, host and port: where requests go. */
+  /** Scheme, host and port for requests. */
   readonly origin: string;
-  /** What comes before `/v1` in the engine's paths. */
+  /** The prefix before `/v1` in the engine's paths. */
   readonly basePath: string;
   state: EngineState = "connecting";
-  /** Why it is not ready, for people. */
+  /** Why it is not ready. */
   reason: string | undefined;
   profile: EngineProfile | undefined;
   adapter: EngineAdapter | undefined;
-  /** Where its KV events come from. */
+  /** The sources of its KV events. */
   sources: readonly KvEventSource[] = [];
   /** When it became ready last, on the clock of `performance.now()`. */
   readySince = 0;
-  lookAt = 0;
-  /** Tokens in a block of its KV events, once one has come. */
+  nextCheckAt = 0;
+  /** Tokens per block in its KV events, once one has arrived. */
   eventBlockSize: number | undefined;
   readonly hangs = new HangListeners();
-  /** Why it is taken for hung, since a check has found it so. */
+  /** Why it is considered hung, if a check has found it so. */
   hungFor: string | undefined;
   readonly #dependencies: EngineConnectionDependencies;
-  readonly #listener: EngineListener;
+  readonly #listener: EngineConnectionListener;
   readonly #log: Logger;
   #feed: Feed | undefined;
   #observed: ObservedLimitations | undefined;
   readonly #requests: RequestHealth;
   readonly #starts = new EngineStarts();
-  /** Whether a check has found it started anew, and it has not been learnt since. */
-  #isAnother = false;
+  /** Whether a check has found that it restarted or was replaced, and it has not been probed since. */
+  #isReplaced = false;
   readonly #models: ModelSchedule;
-  /** When a request had its answer last. */
+  /** When a request was last answered. */
   #answeredAt = Number.NEGATIVE_INFINITY;
-  /** How long it is left alone after the next attempt to learn it that fails, in milliseconds. */
+  /** The backoff after the next failed probe, in milliseconds. */
   #retryMs: number;
-  /** Checks that have failed in a row. */
+  /** Consecutive failed checks. */
   #failures = 0;
 
-  constructor(spec: EngineSpec, dependencies: EngineConnectionDependencies, listener: EngineListener) {
+  constructor(
+    spec: EngineSpec,
+    dependencies: EngineConnectionDependencies,
+    listener: EngineConnectionListener,
+  ) {
     this.spec = spec;
     this.name = spec.name ?? defaultEngineName(spec.url);
     const { origin, pathname } = new URL(spec.url);
@@ -79,7 +83,7 @@ export class EngineConnection implements WatchedEngine {
     this.#retryMs = dependencies.health.firstRetryMs;
   }
 
-  /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
+  /** Its share of requests, 0 to 1: below 1 during slow start. */
   shareAt(now: number): number {
     return slowStartShare(now - this.readySince, this.#dependencies.health.slowStartMs);
   }
@@ -92,52 +96,52 @@ export class EngineConnection implements WatchedEngine {
     return this.#feed;
   }
 
-  /** Tokens in a block: as its KV events say, else its operator, else itself; undefined where nobody does. */
+  /** Tokens per block, according to its KV events, else its operator, else the engine itself. */
   get blockSize(): number | undefined {
     return this.eventBlockSize ?? this.spec.blockSize ?? this.profile?.blockSize;
   }
 
-  /** Whether what it holds is known from what it is sent alone, as no KV events come. */
+  /** Whether its cache is predicted from the requests sent to it, because no KV events come. */
   get isPredicted(): boolean {
     return this.sources.length === 0 || (this.#observed?.isSilent ?? false);
   }
 
-  /** What it could do for routing but does not, as it says and as it turned out. */
+  /** What it lacks for routing, as reported by the engine and as observed. */
   get limitations(): readonly Limitation[] {
     const { spec, profile } = this;
     if (profile === undefined) return [];
-    const isDeaf = this.#dependencies.openKvFeed === undefined && kvEventSources(spec, profile).length > 0;
+    const lacksFeed = this.#dependencies.openKvFeed === undefined && kvEventSources(spec, profile).length > 0;
     return [
       ...profile.limitations,
-      ...(isDeaf ? [DEAF] : []),
+      ...(lacksFeed ? [NO_KV_FEED] : []),
       ...(this.#starts.hasReplicas ? [REPLICAS] : []),
       ...(this.#observed?.limitations ?? []),
     ];
   }
 
-  /** A whole answer has come. */
+  /** Observes a complete answer. */
   observe(answer: ObservedAnswer): void {
     this.#observed?.observe(answer);
   }
 
-  /** Something in its KV events cannot be read. @param what is wrong with it, as half a sentence */
+  /** Notes KV events that cannot be read. @param what the problem, as a clause */
   noteUnreadable(what: string): void {
     this.#observed?.noteUnreadable(what);
   }
 
-  /** Has the engine looked for, until `close`. */
+  /** Probes and checks the engine until `close`. */
   open(): void {
     this.#dependencies.watch.add(this);
   }
 
-  /** Finds out what it is, or whether it still is that. */
-  look(): Promise<void> {
+  /** Probes the engine, or checks that it is still healthy and the same. */
+  check(): Promise<void> {
     const { adapter, state } = this;
     const isKnown = adapter !== undefined && (state === "ready" || state === "draining");
-    return isKnown ? this.#check(adapter) : this.#tryToLearn();
+    return isKnown ? this.#checkHealth(adapter) : this.#probe();
   }
 
-  /** No new requests; those that run may end. */
+  /** Stops new requests; those in flight may complete. */
   drain(): void {
     if (this.state !== "gone") this.#set("draining");
   }
@@ -149,22 +153,22 @@ export class EngineConnection implements WatchedEngine {
     this.#dependencies.watch.wake(this);
   }
 
-  /** A request has had its answer, or as much of it as its client waited for. */
+  /** A request was answered, or its client disconnected during the answer. */
   reportSuccess(): void {
     this.#answeredAt = performance.now();
     this.#requests.onSuccess();
   }
 
-  /** It may serve other models than it listed last: they are read now, and once for all who say so. */
+  /** Its models may have changed: reads them again soon, once for several calls. */
   rereadModels(): void {
-    if (this.state !== "ready" || !this.#models.hasten() || this.lookAt <= this.#models.dueAt) return;
-    this.lookAt = this.#models.dueAt;
+    if (this.state !== "ready" || !this.#models.hasten() || this.nextCheckAt <= this.#models.dueAt) return;
+    this.nextCheckAt = this.#models.dueAt;
     this.#dependencies.watch.wake(this);
   }
 
   /**
-   * A request failed by the engine's fault.
-   * @param isUnreachable whether not even a connection came about: then it is looked at now
+   * A request failed because of the engine.
+   * @param isUnreachable whether it could not be connected to; then it is checked at once
    */
   reportFailure(reason: string, isUnreachable: boolean): void {
     const isBad = this.#requests.onFailure();
@@ -175,16 +179,16 @@ export class EngineConnection implements WatchedEngine {
     this.#dependencies.watch.wake(this);
   }
 
-  async #tryToLearn(): Promise<void> {
+  async #probe(): Promise<void> {
     const { firstRetryMs, lastRetryMs } = this.#dependencies.health;
     try {
       const { adapter, profile } = await this.#dependencies.probe(this.api);
-      // It may say what it is and not be well.
+      // An engine may answer a probe without being healthy.
       await adapter.readLoad(this.api);
       if (this.state === "gone") return;
       this.#retryMs = firstRetryMs;
       this.#failures = 0;
-      this.#learn(adapter, profile);
+      this.#onProbed(adapter, profile);
     } catch (error) {
       if (this.state === "gone") return;
       this.#setDown(messageOf(error), jittered(this.#retryMs));
@@ -192,11 +196,11 @@ export class EngineConnection implements WatchedEngine {
     }
   }
 
-  #learn(adapter: EngineAdapter, profile: EngineProfile): void {
+  #onProbed(adapter: EngineAdapter, profile: EngineProfile): void {
     const { openKvFeed, health } = this.#dependencies;
-    const isNew = this.#starts.isNew(profile.startedAt) || this.#isAnother;
+    const isNew = this.#starts.isNew(profile.startedAt) || this.#isReplaced;
     const isFresh = isNew || !isSameService(this.profile, profile);
-    this.#isAnother = false;
+    this.#isReplaced = false;
     this.adapter = adapter;
     this.profile = profile;
     this.sources = openKvFeed === undefined ? [] : kvEventSources(this.spec, profile);
@@ -207,7 +211,7 @@ export class EngineConnection implements WatchedEngine {
       this.#feed = undefined;
       this.#observed = undefined;
     }
-    this.#listener.onLearnt(profile, isFresh);
+    this.#listener.onProbed(profile, isFresh);
     if (isFresh) {
       this.followEvents();
       this.#observed = new ObservedLimitations(
@@ -219,11 +223,11 @@ export class EngineConnection implements WatchedEngine {
     }
     this.readySince = performance.now();
     this.#models.onRead();
-    this.lookAt = this.readySince + jittered(health.intervalMs);
+    this.nextCheckAt = this.readySince + jittered(health.intervalMs);
     if (this.state !== "draining") this.#set("ready");
   }
 
-  /** Follows its KV events from the start, or from as far back as it still has them. */
+  /** Subscribes to its KV events from the start, or from the oldest that it still has. */
   followEvents(): void {
     const { adapter, sources, api } = this;
     if (adapter === undefined || this.state === "gone") return;
@@ -233,13 +237,13 @@ export class EngineConnection implements WatchedEngine {
 
   #onLimitation({ code, what, flag }: Limitation, isThere: boolean): void {
     if (isThere)
-      this.#log.warn(`an engine lacks what routing needs: ${what}`, { code, ...(flag && { flag }) });
-    else this.#log.info("an engine does what it seemed to lack", { code });
+      this.#log.warn(`an engine has a limitation for routing: ${what}`, { code, ...(flag && { flag }) });
+    else this.#log.info("an engine's limitation is gone", { code });
     if (code === "kv-events") this.#listener.onSilence();
   }
 
-  /** Whether an engine that was well still is, and still the same. */
-  async #check(adapter: EngineAdapter): Promise<void> {
+  /** Checks whether a ready engine is still healthy, and still the same. */
+  async #checkHealth(adapter: EngineAdapter): Promise<void> {
     const { intervalMs, timeoutMs, failures: limit } = this.#dependencies.health;
     const before = this.state;
     const begun = performance.now();
@@ -249,41 +253,41 @@ export class EngineConnection implements WatchedEngine {
     try {
       const { startedAt, models: told } = await within(timeoutMs, adapter.readLoad(this.api));
       models = told;
-      // One that does not tell its start any more is of another kind.
-      const isTold = startedAt !== undefined;
-      if (isTold ? this.#starts.isNew(startedAt) : this.profile?.startedAt !== undefined)
-        this.#isAnother = true;
+      // An engine that no longer reports its start time is of another kind.
+      const hasStartTime = startedAt !== undefined;
+      if (hasStartTime ? this.#starts.isNew(startedAt) : this.profile?.startedAt !== undefined)
+        this.#isReplaced = true;
       else if (told === undefined && begun >= this.#models.dueAt)
         models = await within(timeoutMs, this.#readModels(adapter));
     } catch (error) {
       if (!this.#isDisproved(error, begun)) failure = messageOf(error);
       isHung = error instanceof EngineApiError && error.code === "timeout";
     }
-    // What requests have found out meanwhile counts.
+    // If requests have changed its state meanwhile, theirs counts.
     if (this.state !== before) return;
     this.#failures = failure === undefined ? 0 : this.#failures + 1;
     const pauseMs = failure === undefined ? intervalMs : Math.min(intervalMs, AFTER_FAILURE_MS);
     const now = performance.now();
-    this.lookAt = now + jittered(pauseMs);
+    this.nextCheckAt = now + jittered(pauseMs);
     const { dueAt } = this.#models;
-    if (failure === undefined && dueAt > now) this.lookAt = Math.min(this.lookAt, dueAt);
-    if (this.#isAnother) await this.#tryToLearn();
+    if (failure === undefined && dueAt > now) this.nextCheckAt = Math.min(this.nextCheckAt, dueAt);
+    if (this.#isReplaced) await this.#probe();
     else if (failure !== undefined && this.#failures >= limit) {
       this.hungFor = isHung ? failure : undefined;
       this.#setDown(failure, 0);
-      if (isHung) this.hangs.tell(failure);
+      if (isHung) this.hangs.notify(failure);
     } else if (models !== undefined) await this.#noteModels(models);
   }
 
-  /** Whether a failed check says nothing: the engine refused it as one too many, or has answered a request meanwhile. */
+  /** Whether a failed check means nothing: the engine rate-limited it, or has answered a request meanwhile. */
   #isDisproved(error: unknown, since: number): boolean {
     const status = error instanceof EngineApiError ? error.status : undefined;
     return status === 429 || (status === undefined && this.#answeredAt >= since);
   }
 
   /**
-   * @returns undefined where it cannot tell: then it goes on to serve those that it did
-   * @throws EngineApiError where it does not answer, or does not take the gateway's key any more
+   * @returns undefined if it has no list, so that its models stay as they are
+   * @throws EngineApiError if it does not answer, or no longer accepts the gateway's key
    */
   async #readModels(adapter: EngineAdapter): Promise<readonly EngineModel[] | undefined> {
     try {
@@ -293,17 +297,17 @@ export class EngineConnection implements WatchedEngine {
     }
   }
 
-  /** Models and adapters come and go. Where none is left, another engine may have come in its place. */
+  /** Applies changes to its models and adapters. If none is left, another engine may have replaced it. */
   async #noteModels(models: readonly EngineModel[]): Promise<void> {
     const { profile } = this;
     if (profile === undefined || JSON.stringify(profile.models) === JSON.stringify(models)) return;
     if (!mayBeSameServer(profile.models, models)) {
-      this.#isAnother = true;
-      return this.#tryToLearn();
+      this.#isReplaced = true;
+      return this.#probe();
     }
     this.profile = { ...profile, models };
-    this.#log.info("an engine serves other models now", { models: models.flatMap(namesOf).join(", ") });
-    this.#listener.onLearnt(this.profile, false);
+    this.#log.info("an engine's models have changed", { models: models.flatMap(namesOf).join(", ") });
+    this.#listener.onProbed(this.profile, false);
   }
 
   /** @param pauseMs how long it is left alone; one that drains is looked at as before */
@@ -312,7 +316,7 @@ export class EngineConnection implements WatchedEngine {
     else if (this.reason !== reason) this.#log.info("an engine cannot be reached yet", { reason });
     this.reason = reason;
     const isDraining = this.state === "draining";
-    this.lookAt = performance.now() + (isDraining ? this.#dependencies.health.intervalMs : pauseMs);
+    this.nextCheckAt = performance.now() + (isDraining ? this.#dependencies.health.intervalMs : pauseMs);
     if (!isDraining) this.#set("down");
   }
 
@@ -323,7 +327,7 @@ export class EngineConnection implements WatchedEngine {
   }
 }
 
-/** By which an engine says that it does not take the key. */
+/** With these, an engine rejects the key. */
 const KEY_STATUSES = [401, 403];
-/** Longest pause after a check that failed: whether an engine is dead is found out in seconds. */
+/** Longest interval after a failed check, so that a dead engine is detected within seconds. */
 const AFTER_FAILURE_MS = 500;

@@ -4,37 +4,37 @@ import type { EngineSpec } from "./engine-spec.ts";
 import type { HangListeners, Member } from "./member.ts";
 import type { ObservedAnswer } from "./observed-limitations.ts";
 
-/** An attached engine, for whoever sends it requests and sees its answers. */
+/** An attached engine, as a target of requests. */
 export interface EngineTarget {
   readonly name: string;
   /** Scheme, host and port. */
   readonly origin: string;
-  /** What comes before `/v1` in the engine's paths. */
+  /** The prefix before `/v1` in the engine's paths. */
   readonly basePath: string;
   readonly spec: Pick<EngineSpec, "apiKey">;
   readonly api: EngineApi;
-  /** Undefined until it is known what it is. */
+  /** Undefined until its kind is known. */
   readonly adapter: EngineAdapter | undefined;
   readonly state: string;
-  /** Whether a chat's last message may be a partial answer that the engine continues. */
+  /** Whether the engine can continue a partial answer in a chat's last message. */
   readonly continuesMessages: boolean;
-  /** As `Member` has them, of all its models. */
+  /** See `Member`; shared by all its models. */
   readonly hangs: HangListeners;
   reportSuccess(): void;
   reportFailure(reason: string, isUnreachable: boolean): void;
-  /** It may serve other models than it listed last. */
+  /** Its models may have changed. */
   rereadModels(): void;
-  /** A whole answer has come. */
+  /** Observes a complete answer. */
   observe(answer: ObservedAnswer): void;
 }
 
-/** One model of an attached engine, which is sent requests as they come. */
+/** One model of an attached engine, to which requests are forwarded as bytes. */
 export abstract class EngineMember<Engine extends EngineTarget = EngineTarget> implements Member {
   readonly kind = "engine";
   readonly created = undefined;
   readonly engine: Engine;
   readonly instance: RoutedInstance;
-  /** As the engine lists it now: its adapters come and go. */
+  /** As the engine lists it now; its adapters may change. */
   model: EngineModel;
   abstract readonly isPredicted: boolean;
 

@@ -2,19 +2,19 @@ import { rankEndpoint } from "#runtime";
 import type { EngineProfile, KvEventSource } from "../../engines/types.ts";
 import type { RequestHealthOptions } from "./request-health.ts";
 
-/** An engine to attach, as its operator describes it. All but the address can be left out. */
+/** An engine to attach, as its operator describes it. Only the address is required. */
 export interface EngineSpec {
   /** Base address: `http://127.0.0.1:8000`. */
   readonly url: string;
-  /** A short name for people. Default: host and port. */
+  /** Default: host and port. */
   readonly name?: string | undefined;
-  /** Key that the engine wants as `Authorization: Bearer`. */
+  /** The engine's key, sent as `Authorization: Bearer`. */
   readonly apiKey?: string | undefined;
-  /** What requests may select it by. */
+  /** Tags by which requests may select it. */
   readonly tags?: readonly string[] | undefined;
-  /** Where its KV events come from, for engines that do not tell: the endpoint of rank 0. */
+  /** The source of its KV events, for engines that do not report it: the endpoint of rank 0. */
   readonly kvEvents?: KvEventsSpec | undefined;
-  /** Tokens in a KV block, for engines that do not tell. */
+  /** Tokens per KV block, for engines that do not report it. */
   readonly blockSize?: number | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface KvEventsSpec {
   readonly topic?: string | undefined;
 }
 
-/** Where the engine's KV events come from: from where its operator says, else from where it says itself. */
+/** The sources of an engine's KV events, as given by its operator, or else as reported by the engine. */
 export function kvEventSources(
   { kvEvents, url }: EngineSpec,
   profile: EngineProfile,
@@ -43,20 +43,20 @@ export function kvEventSources(
   }));
 }
 
-/** How the gateway finds out whether engines are well. Times in milliseconds. */
+/** How the gateway checks engines' health. Times in milliseconds. */
 export interface HealthOptions {
-  /** Between two checks of an engine that is well. */
+  /** The interval between checks of a healthy engine. */
   readonly intervalMs: number;
-  /** Between two times that the models of such an engine are read again, where its checks do not tell them. */
+  /** The interval between reads of a healthy engine's models, if its checks do not return them. */
   readonly modelsMs: number;
-  /** Longest wait for the answer of a check. */
+  /** The timeout of a check. */
   readonly timeoutMs: number;
-  /** Checks that fail in a row before it is set aside. */
+  /** Consecutive failed checks before an engine is set aside. */
   readonly failures: number;
   readonly requests: RequestHealthOptions;
-  /** An engine that comes when others serve already gets its full share of requests only after this time. */
+  /** Time after which an engine that joins others gets its full share of requests. */
   readonly slowStartMs: number;
-  /** First and last wait before an engine that is set aside is asked again. */
+  /** The minimum and maximum backoff before an engine that was set aside is probed again. */
   readonly firstRetryMs: number;
   readonly lastRetryMs: number;
 }
@@ -66,21 +66,21 @@ export const DEFAULT_HEALTH: HealthOptions = {
   modelsMs: 5_000,
   timeoutMs: 2_000,
   failures: 3,
-  requests: { failuresInRow: 5, firstPauseMs: 1_000, longestPauseMs: 30_000 },
+  requests: { consecutiveFailures: 5, firstPauseMs: 1_000, longestPauseMs: 30_000 },
   slowStartMs: 10_000,
   firstRetryMs: 100,
   lastRetryMs: 2_000,
 };
 
-/** The name that is made of an address where none is given. */
+/** The default name of the engine at an address. */
 export function defaultEngineName(url: string): string {
   const { host, pathname } = new URL(url);
   return pathname === "/" ? host : `${host}${pathname.replace(/\/$/, "")}`;
 }
 
-/** The least that a member gets which has just come. */
-const LEAST_SHARE = 0.1;
+/** The share of a member that has just joined. */
+const MIN_SHARE = 0.1;
 
-/** What share of its requests a member gets that has been ready for so long, 0 to 1. */
+/** A member's share of requests during slow start, 0 to 1. */
 export const slowStartShare = (readyMs: number, slowStartMs: number): number =>
-  slowStartMs <= 0 ? 1 : Math.min(1, Math.max(LEAST_SHARE, readyMs / slowStartMs));
+  slowStartMs <= 0 ? 1 : Math.min(1, Math.max(MIN_SHARE, readyMs / slowStartMs));

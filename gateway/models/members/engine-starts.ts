@@ -1,10 +1,9 @@
-/** Start times that are remembered. */
+/** Most start times that are remembered. */
 const REMEMBERED = 64;
 
 /**
- * The start times that have been told at an engine's address. One that comes back after another one was told means
- * that the address leads to several engines, as a load balancer's or a service's name does: none of them has been
- * started anew.
+ * The start times reported at an engine's address. If one returns after another was reported, the address leads to
+ * several engines, like that of a load balancer or a service, and none of them has restarted.
  */
 export class EngineStarts {
   #known: number[] = [];
@@ -17,8 +16,8 @@ export class EngineStarts {
   }
 
   /**
-   * Notes a start time, in seconds.
-   * @returns whether an engine answers that was not known before; true where it does not tell
+   * Records a start time, in seconds.
+   * @returns whether it is from a new engine process; true if there is no start time
    */
   isNew(startedAt: number | undefined): boolean {
     if (startedAt === undefined) return true;
@@ -30,5 +29,5 @@ export class EngineStarts {
   }
 }
 
-/** Clocks of start are steady; a small difference is rounding. */
+/** A start time is constant; a small difference is rounding. */
 const isSame = (one: number, other: number) => Math.abs(one - other) <= 1;

@@ -2,30 +2,29 @@ import { invalidRequest } from "../../kernel/errors.ts";
 import type { EngineSpec } from "./engine-spec.ts";
 
 /**
- * An engine as people name it, with its base address.
- * @throws ApiError 400 for an address that is none, a key that no header can carry, and KV events that are nowhere; it
- * repeats no key
+ * Validates an engine's description and normalizes its address.
+ * @throws ApiError 400 for an invalid address, key or KV events endpoint; the message contains no key
  */
 export function checkedSpec(spec: EngineSpec): EngineSpec {
   const url = engineUrl(spec.url);
   if (spec.apiKey !== undefined && !/^[\x21-\x7e]+$/.test(spec.apiKey))
     throw invalidRequest(
-      `The key for the engine at ${url} has a space, a line break or a letter beyond ASCII in it, which no header can carry. Look at --engine-key, or at api-key in YAML.`,
+      `The key for the engine at ${url} contains a space, a line break or a non-ASCII character, which a header cannot carry. Check --engine-key, or api-key in YAML.`,
       "api_key",
     );
   const { endpoint, replayEndpoint } = spec.kvEvents ?? {};
   for (const place of [endpoint, replayEndpoint])
     if (place !== undefined && !/^tcp:\/\/\S+:\d+$/.test(place))
       throw invalidRequest(
-        `KV events cannot be at '${place.slice(0, 200)}'; it looks like tcp://*:5557 (--kv-events, --kv-events-replay).`,
+        `'${place.slice(0, 200)}' is not a KV events endpoint, which looks like tcp://*:5557 (--kv-events, --kv-events-replay).`,
         "kv_events",
       );
   return { ...spec, url };
 }
 
 /**
- * An engine's base address as people give it, with or without scheme and `/v1`.
- * @throws ApiError 400 for what is none
+ * Normalizes an engine's base address, given with or without scheme and `/v1`.
+ * @throws ApiError 400 for an invalid address
  */
 export function engineUrl(text: string): string {
   const url = parseAddress(text);
@@ -39,20 +38,20 @@ export function engineUrl(text: string): string {
     throw badUrl(text);
   if (url.username !== "" || url.password !== "")
     throw invalidRequest(
-      `The address of the engine at ${url.host} has a name or password in it, which engines do not take; give the key that it wants with --engine-key, or api-key in YAML.`,
+      `The address of the engine at ${url.host} contains a user name or password, which engines do not accept. Give its key with --engine-key, or api-key in YAML.`,
       "url",
     );
-  // People copy the address with the API's path from their clients.
+  // Users copy the address, with the API's path, from their clients.
   const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
   return `${url.origin}${path}`;
 }
 
-/** An address as people write it: `http://` where it has no scheme. Undefined for what is none. */
+/** Parses an address, with `http://` as the default scheme. Undefined if it is not one. */
 export const parseAddress = (text: string): URL | undefined =>
   URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`) ?? undefined;
 
 const badUrl = (text: string) =>
   invalidRequest(
-    `'${text.slice(0, 200).replace(/\/\/[^/]*@/, "//…@")}' is not the address of an engine; it looks like http://HOST:PORT.`,
+    `'${text.slice(0, 200).replace(/\/\/[^/]*@/, "//…@")}' is not the address of an engine, which looks like http://HOST:PORT.`,
     "url",
   );

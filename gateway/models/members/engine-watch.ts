@@ -1,23 +1,23 @@
 export type EngineState = "connecting" | "ready" | "down" | "draining" | "gone";
 
-/** An engine that has to be looked at again and again, until it is gone. */
+/** An engine that must be checked repeatedly until it is gone. */
 export interface WatchedEngine {
   readonly state: EngineState;
-  /** When it is to be looked at next, on the clock of `performance.now()`. */
-  readonly lookAt: number;
-  /** Finds out how it is, and when it is to be looked at next. Never rejects. */
-  look(): Promise<void>;
+  /** When to check it next, on the clock of `performance.now()`. */
+  readonly nextCheckAt: number;
+  /** Checks it, and updates `nextCheckAt`. Never rejects. */
+  check(): Promise<void>;
 }
 
-/** Sees to it that engines are looked at. When that can happen depends on the runtime. */
+/** Schedules the checks of engines. When they can run depends on the runtime. */
 export interface EngineWatch {
-  /** The engine is to be looked at from now on. */
+  /** Starts checking the engine. */
   add(engine: WatchedEngine): void;
-  /** It is to be looked at sooner than it said before, or it is gone. */
+  /** Its `nextCheckAt` is earlier than before, or it is gone. */
   wake(engine: WatchedEngine): void;
 }
 
-/** Looks at each engine when it is due, whether there are requests or not. */
+/** Checks each engine when it is due, independently of requests. */
 export class BackgroundWatch implements EngineWatch {
   readonly #sleeping = new Map<WatchedEngine, () => void>();
 
@@ -31,13 +31,13 @@ export class BackgroundWatch implements EngineWatch {
 
   async #follow(engine: WatchedEngine): Promise<void> {
     while (engine.state !== "gone") {
-      const leftMs = engine.lookAt - performance.now();
+      const leftMs = engine.nextCheckAt - performance.now();
       if (leftMs > 0) await this.#sleep(engine, leftMs);
-      else await engine.look();
+      else await engine.check();
     }
   }
 
-  /** Until the time is over, or somebody wakes it. */
+  /** Resolves after `ms` or on `wake`. */
   #sleep(engine: WatchedEngine, ms: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {

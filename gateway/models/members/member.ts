@@ -1,56 +1,56 @@
 import type { Instance, RequestPlaneClient } from "#runtime";
 import type { RoutedWorker } from "../../routing/workers.ts";
 
-/** Who answers a model's requests: a worker of Stator's, or one model of an attached engine. */
+/** What answers a model's requests: a Stator worker, or one model of an attached engine. */
 export interface Member extends RoutedWorker {
   readonly kind: "worker" | "engine";
-  /** For people. */
+  /** For display. */
   readonly state: string;
   /** Further names of its model. */
   readonly aliases: readonly string[];
   /** LoRA adapters on its model, by the names that requests give. */
   readonly adapters: readonly string[];
-  /** Longest prompt plus answer in tokens, where that is known. */
+  /** Longest prompt plus answer in tokens, if known. */
   readonly contextLength: number | undefined;
-  /** When its model was made, in seconds since the epoch, where it tells. */
+  /** When its model was created, in seconds since the epoch, if known. */
   readonly created: number | undefined;
-  /** Whether what it holds is known from what it is sent alone, as it sends no KV events. */
+  /** Whether its cache is predicted from the requests sent to it, because it sends no KV events. */
   readonly isPredicted: boolean;
-  /** Told when checks have found that it answers nothing any more. */
+  /** Notified when checks find that it no longer answers. */
   readonly hangs: HangListeners;
-  /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
+  /** Its share of requests, 0 to 1: below 1 during slow start. */
   shareAt(now: number): number;
-  /** A request has had its answer, or as much of it as its client waited for. */
+  /** A request was answered, or its client disconnected during the answer. */
   reportSuccess(): void;
   /**
-   * A request failed by the member's fault.
-   * @param isUnreachable whether not even a connection came about
+   * A request failed because of the member.
+   * @param isUnreachable whether it could not be connected to
    */
   reportFailure(reason: string, isUnreachable: boolean): void;
-  /** Asks for its KV events from the start: none have been kept until now. */
+  /** Subscribes to its KV events from the start, because none have been kept so far. */
   followEvents(): void;
-  /** Something in its KV events cannot be read. @param what is wrong with it, as half a sentence */
+  /** Notes KV events that cannot be read. @param what the problem, as a clause */
   noteUnreadable(what: string): void;
-  /** Its KV events have shown how many tokens its blocks have. */
+  /** Records the block size in its KV events. */
   noteBlockSize(tokens: number): void;
 }
 
-/** Requests that wait for an engine's first byte, and want to know when it answers nothing any more. */
+/** Requests that await an engine's first byte, and need to know if it hangs. */
 export class HangListeners {
   readonly #listeners = new Set<(reason: string) => void>();
 
-  /** @returns ends it */
+  /** @returns removes the listener */
   add(listener: (reason: string) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  tell(reason: string): void {
+  notify(reason: string): void {
     for (const listener of [...this.#listeners]) listener(reason);
   }
 }
 
-/** A worker of Stator's, which is sent tokens over the request plane. */
+/** A Stator worker, which receives tokens over the request plane. */
 export interface WorkerMember extends Member {
   readonly kind: "worker";
   readonly instance: Instance;

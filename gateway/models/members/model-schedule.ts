@@ -1,9 +1,9 @@
 import { jittered } from "./engine-checks.ts";
 
-/** Shortest time between two times that an engine's models are read, in milliseconds. */
-const LEAST_MS = 1_000;
+/** Shortest interval between reads of an engine's models, in milliseconds. */
+const MIN_INTERVAL_MS = 1_000;
 
-/** When an engine's models are to be read: again and again, and soon where somebody says that they have changed. */
+/** Schedules reads of an engine's models: at an interval, and soon after a hint that they have changed. */
 export class ModelSchedule {
   readonly #intervalMs: number;
   #readAt = 0;
@@ -18,15 +18,15 @@ export class ModelSchedule {
     return this.#dueAt;
   }
 
-  /** They have been read, or it was tried. */
+  /** A read has completed or failed. */
   onRead(): void {
     this.#readAt = performance.now();
     this.#dueAt = this.#readAt + jittered(this.#intervalMs);
   }
 
-  /** They may have changed. @returns whether they are to be read sooner than before */
+  /** The models may have changed. @returns whether the next read is now earlier */
   hasten(): boolean {
-    const at = Math.max(performance.now(), this.#readAt + LEAST_MS);
+    const at = Math.max(performance.now(), this.#readAt + MIN_INTERVAL_MS);
     if (this.#dueAt <= at) return false;
     this.#dueAt = at;
     return true;

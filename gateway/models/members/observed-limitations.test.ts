@@ -31,7 +31,7 @@ function observed(kind: "vllm" | "openai" = "vllm", sources = [source]) {
   return { limitations, feed, told, taken, see };
 }
 
-test("events at an address that cannot be reached are told of once, with the address", () => {
+test("an unreachable address of KV events is reported once, with the address", () => {
   const { limitations, told, see } = observed();
   see({ cachedTokens: 32 });
   see({ cachedTokens: 32 });
@@ -41,18 +41,18 @@ test("events at an address that cannot be reached are told of once, with the add
   expect(limitations.limitations).toEqual(told);
 });
 
-test("an engine that says that it publishes events and never does is told of, until one comes", () => {
+test("an engine that announces KV events but sends none is reported, until one arrives", () => {
   const { limitations, feed, told, taken, see } = observed();
   feed.isConnected = true;
   see({ cachedTokens: 32 });
-  expect(told).toMatchObject([{ code: "kv-events", what: expect.stringContaining("none has ever come") }]);
+  expect(told).toMatchObject([{ code: "kv-events", what: expect.stringContaining("none has ever arrived") }]);
   feed.batches = 1;
   see({ cachedTokens: 32 });
   expect(limitations.limitations).toEqual([]);
   expect(taken).toEqual(["kv-events"]);
 });
 
-test("answers without cached tokens are told of with the engine's flag, until one has them", () => {
+test("answers without cached tokens are reported with the engine's flag, until one has them", () => {
   const { limitations, feed, told, see } = observed();
   feed.batches = 1;
   see({});
@@ -65,7 +65,7 @@ test.each([
   ["prompts shorter than a block, without usage", "vllm", [source], { promptBlocks: 0, hasUsage: false }],
   ["nothing was expected, and no events", "vllm", [], { overlapBlocks: 0 }],
   ["the kind of engine has no such flag", "openai", [], {}],
-] as const)("nothing is told where %s", (_, kind, sources, more) => {
+] as const)("nothing is reported if %s", (_, kind, sources, more) => {
   const { told, see } = observed(kind, [...sources]);
   see(more);
   expect(told).toEqual([]);

@@ -1,24 +1,24 @@
 import type { EngineAdapter, KvEventSource, Limitation } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
 
-/** Answers after which something that has never come is taken for missing. */
+/** Answers after which something that has never appeared counts as missing. */
 const PERSISTENT = 20;
 
-/** What a whole answer of an engine has shown. */
+/** What a complete answer of an engine reveals. */
 export interface ObservedAnswer {
-  /** Whole KV blocks of its prompt: as many the engine has stored, if it stores any. */
+  /** Whole KV blocks of its prompt, which the engine stores if it caches at all. */
   readonly promptBlocks: number;
-  /** Of these, as many as the engine was expected to have in its cache. */
+  /** How many of these the engine was expected to have cached. */
   readonly overlapBlocks: number;
-  /** Whether the answer says how many tokens it took. */
+  /** Whether the answer has usage. */
   readonly hasUsage: boolean;
-  /** Undefined where the answer does not say. */
+  /** Undefined if the answer does not report it. */
   readonly cachedTokens: number | undefined;
 }
 
 type ObservedFeed = Pick<Feed, "isConnected" | "batches">;
 
-/** What an engine turns out to lack only by what it does: a probe sees no answers, and no events that do not come. */
+/** Limitations of an engine that only show in operation: a probe sees neither answers nor missing events. */
 export class ObservedLimitations {
   readonly #adapter: EngineAdapter;
   readonly #sources: readonly KvEventSource[];
@@ -29,8 +29,8 @@ export class ObservedLimitations {
   #silent = 0;
 
   /**
-   * @param feedOf the feed that is followed now
-   * @param onChange is told once of each, and once when it is there after all
+   * @param feedOf the current feed
+   * @param onChange called once when a limitation appears, and once when it is gone
    */
   constructor(
     adapter: EngineAdapter,
@@ -44,21 +44,21 @@ export class ObservedLimitations {
     this.#onChange = onChange;
   }
 
-  /** Those that are there now. */
+  /** The current limitations. */
   get limitations(): Limitation[] {
     return [...this.#limitations.values()];
   }
 
-  /** Whether KV events that should come do not. */
+  /** Whether expected KV events are missing. */
   get isSilent(): boolean {
     return this.#limitations.has("kv-events");
   }
 
-  /** Something in its KV events cannot be read; the first time says what. */
+  /** Notes KV events that cannot be read; the first problem is reported. */
   noteUnreadable(what: string): void {
     this.#note({
       code: "kv-events-unreadable",
-      what: `not all of its KV events can be read (${what}), so not all that its cache holds is known`,
+      what: `some of its KV events cannot be read (${what}), so its cache is not fully known`,
       flag: undefined,
     });
   }
@@ -77,7 +77,7 @@ export class ObservedLimitations {
       this.#take("kv-events");
     } else if (++this.#unheard >= PERSISTENT) {
       const what = feed.isConnected
-        ? `it says that it publishes KV events at ${places.join(", ")}, but none has ever come`
+        ? `it announces KV events at ${places.join(", ")}, but none has ever arrived`
         : `its KV events cannot be reached at ${places.join(", ")}`;
       this.#note({ code: "kv-events", what, flag: undefined });
     }
@@ -90,7 +90,7 @@ export class ObservedLimitations {
       this.#take("cached-tokens");
     } else if (flag !== undefined && hasUsage && overlapBlocks > 0 && ++this.#silent >= PERSISTENT) {
       const what =
-        "its answers do not say how much of a prompt came from its cache, so nobody notices when predictions do not come true";
+        "its answers do not report how much of a prompt came from its cache, so wrong predictions go unnoticed";
       this.#note({ code: "cached-tokens", what, flag });
     }
   }
@@ -109,14 +109,14 @@ export class ObservedLimitations {
   }
 }
 
-export const DEAF: Limitation = {
+export const NO_KV_FEED: Limitation = {
   code: "kv-events",
-  what: "the gateway cannot follow its KV events on this runtime, so what its cache holds is predicted",
+  what: "the gateway cannot receive KV events on this runtime, so what its cache holds is predicted",
   flag: undefined,
 };
 
 export const REPLICAS: Limitation = {
   code: "replicas",
-  what: "several engines answer at its address, so what each of them has cached is not known: attach each by an address of its own",
+  what: "several engines answer at its address, so what each of them has cached is unknown: attach each by its own address",
   flag: undefined,
 };

@@ -1,30 +1,30 @@
-/** Requests whose outcomes are looked at together. */
+/** The most recent requests that are considered. */
 const WINDOW = 20;
 /** Share of them that may fail. */
 const TOLERATED_SHARE = 0.4;
-/** Requests that an engine must answer, after it was set aside, before it is trusted as before. */
+/** Requests that an engine must answer after it was set aside before it is fully trusted again. */
 const PROBATION = 5;
 
 export interface RequestHealthOptions {
-  /** Requests that fail in a row before the engine is set aside. */
-  readonly failuresInRow: number;
-  /** How long it is set aside the first time, in milliseconds; each further time twice as long. */
+  /** Consecutive failed requests before the engine is set aside. */
+  readonly consecutiveFailures: number;
+  /** How long it is set aside the first time, in milliseconds; doubled each further time. */
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
 }
 
 /**
- * Judges an engine by what becomes of its requests: a circuit breaker. It opens after some failures in a row, or when
- * too many of the last ones failed, and for a while at the first failure after it has closed again.
+ * Judges an engine by the outcomes of its requests: a circuit breaker. It opens after consecutive failures or when
+ * too many recent requests failed, and, for a while after it has closed, at the first failure.
  */
 export class RequestHealth {
   readonly #options: RequestHealthOptions;
-  /** Whether each of the last requests failed, the oldest being overwritten first. */
+  /** Ring buffer: whether each of the last requests failed. */
   readonly #outcomes = new Uint8Array(WINDOW);
   #seen = 0;
   #failed = 0;
   #inRow = 0;
-  /** Times that it was set aside without having been well for long in between. */
+  /** How often it was set aside without recovering in between. */
   #trips = 0;
   #probation = 0;
 
@@ -40,15 +40,15 @@ export class RequestHealth {
     if (this.#probation === 0) this.#trips = 0;
   }
 
-  /** @returns whether the engine is better set aside */
+  /** @returns whether the engine should be set aside */
   onFailure(): boolean {
     this.#inRow++;
     this.#note(1);
     const isOutlier = this.#seen >= WINDOW && this.#failed > WINDOW * TOLERATED_SHARE;
-    return this.#probation > 0 || isOutlier || this.#inRow >= this.#options.failuresInRow;
+    return this.#probation > 0 || isOutlier || this.#inRow >= this.#options.consecutiveFailures;
   }
 
-  /** It was set aside. @returns for how long, in milliseconds */
+  /** Opens the breaker. @returns for how long, in milliseconds */
   trip(): number {
     const { firstPauseMs, longestPauseMs } = this.#options;
     const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#trips);

@@ -8,7 +8,7 @@ import type { WorkerMember } from "./member.ts";
 import { HangListeners } from "./member.ts";
 import { RequestHealth } from "./request-health.ts";
 
-/** `down`: connected, but set aside for a while, as too many requests have failed there. */
+/** `down`: connected, but set aside for a while because too many requests have failed. */
 export type WorkerState = "connecting" | "ready" | "down" | "gone";
 
 const FIRST_RETRY_MS = 100;
@@ -16,20 +16,20 @@ const LAST_RETRY_MS = 2_000;
 
 export type WorkerHealthOptions = Pick<HealthOptions, "requests" | "slowStartMs">;
 
-/** Connects to a worker's request plane. @throws Error where that cannot be reached */
+/** Connects to a worker's request plane. @throws Error if it cannot be reached */
 export type ConnectWorker = (address: string, options: ConnectOptions) => Promise<RequestPlaneClient>;
 
-/** Hears what becomes of a worker. */
+/** Receives a worker's changes. */
 export interface WorkerListener extends Pick<FeedReceiver, "onPayload" | "onForget"> {
   /** Its state has changed. */
   onState(): void;
   /** It sends no KV events: `isPredicted` has changed. */
   onSilence(): void;
-  /** Whether another one can answer its requests: the only one is not set aside. */
+  /** Whether another worker can take its requests: the only one is never set aside. */
   hasOthers(): boolean;
 }
 
-/** Judges workers by what becomes of their requests, in the place of the connection itself. */
+/** Receives the outcomes of requests to workers, instead of the connection's own circuit breaker. */
 export interface WorkerOutcomes {
   onSuccess(worker: string): void;
   onFailure(worker: string, reason: string): void;
@@ -41,14 +41,13 @@ export interface WorkerConnectionOptions {
   readonly connect: ConnectWorker;
   readonly listener: WorkerListener;
   readonly outcomes?: WorkerOutcomes | undefined;
-  /** Whether its KV events are asked for. */
+  /** Whether to subscribe to its KV events. */
   readonly followsEvents: boolean;
 }
 
 /**
- * The gateway's line to one worker. While it is up, the router may choose the worker; when it breaks, the
- * worker is set aside at once, its blocks are forgotten, and the line is tried again for as long as discovery
- * has the worker.
+ * The gateway's connection to one worker. While it is up, the router may choose the worker; when it is lost, the
+ * worker is set aside at once, its blocks are forgotten, and connecting is retried as long as discovery has it.
  */
 export class WorkerConnection implements WorkerMember {
   readonly kind = "worker";
@@ -101,7 +100,7 @@ export class WorkerConnection implements WorkerMember {
     return this.state === "ready";
   }
 
-  /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. */
+  /** Its share of requests, 0 to 1: below 1 during slow start. */
   shareAt(now: number): number {
     return slowStartShare(now - this.#readySince, this.#health.slowStartMs);
   }
@@ -111,7 +110,7 @@ export class WorkerConnection implements WorkerMember {
     else this.#outcomes.onSuccess(this.instance.name);
   }
 
-  /** A lost connection is noticed anyway. */
+  /** Ignores `isUnreachable`, because a lost connection is noticed anyway. */
   reportFailure(reason: string): void {
     if (this.#outcomes !== undefined) {
       this.#outcomes.onFailure(this.instance.name, reason);
@@ -130,20 +129,20 @@ export class WorkerConnection implements WorkerMember {
     if (this.client !== undefined) this.#follow(this.client);
   }
 
-  /** Its card says it, and its events agree. */
+  /** Nothing to do: its card has the block size. */
   noteBlockSize(): void {}
 
-  /** Connects, and goes on trying until `close`. */
+  /** Connects, and retries until `close`. */
   open(): void {
     void this.#connect(FIRST_RETRY_MS);
   }
 
-  /** Takes the worker out of the router. Requests that it is answering go on to their end. */
+  /** Removes the worker from the router. Requests in flight continue. */
   close(): void {
     if (this.state === "gone") return;
     this.state = "gone";
     clearTimeout(this.#retry);
-    // A worker that drains waits for its calls to end, and this one would not.
+    // A draining worker waits for its calls to end, and the event stream would never end.
     this.#events?.close();
     this.#listener.onState();
   }
@@ -190,9 +189,9 @@ export class WorkerConnection implements WorkerMember {
     });
   }
 
-  /** Something in its KV events cannot be read: the first time the log says what. */
+  /** Notes KV events that cannot be read; the first problem is logged. */
   noteUnreadable(what: string): void {
-    if (!this.#hasUnreadable) this.#log.warn("not all of a worker's KV events can be read", { reason: what });
+    if (!this.#hasUnreadable) this.#log.warn("some of a worker's KV events cannot be read", { reason: what });
     this.#hasUnreadable = true;
   }
 

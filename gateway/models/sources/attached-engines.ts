@@ -16,7 +16,7 @@ import type { Models } from "../models.ts";
 /** An engine that may be asked for tokens while it is ready. */
 export type AskableEngine = Pick<EngineTarget, "name" | "api" | "adapter" | "state">;
 
-/** Finds the prompt reader of a model; `engines` tells, at any later moment, who serves it. */
+/** Finds the prompt reader of a model; `engines` returns the engines that serve it at the time of the call. */
 export type PromptReaderLoader = (
   model: EngineModel,
   found: { readonly profile: EngineProfile; readonly sources: readonly KvEventSource[] },
@@ -29,18 +29,18 @@ export interface AttachedEnginesOptions extends Omit<EngineConnectionDependencie
   loadPromptReader: PromptReaderLoader;
 }
 
-/** Hears of an engine, and of what stands for it in each of its models. */
+/** Receives an engine and its members whenever they change. */
 export type EngineWatcher = (engine: EngineConnection, members: readonly AttachedMember[]) => void;
 
-/** How often a draining engine is looked at, in milliseconds. */
-const DRAIN_LOOK_MS = 100;
+/** How often a draining engine is checked, in milliseconds. */
+const DRAIN_CHECK_MS = 100;
 
 interface Attachment {
   readonly engine: EngineConnection;
   members: AttachedMember[];
 }
 
-/** The attached engines, each of whose models has it for a member. */
+/** The attached engines, each of which is a member of its models. */
 export class AttachedEngines {
   readonly #options: AttachedEnginesOptions;
   readonly #attachments = new Map<string, Attachment>();
@@ -50,7 +50,7 @@ export class AttachedEngines {
     this.#options = options;
   }
 
-  /** Every engine, in the order in which they were attached. */
+  /** All engines, in the order in which they were attached. */
   get engines(): EngineConnection[] {
     return Array.from(this.#attachments.values(), ({ engine }) => engine);
   }
@@ -59,12 +59,12 @@ export class AttachedEngines {
     return this.#attachments.size === 0;
   }
 
-  /** What is known of each engine. */
+  /** Reports on all engines. */
   report(): Promise<EngineReport[]> {
     return Promise.all(this.engines.map((engine) => this.#reportOf(engine)));
   }
 
-  /** The same of one engine, by its name. @throws ApiError 404 for an unknown one */
+  /** Reports on the engine of this name. @throws ApiError 404 for an unknown engine */
   async reportOf(name: string): Promise<EngineReport> {
     return this.#reportOf(this.#attachmentOf(name).engine);
   }
@@ -75,8 +75,8 @@ export class AttachedEngines {
   }
 
   /**
-   * Tells of every engine now, and whenever its state or what is known of it has changed.
-   * @returns ends it
+   * Calls the watcher with every engine now, and whenever its state or profile changes.
+   * @returns removes the watcher
    */
   watch(watcher: EngineWatcher): () => void {
     this.#watchers.add(watcher);
@@ -86,7 +86,7 @@ export class AttachedEngines {
 
   /**
    * Attaches an engine, which need not be up yet.
-   * @throws ApiError 400 for what can be no engine, 409 for one that is attached already
+   * @throws ApiError 400 for an invalid description, 409 for an engine that is already attached
    */
   attach(given: EngineSpec): EngineConnection {
     const spec = checkedSpec(given);
@@ -94,11 +94,11 @@ export class AttachedEngines {
     const name = spec.name ?? defaultEngineName(url);
     for (const { engine } of this.#attachments.values()) {
       if (engine.name !== name && engine.spec.url !== url) continue;
-      const message = `The engine '${engine.name}' at ${engine.spec.url} is attached already.`;
+      const message = `The engine '${engine.name}' at ${engine.spec.url} is already attached.`;
       throw new ApiError(409, "invalid_request_error", message, { param: "url", code: "already_attached" });
     }
     const engine = new EngineConnection({ ...spec, name }, this.#options, {
-      onLearnt: (profile, isFresh) => this.#learn(attachment, profile, isFresh),
+      onProbed: (profile, isFresh) => this.#onProbed(attachment, profile, isFresh),
       onState: (state) => this.#onState(attachment, state),
       onSilence: () => {
         for (const worker of attachment.members) this.#modelOf(worker)?.updateMode(worker);
@@ -119,65 +119,65 @@ export class AttachedEngines {
     return engine;
   }
 
-  /** Waits until the first look at an engine has told how it is, and for `waitMs` at most. */
-  async looked(engine: EngineConnection, waitMs: number): Promise<void> {
+  /** Waits for an engine's first probe, up to `waitMs`. */
+  async firstProbe(engine: EngineConnection, waitMs: number): Promise<void> {
     if (engine.state !== "connecting") return;
     await new Promise<void>((resolve) => {
       const end = () => {
         clearTimeout(timer);
-        this.#watchers.delete(look);
+        this.#watchers.delete(check);
         resolve();
       };
-      const look = () => {
+      const check = () => {
         if (engine.state !== "connecting") end();
       };
       const timer = setTimeout(end, waitMs);
-      this.#watchers.add(look);
+      this.#watchers.add(check);
     });
   }
 
   /**
-   * Sends an engine no new requests, and takes it out when those that it is answering have ended.
-   * @throws ApiError 404 for an unknown one
+   * Sends an engine no new requests, and detaches it when those in flight have ended.
+   * @throws ApiError 404 for an unknown engine
    */
   drain(name: string): void {
     const attachment = this.#attachmentOf(name);
     if (attachment.engine.state === "draining") return;
     attachment.engine.drain();
-    this.#options.log.info("engine drains", { engine: name, running: this.#runningOn(attachment) });
-    const look = () => {
+    this.#options.log.info("engine is draining", { engine: name, running: this.#runningOn(attachment) });
+    const check = () => {
       if (this.#attachments.get(name) !== attachment) return;
-      // A request's load is given back in many places: to look now and then costs less than to be told in each.
-      if (this.#runningOn(attachment) > 0) setTimeout(look, DRAIN_LOOK_MS);
+      // A request's load is released in many places, so polling is simpler than a notification from each.
+      if (this.#runningOn(attachment) > 0) setTimeout(check, DRAIN_CHECK_MS);
       else this.detach(name);
     };
-    look();
+    check();
   }
 
   /**
-   * Takes an engine out at once. Requests that it is answering go on to their end.
-   * @returns false where there is none of this name
+   * Detaches an engine at once. Requests in flight continue.
+   * @returns false if there is no engine of this name
    */
   detach(name: string): boolean {
     const attachment = this.#attachments.get(name);
     if (attachment === undefined) return false;
-    this.#takeOut(attachment);
+    this.#remove(attachment);
     this.#options.log.info("engine detached", { engine: name });
     return true;
   }
 
   close(): void {
-    for (const attachment of [...this.#attachments.values()]) this.#takeOut(attachment);
+    for (const attachment of [...this.#attachments.values()]) this.#remove(attachment);
   }
 
-  #takeOut(attachment: Attachment): void {
+  #remove(attachment: Attachment): void {
     this.#attachments.delete(attachment.engine.name);
     attachment.engine.close();
     this.#dropMembers(attachment, true);
   }
 
-  /** Those members stay that still stand for what it serves, with what is known of its cache. */
-  #learn(attachment: Attachment, profile: EngineProfile, isFresh: boolean): void {
+  /** Members of models that it still serves stay, with the state of their caches. */
+  #onProbed(attachment: Attachment, profile: EngineProfile, isFresh: boolean): void {
     const { engine } = attachment;
     const before = new Map(isFresh ? [] : attachment.members.map((member) => [member.model.name, member]));
     const members = profile.models.map((model) => {
@@ -190,7 +190,7 @@ export class AttachedEngines {
     this.#dropMembers(attachment, isFresh, new Set(members));
     attachment.members = members;
     for (const member of members) if (!known.has(member)) this.#join(member, profile);
-    this.#tell(attachment);
+    this.#notify(attachment);
   }
 
   #join(member: AttachedMember, profile: EngineProfile): void {
@@ -203,7 +203,7 @@ export class AttachedEngines {
       const found = { profile, sources: member.engine.sources };
       model.engines.prompts = this.#options.loadPromptReader(member.model, found, engines);
     }
-    // Whoever waits for the one before waits for this one: the model stays the same.
+    // Requests queued for the previous engine wait for this one, because the model object stays the same.
     if (isOther) model.resize(blockSize);
     model.join(member);
   }
@@ -213,7 +213,7 @@ export class AttachedEngines {
     const before = model?.blockSize;
     model?.applyPayload(worker, payload);
     if (model?.blockSize === before) return;
-    for (const attachment of this.#attachments.values()) this.#tell(attachment);
+    for (const attachment of this.#attachments.values()) this.#notify(attachment);
   }
 
   #dropMembers(
@@ -241,10 +241,10 @@ export class AttachedEngines {
       });
     }
     for (const member of members) this.#modelOf(member)?.update(member);
-    this.#tell(attachment);
+    this.#notify(attachment);
   }
 
-  #tell({ engine, members }: Attachment): void {
+  #notify({ engine, members }: Attachment): void {
     for (const watcher of this.#watchers) watcher(engine, members);
   }
 
@@ -264,7 +264,7 @@ export class AttachedEngines {
     throw new ApiError(
       404,
       "not_found_error",
-      `No engine named '${name.slice(0, 200)}' is attached.${suggestion === undefined ? "" : ` Did you mean '${suggestion}'?`} GET /admin/workers lists all.`,
+      `No engine named '${name.slice(0, 200)}' is attached.${suggestion === undefined ? "" : ` Did you mean '${suggestion}'?`} GET /admin/workers lists all engines.`,
       { param: "name", code: "worker_not_found" },
     );
   }

@@ -72,7 +72,7 @@ function instance(name: string, card: Partial<ModelCard> = {}): Instance {
 const put = (key: string, value: Instance) => discovery.put(`instances/${key}`, value);
 
 describe("the catalog", () => {
-  test("tells of workers that are there, that come and that leave", async () => {
+  test("reports workers that exist, join and leave", async () => {
     await put("a", instance("a"));
     await catalog.open(listener);
     await put("b", instance("b"));
@@ -93,7 +93,7 @@ describe("the catalog", () => {
     expect(catalog.find("__proto__")).toBeUndefined();
   });
 
-  test("refuses a worker whose blocks or tokens mean something else, and says why", async () => {
+  test("refuses a worker with another block size or tokenizer, and says why", async () => {
     await catalog.open(listener);
     await put("a", instance("a"));
     await put("b", instance("b", { blockSize: 32 }));
@@ -103,27 +103,27 @@ describe("the catalog", () => {
       /refused a worker.*worker=b.*field=blockSize reason="it is 32, .* workers is 16"/,
     );
     expect(lines.join("")).toMatch(/refused a worker.*worker=c.*field=tokenizer.sha256/);
-    // When the last of its kind has left, those that were refused have their turn.
+    // When the last accepted worker has left, refused ones are accepted.
     await discovery.delete("instances/a");
     expect(events.slice(1)).toEqual(["a leaves tiny", "b joins tiny first"]);
     expect(catalog.find("tiny")?.card.blockSize).toBe(32);
   });
 
-  test("a worker that announces itself anew leaves and joins", async () => {
+  test("a worker that registers again leaves and joins", async () => {
     await catalog.open(listener);
     await put("a", instance("a"));
     await put("a", instance("a2"));
     expect(events).toEqual(["a joins tiny first", "a leaves tiny", "a2 joins tiny first"]);
   });
 
-  test("what is told again unchanged stays as it is", async () => {
+  test("an unchanged entry has no effect", async () => {
     await catalog.open(listener);
     const same = instance("a");
     for (let time = 0; time < 3; time++) await put("a", same);
     expect(events).toEqual(["a joins tiny first"]);
   });
 
-  test("a snapshot stands for all that there is: it takes out what it does not have", async () => {
+  test("a snapshot is complete: workers that it does not have are removed", async () => {
     let tell: (event: DiscoveryEvent) => void = () => {};
     const watch: Discovery["watch"] = async (_, onEvent) => {
       tell = onEvent;
@@ -143,14 +143,14 @@ describe("the catalog", () => {
     expect(events).toEqual(["a joins tiny first", "b joins tiny", "a leaves tiny", "c joins tiny"]);
   });
 
-  test("refuses entries that it cannot read, and names worker and field", async () => {
+  test("refuses invalid entries, and names worker and field", async () => {
     const { blockSize: _, ...card } = instance("b").card;
     await discovery.put("instances/x", { nonsense: true });
     await discovery.put("instances/b", { ...instance("b"), card });
     await catalog.open(listener);
     expect(catalog.list()).toEqual([]);
     expect(lines.join("")).toMatch(
-      /error test refused a worker whose model card is wrong worker=b field=card\.blockSize reason=/,
+      /error test refused a worker with an invalid model card worker=b field=card\.blockSize reason=/,
     );
     expect(catalog.refused()).toEqual([
       { name: "b", field: "card.blockSize", reason: expect.any(String) },
@@ -162,7 +162,7 @@ describe("the catalog", () => {
     expect(events).toEqual(["b joins tiny first"]);
   });
 
-  test("a worker whose card is found to be wrong leaves, until it announces itself anew", async () => {
+  test("a worker whose card turns out to be invalid leaves until it registers again", async () => {
     await catalog.open(listener);
     const wrong = instance("a");
     await put("a", wrong);

@@ -10,21 +10,21 @@ import {
   type Watch,
 } from "#runtime";
 
-/** A model as its workers' cards describe it. */
+/** A model as described by its workers' cards. */
 export interface CatalogModel {
   readonly name: string;
-  /** The card of whoever came first; all others agree with it in what matters to routing and tokenising. */
+  /** The first worker's card; the others' have the same block size and tokenizer. */
   readonly card: ModelCard;
   readonly instances: ReadonlySet<Instance>;
 }
 
 export interface CatalogListener {
-  /** A worker has come; `isFirst` where the model had none. */
+  /** A worker has joined; `isFirst` if the model had none. */
   onJoin(instance: Instance, model: CatalogModel, isFirst: boolean): void;
   onLeave(instance: Instance, model: CatalogModel): void;
 }
 
-/** A worker that the gateway will not use, and what of its card is why. */
+/** A worker that the gateway refuses, and the fault in its card. */
 export interface RefusedWorker extends CardFault {
   readonly name: string;
 }
@@ -37,22 +37,22 @@ interface Entry {
 
 const PREFIX = "instances/";
 
-/** Whether the prompts of one are prompts of the other, and their blocks match. */
-export const areAlike = (one: ModelCard, other: ModelCard) =>
+/** Whether workers with these cards have the same tokens and blocks. */
+export const areCompatible = (one: ModelCard, other: ModelCard) =>
   one.blockSize === other.blockSize && one.tokenizer.sha256 === other.tokenizer.sha256;
 
-/** Which models exist and who serves them, as discovery tells it. */
+/** The models and their workers according to discovery. */
 export class ModelCatalog {
   readonly #discovery: Discovery;
   readonly #log: Logger;
   readonly #models = new Map<string, Entry>();
   readonly #instances = new Map<string, { instance: Instance; model: Entry }>();
-  /** What discovery has told of each key, as JSON. */
-  readonly #told = new Map<string, string>();
-  /** Workers that cannot serve beside the others of their model; their turn comes when those have left. */
-  readonly #unlike = new Map<string, { instance: Instance; fault: RefusedWorker }>();
-  /** Those whose cards are wrong. */
-  readonly #wrong = new Map<string, RefusedWorker>();
+  /** Discovery's latest value of each key, as JSON. */
+  readonly #values = new Map<string, string>();
+  /** Workers that are incompatible with the others of their model; they join when those have left. */
+  readonly #incompatible = new Map<string, { instance: Instance; fault: RefusedWorker }>();
+  /** Workers with invalid cards. */
+  readonly #invalid = new Map<string, RefusedWorker>();
   #watch: Watch | undefined;
   #listener: CatalogListener | undefined;
 
@@ -61,7 +61,7 @@ export class ModelCatalog {
     this.#log = log;
   }
 
-  /** Begins to follow discovery; resolves once the listener knows what is there now. */
+  /** Starts watching discovery; resolves once the listener knows all current workers. */
   async open(listener: CatalogListener): Promise<void> {
     this.#listener = listener;
     this.#watch = await this.#discovery.watch(PREFIX, (event) => {
@@ -80,58 +80,58 @@ export class ModelCatalog {
     return [...this.#models.values()].filter((model) => model.instances.size > 0);
   }
 
-  /** Workers that are there, and are not used. */
+  /** Registered workers that are not used. */
   refused(): RefusedWorker[] {
-    return [...this.#wrong.values(), ...Array.from(this.#unlike.values(), ({ fault }) => fault)];
+    return [...this.#invalid.values(), ...Array.from(this.#incompatible.values(), ({ fault }) => fault)];
   }
 
-  /** A worker's card is found to be wrong: it leaves, until it announces itself anew. */
+  /** Removes a worker whose card turns out to be invalid, until it registers again. */
   refuse(instance: Instance, fault: CardFault): void {
     const key = [...this.#instances].find(([, known]) => known.instance === instance)?.[0];
     if (key === undefined || this.#listener === undefined) return;
-    const told = this.#told.get(key);
+    const value = this.#values.get(key);
     this.#remove(key, this.#listener);
-    if (told !== undefined) this.#told.set(key, told);
-    this.#setWrong(key, { name: instance.name, ...fault });
+    if (value !== undefined) this.#values.set(key, value);
+    this.#setInvalid(key, { name: instance.name, ...fault });
   }
 
-  /** The model of this name or alias; one whose workers are all gone for now counts as well. */
+  /** The model of this name or alias; by name, also if its workers are all gone for now. */
   find(name: string): CatalogModel | undefined {
     return this.#models.get(name) ?? this.list().find(({ card }) => card.aliases.includes(name));
   }
 
-  /** All that there is now: what is not among it has gone. */
+  /** Applies a complete snapshot: workers that it does not have are removed. */
   #replace(entries: ReadonlyMap<string, JsonValue>, listener: CatalogListener): void {
-    for (const key of [...this.#told.keys()]) if (!entries.has(key)) this.#remove(key, listener);
+    for (const key of [...this.#values.keys()]) if (!entries.has(key)) this.#remove(key, listener);
     for (const [key, value] of entries) this.#add(key, value, listener);
   }
 
-  /** What is told again unchanged stays as it is. */
+  /** Ignores an unchanged value. */
   #add(key: string, value: JsonValue, listener: CatalogListener): void {
-    const told = JSON.stringify(value);
-    if (this.#told.get(key) === told) return;
+    const json = JSON.stringify(value);
+    if (this.#values.get(key) === json) return;
     this.#remove(key, listener);
-    this.#told.set(key, told);
+    this.#values.set(key, json);
     const parsed = instanceSchema.safeParse(value);
     if (parsed.success) this.#join(key, parsed.data, listener);
-    else this.#setWrong(key, { name: nameIn(value) ?? key, ...cardFault(parsed.error) });
+    else this.#setInvalid(key, { name: nameIn(value) ?? key, ...cardFault(parsed.error) });
   }
 
-  #setWrong(key: string, { name, field, reason }: RefusedWorker): void {
-    this.#wrong.set(key, { name, field, reason });
-    this.#log.error("refused a worker whose model card is wrong", { worker: name, field, reason });
+  #setInvalid(key: string, { name, field, reason }: RefusedWorker): void {
+    this.#invalid.set(key, { name, field, reason });
+    this.#log.error("refused a worker with an invalid model card", { worker: name, field, reason });
   }
 
   #join(key: string, instance: Instance, listener: CatalogListener): void {
     const { card } = instance;
     const known = this.#models.get(card.name);
     const isFirst = known === undefined || known.instances.size === 0;
-    if (!isFirst && !areAlike(card, known.card)) {
-      this.#setUnlike(key, instance, known.card);
+    if (!isFirst && !areCompatible(card, known.card)) {
+      this.#setIncompatible(key, instance, known.card);
       return;
     }
-    this.#unlike.delete(key);
-    // With nobody left who holds anything, a model may come back with another block size or tokenizer.
+    this.#incompatible.delete(key);
+    // Once all its workers have left, a model may come back with another block size or tokenizer.
     const model = isFirst ? { name: card.name, card, instances: new Set<Instance>() } : known;
     this.#models.set(card.name, model);
     model.instances.add(instance);
@@ -140,9 +140,9 @@ export class ModelCatalog {
   }
 
   #remove(key: string, listener: CatalogListener): void {
-    this.#told.delete(key);
-    this.#unlike.delete(key);
-    this.#wrong.delete(key);
+    this.#values.delete(key);
+    this.#incompatible.delete(key);
+    this.#invalid.delete(key);
     const entry = this.#instances.get(key);
     if (entry === undefined) return;
     const { model, instance } = entry;
@@ -150,21 +150,21 @@ export class ModelCatalog {
     model.instances.delete(instance);
     listener.onLeave(instance, model);
     if (model.instances.size > 0) return;
-    for (const [waiting, unlike] of this.#unlike) {
-      if (unlike.instance.card.name === model.name) this.#join(waiting, unlike.instance, listener);
+    for (const [waiting, { instance: next }] of this.#incompatible) {
+      if (next.card.name === model.name) this.#join(waiting, next, listener);
     }
   }
 
-  #setUnlike(key: string, instance: Instance, expected: ModelCard): void {
+  #setIncompatible(key: string, instance: Instance, expected: ModelCard): void {
     const { name, card } = instance;
     const differsInBlocks = card.blockSize !== expected.blockSize;
     const field = differsInBlocks ? "blockSize" : "tokenizer.sha256";
     const [has, others] = differsInBlocks
       ? [card.blockSize, expected.blockSize]
       : [card.tokenizer.sha256, expected.tokenizer.sha256];
-    const reason = `it is ${has}, and that of the model's other workers is ${others}`;
-    this.#unlike.set(key, { instance, fault: { name, field, reason } });
-    this.#log.error("refused a worker whose model differs from that of the others", {
+    const reason = `it is ${has}, but that of the model's other workers is ${others}`;
+    this.#incompatible.set(key, { instance, fault: { name, field, reason } });
+    this.#log.error("refused a worker that is incompatible with the model's other workers", {
       worker: name,
       model: card.name,
       field,

@@ -55,7 +55,7 @@ afterEach(async () => {
   for (const server of servers) await server.close();
 });
 
-/** A worker that joins; what it returns takes it out. */
+/** Adds a worker. @returns removes it */
 async function join(name: string, card: Partial<ModelCard> = {}): Promise<() => Promise<void>> {
   const server = await serve(`memory:${randomId()}`, {});
   servers.push(server);
@@ -99,7 +99,7 @@ function isReady(worker: string): boolean {
   return model?.isReady === true && model.views().some(({ instance }) => instance.name === worker);
 }
 
-/** A request that waits, as its worker is busy. */
+/** Queues a request behind one that keeps its worker busy. */
 function wait(): Promise<string> {
   const { admission } = models.ofWorkers("tiny");
   const apply = (tokens: number) => {
@@ -115,7 +115,7 @@ function wait(): Promise<string> {
   return promise;
 }
 
-test("who waits for a model's last worker goes to the one that takes its place", async () => {
+test("a request queued for a model's last worker goes to its replacement", async () => {
   const leave = await join("one");
   const waiting = wait();
   await leave();
@@ -124,7 +124,7 @@ test("who waits for a model's last worker goes to the one that takes its place",
   expect(await waiting).toBe("two");
 });
 
-test("the model is what its new worker says, where only its context differs", async () => {
+test("the model takes its new worker's card if only the context length differs", async () => {
   const leave = await join("one");
   const waiting = wait();
   await leave();
@@ -133,7 +133,7 @@ test("the model is what its new worker says, where only its context differs", as
   expect(models.ofWorkers("tiny").card.contextLength).toBe(500);
 });
 
-test("who waits is refused where the new worker has another tokenizer", async () => {
+test("queued requests are rejected if the new worker has another tokenizer", async () => {
   const leave = await join("one");
   const waiting = wait();
   await leave();

@@ -1,31 +1,31 @@
 import type { Instance, ModelCard } from "#runtime";
-import { noWorkerReady, WrongCard } from "../../kernel/errors.ts";
+import { InvalidCardError, noWorkerReady } from "../../kernel/errors.ts";
 import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
 import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
 import { WorkerConnection, type WorkerConnectionOptions } from "../members/worker-connection.ts";
 import { type Model, WorkerSide } from "../model.ts";
 import type { Models } from "../models.ts";
-import { areAlike, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
+import { areCompatible, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
 
 export interface DiscoveredWorkersOptions
   extends Pick<WorkerConnectionOptions, "log" | "health" | "connect" | "outcomes"> {
   readonly catalog: ModelCatalog;
   readonly models: Models<Model>;
-  /** Whether what workers hold is of use here. Default: true. */
+  /** Whether to subscribe to workers' KV events. Default: true. */
   readonly followsEvents?: boolean;
   readonly loadTokenizer: TokenizerLoader;
 }
 
-/** What is made ready for a model of the catalog. */
+/** The state of one model of the catalog. */
 interface Serving {
-  /** As the catalog has it now. */
+  /** The catalog's current entry. */
   listed: CatalogModel;
   readonly model: Model;
   readonly workers: Map<Instance, WorkerConnection>;
   isLoading: boolean;
 }
 
-/** Keeps a connection to every worker that discovery tells of, and puts it into its model. */
+/** Keeps a connection to every worker in discovery, and adds it to its model. */
 export class DiscoveredWorkers {
   readonly #options: DiscoveredWorkersOptions;
   readonly #serving = new Map<string, Serving>();
@@ -35,7 +35,7 @@ export class DiscoveredWorkers {
     this.#options = options;
   }
 
-  /** Begins to follow the catalog. */
+  /** Starts watching the catalog. */
   open(): Promise<void> {
     return this.#options.catalog.open({
       onJoin: (instance, listed, isFirst) =>
@@ -57,12 +57,12 @@ export class DiscoveredWorkers {
     return this.#byName.get(name);
   }
 
-  /** Workers that have come, and are not used. */
+  /** Registered workers that are not used. */
   refused(): RefusedWorker[] {
     return this.#options.catalog.refused();
   }
 
-  /** A model has its first worker. Where it had others before, whoever waits for one waits for this one. */
+  /** A model has its first worker. If it had others before, requests queued for them wait for this one. */
   #begin(listed: CatalogModel): Serving {
     const { name, card } = listed;
     const before = this.#serving.get(name);
@@ -76,8 +76,8 @@ export class DiscoveredWorkers {
     const { model } = before;
     before.listed = listed;
     if (!isSame(old, card)) model.workers = undefined;
-    // Prompts that wait are in tokens that the new worker would take for others.
-    if (!areAlike(old, card) && model.isEmpty) model.refuseWaiting(noWorkerReady(name));
+    // To the new worker, the tokens of queued prompts would mean something else.
+    if (!areCompatible(old, card) && model.isEmpty) model.refuseWaiting(noWorkerReady(name));
     return before;
   }
 
@@ -122,34 +122,34 @@ export class DiscoveredWorkers {
     this.#options.log.info("worker left", { worker: instance.name, model: listed.name });
   }
 
-  /** Loads tokenizer and template as soon as a worker can be asked for them, and again if that failed. */
+  /** Loads tokenizer and template as soon as a worker can provide them, and retries if that failed. */
   async #prepare(serving: Serving): Promise<void> {
     const { log, loadTokenizer } = this.#options;
     const { listed, model } = serving;
     const isReady = Array.from(serving.workers.values()).some((worker) => worker.isReady);
     if (!isReady || model.workers !== undefined || serving.isLoading) return;
     serving.isLoading = true;
-    let isAnew = false;
+    let mustRetry = false;
     try {
       const { card, name } = listed;
       const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
       const template = templateOf(card);
-      // Another card may have come meanwhile.
+      // Another card may have arrived meanwhile.
       if (serving.listed !== listed) return;
       model.workers = new WorkerSide(model, card, tokenizer, template);
       log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
     } catch (error) {
-      isAnew = this.#refuse(error, serving);
-      if (!isAnew) log.error("cannot prepare a model", { model: listed.name, reason: String(error) });
+      mustRetry = this.#refuse(error, serving);
+      if (!mustRetry) log.error("cannot prepare a model", { model: listed.name, reason: String(error) });
     } finally {
       serving.isLoading = false;
-      if (serving.listed !== listed || isAnew) void this.#prepare(serving);
+      if (serving.listed !== listed || mustRetry) void this.#prepare(serving);
     }
   }
 
-  /** Takes out the worker whose card is wrong; false where that is not what is wrong. */
+  /** Removes the worker with the invalid card. @returns false for any other error */
   #refuse(error: unknown, { workers }: Serving): boolean {
-    if (!(error instanceof WrongCard)) return false;
+    if (!(error instanceof InvalidCardError)) return false;
     const instance = error.instance ?? workers.keys().next().value;
     if (instance !== undefined) this.#options.catalog.refuse(instance, error.fault);
     return instance !== undefined;
@@ -161,16 +161,16 @@ export class DiscoveredWorkers {
   }
 }
 
-/** @throws WrongCard where it is no template */
+/** @throws InvalidCardError if the template is invalid */
 function templateOf({ chatTemplate, specialTokens }: ModelCard): ChatTemplate {
   try {
     return createChatTemplate(chatTemplate, specialTokens);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new WrongCard({ field: "chatTemplate", reason });
+    throw new InvalidCardError({ field: "chatTemplate", reason });
   }
 }
 
-/** Whether nothing differs but when they were made. */
+/** Whether two cards differ at most in their creation time. */
 const isSame = (one: ModelCard, other: ModelCard) =>
   JSON.stringify({ ...one, created: 0 }) === JSON.stringify({ ...other, created: 0 });

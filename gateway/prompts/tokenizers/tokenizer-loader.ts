@@ -7,7 +7,7 @@ import {
   PlaneError,
   type RequestPlaneClient,
 } from "#runtime";
-import { noWorkerReady, WrongCard, workerFailed } from "../../kernel/errors.ts";
+import { InvalidCardError, noWorkerReady, workerFailed } from "../../kernel/errors.ts";
 import { unaryCall } from "../../kernel/unary-call.ts";
 import { type EncoderFactory, openHuggingFaceTokenizer } from "./huggingface.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
@@ -69,7 +69,7 @@ async function load(
   const encoded = new EncodedVocabulary(bytes);
   if (encoded.size !== card.vocabularySize) {
     const reason = `it is ${card.vocabularySize}, but the vocabulary has ${encoded.size} tokens`;
-    throw new WrongCard({ field: "vocabularySize", reason }, instance);
+    throw new InvalidCardError({ field: "vocabularySize", reason }, instance);
   }
   const pieces = Array.from({ length: encoded.size }, (_, id) => ({
     bytes: encoded.piece(id),
@@ -103,7 +103,7 @@ async function loadFile(
 }
 
 const wrongChecksum = (expected: string, found: string, instance?: Instance) =>
-  new WrongCard({ field: "tokenizer.sha256", reason: `it is ${expected}, but ${found}` }, instance);
+  new InvalidCardError({ field: "tokenizer.sha256", reason: `it is ${expected}, but ${found}` }, instance);
 
 async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));

@@ -5,7 +5,7 @@ import { HangListeners } from "../../models/members/member.ts";
 import type { ObservedAnswer } from "../../models/members/observed-limitations.ts";
 import type { AcceptorChannel, EngineNews } from "../messages.ts";
 
-/** An engine that the router process watches, as an acceptor sends it requests. */
+/** An acceptor's view of an engine that the router process watches. */
 export class RemoteEngine implements EngineTarget {
   readonly name: string;
   readonly origin: string;
@@ -52,7 +52,7 @@ export class RemoteEngine implements EngineTarget {
   }
 }
 
-/** One model of such an engine. What it holds, and how much of the requests it gets, the router process knows. */
+/** One model of such an engine. Its cache and share of requests are tracked by the router process. */
 export class RemoteMember extends EngineMember<RemoteEngine> {
   readonly isPredicted = false;
   shareAt = () => 1;

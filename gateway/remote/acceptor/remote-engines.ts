@@ -13,15 +13,15 @@ export interface RemoteEnginesOptions {
   createApi(spec: EngineSpec): EngineApi;
 }
 
-/** An engine, and what it serves. */
+/** An engine and its models. */
 interface Member {
   readonly engine: RemoteEngine;
   readonly workers: readonly RemoteMember[];
-  /** Changes when the engine has been learnt anew. */
+  /** Changes when the engine has been probed again and its state reset. */
   readonly ids: string;
 }
 
-/** The attached engines, as the router process tells of them: each of whose models has it for a member. */
+/** The attached engines, as reported by the router process; each is a member of its models. */
 export class RemoteEngines {
   readonly #options: RemoteEnginesOptions;
   readonly #members = new Map<string, Member>();
@@ -34,14 +34,14 @@ export class RemoteEngines {
     return this.#members.size === 0;
   }
 
-  /** An engine has come, or something of it has changed. */
+  /** An engine was added or has changed. */
   onEngine(news: EngineNews): void {
     const ids = news.models.map(({ instance }) => instance.id).join(" ");
     const before = this.#members.get(news.name);
     if (before?.ids === ids) {
       const wasReady = before.engine.isReady;
       before.engine.isReady = news.isReady;
-      if (wasReady && news.hungFor !== undefined) before.engine.hangs.tell(news.hungFor);
+      if (wasReady && news.hungFor !== undefined) before.engine.hangs.notify(news.hungFor);
       for (const worker of before.workers) worker.model = modelNamed(news, worker.model.name);
       for (const { name, blockSize } of news.models) this.#options.models.get(name)!.blockSize = blockSize;
       return;
@@ -95,6 +95,6 @@ export class RemoteEngines {
   }
 }
 
-/** A model of the engine; the router process tells of no others. */
+/** The engine's model of this name; the router process only names models in the profile. */
 const modelNamed = ({ profile }: EngineNews, name: string) =>
   profile.models.find((model) => model.name === name)!;

@@ -8,10 +8,10 @@ import type { RouteRequest } from "../../routing/route.ts";
 import type { RouterLink } from "./router-link.ts";
 
 /** How long a request waits for workers that this process has not connected to yet, in milliseconds. */
-const LONGEST_WAIT_MS = 2_000;
-const LOOK_MS = 20;
+const MAX_WAIT_MS = 2_000;
+const POLL_MS = 20;
 
-/** A model in an acceptor: its routes come from the router process. */
+/** A model in an acceptor, whose routes come from the router process. */
 export class RemoteModel extends Model {
   readonly admission: RouteSource<Member>;
 
@@ -20,11 +20,11 @@ export class RemoteModel extends Model {
     this.admission = new RemoteRoutes(link, this);
   }
 
-  /** Its workers have come by the router process's account; here they may be about to. */
+  /** The router process already knows its workers, and this process may be about to connect to them. */
   override async whenReady(): Promise<void> {
-    const deadline = performance.now() + LONGEST_WAIT_MS;
+    const deadline = performance.now() + MAX_WAIT_MS;
     while (!this.#canServe && performance.now() < deadline)
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 
   get #canServe(): boolean {
@@ -51,7 +51,7 @@ class RemoteRoutes implements RouteSource<Member> {
     return this.#link.apply(this.#model, request, handler);
   }
 
-  /** Where a session is bound to a worker, only the router process knows. */
+  /** Considers only preferences: bindings of sessions are known only to the router process. */
   boundTo({ preferences }: RouteRequest<Member>): BoundTo | undefined {
     return bindingOf(preferences);
   }

@@ -3,7 +3,7 @@ import type { Plan } from "../../routing/plan.ts";
 import type { Route, RouteOutcome } from "../../routing/route.ts";
 import type { AcceptorChannel } from "../messages.ts";
 
-/** A route whose load the router process has booked, and which it is told of. */
+/** A route whose load is booked in the router process, to which its progress is reported. */
 export class RemoteRoute implements Route<Member> {
   readonly worker: Member;
   readonly rank: number;

@@ -6,12 +6,12 @@ import { fromErrorMessage } from "../conversions.ts";
 import type { AcceptorChannel, ApplyMessage, AskedAnswer, AskedRequest, ToAcceptor } from "../messages.ts";
 import { RemoteRoute } from "./remote-route.ts";
 
-/** What the router process tells of itself, and does not answer. */
+/** Messages from the router process that are not answers. */
 export type RouterNews =
   | Exclude<ToAcceptor, { readonly id: number }>
   | Extract<ToAcceptor, { type: "read-metrics" }>;
 
-/** A model as far as a route needs it. */
+/** What a route needs to know about its model. */
 export interface RouteTarget {
   readonly name: string;
   member(name: string): Member | undefined;
@@ -20,16 +20,16 @@ export interface RouteTarget {
 interface Pending {
   readonly model: RouteTarget;
   readonly handler: RouteHandler<Member>;
-  /** What was asked, and when. */
+  /** The request that was sent, and when. */
   readonly message: ApplyMessage;
   readonly askedAt: number;
 }
 
-/** An acceptor's line to the router process, which knows every engine and chooses. */
+/** An acceptor's connection to the router process, which knows every engine and chooses routes. */
 export class RouterLink {
   readonly #channel: AcceptorChannel;
   readonly #pending = new Map<number, Pending>();
-  /** Who waits for an answer that is no route. */
+  /** Pending requests other than those for routes. */
   readonly #answers = new Map<number, PromiseWithResolvers<unknown>>();
   #onNews: ((news: RouterNews) => void) | undefined;
   #lastId = 0;
@@ -40,9 +40,9 @@ export class RouterLink {
   }
 
   /**
-   * Begins to hear.
-   * @param onNews is told of what is no answer
-   * @param onFault a message of this type could not be acted on; the others go on
+   * Starts receiving messages.
+   * @param onNews receives messages that are not answers
+   * @param onFault called if a message of this type could not be handled; others are not affected
    */
   open(
     onNews: (news: RouterNews) => void,
@@ -51,14 +51,14 @@ export class RouterLink {
     this.#onNews = onNews;
     this.#channel.onMessage = (message) => {
       try {
-        this.#take(message);
+        this.#onMessage(message);
       } catch (error) {
         onFault(message.type, error);
       }
     };
   }
 
-  /** Asks for a route; the answer comes to the handler later. */
+  /** Requests a route; the handler receives the answer later. */
   apply(model: RouteTarget, request: RouteRequest<Member>, handler: RouteHandler<Member>): PendingRoute {
     const id = ++this.#lastId;
     if (this.#isClosed) {
@@ -86,17 +86,17 @@ export class RouterLink {
     };
   }
 
-  /** Has the router process answer a request. @throws ApiError 503 where it has gone */
+  /** Lets the router process answer a request. @throws ApiError 503 if it has exited */
   ask(request: AskedRequest): Promise<AskedAnswer> {
-    return this.#question((id) => ({ type: "ask", id, request }));
+    return this.#call((id) => ({ type: "ask", id, request }));
   }
 
-  /** The name of the engine that keeps what has this id. */
+  /** The name of the engine that stores the resource. */
   find(resource: string): Promise<string | undefined> {
-    return this.#question((id) => ({ type: "find", id, resource }));
+    return this.#call((id) => ({ type: "find", id, resource }));
   }
 
-  /** The router process has gone: nobody is sent anywhere any more. */
+  /** The router process has exited: rejects pending and further requests. */
   close(): void {
     this.#isClosed = true;
     for (const { handler } of this.#pending.values()) handler.onRefused(gatewayStops());
@@ -105,7 +105,7 @@ export class RouterLink {
     this.#answers.clear();
   }
 
-  #question<Answer>(messageOf: (id: number) => Parameters<AcceptorChannel["send"]>[0]): Promise<Answer> {
+  #call<Answer>(messageOf: (id: number) => Parameters<AcceptorChannel["send"]>[0]): Promise<Answer> {
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<unknown>();
     if (this.#isClosed) answer.reject(gatewayStops());
@@ -116,7 +116,7 @@ export class RouterLink {
     return answer.promise as Promise<Answer>;
   }
 
-  #take(message: ToAcceptor): void {
+  #onMessage(message: ToAcceptor): void {
     switch (message.type) {
       case "route":
         this.#onRoute(message);
@@ -137,11 +137,11 @@ export class RouterLink {
 
   #onRoute({ id, engine, rank, overlapBlocks }: Extract<ToAcceptor, { type: "route" }>): void {
     const pending = this.#pending.get(id);
-    // Whoever has left meanwhile has said so: the router process frees it.
+    // The request has left meanwhile and the router process was told, so it frees the route.
     if (pending === undefined) return;
     const worker = pending.model.member(engine);
     if (worker === undefined) {
-      this.#askAgain(pending, engine);
+      this.#applyAgain(pending, engine);
       return;
     }
     this.#pending.delete(id);
@@ -149,8 +149,8 @@ export class RouterLink {
     pending.handler.onRoute(route);
   }
 
-  /** For a route to who has just come or gone, of which the two processes do not hear at the same moment. */
-  #askAgain(pending: Pending, unknown: string): void {
+  /** Handles a route to a member that this process does not know yet, or no longer. */
+  #applyAgain(pending: Pending, unknown: string): void {
     const { message, askedAt } = pending;
     const now = performance.now();
     const again = {

@@ -5,10 +5,10 @@ import { fromAskedRequest, toAskedAnswer } from "../conversions.ts";
 import type { AskedAnswer, AskedRequest, RouterChannel, ToAcceptor } from "../messages.ts";
 import { AcceptorSession, type GroupMessage, type RoutingGateway } from "./session.ts";
 
-/** How long an acceptor may take to tell its metrics, in milliseconds. */
+/** Timeout for an acceptor's metrics, in milliseconds. */
 const METRICS_MS = 1_000;
 
-/** The gateway that the acceptors are of. */
+/** The gateway to which the acceptors belong. */
 interface AcceptedGateway extends RoutingGateway {
   readonly access: Access;
   fetch(request: Request): Response | Promise<Response>;
@@ -16,18 +16,18 @@ interface AcceptedGateway extends RoutingGateway {
 
 interface Member {
   readonly session: AcceptorSession;
-  /** Requests that it is answering. */
+  /** Its requests in flight. */
   inflight: number;
-  /** What it told last of its metrics. */
+  /** Its latest metrics. */
   metrics: MetricsSnapshot;
-  /** Who waits for its metrics, by the question's id. */
+  /** Pending reads of its metrics, by id. */
   readonly questions: Map<number, () => void>;
 }
 
-/** The acceptors of one gateway, and what they share: routes, keys' limits, places and metrics. */
+/** The acceptors of one gateway, and what they share: routes, rate limits, the limit in flight, and metrics. */
 export class Acceptors {
   readonly #members = new Set<Member>();
-  /** Counts of acceptors that have ended: a sum that falls would look like one that has begun anew. */
+  /** Counts of acceptors that have exited: a sum that drops would look like a counter reset. */
   #past: MetricsSnapshot = [];
   #lastQuestion = 0;
   readonly #log: Logger;
@@ -37,25 +37,26 @@ export class Acceptors {
   }
 
   /**
-   * An acceptor has come.
-   * @returns to be called when it has gone
+   * Adds an acceptor.
+   * @returns a function to call when it has exited
    */
   join(channel: RouterChannel, gateway: AcceptedGateway): () => void {
     const { keys } = gateway.access;
     const session = new AcceptorSession(channel, gateway, {
       onGroup: (message) => this.#take(member, message, gateway),
-      onFault: (message, error) => this.#log.error("cannot act on an acceptor's message", { message, error }),
+      onFault: (message, error) =>
+        this.#log.error("cannot handle a message from an acceptor", { message, error }),
     });
     const member: Member = { session, inflight: 0, metrics: [], questions: new Map() };
     this.#members.add(member);
     for (const use of keys?.uses() ?? []) channel.send({ type: "used", ...use });
-    this.#tellInflight();
+    this.#sendInflight();
     return () => {
       this.#leave(member).catch((error) => this.#log.error("cannot keep an acceptor's metrics", { error }));
     };
   }
 
-  /** What every acceptor has measured, now and in those before it. */
+  /** The metrics of all acceptors, including those that have exited. */
   async metrics(): Promise<MetricsSnapshot[]> {
     await Promise.all(Array.from(this.#members, (member) => this.#readMetrics(member)));
     return [this.#past, ...Array.from(this.#members, ({ metrics }) => metrics)];
@@ -69,7 +70,7 @@ export class Acceptors {
     member.session.close();
     this.#members.delete(member);
     for (const resolve of member.questions.values()) resolve();
-    this.#tellInflight();
+    this.#sendInflight();
     const counts = member.metrics.filter(({ type }) => COUNTED.has(String(type)));
     this.#past = (await mergeMetrics([this.#past, counts])).snapshot;
   }
@@ -85,7 +86,7 @@ export class Acceptors {
         break;
       case "inflight":
         member.inflight = message.count;
-        this.#tellInflight(member);
+        this.#sendInflight(member);
         break;
       case "metrics":
         member.metrics = message.metrics;
@@ -102,7 +103,7 @@ export class Acceptors {
     session.channel.send({ type: "answer", id, answer: await this.#answer(request, gateway) });
   }
 
-  /** Whatever becomes of it, the acceptor is answered: it waits. */
+  /** Always returns an answer, because the acceptor waits for it. */
   async #answer(request: AskedRequest, gateway: AcceptedGateway): Promise<AskedAnswer> {
     try {
       return await toAskedAnswer(await gateway.fetch(fromAskedRequest(request)));
@@ -126,12 +127,12 @@ export class Acceptors {
     questions.delete(id);
   }
 
-  /** @param but the one that knows */
-  #tellInflight(but?: Member): void {
+  /** @param except the member that reported the change */
+  #sendInflight(except?: Member): void {
     let sum = 0;
     for (const { inflight } of this.#members) sum += inflight;
     for (const member of this.#members) {
-      if (member === but) continue;
+      if (member === except) continue;
       member.session.channel.send({ type: "inflight-elsewhere", count: sum - member.inflight });
     }
   }
@@ -141,5 +142,5 @@ export class Acceptors {
   }
 }
 
-/** Kinds of metrics whose values only rise. */
+/** Types of metrics whose values only increase. */
 const COUNTED = new Set(["counter", "histogram"]);

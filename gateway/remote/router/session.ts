@@ -14,20 +14,20 @@ import type { ApplyMessage, RouterChannel, ToRouter } from "../messages.ts";
 export type GroupMessage = Extract<ToRouter, { type: "ask" | "used" | "inflight" | "metrics" }>;
 
 export interface SessionListener {
-  /** Takes the messages that are not about routes. */
+  /** Receives messages that are not about routes. */
   onGroup(message: GroupMessage): void;
-  /** A message of this type could not be acted on; the others go on. */
+  /** A message of this type could not be handled; others are not affected. */
   onFault(type: ToRouter["type"], error: unknown): void;
 }
 
-/** The gateway that acceptors are of, as far as their requests need it. */
+/** What sessions need from their gateway. */
 export interface RoutingGateway {
   readonly models: Models;
   readonly engines: AttachedEngines;
   readonly workers: DiscoveredWorkers;
 }
 
-/** What the router process does for one acceptor: it holds the routes of the acceptor's requests. */
+/** The router process's session with one acceptor, which holds the routes of the acceptor's requests. */
 export class AcceptorSession {
   readonly channel: RouterChannel;
   readonly #gateway: RoutingGateway;
@@ -42,16 +42,16 @@ export class AcceptorSession {
     this.#listener = listener;
     channel.onMessage = (message) => {
       try {
-        this.#take(message);
+        this.#onMessage(message);
       } catch (error) {
         listener.onFault(message.type, error);
         if (message.type === "apply") this.#refuse(message.id, error);
       }
     };
-    this.#stopWatching = gateway.engines.watch((engine, members) => this.#tell(engine, members));
+    this.#stopWatching = gateway.engines.watch((engine, members) => this.#sendEngine(engine, members));
   }
 
-  /** The acceptor has gone, and with it its requests. */
+  /** The acceptor has exited, and its requests with it. */
   close(): void {
     this.#stopWatching();
     for (const pending of this.#pending.values()) pending.leave();
@@ -60,7 +60,7 @@ export class AcceptorSession {
     this.#routes.clear();
   }
 
-  #tell(engine: EngineConnection, workers: readonly AttachedMember[]): void {
+  #sendEngine(engine: EngineConnection, workers: readonly AttachedMember[]): void {
     const { name, spec, state, profile, sources } = engine;
     if (state === "gone") this.channel.send({ type: "engine-gone", name });
     if (state === "gone" || profile === undefined) return;
@@ -84,7 +84,7 @@ export class AcceptorSession {
     });
   }
 
-  #take(message: ToRouter): void {
+  #onMessage(message: ToRouter): void {
     switch (message.type) {
       case "apply":
         this.#apply(message);
@@ -106,10 +106,10 @@ export class AcceptorSession {
         this.#routes.delete(message.id);
         break;
       case "success":
-        this.#judged(message.member)?.reportSuccess();
+        this.#member(message.member)?.reportSuccess();
         break;
       case "failure":
-        this.#judged(message.member)?.reportFailure(message.reason, message.isUnreachable);
+        this.#member(message.member)?.reportFailure(message.reason, message.isUnreachable);
         break;
       case "reread-models":
         this.#gateway.engines.engine(message.engine)?.rereadModels();
@@ -128,8 +128,8 @@ export class AcceptorSession {
     }
   }
 
-  /** Whom requests speak for or against: the engine or worker of this name. */
-  #judged(name: string): Pick<Member, "reportSuccess" | "reportFailure"> | undefined {
+  /** The engine or worker of this name. */
+  #member(name: string): Pick<Member, "reportSuccess" | "reportFailure"> | undefined {
     return this.#gateway.engines.engine(name) ?? this.#gateway.workers.worker(name);
   }
 
@@ -181,7 +181,7 @@ export class AcceptorSession {
     this.channel.send({ type: "refused", id, error: toErrorMessage(toApiError(error)) });
   }
 
-  /** Where the route is on its way, nobody takes it any more. */
+  /** Also frees the route if it has already been sent, because the acceptor will not take it. */
   #leave(id: number): void {
     this.#pending.get(id)?.leave();
     this.#pending.delete(id);

@@ -28,7 +28,7 @@ const FIRST_MS = 5_000;
 /** Hears which engines one question to the cluster has brought. */
 export interface EngineListener {
   /** These are all that there are now. */
-  become(engines: readonly PodEngine[]): void;
+  replace(engines: readonly PodEngine[]): void;
   /** No more is heard. */
   close(): void;
 }
@@ -61,7 +61,7 @@ export function followKubernetes(
     const watch = new ListWatch(api, resource, {
       onObjects(objects) {
         const engines = enginesIn(objects, onNoPort);
-        group.become(
+        group.replace(
           // Pods of two namespaces may have one name.
           isInSeveral
             ? engines.map((engine) => ({ ...engine, name: `${namespace}.${engine.name}` }))

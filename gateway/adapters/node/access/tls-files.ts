@@ -7,7 +7,7 @@ import type { EngineTlsFiles, TlsFiles } from "../../listening.ts";
 import type { TlsIdentity } from "../server.ts";
 import { watchFiles } from "./watched-files.ts";
 
-/** @throws AccessError for a file that cannot be read, is not PEM, or does not fit the other */
+/** @throws AccessError if a file cannot be read or is not PEM, or the key does not match the certificate */
 export async function readTls({ cert, key, clientCa }: TlsFiles): Promise<TlsIdentity> {
   const identity = {
     cert: await readPem("--tls-cert", cert),
@@ -19,20 +19,20 @@ export async function readTls({ cert, key, clientCa }: TlsFiles): Promise<TlsIde
 }
 
 /**
- * Says in the log what is wrong with files that can be used all the same.
+ * Logs warnings about TLS files that are usable but problematic.
  * @param now on the clock of `Date.now()`
  */
 export async function warnOfTls({ cert, key }: TlsFiles, tls: TlsIdentity, log: Logger, now = Date.now()) {
   const { validFrom, validTo } = new X509Certificate(tls.cert);
   if (now > Date.parse(validTo))
-    log.warn("the certificate of --tls-cert has expired; clients will refuse it", { cert, validTo });
+    log.warn("the certificate in --tls-cert has expired; clients will reject it", { cert, validTo });
   else if (now > Date.parse(validTo) - SOON_MS)
-    log.warn("the certificate of --tls-cert expires soon", { cert, validTo });
+    log.warn("the certificate in --tls-cert expires soon", { cert, validTo });
   if (now < Date.parse(validFrom))
-    log.warn("the certificate of --tls-cert is not valid yet; clients will refuse it", { cert, validFrom });
+    log.warn("the certificate in --tls-cert is not valid yet; clients will reject it", { cert, validFrom });
   const { mode } = await stat(key);
   if (process.platform !== "win32" && (mode & 0o004) !== 0)
-    log.warn("every user of this machine can read the key of --tls-key; take that right away: chmod o-r", {
+    log.warn("every user of this machine can read the private key in --tls-key; fix it with chmod o-r", {
       key,
       mode: (mode & 0o777).toString(8),
     });
@@ -41,8 +41,8 @@ export async function warnOfTls({ cert, key }: TlsFiles, tls: TlsIdentity, log: 
 const SOON_MS = 86_400_000;
 
 /**
- * Hands on each new certificate that comes into the files' place. Files that do not fit leave it as it was.
- * @returns ends it
+ * Calls `onChange` with each new certificate. Unusable files leave the current one in place.
+ * @returns stops watching
  */
 export function watchTls(files: TlsFiles, onChange: (tls: TlsIdentity) => void, log: Logger): () => void {
   const paths = [files.cert, files.key, files.clientCa].filter((path) => path !== undefined);
@@ -50,11 +50,11 @@ export function watchTls(files: TlsFiles, onChange: (tls: TlsIdentity) => void, 
     try {
       const tls = await readTls(files);
       onChange(tls);
-      log.info("certificate read again");
+      log.info("certificate reloaded");
       await warnOfTls(files, tls, log);
     } catch (error) {
-      // Certificate and key are two files: between the two writes they do not fit.
-      log.warn("the certificate's files have changed and cannot be used; the one before goes on to count", {
+      // Certificate and key are two files: between the two writes they do not match.
+      log.warn("the certificate files have changed and are unusable; keeping the previous certificate", {
         reason: error instanceof Error ? error.message : String(error),
       });
     }
@@ -87,7 +87,7 @@ async function readPem(flag: string, path: string): Promise<Buffer> {
     throw new AccessError(`${flag} ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
   }
   if (bytes.includes("-----BEGIN ")) return bytes;
-  throw new AccessError(`${flag} ${path} is not in PEM, which has '-----BEGIN …' in it.`);
+  throw new AccessError(`${flag} ${path} is not a PEM file: it has no '-----BEGIN …' line.`);
 }
 
 function checkPair(

@@ -1,25 +1,25 @@
 import { stat } from "node:fs/promises";
 
-/** How often files are looked at, in milliseconds. */
-const LOOK_MS = 1_000;
+/** How often files are checked, in milliseconds. */
+const CHECK_MS = 1_000;
 
 /**
- * Calls `onChange` after any of the files has become another one. They are looked at, not listened to: that also
- * finds what is renamed into their place, and what lies behind links, as in Kubernetes.
- * @returns ends it
+ * Calls `onChange` after any of the files has changed. Polling also catches files that are replaced by a rename or
+ * are behind symbolic links, as in Kubernetes.
+ * @returns stops watching
  */
 export function watchFiles(paths: readonly string[], onChange: () => Promise<void>): () => void {
-  let isLooking = false;
+  let isChecking = false;
   let before: Promise<string> = fingerprint(paths);
   const timer = setInterval(async () => {
-    if (isLooking) return;
-    isLooking = true;
+    if (isChecking) return;
+    isChecking = true;
     const now = await fingerprint(paths);
     const hasChanged = now !== (await before);
     before = Promise.resolve(now);
     if (hasChanged) await onChange();
-    isLooking = false;
-  }, LOOK_MS);
+    isChecking = false;
+  }, CHECK_MS);
   timer.unref();
   return () => clearInterval(timer);
 }

@@ -7,7 +7,7 @@ import { type Framing, parseHead } from "./head.ts";
 const LONGEST_HEAD = 64 * 1024;
 
 export interface AnswerOwner {
-  /** The answer is whole. `keepAliveMs`: how long the connection may be idle now; 0 where it is of no more use. */
+  /** The answer is complete. `keepAliveMs`: how long the connection may stay idle; 0 if it cannot be reused. */
   onDone(keepAliveMs: number): void;
   onError(error: HttpError): void;
 }
@@ -15,30 +15,30 @@ export interface AnswerOwner {
 const NOTHING = new Uint8Array(0);
 
 /**
- * Reads one answer: its head, where its body ends, and where the events of an event stream end.
+ * Reads one answer: its head, the end of its body, and the event boundaries of an event stream.
  *
- * As long as every chunk of an event stream is made of whole events, which is how engines write them, chunks pass on
- * byte for byte, framing included. From the first chunk that is not (a proxy has cut them anew, say), the framing is
- * stripped, and events pass on as soon as they are whole.
+ * As long as every chunk of an event stream consists of whole events, which is how engines write them, chunks are
+ * passed on byte for byte, framing included. From the first chunk that does not (because a proxy has split them
+ * differently, say), the framing is stripped, and events are passed on as soon as they are complete.
  */
 export class AnswerReader {
-  /** Whether something of the answer has come. */
+  /** Whether part of the answer has arrived. */
   hasBegun = false;
-  /** Whether something of the body has come. */
+  /** Whether part of the body has arrived. */
   hasBody = false;
   readonly #method: string;
   readonly #receiver: HttpReceiver;
   readonly #owner: AnswerOwner;
-  /** The beginning of the head, or of an event, that is not whole yet. */
+  /** The incomplete head or event received so far. */
   readonly #held = new HeldBytes();
   #framing: Framing | undefined;
   #keepAliveMs = 0;
   #tracker = new ChunkTracker();
-  /** Whether chunks pass on with their framing. */
+  /** Whether chunks are passed on with their framing. */
   #isFramed = false;
-  /** Finds the ends of events once the framing doesn't show them. */
+  /** Finds event boundaries when chunks do not align with events. */
   #boundary: EventBoundary | undefined;
-  /** Bytes left of a body whose length is known. */
+  /** Remaining bytes of a body with a content-length. */
   #left = 0;
   #isClosed = false;
 
@@ -48,14 +48,14 @@ export class AnswerReader {
     this.#owner = owner;
   }
 
-  /** Nothing more is to be told. */
+  /** Stops reporting to the receiver and the owner. */
   close(): void {
     this.#isClosed = true;
   }
 
   /**
-   * Takes what was read.
-   * @returns whether the bytes are still in use when it returns
+   * Takes the bytes of one read.
+   * @returns whether the bytes are still in use afterwards
    */
   push(bytes: Uint8Array): boolean {
     this.hasBegun = true;
@@ -81,7 +81,7 @@ export class AnswerReader {
     const { end, next } = endOfHead(all);
     if (end < 0) {
       if (all.length > LONGEST_HEAD || !/^H(T(T(P\/?)?)?)?$/.test(all.toString("latin1", 0, 5)))
-        throw new HttpError("garbage", "The engine's answer does not begin as HTTP does.");
+        throw new HttpError("garbage", "The engine's answer does not begin like HTTP.");
       this.#held.add(all);
       return false;
     }
@@ -101,7 +101,7 @@ export class AnswerReader {
       this.#end(NOTHING);
       return false;
     }
-    // Of the rest nobody may keep anything but what is copied: it may be a part of something put together here.
+    // If the head came in several reads, the rest is part of a temporary buffer and is copied.
     return rest.length > 0 && this.#onBody(isWhole ? rest : Buffer.from(rest));
   }
 
@@ -117,7 +117,7 @@ export class AnswerReader {
     }
   }
 
-  /** Passes on whole chunks, framing included, while each of them ends with an event. */
+  /** Passes on whole chunks, framing included, as long as each of them ends with an event. */
   #onFramed(bytes: Uint8Array): boolean {
     const tracker = this.#tracker;
     const end = follow(tracker, bytes);
@@ -129,7 +129,7 @@ export class AnswerReader {
     const { lastChunkEnd } = tracker;
     if (tracker.isEnded) {
       if (end < bytes.length) this.#keepAliveMs = 0;
-      // If no chunk has ended in this piece, only the beginning of the last chunk's line is held.
+      // If no chunk has ended in this read, only the beginning of the last chunk's line is held.
       if (lastChunkEnd === 0) this.#held.clear();
       return this.#finish(
         lastChunkEnd === 0 ? NOTHING : this.#held.takeWith(bytes.subarray(0, lastChunkEnd)),
@@ -160,7 +160,7 @@ export class AnswerReader {
     return this.#end(bytes.subarray(0, this.#left));
   }
 
-  /** Passes on a piece of the body; of an event stream, only whole events. */
+  /** Passes on part of the body; for an event stream, only whole events. */
   #pass(bytes: Uint8Array): boolean {
     if (bytes.length === 0) return false;
     if (this.#boundary === undefined) return this.#receiver.onBytes(bytes, false);
@@ -185,7 +185,7 @@ export class AnswerReader {
 
   #finish(wire: Uint8Array): boolean {
     this.#isClosed = true;
-    // Before the receiver hears of it: what it does next may need the connection.
+    // Before the receiver is notified, because its next request may use this connection.
     this.#owner.onDone(this.#keepAliveMs);
     return this.#receiver.onEnd(wire, this.#isFramed);
   }
@@ -197,7 +197,7 @@ export class AnswerReader {
   }
 }
 
-/** @throws HttpError `garbage` where it is not chunked coding */
+/** @throws HttpError `garbage` if it is not valid chunked coding */
 function follow(
   tracker: ChunkTracker,
   bytes: Uint8Array,
@@ -206,13 +206,13 @@ function follow(
   try {
     return tracker.push(bytes, onData);
   } catch (error) {
-    throw new HttpError("garbage", "The engine's answer breaks off into something that is not HTTP.", error);
+    throw new HttpError("garbage", "The engine's answer is not valid chunked coding.", error);
   }
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Where the head's text ends, and what follows it begins; `end` is −1 where it has not come whole. */
+/** The end of the head's text, and the start of what follows; `end` is −1 if the head is incomplete. */
 function endOfHead(bytes: Buffer): { end: number; next: number } {
   const usual = bytes.indexOf("\n\r\n", 0, "latin1");
   const bare = bytes.indexOf("\n\n", 0, "latin1");

@@ -7,13 +7,13 @@ import { readEvents } from "../../../requests/wire/event-text.ts";
 import { unframed } from "../../../wire/chunk-tracker.ts";
 import { NodeHttpTransport } from "./index.ts";
 
-// What engines may send, held to parsers that others wrote: of HTTP to undici's (llhttp, in this runtime's fetch), of
-// event streams to eventsource-parser. Answers are right, or nearly; their bytes come in pieces cut anywhere.
+// Compares how we read engines' answers with third-party parsers: HTTP with undici's (llhttp, in this runtime's
+// fetch), event streams with eventsource-parser. Answers are valid or nearly so, and split at arbitrary points.
 
 const runs = Number(process.env.STATOR_FUZZ_RUNS ?? 200);
 const TIMEOUTS = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000 };
 
-/** What the server answers next, piece by piece. */
+/** The server's next answer, in pieces. */
 let pieces: Buffer[] = [];
 let origin: string;
 
@@ -47,11 +47,11 @@ afterAll(() => {
 interface Seen {
   readonly status: number;
   readonly body: Buffer;
-  /** The pieces of the body that were passed on. */
+  /** The parts of the body as they were passed on. */
   readonly parts: readonly string[];
 }
 
-/** By the transport that is tested; undefined where it takes this for no answer. */
+/** The answer as the transport under test reads it; undefined if it rejects it. */
 function ours(): Promise<Seen | undefined> {
   const transport = new NodeHttpTransport();
   const request = { origin, method: "GET", path: "/", headers: [], body: undefined, mayReuse: false };
@@ -81,7 +81,7 @@ function ours(): Promise<Seen | undefined> {
   }).finally(() => transport.close());
 }
 
-/** By undici. */
+/** The answer as undici reads it. */
 async function theirs(): Promise<Omit<Seen, "parts"> | undefined> {
   try {
     const response = await fetch(origin, { headers: { connection: "close" }, redirect: "manual" });
@@ -95,7 +95,7 @@ function eventsOf(text: string): { name: string; data: string }[] {
   const events: { name: string; data: string }[] = [];
   const parser = createParser({ onEvent: ({ event = "", data }) => events.push({ name: event, data }) });
   parser.feed(text);
-  // A last line end may be the first half of one.
+  // A final CR may be the first half of a CRLF.
   parser.feed(text.endsWith("\r") ? "\n" : "");
   return events.filter(({ data }) => /[^\n]/.test(data));
 }
@@ -167,7 +167,7 @@ function framed(body: Buffer, { kind, places, extension, isUpper, zeros, trailer
 const CRLF = Buffer.from("\r\n");
 
 const head = fc.record({
-  // Not 100 Continue, which undici takes for an error.
+  // Not 100 Continue, which undici treats as an error.
   interim: fc.constantFrom("", "", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"),
   version: fc.constantFrom("1.1", "1.1", "1.0"),
   status: fc.constantFrom(200, 200, 201, 404, 500, 503),
@@ -196,7 +196,7 @@ const head = fc.record({
 
 const answer = fc.tuple(head, framing, stream).map(([parts, how, body]) => {
   const { interim, version, status, reason, headers, type } = parts;
-  // Chunks are of HTTP/1.1 alone (RFC 9112, section 6.1).
+  // Only HTTP/1.1 has chunks (RFC 9112, section 6.1).
   const kind = version === "1.0" && how.kind === "chunked" ? "close" : how.kind;
   const delimiter = {
     chunked: ["Transfer-Encoding: chunked"],
@@ -208,7 +208,7 @@ const answer = fc.tuple(head, framing, stream).map(([parts, how, body]) => {
   return { body, wire: Buffer.concat([Buffer.from(text, "latin1"), framed(body, { ...how, kind })]) };
 });
 
-test("a right answer is read as undici and a reference reader of event streams do, wherever it is cut", async () => {
+test("a valid answer is read like undici and a reference event stream parser do, however it is split", async () => {
   await fc.assert(
     fc.asyncProperty(answer, cuts, async ({ wire, body }, places) => {
       pieces = cut(wire, places);
@@ -225,7 +225,7 @@ test("a right answer is read as undici and a reference reader of event streams d
   );
 }, 600_000);
 
-/** One byte otherwise, in the head or the framing as likely as anywhere. */
+/** Changes one byte anywhere, including in the head and the framing. */
 const damage = fc.record({
   kind: fc.constantFrom("replace", "insert", "remove"),
   place: fc.nat(),
@@ -236,7 +236,7 @@ const isControl = (byte: number) => byte < 32 || byte === 127;
 
 const CHUNKED = "Transfer-Encoding: chunked\r\n";
 
-test("an answer that is damaged is taken for what undici takes it, or for none", async () => {
+test("a damaged answer is read like undici reads it, or rejected", async () => {
   await fc.assert(
     fc.asyncProperty(answer, damage, cuts, async ({ wire }, { kind, place, byte }, places) => {
       const at = place % wire.length;
@@ -245,10 +245,10 @@ test("an answer that is damaged is taken for what undici takes it, or for none",
       const damaged = Buffer.concat([wire.subarray(0, at), Buffer.from(made), wire.subarray(behind)]);
       pieces = cut(damaged, places);
       const [mine, reference] = await Promise.all([ours(), theirs()]);
-      // Of a transfer coding that it does not know undici passes on the bytes, which would be wrong here, also where only
-      // an empty element makes it another (RFC 9110, section 5.6.1).
+      // With an unknown transfer coding, undici passes on the raw bytes, which would be wrong here, even if only an
+      // empty list element makes it unknown (RFC 9110, section 5.6.1).
       if (wire.includes(CHUNKED) && !damaged.includes(CHUNKED)) return;
-      // It takes some control characters where HTTP has none.
+      // Undici accepts some control characters that HTTP does not allow.
       if (mine === undefined && !isControl(byte)) expect(reference).toBeUndefined();
       if (mine === undefined || reference === undefined) return;
       expect({ status: mine.status, body: mine.body.toString("latin1") }).toEqual({

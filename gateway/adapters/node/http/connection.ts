@@ -7,47 +7,47 @@ import {
   type HttpRequest,
   type HttpTimeouts,
 } from "../../../wire/types.ts";
-import { Exchange, type ExchangeConnection, type SendAgain } from "./exchange.ts";
+import { Exchange, type ExchangeConnection, type Resend } from "./exchange.ts";
 
-/** Bytes that are read at once. */
+/** Bytes per read. */
 const READ_BYTES = 16 * 1024;
 
-/** What becomes of a connection after an answer. */
+/** Receives a connection back after each answer. */
 export interface ConnectionOwner {
-  /** How long a connection to a name is used again, in milliseconds: by then the name may stand for another address. */
-  readonly namedMs: number;
-  /** It can take another request, for so many milliseconds. */
+  /** How long a connection to a host name is reused, in milliseconds: the name may resolve differently later. */
+  readonly nameTtlMs: number;
+  /** The connection can take another request within `forMs` milliseconds. */
   onIdle(connection: Connection, forMs: number): void;
   onClosed(connection: Connection): void;
 }
 
 /**
- * One connection to a server, which carries one request after the other. Reads go into one buffer that is used again
- * and again, so that a piece of a stream costs neither an allocation nor a stream's bookkeeping.
+ * One connection to a server, which carries one request at a time. All reads share one buffer, so that a piece of a
+ * stream costs neither an allocation nor a Node stream's bookkeeping.
  */
 export class Connection implements ExchangeConnection {
   readonly origin: string;
-  /** As the server is named in requests. */
+  /** The `host` header. */
   readonly host: string;
   readonly #owner: ConnectionOwner;
-  /** When it is no longer used again, on the clock of `performance.now()`. */
+  /** When it stops being reused, on the clock of `performance.now()`. */
   readonly #staleAt: number;
   readonly #socket: Socket;
   #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  /** What was read last: most pieces of a stream are as long as the one before. */
+  /** The view of the last read, reused if the next one has the same length, as most pieces of a stream do. */
   #piece = this.#buffer;
-  /** Set while what was read last is still in use: the next read takes another buffer. */
+  /** Set while the last read is still in use: the next read takes a new buffer. */
   #isLent = false;
   #exchange: Exchange | undefined;
   #isConnected = false;
 
-  /** @param tls certificates for `https:`, beside or in place of the system's */
+  /** @param tls certificates for `https:`, which add to or replace the system's */
   constructor(origin: string, owner: ConnectionOwner, tls?: SecureContextOptions) {
     const url = new URL(origin);
     this.origin = origin;
     this.host = url.host;
     this.#owner = owner;
-    this.#staleAt = isIP(hostOf(url)) === 0 ? performance.now() + owner.namedMs : Number.POSITIVE_INFINITY;
+    this.#staleAt = isIP(hostOf(url)) === 0 ? performance.now() + owner.nameTtlMs : Number.POSITIVE_INFINITY;
     const onread = {
       buffer: () => this.#nextBuffer(),
       callback: (length: number) => this.#onRead(length),
@@ -71,21 +71,16 @@ export class Connection implements ExchangeConnection {
     return performance.now() < this.#staleAt;
   }
 
-  /** Sends a request. The connection must be idle. @param sendAgain where it was used before */
-  send(
-    request: HttpRequest,
-    receiver: HttpReceiver,
-    timeouts: HttpTimeouts,
-    sendAgain?: SendAgain,
-  ): HttpCall {
-    const exchange = new Exchange(this, this.#socket, request, receiver, timeouts, sendAgain);
+  /** Sends a request. The connection must be idle. @param resend given if the connection was used before */
+  send(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts, resend?: Resend): HttpCall {
+    const exchange = new Exchange(this, this.#socket, request, receiver, timeouts, resend);
     this.#exchange = exchange;
     if (this.#isConnected) exchange.onConnected();
     else exchange.onConnecting();
     return exchange;
   }
 
-  /** The exchange has ended well; with `forMs` 0 the connection is of no more use. */
+  /** The exchange has ended normally; with `forMs` 0 the connection cannot be reused. */
   release(forMs: number): void {
     this.#exchange = undefined;
     if (forMs > 0 && this.isFresh && !this.#socket.destroyed && !this.#socket.readableEnded)
@@ -110,7 +105,7 @@ export class Connection implements ExchangeConnection {
   #onRead(length: number): boolean {
     const exchange = this.#exchange;
     if (exchange === undefined) {
-      // Bytes that nobody has asked for: what they belong to is not known.
+      // Unsolicited bytes: the connection is out of sync.
       this.destroy();
       return true;
     }

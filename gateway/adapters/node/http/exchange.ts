@@ -8,23 +8,23 @@ import {
 } from "../../../wire/types.ts";
 import { AnswerReader } from "./answer-reader.ts";
 
-/** Pieces into which the idle time-out is cut: it takes at most one of them longer than it says. */
+/** The idle timeout is checked in this many steps, so it fires at most one step late. */
 const IDLE_STEPS = 4;
 
-/** What an exchange needs of its connection. */
+/** What an exchange needs from its connection. */
 export interface ExchangeConnection {
-  /** As the server is named in requests. */
+  /** The `host` header. */
   readonly host: string;
-  /** The exchange has ended well; with `forMs` 0 the connection is of no more use. */
+  /** The exchange has ended normally; with `forMs` 0 the connection cannot be reused. */
   release(forMs: number): void;
   destroy(): void;
 }
 
 /**
- * Sends the request again over a new connection. A kept connection that closes without a byte of an answer was most
- * likely closed by the server for having been idle.
+ * Sends the request again over a new connection. If a kept-alive connection closes before the first byte of an
+ * answer, the server most likely closed it for being idle.
  */
-export type SendAgain = () => HttpCall;
+export type Resend = () => HttpCall;
 
 /** One request and its answer. */
 export class Exchange implements HttpCall {
@@ -34,14 +34,14 @@ export class Exchange implements HttpCall {
   readonly #request: HttpRequest;
   readonly #receiver: HttpReceiver;
   readonly #timeouts: HttpTimeouts;
-  readonly #sendAgain: SendAgain | undefined;
-  /** The same request over another connection. */
+  readonly #resend: Resend | undefined;
+  /** The same request over a new connection. */
   #successor: HttpCall | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
   #isPaused = false;
   #hasBody = false;
-  /** Steps of the idle time-out that have passed since the last read. */
+  /** Steps of the idle timeout that have passed since the last read. */
   #idleSteps = 0;
 
   constructor(
@@ -50,14 +50,14 @@ export class Exchange implements HttpCall {
     request: HttpRequest,
     receiver: HttpReceiver,
     timeouts: HttpTimeouts,
-    sendAgain?: SendAgain,
+    resend?: Resend,
   ) {
     this.#connection = connection;
     this.#socket = socket;
     this.#request = request;
     this.#receiver = receiver;
     this.#timeouts = timeouts;
-    this.#sendAgain = sendAgain;
+    this.#resend = resend;
     this.reader = new AnswerReader(request.method, receiver, {
       onDone: (keepAliveMs) => this.#finish(keepAliveMs),
       onError: (error) => this.#break(error),
@@ -67,7 +67,7 @@ export class Exchange implements HttpCall {
   onConnecting(): void {
     const { connectMs } = this.#timeouts;
     this.#limit(connectMs, () => {
-      this.#break(new HttpError("unsent", `The engine took no connection within ${connectMs} ms.`));
+      this.#break(new HttpError("unsent", `The engine did not accept a connection within ${connectMs} ms.`));
     });
   }
 
@@ -83,7 +83,7 @@ export class Exchange implements HttpCall {
     this.#socket.uncork();
   }
 
-  /** @returns whether the bytes are still in use */
+  /** @returns whether the bytes are still in use afterwards */
   onRead(bytes: Buffer): boolean {
     this.#idleSteps = 0;
     const isLent = this.reader.push(bytes);
@@ -135,8 +135,8 @@ export class Exchange implements HttpCall {
   }
 
   #fail(error: HttpError): void {
-    if (error.code === "lost" && !this.reader.hasBegun && this.#sendAgain !== undefined)
-      this.#successor = this.#sendAgain();
+    if (error.code === "lost" && !this.reader.hasBegun && this.#resend !== undefined)
+      this.#successor = this.#resend();
     else this.#receiver.onError(error);
   }
 
@@ -155,7 +155,7 @@ export class Exchange implements HttpCall {
   #watchIdle(): void {
     const { idleMs } = this.#timeouts;
     this.#limit(Math.ceil(idleMs / IDLE_STEPS), () => {
-      // While the client does not read, the server is not to blame.
+      // While the client is not reading, silence is not the server's fault.
       if (!this.#isPaused && ++this.#idleSteps > IDLE_STEPS)
         this.#break(new HttpError("timeout", `The engine sent nothing more for ${idleMs / 1000} s.`));
       else this.#watchIdle();

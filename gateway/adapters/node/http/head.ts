@@ -7,32 +7,32 @@ export type Framing = "none" | "chunked" | "length" | "close";
 export interface ParsedHead {
   readonly head: HttpHead;
   readonly framing: Framing;
-  /** Bytes of a body that is delimited by its length. */
+  /** The content-length in bytes; 0 if there is none. */
   readonly length: number;
-  /** Milliseconds that the connection may be idle afterwards; 0 where the server closes it. */
+  /** Milliseconds that the connection may stay idle afterwards; 0 if the server closes it. */
   readonly keepAliveMs: number;
 }
 
-/** A server may close an idle connection after this time without having said so; uvicorn's 5 s are the shortest known. */
+/** Idle time if the server announces none; uvicorn's 5 s is the shortest known. */
 const DEFAULT_KEEP_ALIVE_MS = 4_000;
 
-/** Codings that change nothing. */
+/** Codings that leave the data unchanged. */
 const IDENTITY = ["identity", ""];
 
 /**
  * Reads the head of an HTTP/1 answer (RFC 9112, sections 4 to 6).
  * @param text in Latin-1, without the empty line at the end
- * @returns undefined for an interim answer (1xx), which another one follows
- * @throws HttpError `garbage` where it is none
+ * @returns undefined for an interim response (1xx), which is followed by another one
+ * @throws HttpError `garbage` if it is not valid
  */
 export function parseHead(text: string, method: string): ParsedHead | undefined {
-  // A line that begins with space goes on with the one before it (RFC 9112, section 5.2).
+  // A line that starts with whitespace continues the previous one (RFC 9112, section 5.2).
   const lines = text.replace(/\r?\n[ \t]+/g, " ").split(/\r?\n/);
   const status = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/.exec(lines[0]!);
   if (status === null) throw new HttpError("garbage", "The engine's answer is not HTTP/1.1.");
   const code = Number(status[2]);
   if (code < 200) {
-    if (code === 101) throw new HttpError("garbage", "The engine switches to another protocol.");
+    if (code === 101) throw new HttpError("garbage", "The engine switched to another protocol.");
     return undefined;
   }
   const all = lines.slice(1).map(parseLine);
@@ -52,7 +52,7 @@ export function parseHead(text: string, method: string): ParsedHead | undefined 
     head: {
       status: code,
       headers: headers.filter(([name]) => name !== "content-length"),
-      // Of a stream that may have to be continued nobody knows the length.
+      // The length of a stream is unknown, because another engine may have to continue it.
       contentLength: isEventStream ? undefined : contentLength,
       hasBody: framing !== "none",
       isEventStream,
@@ -66,10 +66,10 @@ export function parseHead(text: string, method: string): ParsedHead | undefined 
 
 function parseLine(line: string): HttpHeader {
   const colon = line.indexOf(":");
-  // Space before the colon is wrong, and to be left out (RFC 9112, section 5.1).
+  // Whitespace before the colon is invalid and must be removed (RFC 9112, section 5.1).
   const name = line.slice(0, Math.max(0, colon)).trimEnd();
   if (colon <= 0 || !/^[!#$%&'*+\-.^_`|~\w]+$/.test(name))
-    throw new HttpError("garbage", "The engine's answer has a header that is not HTTP.");
+    throw new HttpError("garbage", "The engine's answer has an invalid header line.");
   return [name.toLowerCase(), line.slice(colon + 1).trim()];
 }
 
@@ -82,7 +82,7 @@ function readLength(headers: readonly HttpHeader[]): number | undefined {
   const [value] = values;
   if (value === undefined) return undefined;
   if (values.size > 1 || !/^\d{1,15}$/.test(value))
-    throw new HttpError("garbage", "The engine's answer has no valid content-length.");
+    throw new HttpError("garbage", "The engine's answer has an invalid content-length.");
   return Number(value);
 }
 
@@ -90,7 +90,7 @@ function framingOf(status: number, method: string, codings: string[], length: nu
   if (method === "HEAD" || status === 204 || status === 304) return "none";
   if (codings.length > 0) {
     if (codings.length === 1 && codings[0] === "chunked") return "chunked";
-    throw new HttpError("garbage", "The engine's answer has a transfer coding that is not known here.");
+    throw new HttpError("garbage", "The engine's answer has an unknown transfer coding.");
   }
   if (length === undefined) return "close";
   return length === 0 ? "none" : "length";
@@ -98,6 +98,6 @@ function framingOf(status: number, method: string, codings: string[], length: nu
 
 function readKeepAlive(value: string | undefined): number {
   const seconds = /\btimeout=(\d{1,6})\b/.exec(value ?? "")?.[1];
-  // A second earlier than the server, so that no request meets its closing.
+  // A second earlier than the server, so that no request is sent as the server closes the connection.
   return seconds === undefined ? DEFAULT_KEEP_ALIVE_MS : Math.max(0, Number(seconds) - 1) * 1000;
 }

@@ -14,11 +14,11 @@ import type {
 import { ConnectionPool } from "./pool.ts";
 import { NodeWireReply } from "./reply.ts";
 
-/** Bytes from socket to socket: one write for each read, and of the body no more read than where it ends. */
+/** Copies bytes from socket to socket: one write per read, and the body is parsed only to find its end. */
 export class NodeHttpTransport implements HttpTransport {
   readonly #pool: ConnectionPool;
 
-  /** @param tls certificates for `https:`, beside or in place of the system's */
+  /** @param tls certificates for `https:`, which add to or replace the system's */
   constructor(tls?: SecureContextOptions) {
     this.#pool = new ConnectionPool(tls);
   }

@@ -35,7 +35,7 @@ function ask(pool: ConnectionPool, host: string): Promise<void> {
   });
 }
 
-test("a connection to a name is not used for ever: the name may come to stand for another address", async () => {
+test("a connection to a host name is not reused forever, because the name may resolve differently later", async () => {
   const { address, family } = server.address() as AddressInfo;
   const pool = new ConnectionPool(undefined, 0);
   for (let index = 0; index < 3; index++) await ask(pool, "localhost");
@@ -45,7 +45,7 @@ test("a connection to a name is not used for ever: the name may come to stand fo
   pool.close();
 });
 
-test("a connection to a name is used again for a while", async () => {
+test("a connection to a host name is reused for a while", async () => {
   const pool = new ConnectionPool();
   for (let index = 0; index < 3; index++) await ask(pool, "localhost");
   expect(connections).toBe(1);

@@ -9,23 +9,23 @@ import {
 } from "../../../wire/types.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 
-const NAMED_MS = 30_000;
+const NAME_TTL_MS = 30_000;
 
-/** Connections to servers, kept open between requests for as long as their servers do. */
+/** Connections to servers, kept open between requests for as long as the servers allow. */
 export class ConnectionPool implements ConnectionOwner {
-  readonly namedMs: number;
-  /** Idle ones by origin, the one used last at the end. */
+  readonly nameTtlMs: number;
+  /** Idle connections by origin, the most recently used one last. */
   readonly #idle = new Map<string, Idle[]>();
   readonly #tls: SecureContextOptions | undefined;
   #isClosed = false;
 
   /**
-   * @param tls certificates for `https:`, beside or in place of the system's
-   * @param namedMs how long a connection to a name is used again, in milliseconds
+   * @param tls certificates for `https:`, which add to or replace the system's
+   * @param nameTtlMs how long a connection to a host name is reused, in milliseconds
    */
-  constructor(tls?: SecureContextOptions, namedMs = NAMED_MS) {
+  constructor(tls?: SecureContextOptions, nameTtlMs = NAME_TTL_MS) {
     this.#tls = tls;
-    this.namedMs = namedMs;
+    this.nameTtlMs = nameTtlMs;
   }
 
   send(request: HttpRequest, receiver: HttpReceiver, timeouts: HttpTimeouts): HttpCall {
@@ -33,7 +33,7 @@ export class ConnectionPool implements ConnectionOwner {
     const kept = request.mayReuse ? this.#take(request.origin) : undefined;
     if (kept === undefined) return open().send(request, receiver, timeouts);
     return kept.send(request, receiver, timeouts, () =>
-      open().send(request, new SecondReceiver(receiver), timeouts),
+      open().send(request, new ResendReceiver(receiver), timeouts),
     );
   }
 
@@ -67,7 +67,7 @@ export class ConnectionPool implements ConnectionOwner {
     }
   }
 
-  /** The one used last: it is the least likely to be about to close. */
+  /** Takes the most recently used connection, which is least likely to be closed by the server. */
   #take(origin: string): Connection | undefined {
     const last = this.#idle.get(origin)?.pop();
     if (last === undefined) return undefined;
@@ -79,10 +79,10 @@ export class ConnectionPool implements ConnectionOwner {
 }
 
 /**
- * Receives the answer to a request that was sent again because a kept connection had closed. If the server no longer
- * listens, it has gone away while it had the request, perhaps because of it: the request is lost, not unsent.
+ * Receives the answer to a request that was resent because a kept-alive connection had closed. If the server no
+ * longer listens, it went down while it had the request, perhaps because of it: the request is lost, not unsent.
  */
-class SecondReceiver implements HttpReceiver {
+class ResendReceiver implements HttpReceiver {
   readonly #receiver: HttpReceiver;
 
   constructor(receiver: HttpReceiver) {
@@ -107,7 +107,7 @@ class SecondReceiver implements HttpReceiver {
   }
 }
 
-/** A connection that waits, and the timer that closes it. */
+/** An idle connection, and the timer that closes it. */
 interface Idle {
   readonly connection: Connection;
   readonly timer: ReturnType<typeof setTimeout>;

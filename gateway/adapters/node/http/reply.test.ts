@@ -22,7 +22,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/** A request whose answer the test gives; its client reads nothing before it is told to. */
+/** A request that the test answers; its client reads nothing until it is resumed. */
 async function asked(): Promise<{ outgoing: ServerResponse; server: Socket; client: Socket }> {
   const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }).listen(0, "127.0.0.1");
   http.timeout = UNREAD_MS;
@@ -38,7 +38,7 @@ async function asked(): Promise<{ outgoing: ServerResponse; server: Socket; clie
   return { outgoing, server: outgoing.socket!, client };
 }
 
-test("a client's silence is measured before and after a stream, and while it leaves something unread", async () => {
+test("a client's idle time is measured before and after a stream, and while it leaves data unread", async () => {
   const { outgoing, server, client } = await asked();
   expect(server.timeout).toBe(UNREAD_MS);
   const reply = new NodeWireReply(outgoing, HEAD, []);
@@ -57,7 +57,7 @@ test("a client's silence is measured before and after a stream, and while it lea
   expect(server.timeout).toBeGreaterThanOrEqual(KEEP_ALIVE_MS);
 });
 
-test("it is still measured after a stream that ended before its client had read all", async () => {
+test("it is still measured after a stream that ended before its client had read everything", async () => {
   const { outgoing, server, client } = await asked();
   const reply = new NodeWireReply(outgoing, HEAD, []);
   while (reply.write(EVENT, false));

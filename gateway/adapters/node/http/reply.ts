@@ -5,26 +5,26 @@ import { unframed } from "../../../wire/chunk-tracker.ts";
 import type { HttpHead, HttpHeader, WireReply } from "../../../wire/types.ts";
 
 const COPIED_BYTES = 8 * 1024;
-/** A chunk's size and its line ends. */
+/** Bytes of a chunk's size line and line breaks. */
 const LONGEST_FRAME = 16;
 const LAST_CHUNK = "0\r\n\r\n";
 
 /**
- * An answer whose body goes to the client's socket as the engine sent it, with its chunk framing where there is one to
- * pass on: Node's response writes the head, and what it would do for each piece after that is passed by.
+ * An answer whose body goes to the client's socket as the engine sent it, with its chunk framing if it can be kept.
+ * Node's response writes the head; its work for each later piece is bypassed.
  */
 export class NodeWireReply implements WireReply {
   readonly response = RESPONSE_ALREADY_SENT;
   onWritable: (() => void) | undefined;
   onAbort: (() => void) | undefined;
   readonly #outgoing: ServerResponse;
-  /** Whether the client takes chunks; one of HTTP/1.0 gets the bare body, until the connection closes. */
+  /** Whether the client supports chunks; an HTTP/1.0 client gets the plain body until the connection closes. */
   readonly #isChunked: boolean;
   #hasBegun = false;
   #isFull = false;
   #isHolding = false;
-  /** Longest silence on the client's connection in milliseconds, as it was before the answer. */
-  #silenceMs = 0;
+  /** The client connection's idle timeout from before the answer, in milliseconds. */
+  #idleMs = 0;
 
   constructor(outgoing: ServerResponse, head: HttpHead, headers: readonly HttpHeader[]) {
     this.#outgoing = outgoing;
@@ -34,9 +34,9 @@ export class NodeWireReply implements WireReply {
     if (head.contentLength !== undefined) all.push(["content-length", String(head.contentLength)]);
     else if (this.#isChunked) all.push(["transfer-encoding", "chunked"]);
     outgoing.writeHead(head.status, all.flat());
-    // From here on the framing is the engine's, or made here.
+    // From here on, the framing is the engine's or done here.
     outgoing.chunkedEncoding = false;
-    if (head.isEventStream) this.#stopWatch();
+    if (head.isEventStream) this.#stopIdleTimeout();
     outgoing.on("close", () => {
       if (!outgoing.writableFinished) this.onAbort?.();
     });
@@ -65,7 +65,7 @@ export class NodeWireReply implements WireReply {
 
   end(): void {
     if (this.#isChunked) this.#send(LAST_CHUNK);
-    this.#watch();
+    this.#startIdleTimeout();
     this.#outgoing.end();
   }
 
@@ -76,7 +76,7 @@ export class NodeWireReply implements WireReply {
 
   get #target(): Writable {
     const { socket } = this.#outgoing;
-    // A response that waits behind another one of its connection has no socket yet and keeps what it is given.
+    // A response that waits for an earlier one on its connection has no socket yet, and buffers what is written.
     return this.#hasBegun && socket?.writable ? socket : this.#outgoing;
   }
 
@@ -84,14 +84,14 @@ export class NodeWireReply implements WireReply {
     const target = this.#target;
     const mustWait = target === this.#outgoing || target.writableLength > 0 || target.writableCorked > 0;
     this.#hasBegun = true;
-    // What has to wait anyway is copied, if it is small, so that its buffer can be read into again.
+    // Small data that has to wait anyway is copied, so that its read buffer can be reused.
     const isCopied = mustWait && bytes.length <= COPIED_BYTES && typeof bytes !== "string";
     if (!target.write(isCopied ? Buffer.from(bytes) : bytes)) this.#waitFor(target);
     this.#isHolding = !isCopied && target.writableLength > 0;
     return !this.#isFull;
   }
 
-  /** Frames it as a chunk; a small one is copied, so that it takes one write. */
+  /** Frames the data as a chunk; a small chunk is copied, so that it takes one write. */
   #sendChunk(body: Uint8Array): boolean {
     if (body.length === 0) return !this.#isFull;
     const size = `${body.length.toString(16)}\r\n`;
@@ -113,26 +113,26 @@ export class NodeWireReply implements WireReply {
     return isWritable;
   }
 
-  /** While a stream flows, its silences are not measured: that would be a timer to set anew with every piece. */
-  #stopWatch(): void {
+  /** While a stream flows, the idle timeout is off: its timer would be reset with every piece. */
+  #stopIdleTimeout(): void {
     const { socket, writableEnded } = this.#outgoing;
     if (!socket?.timeout || writableEnded) return;
-    this.#silenceMs = socket.timeout;
+    this.#idleMs = socket.timeout;
     socket.setTimeout(0);
   }
 
-  /** A client that leaves unread what there is, is cut off after a while. */
-  #watch(): void {
-    if (this.#silenceMs > 0) this.#outgoing.socket?.setTimeout(this.#silenceMs);
+  /** Disconnects a client that leaves data unread for too long. */
+  #startIdleTimeout(): void {
+    if (this.#idleMs > 0) this.#outgoing.socket?.setTimeout(this.#idleMs);
   }
 
   #waitFor(target: Writable): void {
     if (this.#isFull) return;
     this.#isFull = true;
-    this.#watch();
+    this.#startIdleTimeout();
     target.once("drain", () => {
       this.#isFull = false;
-      this.#stopWatch();
+      this.#stopIdleTimeout();
       this.onWritable?.();
     });
   }

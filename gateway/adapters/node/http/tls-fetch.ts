@@ -3,7 +3,7 @@ import { request as requestHttps } from "node:https";
 import { Readable } from "node:stream";
 import type { EngineTls } from "../access/tls-files.ts";
 
-/** As much of `fetch` as small requests to engines need, with certificates of one's own, which `fetch` has no place for. */
+/** A minimal `fetch` for small requests to engines, with custom certificates, which Node's `fetch` lacks. */
 export function createTlsFetch(tls: EngineTls): typeof fetch {
   return (input, init) =>
     new Promise((resolve, reject) => {
@@ -13,7 +13,7 @@ export function createTlsFetch(tls: EngineTls): typeof fetch {
       const request = send(url, options, (answer) => {
         const status = answer.statusCode ?? 502;
         const hasBody = status !== 204 && status !== 304;
-        // Node's type of a web stream is not the one of `Response`, though the two are the same.
+        // Node's web stream type differs from that of `Response`, although they are the same at run time.
         const body = hasBody ? (Readable.toWeb(answer) as ReadableStream<Uint8Array>) : null;
         resolve(new Response(body, { status }));
       });
