@@ -50,11 +50,11 @@ test("likewise what Node itself warns of", async () => {
 
 test("stator attach has a line in place of its table", async () => {
   const stator = new StatorProcess(["attach", "http://127.0.0.1:1", "--port=0", "--config=none", json]);
-  const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
+  const [, url] = await stator.printed(/Send requests to (http:\S+)\/v1:/);
   expect(await stator.stop()).toBe(0);
   expect(linesOf(stator)).toContainEqual(
     expect.objectContaining({
-      message: `Ask them at ${url}/v1: 0 of 1 engines are ready.`,
+      message: `Send requests to ${url}/v1: 0 of 1 engines are ready.`,
       engines: [expect.objectContaining({ name: "127.0.0.1:1", state: "down", models: [], limitations: [] })],
     }),
   );

@@ -176,7 +176,7 @@ describe("a worker that is killed", () => {
     for await (const chunk of other) text += chunk.choices[0]!.text;
     expect(text).toHaveLength(60);
 
-    await stator.printed(/a child process ended by itself; starting it again child=echo-0 reason=SIGKILL/);
+    await stator.printed(/a child process exited unexpectedly; restarting it child=echo-0 reason=SIGKILL/);
     await until(async () => {
       const health = (await (await fetch(`${url}/health`)).json()) as {
         models: { workers: { status: string }[] }[];
@@ -199,7 +199,7 @@ describe("a worker that is killed", () => {
       while (!(await iterator.next()).done);
     })();
     await expect(rest).rejects.toMatchObject({ error: { code: "worker_failed" } });
-    await stator.printed(/starting it again child=echo-0 reason="it did not answer for \d+ s"/);
+    await stator.printed(/restarting it child=echo-0 reason="it did not answer for \d+ s"/);
     await until(() =>
       openai.completions.create(ask, pin).then(
         () => true,

@@ -111,7 +111,7 @@ test("a mock worker that crashes by order fails its request, starts again, and s
   await openai.completions.create(ask);
   await expect(openai.completions.create({ ...ask, max_tokens: 40 })).rejects.toMatchObject({ status: 502 });
   await stator.printed(/injected fault: the process crashes/);
-  await stator.printed(/starting it again child=mocker-0 reason=SIGKILL/);
+  await stator.printed(/restarting it child=mocker-0 reason=SIGKILL/);
   await until(() =>
     openai.completions.create(ask).then(
       () => true,

@@ -8,7 +8,7 @@ export interface Attached {
 /** `stator attach` on a free port, once it has printed its table. */
 export async function attach(engines: readonly string[], ...flags: string[]): Promise<Attached> {
   const stator = new StatorProcess(["attach", ...engines, "--port=0", "--config=none", ...flags]);
-  const [, url] = await stator.printed(/Ask them at (https?:\S+)\/v1/);
+  const [, url] = await stator.printed(/Send requests to (https?:\S+)\/v1/);
   return { stator, url: url! };
 }
 

@@ -215,7 +215,7 @@ describe("a port of its own for /admin", () => {
     ["two processes", ["--processes=2"]],
   ])("without keys has what the API then has not, in %s", async (_what, processes) => {
     await start("--admin-port=0", ...processes);
-    const [, admin] = await stator.printed(/Look at it: .* (http:\S+)\/metrics/);
+    const [, admin] = await stator.printed(/Inspect it: .* (http:\S+)\/metrics/);
     expect(admin).not.toBe(url);
     for (const route of ADMIN_ROUTES) {
       expect((await ask(`${admin}${route}`)).status).toBe(200);

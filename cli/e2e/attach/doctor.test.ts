@@ -19,7 +19,7 @@ test("stator doctor ends with 1 where something is wrong, and names the engine a
   const stator = doctor(one.url, other.url);
   expect(await stator.ended()).toBe(1);
   expect(stator.stdout).toContain("--kv-events-config '{");
-  expect(stator.stdout).toContain(`1 thing is wrong: ${new URL(other.url).host}.`);
+  expect(stator.stdout).toContain(`1 problem found: ${new URL(other.url).host}.`);
 });
 
 test("stator doctor --json prints the same for programs", async () => {
@@ -47,7 +47,7 @@ test("stator doctor examines the engines of a running gateway by its address", a
 });
 
 test.each([
-  ["no address", [], "Which engines? stator doctor http://"],
+  ["no address", [], "No engines given. Try: stator doctor http://"],
   ["what is no address", ["http://"], "is not the address of an engine"],
   ["an unknown option", ["--jsn"], "Did you mean --json?"],
 ])("stator doctor ends with 2 for %s", async (_, args, message) => {

@@ -4,7 +4,7 @@ import { StatorProcess } from "../stator-process.ts";
 
 async function attach(...args: string[]) {
   const stator = new StatorProcess(["attach", "--port=0", "--config=none", ...args]);
-  const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
+  const [, url] = await stator.printed(/Send requests to (http:\S+)\/v1:/);
   const askTimes = async (count: number) => {
     const headers = { "content-type": "application/json" };
     const body = JSON.stringify({ model: "tiny", prompt: "the same prompt ".repeat(8), max_tokens: 1 });

@@ -155,10 +155,10 @@ describe.each([
 test.each([
   ["--model-alias=a=b,a=c", "--model-alias a stands for two models, b and c."],
   ["--model-alias=a=b,b=c", "b is an alias too; write a=c."],
-  ["--model-alias=a=a", "names the model by itself"],
+  ["--model-alias=a=a", "is an alias of itself"],
   ["--model-alias=a", "it must be NAME=MODEL"],
-  ["--model-fallback=a=a", "it must be another model"],
-  ["--model-alias=b=a --model-fallback=b=a", "it must be another model"],
+  ["--model-fallback=a=a", "the fallback must be another model"],
+  ["--model-alias=b=a --model-fallback=b=a", "the fallback must be another model"],
 ])("stator attach refuses %s", async (flags, message) => {
   const args = ["http://127.0.0.1:1", "--config=none", ...flags.split(" ")];
   const { code, stderr } = await refusalOf("attach", ...args);

@@ -176,7 +176,7 @@ test("a process that is killed takes its own streams with it and no others, and 
   await until(async () => acceptors().length === PROCESSES && !acceptors().includes(before[0]!));
   await until(async () => (await sum("stator_worker_active_requests")) === 0);
   // Whichever process it comes to, once the new one listens.
-  await stator.printed(/starting it again/);
+  await stator.printed(/restarting it/);
   await until(async () => socketsOf(acceptors()).length === PROCESSES);
   const answers = await Promise.all(Array.from({ length: 12 }, () => post("/v1/chat/completions", chat())));
   expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200));

@@ -57,7 +57,7 @@ test("no request is lost while a worker is killed and comes back", async () => {
   let isBack = false;
   const all: Promise<string>[] = [];
   process.kill(workerPid(stator, "mocker-0"), "SIGKILL");
-  const back = stator.printed(/starting it again child=mocker-0 reason=SIGKILL/).then(async () => {
+  const back = stator.printed(/restarting it child=mocker-0 reason=SIGKILL/).then(async () => {
     await until(async () => {
       const { body } = await ask(`${url}/health`);
       return JSON.stringify(body).match(/"ready"/g)!.length === 4;
