@@ -79,8 +79,8 @@ export async function openServiceAt(
   followParent(lifecycle);
   const onError = (error: Error) => log.warn("discovery error", { reason: error.message });
   const onState = ({ isReachable, reason, awayMs }: StoreState) => {
-    if (isReachable) log.info("discovery is back", { awaySeconds: Math.round(awayMs / 1000) });
-    else log.warn("discovery is away: this process goes on with what it knows", { reason });
+    if (isReachable) log.info("discovery is reachable again", { awaySeconds: Math.round(awayMs / 1000) });
+    else log.warn("discovery is unreachable; continuing with the last known state", { reason });
   };
   const discovery = await openDiscovery(url, { onError, onState }).catch((error: Error) => {
     throw new UsageError(`--discovery: ${error.message}`);

@@ -9,7 +9,7 @@ test.each([[[]], [["--processes=2"]]])(
     const args = ["attach", engine.url, "--port=0", "--config=none", ...flags];
     const npm = new StatorProcess(args, {}, ["npm", "run", "-s", "stator", "--"]);
     await npm.printed(/Send requests to/);
-    // As a terminal does it: to npm, its shell, the script and the command alike.
+    // Like a terminal: to npm, its shell, the script and the command.
     npm.signalGroup("SIGINT");
     await npm.printed(/attach stopped exitCode=0/);
     await npm.ended();
