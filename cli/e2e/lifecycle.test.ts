@@ -79,7 +79,7 @@ describe("start and stop", () => {
     })();
     read.catch(() => {});
     stator.signalGroup("SIGINT");
-    await stator.printed(/a second Ctrl-C stops at once/);
+    await stator.printed(/press Ctrl-C again to stop at once/);
     // Two signals within half a second count as one; repeat until it counts as a second one.
     await until(async () => {
       if (!isAlive(stator.pid)) return true;

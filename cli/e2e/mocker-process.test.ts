@@ -86,7 +86,7 @@ describe("a process of mock workers", () => {
   test("refuses invalid options before it starts", async () => {
     const failures: [string[], RegExp][] = [
       [["--fault=crush:after-tokens=1"], /--fault cannot be .*: the faults are .*; did you mean crash\?/],
-      [["--workers=2", "--listen=tcp:127.0.0.1:0"], /--listen is one worker's address/],
+      [["--workers=2", "--listen=tcp:127.0.0.1:0"], /--listen sets the address of one worker/],
       [["--kv-events-replay-endpoint=tcp://127.0.0.1:0"], /needs --kv-events-endpoint too/],
       [["--kv-events-endpoint=5557"], /--kv-events-endpoint: 5557 is not tcp:\/\/HOST:PORT/],
     ];

@@ -48,7 +48,7 @@ describe("generate messages", () => {
     );
   });
 
-  test.each([-1, 1.5, Number.NaN, 2 ** 32])("%s is no token id, and nothing of it is sent", (wrong) => {
+  test.each([-1, 1.5, Number.NaN, 2 ** 32])("%s is not a token id and is not sent", (wrong) => {
     const encoder = new DeltaEncoder({ logprobs: true });
     expect(() => encoder.add(wrong)).toThrow(RangeError);
     expect(() => encoder.add(1, 0, [[wrong, 0]])).toThrow(RangeError);

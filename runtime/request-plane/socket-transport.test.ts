@@ -57,9 +57,9 @@ describe("Unix sockets", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("a file that is no socket is left alone", async () => {
+  test("a file that is not a socket is left alone", async () => {
     writeFileSync(path, "precious");
-    await expect(serve(`unix:${path}`, {})).rejects.toThrow(/is no socket/);
+    await expect(serve(`unix:${path}`, {})).rejects.toThrow(/is not a socket/);
     expect(existsSync(path)).toBe(true);
   });
 

@@ -171,7 +171,7 @@ describe("a token id outside the vocabulary", () => {
       expect.objectContaining({
         name: "fraction",
         message: "the engine failed a request",
-        reason: expect.stringContaining("1.5 is no token id"),
+        reason: expect.stringContaining("1.5 is not a token id"),
       }),
     );
   });
