@@ -84,7 +84,7 @@ test("an event that cannot be read is listed, and those beside it count", async 
   const [{ limitations }] = await workers(gateway);
   expect(limitations).toContainEqual({
     code: "kv-events-unreadable",
-    what: expect.stringContaining("1 token ids came for 1 blocks of 16"),
+    what: expect.stringContaining("1 token ids for 1 blocks of 16"),
     flag: null,
   });
 });

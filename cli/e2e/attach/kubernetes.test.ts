@@ -137,7 +137,7 @@ describe("a service's engines", () => {
     const services = "vllm,others/vllm,vllm:grpc";
     const url = await start(`--kubernetes-service=${services}`);
     await become(url, { "models.vllm-0": "ready", "others.vllm-0": "ready" });
-    await stator!.printed(/pods have no port that is the one wanted.*ports="?\d+ \(http\)/);
+    await stator!.printed(/pods do not have the requested port.*ports="?\d+ \(http\)/);
   });
 
   test("stay while the API server is unreachable, and are listed again afterwards", async () => {
@@ -148,12 +148,12 @@ describe("a service's engines", () => {
     await until(async () => server.watching === 1);
     server.failure = { code: 503, message: "It restarts." };
     server.cut();
-    await stator!.printed(/Kubernetes cannot be asked for engines; those known stay/);
+    await stator!.printed(/cannot list engines in Kubernetes; keeping the known ones/);
     expect((await ask(`${url}/v1/chat/completions`, { json: chat() })).status).toBe(200);
     server.put(SLICES, slice("vllm-1", two));
     server.failure = undefined;
     await become(url, { "vllm-0": "ready", "vllm-1": "ready" });
-    await stator!.printed(/Kubernetes can be asked for engines again/);
+    await stator!.printed(/can list engines in Kubernetes again/);
   });
 });
 
