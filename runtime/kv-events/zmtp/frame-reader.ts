@@ -96,7 +96,7 @@ export class FrameReader {
       );
     }
     if (this.#state === "traffic") this.#handlers.onCommand(name, data);
-    else if (name !== "READY") throw new Error(`The peer's first command is ${name} instead of READY.`);
+    else if (name !== "READY") throw new Error(`The peer sent ${name} instead of READY.`);
     else {
       this.#state = "traffic";
       this.#handlers.onReady(socketType(data));
