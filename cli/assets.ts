@@ -3,7 +3,7 @@ import { compileRouter } from "#router-wasm";
 import { routerWasm } from "./paths.ts";
 import { isExecutable } from "./self.ts";
 
-/** The compiled router core. @throws Error where its file is missing: it is built by `npm run build` */
+/** The compiled router core. @throws Error if its file is missing: `npm run build` creates it */
 export async function loadRouterModule(): Promise<WebAssembly.Module> {
   const bytes = isExecutable
     ? new Uint8Array(process.getBuiltinModule("node:sea").getRawAsset("router.wasm"))

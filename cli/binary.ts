@@ -1,5 +1,5 @@
 import { gatewayCommands } from "./commands/gateway-commands.ts";
 import { runToExit } from "./run.ts";
 
-// The `stator` of the one-file executable (`npm run build:binary`).
+// The `stator` command of the executable (`npm run build:binary`).
 runToExit(process.argv.slice(2), gatewayCommands);

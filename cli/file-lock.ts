@@ -3,15 +3,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive } from "./is-alive.ts";
 
 /**
- * Runs `work` while no other process of this machine does the same under this lock. A lock left by a process
- * that is dead is taken over.
+ * Runs `work` while holding a lock file, which excludes other processes on this machine. Takes over the lock of a dead
+ * process.
  */
 export async function withFileLock<T>(path: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
-  let told = false;
+  let hasWaited = false;
   while (!(await tryLock(path))) {
-    if (!told) onWait();
-    told = true;
-    await sleep(LOOK_MS);
+    if (!hasWaited) onWait();
+    hasWaited = true;
+    await sleep(POLL_MS);
   }
   const refresh = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => {}), REFRESH_MS);
   try {
@@ -23,19 +23,19 @@ export async function withFileLock<T>(path: string, onWait: () => void, work: ()
   }
 }
 
-/** How often whoever waits looks whether it is free, in milliseconds. */
-const LOOK_MS = 50;
+/** How often a waiting process checks the lock, in milliseconds. */
+const POLL_MS = 50;
 
-/** How often a holder shows that it lives, in milliseconds. */
+/** How often the holder refreshes the lock, in milliseconds. */
 const REFRESH_MS = 2_000;
 
-/** A process id may have passed to somebody else, or mean another process in a container. */
+/** Whether the lock was refreshed recently: its process id may have been reused, or belong to another container. */
 async function isFresh(path: string): Promise<boolean> {
   const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
   return Date.now() - written < 5 * REFRESH_MS;
 }
 
-/** Locks that this process has or is about to take: another one may have had its id before. */
+/** Locks that this process holds or is acquiring: an earlier process may have had the same id. */
 const heldHere = new Set<string>();
 
 async function tryLock(path: string): Promise<boolean> {
@@ -47,7 +47,7 @@ async function tryLock(path: string): Promise<boolean> {
     while (!isTaken) {
       const state = await stateOf(path);
       if (state === "held") return false;
-      if (state === "left") await clear(path);
+      if (state === "stale") await clear(path);
       isTaken = await create(path);
     }
     return true;
@@ -56,21 +56,21 @@ async function tryLock(path: string): Promise<boolean> {
   }
 }
 
-/** Takes away what a dead process left: one process at a time, or the second would take away the first one's new lock. */
+/** Removes a stale lock, one process at a time: else a second one could remove the first one's new lock. */
 async function clear(path: string): Promise<void> {
   const guard = `${path}.clearing`;
   if (!(await create(guard))) {
     if (!(await isFresh(guard))) await rm(guard, { force: true });
-    return sleep(LOOK_MS);
+    return sleep(POLL_MS);
   }
   try {
-    if ((await stateOf(path)) === "left") await rm(path, { force: true });
+    if ((await stateOf(path)) === "stale") await rm(path, { force: true });
   } finally {
     await rm(guard, { force: true });
   }
 }
 
-/** False where it is there already. */
+/** Returns false if it exists already. */
 async function create(path: string): Promise<boolean> {
   try {
     await writeFile(path, String(process.pid), { flag: "wx" });
@@ -81,11 +81,11 @@ async function create(path: string): Promise<boolean> {
   }
 }
 
-/** Whether another process has the lock, or has left it behind; or it is gone by now. */
-async function stateOf(path: string): Promise<"held" | "left" | "gone"> {
+/** Whether another process holds the lock, died with it, or has released it. */
+async function stateOf(path: string): Promise<"held" | "stale" | "gone"> {
   const text = await readFile(path, "utf8").catch(() => undefined);
   if (text === undefined) return "gone";
-  if (text === String(process.pid)) return "left";
-  // Whoever has just made the file is about to write its id into it.
-  return (text === "" || isAlive(Number(text))) && (await isFresh(path)) ? "held" : "left";
+  if (text === String(process.pid)) return "stale";
+  // An empty file was just created; its holder is about to write its id.
+  return (text === "" || isAlive(Number(text))) && (await isFresh(path)) ? "held" : "stale";
 }

@@ -11,12 +11,12 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether it has ended and its parent has not noticed yet. Only Linux tells. */
+/** Whether it has exited but its parent has not reaped it. Known only on Linux. */
 function isZombie(pid: number): boolean {
   if (process.platform !== "linux") return false;
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The state comes after the name, which is in parentheses and may have any character in it.
+    // The state comes after the name, which is in parentheses and can contain any character.
     return /^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
   } catch {
     return false;

@@ -2,8 +2,8 @@ import * as nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 
 /**
- * The `stator` command. What Node makes of our TypeScript and of the libraries is kept beside them, so that all
- * starts but the first skip that work; so nothing else is imported before. (Deno and Bun keep such things themselves.)
+ * The `stator` command. Enables Node's compile cache before importing anything else, so that later starts do not compile
+ * again. (Deno and Bun have caches of their own.)
  */
 if ("enableCompileCache" in nodeModule)
   nodeModule.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/stator", import.meta.url)));

@@ -1,12 +1,11 @@
 import { type Commands, usage } from "./commands/usage.ts";
 import { failureOf } from "./failure.ts";
 
-/** Words that ask for help. */
+/** Flags that ask for help. */
 const HELP = ["--help", "-h"];
 
 /**
- * Runs the `stator` command, one of these; the exit code, or undefined where there was nothing to do but to print help,
- * which loads no more than that.
+ * Runs the `stator` command. Returns the exit code, or undefined after printing help, which loads no command.
  */
 async function run(argv: readonly string[], commands: Commands): Promise<number | undefined> {
   const [name, ...rest] = argv;
@@ -29,7 +28,7 @@ async function run(argv: readonly string[], commands: Commands): Promise<number 
   return (await entry.load()).run(rest);
 }
 
-/** Runs the `stator` command, and ends the process. */
+/** Runs the `stator` command and exits the process. */
 export function runToExit(argv: readonly string[], commands: Commands): void {
   run(argv, commands).then(exit, (error: unknown) => {
     const { message, exitCode } = failureOf(error);
@@ -39,7 +38,7 @@ export function runToExit(argv: readonly string[], commands: Commands): void {
   });
 }
 
-/** A command that has ended may have left handles open, such as the channel to its supervisor. */
+/** Exits explicitly: a finished command may have left handles open, such as the channel to its supervisor. */
 async function exit(exitCode: number | undefined): Promise<void> {
   if (exitCode === undefined) return;
   const { endProcess } = await import("#runtime/node");

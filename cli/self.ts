@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 
-/** Whether this process is the one-file executable. */
+/** Whether this process is the executable. */
 export const isExecutable = process.getBuiltinModule?.("node:sea")?.isSea() ?? false;
 
 /** The arguments with which Node, or the executable, runs another `stator` command. */

@@ -13,7 +13,7 @@ import { UsageError } from "./options/read.ts";
 import { followParent, isSupervised } from "./supervisor-link.ts";
 import { removeOrphanedRunFolder } from "./up/run-folder.ts";
 
-/** What a gateway and a worker process have in common. */
+/** The parts that a gateway process and a worker process share. */
 export interface Service {
   log: Logger;
   lifecycle: Lifecycle;
@@ -28,13 +28,12 @@ interface ServiceOptions {
   "drain-delay"?: number;
 }
 
-/** Time after the drain for everything else that a shutdown does, in milliseconds. */
+/** Time after the drain for the rest of a shutdown, in milliseconds. */
 const AFTER_DRAIN_MS = 5_000;
 
 /**
- * Runs a command that has a log. Where programs read that, what ends the command is a line of it, and so is what Node
- * warns of.
- * @throws what `run` throws, where people read it
+ * Runs a command that has a log. With `--log-format json`, fatal errors and Node's warnings are logged as JSON too.
+ * @throws what `run` throws, if the format is text
  */
 export async function logged(
   name: string,
@@ -55,20 +54,20 @@ export async function logged(
 }
 
 /**
- * Opens the process's log and discovery, and takes charge of how it ends.
+ * Opens the process's log and discovery, and manages its shutdown.
  * @param name the process's name in its log
- * @throws UsageError without `--discovery`, or for one that does not open
+ * @throws UsageError without `--discovery`, or if it does not open
  */
 export function openService(name: string, options: ServiceOptions): Promise<Service> {
   if (options.discovery === undefined) {
     throw new UsageError(
-      "--discovery is needed, such as file:/tmp/stator; gateways and workers take the same.",
+      "--discovery is required, such as file:/tmp/stator, the same for gateways and workers.",
     );
   }
   return openServiceAt(options.discovery, name, options);
 }
 
-/** The same for a process that meets others only where its command says. */
+/** The same with the discovery that the command sets. */
 export async function openServiceAt(
   url: string,
   name: string,
@@ -78,10 +77,10 @@ export async function openServiceAt(
   const deadlineMs = (options["drain-delay"] ?? 0) * 1000 + drainMs(options) + AFTER_DRAIN_MS;
   const lifecycle = manageLifecycle({ log, deadlineMs, supervised: isSupervised() });
   followParent(lifecycle);
-  const onError = (error: Error) => log.warn("trouble with discovery", { reason: error.message });
+  const onError = (error: Error) => log.warn("discovery error", { reason: error.message });
   const onState = ({ isReachable, reason, awayMs }: StoreState) => {
-    if (isReachable) log.info("discovery is back", { awaySeconds: Math.round(awayMs / 1000) });
-    else log.warn("discovery is away: this process goes on with what it knows", { reason });
+    if (isReachable) log.info("discovery is reachable again", { awaySeconds: Math.round(awayMs / 1000) });
+    else log.warn("discovery is unreachable; continuing with the last known state", { reason });
   };
   const discovery = await openDiscovery(url, { onError, onState }).catch((error: Error) => {
     throw new UsageError(`--discovery: ${error.message}`);
@@ -91,13 +90,13 @@ export async function openServiceAt(
 
 /** What a process serves, and how it stops. */
 export interface Serving {
-  /** Tells those who send requests that it is about to stop. */
+  /** Announces that it is about to stop, to those that send requests. */
   beginDrain?(): void;
-  /** Lets running requests end, for as long as it is told. */
+  /** Lets running requests finish, up to a deadline. */
   drain(deadlineMs: number): Promise<void>;
 }
 
-/** Stays until the process is told to stop; then lets running requests end and leaves discovery. */
+/** Serves until the process is stopped, then drains requests and leaves discovery. */
 export function serveUntilStopped(
   { lifecycle, discovery }: Service,
   options: Pick<ServiceOptions, "drain-timeout" | "drain-delay"> & { discovery?: string | undefined },
@@ -105,12 +104,12 @@ export function serveUntilStopped(
 ): Promise<never> {
   lifecycle.onShutdown("tell load balancers", async () => {
     beginDrain?.();
-    // Whoever presses Ctrl-C has no load balancer, and waits.
+    // Ctrl-C comes from a person at a terminal, who has no load balancer.
     if (lifecycle.stopping.reason === "SIGTERM") await sleep((options["drain-delay"] ?? 0) * 1000);
   });
   lifecycle.onShutdown("drain requests", () => drain(drainMs(options)));
   lifecycle.onShutdown("leave discovery", () => discovery.close());
-  lifecycle.onShutdown("remove what a dead supervisor left", () => {
+  lifecycle.onShutdown("clean up after a dead supervisor", () => {
     if (options.discovery !== undefined) removeOrphanedRunFolder(options.discovery);
   });
   return new Promise<never>(() => {});

@@ -2,22 +2,22 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /**
- * Gives back the memory that a start has needed and nothing needs any more, some 10 MB: takes 20 to 40 milliseconds, so
- * that it is for once, when a start is over. Other runtimes than Node see to that themselves.
+ * Returns memory that only start-up needed, about 10 MB. Takes 20 to 40 milliseconds, so call it once, after start-up.
+ * Does nothing on Deno and Bun, which manage this themselves.
  */
 export function settleHeap(): void {
   if ("Deno" in globalThis || "Bun" in globalThis) return;
   setFlagsFromString("--expose-gc");
   const collect: (options: object) => void = runInNewContext("gc");
-  // No other flavour shrinks what young objects have had.
+  // No other flavor shrinks the young generation.
   collect({ type: "major", execution: "sync", flavor: "last-resort" });
   keepCode();
 }
 
 /**
- * Has V8 no longer collect everything that it can when nothing happens for some seconds: with it goes the compiled code of
- * the requests' path, and those who come next wait for it to be made again, at a quarter more CPU. What load has taken of
- * memory is therefore kept.
+ * Turns off V8's memory reducer, which collects everything after some idle seconds, including the compiled code of the
+ * request path. The next requests would wait for recompilation and cost a quarter more CPU. So memory that load has taken
+ * is kept.
  */
 function keepCode(): void {
   setFlagsFromString("--memory-reducer-gc-count=0");

@@ -1,6 +1,6 @@
 import type { Lifecycle } from "#runtime/node";
 
-/** What a child tells its supervisor. */
+/** A message from a child to its supervisor. */
 export interface ChildMessage {
   type: "ready";
   /** The gateway's address, or that of a worker's health and metrics. */
@@ -10,16 +10,16 @@ export interface ChildMessage {
 /** Set in the environment of the processes that `stator up` and `stator attach --processes` start. */
 export const SUPERVISED = "SUPERVISED_BY_STATOR";
 
-/** Whether a supervisor of Stator's started this process: Ctrl-C is the supervisor's then. */
+/** Whether a Stator supervisor started this process, which then leaves Ctrl-C to the supervisor. */
 export const isSupervised = () => process.connected === true && process.env[SUPERVISED] === "1";
 
-/** The script that runs the command from a checkout may be killed; Ctrl-C, however, is for this process. */
+/** Shuts down when the script that runs the command from a checkout is gone. Ctrl-C reaches this process itself. */
 export function followParent(lifecycle: Lifecycle): void {
   if (process.connected && !isSupervised())
     process.once("disconnect", () => lifecycle.shutdown("the parent process is gone"));
 }
 
-/** Tells `stator up` how this process does, where it is one of its children. */
+/** Sends a message to the supervisor, if there is one. */
 export function tellSupervisor(message: ChildMessage): void {
   if (process.connected) process.send?.(message);
 }

@@ -1,5 +1,5 @@
 /**
- * Asks a running Stator with the official OpenAI SDK and prints the answer as it comes.
+ * Asks a running Stator through the official OpenAI SDK and prints the answer as it streams.
  *
  *     npm start                       # in one terminal
  *     npm run example examples/chat.ts  # in another

@@ -1,10 +1,10 @@
 /**
- * A worker of your own in one file: an engine that answers every prompt with the words of a fixed sentence.
+ * A custom worker in one file: an engine that answers every prompt with the words of a fixed sentence.
  *
  *     npm start -- --engine examples/custom-worker.ts --workers 1
  *
- * An engine takes token ids and yields token ids. This one has a vocabulary of its own, so it also says how text
- * becomes tokens (`tokenize`) and which bytes each token stands for (`vocabulary`).
+ * An engine takes token ids and yields token ids. This one has its own vocabulary, so it also defines how text becomes
+ * tokens (`tokenize`) and the bytes of each token (`vocabulary`).
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";

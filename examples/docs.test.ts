@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
-/** The pages that show an example, whose head of comment they say in their own words. */
+/** The pages that show an example, without its head comment. */
 test.each([
   ["README.md", "examples/chat.ts"],
   ["docs/workers.md", "examples/text-worker.ts"],

@@ -6,7 +6,7 @@ import { startUp } from "../cli/e2e/stator-process.ts";
 
 const run = promisify(execFile);
 
-test("chat.ts prints an answer as it comes", async () => {
+test("chat.ts streams an answer", async () => {
   const stator = startUp("--workers=1");
   const { stdout } = await run(process.execPath, ["examples/chat.ts"], {
     env: { ...process.env, OPENAI_BASE_URL: `${await stator.url()}/v1` },
@@ -15,7 +15,7 @@ test("chat.ts prints an answer as it comes", async () => {
   expect(await stator.stop()).toBe(0);
 });
 
-test("router.ts decides, and goes on from a snapshot", async () => {
+test("router.ts decides, and continues from a snapshot", async () => {
   const { stdout } = await run(process.execPath, ["examples/router.ts"]);
   expect(stdout).toContain("worker 1 has 4 of the prompt's 6 blocks\n");
   expect(stdout).toContain("after an eviction: worker 0 has 0, worker 1 has 3\n");

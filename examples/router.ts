@@ -1,5 +1,5 @@
-// The router core in a program of your own: `npm run example examples/router.ts`. Elsewhere, copy the folder
-// router-wasm with its router.wasm, which `npm run build` makes, and import its index.ts in place of #router-wasm.
+// The router core in your own program: `npm run example examples/router.ts`. Elsewhere, copy the folder router-wasm with
+// the router.wasm that `npm run build` creates, and import its index.ts instead of #router-wasm.
 import { readFile } from "node:fs/promises";
 import { compileRouter, createRouter, restoreRouter } from "#router-wasm";
 
@@ -8,7 +8,7 @@ const options = { blockSize: 16 };
 const router = createRouter(module, options);
 const [first, second] = [router.addWorker(), router.addWorker()];
 
-// The engine of the second worker tells that it has stored four blocks, under hashes of its own.
+// The engine of the second worker reports that it has stored four blocks, under its own hashes.
 const prompt = Uint32Array.from({ length: 100 }, (_, i) => 1000 + i);
 const engineHashes = BigUint64Array.of(11n, 12n, 13n, 14n);
 router.applyStored(second, engineHashes, undefined, prompt.subarray(0, 64));
@@ -23,7 +23,7 @@ for (const { worker, overlapBlocks, total } of router.explain()) {
 router.firstToken(decision.booking); // prefill is done
 router.free(decision.booking); // the answer is complete
 
-// Another router starts from a snapshot and goes on with the events after it.
+// Another router starts from a snapshot and continues with the events after it.
 const copy = restoreRouter(module, options, router.snapshot());
 copy.applyRemoved(second, BigUint64Array.of(14n));
 copy.tokenBuffer(prompt.length).set(prompt);

@@ -1,5 +1,5 @@
 /**
- * A worker of your own in a few lines: an engine that takes text and yields words.
+ * A custom worker in a few lines: an engine that takes text and yields words.
  *
  *     npm start -- --engine examples/text-worker.ts --workers 1
  */

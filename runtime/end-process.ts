@@ -5,9 +5,9 @@ import { setFlagsFromString } from "node:v8";
 const COMPILE_MS = 25;
 
 /**
- * Ends this process, whatever is still open in it, with this exit code. V8 first ends what it compiles in threads of
- * its own and begins nothing more: such a thread may wait for the main thread to collect garbage while `process.exit`
- * waits for the thread, and both would wait for ever (Node 24).
+ * Exits this process with this code, whatever is still open. First lets V8 finish background compilation and start no
+ * more: a compile thread may wait for the main thread to collect garbage while `process.exit` waits for that thread, a
+ * deadlock (Node 24).
  */
 export async function endProcess(exitCode: number): Promise<never> {
   if (!("Deno" in globalThis || "Bun" in globalThis)) {

@@ -1,6 +1,6 @@
 /**
- * A random 64-bit id as 16 lower-case hex digits: instances, leases and publisher epochs are named so.
- * Random bytes are drawn a kilobyte at a time, because one draw a request would cost more than the rest.
+ * A random 64-bit id as 16 lower-case hex digits, for instances, leases and publisher epochs. Draws random bytes a
+ * kilobyte at a time, because one draw per request would cost more than everything else here.
  */
 export function randomId(): string {
   if (used + idBytes > pool.length) {
@@ -12,14 +12,14 @@ export function randomId(): string {
   return id;
 }
 
-/** Whether `text` has the form that `randomId` gives. */
+/** Whether `text` has the form of a `randomId`. */
 export function isId(text: string): boolean {
   return /^[0-9a-f]{16}$/.test(text);
 }
 
 /**
- * The id under which a request appears in logs and headers: the caller's own (an `x-request-id` header) where it
- * is 1 to 128 visible ASCII characters, so that it is safe in a log line and in a header, else a fresh `req-…`.
+ * The id of a request in logs and headers: the caller's own (an `x-request-id` header) if it is 1 to 128 visible ASCII
+ * characters, and so safe in a log line and a header, else a new `req-…`.
  */
 export function requestId(offered?: string | null): string {
   return offered && /^[\x21-\x7e]{1,128}$/.test(offered) ? offered : `req-${randomId()}`;

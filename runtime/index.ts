@@ -1,4 +1,4 @@
-/** The distributed runtime's public face, as far as it needs web standards alone; `#runtime/node` has the rest. */
+/** The distributed runtime's public exports that need only web standards; `#runtime/node` has the rest. */
 
 export * from "./discovery/index.ts";
 export * from "./generate/index.ts";

@@ -57,7 +57,7 @@ describe("a process", () => {
     expect((await ended).code).toBe(143);
   });
 
-  test("takes signals that come together as one stop", async () => {
+  test("treats simultaneous signals as one stop", async () => {
     const { child, wrote, ended, lines } = start("twice");
     await wrote("ready");
     child.kill("SIGTERM");
@@ -77,7 +77,7 @@ describe("a process", () => {
     expect(output).not.toContain("second");
   });
 
-  test("goes on after a step that fails, and exits with code 1", async () => {
+  test("continues after a failed step, and exits with code 1", async () => {
     const { child, wrote, ended } = start("fail");
     await wrote("ready");
     child.kill("SIGTERM");
@@ -87,7 +87,7 @@ describe("a process", () => {
     expect(errors).toContain("step broke");
   });
 
-  test.each(["throw", "reject"])("logs what nobody caught, and shuts down with code 1: %s", async (mode) => {
+  test.each(["throw", "reject"])("logs an uncaught error and shuts down with code 1: %s", async (mode) => {
     const { code, errors, output } = await start(mode).ended;
     expect(code).toBe(1);
     expect(errors).toMatch(/nobody caught this.*testing-process/);
@@ -96,7 +96,7 @@ describe("a process", () => {
 });
 
 describe("a supervised process", () => {
-  test("leaves SIGINT to its supervisor, and obeys SIGTERM", async () => {
+  test("leaves SIGINT to its supervisor and shuts down on SIGTERM", async () => {
     const { child, wrote, ended } = start("supervised", true);
     await wrote("ready");
     child.kill("SIGINT");
@@ -112,7 +112,7 @@ describe("a supervised process", () => {
     expect((await ended).output).toContain("second");
   });
 
-  test("says so when it has no channel to a supervisor", async () => {
+  test("warns if it has no channel to a supervisor", async () => {
     const { child, wrote, ended } = start("supervised");
     await wrote("ready");
     child.kill("SIGTERM");

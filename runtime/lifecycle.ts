@@ -4,17 +4,17 @@ import type { LogFields, Logger } from "./log.ts";
 
 export interface LifecycleOptions {
   log: Logger;
-  /** Milliseconds that all steps together may take; after them the process exits with code 1. Default 30,000. */
+  /** Milliseconds for all steps together; after that the process exits with code 1. Default 30,000. */
   deadlineMs?: number;
   /**
-   * A supervisor started this process and has an IPC channel to it. The process then leaves Ctrl-C, which
-   * reaches the whole group, to the supervisor, and shuts down when the channel breaks (a supervisor that was
-   * killed cannot send signals). Of a stop that it asked for, the log tells at the level debug. Default false.
+   * Whether a supervisor started this process, with an IPC channel to it. Then the process leaves Ctrl-C, which
+   * reaches the whole group, to the supervisor, shuts down when the channel closes (a killed supervisor cannot send
+   * signals), and logs clean shutdowns only at level debug. Default false.
    */
   supervised?: boolean;
   /**
-   * Signals that follow each other within so many milliseconds are one stop: Ctrl-C reaches the whole process
-   * group, and parents such as npm pass it on once more. Default 500.
+   * Signals within this many milliseconds count as one: Ctrl-C reaches the whole process group, and parents such as
+   * npm forward it once more. Default 500.
    */
   sameStopMs?: number;
 }
@@ -22,20 +22,20 @@ export interface LifecycleOptions {
 /** `remainingMs`: how much of the deadline is left. */
 export type ShutdownStep = (remainingMs: number) => void | Promise<void>;
 
-/** How this process ends. */
+/** The shutdown of this process. */
 export interface Lifecycle {
   /** Aborted when the shutdown begins; the reason is its cause as text. */
   readonly stopping: AbortSignal;
-  /** Adds a step to the shutdown; steps run one after another, in the order in which they were added. */
+  /** Adds a shutdown step; steps run one after another, in the order added. */
   onShutdown(name: string, step: ShutdownStep): void;
-  /** Begins the shutdown, if it has not begun; the process exits with `exitCode` (default 0) at its end. */
+  /** Begins the shutdown, unless it has begun; then the process exits with `exitCode` (default 0). */
   shutdown(reason: string, exitCode?: number): void;
 }
 
 /**
- * Takes charge of how this process ends; call it once, early. SIGTERM, SIGINT and SIGHUP (a closed terminal) run
- * the shutdown steps and exit with code 0, or 1 where a step failed; a later second signal exits at once. An
- * exception or rejection that nobody caught is logged with its stack, and the process shuts down with code 1.
+ * Manages this process's shutdown; call it once, early. SIGTERM, SIGINT and SIGHUP (a closed terminal) run the shutdown
+ * steps and exit with code 0, or 1 if a step failed; a later second signal exits at once. An uncaught exception or
+ * rejection is logged with its stack, and the process shuts down with code 1.
  *
  * @example
  * const lifecycle = manageLifecycle({ log });
@@ -55,7 +55,7 @@ export function manageLifecycle(options: LifecycleOptions): Lifecycle {
     if (process.connected) process.once("disconnect", () => lifecycle.shutdown("the supervisor is gone"));
     else options.log.warn("no channel to a supervisor: this process will not notice if it is killed");
   }
-  // Whoever read our output may be dead; that must not end the shutdown before its steps.
+  // The reader of our output may be gone; that must not abort the shutdown.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   return lifecycle;
 }
@@ -88,7 +88,7 @@ class ProcessLifecycle implements Lifecycle {
   shutdown(reason: string, exitCode = 0): void {
     this.#exitCode ||= exitCode;
     if (this.#stopping.signal.aborted) return;
-    this.#tell("shutting down", { reason });
+    this.#logProgress("shutting down", { reason });
     this.#stopping.abort(reason);
     void this.#run();
   }
@@ -110,7 +110,7 @@ class ProcessLifecycle implements Lifecycle {
     this.shutdown("a crash", 1);
   }
 
-  #tell(message: string, fields: LogFields): void {
+  #logProgress(message: string, fields: LogFields): void {
     if (this.#isSupervised && this.#exitCode === 0) this.#log.debug(message, fields);
     else this.#log.info(message, fields);
   }
@@ -132,7 +132,7 @@ class ProcessLifecycle implements Lifecycle {
         this.#exitCode ||= 1;
       }
     }
-    this.#tell("stopped", { exitCode: this.#exitCode });
+    this.#logProgress("stopped", { exitCode: this.#exitCode });
     await endProcess(this.#exitCode);
   }
 }

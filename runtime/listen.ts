@@ -1,13 +1,13 @@
 import { lstat, unlink } from "node:fs/promises";
 import { createConnection, type Server } from "node:net";
 
-/** Where a server listens: a Unix socket's path, or a host and a port, where 0 is a free one. */
+/** Where a server listens: a Unix socket's path, or a host and a port (0: a free one). */
 export type ListenPlace = { path: string } | { host: string; port: number };
 
 /**
- * Has a server listen; the socket file that a dead process left behind is replaced.
+ * Makes a server listen, replacing the socket file of a dead process.
  *
- * @throws Error whose message says why it does not, as half a sentence
+ * @throws Error whose message says why it cannot, as half a sentence
  */
 export async function listenAt(server: Server, place: ListenPlace): Promise<void> {
   try {
@@ -16,7 +16,7 @@ export async function listenAt(server: Server, place: ListenPlace): Promise<void
     if (!("path" in place) || codeOf(cause) !== "EADDRINUSE") throw new Error(socketFault(cause), { cause });
     const { path } = place;
     if (!(await isSocket(path)))
-      throw new Error("it exists and is no socket, so it is left alone", { cause });
+      throw new Error("it exists and is not a socket, so it was left alone", { cause });
     if (await answers(path)) throw new Error("it is in use by another server", { cause });
     await unlink(path).catch(() => {});
     await listen(server, place).catch((again) => {
@@ -25,17 +25,17 @@ export async function listenAt(server: Server, place: ListenPlace): Promise<void
   }
 }
 
-/** What is wrong with a socket, as half a sentence. */
+/** Describes a socket error, as half a sentence. */
 export function socketFault(cause: unknown): string {
   switch (codeOf(cause)) {
     case "ECONNREFUSED":
-      return "nobody listens there";
+      return "nothing listens there";
     case "ENOENT":
       return "there is no such file or directory";
     case "EADDRINUSE":
       return "the address is in use";
     case "EADDRNOTAVAIL":
-      return "the address is not one of this machine's";
+      return "this machine does not have that address";
     case "ENOTFOUND":
       return "there is no such host";
     case "EACCES":
@@ -64,15 +64,15 @@ async function isSocket(path: string): Promise<boolean> {
   );
 }
 
-/** Whether somebody listens at a Unix socket. */
+/** Whether a server listens at a Unix socket. */
 async function answers(path: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = createConnection(path);
   socket.once("connect", () => resolve(true));
   socket.once("error", (error) => resolve(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error) ?? "")));
-  const isThere = await promise;
+  const isListening = await promise;
   socket.destroy();
-  return isThere;
+  return isListening;
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -7,7 +7,7 @@ function capture(options: Partial<LoggerOptions> = {}) {
   return { log, lines };
 }
 
-test("the text format gives time, level, name, message and fields", () => {
+test("the text format has time, level, name, message and fields", () => {
   const { log, lines } = capture();
   log.info("worker joined", { worker: "llama-0", model: "smol lm", absent: undefined, blocks: 12 });
   expect(lines).toHaveLength(1);
@@ -16,7 +16,7 @@ test("the text format gives time, level, name, message and fields", () => {
   );
 });
 
-test("the json format gives one object a line, and no field replaces the head", () => {
+test("the json format has one object per line, and no field overrides the head", () => {
   const { log, lines } = capture({ format: "json" });
   log.warn("slow", { level: "error", size: 3n, cause: new Error("boom") });
   const entry = JSON.parse(lines[0] ?? "");
@@ -35,19 +35,19 @@ test("levels below the set one are not written", () => {
   expect(log.isEnabled("info")).toBe(false);
 });
 
-test("a child adds its fields, and may take another name", () => {
+test("a child adds its fields, and can have another name", () => {
   const { log, lines } = capture();
   log.child({ name: "llama-0", request: "req-1" }).child({ step: 2 }).info("done");
   expect(lines[0]).toContain("llama-0 done request=req-1 step=2");
 });
 
-test("line ends in messages and values stay inside one line", () => {
+test("line breaks in messages and values are escaped", () => {
   const { log, lines } = capture();
   log.info("a\nb", { value: "c\nd", error: new Error("e\nf") });
   expect(lines[0]?.trimEnd()).not.toContain("\n");
 });
 
-test("values that cannot be printed do not throw", () => {
+test("unprintable values do not throw", () => {
   const loop: Record<string, unknown> = {};
   loop.self = loop;
   for (const format of ["text", "json"] as const) {
@@ -57,7 +57,7 @@ test("values that cannot be printed do not throw", () => {
   }
 });
 
-test("colours appear only when asked for", () => {
+test("colours are opt-in", () => {
   const { log, lines } = capture({ colour: true });
   log.error("red");
   expect(lines[0]).toContain("\x1b[31merror\x1b[0m");

@@ -5,30 +5,30 @@ export type LogFields = Record<string, unknown>;
 export interface LoggerOptions {
   /** The least urgent level that is written. Default `info`. */
   level?: LogLevel;
-  /** `text` for people, `json` for machines, one line an entry either way. Default `text`. */
+  /** `text` for people, `json` for programs; one line per entry. Default `text`. */
   format?: LogFormat;
-  /** Who speaks: `gateway`, `llama-0`. */
+  /** The name of the logging process: `gateway`, `llama-0`. */
   name: string;
   /** Where lines go, newline included. Default: standard error. */
   write?: (line: string) => void;
-  /** Whether the text format is coloured. Default: only on a terminal, and never where NO_COLOR is set. */
+  /** Whether the text format is coloured. Default: only on a terminal, and never if NO_COLOR is set. */
   colour?: boolean;
 }
 
-/** A structured logger: a sentence for people, and fields for what varies. */
+/** A structured logger: a constant message, and fields for what varies. */
 export interface Logger {
   error(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
-  /** Whether a line of this level would be written: ask before fields are costly to gather. */
+  /** Whether a line of this level would be written: check before gathering costly fields. */
   isEnabled(level: LogLevel): boolean;
-  /** A logger whose every line carries `fields` too; a field `name` replaces the name. */
+  /** A logger that adds `fields` to every line; a field `name` replaces the name. */
   child(fields: LogFields): Logger;
 }
 
 /**
- * Makes a logger.
+ * Creates a logger.
  *
  * @example
  * const log = createLogger({ name: "gateway" });
@@ -110,7 +110,7 @@ class StreamLogger implements Logger {
 function json(level: LogLevel, name: string, message: string, fields: LogFields): string {
   const head = { time: new Date().toISOString(), level, name, message };
   try {
-    // The head comes last as well, so that no field can pass for it.
+    // The head is repeated last, so that no field can override it.
     return `${JSON.stringify({ ...head, ...fields, ...head }, jsonValue)}\n`;
   } catch (error) {
     return `${JSON.stringify({ ...head, unprintable: String(error) })}\n`;
@@ -151,7 +151,7 @@ function errorText(error: Error): string {
   return error.cause instanceof Error ? `${own}\ncaused by ${errorText(error.cause)}` : own;
 }
 
-/** A message that brings line ends or control characters must not pass for another log line. */
+/** Escapes line breaks and control characters, so that a message cannot fake another log line. */
 function oneLine(message: string): string {
   return /\p{Cc}/u.test(message) ? JSON.stringify(message).slice(1, -1) : message;
 }

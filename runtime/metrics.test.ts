@@ -7,7 +7,7 @@ import { createMetrics, itlBuckets, ttftBuckets } from "./metrics.ts";
 import { type OpsServer, serveOps } from "./ops-server.ts";
 
 describe("metrics", () => {
-  test("carry the prefix and the process's labels", async () => {
+  test("have the prefix and the process's labels", async () => {
     const metrics = createMetrics({ labels: { component: "worker" }, process: false });
     metrics.counter("requests_total", "Requests.", ["model"]).inc({ model: "a" }, 2);
     metrics.gauge("running", "Requests that run.").set(3);
@@ -22,13 +22,13 @@ describe("metrics", () => {
     expect(text).toContain('stator_ttft_seconds_bucket{le="0.2",component="worker"} 1');
   });
 
-  test("show the process and its event loop", async () => {
+  test("include the process and its event loop", async () => {
     const text = await createMetrics().registry.metrics();
     expect(text).toContain("process_cpu_seconds_total");
     expect(text).toContain("nodejs_eventloop_lag_p99_seconds");
   });
 
-  test("have buckets that rise", () => {
+  test("have increasing buckets", () => {
     for (const buckets of [ttftBuckets, itlBuckets]) {
       expect([...buckets].sort((a, b) => a - b)).toEqual(buckets);
     }
@@ -55,7 +55,7 @@ describe("the ops server", () => {
     return { server, state };
   }
 
-  test("answers for health, life and metrics", async () => {
+  test("serves health, liveness and metrics", async () => {
     const { server, state } = await start();
     const health = await fetch(`${server.address}/health?verbose=1`);
     expect([health.status, await health.json()]).toEqual([200, { engine: "llama" }]);

@@ -3,22 +3,22 @@ import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, R
 export type { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 export interface MetricsOptions {
-  /** Labels that every sample of this process carries: `{ component: "worker", worker: "llama-0" }`. */
+  /** Labels of every sample of this process: `{ component: "worker", worker: "llama-0" }`. */
   labels?: Record<string, string>;
-  /** Whether CPU, memory, open files, garbage collection and the event loop's delay are measured. Default true. */
+  /** Whether to measure CPU, memory, open files, garbage collection and event-loop delay. Default true. */
   process?: boolean;
 }
 
-/** A process's Prometheus metrics. Names are given without the prefix `stator_`, which all of them get. */
+/** A process's Prometheus metrics. Names are given without the prefix `stator_`. */
 export interface Metrics {
   readonly registry: Registry;
   /** A count that only rises; its name ends in `_total`. */
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
   /** A value that rises and falls. */
   gauge<L extends string = never>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
-  /** A gauge whose value is read when somebody asks for the metrics. */
+  /** A gauge whose value is read at each scrape. */
   readGauge(name: string, help: string, read: () => number): void;
-  /** A distribution, over `buckets` given by their upper bounds; times are in seconds. */
+  /** A distribution over `buckets`, given by their upper bounds; times are in seconds. */
   histogram<L extends string = never>(
     name: string,
     help: string,
@@ -38,7 +38,7 @@ export const itlBuckets: readonly number[] = [
 ];
 
 /**
- * Opens a registry of metrics for this process.
+ * Creates a metrics registry for this process.
  *
  * @example
  * const metrics = createMetrics({ labels: { component: "worker" } });
@@ -69,7 +69,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
 
 function measureProcess(registry: Registry): void {
   collectDefaultMetrics({ register: registry });
-  // Gauges, and sums of those of the same names without `_total`, by type: Prometheus keeps that ending for counters.
+  // These are gauges, but Prometheus reserves `_total` for counters. They sum the gauges of the same name without it.
   for (const kind of ["handles", "requests", "resources"])
     registry.removeSingleMetric(`nodejs_active_${kind}_total`);
 }
@@ -77,7 +77,7 @@ function measureProcess(registry: Registry): void {
 /** One process's metrics at one moment, as plain data. */
 export type MetricsSnapshot = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
 
-/** Those of several processes as one: sums, or what else a metric says becomes of it (averages, say). */
+/** Merges the metrics of several processes: sums, or each metric's own aggregation (such as averages). */
 export async function mergeMetrics(snapshots: readonly MetricsSnapshot[]): Promise<{
   /** In Prometheus' text format. */
   readonly text: string;

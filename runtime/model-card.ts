@@ -1,41 +1,41 @@
 import { z } from "zod";
 
-/** How the gateway turns text into token ids, and ids back into bytes, for a model. */
+/** How the gateway converts between text and token ids for a model. */
 const tokenizerSchema = z.discriminatedUnion("kind", [
   /** A Hugging Face `tokenizer.json`, read by the gateway from `path`. */
   z.object({ kind: z.literal("huggingface"), path: z.string(), sha256: z.string() }),
-  /** The worker tokenises on request; its vocabulary is fetched once for each content hash. */
+  /** The worker tokenises on request; its vocabulary is fetched once per content hash. */
   z.object({ kind: z.literal("worker"), sha256: z.string() }),
 ]);
 
-/** What a gateway needs to know of a model to serve it. Published by every worker under its lease. */
+/** Everything a gateway needs to serve a model. Every worker publishes it under its lease. */
 export const modelCardSchema = z.object({
   name: z.string().min(1),
   aliases: z.array(z.string()).default([]),
-  /** What requests may select workers by, as `key=value`; the operator's, not the engine's. */
+  /** Tags, `key=value`, by which requests can select workers; set by the operator, not the engine. */
   tags: z.array(z.string()).optional(),
-  /** Which kinds of request the worker takes. */
+  /** The APIs that the worker serves. */
   apis: z.array(z.enum(["chat", "completions", "embeddings"])),
   role: z.enum(["aggregated", "prefill", "decode", "encode"]).default("aggregated"),
   /** Longest prompt plus answer, in tokens. */
   contextLength: z.number().int().positive(),
   /** Tokens in a KV block. */
   blockSize: z.number().int().positive(),
-  /** KV blocks that the worker, or each of its data-parallel ranks, has in all. */
+  /** Total KV blocks of the worker, or of each of its data-parallel ranks. */
   totalBlocks: z.number().int().nonnegative(),
   maxBatchedTokens: z.number().int().positive(),
   maxSequences: z.number().int().positive(),
   /**
-   * Data-parallel ranks: independent schedulers behind one worker, each with `totalBlocks`, `maxBatchedTokens` and
-   * `maxSequences` of its own. A request names one as `dataParallelRank`, from 0.
+   * Data-parallel ranks: independent schedulers behind one worker, each with its own `totalBlocks`, `maxBatchedTokens`
+   * and `maxSequences`. A request selects one with `dataParallelRank`, from 0.
    */
   dataParallelSize: z.number().int().positive().default(1),
   tokenizer: tokenizerSchema,
-  /** Jinja source of the chat template; absent where the model has none. */
+  /** Jinja source of the chat template; absent if the model has none. */
   chatTemplate: z.string().optional(),
-  /** Text of the special tokens that chat templates name. */
+  /** Text of the special tokens that chat templates use. */
   specialTokens: z.object({ bos: z.string().optional(), eos: z.string().optional() }).default({}),
-  /** Whether the tokenizer's beginning-of-sequence token goes before a prompt that lacks it. */
+  /** Whether to prepend the beginning-of-sequence token to prompts without it. */
   addBos: z.boolean().default(false),
   bosTokenId: z.number().int().nonnegative().optional(),
   /** Ids that end an answer. */
@@ -46,8 +46,8 @@ export const modelCardSchema = z.object({
     logitBias: z.boolean(),
     embeddings: z.boolean(),
     /**
-     * Whether a prompt that ends in the beginning of its answer is gone on with, as language models do: then an answer
-     * whose worker is lost continues at another one. Absent: it is.
+     * Whether the engine continues a prompt that ends in a partial answer, as language models do: then an answer whose
+     * worker is lost continues on another one. Default true.
      */
     continues: z.boolean().optional(),
   }),
@@ -58,7 +58,7 @@ export const modelCardSchema = z.object({
 
 export type ModelCard = z.infer<typeof modelCardSchema>;
 
-/** A worker that serves a model, as it stands in discovery under `instances/<id>`. */
+/** A worker that serves a model, stored in discovery under `instances/<id>`. */
 export const instanceSchema = z.object({
   /** Random 64-bit id, 16 hex digits. */
   id: z.string().regex(/^[0-9a-f]{16}$/),
@@ -66,7 +66,7 @@ export const instanceSchema = z.object({
   component: z.string(),
   /** Address of the worker's request plane. */
   address: z.string(),
-  /** A short name for people, unique on its machine: `llama-0`. */
+  /** A short readable name, unique on its machine: `llama-0`. */
   name: z.string(),
   pid: z.number().int(),
   card: modelCardSchema,
@@ -74,14 +74,14 @@ export const instanceSchema = z.object({
 
 export type Instance = z.infer<typeof instanceSchema>;
 
-/** What is wrong with a model card or an instance: where, as `blockSize`, and why. */
+/** An error in a model card or an instance: the field, such as `blockSize`, and the reason. */
 export interface CardFault {
   readonly field: string;
   readonly reason: string;
 }
 
-/** The first fault that a schema of this file has found. */
+/** The first fault found by a schema of this file. */
 export function cardFault({ issues }: z.ZodError): CardFault {
-  const { path = [], message = "not as it should be" } = issues[0] ?? {};
-  return { field: path.length === 0 ? "the whole of it" : path.join("."), reason: message };
+  const { path = [], message = "invalid value" } = issues[0] ?? {};
+  return { field: path.length === 0 ? "the whole card" : path.join("."), reason: message };
 }

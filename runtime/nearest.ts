@@ -1,6 +1,6 @@
 /**
- * The candidate that is most like `name`, for "did you mean" in errors.
- * @returns undefined where none is alike: more than half of the longer one's letters would have to change
+ * The candidate most similar to `name`, for "did you mean" in errors.
+ * @returns undefined if none is similar: more than half of the longer one's letters would have to change
  */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -15,9 +15,9 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Levenshtein's distance: the fewest insertions, deletions and changes of a letter. */
+/** Levenshtein distance: the fewest insertions, deletions and substitutions. */
 function editDistance(a: string, b: string): number {
-  // A name from outside may be of any length; past this one, likeness means nothing.
+  // Untrusted names can be of any length; beyond this one, similarity is meaningless.
   if (a.length > 256 || b.length > 256) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -1,4 +1,4 @@
-/** The distributed runtime's public face for what needs a system below it: files, sockets, processes. */
+/** The distributed runtime's public exports that need files, sockets or processes. */
 
 export { type ClusterAccess, ClusterAccessError, findClusterAccess } from "./discovery/kubernetes/access.ts";
 export {

@@ -4,11 +4,11 @@ import type { Registry } from "./metrics.ts";
 export interface OpsOptions {
   /** Where to listen: a host and port (0: the system chooses), or a Unix socket. */
   listen: { host?: string; port: number } | { socketPath: string };
-  /** What `/health` says of the process, as JSON. */
+  /** The JSON body of `/health`. */
   health(): object;
-  /** Whether the process does its work: `/health` and `/live` answer 200 or 503. */
+  /** Whether the process is alive: `/health` and `/live` answer 200 or 503. */
   live(): boolean;
-  /** What `/metrics` shows. */
+  /** The metrics of `/metrics`. */
   registry: Registry;
 }
 
@@ -19,14 +19,14 @@ export interface OpsServer {
 }
 
 /**
- * Serves `/health`, `/live` and `/metrics` for a process that has no other HTTP side. The host is this machine's
- * loopback address unless another is given. Rejects with the system's error where it cannot listen.
+ * Serves `/health`, `/live` and `/metrics` for a process without other HTTP endpoints, on loopback by default. Rejects
+ * with the system's error if it cannot listen.
  */
 export async function serveOps(options: OpsOptions): Promise<OpsServer> {
   const server = createServer((request, response) => {
     respond(options, request, response).catch((error: unknown) => {
-      const sentence = `The request failed: ${error instanceof Error ? error.message : String(error)}.`;
-      sendError(response, 500, "server_error", "internal_error", sentence);
+      const message = `The request failed: ${error instanceof Error ? error.message : String(error)}.`;
+      sendError(response, 500, "server_error", "internal_error", message);
     });
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -56,8 +56,8 @@ async function respond(
     sendError(response, 404, "invalid_request_error", "not_found", `There is no ${path} here.`);
   } else if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
-    const sentence = `${path} takes GET, not ${request.method}.`;
-    sendError(response, 405, "invalid_request_error", "method_not_allowed", sentence);
+    const message = `${path} accepts GET, not ${request.method}.`;
+    sendError(response, 405, "invalid_request_error", "method_not_allowed", message);
   } else if (path === "/metrics") {
     const { registry } = options;
     send(response, 200, registry.contentType, await registry.metrics());
@@ -67,7 +67,7 @@ async function respond(
   }
 }
 
-/** An error in the shape of OpenAI's API, so that the same clients can read it. */
+/** Sends an error in the shape of OpenAI's API. */
 function sendError(
   response: ServerResponse,
   status: number,
@@ -84,7 +84,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
 
 function send(response: ServerResponse, status: number, contentType: string, body: string): void {
   response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) });
-  // Node leaves the body out where the request was HEAD.
+  // Node omits the body for HEAD requests.
   response.end(body);
 }
 

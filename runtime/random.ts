@@ -1,4 +1,4 @@
-/** Numbers from 0 up to but not 1, the same ones for the same seed (mulberry32). */
+/** Returns numbers in [0, 1), the same sequence for the same seed (mulberry32). */
 export type Random = () => number;
 
 export function seededRandom(seed: number): Random {

@@ -1,4 +1,4 @@
-// A process whose end the lifecycle's tests watch: `node testing-process.ts MODE`.
+// A process for the lifecycle tests: `node testing-process.ts MODE`.
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { manageLifecycle } from "./lifecycle.ts";
@@ -7,7 +7,7 @@ import { createLogger } from "./log.ts";
 const mode = process.argv[2];
 
 if (mode === "supervisor") {
-  // Its child writes to the same output, which therefore ends with the last of the two.
+  // Its child writes to the same output, which therefore ends with the later of the two.
   fork(fileURLToPath(import.meta.url), ["supervised"], { stdio: ["ignore", "inherit", "ignore", "ipc"] });
   setInterval(() => {}, 60_000);
 } else {
@@ -17,14 +17,14 @@ if (mode === "supervisor") {
     log,
     deadlineMs,
     supervised: mode === "supervised",
-    // Wide enough that a slow machine cannot make two signals of one stop into two.
+    // Long enough that a slow machine does not turn one stop into two.
     sameStopMs: mode === "twice" ? 60_000 : 0,
   });
   lifecycle.onShutdown("first", async (remainingMs) => {
     console.log("first", remainingMs > 0 && remainingMs <= deadlineMs);
     if (mode === "hang" || mode === "slow") await new Promise(() => {});
     if (mode === "fail") throw new Error("step broke");
-    // The second signal of the same stop comes while this step runs.
+    // The second signal of the same stop arrives during this step.
     if (mode === "twice") await new Promise((resolve) => process.once("SIGTERM", resolve));
     await new Promise((resolve) => setImmediate(resolve));
   });

@@ -1,7 +1,7 @@
 /**
- * GPT-2's spelling of bytes as printable characters, in which byte-level BPE vocabularies are written: a byte
- * that is printable Latin-1 stands for itself, the others follow from U+0100 in order.
- * @returns the bytes that `piece` spells; its UTF-8 bytes where it is not spelled so (added tokens)
+ * Decodes GPT-2's encoding of bytes as printable characters, used by byte-level BPE vocabularies: printable Latin-1
+ * bytes are themselves, the others follow from U+0100 in order.
+ * @returns the bytes of `piece`; its UTF-8 bytes if it is not encoded that way (added tokens)
  */
 export function decodeByteLevel(piece: string): Uint8Array {
   const bytes = new Uint8Array(piece.length);
@@ -21,7 +21,7 @@ for (let byte = 0, next = 0x100; byte < 256; byte++) {
 }
 
 /**
- * The bytes of a SentencePiece vocabulary entry: `▁` is a space, `<0x0A>` a byte.
+ * Decodes a SentencePiece vocabulary entry: `▁` is a space, `<0x0A>` a byte.
  */
 export function decodeSentencePiece(piece: string): Uint8Array {
   const byte = /^<0x([0-9A-Fa-f]{2})>$/.exec(piece);

@@ -24,13 +24,13 @@ export function tokenizeBytes(text: string): Uint32Array {
   return Uint32Array.from(ids);
 }
 
-/** What tokens that are bytes stand for, in UTF-8; control tokens are their texts. */
+/** The UTF-8 bytes of byte tokens; control tokens become their texts. */
 export function bytesOfTokens(tokens: Uint32Array): Uint8Array {
   const pieces = Array.from(tokens, (id) => bytePieces[id]?.bytes ?? new Uint8Array(0));
   return Buffer.concat(pieces);
 }
 
-/** A model card's part about tokens: those of `file` where one is given, else bytes. */
+/** The token fields of a model card: from `file` if given, else for byte tokens. */
 export function tokenCard(
   file: TokenizerFile | undefined,
 ): Pick<ModelCard, "tokenizer" | "eosTokenIds" | "vocabularySize" | "specialTokens" | "addBos"> {

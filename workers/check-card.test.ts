@@ -9,7 +9,7 @@ import { openEcho } from "./echo/engine.ts";
 const folder = mkdtempSync(join(tmpdir(), "stator-test-"));
 const file = join(folder, "tokenizer.json");
 writeFileSync(file, "abc");
-// FIPS 180-4, the example of one block.
+// FIPS 180-4, the one-block example.
 const sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -45,12 +45,12 @@ test.each<[string, object, RegExp, "tokenize"?]>([
     (error: Error) => error.message,
   );
   expect(message).toContain(
-    `The worker 'mine-0' cannot serve its model: '${field}' in its engine's model card is wrong: `,
+    `The worker 'mine-0' cannot serve its model: '${field}' in its engine's model card is invalid: `,
   );
   expect(message).toMatch(reason);
 });
 
-test("a card that is right is completed by what it may leave out", async () => {
+test("a valid card gets its defaults", async () => {
   const tokenizer = { kind: "huggingface", path: file, sha256 };
   const left = { role: undefined, dataParallelSize: undefined, aliases: undefined };
   expect(await check({ ...left, tokenizer })).toMatchObject({

@@ -4,16 +4,16 @@ import { type CardFault, cardFault, encodeVocabulary, type ModelCard, modelCardS
 import type { Engine } from "./engine.ts";
 
 /**
- * What an engine says of itself, once it is found to be true: the gateway believes it.
+ * The engine's model card, validated, because the gateway relies on it.
  * @param worker the worker's name
- * @throws Error whose message names the worker and the field that is wrong
+ * @throws Error whose message names the worker and the invalid field
  */
 export async function checkedCard(engine: Engine, worker: string): Promise<ModelCard> {
   const parsed = modelCardSchema.safeParse(engine.card);
   const fault = parsed.success ? await findFault(engine, parsed.data) : cardFault(parsed.error);
   if (parsed.success && fault === undefined) return parsed.data;
   throw new Error(
-    `The worker '${worker}' cannot serve its model: '${fault?.field}' in its engine's model card is wrong: ${fault?.reason}`,
+    `The worker '${worker}' cannot serve its model: '${fault?.field}' in its engine's model card is invalid: ${fault?.reason}`,
   );
 }
 

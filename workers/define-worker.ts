@@ -2,15 +2,15 @@ import type { Logger } from "#runtime";
 import type { Engine } from "./engine.ts";
 import type { TokenizerFile } from "./tokenizer-file.ts";
 
-/** What an engine's factory is given. */
+/** The argument of an engine's factory. */
 export interface WorkerContext {
   log: Logger;
-  /** CPU threads that are this worker's: the machine's cores divided among its workers. */
+  /** This worker's CPU threads: the machine's cores divided among its workers. */
   threads: number;
   options: EngineOptions;
 }
 
-/** Options that all engines understand where they make sense; undefined takes the engine's default. */
+/** Options common to all engines, where applicable; undefined uses the engine's default. */
 export interface EngineOptions {
   /** Path of the model's file or folder. */
   modelPath?: string | undefined;
@@ -19,40 +19,40 @@ export interface EngineOptions {
   aliases?: string[] | undefined;
   /** Longest prompt plus answer, in tokens. */
   contextLength?: number | undefined;
-  /** Requests answered at once. */
+  /** Concurrent requests. */
   sequences?: number | undefined;
   /** Milliseconds between two tokens, for the echo engine. */
   delayMs?: number | undefined;
-  /** KV memory of the mock engine: tokens in a block, and blocks. */
+  /** KV memory of the mock engine: tokens per block, and blocks. */
   blockSize?: number | undefined;
   totalBlocks?: number | undefined;
-  /** Tokens that the mock engine evaluates in one step. */
+  /** Tokens per step of the mock engine. */
   maxBatchedTokens?: number | undefined;
-  /** How many times faster than a GPU the mock engine is; 0 takes no time. */
+  /** How many times as fast as a GPU the mock engine is; 0 takes no time. */
   speedup?: number | undefined;
   /** Seconds that the mock engine takes to start. */
   startupSeconds?: number | undefined;
-  /** Faults to inject into the mock engine, `KIND[:NAME=VALUE]…`, and what decides whom they strike. */
+  /** Faults to inject into the mock engine, `KIND[:NAME=VALUE]…`, and their seed. */
   faults?: readonly string[] | undefined;
   faultSeed?: number | undefined;
   /** Data-parallel ranks of the mock engine. */
   dataParallelSize?: number | undefined;
   gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
-  /** A chat template (Jinja) in place of the model's own. */
+  /** A chat template (Jinja) that replaces the model's own. */
   chatTemplate?: string | undefined;
-  /** The model's `tokenizer.json`, where one was given: the gateway tokenises with it. */
+  /** The model's `tokenizer.json`, if given: the gateway tokenises with it. */
   tokenizer?: TokenizerFile | undefined;
 }
 
 export interface WorkerDefinition {
-  /** Name of the engine, also the first part of its workers' names. */
+  /** Name of the engine, and prefix of its workers' names. */
   readonly name: string;
-  /** Loads the engine. What it throws ends the worker with the error's message in its log. */
+  /** Loads the engine. If it throws, the worker exits with the error's message. */
   open(context: WorkerContext): Engine | Promise<Engine>;
 }
 
 /**
- * Defines a worker of your own; export it as the default of a module and run it with
+ * Defines a custom worker; export it as the default of a module and run it with
  * `stator worker ./my-engine.ts`.
  *
  * @example

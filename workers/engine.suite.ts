@@ -13,7 +13,7 @@ const sampling = {
   logitBias: [],
 };
 
-/** A request with everything at its default. */
+/** A request with all defaults. */
 export const requestFor = (tokens: Uint32Array, fields: Partial<GenerateRequest> = {}): GenerateRequest => ({
   requestId: "test",
   model: "test",
@@ -34,7 +34,7 @@ export async function collect(deltas: AsyncIterable<Delta>): Promise<Delta[]> {
 export const tokensOf = (deltas: readonly Delta[]) =>
   deltas.flatMap((delta) => (delta.echo ? [] : delta.tokenIds));
 
-/** What every engine must do, whatever it drives. */
+/** The suite for every engine. */
 export function engineSuite(name: string, open: () => Engine | Promise<Engine>): void {
   describe(`engine ${name}`, () => {
     let engine: Engine;
@@ -47,7 +47,7 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
 
     afterAll(() => engine.close());
 
-    test("says what it is", () => {
+    test("has a valid card", () => {
       const { card } = engine;
       expect(card.contextLength).toBeGreaterThan(0);
       expect(card.blockSize).toBeGreaterThan(0);
@@ -56,7 +56,7 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
       expect(card.eosTokenIds.every((id) => engine.vocabulary!()[id]!.control)).toBe(true);
     });
 
-    test("tokenises without loss, and knows its control tokens", async () => {
+    test("tokenises without loss, and recognises its control tokens", async () => {
       const vocabulary = engine.vocabulary!();
       const texts = [
         "Hello, world!",
@@ -72,7 +72,7 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
       expect(vocabulary[control!]).toMatchObject({ control: true });
     });
 
-    test("ends with one finish, after as many tokens as were asked for", async () => {
+    test("ends with one finish, after the requested number of tokens", async () => {
       for (const maxTokens of [1, 2, 17]) {
         const deltas = await collect(
           engine.generate(requestFor(await prompt("One two three"), { maxTokens }), never),
@@ -84,13 +84,13 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
       }
     });
 
-    test("gives no token where none is asked for", async () => {
+    test("yields no token if none is requested", async () => {
       const deltas = await collect(engine.generate(requestFor(await prompt("Hi"), { maxTokens: 0 }), never));
       expect(tokensOf(deltas)).toEqual([]);
       expect(deltas.at(-1)!.finish).toBe("length");
     });
 
-    test("answers several at once as it answers each alone", async () => {
+    test("gives the same answers to concurrent requests as to single ones", async () => {
       const prompts = await Promise.all(["red red red", "1 2 3 4 5 6", "a b c d e f"].map(prompt));
       const alone = [];
       for (const tokens of prompts)
@@ -101,7 +101,7 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
       expect(together).toEqual(alone);
     });
 
-    test("stops within one token of an abort, and counts the request no more", async () => {
+    test("stops within one token of an abort, and no longer counts the request", async () => {
       const controller = new AbortController();
       let after = 0;
       for await (const delta of engine.generate(
@@ -115,7 +115,7 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
       expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
     });
 
-    test("lets go of requests that are aborted before they begin, and of readers that leave", async () => {
+    test("releases requests that are aborted before they begin, and whose readers leave", async () => {
       const aborted = AbortSignal.abort(new Error("gone"));
       const early = await collect(engine.generate(requestFor(await prompt("Hi")), aborted)).catch(() => []);
       expect(tokensOf(early)).toEqual([]);

@@ -1,50 +1,50 @@
 import type { GenerateRequest, KvEvent, ModelCard, TokenPiece } from "#runtime";
 
 /**
- * What a worker drives. An engine takes token ids and answers with token ids; text is the gateway's business.
- * Only `card`, `generate`, `stats` and `close` are needed; what is left out is not offered to clients.
+ * The engine of a worker. It takes token ids and answers with token ids; the gateway handles text. Only `card`,
+ * `generate`, `stats` and `close` are required; missing features are not offered to clients.
  */
 export interface Engine {
-  /** What the gateway must know of the model to serve it. */
+  /** Everything the gateway needs to serve the model. */
   readonly card: ModelCard;
   /**
-   * Answers one request. The stream ends with a delta that has `finish`, or throws. When `signal` aborts, the
-   * engine stops within one token; what it yields after that is dropped.
+   * Answers one request. The stream ends with a delta that has `finish`, or throws. When `signal` aborts, the engine
+   * must stop within one token; later deltas are dropped.
    */
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Delta>;
   stats(): EngineStats;
   /** Frees the engine's memory; no request is running. */
   close(): Promise<void>;
 
-  /** Token ids of `text`, with control tokens recognised. For models whose tokenizer lives in the engine. */
+  /** Token ids of `text`, with control tokens recognised. For models whose tokenizer is part of the engine. */
   tokenize?(text: string): Uint32Array | Promise<Uint32Array>;
-  /** Every token's bytes, in the order of their ids. Needed where `tokenize` is. */
+  /** Every token's bytes, in the order of ids. Required with `tokenize`. */
   vocabulary?(): TokenPiece[];
-  /** One vector for each input. */
+  /** One vector per input. */
   embed?(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]>;
-  /** What the prefix cache holds. An engine without one leaves this out. */
+  /** Events of the prefix cache. Omit it if the engine has none. */
   kvEvents?: KvEventSource;
 }
 
 export interface KvEventSource {
   /** Calls `listener` with every change of a rank's prefix cache, in order. Called once, before any request. */
   subscribe(listener: (events: KvEvent[], dataParallelRank?: number) => void): void;
-  /** Stored events for all that a rank's prefix cache holds now; engines with one rank need not look at it. */
+  /** Stored events for a rank's current prefix cache; engines with one rank can ignore the argument. */
   snapshot(dataParallelRank: number): KvEvent[];
 }
 
 /**
- * Tokens that came out together (usually one), and what is known with them.
+ * Tokens that were generated together (usually one), with metadata.
  */
 export interface Delta {
   tokenIds: readonly number[];
-  /** One for each token, where the request asked for them. */
+  /** One per token, if the request asked for them. */
   logprobs?: readonly TokenLogprob[];
-  /** Prompt tokens that the prefix cache held. Sent once, with or before the first token. */
+  /** Prompt tokens found in the prefix cache. Sent once, with or before the first token. */
   cachedTokens?: number;
-  /** The tokens are the prompt's own, with their log probabilities (`echoLogprobs`); they come first. */
+  /** Whether the tokens are the prompt's own, with log probabilities (`echoLogprobs`); these precede the answer. */
   echo?: boolean;
-  /** Why the answer ends: a token that ends it, or its length. */
+  /** Why the answer ends: a stop token, or its length. */
   finish?: "stop" | "length";
   /** The token that ended the answer; it is not among `tokenIds`. */
   stopToken?: number;
@@ -53,11 +53,11 @@ export interface Delta {
 export interface TokenLogprob {
   /** Natural logarithm of the token's probability. */
   logprob: number;
-  /** The most probable tokens at this place, best first. */
+  /** The most probable tokens at this position, best first. */
   top: readonly (readonly [tokenId: number, logprob: number])[];
 }
 
-/** Load, in the field's names. */
+/** The engine's load. */
 export interface EngineStats {
   /** Requests that hold a sequence. */
   running: number;

@@ -23,7 +23,7 @@ afterEach(async () => {
   await server.close();
 });
 
-/** Serves an engine that answers so, and counts what it is told to count. */
+/** Serves an engine with these answers, and counts its calls. */
 async function start(generate: (signal: AbortSignal) => AsyncIterable<Delta>) {
   const counted = { requests: 0, tokens: 0 };
   const metrics = {
@@ -65,7 +65,7 @@ function call(
 }
 
 describe("generate handler", () => {
-  test("what the engine yields at one go is one message, and each step is one", async () => {
+  test("deltas yielded at once are one message, and each step is one", async () => {
     const counted = await start(async function* () {
       yield { tokenIds: [1] };
       yield { tokenIds: [2, 3] };
@@ -85,7 +85,7 @@ describe("generate handler", () => {
     expect(counted).toEqual({ requests: 1, tokens: 5 });
   });
 
-  test("however much comes at one go arrives, in order", async () => {
+  test("any number of deltas at once arrives, in order", async () => {
     const tokenIds = Array.from({ length: 100_000 }, (_, index) => index % 200);
     await start(async function* () {
       yield { tokenIds, echo: true };
@@ -101,7 +101,7 @@ describe("generate handler", () => {
     expect(messages.at(-1)!.finish).toBe("length");
   });
 
-  test("the prompt's own tokens stay apart from the answer's, and do not count as output", async () => {
+  test("the prompt's tokens are kept separate from the answer's, and do not count as output", async () => {
     const counted = await start(async function* () {
       yield { tokenIds: [7, 8], echo: true };
       yield { tokenIds: [1], finish: "length" };
@@ -125,7 +125,7 @@ describe("generate handler", () => {
     expect(counted.requests).toBe(0);
   });
 
-  test("refuses a data-parallel rank that there is not", async () => {
+  test("refuses a nonexistent data-parallel rank", async () => {
     const counted = await start(async function* () {
       yield { tokenIds: [], finish: "stop" };
     });
@@ -138,7 +138,7 @@ describe("generate handler", () => {
     expect(counted.requests).toBe(1);
   });
 
-  test("an engine that throws fails the call after what it had yielded", async () => {
+  test("an engine that throws fails the call after the tokens it yielded", async () => {
     await start(async function* () {
       yield { tokenIds: [1] };
       await nextTurn();
@@ -150,7 +150,7 @@ describe("generate handler", () => {
     expect(error?.code).toBe("internal");
   });
 
-  test("an engine that is ahead of its reader waits", async () => {
+  test("an engine waits for a slow reader", async () => {
     let yielded = 0;
     await start(async function* (signal) {
       while (!signal.aborted && yielded < 100_000) {

@@ -22,7 +22,7 @@ export function generateHandler(
     if (request.tokens.length === 0 || request.tokens.length >= contextLength) {
       throw new PlaneError(
         "invalid_request",
-        `The prompt has ${request.tokens.length} tokens; this model takes 1 to ${contextLength - 1}.`,
+        `The prompt has ${request.tokens.length} tokens; this model accepts 1 to ${contextLength - 1}.`,
       );
     }
     if (request.tokens.some((token) => token >= vocabularySize)) {
@@ -50,7 +50,7 @@ export function generateHandler(
         request: request.requestId,
         reason: error instanceof Error ? error.stack : String(error),
       });
-      // The answer may go on elsewhere from what there is.
+      // The answer can continue elsewhere from these tokens.
       writer.flush();
       throw new PlaneError("internal", "The engine failed.", { cause: error });
     }
@@ -58,20 +58,20 @@ export function generateHandler(
 }
 
 /**
- * Deltas that an engine may make at one go. One that never waits for anything would keep the process from hearing
- * that its answer has been cancelled.
+ * Most deltas in a row before yielding to the event loop: an engine that never waits would keep the process from
+ * noticing that its answer has been cancelled.
  */
 const MOST_GATHERED = 256;
 
-/** Tokens in one message at most. */
+/** Most tokens in one message. */
 const MOST_TOKENS = 4_096;
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /**
- * Gathers the deltas that an engine makes at one go into one message. The message is ready once the promises that
- * the engine has settled have run, and not at the end of the event loop's turn, which is when the request plane
- * sends what all calls have ready: it would come too late for that and wait for another turn.
+ * Gathers the deltas that an engine yields at once into one message. The message is flushed after the engine's settled
+ * promises have run, not at the end of the event loop's turn: that is when the request plane sends the messages of all
+ * calls, so this one would wait for another turn.
  */
 class DeltaWriter {
   readonly #call: ServerCall;
@@ -86,7 +86,7 @@ class DeltaWriter {
     this.#encoder = new DeltaEncoder({ logprobs });
   }
 
-  /** False when the reader is behind: wait for the call to be writable before the next delta. */
+  /** Returns false if the reader lags: then wait for the call to be writable before the next delta. */
   write(delta: Delta): boolean {
     if (delta.echo) this.flush();
     if (delta.cachedTokens !== undefined) this.#encoder.cachedTokens(delta.cachedTokens);
@@ -115,7 +115,7 @@ class DeltaWriter {
     this.flush();
   };
 
-  /** Sends what is gathered. */
+  /** Sends the gathered deltas. */
   flush(): void {
     if (this.gathered > 0) this.#take(false);
   }

@@ -31,15 +31,15 @@ export interface WorkerHostOptions {
   discovery: Discovery;
   /** First part of the endpoint's name. */
   namespace: string;
-  /** A short name for people. */
+  /** A short readable name. */
   name: string;
-  /** What requests may select the worker by, as `key=value`. */
+  /** Tags, `key=value`, by which requests can select the worker. */
   tags?: string[];
-  /** Where the request plane listens: `unix:/path` or `tcp:host:port`. */
+  /** Address of the request plane: `unix:/path` or `tcp:host:port`. */
   listen: string;
-  /** Port of `/health` and `/metrics` on 127.0.0.1; 0 takes a free one. */
+  /** Port of `/health` and `/metrics` on 127.0.0.1; 0 picks a free one. */
   opsPort: number;
-  /** Publishes the engine's KV events over ZeroMQ too. */
+  /** Also publishes the engine's KV events over ZeroMQ. */
   zmqEvents?: ZmqEventsOptions | undefined;
   log: Logger;
 }
@@ -48,16 +48,16 @@ export interface WorkerHost {
   readonly instance: Instance;
   /** Address of `/health` and `/metrics`. */
   readonly opsUrl: string;
-  /** Leaves discovery, lets running requests end (for as long as the deadline), frees the engine. */
+  /** Leaves discovery, lets running requests finish (until the deadline), frees the engine. */
   drain(deadlineMs: number): Promise<void>;
 }
 
 const LEASE_TTL_MS = 10_000;
 
 /**
- * Runs an engine as a worker: serves it on the request plane and announces it in discovery, once it is loaded.
- * @throws whatever the engine throws while it loads, an Error that names the worker and the field where its model card is
- *   wrong, or the system's error for an address that is taken
+ * Runs an engine as a worker: loads it, serves it on the request plane and announces it in discovery.
+ * @throws what the engine throws while it loads, an Error that names the worker and the invalid field of its model card,
+ *   or the system's error for an address in use
  */
 export async function startWorker(options: WorkerHostOptions): Promise<WorkerHost> {
   const { definition, discovery, log, threads, engineOptions } = options;
@@ -106,7 +106,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   };
 }
 
-/** Out of discovery first: gateways stop choosing the worker before it refuses them. */
+/** Leaves discovery first, so that gateways stop choosing the worker before it refuses requests. */
 async function drainWorker(
   lease: Lease,
   server: RequestPlaneServer,
@@ -149,7 +149,7 @@ function vocabularyHandler(engine: Engine): Handler {
   return (_payload, call) => sendInParts(call, encodeVocabulary(engine.vocabulary!()));
 }
 
-/** Bytes in one message at most: far below any limit of the request plane. */
+/** Most bytes in one message, far below any limit of the request plane. */
 const PART_BYTES = 256 * 1024;
 
 async function sendInParts(call: Parameters<Handler>[1], bytes: Uint8Array): Promise<void> {

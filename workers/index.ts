@@ -1,4 +1,4 @@
-/** The workers' public face. */
+/** The workers' public exports. */
 export {
   defineWorker,
   type EngineOptions,

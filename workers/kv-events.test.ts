@@ -53,13 +53,13 @@ async function follow(source: ZmqEventSource) {
 }
 
 describe("an engine's KV events over ZeroMQ", () => {
-  test("come from an endpoint for each rank, with replay", async () => {
+  test("come from one endpoint per rank, with replay", async () => {
     const { ask, sources } = await publishing({ endpoint: anyPort, replayEndpoint: anyPort, topic: "kv" });
     expect(sources).toHaveLength(2);
     expect(new Set(sources.flatMap((source) => [source.endpoint, source.replayEndpoint])).size).toBe(4);
     for (const source of sources) {
       const { dataParallelRank } = source;
-      // Before anybody listens.
+      // Before anyone listens.
       await ask(4, dataParallelRank);
       const next = await follow(source);
       expect(await next()).toMatchObject({ dataParallelRank, events: [{ type: "stored", blockSize: 4 }] });
@@ -69,10 +69,10 @@ describe("an engine's KV events over ZeroMQ", () => {
     }
   });
 
-  test("lie on port + rank where a port is given", async () => {
+  test("use port + rank if a port is given", async () => {
     const taken = await publishing({ endpoint: anyPort });
     const near = Number(taken.sources[0]!.endpoint.split(":").at(-1));
-    // Two neighbours that nobody else has at the moment.
+    // Two adjacent free ports.
     for (let port = near + 2; ; port += 2) {
       const published = await publishing({ endpoint: `tcp://127.0.0.1:${port}` }).catch(
         (error: Error) => error,
@@ -89,7 +89,7 @@ describe("an engine's KV events over ZeroMQ", () => {
     }
   });
 
-  test("are refused of an engine that has none", async () => {
+  test("are refused for an engine that has none", async () => {
     const echo = openEcho();
     await expect(publishKvEvents(echo, echo.card, { endpoint: anyPort }, log)).rejects.toThrow(
       "The engine echo has no KV events to publish on tcp://127.0.0.1:0.",

@@ -10,18 +10,18 @@ import {
 import { ZmqKvEventPublisher } from "#runtime/node";
 import type { Engine, KvEventSource } from "./engine.ts";
 
-/** How an engine's KV events are published over ZeroMQ, beside the request plane. Names as vLLM's. */
+/** Options for also publishing an engine's KV events over ZeroMQ, named as in vLLM. */
 export interface ZmqEventsOptions {
-  /** `tcp://HOST:PORT`; rank r is on port + r, and port 0 takes free ones. */
+  /** `tcp://HOST:PORT`; rank r uses port + r, and port 0 picks free ones. */
   endpoint: string;
   topic?: string | undefined;
-  /** Where lost batches can be asked for again; ports as above. */
+  /** Where lost batches can be requested; ports as above. */
   replayEndpoint?: string | undefined;
-  /** Batches that are kept for that. Default 10,000. */
+  /** Batches to keep for replays. Default 10,000. */
   replayBatches?: number | undefined;
 }
 
-/** Where a rank's events are to be had, as vLLM tells it under `/kv_event_sources`. */
+/** The source of a rank's events, as in vLLM's `/kv_event_sources`. */
 export interface ZmqEventSource {
   dataParallelRank: number;
   endpoint: string;
@@ -32,16 +32,16 @@ export interface ZmqEventSource {
 export interface KvEventPublishing {
   /** Serves the request plane's endpoint for KV events. */
   readonly handler: Handler;
-  /** The ranks' sources over ZeroMQ; none where that is not wanted. */
+  /** The ranks' sources over ZeroMQ; empty without `zmq`. */
   readonly sources: readonly ZmqEventSource[];
   close(): void;
 }
 
 /**
- * Publishes what an engine's prefix cache does: to gateways over the request plane and, where `zmq` is given, to
- * whoever follows vLLM over ZeroMQ. Undefined for an engine that has no KV events.
+ * Publishes an engine's KV events to gateways over the request plane and, with `zmq`, to vLLM-compatible subscribers over
+ * ZeroMQ. Returns undefined for an engine without KV events.
  *
- * @throws Error where ZeroMQ is wanted of an engine without KV events, or an endpoint cannot be had
+ * @throws Error for `zmq` with an engine without KV events, or if an endpoint is unavailable
  */
 export async function publishKvEvents(
   engine: Engine,

@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 /**
- * Imports a module that somebody else wrote.
+ * Imports a third-party module.
  * @param path absolute
- * @throws Error whose message tells file and line, where the module has a fault or throws
+ * @throws Error whose message names file and line, if the module has an error or throws
  */
 export async function importModule(path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
@@ -14,7 +14,7 @@ export async function importModule(path: string): Promise<Readonly<Record<string
   }
 }
 
-/** The error, with the file and line of the module in its message, or of what the module called. */
+/** The error, with the file and line in the module, or in code it called, in its message. */
 export function located(error: unknown, path: string): Error {
   const message = error instanceof Error ? error.message : String(error);
   const place = placeOf(error, path);
@@ -23,7 +23,7 @@ export function located(error: unknown, path: string): Error {
 
 function placeOf(error: unknown, path: string): string {
   const { stack = "" } = error instanceof Error ? error : {};
-  // Node puts the place of a syntax error first; V8's own frames come after the message.
+  // Node prints the location of a syntax error first; V8's own frames follow the message.
   const first = PLACE.exec(stack.split("\n", 1)[0]!) ?? undefined;
   const frames = [...stack.matchAll(FRAME)];
   const own = frames.find(([, file]) => toPath(file!) === path);
@@ -37,7 +37,7 @@ const FRAME = /^ +at (?:.+\()?(?:async )?(file:.+):(\d+):\d+\)?$/gm;
 
 const toPath = (file: string) => (file.startsWith("file:") ? fileURLToPath(file) : file);
 
-/** Node keeps the place of a syntax error in JavaScript to itself, until it prints it. */
+/** Node reveals the location of a syntax error in JavaScript only in its output. */
 function checkedPlace(path: string): string {
   const { stderr } = spawnSync(process.execPath, ["--check", path], { encoding: "utf8" });
   const [, file, line] = PLACE.exec(stderr.split("\n", 1)[0]!) ?? [];

@@ -6,7 +6,7 @@ export interface WorkerMetrics {
   tokens: { inc(value: number): void };
 }
 
-/** A worker's metrics: what it counts, and what its engine says of its load when somebody asks. */
+/** A worker's metrics: its counters, and its engine's load at each scrape. */
 export function createWorkerMetrics(all: Metrics, engine: Engine, card: ModelCard): WorkerMetrics {
   const read = (name: string, help: string, value: () => number) => {
     const gauge = all.gauge(`worker_${name}`, help);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-/** Modules that cannot be used, by name: their lines, the line of the fault, and what is said of it. */
+/** Broken modules by name: their lines, the line of the error, and its message. */
 const MODULES: Record<string, [lines: string[], line: number, what: RegExp]> = {
   "syntax.ts": [["// One", "const a: number = 1;", "", "const b = ;"], 4, /Expression expected/],
   "syntax.mjs": [["// One", "", "const b = ;"], 3, /Unexpected token/],
@@ -26,7 +26,7 @@ beforeAll(() => {
   writeFileSync(pathOf("outer.ts"), 'import "./syntax.ts";');
   writeFileSync(pathOf("empty.ts"), "export const a = 1;");
   const wanted = [...Object.keys(MODULES), "outer.ts", "empty.ts"].map(pathOf);
-  // Node itself loads them, whose errors these are: Vitest would use Vite.
+  // Node itself loads them, as these are its errors: Vitest would use Vite.
   const script = `
     import { loadWorker } from ${JSON.stringify(join(import.meta.dirname, "registry.ts"))};
     const messages = {};
@@ -45,17 +45,20 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test.each(Object.entries(MODULES))("the fault in %s is told with file and line", (name, [, line, what]) => {
-  const path = pathOf(name);
-  expect(messages[path]).toMatch(what);
-  expect(messages[path]!.split(": ", 1)).toEqual([`${path}:${line}`]);
-});
+test.each(Object.entries(MODULES))(
+  "the error in %s is reported with file and line",
+  (name, [, line, what]) => {
+    const path = pathOf(name);
+    expect(messages[path]).toMatch(what);
+    expect(messages[path]!.split(": ", 1)).toEqual([`${path}:${line}`]);
+  },
+);
 
-test("a fault in a module that another imports is told with its own file and line", () => {
+test("an error in an imported module is reported with its own file and line", () => {
   expect(messages[pathOf("outer.ts")]).toBe(messages[pathOf("syntax.ts")]);
 });
 
-test("a module without a worker, and a name without a module, are told apart", () => {
+test("a module without a worker, and a missing module, have different errors", () => {
   expect(messages[pathOf("empty.ts")]).toContain("does not export a worker as its default: see defineWorker");
   expect(messages["./nowhere.ts"]).toMatch(/^There is no worker module \/.*nowhere.ts\.$/);
   expect(messages.ech).toContain("Did you mean 'echo'?");

@@ -4,7 +4,7 @@ import { nearest } from "#runtime";
 import { defineWorker, type WorkerDefinition } from "./define-worker.ts";
 import { importModule, located } from "./load-module.ts";
 
-/** The engines that come with Stator. Each is loaded only where it runs. */
+/** The built-in engines. Each is loaded only when used. */
 const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
   llama: async () => {
     const { openLlama } = await import("./llama/engine.ts");
@@ -40,7 +40,7 @@ export const engineNames = Object.keys(ENGINES);
 
 /**
  * Finds an engine by its name, or a worker module by its path.
- * @throws Error with the nearest name where there is neither, with file and line where the module has a fault
+ * @throws Error with the nearest name if there is neither, or with file and line if the module has an error
  */
 export async function loadWorker(nameOrPath: string): Promise<WorkerDefinition> {
   const builtIn = Object.hasOwn(ENGINES, nameOrPath) ? ENGINES[nameOrPath] : undefined;

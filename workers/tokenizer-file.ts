@@ -6,11 +6,11 @@ import { resolve } from "node:path";
 export interface TokenizerFile {
   path: string;
   sha256: string;
-  /** Ids run from 0 to this less one. */
+  /** Ids range from 0 to this minus one. */
   vocabularySize: number;
 }
 
-/** @throws Error where the file cannot be read or is no tokenizer */
+/** @throws Error if the file is unreadable or not a tokenizer */
 export async function readTokenizerFile(path: string): Promise<TokenizerFile> {
   const text = await readFile(path, "utf8").catch((error: Error) => {
     throw new Error(`Cannot read the tokenizer ${path}: ${error.message}`);

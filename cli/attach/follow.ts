@@ -5,13 +5,13 @@ import { engineTable } from "./table.ts";
 
 type AttachedEngines = ListeningGateway["engines"];
 
-/** How long the first table waits for engines that are slow to answer, in milliseconds. */
+/** How long the first table waits for slow engines, in milliseconds. */
 const FIRST_TABLE_MS = 5_000;
-const STEP_MS = 50;
+const POLL_MS = 50;
 
 /**
- * Says what was found out about the engines, as soon as each has been looked at.
- * @param log says it where programs read that; else it is printed
+ * Reports what was found out about the engines, once each has been probed.
+ * @param log logs the report, for programs; undefined: prints it
  */
 export async function followEngines(
   attached: AttachedEngines,
@@ -21,21 +21,23 @@ export async function followEngines(
   const deadline = performance.now() + FIRST_TABLE_MS;
   let engines = await attached.report();
   while (performance.now() < deadline && engines.some(({ state }) => state === "connecting")) {
-    await sleep(STEP_MS, undefined, { ref: false });
+    await sleep(POLL_MS, undefined, { ref: false });
     engines = await attached.report();
   }
   if (log !== undefined) {
     const ready = engines.filter(({ state }) => state === "ready").length;
-    const message = `Ask them at ${place.url}/v1: ${ready} of ${engines.length} engines are ready.`;
+    const message = `Send requests to ${place.url}/v1: ${ready} of ${engines.length} engines are ready.`;
     log.info(message, { url: place.url, engines: engines.map(summary) });
     return;
   }
   const found =
-    engines.length === 0 ? "  There are no engines yet; they join as they come.\n" : engineTable(engines);
+    engines.length === 0
+      ? "  There are no engines yet; they join as they are discovered.\n"
+      : engineTable(engines);
   process.stdout.write(`\n${found}${hint(engines, place)}\n`);
 }
 
-/** What the table has of an engine. */
+/** An engine's row of the table, for the log. */
 function summary({ name, kind, version, state, reason, models, kvEvents, limitations }: EngineReport) {
   return {
     name,
@@ -49,10 +51,10 @@ function summary({ name, kind, version, state, reason, models, kvEvents, limitat
   };
 }
 
-/** Where the gateway is reached. */
+/** The gateway's addresses. */
 interface Place {
   readonly url: string;
-  /** Where `/admin` and `/metrics` are. */
+  /** Serves `/admin` and `/metrics`. */
   readonly adminUrl: string;
   readonly needsKey: boolean;
 }
@@ -62,11 +64,11 @@ function hint(engines: readonly EngineReport[], { url, adminUrl, needsKey }: Pla
   const body = JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }] });
   const key = needsKey ? ` -H "authorization: Bearer $KEY"` : "";
   return `
-  Ask them at ${url}/v1:
+  Send requests to ${url}/v1:
     curl ${url}/v1/chat/completions${key} -H 'content-type: application/json' -d '${body}'
 
-  Look at it: ${url}/health  ${adminUrl}/metrics  ${adminUrl}/v1/router/decisions
+  Inspect it: ${url}/health  ${adminUrl}/metrics  ${adminUrl}/v1/router/decisions
   Check it:   stator doctor ${adminUrl}${needsKey ? " --engine-key $ADMIN_KEY" : ""}
-  Stop it with Ctrl-C; running answers may finish.
+  Stop it with Ctrl-C; running answers will finish.
 `;
 }

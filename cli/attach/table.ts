@@ -10,10 +10,10 @@ const KINDS: Record<NonNullable<EngineReport["kind"]>, string> = {
 
 const HEAD = ["engine", "kind", "models", "context", "KV blocks", "KV events", "prompt tokens from"];
 
-/** What was found out about the engines, as a table, and under it what they lack and which flag mends it. */
+/** The engines as a table, and under it their limitations with the flags that fix them. */
 export function engineTable(engines: readonly EngineReport[]): string {
   const rows = [HEAD, ...engines.map(rowOf)];
-  // A row that ends early has a sentence in its last cell, which is no column's.
+  // A shorter row ends in a sentence, which does not count for column widths.
   const columns = rows.filter(({ length }) => length === HEAD.length);
   const widths = HEAD.map((_, column) =>
     Math.max(...(column === 0 ? rows : columns).map((row) => row[column]!.length)),
@@ -52,13 +52,13 @@ function modelNames({ name, aliases, adapters }: EngineReport["models"][number])
 
 function eventsOf({ kvEvents, dataParallelSize }: EngineReport): string {
   if (kvEvents.kind === "none") return "none: predicted";
-  if (kvEvents.kind === "poll") return "asked for";
+  if (kvEvents.kind === "poll") return "polled";
   return dataParallelSize > 1 ? `ZeroMQ, ${dataParallelSize} ranks` : "ZeroMQ";
 }
 
 function limitationLines({ name, limitations }: EngineReport): string[] {
   return limitations.map(({ code, what, flag }) => {
     const fix = flag ?? (code === "tokenizer" ? "Stator's own --tokenizer DIR" : undefined);
-    return `  ${name}: ${what}${fix === undefined ? "" : `\n    mend it with ${fix}`}`;
+    return `  ${name}: ${what}${fix === undefined ? "" : `\n    fix it with ${fix}`}`;
   });
 }

@@ -9,10 +9,10 @@ import { type StartedGateway, startGateway } from "./gateway-settings.ts";
 
 type Options = OptionValues<typeof servingOptions>;
 
-/** What all processes of a gateway have in common. */
+/** Settings shared by all processes of a gateway. */
 type Shared = Pick<AcceptorSettings, "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl">;
 
-/** What the flags say for the processes that serve the port. */
+/** The settings, from the flags, of the processes that serve the port. */
 function acceptorSettings(options: Options, port: number, own: Shared): Omit<AcceptorSettings, "name"> {
   const { access, tls, engineTls, serverLimits } = accessSettings(options);
   return {
@@ -21,7 +21,7 @@ function acceptorSettings(options: Options, port: number, own: Shared): Omit<Acc
     access,
     tls,
     engineTls,
-    // The limit is the gateway's: the system shares connections out about evenly.
+    // The limit is for the whole gateway; the system balances connections about evenly.
     serverLimits: {
       ...serverLimits,
       maxConnections: Math.ceil(serverLimits.maxConnections / options.processes),
@@ -38,13 +38,13 @@ function acceptorSettings(options: Options, port: number, own: Shared): Omit<Acc
 
 /** A gateway of one process or several. */
 export interface ProcessGroup extends StartedGateway {
-  /** Ends the processes that serve the port, when their requests have ended: until then they have to be told where to. */
+  /** Stops the processes that serve the port, once their requests have ended: until then they need routes. */
   stopAcceptors(deadlineMs: number): Promise<void>;
 }
 
 /**
- * Starts a gateway: in this process, or with --processes in several that serve its port, for which this one chooses.
- * @throws UsageError where the port cannot be had, or one of them does not start
+ * Starts a gateway: in this process, or with --processes in several that serve its port, for which this one routes.
+ * @throws UsageError if the port is unavailable, or a process does not start
  */
 export async function startProcesses(
   options: Options,
@@ -54,7 +54,7 @@ export async function startProcesses(
 ): Promise<ProcessGroup> {
   const { processes } = options;
   if (processes > 1 && process.platform !== "linux")
-    throw new UsageError("--processes needs Linux, which shares a port out among processes; leave it out.");
+    throw new UsageError("--processes needs Linux, which balances connections among processes; omit it.");
   const { discoveryUrl: _, ...common } = shared;
   const hasAcceptors = processes > 1;
   const gateway = await startGateway(options, service, { ...common, ...own, hasAcceptors });

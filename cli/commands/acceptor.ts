@@ -9,14 +9,14 @@ import { settleHeap } from "../settle-heap.ts";
 import { tellSupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 
-/** Time after the drain for everything else that a shutdown does, in milliseconds. */
+/** Time after the drain for the rest of a shutdown, in milliseconds. */
 const AFTER_DRAIN_MS = 5_000;
 
 /** One of several processes that serve a gateway's port; `stator attach --processes N` starts them. */
 export const acceptorCommand: Command = {
   async run() {
     if (!process.connected)
-      throw new UsageError("stator acceptor is started by the commands with --processes N.");
+      throw new UsageError("stator acceptor is internal: use --processes N of attach, gateway or up.");
     const { promise, resolve } = Promise.withResolvers<AcceptorSettings>();
     process.on("message", (message: StartMessage) => {
       if (message.type === "start") resolve(message.settings);

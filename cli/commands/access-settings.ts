@@ -14,8 +14,8 @@ type AccessSettings = Required<
 >;
 
 /**
- * What the flags say about who may come in.
- * @throws UsageError where that would be everybody, and nobody has asked for it
+ * Access control, from the flags.
+ * @throws UsageError if the gateway would be open to other machines without --open
  */
 export function accessSettings(options: Options): AccessSettings {
   checkExposure(options);
@@ -25,7 +25,7 @@ export function accessSettings(options: Options): AccessSettings {
       maxInflight: options["max-inflight"],
       cors: options.cors,
       media: mediaPolicy(options["media-domains"]),
-      // Without either it listens on loopback only, where any web page of this machine's browsers can send requests.
+      // Without either it listens only on loopback, where web pages in this machine's browsers can send requests.
       hosts: options.keys === undefined && !options.open ? "local" : "any",
       passesAll: options["pass-all"],
     },
@@ -42,27 +42,26 @@ export function accessSettings(options: Options): AccessSettings {
   };
 }
 
-/** @throws UsageError where other machines could come in, and neither keys nor their absence was asked for */
+/** @throws UsageError if other machines could connect, and neither --keys nor --open was given */
 export function checkExposure(options: ExposedOptions): void {
   const { host, keys, open, "admin-port": adminPort, "admin-host": adminHost } = options;
   if (keys !== undefined && open)
-    throw new UsageError("--open is for a gateway without keys; leave out --open, or --keys.");
+    throw new UsageError("--open is for a gateway without keys; omit --open or --keys.");
   if (keys !== undefined) return;
   if (!isLoopback(host) && !open) {
     throw new UsageError(
-      `--host ${host} lets other machines in, and there are no API keys. Make one with 'stator keys add NAME --keys keys.yaml' and start with --keys keys.yaml, or start with --open to let everybody in.`,
+      `--host ${host} admits other machines, and there are no API keys. Create one with 'stator keys add NAME --keys keys.yaml' and start with --keys keys.yaml, or start with --open to admit everyone.`,
     );
   }
   if (adminPort !== undefined && !isLoopback(adminHost)) {
     throw new UsageError(
-      `--admin-host ${adminHost} lets other machines run this gateway, which needs admin keys: 'stator keys add NAME --admin --keys keys.yaml', and --keys keys.yaml here.`,
+      `--admin-host ${adminHost} lets other machines administer this gateway, which needs admin keys: run 'stator keys add NAME --admin --keys keys.yaml', and start with --keys keys.yaml.`,
     );
   }
 }
 
 /**
- * @throws UsageError where one of the engines would be the gateway itself, which is easily asked for: the default port of
- * both is 8000
+ * @throws UsageError if an engine has the gateway's own address, an easy mistake: both default to port 8000
  */
 export function checkOwnAddress(
   engines: readonly EngineSpec[],
@@ -74,7 +73,7 @@ export function checkOwnAddress(
     const name = address.hostname.replace(/^\[|\]$/g, "");
     if (name === host || isLoopback(name))
       throw new UsageError(
-        `${address.origin} would be the gateway's own address. Give the gateway another: --port ${port + 1}.`,
+        `${address.origin} would be the gateway's own address. Use another port for the gateway: --port ${port + 1}.`,
       );
   }
 }
@@ -88,7 +87,7 @@ function isLoopback(host: string): boolean {
 function adminPlace(options: ExposedOptions): AccessSettings["admin"] {
   const { host: apiHost, keys, "admin-port": port, "admin-host": host } = options;
   if (port !== undefined) return { port, host, isGuarded: !isLoopback(host) };
-  // Without keys, whoever reaches the API could have requests sent to an engine of their own.
+  // Without keys, any client of the API could attach an engine of its own.
   if (keys === undefined && !isLoopback(apiHost)) return { port: undefined, host, isGuarded: true };
   return undefined;
 }

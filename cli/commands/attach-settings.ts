@@ -4,7 +4,7 @@ import type { attachOptions, servingOptions } from "../options/tables.ts";
 
 type Options = OptionValues<typeof attachOptions>;
 
-/** What the flags say about how engines are found to be well. */
+/** Health checks, from the flags. */
 export function healthSettings(
   options: Pick<Options, "health-interval" | "health-timeout" | "health-failures" | "slow-start">,
 ): Partial<HealthOptions> {
@@ -16,7 +16,7 @@ export function healthSettings(
   };
 }
 
-/** What the flags say about how hard the gateway tries to have a request answered. */
+/** Timeouts, retries and failover, from the flags. */
 export function requestSettings(
   options: Pick<
     OptionValues<typeof servingOptions>,

@@ -16,7 +16,7 @@ export const doctorCommand: Command = {
       tokenizers: tokenizersOf(options),
       engineTls: engineTlsFiles(options),
       timeoutMs: options.timeout * 1000,
-      // What matters is in the diagnosis.
+      // The diagnosis has everything that matters.
       log: createLogger({ name: "doctor", level: "error" }),
     }).catch((error: Error) => {
       const isUsage = error.name === "ApiError" || error instanceof AccessError;

@@ -7,9 +7,9 @@ import type { OptionValues } from "../options/spec.ts";
 type EngineOptions = OptionValues<typeof engineOptions>;
 
 /**
- * The engines that the command line and the options name.
- * @param comeLater whether there need not be one: others find them
- * @throws UsageError where there is none
+ * The engines from the command line and the options.
+ * @param comeLater whether there may be none, because discovery adds them
+ * @throws UsageError if there are none
  */
 export function enginesOf(
   command: string,
@@ -19,11 +19,13 @@ export function enginesOf(
 ): EngineSpec[] {
   const given = [...positionals.map((url): EngineSpec => ({ url })), ...options.engines];
   if (given.length === 0 && !comeLater)
-    throw new UsageError(`Which engines? stator ${command} http://127.0.0.1:8001 http://127.0.0.1:8002 …`);
+    throw new UsageError(
+      `No engines given. Try: stator ${command} http://127.0.0.1:8001 http://127.0.0.1:8002 …`,
+    );
   return given.map((spec) => completeSpec(spec, options));
 }
 
-/** An engine with what the options say of all engines, where it says nothing itself. */
+/** An engine, with the options for all engines as defaults. */
 export function completeSpec(spec: EngineSpec, options: EngineOptions): EngineSpec {
   const endpoint = options["kv-events"];
   const kvEvents = endpoint && { endpoint, replayEndpoint: options["kv-events-replay"] };
@@ -34,7 +36,7 @@ export function completeSpec(spec: EngineSpec, options: EngineOptions): EngineSp
   };
 }
 
-/** Where tokenizers are, by model; the empty name stands for all. */
+/** Tokenizer folders by model; the empty name stands for all models. */
 export const tokenizersOf = ({ tokenizer }: EngineOptions) => new Map(tokenizer.map(readTokenizer));
 
 /** `MODEL=DIR`, or a folder for all models. */
@@ -44,14 +46,14 @@ function readTokenizer(text: string): [model: string, folder: string] {
 }
 
 /**
- * The certificates to speak with engines by.
- * @throws UsageError for a certificate without its key
+ * The TLS files for connections to engines.
+ * @throws UsageError for a certificate without its key, or the reverse
  */
 export function engineTlsFiles(
   options: OptionValues<typeof engineEncryption>,
 ): NonNullable<ListeningOptions["engineTls"]> {
   const { "engine-ca": ca, "engine-tls-cert": cert, "engine-tls-key": key } = options;
   if ((cert === undefined) !== (key === undefined))
-    throw new UsageError("--engine-tls-cert and --engine-tls-key go together.");
+    throw new UsageError("--engine-tls-cert and --engine-tls-key must be used together.");
   return { ca, cert, key };
 }

@@ -1,7 +1,7 @@
 import { parseFault } from "#workers";
 import { UsageError } from "../options/read.ts";
 
-/** @throws UsageError for a fault that the mocker does not know */
+/** @throws UsageError for an invalid fault */
 export function checkFaults(faults: readonly string[] | undefined): void {
   for (const fault of faults ?? []) {
     try {

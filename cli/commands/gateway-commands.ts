@@ -1,13 +1,13 @@
 import type { Commands } from "./usage.ts";
 
-/** Commands that need no engine of their own: all that the one-file executable has. */
+/** Commands that run no engine: the only ones in the executable. */
 export const gatewayCommands = {
   attach: {
-    summary: "Serve engines that already run (vLLM, SGLang, …) at one KV-aware address.",
+    summary: "Serve running engines (vLLM, SGLang, …) at one KV-aware address.",
     load: async () => (await import("./attach.ts")).attachCommand,
   },
   doctor: {
-    summary: "Prove that engines can be routed to by what their caches hold, or say what is wrong.",
+    summary: "Prove that KV-aware routing works with these engines, or say what is wrong.",
     load: async () => (await import("./doctor.ts")).doctorCommand,
   },
   acceptor: {
@@ -19,7 +19,7 @@ export const gatewayCommands = {
     load: async () => (await import("./gateway.ts")).gatewayCommand,
   },
   keys: {
-    summary: "Make, list, change and revoke the API keys of a gateway.",
+    summary: "Create, list, rotate and revoke the API keys of a gateway.",
     load: async () => (await import("./keys.ts")).keysCommand,
   },
   version: {

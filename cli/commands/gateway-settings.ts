@@ -12,12 +12,12 @@ import { routingOptions } from "./routing-options.ts";
 
 type AcceptorOptions = OptionValues<typeof servingOptions>;
 
-/** With its addresses for programs on this machine: of the API, and of what is for those who run it. */
+/** A gateway with the addresses of its API and its admin routes, for programs on this machine. */
 export type StartedGateway = ListeningGateway & { readonly url: string; readonly adminUrl: string };
 
 /**
- * Starts a gateway in this process, as the flags say that all commands with one share.
- * @throws UsageError where its port cannot be had
+ * Starts a gateway in this process, from the flags that all commands with a gateway share.
+ * @throws UsageError if its port is unavailable
  */
 export async function startGateway(
   options: AcceptorOptions,
@@ -61,7 +61,7 @@ export async function startGateway(
 const urlOf = (isEncrypted: boolean, host: string, port: number) =>
   `${isEncrypted ? "https" : "http"}://${reachableHost(host)}:${port}`;
 
-/** A host that a program on this machine can connect to: the "any" addresses are for listening only. */
+/** A host that a program on this machine can connect to: wildcard addresses are only for listening. */
 function reachableHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   if (host === "::") return "[::1]";

@@ -27,7 +27,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
     discoveryUrl: options.discovery,
   });
   const { url } = gateway;
-  // Under a supervisor, that one tells where.
+  // Under a supervisor, the supervisor announces the address.
   service.log[isSupervised() ? "debug" : "info"]("listening", { url });
   tellSupervisor({ type: "ready", url });
   return serveUntilStopped(service, options, {

@@ -11,7 +11,7 @@ export const commands: Commands = {
   },
   ...forGateways,
   worker: {
-    summary: "Run one worker: an engine, served to gateways through discovery.",
+    summary: "Run one worker: an engine, which gateways find through discovery.",
     load: async () => (await import("./worker.ts")).workerCommand,
   },
   version,

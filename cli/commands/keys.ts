@@ -14,16 +14,16 @@ export const keysCommand: Command = {
     const { options, positionals } = readOptions(keysOptions, argv, process.env);
     const [action, id, ...rest] = positionals;
     const { keys: path } = options;
-    if (rest.length > 0) throw new UsageError(`'${rest[0]}' is not understood; see stator keys --help.`);
+    if (rest.length > 0) throw new UsageError(`Unexpected argument '${rest[0]}'; see stator keys --help.`);
     if (action === undefined || !ACTIONS.includes(action))
-      throw new UsageError("stator keys is followed by add ID, list, rotate ID or revoke ID.");
-    if (path === undefined) throw new UsageError("Which file? --keys keys.yaml");
+      throw new UsageError("stator keys needs one of: add ID, list, rotate ID, revoke ID.");
+    if (path === undefined) throw new UsageError("--keys FILE is required, such as --keys keys.yaml.");
     switch (action) {
       case "add":
-        tellKey(await change(path, action, id, (store, name) => store.add(describe(name, options)), true));
+        printKey(await change(path, action, id, (store, name) => store.add(describe(name, options)), true));
         return 0;
       case "rotate":
-        tellKey(await change(path, action, id, (store, name) => store.rotate(name, options.grace)));
+        printKey(await change(path, action, id, (store, name) => store.rotate(name, options.grace)));
         return 0;
       case "revoke":
         await change(path, action, id, (store, name) => store.revoke(name));
@@ -48,7 +48,7 @@ function change<Value>(
 
 function required(id: string | undefined, action: string): string {
   if (id !== undefined) return id;
-  throw new UsageError(`Which key? stator keys ${action} NAME`);
+  throw new UsageError(`stator keys ${action} needs the key's id: stator keys ${action} ID`);
 }
 
 function describe(id: string, options: KeysOptions): KeyDescription {
@@ -65,8 +65,8 @@ function describe(id: string, options: KeysOptions): KeyDescription {
   };
 }
 
-/** The key goes to standard output alone, so that a script can take it from there. */
-function tellKey(key: string): void {
-  console.error("This is the only time that the key is shown:");
+/** Only the key goes to standard output, so that a script can read it. */
+function printKey(key: string): void {
+  console.error("This key is shown only once:");
   console.log(key);
 }

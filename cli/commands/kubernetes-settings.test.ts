@@ -8,14 +8,14 @@ afterEach(() => vi.unstubAllGlobals());
 const sourceOf = (...flags: string[]) =>
   kubernetesSource(readOptions(attachOptions, ["--config=none", ...flags], {}).options);
 
-it("is none where no flag speaks of a cluster", () => {
+it("is undefined without a Kubernetes flag", () => {
   expect(sourceOf()).toBeUndefined();
 });
 
-// Deno's node:https does not take a cluster's own authority.
+// Deno's node:https does not accept a cluster's own certificate authority.
 it.each(["Deno", "Bun"])("is refused on %s", (runtime) => {
   vi.stubGlobal(runtime, {});
   expect(() => sourceOf("--kubernetes-selector=app=vllm")).toThrow(
-    `--kubernetes-selector: not on ${runtime} yet; run stator attach on Node.`,
+    `--kubernetes-selector is not supported on ${runtime} yet; run stator attach on Node.`,
   );
 });

@@ -6,8 +6,8 @@ import type { attachOptions } from "../options/tables.ts";
 type Options = OptionValues<typeof attachOptions>;
 
 /**
- * Where in a cluster engines are; undefined where the flags do not speak of one.
- * @throws UsageError where the cluster cannot be asked
+ * The engines' source in a Kubernetes cluster; undefined without a Kubernetes flag.
+ * @throws UsageError if the cluster's credentials are missing or unusable
  */
 export function kubernetesSource(options: Options): KubernetesSource | undefined {
   const { "kubernetes-service": services, "kubernetes-selector": selector } = options;
@@ -25,7 +25,7 @@ export function kubernetesSource(options: Options): KubernetesSource | undefined
   const runtime = ["Deno", "Bun"].find((name) => name in globalThis);
   if (runtime !== undefined) {
     const flag = services.length > 0 ? "--kubernetes-service" : "--kubernetes-selector";
-    throw new UsageError(`${flag}: not on ${runtime} yet; run stator attach on Node.`);
+    throw new UsageError(`${flag} is not supported on ${runtime} yet; run stator attach on Node.`);
   }
   try {
     return { services, selector, namespace, port, access: findClusterAccess(kubeconfig) };

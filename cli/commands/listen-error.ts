@@ -8,8 +8,8 @@ interface Place {
 }
 
 /**
- * Looks whether a port can be had, for whoever has much to do before it is listened on.
- * @throws UsageError where it cannot
+ * Checks that a port is free, for commands that have much to do before they listen on it.
+ * @throws UsageError if it is not
  */
 export async function requireFreePort({ host, port }: Place): Promise<void> {
   const server = createServer();
@@ -20,18 +20,18 @@ export async function requireFreePort({ host, port }: Place): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
-/** What to do about an error of listening, or of what is asked for; another error as it is. */
+/** Turns errors of listening and of invalid options into messages that say what to do; returns others unchanged. */
 export function listenError(error: unknown, { host, port }: Place): unknown {
   switch ((error as NodeJS.ErrnoException).code) {
     case "EADDRINUSE":
       return new UsageError(`Port ${port} is taken by another program. Choose another: --port ${port + 1}.`);
     case "EACCES":
-      return new UsageError(`Port ${port} needs the rights of root. Choose one above 1023: --port 8000.`);
+      return new UsageError(`Port ${port} needs root privileges. Choose one above 1023: --port 8000.`);
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new UsageError(`This machine has no address ${host}. Try --host 127.0.0.1 or --host 0.0.0.0.`);
     default:
-      // Both say what is wrong with what was asked for: files, or engines' addresses.
+      // Both describe invalid files or engine addresses.
       return error instanceof AccessError || (error instanceof Error && error.name === "ApiError")
         ? new UsageError(error.message)
         : error;

@@ -8,9 +8,9 @@ interface Options {
 }
 
 /**
- * The names that the flags give to models.
- * @throws UsageError for a name that stands for two models, for itself or for another such name, and for a model that
- * is its own fallback
+ * Aliases and fallbacks, from the flags.
+ * @throws UsageError for an alias of two models, of itself or of another alias, and for a model that is its own
+ * fallback
  */
 export function modelNames({ "model-alias": given, "model-fallback": pairs = [] }: Options): ModelNames {
   const aliases = new Map<string, string>();
@@ -18,7 +18,7 @@ export function modelNames({ "model-alias": given, "model-fallback": pairs = [] 
     const before = aliases.get(alias);
     if (before !== undefined && before !== model)
       throw new UsageError(`--model-alias ${alias} stands for two models, ${before} and ${model}.`);
-    if (alias === model) throw new UsageError(`--model-alias ${alias}=${model} names the model by itself.`);
+    if (alias === model) throw new UsageError(`--model-alias ${alias}=${model} is an alias of itself.`);
     aliases.set(alias, model);
   }
   for (const [alias, model] of aliases) {
@@ -31,7 +31,7 @@ export function modelNames({ "model-alias": given, "model-fallback": pairs = [] 
   const meant = (name: string) => aliases.get(name) ?? name;
   for (const [model, other] of pairs) {
     if (meant(model) === meant(other))
-      throw new UsageError(`--model-fallback ${model}=${other}: it must be another model.`);
+      throw new UsageError(`--model-fallback ${model}=${other}: the fallback must be another model.`);
     const others = fallbacks.get(model);
     if (others === undefined) fallbacks.set(model, [other]);
     else others.push(other);
@@ -39,7 +39,7 @@ export function modelNames({ "model-alias": given, "model-fallback": pairs = [] 
   return { aliases, fallbacks };
 }
 
-/** Says which models the names stand for that nobody serves yet: they may come later, or be misspelt. */
+/** Warns of models in aliases and fallbacks that no engine serves yet: they may join later, or be misspelt. */
 export function warnOfMissing(models: ListeningGateway["models"], log: Logger): void {
   for (const model of models.missing()) {
     log.warn("--model-alias or --model-fallback names a model that no engine serves yet", { model });

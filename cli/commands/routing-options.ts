@@ -4,7 +4,7 @@ import type { servingOptions } from "../options/tables.ts";
 
 type Options = Omit<OptionValues<typeof servingOptions>, "keys">;
 
-/** What the flags say about choosing workers. */
+/** Routing options, from the flags. */
 export function routingOptions(options: Options): RoutingOptions {
   const requestWeight = options["active-request-weight"];
   return {

@@ -10,7 +10,7 @@ export const upCommand: Command = {
     const { options, positionals } = readOptions(upOptions, argv, process.env);
     if (positionals.length > 0) {
       throw new UsageError(
-        `'${positionals[0]}' is not understood; a model is given as --model ${positionals[0]}.`,
+        `Unexpected argument '${positionals[0]}'. To set the model, use --model ${positionals[0]}.`,
       );
     }
     checkFaults(options.fault);

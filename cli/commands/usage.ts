@@ -1,9 +1,9 @@
 import type { Command } from "./command.ts";
 
 export interface CommandEntry {
-  /** One line for the list of commands; undefined for one that no one types. */
+  /** One line for the list of commands; undefined for an internal one. */
   readonly summary: string | undefined;
-  /** Loads the command and what it needs; the others stay where they are. */
+  /** Loads the command with its dependencies, and no others. */
   load(): Promise<Command>;
 }
 
@@ -21,5 +21,5 @@ Serves language models behind one OpenAI-compatible address.
 Commands:
 ${rows.join("\n")}
 
-stator COMMAND --help tells a command's options.`;
+stator COMMAND --help lists a command's options.`;
 }

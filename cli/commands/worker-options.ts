@@ -8,7 +8,7 @@ import type { workerOptions } from "../options/tables.ts";
 
 export type WorkerCommandOptions = OptionValues<typeof workerOptions>;
 
-/** What the engine of that name is told. */
+/** Options for the engine of that name. */
 export async function engineOptions(
   engine: string,
   options: WorkerCommandOptions,
@@ -40,7 +40,7 @@ export async function engineOptions(
   return { ...common, modelPath: path, modelName: options["model-name"] ?? name, chatTemplate };
 }
 
-/** One of the workers of a process: what is its own. */
+/** Settings of one of a process's workers. */
 export interface WorkerPlace {
   name: string;
   listen: string;
@@ -50,14 +50,14 @@ export interface WorkerPlace {
 }
 
 /**
- * The workers of a process: one, or for the mocker as many as are asked for. Where a port is given, each worker
- * takes the next one.
- * @throws UsageError where they cannot share what is given
+ * The workers of a process: one, or for the mocker as many as --workers says. Given ports are counted up from worker to
+ * worker.
+ * @throws UsageError for an address that several workers would share
  */
 export function workerPlaces(engine: string, options: WorkerCommandOptions): WorkerPlace[] {
   const count = engine === "mocker" ? options.workers : 1;
   if (count > 1 && options.listen !== undefined)
-    throw new UsageError("--listen is one worker's address; with --workers each takes a free port.");
+    throw new UsageError("--listen sets the address of one worker; with --workers each picks a free port.");
   return Array.from({ length: count }, (_, index) => ({
     name: count > 1 ? `${options.name ?? engine}-${index}` : (options.name ?? `${engine}-${process.pid}`),
     listen: options.listen ?? "tcp:127.0.0.1:0",
@@ -83,8 +83,8 @@ function zmqEvents(options: WorkerCommandOptions, index: number): ZmqEventsOptio
 }
 
 /**
- * The endpoint of a worker's first rank: the workers' ranks lie one behind the other.
- * @throws UsageError where the option is no such endpoint
+ * The endpoint of a worker's first rank; the ports of the workers' ranks are consecutive.
+ * @throws UsageError if the option is not a valid endpoint
  */
 export function kvEventsEndpoint(
   options: Pick<

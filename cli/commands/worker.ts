@@ -13,7 +13,7 @@ export const workerCommand: Command = {
     const { options, positionals } = readOptions(workerOptions, argv, process.env);
     const [engine] = positionals;
     if (engine === undefined)
-      throw new UsageError("Which engine? stator worker llama, or echo, or a module's path.");
+      throw new UsageError("No engine given: stator worker llama, mocker, echo, or the path of a module.");
     return logged(options.name ?? "worker", options, () => serveWorkers(engine, options));
   },
 };
@@ -39,7 +39,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
       }),
     ),
   );
-  // Under a supervisor, the gateway tells of those that have joined it.
+  // Under a supervisor, the gateway logs the workers that join.
   for (const { instance } of workers)
     service.log[isSupervised() ? "debug" : "info"]("worker is ready", {
       worker: instance.name,

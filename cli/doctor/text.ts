@@ -11,7 +11,7 @@ const MARKS: Record<Check["status"], string> = {
 const MARK_WIDTH = Math.max(...Object.values(MARKS).map(({ length }) => length));
 const WIDTH = 110;
 
-/** What the doctor has found, for people: what it saw of each engine, and at the end what that means. */
+/** The diagnosis as text: the checks of each engine, then a summary. */
 export function diagnosisText({ engines, together, isWell }: Diagnosis): string {
   const table = engineTable(engines.map(({ engine }) => ({ ...engine, limitations: [] })));
   const sections = engines.map(({ engine, checks }) => section(engine.name, checks));
@@ -28,7 +28,7 @@ function checkLines({ status, text, cost, fix, flag }: Check): string {
   const lines = [`    ${MARKS[status].padEnd(MARK_WIDTH)}  ${wrapped(text, indent)}`];
   if (cost !== undefined) lines.push(`${indent}What it costs: ${wrapped(cost, `${indent}  `)}`);
   if (fix !== undefined) lines.push(`${indent}What to do: ${wrapped(fix, `${indent}  `)}`);
-  // A line of its own, so that it can be copied.
+  // On a line of its own, for copying.
   if (flag !== undefined) lines.push(`${indent}  ${flag}`);
   return `${lines.join("\n")}\n`;
 }
@@ -40,17 +40,17 @@ function summary(engines: readonly EngineDiagnosis[], together: readonly Check[]
     );
     return isProved
       ? "  All is well: the router knows what each engine's cache holds, and the engines reuse it.\n"
-      : "  Nothing is wrong that could be mended, but not everything could be proved; see the notes.\n";
+      : "  Nothing is wrong that could be fixed, but not everything could be proved; see the notes.\n";
   }
   const problems = [...engines.flatMap(({ checks }) => checks), ...together].filter(isProblem).length;
   const names = engines.filter(({ checks }) => checks.some(isProblem)).map(({ engine }) => engine.name);
   const where = names.length > 0 ? `: ${names.join(", ")}` : "";
-  return `  ${problems} ${problems === 1 ? "thing is" : "things are"} wrong${where}. See WRONG above for what to do.\n`;
+  return `  ${problems} ${problems === 1 ? "problem" : "problems"} found${where}. See WRONG above for what to do.\n`;
 }
 
 const isProblem = ({ status }: Check) => status === "problem";
 
-/** Breaks a sentence into lines. */
+/** Wraps text into lines. */
 function wrapped(text: string, indent: string): string {
   const lines: string[] = [];
   let line = "";

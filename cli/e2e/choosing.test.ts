@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "./metrics.ts";
 import { StatorProcess, startUp } from "./stator-process.ts";
 
-/** What a request says about its worker, and what the gateway tells of its decisions. */
+/** Request preferences, and the gateway's record of decisions. */
 const running: StatorProcess[] = [];
 let folder: string;
 let url: string;
@@ -58,7 +58,7 @@ async function send(body: object = {}, headers: Record<string, string> = {}) {
   };
 }
 
-/** The workers that ten requests like this one went to. */
+/** The workers that answered ten requests like this one. */
 async function workersOf(body: object, headers: Record<string, string> = {}): Promise<string[]> {
   const workers = new Set<string>();
   for (let count = 0; count < 10; count++) workers.add((await send(body, headers)).worker!);
@@ -72,7 +72,7 @@ describe("tags", () => {
     expect(await workersOf({ stator: { tags: ["gpu=h100"] } })).not.toContain("plain");
   });
 
-  test("that no worker has are refused with those that there are", async () => {
+  test("that no worker has are refused with a list of existing ones", async () => {
     const { status, body } = await send({ stator: { tags: ["zone=a", "zone=b"] } });
     expect(status).toBe(400);
     expect(body.error).toMatchObject({ code: "unknown_tags", param: "stator.tags" });
@@ -110,7 +110,7 @@ describe("the field stator", () => {
     expect(body.error.message).toContain(message);
   });
 
-  test("goes after the headers that say the same", async () => {
+  test("is overridden by the corresponding headers", async () => {
     expect((await send({ stator: { worker: "plain" } }, { "x-stator-worker": "other" })).worker).toBe(
       "other",
     );
@@ -118,7 +118,7 @@ describe("the field stator", () => {
     expect(refused.body.error).toMatchObject({ param: "x-stator-priority", code: "invalid_type" });
   });
 
-  test("is in the API's description", async () => {
+  test("is in the OpenAPI document", async () => {
     const document = await (await fetch(`${url}/openapi.json`)).json();
     const schema = document.paths["/v1/chat/completions"].post.requestBody.content["application/json"].schema;
     expect(JSON.stringify(schema.properties.stator)).toContain("deadline_ms");
@@ -131,7 +131,7 @@ describe("the field stator", () => {
 });
 
 describe("decisions", () => {
-  test("tell the choice, every candidate's terms, and what the engine reported", async () => {
+  test("show the choice, every candidate's terms, and the engine's cached tokens", async () => {
     const prompt = `The decision's own prompt, ${"which is long enough ".repeat(8)}`;
     const pin = { stator: { worker: "plain" } };
     await send({ prompt, ...pin });
@@ -159,7 +159,7 @@ describe("decisions", () => {
     expect(JSON.stringify(decision)).not.toContain("own prompt");
   });
 
-  test("are listed, the newest first, by model and up to a limit", async () => {
+  test("are listed newest first, by model and up to a limit", async () => {
     const ids: string[] = [];
     for (let count = 0; count < 3; count++) ids.unshift((await send({ n: 1 })).id);
     const list = async (query: string) => {

@@ -3,7 +3,7 @@ import { testFolder } from "./access/key-file.ts";
 import { metric, until } from "./metrics.ts";
 import { StatorProcess } from "./stator-process.ts";
 
-/** Workers whose KV events are wrong, each in a way of its own: the gateway says so, once, with the likely cause. */
+/** Workers whose KV events are wrong in different ways: the gateway warns once, with the likely cause. */
 const DRIFTS = [
   ["events-missing", "no KV event has ever come"],
   ["block-size", "the same block size"],
@@ -27,7 +27,7 @@ beforeAll(async () => {
   const [, address] = await gateway.printed(/listening url=(\S+)/);
   url = address!;
   await until(async () => (await metric(url, "stator_worker_ready")) === DRIFTS.length);
-  // Models are ready a moment after their workers, when their tokenizers have been read.
+  // Models are ready a moment after their workers, once their tokenizers are loaded.
   await until(async () => (await fetch(`${url}/health`)).ok);
 });
 
@@ -35,7 +35,7 @@ afterAll(async () => {
   for (const stator of [...workers, gateway]) expect(await stator.stop()).toBe(0);
 });
 
-test.each(DRIFTS)("%s is found out from what the engine reports", async (drift, advice) => {
+test.each(DRIFTS)("%s is detected from the engine's reported cached tokens", async (drift, advice) => {
   const body = JSON.stringify({ model: drift, prompt: "the same prompt ".repeat(8), max_tokens: 1 });
   for (let count = 0; count < 40; count++) {
     const headers = { "content-type": "application/json" };

@@ -5,7 +5,7 @@ import { stall } from "../../scripts/testing/stall.ts";
 import { metric } from "./metrics.ts";
 import { type StatorProcess, startUp } from "./stator-process.ts";
 
-/** What a client hears of every kind of bad request, in OpenAI's error shape; and that nothing breaks by it. */
+/** Every kind of bad request gets an error in OpenAI's shape, and breaks nothing. */
 let stator: StatorProcess;
 let url: string;
 
@@ -34,7 +34,7 @@ async function post(
   return { response, body: (await response.json()) as ErrorBody };
 }
 
-/** Every error has the whole shape, JSON as its type, and a request id. */
+/** Checks an error's complete shape, content type and request id. */
 function expectError(
   answer: { response: Response; body: ErrorBody },
   status: number,
@@ -145,7 +145,7 @@ describe("a parameter", () => {
 });
 
 describe("a request", () => {
-  test("that is not JSON is told where it breaks", async () => {
+  test("that is not JSON gets the position of the syntax error", async () => {
     const answer = await post("/v1/chat/completions", '{"model": "echo",\n  oops}');
     expectError(answer, 400, null, "invalid_json");
     expect(answer.body.error.message).toContain("line 2, column 3");
@@ -153,7 +153,7 @@ describe("a request", () => {
     expectError(await post("/v1/chat/completions", "[1]"), 400, null, "invalid_type");
   });
 
-  test("for an unknown model is told the nearest one", async () => {
+  test("for an unknown model gets the nearest name", async () => {
     const answer = await chat({ model: "ecco" });
     expectError(answer, 404, "model", "model_not_found");
     expect(answer.body.error.message).toContain("Did you mean 'echo'?");
@@ -161,7 +161,7 @@ describe("a request", () => {
     expect(response.status).toBe(404);
   });
 
-  test("with a prompt longer than the context is told both lengths", async () => {
+  test("with a prompt longer than the context gets both lengths", async () => {
     const answer = await chat({ messages: [{ role: "user", content: "x".repeat(600) }] });
     expectError(answer, 400, "messages", "context_length_exceeded");
     expect(answer.body.error.message).toMatch(/context of 512 tokens.*(has|at least) \d+/);
@@ -197,7 +197,7 @@ describe("a request", () => {
     expectError(answer, 415, null, "unsupported_content_encoding");
   });
 
-  test("that is refused is counted, whatever is wrong with it", async () => {
+  test("is counted when refused, whatever is wrong with it", async () => {
     const labels = { endpoint: "completions", status: "400" };
     const before = await metric(url, "stator_requests_total", labels);
     await post("/v1/completions", "oops");
@@ -210,7 +210,7 @@ describe("a request", () => {
     expect(response.status).toBe(200);
   });
 
-  test("with the wrong method is told the right ones", async () => {
+  test("with the wrong method gets the valid ones", async () => {
     for (const [method, path, allow] of [
       ["GET", "/v1/chat/completions", "POST"],
       ["DELETE", "/v1/models", "GET, HEAD"],
@@ -228,7 +228,7 @@ describe("a request", () => {
     expect((await fetch(`${url}/v2`)).status).toBe(404);
   });
 
-  test("that takes too long ends with 504, or with an error event where the stream has begun", async () => {
+  test("that takes too long ends with 504, or with an error event if the stream has begun", async () => {
     const long = { max_tokens: 500, messages: [{ role: "user", content: "again " }] };
     const slow = startUp("--engine=echo", "--workers=1", "--delay=50", `--request-timeout=${0.3 * stall()}`);
     const slowUrl = await slow.url();
@@ -293,7 +293,7 @@ describe("hostile input", () => {
     expect((await fetch(`${url}/health`)).status).toBe(200);
   });
 
-  test("a header with line breaks or a very long request id is not carried back", async () => {
+  test("a header with line breaks or a very long request id is not echoed", async () => {
     const response = await fetch(`${url}/live`, { headers: { "x-request-id": "x".repeat(500) } });
     expect(response.headers.get("x-request-id") ?? "").not.toContain("xxx");
   });

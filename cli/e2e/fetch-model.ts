@@ -1,6 +1,6 @@
 import { defaultModelFolder, fetchModel } from "../index.ts";
 
-/** Before all tests: the default model is on this machine, so that no test's time goes into its download. */
+/** Downloads the default model before all tests, so that no test waits for it. */
 export default async function setup(): Promise<void> {
   await fetchModel(undefined, { folder: defaultModelFolder() });
 }

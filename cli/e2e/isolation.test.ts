@@ -2,7 +2,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type StatorProcess, startUp } from "./stator-process.ts";
 
-/** Requests that are heavy or hostile, beside a stream of somebody else's: it goes on, token by token. */
+/** Heavy or hostile requests do not stall another client's stream. */
 let stator: StatorProcess;
 let url: string;
 let openai: OpenAI;
@@ -45,7 +45,7 @@ describe.each([
       `{"model":"default","metadata":{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}},"messages":[{"role":"user","content":"x"}],"max_tokens":1}`,
   ],
 ])("%s", (_, body) => {
-  test("is answered or refused, and another's stream goes on", async () => {
+  test("is answered or refused, and another client's stream continues", async () => {
     const stream = await openai.completions.create({
       model: "default",
       prompt: "red red red red red red red red",
@@ -66,7 +66,7 @@ describe.each([
   });
 });
 
-test("a client that does not read holds back its own answer only", async () => {
+test("a client that does not read delays only its own answer", async () => {
   const controller = new AbortController();
   const body = JSON.stringify({
     model: "default",

@@ -2,13 +2,13 @@ import { createServer } from "node:net";
 import { expect, test } from "vitest";
 import { StatorProcess, startUp } from "./stator-process.ts";
 
-/** All that a process has printed, each line parsed. */
+/** A process's output, each line parsed. */
 const linesOf = ({ stdout, stderr }: StatorProcess) =>
   `${stdout}${stderr}`.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
 
 const json = "--log-format=json";
 
-test("stator up says nothing but JSON from its start to its end", async () => {
+test("stator up prints only JSON", async () => {
   const stator = startUp("--engine=echo", "--workers=1", json);
   const url = await stator.url();
   expect(await stator.stop()).toBe(0);
@@ -26,7 +26,7 @@ test("stator up says nothing but JSON from its start to its end", async () => {
   expect(lines.at(-1)).toMatchObject({ message: "stopped", exitCode: 0 });
 });
 
-test("likewise what ends it before it has begun", async () => {
+test("errors at start-up are JSON too", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
@@ -36,8 +36,8 @@ test("likewise what ends it before it has begun", async () => {
   expect(linesOf(stator)).toMatchObject([{ level: "error", message: expect.stringContaining(String(port)) }]);
 });
 
-test("likewise what Node itself warns of", async () => {
-  // As soon as somebody listens, which is before any code that may do what Node warns of.
+test("Node's own warnings are JSON too", async () => {
+  // Emitted as soon as there is a listener, which is before any code that could cause a warning.
   const script =
     "process.on('newListener',(name)=>name==='warning'&&setImmediate(()=>process.emitWarning('odd')))";
   const args = ["worker", "echo", "--discovery=memory:json-log", json];
@@ -48,13 +48,13 @@ test("likewise what Node itself warns of", async () => {
   expect(linesOf(stator)).toContainEqual(expect.objectContaining({ level: "warn", message: "Warning: odd" }));
 });
 
-test("stator attach has a line in place of its table", async () => {
+test("stator attach logs a line instead of printing its table", async () => {
   const stator = new StatorProcess(["attach", "http://127.0.0.1:1", "--port=0", "--config=none", json]);
-  const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
+  const [, url] = await stator.printed(/Send requests to (http:\S+)\/v1:/);
   expect(await stator.stop()).toBe(0);
   expect(linesOf(stator)).toContainEqual(
     expect.objectContaining({
-      message: `Ask them at ${url}/v1: 0 of 1 engines are ready.`,
+      message: `Send requests to ${url}/v1: 0 of 1 engines are ready.`,
       engines: [expect.objectContaining({ name: "127.0.0.1:1", state: "down", models: [], limitations: [] })],
     }),
   );

@@ -4,11 +4,11 @@ import { until } from "./metrics.ts";
 import { family, gone, leftovers, workerPid } from "./process-family.ts";
 import { startByNpm, startUp } from "./stator-process.ts";
 
-/** What `lifecycle.test.ts` does with an echo, with the real model; and what npm does to running answers. */
+/** `lifecycle.test.ts` with the real model instead of the echo, and running answers under npm. */
 const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const ask = { model: "default", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
 
-test("starts, answers, drains at Ctrl-C, and starts again, with nothing left over", async () => {
+test("starts, answers, drains at Ctrl-C, and starts again, leaving nothing behind", async () => {
   for (let round = 0; round < 2; round++) {
     const stator = startUp();
     const openai = client(await stator.url());
@@ -29,7 +29,7 @@ test("starts, answers, drains at Ctrl-C, and starts again, with nothing left ove
   }
 });
 
-test("a worker that is started again begins with an empty cache, and the router knows", async () => {
+test("a restarted worker begins with an empty cache, and the router knows", async () => {
   const stator = startUp("--workers=1");
   const openai = client(await stator.url());
   const prompt = Array.from({ length: 40 }, (_, index) => `word ${index}`).join(" ");
@@ -54,14 +54,14 @@ test("a worker that is started again begins with an empty cache, and the router 
   expect(await stator.stop()).toBe(0);
 });
 
-test.each(["SIGTERM", "SIGINT"] as const)("npm start lets running answers end at %s", async (signal) => {
+test.each(["SIGTERM", "SIGINT"] as const)("npm start lets running answers finish on %s", async (signal) => {
   const npm = startByNpm("--engine=echo", "--delay=30");
   const openai = client(await npm.url());
   const all = family(npm.pid);
   const stream = await openai.completions.create({ ...ask, max_tokens: 80, stream: true });
   let tokens = 0;
   for await (const chunk of stream) {
-    // To npm alone, as a service manager does it, or to all, as a terminal does it.
+    // To npm alone, like a service manager, or to all, like a terminal.
     if (tokens === 0) signal === "SIGTERM" ? npm.signal(signal) : npm.signalGroup(signal);
     tokens += chunk.choices[0]!.text.length;
   }
@@ -70,7 +70,7 @@ test.each(["SIGTERM", "SIGINT"] as const)("npm start lets running answers end at
   await gone(all);
 });
 
-test("an answer whose worker is killed goes on at the other one, token for token", async () => {
+test("an answer whose worker is killed continues on the other one, token for token", async () => {
   const stator = startUp();
   const openai = client(await stator.url());
   const long = { ...ask, ...{ ignore_eos: true }, max_tokens: 90 };

@@ -7,7 +7,7 @@ import { family, gone, leftovers, workerPid } from "./process-family.ts";
 import { refusalOf } from "./refusal.ts";
 import { type StatorProcess, startByNpm, startUp } from "./stator-process.ts";
 
-/** How `stator up` starts, stops, survives its workers' deaths, and leaves nothing behind. */
+/** `stator up` starts, stops, survives the death of workers, and leaves nothing behind. */
 const started: StatorProcess[] = [];
 
 function up(...args: string[]): StatorProcess {
@@ -24,7 +24,7 @@ const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none
 const ask = { model: "default", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
 
 describe("start and stop", () => {
-  test("starts, answers, drains at Ctrl-C, and starts again, with nothing left over", async () => {
+  test("starts, answers, drains at Ctrl-C, and starts again, leaving nothing behind", async () => {
     for (let round = 0; round < 2; round++) {
       const stator = up("--engine=echo", "--delay=20");
       const openai = client(await stator.url());
@@ -32,7 +32,7 @@ describe("start and stop", () => {
       expect(all).toHaveLength(4);
       expect(leftovers(stator.pid)).toHaveLength(1);
 
-      // A running answer may finish.
+      // A running answer finishes.
       const stream = await openai.completions.create({
         ...ask,
         max_tokens: 30,
@@ -49,17 +49,17 @@ describe("start and stop", () => {
     }
   });
 
-  test("a parent that is killed takes its children with it", async () => {
+  test("the children of a killed parent exit", async () => {
     const stator = up("--engine=echo");
     await stator.url();
     const all = family(stator.pid);
     stator.signal("SIGKILL");
     await gone(all);
-    // The last of the children has removed the folder that they shared.
+    // The last child has removed their shared folder.
     expect(leftovers(stator.pid)).toEqual([]);
   });
 
-  test("a closed terminal ends everything, in good order", async () => {
+  test("closing the terminal shuts everything down cleanly", async () => {
     const stator = up("--engine=echo");
     await stator.url();
     const all = family(stator.pid);
@@ -79,8 +79,8 @@ describe("start and stop", () => {
     })();
     read.catch(() => {});
     stator.signalGroup("SIGINT");
-    await stator.printed(/a second Ctrl-C stops at once/);
-    // Two signals within half a second are one stop; ask until it is taken for a second one.
+    await stator.printed(/press Ctrl-C again to stop at once/);
+    // Two signals within half a second count as one; repeat until it counts as a second one.
     await until(async () => {
       if (!isAlive(stator.pid)) return true;
       stator.signalGroup("SIGINT");
@@ -92,12 +92,12 @@ describe("start and stop", () => {
     await expect(read).rejects.toThrow();
   });
 
-  test("a taken port, a bad model and bad options end with a sentence and no processes", async () => {
+  test("a port in use, a bad model and bad options fail with a message and leave no processes", async () => {
     const first = up("--engine=echo");
     const { port } = new URL(await first.url());
     const failures: [string[], RegExp, number][] = [
       [
-        // Before a model is even looked for.
+        // Before the model is even looked for.
         ["--model=/no/such/file.gguf", `--port=${port}`],
         new RegExp(`Port ${port} is taken.*--port ${Number(port) + 1}`),
         2,
@@ -123,9 +123,9 @@ describe("start and stop", () => {
   });
 });
 
-// That it lets running answers end is in `lifecycle.slow.test.ts`.
+// `lifecycle.slow.test.ts` tests that running answers finish.
 describe("npm start", () => {
-  test("leaves nothing when npm is killed", async () => {
+  test("leaves nothing behind when npm is killed", async () => {
     const npm = startByNpm("--engine=echo");
     await npm.url();
     const all = family(npm.pid);
@@ -136,8 +136,8 @@ describe("npm start", () => {
   });
 });
 
-describe("a worker that is killed", () => {
-  test("fails its request clearly, is set aside at once, and comes back", async () => {
+describe("a worker", () => {
+  test("that is killed fails its request clearly, is set aside at once, and comes back", async () => {
     const stator = up("--engine=echo", "--delay=20", "--context-length=4096", "--drain-timeout=2");
     const url = await stator.url();
     const openai = client(url);
@@ -160,7 +160,7 @@ describe("a worker that is killed", () => {
     const drain = async (iterator: AsyncIterator<unknown>) => {
       while (!(await iterator.next()).done);
     };
-    // A stream that has begun ends with an error event; an answer that has not, with 502.
+    // A stream that has begun ends with an error event; other answers are a 502.
     for (const iterator of iterators) {
       await expect(drain(iterator)).rejects.toMatchObject({
         error: { code: "worker_failed", type: "server_error" },
@@ -170,13 +170,13 @@ describe("a worker that is killed", () => {
     await expect(whole).rejects.toThrow("it can only go to the worker 'echo-0', which it names");
     await stator.printed(/warn .*request failed request=\S+ status=502 code=worker_failed/);
     expect(stator.stderr).not.toMatch(/\\n\s+at |^\s+at /m);
-    // Nobody is sent to the dead worker in the meantime, and the other worker's stream has not noticed.
+    // Meanwhile, no request goes to the dead worker, and the other worker's stream is unaffected.
     await openai.completions.create(ask);
     let text = "";
     for await (const chunk of other) text += chunk.choices[0]!.text;
     expect(text).toHaveLength(60);
 
-    await stator.printed(/a child process ended by itself; starting it again child=echo-0 reason=SIGKILL/);
+    await stator.printed(/a child process exited unexpectedly; restarting it child=echo-0 reason=SIGKILL/);
     await until(async () => {
       const health = (await (await fetch(`${url}/health`)).json()) as {
         models: { workers: { status: string }[] }[];
@@ -187,7 +187,7 @@ describe("a worker that is killed", () => {
     expect(again.choices[0]!.text).toBe("Once");
   });
 
-  test("or that hangs is started again, and its requests fail clearly", async () => {
+  test("that hangs is restarted, and its requests fail clearly", async () => {
     const stator = up("--engine=echo", "--delay=20", `--hang-timeout=${Math.ceil(stall())}`);
     const openai = client(await stator.url());
     const pin = { headers: { "x-stator-worker": "echo-0" } };
@@ -199,7 +199,7 @@ describe("a worker that is killed", () => {
       while (!(await iterator.next()).done);
     })();
     await expect(rest).rejects.toMatchObject({ error: { code: "worker_failed" } });
-    await stator.printed(/starting it again child=echo-0 reason="it did not answer for \d+ s"/);
+    await stator.printed(/restarting it child=echo-0 reason="it did not answer for \d+ s"/);
     await until(() =>
       openai.completions.create(ask, pin).then(
         () => true,

@@ -6,7 +6,7 @@ import { startOwnGateway } from "./workers/own-gateway.ts";
 
 const read = async (url: string) => (await fetch(`${url}/metrics`)).text();
 
-test("metrics of a gateway and its worker are named as Prometheus has it", async () => {
+test("metrics of a gateway and its worker follow Prometheus' naming rules", async () => {
   const gateway = await startOwnGateway({ echo: openEcho() });
   const answer = await gateway.post("/v1/completions", { model: "echo", prompt: "Hi", max_tokens: 2 });
   expect(answer.status).toBe(200);
@@ -20,7 +20,7 @@ test("metrics of a gateway and its worker are named as Prometheus has it", async
   expect(metricFaults(ofWorker)).toEqual([]);
 });
 
-test("and so are those of a gateway before attached engines", async () => {
+test("so do those of a gateway with attached engines", async () => {
   const engine = await TestEngine.start();
   const gateway = await startTestGateway([engine]);
   const body = JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hi" }] });
@@ -31,7 +31,7 @@ test("and so are those of a gateway before attached engines", async () => {
   await engine.close();
 });
 
-test("the rules find what breaks them", () => {
+test("the rules detect violations", () => {
   const page = (type: string, name: string, help = "Help.") =>
     `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} 1\n`;
   expect(metricFaults(page("gauge", "nodejs_active_handles_total"))).toEqual([

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a page of metrics, by the rules of `promtool check metrics` that names and helps can break:
+ * Violations in a page of metrics of the rules of `promtool check metrics` on names and help texts:
  * https://prometheus.io/docs/practices/naming/
  */
 export function metricFaults(page: string): string[] {

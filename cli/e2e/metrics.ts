@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** The value of a metric, summed over its series that carry all of `labels`; 0 where there is none. */
+/** The value of a metric, summed over its series with all of `labels`; 0 if there are none. */
 export async function metric(
   url: string,
   name: string,
@@ -18,7 +18,7 @@ export async function metric(
   return sum;
 }
 
-/** Asks `condition` again until it holds; the test's time-out ends a wait in vain. */
+/** Polls `condition` until it holds or the test times out. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(20);
 }

@@ -7,7 +7,7 @@ import { stall } from "../../scripts/testing/stall.ts";
 import { until } from "./metrics.ts";
 import { StatorProcess, startUp } from "./stator-process.ts";
 
-/** What mock workers do as processes: many in one, a slow start, a crash. */
+/** Mock workers as processes: many in one, a slow start, a crash. */
 let folder: string;
 
 beforeAll(() => {
@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const ask = { model: "mocker", prompt: "Once upon a time", max_tokens: 4 };
 
-/** A gateway of its own, for the workers that find it in `discovery`. */
+/** A separate gateway for the workers in `discovery`. */
 async function startGateway(discovery: string, ...args: string[]) {
   const gateway = new StatorProcess([
     "gateway",
@@ -39,14 +39,14 @@ async function readyWorkers(url: string): Promise<string[]> {
   const health = (await (await fetch(`${url}/health`)).json()) as {
     models: { status: string; workers: { name: string; status: string }[] }[];
   };
-  // A model is ready a moment after its workers, when its tokenizer has been read.
+  // A model is ready a moment after its workers, once its tokenizer is loaded.
   const models = health.models.filter(({ status }) => status === "ready");
   const all = models.flatMap(({ workers }) => workers);
   return all.filter(({ status }) => status === "ready").map(({ name }) => name);
 }
 
 describe("a process of mock workers", () => {
-  test("serves with fifty of them, and ends them all", async () => {
+  test("serves with fifty of them, and stops them all", async () => {
     const discovery = `file:${join(folder, "fifty")}`;
     const { gateway, url } = await startGateway(discovery, "--policy=round-robin");
     const mocker = startMocker(discovery, "--workers=50", "--speedup=0");
@@ -65,7 +65,7 @@ describe("a process of mock workers", () => {
     expect(await gateway.stop()).toBe(0);
   });
 
-  test("joins when it has started, and says how far it is", async () => {
+  test("joins once it has started, and reports its progress", async () => {
     const discovery = `file:${join(folder, "start")}`;
     const { gateway, url } = await startGateway(discovery);
     const mocker = startMocker(discovery, "--name=slow", `--startup-time=${stall()}`);
@@ -77,16 +77,16 @@ describe("a process of mock workers", () => {
     expect(await gateway.stop()).toBe(0);
   });
 
-  test("stops at once while it starts", async () => {
+  test("stops at once during its start", async () => {
     const mocker = startMocker(`file:${join(folder, "stop")}`, "--startup-time=600");
     await mocker.printed(/loading the model percent=0/);
     expect(await mocker.stop()).toBe(0);
   });
 
-  test("refuses what cannot be, before it starts", async () => {
+  test("refuses invalid options before it starts", async () => {
     const failures: [string[], RegExp][] = [
       [["--fault=crush:after-tokens=1"], /--fault cannot be .*: the faults are .*; did you mean crash\?/],
-      [["--workers=2", "--listen=tcp:127.0.0.1:0"], /--listen is one worker's address/],
+      [["--workers=2", "--listen=tcp:127.0.0.1:0"], /--listen sets the address of one worker/],
       [["--kv-events-replay-endpoint=tcp://127.0.0.1:0"], /needs --kv-events-endpoint too/],
       [["--kv-events-endpoint=5557"], /--kv-events-endpoint: 5557 is not tcp:\/\/HOST:PORT/],
     ];
@@ -98,7 +98,7 @@ describe("a process of mock workers", () => {
   });
 });
 
-test("a mock worker that crashes by order fails its request, starts again, and says where its events are", async () => {
+test("a mock worker with a crash fault fails its request, restarts, and reports where its events are", async () => {
   const stator = startUp(
     "--engine=mocker",
     "--workers=1",
@@ -111,7 +111,7 @@ test("a mock worker that crashes by order fails its request, starts again, and s
   await openai.completions.create(ask);
   await expect(openai.completions.create({ ...ask, max_tokens: 40 })).rejects.toMatchObject({ status: 502 });
   await stator.printed(/injected fault: the process crashes/);
-  await stator.printed(/starting it again child=mocker-0 reason=SIGKILL/);
+  await stator.printed(/restarting it child=mocker-0 reason=SIGKILL/);
   await until(() =>
     openai.completions.create(ask).then(
       () => true,

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { metric, until } from "./metrics.ts";
 import { StatorProcess, startUp } from "./stator-process.ts";
 
-test("without kv routing, workers take turns or are chosen by load", async () => {
+test("without KV routing, workers are chosen in turn or by load", async () => {
   const folder = mkdtempSync(join(tmpdir(), "stator-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const common = [`--discovery=file:${folder}`, "--config=none"];
@@ -15,7 +15,7 @@ test("without kv routing, workers take turns or are chosen by load", async () =>
     const gateway = new StatorProcess(["gateway", "--port=0", `--policy=${policy}`, ...common]);
     const [, url] = await gateway.printed(/(http:\/\/127\.0\.0\.1:\d+)/);
     await until(async () => (await metric(url!, "stator_worker_ready")) === 3);
-    // The model is ready a moment after its workers, when its tokenizer has been read.
+    // The model is ready a moment after its workers, once its tokenizer is loaded.
     await until(async () => (await fetch(`${url}/health`)).ok);
     const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
     const workers: (string | null)[] = [];
@@ -36,7 +36,7 @@ test("without kv routing, workers take turns or are chosen by load", async () =>
   expect(await mocker.stop()).toBe(0);
 });
 
-test("conversations stay on the mock worker that holds them, and the router's prediction comes true", async () => {
+test("conversations stay on the mock worker that holds them, and the router's predictions are right", async () => {
   const stator = startUp(
     "--engine=mocker",
     "--workers=3",
@@ -52,7 +52,7 @@ test("conversations stay on the mock worker that holds them, and the router's pr
       .create({ model: "mocker", prompt, max_tokens: 32 }, { headers: { "x-stator-explain": "true" } })
       .withResponse();
     const cached = data.usage!.prompt_tokens_details!.cached_tokens!;
-    // The events of this answer are on their way beside it.
+    // The events of this answer arrive separately.
     stored += Math.floor((prompt.length + 31) / 16) - cached / 16;
     await until(async () => (await metric(url, "stator_worker_stored_blocks")) === stored);
     return {

@@ -6,14 +6,14 @@ import { ask } from "./access/attached.ts";
 import { until } from "./metrics.ts";
 import { StatorProcess } from "./stator-process.ts";
 
-test("an alias of the operator's stands for a model of workers too", async () => {
+test("--model-alias works for models of workers too", async () => {
   const folder = mkdtempSync(join(tmpdir(), "stator-test-"));
   const run = (...args: string[]) =>
     new StatorProcess([...args, `--discovery=file:${folder}`, "--config=none"]);
   const gateway = run("gateway", "--port=0", "--model-alias=gpt-4=mocker");
   const worker = run("worker", "mocker", "--speedup=0");
   const [, url] = await gateway.printed(/listening url=(\S+)/);
-  // A model is listed before its worker can be asked.
+  // A model is listed before its worker is reachable.
   await until(async () => (await ask(`${url}/health`)).status === 200);
   expect((await ask(`${url}/v1/models/gpt-4`)).status).toBe(200);
   const json = { model: "gpt-4", prompt: "Once upon a time", max_tokens: 1 };

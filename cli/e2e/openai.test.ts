@@ -93,7 +93,7 @@ describe("chat completions", () => {
   test("ends at a stop string, which is not part of the answer", async () => {
     const one = await openai.chat.completions.create({ ...ask, stop: "France" });
     expect(one.choices[0]).toMatchObject({ message: { content: "The capital of " }, finish_reason: "stop" });
-    // The second one begins within one token and ends within another.
+    // The second one starts within one token and ends within another.
     const several = collect(
       await openai.chat.completions.create({ ...ask, stop: ["no such", "ce is Pa"], stream: true }),
     );
@@ -109,7 +109,7 @@ describe("chat completions", () => {
     }
   });
 
-  test("the same seed gives the same answer, another seed another one", async () => {
+  test("the same seed gives the same answer, another seed a different one", async () => {
     const create = (seed: number) =>
       openai.chat.completions.create({
         ...ask,
@@ -135,7 +135,7 @@ describe("chat completions", () => {
     expect(texts).toEqual(whole.choices.map((choice) => choice.message.content));
   });
 
-  test("tells log probabilities, and the likeliest tokens beside each", async () => {
+  test("returns log probabilities, with the most likely tokens for each", async () => {
     const answer = await openai.chat.completions.create({ ...ask, logprobs: true, top_logprobs: 3 });
     const { content } = answer.choices[0]!.logprobs!;
     expect(content!.map((entry) => entry.token).join("")).toBe("The capital of France is Paris.");
@@ -143,7 +143,7 @@ describe("chat completions", () => {
       expect(logprob).toBeLessThanOrEqual(0);
       expect(Buffer.from(bytes!).toString()).toBe(token);
       expect(top_logprobs).toHaveLength(3);
-      // At temperature 0 the likeliest token is the one that was taken.
+      // At temperature 0 the most likely token is the chosen one.
       expect(top_logprobs[0]).toMatchObject({ token, logprob });
       expect(top_logprobs[1]!.logprob).toBeLessThanOrEqual(logprob);
     }
@@ -179,7 +179,7 @@ describe("chat completions", () => {
     expect(plain.usage!.completion_tokens).toBeLessThan(ask.max_tokens);
   });
 
-  test("takes text parts, a line each as vLLM has them, names, the developer role, user and metadata", async () => {
+  test("accepts text parts (joined as lines, as in vLLM), names, the developer role, user and metadata", async () => {
     const answer = await openai.chat.completions.create({
       ...ask,
       messages: [
@@ -212,7 +212,7 @@ describe("chat completions", () => {
     const vocabulary = await tokenTexts();
     const answers = await Promise.all(
       words.map(async (word) => {
-        // A bias of 100 leaves the model no other word, so an answer that was mixed with another's would show.
+        // A bias of 100 leaves the model no other word, so mixed-up answers would show.
         const logit_bias = { [vocabulary.get(` ${word}`)!]: 100 };
         const prompt = `The word is ${word}:`;
         const stream = await openai.completions.create({
@@ -230,7 +230,7 @@ describe("chat completions", () => {
     expect(answers).toEqual(words.map((word) => ` ${word}`.repeat(12)));
   });
 
-  test("sends whole characters only, also where an emoji is spread over tokens", async () => {
+  test("sends only whole characters, even if an emoji spans several tokens", async () => {
     const emoji = "🧑‍🚀🦄";
     const stream = await openai.completions.create({
       model,
@@ -260,7 +260,7 @@ describe("completions", () => {
     expect(answer.usage!.completion_tokens).toBe(16);
   });
 
-  test("takes several prompts, as texts and as token ids, and n of each", async () => {
+  test("accepts several prompts, as texts and as token ids, and n of each", async () => {
     const texts = ["Once upon a time", "The sky is"];
     const ids = await Promise.all(texts.map(tokenIds));
     const request = { model, temperature: 0, max_tokens: 4, n: 2 };
@@ -275,7 +275,7 @@ describe("completions", () => {
     expect(single.choices[0]!.text).toBe(fromTexts.choices[2]!.text);
   });
 
-  test("echoes the prompt, with its log probabilities where they are asked for", async () => {
+  test("echoes the prompt, with its log probabilities on request", async () => {
     const prompt = "The capital of France is";
     const request = { model, prompt, echo: true, temperature: 0, max_tokens: 2 };
     const echoed = await openai.completions.create(request);
@@ -294,7 +294,7 @@ describe("completions", () => {
     expect(onlyPrompt.choices[0]!.text).toBe(prompt);
   });
 
-  test("streams what it gives whole, log probabilities included", async () => {
+  test("streams the same as a whole answer, log probabilities included", async () => {
     const request = {
       model,
       prompt: "Roses are red,",
@@ -330,7 +330,7 @@ test("lists and describes its models, by name and alias", async () => {
 
 const distinctWords = (text: string) => new Set(text.toLowerCase().match(/\w+/g)).size;
 
-/** Token ids of a text, learnt from the API itself: each id is tried as a prompt that is echoed. */
+/** Token ids of a text, found by echoing each id as a prompt. */
 async function tokenIds(text: string): Promise<number[]> {
   const { choices } = await openai.completions.create({
     model,

@@ -11,7 +11,7 @@ import { ENDPOINTS } from "../../gateway/api/endpoints.ts";
 import { openEcho } from "../../workers/echo/engine.ts";
 import { type OwnGateway, startOwnGateway } from "./workers/own-gateway.ts";
 
-/** What `/openapi.json` says is held to what the routes really answer. */
+/** Compares `/openapi.json` with what the routes really answer. */
 const documentSchema = z.object({
   openapi: z.literal("3.1.0"),
   paths: z.record(
@@ -55,7 +55,7 @@ const post = (body: unknown, headers: Record<string, string> = json): RequestIni
   body: typeof body === "string" ? body : JSON.stringify(body),
 });
 
-describe("an answer is one that the description has", () => {
+describe("every answer is described", () => {
   const asked = { model: "echo", messages: [{ role: "user", content: "Hi" }] };
   const completion = { model: "echo", prompt: "Hi" };
 
@@ -114,7 +114,7 @@ describe("an answer is one that the description has", () => {
     await holds(attached.url, 202, "/admin/workers/{name}", { method: "DELETE" }, `/admin/workers/${name}`);
   });
 
-  test("502 of an engine that fails, and 503 of a gateway that knows no model", async () => {
+  test("502 for a failed engine, and 503 without any model", async () => {
     engine.answer = (_request, response) => void response.destroy();
     await holds(attached.url, 502, "/v1/chat/completions", post({ ...asked, model: "tiny" }));
     const empty = await startOwnGateway({});
@@ -141,7 +141,7 @@ const sources = globSync("gateway/**/*.ts", { cwd: root }).filter(
 );
 const source = sources.map((path) => readFileSync(`${root}/${path}`, "utf8")).join("\n");
 
-test("every status that the gateway refuses with is described", () => {
+test("every error status of the gateway is described", () => {
   const made = [...source.matchAll(/new ApiError\(\s*(\d{3}),/g)].map(([, status]) => status!);
   expect(made.length).toBeGreaterThan(20);
   const described = new Set(
@@ -149,12 +149,12 @@ test("every status that the gateway refuses with is described", () => {
       Object.values(path).flatMap((each) => Object.keys(each.responses)),
     ),
   );
-  // Nobody reads 499; 405 is of methods that the description does not have.
+  // No client sees a 499; 405 is for methods that are not described.
   const known = new Set([...described, "499", "405"]);
   expect(made.filter((status) => !known.has(status))).toEqual([]);
 });
 
-test("every route of the gateway's own is described, and each that is described exists", async () => {
+test("every gateway route is described, and every described route exists", async () => {
   const routes = [...source.matchAll(/\bapp\.(get|post|delete)\("([^"]+)"/g)].map(
     ([, method, path]) =>
       `${method} ${path!.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}").replace("decisions/{id}", "decisions/{request_id}")}`,
@@ -171,7 +171,7 @@ test("every route of the gateway's own is described, and each that is described 
   );
 });
 
-test("every path of the table of endpoints is there: engines answer all, workers those that say so", async () => {
+test("every path of the endpoint table is described: engines serve all, workers those with `own`", async () => {
   engine.answer = answerWhole;
   for (const [path, { own: ownEndpoint }] of ENDPOINTS) {
     const passed = await fetch(attached.url + path, post({ model: "tiny" }));

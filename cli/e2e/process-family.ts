@@ -26,15 +26,15 @@ export function family(pid: number, all = processes()): ProcessEntry[] {
   return [...self, ...children.flatMap((child) => family(child.pid, all))];
 }
 
-/** Waits until none of these processes is there. */
+/** Waits until none of these processes exists. */
 export const gone = (entries: readonly ProcessEntry[]) =>
   until(async () => !entries.some(({ pid }) => isAlive(pid)));
 
-/** Run folders of a given `stator up`. */
+/** The run folders of this `stator up`. */
 export const leftovers = (pid: number) =>
   readdirSync(tmpdir()).filter((name) => name.startsWith(`stator-${pid}-`));
 
-/** The process of a `stator up`'s worker of this name. */
+/** The process of this worker of a `stator up`. */
 export function workerPid(stator: StatorProcess, name: string): number {
   const worker = family(stator.pid).find(
     ({ command }) => command.includes(" worker ") && command.includes(`--name=${name} `),

@@ -6,7 +6,7 @@ import { stall } from "../../scripts/testing/stall.ts";
 import { metric, until } from "./metrics.ts";
 import { StatorProcess } from "./stator-process.ts";
 
-/** What happens when all workers are busy: refusals, and the queue. One worker, which works when it is let. */
+/** Overload: rejections and the queue, with one worker that works only when released. */
 async function start(...flags: string[]) {
   const folder = mkdtempSync(join(tmpdir(), "stator-test-"));
   const stator = new StatorProcess(
@@ -31,11 +31,11 @@ async function start(...flags: string[]) {
       await stator.stop();
       rmSync(folder, { recursive: true });
     },
-    /** Lets so many more requests that have come to the worker go on, or that will come. */
+    /** Releases this many more requests at the worker, present or future. */
     open(count: number) {
       for (; count > 0; count--) writeFileSync(join(folder, String(++opened)), "");
     },
-    /** Names of the requests that have got a worker, in order. */
+    /** Names of the dispatched requests, in order. */
     async served(): Promise<string[]> {
       const { data } = await (await fetch(`${url}/v1/router/decisions`)).json();
       const decided = data.filter(({ worker }: { worker: object | null }) => worker !== null);
@@ -80,7 +80,7 @@ describe("busy thresholds", () => {
     },
   );
 
-  test("can be read and changed while the gateway runs", async () => {
+  test("can be read and changed at run time", async () => {
     await using gateway = await start();
     const { url, open, send, working } = gateway;
     const thresholds = async (body?: object) => {
@@ -139,9 +139,9 @@ describe("the queue", () => {
     expect(decision.data[0].queue_wait_ms).toBeGreaterThan(0);
   });
 
-  test("lets a client that goes away out at once", async () => {
+  test("drops a request at once when its client disconnects", async () => {
     const { url, open, send, waiting, working, served } = gateway;
-    // Another prompt than before, none of which is in the worker's cache.
+    // A new prompt, none of which is in the worker's cache.
     const first = send("holds");
     await working();
     const controller = new AbortController();
@@ -158,7 +158,7 @@ describe("the queue", () => {
     expect(await metric(url, "stator_worker_active_requests")).toBe(0);
   });
 
-  test("holds a request's own deadline also while it is answered", async () => {
+  test("enforces a request's deadline also while it is being answered", async () => {
     const { send, stator } = gateway;
     expect(await errorOf(await send("slow", { deadline_ms: 200 }))).toMatchObject({
       status: 504,
@@ -170,7 +170,7 @@ describe("the queue", () => {
 });
 
 test("the queue is bounded, in length and in time", async () => {
-  // Long enough for what has to come before they are over.
+  // Long enough for the steps before they expire.
   const seconds = 1.5 * stall();
   await using gateway = await start("--queue-threshold=1", "--queue-limit=2", `--queue-timeout=${seconds}`);
   const { open, send, waiting, working } = gateway;

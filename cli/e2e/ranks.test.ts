@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { metric, until } from "./metrics.ts";
 import { startUp } from "./stator-process.ts";
 
-test("each data-parallel rank is routed to by what it holds itself", async () => {
+test("each data-parallel rank is routed to by its own cache", async () => {
   const stator = startUp(
     "--engine=mocker",
     "--workers=1",
@@ -22,7 +22,7 @@ test("each data-parallel rank is routed to by what it holds itself", async () =>
     });
     const { usage } = await response.json();
     const cached: number = usage.prompt_tokens_details.cached_tokens;
-    // The events of this answer are on their way beside it.
+    // The events of this answer arrive separately.
     if (cached === 0) stored += Math.floor(prompt.length / 16);
     await until(async () => (await metric(url, "stator_worker_stored_blocks")) === stored);
     return {

@@ -3,13 +3,13 @@ import { commands } from "../commands/index.ts";
 import { failureOf } from "../failure.ts";
 
 /**
- * What a command says that is refused before it starts anything, and therefore needs no process of its own; and its
- * exit code.
- * @throws Error where it is not refused
+ * Runs a command that fails before it starts anything, and so needs no separate process.
+ * @returns its message and its exit code
+ * @throws Error if it does not fail
  */
 export async function refusalOf(name: string, ...args: string[]): Promise<{ code: number; stderr: string }> {
   const command = await commands[name]!.load();
-  // A command prepares to be stopped by signals, which here would be the tests' own.
+  // A command installs signal handlers, which here would be those of the test process.
   const listening = vi.spyOn(process, "on").mockReturnThis();
   const code = await command.run(args).catch(failureOf);
   listening.mockRestore();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { metric, until } from "./metrics.ts";
 import { type StatorProcess, startUp } from "./stator-process.ts";
 
-/** Where requests go, and what the KV events of real workers do to that. */
+/** Routing by the KV events of real workers. */
 let stator: StatorProcess;
 let url: string;
 let openai: OpenAI;
@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const model = "default";
 
-/** A text of some four tokens an item that no other has a beginning in common with. */
+/** A text of about four tokens per item that shares no prefix with any other. */
 const longText = (seed: string, items: number) =>
   Array.from({ length: items }, (_, index) => `${seed} item ${index};`).join(" ");
 
@@ -39,12 +39,12 @@ async function send(prompt: string, headers: Record<string, string> = {}) {
   };
 }
 
-/** The worker's KV events travel beside its answer: wait until the router has them. */
+/** Waits for the worker's KV events, which arrive separately from its answer. */
 const holds = (worker: string, blocks: number) =>
   until(async () => (await metric(url, "stator_worker_stored_blocks", { worker })) >= blocks);
 
 describe("kv routing", () => {
-  test("a prompt with the same 300-token prefix goes where it is held, and reports cached tokens", async () => {
+  test("a prompt with the same 300-token prefix goes to its holder, and reports cached tokens", async () => {
     const prefix = longText("alpha", 75);
     const first = await send(`${prefix} one`);
     expect(first.usage.prompt_tokens).toBeGreaterThan(300);
@@ -54,7 +54,7 @@ describe("kv routing", () => {
       const next = await send(`${prefix} ${end}`);
       expect(next.worker).toBe(first.worker);
       expect(next.overlap).toBeGreaterThanOrEqual(18);
-      // What the router predicted is what the engine found, to the token beyond the last whole block.
+      // The router's prediction is what the engine found, except for tokens beyond the last whole block.
       const cached = next.usage.prompt_tokens_details!.cached_tokens!;
       expect(cached).toBeGreaterThanOrEqual(next.overlap * 16);
       expect(cached).toBeLessThan(next.usage.prompt_tokens);
@@ -69,7 +69,7 @@ describe("kv routing", () => {
     expect([...counts.values()].map((group) => group.length)).toEqual([2, 2]);
   });
 
-  test("tells every candidate's terms and the choice at debug level", async () => {
+  test("logs every candidate's terms and the choice at debug level", async () => {
     const id = `explain-${crypto.randomUUID()}`;
     const { worker } = await send(longText("foxtrot", 25), { "x-request-id": id });
     await stator.printed(new RegExp(`chosen request=${id} policy=kv worker=${worker}`));
@@ -98,8 +98,8 @@ describe("kv routing", () => {
     expect([...completion.headers.keys()].filter((name) => name.startsWith("x-stator"))).toEqual([]);
   });
 
-  test("the router's index is what the engine holds, also after it has evicted", async () => {
-    // A worker has four sequences: the fifth prompt takes the one used longest ago.
+  test("the router's index matches the engine's cache, also after an eviction", async () => {
+    // A worker has four sequences: the fifth prompt replaces the least recently used one.
     const pin = { "x-stator-worker": "llama-0" };
     const short = (seed: string) => longText(seed, 20);
     for (const seed of ["golf", "hotel", "india", "juliet", "kilo"]) await send(short(seed), pin);
@@ -116,7 +116,7 @@ describe("kv routing", () => {
   });
 });
 
-describe("a client that goes away", () => {
+describe("a client that disconnects", () => {
   test.each(["stream", "whole answer"])("stops the engine and frees the load (%s)", async (kind) => {
     const controller = new AbortController();
     const request = {
@@ -152,14 +152,14 @@ describe("a client that goes away", () => {
     expect(await metric(url, "stator_worker_active_decode_blocks")).toBe(0);
     expect(await metric(url, "stator_worker_active_prefill_tokens")).toBe(0);
     expect(await metric(url, "stator_inflight_requests")).toBe(0);
-    // It would have gone on for a minute.
+    // It would have run for a minute.
     expect(await tokens()).toBeLessThan(before + 1000);
     if (kind === "stream") await expect(answer).resolves.toBeUndefined();
     else await expect(answer).rejects.toThrow("aborted");
   });
 });
 
-/** Addresses of the workers' own metrics, in order. */
+/** URLs of the workers' own metrics, in order. */
 async function workerUrls(): Promise<string[]> {
   const [, first, second] = await stator.printed(/llama-0 +(\S+)\/health[\s\S]*?llama-1 +(\S+)\/health/);
   return [first!, second!];

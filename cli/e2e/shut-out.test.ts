@@ -7,7 +7,7 @@ interface Health {
   models: { status: string; workers: { name: string; status: string }[] }[];
 }
 
-test("a worker beyond --index-workers is shown as shut out, and let in when the other is lost", async () => {
+test("a worker beyond --index-workers is reported as shut out, and admitted when the other is lost", async () => {
   const stator = startUp("--engine=echo", "--workers=2", "--index-workers=1");
   onTestFinished(async () => void (await stator.stop()));
   const url = await stator.url();
@@ -35,7 +35,7 @@ test("a worker beyond --index-workers is shown as shut out, and let in when the 
   process.kill(workerPid(stator, serving), "SIGKILL");
   await until(async () => (await nameOf("ready")) === shutOut);
   expect((await ask(shutOut)).status).toBe(200);
-  // The other comes back, finds its place taken, and a request for it is early, not wrong.
+  // The other one comes back and finds its slot taken; a request for it gets a 503, not a 400.
   expect((await ask(serving)).status).toBe(503);
   await until(async () => (await nameOf("shut_out")) === serving);
   expect(await metric(url, "stator_router_shut_out_workers")).toBe(1);

@@ -5,7 +5,7 @@ import { afterAll } from "vitest";
 
 const main = fileURLToPath(new URL("../main.ts", import.meta.url));
 
-/** Processes that have not ended: whatever a test does, none outlives its file. */
+/** Running processes; all are stopped after the test file, whatever its tests do. */
 const running = new Set<StatorProcess>();
 
 afterAll(async () => {
@@ -13,7 +13,7 @@ afterAll(async () => {
   await Promise.all(Array.from(running, (stator) => stator.ended()));
 });
 
-/** A `stator` command running as a process of its own, as a user would start it. */
+/** A `stator` command in a separate process, as a user would start it. */
 export class StatorProcess {
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
@@ -21,13 +21,13 @@ export class StatorProcess {
   stdout = "";
   stderr = "";
 
-  /** @param launcher what runs the command; npm, for one */
+  /** @param launcher the program that runs the command, such as npm */
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, launcher = [process.execPath, main]) {
     this.#process = spawn(launcher[0]!, [...launcher.slice(1), ...args], {
-      // No load balancer is to learn of a stop.
+      // There is no load balancer to wait for.
       env: { ...withoutStator(process.env), STATOR_DRAIN_DELAY: "0", ...env },
       stdio: ["ignore", "pipe", "pipe"],
-      // A process group of its own: what a test sends to the group does not reach the test runner.
+      // A separate process group, so that signals to it do not reach the test runner.
       detached: true,
     });
     running.add(this);
@@ -43,15 +43,15 @@ export class StatorProcess {
     return this.#process.pid!;
   }
 
-  /** The gateway's address, once the command has said that all is ready. */
+  /** The gateway's URL, once the command has announced that it is ready. */
   async url(): Promise<string> {
     const [, url] = await this.printed(/ at (http:\/\/[^\s/]+)\/v1 with /);
     return url!;
   }
 
   /**
-   * Waits until the process has printed what `pattern` matches.
-   * @throws Error with the output where the process ends without it
+   * Waits for output that matches `pattern`.
+   * @throws Error with the output if the process exits without it
    */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
@@ -67,7 +67,7 @@ export class StatorProcess {
     }
   }
 
-  /** Sends a signal to the process alone. */
+  /** Sends a signal only to the process. */
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
   }
@@ -77,13 +77,13 @@ export class StatorProcess {
     process.kill(-this.pid, signal);
   }
 
-  /** Waits for the end; the exit code, or the signal's name. */
+  /** Waits for the exit. @returns the exit code, or the signal's name */
   async ended(): Promise<number | NodeJS.Signals> {
     await this.#ended;
     return this.#process.exitCode ?? this.#process.signalCode!;
   }
 
-  /** Ends the process in good order, whatever it is doing. */
+  /** Stops the process cleanly, whatever it is doing. */
   async stop(): Promise<number | NodeJS.Signals> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) this.signal("SIGTERM");
     return this.ended();
@@ -108,6 +108,6 @@ function withoutStator(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("STATOR_")));
 }
 
-/** The same by `npm start`, from this checkout. */
+/** The same through `npm start` in this checkout. */
 export const startByNpm = (...args: string[]) =>
   new StatorProcess(["--port=0", "--config=none", ...args], {}, ["npm", "start", "--"]);

@@ -1,8 +1,8 @@
 import { readGgufFileInfo } from "node-llama-cpp";
 
 /**
- * The default model's `tokenizer.json`, as Hugging Face has it for SmolLM2: made of the vocabulary and merges
- * in its GGUF file.
+ * The default model's `tokenizer.json`, as on Hugging Face for SmolLM2, built from the vocabulary and merges in its GGUF
+ * file.
  */
 export async function smolTokenizerJson(modelPath: string): Promise<string> {
   const { metadata } = await readGgufFileInfo(modelPath, { readTensorInfo: false });

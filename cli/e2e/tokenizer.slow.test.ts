@@ -7,7 +7,7 @@ import { testFolder } from "./access/key-file.ts";
 import { startUp } from "./stator-process.ts";
 import { smolTokenizerJson } from "./tokenizer-json.ts";
 
-test("a tokenizer.json serves as well as the worker's own tokenizer", async () => {
+test("a tokenizer.json gives the same results as the worker's own tokenizer", async () => {
   const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
   const file = join(await testFolder(), "tokenizer.json");
   await writeFile(file, await smolTokenizerJson(path));

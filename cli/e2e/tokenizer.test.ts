@@ -7,7 +7,7 @@ import { defaultModelFolder, fetchModel } from "../index.ts";
 import { startUp } from "./stator-process.ts";
 import { smolTokenizerJson } from "./tokenizer-json.ts";
 
-/** A model whose `tokenizer.json` the gateway reads itself, instead of asking a worker. */
+/** A model whose `tokenizer.json` the gateway uses itself, without calling a worker. */
 let folder: string;
 let json: string;
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
-test("an engine without a model echoes in that tokenizer's tokens", async () => {
+test("the echo engine echoes in that tokenizer's tokens", async () => {
   const file = join(folder, "tokenizer.json");
   await writeFile(file, json);
   const stator = startUp("--engine=echo", "--workers=1", `--tokenizer=${file}`);

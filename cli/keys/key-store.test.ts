@@ -18,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const ids = async () => (await KeyStore.open(file)).list().map(({ id }) => id);
 const add = (id: string) => KeyStore.change(file, (store) => store.add({ id }), true);
 
-test("changes at the same time lose nothing", async () => {
+test("concurrent changes are all kept", async () => {
   const names = Array.from({ length: 8 }, (_, index) => `key-${index}`);
   const made = await Promise.all(names.map(add));
   expect(new Set(made).size).toBe(8);
@@ -26,20 +26,20 @@ test("changes at the same time lose nothing", async () => {
   expect(await readdir(folder)).toEqual(["keys.yaml"]);
 });
 
-test("a change that fails leaves the file as it was, and the next one is not held up", async () => {
+test("a failed change leaves the file unchanged and does not block the next one", async () => {
   await add("one");
   await expect(add("one")).rejects.toThrow(UsageError);
   await KeyStore.change(file, (store) => store.revoke("one"));
   expect(await ids()).toEqual([]);
 });
 
-test("a lock that a dead process has left does not count", async () => {
+test("the lock of a dead process is taken over", async () => {
   await writeFile(`${file}.lock`, "999999999");
   await add("one");
   expect(await ids()).toEqual(["one"]);
 });
 
-test("a folder that cannot be written to is named", async () => {
+test("an unwritable folder is named in the error", async () => {
   file = join(folder, "nowhere", "keys.yaml");
   await expect(add("one")).rejects.toThrow(/keys.yaml cannot be written \(ENOENT\)/);
 });

@@ -5,7 +5,7 @@ import { formatHash, hashKey, KeyFileError, newKey, newSalt, parseHash, readKeyF
 import { withFileLock } from "../file-lock.ts";
 import { UsageError } from "../options/read.ts";
 
-/** A key as it stands in the file, but for its hash. */
+/** A key as it is in the file, without its hash. */
 export interface KeyDescription {
   readonly id: string;
   readonly models?: readonly string[];
@@ -16,16 +16,16 @@ export interface KeyDescription {
 }
 
 const HEAD =
-  " The API keys of a Stator gateway (--keys). Only their hashes are here: a key that is lost is made anew.\n See docs/security.md; stator keys add, list, rotate and revoke change this file.";
+  " The API keys of a Stator gateway (--keys). This file holds only hashes: replace a lost key with stator keys rotate.\n Edit it with stator keys add, rotate and revoke; see docs/security.md.";
 
-/** A file of keys, with whatever its owner has written beside them. */
+/** A key file. Preserves its comments and other content. */
 export class KeyStore {
   readonly #path: string;
   readonly #document: Document;
 
   /**
-   * @param mayBeNew whether a file that is not there stands for one without keys
-   * @throws UsageError where it cannot be read
+   * @param mayBeNew whether a missing file counts as one without keys
+   * @throws UsageError if it cannot be read
    */
   static async open(path: string, mayBeNew = false): Promise<KeyStore> {
     let text = "";
@@ -44,9 +44,9 @@ export class KeyStore {
   }
 
   /**
-   * Changes a file of keys, while no other process of this machine does.
-   * @param mayBeNew whether a file that is not there stands for one without keys
-   * @throws UsageError where it cannot be read or written
+   * Changes a key file under a lock that excludes other processes on this machine.
+   * @param mayBeNew whether a missing file counts as one without keys
+   * @throws UsageError if it cannot be read or written
    */
   static async change<Value>(
     path: string,
@@ -73,11 +73,11 @@ export class KeyStore {
     return this.#check();
   }
 
-  /** @returns the new key, which is kept nowhere. @throws UsageError where there is one of this id */
+  /** @returns the new key, which is not stored. @throws UsageError if the id exists already */
   async add(description: KeyDescription): Promise<string> {
     if (this.#indexOf(description.id) !== undefined)
       throw new UsageError(
-        `There is a key '${description.id}' already; stator keys rotate ${description.id} puts a new one in its place.`,
+        `Key '${description.id}' exists already; replace it with stator keys rotate ${description.id}.`,
       );
     const key = newKey();
     const { id, ...rest } = description;
@@ -91,9 +91,9 @@ export class KeyStore {
   }
 
   /**
-   * Puts a new key in the place of the one of this id.
-   * @param graceSeconds for which the old one counts too
-   * @returns the new key. @throws UsageError where there is none
+   * Replaces the key of this id.
+   * @param graceSeconds how long the old key stays valid
+   * @returns the new key. @throws UsageError if there is no key of this id
    */
   async rotate(id: string, graceSeconds: number): Promise<string> {
     const place = ["keys", this.#requireIndex(id)];
@@ -111,13 +111,13 @@ export class KeyStore {
     return key;
   }
 
-  /** @throws UsageError where there is none of this id */
+  /** @throws UsageError if there is no key of this id */
   async revoke(id: string): Promise<void> {
     this.#document.deleteIn(["keys", this.#requireIndex(id)]);
     await this.#write();
   }
 
-  /** One salt for all keys of a file: a request then costs one hash, however many keys there are. */
+  /** All keys of a file share one salt, so a request costs one hash, however many keys there are. */
   async #hash(key: string): Promise<string> {
     const first: unknown = this.#document.getIn(["keys", 0, "hash"]);
     const salt = (typeof first === "string" ? parseHash(first)?.salt : undefined) ?? newSalt();
@@ -134,7 +134,7 @@ export class KeyStore {
     if (index !== undefined) return index;
     const ids = this.#check().map((key) => key.id);
     throw new UsageError(
-      `There is no key '${id}'; there ${ids.length === 0 ? "is none" : `are: ${ids.join(", ")}`}.`,
+      `There is no key '${id}'; the file has ${ids.length === 0 ? "no keys" : `these: ${ids.join(", ")}`}.`,
     );
   }
 
@@ -151,7 +151,7 @@ export class KeyStore {
     return this.#path.endsWith(".json");
   }
 
-  /** Whole or not at all, and for nobody else to read. */
+  /** Writes atomically, readable only by the owner. */
   async #write(): Promise<void> {
     this.#check();
     const text = this.#isJson

@@ -2,7 +2,7 @@ import type { ApiKey } from "#gateway";
 
 const HEAD = ["id", "models", "requests/min", "tokens/min", "expires", "admin"];
 
-/** The keys of a file for people, without their hashes. */
+/** A key file's keys as a table, without their hashes. */
 export function keyTable(keys: readonly ApiKey[], now: number): string {
   const rows = [HEAD, ...keys.map((key) => rowOf(key, now))];
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
@@ -23,4 +23,4 @@ function rowOf(key: ApiKey, now: number): string[] {
 }
 
 const expiryOf = (expiresAt: number, now: number) =>
-  `${new Date(expiresAt).toISOString().slice(0, 16)}Z${expiresAt <= now ? " (over)" : ""}`;
+  `${new Date(expiresAt).toISOString().slice(0, 16)}Z${expiresAt <= now ? " (expired)" : ""}`;

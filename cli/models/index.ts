@@ -10,19 +10,19 @@ import { parseModelSource } from "./source.ts";
 export interface LocalModel {
   /** Path of the GGUF file. */
   path: string;
-  /** The name that the model takes in the API unless another is given. */
+  /** The model's default name in the API. */
   name: string;
-  /** In place of the one in the file, where that is known to be of no use. */
+  /** Replaces the file's own template, if that is known to be bad. */
   chatTemplate?: string;
 }
 
-/** Where downloaded models are kept: the user's cache folder, shared by all checkouts. */
+/** The folder for downloaded models, in the user's cache folder and so shared by all checkouts. */
 export const defaultModelFolder = () =>
   join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "stator", "models");
 
 /**
- * Brings the model that `--model` names onto this machine, unless it is there already.
- * @throws Error or DownloadError with a sentence that says what to do
+ * Downloads the model that `--model` names, unless it is on this machine already.
+ * @throws Error or DownloadError with a message that says what to do
  */
 export async function fetchModel(
   text: string | undefined,
@@ -37,7 +37,7 @@ export async function fetchModel(
   const { folder, progress = terminalProgress(), signal } = options;
   await mkdir(folder, { recursive: true }).catch((error: Error) => {
     throw new Error(
-      `Cannot keep models in ${folder}: ${error.message}. Choose another folder: --model-folder DIR.`,
+      `Cannot store models in ${folder}: ${error.message}. Choose another folder: --model-folder DIR.`,
     );
   });
   if (source.kind === "default") {
@@ -49,17 +49,17 @@ export async function fetchModel(
     const { name, chatTemplate } = DEFAULT_MODEL;
     return { path, name, chatTemplate };
   }
-  // Two addresses may end in the same file name.
+  // Two URLs can end in the same file name.
   const key = createHash("sha256").update(source.url.href).digest("hex").slice(0, 8);
   const target = join(folder, `${key}-${source.fileName}`);
   if (!(await exists(target))) {
-    progress.say(`Fetching ${source.url.host}${source.url.pathname}, once.`);
+    progress.say(`Downloading ${source.url.host}${source.url.pathname}, only this once.`);
     await download({ url: source.url, target, sha256: source.sha256, progress, signal });
   }
   return { path: target, name: source.name };
 }
 
-/** Whether the file is the default model's, by its name and size. */
+/** Whether the file is the default model, by name and size. */
 const isDefaultModel = async (path: string) =>
   basename(path) === DEFAULT_MODEL.fileName && (await sizeOf(path)) === DEFAULT_MODEL.size;
 

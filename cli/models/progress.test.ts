@@ -2,15 +2,15 @@ import { expect, test } from "vitest";
 import { createLogger } from "#runtime";
 import { progressFor } from "./progress.ts";
 
-test("where programs read the log, a download is a line for every tenth of it", () => {
+test("in a JSON log, a download is one line per tenth", () => {
   const lines: Record<string, unknown>[] = [];
   const write = (line: string) => void lines.push(JSON.parse(line));
   const progress = progressFor(createLogger({ name: "test", format: "json", write }), "json");
-  progress.say("Fetching it, once.");
+  progress.say("Downloading it, only this once.");
   for (let bytes = 0; bytes <= 1000; bytes += 25) progress.update(bytes, 1000);
   progress.done();
   expect(lines.map(({ message }) => message)).toEqual([
-    "Fetching it, once.",
+    "Downloading it, only this once.",
     ...Array(11).fill("downloading"),
   ]);
   expect(lines.slice(1).map(({ bytes }) => bytes)).toEqual([

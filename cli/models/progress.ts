@@ -1,15 +1,15 @@
 import type { LogFormat, Logger } from "#runtime";
 
-/** Hears how a download goes. */
+/** Receives the progress of a download. */
 export interface Progress {
-  /** A sentence about what happens now. */
+  /** A message about the current step. */
   say(text: string): void;
-  /** Bytes so far, and in all where that is known. */
+  /** Bytes so far, and in total if known. */
   update(bytes: number, total: number | undefined): void;
   done(): void;
 }
 
-/** For people, or lines of a log that programs read. */
+/** Shows progress on the terminal, or logs it as JSON. */
 export const progressFor = (log: Logger, format: LogFormat): Progress =>
   format === "json" ? logProgress(log) : terminalProgress();
 
@@ -24,7 +24,7 @@ function logProgress(log: Logger): Progress {
   };
 }
 
-/** Whether another tenth has come, or another 20 MB where it is not known of how much. */
+/** Whether another tenth has arrived, or another 20 MB if the total is unknown. */
 function tenths(): (bytes: number, total: number | undefined) => boolean {
   let last = -1;
   return (bytes, total) => {
@@ -35,7 +35,7 @@ function tenths(): (bytes: number, total: number | undefined) => boolean {
   };
 }
 
-/** A bar that redraws itself on a terminal; a line for every tenth elsewhere. */
+/** A progress bar on a terminal; elsewhere one line per tenth. */
 export function terminalProgress(out: NodeJS.WriteStream = process.stderr): Progress {
   const startedAt = performance.now();
   let firstBytes: number | undefined;

@@ -29,7 +29,7 @@ const asSpec = (given: z.infer<typeof engine>): EngineSpec => {
   };
 };
 
-/** Engines to attach: addresses, or in YAML also objects with what an engine does not tell by itself. */
+/** Engines to attach: addresses, or in YAML also objects with what an engine does not report. */
 export const enginesOption: OptionSpec<EngineSpec[]> = {
   schema: z
     .preprocess(
@@ -40,7 +40,7 @@ export const enginesOption: OptionSpec<EngineSpec[]> = {
     )
     .default([]) as unknown as z.ZodType<EngineSpec[]>,
   describe:
-    "Addresses of engines to attach; in YAML also with name, tags, api-key, block-size and kv-events of each.",
+    "Addresses of engines to attach; in YAML each can also have name, tags, api-key, block-size and kv-events.",
   placeholder: "URL,…",
   defaultText: undefined,
   isList: true,

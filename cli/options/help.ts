@@ -1,6 +1,6 @@
 import { type OptionSpec, type OptionSpecs, variableName } from "./spec.ts";
 
-/** The options of a command, as `--help` shows them. */
+/** A command's options as `--help` shows them. */
 export function optionsHelp(specs: OptionSpecs): string {
   const rows = Object.entries(specs).map(([name, spec]) => [flagText(name, spec), describe(spec)] as const);
   const width = Math.min(34, Math.max(...rows.map(([flag]) => flag.length)) + 2);

@@ -24,7 +24,7 @@ function yaml(text: string): string {
 const up = (argv: string[], env: NodeJS.ProcessEnv = {}) => readOptions(upOptions, argv, env).options;
 
 describe("options", () => {
-  test("have defaults", () => {
+  test("fall back to defaults", () => {
     expect(up([])).toMatchObject({
       port: 8000,
       host: "127.0.0.1",
@@ -36,7 +36,7 @@ describe("options", () => {
     expect(up([]).model).toBeUndefined();
   });
 
-  test("come from flags before variables before the file", () => {
+  test("in flags override variables, which override the file", () => {
     const file = yaml("port: 1001\nworkers: 3\npolicy: random\nalias: [a, b]\n");
     const env = { STATOR_CONFIG: file, STATOR_PORT: "1002", STATOR_WORKERS: "4", HOME: "/home/ann" };
     expect(up(["--port", "1003"], env)).toMatchObject({
@@ -65,20 +65,20 @@ describe("options", () => {
   test.each([
     ["prot: 1", "Did you mean port?"],
     ["port: [1]", "port cannot be [1]: it must be a number."],
-    ["- port", "must hold options"],
+    ["- port", "must contain options"],
     ["port: 'a", "Cannot read"],
   ])("the file %j is refused: %s", (text, message) => {
     expect(() => up([`--config=${yaml(text)}`])).toThrow(message);
   });
 
-  test("of other commands may stand in the same file and environment", () => {
+  test("of other commands are allowed in the same file and environment", () => {
     const file = yaml("workers: 3\nops-port: 5\ndiscovery: file:/x\n");
     expect(readOptions(gatewayOptions, [`--config=${file}`], {}).options.discovery).toBe("file:/x");
     expect(readOptions(workerOptions, [], { STATOR_WORKERS: "3" }).options.sequences).toBeUndefined();
   });
 });
 
-test("every command explains its options", async () => {
+test("--help of every command lists its options", async () => {
   for (const [name, specs] of Object.entries({
     up: upOptions,
     gateway: gatewayOptions,
@@ -90,6 +90,6 @@ test("every command explains its options", async () => {
   }
 });
 
-test("docs/configuration.md is current (npm run docs writes it)", () => {
+test("docs/configuration.md is up to date (npm run docs writes it)", () => {
   expect(readFileSync(configurationPath, "utf8")).toBe(configurationPage());
 });

@@ -6,7 +6,7 @@ import { nearest } from "#runtime";
 import { type OptionSpec, type OptionSpecs, type OptionValues, variableName } from "./spec.ts";
 import { allOptions } from "./tables.ts";
 
-/** Something in the command line, a variable or the YAML file is wrong; the message says what and where. */
+/** The command line, a variable or the YAML file is invalid; the message says what and where. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
@@ -18,16 +18,16 @@ export interface CommandLine<Specs extends OptionSpecs> {
 
 interface Given {
   value: unknown;
-  /** Where it stands, as the user wrote it: `--port`, `STATOR_PORT`, `stator.yaml: port`. */
+  /** Where it was given, as the user wrote it: `--port`, `STATOR_PORT`, `stator.yaml: port`. */
   place: string;
 }
 
 const DEFAULT_FILE = "stator.yaml";
 
 /**
- * Reads a command's options: flags go before variables (`STATOR_…`), these before the YAML file, and that
- * before the defaults.
- * @throws UsageError for an unknown option (with the nearest known one) or a value that does not fit
+ * Reads a command's options. Flags override variables (`STATOR_…`), these override the YAML file, and that overrides
+ * the defaults.
+ * @throws UsageError for an unknown option (with the nearest known one) or an invalid value
  */
 export function readOptions<Specs extends OptionSpecs>(
   specs: Specs,
@@ -43,9 +43,9 @@ export function readOptions<Specs extends OptionSpecs>(
 }
 
 /**
- * Reads the options of a gateway that has neither command line nor files, but bindings of text and JSON.
- * @param obstacle why it cannot have the option of this name, as half a sentence; undefined where it can
- * @throws UsageError for an unknown option, one that it cannot have, or a value that does not fit
+ * Reads the options of a gateway that has no command line or files, only bindings of text and JSON.
+ * @param obstacle why the option of this name is unsupported, as half a sentence; undefined if it is supported
+ * @throws UsageError for an unknown or unsupported option, or an invalid value
  */
 export function readBindings<Specs extends OptionSpecs>(
   specs: Specs,
@@ -68,7 +68,7 @@ function checkOptions<Specs extends OptionSpecs>(
     const given = find(name);
     const result = spec.schema.safeParse(given?.value);
     if (result.success) return [name, result.data];
-    throw new UsageError(describeFault(given?.place ?? `--${name}`, given?.value, result.error.issues[0]!));
+    throw new UsageError(describeIssue(given?.place ?? `--${name}`, given?.value, result.error.issues[0]!));
   });
   return Object.fromEntries(entries);
 }
@@ -83,8 +83,8 @@ const EXPECTED: Readonly<Record<string, string | undefined>> = {
   record: "names with values",
 };
 
-function describeFault(place: string, value: unknown, issue: z.core.$ZodIssue): string {
-  // What has names and values may have keys among them: then the place must do.
+function describeIssue(place: string, value: unknown, issue: z.core.$ZodIssue): string {
+  // Objects may contain API keys: then show only the place.
   const isShown = !hasNames(value) && !/key$/i.test(place);
   const where = issue.path
     .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
@@ -153,15 +153,15 @@ function readFile(given: Given | undefined): Map<string, Given> {
   let content: unknown;
   try {
     content = parseYaml(readFileSync(path, "utf8"));
-    // Aliases may lead back to where they stand.
+    // YAML aliases can be circular.
     JSON.stringify(content);
   } catch (error) {
-    const reason = error instanceof TypeError ? "it refers to itself." : Object(error).message;
+    const reason = error instanceof TypeError ? "it has a circular reference." : Object(error).message;
     throw new UsageError(`Cannot read ${path}: ${reason}`);
   }
   if (content === null) return new Map();
   if (typeof content !== "object" || Array.isArray(content)) {
-    throw new UsageError(`${path}: must hold options as 'name: value' lines, named like the flags.`);
+    throw new UsageError(`${path} must contain options as 'name: value' lines, named like the flags.`);
   }
   return new Map(
     Object.entries(content).map(([name, value]) => {

@@ -5,11 +5,11 @@ export interface OptionSpec<Value> {
   schema: z.ZodType<Value>;
   /** One sentence for `--help` and the docs. */
   describe: string;
-  /** What stands for the value in `--help`: `N`, `FILE`; undefined for a switch. */
+  /** Placeholder of the value in `--help`: `N`, `FILE`; undefined for a switch. */
   placeholder: string | undefined;
-  /** The default as `--help` shows it; undefined where there is none. */
+  /** The default as `--help` shows it; undefined if there is none. */
   defaultText: string | undefined;
-  /** Whether the flag may be given several times, each time with more items. */
+  /** Whether the flag is repeatable, each time adding items. */
   isList?: true;
 }
 
@@ -78,7 +78,7 @@ export function choice<const Value extends string>(
   };
 }
 
-/** A list: separated by commas in flags and variables, or the flag several times; a list in YAML. */
+/** A list: comma-separated in flags and variables, or the flag repeated; a list in YAML. */
 export function list(options: TextOptions & { item?: z.ZodType<string> }): OptionSpec<string[]> {
   const schema = z.preprocess(
     (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
@@ -94,8 +94,8 @@ export function list(options: TextOptions & { item?: z.ZodType<string> }): Optio
 }
 
 /**
- * Pairs of words, in their order: `A=B,C=D` in flags and variables, or the flag several times; in YAML a list of such
- * words, or an object whose values are words or lists of words.
+ * Ordered pairs of strings: `A=B,C=D` in flags and variables, or the flag repeated; in YAML a list of such strings, or
+ * an object whose values are strings or lists of strings.
  */
 export function pairs(options: TextOptions): OptionSpec<(readonly [string, string])[]> {
   const pair = z
@@ -123,7 +123,7 @@ function asPairs(value: unknown): unknown {
   );
 }
 
-/** A switch: off unless the flag is there. */
+/** A switch, off by default. */
 export function toggle(describe: string): OptionSpec<boolean> {
   const schema = z.preprocess(
     (value) => (value === "true" ? true : value === "false" ? false : value),

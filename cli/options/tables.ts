@@ -21,12 +21,15 @@ const common = {
     placeholder: "FILE",
   }),
   "log-level": choice(["error", "warn", "info", "debug"], {
-    describe: "What is logged; debug tells each routing decision.",
+    describe: "Log level; debug logs each routing decision.",
     default: "info",
   }),
-  "log-format": choice(["text", "json"], { describe: "For people or for machines.", default: "text" }),
+  "log-format": choice(["text", "json"], {
+    describe: "Format of the log: text for people, json for programs.",
+    default: "text",
+  }),
   "drain-timeout": number({
-    describe: "Seconds that running requests have to end after a stop.",
+    describe: "Seconds that running requests get to finish after a stop.",
     default: 30,
     min: 0,
     max: 3600,
@@ -36,19 +39,19 @@ const common = {
 
 const http = {
   host: text({
-    describe: "Address to listen on; 0.0.0.0 lets other machines in, which needs --keys or --open.",
+    describe: "Address to listen on; 0.0.0.0 admits other machines, which needs --keys or --open.",
     default: "127.0.0.1",
     placeholder: "ADDR",
   }),
-  port: number({ describe: "Port of the API; 0 takes a free one.", default: 8000, min: 0, max: 65_535 }),
+  port: number({ describe: "Port of the API; 0 picks a free one.", default: 8000, min: 0, max: 65_535 }),
   "body-limit": number({
-    describe: "Largest request body in bytes; the default takes the 25 MB of audio that OpenAI's API does.",
+    describe: "Largest request body in bytes; the default allows OpenAI's 25 MB of audio.",
     default: 26 * 1024 * 1024,
     min: 1024,
     placeholder: "BYTES",
   }),
   "request-timeout": number({
-    describe: "Longest answer in seconds, from dispatch to the last token.",
+    describe: "Longest time in seconds from dispatch to the last token of the answer.",
     default: 600,
     min: 0.001,
     int: false,
@@ -61,13 +64,13 @@ const routing = {
     default: "kv",
   }),
   "overlap-credit": number({
-    describe: "Worth of a cached block in blocks of prefill.",
+    describe: "Value of a cached block, in blocks of prefill.",
     default: DEFAULT_WEIGHTS.overlapCredit,
     min: 0,
     int: false,
   }),
   "credit-decay": number({
-    describe: "How fast that worth falls on workers with more prefill waiting.",
+    describe: "How fast that value falls on workers with more prefill waiting.",
     default: 0,
     min: 0,
     int: false,
@@ -79,37 +82,38 @@ const routing = {
     int: false,
   }),
   "recent-prefill-weight": number({
-    describe: "Blocks that each block is worth which a worker had to prefill lately.",
+    describe: "Cost, in blocks, of each block that the worker prefilled recently.",
     default: DEFAULT_WEIGHTS.recentPrefillWeight,
     min: 0,
     int: false,
   }),
   "recent-prefill-window": number({
-    describe: "Seconds after which such a block counts for 1/e of that.",
+    describe: "Seconds after which that cost has decayed to 1/e.",
     default: DEFAULT_WEIGHTS.recentPrefillSeconds,
     min: 0,
     max: 86_400,
     int: false,
   }),
   "host-credit": number({
-    describe: "Worth of a block that the worker has in its host's memory.",
+    describe: "Value of a block that the worker has in host memory.",
     default: DEFAULT_WEIGHTS.hostCredit,
     min: 0,
     int: false,
   }),
   "disk-credit": number({
-    describe: "Worth of a block that the worker has on disk.",
+    describe: "Value of a block that the worker has on disk.",
     default: DEFAULT_WEIGHTS.diskCredit,
     min: 0,
     int: false,
   }),
   "active-request-weight": number({
-    describe: "Blocks that a running request is worth. Default: 96,000 tokens by the engine's sequences.",
+    describe:
+      "Cost of a running request in blocks. Default: 96,000 tokens divided by the engine's sequences.",
     min: 0,
     int: false,
   }),
   "router-temperature": number({
-    describe: "Above 0, samples among workers instead of taking the cheapest.",
+    describe: "Above 0, samples among workers instead of choosing the cheapest.",
     default: 0,
     min: 0,
     int: false,
@@ -119,19 +123,19 @@ const routing = {
     default: "off",
   }),
   "session-ttl": number({
-    describe: "Seconds that a session is remembered after its last request.",
+    describe: "Seconds that a session is kept after its last request.",
     default: 600,
     min: 1,
     max: 30 * 86_400,
     int: false,
   }),
   "session-from": choice(["none", "user", "prompt_cache_key"], {
-    describe: "OpenAI's field that names the session where stator.session does not.",
+    describe: "OpenAI field that names the session if stator.session is absent.",
     default: "none",
   }),
   "prediction-ttl": number({
     describe:
-      "Seconds that a worker is expected to hold what it was sent, until its KV events say so; 0: not.",
+      "Seconds that a prompt counts as cached on its worker before KV events confirm it; 0 turns this off.",
     default: 20,
     min: 0,
     max: 86_400,
@@ -145,26 +149,26 @@ const routing = {
     int: false,
   }),
   "index-workers": number({
-    describe: "Workers of a model at most, each data-parallel rank for itself.",
+    describe: "Most workers of a model, counting each data-parallel rank.",
     default: 1024,
     min: 1,
     max: 65_536,
   }),
   "index-blocks": number({
     describe:
-      "Distinct KV blocks known of a model at most, fewer where prompts soon part; beyond, the oldest are forgotten.",
+      "Most distinct KV blocks to index per model, fewer if prompts diverge early; beyond, the oldest are forgotten.",
     default: 4_194_304,
     min: 1,
     max: 134_217_728,
   }),
   "index-memory": number({
-    describe: "MiB that a model's index takes at most; beyond, the oldest blocks are forgotten.",
+    describe: "Most memory of a model's index in MiB; beyond, the oldest blocks are forgotten.",
     default: 4096,
     min: 16,
     max: 4096,
   }),
   "decision-log": number({
-    describe: "Recent decisions that are kept for each model; 0 keeps none.",
+    describe: "Recent decisions to keep per model; 0 keeps none.",
     default: 256,
     min: 0,
     max: 100_000,
@@ -173,7 +177,7 @@ const routing = {
 
 const admission = {
   "busy-decode-blocks": number({
-    describe: "A worker is busy when requests hold this share of its KV blocks. Default: never.",
+    describe: "A worker is busy while requests hold this share of its KV blocks. Default: never.",
     min: 0.01,
     max: 1,
     int: false,
@@ -181,22 +185,22 @@ const admission = {
   }),
   "busy-prefill-tokens": amountOrShare({
     describe:
-      "A worker is busy when so many prompt tokens wait on it; % of its max batched tokens. Default: never.",
+      "A worker is busy while this many prompt tokens wait on it; % of its max batched tokens. Default: never.",
   }),
   "queue-threshold": number({
     describe:
-      "Steps of prefill (max batched tokens) waiting on every worker from which requests queue. Default: never.",
+      "Requests queue once this many prefill steps (of max batched tokens) wait on every worker. Default: never.",
     min: 0.01,
     max: 1_000_000,
     int: false,
   }),
-  "queue-limit": number({ describe: "Requests that may wait, for each model.", default: 1024, min: 1 }),
+  "queue-limit": number({ describe: "Most queued requests per model.", default: 1024, min: 1 }),
   "queue-policy": choice(["fcfs", "shortest"], {
-    describe: "Order within a priority and tenant: of arrival, or least uncached prompt first.",
+    describe: "Order within a priority and tenant: by arrival, or the shortest uncached prompt first.",
     default: "fcfs",
   }),
   "queue-timeout": number({
-    describe: "Longest wait in the queue in seconds.",
+    describe: "Longest time in the queue in seconds.",
     default: 60,
     min: 0.001,
     max: 86_400,
@@ -208,37 +212,37 @@ const admission = {
     item: z.string().regex(/^[^=,\s]+=(?=.*[1-9])\d+(\.\d+)?$/, "it must be NAME=WEIGHT, such as batch=0.5"),
   }),
   "tenant-from": choice(["none", "user"], {
-    describe: "OpenAI's field that names the tenant where stator.tenant does not.",
+    describe: "OpenAI field that names the tenant if stator.tenant is absent.",
     default: "none",
   }),
 };
 
 const model = {
   model: text({
-    describe: "GGUF file, https: address, or hf:owner/repo/file.gguf. Default: SmolLM2-135M-Instruct.",
+    describe: "GGUF file, https: URL, or hf:owner/repo/file.gguf. Default: SmolLM2-135M-Instruct.",
     placeholder: "MODEL",
   }),
   "model-name": text({
     describe: "The model's name in the API. Default: from the file.",
     placeholder: "NAME",
   }),
-  alias: list({ describe: "Further names of the model." }),
+  alias: list({ describe: "Additional names of the model." }),
   "model-folder": text({
-    describe: "Where downloaded models are kept. Default: ~/.cache/stator/models.",
+    describe: "Folder for downloaded models. Default: ~/.cache/stator/models.",
     placeholder: "DIR",
   }),
   "context-length": number({
     describe:
-      "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096. llama.cpp rounds up to 256s.",
+      "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096. llama.cpp rounds up to multiples of 256.",
     min: 16,
   }),
   sequences: number({
-    describe: "Requests that a worker answers at once. Default: 4 (llama).",
+    describe: "Concurrent requests per worker. Default: 4 (llama).",
     min: 1,
     max: 4096,
   }),
   gpu: choice(["off", "auto", "cuda", "vulkan", "metal"], {
-    describe: "Lets llama.cpp use a GPU; cuda and vulkan builds are fetched at the first use.",
+    describe: "Lets llama.cpp use a GPU; cuda and vulkan builds are downloaded on first use.",
     default: "off",
   }),
   delay: number({
@@ -248,28 +252,28 @@ const model = {
     int: false,
   }),
   tag: list({
-    describe: "What requests may select the worker by; may be given several times.",
+    describe: "Tag by which requests can select the worker; repeatable.",
     placeholder: "KEY=VALUE",
     item: z.string().regex(/^[^=,\s]+=[^,\s]+$/, "it must be key=value, such as gpu=h100"),
   }),
-  tokenizer: text({ describe: "tokenizer.json of a model whose engine has none.", placeholder: "FILE" }),
+  tokenizer: text({ describe: "tokenizer.json, for engines without a tokenizer.", placeholder: "FILE" }),
 };
 
 const mocker = {
-  "block-size": number({ describe: "Tokens in a KV block of the mocker. Default: 64.", min: 1, max: 512 }),
+  "block-size": number({ describe: "Tokens per KV block of the mocker. Default: 64.", min: 1, max: 512 }),
   "total-blocks": number({ describe: "KV blocks of the mocker. Default: 16,384.", min: 1, max: 16_777_216 }),
   "max-batched-tokens": number({
-    describe: "Tokens that the mocker evaluates in one step. Default: 8,192.",
+    describe: "Tokens per step of the mocker. Default: 8,192.",
     min: 1,
   }),
   "data-parallel-size": number({
-    describe: "Data-parallel ranks of the mocker, each with blocks and a scheduler of its own.",
+    describe: "Data-parallel ranks of the mocker, each with its own blocks and scheduler.",
     default: 1,
     min: 1,
     max: 256,
   }),
   "startup-time": number({
-    describe: "Seconds that the mocker takes to start, as an engine that loads a model.",
+    describe: "Seconds that the mocker takes to start, like an engine that loads a model.",
     default: 0,
     min: 0,
     max: 3600,
@@ -281,13 +285,13 @@ const mocker = {
     placeholder: "KIND[:NAME=VALUE]…",
   }),
   "fault-seed": number({
-    describe: "The same faults with the same seed strike the same requests.",
+    describe: "Seed of the faults; the same seed hits the same requests.",
     default: 1,
     min: 0,
     max: 2 ** 31,
   }),
   speedup: number({
-    describe: "How many times faster than an H100 the mocker is; 0 takes no time.",
+    describe: "How many times as fast as an H100 the mocker is; 0 takes no time.",
     default: 1,
     min: 0,
     int: false,
@@ -297,16 +301,16 @@ const mocker = {
 const kvEvents = {
   "kv-events-endpoint": text({
     describe:
-      "Publishes KV events in vLLM's ZeroMQ format too; rank r is on port + r, port 0 takes a free one.",
+      "Also publishes KV events in vLLM's ZeroMQ format; rank r uses port + r, port 0 picks a free one.",
     placeholder: "tcp://HOST:PORT",
   }),
   "kv-events-topic": text({ describe: "Topic of those messages. Default: empty.", placeholder: "TOPIC" }),
   "kv-events-replay-endpoint": text({
-    describe: "Where subscribers may ask for lost batches again; ports as above.",
+    describe: "Where subscribers can request lost batches; ports as above.",
     placeholder: "tcp://HOST:PORT",
   }),
   "kv-events-buffer": number({
-    describe: "Batches that are kept for that, for each rank.",
+    describe: "Batches to keep for replays, per rank.",
     default: 10_000,
     min: 1,
     max: 1_000_000,
@@ -321,7 +325,7 @@ const discovery = text({
 const stopping = {
   "drain-delay": number({
     describe:
-      "Seconds after SIGTERM until the port closes, with /health at 503, so that load balancers send no more.",
+      "Seconds after SIGTERM during which the port stays open with /health at 503, so that load balancers notice.",
     default: 1,
     min: 0,
     max: 3600,
@@ -329,7 +333,7 @@ const stopping = {
   }),
 };
 
-/** What all commands with a gateway in this process share. */
+/** Options shared by all commands that run a gateway in this process. */
 export const servingOptions = {
   ...http,
   ...access,
@@ -348,15 +352,15 @@ export const attachOptions = { ...engineOptions, ...attachment, ...servingOption
 export const doctorOptions = {
   ...engineOptions,
   ...engineEncryption,
-  timeout: seconds("Longest wait in seconds for an answer, a connection or an event.", 10),
-  json: toggle("Prints what was found as JSON, for programs."),
+  timeout: seconds("Timeout in seconds for an answer, a connection or an event.", 10),
+  json: toggle("Prints the findings as JSON."),
   config: common.config,
 };
 
 export const workerOptions = {
   discovery,
   name: text({
-    describe: "The worker's name, for people and the header x-stator-worker. Default: engine-pid.",
+    describe: "Name of the worker in logs and in the header x-stator-worker. Default: engine-pid.",
     placeholder: "NAME",
   }),
   listen: text({
@@ -364,13 +368,13 @@ export const workerOptions = {
     placeholder: "ADDR",
   }),
   "ops-port": number({
-    describe: "Port for /health and /metrics on 127.0.0.1; 0 takes a free one.",
+    describe: "Port for /health and /metrics on 127.0.0.1; 0 picks a free one.",
     default: 0,
     min: 0,
     max: 65_535,
   }),
   workers: number({
-    describe: "Mock workers in this process, each a worker of its own named mocker-0 and so on.",
+    describe: "Mock workers in this process, each a separate worker named mocker-0 and so on.",
     default: 1,
     min: 1,
     max: 1024,
@@ -386,15 +390,21 @@ export const workerOptions = {
 export const keysOptions = {
   keys: keysOption,
   models: list({
-    describe: "Names or patterns (llama-*) of the models that the key may use. Default: all.",
+    describe: "Names or patterns (llama-*) of the models that the key can use. Default: all.",
     placeholder: "NAME,…",
   }),
-  "requests-per-minute": number({ describe: "Requests that the key may make in a minute.", min: 1 }),
-  "tokens-per-minute": number({ describe: "Tokens, of prompts and answers, in a minute.", min: 1 }),
-  expires: text({ describe: "When the key ends: 2027-01-31, or 2027-01-31T12:00:00Z.", placeholder: "DATE" }),
-  admin: toggle("Lets the key run the gateway too: /admin, /metrics, /v1/router."),
+  "requests-per-minute": number({ describe: "The key's limit on requests per minute.", min: 1 }),
+  "tokens-per-minute": number({
+    describe: "The key's limit on tokens per minute, of prompts and answers.",
+    min: 1,
+  }),
+  expires: text({
+    describe: "When the key expires: 2027-01-31, or 2027-01-31T12:00:00Z.",
+    placeholder: "DATE",
+  }),
+  admin: toggle("Lets the key also use /admin, /metrics and /v1/router."),
   grace: number({
-    describe: "Seconds for which the old key still counts after rotate.",
+    describe: "Seconds for which the old key stays valid after rotate.",
     default: 0,
     min: 0,
     max: 365 * 86_400,
@@ -412,7 +422,7 @@ export const upOptions = {
     max: 256,
   }),
   "hang-timeout": number({
-    describe: "Seconds after which a process that does not answer is started again.",
+    describe: "Seconds after which an unresponsive process is restarted.",
     default: 30,
     min: 1,
     max: 3600,
@@ -434,7 +444,7 @@ export const upOptions = {
 
 export type UpOptions = OptionValues<typeof upOptions>;
 
-/** Every option of every command, for telling a misspelt one from one that another command has. */
+/** Every option of every command, to tell a misspelt option from one of another command. */
 export const allOptions: OptionSpecs = {
   ...gatewayOptions,
   ...workerOptions,

@@ -5,14 +5,14 @@ import { UsageError } from "../options/read.ts";
 import { SupervisedChild } from "../up/child.ts";
 import { watchHeartbeat } from "./heartbeat.ts";
 
-/** What an acceptor is told when it starts. */
+/** Settings that an acceptor gets when it starts. */
 export interface AcceptorSettings extends Omit<AcceptorListening, "discovery"> {
-  /** Where workers announce themselves; undefined where there are only engines. */
+  /** The workers' discovery; undefined if there are only attached engines. */
   readonly discoveryUrl: string | undefined;
   readonly name: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
-  /** Longest time in milliseconds for running requests to end. */
+  /** Drain timeout in milliseconds. */
   readonly drainMs: number;
 }
 
@@ -22,17 +22,17 @@ export interface StartMessage {
   readonly settings: AcceptorSettings;
 }
 
-/** Seconds without a sign of life after which an acceptor is started again. */
+/** Milliseconds without a heartbeat after which an acceptor is restarted. */
 const HANG_MS = 30_000;
 
 export interface AcceptorProcesses {
-  /** Lets running requests end, and ends the processes. */
+  /** Drains running requests and stops the processes. */
   stop(deadlineMs: number): Promise<void>;
 }
 
 /**
- * Starts acceptors for a gateway, and starts those again that end by themselves.
- * @throws UsageError where the first one cannot start
+ * Starts acceptors for a gateway and restarts them if they exit.
+ * @throws UsageError if one cannot start
  */
 export async function startAcceptors(
   count: number,
@@ -60,10 +60,10 @@ export async function startAcceptors(
             resolve();
           },
           onCrash: (reason, delayMs) => {
-            // One that could not start even once would fail again: its log says why.
+            // One that failed its first start would fail again; its log says why.
             if (!hasStarted) reject(new UsageError(`${name} of --processes did not start (${reason}).`));
             else
-              log.error("a process of the gateway ended by itself; starting it again", {
+              log.error("a gateway process exited unexpectedly; restarting it", {
                 acceptor: name,
                 reason,
                 delayMs,

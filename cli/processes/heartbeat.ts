@@ -3,22 +3,22 @@ import { Silence } from "../up/silence.ts";
 
 const BEAT_MS = 1_000;
 
-/** Tells the supervisor again and again that this process's event loop turns. */
+/** Sends the supervisor a periodic heartbeat while this process's event loop runs. */
 export function beat(): void {
   setInterval(() => process.send?.({ type: "alive" }), BEAT_MS).unref();
 }
 
 /**
- * Calls `onHang` once when a child that beats has not done so for `timeoutMs`. A process that has stopped computing
- * still holds its port and its clients.
- * @returns ends the watch
+ * Calls `onHang` once when a child has sent no heartbeat for `timeoutMs`: a hung process still holds its port and its
+ * clients.
+ * @returns a function that stops watching
  */
 export function watchHeartbeat(child: EventEmitter, timeoutMs: number, onHang: () => void): () => void {
   const interval = timeoutMs / 4;
   const silence = new Silence(interval);
-  child.on("message", () => silence.end());
+  child.on("message", () => silence.reset());
   const timer = setInterval(() => {
-    if (silence.look() <= timeoutMs) return;
+    if (silence.measure() <= timeoutMs) return;
     clearInterval(timer);
     onHang();
   }, interval);

@@ -3,7 +3,7 @@ import type { Logger } from "#runtime";
 import type { UpOptions } from "../options/tables.ts";
 
 /**
- * Says that everything runs: where, how to ask, how to stop. Where programs read the log, it is a line of that.
+ * Announces that everything runs, with addresses and an example; logs it as one line if the log is JSON.
  * @param urls the addresses of the gateway and of each worker's `/health`, by name
  */
 export async function announce(
@@ -18,7 +18,7 @@ export async function announce(
   else process.stdout.write(banner(serving, model, gateway!, workers));
 }
 
-/** What a worker calls its model: an engine of one's own need not heed --model-name. */
+/** The worker's own name for its model: a custom engine may ignore --model-name. */
 async function servedModel(url: string): Promise<string> {
   const response = await fetch(`${url}/health`);
   return healthSchema.parse(await response.json()).model;
@@ -35,17 +35,17 @@ function banner(serving: string, model: string, gateway: string, workers: Record
   return `
   ${serving}
 
-  Ask it:
+  Try it:
     curl ${gateway}/v1/chat/completions -H 'content-type: application/json' \\
       -d '${body}'
 
-  Look at it:
+  Inspect it:
     API reference  ${gateway}/docs
     readiness      ${gateway}/health
     metrics        ${gateway}/metrics
 ${workerLines.sort().join("\n")}
 
-  Stop it with Ctrl-C; running answers may finish.
+  Stop it with Ctrl-C; running answers will finish.
 
 `;
 }

@@ -4,27 +4,27 @@ import { type ChildMessage, SUPERVISED } from "../supervisor-link.ts";
 import { watchLiveness } from "./liveness.ts";
 
 export interface ChildOptions {
-  /** For people: `gateway`, `llama-0`. */
+  /** Name for logs: `gateway`, `llama-0`. */
   name: string;
   /** Arguments of the `stator` command. */
   args: readonly string[];
-  /** It has been spawned, for the first time or again. */
+  /** Called at each spawn, first or restart. */
   onStart?(child: ChildProcess): void;
   onReady(url: string): void;
-  /** Sees whether it still computes; ended by what this returns. Default: asks for `/live` at the address it told. */
+  /** Watches for hangs and returns a function that stops it. Default: polls `/live` at the child's address. */
   watch?(child: ChildProcess, onHang: () => void): () => void;
-  /** How long the child may give no sign of life before it is killed, in milliseconds. */
+  /** How long the child can be unresponsive before it is killed, in milliseconds. */
   hangTimeoutMs: number;
-  /** The child ended though nobody asked it to. Where this returns true, it is started again after `delayMs`. */
+  /** Called when the child exits unexpectedly. If this returns true, it is restarted after `delayMs`. */
   onCrash(reason: string, delayMs: number): boolean;
 }
 
 const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 30_000;
-/** A child that has lived for so long starts over with the first delay. */
+const MAX_DELAY_MS = 30_000;
+/** After this uptime, a child's restart delay is reset. */
 const HEALTHY_AFTER_MS = 60_000;
 
-/** A child process that is started again, with growing delays, when it ends by itself. */
+/** A child process that is restarted with backoff when it exits unexpectedly. */
 export class SupervisedChild {
   readonly name: string;
   readonly #options: ChildOptions;
@@ -70,14 +70,14 @@ export class SupervisedChild {
     });
   }
 
-  /** From now on the child may end: a signal to the whole process group ends it before it is asked to. */
+  /** Expects the child to exit from now on: a signal to the process group may stop it before `stop` does. */
   expectEnd(): void {
     this.#isStopping = true;
     this.#stopWatching?.();
     clearTimeout(this.#restart);
   }
 
-  /** Asks the child to drain, and kills it if it has not ended by the deadline. */
+  /** Asks the child to drain, and kills it if it has not exited by the deadline. */
   async stop(deadlineMs: number): Promise<void> {
     this.expectEnd();
     if (this.#process === undefined) return;
@@ -98,7 +98,7 @@ export class SupervisedChild {
     this.#stopWatching = watch?.(child, onHang) ?? watchLiveness(url, hangTimeoutMs, onHang);
   }
 
-  /** Ends the child at once. */
+  /** Kills the child at once. */
   kill(): void {
     this.#isStopping = true;
     clearTimeout(this.#restart);
@@ -114,11 +114,11 @@ export class SupervisedChild {
     if (Date.now() - this.#startedAt > HEALTHY_AFTER_MS) this.#delayMs = FIRST_DELAY_MS;
     if (!this.#options.onCrash(cause, this.#delayMs)) return;
     this.#restart = setTimeout(() => this.start(), this.#delayMs);
-    this.#delayMs = Math.min(this.#delayMs * 2, LONGEST_DELAY_MS);
+    this.#delayMs = Math.min(this.#delayMs * 2, MAX_DELAY_MS);
   }
 }
 
-/** The supervisor has read all options and passes them on as flags; a child must not read them twice. */
+/** Without `STATOR_…` variables: the supervisor passes all options as flags, and a child must not read them twice. */
 function childEnvironment(): NodeJS.ProcessEnv {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STATOR_")));
   return { ...env, [SUPERVISED]: "1" };

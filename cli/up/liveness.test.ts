@@ -8,8 +8,8 @@ import { watchLiveness } from "./liveness.ts";
 
 const TIMEOUT_MS = 200 * stall();
 
-/** Stands still, and with it all that runs here, as after Ctrl-Z or `docker pause`. */
-async function standStill(): Promise<void> {
+/** Blocks this process and everything in it, as Ctrl-Z or `docker pause` would. */
+async function blockProcess(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   const until = performance.now() + 4 * TIMEOUT_MS;
   while (performance.now() < until);
@@ -38,11 +38,11 @@ afterEach(() => {
 
 const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-test("a process that answers is not taken for hung when all stood still; one that is, is told of once", async () => {
+test("a suspended machine does not count as a hang; a real hang is reported once", async () => {
   const onHang = vi.fn();
   stop = watchLiveness(url(), TIMEOUT_MS, onHang);
   await expect.poll(() => asked).toBeGreaterThan(1);
-  await standStill();
+  await blockProcess();
   const before = asked;
   await expect.poll(() => asked).toBeGreaterThan(before + 3);
   expect(onHang).not.toHaveBeenCalled();
@@ -50,7 +50,7 @@ test("a process that answers is not taken for hung when all stood still; one tha
   await expect.poll(() => onHang.mock.calls.length).toBe(1);
 });
 
-test("the same for one that beats", async () => {
+test("the same holds for a process that sends heartbeats", async () => {
   const child = new EventEmitter();
   const onHang = vi.fn();
   let beats = 0;
@@ -59,7 +59,7 @@ test("the same for one that beats", async () => {
     child.emit("message", { type: "alive" });
   }, TIMEOUT_MS / 8);
   stop = watchHeartbeat(child, TIMEOUT_MS, onHang);
-  await standStill();
+  await blockProcess();
   await expect.poll(() => beats).toBeGreaterThan(10);
   expect(onHang).not.toHaveBeenCalled();
   clearInterval(beat);

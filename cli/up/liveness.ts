@@ -1,21 +1,21 @@
 import { Silence } from "./silence.ts";
 
 /**
- * Asks a process for its `/live` again and again, and calls `onHang` once when it has not answered for
- * `timeoutMs`, nor once more after that. A process that has stopped computing still holds its port and its clients.
- * @returns ends the watch
+ * Polls a process's `/live`, and calls `onHang` once when it has not answered for `timeoutMs`, nor to one more request
+ * after that: a hung process still holds its port and its clients.
+ * @returns a function that stops watching
  */
 export function watchLiveness(url: string, timeoutMs: number, onHang: () => void): () => void {
   const interval = timeoutMs / 4;
   const silence = new Silence(interval);
-  let isAsking = false;
+  let isPending = false;
   const timer = setInterval(async () => {
-    const silentMs = silence.look();
-    if (isAsking) return;
-    isAsking = true;
+    const silentMs = silence.measure();
+    if (isPending) return;
+    isPending = true;
     const isAlive = await answers(url, interval);
-    isAsking = false;
-    if (isAlive) silence.end();
+    isPending = false;
+    if (isAlive) silence.reset();
     else if (silentMs > timeoutMs) {
       clearInterval(timer);
       onHang();

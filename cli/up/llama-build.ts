@@ -9,10 +9,10 @@ const run = promisify(execFile);
 const modules = fileURLToPath(new URL("../../node_modules", import.meta.url));
 
 /**
- * Puts node-llama-cpp's prebuilt addons for this machine in place, where they are not there yet. The install
- * itself brings those for Linux without a GPU; the others (CUDA alone is 540 MB) come when they are asked for.
- * @param say is told what is fetched
- * @throws Error where there is none for this machine, or npm cannot fetch it
+ * Installs node-llama-cpp's prebuilt addons for this machine, if they are missing. `npm ci` includes those for Linux
+ * without a GPU; the others (CUDA alone is 540 MB) are downloaded on demand.
+ * @param say receives progress messages
+ * @throws Error if there is none for this machine, or npm cannot download it
  */
 export async function ensureLlamaBuild(gpu: string, say: (text: string) => void): Promise<void> {
   for (const build of buildsFor(gpu)) {
@@ -24,7 +24,7 @@ export async function ensureLlamaBuild(gpu: string, say: (text: string) => void)
 function buildsFor(gpu: string): string[] {
   const { platform, arch } = process;
   if (gpu === "metal" && platform !== "darwin")
-    throw new Error("--gpu metal is for Macs; here: cuda, vulkan or auto.");
+    throw new Error("--gpu metal works only on Macs; use cuda, vulkan or auto here.");
   if (platform === "darwin") return [arch === "arm64" ? "mac-arm64-metal" : "mac-x64"];
   const machine = `${platform === "win32" ? "win" : platform}-${arch === "arm" ? "armv7l" : arch}`;
   if (gpu === "cuda") return [machine, `${machine}-cuda`, `${machine}-cuda-ext`];
@@ -35,7 +35,7 @@ async function install(name: string, target: string, say: (text: string) => void
   const { version } = JSON.parse(readFileSync(join(modules, "node-llama-cpp", "package.json"), "utf8")) as {
     version: string;
   };
-  say(`Fetching ${name}@${version} (llama.cpp for this machine), once.`);
+  say(`Downloading ${name}@${version} (llama.cpp for this machine), only this once.`);
   const staging = await mkdtemp(join(modules, ".gpu-"));
   try {
     const npm = process.platform === "win32" ? "npm.cmd" : "npm";
@@ -55,7 +55,7 @@ async function install(name: string, target: string, say: (text: string) => void
     await rename(join(staging, "out"), target);
   } catch (error) {
     throw new Error(
-      `Cannot fetch ${name}: ${error instanceof Error ? error.message : error}. Is there a build of llama.cpp for this machine?`,
+      `Cannot download ${name}: ${error instanceof Error ? error.message : error}. Is there a build of llama.cpp for this machine?`,
     );
   } finally {
     await rm(staging, { recursive: true, force: true });

@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { isAlive } from "../is-alive.ts";
 
 /**
- * The folder that `stator up` shares with its children: their sockets and their discovery. Its name carries
- * the process id, so that a later start can remove what a killed machine or process tree left behind.
+ * The folder that `stator up` shares with its children for their sockets and discovery. Its name contains the process
+ * id, so that a later start can remove the folder of a killed process tree.
  */
 export function createRunFolder(): string {
   removeStaleRunFolders();
@@ -15,8 +15,8 @@ export function createRunFolder(): string {
 }
 
 /**
- * Removes the run folder that a discovery URL lies in, if the `stator up` that made it is dead: its children do
- * that as they end, each of them, so that the last one leaves nothing.
+ * Removes the run folder that contains a discovery URL, if its `stator up` is dead. Each child does this as it exits, so
+ * that the last one leaves nothing behind.
  */
 export function removeOrphanedRunFolder(discoveryUrl: string): void {
   const folder = dirname(discoveryUrl.replace(/^file:/, ""));
@@ -36,7 +36,7 @@ function removeStaleRunFolders(): void {
     try {
       removeRunFolder(join(tmpdir(), name));
     } catch {
-      // Another user's, or another start removes it at this moment: not ours to mend.
+      // It is another user's, or another start is just removing it.
     }
   }
 }

@@ -1,25 +1,25 @@
-/** How long a process has given no sign of life, by the time for which this one was awake to notice. */
+/** Measures how long another process has been unresponsive, not counting time while this one was suspended. */
 export class Silence {
   readonly #stepMs: number;
-  #lastLook = performance.now();
+  #measuredAt = performance.now();
   #ms = 0;
 
-  /** @param stepMs between two looks */
+  /** @param stepMs the time between two calls of `measure` */
   constructor(stepMs: number) {
     this.#stepMs = stepMs;
   }
 
-  /** It has given one. */
-  end(): void {
+  /** Call this at each sign of life. */
+  reset(): void {
     this.#ms = 0;
   }
 
-  /** Looks at the clock, as is to be done every step. @returns milliseconds of silence */
-  look(): number {
+  /** Call this every step. @returns milliseconds of silence */
+  measure(): number {
     const now = performance.now();
-    // Whoever comes late has slept, and so may have the other: Ctrl-Z, `docker pause`, a machine that stood still.
-    this.#ms += Math.min(now - this.#lastLook, 1.5 * this.#stepMs);
-    this.#lastLook = now;
+    // A late call means that this process was suspended, and maybe the other one too: Ctrl-Z, `docker pause`.
+    this.#ms += Math.min(now - this.#measuredAt, 1.5 * this.#stepMs);
+    this.#measuredAt = now;
     return this.#ms;
   }
 }

@@ -17,7 +17,7 @@ import { SupervisedChild } from "./child.ts";
 import { ensureLlamaBuild } from "./llama-build.ts";
 import { createRunFolder, removeRunFolder } from "./run-folder.ts";
 
-/** Starts a gateway and workers as child processes and watches over them until a signal; the exit code. */
+/** Starts a gateway and workers as child processes and supervises them until a signal. Returns the exit code. */
 export async function up(options: UpOptions): Promise<number> {
   checkExposure(options);
   await requireFreePort(options);
@@ -29,8 +29,8 @@ export async function up(options: UpOptions): Promise<number> {
 
   const engine = (await loadWorker(options.engine)).name;
   const preparing = engine === "llama" ? prepareModel(options, log, lifecycle.stopping) : undefined;
-  // A download that is stopped cleans up after itself; the process waits for that.
-  lifecycle.onShutdown("end the download", () => preparing?.then(ignore, ignore));
+  // Wait for an aborted download to clean up after itself.
+  lifecycle.onShutdown("stop the download", () => preparing?.then(ignore, ignore));
   const model = await preparing;
   if (lifecycle.stopping.aborted) return new Promise<never>(() => {});
 
@@ -46,7 +46,7 @@ export async function up(options: UpOptions): Promise<number> {
     ),
   );
   const gateway = startChild("gateway", gatewayArguments(options, folder), ready, hangMs, log);
-  // Where the shutdown is cut short by a second signal, nothing may go on or lie about either.
+  // Clean up also if a second signal cuts the shutdown short.
   process.on("exit", () => {
     for (const child of [gateway, ...workers]) child.kill();
     removeRunFolder(folder);
@@ -56,7 +56,8 @@ export async function up(options: UpOptions): Promise<number> {
     for (const child of [gateway, ...workers]) child.expectEnd();
   });
   lifecycle.onShutdown("stop the gateway", () => {
-    if (ready.isComplete) log.info("running answers may finish; a second Ctrl-C stops at once");
+    if (ready.isComplete)
+      log.info("waiting for running answers to finish; press Ctrl-C again to stop at once");
     return gateway.stop(drainMs + 1_000);
   });
   lifecycle.onShutdown("stop the workers", async () => {
@@ -65,7 +66,7 @@ export async function up(options: UpOptions): Promise<number> {
 
   const failure =
     (await ready.settled) ??
-    (await answering(ready.urls.get("gateway")!, options.workers, lifecycle.stopping));
+    (await workersJoined(ready.urls.get("gateway")!, options.workers, lifecycle.stopping));
   if (failure !== undefined) lifecycle.shutdown(failure, 1);
   if (!lifecycle.stopping.aborted) await announce(options, ready.urls, log);
   return new Promise<never>(() => {});
@@ -92,7 +93,7 @@ async function prepareModel(
   }
 }
 
-/** Waits until every child has said that it is ready, or one has ended before it could. */
+/** Waits until every child is ready, or one has exited before that. */
 class ReadyGroup {
   readonly urls = new Map<string, string>();
   readonly #missing: number;
@@ -124,10 +125,10 @@ class ReadyGroup {
 }
 
 /**
- * Waits until the gateway itself says that every worker can be asked, but those that --index-workers shuts out.
- * @returns what went wrong; undefined where nothing did
+ * Waits until the gateway reports every worker as reachable, except those that --index-workers shuts out.
+ * @returns what went wrong; undefined on success
  */
-async function answering(
+async function workersJoined(
   gateway: string,
   workers: number,
   stopping: AbortSignal,
@@ -163,9 +164,9 @@ function startChild(
     hangTimeoutMs,
     onReady: (url) => ready.add(name, url),
     onCrash: (reason, delayMs) => {
-      // A child that cannot start at all would only fail again: the wrong model file, a taken port.
+      // A child that fails its first start would fail again: a wrong model file, a port in use.
       if (ready.fail(name, reason)) return false;
-      log.error("a child process ended by itself; starting it again", { child: name, reason, delayMs });
+      log.error("a child process exited unexpectedly; restarting it", { child: name, reason, delayMs });
       return true;
     },
   });
@@ -181,7 +182,7 @@ function workerArguments(
   model: LocalModel | undefined,
 ): string[] {
   const name = `${engine}-${index}`;
-  // The engines' threads spin while they wait for each other: together they must fit the cores.
+  // The engines' threads spin while they wait for each other, so together they must fit the cores.
   const threads = Math.max(1, Math.floor(availableParallelism() / options.workers));
   const flags = {
     ...inherited(options, workerOptions),
@@ -189,7 +190,7 @@ function workerArguments(
     listen: `unix:${join(folder, `${name}.sock`)}`,
     name,
     threads,
-    // Each worker is a process of its own.
+    // Each worker is a separate process.
     workers: undefined,
     "kv-events-endpoint": kvEventsEndpoint(options, "kv-events-endpoint", index),
     "kv-events-replay-endpoint": kvEventsEndpoint(options, "kv-events-replay-endpoint", index),
@@ -204,7 +205,7 @@ const gatewayArguments = (options: UpOptions, folder: string): string[] => [
   ...toFlags({
     ...inherited(options, gatewayOptions),
     discovery: `file:${join(folder, "discovery")}`,
-    // Nobody balances load before it.
+    // It has no load balancer in front.
     "drain-delay": 0,
   }),
 ];

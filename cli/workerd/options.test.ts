@@ -16,7 +16,7 @@ it("reads engines and options from text, and from JSON", () => {
   expect(fromJson.health?.intervalMs).toBe(500);
 });
 
-it("has the admin routes only where there are keys", () => {
+it("has admin routes only with keys", () => {
   const keys = `keys: [{ id: me, hash: "sha256:${"0a".repeat(16)}:${"0b".repeat(32)}" }]`;
   const locked = readWorkerdOptions({ STATOR_ENGINES: ENGINES, STATOR_KEYS: keys });
   expect(locked.access?.keys).toHaveLength(1);
@@ -26,9 +26,9 @@ it("has the admin routes only where there are keys", () => {
 });
 
 it.each([
-  [{ STATOR_ENGINES: ENGINES }, "Nobody may come in yet"],
+  [{ STATOR_ENGINES: ENGINES }, "No client is admitted yet"],
   [{ STATOR_OPEN: "true" }, "Bind STATOR_ENGINES"],
-  [{ STATOR_ENGINES: ENGINES, STATOR_OPEN: "true", STATOR_KEYS: "keys: []" }, "leave it out, or STATOR_KEYS"],
+  [{ STATOR_ENGINES: ENGINES, STATOR_OPEN: "true", STATOR_KEYS: "keys: []" }, "omit it or STATOR_KEYS"],
   [{ STATOR_ENGINES: ENGINES, STATOR_KEYS: "nothing of the kind" }, "STATOR_KEYS"],
   [{ STATOR_ENGINES: ENGINES, STATOR_OPEN: "true", STATOR_POLICY: "best" }, "STATOR_POLICY cannot be"],
   [{ STATOR_ENGINES: ENGINES, STATOR_OPEN: "true", STATOR_POLICI: "kv" }, "Did you mean STATOR_POLICY?"],
@@ -45,7 +45,7 @@ it.each([
   expect(() => readWorkerdOptions(env)).toThrow(message);
 });
 
-it("ignores bindings that are not its own, and those that are empty", () => {
+it("ignores unrelated and empty bindings", () => {
   const env = { STATOR_ENGINES: ENGINES, STATOR_OPEN: "true", STATOR_KEYS: "", STATOR_CORS: null, OTHER: {} };
   expect(readWorkerdOptions(env).engines).toHaveLength(2);
   expect(new Set(WORKERD_OPTIONS).size).toBe(WORKERD_OPTIONS.length);

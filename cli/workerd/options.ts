@@ -10,7 +10,7 @@ import { readBindings, UsageError } from "../options/read.ts";
 import { attachOptions } from "../options/tables.ts";
 import { version } from "../version.ts";
 
-/** Options of `stator attach` that a worker takes as bindings `STATOR_…`, text or JSON. */
+/** Options of `stator attach` that a worker supports as bindings `STATOR_…`, text or JSON. */
 export const WORKERD_OPTIONS = [
   "engines",
   "engine-key",
@@ -57,29 +57,29 @@ export const WORKERD_OPTIONS = [
   "log-format",
 ] as const satisfies readonly (keyof typeof attachOptions)[];
 
-/** Here the keys come themselves and not the path of their file. */
+/** The keys themselves, not the path of their file. */
 const keys = z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional();
 
 const bindings = { ...attachOptions, keys: { ...attachOptions.keys, schema: keys } };
 
 /**
- * What a worker's bindings say.
- * @throws UsageError for what is none of its options, does not fit, or would let everybody in unasked
- * @throws AccessError for keys that cannot be used
+ * Reads a worker's bindings.
+ * @throws UsageError for an unsupported option, an invalid value, or access without keys that was not requested
+ * @throws AccessError for invalid keys
  */
 export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): WorkerdOptions {
   const options = readBindings(bindings, env, (name) =>
     WORKERD_OPTIONS.some((known) => known === name)
       ? undefined
-      : "is nothing that a gateway on workerd has; docs/runtimes.md tells what stands in its place",
+      : "is not supported on workerd; see docs/runtimes.md for the alternative",
   );
   const { keys: given, open } = options;
   if (given === undefined && !open)
     throw new UsageError(
-      "Nobody may come in yet. Bind STATOR_KEYS to API keys as 'stator keys add' writes them, or STATOR_OPEN to true to let everybody in who can reach the worker's socket.",
+      "No client is admitted yet. Bind STATOR_KEYS to API keys as 'stator keys add' writes them, or STATOR_OPEN to true to admit every client that can reach the worker's socket.",
     );
   if (given !== undefined && open)
-    throw new UsageError("STATOR_OPEN is for a gateway without keys; leave it out, or STATOR_KEYS.");
+    throw new UsageError("STATOR_OPEN is for a gateway without keys; omit it or STATOR_KEYS.");
   return {
     engines: workerdEngines(options),
     access: {
@@ -89,7 +89,7 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
       media: mediaPolicy(options["media-domains"]),
       passesAll: options["pass-all"],
     },
-    // Without keys, whoever reaches the API could run the gateway.
+    // Without keys, any client of the API could administer the gateway.
     admin: given === undefined ? { isGuarded: true } : undefined,
     modelNames: modelNames(options),
     ...routingOptions(options),
@@ -112,12 +112,12 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
 function workerdEngines(options: Parameters<typeof enginesOf>[1]): readonly EngineSpec[] {
   if (options.engines.length === 0)
     throw new UsageError(
-      "Which engines? Bind STATOR_ENGINES to their addresses: http://10.0.0.1:8000,http://10.0.0.2:8000",
+      "No engines given. Bind STATOR_ENGINES to their addresses: http://10.0.0.1:8000,http://10.0.0.2:8000",
     );
   const followed = options.engines.find(({ kvEvents }) => kvEvents !== undefined);
   if (followed !== undefined)
     throw new UsageError(
-      `STATOR_ENGINES: kv-events of ${followed.url}: a gateway on workerd cannot follow KV events; leave it out, and what engines hold is predicted.`,
+      `STATOR_ENGINES: kv-events of ${followed.url}: a gateway on workerd cannot follow KV events; omit it, and caches are predicted.`,
     );
   return enginesOf("attach", options, []);
 }

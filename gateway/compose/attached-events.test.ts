@@ -84,7 +84,7 @@ test("an unreadable event is reported, and the others in its batch are used", as
   const [{ limitations }] = await workers(gateway);
   expect(limitations).toContainEqual({
     code: "kv-events-unreadable",
-    what: expect.stringContaining("1 token ids came for 1 blocks of 16"),
+    what: expect.stringContaining("1 token ids for 1 blocks of 16"),
     flag: null,
   });
 });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   engines = await Promise.all([LlamaServer.start(), LlamaServer.start()]);
   const urls = engines.map((engine) => engine.url);
   stator = new StatorProcess(["attach", ...urls, "--port=0", "--config=none"]);
-  [, url = ""] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
+  [, url = ""] = await stator.printed(/Send requests to (http:\S+)\/v1:/);
 });
 
 afterAll(async () => {

@@ -31,7 +31,7 @@ describe.each(Object.entries(LAUNCHERS))("stator attach on %s", (_name, { comman
     async (engines): Promise<HostedGateway> => {
       const args = ["attach", ...engines, "--port=0", "--config=none", ...flags];
       const stator = new StatorProcess(args, {}, [...command()]);
-      const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1/);
+      const [, url] = await stator.printed(/Send requests to (http:\S+)\/v1/);
       return { url: url!, stop: () => stator.stop() };
     },
     { hasEvents: true },

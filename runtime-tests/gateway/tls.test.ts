@@ -43,7 +43,7 @@ describe.each(Object.entries(LAUNCHERS))("on %s", (name, launcher) => {
     new StatorProcess(["attach", engine.url, "--port=0", "--config=none", ...args], {}, launcher());
 
   async function ready(): Promise<string> {
-    const [, url] = await stator.printed(/Ask them at (https?:\S+)\/v1/);
+    const [, url] = await stator.printed(/Send requests to (https?:\S+)\/v1/);
     return url!;
   }
 
@@ -88,7 +88,7 @@ test("on Bun, clients need a certificate of --tls-client-ca", async () => {
   const client = await makeCertificate(folder, "bun-client", authority);
   const args = ["attach", engine.url, "--port=0", "--config=none", ...flags(server)];
   stator = new StatorProcess([...args, `--tls-client-ca=${authority.cert}`], {}, LAUNCHERS.Bun!());
-  const [, url] = await stator.printed(/Ask them at (https:\S+)\/v1/);
+  const [, url] = await stator.printed(/Send requests to (https:\S+)\/v1/);
   expect((await show(url!, client)).status).toBe(200);
   await expect(show(url!)).rejects.toThrow();
 });

@@ -10,7 +10,7 @@ export function suiteOfDefects(setup: Setup): void {
       const engine = await restart(setup, { kvEvents: false, reportsCachedTokens: false });
       const { stator } = await attach([engine.url, setup.servers[1].url]);
       expect(stator.stdout).toMatch(new RegExp(`${engine.name} .*none: predicted`));
-      expect(stator.stdout).toContain("mend it with --kv-events-config");
+      expect(stator.stdout).toContain("fix it with --kv-events-config");
       await stator.stop();
       const problems = await problemsOf(engine.url);
       expect(problems).toMatchObject([

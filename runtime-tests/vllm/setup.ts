@@ -17,7 +17,7 @@ export interface Setup {
 /** `stator attach` with these engines and otherwise no flag, once it has seen them. */
 export async function attach(engines: readonly string[], ...flags: string[]) {
   const stator = new StatorProcess(["attach", ...engines, "--port=0", "--config=none", ...flags]);
-  const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
+  const [, url] = await stator.printed(/Send requests to (http:\S+)\/v1:/);
   return { stator, url: url! };
 }
 

@@ -3,13 +3,13 @@ import { watchLog } from "./testing.ts";
 import type { Discovery } from "./types.ts";
 
 export interface Backend {
-  /** Another view of the same, empty store. */
+  /** Another client of the same, empty store. */
   open(): Promise<Discovery>;
   /** Makes the store forget a lease, as if its holder had died. */
   forget(leaseId: string): Promise<void>;
 }
 
-/** What every backend of discovery must do. */
+/** The suite for every discovery backend. */
 export function discoverySuite(name: string, newBackend: () => Backend): void {
   describe(`${name} discovery`, () => {
     let backend: Backend;
@@ -28,7 +28,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       for (const discovery of opened) await discovery.close();
     });
 
-    test("gives back what was put, to every reader, as a value of its own", async () => {
+    test("returns stored values to every reader, as separate objects", async () => {
       const [writer, reader] = [await open(), await open()];
       const value = { name: "llama", sizes: [1, 2.5, null], nested: { ключ: true } };
       await writer.put("models/a", value);
@@ -45,7 +45,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       expect((await reader.get("models/a")).get("models/a")).toMatchObject({ sizes: [1, 2.5, null] });
     });
 
-    test("takes keys with any characters and of any length", async () => {
+    test("accepts keys with any characters and of any length", async () => {
       const discovery = await open();
       const keys = [
         "/",
@@ -67,7 +67,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       expect((await discovery.get("")).size).toBe(0);
     });
 
-    test("the last put of a key counts, whatever lease it was under", async () => {
+    test("the last put of a key wins, whatever lease it was under", async () => {
       const [first, second] = [await open(), await open()];
       const [lease, other] = [await first.lease(), await second.lease()];
       await first.put("key", 1);
@@ -80,11 +80,11 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       expect((await first.get("key")).size).toBe(0);
     });
 
-    test("deleting what is not there is no error", async () => {
+    test("deleting a missing key is no error", async () => {
       await (await open()).delete("nothing");
     });
 
-    test("a watch begins with a snapshot and goes on with changes, in order, under its prefix only", async () => {
+    test("a watch delivers a snapshot and then changes, in order, under its prefix only", async () => {
       const [writer, reader] = [await open(), await open()];
       await writer.put("a/1", 1);
       await writer.put("b/1", 1);
@@ -104,7 +104,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       ]);
     });
 
-    test("a watch misses nothing between its snapshot and the changes, while others put", async () => {
+    test("a watch misses no change after its snapshot while others put", async () => {
       const [writer, reader] = [await open(), await open()];
       const keys = 20;
       const rounds = 15;
@@ -131,7 +131,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       }
     });
 
-    test("a closed watch hears nothing more, and others go on", async () => {
+    test("a closed watch gets no more events, and others do", async () => {
       const [writer, reader] = [await open(), await open()];
       const [closed, other] = [await watchLog(reader, ""), await watchLog(reader, "")];
       closed.watch.close();
@@ -140,7 +140,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       expect(closed.events).toHaveLength(1);
     });
 
-    test("a listener may put and watch from within an event", async () => {
+    test("a listener can put and watch from within an event", async () => {
       const discovery = await open();
       const seen: string[] = [];
       const done = Promise.withResolvers<void>();
@@ -194,7 +194,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       await expect(discovery.put("a", 1, lease)).rejects.toMatchObject({ code: "lease_gone" });
     });
 
-    test("closing revokes the leases that were opened here, and ends the watches", async () => {
+    test("closing revokes the leases opened here, and closes the watches", async () => {
       const [closing, reader] = [await open(), await open()];
       await closing.put("a", 1, await closing.lease());
       const closed = await watchLog(closing, "");

@@ -43,13 +43,13 @@ discoverySuite("file", () => {
 });
 
 describe("discovery URLs", () => {
-  test("that no backend knows are refused with those that there are", async () => {
+  test("that no backend supports are refused with a list of those that exist", async () => {
     for (const url of ["zookeeper:host", "memory:", "file", "", "constructor:x"]) {
       await expect(openDiscovery(url)).rejects.toThrow(/memory:… or file:… or etcd:…/);
     }
   });
 
-  test("may write a file path in full", async () => {
+  test("can contain a full file path", async () => {
     const directory = join(root, randomId());
     const discovery = await openDiscovery(`file://${directory}`);
     await discovery.close();
@@ -57,10 +57,10 @@ describe("discovery URLs", () => {
   });
 });
 
-/** Files and folders whose changes the system tells this process of. */
+/** Files and folders that this process watches for changes. */
 const watchedFiles = () =>
   readdirSync("/proc/self/fdinfo").reduce((sum, fd) => {
-    // The folder's own descriptor is gone when it is read.
+    // The folder's own descriptor is gone by the time it is read.
     const path = join("/proc/self/fdinfo", fd);
     const info = existsSync(path) ? readFileSync(path, "utf8") : "";
     return sum + (info.match(/^inotify wd/gm)?.length ?? 0);
@@ -103,7 +103,7 @@ describe("file discovery between processes", () => {
     return { child, ready };
   }
 
-  test("the entries of a killed holder go long before its lease runs out, files and all", async () => {
+  test("the entries of a killed holder disappear long before its lease expires, with their files", async () => {
     const directory = join(root, randomId());
     const log = await watchLog(await open(directory), "");
     const { child, ready } = await hold(directory, "workers/1", 3_600_000);
@@ -115,7 +115,7 @@ describe("file discovery between processes", () => {
     expect(existsSync(join(directory, "leases", leaseId))).toBe(false);
   });
 
-  test("a reader that comes later does not see the dead either", async () => {
+  test("a later reader does not see dead entries either", async () => {
     const directory = join(root, randomId());
     const { child, ready } = await hold(directory, "workers/1", 3_600_000);
     await ready;
@@ -137,7 +137,7 @@ describe("file discovery between processes", () => {
     await log.until((entries) => entries.has("workers/1"));
   });
 
-  test("several processes that put at once are all seen, and the killed ones leave nothing", async () => {
+  test("entries of concurrent processes are all visible, and killed ones leave nothing", async () => {
     const directory = join(root, randomId());
     const log = await watchLog(await open(directory), "");
     const holders = await Promise.all(["a", "b", "c"].map((key) => hold(directory, key, 3_600_000, 50)));
@@ -157,7 +157,7 @@ describe("file discovery between processes", () => {
     for (const event of log.events) if (event.type === "put") expect(typeof event.value).toBe("number");
   });
 
-  test("a process id that was given out again is not taken for the holder", () => {
+  test("a reused process id does not count as the holder", () => {
     const start = processStart(process.pid);
     expect(isProcessAlive(process.pid, start)).toBe(true);
     if (start === undefined) return;
@@ -173,11 +173,11 @@ describe("file discovery between processes", () => {
     return lease;
   }
 
-  test("a lease from another machine expires after its time without a sign of life", async () => {
+  test("a lease from another machine expires without heartbeats", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
     const lease = foreign(directory, "far", 300);
-    // Its time runs from when it is seen first, however late that is.
+    // Its time starts when it is first seen, however late that is.
     utimesSync(lease, 4_000_000_000, 4_000_000_000);
     const log = await watchLog(discovery, "");
     expect(log.events[0]).toMatchObject({ type: "snapshot", entries: new Map([["far", 1]]) });
@@ -185,7 +185,7 @@ describe("file discovery between processes", () => {
     expect(existsSync(lease)).toBe(false);
   });
 
-  test("one whose clock goes wrong is doubted, and believed at its next sign of life", async () => {
+  test("one with a wrong clock is doubtful until its next heartbeat", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
     const lease = foreign(directory, "far", 3_600_000);
@@ -198,7 +198,7 @@ describe("file discovery between processes", () => {
     await log.until((entries) => entries.size === 1);
   });
 
-  test("files that are half-written or foreign disturb nobody and are left alone", async () => {
+  test("half-written and foreign files are ignored and left alone", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
     await discovery.put("good", 1);

@@ -4,12 +4,12 @@ import { z } from "zod";
 import { encodeKey, parseEntryName } from "./file-names.ts";
 import { type FileStore, isMissing, list } from "./file-store.ts";
 
-/** An entry as it stands in its file. */
+/** An entry as stored in its file. */
 export interface StoredEntry {
   key: string;
   leaseId: string;
   json: string;
-  /** When it was put, in milliseconds since the epoch; of two entries for one key the later counts. */
+  /** When it was put, in milliseconds since the epoch; of two entries for one key the later one wins. */
   written: number;
 }
 
@@ -23,13 +23,13 @@ export function entryContent(key: string, value: unknown, written: number): stri
 interface KnownFile {
   /** Changes when the file does. */
   stamp: string;
-  /** The stamp may not tell the next change. */
+  /** The next change may not change the stamp. */
   racy: boolean;
-  /** Undefined for a file that is no entry. */
+  /** Undefined for a file that is not an entry. */
   entry: StoredEntry | undefined;
 }
 
-/** Reads the directory of entries, and each file again only when it has changed. */
+/** Reads the directory of entries, re-reading only changed files. */
 export class EntryReader {
   readonly #store: FileStore;
   #files = new Map<string, KnownFile>();
@@ -38,9 +38,9 @@ export class EntryReader {
     this.#store = store;
   }
 
-  /** All entries, by file name; files that are none (foreign, half-written) are passed over. */
+  /** Returns all entries by file name, skipping other files (foreign, half-written). */
   async read(): Promise<Map<string, StoredEntry>> {
-    // A file that is replaced while the directory is listed may be missed: those known before are looked at too.
+    // Listing can miss a file that is being replaced, so also check the files known before.
     const names = new Set([...(await list(this.#store.entries)), ...this.#files.keys()]);
     const files = new Map<string, KnownFile>();
     const found = new Map<string, StoredEntry>();
@@ -61,7 +61,7 @@ export class EntryReader {
       const stamp = `${ino} ${mtimeMs} ${size}`;
       const known = this.#files.get(name);
       if (known && known.stamp === stamp && !known.racy) return known;
-      // A file's clock is coarse: one that changed just now may change once more under the same stamp.
+      // File times are coarse: a file that has just changed can change again under the same stamp.
       const racy = Date.now() - mtimeMs < racyMs;
       return { stamp, racy, entry: parseEntry(name, await readFile(path, "utf8")) };
     } catch (error) {

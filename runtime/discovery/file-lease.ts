@@ -6,7 +6,7 @@ import { type FileStore, isMissing, remove } from "./file-store.ts";
 import { hostIdentity, processStart } from "./process-identity.ts";
 import type { Lease } from "./types.ts";
 
-/** What a lease's file says. It never changes; its modification time is the holder's last sign of life. */
+/** The content of a lease file, which never changes; its modification time is the holder's last heartbeat. */
 export const leaseRecordSchema = z.object({
   host: z.string(),
   pid: z.number().int().positive(),
@@ -51,7 +51,7 @@ export class FileLease implements Lease {
 
   async open(): Promise<void> {
     await this.#write();
-    this.#beat = setInterval(() => void this.#showLife(), this.#ttlMs / 4).unref();
+    this.#beat = setInterval(() => void this.#heartbeat(), this.#ttlMs / 4).unref();
   }
 
   async #write(): Promise<void> {
@@ -66,12 +66,12 @@ export class FileLease implements Lease {
     clearInterval(this.#beat);
     // A sign of life that is under way would bring the lease back.
     await this.#living;
-    // The lease first: from here on its keys are gone, however far the rest gets.
+    // Remove the lease first: that invalidates its keys, even if the rest fails.
     await remove(this.#path);
     await this.#entries.remove(this.id);
   }
 
-  #showLife(): Promise<void> {
+  #heartbeat(): Promise<void> {
     this.#living = this.#living.then(() => this.#renew()).catch((error) => this.#onError(error));
     return this.#living;
   }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** An entry's file name, taken apart. */
+/** A parsed entry file name. */
 export interface EntryName {
   /** The key, encoded. */
   encodedKey: string;
@@ -9,22 +9,22 @@ export interface EntryName {
 }
 
 /**
- * The name of the file that holds `key` under a lease. The lease is part of it so that clearing up after a dead
- * lease can never touch what a living one put under the same key.
+ * The name of the file that stores `key` under a lease. It includes the lease, so that cleaning up after a dead lease
+ * never touches an entry of a live one under the same key.
  */
 export function entryName(key: string, leaseId: string | undefined): string {
   return `${encodeKey(key)}@${leaseId ?? noLease}`;
 }
 
-/** Takes an entry's file name apart; undefined for a name that is none. */
+/** Parses an entry's file name; undefined if it is not one. */
 export function parseEntryName(name: string): EntryName | undefined {
   const match = /^([^@]+)@([0-9a-f]{16}|-)$/.exec(name);
   return match ? { encodedKey: match[1] as string, leaseId: match[2] as string } : undefined;
 }
 
 /**
- * A key as part of a file name that every file system takes: lower-case letters, digits, `_`, `-` and inner dots
- * stay, other bytes become `%xx`, and what would be too long becomes its hash.
+ * Encodes a key as part of a portable file name: lower-case letters, digits, `_`, `-` and inner dots stay, other bytes
+ * become `%xx`, and a key that would be too long is hashed.
  */
 export function encodeKey(key: string): string {
   let encoded = "";
@@ -38,5 +38,5 @@ export function encodeKey(key: string): string {
 }
 
 export const noLease = "-";
-/** File names hold 255 bytes almost everywhere; the lease takes 17. */
+/** File names can have 255 bytes almost everywhere; the lease takes 17. */
 const maxEncoded = 200;

@@ -4,8 +4,8 @@ import { randomId } from "../ids.ts";
 import { DiscoveryError } from "./types.ts";
 
 /**
- * The directory under file discovery, and the few operations on it that are safe whoever is killed when:
- * a file appears whole or not at all (written aside, then renamed), and removing what is gone is no error.
+ * The directory of file discovery, with crash-safe operations: a file appears completely or not at all (written to a
+ * temporary file, then renamed), and removing a missing file is no error.
  */
 export class FileStore {
   readonly entries: string;
@@ -19,7 +19,7 @@ export class FileStore {
   }
 
   /**
-   * Makes the directories, and removes what writers that died left half-written.
+   * Creates the directories, and removes half-written files of dead writers.
    *
    * @throws DiscoveryError `store_failed`
    */
@@ -27,7 +27,7 @@ export class FileStore {
     try {
       for (const path of [this.entries, this.leases, this.#aside]) await mkdir(path, { recursive: true });
     } catch (cause) {
-      throw failed(`make the directory`, cause);
+      throw failed("create the directory", cause);
     }
     for (const name of await list(this.#aside)) {
       const path = join(this.#aside, name);
@@ -36,13 +36,13 @@ export class FileStore {
     }
   }
 
-  /** Puts a whole file at `path`. */
+  /** Writes a file atomically. */
   async write(path: string, content: string): Promise<void> {
     try {
       await this.#write(path, content);
     } catch (error) {
       if (!isMissing(error)) throw failed(`write ${path}`, error);
-      // Somebody removed the directory.
+      // The directory has been removed.
       await this.prepare();
       await this.#write(path, content);
     }
@@ -55,7 +55,7 @@ export class FileStore {
   }
 }
 
-/** The names in a directory; none where it is not there. */
+/** The names in a directory; empty if it does not exist. */
 export async function list(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
@@ -65,7 +65,7 @@ export async function list(directory: string): Promise<string[]> {
   }
 }
 
-/** Removes a file that may be gone already. */
+/** Removes a file, if it exists. */
 export async function remove(path: string): Promise<void> {
   try {
     await unlink(path);
@@ -83,5 +83,5 @@ function failed(what: string, cause: unknown): DiscoveryError {
   return new DiscoveryError("store_failed", `File discovery could not ${what}: ${why}.`, { cause });
 }
 
-/** A file that is written aside is renamed at once; after this long its writer is dead. */
+/** A temporary file is renamed at once; after this long its writer is dead. */
 const abandonedMs = 60_000;

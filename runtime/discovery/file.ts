@@ -19,12 +19,12 @@ import {
 import { select, Watcher } from "./watcher.ts";
 
 /**
- * Discovery through a directory that all processes share: one file an entry, one file a lease. There is no
- * server: whoever reads notices what the dead left behind and removes it. On the same machine a holder that is
- * gone is noticed within a second, elsewhere when its lease has run out.
+ * Discovery through a shared directory: one file per entry, one file per lease. There is no server: readers detect and
+ * remove the files of dead processes. A dead holder is detected within a second on the same machine, and when its lease
+ * expires elsewhere.
  *
- * @param onError told of trouble in the background, where no caller waits
- * @throws DiscoveryError `store_failed` where the directory cannot be made
+ * @param onError called with background errors, for which no caller waits
+ * @throws DiscoveryError `store_failed` if the directory cannot be created
  */
 export async function openFileDiscovery(
   directory: string,
@@ -45,13 +45,13 @@ class FileDiscovery implements Discovery {
   /** Contents of the files that were put under these leases, by name. */
   readonly #leased = new Map<string, string>();
   readonly #watchers = new Set<Watcher>();
-  /** What counted at the last scan, by key. */
+  /** The valid entries at the last scan, by key. */
   #entries = new Map<string, StoredEntry>();
   #scanning: Promise<void> | undefined;
   #nextScan: Promise<void> | undefined;
-  #bell: FSWatcher | undefined;
-  /** Tells the directory that the bell hangs in from one that was made later at the same path. */
-  #bellPlace = "";
+  #fsWatcher: FSWatcher | undefined;
+  /** Distinguishes the watched directory from one created later at the same path. */
+  #watchedPlace = "";
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
   #lastWritten = 0;
@@ -83,7 +83,7 @@ class FileDiscovery implements Discovery {
     if (lease && this.#leases.get(lease.id)?.isRevoked !== false) {
       throw new DiscoveryError("lease_gone", `The lease ${lease.id} was revoked; "${key}" was not put.`);
     }
-    // Two puts of one process are never of the same time.
+    // Two puts of one process never have the same time.
     this.#lastWritten = Math.max(this.#lastWritten + 0.001, performance.timeOrigin + performance.now());
     const name = entryName(key, lease?.id);
     const content = entryContent(key, value, this.#lastWritten);
@@ -107,18 +107,18 @@ class FileDiscovery implements Discovery {
   async watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch> {
     this.#check();
     try {
-      await this.#hangBell();
+      await this.#watchDirectory();
       await this.#scan();
       this.#check();
     } catch (error) {
-      if (this.#watchers.size === 0) this.#rest();
+      if (this.#watchers.size === 0) this.#stopWatching();
       throw error;
     }
     const watcher = new Watcher(prefix, listener, (watcher) => {
       this.#watchers.delete(watcher);
-      if (this.#watchers.size === 0) this.#rest();
+      if (this.#watchers.size === 0) this.#stopWatching();
     });
-    // In one turn: whatever later scans find is a change to this snapshot.
+    // In one turn, so that later scans report changes to this snapshot.
     this.#watchers.add(watcher);
     watcher.snapshot(this.#entries);
     this.#timer ??= setInterval(() => this.#tick(), tickMs).unref();
@@ -129,7 +129,7 @@ class FileDiscovery implements Discovery {
     if (this.#closed) return;
     this.#closed = true;
     for (const watcher of [...this.#watchers]) watcher.close();
-    this.#rest();
+    this.#stopWatching();
     for (const lease of this.#leases.values()) await lease.revoke();
     await this.#scanning?.catch(() => {});
   }
@@ -138,7 +138,7 @@ class FileDiscovery implements Discovery {
     if (this.#closed) throw new DiscoveryError("closed", "This discovery was closed.");
   }
 
-  /** Resolves after a scan that began after this call; calls that come together share one. */
+  /** Resolves after a scan that began after this call; concurrent calls share one. */
   #scan(): Promise<void> {
     if (this.#scanning) {
       this.#nextScan ??= this.#scanning
@@ -171,10 +171,10 @@ class FileDiscovery implements Discovery {
       const other = entries.get(entry.key);
       if (!other || isLater(entry, other)) entries.set(entry.key, entry);
     }
-    this.#tellChanges(entries);
+    this.#notifyChanges(entries);
   }
 
-  /** The states of all leases, those without entries too; the files of dead ones are removed. */
+  /** Returns the states of all leases, including those without entries; removes the files of dead ones. */
   async #leaseStates(stored: Map<string, StoredEntry>): Promise<Map<string, LeaseState>> {
     const ids = new Set(await list(this.#store.leases));
     for (const { leaseId } of stored.values()) if (leaseId !== noLease) ids.add(leaseId);
@@ -189,7 +189,7 @@ class FileDiscovery implements Discovery {
     return states;
   }
 
-  #tellChanges(entries: Map<string, StoredEntry>): void {
+  #notifyChanges(entries: Map<string, StoredEntry>): void {
     const before = this.#entries;
     this.#entries = entries;
     const gone = [...before.keys()].filter((key) => !entries.has(key));
@@ -201,12 +201,12 @@ class FileDiscovery implements Discovery {
     }
   }
 
-  /** Looks after the leases, and now and then after everything, in case the system kept a change to itself. */
+  /** Checks the leases, and now and then scans everything, in case the system did not report a change. */
   async #tick(): Promise<void> {
     this.#ticks++;
     try {
-      const replaced = await this.#hangBell();
-      const due = !this.#bell || this.#ticks % ticksBetweenScans === 0;
+      const replaced = await this.#watchDirectory();
+      const due = !this.#fsWatcher || this.#ticks % ticksBetweenScans === 0;
       if (replaced || due || (await this.#leaseChanged())) await this.#scan();
     } catch (error) {
       this.#report(error);
@@ -221,41 +221,43 @@ class FileDiscovery implements Discovery {
   }
 
   /**
-   * Has the system tell of changes to the directory; without it, every tick scans. Returns whether the
-   * directory is another one than before.
+   * Watches the directory for changes; without that, every tick scans. Returns whether the directory has been
+   * replaced.
    */
-  async #hangBell(): Promise<boolean> {
+  async #watchDirectory(): Promise<boolean> {
     const place = await stat(this.#store.entries).then(
       ({ ino, birthtimeMs }) => `${ino} ${birthtimeMs}`,
       () => "",
     );
-    if (place === this.#bellPlace) return false;
-    this.#bell?.close();
-    this.#bell = undefined;
-    this.#bellPlace = place;
+    if (place === this.#watchedPlace) return false;
+    this.#fsWatcher?.close();
+    this.#fsWatcher = undefined;
+    this.#watchedPlace = place;
     if (place === "" || this.#closed) return true;
     try {
-      this.#bell = watchDirectory(this.#store.entries, { persistent: false }, () => this.#rang());
-      this.#bell.on("error", (error) => this.#onError(error));
+      this.#fsWatcher = watchDirectory(this.#store.entries, { persistent: false }, () =>
+        this.#onDirectoryChange(),
+      );
+      this.#fsWatcher.on("error", (error) => this.#onError(error));
     } catch (error) {
       this.#report(error);
     }
     return true;
   }
 
-  #rang(): void {
+  #onDirectoryChange(): void {
     this.#scan().catch((error) => this.#report(error));
   }
 
-  #rest(): void {
+  #stopWatching(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#bell?.close();
-    this.#bell = undefined;
-    this.#bellPlace = "";
+    this.#fsWatcher?.close();
+    this.#fsWatcher = undefined;
+    this.#watchedPlace = "";
   }
 
-  /** Of several files for one key only the latest need stay; the later of two writers at once wins. */
+  /** Removes all but the latest file for a key; of two concurrent writers the later one wins. */
   async #removeOlder(key: string, name: string): Promise<void> {
     const others = (await this.#namesOf(key)).filter((other) => other !== name);
     if (others.length === 0) return;

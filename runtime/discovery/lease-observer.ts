@@ -6,23 +6,23 @@ import { isMissing } from "./file-store.ts";
 import { hostIdentity, isProcessAlive } from "./process-identity.ts";
 
 /**
- * - `alive`: its entries count
- * - `doubtful`: its entries do not count now, but nothing is removed yet
- * - `dead`: its entries may be removed
+ * - `alive`: its entries are valid
+ * - `doubtful`: its entries are hidden for now, but not removed yet
+ * - `dead`: its entries can be removed
  */
 export type LeaseState = "alive" | "doubtful" | "dead";
 
 interface Observation {
   record: LeaseRecord;
-  /** The holder's last sign of life, as the file's modification time; it is only compared for change. */
+  /** The holder's last heartbeat, as the file's modification time; only compared for changes. */
   life: number;
-  /** When this process saw it, on its own clock that stands still while the machine sleeps. */
+  /** When this process saw it, on its monotonic clock, which stops while the machine sleeps. */
   seenAt: number;
-  /** The sign of life was too old already when it was first seen, by the wall clock, which may be wrong. */
+  /** Whether the heartbeat was already too old when first seen, by the wall clock, which may be wrong. */
   stale: boolean;
 }
 
-/** Judges from outside whether the holders of leases live. */
+/** Determines from outside whether lease holders are alive. */
 export class LeaseObserver {
   readonly #store: FileStore;
   readonly #observations = new Map<string, Observation>();
@@ -57,7 +57,7 @@ export class LeaseObserver {
       return observation;
     } catch (error) {
       this.#observations.delete(leaseId);
-      // A file that cannot be read, or that is not a lease's, speaks for nobody; it is not ours to remove.
+      // A file that is unreadable or not a lease keeps nothing alive, but is not ours to remove.
       return isMissing(error) ? "dead" : "doubtful";
     }
   }

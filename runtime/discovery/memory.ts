@@ -10,8 +10,8 @@ import {
 import { select, Watcher } from "./watcher.ts";
 
 /**
- * Discovery inside one process: everything that opens the same name shares one store, which goes when the last
- * of them closes. A lease's holder dies only with the process, so leases do not expire by themselves.
+ * Discovery inside one process: all callers that open the same name share one store, which is dropped when the last one
+ * closes. A lease's holder dies only with the process, so leases do not expire.
  */
 export function openMemoryDiscovery(name: string): Discovery {
   const store = stores.get(name) ?? new Store(() => stores.delete(name));
@@ -31,8 +31,8 @@ class Store {
   readonly watchers = new Set<Watcher>();
   readonly leases = new Map<string, MemoryLease>();
   readonly #onEmpty: () => void;
-  /** What the watchers have not heard; told in a microtask, so that a listener may put without disturbing the order. */
-  readonly #news: ((watcher: Watcher) => void)[] = [];
+  /** Undelivered events; delivered in a microtask, so that a listener can put without disturbing the order. */
+  readonly #pending: ((watcher: Watcher) => void)[] = [];
   #open = 0;
 
   constructor(onEmpty: () => void) {
@@ -72,14 +72,14 @@ class Store {
     for (const [key, { json }] of kept) this.put(key, json, leaseId);
   }
 
-  /** Tells the watchers what they have not heard. */
+  /** Delivers pending events to the watchers. */
   flush(): void {
-    for (const tell of this.#news.splice(0)) for (const watcher of [...this.watchers]) tell(watcher);
+    for (const tell of this.#pending.splice(0)) for (const watcher of [...this.watchers]) tell(watcher);
   }
 
   #announce(tell: (watcher: Watcher) => void): void {
-    this.#news.push(tell);
-    if (this.#news.length === 1) queueMicrotask(() => this.flush());
+    this.#pending.push(tell);
+    if (this.#pending.length === 1) queueMicrotask(() => this.flush());
   }
 }
 
@@ -126,7 +126,7 @@ class MemoryDiscovery implements Discovery {
       this.#watchers.delete(watcher);
       this.#store.watchers.delete(watcher);
     });
-    // News from before the snapshot is part of it.
+    // The snapshot contains all pending events.
     this.#store.flush();
     this.#watchers.add(watcher);
     this.#store.watchers.add(watcher);

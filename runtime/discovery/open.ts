@@ -16,7 +16,7 @@ const backends: Record<string, Open> = {
  * Opens discovery by its URL: `memory:NAME` inside this process, `file:/directory` on this machine,
  * `etcd://host:2379/prefix` or `nats://host:4222/bucket` on many.
  *
- * @throws DiscoveryError `bad_url` where no backend knows the URL, `store_failed` where its store does not open
+ * @throws DiscoveryError `bad_url` if no backend supports the URL, `store_failed` if its store does not open
  */
 export async function openDiscovery(url: string, options: DiscoveryOptions = {}): Promise<Discovery> {
   const [, scheme = "", place = ""] = /^([a-z]+):(.+)$/s.exec(url) ?? [];
@@ -25,5 +25,5 @@ export async function openDiscovery(url: string, options: DiscoveryOptions = {})
   const known = Object.keys(backends)
     .map((name) => `${name}:…`)
     .join(" or ");
-  throw new DiscoveryError("bad_url", `"${url}" is no discovery URL: write ${known}.`);
+  throw new DiscoveryError("bad_url", `"${url}" is not a discovery URL: write ${known}.`);
 }

@@ -2,8 +2,8 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
 /**
- * Names the place where a process id means the same process: this machine, since it was started, in this
- * container. Two processes that see the same text may look after each other by process id.
+ * Identifies the scope of process ids: this machine since its boot, and this container. Processes with the same value
+ * can check on each other by process id.
  */
 export const hostIdentity = [
   hostname(),
@@ -12,16 +12,16 @@ export const hostIdentity = [
 ].join(" ");
 
 /**
- * When a process started, in the kernel's clock ticks since the machine did; undefined where the system does not
- * tell. With the id it names one process: ids are given out again, but not at the same time.
+ * When a process started, in clock ticks since boot; undefined if the system does not say. Together with the id it
+ * identifies one process, since ids are reused.
  */
 export function processStart(pid: number): string | undefined {
   return readStat(pid)?.start;
 }
 
 /**
- * Whether the process with this id and start time still runs. A process that is dead but not yet collected by its
- * parent (a zombie) does not. Where the system tells no start time, any process with the id counts.
+ * Whether the process with this id and start time still runs. A zombie does not. Without a start time, any process with
+ * the id counts.
  */
 export function isProcessAlive(pid: number, start: string | undefined): boolean {
   const stat = readStat(pid);
@@ -37,7 +37,7 @@ export function isProcessAlive(pid: number, start: string | undefined): boolean 
 
 function readStat(pid: number): { state: string; start: string } | undefined {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
-  // The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
+  // The second field is the program's name in parentheses, which can contain spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state, start] = [fields[0], fields[19]];
   return state && start ? { state, start } : undefined;

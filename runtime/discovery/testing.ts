@@ -1,9 +1,9 @@
 import type { Discovery, DiscoveryEvent, JsonValue, Watch } from "./types.ts";
 
-/** A watch whose events are kept, with what they add up to. */
+/** A watch that records its events and the resulting entries. */
 export interface WatchLog {
   readonly events: DiscoveryEvent[];
-  /** The entries as the events tell them. */
+  /** The entries according to the events. */
   readonly entries: Map<string, JsonValue>;
   readonly watch: Watch;
   /** Resolves when the entries satisfy `condition`. */

@@ -1,5 +1,5 @@
 /**
- * Discovery: who is alive in a deployment, and where. Keys are paths such as
+ * Discovery: which processes of a deployment are alive, and where. Keys are paths such as
  * `models/<instance id>`; values are JSON. A key put under a lease disappears with the lease.
  */
 export interface Discovery {
@@ -12,23 +12,23 @@ export interface Discovery {
    */
   lease(options?: LeaseOptions): Promise<Lease>;
   /**
-   * Stores `value` under `key`; with a lease, only for as long as the lease lives. The last put of a key counts,
-   * whatever lease it was under.
+   * Stores `value` under `key`, with a lease only for the lease's lifetime. The last put of a key wins, whatever lease
+   * it was under.
    *
    * @throws DiscoveryError where the lease is revoked
    */
   put(key: string, value: JsonValue, lease?: Lease): Promise<void>;
-  /** Removes `key`; removing a key that is not there is not an error. */
+  /** Removes `key`, if it exists. */
   delete(key: string): Promise<void>;
   /** All entries whose keys begin with `prefix`, by key. */
   get(prefix: string): Promise<Map<string, JsonValue>>;
   /**
    * Calls `listener` once with a consistent snapshot of everything under `prefix`, before the promise resolves,
-   * then with every change, in order, until the returned watch is closed. A change is never missed between the
-   * two. Of values that follow one another quickly a backend may pass over all but the last.
+   * then with every change, in order, until the returned watch is closed. No change in between is missed. If a key
+   * changes several times quickly, a backend may report only the last value.
    */
   watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch>;
-  /** Ends all watches and revokes all leases that were opened here. */
+  /** Closes all watches and revokes all leases that were opened here. */
   close(): Promise<void>;
 }
 
@@ -49,19 +49,19 @@ export interface StoreState {
 }
 
 export interface LeaseOptions {
-  /** How long the lease outlives its holder's last sign of life, in milliseconds. Default 10,000. */
+  /** How long the lease outlives its holder's last heartbeat, in milliseconds. Default 10,000. */
   ttlMs?: number;
 }
 
 export interface Lease {
   /** 64-bit id, 16 hex digits. */
   readonly id: string;
-  /** Gives the lease up; its keys disappear at once. */
+  /** Revokes the lease; its keys disappear at once. */
   revoke(): Promise<void>;
 }
 
 export interface Watch {
-  /** No event comes after this. */
+  /** No event is delivered after this. */
   close(): void;
 }
 
@@ -70,7 +70,7 @@ export type DiscoveryEvent =
   | { type: "put"; key: string; value: JsonValue }
   | { type: "delete"; key: string };
 
-/** What JSON can say. A field that is undefined is left out. */
+/** A JSON value. Undefined fields are omitted. */
 export type JsonValue =
   | null
   | boolean
@@ -81,7 +81,7 @@ export type JsonValue =
 
 export type DiscoveryErrorCode = "bad_url" | "lease_gone" | "closed" | "store_failed";
 
-/** Why discovery could not do what was asked. */
+/** An error of discovery. */
 export class DiscoveryError extends Error {
   readonly code: DiscoveryErrorCode;
   constructor(code: DiscoveryErrorCode, message: string, options?: ErrorOptions) {

@@ -1,9 +1,9 @@
 import type { DiscoveryEvent, JsonValue, Watch } from "./types.ts";
 
-/** Entries as the backends keep them: JSON text by key, so that no two readers share an object. */
+/** Entries as the backends store them: JSON text by key, so that no two readers share an object. */
 export type Entries = ReadonlyMap<string, { json: string }>;
 
-/** One listener to the keys under a prefix. */
+/** A listener for the keys under a prefix. */
 export class Watcher implements Watch {
   readonly #prefix: string;
   readonly #listener: (event: DiscoveryEvent) => void;
@@ -21,15 +21,15 @@ export class Watcher implements Watch {
   }
 
   snapshot(entries: Entries): void {
-    this.#tell({ type: "snapshot", entries: select(entries, this.#prefix) });
+    this.#notify({ type: "snapshot", entries: select(entries, this.#prefix) });
   }
 
   put(key: string, json: string): void {
-    if (key.startsWith(this.#prefix)) this.#tell({ type: "put", key, value: parse(json) });
+    if (key.startsWith(this.#prefix)) this.#notify({ type: "put", key, value: parse(json) });
   }
 
   delete(key: string): void {
-    if (key.startsWith(this.#prefix)) this.#tell({ type: "delete", key });
+    if (key.startsWith(this.#prefix)) this.#notify({ type: "delete", key });
   }
 
   close(): void {
@@ -37,12 +37,12 @@ export class Watcher implements Watch {
     this.#onClose(this);
   }
 
-  #tell(event: DiscoveryEvent): void {
+  #notify(event: DiscoveryEvent): void {
     if (this.#closed) return;
     try {
       this.#listener(event);
     } catch (error) {
-      // A listener's error goes to the process's handler; other listeners hear the event all the same.
+      // A listener's error goes to the process's handler; other listeners still get the event.
       queueMicrotask(() => {
         throw error;
       });

@@ -2,8 +2,8 @@ import { PlaneError } from "../request-plane/types.ts";
 import { type FinishReason, finishReasons, flag, headBytes, maxTop } from "./delta.ts";
 
 /**
- * Reads the messages that `DeltaEncoder` made into itself: the fields hold the last message, and a plain token
- * costs no allocation. One decoder may serve many calls, one message at a time.
+ * Decodes messages of `DeltaEncoder` into its own fields, which hold the last message; a plain token costs no
+ * allocation. One decoder can serve many calls, one message at a time.
  *
  * @example
  * decoder.read(message);
@@ -18,37 +18,37 @@ export class DeltaDecoder {
   echo = false;
   /** Whether the tokens carry log probabilities. */
   hasLogprobs = false;
-  /** Log probability of each token; NaN for one that has none. */
+  /** Log probability of each token; NaN if it has none. */
   logprobs = new Float32Array(16);
-  /** Prompt tokens found in the prefix cache, where the message says. */
+  /** Prompt tokens found in the prefix cache, if the message says. */
   cachedTokens: number | undefined;
   finish: FinishReason | undefined;
-  /** The token that ended the answer, where there is one; it is not among `tokens`. */
+  /** The token that ended the answer, if any; it is not among `tokens`. */
   stopToken: number | undefined;
 
   #topCounts = new Uint8Array(0);
   #topIds = new Uint32Array(0);
   #topLogprobs = new Float32Array(0);
 
-  /** How many alternatives stand beside token `index`. */
+  /** The number of alternatives to token `index`. */
   topCount(index: number): number {
     return this.hasLogprobs ? (this.#topCounts[index] ?? 0) : 0;
   }
 
-  /** Id of alternative `rank` (from 0, likeliest first) beside token `index`. */
+  /** Id of alternative `rank` (from 0, most likely first) to token `index`. */
   topId(index: number, rank: number): number {
     return this.#topIds[index * maxTop + rank] ?? 0;
   }
 
-  /** Log probability of alternative `rank` beside token `index`. */
+  /** Log probability of alternative `rank` to token `index`. */
   topLogprob(index: number, rank: number): number {
     return this.#topLogprobs[index * maxTop + rank] ?? Number.NaN;
   }
 
   /**
-   * Reads one message; nothing of it is kept by reference.
+   * Decodes one message, keeping no reference to it.
    *
-   * @throws PlaneError `invalid_request` where the bytes are not such a message; the fields then mean nothing
+   * @throws PlaneError `invalid_request` if the bytes are not such a message; the fields are then undefined
    */
   read(message: Uint8Array): void {
     if (message.length < headBytes) throw malformed("it is shorter than its head");
@@ -79,7 +79,7 @@ export class DeltaDecoder {
       this.logprobs[i] = float32(message, at + 4);
       const top = message[at + 8] as number;
       at += 9;
-      if (top > maxTop) throw malformed(`${top} alternatives stand beside one token`);
+      if (top > maxTop) throw malformed(`a token has ${top} alternatives`);
       need(message, at, top * 8);
       this.#topCounts[i] = top;
       for (let slot = i * maxTop; slot < i * maxTop + top; slot++, at += 8) {
@@ -108,7 +108,7 @@ export class DeltaDecoder {
       this.stopToken = uint32(message, at);
       at += 4;
     }
-    if (at !== message.length) throw malformed(`${message.length} bytes came where ${at} are described`);
+    if (at !== message.length) throw malformed(`it has ${message.length} bytes instead of ${at}`);
   }
 
   #grow(): void {

@@ -14,8 +14,8 @@ export interface DeltaEncoderOptions {
 }
 
 /**
- * Gathers what an engine produced in one turn of the event loop into one message. One encoder serves one call
- * and is used again for each message.
+ * Gathers an engine's output of one turn of the event loop into one message. One encoder serves one call and is reused
+ * for each message.
  *
  * @example
  * encoder.add(token);
@@ -41,15 +41,15 @@ export class DeltaEncoder {
   }
 
   /**
-   * Adds a token. `logprob` and `top` (at most 20) count only where the encoder was made for them; without a
-   * `logprob` the token has none, as the first token of an echoed prompt.
+   * Adds a token. `logprob` and `top` (at most 20) are ignored unless the encoder has the option `logprobs`; without a
+   * `logprob` the token has none, like the first token of an echoed prompt.
    *
-   * @throws RangeError for what is no token id, the 65,536th token of a message, or too many alternatives
+   * @throws RangeError for an invalid token id, the 65,536th token of a message, or too many alternatives
    */
   add(tokenId: number, logprob = Number.NaN, top: TopLogprobs = none): void {
     if (this.#count === maxTokensInDelta)
-      throw new RangeError("A message holds 65,535 tokens; take it first.");
-    if (top.length > maxTop) throw new RangeError(`At most ${maxTop} alternatives fit beside a token.`);
+      throw new RangeError("A message holds at most 65,535 tokens; call take() first.");
+    if (top.length > maxTop) throw new RangeError(`A token can have at most ${maxTop} alternatives.`);
     requireTokenId(tokenId);
     for (const [id] of top) requireTokenId(id);
     this.#room(9 + top.length * 8);
@@ -64,15 +64,15 @@ export class DeltaEncoder {
     }
   }
 
-  /** Says how many prompt tokens came from the prefix cache; once a call, with or before its first token. */
+  /** Sets how many prompt tokens came from the prefix cache; once per call, with or before its first token. */
   cachedTokens(count: number): void {
     this.#cached = count;
   }
 
   /**
-   * Says why the answer ends; `stopToken` is the token that ended it, which is not added.
+   * Sets why the answer ends; `stopToken` is the token that ended it, which is not added.
    *
-   * @throws RangeError for what is no token id
+   * @throws RangeError for an invalid token id
    */
   finish(reason: FinishReason, stopToken?: number): void {
     if (stopToken !== undefined) requireTokenId(stopToken);
@@ -80,12 +80,12 @@ export class DeltaEncoder {
     this.#stopToken = stopToken;
   }
 
-  /** The message, valid until the next `add`; the encoder begins a new one. `ServerCall.send` takes a copy. */
+  /** Returns the message, valid until the next `add`, and starts a new one. `ServerCall.send` copies it. */
   take(): Uint8Array {
     return this.#take(0);
   }
 
-  /** As `take`, for tokens that are the prompt's (`echoLogprobs`); they go before the answer's. */
+  /** Like `take`, for the prompt's tokens (`echoLogprobs`), which precede the answer's. */
   takeEcho(): Uint8Array {
     return this.#take(flag.echo);
   }
@@ -136,5 +136,5 @@ export class DeltaEncoder {
 const none: TopLogprobs = [];
 
 function requireTokenId(id: number): void {
-  if (id >>> 0 !== id) throw new RangeError(`${id} is no token id: those are whole numbers from 0.`);
+  if (id >>> 0 !== id) throw new RangeError(`${id} is not a token id, an integer from 0 to 4,294,967,295.`);
 }

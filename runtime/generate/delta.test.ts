@@ -17,7 +17,7 @@ const delta = fc.record({
 });
 
 describe("generate messages", () => {
-  test("what is encoded is decoded, whatever the reused objects held before", () => {
+  test("decode to what was encoded, whatever the reused objects held before", () => {
     const decoder = new DeltaDecoder();
     const encoders = { plain: new DeltaEncoder(), logprobs: new DeltaEncoder({ logprobs: true }) };
     fc.assert(
@@ -48,7 +48,7 @@ describe("generate messages", () => {
     );
   });
 
-  test.each([-1, 1.5, Number.NaN, 2 ** 32])("%s is no token id, and nothing of it is sent", (wrong) => {
+  test.each([-1, 1.5, Number.NaN, 2 ** 32])("%s is not a token id and is not sent", (wrong) => {
     const encoder = new DeltaEncoder({ logprobs: true });
     expect(() => encoder.add(wrong)).toThrow(RangeError);
     expect(() => encoder.add(1, 0, [[wrong, 0]])).toThrow(RangeError);
@@ -58,7 +58,7 @@ describe("generate messages", () => {
     expect([decoder.count, decoder.finish]).toEqual([0, undefined]);
   });
 
-  test("a usual message is seven bytes", () => {
+  test("a typical message is seven bytes", () => {
     const encoder = new DeltaEncoder();
     encoder.add(42);
     expect(encoder.take()).toHaveLength(7);
@@ -72,7 +72,7 @@ describe("generate messages", () => {
     expect(decoder.logprobs[0]).toBeNaN();
   });
 
-  test("more than a message holds is refused", () => {
+  test("more than fits in a message is refused", () => {
     const encoder = new DeltaEncoder({ logprobs: true });
     expect(() => encoder.add(1, -1, new Array(21).fill([1, -1]))).toThrow(RangeError);
     for (let i = 0; i < 65_535; i++) encoder.add(i);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { decodeEmbeddings, decodeEmbedRequest, encodeEmbeddings, encodeEmbedRequest } from "./embed.ts";
 
 describe("embed messages", () => {
-  test("requests come back as they were", () => {
+  test("requests survive a round trip", () => {
     const inputs = fc.array(fc.uint32Array());
     fc.assert(
       fc.property(inputs, (tokens) => {
@@ -12,7 +12,7 @@ describe("embed messages", () => {
     );
   });
 
-  test("vectors come back as they were", () => {
+  test("vectors survive a round trip", () => {
     const vectors = fc.array(fc.float32Array({ noNaN: true }));
     fc.assert(
       fc.property(vectors, (wanted) => {

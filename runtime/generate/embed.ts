@@ -8,9 +8,9 @@ export function encodeEmbedRequest(inputs: readonly Uint32Array[]): Uint8Array {
 }
 
 /**
- * Reads what `encodeEmbedRequest` wrote.
+ * Decodes the output of `encodeEmbedRequest`.
  *
- * @throws PlaneError `invalid_request` where the bytes are not such a request
+ * @throws PlaneError `invalid_request` if the bytes are not such a request
  */
 export function decodeEmbedRequest(payload: Uint8Array): Uint32Array[] {
   const inputs = decodeArray(payload);
@@ -20,20 +20,20 @@ export function decodeEmbedRequest(payload: Uint8Array): Uint32Array[] {
   });
 }
 
-/** The answer as bytes: one vector for each input, little-endian f32. */
+/** The answer as bytes: one vector per input, little-endian f32. */
 export function encodeEmbeddings(vectors: readonly Float32Array[]): Uint8Array {
   return encode(vectors.map((vector) => new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)));
 }
 
 /**
- * Reads what `encodeEmbeddings` wrote.
+ * Decodes the output of `encodeEmbeddings`.
  *
- * @throws PlaneError `invalid_request` where the bytes are not vectors
+ * @throws PlaneError `invalid_request` if the bytes are not vectors
  */
 export function decodeEmbeddings(message: Uint8Array): Float32Array[] {
   return decodeArray(message).map((bytes) => {
     if (!(bytes instanceof Uint8Array) || bytes.length % 4 !== 0) {
-      throw new PlaneError("invalid_request", "The embed answer holds something that is no vector.");
+      throw new PlaneError("invalid_request", "The embed answer has an entry that is not a vector.");
     }
     return new Float32Array(bytes.slice().buffer);
   });

@@ -44,7 +44,7 @@ const request = fc
   );
 
 describe("generate requests", () => {
-  test("what is encoded is decoded", () => {
+  test("survive a round trip", () => {
     fc.assert(
       fc.property(request, (wanted) => {
         expect(decodeGenerateRequest(encodeGenerateRequest(wanted))).toEqual(wanted);
@@ -77,7 +77,7 @@ describe("generate requests", () => {
     }
   });
 
-  test("the field that is wrong is named", () => {
+  test("an invalid field is named", () => {
     const [wanted] = fc.sample(request, 1) as [GenerateRequest];
     const payload = encodeGenerateRequest({ ...wanted, sampling: { ...wanted.sampling, topP: 2 } });
     expect(() => decodeGenerateRequest(payload)).toThrow(/sampling\.topP/);

@@ -7,17 +7,17 @@ const tokenId = z.number().int().min(0).max(0xffffffff);
 
 /** How the next token is chosen. Every field is set: the gateway fills in the defaults. */
 const samplingSchema = z.object({
-  /** 0 takes the likeliest token. */
+  /** 0 always chooses the most likely token. */
   temperature: z.number().min(0),
   /** 1 considers all tokens. */
   topP: z.number().gt(0).max(1),
   /** 0 considers all tokens. */
   topK: z.number().int().min(0),
-  /** Tokens less likely than this share of the likeliest one are left out; 0 leaves out none. */
+  /** Excludes tokens less likely than this share of the most likely one; 0 excludes none. */
   minP: z.number().min(0).max(1),
   frequencyPenalty: z.number(),
   presencePenalty: z.number(),
-  /** 1 changes nothing. */
+  /** 1 has no effect. */
   repetitionPenalty: z.number().gt(0),
   seed: z.number().int().optional(),
   /** Added to the logits of single tokens: [token id, bias]. */
@@ -32,15 +32,15 @@ const generateRequestSchema = z.object({
   /** Most tokens to generate. */
   maxTokens: z.number().int().min(0),
   sampling: samplingSchema,
-  /** Whether the model's own end tokens are passed over. */
+  /** Whether to ignore the model's own end tokens. */
   ignoreEos: z.boolean(),
   /** Ids that end the answer, besides the model's own. */
   stopTokenIds: z.array(tokenId),
-  /** Log probabilities are wanted, with this many of the likeliest tokens (0 to 20); absent: not wanted. */
+  /** Returns log probabilities, with this many of the most likely tokens (0 to 20); absent: none. */
   logprobs: z.number().int().min(0).max(20).optional(),
-  /** The prompt's log probabilities are wanted too, in echo messages before the answer. */
+  /** Also returns the prompt's log probabilities, in echo messages before the answer. */
   echoLogprobs: z.boolean().optional(),
-  /** The data-parallel rank that is to answer; absent: the engine chooses, the least loaded one. */
+  /** The data-parallel rank that answers; absent: the engine chooses the least loaded one. */
   dataParallelRank: z.number().int().min(0).optional(),
 });
 
@@ -54,9 +54,9 @@ export function encodeGenerateRequest(request: GenerateRequest): Uint8Array {
 }
 
 /**
- * Reads what `encodeGenerateRequest` wrote. The result owns its memory. Fields it does not know are dropped.
+ * Decodes the output of `encodeGenerateRequest`. The result owns its memory. Unknown fields are dropped.
  *
- * @throws PlaneError `invalid_request` where the bytes are not such a request
+ * @throws PlaneError `invalid_request` if the bytes are not such a request
  */
 export function decodeGenerateRequest(payload: Uint8Array): GenerateRequest {
   let fields: unknown;
@@ -75,5 +75,5 @@ export function decodeGenerateRequest(payload: Uint8Array): GenerateRequest {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue?.path.join(".") ?? "";
-  throw new PlaneError("invalid_request", `The generate request's ${where} is wrong: ${issue?.message}.`);
+  throw new PlaneError("invalid_request", `The generate request's ${where} is invalid: ${issue?.message}.`);
 }

@@ -4,7 +4,7 @@ import { PlaneError } from "../request-plane/types.ts";
 import { bytesToTokens, decodeTokenizeRequest, encodeTokenizeRequest, tokensToBytes } from "./tokens.ts";
 
 describe("token ids", () => {
-  test("survive the way through bytes, at any alignment", () => {
+  test("survive a round trip, at any alignment", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 0xffffffff })), fc.nat(3), (ids, shift) => {
         const bytes = tokensToBytes(Uint32Array.from(ids));
@@ -15,13 +15,13 @@ describe("token ids", () => {
     );
   });
 
-  test("are refused where bytes are missing", () => {
+  test("are refused if bytes are missing", () => {
     expect(() => bytesToTokens(new Uint8Array(6))).toThrow(PlaneError);
   });
 });
 
 describe("tokenize requests", () => {
-  test("survive the way through bytes", () => {
+  test("survive a round trip", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.boolean(), (text, special) => {
         expect(decodeTokenizeRequest(encodeTokenizeRequest({ text, special }))).toEqual({ text, special });
@@ -32,7 +32,7 @@ describe("tokenize requests", () => {
     );
   });
 
-  test("are refused where malformed", () => {
+  test("are refused if malformed", () => {
     for (const payload of [[], [2, 65], [0, 0xff]]) {
       expect(() => decodeTokenizeRequest(Uint8Array.from(payload))).toThrow(PlaneError);
     }

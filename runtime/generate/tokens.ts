@@ -8,11 +8,14 @@ export function tokensToBytes(tokens: Uint32Array): Uint8Array {
 /**
  * Token ids from little-endian u32 bytes, as a copy.
  *
- * @throws PlaneError `invalid_request` where the length is no multiple of 4
+ * @throws PlaneError `invalid_request` if the length is not a multiple of 4
  */
 export function bytesToTokens(bytes: Uint8Array): Uint32Array {
   if (bytes.length % 4 !== 0) {
-    throw new PlaneError("invalid_request", `Token ids take 4 bytes each; ${bytes.length} bytes came.`);
+    throw new PlaneError(
+      "invalid_request",
+      `Token ids take 4 bytes each, but there are ${bytes.length} bytes.`,
+    );
   }
   const tokens = new Uint32Array(bytes.length / 4);
   new Uint8Array(tokens.buffer).set(bytes);
@@ -36,9 +39,9 @@ export function encodeTokenizeRequest(request: TokenizeRequest): Uint8Array {
 }
 
 /**
- * Reads what `encodeTokenizeRequest` wrote.
+ * Decodes the output of `encodeTokenizeRequest`.
  *
- * @throws PlaneError `invalid_request` where the bytes are not such a request
+ * @throws PlaneError `invalid_request` if the bytes are not such a request
  */
 export function decodeTokenizeRequest(payload: Uint8Array): TokenizeRequest {
   const special = payload[0];

@@ -10,7 +10,7 @@ const piece = fc.record({
 });
 
 describe("vocabularies", () => {
-  test("what is encoded is decoded", () => {
+  test("survive a round trip", () => {
     fc.assert(
       fc.property(fc.array(piece), (pieces) => {
         const vocabulary = new Vocabulary(encodeVocabulary(pieces));
@@ -32,7 +32,7 @@ describe("vocabularies", () => {
     }
   });
 
-  test("a piece that is too long is refused", () => {
+  test("a too long piece is refused", () => {
     expect(() => encodeVocabulary([{ bytes: new Uint8Array(65_536) }])).toThrow(RangeError);
   });
 

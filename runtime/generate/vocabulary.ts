@@ -2,19 +2,19 @@ import { PlaneError } from "../request-plane/types.ts";
 
 /** One token as a tokenizer spells it. */
 export interface TokenPiece {
-  /** What the token adds to the answer: often a piece of a UTF-8 character, never more than 65,535 bytes. */
+  /** The bytes that the token adds to the answer: often part of a UTF-8 character, at most 65,535 bytes. */
   bytes: Uint8Array;
-  /** A control or special token, which has no place in an answer's text. */
+  /** A control or special token, which never appears in an answer's text. */
   control?: boolean;
   /** An id that the model's tokenizer does not use. */
   unused?: boolean;
 }
 
 /**
- * All pieces of a tokenizer as bytes, which a gateway fetches once for each tokenizer: u32 count, then for each
- * token u8 flags (1 control, 2 unused), u16 length and the bytes; integers are little-endian.
+ * Encodes all pieces of a tokenizer, which a gateway fetches once per tokenizer: u32 count, then for each token u8 flags
+ * (1 control, 2 unused), u16 length and the bytes; integers are little-endian.
  *
- * @throws RangeError where a piece is longer than 65,535 bytes
+ * @throws RangeError if a piece is longer than 65,535 bytes
  */
 export function encodeVocabulary(pieces: readonly TokenPiece[]): Uint8Array {
   let size = 4;
@@ -33,18 +33,18 @@ export function encodeVocabulary(pieces: readonly TokenPiece[]): Uint8Array {
   return out;
 }
 
-/** A decoded vocabulary: looks pieces up in place, without an object for each token. */
+/** A decoded vocabulary that looks pieces up in place, without an object per token. */
 export class Vocabulary {
   /** Number of token ids: 0 to `size - 1`. */
   readonly size: number;
   readonly #bytes: Uint8Array;
-  /** Where each token's flags stand; one more entry marks the end. */
+  /** Offset of each token's flags; one more entry marks the end. */
   readonly #offsets: Uint32Array;
 
   /**
-   * Reads what `encodeVocabulary` wrote; takes a copy of `encoded`.
+   * Decodes the output of `encodeVocabulary`, from a copy.
    *
-   * @throws PlaneError `invalid_request` where the bytes are not a vocabulary
+   * @throws PlaneError `invalid_request` if the bytes are not a vocabulary
    */
   constructor(encoded: Uint8Array) {
     const bytes = encoded.slice();
@@ -61,7 +61,7 @@ export class Vocabulary {
       if (at + 3 > bytes.length) throw malformed(`it ends before token ${id}`);
       at += 3 + view.getUint16(at + 1, true);
     }
-    if (at !== bytes.length) throw malformed(`${bytes.length} bytes came where ${at} are described`);
+    if (at !== bytes.length) throw malformed(`it has ${bytes.length} bytes instead of ${at}`);
     this.#offsets[this.size] = at;
   }
 

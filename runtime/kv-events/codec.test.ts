@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { decodeKvEvents, encodeKvEvents, KvEventError } from "./codec.ts";
 import type { KvEvent } from "./types.ts";
 
-/** A captured message of a real vLLM 0.32; integers that a double cannot hold are kept as text. */
+/** A message captured from vLLM 0.32; integers beyond a double's precision are strings. */
 interface Captured {
   payload: Uint8Array;
   decoded: [number, Record<string, unknown>[], number];
@@ -23,12 +23,12 @@ function captured(file: string): Captured[] {
 
 const hash = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const tier = fc.constantFrom<{ tier?: "host" | "disk" }>({}, { tier: "host" }, { tier: "disk" });
-/** Salt and LoRA name are told apart also where they are the same. */
+/** Salt and LoRA name are distinguished even if they are equal. */
 const extras = fc.record(
   { loraName: fc.constantFrom("a", "b"), cacheSalt: fc.constantFrom("a", "c") },
   { requiredKeys: [] },
 );
-/** The first group is not told. */
+/** The first group is omitted. */
 const group = fc.constantFrom<{ group?: number }>({}, {}, { group: 1 }, { group: 7 });
 const windowed = fc.constantFrom<{ isWindowed?: true }>({}, { isWindowed: true });
 const stored = fc
@@ -57,7 +57,7 @@ const stored = fc
         blockSize,
         ...(mediaIds.some((ids) => ids !== undefined) && { mediaIds }),
         ...(loraName !== undefined && { loraName }),
-        // It travels with the first block.
+        // It is part of the first block.
         ...(cacheSalt !== undefined && hashes.length > 0 && { cacheSalt }),
         ...tier,
         ...group,
@@ -84,7 +84,7 @@ const plain = {
 };
 
 describe("KV event batches", () => {
-  test("survive the way through bytes", () => {
+  test("survive a round trip", () => {
     const batch = fc.record({
       timestamp: fc.double({ min: 0, max: 4e9, noNaN: true }),
       events: fc.array(event, { maxLength: 5 }),
@@ -117,7 +117,7 @@ describe("KV event batches", () => {
     },
   );
 
-  test("of a real vLLM name the media in each block, and are written as they were read", () => {
+  test("of a real vLLM contain the media of each block, and are re-encoded unchanged", () => {
     for (const { payload, decoded } of captured("fixture-vllm-multimodal.jsonl")) {
       const batch = decodeKvEvents(payload);
       for (const [index, event] of batch.events.entries()) {
@@ -131,7 +131,7 @@ describe("KV event batches", () => {
     }
   });
 
-  test("tell LoRA names, salts and media apart in the extra keys, in both forms", () => {
+  test("distinguish LoRA names, salts and media in the extra keys, in both forms", () => {
     const keys = [["adapter", ["image", -3], ["image 2", 5], Uint8Array.of(1), "salt"], ["adapter"], null];
     const map = {
       type: "BlockStored",
@@ -202,7 +202,7 @@ describe("KV event batches", () => {
     },
   );
 
-  test("in the older array form are read", () => {
+  test("in the older array form are decoded", () => {
     const wire = [
       1.5,
       [
@@ -229,7 +229,7 @@ describe("KV event batches", () => {
     });
   });
 
-  test("with hashes as byte strings keep the last 8 bytes, big-endian", () => {
+  test("with hashes as byte strings use the last 8 bytes, big-endian", () => {
     const long = Uint8Array.from({ length: 32 }, (_, byte) => byte);
     const wire = [0, [{ type: "BlockRemoved", block_hashes: [long, Uint8Array.of(1, 2), -1] }], null];
     const [event] = decodeKvEvents(encode(wire)).events;
@@ -237,7 +237,7 @@ describe("KV event batches", () => {
     expect(event).toEqual({ type: "removed", blockHashes });
   });
 
-  test("leave out events and media that are not known", () => {
+  test("skip unknown events and media", () => {
     const wire = [
       0,
       [
@@ -252,13 +252,13 @@ describe("KV event batches", () => {
     expect(decodeKvEvents(encode(wire)).events).toEqual([{ type: "cleared" }]);
   });
 
-  test("that are no batch throw a KvEventError", () => {
+  test("that are not a batch throw a KvEventError", () => {
     const wrong = [null, {}, [], [0], ["now", []], [0, [], "rank"]];
     for (const value of wrong) expect(() => decodeKvEvents(encode(value))).toThrow(KvEventError);
     expect(() => decodeKvEvents(new Uint8Array(0))).toThrow(KvEventError);
   });
 
-  test("stand each for itself where one cannot be read", () => {
+  test("are decoded independently of an unreadable event", () => {
     const odd = [
       null,
       {},
@@ -289,10 +289,10 @@ describe("KV event batches", () => {
     expect(unreadable.at(-3)?.what).toBe(
       "a LoRA adapter is given only by its number (lora_id 3, no lora_name)",
     );
-    expect(unreadable.at(-1)?.what).toBe("64 token ids came for 1 blocks of 16");
+    expect(unreadable.at(-1)?.what).toBe("64 token ids for 1 blocks of 16");
   });
 
-  test("of arbitrary bytes, or real ones with a byte changed, never throw anything else", () => {
+  test("of arbitrary bytes, or real ones with one byte changed, never throw anything else", () => {
     const [real] = captured("fixture-vllm.jsonl");
     const changed = fc.tuple(fc.nat(real?.payload.length ?? 0), fc.nat(255)).map(([at, byte]) => {
       const payload = real?.payload.slice() ?? new Uint8Array(0);

@@ -6,13 +6,13 @@ import type { KvEvent, KvEventBatch, KvStoredEvent, KvTier, UnreadableKvEvent } 
 export type KvEventPayload = Omit<KvEventBatch, "sequence">;
 
 export interface DecodedKvEvents extends KvEventPayload {
-  /** Events that were left out because they cannot be read. */
+  /** Events that could not be read. */
   unreadable: UnreadableKvEvent[];
 }
 
 /** Bytes that are not a batch of KV events. */
 export class KvEventError extends Error {
-  /** What is wrong, as half a sentence. */
+  /** The problem, as half a sentence. */
   readonly what: string;
 
   constructor(what: string, options?: ErrorOptions) {
@@ -28,13 +28,12 @@ export function encodeKvEvents({ timestamp, events, dataParallelRank }: KvEventP
 }
 
 /**
- * Reads vLLM's wire format: events as maps with a `type` (vLLM 0.32) or as arrays `[tag, fields…]` (older), hashes
- * as integers or byte strings. Of a byte string the last 8 bytes count, big-endian, which is what vLLM itself
- * makes of a longer hash. Fields and events that it does not know are left out, and so are events about a medium
- * that it does not know: such blocks cannot be counted on. Each event stands for itself: one that cannot be read is
- * listed, and the others are as if it were not there.
+ * Decodes vLLM's wire format: events as maps with a `type` (vLLM 0.32) or as arrays `[tag, fields…]` (older), hashes
+ * as integers or byte strings. Of a byte string it uses the last 8 bytes, big-endian, as vLLM itself shortens longer
+ * hashes. Unknown fields and events are skipped, as are events about an unknown medium, whose blocks cannot be relied
+ * on. Events are independent: an unreadable one is listed, and the others are decoded.
  *
- * @throws KvEventError where the bytes are no such batch
+ * @throws KvEventError if the bytes are not such a batch
  */
 export function decodeKvEvents(payload: Uint8Array): DecodedKvEvents {
   let batch: unknown;
@@ -93,7 +92,7 @@ function toWire(event: KvEvent): Record<string, unknown> {
   }
 }
 
-/** Returns undefined for a kind of event, or a medium, that this code does not know. */
+/** Returns undefined for an unknown kind of event or medium. */
 function fromWire(wire: unknown): KvEvent | undefined {
   const fields = toFields(wire);
   switch (fields.type) {
@@ -174,11 +173,11 @@ function toStored(fields: Record<string, unknown>): KvStoredEvent {
   const blockSize = isCopy ? 0 : toNumber(fields.block_size, "block_size");
   if (tokenIds.length !== blockHashes.length * blockSize) {
     const blocks = `${blockHashes.length} blocks of ${blockSize}`;
-    throw new KvEventError(`${tokenIds.length} token ids came for ${blocks}`);
+    throw new KvEventError(`${tokenIds.length} token ids for ${blocks}`);
   }
   const parentHash = parent === null || parent === undefined ? undefined : toHash(parent);
   const loraName = typeof fields.lora_name === "string" ? fields.lora_name : undefined;
-  // Requests name adapters; to take the blocks for the base model's would be wrong.
+  // Requests name adapters, and treating the blocks as the base model's would be wrong.
   const loraId = toNumber(fields.lora_id ?? 0, "lora_id");
   if (loraId !== 0 && loraName === undefined)
     throw new KvEventError(`a LoRA adapter is given only by its number (lora_id ${loraId}, no lora_name)`);
@@ -195,20 +194,20 @@ function toStored(fields: Record<string, unknown>): KvStoredEvent {
   };
 }
 
-/** Nothing for the first group, or where none is told. */
+/** Empty for the first group, or if there is none. */
 function toGroup(value: unknown): { group?: number } {
   const group = value === undefined || value === null ? 0 : toNumber(value, "group_idx");
   return group === 0 ? {} : { group };
 }
 
-/** By vLLM's kinds of caches; one that is not known, or not told, is taken for a whole one. */
+/** From vLLM's kinds of caches; an unknown or missing one counts as full attention. */
 function isWindowed(kind: unknown): boolean {
   return typeof kind === "string" && /^(sliding_window|chunked_local|mamba|cross|encoder_only)/.test(kind);
 }
 
 const mediumOf: Record<KvTier, string> = { device: "GPU", host: "CPU", disk: "STORAGE" };
 
-/** Tiers by what engines call them: vLLM GPU, CPU, STORAGE; SGLang GPU, CPU_PINNED, DISK. */
+/** Tiers by engines' names: vLLM GPU, CPU, STORAGE; SGLang GPU, CPU_PINNED, DISK. */
 const tierOf = new Map<unknown, KvTier>([
   [undefined, "device"],
   [null, "device"],
@@ -219,7 +218,7 @@ const tierOf = new Map<unknown, KvTier>([
   ["DISK", "disk"],
 ]);
 
-/** Undefined for a medium that is not known. */
+/** Undefined for an unknown medium. */
 function toTier(medium: unknown): KvTier | undefined {
   return tierOf.get(typeof medium === "string" ? medium.toUpperCase() : medium);
 }

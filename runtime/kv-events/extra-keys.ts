@@ -1,13 +1,13 @@
 import type { KvStoredEvent } from "./types.ts";
 
 /**
- * vLLM's `extra_keys`: for each block what distinguishes it besides its tokens, or null. In this order: the LoRA
- * adapter's name, a pair `[identifier, offset]` for each medium in the block, and, in a sequence's first block, the
- * cache salt. Name and salt are both bare strings: the one that equals the event's `lora_name` is the name.
+ * vLLM's `extra_keys`: for each block null, or what distinguishes it besides its tokens. In order: the LoRA adapter's
+ * name, a pair `[identifier, offset]` for each medium in the block, and, in a sequence's first block, the cache salt.
+ * Name and salt are both bare strings; the one equal to the event's `lora_name` is the name.
  */
 export type ExtraKeys = Pick<KvStoredEvent, "mediaIds" | "cacheSalt">;
 
-/** Reads `extra_keys`; what it does not know (embeddings' hashes, as bytes) is passed over. */
+/** Reads `extra_keys`, skipping unknown entries (embeddings' hashes, as bytes). */
 export function readExtraKeys(wire: unknown, loraName: string | undefined): ExtraKeys {
   if (!Array.isArray(wire)) return {};
   const blocks: unknown[][] = wire.map((keys) => (Array.isArray(keys) ? keys : []));
@@ -19,7 +19,7 @@ export function readExtraKeys(wire: unknown, loraName: string | undefined): Extr
   };
 }
 
-/** `extra_keys` of a stored event. The media's offsets are not kept in events: 0 stands for them. */
+/** Writes the `extra_keys` of a stored event. Events do not keep media offsets, so they are 0. */
 export function writeExtraKeys(event: KvStoredEvent): unknown[] {
   const { loraName, mediaIds, cacheSalt } = event;
   return Array.from(event.blockHashes, (_, index) => {

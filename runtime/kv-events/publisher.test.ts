@@ -14,7 +14,7 @@ function removed(hash: number): KvEvent {
   return { type: "removed", blockHashes: BigUint64Array.of(BigInt(hash)) };
 }
 
-/** Follows a publisher; the log reads as "clear" and the hashes that came, in order. */
+/** Follows a publisher; logs "clear" and the received hashes, in order. */
 function follow(client: RequestPlaneClient, position?: KvEventPosition) {
   const log: string[] = [];
   const ended = Promise.withResolvers<PlaneError | undefined>();
@@ -39,7 +39,7 @@ function follow(client: RequestPlaneClient, position?: KvEventPosition) {
     log,
     subscription,
     ended: ended.promise,
-    /** Resolves when `entry` has come. */
+    /** Resolves when `entry` is in the log. */
     until(entry: string): Promise<void> {
       if (log.includes(entry)) return Promise.resolve();
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -54,7 +54,7 @@ async function publishing(publisher: KvEventPublisher) {
 }
 
 describe("a publisher of KV events", () => {
-  test("sends a fresh subscriber everything while the ring holds it, then what happens", async () => {
+  test("sends a new subscriber all batches while the ring holds them, then live ones", async () => {
     const publisher = new KvEventPublisher();
     publisher.publish([removed(0)]);
     publisher.publish([]);
@@ -81,7 +81,7 @@ describe("a publisher of KV events", () => {
     expect(follower.subscription.counters).toMatchObject({ snapshots: 1, gaps: 0, resets: 0, malformed: 0 });
   });
 
-  test("without a snapshot clears the subscriber that it cannot bring up to date", async () => {
+  test("without a snapshot, clears a subscriber that cannot catch up", async () => {
     const publisher = new KvEventPublisher({ ringSize: 2 });
     for (let n = 0; n < 5; n++) publisher.publish([removed(n)]);
     const follower = follow(await publishing(publisher));
@@ -91,7 +91,7 @@ describe("a publisher of KV events", () => {
     expect(follower.log).toEqual(["clear", "clear", "5"]);
   });
 
-  test("says whose rank each batch is, live ones and those of a snapshot", async () => {
+  test("labels each batch with its rank, live or from a snapshot", async () => {
     const publisher = new KvEventPublisher({
       ringSize: 1,
       dataParallelSize: 2,
@@ -121,7 +121,7 @@ describe("a publisher of KV events", () => {
     ]);
   });
 
-  test("goes on where a subscriber that comes back had stopped", async () => {
+  test("resumes where a reconnecting subscriber stopped", async () => {
     const publisher = new KvEventPublisher();
     const client = await publishing(publisher);
     publisher.publish([removed(0)]);
@@ -136,7 +136,7 @@ describe("a publisher of KV events", () => {
     expect(first.log).toEqual(["clear", "0"]);
   });
 
-  test("that restarted is noticed by its epoch, and leads to a reset", async () => {
+  test("that has restarted is detected by its epoch, and causes a reset", async () => {
     const before = new KvEventPublisher();
     before.publish([removed(0)]);
     const first = follow(await publishing(before));
@@ -149,7 +149,7 @@ describe("a publisher of KV events", () => {
     expect(second.subscription.counters.resets).toBe(1);
   });
 
-  test("does not queue for a slow subscriber, but sends it a fresh snapshot", async () => {
+  test("does not queue for a slow subscriber, but sends it a new snapshot", async () => {
     const publisher = new KvEventPublisher({ ringSize: 8, snapshot: () => [removed(99_999)] });
     const blocked = Promise.withResolvers<void>();
     const slowly: Handler = (payload, call) => {
@@ -201,7 +201,7 @@ describe("a publisher of KV events", () => {
     expect(follower.subscription.counters).toMatchObject({ snapshots: 1, gaps: 0 });
   });
 
-  test("lets go of a subscriber that leaves", async () => {
+  test("releases a subscriber that leaves", async () => {
     const publisher = new KvEventPublisher();
     const client = await publishing(publisher);
     publisher.publish([removed(0)]);
@@ -212,7 +212,7 @@ describe("a publisher of KV events", () => {
     while (publisher.subscribers > 0) await turns(1);
   });
 
-  test("refuses a request that makes no sense", async () => {
+  test("refuses a malformed request", async () => {
     const client = await publishing(new KvEventPublisher());
     const { promise, resolve } = Promise.withResolvers<PlaneError>();
     const ignore = () => {};
@@ -229,7 +229,7 @@ describe("a subscriber to KV events", () => {
   };
   const hello = encodeMessage(messageKind.hello, 0, encodeEpoch(epoch));
 
-  /** A publisher that sends what each list says, one list a subscription. */
+  /** A publisher that sends one of the lists to each subscription in turn. */
   async function scripted(...lists: Uint8Array[][]) {
     const handler: Handler = (_, call) => {
       for (const message of lists.shift() ?? []) call.send(message);
@@ -237,7 +237,7 @@ describe("a subscriber to KV events", () => {
     return (await bench.pair({ [kvEventsEndpoint]: handler })).client;
   }
 
-  test("asks again for a batch that is missing, and passes over what it has", async () => {
+  test("requests a missing batch again, and skips known ones", async () => {
     const client = await scripted(
       [hello, batch(0), batch(0), batch(2)],
       [hello, batch(0), batch(1), batch(2), batch(3)],
@@ -248,7 +248,7 @@ describe("a subscriber to KV events", () => {
     expect(follower.subscription.counters).toMatchObject({ applied: 4, gaps: 1, resets: 0 });
   });
 
-  test("resets when a missing batch cannot be had", async () => {
+  test("resets when a missing batch is gone", async () => {
     const client = await scripted([hello, batch(0), batch(2)], [hello, batch(2), batch(3)]);
     const follower = follow(client);
     await follower.until("3");
@@ -256,7 +256,7 @@ describe("a subscriber to KV events", () => {
     expect(follower.subscription.counters).toMatchObject({ gaps: 2, resets: 1 });
   });
 
-  test("counts what it cannot read, and forgets what a batch that is none may have told", async () => {
+  test("counts unreadable messages, and resets after a malformed batch", async () => {
     const client = await scripted([
       hello,
       Uint8Array.of(1, 2),
@@ -270,7 +270,7 @@ describe("a subscriber to KV events", () => {
     expect(follower.subscription.counters).toMatchObject({ applied: 1, malformed: 3, gaps: 0, resets: 1 });
   });
 
-  test("hears when there is nothing to subscribe to, and when the connection is lost", async () => {
+  test("is notified of a missing endpoint, and of a lost connection", async () => {
     const { client } = await bench.pair({});
     expect(await follow(client).ended).toMatchObject({ code: "unknown_endpoint" });
     const publisher = new KvEventPublisher();

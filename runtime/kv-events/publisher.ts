@@ -6,20 +6,19 @@ import { decodeRequest, encodeEpoch, encodeMessage, messageKind } from "./wire.t
 
 export interface KvEventPublisherOptions {
   /**
-   * The blocks that a rank's cache holds now, as stored events, parents before their children. Called, for every
-   * rank, when a subscriber cannot be brought up to date from the ring. Without it such a subscriber starts from
-   * nothing.
+   * Returns the blocks now in a rank's cache as stored events, parents before children. Called for every rank when a
+   * subscriber cannot catch up from the ring. Without it, such a subscriber starts empty.
    */
   snapshot?: (dataParallelRank: number) => KvEvent[];
-  /** How many batches are kept for subscribers that fall behind or come back. Default 4,096. */
+  /** How many batches to keep for subscribers that fall behind or reconnect. Default 4,096. */
   ringSize?: number;
   /** Ranks that publish here. Default 1. */
   dataParallelSize?: number;
 }
 
 /**
- * Publishes an engine's KV events to any number of subscribers over the request plane. The ring of past batches
- * is the only queue: a subscriber is a position in it, and one that falls out of it gets a snapshot.
+ * Publishes an engine's KV events to any number of subscribers over the request plane. The ring of past batches is the
+ * only queue: a subscriber is a position in it, and gets a snapshot if it falls out.
  *
  * @example
  * const publisher = new KvEventPublisher({ snapshot: () => cache.blocks() });
@@ -27,7 +26,7 @@ export interface KvEventPublisherOptions {
  * publisher.publish([{ type: "cleared" }]);
  */
 export class KvEventPublisher {
-  /** Random 64-bit id of this publisher's life: after a restart, sequence numbers begin anew under another one. */
+  /** Random 64-bit id of this publisher: after a restart, sequence numbers start over under another one. */
   readonly epoch = randomId();
   /** Serves the endpoint `kv_events`. */
   readonly handler: Handler = (payload, call) => this.#serve(decodeRequest(payload), call);
@@ -37,7 +36,7 @@ export class KvEventPublisher {
   #next = 0;
   #subscribers = 0;
   #snapshots = 0;
-  /** Resolves at the next batch, or when a subscriber leaves; there only while somebody waits. */
+  /** Resolves at the next batch, or when a subscriber leaves; undefined unless someone waits. */
   #wake: PromiseWithResolvers<void> | undefined;
 
   constructor(options: KvEventPublisherOptions = {}) {
@@ -54,12 +53,12 @@ export class KvEventPublisher {
     return this.#subscribers;
   }
 
-  /** Snapshots sent so far: more than subscribers means that some cannot keep up. */
+  /** Snapshots sent so far; more than there are subscribers means that some cannot keep up. */
   get snapshots(): number {
     return this.#snapshots;
   }
 
-  /** Publishes one batch of a rank's events, in order; an empty one is not sent. */
+  /** Publishes one batch of a rank's events, in order; an empty batch is not sent. */
   publish(events: KvEvent[], dataParallelRank = 0): void {
     if (events.length === 0) return;
     this.#ring[this.#next % this.#ringSize] = encodeMessage(
@@ -83,7 +82,7 @@ export class KvEventPublisher {
   }
 
   async #pump(call: ServerCall, from: number): Promise<void> {
-    // A fresh subscriber needs no snapshot while the ring still holds everything that ever happened.
+    // A new subscriber needs no snapshot while the ring still holds every batch.
     let next = from === -1 ? 0 : from;
     while (!call.signal.aborted) {
       if (next < this.#next - this.#ringSize || next > this.#next) {
@@ -101,7 +100,7 @@ export class KvEventPublisher {
 
   /** Returns the number of the first live batch after the snapshot. */
   async #sendSnapshot(call: ServerCall): Promise<number> {
-    // All in one turn: what is published while the snapshot is sent comes after it.
+    // In one turn, so that batches published during the snapshot come after it.
     const { snapshot, dataParallelSize = 1 } = this.#options;
     const ranks = Array.from({ length: dataParallelSize }, (_, rank) => snapshot?.(rank) ?? []);
     const next = this.#next;
@@ -127,5 +126,5 @@ function encodeBatch(events: KvEvent[], dataParallelRank: number): Uint8Array {
   return encodeKvEvents({ timestamp: Date.now() / 1000, events, dataParallelRank });
 }
 
-/** Events in one batch of a snapshot: enough to be quick, few enough not to hold up the event loop. */
+/** Events per batch of a snapshot: enough for speed, few enough not to block the event loop. */
 const snapshotEvents = 64;

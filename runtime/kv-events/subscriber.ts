@@ -10,52 +10,51 @@ import {
 } from "./wire.ts";
 
 export interface KvEventCallbacks {
-  /** Forget everything that is known of this publisher's cache: what follows starts from nothing. */
+  /** Forget everything about this publisher's cache; later batches start from empty. */
   onCleared(): void;
   /**
-   * One batch, live or of a snapshot, in vLLM's wire format; each exactly once and in order. A `KvEventError` that it
-   * throws, as `decodeKvEvents` does, says that the bytes are no batch: they are counted, and `onCleared` runs.
+   * One batch, live or from a snapshot, in vLLM's wire format; each exactly once and in order. If it throws a
+   * `KvEventError`, as `decodeKvEvents` does, the batch counts as malformed, and `onCleared` runs.
    */
   onPayload(payload: Uint8Array, sequence: number): void;
-  /** Any other error that `onPayload` threw; `onCleared` runs then too, for what the batch said is not known. */
+  /** Any other error that `onPayload` threw; `onCleared` then runs too, as the batch's content is lost. */
   onFault?(error: unknown): void;
-  /** The subscription is over and will not bring more: with `unknown_endpoint`, the worker publishes no events. */
+  /** The subscription has ended; with `unknown_endpoint`, the worker publishes no events. */
   onEnd?(error: PlaneError | undefined): void;
 }
 
-/** How far a subscriber has come: hand it to the next subscription to go on from there. */
+/** A subscriber's position, from which the next subscription can resume. */
 export interface KvEventPosition {
   epoch: string;
-  /** The next sequence number that is wanted. */
+  /** The next expected sequence number. */
   next: number;
 }
 
 export interface KvEventCounters {
-  /** Batches handed on, those of snapshots too. */
+  /** Batches delivered, including those of snapshots. */
   applied: number;
-  /** Times that a batch was missing. */
+  /** How often a batch was missing. */
   gaps: number;
   /** Snapshots begun. */
   snapshots: number;
-  /** Times that `onCleared` ran because a gap could not be closed, a batch could not be read, or the publisher was another one. */
+  /** How often `onCleared` ran because of an unrecoverable gap, an unreadable batch, or another publisher. */
   resets: number;
-  /** Messages that could not be read, and were passed over. */
+  /** Unreadable messages, which were skipped. */
   malformed: number;
 }
 
 export interface KvEventSubscription {
   readonly counters: Readonly<KvEventCounters>;
-  /** Undefined while the publisher has not answered, or in the middle of a snapshot. */
+  /** Undefined until the publisher answers, and during a snapshot. */
   readonly position: KvEventPosition | undefined;
   /** Ends the subscription; no callback runs after it. */
   close(): void;
 }
 
 /**
- * Subscribes to a publisher's KV events over `client`, from `position` on where it is given; else `onCleared` runs
- * first. A missing batch is
- * asked for again; where it cannot be had, the publisher sends a snapshot or, failing that, `onCleared` runs. So
- * the receiver's picture is at worst too small, never stale.
+ * Subscribes to a publisher's KV events over `client`, from `position` if given; else `onCleared` runs first. A missing
+ * batch is requested again; if it is gone, the publisher sends a snapshot or, failing that, `onCleared` runs. So the
+ * receiver may know too little, but never stale data.
  */
 export function subscribeKvEvents(
   client: RequestPlaneClient,
@@ -71,10 +70,10 @@ class Subscription implements KvEventSubscription {
   readonly #callbacks: KvEventCallbacks;
   #epoch: string | undefined;
   #next: number;
-  /** The batch that was asked for again: when it is missing once more, it cannot be had. */
+  /** The batch that was requested again; if it is missing once more, it is gone. */
   #askedAgain = -1;
   #inSnapshot = false;
-  /** The call in force; what an earlier one still brings is ignored. */
+  /** The current call; messages of earlier ones are ignored. */
   #call: ClientCall | undefined;
   #closed = false;
 
@@ -150,8 +149,8 @@ class Subscription implements KvEventSubscription {
     const epoch = decodeEpoch(payload);
     if (epoch === undefined) this.counters.malformed++;
     if (epoch === this.#epoch) return;
-    // Another publisher, or the first: its batches begin at 0, or it sends a snapshot. What the receiver may
-    // still hold of an earlier subscription has no place any more.
+    // A new publisher: its batches begin at 0, or it sends a snapshot. The receiver's state from an earlier
+    // subscription is obsolete.
     if (this.#epoch === undefined) this.#callbacks.onCleared();
     else this.#reset();
     this.#epoch = epoch;

@@ -1,9 +1,9 @@
-/** Where a block lies: the accelerator's own memory, the host's, or a disk (or what else is behind a network). */
+/** Where a block is stored: accelerator memory, host memory, or disk (or other remote storage). */
 export type KvTier = "device" | "host" | "disk";
 
 /**
- * KV events: what an engine's prefix cache holds, as the engine reports it. The wire format is vLLM's
- * (msgpack `[timestamp, [event…], data_parallel_rank]`), so that engines and routers meet without an adapter.
+ * A KV event: a change of an engine's prefix cache, as the engine reports it. The wire format is vLLM's (msgpack
+ * `[timestamp, [event…], data_parallel_rank]`), so engines and routers need no adapter.
  */
 export type KvEvent =
   | {
@@ -13,47 +13,47 @@ export type KvEvent =
       /** Hash of the block before the first one; undefined at the start of a sequence. */
       parentHash: bigint | undefined;
       /**
-       * Token ids of all the blocks, flat: `blockHashes.length × blockSize` of them. None for copies, with block size
-       * 0: engines that offload blocks name only their hashes, under which the worker has them in another tier.
+       * Token ids of all the blocks, concatenated: `blockHashes.length × blockSize` of them. Empty, with block size 0,
+       * for copies: engines that offload blocks give only their hashes, which the worker has stored in another tier.
        */
       tokenIds: Uint32Array;
       blockSize: number;
-      /** Absent: `device`. */
+      /** Default `device`. */
       tier?: KvTier;
       /** The LoRA adapter that the blocks were computed with. */
       loraName?: string;
       /**
-       * For each block the engine's identifiers (content hashes, mostly) of the media whose placeholders are in it,
-       * undefined for a block of text. Absent where no block has any.
+       * For each block the engine's identifiers (usually content hashes) of the media with placeholders in it, undefined
+       * for a block of text. Absent if no block has media.
        */
       mediaIds?: readonly (readonly string[] | undefined)[];
-      /** Salt of the sequence: blocks with another one never match. Engines tell it with a sequence's first block. */
+      /** The sequence's salt: blocks with different salts never match. Engines send it with a sequence's first block. */
       cacheSalt?: string;
       /**
-       * The engine's KV cache that the blocks are in, where layers of several kinds have one each: the same tokens are
-       * then stored once in every one. Absent: 0, in most engines the only one.
+       * The engine's KV cache that holds the blocks, if several kinds of layers have one each: the same tokens are then
+       * stored once in each. Default 0, in most engines the only one.
        */
       group?: number;
-      /** Whether that cache keeps only what its layers still look at: a window of a sequence, or its last state. */
+      /** Whether that cache keeps only what its layers still need: a window of a sequence, or its last state. */
       isWindowed?: true;
     }
   | {
       type: "removed";
       blockHashes: BigUint64Array;
-      /** The tier that the blocks have left; they may still lie in another. Absent: `device`. */
+      /** The tier that the blocks were removed from; another may still have them. Default `device`. */
       tier?: KvTier;
-      /** The cache that the blocks have left, as above; another may still have its own of the same hashes. */
+      /** The cache that the blocks were removed from, as above; others may still have blocks of the same hashes. */
       group?: number;
     }
   | { type: "cleared" };
 
-/** One event of a batch that cannot be read; the batch's others can. */
+/** An unreadable event in a batch. */
 export interface UnreadableKvEvent {
-  /** What is wrong with it, as half a sentence. */
+  /** The problem, as half a sentence. */
   what: string;
-  /** Whether it may have told of blocks that are gone, so that what is known of the cache may be no longer so. */
+  /** Whether it may have been a removal, so that the known state of the cache may be stale. */
   mayBeRemoval: boolean;
-  /** Of which cache it is, as above. */
+  /** Its cache, as above. */
   group: number;
   isWindowed: boolean;
 }
@@ -63,8 +63,8 @@ export type KvStoredEvent = Extract<KvEvent, { type: "stored" }>;
 /** One published batch. */
 export interface KvEventBatch {
   /**
-   * Counts up by one for each batch of a publisher, from 0. Every batch of a snapshot carries the number of the
-   * first live batch after it.
+   * Increases by one per batch of a publisher, from 0. Every batch of a snapshot has the number of the first live batch
+   * after it.
    */
   sequence: number;
   /** Seconds since the epoch. */

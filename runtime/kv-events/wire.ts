@@ -1,11 +1,11 @@
 /**
- * What a `kv_events` call carries. The request says where to begin; the answer is an endless stream of messages
+ * The messages of a `kv_events` call. The request says where to begin; the answer is an endless stream of messages
  * `u8 kind, u64 sequence (little-endian), payload`:
  *
  * - `hello`, first: payload is the publisher's epoch (8 bytes), sequence the next batch's number
  * - `batch`: a live batch in vLLM's wire format
- * - `snapshotBegin`: forget everything; what the cache holds follows in `snapshotBatch` messages until
- *   `snapshotEnd`, and then live batches from `sequence` on
+ * - `snapshotBegin`: forget everything; the cache's content follows in `snapshotBatch` messages until `snapshotEnd`,
+ *   and then live batches from `sequence` on
  */
 import { decode, encode } from "@msgpack/msgpack";
 import { z } from "zod";
@@ -23,9 +23,9 @@ export const messageKind = {
 } as const;
 
 const requestSchema = z.object({
-  /** The next sequence number that is wanted; −1 for a subscriber that holds nothing. */
+  /** The next expected sequence number; −1 for a new subscriber. */
   from: z.number().int().min(-1),
-  /** The epoch that `from` belongs to. */
+  /** The epoch of `from`. */
   epoch: z.string().optional(),
 });
 
@@ -35,7 +35,7 @@ export function encodeRequest(request: KvEventsRequest): Uint8Array {
   return encode(request, { ignoreUndefined: true });
 }
 
-/** @throws PlaneError `invalid_request` where the bytes are no such request */
+/** @throws PlaneError `invalid_request` if the bytes are not such a request */
 export function decodeRequest(payload: Uint8Array): KvEventsRequest {
   try {
     return requestSchema.parse(decode(payload));
@@ -63,7 +63,7 @@ export function encodeMessage(
   return message;
 }
 
-/** Returns undefined where the bytes are no such message. */
+/** Returns undefined if the bytes are not such a message. */
 export function decodeMessage(message: Uint8Array): KvMessage | undefined {
   if (message.length < headBytes) return undefined;
   const view = new DataView(message.buffer, message.byteOffset);
@@ -74,7 +74,7 @@ export function decodeMessage(message: Uint8Array): KvMessage | undefined {
   };
 }
 
-/** An epoch, 16 hex digits, as 8 bytes and back; undefined where they are not. */
+/** Converts an epoch of 16 hex digits to 8 bytes. */
 export function encodeEpoch(epoch: string): Uint8Array {
   return Uint8Array.from(Buffer.from(epoch, "hex"));
 }

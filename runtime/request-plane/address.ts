@@ -1,15 +1,15 @@
 import { PlaneError } from "./types.ts";
 
-/** An address of the request plane, taken apart. */
+/** A parsed request-plane address. */
 export type Address =
   | { kind: "unix"; path: string }
   | { kind: "tcp"; host: string; port: number }
   | { kind: "memory"; name: string };
 
 /**
- * Reads `unix:/path`, `tcp:host:port` (an IPv6 host in brackets) or `memory:name`.
+ * Parses `unix:/path`, `tcp:host:port` (an IPv6 host in brackets) or `memory:name`.
  *
- * @throws PlaneError `invalid_request` with a sentence that says what is wrong
+ * @throws PlaneError `invalid_request` that says what is wrong
  */
 export function parseAddress(address: string): Address {
   const colon = address.indexOf(":");
@@ -22,10 +22,10 @@ export function parseAddress(address: string): Address {
     case "memory":
       if (rest) return { kind: "memory", name: rest };
   }
-  throw wrong(`"${address}" is no address: write unix:/path, tcp:host:port or memory:name.`);
+  throw wrong(`"${address}" is not an address: write unix:/path, tcp:host:port or memory:name.`);
 }
 
-/** The address as text, as `parseAddress` reads it. */
+/** Formats an address, the inverse of `parseAddress`. */
 export function formatAddress(address: Address): string {
   switch (address.kind) {
     case "unix":
@@ -37,7 +37,7 @@ export function formatAddress(address: Address): string {
   }
 }
 
-/** `sun_path` holds 108 bytes on Linux and 104 elsewhere, the closing zero among them. */
+/** `sun_path` has 108 bytes on Linux and 104 elsewhere, including the terminating zero. */
 const maxPathBytes = process.platform === "linux" ? 107 : 103;
 
 function checkPath(path: string): string {
@@ -45,7 +45,7 @@ function checkPath(path: string): string {
   const bytes = Buffer.byteLength(path);
   if (bytes <= maxPathBytes) return path;
   throw wrong(
-    `The socket path "${path}" is ${bytes} bytes long, but the system takes at most ${maxPathBytes}: choose a shorter directory.`,
+    `The socket path "${path}" is ${bytes} bytes long, but the system allows at most ${maxPathBytes}: choose a shorter directory.`,
   );
 }
 
@@ -54,7 +54,7 @@ function parseTcp(address: string, rest: string): Address {
   const host = match?.ipv6 ?? match?.name;
   const port = Number(match?.port);
   if (host !== undefined && port <= 65_535) return { kind: "tcp", host, port };
-  throw wrong(`"${address}" is no TCP address: write tcp:host:port, with an IPv6 host in brackets.`);
+  throw wrong(`"${address}" is not a TCP address: write tcp:host:port, with an IPv6 host in brackets.`);
 }
 
 function wrong(sentence: string): PlaneError {

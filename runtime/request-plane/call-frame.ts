@@ -1,7 +1,7 @@
 import { putUint32, uint32 } from "./frame.ts";
 import { PlaneError } from "./types.ts";
 
-/** What a `call` frame says. */
+/** The head of a `call` frame. */
 export interface CallHead {
   endpoint: string;
   windowBytes: number;
@@ -10,14 +10,14 @@ export interface CallHead {
 }
 
 /**
- * The part of a `call` frame's payload before the request.
+ * Encodes the part of a `call` frame's payload before the request.
  *
- * @throws RangeError where the endpoint's name is longer than 255 bytes
+ * @throws RangeError if the endpoint's name is longer than 255 bytes
  */
 export function encodeCallHead({ endpoint, windowBytes, deadlineMs }: CallHead): Uint8Array {
   const name = new TextEncoder().encode(endpoint);
   if (name.length > 255)
-    throw new RangeError(`The endpoint's name is ${name.length} bytes long; 255 is the most.`);
+    throw new RangeError(`The endpoint's name is ${name.length} bytes long; at most 255 are allowed.`);
   const head = new Uint8Array(9 + name.length);
   putUint32(head, 0, windowBytes);
   putUint32(head, 4, deadlineMs);
@@ -27,9 +27,9 @@ export function encodeCallHead({ endpoint, windowBytes, deadlineMs }: CallHead):
 }
 
 /**
- * Reads a `call` frame's payload; `request` is a view of it.
+ * Decodes a `call` frame's payload; `request` is a view of it.
  *
- * @throws PlaneError `invalid_request` where it is too short
+ * @throws PlaneError `invalid_request` if it is too short
  */
 export function decodeCall(payload: Uint8Array): CallHead & { request: Uint8Array } {
   const end = 9 + (payload[8] ?? 0);

@@ -2,7 +2,7 @@ import { frameType, messageCost, putUint32 } from "./frame.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { type ClientCall, PlaneError, type Receiver } from "./types.ts";
 
-/** What a call needs of the client that made it. */
+/** What a call needs from its client. */
 export interface CallHome {
   readonly writer: FrameWriter;
   /** The call with this stream number has ended. */
@@ -42,7 +42,7 @@ export class OutgoingCall implements ClientCall {
     this.#grant();
   }
 
-  /** One message came. */
+  /** Delivers one message. */
   message(bytes: Uint8Array): void {
     this.#consumed += bytes.length + messageCost;
     try {
@@ -53,7 +53,7 @@ export class OutgoingCall implements ClientCall {
     this.#grant();
   }
 
-  /** The server ended the call well. */
+  /** The server ended the call successfully. */
   end(): void {
     if (!this.#finish()) return;
     try {
@@ -63,12 +63,12 @@ export class OutgoingCall implements ClientCall {
     }
   }
 
-  /** The call ended with an error; the receiver hears it before this returns. */
+  /** The call ended with an error; notifies the receiver before this returns. */
   fail(error: PlaneError): void {
     if (this.#finish()) this.#tell(error);
   }
 
-  /** The call cannot be made; the receiver hears it after the caller has its `ClientCall`. */
+  /** The call cannot be made; notifies the receiver after the caller has its `ClientCall`. */
   refuse(error: PlaneError): void {
     if (this.#finish()) queueMicrotask(() => this.#tell(error));
   }
@@ -83,7 +83,7 @@ export class OutgoingCall implements ClientCall {
     this.#abandon(new PlaneError("deadline_exceeded", `The call did not end within ${deadlineMs} ms.`));
   }
 
-  /** Grants what was consumed once it is half the window: a short answer costs no credit frame at all. */
+  /** Grants consumed bytes once they are half the window, so a short answer costs no credit frame. */
   #grant(): void {
     if (this.#paused || this.#ended || this.#consumed < this.#windowBytes / 2) return;
     const credit = new Uint8Array(4);
@@ -92,7 +92,7 @@ export class OutgoingCall implements ClientCall {
     this.#home.writer.frame(frameType.credit, this.#stream, credit);
   }
 
-  /** Returns whether the call had not ended before. */
+  /** Returns false if the call had already ended. */
   #finish(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
@@ -110,7 +110,7 @@ export class OutgoingCall implements ClientCall {
   }
 }
 
-/** An error of the caller's last callback goes to the process's handler, not into the connection. */
+/** Sends an error of the caller's last callback to the process's handler instead of the connection. */
 function rethrowLater(error: unknown): void {
   queueMicrotask(() => {
     throw error;

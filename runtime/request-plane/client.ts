@@ -18,8 +18,8 @@ import {
 /**
  * Connects to a server at `address`.
  *
- * @throws PlaneError `connection_lost` where nobody answers there, `deadline_exceeded` where it takes too long,
- *   `invalid_request` where the address is malformed or the peer speaks something else or another version
+ * @throws PlaneError `connection_lost` if nothing listens there, `deadline_exceeded` if it takes too long,
+ *   `invalid_request` if the address is malformed or the peer speaks another protocol or version
  */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<RequestPlaneClient> {
   const timeoutMs = options.connectTimeoutMs ?? 5_000;
@@ -41,7 +41,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
 class Client implements RequestPlaneClient {
   readonly address: string;
   readonly closed: Promise<Error | undefined>;
-  /** Resolves when the server has said hello. */
+  /** Resolves when the server has sent hello. */
   readonly ready: Promise<void>;
   readonly writer: FrameWriter;
   readonly #pipe: Pipe;
@@ -53,7 +53,7 @@ class Client implements RequestPlaneClient {
   #peerMaxBytes = 0;
   #lastStream = 0;
   #greeted = false;
-  /** Why no call can be made any more. */
+  /** Why the connection is closed. */
   #lost: PlaneError | undefined;
 
   constructor(address: string, pipe: Pipe, maxMessageBytes: number) {
@@ -78,8 +78,8 @@ class Client implements RequestPlaneClient {
     if (this.#lost) {
       call.refuse(this.#lost);
     } else if (payload.length > this.#peerMaxBytes) {
-      const sentence = `A request of ${payload.length} bytes is longer than the ${this.#peerMaxBytes} that the server takes.`;
-      call.refuse(new PlaneError("invalid_request", sentence));
+      const reason = `A request of ${payload.length} bytes is longer than the server's limit of ${this.#peerMaxBytes}.`;
+      call.refuse(new PlaneError("invalid_request", reason));
     } else {
       this.#calls.set(stream, call);
       const head = encodeCallHead({ endpoint, windowBytes, deadlineMs });
@@ -117,7 +117,7 @@ class Client implements RequestPlaneClient {
 
   onFrame(type: number, stream: number, payload: Uint8Array): void {
     if (type === frameType.message) {
-      // A message for a call that was cancelled meanwhile has no receiver, and that is no error.
+      // A message for a call that has been cancelled meanwhile is no error.
       this.#calls.get(stream)?.message(payload);
     } else if (type === frameType.error && stream === 0) {
       this.giveUp(decodeError(payload));
@@ -128,7 +128,7 @@ class Client implements RequestPlaneClient {
     } else if (type === frameType.error) {
       this.#calls.get(stream)?.fail(decodeError(payload));
     } else {
-      throw new PlaneError("invalid_request", `A server does not send frames of type ${type}.`);
+      throw new PlaneError("invalid_request", `The server sent a frame of the unexpected type ${type}.`);
     }
   }
 
@@ -141,7 +141,7 @@ class Client implements RequestPlaneClient {
     this.#ready.resolve();
   }
 
-  /** Ends the connection: the server broke the protocol, says that this side did, or took too long to answer. */
+  /** Ends the connection: the server broke the protocol, says that this side did, or timed out. */
   giveUp(error: PlaneError): void {
     this.#ready.reject(error);
     this.#lose(new PlaneError("connection_lost", error.message, { cause: error }), error);
@@ -158,7 +158,7 @@ class Client implements RequestPlaneClient {
     for (const call of [...this.#calls.values()]) call.refuse(error);
   }
 
-  /** Numbers go round after four thousand million calls; one that still runs is passed over. */
+  /** Numbers wrap around after 2^32 calls; those of running calls are skipped. */
   #nextStream(): number {
     do this.#lastStream = (this.#lastStream % 0xffffffff) + 1;
     while (this.#calls.has(this.#lastStream));
@@ -166,5 +166,5 @@ class Client implements RequestPlaneClient {
   }
 }
 
-/** The longest that a timer can wait: 25 days. */
+/** The longest timeout of a timer: 25 days. */
 const maxDeadlineMs = 0x7fffffff;

@@ -2,12 +2,12 @@ import { describe, expect, test } from "vitest";
 import { bytes, record, text, turns, useBench } from "./testing.ts";
 import { PlaneError, type ServerCall } from "./types.ts";
 
-/** What every transport of the request plane must do. */
+/** The suite for every transport of the request plane. */
 export function requestPlaneSuite(name: string, newAddress: () => string): void {
   const bench = useBench(newAddress);
 
   describe(`request plane over ${name}: calls`, () => {
-    test("a message comes back", async () => {
+    test("a message is echoed", async () => {
       const { client } = await bench.pair({
         echo(payload, call) {
           call.send(payload);
@@ -20,7 +20,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       expect(echo.ends).toBe(1);
     });
 
-    test("many calls run at once, each in order, and none mixes with another", async () => {
+    test("many calls run concurrently, each in order, without mixing", async () => {
       const { client, server } = await bench.pair({
         async count(payload, call) {
           for (let i = 0; i < 200; i++) {
@@ -56,7 +56,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
         expect(message.every((byte) => byte === message.length % 251)).toBe(true);
     });
 
-    test("the bytes of a message and of a request are copied when they are sent", async () => {
+    test("messages and requests are copied when sent", async () => {
       let kept: Uint8Array | undefined;
       const { client } = await bench.pair({
         reuse(payload, call) {
@@ -89,14 +89,14 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
   });
 
   describe(`request plane over ${name}: endings`, () => {
-    test("an unknown endpoint is an error, also one that every object has", async () => {
+    test("an unknown endpoint is an error, also one named like an Object property", async () => {
       const { client } = await bench.pair({});
       for (const endpoint of ["generate", "constructor", "__proto__"]) {
         expect(await record(client, endpoint).outcome).toMatchObject({ code: "unknown_endpoint" });
       }
     });
 
-    test("what a handler throws reaches the caller, and a stray error the server's owner", async () => {
+    test("a PlaneError of a handler reaches the caller, and any other error also the server's onError", async () => {
       const seen: unknown[] = [];
       const server = await bench.serve(
         {
@@ -134,7 +134,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       expect(call.messages).toHaveLength(0);
     });
 
-    test("cancel reaches the handler's signal, and no message comes after it", async () => {
+    test("cancel aborts the handler's signal, and no message arrives afterwards", async () => {
       const aborted = Promise.withResolvers<unknown>();
       const { client, server } = await bench.pair({
         async stream(_, call) {
@@ -158,7 +158,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       expect(server.activeCalls).toBe(0);
     });
 
-    test("a signal that is asked for late is already aborted", async () => {
+    test("a signal first used after the abort is already aborted", async () => {
       const started = Promise.withResolvers<ServerCall>();
       const { client, server } = await bench.pair({ wait: (_, call) => started.resolve(call) });
       const call = record(client, "wait");
@@ -180,7 +180,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       expect(call.ends).toBe(1);
     });
 
-    test("a receiver that throws ends its own call and no other", async () => {
+    test("a receiver that throws ends only its own call", async () => {
       const { client } = await bench.pair({
         two(_, call) {
           call.send(bytes("1"));
@@ -205,7 +205,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       expect(other.messages).toHaveLength(2);
     });
 
-    test("a request or message longer than the other side takes is refused, and the connection lives on", async () => {
+    test("a request or message over the peer's limit is refused, and the connection stays open", async () => {
       const server = await bench.serve(
         {
           long: (_, call) => void call.send(new Uint8Array(5_000)),
@@ -223,7 +223,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
   });
 
   describe(`request plane over ${name}: flow control`, () => {
-    test("a paused client makes the server wait, and what is under way stays bounded", async () => {
+    test("a paused client makes the server wait, and bytes in flight stay bounded", async () => {
       const message = new Uint8Array(1_000);
       let sent = 0;
       const full = Promise.withResolvers<void>();
@@ -249,7 +249,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       expect(call.messages).toHaveLength(5_000);
     });
 
-    test("the default window is 256 KiB a call, and a paused call does not hold up another", async () => {
+    test("the default window is 256 KiB per call, and a paused call does not delay another", async () => {
       const waiting = Promise.withResolvers<number>();
       const { client } = await bench.pair({
         flood(_, call) {
@@ -267,7 +267,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       expect(await record(client, "echo", bytes("x")).outcome).toBeUndefined();
     });
 
-    test("a call that ends lets go of whoever waits for room", async () => {
+    test("the end of a call releases those that wait for `writable`", async () => {
       const released = Promise.withResolvers<void>();
       const blocked = Promise.withResolvers<void>();
       const { client } = await bench.pair({
@@ -345,7 +345,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       await expect(bench.connect(server.address)).rejects.toMatchObject({ code: "connection_lost" });
     });
 
-    test("a drain that passes its deadline cuts off what still runs", async () => {
+    test("a drain that exceeds its deadline aborts running calls", async () => {
       const { client, server } = await bench.pair({ hang: (_, call) => void call.send(bytes("1")) });
       const call = record(client, "hang");
       await call.received(1);
@@ -353,13 +353,13 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
       expect(await call.outcome).toMatchObject({ code: "connection_lost" });
     });
 
-    test("an address that is served cannot be served twice", async () => {
+    test("an address cannot be served twice", async () => {
       const server = await bench.serve({});
       const { serve } = await import("./server.ts");
       await expect(serve(server.address, {})).rejects.toThrow(/in use/);
     });
 
-    test("connecting where nobody listens says so", async () => {
+    test("connecting to an address without a server fails with that reason", async () => {
       const server = await bench.serve({});
       await server.close();
       await expect(bench.connect(server.address)).rejects.toMatchObject({ code: "connection_lost" });

@@ -35,7 +35,7 @@ function collect(limit = 1_000_000) {
 }
 
 describe("frames", () => {
-  test("come out as they went in, at whatever boundaries the bytes are split", () => {
+  test("are parsed unchanged, however the bytes are split", () => {
     fc.assert(
       fc.property(fc.array(frame), fc.array(fc.nat(2_000)), (frames, cuts) => {
         const stream = encode(frames);
@@ -51,7 +51,7 @@ describe("frames", () => {
     );
   });
 
-  test("come out of single bytes", () => {
+  test("are parsed from single bytes", () => {
     const frames: Frame[] = [
       [5, 1, [1, 2, 3]],
       [6, 2, []],
@@ -62,7 +62,7 @@ describe("frames", () => {
     expect(seen).toEqual(frames);
   });
 
-  test("over the limit are refused, also when their head comes in pieces", () => {
+  test("over the limit are refused, also if their header is split", () => {
     const stream = encode([[5, 1, new Array(11).fill(0)]]);
     expect(() => collect(10).parser.push(stream)).toThrow(/at most 10/);
     const { parser } = collect(10);
@@ -70,7 +70,7 @@ describe("frames", () => {
     expect(() => parser.push(stream.subarray(4))).toThrow(/at most 10/);
   });
 
-  test("stop coming after stop, in the middle of a chunk too", () => {
+  test("are not delivered after stop, even in the middle of a chunk", () => {
     const seen: number[] = [];
     const parser: FrameParser = new FrameParser(
       {
@@ -93,7 +93,7 @@ describe("frames", () => {
 });
 
 describe("the frame writer", () => {
-  test("writes once for all frames of a turn", async () => {
+  test("writes all frames of a turn at once", async () => {
     const writes: number[] = [];
     const writer = new FrameWriter({
       start() {},

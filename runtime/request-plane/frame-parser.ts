@@ -7,15 +7,15 @@ export interface FrameSink {
 }
 
 /**
- * Cuts a stream of bytes into frames. A frame that lies whole in a chunk is passed on as a view of the chunk;
- * only one that spans chunks is copied.
+ * Splits a stream of bytes into frames. A frame within one chunk is passed on as a view; only frames that span chunks
+ * are copied.
  */
 export class FrameParser {
-  /** Longest payload that is taken, in bytes. */
+  /** Longest accepted payload in bytes. */
   limit: number;
   readonly #sink: FrameSink;
   #stopped = false;
-  /** The beginning of a frame whose rest has not come; the first `#held` bytes count. */
+  /** The beginning of an incomplete frame, in the first `#held` bytes. */
   #partial = empty;
   #held = 0;
 
@@ -25,9 +25,9 @@ export class FrameParser {
   }
 
   /**
-   * Takes the next bytes and calls the sink for every frame that they complete.
+   * Parses the next bytes and calls the sink for every completed frame.
    *
-   * @throws PlaneError `invalid_request` where a frame is longer than the limit
+   * @throws PlaneError `invalid_request` if a frame is longer than the limit
    */
   push(chunk: Uint8Array): void {
     if (this.#stopped) return;
@@ -41,13 +41,13 @@ export class FrameParser {
     if (!this.#stopped && at < chunk.length) this.#hold(chunk, at, chunk.length);
   }
 
-  /** Passes on nothing more, not even from the chunk in hand. */
+  /** Delivers no more frames, not even from the current chunk. */
   stop(): void {
     this.#stopped = true;
     this.#partial = empty;
   }
 
-  /** Goes on with the held frame; returns where in the chunk it ends. */
+  /** Continues the held frame; returns the offset in the chunk where it ends. */
   #complete(chunk: Uint8Array): number {
     let at = 0;
     if (this.#held < headBytes) {
@@ -66,7 +66,7 @@ export class FrameParser {
     return end;
   }
 
-  /** Doubles the room as bytes arrive, rather than trust the length that a frame claims. */
+  /** Doubles the buffer as bytes arrive, instead of trusting a frame's declared length. */
   #hold(chunk: Uint8Array, start: number, end: number): void {
     const needed = this.#held + end - start;
     if (needed > this.#partial.length) {
@@ -83,7 +83,7 @@ export class FrameParser {
     if (length <= this.limit) return length;
     throw new PlaneError(
       "invalid_request",
-      `A frame of ${length} bytes came; at most ${this.limit} are taken.`,
+      `A frame of ${length} bytes was received; at most ${this.limit} are allowed.`,
     );
   }
 
@@ -96,5 +96,5 @@ export class FrameParser {
 }
 
 const empty = new Uint8Array(0);
-/** A larger room is given back after use. */
+/** A larger buffer is released after use. */
 const keptBytes = 1024 * 1024;

@@ -2,12 +2,11 @@ import { headBytes, putUint32 } from "./frame.ts";
 import type { Pipe } from "./pipe.ts";
 
 /**
- * Gathers frames into one buffer, which leaves in one write at the end of the event loop's turn.
+ * Gathers frames into one buffer, which is written at the end of the event loop's turn.
  *
- * The end of the turn is `setImmediate`, not a microtask: an engine's step wakes many calls, each through
- * promises of its own, and a microtask would run between them and write for each. The check phase comes right
- * after the callbacks of the current poll phase, without waiting for anything, so an idle process still sends
- * within microseconds.
+ * The turn ends at `setImmediate`, not at a microtask: an engine step wakes many calls, each through its own promises,
+ * and a microtask would run between them and write for each. The check phase follows directly after the callbacks of the
+ * current poll phase, so an idle process still sends within microseconds.
  */
 export class FrameWriter {
   readonly #pipe: Pipe;
@@ -24,7 +23,7 @@ export class FrameWriter {
     this.#pipe = pipe;
   }
 
-  /** Adds a frame whose payload is `first` and then `second`; both are copied. */
+  /** Adds a frame whose payload is `first` followed by `second`; both are copied. */
   frame(type: number, stream: number, first: Uint8Array = empty, second: Uint8Array = empty): void {
     const length = first.length + second.length;
     if (this.#used + headBytes + length > bufferBytes) {
@@ -43,7 +42,7 @@ export class FrameWriter {
     setImmediate(this.#flushLater);
   }
 
-  /** Writes what has been gathered. */
+  /** Writes the gathered frames. */
   flush(): void {
     const buffer = this.#buffer;
     if (!buffer) return;
@@ -60,7 +59,7 @@ export class FrameWriter {
   }
 }
 
-/** A buffer that goes back to its writer once it has been written. */
+/** A buffer that its writer reuses once it has been written. */
 class OutBuffer {
   readonly bytes = new Uint8Array(bufferBytes);
   readonly done: () => void;

@@ -6,24 +6,24 @@
  * Streams are numbered by the client; stream 0 is the connection itself. Each side first sends `hello`.
  */
 export const frameType = {
-  /** u32 magic, u16 version, u32 longest payload that the sender takes. */
+  /** u32 magic, u16 version, u32 longest payload that the sender accepts. */
   hello: 1,
   /** Client: u32 window, u32 deadline in milliseconds (0: none), u8 length of the endpoint, endpoint, payload. */
   call: 2,
   /** Client: no payload. */
   cancel: 3,
-  /** Client: u32 bytes by which the call's window grows. */
+  /** Client: u32 bytes added to the call's window. */
   credit: 4,
   /** Server: the message. */
   message: 5,
   /** Server: no payload. */
   end: 6,
-  /** u8 index into `planeErrorCodes`, the sentence in UTF-8. On stream 0 it ends the connection. */
+  /** u8 index into `planeErrorCodes`, the message in UTF-8. On stream 0 it ends the connection. */
   error: 7,
 } as const;
 
 export const headBytes = 9;
-/** Every message takes its bytes and its frame's head from the window, so that empty ones are bounded too. */
+/** Every message uses its bytes and its frame header from the window, so that empty ones are bounded too. */
 export const messageCost = headBytes;
 export const defaultWindowBytes = 256 * 1024;
 export const defaultMaxMessageBytes = 64 * 1024 * 1024;

@@ -1,15 +1,15 @@
 import { putUint32, uint32 } from "./frame.ts";
 import { PlaneError, planeErrorCodes } from "./types.ts";
 
-/** The version of the wire format that this code speaks. */
+/** The supported version of the wire format. */
 export const protocolVersion = 1;
-/** Longest payload that is taken from a peer before its `hello`: an error's sentence must fit. */
+/** Longest payload accepted from a peer before its `hello`: an error's message must fit. */
 export const maxHelloBytes = 1024;
 
 const magic = 0x52545453; // "STTR"
 const helloBytes = 10;
 
-/** The payload of `hello`; `maxMessageBytes` is the longest payload that this side takes. */
+/** The payload of `hello`; `maxMessageBytes` is the longest payload that this side accepts. */
 export function encodeHello(maxMessageBytes: number, version = protocolVersion): Uint8Array {
   const payload = new Uint8Array(helloBytes);
   putUint32(payload, 0, magic);
@@ -20,9 +20,9 @@ export function encodeHello(maxMessageBytes: number, version = protocolVersion):
 }
 
 /**
- * Reads a `hello`; returns the longest payload that the peer takes, in bytes.
+ * Decodes a `hello`; returns the longest payload that the peer accepts, in bytes.
  *
- * @throws PlaneError `invalid_request` where the peer speaks something else or another version
+ * @throws PlaneError `invalid_request` if the peer speaks another protocol or version
  */
 export function decodeHello(payload: Uint8Array): number {
   if (payload.length < helloBytes || uint32(payload, 0) !== magic) {
@@ -48,11 +48,11 @@ export function encodeError(error: PlaneError): Uint8Array {
   return payload;
 }
 
-/** Reads an `error` frame; a code that this side does not know counts as `internal`. */
+/** Decodes an `error` frame; an unknown code becomes `internal`. */
 export function decodeError(payload: Uint8Array): PlaneError {
   const code = planeErrorCodes[payload[0] ?? -1] ?? "internal";
   return new PlaneError(code, new TextDecoder().decode(payload.subarray(1)));
 }
 
-/** Characters; three bytes of UTF-8 each at most, so that it fits into any peer's limit. */
+/** In characters of at most three UTF-8 bytes each, so that it fits any peer's limit. */
 const maxSentence = 300;

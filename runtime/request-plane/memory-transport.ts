@@ -5,7 +5,7 @@ import { PlaneError } from "./types.ts";
 
 type MemoryAddress = Extract<Address, { kind: "memory" }>;
 
-/** Pipes between two places in one process, for tests and benchmarks. Delivery is asynchronous, as on a socket. */
+/** Pipes within one process, for tests and benchmarks. Delivery is asynchronous, as on a socket. */
 export const memoryTransport: Transport<MemoryAddress> = {
   async listen(address, onPipe): Promise<Listener> {
     const { name } = address;
@@ -40,7 +40,7 @@ interface Chunk {
 
 class MemoryPipe implements Pipe {
   peer!: MemoryPipe;
-  /** What the peer wrote and this side has not seen; `undefined` at the end stands for the peer's close. */
+  /** Undelivered chunks from the peer; a final `undefined` is the peer's close. */
   readonly #inbox: (Chunk | undefined)[] = [];
   #sink: PipeSink | undefined;
   #scheduled = false;

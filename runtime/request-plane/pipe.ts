@@ -1,36 +1,36 @@
 /**
- * A two-way stream of bytes, in order: what a transport gives, and all that the request plane asks of one. Bytes
- * may arrive in other pieces than they were written in.
+ * An ordered two-way stream of bytes, which a transport provides. Bytes can arrive in other pieces than they were
+ * written in.
  */
 export interface Pipe {
-  /** Begins to deliver what arrives; called once. */
+  /** Starts delivery; called once. */
   start(sink: PipeSink): void;
   /** Sends `bytes`, which must not change until `done` is called. Ignored on a closed pipe. */
   write(bytes: Uint8Array, done: () => void): void;
-  /** Closes once all that was written has left; a peer that does not close its side too is cut off soon after. */
+  /** Closes once all written bytes are sent; a peer that does not close its side is disconnected soon after. */
   end(): void;
   /** Closes at once. */
   destroy(): void;
 }
 
 export interface PipeSink {
-  /** Bytes arrived; they are only valid during the callback. */
+  /** Received bytes, only valid during the callback. */
   onData(chunk: Uint8Array): void;
-  /** The pipe is closed, with the error that closed it where there was one. Called exactly once, and last. */
+  /** The pipe is closed, with the error that closed it, if any. Called exactly once, and last. */
   onClose(error: Error | undefined): void;
 }
 
-/** A place where pipes arrive. */
+/** A listening address. */
 export interface Listener {
-  /** The address in full, with the port that the system chose. */
+  /** The full address, with the port that the system chose. */
   readonly address: string;
-  /** Takes no more pipes; those that stand are not touched. */
+  /** Accepts no more pipes; existing ones stay open. */
   close(): Promise<void>;
 }
 
-/** One way to carry pipes. Both reject with a `PlaneError` that names the address. */
+/** A transport for pipes. Both methods reject with a `PlaneError` that names the address. */
 export interface Transport<A> {
   listen(address: A, onPipe: (pipe: Pipe) => void): Promise<Listener>;
-  /** Gives up, and rejects with the signal's reason, when `signal` aborts before the pipe stands. */
+  /** Rejects with the signal's reason if `signal` aborts before the pipe is connected. */
   connect(address: A, signal: AbortSignal): Promise<Pipe>;
 }

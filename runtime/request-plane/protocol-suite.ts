@@ -9,7 +9,7 @@ import { bytes, record, text, useBench } from "./testing.ts";
 import { connectPipe, listenPipes } from "./transport.ts";
 import type { Handler, PlaneError } from "./types.ts";
 
-/** What every transport must do with peers that break the protocol. */
+/** The suite for every transport on peers that break the protocol. */
 export function protocolSuite(name: string, newAddress: () => string): void {
   const bench = useBench(newAddress);
   const echo: Handler = (payload, call) => {
@@ -32,7 +32,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
       ["a malformed credit", join(hello, frame(frameType.credit, 1, new Uint8Array(3))), /type 4/],
     ];
 
-    test.each(broken)("%s is answered with an error and cut off", async (_, sent, sentence) => {
+    test.each(broken)("%s gets an error and is disconnected", async (_, sent, sentence) => {
       const seen: Error[] = [];
       const server = await bench.serve(
         { echo },
@@ -46,7 +46,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
       expect(await record(good, "echo", bytes("still here")).outcome).toBeUndefined();
     });
 
-    test("random bytes never bring the server down", async () => {
+    test("random bytes never crash the server", async () => {
       const server = await bench.serve({ echo });
       await fc.assert(
         fc.asyncProperty(
@@ -65,7 +65,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
       expect(await record(good, "echo", bytes("still here")).outcome).toBeUndefined();
     });
 
-    test("calls are read right at whatever boundaries their bytes arrive", async () => {
+    test("calls are parsed correctly however their bytes are split", async () => {
       const server = await bench.serve({ echo });
       const requests = ["", "a", "bc".repeat(300)];
       const stream = join(hello, ...requests.map((request, n) => call(n + 1, "echo", bytes(request))));
@@ -94,7 +94,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
       );
     });
 
-    test("a server of another kind or version fails `connect` with a sentence", async () => {
+    test("a server with another protocol or version fails `connect` with a clear message", async () => {
       const greetings: [Uint8Array, RegExp][] = [
         [bytes("HTTP/1.1 400 Bad Request\r\n\r\n"), /frame of \d+ bytes/],
         [frame(frameType.hello, 0, encodeHello(9, 7)), /version 7/],
@@ -110,7 +110,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
       }
     });
 
-    test("a server that says nothing is given up after the timeout", async () => {
+    test("connecting to a silent server fails after the timeout", async () => {
       const silent = await listenPipes(newAddress(), (pipe) => {
         pipe.start({ onData: () => {}, onClose: () => {} });
       });
@@ -121,7 +121,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
   });
 }
 
-/** Sends `bytes` to the server at `address`; gives the error that it answers with, and when it hangs up. */
+/** Sends `bytes` to the server at `address`. @returns the error that it answers with, and when it disconnects */
 async function talk(address: string, sent: Uint8Array) {
   const error = Promise.withResolvers<PlaneError | undefined>();
   const closed = Promise.withResolvers<void>();

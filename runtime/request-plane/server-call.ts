@@ -3,10 +3,10 @@ import type { FrameWriter } from "./frame-writer.ts";
 import { encodeError } from "./handshake.ts";
 import { PlaneError, type ServerCall } from "./types.ts";
 
-/** What a call needs of the connection that it came over. */
+/** What a call needs from its connection. */
 export interface CallHome {
   readonly writer: FrameWriter;
-  /** Longest message that the client takes, in bytes. */
+  /** Longest message that the client accepts, in bytes. */
   readonly peerMaxBytes: number;
   /** The call with this stream number has ended. */
   forget(stream: number): void;
@@ -16,11 +16,11 @@ export interface CallHome {
 export class IncomingCall implements ServerCall {
   readonly #home: CallHome;
   readonly #stream: number;
-  /** Bytes that may still be sent; below zero after a message larger than what was left. */
+  /** Bytes left in the window; below zero after a message larger than that. */
   #window: number;
   #ended = false;
   #abortReason: PlaneError | undefined;
-  /** Made when somebody asks for the signal: a call that nobody watches does without. */
+  /** Created only when the signal is used. */
   #controller: AbortController | undefined;
   #room: PromiseWithResolvers<void> | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -46,8 +46,8 @@ export class IncomingCall implements ServerCall {
     if (this.#ended) return false;
     const { writer, peerMaxBytes } = this.#home;
     if (message.length > peerMaxBytes) {
-      const sentence = `A message of ${message.length} bytes is longer than the ${peerMaxBytes} that the client takes.`;
-      throw new PlaneError("invalid_request", sentence);
+      const reason = `A message of ${message.length} bytes is longer than the client's limit of ${peerMaxBytes}.`;
+      throw new PlaneError("invalid_request", reason);
     }
     writer.frame(frameType.message, this.#stream, message);
     this.#window -= message.length + messageCost;
@@ -72,13 +72,13 @@ export class IncomingCall implements ServerCall {
     this.#finish();
   }
 
-  /** The client granted more. */
+  /** The client has enlarged the window. */
   credit(payload: Uint8Array): void {
     this.#window += uint32(payload, 0);
     if (this.#window > 0) this.#release();
   }
 
-  /** Ends the call from outside: nobody waits for its answer any more. */
+  /** Aborts the call, whose answer is no longer needed. */
   abort(reason: PlaneError): void {
     if (this.#ended) return;
     this.#finish();

@@ -7,7 +7,7 @@ import type { Pipe } from "./pipe.ts";
 import { type CallHome, IncomingCall } from "./server-call.ts";
 import { type Handler, PlaneError } from "./types.ts";
 
-/** What a connection needs of its server. */
+/** What a connection needs from its server. */
 export interface ConnectionHome {
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly maxMessageBytes: number;
@@ -26,7 +26,7 @@ export class ServerConnection implements CallHome {
   readonly #pipe: Pipe;
   readonly #parser: FrameParser;
   readonly #calls = new Map<number, IncomingCall>();
-  /** Cuts off a peer that connects and says nothing. */
+  /** Disconnects a peer that sends nothing. */
   readonly #greetTimeout: NodeJS.Timeout;
   #greeted = false;
 
@@ -44,14 +44,14 @@ export class ServerConnection implements CallHome {
     this.#home.callEnded();
   }
 
-  /** Closes once what was sent has left. */
+  /** Closes once everything is sent. */
   end(): void {
     this.#parser.stop();
     this.writer.flush();
     this.#pipe.end();
   }
 
-  /** Closes at once; the handlers of running calls see `reason`. */
+  /** Closes at once; the signals of running calls abort with `reason`. */
   destroy(reason: PlaneError): void {
     this.#parser.stop();
     this.#pipe.destroy();
@@ -79,12 +79,12 @@ export class ServerConnection implements CallHome {
     } else if (type === frameType.call) {
       this.#call(stream, payload);
     } else if (type === frameType.cancel) {
-      // A call that is not there any more has crossed its end with the cancel, and that is no error.
+      // A cancel can cross with the end of its call; that is no error.
       this.#calls.get(stream)?.abort(new PlaneError("cancelled", "The client cancelled the call."));
     } else if (type === frameType.credit && payload.length === 4) {
       this.#calls.get(stream)?.credit(payload);
     } else {
-      throw new PlaneError("invalid_request", `A client does not send such frames: type ${type}.`);
+      throw new PlaneError("invalid_request", `The client sent a frame of the unexpected type ${type}.`);
     }
   }
 
@@ -101,14 +101,14 @@ export class ServerConnection implements CallHome {
   #call(stream: number, payload: Uint8Array): void {
     const { endpoint, windowBytes, deadlineMs, request } = decodeCall(payload);
     if (stream === 0 || this.#calls.has(stream)) {
-      throw new PlaneError("invalid_request", `Stream ${stream} cannot begin: it is taken.`);
+      throw new PlaneError("invalid_request", `Stream ${stream} is already in use.`);
     }
     const call = new IncomingCall(this, stream, windowBytes, deadlineMs);
     this.#calls.set(stream, call);
     this.#home.callStarted();
     const handler = this.#home.handlers.get(endpoint);
     if (this.#home.draining) {
-      call.fail(new PlaneError("draining", "The server takes no new calls: it drains."));
+      call.fail(new PlaneError("draining", "The server is draining and accepts no new calls."));
     } else if (handler) {
       this.#run(handler, endpoint, request.slice(), call);
     } else {
@@ -129,12 +129,12 @@ export class ServerConnection implements CallHome {
   #handlerFailed(thrown: unknown, endpoint: string, call: IncomingCall): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const expected = error instanceof PlaneError;
-    // A handler that stops because its signal aborted has nothing to report.
+    // A handler that stops because of its aborted signal is no error.
     if (!expected && !call.ended) this.#home.onError(error, endpoint);
     call.fail(expected ? error : new PlaneError("internal", error.message, { cause: error }));
   }
 
-  /** The peer broke the protocol: it is told how, and cut off. */
+  /** The peer broke the protocol: sends it an error and disconnects it. */
   #reject(error: PlaneError): void {
     this.#home.onError(error);
     this.writer.frame(frameType.error, 0, encodeError(error));
@@ -150,5 +150,5 @@ export class ServerConnection implements CallHome {
 const greetTimeoutMs = 10_000;
 
 function silentPeer(): PlaneError {
-  return new PlaneError("invalid_request", `The client said nothing within ${greetTimeoutMs} ms.`);
+  return new PlaneError("invalid_request", `The client sent nothing within ${greetTimeoutMs} ms.`);
 }

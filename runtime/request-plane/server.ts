@@ -5,10 +5,10 @@ import { listenPipes } from "./transport.ts";
 import { type Handler, PlaneError, type RequestPlaneServer, type ServeOptions } from "./types.ts";
 
 /**
- * Serves `handlers` by endpoint name at `address`: `unix:/path`, `tcp:host:port` (port 0 lets the system choose;
- * the server's address tells) or `memory:name`. A socket file left by a dead process is replaced.
+ * Serves `handlers` by endpoint name at `address`: `unix:/path`, `tcp:host:port` (port 0 picks a free one, shown
+ * in the server's address) or `memory:name`. Replaces the socket file of a dead process.
  *
- * @throws PlaneError `invalid_request` where the address is malformed, in use or not to be listened at
+ * @throws PlaneError `invalid_request` if the address is malformed, in use or cannot be listened on
  * @example
  * const server = await serve("tcp:127.0.0.1:0", {
  *   echo(payload, call) {
@@ -35,9 +35,9 @@ class Server implements RequestPlaneServer, ConnectionHome {
   readonly #onError: ServeOptions["onError"];
   readonly #connections = new Set<ServerConnection>();
   #listener: Listener | undefined;
-  /** Resolves when no call runs; there only while somebody waits. */
+  /** Resolves when no call runs; undefined unless someone waits. */
   #idle: PromiseWithResolvers<void> | undefined;
-  /** Resolves when no connection stands. */
+  /** Resolves when no connection is open. */
   #empty: PromiseWithResolvers<void> | undefined;
 
   constructor(handlers: Record<string, Handler>, options: ServeOptions) {
@@ -58,7 +58,7 @@ class Server implements RequestPlaneServer, ConnectionHome {
     this.draining = true;
     await this.#untilIdle(deadlineMs);
     if (this.activeCalls === 0) for (const connection of this.#connections) connection.end();
-    // Connections that `end` have a little while to deliver what was sent before they are cut off.
+    // After `end`, connections have a short time to deliver their data before they are closed.
     else this.#destroyAll();
     await this.#closeListener();
   }

@@ -16,7 +16,7 @@ const bench = useBench(() => `unix:${path}`);
 afterEach(() => rmSync(path, { force: true }));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** A server in a process of its own; resolves when it listens. */
+/** Starts a server in a separate process; resolves when it listens. */
 async function spawnServer(address: string) {
   const child = spawn(process.execPath, [script, address], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(child.stdout, "data");
@@ -41,7 +41,7 @@ describe.each([
 });
 
 describe("Unix sockets", () => {
-  test("the file that a killed process left behind is replaced", async () => {
+  test("the file of a killed process is replaced", async () => {
     const { child } = await spawnServer(`unix:${path}`);
     child.kill("SIGKILL");
     await once(child, "exit");
@@ -50,34 +50,34 @@ describe("Unix sockets", () => {
     expect(await record(client, "end").outcome).toBeUndefined();
   });
 
-  test("the file goes when the server closes", async () => {
+  test("the file is removed when the server closes", async () => {
     const server = await bench.serve({});
     expect(existsSync(path)).toBe(true);
     await server.close();
     expect(existsSync(path)).toBe(false);
   });
 
-  test("a file that is no socket is left alone", async () => {
+  test("a file that is not a socket is left alone", async () => {
     writeFileSync(path, "precious");
-    await expect(serve(`unix:${path}`, {})).rejects.toThrow(/is no socket/);
+    await expect(serve(`unix:${path}`, {})).rejects.toThrow(/is not a socket/);
     expect(existsSync(path)).toBe(true);
   });
 
-  test("a path that is too long is refused with its length", () => {
+  test("a too long path is refused with its length", () => {
     const long = `/tmp/${"x".repeat(200)}`;
     expect(() => parseAddress(`unix:${long}`)).toThrow(/205 bytes long/);
   });
 });
 
 describe("addresses", () => {
-  test("are taken apart", () => {
+  test("are parsed", () => {
     expect(parseAddress("unix:/a:b")).toEqual({ kind: "unix", path: "/a:b" });
     expect(parseAddress("tcp:localhost:80")).toEqual({ kind: "tcp", host: "localhost", port: 80 });
     expect(parseAddress("tcp:[::1]:0")).toEqual({ kind: "tcp", host: "::1", port: 0 });
     expect(parseAddress("memory:x")).toEqual({ kind: "memory", name: "x" });
   });
 
-  test("that make no sense are refused", () => {
+  test("that are malformed are refused", () => {
     for (const wrong of [
       "",
       "x",

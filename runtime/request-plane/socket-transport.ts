@@ -27,7 +27,7 @@ class SocketPipe implements Pipe {
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    // Messages are gathered into one write already; waiting for more (Nagle) would only add latency.
+    // Messages are already gathered into one write, so Nagle's algorithm would only add latency.
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveMs);
     // An error before `start` still reaches the sink, as `socket.errored`.
@@ -55,9 +55,9 @@ class SocketPipe implements Pipe {
   }
 }
 
-/** After how much silence TCP asks whether the other machine is still there. */
+/** The delay before TCP keep-alive probes. */
 const keepAliveMs = 10_000;
-/** How long a peer may take to close its side. */
+/** How long a peer can take to close its side. */
 const lingerMs = 1_000;
 
 async function openSocket(address: SocketAddress, signal?: AbortSignal): Promise<Socket> {
@@ -85,7 +85,7 @@ function boundAddress(server: Server, address: SocketAddress): string {
   return formatAddress(address);
 }
 
-/** Stops listening; a Unix socket's file is removed with it. Does not wait for connections. */
+/** Stops listening and removes a Unix socket's file. Does not wait for connections. */
 async function closeServer(server: Server): Promise<void> {
   server.close();
 }

@@ -12,11 +12,11 @@ import type {
   ServeOptions,
 } from "./types.ts";
 
-/** What the request plane's tests share: parts that are put away after each test, and a receiver that records. */
+/** Helpers of the request plane's tests: parts that are closed after each test, and a recording receiver. */
 export interface Bench {
   serve(handlers: Record<string, Handler>, options?: ServeOptions): Promise<RequestPlaneServer>;
   connect(address: string, options?: ConnectOptions): Promise<RequestPlaneClient>;
-  /** A server, and a client of it. */
+  /** A server and its client. */
   pair(
     handlers: Record<string, Handler>,
   ): Promise<{ server: RequestPlaneServer; client: RequestPlaneClient }>;
@@ -48,15 +48,15 @@ export function useBench(newAddress: () => string): Bench {
   return bench;
 }
 
-/** A call whose messages are copied and kept. */
+/** A call that records copies of its messages. */
 export interface Recording {
   readonly call: ClientCall;
   readonly messages: Uint8Array[];
   /** How often `onEnd` and `onError` ran; must never pass 1. */
   readonly ends: number;
-  /** Resolves when the call has ended, with the error where there was one. */
+  /** Resolves when the call has ended, with the error, if any. */
   readonly outcome: Promise<PlaneError | undefined>;
-  /** Resolves when `count` messages have come. */
+  /** Resolves when `count` messages have arrived. */
   received(count: number): Promise<void>;
 }
 
@@ -106,7 +106,7 @@ export function bytes(content: string): Uint8Array {
   return new TextEncoder().encode(content);
 }
 
-/** Lets everything that is already under way in this process happen: a few turns of the event loop. */
+/** Lets pending work in this process run: a few turns of the event loop. */
 export async function turns(count = 5): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,7 +3,7 @@ import { memoryTransport } from "./memory-transport.ts";
 import type { Listener, Pipe } from "./pipe.ts";
 import { socketTransport } from "./socket-transport.ts";
 
-/** Listens for pipes at `address`, by the transport that its scheme names. */
+/** Listens for pipes at `address`, with the transport of its scheme. */
 export async function listenPipes(address: string, onPipe: (pipe: Pipe) => void): Promise<Listener> {
   const parsed = parseAddress(address);
   return isMemory(parsed) ? memoryTransport.listen(parsed, onPipe) : socketTransport.listen(parsed, onPipe);

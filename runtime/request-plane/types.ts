@@ -1,13 +1,13 @@
 /**
- * The request plane: server-streaming calls from a gateway to a worker, many at once over one connection,
- * with cancellation, deadlines and flow control. Messages are bytes; what they mean is the caller's affair.
+ * The request plane: server-streaming calls from a gateway to a worker, many concurrently over one connection, with
+ * cancellation, deadlines and flow control. Messages are opaque bytes.
  */
 export interface RequestPlaneServer {
-  /** Where clients reach it: `unix:/path`, `tcp:host:port` or `memory:name`. */
+  /** Its address for clients: `unix:/path`, `tcp:host:port` or `memory:name`. */
   readonly address: string;
-  /** Calls that have not ended. */
+  /** The number of running calls. */
   readonly activeCalls: number;
-  /** Refuses new calls (code `draining`), waits for the running ones to end or for `deadlineMs`, then closes. */
+  /** Refuses new calls (code `draining`), waits up to `deadlineMs` for running ones to end, then closes. */
   drain(deadlineMs: number): Promise<void>;
   /** Closes at once; running calls fail with code `connection_lost` on both sides. */
   close(): Promise<void>;
@@ -17,15 +17,15 @@ export interface ServeOptions {
   /** Longest message or request that is taken, in bytes. Default 64 MiB. */
   maxMessageBytes?: number;
   /**
-   * Told of what nobody else hears: a handler that threw something other than a `PlaneError` (with its
-   * endpoint), and a peer that broke the protocol and was disconnected.
+   * Called with errors that have no other receiver: a handler that threw something other than a `PlaneError` (with its
+   * endpoint), or a peer that broke the protocol and was disconnected.
    */
   onError?: (error: Error, endpoint?: string) => void;
 }
 
 /**
- * Serves one endpoint. May throw or reject: the caller then receives the error. Returning does not end the call.
- * The payload is the handler's own to keep.
+ * Serves one endpoint. If it throws or rejects, the caller receives the error. Returning does not end the call. The
+ * handler owns the payload.
  */
 export type Handler = (payload: Uint8Array, call: ServerCall) => void | Promise<void>;
 
@@ -33,17 +33,17 @@ export interface ServerCall {
   /** Aborted when the client cancels, its connection breaks or the deadline passes; `reason` is a `PlaneError`. */
   readonly signal: AbortSignal;
   /**
-   * Sends one message; the bytes are copied, so the caller may use them again at once. Returns false when the
-   * client's window is full: wait for `writable()` before sending more (what is sent all the same is delivered,
-   * at the price of memory). Messages sent within one turn of the event loop leave in one write. Ignored once
-   * the call has ended, which also returns false.
+   * Sends one message; the bytes are copied, so the caller can reuse them at once. Returns false if the client's window
+   * is full: then wait for `writable()` before sending more (further messages are still delivered, but use memory).
+   * Messages sent in one turn of the event loop leave in one write. After the end of the call, does nothing and returns
+   * false.
    *
-   * @throws PlaneError `invalid_request` where the message is longer than the client takes
+   * @throws PlaneError `invalid_request` if the message is longer than the client's limit
    */
   send(message: Uint8Array): boolean;
   /** Resolves when the window has room again, or when the call has ended. */
   writable(): Promise<void>;
-  /** Ends the call well. Exactly one of `end` and `fail` counts; later ones are ignored. */
+  /** Ends the call successfully. Only the first `end` or `fail` counts; later ones are ignored. */
   end(): void;
   /** Ends the call with an error. */
   fail(error: PlaneError): void;
@@ -51,7 +51,7 @@ export interface ServerCall {
 
 export interface RequestPlaneClient {
   readonly address: string;
-  /** Resolves when the connection has ended, with the reason where there is one. */
+  /** Resolves when the connection has ended, with the reason, if any. */
   readonly closed: Promise<Error | undefined>;
   /**
    * Starts a call; `payload` is copied. The receiver's callbacks run, never before this returns, until exactly
@@ -63,15 +63,15 @@ export interface RequestPlaneClient {
 }
 
 export interface ConnectOptions {
-  /** Milliseconds until a server that does not answer is given up. Default 5,000. */
+  /** Connection timeout in milliseconds. Default 5,000. */
   connectTimeoutMs?: number;
   /** Longest message that is taken, in bytes. Default 64 MiB. */
   maxMessageBytes?: number;
 }
 
-/** Hears what a call brings. A callback that throws ends the call with code `internal`. */
+/** Receives the events of a call. A callback that throws ends the call with code `internal`. */
 export interface Receiver {
-  /** One message. The bytes are only valid during the callback. */
+  /** One message, whose bytes are only valid during the callback. */
   onMessage(message: Uint8Array): void;
   onEnd(): void;
   onError(error: PlaneError): void;
@@ -80,19 +80,19 @@ export interface Receiver {
 export interface CallOptions {
   /** Milliseconds until the call fails with code `deadline_exceeded` on both sides. Default: none. */
   deadlineMs?: number;
-  /** Bytes that may be under way before the server has to wait. Default 256 KiB. */
+  /** Most bytes in flight before the server has to wait. Default 256 KiB. */
   windowBytes?: number;
 }
 
 export interface ClientCall {
-  /** Stops the call; the server's signal aborts. The receiver gets `onError` with code `cancelled`, and no more messages. */
+  /** Cancels the call and aborts the server's signal. The receiver gets `onError` with code `cancelled`. */
   cancel(): void;
-  /** Stops granting window, so that a fast server waits; messages already sent still arrive. */
+  /** Stops granting window, so that a fast server waits; messages in flight still arrive. */
   pause(): void;
   resume(): void;
 }
 
-/** The order is part of the wire format: a code travels as its index. */
+/** The order is part of the wire format, which encodes a code as its index. */
 export const planeErrorCodes = [
   "cancelled",
   "deadline_exceeded",
@@ -106,7 +106,7 @@ export const planeErrorCodes = [
 
 export type PlaneErrorCode = (typeof planeErrorCodes)[number];
 
-/** An error that crosses the request plane: a code for programs and a sentence for people. */
+/** An error of the request plane: a code for programs and a message for people. */
 export class PlaneError extends Error {
   readonly code: PlaneErrorCode;
   constructor(code: PlaneErrorCode, message: string, options?: ErrorOptions) {

@@ -13,7 +13,7 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** An authority that signs itself. */
+/** A self-signed certificate authority. */
 export async function makeAuthority(folder: string, name: string): Promise<Certificate> {
   const made = filesOf(folder, name);
   const subject = ["-subj", `/CN=${name}`, "-days", "2"];
@@ -34,7 +34,7 @@ export async function makeCertificate(
   return made;
 }
 
-/** Puts a certificate and its key in the place of others. */
+/** Replaces the files of a certificate and its key. */
 export async function replace(before: Certificate, now: Certificate): Promise<void> {
   await rename(now.key, before.key);
   await rename(now.cert, before.cert);

@@ -4,7 +4,7 @@ import { openEcho } from "./engine.ts";
 
 engineSuite("echo", () => openEcho());
 
-test("echo answers a prompt with itself, over and over", async () => {
+test("echo repeats the prompt", async () => {
   const engine = openEcho();
   const request = requestFor(Uint32Array.of(1, 2, 3), { maxTokens: 7 });
   const deltas = await collect(engine.generate(request, new AbortController().signal));

@@ -8,18 +8,17 @@ export interface EchoOptions {
   aliases?: string[] | undefined;
   contextLength?: number | undefined;
   sequences?: number | undefined;
-  /** A tokenizer to answer in, instead of bytes. */
+  /** A tokenizer to use instead of bytes. */
   tokenizer?: TokenizerFile | undefined;
-  /** Milliseconds between two tokens. Default 0: as fast as the event loop turns. */
+  /** Milliseconds between two tokens. Default 0: one token per turn of the event loop. */
   delayMs?: number | undefined;
 }
 
 const BLOCK_SIZE = 16;
 
 /**
- * An engine without a model: it answers a prompt with the prompt's own tokens, over and over until `maxTokens`.
- * Its tokens are bytes. It serves to try a deployment, to measure the gateway, and as the smallest example of
- * an engine.
+ * An engine without a model that repeats the prompt's tokens until `maxTokens`. Its tokens are bytes. Use it to try a
+ * deployment, to measure the gateway, and as a minimal example of an engine.
  */
 export function openEcho(options: EchoOptions = {}): Engine {
   const card = describe(options);
@@ -44,7 +43,7 @@ export function openEcho(options: EchoOptions = {}): Engine {
 async function* echo(request: GenerateRequest, signal: AbortSignal, delayMs: number): AsyncGenerator<Delta> {
   yield { tokenIds: [], cachedTokens: 0 };
   for (let index = 0; index < request.maxTokens; index++) {
-    // An echo needs no prefill: the first token does not wait.
+    // An echo needs no prefill, so the first token is not delayed.
     await nextTurn(index === 0 ? 0 : delayMs);
     if (signal.aborted) return;
     const token = request.tokens[index % request.tokens.length]!;

@@ -4,7 +4,7 @@ import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { encodeVocabulary, type ModelCard, type TokenPiece } from "#runtime";
 import type { TokenizerFile } from "../tokenizer-file.ts";
 
-/** Tokens in a KV block. */
+/** Tokens per KV block. */
 export const BLOCK_SIZE = 16;
 
 export interface CardOptions {
@@ -16,7 +16,7 @@ export interface CardOptions {
   engineVersion: string;
 }
 
-/** What the gateway must know of a GGUF model that is loaded. */
+/** The model card of a loaded GGUF model. */
 export function describeModel(
   model: LlamaModel,
   context: LlamaContext,
@@ -67,10 +67,10 @@ function describeTokenizer(
       sha256: createHash("sha256").update(encodeVocabulary(vocabulary)).digest("hex"),
     };
   }
-  // Models often pad their vocabulary, so it may be the longer one, but never the shorter.
+  // Models often pad their vocabulary, so it can be longer than the file's, but never shorter.
   if (file.vocabularySize > vocabulary.length) {
     throw new Error(
-      `${file.path} has ${file.vocabularySize} tokens, but the model ${vocabulary.length}: it belongs to another model.`,
+      `${file.path} has ${file.vocabularySize} tokens, but the model has ${vocabulary.length}: it belongs to another model.`,
     );
   }
   return { kind: "huggingface", path: file.path, sha256: file.sha256 };

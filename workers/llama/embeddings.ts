@@ -2,7 +2,7 @@ import type { LlamaEmbeddingContext, LlamaModel, Token } from "node-llama-cpp";
 
 const contexts = new WeakMap<LlamaModel, Promise<LlamaEmbeddingContext>>();
 
-/** One vector for each input, in order. The context for it is made at the first call. */
+/** Returns one vector per input, in order. Creates the context at the first call. */
 export async function embedWith(
   model: LlamaModel,
   threads: number,

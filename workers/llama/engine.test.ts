@@ -34,7 +34,7 @@ describe("llama", () => {
     collect(engine.generate(requestFor(await engine.tokenize!(text), fields), never));
   const cachedOf = (deltas: Awaited<ReturnType<typeof generate>>) => deltas[0]!.cachedTokens!;
 
-  test("takes a prompt's beginning from its cache, and tells by events what it holds", async () => {
+  test("reuses a cached prefix, and reports its cache in events", async () => {
     const text = Array.from({ length: 30 }, (_, index) => `fact ${index};`).join(" ");
     const length = (await engine.tokenize!(text)).length;
     expect(cachedOf(await generate(text))).toBe(0);
@@ -42,14 +42,14 @@ describe("llama", () => {
     expect(stored.reduce((sum, event) => sum + event.blockHashes.length, 0)).toBe(
       Math.floor((length + 7) / 16),
     );
-    // The same prompt again: all of it but the last token, whose logits are needed.
+    // The same prompt again: all but the last token, whose logits are needed.
     expect(cachedOf(await generate(text))).toBe(length - 1);
     const longer = await generate(`${text} and then`);
     expect(cachedOf(longer)).toBeGreaterThanOrEqual(length - 1);
     expect(engine.kvEvents!.snapshot(0).length).toBeGreaterThan(0);
   });
 
-  test("gives the same answer from its cache as from nothing", async () => {
+  test("gives the same answer with and without its cache", async () => {
     const text = `${"The quick brown fox jumps over the lazy dog. ".repeat(6)}The quick brown`;
     const first = await generate(text);
     const again = await generate(text);
@@ -68,7 +68,7 @@ describe("llama", () => {
     expect(tokensOf(stopped)).toEqual(tokensOf(deltas).slice(0, 1));
   });
 
-  test("a request waits where all sequences are taken, and an abort ends its wait", async () => {
+  test("a request waits while all sequences are in use, and an abort ends its wait", async () => {
     const controllers = [new AbortController(), new AbortController(), new AbortController()];
     const prompt = await engine.tokenize!("Once upon a time");
     const begun = Promise.withResolvers<void>();
@@ -88,8 +88,8 @@ describe("llama", () => {
     expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
   });
 
-  test("its tokenizer gives the same for a prompt as for its parts that begin at control tokens", async () => {
-    // What the gateway's cache of prompt parts relies on.
+  test("tokenises a prompt the same as its parts split at control tokens", async () => {
+    // The gateway's cache of prompt parts relies on this.
     const control = fc.constantFrom("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<repo_name>");
     const piece = fc.oneof(control, fc.constantFrom("\n", " ", "user\n"), fc.string({ unit: "grapheme" }));
     await fc.assert(
@@ -104,7 +104,7 @@ describe("llama", () => {
   });
 });
 
-test("a model made for embeddings says so and gives vectors by meaning", async () => {
+test("an embedding model says so and returns meaningful vectors", async () => {
   const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
   const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
   const modelPath = join(folder, "embedding.gguf");
@@ -136,9 +136,8 @@ function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 /**
- * Gives a GGUF file the metadata key by which embedding models tell how they pool (1: the mean). The tensors
- * behind the metadata must stay where they are, so the key takes the place of the size label, and the license
- * after it grows by what is left over.
+ * Adds the metadata key for the pooling type (1: mean) to a GGUF file, as in embedding models. The tensors after the
+ * metadata must not move, so the key replaces the size label, and the license after it grows by the remaining bytes.
  */
 async function markAsEmbeddingModel(path: string): Promise<void> {
   const head = (await readFile(path)).subarray(0, 4096);

@@ -25,27 +25,27 @@ import { samplingOptions } from "./sampling.ts";
 import { commonPrefixLength, SequencePool, type Slot } from "./sequence-pool.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
-/** The model's file and names, and how it runs. */
+/** The model's file and names, and run-time options. */
 export interface LlamaOptions extends Omit<CardOptions, "engineVersion"> {
-  /** Longest prompt plus answer in tokens; bounded by what the model was trained for. Default 4,096. */
+  /** Longest prompt plus answer in tokens, at most the model's training context. Default 4,096. */
   contextLength?: number | undefined;
-  /** Requests answered at once; each has KV memory of its own for a whole context. Default 4. */
+  /** Concurrent requests, each with KV memory for a whole context. Default 4. */
   sequences?: number | undefined;
-  /** CPU threads for llama.cpp. Its threads spin while they wait, so all workers' together must fit the cores. */
+  /** CPU threads for llama.cpp. Its threads spin while they wait, so those of all workers must fit the cores. */
   threads: number;
   gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
   log: Logger;
 }
 
-/** Tokens that one step of llama.cpp takes at most. */
+/** Most tokens in one step of llama.cpp. */
 const BATCH_SIZE = 512;
-/** Prompt tokens evaluated in one go while other sequences generate: their tokens wait for as long as this takes. */
+/** Prompt tokens evaluated at once while other sequences generate; their tokens wait meanwhile. */
 const SHARED_PREFILL_CHUNK = 128;
 const DEFAULT_CONTEXT_LENGTH = 4096;
 
 /**
  * Loads a GGUF model into llama.cpp, inside this process.
- * @throws Error where the file cannot be read or its architecture is unknown
+ * @throws Error if the file is unreadable or its architecture unknown
  */
 export async function openLlama(options: LlamaOptions): Promise<Engine> {
   const { log } = options;
@@ -55,14 +55,14 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     else log.info("using the GPU", { kind: llama.gpu });
   }
   const model = await llama.loadModel({ modelPath: options.modelPath }).catch((error: Error) => {
-    const advice = "Is the file complete, and of an architecture that llama.cpp knows?";
+    const advice = "Is the file complete, and its architecture supported by llama.cpp?";
     throw new Error(`Cannot load ${options.modelPath}: ${error.message}. ${advice}`);
   });
   const context = await model.createContext({
     sequences: options.sequences ?? 4,
     contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),
     batchSize: BATCH_SIZE,
-    // With a sliding window, a prefix could only be used again within its last few hundred tokens.
+    // With a sliding window, a prefix is reusable only within its last few hundred tokens.
     swaFullCache: true,
     threads: options.threads,
   });
@@ -86,8 +86,8 @@ async function loadLlama({ gpu = false, threads, log }: LlamaOptions): Promise<L
     if (!(error instanceof NoBinaryFoundError)) throw error;
     const kind = gpu === false ? "CPU" : gpu;
     const advice =
-      gpu === false ? "It may be too old a system." : "Is its driver installed? --gpu off uses the CPU.";
-    throw new Error(`llama.cpp's build for ${kind} does not load on this machine. ${advice}`, {
+      gpu === false ? "The system may be too old." : "Is its driver installed? --gpu off uses the CPU.";
+    throw new Error(`llama.cpp's build for ${kind} cannot be loaded on this machine. ${advice}`, {
       cause: error,
     });
   }
@@ -146,7 +146,7 @@ class LlamaEngine implements Engine {
 
   async embed(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]> {
     if (!this.card.features.embeddings)
-      throw new PlaneError("invalid_request", "This model makes no embeddings.");
+      throw new PlaneError("invalid_request", "This model does not support embeddings.");
     return embedWith(this.#model, this.#threads, inputs, signal);
   }
 
@@ -163,7 +163,7 @@ class LlamaEngine implements Engine {
     await this.#llama.dispose();
   }
 
-  /** Cuts the slot back to what it has in common with the prompt; how many tokens that is. */
+  /** Truncates the slot to the prefix it shares with the prompt. Returns the prefix's length. */
   async #reusePrefix(slot: Slot, prompt: Token[], needsAllLogits: boolean): Promise<number> {
     // The last prompt token is always evaluated: its logits give the answer's first token.
     const common = needsAllLogits ? 0 : Math.min(commonPrefixLength(slot.tokens, prompt), prompt.length - 1);
@@ -171,21 +171,21 @@ class LlamaEngine implements Engine {
     if (sequence.nextTokenIndex > common) {
       await sequence.eraseContextTokenRanges([{ start: common, end: sequence.nextTokenIndex }]);
     }
-    // A model with a sliding window may have had to drop more than was asked for.
+    // A model with a sliding window may have dropped more than requested.
     const cached = Math.min(common, sequence.nextTokenIndex);
     this.#blocks.update(slot.index, prompt.slice(0, cached));
     slot.tokens = prompt.slice();
     return cached;
   }
 
-  /** The prompt's own tokens with the log probabilities that the model gave them; the first one has none. */
+  /** The prompt's tokens with their log probabilities; the first one has none. */
   async #echo(slot: Slot, prompt: Token[], top: number): Promise<Delta> {
     const logprobs = await promptLogprobs(slot.sequence, prompt, top);
     this.#blocks.grow(slot.index, prompt, slot.sequence.nextTokenIndex);
     return { tokenIds: prompt, logprobs: [{ logprob: Number.NaN, top: [] }, ...logprobs], echo: true };
   }
 
-  /** Evaluates the prompt but for its last token, in pieces, so that an abort does not wait for all of it. */
+  /** Evaluates all but the prompt's last token, in chunks, so that an abort does not wait for all of it. */
   async #prefill(slot: Slot, prompt: Token[], signal: AbortSignal): Promise<void> {
     const { sequence } = slot;
     while (sequence.nextTokenIndex < prompt.length - 1 && !signal.aborted) {
@@ -232,7 +232,7 @@ class LlamaEngine implements Engine {
     }
   }
 
-  /** Brings slot and blocks to what the KV cache really holds (the last token was never evaluated). */
+  /** Syncs slot and blocks with the KV cache (the last token was never evaluated). */
   #settle(slot: Slot): void {
     slot.tokens = slot.tokens.slice(0, slot.sequence.nextTokenIndex);
     this.#blocks.update(slot.index, slot.tokens);

@@ -5,7 +5,7 @@ import { KvBlocks } from "./kv-blocks.ts";
 
 const BLOCK_SIZE = 4;
 
-/** What a router knows from the events alone: block hash → the tokens from the sequence's start to its end. */
+/** A router's view from the events: block hash → the tokens from the sequence's start to the block's end. */
 class Follower {
   readonly prefixes = new Map<bigint, string>();
 
@@ -56,7 +56,7 @@ const step = fc.oneof(
 );
 
 describe("KV blocks", () => {
-  test("events tell exactly what the sequences hold, whatever happens to them", () => {
+  test("events always match the sequences exactly", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const follower = new Follower();
@@ -84,7 +84,7 @@ describe("KV blocks", () => {
     );
   });
 
-  test("a chain of new blocks is one event, and only whole blocks count", () => {
+  test("a chain of new blocks is one event, without partial blocks", () => {
     const seen: KvEvent[][] = [];
     const blocks = new KvBlocks(BLOCK_SIZE, (events) => seen.push(events));
     blocks.update(0, [1, 2, 3]);

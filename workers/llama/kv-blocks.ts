@@ -1,6 +1,6 @@
 import type { KvEvent } from "#runtime";
 
-/** A block of tokens that at least one sequence holds. Equal prefixes are one block, counted. */
+/** A block of tokens held by at least one sequence. Equal prefixes share a reference-counted block. */
 interface Block {
   hash: bigint;
   key: string;
@@ -11,15 +11,15 @@ interface Block {
 }
 
 /**
- * Follows what a llama.cpp context holds in its sequences, block by block, and tells of it as KV events: a
- * block is stored when the first sequence holds it, and removed when the last one lets it go.
+ * Tracks the sequences of a llama.cpp context block by block and emits KV events: a block is stored when the first
+ * sequence holds it, and removed when the last one releases it.
  */
 export class KvBlocks {
   readonly blockSize: number;
   readonly #roots = new Map<string, Block>();
   readonly #sequences = new Map<number, Block[]>();
   readonly #emit: (events: KvEvent[]) => void;
-  /** Block hashes are opaque to everybody else, so counting from a random 64-bit start makes them unique. */
+  /** Block hashes are opaque, so counting from a random 64-bit start makes them unique. */
   #nextHash = BigInt.asUintN(64, BigInt(`0x${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`));
 
   constructor(blockSize: number, emit: (events: KvEvent[]) => void) {
@@ -27,7 +27,7 @@ export class KvBlocks {
     this.#emit = emit;
   }
 
-  /** Says that `sequence` now holds exactly `tokens` in its KV cells. */
+  /** Sets the tokens that `sequence` holds in its KV cells. */
   update(sequence: number, tokens: readonly number[]): void {
     const held = this.#sequences.get(sequence) ?? [];
     const whole = Math.floor(tokens.length / this.blockSize);
@@ -41,8 +41,7 @@ export class KvBlocks {
   }
 
   /**
-   * Like `update` for a sequence that has only grown since: looks at the new blocks alone, so that it can be
-   * called for every token.
+   * Like `update` for a sequence that has only grown: checks only new blocks, so it can be called for every token.
    */
   grow(sequence: number, tokens: readonly number[], length: number): void {
     const held = this.#sequences.get(sequence) ?? [];
@@ -53,7 +52,7 @@ export class KvBlocks {
     if (stored) this.#emit([stored]);
   }
 
-  /** Stored events for every block that is held, parents before children. */
+  /** Stored events for every held block, parents before children. */
   snapshot(): KvEvent[] {
     const events: KvEvent[] = [];
     const visit = (block: Block) => {
@@ -64,7 +63,7 @@ export class KvBlocks {
     return events;
   }
 
-  /** Blocks that are held, shared ones counted once. */
+  /** The number of held blocks, counting shared ones once. */
   get size(): number {
     const distinct = new Set<Block>();
     for (const blocks of this.#sequences.values()) for (const block of blocks) distinct.add(block);
@@ -94,7 +93,7 @@ export class KvBlocks {
     return created.length > 0 ? this.#storedEvent(created) : undefined;
   }
 
-  /** Lets go of a sequence's blocks from `kept` on, last first, as a parent outlives its children. */
+  /** Releases a sequence's blocks from `kept` on, last first, as a parent outlives its children. */
   #release(held: Block[], kept: number): KvEvent | undefined {
     const removed: bigint[] = [];
     while (held.length > kept) {

@@ -2,9 +2,9 @@ import type { LlamaContextSequence, SequenceEvaluateOptions, Token } from "node-
 import type { TokenLogprob } from "../engine.ts";
 
 /**
- * Generates like `sequence.evaluate`, and tells each token's log probability and the most probable ones beside
- * it, from the distribution that is sampled: after temperature, penalties and bias.
- * @param top how many of the most probable tokens to tell, 0 to 20
+ * Generates like `sequence.evaluate`, with each token's log probability and the most probable alternatives, from the
+ * sampled distribution: after temperature, penalties and bias.
+ * @param top how many of the most probable tokens to return, 0 to 20
  */
 export async function* generateWithLogprobs(
   sequence: LlamaContextSequence,
@@ -23,7 +23,7 @@ export async function* generateWithLogprobs(
             token: true,
             totalLogitWeight: true,
             logits: { filter: { tokens: [], includeMax: true, includeSelected: true, includeTop: top } },
-            // Each step has a sampler of its own: with one seed for all, all would draw alike.
+            // Each step has its own sampler: with the same seed, all would draw the same.
             options: { ...samplerPart(options), seed: (seed + step) % 2 ** 32 },
           },
         },
@@ -65,8 +65,8 @@ function toLogprob(
 }
 
 /**
- * Evaluates a prompt and tells the log probability that the model gave each of its tokens, from the second on.
- * Nothing may be reused from the prefix cache, which holds no logits.
+ * Evaluates a prompt and returns the log probability of each of its tokens, from the second on. The prefix cache must
+ * not be reused, because it has no logits.
  */
 export async function promptLogprobs(
   sequence: LlamaContextSequence,

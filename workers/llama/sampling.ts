@@ -2,9 +2,8 @@ import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } 
 import type { GenerateRequest } from "#runtime";
 
 /**
- * A request's sampling parameters in node-llama-cpp's terms. Its own defaults (top-k 40, top-p 0.95) are
- * switched off, so that a request without parameters samples from the model's whole distribution, as OpenAI's
- * API and vLLM do.
+ * Converts a request's sampling parameters for node-llama-cpp. Turns off its defaults (top-k 40, top-p 0.95), so that a
+ * request without parameters samples from the model's whole distribution, as in OpenAI's API and vLLM.
  * @param generated the answer's tokens so far; read at every step
  */
 export function samplingOptions(
@@ -25,8 +24,8 @@ export function samplingOptions(
   if (sampling.logitBias.length > 0) options.tokenBias = tokenBias(model, sampling.logitBias);
   const { frequencyPenalty, presencePenalty, repetitionPenalty } = sampling;
   if (frequencyPenalty !== 0 || presencePenalty !== 0 || repetitionPenalty !== 1) {
-    // As in vLLM: repetition_penalty counts the prompt, the other two the answer alone. llama.cpp has one list
-    // for all three, so a request that mixes them has the prompt count for all.
+    // As in vLLM, repetition_penalty covers the prompt, the other two only the answer. llama.cpp has one list for all
+    // three, so for a request that mixes them, all cover the prompt.
     const countsPrompt = repetitionPenalty !== 1;
     options.repeatPenalty = {
       punishTokens: () => (countsPrompt ? [...prompt, ...generated] : generated.slice()),
@@ -39,7 +38,7 @@ export function samplingOptions(
   return options;
 }
 
-/** llama.cpp takes a 32-bit seed; a request without one gets a random one. */
+/** llama.cpp needs a 32-bit seed; a request without one gets a random one. */
 function seedOf(seed: number | undefined): number {
   if (seed === undefined) return crypto.getRandomValues(new Uint32Array(1))[0]!;
   return Number(BigInt.asUintN(32, BigInt(seed)));

@@ -1,13 +1,13 @@
 import type { LlamaContext, LlamaContextSequence, Token } from "node-llama-cpp";
 
-/** One of a context's sequences, and the tokens whose KV cells it holds. */
+/** One of a context's sequences, with the tokens in its KV cells. */
 export interface Slot {
   readonly index: number;
   readonly sequence: LlamaContextSequence;
-  /** Tokens in the KV cache, and at the end those that are about to be. */
+  /** Tokens in the KV cache, and at the end those about to be added. */
   tokens: Token[];
   busy: boolean;
-  /** Counts up with every use; the lowest was used longest ago. */
+  /** Increases with every use; the lowest is the least recently used. */
   lastUse: number;
 }
 
@@ -17,9 +17,9 @@ interface Waiter {
 }
 
 /**
- * A context's sequences, lent to one request each. A request gets the free sequence that holds the longest
- * part of its prompt; failing that, an empty one, and failing that, the one used longest ago. Requests that
- * find none free wait in the order of their coming.
+ * A pool of a context's sequences, one per request. A request gets the free sequence with the longest prefix of its
+ * prompt; failing that, an empty one, else the least recently used one. If none is free, requests wait in order of
+ * arrival.
  */
 export class SequencePool {
   readonly slots: readonly Slot[];
@@ -44,7 +44,7 @@ export class SequencePool {
     return this.#waiting.length;
   }
 
-  /** A slot for a prompt; rejects with the signal's reason if it aborts while waiting. */
+  /** Returns a slot for a prompt; rejects with the signal's reason if that aborts while waiting. */
   acquire(tokens: readonly Token[], signal: AbortSignal): Promise<Slot> {
     signal.throwIfAborted();
     const free = this.#choose(tokens);
@@ -87,7 +87,7 @@ export class SequencePool {
       const length = commonPrefixLength(slot.tokens, tokens);
       if (length > longest) [best, longest] = [slot, length];
     }
-    // Taking a sequence throws away what it holds beyond the common part: not worth it for a small one.
+    // Using a sequence discards everything beyond the common prefix, which a short one is not worth.
     if (best !== undefined && longest * 2 >= best.tokens.length) return best;
     return free.sort(
       (a, b) => Number(a.tokens.length > 0) - Number(b.tokens.length > 0) || a.lastUse - b.lastUse,
@@ -95,7 +95,7 @@ export class SequencePool {
   }
 }
 
-/** How many tokens two sequences have in common at their beginnings. */
+/** The length of the longest common prefix. */
 export function commonPrefixLength(a: readonly number[], b: readonly number[]): number {
   const length = Math.min(a.length, b.length);
   for (let index = 0; index < length; index++) if (a[index] !== b[index]) return index;

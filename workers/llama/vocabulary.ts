@@ -8,8 +8,8 @@ const USER_DEFINED = 4;
 const UNUSED = 5;
 
 /**
- * Every token's bytes, read from the model file's own vocabulary. (llama.cpp's detokenizer answers with text,
- * in which bytes that are part of a character are lost.)
+ * Every token's bytes, from the model file's vocabulary. (llama.cpp's detokenizer returns text, in which bytes of
+ * partial characters are lost.)
  * @throws Error for a file without a vocabulary
  */
 export function readVocabulary(model: LlamaModel): TokenPiece[] {

@@ -1,8 +1,8 @@
 /** A KV block of the simulated GPU. */
 interface Block {
-  /** Sequence hash of what it holds; undefined while it is not full. */
+  /** Sequence hash of its content; undefined while it is not full. */
   hash: number | undefined;
-  /** Requests that use it; 0 for a block in the free list, which may still hold something worth finding. */
+  /** Requests that use it; 0 for a block in the free list, which may still have cached content. */
   references: number;
   /** The next block with the same content. */
   copy: Block | undefined;
@@ -10,23 +10,23 @@ interface Block {
   next: Block | undefined;
 }
 
-/** Told when a block's content can be found for the first time, and when its last copy has been overwritten. */
+/** Notified when content becomes cached, and when its last copy has been overwritten. */
 export interface BlockListener {
   onStored(hash: number): void;
   onRemoved(hash: number): void;
 }
 
 /**
- * Paged KV memory with a prefix cache, as vLLM keeps it: blocks have reference counts; a block that nobody uses
- * goes to the end of a free list and keeps its content until it is taken again, the one freed longest ago first.
- * A block is found by its sequence hash, which identifies its tokens and all before them.
+ * Paged KV memory with a prefix cache, as in vLLM: blocks have reference counts. An unused block goes to the end of a
+ * free list and keeps its content until it is reused, least recently freed first. The sequence hash of a block identifies
+ * its tokens and all before them.
  */
 export class BlockPool {
   readonly total: number;
   readonly #listener: BlockListener;
-  /** Blocks by content, the first of those that have it. */
+  /** The first block of each content. */
   readonly #cached = new Map<number, Block>();
-  /** Ends of the free list: the first is taken next. */
+  /** Ends of the free list; the first is used next. */
   readonly #free: Block;
   #freeCount = 0;
 
@@ -39,7 +39,7 @@ export class BlockPool {
     for (let index = 0; index < total; index++) this.#append(createBlock());
   }
 
-  /** Blocks that a request could take, those with content included. */
+  /** Free blocks, including those with cached content. */
   get freeCount(): number {
     return this.#freeCount;
   }
@@ -51,14 +51,14 @@ export class BlockPool {
     return length;
   }
 
-  /** How many of the first `count` cached blocks are in the free list: taking them takes from `freeCount`. */
+  /** How many of the first `count` cached blocks are in the free list: sharing them reduces `freeCount`. */
   idlePrefix(hashes: readonly number[], count: number): number {
     let idle = 0;
     for (let index = 0; index < count; index++) if (this.#find(hashes[index]!).references === 0) idle++;
     return idle;
   }
 
-  /** Takes part in a cached block. */
+  /** Adds a reference to a cached block. */
   share(hash: number): Block {
     const block = this.#find(hash);
     if (block.references === 0) this.#unlink(block);
@@ -66,7 +66,7 @@ export class BlockPool {
     return block;
   }
 
-  /** Takes the free block that was freed longest ago; its content is lost. Undefined where none is free. */
+  /** Takes the least recently freed block; its content is lost. Undefined if none is free. */
   take(): Block | undefined {
     const block = this.#free.next!;
     if (block === this.#free) return undefined;
@@ -76,7 +76,7 @@ export class BlockPool {
     return block;
   }
 
-  /** Says that a block is full, and what it holds: from now on it can be found. */
+  /** Marks a block as full and caches its content. */
   fill(block: Block, hash: number): void {
     block.hash = hash;
     const first = this.#cached.get(hash);
@@ -89,7 +89,7 @@ export class BlockPool {
     }
   }
 
-  /** Gives up a request's blocks. The last ones go first, so that a prefix outlives what builds on it. */
+  /** Releases a request's blocks, last first, so that a prefix outlives its continuations. */
   release(blocks: readonly Block[]): void {
     for (let index = blocks.length - 1; index >= 0; index--) {
       const block = blocks[index]!;
@@ -98,13 +98,13 @@ export class BlockPool {
     }
   }
 
-  /** Every content that can be found. */
+  /** All cached content. */
   contents(): IterableIterator<number> {
     return this.#cached.keys();
   }
 
   #find(hash: number): Block {
-    // A copy that somebody uses goes before one that would have to leave the free list.
+    // Prefer a copy in use to one in the free list.
     const first = this.#cached.get(hash)!;
     for (let block: Block | undefined = first; block !== undefined; block = block.copy) {
       if (block.references > 0) return block;

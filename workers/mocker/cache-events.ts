@@ -1,15 +1,15 @@
 import type { KvEvent } from "#runtime";
 import type { BlockListener } from "./block-pool.ts";
 
-/** What a block holds: its tokens, after those of its parent. */
+/** A block's content: its tokens, after those of its parent. */
 export interface Content {
   parent: number | undefined;
   tokenIds: Uint32Array;
 }
 
 /**
- * Turns what happens in a block pool during one step into KV events, as vLLM publishes them: one batch a step,
- * blocks that follow each other in one stored event.
+ * Converts the changes of a block pool during one step into KV events, as vLLM publishes them: one batch per step, with
+ * consecutive blocks in one stored event.
  */
 export class CacheEvents implements BlockListener {
   readonly #blockSize: number;
@@ -19,7 +19,7 @@ export class CacheEvents implements BlockListener {
   #chain: number[] = [];
   #gone: number[] = [];
 
-  /** @param describe tells a block's parent and tokens at the moment when it is stored */
+  /** @param describe returns a block's parent and tokens when it is stored */
   constructor(blockSize: number, describe: (hash: number) => Content) {
     this.#blockSize = blockSize;
     this.#describe = describe;
@@ -47,7 +47,7 @@ export class CacheEvents implements BlockListener {
     return batch;
   }
 
-  /** Stored events for everything that is cached, parents before children. */
+  /** Stored events for all cached blocks, parents before children. */
   snapshot(): KvEvent[] {
     const events: KvEvent[] = [];
     const done = new Set<number>();

@@ -10,7 +10,7 @@ export function mockerCard(options: MockerOptions): ModelCard {
     aliases: options.aliases ?? [],
     apis: ["chat", "completions"],
     role: "aggregated",
-    // No request may need more blocks than there are.
+    // No request can need more blocks than there are.
     contextLength: Math.min(contextLength, totalBlocks * blockSize),
     blockSize,
     totalBlocks,

@@ -1,6 +1,6 @@
 import type { Delta } from "../engine.ts";
 
-/** Deltas on their way from the simulated GPU, which makes them at its own pace, to the one who reads them. */
+/** A queue of deltas from the simulated GPU, which produces them at its own pace, to a reader. */
 export class DeltaQueue {
   readonly #ready: Delta[] = [];
   #ended = false;
@@ -13,7 +13,7 @@ export class DeltaQueue {
     this.#wake?.();
   }
 
-  /** Ends the answer after what was pushed; with an error, by throwing it. */
+  /** Ends the answer after the pushed deltas; throws the error, if given. */
   end(failure?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -21,7 +21,7 @@ export class DeltaQueue {
     this.#wake?.();
   }
 
-  /** What is pushed, for one reader, until the end. */
+  /** Yields the pushed deltas to one reader, until the end. */
   async *read(): AsyncGenerator<Delta> {
     for (;;) {
       const delta = this.#ready.shift();

@@ -19,7 +19,7 @@ describe("the mocker", () => {
   const tokens = (count: number, seed: number) =>
     Uint32Array.from({ length: count }, (_, index) => (seed + index) % 250);
 
-  test("reports what its cache holds, in chains, and uses it again", async () => {
+  test("reports its cache, in chains, and reuses it", async () => {
     const { engine, batches } = open();
     const send = (prompt: Uint32Array) =>
       collect(engine.generate(requestFor(prompt, { maxTokens: 6 }), never));
@@ -34,7 +34,7 @@ describe("the mocker", () => {
     expect((await send(tokens(10, 2)))[0]!.cachedTokens).toBe(0);
   });
 
-  test("its snapshot and its events tell the same", async () => {
+  test("its snapshot and its events agree", async () => {
     const { engine, batches } = open();
     await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
@@ -76,7 +76,7 @@ describe("the mocker", () => {
     };
     const cached = (deltas: Delta[]) => deltas[0]!.cachedTokens;
 
-    test("the rank that a request names answers it, and holds its blocks alone", async () => {
+    test("the requested rank answers, and only it holds the blocks", async () => {
       const { engine, ranks, send } = openRanks();
       await send(tokens(8, 1), 2);
       expect(new Set(ranks)).toEqual(new Set([2]));
@@ -89,7 +89,7 @@ describe("the mocker", () => {
       expect(cached(await send(tokens(8, 1), 2))).toBe(4);
     });
 
-    test("requests that name none go where the load is least", async () => {
+    test("requests without a rank go to the least loaded one", async () => {
       const { ranks, send } = openRanks();
       await Promise.all([1, 2, 3].map((seed) => send(tokens(8, seed))));
       expect(new Set(ranks)).toEqual(new Set([0, 1, 2]));

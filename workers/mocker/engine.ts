@@ -8,11 +8,10 @@ import { Rank } from "./rank.ts";
 import { H100_8B, stepTime } from "./timing.ts";
 
 /**
- * An engine that computes nothing but behaves as vLLM on a GPU does: paged blocks, prefix cache, continuous
- * batching with chunked prefill, preemption, true KV events, data-parallel ranks, and the time that each step would
- * take. Faults can be injected.
+ * An engine that computes nothing but behaves like vLLM on a GPU: paged blocks, prefix cache, continuous batching with
+ * chunked prefill, preemption, real KV events, data-parallel ranks, and realistic step times. Faults can be injected.
  *
- * @throws RangeError for a fault that there is not, or that would have no effect
+ * @throws RangeError for an unknown fault, or one without effect
  */
 export function openMocker(options: MockerOptions = {}): Engine {
   return new Mocker(options);
@@ -29,9 +28,7 @@ class Mocker implements Engine {
   constructor(options: MockerOptions) {
     const { timing = H100_8B, speedup = 1, faults = [], faultSeed: seed = 1, crash } = options;
     if (speedup === 0 && faults.some((fault) => /^slow\b/.test(fault)))
-      throw new RangeError(
-        "The fault slow makes steps take longer, but at a speed-up of 0 they take no time.",
-      );
+      throw new RangeError("The fault slow has no effect, because steps take no time at a speed-up of 0.");
     const log = options.log ?? createLogger({ name: "mocker" });
     this.#faults = new InjectedFaults({ faults, seed, log, crash });
     this.card = mockerCard(options);
@@ -89,14 +86,14 @@ class Mocker implements Engine {
     }
   }
 
-  /** The rank that the request names, else the least loaded one, the first among equals. */
+  /** The requested rank, else the least loaded one, the first on a tie. */
   #rankFor({ dataParallelRank }: GenerateRequest): Rank {
     if (dataParallelRank !== undefined) return this.#ranks[dataParallelRank]!;
     return this.#ranks.reduce((best, rank) => (load(rank) < load(best) ? rank : best));
   }
 }
 
-/** As vLLM weighs its ranks: one that waits counts as four that run. */
+/** vLLM's weighting of ranks: a waiting request counts as four running ones. */
 function load(rank: Rank): number {
   const { running, waiting } = rank.stats;
   return waiting * 4 + running;

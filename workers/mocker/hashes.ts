@@ -1,6 +1,6 @@
 /**
- * Sequence hashes as numbers of 53 bits, from two 32-bit mixes of the block's tokens and of the hash before.
- * Enough to tell the blocks of a simulation apart; engines' hashes are opaque to everybody else anyway.
+ * Sequence hashes as 53-bit numbers, from two 32-bit mixes of the block's tokens and the previous hash. That suffices to
+ * distinguish the blocks of a simulation; engines' hashes are opaque anyway.
  */
 export function nextHash(previous: number, tokens: ArrayLike<number>, start: number, end: number): number {
   let low = (previous >>> 0) ^ 0x9e3779b9;

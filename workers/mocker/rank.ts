@@ -6,13 +6,13 @@ import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import type { StepWork } from "./timing.ts";
 
 export interface RankOptions extends SchedulerOptions {
-  /** Milliseconds that a step takes. */
+  /** Duration of a step in milliseconds. */
   stepMs(work: StepWork): number;
-  /** Told what a step has changed in the prefix cache. */
+  /** Called with a step's changes of the prefix cache. */
   onEvents(events: KvEvent[]): void;
 }
 
-/** One data-parallel rank: a simulated GPU with a scheduler, blocks and a prefix cache of its own. */
+/** One data-parallel rank: a simulated GPU with its own scheduler, blocks and prefix cache. */
 export class Rank {
   readonly #options: RankOptions;
   readonly #scheduler: Scheduler;
@@ -32,12 +32,12 @@ export class Rank {
     return { running, waiting, kvUsage };
   }
 
-  /** Stored events for all that the prefix cache holds. */
+  /** Stored events for the whole prefix cache. */
   snapshot(): KvEvent[] {
     return this.#events.snapshot();
   }
 
-  /** @throws RangeError for a request that all the blocks together could not hold */
+  /** @throws RangeError for a request that needs more blocks than there are */
   add(request: GenerateRequest): MockRequest {
     const mock = new MockRequest(request, this.#options.blockSize, this.#owners);
     this.#scheduler.add(mock);
@@ -46,7 +46,7 @@ export class Rank {
     return mock;
   }
 
-  /** Ends a request, before its time or after it. */
+  /** Removes a request, finished or not. */
   remove(mock: MockRequest): void {
     this.#scheduler.abort(mock);
     mock.answer.end();
@@ -64,7 +64,7 @@ export class Rank {
     setImmediate(this.#step);
   }
 
-  /** One step of the simulated GPU: begun now, finished when its time has passed. */
+  /** One step of the simulated GPU: starts now, finishes after its duration. */
   readonly #step = (): void => {
     if (this.#scheduler.running + this.#scheduler.waiting === 0) {
       this.#isStepping = false;

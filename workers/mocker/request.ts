@@ -4,10 +4,10 @@ import { DeltaQueue } from "./delta-queue.ts";
 import { nextHash } from "./hashes.ts";
 import type { ScheduledRequest } from "./scheduler.ts";
 
-/** The simulated answer: these bytes, over and over. */
+/** The simulated answer: these bytes, repeated. */
 const ANSWER = new TextEncoder().encode("the quick brown fox jumps over the lazy dog and ");
 
-/** Who can tell a block's tokens when it is stored: the request that was asked for its hash last. */
+/** The request that knows a block's tokens when it is stored: the last one that returned its hash. */
 export type BlockOwners = Map<number, MockRequest>;
 
 /** A request with its tokens, its answer, and the hashes of its blocks. */
@@ -61,7 +61,7 @@ export class MockRequest implements ScheduledRequest {
     if (isLast) this.answer.end();
   }
 
-  /** Lets go of its hashes, but for those that another request has taken over. */
+  /** Releases its hashes, except those taken over by another request. */
   forget(): void {
     for (const hash of this.#hashes) if (this.#owners.get(hash) === this) this.#owners.delete(hash);
   }

@@ -6,7 +6,7 @@ import { type ScheduledRequest, Scheduler, type SchedulerOptions } from "./sched
 
 const options: SchedulerOptions = { blockSize: 4, totalBlocks: 16, maxSequences: 3, maxBatchedTokens: 8 };
 
-/** Follows what can be found, and holds every event to it. */
+/** Tracks the cached blocks and checks every event. */
 function follower() {
   const contents = new Set<number>();
   const log: string[] = [];
@@ -39,7 +39,7 @@ class TestRequest implements ScheduledRequest {
     this.family = family;
   }
 
-  /** Requests of one family have the same tokens for as long as both are. */
+  /** Requests of one family share a prefix as long as the shorter one. */
   hashAt(index: number): number {
     return this.family * 1000 + index;
   }
@@ -57,7 +57,7 @@ class TestRequest implements ScheduledRequest {
   }
 }
 
-/** Runs until nothing is left to do; what each step did. */
+/** Runs until nothing is left to do. @returns the work of each step */
 function run(scheduler: Scheduler, limit = 10_000) {
   const steps = [];
   while (scheduler.running + scheduler.waiting > 0) {
@@ -71,7 +71,7 @@ function run(scheduler: Scheduler, limit = 10_000) {
 }
 
 describe("the scheduler", () => {
-  test("whatever comes: each request gets its tokens, no bound is broken, and events tell the cache", () => {
+  test("for any requests: each gets its tokens, no limit is exceeded, and events match the cache", () => {
     const request = fc.record({
       promptTokens: fc.integer({ min: 1, max: 40 }),
       maxTokens: fc.integer({ min: 1, max: 20 }),
@@ -110,7 +110,7 @@ describe("the scheduler", () => {
     );
   });
 
-  test("cuts a long prompt into chunks, and lets requests that generate go first", () => {
+  test("splits a long prompt into chunks, and schedules generating requests first", () => {
     const scheduler = new Scheduler(options, follower());
     scheduler.add(new TestRequest(3, 4, 1));
     scheduler.add(new TestRequest(20, 1, 2));
@@ -122,7 +122,7 @@ describe("the scheduler", () => {
     ]);
   });
 
-  test("finds a prefix again, also after its request has ended, but evaluates the last token", () => {
+  test("reuses a prefix, also after its request has ended, but evaluates the last token", () => {
     const scheduler = new Scheduler(options, follower());
     const first = new TestRequest(16, 1, 1);
     scheduler.add(first);
@@ -139,7 +139,7 @@ describe("the scheduler", () => {
     expect([first.cached, same.cached, longer.cached, other.cached]).toEqual([0, 12, 16, 0]);
   });
 
-  test("overwrites the blocks freed longest ago first, a sequence's end before its beginning", () => {
+  test("overwrites the least recently freed blocks first, a sequence's end before its beginning", () => {
     const seen = follower();
     const scheduler = new Scheduler({ ...options, totalBlocks: 5 }, seen);
     for (const [family, prompt] of [
@@ -153,7 +153,7 @@ describe("the scheduler", () => {
     expect(seen.log.filter((line) => line.startsWith("-"))).toEqual(["-1002", "-1001"]);
   });
 
-  test("when blocks run out, the request that came last waits and is done again", () => {
+  test("preempts the latest request when blocks run out", () => {
     const scheduler = new Scheduler({ ...options, totalBlocks: 5, maxBatchedTokens: 64 }, follower());
     const [first, last] = [new TestRequest(8, 8, 1), new TestRequest(8, 8, 2)];
     scheduler.add(first);
@@ -163,7 +163,7 @@ describe("the scheduler", () => {
     expect([first.tokens, last.tokens]).toEqual([8, 8]);
   });
 
-  test("refuses what could never fit", () => {
+  test("refuses requests that can never fit", () => {
     expect(() => new Scheduler(options, follower()).add(new TestRequest(60, 5, 1))).toThrow(
       "needs 17 blocks of 16",
     );

@@ -2,14 +2,14 @@ import { type Block, type BlockListener, BlockPool } from "./block-pool.ts";
 import type { StepWork } from "./timing.ts";
 
 export interface SchedulerOptions {
-  /** Tokens in a block. */
+  /** Tokens per block. */
   blockSize: number;
   totalBlocks: number;
-  /** Requests that are worked on at once. */
+  /** Concurrent requests. */
   maxSequences: number;
-  /** Tokens evaluated in one step, prompt and output together. */
+  /** Tokens per step, prompt and output together. */
   maxBatchedTokens: number;
-  /** Whether blocks are kept to be found again. Default true. */
+  /** Whether prefix caching is on. Default true. */
   prefixCaching?: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface ScheduledRequest {
   maxTokens: number;
   /** Sequence hash of block `index`, once all its tokens are known. */
   hashAt(index: number): number;
-  /** Prompt tokens found in the cache, told when the request is first worked on. */
+  /** Called with the prompt tokens found in the cache when the request is first scheduled. */
   onStart?(cachedTokens: number): void;
   /** Called after each step in which the request got a token; `isLast` with its last one. */
   onToken(isLast: boolean): void;
@@ -30,19 +30,19 @@ export interface ScheduledRequest {
 interface Sequence {
   readonly request: ScheduledRequest;
   readonly blocks: Block[];
-  /** Blocks whose content has been said. */
+  /** Blocks marked as full. */
   filled: number;
-  /** Tokens whose KV is there. */
+  /** Computed tokens. */
   computed: number;
-  /** Prompt and output tokens that are known. */
+  /** Known prompt and output tokens. */
   length: number;
   started: boolean;
 }
 
 /**
- * vLLM's scheduling, step by step: requests that run go first, each with one token or the next chunk of its
- * prompt; then waiting ones, first come first served, for as long as tokens, blocks and places last. When blocks
- * run out, the request that came last gives up all of its and waits at the front.
+ * vLLM's scheduling, step by step: first running requests, each with one token or the next chunk of its prompt; then
+ * waiting ones, first come first served, while tokens, blocks and slots last. When blocks run out, the latest request is
+ * preempted: it releases all its blocks and waits at the front.
  */
 export class Scheduler {
   readonly pool: BlockPool;
@@ -50,7 +50,7 @@ export class Scheduler {
   readonly #running: Sequence[] = [];
   readonly #waiting: Sequence[] = [];
   readonly #sequences = new Map<ScheduledRequest, Sequence>();
-  /** What the step in progress evaluates of each sequence. */
+  /** Tokens of each sequence in the current step. */
   #step: { sequence: Sequence; tokens: number }[] = [];
   preemptions = 0;
 
@@ -72,7 +72,7 @@ export class Scheduler {
     return 1 - this.pool.freeCount / this.pool.total;
   }
 
-  /** @throws RangeError for a request that all the blocks together could not hold */
+  /** @throws RangeError for a request that needs more blocks than there are */
   add(request: ScheduledRequest): void {
     const blocks = Math.ceil((request.promptTokens + request.maxTokens) / this.#options.blockSize);
     if (blocks > this.pool.total)
@@ -89,23 +89,23 @@ export class Scheduler {
     this.#waiting.push(sequence);
   }
 
-  /** Ends a request before its time. */
+  /** Aborts a request. */
   abort(request: ScheduledRequest): void {
     const sequence = this.#sequences.get(request);
     if (sequence !== undefined) this.#end(sequence);
   }
 
-  /** Begins a step: what it evaluates. Its time has passed when `finishStep` is called. */
+  /** Begins a step and returns its work. Call `finishStep` after its duration. */
   beginStep(): StepWork {
     this.#step = [];
     let budget = this.#options.maxBatchedTokens;
     budget = this.#scheduleRunning(budget);
-    // Right after a preemption there is no room for anybody new.
+    // Right after a preemption there is no room for new requests.
     if (this.#waiting.length > 0) this.#scheduleWaiting(budget);
     return this.#describe();
   }
 
-  /** Ends the step: blocks fill up, and requests whose tokens are all evaluated get the next one. */
+  /** Ends the step: fills blocks, and gives the next token to requests whose tokens are all evaluated. */
   finishStep(): void {
     for (const { sequence, tokens } of this.#step) {
       // It may have ended, or been preempted, since.
@@ -149,7 +149,7 @@ export class Scheduler {
     }
   }
 
-  /** Lets the first waiting sequence in, with what the cache has of it, where there are blocks for its next tokens. */
+  /** Admits the first waiting sequence, with its cached prefix, if there are blocks for its next tokens. */
   #admit(sequence: Sequence, budget: number): boolean {
     const { request } = sequence;
     const { blockSize } = this.#options;
@@ -177,7 +177,7 @@ export class Scheduler {
     return Array.from({ length: whole }, (_, index) => sequence.request.hashAt(index));
   }
 
-  /** Makes sure that there are blocks for so many tokens. */
+  /** Ensures blocks for so many tokens. */
   #grow(sequence: Sequence, tokens: number): boolean {
     const needed = Math.ceil(tokens / this.#options.blockSize) - sequence.blocks.length;
     if (needed > this.pool.freeCount) return false;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "#runtime";
 
-/** Parts in which the simulated loading reports its progress. */
+/** Steps in which the simulated loading reports progress. */
 const PARTS = 10;
 
-/** Takes as long as an engine would to load its model, and says how far it has come. */
+/** Simulates the time to load a model, and logs progress. */
 export async function startUp(seconds: number, log: Logger): Promise<void> {
   if (seconds === 0) return;
   for (let part = 0; part < PARTS; part++) {

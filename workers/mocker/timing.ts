@@ -26,7 +26,7 @@ export const H100_8B: StepTiming = {
   contextTokenMs: 4.9e-5,
 };
 
-/** What one step of the scheduler does. */
+/** The work of one step. */
 export interface StepWork {
   prefillTokens: number;
   /** Sum over the prompt tokens of the tokens before each. */
@@ -37,7 +37,7 @@ export interface StepWork {
   contextTokens: number;
 }
 
-/** A step's time in milliseconds; 0 where there is nothing to do. */
+/** A step's duration in milliseconds; 0 if there is nothing to do. */
 export function stepTime(timing: StepTiming, work: StepWork): number {
   if (work.prefillTokens === 0 && work.decodes === 0) return 0;
   return (

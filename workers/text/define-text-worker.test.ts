@@ -29,7 +29,7 @@ engineSuite("of text", () =>
   }),
 );
 
-/** What an engine answers to a prompt: text, and how it ends. */
+/** An engine's answer to a prompt: text and finish reason. */
 async function ask(worker: Omit<TextWorker, "name">, prompt: string, maxTokens = 100) {
   const engine = await open({ name: "test", ...worker });
   const request = requestFor(tokenizeBytes(prompt), { maxTokens });
@@ -37,7 +37,7 @@ async function ask(worker: Omit<TextWorker, "name">, prompt: string, maxTokens =
   return { text: Buffer.from(tokensOf(deltas)).toString(), ...deltas.at(-1) };
 }
 
-test("an engine of words gets text and gives text, and ends when it is done", async () => {
+test("a text engine gets text, yields text, and ends when it returns", async () => {
   const answer = await ask(
     { generate: ({ prompt }) => prompt.split(" ").reverse() },
     "drei zwei ❤ <|im_end|>eins",
@@ -45,13 +45,13 @@ test("an engine of words gets text and gives text, and ends when it is done", as
   expect(answer).toMatchObject({ text: "<|im_end|>eins❤zweidrei", finish: "stop", stopToken: 257 });
 });
 
-test("may cut its text anywhere, in the middle of a character too", async () => {
+test("can split its text anywhere, even in the middle of a character", async () => {
   const whole = "a😀b";
   const answer = await ask({ generate: () => [...Array(whole.length).keys()].map((at) => whole[at]!) }, "x");
   expect(answer).toMatchObject({ text: whole, finish: "stop" });
 });
 
-test("is cut at the length, in the middle of a word, and asked for no more", async () => {
+test("is cut off at the length, in the middle of a word, and not resumed", async () => {
   let asked = 0;
   function* generate() {
     for (;;) {
@@ -63,12 +63,12 @@ test("is cut at the length, in the middle of a word, and asked for no more", asy
   expect(asked).toBe(3);
 });
 
-test("says which engine yields what is no text", async () => {
+test("names an engine that yields something other than strings", async () => {
   const generate = () => [5] as unknown as string[];
   await expect(ask({ generate }, "x")).rejects.toThrow("The text worker 'test' yielded number");
 });
 
-test("loads before it serves, and closes", async () => {
+test("loads before it serves, and closes at the end", async () => {
   const events: string[] = [];
   const engine = await open(
     {
@@ -84,9 +84,9 @@ test("loads before it serves, and closes", async () => {
   expect(events).toEqual(["load", "close"]);
 });
 
-test("refuses a tokenizer, which it has no use for", async () => {
+test("refuses a tokenizer", async () => {
   const tokenizer = { path: "t", sha256: "s", vocabularySize: 1 };
   await expect(open({ name: "a", generate: () => [] }, { tokenizer })).rejects.toThrow(
-    "--tokenizer is not for 'a'",
+    "--tokenizer does not work with 'a'",
   );
 });

@@ -3,37 +3,37 @@ import { bytePieces, bytesOfTokens, END_TOKEN, tokenCard, tokenizeBytes } from "
 import type { EngineOptions, WorkerContext, WorkerDefinition } from "../define-worker.ts";
 import type { Delta, Engine } from "../engine.ts";
 
-/** What a text worker is asked. */
+/** A request to a text worker. */
 export interface TextRequest {
   /** For logs. */
   requestId: string;
-  /** What to go on from: a completion's prompt, or the conversation as `chatTemplate` writes it. */
+  /** The text to continue: a completion's prompt, or the conversation rendered by `chatTemplate`. */
   prompt: string;
-  /** Longest answer, in bytes of UTF-8; what goes beyond is cut off. */
+  /** Longest answer in UTF-8 bytes; the rest is cut off. */
   maxTokens: number;
   sampling: Sampling;
 }
 
 export interface TextWorker {
-  /** Name of the engine, and of its model unless `--model-name` says otherwise. */
+  /** Name of the engine, and by default (`--model-name`) of its model. */
   name: string;
-  /** Yields the answer piece by piece: words, say. Ends it by returning; after an abort it is asked for no more. */
+  /** Yields the answer in pieces, such as words, and returns at its end. Not resumed after an abort. */
   generate(request: TextRequest, signal: AbortSignal): AsyncIterable<string> | Iterable<string>;
-  /** Loads what `generate` needs. What it throws ends the worker with the error's message. */
+  /** Loads what `generate` needs. If it throws, the worker exits with the error's message. */
   load?(context: WorkerContext): void | Promise<void>;
-  /** Frees it; no request is running. */
+  /** Frees resources; no request is running. */
   close?(): void | Promise<void>;
-  /** Jinja source that makes a prompt of a conversation, such as `{{ messages[-1].content }}`. Default: plain turns. */
+  /** Jinja source that renders a conversation, such as `{{ messages[-1].content }}`. Default: plain turns. */
   chatTemplate?: string;
-  /** Longest prompt plus answer, in bytes of UTF-8. Default 131,072, or `--context-length`. */
+  /** Longest prompt plus answer in UTF-8 bytes. Default 131,072, or `--context-length`. */
   contextLength?: number;
 }
 
 const BLOCK_SIZE = 64;
 
 /**
- * Defines a worker whose engine takes text and yields text. Its tokens are bytes of UTF-8: `max_tokens`, usage and the
- * context are counted in them. Export it as the default of a module and run it with `stator worker ./my-engine.ts`.
+ * Defines a worker whose engine takes text and yields text. Its tokens are UTF-8 bytes, which `max_tokens`, usage and the
+ * context count. Export it as the default of a module and run it with `stator worker ./my-engine.ts`.
  *
  * @example
  * export default defineTextWorker({
@@ -47,7 +47,9 @@ export const defineTextWorker = (worker: TextWorker): WorkerDefinition => ({
   name: worker.name,
   async open(context) {
     if (context.options.tokenizer !== undefined)
-      throw new Error(`--tokenizer is not for '${worker.name}': the tokens of a text worker are bytes.`);
+      throw new Error(
+        `--tokenizer does not work with '${worker.name}': the tokens of a text worker are bytes.`,
+      );
     await worker.load?.(context);
     return openText(worker, describe(worker, context.options));
   },
@@ -80,7 +82,7 @@ async function* answer(
   yield { tokenIds: [], cachedTokens: 0 };
   const prompt = new TextDecoder().decode(bytesOfTokens(tokens));
   let left = maxTokens;
-  /** The first half of a character whose second half comes with the next text. */
+  /** The first half of a surrogate pair that continues in the next piece. */
   let half = "";
   if (left > 0) {
     for await (const text of worker.generate({ requestId, prompt, maxTokens, sampling }, signal)) {
@@ -103,7 +105,7 @@ const utf8 = new TextEncoder();
 
 function requireText(text: unknown, engine: string): string {
   if (typeof text === "string") return text;
-  throw new TypeError(`The text worker '${engine}' yielded ${typeof text}; its pieces are to be strings.`);
+  throw new TypeError(`The text worker '${engine}' yielded ${typeof text}; it must yield strings.`);
 }
 
 function describe({ name, chatTemplate, ...worker }: TextWorker, options: EngineOptions): ModelCard {

@@ -21,7 +21,7 @@ afterAll(async () => {
   await stator.stop();
 });
 
-test("an engine is attached at run time, seen, drained and gone", async () => {
+test("an engine is attached at run time, listed, drained and removed", async () => {
   const attached = await ask(`${url}/admin/workers`, { json: { url: second.url, tags: ["gpu=h100"] } });
   expect(attached.status).toBe(201);
   expect(attached.body).toMatchObject({ name: second.name, state: "ready", kind: "vllm", reason: null });
@@ -33,7 +33,7 @@ test("an engine is attached at run time, seen, drained and gone", async () => {
   const { body: list } = await ask(`${url}/admin/workers`);
   expect(list).toMatchObject({ data: [{ name: first.name }, { name: second.name }] });
 
-  // A stream on the second engine goes on to its end while the engine drains, which is not before it may go on.
+  // A stream held on the second engine finishes while that engine drains.
   await second.faults({ hangAfterTokens: 5 });
   const openai = clientOf(url);
   let drained: ReturnType<typeof ask> | undefined;
@@ -57,7 +57,7 @@ test("an engine is attached at run time, seen, drained and gone", async () => {
   expect(gone.body.error?.message).toContain(`Did you mean '${first.name}'?`);
 });
 
-test("an engine that is not up is attached all the same, and says why it is not ready", async () => {
+test("an engine that is down can be attached, and shows why it is not ready", async () => {
   const { status, body } = await ask(`${url}/admin/workers`, {
     json: { url: "http://127.0.0.1:1", name: "later" },
   });
@@ -67,7 +67,7 @@ test("an engine that is not up is attached all the same, and says why it is not 
   expect([removed.status, removed.body.state]).toEqual([202, "gone"]);
 });
 
-test("what is wrong in a request is named", async () => {
+test("errors name the invalid field of a request", async () => {
   const cases = [
     [{ url: "ftp://engine" }, "url"],
     [{ url: "http://127.0.0.1:1", kv_event: {} }, "kv_event"],

@@ -8,7 +8,7 @@ export interface Attached {
 /** `stator attach` on a free port, once it has printed its table. */
 export async function attach(engines: readonly string[], ...flags: string[]): Promise<Attached> {
   const stator = new StatorProcess(["attach", ...engines, "--port=0", "--config=none", ...flags]);
-  const [, url] = await stator.printed(/Ask them at (https?:\S+)\/v1/);
+  const [, url] = await stator.printed(/Send requests to (https?:\S+)\/v1/);
   return { stator, url: url! };
 }
 
@@ -18,12 +18,12 @@ export interface Asked {
   readonly body: Body;
 }
 
-/** JSON of which a test says itself what it looks for. */
+/** JSON whose fields each test checks itself. */
 export interface Body {
   readonly [key: string]: Body;
 }
 
-/** One request, and its answer as JSON (or as text, where it is none). */
+/** Sends one request, and returns its answer as JSON, or as text if it is not JSON. */
 export async function ask(url: string, init: RequestInit & { json?: unknown } = {}): Promise<Asked> {
   const { json, ...rest } = init;
   const headers = new Headers(init.headers);

@@ -12,12 +12,12 @@ const EVENT = `data: ${JSON.stringify({
 
 export interface Firehose {
   readonly url: string;
-  /** Settles when the gateway has cut the next answer off. */
+  /** Settles when the gateway has aborted the next answer. */
   cutOff(): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** An engine whose streamed answers have no end, and as many bytes as the other side takes. */
+/** An engine whose streamed answers never end and come as fast as they are read. */
 export async function startFirehose(): Promise<Firehose> {
   const cut = Promise.withResolvers<void>();
   const server = createServer((request, response) => {

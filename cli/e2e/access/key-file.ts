@@ -10,14 +10,14 @@ afterAll(async () => {
   await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
 });
 
-/** A folder of its own for a test's files, which goes with the test's file. */
+/** A temporary folder, removed after the test file. */
 export async function testFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "stator-access-"));
   folders.push(folder);
   return folder;
 }
 
-/** `stator keys` with a file. @returns what it printed */
+/** Runs `stator keys` with a file. @returns its output */
 export async function keys(file: string, ...args: string[]): Promise<string> {
   const stator = new StatorProcess(["keys", ...args, `--keys=${file}`, "--config=none"]);
   const code = await stator.ended();

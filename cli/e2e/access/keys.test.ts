@@ -25,7 +25,7 @@ const start = async (...flags: string[]) => {
   ({ stator, url } = await attach([engine.url], "--engine-key=engine-secret", ...flags));
 };
 
-/** A new file of keys. @returns the flag, and the keys by their ids */
+/** Creates a key file. @returns the flag, and the keys by id */
 async function makeKeys(add: Record<string, string[]>) {
   const file = join(await testFolder(), "keys.yaml");
   const made: Record<string, string> = {};
@@ -56,7 +56,7 @@ describe("keys", () => {
 
   afterAll(() => stator.stop());
 
-  test("are asked for on every route but /health and /live, which then tell no names", async () => {
+  test("are required on every route but /health and /live, which then show no names", async () => {
     for (const path of [
       "/v1/models",
       "/v1/chat/completions",
@@ -85,7 +85,7 @@ describe("keys", () => {
     expect((await ask(`${url}/docs`, { headers: bearer(made.team!) })).status).toBe(200);
   });
 
-  test("are taken from either header, and never reach an engine", async () => {
+  test("are accepted in either header, and never reach an engine", async () => {
     const { team } = made;
     // The stand-in refuses every key but its own.
     expect((await asked(team)).status).toBe(200);
@@ -100,7 +100,7 @@ describe("keys", () => {
     await expect(openai.models.list()).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
   });
 
-  test("that have expired do not count", async () => {
+  test("are refused after they expire", async () => {
     const later = await keys(file, "add", "new", "--expires=2999-01-01");
     await stator.printed(/keys reloaded/);
     expect([(await asked(made.old)).status, (await asked(later)).status]).toEqual([401, 200]);
@@ -128,7 +128,7 @@ describe("keys", () => {
     expect(embedded.status).toBe(403);
   });
 
-  test("may not change an engine for all, but an admin's", async () => {
+  test("can change an engine for all clients only with admin scope", async () => {
     const { team } = made;
     const { status, body } = await ask(`${url}/v1/load_lora_adapter`, {
       json: { lora_name: "mine", lora_path: "/tmp/mine" },
@@ -137,7 +137,7 @@ describe("keys", () => {
     expect([status, body.error?.code]).toEqual([403, "admin_key_required"]);
   });
 
-  test("have their requests and tokens of a minute counted", async () => {
+  test("are limited in requests and tokens per minute", async () => {
     const first = await asked(made.few);
     expect(first.status).toBe(200);
     expect(first.headers.get("x-ratelimit-limit-requests")).toBe("2");
@@ -148,7 +148,7 @@ describe("keys", () => {
     expect([third.status, third.body.error?.code]).toEqual([429, "rate_limit_exceeded"]);
     expect(Number(third.headers.get("retry-after"))).toBeGreaterThan(0);
 
-    // 150 tokens are booked, and only those that were used stay so: about 60 of 200.
+    // 150 tokens are booked, and only those used stay booked: about 60 of 200.
     const used = await asked(made.short, chat({ max_tokens: 50 }));
     const before = Number(used.headers.get("x-ratelimit-remaining-tokens"));
     expect(before).toBeLessThan(150);
@@ -185,16 +185,16 @@ describe("keys", () => {
 describe("without keys", () => {
   afterEach(() => stator.stop());
 
-  test("loopback is open, and a client's own key does not hinder an engine that wants another", async () => {
+  test("loopback is open, and a client's own key does not replace the engine's key", async () => {
     await start();
     expect((await ask(`${url}/v1/models`)).status).toBe(200);
     expect((await asked("client-key")).status).toBe(200);
-    // But a web page cannot reach /admin under a name of its own.
+    // But a web page cannot reach /admin under its own host name.
     const raw = await rawRequest(url, "GET /admin/workers HTTP/1.1\r\nhost: evil.example\r\n\r\n");
     expect(raw).toMatch(/^HTTP\/1.1 403 [\s\S]*host_not_allowed/);
   });
 
-  test("other machines are let in only where that was asked for", async () => {
+  test("other machines are admitted only with --open", async () => {
     await start("--host=0.0.0.0", "--open");
     expect((await ask(`${url}/v1/models`)).status).toBe(200);
     expect((await ask(`${url}/admin/workers`)).status).toBe(404);
@@ -207,7 +207,7 @@ describe("without keys", () => {
 
 const ADMIN_ROUTES = ["/admin/workers", "/metrics", "/v1/router/decisions", "/v1/router/thresholds"];
 
-describe("a port of its own for /admin", () => {
+describe("a separate port for /admin", () => {
   afterEach(() => stator.stop());
 
   test.each([
@@ -215,7 +215,7 @@ describe("a port of its own for /admin", () => {
     ["two processes", ["--processes=2"]],
   ])("without keys has what the API then has not, in %s", async (_what, processes) => {
     await start("--admin-port=0", ...processes);
-    const [, admin] = await stator.printed(/Look at it: .* (http:\S+)\/metrics/);
+    const [, admin] = await stator.printed(/Inspect it: .* (http:\S+)\/metrics/);
     expect(admin).not.toBe(url);
     for (const route of ADMIN_ROUTES) {
       expect((await ask(`${admin}${route}`)).status).toBe(200);
@@ -225,7 +225,7 @@ describe("a port of its own for /admin", () => {
       expect((await ask(`${url}${route}`)).status).toBe(200);
   });
 
-  test("needs no key on loopback, and the API has none of it", async () => {
+  test("needs no key on loopback, and the API's port lacks the admin routes", async () => {
     const { flag, made } = await makeKeys({ team: [] });
     await start(flag, "--admin-port=0");
     const [, admin] = await stator.printed(/admin routes listen.*url=(\S+)/);

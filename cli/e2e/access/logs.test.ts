@@ -54,7 +54,7 @@ test.each(["text", "json"])(
     for (const secret of secrets.filter((each) => each !== PROMPT)) {
       for (const error of errors) expect(error).not.toContain(secret);
     }
-    // Not even the addresses of clients.
+    // Not even client addresses.
     expect(clientPorts(stator, url)).toEqual([]);
   },
 );
@@ -65,7 +65,7 @@ async function failByEngine(send: () => Promise<unknown>): Promise<void> {
   await engine.faults({});
 }
 
-/** Addresses of this machine in the log that are neither the gateway's nor the engine's. */
+/** Addresses on this machine in the log other than the gateway's and the engine's. */
 function clientPorts({ stdout, stderr }: StatorProcess, url: string): string[] {
   const known = [new URL(url).host, engine.name, "127.0.0.1:1"];
   return (stdout + stderr).match(/127\.0\.0\.1:\d+/g)!.filter((found) => !known.includes(found));

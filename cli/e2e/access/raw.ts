@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
-/** A socket that has taken a connection. */
+/** A connected socket. */
 export async function rawSocket(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -10,7 +10,7 @@ export async function rawSocket(url: string): Promise<Socket> {
   return socket;
 }
 
-/** Everything that comes from a socket until the other side closes it. */
+/** Reads a socket until the other side closes it. */
 export async function readAll(socket: Socket): Promise<string> {
   let text = "";
   socket.on("data", (chunk) => {
@@ -20,7 +20,7 @@ export async function readAll(socket: Socket): Promise<string> {
   return text;
 }
 
-/** Sends a text as it is. @returns all that comes back */
+/** Sends raw text. @returns the whole response */
 export async function rawRequest(url: string, text: string): Promise<string> {
   const socket = await rawSocket(url);
   socket.end(text);

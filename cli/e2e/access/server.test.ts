@@ -10,7 +10,7 @@ import { rawRequest, rawSocket, readAll } from "./raw.ts";
 let engine: StandInProcess;
 let stator: StatorProcess | undefined;
 let url: string;
-/** A gateway without flags, for all tests that need none. */
+/** A gateway without extra flags. */
 let plain: Attached;
 
 beforeAll(async () => {
@@ -33,7 +33,7 @@ const post = (body: string, path = "/v1/chat/completions") =>
   `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
 describe("a client", () => {
-  test("that sends its headers or its body drop by drop is cut off, and others are answered", async () => {
+  test("that sends its headers or body too slowly is disconnected, and others are answered", async () => {
     await start(`--header-timeout=${0.5 * stall()}`, `--body-timeout=${stall()}`);
     const drip = async (head: string) => {
       const socket = await rawSocket(url);
@@ -66,7 +66,7 @@ describe("a client", () => {
     expect(answer).toMatch(/^HTTP\/1.1 431 /);
   });
 
-  test("that does not read its answer is cut off, and its request at the engine too", async () => {
+  test("that does not read its answer is disconnected, and its request to the engine aborted", async () => {
     const firehose = await startFirehose();
     ({ stator, url } = await attach([firehose.url], "--client-timeout=0.5"));
     const socket = await rawSocket(url);
@@ -103,7 +103,7 @@ test("requests beyond --max-inflight are refused until one ends, and /health is 
   await engine.faults({});
   await first.text();
   expect((await ask(`${url}/v1/chat/completions`, { json: chat() })).status).toBe(200);
-  // What is refused before it begins gives its place back too.
+  // Requests that are refused early release their slot too.
   expect((await ask(`${url}/v1/chat/completions`, { json: chat({ model: "none" }) })).status).toBe(404);
   expect((await ask(`${url}/v1/chat/completions`, { json: chat() })).status).toBe(200);
 });
@@ -112,7 +112,7 @@ describe("web pages", () => {
   const origin = "https://chat.example.com";
   const preflight = { origin, "access-control-request-method": "POST" };
 
-  test("of other origins may not ask", async () => {
+  test("of other origins are refused", async () => {
     const { url } = plain;
     const { status, headers } = await ask(`${url}/v1/chat/completions`, {
       method: "OPTIONS",
@@ -123,7 +123,7 @@ describe("web pages", () => {
     expect(answer.headers.get("access-control-allow-origin")).toBeNull();
   });
 
-  test("of the origins of --cors may ask, streams and errors included", async () => {
+  test("of the origins in --cors can send requests, and read streams and errors", async () => {
     await start(`--cors=${origin},http://localhost:3000`);
     const asked = await ask(`${url}/v1/chat/completions`, {
       method: "OPTIONS",
@@ -144,7 +144,7 @@ describe("web pages", () => {
   });
 });
 
-describe("engines are asked", () => {
+describe("engines are sent", () => {
   test.each([
     "/v1/../metrics",
     "/v1/%2e%2e/metrics",
@@ -161,7 +161,7 @@ describe("engines are asked", () => {
     expect(answer).not.toContain("vllm:");
   });
 
-  test("for nothing that would make them fetch from a private network", async () => {
+  test("no request that would make them fetch from a private network", async () => {
     const { url } = plain;
     const json = chat({
       messages: [

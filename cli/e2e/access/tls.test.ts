@@ -38,7 +38,7 @@ const flags = ({ cert, key }: Certificate) => [`--tls-cert=${cert}`, `--tls-key=
 interface Shown {
   readonly status: number;
   readonly text: string;
-  /** Who the server says that it is. */
+  /** The name in the server's certificate. */
   readonly name: string;
 }
 
@@ -50,7 +50,7 @@ async function show(agent: Agent, path: string, json?: object): Promise<Shown> {
   });
   sent.end(json && JSON.stringify(json));
   const [response] = await once(sent, "response");
-  // A connection that has gone on shows its certificate only once.
+  // A kept connection shows its certificate only once.
   const { subject } = (response.socket as TLSSocket).getPeerCertificate();
   let text = "";
   for await (const chunk of response) text += chunk;
@@ -61,12 +61,12 @@ async function agentOf(own?: Certificate, keepAlive = false): Promise<Agent> {
   const identity: SecureContextOptions = own
     ? { cert: await readFile(own.cert), key: await readFile(own.key) }
     : {};
-  // Without sessions: a resumed one would show the certificate of before.
+  // Without TLS sessions: a resumed one would show the old certificate.
   return new Agent({ ca: await readFile(authority.cert), keepAlive, maxCachedSessions: 0, ...identity });
 }
 
 describe("TLS", () => {
-  test("takes a new certificate without a restart and without dropping a connection", async () => {
+  test("reloads a new certificate without a restart and without dropping a connection", async () => {
     const first = await makeCertificate(folder, "first", authority);
     ({ stator, url } = await attach([engine.url], ...flags(first)));
     expect(url).toMatch(/^https:/);
@@ -87,7 +87,7 @@ describe("TLS", () => {
     kept.destroy();
   });
 
-  test("lets in only clients with a certificate of --tls-client-ca", async () => {
+  test("admits only clients with a certificate from --tls-client-ca", async () => {
     const server = await makeCertificate(folder, "server", authority);
     const [known, strange] = [
       await makeCertificate(folder, "client", authority),
@@ -125,7 +125,7 @@ describe("TLS", () => {
   });
 });
 
-test("engines at https: are asked with --engine-ca and the gateway's own certificate, and by nothing less", async () => {
+test("https: engines need --engine-ca and the gateway's client certificate", async () => {
   const [server, own] = [
     await makeCertificate(folder, "engine", authority),
     await makeCertificate(folder, "gateway", authority),
@@ -145,7 +145,7 @@ test("engines at https: are asked with --engine-ca and the gateway's own certifi
       body: JSON.stringify(chat()),
     });
     expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining("chat.completion")]);
-    // Of the gateway, which has what it takes; and of the engine itself.
+    // Examine the gateway, which has the certificates, and then the engine itself.
     const certificates = [
       `--engine-ca=${authority.cert}`,
       `--engine-tls-cert=${own.cert}`,
@@ -170,7 +170,7 @@ test("engines at https: are asked with --engine-ca and the gateway's own certifi
   }
 });
 
-/** The engine behind TLS that asks for a certificate. */
+/** An engine behind TLS that requires a client certificate. */
 async function startTlsFront({ cert, key }: Certificate): Promise<Server> {
   const options = {
     cert: await readFile(cert),

@@ -5,7 +5,7 @@ import type { StatorProcess } from "../stator-process.ts";
 import { StandInProcess } from "./stand-in-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
 
-// Not every kind of engine can go on with a partial answer: a broken chat goes only to those that can.
+// Not every kind of engine can continue a partial answer; broken chats move only to those that can.
 
 const TOKENS = 60;
 const questions = Array.from({ length: 12 }, (_, index) => `Question ${index} of several`);
@@ -36,7 +36,7 @@ afterAll(async () => {
   expect(await stator.stop()).toBe(0);
 });
 
-/** All questions at once; `disturb` is called when every answer has begun. */
+/** Asks all questions at once; calls `disturb` when every answer has begun. */
 function askAll(disturb: () => Promise<void>) {
   let begun = 0;
   let disturbed: Promise<void> | undefined;
@@ -55,12 +55,12 @@ function askAll(disturb: () => Promise<void>) {
   return Promise.all(answers).finally(() => disturbed);
 }
 
-test("a broken chat goes on where that is possible", async () => {
+test("a broken chat continues on an engine that can continue it", async () => {
   const answers = await askAll(() => vllm.kill());
   expect(answers).toEqual(truth.map((text) => ({ text, error: undefined })));
 });
 
-test("a broken chat that can go on nowhere ends with an error, and is never begun anew", async () => {
+test("a broken chat that no engine can continue ends with an error, and is never restarted", async () => {
   const answers = await askAll(() => sglang.kill());
   const broken = answers.filter(({ error }) => error !== undefined);
   expect(broken.length).toBeGreaterThan(0);

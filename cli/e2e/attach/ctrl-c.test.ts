@@ -8,8 +8,8 @@ test.each([[[]], [["--processes=2"]]])(
     const engine = await StandInProcess.start("vllm");
     const args = ["attach", engine.url, "--port=0", "--config=none", ...flags];
     const npm = new StatorProcess(args, {}, ["npm", "run", "-s", "stator", "--"]);
-    await npm.printed(/Ask them at/);
-    // As a terminal does it: to npm, its shell, the script and the command alike.
+    await npm.printed(/Send requests to/);
+    // Like a terminal: to npm, its shell, the script and the command.
     npm.signalGroup("SIGINT");
     await npm.printed(/attach stopped exitCode=0/);
     await npm.ended();

@@ -5,7 +5,7 @@ import { StatorProcess } from "../stator-process.ts";
 
 const doctor = (...args: string[]) => new StatorProcess(["doctor", "--config=none", ...args]);
 
-test("stator doctor ends with 0 where all is well, and says so", async () => {
+test("stator doctor exits with 0 if all is well, and says so", async () => {
   await using vllm = await startVllm({ kvEvents: { replayPort: 0 } });
   const stator = doctor(vllm.url);
   expect(await stator.ended()).toBe(0);
@@ -13,18 +13,18 @@ test("stator doctor ends with 0 where all is well, and says so", async () => {
   expect(stator.stderr).toBe("");
 });
 
-test("stator doctor ends with 1 where something is wrong, and names the engine and the flag", async () => {
+test("stator doctor exits with 1 if something is wrong, and names the engine and the flag", async () => {
   await using one = await startVllm({ kvEvents: { replayPort: 0 } });
   await using other = await startVllm();
   const stator = doctor(one.url, other.url);
   expect(await stator.ended()).toBe(1);
   expect(stator.stdout).toContain("--kv-events-config '{");
-  expect(stator.stdout).toContain(`1 thing is wrong: ${new URL(other.url).host}.`);
+  expect(stator.stdout).toContain(`1 problem found: ${new URL(other.url).host}.`);
 });
 
-test("stator doctor --json prints the same for programs", async () => {
+test("stator doctor --json prints the same as JSON", async () => {
   await using vllm = await startVllm();
-  // The switch takes nothing of what stands behind it.
+  // The switch does not consume the next argument.
   const stator = doctor("--json", vllm.url);
   expect(await stator.ended()).toBe(1);
   expect(JSON.parse(stator.stdout)).toMatchObject({
@@ -47,7 +47,7 @@ test("stator doctor examines the engines of a running gateway by its address", a
 });
 
 test.each([
-  ["no address", [], "Which engines? stator doctor http://"],
+  ["no address", [], "No engines given. Try: stator doctor http://"],
   ["what is no address", ["http://"], "is not the address of an engine"],
   ["an unknown option", ["--jsn"], "Did you mean --json?"],
 ])("stator doctor ends with 2 for %s", async (_, args, message) => {

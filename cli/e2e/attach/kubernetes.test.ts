@@ -58,7 +58,7 @@ async function start(...flags: string[]): Promise<string> {
   return attached.url;
 }
 
-/** A slice of its own for each: engines on one machine have different ports. */
+/** One slice per engine, because engines on one machine have different ports. */
 const slice = (pod: string, engine: StandInProcess, conditions: object = { ready: true }) => ({
   metadata: { name: `slice-of-${pod}`, labels: { "kubernetes.io/service-name": "vllm" } },
   addressType: "IPv4",
@@ -82,7 +82,7 @@ const become = (url: string, wanted: Record<string, string>) =>
   expect.poll(() => workers(url)).toEqual(wanted);
 
 describe("a service's engines", () => {
-  test("are followed as they come, go, and come again somewhere else", async () => {
+  test("are followed as pods appear, disappear, and reappear elsewhere", async () => {
     const [one, two] = engines as [StandInProcess, StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     const url = await start("--kubernetes-service=vllm");
@@ -100,7 +100,7 @@ describe("a service's engines", () => {
       .toMatchObject({ url: one.url, state: "ready" });
   });
 
-  test("end what they are doing when they become unready, and come back", async () => {
+  test("finish running requests when they become unready, and rejoin", async () => {
     const [one] = engines as [StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     const url = await start("--kubernetes-service=models/vllm:http");
@@ -116,7 +116,7 @@ describe("a service's engines", () => {
     await become(url, { "vllm-0": "ready" });
   });
 
-  test("stay out when they are taken out by hand, until their pods go", async () => {
+  test("stay out once detached by hand, until their pods are deleted", async () => {
     const [one, two] = engines as [StandInProcess, StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     const url = await start("--kubernetes-service=vllm");
@@ -130,17 +130,17 @@ describe("a service's engines", () => {
     await become(url, { "vllm-0": "ready", "vllm-1": "ready" });
   });
 
-  test("of two namespaces may have one name; a port that is not there is told of", async () => {
+  test("of two namespaces can share a name; a missing port is reported", async () => {
     const [one, two] = engines as [StandInProcess, StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     server.put(SLICES.replace("models", "others"), slice("vllm-0", two));
     const services = "vllm,others/vllm,vllm:grpc";
     const url = await start(`--kubernetes-service=${services}`);
     await become(url, { "models.vllm-0": "ready", "others.vllm-0": "ready" });
-    await stator!.printed(/pods have no port that is the one wanted.*ports="?\d+ \(http\)/);
+    await stator!.printed(/pods do not have the requested port.*ports="?\d+ \(http\)/);
   });
 
-  test("stay while the API server is away, and are looked at anew after it", async () => {
+  test("stay while the API server is unreachable, and are listed again afterwards", async () => {
     const [one, two] = engines as [StandInProcess, StandInProcess];
     server.put(SLICES, slice("vllm-0", one));
     const url = await start("--kubernetes-service=vllm");
@@ -148,16 +148,16 @@ describe("a service's engines", () => {
     await until(async () => server.watching === 1);
     server.failure = { code: 503, message: "It restarts." };
     server.cut();
-    await stator!.printed(/Kubernetes cannot be asked for engines; those known stay/);
+    await stator!.printed(/cannot list engines in Kubernetes; keeping the known ones/);
     expect((await ask(`${url}/v1/chat/completions`, { json: chat() })).status).toBe(200);
     server.put(SLICES, slice("vllm-1", two));
     server.failure = undefined;
     await become(url, { "vllm-0": "ready", "vllm-1": "ready" });
-    await stator!.printed(/Kubernetes can be asked for engines again/);
+    await stator!.printed(/can list engines in Kubernetes again/);
   });
 });
 
-test("pods are found by their labels, and say what engines do not", async () => {
+test("pods are selected by label, and annotations set what engines do not report", async () => {
   const [one, two] = engines as [StandInProcess, StandInProcess];
   server.put(PODS, pod("vllm-a", one));
   server.put(PODS, pod("vllm-b", two, "False"));
@@ -174,7 +174,7 @@ test("pods are found by their labels, and say what engines do not", async () => 
   expect((await tagged()).headers.get("x-stator-worker")).toBe("vllm-b");
 });
 
-test("a role that is missing is named", async () => {
+test("a missing role is named", async () => {
   server.failure = { code: 403, message: 'User "x" cannot list resource "pods"' };
   const url = await start("--kubernetes-selector=app=vllm");
   expect(stator!.stdout).toContain("There are no engines yet");

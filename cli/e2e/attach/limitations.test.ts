@@ -4,7 +4,7 @@ import { StatorProcess } from "../stator-process.ts";
 
 async function attach(...args: string[]) {
   const stator = new StatorProcess(["attach", "--port=0", "--config=none", ...args]);
-  const [, url] = await stator.printed(/Ask them at (http:\S+)\/v1:/);
+  const [, url] = await stator.printed(/Send requests to (http:\S+)\/v1:/);
   const askTimes = async (count: number) => {
     const headers = { "content-type": "application/json" };
     const body = JSON.stringify({ model: "tiny", prompt: "the same prompt ".repeat(8), max_tokens: 1 });
@@ -14,7 +14,7 @@ async function attach(...args: string[]) {
   return { stator, url, askTimes };
 }
 
-test("KV events that cannot be reached are warned of once, shown to operators, and predicted", async () => {
+test("unreachable KV events cause one warning, a limitation, and predictions instead", async () => {
   await using vllm = await startVllm({ kvEvents: {}, reportsCachedTokens: false });
   const { stator, url, askTimes } = await attach(vllm.url, "--kv-events=tcp://127.0.0.1:1");
   await askTimes(30);
@@ -27,7 +27,7 @@ test("KV events that cannot be reached are warned of once, shown to operators, a
   expect(await stator.stop()).toBe(0);
 });
 
-test("answers without cached tokens are warned of, with the flag that mends it", async () => {
+test("answers without cached tokens cause a warning with the flag that fixes it", async () => {
   await using vllm = await startVllm({ kvEvents: { replayPort: 0 }, reportsCachedTokens: false });
   const { stator, askTimes } = await attach(vllm.url);
   await askTimes(30);
@@ -35,7 +35,7 @@ test("answers without cached tokens are warned of, with the flag that mends it",
   expect(await stator.stop()).toBe(0);
 });
 
-test("an engine whose KV events have blocks of another size than was expected is routed to by them", async () => {
+test("an engine whose KV events have an unexpected block size is routed to by that size", async () => {
   await using vllm = await startVllm({ kvEvents: { replayPort: 0 }, hasMetrics: false, blockSize: 32 });
   const { stator, url, askTimes } = await attach(vllm.url);
   await askTimes(2);

@@ -40,7 +40,7 @@ describe.each([
       "--retries=1",
       ...processes,
     ));
-    // Each process hears of the engines in its own time.
+    // Each process learns of the engines at its own time.
     for (const model of ["gpt-4", "tiny", "ears"])
       await until(async () =>
         (
@@ -65,7 +65,7 @@ describe.each([
     (await ask(`${url}/v1/models/${model}`, { headers: { ...bearer(key.admin!), connection: "close" } }))
       .status === 200;
 
-  test("stand for the model, in requests and in lists", async () => {
+  test("work in requests and appear in lists", async () => {
     const answer = await post(chat({ model: "gpt-4" }));
     expect(answer).toMatchObject({ status: 200, body: { model: "big" } });
     expect(answer.headers.get("x-stator-model")).toBeNull();
@@ -73,13 +73,13 @@ describe.each([
     expect(models.body.data).toContainEqual(expect.objectContaining({ id: "big", aliases: ["gpt-4"] }));
   });
 
-  test("are what a key's scope may name, or the model itself", async () => {
+  test("work in a key's scope, as does the model's own name", async () => {
     expect((await post(chat({ model: "gpt-4" }), key.alias)).status).toBe(200);
     expect((await post(chat({ model: "gpt-4" }), key.model)).status).toBe(200);
     expect((await post(chat({ model: "tiny" }), key.alias)).status).toBe(403);
   });
 
-  test("leave every other byte of a request as it was", async () => {
+  test("change no other byte of a request", async () => {
     const headers = { ...bearer(key.admin!), "content-type": "application/json" };
     const body =
       '{ "messages":[{"role":"user","content":"\\u00e4 \\"model\\": 1.0"}],\n "model" :"ears", "x":1.0}';
@@ -99,13 +99,13 @@ describe.each([
     expect(files.body.url).toBe("/v1/files?model=mirror&limit=2");
   });
 
-  test("do not hide what is wrong with a request", async () => {
+  test("do not hide errors of a request", async () => {
     const tooLong = await post(chat({ model: "gpt-4", max_tokens: 100_000 }));
     expect(tooLong.status).toBe(400);
     expect(tooLong.headers.get("x-stator-model")).toBeNull();
   });
 
-  test.each([503, 429])("are answered by another model while the first one says %i", async (status) => {
+  test.each([503, 429])("answer while the first model returns %i", async (status) => {
     await big.faults({ status });
     const answer = await post(chat({ model: "gpt-4" }));
     expect(answer).toMatchObject({ status: 200, body: { model: "tiny" } });
@@ -113,7 +113,7 @@ describe.each([
     await big.faults({});
   });
 
-  test("are answered by the third model while the first two fail", async () => {
+  test("are tried in order until one answers", async () => {
     await Promise.all([big.faults({ status: 503 }), small.faults({ status: 503 })]);
     const answer = await post(chat({ model: "big" }));
     expect(answer.headers.get("x-stator-model")).toBe("mirror");
@@ -121,11 +121,11 @@ describe.each([
     await Promise.all([big.faults({}), small.faults({})]);
   });
 
-  test("of models that are not there are told once, at the start", async () => {
+  test("of unknown models are reported once, at start-up", async () => {
     await stator.printed(/names a model that no engine serves yet.*nothing/);
   });
 
-  test("are answered by another model while the first one's engines are gone", async () => {
+  test("answer while the first model's engines are gone", async () => {
     await big.kill();
     const counted = (labels: Record<string, string>) =>
       metric(url, "stator_model_fallbacks_total", labels, bearer(key.admin!));
@@ -135,7 +135,7 @@ describe.each([
     expect((await streamChat(openai, "Hello", 10, undefined, undefined, "big")).finishReason).toBe("length");
     const answer = await post(chat({ model: "gpt-4" }));
     expect(answer.headers.get("x-stator-model")).toBe("tiny");
-    // A key that may not use the other model gets the first one's error.
+    // A key that cannot use the fallback gets the first model's error.
     const refused = await post(chat({ model: "gpt-4" }), key.alias);
     expect(refused.status).toBeGreaterThanOrEqual(502);
     expect(await counted(labels)).toBe(before + 1);
@@ -145,7 +145,7 @@ describe.each([
     expect(await metric(url, "stator_inflight_requests", {}, bearer(key.admin!))).toBe(0);
   });
 
-  test("may be of a model that has never been there", async () => {
+  test("answer for a model that has never existed", async () => {
     const answer = await post(chat({ model: "never-there" }));
     expect(answer).toMatchObject({ status: 200, body: { model: "tiny" } });
     expect(answer.headers.get("x-stator-model")).toBe("tiny");
@@ -155,10 +155,10 @@ describe.each([
 test.each([
   ["--model-alias=a=b,a=c", "--model-alias a stands for two models, b and c."],
   ["--model-alias=a=b,b=c", "b is an alias too; write a=c."],
-  ["--model-alias=a=a", "names the model by itself"],
+  ["--model-alias=a=a", "is an alias of itself"],
   ["--model-alias=a", "it must be NAME=MODEL"],
-  ["--model-fallback=a=a", "it must be another model"],
-  ["--model-alias=b=a --model-fallback=b=a", "it must be another model"],
+  ["--model-fallback=a=a", "the fallback must be another model"],
+  ["--model-alias=b=a --model-fallback=b=a", "the fallback must be another model"],
 ])("stator attach refuses %s", async (flags, message) => {
   const args = ["http://127.0.0.1:1", "--config=none", ...flags.split(" ")];
   const { code, stderr } = await refusalOf("attach", ...args);
@@ -166,7 +166,7 @@ test.each([
   expect(stderr).toContain(message);
 });
 
-/** An engine that answers with what it was sent. */
+/** An engine that echoes the request. */
 const startMirror = () =>
   ScriptedEngine.start("mirror", async (request, response) =>
     sendJson(response, { url: request.url, received: await text(request) }),

@@ -3,7 +3,7 @@ import { killInTurn, runAll, startThreeEngines } from "./three-engines.ts";
 
 const engines = startThreeEngines();
 
-test("streams lose nothing when one engine after the other is killed, 20 times in a row", async () => {
+test("streams lose nothing while engines are killed in turn, 20 times", async () => {
   await killInTurn(engines, 20);
 });
 

@@ -2,8 +2,7 @@ import { test } from "vitest";
 import type { Faults } from "#stand-ins";
 import { killInTurn, runAll, startThreeEngines } from "./three-engines.ts";
 
-// Three engines, of which one does what it should not while 64 streams run: nothing is lost. `moving.slow.test.ts` has
-// what takes longer.
+// One of three engines misbehaves while 64 streams run: nothing is lost. `moving.slow.test.ts` has the slow cases.
 
 const engines = startThreeEngines();
 

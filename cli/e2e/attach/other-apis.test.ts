@@ -5,7 +5,7 @@ import { metric } from "../metrics.ts";
 import type { StatorProcess } from "../stator-process.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 
-// Errors of the gateway's own in the shape of the API that was asked, and what it learns from other APIs' streams.
+// The gateway's own errors in the shape of the request's API, and usage read from other APIs' streams.
 
 let engine: ScriptedEngine;
 let stator: StatorProcess;
@@ -21,7 +21,7 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]();
 });
 
-/** Sends the events, each by itself, and then breaks off or ends. */
+/** Sends the events one by one, then breaks or ends the stream. */
 function streams(events: readonly string[], end: (response: ServerResponse) => void) {
   return async (_: unknown, response: ServerResponse) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
@@ -44,7 +44,7 @@ const DELTA = { type: "message_delta", delta: { stop_reason: "end_turn" }, usage
 const named = (event: { type: string }) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
 describe("Anthropic's API", () => {
-  test("names an error as Anthropic does, and the request", async () => {
+  test("gets errors in Anthropic's shape, with the request id", async () => {
     const { status, body, headers } = await post("messages", { model: "tiyn" });
     expect(status).toBe(404);
     expect(body).toEqual({
@@ -54,7 +54,7 @@ describe("Anthropic's API", () => {
     });
   });
 
-  test("ends a stream that breaks with its own event", async () => {
+  test("gets its own error event when a stream breaks", async () => {
     engine.answer = streams([named(MESSAGE)], breakOff);
     const { body } = await post("messages");
     const last = lastEvent(body);
@@ -62,7 +62,7 @@ describe("Anthropic's API", () => {
     expect(dataOf(last)).toMatchObject({ type: "error", error: { type: "api_error" } });
   });
 
-  test("has its tokens counted, wherever in the stream they are told", async () => {
+  test("has its tokens counted, wherever in the stream they are reported", async () => {
     const before = await metric(url, "stator_output_tokens_total");
     const end = named({ type: "message_stop" });
     engine.answer = streams([named(MESSAGE), named(DELTA), end], (response) => response.end());
@@ -71,7 +71,7 @@ describe("Anthropic's API", () => {
   });
 });
 
-test("a stream of OpenAI's responses that breaks ends with its own event, numbered on", async () => {
+test("a broken stream of OpenAI's Responses ends with its own error event and the next sequence number", async () => {
   const events = [0, 1].map((n) => named({ type: "response.created", ...{ sequence_number: n } }));
   engine.answer = streams(events, breakOff);
   const last = lastEvent((await post("responses", { input: "Hello" })).body);
@@ -118,12 +118,12 @@ test.each([
   expect([refused.status, refused.body.error?.code]).toEqual([502, "engine_failed"]);
 });
 
-test("a redirect to another address is the engine's fault, and not followed", async () => {
+test("a redirect to another address counts as an engine failure and is not followed", async () => {
   engine.answer = (_, response) => response.writeHead(307, { location: "http://127.0.0.1:1/login" }).end();
   expect((await post("chat/completions", { messages: [] })).status).toBe(502);
 });
 
-test("a body that is nested too deeply is refused", async () => {
+test("a too deeply nested body is refused", async () => {
   const prompt = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
   const headers = { "content-type": "application/json" };
   for (const path of ["completions", "chat/completions", "messages"]) {
@@ -133,12 +133,12 @@ test("a body that is nested too deeply is refused", async () => {
   }
 });
 
-test("the gateway itself is no engine, and its own requests do not come back", async () => {
+test("the gateway refuses itself as an engine, and requests that loop back", async () => {
   await ask(`${url}/admin/workers`, { json: { url, name: "itself" } });
   const { body } = await ask(`${url}/admin/workers/itself`);
   expect(body).toMatchObject({ state: "down", reason: expect.stringContaining("is this gateway itself") });
   await ask(`${url}/admin/workers/itself?now=true`, { method: "DELETE" });
-  // Through another server that passes on what it gets, headers too.
+  // Through another server that forwards everything, headers included.
   engine.answer = async (request, response) => {
     const again = await fetch(`${url}${request.url}`, { headers: { via: String(request.headers.via) } });
     sendJson(response, await again.json(), again.status);
@@ -147,7 +147,7 @@ test("the gateway itself is no engine, and its own requests do not come back", a
   expect([looped.status, looped.body.error?.code]).toEqual([508, "loop_detected"]);
 });
 
-test("an overloaded engine's own answer is given where no other one can take over", async () => {
+test("an overloaded engine's own answer is passed on if no other engine can take over", async () => {
   const refusal = { error: { message: "Come back later.", type: "TooManyRequests" } };
   let asked = 0;
   engine.answer = (_, response) => {
@@ -161,7 +161,7 @@ test("an overloaded engine's own answer is given where no other one can take ove
   expect(asked).toBe(1);
 });
 
-test("25 MB of audio pass, as OpenAI's API takes them", async () => {
+test("25 MB of audio pass, as in OpenAI's API", async () => {
   let received = 0;
   engine.answer = async (request, response) => {
     for await (const part of request) received += part.length;
@@ -175,7 +175,7 @@ test("25 MB of audio pass, as OpenAI's API takes them", async () => {
   expect(received).toBeGreaterThan(25 * 1024 * 1024);
 });
 
-test("an engine without a model is attached, and said to be of no use yet", async () => {
+test("an engine without a model is attached, with a warning that it is not usable yet", async () => {
   await using empty = await ScriptedEngine.start([], () => {});
   await ask(`${url}/admin/workers`, { json: { url: empty.url, name: "empty" } });
   const { body } = await ask(`${url}/admin/workers/empty`);
@@ -183,8 +183,8 @@ test("an engine without a model is attached, and said to be of no use yet", asyn
   await ask(`${url}/admin/workers/empty?now=true`, { method: "DELETE" });
 });
 
-describe("a model whose only engine is taken away", () => {
-  test("is listed no longer, and no obstacle to requests that name none", async () => {
+describe("a model whose only engine is detached", () => {
+  test("is no longer listed, and does not affect requests without a model", async () => {
     await using other = await ScriptedEngine.start("other", (_, response) =>
       sendJson(response, { ok: true }),
     );

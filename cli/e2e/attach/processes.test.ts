@@ -11,7 +11,7 @@ import type { StatorProcess } from "../stator-process.ts";
 import { StandInProcess } from "./stand-in-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
 
-// One gateway of several processes: whichever of them a connection comes to, it is one gateway.
+// A gateway of several processes behaves as one, whichever process a connection reaches.
 
 const PROCESSES = 3;
 
@@ -42,7 +42,7 @@ afterAll(async () => {
   await stator.stop();
 });
 
-/** On a connection of its own, which the system gives to one of the processes. */
+/** Uses a new connection, which the system assigns to one of the processes. */
 const newConnection = (bearerKey = key) => ({ ...bearer(bearerKey), connection: "close" });
 
 const post = (path: string, json: object, bearerKey?: string) =>
@@ -50,14 +50,14 @@ const post = (path: string, json: object, bearerKey?: string) =>
 
 const get = (path: string) => ask(`${url}${path}`, { headers: newConnection() });
 
-/** Has answers fall silent after some tokens, so that all are there at one time. @returns lets them go on */
+/** Pauses answers after some tokens, so that all are in flight at once. @returns a function that resumes them */
 async function hold(): Promise<() => Promise<unknown>> {
   const all = (faults: Partial<Faults>) => Promise.all(engines.map((engine) => engine.faults(faults)));
   await all({ hangAfterTokens: 3 });
   return () => all({});
 }
 
-test("every process serves, and all know what engines hold", async () => {
+test("every process serves, and all know the engines' caches", async () => {
   const prompt = "A long beginning that all of these requests have in common. ".repeat(8);
   const first = await post("/v1/completions", { model: "tiny", prompt, max_tokens: 1 });
   expect(first.status).toBe(200);
@@ -65,7 +65,7 @@ test("every process serves, and all know what engines hold", async () => {
   const worker = first.headers.get("x-stator-worker");
   await until(async () => (await stored()) >= blocks);
   const sockets = socketsOf(acceptors());
-  // One after the other: at once, they would be too many for one engine.
+  // One after the other: together they would be too many for one engine.
   for (let index = 0; index < 30; index++) {
     const body = { model: "tiny", prompt: `${prompt}${index}`, max_tokens: 1 };
     const { headers } = await post("/v1/completions", body);
@@ -76,7 +76,7 @@ test("every process serves, and all know what engines hold", async () => {
   expect(await sum("stator_requests_total", { status: "200" })).toBe(31);
 });
 
-test("all know what engines have to do", async () => {
+test("all know the engines' load", async () => {
   const letGo = await hold();
   const abort = new AbortController();
   const streams = Array.from({ length: 24 }, (_, index) =>
@@ -100,11 +100,11 @@ test("all know what engines have to do", async () => {
   for (const load of loads) expect(load).toBeGreaterThanOrEqual(6);
 });
 
-test("keys' limits and places are everybody's together", async () => {
+test("the processes share key limits and --max-inflight", async () => {
   const statuses: number[] = [];
   for (let index = 0; index < 9; index++) {
     statuses.push((await post("/v1/chat/completions", chat(), limited)).status);
-    // Each asks every process: by the second answer, all have heard of that request.
+    // Each asks every process: by the second answer, all have counted that request.
     for (let round = 0; round < 2; round++) await sum("stator_requests_total");
   }
   expect(statuses.toSorted()).toEqual([200, 200, 200, 429, 429, 429, 429, 429, 429]);
@@ -121,12 +121,12 @@ test("keys' limits and places are everybody's together", async () => {
   expect((await post("/v1/chat/completions", chat())).status).toBe(200);
 });
 
-test("an engine that is attached or detached is so for all", async () => {
+test("attaching or detaching an engine applies to all processes", async () => {
   const more = await StandInProcess.start("sglang", "--model=other");
   expect((await post("/admin/workers", { url: more.url, name: "more" })).status).toBe(201);
   const all = () =>
     Promise.all(Array.from({ length: 12 }, () => post("/v1/chat/completions", chat({ model: "other" }))));
-  // Each process hears of it in its own time, a moment later.
+  // Each process learns of it a moment later.
   await until(async () => (await all()).every(({ status }) => status === 200));
   const gone = await ask(`${url}/admin/workers/more`, { method: "DELETE", headers: newConnection() });
   expect(gone.status).toBe(202);
@@ -135,7 +135,7 @@ test("an engine that is attached or detached is so for all", async () => {
   await more.kill();
 });
 
-test("an engine that is killed in the middle of streams loses nothing", async () => {
+test("killing an engine in the middle of streams loses nothing", async () => {
   const [victim, other] = engines;
   const questions = Array.from({ length: 24 }, (_, index) => `Question ${index}`);
   const direct = clientOf(other!.url);
@@ -157,7 +157,7 @@ test("an engine that is killed in the middle of streams loses nothing", async ()
   await until(async () => JSON.stringify((await get("/health")).body).match(/"ready"/g)?.length === 4);
 });
 
-test("a process that is killed takes its own streams with it and no others, and comes again", async () => {
+test("a killed process loses only its own streams, and is restarted", async () => {
   const before = acceptors();
   expect(before).toHaveLength(PROCESSES);
   let begun = 0;
@@ -175,14 +175,14 @@ test("a process that is killed takes its own streams with it and no others, and 
   expect(whole.length).toBeGreaterThan(0);
   await until(async () => acceptors().length === PROCESSES && !acceptors().includes(before[0]!));
   await until(async () => (await sum("stator_worker_active_requests")) === 0);
-  // Whichever process it comes to, once the new one listens.
-  await stator.printed(/starting it again/);
+  // Whichever process it reaches, once the new one listens.
+  await stator.printed(/restarting it/);
   await until(async () => socketsOf(acceptors()).length === PROCESSES);
   const answers = await Promise.all(Array.from({ length: 12 }, () => post("/v1/chat/completions", chat())));
   expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200));
 });
 
-test("SIGTERM lets streams end, and ends every process", async () => {
+test("SIGTERM lets streams finish and stops every process", async () => {
   const pids = acceptors();
   let stopped: Promise<number | NodeJS.Signals> | undefined;
   const answer = await streamChat(clientOf(url, key), "Hello", 150, () => {
@@ -193,7 +193,7 @@ test("SIGTERM lets streams end, and ends every process", async () => {
   expect(pids.filter(isAlive)).toEqual([]);
 });
 
-test("a gateway that is killed leaves no process behind", async () => {
+test("a killed gateway leaves no process behind", async () => {
   const { stator: other } = await attach([engines[0]!.url], "--processes=2");
   const pids = childrenOf(other.pid);
   expect(pids).toHaveLength(2);
@@ -202,7 +202,7 @@ test("a gateway that is killed leaves no process behind", async () => {
   await until(async () => !pids.some(isAlive));
 });
 
-test("a port that is taken is refused, though processes can share one", async () => {
+test("a port in use is an error, although the processes share one", async () => {
   const first = await attach([engines[0]!.url], "--processes=2");
   const { port } = new URL(first.url);
   await expect(attach([engines[0]!.url], "--processes=2", `--port=${port}`)).rejects.toThrow(
@@ -225,7 +225,7 @@ function childrenOf(pid: number): number[] {
     .map(Number);
 }
 
-/** Of these processes, those that listen at the gateway's port. */
+/** Those of the processes that listen on the gateway's port. */
 function socketsOf(pids: readonly number[]): number[] {
   const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
   const inodes = new Set(
@@ -244,7 +244,7 @@ function openSockets(pid: number): (string | undefined)[] {
     try {
       return /^socket:\[(\d+)\]$/.exec(readlinkSync(join(folder, fd)))?.[1];
     } catch {
-      // It was closed meanwhile.
+      // It has been closed meanwhile.
       return undefined;
     }
   });

@@ -7,7 +7,10 @@ import { refusalOf } from "../refusal.ts";
 const ENGINE = "http://127.0.0.1:1";
 
 test.each([
-  [["http://localhost:8000"], "would be the gateway's own address. Give the gateway another: --port 8001."],
+  [
+    ["http://localhost:8000"],
+    "would be the gateway's own address. Use another port for the gateway: --port 8001.",
+  ],
   [[ENGINE, "--port=0", "--kv-events=foo"], "'foo' is not a KV events endpoint"],
   [[ENGINE, "--port=0", "--engine-key=SECRET\n2"], "which no header can carry. Look at --engine-key"],
   [["http://me:SECRET@127.0.0.1:1", "--port=0"], "give the key that it wants with --engine-key"],
@@ -26,7 +29,7 @@ test.each([
     'engines[0] is not right: Unrecognized key: "nam"',
   ],
   [`engines: [${ENGINE}, { api-key: SECRET }]`, "engines[1].url is not right"],
-  ["engines: &a [*a]", "it refers to itself"],
+  ["engines: &a [*a]", "it has a circular reference"],
 ])("the file %j is refused, and no secret is repeated", async (yaml, message) => {
   const file = join(await testFolder(), "stator.yaml");
   await writeFile(file, yaml);

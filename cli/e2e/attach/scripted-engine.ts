@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** An engine that answers as a test says, and tells nothing of itself but its model. */
+/** An engine with scripted answers that reports nothing but its model. */
 export class ScriptedEngine implements AsyncDisposable {
   readonly url: string;
-  /** Answers whatever is under `/v1/` but `/v1/models`. */
+  /** Answers everything under `/v1/` except `/v1/models`. */
   answer: (request: IncomingMessage, response: ServerResponse) => unknown;
   readonly #server;
 

@@ -5,8 +5,8 @@ import { metric, until } from "../metrics.ts";
 import type { StatorProcess } from "../stator-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
 
-// The same stream, written in every way that HTTP and the format of event streams allow: it passes on unchanged, is
-// asked for once, and goes on elsewhere when it breaks.
+// The same stream in every encoding that HTTP and event streams allow: it passes unchanged, is requested once, and
+// continues elsewhere when it breaks.
 
 type Speech = Partial<Faults["speech"]>;
 
@@ -62,36 +62,33 @@ async function stream(base: string): Promise<string> {
     body: JSON.stringify(json),
   });
   expect(response.status).toBe(200);
-  // Of the two answers, when each began.
+  // When each of the two answers began.
   return (await response.text()).replace(/"created": ?\d+/g, '"created":0');
 }
 
 const asked = () =>
   engines.flatMap(({ requests }) => requests).filter((each) => each.startsWith("POST /v1/")).length;
 
-test.each(SPEECHES)(
-  "a stream written %s passes on unchanged, and is asked for once",
-  async (_how, speech) => {
-    await speak(speech);
-    const truth = await stream(engines[0]!.url);
-    const before = asked();
-    for (const _ of engines) expect(await stream(url)).toBe(truth);
-    expect(asked() - before).toBe(engines.length);
-  },
-);
+test.each(SPEECHES)("a stream written %s passes unchanged, and is requested once", async (_how, speech) => {
+  await speak(speech);
+  const truth = await stream(engines[0]!.url);
+  const before = asked();
+  for (const _ of engines) expect(await stream(url)).toBe(truth);
+  expect(asked() - before).toBe(engines.length);
+});
 
-/** What the OpenAI SDK, which looks for `data: [DONE]` and for JSON, can read too. */
+/** The encodings that the OpenAI SDK, which needs `data: [DONE]` and JSON, can read too. */
 const BREAKABLE = SPEECHES.filter(
   ([, { framing, isZipped, isChatty, field }]) =>
     framing !== "length" && !isZipped && !isChatty && field !== "data:  ",
 );
 
 test.each(BREAKABLE)(
-  "a chat written %s goes on elsewhere when it breaks, and is no longer than was asked for",
+  "a chat written %s continues elsewhere when it breaks, without exceeding max_tokens",
   async (_how, speech) => {
     await speak({ tokensPerEvent: speech.tokensPerEvent ?? 1 });
     const truth = await streamChat(clientOf(engines[0]!.url), "Hello", TOKENS);
-    // Whoever comes first breaks off.
+    // The first one breaks.
     await speak(speech, { closeAfterChunks: 3 }, {});
     for (const _ of engines) {
       const answer = await streamChat(clientOf(url), "Hello", TOKENS);
@@ -104,15 +101,15 @@ test.each(BREAKABLE)(
   },
 );
 
-test("an answer that tells no usage counts by its tokens, however many an event has", async () => {
+test("an answer without usage is counted by its tokens, however many each event has", async () => {
   for (const tokensPerEvent of [1, 5, 24]) {
     await speak({ tokensPerEvent });
     const before = await outputTokens();
     await stream(url);
-    // It is counted behind the answer's end.
+    // It is counted after the answer's end.
     await until(async () => (await outputTokens()) > before);
     const counted = (await outputTokens()) - before;
-    // Where an event is a token, the one that ends the stream may count too.
+    // If every event is a token, the final event may count too.
     expect(counted).toBeGreaterThanOrEqual(TOKENS);
     expect(counted).toBeLessThanOrEqual(TOKENS + 1);
   }

@@ -23,7 +23,7 @@ interface Ready {
   kvEvents?: { endpoint: string; replayEndpoint: string | null }[];
 }
 
-/** A stand-in of an engine as a process of its own, which can be killed and started again at the same place. */
+/** An engine's stand-in in a separate process, which can be killed and restarted on the same port. */
 export class StandInProcess {
   readonly #kind: string;
   readonly #args: readonly string[];
@@ -46,7 +46,7 @@ export class StandInProcess {
     return this.#ready.url;
   }
 
-  /** Host and port: what the gateway calls it. */
+  /** Host and port, which are its name in the gateway. */
   get name(): string {
     return new URL(this.url).host;
   }
@@ -62,7 +62,7 @@ export class StandInProcess {
     await exited;
   }
 
-  /** Starts it again on the port that it had. */
+  /** Restarts it on the same port. */
   async restart(): Promise<void> {
     await this.kill();
     const { child, ready } = await launch(this.#kind, [`--port=${this.#ready.port}`, ...this.#args]);

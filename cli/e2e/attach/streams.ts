@@ -7,7 +7,7 @@ export interface Streamed {
   usage: OpenAI.CompletionUsage | undefined;
 }
 
-/** One streamed chat, read to its end. @throws what the SDK throws */
+/** Reads one streamed chat to its end. @throws what the SDK throws */
 export async function streamChat(
   openai: OpenAI,
   content: string,
@@ -23,7 +23,7 @@ export async function streamChat(
     temperature: 0,
     stream: true,
     stream_options: { include_usage: true },
-    // The stand-in's model would end where it likes.
+    // The stand-in's model would stop at random.
     ...{ ignore_eos: true, stator },
   });
   const streamed: Streamed = { text: "", ids: new Set(), finishReason: undefined, usage: undefined };
@@ -38,6 +38,6 @@ export async function streamChat(
   return streamed;
 }
 
-/** A client that does not try again by itself. */
+/** A client without retries. */
 export const clientOf = (url: string, apiKey = "none") =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });

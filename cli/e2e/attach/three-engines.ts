@@ -13,11 +13,11 @@ const TOKENS = 40;
 let stator: StatorProcess;
 let url: string;
 let openai: OpenAI;
-/** What each question's answer is. */
+/** The expected answer of each question. */
 const truth = new Map<string, string>();
 const questions = Array.from({ length: STREAMS }, (_, index) => `Question ${index} of many`);
 
-/** Three engines for all tests of a file, filled before the first; and for each test a gateway, which trusts them all. */
+/** Three engines for all tests of a file, warmed up before the first, and a fresh gateway per test. */
 export function startThreeEngines(): readonly StandInProcess[] {
   const engines: StandInProcess[] = [];
   beforeAll(async () => {
@@ -34,7 +34,7 @@ export function startThreeEngines(): readonly StandInProcess[] {
     ({ stator, url } = await attach(
       engines.map((engine) => engine.url),
       "--policy=round-robin",
-      // Only what hangs may be taken for hung, however slow this machine is now.
+      // However slow this machine is now, only real hangs count as hangs.
       `--idle-timeout=${0.5 * stall()}`,
       `--first-token-timeout=${stall()}`,
       "--health-interval=0.2",
@@ -46,8 +46,8 @@ export function startThreeEngines(): readonly StandInProcess[] {
 }
 
 /**
- * Runs 64 streams, of which no client sees an error, and each answer is what an undisturbed engine says. `disturb` is
- * called once when half of them have begun to be answered.
+ * Runs 64 streams and expects no errors, and the same answers as from an undisturbed engine. Calls `disturb` once when
+ * half of the answers have begun.
  */
 export async function runAll(disturb: () => Promise<void>): Promise<void> {
   let begun = 0;
@@ -68,7 +68,7 @@ export async function runAll(disturb: () => Promise<void>): Promise<void> {
   await disturbed;
 }
 
-/** Kills each engine in turn while streams run, so many times, and starts it again. */
+/** Kills and restarts the engines in turn while streams run, so many times. */
 export async function killInTurn(engines: readonly StandInProcess[], times: number): Promise<void> {
   for (let round = 0; round < times; round++) {
     const victim = engines[round % engines.length]!;
@@ -78,7 +78,7 @@ export async function killInTurn(engines: readonly StandInProcess[], times: numb
   }
 }
 
-/** Until the gateway can send requests to so many engines. */
+/** Waits until the gateway can send requests to so many engines. */
 const allReady = (count: number) =>
   until(async () => {
     const health = (await (await fetch(`${url}/health`)).json()) as {

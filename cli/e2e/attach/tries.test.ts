@@ -5,7 +5,7 @@ import { ask, attach } from "../access/attached.ts";
 import type { StatorProcess } from "../stator-process.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 
-// How often a request is sent where engines fail, and whose words the client hears in the end.
+// How often a request is sent when engines fail, and which answer the client gets in the end.
 
 const ENGINES = 5;
 
@@ -21,12 +21,12 @@ beforeAll(async () => {
   ({ stator, url } = await attach(addresses, "--retries=4", "--slow-start=0"));
 });
 
-/** How often engines were asked in this test, and which. */
+/** The engines that got requests in this test. */
 let asked = 0;
 let askedEngines = new Set<ScriptedEngine>();
 
 beforeEach(async () => {
-  // What engines have done in the test before is not held against them.
+  // Failures of the previous test must not count against engines.
   answerWith((_, response) => sendJson(response, { choices: [] }));
   for (const { url } of [...engines, ...engines, ...engines])
     expect((await complete({ stator: { worker: new URL(url).host } })).status).toBe(200);
@@ -58,7 +58,7 @@ const text = (text: string, finish_reason: string | null = null) =>
 
 const begin = (response: ServerResponse) => response.writeHead(200, { "content-type": "text/event-stream" });
 
-test("where every engine refuses, the client gets the last one's own answer", async () => {
+test("if every engine refuses, the client gets the last one's own answer", async () => {
   const words = { error: { message: "CUDA out of memory", type: "InternalServerError" } };
   answerWith((_, response) => sendJson(response, { ...words, number: asked }, 500, { "x-engine": "mine" }));
   const { status, body, headers } = await complete();
@@ -67,7 +67,7 @@ test("where every engine refuses, the client gets the last one's own answer", as
   expect(asked).toBe(ENGINES);
 });
 
-test("a refusal too long to be kept is asked for again, and passes on whole in the end", async () => {
+test("an error answer too long to buffer is requested again, and passes on whole in the end", async () => {
   const words = { detail: "x".repeat(200_000) };
   answerWith((_, response) => sendJson(response, words, 500));
   const { status, body } = await complete();
@@ -75,7 +75,7 @@ test("a refusal too long to be kept is asked for again, and passes on whole in t
   expect(asked).toBe(ENGINES);
 });
 
-test("an engine that begins a refusal and never ends it is left for another one", async () => {
+test("an engine that never finishes its error answer is given up for another one", async () => {
   answerWith((_, response) => {
     if (asked === 1) response.writeHead(503).write("bu");
     else sendJson(response, { choices: [{ index: 0, text: "One", finish_reason: "stop" }] });
@@ -84,7 +84,7 @@ test("an engine that begins a refusal and never ends it is left for another one"
   expect(asked).toBe(2);
 });
 
-test("an engine's refusal is given too where the others cannot be reached", async () => {
+test("an engine's error answer is passed on even if the others are unreachable", async () => {
   answerWith((_, response) =>
     asked === 1 ? sendJson(response, { detail: "busy" }, 503) : response.destroy(),
   );
@@ -92,7 +92,7 @@ test("an engine's refusal is given too where the others cannot be reached", asyn
   expect([status, body]).toEqual([503, { detail: "busy" }]);
 });
 
-test("an error that ends every stream before it has begun is given in the engine's words", async () => {
+test("an error that ends every stream before it has begun is passed on unchanged", async () => {
   const event = 'data: {"error":{"message":"worker died","code":500}}\n\n';
   answerWith((_, response) => begin(response).end(event));
   const { status, body } = await complete({ stream: true });
@@ -100,7 +100,7 @@ test("an error that ends every stream before it has begun is given in the engine
   expect(asked).toBe(ENGINES);
 });
 
-test("an error in the middle of a stream that cannot go on is given in the engine's words", async () => {
+test("an error in the middle of a stream that cannot continue is passed on unchanged", async () => {
   const event = 'data: {"error":{"message":"worker died"}}\n\n';
   answerWith((_, response) => begin(response).end(text("One ") + event));
   const { body } = await complete({ stream: true, n: 2 });
@@ -120,7 +120,7 @@ test.each([
   expect(asked).toBe(1);
 });
 
-test("a whole answer where a stream was asked for passes on", async () => {
+test("a whole answer to a streaming request passes on", async () => {
   const answer = { id: "c", choices: [{ index: 0, text: "One", finish_reason: "stop" }] };
   answerWith((_, response) => sendJson(response, answer));
   expect(await complete({ stream: true })).toMatchObject({ status: 200, body: answer });
@@ -138,11 +138,11 @@ test.each([
   const { body } = await complete({ stream: true });
   expect(JSON.stringify(body)).toContain("engine_failed");
   expect(askedEngines.size).toBe(2);
-  // The first one perhaps twice: a connection that was kept may have closed for other reasons.
+  // The first one perhaps twice: a pooled connection may have closed for other reasons.
   expect(asked).toBeLessThanOrEqual(3);
 });
 
-test("an answer that follows a grammar is not continued with a new one", async () => {
+test("an answer constrained by a grammar is not continued", async () => {
   answerWith((_, response) =>
     begin(response).write(text('{"name": "Ann", "age":'), () => response.destroy()),
   );
@@ -151,13 +151,13 @@ test("an answer that follows a grammar is not continued with a new one", async (
   expect(asked).toBe(1);
 });
 
-test("a stream without [DONE] that has not all its choices is not whole", async () => {
+test("a stream without [DONE] and without all choices finished is incomplete", async () => {
   answerWith((_, response) => begin(response).end(text("One", "stop")));
   expect((await complete({ stream: true, n: 2 })).body).toContain("engine_failed");
   expect((await complete({ stream: true })).body).toBe(text("One", "stop"));
 });
 
-test("a compressed stream passes on as it comes", async () => {
+test("a compressed stream passes on as it arrives", async () => {
   const sent = Promise.withResolvers<void>();
   answerWith(async (_, response) => {
     const zip = createGzip();
@@ -176,19 +176,22 @@ test("a compressed stream passes on as it comes", async () => {
   let body = "";
   for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
     body += part;
-    // The rest only comes once this has.
+    // The rest is sent only after this has arrived.
     sent.resolve();
   }
   expect(body).toBe(`${text("One")}${text("", "stop")}data: [DONE]\n\n`);
   expect(asked).toBe(1);
 });
 
-test.each([400, 422])("an error %i in a stream that breaks off then is the client's, once", async (code) => {
-  const event = `data: ${JSON.stringify({ error: { message: "too big", code } })}\n\n`;
-  answerWith((_, response) => begin(response).write(event, () => response.destroy()));
-  expect((await complete({ stream: true })).body).toBe(event);
-  expect(asked).toBe(1);
-});
+test.each([400, 422])(
+  "a request error %i in a stream that then breaks goes to the client once",
+  async (code) => {
+    const event = `data: ${JSON.stringify({ error: { message: "too big", code } })}\n\n`;
+    answerWith((_, response) => begin(response).write(event, () => response.destroy()));
+    expect((await complete({ stream: true })).body).toBe(event);
+    expect(asked).toBe(1);
+  },
+);
 
 test.each([undefined, "text/plain", "application/json"])("a stream of the type %s passes", async (type) => {
   const events = `${text("One", "stop")}data: [DONE]\n\n`;
@@ -199,7 +202,7 @@ test.each([undefined, "text/plain", "application/json"])("a stream of the type %
   expect(asked).toBe(1);
 });
 
-test("a stream that breaks off where it is as long as was asked for ends, with usage", async () => {
+test("a stream that breaks at max_tokens ends normally, with usage", async () => {
   answerWith((_, response) => begin(response).write(text("One ") + text("two"), () => response.destroy()));
   const { body } = await complete({ stream: true, max_tokens: 2, stream_options: { include_usage: true } });
   expect(body).toContain('"finish_reason":"length"');
@@ -208,14 +211,14 @@ test("a stream that breaks off where it is as long as was asked for ends, with u
   expect(asked).toBe(1);
 });
 
-test("an engine that alone will do and is busy says so itself", async () => {
+test("if the only eligible engine is busy, its own answer is passed on", async () => {
   answerWith((_, response) => sendJson(response, { detail: "busy" }, 429, { "retry-after": "7" }));
   const [engine] = engines;
   const answer = await complete({ stator: { worker: new URL(engine!.url).host } });
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "7"]);
 });
 
-test("a stream that passed on unread is not begun anew when it breaks", async () => {
+test("a stream that passed through unread is not restarted when it breaks", async () => {
   answerWith((_, response) => {
     response.writeHead(200, { "content-type": "text/plain" });
     response.write(text("One "), () => response.destroy());

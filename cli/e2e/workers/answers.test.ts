@@ -4,14 +4,14 @@ import type { Delta, Engine } from "#workers";
 import { openEcho } from "../../../workers/echo/engine.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 
-/** Engines that do not do as they should: the gateway holds their answers to what was asked for. */
+/** Misbehaving engines: the gateway enforces the request's limits on their answers. */
 let gateway: OwnGateway;
-/** Answers of each engine that are not over. */
+/** Running answers per engine. */
 const running: Record<string, number> = {};
 
 const step = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** An echo, whose tokens are bytes, with another answer. */
+/** An echo, whose tokens are bytes, with a different answer. */
 function engine(
   name: string,
   answer: (request: GenerateRequest, signal: AbortSignal) => AsyncIterable<Delta>,
@@ -32,7 +32,7 @@ function engine(
   };
 }
 
-/** Streams on for ever, so many tokens a step, whoever has left. */
+/** Streams forever, so many tokens per step, even after an abort. */
 const endless = (tokens: number) =>
   async function* (): AsyncGenerator<Delta> {
     for (;;) {
@@ -41,7 +41,7 @@ const endless = (tokens: number) =>
     }
   };
 
-/** The same without a step in which anything else could run. */
+/** The same without ever yielding to the event loop. */
 async function* breathless(): AsyncGenerator<Delta> {
   for (;;) yield { tokenIds: [0x61] };
 }
@@ -82,7 +82,7 @@ const chat = (model: string, fields: object) =>
 const complete = (model: string, fields: object) =>
   gateway.post("/v1/completions", { model, prompt: "Hi", ...fields });
 
-/** The events of a stream, but for `[DONE]`. */
+/** The events of a stream, without `[DONE]`. */
 async function events(response: Response) {
   const lines = (await response.text())
     .split("\n\n")
@@ -93,14 +93,14 @@ async function events(response: Response) {
 const idle = (model: string) => expect.poll(() => running[model]).toBe(0);
 
 describe("an engine that ignores max_tokens", () => {
-  test.each(["single", "several", "breathless"])("%s is cut there and stopped", async (model) => {
+  test.each(["single", "several", "breathless"])("%s is cut off there and stopped", async (model) => {
     const answer = await (await complete(model, { max_tokens: 7 })).json();
     expect(answer.choices[0]).toMatchObject({ text: "aaaaaaa", finish_reason: "length" });
     expect(answer.usage).toMatchObject({ completion_tokens: 7 });
     await idle(model);
   });
 
-  test.each(["single", "several", "breathless"])("%s likewise in a stream", async (model) => {
+  test.each(["single", "several", "breathless"])("%s is cut off in a stream too", async (model) => {
     const fields = { max_tokens: 7, stream: true, stream_options: { include_usage: true } };
     const all = await events(await chat(model, fields));
     expect(all.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe("aaaaaaa");
@@ -109,19 +109,19 @@ describe("an engine that ignores max_tokens", () => {
     await idle(model);
   });
 
-  test("tells the log probabilities of no more", async () => {
+  test("returns no log probabilities beyond it", async () => {
     const { choices } = await (await complete("several", { max_tokens: 4, logprobs: 0 })).json();
     expect(choices[0].logprobs.tokens).toEqual(["a", "a", "a", "a"]);
     await idle("several");
   });
 
-  test.each(["late", "last"])("%s that stops on its own, but after it, ends with length", async (model) => {
+  test.each(["late", "last"])("%s that stops on its own only after it ends with length", async (model) => {
     const answer = await (await complete(model, { max_tokens: 5 })).json();
     expect(answer.choices[0]).toMatchObject({ text: "abcde", finish_reason: "length" });
     expect(answer.usage.completion_tokens).toBe(5);
   });
 
-  test("a stop string before it counts", async () => {
+  test("still honours an earlier stop string", async () => {
     const answer = await (await complete("late", { max_tokens: 5, stop: "d" })).json();
     expect(answer.choices[0]).toMatchObject({ text: "abc", finish_reason: "stop" });
   });
@@ -159,19 +159,19 @@ describe("a token id outside the vocabulary", () => {
     await idle(model);
   });
 
-  test("within a stream is its last event, and what was before it stays", async () => {
+  test("in a stream is the last event, after the text before it", async () => {
     const all = await events(await chat("foreign", { stream: true }));
     expect(all.map(({ choices }) => choices?.[0].delta.content ?? "").join("")).toBe("ab");
     expect(all.at(-1).error).toMatchObject({ code: "token_out_of_vocabulary" });
   });
 
-  test("that is no token id at all is said by the worker", async () => {
+  test("that is not even an integer is reported by the worker", async () => {
     expect((await chat("fraction", {})).status).toBe(502);
     expect(gateway.logged).toContainEqual(
       expect.objectContaining({
         name: "fraction",
         message: "the engine failed a request",
-        reason: expect.stringContaining("1.5 is no token id"),
+        reason: expect.stringContaining("1.5 is not a token id"),
       }),
     );
   });

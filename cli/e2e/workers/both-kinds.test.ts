@@ -3,7 +3,7 @@ import { defineTextWorker } from "#workers";
 import { TestEngine } from "../../../gateway/adapters/node/test-gateway.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 
-// A model that workers serve and attached engines too: one model, whose members they all are.
+// Workers and attached engines that serve the same model are members of one model.
 
 let engine: TestEngine;
 let gateway: OwnGateway;
@@ -27,7 +27,7 @@ async function chat(more: object = {}) {
   return choices?.[0].message.content ?? `${response.status} ${error.code}`;
 }
 
-test("is listed once, and asked by turns", async () => {
+test("is listed once, and its members answer in turn", async () => {
   await start();
   const { data } = await (await fetch(`${gateway.url}/v1/models`)).json();
   expect(data.map(({ id }: { id: string }) => id)).toEqual(["both"]);
@@ -48,7 +48,7 @@ test("answers with whichever member a request names", async () => {
   expect(await chat({ stator: { worker: "nobody" } })).toBe("400 unknown_worker");
 });
 
-test("goes on with its engines when its workers have gone, and the other way round", async () => {
+test("keeps serving with its engines when its workers have gone, and vice versa", async () => {
   await start();
   engine.answer = (_, response) => response.destroy();
   for (let round = 0; round < 3; round++) expect(await chat()).toBe("a worker's answer");
@@ -60,7 +60,7 @@ test("goes on with its engines when its workers have gone, and the other way rou
   for (let round = 0; round < 3; round++) expect(await chat()).toBe("Hello.");
 });
 
-test("has paths of engines alone", async () => {
+test("has paths that only engines serve", async () => {
   await start();
   const answer = await gateway.post("/v1/responses", { model: "both", input: "Hi" });
   expect(answer.status).toBe(200);

@@ -1,5 +1,5 @@
 /**
- * An echo with a prefix cache whose KV events are wrong in the way that DRIFT names:
+ * An echo with a prefix cache whose KV events are wrong as set by DRIFT:
  * `events-missing`, `block-size`, `never-matches` or `removals-lost`.
  */
 import type { KvEvent } from "#runtime";

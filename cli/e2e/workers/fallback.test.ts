@@ -3,7 +3,7 @@ import { createLogger } from "#runtime";
 import { defineTextWorker } from "#workers";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 
-// Models of workers that answer in each other's place.
+// Fallbacks between models of workers.
 
 let gateway: OwnGateway;
 let isBroken = false;
@@ -35,7 +35,7 @@ async function ask(model: string, stream = false) {
   const messages = [{ role: "user", content: "Who?" }];
   const response = await gateway.post("/v1/chat/completions", { model, messages, stream });
   const text = await response.text();
-  // The worker's tokens are bytes: in a stream, a letter comes at a time.
+  // The worker's tokens are bytes, so a stream sends one letter at a time.
   const letters = [...text.matchAll(/"content":"([^"]*)"/g)].map(([, letter]) => letter).join("");
   const named = /it is (\w+)/.exec(letters)?.[1];
   return { status: response.status, named, standsIn: response.headers.get("x-stator-model") };
@@ -52,7 +52,7 @@ test.each([false, true])(
   },
 );
 
-test("where its workers have gone, another one answers", async () => {
+test("if its workers have gone, its fallback answers", async () => {
   await start();
   await gateway.kill("first");
   expect(await ask("first")).toEqual({ status: 200, named: "second", standsIn: "second" });
@@ -60,7 +60,7 @@ test("where its workers have gone, another one answers", async () => {
   expect(metrics).toMatch(/^stator_model_fallbacks_total\{.*model="first",fallback="second".*\} 1$/m);
 });
 
-test("one without another fails as it does", async () => {
+test("a model without a fallback fails with its own error", async () => {
   await start();
   await gateway.kill("second");
   expect((await ask("second")).status).toBe(503);

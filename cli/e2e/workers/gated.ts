@@ -1,6 +1,6 @@
 /**
- * An echo that evaluates a prompt only when the test says so: the n-th request that comes waits until the file `n`
- * is in the folder GATE_FOLDER. So a test holds prefill load for as long as it needs.
+ * An echo that evaluates a prompt only when the test releases it: the n-th request waits for the file `n` in the folder
+ * GATE_FOLDER. So a test can hold prefill load for as long as it needs.
  */
 import { existsSync, watch } from "node:fs";
 import { join } from "node:path";

@@ -5,20 +5,20 @@ import { stall } from "../../../scripts/testing/stall.ts";
 import { bytePieces, tokenCard, tokenizeBytes } from "../../../workers/byte-tokens.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 
-// Answers whose workers are lost, hang or fail go on at another worker, from the tokens that the client has.
+// Answers whose workers are lost, hang or fail continue on another worker, from the tokens that the client has.
 
 const PROMPT = "story:";
 const STORY = "Once upon a time, in a caf\u00e9 by the sea, there lived \u{1f419} an octopus. The end.";
 const BYTES = new TextEncoder().encode(STORY);
-/** Where a token cuts a character in half: after the first byte of the é, and in the middle of the octopus. */
+/** Positions that split a character: after the first byte of the é, and in the middle of the octopus. */
 const CUTS = [26, 27, 54, 55];
 
-/** What an engine does instead of its next token. */
+/** What an engine does instead of yielding its next token. */
 type Fault = "throw" | "hang" | "close";
 
 /**
- * An engine that knows one story by heart, a byte a token: how it goes on depends on the prompt's end alone. It has a
- * fault after so many tokens of a request.
+ * An engine that recites one story, a byte per token, continuing from the prompt's end. It fails after a set number of
+ * tokens of a request.
  */
 class Storyteller implements Engine {
   readonly card;
@@ -98,7 +98,7 @@ interface Told {
   error: { code: string } | undefined;
 }
 
-/** Has the story told, beginning at worker `one`, in a stream. */
+/** Streams the story, starting on worker `one`. */
 async function tell({ post }: OwnGateway, more: object = {}): Promise<Told> {
   const body = { model: "story", prompt: PROMPT, max_tokens: 500, stream: true, ...more };
   const response = await post("/v1/completions", { ...body, stream_options: { include_usage: true } });
@@ -116,7 +116,7 @@ async function tell({ post }: OwnGateway, more: object = {}): Promise<Told> {
   return told;
 }
 
-/** `one` has nothing more to do than `two`, and came first: an idle gateway asks it. */
+/** `one` is as idle as `two` and joined first, so the gateway chooses it. */
 const TOLD = {
   text: STORY,
   finish: "stop",
@@ -124,7 +124,7 @@ const TOLD = {
   usage: { prompt_tokens: 6, completion_tokens: BYTES.length + 1, total_tokens: BYTES.length + 7 },
 };
 
-/** Sets the fault of whichever engine is asked next. */
+/** Sets the fault of the engine that gets the next request. */
 function spoil(engines: readonly Storyteller[], kind: Fault, after: number): void {
   const fault = { kind, after, times: 1 };
   for (const engine of engines) engine.fault = fault;
@@ -143,7 +143,7 @@ test.each([0, 1, 7, ...CUTS, BYTES.length])(
   },
 );
 
-test.each([5, 26])("after %i tokens, an answer whose worker is killed goes on", async (after) => {
+test.each([5, 26])("after %i tokens, an answer whose worker is killed continues", async (after) => {
   const { gateway, one, two } = await startTwo();
   one.fault = { kind: "close", after, times: 1 };
   const told = await Promise.all(Array.from({ length: 8 }, () => tell(gateway)));
@@ -151,13 +151,13 @@ test.each([5, 26])("after %i tokens, an answer whose worker is killed goes on", 
   expect(two.asked).toContain(6 + after);
 });
 
-test("an answer whose worker falls silent goes on", async () => {
+test("an answer whose worker goes silent continues", async () => {
   const { gateway, one, two } = await startTwo({ requestOptions: { idleMs: 200 * stall() } });
   spoil([one, two], "hang", 9);
   expect(await tell(gateway)).toMatchObject(TOLD);
 });
 
-test("a stop string that is begun at one worker and ended at another one ends the answer", async () => {
+test("a stop string that spans two workers ends the answer", async () => {
   const { gateway, one, two } = await startTwo();
   spoil([one, two], "throw", STORY.indexOf("time") + 2);
   expect(await tell(gateway, { stop: ["time"] })).toMatchObject({ text: "Once upon a ", finish: "stop" });
@@ -174,9 +174,9 @@ test.each([10, 11])(
   },
 );
 
-test("an answer whose end alone is lost is ended", async () => {
+test("an answer that lost only its final message is completed", async () => {
   const { gateway, one, two } = await startTwo();
-  // The last token has come, and the message that tells so has not.
+  // The last token has arrived, but not the message that ends the answer.
   for (const engine of [one, two]) {
     const { generate } = engine;
     engine.generate = async function* (request, signal) {
@@ -191,7 +191,7 @@ test("an answer whose end alone is lost is ended", async () => {
   });
 });
 
-test("a whole answer goes on, and says what all of it took", async () => {
+test("an answer that is not streamed continues too, with usage for all of it", async () => {
   const { gateway, one, two } = await startTwo();
   spoil([one, two], "throw", 20);
   const response = await gateway.post("/v1/chat/completions", {
@@ -205,7 +205,7 @@ test("a whole answer goes on, and says what all of it took", async () => {
   });
 });
 
-test("an answer to which two workers are lost is given up, and so is one beyond --migration-limit", async () => {
+test("an answer is given up after losing two workers, or beyond --migration-limit", async () => {
   const { gateway, one, two } = await startTwo();
   for (const engine of [one, two]) engine.fault = { kind: "throw", after: 0, times: 9 };
   const given = await gateway.post("/v1/completions", { model: "story", prompt: PROMPT });
@@ -217,7 +217,7 @@ test("an answer to which two workers are lost is given up, and so is one beyond 
   expect(await tell(limited.gateway)).toMatchObject({ text: "Once", error: { code: "worker_failed" } });
 });
 
-test("an engine that cannot go on with an answer is not asked to", async () => {
+test("an engine that cannot continue answers is not asked to", async () => {
   const features = { logprobs: false, logitBias: false, embeddings: false, continues: false };
   const { gateway, one, two } = await startTwo({}, { features });
   spoil([one, two], "throw", 4);
@@ -232,7 +232,7 @@ test("an engine that cannot go on with an answer is not asked to", async () => {
   expect(card.features.continues).toBe(false);
 });
 
-test("a worker whose requests fail is set aside, while another one has its requests", async () => {
+test("a worker whose requests fail is set aside, and another one takes its requests", async () => {
   const pauseMs = 3_600_000;
   const requests = { consecutiveFailures: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
   const { gateway, one, two } = await startTwo({

@@ -1,4 +1,4 @@
-/** A gateway with workers of its own in this process, for tests of engines that misbehave. */
+/** A gateway with workers in this process, for tests of misbehaving engines. */
 import { afterAll } from "vitest";
 import { createLogger, type Discovery, randomId } from "#runtime";
 import { openDiscovery } from "#runtime/node";
@@ -9,15 +9,15 @@ import { routerModule } from "../../../gateway/routing/test-model.ts";
 
 export interface OwnGateway {
   readonly url: string;
-  /** Addresses of the workers' own `/health` and `/metrics`, in the order of their engines. */
+  /** URLs of the workers' own `/health` and `/metrics`, in the order of their engines. */
   readonly opsUrls: readonly string[];
-  /** Ends a worker as if it were killed: its calls break off. */
+  /** Ends a worker as if it were killed: its calls break. */
   kill(worker: string): Promise<void>;
-  /** Where workers announce themselves. */
+  /** The workers' discovery. */
   readonly discovery: Discovery;
-  /** What gateway and workers have logged of warnings and errors, each line parsed. */
+  /** Warnings and errors logged by the gateway and the workers, parsed. */
   readonly logged: readonly Readonly<Record<string, unknown>>[];
-  /** Asks the API. */
+  /** Sends a request to the API. */
   post(path: string, body: object): Promise<Response>;
 }
 
@@ -27,7 +27,7 @@ afterAll(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-/** A gateway that can be asked for the models of these engines; it ends with the test file. */
+/** Starts a gateway that serves these engines' models; it stops after the test file. */
 export async function startOwnGateway(
   engines: Readonly<Record<string, Engine>>,
   options: Partial<ListeningOptions> = {},

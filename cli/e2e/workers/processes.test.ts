@@ -4,7 +4,7 @@ import { until } from "../metrics.ts";
 import { family, workerPid } from "../process-family.ts";
 import { type StatorProcess, startUp } from "../stator-process.ts";
 
-// Workers of one's own behind a gateway of several processes.
+// Workers behind a gateway of several processes.
 
 let stator: StatorProcess;
 let url: string;
@@ -18,14 +18,14 @@ afterAll(async () => {
   expect(await stator.stop()).toBe(0);
 });
 
-/** On a connection of its own, which the system gives to one of the processes. */
+/** Uses a new connection, which the system assigns to one of the processes. */
 const complete = (more: object = {}) =>
   ask(`${url}/v1/completions`, {
     json: { model: "default", prompt: "Once", max_tokens: 8, ...more },
     headers: { connection: "close", "x-stator-explain": "true" },
   });
 
-test("every process answers, from the first request on, and all know what workers hold", async () => {
+test("every process answers from the first request on, and all know the workers' caches", async () => {
   // Supervisor, gateway, two processes that serve the port, two workers.
   expect(family(stator.pid)).toHaveLength(6);
   const prompt = "A long beginning that all of these requests have in common. ".repeat(40);
@@ -46,7 +46,7 @@ test("every process answers, from the first request on, and all know what worker
   expect(body).toMatchObject({ data: [{ aliases: expect.arrayContaining(["default"]) }] });
 });
 
-test("requests for what is not there are refused as by one process", async () => {
+test("invalid requests are refused as by a single process", async () => {
   expect((await complete({ model: "none" })).body.error).toMatchObject({ code: "model_not_found" });
   expect((await complete({ max_tokens: "many" })).body.error).toMatchObject({ param: "max_tokens" });
   const answer = await ask(`${url}/v1/embeddings`, { json: { model: "default", input: "Hi" } });
@@ -57,7 +57,7 @@ test("no request is lost while a worker is killed and comes back", async () => {
   let isBack = false;
   const all: Promise<string>[] = [];
   process.kill(workerPid(stator, "mocker-0"), "SIGKILL");
-  const back = stator.printed(/starting it again child=mocker-0 reason=SIGKILL/).then(async () => {
+  const back = stator.printed(/restarting it child=mocker-0 reason=SIGKILL/).then(async () => {
     await until(async () => {
       const { body } = await ask(`${url}/health`);
       return JSON.stringify(body).match(/"ready"/g)!.length === 4;

@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from "vitest";
 import { openEcho } from "../../../workers/echo/engine.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 
-/** An echo answers with the prompt that the gateway has made. */
+/** The echo answers with the prompt that the gateway rendered. */
 let gateway: OwnGateway;
 
 const TEMPLATE =
@@ -28,7 +28,7 @@ async function ask(...messages: object[]) {
   return { status: response.status, ...(await response.json()) };
 }
 
-test("calls and results are in the prompt, also where the message has no content", async () => {
+test("calls and results are in the prompt, also if the message has no content", async () => {
   const result = {
     role: "tool",
     tool_call_id: "c1",
@@ -52,7 +52,7 @@ test.each([
   expect([status, error.param]).toEqual([400, param]);
 });
 
-test("the call's old form is refused with the new one's name", async () => {
+test("the deprecated form of calls is refused, naming the new one", async () => {
   const { status, error } = await ask({ role: "assistant", function_call: { name: "f", arguments: "{}" } });
   expect([status, error.param]).toEqual([400, "messages[1].function_call"]);
   expect(error.message).toContain("send tool_calls instead");

@@ -18,7 +18,7 @@ describe("a worker that does not check its own card", () => {
     for (const server of servers) await server.close();
   });
 
-  /** Announces a worker with the echo's card but for these fields. */
+  /** Announces a worker with the echo's card except for these fields. */
   async function announce(name: string, card: Partial<ModelCard>): Promise<void> {
     const vocabulary: Handler = (_payload, call) => {
       call.send(encodeVocabulary(bytePieces));
@@ -73,7 +73,7 @@ describe("stator up with a wrong card", () => {
       { WRONG: JSON.stringify(wrong) },
     );
 
-  test("ends with the worker's own sentence", async () => {
+  test("exits with the worker's own message", async () => {
     const stator = start({ blockSize: null });
     expect(await stator.ended()).toBe(1);
     expect(stator.stderr).toContain(
@@ -82,7 +82,7 @@ describe("stator up with a wrong card", () => {
     expect(stator.stdout).toBe("");
   });
 
-  test("ends with the gateway's where only that can tell", async () => {
+  test("exits with the gateway's message if only the gateway can detect it", async () => {
     const stator = start({ chatTemplate: "{% for %}" });
     expect(await stator.ended()).toBe(1);
     expect(stator.stderr).toMatch(

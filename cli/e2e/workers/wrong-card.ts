@@ -1,4 +1,4 @@
-/** An echo whose model card says what is not so: the fields that WRONG has, as JSON. */
+/** An echo whose model card has wrong fields, from the JSON in WRONG. */
 import { defineWorker, loadWorker } from "#workers";
 
 const echo = await loadWorker("echo");

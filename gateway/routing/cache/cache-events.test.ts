@@ -180,7 +180,7 @@ describe("what a worker holds", () => {
       const { apply, told, model, overlap } = open();
       apply(odd, plain);
       expect(overlap()).toBe(4);
-      expect(told).toEqual(["one: 64 token ids came for 1 blocks of 16"]);
+      expect(told).toEqual(["one: 64 token ids for 1 blocks of 16"]);
       expect(await model.scrape()).toContain(
         'stator_router_unreadable_kv_events_total{model="test",worker="one",rank="0"} 1',
       );

@@ -36,7 +36,7 @@ it("reads a kubeconfig's current context", async () => {
   expect(findClusterAccess(undefined, { KUBECONFIG: path }).server).toBe(access.server);
 });
 
-it("reads files beside the kubeconfig, and a token again that is changed", async () => {
+it("reads files beside the kubeconfig, and re-reads a changed token", async () => {
   await writeFile(join(folder, "token"), "first\n");
   await writeFile(join(folder, "ca.pem"), "authority");
   const path = await written(config({ tokenFile: "token" }, { "certificate-authority": "ca.pem" }));
@@ -56,17 +56,17 @@ it("finds a pod's service account", async () => {
 });
 
 it.each([
-  [config({ exec: { command: "aws" } }), "signs in by 'exec', which Stator cannot do"],
+  [config({ exec: { command: "aws" } }), "authenticates with 'exec', which Stator does not support"],
   [{ ...config({}), "current-context": "other" }, "there is no context named 'other'"],
-  [config({}, { server: "nonsense" }), "clusters.0.cluster.server is not as it should be"],
+  [config({}, { server: "nonsense" }), "clusters.0.cluster.server is invalid"],
   [config({}, { "certificate-authority": "missing.pem" }), "ENOENT"],
   ["a: [", "--kubeconfig"],
-  ["nothing", "is not as it should be"],
+  ["nothing", "is invalid"],
 ])("refuses %j", async (document, message) => {
   const path = await written(document);
   expect(() => findClusterAccess(path, {})).toThrow(message);
 });
 
-it("says what to do where there is no file", () => {
+it("says what to do without a file", () => {
   expect(() => findClusterAccess(join(folder, "missing"), {})).toThrow("ENOENT");
 });

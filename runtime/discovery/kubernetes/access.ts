@@ -5,11 +5,11 @@ import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 
-/** How to reach a cluster's API server, and as whom. */
+/** The address of a cluster's API server, and the credentials for it. */
 export interface ClusterAccess {
   /** Its address, without a trailing slash. */
   readonly server: string;
-  /** The namespace that is meant where none is named. */
+  /** The default namespace. */
   readonly namespace: string;
   readonly tls: {
     readonly ca?: Buffer | undefined;
@@ -18,20 +18,20 @@ export interface ClusterAccess {
     readonly rejectUnauthorized?: boolean;
     readonly servername?: string | undefined;
   };
-  /** The bearer token of now: where it is in a file, it changes. */
+  /** The current bearer token: one from a file changes. */
   token(): Promise<string | undefined>;
 }
 
-/** No cluster can be reached by what there is; a sentence for people. */
+/** The cluster's credentials are missing or unusable; the message says why. */
 export class ClusterAccessError extends Error {}
 
-/** Where a pod finds the credentials of its service account. */
+/** The folder with a pod's service-account credentials. */
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /**
- * The file given, or of KUBECONFIG; else the pod's own service account, where this process is in a pod; else the file
- * in the home folder.
- * @throws ClusterAccessError where there is none of these, or it cannot be used
+ * Reads the given file or that of KUBECONFIG; else the pod's service account, if this process runs in a pod; else the
+ * file in the home folder.
+ * @throws ClusterAccessError if there is none of these, or it is unusable
  */
 export function findClusterAccess(
   kubeconfig: string | undefined,
@@ -45,7 +45,7 @@ export function findClusterAccess(
   const home = join(homedir(), ".kube", "config");
   if (existsSync(home)) return readKubeconfig(home);
   throw new ClusterAccessError(
-    "Which Kubernetes cluster? This process runs in no pod with a service account, and there is no ~/.kube/config: give --kubeconfig FILE.",
+    "No Kubernetes cluster found: this process is not in a pod with a service account, and there is no ~/.kube/config. Give --kubeconfig FILE.",
   );
 }
 
@@ -104,7 +104,7 @@ function readKubeconfig(path: string): ClusterAccess {
   const read = config.safeParse(document);
   if (!read.success) {
     const [issue] = read.error.issues;
-    throw fail(`${issue?.path.join(".") || "it"} is not as it should be: ${issue?.message}.`);
+    throw fail(`${issue?.path.join(".") || "it"} is invalid: ${issue?.message}.`);
   }
   const { data } = read;
   const current = data["current-context"];
@@ -119,7 +119,7 @@ function readKubeconfig(path: string): ClusterAccess {
   const unusable = ["exec", "auth-provider", "username"].find((key) => who[key] !== undefined);
   if (unusable !== undefined)
     throw fail(
-      `the user of the context '${current}' signs in by '${unusable}', which Stator cannot do: give one with a token or a client certificate, of a service account say.`,
+      `the user of the context '${current}' authenticates with '${unusable}', which Stator does not support: use one with a token or a client certificate, such as a service account's.`,
     );
   const pathOf = (file: string) => resolve(dirname(path), file);
   const bytesOf = (inline: string | undefined, file: string | undefined): Buffer | undefined => {

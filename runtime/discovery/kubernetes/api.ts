@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { z } from "zod";
 import type { ClusterAccess } from "./access.ts";
 
-/** An object of the cluster, as far as it is read here. */
+/** The fields of a cluster object that are used here. */
 export interface KubernetesObject {
   readonly metadata: { readonly name: string; readonly resourceVersion?: string | undefined };
 }
@@ -24,20 +24,20 @@ export interface ObjectList {
   readonly resourceVersion: string;
 }
 
-/** A change, as `watch` tells it. */
+/** A change reported by `watch`. */
 export interface WatchEvent {
   readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
   readonly object: KubernetesObject;
 }
 
 export interface WatchListener {
-  /** The server tells of changes from now on. */
+  /** The server reports changes from now on. */
   onOpen(): void;
   onEvent(event: WatchEvent): void;
 }
 
 export class KubernetesError extends Error {
-  /** HTTP status; undefined where the server could not be reached. */
+  /** HTTP status; undefined if the server was unreachable. */
   readonly status: number | undefined;
 
   constructor(message: string, status?: number) {
@@ -57,14 +57,14 @@ const list = z.looseObject({
 const watchEvent = z.looseObject({ type: z.string(), object: z.looseObject({}) });
 const status = z.looseObject({ message: z.string().optional(), code: z.number().optional() });
 
-/** Longest time to get the head of an answer, in milliseconds. */
+/** Timeout for a response's head, in milliseconds. */
 const HEAD_MS = 10_000;
-/** After which the server ends a watch, in seconds. */
+/** Seconds after which the server ends a watch. */
 const WATCH_SECONDS = 290;
-/** A watch that says nothing for longer has lost its connection: bookmarks come about every minute. */
+/** A watch that is silent for longer has lost its connection: bookmarks arrive about every minute. */
 const SILENCE_MS = (WATCH_SECONDS + 30) * 1000;
 
-/** What Stator asks of a Kubernetes API server: lists, and their changes. */
+/** A client of the Kubernetes API server for lists and watches. */
 export class KubernetesApi {
   readonly #access: ClusterAccess;
 
@@ -81,8 +81,8 @@ export class KubernetesApi {
   }
 
   /**
-   * Tells of every change after that version, until the server ends it, which it does every few minutes.
-   * @throws KubernetesError with 410 where it does not remember that version
+   * Reports every change after that version, until the server ends the watch, which it does every few minutes.
+   * @throws KubernetesError with 410 if that version has expired
    */
   async watch(
     resource: Resource,
@@ -97,7 +97,7 @@ export class KubernetesApi {
       resourceVersion,
     };
     const response = await this.#get(resource, query, signal);
-    response.socket.setTimeout(SILENCE_MS, () => response.destroy(new Error("It has fallen silent.")));
+    response.socket.setTimeout(SILENCE_MS, () => response.destroy(new Error("The connection went silent.")));
     listener.onOpen();
     try {
       for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -105,11 +105,11 @@ export class KubernetesApi {
       }
     } catch (error) {
       if (error instanceof KubernetesError || signal.aborted) throw error;
-      throw new KubernetesError(`The watch broke off: ${error instanceof Error ? error.message : error}`);
+      throw new KubernetesError(`The watch broke: ${error instanceof Error ? error.message : error}`);
     }
   }
 
-  /** The answer with its body to come. @throws KubernetesError for any status but 200 */
+  /** Returns the response with its body unread. @throws KubernetesError for any status but 200 */
   async #get(
     { group, kind, namespace, labelSelector }: Resource,
     query: Record<string, string>,
@@ -157,11 +157,11 @@ function refusal(
 ): string {
   switch (code) {
     case 401:
-      return "The API server does not know this token or certificate: see --kubeconfig, or the pod's service account.";
+      return "The API server rejects this token or certificate: check --kubeconfig, or the pod's service account.";
     case 403:
       return `The account may not read ${kind} in the namespace '${namespace}': give it a role with get, list and watch on them (docs/kubernetes.md has one). ${message}`.trim();
     case 400:
-      return `The API server refused the question: ${message || "is the label selector right?"}`;
+      return `The API server refused the request: ${message || "is the label selector valid?"}`;
     default:
       return `The API server answered with status ${code}. ${message}`.trim();
   }

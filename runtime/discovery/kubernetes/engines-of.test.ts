@@ -14,7 +14,7 @@ const endpoint = (address: string, conditions: object, pod?: string) => ({
 });
 const http = { name: "http", port: 8000 };
 
-it("finds the engines of a service that are ready and stay", () => {
+it("finds the ready, non-terminating engines of a service", () => {
   const slices = [
     slice(
       "one",
@@ -48,7 +48,7 @@ it.each([
   expect(engine?.url).toBe(port && `http://10.0.0.1:${port}`);
 });
 
-it("takes a pod once that is in several slices, by IPv4", () => {
+it("counts a pod in several slices once, by its IPv4 address", () => {
   const six = slice("a", [http], [endpoint("fd00::1", { ready: true }, "vllm-0")], "IPv6");
   const four = slice("b", [http], [endpoint("10.0.0.1", { ready: true }, "vllm-0")]);
   const moved = slice("c", [http], [endpoint("10.0.0.1", { ready: false }, "vllm-0")]);
@@ -57,7 +57,7 @@ it("takes a pod once that is in several slices, by IPv4", () => {
   ]);
 });
 
-it("tells which ports there are where none fits", () => {
+it("reports the existing ports if none matches", () => {
   const told: string[] = [];
   const ports = [{ name: "metrics", port: 9000 }, http];
   const ready = endpoint("10.0.0.1", { ready: true });
@@ -74,7 +74,7 @@ const pod = (name: string, status: object, more: object = {}) => ({
   status: { phase: "Running", podIP: "10.1.0.1", conditions: [{ type: "Ready", status: "True" }], ...status },
 });
 
-it("finds the engines in pods that are ready and stay", () => {
+it("finds the engines in ready, non-terminating pods", () => {
   const pods = [
     pod("well", {}),
     pod("starts", { phase: "Pending" }),
@@ -86,7 +86,7 @@ it("finds the engines in pods that are ready and stay", () => {
   expect(enginesOfPods([pod("well", {})], "8080")[0]?.url).toBe("http://10.1.0.1:8080");
 });
 
-it("reads what pods say of their engines, and leaves out what is no such thing", () => {
+it("reads annotations, and ignores invalid ones", () => {
   const annotations = {
     "stator.dev/tags": "gpu=h100, zone=a,nonsense",
     "stator.dev/block-size": "32",
@@ -106,7 +106,7 @@ it("reads what pods say of their engines, and leaves out what is no such thing",
   ]);
 });
 
-it("passes by what is no object of the kind", () => {
+it("ignores objects of another kind", () => {
   expect(enginesOfSlices([{ metadata: { name: "x" }, endpoints: "none" } as never], undefined)).toEqual([]);
   expect(enginesOfPods([{ metadata: { name: "x" } }], undefined)).toEqual([]);
 });

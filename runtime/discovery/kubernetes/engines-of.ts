@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { KubernetesObject } from "./api.ts";
 
-/** What of an engine the cluster tells. */
+/** An engine in the cluster. */
 export interface PodEngine {
   readonly name: string;
   /** `http://HOST:PORT` */
@@ -10,7 +10,7 @@ export interface PodEngine {
   readonly tags?: readonly string[];
   /** Tokens in a KV block. */
   readonly blockSize?: number;
-  /** Where its KV events come from. */
+  /** The source of its KV events. */
   readonly kvEvents?: { readonly endpoint: string; readonly replayEndpoint: string | undefined };
 }
 
@@ -36,12 +36,12 @@ const endpointSlice = z.looseObject({
     .nullish(),
 });
 
-/** Hears of what is ready and has no port that fits: which ports it has. */
+/** Called with the ports of a ready pod if none matches. */
 export type OnNoPort = (ports: string) => void;
 
 /**
- * The engines behind a service, of its EndpointSlices: those that are ready and stay. A pod may be in several slices:
- * while it is moved from one to another, and with an address of each family, of which IPv4 counts.
+ * The ready, non-terminating engines in a service's EndpointSlices. A pod can be in several slices: while it moves from
+ * one to another, and with an address of each family, of which IPv4 is used.
  */
 export function enginesOfSlices(
   objects: readonly KubernetesObject[],
@@ -54,7 +54,7 @@ export function enginesOfSlices(
     if (slice.addressType === "FQDN") continue;
     const number = choosePort(slice.ports ?? [], wanted);
     for (const { addresses, conditions, targetRef } of slice.endpoints ?? []) {
-      // Not to say whether it is ready means that it is.
+      // A missing readiness means ready.
       if (conditions?.ready === false || conditions?.terminating === true) continue;
       const [address] = addresses;
       if (address === undefined) continue;
@@ -95,7 +95,7 @@ const pod = z.looseObject({
     .default({}),
 });
 
-/** The engines in pods: those that are ready and stay. Annotations say what engines do not tell themselves. */
+/** The engines in ready, non-terminating pods. Annotations set what engines do not report. */
 export function enginesOfPods(
   pods: readonly KubernetesObject[],
   wanted: WantedPort,
@@ -120,7 +120,7 @@ export function enginesOfPods(
   });
 }
 
-/** What pods may say of their engines. */
+/** Settings of engines in their pods' annotations. */
 function annotated(
   annotations: Readonly<Record<string, string>>,
 ): Pick<PodEngine, "tags" | "blockSize" | "kvEvents"> {

@@ -4,7 +4,7 @@ import { KubernetesApi, type KubernetesObject, type Resource } from "./api.ts";
 import { enginesOfPods, enginesOfSlices, type OnNoPort, type PodEngine } from "./engines-of.ts";
 import { ListWatch } from "./list-watch.ts";
 
-/** Where in a cluster engines are. */
+/** Which engines in a cluster to follow. */
 export interface KubernetesSource {
   /** Of services: `[NAMESPACE/]NAME[:PORT]`. */
   readonly services: readonly string[];
@@ -17,25 +17,25 @@ export interface KubernetesSource {
 }
 
 export interface KubernetesFollower {
-  /** Settled when the cluster has told its engines for the first time, or cannot. */
+  /** Settles once the engines have been listed for the first time, or that has failed. */
   readonly first: Promise<void>;
   close(): void;
 }
 
-/** How long a start waits for the cluster, in milliseconds. */
+/** How long start-up waits for the cluster, in milliseconds. */
 const FIRST_MS = 5_000;
 
-/** Hears which engines one question to the cluster has brought. */
+/** Receives the engines of one query. */
 export interface EngineListener {
-  /** These are all that there are now. */
+  /** Replaces the engines with these. */
   replace(engines: readonly PodEngine[]): void;
-  /** No more is heard. */
+  /** The query has ended. */
   close(): void;
 }
 
 /**
- * Follows the engines that a cluster has.
- * @param listen called for each question that the cluster is asked
+ * Follows a cluster's engines.
+ * @param listen called for each query
  */
 export function followKubernetes(
   source: KubernetesSource,
@@ -56,24 +56,24 @@ export function followKubernetes(
     const onNoPort = (ports: string) => {
       if (unfit.has(ports)) return;
       unfit.add(ports);
-      log.error("pods have no port that is the one wanted: see --kubernetes-port", { ...where, ports });
+      log.error("pods do not have the requested port: see --kubernetes-port", { ...where, ports });
     };
     const watch = new ListWatch(api, resource, {
       onObjects(objects) {
         const engines = enginesIn(objects, onNoPort);
         group.replace(
-          // Pods of two namespaces may have one name.
+          // Pods of two namespaces can share a name.
           isInSeveral
             ? engines.map((engine) => ({ ...engine, name: `${namespace}.${engine.name}` }))
             : engines,
         );
         told.resolve();
       },
-      onTrouble(reason) {
-        log.error("Kubernetes cannot be asked for engines; those known stay", { ...where, reason });
+      onUnavailable(reason) {
+        log.error("cannot list engines in Kubernetes; keeping the known ones", { ...where, reason });
         told.resolve();
       },
-      onRelief: () => log.info("Kubernetes can be asked for engines again", where),
+      onAvailable: () => log.info("can list engines in Kubernetes again", where),
     });
     watch.open();
     return { watch, group };

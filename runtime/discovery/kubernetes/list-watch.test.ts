@@ -11,14 +11,14 @@ const pod = (name: string, app = "vllm") => ({ metadata: { name, labels: { app }
 let server: TestApiServer;
 let watch: ListWatch;
 let names: string[] | undefined;
-let troubles: string[];
-let reliefs: number;
+let failures: string[];
+let recoveries: number;
 
 beforeEach(async () => {
   server = await TestApiServer.start();
   names = undefined;
-  troubles = [];
-  reliefs = 0;
+  failures = [];
+  recoveries = 0;
   const access: ClusterAccess = {
     server: server.url,
     namespace: "models",
@@ -29,8 +29,8 @@ beforeEach(async () => {
     onObjects(objects: readonly KubernetesObject[]) {
       names = objects.map(({ metadata }) => metadata.name).sort();
     },
-    onTrouble: (reason) => troubles.push(reason),
-    onRelief: () => reliefs++,
+    onUnavailable: (reason) => failures.push(reason),
+    onAvailable: () => recoveries++,
   });
 });
 
@@ -41,7 +41,7 @@ afterEach(async () => {
 
 const become = (...wanted: string[]) => expect.poll(() => names).toEqual(wanted);
 
-it("lists, and follows what comes, changes and goes", async () => {
+it("lists, and follows additions, changes and removals", async () => {
   server.put(PATH, pod("a"));
   server.put(PATH, pod("other", "web"));
   watch.open();
@@ -53,7 +53,7 @@ it("lists, and follows what comes, changes and goes", async () => {
   expect(server.requests.filter((each) => !each.includes("watch=true"))).toHaveLength(1);
 });
 
-it("goes on from where it was when the server ends the watch", async () => {
+it("resumes at the same version when the server ends the watch", async () => {
   watch.open();
   await expect.poll(() => server.watching).toBe(1);
   server.bookmark();
@@ -61,7 +61,7 @@ it("goes on from where it was when the server ends the watch", async () => {
   server.put(PATH, pod("a"));
   await become("a");
   expect(server.requests.filter((each) => !each.includes("watch=true"))).toHaveLength(1);
-  expect(troubles).toEqual([]);
+  expect(failures).toEqual([]);
 });
 
 it.each([
@@ -85,49 +85,49 @@ it.each([
   await become("a", "b");
 });
 
-it("keeps what it knows while the server is away, and says so once", async () => {
+it("keeps the known objects while the server is unreachable, and reports that once", async () => {
   server.put(PATH, pod("a"));
   watch.open();
   await become("a");
   await expect.poll(() => server.watching).toBe(1);
   server.failure = { code: 503, message: "busy" };
   server.cut();
-  await expect.poll(() => troubles.length).toBe(1);
+  await expect.poll(() => failures.length).toBe(1);
   server.remove(PATH, "a");
   expect(names).toEqual(["a"]);
   server.failure = undefined;
   await become();
-  await expect.poll(() => reliefs).toBe(1);
-  expect(troubles).toHaveLength(1);
+  await expect.poll(() => recoveries).toBe(1);
+  expect(failures).toHaveLength(1);
 });
 
-it("goes on with lists alone, and says so once, where watches are refused", async () => {
+it("falls back to lists if watches are refused, and reports that once", async () => {
   server.watchFailure = { code: 403, message: 'User "x" cannot watch resource "pods"' };
   server.put(PATH, pod("a"));
   watch.open();
   await become("a");
   server.put(PATH, pod("b"));
   await become("a", "b");
-  expect(troubles).toEqual([expect.stringContaining("cannot watch resource")]);
-  expect(reliefs).toBe(0);
+  expect(failures).toEqual([expect.stringContaining("cannot watch resource")]);
+  expect(recoveries).toBe(0);
   server.watchFailure = undefined;
-  await expect.poll(() => reliefs).toBe(1);
+  await expect.poll(() => recoveries).toBe(1);
 });
 
 it.each([
-  [401, "does not know this token"],
+  [401, "rejects this token"],
   [403, "may not read pods in the namespace 'models': give it a role with get, list and watch"],
   [500, "status 500. out of order"],
 ])("says what a %i means", async (code, message) => {
   server.failure = { code, message: "out of order" };
   watch.open();
-  await expect.poll(() => troubles[0]).toContain(message);
+  await expect.poll(() => failures[0]).toContain(message);
 });
 
-it("says where a server is that is not there", async () => {
+it("names the address of an unreachable server", async () => {
   const { url } = server;
   await server.close();
   watch.open();
-  await expect.poll(() => troubles[0]).toContain(`${url} cannot be reached: connect ECONNREFUSED`);
+  await expect.poll(() => failures[0]).toContain(`${url} cannot be reached: connect ECONNREFUSED`);
   server = await TestApiServer.start();
 });

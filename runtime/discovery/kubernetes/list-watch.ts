@@ -7,7 +7,7 @@ import {
   type WatchListener,
 } from "./api.ts";
 
-/** The questions that a `ListWatch` asks. */
+/** The API calls of a `ListWatch`. */
 export interface ListWatchApi {
   list(resource: Resource, signal: AbortSignal): Promise<ObjectList>;
   watch(
@@ -19,23 +19,23 @@ export interface ListWatchApi {
 }
 
 export interface ListWatchListener {
-  /** All objects that there are: after the first list and after each change. */
+  /** All objects, after the first list and after each change. */
   onObjects(objects: readonly KubernetesObject[]): void;
-  /** The server cannot be asked; what was known before goes on to count. */
-  onTrouble(reason: string): void;
-  /** It can be asked again. */
-  onRelief(): void;
+  /** Requests fail; the objects known so far stay valid. */
+  onUnavailable(reason: string): void;
+  /** Requests succeed again. */
+  onAvailable(): void;
 }
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
-/** A watch that goes on for longer shows that all is well, in milliseconds. */
+/** A watch that lasts longer counts as a success, in milliseconds. */
 const STEADY_MS = 5_000;
-/** How a server says that it does not remember a version so old. */
+/** The server's status for a version that has expired. */
 const GONE = 410;
 
 /**
- * Follows the objects of one kind: a list, and then its changes, for as long as it goes.
+ * Follows the objects of one kind with a list and a watch.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 export class ListWatch {
@@ -44,7 +44,7 @@ export class ListWatch {
   readonly #listener: ListWatchListener;
   readonly #abort = new AbortController();
   readonly #objects = new Map<string, KubernetesObject>();
-  #isTroubled = false;
+  #isUnavailable = false;
   /** Of the last watch, on the clock of `performance.now()`. */
   #openedAt = Number.POSITIVE_INFINITY;
 
@@ -74,8 +74,8 @@ export class ListWatch {
       } catch (error) {
         if (signal.aborted) return;
         version = undefined;
-        // To have been away for long is no fault of the server's.
-        if (!(error instanceof KubernetesError && error.status === GONE)) this.#trouble(error);
+        // An expired version is no server failure.
+        if (!(error instanceof KubernetesError && error.status === GONE)) this.#fail(error);
       }
       if (performance.now() - this.#openedAt > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
       await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
@@ -91,7 +91,7 @@ export class ListWatch {
     return resourceVersion;
   }
 
-  /** The version up to which all is known when the watch ends in good order. */
+  /** Returns the version reached when the watch ends normally. */
   async #watch(from: string): Promise<string> {
     let version = from;
     await this.#api.watch(
@@ -100,7 +100,7 @@ export class ListWatch {
       {
         onOpen: () => {
           this.#openedAt = performance.now();
-          this.#relieve();
+          this.#recover();
         },
         onEvent: ({ type, object }) => {
           version = object.metadata.resourceVersion ?? version;
@@ -119,14 +119,14 @@ export class ListWatch {
     this.#listener.onObjects([...this.#objects.values()]);
   }
 
-  #trouble(error: unknown): void {
-    if (this.#isTroubled) return;
-    this.#isTroubled = true;
-    this.#listener.onTrouble(error instanceof Error ? error.message : String(error));
+  #fail(error: unknown): void {
+    if (this.#isUnavailable) return;
+    this.#isUnavailable = true;
+    this.#listener.onUnavailable(error instanceof Error ? error.message : String(error));
   }
 
-  #relieve(): void {
-    if (this.#isTroubled) this.#listener.onRelief();
-    this.#isTroubled = false;
+  #recover(): void {
+    if (this.#isUnavailable) this.#listener.onAvailable();
+    this.#isUnavailable = false;
   }
 }

@@ -33,14 +33,14 @@ export class TestApiServer {
   failure: { code: number; message: string } | undefined;
   /** Answers watches with this status. */
   watchFailure: { code: number; message: string } | undefined;
-  /** Only this bearer token is let in, where there is one. */
+  /** The only accepted bearer token, if set. */
   token: string | undefined;
   readonly #server: Server;
   readonly #isEncrypted: boolean;
   readonly #objects = new Map<string, Map<string, TestObject>>();
   readonly #watchers = new Set<Watcher>();
   #version = 1;
-  /** Versions before this one are not remembered. */
+  /** Versions before this one have expired. */
   #oldest = 0;
   #events: { version: number; path: string; type: string; object: TestObject }[] = [];
 
@@ -66,7 +66,7 @@ export class TestApiServer {
     return `${this.#isEncrypted ? "https" : "http"}://127.0.0.1:${port}`;
   }
 
-  /** Watches that are open. */
+  /** Open watches. */
   get watching(): number {
     return this.#watchers.size;
   }
@@ -87,25 +87,25 @@ export class TestApiServer {
     this.#tell(path, "DELETED", this.#versioned(object));
   }
 
-  /** Tells watches how far they are, and nothing more. */
+  /** Sends watches a bookmark. */
   bookmark(): void {
     const object = { metadata: { resourceVersion: String(this.#version) } };
     for (const { response } of this.#watchers) write(response, { type: "BOOKMARK", object });
   }
 
-  /** Ends all watches in good order, as a server does every few minutes. */
+  /** Ends all watches normally, as a server does every few minutes. */
   endWatches(): void {
     for (const { response } of this.#watchers) response.end();
     this.#watchers.clear();
   }
 
-  /** Forgets all changes until now: a watch that asks for them gets 410. */
+  /** Expires all changes so far: a watch from before gets 410. */
   forget(): void {
     this.#oldest = this.#version;
     this.#events = [];
   }
 
-  /** Tells watches that their version is not remembered, and ends them. */
+  /** Tells watches that their version has expired, and ends them. */
   expire(): void {
     this.forget();
     for (const { response } of this.#watchers) {
@@ -188,7 +188,7 @@ function refuse(response: ServerResponse, code: number, message: string): void {
 
 const write = (response: ServerResponse, event: object) => response.write(`${JSON.stringify(event)}\n`);
 
-/** Of selectors, the form `a=b,c=d` alone. */
+/** Parses only selectors of the form `a=b,c=d`. */
 function readSelector(text: string): Record<string, string> {
   return Object.fromEntries(
     text

@@ -1,7 +1,7 @@
 /**
- * The endpoint of a data-parallel rank: rank r is on port + r, as in vLLM. Port 0, which takes a free one, stays.
+ * The endpoint of a data-parallel rank: rank r uses port + r, as in vLLM. Port 0, a free port, stays 0.
  *
- * @throws RangeError where the endpoint is not `tcp://HOST:PORT`, or its ports do not suffice
+ * @throws RangeError if the endpoint is not `tcp://HOST:PORT`, or the rank's port is out of range
  */
 export function rankEndpoint(endpoint: string, dataParallelRank: number): string {
   const match = /^(tcp:\/\/(?:[^\s:/]+|\[[^\s\]/]+\])):(\d+)$/.exec(endpoint);

@@ -1,4 +1,4 @@
-/** Our publisher and ZeroMQ's, each followed by our subscriber and by ZeroMQ's. */
+/** Our publisher and ZeroMQ's, each with our subscriber and ZeroMQ's. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ afterEach(closeAll);
 interface Publisher {
   readonly endpoint: string;
   publish(payload: Uint8Array): void;
-  /** Resolves when so many want its topic. */
+  /** Resolves when it has so many subscribers. */
   subscribers(count: number): Promise<void>;
   close(): void;
 }
@@ -40,7 +40,7 @@ const pairs = publishers.flatMap(([publisher, open]) =>
 );
 
 describe.each(pairs)("$publisher and $subscriber", ({ open, follow }) => {
-  test("pass on every message once and in order, whatever its length", async () => {
+  test("deliver every message once and in order, whatever its length", async () => {
     const publisher = await open("kv");
     const subscriber = follow(publisher);
     await publisher.subscribers(1);
@@ -55,7 +55,7 @@ describe.each(pairs)("$publisher and $subscriber", ({ open, follow }) => {
     expect(subscriber.log).toEqual([...wanted, "14:end"]);
   });
 
-  test("pass on many at once", async () => {
+  test("deliver many at once", async () => {
     const publisher = await open("kv");
     const subscriber = follow(publisher);
     await publisher.subscribers(1);
@@ -64,7 +64,7 @@ describe.each(pairs)("$publisher and $subscriber", ({ open, follow }) => {
     expect(subscriber.log).toEqual(Array.from({ length: 5_000 }, (_, n) => `${n}:of ${n}`));
   });
 
-  test("reach all whose topic it is, from when they subscribe until they leave", async () => {
+  test("deliver by topic, from subscribing until leaving", async () => {
     const publisher = await open("kv@a");
     const first = [follow(publisher, "kv@a"), follow(publisher, "kv"), follow(publisher)];
     await publisher.subscribers(3);
@@ -86,7 +86,7 @@ describe.each(pairs)("$publisher and $subscriber", ({ open, follow }) => {
     ]);
   });
 
-  test("find each other again when the publisher is started again", async () => {
+  test("reconnect when the publisher restarts", async () => {
     const before = await open("kv");
     const subscriber = follow(before);
     await before.subscribers(1);
@@ -100,7 +100,7 @@ describe.each(pairs)("$publisher and $subscriber", ({ open, follow }) => {
     expect(subscriber.log.filter((entry) => entry !== "forget")).toEqual(["0:a", "0:b"]);
   });
 
-  test("find each other when the subscriber comes first, and over a Unix socket", async () => {
+  test("connect if the subscriber starts first, also over a Unix socket", async () => {
     const folder = mkdtempSync(join(tmpdir(), "stator-zmq-"));
     try {
       const endpoint = `ipc://${folder}/kv`;
@@ -128,7 +128,7 @@ async function openOurs(topic: string, endpoint = anyPort): Promise<Publisher> {
 }
 
 async function openTheirs(topic: string, endpoint = anyPort): Promise<Publisher> {
-  // Unlike a Publisher it tells who subscribes and leaves.
+  // Unlike a Publisher, it reports subscriptions.
   const socket = keep(
     new zmq.XPublisher({ linger: 0, verbosity: "allSubsUnsubs", sendHighWaterMark: 100_000 }),
   );
@@ -152,7 +152,7 @@ async function openTheirs(topic: string, endpoint = anyPort): Promise<Publisher>
   };
 }
 
-/** Opens in another's place, as soon as that has let go of the port. */
+/** Opens a replacement as soon as the old one has released the port. */
 async function reopen(open: () => Promise<Publisher>): Promise<Publisher> {
   for (;;) {
     const publisher = await open().catch((error: Error) => error);

@@ -12,7 +12,7 @@ import { bytes, closeAll, follow, keep, publish, reach, scripted, text } from ".
 afterEach(closeAll);
 
 describe("KV events over ZeroMQ", () => {
-  test("come from the first one on, and live, each once", async () => {
+  test("arrive from the first one on, then live, each once", async () => {
     const publisher = await publish();
     publisher.publish(bytes("a"));
     publisher.publish(bytes("b"));
@@ -25,7 +25,7 @@ describe("KV events over ZeroMQ", () => {
     expect(follower.subscriber.counters).toMatchObject({ applied: 4, gaps: 0, forgotten: 0, malformed: 0 });
   });
 
-  test("go on after a fault of the receiver's, which forgets what it knew", async () => {
+  test("continue after an error of the receiver, which forgets everything", async () => {
     const faults: unknown[] = [];
     const publisher = await publish();
     publisher.publish(bytes("a"));
@@ -46,7 +46,7 @@ describe("KV events over ZeroMQ", () => {
     expect(follower.subscriber.counters).toMatchObject({ applied: 2, malformed: 1 });
   });
 
-  test("begin with the oldest that is kept", async () => {
+  test("begin with the oldest kept batch", async () => {
     const publisher = await publish({ replayBatches: 2 });
     for (const name of ["a", "b", "c", "d"]) publisher.publish(bytes(name));
     const follower = follow(publisher);
@@ -56,7 +56,7 @@ describe("KV events over ZeroMQ", () => {
     expect(follower.subscriber.counters).toMatchObject({ gaps: 0, forgotten: 0 });
   });
 
-  test("go to many at once, by topic", async () => {
+  test("go to many subscribers, by topic", async () => {
     const publisher = await publish({ topic: "kv@a" });
     const followers = Array.from({ length: 5 }, () => follow(publisher, { topic: "kv@" }));
     publisher.publish(bytes("a"));
@@ -77,14 +77,14 @@ describe("KV events over ZeroMQ", () => {
     expect(hex(await subscriber.receive())).toEqual(batch);
     const request = keep(new zmq.Request({ linger: 0 }));
     request.connect(publisher.replayEndpoint!);
-    // Such a socket takes one message for an answer.
+    // Such a socket accepts only one message as an answer.
     await request.send(encodeSequence(0));
     expect(hex(await request.receive())).toEqual(batch);
     await request.send(encodeSequence(1));
     expect(hex(await request.receive())).toEqual(["", "ffffffffffffffff", ""]);
   });
 
-  test("reach a ZeroMQ socket by any of its topics, until it gives up the last", async () => {
+  test("reach a ZeroMQ socket by any of its topics, until it unsubscribes from the last", async () => {
     const publisher = await publish({ topic: "kv@a" });
     const subscriber = keep(new zmq.Subscriber({ linger: 0 }));
     subscriber.connect(publisher.endpoint);
@@ -105,7 +105,7 @@ describe("KV events over ZeroMQ", () => {
     expect(await next()).toBe("d");
   });
 
-  test("that are asked for in nonsense are not answered, and the next request is", async () => {
+  test("are not replayed for a malformed request, but for the next valid one", async () => {
     const publisher = await publish();
     publisher.publish(bytes("a"));
     const dealer = keep(new zmq.Dealer({ linger: 0 }));
@@ -117,12 +117,12 @@ describe("KV events over ZeroMQ", () => {
     expect((await dealer.receive()).map(String)).toEqual(["", "", "\0\0\0\0\0\0\0\0", "a"]);
   });
 
-  test("an endpoint that is taken is named", async () => {
+  test("an endpoint in use is named", async () => {
     const { endpoint } = await publish();
     await expect(publish({ endpoint })).rejects.toThrow(`Cannot publish KV events on ${endpoint}`);
   });
 
-  test("need another address than the one asked for replays", async () => {
+  test("need another address than replays", async () => {
     const first = await publish();
     const endpoint = first.replayEndpoint!;
     await expect(publish({ replayEndpoint: endpoint })).rejects.toThrow(
@@ -130,7 +130,7 @@ describe("KV events over ZeroMQ", () => {
     );
   });
 
-  test("come with the signs of life that a ZeroMQ socket asks for", async () => {
+  test("come with the heartbeats that a ZeroMQ socket requests", async () => {
     const publisher = await publish();
     const answered = Promise.withResolvers<void>();
     let answers = 0;
@@ -166,7 +166,7 @@ describe.each([
   ["our", async () => publish({ topic: "kv" })],
   ["a scripted ZeroMQ", scripted],
 ])("what %s publisher replays", (_whose, open) => {
-  /** A publisher that has three batches. */
+  /** A publisher with three batches. */
   async function filled() {
     const publisher = await open();
     for (const [sequence, name] of ["a", "b", "c"].entries()) {
@@ -221,7 +221,7 @@ describe("a replay", () => {
     heard.map((one) => (one === end ? "end" : decodeSequence(Buffer.from(one.slice(2, 10), "latin1"))));
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n);
 
-  /** A client that does not take what it asks for. */
+  /** A client that does not read its answer. */
   async function slowClient(endpoint: string) {
     const client = keep(await TestPeer.greeted(endpoint, "DEALER"));
     client.socket.pause();
@@ -237,7 +237,7 @@ describe("a replay", () => {
     expect([outcome, got]).toEqual(["complete", count]);
   }
 
-  test("gives a slow client all it asked for, in order, and holds no other up", async () => {
+  test("sends a slow client everything it requested, in order, without delaying others", async () => {
     const publisher = await publish();
     for (let n = 0; n < 300; n++) publisher.publish(Buffer.alloc(20_000, "x"));
     const slow = await slowClient(publisher.replayEndpoint!);
@@ -249,19 +249,19 @@ describe("a replay", () => {
     expect(sequences(slow.heard.slice(1))).toEqual(Array.from({ length: 10 }, () => once).flat());
   });
 
-  test("leaves out what is dropped while a client is slow to take it", async () => {
+  test("omits batches that are dropped while a client reads slowly", async () => {
     const publisher = await publish({ replayBatches: 500 });
     for (let n = 0; n < 500; n++) publisher.publish(Buffer.alloc(50_000, "x"));
     const slow = await slowClient(publisher.replayEndpoint!);
     slow.send(...request);
-    // Its request has been read when another's, sent after it, is answered.
+    // Its request has been read once a later one of another client is answered.
     await askAll(publisher.replayEndpoint!, 500);
     for (let n = 500; n < 950; n++) publisher.publish(bytes("new"));
     slow.socket.resume();
     await slow.until((heard) => heard === end);
     const got = sequences(slow.heard.slice(1));
     const gap = got.findIndex((sequence, index) => sequence !== index);
-    // What was underway, and then the last fifty that were there when it asked.
+    // The batches in flight, and then the last fifty of its request.
     expect(gap).toBeGreaterThan(0);
     expect(got.slice(gap)).toEqual([...range(450, 500), "end"]);
   });

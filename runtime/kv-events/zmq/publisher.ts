@@ -4,19 +4,19 @@ import { encodeSequence } from "./frames.ts";
 import { type PastBatches, ReplayServer } from "./replay-server.ts";
 
 export interface ZmqPublisherOptions {
-  /** Where subscribers connect: `tcp://HOST:PORT` or `ipc://PATH`; port 0 takes a free one. */
+  /** Where subscribers connect: `tcp://HOST:PORT` or `ipc://PATH`; port 0 picks a free one. */
   endpoint: string;
-  /** Goes before every message; subscribers choose by it. Default: empty. */
+  /** The topic of every message, by which subscribers filter. Default: empty. */
   topic?: string | undefined;
-  /** Where lost batches can be asked for again. Without it they cannot. */
+  /** Where lost batches can be requested. Default: nowhere. */
   replayEndpoint?: string | undefined;
-  /** Batches that are kept for that. Default 10,000, as vLLM. */
+  /** Batches kept for replays. Default 10,000, as in vLLM. */
   replayBatches?: number | undefined;
 }
 
 /**
- * Publishes one rank's KV events over ZeroMQ as vLLM does, so that what follows a vLLM follows it: numbered
- * messages from a PUB socket, past ones from a ROUTER socket. See `frames.ts`.
+ * Publishes one rank's KV events over ZeroMQ like vLLM, so that vLLM's subscribers can follow it: numbered messages from
+ * a PUB socket, past ones from a ROUTER socket. See `frames.ts`.
  *
  * @example
  * const publisher = await ZmqKvEventPublisher.open({ endpoint: "tcp://127.0.0.1:5557" });
@@ -27,7 +27,7 @@ export class ZmqKvEventPublisher {
   readonly #past: Ring;
   readonly #replay: ZmtpListener | undefined;
 
-  /** @throws Error where an endpoint is taken or no address of this machine; RangeError for what is no endpoint */
+  /** @throws Error if an endpoint is in use or not on this machine; RangeError for an invalid endpoint */
   static async open(options: ZmqPublisherOptions): Promise<ZmqKvEventPublisher> {
     const { endpoint, replayEndpoint, replayBatches = 10_000 } = options;
     const topic = new TextEncoder().encode(options.topic ?? "");
@@ -61,7 +61,7 @@ export class ZmqKvEventPublisher {
     this.#replay = replay;
   }
 
-  /** The endpoints with the ports that they have. */
+  /** The endpoints with their actual ports. */
   get endpoint(): string {
     return this.#live.endpoint;
   }
@@ -75,12 +75,12 @@ export class ZmqKvEventPublisher {
     return this.#past.end;
   }
 
-  /** Those who are connected and want the topic. */
+  /** The number of connected subscribers to the topic. */
   get subscribers(): number {
     return this.#live.subscribers;
   }
 
-  /** Publishes a payload, which must not change any more. Never waits for a subscriber. */
+  /** Publishes a payload, which must not change afterwards. Never waits for a subscriber. */
   publish(payload: Uint8Array): void {
     this.#live.send([encodeSequence(this.#past.end), payload]);
     this.#past.push(payload);
@@ -92,16 +92,16 @@ export class ZmqKvEventPublisher {
   }
 }
 
-/** Messages that a subscriber may be behind before it loses some; vLLM's. */
+/** How many messages a subscriber can lag behind before it loses some, as in vLLM. */
 const HIGH_WATER_MARK = 100_000;
 
-/** Whatever their number: more than that would rather be asked for again, or begun anew. */
+/** The same in bytes: beyond that, a replay or a fresh start is better. */
 const HIGH_WATER_BYTES = 256 * 1024 * 1024;
 
-/** The last payloads. */
+/** The most recent payloads. */
 class Ring implements PastBatches {
   readonly topic: Uint8Array;
-  /** The one numbered n is at n modulo the length. */
+  /** Payload n is at n modulo the length. */
   readonly #payloads: Uint8Array[];
   #end = 0;
 

@@ -2,24 +2,24 @@ import type { ZmtpConnection } from "../zmtp/connection.ts";
 import type { ZmtpPeer } from "../zmtp/listener.ts";
 import { decodeSequence, emptyFrame, encodeSequence, endMarker } from "./frames.ts";
 
-/** The batches that a publisher still has. */
+/** A publisher's past batches. */
 export interface PastBatches {
   readonly topic: Uint8Array;
-  /** The oldest one's number. */
+  /** The number of the oldest batch. */
   readonly oldest: number;
-  /** The number of the next batch that will be published. */
+  /** The number of the next batch to be published. */
   readonly end: number;
   payload(sequence: number): Uint8Array;
 }
 
 /**
- * Answers one client's requests for past batches, one after the other and no faster than it takes them. What is dropped
- * meanwhile is left out of the answer.
+ * Answers one client's replay requests, one after the other and no faster than it reads. Batches dropped meanwhile are
+ * omitted.
  */
 export class ReplayServer implements ZmtpPeer {
   readonly #connection: ZmtpConnection;
   readonly #past: PastBatches;
-  /** Requests that are not answered to the end: the next batch to send, and the one before which it ends. */
+  /** Pending requests: the next batch to send, and the end (exclusive). */
   readonly #requests: { next: number; end: number }[] = [];
 
   constructor(connection: ZmtpConnection, past: PastBatches) {
@@ -28,7 +28,7 @@ export class ReplayServer implements ZmtpPeer {
   }
 
   onMessage(frames: Buffer[]): void {
-    // The empty frame before the number comes from REQ sockets, or from those that imitate them.
+    // The empty frame before the number comes from REQ sockets, or clients that imitate them.
     const from = decodeSequence(frames.at(-1));
     if (from === undefined) return;
     this.#requests.push({ next: from, end: this.#past.end });

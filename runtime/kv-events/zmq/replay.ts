@@ -1,22 +1,22 @@
 import { connectZmtp } from "../zmtp/connection.ts";
 import { emptyFrame, encodeSequence, readReplayed, type SequencedPayload } from "./frames.ts";
 
-/** How a replay ended: with its end marker, because the receiver had enough, or without an answer. */
+/** How a replay ended: with its end marker, stopped by the receiver, or without an answer. */
 export type ReplayOutcome = "complete" | "stopped" | "failed";
 
-/** One request to a publisher to send batches again. */
+/** One replay request to a publisher. */
 export class Replay {
   readonly #endpoint: string;
   readonly #timeoutMs: number;
   #end: ((outcome: ReplayOutcome) => void) | undefined;
 
-  /** @param timeoutMs longest wait for the next message of the answer */
+  /** @param timeoutMs timeout for each message of the answer */
   constructor(endpoint: string, timeoutMs: number) {
     this.#endpoint = endpoint;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Asks for the batches from `from` on, hands them over in order, and closes. */
+  /** Requests the batches from `from` on, delivers them in order, and closes. */
   run(from: number, onBatch: (batch: SequencedPayload) => "go on" | "stop"): Promise<ReplayOutcome> {
     return new Promise((resolve) => {
       let timer: ReturnType<typeof setTimeout>;

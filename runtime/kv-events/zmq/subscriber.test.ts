@@ -5,7 +5,7 @@ import { bytes, closeAll, follow, publish, reach, restart, scripted } from "./te
 afterEach(closeAll);
 
 describe("a subscriber over ZeroMQ", () => {
-  test("asks again for a batch that is lost, and passes over what it has", async () => {
+  test("requests a lost batch again, and skips known ones", async () => {
     const publisher = await scripted();
     const follower = follow(publisher);
     await publisher.subscribed();
@@ -19,11 +19,11 @@ describe("a subscriber over ZeroMQ", () => {
     await follower.until("4:e");
     expect(follower.log).toEqual(["0:a", "1:b", "2:c", "3:d", "4:e"]);
     expect(follower.subscriber.counters).toMatchObject({ applied: 5, gaps: 1, forgotten: 0 });
-    // The replay began with the batch that came last, which proved that the publisher is the same.
+    // The replay began with the last known batch, which proved that the publisher is the same.
     expect(publisher.asked.at(-1)).toBe(0);
   });
 
-  test("forgets when a lost batch cannot be had any more, and goes on with what there is", async () => {
+  test("forgets when a lost batch is gone, and continues with the available ones", async () => {
     const publisher = await scripted();
     const follower = follow(publisher);
     await publisher.subscribed();
@@ -41,7 +41,7 @@ describe("a subscriber over ZeroMQ", () => {
     expect(follower.subscriber.counters).toMatchObject({ gaps: 1, forgotten: 1 });
   });
 
-  test("forgets when nobody replays, or nobody answers in time", async () => {
+  test("forgets without a replay endpoint, or if that does not answer in time", async () => {
     const publisher = await scripted();
     const followers = [
       follow(publisher, { replayEndpoint: undefined }),
@@ -58,7 +58,7 @@ describe("a subscriber over ZeroMQ", () => {
     }
   });
 
-  test("notices that the publisher was started again, whatever the numbers say", async () => {
+  test("detects a restarted publisher, whatever the sequence numbers", async () => {
     for (const after of [["A"], ["A", "B"], ["A", "B", "C"], []]) {
       const first = await publish();
       const follower = follow(first);
@@ -78,14 +78,14 @@ describe("a subscriber over ZeroMQ", () => {
     const follower = follow(first);
     await reach(first, follower.until, "a");
     await reach(first, follower.until, "b");
-    // It says the same: as far as anybody can tell, the same publisher.
+    // It sends the same batch, so it is indistinguishable from the same publisher.
     const second = await restart(first);
     for (const name of ["a", "b", "c"]) second.publish(bytes(name));
     await follower.until("2:c");
     expect(follower.log).toEqual(["0:a", "1:b", "2:c"]);
   });
 
-  test("passes over what it cannot read, and recovers from what only looks right", async () => {
+  test("skips unreadable messages, and recovers from malformed batches", async () => {
     const publisher = await scripted();
     const follower = follow(publisher);
     await publisher.subscribed();
@@ -119,7 +119,7 @@ describe("a subscriber over ZeroMQ", () => {
     expect(follower.subscriber.counters.malformed).toBe(8);
   });
 
-  test("closes at once, in the middle of a replay too", async () => {
+  test("closes at once, also in the middle of a replay", async () => {
     const publisher = await scripted();
     publisher.answers = false;
     const follower = follow(publisher, { replayTimeoutMs: 60_000 });

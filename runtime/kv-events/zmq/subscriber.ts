@@ -5,43 +5,42 @@ import { Replay, type ReplayOutcome } from "./replay.ts";
 import type { ZmqSubscriberCounters, ZmqSubscriberOptions, ZmqSubscription } from "./subscription.ts";
 
 /**
- * Follows the KV events of one rank of a vLLM, or of what speaks like it, over ZeroMQ. What the receiver knows is
- * at worst too small, never stale: missing batches are asked for again, and where they cannot be had `onForget`
- * runs.
+ * Follows the KV events of one rank of vLLM, or of a compatible publisher, over ZeroMQ. The receiver may know too
+ * little, but never stale data: missing batches are requested again, and if they are gone `onForget` runs.
  *
- * Numbers begin at 0 with every start of a publisher, and nothing in a message names the start. So a replay always
- * begins with the batch that came last: if that comes back as it was, the publisher is still the same one.
+ * Sequence numbers start at 0 whenever a publisher starts, and messages carry no epoch. So a replay always begins with
+ * the last batch received: if it comes back unchanged, the publisher is still the same one.
  */
 export class ZmqKvEventSubscriber implements ZmqSubscription {
   readonly counters: ZmqSubscriberCounters = { applied: 0, gaps: 0, replays: 0, forgotten: 0, malformed: 0 };
   readonly #options: ZmqSubscriberOptions;
   readonly #socket: ZmtpSubscription;
-  /** The batch handed on last. */
+  /** The last batch delivered. */
   #last: SequencedPayload | undefined;
-  /** Number of the last message of the PUB socket: on one connection they only rise. */
+  /** Number of the last message from the PUB socket; on one connection they only increase. */
   #lastLive = -1;
-  /** Whether the receiver has been told something since it was last told to forget. */
+  /** Whether the receiver got anything since the last `onForget`. */
   #holdsSomething = false;
   #isConnected = false;
-  /** Whether there was no connection for a time: messages may be lost, or the publisher may be another one. */
+  /** Whether the connection was interrupted: messages may be lost, or the publisher may be another one. */
   #wasAway = true;
   #replay: Replay | undefined;
-  /** Messages and connections are worked on one after the other. */
+  /** Messages and connections are processed one after the other. */
   #work: Promise<void> = Promise.resolve();
 
-  /** Tasks that wait for their turn. */
+  /** Queued tasks. */
   #waiting = 0;
 
   /**
-   * Connects, and goes on connecting again; what the publisher still has of the past comes first.
-   * @throws RangeError where the endpoint is none
+   * Connects, and reconnects as needed; first replays the publisher's past batches.
+   * @throws RangeError for an invalid endpoint
    */
   constructor(options: ZmqSubscriberOptions) {
     this.#options = options;
     this.#socket = new ZmtpSubscription(options.endpoint, options.topic ?? "", {
       onConnected: () => {
         this.#isConnected = true;
-        void this.#enqueue(() => this.#comeBack());
+        void this.#enqueue(() => this.#resync());
       },
       onDisconnected: () => {
         this.#isConnected = false;
@@ -78,12 +77,12 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
     return this.#work;
   }
 
-  /** What the message said is not known: the receiver begins anew, and those after it go on. */
+  /** The message's content is lost: the receiver starts over, and later messages continue. */
   #onFault(error: unknown): void {
     this.counters.malformed++;
     this.#options.onFault?.(error);
     try {
-      this.#tellToForget();
+      this.#reset();
     } catch (fault) {
       this.#options.onFault?.(fault);
     }
@@ -100,7 +99,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
       );
       return;
     }
-    await this.#comeBack();
+    await this.#resync();
     if (message.sequence <= this.#lastLive) {
       this.#forget();
       await this.#catchUp();
@@ -112,19 +111,19 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
     this.#lastLive = message.sequence;
   }
 
-  /** After a time without a connection: makes sure of what is known, or forgets it. */
-  async #comeBack(): Promise<void> {
+  /** After a reconnect: verifies what is known, or forgets it. */
+  async #resync(): Promise<void> {
     if (!this.#wasAway) return;
     this.#wasAway = false;
     if ((await this.#catchUp()) !== "complete") this.#forget();
   }
 
-  /** The next number that is wanted. */
+  /** The next expected number. */
   get #next(): number {
     return this.#last === undefined ? 0 : this.#last.sequence + 1;
   }
 
-  /** Applies the past batches that are still to be had, from the last one that is known on. */
+  /** Applies the past batches that are still available, from the last known one on. */
   async #catchUp(): Promise<ReplayOutcome> {
     const { replayEndpoint, replayTimeoutMs = 5_000 } = this.#options;
     if (replayEndpoint === undefined || this.#socket.isClosed) return "failed";
@@ -134,19 +133,19 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
     let isProven = known === undefined;
     const outcome = await this.#replay.run(known?.sequence ?? 0, (batch) => {
       if (this.#socket.isClosed) return "stop";
-      // Another publisher has another batch under this number.
+      // A different batch with this number means another publisher.
       if (!isProven && batch.sequence === known?.sequence && !isSame(batch, known)) return "stop";
       isProven = true;
       this.#apply(batch);
       return "go on";
     });
     if (outcome === "failed" || isProven) return outcome;
-    // It has another batch under the number, or none at all.
+    // It has another batch with this number, or none.
     this.#forget();
     return this.#catchUp();
   }
 
-  /** Hands a batch on, unless it is known; where some before it are lost, what is known is forgotten first. */
+  /** Delivers a batch, unless it is known; if earlier ones are lost, forgets everything first. */
   #apply({ sequence, payload }: SequencedPayload): void {
     if (this.#socket.isClosed || sequence < this.#next) return;
     if (sequence > this.#next) this.#forget();
@@ -158,18 +157,18 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
     } catch (error) {
       if (!(error instanceof KvEventError)) throw error;
       this.counters.malformed++;
-      this.#tellToForget();
+      this.#reset();
     }
   }
 
-  /** Begins anew: nothing is known of this publisher. */
+  /** Starts over, knowing nothing of this publisher. */
   #forget(): void {
     this.#last = undefined;
     this.#lastLive = -1;
-    this.#tellToForget();
+    this.#reset();
   }
 
-  #tellToForget(): void {
+  #reset(): void {
     if (!this.#holdsSomething || this.#socket.isClosed) return;
     this.#holdsSomething = false;
     this.counters.forgotten++;
@@ -177,7 +176,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
   }
 }
 
-/** Messages that may wait, while past ones are asked for; then the publisher keeps them, up to its own limit. */
+/** Most messages to queue during a replay; beyond that the publisher buffers them, up to its own limit. */
 const MOST_WAITING = 10_000;
 
 function isSame(one: SequencedPayload, other: SequencedPayload): boolean {

@@ -1,39 +1,39 @@
 export interface ZmqSubscriberOptions {
-  /** The publisher's endpoint, that of the rank which is wanted. */
+  /** The endpoint of the rank's publisher. */
   endpoint: string;
-  /** Where it sends lost batches again. Without it each loss means to begin anew. */
+  /** The publisher's replay endpoint. Without it, each loss means starting over. */
   replayEndpoint?: string | undefined;
-  /** Only messages whose topic begins so. Default: all. */
+  /** Topic prefix to subscribe to. Default: all. */
   topic?: string | undefined;
-  /** Longest wait for the next message of a replay. Default 5,000. */
+  /** Timeout for each message of a replay, in milliseconds. Default 5,000. */
   replayTimeoutMs?: number | undefined;
   /**
-   * One batch in vLLM's wire format, live or replayed; each once and in order. A `KvEventError` that it throws is
-   * counted, and leads to `onForget`: what the batch said is not known.
+   * One batch in vLLM's wire format, live or replayed; each once and in order. If it throws a `KvEventError`, the batch
+   * counts as malformed and `onForget` runs, as its content is lost.
    */
   onPayload(payload: Uint8Array, sequence: number): void;
-  /** A message came that is none of a publisher of KV events. @param what is wrong with it, as half a sentence */
+  /** A message that is not one of a KV event publisher. @param what the problem, as half a sentence */
   onMalformed?(what: string): void;
-  /** Forget what is known of this rank's cache: batches are lost for good, or the publisher is another one. */
+  /** Forget this rank's cache: batches are lost for good, or the publisher is another one. */
   onForget(): void;
-  /** A message that could not be handed on, for a reason that is not the message's own. The next one is tried again. */
+  /** Delivering a message failed for a reason other than its content. Later ones are delivered. */
   onFault?(error: unknown): void;
 }
 
 export interface ZmqSubscriberCounters {
-  /** Batches handed on, those of replays too. */
+  /** Batches delivered, including replayed ones. */
   applied: number;
-  /** Times that a batch was missing. */
+  /** How often a batch was missing. */
   gaps: number;
-  /** Times that the publisher was asked for past batches. */
+  /** How often a replay was requested. */
   replays: number;
-  /** Times that `onForget` ran. */
+  /** How often `onForget` ran. */
   forgotten: number;
-  /** Messages that could not be read, and were passed over. */
+  /** Unreadable messages, which were skipped. */
   malformed: number;
 }
 
-/** A rank's KV events, followed over ZeroMQ. */
+/** A subscription to a rank's KV events over ZeroMQ. */
 export interface ZmqSubscription {
   /** Whether the publisher is connected. */
   readonly isConnected: boolean;

@@ -11,7 +11,7 @@ export const bytes = (payload: string) => new TextEncoder().encode(payload);
 
 const open: { close(): void }[] = [];
 
-/** Closes what was opened; for after each test. */
+/** Closes everything that was opened; call it after each test. */
 export function closeAll(): void {
   for (const socket of open.splice(0)) socket.close();
 }
@@ -21,7 +21,7 @@ export function keep<Socket extends { close(): void }>(socket: Socket): Socket {
   return socket;
 }
 
-/** What was heard, in order, and who waits to hear it. */
+/** A log of events in order, with waiters. */
 export class Log {
   readonly entries: string[] = [];
   readonly #waiting: { entry: string; resolve(): void }[] = [];
@@ -31,7 +31,7 @@ export class Log {
     for (const { resolve } of this.#waiting.filter((one) => one.entry === entry)) resolve();
   }
 
-  /** Resolves when `entry` has come. */
+  /** Resolves when `entry` is in the log. */
   until(entry: string): Promise<void> {
     if (this.entries.includes(entry)) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ entry, resolve }));
@@ -41,7 +41,7 @@ export class Log {
 export const publish = async (options: Partial<ZmqPublisherOptions> = {}) =>
   keep(await ZmqKvEventPublisher.open({ endpoint: anyPort, replayEndpoint: anyPort, ...options }));
 
-/** Follows a publisher; the log reads as "forget" and what came, in order. */
+/** Follows a publisher; logs "forget" and the received batches, in order. */
 export function follow(
   { endpoint, replayEndpoint }: { endpoint: string; replayEndpoint?: string | undefined },
   options: Partial<ZmqSubscriberOptions> = {},
@@ -73,16 +73,16 @@ export async function reach(
   await until(`${sequence}:${name}`);
 }
 
-/** Closes a publisher and opens another in its place. */
+/** Replaces a publisher by a new one at the same endpoint. */
 export async function restart(publisher: ZmqKvEventPublisher): Promise<ZmqKvEventPublisher> {
   const { endpoint, replayEndpoint } = publisher;
   publisher.close();
   return publish({ endpoint, replayEndpoint });
 }
 
-/** A publisher made of ZeroMQ's own sockets, that sends what a test tells it, and replays what it is told to have. */
+/** A scripted publisher with ZeroMQ's own sockets. */
 export async function scripted() {
-  // Unlike a Publisher it tells when somebody subscribes.
+  // Unlike a Publisher, it reports subscriptions.
   const live = keep(new zmq.XPublisher({ linger: 0, verbosity: "allSubs" }));
   const router = keep(new zmq.Router({ linger: 0 }));
   await live.bind(anyPort);
@@ -90,12 +90,12 @@ export async function scripted() {
   const state = {
     endpoint: live.lastEndpoint!,
     replayEndpoint: router.lastEndpoint!,
-    /** What a replay gives, by number. */
+    /** The batches to replay, by number. */
     past: new Map<number, string>(),
-    /** The numbers that were asked for. */
+    /** The requested numbers. */
     asked: [] as number[],
     answers: true,
-    /** Resolves when one more has subscribed. */
+    /** Resolves at the next subscription. */
     subscribed: () => live.receive(),
     send: (sequence: number, payload: string) =>
       live.send([emptyFrame, encodeSequence(sequence), bytes(payload)]),

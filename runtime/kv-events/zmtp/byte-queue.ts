@@ -1,8 +1,8 @@
-/** Bytes that have come in pieces, to be taken in other ones. */
+/** A queue of bytes that arrive and leave in pieces of different sizes. */
 export class ByteQueue {
   readonly #pieces: Buffer[] = [];
   #length = 0;
-  /** Bytes of the first piece that have been taken. */
+  /** Bytes already taken from the first piece. */
   #taken = 0;
 
   get length(): number {
@@ -17,17 +17,17 @@ export class ByteQueue {
     else this.#pieces[this.#pieces.length - 1] = Buffer.concat([last, bytes]);
   }
 
-  /** The byte at this place, which must be there. */
+  /** The byte at this index, which must exist. */
   at(index: number): number {
     let place = index + this.#taken;
     for (const piece of this.#pieces) {
       if (place < piece.length) return piece[place]!;
       place -= piece.length;
     }
-    throw new RangeError("There are not so many bytes.");
+    throw new RangeError("The queue has fewer bytes.");
   }
 
-  /** The first bytes; so many must be there. Not copied where they came in one piece. */
+  /** Takes the first bytes, which must exist; copies them only if they span pieces. */
   take(count: number): Buffer {
     const [first] = this.#pieces;
     if (first !== undefined && first.length - this.#taken >= count) {
@@ -56,5 +56,5 @@ export class ByteQueue {
   }
 }
 
-/** Pieces are joined up to this length: kept each for itself, single bytes would take a hundred times their size. */
+/** Pieces are joined up to this length: separately, single bytes would take a hundred times their size. */
 const SMALL = 4_096;

@@ -30,7 +30,7 @@ afterEach(() => {
 
 const greet = (socket: Socket) => socket.write(Buffer.concat([greeting(), readyCommand("PUB")]));
 
-/** Subscribes; what it is told, in order, until it has been told so much. */
+/** Subscribes, and returns its events in order, up to a number. */
 function tell(count: number): Promise<string[]> {
   const told: string[] = [];
   return new Promise((resolve) => {
@@ -46,7 +46,7 @@ function tell(count: number): Promise<string[]> {
 }
 
 describe("a subscription", () => {
-  test("asks for its topic, and connects again when the publisher comes back", async () => {
+  test("subscribes to its topic, and reconnects when the publisher comes back", async () => {
     let connections = 0;
     onSocket = (socket) => {
       const isFirst = ++connections === 1;
@@ -76,7 +76,7 @@ describe("a subscription", () => {
     expect(connections).toBe(2);
   });
 
-  test("refuses an address that is none", () => {
+  test("refuses an invalid address", () => {
     expect(
       () => new ZmtpSubscription("http://x", "", { onConnected() {}, onDisconnected() {}, onMessage() {} }),
     ).toThrow(RangeError);
@@ -100,6 +100,6 @@ describe("a connection", () => {
     const client = connect(port, "127.0.0.1").on("error", () => {});
     sockets.add(client);
     client.write(bytes);
-    expect(await reason.promise).toEqual(new Error("It does not answer."));
+    expect(await reason.promise).toEqual(new Error("The peer does not answer."));
   });
 });

@@ -12,38 +12,38 @@ import {
 } from "./framing.ts";
 
 export interface ZmtpHandlers {
-  /** The other side has greeted: messages may be sent. */
+  /** The handshake is complete: messages can be sent. */
   onReady(): void;
   onMessage(frames: Buffer[]): void;
-  /** A command that is not the connection's own business. */
+  /** A command that the connection does not handle itself. */
   onCommand?(name: string, data: Buffer): void;
-  /** After `write` was false: what was written has left. */
+  /** Everything written has been sent, after `write` returned false. */
   onDrain?(): void;
-  /** The connection has ended; called once, unless it was closed here. */
+  /** The connection has ended; called once, except after `close`. */
   onClose(reason: Error | undefined): void;
 }
 
 export interface ZmtpLimits {
-  /** Bytes of a message, or command, that the other side may send. */
+  /** Longest message or command that the peer can send, in bytes. */
   mostBytes: number;
-  /** How long it may take to connect and greet. */
+  /** Timeout for connecting and the handshake. */
   handshakeMs: number;
-  /** How often it is asked for a sign of life; undefined: never. */
+  /** Heartbeat interval; undefined: no heartbeats. */
   pingMs?: number;
 }
 
-/** Connects to a ZeroMQ socket that is bound: `tcp://HOST:PORT` or `ipc://PATH`. @throws RangeError where it is neither */
+/** Connects to a bound ZeroMQ socket at `tcp://HOST:PORT` or `ipc://PATH`. @throws RangeError for another endpoint */
 export function connectZmtp(endpoint: string, type: SocketType, handlers: ZmtpHandlers): ZmtpConnection {
   return new ZmtpConnection(connect(connectPlace(endpoint)), type, handlers, CLIENT_LIMITS);
 }
 
-/** No batch of KV events comes near such a length. */
+/** Far longer than any batch of KV events. */
 const CLIENT_LIMITS: ZmtpLimits = { mostBytes: 512 * 1024 * 1024, handshakeMs: 5_000, pingMs: 10_000 };
 
-/** Pings that may go without an answer. */
+/** Most unanswered pings. */
 const SILENT_PINGS = 3;
 
-/** Which types may speak with which (RFC 28). */
+/** Compatible socket types (RFC 28). */
 const FITTING: Record<SocketType, readonly string[]> = {
   PUB: ["SUB", "XSUB"],
   SUB: ["PUB", "XPUB"],
@@ -51,16 +51,16 @@ const FITTING: Record<SocketType, readonly string[]> = {
   DEALER: ["REP", "DEALER", "ROUTER"],
 };
 
-/** One connection between two ZeroMQ sockets, at either end. */
+/** One end of a connection between two ZeroMQ sockets. */
 export class ZmtpConnection {
   readonly #socket: Socket;
   readonly #type: SocketType;
   readonly #handlers: ZmtpHandlers;
   readonly #handshake: ReturnType<typeof setTimeout>;
   readonly #pings: ReturnType<typeof setInterval> | undefined;
-  /** Pings since something came last. */
+  /** Pings since the last data. */
   #silentPings = 0;
-  /** Ends the connection where nothing comes in the time that the other side's last ping named. */
+  /** Ends the connection if nothing arrives within the TTL of the peer's last ping. */
   #lifetime: ReturnType<typeof setTimeout> | undefined;
   #isReady = false;
   #isClosed = false;
@@ -81,13 +81,16 @@ export class ZmtpConnection {
     });
     socket.on("data", (bytes) => this.#onData(reader, bytes));
     socket.on("drain", () => handlers.onDrain?.());
-    // No ZeroMQ socket closes one direction alone.
+    // ZeroMQ sockets never half-close.
     socket.on("end", () => socket.destroy());
     socket.on("error", (error) => {
       this.#reason ??= error;
     });
     socket.on("close", () => this.#onClose());
-    this.#handshake = setTimeout(() => this.#fail(new Error("It does not answer.")), limits.handshakeMs);
+    this.#handshake = setTimeout(
+      () => this.#fail(new Error("The peer does not answer.")),
+      limits.handshakeMs,
+    );
     if (limits.pingMs !== undefined) {
       this.#pings = setInterval(() => this.#ping(), limits.pingMs);
       this.#pings.unref?.();
@@ -95,7 +98,7 @@ export class ZmtpConnection {
     socket.write(Buffer.concat([greeting(), readyCommand(type)]));
   }
 
-  /** Whether the other side does not take, for now or for ever, what has been written. */
+  /** Whether the peer is not reading what has been written, for now or for good. */
   get isFull(): boolean {
     return this.#socket.writableNeedDrain || this.#socket.destroyed;
   }
@@ -104,19 +107,19 @@ export class ZmtpConnection {
     this.#socket.write(message(frames));
   }
 
-  /** Sends bytes that are framed already, which must not change any more. */
+  /** Sends bytes that are already framed, which must not change afterwards. */
   sendRaw(bytes: Uint8Array): void {
     this.#socket.write(bytes);
   }
 
-  /** What is sent meanwhile leaves in one piece. */
+  /** Gathers everything that `send` sends into one write. */
   gather(send: () => void): void {
     this.#socket.cork();
     send();
     this.#socket.uncork();
   }
 
-  /** Holds the other side back. */
+  /** Stops reading, which makes the peer wait. */
   pause(): void {
     this.#socket.pause();
   }
@@ -125,7 +128,7 @@ export class ZmtpConnection {
     this.#socket.resume();
   }
 
-  /** No callback comes after it. */
+  /** No callback runs afterwards. */
   close(): void {
     this.#isClosed = true;
     this.#endTimers();
@@ -145,9 +148,11 @@ export class ZmtpConnection {
   #onReady(theirs: string): void {
     if (!FITTING[this.#type].includes(theirs)) {
       this.#socket.write(
-        errorCommand(`A ${this.#type} socket does not speak with ${theirs || "nameless ones"}.`),
+        errorCommand(
+          `A ${this.#type} socket cannot talk to ${theirs ? `a ${theirs} socket` : "a socket without a type"}.`,
+        ),
       );
-      throw new Error(`It is a ${theirs || "nameless"} socket, which does not speak with ${this.#type}.`);
+      throw new Error(`The peer is a ${theirs || "typeless"} socket, which cannot talk to ${this.#type}.`);
     }
     clearTimeout(this.#handshake);
     this.#isReady = true;
@@ -164,7 +169,7 @@ export class ZmtpConnection {
         this.#lifetime = setTimeout(() => this.#onSilence(), tenths * 100);
         this.#lifetime.unref?.();
       }
-      // Who does not read needs no answer: it has what is on the way to it for a sign of life.
+      // A peer that does not read needs no answer: unread data counts as a sign of life.
       if (!this.isFull) this.#socket.write(pongCommand(data.subarray(2)));
     }
   }
@@ -176,7 +181,7 @@ export class ZmtpConnection {
   }
 
   #onSilence(): void {
-    if (!this.#socket.isPaused()) this.#fail(new Error("It has been silent for too long."));
+    if (!this.#socket.isPaused()) this.#fail(new Error("The peer has been silent for too long."));
   }
 
   #fail(reason: Error): void {
@@ -198,5 +203,5 @@ export class ZmtpConnection {
   }
 }
 
-/** After how much silence TCP asks whether the other machine is still there. */
+/** The delay before TCP keep-alive probes. */
 const KEEP_ALIVE_MS = 10_000;

@@ -1,22 +1,22 @@
 import { networkInterfaces } from "node:os";
 
-/** Where a ZeroMQ socket is, as `node:net` takes it. */
+/** The address of a ZeroMQ socket, in the form of `node:net`. */
 export type Place = { host: string; port: number } | { path: string };
 
 /**
- * Where to connect for `tcp://HOST:PORT` or `ipc://PATH`.
+ * The place to connect to for `tcp://HOST:PORT` or `ipc://PATH`.
  *
- * @throws RangeError where the endpoint is neither
+ * @throws RangeError for another endpoint
  */
 export function connectPlace(endpoint: string): Place {
   return parse(endpoint, /^\d{1,5}$/);
 }
 
 /**
- * Where to listen for `tcp://HOST:PORT` or `ipc://PATH`. As with ZeroMQ the host may be `*`, all addresses of IPv4, or
- * an interface's name, and port 0 or `*` is a free one.
+ * The place to listen at for `tcp://HOST:PORT` or `ipc://PATH`. As in ZeroMQ, the host can be `*` (all IPv4 addresses) or
+ * an interface's name, and port 0 or `*` picks a free one.
  *
- * @throws RangeError where the endpoint is neither
+ * @throws RangeError for another endpoint
  */
 export function bindPlace(endpoint: string): Place {
   const place = parse(endpoint, /^(\d{1,5}|\*)$/);
@@ -26,7 +26,7 @@ export function bindPlace(endpoint: string): Place {
   return { ...place, host: addresses?.find(({ family }) => family === "IPv4")?.address ?? place.host };
 }
 
-/** The endpoint of a place that has been found. */
+/** Formats a place as an endpoint. */
 export function formatPlace(place: Place): string {
   if ("path" in place) return `ipc://${place.path}`;
   return `tcp://${place.host.includes(":") ? `[${place.host}]` : place.host}:${place.port}`;

@@ -13,7 +13,7 @@ beforeEach(() => {
   reader = read(told);
 });
 
-/** Writes down what it reads. */
+/** Records what it reads. */
 function read(into: unknown[]): FrameReader {
   return new FrameReader(MOST_BYTES, {
     onReady: (type) => into.push(type),
@@ -25,7 +25,7 @@ function read(into: unknown[]): FrameReader {
 const text = (...frames: string[]) => message(frames.map((frame) => Buffer.from(frame, "latin1")));
 const opening = () => Buffer.concat([greeting(), readyCommand("PUB")]);
 
-describe("what a ZeroMQ socket sends", () => {
+describe("data from a ZeroMQ socket", () => {
   const long = "x".repeat(6_000);
   const all = Buffer.concat([
     opening(),
@@ -44,7 +44,7 @@ describe("what a ZeroMQ socket sends", () => {
     [""],
   ];
 
-  test("is read alike at every cut", () => {
+  test("is parsed the same however it is split", () => {
     for (let cut = 0; cut <= all.length; cut++) {
       const cutTold: unknown[] = [];
       const cutReader = read(cutTold);
@@ -54,7 +54,7 @@ describe("what a ZeroMQ socket sends", () => {
     }
   });
 
-  test("is read alike byte by byte, and in pieces of any lengths", () => {
+  test("is parsed the same byte by byte, and in pieces of any lengths", () => {
     for (const byte of all) reader.push(Buffer.of(byte));
     expect(told).toEqual(wanted);
     const lengths = fc.array(fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 5_000 })), {
@@ -75,7 +75,7 @@ describe("what a ZeroMQ socket sends", () => {
     );
   });
 
-  test("names the socket's type in any case of the property", () => {
+  test("has the socket type under a case-insensitive name", () => {
     const ready = readyCommand("PUB").toString("latin1").replace("Socket-Type", "SOCKET-TYPE");
     reader.push(Buffer.concat([greeting(), Buffer.from(ready, "latin1")]));
     reader.push(text("a"));
@@ -92,7 +92,7 @@ describe("what a ZeroMQ socket sends", () => {
   });
 });
 
-describe("what no ZeroMQ socket sends", () => {
+describe("invalid data", () => {
   const bytes = (...values: number[]) => Buffer.from(values);
 
   test.each([
@@ -113,15 +113,15 @@ describe("what no ZeroMQ socket sends", () => {
     ["a command whose name is cut off", Buffer.concat([opening(), bytes(4, 2, 9, 80)])],
     ["an empty command", Buffer.concat([opening(), bytes(4, 0)])],
   ])("is refused: %s", (_what, bytes) => {
-    expect(() => reader.push(bytes)).toThrow(/^It /);
+    expect(() => reader.push(bytes)).toThrow(/^The peer /);
   });
 
-  test("is a refusal, whose reason is told", () => {
+  test("includes a refusal, whose reason is reported", () => {
     const refusal = Buffer.concat([greeting(), errorCommand("No such thing.")]);
-    expect(() => reader.push(refusal)).toThrow("It refuses the connection: No such thing.");
+    expect(() => reader.push(refusal)).toThrow("The peer refuses the connection: No such thing.");
   });
 
-  test("is any other bytes, which are refused or read, but never anything else", () => {
+  test("is either refused or parsed", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(Buffer.alloc(0), greeting(), opening()),
@@ -132,7 +132,7 @@ describe("what no ZeroMQ socket sends", () => {
           try {
             for (const piece of pieces) noisyReader.push(Buffer.from(piece));
           } catch (error) {
-            expect(String(error)).toMatch(/^Error: It /);
+            expect(String(error)).toMatch(/^Error: The peer /);
           }
         },
       ),

@@ -2,31 +2,31 @@ import { ByteQueue } from "./byte-queue.ts";
 import { COMMAND, GREETING_BYTES, LONG, MORE } from "./framing.ts";
 
 export interface FrameHandlers {
-  /** The other side has said what it is: messages may be sent. @param type its kind of socket, in capitals */
+  /** The peer has sent READY: messages can be sent. @param type its socket type, in capitals */
   onReady(type: string): void;
-  /** A message's frames, views of the bytes that came. */
+  /** A message's frames, as views of the received bytes. */
   onMessage(frames: Buffer[]): void;
-  /** A command other than those that open or refuse a connection. */
+  /** A command other than READY and ERROR. */
   onCommand(name: string, data: Buffer): void;
 }
 
-/** Reads what the other side of a ZMTP connection sends, wherever its bytes are cut. */
+/** Parses the peer's side of a ZMTP connection, however its bytes are split. */
 export class FrameReader {
   readonly #handlers: FrameHandlers;
   readonly #mostBytes: number;
   readonly #bytes = new ByteQueue();
   #state: "greeting" | "ready" | "traffic" = "greeting";
   #frames: Buffer[] = [];
-  /** What the frames of the message that is underway take. */
+  /** The size of the current message's frames so far. */
   #messageBytes = 0;
 
-  /** @param mostBytes a longer message, or command, is an error; nothing of it is kept */
+  /** @param mostBytes a longer message or command is an error and is not buffered */
   constructor(mostBytes: number, handlers: FrameHandlers) {
     this.#mostBytes = mostBytes;
     this.#handlers = handlers;
   }
 
-  /** @throws Error where it is no ZMTP 3, or not one without encryption; the reader is of no use then */
+  /** @throws Error if it is not unencrypted ZMTP 3; the reader is then unusable */
   push(bytes: Buffer): void {
     this.#bytes.push(bytes);
     if (this.#state === "greeting" && !this.#readGreeting()) return;
@@ -35,14 +35,15 @@ export class FrameReader {
 
   #readGreeting(): boolean {
     if (this.#bytes.length < GREETING_BYTES) {
-      if (this.#bytes.length > 0 && this.#bytes.at(0) !== 0xff) throw new Error("It does not speak ZeroMQ.");
+      if (this.#bytes.length > 0 && this.#bytes.at(0) !== 0xff)
+        throw new Error("The peer does not speak ZeroMQ.");
       return false;
     }
     const bytes = this.#bytes.take(GREETING_BYTES);
-    if (bytes[0] !== 0xff || bytes[9] !== 0x7f) throw new Error("It does not speak ZeroMQ.");
-    if (bytes[10]! < 3) throw new Error("It speaks a version of ZeroMQ before 4.");
+    if (bytes[0] !== 0xff || bytes[9] !== 0x7f) throw new Error("The peer does not speak ZeroMQ.");
+    if (bytes[10]! < 3) throw new Error("The peer speaks a version of ZeroMQ before 4.");
     if (bytes.toString("latin1", 12, 32).replace(/\0+$/, "") !== "NULL")
-      throw new Error("It wants an encrypted connection, which is not known here.");
+      throw new Error("The peer requires encryption, which is not supported.");
     this.#state = "ready";
     return true;
   }
@@ -52,14 +53,14 @@ export class FrameReader {
     if (available < 2) return false;
     const flags = this.#bytes.at(0);
     const isCommand = (flags & COMMAND) !== 0;
-    // A command is one frame, and what opens a connection is a command.
+    // A command is one frame, and the first frame must be a command.
     if (flags > (MORE | LONG | COMMAND) || (isCommand ? flags & MORE : this.#state === "ready"))
-      throw new Error("It sends what is no frame of ZeroMQ's here.");
+      throw new Error("The peer sent an invalid ZeroMQ frame.");
     const headLength = flags & LONG ? 9 : 2;
     if (available < headLength) return false;
     const length = flags & LONG ? this.#longLength() : this.#bytes.at(1);
     if (this.#messageBytes + length > this.#mostBytes)
-      throw new Error("It sends a message that is too large.");
+      throw new Error("The peer sent a message that is too large.");
     if (available < headLength + length) return false;
     this.#bytes.take(headLength);
     const body = this.#bytes.take(length);
@@ -85,15 +86,17 @@ export class FrameReader {
 
   #onCommand(body: Buffer): void {
     const nameEnd = 1 + (body[0] ?? 0);
-    if (nameEnd === 1 || nameEnd > body.length) throw new Error("It sends a command without a name.");
+    if (nameEnd === 1 || nameEnd > body.length) throw new Error("The peer sent a command without a name.");
     const name = body.toString("latin1", 1, nameEnd);
     const data = body.subarray(nameEnd);
     if (name === "ERROR") {
       const reason = data.toString("latin1", 1, 1 + (data[0] ?? 0));
-      throw new Error(reason === "" ? "It refuses the connection." : `It refuses the connection: ${reason}`);
+      throw new Error(
+        reason === "" ? "The peer refuses the connection." : `The peer refuses the connection: ${reason}`,
+      );
     }
     if (this.#state === "traffic") this.#handlers.onCommand(name, data);
-    else if (name !== "READY") throw new Error(`It begins with ${name} in place of READY.`);
+    else if (name !== "READY") throw new Error(`The peer sent ${name} instead of READY.`);
     else {
       this.#state = "traffic";
       this.#handlers.onReady(socketType(data));
@@ -101,10 +104,10 @@ export class FrameReader {
   }
 }
 
-/** What a frame takes in memory besides its body, so that a message of endless empty frames is too large as well. */
+/** A frame's memory overhead, so that a message of countless empty frames counts as too large. */
 const FRAME_BYTES = 100;
 
-/** The property Socket-Type of READY; empty where there is none. */
+/** The property Socket-Type of READY; empty if missing. */
 function socketType(properties: Buffer): string {
   for (let at = 0; at < properties.length; ) {
     const nameEnd = at + 1 + properties[at]!;
@@ -112,7 +115,7 @@ function socketType(properties: Buffer): string {
     if (valueAt > properties.length) break;
     const valueEnd = valueAt + properties.readUInt32BE(nameEnd);
     if (valueEnd > properties.length) break;
-    // Names are alike in either case.
+    // Names are case-insensitive.
     if (properties.toString("latin1", at + 1, nameEnd).toLowerCase() === "socket-type")
       return properties.toString("latin1", valueAt, valueEnd);
     at = valueEnd;

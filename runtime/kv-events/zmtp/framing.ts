@@ -1,6 +1,6 @@
 /**
  * ZMTP 3.0 and 3.1 (ZeroMQ RFCs 23 and 37) without encryption: the greeting, the NULL mechanism's READY, messages of
- * frames, subscriptions, and the heartbeat. What is written here is read in `frame-reader.ts`.
+ * frames, subscriptions, and heartbeats. This file writes; `frame-reader.ts` reads.
  */
 
 export type SocketType = "PUB" | "SUB" | "ROUTER" | "DEALER";
@@ -16,7 +16,7 @@ export const COMMAND = 4;
 export const SUBSCRIBE = 1;
 export const CANCEL = 0;
 
-/** What opens a connection: signature, version, mechanism. */
+/** The greeting: signature, version, mechanism. */
 export function greeting(): Buffer {
   const bytes = Buffer.alloc(GREETING_BYTES);
   bytes[0] = 0xff;
@@ -27,7 +27,7 @@ export function greeting(): Buffer {
   return bytes;
 }
 
-/** Tells the other side what this one is. */
+/** Sends this socket's type to the peer. */
 export function readyCommand(type: string): Buffer {
   const property = (name: string, value: string) => {
     const length = Buffer.alloc(4);
@@ -38,20 +38,20 @@ export function readyCommand(type: string): Buffer {
   return command("READY", Buffer.concat(properties));
 }
 
-/** Tells the other side, in place of READY, why there will be no connection. */
+/** Refuses the connection, instead of READY. */
 export function errorCommand(reason: string): Buffer {
   const text = Buffer.from(reason, "latin1").subarray(0, 255);
   return command("ERROR", Buffer.concat([Buffer.from([text.length]), text]));
 }
 
-/** Subscribes to all topics that begin so; as a message, which every release understands. */
+/** Subscribes to all topics with this prefix; as a message, which every release understands. */
 export const subscription = (topic: string) =>
   frame(Buffer.concat([Buffer.from([SUBSCRIBE]), Buffer.from(topic)]), 0);
 
-/** Asks for a sign of life. */
+/** A heartbeat request. */
 export const pingCommand = () => command("PING", Buffer.from([0, 0]));
 
-/** Gives one. @param context what the question carried after its two bytes of time */
+/** A heartbeat reply. @param context the bytes after the two-byte TTL of the ping */
 export const pongCommand = (context: Uint8Array) => command("PONG", context);
 
 export function message(frames: readonly Uint8Array[]): Buffer {
@@ -62,12 +62,12 @@ export function command(name: string, data: Uint8Array): Buffer {
   return frame(Buffer.concat([Buffer.from([name.length]), Buffer.from(name, "latin1"), data]), COMMAND);
 }
 
-/** Bytes of a frame with a body of this length. */
+/** The size of a frame with a body of this length. */
 export const frameBytes = (length: number) => headBytes(length) + length;
 
 export const headBytes = (length: number) => (length <= 255 ? 2 : 9);
 
-/** Writes a frame's head; returns where the body goes. */
+/** Writes a frame's header; returns the offset of the body. */
 export function writeHead(bytes: Buffer, at: number, length: number, flags: number): number {
   if (length <= 255) {
     bytes[at] = flags;

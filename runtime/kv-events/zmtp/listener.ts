@@ -4,19 +4,19 @@ import { ZmtpConnection, type ZmtpHandlers } from "./connection.ts";
 import { bindPlace, formatPlace } from "./endpoint.ts";
 import type { SocketType } from "./framing.ts";
 
-/** What becomes of a connection that has greeted. */
+/** The handler of an established connection. */
 export type ZmtpPeer = Omit<ZmtpHandlers, "onReady">;
 
-/** A ZeroMQ socket that is bound: connections come, greet as a peer that fits, and go. */
+/** A bound ZeroMQ socket that accepts compatible peers. */
 export class ZmtpListener {
-  /** The endpoint with the address and the port that it has. */
+  /** The endpoint with its actual address and port. */
   readonly endpoint: string;
   readonly #server: Server;
   readonly #connections: Set<ZmtpConnection>;
 
   /**
-   * @param welcome makes the peer of a connection that has greeted
-   * @throws Error whose message says why it cannot be bound, as half a sentence; RangeError for what is no endpoint
+   * @param welcome creates the handler of an established connection
+   * @throws Error whose message says why it cannot be bound, as half a sentence; RangeError for an invalid endpoint
    */
   static async bind(
     endpoint: string,
@@ -29,7 +29,7 @@ export class ZmtpListener {
       accept(socket, type, connections, welcome),
     );
     await listenAt(server, place);
-    // Where the process has no more file descriptors; those who wait are let in when it has.
+    // The process is out of file descriptors; waiting connections are accepted later.
     server.on("error", () => {});
     const bound = server.address();
     const isTcp = "port" in place && bound !== null && typeof bound !== "string";
@@ -43,7 +43,7 @@ export class ZmtpListener {
     this.#connections = connections;
   }
 
-  /** Ends all connections, too. What has not left is lost. */
+  /** Also closes all connections. Unsent data is lost. */
   close(): void {
     this.#server.close();
     for (const connection of this.#connections) connection.close();
@@ -74,8 +74,8 @@ function accept(
   connections.add(connection);
 }
 
-/** Subscriptions and requests are short; for the greeting as long as ZeroMQ waits. */
+/** Subscriptions and requests are short; the handshake timeout is ZeroMQ's. */
 const PEER_LIMITS = { mostBytes: 64 * 1024, handshakeMs: 30_000 };
 
-/** What a connection may hold that its peer has not taken. With less, long messages leave in too many small writes. */
+/** Most unsent bytes per connection. With less, long messages leave in too many small writes. */
 const SOCKET_BYTES = 256 * 1024;

@@ -4,7 +4,7 @@ import { FrameReader } from "./frame-reader.ts";
 import { greeting, readyCommand } from "./framing.ts";
 import { MessageLog } from "./message-log.ts";
 
-/** Lengths at which something else happens, and others. */
+/** Boundary lengths, and others. */
 const length = fc.oneof(
   fc.constantFrom(0, 1, 255, 256, 16_384, 16_385, 65_525, 65_526, 65_536, 70_000),
   fc.nat({ max: 40_000 }),
@@ -14,7 +14,7 @@ const step = fc.oneof(
   fc.constantFrom("seal" as const, "read" as const),
 );
 
-test("a log gives its readers the messages that were added since they came, whole and in order", () => {
+test("readers get all messages added since they joined, complete and in order", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), fc.nat({ max: 40 }), (steps, lateAt) => {
       const log = new MessageLog();
@@ -50,13 +50,13 @@ test("a log gives its readers the messages that were added since they came, whol
   );
 });
 
-test("a log counts what its entries hold", () => {
+test("a log counts the messages and bytes of its entries", () => {
   const log = new MessageLog();
   for (let turn = 0; turn < 3; turn++) log.add([Buffer.from("topic"), Buffer.alloc(100)]);
   expect([log.messages, log.bytes, log.end]).toEqual([0, 0, 0]);
   log.seal();
   expect([log.messages, log.bytes, log.end]).toEqual([3, 3 * (7 + 102), 1]);
-  // A long one makes an entry with those before it.
+  // A long message seals an entry together with those before it.
   log.add([Buffer.alloc(10)]);
   log.add([Buffer.from("topic"), Buffer.alloc(20_000)]);
   expect([log.messages, log.bytes, log.end]).toEqual([5, 327 + 12 + 7 + 20_009, 2]);

@@ -1,6 +1,6 @@
 import { frameBytes, headBytes, MORE, writeHead } from "./framing.ts";
 
-/** Messages as bytes that leave together, never in part. */
+/** Serialised messages that are sent together or not at all. */
 export interface LogEntry {
   readonly parts: readonly Uint8Array[];
   readonly messages: number;
@@ -8,22 +8,22 @@ export interface LogEntry {
 }
 
 /**
- * Messages that readers go through each at its own pace: they are written as bytes once, and a reader is a number, that
- * of the entry it wants next. Those that all have read are dropped.
+ * A log of messages that readers consume at their own pace. Messages are serialised once, and a reader is the number of
+ * the entry it needs next. Entries that all have read are dropped.
  */
 export class MessageLog {
   readonly #entries: LogEntry[] = [];
-  /** Number of the first entry that is there. */
+  /** Number of the first entry. */
   #first = 0;
   #messages = 0;
   #bytes = 0;
-  /** Where messages are written now; what is behind `#sealed` is not in an entry yet. */
+  /** The current write buffer; bytes after `#sealed` are not in an entry yet. */
   #buffer = Buffer.alloc(0);
   #sealed = 0;
   #used = 0;
   #unsealedMessages = 0;
 
-  /** Number of the entry that comes next. */
+  /** Number of the next entry. */
   get end(): number {
     return this.#first + this.#entries.length;
   }
@@ -38,12 +38,12 @@ export class MessageLog {
     return this.#bytes;
   }
 
-  /** Whether there are so many bytes outside of entries that one should be made. */
+  /** Whether enough bytes are outside of entries to seal one. */
   get isEntryDue(): boolean {
     return this.#used - this.#sealed >= ENTRY_BYTES;
   }
 
-  /** Adds a message; its last frame must not change any more. It is in an entry when `seal` has been called. */
+  /** Adds a message, whose last frame must not change afterwards. `seal` puts it into an entry. */
   add(frames: readonly Uint8Array[]): void {
     const last = frames.at(-1)!;
     const isLong = last.length > COPIED_BYTES;
@@ -68,12 +68,12 @@ export class MessageLog {
     if (isLong) this.#append([this.#takeUnsealed(), last]);
   }
 
-  /** Makes an entry of the messages since the last one. */
+  /** Creates an entry from the messages since the last one. */
   seal(): void {
     if (this.#used > this.#sealed) this.#append([this.#takeUnsealed()]);
   }
 
-  /** The entry with this number, which must be there. */
+  /** The entry with this number, which must exist. */
   at(number: number): LogEntry {
     return this.#entries[number - this.#first]!;
   }
@@ -105,5 +105,5 @@ export class MessageLog {
 
 const BUFFER_BYTES = 64 * 1024;
 const ENTRY_BYTES = 32 * 1024;
-/** A longer last frame is sent from where it lies: copying it costs more than one more piece in a write. */
+/** A longer last frame is not copied: a copy costs more than one more piece in a write. */
 const COPIED_BYTES = 16 * 1024;

@@ -40,7 +40,7 @@ async function subscribed(publisher: ZmtpPublisher, topic = ""): Promise<TestPee
   return peer;
 }
 
-/** The name of the interface that leads back to this machine. */
+/** The name of the loopback interface. */
 const loopback = (family: string) =>
   Object.entries(networkInterfaces()).find(([, addresses]) =>
     addresses?.some((one) => one.internal && one.family === family),
@@ -48,7 +48,7 @@ const loopback = (family: string) =>
 
 const isMessage = (heard: string) => heard.startsWith("kv@a,");
 let lasts = 0;
-/** The messages that a peer has, when it has one more that is sent now. */
+/** The messages that a peer has received, flushed by sending one more. */
 async function messages(publisher: ZmtpPublisher, peer: TestPeer): Promise<string[]> {
   const last = `kv@a,last ${lasts++}`;
   publisher.send([bytes(last.slice(5))]);
@@ -69,7 +69,7 @@ describe.each([
     return peer.settle();
   };
 
-  test("choose topics by their beginning, from then on and until they are cancelled", async () => {
+  test("match topics by prefix, until they are cancelled", async () => {
     const publisher = await publish();
     const peer = await greet(publisher, "SUB", minor);
     expect(peer.heard).toEqual(["PUB"]);
@@ -94,7 +94,7 @@ describe.each([
 });
 
 describe("a PUB socket", () => {
-  test("sends what it is given, whatever its length", async () => {
+  test("sends messages of any length", async () => {
     const publisher = await publish();
     const peers = [await subscribed(publisher), await subscribed(publisher, "kv")];
     const lengths = [0, 1, 255, 256, 16_384, 16_385, 40_000, 70_000, 3_000_000, 0, 5];
@@ -110,13 +110,13 @@ describe("a PUB socket", () => {
     }
   });
 
-  test("is found by its interfaces and by a path", async () => {
+  test("can be bound to interfaces and to a path", async () => {
     const folder = mkdtempSync(join(tmpdir(), "stator-zmtp-"));
     try {
       for (const [endpoint, found] of [
         ["tcp://*:*", /^tcp:\/\/0\.0\.0\.0:[1-9]\d*$/],
         [`tcp://${loopback("IPv4")}:0`, /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/],
-        // Not every machine has the newer protocol.
+        // Not every machine has IPv6.
         ...(loopback("IPv6") ? [["tcp://[::1]:0", /^tcp:\/\/\[::1\]:[1-9]\d*$/] as const] : []),
         ["tcp://localhost:0", /^tcp:\/\/(127\.0\.0\.1|\[::1\]):[1-9]\d*$/],
         [`ipc://${folder}/kv`, /^ipc:.*\/kv$/],
@@ -144,13 +144,15 @@ describe("a PUB socket", () => {
     );
   });
 
-  test("says why it cannot be bound", async () => {
+  test("reports why it cannot be bound", async () => {
     const { endpoint } = await publish();
     await expect(publish({ endpoint })).rejects.toThrow("the address is in use");
-    await expect(publish({ endpoint: "tcp://192.0.2.1:0" })).rejects.toThrow("is not one of this machine's");
+    await expect(publish({ endpoint: "tcp://192.0.2.1:0" })).rejects.toThrow(
+      "this machine does not have that address",
+    );
   });
 
-  test("answers signs of life, and ends who is silent for longer than it announced", async () => {
+  test("answers heartbeats, and disconnects a peer silent for longer than its announced TTL", async () => {
     const publisher = await publish();
     const peer = await subscribed(publisher);
     peer.command("PING", "\0\u0001context");
@@ -159,16 +161,16 @@ describe("a PUB socket", () => {
     await expect.poll(() => publisher.subscribers).toBe(0);
   });
 
-  test("tells sockets of another kind why they do not fit", async () => {
+  test("tells sockets of incompatible types why they are refused", async () => {
     const publisher = await publish();
     for (const type of ["PUB", "DEALER", ""]) {
       const peer = await greet(publisher, type);
-      await peer.until((heard) => heard.includes("A PUB socket does not speak with"));
+      await peer.until((heard) => heard.includes("A PUB socket cannot talk to"));
       await peer.closed;
     }
   });
 
-  test("keeps for a slow subscriber what it may be behind, and no more", async () => {
+  test("buffers for a slow subscriber up to the limit, and no more", async () => {
     const publisher = await publish({ highWaterMark: 100 });
     const slow = await subscribed(publisher);
     const quick = await subscribed(publisher);
@@ -186,18 +188,18 @@ describe("a PUB socket", () => {
     expect(await sequences(quick)).toEqual(Array.from({ length: 1_000 }, (_, sequence) => sequence));
     slow.socket.resume();
     const got = await sequences(slow);
-    // What the system's own buffers hold goes on top of its share.
+    // The system's own buffers come on top.
     expect(got.length).toBeLessThan(700);
     expect(got[0]).toBe(0);
     const gaps = got.filter((sequence, index) => index > 0 && sequence !== got[index - 1]! + 1);
     expect(gaps.length).toBeGreaterThan(0);
     expect(got).toEqual([...new Set(got)].sort((a, b) => a - b));
-    // It is followed again at once.
+    // It gets new messages again at once.
     publisher.send([bytes("after")]);
     await slow.until((heard) => heard === "kv@a,after");
   });
 
-  test("lets a subscriber that is behind by too many bytes lose them", async () => {
+  test("drops the backlog of a subscriber that lags by too many bytes", async () => {
     const publisher = await publish({ highWaterBytes: 2_000_000 });
     const slow = await subscribed(publisher);
     slow.socket.pause();
@@ -209,14 +211,14 @@ describe("a PUB socket", () => {
     expect((await messages(publisher, slow)).length).toBeLessThan(18);
   });
 
-  test("does not gather answers for who does not read them", async () => {
+  test("does not buffer answers for a peer that does not read", async () => {
     const publisher = await publish();
     const rude = await subscribed(publisher);
     rude.socket.pause();
     const questions = 400;
     for (let turn = 0; turn < questions; turn++) rude.command("PING", `\0\0${"x".repeat(60_000)}`);
     rude.send("\0");
-    // All has been read when its subscription is gone.
+    // Everything has been read once its subscription is gone.
     await expect.poll(() => publisher.subscribers).toBe(0);
     rude.socket.resume();
     rude.send("\u0001");
@@ -257,14 +259,14 @@ describe("peers that misbehave", () => {
   ])("are let go of when they end %s", async (_what, start) => {
     const publisher = await publish();
     const bad = keep(new TestPeer(publisher.endpoint));
-    // The other direction would stay open.
+    // Otherwise the other direction would stay open.
     bad.socket.end(start);
     await bad.closed;
     await expect.poll(() => publisher.subscribers).toBe(0);
     expect(await messages(publisher, await subscribed(publisher))).toEqual([]);
   });
 
-  test("never disturb the others, whatever they send", async () => {
+  test("never affect the others, whatever they send", async () => {
     const publisher = await publish();
     const good = await subscribed(publisher);
     const starts = fc.constantFrom(Buffer.alloc(0), greeting(), opening());

@@ -5,28 +5,27 @@ import { MessageLog } from "./message-log.ts";
 
 export interface ZmtpPublisherOptions {
   endpoint: string;
-  /** First frame of every message; subscribers choose by how it begins. */
+  /** First frame of every message; subscribers filter by prefix. */
   topic: Uint8Array;
-  /** Messages that a subscriber may be behind before it loses them. */
+  /** How many messages a subscriber can lag behind before it loses them. */
   highWaterMark: number;
-  /** Bytes that the slowest subscriber may be behind, likewise. */
+  /** How many bytes the slowest subscriber can lag behind. */
   highWaterBytes: number;
 }
 
 /**
- * A PUB socket all of whose messages have one topic. Sending never waits: what subscribers have not taken yet is kept
- * once for all of them. One that is too far behind loses what it is behind with, all at once, and goes on with what
- * comes next.
+ * A PUB socket with a single topic. Sending never waits: unsent messages are buffered once for all subscribers. A
+ * subscriber that lags too far behind loses all of its backlog at once and continues with the next message.
  */
 export class ZmtpPublisher {
   readonly #options: ZmtpPublisherOptions;
   readonly #log = new MessageLog();
-  /** Those who want the topic. */
+  /** Subscribers to the topic. */
   readonly #subscribers = new Set<Subscriber>();
   #listener: ZmtpListener | undefined;
   #isFlushing = false;
 
-  /** @throws Error whose message says why it cannot be bound, as half a sentence; RangeError for what is no endpoint */
+  /** @throws Error whose message says why it cannot be bound, as half a sentence; RangeError for an invalid endpoint */
   static async bind(options: ZmtpPublisherOptions): Promise<ZmtpPublisher> {
     const publisher = new ZmtpPublisher(options);
     publisher.#listener = await ZmtpListener.bind(options.endpoint, "PUB", (connection) =>
@@ -39,31 +38,31 @@ export class ZmtpPublisher {
     this.#options = options;
   }
 
-  /** The endpoint with the address and the port that it has. */
+  /** The endpoint with its actual address and port. */
   get endpoint(): string {
     return this.#listener?.endpoint ?? this.#options.endpoint;
   }
 
-  /** Subscribers that want the topic. */
+  /** The number of subscribers to the topic. */
   get subscribers(): number {
     return this.#subscribers.size;
   }
 
-  /** Sends a message: the topic and these frames, the last of which must not change any more. */
+  /** Sends a message: the topic and these frames, the last of which must not change afterwards. */
   send(frames: readonly Uint8Array[]): void {
     if (this.#subscribers.size === 0) return;
     this.#log.add([this.#options.topic, ...frames]);
     if (this.#log.isEntryDue) this.#flush();
     if (this.#isFlushing) return;
     this.#isFlushing = true;
-    // At the end of the turn: what an engine's step says leaves in one piece.
+    // At the end of the turn, so that the messages of an engine step leave in one write.
     setImmediate(() => {
       this.#isFlushing = false;
       this.#flush();
     });
   }
 
-  /** What has not left is lost. */
+  /** Unsent messages are lost. */
   close(): void {
     this.#listener?.close();
     this.#subscribers.clear();
@@ -86,7 +85,7 @@ export class ZmtpPublisher {
     this.#trim();
   }
 
-  /** Drops what all have taken; and while too much is left, has the slowest lose it. */
+  /** Drops what all have read; while too much is left, the slowest subscriber loses its backlog. */
   #trim(): void {
     const { highWaterMark, highWaterBytes } = this.#options;
     for (;;) {
@@ -100,7 +99,7 @@ export class ZmtpPublisher {
 }
 
 interface SubscriberHandlers {
-  /** It has begun or ceased to want the topic. */
+  /** It has subscribed to the topic, or unsubscribed. */
   onChange(subscriber: Subscriber): void;
   onProgress(): void;
 }
@@ -111,9 +110,9 @@ class Subscriber implements ZmtpPeer {
   readonly #topic: Uint8Array;
   readonly #log: MessageLog;
   readonly #handlers: SubscriberHandlers;
-  /** Lengths of the subscriptions that the topic begins with; others can match nothing here, and are not kept. */
+  /** Lengths of the subscriptions that match the topic; others are ignored. */
   readonly #prefixes = new Set<number>();
-  /** Number of the log's entry that it gets next. */
+  /** Number of its next entry in the log. */
   next = 0;
 
   constructor(connection: ZmtpConnection, topic: Uint8Array, log: MessageLog, handlers: SubscriberHandlers) {
@@ -127,7 +126,7 @@ class Subscriber implements ZmtpPeer {
     return this.#prefixes.size > 0;
   }
 
-  /** As releases before 3.1 subscribe, and those after it may. */
+  /** Releases before 3.1 subscribe by message, and later ones may. */
   onMessage([frame, ...more]: Buffer[]): void {
     const kind = frame?.[0];
     if (more.length === 0 && (kind === SUBSCRIBE || kind === CANCEL))
@@ -148,7 +147,7 @@ class Subscriber implements ZmtpPeer {
     this.#handlers.onChange(this);
   }
 
-  /** Sends what it has not got yet, as far as it takes it. */
+  /** Sends as much of its backlog as it accepts. */
   write(): void {
     const connection = this.#connection;
     if (!this.isSubscribed || this.next === this.#log.end || connection.isFull) return;
@@ -159,7 +158,7 @@ class Subscriber implements ZmtpPeer {
     });
   }
 
-  /** Loses what it has not got yet. */
+  /** Drops its backlog. */
   skip(): void {
     this.next = this.#log.end;
   }
@@ -171,7 +170,7 @@ class Subscriber implements ZmtpPeer {
     if (isWanted) this.#prefixes.add(length);
     else this.#prefixes.delete(length);
     if (this.isSubscribed === wasSubscribed) return;
-    // What was sent before it subscribed is not for it.
+    // It does not get messages from before it subscribed.
     this.#log.seal();
     this.skip();
     this.#handlers.onChange(this);

@@ -5,13 +5,13 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
 
 export interface SubscriptionHandlers {
-  /** There is a connection, for the first time or again. */
+  /** Connected, for the first time or again. */
   onConnected(): void;
   onDisconnected(): void;
   onMessage(frames: Buffer[]): void;
 }
 
-/** A subscription to a PUB socket, which goes on connecting again. */
+/** A subscription to a PUB socket that reconnects as needed. */
 export class ZmtpSubscription {
   readonly #endpoint: string;
   readonly #topic: string;
@@ -32,7 +32,7 @@ export class ZmtpSubscription {
     return this.#isClosed;
   }
 
-  /** Holds the publisher back; what it cannot send for long, it drops. */
+  /** Stops reading; the publisher drops what it cannot buffer. */
   pause(): void {
     this.#connection?.pause();
   }
@@ -41,7 +41,7 @@ export class ZmtpSubscription {
     this.#connection?.resume();
   }
 
-  /** No callback comes after it. */
+  /** No callback runs afterwards. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#retry);

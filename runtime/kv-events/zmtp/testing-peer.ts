@@ -3,16 +3,16 @@ import { connectPlace } from "./endpoint.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { command, greeting, message, readyCommand } from "./framing.ts";
 
-/** The other side of a connection, byte by byte as a test wants it. */
+/** A peer that a test controls byte by byte. */
 export class TestPeer {
   readonly socket: Socket;
-  /** What it was sent: READY's socket type, messages as frames joined by commas, and commands. */
+  /** What it received: READY's socket type, messages as frames joined by commas, and commands. */
   readonly heard: string[] = [];
   readonly #waiting: { until: (heard: string) => boolean; resolve: (heard: string) => void }[] = [];
   readonly #closed: Promise<void>;
   #pings = 0;
 
-  /** Connects, and says nothing. */
+  /** Connects without sending anything. */
   constructor(endpoint: string) {
     this.socket = connect({ ...connectPlace(endpoint), noDelay: true });
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -33,7 +33,7 @@ export class TestPeer {
     });
   }
 
-  /** Connects and greets. @param minor the version after 3 */
+  /** Connects and completes the handshake. @param minor the minor version of 3 */
   static async greeted(endpoint: string, type: string, minor = 1): Promise<TestPeer> {
     const peer = new TestPeer(endpoint);
     const hello = greeting();
@@ -43,7 +43,7 @@ export class TestPeer {
     return peer;
   }
 
-  /** Resolves with the first thing that it has heard, or will hear, that is so. */
+  /** Resolves with the first past or future event that matches. */
   until(isSo: (heard: string) => boolean): Promise<string> {
     const found = this.heard.find(isSo);
     if (found !== undefined) return Promise.resolve(found);
@@ -58,7 +58,7 @@ export class TestPeer {
     this.socket.write(command(name, Buffer.from(data, "latin1")));
   }
 
-  /** Resolves when the other side has read all that was sent to it. */
+  /** Resolves when the peer has read everything sent to it. */
   async settle(): Promise<void> {
     const context = `settled ${this.#pings++}`;
     this.command("PING", `\0\0${context}`);

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Delta } from "../../engine.ts";
 import { count, defineFault } from "./fault.ts";
 
-/** A process that ends in the middle of its work, once it has done so much of it. */
+/** Crashes the process after a number of requests or tokens. */
 export const crash = defineFault({
   parameters: z
     .strictObject({ "after-requests": count.optional(), "after-tokens": count.optional() })

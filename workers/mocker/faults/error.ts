@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { defineFault, strikes, whichRequests } from "./fault.ts";
+import { defineFault, hits, whichRequests } from "./fault.ts";
 
-/** Requests that the engine fails. */
+/** Fails requests. */
 export const error = defineFault({
   parameters: z.strictObject(whichRequests),
   create(parameters, { random }) {
-    const isStruck = strikes(parameters, random);
+    const isHit = hits(parameters, random);
     return {
       answer(deltas) {
-        if (!isStruck()) return deltas;
+        if (!isHit()) return deltas;
         return (async function* () {
           let tokens = 0;
           for await (const delta of deltas) {

@@ -49,7 +49,7 @@ describe("a fault", () => {
     expect(() => parseFault(text)).toThrow(message);
   });
 
-  test("is named in the log, and strikes the same for the same seed", async () => {
+  test("is logged, and hits the same requests with the same seed", async () => {
     const lines: string[] = [];
     const outcomes = async (faultSeed: number) => {
       const { send } = open(["error:rate=0.4"], {
@@ -76,7 +76,7 @@ describe("error", () => {
     expect([await send(), await send()]).toEqual([good, good]);
     const struck = { tokens: 3, error: "Injected fault: the request fails." };
     expect([await send(), await send()]).toEqual([struck, struck]);
-    // An answer that is over by then is not struck.
+    // An answer that has ended by then is not hit.
     expect(await send(3)).toEqual({ tokens: 3, error: undefined });
     expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
   });
@@ -99,7 +99,7 @@ describe("hang", () => {
 });
 
 describe("crash", () => {
-  test("comes with the request after the last good one", async () => {
+  test("happens at the request after the last good one", async () => {
     const { send, crashes } = open(["crash:after-requests=2"]);
     await send();
     await send();
@@ -108,7 +108,7 @@ describe("crash", () => {
     expect(crashes()).toBeGreaterThan(0);
   });
 
-  test("comes with the token after the last good one, of whichever request", async () => {
+  test("happens at the token after the last good one, of any request", async () => {
     const { send, crashes } = open(["crash:after-tokens=10"]);
     await send(8);
     await send(2);
@@ -132,8 +132,8 @@ describe("slow", () => {
     expect(some).toBeLessThan(140);
   });
 
-  test("is refused where steps take no time", () => {
-    expect(() => open(["slow:factor=3"])).toThrow("at a speed-up of 0 they take no time");
+  test("is refused if steps take no time", () => {
+    expect(() => open(["slow:factor=3"])).toThrow("has no effect, because steps take no time");
   });
 });
 
@@ -167,7 +167,7 @@ describe("wrong-events", () => {
     expect(distort("wrong-events:mode=corrupt", [[{ type: "cleared" }]])).toEqual([]);
   });
 
-  test("holds events back for their own rank only", () => {
+  test("holds events back only for their own rank", () => {
     const injected = new InjectedFaults({ faults: ["wrong-events:mode=reorder"], seed: 1, log });
     const [zero, one, two, three] = events(4);
     expect(injected.events([zero!], 0)).toEqual([]);
@@ -176,7 +176,7 @@ describe("wrong-events", () => {
     expect(injected.events([three!], 1)).toEqual([three, one]);
   });
 
-  test("strikes a share of the events, in all four ways where none is named", () => {
+  test("hits a share of the events, in all four ways without a mode", () => {
     const mild = distort("wrong-events:rate=0.1", one(1000));
     const right = mild.filter((number, index) => mild.indexOf(number) === index && number < 1000).length;
     expect(right).toBeGreaterThan(900);
@@ -184,7 +184,7 @@ describe("wrong-events", () => {
     expect(mild.length).toBeGreaterThan(right);
   });
 
-  test("leaves an engine's snapshots true", async () => {
+  test("leaves an engine's snapshots correct", async () => {
     const { engine } = open(["wrong-events:mode=corrupt"]);
     const told: KvEvent[] = [];
     engine.kvEvents!.subscribe((batch) => void told.push(...batch));

@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { defineFault, strikes, whichRequests } from "./fault.ts";
+import { defineFault, hits, whichRequests } from "./fault.ts";
 
-/** Answers that stop and never end, although the engine goes on with them. */
+/** Makes answers stall forever, although the engine keeps generating them. */
 export const hang = defineFault({
   parameters: z.strictObject(whichRequests),
   create(parameters, { random, log }) {
-    const isStruck = strikes(parameters, random);
+    const isHit = hits(parameters, random);
     return {
       answer(deltas, signal) {
-        if (!isStruck()) return deltas;
+        if (!isHit()) return deltas;
         return (async function* () {
           let tokens = 0;
           for await (const delta of deltas) {

@@ -6,20 +6,20 @@ import { parseFault } from "./parse.ts";
 export interface FaultOptions {
   /** Each in the form `KIND[:NAME=VALUE]…`; see `parseFault`. */
   faults: readonly string[];
-  /** The same faults with the same seed strike the same requests, steps and events. */
+  /** The same faults with the same seed hit the same requests, steps and events. */
   seed: number;
   log: Logger;
-  /** Ends the process; default: as a crash would, by SIGKILL. */
+  /** Kills the process; default: by SIGKILL, like a crash. */
   crash?: (() => void) | undefined;
 }
 
-/** All of an engine's faults, one behind the other. Without any, everything passes as it is. */
+/** All faults of an engine, chained. Without any, everything passes unchanged. */
 export class InjectedFaults {
   readonly #faults: Fault[];
 
-  /** @throws RangeError for a fault that there is not */
+  /** @throws RangeError for an invalid fault */
   constructor({ faults, seed, log, crash = killProcess }: FaultOptions) {
-    // Numbers of its own for each, so that one more fault does not change the others.
+    // Each has its own random numbers, so that adding a fault does not change the others.
     this.#faults = faults.map((text, index) =>
       parseFault(text).create({ random: seededRandom(seed * 1009 + index), log, crash }),
     );

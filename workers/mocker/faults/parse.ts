@@ -9,15 +9,15 @@ import { wrongEvents } from "./wrong-events.ts";
 /** The kinds of faults by name. */
 const KINDS = { hang, crash, error, slow, "wrong-events": wrongEvents };
 
-/** A fault as it was asked for, checked. */
+/** A parsed fault. */
 export interface FaultSpec {
   readonly kind: string;
   create(context: FaultContext): Fault;
 }
 
 /**
- * Reads a fault in the form `KIND[:NAME=VALUE]…`, such as `hang:rate=0.1:after-tokens=5`.
- * @throws RangeError that says what does not fit and what would
+ * Parses a fault in the form `KIND[:NAME=VALUE]…`, such as `hang:rate=0.1:after-tokens=5`.
+ * @throws RangeError that says what is invalid and what is allowed
  */
 export function parseFault(text: string): FaultSpec {
   const [kind = "", ...parameters] = text.split(":");

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineFault, share } from "./fault.ts";
 
-/** Steps that take longer than they should. */
+/** Slows steps down. */
 export const slow = defineFault({
   parameters: z.strictObject({ factor: z.coerce.number().positive(), rate: share.default(1) }),
   create: ({ factor, rate }, { random }) => ({ stepFactor: () => (random() < rate ? factor : 1) }),

@@ -6,13 +6,12 @@ const MODES = ["drop", "duplicate", "reorder", "corrupt"] as const;
 type Mode = (typeof MODES)[number];
 
 /**
- * KV events that do not tell what the prefix cache holds: left out, told twice, after the next one, or with other
- * hashes. A snapshot always tells the truth.
+ * KV events that misreport the prefix cache: lost, duplicated, reordered, or with wrong hashes. Snapshots stay correct.
  */
 export const wrongEvents = defineFault({
   parameters: z.strictObject({ rate: share.default(1), mode: z.enum(MODES).optional() }),
   create({ rate, mode }, { random }) {
-    /** By rank: the event that comes after the next one. */
+    /** By rank: the event held back until after the next one. */
     const held = new Map<number, KvEvent>();
     return {
       events(events, rank) {
@@ -49,7 +48,7 @@ function distort(event: KvEvent, mode: Mode, random: Random): KvEvent[] {
   }
 }
 
-/** Other hashes than these, whatever the random numbers are. */
+/** Hashes that differ from these, whatever the random numbers. */
 function corrupt(hashes: BigUint64Array, random: Random): BigUint64Array {
   return hashes.map((hash) => hash ^ ((BigInt(Math.floor(random() * 2 ** 32)) << 32n) | 1n));
 }
