@@ -163,7 +163,7 @@ test("https: engines need --engine-ca and the gateway's client certificate", asy
     await stator.stop();
 
     ({ stator, url } = await attach([address]));
-    expect(stator.stdout).toMatch(/not up yet: .*certificate.*; --engine-ca FILE/);
+    expect(stator.stdout).toMatch(/not up yet: .*certificate.*--engine-ca FILE/);
   } finally {
     front.closeAllConnections();
     front.close();

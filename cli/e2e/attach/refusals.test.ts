@@ -12,8 +12,8 @@ test.each([
     "would be the gateway's own address. Use another port for the gateway: --port 8001.",
   ],
   [[ENGINE, "--port=0", "--kv-events=foo"], "'foo' is not a KV events endpoint"],
-  [[ENGINE, "--port=0", "--engine-key=SECRET\n2"], "which no header can carry. Look at --engine-key"],
-  [["http://me:SECRET@127.0.0.1:1", "--port=0"], "give the key that it wants with --engine-key"],
+  [[ENGINE, "--port=0", "--engine-key=SECRET\n2"], "which a header cannot carry. Check --engine-key"],
+  [["http://me:SECRET@127.0.0.1:1", "--port=0"], "Give its key with --engine-key"],
   [[ENGINE, ENGINE, "--port=0"], "is already attached"],
   [[ENGINE, "--port=8001", "--admin-port=8001"], "is the API's port too"],
 ])("stator attach %j is wrong usage, and no secret is repeated", async (args, message) => {

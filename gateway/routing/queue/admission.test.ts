@@ -192,7 +192,7 @@ describe("admission", () => {
       (reason) => reason,
     );
     expect(error).toMatchObject({ status: 503, code: "queue_full", headers: {} });
-    expect(error.message).toMatch(/all 2 places of the queue \(--queue-limit\) are taken by its own/);
+    expect(error.message).toMatch(/it fills all 2 places of the queue \(--queue-limit\) itself/);
     await expect(apply(admission, request(256)).outcome).rejects.toThrow("is full: 2 requests wait");
   });
 
