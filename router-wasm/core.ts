@@ -1,7 +1,7 @@
 import { RouterError } from "./errors.ts";
 
 /**
- * The exports of `assembly/index.ts`. Areas are addresses in the linear memory, and come as signed numbers: beyond 2 GiB
+ * The exports of `assembly/index.ts`. Areas are addresses in linear memory, returned as signed numbers: beyond 2 GiB,
  * they are negative until `>>> 0` or another unsigned shift.
  */
 export interface CoreExports {
@@ -95,7 +95,7 @@ export interface CoreExports {
   free(booking: number): void;
 }
 
-/** Numbers of the policies in `assembly/select.ts`. */
+/** The policies' numbers in `assembly/select.ts`. */
 export const POLICY_NUMBERS = {
   kv: 0,
   "round-robin": 1,
@@ -104,12 +104,12 @@ export const POLICY_NUMBERS = {
   "power-of-two": 4,
 } as const;
 
-/** Numbers of the tiers in `assembly/kinds.ts`. */
+/** The tiers' numbers in `assembly/kinds.ts`. */
 export const TIER_NUMBERS = { device: 0, host: 2, disk: 3, shared: 4 } as const;
-/** Number there of what a worker is predicted to hold. */
+/** The number of predicted blocks there. */
 export const PREDICTED = 1;
 
-/** The order of `assembly/stats.ts`. */
+/** In the order of `assembly/stats.ts`. */
 export const STAT_NAMES = [
   "blocks",
   "storedBlocks",
@@ -128,7 +128,7 @@ export const STAT_NAMES = [
   "refusedBlocks",
 ] as const;
 
-/** An instance of the core, and views of its memory that are renewed when it has grown. */
+/** An instance of the core, with views of its memory that are renewed when it grows. */
 export class Core {
   readonly exports: CoreExports;
   #buffer: ArrayBufferLike;
@@ -147,7 +147,7 @@ export class Core {
     this.#f64 = new Float64Array(buffer);
   }
 
-  /** The memory in bytes. Ask again after every call into the core. */
+  /** The memory in bytes. Get it again after every call into the core. */
   get u8(): Uint8Array {
     this.#renew();
     return this.#u8;
@@ -185,7 +185,7 @@ export class Core {
 function instantiate(module: WebAssembly.Module): CoreExports {
   try {
     const exports = new WebAssembly.Instance(module).exports;
-    if (typeof exports.storeBegin !== "function") throw new Error("It lacks the export storeBegin.");
+    if (typeof exports.storeBegin !== "function") throw new Error("The export storeBegin is missing.");
     return exports as unknown as CoreExports;
   } catch (cause) {
     const message =

@@ -8,7 +8,7 @@ export type RouterErrorCode =
   | "unknown_worker"
   | "worker_limit";
 
-/** What the router refuses, with a code for programs and a sentence for people. */
+/** An error of the router, with a code for programs and a message for users. */
 export class RouterError extends Error {
   readonly code: RouterErrorCode;
 

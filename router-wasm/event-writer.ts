@@ -4,14 +4,14 @@ import type { Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
 import type { EventBatch, EventOptions, MediaHashes, Tier } from "./types.ts";
 
-/** Hands events to the core, as much at a time as its areas for them hold. Workers are known to exist. */
+/** Passes events to the core in pieces that fit its areas. The workers must exist. */
 export class EventWriter {
   readonly #core: Core;
   readonly #salts: Salts;
   readonly #blockSize: number;
   readonly #batch: EventBatch = { events: 0, storedEvents: 0, rank: 0 };
 
-  // Indexes into the core's memory, which never move.
+  // Indexes into the core's memory; the areas never move.
   readonly #hashesAt: number;
   readonly #tokensAt: number;
   readonly #localsAt: number;
@@ -31,8 +31,8 @@ export class EventWriter {
   }
 
   /**
-   * Blocks whose token ids are known. Returns how many the index has now.
-   * Throws `token_count` where they are not as many as the blocks take.
+   * Stores blocks with their token ids. Returns how many the index has now.
+   * Throws `token_count` if the number of ids does not match.
    */
   stored(
     worker: number,
@@ -58,7 +58,7 @@ export class EventWriter {
     );
   }
 
-  /** The same with the blocks' local hashes in place of their ids. */
+  /** The same with local hashes instead of token ids. */
   hashed(
     worker: number,
     blockHashes: BigUint64Array,
@@ -91,7 +91,7 @@ export class EventWriter {
     return removed;
   }
 
-  /** Stores consecutive blocks, known by their ids or by their local hashes. Returns how many. */
+  /** Stores consecutive blocks, given by token ids or local hashes. Returns how many. */
   #store(
     worker: number,
     tier: Tier = "device",
@@ -108,7 +108,7 @@ export class EventWriter {
     if (parentHash !== undefined) core.u64[this.#hashesAt] = parentHash;
     if (!exports.storeBegin(kind, worker, parentHash === undefined ? 0 : 1)) return 0;
     let done = 0;
-    // One piece for most events.
+    // Most events fit in one piece.
     while (done < blocks) {
       const piece = Math.min(blocks - done, this.#blocksPerPiece);
       core.u64.set(part(blockHashes, done, piece), this.#hashesAt);
@@ -127,14 +127,14 @@ export class EventWriter {
     return done;
   }
 
-  /** Writes the next piece of the hashes where the core reads them. Returns how many. */
+  /** Writes the next piece of the hashes to the core's area. Returns how many. */
   #writeHashes(blockHashes: BigUint64Array, done: number): number {
     const piece = Math.min(blockHashes.length - done, this.#blocksPerPiece);
     this.#core.u64.set(part(blockHashes, done, piece), this.#hashesAt);
     return piece;
   }
 
-  /** Reads a batch in vLLM's wire format; undefined where it holds more than the core reads. */
+  /** Reads a batch in vLLM's wire format; undefined if it has content that the core does not support. */
   read(payload: Uint8Array): EventBatch | undefined {
     const core = this.#core;
     const area = core.exports.payloadArea(payload.length) >>> 0;
@@ -148,14 +148,14 @@ export class EventWriter {
     return this.#batch;
   }
 
-  /** Applies what was read. */
+  /** Applies the last batch read. */
   applyRead(worker: number): number {
     this.#salts.use(0);
     return this.#core.exports.applyBatch(worker);
   }
 }
 
-/** So many numbers from one on; an array of which all is wanted is not sliced. */
+/** A slice of the array, or the array itself if all of it is wanted. */
 function part<Numbers extends Uint32Array | BigUint64Array>(
   numbers: Numbers,
   from: number,

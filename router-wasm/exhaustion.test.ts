@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { newRouter, tokensOf } from "./test-router.ts";
 
-// At the end of its memory the router forgets what the reference model, which has no such end, cannot know. So what
-// is checked is that it never fails, and that its books still balance.
+// When its memory is exhausted, the router forgets blocks, which the reference model, without a memory limit, cannot
+// predict. So this checks that the router never fails, and that its counters stay consistent.
 
 const event = fc.record({
   removes: fc.nat(4).map((n) => n === 0),
@@ -11,11 +11,11 @@ const event = fc.record({
   everybody: fc.nat(3).map((n) => n === 0),
   content: fc.nat(59),
   blocks: fc.integer({ min: 1, max: 300 }),
-  /** Blocks named alike by all workers, by each in its own way, or by a few hashes used again and again. */
+  /** Block hashes that are shared by all workers, different for each, or taken from a few values. */
   naming: fc.constantFrom("shared", "own", "few"),
 });
 
-it("works on at the end of its memory", { timeout: 600_000 }, () => {
+it("keeps working when its memory is exhausted", { timeout: 600_000 }, () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 400_000, max: 1_500_000 }),

@@ -5,7 +5,7 @@ import type { HashVector } from "./fixtures/hash-vector.ts";
 import { referenceHashBlocks } from "./reference-model.ts";
 import { newRouter } from "./test-router.ts";
 
-/** Agreed with dynamo-kv-router 1.6.1. */
+/** Verified against dynamo-kv-router 1.6.1. */
 const vectors: HashVector[] = JSON.parse(
   readFileSync(new URL("fixtures/block-hash-vectors.json", import.meta.url), "utf8"),
 );

@@ -5,12 +5,12 @@ import type { BlockHashes, HashOptions, Salt } from "./types.ts";
 const MASK32 = 0xffffffffn;
 const MASK64 = 0xffffffffffffffffn;
 
-/** Seed of unsalted blocks and of all sequence hashes. */
+/** The seed of unsalted blocks and of all sequence hashes. */
 const BASE_SEED = 1337n;
-/** Bytes that the core's hashing area takes. */
+/** Size of the core's hashing area. */
 const AREA_BYTES = 65_536;
 
-/** The seed of block hashes under a salt. An empty name counts as none. */
+/** The seed of block hashes with a salt. An empty name counts as none. */
 function saltSeed(core: Core, salt: Salt): bigint {
   const encoder = new TextEncoder();
   let seed = BASE_SEED;
@@ -19,7 +19,7 @@ function saltSeed(core: Core, salt: Salt): bigint {
   return seed & MASK64;
 }
 
-/** The salts in use, each with a number, and which one the core hashes with. */
+/** Numbers the salts in use, and tracks which one the core hashes with. */
 export class Salts {
   readonly #core: Core;
   readonly #seeds: bigint[] = [];
@@ -42,12 +42,12 @@ export class Salts {
     return known >= 0 ? known : this.#seeds.push(seed) - 1;
   }
 
-  /** Throws `bad_option` for a number that `number` never gave. */
+  /** Throws `bad_option` for a number that `number` never returned. */
   use(number: number): void {
     if (number === this.#used) return;
     const seed = this.#seeds[number];
     if (seed === undefined)
-      throw new RouterError("bad_option", `There is no salt ${number}: ask salt() for one.`);
+      throw new RouterError("bad_option", `There is no salt ${number}: get one from salt().`);
     this.#core.exports.useSalt(Number(seed & MASK32), Number(seed >> 32n));
     this.#used = number;
   }
@@ -72,7 +72,7 @@ export function hashBlocks(core: Core, tokens: Uint32Array, options: HashOptions
   return { blockHashes, sequenceHashes };
 }
 
-/** 64 hexadecimal digits, of which vLLM takes the first 16; any other identifier is hashed. */
+/** Of 64 hexadecimal digits, takes the first 16, like vLLM; any other identifier is hashed. */
 export function mediaHash(core: Core, identifier: string): bigint {
   if (/^[0-9a-f]{64}$/i.test(identifier)) return BigInt(`0x${identifier.slice(0, 16)}`);
   return hashBytes(core, new TextEncoder().encode(identifier), 0n);

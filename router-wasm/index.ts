@@ -1,6 +1,6 @@
 /**
- * The KV-aware router. The core runs in WebAssembly; this room needs nothing but web standards, so it works in
- * Node, Deno, Bun, workerd and browsers alike.
+ * The KV-aware router. The core runs in WebAssembly, and its host needs only web standards, so it works in Node,
+ * Deno, Bun, workerd and browsers.
  *
  * @example
  * const module = await compileRouter(await readFile("router-wasm/router.wasm"));

@@ -5,8 +5,8 @@ import type { MediaHashes } from "./types.ts";
 const END = 0xffffffff;
 
 /**
- * Writes the media of `blocks` blocks from block `first` on where the core looks for them (`assembly/media.ts`).
- * False when there are none.
+ * Writes the media of `blocks` blocks, starting at block `first`, to the core's media area (`assembly/media.ts`).
+ * Returns false if there are none.
  */
 export function writeMedia(
   core: Core,

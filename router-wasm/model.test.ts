@@ -14,16 +14,16 @@ import type {
 import { ReferenceRouter, referenceHashBlocks } from "./reference-model.ts";
 import { hashesFrom, newRouter } from "./test-router.ts";
 
-// Random operations on the core and on the reference model, which must agree after each one. Sequences are paths of
-// symbols: a block of a symbol always has the same tokens, so that prefixes are shared often.
+// Applies random operations to the core and the reference model, which must agree after each one. Sequences are paths
+// of symbols: a symbol's block always has the same tokens, so that prefixes are often shared.
 
-/** How a worker's engine names its blocks. */
+/** How a worker's engine hashes its blocks. */
 type Naming =
-  /** By their content, as all other workers do. */
+  /** By content, like all other workers. */
   | "shared"
-  /** By their content and a seed of its own. */
+  /** By content and its own seed. */
   | "own"
-  /** By one of few numbers, whatever the content: hashes collide and are used again. */
+  /** As one of a few numbers regardless of content, so that hashes collide and are reused. */
   | "tiny"
   /** Shared by two workers each, so that blocks have several names. */
   | "pairs";
@@ -32,7 +32,7 @@ interface Path {
   segments: { symbol: number; length: number }[];
   /** Index into SALTS. */
   salt: number;
-  /** Media in every so many blocks; 0: none. */
+  /** Every how many blocks there are media; 0 for none. */
   mediaEvery: number;
 }
 
@@ -253,7 +253,7 @@ const limits: fc.Arbitrary<RouterOptions> = fc.record({
   maxBookings: fc.constantFrom(1, 3, 50),
 });
 
-/** Both routers, and what has been done with them. */
+/** Both routers, and their open bookings. */
 class Pair {
   readonly router: Router;
   readonly model: ReferenceRouter;
@@ -410,7 +410,7 @@ class Pair {
     });
   }
 
-  /** As a gateway does: a decision, and then the prediction for the worker. */
+  /** Like a gateway: decides, then predicts for the chosen worker. */
   #predict({ worker, path, extra, random }: Extract<Operation, { type: "predict" }>): void {
     const options = {
       policy: "kv",
@@ -424,7 +424,7 @@ class Pair {
     expect(this.router.predict(pinnedWorker)).toBe(this.model.predict(pinnedWorker, prompt, extras));
   }
 
-  /** Everything that can be seen from outside is the same. */
+  /** Checks that all observable state is equal. */
   compare(): void {
     const { memoryBytes, ...stats } = this.router.stats();
     expect(memoryBytes).toBeGreaterThan(0);
@@ -454,7 +454,7 @@ class Pair {
     return prompt;
   }
 
-  /** The candidates as `copyTerms` tells them. */
+  /** The candidates according to `copyTerms`. */
   #terms() {
     const workers = this.router.copyTerms(NO_TERMS);
     const terms = costTerms(workers);
@@ -540,7 +540,7 @@ function namesOf(symbols: number[], naming: Naming, worker: number): BigUint64Ar
 
 const runs = Number(process.env.STATOR_FUZZ_RUNS ?? 60);
 
-it("does what the reference model does", { timeout: 3_600_000 }, () => {
+it("agrees with the reference model", { timeout: 3_600_000 }, () => {
   fc.assert(
     fc.property(limits, fc.array(operation, { maxLength: 120, size: "max" }), (options, operations) => {
       const pair = new Pair(options);

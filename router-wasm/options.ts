@@ -1,10 +1,10 @@
 import { RouterError } from "./errors.ts";
 import type { CostWeights, RouterOptions } from "./types.ts";
 
-/** Of any time, so that its ticks fit in 31 bits: six years. */
+/** Longest time, six years, so that its ticks fit in 31 bits. */
 const MAX_SECONDS = 200_000_000;
 
-/** Dynamo's defaults: a cached block is worth what evaluating it again costs, a waiting one as much as a stored one. */
+/** Dynamo's defaults: a cached block is worth its prefill, and a pending prefill block as much as a decode block. */
 export const DYNAMO_WEIGHTS: CostWeights = {
   overlapCredit: 1,
   creditDecay: 0,
@@ -20,10 +20,10 @@ export const DYNAMO_WEIGHTS: CostWeights = {
 
 /**
  * Found by replaying a production trace; bench/trace/README.md shows the search. Prefill weighs 24 times as much as
- * decode: a prompt's block keeps a GPU busy for milliseconds, a block that decode reads for microseconds a step. And
- * a cached block is worth two: sending a prompt elsewhere costs its evaluation, and what the copy pushes out. Blocks
- * in other tiers keep the share of that which Dynamo gives them. What a worker prefilled in the last minutes counts a
- * little, so that new conversations go where caches have room while all workers are idle.
+ * decode: a prompt block keeps a GPU busy for milliseconds, a block read by decode for microseconds per step. A cached
+ * block is worth two: sending a prompt elsewhere costs its prefill, and evicts other blocks there. Blocks in other
+ * tiers keep Dynamo's ratio to that. A worker's recent prefill counts a little, so that new conversations go where
+ * caches have room while all workers are idle.
  */
 export const DEFAULT_WEIGHTS: CostWeights = {
   ...DYNAMO_WEIGHTS,
@@ -69,10 +69,10 @@ export function readWeights(base: CostWeights, change: Partial<CostWeights>): Co
 
 export function weight(name: string, value: number): number {
   if (Number.isFinite(value) && value >= 0) return value;
-  throw new RouterError("bad_option", `${name} is ${value}; it must be a number from 0 up.`);
+  throw new RouterError("bad_option", `${name} is ${value}; it must be a number of at least 0.`);
 }
 
-/** Seconds as the core counts them, in tenths. Throws `bad_option`. */
+/** Converts seconds to the core's ticks, which are tenths. Throws `bad_option`. */
 export function toTicks(name: string, seconds: number): number {
   if (seconds >= 0 && seconds <= MAX_SECONDS) return Math.floor(seconds * 10);
   throw new RouterError(
@@ -81,21 +81,18 @@ export function toTicks(name: string, seconds: number): number {
   );
 }
 
-/** What a tick leaves of something of which so many seconds leave 1/e. By a division alone: all hosts agree on it. */
+/** The factor per tick of a decay to 1/e in `seconds`. Uses only a division, so that all hosts agree on it. */
 export function keptPerTick(seconds: number): number {
   return seconds > 0.1 ? 1 - 0.1 / seconds : 0;
 }
 
-/** A load limit as the core takes it. Throws `bad_option`. */
+/** Validates a load limit. Throws `bad_option`. */
 export function loadLimit(name: string, value: number = Number.POSITIVE_INFINITY): number {
   if (value >= 0) return value;
-  throw new RouterError("bad_option", `The limit ${name} is ${value}; it must be a number from 0 up.`);
+  throw new RouterError("bad_option", `The limit ${name} is ${value}; it must be a number of at least 0.`);
 }
 
 export function integer(name: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new RouterError(
-    "bad_option",
-    `${name} is ${value}; it must be a whole number from ${least} to ${most}.`,
-  );
+  throw new RouterError("bad_option", `${name} is ${value}; it must be an integer from ${least} to ${most}.`);
 }

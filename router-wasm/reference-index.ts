@@ -1,12 +1,12 @@
 /**
- * A plain model of the prefix index: a tree of nodes, and per worker a map from engine hash to node. Nothing here
- * is fast, and nothing is shared with the core. Runs appear only because they are what is forgotten at the limit.
+ * A simple model of the prefix index: a tree of nodes, and per worker a map from engine hash to node. It is not fast,
+ * and shares nothing with the core. It has runs only because they are what is forgotten at the limit.
  */
 
-/** Who can hold blocks: for each worker one holder of each kind; the pool is one for all. */
+/** The kinds of holders: each worker has one of each; the pool is shared. */
 export type Kind = "device" | "predicted" | "host" | "disk" | "shared";
 
-/** The number that stands for a holder here; for the device the worker's own. */
+/** A holder's number in this model; for the device, the worker's index. */
 export function holderOf(kind: Kind, worker: number): number {
   if (kind === "shared") return 400_000;
   return { device: 0, predicted: 100_000, host: 200_000, disk: 300_000 }[kind] + worker;
@@ -17,19 +17,19 @@ interface Node {
   parent: Node | undefined;
   children: Map<bigint, Node>;
   run: Run;
-  /** Who holds it, under which engine hashes. */
+  /** Its holders, and their engine hashes for it. */
   holders: Map<number, Set<bigint>>;
 }
 
-/** What a worker is predicted to hold. */
+/** A worker's predictions. */
 interface Predictions {
   lifetime: number;
   capacity: number;
-  /** From the run predicted least recently: when the prediction of its nodes ends. */
+  /** When the prediction of each run's nodes ends; the least recently predicted run first. */
   runs: Map<Run, number>;
 }
 
-/** Consecutive nodes, 32 at most. */
+/** At most 32 consecutive nodes. */
 interface Run {
   nodes: Node[];
   parent: Node | undefined;
@@ -41,7 +41,7 @@ export class ReferenceIndex {
   readonly #maxRuns: number;
   readonly #first = new Map<bigint, Node>();
   readonly #names = new Map<number, Map<bigint, Node>>();
-  /** From the least recently stored. */
+  /** The least recently stored first. */
   readonly #runs = new Set<Run>();
   #pinned: Run | undefined;
   readonly #predictions = new Map<number, Predictions>();
@@ -62,7 +62,7 @@ export class ReferenceIndex {
     return this.#runs.size;
   }
 
-  /** The parent is looked for among the names of the holder, then of `sources`. */
+  /** Looks for the parent among the hashes of the holder, then of `sources`. */
   stored(
     worker: number,
     sources: readonly number[],
@@ -111,7 +111,7 @@ export class ReferenceIndex {
     return new Set(this.#namesOf(worker).values()).size;
   }
 
-  /** Copies of blocks that another holder has: each hash is looked up among the names of `sources`, in their order. */
+  /** Copies blocks of other holders: looks up each hash among those of `sources`, in order. */
   copied(holder: number, sources: readonly number[], hashes: readonly bigint[]): number {
     let stored = 0;
     for (const hash of hashes) {
@@ -127,7 +127,7 @@ export class ReferenceIndex {
     return stored;
   }
 
-  /** How many blocks of `locals` from `from` on the holder has without a gap. */
+  /** How many blocks of `locals`, starting at `from`, the holder has without gaps. */
   extension(holder: number, locals: readonly bigint[], from: number): number {
     let children = this.#first;
     let blocks = 0;
@@ -156,7 +156,7 @@ export class ReferenceIndex {
     for (const run of [...this.#predictionsOf(holder).runs.keys()]) this.#unpredict(holder, run.nodes);
   }
 
-  /** The holder, one of predictions, will have these blocks. */
+  /** Predicts that the holder, of kind `predicted`, will have these blocks. */
   predict(holder: number, locals: readonly bigint[], now: number): number {
     const { lifetime, runs } = this.#predictionsOf(holder);
     if (lifetime === 0) return 0;
@@ -198,7 +198,7 @@ export class ReferenceIndex {
     }
   }
 
-  /** The holder of predictions no longer has these nodes, of one run. */
+  /** Ends the prediction of these nodes, which are in one run. */
   #unpredict(holder: number, nodes: readonly Node[]): void {
     const run = nodes[0]!.run;
     for (const node of [...nodes].reverse()) {
@@ -216,7 +216,7 @@ export class ReferenceIndex {
     return predictions;
   }
 
-  /** A name, given to the node once, that no engine gives. */
+  /** A unique hash for the node that no engine uses. */
   #nameless(node: Node): bigint {
     let name = this.#nodeNames.get(node);
     if (name === undefined) {
@@ -248,7 +248,7 @@ export class ReferenceIndex {
     return names;
   }
 
-  /** The node after `parent` with this local hash, held by the worker; undefined when there is no room. */
+  /** Stores the node after `parent` with this local hash for the worker; undefined if there is no room. */
   #store(worker: number, hash: bigint, parent: Node | undefined, local: bigint): Node | undefined {
     const names = this.#namesOf(worker);
     const existing = (parent ? parent.children : this.#first).get(local);
@@ -269,7 +269,7 @@ export class ReferenceIndex {
     return node;
   }
 
-  /** A new node: in its parent's run when it can follow there and the run is nobody else's, else in a new one. */
+  /** Adds a node: to its parent's run if it can follow there and nobody else holds the run, otherwise to a new run. */
   #add(worker: number, parent: Node | undefined, local: bigint): Node | undefined {
     let run = parent?.run;
     const follows = run !== undefined && run.nodes.at(-1) === parent && run.nodes.length < 32;
@@ -300,7 +300,7 @@ export class ReferenceIndex {
     this.#settle(node.run);
   }
 
-  /** Cuts what nobody holds off the end of a run without runs after it; an empty run is gone. */
+  /** Removes nodes that nobody holds from the end of a run without children; removes the run if it is empty. */
   #settle(run: Run): void {
     if (run === this.#pinned || run.childRuns > 0) return;
     while (run.nodes.length > 0 && run.nodes.at(-1)!.holders.size === 0) {

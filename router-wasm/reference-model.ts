@@ -1,6 +1,6 @@
 /**
- * A plain model of the whole router, obviously correct rather than fast. Tests run it beside the core: every choice,
- * cost, overlap and load must be the same, to the bit.
+ * A simple model of the whole router, obviously correct rather than fast. Tests compare it with the core: every
+ * choice, cost, overlap and load must be identical to the bit.
  */
 import { DEFAULT_WEIGHTS, keptPerTick } from "./options.ts";
 import { holderOf, type Kind, ReferenceIndex } from "./reference-index.ts";
@@ -45,7 +45,7 @@ interface Load {
 }
 
 interface Booking {
-  /** The load that it counts in; not the worker's any more once the worker was removed. */
+  /** The load in which it is counted; no longer the worker's once the worker is removed. */
   load: Load;
   prefillTokens: number;
   decodeBlocks: number;
@@ -182,7 +182,7 @@ export class ReferenceRouter {
     return { worker, ...overlaps, predictedBlocks, cost: total, booking, busyWorkers };
   }
 
-  /** The workers' overlaps with a prompt whose block hashes are known. */
+  /** The workers' overlaps with a prompt given by its block hashes. */
   find(blockHashes: BigUint64Array): Map<number, Overlaps> {
     this.#candidates = [];
     const locals = [...blockHashes];
@@ -231,7 +231,7 @@ export class ReferenceRouter {
     };
   }
 
-  /** The router's `stats()` but for the size of its memory. */
+  /** The router's `stats()`, except its memory size. */
   stats(): Record<string, number> {
     const index = this.#index;
     return {
@@ -266,13 +266,13 @@ export class ReferenceRouter {
     return [...this.#workers.keys()].reduce((sum, worker) => sum + this.#stored(kind, worker), 0);
   }
 
-  /** The longer of what the worker holds and what it is predicted to hold. */
+  /** The longer of the worker's held and predicted prefixes. */
   #overlap(worker: number, locals: bigint[]): number {
     const predicted = this.#index.overlap(holderOf("predicted", worker), locals);
     return Math.max(this.#index.overlap(worker, locals), predicted);
   }
 
-  /** What follows in the other tiers. */
+  /** The blocks that follow in the other tiers. */
   #tierOverlaps(worker: number, locals: bigint[]): Overlaps {
     const overlapBlocks = this.#overlap(worker, locals);
     const hostBlocks = this.#index.extension(holderOf("host", worker), locals, overlapBlocks);
@@ -349,7 +349,7 @@ export class ReferenceRouter {
     return load.decodeBlocks + load.prefillTokens / this.blockSize;
   }
 
-  /** The least by `measure`, then by requests, then by stored blocks, then by the random number. */
+  /** The lowest by `measure`, then by requests, then by stored blocks, then by the random number. */
   #least(candidates: Candidate[], measure: (candidate: Candidate) => number, random: number): Candidate {
     let equal = least(candidates, measure);
     equal = least(equal, ({ load }) => load.requests);
@@ -416,7 +416,7 @@ function cachedBlocks({ overlapBlocks, hostBlocks, diskBlocks, sharedBlocks }: C
   return overlapBlocks + Math.max(hostBlocks + diskBlocks, sharedBlocks);
 }
 
-/** Where else the names of a worker's blocks are known. */
+/** The holders whose hashes a worker's events may refer to. */
 function sourcesOf(worker: number): number[] {
   return (["device", "host", "disk", "shared"] as const).map((kind) => holderOf(kind, worker));
 }
@@ -429,7 +429,7 @@ function isBusy({ prefillTokens, decodeBlocks, limits }: Load): boolean {
   );
 }
 
-/** Block and sequence hashes, as `Router.hashBlocks` must give them. */
+/** The block and sequence hashes that `Router.hashBlocks` must return. */
 export function referenceHashBlocks(tokens: Uint32Array, options: HashOptions): BlockHashes {
   const seed = referenceSeed(options);
   const blockHashes: bigint[] = [];

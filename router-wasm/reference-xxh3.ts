@@ -1,6 +1,6 @@
 /**
- * XXH3-64 in big integers, written from the public xxHash specification for clarity, not speed. The tests hold the
- * core's hash against it.
+ * XXH3-64 with bigints, written from the public xxHash specification for clarity, not speed. Tests compare the core's
+ * hash with it.
  */
 const MASK = (1n << 64n) - 1n;
 
@@ -128,7 +128,7 @@ function mix(input: Uint8Array, at: number, keyAt: number, seed: bigint): bigint
   return fold(low, high);
 }
 
-/** The two halves of the 128-bit product, xored. */
+/** The XOR of the 128-bit product's halves. */
 function fold(a: bigint, b: bigint): bigint {
   const product = a * b;
   return (product & MASK) ^ (product >> 64n);

@@ -2,20 +2,20 @@ import type { Core } from "./core.ts";
 import { RouterError } from "./errors.ts";
 import { damaged, type SnapshotContent, viewOf } from "./snapshot-format.ts";
 
-/** Numbers of holders are kind · 2^20 + worker; the kinds are those of `assembly/kinds.ts`. */
+/** Holder numbers are kind · 2^20 + worker; the kinds are those of `assembly/kinds.ts`. */
 const KIND_SHIFT = 20;
 const POOL_KIND = 4;
 const KINDS = new Set([0, 2, 3, POOL_KIND]);
 const RUN_HEAD = 24;
 
-/** One run's copy, where it lies in its piece. */
+/** A run's copy within its piece. */
 interface RunCopy {
   view: DataView;
   at: number;
   number: number;
   parent: number;
   length: number;
-  /** 1: some holder may have several hashes for a block. */
+  /** 1 if some holder may have several hashes for a block. */
   severalHashes: number;
   shared: number;
   holders: number;
@@ -23,8 +23,8 @@ interface RunCopy {
 }
 
 /**
- * Puts a snapshot's runs into the core, which is empty but for the workers. Throws `bad_snapshot` where they make no
- * sense, `memory` where there is no room for them.
+ * Loads a snapshot's runs into a core that has only workers. Throws `bad_snapshot` if they are inconsistent, `memory`
+ * if they do not fit.
  */
 export function restoreRuns(core: Core, content: SnapshotContent): void {
   const copies = new Map<number, RunCopy>();
@@ -41,7 +41,7 @@ export function restoreRuns(core: Core, content: SnapshotContent): void {
 function* runsIn(piece: Uint8Array): Generator<RunCopy> {
   const view = viewOf(piece);
   for (let at = 0; at < piece.length; ) {
-    if (piece.length - at < RUN_HEAD) throw damaged("a run is cut short");
+    if (piece.length - at < RUN_HEAD) throw damaged("a run is truncated");
     const copy = {
       view,
       at,
@@ -56,13 +56,13 @@ function* runsIn(piece: Uint8Array): Generator<RunCopy> {
     const hashes = copy.length + ones(copy.shared);
     const end = at + RUN_HEAD + hashes * 8 + (copy.holders + copy.aliases) * 16;
     const isWhole = copy.length >= 1 && copy.length <= 32 && end <= piece.length;
-    if (!isWhole || exceeds(copy.shared, copy.length)) throw damaged("a run makes no sense");
+    if (!isWhole || exceeds(copy.shared, copy.length)) throw damaged("a run is invalid");
     yield copy;
     at = end;
   }
 }
 
-/** Every run after the one that it follows. */
+/** Sorts the runs so that each comes after its parent. */
 function parentsFirst(copies: ReadonlyMap<number, RunCopy>): RunCopy[] {
   const followers = new Map<number, RunCopy[]>();
   const sorted: RunCopy[] = [];
@@ -72,14 +72,15 @@ function parentsFirst(copies: ReadonlyMap<number, RunCopy>): RunCopy[] {
       continue;
     }
     const parent = copies.get(copy.parent >>> 5);
-    if (parent === undefined || (copy.parent & 31) >= parent.length) throw damaged("a run follows none");
+    if (parent === undefined || (copy.parent & 31) >= parent.length)
+      throw damaged("a run's parent is missing");
     const siblings = followers.get(parent.number);
     if (siblings) siblings.push(copy);
     else followers.set(parent.number, [copy]);
   }
-  // The list grows while it is gone through.
+  // The list grows while it is iterated.
   for (const copy of sorted) sorted.push(...(followers.get(copy.number) ?? []));
-  if (sorted.length !== copies.size) throw damaged("runs follow each other in a circle");
+  if (sorted.length !== copies.size) throw damaged("runs form a cycle");
   return sorted;
 }
 
@@ -101,21 +102,21 @@ function restoreRun(
   };
   for (let place = 0; place < length; place++) u64[locals + place] = next();
   for (let place = 0; place < length; place++) if ((shared >>> place) & 1) u64[hashes + place] = next();
-  // A block's number is its run's address, a multiple of 64, halved, and its place.
+  // A block's number is its run's address (a multiple of 64) halved, plus its place.
   const block = parent === 0 ? 0 : restored.get(parent >>> 5)! / 2 + (parent & 31);
   const run = exports.restoreOne(block, length, severalHashes, shared) >>> 0;
-  if (run === 0) throw noRoom("its runs do not fit, or one is there twice");
+  if (run === 0) throw noRoom("its runs do not fit, or one is duplicated");
   for (let i = 0; i < holders; i++, from += 16) {
     const holder = checkedHolder(view.getUint32(from, true), workers);
     const mask = view.getUint32(from + 4, true);
     const own = view.getUint32(from + 8, true);
-    if (mask === 0 || exceeds(mask, length) || (own & ~mask) !== 0) throw damaged("a holder makes no sense");
+    if (mask === 0 || exceeds(mask, length) || (own & ~mask) !== 0) throw damaged("a holder is invalid");
     if (!exports.restoreHeld(run, holder, mask, own)) throw noRoom("its holders do not fit");
   }
   for (let i = 0; i < aliases; i++, from += 16) {
     const holder = checkedHolder(view.getUint32(from + 8, true), workers);
     const place = view.getUint32(from + 12, true);
-    if (place >= length) throw damaged("a name makes no sense");
+    if (place >= length) throw damaged("a name is invalid");
     core.u64[hashes] = view.getBigUint64(from, true);
     if (!exports.restoreName(run, holder, place)) throw noRoom("its names do not fit");
   }
@@ -126,7 +127,7 @@ function checkedHolder(number: number, workers: ReadonlySet<number>): number {
   const kind = number >>> KIND_SHIFT;
   const worker = number & ((1 << KIND_SHIFT) - 1);
   if (KINDS.has(kind) && (kind === POOL_KIND ? worker === 0 : workers.has(worker))) return number;
-  throw damaged("a holder is no worker");
+  throw damaged("a holder is not a worker");
 }
 
 function noRoom(what: string): RouterError {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createRouter, type DecideOptions, DYNAMO_WEIGHTS, type Router, restoreRouter } from "./index.ts";
 import { hashesFrom, newRouter, routerModule, tokensOf } from "./test-router.ts";
 
-/** Decides on `prompt`; kv, without booking, unless told otherwise. */
+/** Decides on `prompt`, by default with kv and without booking. */
 function decide(router: Router, prompt: Uint32Array, options: Partial<DecideOptions> = {}) {
   router.tokenBuffer(prompt.length).set(prompt);
   return {
@@ -11,7 +11,7 @@ function decide(router: Router, prompt: Uint32Array, options: Partial<DecideOpti
 }
 
 describe("workers", () => {
-  it("takes the lowest free index and refuses one too many", () => {
+  it("get the lowest free index, up to the limit", () => {
     const router = newRouter({ blockSize: 16, maxWorkers: 2 });
     expect([router.addWorker(), router.addWorker()]).toEqual([0, 1]);
     expect(() => router.addWorker()).toThrow(expect.objectContaining({ code: "worker_limit" }));
@@ -19,14 +19,14 @@ describe("workers", () => {
     expect(router.addWorker()).toBe(0);
   });
 
-  it("refuses a worker that is not there", () => {
+  it("that do not exist are rejected", () => {
     const router = newRouter({ blockSize: 16 });
     for (const worker of [0, -1, 0.5, 2 ** 32]) {
       expect(() => router.load(worker)).toThrow(expect.objectContaining({ code: "unknown_worker" }));
     }
   });
 
-  it("answers −1 when none is eligible", () => {
+  it("are −1 in a decision if none is eligible", () => {
     const router = newRouter({ blockSize: 4 });
     const none = { worker: -1, overlapBlocks: 0, cost: 0, booking: -1, busyWorkers: 0 };
     expect(decide(router, tokensOf(1, 1, 4))).toMatchObject(none);
@@ -36,7 +36,7 @@ describe("workers", () => {
     expect(router.explain()).toEqual([]);
   });
 
-  it("explains nobody who is not eligible, however little waits there", () => {
+  it("that are not eligible are never explained, however idle they are", () => {
     const router = newRouter({ blockSize: 1, weights: { creditDecay: 0.5 } });
     const workers = [router.addWorker(), router.addWorker()];
     router.setEligible(workers[0]!, false);
@@ -47,7 +47,7 @@ describe("workers", () => {
 });
 
 describe("options", () => {
-  it("refuses limits that make no sense", () => {
+  it("rejects invalid limits", () => {
     const nonsense = [
       { blockSize: 0 },
       { blockSize: 1.5 },
@@ -60,14 +60,14 @@ describe("options", () => {
     expect(() => newRouter({ blockSize: 16, weights: { temperature: Number.NaN } })).toThrow(/temperature/);
   });
 
-  it("refuses a module that is something else", () => {
+  it("rejects a foreign module", () => {
     const empty = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     expect(() => createRouter(empty, { blockSize: 16 })).toThrow(
       expect.objectContaining({ code: "bad_module" }),
     );
   });
 
-  it("refuses events whose block size is another", () => {
+  it("rejects events with another block size", () => {
     const router = newRouter({ blockSize: 16 });
     const worker = router.addWorker();
     const event = () => router.applyStored(worker, hashesFrom(1, 2), undefined, tokensOf(1, 2, 32));
@@ -85,7 +85,7 @@ describe("options", () => {
 });
 
 describe("overlap", () => {
-  it("is the prefix without a gap, and comes back when the gap is stored again", () => {
+  it("is the prefix without gaps, and recovers when the gap is stored again", () => {
     const router = newRouter({ blockSize: 4 });
     const worker = router.addWorker();
     const tokens = tokensOf(1, 80, 4);
@@ -109,7 +109,7 @@ describe("overlap", () => {
     expect(router.explain().map(({ overlapBlocks }) => overlapBlocks)).toEqual(lengths);
   });
 
-  it("takes one event of 131,072 blocks", () => {
+  it("accepts one event with 131,072 blocks", () => {
     const router = newRouter({ blockSize: 1 });
     const worker = router.addWorker();
     const tokens = tokensOf(1, 131_072, 1);
@@ -119,13 +119,13 @@ describe("overlap", () => {
     expect(router.stats()).toMatchObject({ blocks: 0, runs: 0 });
   });
 
-  it("tells 1,024 workers apart that share a prefix", () => {
+  it("distinguishes 1,024 workers that share a prefix", () => {
     const router = newRouter({ blockSize: 4, maxWorkers: 1024 });
     const tokens = tokensOf(1, 100, 4);
     const lengths = Array.from({ length: 1024 }, (_, worker) => (worker % 5 === 0 ? worker % 101 : 96));
     for (const [worker, blocks] of lengths.entries()) {
       router.addWorker();
-      // Every third engine names its blocks in its own way.
+      // Every third engine has its own block hashes.
       const first = worker % 3 === 0 ? worker * 1000 : 1;
       router.applyStored(worker, hashesFrom(first, blocks), undefined, tokens.subarray(0, blocks * 4));
     }
@@ -142,7 +142,7 @@ describe("overlap", () => {
 describe("load limits", () => {
   const prompt = tokensOf(1, 2, 16);
 
-  it("pass over a worker at a limit, and tell that all are busy from none being there", () => {
+  it("exclude a worker at a limit, and distinguish that all are busy from there being none", () => {
     const router = newRouter({ blockSize: 16 });
     const workers = [router.addWorker(), router.addWorker()];
     router.setLimits(0, { activePrefillTokens: 32 });
@@ -162,7 +162,7 @@ describe("load limits", () => {
     expect(decide(router, prompt)).toMatchObject({ worker: 1, busyWorkers: 0 });
   });
 
-  it("are taken away by setting none, and go with their worker", () => {
+  it("are removed by setting none, and together with their worker", () => {
     const router = newRouter({ blockSize: 16 });
     router.addWorker();
     router.setLimits(0, { activePrefillTokens: 0 });
@@ -179,7 +179,7 @@ describe("load limits", () => {
     }
   });
 
-  it("leave a busy worker out of what credit decay compares with", () => {
+  it("exclude a busy worker from the comparison for credit decay", () => {
     const router = newRouter({ blockSize: 16, weights: { ...DYNAMO_WEIGHTS, creditDecay: 1 } });
     for (const worker of [router.addWorker(), router.addWorker(), router.addWorker()]) {
       router.applyStored(worker, hashesFrom(1, 2), undefined, prompt);
@@ -198,7 +198,7 @@ describe("load limits", () => {
 });
 
 describe("find", () => {
-  it("asks the index alone, by hashes", () => {
+  it("queries only the index, by hashes", () => {
     const router = newRouter({ blockSize: 4 });
     const [first, second] = [router.addWorker(), router.addWorker()];
     const prompt = tokensOf(1, 3, 4);
@@ -215,7 +215,7 @@ describe("find", () => {
     expect(router.stats().bookings).toBe(0);
   });
 
-  it("refuses hashes that were not written", () => {
+  it("rejects hashes that were not written", () => {
     const router = newRouter({ blockSize: 4 });
     const refusal = expect.objectContaining({ code: "token_count" });
     expect(() => router.find(1)).toThrow(refusal);
@@ -227,7 +227,7 @@ describe("find", () => {
 });
 
 describe("engine hashes", () => {
-  it("of a worker's own let it go on where the others left", () => {
+  it("that only one worker uses can continue the others' blocks", () => {
     const router = newRouter({ blockSize: 4 });
     const tokens = tokensOf(1, 21, 4);
     const workers = Array.from({ length: 12 }, () => router.addWorker());
@@ -264,13 +264,13 @@ describe("choice", () => {
     router.applyStored(busy, hashesFrom(1, 10), undefined, prompt);
     const { worker, booking } = decide(router, prompt, { book: true });
     expect(worker).toBe(busy);
-    // Ten blocks of decode weigh as much as ten of prefill; then fewer requests win.
+    // Ten blocks of decode weigh as much as ten of prefill; then the fewest requests win.
     expect(decide(router, prompt)).toMatchObject({ worker: idle, cost: 10 });
     router.free(booking);
     expect(decide(router, prompt)).toMatchObject({ worker: busy, cost: 0 });
   });
 
-  it("spreads equal workers over the random number", () => {
+  it("chooses among equal workers by the random number", () => {
     const router = newRouter({ blockSize: 16 });
     for (let i = 0; i < 4; i++) router.addWorker();
     const chosen = [0, 0.25, 0.5, 0.75].map(
@@ -279,7 +279,7 @@ describe("choice", () => {
     expect(chosen).toEqual([0, 1, 2, 3]);
   });
 
-  it("refuses a prompt that was not written", () => {
+  it("rejects a prompt that was not written", () => {
     const router = newRouter({ blockSize: 16 });
     const options = { tokenCount: 1_000_000, policy: "kv", random: 0 } as const;
     expect(() => router.decide(options)).toThrow(expect.objectContaining({ code: "token_count" }));
@@ -289,7 +289,7 @@ describe("choice", () => {
 
 describe("recent prefill", () => {
   const BLOCK = 16;
-  /** A prompt that nobody has yet, which is over at once. */
+  /** Serves a new prompt, which completes at once. */
   function serve(router: Router, content: number, now: number): number {
     const { worker, booking } = decide(router, tokensOf(content, 10, BLOCK), { book: true, now });
     router.free(booking);
@@ -297,16 +297,16 @@ describe("recent prefill", () => {
     return worker;
   }
 
-  it("sends new prompts to whom has had the least, though all are idle", () => {
+  it("sends new prompts to the worker with the least, even if all are idle", () => {
     const router = newRouter({ blockSize: BLOCK });
-    // Who holds more loses ties, so that without the term this worker would get nothing.
+    // The worker that holds more loses ties, so without the term it would get nothing.
     const full = router.addWorker();
     const other = router.addWorker();
     router.applyStored(full, hashesFrom(90_000, 40), undefined, tokensOf(900, 40, BLOCK));
     expect([serve(router, 1, 1), serve(router, 2, 1), serve(router, 3, 1)]).toEqual([other, full, other]);
   });
 
-  it("counts less the older it is, and for nothing in the end", () => {
+  it("decays with age, finally to nothing", () => {
     const router = newRouter({
       blockSize: BLOCK,
       weights: { recentPrefillWeight: 2, recentPrefillSeconds: 100 },
@@ -326,7 +326,7 @@ describe("recent prefill", () => {
     router.removeWorker(worker);
   });
 
-  it("is not that of the next worker with the index", () => {
+  it("is not inherited by the next worker with the same index", () => {
     const router = newRouter({ blockSize: BLOCK });
     const worker = router.addWorker();
     serve(router, 1, 1);
@@ -346,11 +346,11 @@ describe("the caller's own terms", () => {
     const { worker, cost } = decide(router, prompt, { terms: Float64Array.of(5, 2, 3) });
     expect([worker, cost]).toEqual([1, 24 * 4 + 2]);
     expect(router.explain().map(({ total }) => total - 24 * 4)).toEqual([5, 2, 3]);
-    // Only that once.
+    // Only for one decision.
     expect(decide(router, prompt).cost).toBe(24 * 4);
   });
 
-  it("leave out workers by what is no finite number, and may be fewer or more than the workers", () => {
+  it("exclude workers if not finite, and may be fewer or more than the workers", () => {
     const router = newRouter({ blockSize: 16, maxWorkers: 3 });
     for (let i = 0; i < 3; i++) router.addWorker();
     expect(decide(router, prompt, { terms: Float64Array.of(Infinity, NaN) }).worker).toBe(2);
@@ -360,7 +360,7 @@ describe("the caller's own terms", () => {
 });
 
 describe("bookings", () => {
-  it("do not outlive themselves", () => {
+  it("have no effect after they are freed", () => {
     const router = newRouter({ blockSize: 16, maxBookings: 1 });
     const worker = router.addWorker();
     const prompt = tokensOf(1, 2, 16);
@@ -380,7 +380,7 @@ describe("bookings", () => {
     expect(router.stats()).toMatchObject({ unbookedDecisions: 1, bookings: 1 });
   });
 
-  it("of a removed worker do nothing to the next one with its index", () => {
+  it("of a removed worker do not affect the next one with its index", () => {
     const router = newRouter({ blockSize: 16 });
     const worker = router.addWorker();
     const { booking } = decide(router, tokensOf(1, 2, 16), { book: true });
@@ -396,7 +396,7 @@ describe("bookings", () => {
 });
 
 describe("costs below 0", () => {
-  it("are sampled by their distances, too", () => {
+  it("are also sampled by their distances", () => {
     const router = newRouter({
       blockSize: 4,
       weights: { overlapCredit: 4, prefillLoadScale: 1, temperature: 0.1 },
@@ -410,13 +410,13 @@ describe("costs below 0", () => {
     const draws = Array.from({ length: 1000 }, (_, i) => {
       return router.decide({ tokenCount: 32, policy: "kv", random: i / 1000, book: false }).worker;
     });
-    // −24 and −8: the second is taken as seldom as e^(−1 / 0.1) says, which is once in 22,000.
+    // −24 and −8: the second is chosen with a weight of e^(−1 / 0.1), about once in 22,000.
     expect(draws).toEqual(Array(1000).fill(workers[0]));
   });
 });
 
 describe("limits", () => {
-  it("forgets what was stored longest ago, ends of branches first", () => {
+  it("forget the least recently stored blocks, starting at the ends of branches", () => {
     const router = newRouter({ blockSize: 4, maxBlocks: 100 });
     const worker = router.addWorker();
     for (let content = 0; content < 10; content++) {
@@ -427,8 +427,8 @@ describe("limits", () => {
     expect(decide(router, tokensOf(5, 20, 4)).overlapBlocks).toBe(20);
   });
 
-  it("works where its areas lie beyond 2 GiB", () => {
-    // Room for so many runs is made at once, but only touched memory is taken.
+  it("work with areas beyond 2 GiB", () => {
+    // Space for this many runs is reserved at once, but only touched memory is used.
     const router = newRouter({ blockSize: 4, maxBlocks: 2 ** 25, maxWorkers: 4 });
     const worker = router.addWorker();
     const tokens = tokensOf(1, 40, 4);
@@ -445,13 +445,13 @@ describe("limits", () => {
     expect(router.stats().memoryBytes).toBeLessThan(2 ** 26);
   });
 
-  it("uses the same memory again and again", () => {
+  it("reuse memory", () => {
     const router = newRouter({ blockSize: 4, maxBlocks: 20_000 });
     const workers = Array.from({ length: 12 }, () => router.addWorker());
     const churn = (round: number) => {
       for (const worker of workers) {
         for (let content = 0; content < 20; content++) {
-          // Half of the contents are the same for all, under the worker's own hashes every other time.
+          // Half of the contents are shared, every other time under the worker's own hashes.
           const tokens = tokensOf(content % 2 ? content : worker * 100 + content, 50, 4);
           const first = content * 1000 + (round % 2 ? worker * 100_000 : 0);
           router.applyStored(worker, hashesFrom(first, 50), undefined, tokens);
@@ -472,7 +472,7 @@ describe("limits", () => {
     expect(router.stats()).toMatchObject({ memoryBytes, unknownRemovals: 0 });
   });
 
-  it("forgets when memory runs out, and goes on", () => {
+  it("forget blocks when memory runs out, and the router keeps working", () => {
     const maxMemoryBytes = 2 ** 20;
     const router = newRouter({
       blockSize: 4,
@@ -485,7 +485,7 @@ describe("limits", () => {
     for (let content = 0; content < 200; content++) {
       const tokens = tokensOf(content, 150, 4);
       for (const worker of workers) {
-        // Names of their own make the most of the memory; every third time all hold only a part.
+        // Own hashes use the most memory; every third time, all hold only a part.
         const blocks = content % 3 ? 150 : 1 + ((worker * 7) % 150);
         const first = content * 1_000_000 + (content % 2 ? 0 : worker * 1000);
         router.applyStored(worker, hashesFrom(first, blocks), undefined, tokens.subarray(0, blocks * 4));
@@ -500,7 +500,7 @@ describe("limits", () => {
     expect(() => newRouter({ blockSize: 4, maxMemoryBytes: 65_536 })).toThrow(/memory/);
   });
 
-  it("keeps a prompt's place when events make the memory grow", () => {
+  it("keep a prompt in place when events make the memory grow", () => {
     const router = newRouter({ blockSize: 16 });
     const worker = router.addWorker();
     const prompt = tokensOf(1, 8, 16);

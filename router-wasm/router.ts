@@ -45,28 +45,28 @@ import type {
   WorkerLoad,
 } from "./types.ts";
 
-/** Compiles the core. On hosts that hand over a compiled module (workerd) this step is not needed. */
+/** Compiles the core. Not needed on hosts that provide a compiled module (workerd). */
 export async function compileRouter(bytes: BufferSource): Promise<WebAssembly.Module> {
   try {
     return await WebAssembly.compile(bytes);
   } catch (cause) {
-    throw new RouterError("bad_module", "The router's WebAssembly file does not compile: build it again.", {
+    throw new RouterError("bad_module", "The router's WebAssembly file does not compile: rebuild it.", {
       cause,
     });
   }
 }
 
-/** Makes a router with a memory of its own. Throws `bad_option`, `bad_module` or `memory`. */
+/** Creates a router with its own memory. Throws `bad_option`, `bad_module` or `memory`. */
 export function createRouter(module: WebAssembly.Module, options: RouterOptions): Router {
   return new WasmRouter(new Core(module), options);
 }
 
 /**
- * Makes a router from a snapshot, whole or in its pieces: with the same workers, eligible and idle, and what they hold.
- * The options must name the same block size and salt; events that came after the snapshot began are to be applied on
- * top, in their order.
- * Throws what `createRouter` does, and `bad_snapshot` for a snapshot that is damaged, of another version, or of a
- * router with another block size or salt.
+ * Creates a router from a snapshot, whole or in pieces: with the same workers, eligible and idle, and their blocks.
+ * The options must have the same block size and salt. Then apply, in order, the events that arrived after the
+ * snapshot began.
+ * Throws what `createRouter` does, and `bad_snapshot` for a snapshot that is damaged, or has another version, block
+ * size or salt.
  */
 export function restoreRouter(
   module: WebAssembly.Module,
@@ -80,7 +80,7 @@ export function restoreRouter(
   return router;
 }
 
-/** Tokens. */
+/** In tokens. */
 const MAX_PROMPT = 0x0fffffff;
 
 class WasmRouter implements Router {
@@ -100,11 +100,11 @@ class WasmRouter implements Router {
     busyWorkers: 0,
   };
 
-  /** Index of the core's results in its memory. */
+  /** Index of the results in the core's memory. */
   readonly #resultAt: number;
   readonly #events: EventWriter;
   readonly #salts: Salts;
-  /** Snapshots begun. */
+  /** Number of snapshots started. */
   #snapshots = 0;
 
   constructor(core: Core, options: RouterOptions) {
@@ -135,7 +135,7 @@ class WasmRouter implements Router {
     if (worker >= 0) return worker;
     throw new RouterError(
       "worker_limit",
-      `The router has its ${this.#maxWorkers} workers already: raise maxWorkers.`,
+      `The router already has ${this.#maxWorkers} workers: raise maxWorkers.`,
     );
   }
 
@@ -221,7 +221,10 @@ class WasmRouter implements Router {
     this.#check(worker);
     const predicted = this.#core.exports.predictPrompt(worker);
     if (predicted >= 0) return predicted;
-    throw new RouterError("stale_prompt", "The prompt of the last decision is gone: predict right after it.");
+    throw new RouterError(
+      "stale_prompt",
+      "The last decision's prompt has been overwritten: call predict right after decide.",
+    );
   }
 
   passTime(now: number): void {
@@ -242,7 +245,7 @@ class WasmRouter implements Router {
     integer("The prompt's length", length, 0, MAX_PROMPT);
     const area = this.#core.exports.promptArea(length) >>> 0;
     if (area > 0 || length === 0) return area;
-    throw new RouterError("memory", `No memory for a prompt of ${length} tokens.`);
+    throw new RouterError("memory", `There is not enough memory for a prompt of ${length} tokens.`);
   }
 
   decide(options: DecideOptions): Decision {
@@ -261,7 +264,7 @@ class WasmRouter implements Router {
     this.#salts.use(options.salt ?? 0);
     const media = writeMedia(this.#core, options.mmHashes, 0, Number.POSITIVE_INFINITY);
     if (terms !== undefined) this.#writeTerms(terms);
-    // Nothing may throw from here to the decision, which opens the gates again.
+    // Nothing may throw between this and the decision, which reopens the gates.
     if (excluded !== undefined) for (const worker of excluded) exports.exclude(worker);
     const worker = exports.decide(
       options.tokenCount,
@@ -361,7 +364,7 @@ class WasmRouter implements Router {
     const { exports } = this.#core;
     const area = exports.hashesArea(blocks) >>> 0;
     if (area === 0 && blocks > 0)
-      throw new RouterError("memory", `No memory for a query of ${blocks} blocks.`);
+      throw new RouterError("memory", `There is not enough memory for a query of ${blocks} blocks.`);
     return new BigUint64Array(exports.memory.buffer, area, blocks);
   }
 
@@ -408,9 +411,10 @@ class WasmRouter implements Router {
       yield headPiece(core, { blockSize: this.blockSize, seed: this.#salts.seed, workers: present });
       let pieces = 1;
       for (;;) {
-        if (serial !== this.#snapshots) throw new RouterError("bad_snapshot", "Another snapshot has begun.");
+        if (serial !== this.#snapshots)
+          throw new RouterError("bad_snapshot", "Another snapshot was started.");
         const bytes = exports.snapshotNext(pieceBytes);
-        if (bytes < 0) throw new RouterError("memory", "There is not enough memory to make a snapshot.");
+        if (bytes < 0) throw new RouterError("memory", "There is not enough memory for a snapshot.");
         if (bytes === 0) break;
         const piece = newPiece(pieces++, bytes);
         const area = exports.snapshotArea() >>> 0;
@@ -424,7 +428,7 @@ class WasmRouter implements Router {
     }
   }
 
-  /** For a router that has just been made. */
+  /** Call on a new router. */
   restore(content: SnapshotContent): void {
     const { exports } = this.#core;
     if (content.blockSize !== this.blockSize || content.seed !== this.#salts.seed) {

@@ -1,7 +1,7 @@
 /**
- * A snapshot as bytes, little-endian: pieces of `u32 bytes of content, u32 number of the piece from 0, content, u64
- * XXH3-64 of all before it in the piece`. The first piece's content is a head, the last one's an end, those between
- * hold the core's copies of runs (`assembly/snapshot.ts`), whole ones.
+ * The format of a snapshot, little-endian: pieces of `u32 bytes of content, u32 number of the piece from 0, content,
+ * u64 XXH3-64 of the piece so far`. The first piece's content is a head, the last one's an end; those between hold the
+ * core's copies of whole runs (`assembly/snapshot.ts`).
  *
  * Head: `STATORKV`, u32 version, u32 block size, u64 seed of the router's own salt, u32 number of workers, u32 unused,
  * u32 each worker. End: u32 number of runs, u32 unused.
@@ -27,7 +27,7 @@ export interface SnapshotContent extends SnapshotHead {
   runs: number;
 }
 
-/** A piece with room for its content, which the caller fills in, and then `seal`s the piece. */
+/** A piece with room for its content, which the caller fills in before calling `seal`. */
 export function newPiece(number: number, bytes: number): Uint8Array<ArrayBuffer> {
   const piece = new Uint8Array(PIECE_HEAD + bytes + CHECKSUM);
   const view = viewOf(piece);
@@ -77,7 +77,7 @@ export function joinPieces(snapshot: Uint8Array | Iterable<Uint8Array>): Uint8Ar
   return bytes;
 }
 
-/** Takes a snapshot apart. Throws `bad_snapshot` for one that is damaged, cut short or of another version. */
+/** Parses a snapshot. Throws `bad_snapshot` if it is damaged, truncated or of another version. */
 export function readSnapshot(core: Core, bytes: Uint8Array): SnapshotContent {
   const contents: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -87,32 +87,32 @@ export function readSnapshot(core: Core, bytes: Uint8Array): SnapshotContent {
   }
   const [head, ...pieces] = contents;
   const end = pieces.pop();
-  if (head === undefined || end?.length !== 8) throw damaged("it is cut short");
+  if (head === undefined || end?.length !== 8) throw damaged("it is truncated");
   return { ...readHead(head), pieces, runs: viewOf(end).getUint32(0, true) };
 }
 
 function readPiece(core: Core, bytes: Uint8Array, at: number, number: number): Uint8Array {
   const view = viewOf(bytes);
-  if (bytes.length - at < PIECE_HEAD + CHECKSUM) throw damaged("it is cut short");
+  if (bytes.length - at < PIECE_HEAD + CHECKSUM) throw damaged("it is truncated");
   const end = at + PIECE_HEAD + view.getUint32(at, true);
-  if (end + CHECKSUM > bytes.length) throw damaged(number === 0 ? "it is none" : "it is cut short");
+  if (end + CHECKSUM > bytes.length) throw damaged(number === 0 ? "it is not a snapshot" : "it is truncated");
   const sum = view.getBigUint64(end, true);
   if (view.getUint32(at + 4, true) !== number || checksum(core, bytes.subarray(at, end)) !== sum) {
-    throw damaged(`the checksum of piece ${number} does not agree`);
+    throw damaged(`the checksum of piece ${number} is wrong`);
   }
   return bytes.subarray(at + PIECE_HEAD, end);
 }
 
 function readHead(head: Uint8Array): SnapshotHead {
   const view = viewOf(head);
-  if (head.length < HEAD || view.getBigUint64(0, true) !== MAGIC) throw damaged("it is none");
+  if (head.length < HEAD || view.getBigUint64(0, true) !== MAGIC) throw damaged("it is not a snapshot");
   const version = view.getUint32(8, true);
   if (version !== SNAPSHOT_VERSION) {
     const message = `The snapshot has version ${version}, this router reads ${SNAPSHOT_VERSION}: start without it.`;
     throw new RouterError("bad_snapshot", message);
   }
   const workers = view.getUint32(24, true);
-  if (head.length !== HEAD + workers * 4) throw damaged("its list of workers is cut short");
+  if (head.length !== HEAD + workers * 4) throw damaged("its list of workers is truncated");
   return {
     blockSize: view.getUint32(12, true),
     seed: view.getBigUint64(16, true),

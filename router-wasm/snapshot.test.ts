@@ -8,11 +8,11 @@ const OPTIONS: RouterOptions = { blockSize: 2, maxWorkers: 12, maxBlocks: 100_00
 interface Event {
   type: "stored" | "removed" | "copied" | "cleared" | "left";
   worker: number;
-  /** Symbols of a path, each so many times. */
+  /** Symbols of a path, each repeated `length` times. */
   path: { symbol: number; length: number }[];
   from: number;
   count: number;
-  /** Hashes by content, by content and worker, or by few numbers. */
+  /** Hashes from the content, from the content and the worker, or from a few numbers. */
   naming: "shared" | "own" | "tiny";
   tier: Tier;
 }
@@ -60,7 +60,7 @@ function apply(router: Router, { type, worker, path, from, count, naming, tier }
   }
 }
 
-/** What can be told apart from outside, counters of what has been aside. */
+/** All observable state, except counters of past operations. */
 function state(router: Router) {
   const { blocks, storedBlocks, hostBlocks, diskBlocks, sharedBlocks, runs, workers } = router.stats();
   const loads = Array.from({ length: 10 }, (_, worker) => router.load(worker));
@@ -95,7 +95,7 @@ const FORTY_BLOCKS: Event = {
 const joined = (pieces: Iterable<Uint8Array>) => Uint8Array.from([...pieces].flatMap((piece) => [...piece]));
 
 describe("a snapshot", () => {
-  it("is what the index was when it began, and goes on with the events after it", () => {
+  it("is the index as it was at its start, and continues with later events", () => {
     fc.assert(
       fc.property(
         fc.array(event, { maxLength: 40, size: "max" }),
@@ -150,7 +150,7 @@ describe("a snapshot", () => {
     expect([1, 2, 3, 4, 5, 6, 7].map((symbol) => holds(restored, symbol))).toEqual(known);
   });
 
-  it("has no worker that has left, and gives their numbers to new ones", () => {
+  it("does not contain removed workers, whose indexes new ones get", () => {
     const router = withWorkers();
     for (const worker of [0, 3, 9]) router.removeWorker(worker);
     const restored = restoreRouter(routerModule, OPTIONS, joined(router.snapshot()));
@@ -158,17 +158,17 @@ describe("a snapshot", () => {
     expect([restored.addWorker(), restored.addWorker(), restored.addWorker()]).toEqual([0, 3, 9]);
   });
 
-  it("ends when another begins", () => {
+  it("ends when another starts", () => {
     const router = withWorkers();
     apply(router, FORTY_BLOCKS);
     const first = router.snapshot();
     first.next();
     const second = joined(router.snapshot());
-    expect(() => first.next()).toThrow("Another snapshot has begun.");
+    expect(() => first.next()).toThrow("Another snapshot was started.");
     expect(restoreRouter(routerModule, OPTIONS, second).stats().storedBlocks).toBe(40);
   });
 
-  it("is refused when it is of another version, block size or salt, or too large", () => {
+  it("is rejected if it has another version, block size or salt, or is too large", () => {
     const router = withWorkers();
     apply(router, FORTY_BLOCKS);
     const bytes = joined(router.snapshot());
@@ -187,7 +187,7 @@ describe("a snapshot", () => {
     expect(refusal({ maxBlocks: 8 })).toBe("memory");
   });
 
-  it("is refused when it is damaged in any way", () => {
+  it("is rejected if it is damaged in any way", () => {
     const router = withWorkers();
     const paths = [
       [{ symbol: 1, length: 40 }],

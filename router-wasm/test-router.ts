@@ -1,4 +1,4 @@
-/** For tests: the core, brought up to date before the first test of a file. */
+/** For tests: the core, rebuilt if necessary before the first test of a file. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -1,50 +1,50 @@
 /**
- * The router's public types. Numbers are plain JavaScript numbers; only engine hashes, which are opaque 64-bit
- * values, travel as `bigint`, and always inside a `BigUint64Array` where there can be many of them.
+ * The router's public types. Numbers are plain JavaScript numbers; only hashes, which are opaque 64-bit values, are
+ * `bigint`, in a `BigUint64Array` wherever there may be many.
  */
 
-/** How a decision is made. Every policy sees the same candidates and books the same load. */
+/** How a worker is chosen. Every policy has the same candidates and books the same load. */
 export type Policy = "kv" | "round-robin" | "random" | "least-loaded" | "power-of-two";
 
 /** Weights of the `kv` cost, with Dynamo's names; Dynamo's own are `DYNAMO_WEIGHTS`. Finite and not negative. */
 export interface CostWeights {
-  /** Worth of one cached block in blocks of prefill saved; default 2, Dynamo's 1. */
+  /** Value of a cached block in blocks of prefill; default 2, Dynamo's 1. */
   overlapCredit: number;
-  /** How fast the credit shrinks on a worker with more prefill waiting than the least loaded one; default 0. */
+  /** How fast the credit shrinks on a worker with more pending prefill than the least loaded one; default 0. */
   creditDecay: number;
   /** Factor on the prefill term; default 24, Dynamo's 1. */
   prefillLoadScale: number;
-  /** Blocks that one running request is worth; default 0. */
+  /** Cost of a running request in blocks; default 0. */
   activeRequestWeight: number;
   /**
-   * Blocks that each block is worth which a worker had to prefill lately; default 0.15, Dynamo's 0. It spreads new
-   * conversations over idle workers, whose caches would else fill up one by one. Needs the time in `decide`.
+   * Cost of each block that a worker has recently prefilled, in blocks; default 0.15, Dynamo's 0. Spreads new
+   * conversations over idle workers, whose caches would otherwise fill up one by one. Needs the time in `decide`.
    */
   recentPrefillWeight: number;
-  /** Such a block fades: so many seconds leave 1/e of it; default 600. */
+  /** Recent prefill decays to 1/e in this time; default 600. */
   recentPrefillSeconds: number;
-  /** Worth of a block that follows in the worker's host memory; default 1.5, Dynamo's 0.75. */
+  /** Value of a block that follows in the worker's host memory; default 1.5, Dynamo's 0.75. */
   hostCredit: number;
-  /** Worth of a block that follows on the worker's disk; default 0.5, Dynamo's 0.25. */
+  /** Value of a block that follows on the worker's disk; default 0.5, Dynamo's 0.25. */
   diskCredit: number;
-  /** Worth of a block that follows in the shared pool; default 1. */
+  /** Value of a block that follows in the shared pool; default 1. */
   sharedMultiplier: number;
-  /** 0 takes the cheapest worker; above 0 samples from softmax(−cost / ((max − min) · temperature)); default 0. */
+  /** 0 picks the cheapest worker; above 0 samples from softmax(−cost / ((max − min) · temperature)); default 0. */
   temperature: number;
 }
 
-/** Where a block lies: on the worker's device, in its host's memory, on its disk, or in a pool that all share. */
+/** Where a block is stored: on the worker's device, in its host memory, on its disk, or in a shared pool. */
 export type Tier = "device" | "host" | "disk" | "shared";
 
-/** How long, and how many blocks of what a worker was sent it is predicted to hold. */
+/** For how long, and how many, blocks of the prompts sent to a worker it is predicted to hold. */
 export interface PredictionOptions {
-  /** From when it was sent last; kept to a tenth of a second. */
+  /** Time since the blocks were last sent, in steps of a tenth of a second. */
   ttlSeconds: number;
-  /** Blocks at most, the least recently sent being forgotten first; default: no limit. */
+  /** Most blocks, of which the least recently sent are forgotten first; default: no limit. */
   capacityBlocks?: number | undefined;
 }
 
-/** What changes the block hashes besides the tokens: requests with different salts never share blocks. */
+/** Changes the block hashes: requests with different salts never share blocks. */
 export interface Salt {
   loraName?: string | undefined;
   /** Separates tenants that must not share a cache. */
@@ -52,23 +52,23 @@ export interface Salt {
 }
 
 export interface RouterOptions {
-  /** Tokens in a block, as the engines count them: 1 to 16,384. */
+  /** Tokens per block, as in the engines: 1 to 16,384. */
   blockSize: number;
-  /** Workers at one time; default 1,024, at most 65,536. */
+  /** Most workers at a time; default 1,024, at most 65,536. */
   maxWorkers?: number;
-  /** Distinct blocks in the index; default 4,194,304. At the limit the run least recently stored is forgotten. */
+  /** Most distinct blocks in the index; default 4,194,304. At the limit, the least recently stored run is forgotten. */
   maxBlocks?: number;
-  /** Blocks to make a hash table for at once, 8 bytes each; default 0. It grows as needed, at half the speed. */
+  /** Blocks for which to preallocate the hash table, 8 bytes each; default 0. It grows as needed, at half the speed. */
   expectedBlocks?: number;
-  /** Requests in flight at one time; default 65,536. At the limit decisions are made but not booked. */
+  /** Most requests in flight; default 65,536. At the limit, decisions are made but not booked. */
   maxBookings?: number;
-  /** Memory at most; default 4 GiB. At the limit runs are forgotten, as at `maxBlocks`. */
+  /** Most memory; default 4 GiB. At the limit, runs are forgotten, as at `maxBlocks`. */
   maxMemoryBytes?: number;
   salt?: Salt;
   weights?: Partial<CostWeights>;
 }
 
-/** Per block, hashes of the media whose placeholders lie in it; order within a block does not matter. */
+/** Per block, hashes of the media whose placeholders are in it; the order within a block does not matter. */
 export type MediaHashes = readonly (BigUint64Array | null | undefined)[];
 
 export interface EventOptions extends BlockExtras {
@@ -76,17 +76,17 @@ export interface EventOptions extends BlockExtras {
   tier?: Tier | undefined;
 }
 
-/** A batch of KV events that has been read. The router hands out the same object each time. */
+/** A batch of KV events that has been read. The router returns the same object each time. */
 export interface EventBatch {
-  /** Events in it that say something about blocks. */
+  /** Events in it that concern blocks. */
   events: number;
-  /** Those of them that say which tokens are in blocks. */
+  /** Those of them that have token ids. */
   storedEvents: number;
-  /** Data-parallel rank of the worker that they are from. */
+  /** Data-parallel rank of the worker that sent them. */
   rank: number;
 }
 
-/** What else an event's or a prompt's block hashes depend on. */
+/** What the block hashes of an event or prompt depend on besides tokens. */
 export interface BlockExtras {
   /** From `Router.salt`; default: the router's own. */
   salt?: number | undefined;
@@ -94,50 +94,50 @@ export interface BlockExtras {
 }
 
 export interface DecideOptions extends BlockExtras {
-  /** Length of the prompt, whose ids the caller has written into `tokenBuffer(tokenCount)`. */
+  /** Length of the prompt that the caller has written into `tokenBuffer(tokenCount)`. */
   tokenCount: number;
   policy: Policy;
-  /** Only this worker will do (session affinity, an explicit choice). */
+  /** The only candidate (session affinity, an explicit choice). */
   pinnedWorker?: number | undefined;
-  /** Workers that will not do this time (already tried, over a threshold). */
+  /** Workers that must not be chosen this time (already tried, over a threshold). */
   excluded?: readonly number[] | undefined;
   /**
-   * Terms of the caller's own, by worker index, that are added to the costs, in blocks; +Infinity or NaN leaves a
-   * worker out. Workers beyond the array's end get none.
+   * The caller's own cost terms, in blocks, by worker index; +Infinity or NaN excludes a worker. Workers beyond the
+   * array's end have none.
    */
   terms?: Float64Array | undefined;
   /** Overrides the router's weight for this request. */
   overlapCredit?: number | undefined;
   /** Overrides the router's weight for this request. */
   temperature?: number | undefined;
-  /** Uniform in [0, 1): breaks ties, samples. */
+  /** Uniform in [0, 1), for breaking ties and sampling. */
   random: number;
   /** Output tokens to book at once; default 0, for callers that report growth with `grow` instead. */
   expectedOutputTokens?: number | undefined;
-  /** False asks without booking any load; default true. */
+  /** False decides without booking any load; default true. */
   book?: boolean | undefined;
   /**
-   * Prefill is done elsewhere: no prefill is priced or booked, and the credit for cached blocks counts against the
-   * decode blocks; default false.
+   * Prefill is done elsewhere: no prefill is priced or booked, and the credit for cached blocks reduces the decode
+   * blocks; default false.
    */
   decodeOnly?: boolean | undefined;
-  /** The time, in seconds of a clock that does not go back. Needed for predictions to end. */
+  /** The time in seconds on a monotonic clock. Needed for predictions to expire. */
   now?: number | undefined;
 }
 
-/** A worker whose load is at or over a limit of its own is no candidate. */
+/** A worker whose load is at or over one of its limits is not a candidate. */
 export interface LoadLimits {
-  /** Prompt tokens booked and not yet prefilled; default: no limit. */
+  /** Booked prompt tokens that are not yet prefilled; default: no limit. */
   activePrefillTokens?: number | undefined;
-  /** Blocks of the requests booked; default: no limit. */
+  /** Blocks of booked requests; default: no limit. */
   activeDecodeBlocks?: number | undefined;
 }
 
-/** A choice. The router hands out the same object each time: read it before the next `decide`. */
+/** A decision. The router returns the same object each time: read it before the next `decide`. */
 export interface Decision {
-  /** The worker's index, −1 when no worker is eligible. */
+  /** The worker's index, or −1 if no worker is eligible. */
   worker: number;
-  /** Blocks at the start of the prompt that the worker holds on its device, or is predicted to. */
+  /** Blocks at the start of the prompt that the worker holds on its device, or is predicted to hold. */
   overlapBlocks: number;
   /** Those of them that it is only predicted to hold. */
   predictedBlocks: number;
@@ -147,11 +147,11 @@ export interface Decision {
   diskBlocks: number;
   /** Blocks that follow those on the device in the shared pool. */
   sharedBlocks: number;
-  /** The worker's `kv` cost in blocks, whatever the policy; 0 when there is no worker. */
+  /** The worker's `kv` cost in blocks under any policy; 0 if there is no worker. */
   cost: number;
-  /** Handle for `firstToken`, `grow` and `free`; −1 when nothing was booked. */
+  /** Handle for `firstToken`, `grow` and `free`; −1 if nothing was booked. */
   booking: number;
-  /** Workers that were no candidates only because they are at a limit; with `worker` −1, all that would do. */
+  /** Workers that were excluded only because they are at a limit; with `worker` −1, all otherwise eligible ones. */
   busyWorkers: number;
 }
 
@@ -164,20 +164,20 @@ export interface CandidateCost {
   sharedBlocks: number;
   prefill: number;
   decode: number;
-  /** prefill + decode + the terms for running requests and recent prefill + the caller's own. */
+  /** prefill + decode + the terms for running requests and recent prefill + the caller's term. */
   total: number;
 }
 
-/** The terms of a decision by worker index, in blocks, for callers that keep many: nothing is allocated. */
+/** The terms of a decision by worker index, in blocks; reusable, so that nothing is allocated. */
 export interface CostTerms {
   overlapBlocks: Uint32Array;
   prefill: Float64Array;
   decode: Float64Array;
-  /** +Infinity for a worker that was no candidate. */
+  /** +Infinity for a worker that was not a candidate. */
   total: Float64Array;
 }
 
-/** What a worker is busy with, as booked, and what it holds, as its events say. */
+/** A worker's booked load, and the blocks that it holds according to its events. */
 export interface WorkerLoad {
   activePrefillTokens: number;
   activeDecodeBlocks: number;
@@ -188,37 +188,37 @@ export interface WorkerLoad {
   diskBlocks: number;
 }
 
-/** Gauges and counters since the router was made. */
+/** Gauges and counters since the router was created. */
 export interface RouterStats {
   workers: number;
   /** Distinct blocks held by at least one worker. */
   blocks: number;
   /** (block, worker) pairs on devices. */
   storedBlocks: number;
-  /** The same that are predicted, in host memories and on disks. */
+  /** The same for predictions, host memories and disks. */
   predictedBlocks: number;
   hostBlocks: number;
   diskBlocks: number;
   /** Blocks in the shared pool. */
   sharedBlocks: number;
-  /** Runs of up to 32 blocks that the blocks live in. */
+  /** Runs of up to 32 blocks in which the blocks are stored. */
   runs: number;
-  /** Requests booked and not yet freed. */
+  /** Booked requests that are not yet freed. */
   bookings: number;
-  /** Size of the linear memory. It never shrinks; what was removed is used again. */
+  /** Size of the linear memory. It never shrinks; freed memory is reused. */
   memoryBytes: number;
   decisions: number;
-  /** Decisions not booked because `maxBookings` were in flight. */
+  /** Decisions not booked because of `maxBookings`. */
   unbookedDecisions: number;
   /** Calls with a booking that is unknown or already freed. */
   staleBookings: number;
-  /** Stored events whose parent the worker does not hold: some event was lost, or came out of order. */
+  /** Stored events whose parent the worker does not hold: an event was lost or arrived out of order. */
   ignoredEvents: number;
   /** Removed blocks that the worker did not hold. */
   unknownRemovals: number;
-  /** Blocks forgotten to stay within `maxBlocks`. */
+  /** Blocks forgotten to stay within the limits. */
   forgottenBlocks: number;
-  /** Blocks that could not be stored because nothing could be forgotten for them. */
+  /** Blocks that could not be stored because nothing could be forgotten instead. */
   refusedBlocks: number;
 }
 
@@ -228,41 +228,41 @@ export interface HashOptions extends Salt {
 }
 
 export interface BlockHashes {
-  /** One for each whole block: identifies its tokens. */
+  /** One per whole block: identifies its tokens. */
   blockHashes: BigUint64Array;
-  /** One for each whole block: identifies it and all blocks before it. */
+  /** One per whole block: identifies it and all blocks before it. */
   sequenceHashes: BigUint64Array;
 }
 
 /**
- * A KV-aware router: which worker holds which blocks, how busy each is, and whom to send a request to.
+ * A KV-aware router: tracks which worker holds which blocks and how busy each is, and chooses workers for requests.
  * All methods are synchronous; a router must not be shared between threads.
  */
 export interface Router {
   readonly blockSize: number;
 
-  /** Adds a worker, eligible and empty; the lowest free index. Throws `worker_limit`. */
+  /** Adds an eligible, empty worker. Returns the lowest free index. Throws `worker_limit`. */
   addWorker(): number;
   /** Forgets the worker, its blocks and its load. Bookings on it stay valid and do nothing. */
   removeWorker(worker: number): void;
-  /** Forgets the worker's blocks, in all tiers and predicted ones too; its load stays. */
+  /** Forgets the worker's blocks in all tiers, including predictions; its load stays. */
   clearWorker(worker: number): void;
   /** Forgets the blocks in the shared pool. */
   clearShared(): void;
-  /** An ineligible worker is never chosen, yet its blocks and load are kept. */
+  /** An ineligible worker is never chosen, but its blocks and load are kept. */
   setEligible(worker: number, eligible: boolean): void;
-  /** Sets the worker's load limits, both anew. Throws `bad_option` for one that is negative or no number. */
+  /** Replaces both of the worker's load limits. Throws `bad_option` for a limit that is negative or not a number. */
   setLimits(worker: number, limits: LoadLimits): void;
 
   /**
-   * A number for a salt, to give with events and prompts: workers that serve several LoRA adapters or tenants share
-   * one router, and with it their load, but not their blocks. The same salt always has the same number.
+   * Returns a number for a salt, to pass with events and prompts: LoRA adapters and tenants on the same workers share
+   * one router and its load, but not blocks. The same salt always has the same number.
    */
   salt(salt: Salt): number;
 
   /**
-   * A worker stored consecutive blocks. Returns how many of them the index now has for the worker: 0 when it does
-   * not hold `parentHash` (`stats().ignoredEvents`). Throws `token_count` unless there are exactly
+   * A worker stored consecutive blocks. Returns how many of them the index now has for the worker: 0 if it does not
+   * hold `parentHash` (`stats().ignoredEvents`). Throws `token_count` unless there are exactly
    * `blockHashes.length × blockSize` ids.
    */
   applyStored(
@@ -272,7 +272,7 @@ export interface Router {
     tokenIds: Uint32Array,
     options?: EventOptions,
   ): number;
-  /** The same for blocks whose local hashes (`hashBlocks`) are known: events that carry them in place of the ids. */
+  /** The same for events with local hashes (`hashBlocks`) instead of token ids. */
   applyHashed(
     worker: number,
     blockHashes: BigUint64Array,
@@ -281,8 +281,8 @@ export interface Router {
     tier?: Tier,
   ): number;
   /**
-   * A tier got copies of blocks that the worker, in any tier, or the shared pool has under these hashes: engines that
-   * offload blocks do not send their ids again. Returns how many it now has; others are counted in `ignoredEvents`.
+   * A tier received copies of blocks that the worker, in any tier, or the shared pool has under these hashes: engines
+   * that offload blocks do not resend token ids. Returns how many it now has; others count as `ignoredEvents`.
    */
   applyCopied(worker: number, blockHashes: BigUint64Array, tier: Tier): number;
   /** A worker dropped blocks from a tier. Returns how many of them it held there. */
@@ -290,76 +290,75 @@ export interface Router {
 
   /**
    * Reads a batch of KV events in vLLM's wire format (msgpack `[timestamp, [event…], data_parallel_rank]`, events as
-   * maps or arrays) without making an object of any; `applyBatch` applies it. Undefined for a batch that holds more
-   * than this reads: LoRA names, media, salts, blocks of another size, or anything malformed. Then nothing of it is
-   * applied: decode it otherwise and apply its events one by one.
+   * maps or arrays) without creating objects; `applyBatch` applies it. Undefined for a batch with unsupported content:
+   * LoRA names, media, salts, blocks of another size, or anything malformed. None of it is applied then: decode it
+   * with a full decoder and apply its events one by one.
    */
   readBatch(payload: Uint8Array): EventBatch | undefined;
-  /** Applies the batch read last, once. Returns how many blocks were stored or removed. */
+  /** Applies the last batch read, once. Returns how many blocks were stored or removed. */
   applyBatch(worker: number): number;
 
   /**
-   * From now on `predict` counts for the worker: beside events, until they arrive, or in place of events that its
-   * engine does not send. What was predicted before lasts no longer than the new time. Undefined ends it and forgets
-   * what was predicted.
+   * Enables `predict` for the worker: until its events arrive, or instead of events that its engine does not send.
+   * Earlier predictions last no longer than the new time. Undefined disables and forgets predictions.
    */
   setPredictions(worker: number, options: PredictionOptions | undefined): void;
   /**
-   * The worker was sent the prompt of the last `decide` and will hold all its whole blocks. Returns how many: 0 where
-   * predictions are off for the worker. Throws `stale_prompt` when the prompt or an event has been written since.
+   * The worker was sent the prompt of the last `decide`, and will hold all its whole blocks. Returns how many: 0 if
+   * predictions are off for the worker. Throws `stale_prompt` if a prompt or an event has been written since.
    */
   predict(worker: number): number;
-  /** Ends predictions whose time is over. `decide` does so too, given the time. */
+  /** Ends expired predictions. `decide` does so too if given the time. */
   passTime(now: number): void;
 
   /**
-   * Where to write a prompt's ids: a view into linear memory, valid until the next call of any method but `decide`,
-   * `hashPrompt`, `predict` and `tokenBuffer` itself (growth of the memory detaches it).
+   * The buffer for a prompt's ids: a view of linear memory, valid until the next call of any method other than
+   * `decide`, `hashPrompt`, `predict` and `tokenBuffer` (memory growth detaches it).
    */
   tokenBuffer(length: number): Uint32Array;
-  /** Copies a prompt's ids into the token buffer: the same as setting them there, without making a view. */
+  /** Copies a prompt's ids into the token buffer, without creating a view. */
   writePrompt(tokenIds: Uint32Array): void;
   /** Chooses a worker for the prompt in the token buffer and books its load. */
   decide(options: DecideOptions): Decision;
-  /** Every candidate of the last decision, by worker index, with the costs at that moment. */
+  /** All candidates of the last decision by worker index, with their costs at that time. */
   explain(): CandidateCost[];
   /**
-   * Copies the terms of the last decision to the arrays, as far as the shortest reaches. Returns how many workers,
-   * candidates or not, the decision looked at.
+   * Copies the terms of the last decision to the arrays, up to the length of the shortest. Returns how many workers,
+   * candidates or not, the decision considered.
    */
   copyTerms(terms: CostTerms): number;
 
   /**
-   * Block hashes of the prompt in the token buffer, all of them, where `find` reads them: a view like the token
-   * buffer's. Throws `token_count` when the ids were not written.
+   * Writes all block hashes of the prompt in the token buffer to where `find` reads them. Returns a view like the
+   * token buffer's. Throws `token_count` if the ids were not written.
    */
   hashPrompt(tokenCount: number, extras?: BlockExtras): BigUint64Array;
-  /** Where to write block hashes that are known already, for `find`: a view like the token buffer's. */
+  /** The buffer for existing block hashes, for `find`: a view like the token buffer's. */
   hashBuffer(blocks: number): BigUint64Array;
   /**
-   * Asks the index alone: how many of the first `blocks` hashes, written by `hashPrompt` or to `hashBuffer`, the
-   * worker has that holds the most of them from the start. Chooses and books nothing; `explain` is empty afterwards.
-   * Throws `token_count` when that many hashes cannot have been written.
+   * Queries only the index: the longest overlap of any worker with the first `blocks` hashes, written by `hashPrompt`
+   * or to `hashBuffer`. Chooses and books nothing; `explain` is empty afterwards. Throws `token_count` if that many
+   * hashes cannot have been written.
    */
   find(blocks: number): number;
   /**
-   * How many blocks the worker held at the start of the prompt of the last `find` or `decide`; with a tier other than
-   * the device's: how many followed there.
+   * How many blocks at the start of the prompt the worker held at the last `find` or `decide`; for a tier other than
+   * the device, how many followed there.
    */
   overlap(worker: number, tier?: Tier): number;
 
-  /** The first token has come: the request's prefill load is gone. Again: nothing happens. */
+  /** The first token has arrived: frees the request's prefill load. Further calls have no effect. */
   firstToken(booking: number): void;
-  /** The request's output takes up more blocks. */
+  /** The request's output has grown by this many blocks. */
   grow(booking: number, blocks: number): void;
-  /** The request ended, in whatever way: all its load is gone. */
+  /** The request has ended in any way: frees all its load. */
   free(booking: number): void;
 
   /**
-   * The index as bytes, with a version and checksums, in pieces of about that many: what it was when the first piece was
-   * asked for, whatever events come while the pieces are taken. Neither predictions nor load are in it, and salts only
-   * in what they make of the hashes. A router starts from it with `restoreRouter`. One snapshot at a time: another ends
-   * this one. Throws `memory` when the copies of what changes meanwhile find no room.
+   * Serializes the index with a version and checksums, in pieces of about `pieceBytes`: as it was when the first piece
+   * was requested, even if events arrive meanwhile. Excludes predictions and load; salts are included only through the
+   * hashes. `restoreRouter` creates a router from it. A new snapshot ends the current one. Throws `memory` if copies
+   * of changed runs do not fit.
    */
   snapshot(pieceBytes?: number): Generator<Uint8Array<ArrayBuffer>, void>;
 
@@ -367,7 +366,7 @@ export interface Router {
   stats(): RouterStats;
   /** Changes weights for all later decisions. */
   setWeights(weights: Partial<CostWeights>): void;
-  /** The hash of a medium from an engine's identifier of it, as `mmHashes` take it. Not for the hot path. */
+  /** The hash for `mmHashes` of an engine's identifier of a medium. Not for the hot path. */
   mediaHash(identifier: string): bigint;
   /** Block and sequence hashes of a token sequence, for tests and tools. Not for the hot path. */
   hashBlocks(tokens: Uint32Array, options: HashOptions): BlockHashes;

@@ -193,7 +193,7 @@ describe("admission", () => {
     );
     expect(error).toMatchObject({ status: 503, code: "queue_full", headers: {} });
     expect(error.message).toMatch(/it fills all 2 places of the queue \(--queue-limit\) itself/);
-    await expect(apply(admission, request(256)).outcome).rejects.toThrow("is full: 2 requests wait");
+    await expect(apply(admission, request(256)).outcome).rejects.toThrow("is full: 2 requests are waiting");
   });
 
   it("never tells to try again later than a request may wait", async () => {
