@@ -4,6 +4,7 @@ import { defaultMaxMessageBytes, defaultWindowBytes, frameType } from "./frame.t
 import { FrameParser } from "./frame-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { decodeError, decodeHello, encodeHello, maxHelloBytes } from "./handshake.ts";
+import { defaultPingMs, Heartbeat } from "./heartbeat.ts";
 import type { Pipe } from "./pipe.ts";
 import { connectPipe } from "./transport.ts";
 import {
@@ -29,7 +30,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
   }, timeoutMs);
   try {
     const pipe = await connectPipe(address, timeout.signal);
-    const client = new Client(address, pipe, options.maxMessageBytes ?? defaultMaxMessageBytes);
+    const client = new Client(address, pipe, options);
     timeout.signal.addEventListener("abort", () => client.giveUp(timeout.signal.reason), { once: true });
     await client.ready;
     return client;
@@ -50,13 +51,18 @@ class Client implements RequestPlaneClient {
   readonly #closed = Promise.withResolvers<Error | undefined>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #maxMessageBytes: number;
+  readonly #heartbeat: Heartbeat;
   #peerMaxBytes = 0;
   #lastStream = 0;
   #greeted = false;
   /** Why the connection is closed. */
   #lost: PlaneError | undefined;
 
-  constructor(address: string, pipe: Pipe, maxMessageBytes: number) {
+  constructor(
+    address: string,
+    pipe: Pipe,
+    { maxMessageBytes = defaultMaxMessageBytes, pingMs = defaultPingMs }: ConnectOptions,
+  ) {
     this.address = address;
     this.closed = this.#closed.promise;
     this.ready = this.#ready.promise;
@@ -65,8 +71,14 @@ class Client implements RequestPlaneClient {
     this.#pipe = pipe;
     this.writer = new FrameWriter(pipe);
     this.#parser = new FrameParser(this, maxHelloBytes);
+    this.#heartbeat = new Heartbeat(
+      pingMs,
+      () => this.writer.frame(frameType.ping, 0),
+      (ms) =>
+        this.giveUp(new PlaneError("connection_lost", `${address} has been silent for ${ms / 1000} s.`)),
+    );
     pipe.start(this);
-    this.writer.frame(frameType.hello, 0, encodeHello(maxMessageBytes));
+    this.writer.frame(frameType.hello, 0, encodeHello({ maxMessageBytes, pingMs }));
     this.writer.flush();
   }
 
@@ -99,6 +111,7 @@ class Client implements RequestPlaneClient {
   }
 
   onData(chunk: Uint8Array): void {
+    this.#heartbeat.heard();
     try {
       this.#parser.push(chunk);
     } catch (error) {
@@ -127,7 +140,7 @@ class Client implements RequestPlaneClient {
       this.#calls.get(stream)?.end();
     } else if (type === frameType.error) {
       this.#calls.get(stream)?.fail(decodeError(payload));
-    } else {
+    } else if (type !== frameType.ping) {
       throw new PlaneError("invalid_request", `The server sent a frame of the unexpected type ${type}.`);
     }
   }
@@ -135,7 +148,9 @@ class Client implements RequestPlaneClient {
   #greet(type: number, payload: Uint8Array): void {
     if (type !== frameType.hello)
       throw new PlaneError("invalid_request", "The server did not begin with hello.");
-    this.#peerMaxBytes = decodeHello(payload);
+    const { maxMessageBytes, pingMs } = decodeHello(payload);
+    this.#peerMaxBytes = maxMessageBytes;
+    this.#heartbeat.start(pingMs);
     this.#greeted = true;
     this.#parser.limit = Math.max(this.#maxMessageBytes, maxHelloBytes);
     this.#ready.resolve();
@@ -153,6 +168,7 @@ class Client implements RequestPlaneClient {
     if (this.#lost) return;
     this.#lost = error;
     this.#parser.stop();
+    this.#heartbeat.stop();
     this.#ready.reject(error);
     this.#closed.resolve(reason);
     for (const call of [...this.#calls.values()]) call.refuse(error);

@@ -6,7 +6,7 @@
  * Streams are numbered by the client; stream 0 is the connection itself. Each side first sends `hello`.
  */
 export const frameType = {
-  /** u32 magic, u16 version, u32 longest payload that the sender accepts. */
+  /** u32 magic, u16 version, u32 longest payload that the sender accepts, u32 milliseconds between its pings. */
   hello: 1,
   /** Client: u32 window, u32 deadline in milliseconds (0: none), u8 length of the endpoint, endpoint, payload. */
   call: 2,
@@ -20,6 +20,8 @@ export const frameType = {
   end: 6,
   /** u8 index into `planeErrorCodes`, the message in UTF-8. On stream 0 it ends the connection. */
   error: 7,
+  /** On stream 0, no payload: the sender is alive. Only sent to peers that ping too. */
+  ping: 8,
 } as const;
 
 export const headBytes = 9;

@@ -7,25 +7,36 @@ export const protocolVersion = 1;
 export const maxHelloBytes = 1024;
 
 const magic = 0x52545453; // "STTR"
-const helloBytes = 10;
+/** Without the interval of pings, which older peers do not send. */
+const shortHelloBytes = 10;
+const helloBytes = 14;
 
-/** The payload of `hello`; `maxMessageBytes` is the longest payload that this side accepts. */
-export function encodeHello(maxMessageBytes: number, version = protocolVersion): Uint8Array {
+/** What a peer says about itself in its `hello`. */
+export interface Hello {
+  /** Longest payload that the peer accepts, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Milliseconds between its pings; 0 if it sends none. */
+  readonly pingMs: number;
+}
+
+/** The payload of `hello`. */
+export function encodeHello({ maxMessageBytes, pingMs }: Hello, version = protocolVersion): Uint8Array {
   const payload = new Uint8Array(helloBytes);
   putUint32(payload, 0, magic);
   payload[4] = version;
   payload[5] = version >>> 8;
   putUint32(payload, 6, maxMessageBytes);
+  putUint32(payload, 10, pingMs);
   return payload;
 }
 
 /**
- * Decodes a `hello`; returns the longest payload that the peer accepts, in bytes.
+ * Decodes a `hello`.
  *
  * @throws PlaneError `invalid_request` if the peer speaks another protocol or version
  */
-export function decodeHello(payload: Uint8Array): number {
-  if (payload.length < helloBytes || uint32(payload, 0) !== magic) {
+export function decodeHello(payload: Uint8Array): Hello {
+  if (payload.length < shortHelloBytes || uint32(payload, 0) !== magic) {
     throw new PlaneError("invalid_request", "The peer does not speak Stator's request plane.");
   }
   const version = (payload[4] as number) | ((payload[5] as number) << 8);
@@ -36,7 +47,10 @@ export function decodeHello(payload: Uint8Array): number {
       `The peer speaks version ${version} of the request plane and this side version ${protocolVersion}: ${advice}.`,
     );
   }
-  return uint32(payload, 6);
+  return {
+    maxMessageBytes: uint32(payload, 6),
+    pingMs: payload.length < helloBytes ? 0 : uint32(payload, 10),
+  };
 }
 
 /** The payload of an `error` frame. */

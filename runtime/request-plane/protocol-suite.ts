@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeCallHead } from "./call-frame.ts";
@@ -9,6 +10,8 @@ import { bytes, record, text, useBench } from "./testing.ts";
 import { connectPipe, listenPipes } from "./transport.ts";
 import type { Handler, PlaneError } from "./types.ts";
 
+const small = { maxMessageBytes: 9, pingMs: 0 };
+
 /** The suite for every transport on peers that break the protocol. */
 export function protocolSuite(name: string, newAddress: () => string): void {
   const bench = useBench(newAddress);
@@ -18,12 +21,12 @@ export function protocolSuite(name: string, newAddress: () => string): void {
   };
 
   describe(`request plane over ${name}: peers that break the protocol`, () => {
-    const hello = frame(frameType.hello, 0, encodeHello(1_000_000));
+    const hello = frame(frameType.hello, 0, encodeHello({ maxMessageBytes: 1_000_000, pingMs: 0 }));
     const broken: [string, Uint8Array, RegExp][] = [
       ["another protocol", bytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), /frame of \d+ bytes/],
       ["no hello", frame(frameType.cancel, 1), /did not begin with hello/],
       ["a hello without the magic", frame(frameType.hello, 0, new Uint8Array(10)), /does not speak/],
-      ["a newer version", frame(frameType.hello, 0, encodeHello(9, protocolVersion + 1)), /version 2/],
+      ["a newer version", frame(frameType.hello, 0, encodeHello(small, protocolVersion + 1)), /version 2/],
       ["a frame over the limit", join(hello, frame(frameType.call, 1, new Uint8Array(20_000))), /at most/],
       ["an unknown type", join(hello, frame(99, 1)), /type 99/],
       ["a message from a client", join(hello, frame(frameType.message, 1)), /type 5/],
@@ -97,7 +100,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
     test("a server with another protocol or version fails `connect` with a clear message", async () => {
       const greetings: [Uint8Array, RegExp][] = [
         [bytes("HTTP/1.1 400 Bad Request\r\n\r\n"), /frame of \d+ bytes/],
-        [frame(frameType.hello, 0, encodeHello(9, 7)), /version 7/],
+        [frame(frameType.hello, 0, encodeHello(small, 7)), /version 7/],
         [frame(frameType.end, 1), /did not begin with hello/],
       ];
       for (const [greeting, sentence] of greetings) {
@@ -108,6 +111,26 @@ export function protocolSuite(name: string, newAddress: () => string): void {
         await expect(bench.connect(listener.address)).rejects.toThrow(sentence);
         await listener.close();
       }
+    });
+
+    test("a peer that sends no pings is never disconnected for its silence", async () => {
+      const server = await bench.serve({ echo }, { pingMs: 2 });
+      const pipe = await openPipe(server.address);
+      const echoed = Promise.withResolvers<void>();
+      const parser = new FrameParser(
+        { onFrame: (type) => type === frameType.message && echoed.resolve() },
+        1_000_000,
+      );
+      pipe.start({
+        onData: (chunk) => parser.push(chunk),
+        onClose: () => echoed.reject(new Error("closed")),
+      });
+      // As an older version greets, without the interval of its pings.
+      await write(pipe, frame(frameType.hello, 0, encodeHello(small).subarray(0, 10)));
+      await sleep(50);
+      await write(pipe, call(1, "echo", bytes("")));
+      await echoed.promise;
+      pipe.destroy();
     });
 
     test("connecting to a silent server fails after the timeout", async () => {

@@ -3,6 +3,7 @@ import { frameType } from "./frame.ts";
 import { FrameParser } from "./frame-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { decodeHello, encodeError, encodeHello, maxHelloBytes } from "./handshake.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { Pipe } from "./pipe.ts";
 import { type CallHome, IncomingCall } from "./server-call.ts";
 import { type Handler, PlaneError } from "./types.ts";
@@ -11,6 +12,7 @@ import { type Handler, PlaneError } from "./types.ts";
 export interface ConnectionHome {
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly maxMessageBytes: number;
+  readonly pingMs: number;
   readonly draining: boolean;
   onError(error: Error, endpoint?: string): void;
   callStarted(): void;
@@ -28,6 +30,7 @@ export class ServerConnection implements CallHome {
   readonly #calls = new Map<number, IncomingCall>();
   /** Disconnects a peer that sends nothing. */
   readonly #greetTimeout: NodeJS.Timeout;
+  readonly #heartbeat: Heartbeat;
   #greeted = false;
 
   constructor(home: ConnectionHome, pipe: Pipe) {
@@ -36,6 +39,12 @@ export class ServerConnection implements CallHome {
     this.writer = new FrameWriter(pipe);
     this.#parser = new FrameParser(this, maxHelloBytes);
     this.#greetTimeout = setTimeout(() => this.#reject(silentPeer()), greetTimeoutMs).unref();
+    this.#heartbeat = new Heartbeat(
+      home.pingMs,
+      () => this.writer.frame(frameType.ping, 0),
+      (ms) =>
+        this.destroy(new PlaneError("connection_lost", `The client has been silent for ${ms / 1000} s.`)),
+    );
     pipe.start(this);
   }
 
@@ -46,6 +55,7 @@ export class ServerConnection implements CallHome {
 
   /** Closes once everything is sent. */
   end(): void {
+    this.#heartbeat.stop();
     this.#parser.stop();
     this.writer.flush();
     this.#pipe.end();
@@ -53,12 +63,14 @@ export class ServerConnection implements CallHome {
 
   /** Closes at once; the signals of running calls abort with `reason`. */
   destroy(reason: PlaneError): void {
+    this.#heartbeat.stop();
     this.#parser.stop();
     this.#pipe.destroy();
     this.#abortCalls(reason);
   }
 
   onData(chunk: Uint8Array): void {
+    this.#heartbeat.heard();
     try {
       this.#parser.push(chunk);
     } catch (error) {
@@ -68,6 +80,7 @@ export class ServerConnection implements CallHome {
 
   onClose(error: Error | undefined): void {
     clearTimeout(this.#greetTimeout);
+    this.#heartbeat.stop();
     this.#parser.stop();
     this.#abortCalls(new PlaneError("connection_lost", "The client's connection ended.", { cause: error }));
     this.#home.closed(this);
@@ -83,7 +96,7 @@ export class ServerConnection implements CallHome {
       this.#calls.get(stream)?.abort(new PlaneError("cancelled", "The client cancelled the call."));
     } else if (type === frameType.credit && payload.length === 4) {
       this.#calls.get(stream)?.credit(payload);
-    } else {
+    } else if (type !== frameType.ping) {
       throw new PlaneError("invalid_request", `The client sent a frame of the unexpected type ${type}.`);
     }
   }
@@ -91,11 +104,14 @@ export class ServerConnection implements CallHome {
   #greet(type: number, payload: Uint8Array): void {
     if (type !== frameType.hello)
       throw new PlaneError("invalid_request", "The client did not begin with hello.");
-    this.peerMaxBytes = decodeHello(payload);
+    const { maxMessageBytes, pingMs } = decodeHello(payload);
+    this.peerMaxBytes = maxMessageBytes;
     this.#greeted = true;
+    this.#heartbeat.start(pingMs);
     clearTimeout(this.#greetTimeout);
-    this.#parser.limit = this.#home.maxMessageBytes + maxHelloBytes;
-    this.writer.frame(frameType.hello, 0, encodeHello(this.#home.maxMessageBytes));
+    const home = this.#home;
+    this.#parser.limit = home.maxMessageBytes + maxHelloBytes;
+    this.writer.frame(frameType.hello, 0, encodeHello(home));
   }
 
   #call(stream: number, payload: Uint8Array): void {

@@ -1,4 +1,5 @@
 import { defaultMaxMessageBytes } from "./frame.ts";
+import { defaultPingMs } from "./heartbeat.ts";
 import type { Listener, Pipe } from "./pipe.ts";
 import { type ConnectionHome, ServerConnection } from "./server-connection.ts";
 import { listenPipes } from "./transport.ts";
@@ -30,6 +31,7 @@ export async function serve(
 class Server implements RequestPlaneServer, ConnectionHome {
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly maxMessageBytes: number;
+  readonly pingMs: number;
   draining = false;
   activeCalls = 0;
   readonly #onError: ServeOptions["onError"];
@@ -43,6 +45,7 @@ class Server implements RequestPlaneServer, ConnectionHome {
   constructor(handlers: Record<string, Handler>, options: ServeOptions) {
     this.handlers = new Map(Object.entries(handlers));
     this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
+    this.pingMs = options.pingMs ?? defaultPingMs;
     this.#onError = options.onError;
   }
 

@@ -8,17 +8,25 @@ import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { parseAddress } from "./address.ts";
 import { serve } from "./server.ts";
 import { record, turns, useBench } from "./testing.ts";
+import type { RequestPlaneServer } from "./types.ts";
 
 const script = fileURLToPath(new URL("testing-server.ts", import.meta.url));
+const callerScript = fileURLToPath(new URL("testing-caller.ts", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "stator-socket-"));
 const path = join(directory, "plane.sock");
 const bench = useBench(() => `unix:${path}`);
 afterEach(() => rmSync(path, { force: true }));
 afterAll(() => rmSync(directory, { recursive: true }));
 
+async function untilCalls(server: RequestPlaneServer, count: number): Promise<void> {
+  while (server.activeCalls !== count) await turns(1);
+}
+
 /** Starts a server in a separate process; resolves when it listens. */
-async function spawnServer(address: string) {
-  const child = spawn(process.execPath, [script, address], { stdio: ["ignore", "pipe", "inherit"] });
+async function spawnServer(address: string, pingMs = 2_000) {
+  const child = spawn(process.execPath, [script, address, String(pingMs)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [line] = await once(child.stdout, "data");
   return { child, address: String(line).trim() };
 }
@@ -37,6 +45,56 @@ describe.each([
     await client.closed;
     await turns();
     expect(calls.map((call) => call.ends)).toEqual([1, 1]);
+  });
+});
+
+describe.each([
+  ["Unix sockets", `unix:${path}`],
+  ["TCP", "tcp:127.0.0.1:0"],
+])("a peer over %s that stops", (_, wanted) => {
+  test("is noticed by its client, although its connection stays open", async () => {
+    const { child, address } = await spawnServer(wanted, 100);
+    const client = await bench.connect(address, { pingMs: 100 });
+    const call = record(client, "stream");
+    await call.received(5);
+    child.kill("SIGSTOP");
+    expect(await call.outcome).toMatchObject({
+      code: "connection_lost",
+      message: expect.stringMatching(/silent for 0\.25 s/),
+    });
+    await client.closed;
+    child.kill("SIGKILL");
+  });
+
+  test("is noticed by its server", async () => {
+    const aborted = Promise.withResolvers<unknown>();
+    const server = await serve(
+      wanted,
+      { wait: (_, { signal }) => signal.addEventListener("abort", () => aborted.resolve(signal.reason)) },
+      { pingMs: 100 },
+    );
+    const child = spawn(process.execPath, [callerScript, server.address, "100"], { stdio: "inherit" });
+    await untilCalls(server, 1);
+    child.kill("SIGSTOP");
+    expect(await aborted.promise).toMatchObject({
+      code: "connection_lost",
+      message: "The client has been silent for 0.25 s.",
+    });
+    expect(server.activeCalls).toBe(0);
+    child.kill("SIGKILL");
+    await server.close();
+  });
+
+  test("and then goes on is kept while it answers in time", async () => {
+    const { child, address } = await spawnServer(wanted, 100);
+    const client = await bench.connect(address, { pingMs: 100 });
+    const call = record(client, "stream");
+    await call.received(5);
+    child.kill("SIGSTOP");
+    child.kill("SIGCONT");
+    await call.received(call.messages.length + 5);
+    child.kill("SIGKILL");
+    await client.closed;
   });
 });
 

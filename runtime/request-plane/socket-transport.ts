@@ -29,7 +29,6 @@ class SocketPipe implements Pipe {
     this.#socket = socket;
     // Messages are already gathered into one write, so Nagle's algorithm would only add latency.
     socket.setNoDelay(true);
-    socket.setKeepAlive(true, keepAliveMs);
     // An error before `start` still reaches the sink, as `socket.errored`.
     socket.on("error", () => {});
   }
@@ -55,8 +54,6 @@ class SocketPipe implements Pipe {
   }
 }
 
-/** The delay before TCP keep-alive probes. */
-const keepAliveMs = 10_000;
 /** How long a peer can take to close its side. */
 const lingerMs = 1_000;
 

@@ -13,7 +13,16 @@ export interface RequestPlaneServer {
   close(): Promise<void>;
 }
 
-export interface ServeOptions {
+/** Applies to both sides of a connection. */
+export interface HeartbeatOptions {
+  /**
+   * Milliseconds between pings; of a connection's sides, the longer interval counts. A peer that sends nothing for
+   * two and a half of them is disconnected. Default 2,000.
+   */
+  pingMs?: number;
+}
+
+export interface ServeOptions extends HeartbeatOptions {
   /** Longest message or request that is taken, in bytes. Default 64 MiB. */
   maxMessageBytes?: number;
   /**
@@ -62,7 +71,7 @@ export interface RequestPlaneClient {
   close(): void;
 }
 
-export interface ConnectOptions {
+export interface ConnectOptions extends HeartbeatOptions {
   /** Connection timeout in milliseconds. Default 5,000. */
   connectTimeoutMs?: number;
   /** Longest message that is taken, in bytes. Default 64 MiB. */
