@@ -55,7 +55,7 @@ describe("the gateway on workerd", () => {
 
 describe("the executable", () => {
   test.each([
-    ["--help", /attach {3,}Serve engines that already run/],
+    ["--help", /attach {3,}Serve running engines/],
     ["version", /^stator \d+\.\d+\.\d+ \(Node \d+/],
     ["attach --help", /--processes/],
   ])("answers %s", async (args, text) => {
