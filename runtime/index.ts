@@ -1,6 +1,7 @@
 /** The distributed runtime's public exports that need only web standards; `#runtime/node` has the rest. */
 
 export * from "./discovery/index.ts";
+export { decodeDrainRequest, drainEndpoint, encodeDrainRequest } from "./drain.ts";
 export * from "./generate/index.ts";
 export { isId, randomId, requestId } from "./ids.ts";
 export * from "./kv-events/index.ts";

@@ -69,6 +69,11 @@ export const instanceSchema = z.object({
   /** A short readable name, unique on its machine: `llama-0`. */
   name: z.string(),
   pid: z.number().int(),
+  /**
+   * Set once the worker is leaving: how long its running calls may go on before they move to other workers, in
+   * milliseconds.
+   */
+  drainWithinMs: z.number().int().nonnegative().optional(),
   card: modelCardSchema,
 });
 

@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   createMetrics,
   type Discovery,
+  decodeDrainRequest,
   decodeEmbedRequest,
   decodeTokenizeRequest,
+  defaultTtlMs,
+  drainEndpoint,
   encodeEmbeddings,
   encodeVocabulary,
   type Handler,
@@ -12,7 +16,6 @@ import {
   type Logger,
   type ModelCard,
   measureDiscovery,
-  type RequestPlaneServer,
   randomId,
   tokensToBytes,
 } from "#runtime";
@@ -39,6 +42,8 @@ export interface WorkerHostOptions {
   listen: string;
   /** Port of `/health` and `/metrics` on 127.0.0.1; 0 picks a free one. */
   opsPort: number;
+  /** Longest time for running requests after a gateway has asked it to leave, in milliseconds. Default 30,000. */
+  drainMs?: number;
   /** Also publishes the engine's KV events over ZeroMQ. */
   zmqEvents?: ZmqEventsOptions | undefined;
   log: Logger;
@@ -48,11 +53,23 @@ export interface WorkerHost {
   readonly instance: Instance;
   /** Address of `/health` and `/metrics`. */
   readonly opsUrl: string;
-  /** Leaves discovery, lets running requests finish (until the deadline), frees the engine. */
-  drain(deadlineMs: number): Promise<void>;
+  /** Resolves when it has drained, after `drain` or a gateway's request to do so. */
+  readonly drained: Promise<void>;
+  /** Announces that it is leaving, lets running requests finish or move, leaves discovery, frees the engine. */
+  drain(bounds: DrainBounds): Promise<void>;
 }
 
-const LEASE_TTL_MS = 10_000;
+/** How long a draining worker's requests may take, in milliseconds. */
+export interface DrainBounds {
+  /** Until gateways move them to other workers, if they can. */
+  readonly withinMs: number;
+  /** Until they are aborted. */
+  readonly deadlineMs: number;
+}
+
+/** Longest time to announce in discovery that it is leaving. The store may be away. */
+const ANNOUNCE_MS = 1_000;
+const DRAIN_MS = 30_000;
 
 /**
  * Runs an engine as a worker: loads it, serves it on the request plane and announces it in discovery.
@@ -70,19 +87,32 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const metrics = createWorkerMetrics(all, engine, card);
   const kvEvents = await publishKvEvents(engine, card, options.zmqEvents, log);
   const server = await serve(options.listen, {
+    [drainEndpoint]: (payload, call) => {
+      const withinMs = decodeDrainRequest(payload);
+      log.info("asked to leave", { withinMs });
+      // The call itself must have ended when the others are waited for.
+      call.end();
+      void drain({ withinMs, deadlineMs: withinMs + (options.drainMs ?? DRAIN_MS) });
+    },
     generate: generateHandler(engine, card, metrics, log),
     ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),
     ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
     ...(engine.embed && { embed: embedHandler(engine) }),
     ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
   });
-  let isDraining = false;
+  let leaving: Promise<void> | undefined;
+  const drained = Promise.withResolvers<void>();
+  const drain = async (bounds: DrainBounds): Promise<void> => {
+    if (leaving === undefined) leaving = leave(bounds).then(drained.resolve, drained.reject);
+    else await server.drain(bounds.deadlineMs);
+    return drained.promise;
+  };
   const ops = await serveOps({
     listen: { port: options.opsPort },
     registry: all.registry,
     live: () => true,
     health: () => ({
-      status: isDraining ? "draining" : "ready",
+      status: leaving === undefined ? "ready" : "draining",
       model: card.name,
       engine: card.engine,
       ...engine.stats(),
@@ -90,33 +120,30 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     }),
   });
   measureDiscovery(all, discovery);
-  const lease = await discovery.lease({ ttlMs: LEASE_TTL_MS });
+  const lease = await discovery.lease({ ttlMs: defaultTtlMs });
   const instance = describeInstance(options, card, server.address);
-  await discovery.put(`instances/${instance.id}`, instance, lease);
-  return {
-    instance,
-    opsUrl: ops.address,
-    async drain(deadlineMs) {
-      isDraining = true;
-      await drainWorker(lease, server, deadlineMs, log);
-      await ops.close();
-      await engine.close();
-      kvEvents?.close();
-    },
-  };
+  await register(discovery, instance, lease);
+  return { instance, opsUrl: ops.address, drained: drained.promise, drain };
+
+  async function leave({ withinMs, deadlineMs }: DrainBounds): Promise<void> {
+    // Gateways must stop choosing the worker before it refuses requests.
+    await Promise.race([
+      register(discovery, { ...instance, drainWithinMs: Math.ceil(withinMs) }, lease).catch((error) =>
+        log.warn("cannot announce in discovery that this worker is leaving", { reason: String(error) }),
+      ),
+      sleep(ANNOUNCE_MS, undefined, { ref: false }),
+    ]);
+    if (server.activeCalls > 0) log.info("draining", { calls: server.activeCalls });
+    await server.drain(deadlineMs);
+    await lease.revoke();
+    await ops.close();
+    await engine.close();
+    kvEvents?.close();
+  }
 }
 
-/** Leaves discovery first, so that gateways stop choosing the worker before it refuses requests. */
-async function drainWorker(
-  lease: Lease,
-  server: RequestPlaneServer,
-  deadlineMs: number,
-  log: Logger,
-): Promise<void> {
-  await lease.revoke();
-  if (server.activeCalls > 0) log.info("draining", { calls: server.activeCalls });
-  await server.drain(deadlineMs);
-}
+const register = (discovery: Discovery, instance: Instance, lease: Lease) =>
+  discovery.put(`instances/${instance.id}`, instance, lease);
 
 function describeInstance(options: WorkerHostOptions, card: ModelCard, address: string): Instance {
   const { namespace, name, definition, tags = [] } = options;

@@ -45,7 +45,7 @@ async function serveEngines(
   const jsonLog = options["log-format"] === "json" ? service.log : undefined;
   const complete = (spec: EngineSpec) => completeSpec(spec, options);
   const { log } = service;
-  const listen = () => new EngineGroup(attached, complete, log);
+  const listen = () => new EngineGroup(attached, complete, options["drain-within"] * 1000, log);
   const following = cluster && followKubernetes(cluster, listen, log);
   void Promise.resolve(following?.first)
     .then(() => followEngines(attached, { ...gateway, needsKey: options.keys !== undefined }, jsonLog))

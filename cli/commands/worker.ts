@@ -34,6 +34,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         discovery: service.discovery,
         namespace: options.namespace,
         tags: options.tag,
+        drainMs: options["drain-timeout"] * 1000,
         log: service.log.child({ name: place.name }),
         ...place,
       }),
@@ -48,9 +49,13 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
       seconds: Math.round(process.uptime() * 10) / 10,
     });
   tellSupervisor({ type: "ready", url: workers[0]!.opsUrl });
+  void Promise.all(workers.map(({ drained }) => drained)).then(() =>
+    service.lifecycle.shutdown("all of its workers have left"),
+  );
   return serveUntilStopped(service, options, {
     async drain(deadlineMs) {
-      await Promise.all(workers.map((worker) => worker.drain(deadlineMs)));
+      const withinMs = options["drain-within"] * 1000;
+      await Promise.all(workers.map((worker) => worker.drain({ withinMs, deadlineMs })));
     },
   });
 }

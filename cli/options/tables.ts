@@ -35,6 +35,14 @@ const common = {
     max: 3600,
     int: false,
   }),
+  "drain-within": number({
+    describe:
+      "Seconds after which running answers of a worker or engine that is leaving move to another one, if one can continue them.",
+    default: 5,
+    min: 0,
+    max: 3600,
+    int: false,
+  }),
 };
 
 const http = {
@@ -318,7 +326,8 @@ const kvEvents = {
 };
 
 const discovery = text({
-  describe: "Where workers and gateways find each other: file:/dir.",
+  describe:
+    "Where workers and gateways find each other: file:/dir on one machine, etcd://HOST:PORT or nats://HOST:PORT on many.",
   placeholder: "URL",
 });
 

@@ -93,6 +93,8 @@ export interface EngineNews {
   readonly isReady: boolean;
   /** Why it is considered hung, if it is. */
   readonly hungFor: string | undefined;
+  /** Whether its requests should move to other engines. */
+  readonly isEvicting: boolean;
   readonly profile: EngineProfile;
   readonly sources: readonly KvEventSource[];
   readonly models: readonly {

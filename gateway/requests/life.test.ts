@@ -3,7 +3,7 @@ import { createLogger, createMetrics } from "#runtime";
 import { ApiError, engineFailed, noWorkerReady } from "../kernel/errors.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { Warnings } from "../kernel/warnings.ts";
-import { HangListeners, type Member } from "../models/members/member.ts";
+import { type Member, RequestListeners } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
 import { NO_PREFERENCES } from "../routing/preferences.ts";
 import { exactPrompt } from "../routing/prompt.ts";
@@ -25,13 +25,16 @@ let excluded: readonly Member[];
 let life: Life<Member>;
 let hasBegun: boolean;
 let step: NextStep<Member>;
+let nextStep: () => NextStep<Member> | Promise<NextStep<Member>>;
+let unable: readonly Member[] | undefined;
 let members: Member[];
 
 const member = (name: string) =>
   ({
     instance: { name },
     isReady: true,
-    hangs: new HangListeners(),
+    hangs: new RequestListeners(),
+    evictions: new RequestListeners(),
     reportFailure: () => void told.push(`${name} failed`),
   }) as unknown as Member;
 
@@ -72,7 +75,8 @@ const transfer: Transfer<Member> = {
   send: ({ worker }, isFresh) => void told.push(`sent to ${worker.instance.name}${isFresh ? " anew" : ""}`),
   abort: () => void told.push("aborted"),
   reset: () => {},
-  nextStep: (bound) => (bound === undefined ? step : { kind: "give-up", obstacle: bound }),
+  unableToContinue: () => unable,
+  nextStep: (bound) => (bound === undefined ? nextStep() : { kind: "give-up", obstacle: bound }),
   failureOf: (cause) => engineFailed(cause),
   onCancelled: (isAnswering) => void told.push(`cancelled${isAnswering ? " answering" : ""}`),
   onFailed: ({ code }) => void told.push(`failed ${code}`),
@@ -109,6 +113,8 @@ beforeEach(() => {
   told = [];
   hasBegun = false;
   members = [one, two, three];
+  unable = [];
+  nextStep = () => step;
   step = { kind: "move", unable: [], prepare: () => void told.push("prepared") };
   return () => vi.useRealTimers();
 });
@@ -257,5 +263,94 @@ describe("a request", () => {
     two.hangs.notify("it hangs");
     expect(news()).toEqual([]);
     life.end("finished");
+  });
+
+  describe("whose member is leaving", () => {
+    beforeEach(() => {
+      open();
+      handler!.onRoute(route(one));
+      news();
+    });
+
+    test("stays until another member has room, and goes on there", () => {
+      life.onPiece(true);
+      hasBegun = true;
+      news();
+      one.evictions.notify("it is leaving");
+      expect(news()).toEqual(["applies"]);
+      expect(excluded).toEqual([one]);
+      one.evictions.notify("it is leaving");
+      expect(news()).toEqual([]);
+      handler!.onRoute(route(two));
+      expect(news()).toEqual(["aborted", "prepared", "one moved", "sent to two"]);
+      life.end("finished");
+      expect(news()).toEqual(["two finished"]);
+    });
+
+    test("begins anew elsewhere if nothing of its answer has come", () => {
+      one.evictions.notify("it is leaving");
+      handler!.onRoute(route(two));
+      expect(news()).toEqual(["applies", "aborted", "one moved", "sent to two"]);
+      life.end("finished");
+    });
+
+    test("stays if no other member has room, and tries again later", () => {
+      one.evictions.notify("it is leaving");
+      handler!.onRefused(noWorkerReady("tiny"));
+      expect(news()).toEqual(["applies"]);
+      one.evictions.notify("it is leaving");
+      expect(news()).toEqual(["applies"]);
+      life.end("finished");
+      expect(news()).toEqual(["leaves the queue", "one finished"]);
+    });
+
+    test("stays if nobody can continue its answer, or if it may not be repeated", () => {
+      hasBegun = true;
+      unable = undefined;
+      one.evictions.notify("it is leaving");
+      expect(news()).toEqual([]);
+      life.end("finished");
+      hasBegun = false;
+      open({ isRepeatable: false });
+      handler!.onRoute(route(one));
+      news();
+      one.evictions.notify("it is leaving");
+      expect(news()).toEqual([]);
+      life.end("finished");
+    });
+
+    test("leaves the queue for another member when its own fails, and is tried elsewhere", () => {
+      one.evictions.notify("it is leaving");
+      news();
+      life.break(broken);
+      expect(news()).toEqual(["leaves the queue", "aborted", "one failed", "one moved", "applies"]);
+      handler!.onRoute(route(two));
+      life.end("finished");
+    });
+
+    test("moves as often as its members leave, whatever the limit of moves after failures", () => {
+      hasBegun = true;
+      const members = [one, two];
+      for (let move = 0; move < 10; move++) {
+        members[move % 2]!.evictions.notify("it is leaving");
+        handler!.onRoute(route(members[(move + 1) % 2]!));
+      }
+      expect(news()).not.toContain("failed engine_failed");
+      life.end("finished");
+    });
+
+    test("frees both members when it ends in the middle of its move", async () => {
+      hasBegun = true;
+      const found = Promise.withResolvers<NextStep<Member>>();
+      nextStep = () => found.promise;
+      one.evictions.notify("it is leaving");
+      handler!.onRoute(route(two));
+      news();
+      life.cancel();
+      expect(news()).toEqual(expect.arrayContaining(["one cancelled", "two cancelled"]));
+      found.resolve(step);
+      await found.promise;
+      expect(news()).toEqual([]);
+    });
   });
 });

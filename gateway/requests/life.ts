@@ -7,6 +7,7 @@ import type { Prompt } from "../routing/prompt.ts";
 import type { PendingRoute, RouteHandler } from "../routing/queue/route-source.ts";
 import type { Route, RouteOutcome } from "../routing/route.ts";
 import { type AttemptFailure, Attempts } from "./attempts.ts";
+import { Handover } from "./handover.ts";
 import type { RequestOptions } from "./options.ts";
 import type { NextStep, Transfer } from "./transfer.ts";
 
@@ -60,6 +61,10 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   readonly #context: LifeContext;
   readonly #attempts: Attempts<Worker>;
   #pending: PendingRoute | undefined;
+  /** Its move to another member, if its own is leaving. */
+  #handover: Handover<Worker> | undefined;
+  /** Where it goes on after that move. */
+  #next: Route<Worker> | undefined;
   /** How often it has asked for a member. */
   #asked = 0;
   #moves = 0;
@@ -69,6 +74,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   #pause: ReturnType<typeof setTimeout> | undefined;
   /** Ends the wait for a sign that the member hangs. */
   #stopListening: (() => void) | undefined;
+  #stopEvictions: (() => void) | undefined;
   #sentAt = 0;
   /** When the last piece of the answer came; undefined before the first one of this attempt. */
   #pieceAt: number | undefined;
@@ -139,6 +145,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     this.#pieceAt = undefined;
     this.#sentAt = performance.now();
     this.#stopListening = route.worker.hangs.add((reason) => this.#onHang(reason));
+    this.#stopEvictions = route.worker.evictions.add(() => this.#onEviction());
     this.#transfer.send(route, hasLost);
   }
 
@@ -186,6 +193,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   break({ reason, failure, cause }: Fault): void {
     if (this.#isOver) return;
     const { worker } = this.route!;
+    this.#leaveMember();
     this.#transfer.abort();
     worker.reportFailure(reason, failure === "unsent");
     this.#context.warnings.warn(`${worker.instance.name} failed`, "a worker failed a request", {
@@ -195,7 +203,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     });
     this.#attempts.failOn(worker, failure);
     const error = this.#transfer.failureOf(cause ?? reason);
-    if (this.#transfer.hasBegun) this.#move(error);
+    if (this.#transfer.hasBegun) this.#move(error, this.#moveBound);
     else if ((failure === "unsent" || this.#job.isRepeatable) && this.#attempts.mayGoOn) this.#goOn(error);
     else this.fail(error);
   }
@@ -215,10 +223,11 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   end(outcome: RouteOutcome): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#stopListening?.();
+    this.#leaveMember();
     clearTimeout(this.#limit);
     clearTimeout(this.#pause);
     this.route?.free(outcome);
+    this.#next?.free("cancelled");
   }
 
   #apply(): void {
@@ -254,8 +263,9 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     return FAILED.has(code) ? this.#job.isRepeatable : UNSERVED.has(code);
   }
 
-  #move(error: ApiError): void {
-    const step = this.#transfer.nextStep(this.#moveBound);
+  /** @param bound why the answer may not move, for people; undefined if it may */
+  #move(error: ApiError, bound: string | undefined): void {
+    const step = this.#transfer.nextStep(bound);
     if (!(step instanceof Promise)) this.#take(step, error);
     else
       step.then(
@@ -274,7 +284,8 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
         step.complete();
         break;
       case "move":
-        this.#moves++;
+        // A move off a member that is leaving says nothing about the request.
+        if (this.#next === undefined) this.#moves++;
         this.#attempts.move(step.unable);
         step.prepare();
         this.#goOn(error);
@@ -298,13 +309,56 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   }
 
   #goOn(error: ApiError): void {
-    this.#stopListening?.();
     this.#lastError = error;
+    this.#clearRoute();
+    const next = this.#next;
+    this.#next = undefined;
+    if (next === undefined) this.#tryAgain(true);
+    else this.onRoute(next);
+  }
+
+  /** The member is leaving: moves the request, if that is possible. */
+  #onEviction(): void {
+    if (this.#next !== undefined || this.#handover?.isOver === false) return;
+    const unable = this.#unableToTakeOver;
+    if (unable === undefined) return;
+    const handover = new Handover<Worker>((next) => this.#takeOver(next, unable));
+    this.#handover = handover;
+    const excluded = [...this.#attempts.excluded, ...unable, this.route!.worker];
+    handover.search(this.#job.model.admission, this.#transfer.routeRequest(excluded));
+  }
+
+  /** Members that cannot take the request over as it is now; undefined if none can. */
+  get #unableToTakeOver(): readonly Worker[] | undefined {
+    if (this.#transfer.hasBegun) return this.#transfer.unableToContinue();
+    return this.#job.isRepeatable ? [] : undefined;
+  }
+
+  /** Another member has room: cuts the answer of the one that is leaving, and continues it there. */
+  #takeOver(next: Route<Worker>, unable: readonly Worker[]): void {
+    const error = this.#transfer.failureOf("The worker is leaving.");
+    this.#next = next;
+    this.#transfer.abort();
+    if (this.#transfer.hasBegun) this.#move(error, undefined);
+    else {
+      this.#attempts.move(unable);
+      this.#goOn(error);
+    }
+  }
+
+  #clearRoute(): void {
+    this.#leaveMember();
     this.#pieceAt = undefined;
     this.route?.free("moved");
     this.route = undefined;
     this.#transfer.reset();
-    this.#tryAgain(true);
+  }
+
+  #leaveMember(): void {
+    this.#stopListening?.();
+    this.#stopEvictions?.();
+    this.#handover?.cancel();
+    this.#handover = undefined;
   }
 
   #tryAgain(isElsewhere: boolean): void {

@@ -18,6 +18,11 @@ export interface Transfer<Worker extends Member> {
   /** Forgets what has come of the attempt that failed; another one follows. */
   reset(): void;
   /**
+   * Members that could not continue the answer if it were cut now; undefined if none could. Only asked once it has
+   * begun.
+   */
+  unableToContinue(): readonly Worker[] | undefined;
+  /**
    * How an answer that broke off goes on.
    * @param bound why it must not move again, for people; undefined where it may
    */

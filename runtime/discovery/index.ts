@@ -6,6 +6,7 @@ export {
   type DiscoveryErrorCode,
   type DiscoveryEvent,
   type DiscoveryOptions,
+  defaultTtlMs,
   type JsonValue,
   type Lease,
   type LeaseOptions,

@@ -65,7 +65,7 @@ export async function startOwnGateway(
   );
   closing.push(async () => {
     await gateway.drain(0);
-    await Promise.all(workers.map((worker) => worker.drain(0)));
+    await Promise.all(workers.map((worker) => worker.drain({ withinMs: 0, deadlineMs: 0 })));
     await discovery.close();
   });
   const ready = () => {
@@ -79,7 +79,8 @@ export async function startOwnGateway(
     opsUrls: workers.map(({ opsUrl }) => opsUrl),
     discovery,
     logged,
-    kill: (worker) => workers[Object.keys(engines).indexOf(worker)]!.drain(0),
+    kill: (worker) =>
+      workers[Object.keys(engines).indexOf(worker)]!.drain({ withinMs: 1_000_000, deadlineMs: 0 }),
     post: (path, body) =>
       fetch(`${url}${path}`, {
         method: "POST",

@@ -15,7 +15,8 @@ import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
 import { defaultEngineName, type EngineSpec, kvEventSources, slowStartShare } from "./engine-spec.ts";
 import { EngineStarts } from "./engine-starts.ts";
 import type { EngineState, WatchedEngine } from "./engine-watch.ts";
-import { HangListeners } from "./member.ts";
+import { Eviction } from "./eviction.ts";
+import { RequestListeners } from "./member.ts";
 import { ModelSchedule } from "./model-schedule.ts";
 import { NO_KV_FEED, type ObservedAnswer, ObservedLimitations, REPLICAS } from "./observed-limitations.ts";
 import { RequestHealth } from "./request-health.ts";
@@ -44,9 +45,13 @@ export class EngineConnection implements WatchedEngine {
   nextCheckAt = 0;
   /** Tokens per block in its KV events, once one has arrived. */
   eventBlockSize: number | undefined;
-  readonly hangs = new HangListeners();
+  readonly hangs = new RequestListeners();
+  readonly evictions = new RequestListeners();
   /** Why it is considered hung, if a check has found it so. */
   hungFor: string | undefined;
+  /** Whether its requests should move to other engines, because it is leaving. */
+  isEvicting = false;
+  readonly #eviction = new Eviction(() => this.#evict());
   readonly #dependencies: EngineConnectionDependencies;
   readonly #listener: EngineConnectionListener;
   readonly #log: Logger;
@@ -141,13 +146,19 @@ export class EngineConnection implements WatchedEngine {
     return isKnown ? this.#checkHealth(adapter) : this.#probe();
   }
 
-  /** Stops new requests; those in flight may complete. */
-  drain(): void {
-    if (this.state !== "gone") this.#set("draining");
+  /**
+   * Stops new requests; those in flight may complete.
+   * @param withinMs after how long they move to other engines, if they can; undefined: never
+   */
+  drain(withinMs: number | undefined): void {
+    if (this.state === "gone") return;
+    if (withinMs !== undefined) this.#eviction.start(withinMs);
+    this.#set("draining");
   }
 
   close(): void {
     if (this.state === "gone") return;
+    this.#eviction.stop();
     this.#feed?.close();
     this.#set("gone");
     this.#dependencies.watch.wake(this);
@@ -308,6 +319,12 @@ export class EngineConnection implements WatchedEngine {
     this.profile = { ...profile, models };
     this.#log.info("an engine's models have changed", { models: models.flatMap(namesOf).join(", ") });
     this.#listener.onProbed(this.profile, false);
+  }
+
+  #evict(): void {
+    this.isEvicting = true;
+    this.evictions.notify("it is leaving");
+    this.#listener.onState(this.state);
   }
 
   /** @param pauseMs how long it is left alone; one that drains is looked at as before */

@@ -1,7 +1,7 @@
 import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
 import type { RoutedInstance } from "../../routing/workers.ts";
 import type { EngineSpec } from "./engine-spec.ts";
-import type { HangListeners, Member } from "./member.ts";
+import type { Member, RequestListeners } from "./member.ts";
 import type { ObservedAnswer } from "./observed-limitations.ts";
 
 /** An attached engine, as a target of requests. */
@@ -19,7 +19,8 @@ export interface EngineTarget {
   /** Whether the engine can continue a partial answer in a chat's last message. */
   readonly continuesMessages: boolean;
   /** See `Member`; shared by all its models. */
-  readonly hangs: HangListeners;
+  readonly hangs: RequestListeners;
+  readonly evictions: RequestListeners;
   reportSuccess(): void;
   reportFailure(reason: string, isUnreachable: boolean): void;
   /** Its models may have changed. */
@@ -64,8 +65,12 @@ export abstract class EngineMember<Engine extends EngineTarget = EngineTarget> i
     return this.model.contextLength;
   }
 
-  get hangs(): HangListeners {
+  get hangs(): RequestListeners {
     return this.engine.hangs;
+  }
+
+  get evictions(): RequestListeners {
+    return this.engine.evictions;
   }
 
   reportSuccess(): void {

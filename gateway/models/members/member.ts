@@ -17,7 +17,9 @@ export interface Member extends RoutedWorker {
   /** Whether its cache is predicted from the requests sent to it, because it sends no KV events. */
   readonly isPredicted: boolean;
   /** Notified when checks find that it no longer answers. */
-  readonly hangs: HangListeners;
+  readonly hangs: RequestListeners;
+  /** Notified, repeatedly, when its requests should move to other members, because it is leaving. */
+  readonly evictions: RequestListeners;
   /** Its share of requests, 0 to 1: below 1 during slow start. */
   shareAt(now: number): number;
   /** A request was answered, or its client disconnected during the answer. */
@@ -35,8 +37,8 @@ export interface Member extends RoutedWorker {
   noteBlockSize(tokens: number): void;
 }
 
-/** Requests that await an engine's first byte, and need to know if it hangs. */
-export class HangListeners {
+/** Requests that need to know what becomes of their member. */
+export class RequestListeners {
   readonly #listeners = new Set<(reason: string) => void>();
 
   /** @returns removes the listener */

@@ -4,12 +4,16 @@ import { openPlaneFeed } from "../../feeds/plane-feed.ts";
 import { jittered } from "./engine-checks.ts";
 import type { HealthOptions } from "./engine-spec.ts";
 import { slowStartShare } from "./engine-spec.ts";
+import { Eviction } from "./eviction.ts";
 import type { WorkerMember } from "./member.ts";
-import { HangListeners } from "./member.ts";
+import { RequestListeners } from "./member.ts";
 import { RequestHealth } from "./request-health.ts";
 
-/** `down`: connected, but set aside for a while because too many requests have failed. */
-export type WorkerState = "connecting" | "ready" | "down" | "gone";
+/**
+ * `down`: connected, but set aside for a while because too many requests have failed. `draining`: it is leaving, and
+ * only completes its requests.
+ */
+export type WorkerState = "connecting" | "ready" | "down" | "draining" | "gone";
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
@@ -23,6 +27,8 @@ export type ConnectWorker = (address: string, options: ConnectOptions) => Promis
 export interface WorkerListener extends Pick<FeedReceiver, "onPayload" | "onForget"> {
   /** Its state has changed. */
   onState(): void;
+  /** The connection to it is lost. */
+  onLost(): void;
   /** It sends no KV events: `isPredicted` has changed. */
   onSilence(): void;
   /** Whether another worker can take its requests: the only one is never set aside. */
@@ -52,7 +58,9 @@ export interface WorkerConnectionOptions {
 export class WorkerConnection implements WorkerMember {
   readonly kind = "worker";
   readonly instance: Instance;
-  readonly hangs = new HangListeners();
+  readonly hangs = new RequestListeners();
+  readonly evictions = new RequestListeners();
+  readonly #eviction = new Eviction(() => this.evictions.notify("it is leaving"));
   readonly adapters: readonly string[] = [];
   state: WorkerState = "connecting";
   client: RequestPlaneClient | undefined;
@@ -126,7 +134,7 @@ export class WorkerConnection implements WorkerMember {
 
   followEvents(): void {
     this.#events?.close();
-    if (this.client !== undefined) this.#follow(this.client);
+    if (this.client !== undefined && !this.#isLeaving) this.#follow(this.client);
   }
 
   /** Nothing to do: its card has the block size. */
@@ -137,14 +145,32 @@ export class WorkerConnection implements WorkerMember {
     void this.#connect(FIRST_RETRY_MS);
   }
 
+  /**
+   * The worker is leaving: it gets no new requests.
+   * @param withinMs after how long its requests move to other workers, if they can
+   */
+  drain(withinMs: number): void {
+    if (this.state === "gone") return;
+    this.#eviction.start(withinMs);
+    this.#stop("draining");
+  }
+
   /** Removes the worker from the router. Requests in flight continue. */
   close(): void {
     if (this.state === "gone") return;
-    this.state = "gone";
+    this.#eviction.stop();
+    this.#stop("gone");
+  }
+
+  #stop(state: "draining" | "gone"): void {
     clearTimeout(this.#retry);
     // A draining worker waits for its calls to end, and the event stream would never end.
     this.#events?.close();
-    this.#listener.onState();
+    this.#setState(state);
+  }
+
+  get #isLeaving(): boolean {
+    return this.state === "draining" || this.state === "gone";
   }
 
   async #connect(retryMs: number): Promise<void> {
@@ -152,12 +178,12 @@ export class WorkerConnection implements WorkerMember {
     try {
       client = await this.#connectTo(this.instance.address, { connectTimeoutMs: 5_000 });
     } catch (error) {
-      if (this.state === "gone") return;
+      if (this.#isLeaving) return;
       this.#log.debug("worker cannot be reached", { reason: String(error) });
       this.#retry = setTimeout(() => void this.#connect(Math.min(retryMs * 2, LAST_RETRY_MS)), retryMs);
       return;
     }
-    if (this.state === "gone") return client.close();
+    if (this.#isLeaving) return client.close();
     this.client = client;
     this.#follow(client);
     this.#setState("ready");
@@ -165,10 +191,11 @@ export class WorkerConnection implements WorkerMember {
     const reason = await client.closed;
     this.client = undefined;
     this.#onLost(reason);
+    this.#listener.onLost();
   }
 
   #onLost(reason: Error | undefined): void {
-    if (this.state === "gone") return;
+    if (this.#isLeaving) return;
     clearTimeout(this.#retry);
     this.#setState("connecting");
     this.#listener.onForget(undefined);

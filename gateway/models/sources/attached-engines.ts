@@ -138,12 +138,14 @@ export class AttachedEngines {
 
   /**
    * Sends an engine no new requests, and detaches it when those in flight have ended.
+   * @param withinMs after how long they move to other engines, if they can; default: never
    * @throws ApiError 404 for an unknown engine
    */
-  drain(name: string): void {
+  drain(name: string, withinMs?: number): void {
     const attachment = this.#attachmentOf(name);
-    if (attachment.engine.state === "draining") return;
-    attachment.engine.drain();
+    const isDraining = attachment.engine.state === "draining";
+    attachment.engine.drain(withinMs);
+    if (isDraining) return;
     this.#options.log.info("engine is draining", { engine: name, running: this.#runningOn(attachment) });
     const check = () => {
       if (this.#attachments.get(name) !== attachment) return;

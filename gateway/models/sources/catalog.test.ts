@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   createLogger,
   type Discovery,
@@ -14,10 +14,12 @@ let discovery: Discovery;
 let catalog: ModelCatalog;
 let events: string[];
 let lines: string[];
+let connected: Set<string>;
 
 beforeEach(async () => {
   discovery = await openDiscovery(`memory:${randomId()}`);
   events = [];
+  connected = new Set();
   lines = [];
   catalog = new ModelCatalog(
     discovery,
@@ -33,6 +35,8 @@ afterEach(async () => {
 const listener = {
   onJoin: (instance: Instance, model: CatalogModel, isFirst: boolean) =>
     void events.push(`${instance.name} joins ${model.name}${isFirst ? " first" : ""}`),
+  onDrain: (instance: Instance) => void events.push(`${instance.name} is leaving`),
+  isConnected: ({ name }: Instance) => connected.has(name),
   onLeave: (instance: Instance, model: CatalogModel) =>
     void events.push(`${instance.name} leaves ${model.name}`),
 };
@@ -81,6 +85,66 @@ describe("the catalog", () => {
     expect(catalog.list().map((model) => model.name)).toEqual(["tiny"]);
     await discovery.delete("instances/b");
     expect(catalog.list()).toEqual([]);
+  });
+
+  test("notes that a worker is leaving, and then believes that it has left", async () => {
+    await catalog.open(listener);
+    const leaving = instance("a");
+    connected.add("a");
+    await put("a", leaving);
+    await put("a", { ...leaving, drainWithinMs: 5_000 });
+    await put("a", { ...leaving, drainWithinMs: 5_000 });
+    expect(events).toEqual(["a joins tiny first", "a is leaving"]);
+    await discovery.delete("instances/a");
+    expect(events.at(-1)).toBe("a leaves tiny");
+  });
+
+  test("ignores a worker that is already leaving when it is first seen", async () => {
+    await put("a", { ...instance("a"), drainWithinMs: 5_000 });
+    await catalog.open(listener);
+    await discovery.delete("instances/a");
+    expect(events).toEqual([]);
+  });
+
+  describe("when the registration of a worker is gone that has not said that it is leaving", () => {
+    beforeEach(async () => {
+      vi.useFakeTimers();
+      await catalog.open(listener);
+      connected.add("a");
+      await put("a", worker);
+      events.length = 0;
+      await discovery.delete("instances/a");
+      return () => vi.useRealTimers();
+    });
+    const worker = instance("a");
+
+    test("keeps it for two TTLs while it answers", async () => {
+      await vi.advanceTimersByTimeAsync(19_999);
+      expect(events).toEqual([]);
+      expect(catalog.list()).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(events).toEqual(["a leaves tiny"]);
+      expect(lines.join("")).toMatch(/registration is gone .* still answers.*worker=a keptSeconds=20/);
+    });
+
+    test("keeps it if it registers again", async () => {
+      await put("a", worker);
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect(events).toEqual([]);
+    });
+
+    test("removes it as soon as it no longer answers", async () => {
+      catalog.onConnectionLost(catalog.list()[0]!.instances.values().next().value!);
+      expect(events).toEqual(["a leaves tiny"]);
+      await put("a", worker);
+      expect(events).toEqual(["a leaves tiny", "a joins tiny first"]);
+    });
+
+    test("believes that it is leaving if it says so afterwards", async () => {
+      await put("a", { ...worker, drainWithinMs: 0 });
+      await discovery.delete("instances/a");
+      expect(events).toEqual(["a is leaving", "a leaves tiny"]);
+    });
   });
 
   test("finds models by name and alias", async () => {

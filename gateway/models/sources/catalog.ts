@@ -2,6 +2,7 @@ import {
   type CardFault,
   cardFault,
   type Discovery,
+  defaultTtlMs,
   type Instance,
   instanceSchema,
   type JsonValue,
@@ -22,6 +23,10 @@ export interface CatalogListener {
   /** A worker has joined; `isFirst` if the model had none. */
   onJoin(instance: Instance, model: CatalogModel, isFirst: boolean): void;
   onLeave(instance: Instance, model: CatalogModel): void;
+  /** A worker has announced that it is leaving. */
+  onDrain(instance: Instance, withinMs: number): void;
+  /** Whether the worker answers, whatever discovery says. */
+  isConnected(instance: Instance): boolean;
 }
 
 /** A worker that the gateway refuses, and the fault in its card. */
@@ -36,6 +41,8 @@ interface Entry {
 }
 
 const PREFIX = "instances/";
+/** How long a worker that still answers is kept after its registration is gone: its store may have lost it. */
+const MISSING_MS = 2 * defaultTtlMs;
 
 /** Whether workers with these cards have the same tokens and blocks. */
 export const areCompatible = (one: ModelCard, other: ModelCard) =>
@@ -53,6 +60,10 @@ export class ModelCatalog {
   readonly #incompatible = new Map<string, { instance: Instance; fault: RefusedWorker }>();
   /** Workers with invalid cards. */
   readonly #invalid = new Map<string, RefusedWorker>();
+  /** Workers that have announced that they are leaving. */
+  readonly #draining = new Set<string>();
+  /** Workers that still answer although their registrations are gone, and the timers that remove them. */
+  readonly #missing = new Map<string, ReturnType<typeof setTimeout>>();
   #watch: Watch | undefined;
   #listener: CatalogListener | undefined;
 
@@ -65,7 +76,7 @@ export class ModelCatalog {
   async open(listener: CatalogListener): Promise<void> {
     this.#listener = listener;
     this.#watch = await this.#discovery.watch(PREFIX, (event) => {
-      if (event.type === "delete") this.#remove(event.key, listener);
+      if (event.type === "delete") this.#onDeleted(event.key, listener);
       else if (event.type === "put") this.#add(event.key, event.value, listener);
       else this.#replace(event.entries, listener);
     });
@@ -73,6 +84,13 @@ export class ModelCatalog {
 
   close(): void {
     this.#watch?.close();
+    for (const timer of this.#missing.values()) clearTimeout(timer);
+  }
+
+  /** The connection to a worker is lost: if its registration is gone too, so is the worker. */
+  onConnectionLost(instance: Instance): void {
+    const key = this.#keyOf(instance);
+    if (key !== undefined && this.#missing.has(key)) this.#remove(key, this.#listener!);
   }
 
   /** Models that have workers. */
@@ -87,7 +105,7 @@ export class ModelCatalog {
 
   /** Removes a worker whose card turns out to be invalid, until it registers again. */
   refuse(instance: Instance, fault: CardFault): void {
-    const key = [...this.#instances].find(([, known]) => known.instance === instance)?.[0];
+    const key = this.#keyOf(instance);
     if (key === undefined || this.#listener === undefined) return;
     const value = this.#values.get(key);
     this.#remove(key, this.#listener);
@@ -100,21 +118,59 @@ export class ModelCatalog {
     return this.#models.get(name) ?? this.list().find(({ card }) => card.aliases.includes(name));
   }
 
-  /** Applies a complete snapshot: workers that it does not have are removed. */
+  #keyOf(instance: Instance): string | undefined {
+    return [...this.#instances].find(([, known]) => known.instance === instance)?.[0];
+  }
+
+  /** A worker that has not announced its end, and still answers, may come back: its store may have lost it. */
+  #onDeleted(key: string, listener: CatalogListener): void {
+    if (this.#missing.has(key)) return;
+    const instance = this.#instances.get(key)?.instance;
+    if (instance === undefined || this.#draining.has(key) || !listener.isConnected(instance)) {
+      this.#remove(key, listener);
+      return;
+    }
+    this.#log.warn("a worker's registration is gone from discovery, but the worker still answers", {
+      worker: instance.name,
+      keptSeconds: MISSING_MS / 1000,
+    });
+    this.#missing.set(
+      key,
+      setTimeout(() => this.#remove(key, listener), MISSING_MS),
+    );
+  }
+
+  /** Applies a complete snapshot: workers that it does not have are gone. */
   #replace(entries: ReadonlyMap<string, JsonValue>, listener: CatalogListener): void {
-    for (const key of [...this.#values.keys()]) if (!entries.has(key)) this.#remove(key, listener);
+    for (const key of [...this.#values.keys()]) if (!entries.has(key)) this.#onDeleted(key, listener);
     for (const [key, value] of entries) this.#add(key, value, listener);
   }
 
   /** Ignores an unchanged value. */
   #add(key: string, value: JsonValue, listener: CatalogListener): void {
+    clearTimeout(this.#missing.get(key));
+    this.#missing.delete(key);
     const json = JSON.stringify(value);
     if (this.#values.get(key) === json) return;
+    const parsed = instanceSchema.safeParse(value);
+    if (parsed.success && parsed.data.drainWithinMs !== undefined) {
+      this.#values.set(key, json);
+      this.#drain(key, parsed.data.drainWithinMs, listener);
+      return;
+    }
     this.#remove(key, listener);
     this.#values.set(key, json);
-    const parsed = instanceSchema.safeParse(value);
     if (parsed.success) this.#join(key, parsed.data, listener);
     else this.#setInvalid(key, { name: nameIn(value) ?? key, ...cardFault(parsed.error) });
+  }
+
+  /** A worker that is leaving when it is first seen is of no use, and does not join. */
+  #drain(key: string, withinMs: number, listener: CatalogListener): void {
+    const entry = this.#instances.get(key);
+    this.#incompatible.delete(key);
+    if (entry === undefined || this.#draining.has(key)) return;
+    this.#draining.add(key);
+    listener.onDrain(entry.instance, withinMs);
   }
 
   #setInvalid(key: string, { name, field, reason }: RefusedWorker): void {
@@ -140,6 +196,9 @@ export class ModelCatalog {
   }
 
   #remove(key: string, listener: CatalogListener): void {
+    clearTimeout(this.#missing.get(key));
+    this.#missing.delete(key);
+    this.#draining.delete(key);
     this.#values.delete(key);
     this.#incompatible.delete(key);
     this.#invalid.delete(key);

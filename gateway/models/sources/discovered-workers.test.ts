@@ -55,7 +55,7 @@ afterEach(async () => {
   for (const server of servers) await server.close();
 });
 
-/** Adds a worker. @returns removes it */
+/** Adds a worker. @returns has it leave */
 async function join(name: string, card: Partial<ModelCard> = {}): Promise<() => Promise<void>> {
   const server = await serve(`memory:${randomId()}`, {});
   servers.push(server);
@@ -89,9 +89,12 @@ async function join(name: string, card: Partial<ModelCard> = {}): Promise<() => 
     },
   };
   const key = `instances/${instance.id}`;
-  await discovery.put(key, JSON.parse(JSON.stringify(instance)));
+  await discovery.put(key, instance);
   await expect.poll(() => isReady(name)).toBe(true);
-  return () => discovery.delete(key);
+  return async () => {
+    await discovery.put(key, { ...instance, drainWithinMs: 0 });
+    await discovery.delete(key);
+  };
 }
 
 function isReady(worker: string): boolean {

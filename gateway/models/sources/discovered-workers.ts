@@ -41,6 +41,8 @@ export class DiscoveredWorkers {
       onJoin: (instance, listed, isFirst) =>
         this.#join(instance, isFirst ? this.#begin(listed) : this.#of(listed)),
       onLeave: (instance, listed) => this.#leave(instance, this.#of(listed)),
+      onDrain: (instance, withinMs) => this.#drain(instance, withinMs),
+      isConnected: (instance) => this.#connectionOf(instance)?.client !== undefined,
     });
   }
 
@@ -99,6 +101,7 @@ export class DiscoveredWorkers {
           model.update(worker);
           void this.#prepare(serving);
         },
+        onLost: () => this.#options.catalog.onConnectionLost(instance),
         onPayload: (payload) => model.applyPayload(worker, payload),
         onForget: (rank) => model.clear(worker, rank),
         onSilence: () => model.updateMode(worker),
@@ -109,6 +112,15 @@ export class DiscoveredWorkers {
     this.#byName.set(instance.name, worker);
     model.join(worker);
     worker.open();
+  }
+
+  #drain(instance: Instance, withinMs: number): void {
+    this.#options.log.info("worker is leaving", { worker: instance.name, model: instance.card.name });
+    this.#connectionOf(instance)?.drain(withinMs);
+  }
+
+  #connectionOf(instance: Instance): WorkerConnection | undefined {
+    return this.#serving.get(instance.card.name)?.workers.get(instance);
   }
 
   #leave(instance: Instance, { model, workers, listed }: Serving): void {

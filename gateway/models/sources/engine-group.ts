@@ -12,6 +12,7 @@ export type NamedEngine = EngineSpec & { readonly name: string };
 export class EngineGroup {
   readonly #attached: AttachedEngines;
   readonly #complete: (spec: EngineSpec) => EngineSpec;
+  readonly #drainWithinMs: number;
   readonly #log: Logger;
   /** Attached engines by name, as JSON. Includes those that an operator has detached, so that they stay detached. */
   readonly #own = new Map<string, string>();
@@ -22,10 +23,19 @@ export class EngineGroup {
   readonly #stopWatching: () => void;
   #wanted: readonly NamedEngine[] = [];
 
-  /** @param complete adds the options that flags set for all engines */
-  constructor(attached: AttachedEngines, complete: (spec: EngineSpec) => EngineSpec, log: Logger) {
+  /**
+   * @param complete adds the options that flags set for all engines
+   * @param drainWithinMs after how long requests of a removed engine move to others
+   */
+  constructor(
+    attached: AttachedEngines,
+    complete: (spec: EngineSpec) => EngineSpec,
+    drainWithinMs: number,
+    log: Logger,
+  ) {
     this.#attached = attached;
     this.#complete = complete;
+    this.#drainWithinMs = drainWithinMs;
     this.#log = log;
     this.#stopWatching = attached.watch(({ name, state }) => {
       if (state !== "gone") return;
@@ -49,7 +59,7 @@ export class EngineGroup {
       this.#leaving.add(name);
       // An engine that has moved is no longer at its old address to complete requests.
       if (now !== undefined) this.#attached.detach(name);
-      else this.#attached.drain(name);
+      else this.#attached.drain(name, this.#drainWithinMs);
     }
     this.#add();
   }

@@ -1,7 +1,7 @@
 import { adapterOf } from "../../engines/index.ts";
 import type { EngineAdapter, EngineApi } from "../../engines/types.ts";
 import { EngineMember, type EngineTarget } from "../../models/members/engine-member.ts";
-import { HangListeners } from "../../models/members/member.ts";
+import { RequestListeners } from "../../models/members/member.ts";
 import type { ObservedAnswer } from "../../models/members/observed-limitations.ts";
 import type { AcceptorChannel, EngineNews } from "../messages.ts";
 
@@ -15,7 +15,8 @@ export class RemoteEngine implements EngineTarget {
   readonly adapter: EngineAdapter;
   readonly continuesMessages: boolean;
   isReady: boolean;
-  readonly hangs = new HangListeners();
+  readonly hangs = new RequestListeners();
+  readonly evictions = new RequestListeners();
   readonly #channel: AcceptorChannel;
 
   constructor({ name, url, apiKey, isReady, profile }: EngineNews, api: EngineApi, channel: AcceptorChannel) {

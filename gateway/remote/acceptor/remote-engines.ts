@@ -42,6 +42,7 @@ export class RemoteEngines {
       const wasReady = before.engine.isReady;
       before.engine.isReady = news.isReady;
       if (wasReady && news.hungFor !== undefined) before.engine.hangs.notify(news.hungFor);
+      if (news.isEvicting) before.engine.evictions.notify("it is leaving");
       for (const worker of before.workers) worker.model = modelNamed(news, worker.model.name);
       for (const { name, blockSize } of news.models) this.#options.models.get(name)!.blockSize = blockSize;
       return;

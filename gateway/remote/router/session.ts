@@ -77,6 +77,7 @@ export class AcceptorSession {
         apiKey: spec.apiKey,
         isReady: state === "ready",
         hungFor: engine.hungFor,
+        isEvicting: engine.isEvicting,
         profile,
         sources,
         models,

@@ -72,6 +72,10 @@ export class EmbeddingTransfer implements Transfer<WorkerMember> {
 
   reset(): void {}
 
+  unableToContinue(): undefined {
+    return undefined;
+  }
+
   nextStep(): NextStep<WorkerMember> {
     return { kind: "give-up", obstacle: "embeddings come in one piece" };
   }

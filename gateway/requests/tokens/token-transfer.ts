@@ -23,7 +23,7 @@ const decoder = new DeltaDecoder();
  * next one continues from the tokens: half characters and stop strings are still here. Its callbacks run once for each
  * message of the worker and allocate nothing for a token but its text.
  */
-export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
+export class TokenTransfer implements Transfer<WorkerMember> {
   readonly life: Life<WorkerMember>;
   readonly #job: TokenJob;
   readonly #output: TokenOutput;
@@ -32,6 +32,8 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
   readonly #stops: StopStrings | undefined;
   readonly #silence: SilenceTimer;
   #call: ClientCall | undefined;
+  /** Calls made so far: one that was cancelled still ends, and must not end the next one. */
+  #calls = 0;
   /** Whether there is something of an answer, and the output knows. */
   #hasStarted = false;
   /** Whether the worker that is asked now has begun. */
@@ -72,7 +74,7 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
 
   routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
     const { preferences, requestId } = this.#job;
-    return { prompt: this.#prompt, requestId, preferences, excluded };
+    return { prompt: this.#promptSoFar, requestId, preferences, excluded };
   }
 
   send({ worker, rank }: Route<WorkerMember>): void {
@@ -95,7 +97,9 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
       ...(echoLogprobs && !this.#hasStarted && { echoLogprobs }),
       ...(instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
     });
-    this.#call = client.call("generate", payload, this, { deadlineMs: timeLeft(this.#bounds) });
+    this.#call = client.call("generate", payload, this.#nextReceiver(), {
+      deadlineMs: timeLeft(this.#bounds),
+    });
     this.#silence.start();
   }
 
@@ -123,11 +127,15 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
     this.#routeCachedTokens = undefined;
   }
 
+  unableToContinue(): readonly WorkerMember[] | undefined {
+    return this.#isContinuable && this.#answer.length < this.#job.maxTokens ? [] : undefined;
+  }
+
   nextStep(bound: string | undefined): NextStep<WorkerMember> {
     if (this.#answer.length >= this.#job.maxTokens)
       return { kind: "complete", complete: () => this.#finish("length") };
     if (bound !== undefined) return { kind: "give-up", obstacle: bound };
-    if (this.#answer.length > 0 && this.#job.model.card.features.continues === false)
+    if (!this.#isContinuable)
       return {
         kind: "give-up",
         obstacle: "its engine cannot go on with an answer that another one has begun",
@@ -136,11 +144,21 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
       kind: "move",
       unable: [],
       prepare: () => {
+        this.#prompt = this.#promptSoFar;
         this.#tokensBefore = this.#answer.length;
-        const { prompt } = this.#job;
-        this.#prompt = { ...prompt, tokens: this.#answer.after(prompt.tokens) };
       },
     };
+  }
+
+  get #isContinuable(): boolean {
+    return this.#answer.length === 0 || this.#job.model.card.features.continues !== false;
+  }
+
+  /** The prompt, and the whole answer so far. */
+  get #promptSoFar(): Prompt {
+    if (this.#answer.length === this.#tokensBefore) return this.#prompt;
+    const { prompt } = this.#job;
+    return { ...prompt, tokens: this.#answer.after(prompt.tokens) };
   }
 
   failureOf(cause: unknown): ApiError {
@@ -160,8 +178,23 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
     this.#output.onPassedOn(error);
   }
 
-  onMessage(message: Uint8Array): void {
-    if (this.#call === undefined) return;
+  #nextReceiver(): Receiver {
+    const number = ++this.#calls;
+    const isCurrent = () => number === this.#calls && this.#call !== undefined;
+    return {
+      onMessage: (message) => {
+        if (isCurrent()) this.#onMessage(message);
+      },
+      onEnd: () => {
+        if (isCurrent()) this.#onEnd();
+      },
+      onError: (error) => {
+        if (isCurrent()) this.#onError(error);
+      },
+    };
+  }
+
+  #onMessage(message: Uint8Array): void {
     decoder.read(message);
     this.#silence.onPiece();
     if (!this.#isAnswering) this.#onAnswering();
@@ -179,13 +212,11 @@ export class TokenTransfer implements Transfer<WorkerMember>, Receiver {
     } else this.#finish("length");
   }
 
-  onEnd(): void {
-    if (this.#call === undefined) return;
+  #onEnd(): void {
     this.life.break({ reason: "The worker ended the call without a finish reason.", failure: "answered" });
   }
 
-  onError(error: PlaneError): void {
-    if (this.#call === undefined) return;
+  #onError(error: PlaneError): void {
     this.#silence.stop();
     this.#call = undefined;
     tellFailure(this.life, error, this.failureOf(error), this.#isAnswering ? this.#failureKind : undefined);

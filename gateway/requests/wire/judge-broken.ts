@@ -52,6 +52,13 @@ export async function judgeBroken(
   return { kind: "complete", missing: { finishReason: "length", usage } };
 }
 
+/** Whether another engine can continue the stream, as far as the request and the answer so far say. */
+export function isContinuable({ continuation }: WireJob, partial: PartialAnswer | undefined): boolean {
+  if (continuation === undefined || partial === undefined || partial.obstacle !== undefined) return false;
+  const hasEnded = partial.finishReason !== undefined || partial.isDone;
+  return !hasEnded && (continuation.grammar === undefined || partial.text === "");
+}
+
 const wantsUsage = ({ stream_options: options }: PromptBody) =>
   isRecord(options) && options.include_usage === true;
 

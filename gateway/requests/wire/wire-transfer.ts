@@ -9,7 +9,7 @@ import type { NextStep, Transfer } from "../transfer.ts";
 import { AnswerBody, type AnswerUsage } from "./answer-body.ts";
 import { engineRequest } from "./engine-request.ts";
 import type { WireJob, WireOutput } from "./job.ts";
-import { judgeBroken } from "./judge-broken.ts";
+import { isContinuable, judgeBroken } from "./judge-broken.ts";
 import { countedUsage, countUsage, noteAnswer, promptBlocksOf, usageOf } from "./note-answer.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 import { reportAnswer, statusReason } from "./report-answer.ts";
@@ -33,8 +33,6 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   /** Why the engine refuses the request, while its answer that says so is awaited. */
   #refusal: ApiError | undefined;
   #refusalEnd: ReturnType<typeof setTimeout> | undefined;
-  /** What the client had when the answer broke off. */
-  #partial: PartialAnswer | undefined;
   /** Characters that the answer had when it moved last. */
   #textBefore = 0;
 
@@ -82,8 +80,13 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     this.#answer.reset();
   }
 
+  unableToContinue(): readonly EngineMember[] | undefined {
+    const partial = this.#answer.readPartial();
+    return isContinuable(this.#job, partial) ? this.#unableToContinue(partial!) : undefined;
+  }
+
   async nextStep(bound: string | undefined): Promise<NextStep<EngineMember>> {
-    const partial = this.#partial;
+    const partial = this.#answer.readPartial();
     const { tokensPerEvent } = this.#answer;
     const step = await judgeBroken(this.#job, { partial, tokensPerEvent, bound });
     switch (step.kind) {
@@ -98,11 +101,9 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
           },
         };
       case "move": {
-        const needsPartial = this.#job.events === "chat" && partial!.text !== "";
-        const members = needsPartial ? this.#job.model.members() : [];
         return {
           kind: "move",
-          unable: members.filter(({ engine }) => !engine.continuesMessages),
+          unable: this.#unableToContinue(partial!),
           prepare: () => {
             this.#answer.continueWith(step.body, partial!, step.tokens);
             this.#textBefore = partial!.text.length;
@@ -110,6 +111,12 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
         };
       }
     }
+  }
+
+  /** Engines that cannot continue a message of a chat. */
+  #unableToContinue({ text }: PartialAnswer): readonly EngineMember[] {
+    if (this.#job.events !== "chat" || text === "") return [];
+    return this.#job.model.members().filter(({ engine }) => !engine.continuesMessages);
   }
 
   failureOf(cause: unknown): ApiError {
@@ -220,7 +227,6 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
       return;
     }
     const partial = this.#answer.hasBegun ? this.#answer.readPartial() : undefined;
-    this.#partial = partial;
     this.life.break({ reason, failure: this.#failureOf(error, partial), cause: error });
   }
 
