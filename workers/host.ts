@@ -42,7 +42,8 @@ export interface WorkerHostOptions {
   listen: string;
   /** Port of `/health` and `/metrics` on 127.0.0.1; 0 picks a free one. */
   opsPort: number;
-  /** Longest time for running requests after a gateway has asked it to leave, in milliseconds. Default 30,000. */
+  /** The bounds of `drain` if a gateway asks it to leave, in milliseconds. Default 5,000, then 30,000 more. */
+  drainWithinMs?: number;
   drainMs?: number;
   /** Also publishes the engine's KV events over ZeroMQ. */
   zmqEvents?: ZmqEventsOptions | undefined;
@@ -70,6 +71,7 @@ export interface DrainBounds {
 /** Longest time to announce in discovery that it is leaving. The store may be away. */
 const ANNOUNCE_MS = 1_000;
 const DRAIN_MS = 30_000;
+const DRAIN_WITHIN_MS = 5_000;
 
 /**
  * Runs an engine as a worker: loads it, serves it on the request plane and announces it in discovery.
@@ -88,11 +90,12 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const kvEvents = await publishKvEvents(engine, card, options.zmqEvents, log);
   const server = await serve(options.listen, {
     [drainEndpoint]: (payload, call) => {
-      const withinMs = decodeDrainRequest(payload);
+      const { drainWithinMs = DRAIN_WITHIN_MS, drainMs = DRAIN_MS } = options;
+      const withinMs = decodeDrainRequest(payload) ?? drainWithinMs;
       log.info("asked to leave", { withinMs });
       // The call itself must have ended when the others are waited for.
       call.end();
-      void drain({ withinMs, deadlineMs: withinMs + (options.drainMs ?? DRAIN_MS) });
+      void drain({ withinMs, deadlineMs: withinMs + drainMs });
     },
     generate: generateHandler(engine, card, metrics, log),
     ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),

@@ -34,6 +34,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         discovery: service.discovery,
         namespace: options.namespace,
         tags: options.tag,
+        drainWithinMs: options["drain-within"] * 1000,
         drainMs: options["drain-timeout"] * 1000,
         log: service.log.child({ name: place.name }),
         ...place,

@@ -7,7 +7,7 @@ import type { Warnings } from "../kernel/warnings.ts";
 import type { Model } from "../models/model.ts";
 import type { Models } from "../models/models.ts";
 import type { AttachedEngines } from "../models/sources/attached-engines.ts";
-import type { RefusedWorker } from "../models/sources/catalog.ts";
+import type { DiscoveredWorkers } from "../models/sources/discovered-workers.ts";
 import type { RequestOptions } from "../requests/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import type { PreferenceDefaults } from "./openai/preferences.ts";
@@ -44,8 +44,7 @@ export interface GatewayDependencies {
 export interface OpsDependencies extends GatewayDependencies {
   models: Models;
   engines: AttachedEngines;
-  /** Workers that registered with an invalid model card. */
-  refusedWorkers(): readonly RefusedWorker[];
+  workers: DiscoveredWorkers;
   /** While draining, the gateway reports that it is not ready. */
   readonly state: { isDraining: boolean };
   /** Whether `/admin/workers` can neither attach nor detach engines. */

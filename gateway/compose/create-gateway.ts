@@ -181,7 +181,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     models,
     engines: attached,
     hasEngines: () => !attached.isEmpty,
-    refusedWorkers: () => workers.refused(),
+    workers,
     transport,
     requestOptions: { ...DEFAULT_REQUEST_OPTIONS, totalMs: timeoutMs, ...options.requestOptions },
     metrics,

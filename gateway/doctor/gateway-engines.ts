@@ -5,7 +5,7 @@ import { diagnosisSchema } from "./diagnosis-schema.ts";
 import type { Diagnosis } from "./types.ts";
 
 const listSchema = z.looseObject({
-  data: z.array(z.looseObject({ url: z.url(), name: z.string() })),
+  data: z.array(z.looseObject({ url: z.string(), name: z.string(), kind: z.string().nullish() })),
 });
 
 /**
@@ -15,7 +15,7 @@ const listSchema = z.looseObject({
 export async function enginesOfGateway(api: EngineApi): Promise<EngineSpec[] | undefined> {
   try {
     const read = listSchema.safeParse(await api.getJson("/admin/workers"));
-    return read.data?.data.map(({ url, name }) => ({ url, name }));
+    return read.data?.data.filter(({ kind }) => kind !== "stator").map(({ url, name }) => ({ url, name }));
   } catch {
     // An engine may answer anything to this.
     return undefined;

@@ -17,8 +17,16 @@ let openai: OpenAI;
 const truth = new Map<string, string>();
 const questions = Array.from({ length: STREAMS }, (_, index) => `Question ${index} of many`);
 
+interface GatewaySettings {
+  readonly idleSeconds?: number;
+  readonly flags?: readonly string[];
+}
+
 /** Three engines for all tests of a file, warmed up before the first, and a fresh gateway per test. */
-export function startThreeEngines(): readonly StandInProcess[] {
+export function startThreeEngines({
+  idleSeconds = 0.5,
+  flags = [],
+}: GatewaySettings = {}): readonly StandInProcess[] {
   const engines: StandInProcess[] = [];
   beforeAll(async () => {
     const args = ["vllm", "--inter-token-ms=10", "--kv-port=0", "--replay-port=0"] as const;
@@ -35,9 +43,10 @@ export function startThreeEngines(): readonly StandInProcess[] {
       engines.map((engine) => engine.url),
       "--policy=round-robin",
       // However slow this machine is now, only real hangs count as hangs.
-      `--idle-timeout=${0.5 * stall()}`,
+      `--idle-timeout=${idleSeconds * stall()}`,
       `--first-token-timeout=${stall()}`,
       "--health-interval=0.2",
+      ...flags,
     ));
     openai = clientOf(url);
   });
@@ -76,6 +85,27 @@ export async function killInTurn(engines: readonly StandInProcess[], times: numb
     await victim.restart();
     await allReady(engines.length);
   }
+}
+
+/** Drains each engine in turn while it holds its streams in mid-answer, so that only moving ends them. */
+export async function drainInTurn(engines: readonly StandInProcess[]): Promise<void> {
+  for (const victim of engines) {
+    await victim.faults({ hangAfterTokens: TOKENS / 4 });
+    await runAll(async () => {
+      const drained = await fetch(`${url}/admin/workers/${victim.name}?within=0s`, { method: "DELETE" });
+      expect(drained.status).toBe(202);
+    });
+    await stator.printed(new RegExp(`engine detached.*engine=${victim.name}`));
+    await victim.faults({});
+    const attached = await fetch(`${url}/admin/workers`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ url: victim.url }),
+    });
+    expect(attached.status).toBe(201);
+    await allReady(engines.length);
+  }
+  expect(stator.stdout + stator.stderr).not.toMatch(/failed a request|set an engine aside/);
 }
 
 /** Waits until the gateway can send requests to so many engines. */

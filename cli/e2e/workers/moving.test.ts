@@ -1,86 +1,16 @@
 import { expect, test } from "vitest";
-import { createLogger, type GenerateRequest } from "#runtime";
-import { type Delta, defineTextWorker, type Engine } from "#workers";
+import { createLogger } from "#runtime";
+import { defineTextWorker, type Engine } from "#workers";
 import { stall } from "../../../scripts/testing/stall.ts";
-import { bytePieces, tokenCard, tokenizeBytes } from "../../../workers/byte-tokens.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
+import { BYTES, type Fault, PROMPT, STORY, Storyteller, TOLD, tell } from "./storyteller.ts";
 
 // Answers whose workers are lost, hang or fail continue on another worker, from the tokens that the client has.
 
-const PROMPT = "story:";
-const STORY = "Once upon a time, in a caf\u00e9 by the sea, there lived \u{1f419} an octopus. The end.";
-const BYTES = new TextEncoder().encode(STORY);
 /** Positions that split a character: after the first byte of the é, and in the middle of the octopus. */
 const CUTS = [26, 27, 54, 55];
 
-/** What an engine does instead of yielding its next token. */
-type Fault = "throw" | "hang" | "close";
-
-/**
- * An engine that recites one story, a byte per token, continuing from the prompt's end. It fails after a set number of
- * tokens of a request.
- */
-class Storyteller implements Engine {
-  readonly card;
-  readonly asked: number[] = [];
-  fault: { kind: Fault; after: number; times: number } | undefined;
-  onClose: () => unknown = () => {};
-
-  constructor(card: Partial<Engine["card"]> = {}) {
-    this.card = {
-      name: "story",
-      aliases: [],
-      apis: ["chat" as const, "completions" as const],
-      role: "aggregated" as const,
-      contextLength: 4096,
-      blockSize: 16,
-      totalBlocks: 4096,
-      maxBatchedTokens: 4096,
-      maxSequences: 16,
-      dataParallelSize: 1,
-      ...tokenCard(undefined),
-      chatTemplate: "{{ messages[-1].content }}",
-      features: { logprobs: false, logitBias: false, embeddings: false },
-      engine: { name: "story", version: "1" },
-      created: 0,
-      ...card,
-    };
-  }
-
-  stats = () => ({ running: 0, waiting: 0, kvUsage: 0 });
-  tokenize = tokenizeBytes;
-  vocabulary = () => bytePieces;
-  close = async () => {};
-
-  async *generate(
-    { tokens, maxTokens }: Pick<GenerateRequest, "tokens" | "maxTokens">,
-    signal: AbortSignal,
-  ): AsyncGenerator<Delta> {
-    this.asked.push(tokens.length);
-    const begin = tokens.length - PROMPT.length;
-    yield { tokenIds: [], cachedTokens: 3 };
-    for (let count = 0; count < maxTokens; count++) {
-      if (this.fault?.after === count && this.fault.times > 0) {
-        this.fault.times--;
-        await this.#misbehave(this.fault.kind, signal);
-      }
-      await new Promise((resolve) => setImmediate(resolve));
-      if (begin + count === BYTES.length) {
-        yield { tokenIds: [], finish: "stop", stopToken: 256 };
-        return;
-      }
-      const isLast = count === maxTokens - 1;
-      yield { tokenIds: [BYTES[begin + count]!], ...(isLast && { finish: "length" }) };
-    }
-  }
-
-  async #misbehave(kind: Fault, signal: AbortSignal): Promise<void> {
-    if (kind === "throw") throw new Error("out of ideas");
-    if (kind === "close") this.onClose();
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
-  }
-}
-
+/** Of two idle workers the gateway chooses the one that joined first: `one`. */
 async function startTwo(
   options: Parameters<typeof startOwnGateway>[1] = {},
   card: Partial<Engine["card"]> = {},
@@ -90,39 +20,6 @@ async function startTwo(
   one.onClose = () => gateway.kill("one");
   return { gateway, one, two };
 }
-
-interface Told {
-  text: string;
-  finish: string | null;
-  usage: unknown;
-  error: { code: string } | undefined;
-}
-
-/** Streams the story, starting on worker `one`. */
-async function tell({ post }: OwnGateway, more: object = {}): Promise<Told> {
-  const body = { model: "story", prompt: PROMPT, max_tokens: 500, stream: true, ...more };
-  const response = await post("/v1/completions", { ...body, stream_options: { include_usage: true } });
-  const told: Told = { text: "", finish: null, usage: undefined, error: undefined };
-  for (const line of (await response.text()).split("\n")) {
-    if (!line.startsWith("data: {")) continue;
-    const { choices = [], usage, error } = JSON.parse(line.slice(6));
-    if (error !== undefined) told.error = error;
-    if (usage !== undefined && usage !== null) told.usage = usage;
-    for (const { text, finish_reason } of choices) {
-      told.text += text;
-      told.finish ??= finish_reason;
-    }
-  }
-  return told;
-}
-
-/** `one` is as idle as `two` and joined first, so the gateway chooses it. */
-const TOLD = {
-  text: STORY,
-  finish: "stop",
-  error: undefined,
-  usage: { prompt_tokens: 6, completion_tokens: BYTES.length + 1, total_tokens: BYTES.length + 7 },
-};
 
 /** Sets the fault of the engine that gets the next request. */
 function spoil(engines: readonly Storyteller[], kind: Fault, after: number): void {

@@ -13,6 +13,8 @@ export interface OwnGateway {
   readonly opsUrls: readonly string[];
   /** Ends a worker as if it were killed: its calls break. */
   kill(worker: string): Promise<void>;
+  /** Resolves when a worker that was asked to leave has left. */
+  left(worker: string): Promise<void>;
   /** The workers' discovery. */
   readonly discovery: Discovery;
   /** Warnings and errors logged by the gateway and the workers, parsed. */
@@ -79,6 +81,7 @@ export async function startOwnGateway(
     opsUrls: workers.map(({ opsUrl }) => opsUrl),
     discovery,
     logged,
+    left: (worker) => workers[Object.keys(engines).indexOf(worker)]!.drained,
     kill: (worker) =>
       workers[Object.keys(engines).indexOf(worker)]!.drain({ withinMs: 1_000_000, deadlineMs: 0 }),
     post: (path, body) =>

@@ -9,7 +9,7 @@ import type { OpsDependencies } from "../dependencies.ts";
  */
 export function health(
   context: Context<GatewayEnv>,
-  { models: all, refusedWorkers, state }: OpsDependencies,
+  { models: all, workers: discovered, state }: OpsDependencies,
 ): Response {
   const showsNames = !context.get("hidesNames");
   const models = all.all().map((model) => {
@@ -27,6 +27,6 @@ export function health(
   const isReady = models.some((model) => model.status === "ready") && !state.isDraining;
   const isDown = models.some((model) => model.status === "down");
   const status = isReady ? "ready" : state.isDraining ? "draining" : isDown ? "down" : "starting";
-  const refused = refusedWorkers().map(({ field, ...rest }) => ({ field, ...(showsNames && rest) }));
+  const refused = discovered.refused().map(({ field, ...rest }) => ({ field, ...(showsNames && rest) }));
   return context.json({ status, models, ...(refused.length > 0 && { refused }) }, isReady ? 200 : 503);
 }

@@ -131,9 +131,9 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/admin/workers",
-    summary: "Attached engines",
-    description: "Each engine's state, models, KV blocks, KV events and limitations.",
-    responses: { "200": "The engines.", ...GUARDED },
+    summary: "Engines and workers",
+    description: "Each engine's and worker's state, models, KV blocks, KV events and limitations.",
+    responses: { "200": "The engines and workers.", ...GUARDED },
   },
   {
     method: "post",
@@ -153,20 +153,26 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/admin/workers/{name}",
-    summary: "One attached engine",
+    summary: "One engine or worker",
     description: "By its name.",
-    responses: { "200": "The engine.", ...GUARDED, "404": "No engine has this name." },
+    responses: { "200": "The engine or worker.", ...GUARDED, "404": "No engine or worker has this name." },
   },
   {
     method: "delete",
     path: "/admin/workers/{name}",
-    summary: "Drain and detach an engine",
-    description: "The engine gets no new requests, and is detached once those in flight have ended.",
-    query: { now: "true: detach at once; answers in flight still complete." },
+    summary: "Drain and detach an engine or a worker",
+    description:
+      "It gets no new requests. An engine is detached once those in flight have ended; a worker leaves all gateways, and its process ends.",
+    query: {
+      within:
+        "Time after which answers still running move to others, such as 5s; default: a worker's --drain-within, for engines never.",
+      now: "true: detach an engine at once; answers in flight still complete. A worker's answers move at once.",
+    },
     responses: {
-      "202": "The engine is draining.",
+      "202": "It is draining.",
       ...GUARDED,
-      "404": "No engine has this name.",
+      "404": "No engine or worker has this name.",
+      "502": "The worker does not answer.",
       "501": FIXED,
     },
   },

@@ -1,8 +1,12 @@
 import type { Context } from "hono";
 import { z } from "zod";
+import { drainEndpoint, encodeDrainRequest, PlaneError } from "#runtime";
 import { readJsonBody } from "../../access/body.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import { unaryCall } from "../../kernel/unary-call.ts";
 import type { EngineReport } from "../../models/engine-report.ts";
+import type { WorkerConnection } from "../../models/members/worker-connection.ts";
+import { reportWorker, type WorkerReport } from "../../models/worker-report.ts";
 import type { OpsDependencies } from "../dependencies.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
@@ -43,20 +47,25 @@ export const attachRequest = strictObject({
     .describe("How long to wait for the engine's first probe, in milliseconds."),
 });
 
-/** `GET /admin/workers`: every attached engine. */
-export async function listWorkers(context: Context, { engines }: OpsDependencies): Promise<Response> {
+/** `GET /admin/workers`: every attached engine and every worker. */
+export async function listWorkers(
+  context: Context,
+  { engines, workers }: OpsDependencies,
+): Promise<Response> {
   refuseUnknownQuery(context, []);
-  return context.json({ object: "list", data: (await engines.report()).map(describe) });
+  const all = [...(await engines.report()), ...workers.all().map(reportWorker)];
+  return context.json({ object: "list", data: all.map(describe) });
 }
 
 /** `GET /admin/workers/{name}` */
 export async function showWorker(
   context: Context,
-  { engines }: OpsDependencies,
+  { engines, workers }: OpsDependencies,
   name: string,
 ): Promise<Response> {
   refuseUnknownQuery(context, []);
-  return context.json(describe(await engines.reportOf(name)));
+  const worker = workers.worker(name);
+  return context.json(describe(worker === undefined ? await engines.reportOf(name) : reportWorker(worker)));
 }
 
 /** `POST /admin/workers`: attaches an engine, which need not be up yet. */
@@ -82,17 +91,29 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
   return context.json(describe(await engines.reportOf(engine.name)), 201);
 }
 
-/** `DELETE /admin/workers/{name}`: drains the engine, then detaches it; at once with `now`. */
+/**
+ * `DELETE /admin/workers/{name}`: drains an engine and detaches it, or has a worker leave. After `within`, running
+ * answers move to other engines or workers; with `now`, an engine is detached at once.
+ */
 export async function detachWorker(
   context: Context,
-  { engines, hasFixedEngines }: OpsDependencies,
+  { engines, workers, hasFixedEngines }: OpsDependencies,
   name: string,
 ): Promise<Response> {
+  refuseUnknownQuery(context, ["now", "within"]);
+  const withinMs = readWithin(context.req.query("within"));
+  const isNow = readNow(context.req.query("now"));
+  if (isNow && withinMs !== undefined)
+    throw invalidRequest("'now' and 'within' exclude each other: give one of them.", "now");
+  const worker = workers.worker(name);
+  if (worker !== undefined) {
+    await askToLeave(worker, isNow ? 0 : withinMs);
+    return context.json({ ...describe(reportWorker(worker)), state: "draining" }, 202);
+  }
   if (hasFixedEngines) throw enginesFixed();
-  refuseUnknownQuery(context, ["now"]);
   const report = await engines.reportOf(name);
-  if (readNow(context.req.query("now"))) engines.detach(name);
-  else engines.drain(name);
+  if (isNow) engines.detach(name);
+  else engines.drain(name, withinMs);
   const state = engines.engines.find((engine) => engine.name === name)?.state ?? "gone";
   return context.json({ ...describe(report), state }, 202);
 }
@@ -111,7 +132,38 @@ function readNow(text: string | undefined): boolean {
   throw invalidRequest("Invalid value for 'now': must be true or false.", "now");
 }
 
-function describe(engine: EngineReport) {
+/** Longest time for a worker to confirm that it leaves, in milliseconds. */
+const LEAVE_MS = 5_000;
+
+/** The worker announces in discovery that it is leaving, so that all gateways know. */
+async function askToLeave({ client, instance }: WorkerConnection, withinMs?: number): Promise<void> {
+  try {
+    if (client === undefined) throw new PlaneError("connection_lost", "It is not connected.");
+    await unaryCall(client, drainEndpoint, encodeDrainRequest(withinMs), { deadlineMs: LEAVE_MS });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ApiError(
+      502,
+      "server_error",
+      `The worker '${instance.name}' cannot be asked to leave: ${reason} Stop its process instead.`,
+      { code: "worker_failed", cause },
+    );
+  }
+}
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
+const LONGEST_WITHIN_MS = 3_600_000;
+
+/** A duration such as `5s`, `500ms` or `2m`; without a unit, in seconds. */
+function readWithin(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const { amount, unit = "s" } = /^(?<amount>\d+(\.\d+)?)(?<unit>ms|s|m)?$/.exec(text)?.groups ?? {};
+  const ms = Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  if (ms <= LONGEST_WITHIN_MS) return ms;
+  throw invalidRequest("Invalid value for 'within': must be a duration up to 1 h, such as 5s.", "within");
+}
+
+function describe(engine: EngineReport | WorkerReport) {
   const { kvEvents } = engine;
   return {
     name: engine.name,

@@ -108,6 +108,10 @@ export class WorkerConnection implements WorkerMember {
     return this.state === "ready";
   }
 
+  get feed(): Feed | undefined {
+    return this.#events;
+  }
+
   /** Its share of requests, 0 to 1: below 1 during slow start. */
   shareAt(now: number): number {
     return slowStartShare(now - this.#readySince, this.#health.slowStartMs);

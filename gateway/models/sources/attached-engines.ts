@@ -266,7 +266,7 @@ export class AttachedEngines {
     throw new ApiError(
       404,
       "not_found_error",
-      `No engine named '${name.slice(0, 200)}' is attached.${suggestion === undefined ? "" : ` Did you mean '${suggestion}'?`} GET /admin/workers lists all engines.`,
+      `There is no engine or worker named '${name.slice(0, 200)}'.${suggestion === undefined ? "" : ` Did you mean '${suggestion}'?`} GET /admin/workers lists all.`,
       { param: "name", code: "worker_not_found" },
     );
   }

@@ -59,6 +59,11 @@ export class DiscoveredWorkers {
     return this.#byName.get(name);
   }
 
+  /** All workers, connected or not. */
+  all(): WorkerConnection[] {
+    return Array.from(this.#serving.values()).flatMap(({ workers }) => [...workers.values()]);
+  }
+
   /** Registered workers that are not used. */
   refused(): RefusedWorker[] {
     return this.#options.catalog.refused();
@@ -168,8 +173,7 @@ export class DiscoveredWorkers {
   }
 
   #workersWithTokenizer(sha256: string): WorkerConnection[] {
-    const all = Array.from(this.#serving.values()).flatMap((serving) => [...serving.workers.values()]);
-    return all.filter((worker) => worker.instance.card.tokenizer.sha256 === sha256);
+    return this.all().filter((worker) => worker.instance.card.tokenizer.sha256 === sha256);
   }
 }
 

@@ -1,0 +1,41 @@
+import type { EngineReport } from "./engine-report.ts";
+import type { WorkerConnection, WorkerState } from "./members/worker-connection.ts";
+
+/** The state of a Stator worker, in the terms of an engine's. */
+export interface WorkerReport extends Omit<EngineReport, "state" | "kind" | "kvEvents"> {
+  readonly state: WorkerState;
+  readonly kind: "stator";
+  readonly kvEvents: Omit<EngineReport["kvEvents"], "kind"> & { readonly kind: "plane" | "none" };
+}
+
+export function reportWorker(worker: WorkerConnection): WorkerReport {
+  const { instance, state, isPredicted } = worker;
+  const { name, address, card } = instance;
+  return {
+    name,
+    url: address,
+    state,
+    reason: state === "connecting" ? "it is not connected" : undefined,
+    kind: "stator",
+    version: `${card.engine.name} ${card.engine.version}`,
+    models: [
+      {
+        name: card.name,
+        aliases: card.aliases,
+        adapters: worker.adapters,
+        contextLength: card.contextLength,
+        tokens: "its tokenizer",
+      },
+    ],
+    blockSize: card.blockSize,
+    totalBlocks: card.totalBlocks,
+    dataParallelSize: card.dataParallelSize,
+    kvEvents: {
+      kind: isPredicted ? "none" : "plane",
+      endpoints: isPredicted ? [] : [address],
+      isConnected: worker.feed?.isConnected ?? false,
+      batches: worker.feed?.batches ?? 0,
+    },
+    limitations: [],
+  };
+}
