@@ -36,8 +36,7 @@ const common = {
     int: false,
   }),
   "drain-within": number({
-    describe:
-      "Seconds after which running answers of a worker or engine that is leaving move to another one, if one can continue them.",
+    describe: "Seconds after which answers still running on a leaving worker or engine move to another.",
     default: 5,
     min: 0,
     max: 3600,
