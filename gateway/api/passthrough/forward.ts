@@ -125,7 +125,7 @@ function run(
   context: Context<GatewayEnv>,
   { transport, requestOptions, log, warnings, running }: GatewayDependencies,
   job: WireJob,
-  { explain, headers, onAnswered, onSettled, onPassedOn }: RequestMeta,
+  { explain, headers, onAnswered, onSettled, onFallback }: RequestMeta,
 ): Promise<Response> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
@@ -152,10 +152,10 @@ function run(
         signal.removeEventListener("abort", abort);
         reject(error);
       },
-      onPassedOn(error: ApiError) {
+      onFallback(error: ApiError) {
         signal.removeEventListener("abort", abort);
         running.delete(request);
-        onPassedOn();
+        onFallback();
         reject(new FallbackError(error));
       },
     };
