@@ -1,4 +1,4 @@
-import { comparedPrompt, type Prompt } from "../routing/prompt.ts";
+import { inexactPrompt, type Prompt } from "../routing/prompt.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 
 /** Bytes of text that stand for a token: about what a token has in English. */
@@ -21,7 +21,7 @@ export const textReader: PromptReader = {
 
 /** A request's prompt by its text. */
 export const textPrompt = (kind: PromptKind, body: PromptBody): Prompt =>
-  comparedPrompt(textTokens(promptText(kind, body)));
+  inexactPrompt(textTokens(promptText(kind, body)));
 
 function textTokens(text: string): Uint32Array {
   const bytes = encoder.encode(text);

@@ -49,9 +49,9 @@ const UNSERVED = new Set([
 const FAILED = new Set(["engine_failed", "worker_failed"]);
 
 /**
- * One request's life, whatever the transfer carries: it waits for a member, is sent, retried elsewhere if it fails, moved
- * if its answer breaks off, and ended by completion, its deadline or its client. Each of these is reported to the router,
- * the member's health and the metrics exactly once.
+ * One request's life, whatever the transfer carries: it waits for a member, is sent, retried elsewhere if it fails,
+ * moved if its answer breaks off, and ended by completion, its deadline or its client. Each of these is reported to
+ * the router, the member's health and the metrics exactly once.
  */
 export class Life<Worker extends Member> implements RouteHandler<Worker> {
   /** The current route. */

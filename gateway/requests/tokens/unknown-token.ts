@@ -1,8 +1,8 @@
 import type { DeltaDecoder } from "#runtime";
 
 /**
- * The first token id in a message that is outside the vocabulary, and therefore has no text; undefined if there is none.
- * Checks the tokens, their alternatives and the token that ends the answer.
+ * The first token id in a message that is outside the vocabulary, and therefore has no text; undefined if there is
+ * none. Checks the tokens, their alternatives and the token that ends the answer.
  */
 export function findUnknownToken(message: DeltaDecoder, vocabularySize: number): number | undefined {
   for (let index = 0; index < message.count; index++) {

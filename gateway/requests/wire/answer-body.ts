@@ -233,8 +233,8 @@ export class AnswerBody {
   }
 
   /**
-   * Whether it is a stream that is passed on without inspection: a compressed one, or one that only its first bytes show
-   * to be a stream, not its content type.
+   * Whether it is a stream that is passed on without inspection: a compressed one, or one that only its first bytes
+   * show to be a stream, not its content type.
    */
   #isUnreadStream(wire: Uint8Array): boolean {
     const { isEncoded, isEventStream, headers, status } = this.#head!;
@@ -362,7 +362,7 @@ export class AnswerBody {
     return false;
   }
 
-  /** The last token count that the pattern finds. Most streams report none, which is checked first because it is cheap. */
+  /** The last token count that the pattern finds. Most streams report none, which is cheap to check first. */
   #lastNumber(pattern: RegExp): number | undefined {
     if (!this.#tail.includes('_tokens"')) return undefined;
     const last = [...this.#tail.matchAll(pattern)].at(-1);

@@ -35,8 +35,8 @@ export interface Finding {
 }
 
 /**
- * Inspects the events of one stream as they pass through. An event that begins like the last parsed one and ends like an
- * object is assumed to be similar, and is not parsed. Only what is certainly not a field or not JSON is garbage;
+ * Inspects the events of one stream as they pass through. An event that begins like the last parsed one and ends like
+ * an object is assumed to be similar, and is not parsed. Only what is certainly not a field or not JSON is garbage;
  * everything else that the event-stream format allows is valid.
  */
 export class EventInspection {
@@ -101,7 +101,7 @@ export class EventInspection {
     return (this.events & (this.events - 1)) === 0;
   }
 
-  /** The end of an event that is similar to the last parsed one; 0 if it is not. @param cr where the next CR is, if any */
+  /** The end of an event similar to the last parsed one; 0 if it is not. @param cr where the next CR is, if any */
   #skipSimilar(bytes: Uint8Array, at: number, cr: number, to: number): number {
     const opening = this.#opening;
     for (let index = 0; index < opening.length; index++) if (bytes[at + index] !== opening[index]) return 0;

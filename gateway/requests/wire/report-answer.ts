@@ -6,8 +6,8 @@ import { isRetryable } from "./statuses.ts";
 export const statusReason = (status: number) => `The engine answered with status ${status}.`;
 
 /**
- * Reports an answer to the engine's circuit breaker, once per answered attempt. A 429 only says that the engine is busy,
- * and counts neither for nor against it.
+ * Reports an answer to the engine's circuit breaker, once per answered attempt. A 429 only says that the engine is
+ * busy, and counts neither for nor against it.
  */
 export function reportAnswer(
   worker: EngineMember,

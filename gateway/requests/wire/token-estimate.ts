@@ -5,8 +5,8 @@ import { type AnswerEvent, textOf, tokensIn } from "./answer-event.ts";
 const SEVERAL = 1.6;
 
 /**
- * Estimates how many tokens the events of a stream carry. Most engines send one event per token; those that send several
- * are recognised from the usage, log probabilities or text length of sampled events.
+ * Estimates how many tokens the events of a stream carry. Most engines send one event per token; those that send
+ * several are recognised from the usage, log probabilities or text length of sampled events.
  */
 export class TokenEstimate {
   /** Events and tokens up to the last event that reported usage. */
