@@ -5,7 +5,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { Model } from "../../models/model.ts";
-import { hasManyMessages, refuseHopelessConversation } from "../../prompts/limits.ts";
+import { hasManyMessages, refuseOverlongConversation } from "../../prompts/limits.ts";
 import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
 import { textReader } from "../../prompts/text-reader.ts";
 import type { Placement } from "../../requests/placement.ts";
@@ -55,7 +55,7 @@ export async function forward(
   const { bytes, body, search } =
     rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
-    refuseHopelessConversation(body.messages, model);
+    refuseOverlongConversation(body.messages, model);
   const prompt = await promptOf(context, { body }, found);
   const expected = { promptTokens: prompt.tokens.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
