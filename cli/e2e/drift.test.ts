@@ -5,7 +5,7 @@ import { StatorProcess } from "./stator-process.ts";
 
 /** Workers whose KV events are wrong in different ways: the gateway warns once, with the likely cause. */
 const DRIFTS = [
-  ["events-missing", "no KV event has ever come"],
+  ["events-missing", "no KV event has arrived"],
   ["block-size", "the same block size"],
   ["never-matches", "tokens or salt"],
   ["removals-lost", "removals were lost"],

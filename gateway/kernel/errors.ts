@@ -138,7 +138,7 @@ export const workerFailed = (cause: unknown, boundTo?: BoundTo) =>
   );
 
 /** A worker's answer has a token outside its model's vocabulary. */
-export const foreignToken = (
+export const unknownToken = (
   worker: string,
   token: number,
   { name, vocabularySize }: { readonly name: string; readonly vocabularySize: number },

@@ -5,7 +5,7 @@ import type { PromptBody, PromptKind } from "./prompt-reader.ts";
 import { responsesConversation } from "./responses-conversation.ts";
 import { chatTools } from "./tool-definitions.ts";
 
-/** Undefined where the body has no conversation. */
+/** The conversation in a request's body; undefined if it has none. */
 export function conversationOf(kind: PromptKind, body: PromptBody): Conversation | undefined {
   switch (kind) {
     case "chat":
@@ -24,7 +24,7 @@ function fromChat(body: PromptBody): Conversation | undefined {
   return messages && chatConversation(body, messages);
 }
 
-/** The conversation of a chat's body, with these messages. */
+/** The conversation in a chat request's body, with other messages. */
 export function chatConversation(json: unknown, messages: readonly Message[]): Conversation {
   const body: PromptBody = isRecord(json) ? json : {};
   return {

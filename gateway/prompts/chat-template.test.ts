@@ -12,7 +12,7 @@ const conversation = [
 const chat = (messages: readonly Message[]) => ({ ...PLAIN, messages });
 
 describe("a chat template", () => {
-  test("renders the conversation up to where the answer begins", () => {
+  test("renders the conversation up to the start of the answer", () => {
     const source =
       "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
     const template = createChatTemplate(source, { bos: "<s>", eos: "</s>" });
@@ -20,7 +20,7 @@ describe("a chat template", () => {
     expect(template.stops).toEqual([]);
   });
 
-  test("that refuses a conversation makes it the client's error", () => {
+  test("that refuses a conversation causes a client error", () => {
     const template = createChatTemplate("{{ raise_exception('Roles must alternate.') }}", {});
     expect(() => template.render(chat(conversation))).toThrow(
       expect.objectContaining({
@@ -31,7 +31,7 @@ describe("a chat template", () => {
     );
   });
 
-  test("of a model that has none is plain turns, with a stop string where the next one would begin", () => {
+  test("defaults to plain turns, with a stop string at the start of the next turn", () => {
     const template = createChatTemplate(undefined, {});
     expect(template.render(chat(conversation))).toBe(
       "Be brief.\n\nUser: Hi\nAssistant: Hello!\nUser: How are you?\nAssistant:",
@@ -39,7 +39,7 @@ describe("a chat template", () => {
     expect(template.stops).toEqual(["\nUser:"]);
   });
 
-  describe("given the history of tools", () => {
+  describe("with tool calls in the conversation", () => {
     const called = {
       role: "assistant",
       content: "Let me see.",
@@ -48,7 +48,7 @@ describe("a chat template", () => {
     const result = { role: "tool", tool_call_id: "call_1", name: "f", content: "12" };
     const history = [{ role: "user", content: "Hi" }, called, result];
 
-    test("has all of it, with a call's arguments as an object", () => {
+    test("renders them, with arguments as objects", () => {
       const template = createChatTemplate(
         "{% for m in messages %}<{{ m.role }}>{{ m.content }}" +
           "{% for c in m.tool_calls or [] %}[{{ c.id }} {{ c.function.name }} x={{ c.function.arguments.x[0] or '' }}]{% endfor %}" +
@@ -60,7 +60,7 @@ describe("a chat template", () => {
       );
     });
 
-    test("shows calls that it has no place for as text", () => {
+    test("gets calls that it does not support as text", () => {
       const template = createChatTemplate(
         "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}",
         {},
@@ -73,7 +73,7 @@ describe("a chat template", () => {
       );
     });
 
-    test("refuses results that it would pass over", () => {
+    test("refuses results that it would ignore", () => {
       const template = createChatTemplate(
         "{% for m in messages %}{% if m.role == 'user' %}U:{{ m.content }}{% elif m.role == 'assistant' %}A:{{ m.content }}{% endif %}{% endfor %}",
         {},
@@ -84,12 +84,12 @@ describe("a chat template", () => {
           status: 400,
           code: "chat_template_refused",
           param: "messages[2]",
-          message: expect.stringContaining("it has no place for a tool's result."),
+          message: expect.stringContaining("it does not support tool results."),
         }),
       );
     });
 
-    test("says its own error where it has one", () => {
+    test("reports its own error if it has one", () => {
       const template = createChatTemplate(
         "{% for m in messages %}{% if m.role == 'tool' or m.tool_calls %}{{ raise_exception('No tools here.') }}{% endif %}{{ m.content }}{% endfor %}",
         {},

@@ -5,18 +5,18 @@ import { PromptTemplate, withParsedArguments } from "./prompt-template.ts";
 
 export interface ChatTemplate {
   /**
-   * The prompt text of a conversation, ending where the assistant's answer begins.
-   * @throws ApiError 400 where the template refuses the conversation (two user turns in a row, say), or has no place
-   *   for the results of tools
+   * The prompt text of a conversation, up to the start of the assistant's answer.
+   * @throws ApiError 400 if the template refuses the conversation (because of two user turns in a row, say), or does
+   *   not support tool results
    */
   render(conversation: Conversation): string;
-  /** Stop strings that the template needs because its model has no token that ends a turn. */
+  /** Stop strings that are needed because the model has no end-of-turn token. */
   readonly stops: readonly string[];
 }
 
 /**
- * For a model that has no chat template of its own, such as a base model: plain turns, each begun with the
- * role's name, and a stop string where the model would go on with the user's next turn.
+ * For models without a chat template, such as base models: plain turns that begin with the role, and a stop string for
+ * the start of the user's next turn.
  */
 const DEFAULT_TEMPLATE =
   "{% for message in messages %}" +
@@ -40,7 +40,7 @@ export function createChatTemplate(
     render(conversation) {
       const { messages } = conversation;
       const result = showsResults ? -1 : messages.findIndex(({ role }) => role === "tool");
-      if (result >= 0) throw refused("it has no place for a tool's result.", `messages[${result}]`);
+      if (result >= 0) throw refused("it does not support tool results.", `messages[${result}]`);
       try {
         return template.render(
           showsCalls ? conversation : { ...conversation, messages: messages.map(withCallsAsText) },
@@ -64,7 +64,7 @@ const CALLED = {
   role: "assistant",
   content: "",
   tool_calls: [
-    // Nine letters or digits: some templates take no other id.
+    // Some templates require an id of nine letters or digits.
     { id: "probe0001", type: "function", function: { name: "probe_of_calls", arguments: "{}" } },
   ],
 };
@@ -76,8 +76,8 @@ const RESULT = {
 };
 
 /**
- * Whether what a template makes of a conversation has this text in it. Many were written without tools in mind, and
- * would pass over them without a word; one that refuses to show them says so itself.
+ * Whether a template renders this text of a conversation. Many templates were written without tools in mind and
+ * silently ignore them. A template that throws reports the problem itself.
  */
 function shows(
   render: (messages: readonly Message[]) => string,
@@ -91,7 +91,7 @@ function shows(
   }
 }
 
-/** The calls of tools behind the message's own text, in the form in which most models write them. */
+/** Appends tool calls to the message's text, in the format that most models use. */
 function withCallsAsText(message: Message): Message {
   const calls = recordsOf(message.tool_calls) ?? [];
   if (calls.length === 0) return message;

@@ -9,7 +9,7 @@ interface Message {
 const user = (content: string): Message => ({ role: "user", content });
 const assistant = (content: string): Message => ({ role: "assistant", content });
 
-/** One token a character, as a template writes it that puts each message behind the one before. */
+/** One token per character, for a template that appends each message unchanged. */
 function plain({ messages, tools, add_generation_prompt: gen }: ChatFields): Uint32Array {
   const written = (messages as Message[]).map(({ role, content }) => `<${role}>${content}</>`).join("");
   return tokensOf(
@@ -17,7 +17,7 @@ function plain({ messages, tools, add_generation_prompt: gen }: ChatFields): Uin
   );
 }
 
-/** As a template that leaves out of all answers but the last what is in brackets. */
+/** A template that drops text in parentheses from all messages except the last. */
 function forgetful(chat: ChatFields): Uint32Array {
   const messages = chat.messages as Message[];
   const shortened = messages.map((message, index) =>
@@ -28,7 +28,7 @@ function forgetful(chat: ChatFields): Uint32Array {
 
 const tokensOf = (text: string) => Uint32Array.from(text, (character) => character.codePointAt(0)!);
 
-function asked(tokenize: (chat: ChatFields) => Uint32Array, mostBytes?: number) {
+function observed(tokenize: (chat: ChatFields) => Uint32Array, mostBytes?: number) {
   const questions: ChatFields[] = [];
   const tokens = new ConversationTokens(async (chat) => {
     questions.push(chat);
@@ -37,7 +37,7 @@ function asked(tokenize: (chat: ChatFields) => Uint32Array, mostBytes?: number) 
   return { tokens, questions, characters: () => JSON.stringify(questions).length };
 }
 
-/** A conversation of so many turns, as requests see it: each with all that was said before. */
+/** The requests of a conversation, each with all messages so far. */
 function turnsOf(name: string, count: number, answer = "An answer."): Message[][] {
   const messages: Message[] = [{ role: "system", content: `${name} has rules. `.repeat(20) }];
   return Array.from({ length: count }, (_, turn) => {
@@ -48,15 +48,15 @@ function turnsOf(name: string, count: number, answer = "An answer."): Message[][
 }
 
 describe("a conversation's tokens", () => {
-  it("are those of the whole, whatever was asked for", async () => {
-    const { tokens } = asked(plain);
+  it("are equal to those of the whole conversation", async () => {
+    const { tokens } = observed(plain);
     for (const name of ["a", "b", "c"])
       for (const messages of turnsOf(name, 6))
         expect(await tokens.read({ messages })).toEqual(plain({ messages }));
   });
 
-  it("are asked for in full only until parts have proved to fit", async () => {
-    const { tokens, questions, characters } = asked(plain);
+  it("are requested in full only until combined parts have proved equal", async () => {
+    const { tokens, questions, characters } = observed(plain);
     for (const messages of turnsOf("first", 5)) await tokens.read({ messages });
     const before = { questions: questions.length, characters: characters() };
     const [beginning, ...turns] = turnsOf("second", 6) as [Message[], ...Message[][]];
@@ -64,19 +64,19 @@ describe("a conversation's tokens", () => {
     const afterFirst = characters();
     for (const messages of turns) expect(await tokens.read({ messages })).toEqual(plain({ messages }));
     expect(questions.length - before.questions).toBe(6);
-    // Of each turn no more than what was new: less than once more the beginning.
+    // Each turn requests only what is new: together less than the first request again.
     expect(characters() - afterFirst).toBeLessThan(JSON.stringify(beginning).length * 3);
   });
 
-  it("are asked for in full where a template does not write the past as it was", async () => {
-    const { tokens } = asked(forgetful);
+  it("are requested in full if a template rewrites earlier messages", async () => {
+    const { tokens } = observed(forgetful);
     for (const name of ["a", "b"])
       for (const messages of turnsOf(name, 6))
         expect(await tokens.read({ messages })).toEqual(forgetful({ messages }));
   });
 
-  it("are not mixed up between tools", async () => {
-    const { tokens } = asked(plain);
+  it("are kept apart for different tools", async () => {
+    const { tokens } = observed(plain);
     for (const tools of [undefined, [{ name: "one" }], [{ name: "two" }]])
       for (const messages of turnsOf("a", 6)) {
         const chat = { messages, ...(tools && { tools }) };
@@ -84,17 +84,17 @@ describe("a conversation's tokens", () => {
       }
   });
 
-  it("are asked for once where the same conversation comes again", async () => {
-    const { tokens, questions } = asked(plain);
+  it("are requested once for repeated conversations", async () => {
+    const { tokens, questions } = observed(plain);
     const messages = [user("Hello")];
     const both = await Promise.all([tokens.read({ messages }), tokens.read({ messages: [user("Hello")] })]);
     expect(both[0]).toEqual(both[1]);
     expect(questions).toHaveLength(1);
   });
 
-  it("are asked for again where asking failed", async () => {
+  it("are requested again after a failure", async () => {
     let fails = true;
-    const { tokens } = asked((chat) => {
+    const { tokens } = observed((chat) => {
       if (fails) throw new Error("It is down.");
       return plain(chat);
     });
@@ -104,8 +104,8 @@ describe("a conversation's tokens", () => {
     expect(await tokens.read({ messages })).toEqual(plain({ messages }));
   });
 
-  it("are right although old ones are forgotten", async () => {
-    const { tokens } = asked(plain, 20_000);
+  it("are correct after old ones are evicted", async () => {
+    const { tokens } = observed(plain, 20_000);
     const conversations = ["a", "b", "c", "d", "e", "f"].map((name) => turnsOf(name, 8));
     for (let turn = 0; turn < 8; turn++)
       for (const conversation of conversations) {

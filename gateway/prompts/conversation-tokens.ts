@@ -1,64 +1,64 @@
-/** A chat as an engine's tokenizer takes it: messages, and whatever else its tokens depend on. */
+/** A chat in the format of an engine's tokenizer: messages, and all other fields that affect the tokens. */
 export type ChatFields = Readonly<Record<string, unknown>>;
 
-/** Has an engine tokenize a chat. */
-export type AskForTokens = (chat: ChatFields) => Promise<Uint32Array>;
+/** Tokenizes a chat with an engine. */
+export type TokenizeChat = (chat: ChatFields) => Promise<Uint32Array>;
 
-/** A message that some conversation has after the messages before it. */
+/** A message after a particular sequence of messages. */
 interface Node {
   readonly id: number;
-  /** JSON of the message, and of what is before it the id. */
+  /** The id of the previous message's node, and the JSON of this message. */
   readonly key: string;
-  /** Of the conversation up to here, with the beginning of an answer; undefined where nobody asked that. */
+  /** Of the conversation up to here, with the generation prompt; undefined if never requested. */
   tokens: Promise<Uint32Array> | undefined;
-  /** About how much memory it takes, in bytes. */
+  /** Estimated memory in bytes. */
   bytes: number;
 }
 
-/** How far it can be trusted that a conversation's tokens are those of its parts. */
+/** Whether combined parts can be trusted to equal the whole conversation's tokens. */
 interface Trust {
-  /** Times that they were. */
-  proofs: number;
+  /** How many times they were equal. */
+  matches: number;
   isBroken: boolean;
-  /** Conversations that were put together since the last look. */
-  unseen: number;
+  /** Conversations combined since the last check. */
+  unchecked: number;
 }
 
-/** Proofs before parts are put together without a look at the whole. */
-const NEEDED_PROOFS = 3;
-/** After so many conversations the next one is looked at again. */
-const LOOK_AGAIN_AFTER = 64;
+/** Matches needed before parts are combined without a check against the whole. */
+const NEEDED_MATCHES = 3;
+/** After this many unchecked conversations, the next one is checked again. */
+const RECHECK_AFTER = 64;
 const MOST_BYTES = 64 * 1024 * 1024;
 
 const USER = { role: "user", content: "." };
 const ASSISTANT = { role: "assistant", content: "." };
 
 /**
- * Tokenizes conversations, and of those that go on only what is new: the engine is asked for the new messages behind a
- * short conversation in place of the long one, and their tokens are put behind those known of its beginning. Whether
- * a model's template lets that be (some write earlier messages otherwise than later ones) is tried on the first ones and
- * now and then again; where it does not, whole conversations are asked for.
+ * Tokenizes conversations, and when one continues, only its new messages: the engine tokenizes them after a short
+ * stand-in conversation, and their tokens are appended to the known ones. Some models' templates render earlier
+ * messages differently from later ones, so the first results, and some later ones, are checked against the whole
+ * conversation; if they differ, whole conversations are tokenized.
  */
 export class ConversationTokens {
-  readonly #ask: AskForTokens;
+  readonly #tokenize: TokenizeChat;
   readonly #mostBytes: number;
-  /** In order of use, the one used longest ago first. */
+  /** Least recently used first. */
   readonly #nodes = new Map<string, Node>();
   readonly #trust = new Map<string, Trust>();
   readonly #fixed = new Map<string, Promise<Uint32Array>>();
   #bytes = 0;
   #lastId = 0;
 
-  constructor(ask: AskForTokens, mostBytes = MOST_BYTES) {
-    this.#ask = ask;
+  constructor(tokenize: TokenizeChat, mostBytes = MOST_BYTES) {
+    this.#tokenize = tokenize;
     this.#mostBytes = mostBytes;
   }
 
-  /** @throws what asking throws */
+  /** @throws what `tokenize` throws */
   read(chat: ChatFields): Promise<Uint32Array> {
     const { messages, ...rest } = chat;
     const isOrdinary = chat.add_generation_prompt !== false && chat.continue_final_message !== true;
-    if (!isOrdinary || !Array.isArray(messages) || messages.length === 0) return this.#ask(chat);
+    if (!isOrdinary || !Array.isArray(messages) || messages.length === 0) return this.#tokenize(chat);
     const setting = JSON.stringify(rest);
     const path = this.#walk(setting, messages);
     const last = path.at(-1)!;
@@ -66,7 +66,7 @@ export class ConversationTokens {
     const known = path.findLastIndex(({ tokens }) => tokens !== undefined);
     const tokens =
       known < 0
-        ? this.#ask(chat)
+        ? this.#tokenize(chat)
         : this.#extend(setting, { ...rest, messages }, path[known]!.tokens!, messages.slice(known + 1));
     this.#keep(last, tokens);
     return tokens;
@@ -79,24 +79,24 @@ export class ConversationTokens {
     added: readonly unknown[],
   ): Promise<Uint32Array> {
     const trust = this.#trustIn(setting);
-    if (trust.isBroken) return this.#ask(chat);
-    const isTrusted = trust.proofs >= NEEDED_PROOFS && trust.unseen < LOOK_AGAIN_AFTER;
-    // What fails of the parts is no reason not to ask for the whole.
-    const parts = this.#putTogether(setting, chat, before, added).catch(() => undefined);
+    if (trust.isBroken) return this.#tokenize(chat);
+    const isTrusted = trust.matches >= NEEDED_MATCHES && trust.unchecked < RECHECK_AFTER;
+    // If the parts fail, the whole is still tokenized.
+    const parts = this.#combine(setting, chat, before, added).catch(() => undefined);
     if (isTrusted) {
-      trust.unseen++;
-      return (await parts) ?? this.#ask(chat);
+      trust.unchecked++;
+      return (await parts) ?? this.#tokenize(chat);
     }
-    const [whole, together] = await Promise.all([this.#ask(chat), parts]);
-    if (together !== undefined && isSame(whole, together)) {
-      trust.proofs++;
-      trust.unseen = 0;
+    const [whole, combined] = await Promise.all([this.#tokenize(chat), parts]);
+    if (combined !== undefined && isSame(whole, combined)) {
+      trust.matches++;
+      trust.unchecked = 0;
     } else trust.isBroken = true;
     return whole;
   }
 
-  /** Undefined where the parts do not fit together. */
-  async #putTogether(
+  /** Combines known tokens with those of new messages; undefined if the parts do not fit together. */
+  async #combine(
     setting: string,
     { messages: _, ...rest }: ChatFields,
     before: Promise<Uint32Array>,
@@ -105,30 +105,30 @@ export class ConversationTokens {
     const startsWithAnswer = Reflect.get(Object(added[0]), "role") === "assistant";
     const short = startsWithAnswer ? [USER] : [USER, ASSISTANT];
     const noAnswer = { ...rest, add_generation_prompt: false };
-    const [known, asked, unasked, base, whole] = await Promise.all([
+    const [known, prompted, unprompted, base, whole] = await Promise.all([
       before,
-      this.#once(`${setting} answer`, { ...rest, messages: [USER] }),
-      this.#once(`${setting} no answer`, { ...noAnswer, messages: [USER] }),
-      this.#once(`${setting} ${short.length}`, { ...noAnswer, messages: short }),
-      this.#ask({ ...rest, messages: [...short, ...added] }),
+      this.#tokenizeOnce(`${setting} answer`, { ...rest, messages: [USER] }),
+      this.#tokenizeOnce(`${setting} no answer`, { ...noAnswer, messages: [USER] }),
+      this.#tokenizeOnce(`${setting} ${short.length}`, { ...noAnswer, messages: short }),
+      this.#tokenize({ ...rest, messages: [...short, ...added] }),
     ]);
-    if (!startsWith(asked, unasked) || !startsWith(whole, base)) return undefined;
-    const answerStart = asked.subarray(unasked.length);
+    if (!startsWith(prompted, unprompted) || !startsWith(whole, base)) return undefined;
+    const answerStart = prompted.subarray(unprompted.length);
     const end = known.length - answerStart.length;
     if (end < 0 || !isSame(known.subarray(end), answerStart)) return undefined;
-    const together = new Uint32Array(end + whole.length - base.length);
-    together.set(known.subarray(0, end));
-    together.set(whole.subarray(base.length), end);
-    return together;
+    const combined = new Uint32Array(end + whole.length - base.length);
+    combined.set(known.subarray(0, end));
+    combined.set(whole.subarray(base.length), end);
+    return combined;
   }
 
-  /** The messages' nodes, which are made where they are not there. */
+  /** The messages' nodes, created if missing. */
   #walk(setting: string, messages: readonly unknown[]): Node[] {
     let parent = setting;
     return messages.map((message) => {
       const key = `${parent}\n${JSON.stringify(message)}`;
       const node = this.#nodes.get(key) ?? this.#add(key);
-      // It is used now.
+      // Marks it as most recently used.
       this.#nodes.delete(key);
       this.#nodes.set(key, node);
       parent = String(node.id);
@@ -148,7 +148,7 @@ export class ConversationTokens {
       ({ byteLength }) => {
         node.bytes += byteLength;
         this.#bytes += byteLength;
-        this.#forget();
+        this.#evict();
       },
       () => {
         node.tokens = undefined;
@@ -156,7 +156,7 @@ export class ConversationTokens {
     );
   }
 
-  #forget(): void {
+  #evict(): void {
     for (const [key, { bytes }] of this.#nodes) {
       if (this.#bytes <= this.#mostBytes) return;
       this.#nodes.delete(key);
@@ -165,25 +165,25 @@ export class ConversationTokens {
   }
 
   #trustIn(setting: string): Trust {
-    const trust = this.#trust.get(setting) ?? { proofs: 0, isBroken: false, unseen: 0 };
-    forgetOldest(this.#trust);
+    const trust = this.#trust.get(setting) ?? { matches: 0, isBroken: false, unchecked: 0 };
+    evictOldest(this.#trust);
     this.#trust.set(setting, trust);
     return trust;
   }
 
-  #once(key: string, chat: ChatFields): Promise<Uint32Array> {
-    const asked = this.#fixed.get(key) ?? this.#ask(chat);
-    forgetOldest(this.#fixed);
-    this.#fixed.set(key, asked);
-    asked.catch(() => this.#fixed.delete(key));
-    return asked;
+  #tokenizeOnce(key: string, chat: ChatFields): Promise<Uint32Array> {
+    const tokens = this.#fixed.get(key) ?? this.#tokenize(chat);
+    evictOldest(this.#fixed);
+    this.#fixed.set(key, tokens);
+    tokens.catch(() => this.#fixed.delete(key));
+    return tokens;
   }
 }
 
-/** Settings that are remembered: clients choose them. */
+/** How many settings are remembered. This is bounded because clients choose them. */
 const MOST_SETTINGS = 1_000;
 
-function forgetOldest(map: Map<string, unknown>): void {
+function evictOldest(map: Map<string, unknown>): void {
   if (map.size < MOST_SETTINGS) return;
   const [oldest] = map.keys();
   if (oldest !== undefined) map.delete(oldest);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { conversationOf } from "./chat-conversation.ts";
 
-/** What vLLM 0.32 makes of the same, as its /tokenize and its events show it. */
+/** As vLLM 0.32 converts it, according to its /tokenize endpoint and KV events. */
 const weather = { type: "function", function: { name: "weather", description: null, parameters: {} } };
 const call = (id: string) => ({
   id,
@@ -9,7 +9,7 @@ const call = (id: string) => ({
   function: { name: "weather", arguments: '{"city":"X"}' },
 });
 
-test("the tools of a chat have vLLM's fields in vLLM's order, however the client writes them", () => {
+test("the tools of a chat have vLLM's fields in vLLM's order, whatever the client's order", () => {
   const tools = [
     { function: { strict: true, parameters: {}, name: "weather", unknown: 1 }, type: "function" },
     {
@@ -101,7 +101,7 @@ test("a Responses request becomes the same chat as in vLLM", () => {
   ]);
 });
 
-test("a Responses request of one text is one message", () => {
+test("a Responses request with a text as input becomes one message", () => {
   expect(conversationOf("responses", { input: "Well?" })?.messages).toEqual([
     { role: "user", content: "Well?" },
   ]);

@@ -1,19 +1,19 @@
 import type { ToolDefinition } from "./tool-definitions.ts";
 
-/** A message as chat templates are given it. */
+/** A message in the format that chat templates expect. */
 export type Message = Readonly<Record<string, unknown>>;
 
-/** A request's prompt as a chat, which engines make of it whatever API it came by. */
+/** A request's prompt as a chat, to which engines convert requests of all APIs. */
 export interface Conversation {
   readonly messages: readonly Message[];
   readonly tools: readonly ToolDefinition[] | undefined;
-  /** Further variables of the chat template. */
+  /** Additional variables for the chat template. */
   readonly templateArguments: Readonly<Record<string, unknown>>;
   readonly addsGenerationPrompt: boolean;
   readonly continuesFinalMessage: boolean;
 }
 
-/** What most conversations have beside their messages. */
+/** The fields besides `messages` of an ordinary conversation. */
 export const PLAIN = {
   tools: undefined,
   templateArguments: {},

@@ -11,7 +11,7 @@ test.each<[PromptKind, PromptBody]>([
   ["chat", { messages }],
   ["messages", { messages }],
   ["responses", { input: "Hello" }],
-])("the engine's tokenizer is asked for what a %s request says, as a chat", async (kind, body) => {
+])("the engine tokenizes the prompt of a %s request as a chat", async (kind, body) => {
   await using vllm = await startVllm();
   const api = createEngineApi(vllm.url);
   const adapter = adapterOf("vllm");

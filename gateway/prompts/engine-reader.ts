@@ -7,17 +7,17 @@ import { mediaParts } from "./media.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 import { textPrompt } from "./text-reader.ts";
 
-/** An engine that can be asked for tokens. */
+/** An engine whose tokenizer can be used. */
 export interface TokenizingEngine {
   readonly name: string;
   readonly api: EngineApi;
   readonly adapter: EngineAdapter;
 }
 
-/** Texts whose tokens are remembered, in tokens. */
+/** How many tokens of texts are cached in total. */
 const REMEMBERED_TOKENS = 8 * 1024 * 1024;
 
-/** Asks the engines' own tokenizer, in turn, and remembers what they said: of conversations, by their beginnings. */
+/** Reads prompts with the engines' own tokenizer, in turn, and caches the results: of conversations, by prefix. */
 export function engineReader(model: string, engines: () => TokenizingEngine[]): PromptReader {
   const conversations = new ConversationTokens((chat) => ask({ model, chat }));
   const known = new Map<string, Promise<Uint32Array>>();
@@ -27,7 +27,7 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
   async function ask(request: TokenizeRequest): Promise<Uint32Array> {
     const all = engines();
     const engine = all[turn++ % all.length];
-    if (engine === undefined) throw new Error("No engine can be asked.");
+    if (engine === undefined) throw new Error("No engine is ready to tokenize.");
     return engine.adapter.tokenize(engine.api, request);
   }
 
@@ -64,7 +64,7 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
       if (request === undefined) return textPrompt(kind, body);
       try {
         const tokens = await ("chat" in request ? conversations.read(request.chat) : readText(request));
-        // Where media lie in it, the engine does not say.
+        // The engine does not report where media are in the prompt.
         return { ...exactPrompt(tokens), isExact: mediaParts(kind, body).length === 0 };
       } catch {
         return textPrompt(kind, body);
@@ -74,10 +74,10 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
   };
 }
 
-/** Counts a text's tokens by whichever engine can be asked. */
+/** Counts a text's tokens with the first engine that can. */
 export function engineCount(model: string, engines: () => TokenizingEngine[]): PromptReader["count"] {
   return async (text) => {
-    // Not all have a tokenizer to be asked, and perhaps one has just gone away.
+    // Some have no tokenizer endpoint, and some may have just stopped.
     for (const { adapter, api } of engines()) {
       const request = { model, prompt: text, isContinued: true };
       const tokens = await adapter.tokenize(api, request).catch(() => undefined);
@@ -87,7 +87,7 @@ export function engineCount(model: string, engines: () => TokenizingEngine[]): P
   };
 }
 
-/** The fields of a chat that its tokens depend on. */
+/** The fields of a chat that affect its tokens. */
 const CHAT_FIELDS = [
   "messages",
   "tools",

@@ -1,12 +1,12 @@
 import type { PromptBody, PromptKind } from "./prompt-reader.ts";
 
-/** The prompt of a request that has one and is no chat: a text, or token ids. */
+/** The first prompt of a request that is not a chat, as text or token ids; undefined if there is none. */
 export function firstPrompt(kind: PromptKind, body: PromptBody): string | Uint32Array | undefined {
   if (kind === "completions") return first(body.prompt);
   return kind === "embeddings" ? first(body.input) : undefined;
 }
 
-/** A prompt may be a text, token ids, or a list of either, of which the first decides where all go. */
+/** A prompt may be a text, token ids, or a list of either; the first of a list determines the route of all. */
 function first(prompt: unknown): string | Uint32Array | undefined {
   if (typeof prompt === "string") return prompt;
   if (!Array.isArray(prompt)) return undefined;

@@ -1,4 +1,4 @@
-/** The value of a JSON text; undefined where it is none. */
+/** Parses JSON; undefined if it is invalid. */
 export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -15,12 +15,12 @@ export function recordsOf(value: unknown): Record<string, unknown>[] | undefined
   return Array.isArray(value) && value.every(isRecord) ? value : undefined;
 }
 
-/** The text of a content that may be a text or a list of parts. */
+/** The text of a message content, which may be a string or a list of parts. */
 export function textOf(content: unknown): string {
   return typeof content === "string" ? content : textsOf(content).join("\n");
 }
 
-/** The texts of a content's parts. */
+/** The texts in a list of content parts. */
 export function textsOf(content: unknown): string[] {
   return (recordsOf(content) ?? []).flatMap(({ text }) => (typeof text === "string" ? [text] : []));
 }

@@ -2,17 +2,17 @@ import type { ModelCard } from "#runtime";
 import { contextLengthExceeded, invalidRequest } from "../kernel/errors.ts";
 import type { Tokenizer } from "./tokenizers/tokenizer.ts";
 
-/** A model whose prompts have bounds. */
+/** A model with a known context length and tokenizer. */
 interface BoundedModel {
   readonly card: ModelCard;
   readonly tokenizer: Tokenizer;
 }
 
 /**
- * Refuses a text that cannot fit, before any work is done on it: no text has fewer tokens than its length
+ * Refuses a text that cannot fit, before any work is done on it: a text has at least as many tokens as its length
  * divided by that of the longest token.
  */
-export function refuseHopelessLength(
+export function refuseOverlongText(
   { length }: { readonly length: number },
   model: BoundedModel,
   param: string,
@@ -26,23 +26,23 @@ export function refuseHopelessLength(
   );
 }
 
-/** Most messages that a chat template renders; each takes some 20 µs, during which nothing else runs. */
+/** Most messages that a chat template renders. Each takes about 20 µs and blocks the event loop. */
 export const MOST_MESSAGES = 10_000;
 
 /** Whether a conversation has more messages than a chat template renders. */
 export const hasManyMessages = (body: Readonly<Record<string, unknown>>): boolean =>
   FIELDS.some((field) => lengthOf(body[field]) > MOST_MESSAGES);
 
-/** Fields that hold the conversation of a chat, and of a response. */
+/** The fields with the conversation, in chats and in Responses requests. */
 const FIELDS = ["messages", "input"];
 
 const lengthOf = (list: unknown) => (Array.isArray(list) ? list.length : 0);
 
 /**
  * Refuses a conversation that cannot fit, before any work is done on it: every message takes at least one token.
- * @param contextLength in tokens; undefined where it is not known
+ * @param contextLength in tokens; undefined if unknown
  */
-export function refuseHopelessConversation(
+export function refuseOverlongConversation(
   messages: unknown,
   { name, contextLength }: { readonly name: string; readonly contextLength: number | undefined },
 ): void {
@@ -55,8 +55,8 @@ export function refuseHopelessConversation(
 }
 
 /**
- * How many tokens the answer may have: what was asked for, or all that the context leaves.
- * @throws ApiError 400 where the prompt leaves no room for one
+ * The token limit of an answer: the requested one, or what remains of the context.
+ * @throws ApiError 400 if the prompt leaves no room for an answer
  */
 export function answerTokens(
   promptLength: number,

@@ -2,13 +2,13 @@ import type { PlacedMedia } from "../routing/prompt.ts";
 import { isRecord } from "./json.ts";
 import type { PromptBody, PromptKind } from "./prompt-reader.ts";
 
-/** Content parts that are an image, a video or a sound, in a chat's order, whatever API it came by. */
+/** Content parts with an image, video or audio input, in the order of the conversation. */
 export function mediaParts(kind: PromptKind, body: PromptBody): Record<string, unknown>[] {
   if (kind === "responses") return partsIn(body.input);
   return kind === "chat" || kind === "messages" ? partsIn(body.messages) : [];
 }
 
-/** OpenAI's `image_url`, `input_image`, `input_audio`, …, Anthropic's `image`; vLLM takes parts without a type too. */
+/** OpenAI's `image_url`, `input_image`, `input_audio`, …, Anthropic's `image`; vLLM also takes parts without a type. */
 const MEDIA = /^(?:input_)?(?:image|video|audio)/;
 
 function partsIn(list: unknown): Record<string, unknown>[] {
@@ -21,16 +21,16 @@ function partsIn(list: unknown): Record<string, unknown>[] {
   });
 }
 
-/** What tells the part from any other: SHA-256 of all that it says, as 64 hexadecimal digits. */
+/** Identifies the part: SHA-256 of its JSON, as 64 hexadecimal digits. */
 async function identityOf(part: Record<string, unknown>): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(part)));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**
- * Gives each medium its run of placeholder tokens.
- * @param placeholders token ids that a chat template or an engine puts in a medium's place
- * @returns undefined unless there are as many runs as media
+ * Assigns each media part its run of placeholder tokens.
+ * @param placeholders token ids that a chat template or an engine inserts for media
+ * @returns undefined unless there are as many runs as parts
  */
 export async function placeMedia(
   tokens: Uint32Array,
@@ -50,7 +50,7 @@ export async function placeMedia(
   return runs.map((run, index) => ({ identity: identities[index]!, ...run }));
 }
 
-/** Ids of the placeholder tokens that a model's `config.json` names, at whatever depth: `image_token_id`, `audio_token_index`. */
+/** Ids of the placeholder tokens in a model's `config.json`, at any depth: `image_token_id`, `audio_token_index`. */
 export function placeholdersIn(config: unknown): Set<number> {
   const found = new Set<number>();
   const look = (value: unknown): void => {

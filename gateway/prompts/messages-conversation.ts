@@ -3,12 +3,12 @@ import { recordsOf, textOf, textsOf } from "./json.ts";
 import type { PromptBody } from "./prompt-reader.ts";
 import { messagesTools } from "./tool-definitions.ts";
 
-/** Claude Code puts a hash of each request before its system prompt; vLLM takes it out again. */
+/** Claude Code puts a hash of each request before its system prompt, which vLLM removes. */
 const BILLING_HEADER = "x-anthropic-billing-header";
 
 /**
- * Anthropic's Messages API as vLLM makes a chat of it: the system prompt stands apart, calls of tools and their results
- * are blocks of a content.
+ * Converts a request of Anthropic's Messages API to a chat as vLLM does. In that API, the system prompt is a separate
+ * field, and tool calls and results are content blocks.
  */
 export function messagesConversation(body: PromptBody): Conversation | undefined {
   const messages = recordsOf(body.messages);
@@ -31,7 +31,7 @@ function systemText(system: unknown): string {
     .join("");
 }
 
-/** One message, and before it the results of tools that it brings. */
+/** The tool results in a message, followed by the message itself. */
 function chatMessages(role: unknown, content: unknown): Message[] {
   const blocks = recordsOf(content);
   if (blocks === undefined) return [{ role, content }];

@@ -8,10 +8,10 @@ import { openHuggingFaceTokenizer } from "./tokenizers/huggingface.ts";
 import { tokenizingReader } from "./tokenizing-reader.ts";
 
 export interface FolderAccess {
-  /** Text of a file; undefined where there is none. */
+  /** The text of a file; undefined if it does not exist. */
   readTextFile(path: string): Promise<string | undefined>;
   createEncoder: EncoderFactory;
-  /** Folder of Hugging Face's hub cache, in which models lie by their ids; undefined where there is none. */
+  /** Hugging Face's hub cache, which has models by id; undefined if there is none. */
   readonly hubCache: string | undefined;
 }
 
@@ -29,10 +29,10 @@ const tokenizerConfig = z.object({
 });
 
 /**
- * Reads a model's tokenizer and chat template from its folder on this machine, or from the hub's cache.
- * @param source a folder, or the hub's id of a model, as the engine names it
- * @returns undefined where nothing of the kind is here
- * @throws Error where it is, but cannot be read
+ * Reads a model's tokenizer and chat template from a local folder or the hub cache.
+ * @param source a folder or hub id, as given by the engine
+ * @returns undefined if there is no tokenizer
+ * @throws Error if the files cannot be read
  */
 export async function readModelFolder(
   source: string,
@@ -83,7 +83,7 @@ const postProcessor = z.object({
     .nullish(),
 });
 
-/** Ids that the tokenizer's post-processor (`TemplateProcessing`) puts before a text. */
+/** Token ids that the tokenizer's post-processor (`TemplateProcessing`) prepends to a text. */
 function prefixOf(tokenizerJson: unknown): number[] {
   const parsed = postProcessor.safeParse(tokenizerJson);
   if (!parsed.success || !parsed.data.post_processor) return [];

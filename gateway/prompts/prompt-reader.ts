@@ -1,22 +1,22 @@
 import type { Prompt } from "../routing/prompt.ts";
 
-/** A request's body, as far as it says what the prompt is. */
+/** A request's body, from which the prompt is read. */
 export type PromptBody = Readonly<Record<string, unknown>>;
 
-/** Which of a body's fields hold the prompt. */
+/** Determines which fields of a body have the prompt. */
 export type PromptKind = "chat" | "completions" | "embeddings" | "responses" | "messages" | "none";
 
 /**
- * Turns a request's prompt into the token ids by which the router compares it with what engines have cached. Ids of
- * the engine's own tokenizer match its KV events; others serve only to compare requests with each other.
+ * Turns a request's prompt into token ids, by which the router compares it with engines' caches. Ids from the engine's
+ * own tokenizer match its KV events; others only serve to compare requests with each other.
  */
 export interface PromptReader {
-  /** What the ids are, for people: `tokenizer.json in /models/x`. */
+  /** Where the ids come from, for display: `tokenizer.json in /models/x`. */
   readonly source: string;
-  /** Whether the ids are those of the engine. */
+  /** Whether the ids are from the engine's tokenizer. */
   readonly isExact: boolean;
-  /** Never fails: what cannot be read is compared by its text. */
+  /** Never fails: a prompt that cannot be tokenized is compared by its text. */
   read(kind: PromptKind, body: PromptBody): Promise<Prompt>;
-  /** How many tokens a text has that follows others; undefined where the engine's tokenizer cannot be asked. Never fails. */
+  /** Counts the tokens of text that follows other text; undefined without the engine's tokenizer. Never fails. */
   count(text: string): Promise<number | undefined>;
 }

@@ -7,21 +7,21 @@ export interface SpecialTexts {
   readonly eos: string | undefined;
 }
 
-/** Renders chats as engines do that read their template from the same model folder. */
+/** Renders chats like engines that use the template from the same model folder. */
 export class PromptTemplate {
   readonly #template: Template;
   readonly #specialTexts: SpecialTexts;
-  /** Whether the template goes over the parts of a content itself; else it is given their text. */
+  /** Whether the template iterates over content parts itself; if not, it gets their text. */
   readonly #readsParts: boolean;
 
-  /** @throws Error where the source is no Jinja template */
+  /** @throws Error if the source is not a valid Jinja template */
   constructor(source: string, specialTexts: SpecialTexts) {
     this.#template = new Template(source);
     this.#specialTexts = specialTexts;
     this.#readsParts = READS_PARTS.test(source);
   }
 
-  /** @throws Error where the template refuses the conversation */
+  /** @throws Error if the template refuses the conversation */
   render(conversation: Conversation): string {
     const { tools, templateArguments, addsGenerationPrompt, continuesFinalMessage } = conversation;
     const messages = conversation.messages.map((message) => this.#adapted(message));
@@ -36,7 +36,7 @@ export class PromptTemplate {
     return continuesFinalMessage ? upToFinalMessage(text, messages.at(-1)) : text;
   }
 
-  /** The message in the form in which vLLM and SGLang hand it to templates. */
+  /** The message in the form that vLLM and SGLang pass to templates. */
   #adapted(message: Message): Record<string, unknown> {
     const { content, tool_calls: calls } = message;
     const isText = typeof content === "string";
@@ -54,15 +54,15 @@ export class PromptTemplate {
   }
 }
 
-/** A loop over a message's content. */
+/** Matches a loop over a message's content. */
 const READS_PARTS = /for\s+\w+\s+in\s+\w+(?:\.content|\[\s*['"]content['"]\s*\])/;
 
-/** A tool's call with its arguments as the object that templates expect; the API has them as text. */
+/** A tool call with parsed arguments, as templates expect; in the API they are text. */
 export function withParsedArguments(call: Readonly<Record<string, unknown>>): Record<string, unknown> {
   if (!isRecord(call.function)) return call;
   const { arguments: text } = call.function;
   if (typeof text !== "string") return call;
-  // vLLM takes no arguments for an empty object.
+  // vLLM treats empty arguments as an empty object.
   if (text === "") return { ...call, function: { ...call.function, arguments: {} } };
   try {
     return { ...call, function: { ...call.function, arguments: JSON.parse(text) } };
@@ -71,7 +71,7 @@ export function withParsedArguments(call: Readonly<Record<string, unknown>>): Re
   }
 }
 
-/** As Hugging Face's `continue_final_message` does: nothing stands behind the last message's own text. */
+/** Like Hugging Face's `continue_final_message`, drops everything after the last message's text. */
 function upToFinalMessage(text: string, last: Record<string, unknown> | undefined): string {
   const content = textOf(last?.content).trim();
   const at = content === "" ? -1 : text.lastIndexOf(content);

@@ -4,8 +4,8 @@ import type { PromptBody } from "./prompt-reader.ts";
 import { responsesTools } from "./tool-definitions.ts";
 
 /**
- * OpenAI's Responses API as vLLM makes a chat of it: calls of tools and their results are items of their own, and those
- * that follow each other are one message of the assistant. What an earlier response held is not known here.
+ * Converts a request of OpenAI's Responses API to a chat as vLLM does. In that API, tool calls and results are separate
+ * items; consecutive calls become one assistant message. The content of a previous response is not known here.
  */
 export function responsesConversation(body: PromptBody): Conversation | undefined {
   const { input, instructions } = body;
@@ -34,7 +34,7 @@ function append(messages: Message[], item: Readonly<Record<string, unknown>>): v
   } else if (typeof role === "string") messages.push({ role, content: textOf(content) });
 }
 
-/** Gives the assistant's message at the end this field, or begins one where it has it. */
+/** Adds a field to a final assistant message, or starts a new message if it already has that field. */
 function extendOnce(messages: Message[], field: string, value: string): void {
   const last = messages.at(-1);
   if (last?.role === "assistant" && last[field] === undefined) extend(messages, field, () => value);

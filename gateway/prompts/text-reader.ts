@@ -1,15 +1,15 @@
-import { comparedPrompt, type Prompt } from "../routing/prompt.ts";
+import { inexactPrompt, type Prompt } from "../routing/prompt.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 
-/** Bytes of text that stand for a token: about what a token has in English. */
+/** Bytes of text per id: about the length of an English token. */
 const BYTES_PER_TOKEN = 4;
 
 /**
- * Compares prompts by their text, for engines whose tokenizer is out of reach: each four bytes are an id. What two
- * requests have in common is found, and how long they are comes near; KV events say nothing about such ids.
+ * Compares prompts by their text, for engines whose tokenizer is unavailable: every four bytes are an id. Common
+ * prefixes of requests are found and lengths are approximate, but such ids never match KV events.
  */
 export const textReader: PromptReader = {
-  source: "text, four bytes a token",
+  source: "text, four bytes per token",
   isExact: false,
   async read(kind, body) {
     return textPrompt(kind, body);
@@ -19,9 +19,9 @@ export const textReader: PromptReader = {
   },
 };
 
-/** A request's prompt by its text. */
+/** A request's prompt with ids made from its text. */
 export const textPrompt = (kind: PromptKind, body: PromptBody): Prompt =>
-  comparedPrompt(textTokens(promptText(kind, body)));
+  inexactPrompt(textTokens(promptText(kind, body)));
 
 function textTokens(text: string): Uint32Array {
   const bytes = encoder.encode(text);
@@ -31,7 +31,7 @@ function textTokens(text: string): Uint32Array {
   return tokens;
 }
 
-/** All that a body says of the prompt, in an order in which a conversation's next turn only adds to it. */
+/** All parts of a body's prompt, in an order such that the next turn of a conversation only appends to it. */
 function promptText(kind: PromptKind, body: PromptBody): string {
   switch (kind) {
     case "chat":

@@ -4,7 +4,7 @@ import type { PromptBody, PromptKind } from "./prompt-reader.ts";
 import { PromptTemplate } from "./prompt-template.ts";
 import { tokenizingReader } from "./tokenizing-reader.ts";
 
-/** A template that marks a picture by `#` and a sound by `~`; a character is a token. */
+/** A template that renders an image as `#` and audio as `~`, with one token per character. */
 const template = new PromptTemplate(
   `{% for message in messages %}{% for part in message['content'] %}
 {%- if part.type == 'text' %}{{ part.text }}{% elif 'image' in part.type %}#{% elif 'audio' in part.type %}~{% endif %}
@@ -35,7 +35,7 @@ test("a chat without media is read exactly", async () => {
   });
 });
 
-test("media lie where the template puts their placeholders, each with an identity of its own", async () => {
+test("media are at their placeholders, each with its own identity", async () => {
   const prompt = await reader.read("chat", chat(text("See "), IMAGE, text(", hear "), AUDIO));
   expect(prompt.tokens).toEqual(ids("See #, hear ~|"));
   expect(prompt.isExact).toBe(false);
@@ -50,11 +50,11 @@ test("media lie where the template puts their placeholders, each with an identit
 });
 
 test.each<[string, PromptKind, PromptBody]>([
-  ["a template that shows no media", "chat", chat(text("no"), { type: "video_url" }, IMAGE)],
+  ["a template that ignores media", "chat", chat(text("no"), { type: "video_url" }, IMAGE)],
   ["a part without a type", "chat", chat(text("no"), { image_url: "https://host/cat.png" })],
   ["the Messages API", "messages", chat(text("no"), { type: "image", source: { type: "url" } })],
   ["the Responses API", "responses", { input: chat(text("no"), { type: "input_image" }).messages }],
-])("with %s, tokens are not taken for the engine's own", async (_, kind, body) => {
+])("with %s, tokens are not treated as the engine's own", async (_, kind, body) => {
   const prompt = await reader.read(kind, body);
   expect(prompt.tokens.length).toBeGreaterThan(1);
   expect(prompt).toMatchObject({ media: [], isExact: false });

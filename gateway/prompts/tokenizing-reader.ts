@@ -9,11 +9,11 @@ import { textPrompt } from "./text-reader.ts";
 export interface TokenizingParts {
   readonly source: string;
   readonly template: { render(conversation: Conversation): string } | undefined;
-  /** Token ids of a text alone; texts of control tokens become those tokens. */
+  /** Tokenizes a text without adding tokens; texts of control tokens become those tokens. */
   encode(text: string): Promise<Uint32Array>;
-  /** What the tokenizer puts before a text that is no chat: the beginning-of-sequence token, mostly. */
+  /** Token ids that the tokenizer prepends to a text that is not a chat: usually the beginning-of-sequence token. */
   readonly prefix: readonly number[];
-  /** Tokens that the template puts in the place of media. */
+  /** Tokens that the template inserts for media. */
   readonly placeholders?: ReadonlySet<number> | undefined;
 }
 
@@ -32,7 +32,7 @@ export function tokenizingReader({
       try {
         return (await chatPrompt(kind, body)) ?? (await givenPrompt(kind, body)) ?? textPrompt(kind, body);
       } catch {
-        // The engine will say what is wrong with it.
+        // The engine will report the error.
         return textPrompt(kind, body);
       }
     },
@@ -51,7 +51,7 @@ export function tokenizingReader({
     const tokens = await encode(template!.render(conversation));
     const parts = mediaParts(kind, body);
     if (parts.length === 0) return exactPrompt(tokens);
-    // The engine puts as many placeholders in a medium's place as it needs.
+    // The engine replaces each placeholder with as many as the media part needs.
     return { tokens, media: (await placeMedia(tokens, parts, placeholders)) ?? [], isExact: false };
   }
 

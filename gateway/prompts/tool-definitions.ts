@@ -1,14 +1,14 @@
 import { isRecord, recordsOf } from "./json.ts";
 
-/** A tool as chat templates are given it. */
+/** A tool in the format that chat templates expect. */
 export interface ToolDefinition {
   readonly type: "function";
   readonly function: Readonly<Record<string, unknown>>;
 }
 
 /**
- * The tools of a chat as vLLM hands them to templates, which write them out as they are: its own fields in its own
- * order, whatever order the client has them in, with null for those that are missing.
+ * The tools of a chat as vLLM passes them to templates, which render them verbatim: with vLLM's fields in vLLM's order,
+ * and null for missing ones.
  */
 export function chatTools(tools: unknown): ToolDefinition[] | undefined {
   const given = recordsOf(tools)?.map(({ function: tool, defer_loading }) =>
@@ -17,7 +17,7 @@ export function chatTools(tools: unknown): ToolDefinition[] | undefined {
   return definitions(given);
 }
 
-/** The tools of a Responses request, which have no `function` around them; engines' own tools are left out. */
+/** The tools of a Responses request, which are not nested in `function`; built-in tools are omitted. */
 export function responsesTools(tools: unknown): ToolDefinition[] | undefined {
   return definitions(recordsOf(tools)?.filter(({ type }) => type === "function"));
 }

@@ -1,42 +1,42 @@
 import type { Member } from "../models/members/member.ts";
 
-/** First wait before a further attempt, in milliseconds; each one after it is twice as long. */
+/** First backoff before a retry, in milliseconds; it doubles with each retry. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 3_200;
-/** How many members may be lost to one request, which may be what crashes them. */
+/** How many members may be lost during one request, since the request may be what crashes them. */
 const MOST_LOST = 2;
 
 /** How an attempt failed. */
 export type AttemptFailure =
   /** The member was not reached. */
   | "unsent"
-  /** The member broke off or went silent without adding to the answer. */
+  /** The member disconnected or went silent without adding to the answer. */
   | "lost"
-  /** The member answered, but the answer was of no use, or broke off later. */
+  /** The member answered, but the answer was unusable or broke off later. */
   | "answered";
 
-/** On which members a request has been tried, and whether and when it is tried again. */
+/** Tracks the members a request was tried on, and decides whether and when to retry it. */
 export class Attempts<Worker extends Member> {
   readonly #retries: number;
-  /** Members that it has failed on. */
+  /** Members that failed the request. */
   #failed: Worker[] = [];
-  /** Members that could not go on where its answer stops. */
+  /** Members that cannot continue a partial answer. */
   #unable: readonly Worker[] = [];
-  /** Since the start or the last move: attempts that reached a member, plus rounds in which none did. */
+  /** Attempts since the start or the last move that reached a member, plus rounds in which none did. */
   #made = 0;
-  /** Whether an attempt has reached a member in this round. */
+  /** Whether an attempt in this round has reached a member. */
   #hasReached = false;
-  /** Members lost to the request since it began. */
+  /** Members lost since the request began. */
   #lost = 0;
-  /** Whether there was a pause since the last attempt. */
+  /** Whether there has been a pause since the last attempt. */
   #hasPaused = false;
 
-  /** @param retries further attempts */
+  /** @param retries maximum attempts after the first */
   constructor(retries: number) {
     this.#retries = retries;
   }
 
-  get mayGoOn(): boolean {
+  get mayRetry(): boolean {
     return this.#made <= this.#retries && this.mayMove;
   }
 
@@ -45,12 +45,12 @@ export class Attempts<Worker extends Member> {
     return this.#lost < MOST_LOST;
   }
 
-  /** Whether the next attempt needs a new connection: a stale one may be why the request was lost. */
-  get hasLost(): boolean {
+  /** Whether the next attempt needs a new connection, because a stale one may be why a member was lost. */
+  get needsFreshConnection(): boolean {
     return this.#lost > 0;
   }
 
-  /** Members that are not to be asked. */
+  /** Members not to be chosen. */
   get excluded(): readonly Worker[] {
     return this.#unable.length === 0 ? this.#failed : [...this.#failed, ...this.#unable];
   }
@@ -60,36 +60,35 @@ export class Attempts<Worker extends Member> {
     this.#hasPaused = false;
   }
 
-  failOn(worker: Worker, failure: AttemptFailure): void {
+  recordFailure(worker: Worker, failure: AttemptFailure): void {
     this.#failed.push(worker);
     if (failure === "lost") this.#lost++;
-    // A request that no member has seen may be tried on all of them.
+    // A request that no member has received may be tried on all of them.
     if (failure === "unsent") this.#made--;
     else this.#hasReached = true;
   }
 
   /**
-   * No member is left that it has not failed on: perhaps they are better in a moment.
-   * @returns whether there are any to ask again
+   * Makes failed members eligible again when no others are left, since they may have recovered.
+   * @returns whether there are any, and a retry is allowed
    */
-  forgive(): boolean {
+  clearFailed(): boolean {
     if (!this.#hasReached) this.#made++;
     this.#hasReached = false;
-    const mayAskAgain = this.#failed.length > 0 && this.mayGoOn;
-    if (mayAskAgain) this.#failed = [];
-    return mayAskAgain;
+    const mayRetry = this.#failed.length > 0 && this.mayRetry;
+    if (mayRetry) this.#failed = [];
+    return mayRetry;
   }
 
-  /** What is left of the answer is tried as if it were a request of its own. */
+  /** Starts counting attempts afresh for the rest of the answer. */
   move(unable: readonly Worker[]): void {
     this.#unable = unable;
     this.#made = 0;
   }
 
   /**
-   * Milliseconds to wait before the next attempt, with jitter: none where there was a wait already.
-   * @param isElsewhere whether it goes to a member that it has not failed on: the first such one has done nothing to
-   * deserve a pause
+   * Backoff before the next attempt in milliseconds, with jitter; 0 if there has been a pause since the last one.
+   * @param isElsewhere whether it goes to a member that has not failed; the first such attempt needs no backoff
    */
   pauseMs(isElsewhere: boolean): number {
     if (this.#hasPaused || (isElsewhere && this.#made <= 1)) return 0;

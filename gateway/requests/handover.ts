@@ -3,8 +3,8 @@ import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/r
 import type { Route, RouteRequest } from "../routing/route.ts";
 
 /**
- * The search for a member to take over a request whose member is leaving. Meanwhile the old one keeps answering; if no
- * other member has room, the request stays where it is.
+ * Finds a member to take over a request whose member is leaving. Meanwhile the old one keeps answering; if no other
+ * member has capacity, the request stays where it is.
  */
 export class Handover<Worker extends Member> implements RouteHandler<Worker> {
   #state: "searching" | "found" | "over" = "searching";
@@ -23,11 +23,11 @@ export class Handover<Worker extends Member> implements RouteHandler<Worker> {
   search(source: RouteSource<Worker>, request: RouteRequest<Worker>): void {
     const pending = source.apply(request, this);
     if (this.#state === "searching") this.#pending = pending;
-    // It was cancelled by what its own route set off.
+    // The route that it found has already caused it to be cancelled.
     else if (this.#state === "over") pending?.leave();
   }
 
-  /** The request has ended, or failed where it was. */
+  /** Called when the request has ended, or failed on its current member. */
   cancel(): void {
     this.#pending?.leave();
     this.#pending = undefined;

@@ -13,13 +13,13 @@ import { Life, type LifeJob } from "./life.ts";
 import { DEFAULT_REQUEST_OPTIONS } from "./options.ts";
 import type { NextStep, Transfer } from "./transfer.ts";
 
-// What a request lives through, with a router and a transfer that do as they are told.
+// A request's life with a scripted router and transfer.
 
 const metrics = createGatewayMetrics(createMetrics({ process: false })).forModel("tiny");
 const log = createLogger({ name: "test", write: () => {} });
 
-/** What has happened, in order. */
-let told: string[];
+/** Calls since the last `takeCalls`, in order. */
+let calls: string[];
 let handler: RouteHandler<Member> | undefined;
 let excluded: readonly Member[];
 let life: Life<Member>;
@@ -35,7 +35,7 @@ const member = (name: string) =>
     isReady: true,
     hangs: new RequestListeners(),
     evictions: new RequestListeners(),
-    reportFailure: () => void told.push(`${name} failed`),
+    reportFailure: () => void calls.push(`${name} failed`),
   }) as unknown as Member;
 
 function route(worker: Member): Route<Member> {
@@ -45,10 +45,10 @@ function route(worker: Member): Route<Member> {
     worker,
     rank: 0,
     overlapBlocks: 0,
-    firstToken: () => void told.push(`${name} first`),
-    grow: (blocks) => void told.push(`${name} grows ${blocks}`),
+    firstToken: () => void calls.push(`${name} first`),
+    grow: (blocks) => void calls.push(`${name} grows ${blocks}`),
     report: () => {},
-    free: (outcome) => void told.push(`${name} ${outcome}`),
+    free: (outcome) => void calls.push(`${name} ${outcome}`),
   };
 }
 
@@ -56,8 +56,8 @@ const admission: RouteSource<Member> = {
   apply(request: RouteRequest<Member>, by) {
     handler = by;
     excluded = request.excluded;
-    told.push("applies");
-    return { leave: () => void told.push("leaves the queue") };
+    calls.push("applies");
+    return { leave: () => void calls.push("leaves the queue") };
   },
   boundTo: () => undefined,
 };
@@ -72,15 +72,16 @@ const transfer: Transfer<Member> = {
     preferences: NO_PREFERENCES,
     excluded: tried,
   }),
-  send: ({ worker }, isFresh) => void told.push(`sent to ${worker.instance.name}${isFresh ? " anew" : ""}`),
-  abort: () => void told.push("aborted"),
+  send: ({ worker }, isFresh) =>
+    void calls.push(`sent to ${worker.instance.name}${isFresh ? " over a new connection" : ""}`),
+  abort: () => void calls.push("aborted"),
   reset: () => {},
   unableToContinue: () => unable,
   nextStep: (bound) => (bound === undefined ? nextStep() : { kind: "give-up", obstacle: bound }),
   failureOf: (cause) => engineFailed(cause),
-  onCancelled: (isAnswering) => void told.push(`cancelled${isAnswering ? " answering" : ""}`),
-  onFailed: ({ code }) => void told.push(`failed ${code}`),
-  onPassedOn: ({ code }) => void told.push(`passed on ${code}`),
+  onCancelled: (isAnswering) => void calls.push(`cancelled${isAnswering ? " answering" : ""}`),
+  onFailed: ({ code }) => void calls.push(`failed ${code}`),
+  onFallback: ({ code }) => void calls.push(`fell back ${code}`),
 };
 
 const [one, two, three] = ["one", "two", "three"].map(member) as [Member, Member, Member];
@@ -101,28 +102,28 @@ function open(job: Partial<LifeJob<Member>> = {}, options = {}): void {
   life.start();
 }
 
-/** What has happened since the last time. */
-function news(): string[] {
-  const since = told;
-  told = [];
+/** The calls since the last time. */
+function takeCalls(): string[] {
+  const since = calls;
+  calls = [];
   return since;
 }
 
 beforeEach(() => {
   vi.useFakeTimers();
-  told = [];
+  calls = [];
   hasBegun = false;
   members = [one, two, three];
   unable = [];
   nextStep = () => step;
-  step = { kind: "move", unable: [], prepare: () => void told.push("prepared") };
+  step = { kind: "move", unable: [], prepare: () => void calls.push("prepared") };
   return () => vi.useRealTimers();
 });
 
 const broken = { reason: "gone", failure: "lost" } as const;
 
 describe("a request", () => {
-  test("that is answered is booked for its first piece, for each block and for its end, once", () => {
+  test("that is answered reports its first piece, each block and its end to the router, once", () => {
     open();
     handler!.onRoute(route(one));
     for (let tokens = 1; tokens <= 30; tokens++) {
@@ -134,7 +135,7 @@ describe("a request", () => {
     life.cancel();
     life.fail(noWorkerReady("tiny"));
     // The prompt's second block has room for 12 tokens.
-    expect(news()).toEqual([
+    expect(takeCalls()).toEqual([
       "applies",
       "sent to one",
       "one first",
@@ -144,70 +145,70 @@ describe("a request", () => {
     ]);
   });
 
-  test("that fails before its answer is tried elsewhere, and not where it failed", () => {
+  test("that fails before its answer is retried on members that have not failed it", () => {
     open();
     handler!.onRoute(route(one));
     life.break(broken);
-    expect(news()).toEqual(["applies", "sent to one", "aborted", "one failed", "one moved", "applies"]);
+    expect(takeCalls()).toEqual(["applies", "sent to one", "aborted", "one failed", "one moved", "applies"]);
     expect(excluded).toEqual([one]);
     handler!.onRoute(route(two));
-    expect(news()).toEqual(["sent to two anew"]);
-    // A second one is lost to it: perhaps it is what crashes them.
+    expect(takeCalls()).toEqual(["sent to two over a new connection"]);
+    // It lost a second member, so the request may be what crashes them.
     life.break(broken);
-    expect(news()).toEqual(["aborted", "two failed", "aborted", "two failed", "failed engine_failed"]);
+    expect(takeCalls()).toEqual(["aborted", "two failed", "aborted", "two failed", "failed engine_failed"]);
   });
 
-  test("that no member takes is refused with what the first failure was", () => {
+  test("that no member takes fails with the first error", () => {
     open({}, { retries: 0 });
     handler!.onRoute(route(one));
     life.break({ ...broken, failure: "unsent" });
-    news();
+    takeCalls();
     handler!.onRefused(noWorkerReady("tiny"));
-    expect(news()).toEqual(["failed engine_failed"]);
+    expect(takeCalls()).toEqual(["failed engine_failed"]);
   });
 
-  test("that breaks off moves, and is given up beyond the limit", () => {
+  test("whose answer breaks off moves, up to the limit", () => {
     open({}, { migrationLimit: 1 });
     handler!.onRoute(route(one));
     life.onPiece(true);
     hasBegun = true;
-    news();
+    takeCalls();
     life.break({ ...broken, failure: "answered" });
-    expect(news()).toEqual(["aborted", "one failed", "prepared", "one moved", "applies"]);
+    expect(takeCalls()).toEqual(["aborted", "one failed", "prepared", "one moved", "applies"]);
     handler!.onRoute(route(two));
     life.onPiece(true);
-    news();
+    takeCalls();
     life.break({ ...broken, failure: "answered" });
-    expect(news()).toContain("failed engine_failed");
+    expect(takeCalls()).toContain("failed engine_failed");
   });
 
-  test("whose client leaves while it waits for where to move has nobody to speak for", () => {
+  test("whose client disconnects while it waits to move leaves the queue", () => {
     open();
     handler!.onRoute(route(one));
     life.onPiece(true);
     hasBegun = true;
     life.break({ ...broken, failure: "answered" });
-    news();
+    takeCalls();
     life.cancel();
-    expect(news()).toEqual(["leaves the queue", "cancelled"]);
+    expect(takeCalls()).toEqual(["leaves the queue", "cancelled"]);
   });
 
-  test("whose client leaves while it is answered is cancelled there", () => {
+  test("whose client disconnects during the answer is cancelled at its member", () => {
     open();
     handler!.onRoute(route(one));
     life.onPiece(true);
-    news();
+    takeCalls();
     life.cancel();
-    expect(news()).toEqual(["aborted", "one cancelled", "cancelled answering"]);
+    expect(takeCalls()).toEqual(["aborted", "one cancelled", "cancelled answering"]);
   });
 
-  test("that a member refuses at once, and again, waits in the place that it got last", () => {
+  test("that is refused synchronously, twice, leaves the queue at its last place", () => {
     const { apply } = admission;
     let count = 0;
     admission.apply = (request, by) => {
       const pending = apply(request, by);
       count++;
-      if (count > 2) return { leave: () => void told.push("leaves the third place") };
+      if (count > 2) return { leave: () => void calls.push("leaves the third place") };
       by.onRoute(route([one, two][count - 1]!));
       life.refuse(noWorkerReady("tiny"));
       return pending;
@@ -215,53 +216,53 @@ describe("a request", () => {
     try {
       open();
       vi.advanceTimersByTime(1_000);
-      news();
+      takeCalls();
       life.cancel();
-      expect(news()).toContain("leaves the third place");
+      expect(takeCalls()).toContain("leaves the third place");
     } finally {
       admission.apply = apply;
     }
   });
 
-  test("ends at its deadline, with the sentence that says whose limit it was", () => {
+  test("fails at its deadline or the time limit, with the error for that limit", () => {
     open({ preferences: { ...NO_PREFERENCES, deadlineAt: performance.now() + 50 } });
     vi.advanceTimersByTime(60);
-    expect(news()).toContain("failed deadline_exceeded");
+    expect(takeCalls()).toContain("failed deadline_exceeded");
     open({}, { totalMs: 1_000 });
     handler!.onRoute(route(one));
-    news();
+    takeCalls();
     vi.advanceTimersByTime(1_001);
-    expect(news()).toEqual(["aborted", "one failed", "failed request_timeout"]);
+    expect(takeCalls()).toEqual(["aborted", "one failed", "failed request_timeout"]);
   });
 
-  test("with a fallback is passed on where nobody has acted on it, and only then", () => {
+  test("falls back to another model only if no member may have acted on it", () => {
     open({ hasFallback: true });
     handler!.onRefused(noWorkerReady("tiny"));
-    expect(news()).toContain("passed on no_worker_ready");
+    expect(takeCalls()).toContain("fell back no_worker_ready");
     open({ hasFallback: true });
     handler!.onRefused(new ApiError(400, "invalid_request_error", "no", { code: "invalid_value" }));
-    expect(news()).toContain("failed invalid_value");
+    expect(takeCalls()).toContain("failed invalid_value");
     open({ hasFallback: true, isRepeatable: false });
     handler!.onRoute(route(one));
     life.break(broken);
-    expect(news()).toContain("failed engine_failed");
+    expect(takeCalls()).toContain("failed engine_failed");
     hasBegun = true;
     open({ hasFallback: true });
     life.fail(noWorkerReady("tiny"));
-    expect(news()).toContain("failed no_worker_ready");
+    expect(takeCalls()).toContain("failed no_worker_ready");
   });
 
-  test("goes elsewhere when its member is found to hang, unless that answers", () => {
+  test("is retried elsewhere when its member is found to hang, unless the member answers", () => {
     open();
     handler!.onRoute(route(one));
-    news();
+    takeCalls();
     one.hangs.notify("it hangs");
-    expect(news()).toEqual(["aborted", "one failed", "one moved", "applies"]);
+    expect(takeCalls()).toEqual(["aborted", "one failed", "one moved", "applies"]);
     handler!.onRoute(route(two));
     life.onPiece(true);
-    news();
+    takeCalls();
     two.hangs.notify("it hangs");
-    expect(news()).toEqual([]);
+    expect(takeCalls()).toEqual([]);
     life.end("finished");
   });
 
@@ -269,88 +270,88 @@ describe("a request", () => {
     beforeEach(() => {
       open();
       handler!.onRoute(route(one));
-      news();
+      takeCalls();
     });
 
-    test("stays until another member has room, and goes on there", () => {
+    test("stays until another member has capacity, and continues there", () => {
       life.onPiece(true);
       hasBegun = true;
-      news();
+      takeCalls();
       one.evictions.notify("it is leaving");
-      expect(news()).toEqual(["applies"]);
+      expect(takeCalls()).toEqual(["applies"]);
       expect(excluded).toEqual([one]);
       one.evictions.notify("it is leaving");
-      expect(news()).toEqual([]);
+      expect(takeCalls()).toEqual([]);
       handler!.onRoute(route(two));
-      expect(news()).toEqual(["aborted", "prepared", "one moved", "sent to two"]);
+      expect(takeCalls()).toEqual(["aborted", "prepared", "one moved", "sent to two"]);
       life.end("finished");
-      expect(news()).toEqual(["two finished"]);
+      expect(takeCalls()).toEqual(["two finished"]);
     });
 
-    test("begins anew elsewhere if nothing of its answer has come", () => {
+    test("starts over elsewhere if no part of its answer has arrived", () => {
       one.evictions.notify("it is leaving");
       handler!.onRoute(route(two));
-      expect(news()).toEqual(["applies", "aborted", "one moved", "sent to two"]);
+      expect(takeCalls()).toEqual(["applies", "aborted", "one moved", "sent to two"]);
       life.end("finished");
     });
 
-    test("stays if no other member has room, and tries again later", () => {
+    test("stays if no other member has capacity, and searches again later", () => {
       one.evictions.notify("it is leaving");
       handler!.onRefused(noWorkerReady("tiny"));
-      expect(news()).toEqual(["applies"]);
+      expect(takeCalls()).toEqual(["applies"]);
       one.evictions.notify("it is leaving");
-      expect(news()).toEqual(["applies"]);
+      expect(takeCalls()).toEqual(["applies"]);
       life.end("finished");
-      expect(news()).toEqual(["leaves the queue", "one finished"]);
+      expect(takeCalls()).toEqual(["leaves the queue", "one finished"]);
     });
 
-    test("stays if nobody can continue its answer, or if it may not be repeated", () => {
+    test("stays if no member can continue its answer, or if it must not be repeated", () => {
       hasBegun = true;
       unable = undefined;
       one.evictions.notify("it is leaving");
-      expect(news()).toEqual([]);
+      expect(takeCalls()).toEqual([]);
       life.end("finished");
       hasBegun = false;
       open({ isRepeatable: false });
       handler!.onRoute(route(one));
-      news();
+      takeCalls();
       one.evictions.notify("it is leaving");
-      expect(news()).toEqual([]);
+      expect(takeCalls()).toEqual([]);
       life.end("finished");
     });
 
-    test("leaves the queue for another member when its own fails, and is tried elsewhere", () => {
+    test("cancels the handover when its member fails, and is retried elsewhere", () => {
       one.evictions.notify("it is leaving");
-      news();
+      takeCalls();
       life.break(broken);
-      expect(news()).toEqual(["leaves the queue", "aborted", "one failed", "one moved", "applies"]);
+      expect(takeCalls()).toEqual(["leaves the queue", "aborted", "one failed", "one moved", "applies"]);
       handler!.onRoute(route(two));
       life.end("finished");
     });
 
-    test("moves as often as its members leave, whatever the limit of moves after failures", () => {
+    test("moves as often as its members leave, beyond the migration limit", () => {
       hasBegun = true;
       const members = [one, two];
       for (let move = 0; move < 10; move++) {
         members[move % 2]!.evictions.notify("it is leaving");
         handler!.onRoute(route(members[(move + 1) % 2]!));
       }
-      expect(news()).not.toContain("failed engine_failed");
+      expect(takeCalls()).not.toContain("failed engine_failed");
       life.end("finished");
     });
 
-    test("frees both members when it ends in the middle of its move", async () => {
+    test("frees both members when it ends during the handover", async () => {
       hasBegun = true;
       const found = Promise.withResolvers<NextStep<Member>>();
       nextStep = () => found.promise;
       one.evictions.notify("it is leaving");
       handler!.onRoute(route(two));
-      news();
+      takeCalls();
       life.cancel();
-      expect(news()).toEqual(expect.arrayContaining(["one cancelled", "two cancelled"]));
+      expect(takeCalls()).toEqual(expect.arrayContaining(["one cancelled", "two cancelled"]));
       found.resolve(step);
       await found.promise;
-      expect(news()).toEqual([]);
+      expect(takeCalls()).toEqual([]);
     });
   });
 });

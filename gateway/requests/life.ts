@@ -11,15 +11,15 @@ import { Handover } from "./handover.ts";
 import type { RequestOptions } from "./options.ts";
 import type { NextStep, Transfer } from "./transfer.ts";
 
-/** What a request's life depends on. */
+/** A request, as its life sees it. */
 export interface LifeJob<Worker extends Member> {
   readonly requestId: string;
   readonly model: ModelSide<Worker>;
   readonly prompt: Prompt;
   readonly preferences: RoutePreferences;
-  /** Whether a member may be asked although another one may have acted on the request already. */
+  /** Whether the request may be sent again although a member may already have acted on it. */
   readonly isRepeatable: boolean;
-  /** Whether another model is asked where this one cannot answer. */
+  /** Whether another model is tried if this one cannot answer. */
   readonly hasFallback: boolean;
 }
 
@@ -28,16 +28,16 @@ export interface LifeContext {
   readonly warnings: Warnings;
 }
 
-/** How an attempt failed, by the member's fault. */
+/** How a member failed an attempt. */
 export interface Fault {
-  /** A sentence for people. */
+  /** A sentence for logs. */
   readonly reason: string;
   readonly failure: AttemptFailure;
   /** Default: the reason. */
   readonly cause?: Error | undefined;
 }
 
-/** Codes of errors by which a request has not come to a member. */
+/** Error codes of requests that reached no member. */
 const UNSERVED = new Set([
   "no_worker_ready",
   "server_busy",
@@ -45,40 +45,40 @@ const UNSERVED = new Set([
   "queue_displaced",
   "queue_timeout",
 ]);
-/** Codes of errors by which a member has failed a request. */
+/** Error codes of requests that a member failed. */
 const FAILED = new Set(["engine_failed", "worker_failed"]);
 
 /**
- * One request's life, from the wait for a member to its end, whatever travels: it waits, is sent, tried elsewhere where
- * it fails, moved where its answer breaks off, and ended by its deadline or its client. The router, the member's health
- * and the latencies are told of each of these once.
+ * One request's life, whatever the transfer carries: it waits for a member, is sent, retried elsewhere if it fails,
+ * moved if its answer breaks off, and ended by completion, its deadline or its client. Each of these is reported to
+ * the router, the member's health and the metrics exactly once.
  */
 export class Life<Worker extends Member> implements RouteHandler<Worker> {
-  /** Where it is now. */
+  /** The current route. */
   route: Route<Worker> | undefined;
   readonly #job: LifeJob<Worker>;
   readonly #transfer: Transfer<Worker>;
   readonly #context: LifeContext;
   readonly #attempts: Attempts<Worker>;
   #pending: PendingRoute | undefined;
-  /** Its move to another member, if its own is leaving. */
+  /** The search for another member while its own is leaving. */
   #handover: Handover<Worker> | undefined;
-  /** Where it goes on after that move. */
+  /** The route on which it continues after the handover. */
   #next: Route<Worker> | undefined;
-  /** How often it has asked for a member. */
-  #asked = 0;
+  /** How many times it has applied for a member. */
+  #applications = 0;
   #moves = 0;
   #isOver = false;
   #lastError: ApiError | undefined;
   #limit: ReturnType<typeof setTimeout> | undefined;
   #pause: ReturnType<typeof setTimeout> | undefined;
-  /** Ends the wait for a sign that the member hangs. */
+  /** Stops listening for a sign that the member hangs. */
   #stopListening: (() => void) | undefined;
   #stopEvictions: (() => void) | undefined;
   #sentAt = 0;
-  /** When the last piece of the answer came; undefined before the first one of this attempt. */
+  /** When the last piece of the answer arrived; undefined before the first piece of this attempt. */
   #pieceAt: number | undefined;
-  /** Tokens after which the answer takes up another block. */
+  /** Answer length in tokens at which the next block begins. */
   #nextBlockAt: number;
 
   constructor(job: LifeJob<Worker>, transfer: Transfer<Worker>, context: LifeContext) {
@@ -99,13 +99,13 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     return this.#pieceAt !== undefined;
   }
 
-  /** Whether it may be tried again where the running attempt fails. */
-  get mayGoOn(): boolean {
-    return this.#attempts.mayGoOn;
+  /** Whether it may be retried if the current attempt fails. */
+  get mayRetry(): boolean {
+    return this.#attempts.mayRetry;
   }
 
-  /** Whether a member is ready that the request has not failed on. */
-  get hasOther(): boolean {
+  /** Whether another member is ready that has not failed the request. */
+  get hasAlternative(): boolean {
     const { excluded } = this.#transfer.routeRequest(this.#attempts.excluded);
     return this.#job.model
       .members()
@@ -122,12 +122,12 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     this.#apply();
   }
 
-  /** There is no more time for it. */
+  /** Ends it with an error from outside, such as a shutdown. */
   stop(error: Error): void {
     this.fail(toApiError(error));
   }
 
-  /** The client has gone. */
+  /** The client has disconnected. */
   cancel(): void {
     if (this.#isOver) return;
     this.#pending?.leave();
@@ -140,25 +140,25 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   onRoute(route: Route<Worker>): void {
     this.#pending = undefined;
     this.route = route;
-    const { hasLost } = this.#attempts;
+    const { needsFreshConnection } = this.#attempts;
     this.#attempts.begin();
     this.#pieceAt = undefined;
     this.#sentAt = performance.now();
     this.#stopListening = route.worker.hangs.add((reason) => this.#onHang(reason));
     this.#stopEvictions = route.worker.evictions.add(() => this.#onEviction());
-    this.#transfer.send(route, hasLost);
+    this.#transfer.send(route, needsFreshConnection);
   }
 
   onRefused(error: Error): void {
     this.#pending = undefined;
-    if (this.#attempts.forgive()) this.#tryAgain(false);
-    // We already know that the failed ones cannot serve it.
+    if (this.#attempts.clearFailed()) this.#applyAfterPause(false);
+    // The last failure says more than that no member is left.
     else this.fail(this.#lastError ?? toApiError(error));
   }
 
   /**
-   * A piece of the answer has come.
-   * @param isStreamed whether pieces come as tokens do
+   * A piece of the answer has arrived.
+   * @param isStreamed whether pieces arrive as tokens are generated
    */
   onPiece(isStreamed: boolean): void {
     const now = performance.now();
@@ -167,7 +167,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     this.#pieceAt = now;
   }
 
-  /** @param tokens that the answer has by now, or about so many */
+  /** @param tokens length of the answer so far, possibly an estimate */
   grow(tokens: number): void {
     const { blockSize } = this.#job.model;
     while (tokens >= this.#nextBlockAt) {
@@ -176,20 +176,20 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     }
   }
 
-  /** The member answers, if only to refuse: it does not hang. */
+  /** The member has responded, if only to refuse, so it does not hang. */
   onAnswered(): void {
     this.#stopListening?.();
   }
 
-  /** The member will not serve the request, by no fault of its own; another one may. */
+  /** The member refuses the request, which is no fault of the member; another one may accept it. */
   refuse(error: ApiError): void {
     if (this.#isOver) return;
-    this.#attempts.failOn(this.route!.worker, "answered");
-    if (this.#attempts.mayGoOn) this.#goOn(error);
+    this.#attempts.recordFailure(this.route!.worker, "answered");
+    if (this.#attempts.mayRetry) this.#retryElsewhere(error);
     else this.fail(error);
   }
 
-  /** The member has failed the request, before or in the middle of its answer. */
+  /** The member has failed the request, before or during its answer. */
   break({ reason, failure, cause }: Fault): void {
     if (this.#isOver) return;
     const { worker } = this.route!;
@@ -201,25 +201,26 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
       worker: worker.instance.name,
       reason,
     });
-    this.#attempts.failOn(worker, failure);
+    this.#attempts.recordFailure(worker, failure);
     const error = this.#transfer.failureOf(cause ?? reason);
-    if (this.#transfer.hasBegun) this.#move(error, this.#moveBound);
-    else if ((failure === "unsent" || this.#job.isRepeatable) && this.#attempts.mayGoOn) this.#goOn(error);
+    if (this.#transfer.hasBegun) this.#move(error, this.#moveObstacle);
+    else if ((failure === "unsent" || this.#job.isRepeatable) && this.#attempts.mayRetry)
+      this.#retryElsewhere(error);
     else this.fail(error);
   }
 
-  /** Nobody can answer it. */
+  /** No member can answer it. */
   fail(error: ApiError): void {
     if (this.#isOver) return;
     this.#pending?.leave();
     if (this.route !== undefined) this.#transfer.abort();
-    const isPassedOn = this.#job.hasFallback && !this.#transfer.hasBegun && this.#mayFallBack(error);
+    const fallsBack = this.#job.hasFallback && !this.#transfer.hasBegun && this.#mayFallBack(error);
     this.end("failed");
-    if (isPassedOn) this.#transfer.onPassedOn(error);
+    if (fallsBack) this.#transfer.onFallback(error);
     else this.#transfer.onFailed(error);
   }
 
-  /** The one place where it ends for the router. */
+  /** Ends it. The only place that frees its route at the end. */
   end(outcome: RouteOutcome): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -232,10 +233,10 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
 
   #apply(): void {
     const request = this.#transfer.routeRequest(this.#attempts.excluded);
-    const asked = ++this.#asked;
+    const application = ++this.#applications;
     const pending = this.#job.model.admission.apply(request, this);
-    // It may have been routed, have failed and wait again by now.
-    if (asked === this.#asked) this.#pending = pending;
+    // By now it may have been routed, failed, and applied again.
+    if (application === this.#applications) this.#pending = pending;
   }
 
   #onFirstPiece(now: number): void {
@@ -247,9 +248,9 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     metrics.overlapBlocks.observe(route.overlapBlocks);
   }
 
-  /** There is no use in waiting, where another member is ready. */
+  /** Retries on another member if one is ready, instead of waiting. */
   #onHang(reason: string): void {
-    if (!this.#job.isRepeatable || !this.#attempts.mayGoOn || !this.hasOther) return;
+    if (!this.#job.isRepeatable || !this.#attempts.mayRetry || !this.hasAlternative) return;
     try {
       this.break({ reason, failure: "lost" });
     } catch (error) {
@@ -257,15 +258,15 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     }
   }
 
-  /** Whether another model may answer: nobody has acted on the request, or it does not matter. */
+  /** Whether another model may answer: no member has acted on the request, or it is repeatable. */
   #mayFallBack({ code }: ApiError): boolean {
     if (code === null) return false;
     return FAILED.has(code) ? this.#job.isRepeatable : UNSERVED.has(code);
   }
 
-  /** @param bound why the answer may not move, for people; undefined if it may */
-  #move(error: ApiError, bound: string | undefined): void {
-    const step = this.#transfer.nextStep(bound);
+  /** @param obstacle why the answer may not move, for logs; undefined if it may */
+  #move(error: ApiError, obstacle: string | undefined): void {
+    const step = this.#transfer.nextStep(obstacle);
     if (!(step instanceof Promise)) this.#take(step, error);
     else
       step.then(
@@ -284,40 +285,44 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
         step.complete();
         break;
       case "move":
-        // A move off a member that is leaving says nothing about the request.
+        // A handover from a leaving member does not count towards the limit.
         if (this.#next === undefined) this.#moves++;
         this.#attempts.move(step.unable);
         step.prepare();
-        this.#goOn(error);
+        this.#retryElsewhere(error);
     }
   }
 
-  /** Why the answer may not move again; undefined where it may. */
-  get #moveBound(): string | undefined {
-    if (!this.#attempts.mayMove) return "two workers have been lost to it";
+  /** Why the answer may not move again; undefined if it may. */
+  get #moveObstacle(): string | undefined {
+    if (!this.#attempts.mayMove) return "two workers were lost during this request";
     return this.#moves < this.#context.options.migrationLimit
       ? undefined
-      : "it has moved as often as --migration-limit allows";
+      : "it has reached --migration-limit";
   }
 
   #giveUp(obstacle: string, error: ApiError): void {
-    this.#context.warnings.warn(`not continued ${obstacle}`, "a broken answer was not continued elsewhere", {
-      request: this.#job.requestId,
-      reason: obstacle,
-    });
+    this.#context.warnings.warn(
+      `not continued ${obstacle}`,
+      "no other worker could continue a broken answer",
+      {
+        request: this.#job.requestId,
+        reason: obstacle,
+      },
+    );
     this.fail(error);
   }
 
-  #goOn(error: ApiError): void {
+  #retryElsewhere(error: ApiError): void {
     this.#lastError = error;
     this.#clearRoute();
     const next = this.#next;
     this.#next = undefined;
-    if (next === undefined) this.#tryAgain(true);
+    if (next === undefined) this.#applyAfterPause(true);
     else this.onRoute(next);
   }
 
-  /** The member is leaving: moves the request, if that is possible. */
+  /** The member is leaving: hands the request over to another one, if possible. */
   #onEviction(): void {
     if (this.#next !== undefined || this.#handover?.isOver === false) return;
     const unable = this.#unableToTakeOver;
@@ -328,13 +333,13 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     handover.search(this.#job.model.admission, this.#transfer.routeRequest(excluded));
   }
 
-  /** Members that cannot take the request over as it is now; undefined if none can. */
+  /** Members that cannot take the request over in its current state; undefined if none can. */
   get #unableToTakeOver(): readonly Worker[] | undefined {
     if (this.#transfer.hasBegun) return this.#transfer.unableToContinue();
     return this.#job.isRepeatable ? [] : undefined;
   }
 
-  /** Another member has room: cuts the answer of the one that is leaving, and continues it there. */
+  /** Cuts the answer of the leaving member, and continues it on the new route. */
   #takeOver(next: Route<Worker>, unable: readonly Worker[]): void {
     const error = this.#transfer.failureOf("The worker is leaving.");
     this.#next = next;
@@ -342,7 +347,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     if (this.#transfer.hasBegun) this.#move(error, undefined);
     else {
       this.#attempts.move(unable);
-      this.#goOn(error);
+      this.#retryElsewhere(error);
     }
   }
 
@@ -361,7 +366,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     this.#handover = undefined;
   }
 
-  #tryAgain(isElsewhere: boolean): void {
+  #applyAfterPause(isElsewhere: boolean): void {
     const ms = this.#attempts.pauseMs(isElsewhere);
     if (ms === 0) this.#apply();
     else this.#pause = setTimeout(() => this.#apply(), ms);

@@ -1,16 +1,16 @@
-/** How hard a gateway tries to have a request answered, and how long it waits. Times in milliseconds. */
+/** Retry limits and timeouts of requests. Times in milliseconds. */
 export interface RequestOptions {
-  /** Longest time to take a connection. */
+  /** Time to connect. */
   readonly connectMs: number;
-  /** Longest time from the request to the answer's first piece. */
+  /** Time from the request to the first piece of the answer. */
   readonly firstByteMs: number;
-  /** Longest time between two pieces of an answer. */
+  /** Time between two pieces of the answer. */
   readonly idleMs: number;
-  /** Longest time for all of it. */
+  /** Time for the whole request. */
   readonly totalMs: number;
-  /** Further attempts before anything of an answer has come. */
+  /** Attempts after the first, before any part of the answer has arrived. */
   readonly retries: number;
-  /** How often an answer that breaks off may move to another worker. */
+  /** How many times a broken answer may move to another worker. */
   readonly migrationLimit: number;
 }
 

@@ -7,17 +7,17 @@ import type { Prompt } from "./prompt.ts";
 import type { Route, RouteOutcome } from "./route.ts";
 import type { RoutedWorker, Slot, Workers } from "./workers.ts";
 
-/** What a router keeps of its routes. */
+/** The router state that a route updates. */
 export interface RouteRecords<Worker extends RoutedWorker> {
   readonly workers: Workers<Worker>;
   readonly decisions: DecisionLog<Worker>;
   readonly cacheReports: CacheReports<Worker>;
   readonly drainRate: DrainRate;
-  /** Called when load has fallen. */
-  readonly onRoom: (() => void) | undefined;
+  /** Called when load has decreased. */
+  readonly onCapacity: (() => void) | undefined;
 }
 
-/** A route whose load is booked in the core, and whose end the router's records are told of. */
+/** A route whose load is booked in the core, and which reports its progress and end to the router. */
 export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   readonly overlapBlocks: number;
   readonly plan: Plan<Worker> = { decode: this };
@@ -26,9 +26,9 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   readonly #slot: Slot<Worker>;
   readonly #isExact: boolean;
   readonly #booking: number;
-  /** Of the overlap: what the worker's events say that it holds. */
+  /** The part of the overlap that is known from the worker's events. */
   readonly #heldBlocks: number;
-  /** The decision's place in the log. */
+  /** The decision's id in the log. */
   readonly #recordId: number;
   readonly #decidedAt: number;
   #freed = false;
@@ -64,7 +64,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   firstToken(): void {
     if (this.#freed) return;
     this.#core.firstToken(this.#booking);
-    this.#router.onRoom?.();
+    this.#router.onCapacity?.();
   }
 
   grow(blocks: number): void {
@@ -75,9 +75,9 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     const { decisions, cacheReports, workers } = this.#router;
     decisions.report(this.#recordId, cachedTokens);
     const slot = this.#slot;
-    // What a worker that has left reports is of no use any more.
+    // The worker has left.
     if (workers.roster[slot.index] !== slot) return;
-    // Events are in the worker's own tokens: what they predict of other tokens means nothing.
+    // Events are in the worker's own tokens, and predict nothing about a prompt in other tokens.
     if (!this.#isExact && !slot.predictsOnly) return;
     cacheReports.observe(slot, {
       decidedAt: this.#decidedAt,
@@ -93,6 +93,6 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     this.#core.free(this.#booking);
     this.#router.decisions.settle(this.#recordId, outcome);
     this.#router.drainRate.count(performance.now());
-    this.#router.onRoom?.();
+    this.#router.onCapacity?.();
   }
 }

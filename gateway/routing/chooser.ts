@@ -3,24 +3,25 @@ import type { Selection } from "./filters/selection.ts";
 import type { RoutingPolicy } from "./policies/policy.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "./preferences.ts";
 import { exactPrompt, mediaHashesOf, type Prompt } from "./prompt.ts";
-import type { Choosing, Scorer } from "./scorers/scorer.ts";
+import type { RoutingContext, Scorer } from "./scorers/scorer.ts";
 import type { Roster, RoutedWorker } from "./workers.ts";
 
-/** A request, for the choice of its worker. */
-export interface Chosen {
+/** The parts of a request that the choice of a worker depends on. */
+export interface ChoiceRequest {
   readonly prompt: Prompt;
   readonly preferences: RoutePreferences;
   readonly salt?: Salt | undefined;
 }
 
-/** The fields of `DecideOptions` that change from one request to the next. */
-type Asked = { -readonly [Name in keyof DecideOptions]: DecideOptions[Name] };
+/** `DecideOptions` with writable fields. */
+type MutableOptions = { -readonly [Name in keyof DecideOptions]: DecideOptions[Name] };
 
 /**
- * Carries a policy out on the router core. A policy of the core's, without scorers, is one call of the core and makes no
- * object; scorers add an array of terms to that call, and a picker in TypeScript a second call, which books its choice.
+ * Applies a policy with the router core. A core policy without scorers takes one call to the core and allocates
+ * nothing; scorers add an array of terms to that call, and a picker in TypeScript adds a second call, which books its
+ * choice.
  */
-export class Chooser implements Choosing {
+export class Chooser implements RoutingContext {
   prompt: Prompt = exactPrompt(new Uint32Array());
   preferences = NO_PREFERENCES;
   roster: Roster<RoutedWorker> = [];
@@ -28,19 +29,19 @@ export class Chooser implements Choosing {
   readonly #policy: RoutingPolicy;
   readonly #scorers: readonly Scorer[];
   readonly #random: () => number;
-  /** The same object for every decision. */
-  readonly #asked: Asked;
+  /** Reused for every decision. */
+  readonly #options: MutableOptions;
   #terms = new Float64Array();
-  /** Bound, so that pickers may take it apart. */
+  /** Bound, so that pickers can destructure it. */
   readonly load = (index: number): WorkerLoad => this.#core.load(index);
 
-  /** @param scorers besides those of the policy */
+  /** @param scorers in addition to the policy's */
   constructor(core: Router, policy: RoutingPolicy, scorers: readonly Scorer[], random: () => number) {
     this.#core = core;
     this.#policy = policy;
     this.#scorers = [...(policy.scorers ?? []).map((make) => make()), ...scorers];
     this.#random = random;
-    this.#asked = {
+    this.#options = {
       tokenCount: 0,
       policy: "core" in policy.picker ? policy.picker.core : "kv",
       random: 0,
@@ -61,14 +62,14 @@ export class Chooser implements Choosing {
   }
 
   /**
-   * @param roster the workers by their index in the core
+   * @param roster the slots by their index in the core
    * @param seconds on the core's clock
-   * @param books whether the load is booked
-   * @returns the core's object: read it before the next decision
+   * @param books whether to book the load
+   * @returns an object that the core reuses: read it before the next decision
    */
   choose(
-    { prompt, preferences, salt }: Chosen,
-    { preferred, only, reluctant, excluded }: Selection,
+    { prompt, preferences, salt }: ChoiceRequest,
+    { preferred, only, avoided, excluded }: Selection,
     roster: Roster<RoutedWorker>,
     seconds: number,
     books: boolean,
@@ -76,24 +77,24 @@ export class Chooser implements Choosing {
     this.prompt = prompt;
     this.preferences = preferences;
     this.roster = roster;
-    const asked = this.#asked;
-    asked.tokenCount = prompt.tokens.length;
-    asked.mmHashes = mediaHashesOf(prompt, this.#core);
-    asked.overlapCredit = preferences.overlapCredit;
-    asked.temperature = preferences.temperature;
-    asked.salt = salt === undefined ? undefined : this.#core.salt(salt);
-    asked.now = seconds;
-    asked.book = books;
-    asked.terms = this.#scorers.length === 0 ? undefined : this.#score(roster.length);
+    const options = this.#options;
+    options.tokenCount = prompt.tokens.length;
+    options.mmHashes = mediaHashesOf(prompt, this.#core);
+    options.overlapCredit = preferences.overlapCredit;
+    options.temperature = preferences.temperature;
+    options.salt = salt === undefined ? undefined : this.#core.salt(salt);
+    options.now = seconds;
+    options.book = books;
+    options.terms = this.#scorers.length === 0 ? undefined : this.#score(roster.length);
     if (preferred !== undefined) {
-      const decision = this.#ask(preferred, excluded);
+      const decision = this.#decide(preferred, excluded);
       if (decision.worker >= 0) return decision;
     }
-    if (only === undefined && reluctant.length > 0) {
-      const decision = this.#ask(only, [...excluded, ...reluctant]);
+    if (only === undefined && avoided.length > 0) {
+      const decision = this.#decide(only, [...excluded, ...avoided]);
       if (decision.worker >= 0) return decision;
     }
-    return this.#ask(only, excluded);
+    return this.#decide(only, excluded);
   }
 
   #score(workers: number): Float64Array {
@@ -103,20 +104,20 @@ export class Chooser implements Choosing {
     return this.#terms;
   }
 
-  #ask(pinned: number | undefined, excluded: readonly number[]): Decision {
-    const asked = this.#asked;
-    asked.pinnedWorker = pinned;
-    asked.excluded = excluded;
-    asked.random = this.#random();
+  #decide(pinned: number | undefined, excluded: readonly number[]): Decision {
+    const options = this.#options;
+    options.pinnedWorker = pinned;
+    options.excluded = excluded;
+    options.random = this.#random();
     const { picker } = this.#policy;
     this.#core.writePrompt(this.prompt.tokens);
-    if ("core" in picker) return this.#core.decide(asked);
-    const books = asked.book;
-    asked.book = false;
-    const priced = this.#core.decide(asked);
-    asked.book = books;
+    if ("core" in picker) return this.#core.decide(options);
+    const books = options.book;
+    options.book = false;
+    const priced = this.#core.decide(options);
+    options.book = books;
     if (priced.worker < 0) return priced;
-    asked.pinnedWorker = picker.pick(this.#core.explain(), this, asked.random);
-    return this.#core.decide(asked);
+    options.pinnedWorker = picker.pick(this.#core.explain(), this, options.random);
+    return this.#core.decide(options);
   }
 }

@@ -8,8 +8,8 @@ export type DecisionOutcome = "running" | "refused" | RouteOutcome;
 /** Why a request has no worker: none was ready, or there was no capacity. */
 export type DecisionReason = "none_ready" | RefusalReason;
 
-/** What is known of a request that the core was not asked about, or had no answer for. */
-const NOTHING_CHOSEN = {
+/** Fields of a record for which the core made no decision. */
+const NO_DECISION = {
   overlapBlocks: 0,
   predictedBlocks: 0,
   hostBlocks: 0,
@@ -18,29 +18,29 @@ const NOTHING_CHOSEN = {
   busyWorkers: 0,
 };
 
-/** A recent decision: who could be chosen at what cost, what came of it. No part of the prompt is in it. */
+/** A recent decision: the candidates with their costs, and the outcome. Contains no part of the prompt. */
 export interface DecisionRecord {
   requestId: string;
   /** Milliseconds since the epoch. */
   time: number;
-  /** Undefined where the request was refused. */
+  /** Undefined if the request was refused. */
   chosen: DecidedWorker | undefined;
   promptTokens: number;
   overlapBlocks: number;
-  /** Those of them that the chosen worker is only expected to hold, having been sent them. */
+  /** Overlap blocks that are only predicted, from earlier requests. */
   predictedBlocks: number;
-  /** Blocks that follow in its host's memory, and then on its disk. */
+  /** Further blocks of the prompt in host memory, and then on disk. */
   hostBlocks: number;
   diskBlocks: number;
   cost: number;
   /** Time in the queue, in milliseconds. */
   queuedMs: number;
-  /** Workers that were no candidates only because they were busy. */
+  /** Workers excluded only because they were busy. */
   busyWorkers: number;
   outcome: DecisionOutcome;
-  /** Of those that were refused. */
+  /** Why the request was refused; otherwise undefined. */
   reason: DecisionReason | undefined;
-  /** Undefined until the engine has told it. */
+  /** Undefined until the engine reports it. */
   reportedCachedTokens: number | undefined;
   candidates: DecidedCandidate[];
 }
@@ -59,7 +59,7 @@ export interface DecidedCandidate extends DecidedWorker {
   total: number;
 }
 
-/** A record as it is kept, with what the rest is made of when somebody asks. */
+/** A record as stored, with the data from which a `DecisionRecord` is built on request. */
 interface Entry<Worker extends RoutedWorker>
   extends Omit<DecisionRecord, "chosen" | "reportedCachedTokens" | "candidates"> {
   recordId: number;
@@ -73,8 +73,8 @@ interface Entry<Worker extends RoutedWorker>
 const NOT_REPORTED = -1;
 
 /**
- * The last so many decisions of a model. To remember one copies the core's arrays of terms into arrays that are
- * there already; what people read is made of them only when somebody asks.
+ * The most recent decisions of a model. Recording one copies the core's arrays of terms into preallocated arrays;
+ * readable records are built from them only on request.
  */
 export class DecisionLog<Worker extends RoutedWorker> {
   readonly #core: Router;
@@ -82,15 +82,15 @@ export class DecisionLog<Worker extends RoutedWorker> {
   readonly #entries: Entry<Worker>[] = [];
   #nextRecordId = 0;
 
-  /** @param size 0 keeps nothing */
+  /** @param size how many decisions to keep; 0 for none */
   constructor(core: Router, size: number) {
     this.#core = core;
     this.#size = size;
   }
 
   /**
-   * Remembers the core's last decision.
-   * @returns the record's id, to say later what came of it; after as many decisions as are kept it does nothing any more
+   * Records the core's last decision.
+   * @returns the record's id, for later updates, which have no effect once the record has been overwritten
    */
   record(
     request: RouteRequest<Worker>,
@@ -110,14 +110,14 @@ export class DecisionLog<Worker extends RoutedWorker> {
     return entry.recordId;
   }
 
-  /** Remembers a request that ended without a decision: it was not let into the queue, or had to leave it, or left. */
+  /** Records a request that ended without a decision: it was refused, removed from the queue, or cancelled. */
   recordWithout(
     request: RouteRequest<Worker>,
     outcome: "refused" | "cancelled",
     reason: RefusalReason | undefined,
     queuedMs: number,
   ): void {
-    const entry = this.#begin(request, NOTHING_CHOSEN, queuedMs);
+    const entry = this.#begin(request, NO_DECISION, queuedMs);
     if (entry === undefined) return;
     entry.chosen = undefined;
     entry.outcome = outcome;
@@ -125,10 +125,10 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.workers = 0;
   }
 
-  /** The entry for the next record, in the place of an old one; undefined where none are kept. */
+  /** Initialises the entry for the next record, reusing an old one; undefined if none are kept. */
   #begin(
     request: RouteRequest<Worker>,
-    decision: Pick<Decision, keyof typeof NOTHING_CHOSEN>,
+    decision: Pick<Decision, keyof typeof NO_DECISION>,
     queuedMs: number,
   ): Entry<Worker> | undefined {
     const recordId = this.#nextRecordId++;
@@ -162,12 +162,12 @@ export class DecisionLog<Worker extends RoutedWorker> {
     if (entry !== undefined) entry.outcome = outcome;
   }
 
-  /** The newest first. */
+  /** Newest first. */
   list(limit: number): DecisionRecord[] {
     return this.#newestFirst().slice(0, limit).map(describe);
   }
 
-  /** All decisions on one request, the newest first: one for each of its answers, and one for each new try. */
+  /** All decisions for one request, newest first: one for each of its answers, and one for each retry. */
   of(requestId: string): DecisionRecord[] {
     return this.#newestFirst()
       .filter((entry) => entry.requestId === requestId)

@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { DYNAMO_WEIGHTS } from "#router-wasm";
 import { tagsOf } from "./filters/tags.ts";
 import { NO_THRESHOLDS } from "./load/thresholds.ts";
-import { comparedPrompt, exactPrompt } from "./prompt.ts";
+import { exactPrompt, inexactPrompt } from "./prompt.ts";
 import { applyEvent, nameOf, request, routed, testModel } from "./test-model.ts";
 import type { RoutedWorker } from "./workers.ts";
 
@@ -15,8 +15,8 @@ const stored = (token: number, blocks: number) =>
     blockSize: 16,
   }) as const;
 
-describe("what a request asks for", () => {
-  it("is a worker, by name or id", () => {
+describe("routing preferences", () => {
+  it("can name a worker by name or id", () => {
     const { router, add, setReady } = testModel();
     const [, two] = [add("one"), add("two")];
     expect(nameOf(router.route(request(32, { worker: "two" })))).toBe("two");
@@ -27,7 +27,7 @@ describe("what a request asks for", () => {
     expect(router.route(request(32, { worker: "two" }))).toBe("none-ready");
   });
 
-  it("is tags, of which a worker must have all", () => {
+  it("can require tags, all of which a worker must have", () => {
     const { router, add } = testModel();
     add("plain");
     add("one", { tags: ["gpu=h100", "zone=a"] });
@@ -44,7 +44,7 @@ describe("what a request asks for", () => {
     expect(nameOf(router.route(request(32, { tags: ["zone=a"], worker: "plain" })))).toBe("none-ready");
   });
 
-  it("is another overlap credit", () => {
+  it("can override the overlap credit", () => {
     const { router, add } = testModel({ weights: { activeRequestWeight: 0 } });
     const [busy] = [add("busy"), add("idle")];
     applyEvent(router, busy, stored(1, 4), 0);
@@ -55,7 +55,7 @@ describe("what a request asks for", () => {
 });
 
 describe("a session", () => {
-  /** A worker that a session is bound to, and one that is less busy. */
+  /** A worker to which a session is bound, and a less busy one. */
   function boundSession(mode: "off" | "soft" | "hard") {
     const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 1000 } };
     const model = testModel({ affinity: { mode, ttlMs: 600_000 }, thresholds });
@@ -68,15 +68,15 @@ describe("a session", () => {
     return { ...model, bound, other, route, ask };
   }
 
-  it("means nothing when affinity is off", () => {
+  it("is ignored if affinity is off", () => {
     expect(boundSession("off").ask()).toBe("other");
   });
 
-  it("goes where its last request went, though that is not the cheapest", () => {
+  it("goes to the worker of its last request, even if another is cheaper", () => {
     for (const mode of ["soft", "hard"] as const) expect(boundSession(mode).ask()).toBe("bound");
   });
 
-  it("moves, when soft, while its worker is busy, and stays where it went", () => {
+  it("moves, if soft, while its worker is busy, and stays with the new one", () => {
     const { router, route, ask } = boundSession("soft");
     routed(router, request(600, { worker: "bound" }));
     expect(ask()).toBe("other");
@@ -84,7 +84,7 @@ describe("a session", () => {
     expect(ask()).toBe("other");
   });
 
-  it("waits, when hard, while its worker is busy or away for a moment", () => {
+  it("waits, if hard, while its worker is busy or not ready", () => {
     const { router, bound, ask, setReady } = boundSession("hard");
     const more = routed(router, request(600, { worker: "bound" }));
     expect(ask()).toBe("all-busy");
@@ -95,7 +95,7 @@ describe("a session", () => {
     expect(ask()).toBe("bound");
   });
 
-  it("finds another worker when its worker has gone for good, or has refused the request", () => {
+  it("moves when its worker is removed or has refused the request", () => {
     for (const mode of ["soft", "hard"] as const) {
       const { router, bound, other, ask, add } = boundSession(mode);
       expect(ask([bound])).toBe("other");
@@ -108,7 +108,7 @@ describe("a session", () => {
     }
   });
 
-  it("does not bind a request that names a worker, and follows it", () => {
+  it("follows a request that names another worker", () => {
     const { router, ask } = boundSession("hard");
     expect(nameOf(router.route(request(64, { session: "s", worker: "other" })))).toBe("other");
     expect(ask()).toBe("other");
@@ -116,7 +116,7 @@ describe("a session", () => {
 });
 
 describe("data-parallel ranks", () => {
-  it("are chosen each by what they hold, and named in the decision", () => {
+  it("are chosen by their own caches, and named in the decision", () => {
     const { router, add } = testModel();
     const worker = add("wide", { dataParallelSize: 3 });
     add("narrow");
@@ -135,7 +135,7 @@ describe("data-parallel ranks", () => {
     ]);
   });
 
-  it("of a worker that is asked for are all candidates, and no others", () => {
+  it("of a named worker are the only candidates", () => {
     const { router, add } = testModel();
     add("narrow");
     const wide = add("wide", { dataParallelSize: 2 });
@@ -148,7 +148,7 @@ describe("data-parallel ranks", () => {
 });
 
 describe("busy thresholds", () => {
-  it("are a number of tokens, a share of a step, or a share of the blocks", () => {
+  it("can be a number of tokens, a share of a step, or a share of the blocks", () => {
     for (const thresholds of [
       { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 160 } },
       { ...NO_THRESHOLDS, busyPrefillTokens: { share: 160 / 256 } },
@@ -164,7 +164,7 @@ describe("busy thresholds", () => {
     }
   });
 
-  it("can be changed while requests run", () => {
+  it("can be changed while requests are running", () => {
     const { router, add } = testModel();
     add("one");
     routed(router, request(160));
@@ -176,7 +176,7 @@ describe("busy thresholds", () => {
 });
 
 describe("the decision log", () => {
-  it("has every candidate's terms, what came of the request, and nothing of its prompt", () => {
+  it("has every candidate's terms and the outcome, but no part of the prompt", () => {
     const { router, add } = testModel({ weights: DYNAMO_WEIGHTS });
     const one = add("one");
     add("two");
@@ -203,7 +203,7 @@ describe("the decision log", () => {
     expect(JSON.stringify(record)).not.toContain("424242");
   });
 
-  it("keeps the last ones, newest first, and lets late news of others go", () => {
+  it("keeps the most recent decisions, newest first, and ignores late updates to others", () => {
     const { router, add } = testModel({ decisionLog: 3 });
     add("one");
     const asked = [1, 2, 3, 4, 5].map(() => request(16));
@@ -223,7 +223,7 @@ describe("the decision log", () => {
     expect(router.decisions.of(asked[0]!.requestId)).toEqual([]);
   });
 
-  it("names workers as they were, though others have come in their places", () => {
+  it("names the workers of that time, even if their slots have been reused", () => {
     const { router, add } = testModel();
     const one = add("one");
     routed(router, request(16));
@@ -235,7 +235,7 @@ describe("the decision log", () => {
     expect(second!.candidates).toHaveLength(40);
   });
 
-  it("may be off", () => {
+  it("can be turned off", () => {
     const { router, add } = testModel({ decisionLog: 0 });
     add("one");
     const route = routed(router, request(16));
@@ -246,7 +246,7 @@ describe("the decision log", () => {
 });
 
 describe("drift", () => {
-  /** Sends so many requests, each after the other; the engine reports `cached` tokens of each. */
+  /** Sends requests one after the other; the engine reports `cached` tokens for each. */
   function send({ router }: ReturnType<typeof testModel>, count: number, cached: number, token = 1) {
     for (let index = 0; index < count; index++) {
       const route = routed(router, request(64, {}, token));
@@ -255,7 +255,7 @@ describe("drift", () => {
     }
   }
 
-  it("is no drift where predictions come true, to within a block", async () => {
+  it("is not detected if predictions are right to within a block", async () => {
     const model = testModel();
     const worker = model.add("one");
     applyEvent(model.router, worker, stored(1, 4), 0);
@@ -274,7 +274,7 @@ describe("drift", () => {
     expect(metrics).toContain(`${drift("sum", "unexpected")} 0`);
   });
 
-  it("has no value below nothing in either direction", async () => {
+  it("is never negative in either direction", async () => {
     const model = testModel();
     model.add("one");
     send(model, 3, 48);
@@ -283,14 +283,14 @@ describe("drift", () => {
     expect(lines).toContain('stator_router_cache_drift_tokens_sum{model="test",direction="unexpected"} 144');
   });
 
-  it("warns once an episode when no event has ever come", async () => {
+  it("warns once per episode if no event has arrived", async () => {
     const model = testModel();
     const worker = model.add("one");
     send(model, 19, 48);
     expect(model.lines).toEqual([]);
     send(model, 30, 48);
     expect(model.lines).toHaveLength(1);
-    expect(model.lines[0]).toMatch(/no KV event has ever come.*worker=one cause=events-missing/);
+    expect(model.lines[0]).toMatch(/no KV event has arrived.*worker=one cause=events-missing/);
     expect(await model.scrape()).toContain('cause="events-missing"} 1');
     applyEvent(model.router, worker, stored(1, 4), 0);
     send(model, 1, 48);
@@ -299,7 +299,7 @@ describe("drift", () => {
     expect(await model.scrape()).toContain('cause="never-matches"} 1');
   });
 
-  it("names another block size", () => {
+  it("is attributed to a different block size", () => {
     const model = testModel();
     const worker = model.add("one");
     applyEvent(
@@ -312,7 +312,7 @@ describe("drift", () => {
     expect(model.lines[0]).toMatch(/cause=block-size blockSize=16 eventBlockSize=32/);
   });
 
-  it("names lost removals", () => {
+  it("is attributed to lost removals", () => {
     const model = testModel();
     const worker = model.add("one");
     applyEvent(model.router, worker, stored(1, 4), 0);
@@ -322,7 +322,7 @@ describe("drift", () => {
     expect(model.lines[0]).toMatch(/removals were lost.*cause=removals-lost/);
   });
 
-  it("names lost removals where only a part of what is predicted is missing", () => {
+  it("is attributed to lost removals if only some predicted blocks are missing", () => {
     const model = testModel();
     const worker = model.add("one");
     applyEvent(model.router, worker, stored(1, 4), 0);
@@ -330,7 +330,7 @@ describe("drift", () => {
     expect(model.lines.join()).toContain("cause=removals-lost");
   });
 
-  it("tolerates that a tenth of what is predicted is missing", () => {
+  it("is not detected if a tenth of the predicted blocks is missing", () => {
     const model = testModel();
     const worker = model.add("one");
     applyEvent(model.router, worker, stored(1, 4), 0);
@@ -338,7 +338,7 @@ describe("drift", () => {
     expect(model.lines).toEqual([]);
   });
 
-  it("warns once though its measure swings around what is tolerated, until it is clearly gone", async () => {
+  it("warns once while its measure fluctuates around the threshold, until it is clearly below", async () => {
     vi.useFakeTimers({ toFake: ["performance"] });
     onTestFinished(() => void vi.useRealTimers());
     const model = testModel();
@@ -356,7 +356,7 @@ describe("drift", () => {
     send(model, 30, 0);
     expect(model.lines).toHaveLength(2);
     send(model, 90, 64);
-    // Too soon for another line; where it goes on, it comes when the minute is over.
+    // Too soon for another warning; if the drift persists, it follows after a minute.
     send(model, 30, 0);
     expect(model.lines).toHaveLength(2);
     vi.advanceTimersByTime(61_000);
@@ -364,7 +364,7 @@ describe("drift", () => {
     expect(model.lines).toHaveLength(3);
   });
 
-  it("takes more stored blocks than a worker has for lost removals", () => {
+  it("is attributed to lost removals if a worker stores more blocks than it has", () => {
     const model = testModel();
     const worker = model.add("one", { totalBlocks: 10 });
     for (let token = 1; token <= 11; token++) applyEvent(model.router, worker, stored(token, 1), 0);
@@ -375,7 +375,7 @@ describe("drift", () => {
     expect(model.lines[0]).toContain("cause=removals-lost");
   });
 
-  it("predicts nothing more for a worker without events whose engine never has anything cached", async () => {
+  it("stops predictions for a worker without events whose engine never reports cached tokens", async () => {
     const model = testModel();
     const worker = model.add("one");
     model.router.predictOnly(worker);
@@ -394,12 +394,12 @@ describe("drift", () => {
     expect(routed(model.router, request(64, {}, 1)).overlapBlocks).toBe(4);
   });
 
-  it("is not read from prompts in other tokens than the worker's", async () => {
+  it("ignores prompts that are not in the worker's own tokens", async () => {
     const model = testModel();
     model.add("one");
     for (let index = 0; index < 50; index++) {
       const asked = request(64, {}, 1);
-      const route = routed(model.router, { ...asked, prompt: comparedPrompt(asked.prompt.tokens) });
+      const route = routed(model.router, { ...asked, prompt: inexactPrompt(asked.prompt.tokens) });
       route.report(48);
       route.free("finished");
     }
@@ -407,7 +407,7 @@ describe("drift", () => {
     expect(await model.scrape()).not.toContain('worker="one"');
   });
 
-  it("does not take a burst of requests with one new prompt for drift", () => {
+  it("is not detected in a burst of requests with the same new prompt", () => {
     const model = testModel();
     model.add("one");
     const routes = Array.from({ length: 64 }, () => routed(model.router, request(64, {}, 1)));
@@ -415,7 +415,7 @@ describe("drift", () => {
     expect(model.lines).toEqual([]);
   });
 
-  it("forgets a worker that has left", async () => {
+  it("is forgotten when the worker leaves", async () => {
     const model = testModel();
     const worker = model.add("one");
     send(model, 20, 48);
@@ -427,7 +427,7 @@ describe("drift", () => {
 });
 
 describe("running requests", () => {
-  /** Workers of a burst with one cached block in common, on two engines that run so many sequences at once. */
+  /** Workers chosen for a burst that shares two cached blocks, on two engines with this many sequences. */
   function burst(maxSequences: number): string[] {
     const { router, add } = testModel();
     const card = { maxSequences, totalBlocks: 10_000, maxBatchedTokens: 8192 };
@@ -441,17 +441,17 @@ describe("running requests", () => {
     });
   }
 
-  it("weigh more than a short cached prefix where an engine runs few at once", () => {
+  it("outweigh a short cached prefix on engines with few sequences", () => {
     expect(burst(4).filter((name) => name === "cached")).toHaveLength(2);
   });
 
-  it("weigh little where it runs hundreds", () => {
+  it("weigh little on engines with many sequences", () => {
     expect(burst(1024)).toEqual(Array(4).fill("cached"));
   });
 });
 
 describe("the index's limits", () => {
-  it("leave out a worker that there is no room for, and say so", () => {
+  it("shut out a worker that does not fit, and log it", () => {
     const limits = { maxWorkers: 3, maxBlocks: 1000, maxMemoryBytes: 2 ** 24 };
     const { router, add, lines } = testModel({ limits });
     add("one", { dataParallelSize: 2 });
@@ -463,7 +463,7 @@ describe("the index's limits", () => {
     expect(nameOf(router.route(request(64, { worker: "two" })))).toBe("none-ready");
   });
 
-  it("let those in that were left out when others leave, in order of arrival, as if they joined then", () => {
+  it("admit shut-out workers when others leave, in order of arrival, as if they joined then", () => {
     const limits = { maxWorkers: 2, maxBlocks: 1000, maxMemoryBytes: 2 ** 24 };
     const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 64 } };
     const { router, add, lines, setReady } = testModel({ limits, thresholds });
@@ -483,7 +483,7 @@ describe("the index's limits", () => {
     ]);
     router.removeWorker(one);
     expect(admitted).toEqual(["three"]);
-    expect(lines.at(-1)).toMatch(/info .*gets requests now worker=three/);
+    expect(lines.at(-1)).toMatch(/info .*now gets requests worker=three/);
     expect(nameOf(router.route(request(64, { worker: "three" })))).toBe("three");
     expect(router.route(request(64, { worker: "three" }))).toBe("all-busy");
     router.removeWorker(wide);
@@ -494,7 +494,7 @@ describe("the index's limits", () => {
     expect(nameOf(router.route(request(64, { worker: "four" })))).toBe("four");
   });
 
-  it("predict the cache of one that sends no events, whenever that was found out", () => {
+  it("do not affect predictions for an admitted worker that was found to send no events", () => {
     const limits = { maxWorkers: 1, maxBlocks: 1000, maxMemoryBytes: 2 ** 24 };
     const model = testModel({ limits, predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 600 } });
     const { router, add } = model;

@@ -20,18 +20,18 @@ import type { Route, RouteRequest, Unroutable } from "./route.ts";
 import { OwnShare } from "./scorers/own-share.ts";
 import { type RoutedWorker, type Slot, Workers } from "./workers.ts";
 
-/** One model's router: the WebAssembly core, and what each of its indices means. */
+/** One model's router: the WebAssembly core, and the workers behind its indices. */
 export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly workers = new Workers<Worker>();
   readonly bindings: Bindings<Worker>;
   readonly decisions: DecisionLog<Worker>;
   readonly cacheReports: CacheReports<Worker>;
   readonly drainRate = new DrainRate();
-  /** Called when a request that had no route may have one now: load has fallen, or the workers have changed. */
-  onRoom: (() => void) | undefined;
-  /** Called when a worker that was shut out has got its place: of its KV events, none have been kept until now. */
+  /** Called when load has decreased or workers have changed, so that a waiting request may get a route. */
+  onCapacity: (() => void) | undefined;
+  /** Called when a shut-out worker has been admitted; its KV events so far were not kept. */
   onAdmitted: ((worker: Worker) => void) | undefined;
-  /** Called for each KV event of a worker that cannot be read, with what is wrong with it. */
+  /** Called for each unreadable KV event, with the problem as a clause. */
   onUnreadable: ((worker: Worker, what: string) => void) | undefined;
   readonly #core: Router;
   readonly #events: CacheEvents<Worker>;
@@ -39,12 +39,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   readonly #startedAt: number;
   readonly #sessions: SessionBindings<Worker>;
   readonly #filters: Filters<Worker>;
-  /** What the filters leave, of the request that is routed now. */
+  /** The filtered workers for the current request. */
   readonly #selection = new Selection();
   readonly #chooser: Chooser;
-  /** Workers that the index has no place for, in order of arrival. */
+  /** Workers that do not fit in the index, in order of arrival. */
   readonly #shutOut = new Set<Worker>();
-  /** Workers that send no KV events, whether or not they have a place. */
+  /** Workers that send no KV events, shut out or not. */
   readonly #predicted = new Set<Worker>();
   readonly #log: Logger;
   #thresholds: Thresholds;
@@ -86,15 +86,15 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     return this.#core.blockSize;
   }
 
-  /** On the core's clock: since the router's start, as workerd's own clock runs since 1970 and may be set back. */
+  /** The core's clock: seconds since the router's start, because workerd's clock starts in 1970 and may be set back. */
   get #seconds(): number {
     return Math.max(0, performance.now() - this.#startedAt) / 1000;
   }
 
   /**
    * Chooses a worker and books the request's load on it.
-   * @param queuedMs for a request that waits in the queue, how long it has: without a route it goes on waiting, which
-   *   is no decision and not logged as one
+   * @param queuedMs how long a queued request has waited; if there is no route it keeps waiting, and no decision is
+   *   logged
    */
   route(request: RouteRequest<Worker>, queuedMs?: number): Route<Worker> | Unroutable {
     const now = performance.now();
@@ -112,12 +112,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now);
   }
 
-  /** The worker that the request would be sent to now; undefined where there is none. Nothing is booked or remembered. */
+  /** The worker that the request would be sent to now, without booking anything; undefined if there is none. */
   peek(request: RouteRequest<Worker>): Worker | undefined {
     return this.workers.roster[this.#choose(request, performance.now(), false).worker]?.worker;
   }
 
-  /** Prompt tokens that no worker has cached. */
+  /** How many prompt tokens no worker has cached. */
   uncachedTokens({ prompt, salt }: Pick<RouteRequest<Worker>, "prompt" | "salt">): number {
     const { tokens } = prompt;
     this.#core.writePrompt(tokens);
@@ -128,7 +128,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     return tokens.length - this.#core.find(blocks) * this.blockSize;
   }
 
-  /** Where the index has no place left for the worker, it is shut out until others leave. */
+  /** Adds a worker. If it does not fit in the index, it is shut out until others leave. */
   addWorker(worker: Worker): void {
     if (this.#options.weights.activeRequestWeight === undefined) {
       this.#core.setWeights({ activeRequestWeight: requestWeight(worker.instance.card) });
@@ -137,13 +137,16 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.workers.add(worker, [], false);
     this.#filters.refresh();
     this.#shutOut.add(worker);
-    this.#log.error("a worker gets no requests: the model has as many as --index-workers allows", {
-      worker: worker.instance.name,
-      limit: this.#options.limits.maxWorkers,
-    });
+    this.#log.error(
+      "a worker gets no requests: the model already has as many workers as --index-workers allows",
+      {
+        worker: worker.instance.name,
+        limit: this.#options.limits.maxWorkers,
+      },
+    );
   }
 
-  /** Whether the worker gets no requests because the index has no place for it. */
+  /** Whether the worker gets no requests because it does not fit in the index. */
   isShutOut(worker: Worker): boolean {
     return this.#shutOut.has(worker);
   }
@@ -157,8 +160,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.#filters.refresh();
     this.cacheReports.forget(slots);
     if (slots.length > 0) this.#admitShutOut();
-    // Sessions that were bound to it may go elsewhere now.
-    this.onRoom?.();
+    // Sessions bound to it may move now.
+    this.onCapacity?.();
   }
 
   #admit(worker: Worker): boolean {
@@ -172,19 +175,19 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     return true;
   }
 
-  /** In order of arrival; one with more ranks than there are places does not hold up those after it. */
+  /** In order of arrival; a worker with more ranks than fit does not hold up those after it. */
   #admitShutOut(): void {
     for (const worker of this.#shutOut) {
       if (!this.#admit(worker)) continue;
       this.#shutOut.delete(worker);
-      this.#log.info("a worker that was shut out by --index-workers gets requests now", {
+      this.#log.info("a worker that --index-workers had shut out now gets requests", {
         worker: worker.instance.name,
       });
       this.onAdmitted?.(worker);
     }
   }
 
-  /** An index for each of the worker's ranks; undefined where there are not enough. */
+  /** An index for each of the worker's ranks; undefined if there are not enough. */
   #newIndices({ instance }: Worker): number[] | undefined {
     const indices: number[] = [];
     try {
@@ -197,15 +200,15 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     }
   }
 
-  /** Whether the worker is ready may have changed. */
+  /** The worker's readiness may have changed. */
   updateWorker(worker: Worker): void {
     const { isReady } = worker;
     for (const { index } of this.workers.slotsOf(worker)) this.#core.setEligible(index, isReady);
     this.#filters.refresh();
-    if (isReady) this.onRoom?.();
+    if (isReady) this.onCapacity?.();
   }
 
-  /** Forgets what the worker is known to hold: on one of its ranks, or on all. */
+  /** Clears what is known of the cache of one of the worker's ranks, or of all. */
   clearWorker(worker: Worker, onlyRank?: number): void {
     for (const { index, rank } of this.workers.slotsOf(worker)) {
       if (onlyRank === undefined || rank === onlyRank) this.#core.clearWorker(index);
@@ -214,15 +217,15 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   /**
    * Feeds a batch of a worker's KV events, in vLLM's wire format, to the index.
-   * @returns tokens in a block of what was stored last; where that is not the router's block size, it was left out.
-   *   Undefined where nothing was stored
-   * @throws KvEventError where the bytes are no such batch
+   * @returns the block size of the last stored event, which was ignored if it differs from the router's; undefined if
+   *   nothing was stored
+   * @throws KvEventError if the bytes are not a valid batch
    */
   applyPayload(worker: Worker, payload: Uint8Array): number | undefined {
     return this.#events.applyPayload(this.workers.slotsOf(worker), payload);
   }
 
-  /** The worker sends no KV events: what it holds is predicted from what it is sent. */
+  /** Predicts the worker's cache from its requests alone, because it sends no KV events. */
   predictOnly(worker: Worker): void {
     this.#predicted.add(worker);
     const slots = this.workers.slotsOf(worker);
@@ -237,7 +240,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     }
   }
 
-  /** The worker sends KV events after all. */
+  /** Follows the KV events of a worker that sends them after all. */
   followEvents(worker: Worker): void {
     this.#predicted.delete(worker);
     for (const slot of this.workers.slotsOf(worker)) {
@@ -250,11 +253,11 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     return this.#thresholds;
   }
 
-  /** Changes when workers count as busy, from the next request on. */
+  /** Takes effect with the next request. */
   set thresholds(thresholds: Thresholds) {
     this.#thresholds = thresholds;
     for (const worker of this.workers.all()) this.#limit(worker);
-    this.onRoom?.();
+    this.onCapacity?.();
   }
 
   /** The load of each of the worker's ranks. */
@@ -287,8 +290,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   }
 
   /**
-   * Whether a request that no worker takes now may wait for one: some have only enough prefill waiting already.
-   * Where all are busy, a queue would only put off the refusal.
+   * Whether a request without a route may wait: some worker is over its queue limit but not busy. If all are busy, a
+   * queue would only delay the refusal.
    */
   #mayWait(): boolean {
     const { only, excluded } = this.#selection;

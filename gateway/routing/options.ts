@@ -7,7 +7,7 @@ import type { GatewayShares } from "./scorers/own-share.ts";
 
 export interface RoutingOptions {
   policy: PolicyName;
-  /** The gateways that send requests to the same workers, where there are several. */
+  /** The gateways that share these workers, if there are several. */
   gateways?: (() => GatewayShares) | undefined;
   weights: Partial<CostWeights>;
   thresholds: Thresholds;
@@ -15,21 +15,21 @@ export interface RoutingOptions {
   affinity: AffinityOptions;
   predictions: PredictionTimes;
   limits: IndexLimits;
-  /** Recent decisions that are kept for each model; 0 keeps none. */
+  /** How many recent decisions to keep for each model; 0 for none. */
   decisionLog: number;
 }
 
-/** How large each model's index may get. Beyond, what was stored longest ago is forgotten. */
+/** Limits of each model's index. Beyond them, the blocks stored longest ago are forgotten. */
 export interface IndexLimits {
-  /** Workers, each data-parallel rank for itself. */
+  /** Workers, counting each data-parallel rank. */
   maxWorkers: number;
   maxBlocks: number;
   maxMemoryBytes: number;
 }
 
-/** How long a worker is expected to hold what it was sent, in seconds; 0: not at all. */
+/** How long a prompt is predicted to stay in the cache of its worker, in seconds; 0 for no predictions. */
 export interface PredictionTimes {
-  /** For workers that send KV events: until the event has come, and no longer than this. */
+  /** For workers that send KV events: until the event arrives, but at most this long. */
   eventTtlSeconds: number;
   /** For workers that send none. */
   onlyTtlSeconds: number;

@@ -1,21 +1,22 @@
 import type { RoutedWorker } from "./workers.ts";
 
 /** One worker's part in a request. */
-export interface Placed<Worker extends RoutedWorker> {
+export interface Assignment<Worker extends RoutedWorker> {
   readonly worker: Worker;
-  /** The worker's data-parallel rank that was chosen. */
+  /** The chosen data-parallel rank of the worker. */
   readonly rank: number;
-  /** Blocks of the prompt that it is known to hold. */
+  /** Prompt blocks that it is known or predicted to have cached. */
   readonly overlapBlocks: number;
 }
 
 /**
- * Who does what for a request. The worker that decodes answers the client; where nobody else is named, it does all of it.
+ * Which worker does what for a request. The decode worker answers the client; without other assignments, it does
+ * everything.
  */
 export interface Plan<Worker extends RoutedWorker> {
-  readonly decode: Placed<Worker>;
-  /** Computes the prompt's KV blocks beforehand, and hands them over. */
-  readonly prefill?: Placed<Worker> | undefined;
+  readonly decode: Assignment<Worker>;
+  /** Computes the prompt's KV blocks beforehand, and transfers them. */
+  readonly prefill?: Assignment<Worker> | undefined;
   /** Encodes the prompt's media beforehand. */
-  readonly encode?: Placed<Worker> | undefined;
+  readonly encode?: Assignment<Worker> | undefined;
 }

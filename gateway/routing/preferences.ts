@@ -1,18 +1,18 @@
-/** What a request says about where and when it is answered. Nothing of it is needed. */
+/** What a request says about where and when it is answered. All fields are optional in requests. */
 export interface RoutePreferences {
-  /** Id or name of the only worker that will do. */
+  /** Id or name of the only acceptable worker. */
   readonly worker: string | undefined;
-  /** Tags that a worker must have, all of them; sorted. */
+  /** Tags that a worker must have; sorted. */
   readonly tags: readonly string[];
-  /** Requests of one session go to one worker, as far as `--session-affinity` says. */
+  /** Requests of a session go to the same worker, according to `--session-affinity`. */
   readonly session: string | undefined;
-  /** In the queue, higher goes first. */
+  /** Higher priorities leave the queue first. */
   readonly priority: number;
-  /** Whose share of the queue the request takes; the empty name is everybody who gives none. */
+  /** The tenant whose share of the queue the request uses; empty for requests without one. */
   readonly tenant: string;
   /** When the answer must be complete, on the clock of `performance.now()`. */
   readonly deadlineAt: number | undefined;
-  /** Overrides the weight of the `kv` cost. */
+  /** Overrides the credit of the `kv` cost for cached blocks. */
   readonly overlapCredit: number | undefined;
   readonly temperature: number | undefined;
 }

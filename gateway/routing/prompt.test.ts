@@ -24,7 +24,7 @@ const PLACEHOLDER = 6;
 const offset = tokens.indexOf(PLACEHOLDER);
 const picture: PlacedMedia = { identity, offset, length: tokens.lastIndexOf(PLACEHOLDER) + 1 - offset };
 
-/** Blocks of the prompt that the router takes to be cached. */
+/** Blocks of the prompt that the router considers cached. */
 function cachedBlocks(router: ModelRouter, size: number, prompt: Prompt): number {
   const asked = { ...request(0), prompt };
   const cached = prompt.tokens.length - router.uncachedTokens(asked);
@@ -33,7 +33,7 @@ function cachedBlocks(router: ModelRouter, size: number, prompt: Prompt): number
   return overlapBlocks;
 }
 
-test("a prompt finds the blocks that an engine stored of it with the same picture, and no others", () => {
+test("a prompt matches the blocks that an engine stored for the same picture, and no others", () => {
   const { router, add } = testModel({}, blockSize);
   const worker = add("vllm");
   for (const payload of payloads) router.applyPayload(worker, payload);
@@ -43,13 +43,13 @@ test("a prompt finds the blocks that an engine stored of it with the same pictur
   expect(cached([])).toBe(0);
 });
 
-test("prompts with different pictures have the blocks before them in common", () => {
+test("prompts with different pictures share the blocks before them", () => {
   const { router, add } = testModel();
   router.predictOnly(add("one"));
   const cached = (...identities: string[]) =>
     cachedBlocks(router, BLOCK_SIZE, {
       tokens: new Uint32Array(10 * BLOCK_SIZE).fill(1),
-      // The first one ends with the fourth block, the other one begins within the seventh.
+      // The first ends with the fourth block; the second begins inside the seventh.
       media: [
         { identity: identities[0]!, offset: 2 * BLOCK_SIZE, length: 2 * BLOCK_SIZE },
         { identity: identities[1]!, offset: 6 * BLOCK_SIZE + 3, length: BLOCK_SIZE },

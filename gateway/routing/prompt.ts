@@ -1,31 +1,31 @@
 import type { MediaHashes, Router } from "#router-wasm";
 
-/** An image, a video or a sound in a prompt. */
+/** An image, video or audio input in a prompt. */
 export interface PlacedMedia {
-  /** Equal for the same content and different for any other. */
+  /** Equal for equal content, and different for any other. */
   readonly identity: string;
-  /** Index of its first placeholder token. */
+  /** Position of its first placeholder token. */
   readonly offset: number;
-  /** Placeholder tokens. */
+  /** Number of placeholder tokens. */
   readonly length: number;
 }
 
-/** A request's prompt, as the router compares it with what workers have cached. */
+/** A request's prompt, as the router compares it with workers' caches. */
 export interface Prompt {
   readonly tokens: Uint32Array;
-  /** Placed media, by rising offset. Placeholders look alike, so each medium's identity goes into its blocks' hashes. */
+  /** By rising offset. Placeholders are all alike, so the identities go into the block hashes. */
   readonly media: readonly PlacedMedia[];
   /** Whether the worker caches exactly these tokens and media. If not, they only serve to compare requests. */
   readonly isExact: boolean;
 }
 
-/** A prompt of text alone, in the worker's own token ids. */
+/** A text-only prompt in the worker's own token ids. */
 export const exactPrompt = (tokens: Uint32Array): Prompt => ({ tokens, media: NO_MEDIA, isExact: true });
 
-/** A prompt that is compared with other requests' alone. */
-export const comparedPrompt = (tokens: Uint32Array): Prompt => ({ tokens, media: NO_MEDIA, isExact: false });
+/** A text-only prompt in other tokens than the worker's, to be compared only with other requests. */
+export const inexactPrompt = (tokens: Uint32Array): Prompt => ({ tokens, media: NO_MEDIA, isExact: false });
 
-/** Hashes of the media in each whole block; undefined for a prompt without media. */
+/** Hashes of the media in each full block; undefined for a prompt without media. */
 export function mediaHashesOf(
   { tokens, media }: Prompt,
   core: Pick<Router, "blockSize" | "mediaHash">,

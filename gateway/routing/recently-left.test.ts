@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { RecentlyLeft } from "./recently-left.ts";
 import { testModel } from "./test-model.ts";
 
-it("remembers names, ids and tags of workers that have left, for a minute", () => {
+it("remembers the names, ids and tags of workers for a minute after they leave", () => {
   const { add } = testModel();
   const left = new RecentlyLeft();
   const { instance } = add("one", { tags: ["gpu=h100", "zone=a"] });
@@ -11,7 +11,7 @@ it("remembers names, ids and tags of workers that have left, for a minute", () =
   expect(left.knows("two", 1000)).toBe(false);
   expect(left.hadTags(["zone=a"], 61_000)).toBe(true);
   expect(left.hadTags(["zone=a", "zone=b"], 61_000)).toBe(false);
-  // One that comes and leaves again is remembered from then on.
+  // If it leaves again, the minute starts again.
   left.add(instance, 50_000);
   expect(left.knows("one", 110_000)).toBe(true);
   expect(left.knows("one", 110_001)).toBe(false);

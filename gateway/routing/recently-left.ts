@@ -1,15 +1,15 @@
 import { hasAll } from "./filters/tags.ts";
 import type { RoutedInstance } from "./workers.ts";
 
-/** How long a worker that has left is remembered: as long as one takes to start again, about. */
+/** How long a worker is remembered after it has left: about the time that a restart takes. */
 const REMEMBERED_MS = 60_000;
 
 /**
- * Workers of a model that have left a short while ago. A request that names one of them, or tags that only they had,
- * is not wrong but early, or has been overtaken.
+ * Workers of a model that left recently. A request that names one of them, or tags that only they had, is not invalid:
+ * the worker may be back soon.
  */
 export class RecentlyLeft {
-  /** In order of leaving; the key is the worker's id. */
+  /** By worker id, in the order in which they left. */
   readonly #left = new Map<string, { instance: RoutedInstance; at: number }>();
 
   add(instance: RoutedInstance, now: number): void {
@@ -18,17 +18,17 @@ export class RecentlyLeft {
     this.#forget(now);
   }
 
-  /** Whether none has left lately. */
+  /** Whether no worker has left recently. */
   isEmpty(now: number): boolean {
     return !this.#some(now, () => true);
   }
 
-  /** Whether a worker of this id or name is among them. */
+  /** Whether a worker with this id or name left recently. */
   knows(idOrName: string, now: number): boolean {
     return this.#some(now, ({ id, name }) => id === idOrName || name === idOrName);
   }
 
-  /** Whether any of them had all these tags. */
+  /** Whether a worker with all these tags left recently. */
   hadTags(tags: readonly string[], now: number): boolean {
     return this.#some(now, (instance) => hasAll({ instance }, tags));
   }

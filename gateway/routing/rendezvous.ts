@@ -1,15 +1,16 @@
 /**
- * Weighted rendezvous hashing: whoever scores highest for a key has it. When one comes or goes, only its keys move, and
- * each has a share of the keys in proportion to its weight.
- * @param key of 32 bits, as `owner` is
- * @returns above 0; 0 for a weight of 0
+ * Weighted rendezvous hashing: the owner with the highest score for a key gets it. When an owner joins or leaves, only
+ * its keys move, and each owner's share of the keys is proportional to its weight.
+ * @param key 32 bits
+ * @param owner 32 bits
+ * @returns a positive number, or 0 for a weight of 0
  */
 export function rendezvousScore(key: number, owner: number, weight = 1): number {
   const hash = (mix(key ^ mix(owner)) + 0.5) / 2 ** 32;
   return weight > 0 ? -weight / Math.log(hash) : 0;
 }
 
-/** 32 bits: FNV-1a. */
+/** FNV-1a, 32 bits. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
@@ -22,7 +23,7 @@ export function hashTokens(tokens: Uint32Array): number {
   return hash;
 }
 
-/** MurmurHash3's last step: every bit of the number changes half of the result's. */
+/** The finaliser of MurmurHash3: every input bit affects every output bit with probability one half. */
 function mix(number: number): number {
   let hash = Math.imul(number ^ (number >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);

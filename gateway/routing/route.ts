@@ -1,5 +1,5 @@
 import type { Salt } from "#router-wasm";
-import type { Placed, Plan } from "./plan.ts";
+import type { Assignment, Plan } from "./plan.ts";
 import type { RoutePreferences } from "./preferences.ts";
 import type { Prompt } from "./prompt.ts";
 import type { RoutedWorker } from "./workers.ts";
@@ -7,29 +7,29 @@ import type { RoutedWorker } from "./workers.ts";
 export interface RouteRequest<Worker extends RoutedWorker> {
   readonly prompt: Prompt;
   readonly requestId: string;
-  /** What keeps its KV blocks apart from those of others: the LoRA adapter, a cache namespace. */
+  /** Separates its KV blocks from those of other requests: the LoRA adapter, a cache namespace. */
   readonly salt?: Salt | undefined;
   readonly preferences: RoutePreferences;
-  /** Workers that have refused the request already. */
+  /** Workers not to be chosen, such as those that have already failed the request. */
   readonly excluded: readonly Worker[];
 }
 
-/** How a request that was routed has ended; `moved` where its worker refused it before it began. */
+/** How a routed request ended on its worker; `moved` if it was retried or continued elsewhere. */
 export type RouteOutcome = "finished" | "failed" | "cancelled" | "moved";
 
 /**
- * A plan, booked: the router's handle for what happens to the request afterwards. It is the decoding worker's part of the
- * plan itself, since that worker answers the request.
+ * A booked plan, through which the request's progress is reported to the router. Its own fields are those of the decode
+ * worker, which answers the request.
  */
-export interface Route<Worker extends RoutedWorker> extends Placed<Worker> {
+export interface Route<Worker extends RoutedWorker> extends Assignment<Worker> {
   readonly plan: Plan<Worker>;
   firstToken(): void;
   grow(blocks: number): void;
-  /** The engine has told how many tokens of the prompt it took from its cache. */
+  /** The engine has reported how many prompt tokens it took from its cache. */
   report(cachedTokens: number): void;
-  /** Frees the load; only the first call counts. */
+  /** Frees the booked load; only the first call has an effect. */
   free(outcome: RouteOutcome): void;
 }
 
-/** Why a request has no route: no worker that will do is ready; all are busy; all have enough waiting already. */
+/** Why a request has no route: no acceptable worker is ready, all are busy, or all have enough prefill waiting. */
 export type Unroutable = "none-ready" | "all-busy" | "must-wait";

@@ -1,4 +1,4 @@
-/** For tests: a model's router with workers that are there only by name. */
+/** For tests: a model's router with dummy workers. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -30,11 +30,10 @@ export const BLOCK_SIZE = 16;
 export interface TestModel {
   router: ModelRouter;
   metrics: ReturnType<ReturnType<typeof createGatewayMetrics>["forModel"]>["routing"];
-  /** What was logged, a line each. */
+  /** Log lines. */
   lines: string[];
-  /** A ready worker of this name. */
+  /** Adds a ready worker. */
   add(name: string, card?: Partial<ModelCard>, shareAt?: () => number): RoutedWorker;
-  /** The worker is ready now, or is not any more. */
   setReady(worker: RoutedWorker, isReady: boolean): void;
   /** The router's metrics in Prometheus' text format. */
   scrape(): Promise<string>;
@@ -74,7 +73,7 @@ export function testModel(options: Partial<RoutingOptions> = {}, blockSize = BLO
 
 let requests = 0;
 
-/** A request whose prompt has so many tokens, all of them `token`. */
+/** A request whose prompt has this many tokens, all equal to `token`. */
 export function request(
   tokens: number,
   preferences: Partial<RoutePreferences> = {},
@@ -88,16 +87,16 @@ export function request(
   };
 }
 
-/** Feeds the router an event of one of the worker's ranks, as it comes over the wire. */
+/** Feeds the router an event from one of the worker's ranks, in the wire format. */
 export function applyEvent(router: ModelRouter, worker: RoutedWorker, event: KvEvent, rank = 0): void {
   router.applyPayload(worker, encodeKvEvents({ timestamp: 0, events: [event], dataParallelRank: rank }));
 }
 
-/** The route's worker, or why there is none. */
+/** The name of the route's worker, or why there is none. */
 export const nameOf = (route: Route<RoutedWorker> | string): string =>
   typeof route === "string" ? route : route.worker.instance.name;
 
-/** Routes a request that must have a route. */
+/** Routes a request. @throws Error if there is no route */
 export function routed(router: ModelRouter, asked: RouteRequest<RoutedWorker>): Route<RoutedWorker> {
   const route = router.route(asked);
   if (typeof route === "string") throw new Error(`no route: ${route}`);

@@ -1,11 +1,11 @@
 import type { ModelCard } from "#runtime";
 import type { DriftCause } from "./drift/drift.ts";
 
-/** Of a worker: what routing has to know. */
+/** What routing needs to know about a worker. */
 export interface RoutedInstance {
   /** Random 64-bit id, 16 hex digits. */
   readonly id: string;
-  /** A short name for people. */
+  /** Short name for display. */
   readonly name: string;
   readonly card: RoutedCard;
 }
@@ -18,30 +18,30 @@ export type RoutedCard = Pick<
 /** A worker as routing sees it. */
 export interface RoutedWorker {
   readonly instance: RoutedInstance;
-  /** Whether requests can go to it now. The router is told of each change by `updateWorker`. */
+  /** Whether it can get requests now. Each change is reported to the router with `updateWorker`. */
   readonly isReady: boolean;
-  /** What share of its requests it gets, 0 to 1: less than all for a while after it has come. Default: all. */
+  /** Its share of requests, 0 to 1: below 1 during slow start. Default: 1. */
   shareAt?(now: number): number;
-  /** What mends its cache's not being what the router thinks, where more is known of it than `DRIFT_ADVICE` says. */
+  /** How to fix each cause of cache drift, if more is known than `DRIFT_ADVICE` says. */
   readonly fixes?: Partial<Readonly<Record<DriftCause, string>>>;
 }
 
-/** One data-parallel rank of a worker, with a KV cache of its own: what the router core calls a worker. */
+/** One data-parallel rank of a worker, which has its own KV cache. The router core calls it a worker. */
 export interface Slot<Worker extends RoutedWorker> {
   readonly worker: Worker;
   readonly rank: number;
   /** The slot's index in the router core. */
   readonly index: number;
-  /** Whether the worker sends no KV events, so that its cache is known from predictions alone. */
+  /** Whether the worker sends no KV events, so that its cache is only predicted. */
   predictsOnly: boolean;
-  /** False where predictions were found to mislead: nothing is predicted then. */
+  /** False once predictions have been found to be wrong: then nothing is predicted. */
   isPredictable: boolean;
 }
 
-/** Slots by their index in the core. A new list for each change, so that whoever keeps one has it as it was. */
+/** Slots by their index in the core. Immutable: each change makes a new list. */
 export type Roster<Worker extends RoutedWorker> = readonly (Slot<Worker> | undefined)[];
 
-/** A model's workers, and which of them each index of the router core means. */
+/** A model's workers, and the slot behind each index of the router core. */
 export class Workers<Worker extends RoutedWorker> {
   readonly #slots = new Map<Worker, readonly Slot<Worker>[]>();
   #roster: Roster<Worker> = [];
@@ -75,7 +75,7 @@ export class Workers<Worker extends RoutedWorker> {
     this.#slots.delete(worker);
   }
 
-  /** One slot for each rank; none for a worker that is not here any more. */
+  /** One slot for each rank; none for a worker that was removed or shut out. */
   slotsOf(worker: Worker): readonly Slot<Worker>[] {
     return this.#slots.get(worker) ?? [];
   }
@@ -84,12 +84,12 @@ export class Workers<Worker extends RoutedWorker> {
     return [...this.#slots.keys()];
   }
 
-  /** All of them, without a list. */
+  /** All workers, without allocating a list. */
   each(): Iterable<Worker> {
     return this.#slots.keys();
   }
 
-  /** The core's indices of the slots for which `test` holds. */
+  /** The core indices of the slots that pass the test. */
   indicesWhere(test: (slot: Slot<Worker>) => boolean): number[] {
     return this.#roster.flatMap((slot) => (slot !== undefined && test(slot) ? [slot.index] : []));
   }
@@ -100,7 +100,7 @@ export class Workers<Worker extends RoutedWorker> {
   }
 }
 
-/** The core's index of each slot. */
+/** The core index of each slot. */
 export const indicesOf = (slots: readonly Slot<RoutedWorker>[]): number[] => slots.map(({ index }) => index);
 
 /** The worker with this id or name. */

@@ -121,9 +121,7 @@ test("an engine that cannot continue answers is not asked to", async () => {
   expect(await tell(gateway)).toMatchObject({ text: "Once", error: { code: "worker_failed" } });
   spoil([one, two], "throw", 0);
   expect(await tell(gateway)).toMatchObject(TOLD);
-  expect(gateway.logged.map(({ reason }) => reason)).toContain(
-    "its engine cannot go on with an answer that another one has begun",
-  );
+  expect(gateway.logged.map(({ reason }) => reason)).toContain("its engine cannot continue a partial answer");
   const worker = defineTextWorker({ name: "text", generate: () => [] });
   const { card } = await worker.open({ options: {}, threads: 1, log: createLogger({ name: "test" }) });
   expect(card.features.continues).toBe(false);

@@ -22,7 +22,7 @@ export interface AnswerPlan {
   /** Called once with the request's HTTP status (499 if the client disconnected) and its usage. */
   onSettled(status: number, usage: Usage): void;
   /** Called instead of `onSettled` if another model is asked. */
-  onPassedOn(): void;
+  onFallback(): void;
 }
 
 /** Answers with server-sent events as soon as the first worker has accepted its job. */
@@ -79,7 +79,7 @@ abstract class Answer {
         onText: (text: string, tokens: readonly TokenInfo[] | undefined) => this.onText(index, text, tokens),
         onEnd: (result: TokenResult) => this.#finish(index, result),
         onError: (error: ApiError) => this.#fail(error),
-        onPassedOn: (error: ApiError) => this.#passOn(error),
+        onFallback: (error: ApiError) => this.#fallBack(error),
       };
       return new TokenTransfer(job, output, life);
     });
@@ -133,13 +133,13 @@ abstract class Answer {
   }
 
   /** Lets another model answer instead, unless the client already has part of this one's answer. */
-  #passOn(error: ApiError): void {
+  #fallBack(error: ApiError): void {
     if (this.hasBegun) this.#fail(error);
     if (this.#settled) return;
     this.#settled = true;
     this.#signal.removeEventListener("abort", this.abort);
     this.#cancelAll();
-    this.plan.onPassedOn();
+    this.plan.onFallback();
     this.reject(new FallbackError(error));
   }
 

@@ -6,8 +6,8 @@ import type { Message } from "../../prompts/conversation.ts";
 import {
   answerTokens,
   MOST_MESSAGES,
-  refuseHopelessConversation,
-  refuseHopelessLength,
+  refuseOverlongConversation,
+  refuseOverlongText,
 } from "../../prompts/limits.ts";
 import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
@@ -43,12 +43,12 @@ export async function chatCompletions(
   checkCombinations(body);
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
-  refuseHopelessConversation(body.messages, model.card);
+  refuseOverlongConversation(body.messages, model.card);
   const conversation = chatConversation(raw, body.messages.map(templateMessage));
   const length = body.messages.reduce((sum, { content }) => sum + lengthOf(content), 0);
-  refuseHopelessLength({ length }, model, "messages");
+  refuseOverlongText({ length }, model, "messages");
   const text = model.template.render(conversation);
-  refuseHopelessLength(text, model, "messages");
+  refuseOverlongText(text, model, "messages");
   const tokens = withBos(await model.tokenizer.encode(text), model.card);
   const asked = body.max_completion_tokens ?? body.max_tokens;
   const maxTokens = answerTokens(tokens.length, asked, model, "messages");

@@ -54,7 +54,7 @@ export async function embeddings(
     const usage = { prompt_tokens: promptTokens, total_tokens: promptTokens };
     return context.json({ object: "list", data, model: model.card.name, usage }, 200, headers);
   } catch (error) {
-    if (error instanceof FallbackError) request.onPassedOn();
+    if (error instanceof FallbackError) request.onFallback();
     else onSettled(context.req.raw.signal.aborted ? 499 : toApiError(error).status);
     throw error;
   }
@@ -85,7 +85,7 @@ function embed(
     const output = {
       onVectors: resolve,
       onError: reject,
-      onPassedOn: (error: ApiError) => reject(new FallbackError(error)),
+      onFallback: (error: ApiError) => reject(new FallbackError(error)),
     };
     const { life } = new EmbeddingTransfer(job, output, { options: requestOptions, warnings });
     signal.addEventListener("abort", () => {

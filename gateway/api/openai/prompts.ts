@@ -1,5 +1,5 @@
 import type { WorkerSide } from "../../models/model.ts";
-import { refuseHopelessLength } from "../../prompts/limits.ts";
+import { refuseOverlongText } from "../../prompts/limits.ts";
 import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
 import { Detokenizer } from "../../requests/tokens/detokenizer.ts";
 import { tokenOutOfRange } from "./sampling.ts";
@@ -32,7 +32,7 @@ const isTokenIds = (input: string[] | number[] | number[][]): input is number[] 
   typeof input[0] === "number";
 
 async function fromText(text: string, model: WorkerSide, param: string): Promise<Prompt> {
-  refuseHopelessLength(text, model, param);
+  refuseOverlongText(text, model, param);
   return { tokens: withBos(await model.tokenizer.encode(text), model.card), text };
 }
 

@@ -27,7 +27,7 @@ export interface RequestMeta {
    */
   onSettled(status: number, usage?: TokenUse): void;
   /** Called instead of `onSettled` if another model is asked: the request continues. */
-  onPassedOn(): void;
+  onFallback(): void;
 }
 
 /** Tokens that a request uses. */
@@ -80,7 +80,7 @@ export function beginRequest(
     },
     onAnswered: () => slot?.release(),
     onSettled,
-    onPassedOn() {
+    onFallback() {
       isOpen = false;
       booking?.settle(0);
       metrics.inflight.dec(labels);

@@ -45,7 +45,7 @@ export function respond(
     completionTokens: expectedAnswer(body) * question.prompts.length,
   };
   const request = beginRequest(context, body, model, question.endpoint, expected, dependencies);
-  const { requestId, preferences, explain, headers, onSettled, onPassedOn } = request;
+  const { requestId, preferences, explain, headers, onSettled, onFallback } = request;
   const jobs = question.prompts.flatMap(({ tokens, maxTokens }) =>
     Array.from({ length: n }, (_, index) => ({
       requestId,
@@ -71,7 +71,7 @@ export function respond(
     hasLogprobs: logprobs !== undefined,
   });
   const answer = body.stream ? streamAnswer : wholeAnswer;
-  const plan = { jobs, format, includeUsage, choicesPerPrompt: n, headers, explain, onSettled, onPassedOn };
+  const plan = { jobs, format, includeUsage, choicesPerPrompt: n, headers, explain, onSettled, onFallback };
   return answer(context, dependencies, plan);
 }
 

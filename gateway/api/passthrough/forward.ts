@@ -5,7 +5,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { Model } from "../../models/model.ts";
-import { hasManyMessages, refuseHopelessConversation } from "../../prompts/limits.ts";
+import { hasManyMessages, refuseOverlongConversation } from "../../prompts/limits.ts";
 import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
 import { textReader } from "../../prompts/text-reader.ts";
 import type { Placement } from "../../requests/placement.ts";
@@ -55,7 +55,7 @@ export async function forward(
   const { bytes, body, search } =
     rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
-    refuseHopelessConversation(body.messages, model);
+    refuseOverlongConversation(body.messages, model);
   const prompt = await promptOf(context, { body }, found);
   const expected = { promptTokens: prompt.tokens.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
@@ -125,7 +125,7 @@ function run(
   context: Context<GatewayEnv>,
   { transport, requestOptions, log, warnings, running }: GatewayDependencies,
   job: WireJob,
-  { explain, headers, onAnswered, onSettled, onPassedOn }: RequestMeta,
+  { explain, headers, onAnswered, onSettled, onFallback }: RequestMeta,
 ): Promise<Response> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
@@ -152,10 +152,10 @@ function run(
         signal.removeEventListener("abort", abort);
         reject(error);
       },
-      onPassedOn(error: ApiError) {
+      onFallback(error: ApiError) {
         signal.removeEventListener("abort", abort);
         running.delete(request);
-        onPassedOn();
+        onFallback();
         reject(new FallbackError(error));
       },
     };

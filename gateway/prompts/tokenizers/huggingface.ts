@@ -3,7 +3,7 @@ import { decodeByteLevel, decodeSentencePiece } from "#runtime";
 import { createTokenizer, type Encoder, type Tokenizer } from "./tokenizer.ts";
 import { createVocabulary, type TokenPiece } from "./vocabulary.ts";
 
-/** Makes an encoder of a `tokenizer.json`: a native library on Node, a portable one elsewhere. */
+/** Creates an encoder from a `tokenizer.json`, with a native library on Node and a portable one elsewhere. */
 export type EncoderFactory = (tokenizerJson: string) => Encoder | Promise<Encoder>;
 
 const tokenizerFile = z.object({
@@ -20,7 +20,7 @@ const tokenizerFile = z.object({
 
 /**
  * Reads a Hugging Face `tokenizer.json`.
- * @throws Error where the file is not one
+ * @throws Error if the file is invalid
  */
 export async function openHuggingFaceTokenizer(
   json: string,
@@ -53,7 +53,7 @@ function readPieces(file: z.infer<typeof tokenizerFile>): TokenPiece[] {
   return Array.from(pieces, (piece) => piece ?? { bytes: new Uint8Array(0), control: true });
 }
 
-/** How the vocabulary's texts spell bytes, told by the tokenizer's decoder. */
+/** Returns the function that decodes vocabulary entries to bytes, according to the tokenizer's decoder. */
 function pieceDecoder(decoder: string): (piece: string) => Uint8Array {
   if (decoder.includes('"ByteLevel"')) return decodeByteLevel;
   if (!decoder.includes('"WordPiece"')) return decodeSentencePiece;

@@ -1,12 +1,12 @@
-/** Bytes of a token in English, roughly. */
+/** Approximate length of an English token in bytes. */
 const USUAL_BYTES = 4;
-/** The first texts are all counted, later ones one in so many. */
+/** The first texts are all counted; after that, one in `COUNT_EVERY`. */
 const FIRST_TEXTS = 3;
-const LOOK_AGAIN_AFTER = 64;
+const COUNT_EVERY = 64;
 /** Weight of a new text in the moving average. */
 const WEIGHT = 0.25;
 
-/** How long the tokens of a model's answers are, learnt from texts that a tokenizer has counted. */
+/** Average length of the tokens in a model's answers, learnt from texts that a tokenizer has counted. */
 export class TextTokens {
   bytesPerToken = USUAL_BYTES;
   #isLearnt = false;
@@ -15,10 +15,10 @@ export class TextTokens {
   /** Whether the next answer should be counted by a tokenizer. */
   isDue(): boolean {
     const seen = this.#texts++;
-    return seen < FIRST_TEXTS || seen % LOOK_AGAIN_AFTER === 0;
+    return seen < FIRST_TEXTS || seen % COUNT_EVERY === 0;
   }
 
-  /** A text of so many bytes has so many tokens. */
+  /** Records the counted tokens of a text. */
   learn(bytes: number, tokens: number): void {
     if (tokens === 0 || bytes === 0) return;
     const found = bytes / tokens;

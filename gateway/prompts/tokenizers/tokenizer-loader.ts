@@ -13,23 +13,23 @@ import { type EncoderFactory, openHuggingFaceTokenizer } from "./huggingface.ts"
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { createVocabulary } from "./vocabulary.ts";
 
-/** A worker that tells its vocabulary, and tokenizes, while it is ready. */
+/** A worker that provides its vocabulary and tokenizes while it is ready. */
 export interface TokenizingWorker {
   readonly state: string;
   readonly client: RequestPlaneClient | undefined;
   readonly instance: Instance;
 }
 
-/** Finds the tokenizer that a card names; `workers` tells, at any later moment, whose tokenizer it is. */
+/** Loads the tokenizer of a card. `workers` returns the current workers with that tokenizer. */
 export type TokenizerLoader = (card: ModelCard, workers: () => TokenizingWorker[]) => Promise<Tokenizer>;
 
 export interface TokenizerSources {
-  /** Reads a file of this machine; absent on runtimes without a file system. */
+  /** Reads a local file; undefined on runtimes without a file system. */
   readTextFile: ((path: string) => Promise<string>) | undefined;
   createEncoder: EncoderFactory;
 }
 
-/** Tokenizers from `tokenizer.json` files and from workers, each loaded once for its content hash. */
+/** Loads tokenizers from `tokenizer.json` files and from workers, once per content hash. */
 export function createTokenizerLoader(sources: TokenizerSources): TokenizerLoader {
   const loaded = new Map<string, Promise<Tokenizer>>();
   return (card, workers) => {
@@ -45,7 +45,7 @@ export function createTokenizerLoader(sources: TokenizerSources): TokenizerLoade
 }
 
 const CALL = { deadlineMs: 30_000 };
-/** How many workers are asked for a text's tokens before it is given up. */
+/** How many workers to try for a text's tokens before giving up. */
 const ATTEMPTS = 3;
 
 async function load(
@@ -82,7 +82,7 @@ async function load(
       try {
         return bytesToTokens(await unaryCall(next().client, "tokenize", question, CALL));
       } catch (error) {
-        // One that has just been lost says nothing about the text: another one may tokenize it.
+        // A failed worker says nothing about the text, so another one is tried.
         if (!(error instanceof PlaneError)) throw error;
         failure = error;
       }

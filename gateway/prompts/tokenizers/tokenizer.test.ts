@@ -11,7 +11,7 @@ const vocabulary = createVocabulary([
   ...CONTROL.map((text) => ({ bytes: utf8.encode(text), control: true })),
 ]);
 
-/** Byte tokens, with control tokens recognised, the longest first; counts what it is asked. */
+/** Encodes bytes as tokens, and recognises control tokens, longest first; records the encoded texts. */
 function countingEncoder() {
   const asked: string[] = [];
   const pattern = /(<\|start\|>long|<\|start\|>|<\|end\|>)/;
@@ -26,8 +26,8 @@ function countingEncoder() {
   return { asked, encode };
 }
 
-describe("a tokenizer that remembers parts", () => {
-  test("gives what the encoder gives for the whole text", async () => {
+describe("a tokenizer with a cache of parts", () => {
+  test("returns the same tokens as the encoder for the whole text", async () => {
     const piece = fc.oneof(fc.constantFrom(...CONTROL), fc.string({ unit: "grapheme" }));
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(piece)), async (texts) => {
@@ -41,7 +41,7 @@ describe("a tokenizer that remembers parts", () => {
     );
   });
 
-  test("asks for each part of a conversation once", async () => {
+  test("encodes each part of a conversation once", async () => {
     const { asked, encode } = countingEncoder();
     const tokenizer = createTokenizer(vocabulary, encode);
     const first = "<|start|>system\nBe kind.<|end|><|start|>user\nHi<|end|>";
@@ -51,14 +51,14 @@ describe("a tokenizer that remembers parts", () => {
     expect(asked).toEqual(["<|start|>assistant\nHello!"]);
   });
 
-  test("shares the work of those who ask at the same time", async () => {
+  test("shares work between concurrent calls", async () => {
     const { asked, encode } = countingEncoder();
     const tokenizer = createTokenizer(vocabulary, encode);
     await Promise.all([tokenizer.encode("same"), tokenizer.encode("same")]);
     expect(asked).toEqual(["same"]);
   });
 
-  test("forgets the parts used longest ago when its bound is reached", async () => {
+  test("evicts the least recently used parts beyond its limit", async () => {
     const { asked, encode } = countingEncoder();
     const tokenizer = createTokenizer(vocabulary, encode, { cacheBytes: 2_000 });
     const texts = [
@@ -76,7 +76,7 @@ describe("a tokenizer that remembers parts", () => {
     expect(asked).toEqual([texts[0]]);
   });
 
-  test("does not remember a failure", async () => {
+  test("does not cache failures", async () => {
     let fails = true;
     const tokenizer = createTokenizer(vocabulary, async () => {
       if (fails) throw new Error("no worker");
@@ -87,7 +87,7 @@ describe("a tokenizer that remembers parts", () => {
     expect(await tokenizer.encode("x")).toEqual(Uint32Array.of(1));
   });
 
-  test("hands a whole text to an encoder that depends on what stands before", async () => {
+  test("does not split text for encoders that depend on the preceding text", async () => {
     const { asked, encode } = countingEncoder();
     const tokenizer = createTokenizer(vocabulary, encode, { splitsAtControlTokens: false });
     await tokenizer.encode("a<|end|>b");

@@ -1,30 +1,29 @@
 import type { ModelCard } from "#runtime";
 import type { Vocabulary } from "./vocabulary.ts";
 
-/** A model's tokenizer, as the gateway uses it. */
+/** A model's tokenizer in the gateway. */
 export interface Tokenizer {
   readonly vocabulary: Vocabulary;
-  /** Token ids of `text`. Texts of control tokens become those tokens; nothing is added around them. */
+  /** Tokenizes `text` without adding tokens. Texts of control tokens become those tokens. */
   encode(text: string): Promise<Uint32Array>;
 }
 
-/** Tokenises a text on its own: the engine's own tokenizer, a native library, or a portable one. */
+/** Tokenises a text without adding tokens: the engine's tokenizer, a native library, or a portable one. */
 export type Encoder = (text: string) => Promise<Uint32Array>;
 
 export interface TokenizerOptions {
-  /** Bound of the prefix cache in bytes. Default 32 MiB. */
+  /** Limit of the cache in bytes. Default 32 MiB. */
   cacheBytes?: number;
   /**
-   * Whether a text may be tokenised in parts that begin at its control tokens. True wherever tokenising does
-   * not depend on what stands before a control token, which holds for all but a few SentencePiece models.
+   * Whether a text can be tokenised in parts that begin at control tokens, because the tokens of a part do not depend
+   * on the preceding text. True for all but a few SentencePiece models. Default true.
    */
   splitsAtControlTokens?: boolean;
 }
 
 /**
- * A tokenizer that remembers the parts of prompts. A prompt is cut before each control token (in a chat: at
- * each message), and each part is tokenised once; so a conversation's next turn, or a system prompt that many
- * requests share, costs only its new part.
+ * A tokenizer that caches parts of prompts. A prompt is cut before each control token (in a chat: at each message), and
+ * each part is tokenised once, so that only the new part of a conversation or after a shared system prompt costs time.
  */
 export function createTokenizer(
   vocabulary: Vocabulary,
@@ -59,7 +58,7 @@ function controlTokenPattern(vocabulary: Vocabulary): RegExp | undefined {
   return new RegExp(texts.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"), "g");
 }
 
-/** The parts of `text`, each but the first beginning with a match of `pattern`. */
+/** Splits `text` before each match of `pattern`. */
 function splitBefore(text: string, pattern: RegExp): string[] {
   const parts: string[] = [];
   let start = 0;
@@ -83,7 +82,7 @@ function concatenate(arrays: readonly Uint32Array[]): Uint32Array {
   return all;
 }
 
-/** Least-recently-used parts. Parts that are being tokenised are shared by all who wait for them. */
+/** An LRU cache of parts. Concurrent calls share parts that are still being tokenised. */
 class PartCache {
   readonly #entries = new Map<string, { tokens: Promise<Uint32Array>; bytes: number }>();
   readonly #limit: number;
@@ -102,7 +101,7 @@ class PartCache {
   }
 
   add(part: string, tokens: Promise<Uint32Array>): void {
-    // Two bytes a UTF-16 unit, at most four bytes a token of at least one unit, and the map's own share.
+    // Two bytes per UTF-16 unit, at most four bytes per token of at least one unit, and the map's overhead.
     const bytes = part.length * 6 + 128;
     if (bytes > this.#limit / 4) return;
     this.#entries.set(part, { tokens, bytes });
@@ -122,7 +121,7 @@ class PartCache {
   }
 }
 
-/** The prompt with the beginning-of-sequence token in front, where the model wants one and has none yet. */
+/** Prepends the beginning-of-sequence token if the model needs one and the prompt has none. */
 export function withBos(tokens: Uint32Array, card: ModelCard): Uint32Array {
   const bos = card.bosTokenId;
   if (!card.addBos || bos === undefined || tokens[0] === bos) return tokens;

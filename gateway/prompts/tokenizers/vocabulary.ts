@@ -1,15 +1,15 @@
-/** Token ids to bytes: what incremental detokenising needs of a tokenizer. */
+/** Maps token ids to bytes, for incremental detokenising. */
 export interface Vocabulary {
   readonly size: number;
-  /** The token's text where its bytes are whole characters; undefined where they are part of one. */
+  /** The token's text; undefined if its bytes are not whole characters. */
   text(id: number): string | undefined;
   /** The token's bytes; empty for an id outside the vocabulary. */
   bytes(id: number): Uint8Array;
-  /** Control tokens (`<|im_end|>`, …) are not part of an answer's text. */
+  /** Whether it is a control token (`<|im_end|>`, …), which is not part of an answer's text. */
   isControl(id: number): boolean;
-  /** Texts of the control tokens, by id. They split a prompt into parts that are tokenised apart. */
+  /** Ids of the control tokens by text. They split a prompt into parts that are tokenised separately. */
   readonly controlTokens: ReadonlyMap<string, number>;
-  /** Length of the longest token in bytes: no text has fewer tokens than its bytes divided by this. */
+  /** Length of the longest token in bytes: a text has at least its length in bytes divided by this many tokens. */
   readonly longestTokenBytes: number;
 }
 

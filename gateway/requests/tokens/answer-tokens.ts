@@ -1,4 +1,4 @@
-/** The ids of an answer's tokens, from which it can be continued. */
+/** The token ids of an answer so far, from which another worker can continue it. */
 export class AnswerTokens {
   #ids = new Uint32Array(64);
   #length = 0;
@@ -16,7 +16,7 @@ export class AnswerTokens {
     this.#ids[this.#length++] = token;
   }
 
-  /** The prompt with the answer behind it. */
+  /** The prompt followed by the answer. */
   after(prompt: Uint32Array): Uint32Array {
     const all = new Uint32Array(prompt.length + this.#length);
     all.set(prompt);

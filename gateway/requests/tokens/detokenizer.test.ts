@@ -5,7 +5,7 @@ import { Detokenizer } from "./detokenizer.ts";
 
 const utf8 = new TextEncoder();
 
-/** The pieces that come for tokens of these bytes, one after the other, and then what was held. */
+/** The text for each of these tokens, given as bytes, followed by the flushed rest. */
 function detokenize(tokens: readonly Uint8Array[]): string[] {
   const vocabulary = createVocabulary(tokens.map((bytes) => ({ bytes, control: false })));
   const detokenizer = new Detokenizer(vocabulary);
@@ -23,11 +23,11 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
 const places = fc.array(fc.nat({ max: 200 }), { maxLength: 40 });
 
 describe("detokenizer", () => {
-  test("text of whole characters comes at once", () => {
+  test("returns text of whole characters at once", () => {
     expect(detokenize([utf8.encode("Hello"), utf8.encode(" wörld")])).toEqual(["Hello", " wörld", ""]);
   });
 
-  test("an emoji whose bytes are spread over tokens comes with its last byte", () => {
+  test("returns an emoji spread over several tokens with its last byte", () => {
     const [a, b, c, d] = utf8.encode("😀");
     expect(detokenize([Uint8Array.of(a!), Uint8Array.of(b!, c!), Uint8Array.of(d!, 0x21)])).toEqual([
       "",
@@ -37,11 +37,11 @@ describe("detokenizer", () => {
     ]);
   });
 
-  test("an emoji that never becomes whole is one U+FFFD at the end", () => {
+  test("flushes an incomplete emoji as one U+FFFD", () => {
     expect(detokenize([utf8.encode("😀").subarray(0, 3)])).toEqual(["", "\ufffd"]);
   });
 
-  test("bytes that can begin no character are U+FFFD at once", () => {
+  test("returns U+FFFD at once for bytes that cannot start a character", () => {
     expect(detokenize([Uint8Array.of(0x80), Uint8Array.of(0xff), Uint8Array.of(0xc0)])).toEqual([
       "\ufffd",
       "\ufffd",
@@ -50,21 +50,21 @@ describe("detokenizer", () => {
     ]);
   });
 
-  test("a held character that is not continued is U+FFFD before the text that came instead", () => {
+  test("replaces a held character that is not continued by U+FFFD before the next text", () => {
     expect(detokenize([Uint8Array.of(0xe2, 0x82), utf8.encode("x")])).toEqual(["", "\ufffdx", ""]);
   });
 
-  test("a byte order mark is text like any other", () => {
+  test("treats a byte order mark as ordinary text", () => {
     expect(detokenize([utf8.encode("\ufeff"), utf8.encode("\ufeffa")])).toEqual(["\ufeff", "\ufeffa", ""]);
   });
 
-  test("control tokens and ids outside the vocabulary have no text", () => {
+  test("returns no text for control tokens and ids outside the vocabulary", () => {
     const vocabulary = createVocabulary([{ bytes: utf8.encode("<|im_end|>"), control: true }]);
     const detokenizer = new Detokenizer(vocabulary);
     expect([detokenizer.push(0), detokenizer.push(77), detokenizer.flush()]).toEqual(["", "", ""]);
   });
 
-  test("text cut anywhere comes whole, and no piece ends within a character", () => {
+  test("returns text cut anywhere in full, and never splits a character", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme", maxLength: 60 }), places, (text, at) => {
         const pieces = detokenize(cut(utf8.encode(text), at));
@@ -74,8 +74,8 @@ describe("detokenizer", () => {
     );
   });
 
-  test("any bytes, cut anywhere, become what TextDecoder makes of the whole", () => {
-    // Mostly bytes of which UTF-8's longer characters are made, so that they often almost form one.
+  test("decodes any bytes, cut anywhere, as TextDecoder decodes them in one piece", () => {
+    // Mostly bytes of multi-byte UTF-8 characters, so that many sequences almost form one.
     const byte = fc.oneof(
       fc.nat({ max: 255 }),
       fc.constantFrom(0x80, 0xbf, 0xc2, 0xe0, 0xed, 0xf0, 0xf4, 0x9f, 0x41),

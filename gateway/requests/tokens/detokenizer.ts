@@ -1,9 +1,8 @@
 import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
 
 /**
- * Turns token ids into text as they come. A character whose bytes are spread over several tokens is held back
- * until it is whole, so that no piece ever ends in half a character. Bytes that can never become a character
- * turn into U+FFFD.
+ * Turns token ids into text as they arrive. A character whose bytes are spread over several tokens is held back
+ * until it is complete, so that no piece ends inside a character. Invalid bytes become U+FFFD.
  */
 export class Detokenizer {
   readonly #vocabulary: Vocabulary;
@@ -14,7 +13,7 @@ export class Detokenizer {
     this.#vocabulary = vocabulary;
   }
 
-  /** Text that the token completes; empty for control tokens and for part of a character. */
+  /** The text that the token completes; empty for control tokens and parts of characters. */
   push(id: number): string {
     if (this.#vocabulary.isControl(id)) return "";
     if (this.#held === undefined) {
@@ -24,7 +23,7 @@ export class Detokenizer {
     return this.#pushBytes(this.#vocabulary.bytes(id));
   }
 
-  /** What is still held when a text ends, such as a prompt's: U+FFFD for a character that never became whole. */
+  /** The rest when a text ends, such as a prompt's: U+FFFD for an incomplete character. */
   flush(): string {
     if (this.#held === undefined) return "";
     const text = this.#decoder.decode(this.#held);
@@ -47,7 +46,7 @@ function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array {
   return all;
 }
 
-/** How many bytes at the end are the beginning of a UTF-8 character that needs more (0 to 3). */
+/** Length of an incomplete UTF-8 character at the end, in bytes (0 to 3). */
 function incompleteTailLength(bytes: Uint8Array): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length++) {
     const byte = bytes[bytes.length - length]!;

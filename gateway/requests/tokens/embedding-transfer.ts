@@ -6,9 +6,9 @@ import type { WorkerMember } from "../../models/members/member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext, type LifeJob } from "../life.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
-import { tellFailure } from "./plane-failure.ts";
+import { reportCallFailure } from "./plane-failure.ts";
 
-/** Texts to be embedded; the request's prompt is the first of them. */
+/** Texts to embed; the request's prompt is the first of them. */
 export interface EmbeddingJob extends LifeJob<WorkerMember> {
   readonly inputs: readonly Uint32Array[];
 }
@@ -17,11 +17,11 @@ export interface EmbeddingJob extends LifeJob<WorkerMember> {
 export interface EmbeddingOutput {
   onVectors(vectors: Float32Array[]): void;
   onError(error: ApiError): void;
-  /** Nobody has answered, and another model may. */
-  onPassedOn(error: ApiError): void;
+  /** No member has answered, but another model may. */
+  onFallback(error: ApiError): void;
 }
 
-/** Texts on their way to a worker, and their embeddings, which come in one piece. */
+/** Sends texts to a worker, which returns all embeddings in one message. */
 export class EmbeddingTransfer implements Transfer<WorkerMember> {
   readonly life: Life<WorkerMember>;
   readonly hasBegun = false;
@@ -62,7 +62,7 @@ export class EmbeddingTransfer implements Transfer<WorkerMember> {
     } catch (cause) {
       if (attempt.signal.aborted) return;
       const error = cause instanceof PlaneError ? cause : new PlaneError("internal", String(cause));
-      tellFailure(this.life, error, this.failureOf(error), undefined);
+      reportCallFailure(this.life, error, this.failureOf(error), undefined);
     }
   }
 
@@ -77,7 +77,7 @@ export class EmbeddingTransfer implements Transfer<WorkerMember> {
   }
 
   nextStep(): NextStep<WorkerMember> {
-    return { kind: "give-up", obstacle: "embeddings come in one piece" };
+    return { kind: "give-up", obstacle: "embeddings are not streamed" };
   }
 
   failureOf(cause: unknown): ApiError {
@@ -92,8 +92,8 @@ export class EmbeddingTransfer implements Transfer<WorkerMember> {
     this.#output.onError(error);
   }
 
-  onPassedOn(error: ApiError): void {
-    this.#output.onPassedOn(error);
+  onFallback(error: ApiError): void {
+    this.#output.onFallback(error);
   }
 
   get #bounds() {

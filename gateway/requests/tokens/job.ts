@@ -5,23 +5,23 @@ import type { WorkerSide } from "../../models/model.ts";
 import type { LifeJob } from "../life.ts";
 import type { Placement } from "../placement.ts";
 
-/** One answer to be generated: a request with `n` answers or several prompts is that many jobs. */
+/** One answer to generate. A request with several prompts or `n` above 1 consists of several jobs. */
 export interface TokenJob extends LifeJob<WorkerMember> {
   readonly model: WorkerSide;
   maxTokens: number;
   sampling: Sampling;
-  /** Strings that end the answer; they are not part of it. */
+  /** Strings that end the answer, and are not part of it. */
   stops: readonly string[];
   ignoreEos: boolean;
-  /** How many of the likeliest tokens to tell beside each one; undefined for no log probabilities. */
+  /** How many of the most likely tokens to return for each token; undefined for no log probabilities. */
   logprobs: number | undefined;
-  /** Whether the prompt's own log probabilities are wanted too. */
+  /** Whether to return the prompt's log probabilities too. */
   echoLogprobs: boolean;
 }
 
 export type FinishReason = "stop" | "length";
 
-/** A token with its log probability (NaN where it has none), where the job asked for them. */
+/** A token with its log probability (NaN if it has none). */
 export interface TokenInfo {
   id: number;
   logprob: number;
@@ -39,16 +39,16 @@ export interface Usage {
   cachedTokens: number;
 }
 
-/** Where an answer goes as it comes. Exactly one of `onEnd`, `onError` and `onPassedOn` is called, last. */
+/** Receives an answer as it is generated. Exactly one of `onEnd`, `onError` and `onFallback` is called, last. */
 export interface TokenOutput {
-  /** A worker has taken the job; called once, before anything else. */
+  /** A worker has begun to answer. Called once, before anything else except `onError` and `onFallback`. */
   onStart(placement: Placement): void;
-  /** The prompt's own tokens, before the answer. */
+  /** The prompt's tokens, before the answer. */
   onEcho(tokens: readonly TokenInfo[]): void;
-  /** A piece of the answer: whole characters, possibly none; tokens only where the job asked for logprobs. */
+  /** A piece of the answer: whole characters, possibly none; tokens only if the job asked for logprobs. */
   onText(text: string, tokens: readonly TokenInfo[] | undefined): void;
   onEnd(result: TokenResult): void;
   onError(error: ApiError): void;
-  /** Nobody has begun to answer, and another model may. */
-  onPassedOn(error: ApiError): void;
+  /** No member has begun to answer, but another model may. */
+  onFallback(error: ApiError): void;
 }

@@ -4,23 +4,23 @@ import type { WorkerMember } from "../../models/members/member.ts";
 import type { AttemptFailure } from "../attempts.ts";
 import type { Life } from "../life.ts";
 
-/** Codes by which a worker takes no request that it has not begun. */
+/** Codes with which a worker refuses a request before it has begun. */
 const REFUSALS = new Set(["draining", "overloaded"]);
-/** Codes that say nothing about the worker. */
+/** Codes that do not count against the worker. */
 const BLAMELESS = new Set(["invalid_request", "deadline_exceeded"]);
 
 /**
- * Tells a request's life how a call over the request plane has failed.
- * @param told what the client would be told
- * @param failure what it says of the worker; undefined where that had not begun to answer
+ * Reports the failure of a request-plane call to the request's life.
+ * @param clientError the error for the client
+ * @param failure how the attempt failed; undefined if the worker had not begun to answer
  */
-export function tellFailure(
+export function reportCallFailure(
   life: Life<WorkerMember>,
   error: PlaneError,
-  told: ApiError,
+  clientError: ApiError,
   failure: AttemptFailure | undefined,
 ): void {
-  if (failure === undefined && REFUSALS.has(error.code)) life.refuse(told);
-  else if (BLAMELESS.has(error.code)) life.fail(told);
+  if (failure === undefined && REFUSALS.has(error.code)) life.refuse(clientError);
+  else if (BLAMELESS.has(error.code)) life.fail(clientError);
   else life.break({ reason: error.message, failure: failure ?? "lost", cause: error });
 }

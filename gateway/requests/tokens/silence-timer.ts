@@ -1,22 +1,21 @@
 /**
- * Notices when nothing comes any more. A piece costs a note of the time: the timer itself is set anew only when it has
- * run out.
+ * Detects when an answer stalls. A piece only updates a timestamp: the timer itself is rearmed only when it fires.
  */
 export class SilenceTimer {
   readonly #firstMs: number;
   readonly #idleMs: number;
   readonly #onSilence: (ms: number) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When something came last, or was asked for. */
+  /** When the last piece arrived, or the wait for the first one began. */
   #since = 0;
   #hasPiece = false;
-  /** Whether nothing is expected, as nobody takes it. */
+  /** Whether the client has paused the answer, so that silence is expected. */
   #isPaused = false;
 
   /**
-   * @param firstMs longest time until the first piece
-   * @param idleMs longest time between two
-   * @param onSilence is told how long, in milliseconds
+   * @param firstMs time until the first piece
+   * @param idleMs time between two pieces
+   * @param onSilence called with the exceeded limit in milliseconds
    */
   constructor(firstMs: number, idleMs: number, onSilence: (ms: number) => void) {
     this.#firstMs = firstMs;
@@ -52,10 +51,10 @@ export class SilenceTimer {
   }
 
   #arm(ms: number): void {
-    this.#timer = setTimeout(() => this.#look(), ms);
+    this.#timer = setTimeout(() => this.#check(), ms);
   }
 
-  #look(): void {
+  #check(): void {
     const limitMs = this.#hasPiece ? this.#idleMs : this.#firstMs;
     const leftMs = this.#isPaused ? limitMs : this.#since + limitMs - performance.now();
     if (leftMs > 0) this.#arm(Math.max(1, leftMs));

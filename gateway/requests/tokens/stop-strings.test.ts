@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StopStrings } from "./stop-strings.ts";
 
-/** What a client sees of pieces that come one after the other. */
+/** What a client sees of these pieces. */
 function stream(stops: readonly string[], pieces: readonly string[]) {
   const finder = new StopStrings(stops);
   const shown = pieces.map((piece) => finder.push(piece));
   return { shown, rest: finder.flush(), stopped: finder.stopped };
 }
 
-/** The text before the stop string that is complete first; of several that end there, the longest. */
+/** The text before the stop string that ends first; of several that end there, the longest. */
 function reference(stops: readonly string[], text: string): { text: string; stopped: boolean } {
   for (let end = 1; end <= text.length; end++) {
     const ending = stops.filter((stop) => text.slice(0, end).endsWith(stop));
@@ -20,16 +20,16 @@ function reference(stops: readonly string[], text: string): { text: string; stop
   return { text, stopped: false };
 }
 
-// Few letters, so that stop strings overlap each other and the text often.
+// Few letters, so that stop strings often overlap each other and the text.
 const letters = fc.constantFrom("a", "b", "c");
 const word = (minLength: number, maxLength: number) => fc.string({ unit: letters, minLength, maxLength });
 
 describe("stop strings", () => {
-  test("a stop string in one piece ends the answer before it", () => {
+  test("end the answer before a stop string in one piece", () => {
     expect(stream(["END"], ["one END two"])).toEqual({ shown: ["one "], rest: "", stopped: true });
   });
 
-  test("a stop string that spans pieces is never seen in part", () => {
+  test("never show part of a stop string that spans pieces", () => {
     expect(stream(["</s>"], ["one <", "/", "s> two", "three"])).toEqual({
       shown: ["one ", "", "", ""],
       rest: "",
@@ -37,17 +37,17 @@ describe("stop strings", () => {
     });
   });
 
-  test("what only began like a stop string is shown once it went on otherwise, or the answer ended", () => {
+  test("show a false start of a stop string once it differs or the answer ends", () => {
     expect(stream(["</s>"], ["a</", "b"]).shown).toEqual(["a", "</b"]);
     expect(stream(["</s>"], ["a</"])).toEqual({ shown: ["a"], rest: "</", stopped: false });
   });
 
-  test("the stop string that is complete first counts, also where another one began before it", () => {
+  test("end at the stop string that is complete first, even if another began before it", () => {
     expect(stream(["abcd", "bc"], ["xabcd"]).shown).toEqual(["xa"]);
     expect(stream(["abcd", "bc"], [..."xabcd"]).shown.join("")).toBe("xa");
   });
 
-  test("whatever the pieces, the answer is the whole text up to the first stop string", () => {
+  test("return the text up to the first stop string, however it is cut into pieces", () => {
     fc.assert(
       fc.property(
         fc.array(word(1, 4), { minLength: 1, maxLength: 4 }),
@@ -61,7 +61,7 @@ describe("stop strings", () => {
     );
   });
 
-  test("no more is held back than could begin a stop string", () => {
+  test("hold back only text that may begin a stop string", () => {
     fc.assert(
       fc.property(fc.array(word(1, 4), { minLength: 1, maxLength: 4 }), word(0, 30), (stops, text) => {
         const finder = new StopStrings(stops);

@@ -1,18 +1,18 @@
 /**
- * Finds stop strings in text that comes in pieces. Text that may be the beginning of a stop string is held
- * back, so that a client never sees part of one.
+ * Finds stop strings in text that arrives in pieces. Text that may begin a stop string is held back, so that a client
+ * never sees part of one.
  */
 export class StopStrings {
   readonly #stops: readonly string[];
   #held = "";
-  /** Whether a stop string has been found; nothing after it counts. */
+  /** Whether a stop string has been found; text after it is ignored. */
   stopped = false;
 
   constructor(stops: readonly string[]) {
     this.#stops = stops;
   }
 
-  /** The text that is certain to belong to the answer, now that `text` has come. */
+  /** Adds text. @returns the text that certainly belongs to the answer */
   push(text: string): string {
     if (this.stopped) return "";
     const all = this.#held + text;
@@ -27,7 +27,7 @@ export class StopStrings {
     return all.slice(0, all.length - held);
   }
 
-  /** What is still held when the answer ends otherwise. */
+  /** The held text, when the answer ends without a stop string. */
   flush(): string {
     const text = this.#held;
     this.#held = "";
@@ -35,8 +35,8 @@ export class StopStrings {
   }
 
   /**
-   * Where the stop string begins that is complete first, and of several the longest; -1 where there is none. So
-   * the answer does not depend on the pieces in which the text comes.
+   * Where the stop string that ends first begins (the longest, if several end there), or -1. The result thus does not
+   * depend on how the text is cut into pieces.
    */
   #firstStop(text: string): number {
     let first = -1;
@@ -51,7 +51,7 @@ export class StopStrings {
     return first;
   }
 
-  /** Length of the longest end of `text` with which a stop string begins. */
+  /** Length of the longest suffix of `text` that is a prefix of a stop string. */
   #heldLength(text: string): number {
     let longest = 0;
     for (const stop of this.#stops) {

@@ -1,5 +1,5 @@
 import { type ClientCall, DeltaDecoder, encodeGenerateRequest, PlaneError, type Receiver } from "#runtime";
-import { type ApiError, foreignToken, noWorkerReady } from "../../kernel/errors.ts";
+import { type ApiError, noWorkerReady, unknownToken } from "../../kernel/errors.ts";
 import { type CallBounds, callError, timeLeft } from "../../models/members/call-error.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { Prompt } from "../../routing/prompt.ts";
@@ -9,19 +9,19 @@ import { placementOf } from "../placement.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
 import { AnswerTokens } from "./answer-tokens.ts";
 import { Detokenizer } from "./detokenizer.ts";
-import { findForeignToken } from "./foreign-token.ts";
 import type { FinishReason, TokenInfo, TokenJob, TokenOutput, Usage } from "./job.ts";
-import { tellFailure } from "./plane-failure.ts";
+import { reportCallFailure } from "./plane-failure.ts";
 import { SilenceTimer } from "./silence-timer.ts";
 import { StopStrings } from "./stop-strings.ts";
+import { findUnknownToken } from "./unknown-token.ts";
 
-/** One decoder serves all answers: a message is read and used up before the next one. */
+/** Shared by all answers, because each message is processed before the next one is read. */
 const decoder = new DeltaDecoder();
 
 /**
- * A prompt's tokens on their way to a worker, and the answer's on their way back, as text. When a worker is lost, the
- * next one continues from the tokens: half characters and stop strings are still here. Its callbacks run once for each
- * message of the worker and allocate nothing for a token but its text.
+ * Sends a prompt's tokens to a worker and turns the answer's tokens into text. When a worker is lost, the next one
+ * continues from the tokens, since incomplete characters and stop strings are kept here. Its callbacks run once per
+ * message from the worker, and allocate only the text for each token.
  */
 export class TokenTransfer implements Transfer<WorkerMember> {
   readonly life: Life<WorkerMember>;
@@ -32,19 +32,19 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   readonly #stops: StopStrings | undefined;
   readonly #silence: SilenceTimer;
   #call: ClientCall | undefined;
-  /** Calls made so far: one that was cancelled still ends, and must not end the next one. */
+  /** Calls made so far. A cancelled call still reports its end, which must not end the next call. */
   #calls = 0;
-  /** Whether there is something of an answer, and the output knows. */
+  /** Whether the output has been told that an answer has begun. */
   #hasStarted = false;
-  /** Whether the worker that is asked now has begun. */
+  /** Whether the current worker has begun to answer. */
   #isAnswering = false;
-  /** Undefined for an engine that does not tell: of the whole prompt, and of what the worker now was asked. */
+  /** Cached tokens of the prompt, and of the current request to a worker; undefined if the engine reports none. */
   #cachedTokens: number | undefined;
   #routeCachedTokens: number | undefined;
   readonly #answer = new AnswerTokens();
-  /** Tokens of the answer when it moved last. */
+  /** Length of the answer at the last move, in tokens. */
   #tokensBefore = 0;
-  /** What is asked: the prompt, and after a move the answer so far. */
+  /** The prompt for the worker: after a move, with the answer so far. */
   #prompt: Prompt;
 
   constructor(job: TokenJob, output: TokenOutput, context: LifeContext) {
@@ -59,7 +59,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.#silence = new SilenceTimer(firstByteMs, idleMs, (ms) => this.#onSilence(ms));
   }
 
-  /** What it has taken until now: nothing before a worker has begun. */
+  /** The usage so far: zero before a worker has begun. */
   get usage(): Usage {
     return {
       promptTokens: this.#hasStarted || this.#isAnswering ? this.#job.prompt.tokens.length : 0,
@@ -103,7 +103,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.#silence.start();
   }
 
-  /** Holds the worker back while the client reads more slowly than the engine writes. */
+  /** Applies backpressure to the worker while the client reads too slowly. */
   pause(): void {
     this.#silence.pause();
     this.#call?.pause();
@@ -114,7 +114,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.#call?.resume();
   }
 
-  /** The engine stops within one token. */
+  /** Cancels the call, so that the engine stops within one token. */
   abort(): void {
     this.#silence.stop();
     const call = this.#call;
@@ -131,15 +131,12 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     return this.#isContinuable && this.#answer.length < this.#job.maxTokens ? [] : undefined;
   }
 
-  nextStep(bound: string | undefined): NextStep<WorkerMember> {
+  nextStep(moveObstacle: string | undefined): NextStep<WorkerMember> {
     if (this.#answer.length >= this.#job.maxTokens)
       return { kind: "complete", complete: () => this.#finish("length") };
-    if (bound !== undefined) return { kind: "give-up", obstacle: bound };
+    if (moveObstacle !== undefined) return { kind: "give-up", obstacle: moveObstacle };
     if (!this.#isContinuable)
-      return {
-        kind: "give-up",
-        obstacle: "its engine cannot go on with an answer that another one has begun",
-      };
+      return { kind: "give-up", obstacle: "its engine cannot continue a partial answer" };
     return {
       kind: "move",
       unable: [],
@@ -174,8 +171,8 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.#output.onError(error);
   }
 
-  onPassedOn(error: ApiError): void {
-    this.#output.onPassedOn(error);
+  onFallback(error: ApiError): void {
+    this.#output.onFallback(error);
   }
 
   #nextReceiver(): Receiver {
@@ -199,9 +196,9 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.#silence.onPiece();
     if (!this.#isAnswering) this.#onAnswering();
     if (decoder.cachedTokens !== undefined) this.#noteCached(decoder.cachedTokens);
-    const foreign = findForeignToken(decoder, this.#job.model.card.vocabularySize);
-    if (foreign === undefined && (decoder.count > 0 || decoder.finish !== undefined)) this.#start();
-    if (foreign !== undefined) this.#refuseToken(foreign);
+    const unknown = findUnknownToken(decoder, this.#job.model.card.vocabularySize);
+    if (unknown === undefined && (decoder.count > 0 || decoder.finish !== undefined)) this.#start();
+    if (unknown !== undefined) this.#failOnToken(unknown);
     else if (decoder.echo) this.#output.onEcho(readTokens(decoder.count));
     else if (decoder.count > 0) this.#onTokens();
     if (this.life.isOver || decoder.finish === undefined) return;
@@ -219,10 +216,15 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   #onError(error: PlaneError): void {
     this.#silence.stop();
     this.#call = undefined;
-    tellFailure(this.life, error, this.failureOf(error), this.#isAnswering ? this.#failureKind : undefined);
+    reportCallFailure(
+      this.life,
+      error,
+      this.failureOf(error),
+      this.#isAnswering ? this.#failureKind : undefined,
+    );
   }
 
-  /** A worker that has added to the answer is not taken for lost to it. */
+  /** A worker that has added to the answer does not count as lost. */
   get #failureKind() {
     return this.#answer.length > this.#tokensBefore ? "answered" : "lost";
   }
@@ -237,7 +239,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.life.onAnswered();
   }
 
-  /** With the first token, and not before: until then another worker, or another model, may answer. */
+  /** Called with the first token: until then, another worker or another model may answer. */
   #start(): void {
     if (this.#hasStarted) return;
     this.#hasStarted = true;
@@ -247,7 +249,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   #noteCached(tokens: number): void {
     this.#routeCachedTokens = tokens;
-    // After a move, the answer's own blocks may be among them.
+    // After a move, they may include the answer's own blocks.
     if (this.#tokensBefore === 0) this.#cachedTokens = tokens;
   }
 
@@ -266,23 +268,23 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     if (this.#stops !== undefined) text = this.#stops.push(text);
     if (text !== "" || tokens !== undefined) this.#output.onText(text, tokens);
     if (this.#stops?.stopped) this.#cut("stop");
-    // Not every engine counts: the answer ends here, whatever more would come.
+    // Some engines ignore the limit, so the answer is cut here.
     else if (decoder.count > room || (count === room && decoder.finish === undefined)) this.#cut("length");
   }
 
-  /** Ends the answer, and with it the engine's work on it. */
+  /** Ends the answer and cancels the engine's work on it. */
   #cut(reason: FinishReason): void {
     const call = this.#call;
     this.#finish(reason);
     call?.cancel();
   }
 
-  #refuseToken(token: number): void {
+  #failOnToken(token: number): void {
     const { instance } = this.life.route!.worker;
     const { card } = this.#job.model;
     this.#context.warnings.warn(
-      `${instance.name} foreign token`,
-      "a worker sent a token id that its model's vocabulary does not have",
+      `${instance.name} unknown token`,
+      "a worker sent a token id outside its model's vocabulary",
       {
         request: this.#job.requestId,
         worker: instance.name,
@@ -291,13 +293,13 @@ export class TokenTransfer implements Transfer<WorkerMember> {
         vocabularySize: card.vocabularySize,
       },
     );
-    this.life.fail(foreignToken(instance.name, token, card));
+    this.life.fail(unknownToken(instance.name, token, card));
   }
 
   #finish(finishReason: FinishReason): void {
     this.#silence.stop();
     this.#call = undefined;
-    // Half a character that the detokenizer still holds is no text: the answer ends before it.
+    // An incomplete character that the detokenizer still holds is dropped.
     const rest = this.#stops?.flush() ?? "";
     if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
     const { route } = this.life;
@@ -324,7 +326,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   }
 }
 
-/** The first tokens of the message. */
+/** The first tokens of the current message. */
 function readTokens(count: number): TokenInfo[] {
   return Array.from({ length: count }, (_, index) => ({
     id: decoder.tokens[index]!,

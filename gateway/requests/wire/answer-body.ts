@@ -3,25 +3,25 @@ import { unframed } from "../../wire/chunk-tracker.ts";
 import { HeldBytes } from "../../wire/held-bytes.ts";
 import { type HttpHead, isEventStreamType } from "../../wire/types.ts";
 import type { Placement } from "../placement.ts";
+import { classifyAnswer } from "./classify-answer.ts";
 import { type AnswerHooks, ClientReply, eventText, type MissingEnd } from "./client-reply.ts";
 import { endsWithDone } from "./event-api.ts";
 import { EventInspection } from "./event-inspection.ts";
 import { DONE_EVENT } from "./event-text.ts";
 import type { WireJob } from "./job.ts";
-import { judgeWhole } from "./judge-whole.ts";
 import { PartialAnswer } from "./partial-answer.ts";
 import { latin1, SentBytes } from "./sent-bytes.ts";
 import { SplicedStream } from "./spliced-stream.ts";
 import { isClientError } from "./statuses.ts";
 import { TokenEstimate } from "./token-estimate.ts";
 
-/** A whole answer up to this size is held until it is complete, so that one that breaks can be asked for again. */
+/** An unstreamed answer up to this size is held until it is complete, so that a broken one can be retried. */
 const HELD_BYTES = 4 * 1024 * 1024;
-/** What is kept of a stream that could be continued; a longer one cannot. */
+/** Longest stream that is kept, so that another engine can continue it. */
 const KEPT_BYTES = 8 * 1024 * 1024;
-/** What is kept of an answer that is given only where no engine has a better one. */
+/** Longest refusal that is kept, for the case that no engine has a better answer. */
 const REFUSAL_BYTES = 64 * 1024;
-/** Where usage stands, from an answer's end on. */
+/** Length of an answer's tail, which has the usage. */
 const TAIL_BYTES = 4 * 1024;
 
 export interface AnswerUsage {
@@ -29,7 +29,7 @@ export interface AnswerUsage {
   readonly completionTokens: number;
 }
 
-/** An engine's answer that says that it cannot serve the request, in its own words. */
+/** The answer with which an engine refused the request. */
 interface Refusal {
   readonly head: HttpHead;
   readonly placement: Placement;
@@ -37,16 +37,16 @@ interface Refusal {
 }
 
 /**
- * The body of an answer on its way to the client. An event stream goes on as it comes, and what has been sent is kept
- * as it is; anything else is held until it is whole. After a move to another engine, each event is made to fit.
+ * The body of an answer on its way to the client. An event stream is passed on as it arrives, and a copy is kept; any
+ * other body is held until it is complete. After a move to another engine, events are rewritten to fit the stream.
  */
 export class AnswerBody {
-  /** What to ask the next engine in place of the client's body. */
+  /** Replaces the client's body in the request to the next engine. */
   requestBody: Uint8Array | undefined;
-  /** Whether the engine's answer has turned out to be of no use; `fault` says why. */
+  /** Whether the engine's answer is unusable; `fault` says why. */
   isBroken = false;
   fault = "";
-  /** The answer's HTTP status; of an error that came with 200, the one that it stands for. */
+  /** The answer's HTTP status; for an error sent with status 200, the status it stands for. */
   status = 0;
   readonly #job: WireJob;
   readonly #hooks: AnswerHooks;
@@ -58,15 +58,15 @@ export class AnswerBody {
   readonly #held = new HeldBytes();
   #partial: PartialAnswer | undefined;
   #splice: SplicedStream | undefined;
-  /** Tokens, and events with text, that came before the move. */
+  /** Tokens, and events with text, from before the move. */
   #movedTokens = 0;
   #movedEvents = 0;
   #tail = "";
-  /** The first piece's first bytes, as text. */
+  /** The start of the first piece, as text. */
   #opening = "";
-  /** Whether what comes is only kept, in case that no engine has a better answer. */
+  /** Whether the current answer is a refusal, which is only sent if no engine has a better answer. */
   #isRefusal = false;
-  /** Whether it is short enough to be kept. */
+  /** Whether the refusal is short enough to be kept. */
   #isRefusalKept = true;
   #refusal: Refusal | undefined;
 
@@ -79,7 +79,7 @@ export class AnswerBody {
     this.#inspection = new EventInspection(this.#estimate);
   }
 
-  /** Whether the client has something of the answer. */
+  /** Whether the client has received part of the answer. */
   get hasBegun(): boolean {
     return this.#reply.hasBegun;
   }
@@ -89,27 +89,27 @@ export class AnswerBody {
     return this.#reply.isFull;
   }
 
-  /** Whether it is an event stream, and says so. */
+  /** Whether it is declared as an event stream. */
   get isStream(): boolean {
     return this.#head?.isEventStream === true;
   }
 
-  /** Whether the client has an error that ends its stream, in the engine's words. */
+  /** Whether the client has received an engine's error about its request, which ends the stream. */
   get hasClientError(): boolean {
     return this.hasBegun && this.isStream && this.status >= 400;
   }
 
-  /** Whether there is an answer by which an engine has refused the request. */
+  /** Whether an engine has refused the request with an answer that was kept. */
   get hasRefusal(): boolean {
     return this.#refusal !== undefined;
   }
 
-  /** The id that the answer begins with. */
+  /** The id at the start of the answer. */
   get resourceId(): string | undefined {
     return /"id"\s*:\s*"([^"\\]{1,256})"/.exec(this.#opening)?.[1];
   }
 
-  /** How much of the prompt the engine took from its cache, where it has told. */
+  /** Prompt tokens that the engine took from its cache, if reported. */
   get cachedTokens(): number | undefined {
     return this.#lastNumber(/"(?:cached_tokens|cache_read_input_tokens)"\s*:\s*(\d+)/g);
   }
@@ -123,14 +123,14 @@ export class AnswerBody {
     };
   }
 
-  /** About how many tokens a streamed answer has so far. */
+  /** Estimated length of a streamed answer so far, in tokens. */
   get tokens(): number {
     if (this.#splice === undefined) return this.#estimate.of(this.#inspection.events);
     const events = this.#partial!.textEvents - this.#movedEvents;
     return this.#movedTokens + Math.round(events * this.#estimate.tokensPerEvent);
   }
 
-  /** About how many tokens an event with text has. */
+  /** Estimated tokens in an event with text. */
   get tokensPerEvent(): number {
     return this.#estimate.tokensPerEvent;
   }
@@ -142,21 +142,21 @@ export class AnswerBody {
       this.#break(`The engine answered the continued request with status ${head.status}.`);
   }
 
-  /** The engine refuses the request; another one may not. */
+  /** The engine refuses the request; another one may accept it. */
   beginRefusal(head: HttpHead): void {
     this.#head = head;
     this.#isRefusal = true;
     this.#isRefusalKept = true;
   }
 
-  /** Takes a piece. @returns whether its bytes are still in use */
+  /** Processes a piece. @returns whether its bytes are still in use */
   take(wire: Uint8Array, isFramed: boolean): boolean {
     if (this.isBroken) return false;
     if (this.#isRefusal) return this.#keepRefusal(wire);
     if (this.#splice !== undefined) return this.#pushSpliced(wire, isFramed);
     if (this.#isUnreadStream(wire)) return this.#write(wire, false);
     if (!this.isStream) return this.#hold(wire);
-    return this.#isSound(wire, isFramed) && this.#send(wire, isFramed);
+    return this.#isValid(wire, isFramed) && this.#send(wire, isFramed);
   }
 
   /** The same for the last piece. */
@@ -166,15 +166,15 @@ export class AnswerBody {
     if (this.#splice !== undefined) return this.#finishSpliced(wire, isFramed);
     if (this.#isUnreadStream(wire)) return this.#reply.finish(this.#head!, wire, false);
     if (!this.isStream) return this.#finishWhole(wire);
-    if (!this.#isSound(wire, isFramed)) return false;
+    if (!this.#isValid(wire, isFramed)) return false;
     this.#sent.append(wire, isFramed);
     this.#tail = this.#sent.tail(TAIL_BYTES);
     if (this.#isComplete) return this.#reply.finish(this.#head!, wire, isFramed);
-    this.#break("The engine ended its stream too early.");
+    this.#break("The engine ended its stream before the answer was complete.");
     return this.#reply.write(this.#head!, wire, isFramed);
   }
 
-  /** What the client has, read for the first time; undefined where it cannot be continued. */
+  /** Parses what the client has received; undefined if it is not a stream or was too long to keep. */
   readPartial(): PartialAnswer | undefined {
     if (this.#partial !== undefined) return this.#partial;
     if (!this.isStream || !this.#sent.isWhole) return undefined;
@@ -183,7 +183,7 @@ export class AnswerBody {
     return partial;
   }
 
-  /** From now on another engine continues; this is what it is asked. */
+  /** Prepares for another engine to continue the answer. @param body the request to it */
   continueWith(body: Record<string, unknown>, partial: PartialAnswer, tokensBefore: number): void {
     this.requestBody = encoder.encode(JSON.stringify(body));
     this.#partial = partial;
@@ -192,7 +192,7 @@ export class AnswerBody {
     this.#movedEvents = partial.textEvents;
   }
 
-  /** The next engine is asked. */
+  /** Resets the state of a failed attempt. */
   reset(): void {
     this.isBroken = false;
     this.#isRefusal = false;
@@ -203,38 +203,38 @@ export class AnswerBody {
     this.#inspection = new EventInspection(this.#estimate);
   }
 
-  /** Ends a stream of which only the end is missing. */
+  /** Ends a stream that lacks only its end. */
   complete(partial: PartialAnswer, missing: MissingEnd): void {
     this.#reply.complete(partial, missing);
   }
 
-  /** Ends a stream that has all that it will have. */
+  /** Ends the stream as it is. */
   end(): void {
     this.#reply.end();
   }
 
-  /** Gives the client what an engine has refused the request with. */
-  giveRefusal(): void {
+  /** Sends the client the answer with which an engine refused the request. */
+  sendRefusal(): void {
     const { head, placement, body } = this.#refusal!;
     this.status = head.status;
     this.#hooks.reply(head, placement).finish(body, false);
   }
 
-  /** Tells the client that there is no more, though the answer is not whole: in the engine's words, where it has any. */
-  breakOff(error: ApiError): void {
+  /** Ends an incomplete answer with an error, the engine's own if it sent one. */
+  fail(error: ApiError): void {
     const { finding } = this.#inspection;
-    const isEngines = error.code === "engine_failed" && finding?.kind === "error";
-    this.#reply.breakOff(error, isEngines ? finding.event : undefined, this.#sent.tail(TAIL_BYTES));
+    const isFromEngine = error.code === "engine_failed" && finding?.kind === "error";
+    this.#reply.fail(error, isFromEngine ? finding.event : undefined, this.#sent.tail(TAIL_BYTES));
   }
 
-  /** Lets go of what is kept of it; it has ended. */
+  /** Frees the kept copy, once the answer has ended. */
   release(): void {
     this.#sent.release();
   }
 
   /**
-   * Whether it is a stream that passes on as it comes: it is compressed, or its first bytes show that it is one, though
-   * its content type does not say so.
+   * Whether it is a stream that is passed on without inspection: a compressed one, or one that only its first bytes
+   * show to be a stream, not its content type.
    */
   #isUnreadStream(wire: Uint8Array): boolean {
     const { isEncoded, isEventStream, headers, status } = this.#head!;
@@ -246,7 +246,7 @@ export class AnswerBody {
     );
   }
 
-  /** Whether a stream has all that belongs to it: OpenAI's last event, or an end of each choice. */
+  /** Whether a stream is complete: it has `[DONE]`, or every choice has ended. */
   get #isComplete(): boolean {
     if (!endsWithDone(this.#job.events) || this.#inspection.isDone || this.status >= 400) return true;
     if (!this.#sent.isWhole) return /"finish_reason"\s*:\s*"/.test(this.#tail);
@@ -272,7 +272,7 @@ export class AnswerBody {
       this.#break(`The engine's answer is longer than ${longestAnswer / 2 ** 20} MiB.`);
       return false;
     }
-    // Too long to be held: from here on it goes as it comes, and cannot be asked for again.
+    // Too long to be held: from here on it is passed on as it arrives, and cannot be retried.
     this.#write(this.#held.takeWith(), false);
     return false;
   }
@@ -281,21 +281,21 @@ export class AnswerBody {
     const all = this.#held.takeWith(wire);
     this.#tail = latin1(all.subarray(Math.max(0, all.length - TAIL_BYTES)));
     if (this.#job.onResource !== undefined) this.#opening = openingOf(all);
-    if (!this.#reply.hasBegun && !this.#isUseful(all)) return false;
+    if (!this.#reply.hasBegun && !this.#isUsable(all)) return false;
     return this.#reply.finish(this.#head!, all, false);
   }
 
-  #isUseful(all: Uint8Array): boolean {
-    const judged = judgeWhole(this.#head!, all, this.#job.events);
-    switch (judged.kind) {
-      case "sound":
+  #isUsable(all: Uint8Array): boolean {
+    const answer = classifyAnswer(this.#head!, all, this.#job.events);
+    switch (answer.kind) {
+      case "valid":
         return true;
       case "garbage":
         this.#break("The engine's answer is not JSON.");
         return false;
       case "error":
-        if (judged.isClients) {
-          this.status = judged.status;
+        if (answer.isClientError) {
+          this.status = answer.status;
           return true;
         }
         this.#refuse(this.#head!, new Uint8Array(all));
@@ -332,18 +332,18 @@ export class AnswerBody {
     if (this.isBroken) return false;
     const partial = this.#partial!;
     if (partial.isDone || partial.hasEnded(this.#job.choices)) this.#reply.end();
-    else this.#break("The engine ended its stream too early.");
+    else this.#break("The engine ended its stream before the answer was complete.");
     return false;
   }
 
   /**
-   * Whether a piece of a stream can go on as it is. An error that is the client's fault can; of others, and of garbage,
-   * only what came before them.
+   * Whether a piece of a stream can be passed on unchanged, which includes errors about the client's request. Before
+   * any other error or garbage, passes on only the events that precede it.
    */
-  #isSound(wire: Uint8Array, isFramed: boolean): boolean {
+  #isValid(wire: Uint8Array, isFramed: boolean): boolean {
     if (this.#job.events === undefined || this.status >= 400) return true;
     const inspection = this.#inspection;
-    const end = isFramed ? inspection.lookIntoChunks(wire) : inspection.look(wire);
+    const end = isFramed ? inspection.inspectChunks(wire) : inspection.inspect(wire);
     if (end === wire.length) return true;
     const { kind, status, event: found } = inspection.finding!;
     if (kind === "error" && isClientError(status)) {
@@ -351,8 +351,8 @@ export class AnswerBody {
       return true;
     }
     const before = wire.subarray(0, end);
-    const sound = isFramed ? unframed(before) : new Uint8Array(before);
-    if (sound.length > 0) this.#send(sound, false);
+    const valid = isFramed ? unframed(before) : new Uint8Array(before);
+    if (valid.length > 0) this.#send(valid, false);
     else if (kind === "error" && !this.#reply.hasBegun)
       this.#refuse(
         this.#head!,
@@ -362,7 +362,7 @@ export class AnswerBody {
     return false;
   }
 
-  /** The last count of tokens that the pattern finds; most streams tell none, which is soon seen. */
+  /** The last token count that the pattern finds. Most streams report none, which is cheap to check first. */
   #lastNumber(pattern: RegExp): number | undefined {
     if (!this.#tail.includes('_tokens"')) return undefined;
     const last = [...this.#tail.matchAll(pattern)].at(-1);
@@ -379,9 +379,9 @@ export class AnswerBody {
   }
 }
 
-/** Bytes that show whether a body is an event stream. */
+/** How many bytes show whether a body is an event stream. */
 const EVENT_OPENING_BYTES = 16;
-/** How an event stream begins, in Latin-1 and perhaps with a byte order mark. */
+/** The start of an event stream, in Latin-1 and possibly with a byte order mark. */
 const EVENT_OPENING = /^(\u00ef\u00bb\u00bf)?(data|event|id|retry)? ?:/;
 
 const openingOf = (wire: Uint8Array) => latin1(wire.subarray(0, TAIL_BYTES));

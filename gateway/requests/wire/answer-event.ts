@@ -8,7 +8,7 @@ const delta = z.looseObject({
   tool_calls: z.array(z.unknown()).nullish(),
 });
 
-/** Of a chat, `content`; of a text completion, `tokens`: an entry for each token. */
+/** One entry per token: `content` in chats, `tokens` in text completions. */
 const logprobs = z.looseObject({
   content: z.array(z.unknown()).nullish(),
   tokens: z.array(z.unknown()).nullish(),
@@ -16,13 +16,13 @@ const logprobs = z.looseObject({
 
 const choice = z.looseObject({
   index: z.number().int().default(0),
-  /** Of a chat. */
+  /** In chats. */
   delta: delta.nullish(),
-  /** Of a text completion. */
+  /** In text completions. */
   text: z.string().nullish(),
   finish_reason: z.string().nullish(),
   logprobs: logprobs.nullish().catch(undefined),
-  /** vLLM's, where the request has `return_token_ids`. */
+  /** From vLLM, if the request has `return_token_ids`. */
   token_ids: z.array(z.unknown()).nullish().catch(undefined),
 });
 
@@ -32,7 +32,7 @@ const usage = z.looseObject({
   total_tokens: z.number().nullish(),
 });
 
-/** One event of a streamed chat or text completion, in OpenAI's shape; unknown fields stay as they are. */
+/** One event of a streamed chat or text completion, in OpenAI's format; unknown fields are kept. */
 const answerEvent = z.looseObject({
   id: z.string().nullish(),
   created: z.number().nullish(),
@@ -45,15 +45,15 @@ const answerEvent = z.looseObject({
 export type AnswerEvent = z.infer<typeof answerEvent>;
 export type AnswerChoice = z.infer<typeof choice>;
 
-/** @param value parsed. Undefined where it is no such event */
+/** @param value parsed JSON. @returns undefined if it is not such an event */
 export function readAnswerEvent(value: unknown): AnswerEvent | undefined {
   return answerEvent.safeParse(value).data;
 }
 
-/** What a choice of an event adds to the answer, reasoning included. */
+/** The text that a choice of an event adds to the answer, including reasoning. */
 export const textOf = ({ delta, text }: AnswerChoice): string =>
   `${delta?.reasoning_content ?? delta?.reasoning ?? ""}${delta?.content ?? text ?? ""}`;
 
-/** How many tokens a choice of an event has, where it tells. */
+/** How many tokens a choice of an event has, if reported. */
 export const tokensIn = ({ logprobs, token_ids }: AnswerChoice): number | undefined =>
   token_ids?.length ?? logprobs?.content?.length ?? logprobs?.tokens?.length;

@@ -7,20 +7,20 @@ import type { WireJob } from "./job.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 
 export interface AnswerHooks {
-  /** Where the engine is that is answering now. */
+  /** Where the request is being answered now. */
   placement(): Placement;
-  /** Begins the answer to the client. */
+  /** Starts the answer to the client. */
   reply(head: HttpHead, placement: Placement): WireReply;
 }
 
-/** What a stream that broke off at its very end lacks. */
+/** The end of a stream that broke off after all of its text. */
 export interface MissingEnd {
   readonly finishReason: "length" | undefined;
-  /** In OpenAI's shape; undefined if the client has it, or has not asked for it. */
+  /** In OpenAI's format; undefined if the client has it already, or has not asked for it. */
   readonly usage: Readonly<Record<string, number>> | undefined;
 }
 
-/** The reply to the client. It begins with the first piece of an answer, whichever engine that comes from. */
+/** The reply to the client, which starts with the first piece of an answer from any engine. */
 export class ClientReply {
   /** Whether the client reads too slowly. */
   isFull = false;
@@ -34,7 +34,7 @@ export class ClientReply {
     this.#hooks = hooks;
   }
 
-  /** Whether the client has something of the answer. */
+  /** Whether the client has received part of the answer. */
   get hasBegun(): boolean {
     return this.#reply !== undefined;
   }
@@ -61,7 +61,7 @@ export class ClientReply {
     this.#reply!.end();
   }
 
-  /** Ends a stream of which only the end is missing. */
+  /** Ends a stream that lacks only its end. */
   complete({ identity, isDone }: PartialAnswer, { finishReason, usage }: MissingEnd): void {
     const isChat = this.#job.events === "chat";
     const object = isChat ? "chat.completion.chunk" : "text_completion";
@@ -77,16 +77,16 @@ export class ClientReply {
   }
 
   /**
-   * Tells the client that the answer ends here, incomplete.
-   * @param words the engine's own, where it has any
+   * Ends an incomplete answer with an error.
+   * @param engineError the engine's own error event, if it sent one
    * @param tail the last part of what was sent
    */
-  breakOff(error: ApiError, words: StreamEvent | undefined, tail: string): void {
+  fail(error: ApiError, engineError: StreamEvent | undefined, tail: string): void {
     if (this.#reply === undefined) return;
     if (this.#head?.isEventStream) {
       const { events, requestId } = this.#job;
       const own = errorEvent(events, error, { requestId, tail });
-      this.#reply.writeText(words === undefined ? own : eventText(words));
+      this.#reply.writeText(engineError === undefined ? own : eventText(engineError));
       this.#reply.end();
     } else this.#reply.destroy();
   }
@@ -105,5 +105,5 @@ export class ClientReply {
   }
 }
 
-/** An engine's event as it is written. */
+/** An engine's event in the format of event streams. */
 export const eventText = ({ data, name }: StreamEvent) => event(data, name === "" ? undefined : name);

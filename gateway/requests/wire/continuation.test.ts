@@ -12,7 +12,7 @@ const chat = { model: "m", stream: true, messages: [{ role: "user", content: "Hi
 const completion = { model: "m", stream: true, prompt: "Once" };
 
 describe("a chat that broke off", () => {
-  test("goes on with the partial answer as its last message", () => {
+  test("is continued with the partial answer as its last message", () => {
     expect(continuedBody("chat", { ...chat, seed: 7 }, partial("Hel"), 1)).toEqual({
       ...chat,
       seed: 7,
@@ -22,26 +22,29 @@ describe("a chat that broke off", () => {
     });
   });
 
-  test.each(["Hel", ""])("goes on without a seed that cannot be written as it was, behind %j", (text) => {
-    const { seed } = JSON.parse('{"seed":9223372036854775807}');
-    expect(continuedBody("chat", { ...chat, seed }, partial(text), 1)).not.toHaveProperty("seed");
-  });
+  test.each(["Hel", ""])(
+    "is continued without a seed too large for a JavaScript number, after %j",
+    (text) => {
+      const { seed } = JSON.parse('{"seed":9223372036854775807}');
+      expect(continuedBody("chat", { ...chat, seed }, partial(text), 1)).not.toHaveProperty("seed");
+    },
+  );
 
-  test("that was to continue an answer itself has a longer one", () => {
+  test("that itself continued an answer gets a longer last message", () => {
     const messages = [...chat.messages, { role: "assistant", content: "Hel" }];
     const body = { ...chat, messages, continue_final_message: true, add_generation_prompt: false };
     const continued = continuedBody("chat", body, partial("lo"), 1);
     expect(continued?.messages).toEqual([...chat.messages, { role: "assistant", content: "Hello" }]);
   });
 
-  test("is asked again as it was where the client has nothing of the answer", () => {
+  test("is sent again unchanged if the client has no text yet", () => {
     expect(continuedBody("chat", { ...chat, max_tokens: 5 }, partial(""), 0)).toEqual({
       ...chat,
       max_tokens: 5,
     });
   });
 
-  test("may take no more tokens than are left", () => {
+  test("is limited to the remaining tokens", () => {
     const body = { ...chat, max_tokens: 10, max_completion_tokens: 12, min_tokens: 6 };
     expect(continuedBody("chat", body, partial("x"), 4)).toMatchObject({
       max_tokens: 6,
@@ -53,7 +56,7 @@ describe("a chat that broke off", () => {
 });
 
 describe("a text completion that broke off", () => {
-  test("goes on with the text behind its prompt", () => {
+  test("is continued with the text appended to its prompt", () => {
     expect(continuedBody("completions", completion, partial(" upon"), 1)?.prompt).toBe("Once upon");
     expect(continuedBody("completions", { ...completion, prompt: ["Once"] }, partial("!"), 1)?.prompt).toBe(
       "Once!",
@@ -61,8 +64,8 @@ describe("a text completion that broke off", () => {
   });
 });
 
-describe("what stands in the way", () => {
-  test("nothing, of a plain stream", () => {
+describe("the obstacle to a continuation", () => {
+  test("is absent for a plain stream", () => {
     expect(obstacleOf("chat", chat)).toBeUndefined();
     expect(obstacleOf("completions", completion)).toBeUndefined();
     expect(obstacleOf("chat", { ...chat, n: 1 })).toBeUndefined();
@@ -77,7 +80,7 @@ describe("what stands in the way", () => {
     ["completions", { ...completion, echo: true }],
     ["completions", { ...completion, prompt: ["a", "b"] }],
     ["completions", { ...completion, prompt: [1, 2, 3] }],
-  ] as const)("%s %j", (api, body) => {
+  ] as const)("exists for %s %j", (api, body) => {
     expect(obstacleOf(api, body)).toBeTypeOf("string");
   });
 });

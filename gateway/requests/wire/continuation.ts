@@ -5,21 +5,21 @@ import type { PartialAnswer } from "./partial-answer.ts";
 /** The APIs whose broken answers another engine can continue. */
 export type ContinuedApi = "chat" | "completions";
 
-/** How a broken stream goes on elsewhere. */
+/** What another engine needs to continue a broken stream. */
 export interface Continuation {
   readonly api: ContinuedApi;
   /** The client's request. */
   readonly body: PromptBody;
-  /** The field by which the answer follows a grammar: it cannot be entered in the middle. */
+  /** The field that constrains the answer to a grammar, which an engine cannot resume in the middle. */
   readonly grammar: string | undefined;
 }
 
-/** @returns undefined where the stream cannot be continued, as far as the request says */
+/** @returns undefined if the request shows that its stream cannot be continued */
 export function continuationOf(api: ContinuedApi, body: PromptBody): Continuation | undefined {
   return obstacleOf(api, body) === undefined ? { api, body, grammar: grammarOf(body) } : undefined;
 }
 
-/** Fields by which vLLM, SGLang, TensorRT-LLM and llama.cpp hold an answer to a grammar. */
+/** Fields that constrain an answer to a grammar in vLLM, SGLang, TensorRT-LLM and llama.cpp. */
 const GRAMMAR_FIELDS = [
   "structured_outputs",
   "guided_json",
@@ -41,31 +41,28 @@ function grammarOf(body: PromptBody): string | undefined {
   return GRAMMAR_FIELDS.find((field) => body[field] !== undefined && body[field] !== null);
 }
 
-/** How many choices a whole answer to a request has. */
+/** How many choices a complete answer to a request has. */
 export function choicesOf({ n, prompt }: PromptBody): number {
   const each = typeof n === "number" && n > 1 ? n : 1;
   const prompts = Array.isArray(prompt) && prompt.some((one) => typeof one !== "number") ? prompt.length : 1;
   return each * prompts;
 }
 
-/**
- * Whether an answer to this request could be continued at all, as far as the request says.
- * @returns the obstacle, for people; undefined where there is none
- */
+/** Why an answer to this request could not be continued, for logs; undefined if the request shows no obstacle. */
 export function obstacleOf(api: ContinuedApi, body: PromptBody): string | undefined {
   if (body.stream !== true) return "it is not streamed";
   if (isNumberAbove(body.n, 1) || isNumberAbove(body.best_of, 1)) return "it has several choices";
-  if (body.use_beam_search === true) return "it is a beam search";
+  if (body.use_beam_search === true) return "it uses beam search";
   if (api === "chat") return Array.isArray(body.messages) ? undefined : "it has no messages";
-  if (body.echo === true) return "its prompt is echoed";
-  return promptOf(body) === undefined ? "its prompt is not one text" : undefined;
+  if (body.echo === true) return "it echoes the prompt";
+  return promptOf(body) === undefined ? "its prompt is not a single text" : undefined;
 }
 
 /**
- * The request that goes on where the client's answer stops: the chat with the partial answer as its last message,
- * or the prompt with the text behind it.
- * @param tokens how many tokens the partial answer has
- * @returns undefined where the answer may not get any longer
+ * The request to continue a partial answer: the chat with the answer as its last message, or the prompt followed by
+ * the answer.
+ * @param tokens length of the partial answer
+ * @returns undefined if the answer has reached its token limit
  */
 export function continuedBody(
   api: ContinuedApi,
@@ -75,7 +72,7 @@ export function continuedBody(
 ): Record<string, unknown> | undefined {
   const body = withoutRoundedSeed(given);
   if (text === "") return { ...body };
-  const limits = lessTokens(body, tokens);
+  const limits = remainingLimits(body, tokens);
   if (limits === undefined) return undefined;
   if (api === "completions") return { ...body, ...limits, prompt: `${promptOf(body)}${text}` };
   return {
@@ -87,7 +84,7 @@ export function continuedBody(
   };
 }
 
-/** A seed of 64 bits, which reading it as a number has rounded: the largest would be more than engines take. */
+/** Drops a seed that parsing has rounded: rounded up, the largest 64-bit seed is more than engines accept. */
 function withoutRoundedSeed(body: PromptBody): PromptBody {
   const { seed, ...rest } = body;
   return typeof seed !== "number" || Number.isSafeInteger(seed) ? body : rest;
@@ -96,7 +93,7 @@ function withoutRoundedSeed(body: PromptBody): PromptBody {
 function withPartialAnswer({ messages, continue_final_message }: PromptBody, text: string): unknown[] {
   const all: unknown[] = Array.isArray(messages) ? messages : [];
   const last: unknown = all.at(-1);
-  // The request itself was to continue an answer: it has got longer.
+  // The request itself continues an answer, which is longer now.
   if (continue_final_message === true && isRecord(last) && typeof last.content === "string")
     return [...all.slice(0, -1), { ...last, content: last.content + text }];
   return [...all, { role: "assistant", content: text }];
@@ -104,8 +101,8 @@ function withPartialAnswer({ messages, continue_final_message }: PromptBody, tex
 
 const LIMITS = ["max_tokens", "max_completion_tokens"];
 
-/** The body's limits, less what the answer has already; undefined where nothing is left. */
-function lessTokens(body: PromptBody, tokens: number): Record<string, number> | undefined {
+/** The body's token limits minus the answer so far; undefined if nothing remains. */
+function remainingLimits(body: PromptBody, tokens: number): Record<string, number> | undefined {
   const limits: Record<string, number> = {};
   for (const name of LIMITS) {
     const limit = body[name];
@@ -117,7 +114,7 @@ function lessTokens(body: PromptBody, tokens: number): Record<string, number> | 
   return limits;
 }
 
-/** The prompt of a text completion, where it is one text. */
+/** The prompt of a text completion; undefined if it is not a single text. */
 function promptOf({ prompt }: PromptBody): string | undefined {
   const one: unknown = Array.isArray(prompt) && prompt.length === 1 ? prompt[0] : prompt;
   return typeof one === "string" ? one : undefined;

@@ -3,19 +3,19 @@ import { isRecord } from "../../prompts/json.ts";
 /** Assumed if an engine's error has no status. */
 const UNKNOWN = 500;
 
-/** Fields that hold an HTTP status, in errors of vLLM, SGLang, TensorRT-LLM, llama.cpp and what stands before them. */
+/** Fields with an HTTP status in errors of vLLM, SGLang, TensorRT-LLM, llama.cpp and proxies in front of them. */
 const STATUS_FIELDS = ["code", "status", "status_code", "http_status_code", "statusCode"];
 const KIND_FIELDS = ["type", "code", "error_type", "status"];
 
 /** Error types that blame the request. */
-const CLIENTS_FAULT =
+const CLIENT_FAULT =
   /invalid|bad_?request|validation|not_?found|permission|authenti|unprocessable|unsupported|context_?(size|length)|too_(long|large)/i;
 
 /**
- * Whether a JSON value that came where an answer was expected (with status 200, or in a stream) is an error.
- * @param value parsed
+ * Detects an error in place of an answer, in a stream or with status 200.
+ * @param value parsed JSON
  * @param name the event's name, in a stream
- * @returns its HTTP status, as given or as fits its type; undefined if it is not an error
+ * @returns the error's HTTP status, as given or according to its type; undefined if the value is not an error
  */
 export function errorStatusOf(value: unknown, name = ""): number | undefined {
   if (!isRecord(value)) return undefined;
@@ -28,7 +28,7 @@ export function errorStatusOf(value: unknown, name = ""): number | undefined {
     name === "error";
   if (!isError) return undefined;
   const records = isRecord(error) ? [error, value] : [value];
-  return statusIn(records) ?? (isClientsFault(records) ? 400 : UNKNOWN);
+  return statusIn(records) ?? (isClientFault(records) ? 400 : UNKNOWN);
 }
 
 function statusIn(records: readonly Record<string, unknown>[]): number | undefined {
@@ -36,8 +36,8 @@ function statusIn(records: readonly Record<string, unknown>[]): number | undefin
   return values.map(Number).find((number) => Number.isInteger(number) && number >= 400 && number < 600);
 }
 
-function isClientsFault(records: readonly Record<string, unknown>[]): boolean {
+function isClientFault(records: readonly Record<string, unknown>[]): boolean {
   return records
     .flatMap((record) => KIND_FIELDS.map((field) => record[field]))
-    .some((kind) => typeof kind === "string" && CLIENTS_FAULT.test(kind));
+    .some((kind) => typeof kind === "string" && CLIENT_FAULT.test(kind));
 }

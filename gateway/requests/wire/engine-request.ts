@@ -3,7 +3,7 @@ import type { Route } from "../../routing/route.ts";
 import type { HttpHeader, HttpRequest } from "../../wire/types.ts";
 import type { WireJob } from "./job.ts";
 
-/** The request to an engine. @param options.continuedBody replaces the client's body if the engine continues an answer */
+/** The request to an engine. @param options.continuedBody replaces the client's body if an answer is continued */
 export function engineRequest(
   { method, path, headers, body, isRepeatable }: WireJob,
   route: Route<EngineMember>,
@@ -21,7 +21,7 @@ export function engineRequest(
   };
 }
 
-/** Headers that the gateway sets, whatever the client has sent: the engine's key, and the rank that was chosen. */
+/** Headers that override the client's: the engine's key and the chosen rank. */
 function ownHeaders({ worker, rank }: Route<EngineMember>): HttpHeader[] {
   const { apiKey } = worker.engine.spec;
   return [

@@ -2,15 +2,15 @@ import { anthropicError } from "../../kernel/anthropic-error.ts";
 import type { ApiError } from "../../kernel/errors.ts";
 import { event } from "./event-text.ts";
 
-/** APIs whose event streams are known here: every event's data is a JSON object. */
+/** APIs whose event streams are inspected: the data of every event is a JSON object. */
 export type EventApi = "chat" | "completions" | "messages" | "responses";
 
-/** Whether such a stream is whole only with OpenAI's last event. */
+/** Whether a complete stream of this API ends with `[DONE]`. */
 export const endsWithDone = (api: EventApi | undefined) => api === "chat" || api === "completions";
 
 /**
- * The event by which a stream of this API says that it has broken off.
- * @param tail the last part of what was sent before it
+ * The error event that ends a broken stream of this API.
+ * @param tail the last part of what was sent before
  */
 export function errorEvent(
   api: EventApi | undefined,
@@ -28,8 +28,8 @@ export function errorEvent(
 }
 
 /**
- * https://platform.openai.com/docs/api-reference/responses-streaming/error. OpenAI's clients throw only where there is
- * a field `error`, as other streams have it, and would take the answer for complete without.
+ * https://platform.openai.com/docs/api-reference/responses-streaming/error. OpenAI's clients throw only if there is a
+ * field `error`, as in other streams; without it, they take the answer for complete.
  */
 function responsesError(error: ApiError, tail: string) {
   const { code, message, param } = error;

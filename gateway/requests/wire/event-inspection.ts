@@ -8,19 +8,19 @@ import type { TokenEstimate } from "./token-estimate.ts";
 const LF = 0x0a;
 const CR = 0x0d;
 const COLON = 0x3a;
-/** Bytes of a line end of HTTP. */
+/** Length of an HTTP line ending. */
 const LINE_END = 2;
 const CLOSING_BRACE = 0x7d;
-/** The part of an event that shows it to be like another: all before its data, and the first characters of the data. */
+/** The part by which similar events are recognised: everything before the data, and its first characters. */
 const OPENING = /^(?:(?!data:)[^\r\n]*(?:\r\n|\n|\r))*data:[^\r\n]{0,17}/;
 
-/** What Python writes for numbers that JSON does not have. */
+/** Numbers as Python writes them that are not valid JSON. */
 const PYTHON_NUMBERS = /([:,[]\s*)(?:-?Infinity|NaN)(?=\s*[,\]}])/g;
 
-/** Names of events whose data is an answer, or an error. */
+/** Names of events whose data must be an answer or an error. */
 const PLAIN_NAMES = new Set(["", "message", "error"]);
 
-/** A control character in the name of a field. */
+/** A control character in a field name. */
 const CONTROL_CHARACTERS = /^[^:\r\n]*(?![\t\r\n])\p{Cc}/mu;
 
 const NOTHING = new Uint8Array(0);
@@ -35,9 +35,9 @@ export interface Finding {
 }
 
 /**
- * Inspects the events of one stream as they pass. An event that begins like the one before it and ends like an object is
- * taken for another of its kind, and only the others are parsed. Garbage is what is certainly not a field or not JSON;
- * everything else that the format of event streams allows is sound, known here or not.
+ * Inspects the events of one stream as they pass through. An event that begins like the last parsed one and ends like
+ * an object is assumed to be similar, and is not parsed. Only what is certainly not a field or not JSON is garbage;
+ * everything else that the event-stream format allows is valid.
  */
 export class EventInspection {
   /** Events with data, not counting `[DONE]`. */
@@ -47,7 +47,7 @@ export class EventInspection {
   /** The last thing found that is not part of an answer. */
   finding: Finding | undefined;
   readonly #estimate: TokenEstimate;
-  /** How the event parsed last begins. */
+  /** The start of the last parsed event. */
   #opening: Uint8Array = NOTHING;
 
   constructor(estimate: TokenEstimate) {
@@ -58,56 +58,56 @@ export class EventInspection {
    * Inspects whole events, and comment lines between them.
    * @param from where they begin
    * @param to where they end
-   * @returns up to where they are sound
+   * @returns where the valid part ends
    */
-  look(bytes: Uint8Array, from = 0, to = bytes.length): number {
+  inspect(bytes: Uint8Array, from = 0, to = bytes.length): number {
     let at = from;
     let cr = bytes.indexOf(CR, at);
     while (at < to) {
       if (cr >= 0 && cr < at) cr = bytes.indexOf(CR, at);
-      const next = this.#isToBeRead ? 0 : this.#pastUsual(bytes, at, cr < 0 ? to : Math.min(cr, to), to);
+      const next = this.#mustParse ? 0 : this.#skipSimilar(bytes, at, cr < 0 ? to : Math.min(cr, to), to);
       if (next > 0) {
         this.events++;
         at = next;
         continue;
       }
       const end = endOfEvent(bytes, at, to);
-      if (!this.#isSound(bytes.subarray(at, end))) return at;
+      if (!this.#isValid(bytes.subarray(at, end))) return at;
       at = end;
     }
     return to;
   }
 
   /**
-   * The same for chunks of a chunked body, each of whole events, whose framing has nothing but sizes.
-   * @returns up to where the chunks, and the events in the last of them, are sound
+   * The same for HTTP chunks of whole events, without chunk extensions.
+   * @returns where the valid part ends
    */
-  lookIntoChunks(wire: Uint8Array): number {
+  inspectChunks(wire: Uint8Array): number {
     for (let at = 0; at < wire.length; ) {
       let size = 0;
       for (let digit = hexDigit(wire[at]!); digit >= 0; digit = hexDigit(wire[++at]!))
         size = size * 16 + digit;
       const from = at + LINE_END;
       const to = from + size;
-      const end = this.look(wire, from, to);
+      const end = this.inspect(wire, from, to);
       if (end < to) return end;
       at = to + LINE_END;
     }
     return wire.length;
   }
 
-  /** Whether to parse the next event in any case, to see how many tokens events carry: less and less often. */
-  get #isToBeRead(): boolean {
+  /** Whether to parse the next event in any case, to sample its tokens: at exponentially growing intervals. */
+  get #mustParse(): boolean {
     return (this.events & (this.events - 1)) === 0;
   }
 
-  /** The end of an event that is like the one before it, or 0 if it is not. @param cr where the next CR is, if any */
-  #pastUsual(bytes: Uint8Array, at: number, cr: number, to: number): number {
+  /** The end of an event similar to the last parsed one; 0 if it is not. @param cr where the next CR is, if any */
+  #skipSimilar(bytes: Uint8Array, at: number, cr: number, to: number): number {
     const opening = this.#opening;
     for (let index = 0; index < opening.length; index++) if (bytes[at + index] !== opening[index]) return 0;
     const feed = bytes.indexOf(LF, at + opening.length);
     if (feed < 0 || feed + 1 >= to || opening.length === 0) return 0;
-    // A CR ends a line too, wherever it stands.
+    // A CR also ends a line.
     const end = Math.min(cr, feed);
     if (bytes[end - 1] !== CLOSING_BRACE || end < feed - 1) return 0;
     const next = feed + 1;
@@ -115,7 +115,7 @@ export class EventInspection {
     return bytes[next] === CR && bytes[next + 1] === LF && next + 1 < to ? next + 2 : 0;
   }
 
-  #isSound(bytes: Uint8Array): boolean {
+  #isValid(bytes: Uint8Array): boolean {
     const text = decoder.decode(bytes);
     if (CONTROL_CHARACTERS.test(text)) {
       this.finding = { kind: "garbage", event: { name: "", data: text }, status: 502 };
@@ -127,7 +127,7 @@ export class EventInspection {
         continue;
       }
       const value = jsonOf(event.data) ?? jsonOf(event.data.replace(PYTHON_NUMBERS, "$1null"));
-      // A name of its own says that an event is not a part of the answer: a ping, say.
+      // An event with another name, such as `ping`, is not part of the answer.
       if (value === undefined && !PLAIN_NAMES.has(event.name)) continue;
       if (value === undefined) {
         this.finding = { kind: "garbage", event, status: 502 };
@@ -147,7 +147,7 @@ export class EventInspection {
   }
 }
 
-/** The end of the event that begins here, its empty line included; or of a comment or an empty line that comes first. */
+/** The end of the event, comment or empty line that begins here, including the empty line after an event. */
 function endOfEvent(bytes: Uint8Array, from: number, to: number): number {
   const isComment = bytes[from] === COLON;
   for (let at = from; at < to; ) {

@@ -1,14 +1,14 @@
 /** One event of an event stream (WHATWG HTML, section 9.2.6). */
 export interface StreamEvent {
-  /** The field `event`; empty where there is none. */
+  /** The field `event`; empty if there is none. */
   readonly name: string;
-  /** The lines of the field `data`. */
+  /** The `data` lines, joined. */
   readonly data: string;
 }
 
 /**
- * The events of an event stream's text that have data, in order. What stands behind the last empty line counts as an
- * event too: some servers end with their last line.
+ * Parses the events with data. Text after the last empty line also counts as an event, since some servers omit the
+ * final empty line.
  */
 export function readEvents(text: string): StreamEvent[] {
   const events: StreamEvent[] = [];
@@ -34,7 +34,7 @@ export function readEvents(text: string): StreamEvent[] {
   return events;
 }
 
-/** An event's text. @param name what kind of event it is, where the API names them */
+/** Formats an event. @param name the event's name, for APIs that name events */
 export const event = (data: string, name?: string) => {
   const lines = data.split("\n").map((line) => `data: ${line}\n`);
   return `${name === undefined ? "" : `event: ${name}\n`}${lines.join("")}\n`;
@@ -45,5 +45,5 @@ const DONE = "[DONE]";
 /** OpenAI's last event. */
 export const DONE_EVENT = event(DONE);
 
-/** Whether an event's data is OpenAI's last, with or without spaces around it. */
+/** Whether an event's data is `[DONE]`, possibly with spaces around it. */
 export const isDone = (data: string) => data.trim() === DONE;

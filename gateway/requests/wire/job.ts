@@ -7,41 +7,41 @@ import type { Placement } from "../placement.ts";
 import type { Continuation } from "./continuation.ts";
 import type { EventApi } from "./event-api.ts";
 
-/** A request that goes to an attached engine as it came. */
+/** A request that is forwarded to an attached engine unchanged. */
 export interface WireJob extends LifeJob<EngineMember> {
   readonly model: EngineSide;
-  /** The name by which it asks engines for the model, or for an adapter on it, where it names any. */
+  /** The model or adapter name in the request, if it has one. */
   readonly modelName: string | undefined;
   readonly salt: Salt | undefined;
   readonly method: string;
-  /** From `/v1` on, with the query. */
+  /** Starts with `/v1`, and includes the query. */
   readonly path: string;
   readonly headers: readonly HttpHeader[];
   readonly body: Uint8Array | undefined;
-  /** The only engine that will do, by its name: it has what the request speaks of. */
+  /** Name of the only engine that can answer, because it holds the resource in question. */
   readonly engine: string | undefined;
-  /** Told the id of what the engine now keeps, for requests that make it keep something. */
+  /** Called with the id of the resource that the request makes the engine keep, for requests that create one. */
   readonly onResource: ((id: string, engine: string) => void) | undefined;
-  /** Bytes beyond which a whole answer is not one of this kind; undefined where any length is right. */
+  /** Longest valid unstreamed answer in bytes; undefined for no limit. */
   readonly longestAnswer: number | undefined;
-  /** What an event stream of the answer is made of; undefined where anything goes. */
+  /** The API of the event stream; undefined if streams are not inspected. */
   readonly events: EventApi | undefined;
-  /** How a broken stream goes on elsewhere; undefined where it cannot. */
+  /** How another engine can continue a broken stream; undefined if none can. */
   readonly continuation: Continuation | undefined;
-  /** How many choices a whole answer has. */
+  /** How many choices a complete answer has. */
   readonly choices: number;
 }
 
-/** Where the answer goes. */
+/** Receives the answer. */
 export interface WireOutput {
-  /** Begins the answer to the client; called once at most. */
+  /** Starts the answer to the client. Called at most once. */
   reply(head: HttpHead, placement: Placement): WireReply;
-  /** The client has all of it, but what it took is still to be counted: `onSettled` follows. */
+  /** The client has the whole answer, but its usage is still being counted; `onSettled` follows. */
   onAnswered(): void;
-  /** Told once how it ended: an HTTP status (499 where the client went away), and what the answer took. */
+  /** Called once at the end, with an HTTP status (499 if the client disconnected) and the usage. */
   onSettled(status: number, usage?: { promptTokens: number; completionTokens: number }): void;
   /** It failed before anything was sent. */
   onFailure(error: Error): void;
-  /** In the place of `onSettled` and `onFailure`, where the job has a fallback for such an error. */
-  onPassedOn(error: Error): void;
+  /** Called instead of `onSettled` and `onFailure` if another model may answer. */
+  onFallback(error: Error): void;
 }

@@ -2,33 +2,33 @@ import { jsonOf } from "../../prompts/json.ts";
 import { type AnswerChoice, type AnswerEvent, readAnswerEvent, textOf, tokensIn } from "./answer-event.ts";
 import { isDone, readEvents } from "./event-text.ts";
 
-/** What makes the events of one stream belong together, for those that another engine writes to it. */
+/** Fields that are the same in all events of a stream, and are copied to events from another engine. */
 export interface StreamIdentity {
   readonly id: string | undefined;
   readonly created: number | undefined;
   readonly model: string | undefined;
 }
 
-/** What a client has of a streamed answer. */
+/** The part of a streamed answer that the client has received. */
 export class PartialAnswer {
   identity: StreamIdentity | undefined;
   text = "";
-  /** Events with text: of most engines, tokens. */
+  /** Events with text; most engines send one per token. */
   textEvents = 0;
   hasRole = false;
   finishReason: string | undefined;
   isDone = false;
-  /** Why no other engine can go on with it: it has parts that a prompt cannot end with. */
+  /** Why no other engine can continue it: it has parts that a prompt cannot end with. */
   obstacle: string | undefined;
   /** Choices that have begun, and those that have ended. */
   readonly #begun = new Set<number>();
   readonly #ended = new Set<number>();
-  /** What the events tell of their tokens: each by itself, or all so far. */
-  #toldTokens = 0;
-  #untoldEvents = 0;
+  /** Tokens reported in cumulative usage, tokens reported by single events since, and events since that report none. */
   #usedTokens = 0;
+  #reportedTokens = 0;
+  #uncountedEvents = 0;
 
-  /** Takes in the events of a stream's text. */
+  /** Adds the events in a stream's text. */
   addText(text: string): void {
     for (const { data } of readEvents(text)) {
       if (isDone(data)) {
@@ -36,7 +36,7 @@ export class PartialAnswer {
         continue;
       }
       const event = readAnswerEvent(jsonOf(data));
-      if (event === undefined) this.obstacle = "an event that is not in OpenAI's shape";
+      if (event === undefined) this.obstacle = "an event that is not in OpenAI's format";
       else this.addEvent(event);
     }
   }
@@ -51,13 +51,13 @@ export class PartialAnswer {
     const used = event.usage?.completion_tokens;
     if (!used) return;
     this.#usedTokens = used;
-    this.#toldTokens = 0;
-    this.#untoldEvents = 0;
+    this.#reportedTokens = 0;
+    this.#uncountedEvents = 0;
   }
 
-  /** Tokens of the text, where the engine has told them all. */
+  /** Tokens of the text; undefined if the engine has not reported all of them. */
   get tokens(): number | undefined {
-    return this.#untoldEvents > 0 ? undefined : this.#usedTokens + this.#toldTokens;
+    return this.#uncountedEvents > 0 ? undefined : this.#usedTokens + this.#reportedTokens;
   }
 
   /** Whether the engine has reported usage. */
@@ -65,7 +65,7 @@ export class PartialAnswer {
     return this.#usedTokens > 0;
   }
 
-  /** Whether so many choices, and all that have begun, have ended. */
+  /** Whether at least this many choices, and all that have begun, have ended. */
   hasEnded(choices: number): boolean {
     return this.#ended.size >= choices && this.#begun.size === this.#ended.size;
   }
@@ -83,8 +83,8 @@ export class PartialAnswer {
       this.textEvents++;
     }
     const tokens = tokensIn(choice);
-    if (tokens !== undefined) this.#toldTokens += tokens;
-    else if (textOf(choice) !== "") this.#untoldEvents++;
+    if (tokens !== undefined) this.#reportedTokens += tokens;
+    else if (textOf(choice) !== "") this.#uncountedEvents++;
     if (!finish_reason) return;
     this.finishReason = finish_reason;
     this.#ended.add(index);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SentBytes } from "./sent-bytes.ts";
 
-test("gives back what was appended, in whatever pieces, and its tail", () => {
+test("returns the appended bytes and their tail, however they are cut into pieces", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ max: 127, maxLength: 40_000 }), { maxLength: 6 }), (pieces) => {
       const sent = new SentBytes(1_000_000);
@@ -17,7 +17,7 @@ test("gives back what was appended, in whatever pieces, and its tail", () => {
   );
 });
 
-test("keeps its own copy: the pieces' memory may be used again", () => {
+test("keeps its own copy, so that the pieces' memory can be reused", () => {
   const sent = new SentBytes(100);
   const piece = Buffer.from("abc");
   sent.append(piece, false);
@@ -25,7 +25,7 @@ test("keeps its own copy: the pieces' memory may be used again", () => {
   expect(Buffer.from(sent.read()).toString()).toBe("abc");
 });
 
-test("keeps only the tail of what is longer than its limit", () => {
+test("keeps only the tail beyond its limit", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ max: 127, maxLength: 40_000 }), { maxLength: 6 }), (pieces) => {
       const sent = new SentBytes(30_000);
@@ -39,7 +39,7 @@ test("keeps only the tail of what is longer than its limit", () => {
   );
 });
 
-test("takes HTTP's chunks off where bytes have them, up to the first that have not", () => {
+test("strips HTTP chunk framing up to the first unframed piece", () => {
   const sent = new SentBytes(100);
   sent.append(Buffer.from("3\r\nabc\r\n2\r\nde\r\n"), true);
   expect(Buffer.from(sent.read()).toString()).toBe("abcde");

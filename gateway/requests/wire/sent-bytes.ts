@@ -2,34 +2,34 @@ import { unframed } from "../../wire/chunk-tracker.ts";
 import { HeldBytes } from "../../wire/held-bytes.ts";
 
 const SLAB_BYTES = 16 * 1024;
-/** Slabs of answers that have ended, for the next ones: memory that comes and goes makes work for the collector. */
+/** Slabs of ended answers, which are reused to save garbage collection. */
 const freeSlabs: Uint8Array[] = [];
 const MOST_FREE_SLABS = 512;
 
 /**
- * The bytes of an answer that the client has been sent, kept as they are and read only if the answer breaks off. Of one
- * that is too long, only the last part is kept.
+ * A copy of the bytes sent to the client, which is parsed only if the answer breaks off. Of a long answer, only the
+ * last part is kept.
  */
 export class SentBytes {
   readonly #limit: number;
   #slabs: Uint8Array[] = [];
-  /** Bytes in use of the last slab. */
+  /** Bytes used in the last slab. */
   #used = SLAB_BYTES;
   #length = 0;
-  /** How many bytes from the beginning on have HTTP's chunks around them. */
+  /** How many bytes at the start are in HTTP chunks; undefined if all are. */
   #framedBytes: number | undefined;
 
-  /** @param limit bytes beyond which not all is kept */
+  /** @param limit longest answer in bytes that is kept completely */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Whether all that was appended is still here. */
+  /** Whether all appended bytes are still kept. */
   get isWhole(): boolean {
     return this.#length <= this.#limit;
   }
 
-  /** @param isFramed whether they have HTTP's chunks around them, as no bytes behind others without them have */
+  /** @param isFramed whether the bytes are HTTP chunks; once a piece is unframed, all later ones are */
   append(bytes: Uint8Array, isFramed: boolean): void {
     if (!isFramed) this.#framedBytes ??= this.#length;
     this.#length += bytes.length;
@@ -47,7 +47,7 @@ export class SentBytes {
     }
   }
 
-  /** All of it, in one piece and without HTTP's chunks; nothing where it is not whole. */
+  /** All bytes, without HTTP chunk framing; empty if some were dropped. */
   read(): Uint8Array {
     if (!this.isWhole) return new Uint8Array(0);
     const all = new Uint8Array(this.#length);
@@ -63,7 +63,7 @@ export class SentBytes {
     return body.takeWith(all.subarray(framed.length));
   }
 
-  /** The last bytes, as text of one character a byte; no more than a slab has. */
+  /** The last bytes, as Latin-1 text. @param count at most the size of a slab */
   tail(count: number): string {
     if (this.#slabs.length === 0) return "";
     const last = latin1(this.#slabs.at(-1)!.subarray(Math.max(0, this.#used - count), this.#used));
@@ -73,7 +73,7 @@ export class SentBytes {
       : latin1(before.subarray(last.length - count)) + last;
   }
 
-  /** Nothing of it is needed any more. */
+  /** Drops all bytes. */
   release(): void {
     free(this.#slabs.splice(0));
     this.#used = SLAB_BYTES;
@@ -82,7 +82,7 @@ export class SentBytes {
   }
 
   #nextSlab(): Uint8Array {
-    // For the tail, the slab in use and the one before it are enough.
+    // The tail needs only the current slab and the one before it.
     if (!this.isWhole && this.#slabs.length > 1) free(this.#slabs.splice(0, this.#slabs.length - 1));
     return freeSlabs.pop() ?? new Uint8Array(SLAB_BYTES);
   }

@@ -16,7 +16,7 @@ beforeEach(() => {
   partial.addText(chunk(delta({ role: "assistant", content: "" })) + chunk(delta({ content: "Hel" })));
 });
 
-/** The events for the client that stand for these of another engine. */
+/** The client's events for these events from another engine. */
 function splice(text: string, tokensBefore = 1): unknown[] {
   const { text: out, fault } = new SplicedStream(partial, tokensBefore).push(text);
   expect(fault).toBeUndefined();
@@ -24,7 +24,7 @@ function splice(text: string, tokensBefore = 1): unknown[] {
 }
 
 describe("a partial answer", () => {
-  test("knows its text, its identity and what is missing", () => {
+  test("has its text, its identity and its finish reason", () => {
     expect(partial).toMatchObject({
       text: "Hel",
       textEvents: 1,
@@ -41,7 +41,7 @@ describe("a partial answer", () => {
     ["a tool call", delta({ tool_calls: [{ index: 0 }] })],
     ["reasoning", delta({ reasoning_content: "Hm" })],
     ["several choices", { choices: [{ index: 1, delta: { content: "x" } }] }],
-  ])("cannot be continued behind %s", (obstacle, fields) => {
+  ])("cannot be continued after %s", (obstacle, fields) => {
     partial.addText(chunk(fields));
     expect(partial.obstacle).toBe(obstacle);
   });
@@ -53,8 +53,8 @@ describe("a partial answer", () => {
   });
 });
 
-describe("the events of the engine that continues", () => {
-  test("have the identity of the client's stream, and no second beginning", () => {
+describe("events from the engine that continues", () => {
+  test("get the identity of the client's stream, and no second role event", () => {
     const other = { id: "b", created: 2, model: "other" };
     const text =
       chunk({ ...other, ...delta({ role: "assistant", content: "" }) }) +
@@ -67,25 +67,25 @@ describe("the events of the engine that continues", () => {
     expect(partial).toMatchObject({ text: "Hello", isDone: true });
   });
 
-  test("keep fields that nobody here knows", () => {
+  test("keep unknown fields", () => {
     expect(splice(chunk({ ...delta({ content: "lo" }), service_tier: "x" }))).toEqual([
       expect.objectContaining({ service_tier: "x" }),
     ]);
   });
 
-  test("keep their comments, which keep the client's connection alive", () => {
+  test("keep comments, which keep the client's connection alive", () => {
     const { text } = new SplicedStream(partial, 1).push(`: ping\r\n\r\n${chunk(delta({ content: "lo" }))}`);
     expect(text).toMatch(/^: ping\n\ndata: \{/);
   });
 
-  test("count the whole answer", () => {
+  test("report usage for the whole answer", () => {
     const usage = { prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 };
     expect(splice(chunk({ choices: [], usage }), 4)).toEqual([
       expect.objectContaining({ usage: { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 } }),
     ]);
   });
 
-  test("end at an error or garbage, and what came before it counts", () => {
+  test("end at an error or garbage, and events before it count", () => {
     const text = `${chunk(delta({ content: "l" }))}data: {"error":{"message":"x"}}\n\n${chunk(delta({ content: "o" }))}`;
     const { text: out, fault } = new SplicedStream(partial, 1).push(text);
     expect(fault).toBeTypeOf("string");

@@ -5,12 +5,12 @@ import { DONE_EVENT, event, isDone, readEvents } from "./event-text.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 
 /**
- * Makes the events of an engine that continues an answer into further events of the stream that the client has: with
- * its id, without a second beginning, and with usage that counts the whole answer.
+ * Rewrites the events of the engine that continues an answer to fit the client's stream: with the same id, without a
+ * second role event, and with usage for the whole answer.
  */
 export class SplicedStream {
   readonly #partial: PartialAnswer;
-  /** Tokens that came from the engines before. */
+  /** Tokens from the previous engines. */
   readonly #tokensBefore: number;
 
   constructor(partial: PartialAnswer, tokensBefore: number) {
@@ -18,9 +18,9 @@ export class SplicedStream {
     this.#tokensBefore = tokensBefore;
   }
 
-  /** The text for the client that stands for this text of the engine, up to an event with which nothing can be done. */
+  /** Rewrites text from the engine, up to the first error or unreadable event. */
   push(text: string): { text: string; fault: string | undefined } {
-    // What keeps a connection alive keeps the client's alive too.
+    // Comments keep the client's connection alive.
     let out = (text.match(/^:.*$/gm) ?? []).map((comment) => `${comment.trimEnd()}\n\n`).join("");
     for (const { data, name } of readEvents(text)) {
       if (isDone(data)) {
@@ -32,8 +32,8 @@ export class SplicedStream {
       const parsed = readAnswerEvent(value);
       if (parsed === undefined || errorStatusOf(value, name) !== undefined)
         return { text: out, fault: "The engine sent an error or garbage in its stream." };
-      if (this.#isSecondBeginning(parsed)) continue;
-      // The event as the client sees it is what a further continuation goes by.
+      if (this.#isSecondRole(parsed)) continue;
+      // A further move must continue from the same events as the client has.
       this.#partial.addEvent(parsed);
       out += event(JSON.stringify(this.#adapted(parsed)));
     }
@@ -55,8 +55,8 @@ export class SplicedStream {
     };
   }
 
-  /** Whether it says nothing but that an assistant's message begins, which the client knows. */
-  #isSecondBeginning({ choices, usage }: AnswerEvent): boolean {
+  /** Whether it only repeats the role, which starts a message and which the client already has. */
+  #isSecondRole({ choices, usage }: AnswerEvent): boolean {
     if (!this.#partial.hasRole || usage || choices?.length !== 1) return false;
     const [choice] = choices;
     return (

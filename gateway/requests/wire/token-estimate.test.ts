@@ -5,20 +5,20 @@ const content = (text: string, more: object = {}) => ({
   choices: [{ index: 0, delta: { content: text }, ...more }],
 });
 
-test("an event is a token where its text is about a word", () => {
+test("counts an event as one token if its text is about a word", () => {
   const estimate = new TokenEstimate({ bytesPerToken: 4 });
   for (const text of ["The", " quick", " b", "rown"]) estimate.sample(content(text), 1);
   expect(estimate.of(100)).toBe(100);
 });
 
-test("an event with the text of several words is several tokens", () => {
+test("counts an event with several words as several tokens", () => {
   const estimate = new TokenEstimate({ bytesPerToken: 4 });
   estimate.sample(content(""), 1);
   estimate.sample(content("The quick brown fox "), 2);
   expect(estimate.of(100)).toBe(500);
 });
 
-test("what the engine tells of its tokens is taken before what the text looks like", () => {
+test("prefers token counts from the engine to the length of the text", () => {
   const withLogprobs = new TokenEstimate({ bytesPerToken: 4 });
   withLogprobs.sample(content("extraordinarily long", { logprobs: { content: [{}, {}] } }), 1);
   expect(withLogprobs.of(10)).toBe(20);
@@ -31,7 +31,7 @@ test("what the engine tells of its tokens is taken before what the text looks li
   expect(withUsage.of(10)).toBe(39);
 });
 
-test("how long the model's tokens are is taken into account", () => {
+test("uses the average length of the model's tokens", () => {
   const estimate = new TokenEstimate({ bytesPerToken: 1 });
   estimate.sample(content("abcde"), 1);
   expect(estimate.of(10)).toBe(50);

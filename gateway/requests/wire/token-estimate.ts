@@ -1,12 +1,12 @@
 import type { TextTokens } from "../../prompts/tokenizers/text-tokens.ts";
 import { type AnswerEvent, textOf, tokensIn } from "./answer-event.ts";
 
-/** Tokens an average event must seem to have, by its text, before events count as several tokens: words vary in length. */
+/** Events count as several tokens only above this average, estimated from their text, because words vary in length. */
 const SEVERAL = 1.6;
 
 /**
- * Estimates how many tokens the events of a stream carry. Most engines send one event a token, but some put several into
- * one; sampled events show that by their usage, their log probabilities or the length of their text.
+ * Estimates how many tokens the events of a stream carry. Most engines send one event per token; those that send
+ * several are recognised from the usage, log probabilities or text length of sampled events.
  */
 export class TokenEstimate {
   /** Events and tokens up to the last event that reported usage. */
@@ -17,12 +17,12 @@ export class TokenEstimate {
   #areCounted = false;
   readonly #textTokens: Pick<TextTokens, "bytesPerToken">;
 
-  /** @param textTokens how long the model's tokens are */
+  /** @param textTokens average length of the model's tokens */
   constructor(textTokens: Pick<TextTokens, "bytesPerToken">) {
     this.#textTokens = textTokens;
   }
 
-  /** @param events how many events there have been, this one included */
+  /** @param events number of events so far, including this one */
   sample(sampled: AnswerEvent, events: number): void {
     const completionTokens = sampled.usage?.completion_tokens;
     if (completionTokens) {
@@ -40,7 +40,7 @@ export class TokenEstimate {
     }
   }
 
-  /** How many tokens so many events carry. */
+  /** Estimated tokens in this many events. */
   of(events: number): number {
     return this.#knownTokens + Math.round(Math.max(0, events - this.#knownEvents) * this.tokensPerEvent);
   }

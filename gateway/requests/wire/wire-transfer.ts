@@ -9,20 +9,20 @@ import type { NextStep, Transfer } from "../transfer.ts";
 import { AnswerBody, type AnswerUsage } from "./answer-body.ts";
 import { engineRequest } from "./engine-request.ts";
 import type { WireJob, WireOutput } from "./job.ts";
-import { isContinuable, judgeBroken } from "./judge-broken.ts";
-import { countedUsage, countUsage, noteAnswer, promptBlocksOf, usageOf } from "./note-answer.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
+import { isContinuable, planRecovery } from "./plan-recovery.ts";
+import { countedUsage, countUsage, promptBlocksOf, recordAnswer, usageOf } from "./record-answer.ts";
 import { reportAnswer, statusReason } from "./report-answer.ts";
-import { isRedirect, isRetried } from "./statuses.ts";
+import { isRedirect, isRetryable } from "./statuses.ts";
 
 export interface WireContext extends LifeContext {
   readonly transport: HttpTransport;
 }
 
-/** How long an engine may take over the body of an error, in milliseconds, before another one is asked. */
+/** How long to wait for the body of a refusal before another engine is tried, in milliseconds. */
 const REFUSAL_MS = 1_000;
 
-/** A request that goes to an attached engine as it came, and the engine's answer, which goes back as it is. */
+/** Forwards a request to an attached engine unchanged, and the engine's answer to the client. */
 export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   readonly life: Life<EngineMember>;
   readonly #job: WireJob;
@@ -30,10 +30,10 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   readonly #context: WireContext;
   readonly #answer: AnswerBody;
   #call: HttpCall | undefined;
-  /** Why the engine refuses the request, while its answer that says so is awaited. */
+  /** The error for a refusal, while its body is still being received. */
   #refusal: ApiError | undefined;
   #refusalEnd: ReturnType<typeof setTimeout> | undefined;
-  /** Characters that the answer had when it moved last. */
+  /** Length of the answer at the last move, in characters. */
   #textBefore = 0;
 
   constructor(job: WireJob, output: WireOutput, context: WireContext) {
@@ -85,10 +85,10 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     return isContinuable(this.#job, partial) ? this.#unableToContinue(partial!) : undefined;
   }
 
-  async nextStep(bound: string | undefined): Promise<NextStep<EngineMember>> {
+  async nextStep(moveObstacle: string | undefined): Promise<NextStep<EngineMember>> {
     const partial = this.#answer.readPartial();
     const { tokensPerEvent } = this.#answer;
-    const step = await judgeBroken(this.#job, { partial, tokensPerEvent, bound });
+    const step = await planRecovery(this.#job, { partial, tokensPerEvent, moveObstacle });
     switch (step.kind) {
       case "give-up":
         return step;
@@ -113,7 +113,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     }
   }
 
-  /** Engines that cannot continue a message of a chat. */
+  /** Engines that cannot continue a partial message of a chat. */
   #unableToContinue({ text }: PartialAnswer): readonly EngineMember[] {
     if (this.#job.events !== "chat" || text === "") return [];
     return this.#job.model.members().filter(({ engine }) => !engine.continuesMessages);
@@ -125,40 +125,43 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   }
 
   onCancelled(isAnswering: boolean): void {
-    // What has come so far shows that the engine works.
+    // A partial answer shows that the engine works.
     if (isAnswering) this.#report(this.#answer.status);
     this.#answer.release();
-    this.#output.onSettled(499, this.#taken);
+    this.#output.onSettled(499, this.#usage);
   }
 
   onFailed(error: ApiError): void {
     const { hasBegun, hasRefusal } = this.#answer;
     if (!hasBegun && hasRefusal && error.code === "engine_failed") {
-      this.#answer.giveRefusal();
+      this.#answer.sendRefusal();
       this.#output.onSettled(this.#answer.status);
     } else {
-      this.#output.onSettled(error.status, hasBegun ? this.#taken : undefined);
-      if (hasBegun) this.#answer.breakOff(error);
+      this.#output.onSettled(error.status, hasBegun ? this.#usage : undefined);
+      if (hasBegun) this.#answer.fail(error);
       else this.#output.onFailure(error);
     }
     this.#answer.release();
   }
 
-  onPassedOn(error: ApiError): void {
-    this.#output.onPassedOn(error);
+  onFallback(error: ApiError): void {
+    this.#output.onFallback(error);
   }
 
   onHead(head: HttpHead): void {
     if (isRedirect(head)) {
-      this.#break("The engine sends requests on to another address; that one is to be attached.", undefined);
+      this.#break(
+        "The engine redirects requests to another address; attach that address instead.",
+        undefined,
+      );
       return;
     }
     const { isRepeatable, hasFallback } = this.#job;
-    const { mayGoOn } = this.life;
+    const { mayRetry } = this.life;
     const isRefusal =
-      (isRetried(head.status) && (mayGoOn || hasFallback) && !this.#isOnlyBusy(head)) ||
-      // Not all engines of a model have an adapter at once.
-      (head.status === 404 && mayGoOn && this.#job.modelName !== undefined && this.life.hasOther);
+      (isRetryable(head.status) && (mayRetry || hasFallback) && !this.#isSoleEngineBusy(head)) ||
+      // Engines of a model do not all load an adapter at the same moment.
+      (head.status === 404 && mayRetry && this.#job.modelName !== undefined && this.life.hasAlternative);
     if (isRefusal && isRepeatable) {
       this.#onRefusal(head);
       return;
@@ -196,12 +199,12 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     else this.#break(error.message, error);
   }
 
-  /** Whether the engine, which is the only one, asks for a pause: how long, its client reads in its own words. */
-  #isOnlyBusy({ status }: HttpHead): boolean {
-    return status === 429 && !this.#job.hasFallback && !this.life.hasOther;
+  /** Whether the only engine is busy: the client then gets its answer, which may say how long to wait. */
+  #isSoleEngineBusy({ status }: HttpHead): boolean {
+    return status === 429 && !this.#job.hasFallback && !this.life.hasAlternative;
   }
 
-  /** The engine will not serve the request; another one may. What it says is waited for, but not for long. */
+  /** The engine refuses the request; another one may accept it. Waits briefly for the body of the refusal. */
   #onRefusal(head: HttpHead): void {
     this.#report(head.status);
     this.life.onAnswered();
@@ -230,7 +233,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     this.life.break({ reason, failure: this.#failureOf(error, partial), cause: error });
   }
 
-  /** The client has been told what is wrong with its request; how the engine ends after that does not matter. */
+  /** Ends after an error about the request, which the client has received; how the engine ends does not matter. */
   #endWithError(): void {
     this.#call?.cancel();
     this.#answer.end();
@@ -244,7 +247,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     return partial !== undefined && partial.text.length > this.#textBefore ? "answered" : "lost";
   }
 
-  /** What an answer of this status shows of the engine. */
+  /** Reports an answer with this status to the engine's health. */
   #report(status: number): void {
     reportAnswer(this.life.route!.worker, this.#job, status);
   }
@@ -252,24 +255,24 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   #succeed(): void {
     if (this.life.isOver) return;
     const { status } = this.#answer;
-    noteAnswer(this.#job, this.life.route, this.#answer);
+    recordAnswer(this.#job, this.life.route, this.#answer);
     this.life.end(status < 500 ? "finished" : "failed");
     const counted = countedUsage(this.#job, this.#answer);
     if (counted !== undefined) {
       this.#output.onAnswered();
-      void counted.then((taken) => this.#settle(taken));
-    } else this.#settle(this.#taken);
+      void counted.then((usage) => this.#settle(usage));
+    } else this.#settle(this.#usage);
   }
 
-  #settle(taken: AnswerUsage): void {
+  #settle(usage: AnswerUsage): void {
     const { status, cachedTokens } = this.#answer;
-    if (status < 400) countUsage(this.#job, taken, cachedTokens);
-    this.#output.onSettled(status, status < 400 ? taken : undefined);
+    if (status < 400) countUsage(this.#job, usage, cachedTokens);
+    this.#output.onSettled(status, status < 400 ? usage : undefined);
     this.#answer.release();
   }
 
-  /** Tokens by the engine's own account, or about that. */
-  get #taken(): AnswerUsage {
+  /** As reported by the engine, or estimated. */
+  get #usage(): AnswerUsage {
     return usageOf(this.#job, this.#answer);
   }
 

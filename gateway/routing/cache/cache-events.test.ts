@@ -15,7 +15,7 @@ function stored(token: number, blocks: number, more: Partial<KvStoredEvent> = {}
   };
 }
 
-/** How many blocks of a prompt of one token the named worker is believed to have. */
+/** How many blocks of a prompt of one token the router believes the worker to have. */
 function overlapOf(
   model: ReturnType<typeof testModel>,
   worker: string,
@@ -27,8 +27,8 @@ function overlapOf(
   return route.overlapBlocks;
 }
 
-describe("what a worker holds", () => {
-  it("is expected from what it was sent, until its events say so", () => {
+describe("a worker's cache", () => {
+  it("is predicted from its requests until its events arrive", () => {
     const { router, add } = testModel();
     for (const name of ["one", "two", "three"]) add(name);
     const first = routed(router, request(160, {}, 7));
@@ -38,14 +38,14 @@ describe("what a worker holds", () => {
     expect(again.overlapBlocks).toBe(10);
   });
 
-  it("is not expected where that is turned off", () => {
+  it("is not predicted if predictions are off", () => {
     const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 120 } });
     model.add("one");
     expect(overlapOf(model, "one", 7, 10)).toBe(0);
     expect(overlapOf(model, "one", 7, 10)).toBe(0);
   });
 
-  it("is predicted, within its size, for one that sends no events, and not reported as drift", () => {
+  it("is predicted within its size if it sends no events, and is not reported as drift", () => {
     const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 120 } });
     const worker = model.add("one", { totalBlocks: 40 });
     model.router.predictOnly(worker);
@@ -60,10 +60,10 @@ describe("what a worker holds", () => {
       route.report(320);
       route.free("finished");
     }
-    expect(model.lines.join()).not.toContain("do not come true");
+    expect(model.lines.join()).not.toContain("does not match the router's predictions");
   });
 
-  it("counts in host memory and on disk, for less", () => {
+  it("includes blocks in host memory and on disk, at a lower credit", () => {
     const { router, add } = testModel();
     const [host, disk] = [add("host"), add("disk"), add("none")];
     applyEvent(router, host, stored(1, 8, { tier: "host" }));
@@ -79,7 +79,7 @@ describe("what a worker holds", () => {
     expect(asks([])).toBe("disk");
   });
 
-  it("follows blocks that an engine moves and names only by their hashes", () => {
+  it("follows blocks that an engine moves between tiers, identified only by hash", () => {
     const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
     const worker = model.add("one");
     applyEvent(model.router, worker, stored(1, 8));
@@ -108,7 +108,7 @@ describe("what a worker holds", () => {
     expect(model.router.stats().storedBlocks).toBe(12);
   });
 
-  describe("where an engine has several caches", () => {
+  describe("of an engine with several cache groups", () => {
     const windowed = { isWindowed: true } as const;
     const open = () => {
       const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
@@ -124,7 +124,7 @@ describe("what a worker holds", () => {
       ...(group !== undefined && { group }),
     });
 
-    it("is what the first has, not what the others lose", () => {
+    it("follows the first group, and ignores removals from others", () => {
       const { apply, overlap, model } = open();
       apply(stored(1, 4), stored(1, 4, { group: 1, ...windowed }), removed(1, 1));
       expect(overlap(1)).toBe(4);
@@ -134,7 +134,7 @@ describe("what a worker holds", () => {
       expect(overlap(1)).toBe(0);
     });
 
-    it("is what the one of the layers that look at everything has, where that is not the first", () => {
+    it("follows the group of the full-attention layers, even if it is not the first", () => {
       const { apply, overlap } = open();
       apply(stored(1, 4, windowed));
       expect(overlap(1)).toBe(4);
@@ -146,27 +146,27 @@ describe("what a worker holds", () => {
       expect(overlap(2)).toBe(0);
     });
 
-    it("stays with the first where several look at everything", () => {
+    it("follows the first of several full-attention groups", () => {
       const { apply, overlap } = open();
       apply(stored(1, 4), stored(1, 4, { group: 1 }), removed(1, 1));
       expect(overlap(1)).toBe(4);
     });
 
-    it("is what the first has that looks at everything, where nothing comes of group 0", () => {
+    it("follows another full-attention group if group 0 sends nothing", () => {
       const { apply, overlap } = open();
       apply(stored(1, 4, { group: 3 }));
       expect(overlap(1)).toBe(4);
     });
   });
 
-  describe("where an event cannot be read", () => {
+  describe("after an unreadable event", () => {
     const plain = {
       type: "BlockStored",
       token_ids: Array(64).fill(1),
       block_hashes: [1, 2, 3, 4],
       block_size: 16,
     };
-    const odd = { ...plain, block_hashes: [9] };
+    const unreadable = { ...plain, block_hashes: [9] };
     const open = () => {
       const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
       const worker = model.add("one");
@@ -176,9 +176,9 @@ describe("what a worker holds", () => {
       return { apply, told, model, overlap: () => overlapOf(model, "one", 1, 4) };
     };
 
-    it("is what the others of its batch say, and the odd one is told of and counted", async () => {
+    it("reflects the rest of the batch, and the unreadable event is reported and counted", async () => {
       const { apply, told, model, overlap } = open();
-      apply(odd, plain);
+      apply(unreadable, plain);
       expect(overlap()).toBe(4);
       expect(told).toEqual(["one: 64 token ids for 1 blocks of 16"]);
       expect(await model.scrape()).toContain(
@@ -186,24 +186,27 @@ describe("what a worker holds", () => {
       );
     });
 
-    it("is nothing where blocks may have gone", () => {
+    it("is cleared if the event may have been a removal", () => {
       const { apply, overlap } = open();
       apply(plain);
       apply({ type: "BlockRemoved", block_hashes: "?" });
       expect(overlap()).toBe(0);
     });
 
-    it("is as before where that was of a cache that is not followed", () => {
+    it("is unchanged if the event is from a group that is not followed", () => {
       const { apply, told, overlap } = open();
       apply(plain);
-      apply({ ...odd, group_idx: 1, kv_cache_spec_kind: "mamba" }, { type: "BlockRemoved", group_idx: 2 });
+      apply(
+        { ...unreadable, group_idx: 1, kv_cache_spec_kind: "mamba" },
+        { type: "BlockRemoved", group_idx: 2 },
+      );
       expect(overlap()).toBe(4);
       expect(told).toEqual([]);
     });
 
-    it("is what the attention layers of a hybrid model have, whose first caches are recurrent", () => {
+    it("follows the attention layers of a hybrid model whose first groups are recurrent", () => {
       const { apply, told, overlap } = open();
-      const mamba = { ...odd, kv_cache_spec_kind: "mamba" };
+      const mamba = { ...unreadable, kv_cache_spec_kind: "mamba" };
       apply({ ...mamba, group_idx: 0 });
       apply({ ...mamba, group_idx: 1 });
       apply({ ...plain, group_idx: 2, kv_cache_spec_kind: "mla_attention" });
@@ -211,7 +214,7 @@ describe("what a worker holds", () => {
       expect(told).toEqual([]);
     });
 
-    it("is told of where it is of a rank that the worker does not have", () => {
+    it("is reported if the event is from a rank that the worker does not have", () => {
       const model = testModel();
       const worker = model.add("one", { dataParallelSize: 2 });
       const told: string[] = [];
@@ -219,10 +222,10 @@ describe("what a worker holds", () => {
       model.router.applyPayload(worker, encode([0, [plain], 1]));
       expect(told).toEqual([]);
       model.router.applyPayload(worker, encode([0, [plain], 5]));
-      expect(told).toEqual(["they are of data-parallel rank 5, of which it has 2"]);
+      expect(told).toEqual(["they are from data-parallel rank 5, but it has 2 ranks"]);
     });
 
-    it("is not the base model's where a LoRA adapter has only a number", () => {
+    it("does not attribute an adapter known only by number to the base model", () => {
       const { apply, told, overlap } = open();
       apply({ ...plain, lora_id: 1 });
       expect(overlap()).toBe(0);

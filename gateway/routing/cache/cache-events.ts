@@ -6,7 +6,7 @@ import { CacheGroups } from "./cache-groups.ts";
 
 /** Feeds workers' KV events to a model's index. */
 export class CacheEvents<Worker extends RoutedWorker> {
-  /** Called for each event that cannot be read, with what is wrong with it. */
+  /** Called for each unreadable event, with the problem as a clause. */
   onUnreadable: ((worker: Worker, what: string) => void) | undefined;
   readonly #core: Router;
   readonly #reports: CacheReports<Worker>;
@@ -18,11 +18,10 @@ export class CacheEvents<Worker extends RoutedWorker> {
   }
 
   /**
-   * Applies a batch in vLLM's wire format to that one of the worker's slots which it is from. The core reads most
-   * batches itself; those with LoRA names, media or salts, with blocks of another size, or of several caches, are
-   * decoded here.
-   * @returns tokens in a block of what was stored last, in the cache that is followed; undefined where nothing was
-   * @throws KvEventError where the bytes are no such batch
+   * Applies a batch in vLLM's wire format to the slot it is from. The core reads most batches itself; those with LoRA
+   * names, media, salts, a different block size or several cache groups are decoded here.
+   * @returns the block size of the last stored event in the followed cache group; undefined if nothing was stored
+   * @throws KvEventError if the bytes are not a valid batch
    */
   applyPayload(slots: readonly Slot<Worker>[], payload: Uint8Array): number | undefined {
     const batch = this.#groups.followsFirst(slots) ? this.#core.readBatch(payload) : undefined;
@@ -35,14 +34,14 @@ export class CacheEvents<Worker extends RoutedWorker> {
     if (slot === undefined) return undefined;
     const hasStored = batch.storedEvents > 0;
     if (hasStored) {
-      this.#groups.noteFirst(slot);
+      this.#groups.onFirstStored(slot);
       this.#reports.accepts(slot, this.#core.blockSize);
     }
     this.#core.applyBatch(slot.index);
     return hasStored ? this.#core.blockSize : undefined;
   }
 
-  /** A worker of one rank may be any rank of a larger deployment, and says so in its events. */
+  /** A worker with one rank may be any rank of a larger deployment, and its events then have that rank. */
   #slotOf(slots: readonly Slot<Worker>[], rank: number): Slot<Worker> | undefined {
     const [first] = slots;
     if (first === undefined || slots.length === 1) return first;
@@ -50,13 +49,13 @@ export class CacheEvents<Worker extends RoutedWorker> {
     if (slot === undefined)
       this.onUnreadable?.(
         first.worker,
-        `they are of data-parallel rank ${rank}, of which it has ${slots.length}`,
+        `they are from data-parallel rank ${rank}, but it has ${slots.length} ranks`,
       );
     return slot;
   }
 
   #applyDecoded(slot: Slot<Worker>, { events, unreadable }: DecodedKvEvents): number | undefined {
-    for (const event of unreadable) this.#groups.note(slot, event);
+    for (const event of unreadable) this.#groups.onUnreadable(slot, event);
     let blockSize: number | undefined;
     for (const event of events) blockSize = this.#apply(slot, event) ?? blockSize;
     const missed = unreadable.filter((event) => this.#groups.isMissed(slot, event));
@@ -64,13 +63,13 @@ export class CacheEvents<Worker extends RoutedWorker> {
       this.#reports.missed(slot);
       this.onUnreadable?.(slot.worker, what);
     }
-    // It may have been about any of the blocks.
+    // It may have removed any of the blocks.
     if (missed.some(({ mayBeRemoval }) => mayBeRemoval)) this.#core.clearWorker(slot.index);
     return blockSize;
   }
 
   #apply(slot: Slot<Worker>, event: KvEvent): number | undefined {
-    if (!this.#groups.takes(slot, event, () => this.#core.clearWorker(slot.index))) return undefined;
+    if (!this.#groups.follows(slot, event, () => this.#core.clearWorker(slot.index))) return undefined;
     switch (event.type) {
       case "stored":
         return this.#store(slot, event);
@@ -90,15 +89,15 @@ export class CacheEvents<Worker extends RoutedWorker> {
       return undefined;
     }
     if (blockHashes.length === 0) return undefined;
-    // Windows often have blocks of their own size, and are not what is followed in the end.
-    const told = event.isWindowed ? undefined : blockSize;
-    if (!this.#reports.accepts(slot, blockSize)) return told;
+    // Windowed groups often have another block size, and are not followed in the end.
+    const followedSize = event.isWindowed ? undefined : blockSize;
+    if (!this.#reports.accepts(slot, blockSize)) return followedSize;
     this.#core.applyStored(slot.index, blockHashes, parentHash, tokenIds, {
       tier,
       salt: loraName || cacheSalt ? this.#core.salt({ loraName, namespace: cacheSalt }) : undefined,
       mmHashes: this.#mediaHashes(event),
     });
-    return told;
+    return followedSize;
   }
 
   #mediaHashes({ mediaIds }: KvStoredEvent): MediaHashes | undefined {

@@ -5,8 +5,8 @@ import { describe, expect, test } from "vitest";
 import { compileRouter, createRouter, type Router } from "#router-wasm";
 import { decodeKvEvents, encodeKvEvents, type KvEvent, KvEventError } from "#runtime";
 
-// The core's own reader of event batches beside the decoder that makes objects: what the core takes, it must take as
-// that decoder does, and it must refuse whatever that refuses.
+// Compares the core's parser of event batches with the decoder: the core must read a batch exactly like the decoder,
+// and refuse any batch that the decoder refuses.
 
 const module = await compileRouter(
   readFileSync(new URL("../../../router-wasm/router.wasm", import.meta.url)),
@@ -18,7 +18,7 @@ function newRouter(blockSize: number): Router {
   return router;
 }
 
-/** All that can be told apart from outside, and the overlaps of prompts of one symbol. */
+/** All observable state, and the overlaps of prompts of one symbol. */
 function state(router: Router) {
   const { memoryBytes: _, ...stats } = router.stats();
   const overlaps = Array.from({ length: 4 }, (_, symbol) => {
@@ -40,7 +40,7 @@ function applyOneByOne(router: Router, events: readonly KvEvent[]): void {
   }
 }
 
-/** Whether the core took the payload; then it must have done what the decoder says. */
+/** Whether the core accepts the payload. Fails if its effect then differs from that of the decoded events. */
 function compare(payload: Uint8Array, before: Uint8Array[], blockSize: number): boolean {
   const [ours, plain] = [newRouter(blockSize), newRouter(blockSize)];
   for (const each of before) applyOneByOne(ours, decodeKvEvents(each).events);
@@ -86,7 +86,7 @@ const batch = fc
   .map((payload) => encodeKvEvents(payload));
 
 describe("a batch of KV events that the core reads", () => {
-  test("does what its events do one by one", () => {
+  test("has the same effect as its events one by one", () => {
     fc.assert(
       fc.property(fc.array(batch, { maxLength: 2 }), batch, (before, payload) => {
         expect(compare(payload, before, BLOCK_SIZE)).toBe(true);
@@ -95,7 +95,7 @@ describe("a batch of KV events that the core reads", () => {
     );
   });
 
-  test("may be a real vLLM's, media and salts aside", () => {
+  test("can come from a real vLLM, without media or salts", () => {
     let taken = 0;
     for (const file of ["fixture-vllm.jsonl", "fixture-vllm-multimodal.jsonl"]) {
       const text = readFileSync(new URL(`../../../runtime/kv-events/${file}`, import.meta.url), "utf8");
@@ -109,7 +109,7 @@ describe("a batch of KV events that the core reads", () => {
     expect(taken).toBeGreaterThan(0);
   });
 
-  test("may have events as arrays, hashes as bytes, and fields that nobody knows", () => {
+  test("may have events as arrays, hashes as bytes, and unknown fields", () => {
     const long = Uint8Array.from({ length: 32 }, (_, byte) => byte);
     const wire = [
       1.5,
@@ -148,7 +148,7 @@ describe("a batch of KV events that the core reads", () => {
     expect(compare(encode([0, ends.slice(0, -1)], { useBigInt64: true }), [], 3)).toBe(true);
   });
 
-  test("may name the first of an engine's caches, of whole sequences", () => {
+  test("may name the first cache group, with full attention", () => {
     const plain = { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3 };
     const events = [
       {
@@ -168,7 +168,7 @@ describe("a batch of KV events that the core reads", () => {
     }
   });
 
-  test("is left alone where it says more than tokens", () => {
+  test("is left to the decoder if it has more than tokens", () => {
     const plain = { type: "BlockStored", block_hashes: [1], token_ids: [1, 2, 3], block_size: 3 };
     const others = [
       { ...plain, lora_name: "adapter" },
@@ -197,7 +197,7 @@ describe("a batch of KV events that the core reads", () => {
     }
   });
 
-  test("of arbitrary bytes, or real ones changed or cut, is refused or read as the decoder reads it", () => {
+  test("made of random or corrupted bytes is refused, or read as the decoder reads it", () => {
     const change = fc.record({
       at: fc.nat(400),
       byte: fc.nat(255),
@@ -220,7 +220,7 @@ describe("a batch of KV events that the core reads", () => {
           if (compare(payload, [], BLOCK_SIZE)) taken++;
         } catch (error) {
           if (error instanceof KvEventError)
-            throw new Error(`The core took what is malformed: ${error.message}`);
+            throw new Error(`The core accepted a malformed batch: ${error.message}`);
           throw error;
         }
       }),

@@ -1,30 +1,30 @@
 import type { Logger } from "#runtime";
 import type { CacheMetrics, RoutingMetrics } from "../../kernel/metrics.ts";
 import type { RoutedWorker, Slot } from "../workers.ts";
-import { CacheDoubt, DRIFT_ADVICE, type DriftCause, DriftDetector, type Outcome } from "./drift.ts";
+import { DRIFT_ADVICE, type DriftCause, DriftDetector, NoCacheDetector, type Outcome } from "./drift.ts";
 
-/** The shortest time between two warnings of one worker, in milliseconds. */
+/** Minimum time between two warnings about one worker, in milliseconds. */
 const WARNING_INTERVAL_MS = 60_000;
 
 interface Account {
   readonly detector: DriftDetector;
-  /** In the detector's place while the worker sends no events. */
-  readonly doubt: CacheDoubt;
+  /** Used instead of `detector` while the worker sends no events. */
+  readonly noCacheDetector: NoCacheDetector;
   readonly metrics: CacheMetrics;
   cause: DriftCause | undefined;
-  /** The cause that the log names for this episode. */
-  toldCause: DriftCause | undefined;
+  /** The cause that was logged for this episode. */
+  loggedCause: DriftCause | undefined;
   warnedAt: number;
 }
 
-/** A finished request: what was predicted of its prompt, and what its engine took from its cache. */
+/** How much of a finished request's prompt was predicted to be cached, and how much the engine took from its cache. */
 export type CacheReport = Omit<Outcome, "reportedBlocks" | "totalBlocks"> & {
   readonly cachedTokens: number;
 };
 
-/** What the engines report of their prefix caches beside what the router predicted; warns where they differ. */
+/** Compares engines' reports of cached tokens with the router's predictions, and warns if they differ. */
 export class CacheReports<Worker extends RoutedWorker> {
-  /** Called when predictions for a worker without events begin to mislead (false), and when they do no more. */
+  /** Called when predictions for a worker without events turn out wrong (false), and when they are right again. */
   onTrust: ((slot: Slot<Worker>, isTrusted: boolean) => void) | undefined;
   readonly #blockSize: number;
   readonly #metrics: RoutingMetrics;
@@ -37,23 +37,23 @@ export class CacheReports<Worker extends RoutedWorker> {
     this.#log = log;
   }
 
-  /** A stored event has come. False where its blocks are of another size than the model's, and match nothing. */
+  /** A stored event has arrived. @returns false if its block size differs from the model's, so it cannot match */
   accepts(slot: Slot<Worker>, blockSize: number): boolean {
     const { detector } = this.#of(slot);
     if (blockSize === this.#blockSize) {
       detector.onStored();
       return true;
     }
-    detector.onForeignBlocks(blockSize);
+    detector.onOtherBlockSize(blockSize);
     return false;
   }
 
-  /** An event has come that cannot be read. */
+  /** An unreadable event has arrived. */
   missed(slot: Slot<Worker>): void {
     this.#of(slot).metrics.unreadable.inc(1);
   }
 
-  /** A request of the worker has ended. */
+  /** The engine has reported the cached tokens of a request. */
   observe(slot: Slot<Worker>, { cachedTokens, ...report }: CacheReport): void {
     const account = this.#of(slot);
     const predicted = report.predictedBlocks * this.#blockSize;
@@ -64,39 +64,39 @@ export class CacheReports<Worker extends RoutedWorker> {
     const { totalBlocks } = slot.worker.instance.card;
     const outcome = { ...report, totalBlocks, reportedBlocks: Math.floor(cachedTokens / this.#blockSize) };
     const now = performance.now();
-    const judge = slot.predictsOnly ? account.doubt : account.detector;
-    judge.observe(outcome, now);
-    if (judge.cause !== account.cause) {
-      account.cause = judge.cause;
-      account.metrics.setCause(judge.cause);
-      if (slot.predictsOnly) this.onTrust?.(slot, judge.cause === undefined);
+    const detector = slot.predictsOnly ? account.noCacheDetector : account.detector;
+    detector.observe(outcome, now);
+    const { cause } = detector;
+    if (cause !== account.cause) {
+      account.cause = cause;
+      account.metrics.setCause(cause);
+      if (slot.predictsOnly) this.onTrust?.(slot, cause === undefined);
     }
-    this.#tell(slot, account, now);
+    this.#warn(slot, account, now);
   }
 
-  /** Once an episode, and no more often than people can follow. */
-  #tell(slot: Slot<Worker>, account: Account, now: number): void {
+  /** Warns once per episode, and at most once per interval. */
+  #warn(slot: Slot<Worker>, account: Account, now: number): void {
     const { cause, detector } = account;
-    if (cause === account.toldCause) return;
+    if (cause === account.loggedCause) return;
     if (cause === undefined) {
-      account.toldCause = undefined;
+      account.loggedCause = undefined;
       return;
     }
     if (now - account.warnedAt < WARNING_INTERVAL_MS) return;
-    account.toldCause = cause;
+    account.loggedCause = cause;
     account.warnedAt = now;
-    const { foreignBlockSize } = detector;
     const fix = slot.worker.fixes?.[cause];
-    this.#log.warn(`the router's predictions for a worker do not come true: ${DRIFT_ADVICE[cause]}`, {
+    this.#log.warn(`a worker's cache does not match the router's predictions: ${DRIFT_ADVICE[cause]}`, {
       worker: slot.worker.instance.name,
       ...(slot.worker.instance.card.dataParallelSize > 1 && { rank: slot.rank }),
       cause,
       ...(fix !== undefined && { fix }),
-      ...(cause === "block-size" && { blockSize: this.#blockSize, eventBlockSize: foreignBlockSize }),
+      ...(cause === "block-size" && { blockSize: this.#blockSize, eventBlockSize: detector.eventBlockSize }),
     });
   }
 
-  /** The worker's slots have gone. */
+  /** The worker has left. */
   forget(slots: readonly Slot<Worker>[]): void {
     for (const slot of slots) {
       this.#accounts.get(slot)?.metrics.remove();
@@ -110,10 +110,10 @@ export class CacheReports<Worker extends RoutedWorker> {
       const metrics = this.#metrics.cacheOf(slot.worker.instance.name, slot.rank);
       account = {
         detector: new DriftDetector(),
-        doubt: new CacheDoubt(),
+        noCacheDetector: new NoCacheDetector(),
         metrics,
         cause: undefined,
-        toldCause: undefined,
+        loggedCause: undefined,
         warnedAt: Number.NEGATIVE_INFINITY,
       };
       this.#accounts.set(slot, account);

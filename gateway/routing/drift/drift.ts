@@ -1,13 +1,13 @@
-/** Requests in a row that must agree before a cause is named, or that sums are kept over. */
+/** How many consecutive requests must agree before a cause is reported, and the window of the sums in requests. */
 const PERSISTENT = 20;
-/** Share of the predicted blocks that the engine may not find. */
+/** Tolerated share of predicted blocks that the engine does not have. */
 const TOLERATED_LOSS = 0.2;
-/** Share by which a worker may be believed to hold more blocks than it has. */
+/** Tolerated excess of stored blocks over the worker's total, as a share of the total. */
 const TOLERATED_EXCESS = 0.1;
-/** An episode ends when what began it is below this share of what may be: it would begin anew all the time else. */
-const CLEARLY_GONE = 1 / 3;
+/** An episode ends only when its measure falls below this share of the threshold, so that it does not flap. */
+const HYSTERESIS = 1 / 3;
 
-/** Why a worker's cache is not what the router thinks. */
+/** Why a worker's cache differs from the predictions. */
 export type DriftCause =
   | "events-missing"
   | "block-size"
@@ -15,64 +15,65 @@ export type DriftCause =
   | "removals-lost"
   | "no-prefix-cache";
 
-/** What people are told of each cause: the likely reason, and what to look at. */
+/** Log text for each cause: the likely reason and what to check. */
 export const DRIFT_ADVICE: Record<DriftCause, string> = {
   "events-missing":
-    "the engine takes prompts from its cache, but no KV event has ever come: turn its KV events on, and check the address that they are published on",
+    "the engine reports cached tokens, but no KV event has arrived: turn its KV events on, and check the address they are published on",
   "block-size":
-    "its KV events have blocks of another size than its card says, so none can be matched: give engine and card the same block size",
+    "its KV events have a different block size than its card, so none can be matched: give engine and card the same block size",
   "never-matches":
-    "its KV events never match the prompts that its engine has cached: tokens or salt (LoRA name, cache namespace) differ between gateway and engine",
+    "its KV events never match the prompts its engine has cached: tokens or salt (LoRA name, cache namespace) differ between gateway and engine",
   "removals-lost":
-    "it is believed to hold blocks that its engine does not find: removals were lost, or the engine clears its cache without telling",
+    "its engine does not have all the blocks it should: removals were lost, or the engine clears its cache without an event",
   "no-prefix-cache":
-    "its engine does not keep or report a prefix cache, so that nothing is predicted for it any more: turn its prefix caching on",
+    "its engine does not keep or report a prefix cache, so predictions for it are off: turn its prefix caching on",
 };
 
-/** One finished request of a worker, as the router predicted it and as the engine reported it. */
+/** One request of a worker, as predicted by the router and as reported by the engine. */
 export interface Outcome {
   /** When the decision was made, on the clock of `performance.now()`. */
   readonly decidedAt: number;
   readonly predictedBlocks: number;
   readonly reportedBlocks: number;
-  /** Blocks that the worker is believed to hold, beside those that it has; 0 where its card does not say. */
+  /** Blocks that the worker holds according to its events. */
   readonly storedBlocks: number;
+  /** The size of its cache in blocks; 0 if its card does not say. */
   readonly totalBlocks: number;
 }
 
 /**
- * Compares, for one worker, the router's predictions with the engine's reports, and says when they differ for so
- * long that something is wrong. A request that neither expected nor found anything cached says nothing. A single
- * one may differ for good reasons: the same prompt was in flight already, or a block was evicted in between.
+ * Compares the router's predictions for one worker with the engine's reports, and detects persistent differences.
+ * Requests with nothing predicted and nothing cached are ignored. A single request may differ legitimately: the same
+ * prompt was still in flight, or a block was evicted in between.
  */
 export class DriftDetector {
   #storedEvents = 0;
-  #foreignBlockSize = 0;
-  /** Requests in a row of which the engine had something cached, but nothing was predicted. */
+  #eventBlockSize = 0;
+  /** Consecutive requests with cached tokens but no prediction. */
   readonly #misses = new Streak();
   #compared = 0;
-  /** Sums over the last requests: each one older weighs less. */
+  /** Exponentially decaying sums over recent requests. */
   #predicted = 0;
   #lost = 0;
   #cause: DriftCause | undefined;
 
-  /** The cause of the episode that goes on now. */
+  /** The cause of the current episode. */
   get cause(): DriftCause | undefined {
     return this.#cause;
   }
 
-  /** Block size of the events, where it is not the card's; 0 where none has come. */
-  get foreignBlockSize(): number {
-    return this.#foreignBlockSize;
+  /** Block size of events if it differs from the card's; otherwise 0. */
+  get eventBlockSize(): number {
+    return this.#eventBlockSize;
   }
 
   onStored(): void {
     this.#storedEvents++;
   }
 
-  /** An event came whose blocks are of another size than the card's. */
-  onForeignBlocks(blockSize: number): void {
-    this.#foreignBlockSize = blockSize;
+  /** An event has arrived whose block size differs from the card's. */
+  onOtherBlockSize(blockSize: number): void {
+    this.#eventBlockSize = blockSize;
   }
 
   observe(outcome: Outcome, now: number): void {
@@ -80,10 +81,10 @@ export class DriftDetector {
     if (predictedBlocks === 0 && reportedBlocks === 0) return;
     this.#misses.count(predictedBlocks === 0, decidedAt, now);
     this.#countLoss(predictedBlocks, reportedBlocks);
-    this.#cause = this.#judge(outcome);
+    this.#cause = this.#diagnose(outcome);
   }
 
-  /** To within a block: engines compute the last token of a prompt anew, and its block with it. */
+  /** Ignores a loss of one block, because engines recompute the last token of a prompt, and with it the last block. */
   #countLoss(predicted: number, reported: number): void {
     const keep = 1 - 1 / PERSISTENT;
     const lost = predicted - reported;
@@ -92,12 +93,12 @@ export class DriftDetector {
     this.#compared++;
   }
 
-  #judge({ storedBlocks, totalBlocks }: Outcome): DriftCause | undefined {
+  #diagnose({ storedBlocks, totalBlocks }: Outcome): DriftCause | undefined {
     if (this.#misses.length >= PERSISTENT) {
-      if (this.#foreignBlockSize > 0) return "block-size";
+      if (this.#eventBlockSize > 0) return "block-size";
       return this.#storedEvents === 0 ? "events-missing" : "never-matches";
     }
-    const tolerance = this.#cause === "removals-lost" ? CLEARLY_GONE : 1;
+    const tolerance = this.#cause === "removals-lost" ? HYSTERESIS : 1;
     const isOverfull = totalBlocks > 0 && storedBlocks > totalBlocks * (1 + TOLERATED_EXCESS * tolerance);
     const isLossy = this.#compared >= PERSISTENT && this.#lost > this.#predicted * TOLERATED_LOSS * tolerance;
     return isOverfull || isLossy ? "removals-lost" : undefined;
@@ -105,10 +106,10 @@ export class DriftDetector {
 }
 
 /**
- * Finds out that an engine without KV events has no prefix cache, or does not tell of it: much is predicted, and it
- * never reports anything cached.
+ * Detects that an engine without KV events has no prefix cache or does not report it: it never reports cached tokens
+ * although they are predicted.
  */
-export class CacheDoubt {
+export class NoCacheDetector {
   readonly #misses = new Streak();
   #cause: DriftCause | undefined;
 
@@ -117,14 +118,14 @@ export class CacheDoubt {
   }
 
   observe({ decidedAt, predictedBlocks, reportedBlocks }: Outcome, now: number): void {
-    // Nothing is predicted any more once there is a cause: only a report can end it.
+    // Once there is a cause, nothing is predicted, and only reported tokens can end the episode.
     if (predictedBlocks === 0 && reportedBlocks === 0) return;
     this.#misses.count(reportedBlocks === 0, decidedAt, now);
     this.#cause = this.#misses.length >= PERSISTENT ? "no-prefix-cache" : undefined;
   }
 }
 
-/** Requests that agreed, each decided when the one before had ended: those of one burst count once. */
+/** Counts consecutive requests that agree, each decided after the previous one was reported. */
 class Streak {
   length = 0;
   #lastAt = Number.NEGATIVE_INFINITY;

@@ -7,7 +7,7 @@ const [slot] = (() => {
   return router.workers.slotsOf(add("one"));
 })();
 
-it("forgets a session that was not used for its time", () => {
+it("forgets a session after its TTL without use", () => {
   const bindings = new SessionBindings({ mode: "soft", ttlMs: 1000 });
   bindings.remember("a", slot!, 0);
   expect(bindings.find("a", 1000)).toBe(slot);
@@ -18,7 +18,7 @@ it("forgets a session that was not used for its time", () => {
   expect(bindings.size).toBe(0);
 });
 
-it("makes room by forgetting the session used longest ago, and those whose time is over", () => {
+it("evicts the least recently used session beyond the limit, and expired ones", () => {
   const bindings = new SessionBindings({ mode: "soft", ttlMs: 1000 }, 3);
   for (const session of ["a", "b", "c", "a", "d"]) bindings.remember(session, slot!, 0);
   expect(["a", "b", "c", "d"].map((session) => bindings.find(session, 0) !== undefined)).toEqual([

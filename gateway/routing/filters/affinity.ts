@@ -2,15 +2,14 @@ import type { RoutedWorker, Slot, Workers } from "../workers.ts";
 
 export interface AffinityOptions {
   /**
-   * What a session's worker means to its next request: nothing; the first choice, if it has room; or the only
-   * choice for as long as the worker exists.
+   * Whether a session's worker is ignored, preferred while it has capacity, or required for as long as it exists.
    */
   mode: "off" | "soft" | "hard";
   /** How long a session is remembered after its last request, in milliseconds. */
   ttlMs: number;
 }
 
-/** Sessions that are remembered at one time; beyond that the one used longest ago is forgotten. */
+/** How many sessions are remembered; beyond that, the least recently used one is forgotten. */
 const MAX_SESSIONS = 100_000;
 
 interface Binding<Worker extends RoutedWorker> {
@@ -18,12 +17,12 @@ interface Binding<Worker extends RoutedWorker> {
   usedAt: number;
 }
 
-/** Which worker each session's requests went to. */
+/** The worker to which each session's last request went. */
 export class SessionBindings<Worker extends RoutedWorker> {
   readonly mode: AffinityOptions["mode"];
   readonly #ttlMs: number;
   readonly #limit: number;
-  /** In order of use, the one used longest ago first. */
+  /** Least recently used first. */
   readonly #bindings = new Map<string, Binding<Worker>>();
 
   constructor({ mode, ttlMs }: AffinityOptions, limit = MAX_SESSIONS) {
@@ -36,7 +35,7 @@ export class SessionBindings<Worker extends RoutedWorker> {
     return this.#bindings.size;
   }
 
-  /** Where the session's last request went, if that is remembered. */
+  /** The slot of the session's last request, if it is remembered. */
   find(session: string, now: number): Slot<Worker> | undefined {
     const bound = this.#bindings.get(session);
     if (bound === undefined) return undefined;
@@ -46,8 +45,8 @@ export class SessionBindings<Worker extends RoutedWorker> {
   }
 
   /**
-   * The core's index of where the session's last request went; undefined where sessions mean nothing, that is not
-   * remembered, or that worker has gone for good.
+   * The core index of the slot to which the session is bound; undefined if affinity is off, the session is not
+   * remembered, or its worker was removed.
    */
   boundTo(session: string, workers: Workers<Worker>, now: number): number | undefined {
     if (this.mode === "off") return undefined;
@@ -55,11 +54,11 @@ export class SessionBindings<Worker extends RoutedWorker> {
     return bound !== undefined && workers.roster[bound.index] === bound ? bound.index : undefined;
   }
 
-  /** The session's request goes to `slot` now. */
+  /** Binds the session to the slot. */
   remember(session: string, slot: Slot<Worker>, now: number): void {
     this.#bindings.delete(session);
     this.#bindings.set(session, { slot, usedAt: now });
-    // At most two for each one that comes: the old go faster than the new come, at no moment's great cost.
+    // Dropping up to two for each new one bounds the size without an expensive sweep.
     for (let count = 0; count < 2; count++) this.#forgetOldest(now);
   }
 

@@ -5,8 +5,9 @@ import { indicesOf, type RoutedWorker } from "../workers.ts";
 import type { FilterContext } from "./filter.ts";
 
 /**
- * Which workers a request is bound to by what it says, for people; undefined where any worker of the model will do.
- * @param isSessionBound whether its session has a worker that it must go to
+ * Describes the workers to which a request is bound by its preferences; undefined if it can go to any worker of the
+ * model.
+ * @param isSessionBound whether its session requires one worker
  */
 export function bindingOf(
   { worker, tags }: Pick<RoutePreferences, "worker" | "tags">,
@@ -18,7 +19,7 @@ export function bindingOf(
   return undefined;
 }
 
-/** What requests are bound to, for the queue and for messages. */
+/** Determines the workers to which requests are bound, for the queue and for messages. */
 export class Bindings<Worker extends RoutedWorker> {
   readonly #context: FilterContext<Worker>;
 
@@ -27,10 +28,10 @@ export class Bindings<Worker extends RoutedWorker> {
   }
 
   /**
-   * A name for the set of workers that a request is bound to; empty where all will do. Of the requests with one
-   * name, all have a route or none has.
+   * A key for the set of workers to which a request is bound; empty if it can go to any. If one request with a key has
+   * no route, no other request with that key has one.
    */
-  nameOf({ preferences, excluded, requestId }: RouteRequest<Worker>, now: number): string {
+  keyOf({ preferences, excluded, requestId }: RouteRequest<Worker>, now: number): string {
     const { worker, tags, session } = preferences;
     if (excluded.length > 0) return `request ${requestId}`;
     const bound = worker === undefined ? this.#bound(session, now) : undefined;
@@ -38,7 +39,7 @@ export class Bindings<Worker extends RoutedWorker> {
     return JSON.stringify([worker, tags, bound]);
   }
 
-  /** The same for people; undefined where any worker of the model will do. */
+  /** A description of that set; undefined if the request can go to any worker of the model. */
   boundTo(
     { preferences, excluded }: Pick<RouteRequest<Worker>, "preferences" | "excluded">,
     now: number,

@@ -3,19 +3,19 @@ import type { RoutedWorker, Workers } from "../workers.ts";
 import type { SessionBindings } from "./affinity.ts";
 import type { Selection } from "./selection.ts";
 
-/** Excludes workers that a request must not go to, or would rather not. */
+/** Excludes workers that a request must not or should not go to. */
 export interface Filter<Worker extends RoutedWorker> {
   /**
-   * Narrows the selection for one request. It runs for every request: it should allocate nothing where it has nothing
+   * Narrows the selection for one request. It may run for every request, so it should not allocate if there is nothing
    * to exclude.
    * @param now on the clock of `performance.now()`
    */
   narrow(selection: Selection, request: RouteRequest<Worker>, now: number): void;
-  /** A worker has come or gone, or is ready or not any more. */
+  /** A worker has joined or left, or its readiness has changed. */
   refresh?(): void;
 }
 
-/** What a filter may look at besides the request. */
+/** What filters can use besides the request. */
 export interface FilterContext<Worker extends RoutedWorker> {
   readonly workers: Workers<Worker>;
   readonly sessions: SessionBindings<Worker>;

@@ -18,7 +18,7 @@ test("workers that only prefill or encode get no requests", () => {
   expect([1, 2].map(() => nameOf(router.route(request(32))))).toEqual(["aggregated", "aggregated"]);
 });
 
-test("a request's plan names the worker that decodes, and so does its route", () => {
+test("a route's plan names its worker for decode, and no other", () => {
   const { router, add } = testModel();
   const worker = add("only");
   const route = routed(router, request(64));
@@ -26,7 +26,7 @@ test("a request's plan names the worker that decodes, and so does its route", ()
   expect(route.plan.prefill ?? route.plan.encode).toBeUndefined();
 });
 
-test("a worker that has just joined gets its share, and all of it in the end", () => {
+test("a worker that has just joined gets a growing share, up to its full one", () => {
   let share = 0.25;
   const { router, add, setReady } = testModel({ policy: "round-robin" });
   const late = add("late", {}, () => share);
@@ -34,10 +34,10 @@ test("a worker that has just joined gets its share, and all of it in the end", (
     const names = Array.from({ length: 2000 }, () => nameOf(router.route(request(16))));
     return names.filter((name) => name === "late").length;
   };
-  // Nobody else is there.
+  // It is the only worker.
   expect(count()).toBe(2000);
   const settled = add("settled");
-  // A quarter of the turns that would be its own: 400 of 2,000, give or take eight standard deviations.
+  // It skips three quarters of its turns: 400 of 2,000, within eight standard deviations.
   const early = count();
   expect(early).toBeGreaterThan(250);
   expect(early).toBeLessThan(550);
@@ -50,7 +50,7 @@ test("a worker that has just joined gets its share, and all of it in the end", (
   expect(count()).toBe(0);
 });
 
-test("a worker that has just joined is asked at once when the others are busy, or it is the only one that will do", () => {
+test("a worker that has just joined is used at once if the others are busy or excluded", () => {
   const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 100 }, queuePrefillSteps: 100 };
   const { router, add } = testModel({ thresholds });
   add("late", { tags: ["new"] }, () => 0);
@@ -60,7 +60,7 @@ test("a worker that has just joined is asked at once when the others are busy, o
   expect(nameOf(router.route(request(16, { tags: ["new"] })))).toBe("late");
 });
 
-test("a session's worker is asked though it has just joined", () => {
+test("a session's worker is used even if it has just joined", () => {
   const { router, add, setReady } = testModel({ affinity: { mode: "soft", ttlMs: 60_000 } });
   const settled = add("settled");
   setReady(settled, false);

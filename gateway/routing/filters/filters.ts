@@ -10,13 +10,13 @@ import { TagFilter } from "./tags.ts";
 import { TriedFilter } from "./tried.ts";
 
 /**
- * All filters: one line for each, in the order in which they are asked. Busy workers are excluded by the core itself, by
- * the limits in `load/thresholds.ts`.
+ * All filters, one line each, in the order in which they run. The core itself excludes busy workers, by the limits in
+ * `load/thresholds.ts`.
  */
 export class Filters<Worker extends RoutedWorker> {
-  /** Those that look at the workers: asked for every request. */
+  /** Filters that depend on the workers, which run for every request. */
   readonly #byWorker: readonly Filter<Worker>[];
-  /** Those that look at what the request says or has been through: not asked for most requests, which say nothing. */
+  /** Filters that depend on preferences or failed attempts, which are skipped for most requests. */
   readonly #byRequest: readonly Filter<Worker>[];
 
   constructor(context: FilterContext<Worker>) {
@@ -37,14 +37,14 @@ export class Filters<Worker extends RoutedWorker> {
     for (const filter of this.#byRequest) filter.narrow(selection, request, now);
   }
 
-  /** A worker has come or gone, or is ready or not any more. */
+  /** A worker has joined or left, or its readiness has changed. */
   refresh(): void {
     for (const filter of this.#byWorker) filter.refresh?.();
     for (const filter of this.#byRequest) filter.refresh?.();
   }
 }
 
-/** Whether the request would go to any worker, and has not been anywhere. */
+/** Whether the request has no preferences for workers, and has not been tried yet. */
 const isPlain = ({ preferences, excluded }: RouteRequest<RoutedWorker>): boolean =>
   excluded.length === 0 &&
   preferences.tags.length === 0 &&

@@ -3,7 +3,7 @@ import type { RoutedWorker } from "../workers.ts";
 import type { Filter, FilterContext } from "./filter.ts";
 import type { Selection } from "./selection.ts";
 
-/** Leaves only the worker that the request names, with all its ranks. */
+/** Selects only the worker that the request names, with all its ranks. */
 export class NamedWorkerFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   readonly #context: FilterContext<Worker>;
 

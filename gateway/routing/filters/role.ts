@@ -2,7 +2,7 @@ import type { RoutedWorker } from "../workers.ts";
 import type { Filter, FilterContext } from "./filter.ts";
 import type { Selection } from "./selection.ts";
 
-/** Excludes workers whose card says that they do not decode, such as those for prefill or for encoding media alone. */
+/** Excludes workers whose role does not include decode: those that only prefill or encode media. */
 export class RoleFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   readonly #context: FilterContext<Worker>;
   #excluded: readonly number[] | undefined;
@@ -21,6 +21,6 @@ export class RoleFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   }
 }
 
-/** Whether the worker's role lets it answer requests. */
+/** Whether the worker's role allows it to answer requests. */
 export const canDecode = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
   instance.card.role === "aggregated" || instance.card.role === "decode";

@@ -1,40 +1,40 @@
 const NONE: readonly number[] = [];
 
-/** Which of the router core's workers a request may go to, by index. One object, used again for each request. */
+/** The core indices of the workers to which a request may go. One object is reused for all requests. */
 export class Selection {
-  /** The only one that will do. */
+  /** The only acceptable one. */
   only: number | undefined;
-  /** The one to ask first, and the others only if it has no room. */
+  /** The preferred one; others are used only if it has no capacity. */
   preferred: number | undefined;
   #excluded: readonly number[] = NONE;
-  #reluctant: readonly number[] = NONE;
+  #avoided: readonly number[] = NONE;
 
-  /** Workers that will not do. */
+  /** Workers that must not be chosen. */
   get excluded(): readonly number[] {
     return this.#excluded;
   }
 
-  /** Workers that are to be spared, unless no other one will do. */
-  get reluctant(): readonly number[] {
-    return this.#reluctant;
+  /** Workers to choose only if no other one is acceptable. */
+  get avoided(): readonly number[] {
+    return this.#avoided;
   }
 
-  /** All will do again. */
+  /** Allows all workers again. */
   reset(): void {
     this.only = undefined;
     this.preferred = undefined;
     this.#excluded = NONE;
-    this.#reluctant = NONE;
+    this.#avoided = NONE;
   }
 
-  /** @param indices kept as they are where they are the first, so that a list that is there already costs nothing */
+  /** @param indices not copied if it is the first list, so that cached lists cost nothing */
   exclude(indices: readonly number[]): void {
     this.#excluded = join(this.#excluded, indices);
   }
 
-  /** Spares workers, unless no other one will do. */
-  spare(indices: readonly number[]): void {
-    this.#reluctant = join(this.#reluctant, indices);
+  /** Avoids workers if any other one is acceptable. */
+  avoid(indices: readonly number[]): void {
+    this.#avoided = join(this.#avoided, indices);
   }
 }
 

@@ -3,7 +3,7 @@ import type { RoutedWorker } from "../workers.ts";
 import type { Filter, FilterContext } from "./filter.ts";
 import type { Selection } from "./selection.ts";
 
-/** Leaves only the worker of the request's session, or prefers it, as `--session-affinity` says. */
+/** Selects or prefers the worker of the request's session, according to `--session-affinity`. */
 export class SessionFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   readonly #context: FilterContext<Worker>;
 
@@ -12,7 +12,7 @@ export class SessionFilter<Worker extends RoutedWorker> implements Filter<Worker
   }
 
   narrow(selection: Selection, { preferences }: RouteRequest<Worker>, now: number): void {
-    // A request that names a worker goes there and takes its session along.
+    // A request that names a worker goes there, and its session moves with it.
     if (preferences.session === undefined || preferences.worker !== undefined) return;
     const { sessions, workers } = this.#context;
     const bound = sessions.boundTo(preferences.session, workers, now);

@@ -4,12 +4,12 @@ import type { Filter, FilterContext } from "./filter.ts";
 import type { Selection } from "./selection.ts";
 
 /**
- * Ramps traffic up for workers that have just joined: each is spared at random, in proportion to the share that it is
- * to get by now. Where all have joined together, none is.
+ * Ramps traffic up for workers that have just joined: each is avoided at random, so that it gets its current share of
+ * requests. If all workers are new, none is avoided.
  */
 export class SlowStartFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   readonly #context: FilterContext<Worker>;
-  /** Whether some may still be new, so that they are to be looked at. */
+  /** Whether some workers may still be new. */
   #mayBeNew = false;
 
   constructor(context: FilterContext<Worker>) {
@@ -27,10 +27,10 @@ export class SlowStartFilter<Worker extends RoutedWorker> implements Filter<Work
       else hasSettled = true;
     }
     if (!this.#mayBeNew || !hasSettled) return;
-    // One draw for a worker, whatever number of ranks it has.
-    const spared = new Set<Worker>();
-    for (const worker of workers.each()) if (random() >= shareOf(worker, now)) spared.add(worker);
-    selection.spare(workers.indicesWhere(({ worker }: Slot<Worker>) => spared.has(worker)));
+    // One draw per worker, however many ranks it has.
+    const avoided = new Set<Worker>();
+    for (const worker of workers.each()) if (random() >= shareOf(worker, now)) avoided.add(worker);
+    selection.avoid(workers.indicesWhere(({ worker }: Slot<Worker>) => avoided.has(worker)));
   }
 
   refresh(): void {

@@ -3,10 +3,10 @@ import type { RoutedWorker } from "../workers.ts";
 import type { Filter, FilterContext } from "./filter.ts";
 import type { Selection } from "./selection.ts";
 
-/** Sets of tags whose lists are kept. Clients choose the sets, so that there is an end to them. */
+/** How many sets of tags are cached. This is bounded because clients choose the sets. */
 const MAX_SETS = 1000;
 
-/** Excludes workers that lack one of the request's tags. The list of each set is kept until a worker comes or goes. */
+/** Excludes workers that lack one of the request's tags. The list for each set is cached until the workers change. */
 export class TagFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   readonly #context: FilterContext<Worker>;
   readonly #excluded = new Map<string, readonly number[]>();

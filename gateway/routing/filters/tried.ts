@@ -3,7 +3,7 @@ import { indicesOf, type RoutedWorker } from "../workers.ts";
 import type { Filter, FilterContext } from "./filter.ts";
 import type { Selection } from "./selection.ts";
 
-/** Excludes workers that have been tried already. */
+/** Excludes workers that have already been tried. */
 export class TriedFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   readonly #context: FilterContext<Worker>;
 

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { DrainRate } from "./drain-rate.ts";
 
-it("guesses until something has been measured", () => {
+it("returns a guess before any request has ended", () => {
   expect(new DrainRate().secondsFor(1, 0)).toBe(2);
 });
 
@@ -15,7 +15,7 @@ it("follows the rate at which requests end, from 1 to 60 seconds", () => {
   expect(rate.secondsFor(10_000, 30_000)).toBe(60);
 });
 
-it("knows a fast drain within its first second", () => {
+it("measures a fast drain within the first second", () => {
   const rate = new DrainRate();
   for (let now = 0; now < 1000; now += 10) rate.count(now);
   expect(rate.secondsFor(100, 1000)).toBeLessThanOrEqual(2);

@@ -1,13 +1,13 @@
-/** Requests that count in the rate: those of about the last so many milliseconds. */
+/** Time constant of the rate in milliseconds. */
 const WINDOW_MS = 10_000;
 
-/** Where nothing has been measured yet. */
+/** Returned before any request has ended. */
 const FIRST_GUESS_SECONDS = 2;
 const LONGEST_SECONDS = 60;
 
-/** How many requests end in a second: a mean that forgets exponentially. */
+/** The rate at which requests end, as an exponentially decaying mean. */
 export class DrainRate {
-  /** Ends per millisecond, as of `#at`. */
+  /** Requests per millisecond, as of `#at`. */
   #rate = 0;
   #at = 0;
   #startedAt: number | undefined;
@@ -19,10 +19,10 @@ export class DrainRate {
     this.#startedAt ??= now;
   }
 
-  /** For `retry-after`: whole seconds until so many requests will have ended, from 1 to 60. */
+  /** For `retry-after`: seconds until this many requests will have ended, from 1 to 60. */
   secondsFor(requests: number, now: number): number {
     if (this.#startedAt === undefined) return FIRST_GUESS_SECONDS;
-    // Until the window is full, what it would hold is more than what it does.
+    // Corrects for the part of the window before the first request ended.
     const measuredMs = Math.max(1000, now - this.#startedAt);
     const rate = this.#decayed(now) / (1 - Math.exp(-measuredMs / WINDOW_MS));
     const seconds = Math.ceil(requests / rate / 1000);

@@ -1,9 +1,9 @@
 import type { RoutedCard } from "../workers.ts";
 
 /**
- * Tokens of KV blocks that the requests of an engine that is full weigh together. An engine with few sequences (a CPU,
- * mostly) shares its speed among them, so that each more slows the others; one with hundreds hardly notices. With this,
- * and the default credits, one running request on an engine of four sequences outweighs a cached prefix of 500 tokens.
+ * Total weight of the requests of a full engine, in tokens. An engine with few sequences (usually on a CPU) shares its
+ * speed among them, so each request slows the others down; an engine with hundreds hardly does. With this weight and
+ * the default credits, one running request on an engine with four sequences outweighs a cached prefix of 500 tokens.
  */
 const FULL_ENGINE_TOKENS = 96_000;
 

@@ -1,15 +1,15 @@
 import type { LoadLimits, WorkerLoad } from "#router-wasm";
 import type { ModelCard } from "#runtime";
 
-/** Prefill that counts as too much: tokens, or a share of what the worker evaluates in one step. */
+/** An amount of prefill: tokens, or a share of what the worker evaluates in one step. */
 export type PrefillThreshold = { readonly tokens: number } | { readonly share: number };
 
-/** When a worker counts as busy; what is undefined does not count. */
+/** When a worker counts as busy; undefined thresholds have no effect. */
 export interface Thresholds {
-  /** Share of the worker's KV blocks that running requests hold. */
+  /** Share of the worker's KV blocks that running requests use. */
   readonly busyDecodeBlocks: number | undefined;
   readonly busyPrefillTokens: PrefillThreshold | undefined;
-  /** Prefill in steps of the worker from which requests wait in the queue for it. */
+  /** Pending prefill, in steps of the worker, from which requests wait in the queue. */
   readonly queuePrefillSteps: number | undefined;
 }
 
@@ -21,17 +21,17 @@ export const NO_THRESHOLDS: Thresholds = {
 
 type Capacity = Pick<ModelCard, "totalBlocks" | "maxBatchedTokens">;
 
-/** The load from which on a worker is busy. */
+/** The load at which a worker is busy. */
 export function busyLimits(thresholds: Thresholds, { totalBlocks, maxBatchedTokens }: Capacity): LoadLimits {
   const { busyDecodeBlocks, busyPrefillTokens: prefill } = thresholds;
-  // A card without a total says nothing that a share could be taken of.
+  // Without the total in the card, the share is unknown.
   const decode =
     busyDecodeBlocks === undefined || totalBlocks === 0 ? undefined : busyDecodeBlocks * totalBlocks;
   const tokens = prefill && ("tokens" in prefill ? prefill.tokens : prefill.share * maxBatchedTokens);
   return { activeDecodeBlocks: decode, activePrefillTokens: tokens };
 }
 
-/** The load from which on a worker gets no more requests: it is busy, or they would rather wait. */
+/** The load at which a worker gets no more requests, because it is busy or they wait in the queue. */
 export function candidateLimits(thresholds: Thresholds, card: Capacity): LoadLimits {
   const busy = busyLimits(thresholds, card);
   if (thresholds.queuePrefillSteps === undefined) return busy;

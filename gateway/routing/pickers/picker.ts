@@ -1,22 +1,22 @@
 import type { CandidateCost, Policy } from "#router-wasm";
-import type { Choosing } from "../scorers/scorer.ts";
+import type { RoutingContext } from "../scorers/scorer.ts";
 
 /**
- * Takes one of the candidates. One of the core's own picks in the call that prices them; one in TypeScript is given
- * their costs, and the core is called again to book its choice.
+ * Picks one of the candidates. A core picker picks in the call that computes their costs; a custom picker gets the
+ * costs, and its choice is booked with a second call to the core.
  */
-export type Picker = CorePicker | OwnPicker;
+export type Picker = CorePicker | CustomPicker;
 
-/** `kv` takes the cheapest, or draws by the cost where there is a temperature; the others do not look at costs. */
+/** `kv` picks the cheapest, or samples by cost if there is a temperature; the others ignore costs. */
 export interface CorePicker {
   readonly core: Policy;
 }
 
-export interface OwnPicker {
+export interface CustomPicker {
   /**
-   * @param candidates at least one, by index
+   * @param candidates at least one, in order of their core indices
    * @param random uniform in [0, 1)
-   * @returns the index of one of them in the core
+   * @returns the core index of one of them
    */
-  pick(candidates: readonly CandidateCost[], choosing: Choosing, random: number): number;
+  pick(candidates: readonly CandidateCost[], context: RoutingContext, random: number): number;
 }

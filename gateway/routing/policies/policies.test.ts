@@ -9,7 +9,7 @@ import { nameOf, request, routed, routerModule, testModel } from "../test-model.
 import { POLICIES, POLICY_NAMES } from "./policies.ts";
 import type { RoutingPolicy } from "./policy.ts";
 
-test.each(POLICY_NAMES)("%s chooses among the workers that will do, and books the load once", (policy) => {
+test.each(POLICY_NAMES)("%s chooses an acceptable worker, and books the load once", (policy) => {
   const { router, add, setReady } = testModel({ policy });
   expect(router.route(request(64))).toBe("none-ready");
   const [away, tried, tagged] = [add("away"), add("tried"), add("tagged", { tags: ["x"] })];
@@ -27,12 +27,12 @@ test.each(POLICY_NAMES)("%s chooses among the workers that will do, and books th
   expect(router.stats().bookings).toBe(1);
 });
 
-test("docs/routing.md tells what each policy does", () => {
+test("docs/routing.md describes every policy", () => {
   const page = readFileSync(new URL("../../../docs/routing.md", import.meta.url), "utf8");
   for (const name of POLICY_NAMES) expect(page).toMatch(new RegExp(`^\\| \`${name}\`.* \\| .+ \\|$`, "m"));
 });
 
-test("a policy's scorers add to the costs, and its picker gets them", () => {
+test("a policy's scorers add to the costs that its picker gets", () => {
   const core = createRouter(routerModule, { blockSize: 16 });
   for (let i = 0; i < 3; i++) core.addWorker();
   const selection = new Selection();
@@ -44,18 +44,21 @@ test("a policy's scorers add to the costs, and its picker gets them", () => {
       1,
       true,
     );
-  const dear = {
+  const surcharge = {
     score(terms: Float64Array) {
       [3, 1, 2].forEach((term, index) => {
         terms[index]! += term;
       });
     },
   };
-  expect(choose({ ...POLICIES.kv, scorers: [() => dear] })).toMatchObject({ worker: 1, cost: 24 * 2 + 1 });
+  expect(choose({ ...POLICIES.kv, scorers: [() => surcharge] })).toMatchObject({
+    worker: 1,
+    cost: 24 * 2 + 1,
+  });
   const seen: number[][] = [];
-  const dearest: RoutingPolicy = {
+  const mostExpensive: RoutingPolicy = {
     readsCaches: false,
-    scorers: [() => dear, () => dear],
+    scorers: [() => surcharge, () => surcharge],
     picker: {
       pick: (candidates, { prompt, load }, random) => {
         seen.push([prompt.tokens.length, load(1).activeRequests, random]);
@@ -63,9 +66,9 @@ test("a policy's scorers add to the costs, and its picker gets them", () => {
       },
     },
   };
-  expect(choose(dearest).worker).toBe(1);
+  expect(choose(mostExpensive).worker).toBe(1);
   selection.exclude([1]);
-  expect(choose(dearest)).toMatchObject({ worker: 0, booking: expect.any(Number) });
+  expect(choose(mostExpensive)).toMatchObject({ worker: 0, booking: expect.any(Number) });
   expect(core.stats().bookings).toBe(3);
   expect(seen).toEqual([
     [32, 1, 0.5],
@@ -73,7 +76,7 @@ test("a policy's scorers add to the costs, and its picker gets them", () => {
   ]);
 });
 
-test("prefix-hash sends prompts that begin alike to one worker, and to another when that one has too much", () => {
+test("prefix-hash sends prompts with the same prefix to one worker, and to another beyond the load bound", () => {
   const { router, add } = testModel({ policy: "prefix-hash" });
   const workers = Array.from({ length: 8 }, (_, index) => add(`w${index}`));
   const workerOf = (token: number, tokens: number) => {
@@ -87,7 +90,7 @@ test("prefix-hash sends prompts that begin alike to one worker, and to another w
   });
   for (const worker of workers)
     expect(chosen.filter((other) => other === worker).length).toBeGreaterThan(200 / 8 / 3);
-  // Requests of one prefix that go on at once: none has more than a quarter above the mean.
+  // Concurrent requests with one prefix: no worker has more than a quarter above the mean.
   for (let i = 0; i < 80; i++) routed(router, request(2000, {}, 1));
   const counts = workers.map((worker) => router.loads(worker)[0]!.activeRequests);
   expect(Math.max(...counts)).toBeLessThanOrEqual(13);

@@ -2,10 +2,10 @@ import type { Policy } from "#router-wasm";
 import type { RoutingPolicy } from "./policy.ts";
 import { prefixHash } from "./prefix-hash.ts";
 
-/** One that the core carries out alone, in one call. */
+/** A policy that the core implements, in a single call. */
 const core = (policy: Policy): RoutingPolicy => ({ readsCaches: policy === "kv", picker: { core: policy } });
 
-/** Every policy by its name: one line for each. */
+/** All policies by name, one line each. */
 export const POLICIES = {
   kv: core("kv"),
   "round-robin": core("round-robin"),

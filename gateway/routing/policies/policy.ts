@@ -1,11 +1,11 @@
 import type { Picker } from "../pickers/picker.ts";
 import type { Scorer } from "../scorers/scorer.ts";
 
-/** How a worker is chosen among those that the filters leave. */
+/** How a worker is chosen among those that pass the filters. */
 export interface RoutingPolicy {
-  /** Whether it goes by what workers have cached: only then is it predicted from what they are sent. */
+  /** Whether the choice depends on workers' caches, which are predicted from requests only in that case. */
   readonly readsCaches: boolean;
-  /** What adds to the workers' costs beside the core's own terms; made anew for each router. */
+  /** Add to the core's own cost terms. Created for each router. */
   readonly scorers?: readonly (() => Scorer)[];
   readonly picker: Picker;
 }

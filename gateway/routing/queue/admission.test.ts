@@ -8,7 +8,7 @@ import type { RoutedWorker } from "../workers.ts";
 import { Admission } from "./admission.ts";
 import type { QueueOptions } from "./options.ts";
 
-/** One step of 256 tokens is enough for a worker: the next request waits. */
+/** Requests wait once a worker has one step of 256 tokens pending. */
 const queueing = { ...NO_THRESHOLDS, queuePrefillSteps: 1 };
 
 function open(queue: Partial<QueueOptions> = {}, routing: Partial<RoutingOptions> = {}) {
@@ -17,7 +17,7 @@ function open(queue: Partial<QueueOptions> = {}, routing: Partial<RoutingOptions
   return { ...model, admission: new Admission("test", model.router, options, model.metrics) };
 }
 
-/** Applies for a route, and tells what came of it. */
+/** Applies for a route, and returns the outcome. */
 function apply(admission: Admission<RoutedWorker>, asked: RouteRequest<RoutedWorker>) {
   const outcome = Promise.withResolvers<Route<RoutedWorker>>();
   outcome.promise.catch(() => {});
@@ -38,11 +38,11 @@ function apply(admission: Admission<RoutedWorker>, asked: RouteRequest<RoutedWor
   };
 }
 
-/** What has been put off to the end of this turn has happened. */
+/** Waits for work deferred to the end of this turn. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe("admission", () => {
-  it("gives a route at once where a worker has room, and refuses where none is ready", async () => {
+  it("returns a route at once if a worker has capacity, and refuses if none is ready", async () => {
     const { admission, add } = open();
     const refused = apply(admission, request(32));
     await expect(refused.outcome).rejects.toMatchObject({ status: 503, code: "no_worker_ready" });
@@ -52,7 +52,7 @@ describe("admission", () => {
     expect(pending).toBeUndefined();
   });
 
-  it("says what a request asks for that no ready worker is", async () => {
+  it("says which preference no ready worker meets", async () => {
     const { admission, add, setReady } = open({}, { affinity: { mode: "hard", ttlMs: 60_000 } });
     const one = add("one", { tags: ["gpu=h100"] });
     add("two");
@@ -67,7 +67,7 @@ describe("admission", () => {
     }
   });
 
-  it("lets requests wait while every worker has enough prefill, in order of arrival", async () => {
+  it("queues requests in order of arrival while every worker has enough prefill", async () => {
     const { admission, add, scrape } = open();
     add("one");
     const first = apply(admission, request(256));
@@ -85,7 +85,7 @@ describe("admission", () => {
     expect(await scrape()).toContain('stator_router_queue_wait_seconds_count{model="test"} 2');
   });
 
-  it("serves the least uncached work first where that is the policy", async () => {
+  it("serves the least uncached work first under the `shortest` policy", async () => {
     const { admission, add, router } = open({ policy: "shortest" });
     const worker = add("one");
     applyEvent(
@@ -135,7 +135,7 @@ describe("admission", () => {
     expect(served).toEqual([5, 0, 3, 1, 4, 2]);
   });
 
-  it("does not let a request for one busy worker hold up those for others", async () => {
+  it("does not let a request for a busy worker hold up requests for others", async () => {
     const { admission, add } = open();
     add("one");
     add("two");
@@ -150,7 +150,7 @@ describe("admission", () => {
     expect((await waits.outcome).worker.instance.name).toBe("one");
   });
 
-  it("keeps a hard session's request for its worker, and those of others going", async () => {
+  it("holds a hard session's request for its worker without holding up other sessions", async () => {
     const { admission, add, router } = open({}, { affinity: { mode: "hard", ttlMs: 60_000 } });
     const one = add("one");
     const first = apply(admission, request(256, { session: "s" }));
@@ -167,7 +167,7 @@ describe("admission", () => {
     first.route!.free("failed");
   });
 
-  it("refuses what finds the queue full, and makes room for a higher priority", async () => {
+  it("refuses requests when the queue is full, except for a higher priority", async () => {
     const { admission, add, scrape } = open({ limit: 1 });
     add("one");
     apply(admission, request(256));
@@ -182,7 +182,7 @@ describe("admission", () => {
     expect(metrics).toContain('stator_router_refusals_total{model="test",reason="displaced"} 1');
   });
 
-  it("says so where a request's own prompts fill the queue", async () => {
+  it("reports a request whose own prompts fill the queue", async () => {
     const { admission, add } = open({ limit: 2 });
     add("one");
     const asked = { ...request(256), requestId: "many" };
@@ -196,18 +196,18 @@ describe("admission", () => {
     await expect(apply(admission, request(256)).outcome).rejects.toThrow("is full: 2 requests are waiting");
   });
 
-  it("never tells to try again later than a request may wait", async () => {
+  it("never sends a retry-after above the longest wait", async () => {
     const { admission, add, router } = open({ limit: 1, timeoutMs: 5000 });
     add("one");
     apply(admission, request(256));
-    // One end in a long time: the next would be far off.
+    // Only one request has ended in a long time, so the next end seems far off.
     router.drainRate.count(performance.now() - 100_000);
     apply(admission, request(256));
     const full = apply(admission, request(256));
     await expect(full.outcome).rejects.toMatchObject({ headers: { "retry-after": "5" } });
   });
 
-  it("ends a wait after its longest time with 503, and at the request's own deadline with 504", async () => {
+  it("ends a wait with 503 after the queue timeout, and with 504 at the request's deadline", async () => {
     const { admission, add } = open({ timeoutMs: 30 });
     add("one");
     apply(admission, request(256));
@@ -225,7 +225,7 @@ describe("admission", () => {
     expect(admission.waiting).toBe(0);
   });
 
-  it("forgets who leaves", async () => {
+  it("drops requests that leave", async () => {
     const { admission, add } = open();
     add("one");
     const first = apply(admission, request(256));
@@ -238,7 +238,7 @@ describe("admission", () => {
     expect(leaves.route).toBeUndefined();
   });
 
-  it("looks again when a worker joins, when one becomes ready, and when thresholds change", async () => {
+  it("serves the queue when a worker joins or becomes ready, and when thresholds change", async () => {
     const { admission, add, router, setReady } = open();
     const one = add("one");
     apply(admission, request(256));
@@ -254,7 +254,7 @@ describe("admission", () => {
     expect((await ready.outcome).worker.instance.name).toBe("two");
   });
 
-  it("has whoever is refused or leaves in the decision log, without candidates where none were priced", async () => {
+  it("records refused and cancelled requests in the decision log, without candidates if none were priced", async () => {
     const { admission, add, router } = open({ limit: 1, timeoutMs: 20 });
     const refused = (reason: string) => ({ outcome: "refused", reason, chosen: undefined });
     const last = () => router.decisions.list(1)[0];
@@ -284,7 +284,7 @@ describe("admission", () => {
     expect(last()!.queuedMs).toBeGreaterThan(10);
   });
 
-  it("refuses at once where all are over the busy threshold, and where there is no queue", async () => {
+  it("refuses at once if all are over the busy threshold, with or without a queue", async () => {
     const busy = { ...NO_THRESHOLDS, busyPrefillTokens: { share: 1 } };
     for (const thresholds of [busy, { ...busy, queuePrefillSteps: 0.5 }]) {
       const { admission, add, router } = open({}, { thresholds });
@@ -300,7 +300,7 @@ describe("admission", () => {
     }
   });
 
-  it("hands whoever waits over, in order, to the queue that takes its place", async () => {
+  it("hands waiting requests over to the queue that replaces it, in order", async () => {
     const before = open();
     before.add("one");
     apply(before.admission, request(256));
@@ -321,7 +321,7 @@ describe("admission", () => {
     expect(order).toHaveLength(2);
   });
 
-  it("refuses whoever waits when told to", async () => {
+  it("can refuse all waiting requests", async () => {
     const { admission, add } = open();
     add("one");
     apply(admission, request(256));

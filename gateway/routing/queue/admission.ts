@@ -20,18 +20,18 @@ import type { PendingRoute, RouteHandler, RouteSource } from "./route-source.ts"
 interface Waiting<Worker extends RoutedWorker> {
   readonly request: RouteRequest<Worker>;
   readonly handler: RouteHandler<Worker>;
-  /** Which workers it is bound to; see `Bindings.nameOf`. */
-  bound: string;
+  /** The set of workers to which it is bound; see `Bindings.keyOf`. */
+  bindingKey: string;
   /** On the clock of `performance.now()`. */
   readonly since: number;
   timer: ReturnType<typeof setTimeout> | undefined;
-  /** Takes it out of the queue that it is in now. */
+  /** Removes it from the queue it is in. */
   leave: () => void;
 }
 
 /**
- * The way to one model's workers: at once where one has room, else through the queue, if there is one, or not at
- * all. Whoever waits is looked at again when a worker has less to do or becomes ready, and never by the clock.
+ * Routes requests to one model's workers: at once if one has capacity; otherwise they wait in the queue, if there is
+ * one, or are refused. The queue is served when load decreases or workers change, never by polling.
  */
 export class Admission<Worker extends RoutedWorker> implements RouteSource<Worker> {
   readonly #model: string;
@@ -47,17 +47,17 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     this.#options = options;
     this.#metrics = metrics;
     this.#queue = new FairQueue(options);
-    router.onRoom = () => this.#serveSoon();
+    router.onCapacity = () => this.#serveSoon();
   }
 
-  /** Requests that wait. */
+  /** Number of waiting requests. */
   get waiting(): number {
     return this.#queue.size;
   }
 
   /**
-   * Asks for a route. Where nobody waits and a worker has room, the handler has it before this returns.
-   * @returns the place in the queue of a request that has to wait
+   * Applies for a route. If no request is waiting and a worker has capacity, the handler is called before this returns.
+   * @returns the request's place in the queue, if it has to wait
    */
   apply(request: RouteRequest<Worker>, handler: RouteHandler<Worker>): PendingRoute | undefined {
     const { deadlineAt } = request.preferences;
@@ -98,7 +98,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     const waiting: Waiting<Worker> = {
       request,
       handler,
-      bound: "",
+      bindingKey: "",
       since,
       timer: undefined,
       leave: () => undefined,
@@ -110,7 +110,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   #enqueue(waiting: Waiting<Worker>): void {
     const { request, since } = waiting;
     const { priority, tenant } = request.preferences;
-    waiting.bound = this.#router.bindings.nameOf(request, performance.now());
+    waiting.bindingKey = this.#router.bindings.keyOf(request, performance.now());
     const work = this.#router.uncachedTokens(request);
     const entry = this.#queue.push(waiting, { priority, tenant, work });
     waiting.timer = this.#expireLater(entry);
@@ -122,7 +122,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     };
   }
 
-  /** Moves whoever waits, in order, to the queue that takes this one's place. */
+  /** Moves waiting requests, in order, to the queue that replaces this one. */
   handOver(to: Admission<Worker>): void {
     for (;;) {
       const entry = this.#queue.next(() => false);
@@ -134,7 +134,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     to.#serveSoon();
   }
 
-  /** Refuses whoever waits, for good. */
+  /** Refuses all waiting requests. */
   refuseAll(error: ApiError): void {
     for (;;) {
       const entry = this.#queue.next(() => false);
@@ -143,7 +143,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     }
   }
 
-  /** One timer for each entry, for whichever comes first: the end of the longest wait, or the request's deadline. */
+  /** Starts the entry's timer, for the queue timeout or the request's deadline, whichever is earlier. */
   #expireLater(entry: Entry<Waiting<Worker>>): ReturnType<typeof setTimeout> {
     const { timeoutMs } = this.#options;
     const { deadlineAt = Number.POSITIVE_INFINITY } = entry.item.request.preferences;
@@ -163,7 +163,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     this.#refuse(request, handler, reason, error, performance.now() - since);
   }
 
-  /** Once for all the changes of this turn, and not from within the request that has made the room. */
+  /** Serves the queue once for all changes of this turn, after the request that caused them has been handled. */
   #serveSoon(): void {
     if (this.#isServing || this.#queue.size === 0) return;
     this.#isServing = true;
@@ -174,15 +174,15 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   }
 
   /**
-   * Gives routes to those next in order until there are none. One that is bound to workers without room does not
-   * hold up those that are bound to others, or to none.
+   * Routes waiting requests in order, as long as there are routes. A request bound to workers without capacity does not
+   * hold up the others.
    */
   #serve(): void {
     const blocked = new Set<string>();
     for (;;) {
-      const entry = this.#queue.next(({ bound }) => blocked.has(bound));
+      const entry = this.#queue.next(({ bindingKey }) => blocked.has(bindingKey));
       if (entry === undefined) return;
-      const { request, handler, bound, since, timer } = entry.item;
+      const { request, handler, bindingKey, since, timer } = entry.item;
       const queuedMs = performance.now() - since;
       const route = this.#router.route(request, queuedMs);
       if (typeof route === "object") {
@@ -192,9 +192,9 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
         handler.onRoute(route);
         continue;
       }
-      // Where a request that may go anywhere has no route, none has.
-      if (bound === "") return;
-      blocked.add(bound);
+      // If a request that can go to any worker has no route, no other request has one.
+      if (bindingKey === "") return;
+      blocked.add(bindingKey);
     }
   }
 
@@ -222,7 +222,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
 
   #retrySeconds(): number {
     const seconds = this.#router.drainRate.secondsFor(this.#queue.size + 1, performance.now());
-    // Nobody would have waited for longer.
+    // No request waits longer than this.
     return Math.min(seconds, Math.max(1, Math.ceil(this.#options.timeoutMs / 1000)));
   }
 }

@@ -13,7 +13,7 @@ const place = (given: Partial<QueuePlace> = {}): QueuePlace => ({
   ...given,
 });
 
-/** Serves everything; the items in order. */
+/** Serves all entries. @returns the items in order */
 function drain(queue: FairQueue<string>): string[] {
   const served: string[] = [];
   for (;;) {
@@ -35,7 +35,7 @@ const places = fc.array(
 const policies = fc.constantFrom<QueueOptions["policy"]>("fcfs", "shortest");
 
 describe("a fair queue", () => {
-  it("serves each entry once, and those of higher priority before all others", () => {
+  it("serves each entry once, higher priorities first", () => {
     fc.assert(
       fc.property(places, policies, (given, policy) => {
         const queue = newQueue({ policy });
@@ -50,7 +50,7 @@ describe("a fair queue", () => {
     );
   });
 
-  it("keeps a tenant's own order: of arrival, or least work first", () => {
+  it("serves each tenant's entries by arrival, or least work first", () => {
     fc.assert(
       fc.property(places, policies, (given, policy) => {
         const queue = newQueue({ policy });
@@ -67,7 +67,7 @@ describe("a fair queue", () => {
     );
   });
 
-  it("gives tenants that always have something waiting shares by their weights, to within one entry of each", () => {
+  it("gives backlogged tenants shares by weight, to within one entry of each", () => {
     const tenant = fc.record({
       weight: fc.constantFrom(0.5, 1, 2, 3),
       works: fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 30, maxLength: 60 }),
@@ -98,7 +98,7 @@ describe("a fair queue", () => {
     );
   });
 
-  it("lets nobody save up a share by having nothing to ask", () => {
+  it("gives a tenant no credit for idle time", () => {
     const queue = newQueue();
     for (let index = 0; index < 20; index++) queue.push(`busy ${index}`, place({ tenant: "busy" }));
     for (let index = 0; index < 10; index++) queue.serve(queue.next(() => false)!);
@@ -107,7 +107,7 @@ describe("a fair queue", () => {
     expect(served.slice(0, 6).filter((item) => item.startsWith("late"))).toHaveLength(3);
   });
 
-  it("remembers what a tenant has had while others still wait", () => {
+  it("remembers a tenant's use of its share while others wait", () => {
     const queue = newQueue();
     queue.push("large", place({ tenant: "a", work: 100 }));
     for (let index = 0; index < 5; index++) queue.push(`b${index}`, place({ tenant: "b", work: 10 }));
@@ -117,7 +117,7 @@ describe("a fair queue", () => {
     expect(drain(queue)).toEqual(["b0", "b1", "b2", "b3", "b4", "again"]);
   });
 
-  it("passes over what is blocked, without a loss of place", () => {
+  it("skips blocked entries, which keep their place", () => {
     const queue = newQueue();
     for (const item of ["x1", "y1", "x2", "y2"]) queue.push(item, place());
     const isX = (item: string) => item.startsWith("x");
@@ -129,7 +129,7 @@ describe("a fair queue", () => {
     expect(queue.next(() => false)).toBeUndefined();
   });
 
-  it("lets an entry leave at no cost to its tenant, once", () => {
+  it("removes an entry once, at no cost to its tenant", () => {
     const queue = newQueue();
     const gone = queue.push("gone", place({ tenant: "a", work: 1000 }));
     queue.push("a", place({ tenant: "a" }));
@@ -140,7 +140,7 @@ describe("a fair queue", () => {
     expect(drain(queue)).toEqual(["a", "b"]);
   });
 
-  it("names who has to make room for a higher priority", () => {
+  it("finds the entry to displace for a higher priority", () => {
     const queue = newQueue({ limit: 2 });
     queue.push("first", place());
     expect(queue.isFull).toBe(false);

@@ -1,34 +1,34 @@
 import type { QueueOptions } from "./options.ts";
 
-/** What decides on a request's place. */
+/** What determines a request's place in the queue. */
 export interface QueuePlace {
-  /** Higher goes strictly first. */
+  /** Higher priorities strictly go first. */
   priority: number;
-  /** Tenants of one priority share what there is, by their weights. */
+  /** Tenants of equal priority share capacity by their weights. */
   tenant: string;
-  /** What the request takes of its tenant's share: uncached prompt tokens. */
+  /** The request's cost to its tenant's share: uncached prompt tokens. */
   work: number;
 }
 
-/** Something that waits, and where. */
+/** A waiting item and its place. */
 export interface Entry<Item> extends Readonly<QueuePlace> {
   readonly item: Item;
-  /** Counts up by arrival. */
+  /** Increases with each arrival. */
   readonly arrival: number;
 }
 
-/** Idle tenants of one priority that are remembered; clients may name as many as they like. */
+/** How many idle tenants are remembered per priority. This is bounded because clients choose the names. */
 const MAX_IDLE_TENANTS = 10_000;
 
 /**
- * A bounded queue, without any waiting in it. Order of service: the highest priority first; within it the tenant
- * that has had the least of its share (start-time fair queueing: each entry moves its tenant's clock on by work ÷
- * weight, and a tenant that comes back starts at the clock of whoever was served last, so that idling saves
- * nothing up); within a tenant by arrival, or least work first.
+ * A bounded queue; only the data structure, without timers. Order of service: the highest priority first; within a
+ * priority, the tenant that has used the least of its share (start-time fair queueing: each entry advances its tenant's
+ * clock by work ÷ weight, and a returning tenant starts at the clock of the last served one, so that idle time earns no
+ * credit); within a tenant, by arrival or least work first.
  */
 export class FairQueue<Item> {
   readonly #options: Pick<QueueOptions, "limit" | "policy" | "tenantWeights">;
-  /** By priority, the highest first. */
+  /** Highest priority first. */
   #classes: PriorityClass<Item>[] = [];
   #size = 0;
   #arrivals = 0;
@@ -45,7 +45,7 @@ export class FairQueue<Item> {
     return this.#size >= this.#options.limit;
   }
 
-  /** Adds an item, whether or not there is room. */
+  /** Adds an item, even if the queue is full. */
   push(item: Item, place: QueuePlace): Entry<Item> {
     const entry = { item, arrival: this.#arrivals++, ...place };
     this.#classOf(place.priority).add(entry);
@@ -53,7 +53,7 @@ export class FairQueue<Item> {
     return entry;
   }
 
-  /** The next to be served of those that `isBlocked` does not rule out. */
+  /** The next entry to serve that is not blocked. */
   next(isBlocked: (item: Item) => boolean): Entry<Item> | undefined {
     for (const each of this.#classes) {
       const entry = each.next(isBlocked);
@@ -62,7 +62,7 @@ export class FairQueue<Item> {
     return undefined;
   }
 
-  /** The last in order, if its priority is below this one: who has to make room. */
+  /** The last entry in order, to be displaced, if its priority is below this one. */
   lastBelow(priority: number): Entry<Item> | undefined {
     const lowest = this.#classes.at(-1);
     return lowest !== undefined && lowest.priority < priority ? lowest.last() : undefined;
@@ -72,12 +72,12 @@ export class FairQueue<Item> {
     return this.#classes.every((each) => each.every(test));
   }
 
-  /** Takes out an entry that is served: its tenant pays for it. */
+  /** Removes a served entry, whose work is charged to its tenant. */
   serve(entry: Entry<Item>): void {
     this.#leave(entry, true);
   }
 
-  /** Takes out an entry that has given up, at no cost. */
+  /** Removes an entry that is not served, at no cost. */
   remove(entry: Entry<Item>): void {
     this.#leave(entry, false);
   }
@@ -101,7 +101,7 @@ export class FairQueue<Item> {
 
 interface Tenant<Item> {
   readonly name: string;
-  /** Where its next entry starts, in work ÷ weight. */
+  /** Start of its next entry, in work ÷ weight. */
   clock: number;
   /** In order of service. */
   readonly entries: Entry<Item>[];
@@ -111,11 +111,11 @@ class PriorityClass<Item> {
   readonly priority: number;
   readonly #policy: QueueOptions["policy"];
   readonly #weights: QueueOptions["tenantWeights"];
-  /** Those with entries. */
+  /** Tenants with entries. */
   readonly #waiting = new Map<string, Tenant<Item>>();
-  /** Those that have none any more, but have had more than their share. */
+  /** Tenants without entries, with the clock they had. */
   readonly #idle = new Map<string, Tenant<Item>>();
-  /** The clock of the tenant that was served last. */
+  /** The clock of the last served tenant. */
   #clock = 0;
 
   constructor(priority: number, policy: QueueOptions["policy"], weights: QueueOptions["tenantWeights"]) {

@@ -1,10 +1,10 @@
 export interface QueueOptions {
-  /** Requests that may wait at one time. */
+  /** How many requests may wait. */
   limit: number;
-  /** Within one tenant: in order of arrival, or the least uncached prompt first. */
+  /** Order within a tenant: by arrival, or fewest uncached prompt tokens first. */
   policy: "fcfs" | "shortest";
   /** Longest wait in milliseconds. */
   timeoutMs: number;
-  /** Shares of tenants that are to have another one than 1. */
+  /** Weights of tenants; 1 for all others. */
   tenantWeights: ReadonlyMap<string, number>;
 }

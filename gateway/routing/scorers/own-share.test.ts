@@ -12,7 +12,7 @@ const equal = new Map([
 const shareOf = (gateway: string, weights: ReadonlyMap<string, number>) =>
   ids.filter((id) => ownerOf(id, weights) === gateway).length / ids.length;
 
-test("workers are shared out in proportion to the gateways' weights", () => {
+test("gateways own workers in proportion to their weights", () => {
   for (const gateway of equal.keys()) expect(shareOf(gateway, equal)).toBeCloseTo(1 / 3, 1);
   const uneven = new Map([
     ["a", 90],
@@ -25,7 +25,7 @@ test("workers are shared out in proportion to the gateways' weights", () => {
   expect(ownerOf(ids[0]!, new Map())).toBeUndefined();
 });
 
-test("only the workers of a gateway that goes move", () => {
+test("only the workers of a gateway that leaves change owners", () => {
   const left = new Map([...equal].filter(([gateway]) => gateway !== "c"));
   for (const id of ids) {
     const before = ownerOf(id, equal);
@@ -33,7 +33,7 @@ test("only the workers of a gateway that goes move", () => {
   }
 });
 
-/** Workers of the own share and of another gateway's, in a router that weighs nothing but prefill. */
+/** A router that only weighs prefill, with workers of its own share and of other gateways'. */
 function shared() {
   let shares: GatewayShares = { own: "a", weights: equal };
   const model = testModel({
@@ -41,29 +41,29 @@ function shared() {
     weights: { activeRequestWeight: 0, recentPrefillWeight: 0, overlapCredit: 1 },
   });
   const workers = [model.add("w0")];
-  // Ids are random: until there are some of the own share and some of others'.
+  // Ids are random, so workers are added until both kinds exist.
   const owners = () => workers.map(({ instance }) => ownerOf(instance.id, equal));
   while (workers.length < 12 || !owners().includes("a") || new Set(owners()).size === 1)
     workers.push(model.add(`w${workers.length}`));
-  const areOwn = (gateway: string) =>
+  const ownedBy = (gateway: string) =>
     workers.filter(({ instance }) => ownerOf(instance.id, equal) === gateway);
   return {
     ...model,
     workers,
-    areOwn,
+    ownedBy,
     become: (own: string, weights: ReadonlyMap<string, number> = equal) => {
       shares = { own, weights };
     },
   };
 }
 
-test("a gateway takes the cheapest of its own workers, unless it is much dearer than the cheapest of all", () => {
-  const { router, areOwn, become } = shared();
-  const own = areOwn("a").map(({ instance }) => instance.name);
+test("a gateway chooses its cheapest own worker, unless that is much more expensive than the cheapest of all", () => {
+  const { router, ownedBy, become } = shared();
+  const own = ownedBy("a").map(({ instance }) => instance.name);
   const idle = routed(router, request(1600));
   expect(own).toContain(idle.worker.instance.name);
   idle.free("finished");
-  // A fifth of the prompt's own prefill waits on each of the own: still within the tolerance of a quarter.
+  // Each own worker has a fifth of the prompt's prefill pending, which is within the tolerance of a quarter.
   for (const name of own) routed(router, request(320, { worker: name }));
   const near = routed(router, request(1600));
   expect(own).toContain(near.worker.instance.name);
@@ -74,10 +74,10 @@ test("a gateway takes the cheapest of its own workers, unless it is much dearer 
   expect(typeof router.route(request(1600))).toBe("object");
 });
 
-test("shares that change count from the next request on", () => {
+test("changed shares take effect with the next request", () => {
   const { router, become, workers } = shared();
   become("solo", new Map([["solo", 1]]));
   const all = new Set(workers.map(() => nameOf(router.route(request(1600)))));
-  // All are its own, and each is taken while the others are busier.
+  // All workers are its own, and each is chosen once the others are busier.
   expect(all.size).toBe(workers.length);
 });

@@ -1,44 +1,44 @@
 import { hashText, rendezvousScore } from "../rendezvous.ts";
 import type { Roster, RoutedWorker } from "../workers.ts";
-import type { Choosing, Scorer } from "./scorer.ts";
+import type { RoutingContext, Scorer } from "./scorer.ts";
 
-/** The gateways that send requests to the same workers. */
+/** The gateways that share the workers. */
 export interface GatewayShares {
   /** This gateway's name. */
   readonly own: string;
   /**
-   * What share of all requests each gateway has lately had, by name, in any unit. A new map for each change: equal
-   * shares make it worse than none where one gateway has most requests.
+   * Each gateway's recent share of requests, by name, in any unit; a new map for each change. With equal shares, the
+   * scorer would do more harm than good if one gateway has most of the requests.
    */
   readonly weights: ReadonlyMap<string, number>;
 }
 
 /**
- * How much dearer a worker of the own share may be, as a share of what the prompt's own prefill costs: on the
- * conversation trace 0.1 to 0.5 are alike, and 0 is not enough.
+ * How much more an own worker may cost, as a share of the cost of the prompt's prefill. On the conversation trace,
+ * 0.1 to 0.5 perform alike, and 0 is not enough.
  */
 const TOLERANCE = 0.25;
 
 /**
- * Keeps gateways that know the same from deciding the same: each prefers the workers of its own share, by making the
- * others dearer. So the cheapest of the own share is taken unless it costs more than the cheapest of all by over a
- * quarter of the price of the prompt's own prefill.
+ * Keeps gateways with the same information from all choosing the same worker: each prefers the workers of its own
+ * share, by a surcharge on the others. The cheapest own worker is chosen unless it costs more than the cheapest of
+ * all by over a quarter of the cost of the prompt's prefill.
  */
 export class OwnShare implements Scorer {
   readonly #shares: () => GatewayShares;
   readonly #prefillLoadScale: number;
   #roster: Roster<RoutedWorker> | undefined;
   #weights: ReadonlyMap<string, number> | undefined;
-  /** Core indices of the others' workers. */
+  /** Core indices of workers in other gateways' shares. */
   #others: readonly number[] = [];
 
-  /** @param prefillLoadScale the weight of the cost */
+  /** @param prefillLoadScale the weight of prefill in the cost */
   constructor(shares: () => GatewayShares, prefillLoadScale: number) {
     this.#shares = shares;
     this.#prefillLoadScale = prefillLoadScale;
   }
 
-  score(terms: Float64Array, { roster, prompt, blockSize }: Choosing): void {
+  score(terms: Float64Array, { roster, prompt, blockSize }: RoutingContext): void {
     const { own, weights } = this.#shares();
     if (roster !== this.#roster || weights !== this.#weights) {
       this.#roster = roster;
@@ -52,7 +52,7 @@ export class OwnShare implements Scorer {
   }
 }
 
-/** The gateway whose share the worker is in; undefined where there are no gateways. */
+/** The gateway in whose share the worker is; undefined if there are no gateways. */
 export function ownerOf(workerId: string, weights: ReadonlyMap<string, number>): string | undefined {
   const key = hashText(workerId);
   let owner: string | undefined;

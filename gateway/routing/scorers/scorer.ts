@@ -3,23 +3,23 @@ import type { RoutePreferences } from "../preferences.ts";
 import type { Prompt } from "../prompt.ts";
 import type { Roster, RoutedWorker } from "../workers.ts";
 
-/** What scorers and pickers may look at. */
-export interface Choosing {
+/** What scorers and pickers can use. */
+export interface RoutingContext {
   readonly prompt: Prompt;
   readonly preferences: RoutePreferences;
-  /** The workers by their index in the core, the same list for as long as none comes or goes. */
+  /** Slots by their index in the core; the same list until a worker joins or leaves. */
   readonly roster: Roster<RoutedWorker>;
   /** Tokens in a block. */
   readonly blockSize: number;
-  /** What the worker is busy with, and how much it holds. */
+  /** The slot's load and the size of its cache. */
   load(index: number): WorkerLoad;
 }
 
-/** Adds to what it costs to send a request to each worker. */
+/** Adds a term to the cost of sending a request to each worker. */
 export interface Scorer {
   /**
-   * Adds its terms to `terms`, in blocks, by the worker's index in the core: what is above 0 makes a worker dearer, and
-   * infinity leaves it out. The core adds them to its own.
+   * Adds to `terms`, in blocks, by core index. Positive values make a worker more expensive, and infinity excludes it.
+   * The core adds the terms to its own.
    */
-  score(terms: Float64Array, choosing: Choosing): void;
+  score(terms: Float64Array, context: RoutingContext): void;
 }

@@ -5,32 +5,32 @@ import { continuedBody } from "./continuation.ts";
 import type { WireJob } from "./job.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 
-/** What becomes of a stream that has broken off. */
-export type Verdict =
-  /** It ends with an error; `obstacle` says why, for people. */
+/** How to proceed with a broken stream. */
+export type Recovery =
+  /** It ends with an error; `obstacle` says why, for logs. */
   | { readonly kind: "give-up"; readonly obstacle: string }
   /** Only its end is missing. */
   | { readonly kind: "complete"; readonly missing: MissingEnd }
-  /** Another engine gets this body, and continues after so many tokens. */
+  /** Another engine gets this body, and continues after this many tokens. */
   | { readonly kind: "move"; readonly body: Record<string, unknown>; readonly tokens: number };
 
 export interface BrokenStream {
-  /** What the client has so far; undefined if it was too long to keep. */
+  /** What the client has received; undefined if it was too long to keep. */
   readonly partial: PartialAnswer | undefined;
-  /** About how many tokens an event with text has. */
+  /** Estimated tokens in an event with text. */
   readonly tokensPerEvent: number;
-  /** Why it must not move again, for people; undefined if it may. */
-  readonly bound: string | undefined;
+  /** Why it must not move again, for logs; undefined if it may. */
+  readonly moveObstacle: string | undefined;
 }
 
-/** Decides how a broken stream goes on. Has an engine count the tokens so far if the stream itself does not tell. */
-export async function judgeBroken(
+/** Plans how to proceed with a broken stream. If the stream does not report its tokens, an engine counts them. */
+export async function planRecovery(
   job: WireJob,
-  { partial, tokensPerEvent, bound }: BrokenStream,
-): Promise<Verdict> {
+  { partial, tokensPerEvent, moveObstacle }: BrokenStream,
+): Promise<Recovery> {
   const { continuation, model } = job;
   if (continuation === undefined || partial === undefined)
-    return { kind: "give-up", obstacle: "it is not of a kind that can be continued, or too long" };
+    return { kind: "give-up", obstacle: "answers of this kind or length cannot be continued" };
   if (partial.obstacle !== undefined) return { kind: "give-up", obstacle: partial.obstacle };
   const { api, body, grammar } = continuation;
   const count = async () =>
@@ -41,10 +41,10 @@ export async function judgeBroken(
     return { kind: "complete", missing: { finishReason: undefined, usage } };
   }
   if (grammar !== undefined && partial.text !== "") {
-    const obstacle = `its text follows ${grammar}, which another engine would begin anew`;
+    const obstacle = `it is constrained by ${grammar}, which another engine would start over`;
     return { kind: "give-up", obstacle };
   }
-  if (bound !== undefined) return { kind: "give-up", obstacle: bound };
+  if (moveObstacle !== undefined) return { kind: "give-up", obstacle: moveObstacle };
   const tokens = await count();
   const continued = continuedBody(api, body, partial, tokens);
   if (continued !== undefined) return { kind: "move", body: continued, tokens };
@@ -52,7 +52,7 @@ export async function judgeBroken(
   return { kind: "complete", missing: { finishReason: "length", usage } };
 }
 
-/** Whether another engine can continue the stream, as far as the request and the answer so far say. */
+/** Whether another engine can continue the stream, judging by the request and the answer so far. */
 export function isContinuable({ continuation }: WireJob, partial: PartialAnswer | undefined): boolean {
   if (continuation === undefined || partial === undefined || partial.obstacle !== undefined) return false;
   const hasEnded = partial.finishReason !== undefined || partial.isDone;
@@ -69,8 +69,8 @@ const usageIn = ({ prompt: { tokens: promptTokens } }: WireJob, tokens: number) 
 });
 
 /**
- * How many tokens an answer has: what the engine has reported, or else what a tokenizer counts. Undefined if there is no
- * tokenizer to ask.
+ * How many tokens an answer has, as reported by the engine or else counted by a tokenizer. Undefined if neither is
+ * available.
  */
 export async function exactTokens(
   { tokens, text, textEvents }: PartialAnswer,

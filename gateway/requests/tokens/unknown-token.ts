@@ -1,10 +1,10 @@
 import type { DeltaDecoder } from "#runtime";
 
 /**
- * The first token id of a message, among the tokens, their alternatives and the token that ends the answer, that is
- * not below the vocabulary's size; undefined where all are. Nothing can be said of such a token: it has no text.
+ * The first token id in a message that is outside the vocabulary, and therefore has no text; undefined if there is
+ * none. Checks the tokens, their alternatives and the token that ends the answer.
  */
-export function findForeignToken(message: DeltaDecoder, vocabularySize: number): number | undefined {
+export function findUnknownToken(message: DeltaDecoder, vocabularySize: number): number | undefined {
   for (let index = 0; index < message.count; index++) {
     if (message.tokens[index]! >= vocabularySize) return message.tokens[index];
     for (let rank = 0; rank < message.topCount(index); rank++) {

@@ -2,14 +2,14 @@ import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route } from "../../routing/route.ts";
 import type { AnswerBody, AnswerUsage } from "./answer-body.ts";
 import type { WireJob } from "./job.ts";
-import { exactTokens } from "./judge-broken.ts";
+import { exactTokens } from "./plan-recovery.ts";
 
 /** Whole blocks of the prompt. */
 export const promptBlocksOf = ({ prompt, model }: WireJob): number =>
   Math.floor(prompt.tokens.length / model.blockSize);
 
-/** Reports what a whole answer shows to the router, the engine and the table of kept resources. */
-export function noteAnswer(
+/** Reports a complete answer to the router, the engine and the table of kept resources. */
+export function recordAnswer(
   job: WireJob,
   route: Route<EngineMember> | undefined,
   { cachedTokens, usage, status, resourceId }: AnswerBody,
@@ -24,23 +24,23 @@ export function noteAnswer(
   if (resourceId !== undefined && status < 300) job.onResource?.(resourceId, worker.engine.name);
 }
 
-/** Counts a whole answer's tokens in the model's metrics. */
-export function countUsage({ model }: WireJob, used: AnswerUsage, cachedTokens: number | undefined): void {
+/** Counts a complete answer's tokens in the model's metrics. */
+export function countUsage({ model }: WireJob, usage: AnswerUsage, cachedTokens: number | undefined): void {
   const { metrics } = model;
-  metrics.inputTokens.observe(used.promptTokens);
-  metrics.outputTokens.observe(used.completionTokens);
-  metrics.outputTokensTotal.inc(used.completionTokens);
+  metrics.inputTokens.observe(usage.promptTokens);
+  metrics.outputTokens.observe(usage.completionTokens);
+  metrics.outputTokensTotal.inc(usage.completionTokens);
   metrics.cachedTokensTotal.inc(cachedTokens ?? 0);
 }
 
-/** The engine's own usage, or an estimate: the prompt as tokenised here, and the tokens that arrived. */
+/** The usage that the engine reported, or an estimate from the tokenised prompt and the events that arrived. */
 export const usageOf = ({ prompt }: WireJob, { usage, tokens }: AnswerBody): AnswerUsage =>
   usage ?? { promptTokens: prompt.tokens.length, completionTokens: tokens };
 
 /**
- * The usage of a stream that reports none, with the answer counted by an engine's tokenizer. That is done where events
- * carry several tokens, and otherwise now and then, to learn how long the model's tokens are.
- * @returns undefined if the estimate is as good
+ * The usage of a stream that reports none, with the answer's tokens counted by an engine's tokenizer: if events carry
+ * several tokens, and otherwise now and then, to learn how long the model's tokens are.
+ * @returns undefined if the estimate is good enough
  */
 export function countedUsage(job: WireJob, answer: AnswerBody): Promise<AnswerUsage> | undefined {
   const { usage, tokens, tokensPerEvent, status } = answer;
