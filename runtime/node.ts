@@ -14,3 +14,4 @@ export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownSt
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export { connect } from "./request-plane/client.ts";
 export { serve } from "./request-plane/server.ts";
+export { watchFiles } from "./watch-files.ts";

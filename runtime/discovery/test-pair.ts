@@ -1,6 +1,7 @@
 /** For tests: a remote store of a test's own, with one who writes and one who reads. */
+
+import type { TestServer } from "../testing/test-server.ts";
 import { openDiscovery } from "./open.ts";
-import type { TestServer } from "./test-server.ts";
 import type { Discovery, StoreState } from "./types.ts";
 
 export interface TestPair extends AsyncDisposable {

@@ -3,11 +3,13 @@ import { PlaneError } from "./types.ts";
 /** A parsed request-plane address. */
 export type Address =
   | { kind: "unix"; path: string }
-  | { kind: "tcp"; host: string; port: number }
+  | { kind: "tcp" | "tls"; host: string; port: number }
+  /** An empty subject: one that nobody else uses, to listen on. */
+  | { kind: "nats"; subject: string }
   | { kind: "memory"; name: string };
 
 /**
- * Parses `unix:/path`, `tcp:host:port` (an IPv6 host in brackets) or `memory:name`.
+ * Parses `unix:/path`, `tcp:host:port` or `tls:host:port` (an IPv6 host in brackets), `nats:subject` or `memory:name`.
  *
  * @throws PlaneError `invalid_request` that says what is wrong
  */
@@ -18,11 +20,17 @@ export function parseAddress(address: string): Address {
     case "unix":
       return { kind: "unix", path: checkPath(rest) };
     case "tcp":
-      return parseTcp(address, rest);
+      return { kind: "tcp", ...parsePlace(address, rest) };
+    case "tls":
+      return { kind: "tls", ...parsePlace(address, rest) };
+    case "nats":
+      return { kind: "nats", subject: checkSubject(address, rest) };
     case "memory":
       if (rest) return { kind: "memory", name: rest };
   }
-  throw wrong(`"${address}" is not an address: write unix:/path, tcp:host:port or memory:name.`);
+  throw wrong(
+    `"${address}" is not an address: write unix:/path, tcp:host:port, tls:host:port, nats: or memory:name.`,
+  );
 }
 
 /** Formats an address, the inverse of `parseAddress`. */
@@ -31,7 +39,10 @@ export function formatAddress(address: Address): string {
     case "unix":
       return `unix:${address.path}`;
     case "tcp":
-      return `tcp:${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+    case "tls":
+      return `${address.kind}:${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+    case "nats":
+      return `nats:${address.subject}`;
     case "memory":
       return `memory:${address.name}`;
   }
@@ -49,12 +60,21 @@ function checkPath(path: string): string {
   );
 }
 
-function parseTcp(address: string, rest: string): Address {
+function parsePlace(address: string, rest: string): { host: string; port: number } {
   const match = /^(?:\[(?<ipv6>[^\]]+)\]|(?<name>[^:]+)):(?<port>\d{1,5})$/.exec(rest)?.groups;
   const host = match?.ipv6 ?? match?.name;
   const port = Number(match?.port);
-  if (host !== undefined && port <= 65_535) return { kind: "tcp", host, port };
-  throw wrong(`"${address}" is not a TCP address: write tcp:host:port, with an IPv6 host in brackets.`);
+  if (host !== undefined && port <= 65_535) return { host, port };
+  throw wrong(
+    `"${address}" is not an address: write tcp:host:port or tls:host:port, with an IPv6 host in brackets.`,
+  );
+}
+
+function checkSubject(address: string, subject: string): string {
+  if (/^[\w-]*(\.[\w-]+)*$/.test(subject)) return subject;
+  throw wrong(
+    `"${address}" is not a NATS address: write nats: or nats:subject, in letters, digits, '-', '_' and '.'.`,
+  );
 }
 
 function wrong(sentence: string): PlaneError {

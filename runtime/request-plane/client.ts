@@ -29,7 +29,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
     timeout.abort(new PlaneError("deadline_exceeded", `${address} did not answer within ${timeoutMs} ms.`));
   }, timeoutMs);
   try {
-    const pipe = await connectPipe(address, timeout.signal);
+    const pipe = await connectPipe(address, timeout.signal, options);
     const client = new Client(address, pipe, options);
     timeout.signal.addEventListener("abort", () => client.giveUp(timeout.signal.reason), { once: true });
     await client.ready;
@@ -78,7 +78,11 @@ class Client implements RequestPlaneClient {
         this.giveUp(new PlaneError("connection_lost", `${address} has been silent for ${ms / 1000} s.`)),
     );
     pipe.start(this);
-    this.writer.frame(frameType.hello, 0, encodeHello({ maxMessageBytes, pingMs }));
+    this.writer.frame(
+      frameType.hello,
+      0,
+      encodeHello({ maxMessageBytes, pingMs: pipe.noticesSilence ? 0 : pingMs }),
+    );
     this.writer.flush();
   }
 
@@ -120,12 +124,17 @@ class Client implements RequestPlaneClient {
   }
 
   onClose(error: Error | undefined): void {
-    const why = error ? `: ${error.message}` : "";
+    const why = error ? `: ${error.message}` : this.#greeted ? "" : ` before the server's hello${this.#hint}`;
     const cause = error ? { cause: error } : {};
     this.#lose(
       new PlaneError("connection_lost", `The connection to ${this.address} ended${why}.`, cause),
       error,
     );
+  }
+
+  /** A server gives no reason if it refuses a certificate. */
+  get #hint(): string {
+    return this.address.startsWith("tls:") ? "; it may require a client certificate that it trusts" : "";
   }
 
   onFrame(type: number, stream: number, payload: Uint8Array): void {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { bytes, record, text, turns, useBench } from "./testing.ts";
+import { bytes, type PlaneContext, record, text, turns, useBench } from "./testing.ts";
 import { PlaneError, type ServerCall } from "./types.ts";
 
 /** The suite for every transport of the request plane. */
-export function requestPlaneSuite(name: string, newAddress: () => string): void {
-  const bench = useBench(newAddress);
+export function requestPlaneSuite(name: string, newAddress: () => string, context?: PlaneContext): void {
+  const bench = useBench(newAddress, context);
 
   describe(`request plane over ${name}: calls`, () => {
     test("a message is echoed", async () => {
@@ -356,7 +356,7 @@ export function requestPlaneSuite(name: string, newAddress: () => string): void 
     test("an address cannot be served twice", async () => {
       const server = await bench.serve({});
       const { serve } = await import("./server.ts");
-      await expect(serve(server.address, {})).rejects.toThrow(/in use/);
+      await expect(serve(server.address, {}, context?.serve)).rejects.toThrow(/in use/);
     });
 
     test("connecting to an address without a server fails with that reason", async () => {

@@ -14,6 +14,7 @@ const frame: fc.Arbitrary<Frame> = fc.tuple(
 function encode(frames: Frame[]): Uint8Array {
   const written: Uint8Array[] = [];
   const writer = new FrameWriter({
+    noticesSilence: false,
     start() {},
     end() {},
     destroy() {},
@@ -96,6 +97,7 @@ describe("the frame writer", () => {
   test("writes all frames of a turn at once", async () => {
     const writes: number[] = [];
     const writer = new FrameWriter({
+      noticesSilence: false,
       start() {},
       end() {},
       destroy() {},

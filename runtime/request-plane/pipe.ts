@@ -1,8 +1,12 @@
+import type { ConnectOptions, ServeOptions } from "./types.ts";
+
 /**
  * An ordered two-way stream of bytes, which a transport provides. Bytes can arrive in other pieces than they were
  * written in.
  */
 export interface Pipe {
+  /** Whether the pipe itself notices a peer that falls silent, so that the peers need no pings. */
+  readonly noticesSilence: boolean;
   /** Starts delivery; called once. */
   start(sink: PipeSink): void;
   /** Sends `bytes`, which must not change until `done` is called. Ignored on a closed pipe. */
@@ -30,7 +34,7 @@ export interface Listener {
 
 /** A transport for pipes. Both methods reject with a `PlaneError` that names the address. */
 export interface Transport<A> {
-  listen(address: A, onPipe: (pipe: Pipe) => void): Promise<Listener>;
+  listen(address: A, onPipe: (pipe: Pipe) => void, options: ServeOptions): Promise<Listener>;
   /** Rejects with the signal's reason if `signal` aborts before the pipe is connected. */
-  connect(address: A, signal: AbortSignal): Promise<Pipe>;
+  connect(address: A, signal: AbortSignal, options: ConnectOptions): Promise<Pipe>;
 }

@@ -6,15 +6,17 @@ import { frameType, headBytes, putUint32 } from "./frame.ts";
 import { FrameParser } from "./frame-parser.ts";
 import { decodeError, encodeHello, protocolVersion } from "./handshake.ts";
 import type { Pipe } from "./pipe.ts";
-import { bytes, record, text, useBench } from "./testing.ts";
+import { bytes, type PlaneContext, record, text, useBench } from "./testing.ts";
 import { connectPipe, listenPipes } from "./transport.ts";
 import type { Handler, PlaneError } from "./types.ts";
 
 const small = { maxMessageBytes: 9, pingMs: 0 };
 
 /** The suite for every transport on peers that break the protocol. */
-export function protocolSuite(name: string, newAddress: () => string): void {
-  const bench = useBench(newAddress);
+export function protocolSuite(name: string, newAddress: () => string, context: PlaneContext = {}): void {
+  const bench = useBench(newAddress, context);
+  const openPipe = (address: string) => connectPipe(address, new AbortController().signal, context.connect);
+  const listen = (onPipe: (pipe: Pipe) => void) => listenPipes(newAddress(), onPipe, context.serve);
   const echo: Handler = (payload, call) => {
     call.send(payload);
     call.end();
@@ -42,7 +44,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
         { maxMessageBytes: 10_000, onError: (error) => seen.push(error) },
       );
       const good = await bench.connect(server.address);
-      const { error, closed } = await talk(server.address, sent);
+      const { error, closed } = await talk(await openPipe(server.address), sent);
       await closed;
       expect((await error)?.message).toMatch(sentence);
       expect(seen).toHaveLength(1);
@@ -104,7 +106,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
         [frame(frameType.end, 1), /did not begin with hello/],
       ];
       for (const [greeting, sentence] of greetings) {
-        const listener = await listenPipes(newAddress(), (pipe) => {
+        const listener = await listen((pipe) => {
           pipe.start({ onData: () => {}, onClose: () => {} });
           pipe.write(greeting, () => {});
         });
@@ -134,7 +136,7 @@ export function protocolSuite(name: string, newAddress: () => string): void {
     });
 
     test("connecting to a silent server fails after the timeout", async () => {
-      const silent = await listenPipes(newAddress(), (pipe) => {
+      const silent = await listen((pipe) => {
         pipe.start({ onData: () => {}, onClose: () => {} });
       });
       const connecting = bench.connect(silent.address, { connectTimeoutMs: 20 });
@@ -144,8 +146,8 @@ export function protocolSuite(name: string, newAddress: () => string): void {
   });
 }
 
-/** Sends `bytes` to the server at `address`. @returns the error that it answers with, and when it disconnects */
-async function talk(address: string, sent: Uint8Array) {
+/** Sends bytes to a server. @returns the error that it answers with, and when it disconnects */
+async function talk(pipe: Pipe, sent: Uint8Array) {
   const error = Promise.withResolvers<PlaneError | undefined>();
   const closed = Promise.withResolvers<void>();
   const sink = {
@@ -154,7 +156,6 @@ async function talk(address: string, sent: Uint8Array) {
     },
   };
   const parser = new FrameParser(sink, 1_000_000);
-  const pipe = await openPipe(address);
   pipe.start({
     onData: (chunk) => parser.push(chunk),
     onClose() {
@@ -164,10 +165,6 @@ async function talk(address: string, sent: Uint8Array) {
   });
   pipe.write(sent, () => {});
   return { error: error.promise, closed: closed.promise };
-}
-
-function openPipe(address: string): Promise<Pipe> {
-  return connectPipe(address, new AbortController().signal);
 }
 
 function write(pipe: Pipe, sent: Uint8Array): Promise<void> {

@@ -111,7 +111,9 @@ export class ServerConnection implements CallHome {
     clearTimeout(this.#greetTimeout);
     const home = this.#home;
     this.#parser.limit = home.maxMessageBytes + maxHelloBytes;
-    this.writer.frame(frameType.hello, 0, encodeHello(home));
+    const ownPingMs = this.#pipe.noticesSilence ? 0 : home.pingMs;
+    const hello = encodeHello({ maxMessageBytes: home.maxMessageBytes, pingMs: ownPingMs });
+    this.writer.frame(frameType.hello, 0, hello);
   }
 
   #call(stream: number, payload: Uint8Array): void {

@@ -6,8 +6,8 @@ import { listenPipes } from "./transport.ts";
 import { type Handler, PlaneError, type RequestPlaneServer, type ServeOptions } from "./types.ts";
 
 /**
- * Serves `handlers` by endpoint name at `address`: `unix:/path`, `tcp:host:port` (port 0 picks a free one, shown
- * in the server's address) or `memory:name`. Replaces the socket file of a dead process.
+ * Serves `handlers` by endpoint name at `address`: `unix:/path`, `tcp:host:port` or `tls:host:port` (port 0 picks a free
+ * one, shown in the server's address), `nats:` or `memory:name`. Replaces the socket file of a dead process.
  *
  * @throws PlaneError `invalid_request` if the address is malformed, in use or cannot be listened on
  * @example
@@ -34,7 +34,7 @@ class Server implements RequestPlaneServer, ConnectionHome {
   readonly pingMs: number;
   draining = false;
   activeCalls = 0;
-  readonly #onError: ServeOptions["onError"];
+  readonly #options: ServeOptions;
   readonly #connections = new Set<ServerConnection>();
   #listener: Listener | undefined;
   /** Resolves when no call runs; undefined unless someone waits. */
@@ -46,11 +46,11 @@ class Server implements RequestPlaneServer, ConnectionHome {
     this.handlers = new Map(Object.entries(handlers));
     this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
     this.pingMs = options.pingMs ?? defaultPingMs;
-    this.#onError = options.onError;
+    this.#options = options;
   }
 
   async listen(address: string): Promise<void> {
-    this.#listener = await listenPipes(address, (pipe) => this.#accept(pipe));
+    this.#listener = await listenPipes(address, (pipe) => this.#accept(pipe), this.#options);
   }
 
   get address(): string {
@@ -73,7 +73,7 @@ class Server implements RequestPlaneServer, ConnectionHome {
   }
 
   onError(error: Error, endpoint?: string): void {
-    this.#onError?.(error, endpoint);
+    this.#options.onError?.(error, endpoint);
   }
 
   callStarted(): void {

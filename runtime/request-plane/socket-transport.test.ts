@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { makeAuthority, makeCertificate, replace } from "../../scripts/testing/certificates.ts";
 import { parseAddress } from "./address.ts";
 import { serve } from "./server.ts";
 import { record, turns, useBench } from "./testing.ts";
-import type { RequestPlaneServer } from "./types.ts";
+import type { RequestPlaneServer, ServerCall, ServerTls } from "./types.ts";
 
 const script = fileURLToPath(new URL("testing-server.ts", import.meta.url));
 const callerScript = fileURLToPath(new URL("testing-caller.ts", import.meta.url));
@@ -149,5 +150,77 @@ describe("addresses", () => {
     ]) {
       expect(() => parseAddress(wrong)).toThrow(expect.objectContaining({ code: "invalid_request" }));
     }
+  });
+});
+
+describe("TLS", async () => {
+  const authority = await makeAuthority(directory, "authority");
+  const stranger = await makeAuthority(directory, "stranger");
+  const own = await makeCertificate(directory, "own", authority);
+  const foreign = await makeCertificate(directory, "foreign", stranger);
+  const handlers = { end: (_: Uint8Array, call: ServerCall) => call.end() };
+
+  let address: string;
+  const tlsBench = useBench(() => "tls:127.0.0.1:0");
+  const open = async (tls: ServerTls) => {
+    ({ address } = await tlsBench.serve(handlers, { tls }));
+  };
+
+  test("is refused without a certificate, and by whoever does not trust it", async () => {
+    await expect(tlsBench.serve(handlers)).rejects.toThrow("needs a certificate and its key");
+    await open(own);
+    await expect(tlsBench.connect(address)).rejects.toThrow(/Cannot reach tls:.*certificate/);
+    await expect(tlsBench.connect(address, { tls: { ca: stranger.cert } })).rejects.toThrow(/certificate/);
+    const client = await tlsBench.connect(address, { tls: { ca: authority.cert } });
+    expect(await record(client, "end").outcome).toBeUndefined();
+  });
+
+  test("admits only clients whose certificate its authority has signed", async () => {
+    await open({ ...own, clientCa: authority.cert });
+    const ca = authority.cert;
+    await expect(tlsBench.connect(address, { tls: { ca } })).rejects.toThrow(
+      /may require a client certificate/,
+    );
+    await expect(tlsBench.connect(address, { tls: { ca, ...foreign } })).rejects.toThrow(
+      /may require a client certificate/,
+    );
+    const client = await tlsBench.connect(address, { tls: { ca, ...own } });
+    expect(await record(client, "end").outcome).toBeUndefined();
+  });
+
+  test("compares the certificate with the address, or with the name that the client gives", async () => {
+    await open(own);
+    const tls = { ca: authority.cert };
+    await expect(tlsBench.connect(address, { tls: { ...tls, serverName: "other" } })).rejects.toThrow(
+      /does not match/,
+    );
+    await tlsBench.connect(address, { tls });
+  });
+
+  test("takes a new certificate without a restart", async () => {
+    const folder = mkdtempSync(join(directory, "renewed-"));
+    const before = await makeCertificate(folder, "before", authority);
+    await open(before);
+    await tlsBench.connect(address, { tls: { ca: authority.cert } });
+    await replace(before, await makeCertificate(folder, "now", stranger));
+    const tls = { ca: stranger.cert };
+    await expect
+      .poll(
+        () =>
+          tlsBench.connect(address, { tls }).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe(true);
+  });
+
+  test.each([
+    [{ cert: "/nowhere.pem", key: own.key }, "/nowhere.pem cannot be read (ENOENT)."],
+    [{ cert: own.cert, key: foreign.key }, "is not the key of the certificate in"],
+    [{ cert: script, key: own.key }, "is not a PEM file"],
+  ])("is not served with %j", async (tls, message) => {
+    await expect(tlsBench.serve(handlers, { tls })).rejects.toThrow(message);
   });
 });

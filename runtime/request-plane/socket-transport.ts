@@ -1,28 +1,76 @@
-import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { createConnection, createServer, isIP, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TlsOptions, connect as tlsConnect } from "node:tls";
 import { listenAt, socketFault } from "../listen.ts";
+import { watchFiles } from "../watch-files.ts";
 import { type Address, formatAddress } from "./address.ts";
 import type { Listener, Pipe, PipeSink, Transport } from "./pipe.ts";
-import { PlaneError } from "./types.ts";
+import { readClientTls, readServerTls } from "./tls.ts";
+import { type ConnectOptions, PlaneError, type ServeOptions } from "./types.ts";
 
-type SocketAddress = Extract<Address, { kind: "unix" | "tcp" }>;
+type SocketAddress = Extract<Address, { kind: "unix" | "tcp" | "tls" }>;
 
-/** Pipes over Unix sockets and TCP. */
+/** Pipes over Unix sockets and TCP, which TLS may encrypt. */
 export const socketTransport: Transport<SocketAddress> = {
-  async listen(address, onPipe): Promise<Listener> {
-    const server = createServer((socket) => onPipe(new SocketPipe(socket)));
-    await listenAt(server, address).catch((cause: Error) => {
+  async listen(address, onPipe, options): Promise<Listener> {
+    const onSocket = (socket: Socket) => onPipe(new SocketPipe(socket));
+    const { server, close } =
+      address.kind === "tls"
+        ? await createSecureServer(address, onSocket, options)
+        : { server: createServer(onSocket), close: () => {} };
+    const { kind, ...place } = address;
+    await listenAt(server, place).catch((cause: Error) => {
+      close();
       const text = formatAddress(address);
       throw new PlaneError("invalid_request", `Cannot listen at ${text}: ${cause.message}.`, { cause });
     });
-    return { address: boundAddress(server, address), close: () => closeServer(server) };
+    return {
+      address: boundAddress(server, address),
+      async close() {
+        // This also removes a Unix socket's file. Connections are not waited for.
+        server.close();
+        close();
+      },
+    };
   },
 
-  async connect(address, signal): Promise<Pipe> {
-    return new SocketPipe(await openSocket(address, signal));
+  async connect(address, signal, options): Promise<Pipe> {
+    return new SocketPipe(await openSocket(address, signal, options));
   },
 };
 
+/** Longest time for a client's handshake, in milliseconds. */
+const HANDSHAKE_MS = 10_000;
+
+async function createSecureServer(
+  address: SocketAddress,
+  onSocket: (socket: Socket) => void,
+  { tls, onError = () => {} }: ServeOptions,
+): Promise<{ server: Server; close(): void }> {
+  if (tls === undefined)
+    throw new PlaneError("invalid_request", `${formatAddress(address)} needs a certificate and its key.`);
+  const options: TlsOptions = { ...(await readServerTls(tls)), handshakeTimeout: HANDSHAKE_MS };
+  const server = createTlsServer({ ...options, rejectUnauthorized: true }, onSocket);
+  server.on("tlsClientError", (cause) =>
+    onError(new Error(`A client was refused: ${cause.message}`, { cause })),
+  );
+  const files = [tls.cert, tls.key, tls.clientCa].filter((path) => path !== undefined);
+  const close = watchFiles(files, async () => {
+    try {
+      server.setSecureContext(await readServerTls(tls));
+    } catch (error) {
+      // Certificate and key are two files: between the two writes they do not match.
+      onError(
+        new Error("The certificate files have changed and are unusable; the previous ones stay.", {
+          cause: error,
+        }),
+      );
+    }
+  });
+  return { server, close };
+}
+
 class SocketPipe implements Pipe {
+  readonly noticesSilence = false;
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
@@ -57,16 +105,19 @@ class SocketPipe implements Pipe {
 /** How long a peer can take to close its side. */
 const lingerMs = 1_000;
 
-async function openSocket(address: SocketAddress, signal?: AbortSignal): Promise<Socket> {
+async function openSocket(
+  address: SocketAddress,
+  signal: AbortSignal,
+  options: ConnectOptions,
+): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { kind, ...place } = address;
-  const socket = createConnection(signal ? { ...place, signal } : place);
-  socket.once("connect", resolve);
+  const { socket, connected } = await createSocket(address, signal, options);
+  socket.once(connected, resolve);
   socket.once("error", reject);
   try {
     await promise;
   } catch (cause) {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     const text = formatAddress(address);
     throw new PlaneError("connection_lost", `Cannot reach ${text}: ${socketFault(cause)}.`, { cause });
   }
@@ -74,15 +125,26 @@ async function openSocket(address: SocketAddress, signal?: AbortSignal): Promise
   return socket;
 }
 
+/** Begins to connect. `connected` is the event by which the socket says that it is. */
+async function createSocket(
+  { kind, ...place }: SocketAddress,
+  signal: AbortSignal,
+  { tls = {} }: ConnectOptions,
+): Promise<{ socket: Socket; connected: string }> {
+  if (kind !== "tls") return { socket: createConnection({ ...place, signal }), connected: "connect" };
+  const identity = await readClientTls(tls);
+  signal.throwIfAborted();
+  const host = "host" in place ? place.host : "";
+  const name = tls.serverName ?? (isIP(host) === 0 ? host : undefined);
+  const socket = tlsConnect({ ...place, ...identity, ...(name !== undefined && { servername: name }) });
+  signal.addEventListener("abort", () => socket.destroy(signal.reason), { once: true });
+  return { socket, connected: "secureConnect" };
+}
+
 function boundAddress(server: Server, address: SocketAddress): string {
   const bound = server.address();
-  if (address.kind === "tcp" && bound !== null && typeof bound !== "string") {
+  if (address.kind !== "unix" && bound !== null && typeof bound !== "string") {
     return formatAddress({ ...address, port: bound.port });
   }
   return formatAddress(address);
-}
-
-/** Stops listening and removes a Unix socket's file. Does not wait for connections. */
-async function closeServer(server: Server): Promise<void> {
-  server.close();
 }

@@ -22,7 +22,13 @@ export interface Bench {
   ): Promise<{ server: RequestPlaneServer; client: RequestPlaneClient }>;
 }
 
-export function useBench(newAddress: () => string): Bench {
+/** What a transport's servers and clients need besides an address. */
+export interface PlaneContext {
+  readonly serve?: ServeOptions;
+  readonly connect?: ConnectOptions;
+}
+
+export function useBench(newAddress: () => string, context: PlaneContext = {}): Bench {
   const clients: RequestPlaneClient[] = [];
   const servers: RequestPlaneServer[] = [];
   afterEach(async () => {
@@ -31,12 +37,12 @@ export function useBench(newAddress: () => string): Bench {
   });
   const bench: Bench = {
     async serve(handlers, options) {
-      const server = await serve(newAddress(), handlers, options);
+      const server = await serve(newAddress(), handlers, { ...context.serve, ...options });
       servers.push(server);
       return server;
     },
     async connect(address, options) {
-      const client = await connect(address, options);
+      const client = await connect(address, { ...context.connect, ...options });
       clients.push(client);
       return client;
     },

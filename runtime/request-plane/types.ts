@@ -3,7 +3,7 @@
  * cancellation, deadlines and flow control. Messages are opaque bytes.
  */
 export interface RequestPlaneServer {
-  /** Its address for clients: `unix:/path`, `tcp:host:port` or `memory:name`. */
+  /** Its address for clients: `unix:/path`, `tcp:host:port`, `tls:host:port`, `nats:subject` or `memory:name`. */
   readonly address: string;
   /** The number of running calls. */
   readonly activeCalls: number;
@@ -22,7 +22,31 @@ export interface HeartbeatOptions {
   pingMs?: number;
 }
 
+/** PEM files with which a server on a `tls:` address identifies itself; changes take effect within a second. */
+export interface ServerTls {
+  /** The certificate, with its chain. */
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of clients, which then need a certificate. */
+  readonly clientCa?: string | undefined;
+}
+
+/** PEM files for connections to `tls:` addresses, read for each connection. */
+export interface ClientTls {
+  /** Authorities that replace the system's. */
+  readonly ca?: string | undefined;
+  /** The client's own certificate and key, for servers that require one. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** The name that servers' certificates must have; default: the host of their address. */
+  readonly serverName?: string | undefined;
+}
+
 export interface ServeOptions extends HeartbeatOptions {
+  /** For `tls:` addresses. */
+  tls?: ServerTls | undefined;
+  /** URL of the NATS servers for `nats:` addresses. */
+  nats?: string | undefined;
   /** Longest message or request that is taken, in bytes. Default 64 MiB. */
   maxMessageBytes?: number;
   /**
@@ -72,6 +96,10 @@ export interface RequestPlaneClient {
 }
 
 export interface ConnectOptions extends HeartbeatOptions {
+  /** For `tls:` addresses. */
+  tls?: ClientTls | undefined;
+  /** URL of the NATS servers for `nats:` addresses. */
+  nats?: string | undefined;
   /** Connection timeout in milliseconds. Default 5,000. */
   connectTimeoutMs?: number;
   /** Longest message that is taken, in bytes. Default 64 MiB. */

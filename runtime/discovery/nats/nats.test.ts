@@ -1,20 +1,12 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { randomId } from "../../ids.ts";
 import { connectToNats, parseNatsUrl } from "../../nats/connect.ts";
+import { hasNats, startNats, startPlainNats } from "../../testing/nats-server.ts";
 import { discoverySuite } from "../common-suite.ts";
 import { openDiscovery } from "../open.ts";
 import { openPair } from "../test-pair.ts";
-import { isInstalled, TestServer } from "../test-server.ts";
 import { watchLog } from "../testing.ts";
 import { leaseName } from "./keys.ts";
-
-const PROGRAM = "/usr/sbin/nats-server";
-
-const startNats = (...more: string[]) =>
-  TestServer.start({
-    path: PROGRAM,
-    args: (port, data) => ["-a", "127.0.0.1", "-p", String(port), "-js", "-sd", data, ...more],
-  });
 
 /** The bucket, as somebody else has it. */
 async function bucketOf(host: string, name: string) {
@@ -23,8 +15,6 @@ async function bucketOf(host: string, name: string) {
   const bucket = await new Kvm(jetstream(connection)).create(name);
   return { bucket, [Symbol.asyncDispose]: () => connection.close() };
 }
-
-const hasNats = await isInstalled(PROGRAM);
 
 describe.runIf(hasNats)("with a real nats-server", async () => {
   const shared = hasNats ? await startNats() : undefined;
@@ -135,10 +125,7 @@ describe.runIf(hasNats)("with a real nats-server", async () => {
   });
 
   test("a server without JetStream is refused with what to do", async () => {
-    await using server = await TestServer.start({
-      path: PROGRAM,
-      args: (port) => ["-a", "127.0.0.1", "-p", String(port)],
-    });
+    await using server = await startPlainNats();
     await expect(openDiscovery(`nats://${server.host}`)).rejects.toThrow("nats-server -js");
   });
 });

@@ -2,10 +2,10 @@ import { X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import type { Logger } from "#runtime";
+import { watchFiles } from "#runtime/node";
 import { AccessError } from "../../../access/parse-keys.ts";
 import type { EngineTlsFiles, TlsFiles } from "../../listening.ts";
 import type { TlsIdentity } from "../server.ts";
-import { watchFiles } from "./watched-files.ts";
 
 /** @throws AccessError if a file cannot be read or is not PEM, or the key does not match the certificate */
 export async function readTls({ cert, key, clientCa }: TlsFiles): Promise<TlsIdentity> {

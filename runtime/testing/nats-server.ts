@@ -1,0 +1,15 @@
+/** For tests: a real nats-server, with JetStream or without. */
+import { isInstalled, TestServer } from "./test-server.ts";
+
+const PROGRAM = "/usr/sbin/nats-server";
+
+export const hasNats = await isInstalled(PROGRAM);
+
+export const startPlainNats = (): Promise<TestServer> =>
+  TestServer.start({ path: PROGRAM, args: (port) => ["-a", "127.0.0.1", "-p", String(port)] });
+
+export const startNats = (...more: string[]): Promise<TestServer> =>
+  TestServer.start({
+    path: PROGRAM,
+    args: (port, data) => ["-a", "127.0.0.1", "-p", String(port), "-js", "-sd", data, ...more],
+  });
