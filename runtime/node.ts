@@ -6,11 +6,12 @@ export {
   type KubernetesFollower,
   type KubernetesSource,
 } from "./discovery/kubernetes/follow.ts";
-export { openDiscovery } from "./discovery/open.ts";
+export { openDiscovery, storePlace } from "./discovery/open.ts";
 export { endProcess } from "./end-process.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";
 export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";
 export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";
+export { anyAddress, localAddressToward } from "./local-address.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export { connect } from "./request-plane/client.ts";
 export { serve } from "./request-plane/server.ts";

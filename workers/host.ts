@@ -17,6 +17,7 @@ import {
   type ModelCard,
   measureDiscovery,
   randomId,
+  type ServerTls,
   tokensToBytes,
 } from "#runtime";
 import { serve, serveOps } from "#runtime/node";
@@ -38,8 +39,14 @@ export interface WorkerHostOptions {
   name: string;
   /** Tags, `key=value`, by which requests can select the worker. */
   tags?: string[];
-  /** Address of the request plane: `unix:/path` or `tcp:host:port`. */
+  /** Address of the request plane: `unix:/path`, `tcp:host:port`, `tls:host:port` or `nats:`. */
   listen: string;
+  /** The address for discovery. @param bound the address that is listened on. Default: the same */
+  advertised?: (bound: string) => string;
+  /** For `tls:` addresses. */
+  tls?: ServerTls | undefined;
+  /** URL of the NATS servers, for `nats:` addresses. */
+  nats?: string | undefined;
   /** Port of `/health` and `/metrics` on 127.0.0.1; 0 picks a free one. */
   opsPort: number;
   /** The bounds of `drain` if a gateway asks it to leave, in milliseconds. Default 5,000, then 30,000 more. */
@@ -88,7 +95,8 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const all = createMetrics({ labels: { component: "worker", worker: options.name } });
   const metrics = createWorkerMetrics(all, engine, card);
   const kvEvents = await publishKvEvents(engine, card, options.zmqEvents, log);
-  const server = await serve(options.listen, {
+  const { listen, advertised = (bound) => bound, tls, nats } = options;
+  const handlers: Record<string, Handler> = {
     [drainEndpoint]: (payload, call) => {
       const { drainWithinMs = DRAIN_WITHIN_MS, drainMs = DRAIN_MS } = options;
       const withinMs = decodeDrainRequest(payload) ?? drainWithinMs;
@@ -102,7 +110,10 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
     ...(engine.embed && { embed: embedHandler(engine) }),
     ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
-  });
+  };
+  const onError = (error: Error, endpoint?: string) =>
+    log.warn("request plane error", { reason: error.message, ...(endpoint !== undefined && { endpoint }) });
+  const server = await serve(listen, handlers, { tls, nats, onError });
   let leaving: Promise<void> | undefined;
   const drained = Promise.withResolvers<void>();
   const drain = async (bounds: DrainBounds): Promise<void> => {
@@ -124,7 +135,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   });
   measureDiscovery(all, discovery);
   const lease = await discovery.lease({ ttlMs: defaultTtlMs });
-  const instance = describeInstance(options, card, server.address);
+  const instance = describeInstance(options, card, advertised(server.address));
   await register(discovery, instance, lease);
   return { instance, opsUrl: ops.address, drained: drained.promise, drain };
 

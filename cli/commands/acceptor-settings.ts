@@ -10,7 +10,10 @@ import { type StartedGateway, startGateway } from "./gateway-settings.ts";
 type Options = OptionValues<typeof servingOptions>;
 
 /** Settings shared by all processes of a gateway. */
-type Shared = Pick<AcceptorSettings, "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl">;
+type Shared = Pick<
+  AcceptorSettings,
+  "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl" | "workerPlane"
+>;
 
 /** The settings, from the flags, of the processes that serve the port. */
 function acceptorSettings(options: Options, port: number, own: Shared): Omit<AcceptorSettings, "name"> {

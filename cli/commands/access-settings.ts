@@ -98,8 +98,12 @@ export function mediaPolicy(domains: readonly string[]): NonNullable<ListeningOp
   return domains.filter((domain) => domain !== "none").map((domain) => domain.toLowerCase());
 }
 
-function tlsFiles(options: Options): AccessSettings["tls"] {
-  const { "tls-cert": cert, "tls-key": key, "tls-client-ca": clientCa } = options;
+/** @throws UsageError for a certificate without its key, or the other way round */
+export function tlsFiles({
+  "tls-cert": cert,
+  "tls-key": key,
+  "tls-client-ca": clientCa,
+}: Pick<Options, "tls-cert" | "tls-key" | "tls-client-ca">): AccessSettings["tls"] {
   if (cert !== undefined && key !== undefined) return { cert, key, clientCa };
   if (cert !== undefined) throw new UsageError("--tls-cert needs --tls-key too.");
   if (key !== undefined || clientCa !== undefined)

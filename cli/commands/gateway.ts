@@ -8,6 +8,7 @@ import { startProcesses } from "./acceptor-settings.ts";
 import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
 import { modelNames } from "./name-settings.ts";
+import { workerPlane } from "./worker-address.ts";
 
 export const gatewayCommand: Command = {
   async run(argv) {
@@ -25,6 +26,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
     modelNames: names,
     requestOptions: requestSettings(options),
     discoveryUrl: options.discovery,
+    workerPlane: workerPlane(options),
   });
   const { url } = gateway;
   // Under a supervisor, the supervisor announces the address.

@@ -43,7 +43,6 @@ export async function engineOptions(
 /** Settings of one of a process's workers. */
 export interface WorkerPlace {
   name: string;
-  listen: string;
   opsPort: number;
   faultSeed: number;
   zmqEvents: ZmqEventsOptions | undefined;
@@ -60,7 +59,6 @@ export function workerPlaces(engine: string, options: WorkerCommandOptions): Wor
     throw new UsageError("--listen sets the address of one worker; with --workers each picks a free port.");
   return Array.from({ length: count }, (_, index) => ({
     name: count > 1 ? `${options.name ?? engine}-${index}` : (options.name ?? `${engine}-${process.pid}`),
-    listen: options.listen ?? "tcp:127.0.0.1:0",
     opsPort: options["ops-port"] === 0 ? 0 : options["ops-port"] + index,
     faultSeed: options["fault-seed"] + index,
     zmqEvents: zmqEvents(options, index),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { list, number, text, toggle } from "./spec.ts";
 
-const file = (describe: string) => text({ describe, placeholder: "FILE" });
+export const file = (describe: string) => text({ describe, placeholder: "FILE" });
 
 const seconds = (describe: string, byDefault: number) =>
   number({ describe, default: byDefault, min: 0.1, max: 86_400, int: false });
@@ -69,6 +69,17 @@ export const engineEncryption = {
   "engine-ca": file("Certificate authorities (PEM) for https: engines. Default: the system's."),
   "engine-tls-cert": file("The gateway's client certificate (PEM) for engines that require one."),
   "engine-tls-key": file("Its key (PEM)."),
+};
+
+/** TLS to workers. */
+export const workerEncryption = {
+  "worker-ca": file("Certificate authorities (PEM) for workers with TLS. Default: the system's."),
+  "worker-tls-cert": file("The gateway's client certificate (PEM) for workers that require one."),
+  "worker-tls-key": file("Its key (PEM)."),
+  "worker-tls-name": text({
+    describe: "Name that workers' certificates must have. Default: the host of each worker's address.",
+    placeholder: "NAME",
+  }),
 };
 
 /** TLS of the gateway's own address and to engines. */

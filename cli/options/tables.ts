@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { POLICY_NAMES } from "#gateway";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
-import { access, encryption, engineEncryption, keysOption } from "./access.ts";
+import { access, encryption, engineEncryption, file, keysOption, workerEncryption } from "./access.ts";
 import { attachment, engineOptions, modelNaming, seconds, trying } from "./attach.ts";
 import {
   amountOrShare,
@@ -353,7 +353,12 @@ export const servingOptions = {
   ...common,
 };
 
-export const gatewayOptions = { ...servingOptions, discovery, ...modelNaming };
+const nats = text({
+  describe: "NATS servers of workers that listen at nats:. Default: those of --discovery nats://….",
+  placeholder: "URL",
+});
+
+export const gatewayOptions = { ...servingOptions, discovery, nats, ...workerEncryption, ...modelNaming };
 
 export const attachOptions = { ...engineOptions, ...attachment, ...servingOptions };
 
@@ -372,9 +377,20 @@ export const workerOptions = {
     placeholder: "NAME",
   }),
   listen: text({
-    describe: "Address of the request plane: unix:/path or tcp:host:port. Default: a free port on 127.0.0.1.",
+    describe:
+      "Address of the request plane: unix:/path, tcp:host:port or nats:. Default: a free port, on the network of a remote discovery.",
     placeholder: "ADDR",
   }),
+  advertise: text({
+    describe: "Address by which gateways reach that port. Default: as it is, or this machine's for 0.0.0.0.",
+    placeholder: "HOST[:PORT]",
+  }),
+  nats,
+  "tls-cert": file(
+    "Certificate (PEM, with its chain) to serve the request plane; changes take effect at once.",
+  ),
+  "tls-key": file("Its key (PEM)."),
+  "tls-client-ca": file("Certificate authorities (PEM) of gateways, which then need a certificate."),
   "ops-port": number({
     describe: "Port for /health and /metrics on 127.0.0.1; 0 picks a free one.",
     default: 0,

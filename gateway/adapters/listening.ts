@@ -1,3 +1,4 @@
+import type { ConnectOptions } from "#runtime";
 import { AccessError } from "../access/parse-keys.ts";
 import type { GatewayOptions } from "../compose/create-gateway.ts";
 import type { Models } from "../models/models.ts";
@@ -17,10 +18,14 @@ export interface ListeningOptions extends GatewayOptions {
   tls?: TlsFiles | undefined;
   /** Certificates for engines at `https:` addresses; default: the system's. */
   engineTls?: EngineTlsFiles | undefined;
+  /** How workers are reached at `tls:` and `nats:` addresses. */
+  workerPlane?: WorkerPlane | undefined;
   serverLimits?: ServerLimits;
   /** Whether acceptor processes serve the port, and this process only routes for them. */
   hasAcceptors?: boolean;
 }
+
+export type WorkerPlane = Pick<ConnectOptions, "tls" | "nats">;
 
 export interface AdminPlace {
   /** Undefined disables these routes. */

@@ -9,7 +9,7 @@ import { openDiscovery, ZmqKvEventPublisher } from "#runtime/node";
 import { openAtPort } from "#stand-ins";
 import { stall } from "../../scripts/testing/stall.ts";
 import { createPortableEncoder } from "../adapters/portable-encoder.ts";
-import { socketPlatform } from "../adapters/sockets.ts";
+import { openKvFeed, workerConnector } from "../adapters/sockets.ts";
 import { openWebEventStream } from "../kernel/event-stream.ts";
 import { routerModule } from "../routing/test-model.ts";
 import { FetchTransport } from "../wire/fetch-transport.ts";
@@ -45,7 +45,8 @@ export async function attach(
       openEventStream: openWebEventStream,
       createEncoder: createPortableEncoder,
       files: undefined,
-      ...socketPlatform,
+      openKvFeed,
+      connectWorker: workerConnector(),
     },
   );
   opened.push(() => gateway.close());

@@ -15,7 +15,7 @@ export function reportWorker(worker: WorkerConnection): WorkerReport {
     name,
     url: address,
     state,
-    reason: state === "connecting" ? "it is not connected" : undefined,
+    reason: state === "connecting" ? (worker.reason ?? "it is not connected yet") : undefined,
     kind: "stator",
     version: `${card.engine.name} ${card.engine.version}`,
     models: [

@@ -27,3 +27,16 @@ export async function openDiscovery(url: string, options: DiscoveryOptions = {})
     .join(" or ");
   throw new DiscoveryError("bad_url", `"${url}" is not a discovery URL: write ${known}.`);
 }
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { etcd: 2379, nats: 4222 };
+
+/** The first server of a remote store; undefined for a discovery that is on this machine. */
+export function storePlace(url: string): { readonly host: string; readonly port: number } | undefined {
+  const match =
+    /^(?<kind>etcd|nats):\/\/(?:[^@/?]*@)?(?:\[(?<ipv6>[^\]]+)\]|(?<name>[^:,/?]+))(?::(?<port>\d+))?/.exec(
+      url,
+    );
+  if (match?.groups === undefined) return undefined;
+  const { kind = "", ipv6, name, port = DEFAULT_PORTS[kind] } = match.groups;
+  return { host: ipv6 ?? name ?? "", port: Number(port) };
+}

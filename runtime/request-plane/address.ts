@@ -48,6 +48,19 @@ export function formatAddress(address: Address): string {
   }
 }
 
+/**
+ * The address by which clients reach a server that listens at `bound`.
+ * @param place `host` or `host:port`; by default the port is the bound one
+ * @throws PlaneError `invalid_request` if it is neither
+ */
+export function advertisedAddress(bound: string, place: string): string {
+  const address = parseAddress(bound);
+  if (address.kind !== "tcp" && address.kind !== "tls") return bound;
+  const hasPort = /^(\[[^\]]+\]|[^:[\]]+):\d{1,5}$/.test(place);
+  const { host, port } = parsePlace(place, hasPort ? place : `${place}:${address.port}`);
+  return formatAddress({ kind: address.kind, host, port });
+}
+
 /** `sun_path` has 108 bytes on Linux and 104 elsewhere, including the terminating zero. */
 const maxPathBytes = process.platform === "linux" ? 107 : 103;
 
@@ -66,7 +79,7 @@ function parsePlace(address: string, rest: string): { host: string; port: number
   const port = Number(match?.port);
   if (host !== undefined && port <= 65_535) return { host, port };
   throw wrong(
-    `"${address}" is not an address: write tcp:host:port or tls:host:port, with an IPv6 host in brackets.`,
+    `"${address}" is not host:port with an IPv6 host in brackets, as in tcp:10.0.0.1:7000 or tls:[fd00::1]:7000.`,
   );
 }
 

@@ -1,6 +1,8 @@
+export { advertisedAddress } from "./address.ts";
 export {
   type CallOptions,
   type ClientCall,
+  type ClientTls,
   type ConnectOptions,
   type Handler,
   PlaneError,
@@ -10,4 +12,5 @@ export {
   type RequestPlaneServer,
   type ServeOptions,
   type ServerCall,
+  type ServerTls,
 } from "./types.ts";

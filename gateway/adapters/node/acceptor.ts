@@ -8,7 +8,7 @@ import { listen } from "./server.ts";
 /** An acceptor's options as plain data, which can be sent to its process. */
 export interface AcceptorListening
   extends Omit<AcceptorOptions, "log" | "onDraining">,
-    Pick<ListeningOptions, "host" | "port" | "tls" | "engineTls"> {
+    Pick<ListeningOptions, "host" | "port" | "tls" | "engineTls" | "workerPlane"> {
   readonly serverLimits: ServerLimits;
 }
 

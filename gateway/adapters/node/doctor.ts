@@ -5,7 +5,7 @@ import type { EngineSpec } from "../../models/members/engine-spec.ts";
 import { checkedSpec } from "../../models/members/engine-url.ts";
 import { createPromptReaderLoader } from "../../models/prompt-readers.ts";
 import type { EngineTlsFiles } from "../listening.ts";
-import { socketPlatform } from "../sockets.ts";
+import { openKvFeed } from "../sockets.ts";
 import { readEngineTls } from "./access/tls-files.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { nodeFiles } from "./files.ts";
@@ -54,7 +54,7 @@ export async function diagnoseEngines(
   const createEncoder = nativeEncoderFactory(log);
   const own = await diagnose(specs, {
     routerModule,
-    openKvFeed: socketPlatform.openKvFeed,
+    openKvFeed,
     loadPromptReader: createPromptReaderLoader({
       folders: { ...nodeFiles(), createEncoder },
       tokenizers,

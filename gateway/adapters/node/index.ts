@@ -2,7 +2,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { createGateway } from "../../compose/create-gateway.ts";
 import { Acceptors } from "../../remote/router/acceptors.ts";
 import { DEFAULT_SERVER_LIMITS, type ListeningGateway, type ListeningOptions } from "../listening.ts";
-import { socketPlatform } from "../sockets.ts";
+import { openKvFeed } from "../sockets.ts";
 import { followTls, nodePlatform } from "./platform.ts";
 import { type HttpListener, listen } from "./server.ts";
 
@@ -16,7 +16,7 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
   const acceptors = options.hasAcceptors ? new Acceptors(options.log) : undefined;
   const gateway = await createGateway(
     { ...options, readOtherMetrics: acceptors && (() => acceptors.metrics()) },
-    { ...platform, ...socketPlatform, routerModule: options.routerModule },
+    { ...platform, openKvFeed, routerModule: options.routerModule },
   );
   const { host, log } = options;
   const listeners: HttpListener[] = [];

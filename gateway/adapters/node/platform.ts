@@ -1,6 +1,6 @@
 import type { AcceptorPlatform } from "../../compose/create-acceptor.ts";
 import type { ListeningOptions } from "../listening.ts";
-import { socketPlatform } from "../sockets.ts";
+import { workerConnector } from "../sockets.ts";
 import { readEngineTls, readTls, warnOfTls, watchTls } from "./access/tls-files.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { nodeEventStreams } from "./event-stream.ts";
@@ -10,7 +10,7 @@ import { createTlsFetch } from "./http/tls-fetch.ts";
 import { createHostResolver } from "./resolve-host.ts";
 import type { HttpListener } from "./server.ts";
 
-type NodeOptions = Pick<ListeningOptions, "tls" | "engineTls" | "log">;
+type NodeOptions = Pick<ListeningOptions, "tls" | "engineTls" | "workerPlane" | "log">;
 
 /**
  * Node's platform, and the TLS identity to listen with.
@@ -27,7 +27,7 @@ export async function nodePlatform({ log, ...options }: NodeOptions) {
     createEncoder: nativeEncoderFactory(log),
     files: nodeFiles(),
     resolveHost: createHostResolver(),
-    connectWorker: socketPlatform.connectWorker,
+    connectWorker: workerConnector(options.workerPlane),
   };
   return { tls, platform };
 }

@@ -6,12 +6,13 @@ import {
 } from "../../compose/create-gateway.ts";
 import { openWebEventStream } from "../../kernel/event-stream.ts";
 import { FetchTransport } from "../../wire/fetch-transport.ts";
+import type { WorkerPlane } from "../listening.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
-import { socketPlatform } from "../sockets.ts";
+import { openKvFeed, workerConnector } from "../sockets.ts";
 
 /** A gateway on web standards: the runtime's own server takes requests, and `fetch` reaches engines. */
 export function createWebGateway(
-  options: GatewayOptions,
+  options: GatewayOptions & { readonly workerPlane?: WorkerPlane | undefined },
   routerModule: WebAssembly.Module,
   files: PlatformFiles,
 ): Promise<Gateway> {
@@ -21,6 +22,7 @@ export function createWebGateway(
     openEventStream: openWebEventStream,
     createEncoder: createPortableEncoder,
     files,
-    ...socketPlatform,
+    openKvFeed,
+    connectWorker: workerConnector(options.workerPlane),
   });
 }

@@ -64,6 +64,8 @@ export class WorkerConnection implements WorkerMember {
   readonly adapters: readonly string[] = [];
   state: WorkerState = "connecting";
   client: RequestPlaneClient | undefined;
+  /** Why it is not connected. */
+  reason: string | undefined;
   isPredicted = false;
   readonly #log: Logger;
   readonly #listener: WorkerListener;
@@ -183,12 +185,13 @@ export class WorkerConnection implements WorkerMember {
       client = await this.#connectTo(this.instance.address, { connectTimeoutMs: 5_000 });
     } catch (error) {
       if (this.#isLeaving) return;
-      this.#log.debug("worker cannot be reached", { reason: String(error) });
+      this.#noteUnreachable(error instanceof Error ? error.message : String(error));
       this.#retry = setTimeout(() => void this.#connect(Math.min(retryMs * 2, LAST_RETRY_MS)), retryMs);
       return;
     }
     if (this.#isLeaving) return client.close();
     this.client = client;
+    this.reason = undefined;
     this.#follow(client);
     this.#setState("ready");
     this.#log.info("worker joined", { model: this.instance.card.name, address: this.instance.address });
@@ -196,6 +199,13 @@ export class WorkerConnection implements WorkerMember {
     this.client = undefined;
     this.#onLost(reason);
     this.#listener.onLost();
+  }
+
+  #noteUnreachable(reason: string): void {
+    // One that was reached before has most likely just ended.
+    const level = this.#readySince === 0 ? "warn" : "debug";
+    if (this.reason !== reason) this.#log[level]("a worker cannot be reached; retrying", { reason });
+    this.reason = reason;
   }
 
   #onLost(reason: Error | undefined): void {
