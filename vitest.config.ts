@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Folders whose tests start no process: they share one, for each would take longer to start than its tests. */
+/** Folders whose tests start no processes. They share one process, which takes longer to start than their tests. */
 const IN_PROCESS = [
   "bench",
   "gateway",
@@ -9,16 +9,16 @@ const IN_PROCESS = [
   "runtime/discovery/kubernetes",
   "cli/options",
 ].map((folder) => `${folder}/**/*.test.ts`);
-// What takes longer, and other hosts, have configurations of their own: `npm run test:slow`, `npm run test:hosts`.
+// Slow tests and other hosts have their own configurations: `npm run test:slow`, `npm run test:hosts`.
 const exclude = ["**/node_modules/**", "**/*.slow.test.ts", "runtime-tests/**"];
 
 export default defineConfig({
   test: {
-    // One more than a small machine has cores: while one file waits, another works.
+    // One more than the cores of a small machine, because files spend time waiting.
     maxWorkers: 3,
     setupFiles: ["vitest.setup.ts", "scripts/testing/bounds.ts", "scripts/testing/join-reaper.ts"],
     globalSetup: ["scripts/testing/global-setup.ts", "cli/e2e/fetch-model.ts"],
-    // As with a test's own bound: it only ends a wait for what never comes.
+    // Only ends waits for conditions that never come true.
     expect: { poll: { timeout: 60_000, interval: 20 } },
     projects: [
       {

@@ -3,7 +3,7 @@ import main from "./vitest.config.ts";
 
 const { projects: _, ...shared } = main.test ?? {};
 
-/** For `npm run test:slow`: what takes too long for `npm test`, and property tests with more cases than there. */
+/** For `npm run test:slow`: tests that are too slow for `npm test`, and property tests with more cases. */
 export default defineConfig({
   test: {
     ...shared,

@@ -1,4 +1,4 @@
-// `npm run bench:hosts`: installs what is missing and measures the router's decisions on each JavaScript host.
+// `npm run bench:hosts`: installs missing packages and measures the router's decisions on each JavaScript host.
 import { join } from "node:path";
 import { ensureHosts, hostsFolder } from "./hosts.mjs";
 import { main, pinnedNode, root, runToEnd } from "./install.mjs";

@@ -1,5 +1,5 @@
-// `npm run build:binary`: the gateway as one executable, dist/stator: Node with the program, the router's core and the
-// native tokenizer inside (https://nodejs.org/api/single-executable-applications.html).
+// `npm run build:binary`: builds the gateway as a single executable, dist/stator: Node with the program, the router
+// core and the native tokenizer inside (https://nodejs.org/api/single-executable-applications.html).
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -43,13 +43,13 @@ await main(async () => {
   console.error(`Built ${binary} (${Math.round(statSync(binary).size / 1e6)} MB).`);
 });
 
-/** Runs the pinned Node, and stops where it fails. */
+/** Runs the pinned Node. @throws Stop if it fails */
 function run(args) {
   const { status } = spawnSync(pinnedNode, args, { stdio: ["ignore", "ignore", "inherit"] });
   if (status !== 0) throw new Stop(status ?? 1);
 }
 
-/** The native tokenizer of this platform, where there is one; the executable has a portable one too. */
+/** The native tokenizer for this platform, if there is one; the executable also has a portable one. */
 function tokenizerAsset() {
   const libc = process.platform === "linux" ? "-gnu" : process.platform === "win32" ? "-msvc" : "";
   const path = join(

@@ -1,6 +1,6 @@
-// Compiles the router core, `router-wasm/assembly` → `router-wasm/router.wasm`, and for hosts other than JavaScript
-// its WASI target, `--target wasi` → `router-wasm/router.wasi.wasm`. Does nothing when the file there was made from
-// the same sources: their hash lies in a custom section of the module. Runs on Node 20 and later.
+// Compiles the router core, `router-wasm/assembly` → `router-wasm/router.wasm`, and for non-JavaScript hosts its WASI
+// target, `--target wasi` → `router-wasm/router.wasi.wasm`. Does nothing if the existing file was built from the same
+// sources, whose hash is in a custom section of the module. Runs on Node 20 and later.
 import { createHash } from "node:crypto";
 import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -12,14 +12,14 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = join(root, "router-wasm/assembly");
 const SECTION = "stator.sources";
 
-/** The targets of asconfig.json: where each goes, and the packages whose version changes it. */
+/** The targets of asconfig.json: the output file, and the packages whose versions affect it. */
 const TARGETS = {
   release: { file: "router-wasm/router.wasm", packages: ["assemblyscript"] },
   wasi: { file: "router-wasm/router.wasi.wasm", packages: ["assemblyscript", "@assemblyscript/wasi-shim"] },
 };
 
 /**
- * Brings a target of the core up to date. Throws with the compiler's messages when the sources do not compile.
+ * Brings a target of the core up to date. Throws an error with the compiler's messages if compilation fails.
  * @param {"release" | "wasi"} target
  * @returns {Promise<{path: string, built: boolean}>} whether it had to be built
  */
@@ -29,7 +29,7 @@ export async function buildWasm(target = "release") {
   const hash = await hashSources(packages);
   if ((await hashIn(path)) === hash) return { path, built: false };
   const bytes = await compile(target);
-  // Renamed into place, so that a process that starts meanwhile never reads half a file.
+  // Renamed into place, so that a process starting meanwhile never reads a partial file.
   const draft = `${path}.${process.pid}.tmp.wasm`;
   await writeFile(draft, withSection(bytes, SECTION, hash));
   await rename(draft, path);
@@ -77,7 +77,7 @@ async function compile(target) {
       },
     },
   );
-  if (error || !output) throw new Error(`The router core does not compile.\n${text || error?.message}`);
+  if (error || !output) throw new Error(`The router core does not compile:\n${text || error?.message}`);
   return output;
 }
 

@@ -1,4 +1,4 @@
-// `npm run build:workerd`: the gateway as a module worker for workerd, with a configuration to start it by, in
+// `npm run build:workerd`: builds the gateway as a module worker for workerd, with a configuration to start it, in
 // dist/workerd.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

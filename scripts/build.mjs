@@ -1,4 +1,4 @@
-// `npm run build`: installs what is missing and builds the router's WebAssembly core.
+// `npm run build`: installs missing packages and builds the router's WebAssembly core.
 import { buildWasm } from "./build-wasm.mjs";
 import { ensureInstalled, main } from "./install.mjs";
 

@@ -1,5 +1,5 @@
-// Makes the module worker of cli/workerd and its configuration: `node scripts/bundle-workerd.mjs FOLDER`. Runs on the
-// pinned Node.
+// Bundles the module worker of cli/workerd and writes its configuration: `node scripts/bundle-workerd.mjs FOLDER`.
+// Runs on the pinned Node.
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { join } from "node:path";
@@ -12,18 +12,18 @@ const require = createRequire(join(root, "tools", "bundle", "package.json"));
 const { rolldown } = await import(pathToFileURL(require.resolve("rolldown")).href);
 const [, , folder] = process.argv;
 
-/** Modules that come with the worker, or from workerd itself. */
-const GIVEN = ["router.wasm", "cloudflare:workers"];
+/** Modules that come with the worker or from workerd itself. */
+const EXTERNAL = ["router.wasm", "cloudflare:workers"];
 
-/** What no gateway on workerd uses, although modules on the way to it name it. */
-const LEFT_OUT = ["node-llama-cpp", "tokenizers"];
+/** Packages that are imported somewhere but never used on workerd. */
+const OMITTED = ["node-llama-cpp", "tokenizers"];
 
-// Libraries in CommonJS ask for built-in modules by `require`, which a module worker has not.
+// CommonJS libraries load built-in modules with `require`, which module workers lack.
 const plugin = {
   name: "workerd",
   resolveId(id, _importer, { kind }) {
-    if (GIVEN.includes(id)) return { id, external: true };
-    if (LEFT_OUT.includes(id)) return `\0absent:${id}`;
+    if (EXTERNAL.includes(id)) return { id, external: true };
+    if (OMITTED.includes(id)) return `\0absent:${id}`;
     if (!isBuiltin(id)) return undefined;
     const name = id.startsWith("node:") ? id : `node:${id}`;
     return kind === "require-call" ? `\0${name}` : { id: name, external: true };
@@ -62,7 +62,7 @@ using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "stator", worker = .stator),
-    # Where engines are: "private" lets them be on this machine and in this network.
+    # For requests to engines; "private" allows engines on this machine and in this network.
     (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
   ],
   sockets = [(name = "http", address = "127.0.0.1:8000", http = (), service = "stator")],
@@ -75,8 +75,8 @@ const stator :Workerd.Worker = (
   ],
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["enable_request_signal"],
-  # Options come from the environment. One that is always the same can stand here:
-  # (name = "STATOR_POLICY", text = "kv") in place of its line, or a file: (name = "STATOR_KEYS", text = embed "keys.yaml").
+  # Options come from the environment. A fixed value can be set here instead: (name = "STATOR_POLICY", text = "kv") in
+  # place of its line, or a file: (name = "STATOR_KEYS", text = embed "keys.yaml").
   bindings = [
 ${bindings.join("\n")}
   ],

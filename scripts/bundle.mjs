@@ -1,4 +1,4 @@
-// Makes one CommonJS file of cli/binary.ts and all that it needs: `node scripts/bundle.mjs OUTPUT`.
+// Bundles cli/binary.ts and its dependencies into one CommonJS file: `node scripts/bundle.mjs OUTPUT`.
 import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, "..");
 const require = createRequire(join(root, "tools", "bundle", "package.json"));
 const { rolldown } = await import(pathToFileURL(require.resolve("rolldown")).href);
 
-// An executable has native libraries inside as assets, or not at all.
+// The executable has native libraries as assets, or not at all.
 const NATIVE = {
   tokenizers: `
     import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -27,17 +27,17 @@ const NATIVE = {
     export const { Tokenizer } = library.exports;`,
 };
 
-/** What no command of the executable uses, although modules on the way to them name it. */
-const LEFT_OUT = ["node-llama-cpp"];
+/** Packages that are imported somewhere but never used by the executable. */
+const OMITTED = ["node-llama-cpp"];
 const ABSENT = "throw new Error('This library is not in the executable.');";
 
 const native = {
   name: "native-libraries",
-  resolveId: (id) => (Object.hasOwn(NATIVE, id) || LEFT_OUT.includes(id) ? `\0${id}` : undefined),
+  resolveId: (id) => (Object.hasOwn(NATIVE, id) || OMITTED.includes(id) ? `\0${id}` : undefined),
   load(id) {
     const name = id.startsWith("\0") ? id.slice(1) : "";
-    // CommonJS has no list of exports that imports could miss.
-    return NATIVE[name] ?? (LEFT_OUT.includes(name) ? { code: ABSENT, moduleType: "js" } : undefined);
+    // As CommonJS, it has no list of exports that imports could fail to match.
+    return NATIVE[name] ?? (OMITTED.includes(name) ? { code: ABSENT, moduleType: "js" } : undefined);
   },
 };
 
@@ -51,6 +51,6 @@ const bundle = await rolldown({
 });
 const { output } = await bundle.generate({ format: "cjs", codeSplitting: false, minify: true });
 await bundle.close();
-// V8 keeps a program of ASCII alone in half the memory.
+// V8 stores pure ASCII source in half the memory.
 const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 writeFileSync(process.argv[2], output[0].code.replace(/[\u0080-\uffff]/g, escaped));

@@ -1,15 +1,14 @@
 /**
- * Holds the arrows between the rooms: which room may import which, that other rooms are entered through their
- * one public face, that inside the gateway each folder imports only those below it and no file lies outside them,
- * that no file imports itself by way of others, be it for a type, and that what runs in production needs no package
- * that is installed for development alone.
+ * Checks the import arrows: which room may import which, and only through its public interface; that inside the
+ * gateway, each folder imports only those below it and no file is outside them; that there are no import cycles,
+ * including those of types; and that production code needs no development dependencies.
  */
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 
-/** Room → the rooms that it may import. */
+/** The rooms that each room may import. */
 const ROOMS: Record<string, readonly string[]> = {
   gateway: ["router-wasm", "runtime"],
   "router-wasm": [],
@@ -22,7 +21,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "runtime-tests": ["router-wasm"],
 };
 
-/** The gateway's folders, from the top: each imports only those below it. */
+/** The gateway's folders from the top; each may import only those below it. */
 const GATEWAY_ORDER = [
   "adapters",
   "compose",
@@ -40,14 +39,14 @@ const GATEWAY_ORDER = [
   "kernel",
 ];
 
-/** Rooms that nobody runs in production. */
+/** Rooms that are not used in production. */
 const DEVELOPMENT = ["stand-ins", "bench", "examples", "runtime-tests"];
 const { devDependencies }: { devDependencies: Record<string, string> } = JSON.parse(
   readFileSync(join(root, "package.json"), "utf8"),
 );
 
 const problems: string[] = [];
-/** File → the files of its own room that it imports. */
+/** For each file, the files of its own room that it imports. */
 const imports = new Map<string, string[]>();
 const needsNode = new Set<string>();
 
@@ -63,19 +62,19 @@ for (const file of globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, {
   const inside: string[] = [];
   imports.set(file, inside);
   if (/^gateway\/[^/]+$/.test(file) && file !== "gateway/index.ts")
-    problems.push(`${file}: it belongs into one of the gateway's folders`);
+    problems.push(`${file}: move it into one of the gateway's folders`);
   for (const { specifier, line } of importsOf(readFileSync(join(root, file), "utf8"))) {
     if (specifier.startsWith("node:")) needsNode.add(file);
     if (specifier.startsWith(".")) inside.push(relative(root, join(root, dirname(file), specifier)));
-    const problem = judge(file, specifier, isTest);
+    const problem = check(file, specifier, isTest);
     if (problem !== undefined) problems.push(`${file}:${line}: ${problem}`);
   }
 }
 
 for (const file of webRuntime())
   if (needsNode.has(file))
-    problems.push(`${file}: #runtime leads here, and it needs Node: move it to #runtime/node`);
-problems.push(...circles().map((files) => `a circle of imports: ${files.join(" → ")}`));
+    problems.push(`${file}: it is part of #runtime but needs Node: move it to #runtime/node`);
+problems.push(...cycles().map((files) => `import cycle: ${files.join(" → ")}`));
 
 if (problems.length > 0) {
   console.error(problems.join("\n"));
@@ -83,10 +82,10 @@ if (problems.length > 0) {
 }
 console.log("All import arrows hold.");
 
-function judge(file: string, specifier: string, isTest: boolean): string | undefined {
+function check(file: string, specifier: string, isTest: boolean): string | undefined {
   const room = file.split("/")[0]!;
   if (specifier === "#runtime/node" && isWebOnly(file) && !isTest)
-    return `${file} must do with web standards: ${specifier}`;
+    return `${file} must use only web standards: ${specifier}`;
   if (specifier.startsWith("#")) {
     const target = specifier.slice(1).split("/")[0]!;
     if (target === room || isTest || ROOMS[room]!.includes(target)) return undefined;
@@ -99,52 +98,52 @@ function judge(file: string, specifier: string, isTest: boolean): string | undef
     const isForTests = isTest || DEVELOPMENT.includes(room) || /\/testing[^/]*\.ts$|-suite\.ts$/.test(file);
     const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
     if (isForTests || !Object.hasOwn(devDependencies, name)) return undefined;
-    return `${name} is installed for development alone`;
+    return `${name} is a development dependency`;
   }
   const target = relative(root, join(root, dirname(file), specifier));
   if (target === "package.json") return undefined;
   if (target.split("/")[0] !== room)
-    return isTest ? undefined : `import other rooms by their public face, not ${specifier}`;
-  return room === "gateway" && !isTest ? judgeGateway(file, target) : undefined;
+    return isTest ? undefined : `import other rooms through their public interface, not ${specifier}`;
+  return room === "gateway" && !isTest ? checkGateway(file, target) : undefined;
 }
 
-/** Whether a file must do with web standards: all of the gateway but what meets a runtime, and the router's host. */
+/** Whether a file must use only web standards: the gateway except its runtime-specific parts, and the router's host. */
 function isWebOnly(file: string): boolean {
   if (file.startsWith("router-wasm/")) return true;
   return file.startsWith("gateway/") && !/^gateway\/(adapters\/(node\/|sockets\.ts)|index\.ts)/.test(file);
 }
 
-/** Files that `#runtime` leads to, which must do with web standards too. */
+/** The files reachable from `#runtime`, which must also use only web standards. */
 function webRuntime(): Set<string> {
   const reached = new Set(["runtime/index.ts"]);
   for (const file of reached) for (const target of imports.get(file) ?? []) reached.add(target);
   return reached;
 }
 
-function judgeGateway(file: string, target: string): string | undefined {
+function checkGateway(file: string, target: string): string | undefined {
   const [from, to] = [file, target].map((path) => path.split("/")[1]!);
   if (file === "gateway/index.ts") return undefined;
-  if (target === "gateway/index.ts") return "the public face is for other rooms";
+  if (target === "gateway/index.ts") return "the public interface is for other rooms";
   const [above, below] = [GATEWAY_ORDER.indexOf(from!), GATEWAY_ORDER.indexOf(to!)];
   if (above < 0) return `gateway/${from} is not in the order of the gateway's folders`;
-  return below >= above ? undefined : `gateway/${from} may not import gateway/${to}, which lies above it`;
+  return below >= above ? undefined : `gateway/${from} may not import gateway/${to}, which is above it`;
 }
 
-/** The shortest circles, no two of which share a file: one that is broken mostly breaks the others. */
-function circles(): string[][] {
-  const ways = [...imports.keys()].flatMap((file) => wayBack(file) ?? []);
+/** The shortest cycles, no two of which share a file, because breaking one usually breaks the others. */
+function cycles(): string[][] {
+  const all = [...imports.keys()].flatMap((file) => cycleThrough(file) ?? []);
   const known = new Set<string>();
-  return ways
+  return all
     .sort((one, other) => one.length - other.length)
-    .filter((way) => {
-      const isNew = !way.some((file) => known.has(file));
-      for (const file of way) known.add(file);
+    .filter((cycle) => {
+      const isNew = !cycle.some((file) => known.has(file));
+      for (const file of cycle) known.add(file);
       return isNew;
     });
 }
 
-/** The shortest way from a file to itself, alone in a list; undefined where there is none. */
-function wayBack(start: string): [string[]] | undefined {
+/** The shortest import cycle through a file, in a list of one; undefined if there is none. */
+function cycleThrough(start: string): [string[]] | undefined {
   const from = new Map<string, string>();
   const open = [start];
   for (let file = open.shift(); file !== undefined; file = open.shift()) {
@@ -159,10 +158,10 @@ function wayBack(start: string): [string[]] | undefined {
 }
 
 function trace(from: ReadonlyMap<string, string>, start: string, end: string): string[] {
-  const way = [start];
+  const cycle = [start];
   for (let file: string | undefined = end; file !== start && file !== undefined; file = from.get(file))
-    way.splice(1, 0, file);
-  return [...way, start];
+    cycle.splice(1, 0, file);
+  return [...cycle, start];
 }
 
 interface Import {

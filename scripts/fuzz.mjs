@@ -1,5 +1,5 @@
-// `npm run fuzz:router` and `npm run fuzz:http`: property tests with fresh seeds, for minutes. Each round is a process of
-// its own, so that memory does not grow. Runs itself on the machine's own Node (20 or newer).
+// `npm run fuzz:router` and `npm run fuzz:http`: run property tests with new seeds for some minutes. Each round is a
+// separate process, so that memory does not grow. Runs on the system's Node (20 or newer).
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { buildWasm } from "./build-wasm.mjs";
 import { ensureInstalled, main, pinnedNode, root, runToEnd, Stop } from "./install.mjs";
 
-/** By target, its tests, which take turns. */
+/** The tests of each target, which take turns. */
 const TARGETS = {
   router: { model: "router-wasm/model.test.ts" },
   http: {
@@ -18,17 +18,17 @@ const TARGETS = {
 
 const target = process.argv[2];
 const TESTS = TARGETS[target];
-if (TESTS === undefined) throw new Error(`There is nothing to fuzz that is called '${target}'.`);
+if (TESTS === undefined) throw new Error(`Unknown fuzz target '${target}'.`);
 
 const HELP = `npm run fuzz:${target} -- [options]
 
-  --minutes N   how long to look; default 5
-  --test NAME   of ${Object.keys(TESTS).join(", ")}: this one alone; default: all, in turn
-  --seed S      seed of the first round, a whole number; the next ones count up; default: a random one
-  --path P      with --seed, runs the one case again that a failure named
+  --minutes N   how long to run; default 5
+  --test NAME   run only one test (${Object.keys(TESTS).join(", ")}); default: all, in turn
+  --seed S      integer seed of the first round, incremented for each round; default: random
+  --path P      with --seed, repeats only the failing case with this path
 `;
 
-/** A round's length in seconds, and how long one may take that shrinks a failure before it counts as hung. */
+/** Target length of a round in seconds, and the time after which a round that shrinks a failure counts as hung. */
 const ROUND_S = 30;
 const LONGEST_ROUND_S = 900;
 const LEAST_RUNS = 20;
@@ -39,8 +39,8 @@ await main(async () => {
   await buildWasm();
   const folder = mkdtempSync(join(tmpdir(), "stator-fuzz-"));
   try {
-    if (path !== undefined) return await play(join(folder, "log"), { test, seed, path }, "inherit");
-    return await look(
+    if (path !== undefined) return await runRound(join(folder, "log"), { test, seed, path }, "inherit");
+    return await runRounds(
       join(folder, "log"),
       minutes * 60,
       seed,
@@ -51,8 +51,8 @@ await main(async () => {
   }
 });
 
-/** Plays rounds until the seconds are over, or one fails. Returns the exit code. */
-async function look(log, seconds, first, tests) {
+/** Runs rounds until the time is over or one fails. Returns the exit code. */
+async function runRounds(log, seconds, first, tests) {
   const started = now();
   let runs = 0;
   const sizes = new Map(tests.map((test) => [test, LEAST_RUNS]));
@@ -61,7 +61,7 @@ async function look(log, seconds, first, tests) {
     const size = sizes.get(test);
     const seed = (first + round) % 2 ** 31;
     const roundStarted = now();
-    const code = await play(log, { test, seed, runs: size });
+    const code = await runRound(log, { test, seed, runs: size });
     const took = now() - roundStarted;
     if (code > 128 && took < LONGEST_ROUND_S) return code;
     if (code !== 0) {
@@ -75,12 +75,12 @@ async function look(log, seconds, first, tests) {
     const wanted = Math.min(ROUND_S, started + seconds - now());
     sizes.set(test, Math.max(LEAST_RUNS, Math.floor((size / took) * wanted)));
   }
-  console.log(`${runs} runs, and nothing was found.`);
+  console.log(`${runs} runs without a failure.`);
   return 0;
 }
 
-/** One round, or with a path one case. What Vitest says goes to the log. */
-async function play(log, { test, seed, runs, path }, output) {
+/** Runs one round, or a single case if there is a path, with Vitest's output in the log. */
+async function runRound(log, { test, seed, runs, path }, output) {
   const file = openSync(log, "w");
   try {
     const config = join(root, "vitest.fuzz.config.ts");
@@ -113,8 +113,8 @@ function report(log, { test, seed, runs }, isHung) {
     console.error(`  npm run fuzz:${target} -- --test ${test} --seed ${found} --path ${path}`);
     return;
   }
-  const what = isHung ? `did not end in ${LONGEST_ROUND_S} seconds` : "ended without naming a case";
-  console.error(`The round of seed ${seed} ${what}. To repeat it:`);
+  const what = isHung ? `did not end within ${LONGEST_ROUND_S} seconds` : "failed without reporting a case";
+  console.error(`The round with seed ${seed} ${what}. To repeat it:`);
   console.error(`  STATOR_FUZZ_SEED=${seed} STATOR_FUZZ_RUNS=${runs} npm test -- ${TESTS[test]}`);
 }
 
@@ -135,16 +135,16 @@ function readOptions() {
       throw new Stop(0);
     }
     const minutes = Number(values.minutes);
-    if (!(minutes > 0)) throw new Error(`--minutes takes a number above 0, not '${values.minutes}'.`);
+    if (!(minutes > 0)) throw new Error(`--minutes must be a number above 0, not '${values.minutes}'.`);
     const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
     if (!Number.isInteger(seed) || Math.abs(seed) > 2 ** 31)
-      throw new Error(`--seed takes a whole number of 32 bits, not '${values.seed}'.`);
-    if (values.path !== undefined && values.seed === undefined) throw new Error("--path needs its --seed.");
+      throw new Error(`--seed must be a 32-bit integer, not '${values.seed}'.`);
+    if (values.path !== undefined && values.seed === undefined) throw new Error("--path requires --seed.");
     const names = Object.keys(TESTS);
     const test = values.test ?? (names.length === 1 ? names[0] : undefined);
     if (values.test !== undefined && !names.includes(values.test))
-      throw new Error(`--test takes one of ${names.join(", ")}, not '${values.test}'.`);
-    if (values.path !== undefined && test === undefined) throw new Error("--path needs its --test.");
+      throw new Error(`--test must be one of ${names.join(", ")}, not '${values.test}'.`);
+    if (values.path !== undefined && test === undefined) throw new Error("--path requires --test.");
     return { minutes, test, seed, path: values.path };
   } catch (error) {
     if (error instanceof Stop) throw error;

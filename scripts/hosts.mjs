@@ -1,4 +1,4 @@
-// The JavaScript hosts beside Node that the router's core runs on.
+// The JavaScript hosts other than Node on which the router core runs.
 import { join } from "node:path";
 import { buildWasm } from "./build-wasm.mjs";
 import { ensureInstalled, root } from "./install.mjs";

@@ -1,5 +1,5 @@
-// Installs the project's packages when they are missing or older than the lockfile. Runs on the machine's own
-// Node (20 or newer) and imports nothing that has to be installed.
+// Installs the project's packages if they are missing or do not match the lockfile. Runs on the system's Node (20 or
+// newer) and imports nothing that has to be installed.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-/** Where what is installed once for all checkouts is kept. */
+/** Where installations shared by all checkouts are kept. */
 export const cacheFolder = () => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "stator");
 
 /** The Node that the project pins, from the npm package `node`. */
@@ -21,7 +21,7 @@ export const pinnedNode = join(
   process.platform === "win32" ? "node.exe" : "node",
 );
 
-/** Makes `folder`'s node_modules match its package-lock.json; exits with a sentence where that fails. */
+/** Makes `folder`'s node_modules match its package-lock.json. @throws Stop, after an error message, if that fails */
 export async function ensureInstalled(
   folder = root,
   what = "Installing Stator's packages (about 350 MB on disk), once.",
@@ -36,15 +36,15 @@ export async function ensureInstalled(
     const started = Date.now();
     const code = await runToEnd(npm, ["ci", "--loglevel=error", "--no-audit", "--no-fund"], {
       cwd: folder,
-      // node-llama-cpp's install script would compile llama.cpp where its prebuilt addon is missing.
+      // Otherwise node-llama-cpp's install script would compile llama.cpp if there is no prebuilt addon.
       env: { ...process.env, NODE_LLAMA_CPP_SKIP_DOWNLOAD: "true" },
-      // npm's own words go to standard error: standard output belongs to the command that was asked for.
+      // npm's output goes to standard error, because standard output is for the requested command.
       stdio: ["ignore", 2, 2],
       shell: process.platform === "win32",
     });
     if (code !== 0) {
       rmSync(stamp, { force: true });
-      console.error("npm ci failed; what it says above tells why.");
+      console.error("npm ci failed; see its output above.");
       throw new Stop(code);
     }
     markInstalled(folder);
@@ -58,10 +58,10 @@ const lockOf = (folder) =>
     .update(readFileSync(join(folder, "package-lock.json")))
     .digest("hex");
 
-/** Notes that `folder`'s node_modules match its package-lock.json. */
+/** Records that `folder`'s node_modules match its package-lock.json. */
 export const markInstalled = (folder) => writeFileSync(stampOf(folder), lockOf(folder));
 
-/** A script ends with this exit code, and everything has been said. */
+/** Ends a script with this exit code; any message has already been printed. */
 export class Stop extends Error {
   constructor(code) {
     super(`exit code ${code}`);
@@ -80,8 +80,8 @@ export async function main(steps) {
 }
 
 /**
- * Runs a command to its end; its exit code, 128 and the signal's number where a signal ended it. Signals to this
- * process go to the command.
+ * Runs a command and forwards signals to it.
+ * @returns its exit code; 128 plus the signal's number if a signal ended it
  */
 export function runToEnd(command, args, options) {
   return new Promise((resolve, reject) => {
@@ -103,8 +103,8 @@ export function runToEnd(command, args, options) {
 }
 
 /**
- * Under npm, calls `onGone` once when npm is gone: killed, it takes neither the shell that it started nor this
- * script with it.
+ * Under npm, calls `onGone` once npm has ended: if npm is killed, the shell that it started and this script keep
+ * running.
  */
 function watchNpm(onGone) {
   if (ancestors.length === 0) return () => {};
@@ -116,13 +116,13 @@ function watchNpm(onGone) {
   return () => clearInterval(timer);
 }
 
-/** npm, and the shell between it and this script where there is one; read before either can be gone. */
+/** npm and the shell between it and this script, if there is one; read early, before either can have ended. */
 const ancestors = process.env.npm_lifecycle_event === undefined ? [] : npmAncestors();
 
 function npmAncestors() {
   const parent = process.ppid;
   try {
-    // pid (comm) state ppid …; a command's name may have spaces and brackets in it.
+    // pid (comm) state ppid …; comm may contain spaces and parentheses.
     const [, name, grandparent] = /^\d+ \((.*)\) \S (\d+) /s.exec(
       readFileSync(`/proc/${parent}/stat`, "utf8"),
     );
@@ -132,13 +132,13 @@ function npmAncestors() {
   }
 }
 
-/** How old a lock's last sign of life may be, in milliseconds. */
+/** A lock that has not been refreshed for this many milliseconds is stale. */
 const LOCK_TTL_MS = 10_000;
 
-/** Runs `work` while no other process does the same in this checkout. */
+/** Runs `work` under a lock file, so that no other process does the same in this checkout. */
 export async function withLock(path, work) {
-  for (let told = false; !tryLock(path); told = true) {
-    if (!told) console.error("Another process is installing in this checkout; waiting for it.");
+  for (let isLogged = false; !tryLock(path); isLogged = true) {
+    if (!isLogged) console.error("Another process is installing in this checkout; waiting for it.");
     await sleep(300);
   }
   const refresh = setInterval(() => utimesSync(path, new Date(), new Date()), 1_000);
@@ -162,7 +162,7 @@ function tryLock(path) {
     if (isAlive(holder) && Date.now() - statSync(path).mtimeMs < LOCK_TTL_MS) return false;
     rmSync(path, { force: true });
   } catch {
-    // Gone in the meantime: its holder is done.
+    // Its holder has just removed it.
   }
   return false;
 }

@@ -1,4 +1,4 @@
-// `npm run lint` and `npm run format`: Biome, which is installed apart because it is large.
+// `npm run lint` and `npm run format`: run Biome, which is installed separately because it is large.
 import { join } from "node:path";
 import { ensureInstalled, main, root, runToEnd } from "./install.mjs";
 

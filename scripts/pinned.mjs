@@ -1,4 +1,4 @@
-// Runs a script on the pinned Node, whatever the machine's own is: `node scripts/pinned.mjs FILE ARGS…`
+// Runs a script on the pinned Node, whatever the system's Node is: `node scripts/pinned.mjs FILE ARGS…`
 import { ensureInstalled, main, pinnedNode, root, runToEnd } from "./install.mjs";
 
 await main(async () => {

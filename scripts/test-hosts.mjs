@@ -1,5 +1,5 @@
-// `npm run test:hosts`: installs what is missing and runs the suites of the router's core and of the gateway on every host. Arguments go
-// to Vitest.
+// `npm run test:hosts`: installs what is missing and runs the suites of the router core and the gateway on every host.
+// Arguments go to Vitest.
 import { join } from "node:path";
 import { buildWasm } from "./build-wasm.mjs";
 import { ensureHosts, hostsFolder } from "./hosts.mjs";

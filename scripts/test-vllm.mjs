@@ -1,10 +1,10 @@
 // `npm run test:vllm`: installs a real vLLM and runs the tests of `stator attach` with two of its servers. Arguments
-// go to Vitest. With --install-only, it stops there. With --skip-where-impossible, a machine that cannot hold vLLM
-// is no failure.
+// go to Vitest. --install-only only installs; with --skip-where-impossible, a machine that cannot run vLLM is not a
+// failure.
 import { join } from "node:path";
 import { buildWasm } from "./build-wasm.mjs";
 import { ensureInstalled, main, pinnedNode, root, runToEnd, Stop } from "./install.mjs";
-import { CANNOT_HOLD, ensureVllm, vllmTests } from "./vllm.mjs";
+import { CANNOT_RUN, ensureVllm, vllmTests } from "./vllm.mjs";
 
 const own = ["--install-only", "--skip-where-impossible"];
 
@@ -27,7 +27,7 @@ async function installedPython() {
     return await ensureVllm();
   } catch (error) {
     const isSkipped = process.argv.includes("--skip-where-impossible");
-    if (isSkipped && error instanceof Stop && error.code === CANNOT_HOLD) return undefined;
+    if (isSkipped && error instanceof Stop && error.code === CANNOT_RUN) return undefined;
     throw error;
   }
 }

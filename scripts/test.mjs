@@ -9,7 +9,7 @@ await main(async () => {
   await buildWasm();
   await ensureClusterServers();
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-  // An IPC channel tells Vitest when this process is killed, so that nothing outlives it.
+  // Through an IPC channel, Vitest notices if this process is killed, so that it does not outlive it.
   const stdio = ["inherit", "inherit", "inherit", "ipc"];
   return runToEnd(pinnedNode, [vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio });
 });

@@ -1,10 +1,10 @@
-// Runs after every install, on the machine's own Node, and notes that it is done. It deletes files that nothing here uses, so that the
-// whole install stays small (see "Size" in CONTRIBUTING.md):
-// - tokenizers ships its addon for thirteen platforms: keep this machine's;
-// - zeromq does so for seven and for several Node releases: keep the newest, which its loader takes first
-//   (Node-API: it runs on older and newer Node too); cmake-ts beside it is that loader and, 6 MB, a compiler driver;
-// - node-llama-cpp's foreign CPU builds are installed on x64 as well; its source bundle is for compiling;
-// - the npm package `node` keeps C headers, binaryen its command-line builds, wasi-shim a picture.
+// Runs after every install, on the system's Node, and records that the install is complete. Deletes unused files to
+// keep the installation small (see "Size" in CONTRIBUTING.md):
+// - tokenizers ships its addon for thirteen platforms; only this machine's is kept;
+// - zeromq ships its addon for seven platforms and several Node releases; the newest is kept, which its loader tries
+//   first (it uses Node-API, so it runs on older and newer Node too); cmake-ts is that loader plus 6 MB of build tools;
+// - node-llama-cpp's builds for other CPUs are also installed on x64; its source bundle is only for compiling;
+// - the npm package `node` has C headers, binaryen its command-line tools, wasi-shim an image.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { markInstalled, root } from "./install.mjs";
@@ -53,11 +53,11 @@ for (const name of list("node/node_modules").filter((folder) => folder.startsWit
 remove("binaryen/bin");
 remove("@assemblyscript/wasi-shim/media");
 
-// Whoever installs with npm itself need not wait for a second install; without what only developers need, it is none.
+// Saves a second install after `npm ci` by hand, unless development dependencies were omitted.
 if (existsSync(join(root, "package-lock.json")) && existsSync(join(modules, "typescript")))
   markInstalled(root);
 
-/** zeromq's builds by what they are for; none where it is not installed. */
+/** zeromq's builds by platform; empty if it is not installed. */
 function readManifest() {
   try {
     return JSON.parse(readFileSync(join(modules, "zeromq/build/manifest.json"), "utf8"));
@@ -66,7 +66,7 @@ function readManifest() {
   }
 }
 
-/** The folders with an addon, some of which the manifest does not even name: `linux/x64/node/glibc-127-Release`. */
+/** The folders with an addon, some of which are not in the manifest: `linux/x64/node/glibc-127-Release`. */
 function zeromqFolders() {
   return list("zeromq/build").flatMap((os) =>
     list(`zeromq/build/${os}`).flatMap((arch) =>

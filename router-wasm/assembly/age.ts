@@ -1,4 +1,4 @@
-// All runs in the order in which they were last stored, for forgetting the oldest.
+// All runs in the order in which they were last stored, for eviction of the oldest.
 import { linksOf, NEWER, OLDER } from "./run";
 import { cursor, setCursor } from "./snapshot-state";
 

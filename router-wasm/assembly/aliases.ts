@@ -1,11 +1,11 @@
-// An alias says that a worker reported a block under another hash than the one in the run: engines with their own
-// hash seeds, or the same tokens stored twice. 32 bytes:
+// An alias records that a worker reported a block under a different hash from the one in the run: because engines have
+// different hash seeds, or the same tokens were stored twice. 32 bytes:
 //
 //    0  u64  engine hash       8  u32  worker       12  u32  block
-//   16  u32  neighbours in the run's list (before, after)    24  u32  neighbours in the worker's list
+//   16  u32  neighbours in the run's list (previous, next)    24  u32  neighbours in the worker's list
 import { findAlias, insertAlias, removeAlias } from "./engine-table";
 import { aliasHeads } from "./kinds";
-import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
+import { poolInit, poolFree, poolReady, poolTake } from "./memory";
 import { ALIASES, linksOf, placeOf, runOf } from "./run";
 
 const POOL: usize = memory.data(16, 4);
@@ -34,17 +34,17 @@ export function aliasWorker(alias: usize): u32 {
   return load<u32>(alias, WORKER);
 }
 
-/** The worker's alias with this hash, 0 for none. */
+/** The worker's alias with this hash; 0 if none. */
 export function aliasOf(w: u32, hash: u64): usize {
   return load<u32>(aliasHeads + (<usize>w << 2)) ? findAlias(hash, w) : 0;
 }
 
-/** Any alias of the worker, 0 for none. */
+/** Any alias of the worker; 0 if none. */
 export function anyAliasOf(w: u32): usize {
   return load<u32>(aliasHeads + (<usize>w << 2));
 }
 
-/** Whether the worker has an alias for the block. Walks the run's list: ask only when there may be several. */
+/** Whether the worker has an alias for the block. Walks the run's list: call it only if there may be several. */
 export function hasAlias(w: u32, block: u32): bool {
   for (let alias = <usize>load<u32>(linksOf(runOf(block)), ALIASES); alias; alias = load<u32>(alias, RUN_AFTER)) {
     if (load<u32>(alias, BLOCK) == block && load<u32>(alias, WORKER) == w) return true;
@@ -52,7 +52,7 @@ export function hasAlias(w: u32, block: u32): bool {
   return false;
 }
 
-/** Call `aliasesReady` before. */
+/** Call `aliasesReady` first. */
 export function addAlias(w: u32, hash: u64, block: u32): void {
   const alias = poolTake(POOL);
   store<u64>(alias, hash);
@@ -67,7 +67,7 @@ export function dropAlias(alias: usize): void {
   removeAlias(alias);
   unlink(alias, linksOf(runOf(load<u32>(alias, BLOCK))) + ALIASES, RUN_BEFORE);
   unlink(alias, aliasHeads + (load<u32>(alias, WORKER) << 2), WORKER_BEFORE);
-  poolLeave(POOL, alias);
+  poolFree(POOL, alias);
 }
 
 export function aliasHash(alias: usize): u64 {
@@ -95,7 +95,7 @@ export function dropAliases(run: usize): void {
   for (let alias = <usize>load<u32>(linksOf(run), ALIASES); alias; alias = load<u32>(linksOf(run), ALIASES)) dropAlias(alias);
 }
 
-/** `before` is where the link to the one before stands; the link to the one after follows it. */
+/** @param before offset of the link to the previous alias; the link to the next one follows it */
 function link(alias: usize, head: usize, before: usize): void {
   const first = <usize>load<u32>(head);
   store<u32>(alias + before, 0);

@@ -1,4 +1,4 @@
-// Local hashes of blocks: XXH3 of the token ids as they lie in memory (little-endian u32), seeded with the salt.
+// Local hashes of blocks: XXH3 of the token ids as little-endian u32, seeded with the salt.
 import { hasMedia, joinedBytes, joinMedia, mediaIn } from "./media";
 import { xxh3, xxh3Of64 } from "./xxh3";
 
@@ -11,12 +11,12 @@ export function initBlockHash(blockSize: u32): void {
   blockBytes = <usize>blockSize << 2;
 }
 
-/** Blocks hashed from now on have another salt. */
+/** Sets the salt of blocks that are hashed from now on. */
 export function useSeed(salt: u64): void {
   seed = salt;
 }
 
-/** Hashes `count` blocks of `tokens` into `hashes`. `first` is the first one's number among those with media. */
+/** Hashes `count` blocks of `tokens` into `hashes`. `first` is the number of the first block, for its media. */
 export function hashBlocks(tokens: usize, count: u32, hashes: usize, first: u32): void {
   if (hasMedia()) return hashWithMedia(tokens, count, hashes, first);
   if (blockBytes == 64) return xxh3Of64(tokens, count, seed, hashes);

@@ -1,5 +1,5 @@
-// What each request in flight weighs on its worker. A booking's handle is (generation, slot) in 31 bits, so that a
-// handle kept too long does not free the load of whoever has the slot now. 32 bytes a slot:
+// The load of each request in flight on its worker. A booking's handle is (generation, slot) in 31 bits, so that a
+// stale handle does not free the load of the request that has the slot now. 32 bytes per slot:
 //
 //    0  f64  prefill tokens      8  f64  decode blocks
 //   16  u32  worker             20  u32  the worker's epoch
@@ -14,7 +14,7 @@ const EPOCH: usize = 20;
 const GENERATION: usize = 24;
 const NEXT_FREE: usize = 28;
 const IN_USE: u32 = 0xffffffff;
-/** Slots that lie free this long before one is used again, so that handles repeat late. */
+/** How many free slots to accumulate before one is reused, so that handles repeat late. */
 const REST: u32 = 1024;
 
 let slots: usize = 0;
@@ -22,7 +22,7 @@ let maxBookings: u32 = 0;
 let slotBits: u32 = 0;
 /** Slots used at least once. */
 let touched: u32 = 0;
-// Queue of free slots, each number plus 1.
+// Queue of free slots, as slot number + 1.
 let firstFree: u32 = 0;
 let lastFree: u32 = 0;
 let free: u32 = 0;
@@ -34,7 +34,7 @@ export function initBookings(limit: u32): bool {
   return slots != 0;
 }
 
-/** Bytes of slots that were never used. */
+/** Bytes of slots that have never been used. */
 export function untouchedBookingBytes(): f64 {
   return <f64>(maxBookings - touched) * 32;
 }
@@ -67,7 +67,7 @@ export function book(w: u32, tokens: f64, blocks: f64): i32 {
   return (generation << slotBits) | index;
 }
 
-/** The request's prefill is done. */
+/** The request's prefill is complete. */
 export function dropPrefill(handle: u32): void {
   const slot = slotOf(handle);
   if (!slot) return;
@@ -75,7 +75,7 @@ export function dropPrefill(handle: u32): void {
   store<f64>(slot, 0);
 }
 
-/** The request holds more blocks. */
+/** The request uses more blocks. */
 export function growDecode(handle: u32, blocks: f64): void {
   const slot = slotOf(handle);
   if (!slot) return;
@@ -83,7 +83,7 @@ export function growDecode(handle: u32, blocks: f64): void {
   store<f64>(slot, load<f64>(slot, DECODE) + blocks, DECODE);
 }
 
-/** The request is over. */
+/** The request has ended. */
 export function unbook(handle: u32): void {
   const slot = slotOf(handle);
   if (!slot) return;
@@ -102,7 +102,7 @@ export function unbook(handle: u32): void {
   count(BOOKINGS, -1);
 }
 
-/** The slot of a valid handle; 0 for any other, which is counted. */
+/** The slot of a valid handle; 0 for a stale one, which is counted. */
 function slotOf(handle: u32): usize {
   const index = handle & ((<u32>1 << slotBits) - 1);
   const slot = slots + (index << 5);

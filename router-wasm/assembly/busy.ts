@@ -1,15 +1,15 @@
-// Load limits. A worker at or over a limit of its own is no candidate until its load has fallen below it again.
-// While no worker has a limit, a decision does none of this.
+// Load limits. A worker at or over one of its limits is not a candidate until its load falls below it again.
+// Decisions skip all of this while no worker has a limit.
 import { take } from "./memory";
 import { decodeBlocks, gates, prefillTokens, workerCount } from "./workers";
 
-/** Candidates, by the gates alone, that were at or over a limit in the last decision. */
+/** Workers with open gates that were at or over a limit in the last decision. */
 export let busyWorkers: u32 = 0;
 
 /** f64 per worker: prefill tokens and decode blocks; +Infinity for no limit. */
 let prefillLimits: usize = 0;
 let decodeLimits: usize = 0;
-/** f64 per worker: the gates, shut for busy workers too. */
+/** f64 per worker: the gates, with those of busy workers shut too. */
 let openGates: usize = 0;
 /** u8: 1 for a worker with a limit. */
 let limited: usize = 0;
@@ -29,7 +29,7 @@ export function initBusy(maxWorkers: u32): bool {
   return true;
 }
 
-/** +Infinity takes a limit away. */
+/** +Infinity removes a limit. */
 export function limitLoad(w: u32, prefill: f64, decode: f64): void {
   store<f64>(prefillLimits + (w << 3), prefill);
   store<f64>(decodeLimits + (w << 3), decode);
@@ -38,7 +38,7 @@ export function limitLoad(w: u32, prefill: f64, decode: f64): void {
   store<u8>(limited + w, has);
 }
 
-/** The gates for one decision, where `pinned` ≥ 0 is the only worker asked for. Sets `busyWorkers`. */
+/** The gates for one decision. If `pinned` ≥ 0, it is the only acceptable worker. Sets `busyWorkers`. */
 export function shutBusy(pinned: i32): usize {
   busyWorkers = 0;
   if (!limitedWorkers) return gates;

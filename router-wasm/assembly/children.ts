@@ -1,5 +1,5 @@
-// Finds the run that follows a block with a given local hash: buckets of linked runs. The number of buckets is
-// fixed by the block limit, one for 16 blocks.
+// Finds the run after a block whose first block has a given local hash, in buckets of linked runs. The number of
+// buckets is fixed by the block limit: one for 16 blocks.
 import { take } from "./memory";
 import {
   blockOf,
@@ -24,7 +24,7 @@ export function initChildren(maxBlocks: u32): bool {
   return heads != 0;
 }
 
-/** Bits of a link that a run's address leaves free: part of its hash, so that few other runs are looked at. */
+/** The free low bits of a run's address in a link hold part of its hash, so that few other runs are read. */
 const TAG: u32 = 63;
 
 // @ts-ignore: decorator
@@ -45,7 +45,7 @@ function tagOf(mixed: u64): u32 {
   return <u32>(mixed >> 24) & TAG;
 }
 
-/** The run after `parent` whose first block has this local hash; 0 when there is none. */
+/** The run after `parent` whose first block has this local hash; 0 if none. */
 // @ts-ignore: decorator
 @inline
 export function childOf(parent: u32, local: u64): usize {
@@ -56,7 +56,7 @@ export function childOf(parent: u32, local: u64): usize {
   return childInBucket(parent, local);
 }
 
-/** The block after this one (0: the first) with this local hash, in its run or one that follows; 0 for none. */
+/** The block after this one (0: the start) with this local hash, in the same run or a following one; 0 if none. */
 export function blockAfter(block: u32, local: u64): u32 {
   if (block) {
     const run = runOf(block);
@@ -67,7 +67,7 @@ export function blockAfter(block: u32, local: u64): u32 {
   return run ? blockOf(run, 0) : 0;
 }
 
-/** The run that this one has noted as the one that follows it, as it most often is; the buckets need not be read then. */
+/** The recorded follower of this run. It is usually the one wanted, and then no bucket is read. */
 // @ts-ignore: decorator
 @inline
 export function followerOf(run: usize): usize {
@@ -81,7 +81,7 @@ export function follows(run: usize, parent: u32, local: u64): bool {
   return load<u32>(run, PARENT) == parent && firstLocalOf(run) == local && lengthOf(run) != 0;
 }
 
-/** Reads ahead the bucket that `childInBucket` will read. Returns something, so that it is not left out. */
+/** Prefetches the bucket for `childInBucket`. The result only keeps the compiler from removing the read. */
 // @ts-ignore: decorator
 @inline
 export function touchBucket(parent: u32, local: u64): u32 {
@@ -100,7 +100,7 @@ export function childInBucket(parent: u32, local: u64): usize {
   return 0;
 }
 
-/** The run's parent and first local hash must be in place. */
+/** The run's parent and first local hash must be set. */
 export function linkChild(run: usize): void {
   const mixed = mix(load<u32>(run, PARENT), firstLocalOf(run));
   const bucket = bucketOf(mixed);

@@ -3,16 +3,16 @@
 //   prefill = prefillLoadScale · ((active prefill tokens + prompt tokens) / block size − credit)
 //   credit  = overlapCredit / (1 + creditDecay · excess) · overlap blocks
 //             + hostCredit · host blocks + diskCredit · disk blocks + sharedMultiplier · pool blocks
-//   excess  = (active prefill tokens − the least of any candidate) / prompt tokens
+//   excess  = (active prefill tokens − the minimum of all candidates) / prompt tokens
 //   total   = prefill + active decode blocks + activeRequestWeight · active requests
-//             + recentPrefillWeight / block size · recent prefill tokens + the host's own term
+//             + recentPrefillWeight / block size · recent prefill tokens + the host's term
 //
-// Dynamo's prefill does not fall below 0, which with its credits, at most 1, it never would. Here a credit may be
-// more, and then a worker with all of a prompt must still be cheaper than one with part of it.
+// Dynamo clamps prefill at 0, which has no effect with its credits of at most 1. Here a credit may be larger, and a
+// worker with all of a prompt must still be cheaper than one with part of it.
 //
-// Where only decode is wanted, prefill is 0 and the credit counts against the decode blocks, down to 0.
+// For decode-only decisions, prefill is 0 and the credit is subtracted from the decode blocks, down to 0.
 //
-// The order of the operations is part of the contract: the reference model repeats it and must agree to the bit.
+// The order of operations is part of the contract: the reference model uses the same order and must agree to the bit.
 import { tokensPerBlock } from "./block-hash";
 import { shutBusy } from "./busy";
 import { take } from "./memory";
@@ -21,21 +21,21 @@ import { recentPrefill } from "./recent";
 import { tierCredits, tiered } from "./tiers";
 import { decodeBlocks, prefillTokens, requests, workerCount } from "./workers";
 
-/** f64 per worker, of the last decision. A total is +Infinity for a worker that was no candidate. */
+/** f64 per worker, from the last decision. The total of a worker that was not a candidate is +Infinity. */
 export let prefillTerms: usize = 0;
 export let decodeTerms: usize = 0;
 export let totals: usize = 0;
-/** f64 per worker: terms of the host's own, for one decision. */
+/** f64 per worker: the host's terms for one decision. */
 export let hostTerms: usize = 0;
-/** The least of `totals`. */
+/** The minimum of `totals`. */
 export let leastTotal: f64 = 0;
-/** Workers in these arrays. */
+/** Number of workers in these arrays. */
 export let priced: u32 = 0;
 
 let creditDecay: f64 = 0;
 let prefillLoadScale: f64 = 1;
 let activeRequestWeight: f64 = 0;
-/** Of a token. */
+/** Weight of a token of recent prefill, in blocks. */
 let recentWeight: f64 = 0;
 
 export function initCost(maxWorkers: u32): bool {
@@ -57,12 +57,12 @@ export function setRecentWeight(ofBlock: f64): void {
   recentWeight = ofBlock / <f64>tokensPerBlock;
 }
 
-/** The overlaps are those of a query now, which the prices have nothing to do with. */
-export function forgetPrices(): void {
+/** Discards the prices, because the overlaps are now those of a query. */
+export function discardPrices(): void {
   priced = 0;
 }
 
-/** Prices every worker; `pinned` ≥ 0 makes it the only candidate. `hasTerms`: whether `hostTerms` count. */
+/** Prices every worker. `pinned` ≥ 0 makes that worker the only candidate; `hasTerms`: whether `hostTerms` apply. */
 export function priceWorkers(
   promptTokens: f64,
   overlapCredit: f64,
@@ -73,7 +73,7 @@ export function priceWorkers(
   priced = workerCount;
   const gates = shutBusy(pinned);
   const end = ((<usize>workerCount + 1) & ~1) << 3;
-  // For a power of two the product with the reciprocal is the quotient to the bit, and faster.
+  // For a power of two, multiplying by the reciprocal is exact, and faster than dividing.
   const exact = !(tokensPerBlock & (tokensPerBlock - 1));
   const decays = creditDecay > 0 && promptTokens > 0;
   if (exact && !decays && !tiered && !decodeOnly) {
@@ -86,7 +86,7 @@ export function priceWorkers(
   if (pinned >= 0) keepOnly(pinned, end);
 }
 
-/** The loop, compiled twice: once for the plain case, without a branch in it. */
+/** The loop, compiled twice: once without branches, for the plain case. */
 // @ts-ignore: decorator
 @inline
 function priceAll(
@@ -108,7 +108,7 @@ function priceAll(
   const requestWeight = f64x2.splat(activeRequestWeight);
   const perRecent = f64x2.splat(recentWeight);
   const zero = f64x2.splat(0);
-  // Locals stay in registers, which globals do not.
+  // Locals stay in registers; globals do not.
   const waitings = prefillTokens;
   const held = decodeBlocks;
   const running = requests;
@@ -123,7 +123,7 @@ function priceAll(
     const overlap = f64x2.convert_low_i32x4_u(v128.load64_zero(found + (i >> 1)));
     let worth = credit;
     if (!plain && decays) {
-      // Of those that are no candidates less may be waiting, which must not make it a division by 0.
+      // Workers that are not candidates may have less than the minimum, which must not cause a division by 0.
       const excess = f64x2.pmax(zero, f64x2.div(f64x2.sub(waiting, f64x2.splat(least)), prompt));
       worth = f64x2.div(credit, f64x2.add(f64x2.splat(1), f64x2.mul(f64x2.splat(creditDecay), excess)));
     }
@@ -163,7 +163,7 @@ function keepOnly(pinned: i32, end: usize): void {
   leastTotal = at < end ? load<f64>(totals + at) : Infinity;
 }
 
-/** The least prefill load of any candidate. */
+/** The minimum prefill load of all candidates. */
 function leastPrefill(gates: usize, pinned: i32): f64 {
   if (pinned >= 0) return <u32>pinned < workerCount ? load<f64>(prefillTokens + (<usize>pinned << 3)) : 0;
   let least: f64 = Infinity;

@@ -1,21 +1,20 @@
-// How many blocks of the prompt each worker has: the result of a look-up, as it is written worker by worker or for many at
-// once.
+// The result of a look-up: how many blocks of the prompt each worker has. Written worker by worker or for many at once.
 import { PREDICTED, heldByKind, stride } from "./kinds";
 import { take } from "./memory";
 import { ownSets, strideBytes } from "./wide";
 import { workerCount } from "./workers";
 
-/** u32 per worker: the result. Then how much of it is only predicted; not up to date unless `predicts`. */
+/** u32 per worker: the result, followed by the predicted part, which is only valid if `predicts`. */
 export let overlaps: usize = 0;
-/** Whether anything is predicted. */
+/** Whether there are any predictions. */
 export let predicts: bool = false;
-/** Whether a count that is not written is 0. Put off until it matters, since a set may write all counts at once. */
+/** Whether unwritten counts are 0. Clearing is deferred, because a set may write all counts at once. */
 export let isClear: bool = false;
-/** Bytes of a bit set as far as there are workers, in steps of 32. */
+/** Bytes of a bit set up to the last worker, in steps of 32 workers. */
 let setBytes: usize = 0;
 
 export function initCounts(): bool {
-  // Workers and what they are predicted to hold; as many as bits in a set, since many are written at once.
+  // One count for each bit of a set, held and predicted, because many are written at once.
   overlaps = take(ownSets << 5);
   return overlaps != 0;
 }
@@ -38,7 +37,7 @@ export function setOverlap(w: u32, blocks: u32): void {
   store<u32>(overlaps + (w << 2), blocks);
 }
 
-/** A worker's count becomes the longer of what it holds and what it is predicted to hold. */
+/** Sets each worker's count to the longer of its held and predicted overlaps. */
 export function takeLonger(): void {
   const predicted = <usize>stride << 2;
   const end = overlaps + (<usize>workerCount << 2);
@@ -50,7 +49,7 @@ export function takeLonger(): void {
   }
 }
 
-/** Blocks of the worker's overlap that it is only predicted to hold. */
+/** The part of the worker's overlap that is only predicted. */
 export function predictedOverlap(w: u32): u32 {
   return predicts ? overlapOf(w + stride) : 0;
 }
@@ -62,14 +61,14 @@ export function clear(): void {
   if (predicts) clearOverlaps(overlaps + (<usize>stride << 2));
 }
 
-/** As a loop, since a call of the engine for a few lines takes longer. */
+/** A loop, because `memory.fill` is slower for so few bytes. */
 function clearOverlaps(first: usize): void {
   const zero = i32x4.splat(0);
   const end = first + (<usize>workerCount << 2);
   for (let at = first; at < end; at += 16) v128.store(at, zero);
 }
 
-/** Writes a count for those of 128 workers, from that of byte `i` on, that have their bit set. */
+/** Writes a count for those of 128 workers, starting at byte `i`, whose bit is set. */
 // @ts-ignore: decorator
 @inline
 export function settle(bits: v128, i: usize, blocks: u32): void {
@@ -77,7 +76,7 @@ export function settle(bits: v128, i: usize, blocks: u32): void {
   settleWord(i64x2.extract_lane(bits, 1), overlaps + (i << 5) + 256, blocks);
 }
 
-/** Writes a count for all in the set. */
+/** Writes a count for all workers in the set. */
 export function settleSet(set: usize, end: usize, blocks: u32): void {
   for (let i: usize = 0; i < end; i += 8) settleWord(load<u64>(set + i), overlaps + (i << 5), blocks);
 }
@@ -91,7 +90,7 @@ export function writeCounts(set: usize, blocks: u32): void {
     const bits = load<u32>(set + i);
     const end = at + 128;
     if (bits == 0 || bits == 0xffffffff) {
-      // As it is often, where all hold what everybody is asked.
+      // A common case: all or none of these workers hold the prefix.
       const same = v128.and(count, i32x4.splat(bits));
       for (; at < end; at += 64) {
         v128.store(at, same);
@@ -108,10 +107,10 @@ export function writeCounts(set: usize, blocks: u32): void {
   }
 }
 
-/** So many are written one by one, since each costs less than looking at all 64. */
+/** Up to this many workers are written one by one, which is faster than a pass over all 64. */
 const FEW: u64 = 6;
 
-/** Writes a count for those of 64 workers that have their bit set. None of theirs is higher. */
+/** Writes a count for those of 64 workers whose bit is set. Their counts must not be higher already. */
 function settleWord(bits: u64, counts: usize, blocks: u32): void {
   if (popcnt(bits) <= FEW) {
     for (; bits; bits &= bits - 1) store<u32>(counts + (<usize>ctz(bits) << 2), blocks);
@@ -120,7 +119,7 @@ function settleWord(bits: u64, counts: usize, blocks: u32): void {
   const count = i32x4.splat(blocks);
   let half = i32x4.splat(<u32>bits);
   let four = i32x4(1, 2, 4, 8);
-  // Without a branch: whether a worker drops out is not to be foreseen.
+  // Branch-free, because whether a worker drops out is unpredictable.
   for (let at = counts, end = counts + 256; at < end; at += 16) {
     const written = v128.and(count, i32x4.eq(v128.and(half, four), four));
     v128.store(at, i32x4.max_u(v128.load(at), written));

@@ -1,18 +1,18 @@
-// The digest of a run: its local hashes, each times an odd factor of its place, summed modulo 2^64. So a walk reads one
-// number to see that all of a run goes on with the prompt, a block more or less is one addition, and a false match is
-// as unlikely as two blocks with the same 64-bit hash.
+// The digest of a run: the sum of its local hashes modulo 2^64, each multiplied by an odd factor for its place. A
+// walk thus compares a whole run with the prompt by one number, and adding or removing a block is one addition. A
+// false match is as unlikely as two blocks with the same 64-bit hash.
 //
-// Two hashes lie in one vector. Of the vectors so far, `sums` is the sum and `weighted` the sum of all those sums, as
-// in Fletcher's checksum: two additions a vector, and no multiplication before the end. So place 2v + lane has the
-// factor BASES[lane] + (16 − v) · STEPS[lane], odd since bases are odd and steps are even.
+// A vector has two hashes. `sums` is the sum of the vectors so far, and `weighted` the sum of all those sums, as in
+// Fletcher's checksum: two additions per vector, and no multiplication until the end. Place 2v + lane thus has the
+// factor BASES[lane] + (16 − v) · STEPS[lane], which is odd, because bases are odd and steps are even.
 
-/** From π. */
+/** Digits of π. */
 const BASE_0: u64 = 0x243f6a8885a308d3;
 const BASE_1: u64 = 0x13198a2e03707345;
 const STEP_0: u64 = 0xa4093822299f31d0;
 const STEP_1: u64 = 0x082efa98ec4e6c8a;
 
-/** By place; and two more, for the sums of a whole run. */
+/** By place, plus two for the sums of a full run. */
 const FACTORS: usize = memory.data(34 * 8, 16);
 
 export function initDigest(): void {
@@ -22,7 +22,7 @@ export function initDigest(): void {
   }
 }
 
-/** The part of a digest that the blocks from place `from` to `end` make; `locals` is where place 0's hash would be. */
+/** The contribution of places `from` to `end` to a digest; `locals` is the address of place 0's hash. */
 export function digestOf(locals: usize, from: u32, end: u32): u64 {
   let sum: u64 = 0;
   for (let at = <usize>from << 3; at < <usize>end << 3; at += 8) {
@@ -46,7 +46,7 @@ function digestOfPart(locals: usize, length: u32): u64 {
     sums = i64x2.add(sums, v128.load(locals + at));
     weighted = i64x2.add(weighted, sums);
   }
-  // As if hashes of 0 followed.
+  // As if followed by hashes of 0.
   let digest =
     i64x2.extract_lane(sums, 0) * load<u64>(FACTORS + end) +
     i64x2.extract_lane(sums, 1) * load<u64>(FACTORS + end, 8) +
@@ -56,7 +56,7 @@ function digestOfPart(locals: usize, length: u32): u64 {
   return digest;
 }
 
-/** Both halves of a whole run, of which neither waits for the other. */
+/** Digest of a full run, whose halves are summed independently of each other. */
 // @ts-ignore: decorator
 @inline
 function digestOfWhole(locals: usize): u64 {
@@ -92,7 +92,7 @@ function digestOfWhole(locals: usize): u64 {
   weighted = i64x2.add(weighted, sums);
   laterSums = i64x2.add(laterSums, v128.load(locals, 240));
   laterWeighted = i64x2.add(laterWeighted, laterSums);
-  // Eight vectors follow each of the first half.
+  // Each vector of the first half is followed by eight more.
   weighted = i64x2.add(i64x2.add(weighted, laterWeighted), i64x2.shl(sums, 3));
   sums = i64x2.add(sums, laterSums);
   return (

@@ -1,8 +1,8 @@
-// Engine hash → block. Linear hashing: the table grows by one bucket at a time, so no store waits for a rehash.
-// A bucket is 64 bytes: twelve 8-bit tags (0: free), the next overflow bucket, twelve values. A value is a block, or
-// with the top bit set an alias (aliases.ts); neither repeats the hash, which stands in the run or the alias.
-// Buckets lie in segments of 1,024, so that the table need not be in one piece.
-import { poolInit, poolLeave, poolReady, poolTake, take } from "./memory";
+// Engine hash → block. Linear hashing: the table grows by one bucket at a time, so no store waits for a rehash. A
+// bucket is 64 bytes: twelve 8-bit tags (0: free), the next overflow bucket, twelve values. A value is a block or,
+// with the top bit set, an alias (aliases.ts). Neither repeats the hash, which is in the run or the alias. Buckets
+// are in segments of 1,024, so that the table need not be contiguous.
+import { poolInit, poolFree, poolReady, poolTake, take } from "./memory";
 import { engineOf, placeOf, runOf } from "./run";
 
 const BUCKET_BYTES: usize = 64;
@@ -24,7 +24,7 @@ let lowMask: u32 = 0;
 let entries: u32 = 0;
 let maxBuckets: u32 = 0;
 
-/** Room for `maxEntries` (more will do, but slower), of which `expected` are made at once. */
+/** Allocates a table for `maxEntries` (more work, but slower), with buckets for `expected` of them. */
 export function initEngineTable(maxEntries: u32, expected: u32): bool {
   poolInit(OVERFLOWS, <u32>BUCKET_BYTES, 64);
   maxBuckets = max(maxEntries / FILL + 1, 16);
@@ -35,7 +35,7 @@ export function initEngineTable(maxEntries: u32, expected: u32): bool {
   while (buckets << 1 <= wanted) buckets <<= 1;
   lowMask = buckets - 1;
   for (let first: u32 = 0; first < buckets; first += 1 << SEGMENT_BITS) {
-    // The first segment of a small table is as small.
+    // A small table has a smaller first segment.
     const size = min(maxBuckets, <u32>1 << SEGMENT_BITS);
     const segment = take(<usize>size << 6);
     if (!segment) return false;
@@ -45,8 +45,8 @@ export function initEngineTable(maxEntries: u32, expected: u32): bool {
 }
 
 /**
- * Grows the table for so many more insertions, 32 at most. False when there is no memory for them; a table that only
- * cannot grow gets slower instead.
+ * Grows the table for up to 32 more insertions. False if there is no memory for them; a table that merely cannot grow
+ * gets slower instead.
  */
 export function engineTableReady(insertions: u32): bool {
   if (!poolReady(OVERFLOWS, 128)) return false;
@@ -56,7 +56,7 @@ export function engineTableReady(insertions: u32): bool {
   return true;
 }
 
-// Hashes of engines may be plain counters, so they are mixed; an alias also by its worker.
+// Engine hashes may be plain counters, so they are mixed; those of aliases also with the worker.
 
 // @ts-ignore: decorator
 @inline
@@ -97,7 +97,7 @@ function matches(bucket: usize, tag: u8): i32 {
   return i8x16.bitmask(i8x16.eq(v128.load(bucket), i8x16.splat(<i8>tag))) & TAGS;
 }
 
-/** The block whose shared hash this is, 0 for none. */
+/** The block with this shared hash; 0 if none. */
 export function findBlock(hash: u64): u32 {
   const mixed = mixShared(hash);
   const tag = tagOf(mixed);
@@ -110,7 +110,7 @@ export function findBlock(hash: u64): u32 {
   return 0;
 }
 
-/** The worker's alias with this hash, 0 for none. An alias begins with its hash and worker. */
+/** The worker's alias with this hash; 0 if none. An alias begins with its hash and worker. */
 export function findAlias(hash: u64, w: u32): usize {
   const mixed = mixAlias(hash, w);
   const tag = tagOf(mixed);
@@ -126,17 +126,17 @@ export function findAlias(hash: u64, w: u32): usize {
   return 0;
 }
 
-/** Keeps the compiler from leaving out reads that are made for the cache. */
+/** Keeps the compiler from removing prefetches. */
 let touched: u32 = 0;
 
-/** Reads the buckets of these hashes, all at once, so that using them one by one does not wait for memory. */
+/** Prefetches the buckets of these hashes, so that their cache misses overlap. */
 export function touchBuckets(hashes: usize, count: u32): void {
   let sum: u32 = 0;
   for (let i: u32 = 0; i < count; i++) sum += load<u8>(bucketOf(mixShared(load<u64>(hashes + (i << 3)))));
   touched = sum;
 }
 
-/** Inserts unless the hash is there already; whether it did. */
+/** Inserts the block unless the hash exists. Returns whether it was inserted. */
 export function insertNewBlock(hash: u64, block: u32): bool {
   const mixed = mixShared(hash);
   const tag = tagOf(mixed);
@@ -185,7 +185,7 @@ function setEntry(bucket: usize, place: usize, tag: u8, value: u32): void {
   store<u32>(bucket + (place << 2), value, VALUES);
 }
 
-/** Puts an entry in the first free place of a bucket and those that follow it. */
+/** Puts an entry in the first free place of a bucket or its overflow buckets. */
 function put(bucket: usize, tag: u8, value: u32): void {
   for (;;) {
     const free = matches(bucket, 0);
@@ -212,7 +212,7 @@ function remove(mixed: u64, value: u32): void {
         entries--;
         if (before && matches(bucket, 0) == TAGS) {
           store<u32>(before, load<u32>(bucket, OVERFLOW), OVERFLOW);
-          poolLeave(OVERFLOWS, bucket);
+          poolFree(OVERFLOWS, bucket);
         }
         return;
       }
@@ -230,14 +230,14 @@ function mixedOf(value: u32): u64 {
   return mixShared(engineOf(runOf(value), placeOf(value)));
 }
 
-/** Buckets split together: the hashes of all their entries are read first, so that these reads overlap. */
+/** How many buckets are split together. The hashes of their entries are read first, so that cache misses overlap. */
 const TOGETHER: u32 = 4;
 const PER_BUCKET: u32 = 12;
-/** Hashes of one bucket and its first overflow bucket, further ones being rare. */
+/** Hashes of one bucket and its first overflow bucket; further ones are rare. */
 const MIXED_BYTES: usize = PER_BUCKET * 2 * 8;
 const MIXED: usize = memory.data(TOGETHER * PER_BUCKET * 2 * 8, 16);
 
-/** Adds up to `wanted` buckets, one at least, each with half of the next bucket to split. */
+/** Adds up to `wanted` buckets, at least one, each with half of the next bucket to split. */
 function growBySome(wanted: u32): bool {
   const some = min(min(wanted, TOGETHER), lowMask + 1 - split);
   for (let index = buckets; index < buckets + some; index++) {
@@ -275,20 +275,20 @@ function readHashes(bucket: usize, mixed: usize): void {
   }
 }
 
-/** Whether a hash belongs in the new one of two buckets, while buckets are being split. */
+/** Whether a hash belongs in the new bucket of a split. */
 // @ts-ignore: decorator
 @inline
 function isMoved(mixed: u64): bool {
   return (<u32>(mixed >> 32) & (lowMask + 1)) != 0;
 }
 
-/** Moves what belongs there from `old` to `half`, which is empty; `mixed` are the hashes read before. */
+/** Moves the entries that belong in `half`, which is empty, from `old`; `mixed` has their hashes. */
 function splitBucket(old: usize, half: usize, mixed: usize): void {
   let overflow = <usize>load<u32>(old, OVERFLOW);
   store<u32>(old, 0, OVERFLOW);
   let kept: usize = 0;
   let moved: usize = 0;
-  // No branch on which half: it would be mispredicted every other time. What is kept moves up.
+  // No branch on the half, which would be mispredicted every other time. Kept entries move up.
   for (let used = ~matches(old, 0) & TAGS; used; used &= used - 1) {
     const place = <usize>ctz(used);
     const moves = <usize>isMoved(load<u64>(mixed + (place << 3)));
@@ -308,7 +308,7 @@ function splitBucket(old: usize, half: usize, mixed: usize): void {
       put(moves ? half : old, load<u8>(overflow + place), load<u32>(overflow + (place << 2), VALUES));
     }
     const next = <usize>load<u32>(overflow, OVERFLOW);
-    poolLeave(OVERFLOWS, overflow);
+    poolFree(OVERFLOWS, overflow);
     overflow = next;
   }
 }

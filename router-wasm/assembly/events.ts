@@ -1,5 +1,5 @@
-// What workers report: blocks stored and removed. Blocks are taken many at a time where all is as usual, and one by
-// one where a name collides, an alias exists, or a limit is near.
+// Applies workers' events: blocks stored and removed. Blocks are usually processed many at a time, but one by one if
+// hashes collide, an alias exists, or a limit is near.
 import { makeNewest } from "./age";
 import { anyAliasOf } from "./aliases";
 import { blockAfter } from "./children";
@@ -26,12 +26,12 @@ import {
 import { blockOf, engineOf, firstBits, lengthOf, localOf, PARENT, placeOf, runOf, SHARED } from "./run";
 import { count, IGNORED_EVENTS, REFUSED_BLOCKS, UNKNOWN_REMOVALS } from "./stats";
 
-/** The last block written, after which the event goes on; 0: the sequence's start. */
+/** The last block written, after which the event continues; 0: the start of the sequence. */
 let cursor: u32 = 0;
-/** Whether the event made that block, so that nothing follows it yet. */
+/** Whether the event created that block, so that nothing follows it yet. */
 let cursorIsNew: bool = false;
 
-/** Begins an event whose first block follows the block that `parentHash` names; false when the worker has none. */
+/** Begins an event whose first block follows the block named by `parentHash`; false if the worker has no such block. */
 export function beginStored(h: u32, w: u32, hasParent: bool, parentHash: u64): bool {
   cursor = hasParent ? blockNamedAnywhere(h, w, parentHash) : 0;
   cursorIsNew = false;
@@ -43,7 +43,7 @@ export function beginStored(h: u32, w: u32, hasParent: bool, parentHash: u64): b
   return true;
 }
 
-/** The block that the hash names for the holder, or else for any holder of the worker or for the pool. */
+/** The block that the hash names for the holder, or otherwise for another holder of the worker or the pool. */
 function blockNamedAnywhere(h: u32, w: u32, hash: u64): u32 {
   let block = blockNamed(h, hash);
   if (!block && h != w) block = blockNamed(w, hash);
@@ -54,8 +54,8 @@ function blockNamedAnywhere(h: u32, w: u32, hash: u64): u32 {
 }
 
 /**
- * The holder has copies of blocks that it, another holder of the worker `w` or the pool has under these hashes. Those
- * that none of them has are counted as ignored. Returns how many it has now.
+ * Stores copies of blocks that the holder, another holder of worker `w` or the pool has under these hashes. Hashes that
+ * none of them has are counted as ignored. Returns how many blocks were stored.
  */
 export function storeNamed(h: u32, w: u32, hashes: usize, blocks: u32): u32 {
   let stored: u32 = 0;
@@ -77,7 +77,7 @@ export function storeNamed(h: u32, w: u32, hashes: usize, blocks: u32): u32 {
   return stored;
 }
 
-/** Ends an event, of which so many blocks could not be stored. */
+/** Ends an event. @param refused how many blocks could not be stored */
 export function endStored(refused: u32): void {
   count(REFUSED_BLOCKS, refused);
   pin(0);
@@ -85,7 +85,7 @@ export function endStored(refused: u32): void {
 
 /**
  * Stores `blocks` more consecutive blocks with these local hashes.
- * Returns how many; fewer when there is no room.
+ * Returns how many were stored; fewer if there is no room.
  */
 export function storeBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   let done: u32 = 0;
@@ -98,9 +98,9 @@ export function storeBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): 
   return done;
 }
 
-/** Stores the first of the blocks after the cursor, one at least; 0 when there is no room. */
+/** Stores at least one of the blocks after the cursor. Returns how many; 0 if there is no room. */
 function storeSome(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
-  // Even a name that is taken away may want memory for a holder, so there must be some before anything is looked up.
+  // Even removing a hash may need memory for a holder, so it is reserved before any look-up.
   if (!makeRoom(false, false)) return 0;
   const next = cursorIsNew ? 0 : blockAfter(cursor, load<u64>(locals));
   if (!next) return addBlocks(w, hashes, locals, blocks);
@@ -114,7 +114,7 @@ function storeSome(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   return storeAgain(w, run, place, load<u64>(hashes)) ? 1 : 0;
 }
 
-/** Stores blocks that others hold under the same hashes, from `place` in the run on. */
+/** Stores blocks that others hold under the same hashes, starting at `place` in the run. */
 function shareBlocks(w: u32, run: usize, place: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   if (anyAliasOf(w)) return 0;
   const shared = load<u32>(run, SHARED);
@@ -136,7 +136,7 @@ function shareBlocks(w: u32, run: usize, place: u32, hashes: usize, locals: usiz
   return same;
 }
 
-/** Stores a block that is there already. */
+/** Stores a block that exists already. */
 function storeAgain(w: u32, run: usize, place: u32, hash: u64): bool {
   const block = blockOf(run, place);
   const before = blockNamed(w, hash);
@@ -147,7 +147,7 @@ function storeAgain(w: u32, run: usize, place: u32, hash: u64): bool {
   return true;
 }
 
-/** Adds new blocks after the cursor: to its run when it is the run's last and nobody else's, else in a new run. */
+/** Adds new blocks after the cursor: to its run, if it is the last block and has no other holders, or to a new run. */
 function addBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   const hash = load<u64>(hashes);
   const before = blockNamed(w, hash);
@@ -157,7 +157,7 @@ function addBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   const place = newPlace;
   let added = holdNew(w, run, place, locals, hashes, blocks);
   if (!added) {
-    // A run that was started has its first block already.
+    // A new run has its first block already.
     if (place) lengthen(run, w, load<u64>(locals));
     hold(w, run, place, hash);
     added = 1;
@@ -168,11 +168,11 @@ function addBlocks(w: u32, hashes: usize, locals: usize, blocks: u32): u32 {
   return added;
 }
 
-/** Hashes looked up ahead of their removal, so that one does not wait for another's memory. */
+/** How many hashes are looked up before their removal, so that cache misses overlap. */
 const AHEAD: u32 = 32;
 const BLOCKS_AHEAD: usize = memory.data(32 * 4, 16);
 
-/** The worker dropped these blocks. Returns how many it held. */
+/** The worker has dropped these blocks. Returns how many it held. */
 export function removeBlocks(w: u32, hashes: usize, blocks: u32): u32 {
   let removed: u32 = 0;
   for (let done: u32 = 0; done < blocks; ) {
@@ -215,8 +215,8 @@ function removeSome(w: u32, hashes: usize, blocks: u32): u32 {
 }
 
 /**
- * The block before or after this one, in its run or the run it follows, if the hash in the run is this; else 0. Blocks
- * are dropped in or against their order, so the table need seldom be asked.
+ * The block before or after this one, in its run or the previous run, if it has this hash; otherwise 0. Blocks are
+ * usually dropped in sequence or reverse sequence, so the table is rarely needed.
  */
 function neighbourNamed(block: u32, hash: u64): u32 {
   const run = runOf(block);
@@ -234,7 +234,7 @@ function isNamed(block: u32, hash: u64): bool {
   return engineOf(run, place) == hash && ((load<u32>(run, SHARED) >> place) & 1) != 0;
 }
 
-/** Removes the first of the blocks, as many as lie in one run and the worker holds under the hashes there. */
+/** Removes leading blocks, as many as are in one run and held by the worker under the shared hashes. */
 function removeInRun(w: u32, hashes: usize, found: usize, blocks: u32): u32 {
   const first = load<u32>(found);
   if (!first || !holdsShared(w, first)) return 0;

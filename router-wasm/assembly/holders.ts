@@ -1,10 +1,10 @@
-// Who holds which blocks of a run. A slot is (mask of blocks held, mask of those held only under engine hashes of the
-// holder's own, number of the holder). The first two live in the run, the next ones in 64-byte lines of five. Where
-// these are full, workers that hold or are predicted to hold the same blocks move into bit sets (wide.ts), which is what
-// makes many workers cheap to look at: those with the whole run into sets that the run names; those with as many of
-// its first blocks, since that is where their prompts part from the run, into a group, whose slot is (mask, sets,
+// The holders of each run. A slot is (mask of blocks held, mask of those held only under the holder's own engine
+// hashes, number of the holder). The first two slots are in the run, further ones in 64-byte lines of five. When
+// these are full, workers that hold, or are predicted to hold, the same blocks move into bit sets (wide.ts), which
+// are fast to process for many workers. Holders of the whole run are in bit sets that the run refers to. Holders of
+// the same leading blocks, where their prompts diverge from the run, are in a group, whose slot is (mask, sets,
 // `GROUP`).
-import { poolInit, poolLeave, poolReady, poolTake } from "./memory";
+import { poolInit, poolFree, poolReady, poolTake } from "./memory";
 import { firstBits, FLAGS, GROUPED, INLINE, lengthOf, LINE, WIDE } from "./run";
 import {
   addTo,
@@ -14,16 +14,16 @@ import {
   isAloneIn,
   kindFor,
   kindIn,
-  leaveSets,
+  releaseSets,
   newSets,
   setsBytes,
   setsReady,
   shareWithParent,
 } from "./wide";
 
-/** In place of a holder's number: the slot is that of a group. */
+/** Marks the slot of a group, in place of a holder's number. */
 export const GROUP: u32 = 0xffffffff;
-/** Fewer have slots of their own. */
+/** Fewer holders than this have separate slots. */
 const SMALLEST_GROUP: u32 = 3;
 
 export const HOLDER_BYTES: usize = 12;
@@ -35,18 +35,18 @@ export const NEXT_LINE: usize = 60;
 
 const LINES: usize = memory.data(16, 4);
 
-/** Call `initKinds` before. */
+/** Call `initKinds` first. */
 export function initHolders(): bool {
   poolInit(LINES, LINE_BYTES, 16);
   return initSets();
 }
 
-/** Sees to it that the next `setHolder` has the memory it may want. */
+/** Reserves the memory that the next `setHolder` may need. */
 export function holdersReady(): bool {
   return poolReady(LINES, 1) && setsReady();
 }
 
-/** The worker's slot, or that of its group; 0 when it has none but may be in the run's bit sets. */
+/** The slot of the worker or its group; 0 if none, although it may be in the run's bit sets. */
 function slotOf(run: usize, w: u32): usize {
   for (let at = run + INLINE; at < run + INLINE_END; at += HOLDER_BYTES) if (isIn(at, w)) return at;
   for (let line = <usize>load<u32>(run, LINE); line; line = load<u32>(line, NEXT_LINE)) {
@@ -69,13 +69,13 @@ function isGroup(slot: usize): bool {
   return load<u32>(slot, 8) == GROUP;
 }
 
-/** Blocks held only under hashes of the worker's own, of those that its slot or group stands for. */
+/** The blocks of this slot or group that the worker holds only under its own hashes. */
 function ownIn(slot: usize, w: u32): u32 {
   if (!isGroup(slot)) return load<u32>(slot, 4);
   return kindIn(load<u32>(slot, 4), w) == 2 ? load<u32>(slot) : 0;
 }
 
-/** In which of the run's bit sets the worker is, 0 for none. */
+/** The kind of the run's bit set that the worker is in; 0 if none. */
 // @ts-ignore: decorator
 @inline
 function wideKind(run: usize, w: u32): u32 {
@@ -90,7 +90,7 @@ export function heldMask(run: usize, w: u32): u32 {
   return slot ? load<u32>(slot) : 0;
 }
 
-/** Blocks of the run that the worker holds only under hashes of its own. */
+/** Blocks of the run that the worker holds only under its own hashes. */
 export function ownMask(run: usize, w: u32): u32 {
   const kind = wideKind(run, w);
   if (kind) return kind == 2 ? firstBits(lengthOf(run)) : 0;
@@ -98,7 +98,7 @@ export function ownMask(run: usize, w: u32): u32 {
   return slot ? ownIn(slot, w) : 0;
 }
 
-/** Blocks of the run that anybody holds. */
+/** Blocks of the run with any holder. */
 export function anyMask(run: usize): u32 {
   if (load<u32>(run, WIDE)) return firstBits(lengthOf(run));
   let mask = load<u32>(run, INLINE) | load<u32>(run, INLINE + HOLDER_BYTES);
@@ -108,7 +108,7 @@ export function anyMask(run: usize): u32 {
   return mask;
 }
 
-/** Whether nobody but the worker holds anything of the run. */
+/** Whether the run has no other holder than the worker. */
 export function onlyHolder(run: usize, w: u32): bool {
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
     if (isGroup(slot) ? !isAloneIn(load<u32>(slot, 4), w) : load<u32>(slot, 8) != w) return false;
@@ -117,7 +117,7 @@ export function onlyHolder(run: usize, w: u32): bool {
   return !wide || isAloneIn(wide, w);
 }
 
-/** Calls `visit` with the run and each holder's masks and worker, those in bit sets included. */
+/** Calls `visit` with the run and the masks and number of each holder, including those in bit sets. */
 export function eachHolder(run: usize, visit: (run: usize, mask: u32, own: u32, w: u32) => void): void {
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
     if (isGroup(slot)) eachIn(load<u32>(slot, 4), run, load<u32>(slot), visit);
@@ -127,10 +127,10 @@ export function eachHolder(run: usize, visit: (run: usize, mask: u32, own: u32, 
   if (wide) eachIn(wide, run, firstBits(lengthOf(run)), visit);
 }
 
-// The line that the slot last returned lies in; 0: in the run.
+// The line of the last returned slot; 0 if it is in the run.
 let slotLine: usize = 0;
 
-/** The first slot in use, 0 when there is none. One walk at a time. */
+/** The first slot in use; 0 if none. Only one iteration at a time. */
 export function firstSlot(run: usize): usize {
   slotLine = 0;
   return usedSlot(run, run + INLINE);
@@ -154,7 +154,7 @@ function usedSlot(run: usize, at: usize): usize {
   return 0;
 }
 
-/** Sets what the worker holds of the run; an empty mask removes it. Call `holdersReady` before. */
+/** Sets the blocks of the run that the worker holds; an empty mask removes it. Call `holdersReady` first. */
 export function setHolder(run: usize, w: u32, mask: u32, own: u32): void {
   const kind = kindFor(w, mask, own);
   const was = wideKind(run, w);
@@ -175,8 +175,8 @@ export function setHolder(run: usize, w: u32, mask: u32, own: u32): void {
 }
 
 /**
- * The same for a worker that no longer holds these blocks, if it has a slot to itself, which takes no memory. Returns
- * which of them it held; 0 when it has none.
+ * Removes blocks from a worker that has its own slot, which needs no memory. Returns those that it held; 0 if it has no
+ * such slot.
  */
 export function takeFromSlot(run: usize, w: u32, bits: u32): u32 {
   if (load<u32>(run, WIDE) || load<u8>(run, FLAGS) & GROUPED) return 0;
@@ -195,7 +195,7 @@ function writeSlot(slot: usize, mask: u32, own: u32, w: u32): void {
   store<u32>(slot, w, 8);
 }
 
-/** Takes the worker out of its slot or that of its group, if it has one. */
+/** Removes the worker from its slot or group, if it has one. */
 function leaveSlot(run: usize, slot: usize, w: u32): void {
   if (!slot) return;
   if (isGroup(slot)) {
@@ -213,7 +213,7 @@ function anyGroup(run: usize): bool {
   return false;
 }
 
-/** A holder that the run does not have yet, nor can take into its own bit sets. */
+/** Adds a new holder that does not belong in the run's existing bit sets. */
 function addHolder(run: usize, w: u32, mask: u32, own: u32, kind: u32): void {
   const group = kind && load<u8>(run, FLAGS) & GROUPED ? groupOf(run, mask) : 0;
   if (group) return changeSets(group + 4, w, 0, kind);
@@ -228,7 +228,7 @@ function addHolder(run: usize, w: u32, mask: u32, own: u32, kind: u32): void {
   writeSlot(slot, mask, own, w);
 }
 
-/** The slot of the group with this mask, 0 when there is none. */
+/** The slot of the group with this mask; 0 if none. */
 function groupOf(run: usize, mask: u32): usize {
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
     if (isGroup(slot) && load<u32>(slot) == mask) return slot;
@@ -237,8 +237,8 @@ function groupOf(run: usize, mask: u32): usize {
 }
 
 /**
- * Makes the run's bit sets of those that hold all of it, if there are any, and with kind not 0 of one more. Returns
- * whether that one is in them.
+ * Creates the run's bit sets from the holders of all of it, if there are any, plus worker `w` if `kind` is not 0.
+ * Returns whether that worker is in them.
  */
 function widen(run: usize, w: u32, kind: u32): bool {
   const sets = gather(run, firstBits(lengthOf(run)), 1);
@@ -249,7 +249,7 @@ function widen(run: usize, w: u32, kind: u32): bool {
   return kind != 0;
 }
 
-/** Makes a group of one more holder and those with the same mask; false when these are few. */
+/** Creates a group of a new holder and those with the same mask; false if there are too few. */
 function makeGroup(run: usize, w: u32, mask: u32, kind: u32): bool {
   const sets = gather(run, mask, SMALLEST_GROUP - 1);
   if (!sets) return false;
@@ -260,7 +260,7 @@ function makeGroup(run: usize, w: u32, mask: u32, kind: u32): bool {
   return true;
 }
 
-/** Moves holders with this mask from their slots into new sets. 0 when there are fewer than `least`. */
+/** Moves holders with this mask from their slots into new sets; 0 if there are fewer than `least`. */
 function gather(run: usize, mask: u32, least: u32): usize {
   let found: u32 = 0;
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) if (kindOf(slot, mask)) found++;
@@ -278,16 +278,16 @@ function gather(run: usize, mask: u32, least: u32): usize {
   return sets;
 }
 
-/** Which of the sets for this mask the slot's holder belongs in, 0 for none. */
+/** The kind of the set for this mask that the slot's holder belongs in; 0 if none. */
 function kindOf(slot: usize, mask: u32): u32 {
   return load<u32>(slot) == mask ? kindFor(load<u32>(slot, 8), mask, load<u32>(slot, 4)) : 0;
 }
 
-/** 0 when all are in use, and those in the slots might share bit sets instead. */
+/** A free slot; 0 if all are in use and their holders might share bit sets instead. */
 function freeSlot(run: usize): usize {
   for (let at = run + INLINE; at < run + INLINE_END; at += HOLDER_BYTES) if (!load<u32>(at)) return at;
   let line = <usize>load<u32>(run, LINE);
-  // Sets that are no larger than a line take its place.
+  // Sets no larger than a line are used instead of one.
   if (!line && setsBytes > LINE_BYTES) return addLine(run);
   for (; line; line = load<u32>(line, NEXT_LINE)) {
     for (let at = line; at < line + LINE_HOLDERS_END; at += HOLDER_BYTES) if (!load<u32>(at)) return at;
@@ -313,7 +313,7 @@ function dropEmptyLines(run: usize): void {
       at = line + NEXT_LINE;
     } else {
       store<u32>(at, load<u32>(line, NEXT_LINE));
-      poolLeave(LINES, line);
+      poolFree(LINES, line);
     }
   }
 }
@@ -321,12 +321,12 @@ function dropEmptyLines(run: usize): void {
 /** Removes all holders. */
 export function clearHolders(run: usize): void {
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
-    if (isGroup(slot)) leaveSets(load<u32>(slot, 4));
+    if (isGroup(slot)) releaseSets(load<u32>(slot, 4));
     store<u32>(slot, 0);
   }
   dropEmptyLines(run);
   const wide = <usize>load<u32>(run, WIDE);
-  if (wide) leaveSets(wide);
+  if (wide) releaseSets(wide);
   store<u32>(run, 0, WIDE);
   store<u8>(run, load<u8>(run, FLAGS) & ~GROUPED, FLAGS);
 }

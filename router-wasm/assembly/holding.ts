@@ -1,5 +1,5 @@
-// The one place where it changes who holds what: a worker's engine hash comes to name a block, or no longer does.
-// A worker holds a block while any of its hashes names it.
+// The only place that changes which worker holds which block: an engine hash of a worker starts or stops naming a
+// block. A worker holds a block as long as any of its hashes names it.
 import { addNewest, oldest, makeNewest, removeFromAge } from "./age";
 import {
   addAlias,
@@ -29,7 +29,7 @@ import {
   firstBits,
   FLAGS,
   initRuns,
-  leaveRun,
+  freeRun,
   LENGTH,
   lengthOf,
   linksOf,
@@ -47,28 +47,28 @@ import {
 import { preserve } from "./snapshot";
 import { BLOCKS, count, FORGOTTEN_BLOCKS, RUNS, stat } from "./stats";
 
-/** Blocks and runs at most. */
+/** Limits of blocks and runs. */
 let maxBlocks: f64 = 0;
 let maxRuns: f64 = 0;
 
-/** A run that must stay although nobody may hold anything of it: the one an event is being written to. */
+/** The run that an event is being written to, which must stay even without holders. */
 export let pinnedRun: usize = 0;
 
-/** Room for so many runs; false when there is not enough memory. */
+/** Allocates the runs; false if there is not enough memory. */
 export function initHolding(blocks: u32, runs: u32): bool {
   maxBlocks = blocks;
   maxRuns = runs;
   return initRuns(runs);
 }
 
-/** Pins another run (0: none). The one pinned before is settled, since nothing keeps it any more. */
+/** Pins another run (0: none), and settles the one pinned before, which may no longer be needed. */
 export function pin(run: usize): void {
   const before = pinnedRun;
   pinnedRun = run;
   if (before && before != run) settle(before);
 }
 
-/** The block that the worker's hash names, 0 for none. */
+/** The block that the worker's hash names; 0 if none. */
 export function blockNamed(w: u32, hash: u64): u32 {
   const block = findBlock(hash);
   if (block && holdsShared(w, block)) return block;
@@ -76,21 +76,21 @@ export function blockNamed(w: u32, hash: u64): u32 {
   return alias ? aliasBlock(alias) : 0;
 }
 
-/** Whether the worker holds the block under the hash that stands in the run. */
+/** Whether the worker holds the block under the hash in the run. */
 export function holdsShared(w: u32, block: u32): bool {
   const run = runOf(block);
   const bit = <u32>1 << placeOf(block);
   return (heldMask(run, w) & bit) != 0 && (ownMask(run, w) & bit) == 0;
 }
 
-/** Whether anybody holds the block. */
+/** Whether the block has a holder. */
 export function isHeld(run: usize, place: u32): bool {
   return ((anyMask(run) >> place) & 1) != 0;
 }
 
 /**
- * Forgets what is oldest until one more holder, and with it one more block and run if need be, has room.
- * False when nothing can be forgotten for it.
+ * Evicts the oldest runs until there is room for one more holder, and for one more block and run if needed.
+ * False if nothing can be evicted.
  */
 export function makeRoom(needsBlock: bool, needsRun: bool): bool {
   while (
@@ -100,17 +100,17 @@ export function makeRoom(needsBlock: bool, needsRun: bool): bool {
     !engineTableReady(1) ||
     !aliasesReady()
   ) {
-    if (!forgetOldest()) return false;
+    if (!evictOldest()) return false;
   }
   return true;
 }
 
-/** Where in the run that `runForNew` returned last the new blocks begin. */
+/** The place of the first new block in the run that `runForNew` last returned. */
 export let newPlace: u32 = 0;
 
 /**
- * The run that new blocks after `parent` go to: the parent's, when they follow its last block and it is nobody else's
- * than the holder's, else one that is started with their first local hash. 0 when there is no room for one more block.
+ * The run for new blocks after `parent`: the parent's run, if they follow its last block and it has no other holder;
+ * otherwise a new run with the first local hash. 0 if there is no room for one more block.
  */
 export function runForNew(h: u32, parent: u32, local: u64): usize {
   const run = parent ? runOf(parent) : 0;
@@ -123,7 +123,7 @@ export function runForNew(h: u32, parent: u32, local: u64): usize {
   return run;
 }
 
-/** A run after `parent` with its first local hash. Call `makeRoom` before, and `hold` after. */
+/** Creates a run after `parent` with its first local hash. Call `makeRoom` before, and `hold` after. */
 export function startRun(parent: u32, local: u64): usize {
   const run = newRun(parent);
   store<u64>(run, local, FIRST);
@@ -138,7 +138,7 @@ export function startRun(parent: u32, local: u64): usize {
   return run;
 }
 
-/** Makes a run shorter, or longer by blocks whose local hashes are in place. */
+/** Shortens a run, or lengthens it by blocks whose local hashes are already written. */
 export function setLength(run: usize, length: u32): void {
   const before = lengthOf(run);
   const locals = localsOf(run);
@@ -149,12 +149,12 @@ export function setLength(run: usize, length: u32): void {
   store<u8>(run, <u8>length, LENGTH);
 }
 
-/** Adds a block, which nobody holds yet, to the end of a run that only the worker holds. */
+/** Adds a block without a holder to the end of a run that only the worker holds. */
 export function lengthen(run: usize, w: u32, local: u64): void {
   preserve(run);
   const length = lengthOf(run);
   store<u64>(localsOf(run) + (length << 3), local);
-  // In the bit sets its masks follow from the length.
+  // In bit sets, its masks depend on the length.
   const held = heldMask(run, w);
   const own = ownMask(run, w);
   const wide = load<u32>(run, WIDE) != 0;
@@ -163,7 +163,7 @@ export function lengthen(run: usize, w: u32, local: u64): void {
   if (wide) setHolder(run, w, held, own);
 }
 
-/** The worker's hash, which names nothing yet, names this block from now on. Call `makeRoom` before. */
+/** Makes the worker's hash, which names nothing yet, name this block. Call `makeRoom` first. */
 export function hold(w: u32, run: usize, place: u32, hash: u64): void {
   preserve(run);
   const bit = <u32>1 << place;
@@ -188,9 +188,9 @@ export function hold(w: u32, run: usize, place: u32, hash: u64): void {
 }
 
 /**
- * Blocks that are known to be new are added to the end of a run whose only holder, if any, is the worker, as many as
- * there is room for. Their local hashes are in `locals`, their engine hashes in `hashes`. Stops before a hash that is
- * in the engine table already. Returns how many it added; the run's first block counts when it has none yet.
+ * Adds new blocks to the end of a run with no other holder than the worker, as many as there is room for. Their local
+ * hashes are in `locals`, their engine hashes in `hashes`. Stops at a hash that is already in the engine table. Returns
+ * how many it added, including the first block of a new run.
  */
 export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: usize, blocks: u32): u32 {
   preserve(run);
@@ -219,8 +219,8 @@ export function holdNew(w: u32, run: usize, place: u32, locals: usize, hashes: u
 }
 
 /**
- * The worker holds these blocks, too, all of them under the hashes in the run, and it has no other names for any
- * block. False when there is no memory for it.
+ * Makes the worker, which has no aliases, a holder of these blocks under the hashes in the run. False if there is no
+ * memory for it.
  */
 export function holdShared(w: u32, run: usize, bits: u32): bool {
   preserve(run);
@@ -234,8 +234,8 @@ export function holdShared(w: u32, run: usize, bits: u32): bool {
 }
 
 /**
- * Names blocks from `place` in the run on that somebody holds, but nobody under an engine hash, as long as the local
- * hashes agree and the engine hashes name nothing else. Returns how many.
+ * Gives engine hashes to blocks, starting at `place` in the run, that have holders but no engine hash, as long as the
+ * local hashes agree and the engine hashes are unused. Returns how many.
  */
 export function nameBlocks(run: usize, place: u32, locals: usize, hashes: usize, blocks: u32): u32 {
   preserve(run);
@@ -257,7 +257,7 @@ export function nameBlocks(run: usize, place: u32, locals: usize, hashes: usize,
   return named;
 }
 
-/** The holder holds these blocks, under no engine hash. Call `makeRoom` before. */
+/** Makes the holder hold these blocks without an engine hash. Call `makeRoom` first. */
 export function holdNameless(h: u32, run: usize, bits: u32): void {
   const held = heldMask(run, h);
   const added = popcnt(bits & ~held);
@@ -268,8 +268,8 @@ export function holdNameless(h: u32, run: usize, bits: u32): void {
 }
 
 /**
- * The same for new blocks at the end of a run whose only holder, if any, is this; as many as there is room for, one
- * at least. Returns how many. The run's first block counts when it has none yet.
+ * The same for new blocks at the end of a run with no other holder; as many as there is room for, but at least one.
+ * Returns how many, including the first block of a new run.
  */
 export function appendNameless(h: u32, run: usize, place: u32, locals: usize, blocks: u32): u32 {
   preserve(run);
@@ -285,7 +285,7 @@ export function appendNameless(h: u32, run: usize, place: u32, locals: usize, bl
   return blocks;
 }
 
-/** Whether the hash is the one in the run, after putting it there if the run has none and it is free. */
+/** Whether the hash is the one in the run. If the run has none and the hash is unused, stores it there first. */
 function takesShared(run: usize, place: u32, hash: u64): bool {
   const bit = <u32>1 << place;
   const shared = load<u32>(run, SHARED);
@@ -305,7 +305,7 @@ export function mayHaveSeveralHashes(run: usize): bool {
   return (load<u8>(run, FLAGS) & SEVERAL_HASHES) != 0;
 }
 
-/** The worker's hash, which names `block`, no longer does. */
+/** Makes the worker's hash stop naming `block`. */
 export function release(w: u32, hash: u64, block: u32): void {
   const run = runOf(block);
   const bit = <u32>1 << placeOf(block);
@@ -322,19 +322,19 @@ export function release(w: u32, hash: u64, block: u32): void {
   releaseShared(w, run, bit);
 }
 
-/** The worker no longer holds these blocks, which no other hash names for it. */
+/** Removes the worker as a holder of these blocks, which none of its other hashes names. */
 export function releaseShared(w: u32, run: usize, bits: u32): void {
   if (w < stride) unpredict(w, run, bits);
-  letGo(w, run, bits);
+  dropHeld(w, run, bits);
 }
 
-/** The same, with what the holder is predicted to hold left as it is. */
-export function letGo(w: u32, run: usize, bits: u32): void {
+/** The same, without changing predictions. */
+export function dropHeld(w: u32, run: usize, bits: u32): void {
   preserve(run);
   let held = takeFromSlot(run, w, bits);
   if (!held) {
-    // A copy of bit sets takes memory. Where there is none, the run is forgotten for all its holders.
-    if (!holdersReady()) return forgetRun(run);
+    // Copying bit sets needs memory. If there is none, the run is evicted for all its holders.
+    if (!holdersReady()) return evictRun(run);
     held = heldMask(run, w) & bits;
     setHolder(run, w, heldMask(run, w) & ~bits, ownMask(run, w) & ~bits);
   }
@@ -346,7 +346,7 @@ export function letGo(w: u32, run: usize, bits: u32): void {
   settle(run);
 }
 
-/** Takes the hashes of these blocks out of the engine table. */
+/** Removes the hashes of these blocks from the engine table. */
 function unshare(run: usize, mask: u32): void {
   const shared = load<u32>(run, SHARED);
   for (let bits = shared & mask; bits; bits &= bits - 1) {
@@ -356,7 +356,7 @@ function unshare(run: usize, mask: u32): void {
   store<u32>(run, shared & ~mask, SHARED);
 }
 
-/** Cuts blocks that nobody holds off the end of a run that has no runs after it, and frees it when empty. */
+/** Trims blocks without holders from the end of a run without children, and frees it if empty. */
 export function settle(run: usize): void {
   while (run != pinnedRun && !load<u32>(linksOf(run), CHILDREN)) {
     preserve(run);
@@ -366,19 +366,19 @@ export function settle(run: usize): void {
     const parent = load<u32>(run, PARENT);
     unlinkChild(run);
     removeFromAge(run);
-    leaveRun(run);
+    freeRun(run);
     if (!parent) return;
     run = runOf(parent);
     store<u32>(linksOf(run), load<u32>(linksOf(run), CHILDREN) - 1, CHILDREN);
   }
 }
 
-/** Forgets the least recently stored run that no run follows. Runs that others follow get another round. */
-function forgetOldest(): bool {
+/** Evicts the least recently stored run without children. Runs with children become the newest. */
+function evictOldest(): bool {
   for (let rounds = stat(RUNS); rounds > 0; rounds--) {
     const run = oldest;
     if (run != pinnedRun && !load<u32>(linksOf(run), CHILDREN)) {
-      forgetRun(run);
+      evictRun(run);
       return true;
     }
     makeNewest(run);
@@ -386,7 +386,7 @@ function forgetOldest(): bool {
   return false;
 }
 
-function forgetRun(run: usize): void {
+function evictRun(run: usize): void {
   preserve(run);
   const held = anyMask(run);
   const blocks = popcnt(held);
@@ -404,7 +404,7 @@ function forgetRun(run: usize): void {
 
 let clearedWorker: u32 = 0;
 
-/** Forgets everything that the worker holds or is predicted to hold. */
+/** Removes everything that the worker holds or is predicted to hold. */
 export function forgetWorker(w: u32): void {
   forgetPredictions(w);
   forgetHolder(w);
@@ -412,7 +412,7 @@ export function forgetWorker(w: u32): void {
   forgetHolder(holderOf(DISK, w));
 }
 
-/** Forgets everything that a holder under engine hashes has. */
+/** Removes everything that a holder has under engine hashes. */
 export function forgetHolder(w: u32): void {
   if (!heldBy(w)) return;
   for (let alias = anyAliasOf(w); alias; alias = anyAliasOf(w)) {
@@ -422,6 +422,6 @@ export function forgetHolder(w: u32): void {
   clearedWorker = w;
   eachRun((run: usize): void => {
     const mask = heldMask(run, clearedWorker);
-    if (mask) letGo(clearedWorker, run, mask);
+    if (mask) dropHeld(clearedWorker, run, mask);
   });
 }

@@ -1,5 +1,5 @@
-// The core's exports. Numbers only; larger arguments lie in fixed areas of linear memory, whose addresses are asked
-// for once. Results of a decision lie in RESULT.
+// The core's exports. They take and return only numbers; larger arguments are in fixed areas of linear memory, whose
+// addresses the host reads once. The result of a decision is in RESULT.
 import { initAliases } from "./aliases";
 import { hashBlocks, initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
 import { book, dropPrefill, growDecode, initBookings, unbook, untouchedBookingBytes } from "./bookings";
@@ -8,7 +8,7 @@ import { initChildren } from "./children";
 import { initCounts, overlaps, predictedOverlap } from "./counts";
 import {
   decodeTerms,
-  forgetPrices,
+  discardPrices,
   hostTerms,
   initCost,
   priced,
@@ -33,7 +33,7 @@ import {
   beginHashed,
   beginPrompt,
   isPromptKept,
-  losePrompt,
+  invalidatePrompt,
   promptBlocks,
   promptHashes,
   promptTokens,
@@ -48,7 +48,7 @@ import {
   beginSnapshot,
   copiedRuns,
   endSnapshot,
-  goOnWithSnapshot,
+  continueSnapshot,
   snapshotBytes,
   snapshotOut,
   takeSnapshot,
@@ -57,15 +57,15 @@ import { count, DECISIONS, STATS } from "./stats";
 import { diskOverlaps, hostOverlaps, initTiers, poolOverlaps, setTierCredits } from "./tiers";
 import {
   decodeBlocks,
-  enterWorker,
+  allocateWorker,
   initWorkers,
-  leaveWorker,
+  freeWorker,
   prefillTokens,
   presentWorkers,
   requests,
   reopenExcluded,
   setGate,
-  shutForNow,
+  excludeOnce,
   workerExists,
 } from "./workers";
 import { xxh3 } from "./xxh3";
@@ -73,19 +73,19 @@ import { xxh3 } from "./xxh3";
 const EVENT_HASHES: u32 = 1024;
 const EVENT_TOKENS_BYTES: u32 = 65536;
 
-/** f64 overlap blocks, cost, booking, busy workers, blocks in host memory, on disk, in the pool, and only predicted. */
+/** f64: overlap blocks, cost, booking, busy workers, blocks in host memory, on disk, in the pool, only predicted. */
 const RESULT: usize = memory.data(64, 8);
 
 let eventHashes: usize = 0;
 let eventTokens: usize = 0;
 let eventLocals: usize = 0;
 
-/** Sets the most memory to use. */
+/** Sets the memory limit. */
 export function setMemoryLimit(bytes: f64): void {
   limitMemory(bytes);
 }
 
-/** False when there is not enough memory. */
+/** False if there is not enough memory. */
 export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBlocks: u32, maxBookings: u32): bool {
   initBlockHash(blockSize);
   initAliases();
@@ -110,12 +110,12 @@ export function init(blockSize: u32, maxWorkers: u32, maxBlocks: u32, expectedBl
   );
 }
 
-/** Runs at most: one for 8 blocks, unless they alone would take more than five eighths of the memory. */
+/** Maximum number of runs: one per 8 blocks, but no more than fit in five eighths of the memory. */
 function runLimit(maxBlocks: u32): u32 {
   return max(<u32>min(<f64>(maxBlocks >> 3), (freeBytes() * 5) / 8 / <f64>RUN_BYTES), 1);
 }
 
-/** Where events are passed; 0 when there is not enough memory. Also for `hashBytes`, before `init`. */
+/** Where to write events; 0 if there is not enough memory. Also used by `hashBytes`, before `init`. */
 export function eventArea(): usize {
   if (!eventHashes) {
     const area = take(EVENT_HASHES * 16 + EVENT_TOKENS_BYTES);
@@ -131,7 +131,7 @@ export function eventLocalsArea(): usize {
   return eventLocals;
 }
 
-/** Blocks that one call of `storeMore` or `removeStored` can take. */
+/** Maximum blocks per call of `storeMore` or `removeStored`. */
 export function eventBlocks(): u32 {
   return min(EVENT_HASHES, EVENT_TOKENS_BYTES / (tokensPerBlock << 2));
 }
@@ -153,7 +153,7 @@ export function statsArea(): usize {
   return STATS;
 }
 
-/** Bytes in use or used before. What is made for a limit, runs and bookings, counts as far as it was ever touched. */
+/** Bytes allocated. Preallocated runs and bookings count only once they have been used. */
 export function memoryBytes(): f64 {
   return takenBytes() - untouchedRunBytes() - untouchedBookingBytes();
 }
@@ -176,12 +176,12 @@ export function requestsArea(): usize {
   return requests;
 }
 
-/** Blocks that one of the worker's holders has; the kinds are those of `kinds.ts`. */
+/** Blocks of one of the worker's holders; the kinds are those in `kinds.ts`. */
 export function heldBlocksOf(kind: u32, w: u32): f64 {
   return held(holderOf(kind, w));
 }
 
-// Arrays by worker of the last decision (overlaps: or query), and how many workers it looked at.
+// Arrays by worker from the last decision (or query, for overlaps), and the number of workers in them.
 
 export function pricedWorkers(): u32 {
   return priced;
@@ -211,7 +211,7 @@ export function decodeTermsArea(): usize {
   return decodeTerms;
 }
 
-/** Where to write terms of the host's own, one f64 for each worker, for a decision that has them. */
+/** Where to write the host's terms, one f64 per worker, for a decision with `hasTerms`. */
 export function hostTermsArea(): usize {
   return hostTerms;
 }
@@ -221,7 +221,7 @@ export function totalsArea(): usize {
 }
 
 export function addWorker(): i32 {
-  return enterWorker();
+  return allocateWorker();
 }
 
 export function hasWorker(w: u32): bool {
@@ -233,7 +233,7 @@ export function removeWorker(w: u32): void {
   setPredictions(w, 0, 0);
   limitLoad(w, Infinity, Infinity);
   forgetRecent(w);
-  leaveWorker(w);
+  freeWorker(w);
 }
 
 export function clearWorker(w: u32): void {
@@ -244,36 +244,36 @@ export function setEligible(w: u32, eligible: bool): void {
   setGate(w, eligible);
 }
 
-/** At or over a limit the worker is no candidate; +Infinity for none. */
+/** At or over a limit, the worker is not a candidate; +Infinity for no limit. */
 export function limitWorker(w: u32, prefillTokens: f64, decodeBlocks: f64): void {
   limitLoad(w, prefillTokens, decodeBlocks);
 }
 
-/** Blocks of later events and prompts have this salt. */
+/** Sets the salt of subsequent events and prompts. */
 export function useSalt(low: u32, high: u32): void {
-  losePrompt();
+  invalidatePrompt();
   useSeed((<u64>high << 32) | low);
 }
 
-/** Where to write the media of an event's piece or of a prompt; 0 when there is not enough memory. */
+/** Where to write the media of part of an event or of a prompt; 0 if there is not enough memory. */
 export function mediaArea(bytes: u32): usize {
-  losePrompt();
+  invalidatePrompt();
   return reserveMedia(bytes, <usize>tokensPerBlock << 2);
 }
 
-/** The parent's hash is the first of the event hashes. */
+/** The parent's hash is the first in the event hashes. */
 export function storeBegin(kind: u32, w: u32, hasParent: bool): bool {
   return beginStored(holderOf(kind, w), w, hasParent, load<u64>(eventHashes));
 }
 
 export function storeMore(kind: u32, w: u32, blocks: u32, media: bool): u32 {
-  losePrompt();
+  invalidatePrompt();
   beginMedia(media);
   hashBlocks(eventTokens, blocks, eventLocals, 0);
   return storeBlocks(holderOf(kind, w), eventHashes, eventLocals, blocks);
 }
 
-/** The same for blocks whose local hashes the host has written to `eventLocalsArea`. */
+/** The same with local hashes that the host has written to `eventLocalsArea`. */
 export function storeMoreHashed(kind: u32, w: u32, blocks: u32): u32 {
   return storeBlocks(holderOf(kind, w), eventHashes, eventLocals, blocks);
 }
@@ -283,7 +283,7 @@ export function storeCopies(kind: u32, w: u32, blocks: u32): u32 {
   return storeNamed(holderOf(kind, w), w, eventHashes, blocks);
 }
 
-/** Ends an event, of which so many blocks could not be stored. */
+/** Ends an event. @param refused how many blocks could not be stored */
 export function storeEnd(refused: u32): void {
   endStored(refused);
 }
@@ -292,12 +292,12 @@ export function removeStored(kind: u32, w: u32, blocks: u32): u32 {
   return removeBlocks(holderOf(kind, w), eventHashes, blocks);
 }
 
-/** Where to write a batch of events in vLLM's wire format; 0 when there is not enough memory. */
+/** Where to write a batch of events in vLLM's wire format; 0 if there is not enough memory. */
 export function payloadArea(bytes: u32): usize {
   return reservePayload(bytes);
 }
 
-/** Reads a batch. How many events it has that matter; −1 when it is unusual, and nothing of it can be applied. */
+/** Reads a batch. Returns the number of relevant events; −1 if it is unusual and must not be applied. */
 export function readBatch(bytes: u32): i32 {
   if (!readPayload(bytes)) return -1;
   store<f64>(RESULT, payloadRank);
@@ -310,15 +310,15 @@ export function applyBatch(w: u32): u32 {
   return applyPayload(w, eventLocals, EVENT_HASHES);
 }
 
-// A snapshot: begin, then as long as there is more, go on and take what is there.
+// A snapshot: begin it, then call `snapshotNext` and take the bytes until there are no more.
 
 export function snapshotBegin(): void {
   beginSnapshot();
 }
 
-/** Copies about so many bytes of runs. How many there are in `snapshotArea`; −1 when memory has run out. */
+/** Copies about this many bytes of runs. Returns the bytes in `snapshotArea`; −1 if memory has run out. */
 export function snapshotNext(bytes: u32): f64 {
-  return goOnWithSnapshot(bytes) ? snapshotBytes : -1;
+  return continueSnapshot(bytes) ? snapshotBytes : -1;
 }
 
 export function snapshotArea(): usize {
@@ -329,7 +329,7 @@ export function snapshotTaken(): void {
   takeSnapshot();
 }
 
-/** Runs in it so far. */
+/** Number of runs copied so far. */
 export function snapshotRuns(): u32 {
   return copiedRuns;
 }
@@ -338,7 +338,7 @@ export function snapshotEnd(): void {
   endSnapshot();
 }
 
-/** A run whose local hashes are in `eventLocalsArea` and whose engine hashes are in `eventArea`; 0 when it cannot be. */
+/** Restores a run, with local hashes in `eventLocalsArea` and engine hashes in `eventArea`; 0 if impossible. */
 export function restoreOne(parent: u32, length: u32, severalHashes: bool, shared: u32): usize {
   return restoreRun(parent, length, severalHashes, shared, eventLocals, eventHashes);
 }
@@ -347,7 +347,7 @@ export function restoreHeld(run: usize, holder: u32, mask: u32, own: u32): bool 
   return restoreHolder(run, holder, mask, own);
 }
 
-/** The hash is the first of the event hashes. */
+/** The hash is the first in the event hashes. */
 export function restoreName(run: usize, holder: u32, place: u32): bool {
   return restoreAlias(run, holder, place, load<u64>(eventHashes));
 }
@@ -360,44 +360,44 @@ export function restoreEnd(): void {
   endRestore();
 }
 
-/** XXH3-64 of so many bytes from an address, into RESULT. */
+/** XXH3-64 of this many bytes at an address, into RESULT. */
 export function checksum(from: usize, bytes: u32): void {
   store<u64>(RESULT, xxh3(from, bytes, 0));
 }
 
-/** Forgets everything in the pool. */
+/** Removes everything from the pool. */
 export function clearPool(): void {
   forgetHolder(holderOf(POOL, 0));
 }
 
-/** Predictions of the worker last so many ticks, 0: there are none; `capacity` is in blocks. */
+/** Sets how many ticks predictions for the worker last (0 for no predictions), and their capacity in blocks. */
 export function setPrediction(w: u32, ticks: u32, capacity: f64): void {
   setPredictions(w, ticks, capacity);
 }
 
-/** It is this tick now. */
+/** Sets the current tick. */
 export function setTime(tick: u32): void {
   passTime(tick);
   passRecent(tick);
 }
 
-/** The worker will hold the prompt of the last decision. How many of its blocks; −1 when the prompt is gone. */
+/** Predicts that the worker will hold the prompt of the last decision. Returns the blocks; −1 if the prompt is gone. */
 export function predictPrompt(w: u32): i32 {
   if (!isPromptKept) return -1;
   return predict(w, promptHashes(promptBlocks), promptBlocks);
 }
 
-/** Where to write a prompt of this length; 0 when there is not enough memory. */
+/** Where to write a prompt of this length; 0 if there is not enough memory. */
 export function promptArea(tokens: u32): usize {
   return reservePrompt(tokens) ? promptTokens : 0;
 }
 
-/** Where to write the local hashes of a query of so many blocks; 0 when there is not enough memory. */
+/** Where to write the local hashes of a query; 0 if there is not enough memory. */
 export function hashesArea(blocks: u32): usize {
   return reserveHashes(blocks);
 }
 
-/** Hashes the whole prompt to where `hashesArea` says. How many blocks it has; −1 when it was not reserved. */
+/** Hashes the whole prompt into `hashesArea`. Returns its number of blocks; −1 if it was not reserved. */
 export function hashPrompt(tokens: u32, media: bool): i32 {
   if (!beginPrompt(tokens)) return -1;
   beginMedia(media);
@@ -405,11 +405,11 @@ export function hashPrompt(tokens: u32, media: bool): i32 {
   return promptBlocks;
 }
 
-/** Overlaps for the first `blocks` of the hashes. The longest; −1 when they were not reserved. */
+/** Finds overlaps for the first `blocks` hashes. Returns the longest; −1 if they were not reserved. */
 export function find(blocks: u32): i32 {
   if (!beginHashed(blocks)) return -1;
   findOverlaps();
-  forgetPrices();
+  discardPrices();
   return longestOverlap;
 }
 
@@ -417,23 +417,23 @@ export function configure(creditDecay: f64, prefillLoadScale: f64, activeRequest
   setWeights(creditDecay, prefillLoadScale, activeRequestWeight);
 }
 
-/** What a block of recent prefill weighs, and what a tick leaves of it. */
+/** Sets the weight of a block of recent prefill, and the share of it that remains after a tick. */
 export function configureRecent(weight: f64, kept: f64): void {
   setRecentWeight(weight);
   keepRecent(kept);
 }
 
-/** What a block in host memory, on disk and in the pool is worth. */
+/** Sets the credit of a block in host memory, on disk and in the pool. */
 export function configureTiers(host: f64, disk: f64, pool: f64): void {
   setTierCredits(host, disk, pool);
 }
 
-/** The worker will not do for the next decision. */
+/** Excludes the worker from the next decision. */
 export function exclude(w: u32): void {
-  shutForNow(w);
+  excludeOnce(w);
 }
 
-/** The whole decision. The worker, −1 when none is eligible, −2 when the prompt was not reserved. */
+/** Makes a decision. Returns the worker; −1 if none is eligible, −2 if the prompt was not reserved. */
 export function decide(
   tokens: u32,
   policy: u32,

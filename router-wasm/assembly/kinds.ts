@@ -1,6 +1,6 @@
-// Who can hold a block. A worker holds blocks in the memory of its device, is predicted to hold some, and may have
-// copies of others in its host's memory and on disk; a pool holds blocks for all workers. Each of these is a holder,
-// with a number of its own: kind · stride + worker, so that a worker's own number is that of its device.
+// The kinds of holders. A worker holds blocks in device memory, is predicted to hold some, and may have copies of
+// others in host memory and on disk; a pool holds blocks for all workers. Each of these is a separate holder with the
+// number kind · stride + worker, so that a worker's own number is that of its device.
 import { take } from "./memory";
 import { count, STORED_BLOCKS, stat } from "./stats";
 import { addStored } from "./workers";
@@ -11,12 +11,12 @@ export const HOST: u32 = 2;
 export const DISK: u32 = 3;
 export const POOL: u32 = 4;
 
-/** Between a worker's holders; a multiple of 128, so that the bit sets of each kind are whole words. */
+/** Distance between a worker's holders; a multiple of 128, so that the bit sets of each kind are whole vectors. */
 export let stride: u32 = 0;
-/** Holders at most. */
+/** Maximum number of holders. */
 export let maxHolders: u32 = 0;
 
-/** u32 per holder: first of its aliases. */
+/** u32 per holder: its first alias. */
 export let aliasHeads: usize = 0;
 /** f64 per holder: blocks that it holds. */
 let heldBlocks: usize = 0;
@@ -41,7 +41,7 @@ export function holderOf(kind: u32, w: u32): u32 {
   return kind == POOL ? POOL * stride : kind * stride + w;
 }
 
-/** Counts blocks that a holder has more, or fewer, than before. */
+/** Adjusts the number of blocks that a holder has. */
 // @ts-ignore: decorator
 @inline
 export function countHeld(h: u32, by: f64): void {
@@ -57,7 +57,7 @@ export function held(h: u32): f64 {
   return load<f64>(heldBlocks + (<usize>h << 3));
 }
 
-/** Blocks that holders of this kind have in all. */
+/** Total blocks of all holders of this kind. */
 // @ts-ignore: decorator
 @inline
 export function heldByKind(kind: u32): f64 {

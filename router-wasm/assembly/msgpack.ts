@@ -1,5 +1,5 @@
-// Reads msgpack where it lies. What is not as expected, or is cut short, sets `isUnusual` and is left to the host to
-// judge; reading goes on to somewhere within the bytes, to no effect. The bytes must have 16 more after them.
+// Reads msgpack in place. Unexpected or truncated input sets `isUnusual` and is left to the host; reading then
+// continues within the bytes, with meaningless results. The input must be followed by 16 more readable bytes.
 
 let at: usize = 0;
 let end: usize = 0;
@@ -11,7 +11,7 @@ export function openBytes(from: usize, length: usize): void {
   isUnusual = false;
 }
 
-/** Whether everything has been read, and nothing beyond it. */
+/** Whether the whole input has been read, and nothing beyond it. */
 export function isRead(): bool {
   return at == end;
 }
@@ -30,21 +30,21 @@ function pass(bytes: usize): void {
   }
 }
 
-/** Whether nil comes next, which is then read. */
+/** Reads nil, if it is next. Returns whether it was. */
 export function readNil(): bool {
   if (load<u8>(at) != 0xc0) return false;
   pass(1);
   return true;
 }
 
-/** The first byte of what comes next. */
+/** The first byte of the next value. */
 // @ts-ignore: decorator
 @inline
 export function nextTag(): u32 {
   return load<u8>(at);
 }
 
-/** How many elements the array has that comes next. Each is a byte at least. */
+/** Reads an array header. Returns the number of elements, each of which has at least one byte. */
 export function readArray(): u32 {
   const tag = load<u8>(at);
   let length: u32 = 0;
@@ -63,7 +63,7 @@ export function readArray(): u32 {
   return bounded(length);
 }
 
-/** How many keys the map has that comes next. */
+/** Reads a map header. Returns the number of keys. */
 export function readMap(): u32 {
   const tag = load<u8>(at);
   let length: u32 = 0;
@@ -87,7 +87,7 @@ function bounded(length: u32): u32 {
 
 export let stringLength: u32 = 0;
 
-/** Where the string is that comes next; its length is `stringLength`. */
+/** Reads a string. Returns its address; its length is `stringLength`. */
 export function readString(): usize {
   const tag = load<u8>(at);
   if ((tag & 0xe0) == 0xa0) {
@@ -106,7 +106,7 @@ export function readString(): usize {
   return string;
 }
 
-/** The integer that comes next; negative ones in two's complement. */
+/** Reads an integer; negative ones are in two's complement. */
 export function readInteger(): u64 {
   const tag = load<u8>(at);
   if (tag < 0x80) {
@@ -129,7 +129,7 @@ export function readInteger(): u64 {
   return <u64>((<i64>raw << shift) >> shift);
 }
 
-/** A hash: an integer, or of a byte string the last eight bytes, big-endian. */
+/** Reads a hash: an integer, or the last eight bytes of a byte string, big-endian. */
 export function readHash(): u64 {
   const tag = load<u8>(at);
   if (tag < 0xc4 || tag > 0xc6) return readInteger();
@@ -153,7 +153,7 @@ export function readHash(): u64 {
   return length ? bswap<u64>(load<u64>(at - length)) >> (64 - (length << 3)) : 0;
 }
 
-/** Writes the numbers of 32 bits that come next to `to`, as u32. There must be so many bytes left. */
+/** Reads `count` integers of 32 bits into `to`, as u32. At least `count` bytes must be left. */
 export function readNumbers(count: u32, to: usize): void {
   const stop = to + (<usize>count << 2);
   let from = at;
@@ -184,7 +184,7 @@ export function readNumbers(count: u32, to: usize): void {
   pass(0);
 }
 
-/** Passes over what comes next, whatever it is. */
+/** Skips the next value. */
 export function skip(): void {
   for (let left: u64 = 1; left && !isUnusual; left--) {
     if (at == end) {
@@ -204,7 +204,7 @@ export function skip(): void {
   }
 }
 
-/** Passes over the value, or the head of an array or map, of which it tells how many values come. */
+/** Skips a value, or the header of an array or map. Returns the number of values in it. */
 function skipLong(tag: u32): u64 {
   if (tag == 0xc1) isUnusual = true;
   else if (tag >= 0xcc && tag <= 0xd3) pass(1 + (<usize>1 << (tag & 3)));
@@ -226,7 +226,7 @@ function skipLong(tag: u32): u64 {
   return 0;
 }
 
-/** Lengths near 2³² must not wrap around. */
+/** Skips a value whose length may be so large that adding it would overflow. */
 function passLong(head: usize, length: u32): void {
   pass(head);
   if (<usize>length > end - at) isUnusual = true;

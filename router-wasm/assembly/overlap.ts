@@ -1,8 +1,8 @@
-// How many blocks at the start of the prompt each worker holds.
+// Finds how many blocks at the start of the prompt each worker holds.
 //
-// The walk goes down the tree, as far as the prompt's hashes match and any worker holds everything so far (is alive). Few
-// alive workers are kept as a list, and their count grows as the walk goes; many are kept as a bit set, and a worker's
-// count is written when it drops out.
+// The walk goes down the tree as long as the prompt's hashes match and any worker is alive: holds everything so far.
+// A few alive workers are kept in a list, and their counts grow along the walk; many are kept in a bit set, and a
+// worker's count is written when it drops out.
 import { clearBit, hasBit, setBit } from "./bit-set";
 import {
   beginCounts,
@@ -22,28 +22,28 @@ import { take } from "./memory";
 import { promptBlocks } from "./prompt";
 import { FLAGS, GROUPED, INLINE, lengthOf, LINE, WIDE } from "./run";
 import { beginPath, extendOverlaps, tiered } from "./tiers";
-import { beginWalk, goOn, PATH, walkRun } from "./walk";
+import { beginWalk, advanceWalk, PATH, walkRun } from "./walk";
 import { hasOwn, noSets, ownSets, SETS, strideBytes } from "./wide";
 import { workerCount } from "./workers";
 
-/** The most blocks that any worker has. */
+/** The longest overlap of any worker. */
 export let longestOverlap: u32 = 0;
 
-/** Bit set; while `asSet`. */
+/** Bit set of the alive workers, if `asSet`. */
 let alive: usize = 0;
-/** Bit sets for one run: those alive that it makes drop out, and those that stay since a slot or group says so. */
+/** Bit sets for one run: alive workers that drop out there, and those that stay because of a slot or group. */
 let dropped: usize = 0;
 let kept: usize = 0;
-/** u32: workers alive, so many; unless `asSet`. */
+/** u32: the alive workers, unless `asSet`, and their number. */
 let list: usize = 0;
 let listed: u32 = 0;
 let asSet: bool = false;
-/** Blocks of the prompt that those alive are known to hold. */
+/** Blocks of the prompt that the alive workers hold. */
 let depth: u32 = 0;
 
-/** Holders with higher numbers are passed over: those of lower tiers, and predicted ones while there are none. */
+/** Holders with higher numbers are ignored: those of lower tiers, and predicted ones if there are no predictions. */
 let holders: u32 = 0;
-/** Bytes of the bit sets up to the last such holder. */
+/** Bytes of the bit sets up to the last holder that counts. */
 let setEnd: usize = 0;
 
 export function initOverlap(): bool {
@@ -54,7 +54,7 @@ export function initOverlap(): bool {
   return kept != 0;
 }
 
-/** Writes `overlaps` for the prompt. */
+/** Finds the overlaps of the prompt. */
 export function findOverlaps(): void {
   beginCounts();
   const usedBytes = <usize>((workerCount + 127) >> 7) << 4;
@@ -74,19 +74,19 @@ export function findOverlaps(): void {
 
 function walk(): void {
   beginWalk();
-  // No worker holds all of the prompt so far.
-  let alone = false;
+  // Whether no worker is alive any more.
+  let isOver = false;
   while (walkRun) {
-    const end = goOn();
-    for (let stretch = PATH; stretch < end && !alone; stretch += 8) {
-      alone = !advance(load<u32>(stretch), load<u32>(stretch, 4));
+    const end = advanceWalk();
+    for (let stretch = PATH; stretch < end && !isOver; stretch += 8) {
+      isOver = !advance(load<u32>(stretch), load<u32>(stretch, 4));
     }
-    // Deeper runs may still be held elsewhere than on devices.
-    if (alone && !tiered) return;
+    // Deeper runs may still be held in other tiers.
+    if (isOver && !tiered) return;
   }
 }
 
-/** Counts a stretch up to block `end` of the prompt for the workers alive; false when none stays alive. */
+/** Counts a stretch up to block `end` of the prompt for the alive workers; false if none stays alive. */
 function advance(run: usize, end: u32): bool {
   let sets = <usize>load<u32>(run, WIDE);
   if (!sets && load<u8>(run, FLAGS) & GROUPED) sets = noSets;
@@ -107,14 +107,14 @@ function advance(run: usize, end: u32): bool {
   return some;
 }
 
-/** Blocks from the run's first on that the mask has without a gap. */
+/** The number of leading blocks in the mask without a gap. */
 // @ts-ignore: decorator
 @inline
 function prefix(mask: u32): u32 {
   return <u32>ctz(~mask);
 }
 
-/** The alive workers become those of the run's holders that were alive and hold the blocks needed of it. */
+/** Keeps alive those holders of the run that were alive and hold the blocks needed. */
 function advanceHolders(run: usize, needed: u32, end: u32): bool {
   listed = 0;
   advanceSlot(run + INLINE, needed, end);
@@ -156,7 +156,7 @@ function advanceList(run: usize, needed: u32, end: u32): bool {
   return listed != 0;
 }
 
-/** 128 bits of the workers in the sets, under whatever hashes. */
+/** 128 bits of the workers in the sets, under shared or own hashes. */
 // @ts-ignore: decorator
 @inline
 function anyIn(sets: usize, i: usize, own: bool): v128 {
@@ -164,7 +164,7 @@ function anyIn(sets: usize, i: usize, own: bool): v128 {
   return own && i < strideBytes ? v128.or(shared, v128.load(sets + SETS + ownSets + i)) : shared;
 }
 
-/** The first run has bit sets: the alive workers become a set, of those that hold what is needed of it. */
+/** At a first run with bit sets, makes the alive workers a set of those that hold the blocks needed. */
 function enterSets(run: usize, sets: usize, needed: u32): bool {
   asSet = true;
   for (let i: usize = 0; i < setEnd; i += 16) v128.store(alive + i, i64x2.splat(-1));
@@ -179,11 +179,11 @@ function enterSets(run: usize, sets: usize, needed: u32): bool {
   return v128.any_true(any);
 }
 
-/** From a set of workers and a run with bit sets. */
+/** The same from a set of workers and a run with bit sets. */
 function advanceSet(run: usize, sets: usize, needed: u32): bool {
   const keeps = hasSlots(run) && advanceSlots(run, needed);
   const own = hasOwn(sets);
-  // Who drops out here has nothing of this run.
+  // Workers that drop out here hold none of this run.
   let any = i64x2.splat(0);
   for (let i: usize = 0; i < setEnd; i += 16) {
     const before = v128.load(alive + i);
@@ -198,7 +198,7 @@ function advanceSet(run: usize, sets: usize, needed: u32): bool {
   return v128.any_true(any);
 }
 
-/** 128 bits of the workers that hold all that is needed, whether they are alive or not. */
+/** 128 bits of the workers that hold all blocks needed, alive or not. */
 // @ts-ignore: decorator
 @inline
 function stayIn(sets: usize, i: usize, own: bool, keeps: bool): v128 {
@@ -206,7 +206,7 @@ function stayIn(sets: usize, i: usize, own: bool, keeps: bool): v128 {
   return keeps ? v128.or(stay, v128.load(kept + i)) : stay;
 }
 
-/** The first workers drop out: writes all counts. */
+/** Handles the first workers that drop out: writes all counts. */
 function dropFirst(sets: usize, own: bool, keeps: bool): bool {
   let any = i64x2.splat(0);
   for (let i: usize = 0; i < setEnd; i += 16) {
@@ -220,14 +220,14 @@ function dropFirst(sets: usize, own: bool, keeps: bool): bool {
   return v128.any_true(any);
 }
 
-/** Whether some holders are not in the run's bit sets. */
+/** Whether the run has holders outside its bit sets. */
 // @ts-ignore: decorator
 @inline
 function hasSlots(run: usize): bool {
   return (load<u32>(run, INLINE) | load<u32>(run, INLINE + HOLDER_BYTES) | load<u32>(run, LINE)) != 0;
 }
 
-/** Those alive that hold a part of the run drop out; those with all that is needed are noted in `kept`, if any. */
+/** Drops alive workers that hold only part of the run, and records in `kept` those with all blocks needed, if any. */
 function advanceSlots(run: usize, needed: u32): bool {
   let keeps = false;
   for (let slot = firstSlot(run); slot; slot = nextSlot(run, slot)) {
@@ -264,7 +264,7 @@ function clearKept(): void {
   for (let i: usize = 0; i < setEnd; i += 16) v128.store(kept + i, i64x2.splat(0));
 }
 
-/** Those alive in the sets drop out with so many blocks. */
+/** Drops the alive workers in the sets, with this many blocks. */
 function dropGroup(sets: usize, blocks: u32): void {
   const own = hasOwn(sets);
   for (let i: usize = 0; i < setEnd; i += 16) {
@@ -278,7 +278,7 @@ function dropGroup(sets: usize, blocks: u32): void {
   }
 }
 
-/** Writes the depth for every worker in the set. */
+/** Writes the depth as the count of every alive worker. */
 function leaveSet(): void {
   if (isClear) settleSet(alive, setEnd, depth);
   else writeCounts(alive, depth);

@@ -1,13 +1,13 @@
-// Batches of KV events in vLLM's wire format, msgpack [timestamp, [event…], data_parallel_rank], read where they lie
-// and applied without an object for any block. A batch is read whole before any of it is applied. What this code does
-// not know (LoRA names, media, salts, several caches, forms that no engine sends today) makes the batch unusual: then nothing is
-// applied, and the host reads it with a decoder that can say what is wrong with it.
+// Reads batches of KV events in vLLM's wire format, msgpack [timestamp, [event…], data_parallel_rank], in place, and
+// applies them without allocating objects. A batch is read completely before any of it is applied. Anything
+// unsupported (LoRA names, media, salts, several cache groups, formats that no engine sends today) makes the batch
+// unusual: nothing is applied, and the host reads it with its own decoder, which can report errors.
 import { hashBlocks, tokensPerBlock } from "./block-hash";
 import { beginStored, endStored, removeBlocks, storeBlocks, storeNamed } from "./events";
 import { forgetWorker } from "./holding";
 import { DEVICE, DISK, holderOf, HOST } from "./kinds";
 import { beginMedia } from "./media";
-import { leave, takeForPrompt } from "./memory";
+import { recycle, takeForPrompt } from "./memory";
 import {
   isRead,
   isUnusual,
@@ -24,9 +24,9 @@ import {
   skip,
   stringLength,
 } from "./msgpack";
-import { losePrompt } from "./prompt";
+import { invalidatePrompt } from "./prompt";
 
-// Events as read, one after another, behind their hashes and token ids:
+// Events are written one after another, each after its hashes and token ids:
 //    0  u32  next event       4  u32  type             8  u32  tier            12  u32  blocks
 //   16  u64  parent hash     24  u32  1: has parent   28  u32  hashes          32  u32  token ids
 const NEXT: usize = 0;
@@ -43,25 +43,25 @@ const STORED: u32 = 1;
 const COPIED: u32 = 2;
 const REMOVED: u32 = 3;
 const CLEARED: u32 = 4;
-/** A medium of which nothing is known. */
+/** An unknown medium. */
 const ELSEWHERE: u32 = 255;
 
-/** More than a reader may look beyond the end. */
+/** More than a reader may read beyond the end. */
 const SLACK: usize = 64;
 
 let payload: usize = 0;
 let capacity: usize = 0;
-/** Where what is read goes: hashes take 8 bytes for one of the payload at most, an event's own 40 for eleven. */
+/** Output position. A hash takes 8 bytes for at least one of the payload; an event, 40 for at least eleven. */
 let out: usize = 0;
 let firstEvent: usize = 0;
 let lastEvent: usize = 0;
 
 export let payloadRank: u32 = 0;
 export let payloadEvents: u32 = 0;
-/** Events of which blocks were stored. */
+/** Events with stored blocks. */
 export let payloadStored: u32 = 0;
 
-/** Where to write a payload of so many bytes; 0 when there is not enough memory. */
+/** Where to write a payload; 0 if there is not enough memory. */
 export function reservePayload(bytes: u32): usize {
   if (bytes > MOST_BYTES) return 0;
   if (<usize>bytes <= capacity) return payload;
@@ -69,7 +69,7 @@ export function reservePayload(bytes: u32): usize {
   while (wanted < bytes) wanted <<= 1;
   const piece = takeForPrompt(roomFor(wanted));
   if (!piece) return 0;
-  if (capacity) leave(payload, roomFor(capacity));
+  if (capacity) recycle(payload, roomFor(capacity));
   payload = piece;
   capacity = wanted;
   return piece;
@@ -81,7 +81,7 @@ function roomFor(bytes: usize): usize {
   return bytes + SLACK + bytes * 12 + SLACK;
 }
 
-/** Reads the payload; false when it is unusual, and nothing of it may be applied. */
+/** Reads the payload; false if it is unusual and must not be applied. */
 export function readPayload(bytes: u32): bool {
   lastEvent = 0;
   firstEvent = 0;
@@ -171,36 +171,36 @@ function readFieldsByName(): void {
     const length = stringLength;
     const first = load<u64>(name);
     if (length == 4 && <u32>first == 0x65707974) readType();
-    else if (length == 12 && is(name, 0x61685f6b636f6c62, 0x7365687361685f6b)) readHashes();
-    else if (length == 17 && load<u8>(name, 8) == 0x6c && is(name, 0x625f746e65726170, 0x687361685f6b636f)) readParent();
-    else if (length == 9 && is(name, 0x64695f6e656b6f74, 0x7364695f6e656b6f)) readIds();
-    else if (length == 10 && is(name, 0x69735f6b636f6c62, 0x657a69735f6b636f)) blockSize = readInteger();
+    else if (length == 12 && hasEnds(name, 0x61685f6b636f6c62, 0x7365687361685f6b)) readHashes();
+    else if (length == 17 && load<u8>(name, 8) == 0x6c && hasEnds(name, 0x625f746e65726170, 0x687361685f6b636f)) readParent();
+    else if (length == 9 && hasEnds(name, 0x64695f6e656b6f74, 0x7364695f6e656b6f)) readIds();
+    else if (length == 10 && hasEnds(name, 0x69735f6b636f6c62, 0x657a69735f6b636f)) blockSize = readInteger();
     else if (length == 6 && (first << 16) == 0x6d756964656d0000) readMedium();
-    else if (length == 9 && is(name, 0x6d616e5f61726f6c, 0x656d616e5f61726f)) readLoraName();
-    else if (length == 10 && is(name, 0x656b5f6172747865, 0x7379656b5f617274)) readExtraKeys();
-    else if (length == 9 && is(name, 0x64695f70756f7267, 0x7864695f70756f72)) readZero();
+    else if (length == 9 && hasEnds(name, 0x6d616e5f61726f6c, 0x656d616e5f61726f)) readLoraName();
+    else if (length == 10 && hasEnds(name, 0x656b5f6172747865, 0x7379656b5f617274)) readExtraKeys();
+    else if (length == 9 && hasEnds(name, 0x64695f70756f7267, 0x7864695f70756f72)) readZero();
     else if (length == 7 && (first << 8) == 0x64695f61726f6c00) readZero();
-    else if (length == 18 && is(name, 0x65686361635f766b, 0x646e696b5f636570)) readKind();
+    else if (length == 18 && hasEnds(name, 0x65686361635f766b, 0x646e696b5f636570)) readKind();
     else skip();
   }
   if (!sawType) noteUnusual();
   sawType = false;
 }
 
-/** Whether the string that was read last begins and ends with these eight bytes, as they lie in memory. */
-function is(string: usize, first: u64, last: u64): bool {
+/** Whether the last string read begins and ends with these eight bytes, little-endian. */
+function hasEnds(string: usize, first: u64, last: u64): bool {
   return load<u64>(string) == first && load<u64>(string + stringLength - 8) == last;
 }
 
 let sawType: bool = false;
 
-/** An event of a type that is not known is passed over. */
+/** Reads the event type. Unknown types are ignored. */
 function readType(): void {
   sawType = true;
   const name = readString();
-  if (stringLength == 11 && is(name, 0x6f74536b636f6c42, 0x6465726f74536b63)) type = STORED;
-  else if (stringLength == 12 && is(name, 0x6d65526b636f6c42, 0x6465766f6d65526b)) type = REMOVED;
-  else if (stringLength == 16 && is(name, 0x6b636f6c426c6c41, 0x64657261656c4373)) type = CLEARED;
+  if (stringLength == 11 && hasEnds(name, 0x6f74536b636f6c42, 0x6465726f74536b63)) type = STORED;
+  else if (stringLength == 12 && hasEnds(name, 0x6d65526b636f6c42, 0x6465766f6d65526b)) type = REMOVED;
+  else if (stringLength == 16 && hasEnds(name, 0x6b636f6c426c6c41, 0x64657261656c4373)) type = CLEARED;
 }
 
 function readHashes(): void {
@@ -221,7 +221,7 @@ function readIds(): void {
   out += ((<usize>idCount << 2) + 7) & ~7;
 }
 
-/** vLLM says GPU, CPU, STORAGE; SGLang GPU, CPU_PINNED, DISK; none is the device. */
+/** vLLM sends GPU, CPU or STORAGE; SGLang GPU, CPU_PINNED or DISK; nil means the device. */
 function readMedium(): void {
   if (readNil()) return;
   const name = readString();
@@ -230,7 +230,7 @@ function readMedium(): void {
     tier = ELSEWHERE;
     return;
   }
-  // Letters in upper case; what is no letter and becomes another sign is no medium's name either way.
+  // In upper case.
   let first: u64 = 0;
   for (let i: u32 = 0; i < min(length, 8); i++) first |= <u64>upper(load<u8>(name + i)) << (i << 3);
   if (length == 3 && first == 0x555047) tier = DEVICE;
@@ -250,31 +250,31 @@ function readLoraName(): void {
 }
 
 /**
- * Nothing, or 0. A LoRA adapter's number, which is not the base model; or which of an engine's caches, of which the
- * host picks one: here only the first, as it is in most engines.
+ * Requires nil or 0: for a LoRA adapter's number, because any other is not the base model; and for the cache group,
+ * because the host picks the group to follow if there are several.
  */
 function readZero(): void {
   if (!readNil() && readInteger() != 0) noteUnusual();
 }
 
-/** A cache of whole sequences: full_attention or mla_attention. */
+/** Requires nil, full_attention or mla_attention: a cache of whole sequences. */
 function readKind(): void {
   if (readNil()) return;
   const name = readString();
   const length = stringLength;
-  if (length == 14 && is(name, 0x7474615f6c6c7566, 0x6e6f69746e657474)) return;
-  if (length == 13 && is(name, 0x657474615f616c6d, 0x6e6f69746e657474)) return;
+  if (length == 14 && hasEnds(name, 0x7474615f6c6c7566, 0x6e6f69746e657474)) return;
+  if (length == 13 && hasEnds(name, 0x657474615f616c6d, 0x6e6f69746e657474)) return;
   noteUnusual();
 }
 
-/** Nothing, for all blocks or for each. */
+/** Requires nil, for all blocks or for each. */
 function readExtraKeys(): void {
   if (readNil()) return;
   const keys = readArray();
   for (let i: u32 = 0; i < keys && !isUnusual; i++) if (!readNil() && readArray() > 0) noteUnusual();
 }
 
-/** Puts down the event that was read, unless it is about a medium that is not known. */
+/** Writes the event that was read, unless its medium is unknown. */
 function keepEvent(): void {
   if (type != CLEARED && !blockHashes) return noteUnusual();
   if (type == STORED) {
@@ -299,9 +299,9 @@ function keepEvent(): void {
   if (type == STORED && blocks) payloadStored++;
 }
 
-/** Applies what was read last to the worker; `locals` is room for so many local hashes. Returns the blocks that changed. */
+/** Applies the last batch read to the worker; `locals` has space for `room` hashes. Returns the changed blocks. */
 export function applyPayload(w: u32, locals: usize, room: u32): u32 {
-  losePrompt();
+  invalidatePrompt();
   let changed: u32 = 0;
   for (let event = firstEvent; event; event = load<u32>(event, NEXT)) {
     const type = load<u32>(event, TYPE);

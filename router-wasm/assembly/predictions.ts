@@ -1,20 +1,20 @@
-// What a worker is predicted to hold: the prompts that it was sent, each for some time from when it was last sent, and
-// no more than the worker has room for; what is over, the least recently sent first. A prediction covers the blocks
-// of one run, under no engine hash. It lies in the engine table as an alias does (aliases.ts), under the run's
-// address for a hash. 32 bytes:
+// Predicted caches: a worker is predicted to hold the prompts sent to it, each for some time after it was last sent,
+// and no more than the worker's capacity; beyond that, the least recently sent are dropped. A prediction covers
+// blocks of one run, without an engine hash. It is in the engine table like an alias (aliases.ts), with the run's
+// address as its hash. 32 bytes:
 //
 //    0  u64  run        8  u32  holder        12  u32  mask of the blocks
-//   16  u32  the worker's prediction before it   20  u32  and after it, by the time they were last made
-//   24  u32  tick at which it ends
+//   16  u32  the worker's previous prediction   20  u32  and the next one, in the order in which they were last made
+//   24  u32  tick at which it expires
 //
-// Time counts in ticks, which the host makes of its clock.
+// Time is measured in ticks, which the host derives from its clock.
 import { makeNewest } from "./age";
 import { blockAfter } from "./children";
 import { engineTableReady, findAlias, insertAlias, removeAlias } from "./engine-table";
 import { heldMask } from "./holders";
-import { appendNameless, holdNameless, isHeld, letGo, makeRoom, newPlace, pin, runForNew } from "./holding";
+import { appendNameless, holdNameless, isHeld, dropHeld, makeRoom, newPlace, pin, runForNew } from "./holding";
 import { held, heldByKind, holderOf, PREDICTED } from "./kinds";
-import { poolInit, poolLeave, poolReady, poolTake, take } from "./memory";
+import { poolInit, poolFree, poolReady, poolTake, take } from "./memory";
 import { blockOf, firstBits, lengthOf, localOf, PARENT, placeOf, runOf } from "./run";
 import { workerCount } from "./workers";
 
@@ -29,7 +29,7 @@ const END: usize = 24;
 let oldest: usize = 0;
 let newest: usize = 0;
 let lifetimes: usize = 0;
-/** f64 per worker: blocks at most. */
+/** f64 per worker: maximum blocks. */
 let capacities: usize = 0;
 
 let now: u32 = 0;
@@ -56,21 +56,21 @@ function set(array: usize, w: u32, value: u32): void {
 }
 
 /**
- * How long predictions of the worker last, in ticks, those made before no longer than that from now; and how many
- * blocks there may be. No ticks: there are none.
+ * Sets how many ticks predictions for the worker last, existing ones at most that long from now, and how many blocks
+ * they may cover. 0 ticks disables predictions.
  */
 export function setPredictions(w: u32, lifetime: u32, capacity: f64): void {
   set(lifetimes, w, lifetime);
   store<f64>(capacities + (<usize>w << 3), capacity);
   if (!lifetime) return forgetPredictions(w);
-  // So that those made before end before those made from now on.
+  // Keeps predictions in order of expiry.
   for (let each = at(oldest, w); each; each = load<u32>(each, NEWER)) {
     store<u32>(each, min(load<u32>(each, END), now + lifetime), END);
   }
   shrink(w);
 }
 
-/** It is this tick now: what ends at it or before is over. Time does not go back. */
+/** Sets the current tick, and drops expired predictions. Time does not go back. */
 export function passTime(tick: u32): void {
   if (tick <= now) return;
   now = tick;
@@ -81,8 +81,8 @@ export function passTime(tick: u32): void {
 }
 
 /**
- * The worker will hold the prompt's first blocks, whose local hashes these are. Returns how many of them it is now
- * predicted to hold; fewer than all where there is no room.
+ * Predicts that the worker will hold the prompt's first blocks, which have these local hashes. Returns for how many;
+ * fewer than all if there is no room.
  */
 export function predict(w: u32, locals: usize, blocks: u32): u32 {
   if (!at(lifetimes, w) || !blocks) return 0;
@@ -103,7 +103,7 @@ export function predict(w: u32, locals: usize, blocks: u32): u32 {
 
 let lastBlock: u32 = 0;
 
-/** Holds the first of these blocks, which follow `after`, as many as lie in one run; 0 when there is no room. */
+/** Holds the leading blocks after `after`, as many as are in one run. Returns how many; 0 if there is no room. */
 function extend(h: u32, after: u32, locals: usize, blocks: u32): u32 {
   if (!makeRoom(false, false) || !poolReady(POOL, 1)) return 0;
   const local = load<u64>(locals);
@@ -138,7 +138,7 @@ function append(h: u32, after: u32, locals: usize, blocks: u32): u32 {
   return added;
 }
 
-/** Notes what is predicted up to a block, from there to the start, so that the start is newest. */
+/** Records the predictions up to a block, from the last run to the first, so that the first is the newest. */
 function note(w: u32, h: u32, block: u32): void {
   while (block) {
     const run = runOf(block);
@@ -147,9 +147,9 @@ function note(w: u32, h: u32, block: u32): void {
       unlink(w, prediction);
     } else {
       if (!poolReady(POOL, 1) || !engineTableReady(1)) {
-        // The blocks are held already, and without a prediction they would never be let go.
+        // The blocks are already held, and without a prediction they would never be dropped.
         block = load<u32>(run, PARENT);
-        letGo(h, run, heldMask(run, h));
+        dropHeld(h, run, heldMask(run, h));
         continue;
       }
       prediction = poolTake(POOL);
@@ -164,27 +164,27 @@ function note(w: u32, h: u32, block: u32): void {
   }
 }
 
-/** Drops the oldest until the worker has room for the rest. */
+/** Drops the oldest predictions until the rest fit the capacity. */
 function shrink(w: u32): void {
   const capacity = load<f64>(capacities + (<usize>w << 3));
   while (held(holderOf(PREDICTED, w)) > capacity) drop(w, at(oldest, w));
 }
 
-/** Ends a prediction. */
+/** Drops a prediction and its blocks. */
 function drop(w: u32, prediction: usize): void {
   const run = <usize>load<u64>(prediction);
   const mask = load<u32>(prediction, MASK);
-  leave(w, prediction);
-  letGo(holderOf(PREDICTED, w), run, mask);
+  freePrediction(w, prediction);
+  dropHeld(holderOf(PREDICTED, w), run, mask);
 }
 
-function leave(w: u32, prediction: usize): void {
+function freePrediction(w: u32, prediction: usize): void {
   removeAlias(prediction);
   unlink(w, prediction);
-  poolLeave(POOL, prediction);
+  poolFree(POOL, prediction);
 }
 
-/** The worker does not hold these blocks of the run, nor will it because of what it was sent before. */
+/** Drops predictions for these blocks of the run, because the worker has removed them. */
 export function unpredict(w: u32, run: usize, bits: u32): void {
   const h = holderOf(PREDICTED, w);
   if (!held(h)) return;
@@ -193,14 +193,14 @@ export function unpredict(w: u32, run: usize, bits: u32): void {
   const mask = load<u32>(prediction, MASK);
   if (!(mask & bits)) return;
   if (mask & ~bits) store<u32>(prediction, mask & ~bits, MASK);
-  else leave(w, prediction);
-  letGo(h, run, mask & bits);
+  else freePrediction(w, prediction);
+  dropHeld(h, run, mask & bits);
 }
 
-/** The run is being forgotten: takes away what the worker is predicted to hold of it, without letting go of blocks. */
+/** Drops the prediction for a run that is being evicted, without changing its holders. */
 export function dropPrediction(w: u32, run: usize): void {
   const prediction = findAlias(run, holderOf(PREDICTED, w));
-  if (prediction) leave(w, prediction);
+  if (prediction) freePrediction(w, prediction);
 }
 
 export function forgetPredictions(w: u32): void {

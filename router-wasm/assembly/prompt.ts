@@ -1,25 +1,25 @@
-// The prompt of the next decision or query: its token ids, and the local hashes of its blocks, made only as far as
-// somebody asks.
+// The prompt of the next decision or query: its token ids and the local hashes of its blocks, which are computed on
+// demand.
 import { blockBytes, hashBlocks, tokensPerBlock } from "./block-hash";
-import { leave, takeForPrompt } from "./memory";
+import { recycle, takeForPrompt } from "./memory";
 
 const FIRST_CAPACITY: u32 = 4096;
 
 export let promptTokens: usize = 0;
 let hashes: usize = 0;
 let capacity: u32 = 0;
-/** Hashes made so far. */
+/** Hashes computed so far. */
 let hashed: u32 = 0;
 export let promptBlocks: u32 = 0;
 /** Whether the prompt, with its salt and media, is still that of the last decision. */
 export let isPromptKept: bool = false;
 
-/** Something that the prompt's hashes depend on is about to change. */
-export function losePrompt(): void {
+/** Invalidates the kept prompt, because something that its hashes depend on is about to change. */
+export function invalidatePrompt(): void {
   isPromptKept = false;
 }
 
-/** Room for a prompt of this length; false when memory has run out. What was there is lost if it moves. */
+/** Allocates room for a prompt of this length; false if memory has run out. The previous prompt may be lost. */
 export function reservePrompt(tokens: u32): bool {
   isPromptKept = false;
   if (tokens <= capacity) return true;
@@ -30,12 +30,12 @@ export function reservePrompt(tokens: u32): bool {
   const newTokens = takeForPrompt(<usize>wanted << 2);
   const newHashes = newTokens ? takeForPrompt(max(<usize>(wanted / tokensPerBlock) << 3, 64)) : 0;
   if (!newHashes) {
-    if (newTokens) leave(newTokens, <usize>wanted << 2);
+    if (newTokens) recycle(newTokens, <usize>wanted << 2);
     return false;
   }
   if (capacity) {
-    leave(promptTokens, oldBytes);
-    leave(hashes, oldHashBytes);
+    recycle(promptTokens, oldBytes);
+    recycle(hashes, oldHashBytes);
   }
   promptTokens = newTokens;
   hashes = newHashes;
@@ -43,7 +43,7 @@ export function reservePrompt(tokens: u32): bool {
   return true;
 }
 
-/** A decision on the first `tokens` ids begins; false when they cannot all be there. */
+/** Begins a decision on the first `tokens` ids; false if there is no room for them. */
 export function beginPrompt(tokens: u32): bool {
   if (tokens > capacity) return false;
   promptBlocks = tokens / tokensPerBlock;
@@ -52,12 +52,12 @@ export function beginPrompt(tokens: u32): bool {
   return true;
 }
 
-/** Room for the local hashes of so many blocks; 0 when memory has run out. */
+/** Allocates room for the local hashes of this many blocks; 0 if memory has run out. */
 export function reserveHashes(blocks: u32): usize {
   return reservePrompt(blocks * tokensPerBlock) ? hashes : 0;
 }
 
-/** A query for the first `blocks` of the hashes that the host has written begins; false when they cannot be there. */
+/** Begins a query for the first `blocks` hashes that the host has written; false if there is no room for them. */
 export function beginHashed(blocks: u32): bool {
   if (<u64>blocks * <u64>tokensPerBlock > <u64>capacity) return false;
   promptBlocks = blocks;
@@ -65,7 +65,7 @@ export function beginHashed(blocks: u32): bool {
   return true;
 }
 
-/** The local hashes of the prompt's blocks, as u64, made up to block `end`. */
+/** The local hashes of the prompt's blocks, as u64, computed up to block `end`. */
 // @ts-ignore: decorator
 @inline
 export function promptHashes(end: u32): usize {

@@ -1,12 +1,12 @@
-// Prefill that each worker took lately. It tells what waiting prefill cannot: which caches fill up, also while workers
-// are idle between requests. Each tick of the clock takes its share away from all.
+// Each worker's recent prefill, which decays with each tick. Unlike pending prefill, it shows which caches are
+// filling up even while workers are idle between requests.
 import { take } from "./memory";
 import { add, workerCount } from "./workers";
 
-/** f64 per worker: prompt tokens booked for prefill, less the older they are. */
+/** f64 per worker: prompt tokens booked for prefill, with exponential decay. */
 export let recentPrefill: usize = 0;
 
-/** What a tick leaves of it. */
+/** The share that remains after a tick. */
 let kept: f64 = 0;
 let now: u32 = 0;
 
@@ -29,19 +29,19 @@ export function forgetRecent(w: u32): void {
   store<f64>(recentPrefill + (w << 3), 0);
 }
 
-/** It is this tick now. */
+/** Sets the current tick, and applies the decay. */
 export function passRecent(tick: u32): void {
   if (tick <= now) return;
   const share = power(kept, tick - now);
   now = tick;
   for (let i: usize = 0; i < <usize>workerCount << 3; i += 8) {
     const left = load<f64>(recentPrefill + i) * share;
-    // Ends what would go on as ever smaller numbers, with which sums are slow.
+    // Avoids subnormal numbers, which are slow to add.
     store<f64>(recentPrefill + i, left < 0.5 ? 0 : left);
   }
 }
 
-/** By squaring, so that it is the same to the bit wherever it is worked out so. */
+/** Exponentiation by squaring, which the reference model can repeat to the bit. */
 function power(base: f64, exponent: u32): f64 {
   let result: f64 = 1;
   for (; exponent; exponent >>= 1) {

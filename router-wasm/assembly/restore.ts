@@ -1,5 +1,5 @@
-// Puts the runs of a snapshot into an empty index. The host has read and checked what it is made of; what it cannot
-// see, a run or a hash that is there twice, is refused here.
+// Restores the runs of a snapshot into an empty index. The host has read and validated it; duplicate runs and hashes,
+// which it cannot detect, are refused here.
 import { addAlias, aliasesReady } from "./aliases";
 import { childOf } from "./children";
 import { engineTableReady, insertNewBlock } from "./engine-table";
@@ -12,8 +12,8 @@ import { KIND_SHIFT } from "./snapshot";
 import { BLOCKS, count } from "./stats";
 
 /**
- * A run after a block (0: from the start) with these local hashes, and engine hashes at the places in the mask.
- * 0 when there is no room, or something is there already.
+ * Restores a run after a block (0: the start) with these local hashes, and engine hashes at the places in the mask.
+ * 0 if there is no room or it is a duplicate.
  */
 export function restoreRun(
   parent: u32,
@@ -38,7 +38,7 @@ export function restoreRun(
   return run;
 }
 
-/** The holder, numbered as in a snapshot, holds these blocks of the run. */
+/** Restores a holder of the run. @param number as in a snapshot */
 export function restoreHolder(run: usize, number: u32, mask: u32, own: u32): bool {
   if (!holdersReady()) return false;
   const h = holderOf(number >> KIND_SHIFT, number & ((1 << KIND_SHIFT) - 1));
@@ -54,12 +54,12 @@ export function restoreAlias(run: usize, number: u32, place: u32, hash: u64): bo
   return true;
 }
 
-/** No run that was restored before has been stored later than this. */
+/** Makes the run the newest of those restored so far. */
 export function restoreAge(run: usize): void {
   makeNewest(run);
 }
 
-/** All is there: what nobody holds and nothing follows goes. */
+/** Ends the restoration, and frees blocks without holders or children. */
 export function endRestore(): void {
   eachRun(settle);
 }

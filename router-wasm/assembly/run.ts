@@ -1,28 +1,28 @@
 // A run is a piece of the prefix tree: up to 32 consecutive blocks. Its first block follows the run's parent block;
-// runs that share a parent differ in the local hash of their first block. What a walk reads of a run that matches is
-// one line, its head; the rest lies in regions of its own, at the same place in each:
+// runs with the same parent differ in the local hash of their first block. A walk reads only the head of a matching
+// run, which is one cache line; the rest is in separate regions, at the same index in each:
 //
 //   heads, 64 bytes:
 //      0  u32  parent block (0: none, the run starts at the first token)
 //      4  u32  next run in the same bucket of the children table
-//      8  u32  bit sets of workers that hold all of it (wide.ts), 0 when there are none
-//     12  u8   blocks in it, 0 while the run is free    13  u8  flags
-//     14  i16  distance in runs to the run that last came to follow this one, 0 when there is none or it is far
+//      8  u32  bit sets of workers that hold all of it (wide.ts); 0 if none
+//     12  u8   number of blocks, 0 while the run is free    13  u8  flags
+//     14  i16  distance in runs to the child added last; 0 if there is none or it is too far
 //     16  u64  local hash of its first block
 //     24  u64  digest of its local hashes (digest.ts)
 //     32  u32  first line of further holders
 //     36  u32  mask: blocks whose engine hash is in the engine table
 //     40  2 × holder (mask u32, own u32, holder u32)
 //   locals, 256 bytes: 32 × u64  local hashes, of the token ids
-//   engines, 256 bytes: 32 × u64  engine hashes, the first that a worker reported
+//   engines, 256 bytes: 32 × u64  engine hashes, as first reported by a worker
 //   links, 16 bytes:
 //      0  u32  run stored before it      4  u32  run stored after it
-//      8  u32  runs whose parent block lies in this run
-//     12  u32  first of the run's aliases (aliases.ts)
+//      8  u32  number of runs whose parent block is in this run
+//     12  u32  the run's first alias (aliases.ts)
 //
-// The regions are made at the start, for as many runs as there may ever be; memory that was never touched costs
-// nothing. A run's handle is the address of its head. A block is named by 31 bits: its run's address (a multiple of
-// 64) halved, plus its place in the run.
+// The regions are allocated at the start for the maximum number of runs; untouched memory costs nothing. A run's handle
+// is the address of its head. A block's handle has 31 bits: its run's address (a multiple of 64) halved, plus its place
+// in the run.
 import { take } from "./memory";
 import { copiedFlag } from "./snapshot-state";
 import { count, RUNS } from "./stats";
@@ -50,27 +50,27 @@ export const NEWER: usize = 4;
 export const CHILDREN: usize = 8;
 export const ALIASES: usize = 12;
 
-/** Flag: some worker may hold a block of this run under more than one engine hash. */
+/** Flag: a worker may hold a block of this run under more than one engine hash. */
 export const SEVERAL_HASHES: u8 = 1;
-/** Flag: tells runs that need not be copied for the snapshot that is being made from those that must (snapshot.ts). */
+/** Flag: distinguishes runs that the current snapshot has copied from those it has not (snapshot.ts). */
 export const COPIED: u8 = 2;
-/** Flag: some slot of this run is that of a group (holders.ts). */
+/** Flag: a slot of this run is a group (holders.ts). */
 export const GROUPED: u8 = 4;
 
 let heads: usize = 0;
-/** Region less the heads at the region's scale, so that an address follows from a head's by a shift and this. */
+/** Offsets of the regions, so that an address is a head's address, shifted, plus this. */
 let localsBase: usize = 0;
 let enginesBase: usize = 0;
 let linksBase: usize = 0;
 
-/** The end of the heads that have ever been used, and of those there are. */
+/** The end of the heads used so far, and of all heads. */
 let used: usize = 0;
 let end: usize = 0;
 let firstFree: usize = 0;
 
-/** Makes room for so many runs; false when there is not enough memory. */
+/** Allocates the regions for this many runs; false if there is not enough memory. */
 export function initRuns(limit: u32): bool {
-  // The first head stays unused, since block 0 means none.
+  // The first head stays unused, because block 0 means none.
   const runs = <usize>limit + 1;
   heads = take(runs * HEAD_BYTES);
   const locals = take(runs * HASHES_BYTES);
@@ -85,7 +85,7 @@ export function initRuns(limit: u32): bool {
   return true;
 }
 
-/** Bytes of the regions that no run has used yet. */
+/** Bytes of the regions that have never been used. */
 export function untouchedRunBytes(): f64 {
   return (<f64>(end - used) / <f64>HEAD_BYTES) * <f64>RUN_BYTES;
 }
@@ -114,21 +114,21 @@ export function lengthOf(run: usize): u32 {
   return load<u8>(run, LENGTH);
 }
 
-/** Where the run's local hashes are. */
+/** Address of the run's local hashes. */
 // @ts-ignore: decorator
 @inline
 export function localsOf(run: usize): usize {
   return (run << 2) + localsBase;
 }
 
-/** Where the run's engine hashes are. */
+/** Address of the run's engine hashes. */
 // @ts-ignore: decorator
 @inline
 export function enginesOf(run: usize): usize {
   return (run << 2) + enginesBase;
 }
 
-/** Where `OLDER`, `NEWER`, `CHILDREN` and `ALIASES` are. */
+/** Address of the run's links: `OLDER`, `NEWER`, `CHILDREN` and `ALIASES`. */
 // @ts-ignore: decorator
 @inline
 export function linksOf(run: usize): usize {
@@ -164,7 +164,7 @@ export function runsReady(): bool {
   return firstFree != 0 || used < end;
 }
 
-/** A run with nothing in it but its parent; call `runsReady` before. */
+/** Allocates an empty run after `parent`. Call `runsReady` first. */
 export function newRun(parent: u32): usize {
   let run = firstFree;
   if (run) {
@@ -180,20 +180,20 @@ export function newRun(parent: u32): usize {
   v128.store(run, zero, 48);
   v128.store(linksOf(run), zero);
   store<u32>(run, parent, PARENT);
-  // No snapshot that is being made may contain it.
+  // The current snapshot must not contain it.
   store<u8>(run, copiedFlag, FLAGS);
   count(RUNS);
   return run;
 }
 
-export function leaveRun(run: usize): void {
+export function freeRun(run: usize): void {
   store<u8>(run, 0, LENGTH);
   store<u32>(run, firstFree);
   firstFree = run;
   count(RUNS, -1);
 }
 
-/** Calls `visit` for every run in use. It may free runs, but not make new ones. */
+/** Calls `visit` for every run in use. It may free runs, but not allocate new ones. */
 export function eachRun(visit: (run: usize) => void): void {
   for (let run = heads + HEAD_BYTES; run < used; run += HEAD_BYTES) if (load<u8>(run, LENGTH)) visit(run);
 }

@@ -1,5 +1,5 @@
-// The policies: which candidate is taken. A candidate is a worker whose total is finite. Where several are equal,
-// the fewest active requests win, then the fewest stored blocks, then the request's random number decides.
+// The policies: which candidate is chosen. A candidate is a worker with a finite total. Ties are broken by the fewest
+// active requests, then the fewest stored blocks, then the request's random number.
 import { tokensPerBlock } from "./block-hash";
 import { leastTotal, priced, totals } from "./cost";
 import { take } from "./memory";
@@ -11,11 +11,11 @@ export const RANDOM: u32 = 2;
 export const LEAST_LOADED: u32 = 3;
 export const POWER_OF_TWO: u32 = 4;
 
-/** u32: the candidates, or those among which a choice is still to be made. */
+/** u32: the candidates, or those that remain. */
 let chosen: usize = 0;
 /** f64: softmax weights. */
 let weights: usize = 0;
-/** Where round robin goes on. */
+/** The next worker for round robin. */
 let turn: u32 = 0;
 
 export function initSelect(maxWorkers: u32): bool {
@@ -24,7 +24,7 @@ export function initSelect(maxWorkers: u32): bool {
   return weights != 0;
 }
 
-/** The worker taken, −1 when there is no candidate. */
+/** The chosen worker; −1 if there is no candidate. */
 export function select(policy: u32, temperature: f64, random: f64): i32 {
   if (policy == KV && temperature <= 0) return cheapest(random);
   const candidates = listCandidates();
@@ -56,7 +56,7 @@ function listCandidates(): u32 {
   return candidates;
 }
 
-/** The least total. */
+/** The candidate with the lowest total. */
 function cheapest(random: f64): i32 {
   if (leastTotal == Infinity) return -1;
   const end = ((<usize>priced + 1) & ~1) << 3;
@@ -79,7 +79,7 @@ function cheapest(random: f64): i32 {
   return candidate(<u32>(random * <f64>left));
 }
 
-/** One of the first `equal` in `chosen`. */
+/** Breaks a tie between the first `equal` workers in `chosen`. */
 function breakTie(equal: u32, random: f64): u32 {
   let least: f64 = Infinity;
   let left: u32 = 0;
@@ -95,7 +95,7 @@ function breakTie(equal: u32, random: f64): u32 {
   return candidate(<u32>(random * <f64>left));
 }
 
-/** Softmax of −total / ((max − min) · temperature); all alike when all totals are equal. */
+/** Samples by the softmax of −total / ((max − min) · temperature); uniform if all totals are equal. */
 function sample(candidates: u32, temperature: f64, random: f64): u32 {
   let low: f64 = Infinity;
   let high: f64 = -Infinity;
@@ -130,7 +130,7 @@ function nextInTurn(candidates: u32): u32 {
   return w;
 }
 
-/** Blocks of work on the worker. */
+/** The worker's load in blocks. */
 function loadOf(w: u32): f64 {
   return load<f64>(decodeBlocks + (w << 3)) + load<f64>(prefillTokens + (w << 3)) / <f64>tokensPerBlock;
 }
@@ -150,7 +150,7 @@ function leastLoaded(candidates: u32, random: f64): u32 {
   return breakTie(equal, random);
 }
 
-/** Two different candidates at random; the less loaded, then the one with fewer requests, then the first drawn. */
+/** The less loaded of two random candidates; in a tie, the one with fewer requests, then the first drawn. */
 function lessLoadedOfTwo(candidates: u32, random: f64): u32 {
   if (candidates == 1) return candidate(0);
   const scaled = random * <f64>candidates;

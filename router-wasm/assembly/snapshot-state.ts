@@ -1,8 +1,8 @@
-// How far the snapshot that is being made has come (snapshot.ts): what runs and their order must know of it.
+// Progress of the current snapshot (snapshot.ts), for code that changes runs and their order.
 
-/** The next run to copy, unless it has been; 0 when there is none. */
+/** The next run to copy, if it has not been copied already; 0 if there is none. */
 export let cursor: usize = 0;
-/** What the flag `COPIED` says of runs that are in the snapshot: another value each time, so that none need be reset. */
+/** The value of the flag `COPIED` in copied runs. It alternates with each snapshot, so that no flag must be reset. */
 export let copiedFlag: u8 = 0;
 
 export function setCursor(run: usize): void {

@@ -1,20 +1,20 @@
-// A copy of the index, made piece by piece while events go on coming: it is what the index was when it began. A run
-// that is about to change and has not been copied yet is copied first. Predictions are not in it.
+// A consistent copy of the index as of when the snapshot began, made piece by piece while events continue to be
+// applied: a run is copied before it changes. Predictions are not included.
 //
-// Of each run, from the one stored longest ago on:
+// For each run, oldest first:
 //    0  u32  run, as a number           4  u32  parent block: run · 32 + place, 0 for none
-//    8  u8   blocks   9  u8  1: some holder may have several hashes for a block   10  u16  aliases
+//    8  u8   blocks   9  u8  1: a holder may have several hashes for a block   10  u16  aliases
 //   12  u32  mask of blocks with an engine hash
 //   16  u32  holders                   20  u32  unused
-//   then u64 local hashes; u64 engine hashes of the mask's blocks; of each holder u32 number, u32 mask, u32 mask of
-//   blocks held only under hashes of its own, u32 unused; of each alias u64 hash, u32 holder, u32 place
+//   then u64 local hashes; u64 engine hashes of the mask's blocks; for each holder: u32 number, u32 mask, u32 mask of
+//   blocks held only under its own hashes, u32 unused; for each alias: u64 hash, u32 holder, u32 place
 //
 // A holder's number here is kind · 2^20 + worker.
 import { oldest } from "./age";
 import { aliasHash, aliasPlace, aliasWorker, countAliases, eachAlias } from "./aliases";
 import { eachHolder } from "./holders";
 import { kindOf, PREDICTED, stride } from "./kinds";
-import { leave, takeForPrompt } from "./memory";
+import { recycle, takeForPrompt } from "./memory";
 import {
   COPIED,
   eachRun,
@@ -35,14 +35,14 @@ import { copiedFlag, cursor, flipCopied, setCursor } from "./snapshot-state";
 export const KIND_SHIFT: u32 = 20;
 const HEAD_BYTES: usize = 24;
 
-/** Where the copies of runs are until the host takes them. */
+/** Address of the copied runs, until the host takes them. */
 export let snapshotOut: usize = 0;
-/** Bytes there. */
+/** Bytes at that address. */
 export let snapshotBytes: u32 = 0;
 let capacity: usize = 0;
 
 export let snapshotting: bool = false;
-/** There was no memory for a run's copy. */
+/** Whether there was no memory for a run's copy. */
 let failed: bool = false;
 export let copiedRuns: u32 = 0;
 
@@ -62,8 +62,8 @@ export function beginSnapshot(): void {
   setCursor(oldest);
 }
 
-/** Copies runs until there are so many bytes of them. False when memory has run out: the snapshot is lost. */
-export function goOnWithSnapshot(bytes: u32): bool {
+/** Copies runs until there are this many bytes. False if memory has run out, so that the snapshot is lost. */
+export function continueSnapshot(bytes: u32): bool {
   while (cursor && !failed && snapshotBytes < bytes) {
     const run = cursor;
     setCursor(load<u32>(linksOf(run), NEWER));
@@ -72,19 +72,19 @@ export function goOnWithSnapshot(bytes: u32): bool {
   return !failed;
 }
 
-/** The host has taken what there was. */
+/** The host has taken the copied bytes. */
 export function takeSnapshot(): void {
   snapshotBytes = 0;
 }
 
-/** Ends it, whether all of it has been copied or not. */
+/** Ends the snapshot, complete or not. */
 export function endSnapshot(): void {
   if (cursor) eachRun((run: usize): void => store<u8>(run, (load<u8>(run, FLAGS) & ~COPIED) | copiedFlag, FLAGS));
   setCursor(0);
   snapshotting = false;
 }
 
-/** The run is about to change, or to go. */
+/** Copies a run that is about to change or be freed, if necessary. */
 // @ts-ignore: decorator
 @inline
 export function preserve(run: usize): void {
@@ -143,7 +143,7 @@ function copy(run: usize): void {
   copiedRuns++;
 }
 
-/** Runs lie 64 bytes apart; counted so, every one of their blocks has a number of 31 bits. */
+/** Runs are 64 bytes apart, so that block numbers have 31 bits. */
 // @ts-ignore: decorator
 @inline
 function numberOf(run: usize): u32 {
@@ -159,7 +159,7 @@ function reserve(bytes: usize): bool {
   if (!piece) return false;
   if (capacity) {
     memory.copy(piece, snapshotOut, snapshotBytes);
-    leave(snapshotOut, capacity);
+    recycle(snapshotOut, capacity);
   }
   snapshotOut = piece;
   capacity = size;

@@ -1,11 +1,11 @@
-// Counters and gauges, f64 each so that the host reads them from one array. The order is the host's too
+// Counters and gauges, as f64, so that the host reads them from one array. The host uses the same order
 // (`router-wasm/core.ts`).
 
 export const STATS: usize = memory.data(16 * 8, 8);
 
 export const BLOCKS: usize = 0;
 export const STORED_BLOCKS: usize = 8;
-// Then those predicted, in host memory, on disk and in the pool, in the order of the kinds of holder.
+// Followed by those predicted, in host memory, on disk and in the pool, in the order of the kinds.
 export const RUNS: usize = 48;
 export const BOOKINGS: usize = 56;
 export const DECISIONS: usize = 64;

@@ -1,8 +1,8 @@
-// What a worker could fetch instead of computing it: after the prefix that it holds on its device, the blocks that
-// follow without a gap in its host's memory, then on its disk; and, after the device's, those in the pool.
+// Blocks that a worker can fetch instead of computing: after the prefix on its device, the blocks that follow without a
+// gap in host memory, then on disk; and, also after the prefix on its device, those in the pool.
 import { heldMask } from "./holders";
 import { DISK, held, heldByKind, holderOf, HOST, POOL } from "./kinds";
-import { leave, take, takeForPrompt } from "./memory";
+import { recycle, take, takeForPrompt } from "./memory";
 import { overlaps } from "./counts";
 import { workerCount } from "./workers";
 
@@ -10,20 +10,20 @@ import { workerCount } from "./workers";
 export let hostOverlaps: usize = 0;
 export let diskOverlaps: usize = 0;
 export let poolOverlaps: usize = 0;
-/** f64 per worker: what those are worth, in blocks; not up to date unless `tiered`. */
+/** f64 per worker: the credit for these blocks; only valid if `tiered`. */
 export let tierCredits: usize = 0;
-/** Whether anything is held outside the devices, so that the walk must note its path. */
+/** Whether any blocks are held outside of devices, so that the walk must record its path. */
 export let tiered: bool = false;
 
 let hostCredit: f64 = 0;
 let diskCredit: f64 = 0;
 let poolCredit: f64 = 0;
 
-/** The runs that the prompt goes through, each with the prompt's block after it: u32, u32. */
+/** The runs along the prompt, each with the number of the prompt's next block: u32, u32. */
 let path: usize = 0;
 let capacity: u32 = 0;
 let steps: u32 = 0;
-/** Workers whose overlaps were written last. */
+/** Number of workers whose overlaps have been written. */
 let extended: u32 = 0;
 
 export function initTiers(maxWorkers: u32): bool {
@@ -41,7 +41,7 @@ export function setTierCredits(host: f64, disk: f64, pool: f64): void {
   poolCredit = pool;
 }
 
-/** Before the walk for a prompt of so many blocks. */
+/** Prepares for the walk for a prompt of this many blocks. */
 export function beginPath(blocks: u32): void {
   const was = tiered;
   tiered = heldByKind(HOST) + heldByKind(DISK) + heldByKind(POOL) > 0 && roomForPath(blocks);
@@ -59,13 +59,13 @@ function roomForPath(blocks: u32): bool {
   const wanted = max(blocks, 512) << 1;
   const piece = takeForPrompt(<usize>wanted << 3);
   if (!piece) return false;
-  if (capacity) leave(path, <usize>capacity << 3);
+  if (capacity) recycle(path, <usize>capacity << 3);
   path = piece;
   capacity = wanted;
   return true;
 }
 
-/** The prompt goes through the run up to its block `end`. */
+/** Records that the prompt follows the run up to the prompt's block `end`. */
 export function notePath(run: usize, end: u32): void {
   const at = path + (<usize>steps << 3);
   store<u32>(at, <u32>run);
@@ -73,7 +73,7 @@ export function notePath(run: usize, end: u32): void {
   steps++;
 }
 
-/** After the walk: every worker's overlaps and credits, from what it holds on its device. */
+/** After the walk, computes every worker's overlaps in the tiers, following those on its device. */
 export function extendOverlaps(): void {
   extended = max(extended, workerCount);
   const poolHolds = heldByKind(POOL) > 0;
@@ -94,7 +94,7 @@ function setOverlaps(w: usize, host: u32, disk: u32, pool: u32): void {
   store<f64>(tierCredits + (w << 3), credit);
 }
 
-/** How many blocks of the prompt from `from` on the holder has without a gap. */
+/** How many blocks of the prompt, starting at `from`, the holder has without a gap. */
 function extend(h: u32, from: u32): u32 {
   if (!held(h)) return 0;
   let at = from;
@@ -109,7 +109,7 @@ function extend(h: u32, from: u32): u32 {
   return at - from;
 }
 
-/** The step that the prompt's block lies in, `steps` when the path ends before it. */
+/** The step of the path that contains the prompt's block; `steps` if the path ends before it. */
 function stepAt(block: u32): u32 {
   let low: u32 = 0;
   let high = steps;

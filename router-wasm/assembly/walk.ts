@@ -1,40 +1,40 @@
-// The walk down the tree, run by run, as far as the prompt goes on.
+// The walk down the tree along the prompt, run by run.
 import { childInBucket, followerOf, follows, touchBucket } from "./children";
 import { digestOfFirst } from "./digest";
 import { promptBlocks, promptHashes } from "./prompt";
 import { blockOf, DIGEST, firstLocalOf, lengthOf, LINE, localsOf, PARENT, WIDE } from "./run";
 import { notePath, tiered } from "./tiers";
 
-/** Keeps the compiler from leaving out reads that are made for the cache. */
+/** Keeps the compiler from removing prefetches. */
 let touched: u32 = 0;
 
 /**
- * Where the walk has gone since its holders were looked at last, which goes faster than run by run: up to 32 stretches.
- * A stretch is a run, or several whole ones with the same holders: u32 its first run, u32 the prompt's block after it.
+ * Up to 32 stretches of the walk whose holders have not been processed yet, which is faster in batches than run by run.
+ * A stretch is a run, or several full ones with the same holders: u32 first run, u32 the prompt's block after it.
  */
 export const PATH: usize = memory.data(32 * 8, 16);
 const LAST_STRETCH: usize = PATH + (31 << 3);
 
-/** Where the walk goes on: the next run, 0 at its end, and the prompt's block that the run begins with. */
+/** Where the walk continues: the next run (0 at the end), and the number of the prompt's block at its start. */
 export let walkRun: usize = 0;
 let walked: u32 = 0;
 
-/** Begins the walk for a prompt of one block at least. */
+/** Begins the walk for a prompt of at least one block. */
 export function beginWalk(): void {
   walkRun = childInBucket(0, load<u64>(promptHashes(1)));
   walked = 0;
 }
 
 /**
- * Walks some stretches further. Returns the end of `PATH`.
+ * Walks the next stretches. Returns the end of `PATH`.
  *
- * Each run's successor is read before the run itself is looked at, so that one does not wait for the other.
+ * Each run's successor is read before the run itself is compared, so that their cache misses overlap.
  */
-export function goOn(): usize {
+export function advanceWalk(): usize {
   let run = walkRun;
   let at = walked;
   let stretch = PATH - 8;
-  // The run before, if the prompt goes through all of it.
+  // The previous run, if the prompt follows all of it.
   let before: usize = 0;
   const blocks = promptBlocks;
   while (run) {
@@ -46,7 +46,7 @@ export function goOn(): usize {
     before = run;
     const length = lengthOf(run);
     const end = at + length;
-    // How much of the run the prompt goes through, where that is less than all or where it ends.
+    // How many blocks of the run the prompt follows, if it leaves the run early or ends in it.
     let matched: u32 = 0;
     let next: usize = 0;
     if (end < blocks) {
@@ -54,7 +54,7 @@ export function goOn(): usize {
       const parent = blockOf(run, length - 1);
       const local = load<u64>(hashes + (length << 3));
       next = followerOf(run);
-      // A branch with a store in it, so that no choice is made of it that would have to wait for what is compared.
+      // A branch with a store in it, which the compiler cannot turn into a select that waits for the comparison.
       if (!follows(next, parent, local)) {
         matched = partBefore(next, run, hashes);
         if (!matched) {
@@ -80,7 +80,7 @@ export function goOn(): usize {
       }
     }
     if (matched < length && load<u32>(stretch) != run) {
-      // Only whole runs are taken together.
+      // Only full runs are combined.
       if (stretch == LAST_STRETCH) break;
       stretch += 8;
       store<u32>(stretch, <u32>run);
@@ -96,7 +96,7 @@ export function goOn(): usize {
   return stretch + 8;
 }
 
-/** How many of the run's blocks the prompt goes through before it leaves the run's middle for this one; 0 if it does not. */
+/** How many blocks of the run the prompt follows before it branches off to `next`; 0 if it does not. */
 // @ts-ignore: decorator
 @inline
 function partBefore(next: usize, run: usize, hashes: usize): u32 {
@@ -105,11 +105,11 @@ function partBefore(next: usize, run: usize, hashes: usize): u32 {
   return commonBlocks(run, hashes, part) == part ? part : 0;
 }
 
-/** Whether runs that are held whole have the same holders. */
+/** Whether two runs, both followed completely, have the same holders. */
 // @ts-ignore: decorator
 @inline
 function sameHolders(before: usize, run: usize): bool {
-  // From the first line of further holders on, which no two runs share, to the end of the head.
+  // From the first line of holders, which no two runs share, to the end of the head.
   const one = v128.xor(v128.load(before, LINE), v128.load(run, LINE));
   const other = v128.xor(v128.load(before, LINE + 16), v128.load(run, LINE + 16));
   return (
@@ -119,18 +119,18 @@ function sameHolders(before: usize, run: usize): bool {
   );
 }
 
-/** Whether all of the run's blocks go on with the prompt; the first is known to. */
+/** Whether all of the run's blocks match the prompt, given that the first does. */
 // @ts-ignore: decorator
 @inline
 function matches(run: usize, hashes: usize, length: u32): bool {
   return length == 1 || load<u64>(run, DIGEST) == digestOfFirst(hashes, length);
 }
 
-/** How many of the run's first `end` blocks go on with the prompt. The first is known to. */
+/** How many of the run's first `end` blocks match the prompt. */
 function commonBlocks(run: usize, hashes: usize, end: u32): u32 {
   const locals = localsOf(run);
   let i: u32 = 0;
-  // Eight at a time, since where they part is not to be foreseen.
+  // Eight at a time, because the point of divergence is unpredictable.
   for (; i + 8 <= end; i += 8) {
     const at = <usize>i << 3;
     const same =
@@ -144,7 +144,7 @@ function commonBlocks(run: usize, hashes: usize, end: u32): u32 {
   return i;
 }
 
-/** A bit for each of two hashes that is the same. */
+/** A bit for each of two hashes, set if they are equal. */
 // @ts-ignore: decorator
 @inline
 function sameTwo(locals: usize, hashes: usize): u32 {

@@ -1,29 +1,29 @@
-// Bit sets of workers that hold or are predicted to hold the same blocks of a run: all of them, or as many of the first.
-// Runs that follow each other mostly have the same holders, and then they share the bit sets: so a walk sees at once that
-// nothing changes from one to the next. Sets that several runs share are never changed, but copied first. Bytes:
+// Bit sets of workers that hold, or are predicted to hold, the same blocks of a run: all of them or the same leading
+// ones. Consecutive runs mostly have the same holders and then share bit sets, so that a walk sees at once that the
+// holders do not change. Shared sets are copied on write. Layout:
 //
-//    0  u32  holders in them             4  u32  how many of these are under hashes of their own
-//    8  u32  how often they are used    12  u32  sum of the holders' names, which tells most sets apart at once
-//   16  the workers under shared hashes, and those predicted; then the workers under hashes of their own
+//    0  u32  number of holders          4  u32  how many of these hold under their own hashes
+//    8  u32  reference count           12  u32  sum of the holders' hashes, which quickly distinguishes most sets
+//   16  the workers under shared hashes, and predicted ones; then the workers under their own hashes
 import { clearBit, hasBit, setBit } from "./bit-set";
 import { stride } from "./kinds";
-import { poolInit, poolLeave, poolReady, poolTake, take } from "./memory";
+import { poolInit, poolFree, poolReady, poolTake, take } from "./memory";
 import { PARENT, runOf, WIDE } from "./run";
 
 const OWN: usize = 4;
 const USES: usize = 8;
 const SUM: usize = 12;
 export const SETS: usize = 16;
-/** Bytes for the workers in one bit set, a multiple of 16. */
+/** Bytes of a bit set with one bit per worker; a multiple of 16. */
 export let strideBytes: usize = 0;
 export let ownSets: usize = 0;
 export let setsBytes: usize = 0;
-/** Sets with nobody in them. */
+/** Empty sets. */
 export let noSets: usize = 0;
 
 const POOL: usize = memory.data(16, 4);
 
-/** Call `initKinds` before. False when there is not enough memory. */
+/** Call `initKinds` first. False if there is not enough memory. */
 export function initSets(): bool {
   strideBytes = <usize>stride >> 3;
   ownSets = strideBytes << 1;
@@ -33,19 +33,19 @@ export function initSets(): bool {
   return noSets != 0;
 }
 
-/** Sees to it that one holder may leave sets and begin others. */
+/** Reserves the memory for a holder to move from some sets to others. */
 export function setsReady(): bool {
   return poolReady(POOL, 2);
 }
 
-/** Which of the sets a holder of these blocks belongs in, whether there are any or not: 1 or 2; 0: in none. */
+/** The kind of set that a holder of these blocks belongs in, if sets exist: 1 or 2; 0 for none. */
 export function kindFor(w: u32, mask: u32, own: u32): u32 {
   if (w >= stride << 1 || !mask) return 0;
   if (!own) return 1;
   return own == mask && w < stride ? 2 : 0;
 }
 
-/** 0: the worker is in neither set; 1: under shared hashes; 2: under its own. */
+/** The kind of the worker: 1 if in the set for shared hashes, 2 if in that for own hashes, 0 if in neither. */
 // @ts-ignore: decorator
 @inline
 export function kindIn(sets: usize, w: u32): u32 {
@@ -54,19 +54,19 @@ export function kindIn(sets: usize, w: u32): u32 {
   return w < stride && hasBit(sets + SETS + ownSets, w) ? 2 : 0;
 }
 
-/** Whether some are under hashes of their own. Seldom, and then that set need not be read. */
+/** Whether any are under their own hashes. Usually not, and then that set need not be read. */
 // @ts-ignore: decorator
 @inline
 export function hasOwn(sets: usize): bool {
   return load<u32>(sets, OWN) != 0;
 }
 
-/** Whether the worker is in the sets, and nobody else. */
+/** Whether the worker is the only one in the sets. */
 export function isAloneIn(sets: usize, w: u32): bool {
   return load<u32>(sets) == 1 && kindIn(sets, w) != 0;
 }
 
-/** Calls `visit` for all in the sets. */
+/** Calls `visit` for each worker in the sets. */
 export function eachIn(
   sets: usize,
   run: usize,
@@ -81,15 +81,15 @@ export function eachIn(
   }
 }
 
-// The last change of sets that were shared: when the next run of a sequence has those, too, it gets the same ones.
+// The last change of shared sets. If the next run of a sequence has the same old sets, it gets the same new ones.
 let changedFrom: usize = 0;
 let changedTo: usize = 0;
 let changedHolder: u32 = 0;
 let changedKinds: u32 = 0;
 
 /**
- * Moves a holder from one of the sets whose address is at `place` to another; kind 0 is none. There are others at
- * `place` then, and 0 when nobody is left in them.
+ * Moves a holder from one of the sets at `place` to another; kind 0 is none. Stores the address of the resulting sets
+ * at `place`; 0 if they are empty.
  */
 export function changeSets(place: usize, w: u32, was: u32, is: u32): void {
   const before = <usize>load<u32>(place);
@@ -112,27 +112,27 @@ export function changeSets(place: usize, w: u32, was: u32, is: u32): void {
   if (is) addTo(sets, w, is);
   if (load<u32>(sets)) return;
   store<u32>(place, 0);
-  leaveSets(sets);
+  releaseSets(sets);
 }
 
-/** Other sets are at `place` from now on. */
+/** Stores other sets at `place`. */
 function useSets(place: usize, sets: usize): void {
   const before = <usize>load<u32>(place);
   store<u32>(sets, load<u32>(sets, USES) + 1, USES);
   store<u32>(place, <u32>sets);
-  leaveSets(before);
+  releaseSets(before);
 }
 
-/** They are used once less. */
-export function leaveSets(sets: usize): void {
+/** Decrements the reference count. */
+export function releaseSets(sets: usize): void {
   const uses = load<u32>(sets, USES) - 1;
   store<u32>(sets, uses, USES);
   if (uses) return;
   if (sets == changedFrom || sets == changedTo) changedFrom = 0;
-  poolLeave(POOL, sets);
+  poolFree(POOL, sets);
 }
 
-/** The run shares the sets of the one that it follows, if these have the same holders. */
+/** Makes the run share the sets of its parent run, if these have the same holders. */
 export function shareWithParent(run: usize): void {
   const sets = <usize>load<u32>(run, WIDE);
   const parent = load<u32>(run, PARENT);
@@ -149,7 +149,7 @@ function areSame(sets: usize, others: usize): bool {
   return true;
 }
 
-/** Sets that nobody is in yet, for one use. Call `setsReady` before. */
+/** New empty sets with a reference count of 1. Call `setsReady` first. */
 export function newSets(): usize {
   const sets = poolTake(POOL);
   memory.fill(sets, 0, setsBytes);

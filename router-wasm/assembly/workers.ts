@@ -1,19 +1,19 @@
-// What is known of each worker, as one array per property, so that pricing reads two workers at a time.
+// The state of each worker, in one array per property, so that pricing reads two workers at a time.
 import { take } from "./memory";
 
-/** f64: 0 for a worker that may be chosen, +Infinity for one that may not or does not exist. */
+/** f64: 0 for an eligible worker, +Infinity for any other index. */
 export let gates: usize = 0;
-/** f64: prompt tokens booked and not yet prefilled. */
+/** f64: booked prompt tokens whose prefill is not complete. */
 export let prefillTokens: usize = 0;
-/** f64: blocks of the requests booked. */
+/** f64: blocks of booked requests. */
 export let decodeBlocks: usize = 0;
-/** f64: requests booked. */
+/** f64: booked requests. */
 export let requests: usize = 0;
-/** f64: `requests` · 2³² + blocks held. Among equal workers the least is taken. */
+/** f64: `requests` · 2³² + blocks held. Ties are broken by the lowest. */
 export let ranks: usize = 0;
-/** u32: counts the workers that have had this index, so that a booking knows whether its worker is still there. */
+/** u32: how many workers have had this index before, by which a booking recognises that its worker has left. */
 export let epochs: usize = 0;
-/** u32: workers whose gates are shut for one decision. */
+/** u32: workers excluded from one decision. */
 let excluded: usize = 0;
 let excludedCount: u32 = 0;
 /** u8: 1 while the worker exists. */
@@ -26,7 +26,7 @@ export let presentWorkers: u32 = 0;
 
 export function initWorkers(limit: u32): bool {
   maxWorkers = limit;
-  // Pricing reads pairs, so an odd last worker has a neighbour.
+  // Pricing reads pairs, so an odd last worker needs a neighbour.
   const even = (limit + 1) & ~1;
   gates = take(even * 8);
   prefillTokens = take(even * 8);
@@ -45,8 +45,8 @@ export function workerExists(w: u32): bool {
   return w < workerCount && load<u8>(present + w) != 0;
 }
 
-/** The lowest free index, −1 at the limit. */
-export function enterWorker(): i32 {
+/** Allocates the lowest free index; −1 at the limit. */
+export function allocateWorker(): i32 {
   let w: u32 = 0;
   while (w < workerCount && load<u8>(present + w)) w++;
   if (w == maxWorkers) return -1;
@@ -57,8 +57,8 @@ export function enterWorker(): i32 {
   return w;
 }
 
-/** The worker's blocks must be gone already. */
-export function leaveWorker(w: u32): void {
+/** The worker's blocks must already have been removed. */
+export function freeWorker(w: u32): void {
   store<u8>(present + w, 0);
   store<f64>(gates + (w << 3), Infinity);
   store<f64>(prefillTokens + (w << 3), 0);
@@ -75,7 +75,7 @@ export function setGate(w: u32, open: bool): void {
 }
 
 /** Shuts an open gate until `reopenExcluded`. */
-export function shutForNow(w: u32): void {
+export function excludeOnce(w: u32): void {
   if (!workerExists(w) || load<f64>(gates + (w << 3)) != 0) return;
   setGate(w, false);
   store<u32>(excluded + (excludedCount++ << 2), w);
@@ -98,7 +98,7 @@ export function addRequests(w: u32, by: f64): void {
   add(ranks, w, by * 4294967296);
 }
 
-/** Adds to the worker's number in an f64 array. */
+/** Adds to the worker's value in an f64 array. */
 // @ts-ignore: decorator
 @inline
 export function add(array: usize, w: u32, by: f64): void {

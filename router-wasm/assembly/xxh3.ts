@@ -1,5 +1,5 @@
-// XXH3-64 with a seed, for inputs of any length, after the public xxHash specification (version 0.2).
-// Inputs of 17 to 128 bytes (blocks of 5 to 32 tokens) and of more than 240 are hashed with SIMD.
+// XXH3-64 with a seed, for inputs of any length, according to the public xxHash specification (version 0.2).
+// Inputs of 17 to 128 bytes (blocks of 5 to 32 tokens) and of more than 240 bytes are hashed with SIMD.
 
 const PRIME32_1: u64 = 0x9e3779b1;
 const PRIME32_2: u64 = 0x85ebca77;
@@ -44,7 +44,7 @@ function rotl(x: u64, bits: u64): u64 {
   return (x << bits) | (x >> (64 - bits));
 }
 
-/** High and low half of the 128-bit product, xored. */
+/** The high and low halves of the 128-bit product, XORed. */
 // @ts-ignore: decorator
 @inline
 function foldedProduct(a: u64, b: u64): u64 {
@@ -131,7 +131,7 @@ function upTo128(input: usize, length: usize, seed: u64): u64 {
   return avalanche(<u64>length * PRIME64_1 + lanes);
 }
 
-/** XXH3-64 of each of `count` inputs of 64 bytes in a row, into `hashes`: blocks of 16 tokens, the usual size. */
+/** XXH3-64 of `count` consecutive inputs of 64 bytes, into `hashes`: blocks of 16 tokens, the usual size. */
 export function xxh3Of64(inputs: usize, count: u32, seed: u64, hashes: usize): void {
   mixSecret(seed);
   const key0 = v128.load(MIXED_SECRET);
@@ -146,12 +146,13 @@ export function xxh3Of64(inputs: usize, count: u32, seed: u64, hashes: usize): v
   }
 }
 
-/** `foldedProduct` of the two halves of `a`, and of those of `b`. */
+/** `foldedProduct` of the two halves of `a`, and of the two halves of `b`. */
 // @ts-ignore: decorator
 @inline
 function foldedProducts(a: v128, b: v128): v128 {
   const low32 = i64x2.splat(0xffffffff);
-  // 32-bit parts: of the first factors (low a, low b, high a, high b), of the second ones, and these with halves swapped.
+  // 32-bit parts of the first factors (low a, low b, high a, high b), of the second ones, and these with halves
+  // swapped.
   const first = i32x4.shuffle(a, b, 0, 4, 1, 5);
   const second = i32x4.shuffle(a, b, 2, 6, 3, 7);
   const swapped = i32x4.shuffle(second, second, 2, 3, 0, 1);
@@ -178,10 +179,10 @@ function upTo240(input: usize, length: usize, seed: u64): u64 {
 // @ts-ignore: decorator
 @inline
 function mixSecret(seed: u64): void {
-  if (!isMixed || seed != mixedSeed) mixSecretAnew(seed);
+  if (!isMixed || seed != mixedSeed) deriveSecret(seed);
 }
 
-function mixSecretAnew(seed: u64): void {
+function deriveSecret(seed: u64): void {
   for (let i: usize = 0; i < SECRET_BYTES; i += 16) {
     store<u64>(MIXED_SECRET + i, load<u64>(SECRET + i) + seed);
     store<u64>(MIXED_SECRET + i, load<u64>(SECRET + i, 8) - seed, 8);
@@ -190,7 +191,7 @@ function mixSecretAnew(seed: u64): void {
   isMixed = true;
 }
 
-/** 16 bytes into one pair of accumulators. */
+/** Adds 16 bytes to a pair of accumulators. */
 // @ts-ignore: decorator
 @inline
 function accumulate2(acc: v128, input: usize, secret: usize): v128 {

@@ -2,8 +2,8 @@ import { vi } from "vitest";
 import { stall } from "./stall.ts";
 
 /**
- * Before each test file: how long its tests and hooks may take. They wait for events; these bounds only end a wait for
- * one that never comes, and grow with what else this machine has to do.
+ * Before each test file, sets the timeouts of its tests and hooks. Tests wait for events; timeouts only end waits for
+ * events that never happen, and grow with the load of the machine.
  */
 const slower = stall();
 vi.setConfig({ testTimeout: 120_000 * slower, hookTimeout: 120_000 * slower });

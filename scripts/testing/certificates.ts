@@ -7,7 +7,7 @@ const openssl = async (...args: string[]) => promisify(execFile)("openssl", args
 
 const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/** A certificate and its key, as files in PEM. */
+/** Paths of a certificate and its key in PEM. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
@@ -21,7 +21,7 @@ export async function makeAuthority(folder: string, name: string): Promise<Certi
   return made;
 }
 
-/** A certificate for 127.0.0.1 that the authority has signed. */
+/** A certificate for 127.0.0.1, signed by the authority. */
 export async function makeCertificate(
   folder: string,
   name: string,

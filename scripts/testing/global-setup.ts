@@ -3,19 +3,19 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Where the reaper listens; test files' processes inherit it. */
+/** The variable with the reaper's socket, which test processes inherit. */
 export const REAPER = "TEST_REAPER";
 
-/** Before all tests: starts the reaper, which outlives Vitest until what the tests started is gone. */
+/** Before all tests, starts the reaper, which outlives Vitest until all processes started by tests have ended. */
 export default async function setup(): Promise<() => Promise<void>> {
   const path = join(tmpdir(), `stator-reaper-${process.pid}.sock`);
-  // A process group of its own: what is sent to this one is not to end it.
+  // In its own process group, so that signals to this one do not end it.
   const reaper = fork(join(import.meta.dirname, "reaper.ts"), [path], { detached: true, execArgv: [] });
   await once(reaper, "message");
   process.env[REAPER] = path;
-  // What Node makes of our TypeScript is kept, so that each process that a test starts does not make it anew.
+  // Caches compiled TypeScript for the processes that tests start.
   process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "../../node_modules/.cache/stator");
-  // Where `npm test` is killed, nobody waits for the tests any more.
+  // If `npm test` is killed, the tests end too.
   process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
   process.channel?.unref();
   return async () => {

@@ -5,14 +5,14 @@ import { expect } from "vitest";
 import { REAPER } from "./global-setup.ts";
 import { MARK } from "./marked-processes.ts";
 
-/** Before each test file: has the reaper end what the file starts and leaves behind, however its process ends. */
+/** Before each test file, registers it with the reaper, which ends leftover processes however this process ends. */
 const path = process.env[REAPER];
 if (path !== undefined) {
   const mark = `${path}:${process.pid}`;
   process.env[MARK] = mark;
   const reaper = connect(path);
   await once(reaper, "connect");
-  // It stays open for as long as this process is there.
+  // The connection stays open until this process ends.
   reaper.write(`${mark}\n${relative(process.cwd(), expect.getState().testPath ?? "")}`);
   reaper.unref();
 }

@@ -3,29 +3,29 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * The variable that names the test file whose process started this one. Whatever a test starts inherits it, and what
- * that starts too, in whichever process group and whoever its parent is by now.
+ * The variable that marks the processes of a test file. All its descendants inherit it, regardless of their process
+ * groups and current parents.
  */
 export const MARK = "TEST_PROCESS_GROUP";
 
-/** @returns the processes with this mark in the environment that they were started with */
+/** @returns the processes with this mark in their initial environment */
 export function markedProcesses(mark: string): number[] {
   const entry = `${MARK}=${mark}`;
   return process.platform === "linux" ? markedInProc(entry) : markedByPs(entry);
 }
 
-/** Kills the processes with this mark until there is none. @returns what they were, by process id */
+/** Kills processes with this mark until there are none. @returns their commands by process id */
 export async function killMarked(mark: string): Promise<Map<number, string>> {
   const killed = new Map<number, string>();
-  // Looked at twice: one that was just being started has the mark a moment later.
-  for (let looks = 0; looks < 2; looks++, await sleep(20)) {
+  // Checks twice, because a process that is just starting gets the mark a moment later.
+  for (let checks = 0; checks < 2; checks++, await sleep(20)) {
     for (const pid of markedProcesses(mark)) {
-      looks = 0;
+      checks = 0;
       if (!killed.has(pid)) killed.set(pid, commandOf(pid));
       try {
         process.kill(pid, "SIGKILL");
       } catch {
-        // It has ended meanwhile.
+        // It has already ended.
       }
     }
   }
@@ -38,7 +38,7 @@ function markedInProc(entry: string): number[] {
     .map(Number);
 }
 
-/** On macOS and BSD, whose `ps` prints the environment behind the command. */
+/** For macOS and BSD, where `ps` prints the environment after the command. */
 function markedByPs(entry: string): number[] {
   return execFileSync("ps", ["axeww", "-o", "pid=,command="], { encoding: "utf8", maxBuffer: 2 ** 28 })
     .split("\n")
@@ -50,7 +50,7 @@ function commandOf(pid: number): string {
   return read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
 }
 
-/** Empty where the process has ended, or is another user's. */
+/** Empty if the process has ended or belongs to another user. */
 function read(path: string): string {
   try {
     return readFileSync(path, "utf8");

@@ -20,7 +20,7 @@ beforeEach(async () => {
   await once(reaper, "message");
 });
 
-/** A test file's process, with one that it has started in a process group of its own, and one that this has started. */
+/** Starts a test file's process, which starts a child in another process group, which starts a grandchild. */
 async function startFile() {
   const joins = `
     import { connect } from "node:net";
@@ -37,18 +37,18 @@ async function startFile() {
   return { file, left: String(line).trim().split(" ").map(Number) };
 }
 
-test("what a file's process started is killed when that is killed, children and grandchildren, and is named", async () => {
+test("children and grandchildren of a killed test process are killed and reported", async () => {
   const { file, left } = await startFile();
   expect(left.filter(isAlive)).toHaveLength(2);
-  const said = once(reaper.stderr!, "data");
+  const reported = once(reaper.stderr!, "data");
   file.kill("SIGKILL");
-  expect(String((await said)[0])).toMatch(/^some\.test\.ts left process \d+ behind/);
+  expect(String((await reported)[0])).toMatch(/^some\.test\.ts left process \d+ behind/);
   await expect.poll(() => left.filter(isAlive)).toEqual([]);
   reaper.disconnect();
   await once(reaper, "exit");
 });
 
-test("without Vitest the reaper stays until the last file's process is gone, and what that started", async () => {
+test("the reaper outlives Vitest until the last test process and its children have ended", async () => {
   const { file, left } = await startFile();
   const exited = once(reaper, "exit");
   reaper.disconnect();

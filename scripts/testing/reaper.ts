@@ -1,6 +1,6 @@
 /**
- * Ends what test files leave behind. A process beside Vitest's, to which each test file's process holds a connection:
- * when that closes, in good order or because the process was killed, whatever the file started is killed.
+ * Kills processes that test files leave behind. Each test process holds a connection to this process; when it closes,
+ * because the test process has ended or was killed, all processes that it started are killed.
  *
  *     node scripts/testing/reaper.ts SOCKET
  */
@@ -10,7 +10,7 @@ import { text } from "node:stream/consumers";
 import { killMarked } from "./marked-processes.ts";
 
 const path = process.argv[2]!;
-/** Files whose processes are there, or are being reaped. */
+/** Test files that are running or being reaped. */
 const open = new Set<Promise<void>>();
 let isOver = false;
 
@@ -23,18 +23,18 @@ const server = createServer((connection) => {
 });
 server.listen(path, () => process.send?.("ready"));
 
-// A terminal sends these to all, also to those whose processes are to be reaped.
+// A terminal sends these signals to all processes; the reaper must survive them.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
-// Vitest has ended. It takes its workers with it, when it is killed too.
+// Vitest has ended, and with it its workers, even if it was killed.
 process.on("disconnect", () => {
   isOver = true;
   endWithLast();
 });
 
-/** A file says its mark and its name. */
+/** Reads a file's mark and name until the connection closes, and then kills its processes. */
 async function reapAfter(connection: Socket): Promise<void> {
-  const said = await text(connection).catch(() => "");
-  const [mark, file] = said.split("\n");
+  const sent = await text(connection).catch(() => "");
+  const [mark, file] = sent.split("\n");
   if (!mark) return;
   for (const [pid, command] of await killMarked(mark))
     console.error(`${file} left process ${pid} behind, which was killed: ${command.slice(0, 200)}`);

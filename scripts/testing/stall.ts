@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { availableParallelism, loadavg } from "node:os";
 
-/** How long the work below takes on a core of a small machine that has nothing else to do. */
+/** How long the work below takes on an idle core of a small machine. */
 const QUIET_MS = 10;
 
 /**
- * How many times as long as on a quiet machine something takes on this one now: for as long as a piece of work takes
- * here, and as many more as run beside the tests themselves. A whole number from 1 to 10.
+ * How many times slower this machine is now than an idle one, judging by the duration of a piece of work and the load
+ * average. An integer from 1 to 10.
  */
 export function stall(): number {
   const started = performance.now();
@@ -18,7 +18,7 @@ export function stall(): number {
   return Math.round(Math.min(Math.max(1, speed, crowd), 10));
 }
 
-/** How many of the tests' own processes want each core at a time. */
+/** Load per core that the tests themselves cause. */
 const OWN_LOAD = 2;
 
 const WORK = new Uint8Array(2 ** 20);
