@@ -15,6 +15,7 @@ export { RouterError, type RouterErrorCode } from "./errors.ts";
 export { DEFAULT_WEIGHTS, DYNAMO_WEIGHTS } from "./options.ts";
 export { compileRouter, createRouter, restoreRouter } from "./router.ts";
 export type {
+  AddedLoad,
   BlockExtras,
   BlockHashes,
   CandidateCost,

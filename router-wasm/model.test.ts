@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type {
+  AddedLoad,
   CostTerms,
   DecideOptions,
   LoadLimits,
@@ -80,6 +81,7 @@ type Operation =
   | { type: "find"; path: Path; extra: number; known: boolean }
   | { type: "firstToken" | "free"; booking: number }
   | { type: "grow"; booking: number; blocks: number }
+  | { type: "addLoad"; worker: number; load: AddedLoad }
   | { type: "setWeights"; weights: RouterOptions["weights"] };
 
 const worker = fc.nat(30);
@@ -225,6 +227,18 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
+      type: fc.constant("addLoad"),
+      worker,
+      load: fc.record({
+        prefillTokens: fc.integer({ min: -500, max: 2000 }),
+        decodeBlocks: fc.integer({ min: -20, max: 100 }),
+        requests: fc.integer({ min: -3, max: 9 }),
+      }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
       type: fc.constant("setWeights"),
       weights: fc.record(
         {
@@ -296,6 +310,12 @@ class Pair {
         this.#each(operation.worker, "one", (worker) => {
           router.setEligible(worker, operation.eligible);
           model.setEligible(worker, operation.eligible);
+        });
+        break;
+      case "addLoad":
+        this.#each(operation.worker, "one", (worker) => {
+          router.addLoad(worker, operation.load);
+          model.addLoad(worker, operation.load);
         });
         break;
       case "setLimits":

@@ -6,6 +6,7 @@ import { DEFAULT_WEIGHTS, keptPerTick } from "./options.ts";
 import { holderOf, type Kind, ReferenceIndex } from "./reference-index.ts";
 import { referenceXxh3 } from "./reference-xxh3.ts";
 import type {
+  AddedLoad,
   BlockHashes,
   CandidateCost,
   CostWeights,
@@ -216,6 +217,13 @@ export class ReferenceRouter {
     booking.load.prefillTokens -= booking.prefillTokens;
     booking.load.decodeBlocks -= booking.decodeBlocks;
     booking.load.requests--;
+  }
+
+  addLoad(worker: number, { prefillTokens, decodeBlocks, requests }: AddedLoad): void {
+    const load = this.#workers.get(worker)!;
+    load.prefillTokens += prefillTokens;
+    load.decodeBlocks += decodeBlocks;
+    load.requests += requests;
   }
 
   load(worker: number): WorkerLoad {

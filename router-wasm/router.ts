@@ -25,6 +25,7 @@ import {
   seal,
 } from "./snapshot-format.ts";
 import type {
+  AddedLoad,
   BlockExtras,
   BlockHashes,
   CandidateCost,
@@ -397,6 +398,13 @@ class WasmRouter implements Router {
 
   free(booking: number): void {
     this.#core.exports.free(booking);
+  }
+
+  addLoad(worker: number, { prefillTokens, decodeBlocks, requests }: AddedLoad): void {
+    this.#check(worker);
+    if (!Number.isFinite(prefillTokens + decodeBlocks + requests))
+      throw new RouterError("bad_option", "A load must consist of finite numbers.");
+    this.#core.exports.addLoad(worker, prefillTokens, decodeBlocks, requests);
   }
 
   *snapshot(pieceBytes = 1 << 20): Generator<Uint8Array<ArrayBuffer>, void> {

@@ -177,6 +177,13 @@ export interface CostTerms {
   total: Float64Array;
 }
 
+/** Load on a worker that no booking of this router stands for. */
+export interface AddedLoad {
+  readonly prefillTokens: number;
+  readonly decodeBlocks: number;
+  readonly requests: number;
+}
+
 /** A worker's booked load, and the blocks that it holds according to its events. */
 export interface WorkerLoad {
   activePrefillTokens: number;
@@ -353,6 +360,11 @@ export interface Router {
   grow(booking: number, blocks: number): void;
   /** The request has ended in any way: frees all its load. */
   free(booking: number): void;
+  /**
+   * Adds load that others have booked on the worker; negative amounts take it away. Throws `unknown_worker`, or
+   * `bad_option` for an amount that is not a finite number.
+   */
+  addLoad(worker: number, load: AddedLoad): void;
 
   /**
    * Serializes the index with a version and checksums, in pieces of about `pieceBytes`: as it was when the first piece

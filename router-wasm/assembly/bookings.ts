@@ -102,6 +102,13 @@ export function unbook(handle: u32): void {
   count(BOOKINGS, -1);
 }
 
+/** Adds load that no booking stands for. */
+export function addUnbooked(w: u32, tokens: f64, blocks: f64, requests: f64): void {
+  add(prefillTokens, w, tokens);
+  add(decodeBlocks, w, blocks);
+  addRequests(w, requests);
+}
+
 /** The slot of a valid handle; 0 for a stale one, which is counted. */
 function slotOf(handle: u32): usize {
   const index = handle & ((<u32>1 << slotBits) - 1);

@@ -2,7 +2,7 @@
 // addresses the host reads once. The result of a decision is in RESULT.
 import { initAliases } from "./aliases";
 import { hashBlocks, initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
-import { book, dropPrefill, growDecode, initBookings, unbook, untouchedBookingBytes } from "./bookings";
+import { addUnbooked, book, dropPrefill, growDecode, initBookings, unbook, untouchedBookingBytes } from "./bookings";
 import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
 import { initCounts, overlaps, predictedOverlap } from "./counts";
@@ -493,6 +493,11 @@ export function firstToken(booking: u32): void {
 
 export function grow(booking: u32, blocks: f64): void {
   growDecode(booking, blocks);
+}
+
+/** Adds load without a booking; negative amounts take it away. */
+export function addLoad(w: u32, tokens: f64, blocks: f64, requests: f64): void {
+  addUnbooked(w, tokens, blocks, requests);
 }
 
 export function free(booking: u32): void {
