@@ -28,6 +28,7 @@ const GATEWAY_ORDER = [
   "api",
   "requests",
   "remote",
+  "peers",
   "doctor",
   "models",
   "prompts",

@@ -15,6 +15,7 @@ import type { Command } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
 import { kubernetesSource } from "./kubernetes-settings.ts";
 import { modelNames, warnOfMissing } from "./name-settings.ts";
+import { peerPlace, workerPlane } from "./plane-settings.ts";
 
 export const attachCommand: Command = {
   async run(argv) {
@@ -36,9 +37,11 @@ async function serveEngines(
     modelNames: modelNames(options),
     requestOptions: requestSettings(options),
     discoveryUrl: undefined,
+    workerPlane: workerPlane(options),
   };
-  const service = await openServiceAt("memory:attach", "attach", options);
-  const own = { engines, health: healthSettings(options) };
+  const service = await openServiceAt(options.discovery ?? "memory:attach", "attach", options);
+  const peerPlane = await peerPlace(options, service.log);
+  const own = { engines, health: healthSettings(options), peerPlane };
   const gateway = await startProcesses(options, service, shared, own);
   tellSupervisor({ type: "ready", url: gateway.url });
   const { engines: attached } = gateway;

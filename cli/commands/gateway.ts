@@ -8,7 +8,7 @@ import { startProcesses } from "./acceptor-settings.ts";
 import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
 import { modelNames } from "./name-settings.ts";
-import { workerPlane } from "./worker-address.ts";
+import { peerPlace, workerPlane } from "./plane-settings.ts";
 
 export const gatewayCommand: Command = {
   async run(argv) {
@@ -20,13 +20,16 @@ export const gatewayCommand: Command = {
 async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promise<number> {
   const names = modelNames(options);
   const service = await openService("gateway", options);
-  const gateway = await startProcesses(options, service, {
+  const shared = {
     id: randomId(),
     tokenizers: new Map(),
     modelNames: names,
     requestOptions: requestSettings(options),
     discoveryUrl: options.discovery,
     workerPlane: workerPlane(options),
+  };
+  const gateway = await startProcesses(options, service, shared, {
+    peerPlane: await peerPlace(options, service.log),
   });
   const { url } = gateway;
   // Under a supervisor, the supervisor announces the address.

@@ -6,7 +6,7 @@ import { logged, openService, serveUntilStopped } from "../service.ts";
 import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 import { checkFaults } from "./fault-settings.ts";
-import { workerAddress } from "./worker-address.ts";
+import { workerPlace } from "./plane-settings.ts";
 import { engineOptions, type WorkerCommandOptions, workerPlaces } from "./worker-options.ts";
 
 export const workerCommand: Command = {
@@ -25,7 +25,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const places = workerPlaces(definition.name, options);
   const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
   const service = await openService(name, options);
-  const address = await workerAddress(options, service.log);
+  const address = await workerPlace(options, service.log);
   const common = await engineOptions(definition.name, options, service.log);
   const workers = await Promise.all(
     places.map(({ faultSeed, ...place }) =>

@@ -358,9 +358,34 @@ const nats = text({
   placeholder: "URL",
 });
 
-export const gatewayOptions = { ...servingOptions, discovery, nats, ...workerEncryption, ...modelNaming };
+/** How the gateways in front of the same workers find and reach each other. */
+const peers = {
+  "peer-listen": text({
+    describe:
+      "Address for other gateways, to share load: tcp:host:port, unix:/path, nats: or none. Default: as for workers.",
+    placeholder: "ADDR",
+  }),
+  "peer-advertise": text({
+    describe: "Address by which other gateways reach that port. Default: as for workers.",
+    placeholder: "HOST[:PORT]",
+  }),
+  nats,
+  ...workerEncryption,
+};
 
-export const attachOptions = { ...engineOptions, ...attachment, ...servingOptions };
+export const gatewayOptions = { ...servingOptions, discovery, ...peers, ...modelNaming };
+
+export const attachOptions = {
+  ...engineOptions,
+  ...attachment,
+  ...servingOptions,
+  discovery: text({
+    describe:
+      "Where gateways in front of the same engines find each other, to share load: etcd://HOST:PORT, say.",
+    placeholder: "URL",
+  }),
+  ...peers,
+};
 
 export const doctorOptions = {
   ...engineOptions,

@@ -205,8 +205,9 @@ const gatewayArguments = (options: UpOptions, folder: string): string[] => [
   ...toFlags({
     ...inherited(options, gatewayOptions),
     discovery: `file:${join(folder, "discovery")}`,
-    // It has no load balancer in front.
+    // It has no load balancer in front, and no other gateways beside it.
     "drain-delay": 0,
+    "peer-listen": "none",
   }),
 ];
 

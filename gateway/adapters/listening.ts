@@ -1,4 +1,4 @@
-import type { ConnectOptions } from "#runtime";
+import type { ConnectOptions, ServeOptions } from "#runtime";
 import { AccessError } from "../access/parse-keys.ts";
 import type { GatewayOptions } from "../compose/create-gateway.ts";
 import type { Models } from "../models/models.ts";
@@ -20,9 +20,17 @@ export interface ListeningOptions extends GatewayOptions {
   engineTls?: EngineTlsFiles | undefined;
   /** How workers are reached at `tls:` and `nats:` addresses. */
   workerPlane?: WorkerPlane | undefined;
+  /** Where other gateways in front of the same workers reach this one; default: there are none. */
+  peerPlane?: PeerPlane | undefined;
   serverLimits?: ServerLimits;
   /** Whether acceptor processes serve the port, and this process only routes for them. */
   hasAcceptors?: boolean;
+}
+
+export interface PeerPlane extends Pick<ServeOptions, "tls" | "nats"> {
+  readonly listen: string;
+  /** The address for discovery. @param bound the address that is listened on */
+  advertised(bound: string): string;
 }
 
 export type WorkerPlane = Pick<ConnectOptions, "tls" | "nats">;

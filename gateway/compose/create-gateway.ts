@@ -31,6 +31,7 @@ import { createPromptReaderLoader } from "../models/prompt-readers.ts";
 import { AttachedEngines } from "../models/sources/attached-engines.ts";
 import { ModelCatalog } from "../models/sources/catalog.ts";
 import { DiscoveredWorkers } from "../models/sources/discovered-workers.ts";
+import { GatewayPeers, type GatewayPeersOptions } from "../peers/gateway-peers.ts";
 import type { EncoderFactory } from "../prompts/tokenizers/huggingface.ts";
 import { createTokenizerLoader } from "../prompts/tokenizers/tokenizer-loader.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
@@ -82,6 +83,8 @@ export interface Platform {
   readonly resolveHost?: ResolveHost | undefined;
   /** Undefined without sockets for KV events: the gateway then predicts what engines hold. */
   readonly openKvFeed: OpenEngineFeed | undefined;
+  /** Serves the request plane for other gateways; undefined if there are none. */
+  readonly servePeers?: ServePeers | undefined;
   /** Undefined without sockets to reach workers. */
   readonly connectWorker: ConnectWorker | undefined;
   /** Schedules the engines' health checks. Default: in the background. */
@@ -91,6 +94,8 @@ export interface Platform {
   /** Whether memory, open files and the event loop of the process can be measured. Default true. */
   readonly hasProcessMetrics?: boolean | undefined;
 }
+
+export type ServePeers = Pick<GatewayPeersOptions, "serve" | "defer">;
 
 export interface PlatformFiles {
   /** A file's text; undefined if it does not exist. @throws the system's error if it cannot be read */
@@ -126,17 +131,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     ...DEFAULT_ROUTING,
     ...options,
   };
-  const routing = { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog };
-  const {
-    routerModule,
-    transport,
-    engineFetch,
-    openEventStream,
-    createEncoder,
-    files,
-    openKvFeed,
-    connectWorker = noSockets,
-  } = platform;
+  const { routerModule, transport, engineFetch, openEventStream, createEncoder, files, openKvFeed } =
+    platform;
   const { watch = new BackgroundWatch(), hasFixedEngines = false, hasProcessMetrics = true } = platform;
   const all = createMetrics({ labels: { component: "gateway" }, process: hasProcessMetrics });
   const metrics = createGatewayMetrics(all);
@@ -146,7 +142,20 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     { readTextFile: files?.readTextFile, resolveHost: platform.resolveHost },
     log,
   );
-  const via = viaOf(options.id ?? randomId());
+  const id = options.id ?? randomId();
+  const via = viaOf(id);
+  const { servePeers, connectWorker = noSockets } = platform;
+  const peers =
+    servePeers &&
+    new GatewayPeers({ ...servePeers, discovery: options.discovery, id, connect: connectWorker, log });
+  if (peers !== undefined) {
+    const help = "Other gateways that share their load with this one.";
+    all.readGauge("gateway_peers", help, () => peers.count);
+  }
+  const routing = {
+    ...{ policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog },
+    others: peers,
+  };
   const health = { ...DEFAULT_HEALTH, ...options.health };
   const models = new Models({
     create: (name, blockSize) => new LocalModel(name, blockSize, { routerModule, routing, metrics, log }),
@@ -232,12 +241,16 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   });
   const close = () => {
     opened.close();
+    void peers
+      ?.close()
+      .catch((error) => log.debug("cannot leave the other gateways", { reason: String(error) }));
     workers.close();
     attached.close();
     transport.close();
   };
   try {
     await workers.open();
+    await peers?.open();
     for (const spec of engines) attached.attach(spec);
   } catch (error) {
     close();

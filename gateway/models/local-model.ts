@@ -183,7 +183,8 @@ export class LocalModel extends Model {
   #open(): Routing {
     const { name, blockSize, metrics } = this;
     const { routerModule, routing, log } = this.#options;
-    const router = new ModelRouter<Member>(routerModule, blockSize, routing, metrics.routing, log);
+    const shared = routing.others?.loadsOf(name);
+    const router = new ModelRouter<Member>(routerModule, blockSize, routing, metrics.routing, log, shared);
     router.onAdmitted = (member) => member.followEvents();
     router.onUnreadable = (member, what) => member.noteUnreadable(what);
     const queue = new Admission(name, router, routing.queue, metrics.routing);

@@ -13,6 +13,8 @@ export interface RouteRecords<Worker extends RoutedWorker> {
   readonly decisions: DecisionLog<Worker>;
   readonly cacheReports: CacheReports<Worker>;
   readonly drainRate: DrainRate;
+  /** Called when the load booked on a slot has changed. */
+  onBooked(slot: Slot<Worker>): void;
   /** Called when load has decreased. */
   readonly onCapacity: (() => void) | undefined;
 }
@@ -64,11 +66,14 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   firstToken(): void {
     if (this.#freed) return;
     this.#core.firstToken(this.#booking);
+    this.#router.onBooked(this.#slot);
     this.#router.onCapacity?.();
   }
 
   grow(blocks: number): void {
-    if (!this.#freed) this.#core.grow(this.#booking, blocks);
+    if (this.#freed) return;
+    this.#core.grow(this.#booking, blocks);
+    this.#router.onBooked(this.#slot);
   }
 
   report(cachedTokens: number): void {
@@ -91,6 +96,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     if (this.#freed) return;
     this.#freed = true;
     this.#core.free(this.#booking);
+    this.#router.onBooked(this.#slot);
     this.#router.decisions.settle(this.#recordId, outcome);
     this.#router.drainRate.count(performance.now());
     this.#router.onCapacity?.();

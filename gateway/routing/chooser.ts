@@ -85,7 +85,7 @@ export class Chooser implements RoutingContext {
     options.salt = salt === undefined ? undefined : this.#core.salt(salt);
     options.now = seconds;
     options.book = books;
-    options.terms = this.#scorers.length === 0 ? undefined : this.#score(roster.length);
+    options.terms = this.#areIdle ? undefined : this.#score(roster.length);
     if (preferred !== undefined) {
       const decision = this.#decide(preferred, excluded);
       if (decision.worker >= 0) return decision;
@@ -95,6 +95,11 @@ export class Chooser implements RoutingContext {
       if (decision.worker >= 0) return decision;
     }
     return this.#decide(only, excluded);
+  }
+
+  get #areIdle(): boolean {
+    for (const { isIdle = false } of this.#scorers) if (!isIdle) return false;
+    return true;
   }
 
   #score(workers: number): Float64Array {

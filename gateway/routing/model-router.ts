@@ -1,7 +1,7 @@
 import { createRouter, DEFAULT_WEIGHTS, type Decision, type Router, RouterError } from "#router-wasm";
 import type { Logger } from "#runtime";
 import type { RoutingMetrics } from "../kernel/metrics.ts";
-import { BookedRoute } from "./booked-route.ts";
+import { BookedRoute, type RouteRecords } from "./booked-route.ts";
 import { CacheEvents } from "./cache/cache-events.ts";
 import { Chooser } from "./chooser.ts";
 import { DecisionLog } from "./decisions.ts";
@@ -12,6 +12,13 @@ import { Filters } from "./filters/filters.ts";
 import { Selection } from "./filters/selection.ts";
 import { DrainRate } from "./load/drain-rate.ts";
 import { requestWeight } from "./load/request-weight.ts";
+import {
+  NO_LOAD,
+  type RankLoad,
+  type SharedLoads,
+  type SharingRouter,
+  sharedIdOf,
+} from "./load/shared-load.ts";
 import { busyLimits, candidateLimits, isAtLimit, type Thresholds } from "./load/thresholds.ts";
 import type { RoutingOptions } from "./options.ts";
 import { POLICIES } from "./policies/policies.ts";
@@ -21,7 +28,9 @@ import { OwnShare } from "./scorers/own-share.ts";
 import { type RoutedWorker, type Slot, Workers } from "./workers.ts";
 
 /** One model's router: the WebAssembly core, and the workers behind its indices. */
-export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
+export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
+  implements RouteRecords<Worker>, SharingRouter
+{
   readonly workers = new Workers<Worker>();
   readonly bindings: Bindings<Worker>;
   readonly decisions: DecisionLog<Worker>;
@@ -47,6 +56,9 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   /** Workers that send no KV events, shut out or not. */
   readonly #predicted = new Set<Worker>();
   readonly #log: Logger;
+  /** The other gateways' bookings, which the core has too, of those slots that have any. */
+  readonly #booked = new Map<Slot<Worker>, RankLoad>();
+  readonly #shared: SharedLoads | undefined;
   #thresholds: Thresholds;
 
   constructor(
@@ -55,6 +67,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     options: RoutingOptions,
     metrics: RoutingMetrics,
     log: Logger,
+    shared?: SharedLoads,
   ) {
     this.#startedAt = performance.now();
     this.#core = createRouter(module, { blockSize, weights: options.weights, ...options.limits });
@@ -66,7 +79,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.bindings = new Bindings(context);
     this.#filters = new Filters(context);
     const { prefillLoadScale = DEFAULT_WEIGHTS.prefillLoadScale } = options.weights;
-    const scorers = options.gateways ? [new OwnShare(options.gateways, prefillLoadScale)] : [];
+    const scorers = options.others ? [new OwnShare(options.others.shares, prefillLoadScale)] : [];
     this.#chooser = new Chooser(this.#core, POLICIES[options.policy], scorers, Math.random);
     this.decisions = new DecisionLog(this.#core, options.decisionLog);
     this.cacheReports = new CacheReports(blockSize, metrics, log);
@@ -76,6 +89,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     };
     this.#events = new CacheEvents(this.#core, this.cacheReports);
     this.#events.onUnreadable = (worker, what) => this.onUnreadable?.(worker, what);
+    this.#shared = shared;
+    if (shared !== undefined) shared.router = this;
   }
 
   get policy() {
@@ -109,6 +124,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     if (POLICIES[this.#options.policy].readsCaches) this.#core.predict(slot.index);
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
+    this.#options.others?.countRequest();
+    this.onBooked(slot);
     return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now);
   }
 
@@ -153,7 +170,11 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
 
   removeWorker(worker: Worker): void {
     const slots = this.workers.slotsOf(worker);
-    for (const { index } of slots) this.#core.removeWorker(index);
+    for (const slot of slots) {
+      this.#core.removeWorker(slot.index);
+      this.#booked.delete(slot);
+      this.onBooked(slot);
+    }
     this.workers.remove(worker);
     this.#shutOut.delete(worker);
     this.#predicted.delete(worker);
@@ -170,7 +191,10 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
     this.workers.add(worker, indices, this.#predicted.has(worker));
     this.#filters.refresh();
     this.#limit(worker);
-    for (const slot of this.workers.slotsOf(worker)) this.#predict(slot);
+    for (const slot of this.workers.slotsOf(worker)) {
+      this.#predict(slot);
+      this.#takeOver(slot);
+    }
     this.updateWorker(worker);
     return true;
   }
@@ -263,6 +287,49 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker> {
   /** The load of each of the worker's ranks. */
   loads(worker: Worker) {
     return this.workers.slotsOf(worker).map(({ index, rank }) => ({ rank, ...this.#core.load(index) }));
+  }
+
+  onBooked({ worker, rank }: Slot<Worker>): void {
+    this.#shared?.changed(sharedIdOf(worker.instance), rank);
+  }
+
+  ownLoad(worker: string, rank: number): RankLoad {
+    const slot = this.#sharedSlot(worker, rank);
+    if (slot === undefined) return NO_LOAD;
+    const { activePrefillTokens, activeDecodeBlocks, activeRequests } = this.#core.load(slot.index);
+    const { prefillTokens, decodeBlocks, requests } = this.#booked.get(slot) ?? NO_LOAD;
+    return {
+      prefillTokens: activePrefillTokens - prefillTokens,
+      decodeBlocks: activeDecodeBlocks - decodeBlocks,
+      requests: activeRequests - requests,
+    };
+  }
+
+  setBooked(worker: string, rank: number, load: RankLoad): void {
+    const slot = this.#sharedSlot(worker, rank);
+    if (slot === undefined) return;
+    const before = this.#booked.get(slot) ?? NO_LOAD;
+    this.#booked.set(slot, load);
+    this.#core.addLoad(slot.index, {
+      prefillTokens: load.prefillTokens - before.prefillTokens,
+      decodeBlocks: load.decodeBlocks - before.decodeBlocks,
+      requests: load.requests - before.requests,
+    });
+    this.onCapacity?.();
+  }
+
+  /** Takes over what is known of the load on a new slot. */
+  #takeOver({ worker, rank }: Slot<Worker>): void {
+    if (this.#shared === undefined) return;
+    const id = sharedIdOf(worker.instance);
+    this.setBooked(id, rank, this.#shared.booked(id, rank));
+    this.#shared.changed(id, rank);
+  }
+
+  #sharedSlot(worker: string, rank: number): Slot<Worker> | undefined {
+    for (const candidate of this.workers.each())
+      if (sharedIdOf(candidate.instance) === worker) return this.workers.slotsOf(candidate)[rank];
+    return undefined;
   }
 
   stats() {

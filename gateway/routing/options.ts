@@ -1,14 +1,14 @@
 import type { CostWeights } from "#router-wasm";
 import type { AffinityOptions } from "./filters/affinity.ts";
+import type { OtherGateways } from "./load/shared-load.ts";
 import { NO_THRESHOLDS, type Thresholds } from "./load/thresholds.ts";
 import type { PolicyName } from "./policies/policies.ts";
 import type { QueueOptions } from "./queue/options.ts";
-import type { GatewayShares } from "./scorers/own-share.ts";
 
 export interface RoutingOptions {
   policy: PolicyName;
-  /** The gateways that share these workers, if there are several. */
-  gateways?: (() => GatewayShares) | undefined;
+  /** The other gateways in front of these workers, if there may be any. */
+  others?: OtherGateways | undefined;
   weights: Partial<CostWeights>;
   thresholds: Thresholds;
   queue: QueueOptions;

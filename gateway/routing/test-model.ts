@@ -45,7 +45,9 @@ export function testModel(options: Partial<RoutingOptions> = {}, blockSize = BLO
   const all = createMetrics({ process: false });
   const metrics = createGatewayMetrics(all).forModel("test").routing;
   const ready = new WeakSet<RoutedWorker>();
-  const router = new ModelRouter(routerModule, blockSize, { ...DEFAULT_ROUTING, ...options }, metrics, log);
+  const { others } = options;
+  const routing = { ...DEFAULT_ROUTING, ...options };
+  const router = new ModelRouter(routerModule, blockSize, routing, metrics, log, others?.loadsOf("test"));
   return {
     router,
     metrics,
@@ -53,7 +55,8 @@ export function testModel(options: Partial<RoutingOptions> = {}, blockSize = BLO
     scrape: () => all.registry.metrics(),
     add(name, card, shareAt = () => 1) {
       const worker: RoutedWorker = {
-        instance: instance(name, card),
+        // Other gateways know the worker by its name.
+        instance: { ...instance(name, card), ...(others && { sharedId: name }) },
         shareAt,
         get isReady() {
           return ready.has(worker);

@@ -5,6 +5,8 @@ import type { DriftCause } from "./drift/drift.ts";
 export interface RoutedInstance {
   /** Random 64-bit id, 16 hex digits. */
   readonly id: string;
+  /** The id by which other gateways know it too; default: `id`. */
+  readonly sharedId?: string;
   /** Short name for display. */
   readonly name: string;
   readonly card: RoutedCard;

@@ -1,7 +1,13 @@
 import { type AddressInfo, createServer } from "node:net";
-import { createGateway } from "../../compose/create-gateway.ts";
+import { serve } from "#runtime/node";
+import { createGateway, type ServePeers } from "../../compose/create-gateway.ts";
 import { Acceptors } from "../../remote/router/acceptors.ts";
-import { DEFAULT_SERVER_LIMITS, type ListeningGateway, type ListeningOptions } from "../listening.ts";
+import {
+  DEFAULT_SERVER_LIMITS,
+  type ListeningGateway,
+  type ListeningOptions,
+  type PeerPlane,
+} from "../listening.ts";
 import { openKvFeed } from "../sockets.ts";
 import { followTls, nodePlatform } from "./platform.ts";
 import { type HttpListener, listen } from "./server.ts";
@@ -16,7 +22,12 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
   const acceptors = options.hasAcceptors ? new Acceptors(options.log) : undefined;
   const gateway = await createGateway(
     { ...options, readOtherMetrics: acceptors && (() => acceptors.metrics()) },
-    { ...platform, openKvFeed, routerModule: options.routerModule },
+    {
+      ...platform,
+      openKvFeed,
+      servePeers: servePeers(options.peerPlane),
+      routerModule: options.routerModule,
+    },
   );
   const { host, log } = options;
   const listeners: HttpListener[] = [];
@@ -53,6 +64,15 @@ export async function startNodeGateway(options: ListeningOptions): Promise<Liste
     },
   };
 }
+
+const servePeers = (plane: PeerPlane | undefined): ServePeers | undefined =>
+  plane && {
+    async serve(handlers) {
+      const server = await serve(plane.listen, handlers, { tls: plane.tls, nats: plane.nats });
+      return { server, address: plane.advertised(server.address) };
+    },
+    defer: setImmediate,
+  };
 
 /** @throws the system's error, `EADDRINUSE` if the port is taken */
 async function findPort(host: string, wanted: number): Promise<number> {

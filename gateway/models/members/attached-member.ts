@@ -40,6 +40,7 @@ export class AttachedMember extends EngineMember<EngineConnection> {
 
 const instanceOf = (engine: EngineConnection, profile: EngineProfile): RoutedInstance => ({
   id: randomId(),
+  sharedId: engine.spec.url,
   name: engine.name,
   card: {
     role: "aggregated",

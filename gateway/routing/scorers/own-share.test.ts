@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { type GatewayShares, NO_LOAD, sharedIdOf } from "../load/shared-load.ts";
 import { nameOf, request, routed, testModel } from "../test-model.ts";
-import { type GatewayShares, ownerOf } from "./own-share.ts";
+import { ownerOf } from "./own-share.ts";
 
 const ids = Array.from({ length: 4000 }, (_, index) => (index * 2654435761).toString(16).padStart(16, "0"));
 const equal = new Map([
@@ -37,16 +38,20 @@ test("only the workers of a gateway that leaves change owners", () => {
 function shared() {
   let shares: GatewayShares = { own: "a", weights: equal };
   const model = testModel({
-    gateways: () => shares,
+    others: {
+      shares: () => shares,
+      loadsOf: () => ({ booked: () => NO_LOAD, changed() {}, router: undefined }),
+      countRequest() {},
+    },
     weights: { activeRequestWeight: 0, recentPrefillWeight: 0, overlapCredit: 1 },
   });
   const workers = [model.add("w0")];
   // Ids are random, so workers are added until both kinds exist.
-  const owners = () => workers.map(({ instance }) => ownerOf(instance.id, equal));
+  const owners = () => workers.map(({ instance }) => ownerOf(sharedIdOf(instance), equal));
   while (workers.length < 12 || !owners().includes("a") || new Set(owners()).size === 1)
     workers.push(model.add(`w${workers.length}`));
   const ownedBy = (gateway: string) =>
-    workers.filter(({ instance }) => ownerOf(instance.id, equal) === gateway);
+    workers.filter(({ instance }) => ownerOf(sharedIdOf(instance), equal) === gateway);
   return {
     ...model,
     workers,

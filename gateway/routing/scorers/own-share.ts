@@ -1,17 +1,7 @@
+import { type GatewayShares, sharedIdOf } from "../load/shared-load.ts";
 import { hashText, rendezvousScore } from "../rendezvous.ts";
 import type { Roster, RoutedWorker } from "../workers.ts";
 import type { RoutingContext, Scorer } from "./scorer.ts";
-
-/** The gateways that share the workers. */
-export interface GatewayShares {
-  /** This gateway's name. */
-  readonly own: string;
-  /**
-   * Each gateway's recent share of requests, by name, in any unit; a new map for each change. With equal shares, the
-   * scorer would do more harm than good if one gateway has most of the requests.
-   */
-  readonly weights: ReadonlyMap<string, number>;
-}
 
 /**
  * How much more an own worker may cost, as a share of the cost of the prompt's prefill. On the conversation trace,
@@ -38,13 +28,18 @@ export class OwnShare implements Scorer {
     this.#prefillLoadScale = prefillLoadScale;
   }
 
+  /** Without other gateways, all workers are its own. */
+  get isIdle(): boolean {
+    return this.#shares().weights.size === 0;
+  }
+
   score(terms: Float64Array, { roster, prompt, blockSize }: RoutingContext): void {
     const { own, weights } = this.#shares();
     if (roster !== this.#roster || weights !== this.#weights) {
       this.#roster = roster;
       this.#weights = weights;
       this.#others = roster.flatMap((slot) =>
-        slot === undefined || ownerOf(slot.worker.instance.id, weights) === own ? [] : [slot.index],
+        slot === undefined || ownerOf(sharedIdOf(slot.worker.instance), weights) === own ? [] : [slot.index],
       );
     }
     const penalty = TOLERANCE * this.#prefillLoadScale * (prompt.tokens.length / blockSize);

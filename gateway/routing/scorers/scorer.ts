@@ -17,6 +17,8 @@ export interface RoutingContext {
 
 /** Adds a term to the cost of sending a request to each worker. */
 export interface Scorer {
+  /** Whether it has nothing to add now, which makes decisions cheaper. Default: never. */
+  readonly isIdle?: boolean;
   /**
    * Adds to `terms`, in blocks, by core index. Positive values make a worker more expensive, and infinity excludes it.
    * The core adds the terms to its own.

@@ -1,0 +1,175 @@
+import { z } from "zod";
+import type {
+  Discovery,
+  Handler,
+  JsonValue,
+  Lease,
+  Logger,
+  RequestPlaneServer,
+  ServerCall,
+  Watch,
+} from "#runtime";
+import type { ConnectWorker } from "../models/members/worker-connection.ts";
+import type { OtherGateways, SharedLoads } from "../routing/load/shared-load.ts";
+import { LoadTable } from "./load-table.ts";
+import { encodeLoads } from "./message.ts";
+import { LOAD_ENDPOINT, PeerConnection } from "./peer-connection.ts";
+import { RequestShares } from "./request-shares.ts";
+
+export interface GatewayPeersOptions {
+  /** Where gateways find each other. */
+  readonly discovery: Discovery;
+  /** This gateway's id. */
+  readonly id: string;
+  /** Serves the request plane for the other gateways. @returns the server, and its address for them */
+  serve(handlers: Record<string, Handler>): Promise<{ server: RequestPlaneServer; address: string }>;
+  readonly connect: ConnectWorker;
+  /** Runs a function once the current turn of the event loop is over. */
+  defer(run: () => void): void;
+  readonly log: Logger;
+}
+
+const PREFIX = "gateways/";
+const WHOLE_MS = 1_000;
+
+/** A gateway, as it registers in discovery. */
+const gatewaySchema = z.object({ id: z.string().min(1), address: z.string().min(1) });
+
+/**
+ * The other gateways in front of the same workers. They tell each other what they have booked: each change within a turn
+ * of the event loop, and everything every second. What a gateway that has fallen silent had booked is freed.
+ */
+export class GatewayPeers implements OtherGateways {
+  readonly #options: GatewayPeersOptions;
+  readonly #table = new LoadTable();
+  readonly #requests: RequestShares;
+  readonly #peers = new Map<string, PeerConnection>();
+  readonly #subscribers = new Set<ServerCall>();
+  /** Subscribers that read too slowly: they get everything once they have caught up. */
+  readonly #behind = new Set<ServerCall>();
+  #server: RequestPlaneServer | undefined;
+  #lease: Lease | undefined;
+  #watch: Watch | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: GatewayPeersOptions) {
+    this.#options = options;
+    this.#requests = new RequestShares(options.id);
+    this.#table.onChange = () => options.defer(() => this.#sendChanges());
+  }
+
+  /** Registers this gateway, and follows the others. @throws what the server or discovery throws */
+  async open(): Promise<void> {
+    const { discovery, id, serve, log } = this.#options;
+    const { server, address } = await serve({ [LOAD_ENDPOINT]: (_, call) => this.#subscribe(call) });
+    this.#server = server;
+    this.#timer = setInterval(() => this.#tick(), WHOLE_MS);
+    this.#lease = await discovery.lease();
+    await discovery.put(`${PREFIX}${id}`, { id, address }, this.#lease);
+    this.#watch = await discovery.watch(PREFIX, (event) => {
+      if (event.type === "snapshot") this.#replace(event.entries);
+      else if (event.type === "put") this.#add(event.key, event.value);
+      else this.#remove(event.key);
+    });
+    log.debug("other gateways reach this one", { address });
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#watch?.close();
+    for (const key of [...this.#peers.keys()]) this.#remove(key);
+    await this.#lease?.revoke();
+    await this.#server?.close();
+  }
+
+  /** How many other gateways are connected. */
+  get count(): number {
+    let count = 0;
+    for (const { isHeard } of this.#peers.values()) if (isHeard) count++;
+    return count;
+  }
+
+  readonly shares = () => this.#requests.shares;
+
+  loadsOf(model: string): SharedLoads {
+    return this.#table.of(model);
+  }
+
+  countRequest(): void {
+    this.#requests.countRequest();
+  }
+
+  #replace(entries: ReadonlyMap<string, JsonValue>): void {
+    for (const key of [...this.#peers.keys()]) if (!entries.has(key)) this.#remove(key);
+    for (const [key, value] of entries) this.#add(key, value);
+  }
+
+  #add(key: string, value: JsonValue): void {
+    const { id: own, connect, log } = this.#options;
+    const parsed = gatewaySchema.safeParse(value);
+    if (!parsed.success) {
+      log.warn("ignored an invalid registration of a gateway", { key });
+      return;
+    }
+    const { id, address } = parsed.data;
+    if (id === own || this.#peers.get(key)?.address === address) return;
+    this.#remove(key);
+    const peer = new PeerConnection(address, connect, {
+      onLoads: (message) => {
+        this.#table.apply(id, message);
+        this.#requests.set(id, message.requests);
+      },
+      onSilent: () => this.#forget(id),
+      log: log.child({ gateway: id }),
+    });
+    this.#peers.set(key, peer);
+    peer.open();
+  }
+
+  #remove(key: string): void {
+    this.#peers.get(key)?.close();
+    this.#peers.delete(key);
+  }
+
+  #forget(id: string): void {
+    this.#table.drop(id);
+    this.#requests.delete(id);
+  }
+
+  #subscribe(call: ServerCall): void {
+    this.#subscribers.add(call);
+    call.signal.addEventListener("abort", () => {
+      this.#subscribers.delete(call);
+      this.#behind.delete(call);
+    });
+    this.#send(call, this.#whole());
+  }
+
+  #tick(): void {
+    this.#requests.tick();
+    for (const peer of this.#peers.values()) peer.tick();
+    if (this.#subscribers.size === 0) return;
+    const whole = this.#whole();
+    for (const call of this.#subscribers) this.#send(call, whole);
+  }
+
+  #sendChanges(): void {
+    const entries = this.#table.takeChanges();
+    if (this.#subscribers.size === 0) return;
+    const message = encodeLoads({ isWhole: false, requests: this.#requests.recent, entries });
+    for (const call of this.#subscribers) this.#send(call, message);
+  }
+
+  #whole(): Uint8Array {
+    return encodeLoads({ isWhole: true, requests: this.#requests.recent, entries: this.#table.own() });
+  }
+
+  #send(call: ServerCall, message: Uint8Array): void {
+    if (this.#behind.has(call) || call.send(message)) return;
+    this.#behind.add(call);
+    void call.writable().then(() => {
+      this.#behind.delete(call);
+      if (this.#subscribers.has(call)) this.#send(call, this.#whole());
+    });
+  }
+}

@@ -1,0 +1,154 @@
+import { NO_LOAD, type RankLoad, type SharedLoads, type SharingRouter } from "../routing/load/shared-load.ts";
+import type { LoadEntry, LoadMessage } from "./message.ts";
+
+/** The load that other gateways have booked on each rank of each worker, and which of this gateway's have changed. */
+export class LoadTable {
+  readonly #models = new Map<string, ModelLoads>();
+  /** Called when own bookings have changed for the first time since `takeChanges`. */
+  onChange: (() => void) | undefined;
+  #hasChanges = false;
+
+  /** A model's loads. */
+  of(model: string): ModelLoads {
+    const known = this.#models.get(model);
+    if (known !== undefined) return known;
+    const loads = new ModelLoads(() => this.#noteChange());
+    this.#models.set(model, loads);
+    return loads;
+  }
+
+  /** Takes over what a gateway tells of its load. */
+  apply(gateway: string, { isWhole, entries }: LoadMessage): void {
+    if (isWhole) {
+      const told = new Set(entries.map(({ model, worker, rank }) => JSON.stringify([model, worker, rank])));
+      for (const [model, loads] of this.#models)
+        loads.keep(gateway, (worker, rank) => told.has(JSON.stringify([model, worker, rank])));
+    }
+    for (const { model, worker, rank, prefillTokens, decodeBlocks, requests } of entries)
+      this.of(model).set(gateway, worker, rank, { prefillTokens, decodeBlocks, requests });
+  }
+
+  /** Frees all that a gateway has booked. */
+  drop(gateway: string): void {
+    for (const loads of this.#models.values()) loads.keep(gateway, () => false);
+  }
+
+  /** All of this gateway's own load. */
+  own(): LoadEntry[] {
+    return [...this.#models].flatMap(([model, loads]) => entriesOf(model, loads.own()));
+  }
+
+  /** The own load that has changed since the last call. */
+  takeChanges(): LoadEntry[] {
+    this.#hasChanges = false;
+    return [...this.#models].flatMap(([model, loads]) => entriesOf(model, loads.takeChanges()));
+  }
+
+  #noteChange(): void {
+    if (this.#hasChanges) return;
+    this.#hasChanges = true;
+    this.onChange?.();
+  }
+}
+
+interface Place {
+  readonly worker: string;
+  readonly rank: number;
+}
+
+type PlacedLoad = Place & RankLoad;
+
+/** One rank of a worker: what each of the other gateways has booked on it. */
+interface Rank extends Place {
+  readonly byGateway: Map<string, RankLoad>;
+  sum: RankLoad;
+}
+
+/** The loads of one model. */
+export class ModelLoads implements SharedLoads {
+  router: SharingRouter | undefined;
+  readonly #onChange: () => void;
+  readonly #ranks = new Map<string, Rank>();
+  /** Ranks on which this gateway has booked load, and of those, which have changed. */
+  readonly #own = new Map<string, Place>();
+  readonly #changed = new Map<string, Place>();
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
+
+  booked(worker: string, rank: number): RankLoad {
+    return this.#ranks.get(keyOf(worker, rank))?.sum ?? NO_LOAD;
+  }
+
+  changed(worker: string, rank: number): void {
+    const key = keyOf(worker, rank);
+    if (this.#changed.has(key)) return;
+    const place = { worker, rank };
+    this.#changed.set(key, place);
+    this.#own.set(key, place);
+    this.#onChange();
+  }
+
+  set(gateway: string, worker: string, rank: number, load: RankLoad): void {
+    const key = keyOf(worker, rank);
+    const known = this.#ranks.get(key) ?? { worker, rank, byGateway: new Map(), sum: NO_LOAD };
+    if (isNone(load)) known.byGateway.delete(gateway);
+    else known.byGateway.set(gateway, load);
+    this.#settle(key, known);
+  }
+
+  /** Frees what a gateway has booked on the ranks for which `isKept` is false. */
+  keep(gateway: string, isKept: (worker: string, rank: number) => boolean): void {
+    for (const [key, rank] of this.#ranks)
+      if (rank.byGateway.has(gateway) && !isKept(rank.worker, rank.rank)) {
+        rank.byGateway.delete(gateway);
+        this.#settle(key, rank);
+      }
+  }
+
+  own(): PlacedLoad[] {
+    const all: PlacedLoad[] = [];
+    for (const [key, place] of this.#own) {
+      const load = this.#ownLoad(place);
+      if (isNone(load)) this.#own.delete(key);
+      else all.push({ ...place, ...load });
+    }
+    return all;
+  }
+
+  takeChanges(): PlacedLoad[] {
+    const changes = Array.from(this.#changed.values(), (place) => ({ ...place, ...this.#ownLoad(place) }));
+    this.#changed.clear();
+    return changes;
+  }
+
+  #ownLoad({ worker, rank }: Place): RankLoad {
+    return this.router?.ownLoad(worker, rank) ?? NO_LOAD;
+  }
+
+  #settle(key: string, rank: Rank): void {
+    if (rank.byGateway.size === 0) this.#ranks.delete(key);
+    else this.#ranks.set(key, rank);
+    rank.sum = sumOf(rank.byGateway.values());
+    this.router?.setBooked(rank.worker, rank.rank, rank.sum);
+  }
+}
+
+const keyOf = (worker: string, rank: number) => `${rank} ${worker}`;
+
+const isNone = ({ prefillTokens, decodeBlocks, requests }: RankLoad) =>
+  prefillTokens === 0 && decodeBlocks === 0 && requests === 0;
+
+function sumOf(loads: Iterable<RankLoad>): RankLoad {
+  let [prefillTokens, decodeBlocks, requests] = [0, 0, 0];
+  for (const load of loads) {
+    prefillTokens += load.prefillTokens;
+    decodeBlocks += load.decodeBlocks;
+    requests += load.requests;
+  }
+  return { prefillTokens, decodeBlocks, requests };
+}
+
+const entriesOf = (model: string, loads: readonly PlacedLoad[]): LoadEntry[] =>
+  loads.map((load) => ({ model, ...load }));

@@ -1,0 +1,106 @@
+import type { Logger, RequestPlaneClient } from "#runtime";
+import type { ConnectWorker } from "../models/members/worker-connection.ts";
+import { decodeLoads, type LoadMessage } from "./message.ts";
+
+/** The endpoint that streams a gateway's load. */
+export const LOAD_ENDPOINT = "gateway_load";
+
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 2_000;
+/** Ticks, of a second, without a message; after one more, a gateway is gone. */
+const SILENT_TICKS = 2;
+
+export interface PeerListener {
+  onLoads(message: LoadMessage): void;
+  /** It has fallen silent, or is closed: nothing that it said holds any longer. */
+  onSilent(): void;
+  readonly log: Logger;
+}
+
+/** The connection to one other gateway, made again as long as discovery has it. */
+export class PeerConnection {
+  readonly address: string;
+  readonly #connect: ConnectWorker;
+  readonly #listener: PeerListener;
+  #client: RequestPlaneClient | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #silentTicks = 0;
+  #isHeard = false;
+  #isClosed = false;
+
+  constructor(address: string, connect: ConnectWorker, listener: PeerListener) {
+    this.address = address;
+    this.#connect = connect;
+    this.#listener = listener;
+  }
+
+  /** Whether what it has said holds. */
+  get isHeard(): boolean {
+    return this.#isHeard;
+  }
+
+  open(): void {
+    void this.#run(FIRST_RETRY_MS);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    this.#client?.close();
+    this.#forget();
+  }
+
+  /** Called every second. */
+  tick(): void {
+    if (this.#isHeard && ++this.#silentTicks > SILENT_TICKS) this.#forget();
+  }
+
+  async #run(retryMs: number): Promise<void> {
+    let nextMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+    try {
+      const client = await this.#connect(this.address, { connectTimeoutMs: 5_000 });
+      if (this.#isClosed) return client.close();
+      this.#client = client;
+      nextMs = FIRST_RETRY_MS;
+      await this.#follow(client);
+      client.close();
+    } catch (error) {
+      this.#listener.log.debug("another gateway cannot be reached", { reason: String(error) });
+    }
+    this.#client = undefined;
+    if (this.#isClosed) return;
+    this.#retry = setTimeout(() => void this.#run(nextMs), retryMs);
+  }
+
+  /** Resolves when the stream has ended. */
+  #follow(client: RequestPlaneClient): Promise<void> {
+    return new Promise((resolve) => {
+      client.call(LOAD_ENDPOINT, new Uint8Array(0), {
+        onMessage: (bytes) => this.#onMessage(bytes),
+        onEnd: resolve,
+        onError: () => resolve(),
+      });
+    });
+  }
+
+  #onMessage(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
+    const message = decodeLoads(bytes);
+    if (message === undefined) {
+      this.#listener.log.warn("ignored an unreadable message from another gateway");
+      return;
+    }
+    this.#silentTicks = 0;
+    if (!this.#isHeard)
+      this.#listener.log.info("sharing load with another gateway", { address: this.address });
+    this.#isHeard = true;
+    this.#listener.onLoads(message);
+  }
+
+  #forget(): void {
+    if (!this.#isHeard) return;
+    this.#isHeard = false;
+    this.#listener.log.info("another gateway is gone", { address: this.address });
+    this.#listener.onSilent();
+  }
+}
