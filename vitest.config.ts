@@ -10,7 +10,7 @@ const IN_PROCESS = [
   "cli/options",
 ].map((folder) => `${folder}/**/*.test.ts`);
 // Slow tests and other hosts have their own configurations: `npm run test:slow`, `npm run test:hosts`.
-const exclude = ["**/node_modules/**", "**/*.slow.test.ts", "runtime-tests/**"];
+const exclude = ["**/node_modules/**", "**/*.{slow,fault}.test.ts", "runtime-tests/**"];
 
 export default defineConfig({
   test: {

@@ -45,11 +45,12 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
     ),
   );
   // Under a supervisor, the gateway logs the workers that join.
-  for (const { instance } of workers)
+  for (const { instance, opsUrl } of workers)
     service.log[isSupervised() ? "debug" : "info"]("worker is ready", {
       worker: instance.name,
       model: instance.card.name,
       address: instance.address,
+      ops: opsUrl,
       seconds: Math.round(process.uptime() * 10) / 10,
     });
   tellSupervisor({ type: "ready", url: workers[0]!.opsUrl });

@@ -43,6 +43,10 @@ export class StatorProcess {
     return this.#process.pid!;
   }
 
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
   /** The gateway's URL, once the command has announced that it is ready. */
   async url(): Promise<string> {
     const [, url] = await this.printed(/ at (http:\/\/[^\s/]+)\/v1 with /);

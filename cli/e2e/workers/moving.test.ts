@@ -52,6 +52,9 @@ test("an answer whose worker goes silent continues", async () => {
   const { gateway, one, two } = await startTwo({ requestOptions: { idleMs: 200 * stall() } });
   spoil([one, two], "hang", 9);
   expect(await tell(gateway)).toMatchObject(TOLD);
+  // The end of the call that was given up is not taken for a failure of the next worker.
+  expect(gateway.logged.map(({ reason }) => reason)).toEqual([expect.stringMatching(/has sent nothing for/)]);
+  expect(asked([one, two])).toEqual([6, 15]);
 });
 
 test("a stop string that spans two workers ends the answer", async () => {

@@ -1,0 +1,222 @@
+import { readdirSync, readlinkSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
+import { until } from "../metrics.ts";
+import { family } from "../process-family.ts";
+import { StatorProcess } from "../stator-process.ts";
+import { type Load, type LoadOptions, startLoad } from "./load.ts";
+
+const WORKER = fileURLToPath(new URL("counting-worker.ts", import.meta.url));
+const CROWD = fileURLToPath(new URL("crowd.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+
+/** Where a process of a cluster runs. */
+export interface Place {
+  /** What starts the program: `ip netns exec A`, say. */
+  readonly launcher?: readonly string[];
+  readonly flags?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface ClusterGateway {
+  readonly process: StatorProcess;
+  readonly url: string;
+  /** Open sockets before any load. */
+  readonly sockets: number;
+}
+
+/** Gateways and counting workers on one store, for a fault under load, and what it must not leave behind. */
+export class FaultCluster implements AsyncDisposable {
+  readonly gateways: ClusterGateway[] = [];
+  readonly workers = new Map<string, StatorProcess>();
+  readonly #crowds: StatorProcess[] = [];
+  readonly #discovery: string;
+
+  constructor(discovery: string) {
+    this.#discovery = discovery;
+  }
+
+  /** Starts gateways and workers; resolves when each gateway can use each worker. */
+  static async start(
+    discovery: string,
+    { gateways = 1, workers = 4, ...place }: Place & { gateways?: number; workers?: number } = {},
+  ): Promise<FaultCluster> {
+    const cluster = new FaultCluster(discovery);
+    for (let index = 0; index < gateways; index++) await cluster.addGateway(place);
+    const names = Array.from({ length: workers }, (_, index) => `worker-${index}`);
+    for (const name of names) cluster.addWorker(name, place);
+    await cluster.ready(...names);
+    return cluster;
+  }
+
+  get urls(): string[] {
+    return this.gateways.map(({ url }) => url);
+  }
+
+  async addGateway({ launcher = [], flags = [], env = {} }: Place = {}): Promise<ClusterGateway> {
+    const port = flags.some((flag) => flag.startsWith("--port=")) ? [] : ["--port=0"];
+    const args = ["gateway", ...port, "--config=none", `--discovery=${this.#discovery}`, "--slow-start=0"];
+    const started = new StatorProcess([...args, ...gatewayFlags(flags)], env, [
+      ...launcher,
+      process.execPath,
+      MAIN,
+    ]);
+    const [, url] = await started.printed(/listening.* url=(http:\S+)/);
+    const gateway = { process: started, url: url!, sockets: socketsOf(started.pid) };
+    this.gateways.push(gateway);
+    return gateway;
+  }
+
+  addWorker(name: string, { launcher = [], flags = [], env = {} }: Place = {}): StatorProcess {
+    const args = ["worker", WORKER, `--name=${name}`, "--config=none", `--discovery=${this.#discovery}`];
+    const worker = new StatorProcess([...args, ...workerFlags(flags)], env, [
+      ...launcher,
+      process.execPath,
+      MAIN,
+    ]);
+    this.workers.set(name, worker);
+    return worker;
+  }
+
+  /** Starts many workers in one process. */
+  addCrowd(name: string, count: number): StatorProcess {
+    const crowd = new StatorProcess([CROWD, this.#discovery, name, String(count)], {}, [process.execPath]);
+    this.#crowds.push(crowd);
+    return crowd;
+  }
+
+  /** Waits until every gateway can use these workers. */
+  async ready(...names: string[]): Promise<void> {
+    for (const { url } of this.gateways)
+      await until(async () => {
+        const states = await statesAt(url);
+        return names.every((name) => states[name] === "ready");
+      });
+  }
+
+  /** Waits until no gateway has the worker any more. */
+  async gone(name: string): Promise<void> {
+    for (const { url } of this.gateways) await until(async () => (await statesAt(url))[name] === undefined);
+  }
+
+  load(options: Partial<LoadOptions> = {}): Load {
+    return startLoad({ urls: this.urls, ...options });
+  }
+
+  /**
+   * Ends the load, and expects that nothing was lost and nothing is left. Prints what came of it.
+   * @param what the case, as printed
+   */
+  async settle(what: string, load: Load): Promise<void> {
+    const { streams, errors, wrong, longestGapMs } = await load.stop();
+    const left = await this.#leftovers();
+    const counts = { streams, errors: errors.length, wrong: wrong.length, longestGapMs, ...left };
+    console.log(
+      `${what}: ${Object.entries(counts)
+        .map(([name, count]) => `${name} ${count}`)
+        .join(", ")}`,
+    );
+    expect({ errors, wrong, ...left }).toEqual({
+      errors: [],
+      wrong: [],
+      bookings: 0,
+      sequences: 0,
+      sockets: 0,
+    });
+    expect(streams).toBeGreaterThan(0);
+  }
+
+  /** What is still held once the load has ended, of that which must be given back. Waits for it a while. */
+  async #leftovers() {
+    const count = async () => ({
+      bookings: await this.#sum((url) => bookingsAt(url)),
+      sequences: await this.#runningSequences(),
+      sockets: this.#extraSockets(),
+    });
+    const until = performance.now() + 15_000;
+    for (;;) {
+      const left = await count();
+      if (Object.values(left).every((each) => each === 0) || performance.now() > until) return left;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  async #sum(of: (url: string) => Promise<number>): Promise<number> {
+    const all = await Promise.all(this.#running().map(({ url }) => of(url)));
+    return all.reduce((sum, each) => sum + each, 0);
+  }
+
+  async #runningSequences(): Promise<number> {
+    const all = await Promise.all(
+      [...this.workers.values()].filter(({ isRunning }) => isRunning).map((worker) => sequencesOf(worker)),
+    );
+    return all.reduce((sum, each) => sum + each, 0);
+  }
+
+  /** Sockets that gateways have open beyond one for each worker and each other gateway, and one for the poll. */
+  #extraSockets(): number {
+    const alive = [...this.workers.values()].filter(({ isRunning }) => isRunning).length;
+    const allowed = alive + 2 * this.gateways.length + 2;
+    return this.#running().reduce(
+      (sum, { process: { pid }, sockets }) => sum + Math.max(0, socketsOf(pid) - sockets - allowed),
+      0,
+    );
+  }
+
+  #running(): ClusterGateway[] {
+    return this.gateways.filter(({ process: { isRunning } }) => isRunning);
+  }
+
+  /** Ends all processes, and expects that none is left of them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [
+      ...this.gateways.map(({ process: gateway }) => gateway),
+      ...this.workers.values(),
+      ...this.#crowds,
+    ];
+    const families = all.filter(({ isRunning }) => isRunning).flatMap(({ pid }) => family(pid));
+    for (const each of all) each.signal("SIGCONT");
+    await Promise.all(all.map((each) => each.stop()));
+    const known = new Set(families.map(({ pid }) => pid));
+    await until(async () => [...known].every((pid) => family(pid).length === 0));
+  }
+}
+
+const GATEWAY_ONLY = /^--(port|host|peer|max-|worker-|idle-|open|processes)/;
+const WORKER_ONLY = /^--(listen|advertise|tls-|drain-within)/;
+const gatewayFlags = (flags: readonly string[]) => flags.filter((flag) => !WORKER_ONLY.test(flag));
+const workerFlags = (flags: readonly string[]) => flags.filter((flag) => !GATEWAY_ONLY.test(flag));
+
+async function statesAt(url: string): Promise<Record<string, string>> {
+  const { data } = (await (await get(`${url}/admin/workers`)).json()) as {
+    data: { name: string; state: string }[];
+  };
+  return Object.fromEntries(data.map(({ name, state }) => [name, state]));
+}
+
+async function bookingsAt(url: string): Promise<number> {
+  const page = await (await get(`${url}/metrics`)).text();
+  const counts = [...page.matchAll(/^stator_worker_active_requests\{.*\} (\d+)$/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+async function sequencesOf(worker: StatorProcess): Promise<number> {
+  const [, url] = / ops=(http:\S+)/.exec(worker.stdout + worker.stderr) ?? [];
+  if (url === undefined) return 0;
+  const { running } = (await (await get(`${url}/health`)).json()) as { running: number };
+  return running;
+}
+
+const get = (url: string) => fetch(url, { headers: { connection: "close" } });
+
+function socketsOf(pid: number): number {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).filter((name) => {
+    try {
+      return readlinkSync(`${folder}/${name}`).startsWith("socket:");
+    } catch {
+      // Closed meanwhile.
+      return false;
+    }
+  }).length;
+}
