@@ -82,6 +82,15 @@ export const serverBusy = (model: string, seconds: number) =>
     seconds,
   );
 
+/** This process has no files, ports or memory left for a connection to a worker. */
+export const gatewayExhausted = (cause: unknown) =>
+  new ApiError(
+    503,
+    "service_unavailable_error",
+    "The gateway has no open files or ports left for this request. Try again in a few seconds; its operator should raise the limit of open files (ulimit -n).",
+    { code: "server_busy", cause, headers: { "retry-after": "1" } },
+  );
+
 export const queueFull = (model: string, waiting: number, seconds: number) =>
   refused(
     "queue_full",

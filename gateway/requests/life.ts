@@ -1,4 +1,11 @@
-import { type ApiError, deadlineExceeded, requestTimedOut, toApiError } from "../kernel/errors.ts";
+import {
+  type ApiError,
+  deadlineExceeded,
+  gatewayExhausted,
+  requestTimedOut,
+  toApiError,
+} from "../kernel/errors.ts";
+import { isOwnShortage } from "../kernel/shortage.ts";
 import type { Warnings } from "../kernel/warnings.ts";
 import type { Member } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
@@ -195,6 +202,10 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     const { worker } = this.route!;
     this.#leaveMember();
     this.#transfer.abort();
+    if (isOwnShortage(cause)) {
+      this.#onShortage(cause);
+      return;
+    }
     worker.reportFailure(reason, failure === "unsent");
     this.#context.warnings.warn(`${worker.instance.name} failed`, "a worker failed a request", {
       request: this.#job.requestId,
@@ -206,6 +217,16 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     if (this.#transfer.hasBegun) this.#move(error, this.#moveObstacle);
     else if ((failure === "unsent" || this.#job.isRepeatable) && this.#attempts.mayRetry)
       this.#retryElsewhere(error);
+    else this.fail(error);
+  }
+
+  /** This process could not connect: the member is not to blame, and may be tried again. */
+  #onShortage(cause: unknown): void {
+    const { warnings } = this.#context;
+    warnings.warn("shortage", "no open files or ports are left for connections", { reason: String(cause) });
+    const error = gatewayExhausted(cause);
+    if (this.#transfer.hasBegun) this.#move(error, this.#moveObstacle);
+    else if (this.#attempts.mayRetry) this.#retry(error, false);
     else this.fail(error);
   }
 
@@ -314,11 +335,16 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   }
 
   #retryElsewhere(error: ApiError): void {
+    this.#retry(error, true);
+  }
+
+  /** @param isElsewhere whether it goes to a member that has not failed */
+  #retry(error: ApiError, isElsewhere: boolean): void {
     this.#lastError = error;
     this.#clearRoute();
     const next = this.#next;
     this.#next = undefined;
-    if (next === undefined) this.#applyAfterPause(true);
+    if (next === undefined) this.#applyAfterPause(isElsewhere);
     else this.onRoute(next);
   }
 

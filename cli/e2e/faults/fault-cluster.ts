@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { readdirSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { expect } from "vitest";
 import { until } from "../metrics.ts";
 import { family } from "../process-family.ts";
@@ -16,6 +18,8 @@ export interface Place {
   readonly launcher?: readonly string[];
   readonly flags?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** Where its store is, seen from there. */
+  readonly discovery?: string;
 }
 
 export interface ClusterGateway {
@@ -30,6 +34,7 @@ export class FaultCluster implements AsyncDisposable {
   readonly gateways: ClusterGateway[] = [];
   readonly workers = new Map<string, StatorProcess>();
   readonly #crowds: StatorProcess[] = [];
+  readonly #launchers = new Map<StatorProcess, readonly string[]>();
   readonly #discovery: string;
 
   constructor(discovery: string) {
@@ -67,14 +72,16 @@ export class FaultCluster implements AsyncDisposable {
     return gateway;
   }
 
-  addWorker(name: string, { launcher = [], flags = [], env = {} }: Place = {}): StatorProcess {
-    const args = ["worker", WORKER, `--name=${name}`, "--config=none", `--discovery=${this.#discovery}`];
+  addWorker(name: string, place: Place = {}): StatorProcess {
+    const { launcher = [], flags = [], env = {}, discovery = this.#discovery } = place;
+    const args = ["worker", WORKER, `--name=${name}`, "--config=none", `--discovery=${discovery}`];
     const worker = new StatorProcess([...args, ...workerFlags(flags)], env, [
       ...launcher,
       process.execPath,
       MAIN,
     ]);
     this.workers.set(name, worker);
+    this.#launchers.set(worker, launcher);
     return worker;
   }
 
@@ -148,7 +155,9 @@ export class FaultCluster implements AsyncDisposable {
 
   async #runningSequences(): Promise<number> {
     const all = await Promise.all(
-      [...this.workers.values()].filter(({ isRunning }) => isRunning).map((worker) => sequencesOf(worker)),
+      [...this.workers.values()]
+        .filter(({ isRunning }) => isRunning)
+        .map((worker) => sequencesOf(worker, this.#launchers.get(worker) ?? [])),
     );
     return all.reduce((sum, each) => sum + each, 0);
   }
@@ -200,11 +209,14 @@ async function bookingsAt(url: string): Promise<number> {
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-async function sequencesOf(worker: StatorProcess): Promise<number> {
+/** What runs on a worker, asked from where it runs. */
+async function sequencesOf(worker: StatorProcess, launcher: readonly string[]): Promise<number> {
   const [, url] = / ops=(http:\S+)/.exec(worker.stdout + worker.stderr) ?? [];
   if (url === undefined) return 0;
-  const { running } = (await (await get(`${url}/health`)).json()) as { running: number };
-  return running;
+  const script = `fetch("${url}/health").then(async (answer) => console.log((await answer.json()).running))`;
+  const [program, ...args] = [...launcher, process.execPath, "-e", script];
+  const { stdout } = await promisify(execFile)(program!, args);
+  return Number(stdout);
 }
 
 const get = (url: string) => fetch(url, { headers: { connection: "close" } });

@@ -14,6 +14,7 @@ import { toApiError } from "../../kernel/errors.ts";
 import type { ServerLimits } from "../listening.ts";
 import { Connections } from "./connections.ts";
 import { badHttp, refuseMalformed } from "./malformed.ts";
+import { connectionLimit } from "./open-files.ts";
 import { Stalls } from "./stalls.ts";
 
 export interface HttpListener {
@@ -101,7 +102,14 @@ export async function listen(
       ? createHttpServer(options, handle)
       : createHttpsServer({ ...options, ...secureOptions(tls), handshakeTimeout: limits.headerMs }, handle);
   server.maxHeadersCount = MAX_HEADERS;
-  server.maxConnections = limits.maxConnections;
+  server.maxConnections = connectionLimit(limits.maxConnections);
+  if (server.maxConnections < limits.maxConnections)
+    log.info(
+      "fewer connections than --max-connections are admitted: the limit of open files (ulimit -n) is low",
+      {
+        connections: server.maxConnections,
+      },
+    );
   server.timeout = limits.unreadMs;
   // Half-closed connections still get answers; see `watchHalfClosed`.
   Object.assign(server, { httpAllowHalfOpen: true });

@@ -9,6 +9,7 @@ import type {
   Limitation,
 } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
+import { isOwnShortage } from "../../kernel/shortage.ts";
 import { jittered, messageOf, within } from "./engine-checks.ts";
 import type { EngineConnectionDependencies, EngineConnectionListener } from "./engine-listener.ts";
 import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
@@ -290,10 +291,10 @@ export class EngineConnection implements WatchedEngine {
     } else if (models !== undefined) await this.#noteModels(models);
   }
 
-  /** Whether a failed check means nothing: the engine rate-limited it, or has answered a request meanwhile. */
+  /** Whether a failed check means nothing: it was rate-limited, could not be sent, or disproved by an answer meanwhile. */
   #isDisproved(error: unknown, since: number): boolean {
     const status = error instanceof EngineApiError ? error.status : undefined;
-    return status === 429 || (status === undefined && this.#answeredAt >= since);
+    return status === 429 || isOwnShortage(error) || (status === undefined && this.#answeredAt >= since);
   }
 
   /**

@@ -6,11 +6,13 @@ import { freePort, isInstalled, TestServer } from "../../testing/test-server.ts"
 export const hasEtcd = await isInstalled("etcd");
 
 export interface EtcdOptions {
+  /** Whether other hosts can connect. */
+  readonly isPublic?: boolean;
   /** PEM files; clients need a certificate where `clientCa` is given. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
 }
 
-export async function startEtcd({ tls }: EtcdOptions = {}): Promise<TestServer> {
+export async function startEtcd({ tls, isPublic = false }: EtcdOptions = {}): Promise<TestServer> {
   const peer = `http://127.0.0.1:${await freePort()}`;
   return TestServer.start({
     path: "etcd",
@@ -18,7 +20,8 @@ export async function startEtcd({ tls }: EtcdOptions = {}): Promise<TestServer> 
       const client = `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
       const args = [
         ["--data-dir", data, "--log-level", "error"],
-        ["--listen-client-urls", client, "--advertise-client-urls", client],
+        ["--listen-client-urls", isPublic ? client.replace("127.0.0.1", "0.0.0.0") : client],
+        ["--advertise-client-urls", client],
         ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
         ["--initial-cluster", `default=${peer}`],
       ];
