@@ -1,9 +1,10 @@
 /**
  * A worker whose answers are known: `0000 0001 0002 …`, a byte per token, from where the prompt stops. So a lost, doubled
- * or reordered token shows. Prompts end with a colon. COUNTING_DELAY: milliseconds between two tokens.
+ * or reordered token shows. Prompts end with a colon. COUNTING_DELAY: milliseconds between two tokens. With
+ * COUNTING_LIES, it publishes KV events of prompts that it has never seen, and removals of blocks that it never had.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { defineWorker } from "#workers";
+import { defineWorker, type KvEventSource } from "#workers";
 import { bytePieces, tokenCard, tokenizeBytes } from "../../../workers/byte-tokens.ts";
 
 const COLON = ":".charCodeAt(0);
@@ -35,6 +36,7 @@ export default defineWorker({
       vocabulary: () => bytePieces,
       stats: () => ({ running, waiting: 0, kvUsage: 0 }),
       close: async () => {},
+      ...(process.env.COUNTING_LIES !== undefined && { kvEvents: lies }),
       async *generate({ tokens, maxTokens }, signal) {
         running++;
         try {
@@ -52,6 +54,30 @@ export default defineWorker({
     };
   },
 });
+
+const BLOCK_SIZE = 16;
+const LIE_MS = 50;
+let lieCount = 0n;
+
+const lies: KvEventSource = {
+  subscribe(listener) {
+    const timer = setInterval(() => {
+      const number = lieCount++;
+      listener([
+        {
+          type: "stored",
+          blockHashes: BigUint64Array.of(number),
+          parentHash: undefined,
+          tokenIds: tokenizeBytes(`stream ${number % 1_000n}:0000 0001 0002`).subarray(0, BLOCK_SIZE),
+          blockSize: BLOCK_SIZE,
+        },
+        { type: "removed", blockHashes: BigUint64Array.of(2n ** 63n + number) },
+      ]);
+    }, LIE_MS);
+    timer.unref();
+  },
+  snapshot: () => [],
+};
 
 const byteAt = (position: number): number =>
   utf8.encode(`${String(Math.floor(position / 5)).padStart(4, "0")} `)[position % 5]!;
