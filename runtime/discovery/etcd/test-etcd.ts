@@ -6,7 +6,7 @@ import { freePort, isInstalled, TestServer } from "../../testing/test-server.ts"
 export const hasEtcd = await isInstalled("etcd");
 
 export interface EtcdOptions {
-  /** PEM files; clients need a certificate where `clientCa` is given. */
+  /** PEM files; clients need a certificate if `clientCa` is set. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
 }
 
@@ -29,7 +29,7 @@ export async function startEtcd({ tls }: EtcdOptions = {}): Promise<TestServer> 
   });
 }
 
-/** Runs etcdctl; what it prints. */
+/** Runs etcdctl. @returns its output */
 export async function etcdctl({ host }: TestServer, ...args: string[]): Promise<string> {
   const env = { ...process.env, ETCDCTL_API: "3" };
   const { stdout } = await promisify(execFile)("etcdctl", ["--endpoints", host, ...args], { env });
