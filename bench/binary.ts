@@ -11,14 +11,14 @@ import { alignColumns } from "./table.ts";
 
 const HELP = `npm run bench:binary -- [--runs N]
 
-How soon the executable (dist/stator) and a start from the source serve an engine, and what memory they take when
-they idle. Medians of N runs (5), beside what is allowed.
+Measures how long the executable (dist/stator) and a start from source take until they serve an engine, and their
+memory when idle: medians of N runs (5), compared with the limits.
 `;
 
-/** From the start of the process until a request can be answered. */
+/** From the start of the process until it can answer a request. */
 const MOST_START_MS = 300;
 const MOST_IDLE_MB = 120;
-/** After which a gateway that has found its engines idles. */
+/** How long after its start a gateway is idle. */
 const SETTLED_MS = 3_000;
 
 const root = join(import.meta.dirname, "..");
@@ -33,7 +33,7 @@ interface Run {
   idleMb: number;
 }
 
-/** One start, with an engine that is there. */
+/** Starts the command once, in front of a running engine. */
 async function run(command: readonly string[], engine: string): Promise<Run> {
   const port = await freePort();
   const args = [...command.slice(1), "attach", engine, `--port=${port}`, "--config=none"];
@@ -51,10 +51,11 @@ async function run(command: readonly string[], engine: string): Promise<Run> {
   }
 }
 
-/** Whether a model can be asked. @throws Error where the process has ended */
+/** Whether it can answer requests. @throws Error if the process has ended */
 async function answers(port: number, child: ChildProcess): Promise<boolean> {
   const { exitCode, signalCode } = child;
-  if (exitCode !== null || signalCode !== null) throw new Error(`It ended (${signalCode ?? exitCode}).`);
+  if (exitCode !== null || signalCode !== null)
+    throw new Error(`The process ended (${signalCode ?? exitCode}).`);
   return fetch(`http://127.0.0.1:${port}/health`).then(
     ({ ok }) => ok,
     () => false,
@@ -73,7 +74,7 @@ await runCommand(
   async ({ runs }) => {
     execFileSync(process.execPath, [join(root, "scripts", "build-binary.mjs")], { stdio: ["ignore", 2, 2] });
     const engine = await startVllm({ kvEvents: {} });
-    const lines = [["", "ready ms", "of allowed", "idle MB", "of allowed"]];
+    const lines = [["", "ready ms", "of limit", "idle MB", "of limit"]];
     for (const [name, command] of Object.entries(COMMANDS)) {
       const all: Run[] = [];
       for (let index = 0; index < runs; index++) all.push(await run(command, engine.url));
@@ -91,10 +92,10 @@ await runCommand(
     await engine.close();
     const megabytes = Math.round(statSync(EXECUTABLE).size / 1e6);
     console.log(
-      `Medians of ${runs} starts in front of one engine; allowed: ${MOST_START_MS} ms until it can answer,`,
+      `Medians of ${runs} starts in front of one engine; limits: ${MOST_START_MS} ms until it can answer,`,
     );
     console.log(
-      `${MOST_IDLE_MB} MB of resident memory when it idles. The executable is a file of ${megabytes} MB.\n`,
+      `${MOST_IDLE_MB} MB of resident memory when idle. The executable is a file of ${megabytes} MB.\n`,
     );
     console.log(alignColumns(lines).join("\n"));
   },

@@ -1,8 +1,8 @@
-/** The command line was wrong; the message says what and how. */
+/** An invalid command line; the message says what is wrong. */
 export class UsageError extends Error {}
 
 /**
- * Calls `parseArgs` and the like: what they throw is the user's mistake.
+ * Calls a parser such as `parseArgs`, whose errors are the user's mistakes.
  * @throws UsageError
  */
 export function asUsage<T>(parse: () => T): T {
@@ -13,17 +13,17 @@ export function asUsage<T>(parse: () => T): T {
   }
 }
 
-/** @throws UsageError where `text`, given as `--name`, is no whole number from `least` to `most` */
+/** @throws UsageError if `text`, given as `--name`, is not an integer from `least` to `most` */
 export function integer(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new UsageError(`--${name} takes whole numbers from ${least} to ${most}, not '${text}'.`);
+  throw new UsageError(`--${name} must be an integer from ${least} to ${most}, not '${text}'.`);
 }
 
 /**
- * Runs a benchmark's command: prints its help where it is asked for, and for a wrong command line the fault, the
- * help, and exit code 2.
- * @param readOptions undefined asks for help
+ * Runs a benchmark's command. Prints the help if requested; for an invalid command line, prints the error and the help,
+ * and sets exit code 2.
+ * @param readOptions returns undefined if help is requested
  */
 export async function runCommand<Options>(
   help: string,
@@ -41,7 +41,7 @@ export async function runCommand<Options>(
   }
 }
 
-/** One line that is written over, for people only. */
+/** Shows progress in one line that is overwritten, on terminals only. */
 export function showProgress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }

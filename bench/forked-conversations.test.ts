@@ -4,13 +4,13 @@ import { FORKS, traceLines } from "./trace-file.ts";
 
 const trace = forkedConversations();
 
-it("is the same each time, and another for another seed", () => {
+it("is deterministic for each seed", () => {
   expect(forkedConversations()).toEqual(trace);
   expect(forkedConversations(2)).not.toEqual(trace);
   expect(traceLines(FORKS).map(({ value }) => value)).toEqual(trace);
 });
 
-it("has an id for each 512 tokens, after the same ids wherever it is", () => {
+it("has an id per 512 tokens, which always follows the same ids", () => {
   const before = new Map<number, number | undefined>();
   let previous = 0;
   for (const { timestamp, input_length, hash_ids } of trace) {
@@ -24,7 +24,7 @@ it("has an id for each 512 tokens, after the same ids wherever it is", () => {
   }
 });
 
-it("has prompts of some 2,000 blocks of 16 tokens, which hundreds of 1,024 workers hold in part, taken in turn", () => {
+it("has prompts of about 2,000 blocks of 16 tokens, parts of which hundreds of 1,024 workers hold", () => {
   const holders = new Map<number, Set<number>>();
   for (const [i, { hash_ids }] of trace.entries()) {
     for (const id of hash_ids) holders.set(id, (holders.get(id) ?? new Set()).add(i % 1024));
@@ -34,6 +34,6 @@ it("has prompts of some 2,000 blocks of 16 tokens, which hundreds of 1,024 worke
   expect(median((ids) => ids.length * 32)).toBeGreaterThan(1_700);
   expect(median((ids) => holders.get(ids[0]!)!.size)).toBeGreaterThan(800);
   expect(median((ids) => holders.get(ids[ids.length >> 1]!)!.size)).toBeGreaterThan(100);
-  // By then all branches are others.
+  // At the end, all branches differ.
   expect(median((ids) => holders.get(ids.at(-1)!)!.size)).toBeLessThan(3);
 });

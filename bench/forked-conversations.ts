@@ -1,13 +1,13 @@
 import { seededRandom } from "#runtime";
 
-/** A request as a line of Mooncake's traces has it. */
+/** A request in the format of Mooncake's traces. */
 export interface TraceEntry {
-  /** Milliseconds since the beginning. */
+  /** Milliseconds since the start. */
   timestamp: number;
   /** Tokens. */
   input_length: number;
   output_length: number;
-  /** One for each 512 tokens of the prompt and for the rest; the same where all tokens up to its last are the same. */
+  /** One for each 512 tokens of the prompt and the rest; equal if all tokens up to its last one are equal. */
   hash_ids: number[];
 }
 
@@ -17,31 +17,31 @@ const REQUESTS_PER_SECOND = 4;
 const SYSTEM_PROMPTS = 8;
 const PROJECTS = 48;
 const OPEN_CONVERSATIONS = 48;
-/** A conversation ends when one of its branches has more tokens. */
+/** A conversation ends when one of its branches is longer than this, in tokens. */
 const LONGEST = 56_000;
 
-/** A text, and all that was said before it. */
+/** A text and the texts before it. */
 interface Text {
   before: Text | undefined;
-  /** Tokens before it, and with it. */
+  /** Number of tokens before it, and including it. */
   start: number;
   end: number;
-  /** By the number of tokens, the ids that end in it. */
+  /** The ids that end in it, by the number of tokens at their end. */
   ids: Map<number, number>;
 }
 
 /**
- * A trace of agents' conversations that fork. Those on a project begin with the same documents, after a system prompt
- * that other projects have, too. A request goes on where an answer ended, with a message or a tool's result; or it is
- * the last request again, to be answered differently; or it replaces an earlier message; or it is one of several
- * agents that go on from one place. Half of the prompts have more than 30,000 tokens.
+ * A trace of forking agent conversations. Conversations about a project begin with the same documents, after a system
+ * prompt that is shared with other projects. A request continues after an answer, with a message or tool result; or
+ * repeats the last request for a different answer; or replaces an earlier message; or is one of several agents that
+ * continue from the same point. Half of the prompts have more than 30,000 tokens.
  *
- * The same each time, for one seed.
+ * Deterministic for each seed.
  */
 export function forkedConversations(seed = 1): TraceEntry[] {
   const random = seededRandom(seed);
   const between = (least: number, most: number) => least + Math.floor(random() * (most - least + 1));
-  /** The first ones most often. */
+  /** Prefers the first ones. */
   const popular = <T>(of: readonly T[]) => of[Math.floor(of.length * random() ** 2)]!;
   const prompt = (least: number, most: number, before?: Text) => say(before, between(least, most));
   const message = (before: Text) => say(before, between(100, 1_800));
@@ -49,7 +49,7 @@ export function forkedConversations(seed = 1): TraceEntry[] {
   let ids = 0;
   let timestamp = 0;
   const entries: TraceEntry[] = [];
-  /** The answer to a message. */
+  /** Adds a request, and returns its answer. */
   const ask = (message: Text): Text => {
     const answer = say(message, between(40, 500));
     timestamp -= (Math.log(1 - random()) * 1000) / REQUESTS_PER_SECOND;
@@ -64,7 +64,7 @@ export function forkedConversations(seed = 1): TraceEntry[] {
 
   const systemPrompts = Array.from({ length: SYSTEM_PROMPTS }, () => prompt(2_000, 8_000));
   const projects = Array.from({ length: PROJECTS }, () => prompt(6_000, 20_000, popular(systemPrompts)));
-  /** Of each conversation the ends of its branches: answers, and before the first the documents. */
+  /** The ends of the branches of each conversation: answers, or the documents before the first. */
   const conversations = Array.from({ length: OPEN_CONVERSATIONS }, () => [popular(projects)]);
   while (entries.length < REQUESTS) {
     const at = between(0, conversations.length - 1);
@@ -86,12 +86,12 @@ function say(before: Text | undefined, tokens: number): Text {
   return { before, start, end: start + tokens, ids: new Map() };
 }
 
-/** Documents follow the system prompt alone. */
+/** Documents, unlike answers, directly follow the system prompt. */
 function isAnswer(text: Text): text is Text & { before: Text } {
   return text.before?.before !== undefined;
 }
 
-/** Where the conversation was so many turns ago, or at its beginning. */
+/** The end of the conversation this many turns ago, or its beginning. */
 function back(answer: Text, turns: number): Text {
   let at = answer;
   for (; turns > 0 && isAnswer(at); turns--) at = at.before.before!;

@@ -9,7 +9,7 @@ await runCommand(
   () => readOptions(process.argv.slice(2)),
   async (options) => {
     if (options.mode === undefined) return await compare(options);
-    // Not before: these read the core, which `measure` builds.
+    // Imported late, because these modules read the core, which `measure` builds.
     const { runMode } = await import("./router/modes.ts");
     await runMode(options.mode, options);
   },
@@ -19,7 +19,7 @@ async function compare(options: RouterBenchOptions): Promise<void> {
   const { rows, problem } = await measure(options, showProgress);
   showProgress("");
   if (problem !== undefined) process.stderr.write(`${problem}\n`);
-  // One object, one line, for each number of workers.
+  // One object per line, for each number of workers.
   if (options.json) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
   else process.stdout.write(formatRows(rows, options));
 }

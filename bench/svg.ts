@@ -1,19 +1,19 @@
-/** Line charts as SVG, several on a page with one legend. */
+/** Draws line charts as SVG, several on a page with one legend. */
 
 export interface Chart {
   title: string;
-  /** Places on the horizontal axis, evenly spaced, by their names. */
+  /** Labels of the horizontal axis, evenly spaced. */
   places: readonly string[];
   placesTitle: string;
-  /** A logarithmic vertical axis; else it begins at 0. */
+  /** Whether the vertical axis is logarithmic; otherwise it begins at 0. */
   logarithmic?: boolean;
   lines: readonly Line[];
 }
 
 export interface Line {
-  /** The same name has the same colour in all charts of a page. */
+  /** Lines with the same name have the same colour in all charts of a page. */
   name: string;
-  /** One for each place; undefined where nothing was measured. */
+  /** One per label; undefined if not measured. */
   values: readonly (number | undefined)[];
   dashed?: boolean;
 }
@@ -22,10 +22,10 @@ const WIDTH = 340;
 const HEIGHT = 250;
 const PLOT = { left: 56, right: 14, top: 34, bottom: 44 };
 const LEGEND_HEIGHT = 30;
-/** Okabe and Ito's colours, which most colour-blind people can tell apart. */
+/** Okabe and Ito's palette, which most colour-blind people can distinguish. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
-/** A page of charts, row by row. Its title is for those who cannot see it. */
+/** Draws a page of charts, row by row. The title is for accessibility. */
 export function drawCharts(title: string, charts: readonly Chart[], columns: number): string {
   const names = [...new Set(charts.flatMap(({ lines }) => lines.map(({ name }) => name)))];
   const colourOf = (name: string) => COLOURS[names.indexOf(name) % COLOURS.length]!;
@@ -102,7 +102,7 @@ function drawChart(chart: Chart, colourOf: (name: string) => string): string {
 const stroke = (path: string, colour: string, dashed = false) =>
   `<path d="${path}" fill="none" stroke="${colour}" stroke-width="1.8"${dashed ? ' stroke-dasharray="5 3"' : ""}/>`;
 
-/** 0 and round numbers up to one that is not below `most`. */
+/** 0 and round numbers up to at least `most`. */
 function steps(most: number): number[] {
   const rough = most / 4 || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -110,7 +110,7 @@ function steps(most: number): number[] {
   return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, index) => index * step);
 }
 
-/** 1, 2 and 5 times powers of ten around the values, only the powers where these span several. */
+/** 1, 2 and 5 times powers of ten around the values; only powers of ten if the values span several. */
 function decades(values: readonly number[]): number[] {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const factors = most / least > 500 ? [1] : [1, 2, 5];

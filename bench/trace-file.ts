@@ -4,24 +4,24 @@ import { gunzipSync } from "node:zlib";
 import { UsageError } from "./command-line.ts";
 import { forkedConversations } from "./forked-conversations.ts";
 
-/** Mooncake's conversation trace; bench/README.md tells its origin. */
+/** Mooncake's conversation trace; bench/README.md describes its origin. */
 export const CONVERSATION_TRACE = fileURLToPath(
   new URL("data/mooncake-conversation.jsonl.gz", import.meta.url),
 );
 
-/** Stands for the trace that `forkedConversations` makes, wherever a file is asked for. */
+/** Name of the trace from `forkedConversations`, accepted in place of a file. */
 export const FORKS = "forks";
 
 export interface TraceLine {
-  /** What stands there; undefined where it is no JSON. */
+  /** The parsed line; undefined if it is not JSON. */
   value: unknown;
   /** `file:line`, for errors. */
   place: string;
 }
 
 /**
- * The lines of a trace in Mooncake's format: JSON lines, gzipped or not; or of the trace that has this name.
- * @throws UsageError where the file cannot be read or has none
+ * Reads the lines of a trace in Mooncake's format, JSON lines, gzipped or not; or of the generated trace.
+ * @throws UsageError if the file cannot be read or is empty
  */
 export function traceLines(path: string): TraceLine[] {
   if (path === FORKS)

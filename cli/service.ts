@@ -78,8 +78,8 @@ export async function openServiceAt(
   const lifecycle = manageLifecycle({ log, deadlineMs, supervised: isSupervised() });
   followParent(lifecycle);
   const onError = (error: Error) => log.warn("discovery error", { reason: error.message });
-  const onState = ({ isReachable, reason, awayMs }: StoreState) => {
-    if (isReachable) log.info("discovery is reachable again", { awaySeconds: Math.round(awayMs / 1000) });
+  const onState = ({ isReachable, reason, outageMs }: StoreState) => {
+    if (isReachable) log.info("discovery is reachable again", { outageSeconds: Math.round(outageMs / 1000) });
     else log.warn("discovery is unreachable; continuing with the last known state", { reason });
   };
   const discovery = await openDiscovery(url, { onError, onState }).catch((error: Error) => {

@@ -3,30 +3,30 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** Hosts that run a script, TypeScript as it is. */
+/** Hosts that run TypeScript scripts directly. */
 export type ScriptHost = "node" | "deno" | "bun";
 
 const MOST_OUTPUT_BYTES = 64 * 1024 * 1024;
 
-/** Deno is to take this checkout for what it is: no configuration, nothing from a network. */
+/** Keeps Deno from using configuration or the network. */
 const DENO_FLAGS = ["--no-prompt", "--no-config", "--no-lock", "--no-npm", "--no-remote", "--allow-read"];
 
-/** Runs a script that prints one JSON value. Rejects with what it said where it fails. */
+/** Runs a script that prints one JSON value. Rejects with its output if it fails. */
 export function runScript(host: ScriptHost, script: string, ...args: string[]): Promise<unknown> {
   if (host === "node") return runForJson(process.execPath, [script, ...args]);
   const command = host === "deno" ? ["run", ...DENO_FLAGS] : [];
   return runForJson(binaryOf(host), [...command, script, ...args]);
 }
 
-/** The same for a script in Python, in the virtual environment that `scripts/python.mjs` makes. */
+/** The same for a Python script, in the virtual environment from `scripts/python.mjs`. */
 export function runPython(script: string, ...args: string[]): Promise<unknown> {
   return runForJson(join(import.meta.dirname, ".venv", "bin", "python"), [script, ...args]);
 }
 
-/** Where each platform's package has the binary: the npm packages leave finding it to install scripts. */
+/** The path of the binary in each platform's package, which npm packages leave to install scripts to find. */
 const PATHS = { deno: "deno", bun: "bin/bun", workerd: "bin/workerd" };
 
-/** The host's own binary, as npm ships it. Throws with what to do where it is not installed. */
+/** The host's native binary from npm. @throws Error that says what to do, if it is not installed */
 export function binaryOf(host: keyof typeof PATHS): string {
   const modules = join(import.meta.dirname, "node_modules");
   const extension = process.platform === "win32" ? ".exe" : "";
@@ -35,7 +35,9 @@ export function binaryOf(host: keyof typeof PATHS): string {
     if (existsSync(path)) return path;
   }
   const platform = `${process.platform} ${process.arch}`;
-  throw new Error(`There is no ${host} for ${platform} here: 'npm run test:hosts' installs what npm has.`);
+  throw new Error(
+    `${host} for ${platform} is not installed. 'npm run test:hosts' installs it if npm has it.`,
+  );
 }
 
 function platformPackages(manifest: string): string[] {

@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 const ofProject = (path: string) => join(import.meta.dirname, "..", path);
 
-/** Apart from the main tests, because these need hosts that only `npm run test:hosts` installs. */
+/** Separate from the main tests, because these need hosts that only `npm run test:hosts` installs. */
 export default defineConfig({
   test: {
     dir: join(import.meta.dirname),

@@ -16,8 +16,8 @@ export interface WorkerdServer {
 }
 
 /**
- * Starts workerd on a free port with the worker whose module is `entry`. Nothing is bundled: each file that it imports
- * becomes a module of its own with its types taken away, and a `.wasm` a compiled module.
+ * Starts workerd on a free port with the worker in the module `entry`. Nothing is bundled: each imported file becomes a
+ * separate module with its types stripped, and a `.wasm` file becomes a compiled module.
  */
 export async function startWorkerd(entry: string): Promise<WorkerdServer> {
   const folder = await mkdtemp(join(tmpdir(), "stator-workerd-"));
@@ -35,7 +35,7 @@ export async function startWorkerd(entry: string): Promise<WorkerdServer> {
 
 /**
  * Starts workerd with a configuration whose socket is named `http`, on a free port.
- * @throws Error where it ends before it listens
+ * @throws Error if it ends before it listens
  */
 export async function serveWorkerd(config: string, env: NodeJS.ProcessEnv = {}): Promise<WorkerdServer> {
   const args = ["serve", config, "--control-fd=3", "--socket-addr=http=127.0.0.1:0"];
@@ -56,7 +56,7 @@ export async function serveWorkerd(config: string, env: NodeJS.ProcessEnv = {}):
   }
 }
 
-/** The port in workerd's message that its socket listens. */
+/** The port in workerd's message about its listening socket. */
 async function portOf(child: ChildProcess): Promise<number> {
   const failed = new Promise<never>((_, reject) => {
     child.once("error", reject);
@@ -72,7 +72,7 @@ async function portOf(child: ChildProcess): Promise<number> {
   return Promise.race([listens, failed]);
 }
 
-/** Copies `entry` and all that it imports to `folder`, types taken away. Returns their paths, the entry's first. */
+/** Copies `entry` and all its imports to `folder` with types stripped. Returns their paths, the entry's first. */
 async function writeModules(entry: string, folder: string): Promise<string[]> {
   const modules = [relative(root, entry)];
   for (const path of modules) {

@@ -90,7 +90,7 @@ describe("a process", () => {
   test.each(["throw", "reject"])("logs an uncaught error and shuts down with code 1: %s", async (mode) => {
     const { code, errors, output } = await start(mode).ended;
     expect(code).toBe(1);
-    expect(errors).toMatch(/nobody caught this.*testing-process/);
+    expect(errors).toMatch(/not caught.*testing-process/);
     expect(output).toContain("second");
   });
 });

@@ -70,8 +70,7 @@ export const instanceSchema = z.object({
   name: z.string(),
   pid: z.number().int(),
   /**
-   * Set once the worker is leaving: how long its running calls may go on before they move to other workers, in
-   * milliseconds.
+   * Set once the worker is leaving: after how long its running calls move to other workers, in milliseconds.
    */
   drainWithinMs: z.number().int().nonnegative().optional(),
   card: modelCardSchema,

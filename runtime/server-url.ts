@@ -1,28 +1,28 @@
 import { readFile } from "node:fs/promises";
 
-/** A URL of servers that are one system: `//user:password@host:port,other:port/path?option=value`. */
+/** A URL of one or more servers of a system: `//user:password@host:port,other:port/path?option=value`. */
 export interface ServerUrl {
   /** `host:port` of each server. */
   readonly hosts: readonly string[];
-  /** What follows the hosts, without slashes at its ends; empty where nothing does. */
+  /** The path, without slashes at its ends; may be empty. */
   readonly path: string;
   readonly user: string | undefined;
-  /** The user's password, or a token where there is no user. */
+  /** The user's password, or a token if there is no user. */
   readonly secret: string | undefined;
   readonly options: ReadonlyMap<string, string>;
 }
 
 export interface ServerUrlForm {
-  /** What people call the system. */
+  /** The name of the system, for messages. */
   readonly name: string;
-  /** How to write a URL of it, for messages. */
+  /** The form of its URLs, for messages. */
   readonly form: string;
   readonly defaultPort: number;
   /** Names of the options after the question mark. */
   readonly options: readonly string[];
 }
 
-/** A URL that cannot be used. The message says what is wrong with it, and how to write it. */
+/** An unusable URL. The message contains the reason and the correct form. */
 export class ServerUrlError extends Error {
   constructor({ name, form }: ServerUrlForm, why: string) {
     super(`This ${name} URL is malformed: ${why}. Write ${form}.`);
@@ -30,7 +30,7 @@ export class ServerUrlError extends Error {
   }
 }
 
-/** PEM texts for a TLS connection; the system's authorities are trusted where `ca` is undefined. */
+/** PEM files for a TLS connection; if `ca` is undefined, the system's certificate authorities are trusted. */
 export interface TlsFiles {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer | undefined;
@@ -47,7 +47,7 @@ export function parseServerUrl(place: string, form: ServerUrlForm): ServerUrl {
     try {
       return decodeURIComponent(text);
     } catch {
-      throw malformed("it has a '%' that encodes nothing");
+      throw malformed("it has an invalid percent encoding");
     }
   };
   const hostOf = (host: string): string => {
@@ -63,7 +63,7 @@ export function parseServerUrl(place: string, form: ServerUrlForm): ServerUrl {
   const options = new Map(new URLSearchParams(query));
   for (const name of options.keys())
     if (!form.options.includes(name)) throw malformed(`there is no option '${name}'`);
-  if (options.has("cert") !== options.has("key")) throw malformed("'cert' and 'key' go together");
+  if (options.has("cert") !== options.has("key")) throw malformed("'cert' and 'key' must be given together");
   const [first = "", ...rest] = (login ?? "").split(":").map(decoded);
   const hasUser = rest.length > 0;
   return {
@@ -76,9 +76,9 @@ export function parseServerUrl(place: string, form: ServerUrlForm): ServerUrl {
 }
 
 /**
- * Reads the files that the options `ca`, `cert` and `key` name.
- * @returns undefined where the URL does not ask for TLS
- * @throws ServerUrlError where one cannot be read
+ * Reads the files named by the options `ca`, `cert` and `key`.
+ * @returns undefined if the URL does not enable TLS
+ * @throws ServerUrlError if one cannot be read
  */
 export async function readTlsFiles(url: ServerUrl, form: ServerUrlForm): Promise<TlsFiles | undefined> {
   if (!["tls", "ca", "cert"].some((name) => url.options.has(name))) return undefined;
@@ -88,7 +88,7 @@ export async function readTlsFiles(url: ServerUrl, form: ServerUrlForm): Promise
   return { ca, cert, key };
 }
 
-/** The file that an option names; undefined where the URL does not have it. @throws ServerUrlError */
+/** Reads the file named by an option; undefined without the option. @throws ServerUrlError if it cannot be read */
 export async function readUrlFile(
   { options }: ServerUrl,
   name: string,

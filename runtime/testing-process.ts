@@ -31,10 +31,10 @@ if (mode === "supervisor") {
   lifecycle.onShutdown("second", () => console.log("second"));
   setInterval(() => {}, 60_000);
   console.log("ready", process.pid);
-  if (mode === "reject") void Promise.reject(new Error("nobody caught this"));
+  if (mode === "reject") void Promise.reject(new Error("not caught"));
   if (mode === "throw") {
     setImmediate(() => {
-      throw new Error("nobody caught this");
+      throw new Error("not caught");
     });
   }
 }

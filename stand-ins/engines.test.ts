@@ -20,7 +20,7 @@ const body = { model: "tiny", messages, max_tokens: 30, ignore_eos: true };
 const chat = ({ url }: StandIn, more: object = {}) =>
   post(`${url}/v1/chat/completions`, { ...body, ...more });
 
-/** All that the cache holds after these events. */
+/** The blocks in the cache after these events. */
 function heldAfter(events: readonly KvEvent[]): Map<bigint, Uint32Array> {
   const held = new Map<bigint, Uint32Array>();
   for (const event of events) {
@@ -35,7 +35,7 @@ function heldAfter(events: readonly KvEvent[]): Map<bigint, Uint32Array> {
   return held;
 }
 
-test("all stand-ins give the same text for the same chat and the same prompt", async () => {
+test("all stand-ins generate the same text for the same chat and prompt", async () => {
   const standIns = await Promise.all(KINDS.map((kind) => start(kind)));
   const chats = await Promise.all(standIns.map((standIn) => textOf(chat(standIn))));
   expect(new Set(chats).size).toBe(1);
@@ -47,19 +47,19 @@ test("all stand-ins give the same text for the same chat and the same prompt", a
 });
 
 describe.each(KINDS)("the stand-in of %s", (kind) => {
-  test("is what the gateway finds, with its load", async () => {
+  test("is recognized by the gateway, with its load", async () => {
     const standIn = await start(kind, { source: "/models/tiny", interTokenMs: 1_000 });
     const api = createEngineApi(standIn.url);
     const { adapter, profile } = await probeEngine(api);
     expect(profile).toMatchObject({ kind, models: [{ name: "tiny" }] });
-    // Cut off when the stand-in is closed.
+    // It fails when the stand-in is closed.
     chat(standIn).catch(() => {});
     while (standIn.engine.sum((rank) => rank.running) === 0)
       await new Promise((resolve) => setImmediate(resolve));
     expect(await adapter.readLoad(api)).toMatchObject({ running: 1, waiting: 0 });
   });
 
-  test("is not found without its key", async () => {
+  test("is not recognized without its key", async () => {
     const standIn = await start(kind, { apiKey: "secret" });
     const probe = (apiKey: string | undefined) => probeEngine(createEngineApi(standIn.url, { apiKey }));
     await expect(probe(undefined)).rejects.toMatchObject({ code: "bad_status", status: 401 });
@@ -67,7 +67,7 @@ describe.each(KINDS)("the stand-in of %s", (kind) => {
     expect((await probe("secret")).profile.kind).toBe(kind);
   });
 
-  test("streams what it answers as a whole, and says how much it found in its cache", async () => {
+  test("streams the same answer as without streaming, and reports its cache hits", async () => {
     const standIn = await start(kind);
     const whole = await json(chat(standIn));
     const streamed = await events(chat(standIn, { stream: true, stream_options: { include_usage: true } }));
@@ -93,7 +93,7 @@ describe.each(KINDS)("the stand-in of %s", (kind) => {
     });
   });
 
-  test("refuses what does not fit, and what it does not have", async () => {
+  test("refuses prompts that do not fit, and unknown routes", async () => {
     const standIn = await start(kind, { contextLength: 32 });
     expect((await chat(standIn)).status).toBe(400);
     expect((await fetch(`${standIn.url}/nowhere`)).status).toBe(404);
@@ -102,7 +102,7 @@ describe.each(KINDS)("the stand-in of %s", (kind) => {
 });
 
 describe.each(["vllm", "sglang"])("the KV events of %s", (kind) => {
-  test("come from where its adapter finds them, for each rank", async () => {
+  test("are published at the endpoints that it reports, for each rank", async () => {
     const standIn = await start(kind, { ranks: 2, kvEvents: { replayPort: 0, topic: "kv" } });
     const { profile } = await probeEngine(createEngineApi(standIn.url));
     expect(profile.limitations).toEqual([]);
@@ -131,7 +131,7 @@ describe.each(["vllm", "sglang"])("the KV events of %s", (kind) => {
   });
 });
 
-test("the KV events of tensorrt-llm are asked for, its partial blocks left out", async () => {
+test("the KV events of tensorrt-llm are polled, without its partial blocks", async () => {
   const standIn = await start("tensorrt-llm", { totalBlocks: 8 });
   const api = createEngineApi(standIn.url);
   const { adapter, profile } = await probeEngine(api);
@@ -159,7 +159,7 @@ test("the KV events of tensorrt-llm are asked for, its partial blocks left out",
 });
 
 describe("llama.cpp's stand-in", () => {
-  test("writes out and splits chats, and continues the last answer unasked", async () => {
+  test("renders and tokenizes chats, and always continues a partial answer", async () => {
     const standIn = await start("llama.cpp", { aliases: ["default"], source: "/models/tiny.gguf" });
     const api = createEngineApi(standIn.url);
     const { adapter, profile } = await probeEngine(api);
@@ -176,7 +176,7 @@ describe("llama.cpp's stand-in", () => {
     );
   });
 
-  test("without metrics tells its load by its slots", async () => {
+  test("reports its load by its slots if it has no metrics", async () => {
     const standIn = await start("llama.cpp", { hasMetrics: false });
     const api = createEngineApi(standIn.url);
     const { adapter, profile } = await probeEngine(api);
@@ -185,7 +185,7 @@ describe("llama.cpp's stand-in", () => {
   });
 });
 
-test("SGLang's stand-in splits text alone into tokens", async () => {
+test("SGLang's stand-in tokenizes only text", async () => {
   const standIn = await start("sglang");
   const api = createEngineApi(standIn.url);
   const { adapter, profile } = await probeEngine(api);

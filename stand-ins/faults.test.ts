@@ -11,7 +11,7 @@ async function start(): Promise<StandIn> {
 
 const completionsUrl = ({ url }: StandIn) => `${url}/v1/completions`;
 
-describe("a fault that is asked for", () => {
+describe("an injected fault", () => {
   const body = { model: "tiny", prompt: "x", max_tokens: 8, ignore_eos: true };
   const faulty = async (faults: object) => {
     const standIn = await start();
@@ -19,7 +19,7 @@ describe("a fault that is asked for", () => {
     return standIn;
   };
 
-  test("may be an error for a share of the requests", async () => {
+  test("can be an error for a share of the requests", async () => {
     const standIn = await faulty({ status: 503, share: 0.5 });
     const statuses = [];
     for (let i = 0; i < 4; i++) statuses.push((await post(completionsUrl(standIn), body)).status);
@@ -29,9 +29,9 @@ describe("a fault that is asked for", () => {
   });
 
   test.each([
-    ["no HTTP", { garbageHttp: true }],
-    ["a connection that is closed in the middle", { closeAfterChunks: 2 }],
-  ])("may be %s", async (_, faults) => {
+    ["bytes that are not HTTP", { garbageHttp: true }],
+    ["a connection that closes in mid-answer", { closeAfterChunks: 2 }],
+  ])("can be %s", async (_, faults) => {
     const standIn = await faulty(faults);
     await expect(events(post(completionsUrl(standIn), { ...body, stream: true }))).rejects.toThrow();
   });
@@ -39,7 +39,7 @@ describe("a fault that is asked for", () => {
   test.each([
     ["before its head", { hangBeforeHead: true }, ""],
     ["after some tokens", { hangAfterTokens: 2 }, "data"],
-  ])("may be a silence %s", async (_, faults, wanted) => {
+  ])("can be a stall %s", async (_, faults, wanted) => {
     const standIn = await faulty(faults);
     const signal = AbortSignal.timeout(300);
     let text = "";
@@ -52,20 +52,20 @@ describe("a fault that is asked for", () => {
     expect(text.slice(0, 4)).toBe(wanted);
   });
 
-  test("may be a chunk that is no JSON", async () => {
+  test("can be a chunk that is not JSON", async () => {
     const standIn = await faulty({ garbageSse: true });
     const lines = await events(post(completionsUrl(standIn), { ...body, stream: true }));
     expect(() => lines.slice(0, -1).map((line) => JSON.parse(line))).toThrow();
   });
 
-  test("may be an answer without end, which the gateway's requests do not read", async () => {
+  test("can be an endless answer, which the gateway does not read to the end", async () => {
     const standIn = await faulty({ endlessBody: true, on: "all" });
     await expect(createEngineApi(standIn.url).getText("/metrics")).rejects.toMatchObject({
       code: "too_large",
     });
   });
 
-  test("must be one that there is", async () => {
+  test("must be a known one", async () => {
     const standIn = await start();
     expect((await post(`${standIn.url}/stand-in/faults`, { typo: 1 })).status).toBe(400);
   });

@@ -1,4 +1,4 @@
-/** Stand-ins of engines for tests and benchmarks: their protocols over a model of one token a byte. */
+/** Stand-ins for engines in tests and benchmarks: their protocols over a model with one token per byte. */
 import type { StandInOptions } from "./core/options.ts";
 import type { StandIn } from "./core/stand-in.ts";
 import { startLlamaCpp } from "./llama-cpp.ts";
@@ -21,7 +21,7 @@ const KINDS: Readonly<Record<string, (options: StandInOptions) => Promise<StandI
   "llama.cpp": startLlamaCpp,
 };
 
-/** Starts the stand-in of an engine by its name. @throws Error where there is none of that name, or a port is taken */
+/** Starts the stand-in for an engine by name. @throws Error if the name is unknown or a port is taken */
 export function startStandInOf(kind: string, options: StandInOptions): Promise<StandIn> {
   const start = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
   if (start === undefined)

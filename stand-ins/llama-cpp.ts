@@ -9,13 +9,13 @@ import { type StandIn, type StandInContext, startStandIn } from "./core/stand-in
 import { CHAT_TEMPLATE, renderChat } from "./core/template.ts";
 import { detokenize, tokenize, VOCABULARY_SIZE } from "./core/tokens.ts";
 
-/** The build that it answers as. */
+/** The build that it claims to be. */
 const BUILD = "b8200-5a4d2b1c";
 const SLOTS = 4;
 
 /**
- * Stands in for llama.cpp's server, without KV events. Its slots share what they have computed, to the token.
- * Whatever model a request names, its one model answers.
+ * A stand-in for llama.cpp's server, without KV events. Its slots share their computed prefixes, token by token. Its
+ * one model answers whichever model a request names.
  */
 export function startLlamaCpp(options: StandInOptions = {}): Promise<StandIn> {
   const { maxSequences = SLOTS, contextLength = 8192, blockSize = 1 } = options;
@@ -49,7 +49,7 @@ function dialect({ engine }: StandInContext): Dialect {
     roleDelta: { role: "assistant", content: null },
     deltaFields: {},
     finishDelta: {},
-    finishesApart: true,
+    hasFinishChunk: true,
     newId: () => `chatcmpl-${randomUUID().replaceAll("-", "")}`,
     chunkFields: { system_fingerprint: BUILD },
     finishFields: timings,
@@ -62,8 +62,8 @@ function dialect({ engine }: StandInContext): Dialect {
       total_tokens: promptTokens + completionTokens,
       prompt_tokens_details: { cached_tokens: cachedTokens },
     }),
-    // An answer ends where the context does; a prompt has to fit.
-    judge: ({ tokens }) => {
+    // Answers end with the context; only the prompt has to fit.
+    check: ({ tokens }) => {
       const { contextLength } = engine;
       if (tokens.length < contextLength) return undefined;
       const message = `the request exceeds the available context size (${contextLength} tokens), try increasing it`;

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { expect, onTestFinished, test } from "vitest";
 import { events, post, textOf } from "./test-client.ts";
 
-test("a stand-in is a process of its own, which is killed and comes back on the same ports", async () => {
+test("a stand-in runs as a process, which can be killed and restarted on the same ports", async () => {
   const run = async (...args: string[]) => {
     const child = spawn(process.execPath, [join(import.meta.dirname, "main.ts"), "vllm", ...args], {
       stdio: ["ignore", "pipe", "inherit"],

@@ -1,5 +1,5 @@
 /**
- * Runs a stand-in as a process of its own; prints one line of JSON with its address and ports when it is ready.
+ * Runs a stand-in as a process; prints one line of JSON with its address and ports when it is ready.
  *
  *     node stand-ins/main.ts vllm --port 0 --model tiny --kv-port 0 --replay-port 0
  *     node stand-ins/main.ts model-folder DIRECTORY
@@ -85,6 +85,6 @@ function number(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
   if (text.trim() !== "" && value >= 0) return value;
-  console.error(`--${name} is a number, not '${text}'.`);
+  console.error(`--${name} must be a number, not '${text}'.`);
   process.exit(2);
 }

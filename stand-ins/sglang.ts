@@ -10,10 +10,10 @@ import type { Route } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
 
-/** The release that it answers as. */
+/** The release that it claims to be. */
 const VERSION = "0.5.9";
 
-/** Stands in for SGLang's server. Whatever model a request names, its one model answers. */
+/** A stand-in for SGLang's server. Its one model answers whichever model a request names. */
 export function startSglang(options: StandInOptions = {}): Promise<StandIn> {
   return startStandIn({ dialect, routes, refuse }, options);
 }
@@ -26,7 +26,7 @@ function dialect({ engine, options }: StandInContext): Dialect {
     roleDelta: { ...nothing, role: "assistant", content: "" },
     deltaFields: { role: null, reasoning_content: null, tool_calls: null },
     finishDelta: nothing,
-    finishesApart: true,
+    hasFinishChunk: true,
     newId: () => randomUUID().replaceAll("-", ""),
     chunkFields: { usage: null },
     finishFields: () => ({}),
@@ -43,7 +43,7 @@ function dialect({ engine, options }: StandInContext): Dialect {
       prompt_tokens_details: reports ? { cached_tokens: cachedTokens } : null,
       reasoning_tokens: 0,
     }),
-    judge: ({ tokens, maxTokens }: OpenAiRequest) => {
+    check: ({ tokens, maxTokens }: OpenAiRequest) => {
       const wanted = tokens.length + maxTokens;
       if (wanted <= engine.contextLength) return undefined;
       return refuse(

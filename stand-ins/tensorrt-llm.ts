@@ -7,10 +7,10 @@ import { type BlockContent, hashTokens } from "./core/sequence.ts";
 import type { Route } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 
-/** The release that it answers as. */
+/** The release that it claims to be. */
 const VERSION = "1.2.0";
 
-/** Stands in for TensorRT-LLM's `trtllm-serve`. Whatever model a request names, its one model answers. */
+/** A stand-in for TensorRT-LLM's `trtllm-serve`. Its one model answers whichever model a request names. */
 export function startTensorrtLlm(options: StandInOptions = {}): Promise<StandIn> {
   return startStandIn({ dialect, routes, refuse }, options);
 }
@@ -22,7 +22,7 @@ function dialect({ engine, options }: StandInContext): Dialect {
     roleDelta: { role: "assistant", content: "", reasoning_content: null, tool_calls: [] },
     deltaFields: { role: null, reasoning_content: null, tool_calls: [] },
     finishDelta: {},
-    finishesApart: false,
+    hasFinishChunk: false,
     newId: (surface) => `${surface === "chat" ? "chatcmpl" : "cmpl"}-${randomUUID().replaceAll("-", "")}`,
     chunkFields: { usage: null },
     finishFields: () => ({}),
@@ -39,7 +39,7 @@ function dialect({ engine, options }: StandInContext): Dialect {
       completion_tokens: completionTokens,
       prompt_tokens_details: reports ? { cached_tokens: cachedTokens } : null,
     }),
-    judge: ({ tokens, maxTokens }) => {
+    check: ({ tokens, maxTokens }) => {
       const { contextLength } = engine;
       if (tokens.length + maxTokens <= contextLength) return undefined;
       const message = `The sum of prompt length (${tokens.length}) and max_tokens (${maxTokens}) should not exceed max_seq_len (${contextLength})`;
@@ -69,7 +69,7 @@ function routes(context: StandInContext): Record<string, Route> {
   return { ...own, "GET /openapi.json": () => ({ json: describeRoutes(own) }) };
 }
 
-/** KV events in TensorRT-LLM's JSON, until somebody takes them. */
+/** KV events in TensorRT-LLM's JSON, until they are polled. */
 class EventQueue {
   readonly #windowSize: number;
   readonly #blockSize: number;
@@ -106,7 +106,7 @@ class EventQueue {
     }
   }
 
-  /** TensorRT-LLM keeps, and reports, a sequence's last block even where it is not full. */
+  /** TensorRT-LLM keeps, and reports, a sequence's last block even if it is partial. */
   addTail(rank: number, { parent, tokenIds }: BlockContent): void {
     if (tokenIds.length === 0) return;
     const blocks = [blockOf(hashTokens(parent ?? 0, tokenIds), tokenIds)];
@@ -125,14 +125,14 @@ function blockOf(block_hash: number, ids: readonly number[]): object {
   return { type: "stored_block", block_hash, tokens, cache_level: 0, priority: 35 };
 }
 
-/** Statistics of the latest iteration; none where nothing ran since somebody asked. */
+/** Statistics of the latest iteration; empty if nothing has run since the last call. */
 function statisticsQueue({ engine, options }: StandInContext): () => object[] {
-  let told = 0;
+  let reported = 0;
   return () => {
     const iterations = engine.sum((rank) => rank.counters.generatedTokens);
     const isIdle = engine.sum((rank) => rank.running + rank.waiting) === 0;
-    if (iterations === told && isIdle) return [];
-    told = iterations;
+    if (iterations === reported && isIdle) return [];
+    reported = iterations;
     const hits = engine.sum((rank) => rank.counters.prefixHits);
     const queries = engine.sum((rank) => rank.counters.prefixQueries);
     const total = engine.totalBlocks * engine.ranks.length;

@@ -7,10 +7,10 @@ export function post(url: string, body: unknown, headers: Record<string, string>
   });
 }
 
-/** The JSON of an answer, to be looked into. */
+/** The JSON object of an answer. */
 export async function json(response: Promise<Response>): Promise<Record<string, unknown>> {
   const value: unknown = await (await response).json();
-  if (typeof value !== "object" || value === null) throw new Error("The answer is no object.");
+  if (typeof value !== "object" || value === null) throw new Error("The answer is not an object.");
   return { ...value };
 }
 
@@ -23,7 +23,7 @@ export async function events(response: Promise<Response>): Promise<string[]> {
     .map((line) => line.replace(/^data: /, ""));
 }
 
-/** The text of a whole completion or chat. */
+/** The text of an answer that is not streamed. */
 export async function textOf(response: Promise<Response>): Promise<string> {
   const { choices } = await json(response);
   const [choice] = choices as { text?: string; message?: { content: string } }[];

@@ -18,7 +18,7 @@ const chatUrl = ({ url }: StandIn) => `${url}/v1/chat/completions`;
 const completionsUrl = ({ url }: StandIn) => `${url}/v1/completions`;
 
 describe("vLLM's stand-in", () => {
-  test("tells the gateway's adapter all that a vLLM tells", async () => {
+  test("reports everything that vLLM reports to the gateway's adapter", async () => {
     const standIn = await start({
       model: "big",
       aliases: ["default"],
@@ -65,7 +65,7 @@ describe("vLLM's stand-in", () => {
     expect(tokens.at(-1)).toBe("t".charCodeAt(0));
   });
 
-  test("counts what its prefix cache finds, in metrics and in usage", async () => {
+  test("counts prefix cache hits in metrics and in usage", async () => {
     const standIn = await start();
     const prompt = "The quick brown fox jumps over the lazy dog.";
     const usages = [];
@@ -92,7 +92,7 @@ describe("vLLM's stand-in", () => {
     });
   });
 
-  test("streams a chat in vLLM's chunks, and the same text as whole", async () => {
+  test("streams a chat in vLLM's chunks, with the same text as without streaming", async () => {
     const standIn = await start();
     const body = { model: "tiny", messages: [user("Hello")], max_tokens: 5, ignore_eos: true };
     const whole = await json(post(chatUrl(standIn), body));
@@ -124,7 +124,7 @@ describe("vLLM's stand-in", () => {
     ]);
   });
 
-  test("continues a partial answer, of a chat or a prompt, exactly as another would have gone on", async () => {
+  test("continues a partial answer of a chat or a completion exactly as another one would have", async () => {
     const [one, other] = [await start(), await start()];
     const chat = { model: "tiny", messages: [user("Once upon a time")], max_tokens: 40 };
     const text = await textOf(post(chatUrl(one), { ...chat, ignore_eos: true }));
@@ -145,7 +145,7 @@ describe("vLLM's stand-in", () => {
     expect(answer.slice(0, 7) + (await textOf(post(completionsUrl(other), after)))).toBe(answer);
   });
 
-  test("ends where its model does, and at stop strings", async () => {
+  test("ends an answer at the model's end token and at stop strings", async () => {
     const standIn = await start();
     const body = { model: "tiny", prompt: "x", max_tokens: 4000 };
     const { choices, usage } = await json(post(completionsUrl(standIn), body));
@@ -189,7 +189,7 @@ describe("vLLM's stand-in", () => {
     });
   });
 
-  test("publishes what each rank's cache does over ZeroMQ, evictions too", async () => {
+  test("publishes the KV events of each rank's cache over ZeroMQ, including evictions", async () => {
     const standIn = await start({ ranks: 2, totalBlocks: 8, kvEvents: { replayPort: 0 } });
     const held = [new Set<bigint>(), new Set<bigint>()];
     let changed = () => {};
@@ -239,17 +239,17 @@ describe("vLLM's stand-in", () => {
     await until([0, 0]);
   });
 
-  test("stops working on what nobody waits for any more", async () => {
+  test("stops generating when the client disconnects", async () => {
     const standIn = await start({ interTokenMs: 5 });
-    const leaving = new AbortController();
+    const client = new AbortController();
     const response = await fetch(completionsUrl(standIn), {
       method: "POST",
       body: JSON.stringify({ model: "tiny", prompt: "x", max_tokens: 4000, stream: true, ignore_eos: true }),
-      signal: leaving.signal,
+      signal: client.signal,
     });
     await response.body!.getReader().read();
     expect(standIn.engine.sum((rank) => rank.running)).toBe(1);
-    leaving.abort();
+    client.abort();
     while (standIn.engine.sum((rank) => rank.running) > 0)
       await new Promise((resolve) => setTimeout(resolve, 5));
   });

@@ -10,11 +10,11 @@ import { describeRoutes, type StandIn, type StandInContext, startStandIn } from 
 import { renderChat } from "./core/template.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
 
-/** The release that it answers as. */
+/** The release that it claims to be. */
 const VERSION = "0.32.0";
 
 /**
- * Stands in for vLLM's own server.
+ * A stand-in for vLLM's server.
  *
  * @example
  * await using vllm = await startVllm({ kvEvents: { replayPort: 0 } });
@@ -48,7 +48,7 @@ function dialect(context: StandInContext): Dialect {
   return {
     continuing: "asked",
     roleDelta: { role: "assistant", content: "" },
-    finishesApart: false,
+    hasFinishChunk: false,
     newId(surface, requestId) {
       const id = requestId ?? randomUUID().replaceAll("-", "");
       return surface === "chat" ? `chatcmpl-${id}` : `cmpl-${id}`;
@@ -78,7 +78,7 @@ function dialect(context: StandInContext): Dialect {
       reasoning: null,
     },
     usage: (usage) => writeUsage(usage, reports),
-    judge: (request) => judge(context, request),
+    check: (request) => check(context, request),
     malformed: (message) => refuse(400, message),
   };
 }
@@ -95,7 +95,7 @@ function writeUsage(
   };
 }
 
-function judge(
+function check(
   { engine, names }: StandInContext,
   { model, tokens, maxTokens }: OpenAiRequest,
 ): Reply | undefined {

@@ -4,11 +4,11 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { type Usage, usageOf } from "./process-usage.ts";
 
-/** A command that runs beside the benchmark, with a process group of its own, and ends with it. */
+/** A command that runs in the background in its own process group, and ends with the benchmark. */
 export class Background {
   readonly #child: ChildProcess;
   readonly #name: string;
-  /** The end of what it wrote. */
+  /** The end of its output. */
   #output = "";
   #problem: string | undefined;
 
@@ -25,7 +25,7 @@ export class Background {
     process.on("exit", this.#kill);
   }
 
-  /** @throws Error where it has ended, with what it wrote last */
+  /** @throws Error with the end of its output, if it has ended */
   check(): void {
     const { exitCode, signalCode } = this.#child;
     const problem = this.#problem ?? exitCode ?? signalCode;
@@ -37,7 +37,7 @@ export class Background {
     return usageOf(this.#child.pid!);
   }
 
-  /** The first line that it writes. */
+  /** The first line of its output. */
   async firstLine(): Promise<string> {
     while (!this.#output.includes("\n")) {
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -58,17 +58,17 @@ export class Background {
     this.#kill();
   }
 
-  /** Ends what is left of the group. */
+  /** Kills the remaining processes of the group. */
   readonly #kill = (): void => {
     try {
       process.kill(-this.#child.pid!, "SIGKILL");
     } catch {
-      // There is nobody left.
+      // None are left.
     }
   };
 }
 
-/** A port that was free just now. */
+/** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -5,16 +5,16 @@ import { text } from "node:stream/consumers";
 export interface ClientRun {
   answers: number;
   chunks: number;
-  /** Due in answers that ended early or were wrong. */
+  /** Chunks missing from answers that ended early or were invalid. */
   lostChunks: number;
   errors: number;
   firstError: string | null;
-  /** From the write of a request to its first chunk. */
+  /** From writing a request to its first chunk. */
   ttftMs: Quantiles;
-  /** Between two chunks of an answer; 0 where one read brought both. */
+  /** Between two chunks of an answer; 0 if both arrived in one read. */
   gapMs: Quantiles;
   wallSeconds: number;
-  /** The client's own. */
+  /** Of the client itself. */
   cpuSeconds: number;
 }
 
@@ -23,22 +23,22 @@ export interface Quantiles {
   p99: number | null;
 }
 
-/** The load client's options, by its own names. */
+/** The load client's options, with its own names. */
 export interface ClientOptions {
-  /** Connections are spread over them. */
+  /** Connections are distributed among them. */
   ports: readonly number[];
   concurrency: number;
   seconds: number;
-  /** 0 is no bound. */
+  /** 0 for no limit. */
   requests: number;
   chunks: number;
-  /** The first requests begin evenly over this time. */
+  /** The first requests are spread evenly over this time. */
   spread_us: number;
-  /** Of the prompts: another one gives other prompts. */
+  /** Different seeds produce different prompts. */
   seed: number;
 }
 
-/** @throws Error where it cannot connect */
+/** @throws Error if it cannot connect */
 export async function runClient(program: string, options: ClientOptions): Promise<ClientRun> {
   const args = Object.entries(options).map(([name, value]) => `${name}=${value}`);
   const child = spawn(program, ["client", ...args], { stdio: ["ignore", "pipe", "pipe"] });

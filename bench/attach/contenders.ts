@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installPython } from "./programs.ts";
 
-/** In the order of the table. "nothing" is the client at the engines themselves, "pipe" moves bytes and reads nothing. */
+/** In the order of the table. "nothing" means no proxy; "pipe" only copies bytes. */
 export const CONTENDERS = ["nothing", "pipe", "vllm-router", "sglang-router", "stator"] as const;
 
 export type ContenderName = (typeof CONTENDERS)[number];
@@ -11,9 +11,9 @@ export type ContenderName = (typeof CONTENDERS)[number];
 export type Command = (urls: readonly string[], port: number, otherPort: number) => string[];
 
 /**
- * Gets a contender ready to start; undefined for "nothing".
- * @param ours the words of a command in place of `stator attach`
- * @throws Error where it cannot be installed
+ * Prepares a contender; undefined for "nothing".
+ * @param ours the words of a command to use instead of `stator attach`
+ * @throws Error if it cannot be installed
  */
 export async function prepare(
   name: ContenderName,
@@ -40,7 +40,7 @@ export async function prepare(
   }
 }
 
-/** Options that both routers in Rust have. Their defaults but for the log, which would cost them a line a request. */
+/** Options of both Rust routers: their defaults except for the log, which would cost them a line per request. */
 const rustRouter = (urls: readonly string[], port: number, metricsPort: number, logLevel: string) => [
   ...["--host", "127.0.0.1", "--port", String(port), "--worker-urls", ...urls],
   ...[

@@ -3,7 +3,7 @@ import { measure } from "./measure.ts";
 import { HELP, readOptions } from "./options.ts";
 import { formatReport, report } from "./report.ts";
 
-// What runs in the background is ended on exit, which a signal alone would not reach.
+// Background processes are ended on exit, which signals must trigger.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
 /** `npm run bench:attach` */

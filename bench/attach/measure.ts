@@ -6,16 +6,16 @@ import { buildLoad } from "./programs.ts";
 
 /** One run at one concurrency. */
 export interface Run extends ClientRun {
-  /** CPU seconds of the proxy's processes for a million chunks; 0 without a proxy. */
+  /** CPU seconds of the proxy's processes per million chunks; 0 without a proxy. */
   cpu: number;
   residentBytes: number;
-  /** Share of one core that the mock engines used while it ran. */
+  /** Share of one core that the mock engines used during the run. */
   mockShare: number;
   /** Share of one core that the load client used. */
   clientShare: number;
 }
 
-/** Runs of all contenders that followed each other. */
+/** Consecutive runs of all contenders. */
 export type Round = Partial<Record<ContenderName, Run>>;
 
 export interface Level {
@@ -25,11 +25,11 @@ export interface Level {
 
 export interface Measurement {
   levels: Level[];
-  /** Twice the most streams, without a proxy: what mock engines and load client could do. */
+  /** Twice the maximum concurrency, without a proxy: the capacity of mock engines and load client. */
   headroom: { concurrency: number; run: Run };
 }
 
-/** Starts everything, measures every contender at every concurrency in every round, and ends everything. */
+/** Starts everything, measures every contender at every concurrency in every round, and stops everything. */
 export async function measure(
   options: AttachBenchOptions,
   onProgress: (text: string) => void,
@@ -79,17 +79,17 @@ class Bench {
         const port = await freePort();
         this.#processes.set(name, new Background(name, command(urls, port, await freePort())));
         this.#ports.set(name, [port]);
-        await this.#becomeReady(name);
+        await this.#waitUntilReady(name);
       }
       await this.#load(name, Math.max(...concurrency), WARM_UP_SECONDS);
     }
   }
 
-  /** Every contender once. */
-  async round(concurrency: number, isTurned: boolean): Promise<Round> {
+  /** Runs every contender once. */
+  async round(concurrency: number, isReversed: boolean): Promise<Round> {
     const names = CONTENDERS.filter((name) => this.#options.contenders.includes(name));
     const round: Round = {};
-    for (const name of isTurned ? names.reverse() : names) round[name] = await this.run(name, concurrency);
+    for (const name of isReversed ? names.reverse() : names) round[name] = await this.run(name, concurrency);
     return round;
   }
 
@@ -121,8 +121,8 @@ class Bench {
     return (await mock.firstLine()).split(" ").map(Number);
   }
 
-  /** Waits until a whole answer comes through a proxy. */
-  async #becomeReady(name: ContenderName): Promise<void> {
+  /** Waits until a complete answer arrives through a proxy. */
+  async #waitUntilReady(name: ContenderName): Promise<void> {
     const deadline = performance.now() + READY_SECONDS * 1000;
     for (;;) {
       const problem = await this.#load(name, 1, 1, 1).then(
@@ -131,7 +131,7 @@ class Bench {
       );
       if (problem === null) return;
       this.#processes.get(name)!.check();
-      if (performance.now() > deadline) throw new Error(`${name} gives no right answer: ${problem}`);
+      if (performance.now() > deadline) throw new Error(`${name} returns no valid answer: ${problem}`);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
@@ -156,7 +156,7 @@ class Bench {
   }
 }
 
-/** Enough for an optimising compiler to have seen every branch. */
+/** Enough for an optimising compiler to see every branch. */
 const WARM_UP_SECONDS = 3;
 
 const READY_SECONDS = 60;

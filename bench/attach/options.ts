@@ -3,7 +3,7 @@ import { asUsage, integer, UsageError } from "../command-line.ts";
 import { CONTENDERS, type ContenderName } from "./contenders.ts";
 
 export interface AttachBenchOptions {
-  /** Streams at once; one block of rows for each. */
+  /** Numbers of concurrent streams; one block of rows for each. */
   concurrency: readonly number[];
   /** Mock engines behind each proxy. */
   engines: number;
@@ -11,45 +11,45 @@ export interface AttachBenchOptions {
   chunks: number;
   /** Milliseconds between two chunks of a stream. */
   interval: number;
-  /** Whether all streams of the engines get their chunks together, as from an engine's steps. */
+  /** Whether all streams get their chunks at the same time, as from an engine's steps. */
   steps: boolean;
-  /** Runs of every contender at every concurrency, interleaved; medians are shown. */
+  /** Interleaved runs of every contender at every concurrency; the report shows medians. */
   rounds: number;
-  /** Seconds after which a run asks for no more answers. */
+  /** Seconds after which a run sends no more requests. */
   seconds: number;
-  /** Answers that each connection asks for at most in a run; 0 is no bound. */
+  /** Maximum requests per connection in a run; 0 for no limit. */
   requests: number;
   contenders: readonly ContenderName[];
-  /** The command of "stator": its words, with {url} for the engines' addresses and {port}. Undefined: attach. */
+  /** The words of a command to use instead of `stator attach`, with {url} and {port}; undefined for attach. */
   ours: readonly string[] | undefined;
   json: boolean;
 }
 
 export const HELP = `npm run bench:attach -- [OPTIONS]
 
-What a proxy in front of running engines costs: CPU for a streamed chunk, time to first token, time between tokens
-and memory of 'stator attach', vllm-router (PyPI), and a pipe that only moves bytes; the engines are mocks. Needs
-cargo and Python 3. Takes about four minutes; the first time it fetches vllm-router (130 MB on disk) and builds.
+Measures the cost of a proxy in front of running engines: CPU per streamed chunk, time to first token, time between
+tokens and memory of 'stator attach', vllm-router (PyPI), and a pipe that only copies bytes, with mock engines. Needs
+cargo and Python 3. Takes about four minutes; the first run also installs vllm-router (130 MB on disk) and builds.
 
-  --concurrency LIST  streams at once (64,256)
+  --concurrency LIST  numbers of concurrent streams (64,256)
   --engines N         mock engines behind each proxy (2)
   --chunks N          chunks in an answer (128)
-  --interval MS       between two chunks of a stream (5)
-  --steps             all streams get their chunks together, as from an engine's steps; else each in its own time
-  --rounds N          interleaved rounds, every second in turned order; medians are shown (3)
-  --seconds N         after which a run asks for no more answers (5)
-  --requests N        answers that each connection asks for at most in a run; 0 is no bound (0)
-  --only LIST         of ${CONTENDERS.join(",")}
-  --peers             sglang-router, too
-  --ours COMMAND      in place of 'stator attach'; {url} becomes the engines' addresses, {port} the port to listen
-                      on. Words are cut at spaces: --ours "node proxy.js {url} --port {port}"
-  --json              one JSON object instead of the table
-  --help              this text
+  --interval MS       time between two chunks of a stream (5)
+  --steps             all streams get their chunks at the same time, as from an engine's steps; default: independently
+  --rounds N          interleaved rounds, every second one in reverse order; the report shows medians (3)
+  --seconds N         time after which a run sends no more requests (5)
+  --requests N        maximum requests per connection in a run; 0 for no limit (0)
+  --only LIST         only these of ${CONTENDERS.join(",")}
+  --peers             also measure sglang-router
+  --ours COMMAND      use this instead of 'stator attach'; {url} becomes the engines' addresses, {port} the port to
+                      listen on. Words are split at spaces: --ours "node proxy.js {url} --port {port}"
+  --json              print one JSON object instead of the table
+  --help              print this text
 `;
 
 /**
- * Reads the command line; undefined where it asks for help.
- * @throws UsageError with a sentence for the user
+ * Parses the command line; undefined if it asks for help.
+ * @throws UsageError with a message for the user
  */
 export function readOptions(argv: readonly string[]): AttachBenchOptions | undefined {
   const values = parse(argv);
@@ -74,14 +74,14 @@ function contenders(only: string | undefined, peers: boolean): ContenderName[] {
   const names = only.split(",");
   const unknown = names.find((name) => !CONTENDERS.some((known) => known === name));
   if (unknown !== undefined)
-    throw new UsageError(`--only takes names of ${CONTENDERS.join(", ")}, not '${unknown}'.`);
+    throw new UsageError(`--only takes a list of ${CONTENDERS.join(", ")}, not '${unknown}'.`);
   return CONTENDERS.filter((name) => names.includes(name));
 }
 
 function command(text: string): string[] {
   const words = text.split(" ").filter((word) => word !== "");
   if (words.includes("{url}") && words.some((word) => word.includes("{port}"))) return words;
-  throw new UsageError("--ours takes a command with {url} as a word and {port}.");
+  throw new UsageError("--ours must contain {url} as a separate word, and {port}.");
 }
 
 function parse(argv: readonly string[]) {

@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What a process and its descendants have used. */
+/** CPU time and memory of a process and its descendants. */
 export interface Usage {
-  /** User and system time of all threads, those of children that have ended included. */
+  /** User and system time of all threads, including those of children that have ended. */
   cpuSeconds: number;
   residentBytes: number;
 }
 
 /**
- * Of the process `root` and its descendants, from `/proc`.
- * @throws Error where `root` has ended
+ * Usage of the process `root` and its descendants, from `/proc`.
+ * @throws Error if `root` has ended
  */
 export function usageOf(root: number): Usage {
   const stats = readdirSync("/proc")
@@ -32,7 +32,7 @@ export interface Stat {
   ticks: number;
 }
 
-/** Reads a line of `/proc/PID/stat`. The name may hold spaces and brackets; the fields begin after its last one. */
+/** Parses `/proc/PID/stat`. The name may contain spaces and parentheses; the other fields follow the last one. */
 export function parseStat(line: string): Stat {
   const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
   // Field 3 of proc(5), the state, is the first here.
@@ -50,16 +50,16 @@ export function familyOf(root: number, stats: readonly Stat[]): Stat[] {
   return family;
 }
 
-/** Linux counts in hundredths of a second on every architecture that Node runs on. */
+/** Linux uses hundredths of a second on every architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
 
-/** Summed over its mappings: the counter in `status` lags behind by some pages a thread. */
+/** Summed over its mappings, because the counter in `status` lags behind by some pages per thread. */
 function residentBytes(pid: number): number {
   const [, kibibytes] = /^Rss:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/smaps_rollup`)) ?? [];
   return Number(kibibytes ?? 0) * 1024;
 }
 
-/** Empty where the process has just ended. */
+/** Empty if the process has just ended. */
 function read(path: string): string {
   try {
     return readFileSync(path, "utf8");

@@ -8,19 +8,24 @@ import { fileURLToPath } from "node:url";
 /**
  * Builds the mock engines and the load client in `load/`.
  * @returns the program's path
- * @throws Error where cargo is missing or fails
+ * @throws Error if cargo is missing or fails
  */
 export async function buildLoad(): Promise<string> {
   const folder = fileURLToPath(new URL("load", import.meta.url));
   const args = ["build", "--release", "--locked", "--quiet", "--target-dir", "target"];
-  await runToEnd("cargo", args, "The mock engines are built by cargo (Rust: https://rustup.rs).", folder);
+  await runToEnd(
+    "cargo",
+    args,
+    "Building the mock engines requires cargo (Rust: https://rustup.rs).",
+    folder,
+  );
   return join(folder, "target/release/stator-attach-load");
 }
 
 /**
- * Installs a package of PyPI into a virtual environment of its own in the user's cache folder, unless it is there.
- * @returns the environment's folder of programs
- * @throws Error where Python is missing or pip fails
+ * Installs a package from PyPI into its own virtual environment in the user's cache folder, unless it exists.
+ * @returns the environment's folder of executables
+ * @throws Error if Python is missing or pip fails
  */
 export async function installPython(name: string, version: string): Promise<string> {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
@@ -30,14 +35,14 @@ export async function installPython(name: string, version: string): Promise<stri
   if (existsSync(complete)) return programs;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const need = `${name} takes Python 3 with venv; --only leaves it out.`;
+  const need = `${name} requires Python 3 with venv; use --only to omit it.`;
   await runToEnd("python3", ["-m", "venv", folder], need);
   await runToEnd(join(programs, "pip"), ["install", "--quiet", `${name}==${version}`], need);
   await writeFile(complete, "");
   return programs;
 }
 
-/** @throws Error that begins with `need` where the program is not there, and with its last lines where it fails */
+/** @throws Error that begins with `need`; if the program fails, with the last lines of its output */
 function runToEnd(program: string, args: readonly string[], need: string, cwd?: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { ...(cwd && { cwd }), stdio: ["ignore", "ignore", "pipe"] });

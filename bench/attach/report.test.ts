@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Level, Run } from "./measure.ts";
 import { toRow } from "./report.ts";
 
-/** A run whose proxy took `cpu` seconds a million chunks, with first chunks after `ttft` ms. */
+/** A run whose proxy took `cpu` seconds per million chunks, with first chunks after `ttft` ms. */
 function run(cpu: number, ttft: number, errors = 0): Run {
   return {
     answers: 10,
@@ -30,14 +30,14 @@ const level: Level = {
   ],
 };
 
-it("takes ratios within a round, and their medians", () => {
+it("computes ratios within each round, and their medians", () => {
   const row = toRow(level, "stator");
   expect(row.ratio).toEqual({ cpu: 1, ttftP50: 0.5, ttftP99: 0.5 });
   expect(row.cpu).toBe(20);
   expect(row.ttftMs).toEqual({ p50: 2, p99: 20 });
 });
 
-it("adds up what went wrong in all rounds", () => {
+it("sums errors over all rounds", () => {
   expect(toRow(level, "stator")).toMatchObject({
     answers: 30,
     errors: 1,

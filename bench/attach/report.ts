@@ -6,16 +6,16 @@ import type { ContenderName } from "./contenders.ts";
 import type { Level, Measurement, Run } from "./measure.ts";
 import type { AttachBenchOptions } from "./options.ts";
 
-/** The figures of one contender at one concurrency: medians over the rounds, and sums of what went wrong. */
+/** The results of one contender at one concurrency: medians over the rounds, and sums of errors. */
 export interface Row {
   concurrency: number;
   contender: ContenderName;
   ttftMs: Quantiles;
   gapMs: Quantiles;
-  /** CPU seconds for a million chunks. */
+  /** CPU seconds per million chunks. */
   cpu: number;
   residentMb: number;
-  /** Times vllm-router's in the same round; null where that was not measured. */
+  /** Relative to vllm-router in the same round; null if that was not measured. */
   ratio: { cpu: number; ttftP50: number; ttftP99: number } | null;
   answers: number;
   errors: number;
@@ -28,9 +28,9 @@ export interface Report {
   cores: number;
   options: Omit<AttachBenchOptions, "json">;
   rows: Row[];
-  /** The largest shares of a core that mock engines and load client used beside a proxy. */
+  /** Maximum share of a core that mock engines and load client used while a proxy was measured. */
   busiest: { mock: number; client: number };
-  /** Mock engines and client at twice the most streams, without a proxy. */
+  /** Mock engines and client at twice the maximum concurrency, without a proxy. */
   headroom: { concurrency: number; mockShare: number; clientShare: number; gapMs: Quantiles };
 }
 
@@ -86,19 +86,19 @@ const quantiles = (all: readonly Quantiles[]): Quantiles => ({
 
 export function formatReport({ node, cores, options, rows, busiest, headroom }: Report): string {
   const { engines, chunks, interval, steps, rounds, seconds } = options;
-  const pace = steps ? ", all streams together" : "";
+  const pace = steps ? ", all streams at the same time" : "";
   return [
-    `Node ${node}, ${cores} cores; ${engines} mock engines, ${chunks} chunks an answer, ${interval} ms apart${pace};`,
-    `medians of ${rounds} interleaved rounds of ${seconds} s. Times in ms, p50 / p99; CPU in seconds for a million chunks;`,
-    "in brackets times vllm-router's.",
+    `Node ${node}, ${cores} cores; ${engines} mock engines, ${chunks} chunks per answer, ${interval} ms apart${pace};`,
+    `medians of ${rounds} interleaved rounds of ${seconds} s. Times in ms, p50 / p99; CPU in seconds per million chunks;`,
+    "in parentheses: relative to vllm-router.",
     "",
     ...alignColumns([HEAD, ...rows.map(cells)]),
     "",
     ...rows.flatMap(({ contender, concurrency, firstError }) =>
       firstError === null ? [] : [`${contender}, ${concurrency} streams: ${firstError}`],
     ),
-    `Beside a proxy the mock engines used at most ${percent(busiest.mock)} of a core, the load client ${percent(busiest.client)}.`,
-    `Alone with ${headroom.concurrency} streams: ${percent(headroom.mockShare)} and ${percent(headroom.clientShare)}, chunks ${pair(headroom.gapMs)} ms apart.`,
+    `While a proxy was measured, the mock engines used at most ${percent(busiest.mock)} of a core, the load client ${percent(busiest.client)}.`,
+    `Without a proxy, with ${headroom.concurrency} streams: ${percent(headroom.mockShare)} and ${percent(headroom.clientShare)}, chunks ${pair(headroom.gapMs)} ms apart.`,
     "",
   ].join("\n");
 }

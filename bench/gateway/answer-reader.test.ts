@@ -9,7 +9,7 @@ const BYTES = Buffer.byteLength(EVENTS.join(""));
 const LAST = "0\r\n\r\n";
 
 describe("answer reader", () => {
-  test("counts the same, however the answer is cut into chunks and reads, one answer after the other", () => {
+  test("counts the same for consecutive answers, however they are cut into chunks and reads", () => {
     const body = Buffer.from(EVENTS.join(""));
     const places = fc.array(fc.nat({ max: 400 }), { maxLength: 12 });
     const reader = new AnswerReader();
@@ -37,8 +37,8 @@ describe("answer reader", () => {
     ["an answer without [DONE]", HEAD + chunk(EVENTS[0]!) + LAST, "not [DONE]"],
     ["bytes after the end", `${HEAD + chunk(EVENTS[2]!) + LAST}HTTP`, "after the answer's end"],
     ["a chunk without a size", `${HEAD}data: x\r\n`, "malformed"],
-  ])("refuses %s", (_, answer, sentence) => {
-    expect(() => new AnswerReader().push(Buffer.from(answer))).toThrow(sentence);
+  ])("rejects %s", (_, answer, message) => {
+    expect(() => new AnswerReader().push(Buffer.from(answer))).toThrow(message);
   });
 });
 

@@ -5,29 +5,30 @@ const DONE = "data: [DONE]\n\n";
 const SIZE_LINE = /^[0-9a-f]+\r$/i;
 
 /**
- * Reads the streamed answers of one HTTP/1.1 connection, and no more of them than a load client must: the status,
- * the chunks' sizes, how many server-sent events and bytes came, and that the last event is `[DONE]`.
+ * Reads the streamed answers on one HTTP/1.1 connection, with the minimum of work for a load client: the status, chunk
+ * sizes, the number of server-sent events and bytes, and whether the last event is `[DONE]`.
  */
 export class AnswerReader {
-  /** Events of the current answer. An event's JSON has no raw newline, so two of them are its end. */
+  /** Events of the current answer. An event's JSON has no raw newlines, so two newlines are its end. */
   get events(): number {
     return this.#newlines >> 1;
   }
-  /** Bytes of the current answer's body, without the framing of its chunks. */
+  /** Bytes of the current answer's body, without chunk framing. */
   bytes = 0;
 
   #newlines = 0;
   #inBody = false;
-  /** Payload of the current chunk that has not come. */
+  /** Remaining bytes of the current chunk. */
   #left = 0;
-  /** What came of a head or of a size line, until the rest does. */
+  /** An incomplete head or size line. */
   #rest: Buffer | undefined;
-  /** The last bytes of the body so far, as many as `[DONE]`'s event has. */
+  /** The last bytes of the body so far, as many as in the `[DONE]` event. */
   #tail = "";
 
   /**
-   * Takes what arrived; true when the answer is complete. The connection must not have asked for another one before.
-   * @throws Error where the answer is not the one that a load client can count
+   * Processes received bytes. Requests must not be pipelined.
+   * @returns whether the answer is complete
+   * @throws Error if the answer is not as expected
    */
   push(arrived: Buffer): boolean {
     const data = this.#rest === undefined ? arrived : Buffer.concat([this.#rest, arrived]);
@@ -47,7 +48,7 @@ export class AnswerReader {
         this.#rest = data.subarray(at);
         return false;
       }
-      // A chunk's own end is an empty line before the next size.
+      // A chunk ends with a line break before the next size.
       if (end - at > 1) {
         const line = data.toString("latin1", at, end);
         if (!SIZE_LINE.test(line)) throw new Error("The answer's chunks are malformed.");
@@ -59,7 +60,7 @@ export class AnswerReader {
     return false;
   }
 
-  /** Begins to count the next answer. */
+  /** Starts counting the next answer. */
   reset(): void {
     this.bytes = 0;
     this.#newlines = 0;

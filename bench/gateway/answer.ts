@@ -1,11 +1,11 @@
-/** The answer that every measured stream must be, recorded from the gateway. */
+/** The answer expected of every measured stream, recorded from the gateway. */
 export interface RecordedAnswer {
   headers: Record<string, string>;
-  /** The server-sent events as they came, `[DONE]` included. */
+  /** The server-sent events as received, including `[DONE]`. */
   events: readonly string[];
   /** Bytes of all events. */
   bytes: number;
-  /** Bytes of a token's event besides the token; what an answer is shorter by where two tokens share an event. */
+  /** Bytes of a token's event besides the token, which are saved if two tokens share an event. */
   eventOverhead: number;
 }
 
@@ -22,7 +22,7 @@ const requestBody = (tokens: number) =>
     stream: true,
   });
 
-/** The measured request as it goes over the socket. */
+/** The bytes of the measured request. */
 export function rawRequest(tokens: number): Buffer {
   const body = requestBody(tokens);
   return Buffer.from(
@@ -32,8 +32,8 @@ export function rawRequest(tokens: number): Buffer {
 }
 
 /**
- * Asks for one answer and keeps it whole.
- * @throws Error where it is not the prompt's tokens, one an event
+ * Requests and records one answer.
+ * @throws Error if it does not have the prompt's tokens, one per event
  */
 export async function record(port: number, tokens: number): Promise<RecordedAnswer> {
   const response = await fetch(`http://127.0.0.1:${port}${PATH}`, {
@@ -51,12 +51,12 @@ export async function record(port: number, tokens: number): Promise<RecordedAnsw
     headers: Object.fromEntries([...response.headers].filter(([name]) => !own.has(name))),
     events,
     bytes: Buffer.byteLength(body),
-    // The prompt is ASCII without anything that JSON escapes.
+    // The prompt is ASCII without characters that JSON escapes.
     eventOverhead: Buffer.byteLength(events[1]!) - 1,
   };
 }
 
-/** The role, the tokens, the finish reason, `[DONE]`. */
+/** Checks for the role, the tokens, the finish reason and `[DONE]`. */
 function checkText(events: readonly string[], tokens: number): void {
   const contents = events.slice(1, -2).map((event): unknown => {
     const { choices } = JSON.parse(event.slice("data: ".length)) as {

@@ -5,19 +5,19 @@ import { AnswerReader } from "./answer-reader.ts";
 
 export interface LoadOptions {
   port: number;
-  /** A whole HTTP request, the same for every answer. */
+  /** A complete HTTP request, the same for every answer. */
   request: Buffer;
   concurrency: number;
-  /** Answers that each connection asks for, one after the other. */
+  /** Consecutive requests per connection. */
   requests: number;
-  /** What every answer must be. */
+  /** The expected answer. */
   expected: RecordedAnswer;
-  /** Milliseconds over which the connections' first requests are spread, so that they do not come as one herd. */
+  /** Milliseconds over which the connections' first requests are spread, to avoid a thundering herd. */
   spreadMs: number;
 }
 
 export interface LoadResult {
-  /** Milliseconds from a request's write to its first token, for every answer. */
+  /** Milliseconds from writing a request to its first token, for every answer. */
   ttftMs: number[];
   /** Server-sent events of all answers. */
   events: number;
@@ -25,7 +25,7 @@ export interface LoadResult {
 }
 
 /**
- * Streams answers over `concurrency` connections, which stay open.
+ * Streams answers over `concurrency` keep-alive connections.
  * @throws Error at the first answer that is not as expected
  */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
@@ -86,7 +86,7 @@ class Connection {
   #onData(data: Buffer): void {
     try {
       const isComplete = this.#reader.push(data);
-      // The first event is the assistant's role, which says nothing; the second is the first token.
+      // The first event only has the assistant's role; the second is the first token.
       if (!this.#hasFirstToken && this.#reader.events >= 2) {
         this.#hasFirstToken = true;
         this.#result.ttftMs.push(performance.now() - this.#askedAt);
@@ -103,7 +103,7 @@ class Connection {
     const merged = expected.events.length - events;
     if (merged < 0 || bytes + merged * expected.eventOverhead !== expected.bytes) {
       throw new Error(
-        `An answer has ${events} events in ${bytes} bytes; ${expected.events.length} in ${expected.bytes} are due.`,
+        `An answer has ${events} events in ${bytes} bytes, not ${expected.events.length} in ${expected.bytes}.`,
       );
     }
     this.#result.events += events;

@@ -13,11 +13,11 @@ import type { WorkerStart } from "./servers/worker.ts";
 /** One run of one server at one concurrency. */
 export interface Run {
   ttftMs: number[];
-  /** CPU seconds for a million streamed tokens. */
+  /** CPU seconds per million streamed tokens. */
   cpu: number;
-  /** The worker's own process, where it has one. */
+  /** The same of the worker's process, if it has its own. */
   workerCpu: number;
-  /** Below 1 where tokens that the worker sent together share an event. */
+  /** Below 1 if tokens that the worker sent together share an event. */
   eventsPerToken: number;
   /** Share of one core that the load client used. */
   clientShare: number;
@@ -27,13 +27,13 @@ export interface Level {
   concurrency: number;
   bare: Run[];
   gateway: Run[];
-  /** CPU seconds for a million tokens of the engine alone; empty where the worker has a process of its own. */
+  /** CPU seconds per million tokens of the engine alone; empty if the worker has its own process. */
   engineCpu: number[];
 }
 
 /**
- * Measures all servers at every concurrency. Their runs alternate, so that whatever else the machine does
- * meets them all.
+ * Measures all servers at every concurrency. Their runs alternate, so that other load on the machine affects all
+ * equally.
  */
 export async function measure(options: BenchOptions, onProgress: (text: string) => void): Promise<Level[]> {
   const folder = await mkdtemp(join(tmpdir(), "stator-bench-"));
@@ -78,7 +78,7 @@ class Bench {
     this.#request = rawRequest(options.tokens);
   }
 
-  /** Starts the servers, checks that both stream the same bytes, and lets their code become hot. */
+  /** Starts the servers, checks that both stream the same bytes, and warms them up. */
   async start(): Promise<void> {
     const { interval: delayMs, tokens, concurrency } = this.#options;
     const { bare, engine } = this.#servers;
@@ -88,7 +88,8 @@ class Bench {
     await engine.ask("start", { delayMs });
     this.#ports.bare = await bare.ask<number>("start", { headers, events, delayMs } satisfies BareStart);
     const replayed = await record(this.#ports.bare, tokens);
-    if (replayed.events.join("") !== events.join("")) throw new Error("The bare server streams other bytes.");
+    if (replayed.events.join("") !== events.join(""))
+      throw new Error("The bare server streams different bytes.");
     const most = Math.max(...concurrency);
     const requests = Math.ceil(WARM_UP_TOKENS / (tokens * most));
     for (const server of ["bare", "gateway"] as const) await this.load(server, most, requests);
@@ -124,7 +125,7 @@ class Bench {
     };
   }
 
-  /** CPU seconds for a million tokens that nobody receives. */
+  /** CPU seconds per million tokens of the engine alone. */
   async engineAlone(concurrency: number, requests = this.#options.requests): Promise<number> {
     const { tokens } = this.#options;
     const { engine } = this.#servers;
@@ -139,7 +140,7 @@ class Bench {
     await Promise.all(Object.values(this.#servers).map((server) => server.stop()));
   }
 
-  /** Streams begin evenly over the time that one takes. */
+  /** Streams start evenly over the duration of one. */
   get #spreadMs(): number {
     return this.#options.interval * this.#options.tokens;
   }
@@ -157,7 +158,7 @@ class Bench {
     return gateway.ask<number>("start", { discovery, echoDelayMs: undefined } satisfies GatewayStart);
   }
 
-  /** The gateway connects to its worker after it listens. */
+  /** Retries, because the gateway connects to its worker only after it listens. */
   async #recordWhenReady(): Promise<RecordedAnswer> {
     const deadline = performance.now() + 10_000;
     for (;;) {
@@ -171,5 +172,5 @@ class Bench {
   }
 }
 
-/** Enough for the optimising compiler to have seen every branch. */
+/** Enough for the optimising compiler to see every branch. */
 const WARM_UP_TOKENS = 10_000;

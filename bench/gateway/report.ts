@@ -3,7 +3,7 @@ import type { Level, Run } from "./measure.ts";
 import type { BenchOptions } from "./options.ts";
 import { median, percentile } from "./statistics.ts";
 
-/** The figures of one concurrency: milliseconds, and CPU seconds for a million streamed tokens. */
+/** The results at one concurrency: milliseconds, and CPU seconds per million streamed tokens. */
 export interface Row {
   concurrency: number;
   ttft: { bare: Quantiles; gateway: Quantiles; added: Quantiles };
@@ -11,19 +11,19 @@ export interface Row {
     bare: number;
     /** The gateway's process. */
     process: number;
-    /** The echo engine alone, where it lives in the gateway's process; else 0. */
+    /** The echo engine alone, if it is in the gateway's process; otherwise 0. */
     engine: number;
-    /** `process` less `engine`. */
+    /** `process` minus `engine`. */
     gateway: number;
-    /** `process` and `gateway` divided by `bare`: medians of the ratios of runs that followed each other. */
+    /** `process` and `gateway` divided by `bare`: medians of the ratios of consecutive runs. */
     processRatio: number;
     gatewayRatio: number;
-    /** The worker's process, where it has one; else 0. */
+    /** The worker's process, if it has its own; otherwise 0. */
     worker: number;
   };
-  /** Of the gateway's answers; below 1 where tokens that the worker sent together share an event. */
+  /** In the gateway's answers; below 1 if tokens that the worker sent together share an event. */
   eventsPerToken: number;
-  /** Largest share of one core that the load client used. */
+  /** Maximum share of one core that the load client used. */
   clientShare: number;
 }
 
@@ -65,7 +65,7 @@ function toRow({ concurrency, bare, gateway, engineCpu }: Level): Row {
   };
 }
 
-/** Of the answers of all runs together. */
+/** Quantiles over the answers of all runs. */
 function quantiles(runs: readonly Run[]): Quantiles {
   const all = runs.flatMap((run) => run.ttftMs);
   return { p50: percentile(all, 0.5), p99: percentile(all, 0.99) };
@@ -73,17 +73,17 @@ function quantiles(runs: readonly Run[]): Quantiles {
 
 export function formatReport({ node, cores, options, rows }: Report): string {
   const { tokens, interval, requests, repeat, plane } = options;
-  const pace = interval === 0 ? "as fast as it goes" : `${interval} ms apart`;
+  const pace = interval === 0 ? "at maximum speed" : `${interval} ms apart`;
   return [
-    `Node ${node}, ${cores} cores. Answers of ${tokens} tokens, ${pace}; ${requests} for each connection and run,`,
+    `Node ${node}, ${cores} cores. Answers of ${tokens} tokens, ${pace}; ${requests} per connection and run,`,
     `${repeat} interleaved runs.`,
     "",
     "Time to first token in ms, p50 / p99",
     ...ttftTable(rows),
     "",
-    "CPU seconds for a million streamed tokens, median (in brackets: times the bare server's)",
+    "CPU seconds per million streamed tokens, median (in parentheses: relative to the bare server)",
     ...(plane === "memory" ? sharedProcessTable(rows) : ownProcessTable(rows)),
-    `The gateway wrote ${Math.min(...rows.map((row) => row.eventsPerToken)).toFixed(3)} or more events a token, the bare server 1.`,
+    `The gateway wrote ${Math.min(...rows.map((row) => row.eventsPerToken)).toFixed(3)} or more events per token, the bare server 1.`,
     `The load client used at most ${percent(Math.max(...rows.map((row) => row.clientShare)))} of a core.`,
     "",
   ].join("\n");
@@ -98,7 +98,7 @@ const ttftTable = (rows: readonly Row[]) =>
     ]),
   );
 
-/** The worker lives in the gateway's process. */
+/** For a worker in the gateway's process. */
 const sharedProcessTable = (rows: readonly Row[]) => [
   ...table(
     ["streams", "bare server", "gateway + worker + engine", "engine alone", "difference"],
@@ -110,9 +110,9 @@ const sharedProcessTable = (rows: readonly Row[]) => [
       times(cpu.gateway, cpu.gatewayRatio),
     ]),
   ),
-  "The engine alone ran in a process of its own at the same pace. Both it and the bare server pay for timers and for",
-  "waking up, which with few streams is most of the cost; so the truth lies between the two ratios. The difference",
-  "holds the worker host and both ends of the request plane.",
+  "The engine alone ran in a separate process at the same pace. Both it and the bare server pay for timers and",
+  "wake-ups, which are most of the cost with few streams, so the true ratio is between the two. The difference",
+  "includes the worker host and both ends of the request plane.",
 ];
 
 const ownProcessTable = (rows: readonly Row[]) => [
@@ -125,7 +125,7 @@ const ownProcessTable = (rows: readonly Row[]) => [
       cpu.worker.toFixed(1),
     ]),
   ),
-  "Gateway and worker are processes of their own, with the request plane over a Unix socket between them.",
+  "Gateway and worker are separate processes, with the request plane over a Unix socket.",
 ];
 
 const times = (value: number, ratio: number) => `${value.toFixed(1)} (${ratio.toFixed(2)}×)`;

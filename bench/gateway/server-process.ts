@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Question, Reply } from "./servers/parent-link.ts";
 
-/** A server of the benchmark in a process of its own, so that its CPU time is nobody else's. */
+/** A server of the benchmark in its own process, so that its CPU time can be measured. */
 export class ServerProcess {
   readonly #name: string;
   readonly #child: ChildProcess;
@@ -12,7 +12,7 @@ export class ServerProcess {
 
   /**
    * @param entry path of a module that calls `answerParent`
-   * @param nodeArguments for Node itself: `--cpu-prof`
+   * @param nodeArguments arguments for Node itself, such as `--cpu-prof`
    */
   constructor(entry: string, nodeArguments: readonly string[] = []) {
     this.#name = entry.slice(entry.lastIndexOf("/") + 1);
@@ -40,7 +40,7 @@ export class ServerProcess {
     return waiting.promise as Promise<Result>;
   }
 
-  /** CPU seconds that the process has used, in user and system mode. */
+  /** CPU seconds that the process has used, user and system. */
   async cpuSeconds(): Promise<number> {
     const { user, system } = await this.ask<NodeJS.CpuUsage>("cpu");
     return (user + system) / 1e6;

@@ -1,4 +1,4 @@
-/** The value below which the share `quantile` of `values` lies; the nearest one that was really measured. */
+/** The `quantile` of `values`, as the nearest measured value. */
 export function percentile(values: readonly number[], quantile: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const rank = Math.ceil(quantile * sorted.length) - 1;

@@ -1,4 +1,4 @@
-/** `npm run bench:kv-events`: what it costs to publish KV events over ZeroMQ, beside the library zeromq. */
+/** `npm run bench:kv-events`: the cost of publishing KV events over ZeroMQ, compared with the library zeromq. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -10,14 +10,14 @@ import { alignColumns } from "../table.ts";
 
 interface Load {
   name: string;
-  /** In each batch. */
+  /** Per batch. */
   blocks: number;
   batches: number;
   pauseMs: number;
 }
 
 interface Figures {
-  /** Microseconds a message. */
+  /** Microseconds per message. */
   cpu: number;
   /** To each subscriber. */
   messagesPerSecond: number;
@@ -32,13 +32,13 @@ const SUBSCRIBERS = [1, 8];
 
 const HELP = `npm run bench:kv-events -- [OPTIONS]
 
-What it costs to publish KV events over ZeroMQ, beside the library zeromq in place of our own sockets: CPU of the
-publishing process, all its threads, and messages a second from there to the last of its subscribers, which are all in
-another process. Takes some minutes.
+Measures the cost of publishing KV events over ZeroMQ, compared with the library zeromq instead of our own sockets: CPU
+of the publishing process, all threads, and messages per second until the last subscriber has them, with all subscribers
+in another process. Takes some minutes.
 
-  --repeat N  rounds, interleaved; medians are shown (5)
-  --json      one JSON object for each row, instead of the table
-  --help      this text
+  --repeat N  interleaved rounds; the report shows medians (5)
+  --json      print one JSON object per row instead of the table
+  --help      print this text
 `;
 
 await runCommand(
@@ -70,7 +70,7 @@ interface Row {
   subscribers: number;
   zeromq: Figures;
   own: Figures;
-  /** Our CPU in parts of zeromq's; the median of the rounds. */
+  /** Our CPU relative to zeromq's; the median of the rounds. */
   ratio: number;
 }
 
@@ -139,7 +139,7 @@ function follow(endpoint: string, batches: number) {
     endpoint,
     onForget() {},
     onPayload(payload) {
-      // What comes first only says that the connection stands.
+      // The first messages only show that the connection is established.
       if (payload.length === 1) connected.resolve();
       else if (++received === batches) done.resolve();
     },

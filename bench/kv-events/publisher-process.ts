@@ -1,4 +1,4 @@
-/** A process of `bench:kv-events`: publishes batches over ZeroMQ when it is told to, and says what CPU that took. */
+/** A process of `bench:kv-events`: publishes batches over ZeroMQ on request, and reports the CPU time used. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ZmqKvEventPublisher } from "#runtime/node";
 import { makeBatches } from "../router/event-batches.ts";
@@ -11,7 +11,7 @@ const publisher = await (contender === "zeromq"
   ? ZeromqPublisher.open(options)
   : ZmqKvEventPublisher.open(options));
 process.send!(publisher.endpoint);
-// Until all subscribers have heard one, they may not be connected.
+// Repeated until all subscribers have received one, which shows that they are connected.
 const calling = setInterval(() => publisher.publish(Uint8Array.of(0)), 5);
 let before: NodeJS.CpuUsage;
 process.on("message", async (what) => {

@@ -1,10 +1,10 @@
 import { Publisher } from "zeromq";
 
-/** What `ZmqKvEventPublisher` does, live messages alone, with the library zeromq. */
+/** Like `ZmqKvEventPublisher`, but with the library zeromq and only for live messages. */
 export class ZeromqPublisher {
   readonly endpoint: string;
   readonly #socket: Publisher;
-  /** What the socket has not taken yet. */
+  /** Messages that the socket has not accepted yet. */
   readonly #queue: Uint8Array[][] = [];
   #isSending = false;
   #next = 0;
@@ -27,7 +27,7 @@ export class ZeromqPublisher {
     if (!this.#isSending) void this.#send();
   }
 
-  /** The socket takes one message at a time. */
+  /** The socket accepts one message at a time. */
   async #send(): Promise<void> {
     this.#isSending = true;
     for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift())

@@ -4,22 +4,22 @@ import { newRouter } from "./core.ts";
 export interface Churn {
   block_events: number;
   seconds: number;
-  /** Memory when as many sequences as may be held have been replaced four times, and then at each tenth of the run. */
+  /** Memory once all held sequences have been replaced four times, and then after each tenth of the run. */
   bytes: number[];
-  /** When as much was stored again after everything had been removed. */
+  /** Memory after everything was removed and the same amount stored again. */
   reused_bytes: number;
 }
 
 const WORKERS = 64;
-/** Blocks of a sequence: a prefix that it shares with others of its worker, and its own. */
+/** Blocks of a sequence: a prefix shared with others of its worker, and its own. */
 const PREFIX = 32;
 const MOST_OWN = 512;
-/** Sequences that are held at one time. */
+/** How many sequences are held at the same time. */
 const WINDOW = 4096;
 
 /**
- * Stores sequences and removes the oldest, so that so many blocks are stored or removed in all.
- * @throws Error where something is left at the end
+ * Stores sequences and removes the oldest, until this many blocks have been stored or removed.
+ * @throws Error if anything is left at the end
  */
 export function churn(blockEvents: number, onProgress: (text: string) => void): Churn {
   const router = newRouter(WORKERS, { maxBlocks: 8_000_000 });
@@ -40,7 +40,8 @@ export function churn(blockEvents: number, onProgress: (text: string) => void): 
   window.empty();
   const { blocks, storedBlocks, unknownRemovals, ignoredEvents } = router.stats();
   const left = { blocks, storedBlocks, unknownRemovals, ignoredEvents };
-  if (Object.values(left).some((count) => count > 0)) throw new Error(`Left over: ${JSON.stringify(left)}`);
+  if (Object.values(left).some((count) => count > 0))
+    throw new Error(`Some state is left: ${JSON.stringify(left)}`);
   for (let turn = 0; turn < WINDOW; turn++) window.turn();
   return {
     block_events: events,
@@ -50,7 +51,7 @@ export function churn(blockEvents: number, onProgress: (text: string) => void): 
   };
 }
 
-/** Sequences in the order in which they were stored. */
+/** The held sequences, in the order in which they were stored. */
 class Window {
   readonly #router: Router;
   readonly #held: { worker: number; hashes: BigUint64Array }[] = [];
@@ -60,7 +61,7 @@ class Window {
     this.#router = router;
   }
 
-  /** Stores a sequence, and removes the oldest where there are as many as may be. Returns how many blocks that was. */
+  /** Stores a sequence, and removes the oldest if the window is full. @returns the blocks stored and removed */
   turn(): number {
     const number = this.#next++;
     const worker = number % WORKERS;
@@ -84,7 +85,7 @@ class Window {
   }
 }
 
-/** Different hashes for different numbers. */
+/** Different numbers have different hashes. */
 const hashesFrom = (first: number, count: number) =>
   BigUint64Array.from({ length: count }, (_, i) =>
     BigInt.asUintN(64, BigInt(first + i) * 0x9e3779b97f4a7c15n),
@@ -93,10 +94,10 @@ const hashesFrom = (first: number, count: number) =>
 export function formatChurn({ block_events, seconds, bytes, reused_bytes }: Churn): string {
   const mega = (bytes: number) => (bytes / 1e6).toFixed(2);
   return [
-    `${(block_events / 1e6).toFixed(0)} million blocks stored and removed in ${seconds.toFixed(0)} s, their making included`,
-    `memory in MB after four turns of all that is held, then at each tenth: ${bytes.map(mega).join(" ")}`,
-    "nothing was left after all was removed;",
-    `${mega(reused_bytes)} MB when as much was stored again in its place`,
+    `${(block_events / 1e6).toFixed(0)} million blocks stored and removed in ${seconds.toFixed(0)} s, including their generation`,
+    `memory in MB after replacing everything four times, then after each tenth: ${bytes.map(mega).join(" ")}`,
+    "nothing was left after everything was removed;",
+    `${mega(reused_bytes)} MB after storing the same amount again`,
     "",
   ].join("\n");
 }

@@ -1,7 +1,7 @@
 import { encodeKvEvents } from "#runtime";
 import { BLOCK_SIZE, writeTokens } from "./workload.ts";
 
-/** Batches in vLLM's wire format that each store so many blocks, other ones in each. */
+/** Batches in vLLM's wire format, each of which stores different blocks. */
 export function makeBatches(blocks: number, batches: number): Uint8Array[] {
   const tokens = new Uint32Array(Math.max(512, blocks * BLOCK_SIZE));
   return Array.from({ length: batches }, (_, batch) => {

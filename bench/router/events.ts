@@ -13,15 +13,15 @@ import { newRouter } from "./core.ts";
 import { makeBatches } from "./event-batches.ts";
 import { buildPeer } from "./peer.ts";
 
-/** A way from a batch's bytes to the index: microseconds for each batch. */
+/** A way to apply a batch's bytes to the index, and its cost in microseconds per batch. */
 export interface EventsRow {
   way: string;
   index_us: number;
-  /** With the socket before it, of the receiving thread's CPU; undefined where only the bytes were measured. */
+  /** CPU of the receiving thread including the socket; undefined if only the bytes were measured. */
   socket_us?: number;
 }
 
-/** One stored event a batch: a step that evaluates 512 prompt tokens, and one of 8,192. */
+/** One stored event per batch: a step with 512 prompt tokens, and one with 8,192. */
 const SIZES: readonly { blocks: number; batches: number }[] = [
   { blocks: 32, batches: 20_000 },
   { blocks: 512, batches: 4000 },
@@ -34,7 +34,7 @@ const WAYS: readonly [way: string, make: (router: Router) => Apply][] = [
   [
     "readBatch, applyBatch",
     (router) => (payload) => {
-      if (router.readBatch(payload) === undefined) throw new Error("The batch is not read.");
+      if (router.readBatch(payload) === undefined) throw new Error("The core rejected the batch.");
       router.applyBatch(0);
     },
   ],
@@ -49,7 +49,7 @@ const WAYS: readonly [way: string, make: (router: Router) => Apply][] = [
   ],
 ];
 
-/** Batches from a ZeroMQ publisher in another thread to the index; and, beside it, the same bytes in Dynamo's code. */
+/** Measures batches from a ZeroMQ publisher in another process to the index, and the same bytes in Dynamo's code. */
 export async function measureEvents(peers: boolean): Promise<Map<number, EventsRow[]>> {
   const { program } = peers ? await buildPeer() : {};
   const tables = new Map<number, EventsRow[]>();
@@ -77,7 +77,7 @@ async function repeat(run: () => Promise<number> | number): Promise<number> {
   return median(figures);
 }
 
-/** Of this thread, in microseconds. */
+/** CPU time of this thread in microseconds. */
 function cpu(): number {
   const { user, system } = process.threadCpuUsage();
   return user + system;
@@ -103,7 +103,7 @@ async function throughSocket(blocks: number, batches: number, apply: Apply): Pro
     endpoint,
     onForget() {},
     onPayload(payload) {
-      // What comes first only says that the connection stands.
+      // The first messages only show that the connection is established.
       if (payload.length > 1) {
         apply(payload);
         if (++received === batches) done.resolve(cpu() - before);
@@ -122,7 +122,7 @@ async function throughSocket(blocks: number, batches: number, apply: Apply): Pro
   }
 }
 
-/** dynamo-kv-router's own reader of these bytes, its hashing of the tokens, and its RadixTree. */
+/** dynamo-kv-router's own parser for these bytes, its token hashing and its RadixTree. */
 function timePeer(program: string, payloads: readonly Uint8Array[]): EventsRow[] {
   const folder = mkdtempSync(join(tmpdir(), "stator-bench-"));
   try {

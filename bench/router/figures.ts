@@ -3,32 +3,32 @@ import { z } from "zod";
 /** Microseconds. */
 const Times = z.object({ p50_us: z.number(), p99_us: z.number() });
 
-/** Look-ups of all requests; `hit_blocks` is the sum over them of the blocks that the best worker has. */
+/** Look-ups of all requests; `hit_blocks` is the sum of the blocks that the best worker has for each. */
 const Finds = Times.extend({ max_us: z.number(), hit_blocks: z.number() });
 
-/** What every index is measured for. */
+/** Measurements of every index. */
 export const Figures = z.object({
-  /** Each request looked up, then stored. */
+  /** Each request is looked up, then stored. */
   growing: Finds,
-  /** Each request looked up when all are stored. */
+  /** Each request is looked up after all are stored. */
   full: Finds,
-  /** Blocks a second. */
+  /** Blocks per second. */
   stores_per_s: z.number(),
   removes_per_s: z.number(),
-  /** Memory of the full index for each different (block, worker). */
+  /** Memory of the full index per distinct (block, worker) pair. */
   bytes_per_pair: z.number(),
-  /** The most memory while it grew. */
+  /** Peak memory while it grew. */
   peak_bytes: z.number(),
 });
 
 export const OurFigures = Figures.extend({
-  /** Each request decided on from its token ids, then stored. */
+  /** Each request gets a decision from its token ids, then is stored. */
   decide: Times,
-  /** Each request decided on when all are stored. */
+  /** Each request gets a decision after all are stored. */
   decide_full: Times,
-  /** With a hash table that begins small; `stores_per_s` is with one made for all blocks at once. */
+  /** With a hash table that grows; in `stores_per_s`, it is preallocated for all blocks. */
   stores_growing_per_s: z.number(),
-  /** From token ids, which the index hashes itself; the other figures are from hashes, as the peers'. */
+  /** From token ids, which the index hashes itself; the other figures, as the peers', are from hashes. */
   stores_from_tokens_per_s: z.number(),
 });
 
@@ -38,12 +38,12 @@ export type Figures = z.infer<typeof Figures>;
 export type OurFigures = z.infer<typeof OurFigures>;
 export type PeerFigures = { name: string } & Figures;
 
-/** Ours against the best peer in each. */
+/** Ours compared with the best peer in each figure. */
 export interface Ratios {
   /** Times faster. */
   growing: Quantiles;
   full: Quantiles;
-  /** Our decision's time as a share of the peer's find's, both while the index grows, and both when it is full. */
+  /** Our decision's time as a share of the peer's look-up's, while the index grows and when it is full. */
   decide: Quantiles;
   decide_full: Quantiles;
   /** Our rate as a multiple of the peer's. */
@@ -59,11 +59,11 @@ export interface Quantiles {
   p99: number;
 }
 
-/** Ours beside the peers, at one number of workers. */
+/** Ours and the peers, at one number of workers. */
 export interface Row {
   workers: number;
   ours: OurFigures;
   peers: PeerFigures[];
-  /** Null where no peer was measured. */
+  /** Null if no peer was measured. */
   ratios: Ratios | null;
 }

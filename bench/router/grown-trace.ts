@@ -1,6 +1,6 @@
 import { BLOCKS_PER_STEP } from "./workload.ts";
 
-/** Requests of a trace, and of further copies of it that share nothing with each other, until they have so many different blocks. */
+/** A trace and independent copies of it, with this many distinct blocks in total. */
 export function growTrace(trace: readonly (readonly number[])[], blocks: number): number[][] {
   const ids = 1 + trace.reduce((most, request) => request.reduce((a, b) => Math.max(a, b), most), 0);
   const seen = new Set<number>();

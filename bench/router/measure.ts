@@ -21,9 +21,10 @@ export interface Measurement {
 }
 
 /**
- * Replays the trace on every index. Each run is a process of its own; those of different indexes alternate, so that
- * whatever else the machine does meets them all.
- * @throws UsageError where the trace cannot be read; Error where indexes differ in what they find
+ * Replays the trace on every index. Each run is a separate process; runs of different indexes alternate, so that other
+ * load on the machine affects all equally.
+ * @throws UsageError if the trace cannot be read
+ * @throws Error if indexes find different blocks
  */
 export async function measure(
   options: RouterBenchOptions,
@@ -34,7 +35,7 @@ export async function measure(
   await run(process.execPath, [fileURLToPath(new URL("../../scripts/build-wasm.mjs", import.meta.url))]);
   const { program, problem } = options.peers ? await buildPeer() : NO_PEER;
   onProgress("preparing the trace");
-  // Only now: the module is read when it is imported.
+  // Imported late, because it reads the core when it is imported.
   const { prepare } = await import("./core.ts");
   const workload = prepare(trace, options.blocksPerId);
   const folder = await mkdtemp(join(tmpdir(), "stator-bench-"));

@@ -14,7 +14,7 @@ interface Outcome {
   text: string;
 }
 
-/** Measures what is not the comparison with the peers. */
+/** Runs a measurement other than the comparison with the peers. */
 export async function runMode(mode: Mode, options: RouterBenchOptions): Promise<void> {
   const { figures, text } = await MODES[mode](options);
   showProgress("");

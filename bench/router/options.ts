@@ -4,18 +4,18 @@ import { CONVERSATION_TRACE } from "../trace-file.ts";
 import { BLOCKS_PER_STEP } from "./workload.ts";
 
 export interface RouterBenchOptions {
-  /** Path of the trace, or the name of one that is made. */
+  /** Path of the trace, or the name of a generated one. */
   trace: string;
-  /** Blocks of 16 tokens that are taken of each of its ids. */
+  /** Blocks of 16 tokens to use of each of its ids. */
   blocksPerId: number;
   /** Numbers of workers; one row of the table for each. */
   workers: readonly number[];
-  /** Runs of every index at every number of workers; medians are shown. */
+  /** Runs of every index at every number of workers; the report shows medians. */
   repeat: number;
-  /** Whether to measure Dynamo's indexes, too. */
+  /** Whether to measure Dynamo's indexes too. */
   peers: boolean;
   json: boolean;
-  /** What to measure in place of the comparison with the peers. */
+  /** What to measure instead of the comparison with the peers. */
   mode: Mode | undefined;
   /** How many blocks `churn` stores and removes. */
   blockEvents: number;
@@ -29,33 +29,34 @@ export type Mode = (typeof MODES)[number];
 
 export const HELP = `npm run bench:router -- [OPTIONS]
 
-The router's index beside those of NVIDIA Dynamo (dynamo-kv-router 1.6.1, in Rust), on a production trace: look-ups
-while the index grows and when it is full, decisions from token ids, stores, removals, memory. Takes some minutes.
+Compares the router's index with those of NVIDIA Dynamo (dynamo-kv-router 1.6.1, in Rust) on a production trace:
+look-ups while the index grows and when it is full, decisions from token ids, stores, removals, memory. Takes some
+minutes.
 
   --trace FILE    requests as JSON lines with hash_ids of 512 tokens each, gzipped or not (Mooncake's conversations);
-                  or forks: long conversations that fork, made from a seed
-  --blocks-per-id N  only the first N blocks of each id's 32, so that prompts part at other places (32)
+                  or forks: long forking conversations, generated from a seed
+  --blocks-per-id N  use only the first N of each id's 32 blocks, so that prompts diverge at other places (32)
   --workers LIST  numbers of workers, one row each (8,64,1024)
-  --repeat N      runs of every index, interleaved; medians are shown (3)
-  --no-peers      measure ours alone
-  --json          one JSON object a line for each number of workers, instead of the table
+  --repeat N      interleaved runs of every index; the report shows medians (3)
+  --no-peers      measure only ours
+  --json          print one JSON object per line for each number of workers, instead of the table
 
-Or one of these, ours alone; with --json as one JSON object:
+Or one of these for our index only; with --json, they print one JSON object:
 
   --sweep         look-ups, decisions and stores at 1, 4 and 16 million blocks and 8 to 4,096 workers
-  --svg FILE      a plot of that
-  --tokens        the whole decision for prompts of 1,024 to 131,072 tokens at 1,024 workers
+  --svg FILE      write a plot of the sweep
+  --tokens        complete decisions for prompts of 1,024 to 131,072 tokens at 1,024 workers
   --pauses        the longest call while 10 million blocks are stored
   --churn         whether memory grows while blocks are stored and removed
-  --block-events N  so many (100000000)
-  --events        from a ZeroMQ socket to the index, beside Dynamo's reader of the same bytes
+  --block-events N  how many blocks churn stores and removes (100000000)
+  --events        from a ZeroMQ socket to the index, compared with Dynamo's parser for the same bytes
 
-  --help          this text
+  --help          print this text
 `;
 
 /**
- * Reads the command line; undefined where it asks for help.
- * @throws UsageError with a sentence for the user
+ * Parses the command line; undefined if it asks for help.
+ * @throws UsageError with a message for the user
  */
 export function readOptions(argv: readonly string[]): RouterBenchOptions | undefined {
   const values = parse(argv);

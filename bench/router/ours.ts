@@ -1,6 +1,6 @@
 /**
- * A process that replays a workload on our router and prints the figures as JSON. The passes are those of
- * `peer/src/main.rs`, in the same order, on the same hashes; those with token ids are ours only.
+ * A process that replays a workload on our router and prints the figures as JSON. It runs the same passes in the same
+ * order on the same hashes as `peer/src/main.rs`, plus some with token ids.
  *
  *     node bench/router/ours.ts WORKLOAD
  */
@@ -11,7 +11,7 @@ import type { OurFigures } from "./figures.ts";
 import { Replay } from "./replay.ts";
 import { Workload } from "./workload.ts";
 
-/** Enough requests for the engine to have compiled everything as well as it will. */
+/** Enough requests for the JavaScript engine to optimise everything. */
 const WARM_UP_REQUESTS = 1500;
 
 const workload = new Workload(new Uint8Array(readFileSync(process.argv[2]!)).buffer);
@@ -28,7 +28,7 @@ function measure(requests: number): OurFigures {
   const { memoryBytes } = router.stats();
   const removing = replay.removals(router);
   const gone = replay.finds(router, false);
-  if (requests === workload.requests && gone.hit_blocks > 0) throw new Error("Something was not removed.");
+  if (requests === workload.requests && gone.hit_blocks > 0) throw new Error("Some blocks were not removed.");
   const decide = replay.decisions(newRouter(0), true);
   const rate = (times: Float64Array) => (workload.blocks * 1000) / times.reduce((sum, time) => sum + time, 0);
   return {

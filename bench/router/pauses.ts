@@ -5,14 +5,14 @@ import { Replay } from "./replay.ts";
 import { BLOCKS_PER_STEP, type Workload } from "./workload.ts";
 
 export interface Pauses {
-  /** Different ones, in this many calls. */
+  /** Distinct blocks, stored in this many calls. */
   blocks: number;
   calls: number;
   max_us: number;
   p9999_us: number;
-  /** How many blocks the longest call stored, and how many had been stored before. */
+  /** How many blocks the longest call stored, and how many had been stored before it. */
   longest: { blocks: number; before: number };
-  /** The longest that the machine kept a loop waiting that only reads the clock, in as much time. */
+  /** The longest interruption of a loop that only reads the clock, for the same time. */
   idle_max_us: number;
 }
 
@@ -20,7 +20,7 @@ const BLOCKS = 10_000_000;
 const WORKERS = 64;
 const WARM_UP_REQUESTS = 1500;
 
-/** Stores ten million blocks, an event a request of the trace, in an index that begins small. */
+/** Stores ten million blocks, in one event per request of the trace, in an index that grows. */
 export function measurePauses(trace: readonly (readonly number[])[]): Pauses {
   const workload = prepare(growTrace(trace, BLOCKS));
   workload.assign(WORKERS);
@@ -58,9 +58,9 @@ function idleMax(milliseconds: number): number {
 
 export function formatPauses({ blocks, calls, max_us, p9999_us, longest, idle_max_us }: Pauses): string {
   return [
-    `${(blocks / 1e6).toFixed(1)} million blocks in ${calls} events of the trace's sizes, into an index that begins small`,
+    `${(blocks / 1e6).toFixed(1)} million blocks in ${calls} events of the trace's sizes, into an index that grows`,
     `longest call ${max_us.toFixed(0)} µs, p99.99 ${p9999_us.toFixed(0)} µs; the longest stored ${longest.blocks} blocks after ${longest.before}`,
-    `a loop that only reads the clock, for as long: at most ${idle_max_us.toFixed(0)} µs`,
+    `longest interruption of a loop that only reads the clock, for the same time: ${idle_max_us.toFixed(0)} µs`,
     "",
   ].join("\n");
 }

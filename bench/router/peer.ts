@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** The indexes that the peer can be asked for, by the names of their Rust types. */
+/** The peer's indexes, by the names of their Rust types. */
 export const PEERS = ["RadixTree", "ConcurrentRadixTreeCompressed"] as const;
 
 export interface PeerBuild {
@@ -10,16 +10,16 @@ export interface PeerBuild {
   problem?: string;
 }
 
-/** Builds the Rust program in `peer/`; the first time takes about a minute. A sentence where that does not work. */
+/** Builds the Rust program in `peer/`, which takes about a minute the first time. */
 export async function buildPeer(): Promise<PeerBuild> {
   const folder = fileURLToPath(new URL("peer", import.meta.url));
   const args = ["build", "--release", "--locked", "--quiet", "--target-dir", "target"];
   const { found, code, errors } = await runCargo(args, folder);
   if (!found)
-    return { problem: "Dynamo's indexes are left out: building them takes cargo, which is not here." };
+    return { problem: "Dynamo's indexes are omitted: building them requires cargo, which is not installed." };
   if (code !== 0) {
     const last = errors.trim().split("\n").slice(-5).join("\n");
-    return { problem: `Dynamo's indexes are left out: cargo could not build them.\n${last}` };
+    return { problem: `Dynamo's indexes are omitted: cargo could not build them.\n${last}` };
   }
   return { program: `${folder}/target/release/stator-router-peer` };
 }

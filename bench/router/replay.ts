@@ -3,10 +3,10 @@ import { percentile } from "../gateway/statistics.ts";
 import type { Finds, Times } from "./figures.ts";
 import { BLOCK_SIZE, type Workload, writeTokens } from "./workload.ts";
 
-/** Decisions whose load stays booked: a request ends when this many others have come. */
+/** How many decisions stay booked: a request ends after this many others have arrived. */
 const IN_FLIGHT = 256;
 
-/** The passes. What a call is given is made before the clock starts. */
+/** The measured passes. Arguments are prepared before the clock starts. */
 export class Replay {
   readonly #workload: Workload;
   readonly #requests: number;
@@ -14,7 +14,7 @@ export class Replay {
   readonly #hashes: BigUint64Array;
   readonly #locals: BigUint64Array;
 
-  /** Of the first `requests` requests. */
+  /** Replays the first `requests` requests. */
   constructor(workload: Workload, requests: number) {
     this.#workload = workload;
     this.#requests = requests;
@@ -24,7 +24,7 @@ export class Replay {
     this.#locals = new BigUint64Array(this.#hashes.length);
   }
 
-  /** The index asked by hashes that lie in its memory. `grows`: each request is stored after it was looked up. */
+  /** Look-ups by hashes in the index's memory. `grows`: each request is stored after its look-up. */
   finds(router: Router, grows: boolean): Finds {
     const times = new Float64Array(this.#requests);
     let hitBlocks = 0;
@@ -41,7 +41,7 @@ export class Replay {
     return { ...quantiles(times), max_us: percentile([...times], 1) * 1000, hit_blocks: hitBlocks };
   }
 
-  /** The whole decision from an array of token ids: copied, hashed, looked up, priced, booked. */
+  /** Complete decisions from arrays of token ids: copied, hashed, looked up, priced, booked. */
   decisions(router: Router, grows: boolean): Times {
     const times = new Float64Array(this.#requests);
     const bookings: number[] = [];
@@ -63,7 +63,7 @@ export class Replay {
     return quantiles(times);
   }
 
-  /** Milliseconds that storing each request takes, from its local hashes as a peer, or from its token ids. */
+  /** Milliseconds to store each request, from its local hashes, as in the peers, or from its token ids. */
   stores(router: Router, from: "hashes" | "tokens"): Float64Array {
     const store = from === "hashes" ? this.#storeHashed : this.#store;
     const times = new Float64Array(this.#requests);
@@ -72,7 +72,7 @@ export class Replay {
     return times;
   }
 
-  /** Seconds that removing everything takes: each request's blocks that its worker does not store again later. */
+  /** Seconds to remove everything: for each request, the blocks that its worker does not store again later. */
   removals(router: Router): number {
     let total = 0;
     for (let request = 0; request < this.#requests; request++) {
@@ -86,7 +86,7 @@ export class Replay {
     return total / 1000;
   }
 
-  /** Milliseconds that it takes. */
+  /** Stores a request. @returns the time in milliseconds */
   #store(router: Router, request: number): number {
     const tokens = this.#tokensOf(request);
     const hashes = this.#enginesOf(request);
@@ -120,7 +120,7 @@ export class Replay {
     return this.#gather(this.#workload.locals, this.#locals, request);
   }
 
-  /** The request's hashes, one after the other. */
+  /** Collects the request's hashes. */
   #gather(all: BigUint64Array, to: BigUint64Array, request: number): BigUint64Array {
     const path = this.#workload.path(request);
     const blocks = this.#workload.blocksPerStep;

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Figures, OurFigures } from "./figures.ts";
 import { toRow } from "./report.ts";
 
-/** Figures of an index whose look-ups take `micros` and whose rates are `rate`. */
+/** Figures of an index with look-ups of `micros` µs and rates of `rate`. */
 function figures(micros: number, rate: number, hitBlocks = 5): Figures {
   const finds = { p50_us: micros, p99_us: 10 * micros, max_us: 100 * micros, hit_blocks: hitBlocks };
   return {
@@ -40,7 +40,7 @@ it("compares with the best peer in each figure", () => {
   });
 });
 
-it("shows medians over the rounds, of ratios too", () => {
+it("shows medians over the rounds, including those of ratios", () => {
   const rounds = [1, 2, 3].map((micros) => ({
     ours: ours(micros, 10),
     peers: [{ name: "peer", ...figures(12, 10) }],
@@ -54,7 +54,7 @@ it("has no ratios without peers", () => {
   expect(toRow(8, [{ ours: ours(1, 1), peers: [] }])).toMatchObject({ peers: [], ratios: null });
 });
 
-it("refuses indexes that find different blocks", () => {
+it("rejects indexes that find different blocks", () => {
   const peers = [{ name: "peer", ...figures(1, 1, 4) }];
   expect(() => toRow(8, [{ ours: ours(1, 1), peers }])).toThrow("do not find the same blocks");
 });

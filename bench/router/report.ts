@@ -5,7 +5,7 @@ import { alignColumns } from "../table.ts";
 import type { Figures, Finds, OurFigures, PeerFigures, Quantiles, Ratios, Row, Times } from "./figures.ts";
 import type { RouterBenchOptions } from "./options.ts";
 
-/** Runs of all indexes that followed each other. */
+/** Consecutive runs of all indexes. */
 export interface Round {
   ours: OurFigures;
   peers: PeerFigures[];
@@ -13,7 +13,7 @@ export interface Round {
 
 /**
  * Medians over the rounds, of the figures and of the ratios of each round.
- * @throws Error where indexes differ in what they find
+ * @throws Error if indexes find different blocks
  */
 export function toRow(workers: number, rounds: readonly Round[]): Row {
   checkHits(rounds);
@@ -104,16 +104,16 @@ function medianRatios(all: readonly Ratios[]): Ratios {
 
 export function formatRows(rows: readonly Row[], { trace, blocksPerId, repeat }: RouterBenchOptions): string {
   return [
-    `Node ${process.version}, ${availableParallelism()} cores; ${basename(trace)}, ${blocksPerId} blocks an id, ${repeat} interleaved rounds, medians.`,
-    "Times in µs, p50 / p99 / max; rates in million blocks a second.",
+    `Node ${process.version}, ${availableParallelism()} cores; ${basename(trace)}, ${blocksPerId} blocks per id, ${repeat} interleaved rounds, medians.`,
+    "Times in µs, p50 / p99 / max; rates in million blocks per second.",
     "",
     ...alignColumns([HEAD, ...rows.flatMap(linesOf)]),
     "",
-    "find: by block hashes, ours and theirs. decide: ours alone, from token ids, with price and booking, p50 / p99.",
+    "find: by block hashes, ours and theirs. decide: only ours, from token ids, with pricing and booking, p50 / p99.",
     ...rows.flatMap(({ workers, ours, ratios }) => [
       "",
       `${workers} workers: ${ours.growing.hit_blocks} hit blocks growing, ${ours.full.hit_blocks} full, the same for all.`,
-      ...(ratios === null ? [] : sentences(ratios)),
+      ...(ratios === null ? [] : describeRatios(ratios)),
     ]),
     "",
   ].join("\n");
@@ -158,12 +158,12 @@ function linesOf({ workers, ours, peers }: Row): string[][] {
 
 const millions = (rate: number) => (rate / 1e6).toFixed(1);
 
-/** The ratios, against the best peer in each. */
-function sentences(ratios: Ratios): string[] {
+/** The ratios to the best peer in each figure. */
+function describeRatios(ratios: Ratios): string[] {
   const both = ({ p50, p99 }: Quantiles) => `${p50.toFixed(2)} / ${p99.toFixed(2)}`;
   return [
     `  find, times faster, p50 / p99: growing ${both(ratios.growing)}, full ${both(ratios.full)}`,
-    `  decide, share of the peer's find: growing ${both(ratios.decide)}, full ${both(ratios.decide_full)}`,
+    `  decide, share of the peer's find time: growing ${both(ratios.decide)}, full ${both(ratios.decide_full)}`,
     `  stores ${ratios.stores.toFixed(2)}× (table grows: ${ratios.stores_growing.toFixed(2)}×), removes ${ratios.removes.toFixed(2)}×, bytes ${ratios.bytes.toFixed(2)}`,
   ];
 }

@@ -4,22 +4,22 @@ import { newRouter, prepare } from "./core.ts";
 import { growTrace } from "./grown-trace.ts";
 import { Replay } from "./replay.ts";
 
-/** Our index at one size, full, and at one number of workers. */
+/** Our full index at one size and number of workers. */
 export interface SweepCell {
   blocks: number;
   workers: number;
   find: { p50_us: number; p99_us: number };
   decide: { p50_us: number; p99_us: number };
-  /** Nanoseconds a block, from hashes, with a table that grows. */
+  /** Nanoseconds per block, from hashes, with a table that grows. */
   store_ns: number;
-  /** Of linear memory, by (block, worker) pairs. */
+  /** Linear memory per (block, worker) pair. */
   bytes_per_pair: number;
 }
 
 export const SWEEP_BLOCKS = [1_000_000, 4_000_000, 16_000_000];
 export const SWEEP_WORKERS = [8, 64, 1024, 4096];
 
-/** Costs against size. Each cell asks for the same requests, those of the trace's first million blocks. */
+/** Measures costs by size. Each cell uses the same requests, those of the trace's first million blocks. */
 export function sweep(
   trace: readonly (readonly number[])[],
   sizes: readonly number[],
@@ -37,7 +37,7 @@ export function sweep(
       const times = new Replay(workload, workload.requests).stores(router, "hashes");
       const { memoryBytes, storedBlocks } = router.stats();
       const replay = new Replay(workload, asked);
-      // Once for V8 and the caches, once for the figures.
+      // The first pass warms up V8 and the caches.
       replay.finds(router, false);
       const find = replay.finds(router, false);
       replay.decisions(router, false);
@@ -82,10 +82,10 @@ export function formatSweep(cells: readonly SweepCell[]): string {
 const PANELS: readonly [title: string, value: (cell: SweepCell) => number][] = [
   ["find p50, µs", ({ find }) => find.p50_us],
   ["find p99, µs", ({ find }) => find.p99_us],
-  ["bytes a (block, worker)", (cell) => cell.bytes_per_pair],
+  ["bytes per (block, worker)", (cell) => cell.bytes_per_pair],
   ["decide p50, µs", ({ decide }) => decide.p50_us],
   ["decide p99, µs", ({ decide }) => decide.p99_us],
-  ["store, ns a block", (cell) => cell.store_ns],
+  ["store, ns per block", (cell) => cell.store_ns],
 ];
 
 export function plotSweep(cells: readonly SweepCell[]): string {
@@ -104,5 +104,5 @@ export function plotSweep(cells: readonly SweepCell[]): string {
       })),
     }),
   );
-  return drawCharts("Cost of the router's index against its size", charts, 3);
+  return drawCharts("Cost of the router's index by its size", charts, 3);
 }

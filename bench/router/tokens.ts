@@ -5,12 +5,12 @@ import type { Times } from "./figures.ts";
 import { quantiles, Replay } from "./replay.ts";
 import { BLOCK_SIZE, TOKENS_PER_STEP, type Workload, writeTokens } from "./workload.ts";
 
-/** The whole decision on prompts of one length: copied, hashed, looked up, priced, booked. */
+/** Complete decisions for prompts of one length: copied, hashed, looked up, priced, booked. */
 export interface TokensRow {
   tokens: number;
   /** No worker holds any of it. */
   miss: Times;
-  /** Prompts of the trace before they are stored, cut or filled up to the length. */
+  /** Prompts of the trace that are not stored yet, cut or padded to the length. */
   trace: Times;
   /** A worker holds all of it. */
   full: Times;
@@ -18,13 +18,13 @@ export interface TokensRow {
 
 const WORKERS = 1024;
 const LENGTHS = [1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
-/** Prompts held whole, and calls that are timed, after as many that are not. */
+/** Number of fully cached prompts, and of timed calls, after as many untimed ones. */
 const HELD = 64;
 const CALLS = 1000;
 
 type Prompt = (tokens: Uint32Array, call: number) => void;
 
-/** An index of the first half of the trace is asked; "as in the trace" are requests of the second half. */
+/** The index has the first half of the trace; "as in the trace" uses requests of the second half. */
 export function measureTokens(trace: readonly (readonly number[])[]): TokensRow[] {
   const workload = prepare(trace);
   workload.assign(WORKERS);
@@ -54,7 +54,7 @@ function time(router: Router, length: number, write: Prompt): Times {
   return quantiles(times);
 }
 
-/** Requests of at least the length, or the longest; what they lack is new. */
+/** Requests of at least this length, or the longest ones, padded with new tokens. */
 function fromTrace(workload: Workload, half: number, length: number): Prompt {
   const steps = Math.ceil(length / TOKENS_PER_STEP);
   const later = Array.from({ length: workload.requests - half }, (_, i) => workload.path(half + i));
@@ -78,7 +78,7 @@ function hold(router: Router, held: number): void {
   router.applyStored(held, hashes, undefined, tokens);
 }
 
-/** Prompts of tokens that are in no other one. */
+/** Writes a prompt whose tokens occur in no other one. */
 function writeHeld(held: number, tokens: Uint32Array): void {
   const first = 2 ** 20 + held * LENGTHS.at(-1)!;
   for (let i = 0; i < tokens.length; i++) tokens[i] = first + i;

@@ -2,8 +2,8 @@ import { UsageError } from "../command-line.ts";
 import { traceLines } from "../trace-file.ts";
 
 /**
- * The `hash_ids` of every request of a trace in Mooncake's format.
- * @throws UsageError where the file is not such a trace
+ * The `hash_ids` of every request in a trace in Mooncake's format.
+ * @throws UsageError if the file is not such a trace
  */
 export function readTrace(path: string): number[][] {
   return traceLines(path).map(({ value, place }) => hashIds(value, place));
@@ -13,5 +13,5 @@ function hashIds(request: unknown, place: string): number[] {
   const ids =
     typeof request === "object" && request !== null && "hash_ids" in request ? request.hash_ids : undefined;
   if (Array.isArray(ids) && ids.every((id) => Number.isSafeInteger(id))) return ids;
-  throw new UsageError(`${place}: a line of a trace is an object with hash_ids, a list of whole numbers.`);
+  throw new UsageError(`${place}: a line of a trace must be an object with hash_ids, a list of integers.`);
 }

@@ -13,7 +13,7 @@ const TRACE = [
   [7, 8],
 ];
 
-/** Stands for the router's hashes: the tokens' sum and the block's place. */
+/** Stand-in for the router's hashes: the sum of the tokens and the block's position. */
 const hashes = (tokens: Uint32Array) =>
   BigUint64Array.from({ length: BLOCKS_PER_STEP }, (_, i) =>
     BigInt(tokens.reduce((sum, token) => sum + token, i)),
@@ -22,7 +22,7 @@ const hashes = (tokens: Uint32Array) =>
 describe("a workload", () => {
   const workload = buildWorkload(TRACE, hashes);
 
-  it("has a node for each prefix, and the same content behind different prefixes", () => {
+  it("has a node for each prefix, and shares contents between prefixes", () => {
     expect(TRACE.map((_, i) => [...workload.path(i)])).toEqual([
       [0, 1, 2],
       [0, 1, 3],
@@ -37,7 +37,7 @@ describe("a workload", () => {
     expect(workload.longest).toBe(3);
   });
 
-  it("knows what a worker stores again later", () => {
+  it("records what a worker stores again later", () => {
     workload.assign(1);
     expect([...workload.kept]).toEqual([2, 2, 0, 0]);
     expect(workload.pairs).toBe(6 * BLOCKS_PER_STEP);
@@ -46,11 +46,11 @@ describe("a workload", () => {
     expect(workload.pairs).toBe(8 * BLOCKS_PER_STEP);
   });
 
-  it("is the same after a file", () => {
+  it("survives serialisation", () => {
     expect(new Workload(workload.buffer.slice(0))).toEqual(workload);
   });
 
-  it("gives different contents different tokens", () => {
+  it("assigns different tokens to different contents", () => {
     const tokens = new Uint32Array(2 * TOKENS_PER_STEP);
     writeTokens(1, tokens, 0);
     writeTokens(2, tokens, TOKENS_PER_STEP);
@@ -66,16 +66,16 @@ describe("a trace", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it.each([["plain", Buffer.from(`${text}\n`)] as const, ["gzipped", gzipSync(text)] as const])(
-    "is read %s",
+    "can be read %s",
     (_, bytes) => {
       writeFileSync(file, bytes);
       expect(readTrace(file)).toEqual(TRACE);
     },
   );
 
-  it("that is none is refused with its line", () => {
+  it("that is invalid is rejected with the line number", () => {
     writeFileSync(file, `${text}\n{"hash_ids":[0.5]}\n`);
-    expect(() => readTrace(file)).toThrow(`${file}:5: a line of a trace`);
+    expect(() => readTrace(file)).toThrow(`${file}:5: a line of a trace must be`);
     writeFileSync(file, "");
     expect(() => readTrace(file)).toThrow("has no requests");
     expect(() => readTrace(join(folder, "absent"))).toThrow("cannot be read");

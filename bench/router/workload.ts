@@ -1,13 +1,13 @@
 /**
- * A trace made ready for replay, the same for every index. Each step of a request is a hash id of the trace, 512
- * tokens, as 32 blocks of 16, or only the first of these. A node is a step with all steps before it: one node, one set
- * of engine hashes. It is one piece of memory, written to a file as it is:
+ * A trace prepared for replay, the same for every index. Each step of a request is a hash id of the trace: 512 tokens,
+ * as 32 blocks of 16, or only the first of these. A node is a step with all steps before it, and has its own engine
+ * hashes. The workload is a single buffer, which is written to a file unchanged:
  *
- *     u32  requests, nodes, steps, workers, blocks of a step
- *     u32  where each request's steps end, then how many of its first steps its worker stores again later
- *     u32  steps: numbers of nodes
- *     u32  content of each node, which says what tokens it has; then up to a multiple of 8 bytes
- *     u64  local hashes of each node's blocks, then engine hashes of each's
+ *     u32  requests, nodes, steps, workers, blocks per step
+ *     u32  the end of each request's steps, then how many of its first steps its worker stores again later
+ *     u32  steps: node numbers
+ *     u32  content of each node, which determines its tokens; then padding to a multiple of 8 bytes
+ *     u64  local hashes of the blocks of all nodes, then their engine hashes
  */
 export const BLOCK_SIZE = 16;
 export const BLOCKS_PER_STEP = 32;
@@ -56,22 +56,22 @@ export class Workload {
     return this.ends.length;
   }
 
-  /** Of all requests. */
+  /** Blocks of all requests. */
   get blocks(): number {
     return this.steps.length * this.blocksPerStep;
   }
 
-  /** Different ones. */
+  /** Distinct blocks. */
   get distinctBlocks(): number {
     return this.contents.length * this.blocksPerStep;
   }
 
-  /** Different (block, worker) pairs. */
+  /** Distinct (block, worker) pairs. */
   get pairs(): number {
     return this.blocks - this.kept.reduce((sum, steps) => sum + steps, 0) * this.blocksPerStep;
   }
 
-  /** The longest request's steps. */
+  /** Steps of the longest request. */
   get longest(): number {
     return this.ends.reduce((most, end, i) => Math.max(most, end - (this.ends[i - 1] ?? 0)), 0);
   }
@@ -81,14 +81,14 @@ export class Workload {
     return this.steps.subarray(this.ends[request - 1] ?? 0, this.ends[request]);
   }
 
-  /** Request i goes to worker i mod `workers` from now on. */
+  /** Assigns request i to worker i mod `workers`. */
   assign(workers: number): void {
     this.#header[3] = workers;
     const seen = new Set<number>();
     for (let request = this.requests - 1; request >= 0; request--) {
       const worker = request % workers;
       const path = this.path(request);
-      // A node's ancestors are seen whenever it is, so what is stored again is the request's beginning.
+      // If a node has been seen, so have its ancestors, so the request's first steps are stored again.
       let kept = path.length;
       while (kept > 0 && !seen.has(path[kept - 1]! * workers + worker)) kept--;
       this.kept[request] = kept;
@@ -99,7 +99,7 @@ export class Workload {
 
 /**
  * @param trace hash ids of every request
- * @param localHashes the router's block hashes of a step's tokens; asked once for each content
+ * @param localHashes the router's block hashes of a step's tokens; called once per content
  * @param blocksPerStep at most 32
  */
 export function buildWorkload(
@@ -135,7 +135,7 @@ export function buildWorkload(
   return workload;
 }
 
-/** The first tokens of a content, 0 to 131,071; other contents have others. */
+/** Writes the first tokens of a content, from 0 to 131,071; contents have different tokens. */
 export function writeTokens(content: number, tokens: Uint32Array, at: number, count = TOKENS_PER_STEP): void {
   const first = Math.imul(content, TOKENS_PER_STEP);
   for (let i = 0; i < count; i++) tokens[at + i] = scramble(first + i) & 0x1ffff;
@@ -147,7 +147,7 @@ function allocate(header: readonly number[], bytes: number): Workload {
   return new Workload(buffer);
 }
 
-/** The steps as numbers of nodes, and the content of each node. Contents are numbered as they come, as nodes are. */
+/** The steps as node numbers, and the content of each node. Both are numbered in order of appearance. */
 function nodesOf(trace: readonly (readonly number[])[]): { steps: number[]; contents: number[] } {
   const contentOf = new Map<number, number>();
   const children: Map<number, number>[] = [];
@@ -173,7 +173,7 @@ function nodesOf(trace: readonly (readonly number[])[]): { steps: number[]; cont
   return { steps, contents };
 }
 
-/** Different and without any order, as an engine's are. */
+/** Writes distinct, unordered hashes, like an engine's. */
 function writeEngineHashes(hashes: BigUint64Array): void {
   const halves = new Uint32Array(hashes.buffer, hashes.byteOffset, hashes.length * 2);
   for (let i = 0; i < hashes.length; i++) {
@@ -182,7 +182,7 @@ function writeEngineHashes(hashes: BigUint64Array): void {
   }
 }
 
-/** One to one on 32-bit numbers: the end of MurmurHash3. */
+/** A bijection on 32-bit numbers: the finaliser of MurmurHash3. */
 function scramble(number: number): number {
   let mixed = number;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);

@@ -1,9 +1,9 @@
-/** What will happen, in the order of its time: a binary heap of (time, worker). */
+/** Future events ordered by time: a binary heap of (time, worker). */
 export class Agenda {
   readonly #times: number[] = [];
   readonly #workers: number[] = [];
 
-  /** Time of the next entry; infinite where there is none. */
+  /** Time of the next entry; infinite if there is none. */
   get nextTime(): number {
     return this.#times[0] ?? Number.POSITIVE_INFINITY;
   }
@@ -21,7 +21,7 @@ export class Agenda {
     this.#workers[index] = worker;
   }
 
-  /** Takes the next entry out and tells its worker. */
+  /** Removes the next entry. @returns its worker */
   take(): number {
     const worker = this.#workers[0]!;
     const time = this.#times.pop()!;

@@ -1,19 +1,19 @@
 import { TOKENS_PER_ID, type TraceRequest } from "./trace.ts";
 
-/** Where the names of blocks begin that are one request's own, and how many each has. */
+/** First name of blocks that belong to a single request, and the number of such names per request. */
 const OWN = 2 ** 32;
 const OWN_PER_REQUEST = 2 ** 12;
 
 /**
- * Names of a trace's blocks, numbers that stand for sequence hashes: the same name, the same tokens and the same
- * before them. A block of a prompt is named after the trace's id that it is part of; one that holds output is its
- * request's own.
+ * Names a trace's blocks with numbers in place of sequence hashes: blocks have the same name if their tokens and all
+ * tokens before are the same. A prompt's block is named after the trace id that it is part of; a block with output
+ * belongs to its request alone.
  */
 export class BlockNames {
   readonly blockSize: number;
   readonly #trace: readonly TraceRequest[];
   readonly #perId: number;
-  /** The id before each, −1 at the beginning of a prompt. An id stands for all before it, so there is one. */
+  /** The id before each id; −1 at the start of a prompt. It is unique: an id determines everything before it. */
   readonly #previousId: Int32Array;
 
   constructor(trace: readonly TraceRequest[], blockSize: number) {
@@ -38,7 +38,7 @@ export class BlockNames {
     return id * this.#perId + (index % this.#perId);
   }
 
-  /** The name of the block before; undefined for a first one. */
+  /** The name of the previous block; undefined for a first block. */
   parentOf(name: number): number | undefined {
     if (name >= OWN) {
       const index = name % OWN_PER_REQUEST;
@@ -49,12 +49,12 @@ export class BlockNames {
     return id < 0 ? undefined : (id + 1) * this.#perId - 1;
   }
 
-  /** The id that all tokens of a block have; a block with another name has another one. */
+  /** The id of all tokens of a block; different for each name. */
   tokenOf(name: number): number {
     return name < OWN ? name : 2 ** 31 + (name % 2 ** 31);
   }
 
-  /** Writes a prompt's token ids, of whole blocks and the rest. */
+  /** Writes a prompt's token ids, including those of a partial last block. */
   writePrompt(request: number, tokenIds: Uint32Array): void {
     for (let start = 0, index = 0; start < tokenIds.length; start += this.blockSize, index++) {
       tokenIds.fill(this.tokenOf(this.nameAt(request, index)), start, start + this.blockSize);

@@ -7,16 +7,16 @@ import { multiply, readTrace, TOKENS_PER_ID, type TraceRequest } from "./trace.t
 /** A mock worker: an 8-billion-parameter model on one H100 with a million tokens of KV memory. */
 const SHAPE = { blockSize: 64, totalBlocks: 16_384, maxSequences: 256, maxBatchedTokens: 8192 };
 
-/** What is replayed at a number of workers. */
+/** The part of the trace that is replayed at a number of workers. */
 export interface Replay {
   workers: number;
-  /** Copies of the trace at once. */
+  /** Concurrent copies of the trace. */
   copies: number;
-  /** Of the trace's beginning. */
+  /** Length of the trace that is replayed, from its start. */
   minutes: number;
 }
 
-/** Beyond 64 workers a copy of the trace for each 64; beyond 256 only its beginning, to bound the run. */
+/** Beyond 64 workers, one copy of the trace per 64; beyond 256, only its start, to bound the duration. */
 export function replayOf(workers: number, options: TraceOptions): Replay {
   return {
     workers,
@@ -47,7 +47,7 @@ export function simulationOf(
     recentPrefillSeconds,
   } = options;
   const routing = routingOf(row);
-  if (routing === undefined) throw new Error(`There is no row ${row}.`);
+  if (routing === undefined) throw new Error(`Unknown row ${row}.`);
   const tried = {
     ...(overlapCredit !== undefined && { overlapCredit }),
     ...(prefillLoadScale !== undefined && { prefillLoadScale }),
@@ -77,8 +77,8 @@ export function simulationOf(
 }
 
 /**
- * The least time to the first token of each request on one worker: nobody else there, and everything cached that
- * came before, on whatever worker. In the requests' order.
+ * The minimum time to first token of each request on a single worker: with no other requests, and with everything
+ * cached that came before, on any worker. In the order of the requests.
  */
 export function leastTtftMs(trace: readonly TraceRequest[]): number[] {
   const { blockSize, maxBatchedTokens } = SHAPE;

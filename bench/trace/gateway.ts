@@ -12,7 +12,7 @@ import {
 import { createRouter, DEFAULT_WEIGHTS, type Decision, type Router } from "#router-wasm";
 import type { Simulation } from "./simulation.ts";
 
-/** A gateway of a simulation: a router, and what it knows of the workers. It knows of no other gateway's requests. */
+/** A simulated gateway: a router and what it knows about the workers, but not about other gateways' requests. */
 export class SimulatedGateway {
   readonly router: Router;
   readonly #chooser: Chooser;
@@ -20,7 +20,7 @@ export class SimulatedGateway {
   readonly #selection = new Selection();
   readonly #roster: readonly Slot<RoutedWorker>[];
 
-  /** @param index its number among the simulation's gateways */
+  /** @param index its index among the simulation's gateways */
   constructor(module: WebAssembly.Module, options: Simulation, index: number, random: () => number) {
     const { shape, workers, weights, knowledge, predictionSeconds, policy, gateways = 1 } = options;
     this.router = createRouter(module, {
@@ -45,7 +45,7 @@ export class SimulatedGateway {
     this.#chooser = new Chooser(this.router, POLICIES[policy], scorers, random);
   }
 
-  /** Chooses and books. */
+  /** Chooses a worker and books the load. */
   choose(prompt: Uint32Array, seconds: number): Decision {
     const request = { prompt: exactPrompt(prompt), preferences: NO_PREFERENCES };
     const decision = this.#chooser.choose(request, this.#selection, this.#roster, seconds, true);

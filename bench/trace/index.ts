@@ -12,7 +12,7 @@ import { runJobs } from "./threads.ts";
 async function run(options: TraceOptions): Promise<void> {
   const replays = options.workers.map((workers) => replayOf(workers, options));
   const rows = rowNames(options);
-  // Rows that take long go first, so that no core waits for the last.
+  // Long-running rows go first, so that all cores stay busy until the end.
   const jobs = [...replays].reverse().flatMap((replay) => rows.map((row) => ({ row, replay })));
   const results = new Map<Job, SimulationResult>();
   const begin = performance.now();

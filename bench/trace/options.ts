@@ -5,22 +5,22 @@ import { KNOWN_ROWS } from "./rows.ts";
 
 export interface TraceOptions {
   trace: string;
-  /** How many workers, one table for each. */
+  /** Numbers of workers, one table for each. */
   workers: readonly number[];
-  /** How many copies of the trace run at once; undefined multiplies it where there are many workers. */
+  /** Concurrent copies of the trace; undefined to derive it from the number of workers. */
   copies: number | undefined;
-  /** How much of the trace's beginning; undefined is all of it, or less where there are very many workers. */
+  /** Length of the trace to replay; undefined for all of it, or less with very many workers. */
   minutes: number | undefined;
-  /** Rows to show, beside round-robin and the oracle; undefined shows all. */
+  /** Rows to show besides round-robin and the oracle; undefined for all. */
   policies: readonly string[] | undefined;
-  /** Gateways, each of which knows of its own requests alone. */
+  /** Number of gateways, each of which only knows its own requests. */
   gateways: number;
-  /** Weights to try beside the router's defaults. */
+  /** Weights that override the router's defaults. */
   overlapCredit: number | undefined;
   prefillLoadScale: number | undefined;
   recentPrefillWeight: number | undefined;
   recentPrefillSeconds: number | undefined;
-  /** Approximate mode's. */
+  /** TTL of predictions in approximate mode. */
   predictionSeconds: number;
   ttftSlaMs: number;
   itlSlaMs: number;
@@ -31,31 +31,31 @@ export interface TraceOptions {
 
 export const HELP = `npm run bench:trace -- [OPTIONS]
 
-Replays a production trace in virtual time through the real router core against mock workers, for every policy,
-beside an oracle: one worker that is as fast and has as much memory as all of them. Takes some minutes; progress goes
-to stderr. bench/trace/README.md explains the tables.
+Replays a production trace in virtual time through the real router core against mock workers, for every policy and an
+oracle: a single worker with the speed and memory of all of them. Takes some minutes; progress goes to stderr.
+bench/trace/README.md explains the tables.
 
-  --trace FILE              Mooncake's format, gzipped or not (the conversation trace)
-  --workers LIST            one table each (4,16,64,256,1024)
-  --policy NAME             only this row, beside round-robin and the oracle; may be given several times
-  --gateways N              so many gateways take the requests in turn, each knowing of its own alone (1)
-  --multiply N              copies of the trace at once (1, and one for each 64 workers beyond 64)
+  --trace FILE              trace in Mooncake's format, gzipped or not (the conversation trace)
+  --workers LIST            numbers of workers, one table each (4,16,64,256,1024)
+  --policy NAME             only this row besides round-robin and the oracle; repeatable
+  --gateways N              number of gateways that get the requests in turn, each knowing only its own (1)
+  --multiply N              concurrent copies of the trace (1; beyond 64 workers, one per 64)
   --minutes N               only the trace's first minutes (all; 15 beyond 256 workers)
-  --overlap-credit N        the kv policy's weight (the router's default)
-  --prefill-load-scale N    the kv policy's weight (the router's default)
-  --recent-prefill-weight N  the kv policy's weight (the router's default)
+  --overlap-credit N        weight of the kv policy (the router's default)
+  --prefill-load-scale N    weight of the kv policy (the router's default)
+  --recent-prefill-weight N  weight of the kv policy (the router's default)
   --recent-prefill-window N  seconds (the router's default)
-  --prediction-ttl SECONDS  how long approximate mode believes what it predicts (600)
-  --ttft-sla MS             a good request's first token within (2000)
-  --itl-sla MS              and its tokens no further apart on average (50)
+  --prediction-ttl SECONDS  how long predictions last in approximate mode (600)
+  --ttft-sla MS             maximum time to first token of a good request (2000)
+  --itl-sla MS              maximum average time between its tokens (50)
   --json FILE               write the figures
   --svg FILE                write a plot
-  --help                    this text
+  --help                    print this text
 `;
 
 /**
- * Reads the command line; undefined where it asks for help.
- * @throws UsageError with a sentence for the user
+ * Parses the command line; undefined if it asks for help.
+ * @throws UsageError with a message for the user
  */
 export function readOptions(argv: readonly string[]): TraceOptions | undefined {
   const values = parse(argv);
@@ -109,11 +109,11 @@ function parse(argv: readonly string[]) {
 
 function rowOf(name: string): string {
   if (KNOWN_ROWS.includes(name)) return name;
-  throw new UsageError(`There is no policy '${name}'; known are ${KNOWN_ROWS.join("; ")}.`);
+  throw new UsageError(`Unknown policy '${name}'; use one of ${KNOWN_ROWS.join("; ")}.`);
 }
 
 function number(name: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !(value >= 0)) throw new UsageError(`--${name} takes a number, not '${text}'.`);
+  if (text.trim() === "" || !(value >= 0)) throw new UsageError(`--${name} must be a number, not '${text}'.`);
   return value;
 }

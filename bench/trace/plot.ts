@@ -12,7 +12,7 @@ const PANELS: readonly [title: string, value: (row: Row, table: Table) => number
 
 const LOGARITHMIC: ReadonlySet<string> = new Set(["TTFT p50, ms", "ITL p99, ms"]);
 
-/** A plot of every figure against the number of workers. */
+/** Plots every figure by the number of workers. */
 export function plotTables(tables: readonly Table[]): string {
   const charts = PANELS.map(([title, value, without]): Chart => {
     const names = (tables[0]?.rows ?? []).map(({ name }) => name).filter((name) => name !== without);

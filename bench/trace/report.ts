@@ -1,7 +1,7 @@
 import type { Replay } from "./cases.ts";
 import type { Quantiles, SimulationResult } from "./simulate.ts";
 
-/** What one policy came to. */
+/** The results of one policy. */
 export interface Row extends SimulationResult {
   name: string;
 }
@@ -9,7 +9,7 @@ export interface Row extends SimulationResult {
 /** All policies at one number of workers. */
 export interface Table extends Replay {
   rows: readonly Row[];
-  /** Over the requests: what each would take alone, with all cached that came before. */
+  /** Over the requests: the minimum for each, alone and with everything before it cached. */
   leastTtftMs: Quantiles;
 }
 
@@ -48,14 +48,14 @@ export function formatTable(table: Table): string {
     "",
     titleOf(table),
     ...text,
-    `Least TTFT possible on one worker, p50 / p90 / p99: ${least} ms, ${ratio(p99, rowOf(table, "round-robin").ttftMs.p99)} of round-robin's.`,
+    `Minimum TTFT possible on one worker, p50 / p90 / p99: ${least} ms, ${ratio(p99, rowOf(table, "round-robin").ttftMs.p99)} of round-robin's.`,
     "",
   ].join("\n");
 }
 
 export function titleOf({ workers, copies, minutes }: Replay): string {
   const title = [`${workers} workers`];
-  if (copies > 1) title.push(`the trace ${copies} times at once`);
+  if (copies > 1) title.push(`${copies} concurrent copies of the trace`);
   if (Number.isFinite(minutes)) title.push(`its first ${minutes} minutes`);
   return title.join(", ");
 }

@@ -8,7 +8,7 @@ type Routing = Pick<Simulation, "policy" | "knowledge" | "prefersOwnShare"> & {
 
 const OWN_SHARES = "kv, own shares";
 
-/** The rows of a table, by their names. "oracle" is one worker with the memory and the speed of all. */
+/** The rows of a table by name. "oracle" is a single worker with the memory and speed of all. */
 const ROUTINGS: Readonly<Record<string, Routing>> = {
   random: { policy: "random", knowledge: "none" },
   "round-robin": { policy: "round-robin", knowledge: "none" },
@@ -25,7 +25,7 @@ interface RowChoice {
   gateways: number;
 }
 
-/** The rows of a table: those asked for beside the two that others are compared with, or all of them. */
+/** The rows of a table: the requested ones plus the two references, or all. */
 export function rowNames({ policies, gateways }: RowChoice): string[] {
   const all = Object.keys(ROUTINGS);
   if (policies !== undefined)
@@ -33,10 +33,10 @@ export function rowNames({ policies, gateways }: RowChoice): string[] {
   return gateways > 1 ? all : all.filter((name) => name !== OWN_SHARES);
 }
 
-/** What may be asked for: every row, and every policy of the gateway. */
+/** The rows that can be requested: every row, and every policy of the gateway. */
 export const KNOWN_ROWS = [...new Set([...Object.keys(ROUTINGS), ...POLICY_NAMES])];
 
-/** A policy that has no row of its own is told of events where it goes by what workers have cached. */
+/** A policy without a row of its own gets events if it depends on caches. */
 export const routingOf = (row: string): Routing | undefined => {
   const policy = POLICY_NAMES.find((name) => name === row);
   return ROUTINGS[row] ?? (policy && { policy, knowledge: POLICIES[policy].readsCaches ? "events" : "none" });

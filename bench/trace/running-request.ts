@@ -2,23 +2,23 @@ import type { ScheduledRequest } from "#workers";
 import type { BlockNames } from "./block-names.ts";
 import type { TraceRequest } from "./trace.ts";
 
-/** Hears how a request comes along. */
+/** Receives the progress of a request. */
 export interface RequestListener {
-  /** The time in milliseconds. */
+  /** The current time in milliseconds. */
   now(): number;
   onFirst(): void;
-  /** Its output takes up a block more. */
+  /** Its output needs another block. */
   onBlock(): void;
   onLast(request: RunningRequest): void;
 }
 
-/** A request of the trace on its way, and what became of it. */
+/** A request of the trace in flight, and its results. */
 export class RunningRequest implements ScheduledRequest {
   readonly promptTokens: number;
   readonly maxTokens: number;
   cachedTokens = 0;
   ttftMs = 0;
-  /** The mean of this request. */
+  /** The mean over this request. */
   itlMs = 0;
   readonly #index: number;
   readonly #names: BlockNames;

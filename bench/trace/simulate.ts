@@ -5,7 +5,7 @@ import { SimulatedGateway } from "./gateway.ts";
 import { RunningRequest } from "./running-request.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import type { Simulation } from "./simulation.ts";
-import { ManyEvents, noEvents, StepEvents } from "./step-events.ts";
+import { EventFanOut, noEvents, StepEvents } from "./step-events.ts";
 import type { TraceRequest } from "./trace.ts";
 
 export interface Quantiles {
@@ -21,7 +21,7 @@ export interface SimulationResult {
   itlMs: Quantiles;
   /** Good requests per second. */
   goodput: number;
-  /** Most tokens that one worker evaluated, of prompts and output together, over the mean of all. */
+  /** Maximum tokens evaluated by a worker, prompts and output together, divided by the mean. */
   imbalance: number;
   /** Share of the time that the workers were in a step. */
   utilization: number;
@@ -60,7 +60,7 @@ class Run {
     this.#workers = Array.from({ length: workers }, (_, worker) => {
       const events =
         knowledge === "events"
-          ? new ManyEvents(this.#gateways.map(({ router }) => new StepEvents(router, worker, this.#names)))
+          ? new EventFanOut(this.#gateways.map(({ router }) => new StepEvents(router, worker, this.#names)))
           : noEvents;
       return new SimulatedWorker(shape, options.timing, events);
     });

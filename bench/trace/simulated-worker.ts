@@ -7,18 +7,18 @@ export interface WorkerShape {
   maxBatchedTokens: number;
 }
 
-/** Hears of a worker's cache; what a step changed is complete when the step ends. */
+/** Receives changes to a worker's cache; the changes of a step are complete when the step ends. */
 export interface CacheListener extends BlockListener {
   endStep(): void;
 }
 
-/** A worker in virtual time: the mock engine's scheduler, whose steps end when the simulation says so. */
+/** A worker in virtual time: the mock engine's scheduler, whose steps are ended by the simulation. */
 export class SimulatedWorker {
   readonly #scheduler: Scheduler;
   readonly #listener: CacheListener;
   readonly #timing: StepTiming;
   isStepping = false;
-  /** Tokens that it has evaluated, of prompts and output together: its share of the work. */
+  /** Tokens that it has evaluated, prompts and output together: its share of the work. */
   evaluatedTokens = 0;
   /** Milliseconds in steps. */
   busyMs = 0;
@@ -37,7 +37,7 @@ export class SimulatedWorker {
     this.#scheduler.add(request);
   }
 
-  /** Begins a step; how long it takes in milliseconds, undefined where there is nothing to do. */
+  /** Begins a step. @returns its duration in milliseconds; undefined if there is nothing to do */
   begin(): number | undefined {
     this.isStepping = this.#scheduler.running + this.#scheduler.waiting > 0;
     if (!this.isStepping) return undefined;

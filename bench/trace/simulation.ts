@@ -4,24 +4,24 @@ import type { StepTiming } from "#workers";
 import type { WorkerShape } from "./simulated-worker.ts";
 import type { TraceRequest } from "./trace.ts";
 
-/** What is simulated. */
+/** Parameters of a simulation. */
 export interface Simulation {
   trace: readonly TraceRequest[];
   workers: number;
   policy: PolicyName;
-  /** Gateways that the requests come to in turn, each of which knows of its own requests alone; default 1. */
+  /** Number of gateways that get the requests in turn, each of which only knows its own; default 1. */
   gateways?: number;
   /** Whether each gateway prefers the workers of its own share. */
   prefersOwnShare?: boolean;
-  /** Where the router's knowledge of caches comes from: the workers' events, what it sent to them, or nowhere. */
+  /** Source of the router's knowledge of caches: workers' events, predictions from its own requests, or none. */
   knowledge: "events" | "predictions" | "none";
-  /** How long a worker is predicted to hold what it was sent. */
+  /** How long a prompt is predicted to stay cached. */
   predictionSeconds: number;
   weights?: Partial<CostWeights>;
   shape: WorkerShape;
   timing: StepTiming;
-  /** A first token within this time and … */
+  /** A request is good if its time to first token is at most this, and … */
   ttftSlaMs: number;
-  /** … tokens no further apart on average make a request good. */
+  /** … the average time between its tokens at most this. */
   itlSlaMs: number;
 }

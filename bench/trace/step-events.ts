@@ -3,8 +3,8 @@ import type { BlockListener } from "#workers";
 import type { BlockNames } from "./block-names.ts";
 
 /**
- * What happens in a worker's prefix cache during a step, told to the router when the step ends: blocks that follow
- * each other in one event, as vLLM publishes them.
+ * Reports the changes to a worker's prefix cache during a step to the router when the step ends. Consecutive blocks are
+ * one event, as vLLM publishes them.
  */
 export class StepEvents implements BlockListener {
   readonly #router: Router;
@@ -19,7 +19,7 @@ export class StepEvents implements BlockListener {
     this.#names = names;
   }
 
-  /** Blocks fill up at a step's end, when what it took away at its beginning can be told. */
+  /** Blocks are stored at the end of a step; those removed at its start are reported first. */
   onStored(name: number): void {
     this.#endRemoved();
     if (this.#stored.length > 0 && this.#names.parentOf(name) !== this.#stored.at(-1)) this.#endStored();
@@ -59,8 +59,8 @@ export class StepEvents implements BlockListener {
   }
 }
 
-/** The same events, told to several. */
-export class ManyEvents implements BlockListener {
+/** Sends the same events to several listeners. */
+export class EventFanOut implements BlockListener {
   readonly #listeners: readonly StepEvents[];
 
   constructor(listeners: readonly StepEvents[]) {
@@ -84,5 +84,5 @@ const engineHash = (name: number): bigint => BigInt(name);
 
 const toHashes = (names: readonly number[]) => BigUint64Array.from(names, engineHash);
 
-/** For a worker whose cache nobody asks about. */
+/** For a worker whose cache is not tracked. */
 export const noEvents = { onStored() {}, onRemoved() {}, endStep() {} };

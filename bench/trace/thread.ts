@@ -1,4 +1,4 @@
-/** A thread of `npm run bench:trace`: simulates one row of a table after the other. */
+/** A thread of `npm run bench:trace`, which simulates rows of tables one after the other. */
 import { readFileSync } from "node:fs";
 import { routerWasm } from "#cli";
 import { compileRouter } from "#router-wasm";

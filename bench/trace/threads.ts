@@ -2,8 +2,8 @@ import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
 /**
- * Runs jobs in threads of `file`, one for each core, the first jobs first. What a job gives and takes is copied.
- * The file calls `serveJobs` with the function that does a job.
+ * Runs jobs in order in threads of `file`, one per core. Jobs and results are copied. The file must call `serveJobs`
+ * with the function that runs a job.
  */
 export async function runJobs<Job, Result>(
   file: URL,
@@ -15,7 +15,7 @@ export async function runJobs<Job, Result>(
   const threads = Array.from({ length: Math.min(availableParallelism(), jobs.length) }, async () => {
     const thread = new Worker(file, {
       workerData: setup,
-      // A thousand workers' caches, an object for each block.
+      // A thousand workers' caches have an object per block.
       resourceLimits: { maxOldGenerationSizeMb: 8192 },
     });
     try {
@@ -29,13 +29,13 @@ export async function runJobs<Job, Result>(
   await Promise.all(threads);
 }
 
-/** In a thread: does jobs, one after the other. `makeDoer` gets the setup, once. */
+/** Called in a thread: runs jobs one after the other. @param createRunner called once with the setup */
 export async function serveJobs<Setup, Job, Result>(
-  makeDoer: (setup: Setup) => Promise<(job: Job) => Result>,
+  createRunner: (setup: Setup) => Promise<(job: Job) => Result>,
 ): Promise<void> {
-  if (isMainThread) throw new Error("This file is a thread of a benchmark.");
-  const doer = makeDoer(workerData as Setup);
-  parentPort!.on("message", async (job: Job) => parentPort!.postMessage((await doer)(job)));
+  if (isMainThread) throw new Error("This file only runs in a thread of a benchmark.");
+  const runner = createRunner(workerData as Setup);
+  parentPort!.on("message", async (job: Job) => parentPort!.postMessage((await runner)(job)));
 }
 
 function ask<Job, Result>(thread: Worker, job: Job): Promise<Result> {

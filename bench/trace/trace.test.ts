@@ -9,7 +9,7 @@ import { simulate } from "./simulate.ts";
 import type { Simulation } from "./simulation.ts";
 import { multiply, type TraceRequest } from "./trace.ts";
 
-test("the agenda gives its entries in the order of their times", () => {
+test("the agenda returns entries in order of time", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 60 }), (entries) => {
       const agenda = new Agenda();
@@ -31,7 +31,7 @@ describe("a simulated trace", () => {
     module = await compileRouter(readFileSync(routerWasm));
   });
 
-  /** Conversations that grow by one id a turn; their turns come one after the other. */
+  /** Interleaved conversations that grow by one id per turn. */
   const conversations = (count: number, turns: number): TraceRequest[] =>
     Array.from({ length: count * turns }, (_, index) => {
       const [turn, conversation] = [Math.floor(index / count), index % count];
@@ -53,8 +53,8 @@ describe("a simulated trace", () => {
       ...fields,
     });
 
-  test("with kv routing, finds all that went before, and without it a third", () => {
-    // Turn t of 4 + t ids finds the 3 + t before it: 22 of 30 in all, but for the last block of each.
+  test("with kv routing, finds all earlier turns cached, and without it far fewer", () => {
+    // Turn t with 4 + t ids finds the 3 + t before it, 22 of 30 in all, except for the last block of each.
     const kv = run({});
     expect(kv.hitRate).toBeCloseTo(22 / 30, 1);
     expect(kv.imbalance).toBeLessThan(1.3);
@@ -62,13 +62,13 @@ describe("a simulated trace", () => {
     expect(run({ policy: "random" }).hitRate).toBeLessThan(kv.hitRate * 0.75);
   });
 
-  test("may be routed by a policy in TypeScript", () => {
-    // By their beginnings alone conversations stay together as well, as long as no worker has too much.
+  test("can be routed by a policy in TypeScript", () => {
+    // A hash of the prefix keeps conversations together too, as long as no worker is overloaded.
     const hashed = run({ policy: "prefix-hash", knowledge: "none" });
     expect(hashed.hitRate).toBeGreaterThan(run({ policy: "random" }).hitRate * 1.2);
   });
 
-  test("may come to several gateways, which decide otherwise when each prefers its own share", () => {
+  test("can be distributed over several gateways, which benefit from preferring their own shares", () => {
     const bursts = conversations(60, 1).map((request, index) => ({
       ...request,
       arrivalMs: Math.floor(index / 12) * 4800,
@@ -76,16 +76,16 @@ describe("a simulated trace", () => {
     const [one, blind, shared] = [{}, { gateways: 3 }, { gateways: 3, prefersOwnShare: true }].map((fields) =>
       run({ trace: bursts, workers: 48, ...fields }),
     );
-    // Gateways that know the same, and not what the others do, send a burst to the same workers.
+    // Gateways with the same information that do not know each other's requests send a burst to the same workers.
     expect(blind!.ttftMs.p90).toBeGreaterThan(one!.ttftMs.p90 * 1.5);
     expect(shared!.ttftMs.p90).toBeLessThan(blind!.ttftMs.p90 * 0.8);
   });
 
-  test("gives the same every time", () => {
+  test("is deterministic", () => {
     expect(run({ policy: "power-of-two" })).toEqual(run({ policy: "power-of-two" }));
   });
 
-  test("copies of a trace have nothing in common", () => {
+  test("copies of a trace share no prefixes", () => {
     const copies = multiply(conversations(2, 2), 3);
     expect(copies).toHaveLength(12);
     expect(new Set(copies.map(({ prefixIds }) => prefixIds[0])).size).toBe(6);

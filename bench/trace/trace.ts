@@ -2,17 +2,17 @@ import { z } from "zod";
 import { UsageError } from "../command-line.ts";
 import { traceLines } from "../trace-file.ts";
 
-/** One request of a trace: when it came, how long it is, and what its prompt has in common with others'. */
+/** One request of a trace: its arrival time, its length, and the prefix it shares with others. */
 export interface TraceRequest {
-  /** Milliseconds since the trace's beginning. */
+  /** Milliseconds since the start of the trace. */
   arrivalMs: number;
   promptTokens: number;
   outputTokens: number;
-  /** One id for each 512 tokens of the prompt, the same where all tokens up to there are the same. */
+  /** One id per 512 tokens of the prompt; equal if all tokens up to there are equal. */
   prefixIds: readonly number[];
 }
 
-/** Tokens that an id of the trace stands for. */
+/** Tokens per id of the trace. */
 export const TOKENS_PER_ID = 512;
 
 const line = z.object({
@@ -24,12 +24,12 @@ const line = z.object({
 
 /**
  * Reads a trace in Mooncake's format.
- * @throws UsageError with the place of a line that is not a request
+ * @throws UsageError with the line number, if a line is not a request
  */
 export function readTrace(path: string): TraceRequest[] {
   return traceLines(path).map(({ value, place }) => {
     const entry = line.safeParse(value);
-    if (!entry.success) throw new UsageError(`${place}: this is not a request of a trace.`);
+    if (!entry.success) throw new UsageError(`${place}: not a request of a trace.`);
     const { timestamp, input_length, output_length, hash_ids } = entry.data;
     return {
       arrivalMs: timestamp,
@@ -41,8 +41,8 @@ export function readTrace(path: string): TraceRequest[] {
 }
 
 /**
- * `times` traces at once, as from so many independent groups of users: each with ids of its own, and shifted a
- * little, so that they do not beat in step.
+ * Concurrent copies of a trace, as from independent groups of users: each has its own ids and is slightly shifted, so
+ * that they are not synchronised.
  */
 export function multiply(trace: readonly TraceRequest[], times: number): TraceRequest[] {
   const ids = 1 + trace.reduce((highest, { prefixIds }) => Math.max(highest, ...prefixIds), 0);

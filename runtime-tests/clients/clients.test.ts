@@ -10,8 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StatorProcess } from "../../cli/e2e/stator-process.ts";
 import { LlamaServer, MODEL } from "./llama-server.ts";
 
-// What people ask with, in front of what many of them run: each maker's own client, `stator attach`, and two real
-// llama.cpp servers.
+// Popular third-party clients with `stator attach` and two real llama.cpp servers.
 
 let engines: LlamaServer[];
 let stator: StatorProcess;
@@ -30,12 +29,12 @@ afterAll(async () => {
   expect(await stator.stop()).toBe(0);
 });
 
-describe("openai of npm", () => {
+describe("openai from npm", () => {
   const openai = () => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
   const messages = [{ role: "user" as const, content: QUESTION }];
   const same = { model: MODEL, temperature: 0, max_tokens: 24 };
 
-  test("gets the same answer whole and in parts", async () => {
+  test("gets the same answer streamed and unstreamed", async () => {
     const whole = await openai().chat.completions.create({ ...same, messages });
     const stream = await openai().chat.completions.create({
       ...same,
@@ -54,7 +53,7 @@ describe("openai of npm", () => {
     expect(tokens).toBe(whole.usage!.completion_tokens);
   });
 
-  test("completes, responds and counts as the engine does", async () => {
+  test("can use completions, responses and models", async () => {
     const completion = await openai().completions.create({ ...same, prompt: "Once upon a time" });
     expect(completion.choices[0]!.text).not.toBe("");
     const response = await openai().responses.create({ model: MODEL, input: QUESTION, max_output_tokens: 8 });
@@ -72,7 +71,7 @@ describe("openai of npm", () => {
   });
 });
 
-test("openai of PyPI gets answers whole and in parts, and typed errors", async () => {
+test("openai from PyPI gets answers streamed and unstreamed, and typed errors", async () => {
   const python = join(import.meta.dirname, ".venv", "bin", "python");
   const script = join(import.meta.dirname, "openai_client.py");
   const { stdout } = await promisify(execFile)(python, [script, url, MODEL]);
@@ -94,12 +93,12 @@ describe("@anthropic-ai/sdk", () => {
     max_tokens: 24,
     messages: [{ role: "user" as const, content: QUESTION }],
   };
-  // Its types know no temperature any more, and llama.cpp does.
+  // Its types no longer have `temperature`, but llama.cpp accepts it.
   const steady = { ...question, ...{ temperature: 0 } };
   const textOf = (message: Anthropic.Message) =>
     message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
 
-  test("gets the same message whole and in parts", async () => {
+  test("gets the same message streamed and unstreamed", async () => {
     const whole = await anthropic().messages.create(steady);
     let text = "";
     const stream = anthropic().messages.stream(steady);
@@ -131,15 +130,18 @@ describe("Vercel's ai", () => {
     "Anthropic's API": () => createAnthropic({ baseURL: `${url}/v1`, apiKey: "none" })(MODEL),
   };
 
-  test.each(Object.entries(providers))("gets the same text whole and in parts over %s", async (_, model) => {
-    const same = { model: model(), prompt: QUESTION, temperature: 0, maxOutputTokens: 24, maxRetries: 0 };
-    const whole = await generateText(same);
-    const parts: string[] = [];
-    for await (const part of streamText(same).textStream) parts.push(part);
-    expect(whole.text).not.toBe("");
-    expect(parts.join("")).toBe(whole.text);
-    expect(whole.usage.outputTokens).toBeGreaterThan(5);
-  });
+  test.each(Object.entries(providers))(
+    "gets the same text streamed and unstreamed over %s",
+    async (_, model) => {
+      const same = { model: model(), prompt: QUESTION, temperature: 0, maxOutputTokens: 24, maxRetries: 0 };
+      const whole = await generateText(same);
+      const parts: string[] = [];
+      for await (const part of streamText(same).textStream) parts.push(part);
+      expect(whole.text).not.toBe("");
+      expect(parts.join("")).toBe(whole.text);
+      expect(whole.usage.outputTokens).toBeGreaterThan(5);
+    },
+  );
 
   test("gets a typed error", async () => {
     const model = createOpenAICompatible({ name: "stator", baseURL: `${url}/v1` })("smoll");
@@ -163,7 +165,7 @@ describe("llama.cpp", () => {
     };
   };
 
-  test("gets a conversation's turns where their beginning is, with nothing but predictions", async () => {
+  test("gets the turns of a conversation on one server, from predictions alone", async () => {
     const beginnings = Array.from({ length: 6 }, (_, index) =>
       `Conversation ${index} has a long beginning that is ${index} times its own. `.repeat(12),
     );
@@ -178,7 +180,7 @@ describe("llama.cpp", () => {
     }
   });
 
-  test("passes the doctor, who says aloud that its cache is guessed", async () => {
+  test("passes the doctor, which reports that its cache is predicted", async () => {
     const doctor = new StatorProcess(["doctor", url, "--config=none"]);
     expect(await doctor.ended()).toBe(0);
     expect(doctor.stdout).toContain("It does not publish what its cache holds");
@@ -186,8 +188,8 @@ describe("llama.cpp", () => {
     expect(stator.stdout).toContain("it publishes no KV events, so what its slots hold is predicted");
   });
 
-  // The last one: it ends an engine.
-  test("loses nothing of its answers when a server is killed", async () => {
+  // Must be last, because it kills an engine.
+  test("completes all answers when a server is killed", async () => {
     const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
     const ask = async (index: number, onText?: () => void) => {
       const stream = await openai.chat.completions.create({

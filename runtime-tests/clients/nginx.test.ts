@@ -5,8 +5,8 @@ import type { StatorProcess } from "../../cli/e2e/stator-process.ts";
 import { type Faults, type StandIn, startVllm } from "../../stand-ins/index.ts";
 import { Nginx } from "./nginx.ts";
 
-// nginx between the gateway and its engines, with its defaults: it speaks HTTP/1.0 to them, gathers what they send, and
-// cuts it into chunks of its own. Nothing of that may be seen.
+// nginx with its defaults between the gateway and its engines: it speaks HTTP/1.0 to them, buffers their answers, and
+// rechunks them. None of this must have visible effects.
 
 const TOKENS = 24;
 
@@ -49,7 +49,7 @@ const asked = () =>
 test.each([
   ["events of a few bytes", {}],
   ["events of 20 KB", { paddingBytes: 20_000 }],
-  ["events of 20 KB in lines that end with CR and LF", { paddingBytes: 20_000, lineEnd: "\r\n" as const }],
+  ["events of 20 KB with CRLF line endings", { paddingBytes: 20_000, lineEnd: "\r\n" as const }],
   ["events without [DONE]", { hasDone: false }],
 ])("%s pass unchanged, and each request is sent once", async (_what, speech) => {
   await speak(speech);
@@ -62,7 +62,7 @@ test.each([
 });
 
 test.each([0, 20_000])(
-  "a chat that breaks goes on elsewhere, with events of %i bytes more",
+  "a broken chat is continued on another engine, with events of %i more bytes",
   async (paddingBytes) => {
     await speak({ paddingBytes });
     const truth = await streamChat(clientOf(engines[0]!.url), "Hello", TOKENS);

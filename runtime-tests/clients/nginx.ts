@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../bench/attach/background.ts";
 
-/** An nginx with its defaults, that passes on all requests to one server. */
+/** An nginx with its defaults that forwards all requests to one server. */
 export class Nginx implements AsyncDisposable {
   readonly url: string;
   readonly #folder: string;
@@ -14,13 +14,13 @@ export class Nginx implements AsyncDisposable {
   readonly #ended: Promise<unknown>;
   #output = "";
 
-  /** Starts one and waits until it answers. @throws Error with its output where it does not */
+  /** Starts nginx and waits until it answers. @throws Error with its output if it ends */
   static async start(upstream: string): Promise<Nginx> {
     const folder = await mkdtemp(join(tmpdir(), "stator-nginx-"));
     const port = await freePort();
     await writeFile(join(folder, "nginx.conf"), configuration(folder, port, upstream));
     const nginx = new Nginx(folder, port);
-    await nginx.#isUp();
+    await nginx.#waitUntilUp();
     return nginx;
   }
 
@@ -41,7 +41,7 @@ export class Nginx implements AsyncDisposable {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #isUp(): Promise<void> {
+  async #waitUntilUp(): Promise<void> {
     for (;;) {
       if (this.#process.exitCode !== null) throw new Error(`nginx has ended:\n${this.#output}`);
       const isUp = await fetch(`${this.url}/v1/models`).then(
@@ -54,7 +54,7 @@ export class Nginx implements AsyncDisposable {
   }
 }
 
-/** What nginx has to be told: where to listen, whom to ask, and to keep to a folder of its own. */
+/** A minimal configuration: the port, the upstream, and a separate folder for all files. */
 function configuration(folder: string, port: number, upstream: string): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   return `

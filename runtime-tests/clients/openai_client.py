@@ -1,4 +1,4 @@
-"""Asks a gateway by OpenAI's own client and prints what it made of the answers, as JSON."""
+"""Sends requests to a gateway with OpenAI's client and prints the results as JSON."""
 
 import json
 import sys

@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 const ofProject = (path: string) => join(import.meta.dirname, "../..", path);
 
-/** Apart from the main tests, because these need what only `npm run test:clients` installs. */
+/** Separate from the main tests, because these need packages that only `npm run test:clients` installs. */
 export default defineConfig({
   test: {
     dir: import.meta.dirname,
@@ -11,9 +11,9 @@ export default defineConfig({
     hookTimeout: 120_000,
     include: ["*.test.ts"],
     exclude: ["**/node_modules/**", "**/.venv/**"],
-    // They share two cores with the servers that they ask.
+    // They share two cores with their servers.
     fileParallelism: false,
-    // A relative path would be taken from where Vitest was started.
+    // Relative paths would be relative to the working directory of Vitest.
     globalSetup: ["scripts/testing/global-setup.ts", "cli/e2e/fetch-model.ts"].map(ofProject),
     setupFiles: [ofProject("scripts/testing/join-reaper.ts")],
   },

@@ -2,22 +2,22 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { StandInProcess } from "../../cli/e2e/attach/stand-in-process.ts";
 import { clientOf, streamChat } from "../../cli/e2e/attach/streams.ts";
 
-/** A gateway that a host runs, in front of engines. */
+/** A gateway on a host, in front of engines. */
 export interface HostedGateway {
   readonly url: string;
-  /** Ends it in good order. @returns the exit code, or the signal's name */
+  /** Shuts it down. @returns the exit code, or the signal's name */
   stop(): Promise<number | string>;
 }
 
 export interface HostTraits {
-  /** Whether it can follow KV events; else what engines hold is predicted. */
+  /** Whether it can follow KV events; otherwise, caches are predicted. */
   readonly hasEvents: boolean;
 }
 
 const BLOCK = 16;
 const TOKENS = 60;
 
-/** What a gateway must do on every runtime, in front of two stand-ins of vLLM. */
+/** What a gateway must do on every runtime, in front of two vLLM stand-ins. */
 export function gatewaySuite(
   start: (engines: readonly string[]) => Promise<HostedGateway>,
   { hasEvents }: HostTraits,
@@ -60,7 +60,7 @@ export function gatewaySuite(
     };
   }
 
-  test("sends what shares a prefix to the engine that has it", async () => {
+  test("sends requests with a shared prefix to the engine that has it", async () => {
     for (let topic = 0; topic < 4; topic++) {
       const prefix = `Topic ${topic}: ${"a long text that all of these begin with. ".repeat(8)}`;
       const first = await ask(`${prefix}One.`);
@@ -72,7 +72,7 @@ export function gatewaySuite(
     }
   });
 
-  test("passes a stream on as the engine writes it", async () => {
+  test("passes a stream through unchanged", async () => {
     const body = {
       model: "tiny",
       stream: true,
@@ -111,7 +111,7 @@ export function gatewaySuite(
     await victim!.restart();
   });
 
-  test("stops the engine when the client leaves", { timeout: 30_000 }, async () => {
+  test("stops the engine when the client disconnects", { timeout: 30_000 }, async () => {
     const abort = new AbortController();
     const response = await fetch(`${gateway.url}/v1/completions`, {
       method: "POST",
@@ -131,7 +131,7 @@ export function gatewaySuite(
     while ((await running()).some((count) => count > 0)) await pause();
   });
 
-  test("answers bad requests in the API's shape", async () => {
+  test("answers bad requests in the API's format", async () => {
     const unknown = await post("/v1/chat/completions", { model: "tinny", messages: [] });
     expect(unknown.status).toBe(404);
     expect(await unknown.json()).toMatchObject({ error: { code: "model_not_found", param: "model" } });
@@ -144,7 +144,7 @@ export function gatewaySuite(
     expect(other.status).toBe(404);
   });
 
-  test("tells its state and its metrics", async () => {
+  test("serves its health and metrics", async () => {
     const health = await fetch(`${gateway.url}/health`);
     expect(await health.json()).toMatchObject({ models: [{ name: "tiny", status: "ready" }] });
     const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
@@ -153,7 +153,7 @@ export function gatewaySuite(
     expect(models).toMatchObject({ data: [{ id: "tiny", max_model_len: 8192 }] });
   });
 
-  /** Requests that each engine works on. */
+  /** The number of running requests on each engine. */
   async function running(): Promise<number[]> {
     return Promise.all(
       engines.map(async ({ url }) => {
@@ -163,7 +163,7 @@ export function gatewaySuite(
     );
   }
 
-  /** The engine that works on a request, once one does. */
+  /** Waits until an engine is running a request, and returns it. */
   async function busy(): Promise<StandInProcess> {
     for (;;) {
       const index = (await running()).findIndex((count) => count > 0);

@@ -46,7 +46,7 @@ describe("the gateway on workerd", () => {
         STATOR_OPEN: "true",
         STATOR_HEALTH_INTERVAL: "0.2",
       });
-      // It knows no drain: it just ends.
+      // It does not drain, but just ends.
       return { url, stop: () => close().then(() => 0) };
     },
     { hasEvents: false },

@@ -15,7 +15,7 @@ import {
 } from "../../scripts/testing/certificates.ts";
 import { binaryOf } from "../hosts.ts";
 
-// Node's own are in cli/e2e/access: here is what the others do their own way.
+// The tests on Node are in cli/e2e/access; these cover the implementations on other runtimes.
 
 const main = join(import.meta.dirname, "..", "..", "cli", "main.ts");
 const LAUNCHERS: Record<string, () => string[]> = {
@@ -47,7 +47,7 @@ describe.each(Object.entries(LAUNCHERS))("on %s", (name, launcher) => {
     return url!;
   }
 
-  test("a new certificate counts without a restart, and a broken one does not", async () => {
+  test("a new certificate takes effect without a restart, and an invalid one is ignored", async () => {
     const first = await makeCertificate(folder, `${name}-first`, authority);
     stator = start(...flags(first));
     const url = await ready();
@@ -64,7 +64,7 @@ describe.each(Object.entries(LAUNCHERS))("on %s", (name, launcher) => {
     expect(other.stderr).toContain(`Port ${port} is taken`);
   });
 
-  test("admin routes have a port of their own", async () => {
+  test("admin routes can have a separate port", async () => {
     stator = start("--admin-port=0");
     const url = await ready();
     const [, adminUrl] = await stator.printed(/admin routes listen url=(\S+)/);
@@ -72,7 +72,7 @@ describe.each(Object.entries(LAUNCHERS))("on %s", (name, launcher) => {
     expect((await fetch(`${adminUrl}/admin/workers`)).status).toBe(200);
   });
 
-  test("a key of another certificate is refused", async () => {
+  test("a key for another certificate is rejected", async () => {
     const [one, two] = [
       await makeCertificate(folder, `${name}-one`, authority),
       await makeCertificate(folder, `${name}-two`, authority),
@@ -83,7 +83,7 @@ describe.each(Object.entries(LAUNCHERS))("on %s", (name, launcher) => {
   });
 });
 
-test("on Bun, clients need a certificate of --tls-client-ca", async () => {
+test("on Bun, clients need a certificate from --tls-client-ca", async () => {
   const server = await makeCertificate(folder, "bun-server", authority);
   const client = await makeCertificate(folder, "bun-client", authority);
   const args = ["attach", engine.url, "--port=0", "--config=none", ...flags(server)];
@@ -93,7 +93,7 @@ test("on Bun, clients need a certificate of --tls-client-ca", async () => {
   await expect(show(url!)).rejects.toThrow();
 });
 
-test("on Deno, client certificates are refused, for it cannot ask for them", async () => {
+test("on Deno, client certificates are rejected, because it cannot request them", async () => {
   const server = await makeCertificate(folder, "deno-server", authority);
   const args = ["attach", engine.url, "--port=0", "--config=none", ...flags(server)];
   stator = new StatorProcess([...args, `--tls-client-ca=${authority.cert}`], {}, LAUNCHERS.Deno!());
@@ -101,7 +101,7 @@ test("on Deno, client certificates are refused, for it cannot ask for them", asy
   expect(stator.stderr).toContain("--tls-client-ca: not supported on Deno yet");
 });
 
-/** One request, and who the server says that it is. */
+/** Sends a request. @returns its status and the common name of the server's certificate */
 async function show(url: string, own?: Certificate): Promise<{ status: number | undefined; name: string }> {
   const identity = own && { cert: await readFile(own.cert), key: await readFile(own.key) };
   const agent = new Agent({ ca: await readFile(authority.cert), maxCachedSessions: 0, ...identity });

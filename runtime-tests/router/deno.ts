@@ -1,4 +1,4 @@
-/** `deno run --allow-read deno.ts TRACE`: replays the trace, prints the report. */
+/** `deno run --allow-read deno.ts TRACE`: replays the trace and prints the report. */
 import { compileRouter } from "../../router-wasm/index.ts";
 import { replay } from "./router.suite.ts";
 

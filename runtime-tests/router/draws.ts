@@ -1,4 +1,4 @@
-/** Numbers without any order, the same from the same seed: the generator Mulberry32. */
+/** The pseudorandom generator Mulberry32, deterministic for each seed. */
 export class Draws {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Draws {
     this.#state = seed >>> 0;
   }
 
-  /** A whole number from 0, less than `limit`. */
+  /** An integer from 0 to `limit` − 1. */
   below(limit: number): number {
     return Math.floor(this.fraction() * limit);
   }
@@ -19,7 +19,7 @@ export class Draws {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** True once in `times`. */
+  /** True with a probability of 1 in `times`. */
   once(times: number): boolean {
     return this.below(times) === 0;
   }

@@ -7,12 +7,12 @@ import { startWorkerd } from "../workerd-server.ts";
 import { recordTrace, recordWrongTrace } from "./scenarios.ts";
 import type { Report, Trace } from "./trace.ts";
 
-// The core on five hosts: what it answers, and the memory it takes, is the same to the bit on each.
+// The core must give identical answers and use the same memory on all five hosts.
 
 const here = (file: string) => join(import.meta.dirname, file);
 const wasiModule = here("../../router-wasm/router.wasi.wasm");
 
-/** Replay the trace in a file. */
+/** Replays the trace in a file on each host. */
 const HOSTS: Record<string, (trace: string, json: string) => Promise<unknown>> = {
   Node: (trace) => runScript("node", here("node.ts"), trace),
   Deno: (trace) => runScript("deno", here("deno.ts"), trace),
@@ -22,7 +22,7 @@ const HOSTS: Record<string, (trace: string, json: string) => Promise<unknown>> =
 };
 
 let folder: string;
-/** Of every host, by its name. */
+/** Memory used by each scenario, by host. */
 const memory = new Map<string, number[]>();
 
 beforeAll(async () => {
@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe("the router's core", () => {
+describe("the router core", () => {
   const traces = { right: "", wrong: "" };
 
   beforeAll(async () => {
@@ -43,20 +43,20 @@ describe("the router's core", () => {
     (await HOSTS[host]!(join(folder, name), traces[name])) as Report;
 
   for (const host of Object.keys(HOSTS)) {
-    it(`gives every answer of the reference model on ${host}`, async () => {
+    it(`agrees with the reference model on ${host}`, async () => {
       const { checks, failures, memoryBytes } = await replay(host, "right");
       expect(failures).toEqual([]);
       expect(checks).toBe(answersIn(JSON.parse(traces.right)));
       memory.set(host, memoryBytes);
     });
 
-    it(`is held to its answers on ${host}`, async () => {
+    it(`is checked on ${host}: a wrong answer is reported`, async () => {
       const { failures } = await replay(host, "wrong");
       expect(failures).toEqual([{ scenario: "a wrong answer", step: 1, expected: 7, actual: 1 }]);
     });
   }
 
-  it("takes the same memory everywhere", () => {
+  it("uses the same memory everywhere", () => {
     expect([...memory.keys()]).toEqual(Object.keys(HOSTS));
     for (const bytes of memory.values()) expect(bytes).toEqual(memory.get("Node"));
   });

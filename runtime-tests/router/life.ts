@@ -8,7 +8,7 @@ const POLICIES: Policy[] = ["kv", "kv", "kv", "round-robin", "random", "least-lo
 const TIERS: Tier[] = ["device", "device", "device", "host", "disk", "shared"];
 const SALTS = [{}, { loraName: "adapter" }, { loraName: "adapter", namespace: "tenant" }];
 
-/** A router's life by chance: `steps` operations of all kinds on so many workers, few texts and few names. */
+/** A random scenario: `steps` operations of all kinds on this many workers, with few texts and hashes. */
 export function lifeOf(
   name: string,
   options: RouterOptions,
@@ -21,7 +21,7 @@ export function lifeOf(
   recorder.addWorkers(workers);
   for (let i = 0; i < steps; i++) {
     life.step();
-    if (i % 10 === 9 || i === steps - 1) recorder.look();
+    if (i % 10 === 9 || i === steps - 1) recorder.observe();
   }
   return recorder.scenario;
 }
@@ -30,7 +30,7 @@ class Life {
   readonly #recorder: Recorder;
   readonly #draws: Draws;
   readonly #blockSize: number;
-  /** Each kind of step, and how often it is to come. */
+  /** All kinds of steps, repeated by their relative frequency. */
   readonly #kinds = [
     this.#times(10, () => this.#store()),
     this.#times(5, () => this.#remove()),
@@ -182,7 +182,7 @@ class Life {
     return this.#draws.once(5) ? fewNamesOf(text) : namesOf(text, this.#draws.of([0, 0, 0, 1, 2]));
   }
 
-  /** One worker mostly, or all, or every third. */
+  /** Usually one worker, or all, or every third. */
   #some(): number[] {
     const { workers } = this.#recorder;
     const draws = this.#draws;

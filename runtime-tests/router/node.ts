@@ -1,4 +1,4 @@
-/** `node node.ts TRACE`: replays the trace, prints the report. */
+/** `node node.ts TRACE`: replays the trace and prints the report. */
 import { readFile } from "node:fs/promises";
 import { compileRouter } from "../../router-wasm/index.ts";
 import { replay } from "./router.suite.ts";

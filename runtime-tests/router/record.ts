@@ -17,7 +17,7 @@ import {
 } from "./trace.ts";
 import { encodeBatch, type WireEvent } from "./wire.ts";
 
-/** Blocks with what an engine calls them. */
+/** Blocks with their engine hashes. */
 export interface Event extends Extras {
   workers: number[];
   hashes: Hashes;
@@ -30,12 +30,12 @@ export interface Prompt extends Extras {
   tokens: TokenRuns;
 }
 
-/** Does operations on the reference model, and writes them down with its answers. */
+/** Applies operations to the reference model, and records them with its answers. */
 export class Recorder {
   readonly scenario: Scenario;
   readonly workers: number[] = [];
   readonly #model: ReferenceRouter;
-  /** The model's handles, by the trace's numbers. */
+  /** The model's handles by the numbers of bookings in the trace. */
   readonly #bookings: number[] = [];
 
   constructor(name: string, options: RouterOptions, salts: Salt[] = [{}]) {
@@ -85,7 +85,7 @@ export class Recorder {
     this.#write({ do: "applyStored", ...event, expect: this.#store(event) });
   }
 
-  /** The same with local hashes in place of the tokens. */
+  /** The same with local hashes instead of tokens. */
   hashed({ tokens, media: _, ...event }: Event): void {
     const expect = this.#store({ tokens, ...event });
     const locals = this.#localHashes({ tokens, ...event });
@@ -120,7 +120,7 @@ export class Recorder {
     });
   }
 
-  /** A payload of which nothing may be applied. */
+  /** A payload that must not be applied. */
   unreadBatch(worker: number, payload: string): void {
     this.#write({ do: "applyBatch", worker, payload, expect: null });
   }
@@ -151,7 +151,7 @@ export class Recorder {
     return expect;
   }
 
-  /** As a gateway does: a decision for the worker, and then the prediction. */
+  /** Like a gateway: a decision for the worker, then the prediction. */
   predict(worker: number, prompt: Prompt, options: Choice): void {
     this.decide(prompt, { ...options, pinnedWorker: worker });
     const expect = this.#model.predict(worker, tokensOf(prompt.tokens), this.#extras(prompt));
@@ -192,8 +192,8 @@ export class Recorder {
     this.#write({ do: "setWeights", weights });
   }
 
-  /** Looks at everything that can be seen from outside. */
-  look(): void {
+  /** Records all observable state. */
+  observe(): void {
     const workers = [...this.workers];
     const expect = workers.map((worker) => rowOfLoad(this.#model.load(worker)));
     this.#write({ do: "load", workers, expect });
@@ -201,7 +201,7 @@ export class Recorder {
     this.#write({ do: "stats", expect: stats });
   }
 
-  /** Blocks stored or removed. */
+  /** Applies a wire event. @returns blocks stored or removed */
   #applyWire(worker: number, { type, hashes = [], parent, tokens, tier = "device" }: WireEvent): number {
     if (type === "BlockRemoved") return this.#model.applyRemoved(worker, hashesOf(hashes), tier);
     if (type === "BlockStored" && tokens === undefined)

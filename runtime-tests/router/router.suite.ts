@@ -1,4 +1,4 @@
-/** The conformance suite of the router on JavaScript hosts: replays a trace. Uses web standards only. */
+/** The conformance suite of the router on JavaScript hosts, which replays a trace. Uses web standards only. */
 import { type CostTerms, createRouter, type Router } from "../../router-wasm/index.ts";
 import {
   hashesOf,
@@ -16,7 +16,7 @@ import {
 
 const MOST_FAILURES = 20;
 
-/** Replays the trace on routers made from the compiled core. */
+/** Replays the trace on routers with the compiled core. */
 export function replay(module: WebAssembly.Module, trace: Trace): Report {
   const report: Report = { checks: 0, failures: [], memoryBytes: [] };
   const check = (scenario: string, step: number, expected: unknown, actual: unknown) => {
@@ -44,11 +44,11 @@ export function replay(module: WebAssembly.Module, trace: Trace): Report {
   return report;
 }
 
-/** Does one scenario's steps. */
+/** Performs the steps of one scenario. */
 class Player {
   readonly router: Router;
   readonly #salts: number[];
-  /** The core's handles, by the trace's numbers. */
+  /** The core's handles by the numbers of bookings in the trace. */
   readonly #bookings: number[] = [];
 
   constructor(router: Router, scenario: Scenario) {
@@ -56,7 +56,7 @@ class Player {
     this.#salts = scenario.salts.map((salt) => router.salt(salt));
   }
 
-  /** The answer, in the form of the trace. */
+  /** The answer in the format of the trace. */
   play(step: Step): unknown {
     const { router } = this;
     switch (step.do) {
@@ -144,7 +144,7 @@ class Player {
     return { ...chosen, booked: booking >= 0 };
   }
 
-  /** What `explain` tells, which `copyTerms` must tell too. */
+  /** The result of `explain`, with which `copyTerms` must agree. */
   #explain(): number[][] {
     const rows = this.router.explain().map(rowOfCandidate);
     const workers = this.router.copyTerms(termsOf(0));
@@ -196,7 +196,7 @@ function termsOf(workers: number): CostTerms {
   };
 }
 
-/** Of JSON values: the same at every depth, whatever the order of an object's keys. */
+/** Deep equality of JSON values, ignoring the order of keys. */
 function isEqual(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
   const keys = Object.keys(a);

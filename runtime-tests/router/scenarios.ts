@@ -9,7 +9,7 @@ import { encodeBatch, type WireEvent } from "./wire.ts";
 
 const POLICIES: Policy[] = ["kv", "round-robin", "random", "least-loaded", "power-of-two"];
 
-/** The trace that every host replays; the same from the same seed. Takes some seconds. */
+/** Records the trace that every host replays; deterministic for each seed. Takes some seconds. */
 export function recordTrace(seed: number): Trace {
   const fixtures = new URL("../../router-wasm/fixtures/block-hash-vectors.json", import.meta.url);
   return {
@@ -25,17 +25,23 @@ export function recordTrace(seed: number): Trace {
       tiers(),
       predictions(),
       saltsAndMedia(),
-      forgetting(),
+      evictions(),
       manyWorkers(),
-      lifeOf("any life, 8 workers", { blockSize: 16, maxWorkers: 9 }, 8, 500, seed),
-      lifeOf("any life, blocks of 3 tokens", { blockSize: 3, maxWorkers: 40 }, 24, 300, seed + 1),
-      lifeOf("any life at the limits", { blockSize: 4, maxBlocks: 100, maxBookings: 7 }, 8, 400, seed + 2),
-      lifeOf("any life, 1,024 workers", { blockSize: 16 }, 1024, 40, seed + 3),
+      lifeOf("random steps, 8 workers", { blockSize: 16, maxWorkers: 9 }, 8, 500, seed),
+      lifeOf("random steps, blocks of 3 tokens", { blockSize: 3, maxWorkers: 40 }, 24, 300, seed + 1),
+      lifeOf(
+        "random steps at the limits",
+        { blockSize: 4, maxBlocks: 100, maxBookings: 7 },
+        8,
+        400,
+        seed + 2,
+      ),
+      lifeOf("random steps, 1,024 workers", { blockSize: 16 }, 1024, 40, seed + 3),
     ],
   };
 }
 
-/** A trace of one scenario whose second answer is wrong: every host must say so, or it checks nothing. */
+/** A trace with one wrong answer, which every host must report, to prove that it checks answers. */
 export function recordWrongTrace(): Trace {
   const recorder = new Recorder("a wrong answer", { blockSize: 4 });
   recorder.addWorkers(3);
@@ -49,11 +55,11 @@ function storing(): Scenario {
   recorder.addWorkers(3);
   const path = pathOf([1, 80]);
   const hashes = namesOf(path, 0);
-  const look = () => {
+  const observe = () => {
     recorder.find(promptOf(path, 4));
-    recorder.look();
+    recorder.observe();
   };
-  // In two events, the second after the first one's last block; then again, as an engine may.
+  // In two events, the second after the first one's last block; then repeated, as engines may do.
   for (let time = 0; time < 2; time++) {
     recorder.stored({ workers: [0, 1], hashes: hashes.slice(0, 50), tokens: runsOf(path.slice(0, 50), 4) });
     recorder.stored({
@@ -62,24 +68,24 @@ function storing(): Scenario {
       parent: hashes[49]!,
       tokens: runsOf(path.slice(50), 4),
     });
-    look();
+    observe();
   }
   // After a block that the worker does not have.
   for (const parent of [hashes[60]!, "0xdead"]) {
     recorder.stored({ workers: [1, 2], hashes: ["0x77"], parent, tokens: runsOf([900], 4) });
   }
-  look();
-  // From the middle, twice, and back again.
+  observe();
+  // From the middle, by several workers, and stored again.
   recorder.removed([0, 1, 2], hashes.slice(40, 42));
-  look();
+  observe();
   recorder.stored({
     workers: [0],
     hashes: hashes.slice(40, 42),
     parent: hashes[39]!,
     tokens: runsOf(path.slice(40, 42), 4),
   });
-  look();
-  // A branch from the middle of a run, and an event by local hashes.
+  observe();
+  // A branch from the middle of a run, and an event with local hashes.
   const branch = pathOf([1, 20], [500, 30]);
   recorder.hashed({
     workers: [2, 1],
@@ -88,15 +94,15 @@ function storing(): Scenario {
   });
   recorder.find(promptOf(branch, 4));
   recorder.removeWorker(1);
-  look();
+  observe();
   recorder.addWorkers(1);
   recorder.clearWorkers([0, 2]);
-  look();
+  observe();
   return recorder.scenario;
 }
 
 function names(): Scenario {
-  const recorder = new Recorder("engines with names of their own", { blockSize: 4 });
+  const recorder = new Recorder("engines with different hashes", { blockSize: 4 });
   recorder.addWorkers(12);
   const path = pathOf([1, 21]);
   const { workers } = recorder;
@@ -104,21 +110,21 @@ function names(): Scenario {
     const hashes = namesOf(path.slice(0, 20), worker + 1);
     recorder.stored({ workers: [worker], hashes, tokens: runsOf(path.slice(0, 20), 4) });
   }
-  recorder.look();
+  recorder.observe();
   for (const worker of workers.filter((worker) => worker !== 5)) {
     recorder.removed([worker], namesOf(path.slice(0, 20), worker + 1));
   }
   const own = namesOf(path, 6);
   recorder.stored({ workers: [5], hashes: [own[20]!], parent: own[19]!, tokens: runsOf([path[20]!], 4) });
   recorder.find(promptOf(path, 4));
-  // The same few names for different blocks, by different workers and by one.
+  // The same few hashes for different blocks, by different workers and by one worker.
   const few = ["0x1", "0x2", "0x3", "0x2", "0xffffffffffffffff"];
   for (const worker of workers.slice(0, 4)) {
     recorder.stored({ workers: [worker], hashes: few, tokens: runsOf(pathOf([1000 + 50 * worker, 5]), 4) });
   }
   for (const worker of workers.slice(0, 4)) recorder.find(promptOf(pathOf([1000 + 50 * worker, 5]), 4));
   recorder.removed(workers, few);
-  recorder.look();
+  recorder.observe();
   return recorder.scenario;
 }
 
@@ -133,9 +139,9 @@ function batches(): Scenario {
     tokens: runsOf(path.slice(from, to), 16),
     ...(from > 0 && { parent: hashes[from - 1]! }),
   });
-  const look = () => {
+  const observe = () => {
     recorder.find(promptOf(path, 16));
-    recorder.look();
+    recorder.observe();
   };
   for (const worker of recorder.workers) {
     const isArray = worker === 1;
@@ -144,9 +150,9 @@ function batches(): Scenario {
       [stored(0, 20), { ...stored(20, 40), isArray }, { ...stored(40, 41), isArray }],
       worker,
     );
-    look();
+    observe();
   }
-  // Copies on disk and in host memory, a removal, blocks after one that is not there.
+  // Copies on disk and in host memory, a removal, blocks after an unknown one.
   const copies: WireEvent[] = [
     { type: "BlockStored", hashes: hashes.slice(0, 10), tier: "host" },
     { type: "BlockStored", hashes: hashes.slice(30, 42), tier: "disk", isArray: true },
@@ -155,19 +161,19 @@ function batches(): Scenario {
     stored(50, 60),
   ];
   recorder.batch(0, copies, 300);
-  look();
+  observe();
   recorder.batch(1, [{ type: "AllBlocksCleared" }, stored(0, 5)], 0);
-  look();
-  // Cut short, of another block size, and nothing at all.
+  observe();
+  // Truncated, with another block size, and empty.
   const whole = encodeBatch([stored(0, 5)], 0, 16);
   for (const payload of [whole.slice(0, -40), encodeBatch([stored(0, 5)], 0, 32), "", "00"])
     recorder.unreadBatch(2, payload);
-  look();
+  observe();
   return recorder.scenario;
 }
 
 function longPrompts(): Scenario {
-  const recorder = new Recorder("prompts of 48,000 tokens, in several pieces", { blockSize: 16 });
+  const recorder = new Recorder("prompts of 48,000 tokens in several pieces", { blockSize: 16 });
   recorder.addWorkers(3);
   const path = pathOf([1, 3000]);
   const hashes = namesOf(path, 0);
@@ -180,7 +186,7 @@ function longPrompts(): Scenario {
   recorder.removed([0], hashes.slice(1500, 2900));
   recorder.decide({ tokens: runsOf(path, 16) }, { policy: "kv", random: 0 });
   recorder.explain();
-  recorder.look();
+  recorder.observe();
   return recorder.scenario;
 }
 
@@ -213,7 +219,7 @@ function policies(): Scenario {
       recorder.decide(prompt, { policy, random: draws.fraction(), decodeOnly: true });
       recorder.explain();
     }
-    recorder.look();
+    recorder.observe();
     recorder.setEligible([draws.below(8)], false);
   }
   recorder.setEligible(recorder.workers, false);
@@ -263,13 +269,13 @@ function loads(): Scenario {
   recorder.setLimits([2], { activeDecodeBlocks: 15, activePrefillTokens: 1000 });
   for (let i = 0; i < 8; i++) {
     recorder.decide(prompt, { policy: "least-loaded", random: 0.5, expectedOutputTokens: 16 * i + 1 });
-    recorder.look();
+    recorder.observe();
   }
   recorder.firstToken(0);
   recorder.firstToken(0);
   recorder.grow(1, 3);
   recorder.grow(2, 0.5);
-  recorder.look();
+  recorder.observe();
   recorder.free(0);
   recorder.free(0);
   recorder.firstToken(0);
@@ -279,7 +285,7 @@ function loads(): Scenario {
   for (let booking = 0; booking < recorder.bookings; booking++) recorder.free(booking);
   recorder.setLimits([0, 1, 2], {});
   recorder.decide(prompt, { policy: "kv", random: 0.999 });
-  recorder.look();
+  recorder.observe();
   return recorder.scenario;
 }
 
@@ -302,28 +308,28 @@ function tiers(): Scenario {
   recorder.copied([3], hashes.slice(0, 12), "disk");
   recorder.copied([0], hashes.slice(10, 20), "host");
   const prompt = { tokens: runsOf(path, 16) };
-  const look = () => {
+  const observe = () => {
     recorder.find(prompt);
     recorder.decide(prompt, { policy: "kv", random: 0 });
     recorder.explain();
     recorder.decide(prompt, { policy: "kv", random: 0, decodeOnly: true });
     recorder.explain();
-    recorder.look();
+    recorder.observe();
   };
-  look();
+  observe();
   recorder.removed([0], hashes.slice(15, 20), "device");
   recorder.removed([1], hashes.slice(5, 6), "shared");
-  look();
+  observe();
   recorder.setWeights({ hostCredit: 0.9, diskCredit: 0.1, sharedMultiplier: 0.3 });
-  look();
+  observe();
   recorder.clearShared();
   recorder.clearWorkers([0]);
-  look();
+  observe();
   return recorder.scenario;
 }
 
 function predictions(): Scenario {
-  const recorder = new Recorder("predictions, and their end", { blockSize: 16 });
+  const recorder = new Recorder("predictions and their expiry", { blockSize: 16 });
   recorder.addWorkers(3);
   recorder.setPredictions([0], { ttlSeconds: 10 });
   recorder.setPredictions([1], { ttlSeconds: 100, capacityBlocks: 40 });
@@ -333,15 +339,15 @@ function predictions(): Scenario {
       recorder.predict(worker, prompt, { policy: "kv", random: 0, now: 3.3 * i });
     }
     recorder.find({ tokens: runsOf(pathOf([1, 10], [1000, 12]), 16) });
-    recorder.look();
+    recorder.observe();
   }
   recorder.passTime(35);
-  recorder.look();
+  recorder.observe();
   recorder.setPredictions([1], { ttlSeconds: 1, capacityBlocks: 15 });
-  recorder.look();
+  recorder.observe();
   recorder.setPredictions([1], undefined);
   recorder.passTime(1_000_000);
-  recorder.look();
+  recorder.observe();
   return recorder.scenario;
 }
 
@@ -367,12 +373,12 @@ function saltsAndMedia(): Scenario {
     recorder.decide(prompt, { policy: "kv", random: 0.3 });
     recorder.explain();
   }
-  recorder.look();
+  recorder.observe();
   return recorder.scenario;
 }
 
-function forgetting(): Scenario {
-  const recorder = new Recorder("limits: forgets what was stored longest ago", {
+function evictions(): Scenario {
+  const recorder = new Recorder("limits: evicts the blocks stored longest ago", {
     blockSize: 4,
     maxBlocks: 100,
   });
@@ -380,14 +386,14 @@ function forgetting(): Scenario {
   for (let i = 0; i < 14; i++) {
     const path = pathOf([100 * i, 20]);
     recorder.stored({ workers: [i % 2], hashes: namesOf(path, 0), tokens: runsOf(path, 4) });
-    recorder.look();
+    recorder.observe();
   }
   for (let i = 0; i < 14; i++) recorder.find(promptOf(pathOf([100 * i, 20]), 4));
-  // More than there is room for, in one event.
+  // More than fits, in one event.
   const path = pathOf([5000, 130]);
   recorder.stored({ workers: [0], hashes: namesOf(path, 0), tokens: runsOf(path, 4) });
   recorder.find(promptOf(path, 4));
-  recorder.look();
+  recorder.observe();
   return recorder.scenario;
 }
 
@@ -421,6 +427,6 @@ function manyWorkers(): Scenario {
   recorder.explain();
   recorder.removed(workers, namesOf(path, 0).slice(30, 60));
   recorder.find(prompt);
-  recorder.look();
+  recorder.observe();
   return recorder.scenario;
 }

@@ -1,14 +1,14 @@
 import type { Extras, Hashes, TokenRuns } from "./trace.ts";
 
-/** A text: its blocks, each by a number. A block always has the same tokens, so that texts share prefixes. */
+/** A text as a list of block numbers. A block always has the same tokens, so that texts can share prefixes. */
 export type Text = number[];
 
-/** Of parts `[first, count]`: the blocks first, first + 1, … */
+/** A text of parts `[first, count]`: the blocks first, first + 1, … */
 export function pathOf(...parts: [first: number, count: number][]): Text {
   return parts.flatMap(([first, count]) => Array.from({ length: count }, (_, i) => first + i));
 }
 
-/** The blocks' token ids. They pass the limits of signed and of unsigned numbers. */
+/** The blocks' token ids, which cross the limits of signed and unsigned numbers. */
 export function runsOf(text: Text, blockSize: number): TokenRuns {
   const runs: TokenRuns = [];
   for (const block of text) {
@@ -22,7 +22,7 @@ export function promptOf(text: Text, blockSize: number): { tokens: TokenRuns } {
   return { tokens: runsOf(text, blockSize) };
 }
 
-/** What an engine calls the blocks, each by all blocks up to it; engines with the same seed call them alike. */
+/** Engine hashes of the blocks, which depend on all previous blocks and the engine's seed. */
 export function namesOf(text: Text, seed: number): Hashes {
   let name = BigInt(seed + 1);
   return text.map((block) => {
@@ -31,12 +31,12 @@ export function namesOf(text: Text, seed: number): Hashes {
   });
 }
 
-/** Names of eleven, whatever the blocks: they collide. */
+/** Colliding engine hashes: only eleven different ones. */
 export function fewNamesOf(text: Text): Hashes {
   return namesOf(text, 0).map((name) => `0x${(BigInt(name) % 11n).toString(16)}`);
 }
 
-/** Up to three hashes, unsorted, for every so manieth block. */
+/** Up to three hashes, unsorted, for every `every`th block. */
 export function mediaFor(blocks: number, every: number): NonNullable<Extras["media"]> {
   return Array.from({ length: blocks }, (_, block) => {
     if (block % every !== 0) return null;

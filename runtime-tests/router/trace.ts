@@ -1,6 +1,6 @@
 /**
- * A trace: operations on routers, and what a right router answers to each. It is plain JSON, so that a host in any
- * language can replay it. Doubles are written with all their digits and must come back as they are, to the bit.
+ * A trace: operations on routers, and the correct answer to each. It is plain JSON, so that a host in any language can
+ * replay it. Doubles are written with all digits and must be reproduced to the bit.
  */
 import type { HashVector } from "../../router-wasm/fixtures/hash-vector.ts";
 import type {
@@ -20,31 +20,31 @@ export interface Trace {
   scenarios: Scenario[];
 }
 
-/** The life of one router. */
+/** Operations on one router. */
 export interface Scenario {
   name: string;
   options: RouterOptions;
-  /** Salts by the numbers that steps call them; the first is the router's own. */
+  /** Salts, to which steps refer by index; the first is the router's default. */
   salts: Salt[];
   steps: Step[];
 }
 
-/** 64-bit hashes: hexadecimal, with 0x. */
+/** 64-bit hashes, hexadecimal with 0x. */
 export type Hashes = string[];
 /** Token ids in runs `[first, count]`: first, first + 1, …, modulo 2³². */
 export type TokenRuns = [first: number, count: number][];
 
-/** What block hashes depend on beside the tokens. */
+/** What block hashes depend on besides the tokens. */
 export interface Extras {
   /** Index into the scenario's salts. */
   salt?: number;
-  /** For each block the hashes of its media. */
+  /** The hashes of the media in each block. */
   media?: (Hashes | null)[];
 }
 
 /**
- * One operation, with the name of the router's method. Where it has `workers`, it is done for one after the other,
- * and `expect` has an answer for each. Bookings have the numbers 0, 1, … in the order in which they were made.
+ * One operation, with the name of the router's method. If it has `workers`, it is performed for each, and `expect` has
+ * an answer for each. Bookings are numbered 0, 1, … in order of creation.
  */
 export type Step =
   | { do: "addWorker"; expect: number }
@@ -76,8 +76,8 @@ export type Step =
     }
   | { do: "applyCopied" | "applyRemoved"; workers: number[]; hashes: Hashes; tier: Tier; expect: number[] }
   /**
-   * Events in vLLM's wire format, the payload in hexadecimal. The answer is null for a batch that the core leaves to
-   * its host.
+   * Events in vLLM's wire format, as a hexadecimal payload. The answer is null for a batch that the core leaves to its
+   * host.
    */
   | { do: "applyBatch"; worker: number; payload: string; expect: BatchAnswer | null }
   | { do: "setPredictions"; workers: number[]; options?: { ttlSeconds: number; capacityBlocks?: number } }
@@ -88,8 +88,8 @@ export type Step =
   /** Every candidate: worker, blocks on the device, in host memory, on disk and shared, prefill, decode, total. */
   | { do: "explain"; expect: number[][] }
   /**
-   * The local hashes of the prompt, the most blocks that a worker has of them, and for each worker in order what it
-   * has on the device, in host memory, on disk and shared.
+   * The local hashes of the prompt, the longest overlap of a worker, and for each worker in order its blocks on the
+   * device, in host memory, on disk and shared.
    */
   | ({
       do: "find";
@@ -99,7 +99,7 @@ export type Step =
   | { do: "firstToken" | "free"; booking: number }
   | { do: "grow"; booking: number; blocks: number }
   | { do: "setWeights"; weights: NonNullable<RouterOptions["weights"]> }
-  /** Of each worker: prefill tokens, decode blocks, requests; blocks stored, predicted, in host memory, on disk. */
+  /** For each worker: prefill tokens, decode blocks, requests; blocks stored, predicted, in host memory, on disk. */
   | { do: "load"; workers: number[]; expect: number[][] }
   | { do: "stats"; expect: Omit<RouterStats, "memoryBytes"> };
 
@@ -109,7 +109,7 @@ export interface Choice {
   random: number;
   pinnedWorker?: number;
   excluded?: number[];
-  /** Terms of the caller's own, by worker. */
+  /** The caller's terms, by worker. */
   terms?: number[];
   overlapCredit?: number;
   temperature?: number;
@@ -119,7 +119,7 @@ export interface Choice {
   now?: number;
 }
 
-/** What was read, and how many blocks were then stored or removed. */
+/** What was read from a batch, and how many blocks it stored or removed. */
 export interface BatchAnswer {
   events: number;
   storedEvents: number;
@@ -127,21 +127,21 @@ export interface BatchAnswer {
   changed: number;
 }
 
-/** A decision, with whether it was booked in place of the handle, which is the core's own affair. */
+/** A decision, with whether it was booked instead of the handle, which depends on the implementation. */
 export type Chosen = Omit<Decision, "booking"> & { booked: boolean };
 
-/** What every host reports of a replay. */
+/** The report of a replay on a host. */
 export interface Report {
-  /** Answers that were compared. */
+  /** Number of answers compared. */
   checks: number;
-  /** The first of the wrong answers. */
+  /** The first wrong answers. */
   failures: Failure[];
-  /** Linear memory that each scenario used in the end: on every host the same. */
+  /** Linear memory at the end of each scenario; the same on every host. */
   memoryBytes: number[];
 }
 
 export interface Failure {
-  /** A scenario, or "hashing". */
+  /** The name of the scenario, or "hashing". */
   scenario: string;
   /** Index of the step or vector. */
   step: number;
@@ -165,13 +165,13 @@ export function toHex(hashes: Iterable<bigint>): Hashes {
   return Array.from(hashes, (hash) => `0x${hash.toString(16)}`);
 }
 
-/** A candidate as `explain` steps have it. */
+/** A candidate in the format of `explain` steps. */
 export function rowOfCandidate(candidate: CandidateCost): number[] {
   const { worker, overlapBlocks, hostBlocks, diskBlocks, sharedBlocks, prefill, decode, total } = candidate;
   return [worker, overlapBlocks, hostBlocks, diskBlocks, sharedBlocks, prefill, decode, total];
 }
 
-/** A worker's load as `load` steps have it. */
+/** A worker's load in the format of `load` steps. */
 export function rowOfLoad(load: WorkerLoad): number[] {
   const { activePrefillTokens, activeDecodeBlocks, activeRequests } = load;
   const { storedBlocks, predictedBlocks, hostBlocks, diskBlocks } = load;

@@ -2,9 +2,9 @@
 
     python wasi.py ROUTER.WASI.WASM TRACE
 
-It is also an example of an embedder in another language: class Core is all that a host has to do. The exports are
-those of router-wasm/assembly/index.ts. They take and return numbers alone; what is larger lies in areas of the linear
-memory, whose addresses the module tells and which never move unless another length is asked for.
+It is also an example of how to embed the core in another language: class Core does everything that a host has to do.
+The exports are those of router-wasm/assembly/index.ts. They take and return only numbers; larger arguments are in areas
+of linear memory, whose addresses the module returns and which only move when another length is requested.
 """
 
 import json
@@ -34,13 +34,13 @@ MASK = 2**64 - 1
 
 
 class Core:
-    """One instance of the module: a router with a memory of its own."""
+    """One instance of the module: a router with its own memory."""
 
     def __init__(self, engine, module, options):
         self.store = Store(engine)
         self.store.set_wasi(WasiConfig())
         linker = Linker(engine)
-        linker.define_wasi()  # The core asks for none of it today.
+        linker.define_wasi()  # The core currently uses none of it.
         self.exports = linker.instantiate(self.store, module).exports(self.store)
         self.memory = self.exports["memory"]
         self.call("_initialize")
@@ -61,15 +61,15 @@ class Core:
         self.set_weights(options.get("weights", {}))
 
     def call(self, name, *arguments):
-        """Numbers of 32 bits are passed as signed ones."""
+        """Passes 32-bit numbers as signed ones."""
         return self.exports[name](self.store, *(signed(argument) for argument in arguments))
 
     def area(self, name, *arguments):
-        """Where an area begins. None is at 0: there was not enough memory for it."""
+        """The address of an area; 0 if there is not enough memory for it."""
         return self.call(name, *arguments) & 0xFFFFFFFF
 
     def write(self, at, layout, numbers):
-        """Numbers one after another: I has 32 bits, Q 64."""
+        """Writes numbers: I has 32 bits, Q 64."""
         self.memory.write(self.store, struct.pack(f"<{len(numbers)}{layout}", *numbers), at)
 
     def read(self, at, layout, count):
@@ -86,7 +86,7 @@ class Core:
         return self.read(self.area("resultArea"), "Q", 1)[0]
 
     def seed(self, lora_name, namespace):
-        """What the hashes of blocks under a salt begin with."""
+        """The seed of block hashes for a salt."""
         seed = BASE_SEED
         if lora_name:
             seed += self.hash_bytes(lora_name.encode(), 0)
@@ -99,7 +99,7 @@ class Core:
         self.call("useSalt", seed & 0xFFFFFFFF, seed >> 32)
 
     def write_media(self, media):
-        """For each block that has any: its index and their number, 32 bits each, and the hashes in order."""
+        """Writes, for each block with media: its index and their number, 32 bits each, and the sorted hashes."""
         words = []
         for block, hashes in enumerate(media or []):
             if hashes:
@@ -111,7 +111,7 @@ class Core:
     # Events
 
     def store_blocks(self, tier, worker, hashes, parent, tokens=None, local_hashes=None, media=None):
-        """In pieces that fit in the event area. Returns how many blocks the worker now has."""
+        """Stores blocks in pieces that fit in the event area. Returns how many were stored."""
         at = self.area("eventArea")
         if parent is not None:
             self.write(at, "Q", [parent])
@@ -137,7 +137,7 @@ class Core:
         return done
 
     def by_names(self, export, tier, worker, hashes):
-        """`storeCopies` or `removeStored`."""
+        """Calls `storeCopies` or `removeStored`."""
         changed = 0
         for start in range(0, len(hashes), self.piece):
             piece = hashes[start : start + self.piece]
@@ -146,7 +146,7 @@ class Core:
         return changed
 
     def apply_batch(self, worker, payload):
-        """Events in vLLM's wire format. None for a batch of which the core reads nothing."""
+        """Applies events in vLLM's wire format. None for a batch that the core does not read."""
         at = self.area("payloadArea", len(payload))
         self.memory.write(self.store, payload, at)
         events = self.call("readBatch", len(payload))
@@ -204,7 +204,7 @@ class Core:
         self.write(area, "d", [float(term) for term in terms])
 
     def overlaps(self, count):
-        """Of each worker: blocks on the device, in host memory, on disk and shared."""
+        """For each worker: blocks on the device, in host memory, on disk and shared."""
         areas = ("overlapsArea", "hostOverlapsArea", "diskOverlapsArea", "poolOverlapsArea")
         return list(zip(*(self.read(self.area(area), "I", count) for area in areas)))
 
@@ -215,7 +215,7 @@ class Core:
         rows = [[worker, *row[0], *row[1]] for worker, row in enumerate(zip(self.overlaps(count), terms))]
         return [row for row in rows if row[-1] != float("inf")]
 
-    # What there is
+    # State
 
     def load(self, worker):
         areas = ("prefillTokensArea", "decodeBlocksArea", "requestsArea")
@@ -245,7 +245,7 @@ def media_of(step):
 
 
 class Player:
-    """Does the steps of a scenario; trace.ts says what they are."""
+    """Performs the steps of a scenario, which trace.ts describes."""
 
     def __init__(self, core, scenario):
         self.core = core

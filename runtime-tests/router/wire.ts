@@ -2,14 +2,14 @@ import { encode } from "@msgpack/msgpack";
 import type { Tier } from "../../router-wasm/index.ts";
 import { type Hashes, type TokenRuns, tokensOf } from "./trace.ts";
 
-/** An event as vLLM sends it; without tokens, a stored one names copies. */
+/** An event in vLLM's format; a stored event without tokens stores copies. */
 export interface WireEvent {
   type: "BlockStored" | "BlockRemoved" | "AllBlocksCleared";
   hashes?: Hashes;
   parent?: string;
   tokens?: TokenRuns;
   tier?: Exclude<Tier, "shared">;
-  /** By order instead of by name. */
+  /** Whether its fields are in an array instead of a map. */
   isArray?: boolean;
 }
 

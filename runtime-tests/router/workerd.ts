@@ -1,6 +1,6 @@
 /**
- * A worker that replays the trace posted to it and answers the report. workerd compiles no WebAssembly at run time:
- * the module comes compiled, as an import.
+ * A worker that replays the posted trace and returns the report. workerd does not compile WebAssembly at run time, so
+ * the compiled module is an import.
  */
 import module from "../../router-wasm/router.wasm";
 import { replay } from "./router.suite.ts";

@@ -33,6 +33,6 @@ suiteOfRouting(setup);
 suiteOfBytes(setup);
 suiteOfTokens(setup);
 suiteOfHits(setup);
-// The first server ends here, and starts again.
+// These restart the first server.
 suiteOfLosses(setup);
 suiteOfDefects(setup);

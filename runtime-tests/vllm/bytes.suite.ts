@@ -18,10 +18,10 @@ const REQUESTS: Record<string, [path: string, body: object]> = {
   "a refusal": ["/v1/chat/completions", { messages, max_tokens: -1 }],
 };
 
-/** Nothing is added to what vLLM sends, and nothing left out. */
+/** Answers pass through without additions or omissions. */
 export function suiteOfBytes(setup: Setup): void {
-  describe("The client gets the very bytes that vLLM has sent", () => {
-    test.each(Object.keys(REQUESTS))("of %s", async (name) => {
+  describe("The gateway passes bytes through unchanged", () => {
+    test.each(Object.keys(REQUESTS))("from vLLM to the client: %s", async (name) => {
       const [path, body] = REQUESTS[name]!;
       await using recorder = await Recorder.open(setup.servers[1].url);
       const { stator, url } = await attach([recorder.url]);
@@ -34,7 +34,7 @@ export function suiteOfBytes(setup: Setup): void {
       await stator.stop();
     });
 
-    test("and what vLLM is asked is what the client has sent", async () => {
+    test("from the client to vLLM", async () => {
       await using recorder = await Recorder.open(setup.servers[1].url);
       const { stator, url } = await attach([recorder.url]);
       const text = `{"model":"tiny",  "prompt": ${JSON.stringify(freshText(10))}, "max_tokens": 1.0}`;
@@ -44,7 +44,7 @@ export function suiteOfBytes(setup: Setup): void {
       await stator.stop();
     });
 
-    test("the same as vLLM answers without a gateway, but for its id and time", async () => {
+    test("as vLLM answers without a gateway, except for id and time", async () => {
       const body = { ...exact, messages, max_tokens: 40 };
       const answers = [setup.url, setup.servers[0].url, setup.servers[1].url].map(async (url) => {
         const { id, created, usage, ...rest } = await (await post(url, "/v1/chat/completions", body)).json();

@@ -3,7 +3,7 @@ import { StatorProcess } from "../../cli/e2e/stator-process.ts";
 import { attach, type Setup } from "./setup.ts";
 import type { VllmOptions } from "./vllm-server.ts";
 
-/** Engines that were started without what KV routing needs: both commands say so, and which flag mends it. */
+/** Engines that were started without what KV routing needs: both commands report it and the flag that fixes it. */
 export function suiteOfDefects(setup: Setup): void {
   describe("A vLLM that was started", () => {
     test("without KV events and the report of cached tokens", async () => {

@@ -4,27 +4,27 @@ import { attach, freshText, metricOf, post, type Setup } from "./setup.ts";
 
 const CONVERSATIONS = 22;
 const TURNS = 5;
-/** Users who wait for an answer at one time. */
+/** Number of concurrent users. */
 const CONCURRENCY = 4;
-/** With the turns, up to 850: together they fill more than one engine's cache of 10,240 tokens, but less than both. */
+/** With the turns, up to 850: together they exceed one engine's cache of 10,240 tokens, but fit in both. */
 const SYSTEM_TOKENS = 600;
 
-/** The reason for all of this: prompts that need not be computed. */
+/** Measures the benefit: prompt tokens that need not be computed. */
 export function suiteOfHits(setup: Setup): void {
   describe("Conversations with different system prompts", () => {
-    test("take at least 1.8 times as many tokens from the caches as by turns", async () => {
-      const byTurns = await hitsOf(setup, "--policy=round-robin");
-      const byCaches = await hitsOf(setup);
-      const ratio = byCaches / byTurns;
+    test("take at least 1.8 times as many tokens from the caches as with round-robin", async () => {
+      const roundRobin = await hitsOf(setup, "--policy=round-robin");
+      const kv = await hitsOf(setup);
+      const ratio = kv / roundRobin;
       console.log(
-        `Cached prompt tokens: ${byCaches} routed by caches, ${byTurns} by turns: ${ratio.toFixed(2)} times.`,
+        `Cached prompt tokens: ${kv} with kv routing, ${roundRobin} with round-robin: ${ratio.toFixed(2)} times.`,
       );
       expect(ratio).toBeGreaterThanOrEqual(1.8);
     }, 400_000);
   });
 }
 
-/** vLLM's own count of the prompt tokens that the workload took from the caches, over both engines. */
+/** vLLM's count of the workload's prompt tokens that came from the caches of both engines. */
 async function hitsOf({ servers }: Setup, ...flags: string[]): Promise<number> {
   for (const { url } of servers) await fetch(`${url}/reset_prefix_cache`, { method: "POST" });
   const { stator, url } = await attach(
@@ -43,9 +43,9 @@ async function hitsOf({ servers }: Setup, ...flags: string[]): Promise<number> {
 }
 
 /**
- * Every conversation's first turn, then every second one, each time in another order. The orders are the same in
- * each run and so, but for what overtakes on the way, is the engine that a turn gets by turns: where each client
- * went on by itself, as many as happened to go in step would find their cache again by chance.
+ * Sends the first turn of all conversations, then the second, each time in another order. The orders are the same in
+ * each run, and so, except for requests that overtake each other, are the engines that round-robin chooses. If clients
+ * continued independently, some would stay in step with round-robin and find their caches by chance.
  */
 async function converse(url: string): Promise<void> {
   const random = seededRandom(7);

@@ -3,20 +3,20 @@ import { Recorder } from "./recorder.ts";
 import { ask, attach, BLOCKS, cachedTokens, eventually, freshText, post, type Setup } from "./setup.ts";
 import { BLOCK_SIZE, type VllmServer } from "./vllm-server.ts";
 
-/** Long enough that the engine is killed in the middle of it. */
+/** Long enough for the engine to be killed during the answer. */
 const ANSWER_TOKENS = 600;
-/** Events of the answer before that. */
+/** How many events of the answer to wait for before that. */
 const EVENTS_BEFORE = 30;
 
-/** What becomes of answers and of knowledge when an engine dies and comes back. */
+/** Answers, and the knowledge of caches, when an engine dies and comes back. */
 export function suiteOfLosses(setup: Setup): void {
   describe("When a vLLM is killed", () => {
-    test("in the middle of a stream, the other one goes on exactly where it broke off", async () => {
+    test("during a stream, the other one continues exactly where it broke off", async () => {
       const [first, second] = setup.servers;
       await using one = await Recorder.open(first.url);
       await using other = await Recorder.open(second.url);
       const { stator, url } = await attach([one.url]);
-      // The second comes later, so that it is the first that answers.
+      // The second one is added later, so that the first one answers.
       await (await post(url, "/admin/workers", { url: other.url, model: undefined })).text();
       const prompt = freshText(100);
       const body = {
@@ -45,7 +45,7 @@ export function suiteOfLosses(setup: Setup): void {
       setup.servers = await restarted(setup.servers, victim);
     });
 
-    test("and started again, it joins again, and its cache is learnt from nothing", async () => {
+    test("and restarted, it rejoins with an empty cache", async () => {
       const [path, body] = ["/v1/completions", { prompt: freshText(400), max_tokens: 1 }];
       const victim = setup.servers[0];
       const name = new URL(victim.url).host;
@@ -53,9 +53,9 @@ export function suiteOfLosses(setup: Setup): void {
       const ready = () =>
         eventually(
           async () => ((await stateOf(setup.url, name)) === "ready" ? true : undefined),
-          "it is ready",
+          "the engine is ready",
         );
-      // It has just been started again, and this gateway may not have found out yet.
+      // It has just been restarted, which this gateway may not have noticed yet.
       await ready();
       expect((await ask(setup.url, path, toVictim)).status).toBe(200);
       expect((await ask(setup.url, path, toVictim)).overlapTokens).toBeGreaterThan(10 * BLOCK_SIZE);
@@ -78,27 +78,27 @@ async function restarted(servers: Setup["servers"], victim: VllmServer): Promise
   return victim === first ? [again, second] : [first, again];
 }
 
-/** The engine's state, as the gateway tells it. */
+/** The engine's state according to the gateway. */
 export async function stateOf(url: string, name: string): Promise<string | undefined> {
   const { data } = await (await fetch(`${url}/admin/workers`)).json();
   return data.find((worker: { name: string }) => worker.name === name)?.state;
 }
 
-/** The text of a streamed completion; `onEvents` is called once, after so many events. */
+/** The text of a streamed completion. `onEvents` is called once, after this many events. */
 async function readText(response: Response, events: number, onEvents: () => void): Promise<string> {
   const decoder = new TextDecoder();
   let all = "";
-  let isTold = false;
+  let isCalled = false;
   for await (const part of response.body ?? []) {
     all += decoder.decode(part, { stream: true });
-    if (isTold || all.split("\n\n").length <= events) continue;
-    isTold = true;
+    if (isCalled || all.split("\n\n").length <= events) continue;
+    isCalled = true;
     onEvents();
   }
   return textOf(all);
 }
 
-/** The text of whole events of a streamed completion. */
+/** The text of complete events of a streamed completion. */
 function textOf(stream: string): string {
   return stream
     .split("\n\n")

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 
-/** One request that went through, and what the engine answered. */
+/** A forwarded request and the engine's answer. */
 export interface Recorded {
   readonly path: string;
   readonly request: string;
@@ -10,7 +10,7 @@ export interface Recorded {
   readonly answer: Uint8Array[];
 }
 
-/** Stands before an engine and writes down what goes through, byte for byte. */
+/** A proxy in front of an engine that records requests and answers byte by byte. */
 export class Recorder implements AsyncDisposable {
   readonly recorded: Recorded[] = [];
   readonly url: string;
@@ -21,7 +21,7 @@ export class Recorder implements AsyncDisposable {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("No port is free.");
+    if (address === null || typeof address === "string") throw new Error("No free port.");
     return new Recorder(engine, server, address.port);
   }
 
@@ -31,7 +31,7 @@ export class Recorder implements AsyncDisposable {
     server.on("request", (incoming, outgoing) => void this.#pass(engine, incoming, outgoing));
   }
 
-  /** Requests for answers, without those by which a gateway looks at the engine. */
+  /** Generation requests, without a gateway's probes. */
   get generations(): Recorded[] {
     return this.recorded.filter(({ path }) => path.startsWith("/v1/") && path !== "/v1/models");
   }
@@ -49,9 +49,9 @@ export class Recorder implements AsyncDisposable {
     this.recorded.push(entry);
     const { method, headers } = incoming;
     const upstream = request(`${engine}${incoming.url}`, { method, headers, agent: false });
-    // An engine that dies takes its connections with it.
-    const breakOff = () => outgoing.destroy();
-    upstream.on("error", breakOff);
+    // When the engine dies, its connections break.
+    const abort = () => outgoing.destroy();
+    upstream.on("error", abort);
     outgoing.on("close", () => upstream.destroy());
     upstream.on("response", (answer) => {
       entry.status = answer.statusCode ?? 0;
@@ -61,8 +61,8 @@ export class Recorder implements AsyncDisposable {
         outgoing.write(part);
       });
       answer.on("end", () => outgoing.end());
-      answer.on("error", breakOff);
-      answer.on("aborted", breakOff);
+      answer.on("error", abort);
+      answer.on("aborted", abort);
     });
     upstream.end(body);
   }

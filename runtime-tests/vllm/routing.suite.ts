@@ -9,7 +9,7 @@ const chatTools = [{ function: weather, type: "function" }];
 const argumentsText = JSON.stringify({ city: "Köln" });
 const call = { id: "one", type: "function", function: { name: "get_weather", arguments: argumentsText } };
 
-/** What of a request's beginning is long, and which API it comes by. */
+/** Requests of all APIs, with the long text in different places near the start. */
 const CASES: Record<string, (text: string) => [path: string, body: object]> = {
   chat: (text) => [
     "/v1/chat/completions",
@@ -32,7 +32,7 @@ const CASES: Record<string, (text: string) => [path: string, body: object]> = {
     "/v1/chat/completions",
     { max_tokens: 1, tools: chatTools, messages: [{ role: "user", content: text }] },
   ],
-  "chat with calls of tools": (text) => [
+  "chat with tool calls": (text) => [
     "/v1/chat/completions",
     {
       max_tokens: 1,
@@ -101,28 +101,28 @@ const CASES: Record<string, (text: string) => [path: string, body: object]> = {
   ],
 };
 
-/** The router's predictions beside what real vLLMs say that they had cached. */
+/** Compares the router's predictions with what real vLLMs report as cached. */
 export function suiteOfRouting(setup: Setup): void {
-  describe("A request goes to the vLLM that holds its beginning", () => {
-    test.each(Object.keys(CASES))("%s: as many blocks as predicted are cached", async (name) => {
+  describe("A request goes to the vLLM that has its prefix cached", () => {
+    test.each(Object.keys(CASES))("%s: as many blocks are cached as predicted", async (name) => {
       const [path, body] = CASES[name]!(freshText(400));
       const first = await ask(setup.url, path, { temperature: 0, ...body });
       expect(first).toMatchObject({ status: 200 });
       const again = await ask(setup.url, path, { temperature: 0, ...body });
       expect(again.engine).toBe(first.engine);
       expect(again.overlapTokens).toBeGreaterThan(10 * BLOCK_SIZE);
-      // vLLM computes a prompt's last token anew, and so its block where the prompt ends with it.
+      // vLLM recomputes a prompt's last token, and thus its block if the prompt ends with it.
       const missing = again.overlapTokens - cachedTokens(again)!;
       expect([0, BLOCK_SIZE]).toContain(missing);
     });
 
-    test("stator doctor proves it of both", async () => {
+    test("stator doctor proves it for both", async () => {
       const doctor = new StatorProcess(["doctor", "--config=none", ...setup.servers.map(({ url }) => url)]);
       expect([await doctor.ended(), doctor.stderr]).toEqual([0, ""]);
       expect(doctor.stdout).toContain("All is well");
     });
 
-    test("a gateway that comes later learns from the engines what they held before", async () => {
+    test("a gateway that starts later learns the caches from the engines", async () => {
       const [path, body] = CASES.completion!(freshText(400));
       const first = await ask(setup.url, path, body);
       const { stator, url } = await attach(setup.servers.map((server) => server.url));

@@ -2,19 +2,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { StatorProcess } from "../../cli/e2e/stator-process.ts";
 import { BLOCK_SIZE, MODEL, type VllmServer } from "./vllm-server.ts";
 
-/** KV blocks of each server: few enough that a workload can fill them. */
+/** KV blocks of each server: few enough for a workload to fill them. */
 export const BLOCKS = 320;
 
-/** What the suites share; set before their tests run. */
+/** State shared by the suites, set before their tests run. */
 export interface Setup {
   folder: string;
-  /** Two, of which the suites that come last start the first one again. */
+  /** Two servers; the last suites restart the first one. */
   servers: [VllmServer, VllmServer];
-  /** `stator attach` with both. */
+  /** URL of `stator attach` with both. */
   url: string;
 }
 
-/** `stator attach` with these engines and otherwise no flag, once it has seen them. */
+/** Starts `stator attach` with these engines, and waits until it has found them. */
 export async function attach(engines: readonly string[], ...flags: string[]) {
   const stator = new StatorProcess(["attach", ...engines, "--port=0", "--config=none", ...flags]);
   const [, url] = await stator.printed(/Send requests to (http:\S+)\/v1:/);
@@ -37,7 +37,7 @@ export function post(url: string, path: string, body: object, headers: Record<st
   });
 }
 
-/** Asks the gateway, and reads what it says of the routing. */
+/** Sends a request to the gateway, and reads its routing headers. */
 export async function ask(url: string, path: string, body: object): Promise<Asked> {
   const response = await post(url, path, body, { "x-stator-explain": "true" });
   const { headers, status } = response;
@@ -49,7 +49,7 @@ export async function ask(url: string, path: string, body: object): Promise<Aske
   };
 }
 
-/** Tokens that the engine says to have taken from its cache, in whatever API's words. */
+/** Tokens that the engine took from its cache, as reported in any API. */
 export function cachedTokens({ json }: Asked): number | undefined {
   const text = JSON.stringify(json);
   const match = /"(?:cached_tokens|cache_read_input_tokens)":(\d+)/.exec(text);
@@ -58,7 +58,7 @@ export function cachedTokens({ json }: Asked): number | undefined {
 
 let words = 0;
 
-/** Some text of about so many tokens that no prompt before had. */
+/** A new text of about this many tokens, unlike any earlier prompt. */
 export function freshText(tokens: number): string {
   const seed = ++words;
   const all = Array.from(
@@ -68,21 +68,21 @@ export function freshText(tokens: number): string {
   return all.join(" ");
 }
 
-/** Waits until it is so. @throws Error when it still is not after a minute */
+/** Waits until `poll` returns a value. @throws Error after a minute */
 export async function eventually<Value>(
-  look: () => Promise<Value | undefined>,
+  poll: () => Promise<Value | undefined>,
   what: string,
 ): Promise<Value> {
   const deadline = performance.now() + 60_000;
   for (;;) {
-    const value = await look();
+    const value = await poll();
     if (value !== undefined) return value;
-    if (performance.now() > deadline) throw new Error(`It has not come about: ${what}.`);
+    if (performance.now() > deadline) throw new Error(`Timed out waiting until ${what}.`);
     await sleep(50);
   }
 }
 
-/** A count of an engine's metrics, over all its labels. */
+/** A metric of an engine, summed over all labels. */
 export async function metricOf({ url }: { url: string }, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));

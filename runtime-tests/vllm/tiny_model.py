@@ -1,8 +1,8 @@
-"""Writes a tiny model's Hugging Face folder, without weights: vLLM makes them up (--load-format dummy).
+"""Writes a tiny model's Hugging Face folder without weights, which vLLM generates (--load-format dummy).
 
 Usage: tiny_model.py FOLDER TEXT-FILE...
 
-The tokenizer is a byte-level BPE that is trained on the text files, with ChatML's control tokens.
+The tokenizer is a byte-level BPE trained on the text files, with ChatML's control tokens.
 """
 
 import json

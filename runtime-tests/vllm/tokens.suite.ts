@@ -4,9 +4,9 @@ import { type ChatFields, ConversationTokens } from "../../gateway/prompts/conve
 import { freshText, type Setup } from "./setup.ts";
 import { MODEL } from "./vllm-server.ts";
 
-/** Where the model's folder is on another machine, vLLM's own tokenizer is asked. */
+/** If the model's folder is on another machine, vLLM's tokenizer is used. */
 export function suiteOfTokens(setup: Setup): void {
-  test("a growing conversation's tokens are vLLM's own, asked for by what is new", async () => {
+  test("a growing conversation has vLLM's tokens, although only new messages are tokenized", async () => {
     const api = createEngineApi(setup.servers[0].url);
     const tokenize = (chat: ChatFields) => adapterOf("vllm").tokenize(api, { model: MODEL, chat });
     let characters = 0;
@@ -22,7 +22,7 @@ export function suiteOfTokens(setup: Setup): void {
         messages.push({ role: "user", content: `Question ${turn}, and "more"?` });
         const before = characters;
         expect(await tokens.read({ messages: [...messages] })).toEqual(await tokenize({ messages }));
-        // The first conversation is where it is tried.
+        // The first conversation is tokenized in full for comparison.
         if (conversation === 0 || turn === 0) continue;
         asked += characters - before;
         whole += JSON.stringify(messages).length;

@@ -3,14 +3,14 @@ import { defineConfig } from "vitest/config";
 
 const ofProject = (path: string) => join(import.meta.dirname, "../..", path);
 
-/** Apart from the main tests, because these need the real vLLM that only `npm run test:vllm` installs. */
+/** Separate from the main tests, because these need the real vLLM that only `npm run test:vllm` installs. */
 export default defineConfig({
   test: {
     dir: import.meta.dirname,
     testTimeout: 120_000,
     hookTimeout: 600_000,
     include: ["*.test.ts"],
-    // They share two servers and two cores, and the last of them kill one.
+    // They share two servers and two cores, and the last ones kill a server.
     fileParallelism: false,
     globalSetup: [ofProject("scripts/testing/global-setup.ts")],
     setupFiles: [ofProject("scripts/testing/join-reaper.ts")],

@@ -5,12 +5,12 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Tokens in a KV block: vLLM's attention on CPUs wants a multiple of 32. */
+/** Tokens in a KV block: vLLM's CPU attention requires a multiple of 32. */
 export const BLOCK_SIZE = 32;
 export const MODEL = "tiny";
 
 export interface VllmOptions {
-  /** KV blocks that it has. Default: what fits into 1 GiB, which no test fills. */
+  /** Number of KV blocks. Default: as many as fit into 1 GiB, which no test fills. */
   blocks?: number;
   /** Default true. */
   kvEvents?: boolean;
@@ -18,23 +18,23 @@ export interface VllmOptions {
   reportsCachedTokens?: boolean;
 }
 
-/** Longest time until a server answers: two that start at once on two busy cores take a minute. */
+/** Maximum time until a server answers; two that start together on two busy cores take a minute. */
 const START_MS = 240_000;
 
-/** Servers that have not ended: whatever a test does, none outlives its process. */
+/** Running servers, which are killed when this process ends. */
 const running = new Set<VllmServer>();
 process.on("exit", () => {
   for (const server of running) server.kill();
 });
 
-/** The Python that `npm run test:vllm` has installed vLLM for. @throws Error outside of it */
+/** The Python with vLLM from `npm run test:vllm`. @throws Error if not run by it */
 export function vllmPython(): string {
   const python = process.env.STATOR_VLLM_PYTHON;
-  if (python === undefined) throw new Error("These tests are run by `npm run test:vllm`.");
+  if (python === undefined) throw new Error("Run these tests with `npm run test:vllm`.");
   return python;
 }
 
-/** Writes the tiny model's folder, with a tokenizer that is trained on this project's documents. */
+/** Writes the tiny model's folder, with a tokenizer trained on this project's documents. */
 export function writeTinyModel(folder: string): void {
   const root = join(import.meta.dirname, "..", "..");
   const texts = globSync("{README.md,docs/*.md}", { cwd: root }).sort();
@@ -42,7 +42,7 @@ export function writeTinyModel(folder: string): void {
   execFileSync(vllmPython(), [script, folder, ...texts], { cwd: root, stdio: ["ignore", 2, 2] });
 }
 
-/** A real vLLM, with random weights that are the same in each of them. */
+/** A real vLLM with random weights, which are the same in every instance. */
 export class VllmServer {
   readonly url: string;
   /** How long it took to answer, in milliseconds. */
@@ -54,10 +54,10 @@ export class VllmServer {
   readonly #folder: string;
   readonly #ports: Ports;
 
-  /** Starts one and waits until it answers. @throws Error with its output where it does not */
+  /** Starts a server and waits until it answers. @throws Error with its output if it does not */
   static async start(folder: string, options: VllmOptions = {}): Promise<VllmServer> {
     const [api, events, replay] = await freePorts(3);
-    return new VllmServer(folder, { api: api!, events: events!, replay: replay! }, options).#isUp();
+    return new VllmServer(folder, { api: api!, events: events!, replay: replay! }, options).#whenUp();
   }
 
   private constructor(folder: string, ports: Ports, options: VllmOptions) {
@@ -92,7 +92,7 @@ export class VllmServer {
         VLLM_CPU_KVCACHE_SPACE: "1",
       },
       stdio: ["ignore", "pipe", "pipe"],
-      // A process group of its own: its engine is a further process.
+      // In its own process group, because its engine is another process.
       detached: true,
     });
     running.add(this);
@@ -103,27 +103,27 @@ export class VllmServer {
       });
   }
 
-  /** Starts it again at the same addresses, after its end. */
+  /** Starts it again at the same addresses after it has ended. */
   again(options: VllmOptions = {}): Promise<VllmServer> {
-    return new VllmServer(this.#folder, this.#ports, options).#isUp();
+    return new VllmServer(this.#folder, this.#ports, options).#whenUp();
   }
 
-  /** Ends all of its processes at once, as a crash does. */
+  /** Kills all of its processes at once, like a crash. */
   kill(): void {
     try {
       process.kill(-this.#process.pid!, "SIGKILL");
     } catch {
-      // Gone already.
+      // It has already ended.
     }
   }
 
-  /** Ends it and waits for that. */
+  /** Kills it and waits for its end. */
   async stop(): Promise<void> {
     this.kill();
     await this.#ended;
   }
 
-  async #isUp(): Promise<this> {
+  async #whenUp(): Promise<this> {
     const started = performance.now();
     try {
       while (!(await this.#answers())) {
@@ -160,7 +160,7 @@ async function freePorts(count: number): Promise<number[]> {
   await Promise.all(servers.map((server) => once(server, "listening")));
   const ports = servers.map((server) => {
     const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("No port is free.");
+    if (address === null || typeof address === "string") throw new Error("No free port.");
     return address.port;
   });
   await Promise.all(servers.map((server) => once(server.close(), "close")));

@@ -67,7 +67,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       expect((await discovery.get("")).size).toBe(0);
     });
 
-    test("the last put of a key wins, whatever lease it was under", async () => {
+    test("the last put of a key wins, regardless of leases", async () => {
       const [first, second] = [await open(), await open()];
       const [lease, other] = [await first.lease(), await second.lease()];
       await first.put("key", 1);
@@ -80,7 +80,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       expect((await first.get("key")).size).toBe(0);
     });
 
-    test("deleting a missing key is no error", async () => {
+    test("deleting a missing key is not an error", async () => {
       await (await open()).delete("nothing");
     });
 
@@ -131,7 +131,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       }
     });
 
-    test("a closed watch gets no more events, and others do", async () => {
+    test("a closed watch gets no more events, but others do", async () => {
       const [writer, reader] = [await open(), await open()];
       const [closed, other] = [await watchLog(reader, ""), await watchLog(reader, "")];
       closed.watch.close();
@@ -170,7 +170,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       await lease.revoke();
     });
 
-    test("a lease that the store forgets is taken anew, with all that was put under it", async () => {
+    test("a lease that the store loses is granted again, with all its keys", async () => {
       const [writer, reader] = [await open(), await open()];
       const lease = await writer.lease({ ttlMs: 400 });
       await writer.put("a", 1, lease);
@@ -179,7 +179,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       await writer.delete("b");
       const log = await watchLog(reader, "");
       await backend.forget(lease.id);
-      // Events come in order: those of what was forgotten are before this one.
+      // Events are in order, so those about the lost lease precede this one.
       await writer.put("c", 3, lease);
       await log.until((entries) => entries.get("c") === 3 && entries.get("a") === 2);
       expect(log.entries.size).toBe(2);

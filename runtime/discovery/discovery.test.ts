@@ -125,7 +125,7 @@ describe("file discovery between processes", () => {
     expect(readdirSync(join(directory, "leases"))).toEqual([]);
   });
 
-  test("a holder that stands still is gone when its lease has run out, and comes back when it goes on", async () => {
+  test("a suspended holder's entries disappear when its lease expires, and return when it resumes", async () => {
     const directory = join(root, randomId());
     const log = await watchLog(await open(directory), "");
     const { child, ready } = await hold(directory, "workers/1", 300);
@@ -137,7 +137,7 @@ describe("file discovery between processes", () => {
     await log.until((entries) => entries.has("workers/1"));
   });
 
-  test("entries of concurrent processes are all visible, and killed ones leave nothing", async () => {
+  test("entries of concurrent processes are all visible, and those of killed ones are removed", async () => {
     const directory = join(root, randomId());
     const log = await watchLog(await open(directory), "");
     const holders = await Promise.all(["a", "b", "c"].map((key) => hold(directory, key, 3_600_000, 50)));
@@ -177,7 +177,7 @@ describe("file discovery between processes", () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
     const lease = foreign(directory, "far", 300);
-    // Its time starts when it is first seen, however late that is.
+    // Its TTL starts when it is first seen.
     utimesSync(lease, 4_000_000_000, 4_000_000_000);
     const log = await watchLog(discovery, "");
     expect(log.events[0]).toMatchObject({ type: "snapshot", entries: new Map([["far", 1]]) });
@@ -185,7 +185,7 @@ describe("file discovery between processes", () => {
     expect(existsSync(lease)).toBe(false);
   });
 
-  test("one with a wrong clock is doubtful until its next heartbeat", async () => {
+  test("a lease from a machine with a wrong clock is doubtful until its next heartbeat", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
     const lease = foreign(directory, "far", 3_600_000);
@@ -198,7 +198,7 @@ describe("file discovery between processes", () => {
     await log.until((entries) => entries.size === 1);
   });
 
-  test("half-written and foreign files are ignored and left alone", async () => {
+  test("half-written and unrelated files are ignored and not removed", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
     await discovery.put("good", 1);
@@ -223,7 +223,7 @@ describe("file discovery between processes", () => {
     );
   });
 
-  test("a directory that is removed is made again by the next put, and by leases", async () => {
+  test("a removed directory is recreated by the next put and by leases", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
     await discovery.put("leased", 1, await discovery.lease({ ttlMs: 2_000 }));

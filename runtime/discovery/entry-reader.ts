@@ -38,7 +38,7 @@ export class EntryReader {
     this.#store = store;
   }
 
-  /** Returns all entries by file name, skipping other files (foreign, half-written). */
+  /** Returns all entries by file name, skipping other files (unrelated or half-written). */
   async read(): Promise<Map<string, StoredEntry>> {
     // Listing can miss a file that is being replaced, so also check the files known before.
     const names = new Set([...(await list(this.#store.entries)), ...this.#files.keys()]);

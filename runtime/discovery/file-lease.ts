@@ -16,9 +16,9 @@ export const leaseRecordSchema = z.object({
 
 export type LeaseRecord = z.infer<typeof leaseRecordSchema>;
 
-/** What a lease does with the entries that were put under it. */
+/** The operations of a lease on its entries. */
 export interface LeaseEntries {
-  /** Puts back those that somebody has removed. */
+  /** Restores entries that another process has removed. */
   restore(leaseId: string): Promise<void>;
   remove(leaseId: string): Promise<void>;
 }
@@ -33,10 +33,10 @@ export class FileLease implements Lease {
   readonly #onError: (error: unknown) => void;
   #beat: NodeJS.Timeout | undefined;
   #isRevoked = false;
-  /** The last sign of life, until it is given. */
-  #living: Promise<void> = Promise.resolve();
+  /** The heartbeat in progress. */
+  #beating: Promise<void> = Promise.resolve();
 
-  /** @param onError told why it cannot be kept alive just now */
+  /** @param onError receives the errors of heartbeats */
   constructor(store: FileStore, ttlMs: number, entries: LeaseEntries, onError: (error: unknown) => void) {
     this.#store = store;
     this.#ttlMs = ttlMs;
@@ -64,19 +64,19 @@ export class FileLease implements Lease {
     if (this.#isRevoked) return;
     this.#isRevoked = true;
     clearInterval(this.#beat);
-    // A sign of life that is under way would bring the lease back.
-    await this.#living;
+    // A heartbeat in progress would recreate the lease.
+    await this.#beating;
     // Remove the lease first: that invalidates its keys, even if the rest fails.
     await remove(this.#path);
     await this.#entries.remove(this.id);
   }
 
   #heartbeat(): Promise<void> {
-    this.#living = this.#living.then(() => this.#renew()).catch((error) => this.#onError(error));
-    return this.#living;
+    this.#beating = this.#beating.then(() => this.#renew()).catch((error) => this.#onError(error));
+    return this.#beating;
   }
 
-  /** Where it stood still for too long, or the directory was removed, others have taken its holder for dead. */
+  /** Recreates the lease if its file is gone: the process was suspended too long, or the directory was removed. */
   async #renew(): Promise<void> {
     if (this.#isRevoked) return;
     const now = Date.now() / 1000;

@@ -5,17 +5,17 @@ import { DiscoveryError } from "./types.ts";
 
 /**
  * The directory of file discovery, with crash-safe operations: a file appears completely or not at all (written to a
- * temporary file, then renamed), and removing a missing file is no error.
+ * temporary file, then renamed), and removing a missing file is not an error.
  */
 export class FileStore {
   readonly entries: string;
   readonly leases: string;
-  readonly #aside: string;
+  readonly #temporary: string;
 
   constructor(directory: string) {
     this.entries = join(directory, "entries");
     this.leases = join(directory, "leases");
-    this.#aside = join(directory, "tmp");
+    this.#temporary = join(directory, "tmp");
   }
 
   /**
@@ -25,12 +25,12 @@ export class FileStore {
    */
   async prepare(): Promise<void> {
     try {
-      for (const path of [this.entries, this.leases, this.#aside]) await mkdir(path, { recursive: true });
+      for (const path of [this.entries, this.leases, this.#temporary]) await mkdir(path, { recursive: true });
     } catch (cause) {
       throw failed("create the directory", cause);
     }
-    for (const name of await list(this.#aside)) {
-      const path = join(this.#aside, name);
+    for (const name of await list(this.#temporary)) {
+      const path = join(this.#temporary, name);
       const written = await stat(path).catch(() => undefined);
       if (written && Date.now() - written.mtimeMs > abandonedMs) await remove(path);
     }
@@ -49,9 +49,9 @@ export class FileStore {
   }
 
   async #write(path: string, content: string): Promise<void> {
-    const aside = join(this.#aside, `${process.pid}-${randomId()}`);
-    await writeFile(aside, content);
-    await rename(aside, path);
+    const temporary = join(this.#temporary, `${process.pid}-${randomId()}`);
+    await writeFile(temporary, content);
+    await rename(temporary, path);
   }
 }
 

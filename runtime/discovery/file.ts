@@ -42,7 +42,7 @@ class FileDiscovery implements Discovery {
   readonly #reader: EntryReader;
   readonly #observer: LeaseObserver;
   readonly #leases = new Map<string, FileLease>();
-  /** Contents of the files that were put under these leases, by name. */
+  /** Contents of the files under these leases, by name. */
   readonly #leased = new Map<string, string>();
   readonly #watchers = new Set<Watcher>();
   /** The valid entries at the last scan, by key. */
@@ -201,7 +201,7 @@ class FileDiscovery implements Discovery {
     }
   }
 
-  /** Checks the leases, and now and then scans everything, in case the system did not report a change. */
+  /** Checks the leases, and occasionally scans everything in case the system missed a change. */
   async #tick(): Promise<void> {
     this.#ticks++;
     try {
@@ -274,7 +274,7 @@ class FileDiscovery implements Discovery {
     return (await list(this.#store.entries)).filter((name) => parseEntryName(name)?.encodedKey === encoded);
   }
 
-  /** An entry of the lease whose file is gone is written again, unless its key has another value by now. */
+  /** Rewrites the lease's missing entries, except those whose keys have another value by now. */
   async #restoreEntriesOf(leaseId: string): Promise<void> {
     for (const [name, content] of this.#leased) {
       const parsed = parseEntryName(name);

@@ -74,11 +74,11 @@ class Store {
 
   /** Delivers pending events to the watchers. */
   flush(): void {
-    for (const tell of this.#pending.splice(0)) for (const watcher of [...this.watchers]) tell(watcher);
+    for (const notify of this.#pending.splice(0)) for (const watcher of [...this.watchers]) notify(watcher);
   }
 
-  #announce(tell: (watcher: Watcher) => void): void {
-    this.#pending.push(tell);
+  #announce(notify: (watcher: Watcher) => void): void {
+    this.#pending.push(notify);
     if (this.#pending.length === 1) queueMicrotask(() => this.flush());
   }
 }

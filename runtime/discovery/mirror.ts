@@ -1,7 +1,7 @@
 import type { DiscoveryEvent, JsonValue } from "./types.ts";
 import { select, Watcher } from "./watcher.ts";
 
-/** A copy of a remote store's entries, kept current by its backend, and the watches that follow it. */
+/** A copy of a remote store's entries, which its backend keeps current, and the watches on it. */
 export class Mirror {
   readonly #entries = new Map<string, { json: string }>();
   readonly #watchers = new Set<Watcher>();
@@ -13,17 +13,17 @@ export class Mirror {
     this.#onError = onError;
   }
 
-  /** How many entries the store holds, those that were skipped included. */
+  /** The number of entries in the store, including skipped ones. */
   get size(): number {
     return this.#entries.size + this.#reported.size;
   }
 
-  /** The entries under the prefix, as values of the caller's own. */
+  /** The entries under the prefix, as fresh values. */
   select(prefix: string): Map<string, JsonValue> {
     return select(this.#entries, prefix);
   }
 
-  /** Replaces all entries; watches are told the difference. */
+  /** Replaces all entries, and notifies watches of the differences. */
   replace(entries: ReadonlyMap<string, string>): void {
     for (const key of [...this.#entries.keys(), ...this.#reported.keys()]) {
       if (!entries.has(key)) this.delete(key);
@@ -50,7 +50,7 @@ export class Mirror {
     if (this.#entries.delete(key)) for (const watcher of [...this.#watchers]) watcher.delete(key);
   }
 
-  /** Gives the listener a snapshot of what is known now, then every change. */
+  /** Calls the listener with a snapshot, then with every change. */
   watch(prefix: string, listener: (event: DiscoveryEvent) => void): Watcher {
     const watcher = new Watcher(prefix, listener, (closed) => this.#watchers.delete(closed));
     this.#watchers.add(watcher);

@@ -4,7 +4,7 @@ import { type Discovery, DiscoveryError, type DiscoveryOptions } from "./types.t
 
 type Open = (place: string, options: DiscoveryOptions) => Promise<Discovery>;
 
-/** The backends by the scheme of their URLs; a new one is one line. Those of remote stores load their client only here. */
+/** The backends by URL scheme; a new one is one line. Clients of remote stores are loaded only when needed. */
 const backends: Record<string, Open> = {
   memory: async (name) => openMemoryDiscovery(name),
   file: (path, { onError }) => openFileDiscovery(path.replace(/^\/\/(?=\/)/, ""), onError),
@@ -30,7 +30,7 @@ export async function openDiscovery(url: string, options: DiscoveryOptions = {})
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { etcd: 2379, nats: 4222 };
 
-/** The first server of a remote store; undefined for a discovery that is on this machine. */
+/** The first server of a remote store; undefined for discovery on this machine. */
 export function storePlace(url: string): { readonly host: string; readonly port: number } | undefined {
   const match =
     /^(?<kind>etcd|nats):\/\/(?:[^@/?]*@)?(?:\[(?<ipv6>[^\]]+)\]|(?<name>[^:,/?]+))(?::(?<port>\d+))?/.exec(

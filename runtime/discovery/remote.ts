@@ -1,6 +1,6 @@
-import { KeptLease, type StoreLease } from "./kept-lease.ts";
 import { Mirror } from "./mirror.ts";
 import { Reachability } from "./reachability.ts";
+import { RenewedLease, type StoreLease } from "./renewed-lease.ts";
 import {
   type Discovery,
   DiscoveryError,
@@ -13,9 +13,9 @@ import {
   type Watch,
 } from "./types.ts";
 
-/** What a remote store tells its discovery of. */
+/** What a remote store reports to its discovery. */
 export interface RemoteContext {
-  /** What the store holds; the store keeps it current. */
+  /** The store's entries; the store keeps it current. */
   readonly mirror: Mirror;
   answered(): void;
   failed(error: unknown): void;
@@ -25,23 +25,23 @@ export interface RemoteContext {
 export interface RemoteStore {
   put(key: string, json: string): Promise<void>;
   delete(key: string): Promise<void>;
-  /** Resolves when the mirror holds all that was stored when this was called. */
+  /** Resolves when the mirror has everything that was stored at the time of the call. */
   sync(): Promise<void>;
   lease(ttlMs: number): StoreLease;
   close(): Promise<void> | void;
-  /** Why a call failed, for people. */
+  /** Why a call failed, for messages. */
   reasonOf(error: unknown): Promise<string> | string;
 }
 
 /**
- * Discovery through a server. While it is away, watches keep what is known and leases what was put under them; both are
- * brought in line when it returns, whatever it has forgotten.
+ * Discovery through a server. During an outage, watches keep the known entries and leases keep their values; both are
+ * reconciled when the server is back, even if it has lost its data.
  */
 export class RemoteDiscovery implements Discovery {
   readonly #store: RemoteStore;
   readonly #mirror: Mirror;
   readonly #reachability: Reachability;
-  readonly #leases = new Set<KeptLease>();
+  readonly #leases = new Set<RenewedLease>();
   #isClosed = false;
 
   constructor(
@@ -63,7 +63,7 @@ export class RemoteDiscovery implements Discovery {
 
   async lease({ ttlMs = defaultTtlMs }: LeaseOptions = {}): Promise<Lease> {
     this.#check();
-    const lease = new KeptLease(this.#store.lease(ttlMs), {
+    const lease = new RenewedLease(this.#store.lease(ttlMs), {
       ttlMs,
       answered: () => this.#reachability.answered(),
       failed: (error) => void this.#failed(error),
@@ -82,7 +82,7 @@ export class RemoteDiscovery implements Discovery {
       await this.#call(() => this.#store.put(key, json));
       return;
     }
-    if (!(lease instanceof KeptLease) || !this.#leases.has(lease)) {
+    if (!(lease instanceof RenewedLease) || !this.#leases.has(lease)) {
       throw new DiscoveryError("lease_gone", `The lease ${lease.id} was revoked; "${key}" was not put.`);
     }
     await this.#call(() => lease.put(key, json));

@@ -1,4 +1,4 @@
-/** For tests: a remote store of a test's own, with one who writes and one who reads. */
+/** For tests: a separate remote store, with a writer and a reader. */
 
 import type { TestServer } from "../testing/test-server.ts";
 import { openDiscovery } from "./open.ts";
@@ -8,11 +8,11 @@ export interface TestPair extends AsyncDisposable {
   readonly server: TestServer;
   readonly writer: Discovery;
   readonly reader: Discovery;
-  /** What the reader was told of the store's state. */
+  /** The states of the store that the reader received. */
   readonly states: readonly StoreState[];
-  /** What went wrong in the reader's background. */
+  /** The reader's background errors. */
   readonly errors: readonly string[];
-  /** Resolves when the reader was told last that the store can be reached, or cannot. */
+  /** Resolves when the reader's latest state of the store is this one. */
   stateIs(isReachable: boolean): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 // Holds an entry in a directory until it is killed: `node testing-holder.ts DIRECTORY KEY TTL_MS [COUNT]`.
-// With COUNT it first puts that many values one after another.
+// With COUNT, it puts that many values, one after another.
 import { openDiscovery } from "./open.ts";
 
 const [directory, key = "", ttlMs, count] = process.argv.slice(2);

@@ -3,19 +3,18 @@
  * `models/<instance id>`; values are JSON. A key put under a lease disappears with the lease.
  */
 export interface Discovery {
-  /** Whether the store answers. While it does not, watches keep what is known. */
+  /** Whether the store answers. While it does not, watches keep the known entries. */
   readonly isReachable: boolean;
   /**
-   * Opens a lease that this process keeps alive until `revoke`, or until the process dies. Where the store forgets it
-   * (its holder stood still for too long, its data was lost), the lease is taken anew at once, with all that was put
-   * under it.
+   * Opens a lease that this process keeps alive until `revoke`, or until the process dies. If the store loses it
+   * (the process was suspended for too long, or the store lost its data), it is granted again with all its keys.
    */
   lease(options?: LeaseOptions): Promise<Lease>;
   /**
-   * Stores `value` under `key`, with a lease only for the lease's lifetime. The last put of a key wins, whatever lease
-   * it was under.
+   * Stores `value` under `key`, with a lease only for the lease's lifetime. The last put of a key wins, whatever
+   * their leases.
    *
-   * @throws DiscoveryError where the lease is revoked
+   * @throws DiscoveryError if the lease is revoked
    */
   put(key: string, value: JsonValue, lease?: Lease): Promise<void>;
   /** Removes `key`, if it exists. */
@@ -33,19 +32,19 @@ export interface Discovery {
 }
 
 export interface DiscoveryOptions {
-  /** Told of trouble in the background, where no caller waits. */
+  /** Receives background errors, for which no caller waits. */
   onError?: (error: Error) => void;
-  /** Told when a remote store can no longer be reached, and when it can again. */
+  /** Called when a remote store becomes unreachable or reachable again. */
   onState?: (state: StoreState) => void;
 }
 
 /** Whether a remote store answers. */
 export interface StoreState {
   readonly isReachable: boolean;
-  /** Why it is not. */
+  /** Why it does not. */
   readonly reason?: string | undefined;
-  /** How long it has been away, in milliseconds; 0 while it is not. */
-  readonly awayMs: number;
+  /** The length of the outage that has just ended, in milliseconds; 0 if it has just begun. */
+  readonly outageMs: number;
 }
 
 export interface LeaseOptions {

@@ -22,10 +22,10 @@ const FORM: ServerUrlForm = {
 export const parseNatsUrl = (place: string): ServerUrl => parseServerUrl(place, FORM);
 
 /**
- * Connects, and stays connected: the connection comes back whenever a server can be reached again.
- * @param timeoutMs how long the first connection may take
- * @throws ServerUrlError where a file of the URL cannot be read; Error where no connection came about in time, or the
- *   login was refused
+ * Connects, and reconnects whenever a server is reachable again.
+ * @param timeoutMs timeout of the first connection
+ * @throws ServerUrlError if a file named in the URL cannot be read; Error if the connection times out or the login is
+ *   rejected
  */
 export async function connectToNats(url: ServerUrl, timeoutMs: number): Promise<NatsConnection> {
   const { connect, credsAuthenticator } = await import("@nats-io/transport-node");
@@ -36,7 +36,7 @@ export async function connectToNats(url: ServerUrl, timeoutMs: number): Promise<
     servers: [...hosts],
     name: "stator",
     timeout: timeoutMs,
-    // By default the connection ends for good after 20 s, and a server that hangs is noticed after minutes.
+    // By default, reconnecting is given up after 20 s, and a hung server is noticed only after minutes.
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     reconnectJitter: 100,
@@ -44,11 +44,11 @@ export async function connectToNats(url: ServerUrl, timeoutMs: number): Promise<
     maxPingOut: 2,
     ...login,
     ...(creds !== undefined && { authenticator: credsAuthenticator(creds) }),
-    ...(tls !== undefined && { tls: texts(tls) }),
+    ...(tls !== undefined && { tls: asText(tls) }),
   });
 }
 
-const texts = ({ ca, cert, key }: TlsFiles) => ({
+const asText = ({ ca, cert, key }: TlsFiles) => ({
   ...(ca !== undefined && { ca: ca.toString() }),
   ...(cert !== undefined && { cert: cert.toString() }),
   ...(key !== undefined && { key: key.toString() }),

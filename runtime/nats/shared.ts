@@ -6,19 +6,19 @@ interface Shared {
   users: number;
 }
 
-/** One connection for each URL. */
+/** One connection per URL. */
 const connections = new Map<string, Shared>();
 
 export interface SharedNats {
   readonly connection: NatsConnection;
-  /** Closes the connection once nobody else uses it. */
+  /** Closes the connection once it has no other users. */
   release(): void;
 }
 
 /**
- * The process's connection to NATS at this URL, made when it is first used.
- * @param timeoutMs how long that may take
- * @throws as `connectToNats`
+ * The process's connection to NATS at this URL, opened when it is first used.
+ * @param timeoutMs timeout of opening it
+ * @throws the errors of `connectToNats`
  */
 export async function shareNats(url: string, timeoutMs: number): Promise<SharedNats> {
   let shared = connections.get(url);

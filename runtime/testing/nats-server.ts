@@ -1,4 +1,4 @@
-/** For tests: a real nats-server, with JetStream or without. */
+/** For tests: a real nats-server, with or without JetStream. */
 import { isInstalled, TestServer } from "./test-server.ts";
 
 const PROGRAM = "/usr/sbin/nats-server";

@@ -1,4 +1,4 @@
-/** For tests: a real server of a cluster, with its data in a folder of its own. */
+/** For tests: a real server program, with its data in a temporary folder. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,7 +13,7 @@ export interface ServerProgram {
   args(port: number, data: string): string[];
 }
 
-/** Whether the program is there. */
+/** Whether the program is installed. */
 export const isInstalled = (path: string): Promise<boolean> =>
   promisify(execFile)(path, ["--version"]).then(
     () => true,
@@ -41,12 +41,12 @@ export class TestServer {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** Starts it, with the data that it had; resolves when it takes connections. */
+  /** Starts it with its previous data; resolves when it accepts connections. */
   async resume(): Promise<void> {
     const { path, args } = this.#program;
     const running = spawn(path, args(this.port, join(this.#folder, "data")), { stdio: "ignore" });
     this.#process = running;
-    while (running.exitCode === null && !(await takesConnections(this.port)))
+    while (running.exitCode === null && !(await acceptsConnections(this.port)))
       await new Promise((resolve) => setTimeout(resolve, 20));
     if (running.exitCode !== null) throw new Error(`${path} ended at once.`);
   }
@@ -55,7 +55,7 @@ export class TestServer {
     this.#process?.kill(name);
   }
 
-  /** As `kill -9` does. */
+  /** Kills it, like `kill -9`. */
   async kill(): Promise<void> {
     const running = this.#process;
     this.#process = undefined;
@@ -65,7 +65,7 @@ export class TestServer {
     await exit;
   }
 
-  /** Removes the data of one that was killed. */
+  /** Removes its data; it must have been killed. */
   loseData(): void {
     rmSync(join(this.#folder, "data"), { recursive: true, force: true });
   }
@@ -85,7 +85,7 @@ export async function freePort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-function takesConnections(port: number): Promise<boolean> {
+function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     socket.once("connect", () => {

@@ -2,15 +2,15 @@ import type { KvEvent } from "#runtime";
 import type { BlockListener } from "#workers";
 import type { BlockContent } from "./sequence.ts";
 
-/** Turns what happens to cached blocks into KV events, consecutive blocks together. */
+/** Turns stored and removed blocks into KV events, one event for consecutive blocks. */
 export class CacheLog implements BlockListener {
   readonly #blockSize: number;
-  /** What is cached, or may soon be. */
+  /** Blocks that are cached, or may soon be. */
   readonly #contents = new Map<number, BlockContent>();
   readonly #cached = new Set<number>();
   #events: KvEvent[] = [];
   #chain: number[] = [];
-  #gone: number[] = [];
+  #removed: number[] = [];
 
   constructor(blockSize: number) {
     this.#blockSize = blockSize;
@@ -30,7 +30,7 @@ export class CacheLog implements BlockListener {
 
   onRemoved(hash: number): void {
     this.#endStored();
-    this.#gone.push(hash);
+    this.#removed.push(hash);
     this.#cached.delete(hash);
   }
 
@@ -50,7 +50,7 @@ export class CacheLog implements BlockListener {
     return events;
   }
 
-  /** Forgets blocks that never came to be cached. To be called when no request is there. */
+  /** Forgets blocks that were never cached. Call this while there are no requests. */
   tidy(): void {
     for (const hash of this.#contents.keys()) if (!this.#cached.has(hash)) this.#contents.delete(hash);
   }
@@ -66,16 +66,16 @@ export class CacheLog implements BlockListener {
       tokenIds: Uint32Array.from(contents.flatMap(({ tokenIds }) => tokenIds)),
       blockSize: this.#blockSize,
       ...(loraName !== undefined && { loraName }),
-      // It is told with a sequence's first block.
+      // Only a sequence's first block carries it.
       ...(cacheSalt !== undefined && parent === undefined && { cacheSalt }),
     });
     this.#chain = [];
   }
 
   #endRemoved(): void {
-    if (this.#gone.length === 0) return;
-    for (const hash of this.#gone) this.#contents.delete(hash);
-    this.#events.push({ type: "removed", blockHashes: BigUint64Array.from(this.#gone, BigInt) });
-    this.#gone = [];
+    if (this.#removed.length === 0) return;
+    for (const hash of this.#removed) this.#contents.delete(hash);
+    this.#events.push({ type: "removed", blockHashes: BigUint64Array.from(this.#removed, BigInt) });
+    this.#removed = [];
   }
 }

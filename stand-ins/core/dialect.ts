@@ -12,30 +12,30 @@ export interface Usage {
 /** How an answer ended. */
 export interface Finish {
   readonly reason: "stop" | "length";
-  /** The stop string that was met. */
+  /** The stop string that was generated. */
   readonly stop: string | undefined;
 }
 
-/** What tells one engine's answers from another's. */
+/** How one engine's answers differ from another's. */
 export interface Dialect {
   readonly continuing: Continuing;
   /** The first chunk's delta of a streamed chat. */
   readonly roleDelta: Readonly<Record<string, unknown>>;
-  /** Whether the finish reason comes in a chunk of its own, or with the last token. */
-  readonly finishesApart: boolean;
+  /** Whether the finish reason has its own chunk, or is in the last token's. */
+  readonly hasFinishChunk: boolean;
   newId(surface: Surface, requestId: string | undefined): string;
-  /** Further fields of each chunk, of the one with the finish, and of a whole answer. */
+  /** Additional fields of each chunk, of the chunk with the finish reason, and of a complete answer. */
   readonly chunkFields: Readonly<Record<string, unknown>>;
   finishFields(usage: Usage): Readonly<Record<string, unknown>>;
   answerFields(usage: Usage): Readonly<Record<string, unknown>>;
-  /** Further fields of a choice, with its finish or while there is none. */
+  /** Additional fields of a choice; `finish` is undefined until it has finished. */
   choiceFields(surface: Surface, finish: Finish | undefined): Readonly<Record<string, unknown>>;
   readonly deltaFields: Readonly<Record<string, unknown>>;
-  /** The delta of a finish that comes apart. */
+  /** The delta of a separate finish chunk. */
   readonly finishDelta: Readonly<Record<string, unknown>>;
   readonly messageFields: Readonly<Record<string, unknown>>;
   usage(usage: Usage): Readonly<Record<string, unknown>>;
-  /** What is wrong with a request, as the engine would say it; undefined where nothing is. */
-  judge(request: OpenAiRequest): Reply | undefined;
+  /** The engine's error for an invalid request; undefined if it is valid. */
+  check(request: OpenAiRequest): Reply | undefined;
   malformed(message: string): Reply;
 }

@@ -3,15 +3,15 @@ import type { StandInOptions } from "./options.ts";
 import { Rank } from "./rank.ts";
 import type { BlockContent, GeneratedToken, Generation, Sequence } from "./sequence.ts";
 
-/** A request that was taken up. */
+/** An accepted request. */
 export interface Running {
   /** Prompt tokens found in the cache; known with the first token. */
   readonly cachedTokens: number;
-  /** The tokens, as they are made. Leaving the loop ends the request. */
+  /** The tokens, as they are generated. Leaving the loop ends the request. */
   tokens(): AsyncGenerator<GeneratedToken>;
 }
 
-/** What the stand-ins' servers drive: the model, and a simulated GPU for each rank. */
+/** The engine behind the stand-ins' servers: the model, and a simulated GPU for each rank. */
 export class StandInEngine {
   readonly blockSize: number;
   readonly totalBlocks: number;
@@ -19,7 +19,7 @@ export class StandInEngine {
   readonly ranks: readonly Rank[];
   readonly startedAt = Date.now() / 1000;
   readonly #listeners: ((rank: number, events: KvEvent[]) => void)[] = [];
-  /** Told of each finished sequence's last block, which is not full and cannot be found. */
+  /** Receives each finished sequence's last block, which is partial and therefore not in the prefix cache. */
   onTail: ((rank: number, tail: BlockContent) => void) | undefined;
 
   constructor(options: StandInOptions) {
@@ -42,12 +42,12 @@ export class StandInEngine {
     });
   }
 
-  /** Tells each batch of KV events. */
+  /** Calls the listener with each batch of KV events. */
   subscribe(listener: (rank: number, events: KvEvent[]) => void): void {
     this.#listeners.push(listener);
   }
 
-  /** @throws RangeError where all blocks together do not suffice */
+  /** @throws RangeError if the request needs more blocks than there are */
   generate(generation: Generation, signal: AbortSignal): Running {
     const rank = this.ranks[generation.rank ?? -1] ?? this.#leastBusy();
     const sequence = rank.add(generation);

@@ -14,7 +14,7 @@ export interface GenerationOptions {
   crash(): void;
 }
 
-/** The route that generates: `/v1/chat/completions` or `/v1/completions`. */
+/** A route that generates tokens: `/v1/chat/completions` or `/v1/completions`. */
 export function generationRoute(
   surface: Surface,
   engine: StandInEngine,
@@ -25,19 +25,19 @@ export function generationRoute(
     const read =
       surface === "chat" ? readChat(request.body, dialect.continuing) : readCompletion(request.body);
     if (typeof read === "string") return dialect.malformed(read);
-    const refusal = dialect.judge(read);
+    const refusal = dialect.check(read);
     if (refusal !== undefined) return refusal;
     const answer = new Answer(surface, engine, dialect, options, request, read);
     return read.isStreamed ? { write: (response) => answer.stream(response) } : answer.whole();
   };
 }
 
-/** One answer on its way. */
+/** An answer that is being generated. */
 class Answer {
   readonly #surface: Surface;
   readonly #dialect: Dialect;
   readonly #faults: Faults;
-  readonly #lifted: AbortSignal;
+  readonly #faultsChanged: AbortSignal;
   readonly #signal: AbortSignal;
   readonly #request: OpenAiRequest;
   readonly #running: Running;
@@ -50,14 +50,14 @@ class Answer {
     engine: StandInEngine,
     dialect: Dialect,
     options: GenerationOptions,
-    { headers, faults, lifted, signal }: RouteRequest,
+    { headers, faults, faultsChanged, signal }: RouteRequest,
     request: OpenAiRequest,
   ) {
     const { model = options.model } = request;
     this.#surface = surface;
     this.#dialect = dialect;
     this.#faults = faults;
-    this.#lifted = lifted;
+    this.#faultsChanged = faultsChanged;
     this.#signal = signal;
     this.#request = request;
     this.#options = options;
@@ -65,7 +65,7 @@ class Answer {
     this.#running = engine.generate(
       {
         ...request,
-        // What does not fit ends at the end of the context.
+        // An answer that does not fit ends at the end of the context.
         maxTokens: Math.min(request.maxTokens, engine.contextLength - request.tokens.length),
         loraName: options.adapters.includes(model) ? model : undefined,
         rank: rank === undefined ? undefined : Number(rank),
@@ -112,24 +112,24 @@ class Answer {
     for await (const chunk of this.#chunks()) {
       await writer.write(chunk);
       chunks++;
-      if (garbageSse && chunks === 1) response.write("data: {this is no JSON\n\n\u0000\u0001");
+      if (garbageSse && chunks === 1) response.write("data: {this is not JSON\n\n\u0000\u0001");
       if (closes()) return;
     }
     writer.end();
   }
 
   async *#chunks(): AsyncGenerator<object> {
-    const { roleDelta, finishesApart, deltaFields, finishDelta } = this.#dialect;
+    const { roleDelta, hasFinishChunk, deltaFields, finishDelta } = this.#dialect;
     const isChat = this.#surface === "chat";
     const delta = (text: string) => (isChat ? { delta: { content: text, ...deltaFields } } : { text });
     let isFirst = true;
     for await (const { text, finish } of this.#events()) {
       if (isFirst && isChat) yield this.#chunk([this.#choice({ delta: roleDelta }, undefined)]);
       isFirst = false;
-      if (text !== "" || finish === undefined || !finishesApart) {
-        yield this.#chunk([this.#choice(delta(text), finishesApart ? undefined : finish)]);
+      if (text !== "" || finish === undefined || !hasFinishChunk) {
+        yield this.#chunk([this.#choice(delta(text), hasFinishChunk ? undefined : finish)]);
       }
-      if (finish === undefined || !finishesApart) continue;
+      if (finish === undefined || !hasFinishChunk) continue;
       const last = this.#choice(isChat ? { delta: finishDelta } : { text: "" }, finish);
       yield { ...this.#chunk([last]), ...this.#dialect.finishFields(this.#usage()) };
     }
@@ -138,7 +138,7 @@ class Answer {
     }
   }
 
-  /** The answer's text, of several tokens where an event has several. */
+  /** The answer's text, in pieces of as many tokens as an event has. */
   async *#events(): AsyncGenerator<{ text: string; finish: Finish | undefined }> {
     let text = "";
     let tokens = 0;
@@ -151,11 +151,11 @@ class Answer {
     }
   }
 
-  /** The answer's text as it can be told: what may yet become a stop string is kept back. */
+  /** The answer's text, token by token; the possible beginning of a stop string is held back. */
   async *#pieces(): AsyncGenerator<{ text: string; finish: Finish | undefined }> {
     let held = "";
     for await (const token of this.#running.tokens()) {
-      await this.#strike();
+      await this.#injectFaults();
       this.#generated++;
       const { text, rest, stop } = findStop(held + token.text, this.#request.stop);
       held = rest;
@@ -166,12 +166,12 @@ class Answer {
     }
   }
 
-  /** The faults that strike in the middle of an answer. */
-  async #strike(): Promise<void> {
+  /** The faults that occur in the middle of an answer. */
+  async #injectFaults(): Promise<void> {
     const { hangAfterTokens, crashAfterTokens } = this.#faults;
     if (crashAfterTokens !== undefined && this.#generated >= crashAfterTokens) this.#options.crash();
     if (hangAfterTokens === undefined || this.#generated < hangAfterTokens) return;
-    const signal = AbortSignal.any([this.#signal, this.#lifted]);
+    const signal = AbortSignal.any([this.#signal, this.#faultsChanged]);
     await sleep(2 ** 30, undefined, { signal, ref: false }).catch(() => {});
   }
 

@@ -3,7 +3,7 @@ import { ZmqKvEventPublisher } from "#runtime/node";
 import { openAtPort } from "./free-port.ts";
 import type { KvEventOptions } from "./options.ts";
 
-/** Where a rank's KV events are, as an engine would say it: on all addresses of its machine. */
+/** A rank's KV event endpoints, as an engine would report them: on all addresses of its machine. */
 export interface KvEventPlace {
   readonly rank: number;
   readonly endpoint: string;
@@ -11,12 +11,12 @@ export interface KvEventPlace {
   readonly topic: string;
 }
 
-/** Publishes each rank's KV events over ZeroMQ, on ports that follow each other. */
+/** Publishes each rank's KV events over ZeroMQ, on consecutive ports. */
 export class KvPublishers {
   readonly places: readonly KvEventPlace[];
   readonly #publishers: readonly ZmqKvEventPublisher[];
 
-  /** @throws Error where a port is taken */
+  /** @throws Error if a port is taken */
   static async open(options: KvEventOptions, ranks: number): Promise<KvPublishers> {
     const { port = 0, replayPort, topic = "" } = options;
     return openAtPort(port, async (first) => {
@@ -48,7 +48,7 @@ export class KvPublishers {
   }
 }
 
-/** Rank 0 takes these ports, the others those after them. */
+/** Rank 0 uses these ports, and the other ranks the ports after them. */
 async function openRanks(
   { topic, replayBatches }: KvEventOptions,
   ranks: number,

@@ -8,7 +8,7 @@ export interface Metric {
   readonly samples: readonly { labels?: Readonly<Record<string, string>>; value: number }[];
 }
 
-/** Writes metrics as engines do. */
+/** Formats metrics as engines do. */
 export function writeMetrics(metrics: readonly Metric[]): string {
   return metrics
     .map(({ name, help, type, samples }) => {

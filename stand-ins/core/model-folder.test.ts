@@ -7,7 +7,7 @@ import { writeModelFolder } from "./model-folder.ts";
 import { renderChat } from "./template.ts";
 import { tokenize } from "./tokens.ts";
 
-test("the model's folder holds a tokenizer that splits as the stand-in does", async () => {
+test("the model's folder has a tokenizer that tokenizes as the stand-in does", async () => {
   const folder = await mkdtemp(join(tmpdir(), "stand-in-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   await writeModelFolder(folder);

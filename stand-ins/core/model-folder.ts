@@ -4,7 +4,7 @@ import { CHAT_TEMPLATE } from "./template.ts";
 import { CONTROL_TOKENS, END_OF_TURN, VOCABULARY_SIZE } from "./tokens.ts";
 
 /**
- * Writes the stand-ins' model as a Hugging Face folder, as far as a gateway reads one: `tokenizer.json`,
+ * Writes the stand-ins' model as a Hugging Face folder with the files that a gateway reads: `tokenizer.json`,
  * `tokenizer_config.json` with the chat template, and `config.json`.
  */
 export async function writeModelFolder(folder: string, contextLength = 8192): Promise<void> {
@@ -61,7 +61,7 @@ export async function writeModelFolder(folder: string, contextLength = 8192): Pr
   }
 }
 
-/** The character that stands for each byte in byte-level vocabularies: itself where it can be seen. */
+/** The character for each byte in byte-level vocabularies: itself if it is visible. */
 function byteCharacters(): string[] {
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => {

@@ -34,7 +34,7 @@ const completionSchema = z.looseObject({
   echo: z.boolean().nullish(),
 });
 
-/** A request for tokens, whichever route it came by. */
+/** A request that generates tokens, from either route. */
 export interface OpenAiRequest {
   readonly model: string | undefined;
   readonly tokens: readonly number[];
@@ -47,13 +47,13 @@ export interface OpenAiRequest {
   readonly includesUsage: boolean;
 }
 
-/** How an engine takes a chat whose last message is the assistant's. */
+/** Whether an engine continues a chat's last message if it is the assistant's. */
 export type Continuing = "asked" | "always" | "never";
 
-/** The request, or what is wrong with it. */
+/** The request, or why it is invalid. */
 export function readChat(body: unknown, continuing: Continuing): OpenAiRequest | string {
   const read = chatSchema.safeParse(body);
-  if (!read.success) return complaint(read.error);
+  if (!read.success) return describeIssue(read.error);
   const { data } = read;
   const isPartial = data.messages.at(-1)?.role === "assistant";
   const continues =
@@ -65,10 +65,10 @@ export function readChat(body: unknown, continuing: Continuing): OpenAiRequest |
   return { ...fields(data), tokens, maxTokens: data.max_completion_tokens ?? data.max_tokens ?? 16 };
 }
 
-/** The request, or what is wrong with it. */
+/** The request, or why it is invalid. */
 export function readCompletion(body: unknown): OpenAiRequest | string {
   const read = completionSchema.safeParse(body);
-  if (!read.success) return complaint(read.error);
+  if (!read.success) return describeIssue(read.error);
   const { data } = read;
   const tokens = typeof data.prompt === "string" ? tokenize(data.prompt) : data.prompt;
   if (tokens.length === 0) return "The prompt must not be empty.";
@@ -90,7 +90,7 @@ function fields(data: Common): Omit<OpenAiRequest, "tokens" | "maxTokens"> {
   };
 }
 
-function complaint(error: z.ZodError): string {
+function describeIssue(error: z.ZodError): string {
   const [issue] = error.issues;
   return `${issue?.path.join(".") ?? "body"}: ${issue?.message ?? "not readable"}`;
 }

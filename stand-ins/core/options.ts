@@ -1,53 +1,53 @@
-/** What all stand-ins take. */
+/** Options of all stand-ins. */
 export interface StandInOptions {
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number | undefined;
   /** Default 127.0.0.1. */
   host?: string | undefined;
-  /** The name that requests give. Default `tiny`. */
+  /** The model's name. Default `tiny`. */
   model?: string | undefined;
-  /** Further names. */
+  /** Other names of the model. */
   aliases?: readonly string[] | undefined;
   /** Names of LoRA adapters. */
   adapters?: readonly string[] | undefined;
-  /** Where the model says that it comes from; see `writeModelFolder`. Default: its name. */
+  /** The model's source, as reported; see `writeModelFolder`. Default: its name. */
   source?: string | undefined;
-  /** Requests without it are refused. */
+  /** Requests without this key are refused. */
   apiKey?: string | undefined;
-  /** Longest prompt plus answer in tokens. Default 8,192. */
+  /** Longest prompt plus answer, in tokens. Default 8,192. */
   contextLength?: number | undefined;
-  /** Tokens in a KV block. Default 16; of llama.cpp, which finds any prefix, 1. */
+  /** Tokens per KV block. Default 16; 1 for llama.cpp, which reuses prefixes of any length. */
   blockSize?: number | undefined;
-  /** KV blocks of each rank. Default 4,096. */
+  /** KV blocks per rank. Default 4,096. */
   totalBlocks?: number | undefined;
-  /** Requests worked on at once, by each rank. Default 64; of llama.cpp, whose slots they are, 4. */
+  /** Most running requests per rank. Default 64; 4 for llama.cpp, which calls them slots. */
   maxSequences?: number | undefined;
   /** Data-parallel ranks. Default 1. */
   ranks?: number | undefined;
   /** Default true. */
   prefixCaching?: boolean | undefined;
-  /** Milliseconds from one token to the next. Default 0. */
+  /** Milliseconds between tokens. Default 0. */
   interTokenMs?: number | undefined;
-  /** Prompt tokens evaluated in a second. Default: no time passes. */
+  /** Prompt tokens evaluated per second. Default: prefill takes no time. */
   prefillTokensPerSecond?: number | undefined;
-  /** Whether answers say how many prompt tokens came from the cache. Default true. */
+  /** Whether answers report how many prompt tokens came from the cache. Default true. */
   reportsCachedTokens?: boolean | undefined;
-  /** Whether it tells its load under `/metrics`. Default true. */
+  /** Whether it reports its load under `/metrics`. Default true. */
   hasMetrics?: boolean | undefined;
   /** KV events over ZeroMQ. Default: none. */
   kvEvents?: KvEventOptions | undefined;
-  /** Milliseconds before it listens. Default 0. */
+  /** Milliseconds until it listens. Default 0. */
   startMs?: number | undefined;
   /** How the fault `crash` ends the process. Default: `process.exit(1)`. */
   crash?: (() => void) | undefined;
 }
 
 export interface KvEventOptions {
-  /** Of rank 0; rank r is on port + r. Default: free ones. */
+  /** Of rank 0; rank r is on port + r. Default: free ports. */
   port?: number | undefined;
-  /** As above. Undefined: lost events cannot be asked for again. */
+  /** Likewise. Undefined: lost events cannot be replayed. */
   replayPort?: number | undefined;
   topic?: string | undefined;
-  /** Batches that are kept for replays. Default 10,000. */
+  /** Batches kept for replays. Default 10,000. */
   replayBatches?: number | undefined;
 }

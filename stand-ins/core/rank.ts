@@ -6,7 +6,7 @@ import { type Generation, Sequence } from "./sequence.ts";
 export interface RankOptions extends SchedulerOptions {
   interTokenMs: number;
   prefillTokensPerSecond: number;
-  /** Told what a step has changed in the prefix cache. */
+  /** Receives a step's changes to the prefix cache. */
   onEvents(events: KvEvent[]): void;
 }
 
@@ -20,7 +20,7 @@ export interface RankCounters {
   finished: number;
 }
 
-/** One data-parallel rank: vLLM's scheduling over blocks of its own, one step at a time. */
+/** One data-parallel rank: vLLM's scheduling over its own blocks, one step at a time. */
 export class Rank {
   readonly counters: RankCounters = {
     prefixQueries: 0,
@@ -53,7 +53,7 @@ export class Rank {
     return this.#scheduler.kvUsage;
   }
 
-  /** @throws RangeError where all blocks together do not suffice */
+  /** @throws RangeError if the request needs more blocks than there are */
   add(generation: Generation): Sequence {
     const sequence = new Sequence(generation, this.#options.blockSize, (hash, content) => {
       this.#log.describe(hash, content);
@@ -68,12 +68,12 @@ export class Rank {
     return sequence;
   }
 
-  /** Ends a request before its time; nothing happens after it. */
+  /** Aborts a request; has no effect once it has ended. */
   remove(sequence: Sequence): void {
     this.#scheduler.abort(sequence);
   }
 
-  /** Empties the prefix cache. False while requests use it. */
+  /** Empties the prefix cache. @returns false while requests use it */
   reset(): boolean {
     if (this.running + this.waiting > 0) return false;
     this.#log.clear();

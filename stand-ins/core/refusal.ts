@@ -1,6 +1,6 @@
 import type { Reply } from "./server.ts";
 
-/** An error in the shape of SGLang and TensorRT-LLM, which both have from older releases of vLLM. */
+/** An error in the format of SGLang and TensorRT-LLM, which both adopted from older vLLM releases. */
 export function refuse(status: number, message: string): Reply {
   const type = status === 400 ? "BadRequestError" : status === 404 ? "NotFoundError" : "InternalServerError";
   return { status, json: { object: "error", message, type, param: null, code: status } };

@@ -6,12 +6,12 @@ import { Writer } from "./writer.ts";
 export interface Generation {
   tokens: readonly number[];
   maxTokens: number;
-  /** Tokens before which the model does not end of itself. */
+  /** Tokens to generate before the model may end its answer. */
   minTokens: number;
   ignoreEos: boolean;
   loraName: string | undefined;
   cacheSalt: string | undefined;
-  /** Undefined: whichever has least to do. */
+  /** Undefined: the least busy one. */
   rank: number | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface GeneratedToken {
   readonly finish: "stop" | "length" | undefined;
 }
 
-/** A block's tokens, and what they follow. */
+/** A block's tokens, and the block before it. */
 export interface BlockContent {
   readonly parent: number | undefined;
   readonly tokenIds: readonly number[];
@@ -30,29 +30,29 @@ export interface BlockContent {
   readonly cacheSalt: string | undefined;
 }
 
-/** A request on its way through a rank. */
+/** A request in a rank. */
 export class Sequence implements ScheduledRequest {
   readonly promptTokens: number;
   readonly maxTokens: number;
   cachedTokens = 0;
   /** Called for each token. */
   onGenerated: ((token: GeneratedToken) => void) | undefined;
-  /** Called when the model ends before its time. */
+  /** Called when the model ends its answer before `maxTokens`. */
   onEnd: (() => void) | undefined;
-  /** Called when the request is first worked on. */
+  /** Called when the request is first scheduled. */
   onStarted: (() => void) | undefined;
   readonly #generation: Generation;
   readonly #tokens: number[];
   readonly #writer: Writer;
   readonly #blockSize: number;
   readonly #hashes: number[] = [];
-  readonly #told: (hash: number, content: BlockContent) => void;
+  readonly #describe: (hash: number, content: BlockContent) => void;
 
-  /** @param told is told what each block whose hash is asked for holds */
+  /** @param describe receives the content of each block whose hash is requested */
   constructor(
     generation: Generation,
     blockSize: number,
-    told: (hash: number, content: BlockContent) => void,
+    describe: (hash: number, content: BlockContent) => void,
   ) {
     this.#generation = generation;
     this.promptTokens = generation.tokens.length;
@@ -60,7 +60,7 @@ export class Sequence implements ScheduledRequest {
     this.#tokens = [...generation.tokens];
     this.#writer = new Writer(this.#tokens);
     this.#blockSize = blockSize;
-    this.#told = told;
+    this.#describe = describe;
   }
 
   hashAt(index: number): number {
@@ -71,7 +71,7 @@ export class Sequence implements ScheduledRequest {
     }
     const hash = this.#hashes[index]!;
     const parent = this.#hashes[index - 1];
-    this.#told(hash, { parent, tokenIds: this.#tokensOf(index), loraName, cacheSalt });
+    this.#describe(hash, { parent, tokenIds: this.#tokensOf(index), loraName, cacheSalt });
     return hash;
   }
 
@@ -92,7 +92,7 @@ export class Sequence implements ScheduledRequest {
     if (isEnd && !isLast) this.onEnd?.();
   }
 
-  /** What follows the last full block of what was evaluated: the last token never is. */
+  /** The partial block after the last full one. The last token is excluded, as it is never evaluated. */
   tail(): BlockContent {
     const { loraName, cacheSalt } = this.#generation;
     const whole = Math.floor((this.#tokens.length - 1) / this.#blockSize);
@@ -105,7 +105,7 @@ export class Sequence implements ScheduledRequest {
   }
 }
 
-/** 53 bits of what a block holds and follows. */
+/** A 53-bit hash of a block's tokens and the previous block's hash. */
 export function hashTokens(previous: number, tokens: readonly number[]): number {
   let low = previous | 0;
   let high = Math.floor(previous / 2 ** 32) ^ 0x2545f491;

@@ -5,7 +5,7 @@ import { type Faults, faultsSchema, NO_FAULTS } from "./faults.ts";
 import { openAtPort } from "./free-port.ts";
 import { writable } from "./writable.ts";
 
-/** An answer of a route: JSON, text, or a function that writes the answer itself. */
+/** A route's answer: JSON, text, or a function that writes it. */
 export type Reply =
   | { status?: number; json: unknown }
   | { status?: number; text: string; type?: string }
@@ -13,12 +13,12 @@ export type Reply =
 
 export interface RouteRequest {
   readonly headers: IncomingMessage["headers"];
-  /** Parsed JSON; undefined where there is no body or it is no JSON. */
+  /** Parsed JSON; undefined if there is no body or it is not JSON. */
   readonly body: unknown;
   readonly faults: Faults;
   /** Aborted when other faults are set. */
-  readonly lifted: AbortSignal;
-  /** Aborted when the client leaves. */
+  readonly faultsChanged: AbortSignal;
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
 }
 
@@ -31,26 +31,26 @@ export interface ServerOptions {
   /** By `METHOD /path`. */
   routes: Readonly<Record<string, Route>>;
   /** Routes that generate tokens. */
-  generates: readonly string[];
-  /** What a request gets that has no route, or no key. */
+  generationRoutes: readonly string[];
+  /** The answer to a request with an unknown route or without a key. */
   refuse(status: 401 | 404 | 500 | 503, message: string): Reply;
   crash: () => void;
 }
 
-/** A stand-in's HTTP server, with faults that are turned on under `/stand-in/faults`. */
+/** A stand-in's HTTP server, with faults that are set under `/stand-in/faults`. */
 export class StandInServer {
   #faults: Faults = NO_FAULTS;
-  #lifting = new AbortController();
+  #faultsChanged = new AbortController();
   readonly url: string;
   readonly port: number;
   /** Every request but those to `/stand-in/`, as `METHOD /path`. */
   readonly requests: string[] = [];
   readonly #options: ServerOptions;
   readonly #server: Server;
-  /** Requests that the fault `status` could have struck. */
-  #struck = 0;
+  /** Requests that the fault `status` applied to, whether or not it was their turn to fail. */
+  #eligible = 0;
 
-  /** @throws Error where the port is taken */
+  /** @throws Error if the port is taken */
   static async listen(options: ServerOptions): Promise<StandInServer> {
     const server = createServer({ keepAliveTimeout: 5_000 });
     const listen = (port: number) =>
@@ -86,11 +86,11 @@ export class StandInServer {
     const body = parse(await readBody(request));
     if (name.endsWith(" /stand-in/faults")) return this.#setFaults(name, body, response);
     this.requests.push(name);
-    const { routes, generates, refuse, apiKey } = this.#options;
+    const { routes, generationRoutes, refuse, apiKey } = this.#options;
     const { faults } = this;
-    const lifted = this.#lifting.signal;
-    const isStruck = faults.on === "all" || generates.includes(name);
-    if (isStruck && (await this.#strike(faults, response))) return;
+    const faultsChanged = this.#faultsChanged.signal;
+    const isAffected = faults.on === "all" || generationRoutes.includes(name);
+    if (isAffected && (await this.#injectFaults(faults, response))) return;
     if (
       apiKey !== undefined &&
       request.headers.authorization !== `Bearer ${apiKey}` &&
@@ -100,23 +100,23 @@ export class StandInServer {
     }
     const route = routes[name];
     if (route === undefined) return send(response, refuse(404, "Not Found"), never);
-    const leaving = new AbortController();
-    response.on("close", () => leaving.abort());
-    const { signal } = leaving;
-    const seen = isStruck ? faults : NO_FAULTS;
+    const disconnected = new AbortController();
+    response.on("close", () => disconnected.abort());
+    const { signal } = disconnected;
+    const seen = isAffected ? faults : NO_FAULTS;
     const { headers } = request;
-    await send(response, await route({ headers, body, faults: seen, lifted, signal }), signal);
+    await send(response, await route({ headers, body, faults: seen, faultsChanged, signal }), signal);
   }
 
   get faults(): Faults {
     return this.#faults;
   }
 
-  /** Other faults than so far; what hangs because of those goes on. */
+  /** Replaces the faults; requests that hang because of the previous ones continue. */
   set faults(faults: Faults) {
     this.#faults = faults;
-    this.#lifting.abort();
-    this.#lifting = new AbortController();
+    this.#faultsChanged.abort();
+    this.#faultsChanged = new AbortController();
   }
 
   #setFaults(name: string, body: unknown, response: ServerResponse): Promise<void> {
@@ -124,18 +124,18 @@ export class StandInServer {
       const read = faultsSchema.safeParse(body ?? {});
       if (!read.success) return send(response, { status: 400, json: { error: read.error.message } }, never);
       this.faults = read.data;
-      this.#struck = 0;
+      this.#eligible = 0;
     }
     return send(response, { json: this.faults }, never);
   }
 
-  /** The faults that strike before a route runs. True where the request is done with. */
-  async #strike(faults: Faults, response: ServerResponse): Promise<boolean> {
+  /** The faults that occur before a route runs. @returns whether the request has been handled */
+  async #injectFaults(faults: Faults, response: ServerResponse): Promise<boolean> {
     if (faults.crash) this.#options.crash();
     if (faults.delayMs > 0) await sleep(faults.delayMs);
     if (faults.hangBeforeHead) return true;
     if (faults.garbageHttp) {
-      response.socket?.end("\u0000\u0001\u0002 this is no HTTP \r\n\r\n");
+      response.socket?.end("\u0000\u0001\u0002 this is not HTTP \r\n\r\n");
       return true;
     }
     if (faults.endlessBody) {
@@ -143,13 +143,10 @@ export class StandInServer {
       return true;
     }
     if (faults.status === undefined) return false;
-    const before = Math.floor(this.#struck * faults.share);
-    this.#struck++;
-    if (Math.floor(this.#struck * faults.share) === before) return false;
-    const reply = this.#options.refuse(
-      faults.status === 503 ? 503 : 500,
-      "This is a fault that was asked for.",
-    );
+    const before = Math.floor(this.#eligible * faults.share);
+    this.#eligible++;
+    if (Math.floor(this.#eligible * faults.share) === before) return false;
+    const reply = this.#options.refuse(faults.status === 503 ? 503 : 500, "This is an injected fault.");
     await send(response, { ...reply, status: faults.status }, never);
     return true;
   }

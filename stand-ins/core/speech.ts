@@ -3,39 +3,39 @@ import { gzipSync } from "node:zlib";
 import { z } from "zod";
 import { writable } from "./writable.ts";
 
-/** Other ways in which servers, and proxies before them, write the same streamed answer. */
+/** Other ways in which servers, and proxies in front of them, format the same streamed answer. */
 export const speechSchema = z.strictObject({
   /** Tokens in each event. */
   tokensPerEvent: z.number().int().positive().default(1),
-  /** How the body is delimited: in HTTP's chunks, by a length given before it, or by the connection's end. */
+  /** How the body is delimited: by chunked encoding, its content-length, or the end of the connection. */
   framing: z.enum(["chunked", "length", "close"]).default("chunked"),
-  /** Bytes of each chunk, wherever that cuts; undefined for a chunk an event. */
+  /** Bytes per chunk, regardless of event boundaries; undefined for one chunk per event. */
   chunkBytes: z.number().int().positive().optional(),
   lineEnd: z.enum(["\n", "\r\n", "\r"]).default("\n"),
-  /** What stands before an event's data. */
+  /** The field name before an event's data. */
   field: z.enum(["data: ", "data:", "data:  "]).default("data: "),
-  /** Spaces between the tokens of JSON. */
+  /** Whether JSON has spaces between its tokens. */
   isSpaced: z.boolean().default(false),
-  /** Whether each event's JSON goes over several lines. */
+  /** Whether each event's JSON spans several lines. */
   isInLines: z.boolean().default(false),
   /** Comments, unknown fields and empty data between events. */
   isChatty: z.boolean().default(false),
-  /** Bytes of a field that nobody knows, in each event. */
+  /** Bytes of an unknown field in each event. */
   paddingBytes: z.number().int().nonnegative().default(0),
   hasByteOrderMark: z.boolean().default(false),
   isZipped: z.boolean().default(false),
-  /** Whether OpenAI's last event comes. */
+  /** Whether OpenAI's last event, `[DONE]`, is sent. */
   hasDone: z.boolean().default(true),
 });
 
 export type Speech = z.output<typeof speechSchema>;
 
-/** Writes an event stream as a server that speaks so does. */
+/** Writes an event stream in the given format. */
 export class SpeechWriter {
   readonly #response: ServerResponse;
   readonly #speech: Speech;
-  /** What is kept back, until it fills a chunk or all has come. */
-  #kept = Buffer.alloc(0);
+  /** Output held back until it fills a chunk or is complete. */
+  #held = Buffer.alloc(0);
 
   constructor(response: ServerResponse, speech: Speech) {
     this.#response = response;
@@ -60,7 +60,7 @@ export class SpeechWriter {
 
   end(): void {
     const last = this.#speech.hasDone ? this.#event(["[DONE]"], []) : "";
-    const all = Buffer.concat([this.#kept, Buffer.from(last)]);
+    const all = Buffer.concat([this.#held, Buffer.from(last)]);
     if (!this.#isWhole) {
       this.#response.end(all);
       return;
@@ -75,7 +75,7 @@ export class SpeechWriter {
     this.#response.end(body);
   }
 
-  /** Whether all is sent at the end. */
+  /** Whether everything is sent at the end. */
   get #isWhole(): boolean {
     return this.#speech.isZipped || this.#speech.framing === "length";
   }
@@ -92,10 +92,10 @@ export class SpeechWriter {
       if (!this.#response.write(text)) await writable(this.#response);
       return;
     }
-    this.#kept = Buffer.concat([this.#kept, Buffer.from(text)]);
+    this.#held = Buffer.concat([this.#held, Buffer.from(text)]);
     if (this.#isWhole || chunkBytes === undefined) return;
-    for (; this.#kept.length >= chunkBytes; this.#kept = this.#kept.subarray(chunkBytes))
-      if (!this.#response.write(this.#kept.subarray(0, chunkBytes))) await writable(this.#response);
+    for (; this.#held.length >= chunkBytes; this.#held = this.#held.subarray(chunkBytes))
+      if (!this.#response.write(this.#held.subarray(0, chunkBytes))) await writable(this.#response);
   }
 }
 

@@ -7,12 +7,12 @@ import { type KvEventPlace, KvPublishers } from "./kv-publishers.ts";
 import type { StandInOptions } from "./options.ts";
 import { type Route, type ServerOptions, StandInServer } from "./server.ts";
 
-/** A stand-in that runs. */
+/** A running stand-in. */
 export interface StandIn extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly engine: StandInEngine;
-  /** Where each rank's KV events are; none where it sends none. */
+  /** Each rank's KV event endpoints; empty if it publishes none. */
   readonly kvEvents: readonly KvEventPlace[];
   /** Every request so far, as `METHOD /path`. */
   readonly requests: readonly string[];
@@ -21,7 +21,7 @@ export interface StandIn extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** What an engine's stand-in needs to know of itself, to say it. */
+/** What the stand-in's routes report about it. */
 export interface StandInContext {
   readonly engine: StandInEngine;
   readonly options: StandInOptions;
@@ -29,20 +29,20 @@ export interface StandInContext {
   /** The model's name, its aliases and its adapters. */
   readonly names: readonly string[];
   readonly kvEvents: readonly KvEventPlace[];
-  /** When it was started, in seconds. */
+  /** When it was started, in seconds since 1970. */
   readonly created: number;
 }
 
-/** One engine: its routes beside those that generate, and how it speaks. */
+/** A kind of engine: its routes other than those that generate tokens, and the format of its answers. */
 export interface EngineKindOptions {
   dialect(context: StandInContext): Dialect;
   routes(context: StandInContext): Record<string, Route>;
   refuse: ServerOptions["refuse"];
 }
 
-const GENERATES = ["POST /v1/chat/completions", "POST /v1/completions"];
+const GENERATION_ROUTES = ["POST /v1/chat/completions", "POST /v1/completions"];
 
-/** Starts a stand-in. @throws Error where a port is taken */
+/** Starts a stand-in. @throws Error if a port is taken */
 export async function startStandIn(kind: EngineKindOptions, options: StandInOptions): Promise<StandIn> {
   const { model = "tiny", aliases = [], adapters = [], crash = () => process.exit(1) } = options;
   if (options.startMs) await sleep(options.startMs);
@@ -70,7 +70,7 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
     host: options.host,
     apiKey: options.apiKey,
     routes,
-    generates: GENERATES,
+    generationRoutes: GENERATION_ROUTES,
     refuse: kind.refuse,
     crash,
   }).catch((error: unknown) => {
@@ -95,10 +95,10 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
   };
 }
 
-/** What `/openapi.json` lists of these routes, as FastAPI does. */
+/** `/openapi.json` with these routes, as FastAPI generates it. */
 export function describeRoutes(routes: Readonly<Record<string, Route>>): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const name of [...Object.keys(routes), ...GENERATES]) {
+  for (const name of [...Object.keys(routes), ...GENERATION_ROUTES]) {
     const [method = "", path = ""] = name.split(" ");
     paths[path] = { ...paths[path], [method.toLowerCase()]: { responses: {} } };
   }

@@ -1,14 +1,14 @@
 /** A text cut at a stop string. */
 export interface Cut {
-  /** What can be told. */
+  /** The text before it, which can be sent. */
   readonly text: string;
-  /** What may be the beginning of a stop string. */
+  /** The end of the text, if it may be the beginning of a stop string. */
   readonly rest: string;
-  /** The stop string that was met; it is in neither. */
+  /** The stop string that was found; in neither of the others. */
   readonly stop: string | undefined;
 }
 
-/** Looks for the first stop string, and for the beginning of one at the end. */
+/** Finds the first stop string, or the beginning of one at the end. */
 export function findStop(text: string, stops: readonly string[]): Cut {
   const found = stops
     .filter((stop) => stop !== "" && text.includes(stop))

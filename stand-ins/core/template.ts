@@ -1,6 +1,6 @@
 import { Template } from "@huggingface/jinja";
 
-/** ChatML, with tools as JSON in a system message of their own. */
+/** ChatML, with tools as JSON in a separate system message. */
 export const CHAT_TEMPLATE = `{%- if tools -%}
 {{- '<|im_start|>system\\n# Tools\\n' -}}
 {%- for tool in tools -%}{{- (tool | tojson) + '\\n' -}}{%- endfor -%}
@@ -19,18 +19,18 @@ export const CHAT_TEMPLATE = `{%- if tools -%}
 
 const template = new Template(CHAT_TEMPLATE);
 
-/** What decides how a chat is written out. */
+/** The input of the chat template. */
 export interface Chat {
   messages: readonly Readonly<Record<string, unknown>>[];
   tools?: readonly unknown[] | null | undefined;
   chat_template_kwargs?: Readonly<Record<string, unknown>> | null | undefined;
   /** Default true. */
   add_generation_prompt?: boolean | undefined;
-  /** The last message is a part of the answer: what follows continues it. */
+  /** Whether the last message is a partial answer to continue. */
   continue_final_message?: boolean | undefined;
 }
 
-/** The text of a chat. */
+/** Renders a chat as text. */
 export function renderChat(chat: Chat): string {
   const continues = chat.continue_final_message ?? false;
   const text = template.render({

@@ -7,7 +7,7 @@ export const VOCABULARY_SIZE = 256 + CONTROL_TOKENS.length;
 const utf8 = new TextEncoder();
 const controlPattern = /(<\|im_start\|>|<\|im_end\|>|<\|endoftext\|>)/;
 
-/** One token a byte, and one for each control token that the text spells out. */
+/** One token per byte, and one per control token spelled out in the text. */
 export function tokenize(text: string): number[] {
   const ids: number[] = [];
   for (const part of text.split(controlPattern)) {
@@ -18,7 +18,7 @@ export function tokenize(text: string): number[] {
   return ids;
 }
 
-/** The text of token ids, control tokens spelled out. */
+/** The text of token ids, with control tokens spelled out. */
 export function detokenize(ids: readonly number[]): string {
   const bytes = ids.flatMap((id) => (id < 256 ? [id] : [...utf8.encode(CONTROL_TOKENS[id - 256] ?? "")]));
   return new TextDecoder().decode(Uint8Array.from(bytes));

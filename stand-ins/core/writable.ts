@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-/** Resolves when the response takes more, or never will. */
+/** Resolves when the response can be written to again, or is closed. */
 export function writable(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

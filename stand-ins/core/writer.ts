@@ -1,8 +1,8 @@
 import { END_OF_TURN } from "./tokens.ts";
 
 /**
- * The stand-ins' model: the next token follows from all tokens before it, so that an answer that is continued
- * anywhere, by any stand-in, goes on as it would have.
+ * The stand-ins' model: all previous tokens determine the next one, so any stand-in continues a partial answer exactly
+ * as it would have continued.
  */
 export class Writer {
   #state = 0x811c9dc5;
@@ -15,7 +15,7 @@ export class Writer {
     this.#state = Math.imul(this.#state ^ token, 0x01000193);
   }
 
-  /** A letter or a space; now and then the end of the turn, where that may be. */
+  /** A letter or a space; sometimes the end of the turn, if allowed. */
   next(mayEnd: boolean): number {
     const draw = mix(this.#state);
     if (mayEnd && draw % 256 === 0) return END_OF_TURN;

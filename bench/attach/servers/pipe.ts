@@ -1,5 +1,5 @@
 /**
- * The limit of a proxy on Node: bytes between sockets, in turn to each engine, and nothing read of them.
+ * The lower bound for a proxy on Node: copies bytes between sockets without reading them, to each engine in turn.
  * `node pipe.ts PORT URL…`
  */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";

@@ -3,15 +3,15 @@ import type { AddressInfo } from "node:net";
 import { answerParent } from "./parent-link.ts";
 
 export interface BareStart {
-  /** The gateway's answer, as it was recorded: its headers, and its events as they stand. */
+  /** The recorded answer of the gateway: its headers and events. */
   headers: Record<string, string>;
   events: readonly string[];
   delayMs: number;
 }
 
 /**
- * A server without anything: it takes a request in and writes the recorded events, one for each token. The role
- * and the first token come at once, as with the echo engine; what follows the last token comes with it.
+ * A minimal server: it reads a request and writes the recorded events, one per token. The role and the first token are
+ * sent at once, as by the echo engine; the events after the last token are sent with it.
  */
 answerParent({
   start({ headers, events, delayMs }: BareStart): Promise<number> {

@@ -13,7 +13,7 @@ export interface EngineRun {
 
 let engine: Engine;
 
-/** The echo engine without a request plane or a gateway: what of the measured CPU is the engine's. */
+/** The echo engine without a request plane or a gateway, to measure its own share of CPU. */
 answerParent({
   async start({ delayMs }: { delayMs: number }): Promise<void> {
     const definition = await loadWorker("echo");
@@ -53,5 +53,5 @@ async function answer(tokens: Uint32Array, maxTokens: number): Promise<void> {
   let count = 0;
   for await (const delta of engine.generate(request, new AbortController().signal))
     count += delta.tokenIds.length;
-  if (count !== maxTokens) throw new Error(`The engine gave ${count} tokens of ${maxTokens}.`);
+  if (count !== maxTokens) throw new Error(`The engine returned ${count} of ${maxTokens} tokens.`);
 }

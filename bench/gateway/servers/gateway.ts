@@ -8,7 +8,7 @@ import { answerParent } from "./parent-link.ts";
 
 export interface GatewayStart {
   discovery: string;
-  /** Milliseconds between two tokens of the echo worker in this process; undefined where it has one of its own. */
+  /** Milliseconds between two tokens of the echo worker in this process; undefined if it has its own process. */
   echoDelayMs: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What the benchmark asks of a server's process, by name. */
+/** Methods of a server's process that the benchmark can call. */
 export type Methods = Record<string, (argument: never) => unknown>;
 
 export interface Question {
@@ -9,7 +9,7 @@ export interface Question {
 
 export type Reply = { id: number; result: unknown } | { id: number; error: string };
 
-/** Answers the benchmark's questions over IPC, `cpu` among them, and ends with the benchmark. */
+/** Serves the benchmark's calls over IPC, including `cpu`, and ends with the benchmark. */
 export function answerParent(methods: Methods): void {
   const all: Methods = { cpu: () => process.cpuUsage(), ...methods };
   process.on("message", async ({ id, method, argument }: Question) => {

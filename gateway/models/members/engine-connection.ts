@@ -107,7 +107,7 @@ export class EngineConnection implements WatchedEngine {
     return this.eventBlockSize ?? this.spec.blockSize ?? this.profile?.blockSize;
   }
 
-  /** Whether its cache is predicted from the requests sent to it, because no KV events come. */
+  /** Whether its cache is predicted from the requests sent to it, because it sends no KV events. */
   get isPredicted(): boolean {
     return this.sources.length === 0 || (this.#observed?.isSilent ?? false);
   }
@@ -263,13 +263,13 @@ export class EngineConnection implements WatchedEngine {
     let isHung = false;
     let models: readonly EngineModel[] | undefined;
     try {
-      const { startedAt, models: told } = await within(timeoutMs, adapter.readLoad(this.api));
-      models = told;
+      const { startedAt, models: reported } = await within(timeoutMs, adapter.readLoad(this.api));
+      models = reported;
       // An engine that no longer reports its start time is of another kind.
       const hasStartTime = startedAt !== undefined;
       if (hasStartTime ? this.#starts.isNew(startedAt) : this.profile?.startedAt !== undefined)
         this.#isReplaced = true;
-      else if (told === undefined && begun >= this.#models.dueAt)
+      else if (reported === undefined && begun >= this.#models.dueAt)
         models = await within(timeoutMs, this.#readModels(adapter));
     } catch (error) {
       if (!this.#isDisproved(error, begun)) failure = messageOf(error);
@@ -328,7 +328,7 @@ export class EngineConnection implements WatchedEngine {
     this.#listener.onState(this.state);
   }
 
-  /** @param pauseMs how long it is left alone; one that drains is looked at as before */
+  /** @param pauseMs time until the next check; a draining engine keeps its usual interval */
   #setDown(reason: string, pauseMs: number): void {
     if (this.state === "ready") this.#log.warn("set an engine aside", { reason });
     else if (this.reason !== reason) this.#log.info("an engine cannot be reached yet", { reason });

@@ -1,17 +1,17 @@
-/** How often requests that have not found another member are told again, in milliseconds. */
+/** Interval at which the requests that have not moved yet are notified again, in milliseconds. */
 const REPEAT_MS = 1_000;
 
-/** Makes the requests of a member that is leaving move to other members, once the time to end by themselves is over. */
+/** Moves the remaining requests of a leaving member to other members once their time to finish has passed. */
 export class Eviction {
   readonly #evict: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param evict asks the member's requests to move; those that cannot, stay */
+  /** @param evict asks the member's requests to move; those that cannot move stay */
   constructor(evict: () => void) {
     this.#evict = evict;
   }
 
-  /** @param withinMs how long requests may still run; an earlier end replaces a later one */
+  /** @param withinMs after how long requests move; a second call replaces the first */
   start(withinMs: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

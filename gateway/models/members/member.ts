@@ -6,7 +6,7 @@ export interface Member extends RoutedWorker {
   readonly kind: "worker" | "engine";
   /** For display. */
   readonly state: string;
-  /** Further names of its model. */
+  /** Other names of its model. */
   readonly aliases: readonly string[];
   /** LoRA adapters on its model, by the names that requests give. */
   readonly adapters: readonly string[];
@@ -37,7 +37,7 @@ export interface Member extends RoutedWorker {
   noteBlockSize(tokens: number): void;
 }
 
-/** Requests that need to know what becomes of their member. */
+/** Listeners of requests on events of their member. */
 export class RequestListeners {
   readonly #listeners = new Set<(reason: string) => void>();
 

@@ -1,21 +1,21 @@
-/** How fast the router decides on this host. Uses web standards only. */
+/** Measures how fast the router decides on this host. Uses web standards only. */
 import { compileRouter, createRouter } from "../../../router-wasm/index.ts";
 
 const BLOCK_SIZE = 16;
 const BLOCKS = 512;
 const WORKERS = 8;
 
-/** A prompt of so many tokens, which every second worker holds. */
+/** Length of the prompt, which every second worker holds. */
 export const TOKENS = BLOCKS * BLOCK_SIZE;
 
 export interface Speed {
-  /** From the module's bytes to the first answer, nothing held yet: compile, instantiate, decide; milliseconds. */
+  /** Milliseconds from the module's bytes to the first decision, with an empty index: compile, instantiate, decide. */
   firstMs: number;
-  /** One decision once the host has compiled the module well, copying and hashing the tokens included; µs. */
+  /** Microseconds for one decision with optimised code, including copying and hashing the tokens. */
   steadyUs: number;
 }
 
-/** Takes some three seconds. */
+/** Takes about three seconds. */
 export async function measureDecisions(bytes: BufferSource): Promise<Speed> {
   const prompt = Uint32Array.from({ length: TOKENS }, (_, i) => (i * 2_654_435_761) >>> 0);
   const started = performance.now();

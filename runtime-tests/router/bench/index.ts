@@ -1,6 +1,6 @@
 /**
- * `npm run bench:hosts`: the router's first and steady decision on each JavaScript host, and how they compare with
- * Node's of the same round. Every measurement is a process of its own.
+ * `npm run bench:hosts`: measures the router's first and steady decision on each JavaScript host, compared with Node in
+ * the same round. Every measurement is a separate process.
  */
 import { join } from "node:path";
 import { runScript, type ScriptHost } from "../../hosts.ts";
@@ -12,7 +12,7 @@ const ROUNDS = 11;
 const rounds: Record<ScriptHost, Speed>[] = [];
 for (let round = 0; round < ROUNDS; round++) {
   const speeds: Partial<Record<ScriptHost, Speed>> = {};
-  // Begun with another host each time, so that none always has the quiet moment.
+  // Each round starts with another host, so that none is always measured at the quietest moment.
   for (let i = 0; i < HOSTS.length; i++) {
     const host = HOSTS[(i + round) % HOSTS.length]!;
     speeds[host] = (await runScript(host, join(import.meta.dirname, `${host}.ts`))) as Speed;
@@ -21,7 +21,7 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 
 console.log(
-  `${TOKENS.toLocaleString("en")} tokens, 8 workers, medians of ${ROUNDS} rounds; × Node's of the same round`,
+  `${TOKENS.toLocaleString("en")} tokens, 8 workers, medians of ${ROUNDS} rounds; × relative to Node in the same round`,
 );
 for (const host of HOSTS) {
   const figures = (["firstMs", "steadyUs"] as const).map((figure) => {

@@ -7,11 +7,11 @@ import {
 } from "../../server-url.ts";
 import { DiscoveryError } from "../types.ts";
 
-/** Where etcd is, and how this process identifies itself to it. */
+/** The addresses of etcd, and this process's credentials. */
 export interface EtcdAddress {
   /** `host:port` of each member. */
   readonly members: readonly string[];
-  /** Before every key; begins and ends with a slash. */
+  /** Prefix of every key; begins and ends with a slash. */
   readonly prefix: string;
   readonly user: string | undefined;
   readonly password: string | undefined;
@@ -28,7 +28,7 @@ const DEFAULT_PREFIX = "stator";
 
 /**
  * @param place the URL without its scheme
- * @throws DiscoveryError `bad_url` where it is malformed or names a file that cannot be read
+ * @throws DiscoveryError `bad_url` if it is malformed or names a file that cannot be read
  */
 export async function readEtcdAddress(place: string): Promise<EtcdAddress> {
   try {

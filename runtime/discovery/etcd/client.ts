@@ -1,13 +1,13 @@
 import type { Etcd3 } from "etcd3";
 import type { EtcdAddress } from "./address.ts";
 
-/** How long one attempt of a call may take, in milliseconds: etcd3 sets no deadline of its own. */
+/** Timeout of one attempt of a call, in milliseconds. etcd3 sets none by default. */
 const CALL_MS = 2_000;
 
-/** Options of a call on a stream, which get no default. */
+/** Options of streaming calls, for which etcd3 has no defaults. */
 export const withDeadline = () => ({ deadline: Date.now() + CALL_MS });
 
-/** Loads etcd3, which nothing else needs, and prepares a client. It connects with the first call. */
+/** Loads etcd3 lazily and creates a client, which connects on the first call. */
 export async function createClient({ members, user, password, tls }: EtcdAddress): Promise<Etcd3> {
   const [{ Etcd3, isRecoverableError }, { ConstantBackoff, handleWhen, noop, retry }] = await Promise.all([
     import("etcd3"),
@@ -20,9 +20,9 @@ export async function createClient({ members, user, password, tls }: EtcdAddress
       password !== undefined && { auth: { username: user, password, callOptions: withDeadline } }),
     defaultCallOptions: ({ isStream }) => (isStream ? {} : withDeadline()),
     faultHandling: {
-      // etcd3's circuit breaker would refuse calls for seconds after etcd's return.
+      // etcd3's circuit breaker would reject calls for seconds after etcd is back.
       host: () => noop,
-      // Every further attempt goes to another member.
+      // Every retry goes to another member.
       global:
         members.length === 1
           ? noop
@@ -34,7 +34,7 @@ export async function createClient({ members, user, password, tls }: EtcdAddress
     },
     dialTimeout: CALL_MS,
     grpcOptions: {
-      // etcd answers pings that come more often than every 5 s with GOAWAY.
+      // etcd sends GOAWAY if pings arrive more often than every 5 s.
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 3_000,
       "grpc.keepalive_permit_without_calls": 1,

@@ -24,10 +24,10 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     };
   });
 
-  /** An etcd of its own, with a writer and a reader. */
+  /** A separate etcd, with a writer and a reader. */
   const pair = () => openPair(startEtcd, (host) => `etcd://${host}`);
 
-  test("what is known stays known while etcd is away, and what was put meanwhile is there on its return", async () => {
+  test("entries stay known during an outage of etcd, and values put meanwhile are stored afterwards", async () => {
     await using both = await pair();
     const { server: etcd, writer, reader, stateIs } = both;
     const lease = await writer.lease({ ttlMs: 2_000 });
@@ -51,7 +51,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     expect(both.states[0]!.reason).toContain(etcd.host);
   });
 
-  test("an etcd that lost its data is filled again", async () => {
+  test("an etcd that lost its data gets all entries again", async () => {
     await using both = await pair();
     const { server: etcd, writer, reader } = both;
     for (let count = 0; count < 20; count++) await writer.put("history", count);
@@ -65,7 +65,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await log.until((entries) => entries.get("new") === 1);
   });
 
-  test("a watch goes on after what it missed was compacted", async () => {
+  test("a watch resumes after the revisions it missed were compacted", async () => {
     await using both = await pair();
     const { server: etcd, writer, reader } = both;
     await writer.put("gone", 1);
@@ -81,7 +81,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await log.until((entries) => entries.has("later"));
   });
 
-  test("a restart with authentication on is survived by those with a password, and named to others", async () => {
+  test("clients with a password survive a restart with authentication enabled; others get the reason", async () => {
     await using both = await pair();
     const { server: etcd, writer, reader, states, stateIs } = both;
     await etcdctl(etcd, "user", "add", "root:secret");
@@ -105,7 +105,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await writer.close();
   });
 
-  test("values of others that are not JSON are reported once and skipped", async () => {
+  test("other programs' values that are not JSON are reported once and skipped", async () => {
     await using both = await pair();
     const { server: etcd, writer, reader, errors } = both;
     await etcdctl(etcd, "put", "/stator/foreign", "<xml>");
@@ -120,7 +120,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await log.until((entries) => entries.get("foreign") === 2);
   });
 
-  test("of several members some may be dead", async () => {
+  test("works while some members are down", async () => {
     const url = `etcd://127.0.0.1:1,${shared!.host},127.0.0.1:2/${randomId()}`;
     const discovery = await openDiscovery(url);
     const log = await watchLog(discovery, "");
@@ -129,7 +129,7 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await discovery.close();
   });
 
-  test("TLS with client certificates works, and what is wrong with them is named", async () => {
+  test("TLS with client certificates works, and errors name what is wrong with them", async () => {
     const folder = mkdtempSync(join(tmpdir(), "stator-etcd-tls-"));
     const [authority, stranger] = [
       await makeAuthority(folder, "authority"),
@@ -162,12 +162,12 @@ test.each([
   ["etcd://host,,other", /'' is not HOST/],
   ["etcd://user@host", /a user needs a password/],
   ["etcd://host?colour=red", /there is no option 'colour'/],
-  ["etcd://host?cert=/a", /'cert' and 'key' go together/],
+  ["etcd://host?cert=/a", /'cert' and 'key' must be given together/],
   ["etcd://host?ca=/no/such.pem", /its 'ca' cannot be read/],
-  ["etcd://host/%zz", /a '%' that encodes nothing/],
-])("the URL %s is refused with what is wrong and how to write it", async (url, reason) => {
-  const refusal = openDiscovery(url);
-  await expect(refusal).rejects.toMatchObject({ code: "bad_url" });
-  await expect(refusal).rejects.toThrow(reason);
-  await expect(refusal).rejects.toThrow("Write etcd://[USER:PASSWORD@]HOST[:PORT]");
+  ["etcd://host/%zz", /an invalid percent encoding/],
+])("the URL %s is rejected with the reason and the correct form", async (url, reason) => {
+  const opening = openDiscovery(url);
+  await expect(opening).rejects.toMatchObject({ code: "bad_url" });
+  await expect(opening).rejects.toThrow(reason);
+  await expect(opening).rejects.toThrow("Write etcd://[USER:PASSWORD@]HOST[:PORT]");
 });

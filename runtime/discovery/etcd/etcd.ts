@@ -1,15 +1,15 @@
 import type * as Etcd3Module from "etcd3";
 import type { Etcd3 } from "etcd3";
-import type { StoreLease } from "../kept-lease.ts";
 import { type RemoteContext, RemoteDiscovery, type RemoteStore } from "../remote.ts";
+import type { StoreLease } from "../renewed-lease.ts";
 import { type Discovery, DiscoveryError, type DiscoveryOptions } from "../types.ts";
 import { type EtcdAddress, readEtcdAddress } from "./address.ts";
 import { createClient } from "./client.ts";
 import { Follower } from "./follow.ts";
 import { EtcdLease } from "./lease.ts";
-import { tlsReason } from "./tls-reason.ts";
+import { tlsFailure } from "./tls-failure.ts";
 
-/** How long the first answer is waited for, in milliseconds: etcd may be starting beside this process. */
+/** How long to wait for the first answer, in milliseconds: etcd may be starting alongside this process. */
 const OPEN_MS = 10_000;
 const RETRY_MS = 500;
 
@@ -17,7 +17,7 @@ const RETRY_MS = 500;
  * Discovery through etcd (3.4 or newer).
  *
  * @param place the URL without its scheme: `//host:2379,other:2379/prefix?ca=FILE`
- * @throws DiscoveryError `bad_url`, or `store_failed` where etcd does not answer within 10 s or refuses the login
+ * @throws DiscoveryError `bad_url`, or `store_failed` if etcd does not answer within 10 s or rejects the login
  */
 export async function openEtcdDiscovery(place: string, options: DiscoveryOptions): Promise<Discovery> {
   const address = await readEtcdAddress(place);
@@ -85,30 +85,30 @@ async function firstAnswer(
   { prefix, members, tls }: EtcdAddress,
 ): Promise<void> {
   const { EtcdAuthenticationFailedError, EtcdPermissionDeniedError, GRPCInvalidArgumentError } = errors;
-  const refusals = [EtcdAuthenticationFailedError, EtcdPermissionDeniedError, GRPCInvalidArgumentError];
+  const rejections = [EtcdAuthenticationFailedError, EtcdPermissionDeniedError, GRPCInvalidArgumentError];
   const until = performance.now() + OPEN_MS;
   for (;;) {
     try {
       await client.getAll().prefix(prefix).count();
       return;
     } catch (error) {
-      const isRefused = refusals.some((refusal) => error instanceof refusal);
-      if (isRefused || performance.now() > until) throw error;
-      const reasons = await Promise.all(
-        tls === undefined ? [] : members.map((member) => tlsReason(member, tls)),
+      const isRejected = rejections.some((rejection) => error instanceof rejection);
+      if (isRejected || performance.now() > until) throw error;
+      const failures = await Promise.all(
+        tls === undefined ? [] : members.map((member) => tlsFailure(member, tls)),
       );
-      if (reasons.length > 0 && reasons.every((reason) => reason?.isFinal === true)) throw error;
+      if (failures.length > 0 && failures.every((failure) => failure?.isPermanent === true)) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-/** Why a call failed, for people. gRPC does not say why a TLS connection failed; a connection of our own does. */
+/** Why a call failed, for messages. gRPC hides why a TLS connection failed, so this finds out by a separate one. */
 async function reasonOf(error: unknown, { members, tls }: EtcdAddress): Promise<string> {
   const where = `etcd at ${members.join(", ")}`;
   const message = error instanceof Error ? error.message : String(error);
   const isConnection = /No connection established|UNAVAILABLE|Deadline exceeded|waiting for/i.test(message);
   if (tls === undefined || !isConnection) return `${where}: ${message}`;
-  const reasons = await Promise.all(members.map((member) => tlsReason(member, tls)));
-  return `${where}: ${reasons.find((reason) => reason !== undefined)?.message ?? message}`;
+  const failures = await Promise.all(members.map((member) => tlsFailure(member, tls)));
+  return `${where}: ${failures.find((failure) => failure !== undefined)?.message ?? message}`;
 }

@@ -1,27 +1,27 @@
 import type { Etcd3, Watcher as EtcdWatcher, IWatchResponse } from "etcd3";
 import type { RemoteContext } from "../remote.ts";
 
-/** How often etcd is asked whether it is there, and how much it holds, in milliseconds. */
+/** Interval at which etcd is probed for its availability and number of keys, in milliseconds. */
 const PROBE_MS = 2_000;
-/** Every so many probes all is listed again: etcd 3.4 and 3.5 have lost a delete that met a compaction. */
+/** Probes between full listings: etcd 3.4 and 3.5 can lose the event of a delete during a compaction. */
 const PROBES_PER_LIST = 30;
 
 /**
- * Keeps a mirror equal to what etcd holds under a prefix: a listing, then a watch, and a new listing after every
- * reconnect, which alone also notices a store with another history.
+ * Keeps a mirror in sync with etcd's keys under a prefix: lists them, then watches, and lists again after every
+ * reconnect, because only a listing reveals that the store lost its data or was replaced.
  */
 export class Follower {
   readonly #client: Etcd3;
-  /** Before every key. */
+  /** Prefix of every key. */
   readonly #prefix: string;
   readonly #context: RemoteContext;
-  /** The revision that the mirror is at. */
+  /** The revision of the mirror. */
   #revision = 0n;
   #watcher: EtcdWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #probes = 0;
   #isProbing = false;
-  #isOver = false;
+  #isClosed = false;
   #started: Promise<void> | undefined;
 
   constructor(client: Etcd3, prefix: string, context: RemoteContext) {
@@ -30,7 +30,7 @@ export class Follower {
     this.#context = context;
   }
 
-  /** Resolves when the mirror holds all that was in etcd when this was called. @throws what listing throws */
+  /** Resolves when the mirror has everything that was in etcd at the time of the call. @throws etcd3's errors */
   async sync(): Promise<void> {
     if (this.#started === undefined) {
       this.#timer = setInterval(() => void this.#probe(), PROBE_MS).unref();
@@ -46,7 +46,7 @@ export class Follower {
   }
 
   close(): void {
-    this.#isOver = true;
+    this.#isClosed = true;
     clearInterval(this.#timer);
     this.#unwatch();
   }
@@ -54,7 +54,7 @@ export class Follower {
   async #restart(): Promise<void> {
     this.#unwatch();
     await this.#list();
-    if (!this.#isOver) this.#watch();
+    if (!this.#isClosed) this.#watch();
   }
 
   async #list(): Promise<void> {
@@ -64,14 +64,14 @@ export class Follower {
     const { header, kvs } = await this.#client.getAll().prefix(prefix).exec();
     this.#context.answered();
     const revision = BigInt(header.revision);
-    // A watch may have been faster; but what is older than what was known before is another store.
+    // The watch may have been faster. A revision older than before the listing means a different store.
     if (revision < this.#revision && revision >= before) return;
-    const isOther = revision < before;
+    const isReplaced = revision < before;
     this.#revision = revision;
     mirror.replace(
       new Map(kvs.map(({ key, value }) => [key.toString().slice(prefix.length), value.toString()])),
     );
-    if (isOther && this.#watcher !== undefined) this.#watch();
+    if (isReplaced && this.#watcher !== undefined) this.#watch();
   }
 
   #watch(): void {
@@ -83,7 +83,7 @@ export class Follower {
       .watcher();
     this.#watcher = watcher;
     const ifCurrent = (then: () => void) => () => {
-      if (this.#watcher === watcher && !this.#isOver) then();
+      if (this.#watcher === watcher && !this.#isClosed) then();
     };
     let isFirst = true;
     watcher.on("data", (response) => {
@@ -96,7 +96,7 @@ export class Follower {
         isFirst = false;
       }),
     );
-    // It never comes back: its revision was compacted away, or etcd wants another login.
+    // The watch has ended for good: its revision was compacted, or etcd requires a login.
     watcher.on(
       "error",
       ifCurrent(() => this.#restartSoon()),
@@ -114,7 +114,7 @@ export class Follower {
     const { mirror } = this.#context;
     const prefix = this.#prefix;
     for (const { type, kv } of events) {
-      // A listing was faster.
+      // Already in a listing.
       if (BigInt(kv.mod_revision) <= this.#revision) continue;
       const key = kv.key.toString().slice(prefix.length);
       if (type === "Put") mirror.put(key, kv.value.toString());
@@ -124,9 +124,9 @@ export class Follower {
     if (events.length > 0 && revision > this.#revision) this.#revision = revision;
   }
 
-  /** Notices what no event tells: that etcd is away, or holds something else than the mirror. */
+  /** Detects what no event reports: that etcd is unreachable, or that the mirror differs from it. */
   async #probe(): Promise<void> {
-    if (this.#isProbing || this.#isOver || this.#started === undefined) return;
+    if (this.#isProbing || this.#isClosed || this.#started === undefined) return;
     this.#isProbing = true;
     try {
       const { mirror } = this.#context;
@@ -136,7 +136,7 @@ export class Follower {
       else if ((await this.#client.getAll().prefix(prefix).count()) !== mirror.size) await this.#list();
       this.#context.answered();
     } catch (error) {
-      if (!this.#isOver) this.#context.failed(error);
+      if (!this.#isClosed) this.#context.failed(error);
     } finally {
       this.#isProbing = false;
     }

@@ -1,6 +1,6 @@
 import type * as Etcd3Module from "etcd3";
 import type { Etcd3, Lease as EtcdGrant } from "etcd3";
-import type { StoreLease } from "../kept-lease.ts";
+import type { StoreLease } from "../renewed-lease.ts";
 import { withDeadline } from "./client.ts";
 
 export interface EtcdLeaseContext {
@@ -9,13 +9,13 @@ export interface EtcdLeaseContext {
     typeof Etcd3Module,
     "EtcdLeaseInvalidError" | "EtcdPermissionDeniedError" | "GRPCInvalidArgumentError"
   >;
-  /** Before every key. */
+  /** Prefix of every key. */
   readonly prefix: string;
-  /** Endpoints, of which some may be dead. */
+  /** Number of endpoints, some of which may be down. */
   readonly memberCount: number;
 }
 
-/** etcd's own lease, renewed by single calls with deadlines: the renewal that etcd3 offers gives up. */
+/** An etcd lease. It is renewed by single calls with deadlines, because etcd3's automatic renewal gives up. */
 export class EtcdLease implements StoreLease {
   readonly #context: EtcdLeaseContext;
   readonly #ttlSeconds: number;
@@ -24,7 +24,7 @@ export class EtcdLease implements StoreLease {
 
   constructor(context: EtcdLeaseContext, ttlMs: number) {
     this.#context = context;
-    // etcd counts in whole seconds.
+    // etcd's TTLs are whole seconds.
     this.#ttlSeconds = Math.max(1, Math.ceil(ttlMs / 1000));
   }
 
@@ -32,7 +32,7 @@ export class EtcdLease implements StoreLease {
     return this.#id;
   }
 
-  async take(): Promise<void> {
+  async grant(): Promise<void> {
     const { client } = this.#context;
     const grant = client.lease(this.#ttlSeconds, { autoKeepAlive: false, ...withDeadline() });
     this.#id = BigInt(await grant.grant())
@@ -48,13 +48,13 @@ export class EtcdLease implements StoreLease {
         return true;
       } catch (error) {
         if (this.#isUnknown(error)) return false;
-        // Streams go to any one member.
+        // A stream goes to an arbitrary member.
         if (attempt >= this.#context.memberCount) throw error;
       }
     }
   }
 
-  async write(key: string, json: string): Promise<boolean> {
+  async put(key: string, json: string): Promise<boolean> {
     const { client, prefix } = this.#context;
     try {
       await client
@@ -73,7 +73,7 @@ export class EtcdLease implements StoreLease {
     await this.#grant?.revoke(withDeadline());
   }
 
-  isRefusal(error: unknown): boolean {
+  isRejection(error: unknown): boolean {
     const { EtcdPermissionDeniedError, GRPCInvalidArgumentError } = this.#context.errors;
     return error instanceof EtcdPermissionDeniedError || error instanceof GRPCInvalidArgumentError;
   }

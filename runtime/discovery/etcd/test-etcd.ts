@@ -8,7 +8,7 @@ export const hasEtcd = await isInstalled("etcd");
 export interface EtcdOptions {
   /** Whether other hosts can connect. */
   readonly isPublic?: boolean;
-  /** PEM files; clients need a certificate where `clientCa` is given. */
+  /** PEM files; clients need a certificate if `clientCa` is set. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
 }
 
@@ -32,7 +32,7 @@ export async function startEtcd({ tls, isPublic = false }: EtcdOptions = {}): Pr
   });
 }
 
-/** Runs etcdctl; what it prints. */
+/** Runs etcdctl. @returns its output */
 export async function etcdctl({ host }: TestServer, ...args: string[]): Promise<string> {
   const env = { ...process.env, ETCDCTL_API: "3" };
   const { stdout } = await promisify(execFile)("etcdctl", ["--endpoints", host, ...args], { env });

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * A bucket's keys. NATS takes letters, digits and `-/_=.` alone, and no more than a few thousand of them, so an entry's
- * key is encoded here, and stands in its value as it is.
+ * The name of an entry in its bucket. NATS keys are limited to letters, digits and `-/_=.`, and to a few thousand
+ * characters, so the name encodes the entry's key; its value contains the key unchanged.
  */
 export const entryName = (key: string): string => {
   const encoded = Buffer.from(key).toString("base64url");
@@ -17,5 +17,5 @@ export const leaseIdIn = (name: string): string | undefined => /^lease\.([0-9a-f
 
 export const isEntry = (name: string): boolean => name.startsWith("entry.");
 
-/** Written to learn how far a watch has come. */
+/** A key that is written to find out how far a watch has progressed. */
 export const MARK = "mark";

@@ -8,7 +8,7 @@ import { openPair } from "../test-pair.ts";
 import { watchLog } from "../testing.ts";
 import { leaseName } from "./keys.ts";
 
-/** The bucket, as somebody else has it. */
+/** The bucket, through a separate connection. */
 async function bucketOf(host: string, name: string) {
   const [{ Kvm }, { jetstream }] = await Promise.all([import("@nats-io/kv"), import("@nats-io/jetstream")]);
   const connection = await connectToNats(parseNatsUrl(`//${host}`), 5_000);
@@ -31,11 +31,11 @@ describe.runIf(hasNats)("with a real nats-server", async () => {
     };
   });
 
-  /** A server of its own, with a writer and a reader. */
+  /** A separate server, with a writer and a reader. */
   const pair = () => openPair(startNats, (host) => `nats://${host}`);
 
   test.each(["SIGKILL", "SIGSTOP"] as const)(
-    "what is known stays known while NATS is away (%s), and what was put meanwhile is there on its return",
+    "entries stay known during an outage of NATS (%s), and values put meanwhile are stored afterwards",
     async (signal) => {
       await using both = await pair();
       const { server, writer, reader, stateIs } = both;
@@ -64,7 +64,7 @@ describe.runIf(hasNats)("with a real nats-server", async () => {
     },
   );
 
-  test("a server that lost its data is filled again", async () => {
+  test("a server that lost its data gets all entries again", async () => {
     await using both = await pair();
     const { server, writer, reader } = both;
     for (let count = 0; count < 20; count++) await writer.put("history", count);
@@ -78,7 +78,7 @@ describe.runIf(hasNats)("with a real nats-server", async () => {
     await log.until((entries) => entries.get("new") === 1);
   });
 
-  test("a holder that has gone without a word is gone when its lease has run out, for those who come later too", async () => {
+  test("a dead holder's entries disappear when its lease expires, also for later readers", async () => {
     await using both = await pair();
     const { server, writer, reader } = both;
     const log = await watchLog(reader, "");
@@ -94,7 +94,7 @@ describe.runIf(hasNats)("with a real nats-server", async () => {
     await later.close();
   });
 
-  test("values of others are reported once and skipped", async () => {
+  test("other programs' values are reported once and skipped", async () => {
     await using both = await pair();
     const { server, writer, reader, errors } = both;
     await using other = await bucketOf(server.host, "stator");
@@ -115,7 +115,7 @@ describe.runIf(hasNats)("with a real nats-server", async () => {
     ]);
   });
 
-  test("a password is needed where the server wants one, and of several servers some may be dead", async () => {
+  test("logs in with a password, while some of several servers are down", async () => {
     await using server = await startNats("--user", "ann", "--pass", "se:cret");
     await expect(openDiscovery(`nats://ann:wrong@${server.host}`)).rejects.toThrow(/authorization/i);
     const discovery = await openDiscovery(`nats://ann:se%3Acret@127.0.0.1:1,${server.host}`);
@@ -124,7 +124,7 @@ describe.runIf(hasNats)("with a real nats-server", async () => {
     await discovery.close();
   });
 
-  test("a server without JetStream is refused with what to do", async () => {
+  test("a server without JetStream is rejected with what to do", async () => {
     await using server = await startPlainNats();
     await expect(openDiscovery(`nats://${server.host}`)).rejects.toThrow("nats-server -js");
   });
@@ -134,8 +134,8 @@ test.each([
   ["nats:host", /it has no host/],
   ["nats://host/a/b", /'a\/b' is not/],
   ["nats://host?colour=red", /there is no option 'colour'/],
-])("the URL %s is refused with what is wrong", async (url, reason) => {
-  const refusal = openDiscovery(url);
-  await expect(refusal).rejects.toMatchObject({ code: "bad_url" });
-  await expect(refusal).rejects.toThrow(reason);
+])("the URL %s is rejected with the reason", async (url, reason) => {
+  const opening = openDiscovery(url);
+  await expect(opening).rejects.toMatchObject({ code: "bad_url" });
+  await expect(opening).rejects.toThrow(reason);
 });

@@ -3,27 +3,27 @@ import type { NatsConnection, QueuedIterator } from "@nats-io/transport-node";
 import { randomId } from "../../ids.ts";
 import { connectToNats, parseNatsUrl } from "../../nats/connect.ts";
 import { type ServerUrl, ServerUrlError } from "../../server-url.ts";
-import type { StoreLease } from "../kept-lease.ts";
 import { type RemoteContext, RemoteDiscovery, type RemoteStore } from "../remote.ts";
+import type { StoreLease } from "../renewed-lease.ts";
 import { type Discovery, DiscoveryError, type DiscoveryOptions } from "../types.ts";
 import { entryName, leaseName, MARK } from "./keys.ts";
-import { type Change, entryValue, LeaseBook, leaseValue } from "./lease-book.ts";
+import { type Change, entryValue, LeaseTable, leaseValue } from "./lease-table.ts";
 
-/** How long the first connection may take, and a call, in milliseconds. */
+/** Timeouts of the first connection and of a call, in milliseconds. */
 const OPEN_MS = 10_000;
 const CALL_MS = 2_000;
-/** How often a mark is written, to learn whether the server answers and how far the watch has come. */
+/** Interval of marks, which show whether the server answers and how far the watch has progressed. */
 const MARK_MS = 2_000;
-/** After so long without a mark, holders may have been unable to renew their leases. */
-const AWAY_MS = 5_000;
+/** Time without a mark after which holders may have been unable to renew their leases. */
+const OUTAGE_MS = 5_000;
 const DEFAULT_BUCKET = "stator";
 const BAD_SEQUENCE = 10071;
 
 /**
- * Discovery through a key-value bucket of NATS JetStream (2.9 or newer), made where it is missing.
+ * Discovery through a key-value bucket of NATS JetStream (2.9 or newer), which is created if it is missing.
  *
  * @param place the URL without its scheme: `//host:4222,other:4222/bucket?creds=FILE`
- * @throws DiscoveryError `bad_url`, or `store_failed` where NATS does not answer within 10 s, refuses the login or has no
+ * @throws DiscoveryError `bad_url`, or `store_failed` if NATS does not answer within 10 s, rejects the login or lacks
  *   JetStream
  */
 export async function openNatsDiscovery(place: string, options: DiscoveryOptions): Promise<Discovery> {
@@ -47,22 +47,22 @@ function readUrl(place: string): ServerUrl {
   try {
     const url = parseNatsUrl(place);
     if (/^[\w-]*$/.test(url.path)) return url;
-    why = `A NATS bucket is named in letters, digits, '-' and '_': '${url.path}' is not.`;
+    why = `The name of a NATS bucket consists of letters, digits, '-' and '_': '${url.path}' is not valid.`;
   } catch (error) {
     [why, cause] = [(error as Error).message, error];
   }
   throw new DiscoveryError("bad_url", why, { cause });
 }
 
-/** A server that is starting beside this process is waited for. */
+/** Connects, and retries for a while: the server may be starting alongside this process. */
 async function connectPatiently(url: ServerUrl): Promise<NatsConnection> {
   const until = performance.now() + OPEN_MS;
   for (;;) {
     try {
       return await connectToNats(url, CALL_MS);
     } catch (error) {
-      const isRefused = /authori[sz]ation|certificate|self.signed/i.test(String(error));
-      if (error instanceof ServerUrlError || isRefused || performance.now() > until) throw error;
+      const isRejected = /authori[sz]ation|certificate|self.signed/i.test(String(error));
+      if (error instanceof ServerUrlError || isRejected || performance.now() > until) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
@@ -77,14 +77,14 @@ class NatsStore implements RemoteStore {
   readonly #connection: NatsConnection;
   readonly #url: ServerUrl;
   readonly #context: RemoteContext;
-  readonly #book: LeaseBook;
+  readonly #leases: LeaseTable;
   #bucket: KV;
-  /** The running watch, and what of its listing has come; undefined once the book has it all. */
+  /** The running watch, and its listing so far; undefined once the listing is complete. */
   #watch: QueuedIterator<KvWatchEntry> | undefined;
   #listing: Map<string, Change> | undefined;
-  /** The last revision that the watch has told. */
+  /** The last revision that the watch has delivered. */
   #revision = 0;
-  /** Calls that wait for the watch to come to a revision. */
+  /** Calls that wait for the watch to reach a revision. */
   #waiting: { revision: number; resolve: () => void }[] = [];
   #knownUntil = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -104,11 +104,11 @@ class NatsStore implements RemoteStore {
     this.#bucket = bucket;
     this.#url = url;
     this.#context = context;
-    this.#book = new LeaseBook(context.mirror, onError);
+    this.#leases = new LeaseTable(context.mirror, onError);
     void this.#followConnection();
   }
 
-  /** What is asked while there is no connection would wait for its time to run out. */
+  /** Tracks the connection, so that calls without one fail at once instead of timing out. */
   async #followConnection(): Promise<void> {
     for await (const { type } of this.#connection.status()) {
       if (type === "disconnect") this.#isConnected = false;
@@ -165,7 +165,7 @@ class NatsStore implements RemoteStore {
     return reasonOf(error, this.#url);
   }
 
-  /** Watches anew, from a listing on. */
+  /** Starts a new watch, which begins with a listing. */
   async #list(): Promise<void> {
     this.#watch?.stop();
     this.#listing = new Map();
@@ -181,7 +181,7 @@ class NatsStore implements RemoteStore {
       for await (const { key, value, operation, revision, created } of watch) {
         if (this.#watch !== watch || this.#isClosed) return;
         const isPut = operation === "PUT";
-        this.#hear({
+        this.#onChange({
           name: key,
           value: isPut ? decoder.decode(value) : undefined,
           revision,
@@ -194,36 +194,37 @@ class NatsStore implements RemoteStore {
     if (this.#watch === watch) this.#watch = undefined;
   }
 
-  #hear(change: Change): void {
+  #onChange(change: Change): void {
     this.#revision = change.revision;
     if (this.#listing !== undefined) this.#listing.set(change.name, change);
-    else this.#book.apply(change, performance.now());
+    else this.#leases.apply(change, performance.now());
     const reached = this.#waiting.filter(({ revision }) => revision <= change.revision);
     this.#waiting = this.#waiting.filter(({ revision }) => revision > change.revision);
     for (const { resolve } of reached) resolve();
   }
 
-  /** All that was stored before the mark has come. */
+  /** The mark has arrived, and with it everything that was stored before it. */
   #endListing(): void {
     const listing = this.#listing;
     if (listing === undefined) return;
     this.#listing = undefined;
     const serverNow = listing.get(MARK)!.storedAt;
-    this.#book.replace([...listing.values()], serverNow, performance.now());
+    this.#leases.replace([...listing.values()], serverNow, performance.now());
   }
 
   /**
-   * Resolves when the watch has told all that was stored when this was called.
-   * @throws where the server does not answer, or the watch has stopped
+   * Resolves when the watch has delivered everything that was stored at the time of the call.
+   * @throws if the server does not answer, or the watch has stopped
    */
   async #mark(): Promise<void> {
     const startedAt = performance.now();
     const revision = await this.#connectedBucket.put(MARK, "", { timeout: CALL_MS });
-    // A bucket that was lost and made again counts from the start.
-    if (revision < this.#revision) throw new Error("the bucket has another history");
+    // The revisions of a bucket that was lost and recreated start over.
+    if (revision < this.#revision) throw new Error("the bucket was recreated");
     if (revision > this.#revision) await this.#reach(revision);
     this.#endListing();
-    if (this.#knownUntil > 0 && startedAt - this.#knownUntil > AWAY_MS) this.#book.refresh(performance.now());
+    if (this.#knownUntil > 0 && startedAt - this.#knownUntil > OUTAGE_MS)
+      this.#leases.refresh(performance.now());
     this.#knownUntil = startedAt;
     this.#context.answered();
   }
@@ -231,7 +232,7 @@ class NatsStore implements RemoteStore {
   async #reach(revision: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push({ revision, resolve });
-    const timer = setTimeout(() => reject(new Error("the watch does not go on")), CALL_MS);
+    const timer = setTimeout(() => reject(new Error("the watch has stalled")), CALL_MS);
     try {
       await promise;
     } finally {
@@ -245,8 +246,8 @@ class NatsStore implements RemoteStore {
     this.#isMarking = true;
     try {
       await (this.#watch === undefined ? this.#list() : this.#mark());
-      this.#book.expire(this.#knownUntil);
-      for (const { name, revision } of this.#book.remains(this.#knownUntil))
+      this.#leases.expire(this.#knownUntil);
+      for (const { name, revision } of this.#leases.expiredEntries(this.#knownUntil))
         await this.#bucket.delete(name, { previousSeq: revision }).catch(() => {});
     } catch (error) {
       if (this.#isClosed) return;
@@ -259,20 +260,20 @@ class NatsStore implements RemoteStore {
     }
   }
 
-  /** Makes the bucket again, where it was lost. */
+  /** Recreates the bucket if it was lost. */
   async #repair(): Promise<void> {
     if (this.#isClosed || !this.#isConnected) return;
     this.#bucket = await openBucket(this.#connection, this.#url.path || DEFAULT_BUCKET);
   }
 }
 
-/** A lease is a key that its holder writes again and again. */
+/** A lease is a key that its holder rewrites at intervals. */
 class NatsLease implements StoreLease {
   readonly id = randomId();
   readonly #bucket: () => KV;
   readonly #repair: () => Promise<void>;
   readonly #value: string;
-  /** Revisions of the lease's key, and of the entries that were written under it. */
+  /** Revisions of the lease's key and of its entries. */
   #revision = 0;
   readonly #entries = new Map<string, number>();
 
@@ -282,7 +283,7 @@ class NatsLease implements StoreLease {
     this.#value = leaseValue(ttlMs);
   }
 
-  async take(): Promise<void> {
+  async grant(): Promise<void> {
     this.#revision = await this.#bucket().put(leaseName(this.id), this.#value, { timeout: CALL_MS });
   }
 
@@ -298,7 +299,7 @@ class NatsLease implements StoreLease {
     }
   }
 
-  async write(key: string, json: string): Promise<boolean> {
+  async put(key: string, json: string): Promise<boolean> {
     const value = entryValue({ key, lease: this.id, json });
     const name = entryName(key);
     this.#entries.set(name, await this.#bucket().put(name, value, { timeout: CALL_MS }));
@@ -307,7 +308,7 @@ class NatsLease implements StoreLease {
 
   async revoke(): Promise<void> {
     await this.#bucket().delete(leaseName(this.id));
-    // Of what another holder has put since, nothing is deleted.
+    // Entries that another holder has put since are kept.
     for (const [name, previousSeq] of this.#entries)
       await this.#bucket()
         .delete(name, { previousSeq })
@@ -316,7 +317,7 @@ class NatsLease implements StoreLease {
         });
   }
 
-  isRefusal(error: unknown): boolean {
+  isRejection(error: unknown): boolean {
     return error instanceof Error && /permissions violation|maximum payload|max_payload/i.test(error.message);
   }
 }

@@ -5,20 +5,20 @@ import { putUint32, uint32 } from "../frame.ts";
  *
  *     u8 type, u32 number, u32 number expected next from the peer, bytes        (integers are little-endian)
  *
- * Bytes and the end are numbered, so that each arrives once and in order, although NATS loses what is published during an
- * outage. The others have the number that comes next.
+ * `data` and `end` messages are numbered, so that each is delivered once and in order although NATS loses messages
+ * during an outage. The other types carry the next number.
  */
 export const messageType = {
   /** Bytes of the pipe. */
   data: 1,
   /** The end of the pipe, after all bytes. */
   end: 2,
-  /** A sign of life. */
+  /** A heartbeat. */
   beat: 3,
-  /** A number is missing: everything from the expected number on is to be sent again. */
+  /** A message is missing: everything from the expected number on must be resent. */
   gap: 4,
-  /** The pipe is gone; nothing more is read. */
-  gone: 5,
+  /** The pipe is closed; nothing more is read. */
+  closed: 5,
 } as const;
 
 export const messageHeadBytes = 9;
@@ -37,7 +37,7 @@ export function putHead(message: Uint8Array, type: number, number: number, expec
   putUint32(message, 5, expected);
 }
 
-/** @returns undefined if the bytes are not such a message */
+/** @returns undefined if the bytes are not a message */
 export function readMessage(data: Uint8Array): Message | undefined {
   if (data.length < messageHeadBytes) return undefined;
   return {

@@ -10,9 +10,9 @@ import type { ServerCall } from "../types.ts";
 
 const callerScript = fileURLToPath(new URL("../testing-caller.ts", import.meta.url));
 
-// The suites of all transports run over NATS in `request-plane.test.ts`; this is about outages.
+// The common transport suites also run over NATS, in `request-plane.test.ts`; these tests are about outages.
 
-/** Two connections to the server: the same URL would share one. */
+/** URLs for two connections to the server; one URL would share a connection. */
 const urls = ({ host }: TestServer) => [`nats://${host}/server`, `nats://${host}/client`] as const;
 
 const STREAMS = 16;
@@ -29,7 +29,7 @@ async function count(payload: Uint8Array, call: ServerCall): Promise<void> {
 
 describe.runIf(hasNats)("calls over NATS", () => {
   test.each(["SIGKILL", "SIGSTOP"] as const)(
-    "lose, double and reorder nothing while the server is away (%s)",
+    "lose, duplicate and reorder nothing during an outage of the server (%s)",
     async (signal) => {
       await using nats = await startPlainNats();
       const [serverUrl, clientUrl] = urls(nats);
@@ -39,7 +39,7 @@ describe.runIf(hasNats)("calls over NATS", () => {
       await calls[0]!.received(MESSAGES / 4);
       if (signal === "SIGKILL") await nats.kill();
       else nats.signal("SIGSTOP");
-      // Longer than the silence after which a peer would be gone.
+      // Longer than the silence after which a peer is considered gone.
       await new Promise((resolve) => setTimeout(resolve, 5_500));
       if (signal === "SIGKILL") await nats.resume();
       else nats.signal("SIGCONT");
@@ -53,7 +53,7 @@ describe.runIf(hasNats)("calls over NATS", () => {
     },
   );
 
-  test.each(["SIGKILL", "SIGSTOP"] as const)("end when the client is gone (%s)", async (signal) => {
+  test.each(["SIGKILL", "SIGSTOP"] as const)("abort when the client dies (%s)", async (signal) => {
     await using nats = await startPlainNats();
     const [serverUrl] = urls(nats);
     const aborted = Promise.withResolvers<unknown>();
@@ -79,14 +79,14 @@ describe.runIf(hasNats)("calls over NATS", () => {
     await server.close();
   });
 
-  test("fail to begin where nothing listens, or without a server", async () => {
+  test("fail if nothing listens, or without a NATS server", async () => {
     await using nats = await startPlainNats();
     const [url] = urls(nats);
-    await expect(connect("nats:nobody.here", { nats: url })).rejects.toMatchObject({
+    await expect(connect("nats:nothing.here", { nats: url })).rejects.toMatchObject({
       code: "connection_lost",
-      message: "Cannot reach nats:nobody.here: nothing listens there.",
+      message: "Cannot reach nats:nothing.here: nothing listens there.",
     });
-    await expect(connect("nats:nobody.here")).rejects.toThrow("needs the URL of a NATS server");
+    await expect(connect("nats:nothing.here")).rejects.toThrow("needs the URL of a NATS server");
     await expect(connect("nats:a b", { nats: url })).rejects.toThrow("is not a NATS address");
     await nats.kill();
     await expect(connect("nats:x", { nats: `${url}-down` })).rejects.toThrow("NATS cannot be reached");

@@ -3,13 +3,13 @@ import type { Pipe, PipeSink } from "../pipe.ts";
 import { PlaneError } from "../types.ts";
 import { ahead, type Message, messageHeadBytes, messageType, next, putHead, readMessage } from "./message.ts";
 
-/** Most bytes of the pipe in one message; a server takes at most 1 MB by default. */
+/** Most bytes of the pipe in one message; servers accept at most 1 MB by default. */
 const PART_BYTES = 512 * 1024;
 const BEAT_MS = 1_000;
-/** Beats without a sign of the peer after which it is gone, if the server itself answers. */
+/** Heartbeats without a message from the peer after which it is gone, if the server itself answers. */
 const SILENT_BEATS = 4;
 const SERVER_MS = 1_500;
-/** How long a peer may take to receive the end of the pipe. */
+/** How long the peer has to receive the end of the pipe, in milliseconds. */
 const LINGER_MS = 1_000;
 const NOTHING = new Uint8Array(0);
 
@@ -17,50 +17,50 @@ export interface NatsPipeOptions {
   readonly connection: NatsConnection;
   /** Where the peer listens. */
   readonly subject: string;
-  /** Called once, when the pipe is gone. */
-  readonly onGone: () => void;
+  /** Called once, when the pipe is closed. */
+  readonly onClosed: () => void;
 }
 
 /**
- * A pipe over NATS. It outlives outages of the servers: what the peer has not acknowledged is kept and sent again. The
- * windows of the calls bound how much that is.
+ * A pipe over NATS. It survives outages of the servers, because it keeps unacknowledged messages and resends them; the
+ * calls' flow-control windows bound their size.
  */
 export class NatsPipe implements Pipe {
   readonly noticesSilence = true;
   readonly #connection: NatsConnection;
   readonly #subject: string;
-  readonly #onGone: () => void;
+  readonly #onClosed: () => void;
   readonly #partBytes: number;
   #subscription: Subscription | undefined;
   #sink: PipeSink | undefined;
-  /** Messages from before `start`. */
+  /** Messages received before `start`. */
   #early: Message[] = [];
-  /** Numbered messages that the peer has not acknowledged; the first has the number `#acknowledged`. */
+  /** Numbered messages that the peer has not acknowledged; the first one's number is `#acknowledged`. */
   #unacknowledged: Uint8Array[] = [];
   #acknowledged = 0;
   /** The next number expected from the peer. */
   #expected = 0;
-  /** Whether the peer was told of a gap, and it is not filled yet. */
+  /** Whether the peer has been asked to fill a gap that is still open. */
   #hasGap = false;
-  /** What the peer expected at its last beat. */
+  /** The number that the peer expected at its last heartbeat. */
   #expectedAtBeat = -1;
   #silentBeats = 0;
-  #isAsking = false;
-  #state: "open" | "ending" | "gone" = "open";
+  #isCheckingServer = false;
+  #state: "open" | "ending" | "closed" = "open";
   readonly #timer: ReturnType<typeof setInterval>;
   #linger: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ connection, subject, onGone }: NatsPipeOptions) {
+  constructor({ connection, subject, onClosed }: NatsPipeOptions) {
     this.#connection = connection;
     this.#subject = subject;
-    this.#onGone = onGone;
+    this.#onClosed = onClosed;
     const limit = connection.info?.max_payload ?? PART_BYTES;
     this.#partBytes = Math.max(1, Math.min(PART_BYTES, limit - messageHeadBytes));
     this.#timer = setInterval(() => this.#beat(), BEAT_MS);
     this.#timer.unref();
   }
 
-  /** Receives the peer's messages from a subject of this pipe's own. */
+  /** Receives the peer's messages on a subject of its own. */
   listen(subject: string): void {
     this.#subscription = this.#connection.subscribe(subject, {
       callback: (error, { data }) => {
@@ -92,12 +92,12 @@ export class NatsPipe implements Pipe {
   }
 
   destroy(): void {
-    if (this.#state === "gone") return;
-    this.#send(messageType.gone);
+    if (this.#state === "closed") return;
+    this.#send(messageType.closed);
     this.#close(undefined);
   }
 
-  /** The server is reachable again: what was published meanwhile is lost. */
+  /** The server is reachable again; messages published meanwhile are lost. */
   onReconnected(): void {
     this.#silentBeats = 0;
     this.#resend();
@@ -106,24 +106,24 @@ export class NatsPipe implements Pipe {
 
   onMessage(data: Uint8Array): void {
     const message = readMessage(data);
-    if (message === undefined || this.#state === "gone") return;
+    if (message === undefined || this.#state === "closed") return;
     this.#silentBeats = 0;
     if (this.#sink === undefined || this.#early.length > 0) this.#early.push(message);
     else this.#receive(message);
   }
 
   #receive(message: Message): void {
-    if (this.#state === "gone") return;
+    if (this.#state === "closed") return;
     this.#acknowledge(message.expected);
     switch (message.type) {
       case messageType.data:
       case messageType.end:
-        this.#take(message);
+        this.#deliver(message);
         break;
       case messageType.gap:
         this.#resend();
         break;
-      case messageType.gone:
+      case messageType.closed:
         this.#close(undefined);
         break;
       default:
@@ -131,10 +131,10 @@ export class NatsPipe implements Pipe {
     }
   }
 
-  /** Takes what comes next; asks again for what is missing before it. */
-  #take({ type, number, bytes }: Message): void {
+  /** Delivers the next message, or requests the missing ones before it. */
+  #deliver({ type, number, bytes }: Message): void {
     if (number !== this.#expected) {
-      if (ahead(number, this.#expected) > 0) this.#askAgain();
+      if (ahead(number, this.#expected) > 0) this.#requestResend();
       return;
     }
     this.#expected = next(number);
@@ -144,13 +144,13 @@ export class NatsPipe implements Pipe {
   }
 
   #onBeat({ number, expected }: Message): void {
-    if (ahead(number, this.#expected) > 0) this.#askAgain();
-    // The peer has not got on since its last beat: the last messages are lost, too.
+    if (ahead(number, this.#expected) > 0) this.#requestResend();
+    // The peer has received nothing since its last heartbeat: the latest messages are lost too.
     if (expected === this.#expectedAtBeat && this.#unacknowledged.length > 0) this.#resend();
     this.#expectedAtBeat = expected;
   }
 
-  #askAgain(): void {
+  #requestResend(): void {
     if (this.#hasGap) return;
     this.#hasGap = true;
     this.#send(messageType.gap);
@@ -171,7 +171,7 @@ export class NatsPipe implements Pipe {
     this.#publish(message);
   }
 
-  /** As they were: the client keeps references to what it has not written yet. */
+  /** Resends the same arrays, because the client keeps references to those that it has not written yet. */
   #resend(): void {
     for (const message of this.#unacknowledged) this.#publish(message);
   }
@@ -187,22 +187,22 @@ export class NatsPipe implements Pipe {
   }
 
   #publish(message: Uint8Array): void {
-    // While there is no connection, this loses the message. A closed one throws.
+    // The message is lost while disconnected; a closed connection throws.
     if (!this.#connection.isClosed()) this.#connection.publish(this.#subject, message);
   }
 
   #beat(): void {
-    // A gap that was asked for may have been lost too.
+    // The previous request to resend may have been lost too.
     this.#hasGap = false;
     this.#send(messageType.beat);
-    if (++this.#silentBeats > SILENT_BEATS && !this.#isAsking) void this.#judge();
+    if (++this.#silentBeats > SILENT_BEATS && !this.#isCheckingServer) void this.#checkPeer();
   }
 
-  /** The peer is silent: it is gone, unless the server is. */
-  async #judge(): Promise<void> {
-    this.#isAsking = true;
+  /** The peer is silent: closes the pipe, unless the server does not answer either. */
+  async #checkPeer(): Promise<void> {
+    this.#isCheckingServer = true;
     const answers = await answersInTime(this.#connection);
-    this.#isAsking = false;
+    this.#isCheckingServer = false;
     if (!answers) {
       this.#silentBeats = 0;
       return;
@@ -213,13 +213,13 @@ export class NatsPipe implements Pipe {
   }
 
   #close(error: Error | undefined): void {
-    if (this.#state === "gone") return;
-    this.#state = "gone";
+    if (this.#state === "closed") return;
+    this.#state = "closed";
     clearInterval(this.#timer);
     clearTimeout(this.#linger);
     this.#subscription?.unsubscribe();
     this.#unacknowledged = [];
-    this.#onGone();
+    this.#onClosed();
     queueMicrotask(() => this.#sink?.onClose(error));
   }
 }

@@ -11,7 +11,7 @@ type NatsAddress = Extract<Address, { kind: "nats" }>;
 const CONNECT_MS = 5_000;
 const PREFIX = "stator.plane";
 
-/** Pipes over NATS, for networks where workers cannot be reached directly. */
+/** Pipes over NATS, for networks in which workers are not directly reachable. */
 export const natsTransport: Transport<NatsAddress> = {
   async listen({ subject: wanted }, onPipe, { nats, onError = () => {} }): Promise<Listener> {
     const subject = wanted || `${PREFIX}.${randomId()}`;
@@ -24,7 +24,7 @@ export const natsTransport: Transport<NatsAddress> = {
       throw new PlaneError("invalid_request", `Cannot listen at ${address}: it is in use by another server.`);
     }
     let isListening = true;
-    // The connection serves the pipes that are open after the listener is closed.
+    // Open pipes keep using the connection after the listener is closed.
     const releaseIfIdle = () => {
       if (!isListening && pipes.size === 0) shared.release();
     };
@@ -68,7 +68,7 @@ export const natsTransport: Transport<NatsAddress> = {
         else pipe.onMessage(data);
       },
     });
-    const give = () => {
+    const release = () => {
       subscription.unsubscribe();
       shared.release();
     };
@@ -77,11 +77,11 @@ export const natsTransport: Transport<NatsAddress> = {
         connection.request(openSubject(subject), inbox, { timeout: CONNECT_MS }),
         signal,
       );
-      pipe = newPipe(connection, answer.string(), followPipes(connection), give);
+      pipe = newPipe(connection, answer.string(), followPipes(connection), release);
       for (const data of early) pipe.onMessage(data);
       return pipe;
     } catch (cause) {
-      give();
+      release();
       signal.throwIfAborted();
       const why = /no responders/i.test(String(cause)) ? "nothing listens there" : (cause as Error).message;
       throw new PlaneError("connection_lost", `Cannot reach ${address}: ${why}.`, { cause });
@@ -95,7 +95,7 @@ const isServed = (connection: NatsConnection, subject: string): Promise<boolean>
     () => false,
   );
 
-/** Longest time for another server on a subject to answer, in milliseconds. Without one, NATS says so at once. */
+/** Timeout for another server on the subject to answer, in milliseconds. If there is none, NATS reports it at once. */
 const SERVED_MS = 1_000;
 const servedSubject = (subject: string) => `${subject}.served`;
 const openSubject = (subject: string) => `${subject}.open`;
@@ -111,7 +111,7 @@ async function openShared(address: string, url: string | undefined): Promise<Sha
   }
 }
 
-/** The open pipes of each connection, which must know when it is back after an outage. */
+/** The open pipes of each connection, which are notified when it is back after an outage. */
 const pipesOf = new WeakMap<NatsConnection, Set<NatsPipe>>();
 
 function followPipes(connection: NatsConnection): Set<NatsPipe> {
@@ -130,14 +130,14 @@ function newPipe(
   connection: NatsConnection,
   subject: string,
   pipes: Set<NatsPipe>,
-  onGone: () => void,
+  onClosed: () => void,
 ): NatsPipe {
   const pipe = new NatsPipe({
     connection,
     subject,
-    onGone() {
+    onClosed() {
       pipes.delete(pipe);
-      onGone();
+      onClosed();
     },
   });
   pipes.add(pipe);

@@ -1,14 +1,14 @@
-//! Reads one streamed answer and holds it to what the mock engines send.
+//! Reads one streamed answer and checks it against what the mock engines send.
 
 use crate::http::{Body, find, parse_head};
 
-/// An answer as far as it has come.
+/// A partially received answer.
 #[derive(Default)]
 pub struct Answer {
-    /// Bytes of a head that is not complete.
+    /// Bytes of an incomplete head.
     head: Vec<u8>,
     body: Option<Body>,
-    /// Events that are not complete.
+    /// Incomplete events.
     events: Vec<u8>,
     pub chunks: usize,
     has_finish_reason: bool,
@@ -16,7 +16,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Takes what a read of the socket gave; calls `on_chunk` for each chunk. A sentence where it is wrong.
+    /// Processes bytes from the socket and calls `on_chunk` for each chunk. Returns a message if they are invalid.
     pub fn read(&mut self, mut bytes: &[u8], mut on_chunk: impl FnMut()) -> Result<(), String> {
         if self.body.is_none() {
             self.head.extend_from_slice(bytes);
@@ -44,7 +44,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Whether an event is a chunk; chunk i says ` i`, the first says the role instead.
+    /// Whether an event is a chunk. Chunk i has the content ` i`; the first has the role instead.
     fn check(&mut self, event: &[u8]) -> Result<bool, String> {
         if event.starts_with(b":") {
             return Ok(false);
@@ -62,7 +62,7 @@ impl Answer {
             i => find(event, format!("\"content\":\" {i}\"").as_bytes()).is_some(),
         };
         if !is_next {
-            return wrong(&format!("chunk {} is due", self.chunks));
+            return wrong(&format!("not chunk {}", self.chunks));
         }
         self.chunks += 1;
         self.has_finish_reason = find(event, b"\"finish_reason\":\"").is_some();
@@ -73,7 +73,7 @@ impl Answer {
         self.body.as_ref().is_some_and(Body::is_complete)
     }
 
-    /// What a complete answer lacks.
+    /// What is missing from a complete answer.
     pub fn fault(&self, chunks: usize) -> Option<String> {
         match self {
             _ if self.chunks != chunks => Some(format!("{} of {chunks} chunks", self.chunks)),
@@ -104,14 +104,14 @@ mod tests {
     const LAST: &str = r#"{"delta":{"content":" 1"},"finish_reason":"length"}"#;
 
     #[test]
-    fn takes_an_answer_in_order() {
+    fn accepts_an_answer_in_order() {
         let answer = answer(&[FIRST, LAST, "[DONE]"]).unwrap();
         assert!(answer.is_complete());
         assert_eq!(answer.fault(2), None);
     }
 
     #[test]
-    fn tells_what_is_missing() {
+    fn reports_what_is_missing() {
         assert_eq!(answer(&[FIRST, "[DONE]"]).unwrap().fault(2).unwrap(), "1 of 2 chunks");
         assert_eq!(answer(&[FIRST, LAST]).unwrap().fault(2).unwrap(), "no [DONE]");
         assert!(answer(&[LAST]).is_err());

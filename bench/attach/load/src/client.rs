@@ -1,4 +1,4 @@
-//! Streams at once over connections that stay open; each asks again when its answer is complete.
+//! Concurrent streams over keep-alive connections; each sends its next request when its answer is complete.
 
 use crate::Options;
 use crate::answer::Answer;
@@ -10,9 +10,9 @@ use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-/// Asks for answers and prints the figures as one JSON object. Options: `ports`, over which connections are spread;
-/// `concurrency`; `seconds`, after which no answer is asked for; `requests` of each connection, 0 is no bound;
-/// `chunks` of an answer; `spread_us`, over which the first requests begin; `seed` of the prompts.
+/// Sends requests and prints the results as one JSON object. Options: `ports`, among which connections are distributed;
+/// `concurrency`; `seconds`, after which no requests are sent; `requests` per connection, 0 for no limit; `chunks` in
+/// an answer; `spread_us`, over which the first requests are spread; `seed` of the prompts.
 pub fn run(options: &Options) -> io::Result<()> {
     let begun = Instant::now();
     let requests = options.number("requests");
@@ -43,11 +43,11 @@ struct Client {
     ports: Vec<u16>,
     chunks: usize,
     requests: u64,
-    /// No answer is asked for from then on.
+    /// No requests are sent after this time.
     end: Instant,
     words: Words,
     connections: Vec<Connection>,
-    /// When a connection asks.
+    /// When connections send their next requests.
     starts: BinaryHeap<Reverse<(Instant, usize)>>,
     figures: Figures,
 }
@@ -119,7 +119,7 @@ impl Client {
         let request = self.words.request();
         let asked_at = Instant::now();
         connection.running = Some(Running { answer: Answer::default(), asked_at, last_chunk: asked_at });
-        // So short a request always fits an idle socket's buffer.
+        // Such a short request always fits into an idle socket's buffer.
         match connection.socket.write_all(request.as_bytes()) {
             Ok(()) => Ok(()),
             Err(error) => self.fail(i, error.to_string()),
@@ -135,7 +135,7 @@ impl Client {
             Err(error) => return self.fail(i, error.to_string()),
         };
         let Some(running) = connection.running.as_mut() else {
-            return self.fail(i, "bytes that nobody asked for".to_string());
+            return self.fail(i, "unrequested bytes".to_string());
         };
         let now = Instant::now();
         let Running { answer, asked_at, last_chunk } = running;
@@ -168,7 +168,7 @@ impl Client {
         self.ask(i, now)
     }
 
-    /// Counts what is lost of the connection's answer, and begins anew with another connection, a little later.
+    /// Counts the lost chunks of the connection's answer, and starts again with a new connection a little later.
     fn fail(&mut self, i: usize, error: String) -> io::Result<()> {
         if let Some(running) = self.connections[i].running.take() {
             self.figures.lose(self.chunks - running.answer.chunks.min(self.chunks), error);
@@ -182,12 +182,12 @@ impl Client {
     fn give_up(&mut self) {
         for running in self.connections.iter_mut().filter_map(|connection| connection.running.take()) {
             let lost = self.chunks - running.answer.chunks.min(self.chunks);
-            self.figures.lose(lost, format!("no whole answer within {} s", PATIENCE.as_secs()));
+            self.figures.lose(lost, format!("no complete answer within {} s", PATIENCE.as_secs()));
         }
     }
 }
 
-/// How long after the end of a run an answer is waited for.
+/// How long to wait for answers after the end of a run.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Figures {
@@ -217,14 +217,14 @@ fn cpu_seconds() -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
-/// `text`, with a question mark for what JSON would want escaped or is not ASCII.
+/// `text` as JSON, with question marks in place of characters that would need escaping or are not ASCII.
 fn json_string(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii() && !c.is_ascii_control() && c != '\\';
     let plain: String = text.chars().map(|c| if is_plain(c) { c } else { '?' }).collect();
     format!("\"{}\"", plain.replace('"', "'"))
 }
 
-/// The 50th and 99th percentile in ms as JSON: the nearest value that was measured.
+/// The 50th and 99th percentiles in ms as JSON: the nearest measured values.
 fn quantiles(micros: &mut [u32]) -> String {
     micros.sort_unstable();
     let at = |share: f64| {
@@ -234,7 +234,7 @@ fn quantiles(micros: &mut [u32]) -> String {
     format!(r#"{{"p50":{},"p99":{}}}"#, at(0.5), at(0.99))
 }
 
-/// Prompts of 200 words, no two alike; the state of a xorshift generator.
+/// Generates different prompts of 200 words, with a xorshift generator.
 struct Words(u64);
 
 impl Words {

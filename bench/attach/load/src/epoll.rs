@@ -1,4 +1,4 @@
-//! Level-triggered epoll with waits in nanoseconds.
+//! Level-triggered epoll with nanosecond timeouts.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -36,13 +36,13 @@ impl Epoll {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Waits for events, at most `timeout`; their tokens and kinds.
+    /// Waits for events, at most `timeout`. Returns their tokens and kinds.
     pub fn wait(&mut self, timeout: Duration) -> io::Result<Vec<(usize, u32)>> {
         let time = libc::timespec {
             tv_sec: timeout.as_secs() as libc::time_t,
             tv_nsec: timeout.subsec_nanos() as libc::c_long,
         };
-        // The millisecond of epoll_wait is too coarse for chunks 5 ms apart.
+        // The milliseconds of epoll_wait are too coarse for chunks 5 ms apart.
         let count = unsafe {
             libc::syscall(
                 libc::SYS_epoll_pwait2,

@@ -1,13 +1,13 @@
-//! As much of HTTP/1.1 as both ends need: heads, and bodies with a length or in chunks.
+//! The parts of HTTP/1.1 that both ends need: heads, and bodies with a length or in chunks.
 
 pub struct Head {
     pub first_line: String,
-    /// Bytes of the head, its empty line included.
+    /// Bytes of the head, including the empty line.
     pub length: usize,
     pub body: Body,
 }
 
-/// The head at the start of `input`, once all of it is there. What has neither length nor chunks has no body.
+/// Parses the head at the start of `input`, once it is complete. Without a length or chunks, there is no body.
 pub fn parse_head(input: &[u8]) -> Option<Head> {
     let length = find(input, b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&input[..length]);
@@ -37,15 +37,15 @@ pub struct Body {
 }
 
 enum State {
-    /// Bytes still to come of a body with a length.
+    /// Remaining bytes of a body with a length.
     Length(usize),
-    /// In the line with a chunk's size, of which these digits have been read.
+    /// In a chunk's size line, with the value of the digits so far.
     Size(usize),
-    /// In that line, after the digits.
+    /// In the size line, after the digits.
     SizeEnd(usize),
-    /// Bytes still to come of a chunk.
+    /// Remaining bytes of a chunk.
     Chunk(usize),
-    /// In the line end after a chunk.
+    /// In the line break after a chunk.
     ChunkEnd,
     /// In the lines after the last chunk; whether the current line is empty so far.
     Trailer(bool),
@@ -53,7 +53,7 @@ enum State {
 }
 
 impl Body {
-    /// Reads from `input` and appends what belongs to the body to `out`; how many bytes it took.
+    /// Reads from `input` and appends the body's bytes to `out`. Returns how many input bytes were consumed.
     pub fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, String> {
         let mut at = 0;
         while at < input.len() && !self.is_complete() {

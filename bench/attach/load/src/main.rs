@@ -1,5 +1,5 @@
-//! `stator-attach-load mock …` is engines that stream; `stator-attach-load client …` asks and checks the answers.
-//! Both are one thread and take their options as name=number.
+//! `stator-attach-load mock …` runs streaming mock engines; `stator-attach-load client …` sends requests and checks the
+//! answers. Both use one thread and take options as name=number.
 
 mod answer;
 mod client;
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         Some("mock") => mock::run(&options),
         Some("client") => client::run(&options),
-        _ => Err(std::io::Error::other("The first argument is mock or client.")),
+        _ => Err(std::io::Error::other("The first argument must be mock or client.")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Options as name=number; a list of numbers has commas.
+/// Options as name=number, or a list of numbers separated by commas.
 pub struct Options(HashMap<String, Vec<u64>>);
 
 impl Options {
@@ -41,7 +41,7 @@ impl Options {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The option's number, 0 where it is missing.
+    /// The option's number; 0 if it is missing.
     pub fn number(&self, name: &str) -> u64 {
         self.list(name).first().copied().unwrap_or(0)
     }

@@ -1,5 +1,5 @@
-//! Engines with vLLM's face: each port is one. Chunk i of an answer is due i intervals after its request, however
-//! late the chunks before it were; each is one write.
+//! Mock engines with vLLM's API, one per port. Chunk i of an answer is due i intervals after its request, however late
+//! earlier chunks were; each chunk is one write.
 
 use crate::Options;
 use crate::epoll::{Epoll, READ, WRITE};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const MODEL: &str = "mock";
 
-/// Prints the ports, one line, and serves until its standard input ends.
+/// Prints the ports in one line, and serves until standard input ends.
 pub fn run(options: &Options) -> io::Result<()> {
     let listeners: Vec<TcpListener> =
         (0..options.number("engines").max(1)).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
@@ -40,10 +40,10 @@ struct Mock {
     pace: Pace,
     chunks: usize,
     listeners: Vec<TcpListener>,
-    /// Their tokens in epoll follow those of standard input and the listeners.
+    /// Their epoll tokens follow those of standard input and the listeners.
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
-    /// When a connection's next chunk is due, and of which answer.
+    /// When the next chunk of a connection is due, and for which answer.
     timers: BinaryHeap<Reverse<(Instant, usize, u64)>>,
     answers: u64,
     scratch: Vec<u8>,
@@ -51,12 +51,12 @@ struct Mock {
 
 struct Connection {
     socket: TcpStream,
-    /// Bytes of a head that is not complete.
+    /// Bytes of an incomplete head.
     input: Vec<u8>,
     request: Option<Request>,
-    /// What the socket would not take.
+    /// Bytes that the socket has not accepted yet.
     output: Vec<u8>,
-    /// Whether epoll tells when it takes more.
+    /// Whether epoll watches for the socket to become writable.
     waits: bool,
     answer: Option<Answer>,
 }
@@ -69,7 +69,7 @@ struct Request {
 
 struct Answer {
     number: u64,
-    /// The JSON before what differs between chunks.
+    /// The JSON that all chunks have in common.
     prefix: String,
     begun: Instant,
     next: usize,
@@ -195,7 +195,7 @@ impl Mock {
         self.write_chunk(slot);
     }
 
-    /// Writes every chunk that is due.
+    /// Writes all chunks that are due.
     fn stream_due(&mut self) {
         let now = Instant::now();
         while let Some(&Reverse((due, slot, number))) = self.timers.peek() {
@@ -261,7 +261,7 @@ impl Mock {
         }
     }
 
-    /// Dropping the socket takes it out of epoll, too.
+    /// Dropping the socket also removes it from epoll.
     fn close(&mut self, slot: usize) {
         if self.connections[slot].take().is_some() {
             self.free.push(slot);
@@ -272,7 +272,7 @@ impl Mock {
 struct Pace {
     start: Instant,
     interval: Duration,
-    /// Whether all answers get their chunks together, as from an engine's steps.
+    /// Whether all answers get their chunks at the same time, as from an engine's steps.
     steps: bool,
 }
 
@@ -328,7 +328,7 @@ fn whole_answer(chunks: usize) -> String {
     )
 }
 
-/// One token a word of the request, the same for the same word.
+/// One token per word of the request; equal words have equal tokens.
 fn tokens(content: &[u8]) -> String {
     let hash = |word: &[u8]| word.iter().fold(2_166_136_261u32, |hash, &byte| (hash ^ byte as u32).wrapping_mul(16_777_619));
     let words = content.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());

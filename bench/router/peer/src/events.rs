@@ -1,4 +1,4 @@
-//! KV events in vLLM's wire format, from their bytes to the index, by Dynamo's own reader.
+//! Applies KV events in vLLM's wire format to the index with Dynamo's own parser.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use dynamo_kv_router::zmq_wire::{ZmqEventNormalizer, decode_event_batch};
 
 const BLOCK_SIZE: u32 = 16;
 
-/// Microseconds for each batch of a file of batches, each behind its length as a little-endian u32.
+/// Microseconds per batch, for a file of batches that are each preceded by their length as a little-endian u32.
 pub fn measure(path: &str) -> f64 {
     let bytes = std::fs::read(path).expect("the batches can be read");
     let batches = split(&bytes);
@@ -26,7 +26,7 @@ pub fn measure(path: &str) -> f64 {
             event_id += 1;
             let placed = normalizer.normalize(raw, event_id, worker);
             let event = placed.and_then(|placed| placed.into_router_event());
-            tree.apply_event(event.expect("the event is one"))
+            tree.apply_event(event.expect("the event is valid"))
                 .expect("the event applies");
         }
     }

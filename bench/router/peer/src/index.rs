@@ -1,4 +1,4 @@
-//! The indexes behind one face.
+//! A common interface to the indexes.
 
 use std::time::{Duration, Instant};
 
@@ -7,21 +7,21 @@ use dynamo_kv_router::{ConcurrentRadixTreeCompressed, RadixTree, SyncIndexer, Th
 use tokio::runtime::Runtime;
 
 pub trait Index {
-    /// What a look-up takes, made before it is timed.
+    /// The argument of a look-up, prepared before it is timed.
     type Query<'a>;
 
     fn new() -> Self;
     fn query(sequence: &[LocalBlockHash]) -> Self::Query<'_>;
     fn find(&self, query: Self::Query<'_>) -> OverlapScores;
-    /// Applies an event now or soon.
+    /// Applies an event, possibly asynchronously.
     fn apply(&mut self, event: RouterEvent);
     /// Waits until all events are applied.
     fn settle(&self);
-    /// How long it takes to apply all events, without the making of them.
+    /// How long it takes to apply all events, not including their creation.
     fn apply_all(&mut self, events: impl Iterator<Item = RouterEvent>) -> Duration;
 }
 
-/// One thread, events applied by the caller.
+/// A single thread: events are applied by the caller.
 pub struct Radix(RadixTree);
 
 impl Index for Radix {
@@ -45,7 +45,7 @@ impl Index for Radix {
 
     fn settle(&self) {}
 
-    /// The sum of the calls, each event being made, and warm in the cache, just before its own.
+    /// The sum of the calls; each event is created, and thus in the cache, just before its call.
     fn apply_all(&mut self, events: impl Iterator<Item = RouterEvent>) -> Duration {
         let mut total = Duration::ZERO;
         for event in events {
@@ -57,7 +57,7 @@ impl Index for Radix {
     }
 }
 
-/// Two threads apply events; the caller looks up.
+/// Two threads apply events; the caller does look-ups.
 pub struct Concurrent {
     pool: ThreadPoolIndexer<ConcurrentRadixTreeCompressed>,
     runtime: Runtime,
@@ -95,7 +95,8 @@ impl Index for Concurrent {
         flushed.expect("the threads run");
     }
 
-    /// From the first event's hand-over to the last one's end, all made before: so neither thread waits for them.
+    /// From enqueuing the first event to the end of the last one. All are created before, so that no thread waits for
+    /// them.
     fn apply_all(&mut self, events: impl Iterator<Item = RouterEvent>) -> Duration {
         let events: Vec<RouterEvent> = events.collect();
         let start = Instant::now();

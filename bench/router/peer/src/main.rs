@@ -1,5 +1,5 @@
-//! Replays a workload that bench/router wrote on one of dynamo-kv-router's indexes and prints the figures as JSON.
-//! The passes are those of `bench/router/ours.ts`, in the same order, on the same hashes.
+//! Replays a workload from bench/router on one of dynamo-kv-router's indexes and prints the figures as JSON.
+//! It runs the same passes in the same order on the same hashes as `bench/router/ours.ts`.
 //!
 //!     stator-router-peer WORKLOAD RadixTree|ConcurrentRadixTreeCompressed
 //!     stator-router-peer BATCHES events
@@ -18,7 +18,7 @@ use workload::Workload;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, path, name] = arguments.as_slice() else {
-        panic!("two arguments: the workload and the index");
+        panic!("expected two arguments: the workload and the index");
     };
     if name == "events" {
         println!("{}", events::measure(path));
@@ -28,7 +28,7 @@ fn main() {
     let figures = match name.as_str() {
         "RadixTree" => measure::<Radix>(&workload),
         "ConcurrentRadixTreeCompressed" => measure::<Concurrent>(&workload),
-        other => panic!("no index is called {other}"),
+        other => panic!("unknown index {other}"),
     };
     println!("{figures}");
 }
@@ -42,7 +42,7 @@ fn measure<I: Index>(workload: &Workload) -> String {
     assert_eq!(
         full_finds(&index, workload).hit_blocks,
         0,
-        "something was not removed"
+        "some blocks were not removed"
     );
     drop(index);
 
@@ -100,8 +100,8 @@ struct Finds {
 }
 
 impl Finds {
-    /// Times one look-up. The sequence is made before the clock starts, and the answer's best worker sought, and the
-    /// answer freed, after it has stopped.
+    /// Times one look-up. The sequence is prepared before the clock starts, and the best worker determined and the
+    /// result freed after it has stopped.
     fn add<I: Index>(
         &mut self,
         index: &I,

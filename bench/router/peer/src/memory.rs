@@ -1,4 +1,4 @@
-//! Counts the bytes that are asked for, while told to: a relaxed load is all that the other passes pay.
+//! Counts allocated bytes while enabled; the other passes only pay for a relaxed load.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
@@ -12,7 +12,7 @@ static ON: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicI64 = AtomicI64::new(0);
 static PEAK: AtomicI64 = AtomicI64::new(0);
 
-/// Bytes alive after `build` in what it returns, and the most while it ran.
+/// Bytes of what `build` returns, and the peak while it ran.
 pub fn of<T>(build: impl FnOnce() -> T) -> (i64, i64) {
     ON.store(true, Relaxed);
     let built = build();

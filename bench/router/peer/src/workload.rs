@@ -1,4 +1,4 @@
-//! A workload as `bench/router/workload.ts` writes it: numbers in the machine's byte order.
+//! Reads a workload written by `bench/router/workload.ts`, in the machine's byte order.
 
 use dynamo_kv_router::protocols::{
     ExternalSequenceBlockHash, KvCacheEvent, KvCacheEventData, KvCacheRemoveData, KvCacheStoreData,
@@ -7,7 +7,7 @@ use dynamo_kv_router::protocols::{
 
 pub struct Workload {
     workers: usize,
-    /// Blocks of a step.
+    /// Blocks per step.
     blocks_per_step: usize,
     /// Where each request's steps end in `steps`.
     ends: Vec<u32>,
@@ -32,14 +32,14 @@ impl Workload {
             kept: take_u32(&mut rest, requests),
             steps: take_u32(&mut rest, steps),
             locals: {
-                // The nodes' contents, which only matter where there are tokens, and the padding.
+                // The nodes' contents, which only matter for token ids, and the padding.
                 let before = header.len() + requests * 2 + steps + nodes;
                 take_u32(&mut rest, nodes + before % 2);
                 take_u64(&mut rest, nodes * blocks_per_step)
             },
             engines: take_u64(&mut rest, nodes * blocks_per_step),
         };
-        assert!(rest.is_empty(), "the workload is longer than it says");
+        assert!(rest.is_empty(), "the workload is longer than its header says");
         workload
     }
 
@@ -47,12 +47,12 @@ impl Workload {
         self.ends.len()
     }
 
-    /// Of all requests.
+    /// Blocks of all requests.
     pub fn blocks(&self) -> usize {
         self.steps.len() * self.blocks_per_step
     }
 
-    /// Different (block, worker) pairs.
+    /// Distinct (block, worker) pairs.
     pub fn pairs(&self) -> usize {
         self.blocks() - self.kept.iter().sum::<u32>() as usize * self.blocks_per_step
     }
@@ -84,7 +84,7 @@ impl Workload {
         })
     }
 
-    /// For each request, those of its blocks that its worker does not store again later, from the last on.
+    /// For each request, the blocks that its worker does not store again later, last block first.
     pub fn removals(&self) -> impl Iterator<Item = RouterEvent> {
         (0..self.requests()).filter_map(|request| {
             let blocks = self.blocks_of(request, self.kept[request] as usize);
@@ -109,7 +109,7 @@ impl Workload {
         RouterEvent::new((request % self.workers) as u64, event)
     }
 
-    /// Numbers of the request's blocks from its step `from` on.
+    /// Indices of the request's blocks, starting at its step `from`.
     fn blocks_of(&self, request: usize, from: usize) -> impl DoubleEndedIterator<Item = usize> {
         let start = if request == 0 {
             0

@@ -1,48 +1,48 @@
 import type { Lease } from "./types.ts";
 
-/** A lease as a remote store has it. Every call may fail because the store is away. */
+/** A lease in a remote store. Every call can fail because the store is unreachable. */
 export interface StoreLease {
-  /** As the store names it: 16 hex digits; may change when it is taken anew. */
+  /** The store's id, 16 hex digits; may change when the lease is granted again. */
   readonly id: string;
-  /** Takes it, for the first time or anew. */
-  take(): Promise<void>;
-  /** Shows that its holder lives. @returns false where the store no longer knows it */
+  /** Grants it, for the first time or again. */
+  grant(): Promise<void>;
+  /** Extends it. @returns false if the store no longer has it */
   renew(): Promise<boolean>;
-  /** Stores a value under it. @returns false where the store no longer knows it */
-  write(key: string, json: string): Promise<boolean>;
-  /** Gives it up, with all keys that were written under it. */
+  /** Stores a value under it. @returns false if the store no longer has it */
+  put(key: string, json: string): Promise<boolean>;
+  /** Revokes it and removes all its keys. */
   revoke(): Promise<void>;
-  /** Whether the store has answered, and will never take the value. */
-  isRefusal(error: unknown): boolean;
+  /** Whether the store has rejected the value for good. */
+  isRejection(error: unknown): boolean;
 }
 
-export interface KeptLeaseOptions {
+export interface RenewedLeaseOptions {
   readonly ttlMs: number;
   /** The store has answered. */
   answered(): void;
-  /** A call failed; it is made again. */
+  /** A call failed; it will be retried. */
   failed(error: unknown): void;
-  onRevoked(lease: KeptLease): void;
+  onRevoked(lease: RenewedLease): void;
 }
 
 /**
- * A lease that outlives its store's absence, loss of data and forgetfulness: it is kept alive without end, and taken
- * anew, with all that was put under it, when the store no longer knows it.
+ * A lease that survives outages and data loss of its store: it is renewed indefinitely, and granted again with all its
+ * keys if the store no longer has it.
  */
-export class KeptLease implements Lease {
+export class RenewedLease implements Lease {
   readonly #store: StoreLease;
-  readonly #options: KeptLeaseOptions;
-  /** What was put under it. */
+  readonly #options: RenewedLeaseOptions;
+  /** Its values, by key. */
   readonly #values = new Map<string, string>();
   /** Keys whose values the store may not have. */
   readonly #unwritten = new Set<string>();
   #beat: ReturnType<typeof setInterval> | undefined;
   #isBeating = false;
   #isRevoked = false;
-  /** The last task: calls are made one after the other, since those that wait for a connection have no order. */
+  /** The last task. Calls are serialized, because the store does not keep the order of those that wait to connect. */
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(store: StoreLease, options: KeptLeaseOptions) {
+  constructor(store: StoreLease, options: RenewedLeaseOptions) {
     this.#store = store;
     this.#options = options;
   }
@@ -51,16 +51,16 @@ export class KeptLease implements Lease {
     return this.#store.id;
   }
 
-  /** @throws what taking it throws */
+  /** @throws the store's error */
   async open(): Promise<void> {
-    await this.#run(() => this.#store.take());
-    this.#beat = setInterval(() => this.#showLife(), this.#options.ttlMs / 4);
+    await this.#run(() => this.#store.grant());
+    this.#beat = setInterval(() => this.#heartbeat(), this.#options.ttlMs / 4);
     if (typeof this.#beat === "object") this.#beat.unref();
   }
 
   /**
-   * Resolves when the value is stored; while the store is away, at once: it is written on the store's return.
-   * @throws where the store refuses the value
+   * Resolves when the value is stored, or at once while the store is unreachable; it is then stored later.
+   * @throws if the store rejects the value
    */
   put(key: string, json: string): Promise<void> {
     this.#values.set(key, json);
@@ -69,7 +69,7 @@ export class KeptLease implements Lease {
       try {
         await this.#write();
       } catch (error) {
-        if (this.#store.isRefusal(error)) {
+        if (this.#store.isRejection(error)) {
           this.forget(key);
           throw error;
         }
@@ -78,7 +78,7 @@ export class KeptLease implements Lease {
     });
   }
 
-  /** The key has another value now, put elsewhere, or none. */
+  /** The key has been deleted, or put elsewhere. */
   forget(key: string): void {
     this.#values.delete(key);
     this.#unwritten.delete(key);
@@ -93,7 +93,7 @@ export class KeptLease implements Lease {
       try {
         await this.#store.revoke();
       } catch (error) {
-        // It runs out by itself.
+        // It expires by itself.
         this.#options.failed(error);
       }
     });
@@ -105,31 +105,31 @@ export class KeptLease implements Lease {
     return result;
   }
 
-  /** One at a time: calls to a store that is away take long. */
-  #showLife(): void {
+  /** One at a time, because calls to an unreachable store take long. */
+  #heartbeat(): void {
     if (this.#isBeating) return;
     this.#isBeating = true;
-    void this.#run(() => this.#keep()).then(() => {
+    void this.#run(() => this.#renew()).then(() => {
       this.#isBeating = false;
     });
   }
 
   /** Never fails. */
-  async #keep(): Promise<void> {
+  async #renew(): Promise<void> {
     if (this.#isRevoked) return;
     try {
       if (await this.#store.renew()) this.#options.answered();
-      else await this.#takeAnew();
+      else await this.#grantAgain();
       await this.#write();
     } catch (error) {
-      // What was under way when the store went may have been applied, or not.
+      // Calls in progress when the store became unreachable may or may not have been applied.
       for (const key of this.#values.keys()) this.#unwritten.add(key);
       if (!this.#isRevoked) this.#options.failed(error);
     }
   }
 
-  async #takeAnew(): Promise<void> {
-    await this.#store.take();
+  async #grantAgain(): Promise<void> {
+    await this.#store.grant();
     for (const key of this.#values.keys()) this.#unwritten.add(key);
   }
 
@@ -138,8 +138,8 @@ export class KeptLease implements Lease {
       const [key] = this.#unwritten;
       if (key === undefined) return;
       const json = this.#values.get(key)!;
-      if (!(await this.#store.write(key, json))) await this.#takeAnew();
-      // Another value may have been put in the meantime.
+      if (!(await this.#store.put(key, json))) await this.#grantAgain();
+      // Another value may have been put meanwhile.
       else if (this.#values.get(key) === json) this.#unwritten.delete(key);
       this.#options.answered();
     }

@@ -5,14 +5,14 @@ import { isEntry, leaseIdIn } from "./keys.ts";
 /** A change in a bucket. */
 export interface Change {
   readonly name: string;
-  /** Undefined where the key was deleted. */
+  /** Undefined if the key was deleted. */
   readonly value: string | undefined;
   readonly revision: number;
-  /** When the server stored it, in milliseconds of its clock. */
+  /** When the server stored it, in milliseconds on its clock. */
   readonly storedAt: number;
 }
 
-/** An entry as it stands in its bucket: JSON in JSON, so that a foreign value harms nobody. */
+/** An entry's value in its bucket: JSON in JSON, so that other programs' values are recognized. */
 const entrySchema = z.object({ key: z.string(), lease: z.string().nullable(), json: z.string() });
 const leaseSchema = z.object({ ttlMs: z.number().positive() });
 
@@ -33,14 +33,14 @@ interface KnownLease {
   isAlive: boolean;
 }
 
-/** A dead lease's entries are removed from the bucket after so long, in milliseconds. */
+/** How long after a lease's expiry its entries are removed from the bucket, in milliseconds. */
 const REMOVE_AFTER_MS = 60_000;
 
 /**
- * Judges by its readers which entries of a bucket count: NATS has no leases, so a holder rewrites its lease's key, and
- * who reads notices that it no longer does.
+ * Tracks which entries of a bucket are valid. NATS has no leases, so a holder rewrites its lease's key at intervals,
+ * and readers notice when it stops.
  */
-export class LeaseBook {
+export class LeaseTable {
   readonly #mirror: Mirror;
   readonly #onError: (error: Error) => void;
   readonly #entries = new Map<string, KnownEntry>();
@@ -52,21 +52,21 @@ export class LeaseBook {
   }
 
   /**
-   * Replaces all that was known by what a new listing holds.
+   * Replaces the contents with a new listing.
    * @param serverNow the server's clock at the end of the listing
    */
   replace(changes: readonly Change[], serverNow: number, now: number): void {
     const before = new Map(this.#leases);
     this.#entries.clear();
     this.#leases.clear();
-    for (const change of changes) this.#note(change, now - Math.max(0, serverNow - change.storedAt));
+    for (const change of changes) this.#record(change, now - Math.max(0, serverNow - change.storedAt));
     for (const [id, lease] of this.#leases) {
-      // Its holder may only now be able to renew it again.
+      // Its holder may have been unable to renew it until now.
       if (before.get(id)?.isAlive) lease.seenAt = now;
       lease.isAlive = now - lease.seenAt <= lease.ttlMs;
     }
-    const counting = [...this.#entries.values()].filter(({ leaseId }) => this.#counts(leaseId));
-    this.#mirror.replace(new Map(counting.map(({ key, json }) => [key, json])));
+    const valid = [...this.#entries.values()].filter(({ leaseId }) => this.#isValid(leaseId));
+    this.#mirror.replace(new Map(valid.map(({ key, json }) => [key, json])));
   }
 
   apply(change: Change, now: number): void {
@@ -74,31 +74,31 @@ export class LeaseBook {
     const before = this.#entries.get(name);
     const leaseId = leaseIdIn(name);
     const wasAlive = leaseId !== undefined && this.#leases.get(leaseId)?.isAlive === true;
-    this.#note(change, now);
+    this.#record(change, now);
     if (leaseId !== undefined && wasAlive !== (this.#leases.get(leaseId)?.isAlive === true))
-      this.#tell(leaseId);
+      this.#publishLease(leaseId);
     if (!isEntry(name)) return;
     const entry = this.#entries.get(name);
-    if (entry !== undefined && this.#counts(entry.leaseId)) this.#mirror.put(entry.key, entry.json);
+    if (entry !== undefined && this.#isValid(entry.leaseId)) this.#mirror.put(entry.key, entry.json);
     else if (before !== undefined) this.#mirror.delete(before.key);
   }
 
-  /** Every lease that lives has its whole time again: the server was away. */
+  /** Restarts the TTL of every live lease, after an outage of the server. */
   refresh(now: number): void {
     for (const lease of this.#leases.values()) if (lease.isAlive) lease.seenAt = now;
   }
 
-  /** @param knownUntil all renewals until then have been heard */
+  /** @param knownUntil all renewals up to this time have been received */
   expire(knownUntil: number): void {
     for (const [id, lease] of this.#leases) {
       if (!lease.isAlive || knownUntil - lease.seenAt <= lease.ttlMs) continue;
       lease.isAlive = false;
-      this.#tell(id);
+      this.#publishLease(id);
     }
   }
 
-  /** Names and revisions of what the long dead left behind. */
-  remains(knownUntil: number): { name: string; revision: number }[] {
+  /** Names and revisions of the entries of leases that expired long ago. */
+  expiredEntries(knownUntil: number): { name: string; revision: number }[] {
     return [...this.#entries].flatMap(([name, { leaseId, revision }]) => {
       if (leaseId === null) return [];
       const lease = this.#leases.get(leaseId);
@@ -107,20 +107,20 @@ export class LeaseBook {
     });
   }
 
-  #counts(leaseId: string | null): boolean {
+  #isValid(leaseId: string | null): boolean {
     return leaseId === null || this.#leases.get(leaseId)?.isAlive === true;
   }
 
-  /** The lease's entries count from now on, or no longer. */
-  #tell(leaseId: string): void {
+  /** The lease's entries have become valid or invalid: updates the mirror. */
+  #publishLease(leaseId: string): void {
     for (const entry of this.#entries.values()) {
       if (entry.leaseId !== leaseId) continue;
-      if (this.#counts(leaseId)) this.#mirror.put(entry.key, entry.json);
+      if (this.#isValid(leaseId)) this.#mirror.put(entry.key, entry.json);
       else this.#mirror.delete(entry.key);
     }
   }
 
-  #note({ name, value, revision }: Change, seenAt: number): void {
+  #record({ name, value, revision }: Change, seenAt: number): void {
     const leaseId = leaseIdIn(name);
     try {
       if (leaseId !== undefined) {
