@@ -110,10 +110,11 @@ test("etcd is restarted with authentication on", async () => {
   await using etcd = await startEtcd();
   await etcdctl(etcd, "user", "add", "root:secret");
   await etcdctl(etcd, "user", "grant-role", "root", "root");
+  await etcdctl(etcd, "auth", "enable");
   await using cluster = await FaultCluster.start(`etcd://root:secret@${etcd.host}`);
   const load = cluster.load();
   await load.more(32);
-  await etcdctl(etcd, "auth", "enable");
+  // Its tokens for clients are lost with it.
   await etcd.kill();
   await etcd.resume();
   await becomesNormal(cluster);
