@@ -6,13 +6,18 @@ export {
   type KubernetesFollower,
   type KubernetesSource,
 } from "./discovery/kubernetes/follow.ts";
-export { openDiscovery, storePlace } from "./discovery/open.ts";
+export { openDiscovery } from "./discovery/open.ts";
 export { endProcess } from "./end-process.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";
 export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";
 export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";
-export { anyAddress, localAddressToward } from "./local-address.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
+export {
+  natsServers,
+  openPlanePlace,
+  type PlanePlace,
+  type PlanePlaceOptions,
+} from "./plane-place.ts";
 export { connect } from "./request-plane/client.ts";
 export { serve } from "./request-plane/server.ts";
 export { watchFiles } from "./watch-files.ts";

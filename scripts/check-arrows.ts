@@ -14,10 +14,11 @@ const ROOMS: Record<string, readonly string[]> = {
   "router-wasm": [],
   runtime: [],
   workers: ["runtime"],
+  services: ["gateway", "router-wasm", "runtime"],
   "stand-ins": ["router-wasm", "runtime", "workers"],
   cli: ["gateway", "router-wasm", "runtime", "workers"],
   bench: ["gateway", "router-wasm", "runtime", "workers", "cli", "stand-ins"],
-  examples: ["gateway", "router-wasm", "runtime", "workers", "cli"],
+  examples: ["gateway", "router-wasm", "runtime", "services", "workers", "cli"],
   "runtime-tests": ["router-wasm"],
 };
 

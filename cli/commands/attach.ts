@@ -40,7 +40,7 @@ async function serveEngines(
     workerPlane: workerPlane(options),
   };
   const service = await openServiceAt(options.discovery ?? "memory:attach", "attach", options);
-  const peerPlane = await peerPlace(options, service.log);
+  const peerPlane = await peerPlace(options);
   const own = { engines, health: healthSettings(options), peerPlane };
   const gateway = await startProcesses(options, service, shared, own);
   tellSupervisor({ type: "ready", url: gateway.url });

@@ -29,7 +29,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
     workerPlane: workerPlane(options),
   };
   const gateway = await startProcesses(options, service, shared, {
-    peerPlane: await peerPlace(options, service.log),
+    peerPlane: await peerPlace(options),
   });
   const { url } = gateway;
   // Under a supervisor, the supervisor announces the address.

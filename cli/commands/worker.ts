@@ -25,7 +25,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const places = workerPlaces(definition.name, options);
   const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
   const service = await openService(name, options);
-  const address = await workerPlace(options, service.log);
+  const address = await workerPlace(options);
   const common = await engineOptions(definition.name, options, service.log);
   const workers = await Promise.all(
     places.map(({ faultSeed, ...place }) =>

@@ -95,13 +95,10 @@ test.each([
   [["--tls-cert=/nowhere.pem", "--tls-key=/nowhere.key"], /\/nowhere.pem cannot be read/],
   [
     ["--listen=unix:/tmp/x.sock", "--tls-cert=a", "--tls-key=b"],
-    /--tls-cert is for workers that listen on a TCP/,
+    /A certificate is for a TCP port: --listen tcp:HOST:PORT/,
   ],
   [["--listen=nats:"], /--listen nats: needs a NATS server/],
-  [
-    ["--listen=unix:/tmp/stator-none.sock", "--advertise=host"],
-    /--advertise is for workers that listen on a TCP/,
-  ],
+  [["--listen=unix:/tmp/stator-none.sock", "--advertise=host"], /--advertise is for a TCP port/],
   [["--advertise=a b:c"], /--advertise: .*is not host:port/],
 ])("stator worker with %j is refused with what is wrong", async (flags, message) => {
   const worker = new StatorProcess([

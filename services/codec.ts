@@ -1,0 +1,36 @@
+import { decode, encode } from "@msgpack/msgpack";
+
+/** How values of a type travel. */
+export interface Codec<Value> {
+  encode(value: Value): Uint8Array;
+  /** @throws Error that says what is wrong with the bytes, or with the value in them */
+  decode(bytes: Uint8Array): Value;
+}
+
+/** A validator of values, such as a zod schema. */
+export interface Schema<Value> {
+  /** @throws Error that says what is wrong */
+  parse(value: unknown): Value;
+}
+
+/** Any value that JSON or msgpack has, bytes and typed arrays included, without a check. */
+export const anyCodec: Codec<unknown> = {
+  encode: (value) => encode(value, { ignoreUndefined: true }),
+  decode: (bytes) => decode(bytes),
+};
+
+/** The same, checked by a schema on arrival. */
+export const schemaCodec = <Value>(schema: Schema<Value>): Codec<Value> => ({
+  encode: (value) => anyCodec.encode(value),
+  decode: (bytes) => schema.parse(anyCodec.decode(bytes)),
+});
+
+/** Whether it is a codec rather than a schema. */
+export const isCodec = <Value>(type: Codec<Value> | Schema<Value>): type is Codec<Value> =>
+  "decode" in type && "encode" in type && !("parse" in type);
+
+/** The codec of a type, however it is described. */
+export function codecOf(type: Codec<unknown> | Schema<unknown> | undefined): Codec<unknown> {
+  if (type === undefined) return anyCodec;
+  return isCodec(type) ? type : schemaCodec(type);
+}

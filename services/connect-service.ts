@@ -1,0 +1,219 @@
+import type { PolicyName } from "#gateway";
+import {
+  type ClientCall,
+  type ClientTls,
+  createLogger,
+  createMetrics,
+  type Discovery,
+  type Logger,
+  requestId as newRequestId,
+  PlaneError,
+  type RequestPlaneClient,
+} from "#runtime";
+import { openDiscovery } from "#runtime/node";
+import { Answer } from "./answer.ts";
+import { type Codec, codecOf } from "./codec.ts";
+import type { Endpoints, ServiceDefinition } from "./define-service.ts";
+import { typedEndpoint } from "./define-service.ts";
+import { ServiceInstances } from "./instances.ts";
+import { frameRequest } from "./registration.ts";
+
+export interface ConnectServiceOptions {
+  /** Where the service registers: `file:/dir`, `etcd://HOST:PORT`, `nats://HOST:PORT`, or a discovery that is open. */
+  readonly discovery: string | Discovery;
+  /** How an instance is chosen for each request. Default `round-robin`. */
+  readonly policy?: PolicyName;
+  /**
+   * What the policies `kv` and `prefix-hash` compare: requests that begin with the same tokens go to the same instance.
+   * Any numbers that stand for the request's parts will do.
+   */
+  readonly tokensOf?: (request: unknown, endpoint: string) => Uint32Array;
+  /** Longest time to wait for an instance, in milliseconds. Default 5,000. */
+  readonly waitMs?: number;
+  /** Certificates for instances with TLS. */
+  readonly tls?: ClientTls | undefined;
+  /** NATS servers of instances at `nats:`; default: those of a discovery in NATS. */
+  readonly nats?: string | undefined;
+  readonly log?: Logger;
+}
+
+export interface ServiceCallOptions {
+  /** Cancels the request. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the request fails with `deadline_exceeded`, on both sides. Default: none. */
+  readonly deadlineMs?: number;
+  /** The id of the request in logs. Default: a new one. */
+  readonly requestId?: string;
+  /** Only this instance, by its name or id. */
+  readonly instance?: string;
+  /**
+   * Whether it may be sent again if the instance is lost before its first item, although that may have acted on it.
+   * Default false. A request that no instance has taken is always sent to another one.
+   */
+  readonly isRepeatable?: boolean;
+}
+
+type RequestOf<Own> = Own extends (request: infer Request, ...rest: never[]) => unknown
+  ? Request
+  : Own extends { readonly handle: (request: infer Request, ...rest: never[]) => unknown }
+    ? Request
+    : never;
+
+type AnswerOf<Own> = Own extends (...given: never[]) => infer Given
+  ? Given
+  : Own extends { readonly handle: (...given: never[]) => infer Given }
+    ? Given
+    : never;
+
+type CallOf<Own> = (
+  request: RequestOf<Own>,
+  options?: ServiceCallOptions,
+) => AnswerOf<Own> extends AsyncIterable<infer Item> ? AsyncIterable<Item> : Promise<Awaited<AnswerOf<Own>>>;
+
+/** The endpoints of a service, as methods. */
+export type ServiceClient<Own extends Endpoints> = { readonly [Name in keyof Own]: CallOf<Own[Name]> } & {
+  /** Resolves when an instance is connected. @throws PlaneError `connection_lost` after `waitMs` */
+  ready(): Promise<void>;
+  /** The names of the instances that are connected. */
+  instances(): string[];
+  close(): Promise<void>;
+};
+
+/**
+ * Connects to the instances of a service, those of now and those to come.
+ *
+ * @throws DiscoveryError for a discovery that does not open
+ * @example
+ * const client = await connectService(hello, { discovery: "file:/tmp/hello" });
+ * for await (const line of client.greet(["Ada", "Alan"])) console.log(line);
+ * await client.close();
+ */
+export async function connectService<Own extends Endpoints>(
+  service: ServiceDefinition<Own>,
+  options: ConnectServiceOptions,
+): Promise<ServiceClient<Own>> {
+  const isOwn = typeof options.discovery === "string";
+  const discovery = isOwn
+    ? await openDiscovery(options.discovery as string)
+    : (options.discovery as Discovery);
+  const log = options.log ?? createLogger({ name: `${service.name}-client`, level: "warn" });
+  const nats =
+    options.nats ??
+    (isOwn && String(options.discovery).startsWith("nats:") ? String(options.discovery) : undefined);
+  const instances = await ServiceInstances.open(service.name, {
+    discovery,
+    policy: options.policy ?? "round-robin",
+    connect: { tls: options.tls, nats },
+    metrics: createMetrics({ process: false }),
+    log,
+  });
+  const calls = Object.fromEntries(
+    Object.entries(service.endpoints).map(([name, given]) => {
+      const { request, response, handle } = typedEndpoint(given);
+      const codecs = { request: codecOf(request), response: codecOf(response) };
+      const isStream = handle.constructor.name === "AsyncGeneratorFunction";
+      return [
+        name,
+        (value: unknown, callOptions: ServiceCallOptions = {}) => {
+          const answer = startCall(instances, name, codecs, value, callOptions, options);
+          return isStream ? answer.stream : answer;
+        },
+      ];
+    }),
+  );
+  const waitMs = options.waitMs ?? WAIT_MS;
+  return Object.assign(calls, {
+    ready: () => instances.ready(waitMs),
+    instances: () => instances.names(),
+    async close() {
+      instances.close();
+      if (isOwn) await discovery.close();
+    },
+  }) as unknown as ServiceClient<Own>;
+}
+
+const WAIT_MS = 5_000;
+
+interface Codecs {
+  readonly request: Codec<unknown>;
+  readonly response: Codec<unknown>;
+}
+
+function startCall(
+  instances: ServiceInstances,
+  endpoint: string,
+  codecs: Codecs,
+  value: unknown,
+  call: ServiceCallOptions,
+  { tokensOf, waitMs = WAIT_MS }: ConnectServiceOptions,
+): Answer {
+  const requestId = newRequestId(call.requestId);
+  const payload = frameRequest(requestId, codecs.request.encode(value));
+  const tokens = tokensOf?.(value, endpoint) ?? NO_TOKENS;
+  const answer = new Answer((bytes) => codecs.response.decode(bytes));
+  const deadlineAt = call.deadlineMs === undefined ? undefined : performance.now() + call.deadlineMs;
+  void run();
+  return answer;
+
+  async function run(): Promise<void> {
+    const excluded: string[] = [];
+    for (;;) {
+      try {
+        call.signal?.throwIfAborted();
+        const route = await instances.route({ requestId, tokens, excluded, name: call.instance }, waitMs);
+        const failure = await once(route.client, () => route.firstItem());
+        route.free();
+        if (failure === undefined) return;
+        excluded.push(route.id);
+        const wasTaken = failure.code === "connection_lost";
+        const isRefusal = failure.code === "draining" || failure.code === "overloaded";
+        if (answer.hasBegun || !(isRefusal || (wasTaken && call.isRepeatable === true))) throw failure;
+      } catch (error) {
+        answer.fail(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+    }
+  }
+
+  /** Calls one instance. @returns why it has failed */
+  function once(client: RequestPlaneClient, onFirst: () => void): Promise<PlaneError | undefined> {
+    return new Promise((resolve) => {
+      let isFirst = true;
+      const running: ClientCall = client.call(
+        endpoint,
+        payload,
+        {
+          onMessage(bytes) {
+            if (isFirst) onFirst();
+            isFirst = false;
+            if (!answer.push(bytes)) running.pause();
+          },
+          onEnd() {
+            end();
+            answer.end();
+            resolve(undefined);
+          },
+          onError(error) {
+            end();
+            resolve(answer.isCancelled ? undefined : error);
+          },
+        },
+        deadlineAt === undefined ? {} : { deadlineMs: Math.max(1, deadlineAt - performance.now()) },
+      );
+      const cancel = () => {
+        answer.fail(
+          call.signal?.reason instanceof Error
+            ? call.signal.reason
+            : new PlaneError("cancelled", "The call was cancelled."),
+        );
+        running.cancel();
+      };
+      const end = () => call.signal?.removeEventListener("abort", cancel);
+      call.signal?.addEventListener("abort", cancel);
+      answer.onDrained = () => running.resume();
+      answer.onCancel = () => running.cancel();
+    });
+  }
+}
+
+const NO_TOKENS = new Uint32Array(0);

@@ -1,0 +1,255 @@
+import { readFile } from "node:fs/promises";
+import {
+  createGatewayMetrics,
+  DEFAULT_ROUTING,
+  exactPrompt,
+  ModelRouter,
+  NO_PREFERENCES,
+  type PolicyName,
+  type RoutedWorker,
+} from "#gateway";
+import { compileRouter } from "#router-wasm";
+import {
+  type ConnectOptions,
+  type Discovery,
+  type JsonValue,
+  type Logger,
+  type Metrics,
+  PlaneError,
+  type RequestPlaneClient,
+  type Watch,
+} from "#runtime";
+import { connect } from "#runtime/node";
+import { keysOf, type Registration, registrationSchema } from "./registration.ts";
+
+export interface InstancesOptions {
+  readonly discovery: Discovery;
+  readonly policy: PolicyName;
+  readonly connect: Pick<ConnectOptions, "tls" | "nats">;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+export interface InstanceRequest {
+  readonly requestId: string;
+  readonly tokens: Uint32Array;
+  /** Ids of instances that are not to be chosen. */
+  readonly excluded: readonly string[];
+  /** The only one that may be chosen, by name or id. */
+  readonly name: string | undefined;
+}
+
+/** An instance that was chosen for a request. */
+export interface InstanceRoute {
+  readonly id: string;
+  readonly client: RequestPlaneClient;
+  firstItem(): void;
+  free(): void;
+}
+
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 2_000;
+/** Tokens that `kv` and `prefix-hash` compare at a time. */
+const BLOCK_SIZE = 16;
+
+/** The instances of a service, each connected, and the router that chooses among them. */
+export class ServiceInstances {
+  readonly #service: string;
+  readonly #options: InstancesOptions;
+  readonly #router: ModelRouter<Instance>;
+  readonly #instances = new Map<string, Instance>();
+  readonly #waiting = new Set<() => void>();
+  #watch: Watch | undefined;
+
+  private constructor(service: string, module: WebAssembly.Module, options: InstancesOptions) {
+    this.#service = service;
+    this.#options = options;
+    const { routing } = createGatewayMetrics(options.metrics).forModel(service);
+    const choices = { ...DEFAULT_ROUTING, policy: options.policy };
+    this.#router = new ModelRouter<Instance>(module, BLOCK_SIZE, choices, routing, options.log);
+  }
+
+  static async open(service: string, options: InstancesOptions): Promise<ServiceInstances> {
+    const path = new URL("../router-wasm/router.wasm", import.meta.url);
+    const instances = new ServiceInstances(service, await compileRouter(await readFile(path)), options);
+    instances.#watch = await options.discovery.watch(keysOf(service), (event) => {
+      if (event.type === "snapshot") instances.#replace(event.entries);
+      else if (event.type === "put") instances.#put(event.key, event.value);
+      else instances.#remove(event.key);
+    });
+    return instances;
+  }
+
+  names(): string[] {
+    return [...this.#instances.values()]
+      .filter(({ isReady }) => isReady)
+      .map(({ instance }) => instance.name);
+  }
+
+  /** Resolves when an instance is connected. @throws PlaneError `connection_lost` after `waitMs` */
+  async ready(waitMs: number): Promise<void> {
+    await this.#wait(waitMs, () => this.names().length > 0);
+  }
+
+  /** Chooses an instance, waiting for one. @throws PlaneError `connection_lost` if none can take the request in time */
+  async route(request: InstanceRequest, waitMs: number): Promise<InstanceRoute> {
+    let chosen = this.#choose(request);
+    if (chosen !== undefined) return chosen;
+    await this.#wait(waitMs, () => {
+      chosen = this.#choose(request);
+      return chosen !== undefined;
+    });
+    return chosen!;
+  }
+
+  close(): void {
+    this.#watch?.close();
+    for (const [key, instance] of [...this.#instances]) {
+      this.#remove(key);
+      instance.client?.close();
+    }
+  }
+
+  #choose({ requestId, tokens, excluded, name }: InstanceRequest): InstanceRoute | undefined {
+    const all = [...this.#instances.values()];
+    const route = this.#router.route({
+      prompt: exactPrompt(tokens),
+      requestId,
+      preferences: { ...NO_PREFERENCES, worker: name },
+      excluded: all.filter(({ instance }) => excluded.includes(instance.id)),
+    });
+    if (typeof route === "string") return undefined;
+    const { client, instance } = route.worker;
+    if (client === undefined) {
+      route.free("failed");
+      return undefined;
+    }
+    return {
+      id: instance.id,
+      client,
+      firstItem: () => route.firstToken(),
+      free: () => route.free("finished"),
+    };
+  }
+
+  async #wait(waitMs: number, isDone: () => boolean): Promise<void> {
+    if (isDone()) return;
+    await new Promise<void>((resolve, reject) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(check);
+      };
+      const check = () => {
+        if (!isDone()) return;
+        end();
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        end();
+        const message = `No instance of the service '${this.#service}' can take the request. Is one running, with the same discovery?`;
+        reject(new PlaneError("connection_lost", message));
+      }, waitMs);
+      this.#waiting.add(check);
+    });
+  }
+
+  #replace(entries: ReadonlyMap<string, JsonValue>): void {
+    for (const key of [...this.#instances.keys()]) if (!entries.has(key)) this.#remove(key);
+    for (const [key, value] of entries) this.#put(key, value);
+  }
+
+  #put(key: string, value: JsonValue): void {
+    const parsed = registrationSchema.safeParse(value);
+    if (!parsed.success) {
+      this.#options.log.warn("ignored an invalid registration of a service", { key });
+      return;
+    }
+    const known = this.#instances.get(key);
+    if (known?.address === parsed.data.address) {
+      if (parsed.data.isLeaving === true) known.stop();
+      return;
+    }
+    this.#remove(key);
+    if (parsed.data.isLeaving === true) return;
+    const instance = new Instance(parsed.data, this.#options, () => this.#onChange(instance));
+    this.#instances.set(key, instance);
+    this.#router.addWorker(instance);
+    instance.open();
+  }
+
+  #remove(key: string): void {
+    const instance = this.#instances.get(key);
+    if (instance === undefined) return;
+    this.#instances.delete(key);
+    instance.stop();
+    this.#router.removeWorker(instance);
+  }
+
+  #onChange(instance: Instance): void {
+    this.#router.updateWorker(instance);
+    for (const check of [...this.#waiting]) check();
+  }
+}
+
+/** One instance of a service, connected as long as discovery has it. */
+class Instance implements RoutedWorker {
+  readonly instance;
+  readonly address: string;
+  client: RequestPlaneClient | undefined;
+  readonly #options: InstancesOptions;
+  readonly #onChange: () => void;
+  #isStopped = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor({ id, name, address }: Registration, options: InstancesOptions, onChange: () => void) {
+    this.instance = { id, name, card: CARD };
+    this.address = address;
+    this.#options = options;
+    this.#onChange = onChange;
+  }
+
+  get isReady(): boolean {
+    return this.client !== undefined && !this.#isStopped;
+  }
+
+  open(): void {
+    void this.#connect(FIRST_RETRY_MS);
+  }
+
+  /** Takes no more requests; those that run go on until it ends the connection. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    clearTimeout(this.#retry);
+    this.#onChange();
+  }
+
+  async #connect(retryMs: number): Promise<void> {
+    let nextMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+    try {
+      const client = await connect(this.address, this.#options.connect);
+      if (this.#isStopped) return client.close();
+      this.client = client;
+      this.#onChange();
+      nextMs = FIRST_RETRY_MS;
+      await client.closed;
+    } catch (error) {
+      this.#options.log.debug("an instance cannot be reached", { reason: String(error) });
+    }
+    this.client = undefined;
+    if (this.#isStopped) return;
+    this.#onChange();
+    this.#retry = setTimeout(() => void this.#connect(nextMs), retryMs);
+  }
+}
+
+/** A service has none of a model's properties; these make its instances alike to the router. */
+const CARD = {
+  role: "aggregated",
+  tags: [],
+  blockSize: BLOCK_SIZE,
+  totalBlocks: 0,
+  maxBatchedTokens: 8_192,
+  maxSequences: 256,
+  dataParallelSize: 1,
+} satisfies RoutedWorker["instance"]["card"];

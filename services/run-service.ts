@@ -1,0 +1,78 @@
+import { parseArgs } from "node:util";
+import { createLogger, type LogLevel, logLevels } from "#runtime";
+import { manageLifecycle, openDiscovery } from "#runtime/node";
+import type { ServiceDefinition } from "./define-service.ts";
+import { serveService } from "./serve-service.ts";
+
+const DRAIN_MS = 30_000;
+const AFTER_DRAIN_MS = 5_000;
+
+const USAGE = `Options:
+  --discovery URL           where clients find it: file:/dir, etcd://HOST:PORT or nats://HOST:PORT
+  --name NAME               its name in logs and metrics
+  --listen ADDR             tcp:HOST:PORT, unix:/path or nats:
+  --advertise HOST[:PORT]   the address by which clients reach that port
+  --nats URL                NATS servers for --listen nats:
+  --tls-cert FILE --tls-key FILE --tls-client-ca FILE
+  --ops-port N              port of /health and /metrics on 127.0.0.1
+  --log-level LEVEL         ${logLevels.join(", ")}
+`;
+
+/**
+ * Runs a service as this process, by the process's own arguments, until SIGTERM or Ctrl-C; then it drains.
+ * @throws never: a wrong argument ends the process with exit code 2 and a sentence
+ */
+export async function runService(service: ServiceDefinition, args = process.argv.slice(2)): Promise<void> {
+  try {
+    await run(service, args);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    process.exitCode = 2;
+  }
+}
+
+async function run(service: ServiceDefinition, args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  if (values.discovery === undefined) throw new Error("--discovery is required, such as file:/tmp/services.");
+  const level = values["log-level"] ?? "info";
+  if (!isLogLevel(level)) throw new Error(`--log-level must be one of ${logLevels.join(", ")}.`);
+  const log = createLogger({ name: values.name ?? service.name, level });
+  const discovery = await openDiscovery(values.discovery, {
+    onError: ({ message }) => log.warn("discovery error", { reason: message }),
+  });
+  const { "tls-cert": cert, "tls-key": key, "tls-client-ca": clientCa } = values;
+  const served = await serveService(service, {
+    discovery,
+    discoveryUrl: values.discovery,
+    name: values.name,
+    listen: values.listen,
+    advertise: values.advertise,
+    nats: values.nats,
+    tls: cert !== undefined && key !== undefined ? { cert, key, clientCa } : undefined,
+    opsPort: Number(values["ops-port"] ?? 0),
+    log,
+  });
+  const lifecycle = manageLifecycle({ log, deadlineMs: DRAIN_MS + AFTER_DRAIN_MS });
+  lifecycle.onShutdown("drain requests", () => served.drain(DRAIN_MS));
+  lifecycle.onShutdown("leave discovery", () => discovery.close());
+}
+
+const OPTIONS = {
+  discovery: { type: "string" },
+  name: { type: "string" },
+  listen: { type: "string" },
+  advertise: { type: "string" },
+  nats: { type: "string" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  "tls-client-ca": { type: "string" },
+  "ops-port": { type: "string" },
+  "log-level": { type: "string" },
+  help: { type: "boolean" },
+} as const;
+
+const isLogLevel = (text: string): text is LogLevel => (logLevels as readonly string[]).includes(text);
