@@ -6,12 +6,12 @@ import type { gatewayOptions } from "../options/tables.ts";
 import { tlsFiles } from "./access-settings.ts";
 import type { WorkerCommandOptions } from "./worker-options.ts";
 
-/** Where a process serves the request plane, and where others reach it. */
+/** Where a process serves the request plane, and the address at which others reach it. */
 export interface PlanePlace {
   readonly listen: string;
   readonly tls: ReturnType<typeof tlsFiles>;
   readonly nats: string | undefined;
-  /** The address for discovery. @param bound the address that is listened on */
+  /** The address for discovery. @param bound the address that it listens on */
   advertised(bound: string): string;
 }
 
@@ -25,14 +25,14 @@ const WILDCARDS = ["0.0.0.0", "::"];
 
 /**
  * Where a worker serves the request plane, from the flags.
- * @throws UsageError for options that contradict each other
+ * @throws UsageError for contradictory options
  */
 export const workerPlace = (options: WorkerCommandOptions, log: Logger): Promise<PlanePlace> =>
   planePlace({ ...options, tls: tlsFiles(options), nats: natsUrl(options) }, "", log);
 
 /**
  * Where a gateway serves the request plane for other gateways, from the flags; undefined if it does not.
- * @throws UsageError for options that contradict each other
+ * @throws UsageError for contradictory options
  */
 export async function peerPlace(options: PeerOptions, log: Logger): Promise<PlanePlace | undefined> {
   const { "peer-listen": listen, "peer-advertise": advertise, discovery } = options;
@@ -43,9 +43,8 @@ export async function peerPlace(options: PeerOptions, log: Logger): Promise<Plan
 }
 
 /**
- * By default, a process listens where it reaches its discovery: on the network of a remote store, else on this machine
- * only.
- * @param flags what the names of its flags begin with
+ * By default, a process listens on the network of its remote store, or only on this machine if the store is local.
+ * @param flags the prefix of its flags' names
  */
 async function planePlace(options: PlaceOptions, flags: string, log: Logger): Promise<PlanePlace> {
   const { tls, nats, advertise, discovery } = options;
@@ -80,17 +79,17 @@ type PlaneOptions = Pick<
 
 /**
  * How a gateway reaches workers, from the flags.
- * @throws UsageError for a certificate without its key, or the other way round
+ * @throws UsageError for a certificate without its key or vice versa
  */
 export function workerPlane(options: PlaneOptions) {
   const { "worker-tls-cert": cert, "worker-tls-key": key } = options;
   if ((cert === undefined) !== (key === undefined))
-    throw new UsageError("--worker-tls-cert and --worker-tls-key go together: give both.");
+    throw new UsageError("--worker-tls-cert and --worker-tls-key must be given together.");
   const tls = { ca: options["worker-ca"], cert, key, serverName: options["worker-tls-name"] };
   return { tls, nats: natsUrl(options) };
 }
 
-/** The NATS servers of the request plane: by default those of the discovery. */
+/** The NATS servers of the request plane: by default those of discovery. */
 function natsUrl({ nats, discovery }: Pick<PlaneOptions, "nats" | "discovery">): string | undefined {
   return nats ?? (discovery?.startsWith("nats:") ? discovery : undefined);
 }
@@ -105,7 +104,7 @@ async function ownAddress(
   try {
     return await localAddressToward(place.host, place.port);
   } catch (error) {
-    log.warn(`cannot find out by which address other machines reach this one; set --${flags}advertise`, {
+    log.warn(`cannot determine the address at which other machines reach this one; set --${flags}advertise`, {
       reason: error instanceof Error ? error.message : String(error),
     });
     return undefined;
@@ -118,7 +117,7 @@ const bracketed = (host: string) => (host.includes(":") ? `[${host}]` : host);
 
 function encrypted(listen: string, isGiven: boolean, flags: string): string {
   if (/^(tcp|tls):/.test(listen)) return listen.replace(/^tcp:/, "tls:");
-  // A gateway's certificate is for its connections to workers, too.
+  // A gateway's certificate is also for its connections to workers, so it may listen without TLS.
   if (!isGiven || flags !== "") return listen;
   throw new UsageError("--tls-cert is for workers that listen on a TCP port: --listen tcp:HOST:PORT.");
 }

@@ -55,7 +55,7 @@ const complete = (fields: object) => post("/v1/completions", { model: "echo", pr
 test.each([
   [600, "context_length_exceeded", "has 600 messages"],
   [10_001, "array_above_max_length", "at most 10000"],
-])("a conversation of %i messages is refused before it is written out", async (count, code, words) => {
+])("a conversation of %i messages is refused before it is rendered", async (count, code, words) => {
   const answer = await chat({
     messages: Array.from({ length: count }, () => ({ role: "user", content: "" })),
   });

@@ -81,7 +81,7 @@ class Client implements RequestPlaneClient {
     this.writer.frame(
       frameType.hello,
       0,
-      encodeHello({ maxMessageBytes, pingMs: pipe.noticesSilence ? 0 : pingMs }),
+      encodeHello({ maxMessageBytes, pingMs: pipe.detectsSilence ? 0 : pingMs }),
     );
     this.writer.flush();
   }

@@ -8,7 +8,7 @@ import { makeAuthority, makeCertificate } from "../../../scripts/testing/certifi
 import { StatorProcess } from "../stator-process.ts";
 import { Cluster } from "./cluster.ts";
 
-// Gateways and workers as they run on several hosts: a store that they share, and each kind of request plane.
+// Gateways and workers as on several hosts: with a shared store and each kind of request plane.
 
 const folder = mkdtempSync(join(tmpdir(), "stator-cluster-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -35,7 +35,7 @@ const planes: Record<string, Plane> = {
     gateway: [...trust, ...identity, "--processes=2"],
     address: /address=tls:127\.0\.0\.1:/,
   },
-  "NATS alone": {
+  "only NATS": {
     store: "nats",
     worker: ["--listen=nats:"],
     gateway: [],
@@ -45,7 +45,7 @@ const planes: Record<string, Plane> = {
 
 describe.each(Object.entries(planes))("a cluster on %s", (_, { store, worker, gateway, address }) => {
   test.runIf(store === "etcd" ? hasEtcd : hasNats)(
-    "answers, through the loss of a worker and of its store",
+    "keeps answering when a worker leaves and its store is down",
     async () => {
       await using server = store === "etcd" ? await startEtcd() : await startNats();
       const cluster = await Cluster.start(`${store}://${server.host}`, ...gateway);
@@ -59,7 +59,7 @@ describe.each(Object.entries(planes))("a cluster on %s", (_, { store, worker, ga
       await cluster.gateway.printed(/worker left worker=one/);
       expect(await cluster.complete()).toBe("two");
 
-      // With NATS alone, the request plane is away too, and back with it.
+      // With only NATS, the request plane is down too.
       if (store === "etcd") {
         await server.kill();
         await cluster.gateway.printed(/discovery is unreachable/);
@@ -79,7 +79,7 @@ describe.each(Object.entries(planes))("a cluster on %s", (_, { store, worker, ga
 });
 
 test.runIf(hasEtcd)(
-  "a worker whose certificate the gateway does not trust is named, with the reason",
+  "a worker whose certificate the gateway does not trust is reported with the reason",
   async () => {
     await using server = await startEtcd();
     const cluster = await Cluster.start(`etcd://${server.host}`);
@@ -100,10 +100,10 @@ test.each([
   [["--listen=nats:"], /--listen nats: needs a NATS server/],
   [
     ["--listen=unix:/tmp/stator-none.sock", "--advertise=host"],
-    /--advertise is for workers that listen on a TCP/,
+    /--advertise is for a TCP port; --listen has none/,
   ],
   [["--advertise=a b:c"], /--advertise: .*is not host:port/],
-])("stator worker with %j is refused with what is wrong", async (flags, message) => {
+])("stator worker with %j is rejected with the reason", async (flags, message) => {
   const worker = new StatorProcess([
     "worker",
     "echo",

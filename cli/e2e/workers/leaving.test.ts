@@ -2,21 +2,21 @@ import { expect, test } from "vitest";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 import { PROMPT, Storyteller, TOLD, type Told, tell } from "./storyteller.ts";
 
-// Workers that leave while they answer: their answers end in time, or move to other workers.
+// Workers that leave in mid-answer: their answers finish in time, or move to other workers.
 
 const STREAMS = 32;
-/** Where the answers are held while a worker leaves: in the middle of a character. */
+/** The token at which answers stall while a worker leaves: in the middle of a character. */
 const HELD_AT = 27;
 
 interface Held {
   readonly gateway: OwnGateway;
   readonly engines: Readonly<Record<"one" | "two" | "three" | "four", Storyteller>>;
   readonly answers: Promise<Told[]>;
-  /** Lets a held engine go on. */
+  /** Resumes a stalled engine. */
   release(engine: Storyteller): void;
 }
 
-/** Starts streams on four workers, each of which holds its answers. */
+/** Starts streams on four workers, all of which stall. */
 async function startFour(): Promise<Held> {
   const engines = {
     one: new Storyteller(),
@@ -48,7 +48,7 @@ const workersOf = async ({ url }: OwnGateway) => {
   return data;
 };
 
-test("answers that a leaving worker does not end in time go on at the others, and lose nothing", async () => {
+test("answers that a leaving worker does not finish in time continue on other workers without loss", async () => {
   const { gateway, engines, answers, release } = await startFour();
   const { one, two, three, four } = engines;
   expect(await workersOf(gateway)).toMatchObject(
@@ -57,7 +57,7 @@ test("answers that a leaving worker does not end in time go on at the others, an
   const response = await remove(gateway, "?within=0s");
   expect(response.status).toBe(202);
   expect(await response.json()).toMatchObject({ name: "one", state: "draining" });
-  // `one` itself stays held: only a move can end its answers.
+  // `one` stays stalled, so its answers can only end by moving.
   await expect.poll(() => one.cancelled).toBe(STREAMS / 4);
   for (const engine of [two, three, four]) release(engine);
   for (const answer of await answers) expect(answer).toMatchObject(TOLD);
@@ -68,7 +68,7 @@ test("answers that a leaving worker does not end in time go on at the others, an
   expect(gateway.logged).toEqual([]);
 });
 
-test("answers that end in time stay where they are, while new requests go elsewhere", async () => {
+test("answers that finish in time stay on their worker, while new requests go elsewhere", async () => {
   const { gateway, engines, answers, release } = await startFour();
   expect((await remove(gateway, "?within=10m")).status).toBe(202);
   await expect.poll(async () => (await workersOf(gateway))[0]?.state).toBe("draining");

@@ -31,7 +31,7 @@ const asked = (engines: readonly Storyteller[]) =>
   engines.flatMap((engine) => engine.asked).sort((a, b) => a - b);
 
 test.each([0, 1, 7, ...CUTS, BYTES.length])(
-  "after %i tokens, an answer whose engine fails goes on",
+  "after %i tokens, an answer whose engine fails continues",
   async (after) => {
     const { gateway, one, two } = await startTwo();
     spoil([one, two], "throw", after);
@@ -52,7 +52,7 @@ test("an answer whose worker goes silent continues", async () => {
   const { gateway, one, two } = await startTwo({ requestOptions: { idleMs: 200 * stall() } });
   spoil([one, two], "hang", 9);
   expect(await tell(gateway)).toMatchObject(TOLD);
-  // The end of the call that was given up is not taken for a failure of the next worker.
+  // The end of the abandoned call does not count as a failure of the next worker.
   expect(gateway.logged.map(({ reason }) => reason)).toEqual([expect.stringMatching(/has sent nothing for/)]);
   expect(asked([one, two])).toEqual([6, 15]);
 });

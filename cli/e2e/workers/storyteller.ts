@@ -19,12 +19,12 @@ export class Storyteller implements Engine {
   readonly asked: number[] = [];
   fault: { kind: Fault; after: number; times: number } | undefined;
   onClose: () => unknown = () => {};
-  /** Before the token of this number of an answer, it waits for `gate`. */
+  /** Index of the token before which an answer waits for `gate`. */
   gateAt = -1;
   gate: Promise<void> = Promise.resolve();
-  /** Answers that wait for it. */
+  /** Answers that are waiting for it. */
   waiting = 0;
-  /** Answers that were cancelled while they waited for it. */
+  /** Answers that were cancelled while waiting for it. */
   cancelled = 0;
 
   constructor(card: Partial<Engine["card"]> = {}) {

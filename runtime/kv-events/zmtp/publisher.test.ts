@@ -161,7 +161,7 @@ describe("a PUB socket", () => {
     await expect.poll(() => publisher.subscribers).toBe(0);
   });
 
-  test("tells sockets of incompatible types why they are refused", async () => {
+  test("gives sockets of incompatible types the reason for rejecting them", async () => {
     const publisher = await publish();
     for (const type of ["PUB", "DEALER", ""]) {
       const peer = await greet(publisher, type);
@@ -256,7 +256,7 @@ describe("peers that misbehave", () => {
     ["in the middle of the greeting", greeting().subarray(0, 30)],
     ["in the middle of a frame", Buffer.concat([opening(), Buffer.from([0, 10, 1])])],
     ["with a subscription", Buffer.concat([opening(), Buffer.from([0, 1, 1])])],
-  ])("are let go of when they end %s", async (_what, start) => {
+  ])("are released when they end %s", async (_what, start) => {
     const publisher = await publish();
     const bad = keep(new TestPeer(publisher.endpoint));
     // Otherwise the other direction would stay open.
