@@ -36,8 +36,8 @@ const FULL_UPDATE_MS = 1_000;
 const gatewaySchema = z.object({ id: z.string().min(1), address: z.string().min(1) });
 
 /**
- * The other gateways in front of the same workers. They send each other the load that they have booked: changes within a
- * turn of the event loop, and everything every second. The load of a silent gateway is freed.
+ * The other gateways in front of the same workers. They send each other the load that they have booked: changes
+ * within a turn of the event loop, and everything every second. The load of a silent gateway is freed.
  */
 export class GatewayPeers implements OtherGateways {
   readonly #options: GatewayPeersOptions;

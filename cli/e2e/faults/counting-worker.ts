@@ -1,7 +1,7 @@
 /**
  * A worker that counts: `0000 0001 0002 …`, one byte per token, so that lost, duplicated or reordered tokens are
  * detected. Prompts end with a colon and the part already counted. COUNTING_DELAY: milliseconds between tokens. With
- * COUNTING_LIES, it publishes KV events of prompts that it has never received, and removals of blocks that it never had.
+ * COUNTING_LIES, it publishes KV events of prompts that it never received and blocks that it never had.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineWorker, type KvEventSource } from "#workers";

@@ -18,7 +18,7 @@ export interface Place {
   readonly launcher?: readonly string[];
   readonly flags?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
-  /** Where its store is, seen from there. */
+  /** The URL of its store as reachable from there. */
   readonly discovery?: string;
 }
 
@@ -209,7 +209,7 @@ async function bookingsAt(url: string): Promise<number> {
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-/** What runs on a worker, asked from where it runs. */
+/** The number of sequences running on a worker, requested from its host. */
 async function sequencesOf(worker: StatorProcess, launcher: readonly string[]): Promise<number> {
   const [, url] = / ops=(http:\S+)/.exec(worker.stdout + worker.stderr) ?? [];
   if (url === undefined) return 0;
