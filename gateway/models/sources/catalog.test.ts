@@ -188,22 +188,22 @@ describe("the catalog", () => {
   });
 
   test("a snapshot is complete: workers that it does not have are removed", async () => {
-    let tell: (event: DiscoveryEvent) => void = () => {};
+    let emit: (event: DiscoveryEvent) => void = () => {};
     const watch: Discovery["watch"] = async (_, onEvent) => {
-      tell = onEvent;
+      emit = onEvent;
       return { close() {} };
     };
-    const told = (...all: Instance[]) => {
+    const sendSnapshot = (...all: Instance[]) => {
       const entries = all.map(
         (each) => [`instances/${each.name}`, JSON.parse(JSON.stringify(each))] as const,
       );
-      tell({ type: "snapshot", entries: new Map(entries) });
+      emit({ type: "snapshot", entries: new Map(entries) });
     };
     const log = createLogger({ name: "test", write: () => {} });
     await new ModelCatalog({ ...discovery, watch }, log).open(listener);
     const [a, b, c] = [instance("a"), instance("b"), instance("c")];
-    told(a, b);
-    told(b, c);
+    sendSnapshot(a, b);
+    sendSnapshot(b, c);
     expect(events).toEqual(["a joins tiny first", "b joins tiny", "a leaves tiny", "c joins tiny"]);
   });
 
