@@ -115,7 +115,7 @@ class Client implements RequestPlaneClient {
   }
 
   onData(chunk: Uint8Array): void {
-    this.#heartbeat.heard();
+    this.#heartbeat.onReceived();
     try {
       this.#parser.push(chunk);
     } catch (error) {

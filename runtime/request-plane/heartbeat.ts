@@ -36,7 +36,7 @@ export class Heartbeat {
   }
 
   /** Bytes have arrived. */
-  heard(): void {
+  onReceived(): void {
     this.#silent = 0;
   }
 

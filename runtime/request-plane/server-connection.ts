@@ -70,7 +70,7 @@ export class ServerConnection implements CallHome {
   }
 
   onData(chunk: Uint8Array): void {
-    this.#heartbeat.heard();
+    this.#heartbeat.onReceived();
     try {
       this.#parser.push(chunk);
     } catch (error) {
