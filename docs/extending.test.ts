@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(copy, { recursive: true, force: true }));
 
-/** A file after a change: lines with `-` go, those with `+` come where the others are; imports, at the top. */
+/** Applies a diff to a file: removes `-` lines, inserts `+` lines after their context, and imports at the top. */
 function changed(before: string, change: string): string {
   let after = before;
   let at = 0;

@@ -269,7 +269,7 @@ export class ReferenceIndex {
     return node;
   }
 
-  /** Adds a node: to its parent's run if it can follow there and the run has no other holders, otherwise to a new run. */
+  /** Adds a node: to its parent's run if it fits there and the run has no other holders, otherwise to a new run. */
   #add(worker: number, parent: Node | undefined, local: bigint): Node | undefined {
     let run = parent?.run;
     const follows = run !== undefined && run.nodes.at(-1) === parent && run.nodes.length < 32;

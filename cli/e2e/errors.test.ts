@@ -204,7 +204,7 @@ describe("a request", () => {
     expect(await metric(url, "stator_requests_total", labels)).toBe(before + 1);
   });
 
-  test("with a charset beside the type is accepted", async () => {
+  test("with a charset in its content type is accepted", async () => {
     const headers = { "content-type": "Application/JSON; charset=utf-8" };
     const { response } = await post("/v1/completions", { model: "echo", prompt: "x" }, headers);
     expect(response.status).toBe(200);
