@@ -3,7 +3,7 @@ import main from "./vitest.config.ts";
 
 const { projects: _, ...shared } = main.test ?? {};
 
-/** For `npm run test:faults`: each fault under load, one after the other, with a line of counts for each. */
+/** For `npm run test:faults`: faults under load, one at a time, each with a line of counts. */
 export default defineConfig({
   test: {
     ...shared,

@@ -102,7 +102,7 @@ export function serveUntilStopped(
   options: Pick<ServiceOptions, "drain-timeout" | "drain-delay"> & { discovery?: string | undefined },
   { beginDrain, drain }: Serving,
 ): Promise<never> {
-  lifecycle.onShutdown("tell load balancers", async () => {
+  lifecycle.onShutdown("notify load balancers", async () => {
     beginDrain?.();
     // Ctrl-C comes from a person at a terminal, who has no load balancer.
     if (lifecycle.stopping.reason === "SIGTERM") await sleep((options["drain-delay"] ?? 0) * 1000);

@@ -20,6 +20,6 @@ export function followParent(lifecycle: Lifecycle): void {
 }
 
 /** Sends a message to the supervisor, if there is one. */
-export function tellSupervisor(message: ChildMessage): void {
+export function notifySupervisor(message: ChildMessage): void {
   if (process.connected) process.send?.(message);
 }

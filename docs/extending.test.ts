@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(copy, { recursive: true, force: true }));
 
-/** A file after a change: lines with `-` go, those with `+` come where the others are; imports, at the top. */
+/** Applies a diff to a file: removes `-` lines, inserts `+` lines after their context, and imports at the top. */
 function changed(before: string, change: string): string {
   let after = before;
   let at = 0;
@@ -83,7 +83,7 @@ test("the engine is recognised, and asked for its load", async () => {
 });
 
 test("the policy is one of the gateway's, and keeps a tenant on one worker", async () => {
-  const told = await answerOf(`
+  const answer = await answerOf(`
     import { readFileSync } from "node:fs";
     import { createRouter } from "#router-wasm";
     import { Chooser, exactPrompt, NO_PREFERENCES, POLICIES, POLICY_NAMES, Selection } from "#gateway";
@@ -98,29 +98,29 @@ test("the policy is one of the gateway's, and keeps a tenant on one worker", asy
     };
     console.log(JSON.stringify({ isKnown: POLICY_NAMES.includes("tenant-packing"), workers: ["ann", "bob", "eve"].map(workersOf) }));
   `);
-  expect(told).toEqual({ isKnown: true, workers: [1, 1, 1] });
+  expect(answer).toEqual({ isKnown: true, workers: [1, 1, 1] });
 });
 
 test("the endpoint passes to engines, and is described", async () => {
-  const told = await answerOf(`
+  const answer = await answerOf(`
     import { endpointOf, methodsOf } from "./gateway/api/endpoints.ts";
     import { openApiDocument } from "./gateway/api/ops/openapi.ts";
     const path = "/v1/translate";
     const described = Object.keys(openApiDocument("1").paths[path]);
     console.log(JSON.stringify({ name: endpointOf(path).name, methods: methodsOf(path), described }));
   `);
-  expect(told).toEqual({ name: "translate", methods: ["POST"], described: ["post"] });
+  expect(answer).toEqual({ name: "translate", methods: ["POST"], described: ["post"] });
 });
 
 test("the discovery backend opens by its URL", async () => {
-  const told = await answerOf(`
+  const answer = await answerOf(`
     import { openDiscovery } from "#runtime/node";
     const discovery = await openDiscovery('list:{"instances/1":{"name":"one"},"other/2":2}');
     const events = [];
     await discovery.watch("instances/", (event) => events.push([event.type, ...event.entries]));
     console.log(JSON.stringify(events));
   `);
-  expect(told).toEqual([["snapshot", ["instances/1", { name: "one" }]]]);
+  expect(answer).toEqual([["snapshot", ["instances/1", { name: "one" }]]]);
 });
 
 test("all of it type-checks, and the arrows hold", async () => {

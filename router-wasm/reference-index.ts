@@ -269,7 +269,7 @@ export class ReferenceIndex {
     return node;
   }
 
-  /** Adds a node: to its parent's run if it can follow there and nobody else holds the run, otherwise to a new run. */
+  /** Adds a node: to its parent's run if it fits there and the run has no other holders, otherwise to a new run. */
   #add(worker: number, parent: Node | undefined, local: bigint): Node | undefined {
     let run = parent?.run;
     const follows = run !== undefined && run.nodes.at(-1) === parent && run.nodes.length < 32;
@@ -300,7 +300,7 @@ export class ReferenceIndex {
     this.#settle(node.run);
   }
 
-  /** Removes nodes that nobody holds from the end of a run without children; removes the run if it is empty. */
+  /** Removes nodes without holders from the end of a run without children; removes the run if it is empty. */
   #settle(run: Run): void {
     if (run === this.#pinned || run.childRuns > 0) return;
     while (run.nodes.length > 0 && run.nodes.at(-1)!.holders.size === 0) {

@@ -60,7 +60,7 @@ describe("options", () => {
     expect(() => newRouter({ blockSize: 16, weights: { temperature: Number.NaN } })).toThrow(/temperature/);
   });
 
-  it("rejects a foreign module", () => {
+  it("rejects another module", () => {
     const empty = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     expect(() => createRouter(empty, { blockSize: 16 })).toThrow(
       expect.objectContaining({ code: "bad_module" }),

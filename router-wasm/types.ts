@@ -177,7 +177,7 @@ export interface CostTerms {
   total: Float64Array;
 }
 
-/** Load on a worker that no booking of this router stands for. */
+/** Load on a worker that this router has not booked itself. */
 export interface AddedLoad {
   readonly prefillTokens: number;
   readonly decodeBlocks: number;
@@ -361,7 +361,7 @@ export interface Router {
   /** The request has ended in any way: frees all its load. */
   free(booking: number): void;
   /**
-   * Adds load that others have booked on the worker; negative amounts take it away. Throws `unknown_worker`, or
+   * Adds load that others have booked on the worker; negative amounts remove it. Throws `unknown_worker`, or
    * `bad_option` for an amount that is not a finite number.
    */
   addLoad(worker: number, load: AddedLoad): void;

@@ -15,10 +15,10 @@ function start(mode: string, ipc = false) {
   children.push(child);
   let output = "";
   let errors = "";
-  let heard = () => {};
+  let onOutput = () => {};
   child.stdout?.on("data", (chunk) => {
     output += chunk;
-    heard();
+    onOutput();
   });
   child.stderr?.on("data", (chunk) => {
     errors += chunk;
@@ -28,12 +28,12 @@ function start(mode: string, ipc = false) {
     /** Resolves when the process has written `wanted`. */
     wrote: (wanted: string) =>
       new Promise<void>((resolve) => {
-        heard = () => {
+        onOutput = () => {
           if (output.includes(wanted)) resolve();
         };
-        heard();
+        onOutput();
       }),
-    /** Resolves when the process, and whoever shares its output, has ended. */
+    /** Resolves when the process, and every process that shares its output, has ended. */
     ended: once(child, "close").then(([code]) => ({ code: code as number | null, output, errors })),
     lines: () => output.trim().split("\n"),
   };

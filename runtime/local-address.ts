@@ -4,7 +4,7 @@ import { isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 
 /**
- * The address of this machine by which it reaches a host, and by which other machines there can reach it. Sends nothing.
+ * This machine's address on the route to a host, at which other machines there can reach it. Sends nothing.
  * @throws the system's error if the host's name or a route to it is unknown
  */
 export async function localAddressToward(host: string, port: number): Promise<string> {

@@ -41,7 +41,7 @@ export interface WorkerHostOptions {
   tags?: string[];
   /** Address of the request plane: `unix:/path`, `tcp:host:port`, `tls:host:port` or `nats:`. */
   listen: string;
-  /** The address for discovery. @param bound the address that is listened on. Default: the same */
+  /** The address for discovery. @param bound the address that it listens on, which is the default */
   advertised?: (bound: string) => string;
   /** For `tls:` addresses. */
   tls?: ServerTls | undefined;
@@ -67,22 +67,22 @@ export interface WorkerHost {
   drain(bounds: DrainBounds): Promise<void>;
 }
 
-/** How long a draining worker's requests may take, in milliseconds. */
+/** Limits on the requests of a draining worker, in milliseconds. */
 export interface DrainBounds {
-  /** Until gateways move them to other workers, if they can. */
+  /** After how long gateways move them to other workers, if they can. */
   readonly withinMs: number;
-  /** Until they are aborted. */
+  /** After how long they are aborted. */
   readonly deadlineMs: number;
 }
 
-/** Longest time to announce in discovery that it is leaving. The store may be away. */
+/** Timeout of announcing in discovery that it is leaving; the store may be unreachable. */
 const ANNOUNCE_MS = 1_000;
 const DRAIN_MS = 30_000;
 const DRAIN_WITHIN_MS = 5_000;
 
 /**
  * Runs an engine as a worker: loads it, serves it on the request plane and announces it in discovery.
- * @throws what the engine throws while it loads, an Error that names the worker and the invalid field of its model card,
+ * @throws the engine's error if it cannot load, an Error that names the worker and the invalid field of its model card,
  *   or the system's error for an address in use
  */
 export async function startWorker(options: WorkerHostOptions): Promise<WorkerHost> {
@@ -101,7 +101,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       const { drainWithinMs = DRAIN_WITHIN_MS, drainMs = DRAIN_MS } = options;
       const withinMs = decodeDrainRequest(payload) ?? drainWithinMs;
       log.info("asked to leave", { withinMs });
-      // The call itself must have ended when the others are waited for.
+      // This call must end first, because draining waits for all calls.
       call.end();
       void drain({ withinMs, deadlineMs: withinMs + drainMs });
     },

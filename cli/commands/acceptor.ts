@@ -6,7 +6,7 @@ import type { AcceptorSettings, StartMessage } from "../processes/acceptors.ts";
 import { beat } from "../processes/heartbeat.ts";
 import { logged } from "../service.ts";
 import { settleHeap } from "../settle-heap.ts";
-import { tellSupervisor } from "../supervisor-link.ts";
+import { notifySupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 
 /** Time after the drain for the rest of a shutdown, in milliseconds. */
@@ -42,7 +42,7 @@ async function serveAcceptor(
   lifecycle.onShutdown("drain requests", () => acceptor.drain(drainMs));
   lifecycle.onShutdown("leave discovery", async () => discovery?.close());
   beat();
-  tellSupervisor({ type: "ready", url: String(acceptor.port) });
+  notifySupervisor({ type: "ready", url: String(acceptor.port) });
   settleHeap();
   return new Promise<never>(() => {});
 }

@@ -98,7 +98,7 @@ export function mediaPolicy(domains: readonly string[]): NonNullable<ListeningOp
   return domains.filter((domain) => domain !== "none").map((domain) => domain.toLowerCase());
 }
 
-/** @throws UsageError for a certificate without its key, or the other way round */
+/** @throws UsageError for a certificate without its key or vice versa */
 export function tlsFiles({
   "tls-cert": cert,
   "tls-key": key,

@@ -7,7 +7,7 @@ import type { OptionValues } from "../options/spec.ts";
 import { attachOptions } from "../options/tables.ts";
 import { logged, openServiceAt, serveUntilStopped } from "../service.ts";
 import { settleHeap } from "../settle-heap.ts";
-import { tellSupervisor } from "../supervisor-link.ts";
+import { notifySupervisor } from "../supervisor-link.ts";
 import { startProcesses } from "./acceptor-settings.ts";
 import { checkOwnAddress } from "./access-settings.ts";
 import { healthSettings, requestSettings } from "./attach-settings.ts";
@@ -43,7 +43,7 @@ async function serveEngines(
   const peerPlane = await peerPlace(options);
   const own = { engines, health: healthSettings(options), peerPlane };
   const gateway = await startProcesses(options, service, shared, own);
-  tellSupervisor({ type: "ready", url: gateway.url });
+  notifySupervisor({ type: "ready", url: gateway.url });
   const { engines: attached } = gateway;
   const jsonLog = options["log-format"] === "json" ? service.log : undefined;
   const complete = (spec: EngineSpec) => completeSpec(spec, options);

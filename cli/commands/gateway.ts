@@ -3,7 +3,7 @@ import { readOptions } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { gatewayOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
-import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
+import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import { startProcesses } from "./acceptor-settings.ts";
 import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
@@ -34,7 +34,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
   const { url } = gateway;
   // Under a supervisor, the supervisor announces the address.
   service.log[isSupervised() ? "debug" : "info"]("listening", { url });
-  tellSupervisor({ type: "ready", url });
+  notifySupervisor({ type: "ready", url });
   return serveUntilStopped(service, options, {
     beginDrain: () => gateway.beginDrain(),
     async drain(deadlineMs) {

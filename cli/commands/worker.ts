@@ -3,7 +3,7 @@ import { loadWorker, startWorker } from "#workers";
 import { readOptions, UsageError } from "../options/read.ts";
 import { workerOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
-import { isSupervised, tellSupervisor } from "../supervisor-link.ts";
+import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { workerPlace } from "./plane-settings.ts";
@@ -53,7 +53,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
       ops: opsUrl,
       seconds: Math.round(process.uptime() * 10) / 10,
     });
-  tellSupervisor({ type: "ready", url: workers[0]!.opsUrl });
+  notifySupervisor({ type: "ready", url: workers[0]!.opsUrl });
   void Promise.all(workers.map(({ drained }) => drained)).then(() =>
     service.lifecycle.shutdown("all of its workers have left"),
   );

@@ -55,7 +55,7 @@ const complete = (fields: object) => post("/v1/completions", { model: "echo", pr
 test.each([
   [600, "context_length_exceeded", "has 600 messages"],
   [10_001, "array_above_max_length", "at most 10000"],
-])("a conversation of %i messages is refused before it is written out", async (count, code, words) => {
+])("a conversation of %i messages is refused before it is rendered", async (count, code, words) => {
   const answer = await chat({
     messages: Array.from({ length: count }, () => ({ role: "user", content: "" })),
   });
@@ -204,7 +204,7 @@ describe("a request", () => {
     expect(await metric(url, "stator_requests_total", labels)).toBe(before + 1);
   });
 
-  test("with a charset beside the type is accepted", async () => {
+  test("with a charset in its content type is accepted", async () => {
     const headers = { "content-type": "Application/JSON; charset=utf-8" };
     const { response } = await post("/v1/completions", { model: "echo", prompt: "x" }, headers);
     expect(response.status).toBe(200);

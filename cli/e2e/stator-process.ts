@@ -105,7 +105,7 @@ export class StatorProcess {
   }
 }
 
-/** `stator up` on a free port, with the default model unless told otherwise. */
+/** `stator up` on a free port, with the default model unless given another. */
 export const startUp = (...args: string[]) => new StatorProcess(["up", "--port=0", "--config=none", ...args]);
 
 function withoutStator(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

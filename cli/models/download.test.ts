@@ -50,7 +50,7 @@ interface FileOptions {
   body?: Buffer;
   etag?: string;
   headers?: Record<string, string>;
-  /** Cuts the connection after so many bytes of an answer. */
+  /** Cuts the connection after this many bytes of an answer. */
   breakAfter?: () => number | undefined;
 }
 

@@ -86,6 +86,6 @@ export const workerEncryption = {
 export const encryption = {
   "tls-cert": file("Certificate (PEM, with its chain) to serve https; changes take effect at once."),
   "tls-key": file("Its key (PEM)."),
-  "tls-client-ca": file("Certificate authorities (PEM) of clients, which then need a certificate."),
+  "tls-client-ca": file("Certificate authorities (PEM) of clients; they must then present a certificate."),
   ...engineEncryption,
 };

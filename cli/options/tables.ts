@@ -354,7 +354,7 @@ export const servingOptions = {
 };
 
 const nats = text({
-  describe: "NATS servers of workers that listen at nats:. Default: those of --discovery nats://….",
+  describe: "NATS servers for workers that listen on nats:. Default: those of --discovery nats://….",
   placeholder: "URL",
 });
 
@@ -362,11 +362,11 @@ const nats = text({
 const peers = {
   "peer-listen": text({
     describe:
-      "Address for other gateways, to share load: tcp:host:port, unix:/path, nats: or none. Default: as for workers.",
+      "Address for other gateways to share load: tcp:host:port, unix:/path, nats: or none. Default: as for workers.",
     placeholder: "ADDR",
   }),
   "peer-advertise": text({
-    describe: "Address by which other gateways reach that port. Default: as for workers.",
+    describe: "Address at which other gateways reach that port. Default: as for workers.",
     placeholder: "HOST[:PORT]",
   }),
   nats,
@@ -381,7 +381,7 @@ export const attachOptions = {
   ...servingOptions,
   discovery: text({
     describe:
-      "Where gateways in front of the same engines find each other, to share load: etcd://HOST:PORT, say.",
+      "Where gateways in front of the same engines find each other to share load, such as etcd://HOST:PORT.",
     placeholder: "URL",
   }),
   ...peers,
@@ -403,11 +403,12 @@ export const workerOptions = {
   }),
   listen: text({
     describe:
-      "Address of the request plane: unix:/path, tcp:host:port or nats:. Default: a free port, on the network of a remote discovery.",
+      "Address of the request plane: unix:/path, tcp:host:port or nats:. Default: a free port, on the network of a remote store.",
     placeholder: "ADDR",
   }),
   advertise: text({
-    describe: "Address by which gateways reach that port. Default: as it is, or this machine's for 0.0.0.0.",
+    describe:
+      "Address at which gateways reach that port. Default: the one listened on, or this machine's for 0.0.0.0.",
     placeholder: "HOST[:PORT]",
   }),
   nats,
@@ -415,7 +416,7 @@ export const workerOptions = {
     "Certificate (PEM, with its chain) to serve the request plane; changes take effect at once.",
   ),
   "tls-key": file("Its key (PEM)."),
-  "tls-client-ca": file("Certificate authorities (PEM) of gateways, which then need a certificate."),
+  "tls-client-ca": file("Certificate authorities (PEM) of gateways; they must then present a certificate."),
   "ops-port": number({
     describe: "Port for /health and /metrics on 127.0.0.1; 0 picks a free one.",
     default: 0,

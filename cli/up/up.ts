@@ -205,7 +205,7 @@ const gatewayArguments = (options: UpOptions, folder: string): string[] => [
   ...toFlags({
     ...inherited(options, gatewayOptions),
     discovery: `file:${join(folder, "discovery")}`,
-    // It has no load balancer in front, and no other gateways beside it.
+    // There is no load balancer, and there are no other gateways.
     "drain-delay": 0,
     "peer-listen": "none",
   }),

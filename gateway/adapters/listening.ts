@@ -20,7 +20,7 @@ export interface ListeningOptions extends GatewayOptions {
   engineTls?: EngineTlsFiles | undefined;
   /** How workers are reached at `tls:` and `nats:` addresses. */
   workerPlane?: WorkerPlane | undefined;
-  /** Where other gateways in front of the same workers reach this one; default: there are none. */
+  /** Where this gateway listens for others in front of the same workers; default: nowhere. */
   peerPlane?: PeerPlane | undefined;
   serverLimits?: ServerLimits;
   /** Whether acceptor processes serve the port, and this process only routes for them. */
@@ -29,7 +29,7 @@ export interface ListeningOptions extends GatewayOptions {
 
 export interface PeerPlane extends Pick<ServeOptions, "tls" | "nats"> {
   readonly listen: string;
-  /** The address for discovery. @param bound the address that is listened on */
+  /** The address for discovery. @param bound the address that it listens on */
   advertised(bound: string): string;
 }
 

@@ -243,7 +243,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     opened.close();
     void peers
       ?.close()
-      .catch((error) => log.debug("cannot leave the other gateways", { reason: String(error) }));
+      .catch((error) => log.debug("cannot unregister from the other gateways", { reason: String(error) }));
     workers.close();
     attached.close();
     transport.close();

@@ -11,7 +11,7 @@ export interface TestAnswer {
   readonly cachedTokens: number | undefined;
 }
 
-/** What was observed of one engine; `judge` interprets it. */
+/** What was observed of one engine; `evaluate` interprets it. */
 export interface Evidence {
   readonly name: string;
   readonly spec: EngineSpec;

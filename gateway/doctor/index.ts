@@ -4,9 +4,9 @@ import type { EngineApi } from "../engines/types.ts";
 import { reportEngine } from "../models/engine-report.ts";
 import { defaultEngineName, type EngineSpec } from "../models/members/engine-spec.ts";
 import { compare } from "./compare.ts";
+import { evaluate } from "./evaluate.ts";
 import type { Evidence } from "./evidence.ts";
 import { type ExamineOptions, examine } from "./examine.ts";
-import { judge } from "./judge.ts";
 import type { Check, Diagnosis, EngineDiagnosis } from "./types.ts";
 
 export { askGateway, enginesOfGateway } from "./gateway-engines.ts";
@@ -69,7 +69,7 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
       limitations: profile.limitations,
     } as const;
     const engine = await reportEngine(known, () => reader);
-    return { diagnosis: { engine, checks: judge(evidence) }, evidence: [evidence] };
+    return { diagnosis: { engine, checks: evaluate(evidence) }, evidence: [evidence] };
   } catch (error) {
     return failed(spec, unreachable(error));
   }

@@ -119,27 +119,27 @@ describe.each([
 ])("KV events %s", (_, open) => {
   test("arrive once, in order, and are counted", async () => {
     await using subject = await open();
-    const heard = new Recorder();
-    const feed = await subject.follow(heard);
+    const recorder = new Recorder();
+    const feed = await subject.follow(recorder);
     const all = Array.from({ length: 50 }, (_, index) => index + 100);
     for (const hash of all) subject.publish(removed(hash));
-    await expect.poll(() => heard.hashes).toEqual(all);
+    await expect.poll(() => recorder.hashes).toEqual(all);
     expect([feed.batches, feed.isConnected]).toEqual([50, subject.reportsConnection]);
     feed.close();
   });
 
   test("that cannot be read are reported, clear the cache, and do not block others", async () => {
     await using subject = await open();
-    const heard = new Recorder();
-    const feed = await subject.follow(heard);
+    const recorder = new Recorder();
+    const feed = await subject.follow(recorder);
     subject.publish(removed(1));
-    await expect.poll(() => heard.hashes).toEqual([1]);
-    const before = heard.forgotten;
+    await expect.poll(() => recorder.hashes).toEqual([1]);
+    const before = recorder.forgotten;
     subject.publish(removed(13));
-    await expect.poll(() => heard.forgotten).toBeGreaterThan(before);
-    expect(heard.unreadable).toEqual(["it is the thirteenth"]);
+    await expect.poll(() => recorder.forgotten).toBeGreaterThan(before);
+    expect(recorder.unreadable).toEqual(["it is the thirteenth"]);
     subject.publish(removed(2));
-    await expect.poll(() => heard.hashes).toContain(2);
+    await expect.poll(() => recorder.hashes).toContain(2);
     feed.close();
   });
 

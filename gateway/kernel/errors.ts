@@ -82,7 +82,7 @@ export const serverBusy = (model: string, seconds: number) =>
     seconds,
   );
 
-/** This process has no files, ports or memory left for a connection to a worker. */
+/** This process has no open files, ports or memory left for a connection to a member. */
 export const gatewayExhausted = (cause: unknown) =>
   new ApiError(
     503,

@@ -1,7 +1,7 @@
 /** Not allowed in a header: all but visible ASCII, spaces, tabs and bytes above ASCII (RFC 9110, section 5.5). */
 const UNWRITABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** Whether a foreign value can be written unchanged. @param value with one character per byte */
+/** Whether an external value can be written unchanged. @param value with one character per byte */
 export const isWritable = (value: string): boolean => !UNWRITABLE.test(value);
 
 /** Encodes a name for one of the gateway's own headers: `%` and non-ASCII characters are percent-encoded. */

@@ -63,7 +63,7 @@ async function three(): Promise<[TestGateway, TestGateway, TestGateway]> {
   return [...gateways];
 }
 
-test("each gateway knows what the others have booked, as it changes", async () => {
+test("each gateway follows the load that the others have booked", async () => {
   const [one, two, other] = await three();
   const first = one.route(64);
   const second = two.route(32);
@@ -82,7 +82,7 @@ test("each gateway knows what the others have booked, as it changes", async () =
     await expect.poll(load).toEqual({ requests: 0, prefill: 0, blocks: 0 });
 });
 
-test("a gateway that joins learns what is booked, and one that leaves takes its bookings along", async () => {
+test("a gateway that joins gets the others' load, and the load of one that leaves is freed", async () => {
   const [one, two, other] = await three();
   one.route(64);
   two.route(16);
@@ -93,12 +93,12 @@ test("a gateway that joins learns what is booked, and one that leaves takes its 
   await expect.poll(one.load).toMatchObject({ requests: 1, prefill: 64 });
 });
 
-test("what a gateway had booked that falls silent is freed, although its connection stays open", async () => {
+test("the load of a silent gateway is freed although its connection stays open", async () => {
   const discovery = await openDiscovery(`memory:${randomId()}`);
   closing.push(() => discovery.close());
   const one = await open(discovery);
   const message = {
-    isWhole: true,
+    isComplete: true,
     requests: 1,
     entries: [{ model: "test", worker: "w0", rank: 0, prefillTokens: 10, decodeBlocks: 2, requests: 3 }],
   };
@@ -113,7 +113,7 @@ test("what a gateway had booked that falls silent is freed, although its connect
   expect(one.peers.count).toBe(0);
 });
 
-test("messages and registrations that are no such things are ignored", async () => {
+test("invalid messages and registrations are ignored", async () => {
   const discovery = await openDiscovery(`memory:${randomId()}`);
   closing.push(() => discovery.close());
   const one = await open(discovery);
@@ -122,7 +122,7 @@ test("messages and registrations that are no such things are ignored", async () 
   const server = await serve(`memory:${randomId()}`, {
     [LOAD_ENDPOINT](_, call) {
       for (const bytes of [[], [193], [147, 195, 192, 144]]) call.send(Uint8Array.from(bytes));
-      call.send(encodeLoads({ isWhole: false, requests: 0, entries }));
+      call.send(encodeLoads({ isComplete: false, requests: 0, entries }));
     },
   });
   closing.push(() => server.close());
@@ -130,7 +130,7 @@ test("messages and registrations that are no such things are ignored", async () 
   await expect.poll(one.load).toMatchObject({ requests: 1 });
 });
 
-test("the shares follow the requests that each gateway has had", async () => {
+test("shares follow each gateway's requests", async () => {
   const [one, two, other] = await three();
   for (let round = 0; round < 200; round++) one.route(1).free("finished");
   for (let round = 0; round < 100; round++) two.route(1).free("finished");

@@ -30,14 +30,14 @@ export interface GatewayPeersOptions {
 }
 
 const PREFIX = "gateways/";
-const WHOLE_MS = 1_000;
+const FULL_UPDATE_MS = 1_000;
 
-/** A gateway, as it registers in discovery. */
+/** A gateway's registration in discovery. */
 const gatewaySchema = z.object({ id: z.string().min(1), address: z.string().min(1) });
 
 /**
- * The other gateways in front of the same workers. They tell each other what they have booked: each change within a turn
- * of the event loop, and everything every second. What a gateway that has fallen silent had booked is freed.
+ * The other gateways in front of the same workers. They send each other the load that they have booked: changes
+ * within a turn of the event loop, and everything every second. The load of a silent gateway is freed.
  */
 export class GatewayPeers implements OtherGateways {
   readonly #options: GatewayPeersOptions;
@@ -45,7 +45,7 @@ export class GatewayPeers implements OtherGateways {
   readonly #requests: RequestShares;
   readonly #peers = new Map<string, PeerConnection>();
   readonly #subscribers = new Set<ServerCall>();
-  /** Subscribers that read too slowly: they get everything once they have caught up. */
+  /** Slow subscribers, which get everything once they have caught up. */
   readonly #behind = new Set<ServerCall>();
   #server: RequestPlaneServer | undefined;
   #lease: Lease | undefined;
@@ -58,12 +58,12 @@ export class GatewayPeers implements OtherGateways {
     this.#table.onChange = () => options.defer(() => this.#sendChanges());
   }
 
-  /** Registers this gateway, and follows the others. @throws what the server or discovery throws */
+  /** Registers this gateway, and follows the others. @throws errors of the server or discovery */
   async open(): Promise<void> {
     const { discovery, id, serve, log } = this.#options;
     const { server, address } = await serve({ [LOAD_ENDPOINT]: (_, call) => this.#subscribe(call) });
     this.#server = server;
-    this.#timer = setInterval(() => this.#tick(), WHOLE_MS);
+    this.#timer = setInterval(() => this.#tick(), FULL_UPDATE_MS);
     this.#lease = await discovery.lease();
     await discovery.put(`${PREFIX}${id}`, { id, address }, this.#lease);
     this.#watch = await discovery.watch(PREFIX, (event) => {
@@ -71,7 +71,7 @@ export class GatewayPeers implements OtherGateways {
       else if (event.type === "put") this.#add(event.key, event.value);
       else this.#remove(event.key);
     });
-    log.debug("other gateways reach this one", { address });
+    log.debug("listening for other gateways", { address });
   }
 
   async close(): Promise<void> {
@@ -85,7 +85,7 @@ export class GatewayPeers implements OtherGateways {
   /** How many other gateways are connected. */
   get count(): number {
     let count = 0;
-    for (const { isHeard } of this.#peers.values()) if (isHeard) count++;
+    for (const { isAlive } of this.#peers.values()) if (isAlive) count++;
     return count;
   }
 
@@ -142,26 +142,26 @@ export class GatewayPeers implements OtherGateways {
       this.#subscribers.delete(call);
       this.#behind.delete(call);
     });
-    this.#send(call, this.#whole());
+    this.#send(call, this.#fullUpdate());
   }
 
   #tick(): void {
     this.#requests.tick();
     for (const peer of this.#peers.values()) peer.tick();
     if (this.#subscribers.size === 0) return;
-    const whole = this.#whole();
-    for (const call of this.#subscribers) this.#send(call, whole);
+    const update = this.#fullUpdate();
+    for (const call of this.#subscribers) this.#send(call, update);
   }
 
   #sendChanges(): void {
     const entries = this.#table.takeChanges();
     if (this.#subscribers.size === 0) return;
-    const message = encodeLoads({ isWhole: false, requests: this.#requests.recent, entries });
+    const message = encodeLoads({ isComplete: false, requests: this.#requests.recent, entries });
     for (const call of this.#subscribers) this.#send(call, message);
   }
 
-  #whole(): Uint8Array {
-    return encodeLoads({ isWhole: true, requests: this.#requests.recent, entries: this.#table.own() });
+  #fullUpdate(): Uint8Array {
+    return encodeLoads({ isComplete: true, requests: this.#requests.recent, entries: this.#table.own() });
   }
 
   #send(call: ServerCall, message: Uint8Array): void {
@@ -169,7 +169,7 @@ export class GatewayPeers implements OtherGateways {
     this.#behind.add(call);
     void call.writable().then(() => {
       this.#behind.delete(call);
-      if (this.#subscribers.has(call)) this.#send(call, this.#whole());
+      if (this.#subscribers.has(call)) this.#send(call, this.#fullUpdate());
     });
   }
 }

@@ -1,10 +1,10 @@
 import { NO_LOAD, type RankLoad, type SharedLoads, type SharingRouter } from "../routing/load/shared-load.ts";
 import type { LoadEntry, LoadMessage } from "./message.ts";
 
-/** The load that other gateways have booked on each rank of each worker, and which of this gateway's have changed. */
+/** The load that other gateways have booked on each worker's ranks, and the changes of this gateway's own load. */
 export class LoadTable {
   readonly #models = new Map<string, ModelLoads>();
-  /** Called when own bookings have changed for the first time since `takeChanges`. */
+  /** Called at the first change of this gateway's own load since `takeChanges`. */
   onChange: (() => void) | undefined;
   #hasChanges = false;
 
@@ -17,18 +17,18 @@ export class LoadTable {
     return loads;
   }
 
-  /** Takes over what a gateway tells of its load. */
-  apply(gateway: string, { isWhole, entries }: LoadMessage): void {
-    if (isWhole) {
-      const told = new Set(entries.map(({ model, worker, rank }) => JSON.stringify([model, worker, rank])));
+  /** Applies another gateway's message. */
+  apply(gateway: string, { isComplete, entries }: LoadMessage): void {
+    if (isComplete) {
+      const listed = new Set(entries.map(({ model, worker, rank }) => JSON.stringify([model, worker, rank])));
       for (const [model, loads] of this.#models)
-        loads.keep(gateway, (worker, rank) => told.has(JSON.stringify([model, worker, rank])));
+        loads.keep(gateway, (worker, rank) => listed.has(JSON.stringify([model, worker, rank])));
     }
     for (const { model, worker, rank, prefillTokens, decodeBlocks, requests } of entries)
       this.of(model).set(gateway, worker, rank, { prefillTokens, decodeBlocks, requests });
   }
 
-  /** Frees all that a gateway has booked. */
+  /** Frees all load of a gateway. */
   drop(gateway: string): void {
     for (const loads of this.#models.values()) loads.keep(gateway, () => false);
   }
@@ -58,7 +58,7 @@ interface Place {
 
 type PlacedLoad = Place & RankLoad;
 
-/** One rank of a worker: what each of the other gateways has booked on it. */
+/** One rank of a worker, and the load that each other gateway has booked on it. */
 interface Rank extends Place {
   readonly byGateway: Map<string, RankLoad>;
   sum: RankLoad;
@@ -69,7 +69,7 @@ export class ModelLoads implements SharedLoads {
   router: SharingRouter | undefined;
   readonly #onChange: () => void;
   readonly #ranks = new Map<string, Rank>();
-  /** Ranks on which this gateway has booked load, and of those, which have changed. */
+  /** Ranks on which this gateway has booked load, and those of them that have changed. */
   readonly #own = new Map<string, Place>();
   readonly #changed = new Map<string, Place>();
 
@@ -95,15 +95,15 @@ export class ModelLoads implements SharedLoads {
     const known = this.#ranks.get(key) ?? { worker, rank, byGateway: new Map(), sum: NO_LOAD };
     if (isNone(load)) known.byGateway.delete(gateway);
     else known.byGateway.set(gateway, load);
-    this.#settle(key, known);
+    this.#update(key, known);
   }
 
-  /** Frees what a gateway has booked on the ranks for which `isKept` is false. */
+  /** Frees a gateway's load on the ranks for which `isKept` is false. */
   keep(gateway: string, isKept: (worker: string, rank: number) => boolean): void {
     for (const [key, rank] of this.#ranks)
       if (rank.byGateway.has(gateway) && !isKept(rank.worker, rank.rank)) {
         rank.byGateway.delete(gateway);
-        this.#settle(key, rank);
+        this.#update(key, rank);
       }
   }
 
@@ -127,7 +127,7 @@ export class ModelLoads implements SharedLoads {
     return this.router?.ownLoad(worker, rank) ?? NO_LOAD;
   }
 
-  #settle(key: string, rank: Rank): void {
+  #update(key: string, rank: Rank): void {
     if (rank.byGateway.size === 0) this.#ranks.delete(key);
     else this.#ranks.set(key, rank);
     rank.sum = sumOf(rank.byGateway.values());

@@ -10,11 +10,11 @@ export interface LoadEntry extends RankLoad {
   readonly rank: number;
 }
 
-/** What a gateway tells the others of its load. Loads are sums, so that a repeated or late message does no harm. */
+/** A gateway's load, for the others. Loads are totals, not changes, so repeated or late messages are harmless. */
 export interface LoadMessage {
-  /** Whether these are all loads, so that those that are missing are 0. */
-  readonly isWhole: boolean;
-  /** Requests that the gateway has routed lately, in any unit that all gateways share. */
+  /** Whether these are all loads; missing ones are then 0. */
+  readonly isComplete: boolean;
+  /** Requests that the gateway has routed recently, in a unit common to all gateways. */
   readonly requests: number;
   readonly entries: readonly LoadEntry[];
 }
@@ -26,8 +26,8 @@ const messageSchema = z.tuple([
   z.array(z.tuple([z.string(), z.string(), z.int().nonnegative(), amount, amount, amount])),
 ]);
 
-/** A message as bytes: msgpack, as arrays. */
-export function encodeLoads({ isWhole, requests, entries }: LoadMessage): Uint8Array {
+/** Encodes a message as MessagePack arrays. */
+export function encodeLoads({ isComplete, requests, entries }: LoadMessage): Uint8Array {
   const rows = entries.map(({ model, worker, rank, prefillTokens, decodeBlocks, requests }) => [
     model,
     worker,
@@ -36,13 +36,13 @@ export function encodeLoads({ isWhole, requests, entries }: LoadMessage): Uint8A
     decodeBlocks,
     requests,
   ]);
-  return encode([isWhole, requests, rows]);
+  return encode([isComplete, requests, rows]);
 }
 
-/** Decodes the output of `encodeLoads`. @returns undefined if the bytes are not such a message */
+/** Decodes the output of `encodeLoads`. @returns undefined if it is something else */
 export function decodeLoads(bytes: Uint8Array): LoadMessage | undefined {
   try {
-    const [isWhole, requests, rows] = messageSchema.parse(decode(bytes));
+    const [isComplete, requests, rows] = messageSchema.parse(decode(bytes));
     const entries = rows.map(([model, worker, rank, prefillTokens, decodeBlocks, requests]) => ({
       model,
       worker,
@@ -51,7 +51,7 @@ export function decodeLoads(bytes: Uint8Array): LoadMessage | undefined {
       decodeBlocks,
       requests,
     }));
-    return { isWhole, requests, entries };
+    return { isComplete, requests, entries };
   } catch {
     return undefined;
   }

@@ -7,17 +7,17 @@ export const LOAD_ENDPOINT = "gateway_load";
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
-/** Ticks, of a second, without a message; after one more, a gateway is gone. */
+/** Ticks (seconds) without a message that are tolerated before a gateway is considered gone. */
 const SILENT_TICKS = 2;
 
 export interface PeerListener {
   onLoads(message: LoadMessage): void;
-  /** It has fallen silent, or is closed: nothing that it said holds any longer. */
+  /** It has fallen silent or was closed: its load no longer counts. */
   onSilent(): void;
   readonly log: Logger;
 }
 
-/** The connection to one other gateway, made again as long as discovery has it. */
+/** The connection to another gateway; reconnects as long as discovery has it. */
 export class PeerConnection {
   readonly address: string;
   readonly #connect: ConnectWorker;
@@ -25,7 +25,7 @@ export class PeerConnection {
   #client: RequestPlaneClient | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #silentTicks = 0;
-  #isHeard = false;
+  #isAlive = false;
   #isClosed = false;
 
   constructor(address: string, connect: ConnectWorker, listener: PeerListener) {
@@ -34,9 +34,9 @@ export class PeerConnection {
     this.#listener = listener;
   }
 
-  /** Whether what it has said holds. */
-  get isHeard(): boolean {
-    return this.#isHeard;
+  /** Whether it has sent its load recently. */
+  get isAlive(): boolean {
+    return this.#isAlive;
   }
 
   open(): void {
@@ -52,7 +52,7 @@ export class PeerConnection {
 
   /** Called every second. */
   tick(): void {
-    if (this.#isHeard && ++this.#silentTicks > SILENT_TICKS) this.#forget();
+    if (this.#isAlive && ++this.#silentTicks > SILENT_TICKS) this.#forget();
   }
 
   async #run(retryMs: number): Promise<void> {
@@ -91,15 +91,15 @@ export class PeerConnection {
       return;
     }
     this.#silentTicks = 0;
-    if (!this.#isHeard)
+    if (!this.#isAlive)
       this.#listener.log.info("sharing load with another gateway", { address: this.address });
-    this.#isHeard = true;
+    this.#isAlive = true;
     this.#listener.onLoads(message);
   }
 
   #forget(): void {
-    if (!this.#isHeard) return;
-    this.#isHeard = false;
+    if (!this.#isAlive) return;
+    this.#isAlive = false;
     this.#listener.log.info("another gateway is gone", { address: this.address });
     this.#listener.onSilent();
   }

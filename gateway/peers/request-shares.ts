@@ -1,13 +1,13 @@
 import type { GatewayShares } from "../routing/load/shared-load.ts";
 
-/** What a second takes from the count of earlier requests: they count for about ten seconds. */
+/** Factor by which counts decay per second: requests count for about ten seconds. */
 const DECAY = 0.9;
-/** Shares change in steps of this factor, so that workers change hands only when requests really have. */
+/** Shares change in steps of this factor, so that small fluctuations do not reassign workers. */
 const STEP = 1.25;
-/** The least share of a gateway, of the largest: an idle one keeps some workers, for requests to come. */
-const LEAST = 0.02;
+/** Minimum share relative to the largest, so that an idle gateway keeps some workers for its next requests. */
+const MIN_SHARE = 0.02;
 
-/** How many requests each gateway has had lately, as the shares by which they divide the workers. */
+/** Each gateway's share of recent requests, by which they divide the workers. */
 export class RequestShares {
   readonly #own: string;
   #count = 0;
@@ -19,12 +19,12 @@ export class RequestShares {
     this.#shares = { own, weights: new Map() };
   }
 
-  /** The current shares; a new object for each change. Without other gateways, there are none. */
+  /** The current shares, as a new object after each change; empty without other gateways. */
   get shares(): GatewayShares {
     return this.#shares;
   }
 
-  /** Requests that this gateway has routed lately. */
+  /** The decayed count of requests routed by this gateway. */
   get recent(): number {
     return this.#count;
   }
@@ -33,7 +33,7 @@ export class RequestShares {
     this.#count++;
   }
 
-  /** Another gateway has told how many requests it has had. */
+  /** Sets another gateway's count. */
   set(gateway: string, requests: number): void {
     this.#others.set(gateway, requests);
   }
@@ -60,7 +60,7 @@ function weightsOf(counts: readonly (readonly [string, number])[]): Map<string, 
   const most = Math.max(...counts.map(([, count]) => count));
   return new Map(
     counts.map(([gateway, count]) => {
-      const share = most < 1 ? 1 : Math.max(LEAST, count / most);
+      const share = most < 1 ? 1 : Math.max(MIN_SHARE, count / most);
       return [gateway, STEP ** Math.round(Math.log(share) / Math.log(STEP))];
     }),
   );

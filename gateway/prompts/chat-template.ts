@@ -6,8 +6,8 @@ import { PromptTemplate, withParsedArguments } from "./prompt-template.ts";
 export interface ChatTemplate {
   /**
    * The prompt text of a conversation, up to the start of the assistant's answer.
-   * @throws ApiError 400 if the template refuses the conversation (because of two user turns in a row, say), or does
-   *   not support tool results
+   * @throws ApiError 400 if the template refuses the conversation, for example because of two user turns in a row, or
+   *   does not support tool results
    */
   render(conversation: Conversation): string;
   /** Stop strings that are needed because the model has no end-of-turn token. */

@@ -5,7 +5,7 @@ import {
   requestTimedOut,
   toApiError,
 } from "../kernel/errors.ts";
-import { isOwnShortage } from "../kernel/shortage.ts";
+import { isLocalExhaustion } from "../kernel/exhaustion.ts";
 import type { Warnings } from "../kernel/warnings.ts";
 import type { Member } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
@@ -202,8 +202,8 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     const { worker } = this.route!;
     this.#leaveMember();
     this.#transfer.abort();
-    if (isOwnShortage(cause)) {
-      this.#onShortage(cause);
+    if (isLocalExhaustion(cause)) {
+      this.#onExhaustion(cause);
       return;
     }
     worker.reportFailure(reason, failure === "unsent");
@@ -220,10 +220,10 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     else this.fail(error);
   }
 
-  /** This process could not connect: the member is not to blame, and may be tried again. */
-  #onShortage(cause: unknown): void {
+  /** This process could not connect: the member is not at fault, and may be tried again. */
+  #onExhaustion(cause: unknown): void {
     const { warnings } = this.#context;
-    warnings.warn("shortage", "no open files or ports are left for connections", { reason: String(cause) });
+    warnings.warn("exhaustion", "no open files or ports are left for connections", { reason: String(cause) });
     const error = gatewayExhausted(cause);
     if (this.#transfer.hasBegun) this.#move(error, this.#moveObstacle);
     else if (this.#attempts.mayRetry) this.#retry(error, false);
@@ -338,7 +338,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     this.#retry(error, true);
   }
 
-  /** @param isElsewhere whether it goes to a member that has not failed */
+  /** @param isElsewhere whether to avoid members that have failed */
   #retry(error: ApiError, isElsewhere: boolean): void {
     this.#lastError = error;
     this.#clearRoute();

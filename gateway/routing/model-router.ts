@@ -56,7 +56,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   /** Workers that send no KV events, shut out or not. */
   readonly #predicted = new Set<Worker>();
   readonly #log: Logger;
-  /** The other gateways' bookings, which the core has too, of those slots that have any. */
+  /** The other gateways' load, by slot; the core has it too. */
   readonly #booked = new Map<Slot<Worker>, RankLoad>();
   readonly #shared: SharedLoads | undefined;
   #thresholds: Thresholds;
@@ -318,7 +318,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     this.onCapacity?.();
   }
 
-  /** Takes over what is known of the load on a new slot. */
+  /** Applies the other gateways' load to a new slot. */
   #takeOver({ worker, rank }: Slot<Worker>): void {
     if (this.#shared === undefined) return;
     const id = sharedIdOf(worker.instance);

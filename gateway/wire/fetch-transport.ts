@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { isOwnShortage } from "../kernel/shortage.ts";
+import { isLocalExhaustion } from "../kernel/exhaustion.ts";
 import { EventBoundary, LONGEST_EVENT } from "./event-boundary.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { isHopByHop } from "./hop-by-hop.ts";
@@ -168,7 +168,7 @@ function headOf(response: Response, method: string): HttpHead {
 /** Runtimes name causes differently. What matters is whether the connection failed, so that nothing was sent. */
 function asHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  if (isOwnShortage(error)) return new HttpError("unsent", "No connection could be opened.", error);
+  if (isLocalExhaustion(error)) return new HttpError("unsent", "No connection could be opened.", error);
   const texts: string[] = [];
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     texts.push(cause.message, "code" in cause ? String(cause.code) : "");

@@ -102,7 +102,7 @@ export function unbook(handle: u32): void {
   count(BOOKINGS, -1);
 }
 
-/** Adds load that no booking stands for. */
+/** Adds load without a booking. */
 export function addUnbooked(w: u32, tokens: f64, blocks: f64, requests: f64): void {
   add(prefillTokens, w, tokens);
   add(decodeBlocks, w, blocks);

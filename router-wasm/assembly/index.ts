@@ -495,7 +495,7 @@ export function grow(booking: u32, blocks: f64): void {
   growDecode(booking, blocks);
 }
 
-/** Adds load without a booking; negative amounts take it away. */
+/** Adds load without a booking; negative amounts remove it. */
 export function addLoad(w: u32, tokens: f64, blocks: f64, requests: f64): void {
   addUnbooked(w, tokens, blocks, requests);
 }

@@ -38,7 +38,7 @@ class Life {
     this.#times(9, () => this.#decide()),
     this.#times(4, () => this.#predict()),
     this.#times(3, () => this.#recorder.find(this.#prompt())),
-    this.#times(5, () => this.#tell()),
+    this.#times(5, () => this.#advanceBooking()),
     this.#times(8, () => this.#change()),
   ].flat();
   #now = 0;
@@ -96,7 +96,7 @@ class Life {
       });
   }
 
-  #tell(): void {
+  #advanceBooking(): void {
     const recorder = this.#recorder;
     if (recorder.bookings === 0) return;
     const booking = this.#draws.below(recorder.bookings);

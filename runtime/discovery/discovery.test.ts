@@ -165,7 +165,7 @@ describe("file discovery between processes", () => {
   });
 
   /** The lease and entry of a holder on another machine, whose process id means nothing here. */
-  function foreign(directory: string, key: string, ttlMs: number) {
+  function remoteLease(directory: string, key: string, ttlMs: number) {
     const id = randomId();
     const lease = join(directory, "leases", id);
     writeFileSync(lease, JSON.stringify({ host: "elsewhere", pid: 1, ttlMs }));
@@ -176,7 +176,7 @@ describe("file discovery between processes", () => {
   test("a lease from another machine expires without heartbeats", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
-    const lease = foreign(directory, "far", 300);
+    const lease = remoteLease(directory, "far", 300);
     // Its TTL starts when it is first seen.
     utimesSync(lease, 4_000_000_000, 4_000_000_000);
     const log = await watchLog(discovery, "");
@@ -188,7 +188,7 @@ describe("file discovery between processes", () => {
   test("a lease from a machine with a wrong clock is doubtful until its next heartbeat", async () => {
     const directory = join(root, randomId());
     const discovery = await open(directory);
-    const lease = foreign(directory, "far", 3_600_000);
+    const lease = remoteLease(directory, "far", 3_600_000);
     utimesSync(lease, 1_000, 1_000);
     const log = await watchLog(discovery, "");
     expect(log.entries.size).toBe(0);

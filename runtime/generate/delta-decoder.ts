@@ -48,7 +48,7 @@ export class DeltaDecoder {
   /**
    * Decodes one message, keeping no reference to it.
    *
-   * @throws PlaneError `invalid_request` if the bytes are not such a message; the fields are then undefined
+   * @throws PlaneError `invalid_request` if the bytes are not a valid message; the fields are then undefined
    */
   read(message: Uint8Array): void {
     if (message.length < headBytes) throw malformed("it is shorter than its head");

@@ -10,7 +10,7 @@ export function encodeEmbedRequest(inputs: readonly Uint32Array[]): Uint8Array {
 /**
  * Decodes the output of `encodeEmbedRequest`.
  *
- * @throws PlaneError `invalid_request` if the bytes are not such a request
+ * @throws PlaneError `invalid_request` if the bytes are not a valid request
  */
 export function decodeEmbedRequest(payload: Uint8Array): Uint32Array[] {
   const inputs = decodeArray(payload);

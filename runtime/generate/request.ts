@@ -56,7 +56,7 @@ export function encodeGenerateRequest(request: GenerateRequest): Uint8Array {
 /**
  * Decodes the output of `encodeGenerateRequest`. The result owns its memory. Unknown fields are dropped.
  *
- * @throws PlaneError `invalid_request` if the bytes are not such a request
+ * @throws PlaneError `invalid_request` if the bytes are not a valid request
  */
 export function decodeGenerateRequest(payload: Uint8Array): GenerateRequest {
   let fields: unknown;

@@ -41,7 +41,7 @@ export function encodeTokenizeRequest(request: TokenizeRequest): Uint8Array {
 /**
  * Decodes the output of `encodeTokenizeRequest`.
  *
- * @throws PlaneError `invalid_request` if the bytes are not such a request
+ * @throws PlaneError `invalid_request` if the bytes are not a valid request
  */
 export function decodeTokenizeRequest(payload: Uint8Array): TokenizeRequest {
   const special = payload[0];

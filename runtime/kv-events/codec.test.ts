@@ -186,7 +186,7 @@ describe("KV event batches", () => {
     ["chunked_local_attention", true],
     ["mamba", true],
   ])(
-    "of a cache of the kind %s tell its group and whether it keeps windows, in both forms",
+    "of a cache of the kind %s report its group and whether it is windowed, in both forms",
     (kind, isWindowed) => {
       const map = { ...plain, group_idx: 3, kv_cache_spec_kind: kind };
       const array = ["BlockStored", [1], null, [1, 2], 2, null, "GPU", null, null, 3, kind];

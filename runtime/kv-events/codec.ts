@@ -33,7 +33,7 @@ export function encodeKvEvents({ timestamp, events, dataParallelRank }: KvEventP
  * hashes. Unknown fields and events are skipped, as are events about an unknown medium, whose blocks cannot be relied
  * on. Events are independent: an unreadable one is listed, and the others are decoded.
  *
- * @throws KvEventError if the bytes are not such a batch
+ * @throws KvEventError if the bytes are not a valid batch
  */
 export function decodeKvEvents(payload: Uint8Array): DecodedKvEvents {
   let batch: unknown;

@@ -35,7 +35,7 @@ export function encodeRequest(request: KvEventsRequest): Uint8Array {
   return encode(request, { ignoreUndefined: true });
 }
 
-/** @throws PlaneError `invalid_request` if the bytes are not such a request */
+/** @throws PlaneError `invalid_request` if the bytes are not a valid request */
 export function decodeRequest(payload: Uint8Array): KvEventsRequest {
   try {
     return requestSchema.parse(decode(payload));
@@ -63,7 +63,7 @@ export function encodeMessage(
   return message;
 }
 
-/** Returns undefined if the bytes are not such a message. */
+/** Returns undefined if the bytes are not a valid message. */
 export function decodeMessage(message: Uint8Array): KvMessage | undefined {
   if (message.length < headBytes) return undefined;
   const view = new DataView(message.buffer, message.byteOffset);

@@ -4,7 +4,7 @@ import { PlaneError } from "./types.ts";
 export type Address =
   | { kind: "unix"; path: string }
   | { kind: "tcp" | "tls"; host: string; port: number }
-  /** An empty subject: one that nobody else uses, to listen on. */
+  /** An empty subject stands for a new, unique one to listen on. */
   | { kind: "nats"; subject: string }
   | { kind: "memory"; name: string };
 

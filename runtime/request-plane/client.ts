@@ -81,7 +81,7 @@ class Client implements RequestPlaneClient {
     this.writer.frame(
       frameType.hello,
       0,
-      encodeHello({ maxMessageBytes, pingMs: pipe.noticesSilence ? 0 : pingMs }),
+      encodeHello({ maxMessageBytes, pingMs: pipe.detectsSilence ? 0 : pingMs }),
     );
     this.writer.flush();
   }
@@ -115,7 +115,7 @@ class Client implements RequestPlaneClient {
   }
 
   onData(chunk: Uint8Array): void {
-    this.#heartbeat.heard();
+    this.#heartbeat.onReceived();
     try {
       this.#parser.push(chunk);
     } catch (error) {

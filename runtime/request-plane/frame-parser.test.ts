@@ -14,7 +14,7 @@ const frame: fc.Arbitrary<Frame> = fc.tuple(
 function encode(frames: Frame[]): Uint8Array {
   const written: Uint8Array[] = [];
   const writer = new FrameWriter({
-    noticesSilence: false,
+    detectsSilence: false,
     start() {},
     end() {},
     destroy() {},
@@ -97,7 +97,7 @@ describe("the frame writer", () => {
   test("writes all frames of a turn at once", async () => {
     const writes: number[] = [];
     const writer = new FrameWriter({
-      noticesSilence: false,
+      detectsSilence: false,
       start() {},
       end() {},
       destroy() {},

@@ -1,4 +1,4 @@
-/** Default interval between pings in milliseconds: a silent peer is noticed after two and a half. */
+/** Default interval between pings, in milliseconds. A silent peer is detected after two and a half. */
 export const defaultPingMs = 2_000;
 
 const longestPingMs = 60_000;
@@ -6,7 +6,7 @@ const longestPingMs = 60_000;
 const silentChecks = 5;
 
 /**
- * Pings a peer, and notices when the peer falls silent. Checks are counted instead of measuring time: after this
+ * Pings a peer, and detects when it falls silent. It counts checks instead of measuring time: after this
  * process itself has been stopped, one check is due, and the peer's bytes are read before the next one.
  */
 export class Heartbeat {
@@ -36,7 +36,7 @@ export class Heartbeat {
   }
 
   /** Bytes have arrived. */
-  heard(): void {
+  onReceived(): void {
     this.#silent = 0;
   }
 

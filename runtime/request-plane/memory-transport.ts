@@ -40,7 +40,7 @@ interface Chunk {
 
 class MemoryPipe implements Pipe {
   /** A peer in the same process cannot vanish. */
-  readonly noticesSilence = true;
+  readonly detectsSilence = true;
   peer!: MemoryPipe;
   /** Undelivered chunks from the peer; a final `undefined` is the peer's close. */
   readonly #inbox: (Chunk | undefined)[] = [];

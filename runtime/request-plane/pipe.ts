@@ -5,8 +5,8 @@ import type { ConnectOptions, ServeOptions } from "./types.ts";
  * written in.
  */
 export interface Pipe {
-  /** Whether the pipe itself notices a peer that falls silent, so that the peers need no pings. */
-  readonly noticesSilence: boolean;
+  /** Whether the pipe itself detects a silent peer, so that pings are unnecessary. */
+  readonly detectsSilence: boolean;
   /** Starts delivery; called once. */
   start(sink: PipeSink): void;
   /** Sends `bytes`, which must not change until `done` is called. Ignored on a closed pipe. */

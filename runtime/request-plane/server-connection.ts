@@ -70,7 +70,7 @@ export class ServerConnection implements CallHome {
   }
 
   onData(chunk: Uint8Array): void {
-    this.#heartbeat.heard();
+    this.#heartbeat.onReceived();
     try {
       this.#parser.push(chunk);
     } catch (error) {
@@ -111,7 +111,7 @@ export class ServerConnection implements CallHome {
     clearTimeout(this.#greetTimeout);
     const home = this.#home;
     this.#parser.limit = home.maxMessageBytes + maxHelloBytes;
-    const ownPingMs = this.#pipe.noticesSilence ? 0 : home.pingMs;
+    const ownPingMs = this.#pipe.detectsSilence ? 0 : home.pingMs;
     const hello = encodeHello({ maxMessageBytes: home.maxMessageBytes, pingMs: ownPingMs });
     this.writer.frame(frameType.hello, 0, hello);
   }

@@ -52,8 +52,8 @@ describe.each([
 describe.each([
   ["Unix sockets", `unix:${path}`],
   ["TCP", "tcp:127.0.0.1:0"],
-])("a peer over %s that stops", (_, wanted) => {
-  test("is noticed by its client, although its connection stays open", async () => {
+])("a suspended peer over %s", (_, wanted) => {
+  test("is detected by its client, although its connection stays open", async () => {
     const { child, address } = await spawnServer(wanted, 100);
     const client = await bench.connect(address, { pingMs: 100 });
     const call = record(client, "stream");
@@ -67,7 +67,7 @@ describe.each([
     child.kill("SIGKILL");
   });
 
-  test("is noticed by its server", async () => {
+  test("is detected by its server", async () => {
     const aborted = Promise.withResolvers<unknown>();
     const server = await serve(
       wanted,
@@ -86,7 +86,7 @@ describe.each([
     await server.close();
   });
 
-  test("and then goes on is kept while it answers in time", async () => {
+  test("is kept if it resumes in time", async () => {
     const { child, address } = await spawnServer(wanted, 100);
     const client = await bench.connect(address, { pingMs: 100 });
     const call = record(client, "stream");
@@ -116,7 +116,7 @@ describe("Unix sockets", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("a file that is not a socket is left alone", async () => {
+  test("a file that is not a socket is not replaced", async () => {
     writeFileSync(path, "precious");
     await expect(serve(`unix:${path}`, {})).rejects.toThrow(/is not a socket/);
     expect(existsSync(path)).toBe(true);
@@ -157,7 +157,7 @@ describe("TLS", async () => {
   const authority = await makeAuthority(directory, "authority");
   const stranger = await makeAuthority(directory, "stranger");
   const own = await makeCertificate(directory, "own", authority);
-  const foreign = await makeCertificate(directory, "foreign", stranger);
+  const unknown = await makeCertificate(directory, "unknown", stranger);
   const handlers = { end: (_: Uint8Array, call: ServerCall) => call.end() };
 
   let address: string;
@@ -166,7 +166,7 @@ describe("TLS", async () => {
     ({ address } = await tlsBench.serve(handlers, { tls }));
   };
 
-  test("is refused without a certificate, and by whoever does not trust it", async () => {
+  test("is rejected without a certificate, and by clients that do not trust it", async () => {
     await expect(tlsBench.serve(handlers)).rejects.toThrow("needs a certificate and its key");
     await open(own);
     await expect(tlsBench.connect(address)).rejects.toThrow(/Cannot reach tls:.*certificate/);
@@ -181,14 +181,14 @@ describe("TLS", async () => {
     await expect(tlsBench.connect(address, { tls: { ca } })).rejects.toThrow(
       /may require a client certificate/,
     );
-    await expect(tlsBench.connect(address, { tls: { ca, ...foreign } })).rejects.toThrow(
+    await expect(tlsBench.connect(address, { tls: { ca, ...unknown } })).rejects.toThrow(
       /may require a client certificate/,
     );
     const client = await tlsBench.connect(address, { tls: { ca, ...own } });
     expect(await record(client, "end").outcome).toBeUndefined();
   });
 
-  test("compares the certificate with the address, or with the name that the client gives", async () => {
+  test("compares the certificate with the address, or with the client's server name", async () => {
     await open(own);
     const tls = { ca: authority.cert };
     await expect(tlsBench.connect(address, { tls: { ...tls, serverName: "other" } })).rejects.toThrow(
@@ -197,7 +197,7 @@ describe("TLS", async () => {
     await tlsBench.connect(address, { tls });
   });
 
-  test("takes a new certificate without a restart", async () => {
+  test("reloads its certificate without a restart", async () => {
     const folder = mkdtempSync(join(directory, "renewed-"));
     const before = await makeCertificate(folder, "before", authority);
     await open(before);
@@ -218,9 +218,9 @@ describe("TLS", async () => {
 
   test.each([
     [{ cert: "/nowhere.pem", key: own.key }, "/nowhere.pem cannot be read (ENOENT)."],
-    [{ cert: own.cert, key: foreign.key }, "is not the key of the certificate in"],
+    [{ cert: own.cert, key: unknown.key }, "is not the key of the certificate in"],
     [{ cert: script, key: own.key }, "is not a PEM file"],
-  ])("is not served with %j", async (tls, message) => {
+  ])("rejects %j", async (tls, message) => {
     await expect(tlsBench.serve(handlers, { tls })).rejects.toThrow(message);
   });
 });

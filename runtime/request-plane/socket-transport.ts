@@ -58,7 +58,7 @@ async function createSecureServer(
     try {
       server.setSecureContext(await readServerTls(tls));
     } catch (error) {
-      // Certificate and key are two files: between the two writes they do not match.
+      // Certificate and key are two files, which do not match between the two writes.
       onError(
         new Error("The certificate files have changed and are unusable; the previous ones stay.", {
           cause: error,
@@ -70,7 +70,7 @@ async function createSecureServer(
 }
 
 class SocketPipe implements Pipe {
-  readonly noticesSilence = false;
+  readonly detectsSilence = false;
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
@@ -125,7 +125,7 @@ async function openSocket(
   return socket;
 }
 
-/** Begins to connect. `connected` is the event by which the socket says that it is. */
+/** Begins to connect. `connected` is the event that the socket emits once it has. */
 async function createSocket(
   { kind, ...place }: SocketAddress,
   signal: AbortSignal,

@@ -2,16 +2,16 @@ import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { type ClientTls, PlaneError, type ServerTls } from "./types.ts";
 
-/** What identifies a server, and whom it admits. */
+/** A server's certificate, and the clients that it admits. */
 export interface ServerIdentity {
   readonly cert: Buffer;
   readonly key: Buffer;
-  /** Authorities of clients, which then need a certificate. */
+  /** Authorities of client certificates, which are then required. */
   readonly ca: Buffer | undefined;
   readonly requestCert: boolean;
 }
 
-/** @throws PlaneError `invalid_request` that names the file that is missing or unusable */
+/** @throws PlaneError `invalid_request` that names the missing or unusable file */
 export async function readServerTls({ cert, key, clientCa }: ServerTls): Promise<ServerIdentity> {
   const identity = {
     cert: await readPem(cert),
@@ -23,7 +23,7 @@ export async function readServerTls({ cert, key, clientCa }: ServerTls): Promise
   return identity;
 }
 
-/** @throws PlaneError `invalid_request` that names the file that is missing or unusable */
+/** @throws PlaneError `invalid_request` that names the missing or unusable file */
 export async function readClientTls({ ca, cert, key }: ClientTls) {
   const identity = {
     ...(ca !== undefined && { ca: await readPem(ca) }),

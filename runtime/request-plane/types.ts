@@ -16,7 +16,7 @@ export interface RequestPlaneServer {
 /** Applies to both sides of a connection. */
 export interface HeartbeatOptions {
   /**
-   * Milliseconds between pings; of a connection's sides, the longer interval counts. A peer that sends nothing for
+   * Milliseconds between pings; a connection uses the longer interval of its two sides. A peer that sends nothing for
    * two and a half of them is disconnected. Default 2,000.
    */
   pingMs?: number;
@@ -27,7 +27,7 @@ export interface ServerTls {
   /** The certificate, with its chain. */
   readonly cert: string;
   readonly key: string;
-  /** Authorities of clients, which then need a certificate. */
+  /** Authorities of client certificates, which are then required. */
   readonly clientCa?: string | undefined;
 }
 

@@ -1,17 +1,17 @@
-/** For tests: hosts as network namespaces, each on a wire that can be cut, slow or lossy. Needs root, `ip` and Python. */
+/** For tests: hosts as network namespaces on wires that can be cut, slow or lossy. Needs root, `ip` and Python. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const WIRE = fileURLToPath(new URL("wire.py", import.meta.url));
 
-/** What packets on a wire go through. */
+/** The faults of a wire. */
 export interface WireFault {
-  /** Seconds, each way. */
+  /** One-way latency in seconds. */
   readonly delay?: number;
-  /** Share of packets that are lost, 0 to 1. */
+  /** Share of lost packets, 0 to 1. */
   readonly loss?: number;
-  /** Which packets are lost altogether: `in` those from the host, `out` those to it. */
+  /** The directions that lose all packets: `in` from the host, `out` to it. */
   readonly cut?: "none" | "in" | "out" | "both";
   /** Bytes per second; 0 for no limit. */
   readonly rate?: number;
@@ -28,7 +28,7 @@ const runs = (command: string, ...args: string[]): boolean => {
   }
 };
 
-/** Whether this machine can make such hosts. */
+/** Whether this machine supports such hosts. */
 export const hasNetworks =
   process.getuid?.() === 0 &&
   existsSync("/dev/net/tun") &&
@@ -60,18 +60,18 @@ export class TestHost implements AsyncDisposable {
     return host;
   }
 
-  /** Runs a program on the host. */
+  /** The command prefix that runs a program on the host. */
   get launcher(): readonly string[] {
     return ["ip", "netns", "exec", this.#name];
   }
 
-  /** Changes the wire. */
+  /** Applies a fault to the wire. */
   async change(fault: WireFault): Promise<void> {
-    await this.#tell(fault);
+    await this.#send(fault);
   }
 
   heal(): Promise<void> {
-    return this.#tell(NO_FAULT);
+    return this.#send(NO_FAULT);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,16 +89,16 @@ export class TestHost implements AsyncDisposable {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#wire = wire;
-    await this.#said("ready");
+    await this.#replied("ready");
   }
 
-  async #tell(fault: WireFault): Promise<void> {
-    const said = this.#said("changed");
+  async #send(fault: WireFault): Promise<void> {
+    const replied = this.#replied("changed");
     this.#wire!.stdin!.write(`${JSON.stringify(fault)}\n`);
-    await said;
+    await replied;
   }
 
-  #said(word: string): Promise<void> {
+  #replied(word: string): Promise<void> {
     const wire = this.#wire!;
     return new Promise((resolve, reject) => {
       const ended = () => reject(new Error("The wire has ended."));
@@ -106,7 +106,7 @@ export class TestHost implements AsyncDisposable {
       wire.stdout!.once("data", (chunk) => {
         wire.off("exit", ended);
         if (String(chunk).includes(word)) resolve();
-        else reject(new Error(`The wire said ${chunk}.`));
+        else reject(new Error(`The wire printed ${chunk}.`));
       });
     });
   }

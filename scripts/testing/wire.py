@@ -2,10 +2,10 @@
 
     python3 wire.py NAMESPACE NEAR FAR
 
-makes a TUN device on either side, with these addresses, and passes packets between them. Each line of standard input is
-a JSON object that changes the wire: {"delay": seconds, "loss": 0 to 1, "cut": "none" | "in" | "out" | "both",
-"rate": bytes per second, 0 for no limit}. "in" is towards this machine. Ends, and with it the devices, at the end of
-standard input.
+creates a TUN device on either side, with these addresses, and forwards packets between them. Each line of standard
+input is a JSON object that changes the wire: {"delay": seconds, "loss": 0 to 1, "cut": "none" | "in" | "out" | "both",
+"rate": bytes per second, 0 for no limit}. "in" is towards this machine. At the end of standard input, it exits, which
+removes the devices.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ import time
 
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
-MOST_QUEUED = 256 * 1024
+MAX_QUEUED_BYTES = 256 * 1024
 
 
 def open_tun(name):
@@ -35,7 +35,7 @@ def run(*command):
 
 
 class Direction:
-    """Packets on their way to one side."""
+    """Packets in flight to one side."""
 
     def __init__(self, target):
         self.target = target
@@ -45,7 +45,7 @@ class Direction:
         self.free_at = 0.0
 
     def add(self, packet, wire, now):
-        if random.random() < wire["loss"] or self.bytes > MOST_QUEUED:
+        if random.random() < wire["loss"] or self.bytes > MAX_QUEUED_BYTES:
             return
         due = now
         if wire["rate"] > 0:
@@ -67,7 +67,7 @@ class Direction:
 
 def main():
     namespace, near, far = sys.argv[1:]
-    # Names of devices have at most 15 characters.
+    # Device names have at most 15 characters.
     names = [f"{namespace[-12:]}-{side}" for side in ("n", "f")]
     here, there = (open_tun(name) for name in names)
     run("ip", "addr", "add", near, "peer", far, "dev", names[0])

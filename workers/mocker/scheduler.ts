@@ -41,8 +41,8 @@ interface Sequence {
 
 /**
  * vLLM's scheduling, step by step: first running requests, each with one token or the next chunk of its prompt; then
- * waiting ones, first come first served, while tokens, blocks and slots last. When blocks run out, the latest request is
- * preempted: it releases all its blocks and waits at the front.
+ * waiting ones, first come first served, while tokens, blocks and slots last. When blocks run out, the latest request
+ * is preempted: it releases all its blocks and waits at the front.
  */
 export class Scheduler {
   readonly pool: BlockPool;
@@ -177,7 +177,7 @@ export class Scheduler {
     return Array.from({ length: whole }, (_, index) => sequence.request.hashAt(index));
   }
 
-  /** Ensures blocks for so many tokens. */
+  /** Ensures blocks for this many tokens. */
   #grow(sequence: Sequence, tokens: number): boolean {
     const needed = Math.ceil(tokens / this.#options.blockSize) - sequence.blocks.length;
     if (needed > this.pool.freeCount) return false;

@@ -17,7 +17,7 @@ export interface Firehose {
   close(): Promise<void>;
 }
 
-/** An engine whose streamed answers never end and come as fast as they are read. */
+/** An engine whose streamed answers never end and are sent as fast as they are read. */
 export async function startFirehose(): Promise<Firehose> {
   const cut = Promise.withResolvers<void>();
   const server = createServer((request, response) => {

@@ -213,7 +213,7 @@ describe("a separate port for /admin", () => {
   test.each([
     ["one process", []],
     ["two processes", ["--processes=2"]],
-  ])("without keys has what the API then has not, in %s", async (_what, processes) => {
+  ])("without keys has the routes that the API's port then lacks, in %s", async (_what, processes) => {
     await start("--admin-port=0", ...processes);
     const [, admin] = await stator.printed(/Inspect it: .* (http:\S+)\/metrics/);
     expect(admin).not.toBe(url);

@@ -11,7 +11,7 @@ beforeAll(async () => {
   engine = await StandInProcess.start("vllm", "--api-key=engine-secret");
 });
 
-const PROMPT = "the prompt that nobody else may read";
+const PROMPT = "a prompt for one reader";
 
 test.each(["text", "json"])(
   "at the level debug, no key, prompt or answer is in the log as %s, nor in an error",

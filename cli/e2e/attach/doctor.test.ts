@@ -48,7 +48,7 @@ test("stator doctor examines the engines of a running gateway by its address", a
 
 test.each([
   ["no address", [], "No engines given. Try: stator doctor http://"],
-  ["what is no address", ["http://"], "is not the address of an engine"],
+  ["an invalid address", ["http://"], "is not the address of an engine"],
   ["an unknown option", ["--jsn"], "Did you mean --json?"],
 ])("stator doctor ends with 2 for %s", async (_, args, message) => {
   const { code, stderr } = await refusalOf("doctor", "--config=none", ...args);

@@ -7,7 +7,7 @@ describe.each([
 ])("in %s", (_, flags) => {
   const engines = startThreeEngines({ idleSeconds: 60, flags });
 
-  test("the streams of engines that are drained go on at the others, and lose nothing", async () => {
+  test("streams of drained engines continue on other engines without loss", async () => {
     await drainInTurn(engines);
   });
 });

@@ -88,13 +88,13 @@ describe.each([
     const form = new FormData();
     form.set("model", "ears");
     form.set("file", new Blob(["sound of ears"]), "sound.wav");
-    const heard = await ask(`${url}/v1/audio/transcriptions`, {
+    const transcription = await ask(`${url}/v1/audio/transcriptions`, {
       method: "POST",
       body: form,
       headers: bearer(key.admin!),
     });
-    expect(heard.body.received).toContain('name="model"\r\n\r\nmirror\r\n');
-    expect(heard.body.received).toContain("sound of ears");
+    expect(transcription.body.received).toContain('name="model"\r\n\r\nmirror\r\n');
+    expect(transcription.body.received).toContain("sound of ears");
     const files = await ask(`${url}/v1/files?model=ears&limit=2`, { headers: bearer(key.admin!) });
     expect(files.body.url).toBe("/v1/files?model=mirror&limit=2");
   });

@@ -13,7 +13,7 @@ test("streams lose nothing when one engine is killed", async () => {
 const faults: [string, Partial<Faults>][] = [
   ["hangs in the middle of its answers", { hangAfterTokens: 10 }],
   ["hangs before its answers", { hangBeforeHead: true }],
-  ["answers what is not HTTP", { garbageHttp: true }],
+  ["answers with something that is not HTTP", { garbageHttp: true }],
   ["puts garbage into its streams", { garbageSse: true }],
   ["closes each connection after one chunk", { closeAfterChunks: 1 }],
   ["answers every request with 500", { status: 500, share: 1 }],

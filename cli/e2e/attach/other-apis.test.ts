@@ -112,7 +112,7 @@ test.each([
   ["half of an object", "application/json", '{"id":'],
   ["a page", "text/html", "<html></html>"],
   ["nothing", "application/json", ""],
-])("%s is no answer to a chat", async (_what, type, body) => {
+])("%s is not accepted as a chat's answer", async (_what, type, body) => {
   engine.answer = (_, response) => response.writeHead(200, { "content-type": type }).end(body);
   const refused = await post("chat/completions", { messages: [], stream: false });
   expect([refused.status, refused.body.error?.code]).toEqual([502, "engine_failed"]);

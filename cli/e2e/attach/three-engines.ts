@@ -77,7 +77,7 @@ export async function runAll(disturb: () => Promise<void>): Promise<void> {
   await disturbed;
 }
 
-/** Kills and restarts the engines in turn while streams run, so many times. */
+/** Kills and restarts the engines in turn while streams run, this many times. */
 export async function killInTurn(engines: readonly StandInProcess[], times: number): Promise<void> {
   for (let round = 0; round < times; round++) {
     const victim = engines[round % engines.length]!;
@@ -87,7 +87,7 @@ export async function killInTurn(engines: readonly StandInProcess[], times: numb
   }
 }
 
-/** Drains each engine in turn while it holds its streams in mid-answer, so that only moving ends them. */
+/** Drains each engine in turn while its streams are stalled, so that they can only end by moving. */
 export async function drainInTurn(engines: readonly StandInProcess[]): Promise<void> {
   for (const victim of engines) {
     await victim.faults({ hangAfterTokens: TOKENS / 4 });
@@ -108,7 +108,7 @@ export async function drainInTurn(engines: readonly StandInProcess[]): Promise<v
   expect(stator.stdout + stator.stderr).not.toMatch(/failed a request|set an engine aside/);
 }
 
-/** Waits until the gateway can send requests to so many engines. */
+/** Waits until the gateway can send requests to this many engines. */
 const allReady = (count: number) =>
   until(async () => {
     const health = (await (await fetch(`${url}/health`)).json()) as {

@@ -75,7 +75,7 @@ test("an error answer too long to buffer is requested again, and passes on whole
   expect(asked).toBe(ENGINES);
 });
 
-test("an engine that never finishes its error answer is given up for another one", async () => {
+test("an engine that never finishes its error answer is abandoned for another one", async () => {
   answerWith((_, response) => {
     if (asked === 1) response.writeHead(503).write("bu");
     else sendJson(response, { choices: [{ index: 0, text: "One", finish_reason: "stop" }] });

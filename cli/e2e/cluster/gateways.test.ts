@@ -23,7 +23,7 @@ async function peersOf(gateway: Cluster): Promise<number> {
   return Number(/stator_gateway_peers\{[^}]*\} (\d+)/.exec(page)?.[1]);
 }
 
-/** A stream that lasts until it is cancelled. @returns cancels it */
+/** Starts a stream. @returns a function that cancels it */
 async function hold(gateway: Cluster): Promise<() => void> {
   const aborted = new AbortController();
   const response = await fetch(`${gateway.url}/v1/completions`, {
@@ -42,7 +42,7 @@ test.each([
   ["etcd", hasEtcd],
   ["nats", hasNats],
 ] as const)(
-  "gateways on %s know each other's load, and free that of one that is killed",
+  "gateways on %s share their loads, and a killed gateway's load is freed",
   async (kind, isThere) => {
     if (!isThere) return;
     const store = kind === "file" ? undefined : await (kind === "etcd" ? startEtcd() : startNats());

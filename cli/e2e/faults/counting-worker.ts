@@ -1,7 +1,7 @@
 /**
- * A worker whose answers are known: `0000 0001 0002 …`, a byte per token, from where the prompt stops. So a lost, doubled
- * or reordered token shows. Prompts end with a colon. COUNTING_DELAY: milliseconds between two tokens. With
- * COUNTING_LIES, it publishes KV events of prompts that it has never seen, and removals of blocks that it never had.
+ * A worker that counts: `0000 0001 0002 …`, one byte per token, so that lost, duplicated or reordered tokens are
+ * detected. Prompts end with a colon and the part already counted. COUNTING_DELAY: milliseconds between tokens. With
+ * COUNTING_LIES, it publishes KV events of prompts that it never received and blocks that it never had.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineWorker, type KvEventSource } from "#workers";
@@ -40,12 +40,12 @@ export default defineWorker({
       async *generate({ tokens, maxTokens }, signal) {
         running++;
         try {
-          const told = tokens.length - tokens.indexOf(COLON) - 1;
+          const counted = tokens.length - tokens.indexOf(COLON) - 1;
           for (let index = 0; index < maxTokens; index++) {
             await sleep(delayMs);
             if (signal.aborted) return;
             const isLast = index === maxTokens - 1;
-            yield { tokenIds: [byteAt(told + index)], ...(isLast && { finish: "length" as const }) };
+            yield { tokenIds: [byteAt(counted + index)], ...(isLast && { finish: "length" as const }) };
           }
         } finally {
           running--;

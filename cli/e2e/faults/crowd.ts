@@ -1,4 +1,4 @@
-/** Many counting workers in one process: `node crowd.ts DISCOVERY NAME COUNT`. They leave at SIGTERM. */
+/** Many counting workers in one process: `node crowd.ts DISCOVERY NAME COUNT`. They leave on SIGTERM. */
 import { once } from "node:events";
 import { createLogger } from "#runtime";
 import { openDiscovery } from "#runtime/node";

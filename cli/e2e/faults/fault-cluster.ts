@@ -14,11 +14,11 @@ const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
 /** Where a process of a cluster runs. */
 export interface Place {
-  /** What starts the program: `ip netns exec A`, say. */
+  /** The command that starts the program, such as `ip netns exec A`. */
   readonly launcher?: readonly string[];
   readonly flags?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
-  /** Where its store is, seen from there. */
+  /** The URL of its store as reachable from there. */
   readonly discovery?: string;
 }
 
@@ -29,7 +29,7 @@ export interface ClusterGateway {
   readonly sockets: number;
 }
 
-/** Gateways and counting workers on one store, for a fault under load, and what it must not leave behind. */
+/** Gateways and counting workers on one store, for faults under load. Checks that a fault leaks nothing. */
 export class FaultCluster implements AsyncDisposable {
   readonly gateways: ClusterGateway[] = [];
   readonly workers = new Map<string, StatorProcess>();
@@ -111,19 +111,19 @@ export class FaultCluster implements AsyncDisposable {
   }
 
   /**
-   * Ends the load, and expects that nothing was lost and nothing is left. Prints what came of it.
-   * @param what the case, as printed
+   * Ends the load, expects that nothing was lost or leaked, and prints the result.
+   * @param what the name of the case
    */
   async settle(what: string, load: Load): Promise<void> {
     const { streams, errors, wrong, longestGapMs } = await load.stop();
-    const left = await this.#leftovers();
-    const counts = { streams, errors: errors.length, wrong: wrong.length, longestGapMs, ...left };
+    const leaked = await this.#leaks();
+    const counts = { streams, errors: errors.length, wrong: wrong.length, longestGapMs, ...leaked };
     console.log(
       `${what}: ${Object.entries(counts)
         .map(([name, count]) => `${name} ${count}`)
         .join(", ")}`,
     );
-    expect({ errors, wrong, ...left }).toEqual({
+    expect({ errors, wrong, ...leaked }).toEqual({
       errors: [],
       wrong: [],
       bookings: 0,
@@ -133,8 +133,8 @@ export class FaultCluster implements AsyncDisposable {
     expect(streams).toBeGreaterThan(0);
   }
 
-  /** What is still held once the load has ended, of that which must be given back. Waits for it a while. */
-  async #leftovers() {
+  /** Counts resources that are still held after the load; waits a while for their release. */
+  async #leaks() {
     const count = async () => ({
       bookings: await this.#sum((url) => bookingsAt(url)),
       sequences: await this.#runningSequences(),
@@ -162,7 +162,7 @@ export class FaultCluster implements AsyncDisposable {
     return all.reduce((sum, each) => sum + each, 0);
   }
 
-  /** Sockets that gateways have open beyond one for each worker and each other gateway, and one for the poll. */
+  /** Open sockets of gateways beyond those for workers, other gateways and this check. */
   #extraSockets(): number {
     const alive = [...this.workers.values()].filter(({ isRunning }) => isRunning).length;
     const allowed = alive + 2 * this.gateways.length + 2;
@@ -176,7 +176,7 @@ export class FaultCluster implements AsyncDisposable {
     return this.gateways.filter(({ process: { isRunning } }) => isRunning);
   }
 
-  /** Ends all processes, and expects that none is left of them. */
+  /** Stops all processes, and waits until none is left. */
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [
       ...this.gateways.map(({ process: gateway }) => gateway),
@@ -209,7 +209,7 @@ async function bookingsAt(url: string): Promise<number> {
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-/** What runs on a worker, asked from where it runs. */
+/** The number of sequences running on a worker, requested from its host. */
 async function sequencesOf(worker: StatorProcess, launcher: readonly string[]): Promise<number> {
   const [, url] = / ops=(http:\S+)/.exec(worker.stdout + worker.stderr) ?? [];
   if (url === undefined) return 0;

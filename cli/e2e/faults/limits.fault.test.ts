@@ -11,7 +11,7 @@ import { StatorProcess } from "../stator-process.ts";
 import { FaultCluster } from "./fault-cluster.ts";
 import { startLoad } from "./load.ts";
 
-// Clocks, files and clients that are not as they should be, while streams run.
+// Wrong clocks, exhausted files, false KV events and misbehaving clients while streams run.
 
 const folder = mkdtempSync(join(tmpdir(), "stator-faults-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -19,7 +19,7 @@ let stores = 0;
 const newStore = () => `file:${folder}/store-${++stores}`;
 const AFTERWARDS = 128;
 
-/** Opens connections that say nothing. Those that are refused are among them. */
+/** Opens connections that send nothing. @returns them, including refused ones */
 async function openSilent(url: string, count: number): Promise<Socket[]> {
   const { hostname, port } = new URL(url);
   const sockets = Array.from({ length: count }, () => connect(Number(port), hostname));
@@ -36,7 +36,7 @@ async function openSilent(url: string, count: number): Promise<Socket[]> {
   return sockets;
 }
 
-test("1,000 connections that say nothing disturb no stream", async () => {
+test("1,000 silent connections do not affect streams", async () => {
   await using cluster = await FaultCluster.start(newStore());
   const load = cluster.load();
   await load.more(32);
@@ -47,7 +47,7 @@ test("1,000 connections that say nothing disturb no stream", async () => {
   await cluster.settle("1,000 silent connections", load);
 });
 
-test("slow readers disturb no other stream", async () => {
+test("slow readers do not affect other streams", async () => {
   await using cluster = await FaultCluster.start(newStore());
   const load = cluster.load();
   const slow = startLoad({ urls: cluster.urls, streams: 16, tokens: 400, readDelayMs: 200 });
@@ -58,7 +58,7 @@ test("slow readers disturb no other stream", async () => {
   await cluster.settle("slow readers", load);
 });
 
-test("with 256 open files, engines are not blamed for the gateway's own shortage", async () => {
+test("with a limit of 256 open files, engines are not blamed for the gateway's own exhaustion", async () => {
   const engines = [await StandInProcess.start("vllm"), await StandInProcess.start("vllm")];
   const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
   const limited = ["bash", "-c", 'ulimit -n 256; exec "$@"', "bash", process.execPath, main];
@@ -78,7 +78,7 @@ test("with 256 open files, engines are not blamed for the gateway's own shortage
   };
   expect(await ask()).toBe(200);
   const silent = await openSilent(url!, 400);
-  // Beyond the limit, a connection is refused; what is admitted is answered.
+  // Connections beyond the limit are refused; admitted requests are answered.
   const statuses = await Promise.all(Array.from({ length: 64 }, () => ask().catch(() => "refused")));
   for (const status of statuses) expect([200, "refused"]).toContain(status);
   for (const socket of silent) socket.destroy();
@@ -88,7 +88,7 @@ test("with 256 open files, engines are not blamed for the gateway's own shortage
   expect(await stator.stop()).toBe(0);
 });
 
-test("a worker that publishes false events gets no request wrong", async () => {
+test("a worker's false KV events do not corrupt answers", async () => {
   await using cluster = await FaultCluster.start(newStore(), { workers: 3 });
   cluster.addWorker("liar", { env: { COUNTING_LIES: "1" } });
   await cluster.ready("liar");
@@ -103,7 +103,7 @@ describe.runIf(existsSync(FAKETIME))("the clock", () => {
   test.each([
     ["of the gateway", "gateway"],
     ["of a worker", "worker"],
-  ])("%s jumps by an hour, forth and back", async (what, who) => {
+  ])("%s jumps by an hour, forward and back", async (what, who) => {
     const clock = join(folder, `clock-${who}`);
     writeFileSync(clock, "+0");
     const env = {

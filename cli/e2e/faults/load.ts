@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What came of the streams of a load. */
+/** The result of a load. */
 export interface LoadResult {
   /** Streams that have ended. */
   readonly streams: number;
   /** Streams that failed, or ended with an error event. */
   readonly errors: readonly string[];
-  /** Streams with lost, doubled or reordered tokens. */
+  /** Streams with lost, duplicated or reordered tokens. */
   readonly wrong: readonly string[];
-  /** The longest time without a piece of a stream, in milliseconds. */
+  /** The longest time between chunks of a stream, in milliseconds. */
   readonly longestGapMs: number;
 }
 
@@ -16,27 +16,27 @@ export interface LoadOptions {
   /** Base URLs of gateways, which the streams use in turn. */
   readonly urls: readonly string[];
   readonly streams?: number;
-  /** Tokens of each answer. */
+  /** Tokens per answer. */
   readonly tokens?: number;
-  /** Whether a client sends a failed request again, to the next gateway. */
+  /** Whether clients retry a failed request at the next gateway. */
   readonly retries?: boolean;
-  /** Reads a piece, then waits so long. */
+  /** Pause of the client after each chunk, in milliseconds. */
   readonly readDelayMs?: number;
 }
 
 export interface Load {
   /** Streams that have ended so far. */
   readonly ended: number;
-  /** Resolves when so many more streams have ended. */
+  /** Resolves when this many more streams have ended. */
   more(streams: number): Promise<void>;
-  /** Starts no more streams, and waits for those that run. */
+  /** Starts no more streams, and waits for the running ones. */
   stop(): Promise<LoadResult>;
 }
 
 const RETRIES = 20;
 const RETRY_MS = 250;
 
-/** Runs streams of known tokens, one after the other on each of so many connections, until `stop`. */
+/** Runs this many streams of known tokens at a time until `stop`. */
 export function startLoad({
   urls,
   streams = 64,
@@ -67,7 +67,7 @@ export function startLoad({
   }
 
   const running = Array.from({ length: streams }, async (_, index) => {
-    // Not as a herd.
+    // Staggered.
     await sleep(index * 5);
     while (!isStopping) {
       await stream();
@@ -104,7 +104,7 @@ const textOf = (tokens: number) =>
     .join("")
     .slice(0, tokens);
 
-/** Reads one streamed answer. @throws Error for anything but a whole one */
+/** Reads one streamed answer. @throws Error if it is not complete */
 async function complete(
   url: string,
   prompt: string,
@@ -118,10 +118,10 @@ async function complete(
   });
   if (!response.ok || response.body === null) throw new Error(`${response.status} ${await response.text()}`);
   let [text, rest, gapMs, finish] = ["", "", 0, ""];
-  let heardAt = performance.now();
+  let receivedAt = performance.now();
   const decoder = new TextDecoder();
   for await (const chunk of response.body) {
-    gapMs = Math.max(gapMs, performance.now() - heardAt);
+    gapMs = Math.max(gapMs, performance.now() - receivedAt);
     rest += decoder.decode(chunk, { stream: true });
     const events = rest.split("\n\n");
     rest = events.pop() ?? "";
@@ -135,7 +135,7 @@ async function complete(
       }
     }
     if (readDelayMs > 0) await sleep(readDelayMs);
-    heardAt = performance.now();
+    receivedAt = performance.now();
   }
   if (finish !== "length") throw new Error(`ended without a finish reason after ${text.length} tokens`);
   return { text, gapMs };

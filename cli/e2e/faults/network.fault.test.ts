@@ -6,7 +6,7 @@ import { hasNetworks, TestHost, type WireFault } from "../../../scripts/testing/
 import { FaultCluster } from "./fault-cluster.ts";
 import type { Load } from "./load.ts";
 
-// Workers on hosts of their own, whose wires fail, while 64 streams run.
+// Workers on separate hosts whose network fails while 64 streams run.
 
 const AFTERWARDS = 128;
 const FAULT_MS = 15_000;
@@ -32,7 +32,7 @@ async function play(what: string, act: (scene: Scene) => Promise<void>): Promise
   await cluster.settle(what, load);
 }
 
-/** A worker finds its address by the way to its store. */
+/** Adds a worker, which advertises its address on the route to its store. */
 const join = (cluster: FaultCluster, index: number, host: TestHost, { port }: TestServer) =>
   cluster.addWorker(`worker-${index}`, {
     launcher: host.launcher,
@@ -53,10 +53,10 @@ async function createHosts() {
 describe.runIf(hasNetworks)("a host", () => {
   const faults: [string, WireFault][] = [
     ["is cut off", { cut: "both" }],
-    ["is heard, but hears nothing", { cut: "out" }],
-    ["hears, but is not heard", { cut: "in" }],
+    ["can send, but not receive", { cut: "out" }],
+    ["can receive, but not send", { cut: "in" }],
     ["loses 5 % of all packets", { loss: 0.05 }],
-    ["is 100 ms away", { delay: 0.1 }],
+    ["has a latency of 100 ms", { delay: 0.1 }],
     ["has a slow link", { rate: 20_000, delay: 0.05 }],
   ];
   test.each(faults)("%s for a while", async (what, fault) => {
@@ -69,13 +69,13 @@ describe.runIf(hasNetworks)("a host", () => {
     });
   });
 
-  test("vanishes without a FIN", async () => {
+  test("disappears without a FIN", async () => {
     await play("host vanished", async ({ cluster, hosts: [host] }) => {
       await host!.change({ cut: "both" });
       cluster.workers.get("worker-0")!.signal("SIGKILL");
       const since = performance.now();
       await cluster.gateways[0]!.process.printed(/lost the connection to a worker.*silent/);
-      // Its pings have been missed, long before TCP would give up.
+      // Detected by missing pings, long before TCP's timeout.
       expect(performance.now() - since).toBeLessThan(60_000);
       await cluster.gone("worker-0");
     });

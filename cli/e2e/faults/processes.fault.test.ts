@@ -6,17 +6,17 @@ import { afterAll, expect, test } from "vitest";
 import { startEtcd } from "../../../runtime/discovery/etcd/test-etcd.ts";
 import { FaultCluster } from "./fault-cluster.ts";
 
-// Workers and gateways that die, stand still, or are replaced, while 64 streams run.
+// Workers and gateways are killed, suspended or restarted while 64 streams run.
 
 const folder = mkdtempSync(join(tmpdir(), "stator-faults-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 let stores = 0;
 const newStore = () => `file:${folder}/${++stores}`;
 
-/** Streams that must end after a fault, so that all that ran during it have. */
+/** Streams to end after a fault, so that all that ran during it have ended too. */
 const AFTERWARDS = 128;
 
-test("workers are killed, one after the other, and come back", async () => {
+test("workers are killed and restarted, one after another", async () => {
   await using cluster = await FaultCluster.start(newStore());
   const load = cluster.load();
   await load.more(32);
@@ -30,7 +30,7 @@ test("workers are killed, one after the other, and come back", async () => {
   await cluster.settle("kill -9 of workers", load);
 });
 
-test("after a kill, at most one request meets the dead worker", async () => {
+test("after a kill, at most one request is sent to the dead worker", async () => {
   await using cluster = await FaultCluster.start(newStore());
   const load = cluster.load({ streams: 1, tokens: 5 });
   await load.more(10);
@@ -42,7 +42,7 @@ test("after a kill, at most one request meets the dead worker", async () => {
   expect(failed.length).toBeLessThanOrEqual(1);
 });
 
-test("a worker stands still for 10 s and goes on", async () => {
+test("a worker is suspended for 10 s", async () => {
   await using cluster = await FaultCluster.start(newStore());
   const load = cluster.load();
   await load.more(32);
@@ -55,7 +55,7 @@ test("a worker stands still for 10 s and goes on", async () => {
 });
 
 test.each(["SIGKILL", "SIGSTOP"] as const)(
-  "a gateway is lost (%s), behind clients that retry",
+  "a gateway is lost (%s), and its clients retry",
   async (signal) => {
     await using cluster = await FaultCluster.start(newStore(), { gateways: 2 });
     const load = cluster.load({ retries: true });

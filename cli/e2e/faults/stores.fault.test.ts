@@ -10,12 +10,12 @@ import type { TestServer } from "../../../runtime/testing/test-server.ts";
 import { stall } from "../../../scripts/testing/stall.ts";
 import { FaultCluster, type Place } from "./fault-cluster.ts";
 
-// Stores that die, stand still, or come back as others, while 64 streams run.
+// Stores are killed, suspended, or restarted with other contents while 64 streams run.
 
 const AFTERWARDS = 128;
-const AWAY_MS = 30_000;
-/** All is normal so long after a store's return. */
-const NORMAL_MS = 10_000;
+const OUTAGE_MS = 30_000;
+/** Time to recover once a store is back. */
+const RECOVERY_MS = 10_000;
 
 interface Stores extends AsyncDisposable {
   readonly servers: readonly TestServer[];
@@ -49,7 +49,7 @@ const stores = (servers: readonly TestServer[], discovery: string, flags: readon
 });
 
 describe.each(Object.keys(starts))("all of %s", (name) => {
-  test.each(["SIGKILL", "SIGSTOP"] as const)("is away for 30 s (%s)", async (signal) => {
+  test.each(["SIGKILL", "SIGSTOP"] as const)("is down for 30 s (%s)", async (signal) => {
     await using all = await starts[name]!();
     await using cluster = await FaultCluster.start(all.discovery, { gateways: 2, ...all.place });
     const load = cluster.load();
@@ -58,26 +58,26 @@ describe.each(Object.keys(starts))("all of %s", (name) => {
       if (signal === "SIGKILL") await server.kill();
       else server.signal(signal);
     await cluster.gateways[0]!.process.printed(/discovery is unreachable/);
-    await sleep(AWAY_MS);
+    await sleep(OUTAGE_MS);
     for (const server of all.servers)
       if (signal === "SIGKILL") await server.resume();
       else server.signal("SIGCONT");
-    await becomesNormal(cluster, all.place);
+    await recovers(cluster, all.place);
     await load.more(AFTERWARDS);
     await cluster.settle(`${signal} of ${name}`, load);
   });
 });
 
-/** Within ten seconds, a new worker joins, and every old one is there. */
-async function becomesNormal(cluster: FaultCluster, place: Place = {}): Promise<void> {
+/** Expects a new worker to join, and all others to be ready, within ten seconds. */
+async function recovers(cluster: FaultCluster, place: Place = {}): Promise<void> {
   const since = performance.now();
   const names = [...cluster.workers.keys()];
   cluster.addWorker("late", place);
   await cluster.ready(...names, "late");
-  expect(performance.now() - since).toBeLessThan(NORMAL_MS * stall());
+  expect(performance.now() - since).toBeLessThan(RECOVERY_MS * stall());
 }
 
-test("etcd is compacted while it is away", async () => {
+test("etcd is compacted during an outage", async () => {
   await using etcd = await startEtcd();
   await using cluster = await FaultCluster.start(`etcd://${etcd.host}`);
   const load = cluster.load();
@@ -87,12 +87,12 @@ test("etcd is compacted while it is away", async () => {
   const [{ Status }] = JSON.parse(await etcdctl(etcd, "endpoint", "status", "-w", "json"));
   await etcdctl(etcd, "put", "/stator/x", "1");
   await etcdctl(etcd, "compact", String(Status.header.revision + 1));
-  await becomesNormal(cluster);
+  await recovers(cluster);
   await load.more(AFTERWARDS);
   await cluster.settle("etcd compacted", load);
 });
 
-test("etcd comes back without its data", async () => {
+test("etcd restarts without its data", async () => {
   await using etcd = await startEtcd();
   await using cluster = await FaultCluster.start(`etcd://${etcd.host}`, { gateways: 2 });
   const load = cluster.load();
@@ -101,12 +101,12 @@ test("etcd comes back without its data", async () => {
   etcd.loseData();
   await sleep(3_000);
   await etcd.resume();
-  await becomesNormal(cluster);
+  await recovers(cluster);
   await load.more(AFTERWARDS);
   await cluster.settle("etcd without its data", load);
 });
 
-test("etcd is restarted with authentication on", async () => {
+test("etcd restarts with authentication enabled", async () => {
   await using etcd = await startEtcd();
   await etcdctl(etcd, "user", "add", "root:secret");
   await etcdctl(etcd, "user", "grant-role", "root", "root");
@@ -117,7 +117,7 @@ test("etcd is restarted with authentication on", async () => {
   // Its tokens for clients are lost with it.
   await etcd.kill();
   await etcd.resume();
-  await becomesNormal(cluster);
+  await recovers(cluster);
   await load.more(AFTERWARDS);
   await cluster.settle("etcd with authentication", load);
 });
@@ -133,12 +133,12 @@ describe("the folder of the file backend", () => {
     await load.more(32);
     rmSync(store, { recursive: true });
     await sleep(12_000);
-    await becomesNormal(cluster);
+    await recovers(cluster);
     await load.more(AFTERWARDS);
     await cluster.settle("folder removed", load);
   });
 
-  test.runIf(process.getuid?.() === 0)("is on a disk that is full", async () => {
+  test.runIf(process.getuid?.() === 0)("is on a full disk", async () => {
     const disk = mkdtempSync(join(folder, "disk-"));
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]);
     try {
@@ -148,7 +148,7 @@ describe("the folder of the file backend", () => {
       execFileSync("sh", ["-c", `dd if=/dev/zero of=${disk}/filler bs=4k 2>/dev/null || true`]);
       await sleep(12_000);
       rmSync(join(disk, "filler"));
-      await becomesNormal(cluster);
+      await recovers(cluster);
       await load.more(AFTERWARDS);
       await cluster.settle("disk full", load);
     } finally {

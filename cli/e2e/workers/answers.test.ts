@@ -32,7 +32,7 @@ function engine(
   };
 }
 
-/** Streams forever, so many tokens per step, even after an abort. */
+/** Streams forever, this many tokens per step, even after an abort. */
 const endless = (tokens: number) =>
   async function* (): AsyncGenerator<Delta> {
     for (;;) {

@@ -41,18 +41,15 @@ async function ask(model: string, stream = false) {
   return { status: response.status, named, standsIn: response.headers.get("x-stator-model") };
 }
 
-test.each([false, true])(
-  "where a model fails, another one answers and says so (streamed: %s)",
-  async (stream) => {
-    await start();
-    expect(await ask("first", stream)).toMatchObject({ status: 200, named: "first", standsIn: null });
-    isBroken = true;
-    expect(await ask("first", stream)).toMatchObject({ status: 200, named: "second", standsIn: "second" });
-    expect(await ask("either", stream)).toMatchObject({ status: 200, named: "second", standsIn: "second" });
-  },
-);
+test.each([false, true])("a failing model's fallback answers and is named (streamed: %s)", async (stream) => {
+  await start();
+  expect(await ask("first", stream)).toMatchObject({ status: 200, named: "first", standsIn: null });
+  isBroken = true;
+  expect(await ask("first", stream)).toMatchObject({ status: 200, named: "second", standsIn: "second" });
+  expect(await ask("either", stream)).toMatchObject({ status: 200, named: "second", standsIn: "second" });
+});
 
-test("if its workers have gone, its fallback answers", async () => {
+test("a model's fallback answers when its workers have left", async () => {
   await start();
   await gateway.kill("first");
   expect(await ask("first")).toEqual({ status: 200, named: "second", standsIn: "second" });

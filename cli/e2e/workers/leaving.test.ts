@@ -1,22 +1,22 @@
 import { expect, test } from "vitest";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
-import { PROMPT, Storyteller, TOLD, type Told, tell } from "./storyteller.ts";
+import { COMPLETE, PROMPT, readStory, type StoryAnswer, Storyteller } from "./storyteller.ts";
 
-// Workers that leave while they answer: their answers end in time, or move to other workers.
+// Workers that leave in mid-answer: their answers finish in time, or move to other workers.
 
 const STREAMS = 32;
-/** Where the answers are held while a worker leaves: in the middle of a character. */
+/** The token at which answers stall while a worker leaves: in the middle of a character. */
 const HELD_AT = 27;
 
 interface Held {
   readonly gateway: OwnGateway;
   readonly engines: Readonly<Record<"one" | "two" | "three" | "four", Storyteller>>;
-  readonly answers: Promise<Told[]>;
-  /** Lets a held engine go on. */
+  readonly answers: Promise<StoryAnswer[]>;
+  /** Resumes a stalled engine. */
   release(engine: Storyteller): void;
 }
 
-/** Starts streams on four workers, each of which holds its answers. */
+/** Starts streams on four workers, all of which stall. */
 async function startFour(): Promise<Held> {
   const engines = {
     one: new Storyteller(),
@@ -32,7 +32,7 @@ async function startFour(): Promise<Held> {
     engine.gate = promise;
     gates.set(engine, resolve);
   }
-  const answers = Promise.all(Array.from({ length: STREAMS }, () => tell(gateway)));
+  const answers = Promise.all(Array.from({ length: STREAMS }, () => readStory(gateway)));
   const held = () => Object.values(engines).reduce((sum, { waiting }) => sum + waiting, 0);
   await expect.poll(held, { timeout: 20_000 }).toBe(STREAMS);
   return { gateway, engines, answers, release: (engine) => gates.get(engine)!() };
@@ -48,7 +48,7 @@ const workersOf = async ({ url }: OwnGateway) => {
   return data;
 };
 
-test("answers that a leaving worker does not end in time go on at the others, and lose nothing", async () => {
+test("answers that a leaving worker does not finish in time continue on other workers without loss", async () => {
   const { gateway, engines, answers, release } = await startFour();
   const { one, two, three, four } = engines;
   expect(await workersOf(gateway)).toMatchObject(
@@ -57,10 +57,10 @@ test("answers that a leaving worker does not end in time go on at the others, an
   const response = await remove(gateway, "?within=0s");
   expect(response.status).toBe(202);
   expect(await response.json()).toMatchObject({ name: "one", state: "draining" });
-  // `one` itself stays held: only a move can end its answers.
+  // `one` stays stalled, so its answers can only end by moving.
   await expect.poll(() => one.cancelled).toBe(STREAMS / 4);
   for (const engine of [two, three, four]) release(engine);
-  for (const answer of await answers) expect(answer).toMatchObject(TOLD);
+  for (const answer of await answers) expect(answer).toMatchObject(COMPLETE);
   await gateway.left("one");
   expect(await workersOf(gateway)).toHaveLength(3);
   const resent = [two, three, four].flatMap(({ asked }) => asked.filter((count) => count > PROMPT.length));
@@ -68,16 +68,16 @@ test("answers that a leaving worker does not end in time go on at the others, an
   expect(gateway.logged).toEqual([]);
 });
 
-test("answers that end in time stay where they are, while new requests go elsewhere", async () => {
+test("answers that finish in time stay on their worker, while new requests go elsewhere", async () => {
   const { gateway, engines, answers, release } = await startFour();
   expect((await remove(gateway, "?within=10m")).status).toBe(202);
   await expect.poll(async () => (await workersOf(gateway))[0]?.state).toBe("draining");
   for (const engine of Object.values(engines)) release(engine);
-  for (const answer of await answers) expect(answer).toMatchObject(TOLD);
+  for (const answer of await answers) expect(answer).toMatchObject(COMPLETE);
   await gateway.left("one");
   const before = engines.one.asked.length;
   expect(before).toBe(STREAMS / 4);
-  for (let round = 0; round < 4; round++) expect(await tell(gateway)).toMatchObject(TOLD);
+  for (let round = 0; round < 4; round++) expect(await readStory(gateway)).toMatchObject(COMPLETE);
   expect(engines.one.asked.length).toBe(before);
   expect(Object.values(engines).flatMap(({ asked }) => asked)).toEqual(
     Array(STREAMS + 4).fill(PROMPT.length),
@@ -90,12 +90,12 @@ test("the only worker keeps its answers, although it is leaving", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   engine.gateAt = HELD_AT;
   engine.gate = promise;
-  const answer = tell(gateway);
+  const answer = readStory(gateway);
   await expect.poll(() => engine.waiting).toBe(1);
   expect((await remove(gateway, "?within=0ms")).status).toBe(202);
   await expect.poll(async () => (await workersOf(gateway))[0]?.state).toBe("draining");
   resolve();
-  expect(await answer).toMatchObject(TOLD);
+  expect(await answer).toMatchObject(COMPLETE);
   await gateway.left("one");
 });
 

@@ -3,7 +3,7 @@ import { createLogger } from "#runtime";
 import { defineTextWorker, type Engine } from "#workers";
 import { stall } from "../../../scripts/testing/stall.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
-import { BYTES, type Fault, PROMPT, STORY, Storyteller, TOLD, tell } from "./storyteller.ts";
+import { BYTES, COMPLETE, type Fault, PROMPT, readStory, STORY, Storyteller } from "./storyteller.ts";
 
 // Answers whose workers are lost, hang or fail continue on another worker, from the tokens that the client has.
 
@@ -31,11 +31,11 @@ const asked = (engines: readonly Storyteller[]) =>
   engines.flatMap((engine) => engine.asked).sort((a, b) => a - b);
 
 test.each([0, 1, 7, ...CUTS, BYTES.length])(
-  "after %i tokens, an answer whose engine fails goes on",
+  "after %i tokens, an answer whose engine fails continues",
   async (after) => {
     const { gateway, one, two } = await startTwo();
     spoil([one, two], "throw", after);
-    expect(await tell(gateway)).toMatchObject(TOLD);
+    expect(await readStory(gateway)).toMatchObject(COMPLETE);
     expect(asked([one, two])).toEqual([6, 6 + after]);
   },
 );
@@ -43,16 +43,16 @@ test.each([0, 1, 7, ...CUTS, BYTES.length])(
 test.each([5, 26])("after %i tokens, an answer whose worker is killed continues", async (after) => {
   const { gateway, one, two } = await startTwo();
   one.fault = { kind: "close", after, times: 1 };
-  const told = await Promise.all(Array.from({ length: 8 }, () => tell(gateway)));
-  for (const each of told) expect(each).toMatchObject(TOLD);
+  const answers = await Promise.all(Array.from({ length: 8 }, () => readStory(gateway)));
+  for (const each of answers) expect(each).toMatchObject(COMPLETE);
   expect(two.asked).toContain(6 + after);
 });
 
 test("an answer whose worker goes silent continues", async () => {
   const { gateway, one, two } = await startTwo({ requestOptions: { idleMs: 200 * stall() } });
   spoil([one, two], "hang", 9);
-  expect(await tell(gateway)).toMatchObject(TOLD);
-  // The end of the call that was given up is not taken for a failure of the next worker.
+  expect(await readStory(gateway)).toMatchObject(COMPLETE);
+  // The end of the abandoned call does not count as a failure of the next worker.
   expect(gateway.logged.map(({ reason }) => reason)).toEqual([expect.stringMatching(/has sent nothing for/)]);
   expect(asked([one, two])).toEqual([6, 15]);
 });
@@ -60,7 +60,10 @@ test("an answer whose worker goes silent continues", async () => {
 test("a stop string that spans two workers ends the answer", async () => {
   const { gateway, one, two } = await startTwo();
   spoil([one, two], "throw", STORY.indexOf("time") + 2);
-  expect(await tell(gateway, { stop: ["time"] })).toMatchObject({ text: "Once upon a ", finish: "stop" });
+  expect(await readStory(gateway, { stop: ["time"] })).toMatchObject({
+    text: "Once upon a ",
+    finish: "stop",
+  });
 });
 
 test.each([10, 11])(
@@ -68,9 +71,9 @@ test.each([10, 11])(
   async (after) => {
     const { gateway, one, two } = await startTwo();
     spoil([one, two], "throw", after);
-    const told = await tell(gateway, { max_tokens: 11 });
-    expect(told).toMatchObject({ text: STORY.slice(0, 11), finish: "length", error: undefined });
-    expect(told.usage).toMatchObject({ completion_tokens: 11 });
+    const answer = await readStory(gateway, { max_tokens: 11 });
+    expect(answer).toMatchObject({ text: STORY.slice(0, 11), finish: "length", error: undefined });
+    expect(answer.usage).toMatchObject({ completion_tokens: 11 });
   },
 );
 
@@ -84,7 +87,7 @@ test("an answer that lost only its final message is completed", async () => {
       throw new Error("gone");
     };
   }
-  expect(await tell(gateway, { max_tokens: 5 })).toMatchObject({
+  expect(await readStory(gateway, { max_tokens: 5 })).toMatchObject({
     text: "Once ",
     finish: "length",
     error: undefined,
@@ -114,16 +117,16 @@ test("an answer is given up after losing two workers, or beyond --migration-limi
 
   const limited = await startTwo({ requestOptions: { migrationLimit: 0 } });
   spoil([limited.one, limited.two], "throw", 4);
-  expect(await tell(limited.gateway)).toMatchObject({ text: "Once", error: { code: "worker_failed" } });
+  expect(await readStory(limited.gateway)).toMatchObject({ text: "Once", error: { code: "worker_failed" } });
 });
 
 test("an engine that cannot continue answers is not asked to", async () => {
   const features = { logprobs: false, logitBias: false, embeddings: false, continues: false };
   const { gateway, one, two } = await startTwo({}, { features });
   spoil([one, two], "throw", 4);
-  expect(await tell(gateway)).toMatchObject({ text: "Once", error: { code: "worker_failed" } });
+  expect(await readStory(gateway)).toMatchObject({ text: "Once", error: { code: "worker_failed" } });
   spoil([one, two], "throw", 0);
-  expect(await tell(gateway)).toMatchObject(TOLD);
+  expect(await readStory(gateway)).toMatchObject(COMPLETE);
   expect(gateway.logged.map(({ reason }) => reason)).toContain("its engine cannot continue a partial answer");
   const worker = defineTextWorker({ name: "text", generate: () => [] });
   const { card } = await worker.open({ options: {}, threads: 1, log: createLogger({ name: "test" }) });
@@ -138,7 +141,7 @@ test("a worker whose requests fail is set aside, and another one takes its reque
     health: { requests, slowStartMs: 0 },
   });
   one.fault = { kind: "throw", after: 0, times: Number.POSITIVE_INFINITY };
-  for (let round = 0; round < 20; round++) expect(await tell(gateway)).toMatchObject(TOLD);
+  for (let round = 0; round < 20; round++) expect(await readStory(gateway)).toMatchObject(COMPLETE);
   expect(one.asked.length).toBe(5);
   expect(two.asked.length).toBe(20);
   expect(gateway.logged.map(({ message }) => message)).toContain("set a worker aside");

@@ -19,12 +19,12 @@ export class Storyteller implements Engine {
   readonly asked: number[] = [];
   fault: { kind: Fault; after: number; times: number } | undefined;
   onClose: () => unknown = () => {};
-  /** Before the token of this number of an answer, it waits for `gate`. */
+  /** Index of the token before which an answer waits for `gate`. */
   gateAt = -1;
   gate: Promise<void> = Promise.resolve();
-  /** Answers that wait for it. */
+  /** Answers that are waiting for it. */
   waiting = 0;
-  /** Answers that were cancelled while they waited for it. */
+  /** Answers that were cancelled while waiting for it. */
   cancelled = 0;
 
   constructor(card: Partial<Engine["card"]> = {}) {
@@ -95,7 +95,7 @@ export class Storyteller implements Engine {
   }
 }
 
-export interface Told {
+export interface StoryAnswer {
   text: string;
   finish: string | null;
   usage: unknown;
@@ -103,25 +103,25 @@ export interface Told {
 }
 
 /** Streams the story. */
-export async function tell({ post }: OwnGateway, more: object = {}): Promise<Told> {
+export async function readStory({ post }: OwnGateway, more: object = {}): Promise<StoryAnswer> {
   const body = { model: "story", prompt: PROMPT, max_tokens: 500, stream: true, ...more };
   const response = await post("/v1/completions", { ...body, stream_options: { include_usage: true } });
-  const told: Told = { text: "", finish: null, usage: undefined, error: undefined };
+  const answer: StoryAnswer = { text: "", finish: null, usage: undefined, error: undefined };
   for (const line of (await response.text()).split("\n")) {
     if (!line.startsWith("data: {")) continue;
     const { choices = [], usage, error } = JSON.parse(line.slice(6));
-    if (error !== undefined) told.error = error;
-    if (usage !== undefined && usage !== null) told.usage = usage;
+    if (error !== undefined) answer.error = error;
+    if (usage !== undefined && usage !== null) answer.usage = usage;
     for (const { text, finish_reason } of choices) {
-      told.text += text;
-      told.finish ??= finish_reason;
+      answer.text += text;
+      answer.finish ??= finish_reason;
     }
   }
-  return told;
+  return answer;
 }
 
 /** The whole story, as a client should get it. */
-export const TOLD = {
+export const COMPLETE = {
   text: STORY,
   finish: "stop",
   error: undefined,

@@ -45,7 +45,7 @@ describe("a worker that does not check its own card", () => {
     ["wrong-checksum", { tokenizer: { kind: "worker", sha256: "0".repeat(64) } }, "tokenizer.sha256"],
     ["wrong-size", { vocabularySize: 1000 }, "vocabularySize"],
     ["wrong-template", { chatTemplate: "{% for %}" }, "chatTemplate"],
-  ])("%s is refused, and its model is nowhere", async (name, card, field) => {
+  ])("%s is refused, and its model is not served", async (name, card, field) => {
     await announce(name, card);
     const named = () => gateway.logged.filter((line) => line.worker === name);
     await expect.poll(named).toMatchObject([

@@ -7,7 +7,7 @@ test.each([
   [50, 256, 50],
   [10_000, 40, 16],
   [10_000, undefined, 10_000],
-])("of %i connections wanted with %s open files, %i are allowed", (wanted, files, expected) => {
+])("a limit of %i connections and %s open files allows %i", (wanted, files, expected) => {
   if (files === undefined) expect(connectionLimit(wanted)).toBeLessThanOrEqual(expected);
   else expect(connectionLimit(wanted, files)).toBe(expected);
 });

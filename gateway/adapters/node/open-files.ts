@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 
-/** Files that a gateway needs besides connections: its log, its store, its workers and engines. */
+/** Open files for everything but requests: the log, the store, health checks, workers. */
 const RESERVED = 64;
-/** A request takes a connection from its client, and one to an engine. */
+/** A request needs a connection from its client and one to an engine. */
 const FILES_PER_CONNECTION = 2;
-const FEWEST = 16;
+const MIN_CONNECTIONS = 16;
 
-/** How many files this process may have open; undefined where the system does not say. */
+/** This process's limit of open files; undefined if the system does not report it. */
 function openFileLimit(): number | undefined {
   try {
     const limits = readFileSync("/proc/self/limits", "utf8");
@@ -18,10 +18,10 @@ function openFileLimit(): number | undefined {
 }
 
 /**
- * The most connections from clients for which there are files.
+ * The most client connections that the limit of open files allows.
  * @param wanted the operator's limit
  */
 export function connectionLimit(wanted: number, files = openFileLimit()): number {
   if (files === undefined) return wanted;
-  return Math.min(wanted, Math.max(FEWEST, Math.floor((files - RESERVED) / FILES_PER_CONNECTION)));
+  return Math.min(wanted, Math.max(MIN_CONNECTIONS, Math.floor((files - RESERVED) / FILES_PER_CONNECTION)));
 }

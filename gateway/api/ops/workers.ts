@@ -92,7 +92,7 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
 }
 
 /**
- * `DELETE /admin/workers/{name}`: drains an engine and detaches it, or has a worker leave. After `within`, running
+ * `DELETE /admin/workers/{name}`: drains an engine and detaches it, or asks a worker to leave. After `within`, running
  * answers move to other engines or workers; with `now`, an engine is detached at once.
  */
 export async function detachWorker(

@@ -9,7 +9,7 @@ import type {
   Limitation,
 } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
-import { isOwnShortage } from "../../kernel/shortage.ts";
+import { isLocalExhaustion } from "../../kernel/exhaustion.ts";
 import { jittered, messageOf, within } from "./engine-checks.ts";
 import type { EngineConnectionDependencies, EngineConnectionListener } from "./engine-listener.ts";
 import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
@@ -272,7 +272,7 @@ export class EngineConnection implements WatchedEngine {
       else if (reported === undefined && begun >= this.#models.dueAt)
         models = await within(timeoutMs, this.#readModels(adapter));
     } catch (error) {
-      if (!this.#isDisproved(error, begun)) failure = messageOf(error);
+      if (!this.#isInconclusive(error, begun)) failure = messageOf(error);
       isHung = error instanceof EngineApiError && error.code === "timeout";
     }
     // If requests have changed its state meanwhile, theirs counts.
@@ -291,10 +291,10 @@ export class EngineConnection implements WatchedEngine {
     } else if (models !== undefined) await this.#noteModels(models);
   }
 
-  /** Whether a failed check means nothing: it was rate-limited, could not be sent, or disproved by an answer meanwhile. */
-  #isDisproved(error: unknown, since: number): boolean {
+  /** Whether to ignore a failed check: it was rate-limited or not sent, or the engine has answered a request since. */
+  #isInconclusive(error: unknown, since: number): boolean {
     const status = error instanceof EngineApiError ? error.status : undefined;
-    return status === 429 || isOwnShortage(error) || (status === undefined && this.#answeredAt >= since);
+    return status === 429 || isLocalExhaustion(error) || (status === undefined && this.#answeredAt >= since);
   }
 
   /**

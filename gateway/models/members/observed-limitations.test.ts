@@ -13,51 +13,53 @@ const source: KvEventSource = {
 const answer = { promptBlocks: 4, overlapBlocks: 2, hasUsage: true, cachedTokens: undefined };
 
 function observed(kind: "vllm" | "openai" = "vllm", sources = [source]) {
-  const told: Limitation[] = [];
-  const taken: string[] = [];
+  const reported: Limitation[] = [];
+  const resolved: string[] = [];
   const feed = { isConnected: false, batches: 0 };
   const limitations = new ObservedLimitations(
     adapterOf(kind),
     sources,
     () => feed,
     (limitation, isThere) => {
-      if (isThere) told.push(limitation);
-      else taken.push(limitation.code);
+      if (isThere) reported.push(limitation);
+      else resolved.push(limitation.code);
     },
   );
-  const see = (more: Partial<typeof answer> | { cachedTokens: number }) => {
+  const observe = (more: Partial<typeof answer> | { cachedTokens: number }) => {
     for (let count = 0; count < 20; count++) limitations.observe({ ...answer, ...more });
   };
-  return { limitations, feed, told, taken, see };
+  return { limitations, feed, reported, resolved, observe };
 }
 
 test("an unreachable address of KV events is reported once, with the address", () => {
-  const { limitations, told, see } = observed();
-  see({ cachedTokens: 32 });
-  see({ cachedTokens: 32 });
-  expect(told).toMatchObject([
+  const { limitations, reported, observe } = observed();
+  observe({ cachedTokens: 32 });
+  observe({ cachedTokens: 32 });
+  expect(reported).toMatchObject([
     { code: "kv-events", what: "its KV events cannot be reached at tcp://10.0.0.1:5557" },
   ]);
-  expect(limitations.limitations).toEqual(told);
+  expect(limitations.limitations).toEqual(reported);
 });
 
 test("an engine that announces KV events but sends none is reported, until one arrives", () => {
-  const { limitations, feed, told, taken, see } = observed();
+  const { limitations, feed, reported, resolved, observe } = observed();
   feed.isConnected = true;
-  see({ cachedTokens: 32 });
-  expect(told).toMatchObject([{ code: "kv-events", what: expect.stringContaining("none has ever arrived") }]);
+  observe({ cachedTokens: 32 });
+  expect(reported).toMatchObject([
+    { code: "kv-events", what: expect.stringContaining("none has ever arrived") },
+  ]);
   feed.batches = 1;
-  see({ cachedTokens: 32 });
+  observe({ cachedTokens: 32 });
   expect(limitations.limitations).toEqual([]);
-  expect(taken).toEqual(["kv-events"]);
+  expect(resolved).toEqual(["kv-events"]);
 });
 
 test("answers without cached tokens are reported with the engine's flag, until one has them", () => {
-  const { limitations, feed, told, see } = observed();
+  const { limitations, feed, reported, observe } = observed();
   feed.batches = 1;
-  see({});
-  expect(told).toMatchObject([{ code: "cached-tokens", flag: "--enable-prompt-tokens-details" }]);
-  see({ cachedTokens: 0 });
+  observe({});
+  expect(reported).toMatchObject([{ code: "cached-tokens", flag: "--enable-prompt-tokens-details" }]);
+  observe({ cachedTokens: 0 });
   expect(limitations.limitations).toEqual([]);
 });
 
@@ -66,7 +68,7 @@ test.each([
   ["nothing was expected, and no events", "vllm", [], { overlapBlocks: 0 }],
   ["the kind of engine has no such flag", "openai", [], {}],
 ] as const)("nothing is reported if %s", (_, kind, sources, more) => {
-  const { told, see } = observed(kind, [...sources]);
-  see(more);
-  expect(told).toEqual([]);
+  const { reported, observe } = observed(kind, [...sources]);
+  observe(more);
+  expect(reported).toEqual([]);
 });

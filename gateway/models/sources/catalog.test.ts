@@ -87,7 +87,7 @@ describe("the catalog", () => {
     expect(catalog.list()).toEqual([]);
   });
 
-  test("notes that a worker is leaving, and then believes that it has left", async () => {
+  test("reports that a worker is leaving, and removes it with its registration", async () => {
     await catalog.open(listener);
     const leaving = instance("a");
     connected.add("a");
@@ -106,7 +106,7 @@ describe("the catalog", () => {
     expect(events).toEqual([]);
   });
 
-  describe("when the registration of a worker is gone that has not said that it is leaving", () => {
+  describe("when a worker's registration disappears without an announcement", () => {
     beforeEach(async () => {
       vi.useFakeTimers();
       await catalog.open(listener);
@@ -140,7 +140,7 @@ describe("the catalog", () => {
       expect(events).toEqual(["a leaves tiny", "a joins tiny first"]);
     });
 
-    test("believes that it is leaving if it says so afterwards", async () => {
+    test("removes it if it announces its end afterwards", async () => {
       await put("a", { ...worker, drainWithinMs: 0 });
       await discovery.delete("instances/a");
       expect(events).toEqual(["a is leaving", "a leaves tiny"]);
@@ -188,22 +188,22 @@ describe("the catalog", () => {
   });
 
   test("a snapshot is complete: workers that it does not have are removed", async () => {
-    let tell: (event: DiscoveryEvent) => void = () => {};
+    let emit: (event: DiscoveryEvent) => void = () => {};
     const watch: Discovery["watch"] = async (_, onEvent) => {
-      tell = onEvent;
+      emit = onEvent;
       return { close() {} };
     };
-    const told = (...all: Instance[]) => {
+    const sendSnapshot = (...all: Instance[]) => {
       const entries = all.map(
         (each) => [`instances/${each.name}`, JSON.parse(JSON.stringify(each))] as const,
       );
-      tell({ type: "snapshot", entries: new Map(entries) });
+      emit({ type: "snapshot", entries: new Map(entries) });
     };
     const log = createLogger({ name: "test", write: () => {} });
     await new ModelCatalog({ ...discovery, watch }, log).open(listener);
     const [a, b, c] = [instance("a"), instance("b"), instance("c")];
-    told(a, b);
-    told(b, c);
+    sendSnapshot(a, b);
+    sendSnapshot(b, c);
     expect(events).toEqual(["a joins tiny first", "b joins tiny", "a leaves tiny", "c joins tiny"]);
   });
 

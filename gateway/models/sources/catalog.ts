@@ -164,7 +164,7 @@ export class ModelCatalog {
     else this.#setInvalid(key, { name: nameIn(value) ?? key, ...cardFault(parsed.error) });
   }
 
-  /** A worker that is leaving when it is first seen is of no use, and does not join. */
+  /** A worker that is already leaving when it is first seen does not join. */
   #drain(key: string, withinMs: number, listener: CatalogListener): void {
     const entry = this.#instances.get(key);
     this.#incompatible.delete(key);

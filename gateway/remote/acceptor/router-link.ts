@@ -137,7 +137,7 @@ export class RouterLink {
 
   #onRoute({ id, engine, rank, overlapBlocks }: Extract<ToAcceptor, { type: "route" }>): void {
     const pending = this.#pending.get(id);
-    // The request has left meanwhile and the router process was told, so it frees the route.
+    // The request has left meanwhile; the router process was notified, and frees the route.
     if (pending === undefined) return;
     const worker = pending.model.member(engine);
     if (worker === undefined) {

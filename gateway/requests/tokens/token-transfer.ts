@@ -34,7 +34,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   #call: ClientCall | undefined;
   /** Calls made so far. A cancelled call still reports its end, which must not end the next call. */
   #calls = 0;
-  /** Whether the output has been told that an answer has begun. */
+  /** Whether the output has been notified that the answer has begun. */
   #hasStarted = false;
   /** Whether the current worker has begun to answer. */
   #isAnswering = false;

@@ -11,17 +11,17 @@ export interface GatewayShares {
   /** This gateway's name. */
   readonly own: string;
   /**
-   * Each gateway's recent share of requests, by name, in any unit; a new map for each change. With equal shares, the
-   * scorer would do more harm than good if one gateway has most of the requests.
+   * Each gateway's recent share of requests, by name, in any unit; a new map after each change. Equal shares would make
+   * routing worse if one gateway has most of the requests.
    */
   readonly weights: ReadonlyMap<string, number>;
 }
 
 /** The other gateways in front of the same workers. */
 export interface OtherGateways {
-  /** Which gateways there are, and their shares of the requests. */
+  /** All gateways, and their shares of the requests. */
   readonly shares: () => GatewayShares;
-  /** The load that this gateway and the others tell each other of for a model. */
+  /** The load of a model that gateways share. */
   loadsOf(model: string): SharedLoads;
   /** A request was routed here. */
   countRequest(): void;
@@ -29,18 +29,18 @@ export interface OtherGateways {
 
 /** A model's load at all gateways, by the workers' shared ids. */
 export interface SharedLoads {
-  /** What the other gateways have booked. */
+  /** The load that other gateways have booked. */
   booked(worker: string, rank: number): RankLoad;
-  /** This gateway's own bookings have changed. */
+  /** This gateway's own load has changed. */
   changed(worker: string, rank: number): void;
-  /** The router that has the model now. */
+  /** The model's current router. */
   router: SharingRouter | undefined;
 }
 
 export interface SharingRouter {
-  /** What this gateway itself has booked; nothing for a worker that it does not have. */
+  /** The load that this gateway has booked; 0 for an unknown worker. */
   ownLoad(worker: string, rank: number): RankLoad;
-  /** The others' bookings have changed. */
+  /** The other gateways' load has changed. */
   setBooked(worker: string, rank: number, load: RankLoad): void;
 }
 

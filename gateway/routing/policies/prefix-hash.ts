@@ -1,4 +1,5 @@
 import type { CandidateCost } from "#router-wasm";
+import { sharedIdOf } from "../load/shared-load.ts";
 import { hashText, hashTokens, rendezvousScore } from "../rendezvous.ts";
 import type { RoutingContext } from "../scorers/scorer.ts";
 import type { Roster, RoutedWorker } from "../workers.ts";
@@ -41,7 +42,7 @@ function pick(candidates: readonly CandidateCost[], { prompt, roster, load }: Ro
 
 function hashSlots(roster: Roster<RoutedWorker>): Uint32Array {
   const hashes = Uint32Array.from(roster, (slot) =>
-    slot === undefined ? 0 : hashText(`${slot.worker.instance.id}/${slot.rank}`),
+    slot === undefined ? 0 : hashText(`${sharedIdOf(slot.worker.instance)}/${slot.rank}`),
   );
   slotHashes.set(roster, hashes);
   return hashes;

@@ -28,7 +28,7 @@ export class OwnShare implements Scorer {
     this.#prefillLoadScale = prefillLoadScale;
   }
 
-  /** Without other gateways, all workers are its own. */
+  /** Without other gateways, all workers are this gateway's own. */
   get isIdle(): boolean {
     return this.#shares().weights.size === 0;
   }

@@ -17,7 +17,7 @@ export interface RoutingContext {
 
 /** Adds a term to the cost of sending a request to each worker. */
 export interface Scorer {
-  /** Whether it has nothing to add now, which makes decisions cheaper. Default: never. */
+  /** Whether it would add nothing now, so that the router can skip it. Default: never. */
   readonly isIdle?: boolean;
   /**
    * Adds to `terms`, in blocks, by core index. Positive values make a worker more expensive, and infinity excludes it.

@@ -36,7 +36,7 @@ it("reads a kubeconfig's current context", async () => {
   expect(findClusterAccess(undefined, { KUBECONFIG: path }).server).toBe(access.server);
 });
 
-it("reads files beside the kubeconfig, and re-reads a changed token", async () => {
+it("reads files next to the kubeconfig, and re-reads a changed token", async () => {
   await writeFile(join(folder, "token"), "first\n");
   await writeFile(join(folder, "ca.pem"), "authority");
   const path = await written(config({ tokenFile: "token" }, { "certificate-authority": "ca.pem" }));

@@ -75,7 +75,7 @@ it.each([
       api.endWatches();
     },
   ],
-])("lists anew when the server does not remember its version, which it says %s", async (_where, expire) => {
+])("lists again when its version has expired, which the server reports %s", async (_where, expire) => {
   server.put(PATH, pod("a"));
   watch.open();
   await become("a");

@@ -12,7 +12,7 @@ afterEach(closeAll);
 interface Publisher {
   readonly endpoint: string;
   publish(payload: Uint8Array): void;
-  /** Resolves when it has so many subscribers. */
+  /** Resolves when it has this many subscribers. */
   subscribers(count: number): Promise<void>;
   close(): void;
 }

@@ -193,7 +193,7 @@ describe.each([
     const got: string[] = [];
     const outcome = await new Replay(endpoint, 60_000).run(from, ({ sequence, payload }) => {
       got.push(`${sequence}:${text(payload)}`);
-      return "go on";
+      return "continue";
     });
     expect(outcome).toBe("complete");
     return got;
@@ -217,8 +217,8 @@ describe("a replay", () => {
   const end = `,,${"\xff".repeat(8)},`;
   /** A request for all batches. */
   const request = ["", "\0".repeat(8)] as const;
-  const sequences = (heard: readonly string[]) =>
-    heard.map((one) => (one === end ? "end" : decodeSequence(Buffer.from(one.slice(2, 10), "latin1"))));
+  const sequences = (received: readonly string[]) =>
+    received.map((one) => (one === end ? "end" : decodeSequence(Buffer.from(one.slice(2, 10), "latin1"))));
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n);
 
   /** A client that does not read its answer. */
@@ -232,7 +232,7 @@ describe("a replay", () => {
     let got = 0;
     const outcome = await new Replay(endpoint, 60_000).run(0, () => {
       got++;
-      return "go on";
+      return "continue";
     });
     expect([outcome, got]).toEqual(["complete", count]);
   }
@@ -244,9 +244,9 @@ describe("a replay", () => {
     for (let turn = 0; turn < 10; turn++) slow.send(...request);
     await askAll(publisher.replayEndpoint!, 300);
     slow.socket.resume();
-    await expect.poll(() => slow.heard.filter((heard) => heard === end).length).toBe(10);
+    await expect.poll(() => slow.received.filter((received) => received === end).length).toBe(10);
     const once = [...range(0, 300), "end"];
-    expect(sequences(slow.heard.slice(1))).toEqual(Array.from({ length: 10 }, () => once).flat());
+    expect(sequences(slow.received.slice(1))).toEqual(Array.from({ length: 10 }, () => once).flat());
   });
 
   test("omits batches that are dropped while a client reads slowly", async () => {
@@ -258,8 +258,8 @@ describe("a replay", () => {
     await askAll(publisher.replayEndpoint!, 500);
     for (let n = 500; n < 950; n++) publisher.publish(bytes("new"));
     slow.socket.resume();
-    await slow.until((heard) => heard === end);
-    const got = sequences(slow.heard.slice(1));
+    await slow.until((received) => received === end);
+    const got = sequences(slow.received.slice(1));
     const gap = got.findIndex((sequence, index) => sequence !== index);
     // The batches in flight, and then the last fifty of its request.
     expect(gap).toBeGreaterThan(0);

@@ -17,7 +17,7 @@ export class Replay {
   }
 
   /** Requests the batches from `from` on, delivers them in order, and closes. */
-  run(from: number, onBatch: (batch: SequencedPayload) => "go on" | "stop"): Promise<ReplayOutcome> {
+  run(from: number, onBatch: (batch: SequencedPayload) => "continue" | "stop"): Promise<ReplayOutcome> {
     return new Promise((resolve) => {
       let timer: ReturnType<typeof setTimeout>;
       const wait = () => {

@@ -137,7 +137,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
       if (!isProven && batch.sequence === known?.sequence && !isSame(batch, known)) return "stop";
       isProven = true;
       this.#apply(batch);
-      return "go on";
+      return "continue";
     });
     if (outcome === "failed" || isProven) return outcome;
     // It has another batch with this number, or none.

@@ -44,7 +44,7 @@ test("readers get all messages added since they joined, complete and in order", 
         }
       }
       readAll();
-      for (const { heard, since } of readers) expect(heard).toEqual(added.slice(since));
+      for (const { received, since } of readers) expect(received).toEqual(added.slice(since));
     }),
     { numRuns: 100 },
   );
@@ -65,12 +65,12 @@ test("a log counts the messages and bytes of its entries", () => {
 });
 
 function newReader(next: number, since: number) {
-  const heard: string[] = [];
+  const received: string[] = [];
   const frames = new FrameReader(2 ** 24, {
     onReady() {},
-    onMessage: (frames) => heard.push(frames.map(String).join()),
+    onMessage: (frames) => received.push(frames.map(String).join()),
     onCommand() {},
   });
   frames.push(Buffer.concat([greeting(), readyCommand("PUB")]));
-  return { next, since, heard, frames };
+  return { next, since, received, frames };
 }

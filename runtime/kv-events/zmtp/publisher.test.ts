@@ -46,16 +46,16 @@ const loopback = (family: string) =>
     addresses?.some((one) => one.internal && one.family === family),
   )?.[0];
 
-const isMessage = (heard: string) => heard.startsWith("kv@a,");
+const isMessage = (received: string) => received.startsWith("kv@a,");
 let lasts = 0;
 /** The messages that a peer has received, flushed by sending one more. */
 async function messages(publisher: ZmtpPublisher, peer: TestPeer): Promise<string[]> {
   const last = `kv@a,last ${lasts++}`;
   publisher.send([bytes(last.slice(5))]);
-  await peer.until((heard) => heard === last);
-  return peer.heard
-    .filter((heard) => isMessage(heard) && !heard.includes(",last"))
-    .map((heard) => heard.slice(5));
+  await peer.until((received) => received === last);
+  return peer.received
+    .filter((received) => isMessage(received) && !received.includes(",last"))
+    .map((received) => received.slice(5));
 }
 
 describe.each([
@@ -72,7 +72,7 @@ describe.each([
   test("match topics by prefix, until they are cancelled", async () => {
     const publisher = await publish();
     const peer = await greet(publisher, "SUB", minor);
-    expect(peer.heard).toEqual(["PUB"]);
+    expect(peer.received).toEqual(["PUB"]);
     publisher.send([bytes("unwanted")]);
     for (const other of ["kv@b", "kv@a ", "KV", "@a", "kv@a".repeat(1_000)]) await change(peer, true, other);
     publisher.send([bytes("not this")]);
@@ -84,7 +84,7 @@ describe.each([
     await change(peer, false, "kv@");
     await change(peer, false, "k");
     publisher.send([bytes("2"), bytes("and more")]);
-    await peer.until((heard) => heard === "kv@a,2,and more");
+    await peer.until((received) => received === "kv@a,2,and more");
     await change(peer, false, "kv@a");
     expect(publisher.subscribers).toBe(0);
     publisher.send([bytes("unwanted")]);
@@ -156,16 +156,16 @@ describe("a PUB socket", () => {
     const publisher = await publish();
     const peer = await subscribed(publisher);
     peer.command("PING", "\0\u0001context");
-    await peer.until((heard) => heard === "PONG context");
+    await peer.until((received) => received === "PONG context");
     await peer.closed;
     await expect.poll(() => publisher.subscribers).toBe(0);
   });
 
-  test("tells sockets of incompatible types why they are refused", async () => {
+  test("gives sockets of incompatible types the reason for rejecting them", async () => {
     const publisher = await publish();
     for (const type of ["PUB", "DEALER", ""]) {
       const peer = await greet(publisher, type);
-      await peer.until((heard) => heard.includes("A PUB socket cannot talk to"));
+      await peer.until((received) => received.includes("A PUB socket cannot talk to"));
       await peer.closed;
     }
   });
@@ -178,7 +178,7 @@ describe("a PUB socket", () => {
     const payload = bytes(`,${"x".repeat(50_000)}`);
     for (let sequence = 0; sequence < 1_000; sequence++) {
       publisher.send([bytes(String(sequence)), payload]);
-      if (sequence % 50 === 0) await quick.until((heard) => heard.startsWith(`kv@a,${sequence},`));
+      if (sequence % 50 === 0) await quick.until((received) => received.startsWith(`kv@a,${sequence},`));
     }
     const sequences = async (peer: TestPeer) => {
       const payloads = await messages(publisher, peer);
@@ -196,7 +196,7 @@ describe("a PUB socket", () => {
     expect(got).toEqual([...new Set(got)].sort((a, b) => a - b));
     // It gets new messages again at once.
     publisher.send([bytes("after")]);
-    await slow.until((heard) => heard === "kv@a,after");
+    await slow.until((received) => received === "kv@a,after");
   });
 
   test("drops the backlog of a subscriber that lags by too many bytes", async () => {
@@ -224,7 +224,7 @@ describe("a PUB socket", () => {
     rude.send("\u0001");
     await expect.poll(() => publisher.subscribers).toBe(1);
     await messages(publisher, rude);
-    const answers = rude.heard.filter((heard) => heard.startsWith("PONG x")).length;
+    const answers = rude.received.filter((received) => received.startsWith("PONG x")).length;
     expect(answers).toBeGreaterThan(0);
     expect(answers).toBeLessThan(questions);
   });
@@ -256,7 +256,7 @@ describe("peers that misbehave", () => {
     ["in the middle of the greeting", greeting().subarray(0, 30)],
     ["in the middle of a frame", Buffer.concat([opening(), Buffer.from([0, 10, 1])])],
     ["with a subscription", Buffer.concat([opening(), Buffer.from([0, 1, 1])])],
-  ])("are let go of when they end %s", async (_what, start) => {
+  ])("are released when they end %s", async (_what, start) => {
     const publisher = await publish();
     const bad = keep(new TestPeer(publisher.endpoint));
     // Otherwise the other direction would stay open.

@@ -7,8 +7,8 @@ import { command, greeting, message, readyCommand } from "./framing.ts";
 export class TestPeer {
   readonly socket: Socket;
   /** What it received: READY's socket type, messages as frames joined by commas, and commands. */
-  readonly heard: string[] = [];
-  readonly #waiting: { until: (heard: string) => boolean; resolve: (heard: string) => void }[] = [];
+  readonly received: string[] = [];
+  readonly #waiting: { until: (received: string) => boolean; resolve: (received: string) => void }[] = [];
   readonly #closed: Promise<void>;
   #pings = 0;
 
@@ -44,10 +44,10 @@ export class TestPeer {
   }
 
   /** Resolves with the first past or future event that matches. */
-  until(isSo: (heard: string) => boolean): Promise<string> {
-    const found = this.heard.find(isSo);
+  until(matches: (received: string) => boolean): Promise<string> {
+    const found = this.received.find(matches);
     if (found !== undefined) return Promise.resolve(found);
-    return new Promise((resolve) => this.#waiting.push({ until: isSo, resolve }));
+    return new Promise((resolve) => this.#waiting.push({ until: matches, resolve }));
   }
 
   send(...frames: string[]): void {
@@ -62,7 +62,7 @@ export class TestPeer {
   async settle(): Promise<void> {
     const context = `settled ${this.#pings++}`;
     this.command("PING", `\0\0${context}`);
-    await this.until((heard) => heard === `PONG ${context}`);
+    await this.until((received) => received === `PONG ${context}`);
   }
 
   /** Resolves when the connection is over. */
@@ -75,7 +75,7 @@ export class TestPeer {
   }
 
   #hear(what: string): void {
-    this.heard.push(what);
+    this.received.push(what);
     for (const { until, resolve } of this.#waiting) if (until(what)) resolve(what);
   }
 }

@@ -26,7 +26,7 @@ export interface NatsPipeOptions {
  * calls' flow-control windows bound their size.
  */
 export class NatsPipe implements Pipe {
-  readonly noticesSilence = true;
+  readonly detectsSilence = true;
   readonly #connection: NatsConnection;
   readonly #subject: string;
   readonly #onClosed: () => void;

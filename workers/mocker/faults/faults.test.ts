@@ -70,7 +70,7 @@ describe("a fault", () => {
 });
 
 describe("error", () => {
-  test("fails requests after so many tokens, but not the first ones", async () => {
+  test("fails requests after a number of tokens, but not the first ones", async () => {
     const { engine, send } = open(["error:after-requests=2:after-tokens=3"]);
     const good = { tokens: 8, error: undefined };
     expect([await send(), await send()]).toEqual([good, good]);
@@ -83,7 +83,7 @@ describe("error", () => {
 });
 
 describe("hang", () => {
-  test("stops an answer after so many tokens until it is aborted", async () => {
+  test("stops an answer after a number of tokens until it is aborted", async () => {
     const { engine, send } = open(["hang:after-tokens=2:rate=1"]);
     const controller = new AbortController();
     let isOver = false;

@@ -18,8 +18,8 @@ const NOTHING = new Uint8Array(0);
  * Reads one answer: its head, the end of its body, and the event boundaries of an event stream.
  *
  * As long as every chunk of an event stream consists of whole events, which is how engines write them, chunks are
- * passed on byte for byte, framing included. From the first chunk that does not (because a proxy has split them
- * differently, say), the framing is stripped, and events are passed on as soon as they are complete.
+ * passed on byte for byte, framing included. From the first chunk that does not (for example because a proxy has
+ * split them differently), the framing is stripped, and events are passed on as soon as they are complete.
  */
 export class AnswerReader {
   /** Whether part of the answer has arrived. */

@@ -7,10 +7,17 @@ const UNKNOWN_CACHE =
   "The gateway never learns what its cache holds, so requests go to engines that have to recompute their prompts.";
 
 /** Checks KV events: whether the engine publishes them, whether they arrive, and whether they are usable. */
-export function judgeEvents(evidence: Evidence): Check[] {
-  const announced = judgeAnnounced(evidence);
+export function evaluateEvents(evidence: Evidence): Check[] {
+  const announced = evaluateAnnounced(evidence);
   if (announced.status !== "ok") return [announced];
-  const steps = [judgeConnection, judgeArrival, judgeReadable, judgeBlockSize, judgeTokens, judgePrediction];
+  const steps = [
+    evaluateConnection,
+    evaluateArrival,
+    evaluateReadable,
+    evaluateBlockSize,
+    evaluateTokens,
+    evaluatePrediction,
+  ];
   const checks = [announced];
   for (const step of steps) {
     const check = step(evidence);
@@ -22,7 +29,7 @@ export function judgeEvents(evidence: Evidence): Check[] {
   return checks;
 }
 
-function judgeAnnounced({ profile, sources }: Evidence): Check {
+function evaluateAnnounced({ profile, sources }: Evidence): Check {
   const id = "kv-events";
   if (profile.hasPrefixCaching === false)
     return skipped(id, "Without prefix caching, it has no KV events to publish.");
@@ -46,7 +53,7 @@ function judgeAnnounced({ profile, sources }: Evidence): Check {
   };
 }
 
-function judgeConnection({ sources, events }: Evidence): Check {
+function evaluateConnection({ sources, events }: Evidence): Check {
   const id = "kv-events-connection";
   if (events?.isConnected) return ok(id, "The address of its KV events can be reached.");
   const places = sources.flatMap((source) => (source.kind === "zmq" ? [source.endpoint] : []));
@@ -59,7 +66,7 @@ function judgeConnection({ sources, events }: Evidence): Check {
   };
 }
 
-function judgeArrival({ events, first, blockSize }: Evidence): Check {
+function evaluateArrival({ events, first, blockSize }: Evidence): Check {
   const id = "kv-events-arrive";
   if (first === undefined)
     return skipped(id, "No KV event could be expected: the test request was not answered.");
@@ -79,7 +86,7 @@ function judgeArrival({ events, first, blockSize }: Evidence): Check {
 const FEW = 4;
 
 /** @returns undefined if all events can be read, which is the normal case */
-function judgeReadable({ events }: Evidence): Check | undefined {
+function evaluateReadable({ events }: Evidence): Check | undefined {
   const [first] = events?.unreadable ?? [];
   if (events === undefined || first === undefined) return undefined;
   return {
@@ -91,11 +98,11 @@ function judgeReadable({ events }: Evidence): Check | undefined {
   };
 }
 
-function judgeBlockSize({ name, spec, blockSize, configuredBlockSize, profile }: Evidence): Check {
+function evaluateBlockSize({ name, spec, blockSize, configuredBlockSize, profile }: Evidence): Check {
   const id = "block-size";
   if (blockSize === configuredBlockSize)
     return ok(id, `Its KV blocks have ${blockSize} tokens, as the router assumes.`);
-  const told =
+  const configured =
     spec.blockSize !== undefined
       ? `it is configured with ${spec.blockSize}`
       : profile.blockSize !== undefined
@@ -104,13 +111,21 @@ function judgeBlockSize({ name, spec, blockSize, configuredBlockSize, profile }:
   return {
     id,
     status: "note",
-    text: `Its KV events have blocks of ${blockSize} tokens, although ${told}: the router uses the events' size.`,
+    text: `Its KV events have blocks of ${blockSize} tokens, although ${configured}: the router uses the events' size.`,
     cost: "The router starts over when the first event arrives.",
     fix: `Set the right size in stator.yaml: engines: [{url: …, name: ${name}, block-size: ${blockSize}}].`,
   };
 }
 
-function judgeTokens({ reader, prompt, first, engineTokens, events, blockSize, profile }: Evidence): Check {
+function evaluateTokens({
+  reader,
+  prompt,
+  first,
+  engineTokens,
+  events,
+  blockSize,
+  profile,
+}: Evidence): Check {
   const id = "tokens";
   if (!reader.isExact) {
     const flag = profile.limitations.find(({ code }) => code === "tokenizer")?.flag;
@@ -150,7 +165,7 @@ function judgeTokens({ reader, prompt, first, engineTokens, events, blockSize, p
 const TOKENIZER_FIX =
   "Give the gateway the tokenizer and chat template of exactly the model that the engine serves: --tokenizer DIR. If the engine was started with its own chat template (--chat-template), it must be in DIR too.";
 
-function judgePrediction({ events, prompt, blockSize }: Evidence): Check {
+function evaluatePrediction({ events, prompt, blockSize }: Evidence): Check {
   const id = "prediction";
   const wanted = Math.floor(prompt.tokens.length / blockSize);
   const known = events?.knownBlocks ?? 0;

@@ -4,7 +4,7 @@ import type { Check } from "./types.ts";
 const id = "cached-tokens";
 
 /** Checks that the engine reuses the test prompt's blocks on the second request, and reports that. */
-export function judgeCachedTokens(evidence: Evidence): Check {
+export function evaluateCachedTokens(evidence: Evidence): Check {
   const { adapter, second, countedHits, prompt, blockSize, profile } = evidence;
   if (second === undefined)
     return { id, status: "skipped", text: "The engine did not answer a second test request." };

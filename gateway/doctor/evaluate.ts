@@ -1,20 +1,20 @@
+import { evaluateCachedTokens } from "./evaluate-cached-tokens.ts";
+import { evaluateEvents } from "./evaluate-events.ts";
 import type { Evidence } from "./evidence.ts";
-import { judgeCachedTokens } from "./judge-cached-tokens.ts";
-import { judgeEvents } from "./judge-events.ts";
 import type { Check } from "./types.ts";
 
 /** Interprets the evidence as checks, each of which depends on those before it. */
-export function judge(evidence: Evidence): Check[] {
+export function evaluate(evidence: Evidence): Check[] {
   return [
-    ...judgeAnswers(evidence),
-    judgePrefixCaching(evidence),
-    ...judgeEvents(evidence),
-    judgeCachedTokens(evidence),
-    ...judgeLimitations(evidence),
+    ...evaluateAnswers(evidence),
+    evaluatePrefixCaching(evidence),
+    ...evaluateEvents(evidence),
+    evaluateCachedTokens(evidence),
+    ...evaluateLimitations(evidence),
   ];
 }
 
-function judgeAnswers({ failure, prompt, first }: Evidence): Check[] {
+function evaluateAnswers({ failure, prompt, first }: Evidence): Check[] {
   const answers: Check = { id: "answers", status: "ok", text: "It can be reached, and its kind is known." };
   if (failure === undefined) {
     const tokens = first?.promptTokens ?? prompt.tokens.length;
@@ -33,7 +33,7 @@ function judgeAnswers({ failure, prompt, first }: Evidence): Check[] {
   ];
 }
 
-function judgePrefixCaching({ profile }: Evidence): Check {
+function evaluatePrefixCaching({ profile }: Evidence): Check {
   const limitation = profile.limitations.find(({ code }) => code === "prefix-caching");
   if (profile.hasPrefixCaching === false || limitation !== undefined) {
     return {
@@ -59,7 +59,7 @@ function judgePrefixCaching({ profile }: Evidence): Check {
 }
 
 /** Other limitations, none of which prevents KV routing. */
-function judgeLimitations({ profile }: Evidence): Check[] {
+function evaluateLimitations({ profile }: Evidence): Check[] {
   return profile.limitations.flatMap(({ code, what, flag }): Check[] =>
     code === "replay" || code === "load"
       ? [{ id: code, status: "note", text: `${what[0]!.toUpperCase()}${what.slice(1)}.`, flag }]

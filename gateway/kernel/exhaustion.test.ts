@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isOwnShortage } from "./shortage.ts";
+import { isLocalExhaustion } from "./exhaustion.ts";
 
 const error = (code: string, cause?: unknown) => Object.assign(new Error(code, { cause }), { code });
 
@@ -11,12 +11,12 @@ test.each([
   [new TypeError("fetch failed", { cause: error("ECONNRESET") }), false],
   ["EMFILE", false],
   [undefined, false],
-])("%s is a shortage of this process: %s", (given, expected) => {
-  expect(isOwnShortage(given)).toBe(expected);
+])("%s is exhaustion of a local resource: %s", (given, expected) => {
+  expect(isLocalExhaustion(given)).toBe(expected);
 });
 
-test("a circle of causes ends", () => {
-  const circle = new Error("circle");
-  circle.cause = circle;
-  expect(isOwnShortage(circle)).toBe(false);
+test("a cycle of causes ends", () => {
+  const cycle = new Error("cycle");
+  cycle.cause = cycle;
+  expect(isLocalExhaustion(cycle)).toBe(false);
 });
