@@ -1,0 +1,70 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, test } from "vitest";
+import { hasEtcd, startEtcd } from "../runtime/discovery/etcd/test-etcd.ts";
+import { hasNats, startNats } from "../runtime/testing/nats-server.ts";
+
+const run = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), "stator-examples-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Store extends AsyncDisposable {
+  readonly url: string;
+}
+
+const stores: [string, boolean, () => Promise<Store>][] = [
+  ["file", true, async () => ({ url: `file:${folder}/store`, [Symbol.asyncDispose]: async () => {} })],
+  ["etcd", hasEtcd, async () => disposing(await startEtcd(), "etcd")],
+  ["nats", hasNats, async () => disposing(await startNats(), "nats")],
+];
+
+const disposing = (server: AsyncDisposable & { readonly host: string }, kind: string): Store => ({
+  url: `${kind}://${server.host}`,
+  [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+});
+
+/** Runs an example as `npm run example` does. */
+const example = (name: string, ...args: string[]) =>
+  run("npm", ["run", "-s", "example", `examples/${name}`, "--", ...args]);
+
+describe.each(stores)("on %s", (_, isThere, start) => {
+  test.runIf(isThere)("hello-world prints the words and ends", async () => {
+    await using store = await start();
+    const { stdout } = await example("hello-world", "--discovery", store.url);
+    expect(stdout).toBe("Hello,\ndistributed\nworld!\n");
+  });
+
+  test.runIf(isThere)("custom-engine finds what is cached", async () => {
+    await using store = await start();
+    const { stdout } = await example("custom-engine", "--discovery", store.url);
+    const lines = stdout.trim().split("\n");
+    expect(lines).toHaveLength(3);
+    const workers = lines.map((line) => /^(one|two) answers/.exec(line)?.[1]);
+    expect(new Set(workers).size).toBe(1);
+    expect(lines[0]).toContain('"LIVED THERE?": 0 of 33 blocks were cached');
+    expect(lines[1]).toContain('"HERE WAS IT?": 32 of 33 blocks were cached');
+    expect(lines[2]).toContain('"HERE WAS IT?": 33 of 33 blocks were cached');
+  });
+});
+
+test("without arguments, hello-world uses files of its own", async () => {
+  expect((await example("hello-world")).stdout).toBe("Hello,\ndistributed\nworld!\n");
+});
+
+test("an example that is not there is refused", async () => {
+  await expect(example("nothing")).rejects.toMatchObject({ code: 2 });
+});
+
+test.each([
+  [["--discovery"], "argument missing"],
+  [[], "--discovery is required"],
+  [["--discovery=redis:x"], "redis"],
+  [["--discovery=file:/tmp/x", "--log-level=loud"], "--log-level must be one of"],
+  [["--discovery=file:/tmp/x", "--colour=red"], "--colour"],
+])("a service run with %j says what is wrong", async (args, message) => {
+  const running = run(process.execPath, ["examples/hello-world/serve.ts", ...args]);
+  await expect(running).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+});
