@@ -4,7 +4,7 @@
 #   hosts.sh up                         makes them; needs root
 #   hosts.sh run HOST COMMAND…          runs a command on a host
 #   hosts.sh start HOST NAME COMMAND…   the same in the background, under a name
-#   hosts.sh wait NAME TEXT             waits until its log has the text
+#   hosts.sh wait NAME TEXT             waits until its log has the text, a minute at most
 #   hosts.sh log NAME                   prints its log
 #   hosts.sh stop NAME [SIGNAL]         ends it, by SIGTERM or another signal, and waits for its end
 #   hosts.sh cut HOST, hosts.sh heal HOST    takes a host off the network, and puts it back
@@ -28,10 +28,19 @@ pid_of() {
   cat "$state/$1.pid"
 }
 
+# Whether a process runs; one that nobody has waited for yet does not.
+runs() {
+  grep -qs '^State:.[^Z]' "/proc/$1/status"
+}
+
 command=${1:-help}
 [ $# -gt 0 ] && shift
 case $command in
   up)
+    if ip link show $bridge >/dev/null 2>&1; then
+      echo "The hosts are there already; hosts.sh down removes them." >&2
+      exit 2
+    fi
     mkdir -p "$state"
     ip link add $bridge type bridge
     ip addr add 10.90.0.254/24 dev $bridge
@@ -56,10 +65,15 @@ case $command in
     ;;
   wait)
     pid=$(pid_of "$1")
-    until grep -q -- "$2" "$state/$1.log"; do
-      kill -0 "$pid" 2>/dev/null || { cat "$state/$1.log" >&2; echo "$1 has ended." >&2; exit 1; }
+    for _ in $(seq 600); do
+      grep -q -- "$2" "$state/$1.log" && exit 0
+      runs "$pid" || break
       sleep 0.1
     done
+    grep -q -- "$2" "$state/$1.log" && exit 0
+    cat "$state/$1.log" >&2
+    echo "$1 has ended, or taken longer than a minute, without '$2' in its log." >&2
+    exit 1
     ;;
   log)
     pid_of "$1" >/dev/null
@@ -68,7 +82,7 @@ case $command in
   stop)
     pid=$(pid_of "$1")
     kill "-${2:-TERM}" "$pid" 2>/dev/null || true
-    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+    while runs "$pid"; do sleep 0.1; done
     rm -f "$state/$1.pid"
     ;;
   cut) ip link set "stator-$1" down ;;
@@ -77,8 +91,13 @@ case $command in
     for file in "$state"/*.pid; do
       [ -e "$file" ] || continue
       kill -KILL "$(cat "$file")" 2>/dev/null || true
+      while runs "$(cat "$file")"; do sleep 0.1; done
     done
-    for host in a b c; do ip netns delete stator-$host 2>/dev/null || true; done
+    for host in a b c; do
+      # Deleting the namespace alone removes its cable only some time later.
+      ip link delete stator-$host 2>/dev/null || true
+      ip netns delete stator-$host 2>/dev/null || true
+    done
     ip link delete $bridge 2>/dev/null || true
     rm -rf "$state"
     ;;
