@@ -28,6 +28,7 @@ interface Routing {
 /** A member as shown by the operations routes. */
 export interface MemberView {
   readonly instance: RoutedInstance;
+  readonly kind: Member["kind"];
   /** `shut_out` if it is ready but exceeds --index-workers. */
   readonly status: string;
   /** Whether requests can go to it. */
@@ -92,6 +93,7 @@ export class LocalModel extends Model {
       const isShutOut = router.isShutOut(member);
       return {
         instance: member.instance,
+        kind: member.kind,
         status: isShutOut && member.isReady ? "shut_out" : member.state,
         canServe: this.canServe(member),
         isShutOut,

@@ -18,8 +18,9 @@ export function health(
     return {
       ...(showsNames && { name }),
       status: isReady ? "ready" : workers.some(({ status }) => status === "down") ? "down" : "starting",
-      workers: workers.map(({ instance, status }) => ({
+      workers: workers.map(({ instance, kind, status }) => ({
         ...(showsNames && { name: instance.name }),
+        kind,
         status,
       })),
     };

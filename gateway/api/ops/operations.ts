@@ -190,7 +190,7 @@ export const OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/health",
     summary: "Readiness",
-    description: "The state of each model and worker.",
+    description: "The state of each model and of its members: workers and attached engines (`kind`).",
     responses: {
       "200": "At least one model can answer.",
       ...ANY,
