@@ -37,12 +37,14 @@ export async function untilServing(
   return undefined;
 }
 
-/** Counts the workers that are connected and whose model can answer. Operators may attach engines meanwhile. */
+/** Counts the workers that have started and whose model can answer. Operators may attach engines meanwhile. */
 const joined = ({ models }: z.infer<typeof gatewayHealth>): number =>
   models
     .filter(({ status }) => status === "ready")
     .flatMap((model) => model.workers)
-    .filter(({ kind, status }) => kind === "worker" && status !== "connecting").length;
+    .filter(({ kind, status }) => kind === "worker" && !STARTING.has(status)).length;
+
+const STARTING = new Set(["connecting", "starting"]);
 
 const gatewayHealth = z.object({
   models: z.array(
