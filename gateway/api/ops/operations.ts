@@ -146,7 +146,7 @@ export const OPERATIONS: readonly Operation[] = [
     responses: {
       "201": "Attached; `state` says whether it is ready.",
       ...TAKES_JSON,
-      "409": "The engine is already attached.",
+      "409": "The engine is already attached, or a worker has its name.",
       "501": FIXED,
     },
   },
