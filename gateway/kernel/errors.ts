@@ -74,6 +74,15 @@ export const noWorkerReady = (model: string, boundTo?: BoundTo) =>
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 
+/** The model's ready workers only prefill or encode. */
+export const noDecodeWorker = (model: string) =>
+  new ApiError(
+    503,
+    "service_unavailable_error",
+    `The model '${model}' has no decode worker: its ready workers only do other parts of the work, and cannot answer. Try again once a decode worker has joined; /health shows the workers' roles.`,
+    { code: "no_worker_ready", headers: { "retry-after": "2" } },
+  );
+
 /** Every eligible worker is busy. `seconds`: until one is likely to have capacity. */
 export const serverBusy = (model: string, seconds: number) =>
   refused(

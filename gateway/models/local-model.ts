@@ -7,7 +7,7 @@ import type { RoutingOptions } from "../routing/options.ts";
 import { Admission } from "../routing/queue/admission.ts";
 import type { RouteSource } from "../routing/queue/route-source.ts";
 import type { RouteRequest } from "../routing/route.ts";
-import type { RoutedInstance } from "../routing/workers.ts";
+import type { RoutedCard, RoutedInstance } from "../routing/workers.ts";
 import type { Member } from "./members/member.ts";
 import { Model } from "./model.ts";
 
@@ -28,6 +28,8 @@ interface Routing {
 export interface MemberView {
   readonly instance: RoutedInstance;
   readonly kind: Member["kind"];
+  /** Undefined if it answers requests from end to end. */
+  readonly role: RoutedCard["role"] | undefined;
   /** `shut_out` if it is ready but exceeds --index-workers; `starting` while its model's tokenizer is loading. */
   readonly status: string;
   /** Whether requests can go to it. */
@@ -95,6 +97,7 @@ export class LocalModel extends Model {
     return Array.from(this.members, (member) => ({
       instance: member.instance,
       kind: member.kind,
+      role: member.instance.card.role === "aggregated" ? undefined : member.instance.card.role,
       status: this.#statusOf(member),
       canServe: this.canServe(member),
       isShutOut: router.isShutOut(member),
