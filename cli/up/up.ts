@@ -192,6 +192,9 @@ function inherited(options: UpOptions, specs: object): Record<string, unknown> {
 function toFlags(values: Record<string, unknown>): string[] {
   return Object.entries(values).flatMap(([name, value]) => {
     if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
-    return [`--${name}=${Array.isArray(value) ? value.join(",") : value}`];
+    return [`--${name}=${Array.isArray(value) ? value.map(toText).join(",") : value}`];
   });
 }
+
+/** An item of a list; a pair is a name and its value. */
+const toText = (item: unknown) => (Array.isArray(item) ? item.join("=") : String(item));

@@ -56,7 +56,7 @@ export async function firstAnswer(
   for (const [index, candidate] of candidates.entries()) {
     const next = candidates[index + 1];
     const isSecondKind = candidates[index - 1]?.model === candidate.model;
-    if (failure !== undefined && candidate.fallbackFor !== undefined && !isSecondKind)
+    if (candidate.fallbackFor !== undefined && !isSecondKind)
       recordFallback(context, candidate, failure, dependencies);
     try {
       return await ask(candidate, next !== undefined);
@@ -81,14 +81,14 @@ const isInvalid = (error: unknown) =>
 function recordFallback(
   context: Context<GatewayEnv>,
   { fallbackFor = "", model }: Candidate,
-  failure: ApiError,
+  failure: ApiError | undefined,
   { metrics, warnings }: GatewayDependencies,
 ): void {
   metrics.fallbacks.inc({ model: fallbackFor, fallback: model.name });
   warnings.warn(`fallback ${fallbackFor} ${model.name}`, "another model answers", {
     model: fallbackFor,
     fallback: model.name,
-    reason: failure.message,
+    reason: failure?.message ?? "no worker or engine serves it",
   });
   context.set("headers", { ...context.get("headers"), "x-stator-model": encodeHeaderValue(model.name) });
 }
