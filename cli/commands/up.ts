@@ -4,6 +4,7 @@ import { logged } from "../service.ts";
 import { up } from "../up/up.ts";
 import type { Command } from "./command.ts";
 import { checkFaults } from "./fault-settings.ts";
+import { modelNames } from "./name-settings.ts";
 
 export const upCommand: Command = {
   async run(argv) {
@@ -14,6 +15,7 @@ export const upCommand: Command = {
       );
     }
     checkFaults(options.fault);
+    modelNames(options);
     return logged("stator", options, () => up(options));
   },
 };

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ask } from "./access/attached.ts";
 import { until } from "./metrics.ts";
-import { StatorProcess } from "./stator-process.ts";
+import { refusalOf } from "./refusal.ts";
+import { StatorProcess, startUp } from "./stator-process.ts";
 
 test("--model-alias works for models of workers too", async () => {
   const folder = mkdtempSync(join(tmpdir(), "stator-test-"));
@@ -25,4 +26,21 @@ test("--model-alias works for models of workers too", async () => {
   );
   await Promise.all([gateway.stop(), worker.stop()]);
   rmSync(folder, { recursive: true });
+});
+
+test("stator up has aliases and fallbacks too", async () => {
+  const names = ["--model-alias=gpt-4=echo,gpt-5=echo", "--model-fallback=absent=echo"];
+  const stator = startUp("--engine=echo", "--workers=1", ...names);
+  const url = await stator.url();
+  for (const [model, standsIn] of [
+    ["gpt-4", null],
+    ["gpt-5", null],
+    ["absent", "echo"],
+  ]) {
+    const answer = await ask(`${url}/v1/completions`, { json: { model, prompt: "Hi", max_tokens: 1 } });
+    expect([answer.status, answer.headers.get("x-stator-model")]).toEqual([200, standsIn]);
+  }
+  await stator.stop();
+  const refused = await refusalOf("up", "--config=none", "--engine=echo", "--model-alias=a=b,a=c");
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("stands for two models")]);
 });

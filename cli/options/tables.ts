@@ -486,6 +486,7 @@ export const upOptions = {
   ...model,
   ...mocker,
   ...kvEvents,
+  ...modelNaming,
   ...routing,
   ...trying,
   ...admission,

@@ -1,7 +1,5 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
 import { createLogger, type Logger } from "#runtime";
 import { manageLifecycle } from "#runtime/node";
 import { loadWorker } from "#workers";
@@ -16,6 +14,7 @@ import { announce } from "./banner.ts";
 import { SupervisedChild } from "./child.ts";
 import { ensureLlamaBuild } from "./llama-build.ts";
 import { createRunFolder, removeRunFolder } from "./run-folder.ts";
+import { untilServing } from "./serving.ts";
 
 /** Starts a gateway and workers as child processes and supervises them until a signal. Returns the exit code. */
 export async function up(options: UpOptions): Promise<number> {
@@ -64,11 +63,12 @@ export async function up(options: UpOptions): Promise<number> {
     await Promise.all(workers.map((worker) => worker.stop(drainMs + 1_000)));
   });
 
-  const failure =
-    (await ready.settled) ??
-    (await workersJoined(ready.urls.get("gateway")!, options.workers, lifecycle.stopping));
-  if (failure !== undefined) lifecycle.shutdown(failure, 1);
-  if (!lifecycle.stopping.aborted) await announce(options, ready.urls, log);
+  const failure = await ready.settled;
+  const outcome =
+    failure === undefined ? await untilServing(ready.urls, options.workers, lifecycle.stopping) : { failure };
+  if (outcome !== undefined && "failure" in outcome) lifecycle.shutdown(outcome.failure, 1);
+  else if (outcome !== undefined && !lifecycle.stopping.aborted)
+    announce(options, outcome.model, ready.urls, log);
   return new Promise<never>(() => {});
 }
 
@@ -123,33 +123,6 @@ class ReadyGroup {
     return true;
   }
 }
-
-/**
- * Waits until the gateway reports every worker as reachable, except those that --index-workers shuts out.
- * @returns what went wrong; undefined on success
- */
-async function workersJoined(
-  gateway: string,
-  workers: number,
-  stopping: AbortSignal,
-): Promise<string | undefined> {
-  while (!stopping.aborted) {
-    const response = await fetch(`${gateway}/health`).catch(() => undefined);
-    const { models, refused } = healthSchema.parse(await response?.json());
-    if (refused.length > 0) return "the gateway refuses a worker; its log says why";
-    const joined = models.flatMap((model) => model.workers).filter(({ status }) => status !== "connecting");
-    if (response?.ok && joined.length === workers) return undefined;
-    await sleep(20);
-  }
-  return undefined;
-}
-
-const healthSchema = z
-  .object({
-    models: z.array(z.object({ workers: z.array(z.object({ status: z.string() })) })),
-    refused: z.array(z.object({})).default([]),
-  })
-  .default({ models: [], refused: [] });
 
 function startChild(
   name: string,
@@ -219,6 +192,9 @@ function inherited(options: UpOptions, specs: object): Record<string, unknown> {
 function toFlags(values: Record<string, unknown>): string[] {
   return Object.entries(values).flatMap(([name, value]) => {
     if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
-    return [`--${name}=${Array.isArray(value) ? value.join(",") : value}`];
+    return [`--${name}=${Array.isArray(value) ? value.map(toText).join(",") : value}`];
   });
 }
+
+/** An item of a list; a pair is a name and its value. */
+const toText = (item: unknown) => (Array.isArray(item) ? item.join("=") : String(item));

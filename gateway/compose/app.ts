@@ -26,6 +26,8 @@ export function createApp(
   { hasApi, addRoutes, answerElsewhere }: AppOptions,
 ): Hono<GatewayEnv> {
   const { log, warnings, metrics, access } = dependencies;
+  /** Whether a request has looped back: an engine that is this gateway itself is probed again and again. */
+  let hasLooped = false;
   const app = new Hono<GatewayEnv>({ getPath: ({ url }) => canonicalPath(url) });
 
   app.use(async (context, next) => {
@@ -76,8 +78,10 @@ export function createApp(
       // Clients may poll during start-up, so a missing worker is not worth a line; each internal error is.
       if (code === "no_worker_ready") log.debug("request failed", fields);
       else if (code === "internal_error") log.error("request failed", fields);
+      else if (code === "loop_detected" && hasLooped) log.debug("request failed", fields);
       else warnings.warn(code ?? String(status), "request failed", fields);
     }
+    hasLooped ||= apiError.code === "loop_detected";
     const endpoint = ENDPOINTS.get(context.req.path)?.name;
     if (endpoint !== undefined && !context.get("isCounted")) {
       metrics.requests.inc({ model: "", endpoint, status: String(apiError.status) });

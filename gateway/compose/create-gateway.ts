@@ -185,6 +185,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     createApi,
     probe: probeEngine,
     loadPromptReader,
+    isWorker: (name) => workers.worker(name) !== undefined,
   });
   const dependencies: OpsDependencies = {
     models,

@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compileRouter } from "#router-wasm";
 import { createLogger } from "#runtime";
 import { startLlamaCpp, startSglang, startTensorrtLlm, startVllm, writeModelFolder } from "#stand-ins";
+import { makeAuthority, makeCertificate } from "../../scripts/testing/certificates.ts";
 import { stall } from "../../scripts/testing/stall.ts";
 import { diagnoseEngines, type NodeDoctorOptions } from "../adapters/node/doctor.ts";
 import { type Answer, serveAnswers } from "../engines/test-server.ts";
@@ -239,10 +241,42 @@ describe("The doctor names the cause and the flag", () => {
     });
     const [without, wrong] = [{ url: engine.url }, { url: engine.url, apiKey: "wrong" }];
     const { engines } = await diagnose([without, wrong]);
-    expect(engines.map(({ checks }) => checks[0]?.text)).toEqual([
-      expect.stringContaining("401: it requires a key; pass it with --engine-key"),
-      expect.stringContaining("401: it rejects the given key (--engine-key"),
+    expect(engines.map(({ checks }) => checks[0])).toMatchObject([
+      { fix: "It requires a key: pass it with --engine-key KEY." },
+      { fix: "It rejects the given key: pass the right one with --engine-key KEY." },
     ]);
+  });
+
+  test("of an engine that cannot be reached, with advice that fits the cause", async () => {
+    const authority = await makeAuthority(folder, "authority");
+    const files = await makeCertificate(folder, "engine", authority);
+    const [cert, key] = await Promise.all([readFile(files.cert), readFile(files.key)]);
+    const selfSigned = createTlsServer({ cert, key });
+    const silent = createServer((request) => void request.socket.destroy());
+    const [tls, reset, gone] = [selfSigned, silent, createServer()];
+    for (const server of [tls, reset, gone])
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const at = (server: Server) => `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const urls = [
+      `https://${at(tls)}`,
+      "http://127.0.0.1:22",
+      `https://${at(reset)}`,
+      `http://${at(reset)}`,
+      `http://${at(gone)}`,
+    ];
+    await new Promise((resolve) => gone.close(resolve));
+    const { engines } = await diagnose(urls.map((url) => ({ url })));
+    expect(engines.map(({ checks }) => checks[0]?.fix)).toEqual([
+      "Pass the certificate authority that issued its certificate with --engine-ca FILE.",
+      "Run the engine on another port.",
+      "It does not speak TLS: try http://.",
+      "If it speaks TLS, try https://.",
+      expect.stringContaining("Check that the engine is running"),
+    ]);
+    expect(engines[1]?.checks[0]?.text).toBe(
+      "http://127.0.0.1:22/v1/models cannot be reached: fetch blocks its port.",
+    );
+    for (const server of [tls, reset]) server.close();
   });
 
   test("of engines of one model with different block sizes", async () => {

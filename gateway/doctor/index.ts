@@ -100,20 +100,17 @@ const NO_MODEL: Check = {
 };
 
 function unreachable(error: unknown): Check {
-  const text = error instanceof Error ? error.message : String(error);
-  const code = error instanceof EngineApiError ? error.code : undefined;
-  const isOther = code === "not_readable" || code === "too_large";
-  const isRefused = error instanceof EngineApiError && (error.status === 401 || error.status === 403);
+  const known = error instanceof EngineApiError ? error : undefined;
+  const isOther = known?.code === "not_readable" || known?.code === "too_large";
   return {
     id: "answers",
     status: "problem",
-    text,
+    text: known?.problem ?? (error instanceof Error ? error.message : String(error)),
     cost: "It gets no requests.",
-    fix: isRefused ? KEY_FIX : isOther ? ADDRESS_FIX : RUNNING_FIX,
+    fix: known?.fix ?? (isOther ? ADDRESS_FIX : RUNNING_FIX),
   };
 }
 
-const KEY_FIX = "It requires a key: pass it with --engine-key KEY.";
 const ADDRESS_FIX =
   "This is not the address of an engine's API. Give the one that its clients use, such as http://HOST:8000.";
 const RUNNING_FIX =

@@ -1,6 +1,7 @@
 import { LOOP_STATUS } from "../kernel/loops.ts";
 import { EngineApiError } from "./errors.ts";
 import type { EngineApi } from "./types.ts";
+import { unreachable } from "./unreachable.ts";
 
 export interface EngineApiOptions {
   /** Time within which the whole answer must arrive, in milliseconds. Default 5,000. */
@@ -61,34 +62,44 @@ async function read(url: string, options: EngineApiOptions, init?: RequestInit):
     if (ABSENT.includes(response.status)) return undefined;
     const { status } = response;
     const location = response.headers.get("location");
-    if (location !== null)
-      throw new EngineApiError(
-        "bad_status",
-        `${url} redirects to ${originOf(location, url)}: attach that address instead.`,
-        { status },
-      );
-    if (status === LOOP_STATUS)
-      throw new EngineApiError(
-        "bad_status",
-        `${url} is this gateway itself, or leads back to it. Attach the engine's own address, or give the gateway another --port.`,
-        { status },
-      );
-    const hint = status === 401 || status === 403 ? keyHint(apiKey) : "";
-    throw new EngineApiError("bad_status", `${url} answered with status ${status}${hint}.`, { status });
+    if (location !== null) {
+      const problem = `${url} redirects to ${originOf(location, url)}`;
+      const details = { status, problem: `${problem}.`, fix: "Attach that address instead." };
+      throw new EngineApiError("bad_status", `${problem}: attach that address instead.`, details);
+    }
+    if (status === LOOP_STATUS) {
+      const problem = `${url} is this gateway itself, or leads back to it.`;
+      const fix = "Attach the engine's own address, or give the gateway another --port.";
+      throw new EngineApiError("bad_status", `${problem} ${fix}`, { status, problem, fix });
+    }
+    const problem = `${url} answered with status ${status}`;
+    const { hint, fix } = status === 401 || status === 403 ? keyAdvice(apiKey) : UNKNOWN_STATUS;
+    throw new EngineApiError("bad_status", `${problem}${hint}.`, { status, problem: `${problem}.`, fix });
   } catch (cause) {
     if (cause instanceof EngineApiError) throw cause;
     if (signal.aborted) {
       throw new EngineApiError("timeout", `${url} did not answer within ${timeoutMs} ms.`, { cause });
     }
-    throw new EngineApiError("unreachable", `${url} cannot be reached: ${reason(cause, url)}.`, { cause });
+    throw unreachable(url, cause);
   }
 }
 
 /** What to do if an engine rejects the key, or the lack of one. */
-const keyHint = (apiKey: string | undefined) =>
+const keyAdvice = (apiKey: string | undefined) =>
   apiKey === undefined
-    ? ": it requires a key; pass it with --engine-key (api-key in YAML)"
-    : ": it rejects the given key (--engine-key, or api-key in YAML)";
+    ? {
+        hint: ": it requires a key; pass it with --engine-key (api-key in YAML)",
+        fix: "It requires a key: pass it with --engine-key KEY.",
+      }
+    : {
+        hint: ": it rejects the given key (--engine-key, or api-key in YAML)",
+        fix: "It rejects the given key: pass the right one with --engine-key KEY.",
+      };
+
+const UNKNOWN_STATUS = {
+  hint: "",
+  fix: "Check the engine's log, whether it has loaded its model, and that no other server has its address.",
+};
 
 function originOf(location: string, url: string): string {
   return URL.canParse(location, url) ? new URL(location, url).origin : "another address";
@@ -116,32 +127,4 @@ function parse(url: string, text: string | undefined): unknown {
   } catch (cause) {
     throw new EngineApiError("not_readable", `${url} did not answer with JSON.`, { cause });
   }
-}
-
-/** undici's error for ports that browsers block; see https://fetch.spec.whatwg.org/#port-blocking. */
-const BLOCKED_PORT = "bad port";
-
-/** Why `fetch` failed: its error says nothing, but the error's cause does. */
-function reason(error: unknown, url: string): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const text = cause instanceof Error ? cause.message || cause.name : String(cause);
-  if (text === BLOCKED_PORT) return "fetch blocks its port; run the engine on another one";
-  // Drops advice about Node's flags, which users of the gateway cannot set.
-  return `${text.replace(/; if the root CA is installed locally.*/, "")}${tlsHint(String(Reflect.get(Object(cause), "code") ?? ""), text, url)}`;
-}
-
-/** What to do about a TLS error, according to Node's and OpenSSL's codes or other runtimes' messages. */
-function tlsHint(code: string, text: string, url: string): string {
-  if (
-    /^(DEPTH_ZERO_)?SELF_SIGNED|^UNABLE_TO_(VERIFY|GET_ISSUER)|UNKNOWN_?ISSUER|unknown issuer/i.test(
-      code + text,
-    )
-  )
-    return "; pass the certificate authority that issued its certificate with --engine-ca FILE";
-  if (/ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA)/.test(code))
-    return "; if it requires a client certificate, pass one with --engine-tls-cert and --engine-tls-key";
-  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code)) return "; it does not speak TLS: try http://";
-  if (url.startsWith("http:") && /^(UND_ERR_SOCKET|ECONNRESET$|HPE_)|HTTP\/1\.1 protocol/.test(code + text))
-    return "; if it speaks TLS, try https://";
-  return "";
 }

@@ -74,6 +74,15 @@ export const noWorkerReady = (model: string, boundTo?: BoundTo) =>
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 
+/** The model's ready workers only prefill or encode. */
+export const noDecodeWorker = (model: string) =>
+  new ApiError(
+    503,
+    "service_unavailable_error",
+    `The model '${model}' has no decode worker: its ready workers only do other parts of the work, and cannot answer. Try again once a decode worker has joined; /health shows the workers' roles.`,
+    { code: "no_worker_ready", headers: { "retry-after": "2" } },
+  );
+
 /** Every eligible worker is busy. `seconds`: until one is likely to have capacity. */
 export const serverBusy = (model: string, seconds: number) =>
   refused(
@@ -136,15 +145,18 @@ export const deadlineExceeded = () =>
     { code: "deadline_exceeded" },
   );
 
-export const workerFailed = (cause: unknown, boundTo?: BoundTo) =>
+/** @param isMidway whether it failed in the middle of its answer */
+export const workerFailed = (cause: unknown, boundTo?: BoundTo, isMidway = false) =>
   new ApiError(
     502,
     "server_error",
-    `The worker that was answering this request failed. Send the request again; it ${
-      boundTo?.one ? `can only go to ${boundTo.text}` : "will go to another worker"
+    `The worker that was answering this request failed${isMidway ? NOT_CONTINUED : ""}. Send the request again${
+      boundTo?.one ? `; it can only go to ${boundTo.text}` : isMidway ? "" : "; it will go to another worker"
     }.`,
     { code: "worker_failed", cause, headers: { "retry-after": "1" } },
   );
+
+const NOT_CONTINUED = " in the middle of its answer, which was not continued elsewhere";
 
 /** A worker's answer has a token outside its model's vocabulary. */
 export const unknownToken = (
@@ -159,14 +171,29 @@ export const unknownToken = (
     { code: "token_out_of_vocabulary", cause: "a token id that is not in the vocabulary" },
   );
 
+/**
+ * What becomes of a request whose engine failed: other engines were tried; none was, because it may have had effects;
+ * or its answer had begun.
+ */
+export type EngineFailure = "retried" | "unrepeatable" | "midway";
+
+const AFTER_FAILURE: Readonly<Record<EngineFailure, string>> = {
+  retried: ", and no other engine could take over. Send the request again; /health shows the engines' state.",
+  unrepeatable:
+    ". It may have acted on the request, which therefore went to no other engine. Check that before you send it again.",
+  midway: `${NOT_CONTINUED}. Send the request again; the gateway's log says why.`,
+};
+
 /** An attached engine failed. */
-export const engineFailed = (cause: unknown, boundTo?: BoundTo) =>
+export const engineFailed = (cause: unknown, boundTo?: BoundTo, failure: EngineFailure = "retried") =>
   new ApiError(
     502,
     "server_error",
-    boundTo?.one
-      ? `The engine that was answering this request failed, and the request can only go to ${boundTo.text}. Send it again in a moment.`
-      : "The engine that was answering this request failed, and no other engine could take over. Send the request again; /health shows the engines' state.",
+    `The engine that was answering this request failed${
+      boundTo?.one
+        ? `, and the request can only go to ${boundTo.text}. Send it again in a moment.`
+        : AFTER_FAILURE[failure]
+    }`,
     { code: "engine_failed", cause, headers: { "retry-after": "1" } },
   );
 

@@ -4,11 +4,10 @@ import type { GatewayMetrics } from "../kernel/metrics.ts";
 import { canDecode } from "../routing/filters/role.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import type { RoutingOptions } from "../routing/options.ts";
-import { NO_PREFERENCES } from "../routing/preferences.ts";
-import type { Prompt } from "../routing/prompt.ts";
 import { Admission } from "../routing/queue/admission.ts";
 import type { RouteSource } from "../routing/queue/route-source.ts";
-import type { RoutedInstance } from "../routing/workers.ts";
+import type { RouteRequest } from "../routing/route.ts";
+import type { RoutedCard, RoutedInstance } from "../routing/workers.ts";
 import type { Member } from "./members/member.ts";
 import { Model } from "./model.ts";
 
@@ -28,7 +27,10 @@ interface Routing {
 /** A member as shown by the operations routes. */
 export interface MemberView {
   readonly instance: RoutedInstance;
-  /** `shut_out` if it is ready but exceeds --index-workers. */
+  readonly kind: Member["kind"];
+  /** Undefined if it answers requests from end to end. */
+  readonly role: RoutedCard["role"] | undefined;
+  /** `shut_out` if it is ready but exceeds --index-workers; `starting` while its model's tokenizer is loading. */
   readonly status: string;
   /** Whether requests can go to it. */
   readonly canServe: boolean;
@@ -66,38 +68,41 @@ export class LocalModel extends Model {
 
   /** Whether it can answer. */
   get isReady(): boolean {
-    for (const member of this.members)
-      if (
-        this.canServe(member) &&
-        canDecode(member) &&
-        (member.kind === "engine" || this.workers !== undefined)
-      )
-        return true;
+    for (const member of this.members) if (this.canServe(member) && canDecode(member)) return true;
     return false;
   }
 
   /** Whether requests can go to the member. */
   canServe(member: Member): boolean {
-    return member.isReady && !this.router.isShutOut(member);
+    return member.isReady && !this.router.isShutOut(member) && this.#isPrepared(member);
   }
 
-  override kindFor(prompt: Prompt): Member["kind"] {
-    const request = { prompt, requestId: "", preferences: NO_PREFERENCES, excluded: [] };
-    return this.router.peek(request)?.kind ?? super.kindFor(prompt);
+  /** Whether prompts for the member can be read: those for workers need their tokenizer and template. */
+  #isPrepared({ kind }: Member): boolean {
+    return kind === "engine" || this.workers !== undefined;
+  }
+
+  #statusOf(member: Member): string {
+    if (!member.isReady) return member.state;
+    if (this.router.isShutOut(member)) return "shut_out";
+    return this.#isPrepared(member) ? member.state : "starting";
+  }
+
+  override kindFor(request: Pick<RouteRequest<Member>, "prompt" | "preferences">): Member["kind"] {
+    return this.router.peek({ ...request, requestId: "", excluded: [] })?.kind ?? super.kindFor(request);
   }
 
   views(): MemberView[] {
     const { router } = this;
-    return Array.from(this.members, (member) => {
-      const isShutOut = router.isShutOut(member);
-      return {
-        instance: member.instance,
-        status: isShutOut && member.isReady ? "shut_out" : member.state,
-        canServe: this.canServe(member),
-        isShutOut,
-        loads: () => router.loads(member),
-      };
-    });
+    return Array.from(this.members, (member) => ({
+      instance: member.instance,
+      kind: member.kind,
+      role: member.instance.card.role === "aggregated" ? undefined : member.instance.card.role,
+      status: this.#statusOf(member),
+      canServe: this.canServe(member),
+      isShutOut: router.isShutOut(member),
+      loads: () => router.loads(member),
+    }));
   }
 
   override join(member: Member): void {

@@ -6,7 +6,6 @@ import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
 import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
 import { tokenizingReader } from "../prompts/tokenizing-reader.ts";
-import type { Prompt } from "../routing/prompt.ts";
 import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import type { RouteRequest } from "../routing/route.ts";
@@ -114,8 +113,8 @@ export abstract class Model {
     return this.#counts[kind] > 0;
   }
 
-  /** The kind of member that would get a request with this prompt now. */
-  kindFor(_prompt: Prompt): Member["kind"] {
+  /** The kind of member that would get the request now. */
+  kindFor(_request: Pick<RouteRequest<Member>, "prompt" | "preferences">): Member["kind"] {
     return this.has("engine") ? "engine" : "worker";
   }
 
@@ -138,12 +137,12 @@ const NONE: readonly never[] = [];
 /** A model as served by one kind of member: engines, which receive bytes, or workers, which receive tokens. */
 export class ModelSide<Worker extends Member> {
   readonly #model: Model;
-  readonly #kind: Worker["kind"];
+  readonly kind: Worker["kind"];
   readonly admission: RouteSource<Worker>;
 
   constructor(model: Model, kind: Worker["kind"]) {
     this.#model = model;
-    this.#kind = kind;
+    this.kind = kind;
     this.admission = new SideRoutes(model, this);
   }
 
@@ -169,7 +168,7 @@ export class ModelSide<Worker extends Member> {
 
   /** Whether any member of this kind is ready. */
   get isReady(): boolean {
-    for (const { kind, isReady } of this.#model.members) if (kind === this.#kind && isReady) return true;
+    for (const { kind, isReady } of this.#model.members) if (kind === this.kind && isReady) return true;
     return false;
   }
 
@@ -180,13 +179,13 @@ export class ModelSide<Worker extends Member> {
 
   /** Members of this kind, ready or not. */
   members(): Worker[] {
-    return [...this.#model.members].filter((member): member is Worker => member.kind === this.#kind);
+    return [...this.#model.members].filter((member): member is Worker => member.kind === this.kind);
   }
 
   /** Members of the other kind. */
   others(): readonly Member[] {
-    if (!this.#model.has(this.#kind === "engine" ? "worker" : "engine")) return NONE;
-    return [...this.#model.members].filter((member) => member.kind !== this.#kind);
+    if (!this.#model.has(this.kind === "engine" ? "worker" : "engine")) return NONE;
+    return [...this.#model.members].filter((member) => member.kind !== this.kind);
   }
 }
 

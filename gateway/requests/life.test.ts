@@ -87,7 +87,11 @@ const transfer: Transfer<Member> = {
 const [one, two, three] = ["one", "two", "three"].map(member) as [Member, Member, Member];
 
 function open(job: Partial<LifeJob<Member>> = {}, options = {}): void {
-  const model = { name: "tiny", blockSize: 16, metrics, admission, members: () => members };
+  const model = {
+    ...{ kind: "engine", name: "tiny", blockSize: 16, metrics, admission },
+    members: () => members,
+    others: () => [],
+  };
   const all: LifeJob<Member> = {
     requestId: "r",
     model: model as unknown as ModelSide<Member>,

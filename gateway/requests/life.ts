@@ -15,6 +15,7 @@ import type { PendingRoute, RouteHandler } from "../routing/queue/route-source.t
 import type { Route, RouteOutcome } from "../routing/route.ts";
 import { type AttemptFailure, Attempts } from "./attempts.ts";
 import { Handover } from "./handover.ts";
+import { obstacleOf } from "./obstacle.ts";
 import type { RequestOptions } from "./options.ts";
 import type { NextStep, Transfer } from "./transfer.ts";
 
@@ -160,7 +161,11 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     this.#pending = undefined;
     if (this.#attempts.clearFailed()) this.#applyAfterPause(false);
     // The last failure says more than that no member is left.
-    else this.fail(this.#lastError ?? toApiError(error));
+    else {
+      const failure = this.#lastError ?? toApiError(error);
+      if (this.#transfer.hasBegun) this.#giveUp(obstacleOf(error, this.#job.model), failure);
+      else this.fail(failure);
+    }
   }
 
   /**
@@ -193,6 +198,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     if (this.#isOver) return;
     this.#attempts.recordFailure(this.route!.worker, "answered");
     if (this.#attempts.mayRetry) this.#retryElsewhere(error);
+    else if (this.#transfer.hasBegun) this.#giveUp("too many attempts to continue it have failed", error);
     else this.fail(error);
   }
 
@@ -323,14 +329,10 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   }
 
   #giveUp(obstacle: string, error: ApiError): void {
-    this.#context.warnings.warn(
-      `not continued ${obstacle}`,
-      "no other worker could continue a broken answer",
-      {
-        request: this.#job.requestId,
-        reason: obstacle,
-      },
-    );
+    this.#context.warnings.warn(`not continued ${obstacle}`, "a broken answer was not continued elsewhere", {
+      request: this.#job.requestId,
+      reason: obstacle,
+    });
     this.fail(error);
   }
 

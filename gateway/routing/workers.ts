@@ -107,4 +107,8 @@ export const indicesOf = (slots: readonly Slot<RoutedWorker>[]): number[] => slo
 
 /** The worker with this id or name. */
 export const findWorker = <Worker extends RoutedWorker>(workers: readonly Worker[], idOrName: string) =>
-  workers.find(({ instance }) => instance.id === idOrName || instance.name === idOrName);
+  workers.find((worker) => isNamed(worker, idOrName));
+
+/** Whether this is the worker's id or name. */
+export const isNamed = ({ instance }: Pick<RoutedWorker, "instance">, idOrName: string): boolean =>
+  instance.id === idOrName || instance.name === idOrName;

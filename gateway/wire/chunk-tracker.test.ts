@@ -39,6 +39,13 @@ describe("the framing of a chunked body", () => {
     expect(tracker.isEnded).toBe(true);
   });
 
+  test.each(["a ;name=value", "a\t ; name = value ;b"])("accepts blanks around extensions: %j", (size) => {
+    const { tracker, data } = follow(`${size}\r\n0123456789\r\n0\r\n\r\n`);
+    expect(data).toBe("0123456789");
+    expect(tracker.isEnded).toBe(true);
+    expect(tracker.isEventByEvent).toBe(false);
+  });
+
   test("reports where the body ends if more follows it", () => {
     expect(follow("1\r\na\r\n0\r\n\r\nHTTP/1.1 200 OK").used).toBe(11);
   });
@@ -99,6 +106,8 @@ describe("the framing of a chunked body", () => {
     "1;a\nb\r\na\r\n",
     "1;a\u0000\r\na\r\n",
     `1;${"x".repeat(300)}\r\n`,
+    `1${" ".repeat(300)};a\r\n`,
+    "1 a\r\na\r\n",
     "0\r\n\n",
     "0\r\na: b\n\r\n",
     "0\r\na: \u0001\r\n\r\n",

@@ -8,6 +8,7 @@ const LONGEST_TRAILERS = 16_384;
 /** States that end with `-lf` expect the second byte of a line break. */
 type State =
   | "size"
+  | "blank"
   | "extension"
   | "size-lf"
   | "data"
@@ -76,6 +77,10 @@ export class ChunkTracker {
       case "size":
         this.#readSize(byte);
         break;
+      case "blank":
+        if (byte === SEMICOLON) this.#state = "extension";
+        else if (!isBlank(byte) || ++this.#lineLength > LONGEST_LINE) throw malformed();
+        break;
       case "extension":
         if (byte === CR) this.#state = "size-lf";
         else if (isControl(byte) || ++this.#lineLength > LONGEST_LINE) throw malformed();
@@ -101,8 +106,9 @@ export class ChunkTracker {
       if (++this.#lineLength > 13) throw malformed();
     } else if (this.#lineLength === 0) throw malformed();
     else if (byte === CR) this.#state = "size-lf";
-    else if (byte === SEMICOLON) {
-      this.#state = "extension";
+    else if (byte === SEMICOLON || isBlank(byte)) {
+      // Blanks are only valid before an extension.
+      this.#state = byte === SEMICOLON ? "extension" : "blank";
       this.isEventByEvent = false;
     } else throw malformed();
   }
@@ -149,6 +155,7 @@ export class ChunkTracker {
   }
 }
 
+const isBlank = (byte: number) => byte === 32 || byte === 9;
 const isControl = (byte: number) => (byte < 32 && byte !== 9) || byte === 127;
 
 /** The data of whole chunks, without their framing. */

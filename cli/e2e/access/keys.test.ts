@@ -72,7 +72,7 @@ describe("keys", () => {
     expect((await ask(`${url}/live`)).status).toBe(200);
     expect((await ask(`${url}/health`)).body).toEqual({
       status: "ready",
-      models: [{ status: "ready", workers: [{ status: "ready" }] }],
+      models: [{ status: "ready", workers: [{ kind: "engine", status: "ready" }] }],
     });
     const known = await ask(`${url}/health`, { headers: bearer(made.team!) });
     expect(known.body).toMatchObject({ models: [{ name: "tiny", workers: [{ name: engine.name }] }] });

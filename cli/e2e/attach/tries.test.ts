@@ -128,6 +128,33 @@ test("a whole answer to a streaming request passes on", async () => {
 });
 
 test.each([
+  ["is one JSON document", (json: string) => json],
+  ["is one JSON document with line breaks", (json: string) => `\n${json.replaceAll(",", ",\n\n")}\n`],
+])("an answer labelled as an event stream that %s passes on", async (_what, write) => {
+  const answer = {
+    id: "c",
+    choices: [{ index: 0, text: "One", finish_reason: "stop" }],
+    usage: { prompt_tokens: 1, completion_tokens: 2 },
+  };
+  const sent = write(JSON.stringify(answer));
+  answerWith((_, response) => begin(response).end(sent));
+  expect(await complete({ stream: true })).toMatchObject({ status: 200, body: answer });
+  answerWith((_, response) => begin(response).write(sent.slice(0, 9), () => response.end(sent.slice(9))));
+  expect(await complete({ stream: true })).toMatchObject({ status: 200, body: answer });
+  expect(asked).toBe(2);
+});
+
+test.each([
+  ["an incomplete document", '{"id":"c","choices":['],
+  ["a document and an event", `{"id":"c"}\n\n${text("One", "stop")}`],
+  ["an error document", '{"error":{"message":"worker died","code":500}}'],
+])("%s labelled as an event stream is retried", async (_what, sent) => {
+  answerWith((_, response) => begin(response).end(asked === 1 ? sent : text("One", "stop")));
+  expect(await complete({ stream: true })).toMatchObject({ status: 200, body: text("One", "stop") });
+  expect(asked).toBe(2);
+});
+
+test.each([
   ["before they answer", (response: ServerResponse) => response.destroy()],
   [
     "with a stream's first event",

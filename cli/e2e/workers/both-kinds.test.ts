@@ -60,6 +60,15 @@ test("keeps serving with its engines when its workers have gone, and vice versa"
   for (let round = 0; round < 3; round++) expect(await chat()).toBe("Hello.");
 });
 
+test("keeps its workers' names: an engine needs another one", async () => {
+  await start();
+  const url = "http://127.0.0.1:1";
+  const attached = await gateway.post("/admin/workers", { url, name: "own", wait_ms: 0 });
+  expect(attached.status).toBe(409);
+  expect((await attached.json()).error).toMatchObject({ param: "name", code: "already_attached" });
+  expect((await gateway.post("/admin/workers", { url, name: "free", wait_ms: 0 })).status).toBe(201);
+});
+
 test("has paths that only engines serve", async () => {
   await start();
   const answer = await gateway.post("/v1/responses", { model: "both", input: "Hi" });

@@ -99,7 +99,7 @@ export interface StoryAnswer {
   text: string;
   finish: string | null;
   usage: unknown;
-  error: { code: string } | undefined;
+  error: { code: string; message: string } | undefined;
 }
 
 /** Streams the story. */

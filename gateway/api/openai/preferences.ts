@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { type ApiError, invalidRequest, noWorkerReady } from "../../kernel/errors.ts";
 import { bindingOf } from "../../routing/filters/binding.ts";
+import { canDecode } from "../../routing/filters/role.ts";
 import { hasAll, tagsOf } from "../../routing/filters/tags.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "../../routing/preferences.ts";
 import type { RecentlyLeft } from "../../routing/recently-left.ts";
@@ -107,11 +108,20 @@ function checkWorkers(
     if (found === undefined && !left.knows(worker, now))
       throw unknownWorker(worker, members, paramOf("worker"));
     if (found === undefined) throw notNow();
+    if (!canDecode(found)) throw answersNothing(found, paramOf("worker"));
     if (!hasAll(found, tags)) throw lacksTags(worker, tags, paramOf("tags"));
   } else if (!members.some((member) => hasAll(member, tags))) {
     if (!left.hadTags(tags, now)) throw unknownTags(tags, members, paramOf("tags"));
     throw notNow();
   }
+}
+
+function answersNothing({ instance: { name, card } }: RoutedWorker, param: string): ApiError {
+  return invalidRequest(
+    `Invalid value for '${param}': the worker '${name}' has the role '${card.role}', so it does not answer requests itself.`,
+    param,
+    "unknown_worker",
+  );
 }
 
 function lacksTags(worker: string, tags: readonly string[], param: string): ApiError {

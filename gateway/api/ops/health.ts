@@ -18,8 +18,10 @@ export function health(
     return {
       ...(showsNames && { name }),
       status: isReady ? "ready" : workers.some(({ status }) => status === "down") ? "down" : "starting",
-      workers: workers.map(({ instance, status }) => ({
+      workers: workers.map(({ instance, kind, role, status }) => ({
         ...(showsNames && { name: instance.name }),
+        kind,
+        role,
         status,
       })),
     };

@@ -146,7 +146,7 @@ export const OPERATIONS: readonly Operation[] = [
     responses: {
       "201": "Attached; `state` says whether it is ready.",
       ...TAKES_JSON,
-      "409": "The engine is already attached.",
+      "409": "The engine is already attached, or a worker has its name.",
       "501": FIXED,
     },
   },
@@ -190,7 +190,7 @@ export const OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/health",
     summary: "Readiness",
-    description: "The state of each model and worker.",
+    description: "The state of each model and of its members: workers and attached engines (`kind`).",
     responses: {
       "200": "At least one model can answer.",
       ...ANY,

@@ -2,18 +2,15 @@ import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
-import type { Member } from "../../models/members/member.ts";
 import type { Model } from "../../models/model.ts";
 import { mayUseModel, requireModel } from "../../models/model-scope.ts";
-import type { FoundModel, Models } from "../../models/models.ts";
-import type { Prompt } from "../../routing/prompt.ts";
+import type { Models } from "../../models/models.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { FallbackError } from "../fallback-error.ts";
+import { isUnsupported, type OfKind, ofKind } from "./member-kinds.ts";
 
-/** A model that may answer a request. */
-export interface Candidate extends FoundModel {
-  /** Which kind of its members to ask. */
-  readonly kind: Member["kind"];
+/** A model that may answer a request, and which kind of its members to ask. */
+export interface Candidate extends OfKind {
   /** The model that the request names, if this one is a fallback for it. */
   readonly fallbackFor?: string;
 }
@@ -32,40 +29,16 @@ export function candidatesFor(
   if (name === undefined) {
     const { only } = models;
     if (only !== undefined) requireModel(key, models, only.model.name);
-    return only === undefined ? [] : [withKind(only)];
+    return only === undefined ? [] : [ofKind(only)];
   }
   const own = models.find(name);
   const others = models.fallbacks(name).flatMap((other): Candidate[] => {
     const found = mayUseModel(key, models, other) ? models.find(other) : undefined;
     if (found === undefined) return [];
-    return [{ ...withKind(found), rename: found.rename ?? other, fallbackFor: name }];
+    const candidate = ofKind(found, other);
+    return [{ ...candidate, rename: candidate.rename ?? other, fallbackFor: name }];
   });
-  return own === undefined ? others : [withKind(own), ...others];
-}
-
-/** Prefers engines if the model has some, or had some until a moment ago. */
-function withKind(found: FoundModel): Candidate {
-  const { model } = found;
-  const isWorkers = !model.has("engine") && (model.has("worker") || model.workers !== undefined);
-  return { ...found, kind: isWorkers ? "worker" : "engine" };
-}
-
-/**
- * Lists a model that has both workers and engines twice: first the kind whose member the router would choose now,
- * then the other one.
- * @param prompt tokenizes the request's prompt for a model; called only for models that have both
- */
-export async function withBothKinds(
-  candidates: readonly Candidate[],
-  prompt: (model: Model) => Promise<Prompt>,
-): Promise<Candidate[]> {
-  const all = candidates.map(async (candidate) => {
-    const { model } = candidate;
-    if (!model.has("engine") || !model.has("worker")) return [candidate];
-    const kind = model.kindFor(await prompt(model));
-    return [{ ...candidate, kind }, { ...candidate, kind: kind === "engine" ? "worker" : "engine" } as const];
-  });
-  return (await Promise.all(all)).flat();
+  return own === undefined ? others : [ofKind(own, name), ...others];
 }
 
 /**
@@ -81,14 +54,19 @@ export async function firstAnswer(
 ): Promise<Response> {
   let failure: ApiError | undefined;
   for (const [index, candidate] of candidates.entries()) {
-    if (failure !== undefined && candidate.fallbackFor !== undefined)
+    const next = candidates[index + 1];
+    const isSecondKind = candidates[index - 1]?.model === candidate.model;
+    if (candidate.fallbackFor !== undefined && !isSecondKind)
       recordFallback(context, candidate, failure, dependencies);
-    const hasOthers = index < candidates.length - 1;
     try {
-      return await ask(candidate, hasOthers);
+      return await ask(candidate, next !== undefined);
     } catch (error) {
       if (error instanceof FallbackError) failure = error.error;
-      else if (hasOthers && error instanceof ApiError && error.code === "no_worker_ready") failure = error;
+      else if (next !== undefined && error instanceof ApiError && error.code === "no_worker_ready")
+        failure = error;
+      // Its engines may accept what its workers do not support.
+      else if (next?.model === candidate.model && isUnsupported(error)) continue;
+      else if (isSecondKind && candidate.fallbackFor === undefined && isInvalid(error)) throw error;
       // The client did not ask for the fallback: report why the model before it failed, not the fallback's error.
       else throw failure ?? error;
     }
@@ -96,17 +74,21 @@ export async function firstAnswer(
   throw failure;
 }
 
+/** Whether the request is wrong whoever answers it. */
+const isInvalid = (error: unknown) =>
+  error instanceof ApiError && error.status === 400 && !isUnsupported(error);
+
 function recordFallback(
   context: Context<GatewayEnv>,
   { fallbackFor = "", model }: Candidate,
-  failure: ApiError,
+  failure: ApiError | undefined,
   { metrics, warnings }: GatewayDependencies,
 ): void {
   metrics.fallbacks.inc({ model: fallbackFor, fallback: model.name });
   warnings.warn(`fallback ${fallbackFor} ${model.name}`, "another model answers", {
     model: fallbackFor,
     fallback: model.name,
-    reason: failure.message,
+    reason: failure?.message ?? "no worker or engine serves it",
   });
   context.set("headers", { ...context.get("headers"), "x-stator-model": encodeHeaderValue(model.name) });
 }

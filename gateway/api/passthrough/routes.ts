@@ -3,17 +3,21 @@ import { mayUse } from "../../access/api-key.ts";
 import { readBytes, readJsonBody, refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { checkMedia } from "../../access/media.ts";
-import { invalidRequest } from "../../kernel/errors.ts";
+import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { Model } from "../../models/model.ts";
 import { requireModel } from "../../models/model-scope.ts";
 import type { Models } from "../../models/models.ts";
 import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
+import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { OwnRoute } from "../endpoints.ts";
-import { type Candidate, candidatesFor, firstAnswer, withBothKinds } from "./candidates.ts";
+import { readPreferences } from "../openai/preferences.ts";
+import { type Candidate, candidatesFor, firstAnswer } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
 import { type EngineRequest, forward, promptOf } from "./forward.ts";
+import { type KindRequest, withBothKinds } from "./member-kinds.ts";
+import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson } from "./rename.ts";
 
 /** Answers with the model that the request names: forwards to its engines, or calls the gateway's own route. */
@@ -34,7 +38,10 @@ export function forwardOr(
     const request = { bytes, body: asObject(json), form: undefined };
     if (candidates.some(isForEngines))
       await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
-    const asked = await withBothKinds(candidates, (model) => promptOf(context, request, model));
+    const asked = await withBothKinds(candidates, async (model) => ({
+      prompt: await promptOf(context, request, model),
+      preferences: preferencesOf(context, dependencies, request, model),
+    }));
     return firstAnswer(context, dependencies, asked, async (candidate, hasOthers) => {
       if (isForEngines(candidate)) return forward(context, dependencies, request, candidate, hasOthers);
       await candidate.model.whenReady();
@@ -81,6 +88,22 @@ export async function forwardAny(
   }
   if (name === undefined) return refuseNameless(context, models);
   return found.length > 0 ? refusePath(context, name) : models.refuse(name);
+}
+
+/** The request's preferences; none if they are invalid, which is reported once a member is asked. */
+function preferencesOf(
+  context: Context<GatewayEnv>,
+  { preferenceDefaults }: GatewayDependencies,
+  { body }: EngineRequest,
+  { engines }: Model,
+): KindRequest["preferences"] {
+  const { arrivedAt } = context.var;
+  try {
+    return readPreferences(context, preferenceFields(body), engines, preferenceDefaults, arrivedAt);
+  } catch (error) {
+    if (error instanceof ApiError) return NO_PREFERENCES;
+    throw error;
+  }
 }
 
 const isForEngines = ({ kind }: Candidate) => kind === "engine";

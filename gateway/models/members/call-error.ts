@@ -21,11 +21,13 @@ export interface CallBounds {
 /**
  * The error for the client of a failed call.
  * @param boundTo given if the request could not go to any worker
+ * @param isMidway whether the answer had begun
  */
 export function callError(
   error: PlaneError,
   { model, timeoutMs, deadlineAt }: CallBounds,
   boundTo?: BoundTo,
+  isMidway = false,
 ): ApiError {
   switch (error.code) {
     case "deadline_exceeded":
@@ -38,7 +40,7 @@ export function callError(
     case "draining":
       return noWorkerReady(model, boundTo);
     default:
-      return workerFailed(error, boundTo);
+      return workerFailed(error, boundTo, isMidway);
   }
 }
 

@@ -27,6 +27,8 @@ export interface AttachedEnginesOptions extends Omit<EngineConnectionDependencie
   models: Models;
   log: Logger;
   loadPromptReader: PromptReaderLoader;
+  /** Whether a worker has this name, by which requests may name it. */
+  isWorker(name: string): boolean;
 }
 
 /** Receives an engine and its members whenever they change. */
@@ -86,7 +88,7 @@ export class AttachedEngines {
 
   /**
    * Attaches an engine, which need not be up yet.
-   * @throws ApiError 400 for an invalid description, 409 for an engine that is already attached
+   * @throws ApiError 400 for an invalid description, 409 for an engine that is already attached or a worker's name
    */
   attach(given: EngineSpec): EngineConnection {
     const spec = checkedSpec(given);
@@ -94,9 +96,10 @@ export class AttachedEngines {
     const name = spec.name ?? defaultEngineName(url);
     for (const { engine } of this.#attachments.values()) {
       if (engine.name !== name && engine.spec.url !== url) continue;
-      const message = `The engine '${engine.name}' at ${engine.spec.url} is already attached.`;
-      throw new ApiError(409, "invalid_request_error", message, { param: "url", code: "already_attached" });
+      throw conflict(`The engine '${engine.name}' at ${engine.spec.url} is already attached.`, "url");
     }
+    if (this.#options.isWorker(name))
+      throw conflict(`A worker is named '${name}'. Attach the engine under another name.`, "name");
     const engine = new EngineConnection({ ...spec, name }, this.#options, {
       onProbed: (profile, isFresh) => this.#onProbed(attachment, profile, isFresh),
       onState: (state) => this.#onState(attachment, state),
@@ -275,3 +278,6 @@ export class AttachedEngines {
     return this.#options.models.get(worker.model.name);
   }
 }
+
+const conflict = (message: string, param: string) =>
+  new ApiError(409, "invalid_request_error", message, { param, code: "already_attached" });

@@ -2,6 +2,7 @@ import type { Instance, ModelCard } from "#runtime";
 import { InvalidCardError, noWorkerReady } from "../../kernel/errors.ts";
 import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
 import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
+import { lackDecode } from "../../routing/filters/role.ts";
 import { WorkerConnection, type WorkerConnectionOptions } from "../members/worker-connection.ts";
 import { type Model, WorkerSide } from "../model.ts";
 import type { Models } from "../models.ts";
@@ -23,6 +24,8 @@ interface Serving {
   readonly model: Model;
   readonly workers: Map<Instance, WorkerConnection>;
   isLoading: boolean;
+  /** Whether the log says that it is ready, or that it has no decode worker. */
+  reported: "ready" | "no-decode" | undefined;
 }
 
 /** Keeps a connection to every worker in discovery, and adds it to its model. */
@@ -75,14 +78,17 @@ export class DiscoveredWorkers {
     const before = this.#serving.get(name);
     if (before === undefined) {
       const model = this.#options.models.open(name, card.blockSize);
-      const serving: Serving = { listed, model, workers: new Map(), isLoading: false };
+      const serving: Serving = { listed, model, workers: new Map(), isLoading: false, reported: undefined };
       this.#serving.set(name, serving);
       return serving;
     }
     const { card: old } = before.listed;
     const { model } = before;
     before.listed = listed;
-    if (!isSame(old, card)) model.workers = undefined;
+    if (!isSame(old, card)) {
+      model.workers = undefined;
+      before.reported = undefined;
+    }
     // To the new worker, the tokens of queued prompts would mean something else.
     if (!areCompatible(old, card) && model.isEmpty) model.refuseWaiting(noWorkerReady(name));
     return before;
@@ -105,6 +111,7 @@ export class DiscoveredWorkers {
         onState: () => {
           model.update(worker);
           void this.#prepare(serving);
+          this.#report(serving);
         },
         onLost: () => this.#options.catalog.onConnectionLost(instance),
         onPayload: (payload) => model.applyPayload(worker, payload),
@@ -148,19 +155,35 @@ export class DiscoveredWorkers {
     serving.isLoading = true;
     let mustRetry = false;
     try {
-      const { card, name } = listed;
+      const { card } = listed;
       const tokenizer = await loadTokenizer(card, () => this.#workersWithTokenizer(card.tokenizer.sha256));
       const template = templateOf(card);
       // Another card may have arrived meanwhile.
       if (serving.listed !== listed) return;
       model.workers = new WorkerSide(model, card, tokenizer, template);
-      log.info("model is ready", { model: name, context: card.contextLength, blockSize: card.blockSize });
+      this.#report(serving);
     } catch (error) {
       mustRetry = this.#refuse(error, serving);
       if (!mustRetry) log.error("cannot prepare a model", { model: listed.name, reason: String(error) });
     } finally {
       serving.isLoading = false;
       if (serving.listed !== listed || mustRetry) void this.#prepare(serving);
+    }
+  }
+
+  /** Logs once that the model can answer, and each time that it cannot for want of a decode worker. */
+  #report(serving: Serving): void {
+    const { log } = this.#options;
+    const { model, reported } = serving;
+    if (model.workers === undefined) return;
+    const { name, contextLength, blockSize } = model.workers.card;
+    if (lackDecode(model.members)) {
+      if (reported === "no-decode") return;
+      serving.reported = "no-decode";
+      log.warn("a model cannot answer: it has no decode worker", { model: name });
+    } else if (reported !== "ready" && model.workers.isReady) {
+      serving.reported = "ready";
+      log.info("model is ready", { model: name, context: contextLength, blockSize });
     }
   }
 

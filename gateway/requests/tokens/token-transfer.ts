@@ -160,7 +160,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   failureOf(cause: unknown): ApiError {
     const error = cause instanceof PlaneError ? cause : new PlaneError("internal", String(cause));
-    return callError(error, this.#bounds, this.#boundTo);
+    return callError(error, this.#bounds, this.#boundTo, this.hasBegun);
   }
 
   onCancelled(isAnswering: boolean): void {

@@ -3,7 +3,7 @@ import { unframed } from "../../wire/chunk-tracker.ts";
 import { HeldBytes } from "../../wire/held-bytes.ts";
 import { type HttpHead, isEventStreamType } from "../../wire/types.ts";
 import type { Placement } from "../placement.ts";
-import { classifyAnswer } from "./classify-answer.ts";
+import { beginsLikeJson, classifyAnswer, classifyDocument } from "./classify-answer.ts";
 import { type AnswerHooks, ClientReply, eventText, type MissingEnd } from "./client-reply.ts";
 import { endsWithDone } from "./event-api.ts";
 import { EventInspection } from "./event-inspection.ts";
@@ -52,6 +52,10 @@ export class AnswerBody {
   readonly #hooks: AnswerHooks;
   readonly #reply: ClientReply;
   #head: HttpHead | undefined;
+  /** Whether a piece of the current answer has arrived. */
+  #hasOpened = false;
+  /** Whether it is one JSON document, although it is declared as an event stream. */
+  #isDocument = false;
   #estimate: TokenEstimate;
   #inspection: EventInspection;
   readonly #sent: SentBytes;
@@ -89,9 +93,9 @@ export class AnswerBody {
     return this.#reply.isFull;
   }
 
-  /** Whether it is declared as an event stream. */
+  /** Whether it is declared as an event stream, and does not begin like JSON. */
   get isStream(): boolean {
-    return this.#head?.isEventStream === true;
+    return this.#head?.isEventStream === true && !this.#isDocument;
   }
 
   /** Whether the client has received an engine's error about its request, which ends the stream. */
@@ -154,8 +158,9 @@ export class AnswerBody {
     if (this.isBroken) return false;
     if (this.#isRefusal) return this.#keepRefusal(wire);
     if (this.#splice !== undefined) return this.#pushSpliced(wire, isFramed);
+    this.#open(wire, isFramed);
     if (this.#isUnreadStream(wire)) return this.#write(wire, false);
-    if (!this.isStream) return this.#hold(wire);
+    if (!this.isStream) return this.#hold(isFramed ? unframed(wire) : wire);
     return this.#isValid(wire, isFramed) && this.#send(wire, isFramed);
   }
 
@@ -164,8 +169,9 @@ export class AnswerBody {
     if (this.isBroken) return false;
     if (this.#isRefusal) return this.#finishRefusal(wire);
     if (this.#splice !== undefined) return this.#finishSpliced(wire, isFramed);
+    this.#open(wire, isFramed);
     if (this.#isUnreadStream(wire)) return this.#reply.finish(this.#head!, wire, false);
-    if (!this.isStream) return this.#finishWhole(wire);
+    if (!this.isStream) return this.#finishWhole(isFramed ? unframed(wire) : wire);
     if (!this.#isValid(wire, isFramed)) return false;
     this.#sent.append(wire, isFramed);
     this.#tail = this.#sent.tail(TAIL_BYTES);
@@ -196,6 +202,8 @@ export class AnswerBody {
   reset(): void {
     this.isBroken = false;
     this.#isRefusal = false;
+    this.#hasOpened = false;
+    this.#isDocument = false;
     this.#held.clear();
     if (this.#reply.hasBegun) return;
     this.#sent.release();
@@ -246,6 +254,15 @@ export class AnswerBody {
     );
   }
 
+  /** Looks at the first piece. */
+  #open(wire: Uint8Array, isFramed: boolean): void {
+    if (this.#hasOpened || wire.length === 0) return;
+    this.#hasOpened = true;
+    const { isEventStream, status } = this.#head!;
+    this.#isDocument =
+      isEventStream && status === 200 && this.#job.events !== undefined && beginsLikeJson(wire, isFramed);
+  }
+
   /** Whether a stream is complete: it has `[DONE]`, or every choice has ended. */
   get #isComplete(): boolean {
     if (!endsWithDone(this.#job.events) || this.#inspection.isDone || this.status >= 400) return true;
@@ -286,7 +303,9 @@ export class AnswerBody {
   }
 
   #isUsable(all: Uint8Array): boolean {
-    const answer = classifyAnswer(this.#head!, all, this.#job.events);
+    const answer = this.#isDocument
+      ? classifyDocument(all)
+      : classifyAnswer(this.#head!, all, this.#job.events);
     switch (answer.kind) {
       case "valid":
         return true;

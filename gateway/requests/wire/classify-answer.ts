@@ -25,12 +25,29 @@ export function classifyAnswer(
   api: EventApi | undefined,
 ): AnswerClass {
   if (status !== 200 || !hasBody || isEncoded || api === undefined) return VALID;
-  if (ERROR_OPENING.test(latin1(body.subarray(0, OPENING_BYTES)))) {
-    const status = errorStatusOf(jsonOf(decoder.decode(body)));
-    return status === undefined ? VALID : { kind: "error", status, isClientError: isClientError(status) };
-  }
-  return isObject(body) || jsonOf(decoder.decode(body)) !== undefined ? VALID : { kind: "garbage" };
+  const mayBeError = ERROR_OPENING.test(latin1(body.subarray(0, OPENING_BYTES)));
+  return !mayBeError && isObject(body) ? VALID : classifyDocument(body);
 }
+
+/** The same for an answer that is declared as something else: all of it is parsed. */
+export function classifyDocument(body: Uint8Array): AnswerClass {
+  const json = jsonOf(decoder.decode(body));
+  if (json === undefined) return { kind: "garbage" };
+  const status = errorStatusOf(json);
+  return status === undefined ? VALID : { kind: "error", status, isClientError: isClientError(status) };
+}
+
+/**
+ * Whether a body begins like a JSON object, which no event of an event stream does.
+ * @param wire its first piece
+ * @param isFramed whether that is whole HTTP chunks
+ */
+export function beginsLikeJson(wire: Uint8Array, isFramed: boolean): boolean {
+  const from = isFramed ? wire.indexOf(LF) + 1 : 0;
+  return /^\s*\{/.test(latin1(wire.subarray(from, from + OPENING_BYTES)));
+}
+
+const LF = 10;
 
 /** Checks only the first and last characters. */
 function isObject(json: Uint8Array): boolean {

@@ -1,7 +1,13 @@
 import { type ApiError, engineFailed } from "../../kernel/errors.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
-import type { HttpCall, HttpError, HttpHead, HttpReceiver, HttpTransport } from "../../wire/types.ts";
+import {
+  type HttpCall,
+  HttpError,
+  type HttpHead,
+  type HttpReceiver,
+  type HttpTransport,
+} from "../../wire/types.ts";
 import type { AttemptFailure } from "../attempts.ts";
 import { Life, type LifeContext } from "../life.ts";
 import { type Placement, placementOf } from "../placement.ts";
@@ -121,7 +127,13 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
 
   failureOf(cause: unknown): ApiError {
     const { admission } = this.#job.model;
-    return engineFailed(cause, admission.boundTo(this.routeRequest([])));
+    const wasSent = !(cause instanceof HttpError && cause.code === "unsent");
+    const failure = this.hasBegun
+      ? "midway"
+      : wasSent && !this.#job.isRepeatable
+        ? "unrepeatable"
+        : "retried";
+    return engineFailed(cause, admission.boundTo(this.routeRequest([])), failure);
   }
 
   onCancelled(isAnswering: boolean): void {

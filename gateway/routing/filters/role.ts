@@ -21,6 +21,17 @@ export class RoleFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   }
 }
 
+/** Whether workers are ready, but none of them can answer requests. */
+export function lackDecode(workers: Iterable<RoutedWorker>): boolean {
+  let areReady = false;
+  for (const worker of workers) {
+    if (!worker.isReady) continue;
+    if (canDecode(worker)) return false;
+    areReady = true;
+  }
+  return areReady;
+}
+
 /** Whether the worker's role allows it to answer requests. */
 export const canDecode = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
   instance.card.role === "aggregated" || instance.card.role === "decode";

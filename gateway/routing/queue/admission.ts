@@ -3,6 +3,7 @@ import {
   type BoundTo,
   deadlineExceeded,
   displaced,
+  noDecodeWorker,
   noWorkerReady,
   queueFull,
   queueTimedOut,
@@ -10,6 +11,7 @@ import {
   tooManyForQueue,
 } from "../../kernel/errors.ts";
 import type { RefusalReason, RoutingMetrics } from "../../kernel/metrics.ts";
+import { lackDecode } from "../filters/role.ts";
 import type { ModelRouter } from "../model-router.ts";
 import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
@@ -205,6 +207,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   }
 
   #noWorkerReady(request: RouteRequest<Worker>): ApiError {
+    if (lackDecode(this.#router.workers.each())) return noDecodeWorker(this.#model);
     return noWorkerReady(this.#model, this.boundTo(request));
   }
 

@@ -143,7 +143,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
 const framing = fc.record({
   kind: fc.constantFrom("chunked", "chunked", "length", "close"),
   places: cuts,
-  extension: fc.constantFrom("", "", ";a", ';a="b c"'),
+  extension: fc.constantFrom("", "", ";a", ';a="b c"', " ;a", "\t; a = b"),
   isUpper: fc.boolean(),
   zeros: fc.constantFrom("", "", "0", "000"),
   trailer: fc.constantFrom("", "x-trailer: 1\r\n"),
@@ -205,14 +205,17 @@ const answer = fc.tuple(head, framing, stream).map(([parts, how, body]) => {
   };
   const lines = [...headers, type, ...delimiter[kind as keyof typeof delimiter]];
   const text = `${interim}HTTP/${version} ${status}${reason}\r\n${lines.map((each) => `${each}\r\n`).join("")}\r\n`;
-  return { body, wire: Buffer.concat([Buffer.from(text, "latin1"), framed(body, { ...how, kind })]) };
+  const wire = Buffer.concat([Buffer.from(text, "latin1"), framed(body, { ...how, kind })]);
+  // Undici rejects blanks before an extension, which are valid (RFC 9112, section 7.1.1).
+  const isReadByUndici = kind !== "chunked" || !/^[ \t]/.test(how.extension);
+  return { status, body, wire, isReadByUndici };
 });
 
 test("a valid answer is read like undici and a reference event stream parser do, however it is split", async () => {
   await fc.assert(
-    fc.asyncProperty(answer, cuts, async ({ wire, body }, places) => {
+    fc.asyncProperty(answer, cuts, async ({ status, wire, body, isReadByUndici }, places) => {
       pieces = cut(wire, places);
-      const [mine, reference] = await Promise.all([ours(), theirs()]);
+      const [mine, reference] = await Promise.all([ours(), isReadByUndici ? theirs() : { status, body }]);
       expect(reference?.body.equals(body)).toBe(true);
       expect(mine?.status).toBe(reference!.status);
       expect(mine?.body.toString()).toBe(body.toString());

@@ -1,0 +1,91 @@
+import { ApiError } from "../../kernel/errors.ts";
+import type { Member } from "../../models/members/member.ts";
+import type { Model } from "../../models/model.ts";
+import type { FoundModel } from "../../models/models.ts";
+import { hasAll } from "../../routing/filters/tags.ts";
+import type { Prompt } from "../../routing/prompt.ts";
+import type { RouteRequest } from "../../routing/route.ts";
+import { isNamed } from "../../routing/workers.ts";
+
+/** A model, and which kind of its members to ask. */
+export interface OfKind extends FoundModel {
+  readonly kind: Member["kind"];
+}
+
+/** What decides which kind of member may answer a request. */
+export type KindRequest = Pick<RouteRequest<Member>, "prompt" | "preferences">;
+
+/**
+ * Prefers engines if the model has some, or had some until a moment ago.
+ * @param name the name that the request gives the model
+ */
+export function ofKind(found: FoundModel, name = found.model.name): OfKind {
+  const { model } = found;
+  const isWorkers = !model.has("engine") && (model.has("worker") || model.workers !== undefined);
+  return { ...found, rename: renameOf(found, name), kind: isWorkers ? "worker" : "engine" };
+}
+
+/** An alias that only workers have stands for the model's own name, which all its engines know. */
+function renameOf({ model, adapter, rename }: FoundModel, name: string): string | undefined {
+  const known = rename ?? name;
+  if (adapter !== undefined || known === model.name || !hasBothKinds(model)) return rename;
+  const isOfWorkers = [...model.members].some(
+    ({ kind, aliases }) => kind === "worker" && aliases.includes(known),
+  );
+  return isOfWorkers && model.engines.lacking(known).length > 0 ? model.name : rename;
+}
+
+/**
+ * Lists a model that has both workers and engines twice: first the kind whose member the router would choose now,
+ * then the other one, unless no member of that kind could ever answer.
+ * @param read reads the request for a model; called only for models that have both
+ */
+export async function withBothKinds<Candidate extends OfKind>(
+  candidates: readonly Candidate[],
+  read: (model: Model) => Promise<KindRequest>,
+): Promise<Candidate[]> {
+  const all = candidates.map(async (candidate) => {
+    const { model, adapter } = candidate;
+    if (!hasBothKinds(model)) return [candidate];
+    const request = await read(model);
+    const meant = [...model.members].filter((member) => isMeant(member, request.preferences, adapter));
+    const fitting = meant.filter((member) => fits(request.prompt, member));
+    const [only, other] = new Set((fitting.length > 0 ? fitting : meant).map(({ kind }) => kind));
+    if (only !== undefined && other === undefined) return [{ ...candidate, kind: only }];
+    const kind = model.kindFor(request);
+    return [
+      { ...candidate, kind },
+      { ...candidate, kind: OTHER[kind] },
+    ];
+  });
+  return (await Promise.all(all)).flat();
+}
+
+const OTHER = { engine: "worker", worker: "engine" } as const;
+
+const hasBothKinds = (model: Model) => model.has("engine") && model.has("worker");
+
+/** Whether the request allows this member. */
+const isMeant = (
+  member: Member,
+  { worker, tags }: KindRequest["preferences"],
+  adapter: string | undefined,
+): boolean =>
+  (worker === undefined || isNamed(member, worker)) &&
+  hasAll(member, tags) &&
+  (adapter === undefined || member.adapters.includes(adapter));
+
+const fits = ({ tokens, isExact }: Prompt, { contextLength = Number.POSITIVE_INFINITY }: Member): boolean =>
+  !isExact || tokens.length < contextLength;
+
+/** The codes with which the gateway's own routes refuse what workers do not support, although engines may. */
+const UNSUPPORTED = new Set([
+  "array_above_max_length",
+  "context_length_exceeded",
+  "unsupported_model",
+  "unsupported_parameter",
+]);
+
+/** Whether an own route refuses the request for something that only workers lack. */
+export const isUnsupported = (error: unknown): boolean =>
+  error instanceof ApiError && error.code !== null && UNSUPPORTED.has(error.code);
