@@ -465,6 +465,9 @@ export const keysOptions = {
 export const upOptions = {
   ...http,
   ...access,
+  cluster: toggle(
+    "Runs etcd, NATS, two gateways (the second one on the next port) and the workers, as on several machines.",
+  ),
   workers: number({
     describe: "Worker processes; the cores are divided among them.",
     default: 2,

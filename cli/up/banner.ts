@@ -1,5 +1,7 @@
 import type { Logger } from "#runtime";
 import type { UpOptions } from "../options/tables.ts";
+import type { ClusterServers } from "./cluster.ts";
+import { isGateway } from "./serving.ts";
 
 /**
  * Announces that everything runs, with addresses and an example; logs it as one line if the log is JSON.
@@ -9,20 +11,43 @@ export function announce(
   options: UpOptions,
   model: string,
   urls: ReadonlyMap<string, string>,
+  servers: Pick<ClusterServers, "discovery" | "nats"> | undefined,
   log: Logger,
 ): void {
-  const { gateway, ...workers } = Object.fromEntries(urls);
+  const gateways = [...urls].filter(([name]) => isGateway(name)).map(([, url]) => url);
+  const [gateway] = gateways.sort();
+  const workers = Object.fromEntries([...urls].filter(([name]) => !isGateway(name)));
   const serving = `Stator serves ${model} at ${gateway}/v1 with ${options.workers} worker${options.workers === 1 ? "" : "s"}.`;
-  if (options["log-format"] === "json") log.info(serving, { model, url: gateway, workers });
-  else process.stdout.write(banner(serving, model, gateway!, workers));
+  if (options["log-format"] === "json")
+    log.info(serving, { model, url: gateway, gateways, workers, ...places(servers) });
+  else process.stdout.write(banner(serving, model, gateways, workers, servers));
 }
 
-function banner(serving: string, model: string, gateway: string, workers: Record<string, string>): string {
+const places = (servers: Pick<ClusterServers, "discovery" | "nats"> | undefined) =>
+  servers === undefined ? {} : { discovery: servers.discovery, nats: servers.nats };
+
+function banner(
+  serving: string,
+  model: string,
+  [gateway, ...others]: readonly string[],
+  workers: Record<string, string>,
+  servers: Pick<ClusterServers, "discovery" | "nats"> | undefined,
+): string {
   const messages = [{ role: "user", content: "What is the capital of France?" }];
   const body = JSON.stringify({ model, messages, temperature: 0 });
   const workerLines = Object.entries(workers).map(
     ([worker, url]) => `    ${worker}  ${url}/health  ${url}/metrics`,
   );
+  const cluster =
+    servers === undefined
+      ? ""
+      : `
+  A cluster:
+    other gateway  ${others.join(" ")}/v1
+    discovery      ${servers.discovery}
+    NATS           ${servers.nats}
+    join it        stator worker llama --discovery ${servers.discovery}
+`;
   return `
   ${serving}
 
@@ -35,7 +60,7 @@ function banner(serving: string, model: string, gateway: string, workers: Record
     readiness      ${gateway}/health
     metrics        ${gateway}/metrics
 ${workerLines.sort().join("\n")}
-
+${cluster}
   Stop it with Ctrl-C; running answers will finish.
 
 `;

@@ -24,12 +24,13 @@ export async function untilServing(
   stopping: AbortSignal,
 ): Promise<StartOutcome | undefined> {
   for (let pauseMs = FIRST_PAUSE_MS; !stopping.aborted; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
-    const { gateway, ...others } = Object.fromEntries(urls);
+    const gateway = urls.get("gateway");
+    const others = [...urls].filter(([name]) => !isGateway(name)).map(([, url]) => url);
     const health = await read(`${gateway}/health`, gatewayHealth);
     if (health !== undefined && health.refused.length > 0)
       return { failure: "the gateway refuses a worker; its log says why" };
     if (health !== undefined && joined(health) >= workers) {
-      const worker = await read(`${Object.values(others)[0]}/health`, workerHealth);
+      const worker = await read(`${others[0]}/health`, workerHealth);
       if (worker !== undefined) return worker;
     }
     await sleep(pauseMs);
@@ -43,6 +44,9 @@ const joined = ({ models }: z.infer<typeof gatewayHealth>): number =>
     .filter(({ status }) => status === "ready")
     .flatMap((model) => model.workers)
     .filter(({ kind, status }) => kind === "worker" && !STARTING.has(status)).length;
+
+/** Whether the process of this name is a gateway; workers are named by their engines. */
+export const isGateway = (name: string): boolean => /^gateway(-\d+)?$/.test(name);
 
 const STARTING = new Set(["connecting", "starting"]);
 

@@ -12,6 +12,7 @@ import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables
 import { followParent } from "../supervisor-link.ts";
 import { announce } from "./banner.ts";
 import { SupervisedChild } from "./child.ts";
+import { type ClusterServers, startClusterServers } from "./cluster.ts";
 import { ensureLlamaBuild } from "./llama-build.ts";
 import { createRunFolder, removeRunFolder } from "./run-folder.ts";
 import { untilServing } from "./serving.ts";
@@ -20,6 +21,7 @@ import { untilServing } from "./serving.ts";
 export async function up(options: UpOptions): Promise<number> {
   checkExposure(options);
   await requireFreePort(options);
+  if (options.cluster && options.port > 0) await requireFreePort({ ...options, port: options.port + 1 });
   const log = createLogger({ name: "stator", level: options["log-level"], format: options["log-format"] });
   const drainMs = options["drain-timeout"] * 1000;
   const hangMs = options["hang-timeout"] * 1000;
@@ -34,45 +36,60 @@ export async function up(options: UpOptions): Promise<number> {
   if (lifecycle.stopping.aborted) return new Promise<never>(() => {});
 
   const folder = createRunFolder();
-  const ready = new ReadyGroup(options.workers + 1);
+  const servers = options.cluster ? await startServers(folder, log) : undefined;
+  const gateways = servers === undefined ? ["gateway"] : ["gateway", "gateway-2"];
+  const ready = new ReadyGroup(options.workers + gateways.length);
   const workers = Array.from({ length: options.workers }, (_, index) =>
     startChild(
       `${engine}-${index}`,
-      workerArguments(options, engine, index, folder, model),
+      workerArguments(options, { engine, index, folder, model, servers }),
       ready,
       hangMs,
       log,
     ),
   );
-  const gateway = startChild("gateway", gatewayArguments(options, folder), ready, hangMs, log);
+  const fronts = gateways.map((name, index) =>
+    startChild(name, gatewayArguments(options, index, folder, servers), ready, hangMs, log),
+  );
   // Clean up also if a second signal cuts the shutdown short.
   process.on("exit", () => {
-    for (const child of [gateway, ...workers]) child.kill();
+    for (const child of [...fronts, ...workers]) child.kill();
+    servers?.kill();
     removeRunFolder(folder);
   });
 
   lifecycle.stopping.addEventListener("abort", () => {
-    for (const child of [gateway, ...workers]) child.expectEnd();
+    for (const child of [...fronts, ...workers]) child.expectEnd();
   });
-  lifecycle.onShutdown("stop the gateway", () => {
+  lifecycle.onShutdown("stop the gateways", async () => {
     if (ready.isComplete)
       log.info("waiting for running answers to finish; press Ctrl-C again to stop at once");
-    return gateway.stop(drainMs + 1_000);
+    await Promise.all(fronts.map((front) => front.stop(drainMs + 1_000)));
   });
   lifecycle.onShutdown("stop the workers", async () => {
     await Promise.all(workers.map((worker) => worker.stop(drainMs + 1_000)));
   });
+  lifecycle.onShutdown("stop etcd and NATS", () => servers?.stop());
 
   const failure = await ready.settled;
   const outcome =
     failure === undefined ? await untilServing(ready.urls, options.workers, lifecycle.stopping) : { failure };
   if (outcome !== undefined && "failure" in outcome) lifecycle.shutdown(outcome.failure, 1);
   else if (outcome !== undefined && !lifecycle.stopping.aborted)
-    announce(options, outcome.model, ready.urls, log);
+    announce(options, outcome.model, ready.urls, servers, log);
   return new Promise<never>(() => {});
 }
 
 const ignore = () => {};
+
+async function startServers(folder: string, log: Logger): Promise<ClusterServers> {
+  try {
+    return await startClusterServers(join(folder, "servers"), log);
+  } catch (error) {
+    removeRunFolder(folder);
+    throw error;
+  }
+}
 
 async function prepareModel(
   options: UpOptions,
@@ -147,20 +164,24 @@ function startChild(
   return child;
 }
 
-function workerArguments(
-  options: UpOptions,
-  engine: string,
-  index: number,
-  folder: string,
-  model: LocalModel | undefined,
-): string[] {
+interface WorkerSettings {
+  readonly engine: string;
+  readonly index: number;
+  readonly folder: string;
+  readonly model: Awaited<ReturnType<typeof prepareModel>>;
+  readonly servers: ClusterServers | undefined;
+}
+
+function workerArguments(options: UpOptions, settings: WorkerSettings): string[] {
+  const { engine, index, folder, model, servers } = settings;
   const name = `${engine}-${index}`;
   // The engines' threads spin while they wait for each other, so together they must fit the cores.
   const threads = Math.max(1, Math.floor(availableParallelism() / options.workers));
   const flags = {
     ...inherited(options, workerOptions),
-    discovery: `file:${join(folder, "discovery")}`,
-    listen: `unix:${join(folder, `${name}.sock`)}`,
+    discovery: servers?.discovery ?? `file:${join(folder, "discovery")}`,
+    listen: servers === undefined ? `unix:${join(folder, `${name}.sock`)}` : undefined,
+    nats: servers?.nats,
     name,
     threads,
     // Each worker is a separate process.
@@ -173,14 +194,22 @@ function workerArguments(
   return ["worker", options.engine, ...toFlags(flags)];
 }
 
-const gatewayArguments = (options: UpOptions, folder: string): string[] => [
+/** @param index the gateways have consecutive ports */
+const gatewayArguments = (
+  options: UpOptions,
+  index: number,
+  folder: string,
+  servers: ClusterServers | undefined,
+): string[] => [
   "gateway",
   ...toFlags({
     ...inherited(options, gatewayOptions),
-    discovery: `file:${join(folder, "discovery")}`,
-    // There is no load balancer, and there are no other gateways.
+    port: options.port === 0 ? 0 : options.port + index,
+    discovery: servers?.discovery ?? `file:${join(folder, "discovery")}`,
+    nats: servers?.nats,
+    // There is no load balancer, and without a cluster there are no other gateways.
     "drain-delay": 0,
-    "peer-listen": "none",
+    "peer-listen": servers === undefined ? "none" : undefined,
   }),
 ];
 

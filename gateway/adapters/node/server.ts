@@ -42,6 +42,8 @@ export interface TlsIdentity {
 /** How often Node checks for late requests, in milliseconds. */
 const CHECK_MS = 1_000;
 const MAX_HEADERS = 200;
+/** Below this, a limit of open files is worth a warning. */
+const FEW_CONNECTIONS = 1_000;
 /** Only forward secrecy and authenticated encryption; all clients of the last ten years support one of these. */
 const CIPHERS = [
   "TLS_AES_256_GCM_SHA384",
@@ -104,11 +106,9 @@ export async function listen(
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = connectionLimit(limits.maxConnections);
   if (server.maxConnections < limits.maxConnections)
-    log.info(
+    log[server.maxConnections < FEW_CONNECTIONS ? "warn" : "debug"](
       "fewer connections than --max-connections are admitted: the limit of open files (ulimit -n) is low",
-      {
-        connections: server.maxConnections,
-      },
+      { connections: server.maxConnections },
     );
   server.timeout = limits.unreadMs;
   // Half-closed connections still get answers; see `watchHalfClosed`.
