@@ -39,3 +39,4 @@ export { nearest } from "./nearest.ts";
 export { type Random, seededRandom } from "./random.ts";
 export * from "./request-plane/index.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";
+export { version } from "./version.ts";

@@ -11,6 +11,7 @@ export { endProcess } from "./end-process.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";
 export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";
 export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";
+export { examineNats, type NatsExamination } from "./nats/examine.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export {
   natsServers,
@@ -20,4 +21,5 @@ export {
 } from "./plane-place.ts";
 export { connect } from "./request-plane/client.ts";
 export { serve } from "./request-plane/server.ts";
+export { decodeStatus, type ProcessStatus, statusEndpoint } from "./status.ts";
 export { watchFiles } from "./watch-files.ts";

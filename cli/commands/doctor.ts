@@ -1,15 +1,19 @@
 import { AccessError, diagnoseEngines } from "#gateway";
 import { createLogger } from "#runtime";
 import { loadRouterModule } from "../assets.ts";
+import { clusterText, diagnoseCluster } from "../doctor/cluster.ts";
 import { diagnosisText } from "../doctor/text.ts";
 import { readOptions, UsageError } from "../options/read.ts";
+import type { OptionValues } from "../options/spec.ts";
 import { doctorOptions } from "../options/tables.ts";
 import type { Command } from "./command.ts";
 import { enginesOf, engineTlsFiles, tokenizersOf } from "./engine-options.ts";
+import { workerPlane } from "./plane-settings.ts";
 
 export const doctorCommand: Command = {
   async run(argv) {
     const { options, positionals } = readOptions(doctorOptions, argv, process.env);
+    if (options.discovery !== undefined && positionals.length === 0) return examineCluster(options);
     const engines = enginesOf("doctor", options, positionals);
     const diagnosis = await diagnoseEngines(engines, {
       routerModule: await loadRouterModule(),
@@ -27,3 +31,12 @@ export const doctorCommand: Command = {
     return diagnosis.isWell ? 0 : 1;
   },
 };
+
+async function examineCluster(options: OptionValues<typeof doctorOptions>): Promise<number> {
+  const { tls, nats } = workerPlane(options);
+  const timeoutMs = options.timeout * 1000;
+  const report = await diagnoseCluster(options.discovery!, { tls, nats, timeoutMs });
+  const text = options.json ? `${JSON.stringify(report, null, 2)}\n` : clusterText(report);
+  await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
+  return report.isWell ? 0 : 1;
+}

@@ -1,10 +1,10 @@
 import { type ListeningGateway, type ListeningOptions, startGateway as startOn } from "#gateway";
+import { version } from "#runtime";
 import { loadRouterModule } from "../assets.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { servingOptions } from "../options/tables.ts";
 import type { Service } from "../service.ts";
-import { version } from "../version.ts";
 import { accessSettings } from "./access-settings.ts";
 import { requestSettings } from "./attach-settings.ts";
 import { listenError } from "./listen-error.ts";

@@ -1,6 +1,9 @@
 import type { Check, Diagnosis, EngineDiagnosis } from "#gateway";
 import { engineTable } from "../attach/table.ts";
 
+/** A check as it is printed. */
+export type Finding = Omit<Check, "id">;
+
 const MARKS: Record<Check["status"], string> = {
   ok: "ok",
   problem: "WRONG",
@@ -19,11 +22,12 @@ export function diagnosisText({ engines, together, isWell }: Diagnosis): string 
   return `\n${[table, ...sections, summary(engines, together, isWell)].join("\n")}`;
 }
 
-function section(title: string, checks: readonly Check[]): string {
+/** The checks of one subject. */
+export function section(title: string, checks: readonly Finding[]): string {
   return `  ${title}\n${checks.map(checkLines).join("")}`;
 }
 
-function checkLines({ status, text, cost, fix, flag }: Check): string {
+function checkLines({ status, text, cost, fix, flag }: Finding): string {
   const indent = " ".repeat(4 + MARK_WIDTH + 2);
   const lines = [`    ${MARKS[status].padEnd(MARK_WIDTH)}  ${wrapped(text, indent)}`];
   if (cost !== undefined) lines.push(`${indent}What it costs: ${wrapped(cost, `${indent}  `)}`);

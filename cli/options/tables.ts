@@ -390,6 +390,12 @@ export const attachOptions = {
 export const doctorOptions = {
   ...engineOptions,
   ...engineEncryption,
+  discovery: text({
+    describe: "Examines the cluster on this discovery, instead of engines.",
+    placeholder: "URL",
+  }),
+  nats,
+  ...workerEncryption,
   timeout: seconds("Timeout in seconds for an answer, a connection or an event.", 10),
   json: toggle("Prints the findings as JSON."),
   config: common.config,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type EngineSpec, parseKeys, type WorkerdOptions } from "#gateway";
-import { createLogger } from "#runtime";
+import { createLogger, version } from "#runtime";
 import { mediaPolicy } from "../commands/access-settings.ts";
 import { healthSettings, requestSettings } from "../commands/attach-settings.ts";
 import { enginesOf } from "../commands/engine-options.ts";
@@ -8,7 +8,6 @@ import { modelNames } from "../commands/name-settings.ts";
 import { routingOptions } from "../commands/routing-options.ts";
 import { readBindings, UsageError } from "../options/read.ts";
 import { attachOptions } from "../options/tables.ts";
-import { version } from "../version.ts";
 
 /** Options of `stator attach` that a worker supports as bindings `STATOR_…`, text or JSON. */
 export const WORKERD_OPTIONS = [

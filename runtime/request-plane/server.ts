@@ -1,3 +1,4 @@
+import { statusEndpoint, statusHandler } from "../status.ts";
 import { defaultMaxMessageBytes } from "./frame.ts";
 import { defaultPingMs } from "./heartbeat.ts";
 import type { Listener, Pipe } from "./pipe.ts";
@@ -43,7 +44,7 @@ class Server implements RequestPlaneServer, ConnectionHome {
   #empty: PromiseWithResolvers<void> | undefined;
 
   constructor(handlers: Record<string, Handler>, options: ServeOptions) {
-    this.handlers = new Map(Object.entries(handlers));
+    this.handlers = new Map(Object.entries({ [statusEndpoint]: statusHandler, ...handlers }));
     this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
     this.pingMs = options.pingMs ?? defaultPingMs;
     this.#options = options;

@@ -218,9 +218,10 @@ class NatsStore implements RemoteStore {
    */
   async #mark(): Promise<void> {
     const startedAt = performance.now();
+    const before = this.#revision;
     const revision = await this.#connectedBucket.put(MARK, "", { timeout: CALL_MS });
-    // The revisions of a bucket that was lost and recreated start over.
-    if (revision < this.#revision) throw new Error("the bucket was recreated");
+    // The revisions of a bucket that was lost and recreated start over. Others may have written since the mark was sent.
+    if (revision <= before) throw new Error("the bucket was recreated");
     if (revision > this.#revision) await this.#reach(revision);
     this.#endListing();
     if (this.#knownUntil > 0 && startedAt - this.#knownUntil > OUTAGE_MS)

@@ -27,6 +27,10 @@ function stepsOf(block: string): Step[] {
   return steps;
 }
 
+/** Without the variables of the tests, which `stator` would take for options. */
+const cleanEnv = () =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STATOR_")));
+
 const steps = [...PAGE.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) => stepsOf(block!));
 const canRun = hasNetworks && hasEtcd && hasNats && existsSync("/usr/bin/curl");
 
@@ -37,7 +41,7 @@ describe.runIf(canRun)("the guide", () => {
 
   beforeAll(() => {
     execFileSync(HOSTS, ["down"]);
-    shell = spawn("bash", ["-O", "expand_aliases"], { stdio: "pipe", env: { ...process.env, HISTFILE: "" } });
+    shell = spawn("bash", ["-O", "expand_aliases"], { stdio: "pipe", env: cleanEnv() });
     for (const stream of [shell.stdout!, shell.stderr!])
       stream.on("data", (chunk) => {
         output += chunk;

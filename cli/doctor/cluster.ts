@@ -1,0 +1,318 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import {
+  type ConnectOptions,
+  type Discovery,
+  type JsonValue,
+  PlaneError,
+  randomId,
+  subscribeKvEvents,
+  version,
+} from "#runtime";
+import {
+  connect,
+  decodeStatus,
+  examineNats,
+  openDiscovery,
+  type ProcessStatus,
+  statusEndpoint,
+} from "#runtime/node";
+import { type Finding, section } from "./text.ts";
+
+export interface ClusterDoctorOptions extends Pick<ConnectOptions, "tls" | "nats"> {
+  /** Timeout of each step. */
+  readonly timeoutMs: number;
+}
+
+/** What was found about one part of a cluster. */
+export interface ClusterSubject {
+  readonly name: string;
+  readonly checks: readonly Finding[];
+}
+
+export interface ClusterReport {
+  readonly subjects: readonly ClusterSubject[];
+  /** Whether there is no problem. */
+  readonly isWell: boolean;
+}
+
+/** A process that has registered. */
+interface Registered {
+  readonly kind: "worker" | "gateway" | "service";
+  readonly name: string;
+  readonly address: string;
+}
+
+/** Clocks that differ by more are worth a note, in milliseconds. */
+const CLOCK_SLACK_MS = 1_000;
+
+/** Examines a cluster from here: its store, its processes, and the ways between. */
+export async function diagnoseCluster(url: string, options: ClusterDoctorOptions): Promise<ClusterReport> {
+  const subjects: ClusterSubject[] = [];
+  let discovery: Discovery | undefined;
+  try {
+    discovery = await openDiscovery(url);
+  } catch (error) {
+    subjects.push({
+      name: "discovery",
+      checks: [
+        wrong(
+          `It cannot be used: ${messageOf(error)}`,
+          "Gateways and workers do not find each other.",
+          "Check its address, that it runs, and that this host reaches it.",
+        ),
+      ],
+    });
+  }
+  if (options.nats !== undefined)
+    subjects.push({ name: "NATS", checks: await examineServer(options.nats, options) });
+  if (discovery !== undefined) {
+    subjects.push({ name: "discovery", checks: await examineStore(discovery, options.timeoutMs) });
+    const processes = await registered(discovery);
+    const found = await Promise.all(processes.map((each) => examineProcess(each, options)));
+    subjects.push(...found.map(({ subject }) => subject));
+    const statuses = found.flatMap(({ subject, status }) =>
+      status === undefined ? [] : [{ name: subject.name, status }],
+    );
+    subjects.push({ name: "together", checks: examineTogether(processes, statuses) });
+    await discovery.close();
+  }
+  const isWell = subjects.every(({ checks }) => checks.every(({ status }) => status !== "problem"));
+  return { subjects, isWell };
+}
+
+/** The report as text. */
+export function clusterText({ subjects, isWell }: ClusterReport): string {
+  const problems = subjects.flatMap(({ checks }) =>
+    checks.filter(({ status }) => status === "problem"),
+  ).length;
+  const summary = isWell
+    ? "  All is well: everything that has registered can be reached from here.\n"
+    : `  ${problems} ${problems === 1 ? "problem" : "problems"} found. See WRONG above for what to do.\n`;
+  return `\n${[...subjects.map(({ name, checks }) => section(name, checks)), summary].join("\n")}`;
+}
+
+const ok = (text: string): Finding => ({ status: "ok", text });
+const note = (text: string, cost?: string): Finding => ({ status: "note", text, cost });
+const wrong = (text: string, cost: string, fix: string): Finding => ({ status: "problem", text, cost, fix });
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Writes, reads, watches and deletes a value under a lease, as a worker does. */
+async function examineStore(discovery: Discovery, timeoutMs: number): Promise<Finding[]> {
+  const key = `doctor/${randomId()}`;
+  const seen = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<void>();
+  try {
+    const since = performance.now();
+    const watch = await discovery.watch("doctor/", (event) => {
+      if (event.type === "put" && event.key === key) seen.resolve();
+      if (event.type === "delete" && event.key === key) gone.resolve();
+    });
+    const lease = await discovery.lease({ ttlMs: 10_000 });
+    await discovery.put(key, { at: Date.now() }, lease);
+    await within(timeoutMs, seen.promise, "A value that was written did not come back");
+    const ms = Math.round(performance.now() - since);
+    await lease.revoke();
+    await within(timeoutMs, gone.promise, "A value outlived its lease");
+    watch.close();
+    return [
+      ok("It can be reached."),
+      ok(`It can be written, and tells of changes (${ms} ms for a lease, a value and its watch).`),
+      ok("A value ends with its lease."),
+    ];
+  } catch (error) {
+    return [
+      wrong(
+        `It does not do what a cluster needs: ${messageOf(error)}`,
+        "Processes that join or leave are not noticed.",
+        "Check its log, its disk, and whether this user may write there.",
+      ),
+    ];
+  }
+}
+
+async function examineServer(url: string, { timeoutMs }: ClusterDoctorOptions): Promise<Finding[]> {
+  try {
+    const { roundTripMs, hasJetStream } = await examineNats(url, timeoutMs);
+    const answers = ok(`It answers within ${Math.ceil(roundTripMs)} ms.`);
+    if (hasJetStream) return [answers, ok("It has JetStream.")];
+    const cost = "It serves requests at nats:, but cannot be the discovery.";
+    return [answers, note("It has no JetStream.", `${cost} Start it with nats-server -js.`)];
+  } catch (error) {
+    return [
+      wrong(
+        `It cannot be used: ${messageOf(error)}`,
+        "Workers at nats: cannot be reached.",
+        "Check its address, that it runs, and the user or token in its URL.",
+      ),
+    ];
+  }
+}
+
+const placeSchema = z.object({ id: z.string(), name: z.string().optional(), address: z.string() });
+
+async function registered(discovery: Discovery): Promise<Registered[]> {
+  const kinds = { "instances/": "worker", "gateways/": "gateway", "services/": "service" } as const;
+  const lists = await Promise.all(
+    Object.entries(kinds).map(async ([prefix, kind]) => placesIn(await discovery.get(prefix), kind)),
+  );
+  return lists.flat();
+}
+
+function placesIn(entries: ReadonlyMap<string, JsonValue>, kind: Registered["kind"]): Registered[] {
+  return [...entries].map(([key, value]) => {
+    const place = placeSchema.safeParse(value).data;
+    return { kind, name: place?.name ?? place?.id ?? key, address: place?.address ?? "" };
+  });
+}
+
+/** Connects to a process as a gateway does, and asks it what it is. */
+async function examineProcess(
+  { kind, name, address }: Registered,
+  { tls, nats, timeoutMs }: ClusterDoctorOptions,
+): Promise<{ subject: ClusterSubject; status: ProcessStatus | undefined }> {
+  const checks: Finding[] = [];
+  const subject = { name: `${kind} ${name}`, checks };
+  if (address === "") {
+    checks.push(
+      wrong(
+        "Its registration is unreadable.",
+        "It is not used.",
+        "It may be of a much newer version, or something else may write there.",
+      ),
+    );
+    return { subject, status: undefined };
+  }
+  try {
+    const client = await connect(address, { connectTimeoutMs: timeoutMs, tls, nats });
+    checks.push(ok(`It can be reached from here at ${address}.`));
+    const since = Date.now();
+    const answer = await unary(client, statusEndpoint, timeoutMs);
+    const status = answer && decodeStatus(answer);
+    const middle = (since + Date.now()) / 2;
+    if (status === undefined) checks.push(note("It does not say which version it is: it is an older one."));
+    else checks.push(...examineClock(status.time - middle));
+    if (kind === "worker") checks.push(await examineEvents(client, timeoutMs));
+    client.close();
+    return { subject, status };
+  } catch (error) {
+    const isLoopback = /:(127\.|localhost|\[::1\])/.test(address);
+    const isLocal = address.startsWith("unix:") || address.startsWith("memory:");
+    const fix = isLocal
+      ? "Its address is of one machine only: start it with --listen tcp:HOST:PORT."
+      : isLoopback
+        ? "It listens on its loopback: start it with --listen tcp:0.0.0.0:PORT, or set --advertise."
+        : "Check that it runs, open its port between the hosts, or set --advertise to an address that they reach.";
+    checks.push(
+      wrong(
+        `It cannot be reached from here. ${messageOf(error)}`,
+        "It gets no requests from gateways here.",
+        fix,
+      ),
+    );
+    return { subject, status: undefined };
+  }
+}
+
+function examineClock(offsetMs: number): Finding[] {
+  if (Math.abs(offsetMs) <= CLOCK_SLACK_MS) return [];
+  const seconds = Math.round(Math.abs(offsetMs) / 100) / 10;
+  const text = `Its clock is ${seconds} s ${offsetMs > 0 ? "ahead of" : "behind"} the one here.`;
+  return [note(text, "Logs are hard to compare. Nothing else depends on clocks.")];
+}
+
+/** Whether a worker's KV events come: the first thing that it sends is its cache as it is. */
+async function examineEvents(
+  client: Parameters<typeof subscribeKvEvents>[0],
+  timeoutMs: number,
+): Promise<Finding> {
+  const outcome = Promise.withResolvers<"flow" | "none">();
+  const subscription = subscribeKvEvents(client, {
+    onCleared: () => {},
+    onPayload: () => outcome.resolve("flow"),
+    onEnd: (error) => {
+      if (error?.code === "unknown_endpoint") outcome.resolve("none");
+      else outcome.reject(error ?? new Error("the stream of events has ended"));
+    },
+  });
+  const settled = untilPosition(subscription);
+  try {
+    const result = await within(timeoutMs, Promise.race([outcome.promise, settled]), "No KV event has come");
+    return result === "none"
+      ? note("It publishes no KV events: what its cache holds is predicted.")
+      : ok("Its KV events can be followed.");
+  } catch (error) {
+    return wrong(
+      `Its KV events do not come: ${messageOf(error)}`,
+      "Requests are not routed by what its cache holds.",
+      "Look at its log; restart it.",
+    );
+  } finally {
+    subscription.close();
+  }
+}
+
+/** A worker with an empty cache sends no batch, but it has a position. */
+async function untilPosition(subscription: ReturnType<typeof subscribeKvEvents>): Promise<"flow"> {
+  while (subscription.position === undefined) await sleep(20);
+  return "flow";
+}
+
+function examineTogether(
+  processes: readonly Registered[],
+  statuses: readonly { readonly name: string; readonly status: ProcessStatus }[],
+): Finding[] {
+  const count = (kind: Registered["kind"]) => processes.filter((each) => each.kind === kind).length;
+  const checks: Finding[] = [];
+  const [workers, gateways] = [count("worker"), count("gateway")];
+  if (workers + count("service") === 0)
+    checks.push(note("No worker has registered.", "Gateways have nothing to send requests to."));
+  if (gateways === 0)
+    checks.push(note("No gateway has registered.", "Gateways with --peer-listen none do not."));
+  if (workers > 0 || gateways > 0)
+    checks.push(ok(`${workers} workers and ${gateways} gateways have registered.`));
+  const others = statuses.filter(({ status }) => status.version !== version);
+  if (others.length === 0) checks.push(ok(`All are of version ${version}, as this doctor.`));
+  else
+    checks.push(
+      note(
+        `Versions differ: here ${version}; ${others.map(({ name, status }) => `${name} ${status.version}`).join(", ")}.`,
+        "One version older or newer works. Update the rest soon.",
+      ),
+    );
+  return checks;
+}
+
+function unary(
+  client: Awaited<ReturnType<typeof connect>>,
+  endpoint: string,
+  deadlineMs: number,
+): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) => {
+    let answer: Uint8Array | undefined;
+    client.call(
+      endpoint,
+      new Uint8Array(0),
+      {
+        onMessage: (bytes) => {
+          answer = bytes.slice();
+        },
+        onEnd: () => resolve(answer),
+        onError: (error) => (error.code === "unknown_endpoint" ? resolve(undefined) : reject(error)),
+      },
+      { deadlineMs },
+    );
+  });
+}
+
+function within<Value>(ms: number, promise: Promise<Value>, what: string): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new PlaneError("deadline_exceeded", `${what} within ${ms / 1000} s.`)),
+      ms,
+    );
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
