@@ -3,9 +3,11 @@ import { Silence } from "../up/silence.ts";
 
 const BEAT_MS = 1_000;
 
-/** Sends the supervisor a periodic heartbeat while this process's event loop runs. */
-export function beat(): void {
-  setInterval(() => process.send?.({ type: "alive" }), BEAT_MS).unref();
+/** Sends the supervisor, while there is one, a periodic heartbeat while this process's event loop runs. */
+export function beat(self: Pick<NodeJS.Process, "connected" | "send"> = process): void {
+  setInterval(() => {
+    if (self.connected) self.send?.({ type: "alive" });
+  }, BEAT_MS).unref();
 }
 
 /**

@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { stall } from "../../scripts/testing/stall.ts";
-import { watchHeartbeat } from "../processes/heartbeat.ts";
+import { beat, watchHeartbeat } from "../processes/heartbeat.ts";
 import { watchLiveness } from "./liveness.ts";
 
 const TIMEOUT_MS = 200 * stall();
@@ -54,7 +54,7 @@ test("the same holds for a process that sends heartbeats", async () => {
   const child = new EventEmitter();
   const onHang = vi.fn();
   let beats = 0;
-  const beat = setInterval(() => {
+  const timer = setInterval(() => {
     beats++;
     child.emit("message", { type: "alive" });
   }, TIMEOUT_MS / 8);
@@ -62,6 +62,19 @@ test("the same holds for a process that sends heartbeats", async () => {
   await blockProcess();
   await expect.poll(() => beats).toBeGreaterThan(10);
   expect(onHang).not.toHaveBeenCalled();
-  clearInterval(beat);
+  clearInterval(timer);
   await expect.poll(() => onHang.mock.calls.length).toBe(1);
+});
+
+test("heartbeats are sent only while the supervisor is connected", () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const send = vi.fn();
+  const self = { connected: true, send };
+  beat(self);
+  vi.advanceTimersByTime(2_000);
+  expect(send).toHaveBeenCalledTimes(2);
+  self.connected = false;
+  vi.advanceTimersByTime(10_000);
+  expect(send).toHaveBeenCalledTimes(2);
 });

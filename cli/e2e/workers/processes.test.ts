@@ -71,3 +71,20 @@ test("no request is lost while a worker is killed and comes back", async () => {
   await back;
   expect(new Set(await Promise.all(all))).toEqual(new Set(["200 "]));
 });
+
+test("answers in progress are completed when the process that routes is killed", async () => {
+  const echo = startUp("--engine=echo", "--delay=20", "--processes=2");
+  const response = await fetch(`${await echo.url()}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "default", prompt: "again", max_tokens: 120, stream: true }),
+  });
+  const router = family(echo.pid).find(({ command }) => command.includes(" gateway "))!;
+  process.kill(router.pid, "SIGKILL");
+  const text = await response.text();
+  expect(text.match(/"text"/g)?.length).toBeGreaterThanOrEqual(120);
+  expect(text).toMatch(/data: \[DONE\]\n\n$/);
+  await echo.printed(/restarting it child=gateway reason=SIGKILL/);
+  expect(await echo.stop()).toBe(0);
+  expect(echo.stderr).not.toContain("uncaught");
+});

@@ -29,6 +29,10 @@ describe("headers for an engine", () => {
     expect(await forwarded(headers, false)).toEqual({ accept: "*/*", ...OWN });
   });
 
+  test("exclude the client's data-parallel rank, which the router chooses", async () => {
+    expect(await forwarded({ "X-Data-Parallel-Rank": "7" }, false)).toEqual(OWN);
+  });
+
   test("append the gateway to the request's via header", async () => {
     expect(await forwarded({ via: "1.1 proxy, 1.0 b" }, false)).toEqual({
       ...OWN,
