@@ -3,7 +3,7 @@
 export * from "./discovery/index.ts";
 export { decodeDrainRequest, drainEndpoint, encodeDrainRequest } from "./drain.ts";
 export * from "./generate/index.ts";
-export { isId, randomId, requestId } from "./ids.ts";
+export { randomId, requestId } from "./ids.ts";
 export * from "./kv-events/index.ts";
 export {
   createLogger,
