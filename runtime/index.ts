@@ -1,6 +1,8 @@
 /** The distributed runtime's public exports that need only web standards; `#runtime/node` has the rest. */
 
+export { appendBytes } from "./append-bytes.ts";
 export * from "./discovery/index.ts";
+export { discoveryValue } from "./discovery-value.ts";
 export { decodeDrainRequest, drainEndpoint, encodeDrainRequest } from "./drain.ts";
 export * from "./generate/index.ts";
 export { randomId, requestId } from "./ids.ts";
@@ -32,6 +34,7 @@ export {
   cardFault,
   type Instance,
   instanceSchema,
+  instanceValue,
   type ModelCard,
   modelCardSchema,
 } from "./model-card.ts";
