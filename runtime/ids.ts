@@ -12,9 +12,18 @@ export function randomId(): string {
   return id;
 }
 
-/** Whether `text` has the form of a `randomId`. */
-export function isId(text: string): boolean {
-  return /^[0-9a-f]{16}$/.test(text);
+/** An id of `randomId` as bytes in a message: its 64 bits, little-endian. */
+export function idToBytes(id: string): Uint8Array {
+  const bytes = new Uint8Array(idBytes);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(`0x${id}`), true);
+  return bytes;
+}
+
+/** The id in a message. @returns undefined if it is not 8 bytes */
+export function bytesToId(bytes: Uint8Array): string | undefined {
+  if (bytes.length !== idBytes) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return view.getBigUint64(0, true).toString(16).padStart(16, "0");
 }
 
 /**

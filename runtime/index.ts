@@ -1,9 +1,11 @@
 /** The distributed runtime's public exports that need only web standards; `#runtime/node` has the rest. */
 
+export { appendBytes } from "./append-bytes.ts";
 export * from "./discovery/index.ts";
+export { discoveryValue } from "./discovery-value.ts";
 export { decodeDrainRequest, drainEndpoint, encodeDrainRequest } from "./drain.ts";
 export * from "./generate/index.ts";
-export { isId, randomId, requestId } from "./ids.ts";
+export { randomId, requestId } from "./ids.ts";
 export * from "./kv-events/index.ts";
 export {
   createLogger,
@@ -32,6 +34,7 @@ export {
   cardFault,
   type Instance,
   instanceSchema,
+  instanceValue,
   type ModelCard,
   modelCardSchema,
 } from "./model-card.ts";

@@ -1,35 +1,43 @@
+import { create, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { z } from "zod";
+import * as messages from "#proto";
+import { discoveryValue } from "./discovery-value.ts";
+
+/** A number that fits into a message's uint32. */
+const count = z.number().int().nonnegative().max(0xffffffff);
+const atLeastOne = count.positive();
+const apis = ["chat", "completions", "embeddings"] as const;
 
 /** How the gateway converts between text and token ids for a model. */
 const tokenizerSchema = z.discriminatedUnion("kind", [
   /** A Hugging Face `tokenizer.json`, read by the gateway from `path`. */
-  z.object({ kind: z.literal("huggingface"), path: z.string(), sha256: z.string() }),
+  z.object({ kind: z.literal("huggingface"), path: z.string().min(1), sha256: z.string().min(1) }),
   /** The worker tokenises on request; its vocabulary is fetched once per content hash. */
-  z.object({ kind: z.literal("worker"), sha256: z.string() }),
+  z.object({ kind: z.literal("worker"), sha256: z.string().min(1) }),
 ]);
 
-/** Everything a gateway needs to serve a model. Every worker publishes it under its lease. */
+/** Everything a gateway needs to serve a model: `stator.v1.ModelCard`. Every worker publishes it under its lease. */
 export const modelCardSchema = z.object({
   name: z.string().min(1),
   aliases: z.array(z.string()).default([]),
   /** Tags, `key=value`, by which requests can select workers; set by the operator, not the engine. */
   tags: z.array(z.string()).optional(),
   /** The APIs that the worker serves. */
-  apis: z.array(z.enum(["chat", "completions", "embeddings"])),
+  apis: z.array(z.enum(apis)),
   role: z.enum(["aggregated", "prefill", "decode", "encode"]).default("aggregated"),
   /** Longest prompt plus answer, in tokens. */
-  contextLength: z.number().int().positive(),
+  contextLength: atLeastOne,
   /** Tokens in a KV block. */
-  blockSize: z.number().int().positive(),
+  blockSize: atLeastOne,
   /** Total KV blocks of the worker, or of each of its data-parallel ranks. */
-  totalBlocks: z.number().int().nonnegative(),
-  maxBatchedTokens: z.number().int().positive(),
-  maxSequences: z.number().int().positive(),
+  totalBlocks: count,
+  maxBatchedTokens: atLeastOne,
+  maxSequences: atLeastOne,
   /**
    * Data-parallel ranks: independent schedulers behind one worker, each with its own `totalBlocks`, `maxBatchedTokens`
    * and `maxSequences`. A request selects one with `dataParallelRank`, from 0.
    */
-  dataParallelSize: z.number().int().positive().default(1),
+  dataParallelSize: atLeastOne.default(1),
   tokenizer: tokenizerSchema,
   /** Jinja source of the chat template; absent if the model has none. */
   chatTemplate: z.string().optional(),
@@ -37,10 +45,10 @@ export const modelCardSchema = z.object({
   specialTokens: z.object({ bos: z.string().optional(), eos: z.string().optional() }).default({}),
   /** Whether to prepend the beginning-of-sequence token to prompts without it. */
   addBos: z.boolean().default(false),
-  bosTokenId: z.number().int().nonnegative().optional(),
+  bosTokenId: count.optional(),
   /** Ids that end an answer. */
-  eosTokenIds: z.array(z.number().int().nonnegative()),
-  vocabularySize: z.number().int().positive(),
+  eosTokenIds: z.array(count),
+  vocabularySize: atLeastOne,
   features: z.object({
     logprobs: z.boolean(),
     logitBias: z.boolean(),
@@ -58,25 +66,62 @@ export const modelCardSchema = z.object({
 
 export type ModelCard = z.infer<typeof modelCardSchema>;
 
-/** A worker that serves a model, stored in discovery under `instances/<id>`. */
-export const instanceSchema = z.object({
+const instanceShape = z.object({
   /** Random 64-bit id, 16 hex digits. */
   id: z.string().regex(/^[0-9a-f]{16}$/),
   namespace: z.string(),
   component: z.string(),
   /** Address of the worker's request plane. */
-  address: z.string(),
+  address: z.string().min(1),
   /** A short readable name, unique on its machine: `llama-0`. */
-  name: z.string(),
-  pid: z.number().int(),
+  name: z.string().min(1),
+  pid: count,
   /**
    * Set once the worker is leaving: after how long its running calls move to other workers, in milliseconds.
    */
-  drainWithinMs: z.number().int().nonnegative().optional(),
+  drainWithinMs: count.optional(),
   card: modelCardSchema,
 });
 
-export type Instance = z.infer<typeof instanceSchema>;
+/** A worker that serves a model, stored in discovery under `instances/<id>`: `stator.v1.Instance`. */
+export type Instance = z.infer<typeof instanceShape>;
+
+/** Reads a worker from discovery. */
+export const instanceSchema = discoveryValue(
+  messages.InstanceSchema,
+  instanceShape,
+  ({ card, ...instance }) => ({
+    ...instance,
+    card: card && withDefaults(card),
+  }),
+);
+
+/** Fills in what an older worker does not say, and drops APIs that only newer ones have. */
+const withDefaults = ({
+  role,
+  dataParallelSize,
+  features,
+  engine,
+  created,
+  ...card
+}: messages.ModelCard) => ({
+  ...card,
+  apis: apis.filter((api) => card.apis.includes(api)),
+  role: role || undefined,
+  dataParallelSize: dataParallelSize || undefined,
+  features: features ?? create(messages.FeaturesSchema),
+  engine: engine ?? create(messages.EngineSchema),
+  created: Number(created),
+});
+
+/** A worker as a value for discovery. */
+export function instanceValue({ card, ...instance }: Instance): JsonObject {
+  const message = create(messages.InstanceSchema, {
+    ...instance,
+    card: { ...card, tags: card.tags ?? [], created: BigInt(card.created) },
+  });
+  return toJson(messages.InstanceSchema, message, { alwaysEmitImplicit: true }) as JsonObject;
+}
 
 /** An error in a model card or an instance: the field, such as `blockSize`, and the reason. */
 export interface CardFault {

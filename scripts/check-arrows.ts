@@ -10,11 +10,12 @@ const root = join(import.meta.dirname, "..");
 
 /** The rooms that each room may import. */
 const ROOMS: Record<string, readonly string[]> = {
-  gateway: ["router-wasm", "runtime"],
+  gateway: ["proto", "router-wasm", "runtime"],
+  proto: [],
   "router-wasm": [],
-  runtime: [],
-  workers: ["runtime"],
-  services: ["gateway", "router-wasm", "runtime"],
+  runtime: ["proto"],
+  workers: ["proto", "runtime"],
+  services: ["gateway", "proto", "router-wasm", "runtime"],
   "stand-ins": ["router-wasm", "runtime", "workers"],
   cli: ["gateway", "router-wasm", "runtime", "workers"],
   bench: ["gateway", "router-wasm", "runtime", "workers", "cli", "stand-ins"],
@@ -109,9 +110,12 @@ function check(file: string, specifier: string, isTest: boolean): string | undef
   return room === "gateway" && !isTest ? checkGateway(file, target) : undefined;
 }
 
-/** Whether a file must use only web standards: the gateway except its runtime-specific parts, and the router's host. */
+/**
+ * Whether a file must use only web standards: the gateway except its runtime-specific parts, the router's host, and the
+ * messages.
+ */
 function isWebOnly(file: string): boolean {
-  if (file.startsWith("router-wasm/")) return true;
+  if (/^(router-wasm|proto)\//.test(file)) return true;
   return file.startsWith("gateway/") && !/^gateway\/(adapters\/(node\/|sockets\.ts)|index\.ts)/.test(file);
 }
 

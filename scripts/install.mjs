@@ -24,7 +24,7 @@ export const pinnedNode = join(
 /** Makes `folder`'s node_modules match its package-lock.json. @throws Stop, after an error message, if that fails */
 export async function ensureInstalled(
   folder = root,
-  what = "Installing Stator's packages (about 350 MB on disk), once.",
+  what = "Installing Stator's packages (about 400 MB on disk), once.",
 ) {
   const stamp = stampOf(folder);
   const lock = lockOf(folder);

@@ -4,7 +4,9 @@
 // - zeromq ships its addon for seven platforms and several Node releases; the newest is kept, which its loader tries
 //   first (it uses Node-API, so it runs on older and newer Node too); cmake-ts is that loader plus 6 MB of build tools;
 // - node-llama-cpp's builds for other CPUs are also installed on x64; its source bundle is only for compiling;
-// - the npm package `node` has C headers, binaryen its command-line tools, wasi-shim an image.
+// - the npm package `node` has C headers, binaryen its command-line tools, wasi-shim an image;
+// - buf brings its lint and breaking-change rules again as plugins of protoc; the generator of TypeScript from protobuf
+//   needs only the compiler's API.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { markInstalled, root } from "./install.mjs";
@@ -52,6 +54,16 @@ for (const name of list("node/node_modules").filter((folder) => folder.startsWit
   remove(`node/node_modules/${name}/include`);
 remove("binaryen/bin");
 remove("@assemblyscript/wasi-shim/media");
+
+for (const name of list("@bufbuild").filter((folder) => folder.startsWith("buf-")))
+  for (const plugin of list(`@bufbuild/${name}/bin`).filter((file) => file.startsWith("protoc-gen-")))
+    remove(`@bufbuild/${name}/bin/${plugin}`);
+const compiler = "@bufbuild/protoplugin/node_modules/typescript";
+if (existsSync(join(modules, compiler))) {
+  remove(`${compiler}/bin`);
+  for (const file of list(`${compiler}/lib`).filter((name) => name !== "typescript.js"))
+    remove(`${compiler}/lib/${file}`);
+}
 
 // Saves a second install after `npm ci` by hand, unless development dependencies were omitted.
 if (existsSync(join(root, "package-lock.json")) && existsSync(join(modules, "typescript")))

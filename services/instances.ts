@@ -166,11 +166,11 @@ export class ServiceInstances {
     }
     const known = this.#instances.get(key);
     if (known?.address === parsed.data.address) {
-      if (parsed.data.isLeaving === true) known.stop();
+      if (parsed.data.isLeaving) known.stop();
       return;
     }
     this.#remove(key);
-    if (parsed.data.isLeaving === true) return;
+    if (parsed.data.isLeaving) return;
     const instance = new Instance(parsed.data, this.#options, () => this.#onChange(instance));
     this.#instances.set(key, instance);
     this.#router.addWorker(instance);

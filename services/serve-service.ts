@@ -22,7 +22,7 @@ import {
   typedEndpoint,
 } from "./define-service.ts";
 import { createServiceMetrics, type ServiceMetrics } from "./metrics.ts";
-import { keysOf, type Registration, splitRequest } from "./registration.ts";
+import { keysOf, type Registration, registrationValue, splitRequest } from "./registration.ts";
 
 export interface ServeServiceOptions {
   /** Where clients find it: `file:/dir`, `etcd://HOST:PORT`, `nats://HOST:PORT`, or a discovery that is open. */
@@ -99,10 +99,11 @@ export async function serveService(
     name,
     address: place.advertised(server.address),
     pid: process.pid,
+    isLeaving: false,
   };
   const lease = await discovery.lease();
   const key = `${keysOf(service.name)}${registration.id}`;
-  await discovery.put(key, registration, lease);
+  await discovery.put(key, registrationValue(registration), lease);
   log.info("service is ready", { service: service.name, address: registration.address, ops: ops.address });
   return {
     name,
@@ -110,7 +111,9 @@ export async function serveService(
     opsUrl: ops.address,
     async drain(deadlineMs) {
       isLeaving = true;
-      const announced = discovery.put(key, { ...registration, isLeaving }, lease).catch(() => {});
+      const announced = discovery
+        .put(key, registrationValue({ ...registration, isLeaving: true }), lease)
+        .catch(() => {});
       await Promise.race([announced, sleep(ANNOUNCE_MS, undefined, { ref: false })]);
       await leave({ server, lease, ops, discovery: ownDiscovery }, deadlineMs);
     },

@@ -11,6 +11,7 @@ import {
   encodeVocabulary,
   type Handler,
   type Instance,
+  instanceValue,
   kvEventsEndpoint,
   type Lease,
   type Logger,
@@ -142,7 +143,11 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   async function leave({ withinMs, deadlineMs }: DrainBounds): Promise<void> {
     // Gateways must stop choosing the worker before it refuses requests.
     await Promise.race([
-      register(discovery, { ...instance, drainWithinMs: Math.ceil(withinMs) }, lease).catch((error) =>
+      register(
+        discovery,
+        { ...instance, drainWithinMs: Math.min(Math.ceil(withinMs), 0xffffffff) },
+        lease,
+      ).catch((error) =>
         log.warn("cannot announce in discovery that this worker is leaving", { reason: String(error) }),
       ),
       sleep(ANNOUNCE_MS, undefined, { ref: false }),
@@ -157,7 +162,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
 }
 
 const register = (discovery: Discovery, instance: Instance, lease: Lease) =>
-  discovery.put(`instances/${instance.id}`, instance, lease);
+  discovery.put(`instances/${instance.id}`, instanceValue(instance), lease);
 
 function describeInstance(options: WorkerHostOptions, card: ModelCard, address: string): Instance {
   const { namespace, name, definition, tags = [] } = options;

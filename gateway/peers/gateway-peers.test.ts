@@ -121,7 +121,9 @@ test("invalid messages and registrations are ignored", async () => {
   const entries = [{ model: "test", worker: "w0", rank: 0, prefillTokens: 5, decodeBlocks: 0, requests: 1 }];
   const server = await serve(`memory:${randomId()}`, {
     [LOAD_ENDPOINT](_, call) {
-      for (const bytes of [[], [193], [147, 195, 192, 144]]) call.send(Uint8Array.from(bytes));
+      for (const bytes of [[0], [193], [26, 9, 1]]) call.send(Uint8Array.from(bytes));
+      for (const requests of [-1, Number.NaN])
+        call.send(encodeLoads({ isComplete: true, requests, entries: [] }));
       call.send(encodeLoads({ isComplete: false, requests: 0, entries }));
     },
   });

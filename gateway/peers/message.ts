@@ -1,5 +1,5 @@
-import { decode, encode } from "@msgpack/msgpack";
-import { z } from "zod";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { LoadReportSchema, type ModelLoad, ModelLoadSchema, RankLoadSchema } from "#proto";
 import type { RankLoad } from "../routing/load/shared-load.ts";
 
 /** Load that a gateway has booked on one rank of a worker. */
@@ -19,40 +19,39 @@ export interface LoadMessage {
   readonly entries: readonly LoadEntry[];
 }
 
-const amount = z.number().refine(Number.isFinite);
-const messageSchema = z.tuple([
-  z.boolean(),
-  amount.nonnegative(),
-  z.array(z.tuple([z.string(), z.string(), z.int().nonnegative(), amount, amount, amount])),
-]);
-
-/** Encodes a message as MessagePack arrays. */
+/** Encodes a message as the protobuf message `stator.v1.LoadReport`. */
 export function encodeLoads({ isComplete, requests, entries }: LoadMessage): Uint8Array {
-  const rows = entries.map(({ model, worker, rank, prefillTokens, decodeBlocks, requests }) => [
-    model,
-    worker,
-    rank,
-    prefillTokens,
-    decodeBlocks,
-    requests,
-  ]);
-  return encode([isComplete, requests, rows]);
+  const models = new Map<string, ModelLoad>();
+  for (const { model, ...rank } of entries) {
+    const known = models.get(model) ?? create(ModelLoadSchema, { model });
+    models.set(model, known);
+    known.ranks.push(create(RankLoadSchema, rank));
+  }
+  const report = create(LoadReportSchema, { isComplete, requests, models: [...models.values()] });
+  return toBinary(LoadReportSchema, report);
 }
 
 /** Decodes the output of `encodeLoads`. @returns undefined if it is something else */
 export function decodeLoads(bytes: Uint8Array): LoadMessage | undefined {
   try {
-    const [isComplete, requests, rows] = messageSchema.parse(decode(bytes));
-    const entries = rows.map(([model, worker, rank, prefillTokens, decodeBlocks, requests]) => ({
-      model,
-      worker,
-      rank,
-      prefillTokens,
-      decodeBlocks,
-      requests,
-    }));
-    return { isComplete, requests, entries };
+    const { isComplete, requests, models } = fromBinary(LoadReportSchema, bytes);
+    const entries = models.flatMap(({ model, ranks }) =>
+      ranks.map(({ worker, rank, prefillTokens, decodeBlocks, requests }) => ({
+        model,
+        worker,
+        rank,
+        prefillTokens,
+        decodeBlocks,
+        requests,
+      })),
+    );
+    return isAmount(requests) && entries.every(isSound) ? { isComplete, requests, entries } : undefined;
   } catch {
     return undefined;
   }
 }
+
+const isAmount = (value: number) => Number.isFinite(value) && value >= 0;
+
+const isSound = ({ prefillTokens, decodeBlocks, requests }: LoadEntry) =>
+  Number.isFinite(prefillTokens + decodeBlocks + requests);

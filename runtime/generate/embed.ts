@@ -1,10 +1,11 @@
-import { decode, encode } from "@msgpack/msgpack";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { EmbedRequestSchema, EmbedResponseSchema } from "#proto";
 import { PlaneError } from "../request-plane/types.ts";
 import { bytesToTokens, tokensToBytes } from "./tokens.ts";
 
-/** One call of a worker's `embed` endpoint as bytes: msgpack, each input's token ids as one byte string. */
+/** One call of a worker's `embed` endpoint as bytes: the protobuf message `stator.v1.EmbedRequest`. */
 export function encodeEmbedRequest(inputs: readonly Uint32Array[]): Uint8Array {
-  return encode(inputs.map(tokensToBytes));
+  return toBinary(EmbedRequestSchema, create(EmbedRequestSchema, { inputs: inputs.map(tokensToBytes) }));
 }
 
 /**
@@ -13,16 +14,15 @@ export function encodeEmbedRequest(inputs: readonly Uint32Array[]): Uint8Array {
  * @throws PlaneError `invalid_request` if the bytes are not a valid request
  */
 export function decodeEmbedRequest(payload: Uint8Array): Uint32Array[] {
-  const inputs = decodeArray(payload);
-  return inputs.map((input) => {
-    if (input instanceof Uint8Array) return bytesToTokens(input);
-    throw new PlaneError("invalid_request", "An input of the embed request is not a byte string.");
-  });
+  return decoded(() => fromBinary(EmbedRequestSchema, payload)).inputs.map(bytesToTokens);
 }
 
-/** The answer as bytes: one vector per input, little-endian f32. */
+/** The answer as bytes: the protobuf message `stator.v1.EmbedResponse`, one vector per input. */
 export function encodeEmbeddings(vectors: readonly Float32Array[]): Uint8Array {
-  return encode(vectors.map((vector) => new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)));
+  const bytes = vectors.map(
+    ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
+  );
+  return toBinary(EmbedResponseSchema, create(EmbedResponseSchema, { vectors: bytes }));
 }
 
 /**
@@ -31,21 +31,17 @@ export function encodeEmbeddings(vectors: readonly Float32Array[]): Uint8Array {
  * @throws PlaneError `invalid_request` if the bytes are not vectors
  */
 export function decodeEmbeddings(message: Uint8Array): Float32Array[] {
-  return decodeArray(message).map((bytes) => {
-    if (!(bytes instanceof Uint8Array) || bytes.length % 4 !== 0) {
+  return decoded(() => fromBinary(EmbedResponseSchema, message)).vectors.map((bytes) => {
+    if (bytes.length % 4 !== 0)
       throw new PlaneError("invalid_request", "The embed answer has an entry that is not a vector.");
-    }
     return new Float32Array(bytes.slice().buffer);
   });
 }
 
-function decodeArray(bytes: Uint8Array): unknown[] {
-  let value: unknown;
+function decoded<Message>(decode: () => Message): Message {
   try {
-    value = decode(bytes);
+    return decode();
   } catch (cause) {
-    throw new PlaneError("invalid_request", "The embed message is not valid msgpack.", { cause });
+    throw new PlaneError("invalid_request", "The embed message is not valid protobuf.", { cause });
   }
-  if (!Array.isArray(value)) throw new PlaneError("invalid_request", "The embed message is not a list.");
-  return value;
 }

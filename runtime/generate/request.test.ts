@@ -1,6 +1,7 @@
-import { encode } from "@msgpack/msgpack";
+import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { GenerateRequestSchema } from "#proto";
 import { decodeGenerateRequest, encodeGenerateRequest, type GenerateRequest } from "./request.ts";
 
 const id = fc.integer({ min: 0, max: 0xffffffff });
@@ -61,14 +62,19 @@ describe("generate requests", () => {
   });
 
   test("malformed bytes are an invalid request", () => {
+    const message = (fields: Parameters<typeof create<typeof GenerateRequestSchema>>[1]) =>
+      toBinary(GenerateRequestSchema, create(GenerateRequestSchema, fields));
+    const tokenIds = Uint8Array.of(1, 2, 3, 4);
     const wrong = [
       Uint8Array.of(),
       Uint8Array.of(0xc1),
-      encode(null),
-      encode([1]),
-      encode({ tokens: [1, 2] }),
-      encode({ tokens: Uint8Array.of(1, 2, 3) }),
-      encode({ tokens: Uint8Array.of(1, 2, 3, 4), maxTokens: -1 }),
+      Uint8Array.of(26, 4, 1),
+      message({ model: "m" }),
+      message({ tokenIds: Uint8Array.of(1, 2, 3) }),
+      message({ tokenIds, stopTokenIds: Uint8Array.of(1) }),
+      message({ tokenIds, logprobs: 21 }),
+      message({ tokenIds, sampling: { temperature: Number.NaN } }),
+      message({ tokenIds, sampling: { logitBias: { tokenIds, biases: [] } } }),
     ];
     for (const payload of wrong) {
       expect(() => decodeGenerateRequest(payload)).toThrow(

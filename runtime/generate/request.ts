@@ -1,5 +1,12 @@
-import { decode, encode } from "@msgpack/msgpack";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { z } from "zod";
+import {
+  GenerateRequestSchema,
+  LogitBiasSchema,
+  type Sampling as SamplingMessage,
+  SamplingSchema,
+} from "#proto";
+import { appendBytes } from "../append-bytes.ts";
 import { PlaneError } from "../request-plane/types.ts";
 import { bytesToTokens, tokensToBytes } from "./tokens.ts";
 
@@ -48,32 +55,69 @@ const generateRequestSchema = z.object({
 export type GenerateRequest = z.infer<typeof generateRequestSchema>;
 export type Sampling = z.infer<typeof samplingSchema>;
 
-/** The request as bytes: msgpack, with the token ids as one byte string (little-endian u32). */
-export function encodeGenerateRequest(request: GenerateRequest): Uint8Array {
-  return encode({ ...request, tokens: tokensToBytes(request.tokens) }, { ignoreUndefined: true });
+/** The request as bytes: the protobuf message `stator.v1.GenerateRequest`. */
+export function encodeGenerateRequest({ tokens, sampling, ...request }: GenerateRequest): Uint8Array {
+  const message = create(GenerateRequestSchema, {
+    ...request,
+    maxTokens: Math.min(request.maxTokens, 0xffffffff),
+    sampling: encodeSampling(sampling),
+    stopTokenIds: tokensToBytes(Uint32Array.from(request.stopTokenIds)),
+  });
+  const { number } = GenerateRequestSchema.field.tokenIds;
+  return appendBytes(toBinary(GenerateRequestSchema, message), number, tokensToBytes(tokens));
 }
 
 /**
- * Decodes the output of `encodeGenerateRequest`. The result owns its memory. Unknown fields are dropped.
+ * Decodes the output of `encodeGenerateRequest`. The result owns its memory. Unknown fields are dropped, and absent ones
+ * have their defaults.
  *
  * @throws PlaneError `invalid_request` if the bytes are not a valid request
  */
 export function decodeGenerateRequest(payload: Uint8Array): GenerateRequest {
-  let fields: unknown;
-  try {
-    fields = decode(payload);
-  } catch (cause) {
-    throw new PlaneError("invalid_request", "The generate request is not valid msgpack.", { cause });
-  }
-  if (typeof fields !== "object" || fields === null || !("tokens" in fields)) {
-    throw new PlaneError("invalid_request", "The generate request has no tokens.");
-  }
-  if (!(fields.tokens instanceof Uint8Array)) {
-    throw new PlaneError("invalid_request", "The generate request's tokens are not a byte string.");
-  }
-  const parsed = generateRequestSchema.safeParse({ ...fields, tokens: bytesToTokens(fields.tokens) });
+  const { tokenIds, sampling, stopTokenIds, ...request } = decodeMessage(payload);
+  if (tokenIds === undefined) throw new PlaneError("invalid_request", "The generate request has no tokens.");
+  const parsed = generateRequestSchema.safeParse({
+    ...request,
+    tokens: bytesToTokens(tokenIds),
+    sampling: decodeSampling(sampling ?? create(SamplingSchema)),
+    stopTokenIds: Array.from(bytesToTokens(stopTokenIds)),
+  });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue?.path.join(".") ?? "";
   throw new PlaneError("invalid_request", `The generate request's ${where} is invalid: ${issue?.message}.`);
+}
+
+function decodeMessage(payload: Uint8Array) {
+  try {
+    return fromBinary(GenerateRequestSchema, payload);
+  } catch (cause) {
+    throw new PlaneError("invalid_request", "The generate request is not a valid protobuf message.", {
+      cause,
+    });
+  }
+}
+
+function encodeSampling({ seed, logitBias, topK, ...sampling }: Sampling): SamplingMessage {
+  const message = create(SamplingSchema, { ...sampling, topK: Math.min(topK, 0xffffffff) });
+  if (seed !== undefined) message.seed = BigInt(seed);
+  if (logitBias.length > 0)
+    message.logitBias = create(LogitBiasSchema, {
+      tokenIds: tokensToBytes(Uint32Array.from(logitBias, ([id]) => id)),
+      biases: logitBias.map(([, bias]) => bias),
+    });
+  return message;
+}
+
+/** A `Sampling` that has yet to be checked. */
+function decodeSampling({ seed, logitBias, ...sampling }: SamplingMessage) {
+  const biased = Array.from(bytesToTokens(logitBias?.tokenIds ?? new Uint8Array(0)));
+  return {
+    ...sampling,
+    temperature: sampling.temperature ?? 1,
+    topP: sampling.topP ?? 1,
+    repetitionPenalty: sampling.repetitionPenalty ?? 1,
+    seed: seed === undefined ? undefined : Number(seed),
+    logitBias: biased.map((id, index) => [id, logitBias?.biases[index]]),
+  };
 }

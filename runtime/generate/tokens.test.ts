@@ -33,7 +33,7 @@ describe("tokenize requests", () => {
   });
 
   test("are refused if malformed", () => {
-    for (const payload of [[], [2, 65], [0, 0xff]]) {
+    for (const payload of [[0], [10, 2, 65], [10, 1, 0xff]]) {
       expect(() => decodeTokenizeRequest(Uint8Array.from(payload))).toThrow(PlaneError);
     }
   });

@@ -1,3 +1,5 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { TokenizeRequestSchema } from "#proto";
 import { PlaneError } from "../request-plane/types.ts";
 
 /** Token ids as little-endian u32 bytes: a view of the same memory, so copy before changing `tokens`. */
@@ -29,13 +31,9 @@ export interface TokenizeRequest {
   special: boolean;
 }
 
-/** The request as bytes: one byte for `special`, then the text in UTF-8. */
+/** The request as bytes: the protobuf message `stator.v1.TokenizeRequest`. */
 export function encodeTokenizeRequest(request: TokenizeRequest): Uint8Array {
-  const text = encoder.encode(request.text);
-  const payload = new Uint8Array(1 + text.length);
-  payload[0] = request.special ? 1 : 0;
-  payload.set(text, 1);
-  return payload;
+  return toBinary(TokenizeRequestSchema, create(TokenizeRequestSchema, request));
 }
 
 /**
@@ -44,16 +42,12 @@ export function encodeTokenizeRequest(request: TokenizeRequest): Uint8Array {
  * @throws PlaneError `invalid_request` if the bytes are not a valid request
  */
 export function decodeTokenizeRequest(payload: Uint8Array): TokenizeRequest {
-  const special = payload[0];
-  if (special !== 0 && special !== 1) {
-    throw new PlaneError("invalid_request", "The tokenize request does not begin with 0 or 1.");
-  }
   try {
-    return { text: decoder.decode(payload.subarray(1)), special: special === 1 };
+    const { text, special } = fromBinary(TokenizeRequestSchema, payload);
+    return { text, special };
   } catch (cause) {
-    throw new PlaneError("invalid_request", "The text to tokenize is not valid UTF-8.", { cause });
+    throw new PlaneError("invalid_request", "The tokenize request is not a valid protobuf message.", {
+      cause,
+    });
   }
 }
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

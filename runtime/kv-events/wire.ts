@@ -1,15 +1,18 @@
 /**
- * The messages of a `kv_events` call. The request says where to begin; the answer is an endless stream of messages
- * `u8 kind, u64 sequence (little-endian), payload`:
+ * The messages of a `kv_events` call. The request, `stator.v1.KvEventsRequest`, says where to begin; the answer is an
+ * endless stream of messages `u8 kind, u64 sequence (little-endian), payload`:
  *
- * - `hello`, first: payload is the publisher's epoch (8 bytes), sequence the next batch's number
- * - `batch`: a live batch in vLLM's wire format
+ * - `hello`, first: payload is a `stator.v1.KvEventsHello` with the publisher's epoch, sequence the next batch's number
+ * - `batch`: a live batch in vLLM's wire format, as the engine made it
  * - `snapshotBegin`: forget everything; the cache's content follows in `snapshotBatch` messages until `snapshotEnd`,
  *   and then live batches from `sequence` on
+ *
+ * Receivers skip messages of an unknown kind. The head of a batch is fixed because there are many: in protobuf, writing
+ * it takes 1.2 µs more and reading it 0.2 µs more, three times as long.
  */
-import { decode, encode } from "@msgpack/msgpack";
-import { z } from "zod";
-import { isId } from "../ids.ts";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { KvEventsHelloSchema, KvEventsRequestSchema } from "#proto";
+import { bytesToId, idToBytes } from "../ids.ts";
 import { PlaneError } from "../request-plane/types.ts";
 
 export const kvEventsEndpoint = "kv_events";
@@ -22,23 +25,25 @@ export const messageKind = {
   snapshotEnd: 4,
 } as const;
 
-const requestSchema = z.object({
+export interface KvEventsRequest {
   /** The next expected sequence number; −1 for a new subscriber. */
-  from: z.number().int().min(-1),
+  from: number;
   /** The epoch of `from`. */
-  epoch: z.string().optional(),
-});
+  epoch?: string | undefined;
+}
 
-export type KvEventsRequest = z.infer<typeof requestSchema>;
-
-export function encodeRequest(request: KvEventsRequest): Uint8Array {
-  return encode(request, { ignoreUndefined: true });
+export function encodeRequest({ from, epoch }: KvEventsRequest): Uint8Array {
+  const message = create(KvEventsRequestSchema);
+  if (from >= 0) message.from = BigInt(from);
+  if (epoch !== undefined) message.epoch = idToBytes(epoch);
+  return toBinary(KvEventsRequestSchema, message);
 }
 
 /** @throws PlaneError `invalid_request` if the bytes are not a valid request */
 export function decodeRequest(payload: Uint8Array): KvEventsRequest {
   try {
-    return requestSchema.parse(decode(payload));
+    const { from, epoch } = fromBinary(KvEventsRequestSchema, payload);
+    return { from: from === undefined ? -1 : Number(from), epoch: bytesToId(epoch) };
   } catch (cause) {
     throw new PlaneError("invalid_request", "The kv_events request is malformed.", { cause });
   }
@@ -74,14 +79,18 @@ export function decodeMessage(message: Uint8Array): KvMessage | undefined {
   };
 }
 
-/** Converts an epoch of 16 hex digits to 8 bytes. */
-export function encodeEpoch(epoch: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(epoch, "hex"));
+/** The payload of a publisher's `hello`. */
+export function encodeHello(epoch: string): Uint8Array {
+  return toBinary(KvEventsHelloSchema, create(KvEventsHelloSchema, { epoch: idToBytes(epoch) }));
 }
 
-export function decodeEpoch(payload: Uint8Array): string | undefined {
-  const epoch = Buffer.from(payload).toString("hex");
-  return isId(epoch) ? epoch : undefined;
+/** The epoch in the payload of a `hello`; undefined if it has none. */
+export function decodeHello(payload: Uint8Array): string | undefined {
+  try {
+    return bytesToId(fromBinary(KvEventsHelloSchema, payload).epoch);
+  } catch {
+    return undefined;
+  }
 }
 
 const headBytes = 9;
