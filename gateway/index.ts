@@ -21,6 +21,7 @@ export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts"
 export { parseAddress } from "./models/members/engine-url.ts";
 export type { ModelNames } from "./models/models.ts";
 export { EngineGroup } from "./models/sources/engine-group.ts";
+export { GatewayPeers, type GatewayPeersOptions } from "./peers/gateway-peers.ts";
 export type { AcceptorChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";
 export { Chooser } from "./routing/chooser.ts";

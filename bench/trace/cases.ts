@@ -5,7 +5,7 @@ import type { Simulation } from "./simulation.ts";
 import { multiply, readTrace, TOKENS_PER_ID, type TraceRequest } from "./trace.ts";
 
 /** A mock worker: an 8-billion-parameter model on one H100 with a million tokens of KV memory. */
-const SHAPE = { blockSize: 64, totalBlocks: 16_384, maxSequences: 256, maxBatchedTokens: 8192 };
+export const SHAPE = { blockSize: 64, totalBlocks: 16_384, maxSequences: 256, maxBatchedTokens: 8192 };
 
 /** The part of the trace that is replayed at a number of workers. */
 export interface Replay {

@@ -9,16 +9,20 @@ import {
   Selection,
   type Slot,
 } from "#gateway";
-import { createRouter, DEFAULT_WEIGHTS, type Decision, type Router } from "#router-wasm";
+import { type AddedLoad, createRouter, DEFAULT_WEIGHTS, type Decision, type Router } from "#router-wasm";
 import type { Simulation } from "./simulation.ts";
 
-/** A simulated gateway: a router and what it knows about the workers, but not about other gateways' requests. */
+const NO_LOAD: AddedLoad = { prefillTokens: 0, decodeBlocks: 0, requests: 0 };
+
+/** A simulated gateway: a router and what it knows about the workers, and of other gateways what it is told. */
 export class SimulatedGateway {
   readonly router: Router;
   readonly #chooser: Chooser;
   readonly #predicts: boolean;
   readonly #selection = new Selection();
   readonly #roster: readonly Slot<RoutedWorker>[];
+  /** For each worker, what each other gateway has told that it has booked. */
+  readonly #told: readonly Map<number, AddedLoad>[];
 
   /** @param index its index among the simulation's gateways */
   constructor(module: WebAssembly.Module, options: Simulation, index: number, random: () => number) {
@@ -37,12 +41,46 @@ export class SimulatedGateway {
           capacityBlocks: shape.totalBlocks,
         });
     }
+    this.#told = Array.from({ length: workers }, () => new Map());
     this.#roster = Array.from({ length: workers }, (_, worker) => slotOf(worker, options));
     this.#predicts = knowledge === "predictions";
     const { prefillLoadScale } = { ...DEFAULT_WEIGHTS, ...weights };
     const shares = sharesOf(index, gateways);
     const scorers = options.prefersOwnShare ? [new OwnShare(() => shares, prefillLoadScale)] : [];
     this.#chooser = new Chooser(this.router, POLICIES[policy], scorers, random);
+  }
+
+  /** What this gateway itself has booked on a worker. */
+  ownLoad(worker: number): AddedLoad {
+    const { activePrefillTokens, activeDecodeBlocks, activeRequests } = this.router.load(worker);
+    const others = this.#othersLoad(worker);
+    return {
+      prefillTokens: activePrefillTokens - others.prefillTokens,
+      decodeBlocks: activeDecodeBlocks - others.decodeBlocks,
+      requests: activeRequests - others.requests,
+    };
+  }
+
+  /** Another gateway has told what it has booked on a worker. */
+  setLoad(gateway: number, worker: number, load: AddedLoad): void {
+    const known = this.#told[worker]!;
+    const { prefillTokens, decodeBlocks, requests } = known.get(gateway) ?? NO_LOAD;
+    known.set(gateway, load);
+    this.router.addLoad(worker, {
+      prefillTokens: load.prefillTokens - prefillTokens,
+      decodeBlocks: load.decodeBlocks - decodeBlocks,
+      requests: load.requests - requests,
+    });
+  }
+
+  #othersLoad(worker: number): AddedLoad {
+    let [prefillTokens, decodeBlocks, requests] = [0, 0, 0];
+    for (const load of this.#told[worker]!.values()) {
+      prefillTokens += load.prefillTokens;
+      decodeBlocks += load.decodeBlocks;
+      requests += load.requests;
+    }
+    return { prefillTokens, decodeBlocks, requests };
   }
 
   /** Chooses a worker and books the load. */

@@ -1,3 +1,4 @@
+import type { AddedLoad } from "#router-wasm";
 import { seededRandom } from "#runtime";
 import { Agenda } from "./agenda.ts";
 import { BlockNames } from "./block-names.ts";
@@ -39,6 +40,13 @@ export function quantilesOf(numbers: readonly number[]): Quantiles {
   return { p50: quantile(0.5), p90: quantile(0.9), p99: quantile(0.99) };
 }
 
+interface Letter {
+  readonly at: number;
+  readonly gateway: number;
+  readonly worker: number;
+  readonly load: AddedLoad;
+}
+
 class Run {
   readonly #options: Simulation;
   readonly #gateways: readonly SimulatedGateway[];
@@ -47,6 +55,8 @@ class Run {
   readonly #agenda = new Agenda();
   readonly #random = seededRandom(1);
   readonly #ended: RunningRequest[] = [];
+  /** What gateways tell each other, in the order of its arrival. */
+  readonly #letters: Letter[] = [];
   #now = 0;
 
   constructor(module: WebAssembly.Module, options: Simulation) {
@@ -70,6 +80,7 @@ class Run {
     const { trace } = this.#options;
     let next = 0;
     while (next < trace.length || this.#agenda.nextTime < Number.POSITIVE_INFINITY) {
+      this.#deliver(Math.min(trace[next]?.arrivalMs ?? Number.POSITIVE_INFINITY, this.#agenda.nextTime));
       const arrival = trace[next]?.arrivalMs ?? Number.POSITIVE_INFINITY;
       if (arrival <= this.#agenda.nextTime) {
         this.#now = arrival;
@@ -89,21 +100,46 @@ class Run {
     const { trace } = this.#options;
     const prompt = new Uint32Array(promptTokens);
     this.#names.writePrompt(index, prompt);
-    const gateway = this.#gateways[index % this.#gateways.length]!;
+    const from = index % this.#gateways.length;
+    const gateway = this.#gateways[from]!;
     const { router } = gateway;
     const { worker, booking } = gateway.choose(prompt, this.#now / 1000);
+    const tell = () => this.#tell(from, worker);
+    tell();
     this.#workers[worker]!.add(
       new RunningRequest(trace[index]!, index, this.#names, {
         now: () => this.#now,
-        onFirst: () => router.firstToken(booking),
+        onFirst: () => {
+          router.firstToken(booking);
+          tell();
+        },
         onBlock: () => router.grow(booking, 1),
         onLast: (request) => {
           router.free(booking);
+          tell();
           this.#ended.push(request);
         },
       }),
     );
     if (!this.#workers[worker]!.isStepping) this.#beginStep(worker);
+  }
+
+  /** A gateway tells the others what it has booked on a worker. */
+  #tell(gateway: number, worker: number): void {
+    const { shareDelayMs, gateways = 1 } = this.#options;
+    if (shareDelayMs === undefined || gateways === 1) return;
+    const load = this.#gateways[gateway]!.ownLoad(worker);
+    this.#letters.push({ at: this.#now + shareDelayMs, gateway, worker, load });
+  }
+
+  /** Delivers what arrives before a time. */
+  #deliver(before: number): void {
+    for (let first = this.#letters[0]; first !== undefined && first.at < before; first = this.#letters[0]) {
+      this.#letters.shift();
+      const { gateway, worker, load } = first;
+      for (const [index, other] of this.#gateways.entries())
+        if (index !== gateway) other.setLoad(gateway, worker, load);
+    }
   }
 
   #beginStep(worker: number): void {

@@ -11,6 +11,8 @@ export interface Simulation {
   policy: PolicyName;
   /** Number of gateways that get the requests in turn, each of which only knows its own; default 1. */
   gateways?: number;
+  /** After how many milliseconds each gateway learns what the others have booked; undefined: never. */
+  shareDelayMs?: number;
   /** Whether each gateway prefers the workers of its own share. */
   prefersOwnShare?: boolean;
   /** Source of the router's knowledge of caches: workers' events, predictions from its own requests, or none. */
