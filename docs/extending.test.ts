@@ -10,7 +10,16 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..");
 /** What a gateway is made of. */
-const ROOMS = ["gateway", "router-wasm", "runtime", "workers", "scripts", "package.json", "tsconfig.json"];
+const ROOMS = [
+  "gateway",
+  "proto",
+  "router-wasm",
+  "runtime",
+  "workers",
+  "scripts",
+  "package.json",
+  "tsconfig.json",
+];
 
 let copy: string;
 

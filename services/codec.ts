@@ -1,3 +1,4 @@
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { decode, encode } from "@msgpack/msgpack";
 
 /** How values of a type travel. */
@@ -23,6 +24,22 @@ export const anyCodec: Codec<unknown> = {
 export const schemaCodec = <Value>(schema: Schema<Value>): Codec<Value> => ({
   encode: (value) => anyCodec.encode(value),
   decode: (bytes) => schema.parse(anyCodec.decode(bytes)),
+});
+
+/**
+ * Values that travel as a protobuf message, which may change without breaking older and newer clients.
+ *
+ * @param message its descriptor, as `protoc-gen-es` generates it
+ * @example
+ * endpoint({
+ *   request: protobuf(QuestionSchema),
+ *   response: protobuf(AnswerSchema),
+ *   handle: async ({ text }) => create(AnswerSchema, { text: `You asked: ${text}` }),
+ * })
+ */
+export const protobuf = <Message extends DescMessage>(message: Message): Codec<MessageShape<Message>> => ({
+  encode: (value) => toBinary(message, value),
+  decode: (bytes) => fromBinary(message, bytes),
 });
 
 /** Whether it is a codec rather than a schema. */

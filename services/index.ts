@@ -1,5 +1,5 @@
 /** The distributed runtime for any program: services that register, and typed clients that find them. */
-export type { Codec, Schema } from "./codec.ts";
+export { type Codec, protobuf, type Schema } from "./codec.ts";
 export {
   type ConnectServiceOptions,
   connectService,

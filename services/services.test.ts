@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { create, isMessage } from "@bufbuild/protobuf";
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
+import { type GenerateRequest, GenerateRequestSchema, TokenizeRequestSchema } from "#proto";
 import { createLogger, type Discovery, randomId } from "#runtime";
 import { openDiscovery } from "#runtime/node";
 import { hasEtcd, startEtcd } from "../runtime/discovery/etcd/test-etcd.ts";
 import { hasNats, startNats } from "../runtime/testing/nats-server.ts";
+import { anyCodec, protobuf } from "./codec.ts";
 import { type ConnectServiceOptions, connectService } from "./connect-service.ts";
 import { defineService, endpoint, type ServiceContext } from "./define-service.ts";
 import { type ServedService, serveService } from "./serve-service.ts";
@@ -242,6 +245,48 @@ describe("a request", () => {
     const sum = client.add({ one: 1, other: 1 });
     await serveAs("late", discovery);
     expect(await sum).toBe(2);
+  });
+});
+
+describe("an endpoint whose values are protobuf messages", () => {
+  const planner = defineService({
+    name: "planner",
+    endpoints: {
+      plan: endpoint({
+        request: protobuf(TokenizeRequestSchema),
+        response: protobuf(GenerateRequestSchema),
+        handle: async ({ text }) =>
+          create(GenerateRequestSchema, {
+            model: text,
+            tokenIds: Uint8Array.of(1, 0, 0, 0),
+            sampling: { seed: 7n },
+          }),
+      }),
+    },
+  });
+
+  test("gives messages to both sides", async () => {
+    const discovery = await memory();
+    const served = await serveService(planner, { discovery, log, listen: `memory:${randomId()}` });
+    closing.push(() => served.drain(0));
+    const client = await connectService(planner, { discovery, log });
+    closing.push(() => client.close());
+    const answer = await client.plan(create(TokenizeRequestSchema, { text: "tiny" }));
+    expectTypeOf(answer).toEqualTypeOf<GenerateRequest>();
+    expect(isMessage(answer, GenerateRequestSchema)).toBe(true);
+    expect(answer).toMatchObject({
+      model: "tiny",
+      tokenIds: Uint8Array.of(1, 0, 0, 0),
+      sampling: { seed: 7n },
+    });
+  });
+
+  test("keeps fields that its version does not know, and refuses other bytes", () => {
+    const codec = protobuf(TokenizeRequestSchema);
+    const newer = Uint8Array.of(10, 1, 65, 0xc2, 0x3e, 1, 66);
+    expect(codec.decode(newer)).toMatchObject({ text: "A", special: false });
+    expect(codec.encode(codec.decode(newer))).toEqual(newer);
+    expect(() => codec.decode(anyCodec.encode({ text: "A" }))).toThrow();
   });
 });
 

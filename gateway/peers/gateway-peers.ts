@@ -1,22 +1,19 @@
-import { create, toJson } from "@bufbuild/protobuf";
-import { z } from "zod";
-import { GatewayRegistrationSchema } from "#proto";
-import {
-  type Discovery,
-  discoveryValue,
-  type Handler,
-  type JsonValue,
-  type Lease,
-  type Logger,
-  type RequestPlaneServer,
-  type ServerCall,
-  type Watch,
+import type {
+  Discovery,
+  Handler,
+  JsonValue,
+  Lease,
+  Logger,
+  RequestPlaneServer,
+  ServerCall,
+  Watch,
 } from "#runtime";
 import type { ConnectWorker } from "../models/members/worker-connection.ts";
 import type { OtherGateways, SharedLoads } from "../routing/load/shared-load.ts";
 import { LoadTable } from "./load-table.ts";
 import { encodeLoads } from "./message.ts";
 import { LOAD_ENDPOINT, PeerConnection } from "./peer-connection.ts";
+import { gatewaySchema, gatewayValue } from "./registration.ts";
 import { RequestShares } from "./request-shares.ts";
 
 export interface GatewayPeersOptions {
@@ -34,12 +31,6 @@ export interface GatewayPeersOptions {
 
 const PREFIX = "gateways/";
 const FULL_UPDATE_MS = 1_000;
-
-/** A gateway's registration in discovery. */
-const gatewaySchema = discoveryValue(
-  GatewayRegistrationSchema,
-  z.object({ id: z.string().min(1), address: z.string().min(1) }),
-);
 
 /**
  * The other gateways in front of the same workers. They send each other the load that they have booked: changes
@@ -71,8 +62,7 @@ export class GatewayPeers implements OtherGateways {
     this.#server = server;
     this.#timer = setInterval(() => this.#tick(), FULL_UPDATE_MS);
     this.#lease = await discovery.lease();
-    const registration = create(GatewayRegistrationSchema, { id, address });
-    await discovery.put(`${PREFIX}${id}`, toJson(GatewayRegistrationSchema, registration), this.#lease);
+    await discovery.put(`${PREFIX}${id}`, gatewayValue({ id, address }), this.#lease);
     this.#watch = await discovery.watch(PREFIX, (event) => {
       if (event.type === "snapshot") this.#replace(event.entries);
       else if (event.type === "put") this.#add(event.key, event.value);

@@ -1,0 +1,298 @@
+/**
+ * Today's code reads the messages of proto/recorded.json: as version 1 wrote them, with fields that it did not know
+ * ("newer"), and without those that can be absent ("older"). Never change a record; add those of a new version.
+ */
+import { readFileSync } from "node:fs";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import { decodeLoads, encodeLoads, type LoadMessage } from "../gateway/peers/message.ts";
+import { gatewaySchema, gatewayValue } from "../gateway/peers/registration.ts";
+import { decodeDrainRequest, encodeDrainRequest } from "../runtime/drain.ts";
+import {
+  decodeEmbeddings,
+  decodeEmbedRequest,
+  decodeGenerateRequest,
+  decodeTokenizeRequest,
+  encodeEmbeddings,
+  encodeEmbedRequest,
+  encodeGenerateRequest,
+  encodeTokenizeRequest,
+  type GenerateRequest,
+  type TokenizeRequest,
+} from "../runtime/generate/index.ts";
+import { decodeHello, decodeRequest, encodeHello, encodeRequest } from "../runtime/kv-events/wire.ts";
+import { type Instance, instanceSchema, instanceValue } from "../runtime/model-card.ts";
+import * as plane from "../runtime/request-plane/handshake.ts";
+import {
+  frameRequest,
+  type Registration,
+  registrationSchema,
+  registrationValue,
+  splitRequest,
+} from "../services/registration.ts";
+import * as proto from "./index.ts";
+
+/** Bytes in hexadecimal, or a JSON value of discovery. */
+type Recorded = string | object;
+
+interface Records {
+  readonly written: Recorded;
+  readonly newer: Recorded;
+  readonly older: Recorded;
+}
+
+interface Message<Value> {
+  write(value: Value): Uint8Array | object;
+  read(recorded: never): unknown;
+  /** What `written` and `newer` say. */
+  readonly value: Value;
+  /** What `older` says. */
+  readonly least: unknown;
+}
+
+const tokens = Uint32Array.of(1, 151_935, 0xffffffff);
+
+const generate: GenerateRequest = {
+  requestId: "req-0123456789abcdef",
+  model: "Qwen/Qwen3-8B",
+  tokens,
+  maxTokens: 256,
+  sampling: {
+    temperature: 0.7,
+    topP: 0.9,
+    topK: 40,
+    minP: 0.05,
+    frequencyPenalty: 0.1,
+    presencePenalty: -0.2,
+    repetitionPenalty: 1.1,
+    seed: -9_007_199_254_740_991,
+    logitBias: [
+      [11, -100],
+      [151_935, 2.5],
+    ],
+  },
+  ignoreEos: true,
+  stopTokenIds: [2, 151_645],
+  logprobs: 0,
+  echoLogprobs: true,
+  dataParallelRank: 3,
+};
+
+const loads: LoadMessage = {
+  isComplete: true,
+  requests: 12.5,
+  entries: [
+    { model: "one", worker: "0123456789abcdef", rank: 0, prefillTokens: 4096, decodeBlocks: 77, requests: 3 },
+    { model: "one", worker: "0123456789abcdef", rank: 1, prefillTokens: 0, decodeBlocks: 1.5, requests: 1 },
+    { model: "two", worker: "http://10.0.0.7:8000", rank: 0, prefillTokens: 1, decodeBlocks: 0, requests: 1 },
+  ],
+};
+
+const instance: Instance = {
+  id: "0123456789abcdef",
+  namespace: "stator",
+  component: "llama",
+  address: "tcp:10.0.0.7:7001",
+  name: "llama-0",
+  pid: 4242,
+  drainWithinMs: 5000,
+  card: {
+    name: "Qwen/Qwen3-8B",
+    aliases: ["qwen"],
+    tags: ["gpu=h100"],
+    apis: ["chat", "completions"],
+    role: "prefill",
+    contextLength: 32_768,
+    blockSize: 16,
+    totalBlocks: 9000,
+    maxBatchedTokens: 8192,
+    maxSequences: 256,
+    dataParallelSize: 2,
+    tokenizer: { kind: "huggingface", path: "/models/tokenizer.json", sha256: "ab".repeat(32) },
+    chatTemplate: "{{ messages[-1].content }}",
+    specialTokens: { bos: "<s>", eos: "</s>" },
+    addBos: true,
+    bosTokenId: 1,
+    eosTokenIds: [2, 151_645],
+    vocabularySize: 151_936,
+    features: { logprobs: true, logitBias: true, embeddings: false, continues: false },
+    engine: { name: "llama.cpp", version: "b6000" },
+    created: 1_795_000_000,
+  },
+};
+
+const service: Registration = {
+  id: "0123456789abcdef",
+  service: "counter",
+  name: "counter-7",
+  address: "tcp:10.0.0.7:7002",
+  pid: 4242,
+  isLeaving: true,
+};
+
+const message = <Value>(given: Message<Value>) => given as Message<unknown>;
+
+/** A message of the request plane itself, which is no protobuf. */
+const PLANE_HELLO = "the request plane's hello";
+
+const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
+  [PLANE_HELLO]: message({
+    write: plane.encodeHello,
+    read: plane.decodeHello,
+    value: { maxMessageBytes: 67_108_864, pingMs: 2000 },
+    least: { maxMessageBytes: 67_108_864, pingMs: 0 },
+  }),
+  GenerateRequest: message<GenerateRequest>({
+    write: encodeGenerateRequest,
+    read: decodeGenerateRequest,
+    value: generate,
+    least: {
+      requestId: "",
+      model: "",
+      tokens,
+      maxTokens: 0,
+      sampling: {
+        temperature: 1,
+        topP: 1,
+        topK: 0,
+        minP: 0,
+        frequencyPenalty: 0,
+        presencePenalty: 0,
+        repetitionPenalty: 1,
+        logitBias: [],
+      },
+      ignoreEos: false,
+      stopTokenIds: [],
+    },
+  }),
+  EmbedRequest: message<Uint32Array[]>({
+    write: encodeEmbedRequest,
+    read: decodeEmbedRequest,
+    value: [tokens, new Uint32Array(0)],
+    least: [],
+  }),
+  EmbedResponse: message<Float32Array[]>({
+    write: encodeEmbeddings,
+    read: decodeEmbeddings,
+    value: [Float32Array.of(0.5, -1), Float32Array.of(3)],
+    least: [],
+  }),
+  TokenizeRequest: message<TokenizeRequest>({
+    write: encodeTokenizeRequest,
+    read: decodeTokenizeRequest,
+    value: { text: "\ufeffGrüße 🐙", special: true },
+    least: { text: "", special: false },
+  }),
+  DrainRequest: message<number>({
+    write: encodeDrainRequest,
+    read: decodeDrainRequest,
+    value: 5000,
+    least: undefined,
+  }),
+  KvEventsRequest: message({
+    write: encodeRequest,
+    read: decodeRequest,
+    value: { from: 4711, epoch: "0123456789abcdef" },
+    least: { from: -1 },
+  }),
+  KvEventsHello: message<string>({
+    write: encodeHello,
+    read: decodeHello,
+    value: "0123456789abcdef",
+    least: undefined,
+  }),
+  LoadReport: message<LoadMessage>({
+    write: encodeLoads,
+    read: decodeLoads,
+    value: loads,
+    least: { isComplete: false, requests: 0, entries: [] },
+  }),
+  ServiceRequest: message<{ requestId: string; payload: Uint8Array }>({
+    write: ({ requestId, payload }) => frameRequest(requestId, payload),
+    read: splitRequest,
+    value: { requestId: "req-0123456789abcdef", payload: Uint8Array.of(1, 2, 3) },
+    least: { requestId: "req-0123456789abcdef", payload: new Uint8Array(0) },
+  }),
+  Instance: message<Instance>({
+    write: instanceValue,
+    read: (value) => instanceSchema.parse(value),
+    value: instance,
+    least: {
+      id: instance.id,
+      namespace: "",
+      component: "",
+      address: instance.address,
+      name: instance.name,
+      pid: 0,
+      card: {
+        name: instance.card.name,
+        aliases: [],
+        tags: [],
+        apis: [],
+        role: "aggregated",
+        contextLength: 32_768,
+        blockSize: 16,
+        totalBlocks: 0,
+        maxBatchedTokens: 8192,
+        maxSequences: 256,
+        dataParallelSize: 1,
+        tokenizer: { kind: "worker", sha256: "ab".repeat(32) },
+        specialTokens: {},
+        addBos: false,
+        eosTokenIds: [],
+        vocabularySize: 151_936,
+        features: { logprobs: false, logitBias: false, embeddings: false },
+        engine: { name: "", version: "" },
+        created: 0,
+      },
+    },
+  }),
+  GatewayRegistration: message({
+    write: gatewayValue,
+    read: (value) => gatewaySchema.parse(value),
+    value: { id: "gateway-a", address: "tcp:10.0.0.8:7000" },
+    least: { id: "gateway-a", address: "tcp:10.0.0.8:7000" },
+  }),
+  ServiceRegistration: message<Registration>({
+    write: registrationValue,
+    read: (value) => registrationSchema.parse(value),
+    value: service,
+    least: { id: service.id, service: "", name: "", address: service.address, pid: 0, isLeaving: false },
+  }),
+};
+
+const recorded: Readonly<Record<string, Records>> = JSON.parse(
+  readFileSync(new URL("recorded.json", import.meta.url), "utf8"),
+);
+
+const bytesOf = (message: Recorded): never =>
+  (typeof message === "string" ? Uint8Array.from(Buffer.from(message, "hex")) : message) as never;
+
+describe.each(Object.entries(MESSAGES))("recorded messages: %s", (name, { write, read, value, least }) => {
+  const { written, newer, older } = recorded[name]!;
+
+  test("are read, whatever a newer version adds", () => {
+    expect(read(bytesOf(written))).toEqual(value);
+    expect(read(bytesOf(newer))).toEqual(value);
+  });
+
+  test("have defaults for what an older version leaves out", () => {
+    expect(read(bytesOf(older))).toEqual(least);
+  });
+
+  test("are still written alike", () => {
+    const now = write(value);
+    if (now instanceof Uint8Array) expect(Buffer.from(now).toString("hex")).toBe(written);
+    else expect(now).toMatchObject(written as object);
+  });
+});
+
+test("every message is recorded, as part of another one or on its own", () => {
+  const messages = Object.values<object>(proto).filter((each) => isDescriptor(each));
+  const parts = new Set(messages.flatMap(({ fields }) => fields.map((field) => field.message)));
+  const whole = messages.filter((each) => !parts.has(each)).map(({ name }) => name);
+  const own = Object.keys(MESSAGES).filter((name) => name !== PLANE_HELLO);
+  expect(own.sort()).toEqual(whole.sort());
+});
+
+const isDescriptor = (value: object): value is DescMessage => "kind" in value && value.kind === "message";
