@@ -18,7 +18,7 @@ export { createGatewayMetrics } from "./kernel/metrics.ts";
 export { Warnings } from "./kernel/warnings.ts";
 export type { EngineReport } from "./models/engine-report.ts";
 export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts";
-export { parseAddress } from "./models/members/engine-url.ts";
+export { parseHttpUrl } from "./models/members/engine-url.ts";
 export type { ModelNames } from "./models/models.ts";
 export { EngineGroup } from "./models/sources/engine-group.ts";
 export { GatewayPeers, type GatewayPeersOptions } from "./peers/gateway-peers.ts";

@@ -20,7 +20,12 @@ import {
   type GenerateRequest,
   type TokenizeRequest,
 } from "../runtime/generate/index.ts";
-import { decodeHello, decodeRequest, encodeHello, encodeRequest } from "../runtime/kv-events/wire.ts";
+import {
+  decodeEventsHello,
+  decodeRequest,
+  encodeEventsHello,
+  encodeRequest,
+} from "../runtime/kv-events/wire.ts";
 import { type Instance, instanceSchema, instanceValue } from "../runtime/model-card.ts";
 import * as plane from "../runtime/request-plane/handshake.ts";
 import {
@@ -137,8 +142,8 @@ const PLANE_HELLO = "the request plane's hello";
 
 const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
   [PLANE_HELLO]: message({
-    write: plane.encodeHello,
-    read: plane.decodeHello,
+    write: plane.encodeEventsHello,
+    read: plane.decodeEventsHello,
     value: { maxMessageBytes: 67_108_864, pingMs: 2000 },
     least: { maxMessageBytes: 67_108_864, pingMs: 0 },
   }),
@@ -196,8 +201,8 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     least: { from: -1 },
   }),
   KvEventsHello: message<string>({
-    write: encodeHello,
-    read: decodeHello,
+    write: encodeEventsHello,
+    read: decodeEventsHello,
     value: "0123456789abcdef",
     least: undefined,
   }),

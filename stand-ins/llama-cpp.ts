@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { Dialect, Usage } from "./core/dialect.ts";
+import type { Dialect, TokenUsage } from "./core/dialect.ts";
 import { METRICS_TYPE, writeMetrics } from "./core/metrics-text.ts";
 import { chatFields } from "./core/openai-request.ts";
 import type { StandInOptions } from "./core/options.ts";
-import type { Reply, Route } from "./core/server.ts";
+import type { StandInReply, StandInRoute } from "./core/server.ts";
 import { type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 import { CHAT_TEMPLATE, renderChat } from "./core/template.ts";
 import { detokenize, tokenize, VOCABULARY_SIZE } from "./core/tokens.ts";
@@ -36,12 +36,12 @@ const TYPES: Record<number, string> = {
   503: "unavailable_error",
 };
 
-function refuse(code: number, message: string, type: string, more: object = {}): Reply {
+function refuse(code: number, message: string, type: string, more: object = {}): StandInReply {
   return { status: code, json: { error: { code, message, type, ...more } } };
 }
 
 function dialect({ engine }: StandInContext): Dialect {
-  const timings = ({ promptTokens, completionTokens, cachedTokens }: Usage) => ({
+  const timings = ({ promptTokens, completionTokens, cachedTokens }: TokenUsage) => ({
     timings: { cache_n: cachedTokens, prompt_n: promptTokens - cachedTokens, predicted_n: completionTokens },
   });
   return {
@@ -74,7 +74,7 @@ function dialect({ engine }: StandInContext): Dialect {
   };
 }
 
-function routes(context: StandInContext): Record<string, Route> {
+function routes(context: StandInContext): Record<string, StandInRoute> {
   const { engine, options, model, created } = context;
   const { source = model, aliases = [], maxSequences = SLOTS } = options;
   const invalid = (what: string) => refuse(400, `${what} must be provided`, "invalid_request_error");
@@ -136,7 +136,7 @@ function routes(context: StandInContext): Record<string, Route> {
   };
 }
 
-function metrics({ engine, options }: StandInContext): Reply {
+function metrics({ engine, options }: StandInContext): StandInReply {
   if (options.hasMetrics === false) {
     const message = "This server does not support metrics endpoint. Start it with `--metrics`";
     return refuse(501, message, "not_supported_error");

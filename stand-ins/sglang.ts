@@ -4,9 +4,9 @@ import type { Dialect } from "./core/dialect.ts";
 import { METRICS_TYPE, type Metric, writeMetrics } from "./core/metrics-text.ts";
 import type { OpenAiRequest } from "./core/openai-request.ts";
 import type { StandInOptions } from "./core/options.ts";
-import type { Rank } from "./core/rank.ts";
+import type { StandInRank } from "./core/rank.ts";
 import { refuse } from "./core/refusal.ts";
-import type { Route } from "./core/server.ts";
+import type { StandInRoute } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
 
@@ -55,11 +55,11 @@ function dialect({ engine, options }: StandInContext): Dialect {
   };
 }
 
-function routes(context: StandInContext): Record<string, Route> {
+function routes(context: StandInContext): Record<string, StandInRoute> {
   const { engine, options, model } = context;
   const { source = model } = options;
-  const serverInfo: Route = () => ({ json: serverInfoOf(context) });
-  const modelInfo: Route = () => ({
+  const serverInfo: StandInRoute = () => ({ json: serverInfoOf(context) });
+  const modelInfo: StandInRoute = () => ({
     json: {
       model_path: source,
       tokenizer_path: source,
@@ -68,7 +68,7 @@ function routes(context: StandInContext): Record<string, Route> {
       weight_version: "default",
     },
   });
-  const own: Record<string, Route> = {
+  const own: Record<string, StandInRoute> = {
     "GET /health": () => ({ text: "" }),
     "GET /health_generate": () => ({ text: "" }),
     "GET /server_info": serverInfo,
@@ -149,7 +149,7 @@ function metricsOf({ engine, model }: StandInContext): Metric[] {
     type: Metric["type"],
     name: string,
     help: string,
-    value: (rank: Rank) => number,
+    value: (rank: StandInRank) => number,
   ): Metric => ({
     name: `sglang:${name}`,
     help,

@@ -3,8 +3,8 @@ import type { KvEvent } from "#runtime";
 import type { Dialect } from "./core/dialect.ts";
 import type { StandInOptions } from "./core/options.ts";
 import { refuse } from "./core/refusal.ts";
-import { type BlockContent, hashTokens } from "./core/sequence.ts";
-import type { Route } from "./core/server.ts";
+import { type BlockContent, hashBlock } from "./core/sequence.ts";
+import type { StandInRoute } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 
 /** The release that it claims to be. */
@@ -49,11 +49,11 @@ function dialect({ engine, options }: StandInContext): Dialect {
   };
 }
 
-function routes(context: StandInContext): Record<string, Route> {
+function routes(context: StandInContext): Record<string, StandInRoute> {
   const { engine, model, created } = context;
   const events = new EventQueue(context);
   const statistics = statisticsQueue(context);
-  const own: Record<string, Route> = {
+  const own: Record<string, StandInRoute> = {
     "GET /health": () => ({ text: "" }),
     "GET /version": () => ({ json: { version: VERSION } }),
     "GET /v1/models": () => ({
@@ -109,7 +109,7 @@ class EventQueue {
   /** TensorRT-LLM keeps, and reports, a sequence's last block even if it is partial. */
   addTail(rank: number, { parent, tokenIds }: BlockContent): void {
     if (tokenIds.length === 0) return;
-    const blocks = [blockOf(hashTokens(parent ?? 0, tokenIds), tokenIds)];
+    const blocks = [blockOf(hashBlock(parent ?? 0, tokenIds), tokenIds)];
     this.#push(rank, { type: "stored", parent_hash: parent ?? null, blocks });
   }
 

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { Dialect, Usage } from "./core/dialect.ts";
+import type { Dialect, TokenUsage } from "./core/dialect.ts";
 import { METRICS_TYPE, type Metric, writeMetrics } from "./core/metrics-text.ts";
 import { chatFields, type OpenAiRequest } from "./core/openai-request.ts";
 import type { StandInOptions } from "./core/options.ts";
-import type { Rank } from "./core/rank.ts";
-import type { Reply, Route } from "./core/server.ts";
+import type { StandInRank } from "./core/rank.ts";
+import type { StandInReply, StandInRoute } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 import { renderChat } from "./core/template.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
@@ -24,7 +24,7 @@ export function startVllm(options: StandInOptions = {}): Promise<StandIn> {
   return startStandIn({ dialect, routes, refuse: (status, message) => refuse(status, message) }, options);
 }
 
-function refuse(status: number, message: string, param: string | null = null): Reply {
+function refuse(status: number, message: string, param: string | null = null): StandInReply {
   const type = TYPES[status] ?? "InternalServerError";
   return { status, json: { error: { message, type, param, code: status } } };
 }
@@ -84,7 +84,7 @@ function dialect(context: StandInContext): Dialect {
 }
 
 function writeUsage(
-  { promptTokens, completionTokens, cachedTokens }: Usage,
+  { promptTokens, completionTokens, cachedTokens }: TokenUsage,
   reports: boolean,
 ): Record<string, unknown> {
   return {
@@ -98,7 +98,7 @@ function writeUsage(
 function check(
   { engine, names }: StandInContext,
   { model, tokens, maxTokens }: OpenAiRequest,
-): Reply | undefined {
+): StandInReply | undefined {
   if (model !== undefined && !names.includes(model)) return noModel(model);
   const { contextLength } = engine;
   if (tokens.length + maxTokens <= contextLength) return undefined;
@@ -109,13 +109,13 @@ function check(
   );
 }
 
-function noModel(model: string): Reply {
+function noModel(model: string): StandInReply {
   return refuse(404, `The model \`${model}\` does not exist.`, "model");
 }
 
-function routes(context: StandInContext): Record<string, Route> {
+function routes(context: StandInContext): Record<string, StandInRoute> {
   const { engine, kvEvents } = context;
-  const own: Record<string, Route> = {
+  const own: Record<string, StandInRoute> = {
     "GET /health": () => ({ text: "" }),
     "GET /ping": () => ({ text: "" }),
     "GET /version": () => ({ json: { version: VERSION } }),
@@ -150,7 +150,7 @@ function routes(context: StandInContext): Record<string, Route> {
 const tokenizeChat = z.looseObject({ model: z.string().nullish(), ...chatFields });
 const tokenizePrompt = z.looseObject({ model: z.string().nullish(), prompt: z.string() });
 
-function tokenizeRoute({ engine, names }: StandInContext, body: unknown): Reply {
+function tokenizeRoute({ engine, names }: StandInContext, body: unknown): StandInReply {
   const chat = tokenizeChat.safeParse(body);
   const prompt = tokenizePrompt.safeParse(body);
   const text = chat.success ? renderChat(chat.data) : prompt.data?.prompt;
@@ -180,18 +180,18 @@ function modelsOf({ model, options, engine, created }: StandInContext): object[]
 }
 
 function metricsOf({ engine, model, options }: StandInContext): Metric[] {
-  const each = (value: (rank: Rank) => number, more: Record<string, string> = {}) =>
+  const each = (value: (rank: StandInRank) => number, more: Record<string, string> = {}) =>
     engine.ranks.map((rank, index) => ({
       labels: { engine: String(index), model_name: model, ...more },
       value: value(rank),
     }));
-  const gauge = (name: string, help: string, value: (rank: Rank) => number): Metric => ({
+  const gauge = (name: string, help: string, value: (rank: StandInRank) => number): Metric => ({
     name,
     help,
     type: "gauge",
     samples: each(value),
   });
-  const counter = (name: string, help: string, value: (rank: Rank) => number): Metric => ({
+  const counter = (name: string, help: string, value: (rank: StandInRank) => number): Metric => ({
     name,
     help,
     type: "counter",

@@ -18,14 +18,14 @@ const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
     });
   },
   mocker: async () => {
-    const [{ openMocker }, { startUp }] = await Promise.all([
+    const [{ openMocker }, { simulateLoading }] = await Promise.all([
       import("./mocker/engine.ts"),
       import("./mocker/start-up.ts"),
     ]);
     return defineWorker({
       name: "mocker",
       async open({ log, options }) {
-        await startUp(options.startupSeconds ?? 0, log);
+        await simulateLoading(options.startupSeconds ?? 0, log);
         return openMocker({ ...options, log });
       },
     });

@@ -5,7 +5,7 @@ import type { servingOptions } from "../options/tables.ts";
 import { type AcceptorSettings, startAcceptors } from "../processes/acceptors.ts";
 import type { Service } from "../service.ts";
 import { accessSettings } from "./access-settings.ts";
-import { type StartedGateway, startGateway } from "./gateway-settings.ts";
+import { type StartedGateway, startGatewayFromFlags } from "./gateway-settings.ts";
 
 type Options = OptionValues<typeof servingOptions>;
 
@@ -60,7 +60,7 @@ export async function startProcesses(
     throw new UsageError("--processes needs Linux, which balances connections among processes; omit it.");
   const { discoveryUrl: _, ...common } = shared;
   const hasAcceptors = processes > 1;
-  const gateway = await startGateway(options, service, { ...common, ...own, hasAcceptors });
+  const gateway = await startGatewayFromFlags(options, service, { ...common, ...own, hasAcceptors });
   if (!hasAcceptors) return Object.assign(gateway, { stopAcceptors: async () => {} });
   const settings = acceptorSettings(options, gateway.port, shared);
   const acceptors = await startAcceptors(processes, gateway, settings, service.log);

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { type EngineSpec, type ListeningOptions, parseAddress } from "#gateway";
+import { type EngineSpec, type ListeningOptions, parseHttpUrl } from "#gateway";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { servingOptions } from "../options/tables.ts";
@@ -68,7 +68,7 @@ export function checkOwnAddress(
   { host, port }: Pick<Options, "host" | "port">,
 ): void {
   for (const { url } of engines) {
-    const address = parseAddress(url);
+    const address = parseHttpUrl(url);
     if (address?.port !== String(port)) continue;
     const name = address.hostname.replace(/^\[|\]$/g, "");
     if (name === host || isLoopback(name))

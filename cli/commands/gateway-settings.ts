@@ -1,4 +1,4 @@
-import { type ListeningGateway, type ListeningOptions, startGateway as startOn } from "#gateway";
+import { type ListeningGateway, type ListeningOptions, startGateway } from "#gateway";
 import { version } from "#runtime";
 import { loadRouterModule } from "../assets.ts";
 import { UsageError } from "../options/read.ts";
@@ -19,7 +19,7 @@ export type StartedGateway = ListeningGateway & { readonly url: string; readonly
  * Starts a gateway in this process, from the flags that all commands with a gateway share.
  * @throws UsageError if its port is unavailable
  */
-export async function startGateway(
+export async function startGatewayFromFlags(
   options: AcceptorOptions,
   { discovery, log }: Service,
   own: Partial<ListeningOptions> = {},
@@ -29,7 +29,7 @@ export async function startGateway(
     throw new UsageError(`--admin-port ${adminPort} is the API's port too. Choose another for one of them.`);
   try {
     const settings = accessSettings(options);
-    const gateway = await startOn({
+    const gateway = await startGateway({
       host: options.host,
       port: options.port,
       discovery,

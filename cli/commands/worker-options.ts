@@ -9,7 +9,7 @@ import type { workerOptions } from "../options/tables.ts";
 export type WorkerCommandOptions = OptionValues<typeof workerOptions>;
 
 /** Options for the engine of that name. */
-export async function engineOptions(
+export async function readEngineOptions(
   engine: string,
   options: WorkerCommandOptions,
   log: Logger,
@@ -66,8 +66,8 @@ export function workerPlaces(engine: string, options: WorkerCommandOptions): Wor
 }
 
 function zmqEvents(options: WorkerCommandOptions, index: number): ZmqEventsOptions | undefined {
-  const endpoint = kvEventsEndpoint(options, "kv-events-endpoint", index);
-  const replayEndpoint = kvEventsEndpoint(options, "kv-events-replay-endpoint", index);
+  const endpoint = kvEventsAddress(options, "kv-events-endpoint", index);
+  const replayEndpoint = kvEventsAddress(options, "kv-events-replay-endpoint", index);
   if (endpoint === undefined) {
     if (replayEndpoint === undefined) return undefined;
     throw new UsageError("--kv-events-replay-endpoint needs --kv-events-endpoint too.");
@@ -84,7 +84,7 @@ function zmqEvents(options: WorkerCommandOptions, index: number): ZmqEventsOptio
  * The endpoint of a worker's first rank; the ports of the workers' ranks are consecutive.
  * @throws UsageError if the option is not a valid endpoint
  */
-export function kvEventsEndpoint(
+export function kvEventsAddress(
   options: Pick<
     WorkerCommandOptions,
     "kv-events-endpoint" | "kv-events-replay-endpoint" | "data-parallel-size"

@@ -7,7 +7,7 @@ import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { workerPlace } from "./plane-settings.ts";
-import { engineOptions, type WorkerCommandOptions, workerPlaces } from "./worker-options.ts";
+import { readEngineOptions, type WorkerCommandOptions, workerPlaces } from "./worker-options.ts";
 
 export const workerCommand: Command = {
   async run(argv) {
@@ -26,7 +26,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
   const service = await openService(name, options);
   const address = await workerPlace(options);
-  const common = await engineOptions(definition.name, options, service.log);
+  const common = await readEngineOptions(definition.name, options, service.log);
   const workers = await Promise.all(
     places.map(({ faultSeed, ...place }) =>
       startWorker({

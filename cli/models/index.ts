@@ -7,7 +7,7 @@ import { download, exists, requireGguf } from "./download.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
 import { parseModelSource } from "./source.ts";
 
-export interface LocalModel {
+export interface ModelFile {
   /** Path of the GGUF file. */
   path: string;
   /** The model's default name in the API. */
@@ -27,7 +27,7 @@ export const defaultModelFolder = () =>
 export async function fetchModel(
   text: string | undefined,
   options: { folder: string; progress?: Progress; signal?: AbortSignal },
-): Promise<LocalModel> {
+): Promise<ModelFile> {
   const source = parseModelSource(text);
   if (source.kind === "file") {
     await requireGguf(source.path);

@@ -5,8 +5,8 @@ import { manageLifecycle } from "#runtime/node";
 import { loadWorker } from "#workers";
 import { checkExposure } from "../commands/access-settings.ts";
 import { requireFreePort } from "../commands/listen-error.ts";
-import { kvEventsEndpoint } from "../commands/worker-options.ts";
-import { defaultModelFolder, fetchModel, type LocalModel } from "../models/index.ts";
+import { kvEventsAddress } from "../commands/worker-options.ts";
+import { defaultModelFolder, fetchModel, type ModelFile } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
 import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
 import { followParent } from "../supervisor-link.ts";
@@ -95,7 +95,7 @@ async function prepareModel(
   options: UpOptions,
   log: Logger,
   signal: AbortSignal,
-): Promise<LocalModel | undefined> {
+): Promise<ModelFile | undefined> {
   const progress = progressFor(log, options["log-format"]);
   try {
     await ensureLlamaBuild(options.gpu, progress.say);
@@ -186,8 +186,8 @@ function workerArguments(options: UpOptions, settings: WorkerSettings): string[]
     threads,
     // Each worker is a separate process.
     workers: undefined,
-    "kv-events-endpoint": kvEventsEndpoint(options, "kv-events-endpoint", index),
-    "kv-events-replay-endpoint": kvEventsEndpoint(options, "kv-events-replay-endpoint", index),
+    "kv-events-endpoint": kvEventsAddress(options, "kv-events-endpoint", index),
+    "kv-events-replay-endpoint": kvEventsAddress(options, "kv-events-replay-endpoint", index),
     ...(model && { model: model.path, "model-name": options["model-name"] ?? model.name }),
     alias: [...options.alias, "default"],
   };

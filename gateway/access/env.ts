@@ -1,5 +1,5 @@
 import type { ApiKey } from "./api-key.ts";
-import type { Slot } from "./inflight.ts";
+import type { InflightSlot } from "./inflight.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 
 /** The variables in Hono's context. */
@@ -20,7 +20,7 @@ export interface GatewayEnv {
     /** The key's rate limits. */
     limiter: RateLimiter | undefined;
     /** The request's slot among the requests in flight. */
-    slot: Slot | undefined;
+    slot: InflightSlot | undefined;
     /** Releases everything that the request holds, once it is counted in the metrics. */
     settle: ((status: number) => void) | undefined;
   };

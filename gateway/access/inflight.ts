@@ -12,7 +12,7 @@ export class Inflight {
   }
 
   /** Acquires a slot; undefined if all are taken. */
-  acquire(): Slot | undefined {
+  acquire(): InflightSlot | undefined {
     if (this.#count + this.elsewhere >= this.limit) return undefined;
     this.#change(1);
     let isTaken = true;
@@ -31,7 +31,7 @@ export class Inflight {
 }
 
 /** A request's slot among the requests in flight. */
-export interface Slot {
+export interface InflightSlot {
   /** Only the first call counts. */
   release(): void;
 }

@@ -15,7 +15,7 @@ export interface ListeningOptions extends GatewayOptions {
   /** Where the admin and operations routes are served; default: on the API's port. */
   admin?: AdminPlace | undefined;
   /** Certificate of the server; default: no encryption. */
-  tls?: TlsFiles | undefined;
+  tls?: ServerTlsFiles | undefined;
   /** Certificates for engines at `https:` addresses; default: the system's. */
   engineTls?: EngineTlsFiles | undefined;
   /** How workers are reached at `tls:` and `nats:` addresses. */
@@ -44,7 +44,7 @@ export interface AdminPlace {
 }
 
 /** PEM files of the server's certificate. */
-export interface TlsFiles {
+export interface ServerTlsFiles {
   readonly cert: string;
   readonly key: string;
   /** Certificate authorities for client certificates, which clients then need. */

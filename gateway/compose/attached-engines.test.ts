@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { NO_THRESHOLDS } from "../routing/load/thresholds.ts";
 import type { Gateway } from "./create-gateway.ts";
-import { ask, attach, chat, models, TestEngine } from "./test-engine.ts";
+import { ask, attach, chat, FaultyEngine, models } from "./test-engine.ts";
 
 /** The engine's state in each place where the gateway reports it. */
 async function statesOf(gateway: Gateway) {
@@ -24,7 +24,7 @@ const DOWN = { gateway: "down", health: "down", admin: "down", metrics: "0", cha
 
 describe("an engine's state is the same everywhere it is reported", () => {
   test("when it restarted between two checks", async () => {
-    const engine = await TestEngine.start("vllm");
+    const engine = await FaultyEngine.start("vllm");
     const gateway = await attach([engine]);
     expect(await statesOf(gateway)).toEqual(UP);
     engine.startedAt = 5_000;
@@ -34,7 +34,7 @@ describe("an engine's state is the same everywhere it is reported", () => {
   });
 
   test("when two replicas take turns answering at its address", async () => {
-    const engine = await TestEngine.start("vllm");
+    const engine = await FaultyEngine.start("vllm");
     const gateway = await attach([engine]);
     let turns = 0;
     engine.onMetrics = () => {
@@ -56,7 +56,7 @@ describe("an engine's state is the same everywhere it is reported", () => {
   ] as const)(
     "when a server of another kind replaces it (%s, then %s) between two checks",
     async (kind, next) => {
-      const engine = await TestEngine.start(kind);
+      const engine = await FaultyEngine.start(kind);
       const gateway = await attach([engine]);
       engine.kind = next;
       await expect.poll(async () => (await ask(gateway, "/admin/workers")).body.data[0].kind).toBe(next);
@@ -65,7 +65,7 @@ describe("an engine's state is the same everywhere it is reported", () => {
   );
 
   test.each(["vllm", "openai"] as const)("when it dies and comes back (%s)", async (kind) => {
-    const engine = await TestEngine.start(kind);
+    const engine = await FaultyEngine.start(kind);
     const gateway = await attach([engine]);
     await engine.die();
     await expect.poll(async () => (await statesOf(gateway)).health).toBe("down");
@@ -78,7 +78,7 @@ describe("an engine's state is the same everywhere it is reported", () => {
   test.each(["vllm", "openai"] as const)(
     "when it accepts connections but never answers (%s)",
     async (kind) => {
-      const engine = await TestEngine.start(kind);
+      const engine = await FaultyEngine.start(kind);
       const gateway = await attach([engine]);
       engine.isHung = true;
       await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
@@ -88,14 +88,14 @@ describe("an engine's state is the same everywhere it is reported", () => {
   );
 
   test("when its server reports a dead engine core", async () => {
-    const engine = await TestEngine.start("vllm");
+    const engine = await FaultyEngine.start("vllm");
     const gateway = await attach([engine]);
     engine.health = 503;
     await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
   });
 
   test("when it no longer accepts the gateway's key, with the flag that fixes it", async () => {
-    const engine = await TestEngine.start("vllm");
+    const engine = await FaultyEngine.start("vllm");
     const gateway = await attach([engine], { health: { intervalMs: 20, modelsMs: 20, slowStartMs: 0 } });
     engine.key = "new";
     await expect.poll(async () => (await ask(gateway, "/health")).status).toBe(503);
@@ -103,7 +103,7 @@ describe("an engine's state is the same everywhere it is reported", () => {
   });
 
   test("when its metrics are forbidden", async () => {
-    const engine = await TestEngine.start("vllm");
+    const engine = await FaultyEngine.start("vllm");
     const gateway = await attach([engine]);
     engine.metrics = 403;
     const seen = engine.count("/metrics");
@@ -112,7 +112,7 @@ describe("an engine's state is the same everywhere it is reported", () => {
   });
 
   test("while it answers requests but is too busy for checks", async () => {
-    const engine = await TestEngine.start("openai");
+    const engine = await FaultyEngine.start("openai");
     const gateway = await attach([engine]);
     engine.isHungForChecks = true;
     const checks = engine.count("/v1/models");
@@ -123,7 +123,7 @@ describe("an engine's state is the same everywhere it is reported", () => {
 
 describe("models that come and go", () => {
   test("are listed and served without a restart, while others keep their state", async () => {
-    const engine = await TestEngine.start("openai");
+    const engine = await FaultyEngine.start("openai");
     const gateway = await attach([engine], { health: { intervalMs: 20, modelsMs: 50, slowStartMs: 0 } });
     const workerId = async () => {
       expect((await chat(gateway)).status).toBe(200);
@@ -140,7 +140,7 @@ describe("models that come and go", () => {
   });
 
   test("are detected at once when the gateway has forwarded a request to load them", async () => {
-    const engines = [await TestEngine.start("vllm"), await TestEngine.start("vllm")];
+    const engines = [await FaultyEngine.start("vllm"), await FaultyEngine.start("vllm")];
     const gateway = await attach(engines, { health: { intervalMs: 60_000, slowStartMs: 0 } });
     const load = await ask(gateway, "/v1/load_lora_adapter", { model: "tiny", lora_name: "sql" });
     expect(load.status).toBe(200);
@@ -153,7 +153,7 @@ describe("models that come and go", () => {
   });
 
   test("are detected when an engine no longer knows a model that it listed", async () => {
-    const engine = await TestEngine.start("openai");
+    const engine = await FaultyEngine.start("openai");
     engine.models.push("other");
     const gateway = await attach([engine], { health: { intervalMs: 60_000, slowStartMs: 0 } });
     engine.models.pop();
@@ -163,7 +163,7 @@ describe("models that come and go", () => {
 });
 
 test("a request to an engine that hangs fails over to another", async () => {
-  const [hanging, other] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+  const [hanging, other] = [await FaultyEngine.start("openai"), await FaultyEngine.start("openai")];
   const gateway = await attach([hanging, other], { policy: "round-robin" });
   hanging.isHung = true;
   const answers = await Promise.all(Array.from({ length: 6 }, () => chat(gateway)));
@@ -172,7 +172,7 @@ test("a request to an engine that hangs fails over to another", async () => {
 });
 
 test("a request queued for a model's last engine is answered by its replacement", async () => {
-  const [before, after] = [await TestEngine.start("vllm"), await TestEngine.start("vllm")];
+  const [before, after] = [await FaultyEngine.start("vllm"), await FaultyEngine.start("vllm")];
   after.blockSize = 32;
   const gateway = await attach([before], {
     thresholds: { ...NO_THRESHOLDS, queuePrefillSteps: 0.001 },
@@ -192,7 +192,7 @@ test("a request queued for a model's last engine is answered by its replacement"
 });
 
 test("requests for a model that one engine has dropped go to the others", async () => {
-  const engines = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+  const engines = [await FaultyEngine.start("openai"), await FaultyEngine.start("openai")];
   const gateway = await attach(engines, {
     health: { intervalMs: 60_000, slowStartMs: 0 },
     policy: "round-robin",
@@ -206,7 +206,7 @@ test("requests for a model that one engine has dropped go to the others", async 
 
 describe("the gateway's own doctor", () => {
   test("examines its engines with their keys", async () => {
-    const engine = await TestEngine.start("vllm");
+    const engine = await FaultyEngine.start("vllm");
     engine.key = "secret";
     const gateway = await attach([engine], {
       engines: [{ url: engine.url, name: "one", apiKey: "secret" }],
@@ -229,7 +229,7 @@ describe("the gateway's own doctor", () => {
 
 describe("the breaker", () => {
   test("opens after five failed requests in a row; the first bytes of an error do not count as success", async () => {
-    const [bad, good] = [await TestEngine.start("openai"), await TestEngine.start("openai")];
+    const [bad, good] = [await FaultyEngine.start("openai"), await FaultyEngine.start("openai")];
     const pauseMs = 3_600_000;
     const requests = { consecutiveFailures: 5, firstPauseMs: pauseMs, longestPauseMs: pauseMs };
     const gateway = await attach([bad, good], {

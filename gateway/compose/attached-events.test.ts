@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Gateway } from "./create-gateway.ts";
-import { ask, attach, TestEngine } from "./test-engine.ts";
+import { ask, attach, FaultyEngine } from "./test-engine.ts";
 
 /** The blocks of a prompt that repeats one token. */
 const stored = (token: number, blocks: number, size: number, more: object = {}) => ({
@@ -13,7 +13,7 @@ const stored = (token: number, blocks: number, size: number, more: object = {}) 
 
 /** Engines with KV events, behind a gateway that makes no predictions. */
 async function open(count: number, blockSize?: number) {
-  const engines = await Promise.all(Array.from({ length: count }, () => TestEngine.start("vllm")));
+  const engines = await Promise.all(Array.from({ length: count }, () => FaultyEngine.start("vllm")));
   for (const engine of engines) await engine.openEvents();
   const gateway = await attach(engines, {
     engines: engines.map(({ url, name }) => ({ url, name, blockSize })),
@@ -33,7 +33,7 @@ const events = async (gateway: Gateway): Promise<{ batches: number }[]> =>
   (await workers(gateway)).map((worker: { kv_events: object }) => worker.kv_events);
 
 /** How many blocks of a prompt that repeats `token` 129 times the engine is known to hold. */
-async function overlap(gateway: Gateway, engine: TestEngine, token: number): Promise<number> {
+async function overlap(gateway: Gateway, engine: FaultyEngine, token: number): Promise<number> {
   const headers = {
     "content-type": "application/json",
     "x-stator-explain": "true",
@@ -49,7 +49,7 @@ async function overlap(gateway: Gateway, engine: TestEngine, token: number): Pro
 
 test("the events' block size overrides the metrics' and the operator's", async () => {
   const { gateway, engines } = await open(2, 64);
-  const [one, two] = engines as [TestEngine, TestEngine];
+  const [one, two] = engines as [FaultyEngine, FaultyEngine];
   expect(await workers(gateway)).toMatchObject([{ block_size: 64 }, { block_size: 64 }]);
   one.publish(stored(1, 4, 32));
   await expect.poll(() => overlap(gateway, one, 1)).toBe(4);
@@ -66,7 +66,7 @@ test("until events arrive, the operator's block size overrides the metrics'", as
 
 test("if engines' events differ in block size, the first engine's are used", async () => {
   const { gateway, engines } = await open(2);
-  const [one, two] = engines as [TestEngine, TestEngine];
+  const [one, two] = engines as [FaultyEngine, FaultyEngine];
   one.publish(stored(1, 8, 16));
   await expect.poll(() => overlap(gateway, one, 1)).toBe(8);
   two.publish(stored(2, 4, 32));
@@ -78,7 +78,7 @@ test("if engines' events differ in block size, the first engine's are used", asy
 
 test("an unreadable event is reported, and the others in its batch are used", async () => {
   const { gateway, engines } = await open(1);
-  const [engine] = engines as [TestEngine];
+  const [engine] = engines as [FaultyEngine];
   engine.publish({ ...stored(2, 1, 16), token_ids: [2] }, stored(1, 8, 16));
   await expect.poll(() => overlap(gateway, engine, 1)).toBe(8);
   const [{ limitations }] = await workers(gateway);

@@ -25,7 +25,7 @@ afterEach(async () => {
 
 /** Starts a gateway that checks its engines often. */
 export async function attach(
-  engines: readonly TestEngine[],
+  engines: readonly FaultyEngine[],
   more: Partial<GatewayOptions> = {},
 ): Promise<Gateway> {
   const gateway = await createGateway(
@@ -74,7 +74,7 @@ export const models = async (gateway: Gateway): Promise<string[]> =>
   (await ask(gateway, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
 
 /** A fake engine whose faults a test can set. */
-export class TestEngine {
+export class FaultyEngine {
   readonly name = crypto.randomUUID().slice(0, 8);
   kind: "vllm" | "openai";
   models = ["tiny"];
@@ -97,8 +97,8 @@ export class TestEngine {
   #server = createServer();
   #port = 0;
 
-  static async start(kind: "vllm" | "openai"): Promise<TestEngine> {
-    const engine = new TestEngine(kind);
+  static async start(kind: "vllm" | "openai"): Promise<FaultyEngine> {
+    const engine = new FaultyEngine(kind);
     await engine.listen();
     opened.push(() => engine.die());
     return engine;

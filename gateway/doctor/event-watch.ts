@@ -1,5 +1,5 @@
 import { createMetrics, decodeKvEvents, type KvStoredEvent, type Logger } from "#runtime";
-import type { EngineAdapter, EngineApi, KvEventSource } from "../engines/types.ts";
+import type { EngineAdapter, EngineApi, KvEventOrigin } from "../engines/types.ts";
 import type { Feed, OpenEngineFeed } from "../feeds/feed.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { ModelRouter } from "../routing/model-router.ts";
@@ -8,7 +8,7 @@ import { exactPrompt } from "../routing/prompt.ts";
 import type { RoutedWorker } from "../routing/workers.ts";
 
 export interface EventWatchOptions {
-  readonly sources: readonly KvEventSource[];
+  readonly sources: readonly KvEventOrigin[];
   readonly api: EngineApi;
   readonly adapter: EngineAdapter;
   readonly dataParallelSize: number;

@@ -1,5 +1,5 @@
 import type { KvStoredEvent } from "#runtime";
-import type { EngineAdapter, EngineModel, EngineProfile, KvEventSource } from "../engines/types.ts";
+import type { EngineAdapter, EngineModel, EngineProfile, KvEventOrigin } from "../engines/types.ts";
 import type { EngineSpec } from "../models/members/engine-spec.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import type { TestPrompt } from "./test-prompt.ts";
@@ -18,7 +18,7 @@ export interface Evidence {
   readonly adapter: EngineAdapter;
   readonly profile: EngineProfile;
   readonly model: EngineModel;
-  readonly sources: readonly KvEventSource[];
+  readonly sources: readonly KvEventOrigin[];
   /** Tokens per block: from its KV events, if one came; otherwise the configured size. */
   readonly blockSize: number;
   /** The size given by its operator, or else reported by the engine, or else the default. */

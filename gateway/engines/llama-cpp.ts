@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { EngineApiError } from "./errors.ts";
-import { groupModels, listModels } from "./model-list.ts";
+import { groupModels, readModelList } from "./model-list.ts";
 import { sumOf } from "./prometheus.ts";
 import { getAs, optional, permitted, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, EngineModel, Limitation, TokenizeRequest } from "./types.ts";
+import type { EngineAdapter, EngineApi, EngineModel, EngineTokenizeRequest, Limitation } from "./types.ts";
 
 /** llama.cpp's server. Each of its slots keeps the KV cache of its last sequence. */
 export const llamaCpp: EngineAdapter = {
@@ -79,7 +79,7 @@ const propsSchema = z.looseObject({
 });
 
 async function modelsOf(api: EngineApi, props: z.output<typeof propsSchema>): Promise<EngineModel[]> {
-  return groupModels((await listModels(api)) ?? []).map((model) => ({
+  return groupModels((await readModelList(api)) ?? []).map((model) => ({
     ...model,
     contextLength: props.default_generation_settings.n_ctx,
     source: props.model_path ?? model.source,
@@ -92,7 +92,7 @@ const tokensSchema = z.looseObject({ tokens: z.array(z.uint32()) });
 const promptSchema = z.looseObject({ prompt: z.string() });
 
 /** The prompt's text; the server's own template formats a chat. */
-async function promptOf(api: EngineApi, request: TokenizeRequest): Promise<string> {
+async function promptOf(api: EngineApi, request: EngineTokenizeRequest): Promise<string> {
   if ("prompt" in request) return request.prompt;
   const answer = await api.postJson("/apply-template", { ...request.chat, stream: undefined });
   if (answer === undefined) throw new EngineApiError("unsupported", `${api.url} has no /apply-template.`);

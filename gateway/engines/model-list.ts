@@ -15,31 +15,31 @@ const modelSchema = z.looseObject({
   aliases: z.array(z.string()).nullish().catch(undefined),
 });
 
-export type ListedModel = z.output<typeof modelSchema>;
+export type ModelEntry = z.output<typeof modelSchema>;
 
 const listSchema = z.looseObject({ data: z.array(modelSchema) });
 
 /** The entries of `/v1/models`; undefined if the server does not have the route. @throws EngineApiError */
-export async function listModels(api: EngineApi): Promise<ListedModel[] | undefined> {
+export async function readModelList(api: EngineApi): Promise<ModelEntry[] | undefined> {
   return (await getAs(api, "/v1/models", listSchema))?.data;
 }
 
 /** The same, grouped by weights. @throws EngineApiError also if the server does not have the route */
 export async function readModels(api: EngineApi): Promise<EngineModel[]> {
-  const models = await listModels(api);
+  const models = await readModelList(api);
   if (models !== undefined) return groupModels(models);
   const message = `${api.url} has no /v1/models: it does not speak OpenAI's API.`;
   throw new EngineApiError("not_readable", message);
 }
 
 /** Whether the list names this kind of server as an owner. */
-export function isOwnedBy(models: readonly ListedModel[] | undefined, owner: string): boolean {
+export function isOwnedBy(models: readonly ModelEntry[] | undefined, owner: string): boolean {
   return models?.some(({ owned_by }) => owned_by === owner) ?? false;
 }
 
 /** Groups the entries for the same weights: aliases and LoRA adapters. */
-export function groupModels(listed: readonly ListedModel[]): EngineModel[] {
-  const groups = new Map<string, ListedModel[]>();
+export function groupModels(listed: readonly ModelEntry[]): EngineModel[] {
+  const groups = new Map<string, ModelEntry[]>();
   for (const model of listed) {
     if (model.parent) continue;
     const source = model.root ?? model.id;

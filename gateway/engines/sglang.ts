@@ -2,10 +2,10 @@ import { z } from "zod";
 import { rankEndpoint } from "#runtime";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
-import { groupModels, listModels } from "./model-list.ts";
+import { groupModels, readModelList } from "./model-list.ts";
 import { meanOf, type Sample, sumOf } from "./prometheus.ts";
 import { getAs, listPaths, openAiPaths, optional, permitted, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, EngineModel, KvEventSource, Limitation } from "./types.ts";
+import type { EngineAdapter, EngineApi, EngineModel, KvEventOrigin, Limitation } from "./types.ts";
 
 /** SGLang's server. */
 export const sglang: EngineAdapter = {
@@ -114,7 +114,7 @@ function isFirstOfTensorRanks({ tp_rank = "0" }: Sample["labels"]): boolean {
 }
 
 async function modelsOf(api: EngineApi, info: ServerInfo): Promise<EngineModel[]> {
-  const listed = (await listModels(api)) ?? [{ id: info.served_model_name ?? info.model_path }];
+  const listed = (await readModelList(api)) ?? [{ id: info.served_model_name ?? info.model_path }];
   return groupModels(listed).map((model) => completed(model, info));
 }
 
@@ -136,7 +136,7 @@ const eventsConfigSchema = z.looseObject({
 });
 
 /** Rank r publishes on port + r. */
-function eventSources(api: EngineApi, config: string | null | undefined, ranks: number): KvEventSource[] {
+function eventSources(api: EngineApi, config: string | null | undefined, ranks: number): KvEventOrigin[] {
   const read = eventsConfigSchema.safeParse(parseJson(config ?? ""));
   if (!read.success || read.data.publisher !== "zmq") return [];
   const { replay_endpoint, topic } = read.data;
@@ -162,7 +162,7 @@ function parseJson(text: string): unknown {
 
 function limitationsOf(
   info: ServerInfo,
-  kvEvents: readonly KvEventSource[],
+  kvEvents: readonly KvEventOrigin[],
   hasPrefixCaching: boolean | undefined,
   metrics: string | undefined,
 ): Limitation[] {

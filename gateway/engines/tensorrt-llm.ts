@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { EngineApiError } from "./errors.ts";
-import { groupModels, isOwnedBy, listModels, readModels } from "./model-list.ts";
+import { groupModels, isOwnedBy, readModelList, readModels } from "./model-list.ts";
 import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
 import { PolledEvents } from "./tensorrt-llm-events.ts";
 import type { EngineAdapter, EngineApi, Limitation } from "./types.ts";
@@ -11,7 +11,7 @@ export const tensorrtLlm: EngineAdapter = {
   cachedTokensFlag: undefined,
 
   async probe(api) {
-    const models = await listModels(api);
+    const models = await readModelList(api);
     if (!isOwnedBy(models, "tensorrt_llm")) return undefined;
     const [version, paths, stats] = await Promise.all([
       optional(getAs(api, "/version", z.looseObject({ version: z.string() }))),

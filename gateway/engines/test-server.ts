@@ -4,14 +4,14 @@ import type { AddressInfo } from "node:net";
 /** A route's answer: JSON, text, or a function that writes it. */
 export type Answer = object | string | ((request: IncomingMessage, response: ServerResponse) => void);
 
-export interface TestServer extends AsyncDisposable {
+export interface AnswerServer extends AsyncDisposable {
   readonly url: string;
   /** Every request, as `METHOD path`. */
   readonly requests: string[];
 }
 
 /** Serves fixed answers by path on a free port; 404 for other paths. */
-export async function serveAnswers(answers: Readonly<Record<string, Answer>>): Promise<TestServer> {
+export async function serveAnswers(answers: Readonly<Record<string, Answer>>): Promise<AnswerServer> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);

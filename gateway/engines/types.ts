@@ -20,7 +20,7 @@ export interface EngineModel {
 }
 
 /** The source of one data-parallel rank's KV events. */
-export type KvEventSource =
+export type KvEventOrigin =
   | {
       readonly kind: "zmq";
       /** The rank in its batches. A server with one of several ranks need not have rank 0. */
@@ -60,7 +60,7 @@ export interface EngineProfile {
   /** Undefined if not reported. */
   readonly hasPrefixCaching: boolean | undefined;
   /** Empty if the engine sends none. */
-  readonly kvEvents: readonly KvEventSource[];
+  readonly kvEvents: readonly KvEventOrigin[];
   /** What the adapter's `tokenize` supports: whole chats, plain text, or nothing. */
   readonly tokenizes: "chat" | "text" | "nothing";
   /** Whether the engine can continue a partial answer in a chat's last message. */
@@ -85,7 +85,7 @@ export interface EngineLoad {
 }
 
 /** A text or a chat to tokenize. */
-export type TokenizeRequest =
+export type EngineTokenizeRequest =
   | {
       readonly model: string;
       readonly prompt: string;
@@ -116,7 +116,7 @@ export interface EngineAdapter {
   /** Its current models and adapters, as a probe would find them. @throws EngineApiError */
   readModels(api: EngineApi): Promise<readonly EngineModel[]>;
   /** Token ids as the engine will see them. @throws EngineApiError */
-  tokenize(api: EngineApi, request: TokenizeRequest): Promise<Uint32Array>;
+  tokenize(api: EngineApi, request: EngineTokenizeRequest): Promise<Uint32Array>;
   /**
    * Polls events once, for engines with `poll` sources. Passes on each batch in vLLM's wire format.
    * @param onUnreadable called with the problem of each event that cannot be read, as a clause

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
-import { groupModels, isOwnedBy, listModels, readModels } from "./model-list.ts";
+import { groupModels, isOwnedBy, readModelList, readModels } from "./model-list.ts";
 import { meanOf, samplesOf, sumOf } from "./prometheus.ts";
 import { getAs, listPaths, openAiPaths, optional, permitted, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, KvEventSource, Limitation, TokenizeRequest } from "./types.ts";
+import type { EngineAdapter, EngineApi, EngineTokenizeRequest, KvEventOrigin, Limitation } from "./types.ts";
 
 /** vLLM's own server. */
 export const vllm: EngineAdapter = {
@@ -12,7 +12,7 @@ export const vllm: EngineAdapter = {
   cachedTokensFlag: "--enable-prompt-tokens-details",
 
   async probe(api) {
-    const models = await listModels(api);
+    const models = await readModelList(api);
     const metrics = await optional(api.getText("/metrics"));
     const caches = samplesOf(metrics ?? "", "vllm:cache_config_info");
     if (!isOwnedBy(models, "vllm") && caches.length === 0) return undefined;
@@ -91,7 +91,7 @@ const sourceSchema = z.looseObject({
 const sourcesSchema = z.record(z.string().regex(/^\d+$/), sourceSchema);
 
 /** Each rank reports its own ports. */
-function zmqSource(api: EngineApi, rank: number, source: z.output<typeof sourceSchema>): KvEventSource[] {
+function zmqSource(api: EngineApi, rank: number, source: z.output<typeof sourceSchema>): KvEventOrigin[] {
   const endpoint = reachableEndpoint(source.endpoint, api.url);
   if (endpoint === undefined) return [];
   const replayEndpoint = reachableEndpoint(source.replay_endpoint, api.url);
@@ -112,7 +112,7 @@ const CHAT_FIELDS = [
   "mm_processor_kwargs",
 ];
 
-function tokenizeBody(request: TokenizeRequest): Record<string, unknown> {
+function tokenizeBody(request: EngineTokenizeRequest): Record<string, unknown> {
   if ("prompt" in request) {
     const { model, prompt, isContinued } = request;
     return { model, prompt, ...(isContinued && { add_special_tokens: false }) };
@@ -123,7 +123,7 @@ function tokenizeBody(request: TokenizeRequest): Record<string, unknown> {
 }
 
 interface Findings {
-  kvEvents: readonly KvEventSource[];
+  kvEvents: readonly KvEventOrigin[];
   reportsSources: boolean;
   hasPrefixCaching: boolean | undefined;
   paths: readonly string[] | undefined;

@@ -1,5 +1,5 @@
 import { KvEventError, type Logger } from "#runtime";
-import type { EngineAdapter, EngineApi, KvEventSource } from "../engines/types.ts";
+import type { EngineAdapter, EngineApi, KvEventOrigin } from "../engines/types.ts";
 
 /** Receives a member's KV events. */
 export interface FeedReceiver {
@@ -23,7 +23,7 @@ export interface Feed {
 
 /** Subscribes to an engine's KV events from all of its sources. */
 export type OpenEngineFeed = (
-  sources: readonly KvEventSource[],
+  sources: readonly KvEventOrigin[],
   api: EngineApi,
   adapter: EngineAdapter,
   receiver: FeedReceiver,

@@ -1,5 +1,5 @@
 import type { Logger, ZmqSubscriberOptions, ZmqSubscription } from "#runtime";
-import type { KvEventSource } from "../engines/types.ts";
+import type { KvEventOrigin } from "../engines/types.ts";
 import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
 
 /** Subscribes to one rank's publisher with the runtime's sockets. @throws Error for an invalid endpoint */
@@ -8,7 +8,7 @@ export type SubscribeZmq = (options: ZmqSubscriberOptions) => ZmqSubscription;
 /** Subscribes to the KV events of one engine rank over ZeroMQ, in vLLM's format. */
 export function openZmqFeed(
   subscribe: SubscribeZmq,
-  { endpoint, replayEndpoint, topic, rank }: KvEventSource & { kind: "zmq" },
+  { endpoint, replayEndpoint, topic, rank }: KvEventOrigin & { kind: "zmq" },
   receiver: FeedReceiver,
   log: Logger,
 ): Feed {

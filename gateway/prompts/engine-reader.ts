@@ -1,4 +1,4 @@
-import type { EngineAdapter, EngineApi, TokenizeRequest } from "../engines/types.ts";
+import type { EngineAdapter, EngineApi, EngineTokenizeRequest } from "../engines/types.ts";
 import { exactPrompt } from "../routing/prompt.ts";
 import { conversationOf } from "./chat-conversation.ts";
 import { ConversationTokens } from "./conversation-tokens.ts";
@@ -24,7 +24,7 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
   let remembered = 0;
   let turn = 0;
 
-  async function ask(request: TokenizeRequest): Promise<Uint32Array> {
+  async function ask(request: EngineTokenizeRequest): Promise<Uint32Array> {
     const all = engines();
     const engine = all[turn++ % all.length];
     if (engine === undefined) throw new Error("No engine is ready to tokenize.");
@@ -48,7 +48,7 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
     );
   }
 
-  function readText(request: TokenizeRequest & { prompt: string }): Promise<Uint32Array> {
+  function readText(request: EngineTokenizeRequest & { prompt: string }): Promise<Uint32Array> {
     const tokens = known.get(request.prompt) ?? ask(request);
     if (!known.has(request.prompt)) remember(request.prompt, tokens);
     return tokens;
@@ -101,7 +101,7 @@ function tokenizeRequest(
   kind: PromptKind,
   body: PromptBody,
   prompt: string | undefined,
-): TokenizeRequest | undefined {
+): EngineTokenizeRequest | undefined {
   if (prompt !== undefined) return { model, prompt };
   if (kind === "chat") {
     const fields = CHAT_FIELDS.filter((field) => body[field] !== undefined);

@@ -1,7 +1,7 @@
 import type { Salt } from "#router-wasm";
 import type { MetricsSnapshot } from "#runtime";
 import type { KeyUse } from "../access/key-ring.ts";
-import type { EngineProfile, KvEventSource } from "../engines/types.ts";
+import type { EngineProfile, KvEventOrigin } from "../engines/types.ts";
 import type { ApiErrorType } from "../kernel/errors.ts";
 import type { ObservedAnswer } from "../models/members/observed-limitations.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
@@ -96,7 +96,7 @@ export interface EngineNews {
   /** Whether its requests should move to other engines. */
   readonly isEvicting: boolean;
   readonly profile: EngineProfile;
-  readonly sources: readonly KvEventSource[];
+  readonly sources: readonly KvEventOrigin[];
   readonly models: readonly {
     readonly name: string;
     readonly blockSize: number;

@@ -15,9 +15,9 @@ import type { PendingRoute, RouteHandler } from "../routing/queue/route-source.t
 import type { Route, RouteOutcome } from "../routing/route.ts";
 import { type AttemptFailure, Attempts } from "./attempts.ts";
 import { Handover } from "./handover.ts";
-import { obstacleOf } from "./obstacle.ts";
 import type { RequestOptions } from "./options.ts";
 import type { NextStep, Transfer } from "./transfer.ts";
+import { whyNotContinued } from "./why-not-continued.ts";
 
 /** A request, as its life sees it. */
 export interface LifeJob<Worker extends Member> {
@@ -37,7 +37,7 @@ export interface LifeContext {
 }
 
 /** How a member failed an attempt. */
-export interface Fault {
+export interface FailedAttempt {
   /** A sentence for logs. */
   readonly reason: string;
   readonly failure: AttemptFailure;
@@ -163,7 +163,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     // The last failure says more than that no member is left.
     else {
       const failure = this.#lastError ?? toApiError(error);
-      if (this.#transfer.hasBegun) this.#giveUp(obstacleOf(error, this.#job.model), failure);
+      if (this.#transfer.hasBegun) this.#giveUp(whyNotContinued(error, this.#job.model), failure);
       else this.fail(failure);
     }
   }
@@ -203,7 +203,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   }
 
   /** The member has failed the request, before or during its answer. */
-  break({ reason, failure, cause }: Fault): void {
+  break({ reason, failure, cause }: FailedAttempt): void {
     if (this.#isOver) return;
     const { worker } = this.route!;
     this.#leaveMember();

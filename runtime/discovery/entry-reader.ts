@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { encodeKey, parseEntryName } from "./file-names.ts";
-import { type FileStore, isMissing, list } from "./file-store.ts";
+import { type FileStore, isMissing, listFolder } from "./file-store.ts";
 
 /** An entry as stored in its file. */
 export interface StoredEntry {
@@ -41,7 +41,7 @@ export class EntryReader {
   /** Returns all entries by file name, skipping other files (unrelated or half-written). */
   async read(): Promise<Map<string, StoredEntry>> {
     // Listing can miss a file that is being replaced, so also check the files known before.
-    const names = new Set([...(await list(this.#store.entries)), ...this.#files.keys()]);
+    const names = new Set([...(await listFolder(this.#store.entries)), ...this.#files.keys()]);
     const files = new Map<string, KnownFile>();
     const found = new Map<string, StoredEntry>();
     for (const name of names) {

@@ -12,7 +12,7 @@ export interface EntryName {
  * The name of the file that stores `key` under a lease. It includes the lease, so that cleaning up after a dead lease
  * never touches an entry of a live one under the same key.
  */
-export function entryName(key: string, leaseId: string | undefined): string {
+export function entryFileName(key: string, leaseId: string | undefined): string {
   return `${encodeKey(key)}@${leaseId ?? noLease}`;
 }
 

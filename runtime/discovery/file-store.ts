@@ -29,7 +29,7 @@ export class FileStore {
     } catch (cause) {
       throw failed("create the directory", cause);
     }
-    for (const name of await list(this.#temporary)) {
+    for (const name of await listFolder(this.#temporary)) {
       const path = join(this.#temporary, name);
       const written = await stat(path).catch(() => undefined);
       if (written && Date.now() - written.mtimeMs > abandonedMs) await remove(path);
@@ -56,7 +56,7 @@ export class FileStore {
 }
 
 /** The names in a directory; empty if it does not exist. */
-export async function list(directory: string): Promise<string[]> {
+export async function listFolder(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {

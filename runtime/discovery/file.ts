@@ -3,8 +3,8 @@ import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { EntryReader, entryContent, type StoredEntry } from "./entry-reader.ts";
 import { FileLease } from "./file-lease.ts";
-import { encodeKey, entryName, noLease, parseEntryName } from "./file-names.ts";
-import { FileStore, isMissing, list, remove } from "./file-store.ts";
+import { encodeKey, entryFileName, noLease, parseEntryName } from "./file-names.ts";
+import { FileStore, isMissing, listFolder, remove } from "./file-store.ts";
 import { LeaseObserver, type LeaseState } from "./lease-observer.ts";
 import {
   type Discovery,
@@ -85,7 +85,7 @@ class FileDiscovery implements Discovery {
     }
     // Two puts of one process never have the same time.
     this.#lastWritten = Math.max(this.#lastWritten + 0.001, performance.timeOrigin + performance.now());
-    const name = entryName(key, lease?.id);
+    const name = entryFileName(key, lease?.id);
     const content = entryContent(key, value, this.#lastWritten);
     if (lease !== undefined) this.#leased.set(name, content);
     await this.#store.write(join(this.#store.entries, name), content);
@@ -94,7 +94,7 @@ class FileDiscovery implements Discovery {
 
   async delete(key: string): Promise<void> {
     this.#check();
-    for (const lease of this.#leases.keys()) this.#leased.delete(entryName(key, lease));
+    for (const lease of this.#leases.keys()) this.#leased.delete(entryFileName(key, lease));
     for (const name of await this.#namesOf(key)) await remove(join(this.#store.entries, name));
   }
 
@@ -176,7 +176,7 @@ class FileDiscovery implements Discovery {
 
   /** Returns the states of all leases, including those without entries; removes the files of dead ones. */
   async #leaseStates(stored: Map<string, StoredEntry>): Promise<Map<string, LeaseState>> {
-    const ids = new Set(await list(this.#store.leases));
+    const ids = new Set(await listFolder(this.#store.leases));
     for (const { leaseId } of stored.values()) if (leaseId !== noLease) ids.add(leaseId);
     const states = new Map<string, LeaseState>();
     for (const id of ids) {
@@ -271,7 +271,9 @@ class FileDiscovery implements Discovery {
 
   async #namesOf(key: string): Promise<string[]> {
     const encoded = encodeKey(key);
-    return (await list(this.#store.entries)).filter((name) => parseEntryName(name)?.encodedKey === encoded);
+    return (await listFolder(this.#store.entries)).filter(
+      (name) => parseEntryName(name)?.encodedKey === encoded,
+    );
   }
 
   /** Rewrites the lease's missing entries, except those whose keys have another value by now. */
@@ -279,7 +281,7 @@ class FileDiscovery implements Discovery {
     for (const [name, content] of this.#leased) {
       const parsed = parseEntryName(name);
       if (parsed?.leaseId !== leaseId || (await isFile(join(this.#store.entries, name)))) continue;
-      const names = await list(this.#store.entries);
+      const names = await listFolder(this.#store.entries);
       if (names.some((other) => parseEntryName(other)?.encodedKey === parsed.encodedKey))
         this.#leased.delete(name);
       else if (this.#leased.get(name) === content)
@@ -291,7 +293,7 @@ class FileDiscovery implements Discovery {
     this.#leases.delete(leaseId);
     for (const name of this.#leased.keys())
       if (parseEntryName(name)?.leaseId === leaseId) this.#leased.delete(name);
-    for (const name of await list(this.#store.entries)) {
+    for (const name of await listFolder(this.#store.entries)) {
       if (parseEntryName(name)?.leaseId === leaseId) await remove(join(this.#store.entries, name));
     }
   }

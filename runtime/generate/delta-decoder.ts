@@ -1,5 +1,5 @@
 import { PlaneError } from "../request-plane/types.ts";
-import { type FinishReason, finishReasons, flag, headBytes, maxTop } from "./delta.ts";
+import { deltaHeadBytes, type FinishReason, finishReasons, flag, maxTop } from "./delta.ts";
 
 /**
  * Decodes messages of `DeltaEncoder` into its own fields, which hold the last message; a plain token costs no
@@ -51,13 +51,13 @@ export class DeltaDecoder {
    * @throws PlaneError `invalid_request` if the bytes are not a valid message; the fields are then undefined
    */
   read(message: Uint8Array): void {
-    if (message.length < headBytes) throw malformed("it is shorter than its head");
+    if (message.length < deltaHeadBytes) throw malformed("it is shorter than its head");
     const flags = message[0] as number;
     if (flags & ~allFlags) throw malformed(`its flags ${flags} are unknown`);
     this.count = (message[1] as number) | ((message[2] as number) << 8);
     this.echo = (flags & flag.echo) !== 0;
     this.hasLogprobs = (flags & flag.logprobs) !== 0;
-    const room = message.length - headBytes;
+    const room = message.length - deltaHeadBytes;
     if (this.count * (this.hasLogprobs ? 9 : 4) > room)
       throw malformed(`${this.count} tokens do not fit into it`);
     this.#grow();
@@ -66,13 +66,13 @@ export class DeltaDecoder {
   }
 
   #readTokens(message: Uint8Array): number {
-    let at = headBytes;
+    let at = deltaHeadBytes;
     for (let i = 0; i < this.count; i++, at += 4) this.tokens[i] = uint32(message, at);
     return at;
   }
 
   #readLogprobs(message: Uint8Array): number {
-    let at = headBytes;
+    let at = deltaHeadBytes;
     for (let i = 0; i < this.count; i++) {
       need(message, at, 9);
       this.tokens[i] = uint32(message, at);

@@ -1,8 +1,8 @@
 import {
+  deltaHeadBytes,
   type FinishReason,
   finishReasons,
   flag,
-  headBytes,
   maxTokensInDelta,
   maxTop,
   type TopLogprobs,
@@ -25,7 +25,7 @@ export class DeltaEncoder {
   readonly #logprobs: boolean;
   #bytes = new Uint8Array(64);
   #view = new DataView(this.#bytes.buffer);
-  #used = headBytes;
+  #used = deltaHeadBytes;
   #count = 0;
   #cached: number | undefined;
   #finish: FinishReason | undefined;
@@ -108,7 +108,7 @@ export class DeltaEncoder {
     this.#bytes[0] = flags;
     this.#view.setUint16(1, this.#count, true);
     const message = this.#bytes.subarray(0, this.#used);
-    this.#used = headBytes;
+    this.#used = deltaHeadBytes;
     this.#count = 0;
     this.#cached = this.#finish = this.#stopToken = undefined;
     return message;

@@ -17,7 +17,7 @@ export type TopLogprobs = readonly (readonly [tokenId: number, logprob: number])
 export const flag = { logprobs: 1, cached: 2, finish: 4, stopToken: 8, echo: 16 } as const;
 export const finishReasons: readonly FinishReason[] = ["stop", "length"];
 /** Bytes before the first token. */
-export const headBytes = 3;
+export const deltaHeadBytes = 3;
 /** Most alternatives to one token. */
 export const maxTop = 20;
 /** Most tokens in one message. */

@@ -15,4 +15,4 @@ export {
   type TokenizeRequest,
   tokensToBytes,
 } from "./tokens.ts";
-export { encodeVocabulary, type TokenPiece, Vocabulary } from "./vocabulary.ts";
+export { EncodedVocabulary, encodeVocabulary, type TokenPiece } from "./vocabulary.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PlaneError } from "../request-plane/types.ts";
-import { encodeVocabulary, Vocabulary } from "./vocabulary.ts";
+import { EncodedVocabulary, encodeVocabulary } from "./vocabulary.ts";
 
 const piece = fc.record({
   bytes: fc.uint8Array({ maxLength: 20 }),
@@ -13,7 +13,7 @@ describe("vocabularies", () => {
   test("survive a round trip", () => {
     fc.assert(
       fc.property(fc.array(piece), (pieces) => {
-        const vocabulary = new Vocabulary(encodeVocabulary(pieces));
+        const vocabulary = new EncodedVocabulary(encodeVocabulary(pieces));
         expect(vocabulary.size).toBe(pieces.length);
         pieces.forEach(({ bytes, control, unused }, id) => {
           expect([...vocabulary.piece(id)]).toEqual([...bytes]);
@@ -25,7 +25,7 @@ describe("vocabularies", () => {
   });
 
   test("an id outside the vocabulary has no bytes and no flags", () => {
-    const vocabulary = new Vocabulary(encodeVocabulary([{ bytes: Uint8Array.of(1), control: true }]));
+    const vocabulary = new EncodedVocabulary(encodeVocabulary([{ bytes: Uint8Array.of(1), control: true }]));
     for (const id of [-1, 1, 7]) {
       expect(vocabulary.piece(id)).toHaveLength(0);
       expect(vocabulary.isControl(id)).toBe(false);
@@ -39,9 +39,9 @@ describe("vocabularies", () => {
   test("malformed bytes are refused", () => {
     const good = encodeVocabulary([{ bytes: Uint8Array.of(1, 2) }, { bytes: Uint8Array.of(3) }]);
     for (let length = 0; length < good.length; length++) {
-      expect(() => new Vocabulary(good.subarray(0, length))).toThrow(PlaneError);
+      expect(() => new EncodedVocabulary(good.subarray(0, length))).toThrow(PlaneError);
     }
-    expect(() => new Vocabulary(Uint8Array.of(...good, 0))).toThrow(PlaneError);
-    expect(() => new Vocabulary(Uint8Array.of(255, 255, 255, 255))).toThrow(PlaneError);
+    expect(() => new EncodedVocabulary(Uint8Array.of(...good, 0))).toThrow(PlaneError);
+    expect(() => new EncodedVocabulary(Uint8Array.of(255, 255, 255, 255))).toThrow(PlaneError);
   });
 });

@@ -34,7 +34,7 @@ export function encodeVocabulary(pieces: readonly TokenPiece[]): Uint8Array {
 }
 
 /** A decoded vocabulary that looks pieces up in place, without an object per token. */
-export class Vocabulary {
+export class EncodedVocabulary {
   /** Number of token ids: 0 to `size - 1`. */
   readonly size: number;
   readonly #bytes: Uint8Array;

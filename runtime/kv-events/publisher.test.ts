@@ -6,7 +6,7 @@ import { decodeKvEvents, encodeKvEvents } from "./codec.ts";
 import { KvEventPublisher } from "./publisher.ts";
 import { type KvEventPosition, type KvEventSubscription, subscribeKvEvents } from "./subscriber.ts";
 import type { KvEvent } from "./types.ts";
-import { encodeHello, encodeMessage, kvEventsEndpoint, messageKind } from "./wire.ts";
+import { encodeEventsHello, encodeMessage, kvEventsEndpoint, messageKind } from "./wire.ts";
 
 const bench = useBench(() => `memory:${randomId()}`);
 
@@ -227,7 +227,7 @@ describe("a subscriber to KV events", () => {
     const payload = encodeKvEvents({ timestamp: 0, events: [removed(sequence)], dataParallelRank: 0 });
     return encodeMessage(messageKind.batch, sequence, payload);
   };
-  const hello = encodeMessage(messageKind.hello, 0, encodeHello(epoch));
+  const hello = encodeMessage(messageKind.hello, 0, encodeEventsHello(epoch));
 
   /** A publisher that sends one of the lists to each subscription in turn. */
   async function scripted(...lists: Uint8Array[][]) {

@@ -2,7 +2,7 @@ import { randomId } from "../ids.ts";
 import type { Handler, ServerCall } from "../request-plane/types.ts";
 import { encodeKvEvents } from "./codec.ts";
 import type { KvEvent } from "./types.ts";
-import { decodeRequest, encodeHello, encodeMessage, messageKind } from "./wire.ts";
+import { decodeRequest, encodeEventsHello, encodeMessage, messageKind } from "./wire.ts";
 
 export interface KvEventPublisherOptions {
   /**
@@ -74,7 +74,7 @@ export class KvEventPublisher {
     call.signal.addEventListener("abort", () => this.#wakeAll());
     this.#subscribers++;
     try {
-      call.send(encodeMessage(messageKind.hello, this.#next, encodeHello(this.epoch)));
+      call.send(encodeMessage(messageKind.hello, this.#next, encodeEventsHello(this.epoch)));
       await this.#pump(call, request.epoch === this.epoch ? request.from : -1);
     } finally {
       this.#subscribers--;

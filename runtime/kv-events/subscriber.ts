@@ -1,7 +1,7 @@
 import type { ClientCall, PlaneError, RequestPlaneClient } from "../request-plane/types.ts";
 import { KvEventError } from "./codec.ts";
 import {
-  decodeHello,
+  decodeEventsHello,
   decodeMessage,
   encodeRequest,
   type KvMessage,
@@ -146,7 +146,7 @@ class Subscription implements KvEventSubscription {
   }
 
   #hello({ payload }: KvMessage): void {
-    const epoch = decodeHello(payload);
+    const epoch = decodeEventsHello(payload);
     if (epoch === undefined) this.counters.malformed++;
     if (epoch === this.#epoch) return;
     // A new publisher: its batches begin at 0, or it sends a snapshot. The receiver's state from an earlier

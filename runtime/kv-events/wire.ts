@@ -80,12 +80,12 @@ export function decodeMessage(message: Uint8Array): KvMessage | undefined {
 }
 
 /** The payload of a publisher's `hello`. */
-export function encodeHello(epoch: string): Uint8Array {
+export function encodeEventsHello(epoch: string): Uint8Array {
   return toBinary(KvEventsHelloSchema, create(KvEventsHelloSchema, { epoch: idToBytes(epoch) }));
 }
 
 /** The epoch in the payload of a `hello`; undefined if it has none. */
-export function decodeHello(payload: Uint8Array): string | undefined {
+export function decodeEventsHello(payload: Uint8Array): string | undefined {
   try {
     return bytesToId(fromBinary(KvEventsHelloSchema, payload).epoch);
   } catch {

@@ -3,7 +3,7 @@ import type { FrameWriter } from "./frame-writer.ts";
 import { type ClientCall, PlaneError, type Receiver } from "./types.ts";
 
 /** What a call needs from its client. */
-export interface CallHome {
+export interface OutgoingCallHome {
   readonly writer: FrameWriter;
   /** The call with this stream number has ended. */
   forget(stream: number): void;
@@ -11,7 +11,7 @@ export interface CallHome {
 
 /** The client's side of one call. */
 export class OutgoingCall implements ClientCall {
-  readonly #home: CallHome;
+  readonly #home: OutgoingCallHome;
   readonly #stream: number;
   readonly #receiver: Receiver;
   readonly #windowBytes: number;
@@ -21,7 +21,13 @@ export class OutgoingCall implements ClientCall {
   #ended = false;
   #deadline: NodeJS.Timeout | undefined;
 
-  constructor(home: CallHome, stream: number, receiver: Receiver, windowBytes: number, deadlineMs: number) {
+  constructor(
+    home: OutgoingCallHome,
+    stream: number,
+    receiver: Receiver,
+    windowBytes: number,
+    deadlineMs: number,
+  ) {
     this.#home = home;
     this.#stream = stream;
     this.#receiver = receiver;

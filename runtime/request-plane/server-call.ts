@@ -4,7 +4,7 @@ import { encodeError } from "./handshake.ts";
 import { PlaneError, type ServerCall } from "./types.ts";
 
 /** What a call needs from its connection. */
-export interface CallHome {
+export interface IncomingCallHome {
   readonly writer: FrameWriter;
   /** Longest message that the client accepts, in bytes. */
   readonly peerMaxBytes: number;
@@ -14,7 +14,7 @@ export interface CallHome {
 
 /** The server's side of one call. */
 export class IncomingCall implements ServerCall {
-  readonly #home: CallHome;
+  readonly #home: IncomingCallHome;
   readonly #stream: number;
   /** Bytes left in the window; below zero after a message larger than that. */
   #window: number;
@@ -25,7 +25,7 @@ export class IncomingCall implements ServerCall {
   #room: PromiseWithResolvers<void> | undefined;
   #deadline: NodeJS.Timeout | undefined;
 
-  constructor(home: CallHome, stream: number, windowBytes: number, deadlineMs: number) {
+  constructor(home: IncomingCallHome, stream: number, windowBytes: number, deadlineMs: number) {
     this.#home = home;
     this.#stream = stream;
     this.#window = windowBytes;

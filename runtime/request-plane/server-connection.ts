@@ -5,7 +5,7 @@ import { FrameWriter } from "./frame-writer.ts";
 import { decodeHello, encodeError, encodeHello, maxHelloBytes } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Pipe } from "./pipe.ts";
-import { type CallHome, IncomingCall } from "./server-call.ts";
+import { IncomingCall, type IncomingCallHome } from "./server-call.ts";
 import { type Handler, PlaneError } from "./types.ts";
 
 /** What a connection needs from its server. */
@@ -21,7 +21,7 @@ export interface ConnectionHome {
 }
 
 /** The server's side of one client's connection. */
-export class ServerConnection implements CallHome {
+export class ServerConnection implements IncomingCallHome {
   readonly writer: FrameWriter;
   peerMaxBytes = 0;
   readonly #home: ConnectionHome;

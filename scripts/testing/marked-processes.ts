@@ -6,11 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
  * The variable that marks the processes of a test file. All its descendants inherit it, regardless of their process
  * groups and current parents.
  */
-export const MARK = "TEST_PROCESS_GROUP";
+export const PROCESS_MARK = "TEST_PROCESS_GROUP";
 
 /** @returns the processes with this mark in their initial environment */
 export function markedProcesses(mark: string): number[] {
-  const entry = `${MARK}=${mark}`;
+  const entry = `${PROCESS_MARK}=${mark}`;
   return process.platform === "linux" ? markedInProc(entry) : markedByPs(entry);
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { isAlive } from "../../cli/is-alive.ts";
-import { MARK } from "./marked-processes.ts";
+import { PROCESS_MARK } from "./marked-processes.ts";
 
 let reaper: ChildProcess;
 let mark: string;
@@ -26,7 +26,7 @@ async function startFile() {
     import { connect } from "node:net";
     import { spawn } from "node:child_process";
     connect(process.argv[1]).write(process.argv[2] + "\\nsome.test.ts");
-    process.env.${MARK} = process.argv[2];
+    process.env.${PROCESS_MARK} = process.argv[2];
     const child = spawn("sh", ["-c", "sleep 600 & echo $! $$; wait"], { detached: true });
     child.stdout.pipe(process.stdout);
   `;

@@ -1,9 +1,9 @@
 import type { Continuing, OpenAiRequest } from "./openai-request.ts";
-import type { Reply } from "./server.ts";
+import type { StandInReply } from "./server.ts";
 
 export type Surface = "chat" | "completions";
 
-export interface Usage {
+export interface TokenUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly cachedTokens: number;
@@ -26,16 +26,16 @@ export interface Dialect {
   newId(surface: Surface, requestId: string | undefined): string;
   /** Additional fields of each chunk, of the chunk with the finish reason, and of a complete answer. */
   readonly chunkFields: Readonly<Record<string, unknown>>;
-  finishFields(usage: Usage): Readonly<Record<string, unknown>>;
-  answerFields(usage: Usage): Readonly<Record<string, unknown>>;
+  finishFields(usage: TokenUsage): Readonly<Record<string, unknown>>;
+  answerFields(usage: TokenUsage): Readonly<Record<string, unknown>>;
   /** Additional fields of a choice; `finish` is undefined until it has finished. */
   choiceFields(surface: Surface, finish: Finish | undefined): Readonly<Record<string, unknown>>;
   readonly deltaFields: Readonly<Record<string, unknown>>;
   /** The delta of a separate finish chunk. */
   readonly finishDelta: Readonly<Record<string, unknown>>;
   readonly messageFields: Readonly<Record<string, unknown>>;
-  usage(usage: Usage): Readonly<Record<string, unknown>>;
+  usage(usage: TokenUsage): Readonly<Record<string, unknown>>;
   /** The engine's error for an invalid request; undefined if it is valid. */
-  check(request: OpenAiRequest): Reply | undefined;
-  malformed(message: string): Reply;
+  check(request: OpenAiRequest): StandInReply | undefined;
+  malformed(message: string): StandInReply;
 }

@@ -1,6 +1,6 @@
 import type { KvEvent } from "#runtime";
 import type { StandInOptions } from "./options.ts";
-import { Rank } from "./rank.ts";
+import { StandInRank } from "./rank.ts";
 import type { BlockContent, GeneratedToken, Generation, Sequence } from "./sequence.ts";
 
 /** An accepted request. */
@@ -16,7 +16,7 @@ export class StandInEngine {
   readonly blockSize: number;
   readonly totalBlocks: number;
   readonly contextLength: number;
-  readonly ranks: readonly Rank[];
+  readonly ranks: readonly StandInRank[];
   readonly startedAt = Date.now() / 1000;
   readonly #listeners: ((rank: number, events: KvEvent[]) => void)[] = [];
   /** Receives each finished sequence's last block, which is partial and therefore not in the prefix cache. */
@@ -27,7 +27,7 @@ export class StandInEngine {
     this.totalBlocks = options.totalBlocks ?? 4096;
     this.contextLength = options.contextLength ?? 8192;
     this.ranks = Array.from({ length: options.ranks ?? 1 }, (_, rank) => {
-      return new Rank({
+      return new StandInRank({
         blockSize: this.blockSize,
         totalBlocks: this.totalBlocks,
         maxSequences: options.maxSequences ?? 64,
@@ -60,23 +60,23 @@ export class StandInEngine {
   }
 
   /** The sum over the ranks. */
-  sum(value: (rank: Rank) => number): number {
+  sum(value: (rank: StandInRank) => number): number {
     return this.ranks.reduce((sum, rank) => sum + value(rank), 0);
   }
 
-  #finish(rank: Rank, sequence: Sequence): void {
+  #finish(rank: StandInRank, sequence: Sequence): void {
     rank.counters.finished++;
     this.onTail?.(this.ranks.indexOf(rank), sequence.tail());
   }
 
-  #leastBusy(): Rank {
-    const load = (rank: Rank) => rank.running + rank.waiting;
+  #leastBusy(): StandInRank {
+    const load = (rank: StandInRank) => rank.running + rank.waiting;
     return this.ranks.reduce((best, rank) => (load(rank) < load(best) ? rank : best));
   }
 }
 
 async function* readTokens(
-  rank: Rank,
+  rank: StandInRank,
   sequence: Sequence,
   signal: AbortSignal,
   onFinished: () => void,

@@ -1,10 +1,10 @@
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Dialect, Finish, Surface, Usage } from "./dialect.ts";
+import type { Dialect, Finish, Surface, TokenUsage } from "./dialect.ts";
 import type { Running, StandInEngine } from "./engine.ts";
 import type { Faults } from "./faults.ts";
 import { type OpenAiRequest, readChat, readCompletion } from "./openai-request.ts";
-import type { Reply, Route, RouteRequest } from "./server.ts";
+import type { StandInReply, StandInRequest, StandInRoute } from "./server.ts";
 import { SpeechWriter } from "./speech.ts";
 import { findStop } from "./stop.ts";
 
@@ -20,7 +20,7 @@ export function generationRoute(
   engine: StandInEngine,
   dialect: Dialect,
   options: GenerationOptions,
-): Route {
+): StandInRoute {
   return (request) => {
     const read =
       surface === "chat" ? readChat(request.body, dialect.continuing) : readCompletion(request.body);
@@ -50,7 +50,7 @@ class Answer {
     engine: StandInEngine,
     dialect: Dialect,
     options: GenerationOptions,
-    { headers, faults, faultsChanged, signal }: RouteRequest,
+    { headers, faults, faultsChanged, signal }: StandInRequest,
     request: OpenAiRequest,
   ) {
     const { model = options.model } = request;
@@ -81,7 +81,7 @@ class Answer {
     };
   }
 
-  async whole(): Promise<Reply> {
+  async whole(): Promise<StandInReply> {
     let text = "";
     let finish: Finish = { reason: "length", stop: undefined };
     for await (const piece of this.#pieces()) {
@@ -189,7 +189,7 @@ class Answer {
     return { ...this.#head, object, choices, ...this.#dialect.chunkFields };
   }
 
-  #usage(): Usage {
+  #usage(): TokenUsage {
     return {
       promptTokens: this.#request.tokens.length,
       completionTokens: this.#generated,

@@ -3,7 +3,7 @@ import { Scheduler, type SchedulerOptions } from "#workers";
 import { CacheLog } from "./cache-log.ts";
 import { type Generation, Sequence } from "./sequence.ts";
 
-export interface RankOptions extends SchedulerOptions {
+export interface StandInRankOptions extends SchedulerOptions {
   interTokenMs: number;
   prefillTokensPerSecond: number;
   /** Receives a step's changes to the prefix cache. */
@@ -21,7 +21,7 @@ export interface RankCounters {
 }
 
 /** One data-parallel rank: vLLM's scheduling over its own blocks, one step at a time. */
-export class Rank {
+export class StandInRank {
   readonly counters: RankCounters = {
     prefixQueries: 0,
     prefixHits: 0,
@@ -29,12 +29,12 @@ export class Rank {
     generatedTokens: 0,
     finished: 0,
   };
-  readonly #options: RankOptions;
+  readonly #options: StandInRankOptions;
   readonly #log: CacheLog;
   #scheduler: Scheduler;
   #isStepping = false;
 
-  constructor(options: RankOptions) {
+  constructor(options: StandInRankOptions) {
     this.#options = options;
     this.#log = new CacheLog(options.blockSize);
     this.#scheduler = new Scheduler(options, this.#log);

@@ -67,7 +67,7 @@ export class Sequence implements ScheduledRequest {
     const { loraName, cacheSalt } = this.#generation;
     for (let block = this.#hashes.length; block <= index; block++) {
       const seed = hashText(0, `${loraName ?? ""}\n${cacheSalt ?? ""}`);
-      this.#hashes.push(hashTokens(this.#hashes[block - 1] ?? seed, this.#tokensOf(block)));
+      this.#hashes.push(hashBlock(this.#hashes[block - 1] ?? seed, this.#tokensOf(block)));
     }
     const hash = this.#hashes[index]!;
     const parent = this.#hashes[index - 1];
@@ -106,7 +106,7 @@ export class Sequence implements ScheduledRequest {
 }
 
 /** A 53-bit hash of a block's tokens and the previous block's hash. */
-export function hashTokens(previous: number, tokens: readonly number[]): number {
+export function hashBlock(previous: number, tokens: readonly number[]): number {
   let low = previous | 0;
   let high = Math.floor(previous / 2 ** 32) ^ 0x2545f491;
   for (const token of tokens) {
@@ -119,7 +119,7 @@ export function hashTokens(previous: number, tokens: readonly number[]): number 
 }
 
 function hashText(seed: number, text: string): number {
-  return hashTokens(
+  return hashBlock(
     seed,
     Array.from(text, (letter) => letter.codePointAt(0)!),
   );

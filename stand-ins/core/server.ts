@@ -6,12 +6,12 @@ import { openAtPort } from "./free-port.ts";
 import { writable } from "./writable.ts";
 
 /** A route's answer: JSON, text, or a function that writes it. */
-export type Reply =
+export type StandInReply =
   | { status?: number; json: unknown }
   | { status?: number; text: string; type?: string }
   | { write: (response: ServerResponse, signal: AbortSignal) => Promise<void> };
 
-export interface RouteRequest {
+export interface StandInRequest {
   readonly headers: IncomingMessage["headers"];
   /** Parsed JSON; undefined if there is no body or it is not JSON. */
   readonly body: unknown;
@@ -22,18 +22,18 @@ export interface RouteRequest {
   readonly signal: AbortSignal;
 }
 
-export type Route = (request: RouteRequest) => Reply | Promise<Reply>;
+export type StandInRoute = (request: StandInRequest) => StandInReply | Promise<StandInReply>;
 
 export interface ServerOptions {
   port?: number | undefined;
   host?: string | undefined;
   apiKey?: string | undefined;
   /** By `METHOD /path`. */
-  routes: Readonly<Record<string, Route>>;
+  routes: Readonly<Record<string, StandInRoute>>;
   /** Routes that generate tokens. */
   generationRoutes: readonly string[];
   /** The answer to a request with an unknown route or without a key. */
-  refuse(status: 401 | 404 | 500 | 503, message: string): Reply;
+  refuse(status: 401 | 404 | 500 | 503, message: string): StandInReply;
   crash: () => void;
 }
 
@@ -155,7 +155,7 @@ export class StandInServer {
 const never = new AbortController().signal;
 const GIGABYTE = 2 ** 30;
 
-async function send(response: ServerResponse, reply: Reply, signal: AbortSignal): Promise<void> {
+async function send(response: ServerResponse, reply: StandInReply, signal: AbortSignal): Promise<void> {
   if ("write" in reply) return reply.write(response, signal);
   const isJson = "json" in reply;
   const type = isJson ? "application/json" : (reply.type ?? "text/plain; charset=utf-8");

@@ -5,7 +5,7 @@ import { type Faults, faultsSchema } from "./faults.ts";
 import { generationRoute } from "./generation-route.ts";
 import { type KvEventPlace, KvPublishers } from "./kv-publishers.ts";
 import type { StandInOptions } from "./options.ts";
-import { type Route, type ServerOptions, StandInServer } from "./server.ts";
+import { type ServerOptions, type StandInRoute, StandInServer } from "./server.ts";
 
 /** A running stand-in. */
 export interface StandIn extends AsyncDisposable {
@@ -36,7 +36,7 @@ export interface StandInContext {
 /** A kind of engine: its routes other than those that generate tokens, and the format of its answers. */
 export interface EngineKindOptions {
   dialect(context: StandInContext): Dialect;
-  routes(context: StandInContext): Record<string, Route>;
+  routes(context: StandInContext): Record<string, StandInRoute>;
   refuse: ServerOptions["refuse"];
 }
 
@@ -60,7 +60,7 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
   const dialect = kind.dialect(context);
   const generation = { model, adapters, crash };
   const own = kind.routes(context);
-  const routes: Record<string, Route> = {
+  const routes: Record<string, StandInRoute> = {
     ...own,
     "POST /v1/chat/completions": generationRoute("chat", engine, dialect, generation),
     "POST /v1/completions": generationRoute("completions", engine, dialect, generation),
@@ -96,7 +96,7 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
 }
 
 /** `/openapi.json` with these routes, as FastAPI generates it. */
-export function describeRoutes(routes: Readonly<Record<string, Route>>): object {
+export function describeRoutes(routes: Readonly<Record<string, StandInRoute>>): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const name of [...Object.keys(routes), ...GENERATION_ROUTES]) {
     const [method = "", path = ""] = name.split(" ");

@@ -22,7 +22,7 @@ import { embedWith } from "./embeddings.ts";
 import { KvBlocks } from "./kv-blocks.ts";
 import { generateWithLogprobs, promptLogprobs } from "./logprobs.ts";
 import { samplingOptions } from "./sampling.ts";
-import { commonPrefixLength, SequencePool, type Slot } from "./sequence-pool.ts";
+import { commonPrefixLength, SequencePool, type SequenceSlot } from "./sequence-pool.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
 /** The model's file and names, and run-time options. */
@@ -164,7 +164,7 @@ class LlamaEngine implements Engine {
   }
 
   /** Truncates the slot to the prefix it shares with the prompt. Returns the prefix's length. */
-  async #reusePrefix(slot: Slot, prompt: Token[], needsAllLogits: boolean): Promise<number> {
+  async #reusePrefix(slot: SequenceSlot, prompt: Token[], needsAllLogits: boolean): Promise<number> {
     // The last prompt token is always evaluated: its logits give the answer's first token.
     const common = needsAllLogits ? 0 : Math.min(commonPrefixLength(slot.tokens, prompt), prompt.length - 1);
     const { sequence } = slot;
@@ -179,14 +179,14 @@ class LlamaEngine implements Engine {
   }
 
   /** The prompt's tokens with their log probabilities; the first one has none. */
-  async #echo(slot: Slot, prompt: Token[], top: number): Promise<Delta> {
+  async #echo(slot: SequenceSlot, prompt: Token[], top: number): Promise<Delta> {
     const logprobs = await promptLogprobs(slot.sequence, prompt, top);
     this.#blocks.grow(slot.index, prompt, slot.sequence.nextTokenIndex);
     return { tokenIds: prompt, logprobs: [{ logprob: Number.NaN, top: [] }, ...logprobs], echo: true };
   }
 
   /** Evaluates all but the prompt's last token, in chunks, so that an abort does not wait for all of it. */
-  async #prefill(slot: Slot, prompt: Token[], signal: AbortSignal): Promise<void> {
+  async #prefill(slot: SequenceSlot, prompt: Token[], signal: AbortSignal): Promise<void> {
     const { sequence } = slot;
     while (sequence.nextTokenIndex < prompt.length - 1 && !signal.aborted) {
       const start = sequence.nextTokenIndex;
@@ -199,7 +199,7 @@ class LlamaEngine implements Engine {
   }
 
   async *#decode(
-    slot: Slot,
+    slot: SequenceSlot,
     prompt: Token[],
     request: GenerateRequest,
     signal: AbortSignal,
@@ -233,7 +233,7 @@ class LlamaEngine implements Engine {
   }
 
   /** Syncs slot and blocks with the KV cache (the last token was never evaluated). */
-  #settle(slot: Slot): void {
+  #settle(slot: SequenceSlot): void {
     slot.tokens = slot.tokens.slice(0, slot.sequence.nextTokenIndex);
     this.#blocks.update(slot.index, slot.tokens);
     this.#pool.release(slot);

@@ -1,7 +1,7 @@
 import type { LlamaContext, LlamaContextSequence, Token } from "node-llama-cpp";
 
 /** One of a context's sequences, with the tokens in its KV cells. */
-export interface Slot {
+export interface SequenceSlot {
   readonly index: number;
   readonly sequence: LlamaContextSequence;
   /** Tokens in the KV cache, and at the end those about to be added. */
@@ -13,7 +13,7 @@ export interface Slot {
 
 interface Waiter {
   tokens: readonly Token[];
-  accept(slot: Slot): void;
+  accept(slot: SequenceSlot): void;
 }
 
 /**
@@ -22,7 +22,7 @@ interface Waiter {
  * arrival.
  */
 export class SequencePool {
-  readonly slots: readonly Slot[];
+  readonly slots: readonly SequenceSlot[];
   readonly #waiting: Waiter[] = [];
   #uses = 0;
 
@@ -45,7 +45,7 @@ export class SequencePool {
   }
 
   /** Returns a slot for a prompt; rejects with the signal's reason if that aborts while waiting. */
-  acquire(tokens: readonly Token[], signal: AbortSignal): Promise<Slot> {
+  acquire(tokens: readonly Token[], signal: AbortSignal): Promise<SequenceSlot> {
     signal.throwIfAborted();
     const free = this.#choose(tokens);
     if (free !== undefined) return Promise.resolve(this.#lend(free));
@@ -66,22 +66,22 @@ export class SequencePool {
     });
   }
 
-  release(slot: Slot): void {
+  release(slot: SequenceSlot): void {
     slot.busy = false;
     const next = this.#waiting.shift();
     if (next === undefined) return;
     next.accept(this.#lend(this.#choose(next.tokens)!));
   }
 
-  #lend(slot: Slot): Slot {
+  #lend(slot: SequenceSlot): SequenceSlot {
     slot.busy = true;
     slot.lastUse = ++this.#uses;
     return slot;
   }
 
-  #choose(tokens: readonly Token[]): Slot | undefined {
+  #choose(tokens: readonly Token[]): SequenceSlot | undefined {
     const free = this.slots.filter((slot) => !slot.busy);
-    let best: Slot | undefined;
+    let best: SequenceSlot | undefined;
     let longest = 0;
     for (const slot of free) {
       const length = commonPrefixLength(slot.tokens, tokens);

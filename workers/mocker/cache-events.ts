@@ -11,7 +11,7 @@ export interface Content {
  * Converts the changes of a block pool during one step into KV events, as vLLM publishes them: one batch per step, with
  * consecutive blocks in one stored event.
  */
-export class CacheEvents implements BlockListener {
+export class MockCacheEvents implements BlockListener {
   readonly #blockSize: number;
   readonly #contents = new Map<number, Content>();
   readonly #describe: (hash: number) => Content;

@@ -1,6 +1,6 @@
 import type { GenerateRequest, KvEvent } from "#runtime";
 import type { EngineStats } from "../engine.ts";
-import { CacheEvents } from "./cache-events.ts";
+import { MockCacheEvents } from "./cache-events.ts";
 import { type BlockOwners, MockRequest } from "./request.ts";
 import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import type { StepWork } from "./timing.ts";
@@ -16,14 +16,14 @@ export interface RankOptions extends SchedulerOptions {
 export class Rank {
   readonly #options: RankOptions;
   readonly #scheduler: Scheduler;
-  readonly #events: CacheEvents;
+  readonly #events: MockCacheEvents;
   readonly #owners: BlockOwners = new Map();
   readonly #requests = new Set<MockRequest>();
   #isStepping = false;
 
   constructor(options: RankOptions) {
     this.#options = options;
-    this.#events = new CacheEvents(options.blockSize, (hash) => this.#owners.get(hash)!.contentOf(hash));
+    this.#events = new MockCacheEvents(options.blockSize, (hash) => this.#owners.get(hash)!.contentOf(hash));
     this.#scheduler = new Scheduler(options, this.#events);
   }
 

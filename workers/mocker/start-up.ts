@@ -5,7 +5,7 @@ import type { Logger } from "#runtime";
 const PARTS = 10;
 
 /** Simulates the time to load a model, and logs progress. */
-export async function startUp(seconds: number, log: Logger): Promise<void> {
+export async function simulateLoading(seconds: number, log: Logger): Promise<void> {
   if (seconds === 0) return;
   for (let part = 0; part < PARTS; part++) {
     log.info("loading the model", { percent: (100 * part) / PARTS });

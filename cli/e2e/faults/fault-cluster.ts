@@ -12,8 +12,8 @@ const WORKER = fileURLToPath(new URL("counting-worker.ts", import.meta.url));
 const CROWD = fileURLToPath(new URL("crowd.ts", import.meta.url));
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
-/** Where a process of a cluster runs. */
-export interface Place {
+/** How and where a process of a cluster runs. */
+export interface LaunchOptions {
   /** The command that starts the program, such as `ip netns exec A`. */
   readonly launcher?: readonly string[];
   readonly flags?: readonly string[];
@@ -44,7 +44,7 @@ export class FaultCluster implements AsyncDisposable {
   /** Starts gateways and workers; resolves when each gateway can use each worker. */
   static async start(
     discovery: string,
-    { gateways = 1, workers = 4, ...place }: Place & { gateways?: number; workers?: number } = {},
+    { gateways = 1, workers = 4, ...place }: LaunchOptions & { gateways?: number; workers?: number } = {},
   ): Promise<FaultCluster> {
     const cluster = new FaultCluster(discovery);
     for (let index = 0; index < gateways; index++) await cluster.addGateway(place);
@@ -58,7 +58,7 @@ export class FaultCluster implements AsyncDisposable {
     return this.gateways.map(({ url }) => url);
   }
 
-  async addGateway({ launcher = [], flags = [], env = {} }: Place = {}): Promise<ClusterGateway> {
+  async addGateway({ launcher = [], flags = [], env = {} }: LaunchOptions = {}): Promise<ClusterGateway> {
     const port = flags.some((flag) => flag.startsWith("--port=")) ? [] : ["--port=0"];
     const args = ["gateway", ...port, "--config=none", `--discovery=${this.#discovery}`, "--slow-start=0"];
     const started = new StatorProcess([...args, ...gatewayFlags(flags)], env, [
@@ -72,7 +72,7 @@ export class FaultCluster implements AsyncDisposable {
     return gateway;
   }
 
-  addWorker(name: string, place: Place = {}): StatorProcess {
+  addWorker(name: string, place: LaunchOptions = {}): StatorProcess {
     const { launcher = [], flags = [], env = {}, discovery = this.#discovery } = place;
     const args = ["worker", WORKER, `--name=${name}`, "--config=none", `--discovery=${discovery}`];
     const worker = new StatorProcess([...args, ...workerFlags(flags)], env, [

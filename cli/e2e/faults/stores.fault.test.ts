@@ -8,7 +8,7 @@ import { etcdctl, startEtcd } from "../../../runtime/discovery/etcd/test-etcd.ts
 import { startNats } from "../../../runtime/testing/nats-server.ts";
 import type { TestServer } from "../../../runtime/testing/test-server.ts";
 import { stall } from "../../../scripts/testing/stall.ts";
-import { FaultCluster, type Place } from "./fault-cluster.ts";
+import { FaultCluster, type LaunchOptions } from "./fault-cluster.ts";
 
 // Stores are killed, suspended, or restarted with other contents while 64 streams run.
 
@@ -20,7 +20,7 @@ const RECOVERY_MS = 10_000;
 interface Stores extends AsyncDisposable {
   readonly servers: readonly TestServer[];
   readonly discovery: string;
-  readonly place: Place;
+  readonly place: LaunchOptions;
 }
 
 const starts: Record<string, () => Promise<Stores>> = {
@@ -69,7 +69,7 @@ describe.each(Object.keys(starts))("all of %s", (name) => {
 });
 
 /** Expects a new worker to join, and all others to be ready, within ten seconds. */
-async function recovers(cluster: FaultCluster, place: Place = {}): Promise<void> {
+async function recovers(cluster: FaultCluster, place: LaunchOptions = {}): Promise<void> {
   const since = performance.now();
   const names = [...cluster.workers.keys()];
   cluster.addWorker("late", place);

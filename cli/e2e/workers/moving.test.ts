@@ -3,7 +3,7 @@ import { createLogger } from "#runtime";
 import { defineTextWorker, type Engine } from "#workers";
 import { stall } from "../../../scripts/testing/stall.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
-import { BYTES, COMPLETE, type Fault, PROMPT, readStory, STORY, Storyteller } from "./storyteller.ts";
+import { BYTES, COMPLETE, PROMPT, readStory, STORY, type StoryFault, Storyteller } from "./storyteller.ts";
 
 // Answers whose workers are lost, hang or fail continue on another worker, from the tokens that the client has.
 
@@ -22,7 +22,7 @@ async function startTwo(
 }
 
 /** Sets the fault of the engine that gets the next request. */
-function spoil(engines: readonly Storyteller[], kind: Fault, after: number): void {
+function spoil(engines: readonly Storyteller[], kind: StoryFault, after: number): void {
   const fault = { kind, after, times: 1 };
   for (const engine of engines) engine.fault = fault;
 }

@@ -8,7 +8,7 @@ export const STORY =
   "Once upon a time, in a caf\u00e9 by the sea, there lived \u{1f419} an octopus. The end.";
 export const BYTES = new TextEncoder().encode(STORY);
 /** What an engine does instead of yielding its next token. */
-export type Fault = "throw" | "hang" | "close";
+export type StoryFault = "throw" | "hang" | "close";
 
 /**
  * An engine that recites one story, a byte per token, continuing from the prompt's end. It fails after a set number of
@@ -17,7 +17,7 @@ export type Fault = "throw" | "hang" | "close";
 export class Storyteller implements Engine {
   readonly card;
   readonly asked: number[] = [];
-  fault: { kind: Fault; after: number; times: number } | undefined;
+  fault: { kind: StoryFault; after: number; times: number } | undefined;
   onClose: () => unknown = () => {};
   /** Index of the token before which an answer waits for `gate`. */
   gateAt = -1;
@@ -88,7 +88,7 @@ export class Storyteller implements Engine {
     return !signal.aborted;
   }
 
-  async #misbehave(kind: Fault, signal: AbortSignal): Promise<void> {
+  async #misbehave(kind: StoryFault, signal: AbortSignal): Promise<void> {
     if (kind === "throw") throw new Error("out of ideas");
     if (kind === "close") this.onClose();
     await new Promise((resolve) => signal.addEventListener("abort", resolve));

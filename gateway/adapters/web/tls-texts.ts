@@ -1,7 +1,7 @@
 import type { Logger } from "#runtime";
 import { AccessError } from "../../access/parse-keys.ts";
 import type { ReadTextFile } from "../../access/watched-keys.ts";
-import type { TlsFiles } from "../listening.ts";
+import type { ServerTlsFiles } from "../listening.ts";
 
 /** A server's certificate and key, and the authorities of its clients, in PEM. */
 export interface TlsTexts {
@@ -15,7 +15,7 @@ const CHECK_MS = 1_000;
 
 /** @throws AccessError for a file that cannot be read or is not PEM */
 export async function readTlsTexts(
-  { cert, key, clientCa }: TlsFiles,
+  { cert, key, clientCa }: ServerTlsFiles,
   readTextFile: ReadTextFile,
 ): Promise<TlsTexts> {
   const read = async (flag: string, path: string) => {
@@ -37,7 +37,7 @@ export async function readTlsTexts(
  * @returns stops watching
  */
 export function watchTlsTexts(
-  files: TlsFiles,
+  files: ServerTlsFiles,
   first: TlsTexts,
   { readTextFile, log }: { readTextFile: ReadTextFile; log: Logger },
   onChange: (tls: TlsTexts) => Promise<void>,

@@ -1,5 +1,6 @@
+import type { FinishReason } from "#runtime";
 import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
-import type { FinishReason, TokenInfo, Usage } from "../../requests/tokens/job.ts";
+import type { TokenInfo, Usage } from "../../requests/tokens/job.ts";
 
 /** What all answers to one request share. */
 export interface AnswerHead {

@@ -7,7 +7,7 @@ import { tokenOutOfRange } from "./sampling.ts";
 /** A prompt as text or token ids, or several of either. */
 export type PromptInput = string | string[] | number[] | number[][];
 
-export interface Prompt {
+export interface TokenizedPrompt {
   tokens: Uint32Array;
   text: string;
 }
@@ -17,7 +17,11 @@ export interface Prompt {
  * @param param the parameter's name, for errors
  * @throws ApiError 400 for text that cannot fit the context, or an id outside the vocabulary
  */
-export async function readPrompts(input: PromptInput, model: WorkerSide, param: string): Promise<Prompt[]> {
+export async function readPrompts(
+  input: PromptInput,
+  model: WorkerSide,
+  param: string,
+): Promise<TokenizedPrompt[]> {
   if (typeof input === "string") return [await fromText(input, model, param)];
   if (isTokenIds(input)) return [fromTokens(input, model, param)];
   return Promise.all(
@@ -31,12 +35,12 @@ export async function readPrompts(input: PromptInput, model: WorkerSide, param: 
 const isTokenIds = (input: string[] | number[] | number[][]): input is number[] =>
   typeof input[0] === "number";
 
-async function fromText(text: string, model: WorkerSide, param: string): Promise<Prompt> {
+async function fromText(text: string, model: WorkerSide, param: string): Promise<TokenizedPrompt> {
   refuseOverlongText(text, model, param);
   return { tokens: withBos(await model.tokenizer.encode(text), model.card), text };
 }
 
-function fromTokens(ids: readonly number[], model: WorkerSide, param: string): Prompt {
+function fromTokens(ids: readonly number[], model: WorkerSide, param: string): TokenizedPrompt {
   const { vocabularySize } = model.card;
   const wrong = ids.findIndex((id) => id >= vocabularySize);
   if (wrong >= 0) throw tokenOutOfRange(ids[wrong]!, vocabularySize, `${param}[${wrong}]`);

@@ -6,8 +6,8 @@ import type { HttpHeader } from "../../wire/types.ts";
 
 /**
  * Request headers that are not forwarded, besides the hop-by-hop ones: those that the gateway writes itself, those
- * meant only for the gateway, the rank that the router chooses, and `accept-encoding`, because a compressed answer could not be continued after a
- * failure.
+ * meant only for the gateway, the rank that the router chooses, and `accept-encoding`, because a compressed answer could
+ * not be continued after a failure.
  */
 const NOT_FORWARDED = new Set([
   "accept-encoding",

@@ -5,7 +5,7 @@ import type {
   EngineApi,
   EngineModel,
   EngineProfile,
-  KvEventSource,
+  KvEventOrigin,
   Limitation,
 } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
@@ -40,7 +40,7 @@ export class EngineConnection implements WatchedEngine {
   profile: EngineProfile | undefined;
   adapter: EngineAdapter | undefined;
   /** The sources of its KV events. */
-  sources: readonly KvEventSource[] = [];
+  sources: readonly KvEventOrigin[] = [];
   /** When it became ready last, on the clock of `performance.now()`. */
   readySince = 0;
   nextCheckAt = 0;

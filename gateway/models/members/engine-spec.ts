@@ -1,5 +1,5 @@
 import { rankEndpoint } from "#runtime";
-import type { EngineProfile, KvEventSource } from "../../engines/types.ts";
+import type { EngineProfile, KvEventOrigin } from "../../engines/types.ts";
 import type { RequestHealthOptions } from "./request-health.ts";
 
 /** An engine to attach, as its operator describes it. Only the address is required. */
@@ -29,7 +29,7 @@ export interface KvEventsSpec {
 export function kvEventSources(
   { kvEvents, url }: EngineSpec,
   profile: EngineProfile,
-): readonly KvEventSource[] {
+): readonly KvEventOrigin[] {
   if (kvEvents === undefined) return profile.kvEvents;
   const { hostname } = new URL(url);
   const of = (endpoint: string, rank: number) =>

@@ -27,7 +27,7 @@ export function checkedSpec(spec: EngineSpec): EngineSpec {
  * @throws ApiError 400 for an invalid address
  */
 export function engineUrl(text: string): string {
-  const url = parseAddress(text);
+  const url = parseHttpUrl(text);
   if (
     url === undefined ||
     !/^https?:$/.test(url.protocol) ||
@@ -47,7 +47,7 @@ export function engineUrl(text: string): string {
 }
 
 /** Parses an address, with `http://` as the default scheme. Undefined if it is not one. */
-export const parseAddress = (text: string): URL | undefined =>
+export const parseHttpUrl = (text: string): URL | undefined =>
   URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`) ?? undefined;
 
 const badUrl = (text: string) =>

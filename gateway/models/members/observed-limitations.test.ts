@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { adapterOf } from "../../engines/index.ts";
-import type { KvEventSource, Limitation } from "../../engines/types.ts";
+import type { KvEventOrigin, Limitation } from "../../engines/types.ts";
 import { ObservedLimitations } from "./observed-limitations.ts";
 
-const source: KvEventSource = {
+const source: KvEventOrigin = {
   kind: "zmq",
   rank: 0,
   endpoint: "tcp://10.0.0.1:5557",

@@ -1,4 +1,4 @@
-import type { EngineAdapter, KvEventSource, Limitation } from "../../engines/types.ts";
+import type { EngineAdapter, KvEventOrigin, Limitation } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
 
 /** Answers after which something that has never appeared counts as missing. */
@@ -21,7 +21,7 @@ type ObservedFeed = Pick<Feed, "isConnected" | "batches">;
 /** Limitations of an engine that only show in operation: a probe sees neither answers nor missing events. */
 export class ObservedLimitations {
   readonly #adapter: EngineAdapter;
-  readonly #sources: readonly KvEventSource[];
+  readonly #sources: readonly KvEventOrigin[];
   readonly #feedOf: () => ObservedFeed | undefined;
   readonly #onChange: (limitation: Limitation, isThere: boolean) => void;
   readonly #limitations = new Map<string, Limitation>();
@@ -34,7 +34,7 @@ export class ObservedLimitations {
    */
   constructor(
     adapter: EngineAdapter,
-    sources: readonly KvEventSource[],
+    sources: readonly KvEventOrigin[],
     feedOf: () => ObservedFeed | undefined,
     onChange: (limitation: Limitation, isThere: boolean) => void,
   ) {

@@ -1,5 +1,5 @@
 import { type Logger, nearest } from "#runtime";
-import type { EngineModel, EngineProfile, KvEventSource } from "../../engines/types.ts";
+import type { EngineModel, EngineProfile, KvEventOrigin } from "../../engines/types.ts";
 import { ApiError } from "../../kernel/errors.ts";
 import type { PromptReader } from "../../prompts/prompt-reader.ts";
 import { type EngineReport, reportEngine } from "../engine-report.ts";
@@ -19,7 +19,7 @@ export type AskableEngine = Pick<EngineTarget, "name" | "api" | "adapter" | "sta
 /** Finds the prompt reader of a model; `engines` returns the engines that serve it at the time of the call. */
 export type PromptReaderLoader = (
   model: EngineModel,
-  found: { readonly profile: EngineProfile; readonly sources: readonly KvEventSource[] },
+  found: { readonly profile: EngineProfile; readonly sources: readonly KvEventOrigin[] },
   engines: () => AskableEngine[],
 ) => Promise<PromptReader>;
 

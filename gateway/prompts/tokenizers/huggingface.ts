@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { decodeByteLevel, decodeSentencePiece } from "#runtime";
 import { createTokenizer, type Encoder, type Tokenizer } from "./tokenizer.ts";
-import { createVocabulary, type TokenPiece } from "./vocabulary.ts";
+import { createVocabulary, type VocabularyEntry } from "./vocabulary.ts";
 
 /** Creates an encoder from a `tokenizer.json`, with a native library on Node and a portable one elsewhere. */
 export type EncoderFactory = (tokenizerJson: string) => Encoder | Promise<Encoder>;
@@ -35,8 +35,8 @@ export async function openHuggingFaceTokenizer(
   return createTokenizer(vocabulary, await createEncoder(json), { splitsAtControlTokens });
 }
 
-function readPieces(file: z.infer<typeof tokenizerFile>): TokenPiece[] {
-  const pieces: TokenPiece[] = [];
+function readPieces(file: z.infer<typeof tokenizerFile>): VocabularyEntry[] {
+  const pieces: VocabularyEntry[] = [];
   const toBytes = pieceDecoder(JSON.stringify(file.decoder ?? null));
   const vocab = file.model.vocab;
   if (Array.isArray(vocab)) {

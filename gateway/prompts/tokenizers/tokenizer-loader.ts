@@ -1,6 +1,6 @@
 import {
   bytesToTokens,
-  Vocabulary as EncodedVocabulary,
+  EncodedVocabulary,
   encodeTokenizeRequest,
   type Instance,
   type ModelCard,

@@ -13,7 +13,7 @@ export interface Vocabulary {
   readonly longestTokenBytes: number;
 }
 
-export interface TokenPiece {
+export interface VocabularyEntry {
   bytes: Uint8Array;
   control: boolean;
 }
@@ -21,7 +21,7 @@ export interface TokenPiece {
 const NO_BYTES = new Uint8Array(0);
 
 /** Builds a vocabulary from each token's bytes, in the order of their ids. */
-export function createVocabulary(pieces: readonly TokenPiece[]): Vocabulary {
+export function createVocabulary(pieces: readonly VocabularyEntry[]): Vocabulary {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const lenient = new TextDecoder();
   const controlTokens = new Map<string, number>();

@@ -1,4 +1,4 @@
-import type { Sampling } from "#runtime";
+import type { FinishReason, Sampling } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { WorkerSide } from "../../models/model.ts";
@@ -18,8 +18,6 @@ export interface TokenJob extends LifeJob<WorkerMember> {
   /** Whether to return the prompt's log probabilities too. */
   echoLogprobs: boolean;
 }
-
-export type FinishReason = "stop" | "length";
 
 /** A token with its log probability (NaN if it has none). */
 export interface TokenInfo {

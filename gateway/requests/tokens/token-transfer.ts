@@ -1,4 +1,11 @@
-import { type ClientCall, DeltaDecoder, encodeGenerateRequest, PlaneError, type Receiver } from "#runtime";
+import {
+  type ClientCall,
+  DeltaDecoder,
+  encodeGenerateRequest,
+  type FinishReason,
+  PlaneError,
+  type Receiver,
+} from "#runtime";
 import { type ApiError, noWorkerReady, unknownToken } from "../../kernel/errors.ts";
 import { type CallBounds, callError, timeLeft } from "../../models/members/call-error.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
@@ -9,7 +16,7 @@ import { placementOf } from "../placement.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
 import { AnswerTokens } from "./answer-tokens.ts";
 import { Detokenizer } from "./detokenizer.ts";
-import type { FinishReason, TokenInfo, TokenJob, TokenOutput, Usage } from "./job.ts";
+import type { TokenInfo, TokenJob, TokenOutput, Usage } from "./job.ts";
 import { reportCallFailure } from "./plane-failure.ts";
 import { SilenceTimer } from "./silence-timer.ts";
 import { StopStrings } from "./stop-strings.ts";

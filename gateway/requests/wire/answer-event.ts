@@ -51,7 +51,7 @@ export function readAnswerEvent(value: unknown): AnswerEvent | undefined {
 }
 
 /** The text that a choice of an event adds to the answer, including reasoning. */
-export const textOf = ({ delta, text }: AnswerChoice): string =>
+export const textOfChoice = ({ delta, text }: AnswerChoice): string =>
   `${delta?.reasoning_content ?? delta?.reasoning ?? ""}${delta?.content ?? text ?? ""}`;
 
 /** How many tokens a choice of an event has, if reported. */

@@ -26,7 +26,7 @@ const CONTROL_CHARACTERS = /^[^:\r\n]*(?![\t\r\n])\p{Cc}/mu;
 const NOTHING = new Uint8Array(0);
 
 /** Something in a stream that is not part of an answer. */
-export interface Finding {
+export interface StreamFinding {
   readonly kind: "error" | "garbage";
   /** The event as the engine sent it. */
   readonly event: StreamEvent;
@@ -45,7 +45,7 @@ export class EventInspection {
   /** Whether `[DONE]` has been seen. */
   isDone = false;
   /** The last thing found that is not part of an answer. */
-  finding: Finding | undefined;
+  finding: StreamFinding | undefined;
   readonly #estimate: TokenEstimate;
   /** The start of the last parsed event. */
   #opening: Uint8Array = NOTHING;

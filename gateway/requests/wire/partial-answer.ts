@@ -1,5 +1,11 @@
 import { jsonOf } from "../../prompts/json.ts";
-import { type AnswerChoice, type AnswerEvent, readAnswerEvent, textOf, tokensIn } from "./answer-event.ts";
+import {
+  type AnswerChoice,
+  type AnswerEvent,
+  readAnswerEvent,
+  textOfChoice,
+  tokensIn,
+} from "./answer-event.ts";
 import { isDone, readEvents } from "./event-text.ts";
 
 /** Fields that are the same in all events of a stream, and are copied to events from another engine. */
@@ -84,7 +90,7 @@ export class PartialAnswer {
     }
     const tokens = tokensIn(choice);
     if (tokens !== undefined) this.#reportedTokens += tokens;
-    else if (textOf(choice) !== "") this.#uncountedEvents++;
+    else if (textOfChoice(choice) !== "") this.#uncountedEvents++;
     if (!finish_reason) return;
     this.finishReason = finish_reason;
     this.#ended.add(index);

@@ -1,5 +1,5 @@
 import type { TextTokens } from "../../prompts/tokenizers/text-tokens.ts";
-import { type AnswerEvent, textOf, tokensIn } from "./answer-event.ts";
+import { type AnswerEvent, textOfChoice, tokensIn } from "./answer-event.ts";
 
 /** Events count as several tokens only above this average, estimated from their text, because words vary in length. */
 const SEVERAL = 1.6;
@@ -30,7 +30,7 @@ export class TokenEstimate {
       this.#knownTokens = completionTokens;
     }
     for (const choice of sampled.choices ?? []) {
-      const text = textOf(choice);
+      const text = textOfChoice(choice);
       const counted = tokensIn(choice);
       if (text === "" && !counted) continue;
       this.#samples++;

@@ -63,9 +63,9 @@ export function command(name: string, data: Uint8Array): Buffer {
 }
 
 /** The size of a frame with a body of this length. */
-export const frameBytes = (length: number) => headBytes(length) + length;
+export const frameBytes = (length: number) => frameHeadBytes(length) + length;
 
-export const headBytes = (length: number) => (length <= 255 ? 2 : 9);
+export const frameHeadBytes = (length: number) => (length <= 255 ? 2 : 9);
 
 /** Writes a frame's header; returns the offset of the body. */
 export function writeHead(bytes: Buffer, at: number, length: number, flags: number): number {

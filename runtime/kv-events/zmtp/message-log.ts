@@ -1,4 +1,4 @@
-import { frameBytes, headBytes, MORE, writeHead } from "./framing.ts";
+import { frameBytes, frameHeadBytes, MORE, writeHead } from "./framing.ts";
 
 /** Serialised messages that are sent together or not at all. */
 export interface LogEntry {
@@ -47,7 +47,7 @@ export class MessageLog {
   add(frames: readonly Uint8Array[]): void {
     const last = frames.at(-1)!;
     const isLong = last.length > COPIED_BYTES;
-    let bytes = headBytes(last.length) + (isLong ? 0 : last.length);
+    let bytes = frameHeadBytes(last.length) + (isLong ? 0 : last.length);
     for (let index = 0; index < frames.length - 1; index++) bytes += frameBytes(frames[index]!.length);
     if (this.#buffer.length - this.#used < bytes) {
       this.seal();

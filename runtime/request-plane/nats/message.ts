@@ -23,7 +23,7 @@ export const messageType = {
 
 export const messageHeadBytes = 9;
 
-export interface Message {
+export interface PipeMessage {
   readonly type: number;
   readonly number: number;
   readonly expected: number;
@@ -38,7 +38,7 @@ export function putHead(message: Uint8Array, type: number, number: number, expec
 }
 
 /** @returns undefined if the bytes are not a message */
-export function readMessage(data: Uint8Array): Message | undefined {
+export function readMessage(data: Uint8Array): PipeMessage | undefined {
   if (data.length < messageHeadBytes) return undefined;
   return {
     type: data[0]!,

@@ -1,7 +1,15 @@
 import type { NatsConnection, Subscription } from "@nats-io/transport-node";
 import type { Pipe, PipeSink } from "../pipe.ts";
 import { PlaneError } from "../types.ts";
-import { ahead, type Message, messageHeadBytes, messageType, next, putHead, readMessage } from "./message.ts";
+import {
+  ahead,
+  messageHeadBytes,
+  messageType,
+  next,
+  type PipeMessage,
+  putHead,
+  readMessage,
+} from "./message.ts";
 
 /** Most bytes of the pipe in one message; servers accept at most 1 MB by default. */
 const PART_BYTES = 512 * 1024;
@@ -34,7 +42,7 @@ export class NatsPipe implements Pipe {
   #subscription: Subscription | undefined;
   #sink: PipeSink | undefined;
   /** Messages received before `start`. */
-  #early: Message[] = [];
+  #early: PipeMessage[] = [];
   /** Numbered messages that the peer has not acknowledged; the first one's number is `#acknowledged`. */
   #unacknowledged: Uint8Array[] = [];
   #acknowledged = 0;
@@ -112,7 +120,7 @@ export class NatsPipe implements Pipe {
     else this.#receive(message);
   }
 
-  #receive(message: Message): void {
+  #receive(message: PipeMessage): void {
     if (this.#state === "closed") return;
     this.#acknowledge(message.expected);
     switch (message.type) {
@@ -132,7 +140,7 @@ export class NatsPipe implements Pipe {
   }
 
   /** Delivers the next message, or requests the missing ones before it. */
-  #deliver({ type, number, bytes }: Message): void {
+  #deliver({ type, number, bytes }: PipeMessage): void {
     if (number !== this.#expected) {
       if (ahead(number, this.#expected) > 0) this.#requestResend();
       return;
@@ -143,7 +151,7 @@ export class NatsPipe implements Pipe {
     else this.destroy();
   }
 
-  #onBeat({ number, expected }: Message): void {
+  #onBeat({ number, expected }: PipeMessage): void {
     if (ahead(number, this.#expected) > 0) this.#requestResend();
     // The peer has received nothing since its last heartbeat: the latest messages are lost too.
     if (expected === this.#expectedAtBeat && this.#unacknowledged.length > 0) this.#resend();

@@ -4,11 +4,11 @@ import { createSecureContext } from "node:tls";
 import type { Logger } from "#runtime";
 import { watchFiles } from "#runtime/node";
 import { AccessError } from "../../../access/parse-keys.ts";
-import type { EngineTlsFiles, TlsFiles } from "../../listening.ts";
+import type { EngineTlsFiles, ServerTlsFiles } from "../../listening.ts";
 import type { TlsIdentity } from "../server.ts";
 
 /** @throws AccessError if a file cannot be read or is not PEM, or the key does not match the certificate */
-export async function readTls({ cert, key, clientCa }: TlsFiles): Promise<TlsIdentity> {
+export async function readTls({ cert, key, clientCa }: ServerTlsFiles): Promise<TlsIdentity> {
   const identity = {
     cert: await readPem("--tls-cert", cert),
     key: await readPem("--tls-key", key),
@@ -22,7 +22,12 @@ export async function readTls({ cert, key, clientCa }: TlsFiles): Promise<TlsIde
  * Logs warnings about TLS files that are usable but problematic.
  * @param now on the clock of `Date.now()`
  */
-export async function warnOfTls({ cert, key }: TlsFiles, tls: TlsIdentity, log: Logger, now = Date.now()) {
+export async function warnOfTls(
+  { cert, key }: ServerTlsFiles,
+  tls: TlsIdentity,
+  log: Logger,
+  now = Date.now(),
+) {
   const { validFrom, validTo } = new X509Certificate(tls.cert);
   if (now > Date.parse(validTo))
     log.warn("the certificate in --tls-cert has expired; clients will reject it", { cert, validTo });
@@ -44,7 +49,11 @@ const SOON_MS = 86_400_000;
  * Calls `onChange` with each new certificate. Unusable files leave the current one in place.
  * @returns stops watching
  */
-export function watchTls(files: TlsFiles, onChange: (tls: TlsIdentity) => void, log: Logger): () => void {
+export function watchTls(
+  files: ServerTlsFiles,
+  onChange: (tls: TlsIdentity) => void,
+  log: Logger,
+): () => void {
   const paths = [files.cert, files.key, files.clientCa].filter((path) => path !== undefined);
   return watchFiles(paths, async () => {
     try {

@@ -6,7 +6,7 @@ import type { ModelSide } from "../models/model.ts";
  * Why no other member continues a broken answer, as a clause for logs.
  * @param refusal the router's answer to the search for one
  */
-export function obstacleOf<Worker extends Member>(
+export function whyNotContinued<Worker extends Member>(
   refusal: Error,
   model: Pick<ModelSide<Worker>, "kind" | "others">,
 ): string {
