@@ -32,5 +32,5 @@ export { DEFAULT_ROUTING, type RoutingOptions } from "./routing/options.ts";
 export { POLICIES, POLICY_NAMES, type PolicyName } from "./routing/policies/policies.ts";
 export { NO_PREFERENCES } from "./routing/preferences.ts";
 export { exactPrompt, type Prompt } from "./routing/prompt.ts";
-export { OwnShare } from "./routing/scorers/own-share.ts";
+export { OwnShare, RECENT_PREFILL_SHARE } from "./routing/scorers/own-share.ts";
 export type { RoutedWorker, Slot } from "./routing/workers.ts";

@@ -87,9 +87,33 @@ const loads: LoadMessage = {
   isComplete: true,
   requests: 12.5,
   entries: [
-    { model: "one", worker: "0123456789abcdef", rank: 0, prefillTokens: 4096, decodeBlocks: 77, requests: 3 },
-    { model: "one", worker: "0123456789abcdef", rank: 1, prefillTokens: 0, decodeBlocks: 1.5, requests: 1 },
-    { model: "two", worker: "http://10.0.0.7:8000", rank: 0, prefillTokens: 1, decodeBlocks: 0, requests: 1 },
+    {
+      model: "one",
+      worker: "0123456789abcdef",
+      rank: 0,
+      prefillTokens: 4096,
+      decodeBlocks: 77,
+      requests: 3,
+      newPrefillTokens: 0,
+    },
+    {
+      model: "one",
+      worker: "0123456789abcdef",
+      rank: 1,
+      prefillTokens: 0,
+      decodeBlocks: 1.5,
+      requests: 1,
+      newPrefillTokens: 0,
+    },
+    {
+      model: "two",
+      worker: "http://10.0.0.7:8000",
+      rank: 0,
+      prefillTokens: 1,
+      decodeBlocks: 0,
+      requests: 1,
+      newPrefillTokens: 0,
+    },
   ],
 };
 
@@ -142,8 +166,8 @@ const PLANE_HELLO = "the request plane's hello";
 
 const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
   [PLANE_HELLO]: message({
-    write: plane.encodeEventsHello,
-    read: plane.decodeEventsHello,
+    write: plane.encodeHello,
+    read: plane.decodeHello,
     value: { maxMessageBytes: 67_108_864, pingMs: 2000 },
     least: { maxMessageBytes: 67_108_864, pingMs: 0 },
   }),

@@ -93,7 +93,13 @@ export interface CoreExports {
   firstToken(booking: number): void;
   grow(booking: number, blocks: number): void;
   free(booking: number): void;
-  addLoad(worker: number, prefillTokens: number, decodeBlocks: number, requests: number): void;
+  addLoad(
+    worker: number,
+    prefillTokens: number,
+    decodeBlocks: number,
+    requests: number,
+    recentPrefillTokens: number,
+  ): void;
 }
 
 /** The policies' numbers in `assembly/select.ts`. */

@@ -233,6 +233,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         prefillTokens: fc.integer({ min: -500, max: 2000 }),
         decodeBlocks: fc.integer({ min: -20, max: 100 }),
         requests: fc.integer({ min: -3, max: 9 }),
+        recentPrefillTokens: fc.nat(5_000),
       }),
     }),
   },

@@ -219,11 +219,15 @@ export class ReferenceRouter {
     booking.load.requests--;
   }
 
-  addLoad(worker: number, { prefillTokens, decodeBlocks, requests }: AddedLoad): void {
+  addLoad(
+    worker: number,
+    { prefillTokens, decodeBlocks, requests, recentPrefillTokens = 0 }: AddedLoad,
+  ): void {
     const load = this.#workers.get(worker)!;
     load.prefillTokens += prefillTokens;
     load.decodeBlocks += decodeBlocks;
     load.requests += requests;
+    load.recentPrefill += Math.max(0, recentPrefillTokens);
   }
 
   load(worker: number): WorkerLoad {

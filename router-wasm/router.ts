@@ -400,11 +400,12 @@ class WasmRouter implements Router {
     this.#core.exports.free(booking);
   }
 
-  addLoad(worker: number, { prefillTokens, decodeBlocks, requests }: AddedLoad): void {
+  addLoad(worker: number, load: AddedLoad): void {
     this.#check(worker);
-    if (!Number.isFinite(prefillTokens + decodeBlocks + requests))
+    const { prefillTokens, decodeBlocks, requests, recentPrefillTokens = 0 } = load;
+    if (!Number.isFinite(prefillTokens + decodeBlocks + requests + recentPrefillTokens))
       throw new RouterError("bad_option", "A load must consist of finite numbers.");
-    this.#core.exports.addLoad(worker, prefillTokens, decodeBlocks, requests);
+    this.#core.exports.addLoad(worker, prefillTokens, decodeBlocks, requests, recentPrefillTokens);
   }
 
   *snapshot(pieceBytes = 1 << 20): Generator<Uint8Array<ArrayBuffer>, void> {

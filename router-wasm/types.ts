@@ -182,6 +182,8 @@ export interface AddedLoad {
   readonly prefillTokens: number;
   readonly decodeBlocks: number;
   readonly requests: number;
+  /** Prompt tokens that others have just booked for prefill; never negative. Default 0. */
+  readonly recentPrefillTokens?: number;
 }
 
 /** A worker's booked load, and the blocks that it holds according to its events. */

@@ -1,3 +1,5 @@
+import { RECENT_PREFILL_SHARE } from "#gateway";
+import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { seededRandom } from "#runtime";
 import { H100_8B } from "#workers";
 import { SHAPE } from "../trace/cases.ts";
@@ -41,7 +43,11 @@ export function simulationOf(
     predictionSeconds: 600,
     gateways,
     ...(sharing !== "silent" && { shareDelayMs: SHARE_DELAY_MS }),
-    prefersOwnShare: sharing === "told, own shares" && gateways > 1,
+    ...(sharing === "told, own shares" &&
+      gateways > 1 && {
+        prefersOwnShare: true,
+        weights: { recentPrefillWeight: DEFAULT_WEIGHTS.recentPrefillWeight * RECENT_PREFILL_SHARE },
+      }),
     shape: SHAPE,
     timing: H100_8B,
     ttftSlaMs: 2_000,

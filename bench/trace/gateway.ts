@@ -62,7 +62,7 @@ export class SimulatedGateway {
   }
 
   /** Another gateway has told what it has booked on a worker. */
-  setLoad(gateway: number, worker: number, load: AddedLoad): void {
+  setLoad(gateway: number, worker: number, load: AddedLoad, newPrefillTokens: number): void {
     const known = this.#told[worker]!;
     const { prefillTokens, decodeBlocks, requests } = known.get(gateway) ?? NO_LOAD;
     known.set(gateway, load);
@@ -70,6 +70,7 @@ export class SimulatedGateway {
       prefillTokens: load.prefillTokens - prefillTokens,
       decodeBlocks: load.decodeBlocks - decodeBlocks,
       requests: load.requests - requests,
+      recentPrefillTokens: newPrefillTokens,
     });
   }
 

@@ -45,6 +45,7 @@ interface Letter {
   readonly gateway: number;
   readonly worker: number;
   readonly load: AddedLoad;
+  readonly newPrefillTokens: number;
 }
 
 class Run {
@@ -103,9 +104,9 @@ class Run {
     const from = index % this.#gateways.length;
     const gateway = this.#gateways[from]!;
     const { router } = gateway;
-    const { worker, booking } = gateway.choose(prompt, this.#now / 1000);
-    const tell = () => this.#tell(from, worker);
-    tell();
+    const { worker, booking, overlapBlocks } = gateway.choose(prompt, this.#now / 1000);
+    const tell = (newTokens = 0) => this.#tell(from, worker, newTokens);
+    tell(Math.max(0, promptTokens - overlapBlocks * this.#options.shape.blockSize));
     this.#workers[worker]!.add(
       new RunningRequest(trace[index]!, index, this.#names, {
         now: () => this.#now,
@@ -125,20 +126,20 @@ class Run {
   }
 
   /** A gateway tells the others what it has booked on a worker. */
-  #tell(gateway: number, worker: number): void {
+  #tell(gateway: number, worker: number, newPrefillTokens: number): void {
     const { shareDelayMs, gateways = 1 } = this.#options;
     if (shareDelayMs === undefined || gateways === 1) return;
     const load = this.#gateways[gateway]!.ownLoad(worker);
-    this.#letters.push({ at: this.#now + shareDelayMs, gateway, worker, load });
+    this.#letters.push({ at: this.#now + shareDelayMs, gateway, worker, load, newPrefillTokens });
   }
 
   /** Delivers what arrives before a time. */
   #deliver(before: number): void {
     for (let first = this.#letters[0]; first !== undefined && first.at < before; first = this.#letters[0]) {
       this.#letters.shift();
-      const { gateway, worker, load } = first;
+      const { gateway, worker, load, newPrefillTokens } = first;
       for (const [index, other] of this.#gateways.entries())
-        if (index !== gateway) other.setLoad(gateway, worker, load);
+        if (index !== gateway) other.setLoad(gateway, worker, load, newPrefillTokens);
     }
   }
 

@@ -100,7 +100,17 @@ test("the load of a silent gateway is freed although its connection stays open",
   const message = {
     isComplete: true,
     requests: 1,
-    entries: [{ model: "test", worker: "w0", rank: 0, prefillTokens: 10, decodeBlocks: 2, requests: 3 }],
+    entries: [
+      {
+        model: "test",
+        worker: "w0",
+        rank: 0,
+        prefillTokens: 10,
+        decodeBlocks: 2,
+        requests: 3,
+        newPrefillTokens: 0,
+      },
+    ],
   };
   const server = await serve(`memory:${randomId()}`, {
     [LOAD_ENDPOINT]: (_, call) => void call.send(encodeLoads(message)),
@@ -118,7 +128,17 @@ test("invalid messages and registrations are ignored", async () => {
   closing.push(() => discovery.close());
   const one = await open(discovery);
   await discovery.put("gateways/odd", "what?");
-  const entries = [{ model: "test", worker: "w0", rank: 0, prefillTokens: 5, decodeBlocks: 0, requests: 1 }];
+  const entries = [
+    {
+      model: "test",
+      worker: "w0",
+      rank: 0,
+      prefillTokens: 5,
+      decodeBlocks: 0,
+      requests: 1,
+      newPrefillTokens: 0,
+    },
+  ];
   const server = await serve(`memory:${randomId()}`, {
     [LOAD_ENDPOINT](_, call) {
       for (const bytes of [[0], [193], [26, 9, 1]]) call.send(Uint8Array.from(bytes));

@@ -24,8 +24,8 @@ export class LoadTable {
       for (const [model, loads] of this.#models)
         loads.keep(gateway, (worker, rank) => listed.has(JSON.stringify([model, worker, rank])));
     }
-    for (const { model, worker, rank, prefillTokens, decodeBlocks, requests } of entries)
-      this.of(model).set(gateway, worker, rank, { prefillTokens, decodeBlocks, requests });
+    for (const { model, worker, rank, newPrefillTokens, prefillTokens, decodeBlocks, requests } of entries)
+      this.of(model).set(gateway, { worker, rank, prefillTokens, decodeBlocks, requests }, newPrefillTokens);
   }
 
   /** Frees all load of a gateway. */
@@ -58,6 +58,8 @@ interface Place {
 
 type PlacedLoad = Place & RankLoad;
 
+type ChangedLoad = PlacedLoad & Pick<LoadEntry, "newPrefillTokens">;
+
 /** One rank of a worker, and the load that each other gateway has booked on it. */
 interface Rank extends Place {
   readonly byGateway: Map<string, RankLoad>;
@@ -71,7 +73,7 @@ export class ModelLoads implements SharedLoads {
   readonly #ranks = new Map<string, Rank>();
   /** Ranks on which this gateway has booked load, and those of them that have changed. */
   readonly #own = new Map<string, Place>();
-  readonly #changed = new Map<string, Place>();
+  readonly #changed = new Map<string, Place & { newPrefillTokens: number }>();
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
@@ -81,21 +83,24 @@ export class ModelLoads implements SharedLoads {
     return this.#ranks.get(keyOf(worker, rank))?.sum ?? NO_LOAD;
   }
 
-  changed(worker: string, rank: number): void {
+  changed(worker: string, rank: number, newPrefillTokens = 0): void {
     const key = keyOf(worker, rank);
-    if (this.#changed.has(key)) return;
-    const place = { worker, rank };
-    this.#changed.set(key, place);
-    this.#own.set(key, place);
+    const known = this.#changed.get(key);
+    if (known !== undefined) {
+      known.newPrefillTokens += newPrefillTokens;
+      return;
+    }
+    this.#changed.set(key, { worker, rank, newPrefillTokens });
+    this.#own.set(key, { worker, rank });
     this.#onChange();
   }
 
-  set(gateway: string, worker: string, rank: number, load: RankLoad): void {
+  set(gateway: string, { worker, rank, ...load }: PlacedLoad, newPrefillTokens: number): void {
     const key = keyOf(worker, rank);
     const known = this.#ranks.get(key) ?? { worker, rank, byGateway: new Map(), sum: NO_LOAD };
     if (isNone(load)) known.byGateway.delete(gateway);
     else known.byGateway.set(gateway, load);
-    this.#update(key, known);
+    this.#update(key, known, newPrefillTokens);
   }
 
   /** Frees a gateway's load on the ranks for which `isKept` is false. */
@@ -107,17 +112,17 @@ export class ModelLoads implements SharedLoads {
       }
   }
 
-  own(): PlacedLoad[] {
-    const all: PlacedLoad[] = [];
+  own(): ChangedLoad[] {
+    const all: ChangedLoad[] = [];
     for (const [key, place] of this.#own) {
       const load = this.#ownLoad(place);
       if (isNone(load)) this.#own.delete(key);
-      else all.push({ ...place, ...load });
+      else all.push({ ...place, ...load, newPrefillTokens: 0 });
     }
     return all;
   }
 
-  takeChanges(): PlacedLoad[] {
+  takeChanges(): ChangedLoad[] {
     const changes = Array.from(this.#changed.values(), (place) => ({ ...place, ...this.#ownLoad(place) }));
     this.#changed.clear();
     return changes;
@@ -127,11 +132,11 @@ export class ModelLoads implements SharedLoads {
     return this.router?.ownLoad(worker, rank) ?? NO_LOAD;
   }
 
-  #update(key: string, rank: Rank): void {
+  #update(key: string, rank: Rank, newPrefillTokens = 0): void {
     if (rank.byGateway.size === 0) this.#ranks.delete(key);
     else this.#ranks.set(key, rank);
     rank.sum = sumOf(rank.byGateway.values());
-    this.router?.setBooked(rank.worker, rank.rank, rank.sum);
+    this.router?.setBooked(rank.worker, rank.rank, rank.sum, newPrefillTokens);
   }
 }
 
@@ -150,5 +155,5 @@ function sumOf(loads: Iterable<RankLoad>): RankLoad {
   return { prefillTokens, decodeBlocks, requests };
 }
 
-const entriesOf = (model: string, loads: readonly PlacedLoad[]): LoadEntry[] =>
+const entriesOf = (model: string, loads: readonly ChangedLoad[]): LoadEntry[] =>
   loads.map((load) => ({ model, ...load }));

@@ -8,6 +8,8 @@ export interface LoadEntry extends RankLoad {
   /** The worker's shared id. */
   readonly worker: string;
   readonly rank: number;
+  /** Tokens that were booked for prefill since the last message. */
+  readonly newPrefillTokens: number;
 }
 
 /** A gateway's load, for the others. Loads are totals, not changes, so repeated or late messages are harmless. */
@@ -36,13 +38,14 @@ export function decodeLoads(bytes: Uint8Array): LoadMessage | undefined {
   try {
     const { isComplete, requests, models } = fromBinary(LoadReportSchema, bytes);
     const entries = models.flatMap(({ model, ranks }) =>
-      ranks.map(({ worker, rank, prefillTokens, decodeBlocks, requests }) => ({
+      ranks.map(({ worker, rank, prefillTokens, decodeBlocks, requests, newPrefillTokens }) => ({
         model,
         worker,
         rank,
         prefillTokens,
         decodeBlocks,
         requests,
+        newPrefillTokens,
       })),
     );
     return isAmount(requests) && entries.every(isSound) ? { isComplete, requests, entries } : undefined;
@@ -53,5 +56,5 @@ export function decodeLoads(bytes: Uint8Array): LoadMessage | undefined {
 
 const isAmount = (value: number) => Number.isFinite(value) && value >= 0;
 
-const isSound = ({ prefillTokens, decodeBlocks, requests }: LoadEntry) =>
-  Number.isFinite(prefillTokens + decodeBlocks + requests);
+const isSound = ({ prefillTokens, decodeBlocks, requests, newPrefillTokens }: LoadEntry) =>
+  Number.isFinite(prefillTokens + decodeBlocks + requests) && isAmount(newPrefillTokens);

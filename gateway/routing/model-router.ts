@@ -24,7 +24,7 @@ import type { RoutingOptions } from "./options.ts";
 import { POLICIES } from "./policies/policies.ts";
 import { mediaHashesOf } from "./prompt.ts";
 import type { Route, RouteRequest, Unroutable } from "./route.ts";
-import { OwnShare } from "./scorers/own-share.ts";
+import { OwnShare, RECENT_PREFILL_SHARE } from "./scorers/own-share.ts";
 import { type RoutedWorker, type Slot, Workers } from "./workers.ts";
 
 /** One model's router: the WebAssembly core, and the workers behind its indices. */
@@ -59,6 +59,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   /** The other gateways' load, by slot; the core has it too. */
   readonly #booked = new Map<Slot<Worker>, RankLoad>();
   readonly #shared: SharedLoads | undefined;
+  /** Whether there are other gateways. */
+  #isShared = false;
   #thresholds: Thresholds;
 
   constructor(
@@ -112,6 +114,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
    *   logged
    */
   route(request: RouteRequest<Worker>, queuedMs?: number): Route<Worker> | Unroutable {
+    this.#weighRecentPrefill();
     const now = performance.now();
     const decision = this.#choose(request, now, true);
     const { roster } = this.workers;
@@ -125,8 +128,21 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
     this.#options.others?.countRequest();
-    this.onBooked(slot);
+    const newTokens = request.prompt.tokens.length - decision.overlapBlocks * this.blockSize;
+    this.#shared?.changed(sharedIdOf(slot.worker.instance), slot.rank, Math.max(0, newTokens));
     return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now);
+  }
+
+  /** Other gateways come and go. */
+  #weighRecentPrefill(): void {
+    const { others, weights } = this.#options;
+    const isShared = others !== undefined && others.shares().weights.size > 0;
+    if (isShared === this.#isShared) return;
+    this.#isShared = isShared;
+    const { recentPrefillWeight = DEFAULT_WEIGHTS.recentPrefillWeight } = weights;
+    this.#core.setWeights({
+      recentPrefillWeight: recentPrefillWeight * (isShared ? RECENT_PREFILL_SHARE : 1),
+    });
   }
 
   /** The worker that the request would be sent to now, without booking anything; undefined if there is none. */
@@ -305,7 +321,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     };
   }
 
-  setBooked(worker: string, rank: number, load: RankLoad): void {
+  setBooked(worker: string, rank: number, load: RankLoad, newPrefillTokens = 0): void {
     const slot = this.#sharedSlot(worker, rank);
     if (slot === undefined) return;
     const before = this.#booked.get(slot) ?? NO_LOAD;
@@ -314,6 +330,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
       prefillTokens: load.prefillTokens - before.prefillTokens,
       decodeBlocks: load.decodeBlocks - before.decodeBlocks,
       requests: load.requests - before.requests,
+      recentPrefillTokens: newPrefillTokens,
     });
     this.onCapacity?.();
   }

@@ -496,8 +496,9 @@ export function grow(booking: u32, blocks: f64): void {
 }
 
 /** Adds load without a booking; negative amounts remove it. */
-export function addLoad(w: u32, tokens: f64, blocks: f64, requests: f64): void {
+export function addLoad(w: u32, tokens: f64, blocks: f64, requests: f64, recent: f64): void {
   addUnbooked(w, tokens, blocks, requests);
+  if (recent > 0) addRecent(w, recent);
 }
 
 export function free(booking: u32): void {

@@ -2,7 +2,7 @@ import type { AddedLoad } from "#router-wasm";
 import type { RoutedInstance } from "../workers.ts";
 
 /** Load on one rank of a worker. */
-export type RankLoad = AddedLoad;
+export type RankLoad = Omit<AddedLoad, "recentPrefillTokens">;
 
 export const NO_LOAD: RankLoad = { prefillTokens: 0, decodeBlocks: 0, requests: 0 };
 
@@ -32,7 +32,7 @@ export interface SharedLoads {
   /** The load that other gateways have booked. */
   booked(worker: string, rank: number): RankLoad;
   /** This gateway's own load has changed. */
-  changed(worker: string, rank: number): void;
+  changed(worker: string, rank: number, newPrefillTokens?: number): void;
   /** The model's current router. */
   router: SharingRouter | undefined;
 }
@@ -41,7 +41,7 @@ export interface SharingRouter {
   /** The load that this gateway has booked; 0 for an unknown worker. */
   ownLoad(worker: string, rank: number): RankLoad;
   /** The other gateways' load has changed. */
-  setBooked(worker: string, rank: number, load: RankLoad): void;
+  setBooked(worker: string, rank: number, load: RankLoad, newPrefillTokens: number): void;
 }
 
 /** The id by which all gateways know a worker. */

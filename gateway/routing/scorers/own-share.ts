@@ -4,15 +4,21 @@ import type { Roster, RoutedWorker } from "../workers.ts";
 import type { RoutingContext, Scorer } from "./scorer.ts";
 
 /**
- * How much more an own worker may cost, as a share of the cost of the prompt's prefill. On the conversation trace,
- * 0.1 to 0.5 perform alike, and 0 is not enough.
+ * How much more an own worker may cost, as a share of the cost of the prompt's prefill. Chosen by `npm run bench:replicas`:
+ * with less, gateways collide in bursts; with more than a half, hits in other gateways' shares are missed.
  */
-const TOLERANCE = 0.25;
+const TOLERANCE = 0.4;
+
+/**
+ * What remains of the weight of recent prefill among several gateways: by its whole weight, workers of other shares too
+ * often seem better.
+ */
+export const RECENT_PREFILL_SHARE = 2 / 3;
 
 /**
  * Keeps gateways with the same information from all choosing the same worker: each prefers the workers of its own
  * share, by a surcharge on the others. The cheapest own worker is chosen unless it costs more than the cheapest of
- * all by over a quarter of the cost of the prompt's prefill.
+ * all by over two fifths of the cost of the prompt's prefill.
  */
 export class OwnShare implements Scorer {
   readonly #shares: () => GatewayShares;
@@ -38,25 +44,64 @@ export class OwnShare implements Scorer {
     if (roster !== this.#roster || weights !== this.#weights) {
       this.#roster = roster;
       this.#weights = weights;
-      this.#others = roster.flatMap((slot) =>
-        slot === undefined || ownerOf(sharedIdOf(slot.worker.instance), weights) === own ? [] : [slot.index],
-      );
+      this.#others = othersIn(roster, own, weights);
     }
     const penalty = TOLERANCE * this.#prefillLoadScale * (prompt.tokens.length / blockSize);
     for (const index of this.#others) terms[index]! += penalty;
   }
 }
 
-/** The gateway in whose share the worker is; undefined if there are no gateways. */
-export function ownerOf(workerId: string, weights: ReadonlyMap<string, number>): string | undefined {
-  const key = hashText(workerId);
-  let owner: string | undefined;
-  let best = 0;
-  for (const [gateway, weight] of weights) {
-    const score = rendezvousScore(key, hashText(gateway), weight);
-    if (score <= best) continue;
-    best = score;
-    owner = gateway;
-  }
-  return owner;
+/** Core indices of the slots in other gateways' shares. */
+function othersIn(
+  roster: Roster<RoutedWorker>,
+  own: string,
+  weights: ReadonlyMap<string, number>,
+): readonly number[] {
+  const slots = roster.filter((slot) => slot !== undefined);
+  const owners = divide([...new Set(slots.map(({ worker }) => sharedIdOf(worker.instance)))], weights);
+  return slots
+    .filter(({ worker }) => owners.get(sharedIdOf(worker.instance)) !== own)
+    .map(({ index }) => index);
 }
+
+/**
+ * Divides workers among gateways in proportion to the gateways' weights. Every gateway comes to the same division, and
+ * few workers change hands when a gateway or a worker joins or leaves: rendezvous hashing with bounded shares, because
+ * few workers are rarely divided evenly by chance.
+ * @returns the gateway of each worker; none without gateways
+ */
+export function divide(
+  workerIds: readonly string[],
+  weights: ReadonlyMap<string, number>,
+): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  const total = sum(weights.values());
+  if (total <= 0) return owners;
+  const room = new Map(
+    [...weights].map(([gateway, weight]) => [gateway, (workerIds.length * weight) / total]),
+  );
+  const claims = workerIds.flatMap((worker) => {
+    const key = hashText(worker);
+    return [...weights].map(([gateway, weight]) => ({
+      worker,
+      gateway,
+      score: rendezvousScore(key, hashText(gateway), weight),
+    }));
+  });
+  claims.sort((one, other) => other.score - one.score);
+  // First whole workers, then the remainders, by which no share is more than one worker too large.
+  for (const needed of [1, Number.MIN_VALUE, Number.NEGATIVE_INFINITY])
+    for (const { worker, gateway } of claims) {
+      const left = room.get(gateway)!;
+      if (owners.has(worker) || left < needed) continue;
+      owners.set(worker, gateway);
+      room.set(gateway, left - 1);
+    }
+  return owners;
+}
+
+const sum = (numbers: Iterable<number>): number => {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+};

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stator/v1/load.proto.
  */
 export const file_stator_v1_load: GenFile = /*@__PURE__*/
-  fileDesc("ChRzdGF0b3IvdjEvbG9hZC5wcm90bxIJc3RhdG9yLnYxIlkKCkxvYWRSZXBvcnQSEwoLaXNfY29tcGxldGUYASABKAgSEAoIcmVxdWVzdHMYAiABKAESJAoGbW9kZWxzGAMgAygLMhQuc3RhdG9yLnYxLk1vZGVsTG9hZCI+CglNb2RlbExvYWQSDQoFbW9kZWwYASABKAkSIgoFcmFua3MYAiADKAsyEy5zdGF0b3IudjEuUmFua0xvYWQiaQoIUmFua0xvYWQSDgoGd29ya2VyGAEgASgJEgwKBHJhbmsYAiABKA0SFgoOcHJlZmlsbF90b2tlbnMYAyABKAESFQoNZGVjb2RlX2Jsb2NrcxgEIAEoARIQCghyZXF1ZXN0cxgFIAEoAWIGcHJvdG8z");
+  fileDesc("ChRzdGF0b3IvdjEvbG9hZC5wcm90bxIJc3RhdG9yLnYxIlkKCkxvYWRSZXBvcnQSEwoLaXNfY29tcGxldGUYASABKAgSEAoIcmVxdWVzdHMYAiABKAESJAoGbW9kZWxzGAMgAygLMhQuc3RhdG9yLnYxLk1vZGVsTG9hZCI+CglNb2RlbExvYWQSDQoFbW9kZWwYASABKAkSIgoFcmFua3MYAiADKAsyEy5zdGF0b3IudjEuUmFua0xvYWQihQEKCFJhbmtMb2FkEg4KBndvcmtlchgBIAEoCRIMCgRyYW5rGAIgASgNEhYKDnByZWZpbGxfdG9rZW5zGAMgASgBEhUKDWRlY29kZV9ibG9ja3MYBCABKAESEAoIcmVxdWVzdHMYBSABKAESGgoSbmV3X3ByZWZpbGxfdG9rZW5zGAYgASgBYgZwcm90bzM");
 
 /**
  * The load that a gateway has booked, for the other gateways in front of the same workers. Loads are totals, not
@@ -110,6 +110,13 @@ export type RankLoad = Message<"stator.v1.RankLoad"> & {
    * @generated from field: double requests = 5;
    */
   requests: number;
+
+  /**
+   * Tokens that were booked for prefill since the sender's last report.
+   *
+   * @generated from field: double new_prefill_tokens = 6;
+   */
+  newPrefillTokens: number;
 };
 
 /**
