@@ -7,7 +7,7 @@ const { projects: _, ...shared } = main.test ?? {};
 export default defineConfig({
   test: {
     ...shared,
-    include: ["**/*.slow.test.ts", "router-wasm/model.test.ts", "gateway/routing/event-batch.test.ts"],
+    include: ["**/*.slow.test.ts", "router-wasm/model.test.ts", "gateway/routing/cache/event-batch.test.ts"],
     exclude: ["**/node_modules/**", "runtime-tests/**"],
     env: { STATOR_FUZZ_RUNS: "2000" },
   },

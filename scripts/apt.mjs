@@ -6,8 +6,9 @@ import { runToEnd } from "./install.mjs";
 export async function installByApt(...packages) {
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
   console.error(`Installing ${packages.join(" and ")} with apt-get.`);
-  await run("apt-get", ["update", "-qq"]);
-  await run("apt-get", ["install", "-qq", "--no-install-recommends", ...packages]);
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  await run("apt-get", ["update", "-qq"], environment);
+  await run("apt-get", ["install", "-qq", "--no-install-recommends", ...packages], environment);
 }
 
 /** Runs a command with its output on standard error. @returns whether it ran and succeeded */

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { installByApt } from "./apt.mjs";
 import { cacheFolder, root, runToEnd, Stop, withLock } from "./install.mjs";
 
 export const vllmTests = join(root, "runtime-tests", "vllm");
@@ -30,7 +31,7 @@ export async function ensureVllm() {
   const marker = join(environment, ".stator-complete");
   // A Python that was removed leaves a dangling link.
   const isComplete = () => existsSync(python) && existsSync(marker);
-  if (!isComplete()) checkMachine(cache);
+  if (!isComplete()) await checkMachine(cache);
   mkdirSync(cache, { recursive: true });
   await withLock(`${environment}.lock`, async () => {
     if (isComplete()) return;
@@ -54,7 +55,7 @@ export async function ensureVllm() {
   return python;
 }
 
-function checkMachine(cache) {
+async function checkMachine(cache) {
   if (process.platform !== "linux" || process.arch !== "x64")
     refuse("vLLM's CPU build requires Linux on x64");
   if (!/\bavx2\b/.test(readFileSync("/proc/cpuinfo", "utf8"))) refuse("this processor has no AVX2");
@@ -63,7 +64,7 @@ function checkMachine(cache) {
   if (bavail * bsize < DISK_BYTES)
     refuse(`${folder} has only ${((bavail * bsize) / 1e9).toFixed(1)} of the ${DISK_BYTES / 1e9} GB needed`);
   if (findPython() === undefined) {
-    installByApt("python3", "python3-venv");
+    await installByApt("python3", "python3-venv");
     if (findPython() === undefined) refuse("there is no Python 3.11 or newer (python3)");
   }
 }
@@ -78,17 +79,9 @@ async function createEnvironment(environment) {
   const create = () => runToEnd(findPython(), ["-m", "venv", environment], { stdio: ["ignore", 2, 2] });
   if ((await create()) === 0) return;
   // Debian has venv in a separate package.
-  installByApt("python3-venv");
+  await installByApt("python3-venv");
   rmSync(environment, { recursive: true, force: true });
   if ((await create()) !== 0) fail("python3 -m venv failed; see its output above.");
-}
-
-function installByApt(...packages) {
-  if (process.getuid() !== 0 || !existsSync("/usr/bin/apt-get")) return;
-  console.error(`Installing ${packages.join(" and ")} with apt-get.`);
-  const options = { stdio: ["ignore", 2, 2], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
-  spawnSync("apt-get", ["update", "-qq"], options);
-  spawnSync("apt-get", ["install", "-qq", "--no-install-recommends", ...packages], options);
 }
 
 async function step(what, command, args) {
