@@ -126,7 +126,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     const leftMs = deadlineAt === undefined ? totalMs : Math.min(totalMs, deadlineAt - performance.now());
     this.#limit = setTimeout(() => {
       this.fail(leftMs < totalMs ? deadlineExceeded() : requestTimedOut(totalMs / 1000));
-    }, leftMs);
+    }, Math.max(0, leftMs));
     this.#apply();
   }
 

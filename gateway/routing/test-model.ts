@@ -57,6 +57,7 @@ export function testModel(options: Partial<RoutingOptions> = {}, blockSize = BLO
       const worker: RoutedWorker = {
         // Other gateways know the worker by its name.
         instance: { ...instance(name, card), ...(others && { sharedId: name }) },
+        contextLength: card?.contextLength,
         shareAt,
         get isReady() {
           return ready.has(worker);

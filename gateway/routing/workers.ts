@@ -1,5 +1,6 @@
 import type { ModelCard } from "#runtime";
 import type { DriftCause } from "./drift/drift.ts";
+import type { Prompt } from "./prompt.ts";
 
 /** What routing needs to know about a worker. */
 export interface RoutedInstance {
@@ -22,6 +23,8 @@ export interface RoutedWorker {
   readonly instance: RoutedInstance;
   /** Whether it can get requests now. Each change is reported to the router with `updateWorker`. */
   readonly isReady: boolean;
+  /** Longest prompt plus answer in tokens, if known. Constant. */
+  readonly contextLength?: number | undefined;
   /** Its share of requests, 0 to 1: below 1 during slow start. Default: 1. */
   shareAt?(now: number): number;
   /** How to fix each cause of cache drift, if more is known than `DRIFT_ADVICE` says. */
@@ -47,6 +50,7 @@ export type Roster<Worker extends RoutedWorker> = readonly (Slot<Worker> | undef
 export class Workers<Worker extends RoutedWorker> {
   readonly #slots = new Map<Worker, readonly Slot<Worker>[]>();
   #roster: Roster<Worker> = [];
+  #shortestContext = Number.POSITIVE_INFINITY;
 
   get roster(): Roster<Worker> {
     return this.#roster;
@@ -68,6 +72,7 @@ export class Workers<Worker extends RoutedWorker> {
     const roster = [...this.#roster];
     for (const slot of slots) roster[slot.index] = slot;
     this.#roster = roster;
+    this.#shortestContext = Math.min(this.#shortestContext, contextOf(worker));
   }
 
   remove(worker: Worker): void {
@@ -75,6 +80,7 @@ export class Workers<Worker extends RoutedWorker> {
     for (const { index } of this.slotsOf(worker)) roster[index] = undefined;
     this.#roster = roster;
     this.#slots.delete(worker);
+    this.#shortestContext = Math.min(...this.all().map(contextOf));
   }
 
   /** One slot for each rank; none for a worker that was removed or shut out. */
@@ -91,6 +97,11 @@ export class Workers<Worker extends RoutedWorker> {
     return this.#slots.keys();
   }
 
+  /** Whether the prompt fits into every worker's context, as far as that is known. */
+  allFit({ tokens, isExact }: Prompt): boolean {
+    return !isExact || tokens.length < this.#shortestContext;
+  }
+
   /** The core indices of the slots that pass the test. */
   indicesWhere(test: (slot: Slot<Worker>) => boolean): number[] {
     return this.#roster.flatMap((slot) => (slot !== undefined && test(slot) ? [slot.index] : []));
@@ -101,6 +112,13 @@ export class Workers<Worker extends RoutedWorker> {
     return findWorker(this.all(), idOrName);
   }
 }
+
+/** Whether the prompt leaves room for an answer in the worker's context, as far as that is known. */
+export const fits = ({ tokens, isExact }: Prompt, worker: Pick<RoutedWorker, "contextLength">): boolean =>
+  !isExact || tokens.length < contextOf(worker);
+
+const contextOf = ({ contextLength }: Pick<RoutedWorker, "contextLength">): number =>
+  contextLength ?? Number.POSITIVE_INFINITY;
 
 /** The core index of each slot. */
 export const indicesOf = (slots: readonly Slot<RoutedWorker>[]): number[] => slots.map(({ index }) => index);

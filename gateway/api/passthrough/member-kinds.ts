@@ -3,9 +3,8 @@ import type { Member } from "../../models/members/member.ts";
 import type { Model } from "../../models/model.ts";
 import type { FoundModel } from "../../models/models.ts";
 import { hasAll } from "../../routing/filters/tags.ts";
-import type { Prompt } from "../../routing/prompt.ts";
 import type { RouteRequest } from "../../routing/route.ts";
-import { isNamed } from "../../routing/workers.ts";
+import { fits, isNamed } from "../../routing/workers.ts";
 
 /** A model, and which kind of its members to ask. */
 export interface OfKind extends FoundModel {
@@ -74,9 +73,6 @@ const isMeant = (
   (worker === undefined || isNamed(member, worker)) &&
   hasAll(member, tags) &&
   (adapter === undefined || member.adapters.includes(adapter));
-
-const fits = ({ tokens, isExact }: Prompt, { contextLength = Number.POSITIVE_INFINITY }: Member): boolean =>
-  !isExact || tokens.length < contextLength;
 
 /** The codes with which the gateway's own routes refuse what workers do not support, although engines may. */
 const UNSUPPORTED = new Set([

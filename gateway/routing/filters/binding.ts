@@ -31,9 +31,9 @@ export class Bindings<Worker extends RoutedWorker> {
    * A key for the set of workers to which a request is bound; empty if it can go to any. If one request with a key has
    * no route, no other request with that key has one.
    */
-  keyOf({ preferences, excluded, requestId }: RouteRequest<Worker>, now: number): string {
+  keyOf({ preferences, excluded, requestId, prompt }: RouteRequest<Worker>, now: number): string {
     const { worker, tags, session } = preferences;
-    if (excluded.length > 0) return `request ${requestId}`;
+    if (excluded.length > 0 || !this.#context.workers.allFit(prompt)) return `request ${requestId}`;
     const bound = worker === undefined ? this.#bound(session, now) : undefined;
     if (worker === undefined && tags.length === 0 && bound === undefined) return "";
     return JSON.stringify([worker, tags, bound]);

@@ -18,6 +18,24 @@ test("workers that only prefill or encode get no requests", () => {
   expect([1, 2].map(() => nameOf(router.route(request(32))))).toEqual(["aggregated", "aggregated"]);
 });
 
+test("prompts go only to workers whose context they fit into, if there is one", () => {
+  const { router, add, setReady } = testModel({ policy: "round-robin" });
+  const long = add("long", { contextLength: 4096 });
+  add("short", { contextLength: 1024 });
+  const namesFor = (tokens: number) => [1, 2].map(() => nameOf(router.route(request(tokens)))).sort();
+  expect(namesFor(1023)).toEqual(["long", "short"]);
+  expect(namesFor(1024)).toEqual(["long", "long"]);
+  // A worker's error will say that it is too long.
+  expect(namesFor(4096)).toEqual(["long", "short"]);
+  const inexact = request(1024);
+  const routes = [1, 2].map(() => router.route({ ...inexact, prompt: { ...inexact.prompt, isExact: false } }));
+  expect(routes.map(nameOf).sort()).toEqual(["long", "short"]);
+  setReady(long, false);
+  expect(router.route(request(1024))).toBe("none-ready");
+  router.removeWorker(long);
+  expect(nameOf(router.route(request(1024)))).toBe("short");
+});
+
 test("a route's plan names its worker for decode, and no other", () => {
   const { router, add } = testModel();
   const worker = add("only");

@@ -1,5 +1,6 @@
 import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
+import { ContextLengthFilter } from "./context-length.ts";
 import type { Filter, FilterContext } from "./filter.ts";
 import { NamedWorkerFilter } from "./named-worker.ts";
 import { RoleFilter } from "./role.ts";
@@ -14,13 +15,17 @@ import { TriedFilter } from "./tried.ts";
  * `load/thresholds.ts`.
  */
 export class Filters<Worker extends RoutedWorker> {
-  /** Filters that depend on the workers, which run for every request. */
+  /** Filters that depend on the workers or the prompt, which run for every request. */
   readonly #byWorker: readonly Filter<Worker>[];
   /** Filters that depend on preferences or failed attempts, which are skipped for most requests. */
   readonly #byRequest: readonly Filter<Worker>[];
 
   constructor(context: FilterContext<Worker>) {
-    this.#byWorker = [new RoleFilter(context), new SlowStartFilter(context)];
+    this.#byWorker = [
+      new RoleFilter(context),
+      new ContextLengthFilter(context),
+      new SlowStartFilter(context),
+    ];
     this.#byRequest = [
       new TagFilter(context),
       new TriedFilter(context),
