@@ -124,9 +124,12 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
     const { totalMs } = this.#context.options;
     const { deadlineAt } = this.#job.preferences;
     const leftMs = deadlineAt === undefined ? totalMs : Math.min(totalMs, deadlineAt - performance.now());
-    this.#limit = setTimeout(() => {
-      this.fail(leftMs < totalMs ? deadlineExceeded() : requestTimedOut(totalMs / 1000));
-    }, Math.max(0, leftMs));
+    this.#limit = setTimeout(
+      () => {
+        this.fail(leftMs < totalMs ? deadlineExceeded() : requestTimedOut(totalMs / 1000));
+      },
+      Math.max(0, leftMs),
+    );
     this.#apply();
   }
 

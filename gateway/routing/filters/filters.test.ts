@@ -28,7 +28,9 @@ test("prompts go only to workers whose context they fit into, if there is one", 
   // A worker's error will say that it is too long.
   expect(namesFor(4096)).toEqual(["long", "short"]);
   const inexact = request(1024);
-  const routes = [1, 2].map(() => router.route({ ...inexact, prompt: { ...inexact.prompt, isExact: false } }));
+  const routes = [1, 2].map(() =>
+    router.route({ ...inexact, prompt: { ...inexact.prompt, isExact: false } }),
+  );
   expect(routes.map(nameOf).sort()).toEqual(["long", "short"]);
   setReady(long, false);
   expect(router.route(request(1024))).toBe("none-ready");

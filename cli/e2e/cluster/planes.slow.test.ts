@@ -5,7 +5,6 @@ import { afterAll, describe, expect, test } from "vitest";
 import { hasEtcd, startEtcd } from "../../../runtime/discovery/etcd/test-etcd.ts";
 import { hasNats, startNats } from "../../../runtime/testing/nats-server.ts";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
-import { StatorProcess } from "../stator-process.ts";
 import { Cluster } from "./cluster.ts";
 
 // Gateways and workers as they run on several hosts: a store that they share, and each kind of request plane.
@@ -89,25 +88,3 @@ test.runIf(hasEtcd)(
     expect(await worker.stop()).toBe(0);
   },
 );
-
-test.each([
-  [["--tls-cert=x.pem"], /--tls-cert needs --tls-key too/],
-  [["--tls-cert=/nowhere.pem", "--tls-key=/nowhere.key"], /\/nowhere.pem cannot be read/],
-  [
-    ["--listen=unix:/tmp/x.sock", "--tls-cert=a", "--tls-key=b"],
-    /A certificate is for a TCP port: --listen tcp:HOST:PORT/,
-  ],
-  [["--listen=nats:"], /--listen nats: needs a NATS server/],
-  [["--listen=unix:/tmp/stator-none.sock", "--advertise=host"], /--advertise is for a TCP port/],
-  [["--advertise=a b:c"], /--advertise: .*is not host:port/],
-])("stator worker with %j is refused with what is wrong", async (flags, message) => {
-  const worker = new StatorProcess([
-    "worker",
-    "echo",
-    "--config=none",
-    `--discovery=file:${folder}/d`,
-    ...flags,
-  ]);
-  expect(await worker.ended()).not.toBe(0);
-  expect(worker.stderr).toMatch(message);
-});

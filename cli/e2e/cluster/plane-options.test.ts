@@ -1,0 +1,30 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { StatorProcess } from "../stator-process.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "stator-plane-options-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test.each([
+  [["--tls-cert=x.pem"], /--tls-cert needs --tls-key too/],
+  [["--tls-cert=/nowhere.pem", "--tls-key=/nowhere.key"], /\/nowhere.pem cannot be read/],
+  [
+    ["--listen=unix:/tmp/x.sock", "--tls-cert=a", "--tls-key=b"],
+    /A certificate is for a TCP port: --listen tcp:HOST:PORT/,
+  ],
+  [["--listen=nats:"], /--listen nats: needs a NATS server/],
+  [["--listen=unix:/tmp/stator-none.sock", "--advertise=host"], /--advertise is for a TCP port/],
+  [["--advertise=a b:c"], /--advertise: .*is not host:port/],
+])("stator worker with %j is refused with what is wrong", async (flags, message) => {
+  const worker = new StatorProcess([
+    "worker",
+    "echo",
+    "--config=none",
+    `--discovery=file:${folder}/d`,
+    ...flags,
+  ]);
+  expect(await worker.ended()).not.toBe(0);
+  expect(worker.stderr).toMatch(message);
+});
