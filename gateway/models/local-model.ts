@@ -6,7 +6,7 @@ import { ModelRouter } from "../routing/model-router.ts";
 import type { RoutingOptions } from "../routing/options.ts";
 import { Admission } from "../routing/queue/admission.ts";
 import type { RouteSource } from "../routing/queue/route-source.ts";
-import type { RouteRequest } from "../routing/route.ts";
+import type { PeekRequest } from "../routing/route.ts";
 import type { RoutedCard, RoutedInstance } from "../routing/workers.ts";
 import type { Member } from "./members/member.ts";
 import { Model } from "./model.ts";
@@ -88,8 +88,9 @@ export class LocalModel extends Model {
     return this.#isPrepared(member) ? member.state : "starting";
   }
 
-  override kindFor(request: Pick<RouteRequest<Member>, "prompt" | "preferences">): Member["kind"] {
-    return this.router.peek({ ...request, requestId: "", excluded: [] })?.kind ?? super.kindFor(request);
+  override kindFor(request: PeekRequest): Member["kind"] {
+    const member = this.router.peek({ ...request, requestId: "", excluded: [] });
+    return member?.kind ?? (this.has("engine") ? "engine" : "worker");
   }
 
   views(): MemberView[] {

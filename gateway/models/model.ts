@@ -8,7 +8,7 @@ import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
 import { tokenizingReader } from "../prompts/tokenizing-reader.ts";
 import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
-import type { RouteRequest } from "../routing/route.ts";
+import type { PeekRequest, RouteRequest } from "../routing/route.ts";
 import type { EngineMember } from "./members/engine-member.ts";
 import type { Member, WorkerMember } from "./members/member.ts";
 
@@ -114,9 +114,7 @@ export abstract class Model {
   }
 
   /** The kind of member that would get the request now. */
-  kindFor(_request: Pick<RouteRequest<Member>, "prompt" | "preferences">): Member["kind"] {
-    return this.has("engine") ? "engine" : "worker";
-  }
+  abstract kindFor(request: PeekRequest): Member["kind"] | Promise<Member["kind"]>;
 
   /** Waits until its workers can be used, if that takes only a moment. */
   async whenReady(): Promise<void> {}

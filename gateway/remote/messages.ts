@@ -3,6 +3,7 @@ import type { MetricsSnapshot } from "#runtime";
 import type { KeyUse } from "../access/key-ring.ts";
 import type { EngineProfile, KvEventOrigin } from "../engines/types.ts";
 import type { ApiErrorType } from "../kernel/errors.ts";
+import type { Member } from "../models/members/member.ts";
 import type { ObservedAnswer } from "../models/members/observed-limitations.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
 import type { Prompt } from "../routing/prompt.ts";
@@ -43,6 +44,8 @@ export type ToRouter =
   | { readonly type: "observe"; readonly engine: string; readonly answer: ObservedAnswer }
   | { readonly type: "remember"; readonly resource: string; readonly engine: string }
   | { readonly type: "find"; readonly id: number; readonly resource: string }
+  /** Which kind of member would get the request now? */
+  | ({ readonly type: "peek"; readonly id: number } & Pick<ApplyMessage, "model" | "prompt" | "preferences">)
   | { readonly type: "ask"; readonly id: number; readonly request: AskedRequest }
   /** A key's use in this process. */
   | ({ readonly type: "used" } & KeyUse)
@@ -63,6 +66,7 @@ export type ToAcceptor =
     }
   | { readonly type: "refused"; readonly id: number; readonly error: ErrorMessage }
   | { readonly type: "found"; readonly id: number; readonly engine: string | undefined }
+  | { readonly type: "peeked"; readonly id: number; readonly kind: Member["kind"] }
   | { readonly type: "answer"; readonly id: number; readonly answer: AskedAnswer }
   | ({ readonly type: "used" } & KeyUse)
   /** All other acceptors' requests in flight. */

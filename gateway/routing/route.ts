@@ -14,6 +14,9 @@ export interface RouteRequest<Worker extends RoutedWorker> {
   readonly excluded: readonly Worker[];
 }
 
+/** What decides to which worker a request would go. */
+export type PeekRequest = Pick<RouteRequest<RoutedWorker>, "prompt" | "preferences">;
+
 /** How a routed request ended on its worker; `moved` if it was retried or continued elsewhere. */
 export type RouteOutcome = "finished" | "failed" | "cancelled" | "moved";
 

@@ -40,8 +40,8 @@ async function engineState(): Promise<string> {
 }
 
 /** Who answers, or why nobody does. */
-async function complete(body: object): Promise<string> {
-  const response = await fetch(`${gateway.url}/v1/completions`, {
+async function complete(body: object, path = "completions"): Promise<string> {
+  const response = await fetch(`${gateway.url}/v1/${path}`, {
     method: "POST",
     headers: { "content-type": "application/json", "x-stator-explain": "true" },
     body: JSON.stringify({ model: "default", prompt: "Hi", max_tokens: 1, ...body }),
@@ -52,9 +52,9 @@ async function complete(body: object): Promise<string> {
     : `${response.status} ${error.code}`;
 }
 
-async function repeated(body: object): Promise<string[]> {
+async function repeated(body: object, path?: string): Promise<string[]> {
   const answers = new Set<string>();
-  for (let round = 0; round < ROUNDS; round++) answers.add(await complete(body));
+  for (let round = 0; round < ROUNDS; round++) answers.add(await complete(body, path));
   return [...answers].sort();
 }
 
@@ -69,6 +69,16 @@ describe.each(["both", "default"])("under the name %s", (model) => {
 
   test("a parameter that workers do not support goes to the engine", async () => {
     expect(await repeated({ model, suffix: "." })).toEqual(["engine"]);
+  });
+
+  test("an image goes to the engine", async () => {
+    const image = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
+    const messages = [{ role: "user", content: [{ type: "text", text: "What is this?" }, image] }];
+    const chat = { model, prompt: undefined, messages };
+    expect(await repeated(chat, "chat/completions")).toEqual(["engine"]);
+    expect(await repeated({ ...chat, stator: { worker: "own" } }, "chat/completions")).toEqual([
+      "400 unsupported_parameter",
+    ]);
   });
 
   test("what only workers could answer and cannot is refused", async () => {

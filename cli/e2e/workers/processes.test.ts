@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startVllm } from "#stand-ins";
 import { ask } from "../access/attached.ts";
 import { until } from "../metrics.ts";
 import { family, workerPid } from "../process-family.ts";
@@ -51,6 +52,25 @@ test("invalid requests are refused as by a single process", async () => {
   expect((await complete({ max_tokens: "many" })).body.error).toMatchObject({ param: "max_tokens" });
   const answer = await ask(`${url}/v1/embeddings`, { json: { model: "default", input: "Hi" } });
   expect(answer.body.error?.code).toBe("unsupported_model");
+});
+
+test("an engine with the workers' model shares its requests", async () => {
+  const { body: models } = await ask(`${url}/v1/models`);
+  const model = String(models.data?.[0]?.id);
+  const engine = await startVllm({ model });
+  await ask(`${url}/admin/workers`, { json: { url: engine.url, name: "engine" } });
+  const workerOf = async (prompt: string) =>
+    (await complete({ model, prompt })).headers.get("x-stator-worker");
+  const seen = new Set<string | null>();
+  for (let n = 0; seen.size < 3; n++) {
+    const prompt = `${n}, the first word of another long conversation. `.repeat(40);
+    const worker = await workerOf(prompt);
+    seen.add(worker);
+    if (worker !== null) await until(async () => (await workerOf(prompt)) === worker);
+  }
+  expect([...seen].sort()).toEqual(["engine", "mocker-0", "mocker-1"]);
+  await fetch(`${url}/admin/workers/engine`, { method: "DELETE" });
+  await engine.close();
 });
 
 test("no request is lost while a worker is killed and comes back", async () => {

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
-import { invalidRequest } from "../../kernel/errors.ts";
+import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { chatConversation } from "../../prompts/chat-conversation.ts";
 import type { Message } from "../../prompts/conversation.ts";
 import {
@@ -39,6 +39,7 @@ export async function chatCompletions(
 ): Promise<Response> {
   refuseUnsupported(raw, UNSUPPORTED);
   refuseTooManyMessages(raw);
+  refuseMedia(raw);
   const body = validate(chatCompletionRequest, raw);
   checkCombinations(body);
   const model = dependencies.models.ofWorkers(body.model);
@@ -74,6 +75,23 @@ function checkCombinations(body: ChatCompletionRequest): void {
   }
   requireStreamForOptions(body);
 }
+
+/** Refuses images and the like as unsupported, not as invalid: an engine of the same model may accept them. */
+function refuseMedia(raw: unknown): void {
+  const messages: unknown = Reflect.get(Object(raw), "messages");
+  if (!Array.isArray(messages)) return;
+  for (const [index, message] of messages.entries()) {
+    const content: unknown = Reflect.get(Object(message), "content");
+    if (!Array.isArray(content)) continue;
+    const part = content.findIndex((each) => !["text", "undefined"].includes(typeOf(each)));
+    if (part === -1) continue;
+    const text = `Content parts of type '${typeOf(content[part])}' are not supported by this model's workers. Send only 'text'.`;
+    const param = `messages[${index}].content[${part}]`;
+    throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
+  }
+}
+
+const typeOf = (part: unknown): string => String(Reflect.get(Object(part), "type"));
 
 /** Runs before the messages are validated one by one. */
 function refuseTooManyMessages(raw: unknown): void {

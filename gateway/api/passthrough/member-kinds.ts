@@ -3,16 +3,13 @@ import type { Member } from "../../models/members/member.ts";
 import type { Model } from "../../models/model.ts";
 import type { FoundModel } from "../../models/models.ts";
 import { hasAll } from "../../routing/filters/tags.ts";
-import type { RouteRequest } from "../../routing/route.ts";
+import type { PeekRequest } from "../../routing/route.ts";
 import { fits, isNamed } from "../../routing/workers.ts";
 
 /** A model, and which kind of its members to ask. */
 export interface OfKind extends FoundModel {
   readonly kind: Member["kind"];
 }
-
-/** What decides which kind of member may answer a request. */
-export type KindRequest = Pick<RouteRequest<Member>, "prompt" | "preferences">;
 
 /**
  * Prefers engines if the model has some, or had some until a moment ago.
@@ -41,7 +38,7 @@ function renameOf({ model, adapter, rename }: FoundModel, name: string): string 
  */
 export async function withBothKinds<Candidate extends OfKind>(
   candidates: readonly Candidate[],
-  read: (model: Model) => Promise<KindRequest>,
+  read: (model: Model) => Promise<PeekRequest>,
 ): Promise<Candidate[]> {
   const all = candidates.map(async (candidate) => {
     const { model, adapter } = candidate;
@@ -51,7 +48,7 @@ export async function withBothKinds<Candidate extends OfKind>(
     const fitting = meant.filter((member) => fits(request.prompt, member));
     const [only, other] = new Set((fitting.length > 0 ? fitting : meant).map(({ kind }) => kind));
     if (only !== undefined && other === undefined) return [{ ...candidate, kind: only }];
-    const kind = model.kindFor(request);
+    const kind = await model.kindFor(request);
     return [
       { ...candidate, kind },
       { ...candidate, kind: OTHER[kind] },
@@ -67,7 +64,7 @@ const hasBothKinds = (model: Model) => model.has("engine") && model.has("worker"
 /** Whether the request allows this member. */
 const isMeant = (
   member: Member,
-  { worker, tags }: KindRequest["preferences"],
+  { worker, tags }: PeekRequest["preferences"],
   adapter: string | undefined,
 ): boolean =>
   (worker === undefined || isNamed(member, worker)) &&

@@ -10,13 +10,14 @@ import type { Models } from "../../models/models.ts";
 import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
+import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { OwnRoute } from "../endpoints.ts";
 import { readPreferences } from "../openai/preferences.ts";
 import { type Candidate, candidatesFor, firstAnswer } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
 import { type EngineRequest, forward, promptOf } from "./forward.ts";
-import { type KindRequest, withBothKinds } from "./member-kinds.ts";
+import { withBothKinds } from "./member-kinds.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson } from "./rename.ts";
 
@@ -96,7 +97,7 @@ function preferencesOf(
   { preferenceDefaults }: GatewayDependencies,
   { body }: EngineRequest,
   { engines }: Model,
-): KindRequest["preferences"] {
+): PeekRequest["preferences"] {
   const { arrivedAt } = context.var;
   try {
     return readPreferences(context, preferenceFields(body), engines, preferenceDefaults, arrivedAt);

@@ -4,7 +4,7 @@ import type { Member } from "../../models/members/member.ts";
 import { Model } from "../../models/model.ts";
 import { bindingOf } from "../../routing/filters/binding.ts";
 import type { PendingRoute, RouteHandler, RouteSource } from "../../routing/queue/route-source.ts";
-import type { RouteRequest } from "../../routing/route.ts";
+import type { PeekRequest, RouteRequest } from "../../routing/route.ts";
 import type { RouterLink } from "./router-link.ts";
 
 /** How long a request waits for workers that this process has not connected to yet, in milliseconds. */
@@ -14,9 +14,11 @@ const POLL_MS = 20;
 /** A model in an acceptor, whose routes come from the router process. */
 export class RemoteModel extends Model {
   readonly admission: RouteSource<Member>;
+  readonly #link: RouterLink;
 
   constructor(name: string, blockSize: number, metrics: ModelMetrics, link: RouterLink) {
     super(name, blockSize, metrics);
+    this.#link = link;
     this.admission = new RemoteRoutes(link, this);
   }
 
@@ -25,6 +27,10 @@ export class RemoteModel extends Model {
     const deadline = performance.now() + MAX_WAIT_MS;
     while (!this.#canServe && performance.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+
+  override kindFor(request: PeekRequest): Promise<Member["kind"]> {
+    return this.#link.kindFor(this.name, request);
   }
 
   get #canServe(): boolean {

@@ -1,7 +1,7 @@
 import { gatewayStops } from "../../kernel/errors.ts";
 import type { Member } from "../../models/members/member.ts";
 import type { PendingRoute, RouteHandler } from "../../routing/queue/route-source.ts";
-import type { Route, RouteRequest } from "../../routing/route.ts";
+import type { PeekRequest, Route, RouteRequest } from "../../routing/route.ts";
 import { fromErrorMessage } from "../conversions.ts";
 import type { AcceptorChannel, ApplyMessage, AskedAnswer, AskedRequest, ToAcceptor } from "../messages.ts";
 import { RemoteRoute } from "./remote-route.ts";
@@ -96,6 +96,12 @@ export class RouterLink {
     return this.#call((id) => ({ type: "find", id, resource }));
   }
 
+  /** The kind of member that would get the request now. */
+  kindFor(model: string, { prompt, preferences }: PeekRequest): Promise<Member["kind"]> {
+    const { deadlineAt: _, ...kept } = preferences;
+    return this.#call((id) => ({ type: "peek", id, model, prompt, preferences: kept }));
+  }
+
   /** The router process has exited: rejects pending and further requests. */
   close(): void {
     this.#isClosed = true;
@@ -126,6 +132,9 @@ export class RouterLink {
         break;
       case "found":
         this.#answer(message.id, message.engine);
+        break;
+      case "peeked":
+        this.#answer(message.id, message.kind);
         break;
       case "answer":
         this.#answer(message.id, message.answer);

@@ -121,6 +121,9 @@ export class AcceptorSession {
       case "remember":
         this.#gateway.models.resources.remember(message.resource, message.engine);
         break;
+      case "peek":
+        this.#peek(message);
+        break;
       case "find":
         void this.#find(message.id, message.resource);
         break;
@@ -132,6 +135,12 @@ export class AcceptorSession {
   /** The engine or worker of this name. */
   #member(name: string): Pick<Member, "reportSuccess" | "reportFailure"> | undefined {
     return this.#gateway.engines.engine(name) ?? this.#gateway.workers.worker(name);
+  }
+
+  #peek({ id, model, prompt, preferences }: Extract<ToRouter, { type: "peek" }>): void {
+    const request = { prompt, preferences: { ...preferences, deadlineAt: undefined } };
+    const kind = this.#gateway.models.get(model)?.kindFor(request) ?? "engine";
+    this.channel.send({ type: "peeked", id, kind });
   }
 
   async #find(id: number, resource: string): Promise<void> {
