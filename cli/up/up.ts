@@ -148,11 +148,17 @@ function startChild(
   hangTimeoutMs: number,
   log: Logger,
 ): SupervisedChild {
+  const current = [...args];
   const child = new SupervisedChild({
     name,
-    args,
+    args: current,
     hangTimeoutMs,
-    onReady: (url) => ready.add(name, url),
+    onReady: (url) => {
+      // After a restart, clients find it at the port that the system chose first.
+      const index = current.indexOf("--port=0");
+      if (index >= 0) current[index] = `--port=${new URL(url).port}`;
+      ready.add(name, url);
+    },
     onCrash: (reason, delayMs) => {
       // A child that fails its first start would fail again: a wrong model file, a port in use.
       if (ready.fail(name, reason)) return false;

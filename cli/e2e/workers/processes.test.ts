@@ -92,9 +92,10 @@ test("no request is lost while a worker is killed and comes back", async () => {
   expect(new Set(await Promise.all(all))).toEqual(new Set(["200 "]));
 });
 
-test("answers in progress are completed when the process that routes is killed", async () => {
+test("when the process that routes is killed, answers in progress are completed, and the address stays", async () => {
   const echo = startUp("--engine=echo", "--delay=20", "--processes=2");
-  const response = await fetch(`${await echo.url()}/v1/completions`, {
+  const address = await echo.url();
+  const response = await fetch(`${address}/v1/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ model: "default", prompt: "again", max_tokens: 120, stream: true }),
@@ -105,6 +106,12 @@ test("answers in progress are completed when the process that routes is killed",
   expect(text.match(/"text"/g)?.length).toBeGreaterThanOrEqual(120);
   expect(text).toMatch(/data: \[DONE\]\n\n$/);
   await echo.printed(/restarting it child=gateway reason=SIGKILL/);
+  await until(() =>
+    fetch(`${address}/live`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
   expect(await echo.stop()).toBe(0);
   expect(echo.stderr).not.toContain("uncaught");
 });
