@@ -6,6 +6,7 @@ export { discoveryValue } from "./discovery-value.ts";
 export { decodeDrainRequest, drainEndpoint, encodeDrainRequest } from "./drain.ts";
 export * from "./generate/index.ts";
 export { randomId, requestId } from "./ids.ts";
+export { InstanceAnnouncer, instanceEndpoint } from "./instance-endpoint.ts";
 export * from "./kv-events/index.ts";
 export {
   createLogger,

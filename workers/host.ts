@@ -11,6 +11,8 @@ import {
   encodeVocabulary,
   type Handler,
   type Instance,
+  InstanceAnnouncer,
+  instanceEndpoint,
   instanceValue,
   kvEventsEndpoint,
   type Lease,
@@ -97,6 +99,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const metrics = createWorkerMetrics(all, engine, card);
   const kvEvents = await publishKvEvents(engine, card, options.zmqEvents, log);
   const { listen, advertised = (bound) => bound, tls, nats } = options;
+  const announcer = new InstanceAnnouncer();
   const handlers: Record<string, Handler> = {
     [drainEndpoint]: (payload, call) => {
       const { drainWithinMs = DRAIN_WITHIN_MS, drainMs = DRAIN_MS } = options;
@@ -106,6 +109,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       call.end();
       void drain({ withinMs, deadlineMs: withinMs + drainMs });
     },
+    [instanceEndpoint]: announcer.handler,
     generate: generateHandler(engine, card, metrics, log),
     ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),
     ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
@@ -138,16 +142,15 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const lease = await discovery.lease({ ttlMs: defaultTtlMs });
   const instance = describeInstance(options, card, advertised(server.address));
   await register(discovery, instance, lease);
+  announcer.announce(instance);
   return { instance, opsUrl: ops.address, drained: drained.promise, drain };
 
   async function leave({ withinMs, deadlineMs }: DrainBounds): Promise<void> {
+    const leaving = { ...instance, drainWithinMs: Math.min(Math.ceil(withinMs), 0xffffffff) };
+    announcer.announce(leaving);
     // Gateways must stop choosing the worker before it refuses requests.
     await Promise.race([
-      register(
-        discovery,
-        { ...instance, drainWithinMs: Math.min(Math.ceil(withinMs), 0xffffffff) },
-        lease,
-      ).catch((error) =>
+      register(discovery, leaving, lease).catch((error) =>
         log.warn("cannot announce in discovery that this worker is leaving", { reason: String(error) }),
       ),
       sleep(ANNOUNCE_MS, undefined, { ref: false }),
