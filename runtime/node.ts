@@ -6,6 +6,7 @@ export {
   type KubernetesFollower,
   type KubernetesSource,
 } from "./discovery/kubernetes/follow.ts";
+export { isKubernetes } from "./discovery/kubernetes/place.ts";
 export { openDiscovery } from "./discovery/open.ts";
 export { endProcess } from "./end-process.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";

@@ -1,10 +1,14 @@
+import { DEFAULT_WORKER_PORT, isKubernetes } from "./discovery/kubernetes/place.ts";
 import { storePlace } from "./discovery/open.ts";
 import { anyAddress, localAddressToward } from "./local-address.ts";
 import { advertisedAddress } from "./request-plane/address.ts";
 import { PlaneError, type ServerTls } from "./request-plane/types.ts";
 
 export interface PlanePlaceOptions {
-  /** The address to listen on. Default: a free port, on the network of a remote discovery, else on loopback. */
+  /**
+   * The address to listen on. Default: a free port, on the network of a remote discovery, else on loopback; port 7000 of
+   * every address with `kubernetes:`.
+   */
   readonly listen?: string | undefined;
   /** The address by which others reach that port, as `host[:port]`. Default: as it is, or this machine's for a wildcard. */
   readonly advertise?: string | undefined;
@@ -44,7 +48,8 @@ export async function openPlanePlace(
 ): Promise<PlanePlace> {
   const nats = natsServers(givenNats, discovery);
   const own = await ownAddress(discovery);
-  const plain = given ?? `tcp:${bracketed(own ?? "127.0.0.1")}:0`;
+  const ofPod = isKubernetes(discovery) ? `tcp:0.0.0.0:${DEFAULT_WORKER_PORT}` : undefined;
+  const plain = given ?? ofPod ?? `tcp:${bracketed(own ?? "127.0.0.1")}:0`;
   const isTcp = /^(tcp|tls):/.test(plain);
   const listen = tls !== undefined && isTcp ? plain.replace(/^tcp:/, "tls:") : plain;
   const isLocal = /^(unix|nats|memory):/.test(listen);
@@ -54,6 +59,8 @@ export async function openPlanePlace(
     throw wrong(`${names.advertise} is for a TCP port: ${names.listen} ${listen} has none.`);
   if (listen.startsWith("nats:") && nats === undefined)
     throw wrong(`${names.listen} nats: needs a NATS server: give its URL, nats://HOST:PORT.`);
+  if (isLocal && isKubernetes(discovery))
+    throw wrong(`With kubernetes:, gateways ask a TCP port of the pod: ${names.listen} tcp:HOST:PORT.`);
   const isWildcard = WILDCARDS.some((host) => listen.includes(`:${host}:`));
   const host = advertise ?? (isWildcard ? bracketed(own ?? anyAddress()) : undefined);
   return {

@@ -1,4 +1,5 @@
 import { openFileDiscovery } from "./file.ts";
+import { isKubernetes } from "./kubernetes/place.ts";
 import { openMemoryDiscovery } from "./memory.ts";
 import { type Discovery, DiscoveryError, type DiscoveryOptions } from "./types.ts";
 
@@ -10,18 +11,20 @@ const backends: Record<string, Open> = {
   file: (path, { onError }) => openFileDiscovery(path.replace(/^\/\/(?=\/)/, ""), onError),
   etcd: async (place, options) => (await import("./etcd/etcd.ts")).openEtcdDiscovery(place, options),
   nats: async (place, options) => (await import("./nats/nats.ts")).openNatsDiscovery(place, options),
+  kubernetes: async (place, options) =>
+    (await import("./kubernetes/discovery.ts")).openKubernetesDiscovery(place, options),
 };
 
 /**
  * Opens discovery by its URL: `memory:NAME` inside this process, `file:/directory` on this machine,
- * `etcd://host:2379/prefix` or `nats://host:4222/bucket` on many.
+ * `etcd://host:2379/prefix` or `nats://host:4222/bucket` on many, `kubernetes:service` for the workers in a cluster's pods.
  *
  * @throws DiscoveryError `bad_url` if no backend supports the URL, `store_failed` if its store does not open
  */
 export async function openDiscovery(url: string, options: DiscoveryOptions = {}): Promise<Discovery> {
-  const [, scheme = "", place = ""] = /^([a-z]+):(.+)$/s.exec(url) ?? [];
+  const [, scheme = "", place = ""] = /^([a-z]+):(.*)$/s.exec(url) ?? [];
   const open = Object.hasOwn(backends, scheme) ? backends[scheme] : undefined;
-  if (open) return open(place, options);
+  if (open && (place !== "" || isKubernetes(url))) return open(place, options);
   const known = Object.keys(backends)
     .map((name) => `${name}:…`)
     .join(" or ");

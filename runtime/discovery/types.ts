@@ -1,3 +1,5 @@
+import type { ClientTls } from "../request-plane/types.ts";
+
 /**
  * Discovery: which processes of a deployment are alive, and where. Keys are paths such as
  * `models/<instance id>`; values are JSON. A key put under a lease disappears with the lease.
@@ -36,6 +38,12 @@ export interface DiscoveryOptions {
   onError?: (error: Error) => void;
   /** Called when a remote store becomes unreachable or reachable again. */
   onState?: (state: StoreState) => void;
+  /** For `kubernetes:`: this process is a worker, which gateways find by its pod, so it needs no cluster. */
+  isWorker?: boolean | undefined;
+  /** For `kubernetes:`: TLS to the workers. */
+  workerTls?: ClientTls | undefined;
+  /** For `kubernetes:`: after how long running calls leave pods that are gone or unready, in milliseconds. Default 5,000. */
+  drainWithinMs?: number | undefined;
 }
 
 /** Whether a remote store answers. */

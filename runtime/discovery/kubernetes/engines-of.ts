@@ -52,14 +52,16 @@ export function enginesOfSlices(
   const slices = objects.flatMap((object) => endpointSlice.safeParse(object).data ?? []);
   for (const slice of [...slices.filter(isIPv4), ...slices.filter((each) => !isIPv4(each))]) {
     if (slice.addressType === "FQDN") continue;
-    const number = choosePort(slice.ports ?? [], wanted);
+    const ports = slice.ports ?? [];
+    // A headless service need not name ports.
+    const number = choosePort(ports, wanted) ?? (ports.length === 0 ? numberIn(wanted) : undefined);
     for (const { addresses, conditions, targetRef } of slice.endpoints ?? []) {
       // A missing readiness means ready.
       if (conditions?.ready === false || conditions?.terminating === true) continue;
       const [address] = addresses;
       if (address === undefined) continue;
       if (number === undefined) {
-        onNoPort(textOf(slice.ports ?? []));
+        onNoPort(textOf(ports));
         break;
       }
       const host = hostOf(address);
@@ -110,7 +112,7 @@ export function enginesOfPods(
     const ports = spec.containers.flatMap(({ ports: of }) =>
       (of ?? []).map(({ name, containerPort }) => ({ name, port: containerPort })),
     );
-    const number = choosePort(ports, wanted) ?? (/^\d+$/.test(wanted ?? "") ? Number(wanted) : undefined);
+    const number = choosePort(ports, wanted) ?? numberIn(wanted);
     if (number === undefined) {
       onNoPort(textOf(ports));
       return [];
@@ -150,6 +152,8 @@ function choosePort(ports: readonly NamedPort[], wanted: WantedPort): number | u
     return ports.find(({ name, port: number }) => name === wanted || String(number) === wanted)?.port;
   return (ports.length === 1 ? ports[0] : ports.find(({ name }) => name === "http"))?.port;
 }
+
+const numberIn = (wanted: WantedPort) => (/^\d+$/.test(wanted ?? "") ? Number(wanted) : undefined);
 
 const textOf = (ports: readonly NamedPort[]) =>
   ports.map(({ name, port: number }) => (name ? `${number} (${name})` : String(number))).join(", ") || "none";

@@ -4,7 +4,7 @@ import { KubernetesApi, type KubernetesObject, type Resource } from "./api.ts";
 import { enginesOfPods, enginesOfSlices, type OnNoPort, type PodEngine } from "./engines-of.ts";
 import { ListWatch } from "./list-watch.ts";
 
-/** Which engines in a cluster to follow. */
+/** Which pods in a cluster to follow. */
 export interface KubernetesSource {
   /** Of services: `[NAMESPACE/]NAME[:PORT]`. */
   readonly services: readonly string[];
@@ -17,7 +17,7 @@ export interface KubernetesSource {
 }
 
 export interface KubernetesFollower {
-  /** Settles once the engines have been listed for the first time, or that has failed. */
+  /** Settles once the pods have been listed for the first time, or that has failed. */
   readonly first: Promise<void>;
   close(): void;
 }
@@ -25,22 +25,33 @@ export interface KubernetesFollower {
 /** How long start-up waits for the cluster, in milliseconds. */
 const FIRST_MS = 5_000;
 
-/** Receives the engines of one query. */
-export interface EngineListener {
-  /** Replaces the engines with these. */
-  replace(engines: readonly PodEngine[]): void;
+/** Receives the pods of one query. */
+export interface PodListener {
+  /** Replaces the pods with these. */
+  replace(pods: readonly PodEngine[]): void;
+  /** Ready pods do not have the wanted port; called once for each list of ports that they do have. */
+  onNoPort(ports: string): void;
+  /** The API server does not answer; the pods known so far stay valid. */
+  onUnavailable(reason: string): void;
+  /** It answers again. */
+  onAvailable(): void;
   /** The query has ended. */
   close(): void;
 }
 
+/** The namespace and the label selector of a query. */
+export interface QueryPlace {
+  readonly namespace: string;
+  readonly selector: string;
+}
+
 /**
- * Follows a cluster's engines.
+ * Follows a cluster's ready pods.
  * @param listen called for each query
  */
-export function followKubernetes(
+export function followPods(
   source: KubernetesSource,
-  listen: () => EngineListener,
-  log: Logger,
+  listen: (where: QueryPlace) => PodListener,
 ): KubernetesFollower {
   const api = new KubernetesApi(source.access);
   const first: Promise<void>[] = [];
@@ -48,35 +59,32 @@ export function followKubernetes(
   const isInSeveral = new Set(queries.map(({ resource }) => resource.namespace)).size > 1;
   const watches = queries.map(({ resource, enginesIn }) => {
     const { namespace } = resource;
-    const group = listen();
     const told = Promise.withResolvers<void>();
     first.push(told.promise);
-    const where = { namespace, selector: resource.labelSelector };
+    const listener = listen({ namespace, selector: resource.labelSelector });
     const unfit = new Set<string>();
     const onNoPort = (ports: string) => {
       if (unfit.has(ports)) return;
       unfit.add(ports);
-      log.error("pods do not have the requested port: see --kubernetes-port", { ...where, ports });
+      listener.onNoPort(ports);
     };
     const watch = new ListWatch(api, resource, {
       onObjects(objects) {
-        const engines = enginesIn(objects, onNoPort);
-        group.replace(
+        const pods = enginesIn(objects, onNoPort);
+        listener.replace(
           // Pods of two namespaces can share a name.
-          isInSeveral
-            ? engines.map((engine) => ({ ...engine, name: `${namespace}.${engine.name}` }))
-            : engines,
+          isInSeveral ? pods.map((pod) => ({ ...pod, name: `${namespace}.${pod.name}` })) : pods,
         );
         told.resolve();
       },
       onUnavailable(reason) {
-        log.error("cannot list engines in Kubernetes; keeping the known ones", { ...where, reason });
+        listener.onUnavailable(reason);
         told.resolve();
       },
-      onAvailable: () => log.info("can list engines in Kubernetes again", where),
+      onAvailable: () => listener.onAvailable(),
     });
     watch.open();
-    return { watch, group };
+    return { watch, listener };
   });
   return {
     first: Promise.race([
@@ -84,13 +92,38 @@ export function followKubernetes(
       new Promise<void>((resolve) => setTimeout(resolve, FIRST_MS).unref()),
     ]),
     close() {
-      for (const { watch, group } of watches) {
+      for (const { watch, listener } of watches) {
         watch.close();
-        group.close();
+        listener.close();
       }
     },
   };
 }
+
+/** Receives the engines of one query. */
+export type EngineListener = Pick<PodListener, "replace" | "close">;
+
+/**
+ * Follows a cluster's engines, and logs what stands in the way.
+ * @param listen called for each query
+ */
+export const followKubernetes = (
+  source: KubernetesSource,
+  listen: () => EngineListener,
+  log: Logger,
+): KubernetesFollower =>
+  followPods(source, (where) => {
+    const engines = listen();
+    return {
+      replace: (pods) => engines.replace(pods),
+      close: () => engines.close(),
+      onNoPort: (ports) =>
+        log.error("pods do not have the requested port: see --kubernetes-port", { ...where, ports }),
+      onUnavailable: (reason) =>
+        log.error("cannot list engines in Kubernetes; keeping the known ones", { ...where, reason }),
+      onAvailable: () => log.info("can list engines in Kubernetes again", { ...where }),
+    };
+  });
 
 interface Query {
   readonly resource: Resource;
