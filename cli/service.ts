@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   createLogger,
   type Discovery,
+  type DiscoveryOptions,
   type LogFormat,
   type Logger,
   type LogLevel,
@@ -25,8 +26,12 @@ interface ServiceOptions {
   "log-level": LogLevel;
   "log-format": LogFormat;
   "drain-timeout": number;
+  "drain-within": number;
   "drain-delay"?: number;
 }
+
+/** What discovery by a cluster's pods must know of this process. */
+export type PodDiscovery = Pick<DiscoveryOptions, "isWorker" | "workerTls">;
 
 /** Time after the drain for the rest of a shutdown, in milliseconds. */
 const AFTER_DRAIN_MS = 5_000;
@@ -58,13 +63,13 @@ export async function logged(
  * @param name the process's name in its log
  * @throws UsageError without `--discovery`, or if it does not open
  */
-export function openService(name: string, options: ServiceOptions): Promise<Service> {
+export function openService(name: string, options: ServiceOptions, pods?: PodDiscovery): Promise<Service> {
   if (options.discovery === undefined) {
     throw new UsageError(
       "--discovery is required, such as file:/tmp/stator, the same for gateways and workers.",
     );
   }
-  return openServiceAt(options.discovery, name, options);
+  return openServiceAt(options.discovery, name, options, pods);
 }
 
 /** The same with the discovery that the command sets. */
@@ -72,6 +77,7 @@ export async function openServiceAt(
   url: string,
   name: string,
   options: Omit<ServiceOptions, "discovery">,
+  pods: PodDiscovery = {},
 ): Promise<Service> {
   const log = createLogger({ name, level: options["log-level"], format: options["log-format"] });
   const deadlineMs = (options["drain-delay"] ?? 0) * 1000 + drainMs(options) + AFTER_DRAIN_MS;
@@ -82,7 +88,9 @@ export async function openServiceAt(
     if (isReachable) log.info("discovery is reachable again", { outageSeconds: Math.round(outageMs / 1000) });
     else log.warn("discovery is unreachable; continuing with the last known state", { reason });
   };
-  const discovery = await openDiscovery(url, { onError, onState }).catch((error: Error) => {
+  const drainWithinMs = options["drain-within"] * 1000;
+  const own = { onError, onState, drainWithinMs, ...pods };
+  const discovery = await openDiscovery(url, own).catch((error: Error) => {
     throw new UsageError(`--discovery: ${error.message}`);
   });
   return { log, lifecycle, discovery };

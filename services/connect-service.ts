@@ -10,12 +10,12 @@ import {
   PlaneError,
   type RequestPlaneClient,
 } from "#runtime";
-import { openDiscovery } from "#runtime/node";
 import { Answer } from "./answer.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import type { Endpoints, ServiceDefinition } from "./define-service.ts";
 import { typedEndpoint } from "./define-service.ts";
 import { ServiceInstances } from "./instances.ts";
+import { openStore } from "./open-store.ts";
 import { frameRequest } from "./registration.ts";
 
 export interface ConnectServiceOptions {
@@ -93,9 +93,7 @@ export async function connectService<Own extends Endpoints>(
   options: ConnectServiceOptions,
 ): Promise<ServiceClient<Own>> {
   const isOwn = typeof options.discovery === "string";
-  const discovery = isOwn
-    ? await openDiscovery(options.discovery as string)
-    : (options.discovery as Discovery);
+  const discovery = isOwn ? await openStore(options.discovery as string) : (options.discovery as Discovery);
   const log = options.log ?? createLogger({ name: `${service.name}-client`, level: "warn" });
   const nats =
     options.nats ??

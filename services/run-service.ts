@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import { createLogger, type LogLevel, logLevels } from "#runtime";
-import { manageLifecycle, openDiscovery } from "#runtime/node";
+import { manageLifecycle } from "#runtime/node";
 import type { ServiceDefinition } from "./define-service.ts";
+import { openStore } from "./open-store.ts";
 import { serveService } from "./serve-service.ts";
 
 const DRAIN_MS = 30_000;
@@ -41,7 +42,7 @@ async function run(service: ServiceDefinition, args: readonly string[]): Promise
   const level = values["log-level"] ?? "info";
   if (!isLogLevel(level)) throw new Error(`--log-level must be one of ${logLevels.join(", ")}.`);
   const log = createLogger({ name: values.name ?? service.name, level });
-  const discovery = await openDiscovery(values.discovery, {
+  const discovery = await openStore(values.discovery, {
     onError: ({ message }) => log.warn("discovery error", { reason: message }),
   });
   const { "tls-cert": cert, "tls-key": key, "tls-client-ca": clientCa } = values;

@@ -13,7 +13,7 @@ import {
   type ServerCall,
   type ServerTls,
 } from "#runtime";
-import { type OpsServer, openDiscovery, openPlanePlace, serve, serveOps } from "#runtime/node";
+import { type OpsServer, openPlanePlace, serve, serveOps } from "#runtime/node";
 import { codecOf } from "./codec.ts";
 import {
   type Endpoints,
@@ -22,6 +22,7 @@ import {
   typedEndpoint,
 } from "./define-service.ts";
 import { createServiceMetrics, type ServiceMetrics } from "./metrics.ts";
+import { openStore } from "./open-store.ts";
 import { keysOf, type Registration, registrationValue, splitRequest } from "./registration.ts";
 
 export interface ServeServiceOptions {
@@ -78,8 +79,7 @@ export async function serveService(
     log.warn("an endpoint failed", { endpoint, reason: error.message });
   const handlers = handlersOf(service.endpoints, { instance: name, log }, metrics);
   const server = await serve(place.listen, handlers, { tls: place.tls, nats: place.nats, onError });
-  const ownDiscovery =
-    typeof options.discovery === "string" ? await openDiscovery(options.discovery) : undefined;
+  const ownDiscovery = typeof options.discovery === "string" ? await openStore(options.discovery) : undefined;
   const discovery = ownDiscovery ?? (options.discovery as Discovery);
   measureDiscovery(all, discovery);
   let isLeaving = false;

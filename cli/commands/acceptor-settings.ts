@@ -12,7 +12,7 @@ type Options = OptionValues<typeof servingOptions>;
 /** Settings shared by all processes of a gateway. */
 type Shared = Pick<
   AcceptorSettings,
-  "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl" | "workerPlane"
+  "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl" | "drainWithinMs" | "workerPlane"
 >;
 
 /** The settings, from the flags, of the processes that serve the port. */
@@ -58,7 +58,7 @@ export async function startProcesses(
   const { processes } = options;
   if (processes > 1 && process.platform !== "linux")
     throw new UsageError("--processes needs Linux, which balances connections among processes; omit it.");
-  const { discoveryUrl: _, ...common } = shared;
+  const { discoveryUrl: _, drainWithinMs: __, ...common } = shared;
   const hasAcceptors = processes > 1;
   const gateway = await startGatewayFromFlags(options, service, { ...common, ...own, hasAcceptors });
   if (!hasAcceptors) return Object.assign(gateway, { stopAcceptors: async () => {} });

@@ -31,12 +31,15 @@ export const acceptorCommand: Command = {
 };
 
 async function serveAcceptor(
-  { name, logLevel, logFormat, drainMs, discoveryUrl, ...listening }: AcceptorSettings,
+  { name, logLevel, logFormat, drainMs, discoveryUrl, drainWithinMs, ...listening }: AcceptorSettings,
   channel: AcceptorChannel,
 ): Promise<number> {
   const log = createLogger({ name, level: logLevel, format: logFormat });
   const lifecycle = manageLifecycle({ log, deadlineMs: drainMs + AFTER_DRAIN_MS, supervised: true });
-  const discovery = discoveryUrl === undefined ? undefined : await openDiscovery(discoveryUrl);
+  const discovery =
+    discoveryUrl === undefined
+      ? undefined
+      : await openDiscovery(discoveryUrl, { workerTls: listening.workerPlane?.tls, drainWithinMs });
   const acceptor = await startNodeAcceptor({ ...listening, discovery, log }, channel);
   process.once("disconnect", () => acceptor.onRouterGone());
   lifecycle.onShutdown("drain requests", () => acceptor.drain(drainMs));

@@ -1,8 +1,8 @@
 import { EngineGroup, type EngineSpec } from "#gateway";
 import { randomId } from "#runtime";
-import { followKubernetes } from "#runtime/node";
+import { followKubernetes, isKubernetes } from "#runtime/node";
 import { followEngines } from "../attach/follow.ts";
-import { readOptions } from "../options/read.ts";
+import { readOptions, UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { attachOptions } from "../options/tables.ts";
 import { logged, openServiceAt, serveUntilStopped } from "../service.ts";
@@ -28,6 +28,10 @@ async function serveEngines(
   options: OptionValues<typeof attachOptions>,
   positionals: readonly string[],
 ): Promise<number> {
+  if (isKubernetes(options.discovery))
+    throw new UsageError(
+      "--discovery of stator attach is for other gateways, which kubernetes: does not find: use etcd: or nats:, and --kubernetes-service for engines.",
+    );
   const cluster = kubernetesSource(options);
   const engines = enginesOf("attach", options, positionals, cluster !== undefined);
   checkOwnAddress(engines, options);
@@ -37,6 +41,7 @@ async function serveEngines(
     modelNames: modelNames(options),
     requestOptions: requestSettings(options),
     discoveryUrl: undefined,
+    drainWithinMs: options["drain-within"] * 1000,
     workerPlane: workerPlane(options),
   };
   const service = await openServiceAt(options.discovery ?? "memory:attach", "attach", options);

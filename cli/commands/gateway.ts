@@ -19,18 +19,19 @@ export const gatewayCommand: Command = {
 
 async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promise<number> {
   const names = modelNames(options);
-  const service = await openService("gateway", options);
+  const plane = workerPlane(options);
+  const peerPlane = await peerPlace(options);
+  const service = await openService("gateway", options, { workerTls: plane.tls });
   const shared = {
     id: randomId(),
     tokenizers: new Map(),
     modelNames: names,
     requestOptions: requestSettings(options),
     discoveryUrl: options.discovery,
-    workerPlane: workerPlane(options),
+    drainWithinMs: options["drain-within"] * 1000,
+    workerPlane: plane,
   };
-  const gateway = await startProcesses(options, service, shared, {
-    peerPlane: await peerPlace(options),
-  });
+  const gateway = await startProcesses(options, service, shared, { peerPlane });
   const { url } = gateway;
   // Under a supervisor, the supervisor announces the address.
   service.log[isSupervised() ? "debug" : "info"]("listening", { url });

@@ -1,5 +1,11 @@
 import { PlaneError } from "#runtime";
-import { natsServers, openPlanePlace, type PlanePlace, type PlanePlaceOptions } from "#runtime/node";
+import {
+  isKubernetes,
+  natsServers,
+  openPlanePlace,
+  type PlanePlace,
+  type PlanePlaceOptions,
+} from "#runtime/node";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { gatewayOptions } from "../options/tables.ts";
@@ -22,6 +28,12 @@ type PeerOptions = PlaneOptions & Pick<OptionValues<typeof gatewayOptions>, "pee
 export async function peerPlace(options: PeerOptions): Promise<PlanePlace | undefined> {
   const { "peer-listen": listen, "peer-advertise": advertise, discovery, nats } = options;
   if (listen === "none" || discovery === undefined) return undefined;
+  if (isKubernetes(discovery)) {
+    if (listen === undefined && advertise === undefined) return undefined;
+    throw new UsageError(
+      "--discovery kubernetes: finds workers, not other gateways: omit --peer-listen and --peer-advertise.",
+    );
+  }
   const { cert, key, ca: clientCa } = workerPlane(options).tls;
   const isTcp = listen === undefined || /^(tcp|tls):/.test(listen);
   // A gateway identifies itself by the same certificate to workers and to other gateways.

@@ -1,4 +1,6 @@
+import { hostname } from "node:os";
 import { type Logger, rankEndpoint } from "#runtime";
+import { isKubernetes } from "#runtime/node";
 import { type EngineOptions, readTokenizerFile, type ZmqEventsOptions } from "#workers";
 import { defaultModelFolder, fetchModel } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
@@ -57,8 +59,13 @@ export function workerPlaces(engine: string, options: WorkerCommandOptions): Wor
   const count = engine === "mocker" ? options.workers : 1;
   if (count > 1 && options.listen !== undefined)
     throw new UsageError("--listen sets the address of one worker; with --workers each picks a free port.");
+  const isInPod = isKubernetes(options.discovery);
+  if (count > 1 && isInPod)
+    throw new UsageError("--discovery kubernetes: finds one worker in a pod: omit --workers, and add pods.");
+  // In pods, process ids are all the same.
+  const byDefault = isInPod ? hostname() : `${engine}-${process.pid}`;
   return Array.from({ length: count }, (_, index) => ({
-    name: count > 1 ? `${options.name ?? engine}-${index}` : (options.name ?? `${engine}-${process.pid}`),
+    name: count > 1 ? `${options.name ?? engine}-${index}` : (options.name ?? byDefault),
     opsPort: options["ops-port"] === 0 ? 0 : options["ops-port"] + index,
     faultSeed: options["fault-seed"] + index,
     zmqEvents: zmqEvents(options, index),

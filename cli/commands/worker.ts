@@ -24,7 +24,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const definition = await loadWorker(engine);
   const places = workerPlaces(definition.name, options);
   const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
-  const service = await openService(name, options);
+  const service = await openService(name, options, { isWorker: true });
   const address = await workerPlace(options);
   const common = await readEngineOptions(definition.name, options, service.log);
   const workers = await Promise.all(

@@ -6,6 +6,7 @@ import {
   type JsonValue,
   PlaneError,
   randomId,
+  type StoreState,
   subscribeKvEvents,
   version,
 } from "#runtime";
@@ -13,6 +14,7 @@ import {
   connect,
   decodeStatus,
   examineNats,
+  isKubernetes,
   openDiscovery,
   type ProcessStatus,
   statusEndpoint,
@@ -49,9 +51,12 @@ const CLOCK_SLACK_MS = 1_000;
 /** Examines a cluster from here: its store, its processes, and the ways between. */
 export async function diagnoseCluster(url: string, options: ClusterDoctorOptions): Promise<ClusterReport> {
   const subjects: ClusterSubject[] = [];
+  const faults: Error[] = [];
+  const onError = (error: Error) => void faults.push(error);
+  const onState = ({ reason = "it does not answer" }: StoreState) => onError(new Error(reason));
   let discovery: Discovery | undefined;
   try {
-    discovery = await openDiscovery(url);
+    discovery = await openDiscovery(url, { onError, onState, workerTls: options.tls });
   } catch (error) {
     subjects.push({
       name: "discovery",
@@ -67,14 +72,17 @@ export async function diagnoseCluster(url: string, options: ClusterDoctorOptions
   if (options.nats !== undefined)
     subjects.push({ name: "NATS", checks: await examineServer(options.nats, options) });
   if (discovery !== undefined) {
-    subjects.push({ name: "discovery", checks: await examineStore(discovery, options.timeoutMs) });
+    const checks = isKubernetes(url)
+      ? examinePods(discovery, faults)
+      : await examineStore(discovery, options.timeoutMs);
+    subjects.push({ name: "discovery", checks });
     const processes = await registered(discovery);
     const found = await Promise.all(processes.map((each) => examineProcess(each, options)));
     subjects.push(...found.map(({ subject }) => subject));
     const statuses = found.flatMap(({ subject, status }) =>
       status === undefined ? [] : [{ name: subject.name, status }],
     );
-    subjects.push({ name: "together", checks: examineTogether(processes, statuses) });
+    subjects.push({ name: "together", checks: examineTogether(processes, statuses, !isKubernetes(url)) });
     await discovery.close();
   }
   const isWell = subjects.every(({ checks }) => checks.every(({ status }) => status !== "problem"));
@@ -130,6 +138,24 @@ async function examineStore(discovery: Discovery, timeoutMs: number): Promise<Fi
       ),
     ];
   }
+}
+
+/** What a gateway here finds in the cluster's pods. */
+function examinePods({ isReachable }: Discovery, faults: readonly Error[]): Finding[] {
+  if (isReachable)
+    return [
+      ok("The API server lists the workers' pods."),
+      ...faults.map(({ message }) =>
+        wrong(message, "It gets no requests from gateways here.", "Look at its log, and check the port."),
+      ),
+    ];
+  return [
+    wrong(
+      `The API server does not list the workers' pods. ${faults.map(({ message }) => message).join(" ")}`,
+      "Workers that join or leave are not noticed.",
+      "Use the role in docs/kubernetes.md, and check that this host reaches the API server.",
+    ),
+  ];
 }
 
 async function examineServer(url: string, { timeoutMs }: ClusterDoctorOptions): Promise<Finding[]> {
@@ -262,13 +288,14 @@ async function untilPosition(subscription: ReturnType<typeof subscribeKvEvents>)
 function examineTogether(
   processes: readonly Registered[],
   statuses: readonly { readonly name: string; readonly status: ProcessStatus }[],
+  findsGateways: boolean,
 ): Finding[] {
   const count = (kind: Registered["kind"]) => processes.filter((each) => each.kind === kind).length;
   const checks: Finding[] = [];
   const [workers, gateways] = [count("worker"), count("gateway")];
   if (workers + count("service") === 0)
     checks.push(note("No worker has registered.", "Gateways have nothing to send requests to."));
-  if (gateways === 0)
+  if (gateways === 0 && findsGateways)
     checks.push(note("No gateway has registered.", "Gateways with --peer-listen none do not."));
   if (workers > 0 || gateways > 0)
     checks.push(ok(`${workers} workers and ${gateways} gateways have registered.`));

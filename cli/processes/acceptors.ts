@@ -9,6 +9,8 @@ import { watchHeartbeat } from "./heartbeat.ts";
 export interface AcceptorSettings extends Omit<AcceptorListening, "discovery"> {
   /** The workers' discovery; undefined if there are only attached engines. */
   readonly discoveryUrl: string | undefined;
+  /** After how long running calls leave pods that are gone, in milliseconds. */
+  readonly drainWithinMs: number;
   readonly name: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
