@@ -53,14 +53,14 @@ export async function openPlanePlace(
   const isTcp = /^(tcp|tls):/.test(plain);
   const listen = tls !== undefined && isTcp ? plain.replace(/^tcp:/, "tls:") : plain;
   const isLocal = /^(unix|nats|memory):/.test(listen);
+  if (isLocal && isKubernetes(discovery))
+    throw wrong(`With kubernetes:, gateways ask a TCP port of the pod: ${names.listen} tcp:HOST:PORT.`);
   if (isLocal && tls !== undefined)
     throw wrong(`A certificate is for a TCP port: ${names.listen} tcp:HOST:PORT.`);
   if (isLocal && advertise !== undefined)
     throw wrong(`${names.advertise} is for a TCP port: ${names.listen} ${listen} has none.`);
   if (listen.startsWith("nats:") && nats === undefined)
     throw wrong(`${names.listen} nats: needs a NATS server: give its URL, nats://HOST:PORT.`);
-  if (isLocal && isKubernetes(discovery))
-    throw wrong(`With kubernetes:, gateways ask a TCP port of the pod: ${names.listen} tcp:HOST:PORT.`);
   const isWildcard = WILDCARDS.some((host) => listen.includes(`:${host}:`));
   const host = advertise ?? (isWildcard ? bracketed(own ?? anyAddress()) : undefined);
   return {

@@ -50,9 +50,11 @@ async function createSecureServer(
     throw new PlaneError("invalid_request", `${formatAddress(address)} needs a certificate and its key.`);
   const options: TlsOptions = { ...(await readServerTls(tls)), handshakeTimeout: HANDSHAKE_MS };
   const server = createTlsServer({ ...options, rejectUnauthorized: true }, onSocket);
-  server.on("tlsClientError", (cause) =>
-    onError(new Error(`A client was refused: ${cause.message}`, { cause })),
-  );
+  server.on("tlsClientError", (cause: NodeJS.ErrnoException) => {
+    // The client hung up, as probes of the port do, such as those of Kubernetes.
+    if (cause.code === "ECONNRESET") return;
+    onError(new Error(`A client was refused: ${cause.message}`, { cause }));
+  });
   const files = [tls.cert, tls.key, tls.clientCa].filter((path) => path !== undefined);
   const close = watchFiles(files, async () => {
     try {

@@ -1,0 +1,164 @@
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { TestApiServer } from "../../../runtime/discovery/kubernetes/test-api-server.ts";
+import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
+import { until } from "../metrics.ts";
+import { refusalOf } from "../refusal.ts";
+import { StatorProcess } from "../stator-process.ts";
+import { Cluster } from "./cluster.ts";
+
+// Stator's own workers in the pods of a Kubernetes cluster, without another store.
+
+const SLICES = "/apis/discovery.k8s.io/v1/namespaces/models/endpointslices";
+
+let folder: string;
+let api: TestApiServer;
+let url: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "stator-pods-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+beforeEach(async () => {
+  api = await TestApiServer.start();
+  const kubeconfig = join(folder, "kubeconfig");
+  const document = {
+    "current-context": "main",
+    contexts: [{ name: "main", context: { cluster: "c", namespace: "models" } }],
+    clusters: [{ name: "c", cluster: { server: api.url } }],
+  };
+  await writeFile(kubeconfig, stringify(document));
+  url = `kubernetes:workers:plane?kubeconfig=${kubeconfig}`;
+});
+afterEach(() => api.close());
+
+/** A worker in a pod. Each has another port, because all pods are on this machine. */
+async function startWorker(name: string, ...flags: string[]) {
+  const args = ["worker", "echo", "--config=none", `--name=${name}`, "--discovery=kubernetes:", ...flags];
+  const listen = flags.some((flag) => flag.startsWith("--listen")) ? [] : ["--listen=tcp:127.0.0.1:0"];
+  const worker = new StatorProcess([...args, ...listen]);
+  const [, port] = await worker.printed(/worker is ready.* address=\S+:(\d+)/);
+  return { worker, port: Number(port) };
+}
+
+function putPod(name: string, port: number, conditions: object = { ready: true }): void {
+  api.put(SLICES, {
+    metadata: { name: `slice-of-${name}`, labels: { "kubernetes.io/service-name": "workers" } },
+    addressType: "IPv4",
+    ports: [{ name: "plane", port }],
+    endpoints: [{ addresses: ["127.0.0.1"], conditions, targetRef: { kind: "Pod", name } }],
+  });
+}
+
+const become = (cluster: Cluster, states: Record<string, string>) =>
+  expect.poll(() => cluster.states()).toEqual(states);
+
+test("workers join, answer, drain when their pods go, and come back", async () => {
+  const [one, two] = [await startWorker("one"), await startWorker("two")];
+  putPod("pod-1", one.port);
+  const cluster = await Cluster.start(url, "--drain-within=0.2");
+  await become(cluster, { one: "ready" });
+  expect(await cluster.complete()).toBe("one");
+  putPod("pod-2", two.port);
+  await become(cluster, { one: "ready", two: "ready" });
+
+  putPod("pod-1", one.port, { ready: false });
+  await cluster.gateway.printed(/worker is leaving.* worker=one/);
+  expect(await cluster.complete()).toBe("two");
+  await become(cluster, { two: "ready" });
+  expect(one.worker.isRunning).toBe(true);
+  putPod("pod-1", one.port);
+  await become(cluster, { one: "ready", two: "ready" });
+
+  // As when a pod is deleted: SIGTERM, which may be faster than the API server's news.
+  two.worker.signal("SIGTERM");
+  expect(await two.worker.ended()).toBe(0);
+  api.remove(SLICES, "slice-of-pod-2");
+  await become(cluster, { one: "ready" });
+  for (let request = 0; request < 4; request++) expect(await cluster.complete()).toBe("one");
+});
+
+test("a worker that an operator removes leaves every gateway, and its successor joins", async () => {
+  const { worker, port } = await startWorker("one");
+  putPod("pod-1", port);
+  const [first, second] = [await Cluster.start(url), await Cluster.start(url)];
+  for (const cluster of [first, second]) await become(cluster, { one: "ready" });
+  await fetch(`${first.url}/admin/workers/one?within=0s`, { method: "DELETE" });
+  expect(await worker.ended()).toBe(0);
+  await second.gateway.printed(/worker is leaving.* worker=one/);
+  for (const cluster of [first, second]) await become(cluster, {});
+  await startWorker("successor", `--listen=tcp:127.0.0.1:${port}`);
+  for (const cluster of [first, second]) await become(cluster, { successor: "ready" });
+  expect(second.gateway.stdout + second.gateway.stderr).not.toContain("sharing load");
+});
+
+test("workers stay while the API server is away", async () => {
+  const [one, two] = [await startWorker("one"), await startWorker("two")];
+  putPod("pod-1", one.port);
+  const cluster = await Cluster.start(url, "--processes=2");
+  await become(cluster, { one: "ready" });
+  await until(async () => api.watching === 3);
+  api.failure = { code: 503, message: "It restarts." };
+  api.cut();
+  await cluster.gateway.printed(/discovery is unreachable; continuing with the last known state/);
+  expect(await cluster.complete()).toBe("one");
+  putPod("pod-2", two.port);
+  api.failure = undefined;
+  await become(cluster, { one: "ready", two: "ready" });
+  await cluster.gateway.printed(/discovery is reachable again/);
+});
+
+test("workers have certificates, and a probe of their port is no error", async () => {
+  const authority = await makeAuthority(folder, "authority");
+  const { cert, key } = await makeCertificate(folder, "worker", authority);
+  const { worker, port } = await startWorker("one", `--tls-cert=${cert}`, `--tls-key=${key}`);
+  const plain = await startWorker("two");
+  for (const each of [port, plain.port]) {
+    const probe = connect(each, "127.0.0.1");
+    await once(probe, "connect");
+    probe.destroy();
+  }
+  putPod("pod-1", port);
+  const cluster = await Cluster.start(url, `--worker-ca=${authority.cert}`);
+  await become(cluster, { one: "ready" });
+  expect(await cluster.complete()).toBe("one");
+  for (const each of [worker, plain.worker]) expect(each.stdout + each.stderr).not.toContain("warn");
+  await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
+  await worker.printed(/A client was refused/);
+});
+
+test("stator doctor examines the pods", async () => {
+  const { port } = await startWorker("one");
+  putPod("pod-1", port);
+  const well = new StatorProcess(["doctor", "--config=none", "--timeout=5", `--discovery=${url}`]);
+  expect(await well.ended()).toBe(0);
+  expect(well.stdout).toContain("The API server lists the workers' pods.");
+  expect(well.stdout).toMatch(/worker one\n +ok +It can be reached from here at tcp:127\.0\.0\.1:\d+/);
+  expect(well.stdout).not.toContain("No gateway has registered");
+  putPod("pod-2", 1);
+  const ill = new StatorProcess(["doctor", "--config=none", "--timeout=5", `--discovery=${url}`]);
+  expect(await ill.ended()).toBe(1);
+  expect(ill.stdout).toMatch(/The pod pod-2 does not answer at tcp:127\.0\.0\.1:1/);
+  api.failure = { code: 403, message: "" };
+  const refused = new StatorProcess(["doctor", "--config=none", "--timeout=5", `--discovery=${url}`]);
+  expect(await refused.ended()).toBe(1);
+  expect(refused.stdout).toMatch(/may not read\s+endpointslices/);
+});
+
+test.each([
+  [["gateway", "--discovery=kubernetes:"], "must say which pods are workers"],
+  [["gateway", "--discovery=kubernetes:w", "--peer-listen=tcp:127.0.0.1:0"], "omit --peer-listen"],
+  [["attach", "--discovery=kubernetes:w", "http://127.0.0.1:1"], "--kubernetes-service for engines"],
+  [["worker", "echo", "--discovery=kubernetes:", "--listen=nats:"], "--listen tcp:HOST:PORT"],
+  [["worker", "mocker", "--discovery=kubernetes:", "--workers=2"], "omit --workers"],
+])("stator refuses %j", async (args, message) => {
+  const { code, stderr } = await refusalOf(...(args as [string]), "--config=none");
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
+});
