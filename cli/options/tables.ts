@@ -326,7 +326,7 @@ const kvEvents = {
 
 const discovery = text({
   describe:
-    "Where workers and gateways find each other: file:/dir on one machine, etcd://HOST:PORT or nats://HOST:PORT on many.",
+    "Where workers and gateways meet: file:/dir on one machine, etcd://HOST:PORT, nats://HOST:PORT, kubernetes:SERVICE.",
   placeholder: "URL",
 });
 
@@ -404,12 +404,13 @@ export const doctorOptions = {
 export const workerOptions = {
   discovery,
   name: text({
-    describe: "Name of the worker in logs and in the header x-stator-worker. Default: engine-pid.",
+    describe:
+      "Name of the worker in logs and in the header x-stator-worker. Default: engine-pid; the pod's with kubernetes:.",
     placeholder: "NAME",
   }),
   listen: text({
     describe:
-      "Address of the request plane: unix:/path, tcp:host:port or nats:. Default: a free port, on the network of a remote store.",
+      "Where to listen: unix:/path, tcp:host:port or nats:. Default: a free port on a remote store's network; kubernetes: 7000.",
     placeholder: "ADDR",
   }),
   advertise: text({
