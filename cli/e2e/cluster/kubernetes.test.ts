@@ -7,7 +7,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { stringify } from "yaml";
 import { TestApiServer } from "../../../runtime/discovery/kubernetes/test-api-server.ts";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
-import { until } from "../metrics.ts";
+import { ask } from "../access/attached.ts";
+import { metric, until } from "../metrics.ts";
 import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { Cluster } from "./cluster.ts";
@@ -82,6 +83,21 @@ test("workers join, answer, drain when their pods go, and come back", async () =
   api.remove(SLICES, "slice-of-pod-2");
   await become(cluster, { one: "ready" });
   for (let request = 0; request < 4; request++) expect(await cluster.complete()).toBe("one");
+});
+
+test("answers end on the worker of an unready pod if they cannot move", async () => {
+  const { port } = await startWorker("one", "--delay=60");
+  putPod("pod-1", port);
+  const cluster = await Cluster.start(url, "--drain-within=0.1");
+  await become(cluster, { one: "ready" });
+  const json = { model: "echo", prompt: "a".repeat(40), max_tokens: 40 };
+  const answer = ask(`${cluster.url}/v1/completions`, { json });
+  await until(async () => (await metric(cluster.url, "stator_inflight_requests")) > 0);
+  putPod("pod-1", port, { ready: false });
+  await become(cluster, {});
+  const { status, body } = await answer;
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ usage: { completion_tokens: 40 } });
 });
 
 test("a worker that an operator removes leaves every gateway, and its successor joins", async () => {

@@ -48,6 +48,12 @@ it.each([
   expect(engine?.url).toBe(port && `http://10.0.0.1:${port}`);
 });
 
+it("takes a port by number from a headless service without ports", () => {
+  const slices = [slice("s", [], [endpoint("10.0.0.1", {}, "vllm-0")])];
+  expect(enginesOfSlices(slices, "7000")).toEqual([{ name: "vllm-0", url: "http://10.0.0.1:7000" }]);
+  expect(enginesOfSlices(slices, "http")).toEqual([]);
+});
+
 it("counts a pod in several slices once, by its IPv4 address", () => {
   const six = slice("a", [http], [endpoint("fd00::1", { ready: true }, "vllm-0")], "IPv6");
   const four = slice("b", [http], [endpoint("10.0.0.1", { ready: true }, "vllm-0")]);
