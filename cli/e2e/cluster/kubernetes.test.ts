@@ -100,6 +100,38 @@ test("answers end on the worker of an unready pod if they cannot move", async ()
   expect(body).toMatchObject({ usage: { completion_tokens: 40 } });
 });
 
+test("no request fails while pods are replaced one after the other", async () => {
+  const cluster = await Cluster.start(url);
+  let pods = [await startWorker("a-0", "--delay=2"), await startWorker("b-0", "--delay=2")];
+  for (const [index, { port }] of pods.entries()) putPod(`pod-${index}`, port);
+  await become(cluster, { "a-0": "ready", "b-0": "ready" });
+  let isOver = false;
+  const answered = { count: 0 };
+  const clients = Array.from({ length: 16 }, async () => {
+    while (!isOver) {
+      await cluster.complete();
+      answered.count++;
+    }
+  });
+  for (let round = 1; round <= 2; round++) {
+    const next = [];
+    for (const [index, { worker }] of pods.entries()) {
+      const name = `${"ab"[index]}-${round}`;
+      const fresh = await startWorker(name, "--delay=2");
+      putPod(`new-${name}`, fresh.port);
+      await expect.poll(async () => (await cluster.states())[name]).toBe("ready");
+      worker.signal("SIGTERM");
+      expect(await worker.ended()).toBe(0);
+      next.push(fresh);
+    }
+    pods = next;
+  }
+  isOver = true;
+  await Promise.all(clients);
+  expect(answered.count).toBeGreaterThan(50);
+  await become(cluster, { "a-2": "ready", "b-2": "ready" });
+});
+
 test("a worker that an operator removes leaves every gateway, and its successor joins", async () => {
   const { worker, port } = await startWorker("one");
   putPod("pod-1", port);
