@@ -29,6 +29,7 @@ interface Pod {
 
 /** How long a worker that is leaving stays announced after its calls have been told to move, in milliseconds. */
 const LINGER_MS = 1_000;
+const LONGEST_TIMER_MS = 0x7fffffff;
 
 /**
  * The workers in a cluster's ready pods. What a pod's worker is, it says itself. Of a pod that is no longer listed, the
@@ -110,7 +111,7 @@ export class WorkerPods {
     this.#listed.delete(pod.worker.address);
     pod.isGone = true;
     if (pod.key !== undefined && this.#owners.get(pod.key) === pod && !isLeaving(pod)) {
-      pod.value = { ...pod.value, drainWithinMs: this.#options.drainWithinMs };
+      pod.value = { ...pod.value, drainWithinMs: Math.ceil(this.#options.drainWithinMs) };
       this.#listener.put(pod.key, pod.value);
     }
     if (pod.key === undefined || !pod.worker.isConnected) {
@@ -119,10 +120,11 @@ export class WorkerPods {
       return;
     }
     this.#leaving.add(pod);
+    const ms = Math.min(Number(pod.value.drainWithinMs) + LINGER_MS, LONGEST_TIMER_MS);
     pod.timer = setTimeout(() => {
       this.#forget(pod);
       this.#end(pod);
-    }, Number(pod.value.drainWithinMs) + LINGER_MS);
+    }, ms);
   }
 
   #forget(pod: Pod): void {
