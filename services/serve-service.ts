@@ -78,10 +78,14 @@ export async function serveService(
   const onError = (error: Error, endpoint?: string) =>
     log.warn("an endpoint failed", { endpoint, reason: error.message });
   const handlers = handlersOf(service.endpoints, { instance: name, log }, metrics);
-  const server = await serve(place.listen, handlers, { tls: place.tls, nats: place.nats, onError });
+  // Closes what is open if a later step fails.
+  await using opened = new AsyncDisposableStack();
   const ownDiscovery = typeof options.discovery === "string" ? await openStore(options.discovery) : undefined;
+  opened.defer(() => ownDiscovery?.close());
   const discovery = ownDiscovery ?? (options.discovery as Discovery);
   measureDiscovery(all, discovery);
+  const server = await serve(place.listen, handlers, { tls: place.tls, nats: place.nats, onError });
+  opened.defer(() => server.close());
   let isLeaving = false;
   const ops = await serveOps({
     listen: { port: opsPort },
@@ -93,6 +97,7 @@ export async function serveService(
       running: server.activeCalls,
     }),
   });
+  opened.defer(() => ops.close());
   const registration: Registration = {
     id: randomId(),
     service: service.name,
@@ -102,8 +107,10 @@ export async function serveService(
     isLeaving: false,
   };
   const lease = await discovery.lease();
+  opened.defer(() => lease.revoke());
   const key = `${keysOf(service.name)}${registration.id}`;
   await discovery.put(key, registrationValue(registration), lease);
+  opened.move();
   log.info("service is ready", { service: service.name, address: registration.address, ops: ops.address });
   return {
     name,

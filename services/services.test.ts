@@ -305,6 +305,22 @@ test("health and metrics say what a service does", async () => {
   expect(page).toMatch(/service_requests_total\{endpoint="fail",outcome="internal".*\} 1/);
 });
 
+test("a service that cannot be registered leaves nothing open", async () => {
+  const discovery = await memory();
+  const broken = new Proxy(discovery, {
+    get(target, name) {
+      if (name === "put") return async () => Promise.reject(new Error("The store is full."));
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const listen = `memory:${randomId()}`;
+  const serving = serveService(counter, { discovery: broken, log, listen });
+  await expect(serving).rejects.toThrow("The store is full.");
+  const served = await serveService(counter, { discovery, log, listen });
+  closing.push(() => served.drain(0));
+});
+
 test("a name that is not one is refused", () => {
   expect(() => defineService({ name: "a b", endpoints: {} })).toThrow("'a b' is no name");
   expect(() => defineService({ name: "a", endpoints: { "x/y": async () => 1 } })).toThrow("'x/y' is no name");
