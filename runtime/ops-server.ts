@@ -3,7 +3,7 @@ import type { Registry } from "./metrics.ts";
 
 export interface OpsOptions {
   /** Where to listen: a host and port (0: the system chooses), or a Unix socket. */
-  listen: { host?: string; port: number } | { socketPath: string };
+  listen: { host?: string | undefined; port: number } | { socketPath: string };
   /** The JSON body of `/health`. */
   health(): object;
   /** Whether the process is alive: `/health` and `/live` answer 200 or 503. */
@@ -32,7 +32,10 @@ export async function serveOps(options: OpsOptions): Promise<OpsServer> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   const { listen } = options;
-  server.listen("port" in listen ? { host: "127.0.0.1", ...listen } : { path: listen.socketPath }, resolve);
+  server.listen(
+    "port" in listen ? { host: listen.host ?? "127.0.0.1", port: listen.port } : { path: listen.socketPath },
+    resolve,
+  );
   await promise;
   const bound = server.address();
   return {

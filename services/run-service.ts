@@ -15,7 +15,8 @@ const USAGE = `Options:
   --advertise HOST[:PORT]   the address by which clients reach that port
   --nats URL                NATS servers for --listen nats:
   --tls-cert FILE --tls-key FILE --tls-client-ca FILE
-  --ops-port N              port of /health and /metrics on 127.0.0.1
+  --ops-host ADDR           address for /health and /metrics (127.0.0.1)
+  --ops-port N              port for them; 0 picks a free one
   --log-level LEVEL         ${logLevels.join(", ")}
 `;
 
@@ -54,6 +55,7 @@ async function run(service: ServiceDefinition, args: readonly string[]): Promise
     advertise: values.advertise,
     nats: values.nats,
     tls: cert !== undefined && key !== undefined ? { cert, key, clientCa } : undefined,
+    opsHost: values["ops-host"],
     opsPort: Number(values["ops-port"] ?? 0),
     log,
   });
@@ -71,6 +73,7 @@ const OPTIONS = {
   "tls-cert": { type: "string" },
   "tls-key": { type: "string" },
   "tls-client-ca": { type: "string" },
+  "ops-host": { type: "string" },
   "ops-port": { type: "string" },
   "log-level": { type: "string" },
   help: { type: "boolean" },

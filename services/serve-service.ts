@@ -40,7 +40,9 @@ export interface ServeServiceOptions {
   readonly tls?: ServerTls | undefined;
   /** NATS servers for `nats:`; default: those of a discovery in NATS. */
   readonly nats?: string | undefined;
-  /** Port of `/health` and `/metrics` on 127.0.0.1. Default 0: a free one. */
+  /** Address of `/health` and `/metrics`. Default 127.0.0.1. */
+  readonly opsHost?: string | undefined;
+  /** Port of `/health` and `/metrics`. Default 0: a free one. */
   readonly opsPort?: number;
   readonly log?: Logger;
 }
@@ -67,7 +69,7 @@ export async function serveService(
   service: ServiceDefinition,
   options: ServeServiceOptions,
 ): Promise<ServedService> {
-  const { name = `${service.name}-${process.pid}`, opsPort = 0 } = options;
+  const { name = `${service.name}-${process.pid}`, opsHost, opsPort = 0 } = options;
   const log = options.log ?? createLogger({ name });
   const place = await openPlanePlace({
     ...options,
@@ -88,7 +90,7 @@ export async function serveService(
   opened.defer(() => server.close());
   let isLeaving = false;
   const ops = await serveOps({
-    listen: { port: opsPort },
+    listen: { host: opsHost, port: opsPort },
     registry: all.registry,
     live: () => true,
     health: () => ({

@@ -50,7 +50,9 @@ export interface WorkerHostOptions {
   tls?: ServerTls | undefined;
   /** URL of the NATS servers, for `nats:` addresses. */
   nats?: string | undefined;
-  /** Port of `/health` and `/metrics` on 127.0.0.1; 0 picks a free one. */
+  /** Address of `/health` and `/metrics`. Default 127.0.0.1. */
+  opsHost?: string;
+  /** Port of `/health` and `/metrics`; 0 picks a free one. */
   opsPort: number;
   /** The bounds of `drain` if a gateway asks it to leave, in milliseconds. Default 5,000, then 30,000 more. */
   drainWithinMs?: number;
@@ -127,7 +129,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     return drained.promise;
   };
   const ops = await serveOps({
-    listen: { port: options.opsPort },
+    listen: { host: options.opsHost, port: options.opsPort },
     registry: all.registry,
     live: () => true,
     health: () => ({

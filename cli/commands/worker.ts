@@ -35,6 +35,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         threads: options.threads ?? availableParallelism(),
         discovery: service.discovery,
         namespace: options.namespace,
+        opsHost: options["ops-host"],
         tags: options.tag,
         drainWithinMs: options["drain-within"] * 1000,
         drainMs: options["drain-timeout"] * 1000,

@@ -424,8 +424,13 @@ export const workerOptions = {
   ),
   "tls-key": file("Its key (PEM)."),
   "tls-client-ca": file("Certificate authorities (PEM) of gateways; they must then present a certificate."),
+  "ops-host": text({
+    describe: "Address for /health and /metrics; 0.0.0.0 lets other machines read them.",
+    default: "127.0.0.1",
+    placeholder: "ADDR",
+  }),
   "ops-port": number({
-    describe: "Port for /health and /metrics on 127.0.0.1; 0 picks a free one.",
+    describe: "Port for /health and /metrics; 0 picks a free one.",
     default: 0,
     min: 0,
     max: 65_535,

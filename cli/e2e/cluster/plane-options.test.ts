@@ -28,3 +28,16 @@ test.each([
   expect(await worker.ended()).not.toBe(0);
   expect(worker.stderr).toMatch(message);
 });
+
+test("a worker's metrics can be read at the address of --ops-host", async () => {
+  const worker = new StatorProcess([
+    "worker",
+    "echo",
+    "--config=none",
+    `--discovery=file:${folder}/d`,
+    "--ops-host=127.0.0.2",
+  ]);
+  const [, ops] = await worker.printed(/ops=(http:\/\/127\.0\.0\.2:\d+)/);
+  expect(await (await fetch(`${ops}/metrics`)).text()).toContain("stator_");
+  expect(await worker.stop()).toBe(0);
+});
