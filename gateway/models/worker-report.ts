@@ -8,14 +8,21 @@ export interface WorkerReport extends Omit<EngineReport, "state" | "kind" | "kvE
   readonly kvEvents: Omit<EngineReport["kvEvents"], "kind"> & { readonly kind: "plane" | "none" };
 }
 
-export function reportWorker(worker: WorkerConnection): WorkerReport {
-  const { instance, state, isPredicted } = worker;
+/** @param isPrepared whether its model's tokenizer and template are loaded */
+export function reportWorker(worker: WorkerConnection, isPrepared: boolean): WorkerReport {
+  const { instance, isPredicted } = worker;
+  const isLoading = worker.state === "ready" && !isPrepared;
+  const state = isLoading ? "connecting" : worker.state;
   const { name, address, card } = instance;
   return {
     name,
     url: address,
     state,
-    reason: state === "connecting" ? (worker.reason ?? "it is not connected yet") : undefined,
+    reason: isLoading
+      ? "its tokenizer is not loaded yet"
+      : state === "connecting"
+        ? (worker.reason ?? "it is not connected yet")
+        : undefined,
     kind: "stator",
     version: `${card.engine.name} ${card.engine.version}`,
     models: [

@@ -6,7 +6,7 @@ import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { unaryCall } from "../../kernel/unary-call.ts";
 import type { EngineReport } from "../../models/engine-report.ts";
 import type { WorkerConnection } from "../../models/members/worker-connection.ts";
-import { reportWorker, type WorkerReport } from "../../models/worker-report.ts";
+import type { WorkerReport } from "../../models/worker-report.ts";
 import type { OpsDependencies } from "../dependencies.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
@@ -53,7 +53,7 @@ export async function listWorkers(
   { engines, workers }: OpsDependencies,
 ): Promise<Response> {
   refuseUnknownQuery(context, []);
-  const all = [...(await engines.report()), ...workers.all().map(reportWorker)];
+  const all = [...(await engines.report()), ...workers.report()];
   return context.json({ object: "list", data: all.map(describe) });
 }
 
@@ -64,8 +64,7 @@ export async function showWorker(
   name: string,
 ): Promise<Response> {
   refuseUnknownQuery(context, []);
-  const worker = workers.worker(name);
-  return context.json(describe(worker === undefined ? await engines.reportOf(name) : reportWorker(worker)));
+  return context.json(describe(workers.reportOf(name) ?? (await engines.reportOf(name))));
 }
 
 /** `POST /admin/workers`: attaches an engine, which need not be up yet. */
@@ -107,8 +106,9 @@ export async function detachWorker(
     throw invalidRequest("'now' and 'within' exclude each other: give one of them.", "now");
   const worker = workers.worker(name);
   if (worker !== undefined) {
+    const report = describe(workers.reportOf(name)!);
     await askToLeave(worker, isNow ? 0 : withinMs);
-    return context.json({ ...describe(reportWorker(worker)), state: "draining" }, 202);
+    return context.json({ ...report, state: "draining" }, 202);
   }
   if (hasFixedEngines) throw enginesFixed();
   const report = await engines.reportOf(name);

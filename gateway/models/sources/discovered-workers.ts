@@ -6,6 +6,7 @@ import { lackDecode } from "../../routing/filters/role.ts";
 import { WorkerConnection, type WorkerConnectionOptions } from "../members/worker-connection.ts";
 import { type Model, WorkerSide } from "../model.ts";
 import type { Models } from "../models.ts";
+import { reportWorker, type WorkerReport } from "../worker-report.ts";
 import { areCompatible, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
 
 export interface DiscoveredWorkersOptions
@@ -65,6 +66,20 @@ export class DiscoveredWorkers {
   /** All workers, connected or not. */
   all(): WorkerConnection[] {
     return Array.from(this.#serving.values()).flatMap(({ workers }) => [...workers.values()]);
+  }
+
+  report(): WorkerReport[] {
+    return this.all().map((worker) => this.#reportOf(worker));
+  }
+
+  /** The report of the worker of this name. */
+  reportOf(name: string): WorkerReport | undefined {
+    const worker = this.worker(name);
+    return worker && this.#reportOf(worker);
+  }
+
+  #reportOf(worker: WorkerConnection): WorkerReport {
+    return reportWorker(worker, this.#serving.get(worker.instance.card.name)?.model.workers !== undefined);
   }
 
   /** Registered workers that are not used. */
