@@ -22,5 +22,6 @@ export {
 } from "./plane-place.ts";
 export { connect } from "./request-plane/client.ts";
 export { serve } from "./request-plane/server.ts";
+export { readClientTls } from "./request-plane/tls.ts";
 export { decodeStatus, type ProcessStatus, statusEndpoint } from "./status.ts";
 export { watchFiles } from "./watch-files.ts";

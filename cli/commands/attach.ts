@@ -42,7 +42,7 @@ async function serveEngines(
     requestOptions: requestSettings(options),
     discoveryUrl: undefined,
     drainWithinMs: options["drain-within"] * 1000,
-    workerPlane: workerPlane(options),
+    workerPlane: await workerPlane(options),
   };
   const service = await openServiceAt(options.discovery ?? "memory:attach", "attach", options);
   const peerPlane = await peerPlace(options);

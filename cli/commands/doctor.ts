@@ -33,7 +33,7 @@ export const doctorCommand: Command = {
 };
 
 async function examineCluster(options: OptionValues<typeof doctorOptions>): Promise<number> {
-  const { tls, nats } = workerPlane(options);
+  const { tls, nats } = await workerPlane(options);
   const timeoutMs = options.timeout * 1000;
   const report = await diagnoseCluster(options.discovery!, { tls, nats, timeoutMs });
   const text = options.json ? `${JSON.stringify(report, null, 2)}\n` : clusterText(report);

@@ -5,6 +5,7 @@ import {
   openPlanePlace,
   type PlanePlace,
   type PlanePlaceOptions,
+  readClientTls,
 } from "#runtime/node";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
@@ -34,7 +35,7 @@ export async function peerPlace(options: PeerOptions): Promise<PlanePlace | unde
       "--discovery kubernetes: finds workers, not other gateways: omit --peer-listen and --peer-advertise.",
     );
   }
-  const { cert, key, ca: clientCa } = workerPlane(options).tls;
+  const { cert, key, ca: clientCa } = (await workerPlane(options)).tls;
   const isTcp = listen === undefined || /^(tcp|tls):/.test(listen);
   // A gateway identifies itself by the same certificate to workers and to other gateways.
   const tls = isTcp && cert !== undefined && key !== undefined ? { cert, key, clientCa } : undefined;
@@ -63,12 +64,15 @@ type PlaneOptions = Pick<
 
 /**
  * How a gateway reaches workers, from the flags.
- * @throws UsageError for a certificate without its key, or the other way round
+ * @throws UsageError for a certificate without its key, or the other way round, and for files that cannot be used
  */
-export function workerPlane(options: PlaneOptions) {
+export async function workerPlane(options: PlaneOptions) {
   const { "worker-tls-cert": cert, "worker-tls-key": key } = options;
   if ((cert === undefined) !== (key === undefined))
     throw new UsageError("--worker-tls-cert and --worker-tls-key go together: give both.");
   const tls = { ca: options["worker-ca"], cert, key, serverName: options["worker-tls-name"] };
+  await readClientTls(tls).catch((error: unknown) => {
+    throw error instanceof PlaneError ? new UsageError(error.message) : error;
+  });
   return { tls, nats: natsServers(options.nats, options.discovery) };
 }

@@ -77,6 +77,7 @@ export async function diagnoseCluster(url: string, options: ClusterDoctorOptions
       : await examineStore(discovery, options.timeoutMs);
     subjects.push({ name: "discovery", checks });
     const processes = await registered(discovery);
+    if (!isKubernetes(url)) checks.push(...[...new Set(faults.map(messageOf))].map((fault) => note(fault)));
     const found = await Promise.all(processes.map((each) => examineProcess(each, options)));
     subjects.push(...found.map(({ subject }) => subject));
     const statuses = found.flatMap(({ subject, status }) =>
@@ -223,22 +224,27 @@ async function examineProcess(
     client.close();
     return { subject, status };
   } catch (error) {
-    const isLoopback = /:(127\.|localhost|\[::1\])/.test(address);
-    const isLocal = address.startsWith("unix:") || address.startsWith("memory:");
-    const fix = isLocal
-      ? "Its address is of one machine only: start it with --listen tcp:HOST:PORT."
-      : isLoopback
-        ? "It listens on its loopback: start it with --listen tcp:0.0.0.0:PORT, or set --advertise."
-        : "Check that it runs, open its port between the hosts, or set --advertise to an address that they reach.";
-    checks.push(
-      wrong(
-        `It cannot be reached from here. ${messageOf(error)}`,
-        "It gets no requests from gateways here.",
-        fix,
-      ),
-    );
+    const reason = messageOf(error);
+    const cost =
+      kind === "gateway" ? "Gateways here do not know its load." : "It gets no requests from gateways here.";
+    const fix = adviceOn(kind, address, reason);
+    checks.push(wrong(`It cannot be reached from here. ${reason}`, cost, fix));
     return { subject, status: undefined };
   }
+}
+
+/** How to make a process reachable from here. */
+function adviceOn(kind: Registered["kind"], address: string, reason: string): string {
+  const prefix = kind === "gateway" ? "--peer-" : "--";
+  if (/certificate|\b(tls|ssl)\b/i.test(reason))
+    return kind === "gateway"
+      ? "Its certificate must be one of a server too, with this host name or address, from an authority in --worker-ca."
+      : "Check its --tls-cert and --tls-client-ca, and --worker-ca, --worker-tls-cert and --worker-tls-name here.";
+  if (/^(unix|memory):/.test(address))
+    return `Its address is of one machine only: start it with ${prefix}listen tcp:HOST:PORT.`;
+  if (/:(127\.|localhost|\[::1\])/.test(address))
+    return `Check that it runs. If it is on another host, start it with ${prefix}listen tcp:0.0.0.0:PORT, or set ${prefix}advertise.`;
+  return `Check that it runs, open its port between the hosts, or set ${prefix}advertise to an address that they reach.`;
 }
 
 function examineClock(offsetMs: number): Finding[] {

@@ -7,6 +7,8 @@ export const LOAD_ENDPOINT = "gateway_load";
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
+/** Failed connections, over eleven seconds, after which the log says so: longer than the registration of a dead gateway. */
+const TOLERATED_FAILURES = 10;
 /** Ticks (seconds) without a message that are tolerated before a gateway is considered gone. */
 const SILENT_TICKS = 2;
 
@@ -25,6 +27,8 @@ export class PeerConnection {
   #client: RequestPlaneClient | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #silentTicks = 0;
+  /** Failed connections in a row. */
+  #failures = 0;
   #isAlive = false;
   #isClosed = false;
 
@@ -62,10 +66,16 @@ export class PeerConnection {
       if (this.#isClosed) return client.close();
       this.#client = client;
       nextMs = FIRST_RETRY_MS;
+      this.#failures = 0;
       await this.#follow(client);
       client.close();
     } catch (error) {
-      this.#listener.log.debug("another gateway cannot be reached", { reason: String(error) });
+      const level = ++this.#failures === TOLERATED_FAILURES ? "warn" : "debug";
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#listener.log[level]("another gateway cannot be reached, so its load is not known here", {
+        address: this.address,
+        reason,
+      });
     }
     this.#client = undefined;
     if (this.#isClosed) return;

@@ -58,6 +58,7 @@ export function advertisedAddress(bound: string, place: string): string {
   if (address.kind !== "tcp" && address.kind !== "tls") return bound;
   const hasPort = /^(\[[^\]]+\]|[^:[\]]+):\d{1,5}$/.test(place);
   const { host, port } = parsePlace(place, hasPort ? place : `${place}:${address.port}`);
+  if (port === 0) throw wrong(`"${place}" has port 0: give the port by which it is reached, or none.`);
   return formatAddress({ kind: address.kind, host, port });
 }
 
@@ -74,7 +75,9 @@ function checkPath(path: string): string {
 }
 
 function parsePlace(address: string, rest: string): { host: string; port: number } {
-  const match = /^(?:\[(?<ipv6>[^\]]+)\]|(?<name>[^:]+)):(?<port>\d{1,5})$/.exec(rest)?.groups;
+  const match = /^(?:\[(?<ipv6>[\da-fA-F:.]+(?:%\w+)?)\]|(?<name>[^:\s/@?#]+)):(?<port>\d{1,5})$/.exec(
+    rest,
+  )?.groups;
   const host = match?.ipv6 ?? match?.name;
   const port = Number(match?.port);
   if (host !== undefined && port <= 65_535) return { host, port };

@@ -50,10 +50,16 @@ async function createSecureServer(
     throw new PlaneError("invalid_request", `${formatAddress(address)} needs a certificate and its key.`);
   const options: TlsOptions = { ...(await readServerTls(tls)), handshakeTimeout: HANDSHAKE_MS };
   const server = createTlsServer({ ...options, rejectUnauthorized: true }, onSocket);
-  server.on("tlsClientError", (cause: NodeJS.ErrnoException) => {
+  server.on("tlsClientError", (cause: NodeJS.ErrnoException & { reason?: string }, socket) => {
     // The client hung up, as probes of the port do, such as those of Kubernetes.
     if (cause.code === "ECONNRESET") return;
-    onError(new Error(`A client was refused: ${cause.message}`, { cause }));
+    // OpenSSL's own sentence is buried in its message.
+    const reason = cause.reason ?? cause.message;
+    onError(
+      new Error(`A client at ${socket.remoteAddress ?? "an unknown address"} was refused: ${reason}`, {
+        cause,
+      }),
+    );
   });
   const files = [tls.cert, tls.key, tls.clientCa].filter((path) => path !== undefined);
   const close = watchFiles(files, async () => {

@@ -17,6 +17,8 @@ test.each([
   [["--listen=nats:"], /--listen nats: needs a NATS server/],
   [["--listen=unix:/tmp/stator-none.sock", "--advertise=host"], /--advertise is for a TCP port/],
   [["--advertise=a b:c"], /--advertise: .*is not host:port/],
+  [["--advertise=a b"], /--advertise: .*is not host:port/],
+  [["--advertise=10.0.0.1:0"], /--advertise: .*has port 0/],
 ])("stator worker with %j is refused with what is wrong", async (flags, message) => {
   const worker = new StatorProcess([
     "worker",
@@ -27,6 +29,18 @@ test.each([
   ]);
   expect(await worker.ended()).not.toBe(0);
   expect(worker.stderr).toMatch(message);
+});
+
+test.each(["/nowhere.pem", import.meta.filename])("stator gateway refuses --worker-ca=%s", async (ca) => {
+  const gateway = new StatorProcess([
+    "gateway",
+    "--port=0",
+    "--config=none",
+    `--discovery=file:${folder}/d`,
+    `--worker-ca=${ca}`,
+  ]);
+  expect(await gateway.ended()).toBe(2);
+  expect(gateway.stderr).toMatch(/cannot be read \(ENOENT\)|is not a PEM file/);
 });
 
 test("a worker's metrics can be read at the address of --ops-host", async () => {

@@ -27,10 +27,13 @@ let models: Models;
 let workers: DiscoveredWorkers;
 let servers: RequestPlaneServer[];
 
+let lines: string[];
+
 beforeEach(async () => {
   servers = [];
   discovery = await openDiscovery(`memory:${randomId()}`);
-  const log = createLogger({ name: "test", write: () => {} });
+  lines = [];
+  const log = createLogger({ name: "test", write: (line) => lines.push(line), colour: false });
   const metrics = createGatewayMetrics(createMetrics({ process: false }));
   const routing = { ...DEFAULT_ROUTING, thresholds: { ...NO_THRESHOLDS, queuePrefillSteps: 1 } };
   const options = { routerModule, routing, metrics, log };
@@ -142,4 +145,18 @@ test("queued requests are rejected if the new worker has another tokenizer", asy
   await leave();
   await join("two", { tokenizer: { kind: "worker", sha256: "b" } });
   await expect(waiting).rejects.toMatchObject({ status: 503, code: "no_worker_ready" });
+});
+
+test("two workers of one name are warned of, but not one that replaces another", async () => {
+  const leave = await join("one");
+  await join("two");
+  await leave();
+  await expect.poll(() => workers.worker("one")).toBeUndefined();
+  await join("one");
+  const warnings = () => lines.filter((line) => line.includes("the same name"));
+  expect(warnings()).toEqual([]);
+  await join("one");
+  await expect
+    .poll(warnings)
+    .toEqual([expect.stringMatching(/worker=one addresses="memory:\w+, memory:\w+"/)]);
 });

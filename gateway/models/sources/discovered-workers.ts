@@ -124,6 +124,7 @@ export class DiscoveredWorkers {
       followsEvents,
       listener: {
         onState: () => {
+          this.#warnOfNamesake(worker);
           model.update(worker);
           void this.#prepare(serving);
           this.#report(serving);
@@ -139,6 +140,22 @@ export class DiscoveredWorkers {
     this.#byName.set(instance.name, worker);
     model.join(worker);
     worker.open();
+  }
+
+  /** Warns of another ready worker with the same name. */
+  #warnOfNamesake({ instance: { id, name, address }, state }: WorkerConnection): void {
+    if (state !== "ready") return;
+    const namesake = this.all().find(
+      ({ instance, isReady }) => isReady && instance.name === name && instance.id !== id,
+    );
+    if (namesake === undefined) return;
+    this.#options.log.warn(
+      "two workers have the same name: a request or command that names it goes to one of them",
+      {
+        worker: name,
+        addresses: `${namesake.instance.address}, ${address}`,
+      },
+    );
   }
 
   #drain(instance: Instance, withinMs: number): void {
