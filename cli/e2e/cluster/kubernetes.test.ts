@@ -182,7 +182,7 @@ test("workers have certificates, and a probe of their port is no error", async (
   expect(await cluster.complete()).toBe("one");
   for (const each of [worker, plain.worker]) expect(each.stdout + each.stderr).not.toContain("warn");
   await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
-  await worker.printed(/A client was refused/);
+  await worker.printed(/A client at \S+ was refused: http request/);
 });
 
 test("stator doctor examines the pods", async () => {
