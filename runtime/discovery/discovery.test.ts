@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { randomId } from "../ids.ts";
 import { discoverySuite } from "./common-suite.ts";
+import { encodeKey, parseEntryName } from "./file-names.ts";
 import { forgetMemoryLease } from "./memory.ts";
 import { openDiscovery } from "./open.ts";
 import { isProcessAlive, processStart } from "./process-identity.ts";
@@ -38,6 +39,11 @@ discoverySuite("file", () => {
   const directory = join(root, randomId());
   return {
     open: () => openDiscovery(`file:${directory}`),
+    erase: async (key) => {
+      for (const name of readdirSync(join(directory, "entries")))
+        if (parseEntryName(name)?.encodedKey === encodeKey(key))
+          await unlink(join(directory, "entries", name));
+    },
     forget: (leaseId) => unlink(join(directory, "leases", leaseId)),
   };
 });

@@ -15,8 +15,12 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
   afterAll(() => shared?.[Symbol.asyncDispose]());
 
   discoverySuite("etcd", () => {
-    const url = `etcd://${shared!.host}/${randomId()}`;
+    const prefix = randomId();
+    const url = `etcd://${shared!.host}/${prefix}`;
     return {
+      erase: async (key) => {
+        await etcdctl(shared!, "del", `/${prefix}/${key}`);
+      },
       open: () => openDiscovery(url),
       forget: async (leaseId) => {
         await etcdctl(shared!, "lease", "revoke", leaseId);

@@ -69,6 +69,41 @@ export class EtcdLease implements StoreLease {
     }
   }
 
+  async missing(keys: readonly string[]): Promise<readonly string[]> {
+    const { client, prefix } = this.#context;
+    try {
+      // Through the raw client, because etcd3's lease asks for no keys.
+      const request = { ID: await this.#grant!.grant(), keys: true };
+      const answer = await client.leaseClient.leaseTimeToLive(request, withDeadline());
+      const attached = new Set(answer.keys.map(String));
+      // An expired lease has no keys; the next renewal grants it again.
+      return Number(answer.TTL) < 0 ? [] : keys.filter((key) => !attached.has(prefix + key));
+    } catch (error) {
+      // A user who may only write cannot see what is missing.
+      if (this.isRejection(error)) return [];
+      throw error;
+    }
+  }
+
+  async restore(key: string, json: string): Promise<boolean> {
+    const { client, prefix } = this.#context;
+    const put = client
+      .put(prefix + key)
+      .value(json)
+      .lease(await this.#grant!.grant());
+    try {
+      const { succeeded } = await client
+        .if(prefix + key, "Version", "==", 0)
+        .then(put)
+        .commit();
+      return succeeded;
+    } catch (error) {
+      // The next renewal grants it again.
+      if (this.#isUnknown(error) || this.isRejection(error)) return true;
+      throw error;
+    }
+  }
+
   async revoke(): Promise<void> {
     await this.#grant?.revoke(withDeadline());
   }
