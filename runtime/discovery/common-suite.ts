@@ -228,6 +228,16 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       await expect(discovery.put("a", 1, lease)).rejects.toMatchObject({ code: "lease_gone" });
     });
 
+    test("closing waits for leases that are being revoked", async () => {
+      const [closing, reader] = [await open(), await open()];
+      const lease = await closing.lease();
+      await closing.put("a", 1, lease);
+      const revoking = lease.revoke();
+      await closing.close();
+      expect((await reader.get("")).size).toBe(0);
+      await revoking;
+    });
+
     test("closing revokes the leases opened here, and closes the watches", async () => {
       const [closing, reader] = [await open(), await open()];
       await closing.put("a", 1, await closing.lease());
