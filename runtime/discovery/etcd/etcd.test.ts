@@ -8,6 +8,7 @@ import { discoverySuite } from "../common-suite.ts";
 import { openDiscovery } from "../open.ts";
 import { openPair } from "../test-pair.ts";
 import { watchLog } from "../testing.ts";
+import type { StoreState } from "../types.ts";
 import { etcdctl, hasEtcd, startEtcd } from "./test-etcd.ts";
 
 describe.runIf(hasEtcd)("with a real etcd", async () => {
@@ -126,10 +127,15 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
 
   test("works while some members are down", async () => {
     const url = `etcd://127.0.0.1:1,${shared!.host},127.0.0.1:2/${randomId()}`;
-    const discovery = await openDiscovery(url);
+    const states: StoreState[] = [];
+    const discovery = await openDiscovery(url, { onState: (state) => states.push(state) });
     const log = await watchLog(discovery, "");
-    for (let count = 0; count < 10; count++) await discovery.put("a", count);
+    const lease = await discovery.lease({ ttlMs: 200 });
+    for (let count = 0; count < 10; count++) await discovery.put("a", count, lease);
     await log.until((entries) => entries.get("a") === 9);
+    // Some twenty renewals.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(states).toEqual([]);
     await discovery.close();
   });
 

@@ -22,23 +22,47 @@ const RETRY_MS = 500;
 export async function openEtcdDiscovery(place: string, options: DiscoveryOptions): Promise<Discovery> {
   const address = await readEtcdAddress(place);
   const client = await createClient(address);
+  const { members } = address;
+  const memberClients =
+    members.length === 1
+      ? [client]
+      : await Promise.all(members.map((member) => createClient({ ...address, members: [member] })));
+  const clients = { client, memberClients };
   const errors = await import("etcd3");
   try {
     await firstAnswer(client, errors, address);
   } catch (error) {
-    client.close();
+    closeAll(clients);
     throw new DiscoveryError("store_failed", await reasonOf(error, address), { cause: error });
   }
-  return new RemoteDiscovery((context) => new EtcdStore(client, errors, address, context), options);
+  return new RemoteDiscovery((context) => new EtcdStore(clients, errors, address, context), options);
+}
+
+interface EtcdClients {
+  readonly client: Etcd3;
+  /** A client of each member. */
+  readonly memberClients: readonly Etcd3[];
+}
+
+function closeAll({ client, memberClients }: EtcdClients): void {
+  for (const each of new Set([client, ...memberClients])) each.close();
 }
 
 class EtcdStore implements RemoteStore {
+  readonly #clients: EtcdClients;
   readonly #client: Etcd3;
   readonly #errors: typeof Etcd3Module;
   readonly #address: EtcdAddress;
   readonly #follower: Follower;
 
-  constructor(client: Etcd3, errors: typeof Etcd3Module, address: EtcdAddress, context: RemoteContext) {
+  constructor(
+    clients: EtcdClients,
+    errors: typeof Etcd3Module,
+    address: EtcdAddress,
+    context: RemoteContext,
+  ) {
+    const { client } = clients;
+    this.#clients = clients;
     this.#client = client;
     this.#errors = errors;
     this.#address = address;
@@ -64,14 +88,13 @@ class EtcdStore implements RemoteStore {
   }
 
   lease(ttlMs: number): StoreLease {
-    const { prefix, members } = this.#address;
-    const context = { client: this.#client, errors: this.#errors, prefix, memberCount: members.length };
-    return new EtcdLease(context, ttlMs);
+    const { prefix } = this.#address;
+    return new EtcdLease({ ...this.#clients, errors: this.#errors, prefix }, ttlMs);
   }
 
   close(): void {
     this.#follower.close();
-    this.#client.close();
+    closeAll(this.#clients);
   }
 
   reasonOf(error: unknown): Promise<string> {
