@@ -51,8 +51,17 @@ discoverySuite("file", () => {
 describe("discovery URLs", () => {
   test("that no backend supports are refused with a list of those that exist", async () => {
     for (const url of ["zookeeper:host", "memory:", "file", "", "constructor:x"]) {
-      await expect(openDiscovery(url)).rejects.toThrow(/memory:… or file:… or etcd:…/);
+      await expect(openDiscovery(url)).rejects.toThrow(
+        /: write file:… or etcd:… or nats:… or kubernetes:…\.$/,
+      );
     }
+  });
+
+  test.runIf(process.platform === "linux")("of a directory that cannot be created are refused", async () => {
+    for (const directory of ["/proc/none", "/proc/none/below"])
+      await expect(openDiscovery(`file:${directory}`)).rejects.toThrow(
+        /could not create the directory: ENOENT.*\/proc\/none/,
+      );
   });
 
   test("can contain a full file path", async () => {
