@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
 import { randomId } from "../../ids.ts";
@@ -162,6 +164,12 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await discovery.put("a", 1);
     expect(await discovery.get("")).toEqual(new Map([["a", 1]]));
     await discovery.close();
+    // Node warns once in a process.
+    const module = JSON.stringify(new URL("../open.ts", import.meta.url).href);
+    const script = `import { openDiscovery } from ${module};
+      await (await openDiscovery(${JSON.stringify(`${url}?${known}`)})).close();`;
+    const started = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+    expect(started.stderr).toBe("");
     await Promise.all([
       expect(
         openDiscovery(`${url}?ca=${stranger.cert}&cert=${client.cert}&key=${client.key}`),
