@@ -7,6 +7,8 @@ export interface Backend {
   open(): Promise<Discovery>;
   /** Makes the store forget a lease, as if its holder had died. */
   forget(leaseId: string): Promise<void>;
+  /** Deletes a key behind its holder's back; undefined where no other program can. */
+  erase?(key: string): Promise<void>;
 }
 
 /** The suite for every discovery backend. */
@@ -187,11 +189,53 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       await log.until((entries) => entries.size === 0);
     });
 
+    test("a holder puts a key again that somebody else has deleted, unless it was deleted or taken over", async (context) => {
+      if (backend.erase === undefined) return context.skip();
+      const [writer, other, reader] = [await open(), await open(), await open()];
+      const lease = await writer.lease({ ttlMs: 1_000 });
+      const rival = await other.lease({ ttlMs: 1_000 });
+      await writer.put("lost", 1, lease);
+      await writer.put("deleted", 1, lease);
+      await writer.put("taken", "writer", lease);
+      await other.put("taken", "rival", rival);
+      await writer.delete("deleted");
+      const log = await watchLog(reader, "");
+      for (let count = 0; count < 2; count++) {
+        const changes = log.events.length;
+        await backend.erase("lost");
+        await log.until((entries) => log.events.length > changes && entries.get("lost") === 1);
+      }
+      expect(log.entries).toEqual(
+        new Map<string, unknown>([
+          ["lost", 1],
+          ["taken", "rival"],
+        ]),
+      );
+      await lease.revoke();
+      await log.until((entries) => !entries.has("lost"));
+      await backend.erase("taken");
+      await log.until((entries) => !entries.has("taken"));
+      await log.until((entries) => entries.get("taken") === "rival");
+      // Longer than the interval of renewals.
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      expect([...log.entries]).toEqual([["taken", "rival"]]);
+    });
+
     test("nothing can be put under a revoked lease", async () => {
       const discovery = await open();
       const lease = await discovery.lease();
       await lease.revoke();
       await expect(discovery.put("a", 1, lease)).rejects.toMatchObject({ code: "lease_gone" });
+    });
+
+    test("closing waits for leases that are being revoked", async () => {
+      const [closing, reader] = [await open(), await open()];
+      const lease = await closing.lease();
+      await closing.put("a", 1, lease);
+      const revoking = lease.revoke();
+      await closing.close();
+      expect((await reader.get("")).size).toBe(0);
+      await revoking;
     });
 
     test("closing revokes the leases opened here, and closes the watches", async () => {

@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { randomId } from "../ids.ts";
 import { discoverySuite } from "./common-suite.ts";
+import { encodeKey, parseEntryName } from "./file-names.ts";
 import { forgetMemoryLease } from "./memory.ts";
 import { openDiscovery } from "./open.ts";
 import { isProcessAlive, processStart } from "./process-identity.ts";
@@ -38,6 +39,11 @@ discoverySuite("file", () => {
   const directory = join(root, randomId());
   return {
     open: () => openDiscovery(`file:${directory}`),
+    erase: async (key) => {
+      for (const name of readdirSync(join(directory, "entries")))
+        if (parseEntryName(name)?.encodedKey === encodeKey(key))
+          await unlink(join(directory, "entries", name));
+    },
     forget: (leaseId) => unlink(join(directory, "leases", leaseId)),
   };
 });
@@ -45,8 +51,17 @@ discoverySuite("file", () => {
 describe("discovery URLs", () => {
   test("that no backend supports are refused with a list of those that exist", async () => {
     for (const url of ["zookeeper:host", "memory:", "file", "", "constructor:x"]) {
-      await expect(openDiscovery(url)).rejects.toThrow(/memory:… or file:… or etcd:…/);
+      await expect(openDiscovery(url)).rejects.toThrow(
+        /: write file:… or etcd:… or nats:… or kubernetes:…\.$/,
+      );
     }
+  });
+
+  test.runIf(process.platform === "linux")("of a directory that cannot be created are refused", async () => {
+    for (const directory of ["/proc/none", "/proc/none/below"])
+      await expect(openDiscovery(`file:${directory}`)).rejects.toThrow(
+        /could not create the directory: ENOENT.*\/proc\/none/,
+      );
   });
 
   test("can contain a full file path", async () => {

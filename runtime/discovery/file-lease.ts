@@ -32,7 +32,7 @@ export class FileLease implements Lease {
   readonly #entries: LeaseEntries;
   readonly #onError: (error: unknown) => void;
   #beat: NodeJS.Timeout | undefined;
-  #isRevoked = false;
+  #revoking: Promise<void> | undefined;
   /** The heartbeat in progress. */
   #beating: Promise<void> = Promise.resolve();
 
@@ -46,7 +46,7 @@ export class FileLease implements Lease {
   }
 
   get isRevoked(): boolean {
-    return this.#isRevoked;
+    return this.#revoking !== undefined;
   }
 
   async open(): Promise<void> {
@@ -60,10 +60,14 @@ export class FileLease implements Lease {
     await this.#store.write(this.#path, JSON.stringify(record));
   }
 
-  async revoke(): Promise<void> {
-    if (this.#isRevoked) return;
-    this.#isRevoked = true;
+  /** Resolves when its files are gone, also if it is being revoked already. */
+  revoke(): Promise<void> {
     clearInterval(this.#beat);
+    this.#revoking ??= this.#remove();
+    return this.#revoking;
+  }
+
+  async #remove(): Promise<void> {
     // A heartbeat in progress would recreate the lease.
     await this.#beating;
     // Remove the lease first: that invalidates its keys, even if the rest fails.
@@ -78,7 +82,7 @@ export class FileLease implements Lease {
 
   /** Recreates the lease if its file is gone: the process was suspended too long, or the directory was removed. */
   async #renew(): Promise<void> {
-    if (this.#isRevoked) return;
+    if (this.isRevoked) return;
     const now = Date.now() / 1000;
     try {
       await utimes(this.#path, now, now);

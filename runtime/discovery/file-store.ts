@@ -1,5 +1,5 @@
 import { mkdir, readdir, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { randomId } from "../ids.ts";
 import { DiscoveryError } from "./types.ts";
 
@@ -25,7 +25,7 @@ export class FileStore {
    */
   async prepare(): Promise<void> {
     try {
-      for (const path of [this.entries, this.leases, this.#temporary]) await mkdir(path, { recursive: true });
+      for (const path of [this.entries, this.leases, this.#temporary]) await makeFolder(path);
     } catch (cause) {
       throw failed("create the directory", cause);
     }
@@ -54,6 +54,31 @@ export class FileStore {
     await rename(temporary, path);
   }
 }
+
+/**
+ * Creates a directory with its parents. Node's recursive `mkdir` never ends where an existing parent says that a
+ * child cannot exist, such as `/proc`.
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (await isFolder(path)) return;
+    const parent = dirname(path);
+    if (!isMissing(error) || parent === path) throw error;
+    await makeFolder(parent);
+    await mkdir(path).catch(async (again) => {
+      // Another process may have created it meanwhile.
+      if (!(await isFolder(path))) throw again;
+    });
+  }
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 /** The names in a directory; empty if it does not exist. */
 export async function listFolder(directory: string): Promise<string[]> {

@@ -25,7 +25,9 @@ export async function openDiscovery(url: string, options: DiscoveryOptions = {})
   const [, scheme = "", place = ""] = /^([a-z]+):(.*)$/s.exec(url) ?? [];
   const open = Object.hasOwn(backends, scheme) ? backends[scheme] : undefined;
   if (open && (place !== "" || isKubernetes(url))) return open(place, options);
+  // `memory:` is of use only inside one process, such as a test.
   const known = Object.keys(backends)
+    .filter((name) => name !== "memory")
     .map((name) => `${name}:…`)
     .join(" or ");
   throw new DiscoveryError("bad_url", `"${url}" is not a discovery URL: write ${known}.`);

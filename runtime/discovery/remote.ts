@@ -82,7 +82,7 @@ export class RemoteDiscovery implements Discovery {
       await this.#call(() => this.#store.put(key, json));
       return;
     }
-    if (!(lease instanceof RenewedLease) || !this.#leases.has(lease)) {
+    if (!(lease instanceof RenewedLease) || !this.#leases.has(lease) || lease.isRevoked) {
       throw new DiscoveryError("lease_gone", `The lease ${lease.id} was revoked; "${key}" was not put.`);
     }
     await this.#call(() => lease.put(key, json));

@@ -10,6 +10,10 @@ export interface StoreLease {
   renew(): Promise<boolean>;
   /** Stores a value under it. @returns false if the store no longer has it */
   put(key: string, json: string): Promise<boolean>;
+  /** Which of the keys it no longer has, because somebody else has deleted or put them. */
+  missing(keys: readonly string[]): Promise<readonly string[]>;
+  /** Stores a missing value again. @returns false if the key has another value by now */
+  restore(key: string, json: string): Promise<boolean>;
   /** Revokes it and removes all its keys. */
   revoke(): Promise<void>;
   /** Whether the store has rejected the value for good. */
@@ -27,7 +31,7 @@ export interface RenewedLeaseOptions {
 
 /**
  * A lease that survives outages and data loss of its store: it is renewed indefinitely, and granted again with all its
- * keys if the store no longer has it.
+ * keys if the store no longer has it. Keys that others have deleted are put again.
  */
 export class RenewedLease implements Lease {
   readonly #store: StoreLease;
@@ -38,7 +42,7 @@ export class RenewedLease implements Lease {
   readonly #unwritten = new Set<string>();
   #beat: ReturnType<typeof setInterval> | undefined;
   #isBeating = false;
-  #isRevoked = false;
+  #revoking: Promise<void> | undefined;
   /** The last task. Calls are serialized, because the store does not keep the order of those that wait to connect. */
   #running: Promise<unknown> = Promise.resolve();
 
@@ -84,19 +88,23 @@ export class RenewedLease implements Lease {
     this.#unwritten.delete(key);
   }
 
-  async revoke(): Promise<void> {
-    if (this.#isRevoked) return;
-    this.#isRevoked = true;
+  get isRevoked(): boolean {
+    return this.#revoking !== undefined;
+  }
+
+  /** Resolves when the store has removed it, also if it is being revoked already. Never fails. */
+  revoke(): Promise<void> {
     clearInterval(this.#beat);
-    this.#options.onRevoked(this);
-    await this.#run(async () => {
+    this.#revoking ??= this.#run(async () => {
       try {
         await this.#store.revoke();
       } catch (error) {
         // It expires by itself.
         this.#options.failed(error);
       }
+      this.#options.onRevoked(this);
     });
+    return this.#revoking;
   }
 
   #run<Result>(task: () => Promise<Result>): Promise<Result> {
@@ -116,21 +124,35 @@ export class RenewedLease implements Lease {
 
   /** Never fails. */
   async #renew(): Promise<void> {
-    if (this.#isRevoked) return;
+    if (this.isRevoked) return;
     try {
       if (await this.#store.renew()) this.#options.answered();
       else await this.#grantAgain();
       await this.#write();
+      await this.#restore();
     } catch (error) {
       // Calls in progress when the store became unreachable may or may not have been applied.
       for (const key of this.#values.keys()) this.#unwritten.add(key);
-      if (!this.#isRevoked) this.#options.failed(error);
+      if (!this.isRevoked) this.#options.failed(error);
     }
   }
 
   async #grantAgain(): Promise<void> {
     await this.#store.grant();
     for (const key of this.#values.keys()) this.#unwritten.add(key);
+  }
+
+  async #restore(): Promise<void> {
+    const held = [...this.#values.keys()];
+    if (held.length === 0) return;
+    for (const key of await this.#store.missing(held)) {
+      const json = this.#values.get(key);
+      // Its holder has deleted it, or is about to put another value.
+      if (json === undefined || this.#unwritten.has(key) || this.isRevoked) continue;
+      const isOurs = await this.#store.restore(key, json);
+      // Two holders must not take a key from each other for ever.
+      if (!isOurs && this.#values.get(key) === json && !this.#unwritten.has(key)) this.forget(key);
+    }
   }
 
   async #write(): Promise<void> {

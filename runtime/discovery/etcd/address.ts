@@ -1,6 +1,8 @@
+import { createSecureContext } from "node:tls";
 import {
   parseServerUrl,
   readTlsFiles,
+  type ServerUrl,
   ServerUrlError,
   type ServerUrlForm,
   type TlsFiles,
@@ -37,9 +39,31 @@ export async function readEtcdAddress(place: string): Promise<EtcdAddress> {
     if (secret !== undefined && user === undefined)
       throw new ServerUrlError(FORM, "a user needs a password: USER:PASSWORD@");
     const tls = await readTlsFiles(url, FORM);
+    if (tls !== undefined) checkFiles(tls, url);
     return { members: hosts, prefix: `/${path || DEFAULT_PREFIX}/`, user, password: secret, tls };
   } catch (error) {
     if (!(error instanceof ServerUrlError)) throw error;
     throw new DiscoveryError("bad_url", error.message, { cause: error });
+  }
+}
+
+/** @throws ServerUrlError if they are no PEM files, or the certificate and the key do not belong together */
+function checkFiles(files: TlsFiles, { options }: ServerUrl): void {
+  for (const name of ["ca", "cert", "key"] as const) {
+    const pem = files[name];
+    if (pem === undefined || pem.includes("-----BEGIN ")) continue;
+    throw new ServerUrlError(FORM, `its '${name}' ${options.get(name)} is not a PEM file`);
+  }
+  try {
+    createSecureContext({ ...files });
+  } catch (error) {
+    const { reason = (error as Error).message } = error as { reason?: string };
+    const pair = `its 'cert' ${options.get("cert")} and its 'key' ${options.get("key")}`;
+    throw new ServerUrlError(
+      FORM,
+      /key values mismatch/.test(reason)
+        ? `${pair} do not belong together`
+        : `its certificates cannot be used: ${reason}`,
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Etcd3 } from "etcd3";
 import type { EtcdAddress } from "./address.ts";
 
@@ -13,6 +14,7 @@ export async function createClient({ members, user, password, tls }: EtcdAddress
     import("etcd3"),
     import("cockatiel"),
   ]);
+  if (tls !== undefined && members.some((member) => isIP(hostOf(member)) !== 0)) await allowIpServerName();
   return new Etcd3({
     hosts: members.map((member) => `${tls === undefined ? "http" : "https"}://${member}`),
     ...(tls !== undefined && { credentials: await credentialsOf(tls) }),
@@ -43,6 +45,25 @@ export async function createClient({ members, user, password, tls }: EtcdAddress
       "grpc.max_reconnect_backoff_ms": 1_000,
     },
   });
+}
+
+const hostOf = (member: string) => member.slice(0, member.lastIndexOf(":")).replaceAll(/[[\]]/g, "");
+
+/**
+ * gRPC names an IP address as the server's name in TLS, and cannot be told otherwise. Servers ignore the name, but Node
+ * warns of the first one in a process: this is that first one, without the warning.
+ */
+async function allowIpServerName(): Promise<void> {
+  const [{ connect }, { PassThrough }] = await Promise.all([import("node:tls"), import("node:stream")]);
+  const { noDeprecation } = process;
+  process.noDeprecation = true;
+  try {
+    connect({ socket: new PassThrough(), servername: "127.0.0.1" })
+      .on("error", () => {})
+      .destroy();
+  } finally {
+    process.noDeprecation = noDeprecation ?? false;
+  }
 }
 
 async function credentialsOf({ ca, cert, key }: NonNullable<EtcdAddress["tls"]>) {

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
 import { randomId } from "../../ids.ts";
@@ -8,6 +10,7 @@ import { discoverySuite } from "../common-suite.ts";
 import { openDiscovery } from "../open.ts";
 import { openPair } from "../test-pair.ts";
 import { watchLog } from "../testing.ts";
+import type { StoreState } from "../types.ts";
 import { etcdctl, hasEtcd, startEtcd } from "./test-etcd.ts";
 
 describe.runIf(hasEtcd)("with a real etcd", async () => {
@@ -15,8 +18,12 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
   afterAll(() => shared?.[Symbol.asyncDispose]());
 
   discoverySuite("etcd", () => {
-    const url = `etcd://${shared!.host}/${randomId()}`;
+    const prefix = randomId();
+    const url = `etcd://${shared!.host}/${prefix}`;
     return {
+      erase: async (key) => {
+        await etcdctl(shared!, "del", `/${prefix}/${key}`);
+      },
       open: () => openDiscovery(url),
       forget: async (leaseId) => {
         await etcdctl(shared!, "lease", "revoke", leaseId);
@@ -48,7 +55,11 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await stateIs(true);
     await log.until((entries) => entries.get("worker") === 2);
     expect(both.states.map(({ isReachable }) => isReachable)).toEqual([false, true]);
-    expect(both.states[0]!.reason).toContain(etcd.host);
+    expect(both.states[0]!.reason).toMatch(
+      new RegExp(
+        `^etcd at ${etcd.host}: (?:(?:connect|read) E[A-Z]+.*|it does not answer in time|.*closed)$`,
+      ),
+    );
   });
 
   test("an etcd that lost its data gets all entries again", async () => {
@@ -89,7 +100,9 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await watchLog(reader, "");
     await etcdctl(etcd, "auth", "enable");
     await stateIs(false);
-    expect(states.at(-1)!.reason).toMatch(/user name is empty|invalid auth token|authentication/);
+    expect(states.at(-1)!.reason).toMatch(
+      /user name is empty: write USER:PASSWORD@|invalid auth token|authentication/,
+    );
     await etcd.kill();
     await etcd.resume();
     await expect(openDiscovery(`etcd://root:wrong@${etcd.host}`)).rejects.toThrow(/authentication failed/);
@@ -122,10 +135,15 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
 
   test("works while some members are down", async () => {
     const url = `etcd://127.0.0.1:1,${shared!.host},127.0.0.1:2/${randomId()}`;
-    const discovery = await openDiscovery(url);
+    const states: StoreState[] = [];
+    const discovery = await openDiscovery(url, { onState: (state) => states.push(state) });
     const log = await watchLog(discovery, "");
-    for (let count = 0; count < 10; count++) await discovery.put("a", count);
+    const lease = await discovery.lease({ ttlMs: 200 });
+    for (let count = 0; count < 10; count++) await discovery.put("a", count, lease);
     await log.until((entries) => entries.get("a") === 9);
+    // Some twenty renewals.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(states).toEqual([]);
     await discovery.close();
   });
 
@@ -146,11 +164,26 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await discovery.put("a", 1);
     expect(await discovery.get("")).toEqual(new Map([["a", 1]]));
     await discovery.close();
+    // Node warns once in a process.
+    const module = JSON.stringify(new URL("../open.ts", import.meta.url).href);
+    const script = `import { openDiscovery } from ${module};
+      await (await openDiscovery(${JSON.stringify(`${url}?${known}`)})).close();`;
+    const started = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+    expect(started.stderr).toBe("");
     await Promise.all([
       expect(
         openDiscovery(`${url}?ca=${stranger.cert}&cert=${client.cert}&key=${client.key}`),
       ).rejects.toThrow(/unable to verify|self.signed/),
-      expect(openDiscovery(`${url}?ca=${authority.cert}`)).rejects.toThrow(/certificate/),
+      expect(openDiscovery(`${url}?ca=${authority.cert}`)).rejects.toThrow(
+        /: the server requires a client certificate: add \?cert=FILE&key=FILE to the URL$/,
+      ),
+      expect(openDiscovery(url)).rejects.toThrow(/: the server requires TLS: add \?ca=FILE/),
+      expect(openDiscovery(`etcd://${shared!.host}?ca=${authority.cert}`)).rejects.toThrow(
+        /: the server does not speak TLS at this port/,
+      ),
+      expect(
+        openDiscovery(`${url}?ca=${authority.cert}&cert=${client.cert}&key=${server.key}`),
+      ).rejects.toThrow(`its 'cert' ${client.cert} and its 'key' ${server.key} do not belong together`),
     ]);
     rmSync(folder, { recursive: true });
   });

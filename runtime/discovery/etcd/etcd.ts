@@ -5,9 +5,10 @@ import type { StoreLease } from "../renewed-lease.ts";
 import { type Discovery, DiscoveryError, type DiscoveryOptions } from "../types.ts";
 import { type EtcdAddress, readEtcdAddress } from "./address.ts";
 import { createClient } from "./client.ts";
+import { connectionFailure } from "./connection-failure.ts";
 import { Follower } from "./follow.ts";
 import { EtcdLease } from "./lease.ts";
-import { tlsFailure } from "./tls-failure.ts";
+import { plainReason } from "./plain-reason.ts";
 
 /** How long to wait for the first answer, in milliseconds: etcd may be starting alongside this process. */
 const OPEN_MS = 10_000;
@@ -22,23 +23,47 @@ const RETRY_MS = 500;
 export async function openEtcdDiscovery(place: string, options: DiscoveryOptions): Promise<Discovery> {
   const address = await readEtcdAddress(place);
   const client = await createClient(address);
+  const { members } = address;
+  const memberClients =
+    members.length === 1
+      ? [client]
+      : await Promise.all(members.map((member) => createClient({ ...address, members: [member] })));
+  const clients = { client, memberClients };
   const errors = await import("etcd3");
   try {
     await firstAnswer(client, errors, address);
   } catch (error) {
-    client.close();
+    closeAll(clients);
     throw new DiscoveryError("store_failed", await reasonOf(error, address), { cause: error });
   }
-  return new RemoteDiscovery((context) => new EtcdStore(client, errors, address, context), options);
+  return new RemoteDiscovery((context) => new EtcdStore(clients, errors, address, context), options);
+}
+
+interface EtcdClients {
+  readonly client: Etcd3;
+  /** A client of each member. */
+  readonly memberClients: readonly Etcd3[];
+}
+
+function closeAll({ client, memberClients }: EtcdClients): void {
+  for (const each of new Set([client, ...memberClients])) each.close();
 }
 
 class EtcdStore implements RemoteStore {
+  readonly #clients: EtcdClients;
   readonly #client: Etcd3;
   readonly #errors: typeof Etcd3Module;
   readonly #address: EtcdAddress;
   readonly #follower: Follower;
 
-  constructor(client: Etcd3, errors: typeof Etcd3Module, address: EtcdAddress, context: RemoteContext) {
+  constructor(
+    clients: EtcdClients,
+    errors: typeof Etcd3Module,
+    address: EtcdAddress,
+    context: RemoteContext,
+  ) {
+    const { client } = clients;
+    this.#clients = clients;
     this.#client = client;
     this.#errors = errors;
     this.#address = address;
@@ -64,14 +89,13 @@ class EtcdStore implements RemoteStore {
   }
 
   lease(ttlMs: number): StoreLease {
-    const { prefix, members } = this.#address;
-    const context = { client: this.#client, errors: this.#errors, prefix, memberCount: members.length };
-    return new EtcdLease(context, ttlMs);
+    const { prefix } = this.#address;
+    return new EtcdLease({ ...this.#clients, errors: this.#errors, prefix }, ttlMs);
   }
 
   close(): void {
     this.#follower.close();
-    this.#client.close();
+    closeAll(this.#clients);
   }
 
   reasonOf(error: unknown): Promise<string> {
@@ -94,21 +118,24 @@ async function firstAnswer(
     } catch (error) {
       const isRejected = rejections.some((rejection) => error instanceof rejection);
       if (isRejected || performance.now() > until) throw error;
-      const failures = await Promise.all(
-        tls === undefined ? [] : members.map((member) => tlsFailure(member, tls)),
-      );
-      if (failures.length > 0 && failures.every((failure) => failure?.isPermanent === true)) throw error;
+      const failures = await Promise.all(members.map((member) => connectionFailure(member, tls)));
+      if (failures.every((failure) => failure?.isPermanent === true)) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-/** Why a call failed, for messages. gRPC hides why a TLS connection failed, so this finds out by a separate one. */
+/** Why a call failed, for messages. gRPC hides the part of TLS in it, so this finds out by a separate connection. */
 async function reasonOf(error: unknown, { members, tls }: EtcdAddress): Promise<string> {
   const where = `etcd at ${members.join(", ")}`;
   const message = error instanceof Error ? error.message : String(error);
-  const isConnection = /No connection established|UNAVAILABLE|Deadline exceeded|waiting for/i.test(message);
-  if (tls === undefined || !isConnection) return `${where}: ${message}`;
-  const failures = await Promise.all(members.map((member) => tlsFailure(member, tls)));
-  return `${where}: ${failures.find((failure) => failure !== undefined)?.message ?? message}`;
+  const reason = `${where}: ${plainReason(message)}`;
+  // A server that has hung for a while would hang once more.
+  const isConnection = /No connection established|UNAVAILABLE/i.test(message);
+  const isTimeout = /Deadline exceeded|waiting for/i.test(message);
+  if (!isConnection && (!isTimeout || tls === undefined)) return reason;
+  const failures = await Promise.all(members.map((member) => connectionFailure(member, tls)));
+  const failure =
+    failures.find((found) => found?.isPermanent === true) ?? failures.find((found) => found !== undefined);
+  return failure === undefined ? reason : `${where}: ${failure.message}`;
 }

@@ -6,7 +6,7 @@ import { discoverySuite } from "../common-suite.ts";
 import { openDiscovery } from "../open.ts";
 import { openPair } from "../test-pair.ts";
 import { watchLog } from "../testing.ts";
-import { leaseName } from "./keys.ts";
+import { entryName, leaseName } from "./keys.ts";
 
 /** The bucket, through a separate connection. */
 async function bucketOf(host: string, name: string) {
@@ -24,6 +24,10 @@ describe.runIf(hasNats)("with a real nats-server", async () => {
     const name = randomId();
     return {
       open: () => openDiscovery(`nats://${shared!.host}/${name}`),
+      erase: async (key) => {
+        await using other = await bucketOf(shared!.host, name);
+        await other.bucket.delete(entryName(key));
+      },
       forget: async (leaseId) => {
         await using other = await bucketOf(shared!.host, name);
         await other.bucket.delete(leaseName(leaseId));

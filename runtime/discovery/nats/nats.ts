@@ -307,6 +307,31 @@ class NatsLease implements StoreLease {
     return true;
   }
 
+  async missing(keys: readonly string[]): Promise<readonly string[]> {
+    const found = await Promise.all(keys.map((key) => this.#bucket().get(entryName(key))));
+    return keys.filter((key, index) => {
+      const entry = found[index];
+      return entry?.operation !== "PUT" || entry.revision !== this.#entries.get(entryName(key));
+    });
+  }
+
+  async restore(key: string, json: string): Promise<boolean> {
+    const name = entryName(key);
+    const entry = await this.#bucket().get(name);
+    const ours = this.#entries.get(name) ?? 0;
+    // A replica that lags may answer with an older value.
+    if (entry?.operation === "PUT") return entry.revision <= ours;
+    const options = { timeout: CALL_MS, previousSeq: entry?.revision ?? 0 };
+    const value = entryValue({ key, lease: this.id, json });
+    try {
+      this.#entries.set(name, await this.#bucket().put(name, value, options));
+    } catch (error) {
+      // Somebody else was faster; the next renewal sees who.
+      if (!isBadSequence(error) && !this.isRejection(error)) throw error;
+    }
+    return true;
+  }
+
   async revoke(): Promise<void> {
     await this.#bucket().delete(leaseName(this.id));
     // Entries that another holder has put since are kept.
