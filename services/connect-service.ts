@@ -148,7 +148,7 @@ function startCall(
   const requestId = newRequestId(call.requestId);
   const payload = frameRequest(requestId, codecs.request.encode(value));
   const tokens = tokensOf?.(value, endpoint) ?? NO_TOKENS;
-  const answer = new Answer((bytes) => codecs.response.decode(bytes));
+  const answer = new Answer((bytes) => decodeAnswer(codecs.response, bytes, endpoint));
   const deadlineAt = call.deadlineMs === undefined ? undefined : performance.now() + call.deadlineMs;
   void run();
   return answer;
@@ -211,6 +211,16 @@ function startCall(
       answer.onDrained = () => running.resume();
       answer.onCancel = () => running.cancel();
     });
+  }
+}
+
+/** @throws PlaneError `internal` that names the endpoint, in place of what the codec throws */
+function decodeAnswer(codec: Codec<unknown>, bytes: Uint8Array, endpoint: string): unknown {
+  try {
+    return codec.decode(bytes);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PlaneError("internal", `The answer of '${endpoint}' is not valid: ${reason}`, { cause });
   }
 }
 

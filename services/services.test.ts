@@ -218,6 +218,24 @@ describe("a request", () => {
     });
   });
 
+  test("whose answer is not valid fails with the endpoint and the field", async () => {
+    const wrong = (response: unknown) => async (_: null) => response as { sums: number[] };
+    const response = z.object({ sums: z.array(z.number()) });
+    const service = defineService({
+      name: "wrong",
+      endpoints: { sum: endpoint({ response, handle: wrong({ sums: [1, "two"] }) }) },
+    });
+    const discovery = await memory();
+    const served = await serveService(service, { discovery, log, listen: `memory:${randomId()}` });
+    closing.push(() => served.drain(0));
+    const client = await connectService(service, { discovery, log });
+    closing.push(() => client.close());
+    await expect(client.sum(null)).rejects.toMatchObject({
+      code: "internal",
+      message: "The answer of 'sum' is not valid: sums.1: Invalid input: expected number, received string",
+    });
+  });
+
   test("holds its sender back while its client does not read", async () => {
     const discovery = await memory();
     const served = await serveAs("one", discovery);
