@@ -50,6 +50,26 @@ describe.each(stores)("on %s", (_, isThere, start) => {
   });
 });
 
+test.each(["hello-world", "custom-engine"])("%s says once that its store is not there", async (name) => {
+  const failed = await example(name, "--discovery", "etcd://127.0.0.1:1").catch((error: unknown) => error);
+  expect(failed).toMatchObject({ code: 1, stdout: "" });
+  const { stderr } = failed as { stderr: string };
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toContain("127.0.0.1:1");
+});
+
+test.each(["hello-world", "hello-world/call.ts", "custom-engine"])("%s explains itself", async (name) => {
+  const { stdout, stderr } = await example(name, "--help");
+  expect(stdout).toMatch(/^[A-Z].*npm run example examples\/.* -- --discovery/s);
+  expect(stdout).not.toContain("*/");
+  expect(stderr).toBe("");
+});
+
+test("an example refuses an unknown option with a sentence", async () => {
+  const failed = await example("hello-world", "--bogus").catch((error: unknown) => error);
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Unknown option '--bogus'.*\n$/) });
+});
+
 test("without arguments, hello-world uses files of its own", async () => {
   expect((await example("hello-world")).stdout).toBe("Hello,\ndistributed\nworld!\n");
 });

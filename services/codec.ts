@@ -1,5 +1,6 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { decode, encode } from "@msgpack/msgpack";
+import { z } from "zod";
 
 /** How values of a type travel. */
 export interface Codec<Value> {
@@ -23,7 +24,14 @@ export const anyCodec: Codec<unknown> = {
 /** The same, checked by a schema on arrival. */
 export const schemaCodec = <Value>(schema: Schema<Value>): Codec<Value> => ({
   encode: (value) => anyCodec.encode(value),
-  decode: (bytes) => schema.parse(anyCodec.decode(bytes)),
+  decode(bytes) {
+    const value = anyCodec.decode(bytes);
+    try {
+      return schema.parse(value);
+    } catch (cause) {
+      throw new Error(sentenceOf(cause), { cause });
+    }
+  },
 });
 
 /**
@@ -41,6 +49,15 @@ export const protobuf = <Message extends DescMessage>(message: Message): Codec<M
   encode: (value) => toBinary(message, value),
   decode: (bytes) => fromBinary(message, bytes),
 });
+
+/** What a schema says is wrong; of zod's list of issues, each with its field. */
+function sentenceOf(error: unknown): string {
+  if (error instanceof z.ZodError)
+    return error.issues
+      .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`))
+      .join("; ");
+  return error instanceof Error ? error.message : String(error);
+}
 
 /** Whether it is a codec rather than a schema. */
 export const isCodec = <Value>(type: Codec<Value> | Schema<Value>): type is Codec<Value> =>

@@ -1,4 +1,4 @@
-import type { PolicyName } from "#gateway";
+import { POLICY_NAMES, type PolicyName } from "#gateway";
 import {
   type ClientCall,
   type ClientTls,
@@ -14,7 +14,7 @@ import { Answer } from "./answer.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import type { Endpoints, ServiceDefinition } from "./define-service.ts";
 import { typedEndpoint } from "./define-service.ts";
-import { ServiceInstances } from "./instances.ts";
+import { type InstanceRoute, ServiceInstances } from "./instances.ts";
 import { openStore } from "./open-store.ts";
 import { frameRequest } from "./registration.ts";
 
@@ -27,7 +27,7 @@ export interface ConnectServiceOptions {
    * What the policies `kv` and `prefix-hash` compare: requests that begin with the same tokens go to the same instance.
    * Any numbers that stand for the request's parts will do.
    */
-  readonly tokensOf?: (request: unknown, endpoint: string) => Uint32Array;
+  readonly tokensOf?: (request: unknown, endpoint: string) => Uint32Array | readonly number[];
   /** Longest time to wait for an instance, in milliseconds. Default 5,000. */
   readonly waitMs?: number;
   /** Certificates for instances with TLS. */
@@ -40,7 +40,7 @@ export interface ConnectServiceOptions {
 export interface ServiceCallOptions {
   /** Cancels the request. */
   readonly signal?: AbortSignal;
-  /** Milliseconds until the request fails with `deadline_exceeded`, on both sides. Default: none. */
+  /** Milliseconds until the request fails with `deadline_exceeded`, on both sides; at once if there are none. Default: no deadline. */
   readonly deadlineMs?: number;
   /** The id of the request in logs. Default: a new one. */
   readonly requestId?: string;
@@ -82,7 +82,7 @@ export type ServiceClient<Own extends Endpoints> = { readonly [Name in keyof Own
 /**
  * Connects to the instances of a service, those of now and those to come.
  *
- * @throws DiscoveryError for a discovery that does not open
+ * @throws DiscoveryError for a discovery that does not open; TypeError for an unknown policy
  * @example
  * const client = await connectService(hello, { discovery: "file:/tmp/hello" });
  * for await (const line of client.greet(["Ada", "Alan"])) console.log(line);
@@ -92,6 +92,9 @@ export async function connectService<Own extends Endpoints>(
   service: ServiceDefinition<Own>,
   options: ConnectServiceOptions,
 ): Promise<ServiceClient<Own>> {
+  const { policy = "round-robin" } = options;
+  if (!POLICY_NAMES.includes(policy))
+    throw new TypeError(`'${policy}' is no policy: use one of ${POLICY_NAMES.join(", ")}.`);
   const isOwn = typeof options.discovery === "string";
   const discovery = isOwn ? await openStore(options.discovery as string) : (options.discovery as Discovery);
   const log = options.log ?? createLogger({ name: `${service.name}-client`, level: "warn" });
@@ -100,7 +103,7 @@ export async function connectService<Own extends Endpoints>(
     (isOwn && String(options.discovery).startsWith("nats:") ? String(options.discovery) : undefined);
   const instances = await ServiceInstances.open(service.name, {
     discovery,
-    policy: options.policy ?? "round-robin",
+    policy,
     connect: { tls: options.tls, nats },
     metrics: createMetrics({ process: false }),
     log,
@@ -147,18 +150,20 @@ function startCall(
 ): Answer {
   const requestId = newRequestId(call.requestId);
   const payload = frameRequest(requestId, codecs.request.encode(value));
-  const tokens = tokensOf?.(value, endpoint) ?? NO_TOKENS;
-  const answer = new Answer((bytes) => codecs.response.decode(bytes));
-  const deadlineAt = call.deadlineMs === undefined ? undefined : performance.now() + call.deadlineMs;
+  const compared = tokensOf?.(value, endpoint) ?? NO_TOKENS;
+  const tokens = compared instanceof Uint32Array ? compared : Uint32Array.from(compared);
+  const answer = new Answer((bytes) => decodeAnswer(codecs.response, bytes, endpoint));
+  const { deadlineMs = Number.POSITIVE_INFINITY } = call;
+  const deadlineAt = performance.now() + deadlineMs;
+  const excluded: string[] = [];
   void run();
   return answer;
 
   async function run(): Promise<void> {
-    const excluded: string[] = [];
     for (;;) {
       try {
         call.signal?.throwIfAborted();
-        const route = await instances.route({ requestId, tokens, excluded, name: call.instance }, waitMs);
+        const route = await choose();
         const failure = await once(route.client, () => route.firstItem());
         route.free();
         if (failure === undefined) return;
@@ -171,6 +176,20 @@ function startCall(
         return;
       }
     }
+  }
+
+  /** Chooses an instance. @throws PlaneError `deadline_exceeded` if the deadline passes first */
+  async function choose(): Promise<InstanceRoute> {
+    const leftMs = deadlineAt - performance.now();
+    // A deadline that is not a number has passed, too.
+    if (!(leftMs > 0)) throw expired();
+    const request = { requestId, tokens, excluded, name: call.instance };
+    if (leftMs > waitMs) return instances.route(request, waitMs);
+    return instances.route(request, leftMs, expired);
+  }
+
+  function expired(): PlaneError {
+    return new PlaneError("deadline_exceeded", `The call did not end within ${deadlineMs} ms.`);
   }
 
   /** Calls one instance. @returns why it has failed */
@@ -196,7 +215,9 @@ function startCall(
             resolve(answer.isCancelled ? undefined : error);
           },
         },
-        deadlineAt === undefined ? {} : { deadlineMs: Math.max(1, deadlineAt - performance.now()) },
+        deadlineMs === Number.POSITIVE_INFINITY
+          ? {}
+          : { deadlineMs: Math.max(1, deadlineAt - performance.now()) },
       );
       const cancel = () => {
         answer.fail(
@@ -211,6 +232,16 @@ function startCall(
       answer.onDrained = () => running.resume();
       answer.onCancel = () => running.cancel();
     });
+  }
+}
+
+/** @throws PlaneError `internal` that names the endpoint, in place of what the codec throws */
+function decodeAnswer(codec: Codec<unknown>, bytes: Uint8Array, endpoint: string): unknown {
+  try {
+    return codec.decode(bytes);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PlaneError("internal", `The answer of '${endpoint}' is not valid: ${reason}`, { cause });
   }
 }
 

@@ -60,6 +60,7 @@ export class ServiceInstances {
   readonly #instances = new Map<string, Instance>();
   readonly #waiting = new Set<() => void>();
   #watch: Watch | undefined;
+  #isClosed = false;
 
   private constructor(service: string, module: WebAssembly.Module, options: InstancesOptions) {
     this.#service = service;
@@ -91,18 +92,25 @@ export class ServiceInstances {
     await this.#wait(waitMs, () => this.names().length > 0);
   }
 
-  /** Chooses an instance, waiting for one. @throws PlaneError `connection_lost` if none can take the request in time */
-  async route(request: InstanceRequest, waitMs: number): Promise<InstanceRoute> {
-    let chosen = this.#choose(request);
-    if (chosen !== undefined) return chosen;
-    await this.#wait(waitMs, () => {
+  /**
+   * Chooses an instance, waiting for one.
+   *
+   * @param late the error if none can take the request in time
+   * @throws PlaneError `connection_lost` by default; at once after `close`
+   */
+  async route(request: InstanceRequest, waitMs: number, late?: () => PlaneError): Promise<InstanceRoute> {
+    let chosen: InstanceRoute | undefined;
+    const isChosen = () => {
       chosen = this.#choose(request);
       return chosen !== undefined;
-    });
+    };
+    await this.#wait(waitMs, isChosen, late);
     return chosen!;
   }
 
   close(): void {
+    this.#isClosed = true;
+    for (const check of [...this.#waiting]) check();
     this.#watch?.close();
     for (const [key, instance] of [...this.#instances]) {
       this.#remove(key);
@@ -132,7 +140,12 @@ export class ServiceInstances {
     };
   }
 
-  async #wait(waitMs: number, isDone: () => boolean): Promise<void> {
+  async #wait(
+    waitMs: number,
+    isDone: () => boolean,
+    late = () => new PlaneError("connection_lost", this.#nobody),
+  ): Promise<void> {
+    if (this.#isClosed) throw closedError();
     if (isDone()) return;
     await new Promise<void>((resolve, reject) => {
       const end = () => {
@@ -140,17 +153,21 @@ export class ServiceInstances {
         this.#waiting.delete(check);
       };
       const check = () => {
-        if (!isDone()) return;
+        if (!this.#isClosed && !isDone()) return;
         end();
-        resolve();
+        if (this.#isClosed) reject(closedError());
+        else resolve();
       };
       const timer = setTimeout(() => {
         end();
-        const message = `No instance of the service '${this.#service}' can take the request. Is one running, with the same discovery?`;
-        reject(new PlaneError("connection_lost", message));
+        reject(late());
       }, waitMs);
       this.#waiting.add(check);
     });
+  }
+
+  get #nobody(): string {
+    return `No instance of the service '${this.#service}' can take the request. Is one running, with the same discovery?`;
   }
 
   #replace(entries: ReadonlyMap<string, JsonValue>): void {
@@ -190,6 +207,8 @@ export class ServiceInstances {
     for (const check of [...this.#waiting]) check();
   }
 }
+
+const closedError = () => new PlaneError("connection_lost", "The client is closed.");
 
 /** One instance of a service, connected as long as discovery has it. */
 class Instance implements RoutedWorker {

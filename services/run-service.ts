@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { createLogger, type LogLevel, logLevels } from "#runtime";
+import { createLogger, DiscoveryError, type LogLevel, logLevels } from "#runtime";
 import { manageLifecycle } from "#runtime/node";
 import type { ServiceDefinition } from "./define-service.ts";
 import { openStore } from "./open-store.ts";
@@ -22,26 +22,30 @@ const USAGE = `Options:
 
 /**
  * Runs a service as this process, by the process's own arguments, until SIGTERM or Ctrl-C; then it drains.
- * @throws never: a wrong argument ends the process with exit code 2 and a sentence
+ * @throws never: a wrong argument ends the process with exit code 2 and a sentence, a service that cannot start with 1
  */
 export async function runService(service: ServiceDefinition, args = process.argv.slice(2)): Promise<void> {
   try {
     await run(service, args);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
-    process.exitCode = 2;
+    const isUsage =
+      error instanceof UsageError || (error instanceof DiscoveryError && error.code === "bad_url");
+    const message = error instanceof Error ? error.message.trim() : String(error);
+    process.stderr.write(isUsage ? `${message}\n\n${USAGE}` : `${message}\n`);
+    process.exitCode = isUsage ? 2 : 1;
   }
 }
 
 async function run(service: ServiceDefinition, args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const values = parse(args);
   if (values.help) {
     process.stdout.write(USAGE);
     return;
   }
-  if (values.discovery === undefined) throw new Error("--discovery is required, such as file:/tmp/services.");
+  if (values.discovery === undefined)
+    throw new UsageError("--discovery is required, such as file:/tmp/services.");
   const level = values["log-level"] ?? "info";
-  if (!isLogLevel(level)) throw new Error(`--log-level must be one of ${logLevels.join(", ")}.`);
+  if (!isLogLevel(level)) throw new UsageError(`--log-level must be one of ${logLevels.join(", ")}.`);
   const log = createLogger({ name: values.name ?? service.name, level });
   const discovery = await openStore(values.discovery, {
     onError: ({ message }) => log.warn("discovery error", { reason: message }),
@@ -58,11 +62,26 @@ async function run(service: ServiceDefinition, args: readonly string[]): Promise
     opsHost: values["ops-host"],
     opsPort: Number(values["ops-port"] ?? 0),
     log,
+  }).catch(async (error: unknown) => {
+    await discovery.close();
+    throw error;
   });
   const lifecycle = manageLifecycle({ log, deadlineMs: DRAIN_MS + AFTER_DRAIN_MS });
   lifecycle.onShutdown("drain requests", () => served.drain(DRAIN_MS));
   lifecycle.onShutdown("leave discovery", () => discovery.close());
 }
+
+/** @throws UsageError */
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+/** A wrong argument. */
+class UsageError extends Error {}
 
 const OPTIONS = {
   discovery: { type: "string" },

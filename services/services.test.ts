@@ -174,6 +174,24 @@ test("an instance that leaves ends its streams, and gets no more requests", asyn
   await left;
 });
 
+test("an unknown policy is refused with the names of those there are", async () => {
+  const policy = "bogus" as "kv";
+  await expect(connectTo(await memory(), { policy })).rejects.toThrow(
+    "'bogus' is no policy: use one of kv, round-robin, random",
+  );
+});
+
+test.each(["kv", "prefix-hash"] as const)("the policy %s compares plain arrays, too", async (policy) => {
+  const discovery = await memory();
+  for (const name of ["one", "two", "three"]) await serveAs(name, discovery);
+  const tokens = Array.from({ length: 64 }, (_, index) => index);
+  const client = await connectTo(discovery, { policy, tokensOf: () => tokens });
+  await expect.poll(() => client.instances().length).toBe(3);
+  const used = new Set<string>();
+  for (let round = 0; round < 6; round++) used.add((await client.whoAnswers(null)).instance);
+  expect(used.size).toBe(1);
+});
+
 describe("a request", () => {
   test("that its client cancels, or no longer reads, is aborted", async () => {
     const discovery = await memory();
@@ -203,6 +221,33 @@ describe("a request", () => {
     });
   });
 
+  test.each([0, -1, Number.NaN])("with %s ms left fails at once", async (deadlineMs) => {
+    const discovery = await memory();
+    await serveAs("one", discovery);
+    const client = await connectTo(discovery);
+    await client.ready();
+    await expect(client.add({ one: 1, other: 1 }, { deadlineMs })).rejects.toMatchObject({
+      code: "deadline_exceeded",
+    });
+  });
+
+  test("waits for an instance no longer than its deadline", async () => {
+    const client = await connectTo(await memory());
+    await expect(client.add({ one: 1, other: 1 }, { deadlineMs: 20 })).rejects.toMatchObject({
+      code: "deadline_exceeded",
+    });
+  });
+
+  test("fails at once when its client is closed, before or while it waits", async () => {
+    const client = await connectTo(await memory(), { waitMs: 60_000 });
+    const closed = { code: "connection_lost", message: "The client is closed." };
+    const waiting = expect(client.add({ one: 1, other: 1 })).rejects.toMatchObject(closed);
+    await client.close();
+    await waiting;
+    await expect(client.add({ one: 1, other: 1 })).rejects.toMatchObject(closed);
+    await expect(client.ready()).rejects.toMatchObject(closed);
+  });
+
   test("that is not valid is refused with the reason", async () => {
     const discovery = await memory();
     await serveAs("one", discovery);
@@ -215,6 +260,24 @@ describe("a request", () => {
     await expect(all(client.fail("out of order"))).rejects.toMatchObject({
       code: "internal",
       message: "out of order",
+    });
+  });
+
+  test("whose answer is not valid fails with the endpoint and the field", async () => {
+    const wrong = (response: unknown) => async (_: null) => response as { sums: number[] };
+    const response = z.object({ sums: z.array(z.number()) });
+    const service = defineService({
+      name: "wrong",
+      endpoints: { sum: endpoint({ response, handle: wrong({ sums: [1, "two"] }) }) },
+    });
+    const discovery = await memory();
+    const served = await serveService(service, { discovery, log, listen: `memory:${randomId()}` });
+    closing.push(() => served.drain(0));
+    const client = await connectService(service, { discovery, log });
+    closing.push(() => client.close());
+    await expect(client.sum(null)).rejects.toMatchObject({
+      code: "internal",
+      message: "The answer of 'sum' is not valid: sums.1: Invalid input: expected number, received string",
     });
   });
 

@@ -51,7 +51,7 @@ async function printed(child: ChildProcess, pattern: RegExp): Promise<string> {
   for (;;) {
     const match = pattern.exec(output);
     if (match !== null) return match[1] ?? "";
-    if (child.exitCode !== null) throw new Error(`It ended: ${output}`);
+    if (child.exitCode !== null) throw Object.assign(new Error(output), { code: "process_ended" });
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

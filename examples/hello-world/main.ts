@@ -4,11 +4,12 @@
  *     npm run example examples/hello-world
  *     npm run example examples/hello-world -- --discovery etcd://127.0.0.1:2379
  */
-import { fork } from "node:child_process";
+import { fork, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({ options: { discovery: { type: "string" } } });
@@ -16,10 +17,15 @@ const folder = mkdtempSync(join(tmpdir(), "hello-world-"));
 const args = ["--discovery", values.discovery ?? `file:${folder}`];
 
 const file = (name: string) => new URL(name, import.meta.url);
-const server = fork(file("serve.ts"), [...args, "--log-level", "warn"]);
-const client = fork(file("call.ts"), args);
-const [code] = await once(client, "exit");
-server.kill("SIGTERM");
-if (server.exitCode === null) await once(server, "exit");
+// What is wrong would be wrong for both: it is printed once, at the end.
+const stdio: StdioOptions = ["ignore", "inherit", "pipe", "ipc"];
+const server = fork(file("serve.ts"), [...args, "--log-level", "warn"], { stdio });
+const client = fork(file("call.ts"), args, { stdio });
+const errors = Promise.all([text(server.stderr!), text(client.stderr!)]);
+const ended = Promise.all([once(server, "close"), once(client, "close")]);
+await Promise.race([once(server, "exit"), once(client, "exit")]);
+for (const each of [server, client]) each.kill("SIGTERM");
+await ended;
 rmSync(folder, { recursive: true });
-process.exitCode = code ?? 1;
+process.stderr.write((await errors).find((printed) => printed !== "") ?? "");
+process.exitCode = client.exitCode ?? 1;

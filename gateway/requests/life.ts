@@ -325,7 +325,8 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
 
   /** Why the answer may not move again; undefined if it may. */
   get #moveObstacle(): string | undefined {
-    if (!this.#attempts.mayMove) return "two workers were lost during this request";
+    if (!this.#attempts.mayMove)
+      return "two workers were lost during this request, which may be what kills them";
     return this.#moves < this.#context.options.migrationLimit
       ? undefined
       : "it has reached --migration-limit";

@@ -54,7 +54,10 @@ export class OutgoingCall implements ClientCall {
     try {
       this.#receiver.onMessage(bytes);
     } catch (cause) {
-      this.#abandon(new PlaneError("internal", "The receiver of a message threw.", { cause }));
+      const isExplained = cause instanceof PlaneError;
+      this.#abandon(
+        isExplained ? cause : new PlaneError("internal", "The receiver of a message threw.", { cause }),
+      );
     }
     this.#grant();
   }

@@ -32,6 +32,8 @@ export class CacheLog implements BlockListener {
     this.#endStored();
     this.#removed.push(hash);
     this.#cached.delete(hash);
+    // At once: a block that is stored again is described before, perhaps in the same step.
+    this.#contents.delete(hash);
   }
 
   clear(): void {
@@ -74,7 +76,6 @@ export class CacheLog implements BlockListener {
 
   #endRemoved(): void {
     if (this.#removed.length === 0) return;
-    for (const hash of this.#removed) this.#contents.delete(hash);
     this.#events.push({ type: "removed", blockHashes: BigUint64Array.from(this.#removed, BigInt) });
     this.#removed = [];
   }

@@ -34,6 +34,18 @@ describe("the mocker", () => {
     expect((await send(tokens(10, 2)))[0]!.cachedTokens).toBe(0);
   });
 
+  test("continues an answer as it would have been, wherever it was cut", async () => {
+    const { engine } = open();
+    const send = async (prompt: Uint32Array, maxTokens: number) =>
+      tokensOf(await collect(engine.generate(requestFor(prompt, { maxTokens }), never)));
+    const prompt = tokens(10, 1);
+    const whole = await send(prompt, 100);
+    for (const cut of [1, 7, 48, 99])
+      expect(await send(Uint32Array.from([...prompt, ...whole.slice(0, cut)]), 100 - cut)).toEqual(
+        whole.slice(cut),
+      );
+  });
+
   test("its snapshot and its events agree", async () => {
     const { engine, batches } = open();
     await Promise.all(

@@ -4,7 +4,10 @@ import { DeltaQueue } from "./delta-queue.ts";
 import { nextHash } from "./hashes.ts";
 import type { ScheduledRequest } from "./scheduler.ts";
 
-/** The simulated answer: these bytes, repeated. */
+/**
+ * The simulated answers: these bytes, repeated. A token's position in prompt and answer chooses the byte, so that a
+ * request that goes on elsewhere, with its answer so far as part of its prompt, gets the same text.
+ */
 const ANSWER = new TextEncoder().encode("the quick brown fox jumps over the lazy dog and ");
 
 /** The request that knows a block's tokens when it is stored: the last one that returned its hash. */
@@ -55,7 +58,7 @@ export class MockRequest implements ScheduledRequest {
   }
 
   onToken(isLast: boolean): void {
-    const token = ANSWER[(this.#tokens.length - this.promptTokens) % ANSWER.length]!;
+    const token = ANSWER[this.#tokens.length % ANSWER.length]!;
     this.#tokens.push(token);
     this.answer.push({ tokenIds: [token], ...(isLast && { finish: "length" }) });
     if (isLast) this.answer.end();
