@@ -9,9 +9,9 @@ export interface ConnectionFailure {
   readonly isPermanent: boolean;
 }
 
-/** How long to wait for a rejection, in milliseconds: TLS 1.3 servers verify certificates after the handshake. */
-const REJECTION_MS = 200;
 const CONNECT_MS = 2_000;
+/** What an HTTP/2 client sends first (RFC 9113, section 3.4): a text, and an empty SETTINGS frame. */
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1");
 
 /**
  * Finds out by a separate TLS connection why connections to a member fail, because gRPC does not report it.
@@ -31,7 +31,7 @@ export function connectionFailure(
     const socket = connect({
       ...{ host, port, ...name, ...tls },
       ALPNProtocols: ["h2"],
-      // Nothing is sent; only whether the server speaks TLS is of interest.
+      // Only whether the server speaks TLS is of interest.
       rejectUnauthorized: !isPlain,
     });
     const end = (failure: ConnectionFailure | undefined) => {
@@ -44,7 +44,8 @@ export function connectionFailure(
     socket.once("error", (error: TlsError) => end(isPlain ? plainFailure(error) : failureOf(error, tls)));
     socket.once("secureConnect", () => {
       if (isPlain) end(NEEDS_TLS);
-      else setTimeout(() => end(undefined), REJECTION_MS);
+      // TLS 1.3 servers verify certificates after the handshake: then an error comes, else an answer.
+      else socket.once("data", () => end(undefined)).write(PREFACE);
     });
   });
 }
