@@ -9,6 +9,6 @@ export default defineConfig({
     ...shared,
     include: ["**/*.slow.test.ts", "router-wasm/model.test.ts", "gateway/routing/cache/event-batch.test.ts"],
     exclude: ["**/node_modules/**", "runtime-tests/**"],
-    env: { STATOR_FUZZ_RUNS: "2000" },
+    env: { FUZZ_RUNS: "2000" },
   },
 });

@@ -123,7 +123,7 @@ describe("a snapshot", () => {
           expect(state(router)).toEqual(state(twin));
         },
       ),
-      { numRuns: Number(process.env.STATOR_FUZZ_RUNS ?? 100) },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 100) },
     );
   });
 

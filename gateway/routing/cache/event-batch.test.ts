@@ -224,7 +224,7 @@ describe("a batch of KV events that the core reads", () => {
           throw error;
         }
       }),
-      { numRuns: Number(process.env.STATOR_FUZZ_RUNS ?? 400) },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 400) },
     );
     expect(taken).toBeGreaterThan(0);
   });
