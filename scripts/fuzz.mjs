@@ -91,7 +91,7 @@ async function runRound(log, { test, seed, runs, path }, output) {
         cwd: root,
         env: {
           ...process.env,
-          STATOR_FUZZ_SEED: String(seed),
+          FUZZ_SEED: String(seed),
           ...(runs !== undefined && { FUZZ_RUNS: String(runs) }),
           ...(path !== undefined && { STATOR_FUZZ_PATH: path }),
         },
@@ -115,7 +115,7 @@ function report(log, { test, seed, runs }, isHung) {
   }
   const what = isHung ? `did not end within ${LONGEST_ROUND_S} seconds` : "failed without reporting a case";
   console.error(`The round with seed ${seed} ${what}. To repeat it:`);
-  console.error(`  STATOR_FUZZ_SEED=${seed} FUZZ_RUNS=${runs} npm test -- ${TESTS[test]}`);
+  console.error(`  FUZZ_SEED=${seed} FUZZ_RUNS=${runs} npm test -- ${TESTS[test]}`);
 }
 
 function readOptions() {
