@@ -4,8 +4,8 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { freePort } from "#runtime/node";
 import { startVllm } from "#stand-ins";
-import { freePort } from "./attach/background.ts";
 import { asUsage, integer, runCommand } from "./command-line.ts";
 import { alignColumns } from "./table.ts";
 

@@ -9,6 +9,7 @@ export {
 export { isKubernetes } from "./discovery/kubernetes/place.ts";
 export { openDiscovery } from "./discovery/open.ts";
 export { endProcess } from "./end-process.ts";
+export { acceptsConnections, freePort, freePorts } from "./free-ports.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";
 export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";
 export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";

@@ -1,4 +1,5 @@
-import { Background, freePort } from "./background.ts";
+import { freePort } from "#runtime/node";
+import { Background } from "./background.ts";
 import { type ClientRun, runClient } from "./client.ts";
 import { CONTENDERS, type ContenderName, prepare } from "./contenders.ts";
 import type { AttachBenchOptions } from "./options.ts";

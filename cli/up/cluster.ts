@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "#runtime";
+import { acceptsConnections, freePorts } from "#runtime/node";
 import { UsageError } from "../options/read.ts";
 
 /** The servers that a cluster needs. */
@@ -41,7 +41,7 @@ export async function startClusterServers(folder: string, log: Logger): Promise<
     throw new UsageError(
       `--cluster needs ${missing.join(" and ")}. On Debian or Ubuntu: apt-get install ${missing.map((name) => PACKAGES[name]).join(" ")}`,
     );
-  const [client, peer, natsPort] = [await freePort(), await freePort(), await freePort()];
+  const [client, peer, natsPort] = (await freePorts(3)) as [number, number, number];
   const urls = { client: `http://127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}` };
   const servers = [
     new Server("etcd", client, folder, log, [
@@ -101,7 +101,7 @@ class Server {
   async start(): Promise<void> {
     this.#spawn();
     const until = performance.now() + START_MS;
-    while (!(await takesConnections(this.#port))) {
+    while (!(await acceptsConnections(this.#port))) {
       if (performance.now() > until || this.#process?.exitCode != null)
         throw new Error(`${this.#name} does not start: ${lastLine(this.#logFile)}`);
       await sleep(50);
@@ -148,23 +148,4 @@ class Server {
 function lastLine(file: string): string {
   const lines = readFileSync(file, "utf8").trim().split("\n");
   return lines.at(-1) || "it says nothing";
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-function takesConnections(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }

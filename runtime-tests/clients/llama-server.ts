@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
-import { freePort } from "../../bench/attach/background.ts";
 import { defaultModelFolder, fetchModel } from "../../cli/index.ts";
+import { freePort } from "../../runtime/free-ports.ts";
 
 /** The model's name in the tests. */
 export const MODEL = "smol";

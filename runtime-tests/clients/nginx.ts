@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../bench/attach/background.ts";
+import { freePort } from "../../runtime/free-ports.ts";
 
 /** An nginx with its defaults that forwards all requests to one server. */
 export class Nginx implements AsyncDisposable {

@@ -1,7 +1,8 @@
 /** For tests: a real etcd. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { freePort, isInstalled, TestServer } from "../../testing/test-server.ts";
+import { freePort } from "../../free-ports.ts";
+import { isInstalled, TestServer } from "../../testing/test-server.ts";
 
 export const hasEtcd = await isInstalled("etcd");
 
