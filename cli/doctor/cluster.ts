@@ -8,6 +8,7 @@ import {
   randomId,
   type StoreState,
   subscribeKvEvents,
+  unaryCall,
   version,
 } from "#runtime";
 import {
@@ -215,8 +216,7 @@ async function examineProcess(
     const client = await connect(address, { connectTimeoutMs: timeoutMs, tls, nats });
     checks.push(ok(`It can be reached from here at ${address}.`));
     const since = Date.now();
-    const answer = await unary(client, statusEndpoint, timeoutMs);
-    const status = answer && decodeStatus(answer);
+    const status = await statusOf(client, timeoutMs);
     const middle = (since + Date.now()) / 2;
     if (status === undefined) checks.push(note("It does not say which version it is: it is an older one."));
     else checks.push(...examineClock(status.time - middle));
@@ -317,26 +317,17 @@ function examineTogether(
   return checks;
 }
 
-function unary(
+/** @returns undefined if the process is of a version without the endpoint `status` */
+async function statusOf(
   client: Awaited<ReturnType<typeof connect>>,
-  endpoint: string,
   deadlineMs: number,
-): Promise<Uint8Array | undefined> {
-  return new Promise((resolve, reject) => {
-    let answer: Uint8Array | undefined;
-    client.call(
-      endpoint,
-      new Uint8Array(0),
-      {
-        onMessage: (bytes) => {
-          answer = bytes.slice();
-        },
-        onEnd: () => resolve(answer),
-        onError: (error) => (error.code === "unknown_endpoint" ? resolve(undefined) : reject(error)),
-      },
-      { deadlineMs },
-    );
-  });
+): Promise<ProcessStatus | undefined> {
+  try {
+    return decodeStatus(await unaryCall(client, statusEndpoint, new Uint8Array(0), { deadlineMs }));
+  } catch (error) {
+    if (error instanceof PlaneError && error.code === "unknown_endpoint") return undefined;
+    throw error;
+  }
 }
 
 function within<Value>(ms: number, promise: Promise<Value>, what: string): Promise<Value> {

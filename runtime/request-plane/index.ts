@@ -14,3 +14,4 @@ export {
   type ServerCall,
   type ServerTls,
 } from "./types.ts";
+export { unaryCall } from "./unary-call.ts";

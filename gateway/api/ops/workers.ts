@@ -1,9 +1,8 @@
 import type { Context } from "hono";
 import { z } from "zod";
-import { drainEndpoint, encodeDrainRequest, PlaneError } from "#runtime";
+import { drainEndpoint, encodeDrainRequest, PlaneError, unaryCall } from "#runtime";
 import { readJsonBody } from "../../access/body.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
-import { unaryCall } from "../../kernel/unary-call.ts";
 import type { EngineReport } from "../../models/engine-report.ts";
 import type { WorkerConnection } from "../../models/members/worker-connection.ts";
 import type { WorkerReport } from "../../models/worker-report.ts";

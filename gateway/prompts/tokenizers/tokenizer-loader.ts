@@ -6,9 +6,9 @@ import {
   type ModelCard,
   PlaneError,
   type RequestPlaneClient,
+  unaryCall,
 } from "#runtime";
 import { InvalidCardError, noWorkerReady, workerFailed } from "../../kernel/errors.ts";
-import { unaryCall } from "../../kernel/unary-call.ts";
 import { type EncoderFactory, openHuggingFaceTokenizer } from "./huggingface.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { createVocabulary } from "./vocabulary.ts";

@@ -1,6 +1,5 @@
-import { decodeEmbeddings, encodeEmbedRequest, PlaneError } from "#runtime";
+import { decodeEmbeddings, encodeEmbedRequest, PlaneError, unaryCall } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
-import { unaryCall } from "../../kernel/unary-call.ts";
 import { callError, timeLeft } from "../../models/members/call-error.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";

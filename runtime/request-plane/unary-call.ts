@@ -1,4 +1,4 @@
-import type { PlaneError, RequestPlaneClient } from "#runtime";
+import type { PlaneError, RequestPlaneClient } from "./types.ts";
 
 export interface UnaryCallOptions {
   deadlineMs: number;
