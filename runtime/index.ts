@@ -17,6 +17,7 @@ export {
   type LogLevel,
   logLevels,
 } from "./log.ts";
+export { messageOf } from "./message-of.ts";
 export {
   type Counter,
   createMetrics,

@@ -1,5 +1,6 @@
 import { lstat, unlink } from "node:fs/promises";
 import { createConnection, type Server } from "node:net";
+import { messageOf } from "./message-of.ts";
 
 /** Where a server listens: a Unix socket's path, or a host and a port (0: a free one). */
 export type ListenPlace = { path: string } | { host: string; port: number };
@@ -41,7 +42,7 @@ export function socketFault(cause: unknown): string {
     case "EACCES":
       return "permission is denied";
     default:
-      return cause instanceof Error ? cause.message : String(cause);
+      return messageOf(cause);
   }
 }
 

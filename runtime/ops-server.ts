@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { messageOf } from "./message-of.ts";
 import type { Registry } from "./metrics.ts";
 
 export interface OpsOptions {
@@ -25,7 +26,7 @@ export interface OpsServer {
 export async function serveOps(options: OpsOptions): Promise<OpsServer> {
   const server = createServer((request, response) => {
     respond(options, request, response).catch((error: unknown) => {
-      const message = `The request failed: ${error instanceof Error ? error.message : String(error)}.`;
+      const message = `The request failed: ${messageOf(error)}.`;
       sendError(response, 500, "server_error", "internal_error", message);
     });
   });

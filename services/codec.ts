@@ -1,6 +1,7 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { decode, encode } from "@msgpack/msgpack";
 import { z } from "zod";
+import { messageOf } from "#runtime";
 
 /** How values of a type travel. */
 export interface Codec<Value> {
@@ -56,7 +57,7 @@ function sentenceOf(error: unknown): string {
     return error.issues
       .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`))
       .join("; ");
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** Whether it is a codec rather than a schema. */

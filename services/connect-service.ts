@@ -6,6 +6,7 @@ import {
   createMetrics,
   type Discovery,
   type Logger,
+  messageOf,
   requestId as newRequestId,
   PlaneError,
   type RequestPlaneClient,
@@ -240,7 +241,7 @@ function decodeAnswer(codec: Codec<unknown>, bytes: Uint8Array, endpoint: string
   try {
     return codec.decode(bytes);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new PlaneError("internal", `The answer of '${endpoint}' is not valid: ${reason}`, { cause });
   }
 }

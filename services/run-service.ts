@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { createLogger, DiscoveryError, type LogLevel, logLevels } from "#runtime";
+import { createLogger, DiscoveryError, type LogLevel, logLevels, messageOf } from "#runtime";
 import { manageLifecycle } from "#runtime/node";
 import type { ServiceDefinition } from "./define-service.ts";
 import { openStore } from "./open-store.ts";
@@ -76,7 +76,7 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (cause) {
-    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
+    throw new UsageError(messageOf(cause), { cause });
   }
 }
 

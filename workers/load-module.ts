@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { messageOf } from "#runtime";
 
 /**
  * Imports a third-party module.
@@ -16,7 +17,7 @@ export async function importModule(path: string): Promise<Readonly<Record<string
 
 /** The error, with the file and line in the module, or in code it called, in its message. */
 export function located(error: unknown, path: string): Error {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const place = placeOf(error, path);
   return new Error(`${place}: ${message}`, { cause: error });
 }

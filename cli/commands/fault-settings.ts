@@ -1,3 +1,4 @@
+import { messageOf } from "#runtime";
 import { parseFault } from "#workers";
 import { UsageError } from "../options/read.ts";
 
@@ -7,7 +8,7 @@ export function checkFaults(faults: readonly string[] | undefined): void {
     try {
       parseFault(fault);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new UsageError(`--fault cannot be ${JSON.stringify(fault)}: ${reason.replace(/[^?]$/, "$&.")}`);
     }
   }

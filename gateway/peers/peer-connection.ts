@@ -1,4 +1,4 @@
-import type { Logger, RequestPlaneClient } from "#runtime";
+import { type Logger, messageOf, type RequestPlaneClient } from "#runtime";
 import type { ConnectWorker } from "../models/members/worker-connection.ts";
 import { decodeLoads, type LoadMessage } from "./message.ts";
 
@@ -71,7 +71,7 @@ export class PeerConnection {
       client.close();
     } catch (error) {
       const level = ++this.#failures === TOLERATED_FAILURES ? "warn" : "debug";
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#listener.log[level]("another gateway cannot be reached, so its load is not known here", {
         address: this.address,
         reason,

@@ -1,3 +1,4 @@
+import { messageOf } from "#runtime";
 import { invalidRequest } from "../kernel/errors.ts";
 import { type Conversation, type Message, PLAIN } from "./conversation.ts";
 import { isRecord, recordsOf, textOf } from "./json.ts";
@@ -46,7 +47,7 @@ export function createChatTemplate(
           showsCalls ? conversation : { ...conversation, messages: messages.map(withCallsAsText) },
         );
       } catch (error) {
-        throw refused(error instanceof Error ? error.message : String(error), "messages");
+        throw refused(messageOf(error), "messages");
       }
     },
   };

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { randomId } from "../ids.ts";
+import { messageOf } from "../message-of.ts";
 import { DiscoveryError } from "./types.ts";
 
 /**
@@ -104,7 +105,7 @@ export function isMissing(error: unknown): boolean {
 }
 
 function failed(what: string, cause: unknown): DiscoveryError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   return new DiscoveryError("store_failed", `File discovery could not ${what}: ${why}.`, { cause });
 }
 

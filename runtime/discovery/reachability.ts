@@ -1,3 +1,4 @@
+import { messageOf } from "../message-of.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Discovery, StoreState } from "./types.ts";
 
@@ -24,7 +25,7 @@ export class Reachability {
   failed(error: unknown): void {
     if (this.#failingSince !== undefined) return;
     this.#failingSince = performance.now();
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.#onChange({ isReachable: false, reason, outageMs: 0 });
   }
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import { type Logger, messageOf } from "#runtime";
 import type { EncoderFactory } from "../../prompts/tokenizers/huggingface.ts";
 import { createPortableEncoder } from "../portable-encoder.ts";
 
@@ -17,7 +17,7 @@ export function nativeEncoderFactory(log: Logger): EncoderFactory {
       };
     } catch (error) {
       log.warn("the native tokenizer failed to load; using the slower portable one", {
-        reason: error instanceof Error ? error.message : String(error),
+        reason: messageOf(error),
       });
       return createPortableEncoder(tokenizerJson);
     }

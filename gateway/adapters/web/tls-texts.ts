@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import { type Logger, messageOf } from "#runtime";
 import { AccessError } from "../../access/parse-keys.ts";
 import type { ReadTextFile } from "../../access/watched-keys.ts";
 import type { ServerTlsFiles } from "../listening.ts";
@@ -54,7 +54,7 @@ export function watchTlsTexts(
       lastReason = undefined;
       log.info("certificate reloaded");
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (reason === lastReason) return;
       lastReason = reason;
       // Certificate and key are two files: between the two writes they do not match.

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { z } from "zod";
-import { drainEndpoint, encodeDrainRequest, PlaneError, unaryCall } from "#runtime";
+import { drainEndpoint, encodeDrainRequest, messageOf, PlaneError, unaryCall } from "#runtime";
 import { readJsonBody } from "../../access/body.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { EngineReport } from "../../models/engine-report.ts";
@@ -140,7 +140,7 @@ async function askToLeave({ client, instance }: WorkerConnection, withinMs?: num
     if (client === undefined) throw new PlaneError("connection_lost", "It is not connected.");
     await unaryCall(client, drainEndpoint, encodeDrainRequest(withinMs), { deadlineMs: LEAVE_MS });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new ApiError(
       502,
       "server_error",

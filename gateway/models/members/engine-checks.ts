@@ -17,5 +17,3 @@ export function within<Value>(ms: number, promise: Promise<Value>): Promise<Valu
 
 /** Varies a time by up to a quarter, so that many gateways and engines do not synchronize. */
 export const jittered = (ms: number) => ms * (0.75 + Math.random() / 2);
-
-export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import { type Logger, messageOf } from "#runtime";
 import { EngineApiError, optional } from "../../engines/index.ts";
 import type {
   EngineAdapter,
@@ -10,7 +10,7 @@ import type {
 } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
 import { isLocalExhaustion } from "../../kernel/exhaustion.ts";
-import { jittered, messageOf, within } from "./engine-checks.ts";
+import { jittered, within } from "./engine-checks.ts";
 import type { EngineConnectionDependencies, EngineConnectionListener } from "./engine-listener.ts";
 import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
 import { defaultEngineName, type EngineSpec, kvEventSources, slowStartShare } from "./engine-spec.ts";

@@ -1,4 +1,10 @@
-import type { ConnectOptions, Instance, Logger, RequestPlaneClient } from "#runtime";
+import {
+  type ConnectOptions,
+  type Instance,
+  type Logger,
+  messageOf,
+  type RequestPlaneClient,
+} from "#runtime";
 import type { Feed, FeedReceiver } from "../../feeds/feed.ts";
 import { openPlaneFeed } from "../../feeds/plane-feed.ts";
 import { jittered } from "./engine-checks.ts";
@@ -185,7 +191,7 @@ export class WorkerConnection implements WorkerMember {
       client = await this.#connectTo(this.instance.address, { connectTimeoutMs: 5_000 });
     } catch (error) {
       if (this.#isLeaving) return;
-      this.#noteUnreachable(error instanceof Error ? error.message : String(error));
+      this.#noteUnreachable(messageOf(error));
       this.#retry = setTimeout(() => void this.#connect(Math.min(retryMs * 2, LAST_RETRY_MS)), retryMs);
       return;
     }

@@ -1,4 +1,4 @@
-import type { Instance, ModelCard } from "#runtime";
+import { type Instance, type ModelCard, messageOf } from "#runtime";
 import { InvalidCardError, noWorkerReady } from "../../kernel/errors.ts";
 import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
 import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
@@ -237,7 +237,7 @@ function templateOf({ chatTemplate, specialTokens }: ModelCard): ChatTemplate {
   try {
     return createChatTemplate(chatTemplate, specialTokens);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new InvalidCardError({ field: "chatTemplate", reason });
   }
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import { type Logger, messageOf } from "#runtime";
 import type { EngineSpec } from "../members/engine-spec.ts";
 import type { AttachedEngines } from "./attached-engines.ts";
 
@@ -90,5 +90,3 @@ export class EngineGroup {
     }
   }
 }
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

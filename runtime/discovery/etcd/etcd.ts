@@ -1,5 +1,6 @@
 import type * as Etcd3Module from "etcd3";
 import type { Etcd3 } from "etcd3";
+import { messageOf } from "../../message-of.ts";
 import { type RemoteContext, RemoteDiscovery, type RemoteStore } from "../remote.ts";
 import type { StoreLease } from "../renewed-lease.ts";
 import { type Discovery, DiscoveryError, type DiscoveryOptions } from "../types.ts";
@@ -128,7 +129,7 @@ async function firstAnswer(
 /** Why a call failed, for messages. gRPC hides the part of TLS in it, so this finds out by a separate connection. */
 async function reasonOf(error: unknown, { members, tls }: EtcdAddress): Promise<string> {
   const where = `etcd at ${members.join(", ")}`;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const reason = `${where}: ${plainReason(message)}`;
   // A server that has hung for a while would hang once more.
   const isConnection = /No connection established|UNAVAILABLE/i.test(message);

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { messageOf } from "../../message-of.ts";
 
 /** The address of a cluster's API server, and the credentials for it. */
 export interface ClusterAccess {
@@ -99,7 +100,7 @@ function readKubeconfig(path: string): ClusterAccess {
   try {
     document = parse(readFileSync(path, "utf8"));
   } catch (error) {
-    throw fail(error instanceof Error ? error.message : String(error));
+    throw fail(messageOf(error));
   }
   const read = config.safeParse(document);
   if (!read.success) {
@@ -128,7 +129,7 @@ function readKubeconfig(path: string): ClusterAccess {
     try {
       return readFileSync(pathOf(file));
     } catch (error) {
-      throw fail(error instanceof Error ? error.message : String(error));
+      throw fail(messageOf(error));
     }
   };
   const { token, tokenFile } = who;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../../message-of.ts";
 import {
   KubernetesError,
   type KubernetesObject,
@@ -122,7 +123,7 @@ export class ListWatch {
   #fail(error: unknown): void {
     if (this.#isUnavailable) return;
     this.#isUnavailable = true;
-    this.#listener.onUnavailable(error instanceof Error ? error.message : String(error));
+    this.#listener.onUnavailable(messageOf(error));
   }
 
   #recover(): void {

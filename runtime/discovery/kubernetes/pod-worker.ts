@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeAnnouncement, instanceEndpoint } from "../../instance-endpoint.ts";
+import { messageOf } from "../../message-of.ts";
 import { connect } from "../../request-plane/client.ts";
 import { type ClientTls, PlaneError, type RequestPlaneClient } from "../../request-plane/types.ts";
 import type { JsonValue } from "../types.ts";
@@ -120,11 +121,7 @@ export class PodWorker {
   #noteSilence(error: unknown): void {
     if (this.#isClosed) return;
     const isOther = error instanceof PlaneError && error.code === "unknown_endpoint";
-    const reason = isOther
-      ? "it is not a Stator worker, or one of an earlier version"
-      : error instanceof Error
-        ? error.message
-        : String(error);
+    const reason = isOther ? "it is not a Stator worker, or one of an earlier version" : messageOf(error);
     if (reason !== this.#silence) this.#listener.onSilent(reason);
     this.#silence = reason;
   }

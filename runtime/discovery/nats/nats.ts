@@ -1,6 +1,7 @@
 import type { KV, KvWatchEntry } from "@nats-io/kv";
 import type { NatsConnection, QueuedIterator } from "@nats-io/transport-node";
 import { randomId } from "../../ids.ts";
+import { messageOf } from "../../message-of.ts";
 import { connectToNats, parseNatsUrl } from "../../nats/connect.ts";
 import { type ServerUrl, ServerUrlError } from "../../server-url.ts";
 import { type RemoteContext, RemoteDiscovery, type RemoteStore } from "../remote.ts";
@@ -351,7 +352,7 @@ class NatsLease implements StoreLease {
 const isBadSequence = (error: unknown): boolean => Reflect.get(Object(error), "code") === BAD_SEQUENCE;
 
 function reasonOf(error: unknown, { hosts }: ServerUrl): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const reason = /no responders|503|jetstream (?:is )?not enabled/i.test(message)
     ? `${message}: is JetStream on (nats-server -js)?`
     : message;

@@ -1,5 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import { randomId } from "../../ids.ts";
+import { messageOf } from "../../message-of.ts";
 import { type SharedNats, shareNats } from "../../nats/shared.ts";
 import { type Address, formatAddress } from "../address.ts";
 import type { Listener, Pipe, Transport } from "../pipe.ts";
@@ -106,7 +107,7 @@ async function openShared(address: string, url: string | undefined): Promise<Sha
   try {
     return await shareNats(url, CONNECT_MS);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new PlaneError("connection_lost", `NATS cannot be reached for ${address}: ${reason}.`, { cause });
   }
 }

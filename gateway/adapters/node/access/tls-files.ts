@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
-import type { Logger } from "#runtime";
+import { type Logger, messageOf } from "#runtime";
 import { watchFiles } from "#runtime/node";
 import { AccessError } from "../../../access/parse-keys.ts";
 import type { EngineTlsFiles, ServerTlsFiles } from "../../listening.ts";
@@ -64,7 +64,7 @@ export function watchTls(
     } catch (error) {
       // Certificate and key are two files: between the two writes they do not match.
       log.warn("the certificate files have changed and are unusable; keeping the previous certificate", {
-        reason: error instanceof Error ? error.message : String(error),
+        reason: messageOf(error),
       });
     }
   });
