@@ -45,3 +45,4 @@ export { type Random, seededRandom } from "./random.ts";
 export * from "./request-plane/index.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";
 export { version } from "./version.ts";
+export { within } from "./within.ts";

@@ -11,6 +11,7 @@ import {
   subscribeKvEvents,
   unaryCall,
   version,
+  within,
 } from "#runtime";
 import {
   connect,
@@ -120,10 +121,10 @@ async function examineStore(discovery: Discovery, timeoutMs: number): Promise<Fi
     });
     const lease = await discovery.lease({ ttlMs: 10_000 });
     await discovery.put(key, { at: Date.now() }, lease);
-    await within(timeoutMs, seen.promise, "A value that was written did not come back");
+    await answeredWithin(timeoutMs, seen.promise, "A value that was written did not come back");
     const ms = Math.round(performance.now() - since);
     await lease.revoke();
-    await within(timeoutMs, gone.promise, "A value outlived its lease");
+    await answeredWithin(timeoutMs, gone.promise, "A value outlived its lease");
     watch.close();
     return [
       ok("It can be reached."),
@@ -269,7 +270,11 @@ async function examineEvents(
   });
   const settled = untilPosition(subscription);
   try {
-    const result = await within(timeoutMs, Promise.race([outcome.promise, settled]), "No KV event has come");
+    const result = await answeredWithin(
+      timeoutMs,
+      Promise.race([outcome.promise, settled]),
+      "No KV event has come",
+    );
     return result === "none"
       ? note("It publishes no KV events: what its cache holds is predicted.")
       : ok("Its KV events can be followed.");
@@ -329,13 +334,5 @@ async function statusOf(
   }
 }
 
-function within<Value>(ms: number, promise: Promise<Value>, what: string): Promise<Value> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new PlaneError("deadline_exceeded", `${what} within ${ms / 1000} s.`)),
-      ms,
-    );
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
+const answeredWithin = <Value>(ms: number, promise: Promise<Value>, what: string): Promise<Value> =>
+  within(ms, promise, () => new PlaneError("deadline_exceeded", `${what} within ${ms / 1000} s.`));

@@ -1,3 +1,4 @@
+import { within } from "#runtime";
 import { invalidRequest } from "../kernel/errors.ts";
 import { isPrivateAddress, isPrivateName } from "./private-hosts.ts";
 
@@ -123,12 +124,8 @@ function checkAddress(
 
 /** The engine resolves the name again, perhaps differently, so its own network must be protected too. */
 async function checkName(host: string, path: string, resolveHost: ResolveHost): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<readonly string[]>((resolve) => {
-    timer = setTimeout(() => resolve([]), RESOLVE_MS);
-  });
-  const addresses = await Promise.race([resolveHost(host).catch(() => []), late]);
-  clearTimeout(timer);
+  const late = () => new Error("The name is not resolved in time.");
+  const addresses = await within(RESOLVE_MS, resolveHost(host), late).catch(() => []);
   if (addresses.some(isPrivateAddress))
     throw refused(path, "its host is in a private network; send the data itself as data:…");
 }

@@ -10,7 +10,7 @@ import type {
 } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
 import { isLocalExhaustion } from "../../kernel/exhaustion.ts";
-import { jittered, within } from "./engine-checks.ts";
+import { answeredWithin, jittered } from "./engine-checks.ts";
 import type { EngineConnectionDependencies, EngineConnectionListener } from "./engine-listener.ts";
 import { isSameService, mayBeSameServer, namesOf } from "./engine-profile.ts";
 import { defaultEngineName, type EngineSpec, kvEventSources, slowStartShare } from "./engine-spec.ts";
@@ -263,14 +263,14 @@ export class EngineConnection implements WatchedEngine {
     let isHung = false;
     let models: readonly EngineModel[] | undefined;
     try {
-      const { startedAt, models: reported } = await within(timeoutMs, adapter.readLoad(this.api));
+      const { startedAt, models: reported } = await answeredWithin(timeoutMs, adapter.readLoad(this.api));
       models = reported;
       // An engine that no longer reports its start time is of another kind.
       const hasStartTime = startedAt !== undefined;
       if (hasStartTime ? this.#starts.isNew(startedAt) : this.profile?.startedAt !== undefined)
         this.#isReplaced = true;
       else if (reported === undefined && begun >= this.#models.dueAt)
-        models = await within(timeoutMs, this.#readModels(adapter));
+        models = await answeredWithin(timeoutMs, this.#readModels(adapter));
     } catch (error) {
       if (!this.#isInconclusive(error, begun)) failure = messageOf(error);
       isHung = error instanceof EngineApiError && error.code === "timeout";

@@ -1,4 +1,5 @@
 import type { NatsConnection, Subscription } from "@nats-io/transport-node";
+import { within } from "../../within.ts";
 import type { Pipe, PipeSink } from "../pipe.ts";
 import { PlaneError } from "../types.ts";
 import {
@@ -232,14 +233,8 @@ export class NatsPipe implements Pipe {
   }
 }
 
-async function answersInTime(connection: NatsConnection): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), SERVER_MS);
-  });
-  const flushed = connection.flush().then(
+const answersInTime = async (connection: NatsConnection): Promise<boolean> =>
+  within(SERVER_MS, connection.flush(), () => new Error("NATS does not answer in time.")).then(
     () => true,
     () => false,
   );
-  return Promise.race([flushed, late]).finally(() => clearTimeout(timer));
-}
