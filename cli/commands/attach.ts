@@ -35,6 +35,7 @@ async function serveEngines(
   const cluster = kubernetesSource(options);
   const engines = enginesOf("attach", options, positionals, cluster !== undefined);
   checkOwnAddress(engines, options);
+  const plane = await workerPlane(options);
   const shared = {
     id: randomId(),
     tokenizers: tokenizersOf(options),
@@ -42,10 +43,10 @@ async function serveEngines(
     requestOptions: requestSettings(options),
     discoveryUrl: undefined,
     drainWithinMs: options["drain-within"] * 1000,
-    workerPlane: await workerPlane(options),
+    workerPlane: plane,
   };
   const service = await openServiceAt(options.discovery ?? "memory:attach", "attach", options);
-  const peerPlane = await peerPlace(options);
+  const peerPlane = await peerPlace(options, plane.tls);
   const own = { engines, health: healthSettings(options), peerPlane };
   const gateway = await startProcesses(options, service, shared, own);
   notifySupervisor({ type: "ready", url: gateway.url });

@@ -20,7 +20,7 @@ export const gatewayCommand: Command = {
 async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promise<number> {
   const names = modelNames(options);
   const plane = await workerPlane(options);
-  const peerPlane = await peerPlace(options);
+  const peerPlane = await peerPlace(options, plane.tls);
   const service = await openService("gateway", options, { workerTls: plane.tls });
   const shared = {
     id: randomId(),

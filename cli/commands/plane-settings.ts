@@ -1,4 +1,4 @@
-import { PlaneError } from "#runtime";
+import { type ClientTls, PlaneError } from "#runtime";
 import {
   isKubernetes,
   natsServers,
@@ -20,13 +20,17 @@ import type { WorkerCommandOptions } from "./worker-options.ts";
 export const workerPlace = (options: WorkerCommandOptions): Promise<PlanePlace> =>
   openPlace({ ...options, tls: tlsFiles(options) }, "");
 
-type PeerOptions = PlaneOptions & Pick<OptionValues<typeof gatewayOptions>, "peer-listen" | "peer-advertise">;
+type PeerOptions = Pick<
+  OptionValues<typeof gatewayOptions>,
+  "peer-listen" | "peer-advertise" | "nats" | "discovery"
+>;
 
 /**
  * Where a gateway serves the request plane for other gateways, from the flags; undefined if it does not.
+ * @param identity as it identifies itself to workers
  * @throws UsageError for options that contradict each other
  */
-export async function peerPlace(options: PeerOptions): Promise<PlanePlace | undefined> {
+export async function peerPlace(options: PeerOptions, identity: ClientTls): Promise<PlanePlace | undefined> {
   const { "peer-listen": listen, "peer-advertise": advertise, discovery, nats } = options;
   if (listen === "none" || discovery === undefined) return undefined;
   if (isKubernetes(discovery)) {
@@ -35,7 +39,7 @@ export async function peerPlace(options: PeerOptions): Promise<PlanePlace | unde
       "--discovery kubernetes: finds workers, not other gateways: omit --peer-listen and --peer-advertise.",
     );
   }
-  const { cert, key, ca: clientCa } = (await workerPlane(options)).tls;
+  const { cert, key, ca: clientCa } = identity;
   const isTcp = listen === undefined || /^(tcp|tls):/.test(listen);
   // A gateway identifies itself by the same certificate to workers and to other gateways.
   const tls = isTcp && cert !== undefined && key !== undefined ? { cert, key, clientCa } : undefined;
