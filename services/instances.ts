@@ -16,6 +16,7 @@ import {
   type Logger,
   type Metrics,
   PlaneError,
+  Reconnector,
   type RequestPlaneClient,
   type Watch,
 } from "#runtime";
@@ -47,8 +48,6 @@ export interface InstanceRoute {
   free(): void;
 }
 
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 2_000;
 /** Tokens that `kv` and `prefix-hash` compare at a time. */
 const BLOCK_SIZE = 16;
 
@@ -215,50 +214,41 @@ class Instance implements RoutedWorker {
   readonly instance;
   readonly address: string;
   client: RequestPlaneClient | undefined;
-  readonly #options: InstancesOptions;
+  readonly #reconnector: Reconnector;
   readonly #onChange: () => void;
-  #isStopped = false;
-  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor({ id, name, address }: Registration, options: InstancesOptions, onChange: () => void) {
     this.instance = { id, name, card: CARD };
     this.address = address;
-    this.#options = options;
     this.#onChange = onChange;
+    this.#reconnector = new Reconnector({
+      connect: () => connect(address, options.connect),
+      use: (client) => this.#use(client),
+      onUnreachable: (error) => options.log.debug("an instance cannot be reached", { reason: String(error) }),
+    });
   }
 
   get isReady(): boolean {
-    return this.client !== undefined && !this.#isStopped;
+    return this.client !== undefined && !this.#reconnector.isStopped;
   }
 
   open(): void {
-    void this.#connect(FIRST_RETRY_MS);
+    this.#reconnector.open();
   }
 
   /** Takes no more requests; those that run go on until it ends the connection. */
   stop(): void {
-    if (this.#isStopped) return;
-    this.#isStopped = true;
-    clearTimeout(this.#retry);
+    if (this.#reconnector.isStopped) return;
+    this.#reconnector.stop();
     this.#onChange();
   }
 
-  async #connect(retryMs: number): Promise<void> {
-    let nextMs = Math.min(retryMs * 2, LAST_RETRY_MS);
-    try {
-      const client = await connect(this.address, this.#options.connect);
-      if (this.#isStopped) return client.close();
-      this.client = client;
-      this.#onChange();
-      nextMs = FIRST_RETRY_MS;
-      await client.closed;
-    } catch (error) {
-      this.#options.log.debug("an instance cannot be reached", { reason: String(error) });
-    }
-    this.client = undefined;
-    if (this.#isStopped) return;
+  async #use(client: RequestPlaneClient): Promise<void> {
+    this.client = client;
     this.#onChange();
-    this.#retry = setTimeout(() => void this.#connect(nextMs), retryMs);
+    await client.closed;
+    this.client = undefined;
+    if (!this.#reconnector.isStopped) this.#onChange();
   }
 }
 

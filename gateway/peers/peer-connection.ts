@@ -1,12 +1,10 @@
-import { type Logger, messageOf, type RequestPlaneClient } from "#runtime";
+import { type Logger, messageOf, Reconnector, type RequestPlaneClient } from "#runtime";
 import type { ConnectWorker } from "../models/members/worker-connection.ts";
 import { decodeLoads, type LoadMessage } from "./message.ts";
 
 /** The endpoint that streams a gateway's load. */
 export const LOAD_ENDPOINT = "gateway_load";
 
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 2_000;
 /** Failed connections, over eleven seconds, after which the log says so: longer than the registration of a dead gateway. */
 const TOLERATED_FAILURES = 10;
 /** Ticks (seconds) without a message that are tolerated before a gateway is considered gone. */
@@ -22,20 +20,22 @@ export interface PeerListener {
 /** The connection to another gateway; reconnects as long as discovery has it. */
 export class PeerConnection {
   readonly address: string;
-  readonly #connect: ConnectWorker;
   readonly #listener: PeerListener;
+  readonly #reconnector: Reconnector;
   #client: RequestPlaneClient | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined;
   #silentTicks = 0;
   /** Failed connections in a row. */
   #failures = 0;
   #isAlive = false;
-  #isClosed = false;
 
   constructor(address: string, connect: ConnectWorker, listener: PeerListener) {
     this.address = address;
-    this.#connect = connect;
     this.#listener = listener;
+    this.#reconnector = new Reconnector({
+      connect: () => connect(address, { connectTimeoutMs: 5_000 }),
+      use: (client) => this.#use(client),
+      onUnreachable: (error) => this.#onUnreachable(error),
+    });
   }
 
   /** Whether it has sent its load recently. */
@@ -44,12 +44,11 @@ export class PeerConnection {
   }
 
   open(): void {
-    void this.#run(FIRST_RETRY_MS);
+    this.#reconnector.open();
   }
 
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#retry);
+    this.#reconnector.stop();
     this.#client?.close();
     this.#forget();
   }
@@ -59,27 +58,20 @@ export class PeerConnection {
     if (this.#isAlive && ++this.#silentTicks > SILENT_TICKS) this.#forget();
   }
 
-  async #run(retryMs: number): Promise<void> {
-    let nextMs = Math.min(retryMs * 2, LAST_RETRY_MS);
-    try {
-      const client = await this.#connect(this.address, { connectTimeoutMs: 5_000 });
-      if (this.#isClosed) return client.close();
-      this.#client = client;
-      nextMs = FIRST_RETRY_MS;
-      this.#failures = 0;
-      await this.#follow(client);
-      client.close();
-    } catch (error) {
-      const level = ++this.#failures === TOLERATED_FAILURES ? "warn" : "debug";
-      const reason = messageOf(error);
-      this.#listener.log[level]("another gateway cannot be reached, so its load is not known here", {
-        address: this.address,
-        reason,
-      });
-    }
+  async #use(client: RequestPlaneClient): Promise<void> {
+    this.#client = client;
+    this.#failures = 0;
+    await this.#follow(client);
+    client.close();
     this.#client = undefined;
-    if (this.#isClosed) return;
-    this.#retry = setTimeout(() => void this.#run(nextMs), retryMs);
+  }
+
+  #onUnreachable(error: unknown): void {
+    const level = ++this.#failures === TOLERATED_FAILURES ? "warn" : "debug";
+    this.#listener.log[level]("another gateway cannot be reached, so its load is not known here", {
+      address: this.address,
+      reason: messageOf(error),
+    });
   }
 
   /** Resolves when the stream has ended. */
@@ -94,7 +86,7 @@ export class PeerConnection {
   }
 
   #onMessage(bytes: Uint8Array): void {
-    if (this.#isClosed) return;
+    if (this.#reconnector.isStopped) return;
     const message = decodeLoads(bytes);
     if (message === undefined) {
       this.#listener.log.warn("ignored an unreadable message from another gateway");

@@ -1,4 +1,5 @@
 export { advertisedAddress } from "./address.ts";
+export { Reconnector } from "./reconnector.ts";
 export {
   type CallOptions,
   type ClientCall,
