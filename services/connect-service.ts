@@ -11,6 +11,7 @@ import {
   PlaneError,
   type RequestPlaneClient,
 } from "#runtime";
+import { natsServers } from "#runtime/node";
 import { Answer } from "./answer.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import type { Endpoints, ServiceDefinition } from "./define-service.ts";
@@ -99,9 +100,7 @@ export async function connectService<Own extends Endpoints>(
   const isOwn = typeof options.discovery === "string";
   const discovery = isOwn ? await openStore(options.discovery as string) : (options.discovery as Discovery);
   const log = options.log ?? createLogger({ name: `${service.name}-client`, level: "warn" });
-  const nats =
-    options.nats ??
-    (isOwn && String(options.discovery).startsWith("nats:") ? String(options.discovery) : undefined);
+  const nats = natsServers(options.nats, isOwn ? (options.discovery as string) : undefined);
   const instances = await ServiceInstances.open(service.name, {
     discovery,
     policy,
