@@ -41,8 +41,12 @@ export function connectionFailure(
     socket.setTimeout(CONNECT_MS, () =>
       end(isPlain ? undefined : { message: "the connection timed out", isPermanent: false }),
     );
-    socket.once("error", (error: TlsError) => end(isPlain ? plainFailure(error) : failureOf(error, tls)));
+    let isSecure = false;
+    socket.once("error", (error: TlsError) =>
+      end(isPlain ? plainFailure(error) : failureOf(error, tls, isSecure)),
+    );
     socket.once("secureConnect", () => {
+      isSecure = true;
       if (isPlain) end(NEEDS_TLS);
       // TLS 1.3 servers verify certificates after the handshake: then an error comes, else an answer.
       else socket.once("data", () => end(undefined)).write(PREFACE);
@@ -66,13 +70,15 @@ function plainFailure(error: TlsError): ConnectionFailure | undefined {
   return errno !== undefined && syscall === "connect" ? { message, isPermanent: false } : undefined;
 }
 
-function failureOf(error: TlsError, { cert }: TlsFiles): ConnectionFailure {
+/** @param isSecure whether the handshake had succeeded */
+function failureOf(error: TlsError, { cert }: TlsFiles, isSecure: boolean): ConnectionFailure {
   const { code, errno, reason, message } = error;
-  if (errno !== undefined) return { message, isPermanent: false };
+  const isPlainServer = isPlainAnswer(error) || (!isSecure && isHangUp(error));
+  if (errno !== undefined && !isPlainServer) return { message, isPermanent: false };
   return { message: tlsReason(), isPermanent: true };
 
   function tlsReason(): string {
-    if (isPlainServer(error))
+    if (isPlainServer)
       return "the server does not speak TLS at this port: remove 'tls', 'ca', 'cert' and 'key' from the URL";
     if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return message;
     if (reason === undefined) {
@@ -91,8 +97,8 @@ function failureOf(error: TlsError, { cert }: TlsFiles): ConnectionFailure {
 
 const isAlert = ({ code = "" }: TlsError) => /^ERR_SSL_.*ALERT/.test(code);
 
-/** etcd without TLS hangs up; other servers answer in plain text. */
-const isPlainServer = ({ code, message }: TlsError) =>
-  code === "ERR_SSL_WRONG_VERSION_NUMBER" ||
-  code === "ERR_SSL_PACKET_LENGTH_TOO_LONG" ||
-  (code === "ECONNRESET" && message.includes("before secure TLS connection"));
+const isPlainAnswer = ({ code }: TlsError) =>
+  code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG";
+
+/** etcd without TLS closes the connection, of which Node learns by an end or by a reset. */
+const isHangUp = ({ code, syscall }: TlsError) => code === "ECONNRESET" && syscall !== "connect";
