@@ -3,7 +3,7 @@ import { unframed } from "../../wire/chunk-tracker.ts";
 import { HeldBytes } from "../../wire/held-bytes.ts";
 import { type HttpHead, isEventStreamType } from "../../wire/types.ts";
 import type { Placement } from "../placement.ts";
-import { beginsLikeJson, classifyAnswer, classifyDocument } from "./classify-answer.ts";
+import { classifyAnswer, classifyDocument } from "./classify-answer.ts";
 import { type AnswerHooks, ClientReply, eventText, type MissingEnd } from "./client-reply.ts";
 import { endsWithDone } from "./event-api.ts";
 import { EventInspection } from "./event-inspection.ts";
@@ -52,7 +52,7 @@ export class AnswerBody {
   readonly #hooks: AnswerHooks;
   readonly #reply: ClientReply;
   #head: HttpHead | undefined;
-  /** Whether a piece of the current answer has arrived. */
+  /** Whether more than blanks of the current answer has arrived. */
   #hasOpened = false;
   /** Whether it is one JSON document, although it is declared as an event stream. */
   #isDocument = false;
@@ -158,7 +158,7 @@ export class AnswerBody {
     if (this.isBroken) return false;
     if (this.#isRefusal) return this.#keepRefusal(wire);
     if (this.#splice !== undefined) return this.#pushSpliced(wire, isFramed);
-    this.#open(wire, isFramed);
+    if (!this.#open(wire, isFramed)) return this.#hold(isFramed ? unframed(wire) : wire);
     if (this.#isUnreadStream(wire)) return this.#write(wire, false);
     if (!this.isStream) return this.#hold(isFramed ? unframed(wire) : wire);
     return this.#isValid(wire, isFramed) && this.#send(wire, isFramed);
@@ -169,7 +169,7 @@ export class AnswerBody {
     if (this.isBroken) return false;
     if (this.#isRefusal) return this.#finishRefusal(wire);
     if (this.#splice !== undefined) return this.#finishSpliced(wire, isFramed);
-    this.#open(wire, isFramed);
+    const hasOpened = this.#open(wire, isFramed);
     if (this.#isUnreadStream(wire)) return this.#reply.finish(this.#head!, wire, false);
     if (!this.isStream) return this.#finishWhole(isFramed ? unframed(wire) : wire);
     if (!this.#isValid(wire, isFramed)) return false;
@@ -177,7 +177,7 @@ export class AnswerBody {
     this.#tail = this.#sent.tail(TAIL_BYTES);
     if (this.#isComplete) return this.#reply.finish(this.#head!, wire, isFramed);
     this.#break("The engine ended its stream before the answer was complete.");
-    return this.#reply.write(this.#head!, wire, isFramed);
+    return hasOpened && this.#reply.write(this.#head!, wire, isFramed);
   }
 
   /** Parses what the client has received; undefined if it is not a stream or was too long to keep. */
@@ -254,13 +254,23 @@ export class AnswerBody {
     );
   }
 
-  /** Looks at the first piece. */
-  #open(wire: Uint8Array, isFramed: boolean): void {
-    if (this.#hasOpened || wire.length === 0) return;
-    this.#hasOpened = true;
+  /**
+   * Looks at the first piece that is more than blanks. Blanks before it may belong to a JSON document as well as to an
+   * event stream.
+   * @returns whether such a piece has arrived
+   */
+  #open(wire: Uint8Array, isFramed: boolean): boolean {
+    if (this.#hasOpened) return true;
     const { isEventStream, status } = this.#head!;
-    this.#isDocument =
-      isEventStream && status === 200 && this.#job.events !== undefined && beginsLikeJson(wire, isFramed);
+    if (isEventStream && status === 200 && this.#job.events !== undefined) {
+      const opening = latin1((isFramed ? unframed(wire) : wire).subarray(0, TAIL_BYTES)).trimStart();
+      if (opening === "") return false;
+      // No event of an event stream begins like this.
+      this.#isDocument = opening.startsWith("{");
+      if (this.isStream && this.#held.length > 0) this.#send(this.#held.takeWith(), false);
+    }
+    this.#hasOpened = true;
+    return true;
   }
 
   /** Whether a stream is complete: it has `[DONE]`, or every choice has ended. */

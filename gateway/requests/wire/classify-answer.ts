@@ -37,18 +37,6 @@ export function classifyDocument(body: Uint8Array): AnswerClass {
   return status === undefined ? VALID : { kind: "error", status, isClientError: isClientError(status) };
 }
 
-/**
- * Whether a body begins like a JSON object, which no event of an event stream does.
- * @param wire its first piece
- * @param isFramed whether that is whole HTTP chunks
- */
-export function beginsLikeJson(wire: Uint8Array, isFramed: boolean): boolean {
-  const from = isFramed ? wire.indexOf(LF) + 1 : 0;
-  return /^\s*\{/.test(latin1(wire.subarray(from, from + OPENING_BYTES)));
-}
-
-const LF = 10;
-
 /** Checks only the first and last characters. */
 function isObject(json: Uint8Array): boolean {
   const first = latin1(json.subarray(0, OPENING_BYTES)).trimStart()[0];
