@@ -2,6 +2,7 @@ import { Core, POLICY_NUMBERS, PREDICTED, STAT_NAMES, TIER_NUMBERS } from "./cor
 import { RouterError } from "./errors.ts";
 import { EventWriter } from "./event-writer.ts";
 import { hashBlocks, mediaHash, Salts } from "./hashing.ts";
+import { maskHash, useHashKey } from "./kv-hasher.ts";
 import { writeMedia } from "./media.ts";
 import {
   DEFAULT_WEIGHTS,
@@ -64,10 +65,10 @@ export function createRouter(module: WebAssembly.Module, options: RouterOptions)
 
 /**
  * Creates a router from a snapshot, whole or in pieces: with the same workers, eligible and idle, and their blocks.
- * The options must have the same block size and salt. Then apply, in order, the events that arrived after the
+ * The options must have the same block size, salt and key. Then apply, in order, the events that arrived after the
  * snapshot began.
  * Throws what `createRouter` does, and `bad_snapshot` for a snapshot that is damaged, or has another version, block
- * size or salt.
+ * size, salt or key.
  */
 export function restoreRouter(
   module: WebAssembly.Module,
@@ -105,6 +106,8 @@ class WasmRouter implements Router {
   readonly #resultAt: number;
   readonly #events: EventWriter;
   readonly #salts: Salts;
+  /** The seed of its own salt, with a key its keyed hash: routers that differ in it hash differently. */
+  readonly #seed: bigint;
   /** Number of snapshots started. */
   #snapshots = 0;
 
@@ -122,6 +125,8 @@ class WasmRouter implements Router {
       limits.maxBookings,
     );
     if (!ready) throw new RouterError("memory", "There is not enough memory for the router's limits.");
+    if (options.hashKey !== undefined) useHashKey(core, options.hashKey);
+    this.#seed = options.hashKey === undefined ? this.#salts.seed : maskHash(core, this.#salts.seed);
     this.#core = core;
     this.blockSize = limits.blockSize;
     this.#maxWorkers = limits.maxWorkers;
@@ -417,7 +422,7 @@ class WasmRouter implements Router {
     const serial = ++this.#snapshots;
     exports.snapshotBegin();
     try {
-      yield headPiece(core, { blockSize: this.blockSize, seed: this.#salts.seed, workers: present });
+      yield headPiece(core, { blockSize: this.blockSize, seed: this.#seed, workers: present });
       let pieces = 1;
       for (;;) {
         if (serial !== this.#snapshots)
@@ -440,8 +445,8 @@ class WasmRouter implements Router {
   /** Call on a new router. */
   restore(content: SnapshotContent): void {
     const { exports } = this.#core;
-    if (content.blockSize !== this.blockSize || content.seed !== this.#salts.seed) {
-      const message = `The snapshot is of a router with blocks of ${content.blockSize} tokens, or another salt: start without it.`;
+    if (content.blockSize !== this.blockSize || content.seed !== this.#seed) {
+      const message = `The snapshot is of a router with blocks of ${content.blockSize} tokens, or another salt or key: start without it.`;
       throw new RouterError("bad_snapshot", message);
     }
     const workers = new Set(content.workers);

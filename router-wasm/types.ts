@@ -66,6 +66,11 @@ export interface RouterOptions {
   maxMemoryBytes?: number;
   salt?: Salt;
   weights?: Partial<CostWeights>;
+  /**
+   * Secret of 16 bytes: local hashes are then keyed. Events of workers that hash with the same key (`KvHasher`) come
+   * with local hashes instead of token ids (`applyHashed`, `local_hashes` in a batch).
+   */
+  hashKey?: Uint8Array | undefined;
 }
 
 /** Per block, hashes of the media whose placeholders are in it; the order within a block does not matter. */
@@ -80,7 +85,7 @@ export interface EventOptions extends BlockExtras {
 export interface EventBatch {
   /** Events in it that concern blocks. */
   events: number;
-  /** Those of them that have token ids. */
+  /** Those of them that have token ids or local hashes. */
   storedEvents: number;
   /** Data-parallel rank of the worker that sent them. */
   rank: number;
@@ -281,7 +286,7 @@ export interface Router {
     tokenIds: Uint32Array,
     options?: EventOptions,
   ): number;
-  /** The same for events with local hashes (`hashBlocks`) instead of token ids. */
+  /** The same for events with local hashes (`hashBlocks`, or `KvHasher` with a key) instead of token ids. */
   applyHashed(
     worker: number,
     blockHashes: BigUint64Array,
