@@ -28,7 +28,7 @@ export { Chooser } from "./routing/chooser.ts";
 export { Selection } from "./routing/filters/selection.ts";
 export type { GatewayShares } from "./routing/load/shared-load.ts";
 export { ModelRouter } from "./routing/model-router.ts";
-export { DEFAULT_ROUTING, type RoutingOptions } from "./routing/options.ts";
+export { DEFAULT_ROUTING, type KvEventsKey, type RoutingOptions } from "./routing/options.ts";
 export { POLICIES, POLICY_NAMES, type PolicyName } from "./routing/policies/policies.ts";
 export { NO_PREFERENCES } from "./routing/preferences.ts";
 export { exactPrompt, type Prompt } from "./routing/prompt.ts";

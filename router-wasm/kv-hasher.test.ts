@@ -75,7 +75,8 @@ test("private events make the same index as events with token ids", () => {
       const mixed = routerWith(KEY);
       const routers = [plain, keyed, mixed];
       for (const router of routers) router.addWorker();
-      const chains: { hash: bigint; local: bigint; tokens: number[]; media: MediaHashes; tenant: string }[] = [];
+      const chains: { hash: bigint; local: bigint; tokens: number[]; media: MediaHashes; tenant: string }[] =
+        [];
       let next = 1;
       for (const { after, content, blocks, media, tenant: namespace } of given) {
         const parent = after < chains.length ? chains[after] : undefined;
@@ -88,7 +89,12 @@ test("private events make the same index as events with token ids", () => {
         const locals = hasher.localHashes(tokens, parent?.local, { salt: salt(hasher), mmHashes });
         const stored = [
           plain.applyStored(0, hashes, parent?.hash, tokens, { salt: salt(plain), mmHashes }),
-          keyed.applyHashed(0, hasher.masked(hashes), parent && hasher.masked(BigUint64Array.of(parent.hash))[0], locals),
+          keyed.applyHashed(
+            0,
+            hasher.masked(hashes),
+            parent && hasher.masked(BigUint64Array.of(parent.hash))[0],
+            locals,
+          ),
           mixed.applyStored(0, hashes, parent?.hash, tokens, { salt: salt(mixed), mmHashes }),
         ];
         expect(new Set(stored).size).toBe(1);

@@ -13,9 +13,17 @@ const MASK32 = 0xffffffffn;
 /** Sets the key of a core's local hashes. Throws `bad_option` for a key of another length. */
 export function useHashKey({ exports }: Core, key: Uint8Array): void {
   if (key.length !== HASH_KEY_BYTES)
-    throw new RouterError("bad_option", `The hash key has ${key.length} bytes; it must have ${HASH_KEY_BYTES}.`);
+    throw new RouterError(
+      "bad_option",
+      `The hash key has ${key.length} bytes; it must have ${HASH_KEY_BYTES}.`,
+    );
   const view = new DataView(key.buffer, key.byteOffset, key.length);
-  const [k0, k1, k2, k3] = [0, 4, 8, 12].map((at) => view.getInt32(at, true)) as [number, number, number, number];
+  const [k0, k1, k2, k3] = [0, 4, 8, 12].map((at) => view.getInt32(at, true)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   exports.useKey(k0, k1, k2, k3);
 }
 

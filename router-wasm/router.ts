@@ -87,6 +87,7 @@ const MAX_PROMPT = 0x0fffffff;
 
 class WasmRouter implements Router {
   readonly blockSize: number;
+  readonly isKeyed: boolean;
   readonly #core: Core;
   readonly #maxWorkers: number;
   #weights: CostWeights;
@@ -129,6 +130,7 @@ class WasmRouter implements Router {
     this.#seed = options.hashKey === undefined ? this.#salts.seed : maskHash(core, this.#salts.seed);
     this.#core = core;
     this.blockSize = limits.blockSize;
+    this.isKeyed = options.hashKey !== undefined;
     this.#maxWorkers = limits.maxWorkers;
     this.#resultAt = exports.resultArea() >>> 3;
     this.#events = new EventWriter(core, this.#salts, limits.blockSize);

@@ -254,6 +254,8 @@ export interface BlockHashes {
  */
 export interface Router {
   readonly blockSize: number;
+  /** Whether local hashes are keyed. */
+  readonly isKeyed: boolean;
 
   /** Adds an eligible, empty worker. Returns the lowest free index. Throws `worker_limit`. */
   addWorker(): number;

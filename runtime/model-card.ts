@@ -80,6 +80,8 @@ const instanceShape = z.object({
    * Set once the worker is leaving: after how long its running calls move to other workers, in milliseconds.
    */
   drainWithinMs: count.optional(),
+  /** Set if its KV events have keyed hashes in place of token ids: the key's fingerprint, 16 hex digits. */
+  kvEventsKey: z.string().optional(),
   card: modelCardSchema,
 });
 

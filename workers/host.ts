@@ -30,6 +30,7 @@ import type { Engine } from "./engine.ts";
 import { generateHandler } from "./generate-handler.ts";
 import { publishKvEvents, type ZmqEventsOptions } from "./kv-events.ts";
 import { createWorkerMetrics } from "./metrics.ts";
+import type { KvEventsPrivacy } from "./private-kv-events.ts";
 
 export interface WorkerHostOptions {
   definition: WorkerDefinition;
@@ -59,6 +60,8 @@ export interface WorkerHostOptions {
   drainMs?: number;
   /** Also publishes the engine's KV events over ZeroMQ. */
   zmqEvents?: ZmqEventsOptions | undefined;
+  /** Publishes keyed hashes in place of token ids. */
+  kvEventsPrivacy?: KvEventsPrivacy | undefined;
   log: Logger;
 }
 
@@ -99,7 +102,8 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   });
   const all = createMetrics({ labels: { component: "worker", worker: options.name } });
   const metrics = createWorkerMetrics(all, engine, card);
-  const kvEvents = await publishKvEvents(engine, card, options.zmqEvents, log);
+  const { zmqEvents: zmq, kvEventsPrivacy: privacy } = options;
+  const kvEvents = await publishKvEvents(engine, card, { zmq, privacy }, log);
   const { listen, advertised = (bound) => bound, tls, nats } = options;
   const announcer = new InstanceAnnouncer();
   const handlers: Record<string, Handler> = {
@@ -142,7 +146,10 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   });
   measureDiscovery(all, discovery);
   const lease = await discovery.lease({ ttlMs: defaultTtlMs });
-  const instance = describeInstance(options, card, advertised(server.address));
+  const instance = {
+    ...describeInstance(options, card, advertised(server.address)),
+    ...(kvEvents && privacy && { kvEventsKey: privacy.fingerprint }),
+  };
   await register(discovery, instance, lease);
   announcer.announce(instance);
   return { instance, opsUrl: ops.address, drained: drained.promise, drain };

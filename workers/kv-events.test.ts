@@ -17,7 +17,7 @@ afterEach(async () => {
 
 async function publishing(zmq: ZmqEventsOptions) {
   const engine = openMocker({ speedup: 0, blockSize: 4, totalBlocks: 64, dataParallelSize: 2 });
-  const published = (await publishKvEvents(engine, engine.card, zmq, log))!;
+  const published = (await publishKvEvents(engine, engine.card, { zmq, privacy: undefined }, log))!;
   open.push(engine, published);
   const ask = (length: number, dataParallelRank: number) =>
     collect(
@@ -91,9 +91,11 @@ describe("an engine's KV events over ZeroMQ", () => {
 
   test("are refused for an engine that has none", async () => {
     const echo = openEcho();
-    await expect(publishKvEvents(echo, echo.card, { endpoint: anyPort }, log)).rejects.toThrow(
+    const publish = (zmq?: ZmqEventsOptions) =>
+      publishKvEvents(echo, echo.card, { zmq, privacy: undefined }, log);
+    await expect(publish({ endpoint: anyPort })).rejects.toThrow(
       "The engine echo has no KV events to publish on tcp://127.0.0.1:0.",
     );
-    expect(await publishKvEvents(echo, echo.card, undefined, log)).toBeUndefined();
+    expect(await publish()).toBeUndefined();
   });
 });

@@ -9,6 +9,7 @@ import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
 import { modelNames } from "./name-settings.ts";
 import { peerPlace, workerPlane } from "./plane-settings.ts";
+import { kvEventsKey } from "./privacy-settings.ts";
 
 export const gatewayCommand: Command = {
   async run(argv) {
@@ -21,6 +22,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
   const names = modelNames(options);
   const plane = await workerPlane(options);
   const peerPlane = await peerPlace(options, plane.tls);
+  const eventsKey = kvEventsKey(options);
   const service = await openService("gateway", options, { workerTls: plane.tls });
   const shared = {
     id: randomId(),
@@ -31,7 +33,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
     drainWithinMs: options["drain-within"] * 1000,
     workerPlane: plane,
   };
-  const gateway = await startProcesses(options, service, shared, { peerPlane });
+  const gateway = await startProcesses(options, service, shared, { peerPlane, kvEventsKey: eventsKey });
   const { url } = gateway;
   // Under a supervisor, the supervisor announces the address.
   service.log[isSupervised() ? "debug" : "info"]("listening", { url });

@@ -7,6 +7,7 @@ import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { workerPlace } from "./plane-settings.ts";
+import { kvEventsPrivacy } from "./privacy-settings.ts";
 import { readEngineOptions, type WorkerCommandOptions, workerPlaces } from "./worker-options.ts";
 
 export const workerCommand: Command = {
@@ -24,6 +25,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const definition = await loadWorker(engine);
   const places = workerPlaces(definition.name, options);
   const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
+  const privacy = await kvEventsPrivacy(options);
   const service = await openService(name, options, { isWorker: true });
   const address = await workerPlace(options);
   const common = await readEngineOptions(definition.name, options, service.log);
@@ -39,6 +41,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         tags: options.tag,
         drainWithinMs: options["drain-within"] * 1000,
         drainMs: options["drain-timeout"] * 1000,
+        kvEventsPrivacy: privacy,
         log: service.log.child({ name: place.name }),
         ...address,
         ...place,

@@ -324,6 +324,15 @@ const kvEvents = {
   }),
 };
 
+const privacy = {
+  "private-kv-events": toggle(
+    "Publishes KV events with keyed hashes in place of token ids; gateways need the same --kv-events-key.",
+  ),
+  "kv-events-key": file(
+    "Secret of private KV events, the same for gateways and workers: at least 16 random bytes, in any form.",
+  ),
+};
+
 const discovery = text({
   describe:
     "Where workers and gateways meet: file:/dir on one machine, etcd://HOST:PORT, nats://HOST:PORT, kubernetes:SERVICE.",
@@ -373,7 +382,7 @@ const peers = {
   ...workerEncryption,
 };
 
-export const gatewayOptions = { ...servingOptions, discovery, ...peers, ...modelNaming };
+export const gatewayOptions = { ...servingOptions, discovery, ...privacy, ...peers, ...modelNaming };
 
 export const attachOptions = {
   ...engineOptions,
@@ -446,6 +455,7 @@ export const workerOptions = {
   ...model,
   ...mocker,
   ...kvEvents,
+  ...privacy,
   ...common,
 };
 
@@ -501,6 +511,7 @@ export const upOptions = {
   ...model,
   ...mocker,
   ...kvEvents,
+  ...privacy,
   ...modelNaming,
   ...routing,
   ...trying,

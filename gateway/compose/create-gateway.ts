@@ -127,7 +127,7 @@ export interface Gateway {
  */
 export async function createGateway(options: GatewayOptions, platform: Platform): Promise<Gateway> {
   const { log, bodyLimit, timeoutMs, version, engines = [] } = options;
-  const { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog } = {
+  const { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog, kvEventsKey } = {
     ...DEFAULT_ROUTING,
     ...options,
   };
@@ -153,7 +153,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     all.readGauge("gateway_peers", help, () => peers.count);
   }
   const routing = {
-    ...{ policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog },
+    ...{ policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog, kvEventsKey },
     others: peers,
   };
   const health = { ...DEFAULT_HEALTH, ...options.health };
@@ -166,6 +166,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     models,
     connect: connectWorker,
     loadTokenizer: createTokenizerLoader({ readTextFile: requiredFiles(files), createEncoder }),
+    kvEventsKey: kvEventsKey?.fingerprint,
     health,
     log,
   });

@@ -55,6 +55,8 @@ export interface WorkerConnectionOptions {
   readonly outcomes?: WorkerOutcomes | undefined;
   /** Whether to subscribe to its KV events. */
   readonly followsEvents: boolean;
+  /** Fingerprint of the key with which private KV events can be read. */
+  readonly kvEventsKey?: string | undefined;
 }
 
 /**
@@ -78,6 +80,7 @@ export class WorkerConnection implements WorkerMember {
   readonly #health: WorkerHealthOptions;
   readonly #outcomes: WorkerOutcomes | undefined;
   readonly #followsEvents: boolean;
+  readonly #kvEventsKey: string | undefined;
   readonly #requests: RequestHealth;
   /** When it became ready last, on the clock of `performance.now()`. */
   #readySince = 0;
@@ -88,7 +91,7 @@ export class WorkerConnection implements WorkerMember {
 
   constructor(
     instance: Instance,
-    { log, health, connect, listener, outcomes, followsEvents }: WorkerConnectionOptions,
+    { log, health, connect, listener, outcomes, followsEvents, kvEventsKey }: WorkerConnectionOptions,
   ) {
     this.instance = instance;
     this.#log = log.child({ worker: instance.name });
@@ -98,6 +101,7 @@ export class WorkerConnection implements WorkerMember {
     this.#listener = listener;
     this.#outcomes = outcomes;
     this.#followsEvents = followsEvents;
+    this.#kvEventsKey = kvEventsKey;
   }
 
   get aliases(): readonly string[] {
@@ -225,15 +229,27 @@ export class WorkerConnection implements WorkerMember {
 
   #follow(client: RequestPlaneClient): void {
     if (!this.#followsEvents) return;
+    const { kvEventsKey } = this.instance;
+    if (kvEventsKey !== undefined && kvEventsKey !== this.#kvEventsKey) {
+      this.#log.warn("a worker's KV events are private, and this gateway has not the same --kv-events-key", {
+        theirs: kvEventsKey,
+        own: this.#kvEventsKey ?? "none",
+        consequence: "what the worker holds is only predicted",
+      });
+      this.#noteSilence();
+      return;
+    }
     const receiver: FeedReceiver = {
       onPayload: (payload) => this.#listener.onPayload(payload),
       onForget: (rank) => this.#listener.onForget(rank),
       onUnreadable: (what) => this.noteUnreadable(what),
     };
-    this.#events = openPlaneFeed(client, receiver, this.#log, () => {
-      this.isPredicted = true;
-      this.#listener.onSilence();
-    });
+    this.#events = openPlaneFeed(client, receiver, this.#log, () => this.#noteSilence());
+  }
+
+  #noteSilence(): void {
+    this.isPredicted = true;
+    this.#listener.onSilence();
   }
 
   /** Notes KV events that cannot be read; the first problem is logged. */

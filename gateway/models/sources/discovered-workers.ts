@@ -15,6 +15,8 @@ export interface DiscoveredWorkersOptions
   readonly models: Models<Model>;
   /** Whether to subscribe to workers' KV events. Default: true. */
   readonly followsEvents?: boolean;
+  /** Fingerprint of the key with which private KV events can be read. */
+  readonly kvEventsKey?: string | undefined;
   readonly loadTokenizer: TokenizerLoader;
 }
 
@@ -114,7 +116,7 @@ export class DiscoveredWorkers {
   }
 
   #join(instance: Instance, serving: Serving): void {
-    const { log, health, connect, outcomes, followsEvents = true } = this.#options;
+    const { log, health, connect, outcomes, followsEvents = true, kvEventsKey } = this.#options;
     const { model } = serving;
     const worker = new WorkerConnection(instance, {
       log,
@@ -122,6 +124,7 @@ export class DiscoveredWorkers {
       connect,
       outcomes,
       followsEvents,
+      kvEventsKey,
       listener: {
         onState: () => {
           this.#warnOfNamesake(worker);
