@@ -1,3 +1,4 @@
+import type { Limitation } from "../engines/types.ts";
 import type { EngineReport } from "./engine-report.ts";
 import type { WorkerConnection, WorkerState } from "./members/worker-connection.ts";
 
@@ -7,6 +8,12 @@ export interface WorkerReport extends Omit<EngineReport, "state" | "kind" | "kvE
   readonly kind: "stator";
   readonly kvEvents: Omit<EngineReport["kvEvents"], "kind"> & { readonly kind: "plane" | "none" };
 }
+
+const OTHER_KEY: Limitation = {
+  code: "kv-events-key",
+  what: "its KV events are private, under a key that this gateway does not have, so what it holds is only predicted",
+  flag: "--kv-events-key",
+};
 
 /** @param isPrepared whether its model's tokenizer and template are loaded */
 export function reportWorker(worker: WorkerConnection, isPrepared: boolean): WorkerReport {
@@ -43,6 +50,6 @@ export function reportWorker(worker: WorkerConnection, isPrepared: boolean): Wor
       isConnected: worker.feed?.isConnected ?? false,
       batches: worker.feed?.batches ?? 0,
     },
-    limitations: [],
+    limitations: worker.hasOtherKey ? [OTHER_KEY] : [],
   };
 }

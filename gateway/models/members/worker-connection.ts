@@ -75,12 +75,13 @@ export class WorkerConnection implements WorkerMember {
   /** Why it is not connected. */
   reason: string | undefined;
   isPredicted = false;
+  /** Whether its KV events are private, under another key than the gateway's. */
+  readonly hasOtherKey: boolean;
   readonly #log: Logger;
   readonly #listener: WorkerListener;
   readonly #health: WorkerHealthOptions;
   readonly #outcomes: WorkerOutcomes | undefined;
   readonly #followsEvents: boolean;
-  readonly #kvEventsKey: string | undefined;
   readonly #requests: RequestHealth;
   /** When it became ready last, on the clock of `performance.now()`. */
   #readySince = 0;
@@ -101,7 +102,7 @@ export class WorkerConnection implements WorkerMember {
     this.#listener = listener;
     this.#outcomes = outcomes;
     this.#followsEvents = followsEvents;
-    this.#kvEventsKey = kvEventsKey;
+    this.hasOtherKey = instance.kvEventsKey !== undefined && instance.kvEventsKey !== kvEventsKey;
   }
 
   get aliases(): readonly string[] {
@@ -229,12 +230,10 @@ export class WorkerConnection implements WorkerMember {
 
   #follow(client: RequestPlaneClient): void {
     if (!this.#followsEvents) return;
-    const { kvEventsKey } = this.instance;
-    if (kvEventsKey !== undefined && kvEventsKey !== this.#kvEventsKey) {
-      this.#log.warn("a worker's KV events are private, and this gateway has not the same --kv-events-key", {
-        theirs: kvEventsKey,
-        own: this.#kvEventsKey ?? "none",
-        consequence: "what the worker holds is only predicted",
+    if (this.hasOtherKey) {
+      this.#log.warn("a worker's KV events are private, under a key that this gateway does not have", {
+        key: this.instance.kvEventsKey,
+        fix: "give both the same --kv-events-key; until then, what the worker holds is only predicted",
       });
       this.#noteSilence();
       return;
