@@ -15,7 +15,6 @@ export { createApp } from "./compose/app.ts";
 export type { Check, Diagnosis, EngineDiagnosis } from "./doctor/types.ts";
 export { type OpenEventStream, openWebEventStream } from "./kernel/event-stream.ts";
 export { createGatewayMetrics } from "./kernel/metrics.ts";
-export { Warnings } from "./kernel/warnings.ts";
 export type { EngineReport } from "./models/engine-report.ts";
 export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts";
 export { parseHttpUrl } from "./models/members/engine-url.ts";

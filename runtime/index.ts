@@ -46,4 +46,5 @@ export * from "./request-plane/index.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";
 export { isUnforgeableHost } from "./unforgeable-host.ts";
 export { version } from "./version.ts";
+export { Warnings } from "./warnings.ts";
 export { within } from "./within.ts";

@@ -22,6 +22,7 @@ import {
   randomId,
   type ServerTls,
   tokensToBytes,
+  Warnings,
 } from "#runtime";
 import { serve, serveOps } from "#runtime/node";
 import { checkedCard } from "./check-card.ts";
@@ -122,8 +123,9 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     ...(engine.embed && { embed: embedHandler(engine) }),
     ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
   };
-  const onError = (error: Error, endpoint?: string) =>
-    log.warn("request plane error", { reason: error.message, ...(endpoint !== undefined && { endpoint }) });
+  const warnings = new Warnings(log);
+  const onError = ({ message: reason }: Error, endpoint?: string) =>
+    warnings.warn(reason, "request plane error", { reason, ...(endpoint !== undefined && { endpoint }) });
   const server = await serve(listen, handlers, { tls, nats, onError });
   let leaving: Promise<void> | undefined;
   const drained = Promise.withResolvers<void>();

@@ -5,6 +5,7 @@ import {
   type MetricsSnapshot,
   measureDiscovery,
   randomId,
+  Warnings,
 } from "#runtime";
 import type { Access } from "../access/guard.ts";
 import type { ResolveHost } from "../access/media.ts";
@@ -20,7 +21,6 @@ import type { OpenEngineFeed } from "../feeds/feed.ts";
 import type { OpenEventStream } from "../kernel/event-stream.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
-import { Warnings } from "../kernel/warnings.ts";
 import { LocalModel } from "../models/local-model.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "../models/members/engine-spec.ts";
 import { BackgroundWatch, type EngineWatch } from "../models/members/engine-watch.ts";
