@@ -17,6 +17,8 @@ export interface Feed {
   readonly isConnected: boolean;
   /** Batches received so far. */
   readonly batches: number;
+  /** How often a batch was missing; undefined if that is not counted. */
+  readonly gaps?: number | undefined;
   /** Ends the subscription; the receiver is not called afterwards. */
   close(): void;
 }

@@ -28,6 +28,9 @@ export function openPlaneFeed(
     get batches() {
       return subscription.counters.applied;
     },
+    get gaps() {
+      return subscription.counters.gaps;
+    },
     close() {
       isConnected = false;
       subscription.close();
