@@ -82,6 +82,8 @@ const instanceShape = z.object({
   drainWithinMs: count.optional(),
   /** Set if its KV events have keyed hashes in place of token ids: the key's fingerprint, 16 hex digits. */
   kvEventsKey: z.string().optional(),
+  /** Where it publishes its KV events once for all gateways, besides its endpoint for them: a subject in NATS. */
+  kvEventsSubject: z.string().optional(),
   card: modelCardSchema,
 });
 

@@ -24,13 +24,13 @@ import {
   tokensToBytes,
   Warnings,
 } from "#runtime";
-import { serve, serveOps } from "#runtime/node";
+import { type NatsKvEvents, serve, serveOps } from "#runtime/node";
 import { checkedCard } from "./check-card.ts";
 import type { EngineOptions, WorkerDefinition } from "./define-worker.ts";
 import type { Engine } from "./engine.ts";
 import { generateHandler } from "./generate-handler.ts";
 import { publishKvEvents, type ZmqEventsOptions } from "./kv-events.ts";
-import { createWorkerMetrics } from "./metrics.ts";
+import { createWorkerMetrics, measureStream } from "./metrics.ts";
 import type { KvEventsPrivacy } from "./private-kv-events.ts";
 
 export interface WorkerHostOptions {
@@ -63,6 +63,8 @@ export interface WorkerHostOptions {
   zmqEvents?: ZmqEventsOptions | undefined;
   /** Publishes keyed hashes in place of token ids. */
   kvEventsPrivacy?: KvEventsPrivacy | undefined;
+  /** Also publishes them to this stream, once for all gateways. */
+  kvEventStream?: NatsKvEvents | undefined;
   log: Logger;
 }
 
@@ -103,8 +105,9 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   });
   const all = createMetrics({ labels: { component: "worker", worker: options.name } });
   const metrics = createWorkerMetrics(all, engine, card);
-  const { zmqEvents: zmq, kvEventsPrivacy: privacy } = options;
-  const kvEvents = await publishKvEvents(engine, card, { zmq, privacy }, log);
+  const { zmqEvents: zmq, kvEventsPrivacy: privacy, kvEventStream: stream } = options;
+  const kvEvents = await publishKvEvents(engine, card, { zmq, privacy, stream }, log);
+  if (kvEvents?.streamed !== undefined) measureStream(all, kvEvents.streamed);
   const { listen, advertised = (bound) => bound, tls, nats } = options;
   const announcer = new InstanceAnnouncer();
   const handlers: Record<string, Handler> = {
@@ -151,6 +154,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const instance = {
     ...describeInstance(options, card, advertised(server.address)),
     ...(kvEvents && privacy && { kvEventsKey: privacy.fingerprint }),
+    ...(kvEvents?.streamed && { kvEventsSubject: kvEvents.streamed.subject }),
   };
   await register(discovery, instance, lease);
   announcer.announce(instance);
@@ -171,7 +175,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     await lease.revoke();
     await ops.close();
     await engine.close();
-    kvEvents?.close();
+    await kvEvents?.close();
   }
 }
 

@@ -7,7 +7,7 @@ import {
   type ModelCard,
   rankEndpoint,
 } from "#runtime";
-import { ZmqKvEventPublisher } from "#runtime/node";
+import { NatsKvEventPublisher, type NatsKvEvents, ZmqKvEventPublisher } from "#runtime/node";
 import type { Engine, KvEventSource } from "./engine.ts";
 import { type KvEventsPrivacy, PrivateKvEvents } from "./private-kv-events.ts";
 
@@ -26,6 +26,8 @@ export interface KvEventsOptions {
   readonly zmq: ZmqEventsOptions | undefined;
   /** Publishes keyed hashes in place of token ids. */
   readonly privacy: KvEventsPrivacy | undefined;
+  /** Also publishes to this stream, once for all gateways. */
+  readonly stream?: NatsKvEvents | undefined;
 }
 
 /** The source of a rank's events, as in vLLM's `/kv_event_sources`. */
@@ -41,18 +43,21 @@ export interface KvEventPublishing {
   readonly handler: Handler;
   /** The ranks' sources over ZeroMQ; empty without `zmq`. */
   readonly sources: readonly ZmqEventSource[];
-  close(): void;
+  /** Publishes to a stream; undefined without one. */
+  readonly streamed: NatsKvEventPublisher | undefined;
+  close(): Promise<void>;
 }
 
 /**
- * Publishes an engine's KV events to gateways over the request plane and, with `zmq`, to vLLM-compatible subscribers over
- * ZeroMQ. Returns undefined for an engine without KV events.
+ * Publishes an engine's KV events to gateways over the request plane, with `zmq` also to vLLM-compatible subscribers over
+ * ZeroMQ, and with `stream` also once for all gateways. Returns undefined for an engine without KV events.
+ *
  * @throws Error for `zmq` with an engine without KV events, or if an endpoint is unavailable
  */
 export async function publishKvEvents(
   engine: Engine,
   { engine: { name }, dataParallelSize, blockSize }: ModelCard,
-  { zmq, privacy }: KvEventsOptions,
+  { zmq, privacy, stream }: KvEventsOptions,
   log: Logger,
 ): Promise<KvEventPublishing | undefined> {
   if (engine.kvEvents === undefined) {
@@ -69,11 +74,14 @@ export async function publishKvEvents(
   for (const { dataParallelRank: rank, endpoint, replayEndpoint: replay } of sources) {
     log.info("KV events over ZeroMQ", { rank, endpoint, ...(replay !== undefined && { replay }) });
   }
+  const streamed = stream && new NatsKvEventPublisher(publisher, stream, log);
   return {
     handler: publisher.handler,
     sources,
-    close() {
+    streamed,
+    async close() {
       for (const rank of ranks) rank.close();
+      await streamed?.close();
     },
   };
 }

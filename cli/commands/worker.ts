@@ -5,6 +5,7 @@ import { workerOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
 import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
+import { openEvents } from "./events-settings.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { workerPlace } from "./plane-settings.ts";
 import { kvEventsPrivacy } from "./privacy-settings.ts";
@@ -28,6 +29,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const privacy = await kvEventsPrivacy(options);
   const service = await openService(name, options, { isWorker: true });
   const address = await workerPlace(options);
+  const kvEventStream = await openEvents(options.events, service.log);
   const common = await readEngineOptions(definition.name, options, service.log);
   const workers = await Promise.all(
     places.map(({ faultSeed, ...place }) =>
@@ -36,6 +38,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         engineOptions: { ...common, faultSeed },
         threads: options.threads ?? availableParallelism(),
         discovery: service.discovery,
+        kvEventStream,
         namespace: options.namespace,
         opsHost: options["ops-host"],
         tags: options.tag,
@@ -65,6 +68,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
     async drain(deadlineMs) {
       const withinMs = options["drain-within"] * 1000;
       await Promise.all(workers.map((worker) => worker.drain({ withinMs, deadlineMs })));
+      kvEventStream?.close();
     },
   });
 }

@@ -339,6 +339,12 @@ const discovery = text({
   placeholder: "URL",
 });
 
+const events = text({
+  describe: "How gateways get KV events: from each worker, or from NATS, published once for all.",
+  default: "workers",
+  placeholder: "workers|nats://HOST:PORT[/NAME]",
+});
+
 const stopping = {
   "drain-delay": number({
     describe:
@@ -382,7 +388,14 @@ const peers = {
   ...workerEncryption,
 };
 
-export const gatewayOptions = { ...servingOptions, discovery, ...privacy, ...peers, ...modelNaming };
+export const gatewayOptions = {
+  ...servingOptions,
+  discovery,
+  events,
+  ...privacy,
+  ...peers,
+  ...modelNaming,
+};
 
 export const attachOptions = {
   ...engineOptions,
@@ -404,6 +417,7 @@ export const doctorOptions = {
     placeholder: "URL",
   }),
   nats,
+  events,
   ...workerEncryption,
   timeout: seconds("Timeout in seconds for an answer, a connection or an event.", 10),
   json: toggle("Prints the findings as JSON."),
@@ -412,6 +426,7 @@ export const doctorOptions = {
 
 export const workerOptions = {
   discovery,
+  events,
   name: text({
     describe:
       "Name of the worker in logs and in the header x-stator-worker. Default: engine-pid; the pod's with kubernetes:.",
@@ -512,6 +527,7 @@ export const upOptions = {
   ...mocker,
   ...kvEvents,
   ...privacy,
+  events,
   ...modelNaming,
   ...routing,
   ...trying,

@@ -1,6 +1,7 @@
 import {
   createMetrics,
   type Discovery,
+  type KvEventStream,
   type Logger,
   type MetricsSnapshot,
   measureDiscovery,
@@ -43,6 +44,8 @@ import { cutOff, requiredFiles } from "./common.ts";
 /** Options of a gateway on any runtime. Omitted routing options have their defaults. */
 export interface GatewayOptions extends Partial<RoutingOptions> {
   discovery: Discovery;
+  /** Where workers may publish their KV events once for all gateways. Default: they come over the request plane. */
+  kvEventStream?: KvEventStream | undefined;
   /** Largest request body in bytes. */
   bodyLimit: number;
   /** Longest time from dispatch to the last token, in milliseconds. */
@@ -165,6 +168,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     catalog: new ModelCatalog(options.discovery, log),
     models,
     connect: connectWorker,
+    kvEventStream: options.kvEventStream,
     loadTokenizer: createTokenizerLoader({ readTextFile: requiredFiles(files), createEncoder }),
     kvEventsKey: kvEventsKey?.fingerprint,
     health,

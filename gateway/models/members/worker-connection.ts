@@ -1,11 +1,13 @@
 import {
   type ConnectOptions,
   type Instance,
+  type KvEventStream,
   type Logger,
   messageOf,
   type RequestPlaneClient,
 } from "#runtime";
 import type { Feed, FeedReceiver } from "../../feeds/feed.ts";
+import { openNatsFeed } from "../../feeds/nats-feed.ts";
 import { openPlaneFeed } from "../../feeds/plane-feed.ts";
 import { jittered } from "./engine-checks.ts";
 import type { HealthOptions } from "./engine-spec.ts";
@@ -57,6 +59,8 @@ export interface WorkerConnectionOptions {
   readonly followsEvents: boolean;
   /** Fingerprint of the key with which private KV events can be read. */
   readonly kvEventsKey?: string | undefined;
+  /** Where workers may publish their KV events once for all gateways; others' come over the request plane. */
+  readonly kvEventStream?: KvEventStream | undefined;
 }
 
 /**
@@ -82,6 +86,7 @@ export class WorkerConnection implements WorkerMember {
   readonly #health: WorkerHealthOptions;
   readonly #outcomes: WorkerOutcomes | undefined;
   readonly #followsEvents: boolean;
+  readonly #kvEventStream: KvEventStream | undefined;
   readonly #requests: RequestHealth;
   /** When it became ready last, on the clock of `performance.now()`. */
   #readySince = 0;
@@ -92,7 +97,16 @@ export class WorkerConnection implements WorkerMember {
 
   constructor(
     instance: Instance,
-    { log, health, connect, listener, outcomes, followsEvents, kvEventsKey }: WorkerConnectionOptions,
+    {
+      log,
+      health,
+      connect,
+      listener,
+      outcomes,
+      followsEvents,
+      kvEventsKey,
+      kvEventStream,
+    }: WorkerConnectionOptions,
   ) {
     this.instance = instance;
     this.#log = log.child({ worker: instance.name });
@@ -103,6 +117,7 @@ export class WorkerConnection implements WorkerMember {
     this.#outcomes = outcomes;
     this.#followsEvents = followsEvents;
     this.hasOtherKey = instance.kvEventsKey !== undefined && instance.kvEventsKey !== kvEventsKey;
+    this.#kvEventStream = kvEventStream;
   }
 
   get aliases(): readonly string[] {
@@ -119,6 +134,13 @@ export class WorkerConnection implements WorkerMember {
 
   get isReady(): boolean {
     return this.state === "ready";
+  }
+
+  /** The subject of its KV events, if they come from a stream. */
+  get streamSubject(): string | undefined {
+    const { kvEventsSubject: subject } = this.instance;
+    if (subject === undefined || this.#kvEventStream?.epochOf(subject) === undefined) return undefined;
+    return subject;
   }
 
   get feed(): Feed | undefined {
@@ -223,6 +245,8 @@ export class WorkerConnection implements WorkerMember {
     if (this.#isLeaving) return;
     clearTimeout(this.#retry);
     this.#setState("connecting");
+    // A feed from a stream outlives the connection.
+    this.#events?.close();
     this.#listener.onForget(undefined);
     this.#log.warn("lost the connection to a worker", { reason: reason?.message ?? "closed" });
     this.#retry = setTimeout(() => void this.#connect(FIRST_RETRY_MS), FIRST_RETRY_MS);
@@ -243,7 +267,12 @@ export class WorkerConnection implements WorkerMember {
       onForget: (rank) => this.#listener.onForget(rank),
       onUnreadable: (what) => this.noteUnreadable(what),
     };
-    this.#events = openPlaneFeed(client, receiver, this.#log, () => this.#noteSilence());
+    const stream = this.#kvEventStream;
+    const subject = this.streamSubject;
+    this.#events =
+      stream !== undefined && subject !== undefined
+        ? openNatsFeed({ stream, subject, client }, receiver, this.#log)
+        : openPlaneFeed(client, receiver, this.#log, () => this.#noteSilence());
   }
 
   #noteSilence(): void {

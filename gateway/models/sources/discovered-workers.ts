@@ -10,7 +10,7 @@ import { reportWorker, type WorkerReport } from "../worker-report.ts";
 import { areCompatible, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
 
 export interface DiscoveredWorkersOptions
-  extends Pick<WorkerConnectionOptions, "log" | "health" | "connect" | "outcomes"> {
+  extends Pick<WorkerConnectionOptions, "log" | "health" | "connect" | "outcomes" | "kvEventStream"> {
   readonly catalog: ModelCatalog;
   readonly models: Models<Model>;
   /** Whether to subscribe to workers' KV events. Default: true. */
@@ -116,7 +116,8 @@ export class DiscoveredWorkers {
   }
 
   #join(instance: Instance, serving: Serving): void {
-    const { log, health, connect, outcomes, followsEvents = true, kvEventsKey } = this.#options;
+    const { log, health, connect, outcomes, followsEvents = true } = this.#options;
+    const { kvEventsKey, kvEventStream } = this.#options;
     const { model } = serving;
     const worker = new WorkerConnection(instance, {
       log,
@@ -125,6 +126,7 @@ export class DiscoveredWorkers {
       outcomes,
       followsEvents,
       kvEventsKey,
+      kvEventStream,
       listener: {
         onState: () => {
           this.#warnOfNamesake(worker);
