@@ -340,9 +340,9 @@ const discovery = text({
 });
 
 const events = text({
-  describe: "How gateways get KV events: from each worker, or from NATS, published once for all.",
+  describe: "Where gateways get KV events: from the workers, or from nats://HOST:PORT, published once for all.",
   default: "workers",
-  placeholder: "workers|nats://HOST:PORT[/NAME]",
+  placeholder: "URL",
 });
 
 const stopping = {
