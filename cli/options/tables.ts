@@ -340,7 +340,8 @@ const discovery = text({
 });
 
 const events = text({
-  describe: "Where gateways get KV events: from the workers, or from nats://HOST:PORT, published once for all.",
+  describe:
+    "Where gateways get KV events: from the workers, or from nats://HOST:PORT, published once for all.",
   default: "workers",
   placeholder: "URL",
 });

@@ -1,4 +1,10 @@
-import { type KvEventStream, type Logger, type RequestPlaneClient, subscribeToStream } from "#runtime";
+import {
+  type KvEventStream,
+  type Logger,
+  messageOf,
+  type RequestPlaneClient,
+  subscribeToStream,
+} from "#runtime";
 import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
 
 export interface NatsFeedOptions {
@@ -16,6 +22,8 @@ export interface NatsFeedOptions {
 export function openNatsFeed(options: NatsFeedOptions, receiver: FeedReceiver, log: Logger): Feed {
   const subscription = subscribeToStream({
     ...options,
+    onUnreadable: (error) =>
+      log.debug("cannot read the kept KV events; asking the worker", { reason: messageOf(error) }),
     callbacks: {
       onCleared: () => receiver.onForget(undefined),
       onPayload: (payload) => deliver(receiver, payload),

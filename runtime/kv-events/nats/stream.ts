@@ -26,7 +26,7 @@ export interface NatsKvEventsOptions {
   /** The servers are lost, or back. */
   readonly onState?: (isConnected: boolean) => void;
   /** Messages that a new stream keeps of each subject. Default 4,096. */
-  readonly keptMessages?: number;
+  readonly keptMessages?: number | undefined;
 }
 
 /** The state of a stream. */

@@ -26,6 +26,8 @@ export interface StreamSubscriptionOptions {
   /** The worker's request plane, to ask for what the stream does not have. */
   readonly client: RequestPlaneClient;
   readonly callbacks: Omit<KvEventCallbacks, "onEnd">;
+  /** What the stream keeps cannot be read now; the worker is asked instead. */
+  readonly onUnreadable: (reason: unknown) => void;
 }
 
 /** A subscription to a stream. */
@@ -56,7 +58,7 @@ class Subscription implements StreamSubscription, StreamListener {
   readonly #timer: ReturnType<typeof setInterval>;
   /** Where the events now come from. */
   #source: "kept" | "worker" | "live" = "kept";
-  /** The next expected number; −1 takes whichever comes. */
+  /** The next expected number. */
   #next = 0;
   /** How many batches the worker has sent; undefined until it says so again after an outage. */
   #head: number | undefined;
@@ -90,7 +92,7 @@ class Subscription implements StreamSubscription, StreamListener {
 
   get position(): KvEventPosition | undefined {
     if (this.#source === "worker") return this.#worker?.position;
-    return this.#source === "live" && this.#next >= 0 ? { epoch: this.#epoch, next: this.#next } : undefined;
+    return this.#source === "live" ? { epoch: this.#epoch, next: this.#next } : undefined;
   }
 
   close(): void {
@@ -118,7 +120,7 @@ class Subscription implements StreamSubscription, StreamListener {
     if (this.#isClosed) return;
     this.#hear(next);
     if (this.#source === "worker") this.#leaveWorker();
-    else if (this.#source === "live" && this.#next >= 0 && next > this.#next) this.#onGap();
+    else if (this.#source === "live" && next > this.#next) this.#onGap();
   }
 
   onState(isConnected: boolean): void {
@@ -133,7 +135,6 @@ class Subscription implements StreamSubscription, StreamListener {
   }
 
   #live(message: KvMessage): void {
-    if (this.#next < 0) this.#next = message.sequence;
     if (message.sequence < this.#next) return;
     if (message.sequence > this.#next || message.kind === messageKind.omitted) this.#onGap();
     else this.#applyNext(message);
@@ -167,9 +168,10 @@ class Subscription implements StreamSubscription, StreamListener {
       this.#source = "live";
     } catch (error) {
       if (abort.signal.aborted) return;
-      if (!(error instanceof MissingBatch)) this.#callbacks.onFault?.(error);
-      else this.counters.gaps++;
-      this.#giveUpKept();
+      if (error instanceof MissingBatch) this.counters.gaps++;
+      else this.#options.onUnreadable(error);
+      if (this.#isLastResort) this.#forget();
+      else this.#askWorker(undefined);
       return;
     } finally {
       if (this.#replay === abort) this.#replay = undefined;
@@ -180,25 +182,17 @@ class Subscription implements StreamSubscription, StreamListener {
   #goLive(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const message of waiting) {
-      if (message.sequence > this.#next || message.kind === messageKind.omitted) break;
-      if (message.sequence === this.#next) this.#applyNext(message);
-    }
+    for (const message of waiting)
+      if (message.sequence === this.#next && message.kind === messageKind.batch) this.#applyNext(message);
     if (this.#head === undefined || this.#head <= this.#next) this.#isLastResort = false;
-    else if (this.#isLastResort) this.#startOver();
+    else if (this.#isLastResort) this.#forget();
     else this.#onGap();
   }
 
-  #giveUpKept(): void {
-    if (this.#isLastResort) this.#startOver();
-    else this.#askWorker(undefined);
-  }
-
-  /** Neither has what is missing: knows nothing, and goes on with what comes next. */
-  #startOver(): void {
+  /** Neither has what is missing: knows nothing until the next check, which asks the worker again. */
+  #forget(): void {
     this.#isLastResort = false;
-    this.#source = "live";
-    this.#next = -1;
+    this.#source = "worker";
     this.counters.resets++;
     this.#callbacks.onCleared();
   }
@@ -209,6 +203,7 @@ class Subscription implements StreamSubscription, StreamListener {
     this.#replay?.abort();
     this.#worker?.close();
     this.#stalledChecks = 0;
+    this.#appliedAtCheck = this.counters.applied;
     const worker = subscribeKvEvents(
       this.#options.client,
       {
