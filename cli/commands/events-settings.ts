@@ -5,12 +5,14 @@ import { UsageError } from "../options/read.ts";
 /** The value of `--events` for events that come from each worker. */
 const FROM_WORKERS = "workers";
 
+export const isFromWorkers = (events: string): boolean => events === FROM_WORKERS;
+
 /**
  * The stream of `--events nats://…`; undefined with `--events workers`.
  * @throws UsageError if the URL is malformed, or the servers cannot be used
  */
 export async function openEvents(events: string, log: Logger): Promise<NatsKvEvents | undefined> {
-  if (events === FROM_WORKERS) return undefined;
+  if (isFromWorkers(events)) return undefined;
   try {
     return await NatsKvEvents.open(checkEvents(events), {
       onState(isConnected) {
@@ -25,6 +27,6 @@ export async function openEvents(events: string, log: Logger): Promise<NatsKvEve
 
 /** @throws UsageError if the option is neither `workers` nor the URL of NATS servers */
 export function checkEvents(events: string): string {
-  if (events === FROM_WORKERS || events.startsWith("nats://")) return events;
+  if (isFromWorkers(events) || events.startsWith("nats://")) return events;
   throw new UsageError(`--events: write workers, or nats://HOST:PORT[/NAME] instead of '${events}'.`);
 }

@@ -85,6 +85,21 @@ test.runIf(hasNats)(
     await until(async () => (await batches(late.url, first.worker)) > 0);
     expect((await overlap(late.url, prompt("First"))).worker).toBe(first.worker);
 
+    // A worker without the option is followed over the request plane.
+    await start("plain");
+    expect((await described(other.url)).get("plain")?.kind).toBe("plane");
+
+    const doctor = new StatorProcess(["doctor", "--config=none", `--discovery=${url}`, events]);
+    expect(await doctor.ended()).toBe(0);
+    const text = doctor.stdout.replaceAll(/\n {6,}/g, " ");
+    expect(text).toMatch(
+      /stream of KV events\n +ok +It exists: stator-kv-events, with \d+ messages in \d+ MB/,
+    );
+    expect(text).toMatch(
+      /ok +The worker one publishes there: \d+ batches, of which \d+ have not arrived yet/,
+    );
+    expect(text).toMatch(/note +The worker plain does not publish there/);
+
     // While NATS is away, events come from the workers; afterwards again from the stream.
     await nats.kill();
     await cluster.gateway.printed(/the stream of KV events is unreachable/);
@@ -97,10 +112,6 @@ test.runIf(hasNats)(
     await one.printed(/KV events reach NATS again/);
     const after = await overlap(cluster.url, prompt("After"));
     await until(async () => (await overlap(other.url, prompt("After"))).worker === after.worker);
-
-    // A worker without the option is followed over the request plane.
-    await start("plain");
-    expect((await described(other.url)).get("plain")?.kind).toBe("plane");
 
     // Nothing is left of a worker that dies.
     one.signal("SIGKILL");

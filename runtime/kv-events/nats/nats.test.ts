@@ -63,7 +63,7 @@ describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
     await expect.poll(() => late.known).toEqual(worker.cache);
     expect(late.subscription.counters).toMatchObject({ applied: 25, gaps: 0, snapshots: 0, resets: 0 });
     expect([worker.asked, publisher.snapshots]).toEqual([0, 0]);
-    expect((await stream.report()).messages).toBe(25);
+    expect((await stream.report())?.messages).toBe(25);
   });
 
   test("reach a late gateway as a snapshot and the batches after it", async () => {
@@ -89,7 +89,7 @@ describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
     using other = new TestFollower(own, subject.publisher.subject, worker.client);
     worker.change(500);
     for (const { known } of [one, other]) await expect.poll(() => known).toEqual(worker.cache);
-    await expect.poll(async () => (await stream.report()).messages).toBe(500);
+    await expect.poll(async () => (await stream.report())?.messages).toBe(500);
     expect(worker.asked).toBe(0);
     own.close();
   });
@@ -148,9 +148,9 @@ describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
     await using subject = await publishing(16);
     const { stream, publisher } = subject;
     await subject.changeOften(10);
-    expect((await stream.report()).messages).toBeGreaterThan(0);
+    expect((await stream.report())?.messages).toBeGreaterThan(0);
     await publisher.close();
-    expect((await stream.report()).messages).toBe(0);
+    expect((await stream.report())?.messages).toBe(0);
   });
 
   test("are republished, or made up for by a snapshot, when the stream is deleted", async () => {
@@ -159,7 +159,7 @@ describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
     await subject.changeOften(10);
     await deleteStreams(stream);
     worker.change(1);
-    await expect.poll(() => stream.report().catch(() => undefined)).toBeDefined();
+    await expect.poll(() => stream.report()).toBeDefined();
     await expect.poll(() => publisher.waiting).toBe(0);
     worker.change(2);
     await expect.poll(() => publisher.waiting).toBe(0);

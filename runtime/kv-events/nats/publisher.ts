@@ -42,6 +42,8 @@ export class NatsKvEventPublisher {
   #session = 0;
   #isReady = false;
   #isSyncing = false;
+  /** When it last went on after an outage, on the clock of `performance.now()`. */
+  #resumedAt = Number.NEGATIVE_INFINITY;
   #isWriting = false;
   #isChecking = false;
   #stalledChecks = 0;
@@ -117,8 +119,12 @@ export class NatsKvEventPublisher {
       }
       this.#send(this.#next++, message);
     }
-    const interval = Math.min(this.#events.ringSize, KEPT_MESSAGES) / 2;
-    if (this.#next - this.#snapshotAt >= interval) void this.#writeSnapshot();
+    if (this.#next - this.#snapshotAt >= this.#snapshotInterval) void this.#writeSnapshot();
+  }
+
+  /** Batches between two snapshots: few enough that the stream keeps all of them. */
+  get #snapshotInterval(): number {
+    return Math.ceil(Math.min(this.#events.ringSize, KEPT_MESSAGES) / 2);
   }
 
   #send(number: number, message: Uint8Array): void {
@@ -163,14 +169,16 @@ export class NatsKvEventPublisher {
     if (this.#isSyncing) return;
     this.#isSyncing = true;
     while (!this.#isClosed && !this.#isReady && this.#stream.isConnected) {
+      // A stream that answers but takes nothing, because it is full for example, must not keep the worker busy.
+      await sleep(this.#resumedAt + RETRY_MS - performance.now());
       const session = this.#session;
       try {
         await this.#stream.ensure();
         const last = await this.#stream.lastNumber(this.subject);
-        if (session === this.#session) this.#resumeAfter(last);
+        if (session === this.#session && !this.#isClosed) this.#resumeAfter(last);
       } catch (error) {
         this.#reportAway(messageOf(error));
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await sleep(RETRY_MS);
       }
     }
     this.#isSyncing = false;
@@ -187,6 +195,7 @@ export class NatsKvEventPublisher {
       this.#confirmed = next;
     }
     this.#stalledChecks = 0;
+    this.#resumedAt = performance.now();
     this.#isReady = true;
     if (this.#isReportedAway) this.#log.info("KV events reach NATS again", { batches: this.waiting });
     this.#isReportedAway = false;
@@ -198,22 +207,16 @@ export class NatsKvEventPublisher {
     if (this.#isWriting) return;
     this.#isWriting = true;
     const session = this.#session;
+    const snapshot = this.#events.snapshot(KEPT_MESSAGES - 2);
     try {
-      const snapshot = this.#events.snapshot(KEPT_MESSAGES - 2);
-      const isComplete = await writeSnapshot(
-        this.#stream,
-        this.subject,
-        snapshot,
-        () => session === this.#session,
-      );
-      if (session !== this.#session) return;
-      this.#snapshotAt = snapshot.next;
-      if (isComplete) this.#snapshots++;
+      const goesOn = () => session === this.#session;
+      if (await writeSnapshot(this.#stream, this.subject, snapshot, goesOn)) this.#snapshots++;
     } catch (error) {
       this.#log.debug("cannot write a snapshot of the KV cache to NATS", { reason: messageOf(error) });
-      if (session === this.#session) void this.#sync();
     } finally {
       this.#isWriting = false;
+      // Without one, new gateways ask this worker.
+      if (session === this.#session) this.#snapshotAt = snapshot.next;
     }
   }
 
@@ -249,3 +252,5 @@ export class NatsKvEventPublisher {
     });
   }
 }
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));

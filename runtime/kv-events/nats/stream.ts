@@ -21,12 +21,15 @@ export const KEPT_MESSAGES = 4_096;
 /** How long it keeps them: the leftovers of dead workers end by it, in nanoseconds. */
 const MAX_AGE_NS = 3_600e9;
 const STREAM_NOT_FOUND = 10_059;
+const STREAM_EXISTS = 10_058;
 
 export interface NatsKvEventsOptions {
   /** The servers are lost, or back. */
   readonly onState?: (isConnected: boolean) => void;
   /** Messages that a new stream keeps of each subject. Default 4,096. */
   readonly keptMessages?: number | undefined;
+  /** Whether to create the stream if it does not exist. Default true. */
+  readonly creates?: boolean;
 }
 
 /** The state of a stream. */
@@ -57,7 +60,8 @@ export class NatsKvEvents implements KvEventStream {
   #isClosed = false;
 
   /**
-   * Connects, and creates the stream if it does not exist; one that exists keeps its settings.
+   * Connects, and creates the stream if it does not exist. One that exists keeps its settings, so that it can be
+   * created with others beforehand.
    * @param url `nats://HOST:PORT/NAME`
    * @throws Error with the reason if the URL is malformed, or NATS does not answer within 10 s, rejects the login or
    *   lacks JetStream
@@ -81,7 +85,7 @@ export class NatsKvEvents implements KvEventStream {
       };
       clients.rollup.set("Nats-Rollup", "sub");
       const stream = new NatsKvEvents(shared, clients, names, options);
-      await stream.ensure();
+      if (options.creates !== false) await stream.ensure();
       return stream;
     } catch (cause) {
       shared?.release();
@@ -162,13 +166,17 @@ export class NatsKvEvents implements KvEventStream {
       await this.#manager.streams.info(stream);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      await this.#manager.streams.add({
+      const adding = this.#manager.streams.add({
         name: stream,
         subjects: [`${prefix}.*.live`, `${prefix}.*.snapshot`],
         max_msgs_per_subject: this.#keptMessages,
         max_age: MAX_AGE_NS,
         allow_rollup_hdrs: true,
         description: "KV events of Stator's workers, for new gateways",
+      });
+      await adding.catch((error: unknown) => {
+        // Another process may have been faster.
+        if (codeOf(error) !== STREAM_EXISTS) throw error;
       });
     }
   }
@@ -201,10 +209,16 @@ export class NatsKvEvents implements KvEventStream {
     await this.#manager.streams.purge(this.#names.stream, { filter: `${subject}.*` });
   }
 
-  /** @throws Error if the stream cannot be read */
-  async report(): Promise<StreamReport> {
-    const { state } = await this.#manager.streams.info(this.#names.stream);
-    return { stream: this.#names.stream, messages: state.messages, bytes: state.bytes };
+  /** @returns undefined if the stream does not exist. @throws Error if it cannot be read */
+  async report(): Promise<StreamReport | undefined> {
+    const { stream } = this.#names;
+    try {
+      const { state } = await this.#manager.streams.info(stream);
+      return { stream, messages: state.messages, bytes: state.bytes };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Disconnects. Subscriptions end. */
@@ -217,10 +231,16 @@ export class NatsKvEvents implements KvEventStream {
   async #followConnection(): Promise<void> {
     for await (const { type } of this.connection.status()) {
       if (this.#isClosed) return;
-      if (type !== "disconnect" && type !== "reconnect") continue;
-      this.#isConnected = type === "reconnect";
-      for (const listener of this.#stateListeners) listener(this.#isConnected);
+      // It is closed for good if a server has come to reject the login.
+      if (type === "disconnect" || type === "close") this.#setConnected(false);
+      else if (type === "reconnect") this.#setConnected(true);
     }
+  }
+
+  #setConnected(isConnected: boolean): void {
+    if (this.#isConnected === isConnected) return;
+    this.#isConnected = isConnected;
+    for (const listener of this.#stateListeners) listener(isConnected);
   }
 
   async #read(subject: string, onMessage: (message: Uint8Array) => void, signal: AbortSignal): Promise<void> {
@@ -263,5 +283,8 @@ export class NatsKvEvents implements KvEventStream {
 const ackSchema = z.object({ error: z.object({ description: z.string() }).optional() });
 const decoder = new TextDecoder();
 
+/** The number of JetStream's error. */
+const codeOf = (error: unknown): unknown => Reflect.get(Object(error), "code");
+
 const isMissing = (error: unknown): boolean =>
-  Reflect.get(Object(error), "code") === STREAM_NOT_FOUND || /stream not found/i.test(messageOf(error));
+  codeOf(error) === STREAM_NOT_FOUND || /stream not found/i.test(messageOf(error));
