@@ -7,16 +7,11 @@ import { encodeMessage } from "../wire.ts";
 import { liveSubject } from "./names.ts";
 import { NatsKvEventPublisher } from "./publisher.ts";
 import { NatsKvEvents } from "./stream.ts";
+import { deleteStreams, snapshotState } from "./testing.ts";
 
 // What holds for KV events over any transport is in `gateway/feeds/feeds.test.ts`; outages are in `outages.slow.test.ts`.
 
 const log = createLogger({ name: "test", write: () => {} });
-
-async function deleteStreams({ connection }: NatsKvEvents): Promise<void> {
-  const { jetstreamManager } = await import("@nats-io/jetstream");
-  const { streams } = await jetstreamManager(connection);
-  for await (const name of streams.names()) await streams.delete(name);
-}
 
 describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
   const nats = hasNats ? await startNats() : undefined;
@@ -27,7 +22,7 @@ describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
     const url = `nats://${nats!.host}/${randomId()}`;
     const stream = await NatsKvEvents.open(url, { keptMessages });
     const worker = await TestWorker.start(ringSize);
-    const publisher = new NatsKvEventPublisher(worker.events, stream, log);
+    const publisher = new NatsKvEventPublisher(worker.events, stream, log, ringSize / 2);
     await expect.poll(() => publisher.isLive).toBe(true);
     return {
       url,
@@ -41,7 +36,7 @@ describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
           await stream.connection.flush();
         }
         await expect.poll(() => publisher.published).toBe(worker.events.published);
-        await expect.poll(() => publisher.snapshots).toBeGreaterThan(0);
+        await expect.poll(() => snapshotState(stream, publisher.subject)).toBe("whole");
       },
       follow: () => new TestFollower(stream, publisher.subject, worker.client),
       async [Symbol.asyncDispose]() {
@@ -74,7 +69,6 @@ describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
     using late = subject.follow();
     await expect.poll(() => late.known).toEqual(worker.cache);
     await expect.poll(() => late.subscription.isLive).toBe(true);
-    expect(publisher.snapshots).toBeGreaterThan(0);
     worker.change(5);
     await expect.poll(() => late.known).toEqual(worker.cache);
     expect(late.subscription.counters).toMatchObject({ gaps: 0, snapshots: 1, resets: 0 });
@@ -163,6 +157,7 @@ describe.runIf(hasNats)("KV events in a stream of NATS", async () => {
     await expect.poll(() => publisher.waiting).toBe(0);
     worker.change(2);
     await expect.poll(() => publisher.waiting).toBe(0);
+    await expect.poll(() => snapshotState(stream, publisher.subject)).toBe("whole");
     using late = subject.follow();
     await expect.poll(() => late.known).toEqual(worker.cache);
     await expect.poll(() => late.subscription.isLive).toBe(true);

@@ -6,6 +6,7 @@ import type { TestServer } from "../../testing/test-server.ts";
 import { TestFollower, TestWorker } from "../stream/testing.ts";
 import { NatsKvEventPublisher } from "./publisher.ts";
 import { NatsKvEvents } from "./stream.ts";
+import { snapshotState } from "./testing.ts";
 
 /** Batches while NATS is away: more than fit into the smaller ring. */
 const AWAY_BATCHES = 600;
@@ -20,7 +21,7 @@ async function cluster(server: TestServer, ringSize: number) {
   const streams = await Promise.all(["worker", "one", "two"].map(open));
   const [own, ...others] = streams as [NatsKvEvents, NatsKvEvents, NatsKvEvents];
   const worker = await TestWorker.start(ringSize);
-  const publisher = new NatsKvEventPublisher(worker.events, own, log);
+  const publisher = new NatsKvEventPublisher(worker.events, own, log, ringSize / 2);
   await expect.poll(() => publisher.isLive).toBe(true);
   const gateways = others.map((stream) => new TestFollower(stream, publisher.subject, worker.client));
   const changing = setInterval(() => worker.change(2), 5);
@@ -37,6 +38,7 @@ async function cluster(server: TestServer, ringSize: number) {
         await expect.poll(() => gateway.subscription.isLive).toBe(true);
       }
       await expect.poll(() => publisher.waiting).toBe(0);
+      await expect.poll(() => snapshotState(own, publisher.subject)).not.toBe("partial");
       const { asked } = worker;
       using late = new TestFollower(own, publisher.subject, worker.client);
       await expect.poll(() => late.known).toEqual(worker.cache);

@@ -7,10 +7,16 @@ import { headSubject, liveSubject } from "./names.ts";
 import { writeSnapshot } from "./snapshot-writer.ts";
 import { KEPT_MESSAGES, type NatsKvEvents } from "./stream.ts";
 
-/** One batch in so many is published with an acknowledgement, 100 µs of CPU instead of 4. */
+/** One batch in so many, or so many bytes, is published with an acknowledgement: 100 µs of CPU instead of 4. */
 const ACK_BATCHES = 100;
-/** The most batches that the stream has not confirmed. */
-const WINDOW = 1_024;
+const ACK_BYTES = 1024 * 1024;
+/** The most acknowledgements to wait for; they bound what the client holds for a server that hangs. */
+const MOST_ACKS = 8;
+/**
+ * Batches between two snapshots. Each takes the worker 6 µs for each block of its cache, so they are as rare as what the
+ * stream keeps allows, with a reserve for the batches that come while one is written.
+ */
+const SNAPSHOT_BATCHES = (KEPT_MESSAGES * 3) / 4;
 /** Interval of confirming what no acknowledgement has, in milliseconds. */
 const CONFIRM_MS = 1_000;
 /** Checks without progress after which batches count as lost. */
@@ -31,11 +37,15 @@ export class NatsKvEventPublisher {
   readonly #events: KvEventPublisher;
   readonly #stream: NatsKvEvents;
   readonly #log: Logger;
+  readonly #snapshotBatches: number;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
   readonly #stops: readonly (() => void)[];
   /** The number of the next batch to send, and of the first that is not known to be in the stream. */
   #next = 0;
   #confirmed = 0;
+  /** Acknowledgements under way, and what has been sent since the last of them was requested. */
+  #acks = 0;
+  #unacknowledged = { batches: 0, bytes: 0 };
   /** The first number after the stream's snapshot; 0 without one, while the stream has every batch. */
   #snapshotAt = 0;
   /** Counts the times that batches may have been lost: what was under way before does not matter. */
@@ -52,11 +62,18 @@ export class NatsKvEventPublisher {
   /** Whether the log says that NATS is away. */
   #isReportedAway = false;
 
-  constructor(events: KvEventPublisher, stream: NatsKvEvents, log: Logger) {
+  /** @param snapshotBatches batches between two snapshots; the stream must keep more */
+  constructor(
+    events: KvEventPublisher,
+    stream: NatsKvEvents,
+    log: Logger,
+    snapshotBatches = SNAPSHOT_BATCHES,
+  ) {
     this.subject = stream.subjectOf(events.epoch);
     this.#events = events;
     this.#stream = stream;
     this.#log = log;
+    this.#snapshotBatches = snapshotBatches;
     this.#stops = [
       events.onPublished(() => this.#pump()),
       stream.onState((isConnected) => this.#onState(isConnected)),
@@ -110,7 +127,7 @@ export class NatsKvEventPublisher {
 
   #pump(): void {
     if (!this.isLive || this.#isClosed) return;
-    while (this.#next < this.#events.published && this.#next - this.#confirmed < WINDOW) {
+    while (this.#next < this.#events.published && this.#acks < MOST_ACKS) {
       const message = this.#events.message(this.#next);
       if (message === undefined) {
         // NATS is slower than the engine.
@@ -119,12 +136,7 @@ export class NatsKvEventPublisher {
       }
       this.#send(this.#next++, message);
     }
-    if (this.#next - this.#snapshotAt >= this.#snapshotInterval) void this.#writeSnapshot();
-  }
-
-  /** Batches between two snapshots: few enough that the stream keeps all of them. */
-  get #snapshotInterval(): number {
-    return Math.ceil(Math.min(this.#events.ringSize, KEPT_MESSAGES) / 2);
+    if (this.#next - this.#snapshotAt >= this.#snapshotBatches) void this.#writeSnapshot();
   }
 
   #send(number: number, message: Uint8Array): void {
@@ -132,21 +144,26 @@ export class NatsKvEventPublisher {
     const subject = liveSubject(this.subject);
     const isTooLarge = message.length > (connection.info?.max_payload ?? Number.POSITIVE_INFINITY);
     const payload = isTooLarge ? encodeMessage(messageKind.omitted, number) : message;
-    if ((number + 1) % ACK_BATCHES !== 0) {
-      connection.publish(subject, payload);
-      return;
-    }
+    this.#unacknowledged.batches++;
+    this.#unacknowledged.bytes += payload.length;
+    const { batches, bytes } = this.#unacknowledged;
+    if (batches < ACK_BATCHES && bytes < ACK_BYTES) connection.publish(subject, payload);
+    else void this.#sendAcknowledged(number, subject, payload);
+  }
+
+  async #sendAcknowledged(number: number, subject: string, payload: Uint8Array): Promise<void> {
     const session = this.#session;
-    this.#stream.publishAcknowledged(subject, payload).then(
-      () => {
-        if (session !== this.#session) return;
-        this.#confirm(number + 1);
-        this.#pump();
-      },
-      () => {
-        if (session === this.#session) void this.#sync();
-      },
-    );
+    this.#acks++;
+    this.#unacknowledged = { batches: 0, bytes: 0 };
+    try {
+      await this.#stream.publishAcknowledged(subject, payload);
+      if (session !== this.#session) return;
+      this.#acks--;
+      this.#confirm(number + 1);
+      this.#pump();
+    } catch {
+      if (session === this.#session) void this.#sync();
+    }
   }
 
   #confirm(next: number): void {
@@ -194,6 +211,8 @@ export class NatsKvEventPublisher {
       this.#next = next;
       this.#confirmed = next;
     }
+    this.#acks = 0;
+    this.#unacknowledged = { batches: 0, bytes: 0 };
     this.#stalledChecks = 0;
     this.#resumedAt = performance.now();
     this.#isReady = true;

@@ -3,12 +3,12 @@ import { messageKind } from "../wire.ts";
 import { snapshotSubject } from "./names.ts";
 import type { NatsKvEvents } from "./stream.ts";
 
-/** Parts between two acknowledged ones. Each turn of the event loop encodes as many, 64 blocks or more in each. */
+/** Parts between two acknowledged ones. */
 const ACK_PARTS = 8;
 
 /**
- * Writes a snapshot to the stream, in place of the previous one. Waits for the stream at intervals, so that it neither
- * blocks the event loop nor piles up.
+ * Writes a snapshot to the stream, in place of the previous one: one part in each turn of the event loop, and no more of
+ * them than the stream takes.
  * @param goesOn whether to continue
  * @returns whether it is complete: a cache whose parts are too large for NATS has no snapshot there
  * @throws Error if the stream does not answer
@@ -30,6 +30,7 @@ export async function writeSnapshot(
       await stream.publishAcknowledged(target, message);
     else connection.publish(target, message);
     count++;
+    await new Promise((resolve) => setImmediate(resolve));
   }
   return true;
 }

@@ -17,7 +17,7 @@ const STALL_MS = 5_000;
 /** Messages of a replay to request, and to handle, at a time. */
 const REPLAY_MESSAGES = 64;
 /** What the stream keeps of each subject; also the most messages of a snapshot. */
-export const KEPT_MESSAGES = 4_096;
+export const KEPT_MESSAGES = 8_192;
 /** How long it keeps them: the leftovers of dead workers end by it, in nanoseconds. */
 const MAX_AGE_NS = 3_600e9;
 const STREAM_NOT_FOUND = 10_059;
@@ -26,7 +26,7 @@ const STREAM_EXISTS = 10_058;
 export interface NatsKvEventsOptions {
   /** The servers are lost, or back. */
   readonly onState?: (isConnected: boolean) => void;
-  /** Messages that a new stream keeps of each subject. Default 4,096. */
+  /** Messages that a new stream keeps of each subject. Default 8,192. */
   readonly keptMessages?: number | undefined;
   /** Whether to create the stream if it does not exist. Default true. */
   readonly creates?: boolean;
