@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -119,6 +120,27 @@ test.runIf(hasNats)(
     expect((await overlap(cluster.url, prompt("First"))).worker).not.toBe("one");
   },
 );
+
+test.runIf(hasNats)("private KV events pass through a stream too", async () => {
+  await using nats = await startNats();
+  const url = `nats://${nats.host}`;
+  const key = join(folder, "key");
+  writeFileSync(key, randomBytes(32));
+  const flags = [`--events=${url}`, "--private-kv-events", `--kv-events-key=${key}`];
+  const cluster = await Cluster.start(url, ...flags);
+  const other = await Cluster.start(url, ...flags);
+  const workers = ["one", "two"];
+  for (const name of workers) cluster.engine("mocker", name, ...mocker, ...flags);
+  for (const gateway of [cluster, other])
+    for (const name of workers)
+      await until(async () => (await described(gateway.url)).get(name)?.is_connected === true);
+  const first = await overlap(cluster.url, prompt("Secret"));
+  await until(async () => (await batches(other.url, first.worker)) > 0);
+  const second = await overlap(other.url, prompt("Secret"));
+  expect(second.worker).toBe(first.worker);
+  expect(second.blocks).toBeGreaterThan(10);
+  expect((await described(other.url)).get(first.worker)).toMatchObject({ kind: "stream", gaps: 0 });
+});
 
 test("a worker and a gateway with --events and nobody there say so and end", async () => {
   const commands = [
