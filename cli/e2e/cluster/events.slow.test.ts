@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { hasNats, startNats } from "../../../runtime/testing/nats-server.ts";
 import { ask } from "../access/attached.ts";
-import { until } from "../metrics.ts";
+import { metric, until } from "../metrics.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { Cluster } from "./cluster.ts";
 
@@ -120,6 +120,45 @@ test.runIf(hasNats)(
     expect((await overlap(cluster.url, prompt("First"))).worker).not.toBe("one");
   },
 );
+
+test.runIf(hasNats)("a gateway on the stream knows what one that asks the workers knows", async () => {
+  await using nats = await startNats();
+  const events = `--events=nats://${nats.host}`;
+  const discovery = `file:${folder}/oracle`;
+  const cluster = await Cluster.start(discovery, events);
+  const asking = await Cluster.start(discovery);
+  const names = ["m-0", "m-1", "m-2", "m-3"];
+  // So few blocks that most requests also remove some.
+  cluster.engine("mocker", "m", ...mocker, "--workers=4", "--total-blocks=400", events);
+  const stored = (url: string) =>
+    Promise.all(names.map((worker) => metric(url, "stator_worker_stored_blocks", { worker })));
+  const load = async (round: number) => {
+    for (let index = 0; index < 20; index++)
+      await Promise.all(
+        [cluster, asking].map(({ url }, gateway) => overlap(url, prompt(`${round} ${index} ${gateway}`))),
+      );
+  };
+  for (const { url } of [cluster, asking])
+    for (const name of names)
+      await until(async () => (await described(url)).get(name)?.is_connected === true);
+  for (const [round, losesData] of [false, true, false].entries()) {
+    await load(round);
+    await nats.kill();
+    await load(round + 10);
+    if (losesData) nats.loseData();
+    await nats.resume();
+    await load(round + 20);
+    const late = await Cluster.start(discovery, events);
+    const known = await stored(asking.url);
+    expect(Math.min(...known)).toBeGreaterThan(0);
+    for (const { url } of [cluster, late])
+      await until(async () => JSON.stringify(await stored(url)) === JSON.stringify(await stored(asking.url)));
+    expect(await late.gateway.stop()).toBe(0);
+  }
+  expect([...(await described(cluster.url)).values()].map(({ kind }) => kind)).toEqual(
+    names.map(() => "stream"),
+  );
+});
 
 test.runIf(hasNats)("private KV events pass through a stream too", async () => {
   await using nats = await startNats();
