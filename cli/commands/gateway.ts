@@ -25,7 +25,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
   const peerPlane = await peerPlace(options, plane.tls);
   const eventsKey = kvEventsKey(options);
   const service = await openService("gateway", options, { workerTls: plane.tls });
-  const kvEventStream = await openEvents(options.events, service.log);
+  const kvEventStream = await openEvents(options, service.log);
   const shared = {
     id: randomId(),
     tokenizers: new Map(),

@@ -3,7 +3,7 @@ import { upOptions } from "../options/tables.ts";
 import { logged } from "../service.ts";
 import { up } from "../up/up.ts";
 import type { Command } from "./command.ts";
-import { checkEvents } from "./events-settings.ts";
+import { eventsUrl } from "./events-settings.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { modelNames } from "./name-settings.ts";
 
@@ -17,7 +17,8 @@ export const upCommand: Command = {
     }
     checkFaults(options.fault);
     modelNames(options);
-    checkEvents(options.events);
+    // A cluster has a NATS server of its own.
+    if (!options.cluster || options.events !== "nats:") eventsUrl(options);
     return logged("stator", options, () => up(options));
   },
 };

@@ -29,7 +29,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const privacy = await kvEventsPrivacy(options);
   const service = await openService(name, options, { isWorker: true });
   const address = await workerPlace(options);
-  const kvEventStream = await openEvents(options.events, service.log);
+  const kvEventStream = await openEvents(options, service.log);
   const common = await readEngineOptions(definition.name, options, service.log);
   const workers = await Promise.all(
     places.map(({ faultSeed, ...place }) =>

@@ -341,7 +341,7 @@ const discovery = text({
 
 const events = text({
   describe:
-    "Where gateways get KV events: from the workers, or from nats://HOST:PORT, published once for all.",
+    "Where gateways get KV events: workers; or nats://HOST:PORT, once for all; nats: for the servers in use.",
   default: "workers",
   placeholder: "URL",
 });

@@ -155,6 +155,11 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     const help = "Other gateways that share their load with this one.";
     all.readGauge("gateway_peers", help, () => peers.count);
   }
+  const { kvEventStream } = options;
+  if (kvEventStream !== undefined) {
+    const help = "Whether the stream of KV events can be reached; if not, they come from the workers.";
+    all.readGauge("gateway_kv_events_stream_reachable", help, () => Number(kvEventStream.isConnected));
+  }
   const routing = {
     ...{ policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog, kvEventsKey },
     others: peers,
@@ -168,7 +173,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     catalog: new ModelCatalog(options.discovery, log),
     models,
     connect: connectWorker,
-    kvEventStream: options.kvEventStream,
+    kvEventStream,
     loadTokenizer: createTokenizerLoader({ readTextFile: requiredFiles(files), createEncoder }),
     kvEventsKey: kvEventsKey?.fingerprint,
     health,

@@ -40,6 +40,8 @@ export async function connectToNats(url: ServerUrl, timeoutMs: number): Promise<
     timeout: timeoutMs,
     // By default, reconnecting is given up after 20 s, and a hung server is noticed only after minutes.
     maxReconnectAttempts: -1,
+    // So is a connection whose login was rejected twice, although its users may come back with the server's settings.
+    ignoreAuthErrorAbort: true,
     reconnectTimeWait: 250,
     reconnectJitter: 100,
     pingInterval: 2_000,

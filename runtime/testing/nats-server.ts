@@ -5,8 +5,11 @@ const PROGRAM = "/usr/sbin/nats-server";
 
 export const hasNats = await isInstalled(PROGRAM);
 
-export const startPlainNats = (): Promise<TestServer> =>
-  TestServer.start({ path: PROGRAM, args: (port) => ["-a", "127.0.0.1", "-p", String(port)] });
+export const startPlainNats = (): Promise<TestServer> => startNatsWith(() => []);
+
+/** @param more further arguments, at each start */
+export const startNatsWith = (more: () => string[]): Promise<TestServer> =>
+  TestServer.start({ path: PROGRAM, args: (port) => ["-a", "127.0.0.1", "-p", String(port), ...more()] });
 
 export const startNats = (...more: string[]): Promise<TestServer> =>
   TestServer.start({

@@ -8,12 +8,13 @@ import { StatorProcess, startUp } from "../stator-process.ts";
 
 // `stator up --cluster`: everything of a cluster on one machine.
 
-const start = () => startUp("--cluster", "--engine=mocker", "--speedup=0", "--slow-start=0");
+const start = (...flags: string[]) =>
+  startUp("--cluster", "--engine=mocker", "--speedup=0", "--slow-start=0", ...flags);
 
 test.runIf(hasEtcd && hasNats)(
   "starts a cluster, whose gateways both answer, and ends all of it",
   async () => {
-    const stator = start();
+    const stator = start("--events=nats:");
     const url = await stator.url();
     const [, other] = await stator.printed(/other gateway +(http:\S+)\/v1/);
     const [, discovery] = await stator.printed(/discovery +(etcd:\S+)/);
@@ -23,6 +24,10 @@ test.runIf(hasEtcd && hasNats)(
       });
       expect(status).toBe(200);
     }
+    const { data } = (await (await fetch(`${other}/admin/workers`)).json()) as {
+      data: { kv_events: { kind: string } }[];
+    };
+    expect(data.map((worker) => worker.kv_events.kind)).toEqual(["stream", "stream"]);
     const guest = new StatorProcess([
       "worker",
       "mocker",
