@@ -48,6 +48,8 @@ export interface ClusterReport {
 interface Registered extends EventSource {
   readonly kind: "worker" | "gateway" | "service";
   readonly address: string;
+  /** The fingerprint of the key of its private KV events. */
+  readonly kvEventsKey: string | undefined;
 }
 
 /** Clocks that differ by more are worth a note, in milliseconds. */
@@ -186,6 +188,7 @@ const placeSchema = z.object({
   name: z.string().optional(),
   address: z.string(),
   kvEventsSubject: z.string().optional(),
+  kvEventsKey: z.string().optional(),
 });
 
 async function registered(discovery: Discovery): Promise<Registered[]> {
@@ -199,8 +202,8 @@ async function registered(discovery: Discovery): Promise<Registered[]> {
 function placesIn(entries: ReadonlyMap<string, JsonValue>, kind: Registered["kind"]): Registered[] {
   return [...entries].map(([key, value]) => {
     const place = placeSchema.safeParse(value).data;
-    const { name, id, address = "", kvEventsSubject } = place ?? {};
-    return { kind, name: name ?? id ?? key, address, kvEventsSubject };
+    const { name, id, address = "", kvEventsSubject, kvEventsKey } = place ?? {};
+    return { kind, name: name ?? id ?? key, address, kvEventsSubject, kvEventsKey };
   });
 }
 
@@ -327,7 +330,24 @@ function examineTogether(
         "One version older or newer works. Update the rest soon.",
       ),
     );
-  return checks;
+  return [...checks, ...examineKeys(processes)];
+}
+
+/** Whether all private KV events have one key. */
+function examineKeys(processes: readonly Registered[]): Finding[] {
+  const keyed = processes.filter(({ kvEventsKey }) => kvEventsKey !== undefined);
+  const byKey = [...Map.groupBy(keyed, ({ kvEventsKey }) => kvEventsKey)];
+  const [first] = byKey;
+  if (first === undefined) return [];
+  if (byKey.length === 1) return [ok(`All private KV events have one key, ${first[0]}.`)];
+  const keys = byKey.map(([key, workers]) => `${key} (${workers.map(({ name }) => name).join(", ")})`);
+  return [
+    wrong(
+      `Private KV events have ${byKey.length} keys: ${keys.join(", ")}.`,
+      "A gateway reads those of its own key, and only predicts what the other workers hold.",
+      "Start all workers and gateways with the same --kv-events-key.",
+    ),
+  ];
 }
 
 /** @returns undefined if the process is of a version without the endpoint `status` */

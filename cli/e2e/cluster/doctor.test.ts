@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -68,6 +68,28 @@ test.runIf(hasNats)("examines NATS, with JetStream and without", async () => {
   const half = await examine(`--discovery=file:${folder}/store`, `--nats=nats://${plain.host}`);
   expect(half.text).toContain("It has no JetStream");
   expect(half.code).toBe(0);
+});
+
+test("finds private KV events of two keys", async () => {
+  const discovery = `file:${folder}/keys`;
+  const secrets = ["one", "two"].map((name) => {
+    const path = join(folder, name);
+    writeFileSync(path, name.repeat(8));
+    return path;
+  });
+  const startWorker = async (name: string, secret: string) => {
+    const flags = ["--config=none", `--discovery=${discovery}`, "--speedup=0", `--kv-events-key=${secret}`];
+    const worker = new StatorProcess(["worker", "mocker", `--name=${name}`, ...flags]);
+    await worker.printed(/worker is ready/);
+    return worker;
+  };
+  const one = await startWorker("one", secrets[0]!);
+  expect((await examine(`--discovery=${discovery}`)).text).toMatch(/have one key, [0-9a-f]{16}\./);
+  const two = await startWorker("two", secrets[1]!);
+  const { code, text } = await examine(`--discovery=${discovery}`);
+  expect(text).toMatch(/Private KV events have 2 keys: [0-9a-f]{16} \(\w+\), [0-9a-f]{16} \(\w+\)/);
+  expect(code).toBe(1);
+  for (const worker of [one, two]) expect(await worker.stop()).toBe(0);
 });
 
 test("says that a store cannot be used, and exits with 1", async () => {
