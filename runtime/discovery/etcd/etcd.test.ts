@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
 import { randomId } from "../../ids.ts";
+import { messageOf } from "../../message-of.ts";
 import { discoverySuite } from "../common-suite.ts";
 import { openDiscovery } from "../open.ts";
 import { openPair } from "../test-pair.ts";
@@ -112,7 +113,8 @@ describe.runIf(hasEtcd)("with a real etcd", async () => {
     await log.until((entries) => entries.has("worker"));
     await etcd.kill();
     await etcd.resume();
-    await known.put("worker", 2);
+    // A call fails if the connection is not back within its deadline.
+    await expect.poll(() => known.put("worker", 2).then(() => "written", messageOf)).toBe("written");
     await log.until((entries) => entries.get("worker") === 2);
     await known.close();
     await writer.close();
