@@ -69,6 +69,9 @@ export interface CoreExports {
   setPrediction(worker: number, ticks: number, capacity: number): void;
   setTime(tick: number): void;
   predictPrompt(worker: number): number;
+  predictHashed(worker: number, blocks: number, ticks: number): number;
+  copyPredicted(worker: number, most: number): number;
+  predictionsCopy(): number;
   promptArea(tokens: number): number;
   hashesArea(blocks: number): number;
   hashPrompt(tokens: number, media: number): number;

@@ -3,6 +3,8 @@ import { RouterError } from "./errors.ts";
 import { EventWriter } from "./event-writer.ts";
 import { hashBlocks, mediaHash, Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
+import { mergePredictions } from "./merge-predictions.ts";
+import { mergeRuns } from "./merge-runs.ts";
 import {
   DEFAULT_WEIGHTS,
   integer,
@@ -450,6 +452,25 @@ class WasmRouter implements Router {
     for (let worker = Math.max(-1, ...workers); worker >= 0; worker--) {
       if (!workers.has(worker)) exports.removeWorker(worker);
     }
+  }
+
+  *merge(pieces: readonly Uint8Array[], workers: ReadonlyMap<number, number>): Generator<number, void> {
+    yield* mergeRuns(this.#core, this, this.#salts.seed, pieces, workers);
+  }
+
+  copyPredictions(worker: number, mostBlocks = 131_072): Uint8Array<ArrayBuffer> {
+    this.#check(worker);
+    const bytes = this.#core.exports.copyPredicted(worker, integer("mostBlocks", mostBlocks, 1, 1 << 24));
+    const from = this.#core.exports.predictionsCopy() >>> 0;
+    return this.#core.u8.slice(from, from + bytes) as Uint8Array<ArrayBuffer>;
+  }
+
+  *mergePredictions(worker: number, predictions: Uint8Array): Generator<number, void> {
+    yield* mergePredictions(predictions, MAX_PROMPT / this.blockSize, (path, ticks) => {
+      this.#check(worker);
+      this.hashBuffer(path.length).set(path);
+      return Math.max(0, this.#core.exports.predictHashed(worker, path.length, ticks));
+    });
   }
 
   load(worker: number): WorkerLoad {

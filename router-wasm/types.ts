@@ -376,6 +376,26 @@ export interface Router {
    */
   snapshot(pieceBytes?: number): Generator<Uint8Array<ArrayBuffer>, void>;
 
+  /**
+   * Stores, in addition to what is known, what the pieces of another router's snapshot say of some of its workers, as if
+   * their events had arrived. A little of it each time the generator is advanced; it yields the (block, worker) pairs
+   * stored since the last time. Then apply, in order, the workers' events after the snapshot began. Blocks that can no
+   * longer be found, because the blocks before them are gone, and the shared pool are left out.
+   * Throws `bad_snapshot` for a snapshot that is damaged, or has another version, block size or salt.
+   * @param workers this router's workers by their indexes in the snapshot
+   */
+  merge(pieces: readonly Uint8Array[], workers: ReadonlyMap<number, number>): Generator<number, void>;
+  /**
+   * What the worker is predicted to hold and for how long, for another router's `mergePredictions`: all of it, or the
+   * predictions made last if they are of more than `mostBlocks`, by default 131,072.
+   */
+  copyPredictions(worker: number, mostBlocks?: number): Uint8Array<ArrayBuffer>;
+  /**
+   * Predicts what another router has, no longer than `setPredictions` allows here. A little of it each time the
+   * generator is advanced; it yields the blocks predicted since the last time. Throws `bad_snapshot` for other bytes.
+   */
+  mergePredictions(worker: number, predictions: Uint8Array): Generator<number, void>;
+
   load(worker: number): WorkerLoad;
   stats(): RouterStats;
   /** Changes weights for all later decisions. */

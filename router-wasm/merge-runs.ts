@@ -1,0 +1,222 @@
+import { type Core, TIER_NUMBERS } from "./core.ts";
+import { RouterError } from "./errors.ts";
+import { KIND_SHIFT, ones, POOL_KIND, RUN_HEAD, type RunCopy, runsIn } from "./run-copy.ts";
+import { damaged, readHead, readOnePiece, viewOf } from "./snapshot-format.ts";
+import type { Router, Tier } from "./types.ts";
+
+/** Runs to read or store between two yields: some tens of microseconds. */
+const RUNS_AT_A_TIME = 16;
+
+/** Whether a run is in this router now: not yet tried, or without the blocks before it. */
+type Stage = "waiting" | "stored" | "left out";
+
+interface Copy extends RunCopy {
+  stage: Stage;
+}
+
+const TIERS = new Map<number, Tier>([
+  [TIER_NUMBERS.device, "device"],
+  [TIER_NUMBERS.host, "host"],
+  [TIER_NUMBERS.disk, "disk"],
+]);
+
+type Target = Pick<Router, "applyHashed" | "blockSize">;
+
+/** `Router.merge`: stores runs in the order in which they were last stored, each after its parents. */
+export function* mergeRuns(
+  core: Core,
+  target: Target,
+  seed: bigint,
+  pieces: readonly Uint8Array[],
+  workers: ReadonlyMap<number, number>,
+): Generator<number, void> {
+  const [first, ...rest] = pieces;
+  const last = rest.pop();
+  if (first === undefined || last === undefined) throw damaged("it is truncated");
+  const head = readHead(readOnePiece(core, first, 0));
+  if (head.blockSize !== target.blockSize || head.seed !== seed) {
+    const message = `The snapshot is of a router with blocks of ${head.blockSize} tokens, or another salt: start without it.`;
+    throw new RouterError("bad_snapshot", message);
+  }
+  const end = readOnePiece(core, last, pieces.length - 1);
+  if (end.length !== 8) throw damaged("it is truncated");
+  const copies = new Map<number, Copy>();
+  let runs = 0;
+  for (const [index, piece] of rest.entries()) {
+    for (const copy of runsIn(readOnePiece(core, piece, index + 1))) {
+      if (isHeldBy(copy, workers)) copies.set(copy.number, { ...copy, stage: "waiting" });
+      if (++runs % RUNS_AT_A_TIME === 0) yield 0;
+    }
+  }
+  if (runs !== viewOf(end).getUint32(0, true)) throw damaged("runs are missing");
+  const merge = new Merge(target, copies, workers);
+  let stored = 0;
+  let steps = 0;
+  for (const copy of copies.values()) {
+    for (const each of merge.withParents(copy)) {
+      stored += merge.store(each);
+      if (++steps % RUNS_AT_A_TIME > 0) continue;
+      yield stored;
+      stored = 0;
+    }
+  }
+  yield stored;
+}
+
+class Merge {
+  readonly #target: Target;
+  readonly #copies: ReadonlyMap<number, Copy>;
+  readonly #workers: ReadonlyMap<number, number>;
+
+  constructor(target: Target, copies: ReadonlyMap<number, Copy>, workers: ReadonlyMap<number, number>) {
+    this.#target = target;
+    this.#copies = copies;
+    this.#workers = workers;
+  }
+
+  /** The run and those before it that are not yet stored, the first one first; none if it cannot be stored. */
+  withParents(copy: Copy): Copy[] {
+    const line: Copy[] = [];
+    let each: Copy | undefined = copy;
+    while (each?.stage === "waiting") {
+      line.push(each);
+      if (line.length > this.#copies.size) throw damaged("runs form a cycle");
+      if (each.parent === 0) return line.reverse();
+      each = this.#parentOf(each);
+    }
+    if (each?.stage === "stored") return line.reverse();
+    for (const run of line) run.stage = "left out";
+    return [];
+  }
+
+  /** Stores the blocks of a run, whose parents are stored. Returns how many (block, worker) pairs. */
+  store(copy: Copy): number {
+    copy.stage = "stored";
+    const locals = numbersIn(copy, RUN_HEAD, copy.length);
+    let stored = 0;
+    for (const [kind, tier] of TIERS)
+      for (const { number, mask } of holdersOf(copy)) {
+        const worker = this.#workers.get(workerOf(number));
+        if (number >>> KIND_SHIFT !== kind || worker === undefined) continue;
+        for (const [from, to] of segmentsOf(mask)) {
+          const before = this.#nameBefore(copy, number, from);
+          if (before === "unknown") continue;
+          const names = namesOf(copy, number, from, to);
+          stored += this.#target.applyHashed(worker, names, before, locals.subarray(from, to), tier);
+        }
+      }
+    if (copy.aliases > 0) this.#storeAliases(copy, locals);
+    return stored;
+  }
+
+  /** Stores the other hashes of blocks that have several. */
+  #storeAliases(copy: Copy, locals: BigUint64Array): void {
+    for (const { hash, number, place } of aliasesOf(copy)) {
+      const worker = this.#workers.get(workerOf(number));
+      const tier = TIERS.get(number >>> KIND_SHIFT);
+      if (worker === undefined || tier === undefined || nameOf(copy, number, place) === hash) continue;
+      const before = this.#nameBefore(copy, number, place);
+      if (before === "unknown") continue;
+      this.#target.applyHashed(
+        worker,
+        BigUint64Array.of(hash),
+        before,
+        locals.subarray(place, place + 1),
+        tier,
+      );
+    }
+  }
+
+  /** The hash under which the holder's worker has the block before this one; undefined at the start of a prompt. */
+  #nameBefore(copy: Copy, number: number, place: number): bigint | undefined | "unknown" {
+    if (place === 0 && copy.parent === 0) return undefined;
+    const run = place > 0 ? copy : this.#parentOf(copy);
+    if (run === undefined) return "unknown";
+    const at = place > 0 ? place - 1 : copy.parent & 31;
+    const own = nameOf(run, number, at);
+    if (own !== undefined) return own;
+    for (const kind of TIERS.keys()) {
+      const name = nameOf(run, (kind << KIND_SHIFT) | workerOf(number), at);
+      if (name !== undefined) return name;
+    }
+    return "unknown";
+  }
+
+  #parentOf({ parent }: Copy): Copy | undefined {
+    return this.#copies.get(parent >>> 5);
+  }
+}
+
+const workerOf = (holder: number): number => holder & ((1 << KIND_SHIFT) - 1);
+
+const isHeldBy = (copy: RunCopy, workers: ReadonlyMap<number, number>): boolean => {
+  for (const { number } of holdersOf(copy))
+    if (number >>> KIND_SHIFT !== POOL_KIND && workers.has(workerOf(number))) return true;
+  return false;
+};
+
+const holdersAt = ({ at, length, shared }: RunCopy): number => at + RUN_HEAD + (length + ones(shared)) * 8;
+
+function* holdersOf(copy: RunCopy): Generator<{ number: number; mask: number }> {
+  let at = holdersAt(copy);
+  for (let i = 0; i < copy.holders; i++, at += 16)
+    yield { number: copy.view.getUint32(at, true), mask: copy.view.getUint32(at + 4, true) };
+}
+
+function* aliasesOf(copy: RunCopy): Generator<{ hash: bigint; number: number; place: number }> {
+  const { view, holders, aliases } = copy;
+  let at = holdersAt(copy) + holders * 16;
+  for (let i = 0; i < aliases; i++, at += 16) {
+    const place = view.getUint32(at + 12, true);
+    if (place >= copy.length) throw damaged("a name is invalid");
+    yield { hash: view.getBigUint64(at, true), number: view.getUint32(at + 8, true), place };
+  }
+}
+
+/** The hash under which a holder has a block; undefined if it does not have it. */
+function nameOf(copy: RunCopy, number: number, place: number): bigint | undefined {
+  const { view, shared, length } = copy;
+  const bit = 1 << place;
+  for (let i = 0, at = holdersAt(copy); i < copy.holders; i++, at += 16) {
+    if (view.getUint32(at, true) !== number) continue;
+    if ((view.getUint32(at + 4, true) & bit) === 0) return undefined;
+    if ((view.getUint32(at + 8, true) & bit) === 0) {
+      const index = length + ones(shared & (bit - 1));
+      return (shared & bit) === 0 ? undefined : view.getBigUint64(copy.at + RUN_HEAD + index * 8, true);
+    }
+    for (const alias of aliasesOf(copy))
+      if (alias.number === number && alias.place === place) return alias.hash;
+    return undefined;
+  }
+  return undefined;
+}
+
+function namesOf(copy: RunCopy, number: number, from: number, to: number): BigUint64Array {
+  const names = new BigUint64Array(to - from);
+  for (let place = from; place < to; place++) {
+    const name = nameOf(copy, number, place);
+    if (name === undefined) throw damaged("a holder is invalid");
+    names[place - from] = name;
+  }
+  return names;
+}
+
+/** The ranges of consecutive ones. */
+function* segmentsOf(mask: number): Generator<[from: number, to: number]> {
+  for (let from = 0; from < 32; ) {
+    if (((mask >>> from) & 1) === 0) {
+      from++;
+      continue;
+    }
+    let to = from + 1;
+    while (to < 32 && ((mask >>> to) & 1) === 1) to++;
+    yield [from, to];
+    from = to;
+  }
+}
+
+/** A copy of numbers, which may not be aligned in the piece. */
+function numbersIn({ view, at }: RunCopy, offset: number, count: number): BigUint64Array {
+  const from = view.byteOffset + at + offset;
+  return new BigUint64Array(view.buffer.slice(from, from + count * 8));
+}
