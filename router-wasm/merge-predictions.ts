@@ -2,6 +2,8 @@ import { damaged, viewOf } from "./snapshot-format.ts";
 
 /** Bytes before a run's hashes; `copyPredictions` in `assembly/predictions.ts` has the format. */
 const HEAD = 16;
+/** Runs to read between two yields: some tens of microseconds. */
+const RUNS_AT_A_TIME = 64;
 
 interface Predicted {
   readonly parent: number;
@@ -21,7 +23,7 @@ export function* mergePredictions(
   mostBlocks: number,
   predict: (path: BigUint64Array, ticks: number) => number,
 ): Generator<number, void> {
-  const runs = readRuns(bytes);
+  const runs = yield* readRuns(bytes);
   for (const run of runs.values()) {
     // The runs of one prompt were predicted together, the last one first: its prediction includes the others'.
     if (run.restoredTicks >= run.ticks) continue;
@@ -30,7 +32,7 @@ export function* mergePredictions(
   }
 }
 
-function readRuns(bytes: Uint8Array): Map<number, Predicted> {
+function* readRuns(bytes: Uint8Array): Generator<number, Map<number, Predicted>> {
   const view = viewOf(bytes);
   const runs = new Map<number, Predicted>();
   for (let at = 0; at < bytes.length; ) {
@@ -42,6 +44,7 @@ function readRuns(bytes: Uint8Array): Map<number, Predicted> {
     const ticks = view.getUint32(at + 8, true);
     runs.set(view.getUint32(at, true), { parent, ticks, locals, restoredTicks: 0 });
     at = end;
+    if (runs.size % RUNS_AT_A_TIME === 0) yield 0;
   }
   return runs;
 }

@@ -95,17 +95,24 @@ class Merge {
     const locals = numbersIn(copy, RUN_HEAD, copy.length);
     let stored = 0;
     for (const [kind, tier] of TIERS)
-      for (const { number, mask } of holdersOf(copy)) {
-        const worker = this.#workers.get(workerOf(number));
-        if (number >>> KIND_SHIFT !== kind || worker === undefined) continue;
-        for (const [from, to] of segmentsOf(mask)) {
+      for (let at = holdersAt(copy), i = 0; i < copy.holders; at += HOLDER, i++) {
+        const number = copy.view.getUint32(at, true);
+        const worker = number >>> KIND_SHIFT === kind ? this.#workers.get(workerOf(number)) : undefined;
+        if (worker === undefined) continue;
+        const names = namesOf(copy, at);
+        for (const [from, to] of segmentsOf(copy.view.getUint32(at + 4, true))) {
           const before = this.#nameBefore(copy, number, from);
           if (before === "unknown") continue;
-          const names = namesOf(copy, number, from, to);
-          stored += this.#target.applyHashed(worker, names, before, locals.subarray(from, to), tier);
+          stored += this.#target.applyHashed(
+            worker,
+            names.subarray(from, to),
+            before,
+            locals.subarray(from, to),
+            tier,
+          );
         }
       }
-    if (copy.aliases > 0) this.#storeAliases(copy, locals);
+    if (copy.severalHashes === 1) this.#storeAliases(copy, locals);
     return stored;
   }
 
@@ -149,55 +156,82 @@ class Merge {
 
 const workerOf = (holder: number): number => holder & ((1 << KIND_SHIFT) - 1);
 
-const isHeldBy = (copy: RunCopy, workers: ReadonlyMap<number, number>): boolean => {
-  for (const { number } of holdersOf(copy))
+/** Bytes of a holder and of an alias. */
+const HOLDER = 16;
+
+function isHeldBy(copy: RunCopy, workers: ReadonlyMap<number, number>): boolean {
+  for (let at = holdersAt(copy), i = 0; i < copy.holders; at += HOLDER, i++) {
+    const number = copy.view.getUint32(at, true);
     if (number >>> KIND_SHIFT !== POOL_KIND && workers.has(workerOf(number))) return true;
+  }
   return false;
-};
+}
 
 const holdersAt = ({ at, length, shared }: RunCopy): number => at + RUN_HEAD + (length + ones(shared)) * 8;
 
-function* holdersOf(copy: RunCopy): Generator<{ number: number; mask: number }> {
-  let at = holdersAt(copy);
-  for (let i = 0; i < copy.holders; i++, at += 16)
-    yield { number: copy.view.getUint32(at, true), mask: copy.view.getUint32(at + 4, true) };
-}
+const aliasesAt = (copy: RunCopy): number => holdersAt(copy) + copy.holders * HOLDER;
 
 function* aliasesOf(copy: RunCopy): Generator<{ hash: bigint; number: number; place: number }> {
-  const { view, holders, aliases } = copy;
-  let at = holdersAt(copy) + holders * 16;
-  for (let i = 0; i < aliases; i++, at += 16) {
+  const { view, aliases, length } = copy;
+  for (let at = aliasesAt(copy), i = 0; i < aliases; at += HOLDER, i++) {
     const place = view.getUint32(at + 12, true);
-    if (place >= copy.length) throw damaged("a name is invalid");
+    if (place >= length) throw damaged("a name is invalid");
     yield { hash: view.getBigUint64(at, true), number: view.getUint32(at + 8, true), place };
   }
 }
 
 /** The hash under which a holder has a block; undefined if it does not have it. */
 function nameOf(copy: RunCopy, number: number, place: number): bigint | undefined {
-  const { view, shared, length } = copy;
+  const { view } = copy;
   const bit = 1 << place;
-  for (let i = 0, at = holdersAt(copy); i < copy.holders; i++, at += 16) {
+  for (let at = holdersAt(copy), i = 0; i < copy.holders; at += HOLDER, i++) {
     if (view.getUint32(at, true) !== number) continue;
     if ((view.getUint32(at + 4, true) & bit) === 0) return undefined;
-    if ((view.getUint32(at + 8, true) & bit) === 0) {
-      const index = length + ones(shared & (bit - 1));
-      return (shared & bit) === 0 ? undefined : view.getBigUint64(copy.at + RUN_HEAD + index * 8, true);
-    }
-    for (const alias of aliasesOf(copy))
-      if (alias.number === number && alias.place === place) return alias.hash;
-    return undefined;
+    return (view.getUint32(at + 8, true) & bit) === 0
+      ? sharedName(copy, place)
+      : aliasOf(copy, number, place);
   }
   return undefined;
 }
 
-function namesOf(copy: RunCopy, number: number, from: number, to: number): BigUint64Array {
-  const names = new BigUint64Array(to - from);
-  for (let place = from; place < to; place++) {
-    const name = nameOf(copy, number, place);
-    if (name === undefined) throw damaged("a holder is invalid");
-    names[place - from] = name;
+function sharedName({ view, at, length, shared }: RunCopy, place: number): bigint | undefined {
+  const bit = 1 << place;
+  if ((shared & bit) === 0) return undefined;
+  return view.getBigUint64(at + RUN_HEAD + (length + ones(shared & (bit - 1))) * 8, true);
+}
+
+function aliasOf(copy: RunCopy, number: number, place: number): bigint | undefined {
+  const { view, aliases } = copy;
+  for (let at = aliasesAt(copy), i = 0; i < aliases; at += HOLDER, i++)
+    if (view.getUint32(at + 8, true) === number && view.getUint32(at + 12, true) === place)
+      return view.getBigUint64(at, true);
+  return undefined;
+}
+
+/** A hash under which the holder has each of its blocks, by place. */
+function namesOf(copy: RunCopy, holderAt: number): BigUint64Array {
+  const { view, length, shared, aliases } = copy;
+  const number = view.getUint32(holderAt, true);
+  const mask = view.getUint32(holderAt + 4, true);
+  const own = view.getUint32(holderAt + 8, true);
+  if (length < 32 && mask >>> length !== 0) throw damaged("a holder is invalid");
+  const names = new BigUint64Array(length);
+  let missing = mask;
+  const byShared = mask & ~own & shared;
+  for (let bits = shared, at = copy.at + RUN_HEAD + length * 8; bits !== 0; bits &= bits - 1, at += 8) {
+    const bit = bits & -bits;
+    if ((byShared & bit) === 0) continue;
+    names[31 - Math.clz32(bit)] = view.getBigUint64(at, true);
+    missing &= ~bit;
   }
+  for (let at = aliasesAt(copy), i = 0; i < aliases && missing !== 0; at += HOLDER, i++) {
+    const place = view.getUint32(at + 12, true);
+    const bit = place < length ? 1 << place : 0;
+    if (view.getUint32(at + 8, true) !== number || (missing & bit) === 0) continue;
+    names[place] = view.getBigUint64(at, true);
+    missing &= ~bit;
+  }
+  if (missing !== 0) throw damaged("a holder is invalid");
   return names;
 }
 
