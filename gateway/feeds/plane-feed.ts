@@ -28,6 +28,8 @@ export function openPlaneFeed(
     get batches() {
       return subscription.counters.applied;
     },
+    // Workers send a snapshot to every gateway.
+    positionOf: () => undefined,
     close() {
       isConnected = false;
       subscription.close();
