@@ -77,6 +77,7 @@ const indexHead: IndexMessage = {
         startedAt: 1_795_900_000.5,
         position: { sequence: 2 ** 40, payload: Uint8Array.of(1, 2, 3) },
         group: { followed: 1, isFirstWindowed: true, hasFirst: true },
+        recentPrefillTokens: 1024.5,
       },
     ],
   },

@@ -96,6 +96,7 @@ export interface CoreExports {
   firstToken(booking: number): void;
   grow(booking: number, blocks: number): void;
   free(booking: number): void;
+  recentPrefillOf(worker: number): number;
   addLoad(
     worker: number,
     prefillTokens: number,

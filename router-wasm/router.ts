@@ -410,6 +410,11 @@ class WasmRouter implements Router {
     this.#core.exports.addLoad(worker, prefillTokens, decodeBlocks, requests, recentPrefillTokens);
   }
 
+  recentPrefill(worker: number): number {
+    this.#check(worker);
+    return this.#core.exports.recentPrefillOf(worker);
+  }
+
   *snapshot(pieceBytes = 1 << 20): Generator<Uint8Array<ArrayBuffer>, void> {
     const core = this.#core;
     const { exports } = core;

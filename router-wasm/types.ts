@@ -367,6 +367,8 @@ export interface Router {
    * `bad_option` for an amount that is not a finite number.
    */
   addLoad(worker: number, load: AddedLoad): void;
+  /** The prompt tokens that the worker had to prefill recently, decayed to the time that the router was last given. */
+  recentPrefill(worker: number): number;
 
   /**
    * Serializes the index with a version and checksums, in pieces of about `pieceBytes`: as it was when the first piece

@@ -6,6 +6,7 @@ import { runJobs } from "../trace/threads.ts";
 import { CONVERSATION_TRACE } from "../trace-file.ts";
 import { type ReplicaCase, WORKERS } from "./cases.ts";
 import { shareDelays, type Throughput, throughput } from "./live.ts";
+import { replacementTable, simulateReplacements } from "./replacement.ts";
 
 const HELP = `npm run bench:replicas -- [OPTIONS]
 
@@ -40,14 +41,18 @@ const SHARINGS = ["told, own shares", "told", "silent"] as const;
 
 async function run(options: Options): Promise<void> {
   const rows = await simulateAll(options);
+  const replacements = await simulateReplacements(options, (done, all) =>
+    showProgress(`${done} of ${all} simulations of a replacement`),
+  );
+  showProgress("");
   const live = options.seconds > 0 ? await measure(options.seconds) : undefined;
   if (options.json) {
     process.stdout.write(
-      `${JSON.stringify({ workers: WORKERS, minutes: options.minutes, rows, ...live })}\n`,
+      `${JSON.stringify({ workers: WORKERS, minutes: options.minutes, rows, replacements, ...live })}\n`,
     );
     return;
   }
-  process.stdout.write(`${tableOf(rows)}\n`);
+  process.stdout.write(`${tableOf(rows)}\n\n${replacementTable(replacements)}\n`);
   if (live === undefined) return;
   const { p50, p99 } = live.shareDelayMicroseconds;
   process.stdout.write(`\nA booking is known to another gateway's process after ${p50} µs (p99 ${p99}).\n\n`);

@@ -269,6 +269,7 @@ describe("a gateway that joins", () => {
           startedAt: undefined,
           position,
           group: undefined,
+          recentPrefillTokens: 0,
         };
         const head = { blockSize: 16, isBlockSizeConfirmed: true, ranks: [rank] };
         call.send(encodeIndexMessage({ kind: "head", head }));

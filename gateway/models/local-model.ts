@@ -118,6 +118,7 @@ export class LocalModel extends Model {
     this.router.addWorker(member);
     if (isCertain && blockSize === this.blockSize) this.#agreeing.add(member);
     this.updateMode(member);
+    void this.#options.warmStart?.take(this, member);
   }
 
   override leave(member: Member, mayReturn: boolean): void {
@@ -135,7 +136,6 @@ export class LocalModel extends Model {
   override updateMode(member: Member): void {
     if (member.isPredicted || this.#mismatched.has(member)) {
       this.router.predictOnly(member);
-      void this.#options.warmStart?.take(this, member);
     } else this.router.followEvents(member);
   }
 

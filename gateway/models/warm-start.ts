@@ -12,14 +12,15 @@ export interface WarmModel {
   readonly router: ModelRouter<Member>;
   /** Starts over with another block size. */
   resize(blockSize: number): void;
-  /** Forgets what the member has cached. */
-  clear(member: Member): void;
+  /** Forgets what one of the member's ranks has cached. */
+  clear(member: Member, rank: number): void;
 }
 
 /** Takes over what other gateways know of the caches of members that join a gateway that has just started. */
 export interface WarmStart {
   /**
-   * Takes over what is known of a member's cache, once for each member.
+   * Takes over what is known of a member that has joined the model; for the same member once, however often it is
+   * called.
    * @returns undefined if nothing can be taken over. Otherwise resolves when the model's router has it, with the
    *   member's ranks in the other gateway's copy of the index; empty if it was not to be had in time
    */

@@ -81,17 +81,17 @@ const headOf = ({ blockSize, isBlockSizeConfirmed, ranks }: IndexHead): CopyHead
   ranks: ranks.map(rankOf),
 });
 
-function rankOf({ index, worker, rank, startedAt, position, group }: IndexRank): CopiedRank {
-  return {
-    index,
-    worker,
-    rank,
-    startedAt,
-    position: position && { sequence: Number(position.sequence), payload: position.payload.slice() },
-    group: group && {
-      followed: group.followed,
-      isFirstWindowed: group.isFirstWindowed,
-      hasFirst: group.hasFirst,
-    },
-  };
-}
+const rankOf = ({ position, group, ...rank }: IndexRank): CopiedRank => ({
+  index: rank.index,
+  worker: rank.worker,
+  rank: rank.rank,
+  startedAt: rank.startedAt,
+  position: position && { sequence: Number(position.sequence), payload: position.payload.slice() },
+  group: group && {
+    followed: group.followed,
+    isFirstWindowed: group.isFirstWindowed,
+    hasFirst: group.hasFirst,
+  },
+  // Whatever comes, the load must stay a number.
+  recentPrefillTokens: Number.isFinite(rank.recentPrefillTokens) ? rank.recentPrefillTokens : 0,
+});

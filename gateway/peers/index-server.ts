@@ -39,6 +39,7 @@ export class IndexServer {
 
   async #answer(name: string, call: ServerCall): Promise<void> {
     const { modelOf, isWarming, log } = this.#options;
+    if (call.signal.aborted) return;
     const model = modelOf(name);
     if (model === undefined || isWarming(name)) {
       call.fail(new PlaneError("overloaded", "This gateway does not know the model's caches."));

@@ -21,25 +21,46 @@ export interface MergedIndex extends TakenBlocks {
 
 /**
  * Adds what another gateway knows of some members to a model's router.
- * @throws RouterError for a damaged index; Error if its blocks have another size, or if it takes too long. What is known
- *   of the members is then incomplete
+ * @throws RouterError for a damaged index; Error if its blocks have another size, or if it takes too long. Nothing is
+ *   known of the members' caches then
  */
 export async function mergeIndex(
   model: WarmModel,
   index: ReceivedIndex,
   members: ReadonlySet<Member>,
-  { defer, until }: MergeTimes,
+  times: MergeTimes,
 ): Promise<MergedIndex> {
   useBlockSize(model, index);
-  const ranks = ranksOf(index.ranks, members);
-  const known = [...ranks.values()].flat();
+  const ranks = ranksOf(model, index.ranks, members);
+  for (const [member, [first]] of ranks) {
+    // Its events will be found missing here too, but later.
+    const isPredicted = first !== undefined && index.predictions.has(first.index);
+    if (member.kind === "worker" && isPredicted) model.router.predictOnly(member);
+  }
+  try {
+    return { ranks, ...(await merge(model, index, ranks, times)) };
+  } catch (error) {
+    // The events of the others have arrived meanwhile.
+    for (const [member, all] of ranks)
+      for (const { rank, position } of all) if (position !== undefined) model.clear(member, rank);
+    throw error;
+  }
+}
+
+async function merge(
+  model: WarmModel,
+  index: ReceivedIndex,
+  ranks: MergedIndex["ranks"],
+  { defer, until }: MergeTimes,
+): Promise<TakenBlocks> {
   const { router } = model;
-  const merging = router.copies.merge({ ...index, ranks: known }, new Set(ranks.keys()));
+  const copy = { ...index, ranks: [...ranks.values()].flat() };
+  const merging = router.copies.merge(copy, new Set(ranks.keys()));
   for (;;) {
     const sliceEnd = performance.now() + SLICE_MS;
     do {
       const step = merging.next();
-      if (step.done) return { ranks, ...step.value };
+      if (step.done) return step.value;
     } while (performance.now() < sliceEnd);
     await new Promise<void>((resolve) => defer(resolve));
     if (performance.now() > until) throw new Error("it takes too long");
@@ -55,16 +76,19 @@ function useBlockSize(model: WarmModel, { blockSize, isBlockSizeConfirmed }: Rec
   model.resize(blockSize);
 }
 
-/** The ranks of the members, without those of an earlier process at the same address. */
+/** The ranks of the members that get requests, without those of an earlier process at the same address. */
 function ranksOf(
+  { router }: WarmModel,
   all: readonly CopiedRank[],
   members: ReadonlySet<Member>,
 ): Map<Member, readonly CopiedRank[]> {
   const found = new Map<Member, readonly CopiedRank[]>();
   for (const member of members) {
     const id = sharedIdOf(member.instance);
+    const slots = router.workers.slotsOf(member);
     const ranks = all
-      .filter(({ worker, startedAt }) => worker === id && isSameStart(startedAt, member.startedAt))
+      .filter(({ worker, rank }) => worker === id && slots[rank] !== undefined)
+      .filter(({ startedAt }) => isSameStart(startedAt, member.startedAt))
       // What it holds would never be updated if its events are not followed here.
       .map((rank) => (member.isPredicted ? { ...rank, position: undefined } : rank));
     if (ranks.length > 0) found.set(member, ranks);

@@ -54,8 +54,8 @@ export class WarmStarts implements WarmStart {
   blocks = 0;
   readonly #options: WarmStartsOptions;
   readonly #models = new Map<string, Warming>();
-  /** Members and their models, by shared ids: one that comes back has restarted. */
-  readonly #taken = new Set<string>();
+  /** Members by their models and shared ids, and what was taken over: another one of the same id has restarted. */
+  readonly #taken = new Map<string, { member: Member; ranks: Promise<readonly CopiedRank[]> }>();
   #isOpen = true;
   readonly #timer: ReturnType<typeof setTimeout>;
 
@@ -68,6 +68,7 @@ export class WarmStarts implements WarmStart {
   close(): void {
     clearTimeout(this.#timer);
     this.#isOpen = false;
+    this.#taken.clear();
     for (const [name, { running }] of this.#models) if (running === 0) this.#models.delete(name);
   }
 
@@ -77,12 +78,15 @@ export class WarmStarts implements WarmStart {
 
   take(model: WarmModel, member: Member): Promise<readonly CopiedRank[]> | undefined {
     const key = JSON.stringify([model.name, sharedIdOf(member.instance)]);
-    if (!this.#isOpen || this.#taken.has(key) || this.#options.gateways().length === 0) return undefined;
-    this.#taken.add(key);
+    const known = this.#taken.get(key);
+    if (known !== undefined) return known.member === member ? known.ranks : undefined;
+    if (!this.#isOpen || this.#options.gateways().length === 0) return undefined;
     const warming = this.#models.get(model.name) ?? this.#begin(model.name);
     warming.waiting.add(member);
     warming.next ??= this.#merge(model, warming);
-    return warming.next.then((ranks) => ranks.get(member) ?? []);
+    const ranks = warming.next.then((all) => all.get(member) ?? []);
+    this.#taken.set(key, { member, ranks });
+    return ranks;
   }
 
   #begin(name: string): Warming {
@@ -158,7 +162,6 @@ export class WarmStarts implements WarmStart {
     } catch (error) {
       const reason = messageOf(error);
       log.warn("cannot use what another gateway knows of a model's caches", { model: model.name, reason });
-      for (const member of members) model.clear(member);
       return new Map();
     }
   }

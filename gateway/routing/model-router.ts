@@ -94,7 +94,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     };
     this.#events = new CacheEvents(this.#core, this.cacheReports);
     this.#events.onUnreadable = (worker, what) => this.onUnreadable?.(worker, what);
-    this.copies = new IndexCopies(this.#core, this.workers, this.#events.groups);
+    this.copies = new IndexCopies(this.#core, this.workers, this.#events.groups, () => this.#seconds);
     this.#shared = shared;
     if (shared !== undefined) shared.router = this;
   }

@@ -47,7 +47,7 @@ import {
   reserveHashes,
   reservePrompt,
 } from "./prompt";
-import { addRecent, forgetRecent, initRecent, keepRecent, passRecent } from "./recent";
+import { addRecent, forgetRecent, initRecent, keepRecent, passRecent, recentPrefill } from "./recent";
 import { endRestore, restoreAge, restoreAlias, restoreHolder, restoreRun } from "./restore";
 import { RUN_BYTES, untouchedRunBytes } from "./run";
 import { initSelect, select } from "./select";
@@ -518,6 +518,11 @@ export function firstToken(booking: u32): void {
 
 export function grow(booking: u32, blocks: f64): void {
   growDecode(booking, blocks);
+}
+
+/** The worker's recent prefill, in tokens. */
+export function recentPrefillOf(w: u32): f64 {
+  return load<f64>(recentPrefill + (<usize>w << 3));
 }
 
 /** Adds load without a booking; negative amounts remove it. */

@@ -1,6 +1,6 @@
 import type { Router } from "#router-wasm";
 import type { ZmqPosition } from "#runtime";
-import { sharedIdOf } from "../load/shared-load.ts";
+import { NO_LOAD, sharedIdOf } from "../load/shared-load.ts";
 import type { RoutedWorker, Slot, Workers } from "../workers.ts";
 import type { CacheGroups, FollowedGroup } from "./cache-groups.ts";
 
@@ -13,20 +13,25 @@ export interface CopiedRank {
   readonly rank: number;
   /** When the worker's process started, in seconds since the epoch, if known. */
   readonly startedAt: number | undefined;
-  /** The last batch of KV events that the copy includes; undefined if the rank is only predicted. */
+  /**
+   * The last batch of KV events that the copy includes; undefined if the rank is only predicted, or if its worker sends
+   * a snapshot itself.
+   */
   readonly position: ZmqPosition | undefined;
   readonly group: FollowedGroup | undefined;
+  /** Tokens that it had to prefill recently, decaying. */
+  readonly recentPrefillTokens: number;
 }
 
 /** What a model's router knows of its workers' caches, for another gateway's router. */
 export interface IndexCopy {
-  /** The ranks that another gateway cannot learn about from their workers. */
+  /** All ranks. */
   readonly ranks: readonly CopiedRank[];
   /** The first piece of the router core's snapshot. */
   readonly first: Uint8Array;
   /** The other pieces, of the index as it was when this copy was made; the caller must exhaust or return it. */
   readonly rest: Generator<Uint8Array, void>;
-  /** What a rank is predicted to hold when this is called. */
+  /** What a rank is predicted to hold when this is called; undefined for one whose events are followed. */
   predictionsOf(index: number): Uint8Array | undefined;
 }
 
@@ -34,7 +39,7 @@ export interface IndexCopy {
 export interface ArrivedCopy {
   readonly ranks: readonly CopiedRank[];
   readonly pieces: readonly Uint8Array[];
-  /** By the ranks' numbers in the copy. */
+  /** By the numbers in the copy of the ranks that are only predicted. */
   readonly predictions: ReadonlyMap<number, Uint8Array>;
 }
 
@@ -49,11 +54,19 @@ export class IndexCopies<Worker extends RoutedWorker> {
   readonly #core: Router;
   readonly #workers: Workers<Worker>;
   readonly #groups: CacheGroups<Slot<Worker>>;
+  readonly #seconds: () => number;
 
-  constructor(core: Router, workers: Workers<Worker>, groups: CacheGroups<Slot<Worker>>) {
+  /** @param seconds the core's clock */
+  constructor(
+    core: Router,
+    workers: Workers<Worker>,
+    groups: CacheGroups<Slot<Worker>>,
+    seconds: () => number,
+  ) {
     this.#core = core;
     this.#workers = workers;
     this.#groups = groups;
+    this.#seconds = seconds;
   }
 
   /**
@@ -61,17 +74,9 @@ export class IndexCopies<Worker extends RoutedWorker> {
    * @param pieceBytes about how long the pieces of the snapshot are
    */
   copy(pieceBytes: number): IndexCopy {
-    const roster = this.#workers.roster;
-    const ranks = roster.flatMap((slot): CopiedRank[] => {
-      if (slot === undefined) return [];
-      const { worker, rank, index, predictsOnly } = slot;
-      const position = predictsOnly ? undefined : worker.positionOf?.(rank);
-      if (position === undefined && !predictsOnly) return [];
-      const group = this.#groups.followedBy(slot);
-      return [
-        { index, worker: sharedIdOf(worker.instance), rank, startedAt: worker.startedAt, position, group },
-      ];
-    });
+    this.#core.passTime(this.#seconds());
+    const { roster } = this.#workers;
+    const ranks = roster.flatMap((slot) => (slot === undefined ? [] : [this.#rankOf(slot)]));
     const rest = this.#core.snapshot(pieceBytes);
     const { value: first } = rest.next();
     return {
@@ -87,6 +92,19 @@ export class IndexCopies<Worker extends RoutedWorker> {
     };
   }
 
+  #rankOf(slot: Slot<Worker>): CopiedRank {
+    const { worker, rank, index, predictsOnly } = slot;
+    return {
+      index,
+      worker: sharedIdOf(worker.instance),
+      rank,
+      startedAt: worker.startedAt,
+      position: predictsOnly ? undefined : worker.positionOf?.(rank),
+      group: this.#groups.followedBy(slot),
+      recentPrefillTokens: this.#core.recentPrefill(index),
+    };
+  }
+
   /**
    * Takes over what another gateway knows of some workers, as if their events and requests had come here. A little of it
    * each time the generator is advanced.
@@ -99,6 +117,8 @@ export class IndexCopies<Worker extends RoutedWorker> {
   ): Generator<void, TakenBlocks> {
     const taken = { stored: 0, predicted: 0 };
     const slots = this.#slotsOf(ranks, workers);
+    this.#core.passTime(this.#seconds());
+    for (const [{ recentPrefillTokens }, { index }] of slots) this.#raiseRecent(index, recentPrefillTokens);
     const followed = slots.filter(([{ position }]) => position !== undefined);
     for (const [{ group }, slot] of followed) if (group !== undefined) this.#groups.take(slot, group);
     const indices = new Map(followed.map(([{ index }, slot]) => [index, slot.index]));
@@ -121,6 +141,12 @@ export class IndexCopies<Worker extends RoutedWorker> {
       }
     }
     return taken;
+  }
+
+  /** What other gateways have reported since this one has started is in the copy too. */
+  #raiseRecent(index: number, tokens: number): void {
+    const recentPrefillTokens = Math.max(0, tokens - this.#core.recentPrefill(index));
+    this.#core.addLoad(index, { ...NO_LOAD, recentPrefillTokens });
   }
 
   /** The slots here of those of the ranks that these workers have. */

@@ -207,6 +207,23 @@ describe("a subscriber over ZeroMQ", () => {
       expect(log).toEqual(["forget", "0:b"]);
     });
 
+    test("recognises a long batch by its beginning", async () => {
+      const [whole, other] = ["a".repeat(5_000), `b${"a".repeat(4_999)}`];
+      for (const [name, log] of [
+        [whole, ["7:c"]],
+        [other, ["forget", `6:${other}`, "7:c"]],
+      ] as const) {
+        const publisher = await scripted();
+        const follower = await held(publisher);
+        follower.resolve(6, whole.slice(0, 1024));
+        await publisher.send(6, name);
+        await publisher.send(7, "c");
+        await follower.until("7:c");
+        expect(follower.log).toEqual(log);
+        expect(follower.subscriber.position?.payload.length).toBe(1);
+      }
+    });
+
     test("starts as usual if nobody knows a position", async () => {
       const publisher = await scripted();
       publisher.past.set(0, "a");

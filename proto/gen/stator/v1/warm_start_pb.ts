@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stator/v1/warm_start.proto.
  */
 export const file_stator_v1_warm_start: GenFile = /*@__PURE__*/
-  fileDesc("ChpzdGF0b3IvdjEvd2FybV9zdGFydC5wcm90bxIJc3RhdG9yLnYxIh0KDEluZGV4UmVxdWVzdBINCgVtb2RlbBgBIAEoCSJ9CglJbmRleFBhcnQSJAoEaGVhZBgBIAEoCzIULnN0YXRvci52MS5JbmRleEhlYWRIABISCghzbmFwc2hvdBgCIAEoDEgAEi4KCXByZWRpY3RlZBgDIAEoCzIZLnN0YXRvci52MS5QcmVkaWN0ZWRDYWNoZUgAQgYKBHBhcnQiZQoJSW5kZXhIZWFkEhIKCmJsb2NrX3NpemUYASABKA0SHwoXaXNfYmxvY2tfc2l6ZV9jb25maXJtZWQYAiABKAgSIwoFcmFua3MYAyADKAsyFC5zdGF0b3IudjEuSW5kZXhSYW5rIrIBCglJbmRleFJhbmsSDQoFaW5kZXgYASABKA0SDgoGd29ya2VyGAIgASgJEgwKBHJhbmsYAyABKA0SFwoKc3RhcnRlZF9hdBgEIAEoAUgAiAEBEioKCHBvc2l0aW9uGAUgASgLMhguc3RhdG9yLnYxLkV2ZW50UG9zaXRpb24SJAoFZ3JvdXAYBiABKAsyFS5zdGF0b3IudjEuQ2FjaGVHcm91cEINCgtfc3RhcnRlZF9hdCIyCg1FdmVudFBvc2l0aW9uEhAKCHNlcXVlbmNlGAEgASgEEg8KB3BheWxvYWQYAiABKAwiTAoKQ2FjaGVHcm91cBIQCghmb2xsb3dlZBgBIAEoDRIZChFpc19maXJzdF93aW5kb3dlZBgCIAEoCBIRCgloYXNfZmlyc3QYAyABKAgiNAoOUHJlZGljdGVkQ2FjaGUSDQoFaW5kZXgYASABKA0SEwoLcHJlZGljdGlvbnMYAiABKAxiBnByb3RvMw");
+  fileDesc("ChpzdGF0b3IvdjEvd2FybV9zdGFydC5wcm90bxIJc3RhdG9yLnYxIh0KDEluZGV4UmVxdWVzdBINCgVtb2RlbBgBIAEoCSJ9CglJbmRleFBhcnQSJAoEaGVhZBgBIAEoCzIULnN0YXRvci52MS5JbmRleEhlYWRIABISCghzbmFwc2hvdBgCIAEoDEgAEi4KCXByZWRpY3RlZBgDIAEoCzIZLnN0YXRvci52MS5QcmVkaWN0ZWRDYWNoZUgAQgYKBHBhcnQiZQoJSW5kZXhIZWFkEhIKCmJsb2NrX3NpemUYASABKA0SHwoXaXNfYmxvY2tfc2l6ZV9jb25maXJtZWQYAiABKAgSIwoFcmFua3MYAyADKAsyFC5zdGF0b3IudjEuSW5kZXhSYW5rItEBCglJbmRleFJhbmsSDQoFaW5kZXgYASABKA0SDgoGd29ya2VyGAIgASgJEgwKBHJhbmsYAyABKA0SFwoKc3RhcnRlZF9hdBgEIAEoAUgAiAEBEioKCHBvc2l0aW9uGAUgASgLMhguc3RhdG9yLnYxLkV2ZW50UG9zaXRpb24SJAoFZ3JvdXAYBiABKAsyFS5zdGF0b3IudjEuQ2FjaGVHcm91cBIdChVyZWNlbnRfcHJlZmlsbF90b2tlbnMYByABKAFCDQoLX3N0YXJ0ZWRfYXQiMgoNRXZlbnRQb3NpdGlvbhIQCghzZXF1ZW5jZRgBIAEoBBIPCgdwYXlsb2FkGAIgASgMIkwKCkNhY2hlR3JvdXASEAoIZm9sbG93ZWQYASABKA0SGQoRaXNfZmlyc3Rfd2luZG93ZWQYAiABKAgSEQoJaGFzX2ZpcnN0GAMgASgIIjQKDlByZWRpY3RlZENhY2hlEg0KBWluZGV4GAEgASgNEhMKC3ByZWRpY3Rpb25zGAIgASgMYgZwcm90bzM");
 
 /**
  * One call of a gateway's endpoint `gateway_index`, by which a gateway that has just started asks another one what it
@@ -93,7 +93,7 @@ export type IndexHead = Message<"stator.v1.IndexHead"> & {
   isBlockSizeConfirmed: boolean;
 
   /**
-   * The ranks of which the parts tell something.
+   * All ranks of the model's workers.
    *
    * @generated from field: repeated stator.v1.IndexRank ranks = 3;
    */
@@ -142,7 +142,8 @@ export type IndexRank = Message<"stator.v1.IndexRank"> & {
   startedAt?: number | undefined;
 
   /**
-   * The last batch of its KV events that the snapshot includes. Absent for a rank that is only predicted.
+   * The last batch of its KV events that the snapshot includes. Absent for a rank that is only predicted, and for one
+   * whose worker sends a snapshot itself.
    *
    * @generated from field: stator.v1.EventPosition position = 5;
    */
@@ -154,6 +155,13 @@ export type IndexRank = Message<"stator.v1.IndexRank"> & {
    * @generated from field: stator.v1.CacheGroup group = 6;
    */
   group?: CacheGroup | undefined;
+
+  /**
+   * Tokens that it had to prefill recently, decaying.
+   *
+   * @generated from field: double recent_prefill_tokens = 7;
+   */
+  recentPrefillTokens: number;
 };
 
 /**
