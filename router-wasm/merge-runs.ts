@@ -1,18 +1,11 @@
 import { type Core, TIER_NUMBERS } from "./core.ts";
 import { RouterError } from "./errors.ts";
-import { KIND_SHIFT, ones, POOL_KIND, RUN_HEAD, type RunCopy, runsIn } from "./run-copy.ts";
+import { exceeds, KIND_SHIFT, ones, POOL_KIND, RUN_HEAD, type RunCopy, runsIn } from "./run-copy.ts";
 import { damaged, readHead, readOnePiece, viewOf } from "./snapshot-format.ts";
 import type { Router, Tier } from "./types.ts";
 
 /** Runs to read or store between two yields: some tens of microseconds. */
 const RUNS_AT_A_TIME = 16;
-
-/** Whether a run is in this router now: not yet tried, or without the blocks before it. */
-type Stage = "waiting" | "stored" | "left out";
-
-interface Copy extends RunCopy {
-  stage: Stage;
-}
 
 const TIERS = new Map<number, Tier>([
   [TIER_NUMBERS.device, "device"],
@@ -40,11 +33,11 @@ export function* mergeRuns(
   }
   const end = readOnePiece(core, last, pieces.length - 1);
   if (end.length !== 8) throw damaged("it is truncated");
-  const copies = new Map<number, Copy>();
+  const copies = new Map<number, RunCopy>();
   let runs = 0;
   for (const [index, piece] of rest.entries()) {
     for (const copy of runsIn(readOnePiece(core, piece, index + 1))) {
-      if (isHeldBy(copy, workers)) copies.set(copy.number, { ...copy, stage: "waiting" });
+      if (isHeldBy(copy, workers)) copies.set(copy.number, copy);
       if (++runs % RUNS_AT_A_TIME === 0) yield 0;
     }
   }
@@ -65,33 +58,36 @@ export function* mergeRuns(
 
 class Merge {
   readonly #target: Target;
-  readonly #copies: ReadonlyMap<number, Copy>;
+  readonly #copies: ReadonlyMap<number, RunCopy>;
   readonly #workers: ReadonlyMap<number, number>;
+  readonly #stored = new Set<number>();
+  /** Runs without the blocks before them. */
+  readonly #leftOut = new Set<number>();
 
-  constructor(target: Target, copies: ReadonlyMap<number, Copy>, workers: ReadonlyMap<number, number>) {
+  constructor(target: Target, copies: ReadonlyMap<number, RunCopy>, workers: ReadonlyMap<number, number>) {
     this.#target = target;
     this.#copies = copies;
     this.#workers = workers;
   }
 
   /** The run and those before it that are not yet stored, the first one first; none if it cannot be stored. */
-  withParents(copy: Copy): Copy[] {
-    const line: Copy[] = [];
-    let each: Copy | undefined = copy;
-    while (each?.stage === "waiting") {
+  withParents(copy: RunCopy): readonly RunCopy[] {
+    const line: RunCopy[] = [];
+    let each: RunCopy | undefined = copy;
+    while (each !== undefined && !this.#stored.has(each.number) && !this.#leftOut.has(each.number)) {
       line.push(each);
       if (line.length > this.#copies.size) throw damaged("runs form a cycle");
       if (each.parent === 0) return line.reverse();
       each = this.#parentOf(each);
     }
-    if (each?.stage === "stored") return line.reverse();
-    for (const run of line) run.stage = "left out";
+    if (each !== undefined && this.#stored.has(each.number)) return line.reverse();
+    for (const { number } of line) this.#leftOut.add(number);
     return [];
   }
 
   /** Stores the blocks of a run, whose parents are stored. Returns how many (block, worker) pairs. */
-  store(copy: Copy): number {
-    copy.stage = "stored";
+  store(copy: RunCopy): number {
+    this.#stored.add(copy.number);
     const locals = numbersIn(copy, RUN_HEAD, copy.length);
     let stored = 0;
     for (const [kind, tier] of TIERS)
@@ -117,7 +113,7 @@ class Merge {
   }
 
   /** Stores the other hashes of blocks that have several. */
-  #storeAliases(copy: Copy, locals: BigUint64Array): void {
+  #storeAliases(copy: RunCopy, locals: BigUint64Array): void {
     for (const { hash, number, place } of aliasesOf(copy)) {
       const worker = this.#workers.get(workerOf(number));
       const tier = TIERS.get(number >>> KIND_SHIFT);
@@ -135,7 +131,7 @@ class Merge {
   }
 
   /** The hash under which the holder's worker has the block before this one; undefined at the start of a prompt. */
-  #nameBefore(copy: Copy, number: number, place: number): bigint | undefined | "unknown" {
+  #nameBefore(copy: RunCopy, number: number, place: number): bigint | undefined | "unknown" {
     if (place === 0 && copy.parent === 0) return undefined;
     const run = place > 0 ? copy : this.#parentOf(copy);
     if (run === undefined) return "unknown";
@@ -149,7 +145,7 @@ class Merge {
     return "unknown";
   }
 
-  #parentOf({ parent }: Copy): Copy | undefined {
+  #parentOf({ parent }: RunCopy): RunCopy | undefined {
     return this.#copies.get(parent >>> 5);
   }
 }
@@ -214,7 +210,9 @@ function namesOf(copy: RunCopy, holderAt: number): BigUint64Array {
   const number = view.getUint32(holderAt, true);
   const mask = view.getUint32(holderAt + 4, true);
   const own = view.getUint32(holderAt + 8, true);
-  if (length < 32 && mask >>> length !== 0) throw damaged("a holder is invalid");
+  if (exceeds(mask, length)) throw damaged("a holder is invalid");
+  // Usually all blocks have the hashes that the run has. Copying them at once creates no bigint for each.
+  if (own === 0 && ones(shared) === length) return numbersIn(copy, RUN_HEAD + length * 8, length);
   const names = new BigUint64Array(length);
   let missing = mask;
   const byShared = mask & ~own & shared;

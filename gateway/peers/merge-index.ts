@@ -5,7 +5,7 @@ import { sharedIdOf } from "../routing/load/shared-load.ts";
 import type { ReceivedIndex } from "./index-client.ts";
 
 /** Longest time in a turn of the event loop, in milliseconds. */
-const SLICE_MS = 2;
+const SLICE_MS = 1;
 
 export interface MergeTimes {
   /** Runs a function once the current turn of the event loop is over. */
