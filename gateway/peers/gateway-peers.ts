@@ -1,12 +1,14 @@
-import type {
-  Discovery,
-  Handler,
-  JsonValue,
-  Lease,
-  Logger,
-  RequestPlaneServer,
-  ServerCall,
-  Watch,
+import {
+  type Discovery,
+  type Handler,
+  InstanceAnnouncer,
+  instanceEndpoint,
+  type JsonValue,
+  type Lease,
+  type Logger,
+  type RequestPlaneServer,
+  type ServerCall,
+  type Watch,
 } from "#runtime";
 import type { ConnectWorker } from "../models/members/worker-connection.ts";
 import type { WarmModel } from "../models/warm-start.ts";
@@ -69,15 +71,18 @@ export class GatewayPeers implements OtherGateways {
     const { discovery, id, serve, defer, modelOf = () => undefined, log } = this.#options;
     const isWarming = (model: string) => this.warmStart.isWarming(model);
     const indexes = new IndexServer({ modelOf, isWarming, defer, log });
+    const announcer = new InstanceAnnouncer();
     const { server, address } = await serve({
+      [instanceEndpoint]: announcer.handler,
       [LOAD_ENDPOINT]: (_, call) => this.#subscribe(call),
       [INDEX_ENDPOINT]: indexes.handle,
     });
     this.#server = server;
-    const startedAt = Date.now() / 1000;
+    const registration = gatewayValue({ id, address, startedAt: Date.now() / 1000 });
+    announcer.announceValue(registration);
     this.#timer = setInterval(() => this.#tick(), FULL_UPDATE_MS);
     this.#lease = await discovery.lease();
-    await discovery.put(`${PREFIX}${id}`, gatewayValue({ id, address, startedAt }), this.#lease);
+    await discovery.put(`${PREFIX}${id}`, registration, this.#lease);
     this.#watch = await discovery.watch(PREFIX, (event) => {
       if (event.type === "snapshot") this.#replace(event.entries);
       else if (event.type === "put") this.#add(event.key, event.value);
