@@ -222,6 +222,19 @@ test("gateways in front of engines find each other too, and a new one knows the 
   for (const each of [first, second]) expect(await each.stop()).toBe(0);
 });
 
+test("gateways with certificates find each other", async () => {
+  const authority = await makeAuthority(folder, "peers");
+  const { cert, key } = await makeCertificate(folder, "peer", authority);
+  const tls = [`--worker-ca=${authority.cert}`, `--worker-tls-cert=${cert}`, `--worker-tls-key=${key}`];
+  const discovery = `kubernetes:?gateways=stator:plane&${url.split("?")[1]}`;
+  const start = () => Cluster.start(discovery, ...PEER_FLAGS, ...tls);
+  const [first, second] = [await start(), await start()];
+  await putGateway("gateway-1", first.gateway);
+  await putGateway("gateway-2", second.gateway);
+  for (const { gateway } of [first, second])
+    await gateway.printed(/sharing load with another gateway.* address=tls:/);
+});
+
 test("workers stay while the API server is away", async () => {
   const [one, two] = [await startWorker("one"), await startWorker("two")];
   putPod("pod-1", one.port);

@@ -85,3 +85,17 @@ test("in front of workers", async () => {
   // Workers send a snapshot themselves.
   await expect.poll(() => known(second)).toEqual(await known(first));
 });
+
+test("in front of workers without KV events, whose caches are predicted", async () => {
+  const flags = ["--config=none", `--discovery=file:${folder}/silent`, "--name=one"];
+  const worker = new StatorProcess(["worker", "echo", ...flags]);
+  await worker.printed(/worker is ready/);
+  const first = await start("silent", "gateway");
+  await first.process.printed(/a worker sends no KV events/);
+  for (const prompt of prompts) await overlap(first, "echo", "one", prompt);
+  const known = (front: Front) => Promise.all(prompts.map((prompt) => overlap(front, "echo", "one", prompt)));
+  const blocks = await known(first);
+  expect(Math.min(...blocks)).toBeGreaterThan(4);
+  const second = await start("silent", "gateway");
+  expect(await known(second)).toEqual(blocks);
+});
