@@ -1,5 +1,6 @@
 import {
   type Discovery,
+  followKeys,
   type Handler,
   InstanceAnnouncer,
   instanceEndpoint,
@@ -83,10 +84,9 @@ export class GatewayPeers implements OtherGateways {
     this.#timer = setInterval(() => this.#tick(), FULL_UPDATE_MS);
     this.#lease = await discovery.lease();
     await discovery.put(`${PREFIX}${id}`, registration, this.#lease);
-    this.#watch = await discovery.watch(PREFIX, (event) => {
-      if (event.type === "snapshot") this.#replace(event.entries);
-      else if (event.type === "put") this.#add(event.key, event.value);
-      else this.#remove(event.key);
+    this.#watch = await followKeys(discovery, PREFIX, {
+      onPut: (key, value) => this.#add(key, value),
+      onDelete: (key) => this.#remove(key),
     });
     log.debug("listening for other gateways", { address });
   }
@@ -122,11 +122,6 @@ export class GatewayPeers implements OtherGateways {
 
   countRequest(): void {
     this.#requests.countRequest();
-  }
-
-  #replace(entries: ReadonlyMap<string, JsonValue>): void {
-    for (const key of [...this.#peers.keys()]) if (!entries.has(key)) this.#remove(key);
-    for (const [key, value] of entries) this.#add(key, value);
   }
 
   #add(key: string, value: JsonValue): void {
