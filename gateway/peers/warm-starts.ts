@@ -37,7 +37,7 @@ type TakenRanks = ReadonlyMap<Member, readonly CopiedRank[]>;
 /** One model's index, and the members that wait for it. */
 interface Warming {
   readonly answer: Promise<Answer | undefined>;
-  /** When its time is over, on the clock of `performance.now()`. */
+  /** When the time for the first members is over, on the clock of `performance.now()`. */
   readonly until: number;
   waiting: Set<Member>;
   /** The merge for the members that wait; undefined if none does. */
@@ -72,6 +72,10 @@ export class WarmStarts implements WarmStart {
     for (const [name, { running }] of this.#models) if (running === 0) this.#models.delete(name);
   }
 
+  get #limitMs(): number {
+    return this.#options.limitMs ?? LIMIT_MS;
+  }
+
   isWarming(model: string): boolean {
     return (this.#models.get(model)?.running ?? 0) > 0;
   }
@@ -90,7 +94,7 @@ export class WarmStarts implements WarmStart {
   }
 
   #begin(name: string): Warming {
-    const until = performance.now() + (this.#options.limitMs ?? LIMIT_MS);
+    const until = performance.now() + this.#limitMs;
     const answer = this.#request(name, until);
     const warming = { answer, until, waiting: new Set<Member>(), next: undefined, last: answer, running: 0 };
     this.#models.set(name, warming);
@@ -128,7 +132,9 @@ export class WarmStarts implements WarmStart {
       const members = warming.waiting;
       warming.waiting = new Set();
       warming.next = undefined;
-      return answer === undefined ? new Map() : this.#mergeFor(model, answer, members, begun, warming.until);
+      // Members that join later get as much time from then on.
+      const until = Math.max(warming.until, begun + this.#limitMs);
+      return answer === undefined ? new Map() : this.#mergeFor(model, answer, members, begun, until);
     })();
     warming.last = merge;
     try {
