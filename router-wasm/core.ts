@@ -42,6 +42,9 @@ export interface CoreExports {
   setEligible(worker: number, eligible: number): void;
   limitWorker(worker: number, prefillTokens: number, decodeBlocks: number): void;
   eventLocalsArea(): number;
+  useKey(k0: number, k1: number, k2: number, k3: number): void;
+  hashEvent(blocks: number, media: number, beforeLow: number, beforeHigh: number): void;
+  maskEvent(blocks: number): void;
   storeBegin(kind: number, worker: number, hasParent: number): number;
   storeMore(kind: number, worker: number, blocks: number, media: number): number;
   storeMoreHashed(kind: number, worker: number, blocks: number): number;

@@ -12,6 +12,7 @@
  * router.free(booking);
  */
 export { RouterError, type RouterErrorCode } from "./errors.ts";
+export { HASH_KEY_BYTES, KvHasher } from "./kv-hasher.ts";
 export { DEFAULT_WEIGHTS, DYNAMO_WEIGHTS } from "./options.ts";
 export { compileRouter, createRouter, restoreRouter } from "./router.ts";
 export type {

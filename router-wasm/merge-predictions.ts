@@ -1,5 +1,9 @@
-import { damaged, viewOf } from "./snapshot-format.ts";
+import { damaged, otherHashes, type SnapshotHead, viewOf } from "./snapshot-format.ts";
 
+/** What predictions begin with: u64 seed, u32 block size, u32 unused, as in a snapshot's head. */
+type PredictionsHead = Pick<SnapshotHead, "seed" | "blockSize">;
+
+const PIECE_HEAD = 16;
 /** Bytes before a run's hashes; `copyPredictions` in `assembly/predictions.ts` has the format. */
 const HEAD = 16;
 /** Runs to read between two yields: some tens of microseconds. */
@@ -13,17 +17,35 @@ interface Predicted {
   restoredTicks: number;
 }
 
+/** The core's copy of predictions, with what it depends on. */
+export function predictionsPiece(
+  { seed, blockSize }: PredictionsHead,
+  runs: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const piece = new Uint8Array(PIECE_HEAD + runs.length);
+  const view = viewOf(piece);
+  view.setBigUint64(0, seed, true);
+  view.setUint32(8, blockSize, true);
+  piece.set(runs, PIECE_HEAD);
+  return piece;
+}
+
 /**
  * `Router.mergePredictions`.
  * @param mostBlocks the longest prompt
  * @param predict predicts a prompt's blocks by their local hashes, for a number of ticks; returns how many
  */
 export function* mergePredictions(
+  { seed, blockSize }: PredictionsHead,
   bytes: Uint8Array,
   mostBlocks: number,
   predict: (path: BigUint64Array, ticks: number) => number,
 ): Generator<number, void> {
-  const runs = yield* readRuns(bytes);
+  if (bytes.length < PIECE_HEAD) throw damaged("predictions are truncated");
+  const view = viewOf(bytes);
+  if (view.getBigUint64(0, true) !== seed || view.getUint32(8, true) !== blockSize)
+    throw otherHashes(view.getUint32(8, true));
+  const runs = yield* readRuns(bytes.subarray(PIECE_HEAD));
   for (const run of runs.values()) {
     // The runs of one prompt were predicted together, the last one first: its prediction includes the others'.
     if (run.restoredTicks >= run.ticks) continue;

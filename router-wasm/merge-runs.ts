@@ -1,7 +1,6 @@
 import { type Core, TIER_NUMBERS } from "./core.ts";
-import { RouterError } from "./errors.ts";
 import { exceeds, KIND_SHIFT, ones, POOL_KIND, RUN_HEAD, type RunCopy, runsIn } from "./run-copy.ts";
-import { damaged, readHead, readOnePiece, viewOf } from "./snapshot-format.ts";
+import { damaged, otherHashes, readHead, readOnePiece, viewOf } from "./snapshot-format.ts";
 import type { Router, Tier } from "./types.ts";
 
 /** Runs to read or store between two yields: some tens of microseconds. */
@@ -27,10 +26,7 @@ export function* mergeRuns(
   const last = rest.pop();
   if (first === undefined || last === undefined) throw damaged("it is truncated");
   const head = readHead(readOnePiece(core, first, 0));
-  if (head.blockSize !== target.blockSize || head.seed !== seed) {
-    const message = `The snapshot is of a router with blocks of ${head.blockSize} tokens, or another salt: start without it.`;
-    throw new RouterError("bad_snapshot", message);
-  }
+  if (head.blockSize !== target.blockSize || head.seed !== seed) throw otherHashes(head.blockSize);
   const end = readOnePiece(core, last, pieces.length - 1);
   if (end.length !== 8) throw damaged("it is truncated");
   const copies = new Map<number, RunCopy>();

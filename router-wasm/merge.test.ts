@@ -102,6 +102,13 @@ describe("a snapshot that is merged into a router in use", () => {
     damaged[2]![20]! ^= 1;
     expect(() => merge(damaged)).toThrow(/checksum of piece 2/);
     expect(() => merge(pieces, newRouter({ ...OPTIONS, blockSize: 4 }))).toThrow(/blocks of 2 tokens/);
+    const keyed = () => newRouter({ ...OPTIONS, hashKey: new Uint8Array(16).fill(1) });
+    expect(() => merge(pieces, keyed())).toThrow(/another salt or key/);
+    const predicting = keyed();
+    predicting.setPredictions(predicting.addWorker(), { ttlSeconds: 100 });
+    expect(() => advance(predicting.mergePredictions(0, source.copyPredictions(0)))).toThrow(
+      /another salt or key/,
+    );
   });
 });
 

@@ -2,8 +2,9 @@ import { Core, POLICY_NUMBERS, PREDICTED, STAT_NAMES, TIER_NUMBERS } from "./cor
 import { RouterError } from "./errors.ts";
 import { EventWriter } from "./event-writer.ts";
 import { hashBlocks, mediaHash, Salts } from "./hashing.ts";
+import { maskHash, useHashKey } from "./kv-hasher.ts";
 import { writeMedia } from "./media.ts";
-import { mergePredictions } from "./merge-predictions.ts";
+import { mergePredictions, predictionsPiece } from "./merge-predictions.ts";
 import { mergeRuns } from "./merge-runs.ts";
 import {
   DEFAULT_WEIGHTS,
@@ -22,6 +23,7 @@ import {
   headPiece,
   joinPieces,
   newPiece,
+  otherHashes,
   readSnapshot,
   type SnapshotContent,
   seal,
@@ -66,10 +68,10 @@ export function createRouter(module: WebAssembly.Module, options: RouterOptions)
 
 /**
  * Creates a router from a snapshot, whole or in pieces: with the same workers, eligible and idle, and their blocks.
- * The options must have the same block size and salt. Then apply, in order, the events that arrived after the
+ * The options must have the same block size, salt and key. Then apply, in order, the events that arrived after the
  * snapshot began.
  * Throws what `createRouter` does, and `bad_snapshot` for a snapshot that is damaged, or has another version, block
- * size or salt.
+ * size, salt or key.
  */
 export function restoreRouter(
   module: WebAssembly.Module,
@@ -88,6 +90,7 @@ const MAX_PROMPT = 0x0fffffff;
 
 class WasmRouter implements Router {
   readonly blockSize: number;
+  readonly isKeyed: boolean;
   readonly #core: Core;
   readonly #maxWorkers: number;
   #weights: CostWeights;
@@ -107,6 +110,8 @@ class WasmRouter implements Router {
   readonly #resultAt: number;
   readonly #events: EventWriter;
   readonly #salts: Salts;
+  /** The seed of its own salt, with a key its keyed hash: routers that differ in it hash differently. */
+  readonly #seed: bigint;
   /** Number of snapshots started. */
   #snapshots = 0;
 
@@ -124,8 +129,11 @@ class WasmRouter implements Router {
       limits.maxBookings,
     );
     if (!ready) throw new RouterError("memory", "There is not enough memory for the router's limits.");
+    if (options.hashKey !== undefined) useHashKey(core, options.hashKey);
+    this.#seed = options.hashKey === undefined ? this.#salts.seed : maskHash(core, this.#salts.seed);
     this.#core = core;
     this.blockSize = limits.blockSize;
+    this.isKeyed = options.hashKey !== undefined;
     this.#maxWorkers = limits.maxWorkers;
     this.#resultAt = exports.resultArea() >>> 3;
     this.#events = new EventWriter(core, this.#salts, limits.blockSize);
@@ -424,7 +432,7 @@ class WasmRouter implements Router {
     const serial = ++this.#snapshots;
     exports.snapshotBegin();
     try {
-      yield headPiece(core, { blockSize: this.blockSize, seed: this.#salts.seed, workers: present });
+      yield headPiece(core, { blockSize: this.blockSize, seed: this.#seed, workers: present });
       let pieces = 1;
       for (;;) {
         if (serial !== this.#snapshots)
@@ -447,10 +455,8 @@ class WasmRouter implements Router {
   /** Call on a new router. */
   restore(content: SnapshotContent): void {
     const { exports } = this.#core;
-    if (content.blockSize !== this.blockSize || content.seed !== this.#salts.seed) {
-      const message = `The snapshot is of a router with blocks of ${content.blockSize} tokens, or another salt: start without it.`;
-      throw new RouterError("bad_snapshot", message);
-    }
+    if (content.blockSize !== this.blockSize || content.seed !== this.#seed)
+      throw otherHashes(content.blockSize);
     const workers = new Set(content.workers);
     for (let worker = 0; worker <= Math.max(-1, ...workers); worker++) this.addWorker();
     restoreRuns(this.#core, content);
@@ -460,22 +466,29 @@ class WasmRouter implements Router {
   }
 
   *merge(pieces: readonly Uint8Array[], workers: ReadonlyMap<number, number>): Generator<number, void> {
-    yield* mergeRuns(this.#core, this, this.#salts.seed, pieces, workers);
+    yield* mergeRuns(this.#core, this, this.#seed, pieces, workers);
   }
 
   copyPredictions(worker: number, mostBlocks = 131_072): Uint8Array<ArrayBuffer> {
     this.#check(worker);
     const bytes = this.#core.exports.copyPredicted(worker, integer("mostBlocks", mostBlocks, 1, 1 << 24));
     const from = this.#core.exports.predictionsCopy() >>> 0;
-    return this.#core.u8.slice(from, from + bytes) as Uint8Array<ArrayBuffer>;
+    const { blockSize } = this;
+    return predictionsPiece({ seed: this.#seed, blockSize }, this.#core.u8.subarray(from, from + bytes));
   }
 
   *mergePredictions(worker: number, predictions: Uint8Array): Generator<number, void> {
-    yield* mergePredictions(predictions, MAX_PROMPT / this.blockSize, (path, ticks) => {
-      this.#check(worker);
-      this.hashBuffer(path.length).set(path);
-      return Math.max(0, this.#core.exports.predictHashed(worker, path.length, ticks));
-    });
+    const { blockSize } = this;
+    yield* mergePredictions(
+      { seed: this.#seed, blockSize },
+      predictions,
+      MAX_PROMPT / blockSize,
+      (path, ticks) => {
+        this.#check(worker);
+        this.hashBuffer(path.length).set(path);
+        return Math.max(0, this.#core.exports.predictHashed(worker, path.length, ticks));
+      },
+    );
   }
 
   load(worker: number): WorkerLoad {

@@ -3,8 +3,8 @@
  * u64 XXH3-64 of the piece so far`. The first piece's content is a head, the last one's an end; those between hold the
  * core's copies of whole runs (`assembly/snapshot.ts`).
  *
- * Head: `STATORKV`, u32 version, u32 block size, u64 seed of the router's own salt, u32 number of workers, u32 unused,
- * u32 each worker. End: u32 number of runs, u32 unused.
+ * Head: `STATORKV`, u32 version, u32 block size, u64 seed of the router's own salt (with a key, its keyed hash), u32
+ * number of workers, u32 unused, u32 each worker. End: u32 number of runs, u32 unused.
  */
 import type { Core } from "./core.ts";
 import { RouterError } from "./errors.ts";
@@ -125,6 +125,12 @@ export function readHead(head: Uint8Array): SnapshotHead {
     seed: view.getBigUint64(16, true),
     workers: Array.from({ length: workers }, (_, i) => view.getUint32(HEAD + i * 4, true)),
   };
+}
+
+/** The error for a snapshot whose hashes are not those of this router. */
+export function otherHashes(blockSize: number): RouterError {
+  const message = `The snapshot is of a router with blocks of ${blockSize} tokens, or another salt or key: start without it.`;
+  return new RouterError("bad_snapshot", message);
 }
 
 export function damaged(what: string): RouterError {

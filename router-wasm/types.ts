@@ -66,6 +66,11 @@ export interface RouterOptions {
   maxMemoryBytes?: number;
   salt?: Salt;
   weights?: Partial<CostWeights>;
+  /**
+   * Secret of 16 bytes: local hashes are then keyed. Events of workers that hash with the same key (`KvHasher`) come
+   * with local hashes instead of token ids (`applyHashed`, `local_hashes` in a batch).
+   */
+  hashKey?: Uint8Array | undefined;
 }
 
 /** Per block, hashes of the media whose placeholders are in it; the order within a block does not matter. */
@@ -80,7 +85,7 @@ export interface EventOptions extends BlockExtras {
 export interface EventBatch {
   /** Events in it that concern blocks. */
   events: number;
-  /** Those of them that have token ids. */
+  /** Those of them that have token ids or local hashes. */
   storedEvents: number;
   /** Data-parallel rank of the worker that sent them. */
   rank: number;
@@ -249,6 +254,8 @@ export interface BlockHashes {
  */
 export interface Router {
   readonly blockSize: number;
+  /** Whether local hashes are keyed. */
+  readonly isKeyed: boolean;
 
   /** Adds an eligible, empty worker. Returns the lowest free index. Throws `worker_limit`. */
   addWorker(): number;
@@ -281,7 +288,7 @@ export interface Router {
     tokenIds: Uint32Array,
     options?: EventOptions,
   ): number;
-  /** The same for events with local hashes (`hashBlocks`) instead of token ids. */
+  /** The same for events with local hashes (`hashBlocks`, or `KvHasher` with a key) instead of token ids. */
   applyHashed(
     worker: number,
     blockHashes: BigUint64Array,
@@ -383,7 +390,7 @@ export interface Router {
    * their events had arrived. A little of it each time the generator is advanced; it yields the (block, worker) pairs
    * stored since the last time. Then apply, in order, the workers' events after the snapshot began. Blocks that can no
    * longer be found, because the blocks before them are gone, and the shared pool are left out.
-   * Throws `bad_snapshot` for a snapshot that is damaged, or has another version, block size or salt.
+   * Throws `bad_snapshot` for a snapshot that is damaged, or has another version, block size, salt or key.
    * @param workers this router's workers by their indexes in the snapshot
    */
   merge(pieces: readonly Uint8Array[], workers: ReadonlyMap<number, number>): Generator<number, void>;
@@ -394,7 +401,8 @@ export interface Router {
   copyPredictions(worker: number, mostBlocks?: number): Uint8Array<ArrayBuffer>;
   /**
    * Predicts what another router has, no longer than `setPredictions` allows here. A little of it each time the
-   * generator is advanced; it yields the blocks predicted since the last time. Throws `bad_snapshot` for other bytes.
+   * generator is advanced; it yields the blocks predicted since the last time. Throws `bad_snapshot` for those
+   * of a router with another block size, salt or key, and for other bytes.
    */
   mergePredictions(worker: number, predictions: Uint8Array): Generator<number, void>;
 

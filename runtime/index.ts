@@ -44,5 +44,7 @@ export { nearest } from "./nearest.ts";
 export { type Random, seededRandom } from "./random.ts";
 export * from "./request-plane/index.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";
+export { isUnforgeableHost } from "./unforgeable-host.ts";
 export { version } from "./version.ts";
+export { Warnings } from "./warnings.ts";
 export { within } from "./within.ts";

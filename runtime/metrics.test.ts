@@ -81,6 +81,22 @@ describe("the ops server", () => {
     expect(await posted.json()).toMatchObject({ error: { code: "method_not_allowed" } });
   });
 
+  test("on loopback, tells web pages under a name of their own nothing", async () => {
+    const { server } = await start();
+    const statusAt = (path: string, host: string) =>
+      new Promise((resolve, reject) => {
+        const call = request(`${server.address}${path}`, { headers: { host } }, (response) =>
+          resolve(response.resume().statusCode),
+        );
+        call.on("error", reject).end();
+      });
+    for (const path of ["/health", "/metrics"]) {
+      expect(await statusAt(path, "rebound.example")).toBe(403);
+      expect(await statusAt(path, "localhost:1")).toBe(200);
+    }
+    expect(await statusAt("/live", "rebound.example")).toBe(200);
+  });
+
   test("listens on a Unix socket too", async () => {
     const socketPath = join(directory, "ops.sock");
     const { server } = await start({ socketPath });

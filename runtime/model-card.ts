@@ -80,6 +80,10 @@ const instanceShape = z.object({
    * Set once the worker is leaving: after how long its running calls move to other workers, in milliseconds.
    */
   drainWithinMs: count.optional(),
+  /** Set if its KV events have keyed hashes in place of token ids: the key's fingerprint, 16 hex digits. */
+  kvEventsKey: z.string().optional(),
+  /** Where it publishes its KV events once for all gateways, besides its endpoint for them: a subject in NATS. */
+  kvEventsSubject: z.string().optional(),
   card: modelCardSchema,
 });
 

@@ -10,6 +10,8 @@ export { findsGateways, findsNoPodWorkers, isKubernetes } from "./discovery/kube
 export { openDiscovery } from "./discovery/open.ts";
 export { endProcess } from "./end-process.ts";
 export { acceptsConnections, freePort, freePorts } from "./free-ports.ts";
+export { NatsKvEventPublisher } from "./kv-events/nats/publisher.ts";
+export { NatsKvEvents, type NatsKvEventsOptions, type StreamReport } from "./kv-events/nats/stream.ts";
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";
 export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";
 export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { messageOf } from "./message-of.ts";
 import type { Registry } from "./metrics.ts";
+import { isUnforgeableHost } from "./unforgeable-host.ts";
 
 export interface OpsOptions {
   /** Where to listen: a host and port (0: the system chooses), or a Unix socket. */
@@ -20,12 +21,12 @@ export interface OpsServer {
 }
 
 /**
- * Serves `/health`, `/live` and `/metrics` for a process without other HTTP endpoints, on loopback by default. Rejects
- * with the system's error if it cannot listen.
+ * Serves `/health`, `/live` and `/metrics` for a process without other HTTP endpoints, on loopback by default; there, only
+ * to clients that call it by its address or `localhost`. Rejects with the system's error if it cannot listen.
  */
 export async function serveOps(options: OpsOptions): Promise<OpsServer> {
   const server = createServer((request, response) => {
-    respond(options, request, response).catch((error: unknown) => {
+    respond(options, isForAll(request), request, response).catch((error: unknown) => {
       const message = `The request failed: ${messageOf(error)}.`;
       sendError(response, 500, "server_error", "internal_error", message);
     });
@@ -50,8 +51,13 @@ export async function serveOps(options: OpsOptions): Promise<OpsServer> {
   };
 }
 
+/** Whether the request came to an address at which other machines can read too. */
+const isForAll = ({ socket }: IncomingMessage) =>
+  socket.localAddress !== undefined && !/^(::ffff:)?127\.|^::1$/.test(socket.localAddress);
+
 async function respond(
   options: OpsOptions,
+  acceptsAnyHost: boolean,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -62,6 +68,9 @@ async function respond(
     response.setHeader("allow", "GET, HEAD");
     const message = `${path} accepts GET, not ${request.method}.`;
     sendError(response, 405, "invalid_request_error", "method_not_allowed", message);
+  } else if (!acceptsAnyHost && path !== "/live" && !isUnforgeableHost(request.headers.host)) {
+    const message = "On loopback, this server can be read only at an IP address or 'localhost'.";
+    sendError(response, 403, "permission_error", "host_not_allowed", message);
   } else if (path === "/metrics") {
     const { registry } = options;
     send(response, 200, registry.contentType, await registry.metrics());

@@ -107,6 +107,9 @@ export async function connectService<Own extends Endpoints>(
     connect: { tls: options.tls, nats },
     metrics: createMetrics({ process: false }),
     log,
+  }).catch(async (error) => {
+    if (isOwn) await discovery.close();
+    throw error;
   });
   const calls = Object.fromEntries(
     Object.entries(service.endpoints).map(([name, given]) => {

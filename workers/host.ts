@@ -22,14 +22,16 @@ import {
   randomId,
   type ServerTls,
   tokensToBytes,
+  Warnings,
 } from "#runtime";
-import { serve, serveOps } from "#runtime/node";
+import { type NatsKvEvents, serve, serveOps } from "#runtime/node";
 import { checkedCard } from "./check-card.ts";
 import type { EngineOptions, WorkerDefinition } from "./define-worker.ts";
 import type { Engine } from "./engine.ts";
 import { generateHandler } from "./generate-handler.ts";
 import { publishKvEvents, type ZmqEventsOptions } from "./kv-events.ts";
-import { createWorkerMetrics } from "./metrics.ts";
+import { createWorkerMetrics, measureStream } from "./metrics.ts";
+import type { KvEventsPrivacy } from "./private-kv-events.ts";
 
 export interface WorkerHostOptions {
   definition: WorkerDefinition;
@@ -59,6 +61,10 @@ export interface WorkerHostOptions {
   drainMs?: number;
   /** Also publishes the engine's KV events over ZeroMQ. */
   zmqEvents?: ZmqEventsOptions | undefined;
+  /** Publishes keyed hashes in place of token ids. */
+  kvEventsPrivacy?: KvEventsPrivacy | undefined;
+  /** Also publishes them to this stream, once for all gateways. */
+  kvEventStream?: NatsKvEvents | undefined;
   log: Logger;
 }
 
@@ -99,7 +105,9 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   });
   const all = createMetrics({ labels: { component: "worker", worker: options.name } });
   const metrics = createWorkerMetrics(all, engine, card);
-  const kvEvents = await publishKvEvents(engine, card, options.zmqEvents, log);
+  const { zmqEvents: zmq, kvEventsPrivacy: privacy, kvEventStream: stream } = options;
+  const kvEvents = await publishKvEvents(engine, card, { zmq, privacy, stream }, log);
+  if (kvEvents?.streamed !== undefined) measureStream(all, kvEvents.streamed);
   const { listen, advertised = (bound) => bound, tls, nats } = options;
   const announcer = new InstanceAnnouncer();
   const handlers: Record<string, Handler> = {
@@ -118,8 +126,9 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     ...(engine.embed && { embed: embedHandler(engine) }),
     ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
   };
-  const onError = (error: Error, endpoint?: string) =>
-    log.warn("request plane error", { reason: error.message, ...(endpoint !== undefined && { endpoint }) });
+  const warnings = new Warnings(log);
+  const onError = ({ message: reason }: Error, endpoint?: string) =>
+    warnings.warn(reason, "request plane error", { reason, ...(endpoint !== undefined && { endpoint }) });
   const server = await serve(listen, handlers, { tls, nats, onError });
   let leaving: Promise<void> | undefined;
   const drained = Promise.withResolvers<void>();
@@ -142,7 +151,11 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   });
   measureDiscovery(all, discovery);
   const lease = await discovery.lease({ ttlMs: defaultTtlMs });
-  const instance = describeInstance(options, card, advertised(server.address));
+  const instance = {
+    ...describeInstance(options, card, advertised(server.address)),
+    ...(kvEvents && privacy && { kvEventsKey: privacy.fingerprint }),
+    ...(kvEvents?.streamed && { kvEventsSubject: kvEvents.streamed.subject }),
+  };
   await register(discovery, instance, lease);
   announcer.announce(instance);
   return { instance, opsUrl: ops.address, drained: drained.promise, drain };
@@ -162,7 +175,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     await lease.revoke();
     await ops.close();
     await engine.close();
-    kvEvents?.close();
+    await kvEvents?.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createLogger, decodeKvEvents, type KvEventPayload } from "#runtime";
-import { ZmqKvEventSubscriber } from "#runtime/node";
+import { NatsKvEvents, ZmqKvEventSubscriber } from "#runtime/node";
+import { hasNats, startNats } from "../runtime/testing/nats-server.ts";
 import { openEcho } from "./echo/engine.ts";
 import { collect, requestFor } from "./engine.suite.ts";
 import { publishKvEvents, type ZmqEventSource, type ZmqEventsOptions } from "./kv-events.ts";
@@ -17,7 +18,7 @@ afterEach(async () => {
 
 async function publishing(zmq: ZmqEventsOptions) {
   const engine = openMocker({ speedup: 0, blockSize: 4, totalBlocks: 64, dataParallelSize: 2 });
-  const published = (await publishKvEvents(engine, engine.card, zmq, log))!;
+  const published = (await publishKvEvents(engine, engine.card, { zmq, privacy: undefined }, log))!;
   open.push(engine, published);
   const ask = (length: number, dataParallelRank: number) =>
     collect(
@@ -51,6 +52,36 @@ async function follow(source: ZmqEventSource) {
     return batches.shift()!;
   };
 }
+
+test.runIf(hasNats)("an engine's KV events of all ranks reach a stream, if there is one", async () => {
+  await using nats = await startNats();
+  const stream = await NatsKvEvents.open(`nats://${nats.host}`);
+  const engine = openMocker({ speedup: 0, blockSize: 4, totalBlocks: 64, dataParallelSize: 2 });
+  const published = (await publishKvEvents(
+    engine,
+    engine.card,
+    { zmq: undefined, privacy: undefined, stream },
+    log,
+  ))!;
+  const ranks: (number | undefined)[] = [];
+  const ask = (dataParallelRank: number) =>
+    collect(
+      engine.generate(requestFor(new Uint32Array(4).fill(7), { maxTokens: 1, dataParallelRank }), never),
+    );
+  for (const rank of [0, 1]) await ask(rank);
+  const { subject } = published.streamed!;
+  await expect.poll(() => published.streamed!.waiting).toBe(0);
+  await stream.replay(
+    subject,
+    (message) => ranks.push(decodeKvEvents(message.subarray(9)).dataParallelRank),
+    new AbortController().signal,
+  );
+  expect(new Set(ranks)).toEqual(new Set([0, 1]));
+  await engine.close();
+  await published.close();
+  expect((await stream.report())?.messages).toBe(0);
+  stream.close();
+});
 
 describe("an engine's KV events over ZeroMQ", () => {
   test("come from one endpoint per rank, with replay", async () => {
@@ -91,9 +122,11 @@ describe("an engine's KV events over ZeroMQ", () => {
 
   test("are refused for an engine that has none", async () => {
     const echo = openEcho();
-    await expect(publishKvEvents(echo, echo.card, { endpoint: anyPort }, log)).rejects.toThrow(
+    const publish = (zmq?: ZmqEventsOptions) =>
+      publishKvEvents(echo, echo.card, { zmq, privacy: undefined }, log);
+    await expect(publish({ endpoint: anyPort })).rejects.toThrow(
       "The engine echo has no KV events to publish on tcp://127.0.0.1:0.",
     );
-    expect(await publishKvEvents(echo, echo.card, undefined, log)).toBeUndefined();
+    expect(await publish()).toBeUndefined();
   });
 });

@@ -7,8 +7,9 @@ import {
   type ModelCard,
   rankEndpoint,
 } from "#runtime";
-import { ZmqKvEventPublisher } from "#runtime/node";
+import { NatsKvEventPublisher, type NatsKvEvents, ZmqKvEventPublisher } from "#runtime/node";
 import type { Engine, KvEventSource } from "./engine.ts";
+import { type KvEventsPrivacy, PrivateKvEvents } from "./private-kv-events.ts";
 
 /** Options for also publishing an engine's KV events over ZeroMQ, named as in vLLM. */
 export interface ZmqEventsOptions {
@@ -19,6 +20,14 @@ export interface ZmqEventsOptions {
   replayEndpoint?: string | undefined;
   /** Batches to keep for replays. Default 10,000. */
   replayBatches?: number | undefined;
+}
+
+export interface KvEventsOptions {
+  readonly zmq: ZmqEventsOptions | undefined;
+  /** Publishes keyed hashes in place of token ids. */
+  readonly privacy: KvEventsPrivacy | undefined;
+  /** Also publishes to this stream, once for all gateways. */
+  readonly stream?: NatsKvEvents | undefined;
 }
 
 /** The source of a rank's events, as in vLLM's `/kv_event_sources`. */
@@ -34,26 +43,28 @@ export interface KvEventPublishing {
   readonly handler: Handler;
   /** The ranks' sources over ZeroMQ; empty without `zmq`. */
   readonly sources: readonly ZmqEventSource[];
-  close(): void;
+  /** Publishes to a stream; undefined without one. */
+  readonly streamed: NatsKvEventPublisher | undefined;
+  close(): Promise<void>;
 }
 
 /**
- * Publishes an engine's KV events to gateways over the request plane and, with `zmq`, to vLLM-compatible subscribers over
- * ZeroMQ. Returns undefined for an engine without KV events.
+ * Publishes an engine's KV events to gateways over the request plane, with `zmq` also to vLLM-compatible subscribers over
+ * ZeroMQ, and with `stream` also once for all gateways. Returns undefined for an engine without KV events.
  *
  * @throws Error for `zmq` with an engine without KV events, or if an endpoint is unavailable
  */
 export async function publishKvEvents(
   engine: Engine,
-  { engine: { name }, dataParallelSize }: ModelCard,
-  zmq: ZmqEventsOptions | undefined,
+  { engine: { name }, dataParallelSize, blockSize }: ModelCard,
+  { zmq, privacy, stream }: KvEventsOptions,
   log: Logger,
 ): Promise<KvEventPublishing | undefined> {
-  const source = engine.kvEvents;
-  if (source === undefined) {
+  if (engine.kvEvents === undefined) {
     if (zmq === undefined) return undefined;
     throw new Error(`The engine ${name} has no KV events to publish on ${zmq.endpoint}.`);
   }
+  const source = privacy ? new PrivateKvEvents(engine.kvEvents, privacy, blockSize) : engine.kvEvents;
   const ranks = zmq === undefined ? [] : await openRanks(zmq, dataParallelSize);
   const publisher = new KvEventPublisher({ dataParallelSize, snapshot: (rank) => source.snapshot(rank) });
   connect(source, publisher, ranks);
@@ -63,11 +74,14 @@ export async function publishKvEvents(
   for (const { dataParallelRank: rank, endpoint, replayEndpoint: replay } of sources) {
     log.info("KV events over ZeroMQ", { rank, endpoint, ...(replay !== undefined && { replay }) });
   }
+  const streamed = stream && new NatsKvEventPublisher(publisher, stream, log);
   return {
     handler: publisher.handler,
     sources,
-    close() {
+    streamed,
+    async close() {
       for (const rank of ranks) rank.close();
+      await streamed?.close();
     },
   };
 }

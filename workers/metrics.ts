@@ -1,4 +1,5 @@
 import type { Metrics, ModelCard } from "#runtime";
+import type { NatsKvEventPublisher } from "#runtime/node";
 import type { Engine } from "./engine.ts";
 
 export interface WorkerMetrics {
@@ -20,4 +21,27 @@ export function createWorkerMetrics(all: Metrics, engine: Engine, card: ModelCar
     requests: all.counter("worker_requests_total", "Requests taken."),
     tokens: all.counter("worker_output_tokens_total", "Tokens generated."),
   };
+}
+
+/** Metrics of a worker that publishes its KV events to a stream. */
+export function measureStream(all: Metrics, publisher: NatsKvEventPublisher): void {
+  const prefix = "worker_kv_events_stream";
+  all.readGauge(`${prefix}_reachable`, "1 while KV events reach the stream.", () =>
+    publisher.isLive ? 1 : 0,
+  );
+  all.readGauge(
+    `${prefix}_batches`,
+    "Batches of KV events sent to the stream since the start.",
+    () => publisher.published,
+  );
+  all.readGauge(
+    `${prefix}_waiting_batches`,
+    "Batches of KV events that the stream has not confirmed yet.",
+    () => publisher.waiting,
+  );
+  all.readGauge(
+    `${prefix}_snapshots`,
+    "Snapshots of the KV cache written to the stream since the start.",
+    () => publisher.snapshots,
+  );
 }

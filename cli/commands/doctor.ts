@@ -8,6 +8,7 @@ import type { OptionValues } from "../options/spec.ts";
 import { doctorOptions } from "../options/tables.ts";
 import type { Command } from "./command.ts";
 import { enginesOf, engineTlsFiles, tokenizersOf } from "./engine-options.ts";
+import { checkEvents, isFromWorkers } from "./events-settings.ts";
 import { workerPlane } from "./plane-settings.ts";
 
 export const doctorCommand: Command = {
@@ -35,7 +36,8 @@ export const doctorCommand: Command = {
 async function examineCluster(options: OptionValues<typeof doctorOptions>): Promise<number> {
   const { tls, nats } = await workerPlane(options);
   const timeoutMs = options.timeout * 1000;
-  const report = await diagnoseCluster(options.discovery!, { tls, nats, timeoutMs });
+  const events = isFromWorkers(options.events) ? undefined : checkEvents(options.events);
+  const report = await diagnoseCluster(options.discovery!, { tls, nats, events, timeoutMs });
   const text = options.json ? `${JSON.stringify(report, null, 2)}\n` : clusterText(report);
   await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
   return report.isWell ? 0 : 1;

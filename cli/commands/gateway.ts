@@ -7,8 +7,10 @@ import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import { startProcesses } from "./acceptor-settings.ts";
 import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
+import { openEvents } from "./events-settings.ts";
 import { modelNames } from "./name-settings.ts";
 import { peerPlace, workerPlane } from "./plane-settings.ts";
+import { kvEventsKey } from "./privacy-settings.ts";
 
 export const gatewayCommand: Command = {
   async run(argv) {
@@ -21,7 +23,9 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
   const names = modelNames(options);
   const plane = await workerPlane(options);
   const peerPlane = await peerPlace(options, plane.tls);
+  const eventsKey = kvEventsKey(options);
   const service = await openService("gateway", options, { workerTls: plane.tls });
+  const kvEventStream = await openEvents(options.events, service.log);
   const shared = {
     id: randomId(),
     tokenizers: new Map(),
@@ -31,7 +35,11 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
     drainWithinMs: options["drain-within"] * 1000,
     workerPlane: plane,
   };
-  const gateway = await startProcesses(options, service, shared, { peerPlane });
+  const gateway = await startProcesses(options, service, shared, {
+    peerPlane,
+    kvEventsKey: eventsKey,
+    kvEventStream,
+  });
   const { url } = gateway;
   // Under a supervisor, the supervisor announces the address.
   service.log[isSupervised() ? "debug" : "info"]("listening", { url });
@@ -41,6 +49,7 @@ async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promi
     async drain(deadlineMs) {
       await gateway.stopAcceptors(deadlineMs);
       await gateway.drain(deadlineMs);
+      kvEventStream?.close();
     },
   });
 }

@@ -3,6 +3,7 @@ import { upOptions } from "../options/tables.ts";
 import { logged } from "../service.ts";
 import { up } from "../up/up.ts";
 import type { Command } from "./command.ts";
+import { checkEvents } from "./events-settings.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { modelNames } from "./name-settings.ts";
 
@@ -16,6 +17,7 @@ export const upCommand: Command = {
     }
     checkFaults(options.fault);
     modelNames(options);
+    checkEvents(options.events);
     return logged("stator", options, () => up(options));
   },
 };

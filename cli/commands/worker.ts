@@ -5,8 +5,10 @@ import { workerOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
 import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
+import { openEvents } from "./events-settings.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { workerPlace } from "./plane-settings.ts";
+import { kvEventsPrivacy } from "./privacy-settings.ts";
 import { readEngineOptions, type WorkerCommandOptions, workerPlaces } from "./worker-options.ts";
 
 export const workerCommand: Command = {
@@ -24,8 +26,10 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const definition = await loadWorker(engine);
   const places = workerPlaces(definition.name, options);
   const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
+  const privacy = await kvEventsPrivacy(options);
   const service = await openService(name, options, { isWorker: true });
   const address = await workerPlace(options);
+  const kvEventStream = await openEvents(options.events, service.log);
   const common = await readEngineOptions(definition.name, options, service.log);
   const workers = await Promise.all(
     places.map(({ faultSeed, ...place }) =>
@@ -34,11 +38,13 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         engineOptions: { ...common, faultSeed },
         threads: options.threads ?? availableParallelism(),
         discovery: service.discovery,
+        kvEventStream,
         namespace: options.namespace,
         opsHost: options["ops-host"],
         tags: options.tag,
         drainWithinMs: options["drain-within"] * 1000,
         drainMs: options["drain-timeout"] * 1000,
+        kvEventsPrivacy: privacy,
         log: service.log.child({ name: place.name }),
         ...address,
         ...place,
@@ -62,6 +68,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
     async drain(deadlineMs) {
       const withinMs = options["drain-within"] * 1000;
       await Promise.all(workers.map((worker) => worker.drain({ withinMs, deadlineMs })));
+      kvEventStream?.close();
     },
   });
 }

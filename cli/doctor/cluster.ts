@@ -23,11 +23,14 @@ import {
   type ProcessStatus,
   statusEndpoint,
 } from "#runtime/node";
-import { type Finding, section } from "./text.ts";
+import { type EventSource, examineEventStream } from "./events.ts";
+import { type Finding, note, ok, section, wrong } from "./text.ts";
 
 export interface ClusterDoctorOptions extends Pick<ConnectOptions, "tls" | "nats"> {
   /** Timeout of each step. */
   readonly timeoutMs: number;
+  /** URL of the stream of KV events, if gateways take them from one. */
+  readonly events?: string | undefined;
 }
 
 /** What was found about one part of a cluster. */
@@ -43,9 +46,8 @@ export interface ClusterReport {
 }
 
 /** A process that has registered. */
-interface Registered {
+interface Registered extends EventSource {
   readonly kind: "worker" | "gateway" | "service";
-  readonly name: string;
   readonly address: string;
 }
 
@@ -90,6 +92,11 @@ export async function diagnoseCluster(url: string, options: ClusterDoctorOptions
     const statuses = found.flatMap(({ subject, status }) =>
       status === undefined ? [] : [{ name: subject.name, status }],
     );
+    if (options.events !== undefined) {
+      const workers = processes.filter(({ kind }) => kind === "worker");
+      const checks = await examineEventStream(options.events, workers, options.timeoutMs);
+      subjects.push({ name: "stream of KV events", checks });
+    }
     subjects.push({ name: "together", checks: examineTogether(processes, statuses, findsGateways(url)) });
     await discovery.close();
   }
@@ -107,10 +114,6 @@ export function clusterText({ subjects, isWell }: ClusterReport): string {
     : `  ${problems} ${problems === 1 ? "problem" : "problems"} found. See WRONG above for what to do.\n`;
   return `\n${[...subjects.map(({ name, checks }) => section(name, checks)), summary].join("\n")}`;
 }
-
-const ok = (text: string): Finding => ({ status: "ok", text });
-const note = (text: string, cost?: string): Finding => ({ status: "note", text, cost });
-const wrong = (text: string, cost: string, fix: string): Finding => ({ status: "problem", text, cost, fix });
 
 /** Writes, reads, watches and deletes a value under a lease, as a worker does. */
 async function examineStore(discovery: Discovery, timeoutMs: number): Promise<Finding[]> {
@@ -182,7 +185,12 @@ async function examineServer(url: string, { timeoutMs }: ClusterDoctorOptions): 
   }
 }
 
-const placeSchema = z.object({ id: z.string(), name: z.string().optional(), address: z.string() });
+const placeSchema = z.object({
+  id: z.string(),
+  name: z.string().optional(),
+  address: z.string(),
+  kvEventsSubject: z.string().optional(),
+});
 
 async function registered(discovery: Discovery): Promise<Registered[]> {
   const kinds = { "instances/": "worker", "gateways/": "gateway", "services/": "service" } as const;
@@ -195,7 +203,8 @@ async function registered(discovery: Discovery): Promise<Registered[]> {
 function placesIn(entries: ReadonlyMap<string, JsonValue>, kind: Registered["kind"]): Registered[] {
   return [...entries].map(([key, value]) => {
     const place = placeSchema.safeParse(value).data;
-    return { kind, name: place?.name ?? place?.id ?? key, address: place?.address ?? "" };
+    const { name, id, address = "", kvEventsSubject } = place ?? {};
+    return { kind, name: name ?? id ?? key, address, kvEventsSubject };
   });
 }
 

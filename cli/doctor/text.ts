@@ -4,6 +4,15 @@ import { engineTable } from "../attach/table.ts";
 /** A check as it is printed. */
 export type Finding = Omit<Check, "id">;
 
+export const ok = (text: string): Finding => ({ status: "ok", text });
+export const note = (text: string, cost?: string): Finding => ({ status: "note", text, cost });
+export const wrong = (text: string, cost: string, fix: string): Finding => ({
+  status: "problem",
+  text,
+  cost,
+  fix,
+});
+
 const MARKS: Record<Check["status"], string> = {
   ok: "ok",
   problem: "WRONG",

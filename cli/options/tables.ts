@@ -324,9 +324,25 @@ const kvEvents = {
   }),
 };
 
+const privacy = {
+  "private-kv-events": toggle(
+    "Publishes KV events with keyed hashes in place of token ids; gateways need the same --kv-events-key.",
+  ),
+  "kv-events-key": file(
+    "Secret of private KV events, the same for gateways and workers: at least 16 random bytes, in any form.",
+  ),
+};
+
 const discovery = text({
   describe:
     "Where workers and gateways meet: file:/dir on one machine, etcd://HOST:PORT, nats://HOST:PORT, kubernetes:SERVICE.",
+  placeholder: "URL",
+});
+
+const events = text({
+  describe:
+    "Where gateways get KV events: from the workers, or from nats://HOST:PORT, published once for all.",
+  default: "workers",
   placeholder: "URL",
 });
 
@@ -373,7 +389,14 @@ const peers = {
   ...workerEncryption,
 };
 
-export const gatewayOptions = { ...servingOptions, discovery, ...peers, ...modelNaming };
+export const gatewayOptions = {
+  ...servingOptions,
+  discovery,
+  events,
+  ...privacy,
+  ...peers,
+  ...modelNaming,
+};
 
 export const attachOptions = {
   ...engineOptions,
@@ -395,6 +418,7 @@ export const doctorOptions = {
     placeholder: "URL",
   }),
   nats,
+  events,
   ...workerEncryption,
   timeout: seconds("Timeout in seconds for an answer, a connection or an event.", 10),
   json: toggle("Prints the findings as JSON."),
@@ -403,6 +427,7 @@ export const doctorOptions = {
 
 export const workerOptions = {
   discovery,
+  events,
   name: text({
     describe:
       "Name of the worker in logs and in the header x-stator-worker. Default: engine-pid; the pod's with kubernetes:.",
@@ -446,6 +471,7 @@ export const workerOptions = {
   ...model,
   ...mocker,
   ...kvEvents,
+  ...privacy,
   ...common,
 };
 
@@ -501,6 +527,8 @@ export const upOptions = {
   ...model,
   ...mocker,
   ...kvEvents,
+  ...privacy,
+  events,
   ...modelNaming,
   ...routing,
   ...trying,

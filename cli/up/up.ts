@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createLogger, type Logger } from "#runtime";
@@ -5,6 +7,7 @@ import { manageLifecycle } from "#runtime/node";
 import { loadWorker } from "#workers";
 import { checkExposure } from "../commands/access-settings.ts";
 import { requireFreePort } from "../commands/listen-error.ts";
+import { kvEventsKey } from "../commands/privacy-settings.ts";
 import { kvEventsAddress } from "../commands/worker-options.ts";
 import { defaultModelFolder, fetchModel, type ModelFile } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
@@ -20,6 +23,7 @@ import { untilServing } from "./serving.ts";
 /** Starts a gateway and workers as child processes and supervises them until a signal. Returns the exit code. */
 export async function up(options: UpOptions): Promise<number> {
   checkExposure(options);
+  if (options["kv-events-key"] !== undefined) kvEventsKey(options);
   await requireFreePort(options);
   if (options.cluster && options.port > 0) await requireFreePort({ ...options, port: options.port + 1 });
   const log = createLogger({ name: "stator", level: options["log-level"], format: options["log-format"] });
@@ -36,20 +40,21 @@ export async function up(options: UpOptions): Promise<number> {
   if (lifecycle.stopping.aborted) return new Promise<never>(() => {});
 
   const folder = createRunFolder();
+  const shared = withEventsKey(options, folder);
   const servers = options.cluster ? await startServers(folder, log) : undefined;
   const gateways = servers === undefined ? ["gateway"] : ["gateway", "gateway-2"];
   const ready = new ReadyGroup(options.workers + gateways.length);
   const workers = Array.from({ length: options.workers }, (_, index) =>
     startChild(
       `${engine}-${index}`,
-      workerArguments(options, { engine, index, folder, model, servers }),
+      workerArguments(shared, { engine, index, folder, model, servers }),
       ready,
       hangMs,
       log,
     ),
   );
   const fronts = gateways.map((name, index) =>
-    startChild(name, gatewayArguments(options, index, folder, servers), ready, hangMs, log),
+    startChild(name, gatewayArguments(shared, index, folder, servers), ready, hangMs, log),
   );
   // Clean up also if a second signal cuts the shutdown short.
   process.on("exit", () => {
@@ -81,6 +86,14 @@ export async function up(options: UpOptions): Promise<number> {
 }
 
 const ignore = () => {};
+
+/** With private KV events and no given key: one for this run, in its folder. */
+function withEventsKey(options: UpOptions, folder: string): UpOptions {
+  if (!options["private-kv-events"] || options["kv-events-key"] !== undefined) return options;
+  const path = join(folder, "kv-events-key");
+  writeFileSync(path, randomBytes(32).toString("hex"), { mode: 0o600 });
+  return { ...options, "kv-events-key": path };
+}
 
 async function startServers(folder: string, log: Logger): Promise<ClusterServers> {
   try {

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler, Next } from "hono";
+import { isUnforgeableHost } from "#runtime";
 import { clientLeft, toApiError } from "../kernel/errors.ts";
 import type { ApiKey } from "./api-key.ts";
 import { corsHeaders, preflight } from "./cors.ts";
@@ -46,7 +47,8 @@ export function createGuard({ keys, inflight, cors, hosts }: Access): Middleware
     const need = needOf(context.req.path);
     if (keys !== undefined) await authenticate(context, keys, need);
     else {
-      const isTrusted = hasLocalName(context) || (hosts === "any" && !isAdminPath(context.req.path));
+      const isTrusted =
+        isUnforgeableHost(context.req.header("host")) || (hosts === "any" && !isAdminPath(context.req.path));
       if (need !== "nothing" && !isTrusted) throw hostNotAllowed();
       context.set("hidesNames", !isTrusted);
     }
@@ -126,7 +128,3 @@ function presentedKey(context: Context): string | undefined {
  * A web page can make its own host name resolve to this machine (DNS rebinding), so that its requests are
  * same-origin. It cannot do so with an IP address, or with a name that is never resolved.
  */
-function hasLocalName(context: Context): boolean {
-  const host = (context.req.header("host") ?? "").replace(/:\d+$/, "");
-  return /^(([\w-]+\.)*localhost\.?|\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])$/i.test(host);
-}

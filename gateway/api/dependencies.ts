@@ -1,9 +1,8 @@
-import type { Logger } from "#runtime";
+import type { Logger, Warnings } from "#runtime";
 import type { Access } from "../access/guard.ts";
 import type { Diagnosis } from "../doctor/types.ts";
 import type { OpenEventStream } from "../kernel/event-stream.ts";
 import type { GatewayMetrics } from "../kernel/metrics.ts";
-import type { Warnings } from "../kernel/warnings.ts";
 import type { Model } from "../models/model.ts";
 import type { Models } from "../models/models.ts";
 import type { AttachedEngines } from "../models/sources/attached-engines.ts";

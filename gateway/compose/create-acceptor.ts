@@ -1,11 +1,10 @@
-import { createMetrics, type Discovery, type Logger } from "#runtime";
+import { createMetrics, type Discovery, type Logger, Warnings } from "#runtime";
 import { type AccessOptions, openAccess } from "../access/open-access.ts";
 import type { Stoppable } from "../api/dependencies.ts";
 import type { PreferenceDefaults } from "../api/openai/preferences.ts";
 import { createEngineApi } from "../engines/index.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
-import { Warnings } from "../kernel/warnings.ts";
 import { DEFAULT_HEALTH } from "../models/members/engine-spec.ts";
 import type { ModelNames } from "../models/models.ts";
 import { Models } from "../models/models.ts";

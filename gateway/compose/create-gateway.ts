@@ -1,10 +1,12 @@
 import {
   createMetrics,
   type Discovery,
+  type KvEventStream,
   type Logger,
   type MetricsSnapshot,
   measureDiscovery,
   randomId,
+  Warnings,
 } from "#runtime";
 import type { Access } from "../access/guard.ts";
 import type { ResolveHost } from "../access/media.ts";
@@ -20,7 +22,6 @@ import type { OpenEngineFeed } from "../feeds/feed.ts";
 import type { OpenEventStream } from "../kernel/event-stream.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
-import { Warnings } from "../kernel/warnings.ts";
 import { LocalModel } from "../models/local-model.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "../models/members/engine-spec.ts";
 import { BackgroundWatch, type EngineWatch } from "../models/members/engine-watch.ts";
@@ -43,6 +44,8 @@ import { cutOff, requiredFiles } from "./common.ts";
 /** Options of a gateway on any runtime. Omitted routing options have their defaults. */
 export interface GatewayOptions extends Partial<RoutingOptions> {
   discovery: Discovery;
+  /** Where workers may publish their KV events once for all gateways. Default: they come over the request plane. */
+  kvEventStream?: KvEventStream | undefined;
   /** Largest request body in bytes. */
   bodyLimit: number;
   /** Longest time from dispatch to the last token, in milliseconds. */
@@ -127,7 +130,7 @@ export interface Gateway {
  */
 export async function createGateway(options: GatewayOptions, platform: Platform): Promise<Gateway> {
   const { log, bodyLimit, timeoutMs, version, engines = [] } = options;
-  const { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog } = {
+  const { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog, kvEventsKey } = {
     ...DEFAULT_ROUTING,
     ...options,
   };
@@ -163,7 +166,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     all.readGauge("gateway_warm_start_blocks", warm, () => peers.warmStart.blocks);
   }
   const routing = {
-    ...{ policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog },
+    ...{ policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog, kvEventsKey },
     others: peers,
   };
   const health = { ...DEFAULT_HEALTH, ...options.health };
@@ -176,7 +179,9 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     catalog: new ModelCatalog(options.discovery, log),
     models,
     connect: connectWorker,
+    kvEventStream: options.kvEventStream,
     loadTokenizer: createTokenizerLoader({ readTextFile: requiredFiles(files), createEncoder }),
+    kvEventsKey: kvEventsKey?.fingerprint,
     health,
     log,
   });

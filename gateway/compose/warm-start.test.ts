@@ -261,7 +261,7 @@ describe("a gateway that joins", () => {
 
     await pretend(discovery, 0.5, {
       [INDEX_ENDPOINT](_, call) {
-        const position = { sequence: 5, payload: Uint8Array.of(1) };
+        const position = { sequence: 5, digest: Uint8Array.of(1) };
         const rank = {
           index: 0,
           worker: engine.url,

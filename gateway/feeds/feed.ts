@@ -24,6 +24,8 @@ export interface Feed {
   readonly batches: number;
   /** The last batch of the rank's events that the receiver has; undefined if that is unknown. */
   positionOf(rank: number): ZmqPosition | undefined;
+  /** How often a batch was missing; undefined if that is not counted. */
+  readonly gaps?: number | undefined;
   /** Ends the subscription; the receiver is not called afterwards. */
   close(): void;
 }

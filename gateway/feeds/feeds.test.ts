@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import {
   createLogger,
   decodeKvEvents,
@@ -11,10 +11,19 @@ import {
   kvEventsEndpoint,
   randomId,
 } from "#runtime";
-import { connect, serve, ZmqKvEventPublisher, ZmqKvEventSubscriber } from "#runtime/node";
+import {
+  connect,
+  NatsKvEventPublisher,
+  NatsKvEvents,
+  serve,
+  ZmqKvEventPublisher,
+  ZmqKvEventSubscriber,
+} from "#runtime/node";
+import { hasNats, startNats } from "../../runtime/testing/nats-server.ts";
 import type { EngineAdapter, EngineApi } from "../engines/types.ts";
 import { engineFeeds } from "./engine-feed.ts";
 import type { Feed, FeedReceiver } from "./feed.ts";
+import { openNatsFeed } from "./nats-feed.ts";
 import { openPlaneFeed } from "./plane-feed.ts";
 
 // KV events must arrive the same way over every transport.
@@ -84,6 +93,33 @@ const overPlane = (address: () => string) => async (): Promise<Subject> => {
   };
 };
 
+const nats = hasNats ? await startNats() : undefined;
+afterAll(() => nats?.[Symbol.asyncDispose]());
+
+async function overNats(): Promise<Subject> {
+  const events = new KvEventPublisher();
+  const server = await serve(`memory:${randomId()}`, { [kvEventsEndpoint]: events.handler });
+  const client = await connect(server.address);
+  const stream = await NatsKvEvents.open(`nats://${nats!.host}/${randomId()}`);
+  const publisher = new NatsKvEventPublisher(events, stream, log);
+  await expect.poll(() => publisher.isLive).toBe(true);
+  return {
+    reportsConnection: true,
+    publish: (batch) => events.publish(batch),
+    async follow(receiver) {
+      const feed = openNatsFeed({ stream, subject: publisher.subject, client }, receiver, log);
+      await expect.poll(() => feed.isConnected).toBe(true);
+      return feed;
+    },
+    async [Symbol.asyncDispose]() {
+      await publisher.close();
+      stream.close();
+      client.close();
+      await server.close();
+    },
+  };
+}
+
 /** Records what a receiver gets; it cannot read the hash 13. */
 class Recorder implements FeedReceiver {
   hashes: number[] = [];
@@ -111,8 +147,9 @@ const removed = (hash: number): KvEvent[] => [
   { type: "removed", blockHashes: BigUint64Array.of(BigInt(hash)) },
 ];
 
-describe.each([
+describe.each<[string, () => Promise<Subject>]>([
   ["over ZeroMQ", overZmq],
+  ...(hasNats ? [["over NATS", overNats] satisfies [string, () => Promise<Subject>]] : []),
   ["by polling", byPolling],
   ["over the request plane, in memory", overPlane(() => `memory:${randomId()}`)],
   ["over the request plane, by a socket", overPlane(() => `unix:${join(tmpdir(), `${randomId()}.sock`)}`)],

@@ -28,6 +28,9 @@ export function openPlaneFeed(
     get batches() {
       return subscription.counters.applied;
     },
+    get gaps() {
+      return subscription.counters.gaps;
+    },
     // Workers send a snapshot to every gateway.
     positionOf: () => undefined,
     close() {

@@ -37,6 +37,8 @@ export interface KvEventsReport {
   readonly endpoints: readonly string[];
   readonly isConnected: boolean;
   readonly batches: number;
+  /** How often a batch was missing; undefined if that is not counted. */
+  readonly gaps?: number | undefined;
 }
 
 /** The parts of an engine that a report needs. */

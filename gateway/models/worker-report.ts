@@ -1,3 +1,4 @@
+import type { Limitation } from "../engines/types.ts";
 import type { EngineReport } from "./engine-report.ts";
 import type { WorkerConnection, WorkerState } from "./members/worker-connection.ts";
 
@@ -5,12 +6,19 @@ import type { WorkerConnection, WorkerState } from "./members/worker-connection.
 export interface WorkerReport extends Omit<EngineReport, "state" | "kind" | "kvEvents"> {
   readonly state: WorkerState;
   readonly kind: "stator";
-  readonly kvEvents: Omit<EngineReport["kvEvents"], "kind"> & { readonly kind: "plane" | "none" };
+  readonly kvEvents: Omit<EngineReport["kvEvents"], "kind"> & { readonly kind: "plane" | "stream" | "none" };
 }
+
+const OTHER_KEY: Limitation = {
+  code: "kv-events-key",
+  what: "its KV events are private, under a key that this gateway does not have, so what it holds is only predicted",
+  flag: "--kv-events-key",
+};
 
 /** @param isPrepared whether its model's tokenizer and template are loaded */
 export function reportWorker(worker: WorkerConnection, isPrepared: boolean): WorkerReport {
   const { instance, isPredicted } = worker;
+  const subject = worker.streamSubject;
   const isLoading = worker.state === "ready" && !isPrepared;
   const state = isLoading ? "connecting" : worker.state;
   const { name, address, card } = instance;
@@ -38,11 +46,12 @@ export function reportWorker(worker: WorkerConnection, isPrepared: boolean): Wor
     totalBlocks: card.totalBlocks,
     dataParallelSize: card.dataParallelSize,
     kvEvents: {
-      kind: isPredicted ? "none" : "plane",
-      endpoints: isPredicted ? [] : [address],
+      kind: isPredicted ? "none" : subject === undefined ? "plane" : "stream",
+      endpoints: isPredicted ? [] : [subject ?? address],
       isConnected: worker.feed?.isConnected ?? false,
       batches: worker.feed?.batches ?? 0,
+      gaps: worker.feed?.gaps,
     },
-    limitations: [],
+    limitations: worker.hasOtherKey ? [OTHER_KEY] : [],
   };
 }

@@ -72,7 +72,7 @@ function partOf(message: IndexMessage) {
 
 const rankValue = ({ position, ...rank }: CopiedRank) => ({
   ...rank,
-  position: position && { sequence: BigInt(position.sequence), payload: position.payload },
+  position: position && { sequence: BigInt(position.sequence), digest: position.digest },
 });
 
 const headOf = ({ blockSize, isBlockSizeConfirmed, ranks }: IndexHead): CopyHead => ({
@@ -86,7 +86,7 @@ const rankOf = ({ position, group, ...rank }: IndexRank): CopiedRank => ({
   worker: rank.worker,
   rank: rank.rank,
   startedAt: rank.startedAt,
-  position: position && { sequence: Number(position.sequence), payload: position.payload.slice() },
+  position: position && { sequence: Number(position.sequence), digest: position.digest.slice() },
   group: group && {
     followed: group.followed,
     isFirstWindowed: group.isFirstWindowed,

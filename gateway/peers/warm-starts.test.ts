@@ -28,7 +28,7 @@ afterEach(async () => {
 
 const lines: string[] = [];
 const log = createLogger({ name: "test", write: (line) => lines.push(line), colour: false });
-const POSITION = { sequence: 7, payload: Uint8Array.of(1) };
+const POSITION = { sequence: 7, digest: Uint8Array.of(1) };
 
 function modelWith(warmStart?: WarmStart): LocalModel {
   const metrics = createGatewayMetrics(createMetrics({ process: false }));

@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { createLogger, createMetrics } from "#runtime";
+import { createLogger, createMetrics, Warnings } from "#runtime";
 import { ApiError, engineFailed, noWorkerReady } from "../kernel/errors.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
-import { Warnings } from "../kernel/warnings.ts";
 import { type Member, RequestListeners } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
 import { NO_PREFERENCES } from "../routing/preferences.ts";

@@ -1,3 +1,4 @@
+import type { Warnings } from "#runtime";
 import {
   type ApiError,
   deadlineExceeded,
@@ -6,7 +7,6 @@ import {
   toApiError,
 } from "../kernel/errors.ts";
 import { isLocalExhaustion } from "../kernel/exhaustion.ts";
-import type { Warnings } from "../kernel/warnings.ts";
 import type { Member } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";

@@ -75,7 +75,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     shared?: SharedLoads,
   ) {
     this.#startedAt = performance.now();
-    this.#core = createRouter(module, { blockSize, weights: options.weights, ...options.limits });
+    const { weights, limits, kvEventsKey } = options;
+    this.#core = createRouter(module, { blockSize, weights, hashKey: kvEventsKey?.hashKey, ...limits });
     this.#options = options;
     this.#thresholds = options.thresholds;
     this.#sessions = new SessionBindings(options.affinity);
@@ -83,7 +84,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     const context = { workers: this.workers, sessions: this.#sessions, random: Math.random };
     this.bindings = new Bindings(context);
     this.#filters = new Filters(context);
-    const { prefillLoadScale = DEFAULT_WEIGHTS.prefillLoadScale } = options.weights;
+    const { prefillLoadScale = DEFAULT_WEIGHTS.prefillLoadScale } = weights;
     const scorers = options.others ? [new OwnShare(options.others.shares, prefillLoadScale)] : [];
     this.#chooser = new Chooser(this.#core, POLICIES[options.policy], scorers, Math.random);
     this.decisions = new DecisionLog(this.#core, options.decisionLog);

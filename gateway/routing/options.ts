@@ -17,6 +17,16 @@ export interface RoutingOptions {
   limits: IndexLimits;
   /** How many recent decisions to keep for each model; 0 for none. */
   decisionLog: number;
+  /** Undefined if no worker's KV events are private. */
+  kvEventsKey?: KvEventsKey | undefined;
+}
+
+/** What a gateway needs to read private KV events. */
+export interface KvEventsKey {
+  /** 16 secret bytes, which the workers hash with. */
+  readonly hashKey: Uint8Array;
+  /** Tells the key apart from others, without telling it. */
+  readonly fingerprint: string;
 }
 
 /** Limits of each model's index. Beyond them, the blocks stored longest ago are forgotten. */

@@ -43,6 +43,11 @@ export function beginStored(h: u32, w: u32, hasParent: bool, parentHash: u64): b
   return true;
 }
 
+/** The local hash of the block after which the event continues; 0 at the start of a sequence. */
+export function localBefore(): u64 {
+  return cursor ? localOf(runOf(cursor), placeOf(cursor)) : 0;
+}
+
 /** The block that the hash names for the holder, or otherwise for another holder of the worker or the pool. */
 function blockNamedAnywhere(h: u32, w: u32, hash: u64): u32 {
   let block = blockNamed(h, hash);

@@ -1,7 +1,7 @@
 // The core's exports. They take and return only numbers; larger arguments are in fixed areas of linear memory, whose
 // addresses the host reads once. The result of a decision is in RESULT.
 import { initAliases } from "./aliases";
-import { hashBlocks, initBlockHash, tokensPerBlock, useSeed } from "./block-hash";
+import { hashBlocks, initBlockHash, maskHashes, tokensPerBlock, useHashKey, useSeed } from "./block-hash";
 import { addUnbooked, book, dropPrefill, growDecode, initBookings, unbook, untouchedBookingBytes } from "./bookings";
 import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
@@ -20,7 +20,7 @@ import {
 } from "./cost";
 import { initDigest } from "./digest";
 import { initEngineTable } from "./engine-table";
-import { beginStored, endStored, removeBlocks, storeBlocks, storeNamed } from "./events";
+import { beginStored, endStored, localBefore, removeBlocks, storeBlocks, storeNamed } from "./events";
 import { initHolders } from "./holders";
 import { forgetHolder, forgetWorker, initHolding } from "./holding";
 import { held, holderOf, initKinds, POOL } from "./kinds";
@@ -268,6 +268,24 @@ export function mediaArea(bytes: u32): usize {
   return reserveMedia(bytes, <usize>tokensPerBlock << 2);
 }
 
+/** Sets the key of all local hashes: 16 bytes, little-endian. */
+export function useKey(k0: u32, k1: u32, k2: u32, k3: u32): void {
+  invalidatePrompt();
+  useHashKey((<u64>k1 << 32) | k0, (<u64>k3 << 32) | k2);
+}
+
+/** Hashes the event tokens after a block with this local hash (0 for none) into `eventLocalsArea`. */
+export function hashEvent(blocks: u32, media: bool, beforeLow: u32, beforeHigh: u32): void {
+  invalidatePrompt();
+  beginMedia(media);
+  hashBlocks(eventTokens, blocks, eventLocals, 0, (<u64>beforeHigh << 32) | beforeLow);
+}
+
+/** Replaces the event hashes by their keyed hashes. */
+export function maskEvent(blocks: u32): void {
+  maskHashes(eventHashes, blocks);
+}
+
 /** The parent's hash is the first in the event hashes. */
 export function storeBegin(kind: u32, w: u32, hasParent: bool): bool {
   return beginStored(holderOf(kind, w), w, hasParent, load<u64>(eventHashes));
@@ -276,7 +294,7 @@ export function storeBegin(kind: u32, w: u32, hasParent: bool): bool {
 export function storeMore(kind: u32, w: u32, blocks: u32, media: bool): u32 {
   invalidatePrompt();
   beginMedia(media);
-  hashBlocks(eventTokens, blocks, eventLocals, 0);
+  hashBlocks(eventTokens, blocks, eventLocals, 0, localBefore());
   return storeBlocks(holderOf(kind, w), eventHashes, eventLocals, blocks);
 }
 

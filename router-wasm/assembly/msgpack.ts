@@ -129,10 +129,16 @@ export function readInteger(): u64 {
   return <u64>((<i64>raw << shift) >> shift);
 }
 
-/** Reads a hash: an integer, or the last eight bytes of a byte string, big-endian. */
-export function readHash(): u64 {
+export let bytesLength: u32 = 0;
+
+/** Reads a byte string. Returns its address; its length is `bytesLength`. */
+export function readBytes(): usize {
   const tag = load<u8>(at);
-  if (tag < 0xc4 || tag > 0xc6) return readInteger();
+  bytesLength = 0;
+  if (tag < 0xc4 || tag > 0xc6) {
+    isUnusual = true;
+    return at;
+  }
   let length: usize = 0;
   if (tag == 0xc4) {
     length = load<u8>(at, 1);
@@ -146,9 +152,20 @@ export function readHash(): u64 {
   }
   if (length > end - at) {
     isUnusual = true;
-    return 0;
+    return at;
   }
+  const bytes = at;
+  bytesLength = <u32>length;
   pass(length);
+  return bytes;
+}
+
+/** Reads a hash: an integer, or the last eight bytes of a byte string, big-endian. */
+export function readHash(): u64 {
+  const tag = load<u8>(at);
+  if (tag < 0xc4 || tag > 0xc6) return readInteger();
+  readBytes();
+  const length = <usize>bytesLength;
   if (length >= 8) return bswap<u64>(load<u64>(at - 8));
   return length ? bswap<u64>(load<u64>(at - length)) >> (64 - (length << 3)) : 0;
 }

@@ -2,19 +2,21 @@
 // applies them without allocating objects. A batch is read completely before any of it is applied. Anything
 // unsupported (LoRA names, media, salts, several cache groups, formats that no engine sends today) makes the batch
 // unusual: nothing is applied, and the host reads it with its own decoder, which can report errors.
-import { hashBlocks, tokensPerBlock } from "./block-hash";
-import { beginStored, endStored, removeBlocks, storeBlocks, storeNamed } from "./events";
+import { hashBlocks, isKeyed, tokensPerBlock } from "./block-hash";
+import { beginStored, endStored, localBefore, removeBlocks, storeBlocks, storeNamed } from "./events";
 import { forgetWorker } from "./holding";
 import { DEVICE, DISK, holderOf, HOST } from "./kinds";
 import { beginMedia } from "./media";
 import { recycle, takeForPrompt } from "./memory";
 import {
+  bytesLength,
   isRead,
   isUnusual,
   nextTag,
   noteUnusual,
   openBytes,
   readArray,
+  readBytes,
   readHash,
   readInteger,
   readMap,
@@ -28,7 +30,7 @@ import { invalidatePrompt } from "./prompt";
 
 // Events are written one after another, each after its hashes and token ids:
 //    0  u32  next event       4  u32  type             8  u32  tier            12  u32  blocks
-//   16  u64  parent hash     24  u32  1: has parent   28  u32  hashes          32  u32  token ids
+//   16  u64  parent hash     24  u32  1: has parent   28  u32  hashes          32  u32  token ids, or local hashes
 const NEXT: usize = 0;
 const TYPE: usize = 4;
 const TIER: usize = 8;
@@ -43,6 +45,8 @@ const STORED: u32 = 1;
 const COPIED: u32 = 2;
 const REMOVED: u32 = 3;
 const CLEARED: u32 = 4;
+/** Stored, with local hashes in place of token ids. */
+const HASHED: u32 = 5;
 /** An unknown medium. */
 const ELSEWHERE: u32 = 255;
 
@@ -120,6 +124,9 @@ let hasParent: bool = false;
 let parentHash: u64 = 0;
 let ids: usize = 0;
 let idCount: u32 = 0;
+/** Local hashes in the payload, and their bytes. */
+let locals: usize = 0;
+let localsBytes: u32 = 0;
 let blockSize: u64 = 0;
 
 function readEvent(): void {
@@ -128,6 +135,7 @@ function readEvent(): void {
   blockHashes = 0;
   hasParent = false;
   ids = 0;
+  locals = 0;
   blockSize = 0;
   const tag = nextTag();
   if ((tag & 0xf0) == 0x90 || tag == 0xdc) readFieldsInOrder();
@@ -172,6 +180,7 @@ function readFieldsByName(): void {
     const first = load<u64>(name);
     if (length == 4 && <u32>first == 0x65707974) readType();
     else if (length == 12 && hasEnds(name, 0x61685f6b636f6c62, 0x7365687361685f6b)) readHashes();
+    else if (length == 12 && hasEnds(name, 0x61685f6c61636f6c, 0x7365687361685f6c)) readLocals();
     else if (length == 17 && load<u8>(name, 8) == 0x6c && hasEnds(name, 0x625f746e65726170, 0x687361685f6b636f)) readParent();
     else if (length == 9 && hasEnds(name, 0x64695f6e656b6f74, 0x7364695f6e656b6f)) readIds();
     else if (length == 10 && hasEnds(name, 0x69735f6b636f6c62, 0x657a69735f6b636f)) blockSize = readInteger();
@@ -219,6 +228,13 @@ function readIds(): void {
   ids = out;
   readNumbers(idCount, out);
   out += ((<usize>idCount << 2) + 7) & ~7;
+}
+
+/** Our own field: 8 bytes for each block, little-endian. They need not be aligned. */
+function readLocals(): void {
+  if (readNil()) return;
+  locals = readBytes();
+  localsBytes = bytesLength;
 }
 
 /** vLLM sends GPU, CPU or STORAGE; SGLang GPU, CPU_PINNED or DISK; nil means the device. */
@@ -279,7 +295,11 @@ function keepEvent(): void {
   if (type != CLEARED && !blockHashes) return noteUnusual();
   if (type == STORED) {
     if (!ids) return noteUnusual();
-    if (!idCount && blocks) type = COPIED;
+    if (locals) {
+      if (!isKeyed || idCount || blockSize != tokensPerBlock || <u64>localsBytes != <u64>blocks << 3) return noteUnusual();
+      type = HASHED;
+      ids = locals;
+    } else if (!idCount && blocks) type = COPIED;
     else if (blockSize != tokensPerBlock || <u64>idCount != <u64>blocks * blockSize) return noteUnusual();
   }
   if (tier == ELSEWHERE) return;
@@ -296,7 +316,7 @@ function keepEvent(): void {
   lastEvent = out;
   out += EVENT_BYTES;
   payloadEvents++;
-  if (type == STORED && blocks) payloadStored++;
+  if ((type == STORED || type == HASHED) && blocks) payloadStored++;
 }
 
 /** Applies the last batch read to the worker; `locals` has space for `room` hashes. Returns the changed blocks. */
@@ -309,6 +329,7 @@ export function applyPayload(w: u32, locals: usize, room: u32): u32 {
     const hashes = <usize>load<u32>(event, HASHES);
     const blocks = load<u32>(event, BLOCKS);
     if (type == STORED) changed += applyStored(event, h, w, locals, room);
+    else if (type == HASHED) changed += applyHashed(event, h, w);
     else if (type == COPIED) changed += storeNamed(h, w, hashes, blocks);
     else if (type == REMOVED) changed += removeBlocks(h, hashes, blocks);
     else forgetWorker(w);
@@ -326,11 +347,19 @@ function applyStored(event: usize, h: u32, w: u32, locals: usize, room: u32): u3
   let done: u32 = 0;
   while (done < blocks) {
     const piece = min(blocks - done, room);
-    hashBlocks(ids + (<usize>done * tokensPerBlock << 2), piece, locals, 0);
+    hashBlocks(ids + (<usize>done * tokensPerBlock << 2), piece, locals, 0, localBefore());
     const stored = storeBlocks(h, hashes + (<usize>done << 3), locals, piece);
     done += stored;
     if (stored < piece) break;
   }
   endStored(blocks - done);
   return done;
+}
+
+function applyHashed(event: usize, h: u32, w: u32): u32 {
+  if (!beginStored(h, w, load<u32>(event, HAS_PARENT) != 0, load<u64>(event, PARENT))) return 0;
+  const blocks = load<u32>(event, BLOCKS);
+  const stored = storeBlocks(h, load<u32>(event, HASHES), load<u32>(event, IDS), blocks);
+  endStored(blocks - stored);
+  return stored;
 }

@@ -74,6 +74,7 @@ export function promptHashes(end: u32): usize {
 }
 
 function hashUpTo(end: u32): void {
-  hashBlocks(promptTokens + <usize>hashed * blockBytes, end - hashed, hashes + (hashed << 3), hashed);
+  const before: u64 = hashed ? load<u64>(hashes + (<usize>(hashed - 1) << 3)) : 0;
+  hashBlocks(promptTokens + <usize>hashed * blockBytes, end - hashed, hashes + (<usize>hashed << 3), hashed, before);
   hashed = end;
 }

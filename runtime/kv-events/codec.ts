@@ -30,7 +30,7 @@ export function encodeKvEvents({ timestamp, events, dataParallelRank }: KvEventP
 /**
  * Decodes vLLM's wire format: events as maps with a `type` (vLLM 0.32) or as arrays `[tag, fields…]` (older), hashes
  * as integers or byte strings. Of a byte string it uses the last 8 bytes, big-endian, as vLLM itself shortens longer
- * hashes. Unknown fields and events are skipped, as are events about an unknown medium, whose blocks cannot be relied
+ * hashes. `local_hashes` is our own: 8 bytes for each block, little-endian. Unknown fields and events are skipped, as are events about an unknown medium, whose blocks cannot be relied
  * on. Events are independent: an unreadable one is listed, and the others are decoded.
  *
  * @throws KvEventError if the bytes are not a valid batch
@@ -77,6 +77,8 @@ function toWire(event: KvEvent): Record<string, unknown> {
         medium: mediumOf[event.tier ?? "device"],
         lora_name: event.loraName ?? null,
         extra_keys: writeExtraKeys(event),
+        // Not vLLM's: other receivers skip it, and have no use for the event.
+        ...(event.localHashes && { local_hashes: toBytes(event.localHashes) }),
         group_idx: event.group ?? 0,
         kv_cache_spec_kind: event.isWindowed ? "sliding_window" : "full_attention",
       };
@@ -169,9 +171,10 @@ function toStored(fields: Record<string, unknown>): KvStoredEvent {
   const blockHashes = toHashes(fields.block_hashes);
   const parent = fields.parent_block_hash;
   const tokenIds = toTokenIds(fields.token_ids);
-  const isCopy = tokenIds.length === 0 && blockHashes.length > 0;
+  const localHashes = toLocalHashes(fields.local_hashes, blockHashes.length);
+  const isCopy = tokenIds.length === 0 && blockHashes.length > 0 && localHashes === undefined;
   const blockSize = isCopy ? 0 : toNumber(fields.block_size, "block_size");
-  if (tokenIds.length !== blockHashes.length * blockSize) {
+  if (localHashes === undefined && tokenIds.length !== blockHashes.length * blockSize) {
     const blocks = `${blockHashes.length} blocks of ${blockSize}`;
     throw new KvEventError(`${tokenIds.length} token ids for ${blocks}`);
   }
@@ -187,6 +190,7 @@ function toStored(fields: Record<string, unknown>): KvStoredEvent {
     parentHash,
     tokenIds,
     blockSize,
+    ...(localHashes && { localHashes }),
     ...(loraName !== undefined && { loraName }),
     ...readExtraKeys(fields.extra_keys, loraName),
     ...toGroup(fields.group_idx),
@@ -235,6 +239,22 @@ function toHash(value: unknown): bigint {
   let hash = 0n;
   for (const byte of value.subarray(-8)) hash = (hash << 8n) | BigInt(byte);
   return hash;
+}
+
+/** @param blocks how many there must be */
+function toLocalHashes(value: unknown, blocks: number): BigUint64Array | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (!(value instanceof Uint8Array) || value.length !== blocks * 8)
+    throw new KvEventError(`local_hashes is not ${blocks * 8} bytes for ${blocks} blocks`);
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  return BigUint64Array.from({ length: blocks }, (_, index) => view.getBigUint64(index * 8, true));
+}
+
+function toBytes(hashes: BigUint64Array): Uint8Array {
+  const bytes = new Uint8Array(hashes.byteLength);
+  const view = new DataView(bytes.buffer);
+  for (const [index, hash] of hashes.entries()) view.setBigUint64(index * 8, hash, true);
+  return bytes;
 }
 
 function toTokenIds(value: unknown): Uint32Array {

@@ -7,6 +7,12 @@ export {
 } from "./codec.ts";
 export { KvEventPublisher, type KvEventPublisherOptions } from "./publisher.ts";
 export {
+  type StreamSubscription,
+  type StreamSubscriptionOptions,
+  subscribeToStream,
+} from "./stream/subscriber.ts";
+export type { KvEventStream, StreamListener } from "./stream/types.ts";
+export {
   type KvEventCallbacks,
   type KvEventCounters,
   type KvEventPosition,

@@ -2,7 +2,7 @@ import { randomId } from "../ids.ts";
 import type { Handler, ServerCall } from "../request-plane/types.ts";
 import { encodeKvEvents } from "./codec.ts";
 import type { KvEvent } from "./types.ts";
-import { decodeRequest, encodeEventsHello, encodeMessage, messageKind } from "./wire.ts";
+import { decodeRequest, encodeEventsHello, encodeMessage, encodeParts, messageKind } from "./wire.ts";
 
 export interface KvEventPublisherOptions {
   /**
@@ -14,6 +14,14 @@ export interface KvEventPublisherOptions {
   ringSize?: number;
   /** Ranks that publish here. Default 1. */
   dataParallelSize?: number;
+}
+
+/** What caches held at one moment. */
+export interface KvSnapshot {
+  /** The number of the first batch after it. */
+  readonly next: number;
+  /** The messages, from `snapshotBegin` to `snapshotEnd`. */
+  readonly messages: Iterable<Uint8Array>;
 }
 
 /**
@@ -33,6 +41,7 @@ export class KvEventPublisher {
   readonly #options: KvEventPublisherOptions;
   readonly #ring: Uint8Array[] = [];
   readonly #ringSize: number;
+  readonly #listeners = new Set<() => void>();
   #next = 0;
   #subscribers = 0;
   #snapshots = 0;
@@ -58,6 +67,42 @@ export class KvEventPublisher {
     return this.#snapshots;
   }
 
+  /** How many batches are kept. */
+  get ringSize(): number {
+    return this.#ringSize;
+  }
+
+  /** The number of the oldest batch that is still kept. */
+  get oldest(): number {
+    return Math.max(0, this.#next - this.#ringSize);
+  }
+
+  /** The message of a batch, which never changes; undefined unless it is kept. */
+  message(sequence: number): Uint8Array | undefined {
+    if (sequence < this.oldest || sequence >= this.#next) return undefined;
+    return this.#ring[sequence % this.#ringSize];
+  }
+
+  /** Calls `listener` after each batch. @returns stops that */
+  onPublished(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * The caches of all ranks as they are now, as the messages of a snapshot; each is encoded when it is asked for.
+   * @param mostParts the most parts; a larger cache has more blocks in each
+   */
+  snapshot(mostParts = Number.POSITIVE_INFINITY): KvSnapshot {
+    // In one turn, so that batches published during the snapshot come after it.
+    const { snapshot, dataParallelSize = 1 } = this.#options;
+    const ranks = Array.from({ length: dataParallelSize }, (_, rank) => snapshot?.(rank) ?? []);
+    this.#snapshots++;
+    const events = ranks.reduce((sum, blocks) => sum + blocks.length, 0);
+    const size = Math.max(snapshotEvents, Math.ceil(events / Math.max(1, mostParts - dataParallelSize)));
+    return { next: this.#next, messages: encodeSnapshot(ranks, this.#next, size) };
+  }
+
   /** Publishes one batch of a rank's events, in order; an empty batch is not sent. */
   publish(events: KvEvent[], dataParallelRank = 0): void {
     if (events.length === 0) return;
@@ -68,6 +113,7 @@ export class KvEventPublisher {
     );
     this.#next++;
     this.#wakeAll();
+    for (const listener of this.#listeners) listener();
   }
 
   async #serve(request: { from: number; epoch?: string | undefined }, call: ServerCall): Promise<void> {
@@ -100,19 +146,11 @@ export class KvEventPublisher {
 
   /** Returns the number of the first live batch after the snapshot. */
   async #sendSnapshot(call: ServerCall): Promise<number> {
-    // In one turn, so that batches published during the snapshot come after it.
-    const { snapshot, dataParallelSize = 1 } = this.#options;
-    const ranks = Array.from({ length: dataParallelSize }, (_, rank) => snapshot?.(rank) ?? []);
-    const next = this.#next;
-    this.#snapshots++;
-    call.send(encodeMessage(messageKind.snapshotBegin, next));
-    for (const [rank, blocks] of ranks.entries()) {
-      for (let at = 0; at < blocks.length && !call.signal.aborted; at += snapshotEvents) {
-        const part = encodeBatch(blocks.slice(at, at + snapshotEvents), rank);
-        if (!call.send(encodeMessage(messageKind.snapshotBatch, next, part))) await call.writable();
-      }
+    const { next, messages } = this.snapshot();
+    for (const message of messages) {
+      if (call.signal.aborted) break;
+      if (!call.send(message)) await call.writable();
     }
-    call.send(encodeMessage(messageKind.snapshotEnd, next));
     return next;
   }
 
@@ -120,6 +158,18 @@ export class KvEventPublisher {
     this.#wake?.resolve();
     this.#wake = undefined;
   }
+}
+
+function* encodeSnapshot(ranks: readonly KvEvent[][], next: number, size: number): Generator<Uint8Array> {
+  let parts = 0;
+  yield encodeMessage(messageKind.snapshotBegin, next);
+  for (const [rank, blocks] of ranks.entries()) {
+    for (let at = 0; at < blocks.length; at += size) {
+      parts++;
+      yield encodeMessage(messageKind.snapshotBatch, next, encodeBatch(blocks.slice(at, at + size), rank));
+    }
+  }
+  yield encodeMessage(messageKind.snapshotEnd, next, encodeParts(parts));
 }
 
 function encodeBatch(events: KvEvent[], dataParallelRank: number): Uint8Array {

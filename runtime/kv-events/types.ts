@@ -15,8 +15,14 @@ export type KvEvent =
       /**
        * Token ids of all the blocks, concatenated: `blockHashes.length × blockSize` of them. Empty, with block size 0,
        * for copies: engines that offload blocks give only their hashes, which the worker has stored in another tier.
+       * Empty too with `localHashes`.
        */
       tokenIds: Uint32Array;
+      /**
+       * In place of token ids: for each block a hash of the prompt up to it, which gateways with the worker's key find
+       * for the same prompt (`PrivateKvEvents` in the workers' room). Blocks' media and salt are in it, and not given.
+       */
+      localHashes?: BigUint64Array;
       blockSize: number;
       /** Default `device`. */
       tier?: KvTier;

@@ -1,9 +1,11 @@
 import type { NatsConnection } from "@nats-io/transport-node";
+import { messageOf } from "../message-of.ts";
 import {
   parseServerUrl,
   readTlsFiles,
   readUrlFile,
   type ServerUrl,
+  ServerUrlError,
   type ServerUrlForm,
   type TlsFiles,
 } from "../server-url.ts";
@@ -46,6 +48,36 @@ export async function connectToNats(url: ServerUrl, timeoutMs: number): Promise<
     ...(creds !== undefined && { authenticator: credsAuthenticator(creds) }),
     ...(tls !== undefined && { tls: asText(tls) }),
   });
+}
+
+/** How long `patiently` retries, in milliseconds. */
+const PATIENCE_MS = 10_000;
+const RETRY_MS = 250;
+
+/**
+ * Connects, and retries for a while: the server may be starting alongside this process.
+ * @throws what `connect` throws, at once if trying again cannot help
+ */
+export async function patiently<Value>(connect: () => Promise<Value>): Promise<Value> {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await connect();
+    } catch (error) {
+      const isRejected = /authori[sz]ation|certificate|self.signed/i.test(String(error));
+      if (error instanceof ServerUrlError || isRejected || performance.now() > until) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** Why these servers cannot be used, as a sentence's beginning. */
+export function natsReason(error: unknown, { hosts }: ServerUrl): string {
+  const message = messageOf(error);
+  const reason = /no responders|503|jetstream (?:is )?not enabled/i.test(message)
+    ? `${message}: is JetStream on (nats-server -js)?`
+    : message;
+  return `NATS at ${hosts.join(", ")}: ${reason}`;
 }
 
 const asText = ({ ca, cert, key }: TlsFiles) => ({

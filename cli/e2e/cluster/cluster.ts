@@ -30,7 +30,12 @@ export class Cluster {
   }
 
   worker(name: string, ...flags: string[]): StatorProcess {
-    const args = ["worker", "echo", `--name=${name}`, "--config=none", `--discovery=${this.#discovery}`];
+    return this.engine("echo", name, ...flags);
+  }
+
+  /** Starts a worker with any engine. */
+  engine(engine: string, name: string, ...flags: string[]): StatorProcess {
+    const args = ["worker", engine, `--name=${name}`, "--config=none", `--discovery=${this.#discovery}`];
     return new StatorProcess([...args, ...flags]);
   }
 

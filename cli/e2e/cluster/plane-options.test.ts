@@ -19,6 +19,9 @@ test.each([
   [["--advertise=a b:c"], /--advertise: .*is not host:port/],
   [["--advertise=a b"], /--advertise: .*is not host:port/],
   [["--advertise=10.0.0.1:0"], /--advertise: .*has port 0/],
+  [["--events=zmq"], /--events: write workers, or nats:\/\/HOST:PORT\[\/NAME\] instead of 'zmq'/],
+  [["--events=nats://host/a/b"], /--events: .*'a\/b' is not valid/],
+  [["--events=nats://host?colour=red"], /--events: .*there is no option 'colour'/],
 ])("stator worker with %j is refused with what is wrong", async (flags, message) => {
   const worker = new StatorProcess([
     "worker",

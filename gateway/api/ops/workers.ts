@@ -186,6 +186,7 @@ function describe(engine: EngineReport | WorkerReport) {
       endpoints: kvEvents.endpoints,
       is_connected: kvEvents.isConnected,
       batches: kvEvents.batches,
+      gaps: kvEvents.gaps ?? null,
     },
     limitations: engine.limitations.map(({ code, what, flag }) => ({ code, what, flag: flag ?? null })),
   };

@@ -1,11 +1,13 @@
 import {
   type ConnectOptions,
   type Instance,
+  type KvEventStream,
   type Logger,
   messageOf,
   type RequestPlaneClient,
 } from "#runtime";
 import type { Feed, FeedReceiver } from "../../feeds/feed.ts";
+import { openNatsFeed } from "../../feeds/nats-feed.ts";
 import { openPlaneFeed } from "../../feeds/plane-feed.ts";
 import { jittered } from "./engine-checks.ts";
 import type { HealthOptions } from "./engine-spec.ts";
@@ -55,6 +57,10 @@ export interface WorkerConnectionOptions {
   readonly outcomes?: WorkerOutcomes | undefined;
   /** Whether to subscribe to its KV events. */
   readonly followsEvents: boolean;
+  /** Fingerprint of the key with which private KV events can be read. */
+  readonly kvEventsKey?: string | undefined;
+  /** Where workers may publish their KV events once for all gateways; others' come over the request plane. */
+  readonly kvEventStream?: KvEventStream | undefined;
 }
 
 /**
@@ -73,11 +79,14 @@ export class WorkerConnection implements WorkerMember {
   /** Why it is not connected. */
   reason: string | undefined;
   isPredicted = false;
+  /** Whether its KV events are private, under another key than the gateway's. */
+  readonly hasOtherKey: boolean;
   readonly #log: Logger;
   readonly #listener: WorkerListener;
   readonly #health: WorkerHealthOptions;
   readonly #outcomes: WorkerOutcomes | undefined;
   readonly #followsEvents: boolean;
+  readonly #kvEventStream: KvEventStream | undefined;
   readonly #requests: RequestHealth;
   /** When it became ready last, on the clock of `performance.now()`. */
   #readySince = 0;
@@ -88,7 +97,16 @@ export class WorkerConnection implements WorkerMember {
 
   constructor(
     instance: Instance,
-    { log, health, connect, listener, outcomes, followsEvents }: WorkerConnectionOptions,
+    {
+      log,
+      health,
+      connect,
+      listener,
+      outcomes,
+      followsEvents,
+      kvEventsKey,
+      kvEventStream,
+    }: WorkerConnectionOptions,
   ) {
     this.instance = instance;
     this.#log = log.child({ worker: instance.name });
@@ -98,6 +116,8 @@ export class WorkerConnection implements WorkerMember {
     this.#listener = listener;
     this.#outcomes = outcomes;
     this.#followsEvents = followsEvents;
+    this.hasOtherKey = instance.kvEventsKey !== undefined && instance.kvEventsKey !== kvEventsKey;
+    this.#kvEventStream = kvEventStream;
   }
 
   get aliases(): readonly string[] {
@@ -114,6 +134,13 @@ export class WorkerConnection implements WorkerMember {
 
   get isReady(): boolean {
     return this.state === "ready";
+  }
+
+  /** The subject of its KV events, if they come from a stream. */
+  get streamSubject(): string | undefined {
+    const { kvEventsSubject: subject } = this.instance;
+    if (subject === undefined || this.#kvEventStream?.epochOf(subject) === undefined) return undefined;
+    return subject;
   }
 
   get feed(): Feed | undefined {
@@ -218,6 +245,8 @@ export class WorkerConnection implements WorkerMember {
     if (this.#isLeaving) return;
     clearTimeout(this.#retry);
     this.#setState("connecting");
+    // A feed from a stream outlives the connection.
+    this.#events?.close();
     this.#listener.onForget(undefined);
     this.#log.warn("lost the connection to a worker", { reason: reason?.message ?? "closed" });
     this.#retry = setTimeout(() => void this.#connect(FIRST_RETRY_MS), FIRST_RETRY_MS);
@@ -225,15 +254,30 @@ export class WorkerConnection implements WorkerMember {
 
   #follow(client: RequestPlaneClient): void {
     if (!this.#followsEvents) return;
+    if (this.hasOtherKey) {
+      this.#log.warn("a worker's KV events are private, under a key that this gateway does not have", {
+        key: this.instance.kvEventsKey,
+        fix: "give both the same --kv-events-key; until then, what the worker holds is only predicted",
+      });
+      this.#noteSilence();
+      return;
+    }
     const receiver: FeedReceiver = {
       onPayload: (payload) => this.#listener.onPayload(payload),
       onForget: (rank) => this.#listener.onForget(rank),
       onUnreadable: (what) => this.noteUnreadable(what),
     };
-    this.#events = openPlaneFeed(client, receiver, this.#log, () => {
-      this.isPredicted = true;
-      this.#listener.onSilence();
-    });
+    const stream = this.#kvEventStream;
+    const subject = this.streamSubject;
+    this.#events =
+      stream !== undefined && subject !== undefined
+        ? openNatsFeed({ stream, subject, client }, receiver, this.#log)
+        : openPlaneFeed(client, receiver, this.#log, () => this.#noteSilence());
+  }
+
+  #noteSilence(): void {
+    this.isPredicted = true;
+    this.#listener.onSilence();
   }
 
   /** Notes KV events that cannot be read; the first problem is logged. */

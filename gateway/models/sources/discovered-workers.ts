@@ -10,11 +10,13 @@ import { reportWorker, type WorkerReport } from "../worker-report.ts";
 import { areCompatible, type CatalogModel, type ModelCatalog, type RefusedWorker } from "./catalog.ts";
 
 export interface DiscoveredWorkersOptions
-  extends Pick<WorkerConnectionOptions, "log" | "health" | "connect" | "outcomes"> {
+  extends Pick<WorkerConnectionOptions, "log" | "health" | "connect" | "outcomes" | "kvEventStream"> {
   readonly catalog: ModelCatalog;
   readonly models: Models<Model>;
   /** Whether to subscribe to workers' KV events. Default: true. */
   readonly followsEvents?: boolean;
+  /** Fingerprint of the key with which private KV events can be read. */
+  readonly kvEventsKey?: string | undefined;
   readonly loadTokenizer: TokenizerLoader;
 }
 
@@ -115,6 +117,7 @@ export class DiscoveredWorkers {
 
   #join(instance: Instance, serving: Serving): void {
     const { log, health, connect, outcomes, followsEvents = true } = this.#options;
+    const { kvEventsKey, kvEventStream } = this.#options;
     const { model } = serving;
     const worker = new WorkerConnection(instance, {
       log,
@@ -122,6 +125,8 @@ export class DiscoveredWorkers {
       connect,
       outcomes,
       followsEvents,
+      kvEventsKey,
+      kvEventStream,
       listener: {
         onState: () => {
           this.#warnOfNamesake(worker);

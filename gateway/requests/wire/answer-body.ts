@@ -2,13 +2,13 @@ import type { ApiError } from "../../kernel/errors.ts";
 import { unframed } from "../../wire/chunk-tracker.ts";
 import { HeldBytes } from "../../wire/held-bytes.ts";
 import { type HttpHead, isEventStreamType } from "../../wire/types.ts";
-import type { Placement } from "../placement.ts";
 import { classifyAnswer, classifyDocument } from "./classify-answer.ts";
 import { type AnswerHooks, ClientReply, eventText, type MissingEnd } from "./client-reply.ts";
 import { endsWithDone } from "./event-api.ts";
 import { EventInspection } from "./event-inspection.ts";
 import { DONE_EVENT } from "./event-text.ts";
 import type { WireJob } from "./job.ts";
+import { KeptRefusal } from "./kept-refusal.ts";
 import { PartialAnswer } from "./partial-answer.ts";
 import { latin1, SentBytes } from "./sent-bytes.ts";
 import { SplicedStream } from "./spliced-stream.ts";
@@ -19,21 +19,12 @@ import { TokenEstimate } from "./token-estimate.ts";
 const HELD_BYTES = 4 * 1024 * 1024;
 /** Longest stream that is kept, so that another engine can continue it. */
 const KEPT_BYTES = 8 * 1024 * 1024;
-/** Longest refusal that is kept, for the case that no engine has a better answer. */
-const REFUSAL_BYTES = 64 * 1024;
 /** Length of an answer's tail, which has the usage. */
 const TAIL_BYTES = 4 * 1024;
 
 export interface AnswerUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
-}
-
-/** The answer with which an engine refused the request. */
-interface Refusal {
-  readonly head: HttpHead;
-  readonly placement: Placement;
-  readonly body: Uint8Array;
 }
 
 /**
@@ -49,7 +40,6 @@ export class AnswerBody {
   /** The answer's HTTP status; for an error sent with status 200, the status it stands for. */
   status = 0;
   readonly #job: WireJob;
-  readonly #hooks: AnswerHooks;
   readonly #reply: ClientReply;
   #head: HttpHead | undefined;
   /** Whether more than blanks of the current answer has arrived. */
@@ -70,15 +60,13 @@ export class AnswerBody {
   #opening = "";
   /** Whether the current answer is a refusal, which is only sent if no engine has a better answer. */
   #isRefusal = false;
-  /** Whether the refusal is short enough to be kept. */
-  #isRefusalKept = true;
-  #refusal: Refusal | undefined;
+  readonly #refusal: KeptRefusal;
 
   constructor(job: WireJob, hooks: AnswerHooks) {
     this.#job = job;
     this.#sent = new SentBytes(endsWithDone(job.events) ? KEPT_BYTES : 0);
-    this.#hooks = hooks;
     this.#reply = new ClientReply(job, hooks);
+    this.#refusal = new KeptRefusal(hooks);
     this.#estimate = new TokenEstimate(job.model.textTokens);
     this.#inspection = new EventInspection(this.#estimate);
   }
@@ -105,7 +93,7 @@ export class AnswerBody {
 
   /** Whether an engine has refused the request with an answer that was kept. */
   get hasRefusal(): boolean {
-    return this.#refusal !== undefined;
+    return this.#refusal.isKept;
   }
 
   /** The id at the start of the answer. */
@@ -148,15 +136,14 @@ export class AnswerBody {
 
   /** The engine refuses the request; another one may accept it. */
   beginRefusal(head: HttpHead): void {
-    this.#head = head;
     this.#isRefusal = true;
-    this.#isRefusalKept = true;
+    this.#refusal.begin(head);
   }
 
   /** Processes a piece. @returns whether its bytes are still in use */
   take(wire: Uint8Array, isFramed: boolean): boolean {
     if (this.isBroken) return false;
-    if (this.#isRefusal) return this.#keepRefusal(wire);
+    if (this.#isRefusal) return this.#refusal.take(wire);
     if (this.#splice !== undefined) return this.#pushSpliced(wire, isFramed);
     if (!this.#open(wire, isFramed)) return this.#hold(isFramed ? unframed(wire) : wire);
     if (this.#isUnreadStream(wire)) return this.#write(wire, false);
@@ -167,7 +154,7 @@ export class AnswerBody {
   /** The same for the last piece. */
   finish(wire: Uint8Array, isFramed: boolean): boolean {
     if (this.isBroken) return false;
-    if (this.#isRefusal) return this.#finishRefusal(wire);
+    if (this.#isRefusal) return this.#refusal.finish(wire);
     if (this.#splice !== undefined) return this.#finishSpliced(wire, isFramed);
     const hasOpened = this.#open(wire, isFramed);
     if (this.#isUnreadStream(wire)) return this.#reply.finish(this.#head!, wire, false);
@@ -223,9 +210,7 @@ export class AnswerBody {
 
   /** Sends the client the answer with which an engine refused the request. */
   sendRefusal(): void {
-    const { head, placement, body } = this.#refusal!;
-    this.status = head.status;
-    this.#hooks.reply(head, placement).finish(body, false);
+    this.status = this.#refusal.send();
   }
 
   /** Ends an incomplete answer with an error, the engine's own if it sent one. */
@@ -327,24 +312,10 @@ export class AnswerBody {
           this.status = answer.status;
           return true;
         }
-        this.#refuse(this.#head!, new Uint8Array(all));
+        this.#refusal.keep(this.#head!, new Uint8Array(all));
         this.#break("The engine answered with an error.");
         return false;
     }
-  }
-
-  #keepRefusal(wire: Uint8Array): false {
-    this.#isRefusalKept &&= this.#held.length + wire.length <= REFUSAL_BYTES;
-    if (this.#isRefusalKept) this.#held.add(wire);
-    else this.#held.clear();
-    return false;
-  }
-
-  #finishRefusal(wire: Uint8Array): false {
-    this.#keepRefusal(wire);
-    const body = this.#held.takeWith();
-    if (this.#isRefusalKept) this.#refuse({ ...this.#head!, contentLength: body.length }, body);
-    return false;
   }
 
   #pushSpliced(wire: Uint8Array, isFramed: boolean): boolean {
@@ -383,7 +354,7 @@ export class AnswerBody {
     const valid = isFramed ? unframed(before) : new Uint8Array(before);
     if (valid.length > 0) this.#send(valid, false);
     else if (kind === "error" && !this.#reply.hasBegun)
-      this.#refuse(
+      this.#refusal.keep(
         this.#head!,
         encoder.encode(eventText(found) + (endsWithDone(this.#job.events) ? DONE_EVENT : "")),
       );
@@ -396,10 +367,6 @@ export class AnswerBody {
     if (!this.#tail.includes('_tokens"')) return undefined;
     const last = [...this.#tail.matchAll(pattern)].at(-1);
     return last === undefined ? undefined : Number(last[1]);
-  }
-
-  #refuse(head: HttpHead, body: Uint8Array): void {
-    this.#refusal = { head, placement: this.#hooks.placement(), body };
   }
 
   #break(fault: string): void {

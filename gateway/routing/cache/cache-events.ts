@@ -83,7 +83,8 @@ export class CacheEvents<Worker extends RoutedWorker> {
   }
 
   #store(slot: Slot<Worker>, event: KvStoredEvent): number | undefined {
-    const { blockHashes, parentHash, tokenIds, tier, loraName, cacheSalt, blockSize } = event;
+    const { blockHashes, parentHash, tokenIds, localHashes, tier, loraName, cacheSalt, blockSize } = event;
+    if (localHashes !== undefined) return this.#storeHashed(slot, event, localHashes);
     if (tokenIds.length < blockHashes.length) {
       this.#core.applyCopied(slot.index, blockHashes, tier ?? "device");
       return undefined;
@@ -98,6 +99,19 @@ export class CacheEvents<Worker extends RoutedWorker> {
       mmHashes: this.#mediaHashes(event),
     });
     return followedSize;
+  }
+
+  #storeHashed(
+    slot: Slot<Worker>,
+    { blockHashes, parentHash, tier, blockSize }: KvStoredEvent,
+    localHashes: BigUint64Array,
+  ): number | undefined {
+    if (!this.#core.isKeyed) {
+      this.#reports.missed(slot);
+      this.onUnreadable?.(slot.worker, "they are private, and this gateway has no --kv-events-key");
+    } else if (this.#reports.accepts(slot, blockSize))
+      this.#core.applyHashed(slot.index, blockHashes, parentHash, localHashes, tier);
+    return blockSize;
   }
 
   #mediaHashes({ mediaIds }: KvStoredEvent): MediaHashes | undefined {

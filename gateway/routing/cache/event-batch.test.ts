@@ -12,8 +12,10 @@ const module = await compileRouter(
   readFileSync(new URL("../../../router-wasm/router.wasm", import.meta.url)),
 );
 
-function newRouter(blockSize: number): Router {
-  const router = createRouter(module, { blockSize, maxWorkers: 2, maxBlocks: 10_000 });
+const KEY = Uint8Array.from({ length: 16 }, (_, i) => i * 7);
+
+function newRouter(blockSize: number, hashKey?: Uint8Array): Router {
+  const router = createRouter(module, { blockSize, maxWorkers: 2, maxBlocks: 10_000, hashKey });
   router.addWorker();
   return router;
 }
@@ -34,6 +36,8 @@ function applyOneByOne(router: Router, events: readonly KvEvent[]): void {
   for (const event of events) {
     if (event.type === "cleared") router.clearWorker(0);
     else if (event.type === "removed") router.applyRemoved(0, event.blockHashes, event.tier);
+    else if (event.localHashes !== undefined)
+      router.applyHashed(0, event.blockHashes, event.parentHash, event.localHashes, event.tier);
     else if (event.tokenIds.length < event.blockHashes.length)
       router.applyCopied(0, event.blockHashes, event.tier ?? "device");
     else router.applyStored(0, event.blockHashes, event.parentHash, event.tokenIds, { tier: event.tier });
@@ -41,8 +45,8 @@ function applyOneByOne(router: Router, events: readonly KvEvent[]): void {
 }
 
 /** Whether the core accepts the payload. Fails if its effect then differs from that of the decoded events. */
-function compare(payload: Uint8Array, before: Uint8Array[], blockSize: number): boolean {
-  const [ours, plain] = [newRouter(blockSize), newRouter(blockSize)];
+function compare(payload: Uint8Array, before: Uint8Array[], blockSize: number, key?: Uint8Array): boolean {
+  const [ours, plain] = [newRouter(blockSize, key), newRouter(blockSize, key)];
   for (const each of before) applyOneByOne(ours, decodeKvEvents(each).events);
   for (const each of before) applyOneByOne(plain, decodeKvEvents(each).events);
   const batch = ours.readBatch(payload);
@@ -69,21 +73,41 @@ const stored = fc
     blockSize: BLOCK_SIZE,
     ...(tier !== "device" && { tier }),
   }));
+const hashed = fc
+  .record({ hashes: fc.array(hash, { maxLength: 40 }), parent: fc.option(hash), tier })
+  .map(({ hashes, parent, tier }) => ({
+    type: "stored",
+    blockHashes: BigUint64Array.from(hashes),
+    parentHash: parent ?? undefined,
+    tokenIds: new Uint32Array(0),
+    // Equal engine hashes often have equal local hashes, as in real events.
+    localHashes: BigUint64Array.from(hashes, (value) => value * 3n),
+    blockSize: BLOCK_SIZE,
+    ...(tier !== "device" && { tier }),
+  }));
 const removed = fc.record({ hashes: fc.array(hash, { maxLength: 5 }), tier }).map(({ hashes, tier }) => ({
   type: "removed",
   blockHashes: BigUint64Array.from(hashes),
   ...(tier !== "device" && { tier }),
 }));
 const cleared = fc.constant({ type: "cleared" });
-const events = fc.array(
-  fc.oneof({ weight: 6, arbitrary: stored }, { weight: 2, arbitrary: removed }, cleared),
-  {
-    maxLength: 6,
-  },
-) as fc.Arbitrary<KvEvent[]>;
-const batch = fc
-  .record({ timestamp: fc.double({ min: 0, max: 4e9, noNaN: true }), events, dataParallelRank: fc.nat(300) })
-  .map((payload) => encodeKvEvents(payload));
+const batchOf = (hashedWeight: number) => {
+  const event = fc.oneof(
+    { weight: 6, arbitrary: stored },
+    { weight: hashedWeight, arbitrary: hashed },
+    { weight: 2, arbitrary: removed },
+    cleared,
+  );
+  const events = fc.array(event, { maxLength: 6 }) as fc.Arbitrary<KvEvent[]>;
+  return fc
+    .record({
+      timestamp: fc.double({ min: 0, max: 4e9, noNaN: true }),
+      events,
+      dataParallelRank: fc.nat(300),
+    })
+    .map((payload) => encodeKvEvents(payload));
+};
+const batch = batchOf(0);
 
 describe("a batch of KV events that the core reads", () => {
   test("has the same effect as its events one by one", () => {
@@ -93,6 +117,32 @@ describe("a batch of KV events that the core reads", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test("has the same effect if some of its events are private", () => {
+    const batch = batchOf(6);
+    fc.assert(
+      fc.property(fc.array(batch, { maxLength: 2 }), batch, (before, payload) => {
+        expect(compare(payload, before, BLOCK_SIZE, KEY)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("is left to the decoder if its private events cannot be used", () => {
+    const plain = { type: "BlockStored", block_hashes: [1], token_ids: [], block_size: 3 };
+    const locals = (bytes: number) => new Uint8Array(bytes);
+    const others = [
+      { ...plain, local_hashes: locals(7) },
+      { ...plain, local_hashes: locals(16) },
+      { ...plain, local_hashes: "12345678" },
+      { ...plain, local_hashes: locals(8), token_ids: [1, 2, 3] },
+      { ...plain, local_hashes: locals(8), block_size: 4 },
+    ];
+    for (const event of others) expect(newRouter(3, KEY).readBatch(encode([0, [event], 0]))).toBeUndefined();
+    const usable = encode([0, [{ ...plain, local_hashes: locals(8) }], 0]);
+    expect(newRouter(3).readBatch(usable)).toBeUndefined();
+    expect(newRouter(3, KEY).readBatch(usable)).toBeDefined();
   });
 
   test("can come from a real vLLM, without media or salts", () => {

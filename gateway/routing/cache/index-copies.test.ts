@@ -4,7 +4,7 @@ import { applyEvent, BLOCK_SIZE, request, routed, type TestModel, testModel } fr
 import type { RoutedWorker } from "../workers.ts";
 import type { ArrivedCopy } from "./index-copies.ts";
 
-const POSITION = { sequence: 1, payload: Uint8Array.of(1) };
+const POSITION = { sequence: 1, digest: Uint8Array.of(1) };
 
 /** A model whose router shares its workers with others, and one of them with KV events. */
 function openModel(): { model: TestModel; worker: RoutedWorker } {

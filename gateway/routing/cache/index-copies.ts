@@ -132,7 +132,9 @@ export class IndexCopies<Worker extends RoutedWorker> {
         for (const [{ index }, slot] of followed) if (roster[slot.index] !== slot) indices.delete(index);
       }
     for (const [{ index }, slot] of slots) {
-      const merging = this.#core.mergePredictions(slot.index, predictions.get(index) ?? NOTHING);
+      const bytes = predictions.get(index);
+      if (bytes === undefined) continue;
+      const merging = this.#core.mergePredictions(slot.index, bytes);
       while (this.#workers.roster[slot.index] === slot) {
         const { done, value } = merging.next();
         if (done) break;

@@ -1,8 +1,7 @@
 import type { KV, KvWatchEntry } from "@nats-io/kv";
 import type { NatsConnection, QueuedIterator } from "@nats-io/transport-node";
 import { randomId } from "../../ids.ts";
-import { messageOf } from "../../message-of.ts";
-import { connectToNats, parseNatsUrl } from "../../nats/connect.ts";
+import { connectToNats, natsReason, parseNatsUrl, patiently } from "../../nats/connect.ts";
 import { type ServerUrl, ServerUrlError } from "../../server-url.ts";
 import { type RemoteContext, RemoteDiscovery, type RemoteStore } from "../remote.ts";
 import type { StoreLease } from "../renewed-lease.ts";
@@ -10,8 +9,7 @@ import { type Discovery, DiscoveryError, type DiscoveryOptions } from "../types.
 import { entryName, leaseName, MARK } from "./keys.ts";
 import { type Change, entryValue, LeaseTable, leaseValue } from "./lease-table.ts";
 
-/** Timeouts of the first connection and of a call, in milliseconds. */
-const OPEN_MS = 10_000;
+/** Timeout of a call, in milliseconds. */
 const CALL_MS = 2_000;
 /** Interval of marks, which show whether the server answers and how far the watch has progressed. */
 const MARK_MS = 2_000;
@@ -31,14 +29,14 @@ export async function openNatsDiscovery(place: string, options: DiscoveryOptions
   const url = readUrl(place);
   let connection: NatsConnection | undefined;
   try {
-    connection = await connectPatiently(url);
+    connection = await patiently(() => connectToNats(url, CALL_MS));
     const bucket = await openBucket(connection, url.path || DEFAULT_BUCKET);
     const connected = connection;
     return new RemoteDiscovery((context) => new NatsStore(connected, bucket, url, context, options), options);
   } catch (error) {
     await connection?.close();
     if (error instanceof ServerUrlError) throw new DiscoveryError("bad_url", error.message, { cause: error });
-    throw new DiscoveryError("store_failed", reasonOf(error, url), { cause: error });
+    throw new DiscoveryError("store_failed", natsReason(error, url), { cause: error });
   }
 }
 
@@ -53,20 +51,6 @@ function readUrl(place: string): ServerUrl {
     [why, cause] = [(error as Error).message, error];
   }
   throw new DiscoveryError("bad_url", why, { cause });
-}
-
-/** Connects, and retries for a while: the server may be starting alongside this process. */
-async function connectPatiently(url: ServerUrl): Promise<NatsConnection> {
-  const until = performance.now() + OPEN_MS;
-  for (;;) {
-    try {
-      return await connectToNats(url, CALL_MS);
-    } catch (error) {
-      const isRejected = /authori[sz]ation|certificate|self.signed/i.test(String(error));
-      if (error instanceof ServerUrlError || isRejected || performance.now() > until) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
 }
 
 async function openBucket(connection: NatsConnection, name: string): Promise<KV> {
@@ -163,7 +147,7 @@ class NatsStore implements RemoteStore {
   }
 
   reasonOf(error: unknown): string {
-    return reasonOf(error, this.#url);
+    return natsReason(error, this.#url);
   }
 
   /** Starts a new watch, which begins with a listing. */
@@ -350,13 +334,5 @@ class NatsLease implements StoreLease {
 }
 
 const isBadSequence = (error: unknown): boolean => Reflect.get(Object(error), "code") === BAD_SEQUENCE;
-
-function reasonOf(error: unknown, { hosts }: ServerUrl): string {
-  const message = messageOf(error);
-  const reason = /no responders|503|jetstream (?:is )?not enabled/i.test(message)
-    ? `${message}: is JetStream on (nats-server -js)?`
-    : message;
-  return `NATS at ${hosts.join(", ")}: ${reason}`;
-}
 
 const decoder = new TextDecoder();

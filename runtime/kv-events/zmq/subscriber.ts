@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { KvEventError } from "../codec.ts";
 import { ZmtpSubscription } from "../zmtp/subscription.ts";
 import { readLive, type SequencedPayload } from "./frames.ts";
@@ -21,7 +22,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
   readonly #options: ZmqSubscriberOptions;
   readonly #socket: ZmtpSubscription;
   /** The last batch delivered. */
-  #last: ZmqPosition | undefined;
+  #last: KnownBatch | undefined;
   /** Number of the last message from the PUB socket; on one connection they only increase. */
   #lastLive = -1;
   /** Whether the receiver got anything since the last `onForget`. */
@@ -72,8 +73,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
 
   get position(): ZmqPosition | undefined {
     if (this.#wasAway || this.#last === undefined) return undefined;
-    const { sequence, payload } = this.#last;
-    return { sequence, payload: payload.subarray(0, SHORTENED) };
+    return { sequence: this.#last.sequence, digest: digestOf(this.#last) };
   }
 
   /** Ends the subscription; no callback runs after it. */
@@ -157,9 +157,9 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
   }
 
   /** Whether it has the number of the last known batch, but is not that batch: the publisher is another one. */
-  #isAnother({ sequence, payload }: SequencedPayload): boolean {
+  #isAnother(message: SequencedPayload): boolean {
     const last = this.#last;
-    return last !== undefined && sequence === last.sequence && !isSame({ sequence, payload }, last);
+    return last !== undefined && message.sequence === last.sequence && !isSame(message, last);
   }
 
   /** The next expected number. */
@@ -223,11 +223,16 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
 /** Most messages to queue during a replay; beyond that the publisher buffers them, up to its own limit. */
 const MOST_WAITING = 10_000;
 
-/** To how many bytes a batch is shortened in a position. */
-const SHORTENED = 1024;
+/** A batch that was delivered here, or to the subscriber from which this one continues. */
+type KnownBatch = SequencedPayload | ZmqPosition;
 
-function isSame({ payload: one }: ZmqPosition, { payload: other }: ZmqPosition): boolean {
-  if (one.length === other.length) return Buffer.compare(one, other) === 0;
-  if (Math.min(one.length, other.length) !== SHORTENED) return false;
-  return Buffer.compare(one.subarray(0, SHORTENED), other.subarray(0, SHORTENED)) === 0;
+function isSame({ sequence, payload }: SequencedPayload, known: KnownBatch): boolean {
+  return "payload" in known
+    ? Buffer.compare(payload, known.payload) === 0
+    : Buffer.compare(digestOf({ sequence, payload }), known.digest) === 0;
+}
+
+function digestOf(known: KnownBatch): Uint8Array {
+  if ("digest" in known) return known.digest;
+  return createHash("sha256").update(known.payload).digest().subarray(0, 16);
 }

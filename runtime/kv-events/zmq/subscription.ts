@@ -1,8 +1,8 @@
 /** A batch, up to and including which the events of a publisher are known. */
 export interface ZmqPosition {
   readonly sequence: number;
-  /** The batch, or its first kilobyte: it begins with a time, so that no other publisher's is the same. */
-  readonly payload: Uint8Array;
+  /** The first half of the batch's SHA-256: a batch contains its time, so that no other publisher's is the same. */
+  readonly digest: Uint8Array;
 }
 
 export interface ZmqSubscriberOptions {

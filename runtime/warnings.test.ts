@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createLogger } from "#runtime";
+import { createLogger } from "./log.ts";
 import { Warnings } from "./warnings.ts";
 
 test("the first warning of each kind is logged at once, and the others once per second with their count", () => {

@@ -1,4 +1,4 @@
-import type { LogFields, Logger } from "#runtime";
+import type { LogFields, Logger } from "./log.ts";
 
 const INTERVAL_MS = 1000;
 
