@@ -148,6 +148,20 @@ describe("a gateway that joins", () => {
     expect(await overlap(second, two, 2)).toBe(8);
   });
 
+  test("also knows what an engine holds that answers only after the others", async () => {
+    const discovery = await openStore();
+    const { engines, one, two } = await settled(discovery);
+    two.isHungForChecks = true;
+    const joining = join(discovery, engines);
+    await expect.poll(() => one.subscribers).toBe(2);
+    two.isHungForChecks = false;
+    const second = await joining;
+    await isReady(second);
+    expect([await overlap(second, one, 1), await overlap(second, two, 2)]).toEqual([4, 8]);
+    const takeovers = second.lines.filter((line) => line.includes("took over"));
+    expect(takeovers.map((line) => / workers=\d+ /.exec(line)?.[0])).toEqual([" workers=1 ", " workers=1 "]);
+  });
+
   test("hands it on when the first one has left, although no event has come since", async () => {
     const discovery = await openStore();
     const { engines, one, first } = await settled(discovery);
