@@ -11,3 +11,4 @@ export * from "./gen/stator/v1/kv_events_pb.ts";
 export * from "./gen/stator/v1/load_pb.ts";
 export * from "./gen/stator/v1/service_pb.ts";
 export * from "./gen/stator/v1/tokenize_pb.ts";
+export * from "./gen/stator/v1/warm_start_pb.ts";

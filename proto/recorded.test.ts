@@ -5,6 +5,13 @@
 import { readFileSync } from "node:fs";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
+import {
+  decodeIndexMessage,
+  decodeIndexRequest,
+  encodeIndexMessage,
+  encodeIndexRequest,
+  type IndexMessage,
+} from "../gateway/peers/index-message.ts";
 import { decodeLoads, encodeLoads, type LoadMessage } from "../gateway/peers/message.ts";
 import { gatewaySchema, gatewayValue } from "../gateway/peers/registration.ts";
 import { decodeDrainRequest, encodeDrainRequest } from "../runtime/drain.ts";
@@ -56,6 +63,25 @@ interface Message<Value> {
 }
 
 const tokens = Uint32Array.of(1, 151_935, 0xffffffff);
+
+const indexHead: IndexMessage = {
+  kind: "head",
+  head: {
+    blockSize: 16,
+    isBlockSizeConfirmed: true,
+    ranks: [
+      {
+        index: 3,
+        worker: "http://10.0.0.7:8000",
+        rank: 1,
+        startedAt: 1_795_900_000.5,
+        position: { sequence: 2 ** 40, digest: Uint8Array.of(1, 2, 3) },
+        group: { followed: 1, isFirstWindowed: true, hasFirst: true },
+        recentPrefillTokens: 1024.5,
+      },
+    ],
+  },
+};
 
 const generate: GenerateRequest = {
   requestId: "req-0123456789abcdef",
@@ -236,6 +262,18 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     value: loads,
     least: { isComplete: false, requests: 0, entries: [] },
   }),
+  IndexRequest: message<string>({
+    write: encodeIndexRequest,
+    read: decodeIndexRequest,
+    value: "one",
+    least: "",
+  }),
+  IndexPart: message<IndexMessage>({
+    write: encodeIndexMessage,
+    read: decodeIndexMessage,
+    value: indexHead,
+    least: { kind: "head", head: { blockSize: 0, isBlockSizeConfirmed: false, ranks: [] } },
+  }),
   ServiceRequest: message<{ requestId: string; payload: Uint8Array }>({
     write: ({ requestId, payload }) => frameRequest(requestId, payload),
     read: splitRequest,
@@ -279,8 +317,8 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
   GatewayRegistration: message({
     write: gatewayValue,
     read: (value) => gatewaySchema.parse(value),
-    value: { id: "gateway-a", address: "tcp:10.0.0.8:7000" },
-    least: { id: "gateway-a", address: "tcp:10.0.0.8:7000" },
+    value: { id: "gateway-a", address: "tcp:10.0.0.8:7000", startedAt: 0 },
+    least: { id: "gateway-a", address: "tcp:10.0.0.8:7000", startedAt: 0 },
   }),
   "Instance with kvEventsSubject": message<Instance>({
     write: instanceValue,

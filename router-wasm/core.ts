@@ -72,6 +72,9 @@ export interface CoreExports {
   setPrediction(worker: number, ticks: number, capacity: number): void;
   setTime(tick: number): void;
   predictPrompt(worker: number): number;
+  predictHashed(worker: number, blocks: number, ticks: number): number;
+  copyPredicted(worker: number, most: number): number;
+  predictionsCopy(): number;
   promptArea(tokens: number): number;
   hashesArea(blocks: number): number;
   hashPrompt(tokens: number, media: number): number;
@@ -96,6 +99,7 @@ export interface CoreExports {
   firstToken(booking: number): void;
   grow(booking: number, blocks: number): void;
   free(booking: number): void;
+  recentPrefillOf(worker: number): number;
   addLoad(
     worker: number,
     prefillTokens: number,

@@ -1,26 +1,10 @@
 import type { Core } from "./core.ts";
 import { RouterError } from "./errors.ts";
-import { damaged, type SnapshotContent, viewOf } from "./snapshot-format.ts";
+import { exceeds, KIND_SHIFT, POOL_KIND, RUN_HEAD, type RunCopy, runsIn } from "./run-copy.ts";
+import { damaged, type SnapshotContent } from "./snapshot-format.ts";
 
-/** Holder numbers are kind · 2^20 + worker; the kinds are those of `assembly/kinds.ts`. */
-const KIND_SHIFT = 20;
-const POOL_KIND = 4;
+/** The kinds of `assembly/kinds.ts` that a snapshot has. */
 const KINDS = new Set([0, 2, 3, POOL_KIND]);
-const RUN_HEAD = 24;
-
-/** A run's copy within its piece. */
-interface RunCopy {
-  view: DataView;
-  at: number;
-  number: number;
-  parent: number;
-  length: number;
-  /** 1 if some holder may have several hashes for a block. */
-  severalHashes: number;
-  shared: number;
-  holders: number;
-  aliases: number;
-}
 
 /**
  * Loads a snapshot's runs into a core that has only workers. Throws `bad_snapshot` if they are inconsistent, `memory`
@@ -36,30 +20,6 @@ export function restoreRuns(core: Core, content: SnapshotContent): void {
     restored.set(copy.number, restoreRun(core, copy, workers, restored));
   for (const number of copies.keys()) core.exports.restoreOrder(restored.get(number)!);
   core.exports.restoreEnd();
-}
-
-function* runsIn(piece: Uint8Array): Generator<RunCopy> {
-  const view = viewOf(piece);
-  for (let at = 0; at < piece.length; ) {
-    if (piece.length - at < RUN_HEAD) throw damaged("a run is truncated");
-    const copy = {
-      view,
-      at,
-      number: view.getUint32(at, true),
-      parent: view.getUint32(at + 4, true),
-      length: view.getUint8(at + 8),
-      severalHashes: view.getUint8(at + 9),
-      aliases: view.getUint16(at + 10, true),
-      shared: view.getUint32(at + 12, true),
-      holders: view.getUint32(at + 16, true),
-    };
-    const hashes = copy.length + ones(copy.shared);
-    const end = at + RUN_HEAD + hashes * 8 + (copy.holders + copy.aliases) * 16;
-    const isWhole = copy.length >= 1 && copy.length <= 32 && end <= piece.length;
-    if (!isWhole || exceeds(copy.shared, copy.length)) throw damaged("a run is invalid");
-    yield copy;
-    at = end;
-  }
 }
 
 /** Sorts the runs so that each comes after its parent. */
@@ -135,14 +95,4 @@ function noRoom(what: string): RouterError {
     "memory",
     `The snapshot cannot be restored (${what}): raise maxBlocks or maxMemoryBytes.`,
   );
-}
-
-function exceeds(mask: number, length: number): boolean {
-  return length < 32 && mask >>> length !== 0;
-}
-
-function ones(mask: number): number {
-  let count = 0;
-  for (let bits = mask; bits !== 0; bits &= bits - 1) count++;
-  return count;
 }

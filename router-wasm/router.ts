@@ -4,6 +4,8 @@ import { EventWriter } from "./event-writer.ts";
 import { hashBlocks, mediaHash, Salts } from "./hashing.ts";
 import { maskHash, useHashKey } from "./kv-hasher.ts";
 import { writeMedia } from "./media.ts";
+import { mergePredictions, predictionsPiece } from "./merge-predictions.ts";
+import { mergeRuns } from "./merge-runs.ts";
 import {
   DEFAULT_WEIGHTS,
   integer,
@@ -21,6 +23,7 @@ import {
   headPiece,
   joinPieces,
   newPiece,
+  otherHashes,
   readSnapshot,
   type SnapshotContent,
   seal,
@@ -415,6 +418,11 @@ class WasmRouter implements Router {
     this.#core.exports.addLoad(worker, prefillTokens, decodeBlocks, requests, recentPrefillTokens);
   }
 
+  recentPrefill(worker: number): number {
+    this.#check(worker);
+    return this.#core.exports.recentPrefillOf(worker);
+  }
+
   *snapshot(pieceBytes = 1 << 20): Generator<Uint8Array<ArrayBuffer>, void> {
     const core = this.#core;
     const { exports } = core;
@@ -447,16 +455,40 @@ class WasmRouter implements Router {
   /** Call on a new router. */
   restore(content: SnapshotContent): void {
     const { exports } = this.#core;
-    if (content.blockSize !== this.blockSize || content.seed !== this.#seed) {
-      const message = `The snapshot is of a router with blocks of ${content.blockSize} tokens, or another salt or key: start without it.`;
-      throw new RouterError("bad_snapshot", message);
-    }
+    if (content.blockSize !== this.blockSize || content.seed !== this.#seed)
+      throw otherHashes(content.blockSize);
     const workers = new Set(content.workers);
     for (let worker = 0; worker <= Math.max(-1, ...workers); worker++) this.addWorker();
     restoreRuns(this.#core, content);
     for (let worker = Math.max(-1, ...workers); worker >= 0; worker--) {
       if (!workers.has(worker)) exports.removeWorker(worker);
     }
+  }
+
+  *merge(pieces: readonly Uint8Array[], workers: ReadonlyMap<number, number>): Generator<number, void> {
+    yield* mergeRuns(this.#core, this, this.#seed, pieces, workers);
+  }
+
+  copyPredictions(worker: number, mostBlocks = 131_072): Uint8Array<ArrayBuffer> {
+    this.#check(worker);
+    const bytes = this.#core.exports.copyPredicted(worker, integer("mostBlocks", mostBlocks, 1, 1 << 24));
+    const from = this.#core.exports.predictionsCopy() >>> 0;
+    const { blockSize } = this;
+    return predictionsPiece({ seed: this.#seed, blockSize }, this.#core.u8.subarray(from, from + bytes));
+  }
+
+  *mergePredictions(worker: number, predictions: Uint8Array): Generator<number, void> {
+    const { blockSize } = this;
+    yield* mergePredictions(
+      { seed: this.#seed, blockSize },
+      predictions,
+      MAX_PROMPT / blockSize,
+      (path, ticks) => {
+        this.#check(worker);
+        this.hashBuffer(path.length).set(path);
+        return Math.max(0, this.#core.exports.predictHashed(worker, path.length, ticks));
+      },
+    );
   }
 
   load(worker: number): WorkerLoad {

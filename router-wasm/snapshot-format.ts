@@ -77,6 +77,13 @@ export function joinPieces(snapshot: Uint8Array | Iterable<Uint8Array>): Uint8Ar
   return bytes;
 }
 
+/** The content of a piece that stands alone. Throws `bad_snapshot` if it is damaged or has another number. */
+export function readOnePiece(core: Core, piece: Uint8Array, number: number): Uint8Array {
+  const content = readPiece(core, piece, 0, number);
+  if (PIECE_HEAD + content.length + CHECKSUM !== piece.length) throw damaged("a piece is too long");
+  return content;
+}
+
 /** Parses a snapshot. Throws `bad_snapshot` if it is damaged, truncated or of another version. */
 export function readSnapshot(core: Core, bytes: Uint8Array): SnapshotContent {
   const contents: Uint8Array[] = [];
@@ -103,7 +110,7 @@ function readPiece(core: Core, bytes: Uint8Array, at: number, number: number): U
   return bytes.subarray(at + PIECE_HEAD, end);
 }
 
-function readHead(head: Uint8Array): SnapshotHead {
+export function readHead(head: Uint8Array): SnapshotHead {
   const view = viewOf(head);
   if (head.length < HEAD || view.getBigUint64(0, true) !== MAGIC) throw damaged("it is not a snapshot");
   const version = view.getUint32(8, true);
@@ -118,6 +125,12 @@ function readHead(head: Uint8Array): SnapshotHead {
     seed: view.getBigUint64(16, true),
     workers: Array.from({ length: workers }, (_, i) => view.getUint32(HEAD + i * 4, true)),
   };
+}
+
+/** The error for a snapshot whose hashes are not those of this router. */
+export function otherHashes(blockSize: number): RouterError {
+  const message = `The snapshot is of a router with blocks of ${blockSize} tokens, or another salt or key: start without it.`;
+  return new RouterError("bad_snapshot", message);
 }
 
 export function damaged(what: string): RouterError {

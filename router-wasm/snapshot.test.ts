@@ -1,64 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Router, RouterError, type RouterOptions, restoreRouter, type Tier } from "./index.ts";
+import { type Router, RouterError, type RouterOptions, restoreRouter } from "./index.ts";
+import { apply, type Event, event, OPTIONS, withWorkers } from "./test-events.ts";
 import { newRouter, routerModule } from "./test-router.ts";
-
-const OPTIONS: RouterOptions = { blockSize: 2, maxWorkers: 12, maxBlocks: 100_000 };
-
-interface Event {
-  type: "stored" | "removed" | "copied" | "cleared" | "left";
-  worker: number;
-  /** Symbols of a path, each repeated `length` times. */
-  path: { symbol: number; length: number }[];
-  from: number;
-  count: number;
-  /** Hashes from the content, from the content and the worker, or from a few numbers. */
-  naming: "shared" | "own" | "tiny";
-  tier: Tier;
-}
-
-const event: fc.Arbitrary<Event> = fc.record({
-  type: fc.constantFrom(
-    "stored",
-    "stored",
-    "stored",
-    "stored",
-    "removed",
-    "removed",
-    "copied",
-    "cleared",
-    "left",
-  ),
-  worker: fc.nat(9),
-  path: fc.array(fc.record({ symbol: fc.nat(2), length: fc.integer({ min: 1, max: 40 }) }), {
-    minLength: 1,
-    maxLength: 3,
-  }),
-  from: fc.oneof(fc.constant(0), fc.nat(60)),
-  count: fc.integer({ min: 1, max: 60 }),
-  naming: fc.constantFrom("shared", "shared", "own", "tiny"),
-  tier: fc.constantFrom<Tier>("device", "device", "device", "host", "disk", "shared"),
-});
-
-function apply(router: Router, { type, worker, path, from, count, naming, tier }: Event): void {
-  const symbols = path.flatMap(({ symbol, length }) => Array<number>(length).fill(symbol));
-  let name = naming === "own" ? BigInt(worker + 2) : 1n;
-  const names = BigUint64Array.from(symbols, (symbol) => {
-    name = BigInt.asUintN(64, name * 0x5851f42d4c957f2dn + BigInt(symbol) + 1n);
-    return naming === "tiny" ? name % 11n : name;
-  });
-  const first = from % symbols.length;
-  const tokens = new Uint32Array((symbols.length - first) * 2).map((_, i) => symbols[first + (i >> 1)]!);
-  const parent = first > 0 ? names[first - 1] : undefined;
-  if (type === "stored") router.applyStored(worker, names.slice(first), parent, tokens, { tier });
-  else if (type === "removed") router.applyRemoved(worker, names.slice(first, first + count), tier);
-  else if (type === "copied") router.applyCopied(worker, names.slice(first), tier);
-  else if (type === "cleared") router.clearWorker(worker);
-  else {
-    router.removeWorker(worker);
-    expect(router.addWorker()).toBe(worker);
-  }
-}
 
 /** All observable state, except counters of past operations. */
 function state(router: Router) {
@@ -74,12 +18,6 @@ function state(router: Router) {
     }),
   );
   return { blocks, storedBlocks, hostBlocks, diskBlocks, sharedBlocks, runs, workers, loads, overlaps };
-}
-
-function withWorkers(): Router {
-  const router = newRouter(OPTIONS);
-  for (let i = 0; i < 10; i++) router.addWorker();
-  return router;
 }
 
 const FORTY_BLOCKS: Event = {

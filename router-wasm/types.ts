@@ -374,6 +374,8 @@ export interface Router {
    * `bad_option` for an amount that is not a finite number.
    */
   addLoad(worker: number, load: AddedLoad): void;
+  /** The prompt tokens that the worker had to prefill recently, decayed to the time that the router was last given. */
+  recentPrefill(worker: number): number;
 
   /**
    * Serializes the index with a version and checksums, in pieces of about `pieceBytes`: as it was when the first piece
@@ -382,6 +384,27 @@ export interface Router {
    * of changed runs do not fit.
    */
   snapshot(pieceBytes?: number): Generator<Uint8Array<ArrayBuffer>, void>;
+
+  /**
+   * Stores, in addition to what is known, what the pieces of another router's snapshot say of some of its workers, as if
+   * their events had arrived. A little of it each time the generator is advanced; it yields the (block, worker) pairs
+   * stored since the last time. Then apply, in order, the workers' events after the snapshot began. Blocks that can no
+   * longer be found, because the blocks before them are gone, and the shared pool are left out.
+   * Throws `bad_snapshot` for a snapshot that is damaged, or has another version, block size, salt or key.
+   * @param workers this router's workers by their indexes in the snapshot
+   */
+  merge(pieces: readonly Uint8Array[], workers: ReadonlyMap<number, number>): Generator<number, void>;
+  /**
+   * What the worker is predicted to hold and for how long, for another router's `mergePredictions`: all of it, or the
+   * predictions made last if they are of more than `mostBlocks`, by default 131,072.
+   */
+  copyPredictions(worker: number, mostBlocks?: number): Uint8Array<ArrayBuffer>;
+  /**
+   * Predicts what another router has, no longer than `setPredictions` allows here. A little of it each time the
+   * generator is advanced; it yields the blocks predicted since the last time. Throws `bad_snapshot` for those
+   * of a router with another block size, salt or key, and for other bytes.
+   */
+  mergePredictions(worker: number, predictions: Uint8Array): Generator<number, void>;
 
   load(worker: number): WorkerLoad;
   stats(): RouterStats;

@@ -3,12 +3,12 @@ import { type Instance, instanceValue } from "./model-card.ts";
 import type { Handler, ServerCall } from "./request-plane/types.ts";
 
 /**
- * The endpoint at which a worker says what it is: its value for discovery, as JSON, and again with `drainWithinMs` once
- * it is leaving. The call ends with that message.
+ * The endpoint at which a worker or a gateway says what it is: its value for discovery, as JSON; a worker again with
+ * `drainWithinMs` once it is leaving. The call ends with that message.
  */
 export const instanceEndpoint = "instance";
 
-/** A worker's side of that endpoint. */
+/** The side of that endpoint that says so. */
 export class InstanceAnnouncer {
   readonly #calls = new Set<ServerCall>();
   #message: Uint8Array | undefined;
@@ -23,8 +23,13 @@ export class InstanceAnnouncer {
 
   /** Tells all callers what the worker is now. */
   announce(instance: Instance): void {
-    this.#message = new TextEncoder().encode(JSON.stringify(instanceValue(instance)));
     this.#isLeaving = instance.drainWithinMs !== undefined;
+    this.announceValue(instanceValue(instance));
+  }
+
+  /** The same for any value of discovery. */
+  announceValue(value: { [key: string]: JsonValue }): void {
+    this.#message = new TextEncoder().encode(JSON.stringify(value));
     for (const call of [...this.#calls]) this.#send(call);
   }
 

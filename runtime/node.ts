@@ -6,7 +6,7 @@ export {
   type KubernetesFollower,
   type KubernetesSource,
 } from "./discovery/kubernetes/follow.ts";
-export { isKubernetes } from "./discovery/kubernetes/place.ts";
+export { findsGateways, findsNoPodWorkers, isKubernetes } from "./discovery/kubernetes/place.ts";
 export { openDiscovery } from "./discovery/open.ts";
 export { endProcess } from "./end-process.ts";
 export { acceptsConnections, freePort, freePorts } from "./free-ports.ts";

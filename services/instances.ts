@@ -12,6 +12,7 @@ import { compileRouter } from "#router-wasm";
 import {
   type ConnectOptions,
   type Discovery,
+  followKeys,
   type JsonValue,
   type Logger,
   type Metrics,
@@ -72,10 +73,9 @@ export class ServiceInstances {
   static async open(service: string, options: InstancesOptions): Promise<ServiceInstances> {
     const path = new URL("../router-wasm/router.wasm", import.meta.url);
     const instances = new ServiceInstances(service, await compileRouter(await readFile(path)), options);
-    instances.#watch = await options.discovery.watch(keysOf(service), (event) => {
-      if (event.type === "snapshot") instances.#replace(event.entries);
-      else if (event.type === "put") instances.#put(event.key, event.value);
-      else instances.#remove(event.key);
+    instances.#watch = await followKeys(options.discovery, keysOf(service), {
+      onPut: (key, value) => instances.#put(key, value),
+      onDelete: (key) => instances.#remove(key),
     });
     return instances;
   }
@@ -167,11 +167,6 @@ export class ServiceInstances {
 
   get #nobody(): string {
     return `No instance of the service '${this.#service}' can take the request. Is one running, with the same discovery?`;
-  }
-
-  #replace(entries: ReadonlyMap<string, JsonValue>): void {
-    for (const key of [...this.#instances.keys()]) if (!entries.has(key)) this.#remove(key);
-    for (const [key, value] of entries) this.#put(key, value);
   }
 
   #put(key: string, value: JsonValue): void {

@@ -18,20 +18,29 @@ export type Sharing =
   /** They know nothing of each other. */
   | "silent";
 
+/** How the first gateway is replaced in the middle of the trace: not, by one that takes over, or by one that does not. */
+export type Start = "not replaced" | "warm" | "cold";
+
 export interface ReplicaCase {
   readonly gateways: number;
   readonly arrival: Arrival;
   readonly sharing: Sharing;
+  /** Default: events. */
+  readonly knowledge?: "events" | "predictions";
+  /** Default: not replaced. */
+  readonly start?: Start;
 }
 
 export const WORKERS = 16;
+/** Times after the middle of the trace for which the hit rate is reported, in minutes. */
+export const WINDOW_MINUTES = [1, 5];
 /** The trace's times are rounded to this. */
 const BURST_MS = 3_000;
 /** How long it takes to tell another gateway: a turn of the event loop, and a network. */
 const SHARE_DELAY_MS = 5;
 
 export function simulationOf(
-  { gateways, arrival, sharing }: ReplicaCase,
+  { gateways, arrival, sharing, knowledge = "events", start = "not replaced" }: ReplicaCase,
   { minutes, trace }: { readonly minutes: number; readonly trace: string },
 ): Simulation {
   const requests = readTrace(trace).filter(({ arrivalMs }) => arrivalMs < minutes * 60_000);
@@ -39,7 +48,12 @@ export function simulationOf(
     trace: arrival === "bursts" ? requests : spread(requests),
     workers: WORKERS,
     policy: "kv",
-    knowledge: "events",
+    knowledge,
+    windows: WINDOW_MINUTES.map((window) => ({
+      fromMs: (minutes / 2) * 60_000,
+      toMs: (minutes / 2 + window) * 60_000,
+    })),
+    ...(start !== "not replaced" && { replacement: { atMs: (minutes / 2) * 60_000, start } }),
     predictionSeconds: 600,
     gateways,
     ...(sharing !== "silent" && { shareDelayMs: SHARE_DELAY_MS }),

@@ -6,12 +6,16 @@ import { runJobs } from "../trace/threads.ts";
 import { CONVERSATION_TRACE } from "../trace-file.ts";
 import { type ReplicaCase, WORKERS } from "./cases.ts";
 import { shareDelays, type Throughput, throughput } from "./live.ts";
+import { liveReplacementTable, replaceLive } from "./live-replacement.ts";
+import { replacementTable, simulateReplacements } from "./replacement.ts";
 
 const HELP = `npm run bench:replicas -- [OPTIONS]
 
 One, two and four gateways in front of ${WORKERS} mock workers on the conversation trace, in virtual time: what it costs that
 several decide. Beside Stator's way (gateways tell each other their bookings, and each prefers its own share of the
-workers): telling alone, and silence. Then real processes: how long it takes to tell, and requests per second.
+workers): telling alone, and silence. Then a gateway is replaced in the middle of the trace, by one that takes over what
+the old one knows of caches and by one that does not. Then real processes: how long it takes to tell, requests per second,
+and a gateway that is replaced in front of engines.
 
   --minutes N      only the trace's first minutes (10)
   --seconds N      length of each measurement of real gateways; 0: none (5)
@@ -40,18 +44,23 @@ const SHARINGS = ["told, own shares", "told", "silent"] as const;
 
 async function run(options: Options): Promise<void> {
   const rows = await simulateAll(options);
+  const replacements = await simulateReplacements(options, (done, all) =>
+    showProgress(`${done} of ${all} simulations of a replacement`),
+  );
+  showProgress("");
   const live = options.seconds > 0 ? await measure(options.seconds) : undefined;
   if (options.json) {
     process.stdout.write(
-      `${JSON.stringify({ workers: WORKERS, minutes: options.minutes, rows, ...live })}\n`,
+      `${JSON.stringify({ workers: WORKERS, minutes: options.minutes, rows, replacements, ...live })}\n`,
     );
     return;
   }
-  process.stdout.write(`${tableOf(rows)}\n`);
+  process.stdout.write(`${tableOf(rows)}\n\n${replacementTable(replacements)}\n`);
   if (live === undefined) return;
   const { p50, p99 } = live.shareDelayMicroseconds;
   process.stdout.write(`\nA booking is known to another gateway's process after ${p50} µs (p99 ${p99}).\n\n`);
-  process.stdout.write(`${throughputTable(live.throughput)}\n`);
+  process.stdout.write(`${throughputTable(live.throughput)}\n\n`);
+  process.stdout.write(`${liveReplacementTable(live.liveReplacements)}\n`);
 }
 
 async function simulateAll(options: Options): Promise<Row[]> {
@@ -97,8 +106,9 @@ async function measure(seconds: number) {
     showProgress(`requests with ${gateways} gateways`);
     results.push(await throughput(gateways, seconds));
   }
+  const liveReplacements = await replaceLive((start) => showProgress(`a real gateway, ${start}`));
   showProgress("");
-  return { shareDelayMicroseconds: quantilesOf(delays), throughput: results };
+  return { shareDelayMicroseconds: quantilesOf(delays), throughput: results, liveReplacements };
 }
 
 function tableOf(rows: readonly Row[]): string {

@@ -37,8 +37,7 @@ export async function throughput(gateways: number, seconds: number): Promise<Thr
   const folder = mkdtempSync(join(tmpdir(), "stator-replicas-"));
   const running: ChildProcess[] = [];
   const start = (...args: string[]) => {
-    const shared = [`--discovery=file:${folder}/discovery`, "--config=none"];
-    const child = spawn(process.execPath, [MAIN, ...args, ...shared], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = startStator(...args, `--discovery=file:${folder}/discovery`);
     running.push(child);
     return child;
   };
@@ -61,6 +60,10 @@ export async function throughput(gateways: number, seconds: number): Promise<Thr
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Starts a `stator` command. */
+export const startStator = (...args: string[]): ChildProcess =>
+  spawn(process.execPath, [MAIN, ...args, "--config=none"], { stdio: ["ignore", "pipe", "pipe"] });
 
 async function load(urls: readonly string[], seconds: number): Promise<number> {
   const until = performance.now() + seconds * 1000;
@@ -90,7 +93,8 @@ async function isReady(url: string): Promise<boolean> {
   return models.flatMap(({ workers }) => workers).filter(({ status }) => status === "ready").length === 4;
 }
 
-async function printed(child: ChildProcess, pattern: RegExp): Promise<string> {
+/** The first group of the pattern in what a process prints. @throws Error if it ends without */
+export async function printed(child: ChildProcess, pattern: RegExp): Promise<string> {
   let output = "";
   for (const stream of [child.stdout!, child.stderr!])
     stream.on("data", (chunk) => {

@@ -74,6 +74,19 @@ export class SimulatedGateway {
     });
   }
 
+  /** Takes over what another gateway knows of caches. */
+  takeOver({ router }: SimulatedGateway, seconds: number): void {
+    const workers = Array.from(this.#roster.keys());
+    for (const each of [router, this.router]) each.passTime(seconds);
+    for (const worker of workers)
+      this.router.addLoad(worker, { ...NO_LOAD, recentPrefillTokens: router.recentPrefill(worker) });
+    const merges = [
+      this.router.merge([...router.snapshot()], new Map(workers.map((worker) => [worker, worker]))),
+      ...workers.map((worker) => this.router.mergePredictions(worker, router.copyPredictions(worker))),
+    ];
+    for (const merge of merges) for (const _ of merge);
+  }
+
   #othersLoad(worker: number): AddedLoad {
     let [prefillTokens, decodeBlocks, requests] = [0, 0, 0];
     for (const load of this.#told[worker]!.values()) {

@@ -23,7 +23,7 @@ export class RunningRequest implements ScheduledRequest {
   readonly #index: number;
   readonly #names: BlockNames;
   readonly #listener: RequestListener;
-  readonly #arrivalMs: number;
+  readonly arrivalMs: number;
   #tokens = 0;
 
   constructor(request: TraceRequest, index: number, names: BlockNames, listener: RequestListener) {
@@ -32,7 +32,7 @@ export class RunningRequest implements ScheduledRequest {
     this.#index = index;
     this.#names = names;
     this.#listener = listener;
-    this.#arrivalMs = listener.now();
+    this.arrivalMs = listener.now();
   }
 
   hashAt(index: number): number {
@@ -56,6 +56,6 @@ export class RunningRequest implements ScheduledRequest {
   }
 
   #elapsed(): number {
-    return this.#listener.now() - this.#arrivalMs;
+    return this.#listener.now() - this.arrivalMs;
   }
 }

@@ -5,7 +5,7 @@ import { BlockNames } from "./block-names.ts";
 import { SimulatedGateway } from "./gateway.ts";
 import { RunningRequest } from "./running-request.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
-import type { Simulation } from "./simulation.ts";
+import type { Replacement, Simulation } from "./simulation.ts";
 import { EventFanOut, noEvents, StepEvents } from "./step-events.ts";
 import type { TraceRequest } from "./trace.ts";
 
@@ -18,6 +18,8 @@ export interface Quantiles {
 export interface SimulationResult {
   /** Share of all prompt tokens that came from a prefix cache. */
   hitRate: number;
+  /** The same for the requests that arrived in each of the asked times. */
+  windowHitRates: number[];
   ttftMs: Quantiles;
   itlMs: Quantiles;
   /** Good requests per second. */
@@ -50,7 +52,12 @@ interface Letter {
 
 class Run {
   readonly #options: Simulation;
-  readonly #gateways: readonly SimulatedGateway[];
+  readonly #module: WebAssembly.Module;
+  /** All gateways, replaced ones included. */
+  readonly #gateways: SimulatedGateway[];
+  /** The indices of those that get requests. */
+  readonly #fronts: number[];
+  readonly #events: EventFanOut[] = [];
   readonly #names: BlockNames;
   readonly #workers: SimulatedWorker[];
   readonly #agenda = new Agenda();
@@ -61,6 +68,7 @@ class Run {
   #now = 0;
 
   constructor(module: WebAssembly.Module, options: Simulation) {
+    this.#module = module;
     this.#options = options;
     const { shape, workers, knowledge, gateways = 1 } = options;
     this.#names = new BlockNames(options.trace, shape.blockSize);
@@ -68,23 +76,30 @@ class Run {
       { length: gateways },
       (_, index) => new SimulatedGateway(module, options, index, this.#random),
     );
+    this.#fronts = [...this.#gateways.keys()];
     this.#workers = Array.from({ length: workers }, (_, worker) => {
-      const events =
-        knowledge === "events"
-          ? new EventFanOut(this.#gateways.map(({ router }) => new StepEvents(router, worker, this.#names)))
-          : noEvents;
+      if (knowledge !== "events") return new SimulatedWorker(shape, options.timing, noEvents);
+      const events = new EventFanOut(
+        this.#gateways.map(({ router }) => new StepEvents(router, worker, this.#names)),
+      );
+      this.#events.push(events);
       return new SimulatedWorker(shape, options.timing, events);
     });
   }
 
   run(): SimulationResult {
-    const { trace } = this.#options;
+    const { trace, replacement } = this.#options;
     let next = 0;
+    let isReplaced = replacement === undefined;
     while (next < trace.length || this.#agenda.nextTime < Number.POSITIVE_INFINITY) {
       this.#deliver(Math.min(trace[next]?.arrivalMs ?? Number.POSITIVE_INFINITY, this.#agenda.nextTime));
       const arrival = trace[next]?.arrivalMs ?? Number.POSITIVE_INFINITY;
       if (arrival <= this.#agenda.nextTime) {
         this.#now = arrival;
+        if (!isReplaced && arrival >= replacement!.atMs) {
+          this.#replace(replacement!);
+          isReplaced = true;
+        }
         this.#arrive(next, trace[next]!);
         next++;
       } else {
@@ -97,11 +112,21 @@ class Run {
     return this.#result();
   }
 
+  #replace({ start }: Replacement): void {
+    const old = this.#gateways[0]!;
+    const added = new SimulatedGateway(this.#module, this.#options, 0, this.#random);
+    if (start === "warm") added.takeOver(old, this.#now / 1000);
+    for (const events of this.#events) events.add(added.router);
+    for (const [index, gateway] of this.#gateways.entries())
+      for (const worker of this.#workers.keys()) added.setLoad(index, worker, gateway.ownLoad(worker), 0);
+    this.#fronts[0] = this.#gateways.push(added) - 1;
+  }
+
   #arrive(index: number, { promptTokens }: TraceRequest): void {
     const { trace } = this.#options;
     const prompt = new Uint32Array(promptTokens);
     this.#names.writePrompt(index, prompt);
-    const from = index % this.#gateways.length;
+    const from = this.#fronts[index % this.#fronts.length]!;
     const gateway = this.#gateways[from]!;
     const { router } = gateway;
     const { worker, booking, overlapBlocks } = gateway.choose(prompt, this.#now / 1000);
@@ -127,8 +152,8 @@ class Run {
 
   /** A gateway tells the others what it has booked on a worker. */
   #tell(gateway: number, worker: number, newPrefillTokens: number): void {
-    const { shareDelayMs, gateways = 1 } = this.#options;
-    if (shareDelayMs === undefined || gateways === 1) return;
+    const { shareDelayMs } = this.#options;
+    if (shareDelayMs === undefined || this.#gateways.length === 1) return;
     const load = this.#gateways[gateway]!.ownLoad(worker);
     this.#letters.push({ at: this.#now + shareDelayMs, gateway, worker, load, newPrefillTokens });
   }
@@ -149,7 +174,7 @@ class Run {
   }
 
   #result(): SimulationResult {
-    const { trace, ttftSlaMs, itlSlaMs } = this.#options;
+    const { trace, ttftSlaMs, itlSlaMs, windows = [] } = this.#options;
     const ended = this.#ended;
     const good = ended.filter(({ ttftMs, itlMs }) => ttftMs <= ttftSlaMs && itlMs <= itlSlaMs).length;
     const loads = this.#workers.map((worker) => worker.evaluatedTokens);
@@ -158,6 +183,9 @@ class Run {
       hitRate:
         sum(ended.map(({ cachedTokens }) => cachedTokens)) /
         sum(trace.map((request) => request.promptTokens)),
+      windowHitRates: windows.map(({ fromMs, toMs }) =>
+        hitRateOf(ended.filter(({ arrivalMs }) => arrivalMs >= fromMs && arrivalMs < toMs)),
+      ),
       ttftMs: quantilesOf(ended.map(({ ttftMs }) => ttftMs)),
       itlMs: quantilesOf(ended.map(({ itlMs }) => itlMs)),
       goodput: good / seconds,
@@ -167,5 +195,9 @@ class Run {
     };
   }
 }
+
+const hitRateOf = (requests: readonly RunningRequest[]) =>
+  sum(requests.map(({ cachedTokens }) => cachedTokens)) /
+  sum(requests.map(({ promptTokens }) => promptTokens));
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);

@@ -4,6 +4,13 @@ import type { StepTiming } from "#workers";
 import type { WorkerShape } from "./simulated-worker.ts";
 import type { TraceRequest } from "./trace.ts";
 
+/** A gateway is replaced in the middle of the trace; the old one only completes its requests. */
+export interface Replacement {
+  readonly atMs: number;
+  /** What the new one knows of caches at first: what the old one knew, or nothing. */
+  readonly start: "warm" | "cold";
+}
+
 /** Parameters of a simulation. */
 export interface Simulation {
   trace: readonly TraceRequest[];
@@ -15,6 +22,10 @@ export interface Simulation {
   shareDelayMs?: number;
   /** Whether each gateway prefers the workers of its own share. */
   prefersOwnShare?: boolean;
+  /** Replaces the first gateway. */
+  replacement?: Replacement;
+  /** Reports the hit rate of the requests that arrive in these times too. */
+  windows?: readonly { readonly fromMs: number; readonly toMs: number }[];
   /** Source of the router's knowledge of caches: workers' events, predictions from its own requests, or none. */
   knowledge: "events" | "predictions" | "none";
   /** How long a prompt is predicted to stay cached. */

@@ -19,6 +19,14 @@ export class StepEvents implements BlockListener {
     this.#names = names;
   }
 
+  /** A listener for another router, which also reports the changes of the current step so far. */
+  fork(router: Router): StepEvents {
+    const fork = new StepEvents(router, this.#worker, this.#names);
+    fork.#stored = [...this.#stored];
+    fork.#removed = [...this.#removed];
+    return fork;
+  }
+
   /** Blocks are stored at the end of a step; those removed at its start are reported first. */
   onStored(name: number): void {
     this.#endRemoved();
@@ -61,10 +69,16 @@ export class StepEvents implements BlockListener {
 
 /** Sends the same events to several listeners. */
 export class EventFanOut implements BlockListener {
-  readonly #listeners: readonly StepEvents[];
+  readonly #listeners: StepEvents[];
 
   constructor(listeners: readonly StepEvents[]) {
-    this.#listeners = listeners;
+    this.#listeners = [...listeners];
+  }
+
+  /** From now on, sends them to another router too. */
+  add(router: Router): void {
+    const [first] = this.#listeners;
+    if (first !== undefined) this.#listeners.push(first.fork(router));
   }
 
   onStored(name: number): void {

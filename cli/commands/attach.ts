@@ -1,6 +1,6 @@
 import { EngineGroup, type EngineSpec } from "#gateway";
 import { randomId } from "#runtime";
-import { followKubernetes, isKubernetes } from "#runtime/node";
+import { findsNoPodWorkers, followKubernetes } from "#runtime/node";
 import { followEngines } from "../attach/follow.ts";
 import { readOptions, UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
@@ -28,9 +28,9 @@ async function serveEngines(
   options: OptionValues<typeof attachOptions>,
   positionals: readonly string[],
 ): Promise<number> {
-  if (isKubernetes(options.discovery))
+  if (options.discovery !== undefined && !findsNoPodWorkers(options.discovery))
     throw new UsageError(
-      "--discovery of stator attach is for other gateways, which kubernetes: does not find: use etcd: or nats:, and --kubernetes-service for engines.",
+      "--discovery of stator attach is for other gateways: kubernetes:?gateways=SERVICE finds them, and --kubernetes-service finds engines.",
     );
   const cluster = kubernetesSource(options);
   const engines = enginesOf("attach", options, positionals, cluster !== undefined);
@@ -45,7 +45,9 @@ async function serveEngines(
     drainWithinMs: options["drain-within"] * 1000,
     workerPlane: plane,
   };
-  const service = await openServiceAt(options.discovery ?? "memory:attach", "attach", options);
+  const service = await openServiceAt(options.discovery ?? "memory:attach", "attach", options, {
+    workerTls: plane.tls,
+  });
   const peerPlane = await peerPlace(options, plane.tls);
   const own = { engines, health: healthSettings(options), peerPlane };
   const gateway = await startProcesses(options, service, shared, own);

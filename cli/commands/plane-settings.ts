@@ -1,6 +1,6 @@
 import { type ClientTls, PlaneError } from "#runtime";
 import {
-  isKubernetes,
+  findsGateways,
   natsServers,
   openPlanePlace,
   type PlanePlace,
@@ -33,10 +33,10 @@ type PeerOptions = Pick<
 export async function peerPlace(options: PeerOptions, identity: ClientTls): Promise<PlanePlace | undefined> {
   const { "peer-listen": listen, "peer-advertise": advertise, discovery, nats } = options;
   if (listen === "none" || discovery === undefined) return undefined;
-  if (isKubernetes(discovery)) {
+  if (!findsGateways(discovery)) {
     if (listen === undefined && advertise === undefined) return undefined;
     throw new UsageError(
-      "--discovery kubernetes: finds workers, not other gateways: omit --peer-listen and --peer-advertise.",
+      "--discovery kubernetes: finds other gateways only by their service: add gateways=SERVICE to its URL, or omit --peer-listen and --peer-advertise.",
     );
   }
   const { cert, key, ca: clientCa } = identity;

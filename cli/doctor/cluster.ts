@@ -17,6 +17,7 @@ import {
   connect,
   decodeStatus,
   examineNats,
+  findsGateways,
   isKubernetes,
   openDiscovery,
   type ProcessStatus,
@@ -79,11 +80,14 @@ export async function diagnoseCluster(url: string, options: ClusterDoctorOptions
   if (options.nats !== undefined)
     subjects.push({ name: "NATS", checks: await examineServer(options.nats, options) });
   if (discovery !== undefined) {
-    const checks = isKubernetes(url)
-      ? examinePods(discovery, faults)
-      : await examineStore(discovery, options.timeoutMs);
+    // Pods are asked only when somebody wants to know.
+    const inPods = isKubernetes(url) ? await registered(discovery) : undefined;
+    const checks =
+      inPods === undefined
+        ? await examineStore(discovery, options.timeoutMs)
+        : examinePods(discovery, faults);
     subjects.push({ name: "discovery", checks });
-    const processes = await registered(discovery);
+    const processes = inPods ?? (await registered(discovery));
     if (!isKubernetes(url)) checks.push(...[...new Set(faults.map(messageOf))].map((fault) => note(fault)));
     const found = await Promise.all(processes.map((each) => examineProcess(each, options)));
     subjects.push(...found.map(({ subject }) => subject));
@@ -95,7 +99,7 @@ export async function diagnoseCluster(url: string, options: ClusterDoctorOptions
       const checks = await examineEventStream(options.events, workers, options.timeoutMs);
       subjects.push({ name: "stream of KV events", checks });
     }
-    subjects.push({ name: "together", checks: examineTogether(processes, statuses, !isKubernetes(url)) });
+    subjects.push({ name: "together", checks: examineTogether(processes, statuses, findsGateways(url)) });
     await discovery.close();
   }
   const isWell = subjects.every(({ checks }) => checks.every(({ status }) => status !== "problem"));
@@ -310,14 +314,14 @@ async function untilPosition(subscription: ReturnType<typeof subscribeKvEvents>)
 function examineTogether(
   processes: readonly Registered[],
   statuses: readonly { readonly name: string; readonly status: ProcessStatus }[],
-  findsGateways: boolean,
+  mayHaveGateways: boolean,
 ): Finding[] {
   const count = (kind: Registered["kind"]) => processes.filter((each) => each.kind === kind).length;
   const checks: Finding[] = [];
   const [workers, gateways] = [count("worker"), count("gateway")];
   if (workers + count("service") === 0)
     checks.push(note("No worker has registered.", "Gateways have nothing to send requests to."));
-  if (gateways === 0 && findsGateways)
+  if (gateways === 0 && mayHaveGateways)
     checks.push(note("No gateway has registered.", "Gateways with --peer-listen none do not."));
   if (workers > 0 || gateways > 0)
     checks.push(ok(`${workers} workers and ${gateways} gateways have registered.`));

@@ -148,12 +148,22 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const id = options.id ?? randomId();
   const via = viaOf(id);
   const { servePeers, connectWorker = noSockets } = platform;
-  const peers =
+  const peers: GatewayPeers | undefined =
     servePeers &&
-    new GatewayPeers({ ...servePeers, discovery: options.discovery, id, connect: connectWorker, log });
+    new GatewayPeers({
+      ...servePeers,
+      discovery: options.discovery,
+      id,
+      connect: connectWorker,
+      modelOf: (name) => models.get(name),
+      log,
+    });
+  const warmStart = peers?.warmStart;
   if (peers !== undefined) {
     const help = "Other gateways that share their load with this one.";
     all.readGauge("gateway_peers", help, () => peers.count);
+    const warm = "Blocks of workers' caches that this gateway took over from another one when it started.";
+    all.readGauge("gateway_warm_start_blocks", warm, () => peers.warmStart.blocks);
   }
   const { kvEventStream } = options;
   if (kvEventStream !== undefined) {
@@ -165,8 +175,9 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     others: peers,
   };
   const health = { ...DEFAULT_HEALTH, ...options.health };
-  const models = new Models({
-    create: (name, blockSize) => new LocalModel(name, blockSize, { routerModule, routing, metrics, log }),
+  const models: Models = new Models({
+    create: (name, blockSize) =>
+      new LocalModel(name, blockSize, { routerModule, routing, metrics, log, warmStart }),
     names: options.modelNames,
   });
   const workers = new DiscoveredWorkers({
@@ -196,6 +207,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     probe: probeEngine,
     loadPromptReader,
     isWorker: (name) => workers.worker(name) !== undefined,
+    warmStart,
   });
   const dependencies: OpsDependencies = {
     models,
@@ -260,8 +272,9 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     transport.close();
   };
   try {
-    await workers.open();
+    // Workers and engines that join get what the other gateways know of them.
     await peers?.open();
+    await workers.open();
     for (const spec of engines) attached.attach(spec);
   } catch (error) {
     close();

@@ -13,7 +13,7 @@ import { openKvFeed, workerConnector } from "../adapters/sockets.ts";
 import { openWebEventStream } from "../kernel/event-stream.ts";
 import { routerModule } from "../routing/test-model.ts";
 import { FetchTransport } from "../wire/fetch-transport.ts";
-import { createGateway, type Gateway, type GatewayOptions } from "./create-gateway.ts";
+import { createGateway, type Gateway, type GatewayOptions, type Platform } from "./create-gateway.ts";
 
 const log = createLogger({ name: "test", level: "error", write: () => {} });
 let opened: (() => unknown)[] = [];
@@ -27,6 +27,7 @@ afterEach(async () => {
 export async function attach(
   engines: readonly FaultyEngine[],
   more: Partial<GatewayOptions> = {},
+  platform: Partial<Platform> = {},
 ): Promise<Gateway> {
   const gateway = await createGateway(
     {
@@ -47,6 +48,7 @@ export async function attach(
       files: undefined,
       openKvFeed,
       connectWorker: workerConnector(),
+      ...platform,
     },
   );
   opened.push(() => gateway.close());
@@ -117,6 +119,11 @@ export class FaultyEngine {
     const events = await ZmqKvEventPublisher.open({ endpoint: "tcp://127.0.0.1:0" });
     this.#events = events;
     opened.push(() => events.close());
+  }
+
+  /** How many gateways follow its KV events. */
+  get subscribers(): number {
+    return this.#events?.subscribers ?? 0;
   }
 
   /** Publishes a batch of events in wire format. */

@@ -23,6 +23,13 @@ export const engineFeeds =
       get batches() {
         return feeds.reduce((sum, feed) => sum + feed.batches, 0);
       },
+      positionOf(rank) {
+        for (const feed of feeds) {
+          const position = feed.positionOf(rank);
+          if (position !== undefined) return position;
+        }
+        return undefined;
+      },
       close() {
         for (const feed of feeds) feed.close();
       },

@@ -1,4 +1,4 @@
-import { KvEventError, type Logger } from "#runtime";
+import { KvEventError, type Logger, type ZmqPosition } from "#runtime";
 import type { EngineAdapter, EngineApi, KvEventOrigin } from "../engines/types.ts";
 
 /** Receives a member's KV events. */
@@ -9,6 +9,11 @@ export interface FeedReceiver {
   onUnreadable(what: string): void;
   /** Forgets what this rank, or every rank if undefined, has cached. */
   onForget(rank: number | undefined): void;
+  /**
+   * Where the rank's events continue, if another gateway hands over what it knows; until this resolves, they wait.
+   * Undefined if none does.
+   */
+  startOf?(rank: number): Promise<ZmqPosition | undefined> | undefined;
 }
 
 /** A subscription to a member's KV events over any transport. */
@@ -17,6 +22,8 @@ export interface Feed {
   readonly isConnected: boolean;
   /** Batches received so far. */
   readonly batches: number;
+  /** The last batch of the rank's events that the receiver has; undefined if that is unknown. */
+  positionOf(rank: number): ZmqPosition | undefined;
   /** How often a batch was missing; undefined if that is not counted. */
   readonly gaps?: number | undefined;
   /** Ends the subscription; the receiver is not called afterwards. */

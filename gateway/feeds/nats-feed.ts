@@ -41,6 +41,8 @@ export function openNatsFeed(options: NatsFeedOptions, receiver: FeedReceiver, l
     get gaps() {
       return subscription.counters.gaps;
     },
+    // The stream has it, or the worker.
+    positionOf: () => undefined,
     close() {
       isClosed = true;
       subscription.close();

@@ -31,6 +31,8 @@ export function openPlaneFeed(
     get gaps() {
       return subscription.counters.gaps;
     },
+    // Workers send a snapshot to every gateway.
+    positionOf: () => undefined,
     close() {
       isConnected = false;
       subscription.close();

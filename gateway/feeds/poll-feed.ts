@@ -25,6 +25,9 @@ export class PollFeed implements Feed {
     void this.#poll();
   }
 
+  /** Unknown, because polling takes events away from other gateways. */
+  positionOf(): undefined {}
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

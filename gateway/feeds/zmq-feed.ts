@@ -16,6 +16,7 @@ export function openZmqFeed(
     endpoint,
     replayEndpoint,
     topic,
+    start: receiver.startOf?.(rank),
     onPayload: (payload) => deliver(receiver, payload),
     onMalformed: (what) => receiver.onUnreadable(what),
     onForget: () => receiver.onForget(rank),
@@ -28,6 +29,7 @@ export function openZmqFeed(
     get batches() {
       return subscription.counters.applied;
     },
+    positionOf: (asked) => (asked === rank ? subscription.position : undefined),
     close: () => subscription.close(),
   };
 }

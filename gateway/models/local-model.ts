@@ -10,12 +10,15 @@ import type { PeekRequest } from "../routing/route.ts";
 import type { RoutedCard, RoutedInstance } from "../routing/workers.ts";
 import type { Member } from "./members/member.ts";
 import { Model } from "./model.ts";
+import type { WarmStart } from "./warm-start.ts";
 
 export interface LocalModelOptions {
   readonly routerModule: WebAssembly.Module;
   readonly routing: RoutingOptions;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
+  /** Undefined without other gateways. */
+  readonly warmStart?: WarmStart | undefined;
 }
 
 /** A router for one block size, and its queue. */
@@ -115,6 +118,7 @@ export class LocalModel extends Model {
     this.router.addWorker(member);
     if (isCertain && blockSize === this.blockSize) this.#agreeing.add(member);
     this.updateMode(member);
+    void this.#options.warmStart?.take(this, member);
   }
 
   override leave(member: Member, mayReturn: boolean): void {
@@ -130,8 +134,19 @@ export class LocalModel extends Model {
 
   /** Without usable events, the router predicts a member's cache, as for members that never send any. */
   override updateMode(member: Member): void {
-    if (member.isPredicted || this.#mismatched.has(member)) this.router.predictOnly(member);
-    else this.router.followEvents(member);
+    if (member.isPredicted || this.#mismatched.has(member)) {
+      this.router.predictOnly(member);
+    } else this.router.followEvents(member);
+  }
+
+  /** Whether it is taking over what other gateways know of its members' caches. */
+  get isWarming(): boolean {
+    return this.#options.warmStart?.isWarming(this.name) ?? false;
+  }
+
+  /** Whether KV events or workers have confirmed the block size. */
+  get isBlockSizeConfirmed(): boolean {
+    return this.#agreeing.size > 0;
   }
 
   override clear(member: Member, rank?: number): void {

@@ -1,20 +1,26 @@
-import type {
-  Discovery,
-  Handler,
-  JsonValue,
-  Lease,
-  Logger,
-  RequestPlaneServer,
-  ServerCall,
-  Watch,
+import {
+  type Discovery,
+  followKeys,
+  type Handler,
+  InstanceAnnouncer,
+  instanceEndpoint,
+  type JsonValue,
+  type Lease,
+  type Logger,
+  type RequestPlaneServer,
+  type ServerCall,
+  type Watch,
 } from "#runtime";
 import type { ConnectWorker } from "../models/members/worker-connection.ts";
+import type { WarmModel } from "../models/warm-start.ts";
 import type { OtherGateways, SharedLoads } from "../routing/load/shared-load.ts";
+import { INDEX_ENDPOINT, IndexServer } from "./index-server.ts";
 import { LoadTable } from "./load-table.ts";
 import { encodeLoads } from "./message.ts";
 import { LOAD_ENDPOINT, PeerConnection } from "./peer-connection.ts";
-import { gatewaySchema, gatewayValue } from "./registration.ts";
+import { type GatewayRegistration, gatewaySchema, gatewayValue } from "./registration.ts";
 import { RequestShares } from "./request-shares.ts";
+import { WarmStarts } from "./warm-starts.ts";
 
 export interface GatewayPeersOptions {
   /** Where gateways find each other. */
@@ -26,6 +32,8 @@ export interface GatewayPeersOptions {
   readonly connect: ConnectWorker;
   /** Runs a function once the current turn of the event loop is over. */
   defer(run: () => void): void;
+  /** The model of this name, whose index gateways that have just started take over. Default: none. */
+  modelOf?(name: string): WarmModel | undefined;
   readonly log: Logger;
 }
 
@@ -37,6 +45,8 @@ const FULL_UPDATE_MS = 1_000;
  * within a turn of the event loop, and everything every second. The load of a silent gateway is freed.
  */
 export class GatewayPeers implements OtherGateways {
+  /** Takes over what the other gateways know when this one opens. */
+  readonly warmStart: WarmStarts;
   readonly #options: GatewayPeersOptions;
   readonly #table = new LoadTable();
   readonly #requests: RequestShares;
@@ -52,27 +62,38 @@ export class GatewayPeers implements OtherGateways {
   constructor(options: GatewayPeersOptions) {
     this.#options = options;
     this.#requests = new RequestShares(options.id);
+    const { connect, defer, log } = options;
+    this.warmStart = new WarmStarts({ gateways: () => this.#byAge(), connect, defer, log });
     this.#table.onChange = () => options.defer(() => this.#sendChanges());
   }
 
   /** Registers this gateway, and follows the others. @throws errors of the server or discovery */
   async open(): Promise<void> {
-    const { discovery, id, serve, log } = this.#options;
-    const { server, address } = await serve({ [LOAD_ENDPOINT]: (_, call) => this.#subscribe(call) });
+    const { discovery, id, serve, defer, modelOf = () => undefined, log } = this.#options;
+    const isWarming = (model: string) => this.warmStart.isWarming(model);
+    const indexes = new IndexServer({ modelOf, isWarming, defer, log });
+    const announcer = new InstanceAnnouncer();
+    const { server, address } = await serve({
+      [instanceEndpoint]: announcer.handler,
+      [LOAD_ENDPOINT]: (_, call) => this.#subscribe(call),
+      [INDEX_ENDPOINT]: indexes.handle,
+    });
     this.#server = server;
+    const registration = gatewayValue({ id, address, startedAt: Date.now() / 1000 });
+    announcer.announceValue(registration);
     this.#timer = setInterval(() => this.#tick(), FULL_UPDATE_MS);
     this.#lease = await discovery.lease();
-    await discovery.put(`${PREFIX}${id}`, gatewayValue({ id, address }), this.#lease);
-    this.#watch = await discovery.watch(PREFIX, (event) => {
-      if (event.type === "snapshot") this.#replace(event.entries);
-      else if (event.type === "put") this.#add(event.key, event.value);
-      else this.#remove(event.key);
+    await discovery.put(`${PREFIX}${id}`, registration, this.#lease);
+    this.#watch = await followKeys(discovery, PREFIX, {
+      onPut: (key, value) => this.#add(key, value),
+      onDelete: (key) => this.#remove(key),
     });
     log.debug("listening for other gateways", { address });
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.warmStart.close();
     this.#watch?.close();
     for (const key of [...this.#peers.keys()]) this.#remove(key);
     await this.#lease?.revoke();
@@ -86,6 +107,13 @@ export class GatewayPeers implements OtherGateways {
     return count;
   }
 
+  /** The other gateways, the one that has run longest first. */
+  #byAge(): GatewayRegistration[] {
+    const all = Array.from(this.#peers.values(), ({ gateway }) => gateway);
+    // Those of older versions do not say when they have started.
+    return all.sort((one, other) => (one.startedAt || Infinity) - (other.startedAt || Infinity));
+  }
+
   readonly shares = () => this.#requests.shares;
 
   loadsOf(model: string): SharedLoads {
@@ -96,11 +124,6 @@ export class GatewayPeers implements OtherGateways {
     this.#requests.countRequest();
   }
 
-  #replace(entries: ReadonlyMap<string, JsonValue>): void {
-    for (const key of [...this.#peers.keys()]) if (!entries.has(key)) this.#remove(key);
-    for (const [key, value] of entries) this.#add(key, value);
-  }
-
   #add(key: string, value: JsonValue): void {
     const { id: own, connect, log } = this.#options;
     const parsed = gatewaySchema.safeParse(value);
@@ -109,9 +132,9 @@ export class GatewayPeers implements OtherGateways {
       return;
     }
     const { id, address } = parsed.data;
-    if (id === own || this.#peers.get(key)?.address === address) return;
+    if (id === own || this.#peers.get(key)?.gateway.address === address) return;
     this.#remove(key);
-    const peer = new PeerConnection(address, connect, {
+    const peer = new PeerConnection(parsed.data, connect, {
       onLoads: (message) => {
         this.#table.apply(id, message);
         this.#requests.set(id, message.requests);

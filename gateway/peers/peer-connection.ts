@@ -1,6 +1,7 @@
 import { type Logger, messageOf, Reconnector, type RequestPlaneClient } from "#runtime";
 import type { ConnectWorker } from "../models/members/worker-connection.ts";
 import { decodeLoads, type LoadMessage } from "./message.ts";
+import type { GatewayRegistration } from "./registration.ts";
 
 /** The endpoint that streams a gateway's load. */
 export const LOAD_ENDPOINT = "gateway_load";
@@ -19,7 +20,7 @@ export interface PeerListener {
 
 /** The connection to another gateway; reconnects as long as discovery has it. */
 export class PeerConnection {
-  readonly address: string;
+  readonly gateway: GatewayRegistration;
   readonly #listener: PeerListener;
   readonly #reconnector: Reconnector;
   #client: RequestPlaneClient | undefined;
@@ -28,8 +29,9 @@ export class PeerConnection {
   #failures = 0;
   #isAlive = false;
 
-  constructor(address: string, connect: ConnectWorker, listener: PeerListener) {
-    this.address = address;
+  constructor(gateway: GatewayRegistration, connect: ConnectWorker, listener: PeerListener) {
+    const { address } = gateway;
+    this.gateway = gateway;
     this.#listener = listener;
     this.#reconnector = new Reconnector({
       connect: () => connect(address, { connectTimeoutMs: 5_000 }),
@@ -69,7 +71,7 @@ export class PeerConnection {
   #onUnreachable(error: unknown): void {
     const level = ++this.#failures === TOLERATED_FAILURES ? "warn" : "debug";
     this.#listener.log[level]("another gateway cannot be reached, so its load is not known here", {
-      address: this.address,
+      address: this.gateway.address,
       reason: messageOf(error),
     });
   }
@@ -94,7 +96,7 @@ export class PeerConnection {
     }
     this.#silentTicks = 0;
     if (!this.#isAlive)
-      this.#listener.log.info("sharing load with another gateway", { address: this.address });
+      this.#listener.log.info("sharing load with another gateway", { address: this.gateway.address });
     this.#isAlive = true;
     this.#listener.onLoads(message);
   }
@@ -102,7 +104,7 @@ export class PeerConnection {
   #forget(): void {
     if (!this.#isAlive) return;
     this.#isAlive = false;
-    this.#listener.log.info("another gateway is gone", { address: this.address });
+    this.#listener.log.info("another gateway is gone", { address: this.gateway.address });
     this.#listener.onSilent();
   }
 }

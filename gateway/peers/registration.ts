@@ -7,6 +7,8 @@ const shape = z.object({
   id: z.string().min(1),
   /** Address of the request plane at which it reports its load. */
   address: z.string().min(1),
+  /** Seconds since the epoch; 0 if it does not say. */
+  startedAt: z.number(),
 });
 
 /** A gateway, stored in discovery under `gateways/<id>`: `stator.v1.GatewayRegistration`. */

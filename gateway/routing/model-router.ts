@@ -3,6 +3,7 @@ import type { Logger } from "#runtime";
 import type { RoutingMetrics } from "../kernel/metrics.ts";
 import { BookedRoute, type RouteRecords } from "./booked-route.ts";
 import { CacheEvents } from "./cache/cache-events.ts";
+import { IndexCopies } from "./cache/index-copies.ts";
 import { Chooser } from "./chooser.ts";
 import { DecisionLog } from "./decisions.ts";
 import { CacheReports } from "./drift/cache-reports.ts";
@@ -35,6 +36,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   readonly bindings: Bindings<Worker>;
   readonly decisions: DecisionLog<Worker>;
   readonly cacheReports: CacheReports<Worker>;
+  /** Copies of the index for other gateways, and theirs. */
+  readonly copies: IndexCopies<Worker>;
   readonly drainRate = new DrainRate();
   /** Called when load has decreased or workers have changed, so that a waiting request may get a route. */
   onCapacity: (() => void) | undefined;
@@ -92,6 +95,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     };
     this.#events = new CacheEvents(this.#core, this.cacheReports);
     this.#events.onUnreadable = (worker, what) => this.onUnreadable?.(worker, what);
+    this.copies = new IndexCopies(this.#core, this.workers, this.#events.groups, () => this.#seconds);
     this.#shared = shared;
     if (shared !== undefined) shared.router = this;
   }

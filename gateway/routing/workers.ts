@@ -1,4 +1,4 @@
-import type { ModelCard } from "#runtime";
+import type { ModelCard, ZmqPosition } from "#runtime";
 import type { DriftCause } from "./drift/drift.ts";
 import type { Prompt } from "./prompt.ts";
 
@@ -25,6 +25,13 @@ export interface RoutedWorker {
   readonly isReady: boolean;
   /** Longest prompt plus answer in tokens, if known. Constant. */
   readonly contextLength?: number | undefined;
+  /** When its process started, in seconds since the epoch, if known. */
+  readonly startedAt?: number | undefined;
+  /**
+   * The last batch of a rank's KV events that the router has, from which another gateway can continue; undefined if it
+   * cannot.
+   */
+  positionOf?(rank: number): ZmqPosition | undefined;
   /** Its share of requests, 0 to 1: below 1 during slow start. Default: 1. */
   shareAt?(now: number): number;
   /** How to fix each cause of cache drift, if more is known than `DRIFT_ADVICE` says. */

@@ -28,7 +28,14 @@ import { beginMedia, reserveMedia } from "./media";
 import { freeBytes, limitMemory, take, takenBytes } from "./memory";
 import { findOverlaps, initOverlap, longestOverlap } from "./overlap";
 import { applyPayload, payloadEvents, payloadRank, payloadStored, readPayload, reservePayload } from "./payload";
-import { initPredictions, passTime, predict, setPredictions } from "./predictions";
+import {
+  copiedPredictions,
+  copyPredictions,
+  initPredictions,
+  passTime,
+  predict,
+  setPredictions,
+} from "./predictions";
 import {
   beginHashed,
   beginPrompt,
@@ -40,7 +47,7 @@ import {
   reserveHashes,
   reservePrompt,
 } from "./prompt";
-import { addRecent, forgetRecent, initRecent, keepRecent, passRecent } from "./recent";
+import { addRecent, forgetRecent, initRecent, keepRecent, passRecent, recentPrefill } from "./recent";
 import { endRestore, restoreAge, restoreAlias, restoreHolder, restoreRun } from "./restore";
 import { RUN_BYTES, untouchedRunBytes } from "./run";
 import { initSelect, select } from "./select";
@@ -405,6 +412,24 @@ export function predictPrompt(w: u32): i32 {
   return predict(w, promptHashes(promptBlocks), promptBlocks);
 }
 
+/**
+ * Predicts that the worker will hold blocks with the local hashes that the host has written to `hashesArea`, for at
+ * most this many ticks. Returns the blocks; −1 if their hashes were not reserved.
+ */
+export function predictHashed(w: u32, blocks: u32, ticks: u32): i32 {
+  invalidatePrompt();
+  return beginHashed(blocks) ? predict(w, promptHashes(blocks), blocks, ticks) : -1;
+}
+
+/** Copies the worker's newest predictions, of at most this many blocks, to `predictionsCopy`. Returns the bytes. */
+export function copyPredicted(w: u32, most: u32): u32 {
+  return copyPredictions(w, most);
+}
+
+export function predictionsCopy(): usize {
+  return copiedPredictions;
+}
+
 /** Where to write a prompt of this length; 0 if there is not enough memory. */
 export function promptArea(tokens: u32): usize {
   return reservePrompt(tokens) ? promptTokens : 0;
@@ -511,6 +536,11 @@ export function firstToken(booking: u32): void {
 
 export function grow(booking: u32, blocks: f64): void {
   growDecode(booking, blocks);
+}
+
+/** The worker's recent prefill, in tokens. */
+export function recentPrefillOf(w: u32): f64 {
+  return load<f64>(recentPrefill + (<usize>w << 3));
 }
 
 /** Adds load without a booking; negative amounts remove it. */

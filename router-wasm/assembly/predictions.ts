@@ -15,7 +15,9 @@ import { heldMask } from "./holders";
 import { appendNameless, holdNameless, isHeld, dropHeld, makeRoom, newPlace, pin, runForNew } from "./holding";
 import { held, heldByKind, holderOf, PREDICTED } from "./kinds";
 import { poolInit, poolFree, poolReady, poolTake, take } from "./memory";
-import { blockOf, firstBits, lengthOf, localOf, PARENT, placeOf, runOf } from "./run";
+import { reservePayload } from "./payload";
+import { blockOf, firstBits, lengthOf, localOf, localsOf, PARENT, placeOf, runOf } from "./run";
+import { numberOf } from "./snapshot";
 import { workerCount } from "./workers";
 
 const POOL: usize = memory.data(16, 4);
@@ -81,11 +83,12 @@ export function passTime(tick: u32): void {
 }
 
 /**
- * Predicts that the worker will hold the prompt's first blocks, which have these local hashes. Returns for how many;
- * fewer than all if there is no room.
+ * Predicts that the worker will hold the prompt's first blocks, which have these local hashes, for this many ticks, or
+ * its own lifetime if that is shorter. Returns for how many; fewer than all if there is no room.
  */
-export function predict(w: u32, locals: usize, blocks: u32): u32 {
-  if (!at(lifetimes, w) || !blocks) return 0;
+export function predict(w: u32, locals: usize, blocks: u32, ticks: u32 = u32.MAX_VALUE): u32 {
+  const lifetime = min(at(lifetimes, w), ticks);
+  if (!lifetime || !blocks) return 0;
   const h = holderOf(PREDICTED, w);
   let last: u32 = 0;
   let done: u32 = 0;
@@ -95,7 +98,7 @@ export function predict(w: u32, locals: usize, blocks: u32): u32 {
     last = lastBlock;
     done += some;
   }
-  note(w, h, last);
+  note(w, h, last, now + lifetime);
   pin(0);
   shrink(w);
   return done;
@@ -138,12 +141,17 @@ function append(h: u32, after: u32, locals: usize, blocks: u32): u32 {
   return added;
 }
 
-/** Records the predictions up to a block, from the last run to the first, so that the first is the newest. */
-function note(w: u32, h: u32, block: u32): void {
+/**
+ * Records the predictions up to a block, from the last run to the first, so that the first is the newest. Those that
+ * last longer already stay as they are.
+ */
+function note(w: u32, h: u32, block: u32, end: u32): void {
   while (block) {
     const run = runOf(block);
     let prediction = findAlias(run, h);
+    let until = end;
     if (prediction) {
+      until = max(end, load<u32>(prediction, END));
       unlink(w, prediction);
     } else {
       if (!poolReady(POOL, 1) || !engineTableReady(1)) {
@@ -158,8 +166,8 @@ function note(w: u32, h: u32, block: u32): void {
       insertAlias(prediction);
     }
     store<u32>(prediction, heldMask(run, h), MASK);
-    store<u32>(prediction, now + at(lifetimes, w), END);
-    linkNewest(w, prediction);
+    store<u32>(prediction, until, END);
+    linkInOrder(w, prediction);
     block = load<u32>(run, PARENT);
   }
 }
@@ -207,13 +215,17 @@ export function forgetPredictions(w: u32): void {
   for (let first = at(oldest, w); first; first = at(oldest, w)) drop(w, first);
 }
 
-function linkNewest(w: u32, prediction: usize): void {
-  const before = at(newest, w);
+/** Makes it the newest of those that do not last longer: of all, unless it is another router's. */
+function linkInOrder(w: u32, prediction: usize): void {
+  let before = at(newest, w);
+  while (before && load<u32>(before, END) > load<u32>(prediction, END)) before = load<u32>(before, OLDER);
+  const after = before ? load<u32>(before, NEWER) : at(oldest, w);
   store<u32>(prediction, before, OLDER);
-  store<u32>(prediction, 0, NEWER);
+  store<u32>(prediction, after, NEWER);
   if (before) store<u32>(before, <u32>prediction, NEWER);
   else set(oldest, w, <u32>prediction);
-  set(newest, w, <u32>prediction);
+  if (after) store<u32>(after, <u32>prediction, OLDER);
+  else set(newest, w, <u32>prediction);
 }
 
 function unlink(w: u32, prediction: usize): void {
@@ -223,4 +235,48 @@ function unlink(w: u32, prediction: usize): void {
   else set(oldest, w, newer);
   if (newer) store<u32>(newer, older, OLDER);
   else set(newest, w, older);
+}
+
+/** Where `copyPredictions` has written. */
+export let copiedPredictions: usize = 0;
+const COPY_HEAD: usize = 16;
+
+/**
+ * Copies the worker's newest predictions, of at most this many blocks, the least recently made first; each as u32 run,
+ * u32 parent block (both as in snapshots), u32 ticks left, u32 blocks, u64 their local hashes. Returns the bytes; 0 if
+ * there is no memory.
+ */
+export function copyPredictions(w: u32, most: u32): u32 {
+  let blocks: u32 = 0;
+  let bytes: usize = 0;
+  let first: u32 = 0;
+  for (let each = at(newest, w); each; each = load<u32>(each, OLDER)) {
+    const length = leadingBlocks(each);
+    if (blocks + length > most) break;
+    blocks += length;
+    bytes += COPY_HEAD + (<usize>length << 3);
+    first = each;
+  }
+  copiedPredictions = bytes ? reservePayload(<u32>bytes) : 0;
+  if (!copiedPredictions) return 0;
+  let out = copiedPredictions;
+  for (let each = first; each; each = load<u32>(each, NEWER)) {
+    const run = <usize>load<u64>(each);
+    const parent = load<u32>(run, PARENT);
+    const length = leadingBlocks(each);
+    store<u32>(out, numberOf(run));
+    store<u32>(out, parent ? (numberOf(runOf(parent)) << 5) | placeOf(parent) : 0, 4);
+    store<u32>(out, load<u32>(each, END) - min(now, load<u32>(each, END)), 8);
+    store<u32>(out, length, 12);
+    memory.copy(out + COPY_HEAD, localsOf(run), <usize>length << 3);
+    out += COPY_HEAD + (<usize>length << 3);
+  }
+  return <u32>bytes;
+}
+
+/** Predicted blocks at the start of the run; those after a gap are of no use. */
+// @ts-ignore: decorator
+@inline
+function leadingBlocks(prediction: usize): u32 {
+  return <u32>ctz(~load<u32>(prediction, MASK));
 }

@@ -146,7 +146,7 @@ function copy(run: usize): void {
 /** Runs are 64 bytes apart, so that block numbers have 31 bits. */
 // @ts-ignore: decorator
 @inline
-function numberOf(run: usize): u32 {
+export function numberOf(run: usize): u32 {
   return <u32>(run >> 6);
 }
 

@@ -1,3 +1,4 @@
+export { followKeys, type KeyListener } from "./follow-keys.ts";
 export { openMemoryDiscovery } from "./memory.ts";
 export { measureDiscovery } from "./reachability.ts";
 export {

@@ -22,4 +22,9 @@ export {
 export type { KvEvent, KvEventBatch, KvStoredEvent, KvTier, UnreadableKvEvent } from "./types.ts";
 export { kvEventsEndpoint } from "./wire.ts";
 export { rankEndpoint } from "./zmq/endpoint.ts";
-export type { ZmqSubscriberCounters, ZmqSubscriberOptions, ZmqSubscription } from "./zmq/subscription.ts";
+export type {
+  ZmqPosition,
+  ZmqSubscriberCounters,
+  ZmqSubscriberOptions,
+  ZmqSubscription,
+} from "./zmq/subscription.ts";

@@ -7,7 +7,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { stringify } from "yaml";
 import { TestApiServer } from "../../../runtime/discovery/kubernetes/test-api-server.ts";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
-import { until } from "../metrics.ts";
+import { ask } from "../access/attached.ts";
+import { StandInProcess } from "../attach/stand-in-process.ts";
+import { metric, until } from "../metrics.ts";
 import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { Cluster } from "./cluster.ts";
@@ -47,9 +49,9 @@ async function startWorker(name: string, ...flags: string[]) {
   return { worker, port: Number(port) };
 }
 
-function putPod(name: string, port: number, conditions: object = { ready: true }): void {
+function putPod(name: string, port: number, conditions: object = { ready: true }, service = "workers"): void {
   api.put(SLICES, {
-    metadata: { name: `slice-of-${name}`, labels: { "kubernetes.io/service-name": "workers" } },
+    metadata: { name: `slice-of-${name}`, labels: { "kubernetes.io/service-name": service } },
     addressType: "IPv4",
     ports: [{ name: "plane", port }],
     endpoints: [{ addresses: ["127.0.0.1"], conditions, targetRef: { kind: "Pod", name } }],
@@ -150,6 +152,89 @@ test("a worker that an operator removes leaves every gateway, and its successor 
   expect(second.gateway.stdout + second.gateway.stderr).not.toContain("sharing load");
 });
 
+/** Waits for a gateway's peer plane, and puts its pod. */
+async function putGateway(name: string, gateway: StatorProcess): Promise<void> {
+  const [, port] = await gateway.printed(/listening for other gateways address=\S+:(\d+)/);
+  putPod(name, Number(port), { ready: true }, "stator");
+}
+
+const PEER_FLAGS = ["--peer-listen=tcp:127.0.0.1:0", "--log-level=debug"];
+
+test("gateways find each other by their service, and share their load", async () => {
+  const { port } = await startWorker("one", "--delay=60");
+  putPod("pod-1", port);
+  const shared = `${url}&gateways=stator:plane`;
+  const first = await Cluster.start(shared, ...PEER_FLAGS);
+  await putGateway("gateway-1", first.gateway);
+  const second = await Cluster.start(shared, ...PEER_FLAGS);
+  await putGateway("gateway-2", second.gateway);
+  for (const { gateway } of [first, second]) await gateway.printed(/sharing load with another gateway/);
+  for (const cluster of [first, second]) await become(cluster, { one: "ready" });
+  const aborted = new AbortController();
+  const stream = await fetch(`${first.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "echo", prompt: "a".repeat(900), max_tokens: 900, stream: true }),
+    signal: aborted.signal,
+  });
+  expect(stream.status).toBe(200);
+  const booked = () => metric(second.url, "stator_worker_active_requests", { worker: "one" });
+  await expect.poll(booked).toBe(1);
+  // Its registration lasts as long as the gateway, although its pod is no longer listed.
+  api.remove(SLICES, "slice-of-gateway-1");
+  await startWorker("two").then((two) => putPod("pod-2", two.port));
+  await become(second, { one: "ready", two: "ready" });
+  expect(await booked()).toBe(1);
+  aborted.abort();
+  await expect.poll(booked).toBe(0);
+  expect(await first.gateway.stop()).toBe(0);
+  await second.gateway.printed(/another gateway is gone/);
+});
+
+test("gateways in front of engines find each other too, and a new one knows the caches", async () => {
+  const engine = await StandInProcess.start("vllm", "--kv-port=0");
+  const discovery = `kubernetes:?gateways=stator:plane&${url.split("?")[1]}`;
+  const attach = () =>
+    new StatorProcess([
+      "attach",
+      engine.url,
+      "--port=0",
+      "--config=none",
+      `--discovery=${discovery}`,
+      ...PEER_FLAGS,
+    ]);
+  const prompt = "Once upon a time, ".repeat(20);
+  const overlap = async (gateway: StatorProcess) => {
+    const [, at] = await gateway.printed(/Send requests to (http:\/\/[^\s/]+)/);
+    const { headers, status } = await ask(`${at}/v1/completions`, {
+      json: { model: "tiny", prompt, max_tokens: 1 },
+      headers: { "x-stator-explain": "true" },
+    });
+    expect(status).toBe(200);
+    return Number(headers.get("x-stator-overlap-blocks"));
+  };
+  const first = attach();
+  await putGateway("gateway-1", first);
+  await expect.poll(() => overlap(first)).toBeGreaterThan(10);
+  const second = attach();
+  await second.printed(/took over what another gateway knows of .* workers=1/);
+  expect(await overlap(second)).toBeGreaterThan(10);
+  for (const each of [first, second]) expect(await each.stop()).toBe(0);
+});
+
+test("gateways with certificates find each other", async () => {
+  const authority = await makeAuthority(folder, "peers");
+  const { cert, key } = await makeCertificate(folder, "peer", authority);
+  const tls = [`--worker-ca=${authority.cert}`, `--worker-tls-cert=${cert}`, `--worker-tls-key=${key}`];
+  const discovery = `kubernetes:?gateways=stator:plane&${url.split("?")[1]}`;
+  const start = () => Cluster.start(discovery, ...PEER_FLAGS, ...tls);
+  const [first, second] = [await start(), await start()];
+  await putGateway("gateway-1", first.gateway);
+  await putGateway("gateway-2", second.gateway);
+  for (const { gateway } of [first, second])
+    await gateway.printed(/sharing load with another gateway.* address=tls:/);
+});
+
 test("workers stay while the API server is away", async () => {
   const [one, two] = [await startWorker("one"), await startWorker("two")];
   putPod("pod-1", one.port);
@@ -205,8 +290,8 @@ test("stator doctor examines the pods", async () => {
 
 test.each([
   [["gateway", "--discovery=kubernetes:"], "must say which pods are workers"],
-  [["gateway", "--discovery=kubernetes:w", "--peer-listen=tcp:127.0.0.1:0"], "omit --peer-listen"],
-  [["attach", "--discovery=kubernetes:w", "http://127.0.0.1:1"], "--kubernetes-service for engines"],
+  [["gateway", "--discovery=kubernetes:w", "--peer-listen=tcp:127.0.0.1:0"], "add gateways=SERVICE"],
+  [["attach", "--discovery=kubernetes:w", "http://127.0.0.1:1"], "kubernetes:?gateways=SERVICE finds them"],
   [["worker", "echo", "--discovery=kubernetes:", "--listen=nats:"], "--listen tcp:HOST:PORT"],
   [["worker", "mocker", "--discovery=kubernetes:", "--workers=2"], "omit --workers"],
 ])("stator refuses %j", async (args, message) => {

@@ -3,7 +3,8 @@ import type { GatewayEnv } from "../../access/env.ts";
 import type { OpsDependencies } from "../dependencies.ts";
 
 /**
- * `GET /health`: 200 while at least one model can answer and the gateway is not draining, else 503. Reports the
+ * `GET /health`: 200 while at least one model can answer and the gateway is not draining, else 503. A model that is
+ * taking over what other gateways know of caches can answer, but does not count yet. Reports the
  * state of models and workers, and which workers were rejected and why. It is open to everyone, so it omits
  * addresses and process ids, and shows names only to authorized clients.
  */
@@ -13,7 +14,8 @@ export function health(
 ): Response {
   const showsNames = !context.get("hidesNames");
   const models = all.all().map((model) => {
-    const { name, isReady } = model;
+    const { name } = model;
+    const isReady = model.isReady && !model.isWarming;
     const workers = model.views();
     return {
       ...(showsNames && { name }),

@@ -1,4 +1,4 @@
-import { randomId } from "#runtime";
+import { randomId, type ZmqPosition } from "#runtime";
 import type { EngineModel, EngineProfile } from "../../engines/types.ts";
 import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
 import { driftFixes } from "../drift-fixes.ts";
@@ -19,6 +19,14 @@ export class AttachedMember extends EngineMember<EngineConnection> {
 
   get isPredicted(): boolean {
     return this.engine.isPredicted;
+  }
+
+  get startedAt(): number | undefined {
+    return this.engine.profile?.startedAt;
+  }
+
+  positionOf(rank: number): ZmqPosition | undefined {
+    return this.engine.feed?.positionOf(rank);
   }
 
   shareAt(now: number): number {

@@ -1,4 +1,4 @@
-import { type Logger, nearest } from "#runtime";
+import { type Logger, nearest, type ZmqPosition } from "#runtime";
 import type { EngineModel, EngineProfile, KvEventOrigin } from "../../engines/types.ts";
 import { ApiError } from "../../kernel/errors.ts";
 import type { PromptReader } from "../../prompts/prompt-reader.ts";
@@ -12,6 +12,7 @@ import { defaultEngineName, type EngineSpec } from "../members/engine-spec.ts";
 import { checkedSpec } from "../members/engine-url.ts";
 import type { EngineState } from "../members/engine-watch.ts";
 import type { Models } from "../models.ts";
+import type { WarmStart } from "../warm-start.ts";
 
 /** An engine that may be asked for tokens while it is ready. */
 export type AskableEngine = Pick<EngineTarget, "name" | "api" | "adapter" | "state">;
@@ -29,6 +30,8 @@ export interface AttachedEnginesOptions extends Omit<EngineConnectionDependencie
   loadPromptReader: PromptReaderLoader;
   /** Whether a worker has this name, by which requests may name it. */
   isWorker(name: string): boolean;
+  /** Undefined without other gateways. */
+  warmStart?: WarmStart | undefined;
 }
 
 /** Receives an engine and its members whenever they change. */
@@ -115,6 +118,7 @@ export class AttachedEngines {
       onForget: (rank) => {
         for (const worker of attachment.members) this.#modelOf(worker)?.clear(worker, rank);
       },
+      startOf: (rank) => this.#startOf(attachment, rank),
     });
     const attachment: Attachment = { engine, members: [] };
     this.#attachments.set(name, attachment);
@@ -213,12 +217,22 @@ export class AttachedEngines {
     model.join(member);
   }
 
+  /** Where another gateway's knowledge of the engine's cache ends, once it has been taken over. */
+  #startOf({ members: [member] }: Attachment, rank: number): Promise<ZmqPosition | undefined> | undefined {
+    const model = member && this.#modelOf(member);
+    const ranks = model && this.#options.warmStart?.take(model, member);
+    const before = model?.blockSize;
+    return ranks?.then((all) => {
+      if (model?.blockSize !== before) this.#notifyAll();
+      return all.find((each) => each.rank === rank)?.position;
+    });
+  }
+
   #applyPayload(worker: AttachedMember, payload: Uint8Array): void {
     const model = this.#modelOf(worker);
     const before = model?.blockSize;
     model?.applyPayload(worker, payload);
-    if (model?.blockSize === before) return;
-    for (const attachment of this.#attachments.values()) this.#notify(attachment);
+    if (model?.blockSize !== before) this.#notifyAll();
   }
 
   #dropMembers(
@@ -247,6 +261,11 @@ export class AttachedEngines {
     }
     for (const member of members) this.#modelOf(member)?.update(member);
     this.#notify(attachment);
+  }
+
+  /** A model's block size has changed. */
+  #notifyAll(): void {
+    for (const attachment of this.#attachments.values()) this.#notify(attachment);
   }
 
   #notify({ engine, members }: Attachment): void {

@@ -3,6 +3,7 @@ import {
   cardFault,
   type Discovery,
   defaultTtlMs,
+  followKeys,
   type Instance,
   instanceSchema,
   type JsonValue,
@@ -75,10 +76,9 @@ export class ModelCatalog {
   /** Starts watching discovery; resolves once the listener knows all current workers. */
   async open(listener: CatalogListener): Promise<void> {
     this.#listener = listener;
-    this.#watch = await this.#discovery.watch(PREFIX, (event) => {
-      if (event.type === "delete") this.#onDeleted(event.key, listener);
-      else if (event.type === "put") this.#add(event.key, event.value, listener);
-      else this.#replace(event.entries, listener);
+    this.#watch = await followKeys(this.#discovery, PREFIX, {
+      onPut: (key, value) => this.#add(key, value, listener),
+      onDelete: (key) => this.#onDeleted(key, listener),
     });
   }
 
@@ -138,12 +138,6 @@ export class ModelCatalog {
       key,
       setTimeout(() => this.#remove(key, listener), MISSING_MS),
     );
-  }
-
-  /** Applies a complete snapshot: workers that it does not have are gone. */
-  #replace(entries: ReadonlyMap<string, JsonValue>, listener: CatalogListener): void {
-    for (const key of [...this.#values.keys()]) if (!entries.has(key)) this.#onDeleted(key, listener);
-    for (const [key, value] of entries) this.#add(key, value, listener);
   }
 
   /** Ignores an unchanged value. */

@@ -10,7 +10,7 @@ export class CacheEvents<Worker extends RoutedWorker> {
   onUnreadable: ((worker: Worker, what: string) => void) | undefined;
   readonly #core: Router;
   readonly #reports: CacheReports<Worker>;
-  readonly #groups = new CacheGroups<Slot<Worker>>();
+  readonly groups = new CacheGroups<Slot<Worker>>();
 
   constructor(core: Router, reports: CacheReports<Worker>) {
     this.#core = core;
@@ -24,7 +24,7 @@ export class CacheEvents<Worker extends RoutedWorker> {
    * @throws KvEventError if the bytes are not a valid batch
    */
   applyPayload(slots: readonly Slot<Worker>[], payload: Uint8Array): number | undefined {
-    const batch = this.#groups.followsFirst(slots) ? this.#core.readBatch(payload) : undefined;
+    const batch = this.groups.followsFirst(slots) ? this.#core.readBatch(payload) : undefined;
     if (batch === undefined) {
       const decoded = decodeKvEvents(payload);
       const slot = this.#slotOf(slots, decoded.dataParallelRank);
@@ -34,7 +34,7 @@ export class CacheEvents<Worker extends RoutedWorker> {
     if (slot === undefined) return undefined;
     const hasStored = batch.storedEvents > 0;
     if (hasStored) {
-      this.#groups.onFirstStored(slot);
+      this.groups.onFirstStored(slot);
       this.#reports.accepts(slot, this.#core.blockSize);
     }
     this.#core.applyBatch(slot.index);
@@ -55,10 +55,10 @@ export class CacheEvents<Worker extends RoutedWorker> {
   }
 
   #applyDecoded(slot: Slot<Worker>, { events, unreadable }: DecodedKvEvents): number | undefined {
-    for (const event of unreadable) this.#groups.onUnreadable(slot, event);
+    for (const event of unreadable) this.groups.onUnreadable(slot, event);
     let blockSize: number | undefined;
     for (const event of events) blockSize = this.#apply(slot, event) ?? blockSize;
-    const missed = unreadable.filter((event) => this.#groups.isMissed(slot, event));
+    const missed = unreadable.filter((event) => this.groups.isMissed(slot, event));
     for (const { what } of missed) {
       this.#reports.missed(slot);
       this.onUnreadable?.(slot.worker, what);
@@ -69,7 +69,7 @@ export class CacheEvents<Worker extends RoutedWorker> {
   }
 
   #apply(slot: Slot<Worker>, event: KvEvent): number | undefined {
-    if (!this.#groups.follows(slot, event, () => this.#core.clearWorker(slot.index))) return undefined;
+    if (!this.groups.follows(slot, event, () => this.#core.clearWorker(slot.index))) return undefined;
     switch (event.type) {
       case "stored":
         return this.#store(slot, event);

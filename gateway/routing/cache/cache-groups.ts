@@ -1,13 +1,17 @@
 import type { KvEvent, UnreadableKvEvent } from "#runtime";
 
-/** What is known about the cache groups of one worker's rank. */
-interface Groups {
+/** Which of a rank's cache groups is followed, and why. */
+export interface FollowedGroup {
   /** The group whose blocks are in the index. */
   followed: number;
   /** Whether group 0 keeps only windows. */
   isFirstWindowed: boolean;
   /** Whether group 0 has stored anything. */
   hasFirst: boolean;
+}
+
+/** What is known about the cache groups of one worker's rank. */
+interface Groups extends FollowedGroup {
   /** Unreadable events from the followed group while it was windowed. */
   unreadableWindowed: number;
 }
@@ -54,6 +58,16 @@ export class CacheGroups<Slot extends object> {
       }
     }
     return group === groups.followed;
+  }
+
+  /** What another gateway needs to continue; undefined if nothing is known. */
+  followedBy(slot: Slot): FollowedGroup | undefined {
+    return this.#groups.get(slot);
+  }
+
+  /** Continues where another gateway is. */
+  take(slot: Slot, group: FollowedGroup): void {
+    Object.assign(this.#of(slot), group);
   }
 
   /** Group 0 has stored blocks, and is not windowed. */

@@ -76,6 +76,7 @@ let kubeconfig: string;
 let api: TestApiServer;
 let discovery: Discovery | undefined;
 let workers: Worker[];
+let gateways: RequestPlaneServer[];
 let errors: string[];
 let states: StoreState[];
 
@@ -88,6 +89,7 @@ afterAll(() => rm(folder, { recursive: true }));
 beforeEach(async () => {
   api = await TestApiServer.start();
   workers = [];
+  gateways = [];
   errors = [];
   states = [];
   const document = {
@@ -102,7 +104,7 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   await discovery?.close();
   discovery = undefined;
-  for (const { server } of workers) await server.close();
+  for (const server of [...workers.map(({ server }) => server), ...gateways]) await server.close();
   await api.close();
 });
 
@@ -264,6 +266,61 @@ it("announces a pod of two services until neither lists it", async () => {
   await log.until((now) => now.size === 1);
 });
 
+/** Serves a gateway's side of the plane. */
+async function startGateway(id: string, port = 0): Promise<RequestPlaneServer> {
+  const announcer = new InstanceAnnouncer();
+  const server = await serve(`tcp:127.0.0.1:${port}`, { [instanceEndpoint]: announcer.handler });
+  announcer.announceValue({ id, address: "tcp:0.0.0.0:7000", startedAt: 1 });
+  gateways.push(server);
+  return server;
+}
+
+const portOf = ({ address }: RequestPlaneServer) => Number(address.split(":").at(-1));
+
+const GATEWAY_SLICE = (pod: string, server: RequestPlaneServer, conditions = {}) =>
+  slice(pod, portOf(server), { ready: true, ...conditions }, "stator");
+
+it("finds gateways by the pods of their service, once somebody asks for them", async () => {
+  const worker = await new Worker("one").start();
+  const gateway = await startGateway("a");
+  api.put(SLICES, slice("pod-1", worker.port));
+  api.put(SLICES, GATEWAY_SLICE("gateway-a", gateway));
+  await open("workers:plane?gateways=stator:plane");
+  await expect.poll(() => api.watching).toBe(1);
+  const { entries, until } = await watchLog(discovery!, "gateways/");
+  expect([...entries]).toEqual([["gateways/a", { id: "a", address: gateway.address, startedAt: 1 }]]);
+  expect([...(await discovery!.get("instances/")).keys()]).toEqual([worker.key]);
+  api.put(SLICES, GATEWAY_SLICE("gateway-b", await startGateway("b")));
+  await until((now) => now.has("gateways/b"));
+  expect(errors).toEqual([]);
+});
+
+it("keeps a gateway that terminates until it has ended", async () => {
+  const gateway = await startGateway("a");
+  api.put(SLICES, GATEWAY_SLICE("gateway-a", gateway));
+  const { events, until } = await watchLog(await open("?gateways=stator:plane"), "gateways/");
+  const other = await startGateway("b");
+  api.put(SLICES, GATEWAY_SLICE("gateway-a", gateway, { terminating: true }));
+  api.put(SLICES, GATEWAY_SLICE("gateway-b", other));
+  await until((now) => now.has("gateways/b"));
+  expect(events.map(({ type }) => type)).toEqual(["snapshot", "put"]);
+  await gateway.close();
+  await until((now) => !now.has("gateways/a"));
+  // One that restarts in its pod has another id.
+  const { address } = other;
+  await other.close();
+  await startGateway("c", Number(address.split(":").at(-1)));
+  await until((now) => now.has("gateways/c") && !now.has("gateways/b"));
+});
+
+it("says that something else answers in place of a gateway", async () => {
+  const server = await serve("tcp:127.0.0.1:0", {});
+  gateways.push(server);
+  api.put(SLICES, GATEWAY_SLICE("gateway-a", server));
+  await watchLog(await open("?gateways=stator:plane"), "gateways/");
+  expect(errors).toEqual([expect.stringContaining("it is not a Stator gateway")]);
+});
+
 it("names the ports that pods have instead of the wanted one", async () => {
   const worker = await new Worker("one").start();
   api.put(SLICES, slice("pod-1", worker.port));
@@ -300,6 +357,7 @@ it("needs no cluster in a worker", async () => {
 it.each([
   ["kubernetes:", "must say which pods are workers"],
   ["kubernetes:?port=7000", "must say which pods are workers"],
+  ["kubernetes:workers?gateways=a%20b", '"a b" is not a service'],
   ["kubernetes:a b", '"a b" is not a service'],
   ["kubernetes:workers?ports=1", 'has no parameter "ports"'],
   ["kubernetes:workers?kubeconfig=/nowhere", "ENOENT"],

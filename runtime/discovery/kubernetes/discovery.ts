@@ -13,10 +13,10 @@ import {
   type Watch,
 } from "../types.ts";
 import { ClusterAccessError, findClusterAccess } from "./access.ts";
+import { AnnouncedPods } from "./announced-pods.ts";
 import type { PodEngine } from "./engines-of.ts";
 import { followPods, type KubernetesFollower, type KubernetesSource } from "./follow.ts";
 import { DEFAULT_WORKER_PORT } from "./place.ts";
-import { WorkerPods } from "./worker-pods.ts";
 
 /** How long opening waits for the first answers of the listed workers, in milliseconds. */
 const ANSWERS_MS = 2_000;
@@ -24,7 +24,8 @@ const DRAIN_WITHIN_MS = 5_000;
 
 /**
  * Discovery of the workers in a Kubernetes cluster's ready pods: `[NAMESPACE/]SERVICE[:PORT],…`, or
- * `?selector=SELECTOR&port=PORT&namespace=NAME&kubeconfig=FILE`. The cluster says which pods there are, and each says
+ * `?selector=SELECTOR&port=PORT&namespace=NAME&kubeconfig=FILE`; and of the gateways in those of
+ * `?gateways=[NAMESPACE/]SERVICE[:PORT]`, once they are asked for. The cluster says which pods there are, and each says
  * itself what it is. Nothing is stored: leases and puts stay in this process. A worker needs no cluster for that.
  *
  * @throws DiscoveryError `bad_url` if the place names no pods, or the cluster's credentials are missing or unusable
@@ -34,40 +35,29 @@ export async function openKubernetesDiscovery(place: string, options: DiscoveryO
   const runtime = ["Deno", "Bun"].find((name) => name in globalThis);
   // Their node:https does not accept a cluster's own certificate authority.
   if (runtime !== undefined) throw wrong(`kubernetes: is not supported on ${runtime} yet; use Node.`);
-  const discovery = new KubernetesDiscovery(sourceOf(place), options);
+  const discovery = new KubernetesDiscovery(sourcesOf(place), options);
   await discovery.open();
   return discovery;
 }
 
 class KubernetesDiscovery implements Discovery {
   readonly #own = openMemoryDiscovery(`kubernetes:${randomId()}`);
-  readonly #source: KubernetesSource;
+  readonly #sources: Sources;
+  readonly #options: DiscoveryOptions;
   readonly #onError: (error: Error) => void;
   readonly #reachability: Reachability;
-  readonly #pods: WorkerPods;
-  /** Pods by query. */
-  readonly #listed: (readonly PodEngine[])[] = [];
+  readonly #opened: { close(): void }[] = [];
   /** Queries that the API server does not answer. */
-  readonly #failing = new Set<number>();
-  #follower: KubernetesFollower | undefined;
+  readonly #failing = new Set<object>();
+  /** Resolves once the gateways are known, as far as they answer soon; undefined until they are asked for. */
+  #gateways: Promise<void> | undefined;
 
-  constructor(
-    source: KubernetesSource,
-    { onError = () => {}, onState = () => {}, workerTls, drainWithinMs = DRAIN_WITHIN_MS }: DiscoveryOptions,
-  ) {
-    this.#source = source;
+  constructor(sources: Sources, options: DiscoveryOptions) {
+    const { onError = () => {}, onState = () => {} } = options;
+    this.#sources = sources;
+    this.#options = options;
     this.#onError = onError;
     this.#reachability = new Reachability(onState);
-    const tls = hasAny(workerTls) ? workerTls : undefined;
-    this.#pods = new WorkerPods(
-      { tls, drainWithinMs },
-      {
-        // Fails only after `close`.
-        put: (key, value) => void this.#own.put(key, value).catch(onError),
-        delete: (key) => void this.#own.delete(key).catch(onError),
-        onError,
-      },
-    );
   }
 
   get isReachable(): boolean {
@@ -76,32 +66,66 @@ class KubernetesDiscovery implements Discovery {
 
   /** Resolves once the workers are known, as far as they answer soon. */
   async open(): Promise<void> {
-    this.#follower = followPods(this.#source, (where) => {
-      const query = this.#listed.push([]) - 1;
+    await this.#follow("worker");
+  }
+
+  /** Resolves once the processes are known, as far as they answer soon. */
+  async #follow(kind: "worker" | "gateway"): Promise<void> {
+    const source = this.#sources[kind];
+    if (source === undefined) return;
+    const { workerTls, drainWithinMs = DRAIN_WITHIN_MS } = this.#options;
+    const isEncrypted = kind === "worker" ? hasAny(workerTls) : workerTls?.cert !== undefined;
+    const onError = this.#onError;
+    const pods = new AnnouncedPods(
+      { kind, tls: isEncrypted ? workerTls : undefined, drainWithinMs },
+      {
+        // Fails only after `close`.
+        put: (key, value) => void this.#own.put(key, value).catch(onError),
+        delete: (key) => void this.#own.delete(key).catch(onError),
+        onError,
+      },
+    );
+    const follower = this.#followPods(source, kind, pods);
+    this.#opened.push(follower, pods);
+    await follower.first;
+    await Promise.race([pods.first(), sleep(ANSWERS_MS, undefined, { ref: false })]);
+  }
+
+  #followPods(source: KubernetesSource, kind: "worker" | "gateway", pods: AnnouncedPods): KubernetesFollower {
+    /** Pods by query. */
+    const listed: (readonly PodEngine[])[] = [];
+    return followPods(source, (where) => {
+      const query = listed.push([]) - 1;
       return {
-        replace: (pods) => {
-          this.#listed[query] = pods;
-          this.#pods.replace(this.#listed.flat());
+        replace: (all) => {
+          listed[query] = all;
+          pods.replace(listed.flat());
         },
         onNoPort: (ports) =>
           this.#onError(
             new Error(
-              `Pods of ${where.selector} in ${where.namespace} do not have the workers' port, but ${ports}: give it as SERVICE:PORT or port=PORT.`,
+              `Pods of ${where.selector} in ${where.namespace} do not have the ${kind}s' port, but ${ports}: give it as ${kind === "worker" ? "SERVICE:PORT or port=PORT" : "gateways=SERVICE:PORT"}.`,
             ),
           ),
         onUnavailable: (reason) => {
-          this.#failing.add(query);
+          this.#failing.add(where);
           this.#reachability.failed(new Error(reason));
         },
         onAvailable: () => {
-          this.#failing.delete(query);
+          this.#failing.delete(where);
           if (this.#failing.size === 0) this.#reachability.answered();
         },
         close: () => {},
       };
     });
-    await this.#follower.first;
-    await Promise.race([this.#pods.first(), sleep(ANSWERS_MS, undefined, { ref: false })]);
+  }
+
+  /** Gateways are followed by those who ask for them: not by each process of a gateway. */
+  async #prepare(prefix: string): Promise<void> {
+    const isAsked = prefix.startsWith(GATEWAYS) || GATEWAYS.startsWith(prefix);
+    if (!isAsked) return;
+    this.#gateways ??= this.#follow("gateway");
+    await this.#gateways;
   }
 
   lease(): Promise<Lease> {
@@ -116,51 +140,69 @@ class KubernetesDiscovery implements Discovery {
     return this.#own.delete(key);
   }
 
-  get(prefix: string): Promise<Map<string, JsonValue>> {
+  async get(prefix: string): Promise<Map<string, JsonValue>> {
+    await this.#prepare(prefix);
     return this.#own.get(prefix);
   }
 
-  watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch> {
+  async watch(prefix: string, listener: (event: DiscoveryEvent) => void): Promise<Watch> {
+    await this.#prepare(prefix);
     return this.#own.watch(prefix, listener);
   }
 
   async close(): Promise<void> {
-    this.#follower?.close();
-    this.#pods.close();
+    for (const each of this.#opened) each.close();
     await this.#own.close();
   }
 }
 
+/** Where the processes are; undefined for a kind that is not looked for. */
+interface Sources {
+  readonly worker: KubernetesSource | undefined;
+  readonly gateway: KubernetesSource | undefined;
+}
+
 /** @throws DiscoveryError `bad_url` */
-function sourceOf(place: string): KubernetesSource {
+function sourcesOf(place: string): Sources {
   const [names = "", query = ""] = place.split("?", 2);
   const services = names.split(",").filter(Boolean);
   const parameters = new URLSearchParams(query);
   const unknown = [...parameters.keys()].find((name) => !PARAMETERS.includes(name));
   if (unknown !== undefined)
     throw wrong(`kubernetes: has no parameter "${unknown}", only ${PARAMETERS.join(", ")}.`);
-  const fault = services.find((service) => !SERVICE.test(service));
-  if (fault !== undefined) throw wrong(`"${fault}" is not a service: write [NAMESPACE/]NAME[:PORT].`);
   const given = (name: string) => parameters.get(name) || undefined;
-  const selector = given("selector");
-  if (services.length === 0 && selector === undefined)
+  const [selector, namespace, gateways] = [given("selector"), given("namespace"), given("gateways")];
+  const fault = [...services, ...(gateways === undefined ? [] : [gateways])].find(
+    (service) => !SERVICE.test(service),
+  );
+  if (fault !== undefined) throw wrong(`"${fault}" is not a service: write [NAMESPACE/]NAME[:PORT].`);
+  const hasWorkers = services.length > 0 || selector !== undefined;
+  if (!hasWorkers && gateways === undefined)
     throw wrong(
       "kubernetes: must say which pods are workers: kubernetes:SERVICE or kubernetes:?selector=app%3DNAME.",
     );
+  const shared = { namespace, access: accessTo(given("kubeconfig")) };
+  const port = given("port") ?? String(DEFAULT_WORKER_PORT);
+  return {
+    worker: hasWorkers ? { ...shared, services, selector, port } : undefined,
+    gateway:
+      gateways === undefined
+        ? undefined
+        : { ...shared, services: [gateways], selector: undefined, port: String(DEFAULT_WORKER_PORT) },
+  };
+}
+
+/** @throws DiscoveryError `bad_url` */
+function accessTo(kubeconfig: string | undefined): KubernetesSource["access"] {
   try {
-    return {
-      services,
-      selector,
-      namespace: given("namespace"),
-      port: given("port") ?? String(DEFAULT_WORKER_PORT),
-      access: findClusterAccess(given("kubeconfig")),
-    };
+    return findClusterAccess(kubeconfig);
   } catch (error) {
     throw error instanceof ClusterAccessError ? wrong(error.message) : error;
   }
 }
 
-const PARAMETERS = ["selector", "port", "namespace", "kubeconfig"];
+const GATEWAYS = "gateways/";
+const PARAMETERS = ["selector", "port", "namespace", "kubeconfig", "gateways"];
 const SERVICE = /^([a-z\d][a-z\d.-]*\/)?[a-z\d][a-z\d.-]*(:[a-z\d-]+)?$/;
 
 const hasAny = (tls: ClientTls | undefined) =>

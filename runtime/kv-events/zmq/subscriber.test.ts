@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
 import { emptyFrame, endMarker } from "./frames.ts";
+import type { ZmqPosition } from "./subscription.ts";
 import { bytes, closeAll, follow, publish, reach, restart, scripted } from "./testing.ts";
 
 afterEach(closeAll);
@@ -126,5 +128,97 @@ describe("a subscriber over ZeroMQ", () => {
     while (publisher.asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
     follower.subscriber.close();
     expect(follower.log).toEqual([]);
+  });
+
+  describe("that starts where another one is", () => {
+    const at = (sequence: number, name: string): ZmqPosition => ({
+      sequence,
+      digest: createHash("sha256").update(name).digest().subarray(0, 16),
+    });
+
+    /** Follows a publisher without replays, from a position that becomes known when `resolve` is called. */
+    async function held(publisher: Awaited<ReturnType<typeof scripted>>) {
+      const { promise, resolve } = Promise.withResolvers<ZmqPosition | undefined>();
+      const follower = follow(publisher, { replayEndpoint: undefined, start: promise });
+      await publisher.subscribed();
+      return {
+        ...follower,
+        resolve: (sequence: number, name: string) => resolve(at(sequence, name)),
+      };
+    }
+
+    test("holds messages until then, and delivers those after that position", async () => {
+      const publisher = await scripted();
+      const { log, until, subscriber, resolve } = await held(publisher);
+      for (const [sequence, name] of ["a", "b", "c", "d"].entries()) await publisher.send(sequence + 5, name);
+      expect(subscriber.position).toBeUndefined();
+      resolve(6, "b");
+      await until("8:d");
+      expect(log).toEqual(["7:c", "8:d"]);
+      expect(subscriber.position).toEqual(at(8, "d"));
+      expect(subscriber.counters).toMatchObject({ applied: 3, gaps: 0, forgotten: 0 });
+    });
+
+    test("waits for the batches up to there, if the other one is ahead", async () => {
+      const publisher = await scripted();
+      const { log, until, resolve } = await held(publisher);
+      await publisher.send(5, "a");
+      resolve(7, "c");
+      for (const [sequence, name] of ["b", "c", "d"].entries()) await publisher.send(sequence + 6, name);
+      await until("8:d");
+      expect(log).toEqual(["8:d"]);
+    });
+
+    test("forgets if batches after it were missed", async () => {
+      const publisher = await scripted();
+      const { log, until, resolve } = await held(publisher);
+      resolve(6, "b");
+      await publisher.send(8, "d");
+      await until("8:d");
+      expect(log).toEqual(["forget", "8:d"]);
+    });
+
+    test("asks for missed batches where it can", async () => {
+      const publisher = await scripted();
+      publisher.past.set(6, "b").set(7, "c");
+      const start = Promise.resolve(at(6, "b"));
+      const { log, until } = follow(publisher, { start });
+      await publisher.subscribed();
+      await publisher.send(8, "d");
+      await until("8:d");
+      expect(log).toEqual(["7:c", "8:d"]);
+      expect(publisher.asked[0]).toBe(6);
+    });
+
+    test("forgets if the publisher is another one", async () => {
+      const publisher = await scripted();
+      const { log, until, resolve } = await held(publisher);
+      resolve(6, "b");
+      await publisher.send(6, "B");
+      await until("6:B");
+      expect(log).toEqual(["forget", "6:B"]);
+    });
+
+    test("forgets if the connection was lost meanwhile", async () => {
+      const first = await publish({ replayEndpoint: undefined });
+      const { promise, resolve } = Promise.withResolvers<ZmqPosition | undefined>();
+      const { log, until } = follow({ endpoint: first.endpoint }, { start: promise });
+      await expect.poll(() => first.subscribers).toBe(1);
+      const second = await restart(first);
+      await expect.poll(() => second.subscribers).toBe(1);
+      resolve(at(0, "a"));
+      await until("forget");
+      second.publish(bytes("b"));
+      await until("0:b");
+      expect(log).toEqual(["forget", "0:b"]);
+    });
+
+    test("starts as usual if nobody knows a position", async () => {
+      const publisher = await scripted();
+      publisher.past.set(0, "a");
+      const { until, log } = follow(publisher, { start: Promise.resolve(undefined) });
+      await until("0:a");
+      expect(log).toEqual(["0:a"]);
+    });
   });
 });

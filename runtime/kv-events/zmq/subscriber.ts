@@ -1,8 +1,14 @@
+import { createHash } from "node:crypto";
 import { KvEventError } from "../codec.ts";
 import { ZmtpSubscription } from "../zmtp/subscription.ts";
 import { readLive, type SequencedPayload } from "./frames.ts";
 import { Replay, type ReplayOutcome } from "./replay.ts";
-import type { ZmqSubscriberCounters, ZmqSubscriberOptions, ZmqSubscription } from "./subscription.ts";
+import type {
+  ZmqPosition,
+  ZmqSubscriberCounters,
+  ZmqSubscriberOptions,
+  ZmqSubscription,
+} from "./subscription.ts";
 
 /**
  * Follows the KV events of one rank of vLLM, or of a compatible publisher, over ZeroMQ. The receiver may know too
@@ -16,7 +22,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
   readonly #options: ZmqSubscriberOptions;
   readonly #socket: ZmtpSubscription;
   /** The last batch delivered. */
-  #last: SequencedPayload | undefined;
+  #last: KnownBatch | undefined;
   /** Number of the last message from the PUB socket; on one connection they only increase. */
   #lastLive = -1;
   /** Whether the receiver got anything since the last `onForget`. */
@@ -25,6 +31,12 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
   /** Whether the connection was interrupted: messages may be lost, or the publisher may be another one. */
   #wasAway = true;
   #replay: Replay | undefined;
+  /** Whether `start` has not resolved yet. */
+  #isHeld = false;
+  /** Whether the connection was interrupted meanwhile, so that the publisher may be another one. */
+  #wasCutWhileHeld = false;
+  /** Whether what is known is from `start`, and the first connection has not been used yet. */
+  #isInherited = false;
   /** Messages and connections are processed one after the other. */
   #work: Promise<void> = Promise.resolve();
 
@@ -37,6 +49,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
    */
   constructor(options: ZmqSubscriberOptions) {
     this.#options = options;
+    if (options.start !== undefined) this.#hold(options.start);
     this.#socket = new ZmtpSubscription(options.endpoint, options.topic ?? "", {
       onConnected: () => {
         this.#isConnected = true;
@@ -45,6 +58,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
       onDisconnected: () => {
         this.#isConnected = false;
         this.#wasAway = true;
+        this.#wasCutWhileHeld ||= this.#isHeld;
       },
       onMessage: (frames) => {
         void this.#enqueue(() => this.#onMessage(frames));
@@ -57,11 +71,30 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
     return this.#isConnected;
   }
 
+  get position(): ZmqPosition | undefined {
+    if (this.#wasAway || this.#last === undefined) return undefined;
+    return { sequence: this.#last.sequence, digest: digestOf(this.#last) };
+  }
+
   /** Ends the subscription; no callback runs after it. */
   close(): void {
     this.#isConnected = false;
     this.#socket.close();
     this.#replay?.close();
+  }
+
+  #hold(start: Promise<ZmqPosition | undefined>): void {
+    this.#isHeld = true;
+    void this.#enqueue(async () => {
+      const position = await start;
+      this.#isHeld = false;
+      if (position === undefined || this.#socket.isClosed) return;
+      this.#holdsSomething = true;
+      if (this.#wasCutWhileHeld) return this.#forget();
+      this.#last = position;
+      this.#isInherited = true;
+      this.counters.applied++;
+    });
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {
@@ -100,7 +133,7 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
       return;
     }
     await this.#resync();
-    if (message.sequence <= this.#lastLive) {
+    if (this.#isAnother(message) || message.sequence <= this.#lastLive) {
       this.#forget();
       await this.#catchUp();
     } else if (message.sequence > this.#next) {
@@ -115,7 +148,18 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
   async #resync(): Promise<void> {
     if (!this.#wasAway) return;
     this.#wasAway = false;
-    if ((await this.#catchUp()) !== "complete") this.#forget();
+    const isInherited = this.#isInherited;
+    this.#isInherited = false;
+    const outcome = await this.#catchUp();
+    // Nothing was missed on this connection yet: the number of its first message shows whether what is known is current.
+    if (outcome === "complete" || (isInherited && outcome === "failed")) return;
+    this.#forget();
+  }
+
+  /** Whether it has the number of the last known batch, but is not that batch: the publisher is another one. */
+  #isAnother(message: SequencedPayload): boolean {
+    const last = this.#last;
+    return last !== undefined && message.sequence === last.sequence && !isSame(message, last);
   }
 
   /** The next expected number. */
@@ -179,6 +223,16 @@ export class ZmqKvEventSubscriber implements ZmqSubscription {
 /** Most messages to queue during a replay; beyond that the publisher buffers them, up to its own limit. */
 const MOST_WAITING = 10_000;
 
-function isSame(one: SequencedPayload, other: SequencedPayload): boolean {
-  return Buffer.compare(one.payload, other.payload) === 0;
+/** A batch that was delivered here, or to the subscriber from which this one continues. */
+type KnownBatch = SequencedPayload | ZmqPosition;
+
+function isSame({ sequence, payload }: SequencedPayload, known: KnownBatch): boolean {
+  return "payload" in known
+    ? Buffer.compare(payload, known.payload) === 0
+    : Buffer.compare(digestOf({ sequence, payload }), known.digest) === 0;
+}
+
+function digestOf(known: KnownBatch): Uint8Array {
+  if ("digest" in known) return known.digest;
+  return createHash("sha256").update(known.payload).digest().subarray(0, 16);
 }

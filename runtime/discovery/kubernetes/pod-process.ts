@@ -5,8 +5,8 @@ import { connect } from "../../request-plane/client.ts";
 import { type ClientTls, PlaneError, type RequestPlaneClient } from "../../request-plane/types.ts";
 import type { JsonValue } from "../types.ts";
 
-export interface PodWorkerListener {
-  /** The worker says what it is. */
+export interface PodProcessListener {
+  /** The process says what it is. */
   onValue(value: { [key: string]: JsonValue }): void;
   /** The connection to it has ended. */
   onLost(): void;
@@ -20,13 +20,14 @@ const CONNECT_MS = 5_000;
 /** Timeout of the first answer, in milliseconds. */
 const ANSWER_MS = 10_000;
 
-/** Asks the worker in a pod what it is, again and again until it answers, and keeps listening until `close`. */
-export class PodWorker {
+/** Asks the worker or gateway in a pod what it is, again and again until it answers, and keeps listening until `close`. */
+export class PodProcess {
   readonly address: string;
+  readonly #kind: "worker" | "gateway";
   /** Resolves once it has answered, or has not for the first time. */
   readonly first: Promise<void>;
   readonly #tls: ClientTls | undefined;
-  readonly #listener: PodWorkerListener;
+  readonly #listener: PodProcessListener;
   readonly #first = Promise.withResolvers<void>();
   readonly #abort = new AbortController();
   #client: RequestPlaneClient | undefined;
@@ -34,7 +35,13 @@ export class PodWorker {
   /** Why it did not answer last. */
   #silence: string | undefined;
 
-  constructor(address: string, tls: ClientTls | undefined, listener: PodWorkerListener) {
+  constructor(
+    kind: "worker" | "gateway",
+    address: string,
+    tls: ClientTls | undefined,
+    listener: PodProcessListener,
+  ) {
+    this.#kind = kind;
     this.address = address;
     this.first = this.#first.promise;
     this.#tls = tls;
@@ -77,7 +84,7 @@ export class PodWorker {
     }
   }
 
-  /** Resolves when the connection has ended. @throws Error if the worker does not say what it is */
+  /** Resolves when the connection has ended. @throws Error if the process does not say what it is */
   async #listen(): Promise<void> {
     const client = await connect(this.address, { connectTimeoutMs: CONNECT_MS, tls: this.#tls });
     if (this.#isClosed) return client.close();
@@ -98,7 +105,7 @@ export class PodWorker {
         this.#listener.onValue(value);
         answered.resolve();
       },
-      // A worker that is leaving ends the call, and later the connection.
+      // A process that is leaving ends the call, and later the connection.
       onEnd: unfit,
       onError: (error) => {
         answered.reject(error);
@@ -121,7 +128,9 @@ export class PodWorker {
   #noteSilence(error: unknown): void {
     if (this.#isClosed) return;
     const isOther = error instanceof PlaneError && error.code === "unknown_endpoint";
-    const reason = isOther ? "it is not a Stator worker, or one of an earlier version" : messageOf(error);
+    const reason = isOther
+      ? `it is not a Stator ${this.#kind}, or one of an earlier version`
+      : messageOf(error);
     if (reason !== this.#silence) this.#listener.onSilent(reason);
     this.#silence = reason;
   }
