@@ -17,17 +17,8 @@ import {
   weight,
 } from "./options.ts";
 import { restoreRuns } from "./restore.ts";
-import {
-  contentOf,
-  endPiece,
-  headPiece,
-  joinPieces,
-  newPiece,
-  otherHashes,
-  readSnapshot,
-  type SnapshotContent,
-  seal,
-} from "./snapshot-format.ts";
+import { joinPieces, otherHashes, readSnapshot, type SnapshotContent } from "./snapshot-format.ts";
+import { Snapshots } from "./snapshots.ts";
 import type {
   AddedLoad,
   BlockExtras,
@@ -112,8 +103,7 @@ class WasmRouter implements Router {
   readonly #salts: Salts;
   /** The seed of its own salt, with a key its keyed hash: routers that differ in it hash differently. */
   readonly #seed: bigint;
-  /** Number of snapshots started. */
-  #snapshots = 0;
+  readonly #snapshots: Snapshots;
 
   constructor(core: Core, options: RouterOptions) {
     const limits = readLimits(options);
@@ -132,6 +122,7 @@ class WasmRouter implements Router {
     if (options.hashKey !== undefined) useHashKey(core, options.hashKey);
     this.#seed = options.hashKey === undefined ? this.#salts.seed : maskHash(core, this.#salts.seed);
     this.#core = core;
+    this.#snapshots = new Snapshots(core);
     this.blockSize = limits.blockSize;
     this.isKeyed = options.hashKey !== undefined;
     this.#maxWorkers = limits.maxWorkers;
@@ -424,32 +415,10 @@ class WasmRouter implements Router {
   }
 
   *snapshot(pieceBytes = 1 << 20): Generator<Uint8Array<ArrayBuffer>, void> {
-    const core = this.#core;
-    const { exports } = core;
-    integer("pieceBytes", pieceBytes, 1, 1 << 30);
-    const workers = Array.from({ length: this.#maxWorkers }, (_, worker) => worker);
-    const present = workers.filter((worker) => exports.hasWorker(worker));
-    const serial = ++this.#snapshots;
-    exports.snapshotBegin();
-    try {
-      yield headPiece(core, { blockSize: this.blockSize, seed: this.#seed, workers: present });
-      let pieces = 1;
-      for (;;) {
-        if (serial !== this.#snapshots)
-          throw new RouterError("bad_snapshot", "Another snapshot was started.");
-        const bytes = exports.snapshotNext(pieceBytes);
-        if (bytes < 0) throw new RouterError("memory", "There is not enough memory for a snapshot.");
-        if (bytes === 0) break;
-        const piece = newPiece(pieces++, bytes);
-        const area = exports.snapshotArea() >>> 0;
-        contentOf(piece).set(core.u8.subarray(area, area + bytes));
-        exports.snapshotTaken();
-        yield seal(core, piece);
-      }
-      yield endPiece(core, pieces, exports.snapshotRuns());
-    } finally {
-      if (serial === this.#snapshots) exports.snapshotEnd();
-    }
+    const { exports } = this.#core;
+    const all = Array.from({ length: this.#maxWorkers }, (_, worker) => worker);
+    const workers = all.filter((worker) => exports.hasWorker(worker));
+    yield* this.#snapshots.take({ blockSize: this.blockSize, seed: this.#seed, workers }, pieceBytes);
   }
 
   /** Call on a new router. */
