@@ -7,14 +7,10 @@ import type { Model } from "../models/model.ts";
 import type { Models } from "../models/models.ts";
 import type { AttachedEngines } from "../models/sources/attached-engines.ts";
 import type { DiscoveredWorkers } from "../models/sources/discovered-workers.ts";
+import type { Stoppable } from "../requests/life.ts";
 import type { RequestOptions } from "../requests/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import type { PreferenceDefaults } from "./openai/preferences.ts";
-
-/** A request in flight that can be stopped early. */
-export interface Stoppable {
-  stop(error: Error): void;
-}
 
 /** What the API routes need; each runtime's adapter puts it together. */
 export interface GatewayDependencies {
@@ -31,7 +27,7 @@ export interface GatewayDependencies {
   openEventStream: OpenEventStream;
   /** The gateway's own entry in the `via` header. */
   via: string;
-  /** Requests to engines in flight. */
+  /** All requests in flight. */
   running: Set<Stoppable>;
   access: Access;
   /** Largest request body in bytes. */

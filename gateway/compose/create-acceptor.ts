@@ -1,6 +1,5 @@
 import { createMetrics, type Discovery, type Logger, Warnings } from "#runtime";
 import { type AccessOptions, openAccess } from "../access/open-access.ts";
-import type { Stoppable } from "../api/dependencies.ts";
 import type { PreferenceDefaults } from "../api/openai/preferences.ts";
 import { createEngineApi } from "../engines/index.ts";
 import { viaOf } from "../kernel/loops.ts";
@@ -17,6 +16,7 @@ import { RemoteModel } from "../remote/acceptor/remote-model.ts";
 import { RouterLink, type RouterNews } from "../remote/acceptor/router-link.ts";
 import { fromAskedAnswer, toAskedRequest } from "../remote/conversions.ts";
 import type { AcceptorChannel } from "../remote/messages.ts";
+import type { Stoppable } from "../requests/life.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
 import { createApp } from "./app.ts";
 import { cutOff, requiredFiles } from "./common.ts";

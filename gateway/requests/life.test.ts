@@ -8,7 +8,7 @@ import { NO_PREFERENCES } from "../routing/preferences.ts";
 import { exactPrompt } from "../routing/prompt.ts";
 import type { RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import type { Route, RouteRequest } from "../routing/route.ts";
-import { Life, type LifeJob } from "./life.ts";
+import { Life, type LifeJob, type Stoppable } from "./life.ts";
 import { DEFAULT_REQUEST_OPTIONS } from "./options.ts";
 import type { NextStep, Transfer } from "./transfer.ts";
 
@@ -27,6 +27,7 @@ let step: NextStep<Member>;
 let nextStep: () => NextStep<Member> | Promise<NextStep<Member>>;
 let unable: readonly Member[] | undefined;
 let members: Member[];
+const running = new Set<Stoppable>();
 
 const member = (name: string) =>
   ({
@@ -101,7 +102,11 @@ function open(job: Partial<LifeJob<Member>> = {}, options = {}): void {
     ...job,
   };
   const warnings = new Warnings(log);
-  life = new Life(all, transfer, { options: { ...DEFAULT_REQUEST_OPTIONS, ...options }, warnings });
+  life = new Life(all, transfer, {
+    options: { ...DEFAULT_REQUEST_OPTIONS, ...options },
+    warnings,
+    running,
+  });
   life.start();
 }
 

@@ -31,9 +31,16 @@ export interface LifeJob<Worker extends Member> {
   readonly hasFallback: boolean;
 }
 
+/** A request in flight that can be stopped early. */
+export interface Stoppable {
+  stop(error: Error): void;
+}
+
 export interface LifeContext {
   readonly options: RequestOptions;
   readonly warnings: Warnings;
+  /** All requests in flight. */
+  readonly running: Set<Stoppable>;
 }
 
 /** How a member failed an attempt. */
@@ -61,7 +68,7 @@ const FAILED = new Set(["engine_failed", "worker_failed"]);
  * moved if its answer breaks off, and ended by completion, its deadline or its client. Each of these is reported to
  * the router, the member's health and the metrics exactly once.
  */
-export class Life<Worker extends Member> implements RouteHandler<Worker> {
+export class Life<Worker extends Member> implements RouteHandler<Worker>, Stoppable {
   /** The current route. */
   route: Route<Worker> | undefined;
   readonly #job: LifeJob<Worker>;
@@ -121,7 +128,9 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   }
 
   start(): void {
-    const { totalMs } = this.#context.options;
+    const { options, running } = this.#context;
+    const { totalMs } = options;
+    running.add(this);
     const { deadlineAt } = this.#job.preferences;
     const leftMs = deadlineAt === undefined ? totalMs : Math.min(totalMs, deadlineAt - performance.now());
     this.#limit = setTimeout(
@@ -254,6 +263,7 @@ export class Life<Worker extends Member> implements RouteHandler<Worker> {
   end(outcome: RouteOutcome): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#context.running.delete(this);
     this.#leaveMember();
     clearTimeout(this.#limit);
     clearTimeout(this.#pause);

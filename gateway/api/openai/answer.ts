@@ -70,8 +70,8 @@ abstract class Answer {
     this.reject = reject;
     this.#signal = context.req.raw.signal;
     this.#remaining = plan.jobs.length;
-    const { requestOptions, warnings } = dependencies;
-    const life = { options: requestOptions, warnings };
+    const { requestOptions: options, warnings, running } = dependencies;
+    const life = { options, warnings, running };
     this.transfers = plan.jobs.map((job, index) => {
       const output = {
         onStart: (placement: Placement) => this.onStart(index, placement),

@@ -70,7 +70,7 @@ interface Embedding {
 function embed(
   { model, inputs, request: { requestId, preferences }, hasOthers }: Embedding,
   signal: AbortSignal,
-  { requestOptions, warnings }: GatewayDependencies,
+  { requestOptions: options, warnings, running }: GatewayDependencies,
 ): Promise<Float32Array[]> {
   return new Promise((resolve, reject) => {
     const job = {
@@ -87,7 +87,7 @@ function embed(
       onError: reject,
       onFallback: (error: ApiError) => reject(new FallbackError(error)),
     };
-    const { life } = new EmbeddingTransfer(job, output, { options: requestOptions, warnings });
+    const { life } = new EmbeddingTransfer(job, output, { options, warnings, running });
     signal.addEventListener("abort", () => {
       life.cancel();
       reject(clientLeft());

@@ -144,17 +144,13 @@ function run(
         return reply;
       },
       onAnswered,
-      onSettled(...outcome: Parameters<typeof onSettled>) {
-        running.delete(request);
-        onSettled(...outcome);
-      },
+      onSettled,
       onFailure(error: Error) {
         signal.removeEventListener("abort", abort);
         reject(error);
       },
       onFallback(error: ApiError) {
         signal.removeEventListener("abort", abort);
-        running.delete(request);
         onFallback();
         reject(new FallbackError(error));
       },
@@ -174,8 +170,8 @@ function run(
       transport: contained(transport, onFault),
       options: requestOptions,
       warnings,
+      running,
     });
-    running.add(request);
     signal.addEventListener("abort", abort);
     if (signal.aborted) abort();
     else {
