@@ -320,6 +320,23 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     value: { id: "gateway-a", address: "tcp:10.0.0.8:7000", startedAt: 0 },
     least: { id: "gateway-a", address: "tcp:10.0.0.8:7000", startedAt: 0 },
   }),
+  "GatewayRegistration with kvEventsKey": message({
+    write: gatewayValue,
+    read: (value) => gatewaySchema.parse(value),
+    value: {
+      id: "gateway-a",
+      address: "tcp:10.0.0.8:7000",
+      startedAt: 1_795_000_000.5,
+      kvEventsKey: "fedcba9876543210",
+    },
+    least: { id: "gateway-a", address: "tcp:10.0.0.8:7000", startedAt: 0 },
+  }),
+  "Instance with kvEventsKey": message<Instance>({
+    write: instanceValue,
+    read: (value) => instanceSchema.parse(value),
+    value: { ...instance, kvEventsKey: "fedcba9876543210" },
+    least: instance,
+  }),
   "Instance with kvEventsSubject": message<Instance>({
     write: instanceValue,
     read: (value) => instanceSchema.parse(value),

@@ -339,19 +339,35 @@ function examineTogether(
 
 /** Whether all private KV events have one key. */
 function examineKeys(processes: readonly Registered[]): Finding[] {
-  const keyed = processes.filter(({ kvEventsKey }) => kvEventsKey !== undefined);
-  const byKey = [...Map.groupBy(keyed, ({ kvEventsKey }) => kvEventsKey)];
+  const readers = processes.filter(({ kind }) => kind !== "service");
+  const byKey = Map.groupBy(readers, ({ kvEventsKey }) => kvEventsKey);
+  const without = byKey.get(undefined) ?? [];
+  byKey.delete(undefined);
   const [first] = byKey;
   if (first === undefined) return [];
-  if (byKey.length === 1) return [ok(`All private KV events have one key, ${first[0]}.`)];
-  const keys = byKey.map(([key, workers]) => `${key} (${workers.map(({ name }) => name).join(", ")})`);
-  return [
-    wrong(
-      `Private KV events have ${byKey.length} keys: ${keys.join(", ")}.`,
-      "A gateway reads those of its own key, and only predicts what the other workers hold.",
-      "Start all workers and gateways with the same --kv-events-key.",
-    ),
-  ];
+  const namesOf = (all: readonly Registered[]) => all.map(({ kind, name }) => `${kind} ${name}`).join(", ");
+  const checks: Finding[] = [];
+  const blind = without.filter(({ kind }) => kind === "gateway");
+  const open = without.filter(({ kind }) => kind === "worker");
+  if (byKey.size > 1 || blind.length > 0) {
+    const keys = [...byKey].map(([key, all]) => `${key} (${namesOf(all)})`);
+    if (blind.length > 0) keys.push(`none (${namesOf(blind)})`);
+    checks.push(
+      wrong(
+        `Private KV events have ${byKey.size === 1 ? "one key, which not all gateways have" : `${byKey.size} keys`}: ${keys.join(", ")}.`,
+        "A gateway reads those of its own key, and only predicts what the other workers hold.",
+        "Start all workers and gateways with the same --kv-events-key.",
+      ),
+    );
+  } else checks.push(ok(`All private KV events have one key, ${first[0]}.`));
+  if (open.length > 0)
+    checks.push(
+      note(
+        `Beside private ones, some workers have no key: ${namesOf(open)}.`,
+        "If they publish KV events, these carry the tokens of prompts. Start them with --kv-events-key.",
+      ),
+    );
+  return checks;
 }
 
 /** @returns undefined if the process is of a version without the endpoint `status` */

@@ -156,6 +156,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
       id,
       connect: connectWorker,
       modelOf: (name) => models.get(name),
+      kvEventsKey: kvEventsKey?.fingerprint,
       log,
     });
   const warmStart = peers?.warmStart;

@@ -10,6 +10,8 @@ export interface WarmModel {
   /** Whether KV events or workers have confirmed the block size. */
   readonly isBlockSizeConfirmed: boolean;
   readonly router: ModelRouter<Member>;
+  /** Follows the member's KV events, or predicts its cache, whichever is right for it. */
+  updateMode(member: Member): void;
   /** Starts over with another block size. */
   resize(blockSize: number): void;
   /** Forgets what one of the member's ranks has cached. */

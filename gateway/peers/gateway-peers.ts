@@ -32,6 +32,8 @@ export interface GatewayPeersOptions {
   readonly connect: ConnectWorker;
   /** Runs a function once the current turn of the event loop is over. */
   defer(run: () => void): void;
+  /** Fingerprint of this gateway's key for private KV events. */
+  readonly kvEventsKey?: string | undefined;
   /** The model of this name, whose index gateways that have just started take over. Default: none. */
   modelOf?(name: string): WarmModel | undefined;
   readonly log: Logger;
@@ -62,14 +64,16 @@ export class GatewayPeers implements OtherGateways {
   constructor(options: GatewayPeersOptions) {
     this.#options = options;
     this.#requests = new RequestShares(options.id);
-    const { connect, defer, log } = options;
-    this.warmStart = new WarmStarts({ gateways: () => this.#byAge(), connect, defer, log });
+    const { connect, defer, kvEventsKey, log } = options;
+    // With another key, the hashes of the same prompts are others.
+    const gateways = () => this.#byAge().filter((gateway) => gateway.kvEventsKey === kvEventsKey);
+    this.warmStart = new WarmStarts({ gateways, connect, defer, log });
     this.#table.onChange = () => options.defer(() => this.#sendChanges());
   }
 
   /** Registers this gateway, and follows the others. @throws errors of the server or discovery */
   async open(): Promise<void> {
-    const { discovery, id, serve, defer, modelOf = () => undefined, log } = this.#options;
+    const { discovery, id, serve, defer, kvEventsKey, modelOf = () => undefined, log } = this.#options;
     const isWarming = (model: string) => this.warmStart.isWarming(model);
     const indexes = new IndexServer({ modelOf, isWarming, defer, log });
     const announcer = new InstanceAnnouncer();
@@ -79,7 +83,7 @@ export class GatewayPeers implements OtherGateways {
       [INDEX_ENDPOINT]: indexes.handle,
     });
     this.#server = server;
-    const registration = gatewayValue({ id, address, startedAt: Date.now() / 1000 });
+    const registration = gatewayValue({ id, address, startedAt: Date.now() / 1000, kvEventsKey });
     announcer.announceValue(registration);
     this.#timer = setInterval(() => this.#tick(), FULL_UPDATE_MS);
     this.#lease = await discovery.lease();

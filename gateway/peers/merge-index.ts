@@ -41,8 +41,10 @@ export async function mergeIndex(
     return { ranks, ...(await merge(model, index, ranks, times)) };
   } catch (error) {
     // The events of the others have arrived meanwhile.
-    for (const [member, all] of ranks)
+    for (const [member, all] of ranks) {
       for (const { rank, position } of all) if (position !== undefined) model.clear(member, rank);
+      model.updateMode(member);
+    }
     throw error;
   }
 }

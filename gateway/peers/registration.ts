@@ -9,6 +9,8 @@ const shape = z.object({
   address: z.string().min(1),
   /** Seconds since the epoch; 0 if it does not say. */
   startedAt: z.number(),
+  /** Fingerprint of its key for private KV events. */
+  kvEventsKey: z.string().optional(),
 });
 
 /** A gateway, stored in discovery under `gateways/<id>`: `stator.v1.GatewayRegistration`. */

@@ -77,17 +77,29 @@ test("finds private KV events of two keys", async () => {
     writeFileSync(path, name.repeat(8));
     return path;
   });
-  const startWorker = async (name: string, secret: string) => {
-    const flags = ["--config=none", `--discovery=${discovery}`, "--speedup=0", `--kv-events-key=${secret}`];
+  const startWorker = async (name: string, secret?: string) => {
+    const key = secret === undefined ? [] : [`--kv-events-key=${secret}`];
+    const flags = ["--config=none", `--discovery=${discovery}`, "--speedup=0", ...key];
     const worker = new StatorProcess(["worker", "mocker", `--name=${name}`, ...flags]);
     await worker.printed(/worker is ready/);
     return worker;
   };
   const one = await startWorker("one", secrets[0]!);
   expect((await examine(`--discovery=${discovery}`)).text).toMatch(/have one key, [0-9a-f]{16}\./);
+  const gateway = new StatorProcess(["gateway", "--port=0", "--config=none", `--discovery=${discovery}`]);
+  const open = await startWorker("open");
+  await gateway.printed(/listening/);
+  const mixed = await examine(`--discovery=${discovery}`);
+  expect(mixed.text).toMatch(
+    /one key, which not all gateways have: [0-9a-f]{16} \(worker one\), none \(gateway \w+\)/,
+  );
+  expect(mixed.text).toMatch(/some workers have no key: worker open\./);
+  for (const process of [gateway, open]) expect(await process.stop()).toBe(0);
   const two = await startWorker("two", secrets[1]!);
   const { code, text } = await examine(`--discovery=${discovery}`);
-  expect(text).toMatch(/Private KV events have 2 keys: [0-9a-f]{16} \(\w+\), [0-9a-f]{16} \(\w+\)/);
+  expect(text).toMatch(
+    /Private KV events have 2 keys: [0-9a-f]{16} \(worker \w+\), [0-9a-f]{16} \(worker \w+\)/,
+  );
   expect(code).toBe(1);
   for (const worker of [one, two]) expect(await worker.stop()).toBe(0);
 });
