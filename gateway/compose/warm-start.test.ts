@@ -4,6 +4,7 @@ import { openDiscovery, serve } from "#runtime/node";
 import { encodeIndexMessage } from "../peers/index-message.ts";
 import { INDEX_ENDPOINT } from "../peers/index-server.ts";
 import { gatewayValue } from "../peers/registration.ts";
+import type { KvEventsKey } from "../routing/options.ts";
 import type { Gateway, ServePeers } from "./create-gateway.ts";
 import { ask, attach, FaultyEngine } from "./test-engine.ts";
 
@@ -22,6 +23,7 @@ interface TestGateway {
 interface JoinOptions {
   readonly defer?: ServePeers["defer"];
   readonly predictions?: { readonly eventTtlSeconds: number; readonly onlyTtlSeconds: number };
+  readonly kvEventsKey?: KvEventsKey;
 }
 
 async function openStore(): Promise<Discovery> {
@@ -34,7 +36,11 @@ async function openStore(): Promise<Discovery> {
 async function join(
   discovery: Discovery,
   engines: readonly FaultyEngine[],
-  { defer = setImmediate, predictions = { eventTtlSeconds: 0, onlyTtlSeconds: 600 } }: JoinOptions = {},
+  {
+    defer = setImmediate,
+    predictions = { eventTtlSeconds: 0, onlyTtlSeconds: 600 },
+    kvEventsKey,
+  }: JoinOptions = {},
 ): Promise<TestGateway> {
   const lines: string[] = [];
   const log = createLogger({ name: "test", write: (line) => lines.push(line), colour: false });
@@ -45,7 +51,10 @@ async function join(
     },
     defer,
   };
-  return { gateway: await attach(engines, { discovery, predictions, log }, { servePeers }), lines };
+  return {
+    gateway: await attach(engines, { discovery, predictions, kvEventsKey, log }, { servePeers }),
+    lines,
+  };
 }
 
 /** A registered gateway that only has the given endpoints. */
@@ -262,6 +271,23 @@ describe("a gateway that joins", () => {
     await expect.poll(() => health(second), { timeout: 20_000 }).toBe("ready");
     expect(asked).toEqual(["hangs", "breaks off"]);
     expect(await overlap(second, one, 1)).toBe(4);
+  });
+
+  test("asks only gateways with the same key for private KV events", async () => {
+    const discovery = await openStore();
+    const { engines, one } = await settled(discovery);
+    const kvEventsKey = { hashKey: new Uint8Array(16).fill(7), fingerprint: "07".repeat(8) };
+    const second = await join(discovery, engines, { kvEventsKey });
+    await isReady(second);
+    expect(blocksTaken(second)).toBe(0);
+    await follow(second, one);
+    one.publish(stored(4, 3));
+    await expect.poll(() => overlap(second, one, 4)).toBe(3);
+    const third = await join(discovery, engines, { kvEventsKey });
+    await isReady(third);
+    expect(await overlap(third, one, 4)).toBe(3);
+    expect(blocksTaken(third)).toBeGreaterThanOrEqual(3);
+    expect(third.lines.join("\n")).not.toMatch(/cannot use/);
   });
 
   test("starts cold if nobody hands anything over, or what comes is damaged", async () => {
