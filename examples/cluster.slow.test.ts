@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
+import { family, gone } from "../cli/e2e/process-family.ts";
+import { StatorProcess } from "../cli/e2e/stator-process.ts";
 import { hasEtcd, startEtcd } from "../runtime/discovery/etcd/test-etcd.ts";
 import { hasNats, startNats } from "../runtime/testing/nats-server.ts";
 
@@ -47,6 +49,50 @@ describe.each(stores)("on %s", (_, isThere, start) => {
     expect(lines[0]).toContain('"LIVED THERE?": 0 of 33 blocks were cached');
     expect(lines[1]).toContain('"HERE WAS IT?": 32 of 33 blocks were cached');
     expect(lines[2]).toContain('"HERE WAS IT?": 33 of 33 blocks were cached');
+  });
+});
+
+describe("custom-engine", () => {
+  const discovery = `file:${folder}/shared`;
+  /** Gateways cannot reach a worker with this address. */
+  const lost = { STATOR_ADVERTISE: "127.0.0.1:1" };
+
+  test("waits for its own workers, whatever others there are", async () => {
+    const other = new StatorProcess(["worker", "echo", "--config=none", `--discovery=${discovery}`]);
+    await other.printed(/worker is ready/);
+    const { stdout } = await example("custom-engine", "--discovery", discovery);
+    expect(stdout.trim().split("\n")).toHaveLength(3);
+    expect(await other.stop()).toBe(0);
+  });
+
+  test("says so if the gateway does not reach them", async () => {
+    const args = ["run", "-s", "example", "examples/custom-engine", "--", "--discovery", discovery];
+    const failed = run("npm", args, { env: { ...process.env, ...lost } });
+    await expect(failed).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^The gateway has not reached both workers within \d+ s: .*127\.0\.0\.1:1\.\n$/,
+      ),
+    });
+  });
+
+  test.each([
+    ["SIGTERM", 143],
+    ["SIGINT", 130],
+  ] as const)("leaves nothing behind on %s", async (signal, code) => {
+    const temporary = join(folder, signal);
+    mkdirSync(temporary);
+    const started = new StatorProcess([], { ...lost, TMPDIR: temporary }, [
+      process.execPath,
+      "examples/custom-engine/main.ts",
+    ]);
+    await expect.poll(() => family(started.pid).length).toBe(4);
+    const all = family(started.pid);
+    expect(readdirSync(temporary)).toHaveLength(1);
+    started.signal(signal);
+    expect(await started.ended()).toBe(code);
+    await gone(all);
+    expect(readdirSync(temporary)).toEqual([]);
   });
 });
 
