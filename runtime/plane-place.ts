@@ -1,7 +1,8 @@
 import { DEFAULT_WORKER_PORT, isKubernetes } from "./discovery/kubernetes/place.ts";
 import { storePlace } from "./discovery/open.ts";
 import { anyAddress, localAddressToward } from "./local-address.ts";
-import { advertisedAddress } from "./request-plane/address.ts";
+import { messageOf } from "./message-of.ts";
+import { advertisedAddress, parseAddress } from "./request-plane/address.ts";
 import { PlaneError, type ServerTls } from "./request-plane/types.ts";
 
 export interface PlanePlaceOptions {
@@ -40,7 +41,7 @@ const NAMES: PlaceNames = { listen: "listen", advertise: "advertise" };
 
 /**
  * Where a process serves the request plane.
- * @throws PlaneError `invalid_request` for options that contradict each other
+ * @throws PlaneError `invalid_request` for a malformed address, and for options that contradict each other
  */
 export async function openPlanePlace(
   { listen: given, advertise, discovery, tls, nats: givenNats }: PlanePlaceOptions,
@@ -52,6 +53,7 @@ export async function openPlanePlace(
   const plain = given ?? ofPod ?? `tcp:${bracketed(own ?? "127.0.0.1")}:0`;
   const isTcp = /^(tcp|tls):/.test(plain);
   const listen = tls !== undefined && isTcp ? plain.replace(/^tcp:/, "tls:") : plain;
+  check(names.listen, () => parseAddress(listen));
   const isLocal = /^(unix|nats|memory):/.test(listen);
   if (isLocal && isKubernetes(discovery))
     throw wrong(`With kubernetes:, gateways ask a TCP port of the pod: ${names.listen} tcp:HOST:PORT.`);
@@ -61,6 +63,7 @@ export async function openPlanePlace(
     throw wrong(`${names.advertise} is for a TCP port: ${names.listen} ${listen} has none.`);
   if (listen.startsWith("nats:") && nats === undefined)
     throw wrong(`${names.listen} nats: needs a NATS server: give its URL, nats://HOST:PORT.`);
+  if (advertise !== undefined) check(names.advertise, () => advertisedAddress(listen, advertise));
   const isWildcard = WILDCARDS.some((host) => listen.includes(`:${host}:`));
   const host = advertise ?? (isWildcard ? bracketed(own ?? anyAddress()) : undefined);
   return {
@@ -83,5 +86,14 @@ async function ownAddress(discovery: string | undefined): Promise<string | undef
 }
 
 const bracketed = (host: string) => (host.includes(":") ? `[${host}]` : host);
+
+/** Runs the check of an option's value, whose error then names the option. */
+function check(option: string, run: () => unknown): void {
+  try {
+    run();
+  } catch (error) {
+    throw wrong(`${option}: ${messageOf(error)}`);
+  }
+}
 
 const wrong = (message: string) => new PlaneError("invalid_request", message);

@@ -13,6 +13,6 @@ export { parseFault } from "./mocker/faults/parse.ts";
 export { type ScheduledRequest, Scheduler, type SchedulerOptions } from "./mocker/scheduler.ts";
 export { H100_8B, type StepTiming, stepTime } from "./mocker/timing.ts";
 export type { KvEventsPrivacy } from "./private-kv-events.ts";
-export { engineNames, loadWorker } from "./registry.ts";
+export { engineNames, loadWorker, UnknownEngineError } from "./registry.ts";
 export { defineTextWorker, type TextRequest, type TextWorker } from "./text/define-text-worker.ts";
 export { readTokenizerFile, type TokenizerFile } from "./tokenizer-file.ts";

@@ -38,25 +38,31 @@ const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
 
 export const engineNames = Object.keys(ENGINES);
 
+/** There is no engine of a given name, or no worker at a given path; the message says which there are. */
+export class UnknownEngineError extends Error {
+  override name = "UnknownEngineError";
+}
+
 /**
  * Finds an engine by its name, or a worker module by its path.
- * @throws Error with the nearest name if there is neither, or with file and line if the module has an error
+ * @throws UnknownEngineError with the nearest name if there is neither; Error with file and line if the module has an
+ *   error
  */
 export async function loadWorker(nameOrPath: string): Promise<WorkerDefinition> {
   const builtIn = Object.hasOwn(ENGINES, nameOrPath) ? ENGINES[nameOrPath] : undefined;
   if (builtIn !== undefined) return builtIn();
   if (!/[./\\]/.test(nameOrPath)) {
     const suggestion = nearest(nameOrPath, engineNames);
-    throw new Error(
+    throw new UnknownEngineError(
       `There is no engine '${nameOrPath}'.${suggestion ? ` Did you mean '${suggestion}'?` : ""} ` +
         `Engines: ${engineNames.join(", ")}; or the path of a worker module.`,
     );
   }
   const path = resolve(nameOrPath);
-  if (!existsSync(path)) throw new Error(`There is no worker module ${path}.`);
+  if (!existsSync(path)) throw new UnknownEngineError(`There is no worker module ${path}.`);
   const { default: definition } = await importModule(path);
   if (!isWorkerDefinition(definition)) {
-    throw new Error(`${nameOrPath} does not export a worker as its default: see defineWorker.`);
+    throw new UnknownEngineError(`${nameOrPath} does not export a worker as its default: see defineWorker.`);
   }
   return {
     name: definition.name,

@@ -35,15 +35,19 @@ export async function openEvents(options: EventsOptions, log: Logger): Promise<N
 /**
  * The servers of `--events`; undefined with `--events workers`. `nats:` means those of `--nats`, or else of
  * `--discovery nats://…`.
+ * @param source the option of the command that names or starts NATS servers
  * @throws UsageError if it is none of these
  */
-export function eventsUrl({ events, nats, discovery }: EventsOptions): string | undefined {
+export function eventsUrl(
+  { events, nats, discovery }: EventsOptions,
+  source: "--nats" | "--cluster" = "--nats",
+): string | undefined {
   if (events === FROM_WORKERS) return undefined;
   if (events.startsWith("nats://")) return events;
   if (events !== OWN_NATS)
     throw new UsageError(`--events: write workers, nats: or nats://HOST:PORT[/NAME] instead of '${events}'.`);
   const servers = natsServers(nats, discovery);
   if (servers === undefined)
-    throw new UsageError("--events nats: needs NATS servers: give --nats, or --events nats://HOST:PORT.");
+    throw new UsageError(`--events nats: needs NATS servers: give ${source}, or --events nats://HOST:PORT.`);
   return servers;
 }

@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import { AccessError } from "#gateway";
+import { PlaneError } from "#runtime";
 import { UsageError } from "../options/read.ts";
 
 interface Place {
@@ -24,15 +25,19 @@ export async function requireFreePort({ host, port }: Place): Promise<void> {
 export function listenError(error: unknown, { host, port }: Place): unknown {
   switch ((error as NodeJS.ErrnoException).code) {
     case "EADDRINUSE":
-      return new UsageError(`Port ${port} is taken by another program. Choose another: --port ${port + 1}.`);
+      return new UsageError(
+        `Port ${port} is taken by another program. Choose another: --port ${port < 65_535 ? port + 1 : port - 1}.`,
+      );
     case "EACCES":
       return new UsageError(`Port ${port} needs root privileges. Choose one above 1023: --port 8000.`);
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new UsageError(`This machine has no address ${host}. Try --host 127.0.0.1 or --host 0.0.0.0.`);
     default:
-      // Both describe invalid files or engine addresses.
-      return error instanceof AccessError || (error instanceof Error && error.name === "ApiError")
+      // All describe invalid files or addresses.
+      return error instanceof AccessError ||
+        error instanceof PlaneError ||
+        (error instanceof Error && error.name === "ApiError")
         ? new UsageError(error.message)
         : error;
   }

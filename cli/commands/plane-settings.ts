@@ -15,7 +15,7 @@ import type { WorkerCommandOptions } from "./worker-options.ts";
 
 /**
  * Where a worker serves the request plane, from the flags.
- * @throws UsageError for options that contradict each other
+ * @throws UsageError for a malformed address, and for options that contradict each other
  */
 export const workerPlace = (options: WorkerCommandOptions): Promise<PlanePlace> =>
   openPlace({ ...options, tls: tlsFiles(options) }, "");
@@ -28,7 +28,7 @@ type PeerOptions = Pick<
 /**
  * Where a gateway serves the request plane for other gateways, from the flags; undefined if it does not.
  * @param identity as it identifies itself to workers
- * @throws UsageError for options that contradict each other
+ * @throws UsageError for a malformed address, and for options that contradict each other
  */
 export async function peerPlace(options: PeerOptions, identity: ClientTls): Promise<PlanePlace | undefined> {
   const { "peer-listen": listen, "peer-advertise": advertise, discovery, nats } = options;
@@ -47,18 +47,11 @@ export async function peerPlace(options: PeerOptions, identity: ClientTls): Prom
 }
 
 /** @param prefix what the names of the flags begin with */
-async function openPlace(options: PlanePlaceOptions, prefix: string): Promise<PlanePlace> {
+function openPlace(options: PlanePlaceOptions, prefix: string): Promise<PlanePlace> {
   const names = { listen: `--${prefix}listen`, advertise: `--${prefix}advertise` };
-  try {
-    const place = await openPlanePlace(options, names);
-    // Finds a malformed address before anything is started.
-    if (/^(tcp|tls):/.test(place.listen)) place.advertised(place.listen);
-    return place;
-  } catch (error) {
-    if (!(error instanceof PlaneError)) throw error;
-    const isAdvertised = options.advertise !== undefined && !error.message.startsWith("--");
-    throw new UsageError(isAdvertised ? `${names.advertise}: ${error.message}` : error.message);
-  }
+  return openPlanePlace(options, names).catch((error: unknown) => {
+    throw error instanceof PlaneError ? new UsageError(error.message) : error;
+  });
 }
 
 type PlaneOptions = Pick<

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
-import { loadWorker, startWorker } from "#workers";
+import { PlaneError } from "#runtime";
+import { startWorker } from "#workers";
 import { readOptions, UsageError } from "../options/read.ts";
 import { workerOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
@@ -7,6 +8,7 @@ import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
 import { openEvents } from "./events-settings.ts";
 import { checkFaults } from "./fault-settings.ts";
+import { loadEngine } from "./load-engine.ts";
 import { workerPlace } from "./plane-settings.ts";
 import { kvEventsPrivacy } from "./privacy-settings.ts";
 import { readEngineOptions, type WorkerCommandOptions, workerPlaces } from "./worker-options.ts";
@@ -23,7 +25,7 @@ export const workerCommand: Command = {
 
 async function serveWorkers(engine: string, options: WorkerCommandOptions): Promise<number> {
   checkFaults(options.fault);
-  const definition = await loadWorker(engine);
+  const definition = await loadEngine(engine);
   const places = workerPlaces(definition.name, options);
   const name = places.length > 1 ? (options.name ?? definition.name) : places[0]!.name;
   const privacy = await kvEventsPrivacy(options);
@@ -48,6 +50,9 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         log: service.log.child({ name: place.name }),
         ...address,
         ...place,
+      }).catch((error: unknown) => {
+        // Its address is in use, or a file of its certificate cannot be used.
+        throw error instanceof PlaneError ? new UsageError(error.message) : error;
       }),
     ),
   );

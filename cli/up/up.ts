@@ -4,9 +4,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createLogger, type Logger } from "#runtime";
 import { manageLifecycle } from "#runtime/node";
-import { loadWorker } from "#workers";
 import { checkExposure } from "../commands/access-settings.ts";
 import { requireFreePort } from "../commands/listen-error.ts";
+import { loadEngine } from "../commands/load-engine.ts";
 import { kvEventsKey } from "../commands/privacy-settings.ts";
 import { kvEventsAddress } from "../commands/worker-options.ts";
 import { defaultModelFolder, fetchModel, type ModelFile } from "../models/index.ts";
@@ -32,7 +32,7 @@ export async function up(options: UpOptions): Promise<number> {
   const lifecycle = manageLifecycle({ log, deadlineMs: drainMs * 2 + 10_000 });
   followParent(lifecycle);
 
-  const engine = (await loadWorker(options.engine)).name;
+  const engine = (await loadEngine(options.engine, "--engine")).name;
   const preparing = engine === "llama" ? prepareModel(options, log, lifecycle.stopping) : undefined;
   // Wait for an aborted download to clean up after itself.
   lifecycle.onShutdown("stop the download", () => preparing?.then(ignore, ignore));
@@ -81,7 +81,7 @@ export async function up(options: UpOptions): Promise<number> {
     failure === undefined ? await untilServing(ready.urls, options.workers, lifecycle.stopping) : { failure };
   if (outcome !== undefined && "failure" in outcome) lifecycle.shutdown(outcome.failure, 1);
   else if (outcome !== undefined && !lifecycle.stopping.aborted)
-    announce(options, outcome.model, ready.urls, servers, log);
+    announce(shared, outcome.model, ready.urls, servers, log);
   return new Promise<never>(() => {});
 }
 

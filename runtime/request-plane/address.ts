@@ -58,7 +58,8 @@ export function advertisedAddress(bound: string, place: string): string {
   if (address.kind !== "tcp" && address.kind !== "tls") return bound;
   const hasPort = /^(\[[^\]]+\]|[^:[\]]+):\d{1,5}$/.test(place);
   const { host, port } = parsePlace(place, hasPort ? place : `${place}:${address.port}`);
-  if (port === 0) throw wrong(`"${place}" has port 0: give the port by which it is reached, or none.`);
+  if (hasPort && port === 0)
+    throw wrong(`"${place}" has port 0: give the port by which it is reached, or none.`);
   return formatAddress({ kind: address.kind, host, port });
 }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "stator-plane-options-"));
@@ -16,6 +17,8 @@ test.each([
   ],
   [["--listen=nats:"], /--listen nats: needs a NATS server/],
   [["--listen=unix:/tmp/stator-none.sock", "--advertise=host"], /--advertise is for a TCP port/],
+  [["--listen=foo"], /^--listen: "foo" is not an address: write unix:/],
+  [["--listen=foo", "--advertise=host"], /^--listen: "foo" is not an address/],
   [["--advertise=a b:c"], /--advertise: .*is not host:port/],
   [["--advertise=a b"], /--advertise: .*is not host:port/],
   [["--advertise=10.0.0.1:0"], /--advertise: .*has port 0/],
@@ -31,8 +34,53 @@ test.each([
     `--discovery=file:${folder}/d`,
     ...flags,
   ]);
-  expect(await worker.ended()).not.toBe(0);
+  expect(await worker.ended()).toBe(2);
   expect(worker.stderr).toMatch(message);
+});
+
+test.each([
+  [["--peer-listen=foo"], /^--peer-listen: "foo" is not an address: write unix:/],
+  [["--peer-listen=tcp:a:99999"], /^--peer-listen: "tcp:a:99999" is not host:port/],
+  [["--peer-advertise=a b"], /^--peer-advertise: .*is not host:port/],
+])("stator gateway with %j is refused with what is wrong", async (flags, message) => {
+  const { code, stderr } = await refusalOf(
+    "gateway",
+    "--config=none",
+    `--discovery=file:${folder}/d`,
+    ...flags,
+  );
+  expect(code).toBe(2);
+  expect(stderr).toMatch(message);
+});
+
+test.each([
+  ["worker", ["mockr", "--discovery=file:/tmp"], /^There is no engine 'mockr'. Did you mean 'mocker'\?/],
+  ["worker", ["./nowhere.ts", "--discovery=file:/tmp"], /^There is no worker module .*nowhere\.ts/],
+  ["up", ["--engine=nope", "--port=0"], /^--engine: There is no engine 'nope'/],
+  [
+    "up",
+    ["--events=nats:", "--port=0"],
+    /^--events nats: needs NATS servers: give --cluster, or --events nats:\/\/HOST/,
+  ],
+  [
+    "up",
+    ["--cluster", "--port=65535"],
+    /^--cluster also takes the port after --port.* Choose another: --port 8000\.$/,
+  ],
+])("stator %s %j is wrong usage", async (command, args, message) => {
+  const { code, stderr } = await refusalOf(command, "--config=none", ...args);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(message);
+});
+
+test.each([
+  [["--listen=tcp:0.0.0.0:0"], /address=tcp:[\d.]+:[1-9]\d*/],
+  [["--advertise=some-host"], /address=tcp:some-host:[1-9]\d*/],
+])("a worker with %j advertises the port that it was given", async (flags, address) => {
+  const places = ["--config=none", `--discovery=file:${folder}/d`];
+  const worker = new StatorProcess(["worker", "echo", ...places, ...flags]);
+  await worker.printed(address);
+  expect(await worker.stop()).toBe(0);
 });
 
 test.each(["/nowhere.pem", import.meta.filename])("stator gateway refuses --worker-ca=%s", async (ca) => {
