@@ -7,11 +7,14 @@ export interface ChildMessage {
   url: string;
 }
 
-/** Set in the environment of the processes that `stator up` and `stator attach --processes` start. */
+/** Holds the name of a process that `stator up` or `stator attach --processes` starts, in its environment. */
 export const SUPERVISED = "SUPERVISED_BY_STATOR";
 
 /** Whether a Stator supervisor started this process, which then leaves Ctrl-C to the supervisor. */
-export const isSupervised = () => process.connected === true && process.env[SUPERVISED] === "1";
+export const isSupervised = () => supervisedName() !== undefined;
+
+/** The name that the supervisor gave this process; undefined without a supervisor. */
+export const supervisedName = () => (process.connected === true ? process.env[SUPERVISED] : undefined);
 
 /** Shuts down when the script that runs the command from a checkout is gone. Ctrl-C reaches this process itself. */
 export function followParent(lifecycle: Lifecycle): void {

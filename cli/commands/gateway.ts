@@ -3,7 +3,7 @@ import { readOptions } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { gatewayOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
-import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
+import { isSupervised, notifySupervisor, supervisedName } from "../supervisor-link.ts";
 import { startProcesses } from "./acceptor-settings.ts";
 import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
@@ -15,16 +15,18 @@ import { kvEventsKey } from "./privacy-settings.ts";
 export const gatewayCommand: Command = {
   async run(argv) {
     const { options } = readOptions(gatewayOptions, argv, process.env);
-    return logged("gateway", options, () => serveGateway(options));
+    // `stator up --cluster` has two.
+    const name = supervisedName() ?? "gateway";
+    return logged(name, options, () => serveGateway(name, options));
   },
 };
 
-async function serveGateway(options: OptionValues<typeof gatewayOptions>): Promise<number> {
+async function serveGateway(name: string, options: OptionValues<typeof gatewayOptions>): Promise<number> {
   const names = modelNames(options);
   const plane = await workerPlane(options);
   const peerPlane = await peerPlace(options, plane.tls);
   const eventsKey = kvEventsKey(options);
-  const service = await openService("gateway", options, { workerTls: plane.tls });
+  const service = await openService(name, options, { workerTls: plane.tls });
   const kvEventStream = await openEvents(options, service.log);
   const shared = {
     id: randomId(),

@@ -49,7 +49,7 @@ export class SupervisedChild {
   start(): void {
     this.#startedAt = Date.now();
     const child = spawn(process.execPath, ownArguments(this.#options.args), {
-      env: childEnvironment(),
+      env: childEnvironment(this.name),
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       serialization: "advanced",
     });
@@ -119,7 +119,7 @@ export class SupervisedChild {
 }
 
 /** Without `STATOR_…` variables: the supervisor passes all options as flags, and a child must not read them twice. */
-function childEnvironment(): NodeJS.ProcessEnv {
+function childEnvironment(name: string): NodeJS.ProcessEnv {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STATOR_")));
-  return { ...env, [SUPERVISED]: "1" };
+  return { ...env, [SUPERVISED]: name };
 }
