@@ -1,6 +1,7 @@
 import type { Logger } from "#runtime";
 import type { UpOptions } from "../options/tables.ts";
 import type { ClusterServers } from "./cluster.ts";
+import { joinCommand } from "./join-command.ts";
 import { isGateway } from "./serving.ts";
 
 /**
@@ -20,13 +21,14 @@ export function announce(
   const serving = `Stator serves ${model} at ${gateway}/v1 with ${options.workers} worker${options.workers === 1 ? "" : "s"}.`;
   if (options["log-format"] === "json")
     log.info(serving, { model, url: gateway, gateways, workers, ...places(servers) });
-  else process.stdout.write(banner(serving, model, gateways, workers, servers));
+  else process.stdout.write(banner(options, serving, model, gateways, workers, servers));
 }
 
 const places = (servers: Pick<ClusterServers, "discovery" | "nats"> | undefined) =>
   servers === undefined ? {} : { discovery: servers.discovery, nats: servers.nats };
 
 function banner(
+  options: UpOptions,
   serving: string,
   model: string,
   [gateway, ...others]: readonly string[],
@@ -46,7 +48,7 @@ function banner(
     other gateway  ${others.join(" ")}/v1
     discovery      ${servers.discovery}
     NATS           ${servers.nats}
-    join it        stator worker llama --discovery ${servers.discovery}
+    join it        ${joinCommand(options, servers)}
 `;
   return `
   ${serving}

@@ -14,29 +14,31 @@ const start = (...flags: string[]) =>
 test.runIf(hasEtcd && hasNats)(
   "starts a cluster, whose gateways both answer, and ends all of it",
   async () => {
-    const stator = start("--events=nats:");
+    const stator = start("--events=nats:", "--private-kv-events", "--log-level=debug");
     const url = await stator.url();
     const [, other] = await stator.printed(/other gateway +(http:\S+)\/v1/);
-    const [, discovery] = await stator.printed(/discovery +(etcd:\S+)/);
+    const [, join] = await stator.printed(/join it +(npm run stator -- worker mocker .+)/);
+    for (const name of ["gateway", "gateway-2"])
+      expect(stator.stdout + stator.stderr).toMatch(new RegExp(` ${name} +listening `));
     for (const gateway of [url, other!]) {
       const { status } = await ask(`${gateway}/v1/completions`, {
         json: { model: "default", prompt: "Once", max_tokens: 4 },
       });
       expect(status).toBe(200);
     }
-    const { data } = (await (await fetch(`${other}/admin/workers`)).json()) as {
-      data: { kv_events: { kind: string } }[];
-    };
-    expect(data.map((worker) => worker.kv_events.kind)).toEqual(["stream", "stream"]);
-    const guest = new StatorProcess([
-      "worker",
-      "mocker",
-      "--name=guest",
-      "--config=none",
-      `--discovery=${discovery}`,
-    ]);
+    const [npm, ...words] = join!.split(" ");
+    const guest = new StatorProcess([...words, "--name=guest", "--config=none", "--speedup=0"], {}, [npm!]);
     await stator.printed(/worker joined worker=guest/);
-    expect(await guest.stop()).toBe(0);
+    const { data } = (await (await fetch(`${other}/admin/workers`)).json()) as {
+      data: { kv_events: { kind: string }; limitations: unknown[] }[];
+    };
+    // With another key, or none, they would not be read.
+    expect(data.map(({ kv_events, limitations }) => [kv_events.kind, limitations])).toEqual(
+      Array(3).fill(["stream", []]),
+    );
+    const guests = family(guest.pid);
+    await guest.stop();
+    await gone(guests);
 
     const all = family(stator.pid);
     expect(
