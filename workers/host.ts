@@ -110,6 +110,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   if (kvEvents?.streamed !== undefined) measureStream(all, kvEvents.streamed);
   const { listen, advertised = (bound) => bound, tls, nats } = options;
   const announcer = new InstanceAnnouncer();
+  const requests = new RunningRequests();
   const handlers: Record<string, Handler> = {
     [drainEndpoint]: (payload, call) => {
       const { drainWithinMs = DRAIN_WITHIN_MS, drainMs = DRAIN_MS } = options;
@@ -120,10 +121,10 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       void drain({ withinMs, deadlineMs: withinMs + drainMs });
     },
     [instanceEndpoint]: announcer.handler,
-    generate: generateHandler(engine, card, metrics, log),
+    generate: requests.counted(generateHandler(engine, card, metrics, log)),
     ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),
     ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
-    ...(engine.embed && { embed: embedHandler(engine) }),
+    ...(engine.embed && { embed: requests.counted(embedHandler(engine)) }),
     ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
   };
   const warnings = new Warnings(log);
@@ -170,7 +171,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       ),
       sleep(ANNOUNCE_MS, undefined, { ref: false }),
     ]);
-    if (server.activeCalls > 0) log.info("draining", { calls: server.activeCalls });
+    if (requests.count > 0) log.info("draining", { requests: requests.count });
     await server.drain(deadlineMs);
     await lease.revoke();
     await ops.close();
@@ -193,6 +194,22 @@ function describeInstance(options: WorkerHostOptions, card: ModelCard, address: 
     pid: process.pid,
     card: { ...card, tags },
   };
+}
+
+/** Counts the requests that run, without other calls, such as those for events. */
+class RunningRequests {
+  count = 0;
+
+  counted(handler: Handler): Handler {
+    return async (payload, call) => {
+      this.count++;
+      try {
+        await handler(payload, call);
+      } finally {
+        this.count--;
+      }
+    };
+  }
 }
 
 function tokenizeHandler(engine: Engine): Handler {
