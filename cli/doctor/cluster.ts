@@ -311,6 +311,8 @@ async function untilPosition(subscription: ReturnType<typeof subscribeKvEvents>)
   return "flow";
 }
 
+const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 function examineTogether(
   processes: readonly Registered[],
   statuses: readonly { readonly name: string; readonly status: ProcessStatus }[],
@@ -324,7 +326,7 @@ function examineTogether(
   if (gateways === 0 && mayHaveGateways)
     checks.push(note("No gateway has registered.", "Gateways with --peer-listen none do not."));
   if (workers > 0 || gateways > 0)
-    checks.push(ok(`${workers} workers and ${gateways} gateways have registered.`));
+    checks.push(ok(`${counted(workers, "worker")} and ${counted(gateways, "gateway")} have registered.`));
   const others = statuses.filter(({ status }) => status.version !== version);
   if (others.length === 0) checks.push(ok(`All are of version ${version}, as this doctor.`));
   else

@@ -29,7 +29,7 @@ test.runIf(hasEtcd)("finds that all is well, and what is not", async () => {
   expect(well.text).toMatch(/It can be written, and tells of changes \(\d+ ms/);
   expect(well.text).toMatch(/worker one\n +ok +It can be reached from here at tcp:127\.0\.0\.1:\d+/);
   expect(well.text).toMatch(/It publishes no KV events: what its cache holds is predicted/);
-  expect(well.text).toMatch(/1 workers and 1 gateways have registered/);
+  expect(well.text).toMatch(/1 worker and 1 gateway have registered/);
   expect(well.text).toMatch(/All are of version \d+\.\d+\.\d+/);
   expect(well.text).toContain("All is well");
   expect(well.code).toBe(0);
