@@ -29,7 +29,7 @@ engine. Exit code: 0 all is well, 1 something is wrong, 2 invalid usage.`,
     ),
   gateway: () =>
     helpText(
-      "gateway --discovery file:/DIR [OPTIONS]",
+      "gateway --discovery URL [OPTIONS]",
       "Serves the OpenAI API on one port and routes each request to the worker that has most of its prompt cached.",
       gatewayOptions,
     ),
@@ -48,7 +48,7 @@ hash. A gateway that uses the file applies each change at once.`,
     ),
   worker: () =>
     helpText(
-      "worker ENGINE --discovery file:/DIR [OPTIONS]",
+      "worker ENGINE --discovery URL [OPTIONS]",
       "ENGINE is llama (llama.cpp, needs no GPU), mocker (a simulated vLLM on a GPU), echo (no model), or the path of your own worker module.",
       workerOptions,
     ),

@@ -326,10 +326,10 @@ const kvEvents = {
 
 const privacy = {
   "private-kv-events": toggle(
-    "Publishes KV events with keyed hashes in place of token ids; gateways need the same --kv-events-key.",
+    "KV events with keyed hashes in place of token ids; needs --kv-events-key, the same for workers and gateways.",
   ),
   "kv-events-key": file(
-    "Secret of private KV events, the same for gateways and workers: at least 16 random bytes, in any form.",
+    "Secret of private KV events, which it also turns on: 16 random bytes or more, the same for workers and gateways.",
   ),
 };
 
@@ -528,6 +528,9 @@ export const upOptions = {
   ...mocker,
   ...kvEvents,
   ...privacy,
+  "private-kv-events": toggle(
+    "KV events with keyed hashes in place of token ids; makes a key for this run if there is no --kv-events-key.",
+  ),
   events,
   ...modelNaming,
   ...routing,
