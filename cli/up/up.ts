@@ -213,6 +213,9 @@ function workerArguments(options: UpOptions, settings: WorkerSettings): string[]
   return ["worker", options.engine, ...toFlags(flags)];
 }
 
+/** The port of the gateway with this index; 0 lets the system pick each. */
+const consecutive = (port: number, index: number) => (port === 0 ? 0 : port + index);
+
 /** @param index the gateways have consecutive ports */
 const gatewayArguments = (
   options: UpOptions,
@@ -223,7 +226,8 @@ const gatewayArguments = (
   "gateway",
   ...toFlags({
     ...inherited(options, gatewayOptions),
-    port: options.port === 0 ? 0 : options.port + index,
+    port: consecutive(options.port, index),
+    "admin-port": options["admin-port"] && consecutive(options["admin-port"], index),
     discovery: servers?.discovery ?? `file:${join(folder, "discovery")}`,
     nats: servers?.nats,
     // There is no load balancer, and without a cluster there are no other gateways.

@@ -23,7 +23,9 @@ const server = fork(file("serve.ts"), [...args, "--log-level", "warn"], { stdio 
 const client = fork(file("call.ts"), args, { stdio });
 const errors = Promise.all([text(server.stderr!), text(client.stderr!)]);
 const ended = Promise.all([once(server, "close"), once(client, "close")]);
-await Promise.race([once(server, "exit"), once(client, "exit")]);
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const stopped = Promise.race(signals.map((signal) => once(process, signal)));
+await Promise.race([once(server, "exit"), once(client, "exit"), stopped]);
 for (const each of [server, client]) each.kill("SIGTERM");
 await ended;
 rmSync(folder, { recursive: true });

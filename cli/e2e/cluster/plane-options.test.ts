@@ -67,6 +67,11 @@ test.each([
     ["--cluster", "--port=65535"],
     /^--cluster also takes the port after --port.* Choose another: --port 8000\.$/,
   ],
+  [
+    "up",
+    ["--cluster", "--port=8000", "--admin-port=8001"],
+    /8001 is too near to 8000\. Choose --admin-port 8002\.$/,
+  ],
 ])("stator %s %j is wrong usage", async (command, args, message) => {
   const { code, stderr } = await refusalOf(command, "--config=none", ...args);
   expect(code).toBe(2);
