@@ -94,7 +94,7 @@ test.runIf(hasNats)(
     expect(await doctor.ended()).toBe(0);
     const text = doctor.stdout.replaceAll(/\n {6,}/g, " ");
     expect(text).toMatch(
-      /stream of KV events\n +ok +It exists: stator-kv-events, with \d+ messages in \d+ MB/,
+      /stream of KV events\n +ok +It exists: stator-kv-events, with \d+ messages in [\d.]+ (bytes|kB|MB)/,
     );
     expect(text).toMatch(
       /ok +The worker one publishes there: \d+ batches, of which \d+ have not arrived yet/,
@@ -107,10 +107,20 @@ test.runIf(hasNats)(
     const during = await overlap(cluster.url, prompt("During"));
     expect(during.blocks).toBe(0);
     await until(async () => (await overlap(other.url, prompt("During"))).blocks > 10);
+    const kind = async () => (await described(other.url)).get("one")?.kind;
+    expect((await described(other.url)).get("one")).toMatchObject({
+      kind: "plane",
+      endpoints: [expect.stringMatching(/^tcp:/)],
+      is_connected: true,
+    });
     nats.loseData();
     await nats.resume();
     await cluster.gateway.printed(/the stream of KV events is reachable again/);
     await one.printed(/KV events reach NATS again/);
+    await until(async () => (await kind()) === "stream");
+    expect(one.stderr.match(/they come from the workers/g)).toBeNull();
+    expect(one.stderr.match(/KV events do not reach NATS/g)).toHaveLength(1);
+    expect(cluster.gateway.stderr.match(/the stream of KV events is unreachable/g)).toHaveLength(1);
     const after = await overlap(cluster.url, prompt("After"));
     await until(async () => (await overlap(other.url, prompt("After"))).worker === after.worker);
 
@@ -195,6 +205,7 @@ test("a worker and a gateway with --events and nobody there say so and end", asy
       ]),
   );
   for (const command of commands) {
+    await command.printed(/waiting for NATS, which --events names.*refused/i);
     expect(await command.ended()).toBe(2);
     expect(command.stderr).toMatch(/--events: NATS at 127\.0\.0\.1:1: .*refused/i);
   }

@@ -84,7 +84,7 @@ describe.runIf(hasNats)("while KV events go on, NATS", () => {
       expect(performance.now() - back).toBeLessThan(BACK_MS * stall());
       await all.settle();
       expect(lines.filter((line) => line.includes("do not reach NATS"))).toHaveLength(1);
-      expect(lines.filter((line) => line.includes("reach NATS again"))).toHaveLength(1);
+      await expect.poll(() => lines.filter((line) => line.includes("reach NATS again"))).toHaveLength(1);
       for (const gateway of gateways) expect(gateway.subscription.counters.resets).toBe(0);
     },
   );
