@@ -76,7 +76,7 @@ async function examineSource(
     return wrong(
       `The worker ${name} cannot be heard there: ${messageOf(error)}`,
       viaPlane,
-      "Look at its log.",
+      "Its log says why its KV events do not reach NATS.",
     );
   } finally {
     stop();

@@ -3,42 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DiscardPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, describe, expect, test } from "vitest";
-import { createLogger } from "../../log.ts";
 import { hasNats, startNatsWith } from "../../testing/nats-server.ts";
-import { TestFollower, TestWorker } from "../stream/testing.ts";
-import { NatsKvEventPublisher } from "./publisher.ts";
 import { NatsKvEvents } from "./stream.ts";
+import { publishing } from "./testing.ts";
 
 // What a worker says of its KV events while NATS answers, but does not take them.
 
 const folder = mkdtempSync(join(tmpdir(), "stator-reach-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** A worker whose publisher logs, and a gateway with a connection of its own. */
-async function publishing(url: string, gatewayUrl = url) {
-  const lines: string[] = [];
-  const log = createLogger({ name: "test", write: (line) => void lines.push(line) });
-  const stream = await NatsKvEvents.open(url);
-  const seen = await NatsKvEvents.open(gatewayUrl);
-  const worker = await TestWorker.start(64);
-  const publisher = new NatsKvEventPublisher(worker.events, stream, log);
-  const gateway = new TestFollower(seen, publisher.subject, worker.client);
-  return {
-    worker,
-    publisher,
-    gateway,
-    /** The stream as the gateway sees it. */
-    seen,
-    lost: () => lines.filter((line) => line.includes("KV events do not reach NATS")),
-    back: () => lines.filter((line) => line.includes("KV events reach NATS again")),
-    async [Symbol.asyncDispose]() {
-      gateway[Symbol.dispose]();
-      await publisher.close();
-      for (const each of [stream, seen]) each.close();
-      await worker[Symbol.asyncDispose]();
-    },
-  };
-}
 
 /** A server whose user `ro` may not publish to these subjects, until `permit`. */
 async function startRefusing(...subjects: string[]) {
@@ -132,30 +104,6 @@ describe.runIf(hasNats)("KV events that NATS does not take", () => {
     await expect.poll(() => gateway.known).toEqual(worker.cache);
     expect(lost()).toHaveLength(said);
     admin.close();
-  });
-
-  test("because JetStream is switched off: both notice it without a new connection", async () => {
-    const place = mkdtempSync(join(folder, "nats-"));
-    const config = join(place, "nats.conf");
-    const write = (text: string) => writeFileSync(config, text);
-    write(`jetstream { store_dir: ${JSON.stringify(place)} }`);
-    await using server = await startNatsWith(() => ["-c", config]);
-    await using subject = await publishing(`nats://${server.host}`);
-    const { worker, publisher, gateway, seen, lost, back } = subject;
-    await expect.poll(() => publisher.isLive).toBe(true);
-    write("");
-    server.signal("SIGHUP");
-    worker.change(5);
-    await expect.poll(() => lost().at(-1)).toMatch(/the stream stator-kv-events does not answer/);
-    await expect.poll(() => seen.isConnected).toBe(false);
-    expect(gateway.subscription.isFromWorker).toBe(true);
-    await expect.poll(() => gateway.known).toEqual(worker.cache);
-    await server.kill();
-    write(`jetstream { store_dir: ${JSON.stringify(place)} }`);
-    await server.resume();
-    await expect.poll(back).toHaveLength(1);
-    await expect.poll(() => gateway.subscription.isLive).toBe(true);
-    expect([seen.isConnected, publisher.isLive]).toEqual([true, true]);
   });
 
   test("because it is back without JetStream: the reason is named, and no one says that it is reachable", async () => {
