@@ -210,7 +210,9 @@ test.runIf(hasNats)(
     const other = await Cluster.start(discovery, events);
     const place = ["--ops-port=0", `--events=nats://ro:ro@${nats.host}`];
     const worker = cluster.engine("mocker", "one", ...mocker, ...place);
-    await worker.printed(/KV events do not reach NATS;.*permissions violation: its user may not publish/);
+    await worker.printed(
+      /KV events do not reach NATS;.*permissions violation: the worker's NATS user may not publish/,
+    );
     const known = async (url: string, text: string) => (await overlap(url, text)).blocks > 10;
     for (const [index, { url }] of [cluster, other].entries()) {
       await until(async () => {

@@ -148,7 +148,7 @@ export class NatsKvEventPublisher {
       this.#isRefused = true;
       this.#needsConfirmation = true;
     }
-    this.#outage.report(`permissions violation: its user may not publish to ${this.subject}.*`);
+    this.#outage.report(`permissions violation: the worker's NATS user may not publish to ${this.subject}.*`);
   }
 
   #pump(): void {

@@ -46,7 +46,7 @@ describe.runIf(hasNats)("KV events that NATS does not take", () => {
     worker.change(10);
     await expect.poll(lost).toHaveLength(1);
     expect(lost()[0]).toMatch(
-      /permissions violation: its user may not publish to stator\.kv_events\.\w+\.\*/,
+      /permissions violation: the worker's NATS user may not publish to stator\.kv_events\.\w+\.\*/,
     );
     expect(publisher.isLive).toBe(false);
     expect(publisher.waiting).toBe(10);
