@@ -41,6 +41,7 @@ export {
   modelCardSchema,
 } from "./model-card.ts";
 export { nearest } from "./nearest.ts";
+export { Outage, type OutageWords } from "./outage.ts";
 export { type Random, seededRandom } from "./random.ts";
 export * from "./request-plane/index.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";

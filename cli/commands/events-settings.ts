@@ -1,5 +1,5 @@
-import type { Logger } from "#runtime";
-import { NatsKvEvents, natsServers } from "#runtime/node";
+import { type Logger, Outage } from "#runtime";
+import { NatsKvEvents, type NatsKvEventsOptions, natsServers } from "#runtime/node";
 import { UsageError } from "../options/read.ts";
 
 /** The value of `--events` for events that come from each worker. */
@@ -14,19 +14,42 @@ interface EventsOptions {
 }
 
 /**
- * The stream of `--events`; undefined with `--events workers`.
+ * The stream of `--events` for a gateway; undefined with `--events workers`. Its outages are logged.
+ * @throws as `openWorkerEvents`
+ */
+export async function openGatewayEvents(
+  options: EventsOptions,
+  log: Logger,
+): Promise<NatsKvEvents | undefined> {
+  const outage = new Outage(log, {
+    lost: "the stream of KV events is unreachable; until it is back, they come from the workers",
+    back: "the stream of KV events is reachable again",
+  });
+  const onState: NatsKvEventsOptions["onState"] = (isConnected, reason = "it does not answer") => {
+    if (isConnected) outage.end();
+    else outage.report(reason);
+  };
+  return open(options, log, onState);
+}
+
+/**
+ * The stream of `--events` for a worker, whose publisher logs outages; undefined with `--events workers`.
  * @throws UsageError if the URL is malformed, or the servers cannot be used
  */
-export async function openEvents(options: EventsOptions, log: Logger): Promise<NatsKvEvents | undefined> {
+export const openWorkerEvents = (options: EventsOptions, log: Logger): Promise<NatsKvEvents | undefined> =>
+  open(options, log);
+
+async function open(
+  options: EventsOptions,
+  log: Logger,
+  onState?: NatsKvEventsOptions["onState"],
+): Promise<NatsKvEvents | undefined> {
   const url = eventsUrl(options);
   if (url === undefined) return undefined;
+  const onWait = (reason: string) =>
+    log.warn("waiting for NATS, which --events names; it must answer within 10 s", { reason });
   try {
-    return await NatsKvEvents.open(url, {
-      onState(isConnected) {
-        if (isConnected) log.info("the stream of KV events is reachable again");
-        else log.warn("the stream of KV events is unreachable; until it is back, they come from the workers");
-      },
-    });
+    return await NatsKvEvents.open(url, { onWait, ...(onState && { onState }) });
   } catch (error) {
     throw new UsageError(`--events: ${(error as Error).message}`);
   }

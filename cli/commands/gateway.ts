@@ -7,7 +7,7 @@ import { isSupervised, notifySupervisor, supervisedName } from "../supervisor-li
 import { startProcesses } from "./acceptor-settings.ts";
 import { requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
-import { openEvents } from "./events-settings.ts";
+import { openGatewayEvents } from "./events-settings.ts";
 import { modelNames } from "./name-settings.ts";
 import { peerPlace, workerPlane } from "./plane-settings.ts";
 import { kvEventsKey } from "./privacy-settings.ts";
@@ -27,7 +27,7 @@ async function serveGateway(name: string, options: OptionValues<typeof gatewayOp
   const peerPlane = await peerPlace(options, plane.tls);
   const eventsKey = kvEventsKey(options);
   const service = await openService(name, options, { workerTls: plane.tls });
-  const kvEventStream = await openEvents(options, service.log);
+  const kvEventStream = await openGatewayEvents(options, service.log);
   const shared = {
     id: randomId(),
     tokenizers: new Map(),

@@ -6,7 +6,7 @@ import { workerOptions } from "../options/tables.ts";
 import { logged, openService, serveUntilStopped } from "../service.ts";
 import { isSupervised, notifySupervisor } from "../supervisor-link.ts";
 import type { Command } from "./command.ts";
-import { openEvents } from "./events-settings.ts";
+import { openWorkerEvents } from "./events-settings.ts";
 import { checkFaults } from "./fault-settings.ts";
 import { loadEngine } from "./load-engine.ts";
 import { workerPlace } from "./plane-settings.ts";
@@ -31,7 +31,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const privacy = await kvEventsPrivacy(options);
   const service = await openService(name, options, { isWorker: true });
   const address = await workerPlace(options);
-  const kvEventStream = await openEvents(options, service.log);
+  const kvEventStream = await openWorkerEvents(options, service.log);
   const common = await readEngineOptions(definition.name, options, service.log);
   const workers = await Promise.all(
     places.map(({ faultSeed, ...place }) =>

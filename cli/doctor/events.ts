@@ -25,9 +25,8 @@ export async function examineEventStream(
     if (report === undefined)
       return [note("It does not exist yet.", "The first worker or gateway with --events creates it.")];
     const { stream: name, messages, bytes } = report;
-    const megabytes = Math.ceil(bytes / 1e6);
     const found = await Promise.all(workers.map((worker) => examineSource(stream!, worker, timeoutMs)));
-    return [ok(`It exists: ${name}, with ${messages} messages in ${megabytes} MB.`), ...found];
+    return [ok(`It exists: ${name}, with ${messages} messages in ${sizeOf(bytes)}.`), ...found];
   } catch (error) {
     return [
       wrong(
@@ -39,6 +38,12 @@ export async function examineEventStream(
   } finally {
     stream?.close();
   }
+}
+
+/** A number of bytes in the unit that suits it. */
+function sizeOf(bytes: number): string {
+  if (bytes < 1e3) return `${bytes} bytes`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 async function examineSource(
@@ -71,7 +76,7 @@ async function examineSource(
     return wrong(
       `The worker ${name} cannot be heard there: ${messageOf(error)}`,
       viaPlane,
-      "Look at its log.",
+      "Its log says why its KV events do not reach NATS.",
     );
   } finally {
     stop();

@@ -20,6 +20,8 @@ export interface FeedReceiver {
 export interface Feed {
   /** Whether every publisher is connected; false if that is unknown. */
   readonly isConnected: boolean;
+  /** Whether the events now come from a stream, not from the member itself; undefined if there is no stream. */
+  readonly isStreamed?: boolean;
   /** Batches received so far. */
   readonly batches: number;
   /** The last batch of the rank's events that the receiver has; undefined if that is unknown. */

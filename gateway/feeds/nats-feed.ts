@@ -35,6 +35,9 @@ export function openNatsFeed(options: NatsFeedOptions, receiver: FeedReceiver, l
     get isConnected() {
       return !isClosed && (subscription.isLive || subscription.position !== undefined);
     },
+    get isStreamed() {
+      return !subscription.isFromWorker;
+    },
     get batches() {
       return subscription.counters.applied;
     },

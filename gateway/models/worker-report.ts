@@ -18,7 +18,7 @@ const OTHER_KEY: Limitation = {
 /** @param isPrepared whether its model's tokenizer and template are loaded */
 export function reportWorker(worker: WorkerConnection, isPrepared: boolean): WorkerReport {
   const { instance, isPredicted } = worker;
-  const subject = worker.streamSubject;
+  const subject = worker.feed?.isStreamed === false ? undefined : worker.streamSubject;
   const isLoading = worker.state === "ready" && !isPrepared;
   const state = isLoading ? "connecting" : worker.state;
   const { name, address, card } = instance;

@@ -58,16 +58,23 @@ const RETRY_MS = 250;
 
 /**
  * Connects, and retries for a while: the server may be starting alongside this process.
+ * @param onWait called once, before the second attempt, with what `connect` threw
  * @throws what `connect` throws, at once if trying again cannot help
  */
-export async function patiently<Value>(connect: () => Promise<Value>): Promise<Value> {
+export async function patiently<Value>(
+  connect: () => Promise<Value>,
+  onWait: (error: unknown) => void = () => {},
+): Promise<Value> {
   const until = performance.now() + PATIENCE_MS;
+  let isFirst = true;
   for (;;) {
     try {
       return await connect();
     } catch (error) {
       const isRejected = /authori[sz]ation|certificate|self.signed/i.test(String(error));
       if (error instanceof ServerUrlError || isRejected || performance.now() > until) throw error;
+      if (isFirst) onWait(error);
+      isFirst = false;
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }

@@ -7,12 +7,12 @@ export const hasNats = await isInstalled(PROGRAM);
 
 export const startPlainNats = (): Promise<TestServer> => startNatsWith(() => []);
 
-/** @param more further arguments, at each start */
-export const startNatsWith = (more: () => string[]): Promise<TestServer> =>
-  TestServer.start({ path: PROGRAM, args: (port) => ["-a", "127.0.0.1", "-p", String(port), ...more()] });
-
-export const startNats = (...more: string[]): Promise<TestServer> =>
+/** @param more further arguments, at each start, from the folder for the server's data */
+export const startNatsWith = (more: (data: string) => string[]): Promise<TestServer> =>
   TestServer.start({
     path: PROGRAM,
-    args: (port, data) => ["-a", "127.0.0.1", "-p", String(port), "-js", "-sd", data, ...more],
+    args: (port, data) => ["-a", "127.0.0.1", "-p", String(port), ...more(data)],
   });
+
+export const startNats = (...more: string[]): Promise<TestServer> =>
+  startNatsWith((data) => ["-js", "-sd", data, ...more]);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { hasNats, startNats } from "../../../runtime/testing/nats-server.ts";
+import { hasNats, startNats, startNatsWith } from "../../../runtime/testing/nats-server.ts";
 import { ask } from "../access/attached.ts";
 import { metric, until } from "../metrics.ts";
 import { StatorProcess } from "../stator-process.ts";
@@ -94,7 +94,7 @@ test.runIf(hasNats)(
     expect(await doctor.ended()).toBe(0);
     const text = doctor.stdout.replaceAll(/\n {6,}/g, " ");
     expect(text).toMatch(
-      /stream of KV events\n +ok +It exists: stator-kv-events, with \d+ messages in \d+ MB/,
+      /stream of KV events\n +ok +It exists: stator-kv-events, with \d+ messages in [\d.]+ (bytes|kB|MB)/,
     );
     expect(text).toMatch(
       /ok +The worker one publishes there: \d+ batches, of which \d+ have not arrived yet/,
@@ -107,10 +107,20 @@ test.runIf(hasNats)(
     const during = await overlap(cluster.url, prompt("During"));
     expect(during.blocks).toBe(0);
     await until(async () => (await overlap(other.url, prompt("During"))).blocks > 10);
+    const kind = async () => (await described(other.url)).get("one")?.kind;
+    expect((await described(other.url)).get("one")).toMatchObject({
+      kind: "plane",
+      endpoints: [expect.stringMatching(/^tcp:/)],
+      is_connected: true,
+    });
     nats.loseData();
     await nats.resume();
     await cluster.gateway.printed(/the stream of KV events is reachable again/);
     await one.printed(/KV events reach NATS again/);
+    await until(async () => (await kind()) === "stream");
+    expect(one.stderr.match(/they come from the workers/g)).toBeNull();
+    expect(one.stderr.match(/KV events do not reach NATS/g)).toHaveLength(1);
+    expect(cluster.gateway.stderr.match(/the stream of KV events is unreachable/g)).toHaveLength(1);
     const after = await overlap(cluster.url, prompt("After"));
     await until(async () => (await overlap(other.url, prompt("After"))).worker === after.worker);
 
@@ -155,9 +165,10 @@ test.runIf(hasNats)("a gateway on the stream knows what one that asks the worker
       await until(async () => JSON.stringify(await stored(url)) === JSON.stringify(await stored(asking.url)));
     expect(await late.gateway.stop()).toBe(0);
   }
-  expect([...(await described(cluster.url)).values()].map(({ kind }) => kind)).toEqual(
-    names.map(() => "stream"),
-  );
+  await until(async () => {
+    const all = await described(cluster.url);
+    return names.every((name) => all.get(name)?.kind === "stream");
+  });
 });
 
 test.runIf(hasNats)("private KV events pass through a stream too", async () => {
@@ -181,6 +192,47 @@ test.runIf(hasNats)("private KV events pass through a stream too", async () => {
   expect((await described(other.url)).get(first.worker)).toMatchObject({ kind: "stream", gaps: 0 });
 });
 
+test.runIf(hasNats)(
+  "a worker that may not publish to the stream is served all the same, and is told why",
+  async () => {
+    const config = join(folder, "nats.conf");
+    writeFileSync(
+      config,
+      `authorization { users: [
+      { user: admin, password: admin }
+      { user: ro, password: ro, permissions: { publish: { deny: ["stator.kv_events.>"] }, subscribe: ">" } }
+    ] }`,
+    );
+    await using nats = await startNatsWith((data) => ["-js", "-sd", data, "-c", config]);
+    const discovery = `file:${folder}/refused`;
+    const events = `--events=nats://admin:admin@${nats.host}`;
+    const cluster = await Cluster.start(discovery, events);
+    const other = await Cluster.start(discovery, events);
+    const place = ["--ops-port=0", `--events=nats://ro:ro@${nats.host}`];
+    const worker = cluster.engine("mocker", "one", ...mocker, ...place);
+    await worker.printed(
+      /KV events do not reach NATS;.*permissions violation: the worker's NATS user may not publish/,
+    );
+    const known = async (url: string, text: string) => (await overlap(url, text)).blocks > 10;
+    for (const [index, { url }] of [cluster, other].entries()) {
+      await until(async () => {
+        const { kind, is_connected: isConnected } = (await described(url)).get("one") ?? {};
+        return kind === "plane" && isConnected === true;
+      });
+      await overlap(cluster.url, prompt(`Refused ${index}`));
+      await until(() => known(other.url, prompt(`Refused ${index}`)));
+    }
+    const ops = (await worker.printed(/worker is ready.* ops=(http:\S+)/))[1]!;
+    expect(await metric(ops, "stator_worker_kv_events_stream_reachable", {})).toBe(0);
+    const doctor = new StatorProcess(["doctor", "--config=none", `--discovery=${discovery}`, events]);
+    expect(await doctor.ended()).toBe(1);
+    expect(doctor.stdout.replaceAll(/\n {6,}/g, " ")).toMatch(
+      /The worker one cannot be heard there.*Its log says why its KV events do not reach NATS/,
+    );
+    expect(worker.stderr.match(/KV events do not reach NATS/g)).toHaveLength(1);
+  },
+);
+
 test("a worker and a gateway with --events and nobody there say so and end", async () => {
   const commands = [
     ["worker", "mocker"],
@@ -195,6 +247,7 @@ test("a worker and a gateway with --events and nobody there say so and end", asy
       ]),
   );
   for (const command of commands) {
+    await command.printed(/waiting for NATS, which --events names.*refused/i);
     expect(await command.ended()).toBe(2);
     expect(command.stderr).toMatch(/--events: NATS at 127\.0\.0\.1:1: .*refused/i);
   }

@@ -29,13 +29,14 @@ test.runIf(hasEtcd && hasNats)(
     const [npm, ...words] = join!.split(" ");
     const guest = new StatorProcess([...words, "--name=guest", "--config=none", "--speedup=0"], {}, [npm!]);
     await stator.printed(/worker joined worker=guest/);
-    const { data } = (await (await fetch(`${other}/admin/workers`)).json()) as {
-      data: { kv_events: { kind: string }; limitations: unknown[] }[];
+    const eventsOf = async () => {
+      const { data } = (await (await fetch(`${other}/admin/workers`)).json()) as {
+        data: { kv_events: { kind: string }; limitations: unknown[] }[];
+      };
+      return data.map(({ kv_events, limitations }) => [kv_events.kind, limitations]);
     };
     // With another key, or none, they would not be read.
-    expect(data.map(({ kv_events, limitations }) => [kv_events.kind, limitations])).toEqual(
-      Array(3).fill(["stream", []]),
-    );
+    await expect.poll(eventsOf).toEqual(Array(3).fill(["stream", []]));
     const guests = family(guest.pid);
     await guest.stop();
     await gone(guests);

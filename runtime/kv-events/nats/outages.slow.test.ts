@@ -1,12 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { stall } from "../../../scripts/testing/stall.ts";
 import { createLogger } from "../../log.ts";
-import { hasNats, startNats } from "../../testing/nats-server.ts";
+import { hasNats, startNats, startNatsWith } from "../../testing/nats-server.ts";
 import type { TestServer } from "../../testing/test-server.ts";
 import { TestFollower, TestWorker } from "../stream/testing.ts";
 import { NatsKvEventPublisher } from "./publisher.ts";
 import { NatsKvEvents } from "./stream.ts";
-import { snapshotState } from "./testing.ts";
+import { publishing, snapshotState } from "./testing.ts";
 
 /** Batches while NATS is away: more than fit into the smaller ring. */
 const AWAY_BATCHES = 600;
@@ -84,8 +87,36 @@ describe.runIf(hasNats)("while KV events go on, NATS", () => {
       expect(performance.now() - back).toBeLessThan(BACK_MS * stall());
       await all.settle();
       expect(lines.filter((line) => line.includes("do not reach NATS"))).toHaveLength(1);
-      expect(lines.filter((line) => line.includes("reach NATS again"))).toHaveLength(1);
+      await expect.poll(() => lines.filter((line) => line.includes("reach NATS again"))).toHaveLength(1);
       for (const gateway of gateways) expect(gateway.subscription.counters.resets).toBe(0);
     },
   );
 });
+
+test.runIf(hasNats)(
+  "JetStream that is switched off is noticed by both, on the connections they have",
+  async () => {
+    const place = mkdtempSync(join(tmpdir(), "stator-nats-"));
+    const config = join(place, "nats.conf");
+    const write = (text: string) => writeFileSync(config, text);
+    write(`jetstream { store_dir: ${JSON.stringify(place)} }`);
+    await using server = await startNatsWith(() => ["-c", config]);
+    await using subject = await publishing(`nats://${server.host}`);
+    const { worker, publisher, gateway, seen, lost, back } = subject;
+    await expect.poll(() => publisher.isLive).toBe(true);
+    write("");
+    server.signal("SIGHUP");
+    worker.change(5);
+    await expect.poll(() => lost().at(-1)).toMatch(/the stream stator-kv-events does not answer/);
+    await expect.poll(() => seen.isConnected).toBe(false);
+    expect(gateway.subscription.isFromWorker).toBe(true);
+    await expect.poll(() => gateway.known).toEqual(worker.cache);
+    await server.kill();
+    write(`jetstream { store_dir: ${JSON.stringify(place)} }`);
+    await server.resume();
+    await expect.poll(back).toHaveLength(1);
+    await expect.poll(() => gateway.subscription.isLive).toBe(true);
+    expect([seen.isConnected, publisher.isLive]).toEqual([true, true]);
+    rmSync(place, { recursive: true });
+  },
+);

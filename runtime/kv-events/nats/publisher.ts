@@ -1,11 +1,12 @@
 import type { Logger } from "../../log.ts";
 import { messageOf } from "../../message-of.ts";
+import { Outage } from "../../outage.ts";
 import { within } from "../../within.ts";
 import type { KvEventPublisher } from "../publisher.ts";
 import { encodeMessage, messageKind } from "../wire.ts";
 import { headSubject, liveSubject } from "./names.ts";
 import { writeSnapshot } from "./snapshot-writer.ts";
-import { KEPT_MESSAGES, type NatsKvEvents } from "./stream.ts";
+import { KEPT_MESSAGES, type NatsKvEvents, RejectedMessage } from "./stream.ts";
 
 /** One batch in so many, or so many bytes, is published with an acknowledgement: 100 µs of CPU instead of 4. */
 const ACK_BATCHES = 100;
@@ -25,6 +26,10 @@ const STALLED_CHECKS = 2;
 const BEAT_MS = 2_000;
 const RETRY_MS = 1_000;
 const PURGE_MS = 1_000;
+const OUTAGE = {
+  lost: "KV events do not reach NATS; until they do, gateways take them from this worker",
+  back: "KV events reach NATS again",
+};
 
 /**
  * Publishes a worker's KV events once for all gateways, to a stream that keeps the latest. The publisher's ring is the
@@ -59,8 +64,12 @@ export class NatsKvEventPublisher {
   #stalledChecks = 0;
   #snapshots = 0;
   #isClosed = false;
-  /** Whether the log says that NATS is away. */
-  #isReportedAway = false;
+  /** Whether the stream has left batches unconfirmed: only a confirmation shows that it takes them again. */
+  #needsConfirmation = false;
+  /** Whether NATS does not permit publishing batches, as far as is known, and how often it refused a message. */
+  #isRefused = false;
+  #refusals = 0;
+  readonly #outage: Outage;
 
   /** @param snapshotBatches batches between two snapshots; the stream must keep more */
   constructor(
@@ -73,10 +82,12 @@ export class NatsKvEventPublisher {
     this.#events = events;
     this.#stream = stream;
     this.#log = log;
+    this.#outage = new Outage(log, OUTAGE);
     this.#snapshotBatches = snapshotBatches;
     this.#stops = [
       events.onPublished(() => this.#pump()),
-      stream.onState((isConnected) => this.#onState(isConnected)),
+      stream.onState((isConnected, reason) => this.#onState(isConnected, reason)),
+      stream.onRefusal((subject) => this.#onRefusal(subject)),
     ];
     this.#timers = [
       setInterval(() => this.#beat(), BEAT_MS).unref(),
@@ -100,9 +111,13 @@ export class NatsKvEventPublisher {
     return this.#snapshots;
   }
 
-  /** Whether batches now reach the stream. */
+  /** Whether batches now reach the stream, as far as is known. */
   get isLive(): boolean {
-    return this.#isReady && this.#stream.isConnected;
+    return this.#canSend && !this.#outage.isOn;
+  }
+
+  get #canSend(): boolean {
+    return this.#isReady && this.#stream.isConnected && !this.#isClosed;
   }
 
   /** Stops, and removes what the stream keeps of this worker, if NATS answers within a second. */
@@ -118,16 +133,29 @@ export class NatsKvEventPublisher {
     );
   }
 
-  #onState(isConnected: boolean): void {
+  #onState(isConnected: boolean, reason = "the stream does not answer"): void {
     this.#session++;
     this.#isReady = false;
     if (isConnected) void this.#sync();
-    else this.#reportAway("the connection is lost");
+    else this.#outage.report(reason);
+  }
+
+  #onRefusal(subject: string): void {
+    const isBatch = subject === liveSubject(this.subject);
+    if (!isBatch && subject !== headSubject(this.subject)) return;
+    this.#refusals++;
+    if (isBatch) {
+      this.#isRefused = true;
+      this.#needsConfirmation = true;
+    }
+    this.#outage.report(`permissions violation: the worker's NATS user may not publish to ${this.subject}.*`);
   }
 
   #pump(): void {
-    if (!this.isLive || this.#isClosed) return;
+    if (!this.#canSend) return;
     while (this.#next < this.#events.published && this.#acks < MOST_ACKS) {
+      // One at a time shows whether it is permitted by now.
+      if (this.#isRefused && this.#next > this.#confirmed) break;
       const message = this.#events.message(this.#next);
       if (message === undefined) {
         // NATS is slower than the engine.
@@ -147,7 +175,8 @@ export class NatsKvEventPublisher {
     this.#unacknowledged.batches++;
     this.#unacknowledged.bytes += payload.length;
     const { batches, bytes } = this.#unacknowledged;
-    if (batches < ACK_BATCHES && bytes < ACK_BYTES) connection.publish(subject, payload);
+    const isTrial = this.#needsConfirmation && this.#acks === 0;
+    if (!isTrial && batches < ACK_BATCHES && bytes < ACK_BYTES) connection.publish(subject, payload);
     else void this.#sendAcknowledged(number, subject, payload);
   }
 
@@ -161,8 +190,10 @@ export class NatsKvEventPublisher {
       this.#acks--;
       this.#confirm(number + 1);
       this.#pump();
-    } catch {
-      if (session === this.#session) void this.#sync();
+    } catch (error) {
+      if (session !== this.#session) return;
+      this.#noteUnconfirmed(error);
+      void this.#sync();
     }
   }
 
@@ -170,6 +201,21 @@ export class NatsKvEventPublisher {
     if (next <= this.#confirmed) return;
     this.#confirmed = next;
     this.#stalledChecks = 0;
+    this.#noteConfirmed();
+  }
+
+  #noteConfirmed(): void {
+    this.#needsConfirmation = false;
+    this.#isRefused = false;
+  }
+
+  /** @param error what the stream said of a batch; undefined if it said nothing */
+  #noteUnconfirmed(error?: unknown): void {
+    this.#needsConfirmation = true;
+    // That it is not permitted has been said.
+    if (this.#isRefused) return;
+    const said = error instanceof RejectedMessage ? `: ${error.message}` : "";
+    this.#outage.report(`the stream ${this.#stream.name} does not confirm batches${said}`);
   }
 
   /** Leaves out batches that are no longer known; a snapshot makes up for them. */
@@ -194,7 +240,7 @@ export class NatsKvEventPublisher {
         const last = await this.#stream.lastNumber(this.subject);
         if (session === this.#session && !this.#isClosed) this.#resumeAfter(last);
       } catch (error) {
-        this.#reportAway(messageOf(error));
+        if (!this.#isClosed) this.#outage.report(this.#stream.explain(error));
         await sleep(RETRY_MS);
       }
     }
@@ -206,6 +252,7 @@ export class NatsKvEventPublisher {
     // A stream without any batch may have lost its snapshot too.
     if (last < 0) this.#snapshotAt = Math.min(this.#snapshotAt, 0);
     const next = Math.min(last + 1, this.#events.published);
+    if (next > this.#confirmed) this.#noteConfirmed();
     if (next < this.#events.oldest) this.#skipTo(this.#events.published);
     else {
       this.#next = next;
@@ -216,10 +263,9 @@ export class NatsKvEventPublisher {
     this.#stalledChecks = 0;
     this.#resumedAt = performance.now();
     this.#isReady = true;
-    if (this.#isReportedAway) this.#log.info("KV events reach NATS again", { batches: this.waiting });
-    this.#isReportedAway = false;
     this.#pump();
     this.#beat();
+    void this.#check();
   }
 
   async #writeSnapshot(): Promise<void> {
@@ -229,7 +275,10 @@ export class NatsKvEventPublisher {
     const snapshot = this.#events.snapshot(KEPT_MESSAGES - 2);
     try {
       const goesOn = () => session === this.#session;
-      if (await writeSnapshot(this.#stream, this.subject, snapshot, goesOn)) this.#snapshots++;
+      if (await writeSnapshot(this.#stream, this.subject, snapshot, goesOn)) {
+        this.#snapshots++;
+        if (this.#next === this.#confirmed) this.#noteConfirmed();
+      }
     } catch (error) {
       this.#log.debug("cannot write a snapshot of the KV cache to NATS", { reason: messageOf(error) });
     } finally {
@@ -239,36 +288,40 @@ export class NatsKvEventPublisher {
     }
   }
 
+  /** Not while batches are refused or unconfirmed: gateways would take them for sent. */
   #beat(): void {
-    if (!this.isLive || this.#isClosed) return;
+    if (!this.#canSend || this.#needsConfirmation) return;
     this.#stream.connection.publish(headSubject(this.subject), encodeMessage(messageKind.hello, this.#next));
   }
 
-  /** Confirms the batches since the last acknowledged one, and finds out whether any were lost. */
+  /** Confirms the batches since the last acknowledged one, and finds out whether any were lost, or an outage is over. */
   async #check(): Promise<void> {
-    if (!this.isLive || this.#isChecking || this.#next === this.#confirmed) return;
+    const isDue = this.#next > this.#confirmed || this.#outage.isOn;
+    if (!this.#canSend || this.#isChecking || !isDue) return;
     this.#isChecking = true;
     const session = this.#session;
     const before = this.#confirmed;
+    const isWaiting = this.#next > before;
+    const refusals = this.#refusals;
     try {
+      if (this.#outage.isOn) this.#beat();
       const last = await this.#stream.lastNumber(this.subject);
+      // NATS has refused the beat by now, if it does.
+      await new Promise((resolve) => setImmediate(resolve));
       if (session !== this.#session) return;
       this.#confirm(last + 1);
       if (this.#confirmed > before) this.#pump();
-      else if (++this.#stalledChecks >= STALLED_CHECKS) void this.#sync();
+      else if (isWaiting && ++this.#stalledChecks >= STALLED_CHECKS) {
+        this.#noteUnconfirmed();
+        void this.#sync();
+      }
+      if (!this.#needsConfirmation && refusals === this.#refusals)
+        this.#outage.end({ batches: this.waiting });
     } catch {
       if (session === this.#session) void this.#sync();
     } finally {
       this.#isChecking = false;
     }
-  }
-
-  #reportAway(reason: string): void {
-    if (this.#isReportedAway || this.#isClosed) return;
-    this.#isReportedAway = true;
-    this.#log.warn("KV events do not reach NATS; until they do, gateways take them from this worker", {
-      reason,
-    });
   }
 }
 

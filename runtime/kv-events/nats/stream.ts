@@ -4,6 +4,7 @@ import { z } from "zod";
 import { messageOf } from "../../message-of.ts";
 import { natsReason, parseNatsUrl, patiently } from "../../nats/connect.ts";
 import { type SharedNats, shareNats } from "../../nats/shared.ts";
+import type { ServerUrl } from "../../server-url.ts";
 import { within } from "../../within.ts";
 import type { KvEventStream, StreamListener } from "../stream/types.ts";
 import { decodeMessage } from "../wire.ts";
@@ -16,6 +17,10 @@ const ACK_MS = 3_000;
 const STALL_MS = 5_000;
 /** Messages of a replay to request, and to handle, at a time. */
 const REPLAY_MESSAGES = 64;
+/** Interval of asking a stream that does not answer, in milliseconds. */
+const RETRY_MS = 1_000;
+/** Interval of asking one that did, in milliseconds: JetStream may be switched off, and the connection stay. */
+const WATCH_MS = 5_000;
 /** What the stream keeps of each subject; also the most messages of a snapshot. */
 export const KEPT_MESSAGES = 8_192;
 /** How long it keeps them: the leftovers of dead workers end by it, in nanoseconds. */
@@ -24,13 +29,24 @@ const STREAM_NOT_FOUND = 10_059;
 const STREAM_EXISTS = 10_058;
 
 export interface NatsKvEventsOptions {
-  /** The servers are lost, or back. */
-  readonly onState?: (isConnected: boolean) => void;
+  /** The stream is lost, or answers again. */
+  readonly onState?: StateListener;
+  /** NATS does not answer yet, and connecting is retried for 10 s. */
+  readonly onWait?: (reason: string) => void;
   /** Messages that a new stream keeps of each subject. Default 8,192. */
   readonly keptMessages?: number | undefined;
   /** Whether to create the stream if it does not exist. Default true. */
   readonly creates?: boolean;
 }
+
+/**
+ * Hears whether the stream answers. While it does not, it is told so at each failed attempt, with the reason; the reason
+ * is undefined if it answers.
+ */
+export type StateListener = (isConnected: boolean, reason?: string) => void;
+
+/** Hears that NATS does not permit publishing to a subject. */
+export type RefusalListener = (subject: string) => void;
 
 /** The state of a stream. */
 export interface StreamReport {
@@ -38,6 +54,9 @@ export interface StreamReport {
   readonly messages: number;
   readonly bytes: number;
 }
+
+/** JetStream does not take a message; it says why. */
+export class RejectedMessage extends Error {}
 
 interface Clients {
   readonly manager: JetStreamManager;
@@ -55,8 +74,15 @@ export class NatsKvEvents implements KvEventStream {
   readonly #names: StreamNames;
   readonly #shared: SharedNats;
   readonly #keptMessages: number;
-  readonly #stateListeners = new Set<(isConnected: boolean) => void>();
+  readonly #url: ServerUrl;
+  readonly #creates: boolean;
+  readonly #watch: ReturnType<typeof setInterval>;
+  readonly #stateListeners = new Set<StateListener>();
+  readonly #refusalListeners = new Set<RefusalListener>();
+  /** Whether the stream has answered since the last connection was made. */
   #isConnected = true;
+  /** Counts the connections, and their ends. */
+  #connections = 0;
   #isClosed = false;
 
   /**
@@ -73,7 +99,10 @@ export class NatsKvEvents implements KvEventStream {
     const names = streamNames(parsed);
     let shared: SharedNats | undefined;
     try {
-      shared = await patiently(() => shareNats(url, CALL_MS));
+      shared = await patiently(
+        () => shareNats(url, CALL_MS),
+        (error) => options.onWait?.(natsReason(error, parsed)),
+      );
       const [{ jetstream, jetstreamManager }, { headers }] = await Promise.all([
         import("@nats-io/jetstream"),
         import("@nats-io/transport-node"),
@@ -84,7 +113,7 @@ export class NatsKvEvents implements KvEventStream {
         rollup: headers(),
       };
       clients.rollup.set("Nats-Rollup", "sub");
-      const stream = new NatsKvEvents(shared, clients, names, options);
+      const stream = new NatsKvEvents(shared, clients, { names, url: parsed }, options);
       if (options.creates !== false) await stream.ensure();
       return stream;
     } catch (cause) {
@@ -96,8 +125,8 @@ export class NatsKvEvents implements KvEventStream {
   private constructor(
     shared: SharedNats,
     clients: Clients,
-    names: StreamNames,
-    { onState, keptMessages = KEPT_MESSAGES }: NatsKvEventsOptions,
+    { names, url }: { readonly names: StreamNames; readonly url: ServerUrl },
+    { onState, keptMessages = KEPT_MESSAGES, creates = true }: NatsKvEventsOptions,
   ) {
     this.#shared = shared;
     this.connection = shared.connection;
@@ -105,13 +134,27 @@ export class NatsKvEvents implements KvEventStream {
     this.#jetstream = clients.jetstream;
     this.#rollup = clients.rollup;
     this.#names = names;
+    this.#url = url;
+    this.#creates = creates;
     this.#keptMessages = keptMessages;
     if (onState !== undefined) this.#stateListeners.add(onState);
+    this.#watch = setInterval(() => void this.#watchStream(), WATCH_MS).unref();
     void this.#followConnection();
   }
 
   get isConnected(): boolean {
     return this.#isConnected && !this.#isClosed;
+  }
+
+  /** Its name in JetStream. */
+  get name(): string {
+    return this.#names.stream;
+  }
+
+  /** What an error of the stream means, as a sentence's beginning. */
+  explain(error: unknown): string {
+    const isLate = messageOf(error) === "timeout";
+    return natsReason(isLate ? `the stream ${this.name} does not answer` : error, this.#url);
   }
 
   /** The subject of the publisher with this epoch. */
@@ -124,10 +167,16 @@ export class NatsKvEvents implements KvEventStream {
     return /^[0-9a-f]{16}$/.test(epoch) && subject === this.subjectOf(epoch) ? epoch : undefined;
   }
 
-  /** Calls `listener` when the servers are lost or back. @returns stops that */
-  onState(listener: (isConnected: boolean) => void): () => void {
+  /** Calls `listener` when the stream is lost or answers again. @returns stops that */
+  onState(listener: StateListener): () => void {
     this.#stateListeners.add(listener);
     return () => void this.#stateListeners.delete(listener);
+  }
+
+  /** Calls `listener` for each message that NATS does not permit this process to publish. @returns stops that */
+  onRefusal(listener: RefusalListener): () => void {
+    this.#refusalListeners.add(listener);
+    return () => void this.#refusalListeners.delete(listener);
   }
 
   subscribe(subject: string, listener: StreamListener): () => void {
@@ -183,13 +232,13 @@ export class NatsKvEvents implements KvEventStream {
 
   /**
    * Publishes a message, and waits until the stream has it.
-   * @throws Error if it does not within a few seconds
+   * @throws RejectedMessage if it does not take it; Error if it does not answer within a few seconds
    */
   async publishAcknowledged(subject: string, message: Uint8Array, { replaces = false } = {}): Promise<void> {
     const options = { timeout: ACK_MS, ...(replaces && { headers: this.#rollup }) };
     const { data } = await this.connection.request(subject, message, options);
     const answer = ackSchema.parse(JSON.parse(decoder.decode(data)));
-    if (answer.error !== undefined) throw new Error(answer.error.description);
+    if (answer.error !== undefined) throw new RejectedMessage(answer.error.description);
   }
 
   /** The number of the last batch of a publisher that the stream has; −1 if it has none, or does not exist. */
@@ -224,23 +273,69 @@ export class NatsKvEvents implements KvEventStream {
   /** Disconnects. Subscriptions end. */
   close(): void {
     this.#isClosed = true;
+    clearInterval(this.#watch);
     this.#stateListeners.clear();
+    this.#refusalListeners.clear();
     this.#shared.release();
   }
 
   async #followConnection(): Promise<void> {
-    for await (const { type } of this.connection.status()) {
+    for await (const status of this.connection.status()) {
       if (this.#isClosed) return;
-      // It is closed for good if a server has come to reject the login.
-      if (type === "disconnect" || type === "close") this.#setConnected(false);
-      else if (type === "reconnect") this.#setConnected(true);
+      switch (status.type) {
+        case "disconnect":
+        // It is closed for good if a server has come to reject the login.
+        case "close":
+          this.#connections++;
+          this.#setConnected(false, "the connection is lost");
+          break;
+        case "reconnect":
+          void this.#awaitStream(++this.#connections);
+          break;
+        case "error":
+          this.#onError(status.error);
+          break;
+      }
     }
   }
 
-  #setConnected(isConnected: boolean): void {
-    if (this.#isConnected === isConnected) return;
+  #onError(error: Error): void {
+    const subject = refusedSubject(error);
+    if (subject !== undefined) for (const listener of this.#refusalListeners) listener(subject);
+    else if (!this.#isConnected && /authori[sz]ation/i.test(error.message))
+      this.#setConnected(false, this.explain(error));
+  }
+
+  async #watchStream(): Promise<void> {
+    if (!this.#isConnected) return;
+    const connection = this.#connections;
+    await this.#examine().catch(() => {
+      if (connection === this.#connections) return this.#awaitStream(connection);
+    });
+  }
+
+  #examine(): Promise<unknown> {
+    return this.#creates ? this.ensure() : this.report();
+  }
+
+  /** The servers are back, but perhaps without JetStream, or not yet with the stream. */
+  async #awaitStream(connection: number): Promise<void> {
+    while (connection === this.#connections && !this.#isClosed) {
+      try {
+        await this.#examine();
+        if (connection === this.#connections) this.#setConnected(true);
+        return;
+      } catch (error) {
+        if (connection === this.#connections) this.#setConnected(false, this.explain(error));
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+    }
+  }
+
+  #setConnected(isConnected: boolean, reason?: string): void {
+    if (this.#isClosed || (isConnected && this.#isConnected)) return;
     this.#isConnected = isConnected;
-    for (const listener of this.#stateListeners) listener(isConnected);
+    for (const listener of this.#stateListeners) listener(isConnected, reason);
   }
 
   async #read(subject: string, onMessage: (message: Uint8Array) => void, signal: AbortSignal): Promise<void> {
@@ -282,6 +377,13 @@ export class NatsKvEvents implements KvEventStream {
 /** JetStream's answer to a published message. */
 const ackSchema = z.object({ error: z.object({ description: z.string() }).optional() });
 const decoder = new TextDecoder();
+
+/** The subject to which NATS does not permit publishing; undefined for any other error. */
+function refusedSubject(error: Error): string | undefined {
+  if (error.name !== "PermissionViolationError" || Reflect.get(error, "operation") !== "publish")
+    return undefined;
+  return String(Reflect.get(error, "subject"));
+}
 
 /** The number of JetStream's error. */
 const codeOf = (error: unknown): unknown => Reflect.get(Object(error), "code");

@@ -138,12 +138,14 @@ describe("a subscriber to a stream", () => {
     await turns();
     expect(follower.known).toEqual(worker.cache);
     expect(follower.subscription.isLive).toBe(false);
+    expect(follower.subscription.isFromWorker).toBe(true);
     stream.connect(true);
     await turns();
     // The worker may not have reached it yet.
     expect(follower.subscription.isLive).toBe(false);
     stream.beat();
     expect(follower.subscription.isLive).toBe(true);
+    expect(follower.subscription.isFromWorker).toBe(false);
     change(5);
     expect(follower.known).toEqual(worker.cache);
     expect(follower.subscription.counters.resets).toBe(0);

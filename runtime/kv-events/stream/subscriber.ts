@@ -33,8 +33,10 @@ export interface StreamSubscriptionOptions {
 
 /** A subscription to a stream. */
 export interface StreamSubscription extends KvEventSubscription {
-  /** Whether the events come from the stream, not from the worker. */
+  /** Whether the events come from the stream, which has been read. */
   readonly isLive: boolean;
+  /** Whether the worker is asked for the events, because the stream is unreachable or lacks some. */
+  readonly isFromWorker: boolean;
 }
 
 /**
@@ -86,6 +88,10 @@ class Subscription implements StreamSubscription, StreamListener {
 
   get isLive(): boolean {
     return this.#source === "live";
+  }
+
+  get isFromWorker(): boolean {
+    return this.#source === "worker";
   }
 
   get position(): KvEventPosition | undefined {

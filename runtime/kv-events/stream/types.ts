@@ -4,12 +4,13 @@ export interface StreamListener {
   onMessage(message: Uint8Array): void;
   /** How many batches the worker has sent, which it says every other second even if there are none. */
   onHead(next: number): void;
-  /** The stream's servers are lost, or back. */
+  /** The stream is lost, or answers again; it may be said to be lost several times. */
   onState(isConnected: boolean): void;
 }
 
 /** Servers to which workers publish their KV events once for all gateways, and which keep the latest. */
 export interface KvEventStream {
+  /** Whether it answers. */
   readonly isConnected: boolean;
   /**
    * The epoch of the publisher with this subject, which is part of it; undefined for a subject of another stream.
