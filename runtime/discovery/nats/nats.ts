@@ -1,6 +1,7 @@
 import type { KV, KvWatchEntry } from "@nats-io/kv";
 import type { NatsConnection, QueuedIterator } from "@nats-io/transport-node";
 import { randomId } from "../../ids.ts";
+import { amongOthers } from "../../nats/among-others.ts";
 import { connectToNats, natsReason, parseNatsUrl, patiently } from "../../nats/connect.ts";
 import { type ServerUrl, ServerUrlError } from "../../server-url.ts";
 import { type RemoteContext, RemoteDiscovery, type RemoteStore } from "../remote.ts";
@@ -55,7 +56,8 @@ function readUrl(place: string): ServerUrl {
 
 async function openBucket(connection: NatsConnection, name: string): Promise<KV> {
   const [{ Kvm }, { jetstream }] = await Promise.all([import("@nats-io/kv"), import("@nats-io/jetstream")]);
-  return new Kvm(jetstream(connection, { timeout: CALL_MS })).create(name, { history: 1 });
+  const buckets = new Kvm(jetstream(connection, { timeout: CALL_MS }));
+  return amongOthers(() => buckets.create(name, { history: 1 }));
 }
 
 class NatsStore implements RemoteStore {

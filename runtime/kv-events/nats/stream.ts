@@ -2,6 +2,7 @@ import type { ConsumerMessages, JetStreamClient, JetStreamManager } from "@nats-
 import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { z } from "zod";
 import { messageOf } from "../../message-of.ts";
+import { amongOthers } from "../../nats/among-others.ts";
 import { natsReason, parseNatsUrl, patiently } from "../../nats/connect.ts";
 import { type SharedNats, shareNats } from "../../nats/shared.ts";
 import type { ServerUrl } from "../../server-url.ts";
@@ -26,7 +27,6 @@ export const KEPT_MESSAGES = 8_192;
 /** How long it keeps them: the leftovers of dead workers end by it, in nanoseconds. */
 const MAX_AGE_NS = 3_600e9;
 const STREAM_NOT_FOUND = 10_059;
-const STREAM_EXISTS = 10_058;
 
 export interface NatsKvEventsOptions {
   /** The stream is lost, or answers again. */
@@ -209,25 +209,23 @@ export class NatsKvEvents implements KvEventStream {
   }
 
   /** Creates the stream if it does not exist. */
-  async ensure(): Promise<void> {
-    const { stream, prefix } = this.#names;
-    try {
-      await this.#manager.streams.info(stream);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      const adding = this.#manager.streams.add({
-        name: stream,
-        subjects: [`${prefix}.*.live`, `${prefix}.*.snapshot`],
-        max_msgs_per_subject: this.#keptMessages,
-        max_age: MAX_AGE_NS,
-        allow_rollup_hdrs: true,
-        description: "KV events of Stator's workers, for new gateways",
-      });
-      await adding.catch((error: unknown) => {
-        // Another process may have been faster.
-        if (codeOf(error) !== STREAM_EXISTS) throw error;
-      });
-    }
+  ensure(): Promise<void> {
+    return amongOthers(async () => {
+      const { stream, prefix } = this.#names;
+      try {
+        await this.#manager.streams.info(stream);
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+        await this.#manager.streams.add({
+          name: stream,
+          subjects: [`${prefix}.*.live`, `${prefix}.*.snapshot`],
+          max_msgs_per_subject: this.#keptMessages,
+          max_age: MAX_AGE_NS,
+          allow_rollup_hdrs: true,
+          description: "KV events of Stator's workers, for new gateways",
+        });
+      }
+    });
   }
 
   /**
