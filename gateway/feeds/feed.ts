@@ -53,3 +53,10 @@ export function deliver(receiver: FeedReceiver, payload: Uint8Array): void {
     throw error;
   }
 }
+
+/** What a subscription to all of a worker's ranks calls, however their events come. */
+export const workerCallbacks = (receiver: FeedReceiver, log: Logger) => ({
+  onCleared: () => receiver.onForget(undefined),
+  onPayload: (payload: Uint8Array) => deliver(receiver, payload),
+  onFault: (error: unknown) => log.error("cannot apply the worker's KV events", { error }),
+});

@@ -5,7 +5,7 @@ import {
   type RequestPlaneClient,
   subscribeToStream,
 } from "#runtime";
-import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
+import { type Feed, type FeedReceiver, workerCallbacks } from "./feed.ts";
 
 export interface NatsFeedOptions {
   readonly stream: KvEventStream;
@@ -24,11 +24,7 @@ export function openNatsFeed(options: NatsFeedOptions, receiver: FeedReceiver, l
     ...options,
     onUnreadable: (error) =>
       log.debug("cannot read the kept KV events; asking the worker", { reason: messageOf(error) }),
-    callbacks: {
-      onCleared: () => receiver.onForget(undefined),
-      onPayload: (payload) => deliver(receiver, payload),
-      onFault: (error) => log.error("cannot apply the worker's KV events", { error }),
-    },
+    callbacks: workerCallbacks(receiver, log),
   });
   let isClosed = false;
   return {

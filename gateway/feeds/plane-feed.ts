@@ -1,5 +1,5 @@
 import { type Logger, type RequestPlaneClient, subscribeKvEvents } from "#runtime";
-import { deliver, type Feed, type FeedReceiver } from "./feed.ts";
+import { type Feed, type FeedReceiver, workerCallbacks } from "./feed.ts";
 
 /**
  * Subscribes to the KV events of all of a worker's ranks over the request plane.
@@ -13,9 +13,7 @@ export function openPlaneFeed(
 ): Feed {
   let isConnected = true;
   const subscription = subscribeKvEvents(client, {
-    onCleared: () => receiver.onForget(undefined),
-    onPayload: (payload) => deliver(receiver, payload),
-    onFault: (error) => log.error("cannot apply the worker's KV events", { error }),
+    ...workerCallbacks(receiver, log),
     onEnd: (error) => {
       isConnected = false;
       if (error?.code === "unknown_endpoint") onSilence();

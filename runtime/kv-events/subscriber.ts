@@ -134,7 +134,7 @@ class Subscription implements KvEventSubscription {
         this.#callbacks.onCleared();
         break;
       case messageKind.snapshotBatch:
-        this.#apply(message);
+        applyBatch(message, this.#callbacks, this.counters);
         break;
       case messageKind.snapshotEnd:
         this.#inSnapshot = false;
@@ -152,7 +152,7 @@ class Subscription implements KvEventSubscription {
     // A new publisher: its batches begin at 0, or it sends a snapshot. The receiver's state from an earlier
     // subscription is obsolete.
     if (this.#epoch === undefined) this.#callbacks.onCleared();
-    else this.#reset();
+    else resetReceiver(this.#callbacks, this.counters);
     this.#epoch = epoch;
     this.#next = 0;
   }
@@ -167,25 +167,33 @@ class Subscription implements KvEventSubscription {
         this.#subscribe();
         return;
       }
-      this.#reset();
+      resetReceiver(this.#callbacks, this.counters);
     }
     this.#next = message.sequence + 1;
-    this.#apply(message);
+    applyBatch(message, this.#callbacks, this.counters);
   }
+}
 
-  #apply({ sequence, payload }: KvMessage): void {
-    try {
-      this.#callbacks.onPayload(payload, sequence);
-      this.counters.applied++;
-    } catch (error) {
-      this.counters.malformed++;
-      if (!(error instanceof KvEventError)) this.#callbacks.onFault?.(error);
-      this.#reset();
-    }
-  }
+type BatchCallbacks = Pick<KvEventCallbacks, "onCleared" | "onPayload" | "onFault">;
 
-  #reset(): void {
-    this.counters.resets++;
-    this.#callbacks.onCleared();
+/** Passes on a batch; the receiver starts over after one that it cannot use. */
+export function applyBatch(
+  { sequence, payload }: KvMessage,
+  callbacks: BatchCallbacks,
+  counters: KvEventCounters,
+): void {
+  try {
+    callbacks.onPayload(payload, sequence);
+    counters.applied++;
+  } catch (error) {
+    counters.malformed++;
+    if (!(error instanceof KvEventError)) callbacks.onFault?.(error);
+    resetReceiver(callbacks, counters);
   }
+}
+
+/** Has the receiver start over from empty, because events are lost. */
+export function resetReceiver(callbacks: BatchCallbacks, counters: KvEventCounters): void {
+  counters.resets++;
+  callbacks.onCleared();
 }

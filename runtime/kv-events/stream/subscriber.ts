@@ -1,10 +1,11 @@
 import type { RequestPlaneClient } from "../../request-plane/types.ts";
-import { KvEventError } from "../codec.ts";
 import {
+  applyBatch,
   type KvEventCallbacks,
   type KvEventCounters,
   type KvEventPosition,
   type KvEventSubscription,
+  resetReceiver,
   subscribeKvEvents,
 } from "../subscriber.ts";
 import { decodeMessage, type KvMessage, messageKind } from "../wire.ts";
@@ -159,7 +160,7 @@ class Subscription implements StreamSubscription, StreamListener {
     this.#waiting = [];
     this.#callbacks.onCleared();
     const kept = new KeptReader(
-      (message) => this.#apply(message),
+      (message) => applyBatch(message, this.#callbacks, this.counters),
       () => {
         this.counters.snapshots++;
         this.#callbacks.onCleared();
@@ -197,8 +198,7 @@ class Subscription implements StreamSubscription, StreamListener {
   #forget(): void {
     this.#isLastResort = false;
     this.#source = "worker";
-    this.counters.resets++;
-    this.#callbacks.onCleared();
+    resetReceiver(this.#callbacks, this.counters);
   }
 
   /** Takes the events from the worker until those of the stream follow on. */
@@ -274,18 +274,6 @@ class Subscription implements StreamSubscription, StreamListener {
 
   #applyNext(message: KvMessage): void {
     this.#next = message.sequence + 1;
-    this.#apply(message);
-  }
-
-  #apply({ sequence, payload }: KvMessage): void {
-    try {
-      this.#callbacks.onPayload(payload, sequence);
-      this.counters.applied++;
-    } catch (error) {
-      this.counters.malformed++;
-      if (!(error instanceof KvEventError)) this.#callbacks.onFault?.(error);
-      this.counters.resets++;
-      this.#callbacks.onCleared();
-    }
+    applyBatch(message, this.#callbacks, this.counters);
   }
 }
