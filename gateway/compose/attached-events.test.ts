@@ -1,15 +1,6 @@
 import { expect, test } from "vitest";
 import type { Gateway } from "./create-gateway.ts";
-import { ask, attach, FaultyEngine } from "./test-engine.ts";
-
-/** The blocks of a prompt that repeats one token. */
-const stored = (token: number, blocks: number, size: number, more: object = {}) => ({
-  type: "BlockStored",
-  block_hashes: Array.from({ length: blocks }, (_, index) => token * 1000 + index),
-  token_ids: Array(blocks * size).fill(token),
-  block_size: size,
-  ...more,
-});
+import { ask, attach, FaultyEngine, overlap, stored } from "./test-engine.ts";
 
 /** Engines with KV events, behind a gateway that makes no predictions. */
 async function open(count: number, blockSize?: number) {
@@ -31,21 +22,6 @@ async function open(count: number, blockSize?: number) {
 const workers = async (gateway: Gateway) => (await ask(gateway, "/admin/workers")).body.data;
 const events = async (gateway: Gateway): Promise<{ batches: number }[]> =>
   (await workers(gateway)).map((worker: { kv_events: object }) => worker.kv_events);
-
-/** How many blocks of a prompt that repeats `token` 129 times the engine is known to hold. */
-async function overlap(gateway: Gateway, engine: FaultyEngine, token: number): Promise<number> {
-  const headers = {
-    "content-type": "application/json",
-    "x-stator-explain": "true",
-    "x-stator-worker": engine.name,
-  };
-  const body = JSON.stringify({ model: "tiny", prompt: Array(129).fill(token), max_tokens: 1 });
-  const request = new Request("http://127.0.0.1/v1/completions", { method: "POST", headers, body });
-  const response = await gateway.fetch(request);
-  await response.text();
-  expect(response.status).toBe(200);
-  return Number(response.headers.get("x-stator-overlap-blocks"));
-}
 
 test("the events' block size overrides the metrics' and the operator's", async () => {
   const { gateway, engines } = await open(2, 64);

@@ -75,6 +75,33 @@ export const chat = (gateway: Gateway, model = "tiny") =>
 export const models = async (gateway: Gateway): Promise<string[]> =>
   (await ask(gateway, "/v1/models")).body.data.map(({ id }: { id: string }) => id).sort();
 
+export const hashesOf = (token: number, blocks: number) =>
+  Array.from({ length: blocks }, (_, index) => token * 1000 + index);
+
+/** The event of the blocks of a prompt that repeats one token. */
+export const stored = (token: number, blocks: number, size = 16, more: object = {}) => ({
+  type: "BlockStored",
+  block_hashes: hashesOf(token, blocks),
+  token_ids: Array(blocks * size).fill(token),
+  block_size: size,
+  ...more,
+});
+
+/** How many blocks of a prompt that repeats `token` 129 times the engine is known to hold. */
+export async function overlap(gateway: Gateway, engine: FaultyEngine, token: number): Promise<number> {
+  const headers = {
+    "content-type": "application/json",
+    "x-stator-explain": "true",
+    "x-stator-worker": engine.name,
+  };
+  const body = JSON.stringify({ model: "tiny", prompt: Array(129).fill(token), max_tokens: 1 });
+  const request = new Request("http://127.0.0.1/v1/completions", { method: "POST", headers, body });
+  const response = await gateway.fetch(request);
+  await response.text();
+  expect(response.status).toBe(200);
+  return Number(response.headers.get("x-stator-overlap-blocks"));
+}
+
 /** A fake engine whose faults a test can set. */
 export class FaultyEngine {
   readonly name = crypto.randomUUID().slice(0, 8);

@@ -6,7 +6,7 @@ import { INDEX_ENDPOINT } from "../peers/index-server.ts";
 import { gatewayValue } from "../peers/registration.ts";
 import type { KvEventsKey } from "../routing/options.ts";
 import type { Gateway, ServePeers } from "./create-gateway.ts";
-import { ask, attach, FaultyEngine } from "./test-engine.ts";
+import { ask, attach, FaultyEngine, hashesOf, overlap as overlapAt, stored } from "./test-engine.ts";
 
 // A gateway that joins others in front of the same engines takes over what they know.
 
@@ -69,36 +69,13 @@ async function pretend(
   await discovery.put(`gateways/${id}`, gatewayValue({ id, address: server.address, startedAt }));
 }
 
-const hashesOf = (token: number, blocks: number) =>
-  Array.from({ length: blocks }, (_, index) => token * 1000 + index);
-
-/** The blocks of a prompt that repeats one token. */
-const stored = (token: number, blocks: number, size = 16) => ({
-  type: "BlockStored",
-  block_hashes: hashesOf(token, blocks),
-  token_ids: Array(blocks * size).fill(token),
-  block_size: size,
-});
-
 const removed = (token: number, from: number, to: number) => ({
   type: "BlockRemoved",
   block_hashes: hashesOf(token, to).slice(from),
 });
 
-/** How many blocks of a prompt that repeats `token` 129 times the engine is known to hold. */
-async function overlap({ gateway }: TestGateway, engine: FaultyEngine, token: number): Promise<number> {
-  const headers = {
-    "content-type": "application/json",
-    "x-stator-explain": "true",
-    "x-stator-worker": engine.name,
-  };
-  const body = JSON.stringify({ model: "tiny", prompt: Array(129).fill(token), max_tokens: 1 });
-  const request = new Request("http://127.0.0.1/v1/completions", { method: "POST", headers, body });
-  const response = await gateway.fetch(request);
-  await response.text();
-  expect(response.status).toBe(200);
-  return Number(response.headers.get("x-stator-overlap-blocks"));
-}
+const overlap = ({ gateway }: TestGateway, engine: FaultyEngine, token: number): Promise<number> =>
+  overlapAt(gateway, engine, token);
 
 const health = async ({ gateway }: TestGateway): Promise<string> =>
   (await ask(gateway, "/health")).body.status;
