@@ -190,12 +190,23 @@ const message = <Value>(given: Message<Value>) => given as Message<unknown>;
 /** A message of the request plane itself, which is no protobuf. */
 const PLANE_HELLO = "the request plane's hello";
 
+const readHello = (bytes: Uint8Array) => {
+  const { maxMessageBytes, pingMs } = plane.decodeHello(bytes);
+  return { maxMessageBytes, pingMs };
+};
+
 const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
   [PLANE_HELLO]: message({
     write: plane.encodeHello,
-    read: plane.decodeHello,
+    read: readHello,
     value: { maxMessageBytes: 67_108_864, pingMs: 2000 },
     least: { maxMessageBytes: 67_108_864, pingMs: 0 },
+  }),
+  [`${PLANE_HELLO} with flags`]: message({
+    write: plane.encodeHello,
+    read: plane.decodeHello,
+    value: { maxMessageBytes: 67_108_864, pingMs: 2000, knowsGoodbye: true },
+    least: { maxMessageBytes: 67_108_864, pingMs: 2000, knowsGoodbye: false },
   }),
   GenerateRequest: message<GenerateRequest>({
     write: encodeGenerateRequest,

@@ -8,7 +8,7 @@ const MOST_LOST = 2;
 
 /** How an attempt failed. */
 export type AttemptFailure =
-  /** The member was not reached. */
+  /** The member was not reached, or was leaving and had not begun. */
   | "unsent"
   /** The member disconnected or went silent without adding to the answer. */
   | "lost"

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { createLogger, createMetrics, Warnings } from "#runtime";
+import { createLogger, createMetrics, PlaneError, Warnings } from "#runtime";
 import { ApiError, engineFailed, noWorkerReady } from "../kernel/errors.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
-import { type Member, RequestListeners } from "../models/members/member.ts";
+import { type Member, RequestListeners, type WorkerMember } from "../models/members/member.ts";
 import type { ModelSide } from "../models/model.ts";
 import { NO_PREFERENCES } from "../routing/preferences.ts";
 import { exactPrompt } from "../routing/prompt.ts";
@@ -10,6 +10,7 @@ import type { RouteHandler, RouteSource } from "../routing/queue/route-source.ts
 import type { Route, RouteRequest } from "../routing/route.ts";
 import { Life, type LifeJob, type Stoppable } from "./life.ts";
 import { DEFAULT_REQUEST_OPTIONS } from "./options.ts";
+import { reportCallFailure } from "./tokens/plane-failure.ts";
 import type { NextStep, Transfer } from "./transfer.ts";
 
 // A request's life with a scripted router and transfer.
@@ -208,6 +209,23 @@ describe("a request", () => {
     takeCalls();
     life.cancel();
     expect(takeCalls()).toEqual(["aborted", "one cancelled", "cancelled answering"]);
+  });
+
+  test("that members refuse counts towards --retries only if they are not leaving", () => {
+    for (const [code, sent] of [["draining", 3] as const, ["overloaded", 2] as const]) {
+      open({}, { retries: 1 });
+      takeCalls();
+      for (const each of [one, two, three]) {
+        if (life.isOver) break;
+        handler!.onRoute(route(each));
+        const refusal = new PlaneError(code, "Not now.");
+        reportCallFailure(life as unknown as Life<WorkerMember>, refusal, noWorkerReady("tiny"), undefined);
+        vi.advanceTimersByTime(10_000);
+      }
+      expect(life.isOver).toBe(code === "overloaded");
+      life.cancel();
+      expect(takeCalls().filter((call) => call.startsWith("sent to"))).toHaveLength(sent);
+    }
   });
 
   test("that is refused synchronously, twice, leaves the queue at its last place", () => {

@@ -206,9 +206,9 @@ export class Life<Worker extends Member> implements RouteHandler<Worker>, Stoppa
   }
 
   /** The member refuses the request, which is no fault of the member; another one may accept it. */
-  refuse(error: ApiError): void {
+  refuse(error: ApiError, failure: AttemptFailure = "answered"): void {
     if (this.#isOver) return;
-    this.#attempts.recordFailure(this.route!.worker, "answered");
+    this.#attempts.recordFailure(this.route!.worker, failure);
     if (this.#attempts.mayRetry) this.#retryElsewhere(error);
     else if (this.#transfer.hasBegun) this.#giveUp("too many attempts to continue it have failed", error);
     else this.fail(error);

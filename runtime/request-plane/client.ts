@@ -81,7 +81,7 @@ class Client implements RequestPlaneClient {
     this.writer.frame(
       frameType.hello,
       0,
-      encodeHello({ maxMessageBytes, pingMs: pipe.detectsSilence ? 0 : pingMs }),
+      encodeHello({ maxMessageBytes, pingMs: pipe.detectsSilence ? 0 : pingMs, knowsGoodbye: true }),
     );
     this.writer.flush();
   }
@@ -105,9 +105,7 @@ class Client implements RequestPlaneClient {
   }
 
   close(): void {
-    this.#lose(new PlaneError("connection_lost", "The connection was closed on this side."), undefined);
-    this.writer.flush();
-    this.#pipe.end();
+    this.#leave(new PlaneError("connection_lost", "The connection was closed on this side."));
   }
 
   forget(stream: number): void {
@@ -149,6 +147,8 @@ class Client implements RequestPlaneClient {
       this.#calls.get(stream)?.end();
     } else if (type === frameType.error) {
       this.#calls.get(stream)?.fail(decodeError(payload));
+    } else if (type === frameType.goodbye) {
+      this.#leave(new PlaneError("draining", `${this.address} has shut down.`));
     } else if (type !== frameType.ping) {
       throw new PlaneError("invalid_request", `The server sent a frame of the unexpected type ${type}.`);
     }
@@ -170,6 +170,13 @@ class Client implements RequestPlaneClient {
     this.#ready.reject(error);
     this.#lose(new PlaneError("connection_lost", error.message, { cause: error }), error);
     this.#pipe.destroy();
+  }
+
+  /** Ends the connection in order. */
+  #leave(why: PlaneError): void {
+    this.#lose(why, undefined);
+    this.writer.flush();
+    this.#pipe.end();
   }
 
   /** Fails all calls, once. */

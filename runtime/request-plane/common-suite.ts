@@ -353,6 +353,32 @@ export function requestPlaneSuite(name: string, newAddress: () => string, contex
       expect(await call.outcome).toMatchObject({ code: "connection_lost" });
     });
 
+    test("calls on their way to a server that has drained were not begun: draining", async () => {
+      let begun = 0;
+      const { client, server } = await bench.pair({ count: () => void begun++ });
+      const drained = server.drain(60_000);
+      const calls = [record(client, "count"), record(client, "count")];
+      for (const call of calls) expect(await call.outcome).toMatchObject({ code: "draining" });
+      await drained;
+      expect(await client.closed).toBeUndefined();
+      expect(await record(client, "count").outcome).toMatchObject({ code: "draining" });
+      expect(calls.map((call) => call.ends)).toEqual([1, 1]);
+      expect(begun).toBe(0);
+    });
+
+    test("a drain that exceeds its deadline still ends the connections of idle clients in order", async () => {
+      const { client, server } = await bench.pair({ hang: (_, call) => void call.send(bytes("1")) });
+      const running = record(client, "hang");
+      await running.received(1);
+      const idle = await bench.connect(server.address);
+      const drained = server.drain(0);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const late = record(idle, "hang");
+      expect(await late.outcome).toMatchObject({ code: "draining" });
+      expect(await running.outcome).toMatchObject({ code: "connection_lost" });
+      await drained;
+    });
+
     test("an address cannot be served twice", async () => {
       const server = await bench.serve({});
       const { serve } = await import("./server.ts");

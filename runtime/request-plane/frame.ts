@@ -6,7 +6,10 @@
  * Streams are numbered by the client; stream 0 is the connection itself. Each side first sends `hello`.
  */
 export const frameType = {
-  /** u32 magic, u16 version, u32 longest payload that the sender accepts, u32 milliseconds between its pings. */
+  /**
+   * u32 magic, u16 version, u32 longest payload that the sender accepts, u32 milliseconds between its pings, u32 flags
+   * (1: understands `goodbye`). Older peers leave out the last ones, and newer ones may add more.
+   */
   hello: 1,
   /** Client: u32 window, u32 deadline in milliseconds (0: none), u8 length of the endpoint, endpoint, payload. */
   call: 2,
@@ -22,6 +25,11 @@ export const frameType = {
   error: 7,
   /** On stream 0, no payload: the sender is alive. Only sent to peers that ping too. */
   ping: 8,
+  /**
+   * Server, on stream 0, no payload: the last frame before an orderly end. Calls that have not ended were not begun.
+   * Only sent to clients that understand it.
+   */
+  goodbye: 9,
 } as const;
 
 export const headBytes = 9;

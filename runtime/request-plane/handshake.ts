@@ -9,7 +9,10 @@ export const maxHelloBytes = 1024;
 const magic = 0x52545453; // "STTR"
 /** Without the interval of pings, which older peers do not send. */
 const shortHelloBytes = 10;
+/** Without flags. */
 const helloBytes = 14;
+const flaggedHelloBytes = 18;
+const goodbyeFlag = 1;
 
 /** What a peer says about itself in its `hello`. */
 export interface Hello {
@@ -17,16 +20,22 @@ export interface Hello {
   readonly maxMessageBytes: number;
   /** Milliseconds between its pings; 0 if it sends none. */
   readonly pingMs: number;
+  /** Whether it understands `goodbye`. Default false. */
+  readonly knowsGoodbye?: boolean;
 }
 
 /** The payload of `hello`. */
-export function encodeHello({ maxMessageBytes, pingMs }: Hello, version = protocolVersion): Uint8Array {
-  const payload = new Uint8Array(helloBytes);
+export function encodeHello(
+  { maxMessageBytes, pingMs, knowsGoodbye = false }: Hello,
+  version = protocolVersion,
+): Uint8Array {
+  const payload = new Uint8Array(knowsGoodbye ? flaggedHelloBytes : helloBytes);
   putUint32(payload, 0, magic);
   payload[4] = version;
   payload[5] = version >>> 8;
   putUint32(payload, 6, maxMessageBytes);
   putUint32(payload, 10, pingMs);
+  if (knowsGoodbye) putUint32(payload, 14, goodbyeFlag);
   return payload;
 }
 
@@ -47,9 +56,11 @@ export function decodeHello(payload: Uint8Array): Hello {
       `The peer speaks version ${version} of the request plane and this side version ${protocolVersion}: ${advice}.`,
     );
   }
+  const flags = payload.length < flaggedHelloBytes ? 0 : uint32(payload, 14);
   return {
     maxMessageBytes: uint32(payload, 6),
     pingMs: payload.length < helloBytes ? 0 : uint32(payload, 10),
+    knowsGoodbye: (flags & goodbyeFlag) !== 0,
   };
 }
 

@@ -135,6 +135,32 @@ export function protocolSuite(name: string, newAddress: () => string, context: P
       pipe.destroy();
     });
 
+    test("a server that drains says goodbye last, and only to a client that understands it", async () => {
+      const server = await bench.serve({ echo });
+      const talks = [true, false].map(async (knowsGoodbye) => {
+        const pipe = await openPipe(server.address);
+        const greeted = Promise.withResolvers<void>();
+        const closed = Promise.withResolvers<void>();
+        const types: number[] = [];
+        const sink = {
+          onFrame(type: number) {
+            types.push(type);
+            greeted.resolve();
+          },
+        };
+        const parser = new FrameParser(sink, 1_000_000);
+        pipe.start({ onData: (chunk) => parser.push(chunk), onClose: () => closed.resolve() });
+        await write(pipe, frame(frameType.hello, 0, encodeHello({ ...small, knowsGoodbye })));
+        await greeted.promise;
+        return { types, closed: closed.promise };
+      });
+      const [knowing, older] = await Promise.all(talks);
+      await server.drain(60_000);
+      await Promise.all([knowing!.closed, older!.closed]);
+      expect(knowing!.types).toEqual([frameType.hello, frameType.goodbye]);
+      expect(older!.types).toEqual([frameType.hello]);
+    });
+
     test("connecting to a silent server fails after the timeout", async () => {
       const silent = await listen((pipe) => {
         pipe.start({ onData: () => {}, onClose: () => {} });

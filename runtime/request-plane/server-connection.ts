@@ -32,6 +32,7 @@ export class ServerConnection implements IncomingCallHome {
   readonly #greetTimeout: NodeJS.Timeout;
   readonly #heartbeat: Heartbeat;
   #greeted = false;
+  #knowsGoodbye = false;
 
   constructor(home: ConnectionHome, pipe: Pipe) {
     this.#home = home;
@@ -53,8 +54,19 @@ export class ServerConnection implements IncomingCallHome {
     this.#home.callEnded();
   }
 
+  /** Whether no call runs. */
+  get isIdle(): boolean {
+    return this.#calls.size === 0;
+  }
+
+  /** Says goodbye while no call runs, so that the client knows that calls on their way were not begun. */
+  leave(): void {
+    if (this.#knowsGoodbye) this.writer.frame(frameType.goodbye, 0);
+    this.#end();
+  }
+
   /** Closes once everything is sent. */
-  end(): void {
+  #end(): void {
     this.#heartbeat.stop();
     this.#parser.stop();
     this.writer.flush();
@@ -104,8 +116,9 @@ export class ServerConnection implements IncomingCallHome {
   #greet(type: number, payload: Uint8Array): void {
     if (type !== frameType.hello)
       throw new PlaneError("invalid_request", "The client did not begin with hello.");
-    const { maxMessageBytes, pingMs } = decodeHello(payload);
+    const { maxMessageBytes, pingMs, knowsGoodbye = false } = decodeHello(payload);
     this.peerMaxBytes = maxMessageBytes;
+    this.#knowsGoodbye = knowsGoodbye;
     this.#greeted = true;
     this.#heartbeat.start(pingMs);
     clearTimeout(this.#greetTimeout);
@@ -156,7 +169,7 @@ export class ServerConnection implements IncomingCallHome {
   #reject(error: PlaneError): void {
     this.#home.onError(error);
     this.writer.frame(frameType.error, 0, encodeError(error));
-    this.end();
+    this.#end();
     this.#abortCalls(error);
   }
 

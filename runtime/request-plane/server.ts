@@ -61,15 +61,17 @@ class Server implements RequestPlaneServer, ConnectionHome {
   async drain(deadlineMs: number): Promise<void> {
     this.draining = true;
     await this.#untilIdle(deadlineMs);
-    if (this.activeCalls === 0) for (const connection of this.#connections) connection.end();
-    // After `end`, connections have a short time to deliver their data before they are closed.
-    else this.#destroyAll();
+    for (const connection of this.#connections) {
+      // It then has a short time to deliver its data before it is closed.
+      if (connection.isIdle) connection.leave();
+      else connection.destroy(serverClosed());
+    }
     await this.#closeListener();
   }
 
   async close(): Promise<void> {
     this.draining = true;
-    this.#destroyAll();
+    for (const connection of this.#connections) connection.destroy(serverClosed());
     await this.#closeListener();
   }
 
@@ -104,11 +106,6 @@ class Server implements RequestPlaneServer, ConnectionHome {
     this.#idle = undefined;
   }
 
-  #destroyAll(): void {
-    const reason = new PlaneError("connection_lost", "The server closed.");
-    for (const connection of this.#connections) connection.destroy(reason);
-  }
-
   /** Stops listening and waits until all connections are gone. */
   async #closeListener(): Promise<void> {
     await this.#listener?.close();
@@ -117,3 +114,5 @@ class Server implements RequestPlaneServer, ConnectionHome {
     await this.#empty.promise;
   }
 }
+
+const serverClosed = (): PlaneError => new PlaneError("connection_lost", "The server closed.");

@@ -1,11 +1,15 @@
-import type { PlaneError } from "#runtime";
+import type { PlaneError, PlaneErrorCode } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { AttemptFailure } from "../attempts.ts";
 import type { Life } from "../life.ts";
 
-/** Codes with which a worker refuses a request before it has begun. */
-const REFUSALS = new Set(["draining", "overloaded"]);
+/** Codes with which a worker refuses a request before it has begun, and what each such attempt counts as. */
+const REFUSALS: ReadonlyMap<PlaneErrorCode, AttemptFailure> = new Map([
+  ["overloaded", "answered"],
+  // Many workers can leave at once.
+  ["draining", "unsent"],
+]);
 /** Codes that do not count against the worker. */
 const BLAMELESS = new Set(["invalid_request", "deadline_exceeded"]);
 
@@ -20,7 +24,8 @@ export function reportCallFailure(
   clientError: ApiError,
   failure: AttemptFailure | undefined,
 ): void {
-  if (failure === undefined && REFUSALS.has(error.code)) life.refuse(clientError);
+  const refusal = failure === undefined ? REFUSALS.get(error.code) : undefined;
+  if (refusal !== undefined) life.refuse(clientError, refusal);
   else if (BLAMELESS.has(error.code)) life.fail(clientError);
   else life.break({ reason: error.message, failure: failure ?? "lost", cause: error });
 }

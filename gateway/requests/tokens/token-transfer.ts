@@ -88,7 +88,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     const { client, instance } = worker;
     const { model, requestId } = this.#job;
     if (client === undefined) {
-      this.life.refuse(noWorkerReady(model.name, this.#boundTo));
+      this.life.refuse(noWorkerReady(model.name, this.#boundTo), "unsent");
       return;
     }
     const { sampling, maxTokens, ignoreEos, logprobs, echoLogprobs } = this.#job;
