@@ -123,6 +123,8 @@ export class FaultCluster implements AsyncDisposable {
         .map(([name, count]) => `${name} ${count}`)
         .join(", ")}`,
     );
+    if (errors.length + wrong.length > 0)
+      for (const { process } of this.gateways) console.log(tailOf(process));
     expect({ errors, wrong, ...leaked }).toEqual({
       errors: [],
       wrong: [],
@@ -232,3 +234,11 @@ function socketsOf(pid: number): number {
     }
   }).length;
 }
+
+/** The last warnings and errors that a process has logged. */
+const tailOf = ({ stdout, stderr }: StatorProcess): string =>
+  (stdout + stderr)
+    .split("\n")
+    .filter((line) => / (warn|error) /.test(line))
+    .slice(-60)
+    .join("\n");

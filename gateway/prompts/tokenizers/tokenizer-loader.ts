@@ -4,21 +4,12 @@ import {
   encodeTokenizeRequest,
   type Instance,
   type ModelCard,
-  PlaneError,
-  type RequestPlaneClient,
-  unaryCall,
 } from "#runtime";
-import { InvalidCardError, noWorkerReady, workerFailed } from "../../kernel/errors.ts";
+import { InvalidCardError } from "../../kernel/errors.ts";
 import { type EncoderFactory, openHuggingFaceTokenizer } from "./huggingface.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { createVocabulary } from "./vocabulary.ts";
-
-/** A worker that provides its vocabulary and tokenizes while it is ready. */
-export interface TokenizingWorker {
-  readonly state: string;
-  readonly client: RequestPlaneClient | undefined;
-  readonly instance: Instance;
-}
+import { type TokenizingWorker, WorkerCalls } from "./worker-calls.ts";
 
 /** Loads the tokenizer of a card. `workers` returns the current workers with that tokenizer. */
 export type TokenizerLoader = (card: ModelCard, workers: () => TokenizingWorker[]) => Promise<Tokenizer>;
@@ -44,10 +35,6 @@ export function createTokenizerLoader(sources: TokenizerSources): TokenizerLoade
   };
 }
 
-const CALL = { deadlineMs: 30_000 };
-/** How many workers to try for a text's tokens before giving up. */
-const ATTEMPTS = 3;
-
 async function load(
   card: ModelCard,
   workers: () => TokenizingWorker[],
@@ -55,15 +42,8 @@ async function load(
 ): Promise<Tokenizer> {
   const source = card.tokenizer;
   if (source.kind === "huggingface") return loadFile(source, sources);
-  let turn = 0;
-  const next = () => {
-    const ready = workers().filter((worker) => worker.state === "ready");
-    const { client, instance } = ready[turn++ % ready.length] ?? {};
-    if (client === undefined) throw noWorkerReady(card.name);
-    return { client, instance };
-  };
-  const { client, instance } = next();
-  const bytes = await unaryCall(client, "vocabulary", new Uint8Array(0), CALL);
+  const calls = new WorkerCalls(card.name, workers);
+  const { bytes, instance } = await calls.call("vocabulary", new Uint8Array(0));
   const sha256 = await sha256Of(bytes.slice());
   if (sha256 !== source.sha256) throw wrongChecksum(source.sha256, `its vocabulary's is ${sha256}`, instance);
   const encoded = new EncodedVocabulary(bytes);
@@ -77,17 +57,7 @@ async function load(
   }));
   return createTokenizer(createVocabulary(pieces), async (text) => {
     const question = encodeTokenizeRequest({ text, special: true });
-    let failure: PlaneError | undefined;
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      try {
-        return bytesToTokens(await unaryCall(next().client, "tokenize", question, CALL));
-      } catch (error) {
-        // A failed worker says nothing about the text, so another one is tried.
-        if (!(error instanceof PlaneError)) throw error;
-        failure = error;
-      }
-    }
-    throw workerFailed(failure);
+    return bytesToTokens((await calls.call("tokenize", question)).bytes);
   });
 }
 
