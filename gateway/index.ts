@@ -24,6 +24,7 @@ export { GatewayPeers, type GatewayPeersOptions } from "./peers/gateway-peers.ts
 export type { AcceptorChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";
 export { Chooser } from "./routing/chooser.ts";
+export { DEFAULT_DISAGGREGATION, type DisaggregationOptions } from "./routing/disaggregation/options.ts";
 export { Selection } from "./routing/filters/selection.ts";
 export type { GatewayShares } from "./routing/load/shared-load.ts";
 export { ModelRouter } from "./routing/model-router.ts";

@@ -69,7 +69,7 @@ export class ReferenceRouter {
   #weights: CostWeights = DEFAULT_WEIGHTS;
   #tick = 0;
   #nextBooking = 0;
-  #turn = 0;
+  readonly #turns = { all: 0, decode: 0 };
   #candidates: Candidate[] = [];
   #busyWorkers = 0;
   #decisions = 0;
@@ -167,11 +167,10 @@ export class ReferenceRouter {
   }
 
   decide(prompt: Uint32Array, options: ReferenceDecideOptions): Decision {
-    const { policy, random } = options;
     this.#decisions++;
     this.#candidates = this.#price(prompt, options);
     const temperature = options.temperature ?? this.#weights.temperature;
-    const chosen = this.#choose(this.#candidates, policy, temperature, random);
+    const chosen = this.#choose(this.#candidates, temperature, options);
     const busyWorkers = this.#busyWorkers;
     if (!chosen) return { worker: -1, ...NO_OVERLAPS, cost: 0, booking: -1, busyWorkers };
     if (options.book !== false)
@@ -333,16 +332,17 @@ export class ReferenceRouter {
 
   #choose(
     candidates: Candidate[],
-    policy: string,
     temperature: number,
-    random: number,
+    { policy, random, decodeOnly, pinnedWorker }: ReferenceDecideOptions,
   ): Candidate | undefined {
     if (candidates.length === 0) return undefined;
     const drawn = candidates[Math.floor(random * candidates.length)]!;
     switch (policy) {
       case "round-robin": {
-        const next = candidates.find(({ worker }) => worker >= this.#turn) ?? candidates[0]!;
-        this.#turn = next.worker + 1;
+        if (pinnedWorker !== undefined) return candidates[0];
+        const pool = decodeOnly ? "decode" : "all";
+        const next = candidates.find(({ worker }) => worker >= this.#turns[pool]) ?? candidates[0]!;
+        this.#turns[pool] = next.worker + 1;
         return next;
       }
       case "random":

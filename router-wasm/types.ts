@@ -123,7 +123,7 @@ export interface DecideOptions extends BlockExtras {
   book?: boolean | undefined;
   /**
    * Prefill is done elsewhere: no prefill is priced or booked, and the credit for cached blocks reduces the decode
-   * blocks; default false.
+   * blocks; default false. Such decisions have their own round robin.
    */
   decodeOnly?: boolean | undefined;
   /** The time in seconds on a monotonic clock. Needed for predictions to expire. */

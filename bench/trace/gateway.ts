@@ -100,7 +100,7 @@ export class SimulatedGateway {
   /** Chooses a worker and books the load. */
   choose(prompt: Uint32Array, seconds: number): Decision {
     const request = { prompt: exactPrompt(prompt), preferences: NO_PREFERENCES };
-    const decision = this.#chooser.choose(request, this.#selection, this.#roster, seconds, true);
+    const decision = this.#chooser.choose(request, this.#selection, this.#roster, seconds, { books: true });
     if (this.#predicts) this.router.predict(decision.worker);
     return decision;
   }

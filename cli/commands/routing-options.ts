@@ -36,6 +36,11 @@ export function routingOptions(options: Options): RoutingOptions {
       eventTtlSeconds: options["prediction-ttl"],
       onlyTtlSeconds: options["approximate-ttl"],
     },
+    disaggregation: {
+      minTokens: options["remote-prefill-min-tokens"],
+      minShare: options["remote-prefill-min-share"],
+      maxWait: options["remote-prefill-max-wait"],
+    },
     limits: {
       maxWorkers: options["index-workers"],
       maxBlocks: options["index-blocks"],

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { POLICY_NAMES } from "#gateway";
+import { DEFAULT_DISAGGREGATION, POLICY_NAMES } from "#gateway";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { access, encryption, engineEncryption, file, keysOption, workerEncryption } from "./access.ts";
 import { attachment, engineOptions, modelNaming, seconds, trying } from "./attach.ts";
@@ -179,6 +179,30 @@ const routing = {
     default: 256,
     min: 0,
     max: 100_000,
+  }),
+};
+
+const disaggregation = {
+  "remote-prefill-min-tokens": number({
+    describe:
+      "Fewest uncached prompt tokens that a prefill worker computes; the decode worker computes shorter ones.",
+    default: DEFAULT_DISAGGREGATION.minTokens,
+    min: 0,
+  }),
+  "remote-prefill-min-share": number({
+    describe: "The same as a share of the prompt: if more is cached, the decode worker computes the rest.",
+    default: DEFAULT_DISAGGREGATION.minShare,
+    min: 0,
+    max: 1,
+    int: false,
+    placeholder: "0..1",
+  }),
+  "remote-prefill-max-wait": number({
+    describe:
+      "How many times as long as on the decode worker the prefill may take, with its queue and the transfer.",
+    default: DEFAULT_DISAGGREGATION.maxWait,
+    min: 0,
+    int: false,
   }),
 };
 
@@ -363,6 +387,7 @@ export const servingOptions = {
   ...access,
   ...encryption,
   ...routing,
+  ...disaggregation,
   ...admission,
   ...trying,
   ...stopping,
@@ -534,6 +559,7 @@ export const upOptions = {
   events,
   ...modelNaming,
   ...routing,
+  ...disaggregation,
   ...trying,
   ...admission,
   ...common,

@@ -130,7 +130,18 @@ export interface Gateway {
  */
 export async function createGateway(options: GatewayOptions, platform: Platform): Promise<Gateway> {
   const { log, bodyLimit, timeoutMs, version, engines = [] } = options;
-  const { policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog, kvEventsKey } = {
+  const {
+    policy,
+    weights,
+    thresholds,
+    queue,
+    affinity,
+    predictions,
+    disaggregation,
+    limits,
+    decisionLog,
+    kvEventsKey,
+  } = {
     ...DEFAULT_ROUTING,
     ...options,
   };
@@ -172,7 +183,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     all.readGauge("gateway_kv_events_stream_reachable", help, () => Number(kvEventStream.isConnected));
   }
   const routing = {
-    ...{ policy, weights, thresholds, queue, affinity, predictions, limits, decisionLog, kvEventsKey },
+    ...{ policy, weights, thresholds, queue, affinity, predictions, disaggregation },
+    ...{ limits, decisionLog, kvEventsKey },
     others: peers,
   };
   const health = { ...DEFAULT_HEALTH, ...options.health };

@@ -40,6 +40,21 @@ export interface RoutingMetrics {
   /** A request was rejected for lack of capacity. */
   refused(reason: RefusalReason): void;
   cacheOf(worker: string, rank: number): CacheMetrics;
+  prefills: PrefillMetrics;
+}
+
+/** Where a prompt was computed: by a prefill worker, by the decode worker, or by that one after the other had failed. */
+export type PrefillPlace = "remote" | "local" | "fallback";
+
+/** The prompts of a model that has prefill workers. */
+export interface PrefillMetrics {
+  /** @param reason a few words, joined by `_`; for `remote`, empty */
+  count(place: PrefillPlace, reason: string): void;
+  /** From the request to a prefill worker until its answer, in seconds. */
+  duration: Observer;
+  /** Transfers of KV blocks to a decode worker: their time in seconds, and their bytes. */
+  transferDuration: Observer;
+  transferBytes: Adder;
 }
 
 export type RefusalReason = "busy" | "queue_full" | "displaced" | "queue_timeout" | "deadline" | "replaced";
@@ -177,7 +192,9 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
     "1 while a worker's reports persistently differ from the router's predictions, by likely cause.",
     [...perRank, "cause"],
   );
+  const prefills = createPrefillMetrics(all);
   return (model) => ({
+    prefills: prefills(model),
     queueWait: queueWait.labels({ model }),
     unexpectedTokens: drift.labels({ model, direction: "unexpected" }),
     missingTokens: drift.labels({ model, direction: "missing" }),
@@ -203,5 +220,37 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
         },
       };
     },
+  });
+}
+
+function createPrefillMetrics(all: Metrics): (model: string) => PrefillMetrics {
+  const label = ["model"] as const;
+  const places = all.counter(
+    "prefills_total",
+    "Prompts of models with prefill workers: computed by one of those (remote), by the decode worker because of the reason (local), or by the decode worker after a prefill worker or a transfer had failed (fallback).",
+    ["model", "place", "reason"],
+  );
+  const duration = all.histogram(
+    "remote_prefill_seconds",
+    "Time from the request to a prefill worker until its answer.",
+    DURATION_BUCKETS,
+    label,
+  );
+  const transfers = all.histogram(
+    "kv_transfer_seconds",
+    "Time of the transfer of a prompt's KV blocks to the decode worker, as that one reports it.",
+    WAIT_BUCKETS,
+    label,
+  );
+  const bytes = all.counter(
+    "kv_transfer_bytes_total",
+    "Bytes of KV blocks transferred to decode workers, as those report them.",
+    label,
+  );
+  return (model) => ({
+    count: (place, reason) => places.inc({ model, place, reason }),
+    duration: duration.labels({ model }),
+    transferDuration: transfers.labels({ model }),
+    transferBytes: bytes.labels({ model }),
   });
 }

@@ -32,6 +32,17 @@ export type ToRouter =
   | { readonly type: "grow"; readonly id: number; readonly blocks: number }
   | { readonly type: "report"; readonly id: number; readonly cachedTokens: number }
   | { readonly type: "free"; readonly id: number; readonly outcome: RouteOutcome }
+  /** Progress of a route's prefill worker. */
+  | {
+      readonly type: "prefill-computed";
+      readonly id: number;
+      readonly cachedTokens: number | undefined;
+      readonly microseconds: number;
+    }
+  | { readonly type: "prefill-transferred"; readonly id: number; readonly microseconds: number | undefined }
+  | { readonly type: "prefill-free"; readonly id: number }
+  /** The prefill worker has failed; see `Route.prefillHere`. */
+  | { readonly type: "prefill-here"; readonly id: number }
   /** `member` is the name of a worker or an engine. */
   | { readonly type: "success"; readonly member: string }
   | {
@@ -57,13 +68,11 @@ export type ToRouter =
 export type ToAcceptor =
   | { readonly type: "engine"; readonly engine: EngineNews }
   | { readonly type: "engine-gone"; readonly name: string }
-  | {
+  | ({
       readonly type: "route";
       readonly id: number;
-      readonly engine: string;
-      readonly rank: number;
-      readonly overlapBlocks: number;
-    }
+      readonly prefill?: AssignmentMessage;
+    } & AssignmentMessage)
   | { readonly type: "refused"; readonly id: number; readonly error: ErrorMessage }
   | { readonly type: "found"; readonly id: number; readonly engine: string | undefined }
   | { readonly type: "peeked"; readonly id: number; readonly kind: Member["kind"] }
@@ -74,6 +83,13 @@ export type ToAcceptor =
   | { readonly type: "read-metrics"; readonly id: number }
   /** The gateway is about to stop: clients should stop using their connections. */
   | { readonly type: "draining" };
+
+/** A member's part in a request. */
+export interface AssignmentMessage {
+  readonly engine: string;
+  readonly rank: number;
+  readonly overlapBlocks: number;
+}
 
 /** A request for a route. */
 export interface ApplyMessage {
@@ -87,6 +103,7 @@ export interface ApplyMessage {
   readonly leftMs: number | undefined;
   /** Names of the members that must not be chosen. */
   readonly excluded: readonly string[];
+  readonly mayDisaggregate: boolean;
 }
 
 /** What an acceptor needs to know about an engine. */

@@ -46,6 +46,7 @@ function route(worker: Member): Route<Member> {
     worker,
     rank: 0,
     overlapBlocks: 0,
+    prefillHere: () => void calls.push(`${name} prefills itself`),
     firstToken: () => void calls.push(`${name} first`),
     grow: (blocks) => void calls.push(`${name} grows ${blocks}`),
     report: () => {},

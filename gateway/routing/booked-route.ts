@@ -1,8 +1,9 @@
 import type { Decision, Router } from "#router-wasm";
 import type { DecisionLog } from "./decisions.ts";
+import type { TransferCost } from "./disaggregation/transfer-cost.ts";
 import type { CacheReports } from "./drift/cache-reports.ts";
 import type { DrainRate } from "./load/drain-rate.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PrefillPart } from "./plan.ts";
 import type { Prompt } from "./prompt.ts";
 import type { Route, RouteOutcome } from "./route.ts";
 import type { RoutedWorker, Slot, Workers } from "./workers.ts";
@@ -22,7 +23,7 @@ export interface RouteRecords<Worker extends RoutedWorker> {
 /** A route whose load is booked in the core, and which reports its progress and end to the router. */
 export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   readonly overlapBlocks: number;
-  readonly plan: Plan<Worker> = { decode: this };
+  readonly plan: Plan<Worker>;
   readonly #router: RouteRecords<Worker>;
   readonly #core: Router;
   readonly #slot: Slot<Worker>;
@@ -33,17 +34,24 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   /** The decision's id in the log. */
   readonly #recordId: number;
   readonly #decidedAt: number;
+  /** Prompt tokens that are booked on top, because another worker was to compute them. */
+  #extraTokens = 0;
+  /** Prompt tokens that the worker does not have cached. */
+  readonly newTokens: number;
   #freed = false;
 
   constructor(
     router: RouteRecords<Worker>,
     core: Router,
     slot: Slot<Worker>,
-    { isExact }: Prompt,
+    { isExact, tokens }: Prompt,
     { overlapBlocks, predictedBlocks, booking }: Decision,
     recordId: number,
     decidedAt: number,
+    prefill?: PrefillPart<Worker>,
   ) {
+    this.plan = { decode: this, prefill };
+    this.newTokens = Math.max(0, tokens.length - overlapBlocks * core.blockSize);
     this.#router = router;
     this.#core = core;
     this.#slot = slot;
@@ -63,9 +71,17 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     return this.#slot.rank;
   }
 
+  prefillHere(): void {
+    this.plan.prefill?.free();
+    if (this.#freed || this.#extraTokens > 0 || this.#hasLeft) return;
+    this.#extraTokens = this.newTokens;
+    this.#addExtra(this.#extraTokens);
+  }
+
   firstToken(): void {
     if (this.#freed) return;
     this.#core.firstToken(this.#booking);
+    this.#dropExtra();
     this.#router.onBooked(this.#slot);
     this.#router.onCapacity?.();
   }
@@ -77,11 +93,10 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   }
 
   report(cachedTokens: number): void {
-    const { decisions, cacheReports, workers } = this.#router;
+    const { decisions, cacheReports } = this.#router;
     decisions.report(this.#recordId, cachedTokens);
     const slot = this.#slot;
-    // The worker has left.
-    if (workers.roster[slot.index] !== slot) return;
+    if (this.#hasLeft) return;
     // Events are in the worker's own tokens, and predict nothing about a prompt in other tokens.
     if (!this.#isExact && !slot.predictsOnly) return;
     cacheReports.observe(slot, {
@@ -95,10 +110,74 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   free(outcome: RouteOutcome): void {
     if (this.#freed) return;
     this.#freed = true;
+    this.plan.prefill?.free();
+    this.#dropExtra();
     this.#core.free(this.#booking);
     this.#router.onBooked(this.#slot);
     this.#router.decisions.settle(this.#recordId, outcome);
     this.#router.drainRate.count(performance.now());
     this.#router.onCapacity?.();
+  }
+
+  /** Whether the worker has left. */
+  get #hasLeft(): boolean {
+    return this.#router.workers.roster[this.#slot.index] !== this.#slot;
+  }
+
+  #dropExtra(): void {
+    if (this.#extraTokens === 0) return;
+    if (!this.#hasLeft) this.#addExtra(-this.#extraTokens);
+    this.#extraTokens = 0;
+  }
+
+  #addExtra(prefillTokens: number): void {
+    this.#core.addLoad(this.#slot.index, { prefillTokens, decodeBlocks: 0, requests: 0 });
+    this.#router.onBooked(this.#slot);
+  }
+}
+
+/** The part of a prefill worker, whose load is booked in the core. */
+export class BookedPrefill<Worker extends RoutedWorker> implements PrefillPart<Worker> {
+  readonly #route: BookedRoute<Worker>;
+  readonly #cost: TransferCost;
+  readonly #tokens: number;
+  readonly #newTokens: number;
+
+  /** @param route of the prefill alone */
+  constructor(route: BookedRoute<Worker>, { tokens }: Prompt, cost: TransferCost) {
+    this.#route = route;
+    this.#cost = cost;
+    this.#tokens = tokens.length;
+    this.#newTokens = route.newTokens;
+  }
+
+  get worker(): Worker {
+    return this.#route.worker;
+  }
+
+  get rank(): number {
+    return this.#route.rank;
+  }
+
+  get overlapBlocks(): number {
+    return this.#route.overlapBlocks;
+  }
+
+  computed(cachedTokens: number | undefined, microseconds: number): void {
+    this.#route.firstToken();
+    if (cachedTokens !== undefined) this.#route.report(cachedTokens);
+    this.#cost.prefilled(
+      cachedTokens === undefined ? this.#newTokens : this.#tokens - cachedTokens,
+      microseconds,
+    );
+  }
+
+  transferred(microseconds: number | undefined): void {
+    if (microseconds !== undefined) this.#cost.transferred(this.#tokens, microseconds);
+    this.free();
+  }
+
+  free(): void {
+    this.#route.free("finished");
   }
 }

@@ -13,6 +13,16 @@ export interface ChoiceRequest {
   readonly salt?: Salt | undefined;
 }
 
+/** How a choice is made. */
+export interface ChoiceMode {
+  /** Whether to book the load. */
+  readonly books: boolean;
+  /** Whether the prompt is computed elsewhere; see `DecideOptions`. */
+  readonly decodeOnly?: boolean;
+  /** Uniform in [0, 1); default: drawn. With the one of an earlier choice, a policy that `repeats` makes it again. */
+  readonly random?: number;
+}
+
 /** `DecideOptions` with writable fields. */
 type MutableOptions = { -readonly [Name in keyof DecideOptions]: DecideOptions[Name] };
 
@@ -25,6 +35,8 @@ export class Chooser implements RoutingContext {
   prompt: Prompt = exactPrompt(new Uint32Array());
   preferences = NO_PREFERENCES;
   roster: Roster<RoutedWorker> = [];
+  /** The random number by which the last choice was made. */
+  lastRandom = 0;
   readonly #core: Router;
   readonly #policy: RoutingPolicy;
   readonly #scorers: readonly Scorer[];
@@ -32,6 +44,8 @@ export class Chooser implements RoutingContext {
   /** Reused for every decision. */
   readonly #options: MutableOptions;
   #terms = new Float64Array();
+  /** The random number for the current choice, if it is not drawn. */
+  #given: number | undefined;
   /** Bound, so that pickers can destructure it. */
   readonly load = (index: number): WorkerLoad => this.#core.load(index);
 
@@ -54,6 +68,7 @@ export class Chooser implements RoutingContext {
       mmHashes: undefined,
       now: undefined,
       book: undefined,
+      decodeOnly: undefined,
     };
   }
 
@@ -61,10 +76,14 @@ export class Chooser implements RoutingContext {
     return this.#core.blockSize;
   }
 
+  /** Whether the same choice with the same random number has the same result: not if it is a matter of turns. */
+  get repeats(): boolean {
+    return this.#options.policy !== "round-robin";
+  }
+
   /**
    * @param roster the slots by their index in the core
    * @param seconds on the core's clock
-   * @param books whether to book the load
    * @returns an object that the core reuses: read it before the next decision
    */
   choose(
@@ -72,7 +91,7 @@ export class Chooser implements RoutingContext {
     { preferred, only, avoided, excluded }: Selection,
     roster: Roster<RoutedWorker>,
     seconds: number,
-    books: boolean,
+    { books, decodeOnly, random }: ChoiceMode,
   ): Decision {
     this.prompt = prompt;
     this.preferences = preferences;
@@ -85,6 +104,8 @@ export class Chooser implements RoutingContext {
     options.salt = salt === undefined ? undefined : this.#core.salt(salt);
     options.now = seconds;
     options.book = books;
+    options.decodeOnly = decodeOnly;
+    this.#given = random;
     options.terms = this.#areIdle ? undefined : this.#score(roster.length);
     if (preferred !== undefined) {
       const decision = this.#decide(preferred, excluded);
@@ -113,7 +134,8 @@ export class Chooser implements RoutingContext {
     const options = this.#options;
     options.pinnedWorker = pinned;
     options.excluded = excluded;
-    options.random = this.#random();
+    options.random = this.#given ?? this.#random();
+    this.lastRandom = options.random;
     const { picker } = this.#policy;
     this.#core.writePrompt(this.prompt.tokens);
     if ("core" in picker) return this.#core.decide(options);

@@ -1,5 +1,7 @@
 import type { CostTerms, Decision, Router } from "#router-wasm";
 import type { RefusalReason } from "../kernel/metrics.ts";
+import type { LocalPrefillReason } from "./disaggregation/options.ts";
+import type { PlanDecision } from "./disaggregation/plan-chooser.ts";
 import type { RouteOutcome, RouteRequest } from "./route.ts";
 import type { Roster, RoutedWorker, Slot } from "./workers.ts";
 
@@ -25,6 +27,10 @@ export interface DecisionRecord {
   time: number;
   /** Undefined if the request was refused. */
   chosen: DecidedWorker | undefined;
+  /** The worker that computes the prompt; undefined if the chosen one does. */
+  prefill: (DecidedWorker & { overlapBlocks: number }) | undefined;
+  /** Why the chosen worker computes the prompt although there are prefill workers; otherwise undefined. */
+  prefillHere: LocalPrefillReason | undefined;
   promptTokens: number;
   overlapBlocks: number;
   /** Overlap blocks that are only predicted, from earlier requests. */
@@ -61,9 +67,11 @@ export interface DecidedCandidate extends DecidedWorker {
 
 /** A record as stored, with the data from which a `DecisionRecord` is built on request. */
 interface Entry<Worker extends RoutedWorker>
-  extends Omit<DecisionRecord, "chosen" | "reportedCachedTokens" | "candidates"> {
+  extends Omit<DecisionRecord, "chosen" | "prefill" | "reportedCachedTokens" | "candidates"> {
   recordId: number;
   chosen: Slot<Worker> | undefined;
+  prefill: Slot<Worker> | undefined;
+  prefillOverlap: number;
   reportedCachedTokens: number;
   roster: Roster<Worker>;
   workers: number;
@@ -71,6 +79,8 @@ interface Entry<Worker extends RoutedWorker>
 }
 
 const NOT_REPORTED = -1;
+/** The id of what has no record. */
+export const NO_RECORD = -1;
 
 /**
  * The most recent decisions of a model. Recording one copies the core's arrays of terms into preallocated arrays;
@@ -94,7 +104,7 @@ export class DecisionLog<Worker extends RoutedWorker> {
    */
   record(
     request: RouteRequest<Worker>,
-    decision: Decision,
+    { decode: decision, prefill, reason }: PlanDecision,
     roster: Roster<Worker>,
     queuedMs: number,
   ): number {
@@ -105,6 +115,9 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.chosen = chosen;
     entry.outcome = chosen === undefined ? "refused" : "running";
     if (chosen === undefined) entry.reason = decision.busyWorkers > 0 ? "busy" : "none_ready";
+    entry.prefill = prefill && roster[prefill.worker];
+    entry.prefillOverlap = prefill?.overlapBlocks ?? 0;
+    entry.prefillHere = reason;
     entry.roster = roster;
     entry.workers = this.#core.copyTerms(entry.terms);
     return entry.recordId;
@@ -120,6 +133,8 @@ export class DecisionLog<Worker extends RoutedWorker> {
     const entry = this.#begin(request, NO_DECISION, queuedMs);
     if (entry === undefined) return;
     entry.chosen = undefined;
+    entry.prefill = undefined;
+    entry.prefillHere = undefined;
     entry.outcome = outcome;
     entry.reason = reason;
     entry.workers = 0;
@@ -190,6 +205,9 @@ const emptyEntry = <Worker extends RoutedWorker>(): Entry<Worker> => ({
   requestId: "",
   time: 0,
   chosen: undefined,
+  prefill: undefined,
+  prefillOverlap: 0,
+  prefillHere: undefined,
   promptTokens: 0,
   overlapBlocks: 0,
   predictedBlocks: 0,
@@ -214,7 +232,8 @@ const termsFor = (workers: number): CostTerms => ({
 });
 
 function describe<Worker extends RoutedWorker>(entry: Entry<Worker>): DecisionRecord {
-  const { recordId, chosen, roster, workers, terms, reportedCachedTokens, ...facts } = entry;
+  const { recordId, chosen, prefill, prefillOverlap, roster, workers, terms, ...rest } = entry;
+  const { reportedCachedTokens, ...facts } = rest;
   const candidates = roster.slice(0, workers).flatMap((slot) => {
     if (slot === undefined || terms.total[slot.index] === Number.POSITIVE_INFINITY) return [];
     return {
@@ -228,6 +247,7 @@ function describe<Worker extends RoutedWorker>(entry: Entry<Worker>): DecisionRe
   return {
     ...facts,
     chosen: chosen && describeSlot(chosen),
+    prefill: prefill && { ...describeSlot(prefill), overlapBlocks: prefillOverlap },
     reportedCachedTokens: reportedCachedTokens === NOT_REPORTED ? undefined : reportedCachedTokens,
     candidates,
   };

@@ -1,16 +1,17 @@
 import { createRouter, DEFAULT_WEIGHTS, type Decision, type Router, RouterError } from "#router-wasm";
 import type { Logger } from "#runtime";
 import type { RoutingMetrics } from "../kernel/metrics.ts";
-import { BookedRoute, type RouteRecords } from "./booked-route.ts";
+import { BookedPrefill, BookedRoute, type RouteRecords } from "./booked-route.ts";
 import { CacheEvents } from "./cache/cache-events.ts";
 import { IndexCopies } from "./cache/index-copies.ts";
 import { Chooser } from "./chooser.ts";
-import { DecisionLog } from "./decisions.ts";
+import { DecisionLog, NO_RECORD } from "./decisions.ts";
+import { PlanChooser } from "./disaggregation/plan-chooser.ts";
+import { TransferCost } from "./disaggregation/transfer-cost.ts";
 import { CacheReports } from "./drift/cache-reports.ts";
 import { SessionBindings } from "./filters/affinity.ts";
 import { Bindings } from "./filters/binding.ts";
 import { Filters } from "./filters/filters.ts";
-import { Selection } from "./filters/selection.ts";
 import { DrainRate } from "./load/drain-rate.ts";
 import { requestWeight } from "./load/request-weight.ts";
 import {
@@ -22,6 +23,7 @@ import {
 } from "./load/shared-load.ts";
 import { busyLimits, candidateLimits, isAtLimit, type Thresholds } from "./load/thresholds.ts";
 import type { RoutingOptions } from "./options.ts";
+import type { PrefillPart } from "./plan.ts";
 import { POLICIES } from "./policies/policies.ts";
 import { mediaHashesOf } from "./prompt.ts";
 import type { Route, RouteRequest, Unroutable } from "./route.ts";
@@ -39,6 +41,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   /** Copies of the index for other gateways, and theirs. */
   readonly copies: IndexCopies<Worker>;
   readonly drainRate = new DrainRate();
+  /** What handing KV blocks from prefill to decode workers costs. */
+  readonly transferCost = new TransferCost();
   /** Called when load has decreased or workers have changed, so that a waiting request may get a route. */
   onCapacity: (() => void) | undefined;
   /** Called when a shut-out worker has been admitted; its KV events so far were not kept. */
@@ -50,15 +54,13 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   readonly #options: RoutingOptions;
   readonly #startedAt: number;
   readonly #sessions: SessionBindings<Worker>;
-  readonly #filters: Filters<Worker>;
-  /** The filtered workers for the current request. */
-  readonly #selection = new Selection();
-  readonly #chooser: Chooser;
+  readonly #plans: PlanChooser<Worker>;
   /** Workers that do not fit in the index, in order of arrival. */
   readonly #shutOut = new Set<Worker>();
   /** Workers that send no KV events, shut out or not. */
   readonly #predicted = new Set<Worker>();
   readonly #log: Logger;
+  readonly #metrics: RoutingMetrics;
   /** The other gateways' load, by slot; the core has it too. */
   readonly #booked = new Map<Slot<Worker>, RankLoad>();
   readonly #shared: SharedLoads | undefined;
@@ -81,12 +83,21 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     this.#thresholds = options.thresholds;
     this.#sessions = new SessionBindings(options.affinity);
     this.#log = log;
+    this.#metrics = metrics;
     const context = { workers: this.workers, sessions: this.#sessions, random: Math.random };
     this.bindings = new Bindings(context);
-    this.#filters = new Filters(context);
     const { prefillLoadScale = DEFAULT_WEIGHTS.prefillLoadScale } = weights;
     const scorers = options.others ? [new OwnShare(options.others.shares, prefillLoadScale)] : [];
-    this.#chooser = new Chooser(this.#core, POLICIES[options.policy], scorers, Math.random);
+    this.#plans = new PlanChooser({
+      chooser: new Chooser(this.#core, POLICIES[options.policy], scorers, Math.random),
+      workers: this.workers,
+      decode: new Filters(context, "decode"),
+      prefill: new Filters(context, "prefill"),
+      options: options.disaggregation,
+      cost: this.transferCost,
+      blockSize,
+      load: (index) => this.#core.load(index),
+    });
     this.decisions = new DecisionLog(this.#core, options.decisionLog);
     this.cacheReports = new CacheReports(blockSize, metrics, log);
     this.cacheReports.onTrust = (slot, isTrusted) => {
@@ -121,21 +132,43 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   route(request: RouteRequest<Worker>, queuedMs?: number): Route<Worker> | Unroutable {
     this.#weighRecentPrefill();
     const now = performance.now();
-    const decision = this.#choose(request, now, true);
+    const plan = this.#plans.choose(request, now, this.#seconds, true);
+    const { decode: decision } = plan;
     const { roster } = this.workers;
     const slot = roster[decision.worker];
     const areBusy = slot === undefined && decision.busyWorkers > 0;
     if (slot === undefined && (queuedMs !== undefined || (areBusy && this.#mayWait()))) return "must-wait";
     if (this.#log.isEnabled("debug")) this.#explain(request, slot);
-    const recordId = this.decisions.record(request, decision, roster, queuedMs ?? 0);
+    const recordId = this.decisions.record(request, plan, roster, queuedMs ?? 0);
     if (slot === undefined) return areBusy ? "all-busy" : "none-ready";
-    if (POLICIES[this.#options.policy].readsCaches) this.#core.predict(slot.index);
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
     this.#options.others?.countRequest();
-    const newTokens = request.prompt.tokens.length - decision.overlapBlocks * this.blockSize;
-    this.#shared?.changed(sharedIdOf(slot.worker.instance), slot.rank, Math.max(0, newTokens));
-    return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now);
+    if (plan.reason !== undefined) this.#metrics.prefills.count("local", plan.reason);
+    const prefill = plan.prefill && this.#assign(request, plan.prefill, now);
+    this.#onAssigned(request, slot, prefill === undefined ? decision.overlapBlocks : undefined);
+    return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now, prefill);
+  }
+
+  /** The prefill worker's part of a plan. */
+  #assign(request: RouteRequest<Worker>, decision: Decision, now: number): PrefillPart<Worker> {
+    const slot = this.workers.roster[decision.worker]!;
+    this.#onAssigned(request, slot, decision.overlapBlocks);
+    const { prompt } = request;
+    const route = new BookedRoute(this, this.#core, slot, prompt, decision, NO_RECORD, now);
+    return new BookedPrefill(route, prompt, this.transferCost);
+  }
+
+  /** @param overlapBlocks what the worker has cached of the prompt; undefined if it computes nothing of it */
+  #onAssigned(
+    { prompt }: RouteRequest<Worker>,
+    { index, worker, rank }: Slot<Worker>,
+    overlapBlocks: number | undefined,
+  ): void {
+    if (POLICIES[this.#options.policy].readsCaches) this.#core.predict(index);
+    const { length } = prompt.tokens;
+    const newTokens = overlapBlocks === undefined ? 0 : length - overlapBlocks * this.blockSize;
+    this.#shared?.changed(sharedIdOf(worker.instance), rank, Math.max(0, newTokens));
   }
 
   /** Other gateways come and go. */
@@ -152,7 +185,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
 
   /** The worker that the request would be sent to now, without booking anything; undefined if there is none. */
   peek(request: RouteRequest<Worker>): Worker | undefined {
-    return this.workers.roster[this.#choose(request, performance.now(), false).worker]?.worker;
+    const { decode } = this.#plans.choose(request, performance.now(), this.#seconds, false);
+    return this.workers.roster[decode.worker]?.worker;
   }
 
   /** How many prompt tokens no worker has cached. */
@@ -173,7 +207,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     }
     if (this.#admit(worker)) return;
     this.workers.add(worker, [], false);
-    this.#filters.refresh();
+    this.#plans.refresh();
     this.#shutOut.add(worker);
     this.#log.error(
       "a worker gets no requests: the model already has as many workers as --index-workers allows",
@@ -199,7 +233,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     this.workers.remove(worker);
     this.#shutOut.delete(worker);
     this.#predicted.delete(worker);
-    this.#filters.refresh();
+    this.#plans.refresh();
     this.cacheReports.forget(slots);
     if (slots.length > 0) this.#admitShutOut();
     // Sessions bound to it may move now.
@@ -210,7 +244,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     const indices = this.#newIndices(worker);
     if (indices === undefined) return false;
     this.workers.add(worker, indices, this.#predicted.has(worker));
-    this.#filters.refresh();
+    this.#plans.refresh();
     this.#limit(worker);
     for (const slot of this.workers.slotsOf(worker)) {
       this.#predict(slot);
@@ -249,7 +283,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   updateWorker(worker: Worker): void {
     const { isReady } = worker;
     for (const { index } of this.workers.slotsOf(worker)) this.#core.setEligible(index, isReady);
-    this.#filters.refresh();
+    this.#plans.refresh();
     if (isReady) this.onCapacity?.();
   }
 
@@ -372,18 +406,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     for (const { index } of this.workers.slotsOf(worker)) this.#core.setLimits(index, limits);
   }
 
-  #choose(request: RouteRequest<Worker>, now: number, books: boolean): Decision {
-    const selection = this.#selection;
-    this.#filters.narrow(selection, request, now);
-    return this.#chooser.choose(request, selection, this.workers.roster, this.#seconds, books);
-  }
-
   /**
    * Whether a request without a route may wait: some worker is over its queue limit but not busy. If all are busy, a
    * queue would only delay the refusal.
    */
   #mayWait(): boolean {
-    const { only, excluded } = this.#selection;
+    const { only, excluded } = this.#plans.selection;
     if (this.#thresholds.queuePrefillSteps === undefined) return false;
     return this.workers.roster.some((slot) => {
       if (slot === undefined || !slot.worker.isReady || excluded.includes(slot.index)) return false;

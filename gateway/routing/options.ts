@@ -1,4 +1,5 @@
 import type { CostWeights } from "#router-wasm";
+import { DEFAULT_DISAGGREGATION, type DisaggregationOptions } from "./disaggregation/options.ts";
 import type { AffinityOptions } from "./filters/affinity.ts";
 import type { OtherGateways } from "./load/shared-load.ts";
 import { NO_THRESHOLDS, type Thresholds } from "./load/thresholds.ts";
@@ -14,6 +15,7 @@ export interface RoutingOptions {
   queue: QueueOptions;
   affinity: AffinityOptions;
   predictions: PredictionTimes;
+  disaggregation: DisaggregationOptions;
   limits: IndexLimits;
   /** How many recent decisions to keep for each model; 0 for none. */
   decisionLog: number;
@@ -52,6 +54,7 @@ export const DEFAULT_ROUTING: RoutingOptions = {
   queue: { limit: 1024, policy: "fcfs", timeoutMs: 60_000, tenantWeights: new Map() },
   affinity: { mode: "off", ttlMs: 600_000 },
   predictions: { eventTtlSeconds: 20, onlyTtlSeconds: 600 },
+  disaggregation: DEFAULT_DISAGGREGATION,
   limits: { maxWorkers: 1024, maxBlocks: 4_194_304, maxMemoryBytes: 2 ** 32 },
   decisionLog: 256,
 };

@@ -12,6 +12,8 @@ export interface RouteRequest<Worker extends RoutedWorker> {
   readonly preferences: RoutePreferences;
   /** Workers not to be chosen, such as those that have already failed the request. */
   readonly excluded: readonly Worker[];
+  /** Whether a prefill worker may compute the prompt. Default false. */
+  readonly mayDisaggregate?: boolean;
 }
 
 /** What decides to which worker a request would go. */
@@ -26,6 +28,8 @@ export type RouteOutcome = "finished" | "failed" | "cancelled" | "moved";
  */
 export interface Route<Worker extends RoutedWorker> extends Assignment<Worker> {
   readonly plan: Plan<Worker>;
+  /** The prefill worker has failed, and the decode worker computes the prompt itself. */
+  prefillHere(): void;
   firstToken(): void;
   grow(blocks: number): void;
   /** The engine has reported how many prompt tokens it took from its cache. */

@@ -18,7 +18,7 @@ import { DEFAULT_ROUTING, type RoutingOptions } from "./options.ts";
 import { NO_PREFERENCES, type RoutePreferences } from "./preferences.ts";
 import { exactPrompt } from "./prompt.ts";
 import type { Route, RouteRequest } from "./route.ts";
-import type { RoutedWorker } from "./workers.ts";
+import type { RoutedCard, RoutedWorker } from "./workers.ts";
 
 execFileSync(process.execPath, [fileURLToPath(new URL("../../scripts/build-wasm.mjs", import.meta.url))]);
 export const routerModule = await compileRouter(
@@ -33,7 +33,7 @@ export interface TestModel {
   /** Log lines. */
   lines: string[];
   /** Adds a ready worker. */
-  add(name: string, card?: Partial<ModelCard>, shareAt?: () => number): RoutedWorker;
+  add(name: string, card?: Partial<ModelCard & RoutedCard>, shareAt?: () => number): RoutedWorker;
   setReady(worker: RoutedWorker, isReady: boolean): void;
   /** The router's metrics in Prometheus' text format. */
   scrape(): Promise<string>;
@@ -107,7 +107,7 @@ export function routed(router: ModelRouter, asked: RouteRequest<RoutedWorker>): 
   return route;
 }
 
-function instance(name: string, card: Partial<ModelCard> = {}): Instance {
+function instance(name: string, card: Partial<ModelCard & RoutedCard> = {}): Instance {
   return {
     id: randomId(),
     namespace: "test",

@@ -16,7 +16,10 @@ export interface RoutedInstance {
 export type RoutedCard = Pick<
   ModelCard,
   "role" | "tags" | "blockSize" | "totalBlocks" | "maxBatchedTokens" | "maxSequences" | "dataParallelSize"
->;
+> & {
+  /** Workers with the same one can hand KV blocks to each other; undefined if it cannot. */
+  readonly kvFormat?: string | undefined;
+};
 
 /** A worker as routing sees it. */
 export interface RoutedWorker {

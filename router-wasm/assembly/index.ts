@@ -499,7 +499,7 @@ export function decide(
   priceWorkers(tokens, overlapCredit, pinned, decodeOnly, hasTerms);
   reopenExcluded();
   count(DECISIONS);
-  const w = select(policy, temperature, random);
+  const w = select(policy, temperature, random, decodeOnly, pinned >= 0);
   store<f64>(RESULT, busyWorkers, 24);
   if (w < 0) {
     store<f64>(RESULT, 0);

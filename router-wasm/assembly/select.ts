@@ -15,8 +15,9 @@ export const POWER_OF_TWO: u32 = 4;
 let chosen: usize = 0;
 /** f64: softmax weights. */
 let weights: usize = 0;
-/** The next worker for round robin. */
+/** The next worker for round robin, and for decisions that are decode-only: those have candidates of their own. */
 let turn: u32 = 0;
+let decodeTurn: u32 = 0;
 
 export function initSelect(maxWorkers: u32): bool {
   chosen = take(<usize>maxWorkers << 2);
@@ -24,13 +25,13 @@ export function initSelect(maxWorkers: u32): bool {
   return weights != 0;
 }
 
-/** The chosen worker; −1 if there is no candidate. */
-export function select(policy: u32, temperature: f64, random: f64): i32 {
+/** The chosen worker; −1 if there is no candidate. @param pinned whether there is only one, which then takes no turn */
+export function select(policy: u32, temperature: f64, random: f64, decodeOnly: bool, pinned: bool): i32 {
   if (policy == KV && temperature <= 0) return cheapest(random);
   const candidates = listCandidates();
   if (!candidates) return -1;
   if (policy == KV) return sample(candidates, temperature, random);
-  if (policy == ROUND_ROBIN) return nextInTurn(candidates);
+  if (policy == ROUND_ROBIN) return pinned ? candidate(0) : nextInTurn(candidates, decodeOnly);
   if (policy == RANDOM) return candidate(<u32>(random * <f64>candidates));
   if (policy == LEAST_LOADED) return leastLoaded(candidates, random);
   return lessLoadedOfTwo(candidates, random);
@@ -118,15 +119,17 @@ function sample(candidates: u32, temperature: f64, random: f64): u32 {
   return candidate(candidates - 1);
 }
 
-function nextInTurn(candidates: u32): u32 {
+function nextInTurn(candidates: u32, decodeOnly: bool): u32 {
+  const next = decodeOnly ? decodeTurn : turn;
   let w = candidate(0);
   for (let i: u32 = 0; i < candidates; i++) {
-    if (candidate(i) >= turn) {
+    if (candidate(i) >= next) {
       w = candidate(i);
       break;
     }
   }
-  turn = w + 1;
+  if (decodeOnly) decodeTurn = w + 1;
+  else turn = w + 1;
   return w;
 }
 

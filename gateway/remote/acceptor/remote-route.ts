@@ -1,5 +1,5 @@
 import type { Member } from "../../models/members/member.ts";
-import type { Plan } from "../../routing/plan.ts";
+import type { Assignment, Plan, PrefillPart } from "../../routing/plan.ts";
 import type { Route, RouteOutcome } from "../../routing/route.ts";
 import type { AcceptorChannel } from "../messages.ts";
 
@@ -8,17 +8,27 @@ export class RemoteRoute implements Route<Member> {
   readonly worker: Member;
   readonly rank: number;
   readonly overlapBlocks: number;
-  readonly plan: Plan<Member> = { decode: this };
+  readonly plan: Plan<Member>;
   readonly #channel: AcceptorChannel;
   readonly #id: number;
   #isFree = false;
 
-  constructor(channel: AcceptorChannel, id: number, worker: Member, rank: number, overlapBlocks: number) {
+  constructor(
+    channel: AcceptorChannel,
+    id: number,
+    { worker, rank, overlapBlocks }: Assignment<Member>,
+    prefill?: Assignment<Member>,
+  ) {
     this.#channel = channel;
     this.#id = id;
     this.worker = worker;
     this.rank = rank;
     this.overlapBlocks = overlapBlocks;
+    this.plan = { decode: this, prefill: prefill && new RemotePrefill(channel, id, prefill) };
+  }
+
+  prefillHere(): void {
+    this.#channel.send({ type: "prefill-here", id: this.#id });
   }
 
   firstToken(): void {
@@ -37,5 +47,33 @@ export class RemoteRoute implements Route<Member> {
     if (this.#isFree) return;
     this.#isFree = true;
     this.#channel.send({ type: "free", id: this.#id, outcome });
+  }
+}
+
+class RemotePrefill implements PrefillPart<Member> {
+  readonly worker: Member;
+  readonly rank: number;
+  readonly overlapBlocks: number;
+  readonly #channel: AcceptorChannel;
+  readonly #id: number;
+
+  constructor(channel: AcceptorChannel, id: number, { worker, rank, overlapBlocks }: Assignment<Member>) {
+    this.#channel = channel;
+    this.#id = id;
+    this.worker = worker;
+    this.rank = rank;
+    this.overlapBlocks = overlapBlocks;
+  }
+
+  computed(cachedTokens: number | undefined, microseconds: number): void {
+    this.#channel.send({ type: "prefill-computed", id: this.#id, cachedTokens, microseconds });
+  }
+
+  transferred(microseconds: number | undefined): void {
+    this.#channel.send({ type: "prefill-transferred", id: this.#id, microseconds });
+  }
+
+  free(): void {
+    this.#channel.send({ type: "prefill-free", id: this.#id });
   }
 }

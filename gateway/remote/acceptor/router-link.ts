@@ -1,7 +1,7 @@
 import { gatewayStops } from "../../kernel/errors.ts";
 import type { Member } from "../../models/members/member.ts";
 import type { PendingRoute, RouteHandler } from "../../routing/queue/route-source.ts";
-import type { PeekRequest, Route, RouteRequest } from "../../routing/route.ts";
+import type { PeekRequest, RouteRequest } from "../../routing/route.ts";
 import { fromErrorMessage } from "../conversions.ts";
 import type { AcceptorChannel, ApplyMessage, AskedAnswer, AskedRequest, ToAcceptor } from "../messages.ts";
 import { RemoteRoute } from "./remote-route.ts";
@@ -65,7 +65,7 @@ export class RouterLink {
       queueMicrotask(() => handler.onRefused(gatewayStops()));
       return { leave() {} };
     }
-    const { prompt, requestId, salt, excluded } = request;
+    const { prompt, requestId, salt, excluded, mayDisaggregate = false } = request;
     const { deadlineAt, ...preferences } = request.preferences;
     const message: ApplyMessage = {
       id,
@@ -76,6 +76,7 @@ export class RouterLink {
       preferences,
       leftMs: deadlineAt === undefined ? undefined : deadlineAt - performance.now(),
       excluded: excluded.map(({ instance }) => instance.name),
+      mayDisaggregate,
     };
     this.#pending.set(id, { model, handler, message, askedAt: performance.now() });
     this.#channel.send({ type: "apply", ...message });
@@ -144,18 +145,20 @@ export class RouterLink {
     }
   }
 
-  #onRoute({ id, engine, rank, overlapBlocks }: Extract<ToAcceptor, { type: "route" }>): void {
+  #onRoute({ id, prefill, ...decode }: Extract<ToAcceptor, { type: "route" }>): void {
     const pending = this.#pending.get(id);
     // The request has left meanwhile; the router process was notified, and frees the route.
     if (pending === undefined) return;
-    const worker = pending.model.member(engine);
-    if (worker === undefined) {
-      this.#applyAgain(pending, engine);
+    const { model, handler } = pending;
+    const worker = model.member(decode.engine);
+    const prefillWorker = prefill && model.member(prefill.engine);
+    if (worker === undefined || (prefill !== undefined && prefillWorker === undefined)) {
+      this.#applyAgain(pending, worker === undefined ? decode.engine : prefill!.engine);
       return;
     }
     this.#pending.delete(id);
-    const route: Route<Member> = new RemoteRoute(this.#channel, id, worker, rank, overlapBlocks);
-    pending.handler.onRoute(route);
+    const assigned = prefill && { ...prefill, worker: prefillWorker! };
+    handler.onRoute(new RemoteRoute(this.#channel, id, { ...decode, worker }, assigned));
   }
 
   /** Handles a route to a member that this process does not know yet, or no longer. */

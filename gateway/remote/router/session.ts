@@ -5,10 +5,11 @@ import type { Member } from "../../models/members/member.ts";
 import type { Models } from "../../models/models.ts";
 import type { AttachedEngines } from "../../models/sources/attached-engines.ts";
 import type { DiscoveredWorkers } from "../../models/sources/discovered-workers.ts";
+import type { Assignment, PrefillPart } from "../../routing/plan.ts";
 import type { PendingRoute } from "../../routing/queue/route-source.ts";
 import type { Route } from "../../routing/route.ts";
 import { toErrorMessage } from "../conversions.ts";
-import type { ApplyMessage, RouterChannel, ToRouter } from "../messages.ts";
+import type { ApplyMessage, AssignmentMessage, RouterChannel, ToRouter } from "../messages.ts";
 
 /** Messages that are not about routes. */
 export type GroupMessage = Extract<ToRouter, { type: "ask" | "used" | "inflight" | "metrics" }>;
@@ -106,6 +107,18 @@ export class AcceptorSession {
         this.#routes.get(message.id)?.free(message.outcome);
         this.#routes.delete(message.id);
         break;
+      case "prefill-computed":
+        this.#prefill(message.id)?.computed(message.cachedTokens, message.microseconds);
+        break;
+      case "prefill-transferred":
+        this.#prefill(message.id)?.transferred(message.microseconds);
+        break;
+      case "prefill-free":
+        this.#prefill(message.id)?.free();
+        break;
+      case "prefill-here":
+        this.#routes.get(message.id)?.prefillHere();
+        break;
       case "success":
         this.#member(message.member)?.reportSuccess();
         break;
@@ -132,6 +145,10 @@ export class AcceptorSession {
     }
   }
 
+  #prefill(id: number): PrefillPart<Member> | undefined {
+    return this.#routes.get(id)?.plan.prefill;
+  }
+
   /** The engine or worker of this name. */
   #member(name: string): Pick<Member, "reportSuccess" | "reportFailure"> | undefined {
     return this.#gateway.engines.engine(name) ?? this.#gateway.workers.worker(name);
@@ -147,7 +164,18 @@ export class AcceptorSession {
     this.channel.send({ type: "found", id, engine: await this.#gateway.models.resources.find(resource) });
   }
 
-  #apply({ id, model: name, prompt, requestId, salt, preferences, leftMs, excluded }: ApplyMessage): void {
+  #apply(message: ApplyMessage): void {
+    const {
+      id,
+      model: name,
+      prompt,
+      requestId,
+      salt,
+      preferences,
+      leftMs,
+      excluded,
+      mayDisaggregate,
+    } = message;
     const { channel } = this;
     const model = this.#gateway.models.get(name);
     if (model === undefined) {
@@ -166,6 +194,7 @@ export class AcceptorSession {
         excluded.length === 0
           ? []
           : [...model.members].filter(({ instance }) => excluded.includes(instance.name)),
+      mayDisaggregate,
     };
     let isSettled = false;
     const settle = () => {
@@ -176,8 +205,13 @@ export class AcceptorSession {
       onRoute: (route) => {
         settle();
         this.#routes.set(id, route);
-        const { worker, rank, overlapBlocks } = route;
-        channel.send({ type: "route", id, engine: worker.instance.name, rank, overlapBlocks });
+        const { prefill } = route.plan;
+        channel.send({
+          type: "route",
+          id,
+          ...assignmentMessage(route),
+          ...(prefill && { prefill: assignmentMessage(prefill) }),
+        });
       },
       onRefused: (error) => {
         settle();
@@ -199,3 +233,9 @@ export class AcceptorSession {
     this.#routes.delete(id);
   }
 }
+
+const assignmentMessage = ({ worker, rank, overlapBlocks }: Assignment<Member>): AssignmentMessage => ({
+  engine: worker.instance.name,
+  rank,
+  overlapBlocks,
+});

@@ -3,7 +3,7 @@ import type { RoutedWorker } from "../workers.ts";
 import { ContextLengthFilter } from "./context-length.ts";
 import type { Filter, FilterContext } from "./filter.ts";
 import { NamedWorkerFilter } from "./named-worker.ts";
-import { RoleFilter } from "./role.ts";
+import { type Phase, RoleFilter } from "./role.ts";
 import type { Selection } from "./selection.ts";
 import { SessionFilter } from "./session.ts";
 import { SlowStartFilter } from "./slow-start.ts";
@@ -20,17 +20,18 @@ export class Filters<Worker extends RoutedWorker> {
   /** Filters that depend on preferences or failed attempts, which are skipped for most requests. */
   readonly #byRequest: readonly Filter<Worker>[];
 
-  constructor(context: FilterContext<Worker>) {
+  constructor(context: FilterContext<Worker>, phase: Phase) {
     this.#byWorker = [
-      new RoleFilter(context),
+      new RoleFilter(context, phase),
       new ContextLengthFilter(context),
       new SlowStartFilter(context),
     ];
+    // A request that names a worker, and a session, are bound to what answers them.
+    const bindings = [new NamedWorkerFilter(context), new SessionFilter(context)];
     this.#byRequest = [
       new TagFilter(context),
       new TriedFilter(context),
-      new NamedWorkerFilter(context),
-      new SessionFilter(context),
+      ...(phase === "decode" ? bindings : []),
     ];
   }
 

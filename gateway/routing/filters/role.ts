@@ -2,17 +2,22 @@ import type { RoutedWorker } from "../workers.ts";
 import type { Filter, FilterContext } from "./filter.ts";
 import type { Selection } from "./selection.ts";
 
-/** Excludes workers whose role does not include decode: those that only prefill or encode media. */
+/** A part of a request's work. */
+export type Phase = "prefill" | "decode";
+
+/** Excludes workers whose role does not include the phase: for decode, those that only prefill or encode media. */
 export class RoleFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   readonly #context: FilterContext<Worker>;
+  readonly #suits: (worker: Pick<RoutedWorker, "instance">) => boolean;
   #excluded: readonly number[] | undefined;
 
-  constructor(context: FilterContext<Worker>) {
+  constructor(context: FilterContext<Worker>, phase: Phase) {
     this.#context = context;
+    this.#suits = phase === "decode" ? canDecode : isPrefillWorker;
   }
 
   narrow(selection: Selection): void {
-    this.#excluded ??= this.#context.workers.indicesWhere(({ worker }) => !canDecode(worker));
+    this.#excluded ??= this.#context.workers.indicesWhere(({ worker }) => !this.#suits(worker));
     selection.exclude(this.#excluded);
   }
 
@@ -35,3 +40,7 @@ export function lackDecode(workers: Iterable<RoutedWorker>): boolean {
 /** Whether the worker's role allows it to answer requests. */
 export const canDecode = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
   instance.card.role === "aggregated" || instance.card.role === "decode";
+
+/** Whether the worker computes prompts for decode workers. */
+export const isPrefillWorker = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
+  instance.card.role === "prefill";

@@ -42,7 +42,7 @@ test("a policy's scorers add to the costs that its picker gets", () => {
       selection,
       [undefined, undefined, undefined],
       1,
-      true,
+      { books: true },
     );
   const surcharge = {
     score(terms: Float64Array) {
