@@ -19,12 +19,16 @@ import {
   decodeEmbeddings,
   decodeEmbedRequest,
   decodeGenerateRequest,
+  decodePrefillResponse,
   decodeTokenizeRequest,
   encodeEmbeddings,
   encodeEmbedRequest,
   encodeGenerateRequest,
+  encodePrefillResponse,
   encodeTokenizeRequest,
   type GenerateRequest,
+  type KvSource,
+  type PrefillResponse,
   type TokenizeRequest,
 } from "../runtime/generate/index.ts";
 import {
@@ -35,6 +39,7 @@ import {
 } from "../runtime/kv-events/wire.ts";
 import { type Instance, instanceSchema, instanceValue } from "../runtime/model-card.ts";
 import * as plane from "../runtime/request-plane/handshake.ts";
+import { decodeRoleRequest, encodeRoleRequest, type WorkerRole } from "../runtime/role.ts";
 import {
   frameRequest,
   type Registration,
@@ -107,6 +112,14 @@ const generate: GenerateRequest = {
   logprobs: 0,
   echoLogprobs: true,
   dataParallelRank: 3,
+};
+
+const kv: KvSource = {
+  format: "llama.cpp b6000",
+  tokens: 4096,
+  bytes: 2 ** 40,
+  agent: Uint8Array.of(1, 2, 3),
+  memory: Uint8Array.of(4, 5),
 };
 
 const loads: LoadMessage = {
@@ -231,6 +244,24 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
       stopTokenIds: [],
     },
   }),
+  "GenerateRequest with kvSource": message<GenerateRequest>({
+    write: encodeGenerateRequest,
+    read: decodeGenerateRequest,
+    value: { ...generate, kvSource: kv },
+    least: generate,
+  }),
+  PrefillResponse: message<PrefillResponse>({
+    write: encodePrefillResponse,
+    read: decodePrefillResponse,
+    value: { delta: Uint8Array.of(0, 1, 0, 42, 0, 0, 0), kv },
+    least: { delta: new Uint8Array(0) },
+  }),
+  RoleRequest: message<WorkerRole>({
+    write: encodeRoleRequest,
+    read: decodeRoleRequest,
+    value: "decode",
+    least: "decode",
+  }),
   EmbedRequest: message<Uint32Array[]>({
     write: encodeEmbedRequest,
     read: decodeEmbedRequest,
@@ -352,6 +383,12 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     write: instanceValue,
     read: (value) => instanceSchema.parse(value),
     value: { ...instance, kvEventsSubject: "stator.kv_events.fedcba9876543210" },
+    least: instance,
+  }),
+  "Instance with kvFormat": message<Instance>({
+    write: instanceValue,
+    read: (value) => instanceSchema.parse(value),
+    value: { ...instance, card: { ...instance.card, kvFormat: kv.format } },
     least: instance,
   }),
   ServiceRegistration: message<Registration>({

@@ -44,6 +44,13 @@ export { nearest } from "./nearest.ts";
 export { Outage, type OutageWords } from "./outage.ts";
 export { type Random, seededRandom } from "./random.ts";
 export * from "./request-plane/index.ts";
+export {
+  decodeRoleRequest,
+  encodeRoleRequest,
+  roleEndpoint,
+  type WorkerRole,
+  workerRoles,
+} from "./role.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";
 export { isUnforgeableHost } from "./unforgeable-host.ts";
 export { version } from "./version.ts";

@@ -62,6 +62,11 @@ export const modelCardSchema = z.object({
   engine: z.object({ name: z.string(), version: z.string() }),
   /** Seconds since the epoch, for `created` in `/v1/models`. */
   created: z.number().int(),
+  /**
+   * Names the engine, its version and the layout of the KV that the worker can export and import: two workers can exchange
+   * KV only if theirs are equal. Absent: it cannot.
+   */
+  kvFormat: z.string().min(1).optional(),
 });
 
 export type ModelCard = z.infer<typeof modelCardSchema>;

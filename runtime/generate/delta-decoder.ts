@@ -1,5 +1,13 @@
 import { PlaneError } from "../request-plane/types.ts";
-import { deltaHeadBytes, type FinishReason, finishReasons, flag, maxTop } from "./delta.ts";
+import {
+  deltaHeadBytes,
+  type FinishReason,
+  finishReasons,
+  flag,
+  type KvTransfer,
+  maxTop,
+  transferOutcomes,
+} from "./delta.ts";
 
 /**
  * Decodes messages of `DeltaEncoder` into its own fields, which hold the last message; a plain token costs no
@@ -25,6 +33,8 @@ export class DeltaDecoder {
   finish: FinishReason | undefined;
   /** The token that ended the answer, if any; it is not among `tokens`. */
   stopToken: number | undefined;
+  /** What became of the request's `kvSource`, if the message says; an outcome of a newer version is `failed`. */
+  transfer: KvTransfer | undefined;
 
   #topCounts = new Uint8Array(0);
   #topIds = new Uint32Array(0);
@@ -92,7 +102,7 @@ export class DeltaDecoder {
 
   #readTail(message: Uint8Array, start: number, flags: number): void {
     let at = start;
-    this.cachedTokens = this.finish = this.stopToken = undefined;
+    this.cachedTokens = this.finish = this.stopToken = this.transfer = undefined;
     if (flags & flag.cached) {
       need(message, at, 4);
       this.cachedTokens = uint32(message, at);
@@ -107,6 +117,15 @@ export class DeltaDecoder {
       need(message, at, 4);
       this.stopToken = uint32(message, at);
       at += 4;
+    }
+    if (flags & flag.transfer) {
+      need(message, at, 13);
+      this.transfer = {
+        outcome: transferOutcomes[message[at] as number] ?? "failed",
+        microseconds: uint32(message, at + 1),
+        bytes: float64(message, at + 5),
+      };
+      at += 13;
     }
     if (at !== message.length) throw malformed(`it has ${message.length} bytes instead of ${at}`);
   }
@@ -125,7 +144,7 @@ export class DeltaDecoder {
   }
 }
 
-const allFlags = flag.logprobs | flag.cached | flag.finish | flag.stopToken | flag.echo;
+const allFlags = flag.logprobs | flag.cached | flag.finish | flag.stopToken | flag.echo | flag.transfer;
 
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
@@ -138,6 +157,10 @@ function uint32(bytes: Uint8Array, at: number): number {
 function float32(bytes: Uint8Array, at: number): number {
   bits[0] = uint32(bytes, at);
   return float[0] as number;
+}
+
+function float64(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getFloat64(at, true);
 }
 
 function need(message: Uint8Array, at: number, bytes: number): void {

@@ -3,9 +3,11 @@ import {
   type FinishReason,
   finishReasons,
   flag,
+  type KvTransfer,
   maxTokensInDelta,
   maxTop,
   type TopLogprobs,
+  transferOutcomes,
 } from "./delta.ts";
 
 export interface DeltaEncoderOptions {
@@ -30,6 +32,7 @@ export class DeltaEncoder {
   #cached: number | undefined;
   #finish: FinishReason | undefined;
   #stopToken: number | undefined;
+  #transfer: KvTransfer | undefined;
 
   constructor(options: DeltaEncoderOptions = {}) {
     this.#logprobs = options.logprobs ?? false;
@@ -69,6 +72,11 @@ export class DeltaEncoder {
     this.#cached = count;
   }
 
+  /** Sets what became of the request's `kvSource`; once per call, with or before its first token. */
+  transfer(transfer: KvTransfer): void {
+    this.#transfer = transfer;
+  }
+
   /**
    * Sets why the answer ends; `stopToken` is the token that ended it, which is not added.
    *
@@ -92,7 +100,7 @@ export class DeltaEncoder {
 
   #take(echo: number): Uint8Array {
     let flags = echo | (this.#logprobs ? flag.logprobs : 0);
-    this.#room(9);
+    this.#room(22);
     if (this.#cached !== undefined) {
       flags |= flag.cached;
       this.#putUint32(this.#cached);
@@ -105,12 +113,20 @@ export class DeltaEncoder {
       flags |= flag.stopToken;
       this.#putUint32(this.#stopToken);
     }
+    if (this.#transfer !== undefined) {
+      const { outcome, microseconds, bytes } = this.#transfer;
+      flags |= flag.transfer;
+      this.#bytes[this.#used++] = transferOutcomes.indexOf(outcome);
+      this.#putUint32(Math.min(Math.round(microseconds), 0xffffffff));
+      this.#view.setFloat64(this.#used, bytes, true);
+      this.#used += 8;
+    }
     this.#bytes[0] = flags;
     this.#view.setUint16(1, this.#count, true);
     const message = this.#bytes.subarray(0, this.#used);
     this.#used = deltaHeadBytes;
     this.#count = 0;
-    this.#cached = this.#finish = this.#stopToken = undefined;
+    this.#cached = this.#finish = this.#stopToken = this.#transfer = undefined;
     return message;
   }
 

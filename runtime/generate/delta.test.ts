@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PlaneError } from "../request-plane/types.ts";
+import { type KvTransfer, transferOutcomes } from "./delta.ts";
 import { DeltaDecoder } from "./delta-decoder.ts";
 import { DeltaEncoder } from "./delta-encoder.ts";
 
@@ -14,6 +15,14 @@ const delta = fc.record({
   cached: fc.option(id, { nil: undefined }),
   finish: fc.option(fc.constantFrom("stop" as const, "length" as const), { nil: undefined }),
   stopToken: fc.option(id, { nil: undefined }),
+  transfer: fc.option(
+    fc.record({
+      outcome: fc.constantFrom(...transferOutcomes),
+      microseconds: id,
+      bytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    }),
+    { nil: undefined },
+  ),
 });
 
 describe("generate messages", () => {
@@ -27,6 +36,7 @@ describe("generate messages", () => {
         expect(encoder.count).toBe(wanted.tokens.length);
         if (wanted.cached !== undefined) encoder.cachedTokens(wanted.cached);
         if (wanted.finish !== undefined) encoder.finish(wanted.finish, wanted.stopToken);
+        if (wanted.transfer !== undefined) encoder.transfer(wanted.transfer);
         decoder.read(wanted.echo ? encoder.takeEcho() : encoder.take());
 
         expect(decoder.echo).toBe(wanted.echo);
@@ -35,6 +45,7 @@ describe("generate messages", () => {
         expect(decoder.cachedTokens).toBe(wanted.cached);
         expect(decoder.finish).toBe(wanted.finish);
         expect(decoder.stopToken).toBe(wanted.finish === undefined ? undefined : wanted.stopToken);
+        expect(decoder.transfer).toEqual(wanted.transfer);
         wanted.tokens.forEach(({ logprob, top }, index) => {
           expect(decoder.topCount(index)).toBe(wanted.logprobs ? top.length : 0);
           if (!wanted.logprobs) return;
@@ -64,6 +75,26 @@ describe("generate messages", () => {
     expect(encoder.take()).toHaveLength(7);
   });
 
+  test("an outcome of a transfer that only newer versions know is a failure", () => {
+    const encoder = new DeltaEncoder();
+    encoder.transfer({ outcome: "transferred", microseconds: 1500.4, bytes: 2 ** 40 });
+    const message = encoder.take();
+    expect(message).toHaveLength(16);
+    message[3] = transferOutcomes.length;
+    const decoder = new DeltaDecoder();
+    decoder.read(message);
+    expect(decoder.transfer).toEqual({ outcome: "failed", microseconds: 1500, bytes: 2 ** 40 });
+  });
+
+  test("a transfer that took longer than fits into the message took the most that does", () => {
+    const encoder = new DeltaEncoder();
+    const transfer: KvTransfer = { outcome: "stalled", microseconds: 2 ** 33, bytes: 0 };
+    encoder.transfer(transfer);
+    const decoder = new DeltaDecoder();
+    decoder.read(encoder.take());
+    expect(decoder.transfer).toEqual({ ...transfer, microseconds: 0xffffffff });
+  });
+
   test("a token without a log probability decodes to NaN", () => {
     const encoder = new DeltaEncoder({ logprobs: true });
     encoder.add(7);
@@ -83,7 +114,7 @@ describe("generate messages", () => {
     const decoder = new DeltaDecoder();
     const byte = fc.integer({ min: 0, max: 255 });
     const smallHead = fc.tuple(
-      fc.integer({ min: 0, max: 31 }),
+      fc.integer({ min: 0, max: 63 }),
       fc.integer({ min: 0, max: 3 }),
       fc.constant(0),
     );

@@ -1,7 +1,20 @@
-export type { FinishReason, TopLogprobs } from "./delta.ts";
+export {
+  type FinishReason,
+  type KvTransfer,
+  type TopLogprobs,
+  type TransferOutcome,
+  transferOutcomes,
+} from "./delta.ts";
 export { DeltaDecoder } from "./delta-decoder.ts";
 export { DeltaEncoder, type DeltaEncoderOptions } from "./delta-encoder.ts";
 export { decodeEmbeddings, decodeEmbedRequest, encodeEmbeddings, encodeEmbedRequest } from "./embed.ts";
+export type { KvSource } from "./kv-source.ts";
+export {
+  decodePrefillResponse,
+  encodePrefillResponse,
+  type PrefillResponse,
+  prefillEndpoint,
+} from "./prefill.ts";
 export {
   decodeGenerateRequest,
   encodeGenerateRequest,

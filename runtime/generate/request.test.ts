@@ -9,6 +9,13 @@ const optional = <T>(name: string, value: fc.Arbitrary<T>) =>
   fc.option(value).map((chosen) => (chosen === null ? {} : { [name]: chosen }));
 const finite = fc.double({ min: 0, max: 100, noNaN: true });
 const share = fc.double({ min: 0.001, max: 1, noNaN: true });
+const kvSource = fc.record({
+  format: fc.string(),
+  tokens: id,
+  bytes: fc.maxSafeNat(),
+  agent: fc.uint8Array(),
+  memory: fc.uint8Array(),
+});
 const request = fc
   .tuple(
     fc.record({
@@ -33,14 +40,16 @@ const request = fc
     optional("logprobs", fc.integer({ min: 0, max: 20 })),
     optional("echoLogprobs", fc.boolean()),
     optional("dataParallelRank", fc.nat()),
+    optional("kvSource", kvSource),
   )
   .map(
-    ([fields, sampling, seed, logprobs, echo, rank]): GenerateRequest => ({
+    ([fields, sampling, seed, logprobs, echo, rank, kv]): GenerateRequest => ({
       ...fields,
       sampling: { ...sampling, ...seed },
       ...logprobs,
       ...echo,
       ...rank,
+      ...kv,
     }),
   );
 
@@ -75,6 +84,7 @@ describe("generate requests", () => {
       message({ tokenIds, logprobs: 21 }),
       message({ tokenIds, sampling: { temperature: Number.NaN } }),
       message({ tokenIds, sampling: { logitBias: { tokenIds, biases: [] } } }),
+      message({ tokenIds, kvSource: { bytes: 2n ** 60n } }),
     ];
     for (const payload of wrong) {
       expect(() => decodeGenerateRequest(payload)).toThrow(

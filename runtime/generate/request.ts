@@ -8,6 +8,7 @@ import {
 } from "#proto";
 import { appendBytes } from "../append-bytes.ts";
 import { PlaneError } from "../request-plane/types.ts";
+import { decodeKvSource, encodeKvSource, kvSourceSchema } from "./kv-source.ts";
 import { bytesToTokens, tokensToBytes } from "./tokens.ts";
 
 const tokenId = z.number().int().min(0).max(0xffffffff);
@@ -49,6 +50,8 @@ const generateRequestSchema = z.object({
   echoLogprobs: z.boolean().optional(),
   /** The data-parallel rank that answers; absent: the engine chooses the least loaded one. */
   dataParallelRank: z.number().int().min(0).optional(),
+  /** Where the KV of the prompt's first tokens can be read; absent: the worker computes it. */
+  kvSource: kvSourceSchema.optional(),
 });
 
 /** One call of a worker's `generate` endpoint. */
@@ -56,12 +59,18 @@ export type GenerateRequest = z.infer<typeof generateRequestSchema>;
 export type Sampling = z.infer<typeof samplingSchema>;
 
 /** The request as bytes: the protobuf message `stator.v1.GenerateRequest`. */
-export function encodeGenerateRequest({ tokens, sampling, ...request }: GenerateRequest): Uint8Array {
+export function encodeGenerateRequest({
+  tokens,
+  sampling,
+  kvSource,
+  ...request
+}: GenerateRequest): Uint8Array {
   const message = create(GenerateRequestSchema, {
     ...request,
     maxTokens: Math.min(request.maxTokens, 0xffffffff),
     sampling: encodeSampling(sampling),
     stopTokenIds: tokensToBytes(Uint32Array.from(request.stopTokenIds)),
+    ...(kvSource && { kvSource: encodeKvSource(kvSource) }),
   });
   const { number } = GenerateRequestSchema.field.tokenIds;
   return appendBytes(toBinary(GenerateRequestSchema, message), number, tokensToBytes(tokens));
@@ -74,13 +83,14 @@ export function encodeGenerateRequest({ tokens, sampling, ...request }: Generate
  * @throws PlaneError `invalid_request` if the bytes are not a valid request
  */
 export function decodeGenerateRequest(payload: Uint8Array): GenerateRequest {
-  const { tokenIds, sampling, stopTokenIds, ...request } = decodeMessage(payload);
+  const { tokenIds, sampling, stopTokenIds, kvSource, ...request } = decodeMessage(payload);
   if (tokenIds === undefined) throw new PlaneError("invalid_request", "The generate request has no tokens.");
   const parsed = generateRequestSchema.safeParse({
     ...request,
     tokens: bytesToTokens(tokenIds),
     sampling: decodeSampling(sampling ?? create(SamplingSchema)),
     stopTokenIds: Array.from(bytesToTokens(stopTokenIds)),
+    ...(kvSource && { kvSource: decodeKvSource(kvSource) }),
   });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

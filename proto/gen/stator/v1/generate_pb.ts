@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stator/v1/generate.proto.
  */
 export const file_stator_v1_generate: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSLLAgoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBQgwKCl90b2tlbl9pZHNCCwoJX2xvZ3Byb2JzQhAKDl9lY2hvX2xvZ3Byb2JzQhUKE19kYXRhX3BhcmFsbGVsX3JhbmsiowIKCFNhbXBsaW5nEhgKC3RlbXBlcmF0dXJlGAEgASgBSACIAQESEgoFdG9wX3AYAiABKAFIAYgBARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgFIAEoARIYChBwcmVzZW5jZV9wZW5hbHR5GAYgASgBEh8KEnJlcGV0aXRpb25fcGVuYWx0eRgHIAEoAUgCiAEBEhEKBHNlZWQYCCABKBJIA4gBARIoCgpsb2dpdF9iaWFzGAkgASgLMhQuc3RhdG9yLnYxLkxvZ2l0Qmlhc0IOCgxfdGVtcGVyYXR1cmVCCAoGX3RvcF9wQhUKE19yZXBldGl0aW9uX3BlbmFsdHlCBwoFX3NlZWQiLgoJTG9naXRCaWFzEhEKCXRva2VuX2lkcxgBIAEoDBIOCgZiaWFzZXMYAiADKAFiBnByb3RvMw");
+  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSLzAgoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZUIMCgpfdG9rZW5faWRzQgsKCV9sb2dwcm9ic0IQCg5fZWNob19sb2dwcm9ic0IVChNfZGF0YV9wYXJhbGxlbF9yYW5rIlgKCEt2U291cmNlEg4KBmZvcm1hdBgBIAEoCRIOCgZ0b2tlbnMYAiABKA0SDQoFYnl0ZXMYAyABKAQSDQoFYWdlbnQYBCABKAwSDgoGbWVtb3J5GAUgASgMIkEKD1ByZWZpbGxSZXNwb25zZRINCgVkZWx0YRgBIAEoDBIfCgJrdhgCIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZSKjAgoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAFIAIgBARISCgV0b3BfcBgCIAEoAUgBiAEBEg0KBXRvcF9rGAMgASgNEg0KBW1pbl9wGAQgASgBEhkKEWZyZXF1ZW5jeV9wZW5hbHR5GAUgASgBEhgKEHByZXNlbmNlX3BlbmFsdHkYBiABKAESHwoScmVwZXRpdGlvbl9wZW5hbHR5GAcgASgBSAKIAQESEQoEc2VlZBgIIAEoEkgDiAEBEigKCmxvZ2l0X2JpYXMYCSABKAsyFC5zdGF0b3IudjEuTG9naXRCaWFzQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCFQoTX3JlcGV0aXRpb25fcGVuYWx0eUIHCgVfc2VlZCIuCglMb2dpdEJpYXMSEQoJdG9rZW5faWRzGAEgASgMEg4KBmJpYXNlcxgCIAMoAWIGcHJvdG8z");
 
 /**
  * One call of a worker's endpoint `generate`. The answer's tokens travel in a compact form of their own, because a
@@ -89,6 +89,13 @@ export type GenerateRequest = Message<"stator.v1.GenerateRequest"> & {
    * @generated from field: optional uint32 data_parallel_rank = 10;
    */
   dataParallelRank?: number | undefined;
+
+  /**
+   * Where the KV of the prompt's first tokens can be read. Absent: the worker computes it.
+   *
+   * @generated from field: stator.v1.KvSource kv_source = 11;
+   */
+  kvSource?: KvSource | undefined;
 };
 
 /**
@@ -97,6 +104,84 @@ export type GenerateRequest = Message<"stator.v1.GenerateRequest"> & {
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
   messageDesc(file_stator_v1_generate, 0);
+
+/**
+ * KV that a prefill worker holds for another worker to read. Gateways pass it on unread.
+ *
+ * @generated from message stator.v1.KvSource
+ */
+export type KvSource = Message<"stator.v1.KvSource"> & {
+  /**
+   * The `kv_format` of the prefill worker's card.
+   *
+   * @generated from field: string format = 1;
+   */
+  format: string;
+
+  /**
+   * How many of the prompt's first tokens it covers.
+   *
+   * @generated from field: uint32 tokens = 2;
+   */
+  tokens: number;
+
+  /**
+   * Its size.
+   *
+   * @generated from field: uint64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * Metadata of the prefill worker's transfer agent.
+   *
+   * @generated from field: bytes agent = 4;
+   */
+  agent: Uint8Array;
+
+  /**
+   * Which part of that worker's memory it is.
+   *
+   * @generated from field: bytes memory = 5;
+   */
+  memory: Uint8Array;
+};
+
+/**
+ * Describes the message stator.v1.KvSource.
+ * Use `create(KvSourceSchema)` to create a new message.
+ */
+export const KvSourceSchema: GenMessage<KvSource> = /*@__PURE__*/
+  messageDesc(file_stator_v1_generate, 1);
+
+/**
+ * The answer to a call of a worker's endpoint `prefill`, whose payload is a GenerateRequest: one message. The call then
+ * stays open, and the worker holds the KV until the call is cancelled or its lease runs out.
+ *
+ * @generated from message stator.v1.PrefillResponse
+ */
+export type PrefillResponse = Message<"stator.v1.PrefillResponse"> & {
+  /**
+   * The answer's first token, as one message of `generate`.
+   *
+   * @generated from field: bytes delta = 1;
+   */
+  delta: Uint8Array;
+
+  /**
+   * Absent if the answer ended with that message.
+   *
+   * @generated from field: stator.v1.KvSource kv = 2;
+   */
+  kv?: KvSource | undefined;
+};
+
+/**
+ * Describes the message stator.v1.PrefillResponse.
+ * Use `create(PrefillResponseSchema)` to create a new message.
+ */
+export const PrefillResponseSchema: GenMessage<PrefillResponse> = /*@__PURE__*/
+  messageDesc(file_stator_v1_generate, 2);
 
 /**
  * How the next token is chosen.
@@ -169,7 +254,7 @@ export type Sampling = Message<"stator.v1.Sampling"> & {
  * Use `create(SamplingSchema)` to create a new message.
  */
 export const SamplingSchema: GenMessage<Sampling> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 1);
+  messageDesc(file_stator_v1_generate, 3);
 
 /**
  * What is added to the logits of single tokens: one bias for each id.
@@ -195,5 +280,5 @@ export type LogitBias = Message<"stator.v1.LogitBias"> & {
  * Use `create(LogitBiasSchema)` to create a new message.
  */
 export const LogitBiasSchema: GenMessage<LogitBias> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 2);
+  messageDesc(file_stator_v1_generate, 4);
 

@@ -1,0 +1,33 @@
+import { create } from "@bufbuild/protobuf";
+import { z } from "zod";
+import { type KvSource as KvSourceMessage, KvSourceSchema } from "#proto";
+
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
+
+export const kvSourceSchema = z.object({
+  /** The `kvFormat` of the prefill worker's card. */
+  format: z.string(),
+  /** How many of the prompt's first tokens it covers. */
+  tokens: z.number().int().min(0).max(0xffffffff),
+  /** Its size. */
+  bytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+  /** Metadata of the prefill worker's transfer agent. */
+  agent: bytes,
+  /** Which part of that worker's memory it is. */
+  memory: bytes,
+});
+
+/** KV that a prefill worker holds for another worker to read: `stator.v1.KvSource`. Gateways pass it on unread. */
+export type KvSource = z.infer<typeof kvSourceSchema>;
+
+export const encodeKvSource = (source: KvSource): KvSourceMessage =>
+  create(KvSourceSchema, { ...source, bytes: BigInt(source.bytes) });
+
+/** A `KvSource` that has yet to be checked. */
+export const decodeKvSource = ({ format, tokens, bytes, agent, memory }: KvSourceMessage) => ({
+  format,
+  tokens,
+  bytes: Number(bytes),
+  agent,
+  memory,
+});
