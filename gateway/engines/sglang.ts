@@ -1,16 +1,25 @@
 import { z } from "zod";
 import { rankEndpoint } from "#runtime";
+import { sglangDisaggregation } from "./disaggregation/sglang.ts";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, readModelList } from "./model-list.ts";
 import { meanOf, type Sample, sumOf } from "./prometheus.ts";
 import { getAs, listPaths, openAiPaths, optional, permitted, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, EngineModel, KvEventOrigin, Limitation } from "./types.ts";
+import type {
+  EngineAdapter,
+  EngineApi,
+  EngineModel,
+  EngineRole,
+  KvEventOrigin,
+  Limitation,
+} from "./types.ts";
 
 /** SGLang's server. */
 export const sglang: EngineAdapter = {
   kind: "sglang",
   cachedTokensFlag: "--enable-cache-report",
+  disaggregation: sglangDisaggregation,
 
   async probe(api) {
     const info = await serverInfo(api);
@@ -39,6 +48,8 @@ export const sglang: EngineAdapter = {
       kvEvents,
       tokenizes: paths?.includes("/tokenize") ? "text" : "nothing",
       continuesMessages: true,
+      role: roleOf(info),
+      bootstrapPort: info.disaggregation_bootstrap_port ?? undefined,
       paths: openAiPaths(paths),
       limitations: limitationsOf(info, kvEvents, hasPrefixCaching, metrics),
     };
@@ -93,6 +104,9 @@ const infoSchema = z.looseObject({
   chunked_prefill_size: count,
   disable_radix_cache: z.boolean().nullish().catch(undefined),
   enable_cache_report: z.boolean().nullish().catch(undefined),
+  /** `null`: aggregated; some versions write it as text. */
+  disaggregation_mode: z.string().nullish().catch(undefined),
+  disaggregation_bootstrap_port: count,
   /** A JSON string, as given on the command line. */
   kv_events_config: z.string().nullish().catch(undefined),
 });
@@ -106,6 +120,12 @@ async function serverInfo(api: EngineApi): Promise<ServerInfo | undefined> {
     if (info !== undefined) return info;
   }
   return undefined;
+}
+
+/** Undefined if the version does not report it. */
+function roleOf({ disaggregation_mode: mode }: ServerInfo): EngineRole | undefined {
+  if (mode === undefined) return undefined;
+  return mode === "prefill" || mode === "decode" ? mode : "aggregated";
 }
 
 /** Data-parallel ranks report their own values; tensor-parallel ranks all report the same, so one is enough. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tensorrtLlmDisaggregation } from "./disaggregation/tensorrt-llm.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, readModelList, readModels } from "./model-list.ts";
 import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
@@ -9,6 +10,7 @@ import type { EngineAdapter, EngineApi, Limitation } from "./types.ts";
 export const tensorrtLlm: EngineAdapter = {
   kind: "tensorrt-llm",
   cachedTokensFlag: undefined,
+  disaggregation: tensorrtLlmDisaggregation,
 
   async probe(api) {
     const models = await readModelList(api);

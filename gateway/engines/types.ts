@@ -1,3 +1,5 @@
+import type { Disaggregation } from "./disaggregation/types.ts";
+
 /** The kind of an engine: `vllm`, `sglang`, …; `openai` is any other server that speaks OpenAI's API. */
 export type EngineKind = string;
 
@@ -33,6 +35,9 @@ export type KvEventOrigin =
   /** The engine is polled. An answer may take 2 seconds if there are no events. */
   | { readonly kind: "poll" };
 
+/** An engine's part in requests. */
+export type EngineRole = "aggregated" | "prefill" | "decode";
+
 /** Something that the engine lacks for routing. */
 export interface Limitation {
   /** A stable code: `kv-events`, `kv-events-unreadable`, `kv-events-key`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`. */
@@ -65,6 +70,10 @@ export interface EngineProfile {
   readonly tokenizes: "chat" | "text" | "nothing";
   /** Whether the engine can continue a partial answer in a chat's last message. */
   readonly continuesMessages: boolean;
+  /** Its part in requests, as far as it reports one. */
+  readonly role?: EngineRole | undefined;
+  /** The port of SGLang's bootstrap server for prefill engines, if reported. */
+  readonly bootstrapPort?: number | undefined;
   /** The engine's paths under `/v1/`; empty if not reported. */
   readonly paths: readonly string[];
   readonly limitations: readonly Limitation[];
@@ -103,6 +112,8 @@ export interface EngineAdapter {
    * sees no answers, so `ObservedLimitations` detects whether it is missing.
    */
   readonly cachedTokensFlag: string | undefined;
+  /** How it divides requests between prefill and decode engines; undefined if it does not. */
+  readonly disaggregation?: Disaggregation;
   /**
    * Probes the server; undefined if it is of another kind.
    * @throws EngineApiError if it cannot be reached or its answer cannot be read

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { vllmDisaggregation } from "./disaggregation/vllm.ts";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, readModelList, readModels } from "./model-list.ts";
@@ -10,6 +11,7 @@ import type { EngineAdapter, EngineApi, EngineTokenizeRequest, KvEventOrigin, Li
 export const vllm: EngineAdapter = {
   kind: "vllm",
   cachedTokensFlag: "--enable-prompt-tokens-details",
+  disaggregation: vllmDisaggregation,
 
   async probe(api) {
     const models = await readModelList(api);

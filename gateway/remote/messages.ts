@@ -7,7 +7,7 @@ import type { Member } from "../models/members/member.ts";
 import type { ObservedAnswer } from "../models/members/observed-limitations.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
 import type { Prompt } from "../routing/prompt.ts";
-import type { RouteOutcome } from "../routing/route.ts";
+import type { RemotePrefill, RouteOutcome } from "../routing/route.ts";
 import type { RoutedInstance } from "../routing/workers.ts";
 
 /** A reliable, ordered channel of messages between two processes. */
@@ -103,7 +103,7 @@ export interface ApplyMessage {
   readonly leftMs: number | undefined;
   /** Names of the members that must not be chosen. */
   readonly excluded: readonly string[];
-  readonly mayDisaggregate: boolean;
+  readonly remotePrefill: RemotePrefill | undefined;
 }
 
 /** What an acceptor needs to know about an engine. */

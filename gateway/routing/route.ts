@@ -12,9 +12,12 @@ export interface RouteRequest<Worker extends RoutedWorker> {
   readonly preferences: RoutePreferences;
   /** Workers not to be chosen, such as those that have already failed the request. */
   readonly excluded: readonly Worker[];
-  /** Whether a prefill worker may compute the prompt. Default false. */
-  readonly mayDisaggregate?: boolean;
+  /** Whether a prefill worker can compute the prompt. Default: no. */
+  readonly remotePrefill?: RemotePrefill | undefined;
 }
+
+/** `avoided`: only if no worker does it all itself, because an earlier attempt with a prefill worker has failed. */
+export type RemotePrefill = "possible" | "avoided";
 
 /** What decides to which worker a request would go. */
 export type PeekRequest = Pick<RouteRequest<RoutedWorker>, "prompt" | "preferences">;

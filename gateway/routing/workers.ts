@@ -19,6 +19,8 @@ export type RoutedCard = Pick<
 > & {
   /** Workers with the same one can hand KV blocks to each other; undefined if it cannot. */
   readonly kvFormat?: string | undefined;
+  /** Whether it answers only what a prefill worker has computed. */
+  readonly needsPrefill?: boolean;
 };
 
 /** A worker as routing sees it. */

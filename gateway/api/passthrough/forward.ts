@@ -4,7 +4,7 @@ import { refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
-import type { Model } from "../../models/model.ts";
+import type { EngineSide, Model } from "../../models/model.ts";
 import { hasManyMessages, refuseOverlongConversation } from "../../prompts/limits.ts";
 import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
 import { textReader } from "../../prompts/text-reader.ts";
@@ -12,6 +12,7 @@ import type { Placement } from "../../requests/placement.ts";
 import { choicesOf, continuationOf } from "../../requests/wire/continuation.ts";
 import type { WireJob } from "../../requests/wire/job.ts";
 import { WireTransfer } from "../../requests/wire/wire-transfer.ts";
+import { isPrefillWorker } from "../../routing/filters/role.ts";
 import { exactPrompt, type Prompt } from "../../routing/prompt.ts";
 import { contained } from "../../wire/contained.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
@@ -25,6 +26,7 @@ import type { ModelInForm } from "./form.ts";
 import { answerHeaders, forwardedHeaders } from "./headers.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
+import { removeTransferFields } from "./transfer-fields.ts";
 
 /** A request for attached engines. */
 export interface EngineRequest {
@@ -52,8 +54,9 @@ export async function forward(
   const { method, path } = context.req;
   const endpoint = endpointOf(path);
   const query = queryIn(context.req.url);
-  const { bytes, body, search } =
-    rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
+  const asked = rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
+  const { search } = asked;
+  const { bytes, body } = withoutTransferFields(asked, context, dependencies);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
     refuseOverlongConversation(body.messages, model);
   const prompt = await promptOf(context, { body }, found);
@@ -78,6 +81,8 @@ export async function forward(
       hidesKeys: dependencies.access.keys !== undefined,
     }),
     body: bytes,
+    json: body,
+    isDividable: isDividable(model, path, body),
     engine: resource === undefined ? undefined : await resources.find(resource),
     onResource:
       endpoint.createsResources && method === "POST"
@@ -91,6 +96,32 @@ export async function forward(
     choices: body === undefined ? 1 : choicesOf(body),
   };
   return run(context, dependencies, job, meta);
+}
+
+/** The request without a client's own parameters for the transfer of KV blocks. */
+function withoutTransferFields(
+  { bytes, body }: Pick<EngineRequest, "bytes" | "body">,
+  context: Context<GatewayEnv>,
+  { warnings }: GatewayDependencies,
+): Pick<EngineRequest, "bytes" | "body"> {
+  const left = removeTransferFields({ bytes, body });
+  if (left === undefined) return { bytes, body };
+  warnings.warn(
+    "transfer fields",
+    "removed a client's parameters for KV transfers, which only gateways may set",
+    {
+      request: context.var.requestId,
+      fields: left.removed.join(", "),
+    },
+  );
+  return left;
+}
+
+/** Whether one of the model's prefill engines, if it has any, can compute the request's prompt. */
+function isDividable(model: EngineSide, path: string, body: PromptBody | undefined): boolean {
+  if (body === undefined) return false;
+  const prefill = model.members().find(isPrefillWorker)?.engine.adapter?.disaggregation;
+  return prefill !== undefined && prefill.obstacleOf({ path, body }) === undefined;
 }
 
 /** The request's prompt as the token ids by which its engines' caches are compared. */

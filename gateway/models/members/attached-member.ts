@@ -51,7 +51,7 @@ const instanceOf = (engine: EngineConnection, profile: EngineProfile): RoutedIns
   sharedId: engine.spec.url,
   name: engine.name,
   card: {
-    role: "aggregated",
+    ...disaggregationOf(engine, profile),
     tags: [...(engine.spec.tags ?? [])],
     blockSize: engine.blockSize ?? UNKNOWN_ENGINE.blockSize,
     totalBlocks: profile.totalBlocks ?? 0,
@@ -60,3 +60,14 @@ const instanceOf = (engine: EngineConnection, profile: EngineProfile): RoutedIns
     dataParallelSize: profile.dataParallelSize,
   },
 });
+
+/** Engines of one kind hand KV blocks to each other, if their operator or they themselves say which part they have. */
+function disaggregationOf(
+  { spec, adapter }: EngineConnection,
+  profile: EngineProfile,
+): Pick<RoutedInstance["card"], "role" | "kvFormat" | "needsPrefill"> {
+  const role = spec.role ?? profile.role ?? "aggregated";
+  const disaggregation = adapter?.disaggregation;
+  if (role === "aggregated" || disaggregation === undefined) return { role };
+  return { role, kvFormat: profile.kind, needsPrefill: role === "decode" && !disaggregation.decodesAlone };
+}

@@ -1,4 +1,4 @@
-import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
+import type { EngineAdapter, EngineApi, EngineModel, EngineProfile } from "../../engines/types.ts";
 import type { RoutedInstance } from "../../routing/workers.ts";
 import type { EngineSpec } from "./engine-spec.ts";
 import type { Member, RequestListeners } from "./member.ts";
@@ -13,6 +13,8 @@ export interface EngineTarget {
   readonly basePath: string;
   readonly spec: Pick<EngineSpec, "apiKey">;
   readonly api: EngineApi;
+  /** Undefined until it has been probed. */
+  readonly profile: Pick<EngineProfile, "bootstrapPort"> | undefined;
   /** Undefined until its kind is known. */
   readonly adapter: EngineAdapter | undefined;
   readonly state: string;

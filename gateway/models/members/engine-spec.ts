@@ -1,5 +1,5 @@
 import { rankEndpoint } from "#runtime";
-import type { EngineProfile, KvEventOrigin } from "../../engines/types.ts";
+import type { EngineProfile, EngineRole, KvEventOrigin } from "../../engines/types.ts";
 import type { RequestHealthOptions } from "./request-health.ts";
 
 /** An engine to attach, as its operator describes it. Only the address is required. */
@@ -16,6 +16,8 @@ export interface EngineSpec {
   readonly kvEvents?: KvEventsSpec | undefined;
   /** Tokens per KV block, for engines that do not report it. */
   readonly blockSize?: number | undefined;
+  /** Its part in requests. Default: what it reports, else aggregated. */
+  readonly role?: EngineRole | undefined;
 }
 
 export interface KvEventsSpec {

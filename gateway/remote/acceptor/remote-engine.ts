@@ -1,5 +1,5 @@
 import { adapterOf } from "../../engines/index.ts";
-import type { EngineAdapter, EngineApi } from "../../engines/types.ts";
+import type { EngineAdapter, EngineApi, EngineProfile } from "../../engines/types.ts";
 import { EngineMember, type EngineTarget } from "../../models/members/engine-member.ts";
 import { RequestListeners } from "../../models/members/member.ts";
 import type { ObservedAnswer } from "../../models/members/observed-limitations.ts";
@@ -13,6 +13,7 @@ export class RemoteEngine implements EngineTarget {
   readonly spec: { readonly apiKey: string | undefined };
   readonly api: EngineApi;
   readonly adapter: EngineAdapter;
+  readonly profile: EngineProfile;
   readonly continuesMessages: boolean;
   isReady: boolean;
   readonly hangs = new RequestListeners();
@@ -28,6 +29,7 @@ export class RemoteEngine implements EngineTarget {
     this.isReady = isReady;
     this.api = api;
     this.adapter = adapterOf(profile.kind);
+    this.profile = profile;
     this.continuesMessages = profile.continuesMessages;
     this.#channel = channel;
   }

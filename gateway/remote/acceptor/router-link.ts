@@ -65,7 +65,7 @@ export class RouterLink {
       queueMicrotask(() => handler.onRefused(gatewayStops()));
       return { leave() {} };
     }
-    const { prompt, requestId, salt, excluded, mayDisaggregate = false } = request;
+    const { prompt, requestId, salt, excluded, remotePrefill } = request;
     const { deadlineAt, ...preferences } = request.preferences;
     const message: ApplyMessage = {
       id,
@@ -76,7 +76,7 @@ export class RouterLink {
       preferences,
       leftMs: deadlineAt === undefined ? undefined : deadlineAt - performance.now(),
       excluded: excluded.map(({ instance }) => instance.name),
-      mayDisaggregate,
+      remotePrefill,
     };
     this.#pending.set(id, { model, handler, message, askedAt: performance.now() });
     this.#channel.send({ type: "apply", ...message });

@@ -174,7 +174,7 @@ export class AcceptorSession {
       preferences,
       leftMs,
       excluded,
-      mayDisaggregate,
+      remotePrefill,
     } = message;
     const { channel } = this;
     const model = this.#gateway.models.get(name);
@@ -194,7 +194,7 @@ export class AcceptorSession {
         excluded.length === 0
           ? []
           : [...model.members].filter(({ instance }) => excluded.includes(instance.name)),
-      mayDisaggregate,
+      remotePrefill,
     };
     let isSettled = false;
     const settle = () => {

@@ -1,11 +1,16 @@
 import type { Salt } from "#router-wasm";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { EngineSide } from "../../models/model.ts";
-import type { HttpHead, HttpHeader, WireReply } from "../../wire/types.ts";
-import type { LifeJob } from "../life.ts";
+import type { HttpHead, HttpHeader, HttpTransport, WireReply } from "../../wire/types.ts";
+import type { LifeContext, LifeJob } from "../life.ts";
 import type { Placement } from "../placement.ts";
 import type { Continuation } from "./continuation.ts";
 import type { EventApi } from "./event-api.ts";
+
+/** What requests to engines share. */
+export interface WireContext extends LifeContext {
+  readonly transport: HttpTransport;
+}
 
 /** A request that is forwarded to an attached engine unchanged. */
 export interface WireJob extends LifeJob<EngineMember> {
@@ -18,6 +23,10 @@ export interface WireJob extends LifeJob<EngineMember> {
   readonly path: string;
   readonly headers: readonly HttpHeader[];
   readonly body: Uint8Array | undefined;
+  /** The parsed body, if it is a JSON object. */
+  readonly json: Readonly<Record<string, unknown>> | undefined;
+  /** Whether a prefill engine can compute its prompt. */
+  readonly isDividable: boolean;
   /** Name of the only engine that can answer, because it holds the resource in question. */
   readonly engine: string | undefined;
   /** Called with the id of the resource that the request makes the engine keep, for requests that create one. */

@@ -1,29 +1,21 @@
 import { type ApiError, engineFailed } from "../../kernel/errors.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
-import {
-  type HttpCall,
-  HttpError,
-  type HttpHead,
-  type HttpReceiver,
-  type HttpTransport,
-} from "../../wire/types.ts";
+import { type HttpCall, HttpError, type HttpHead, type HttpReceiver } from "../../wire/types.ts";
 import type { AttemptFailure } from "../attempts.ts";
-import { Life, type LifeContext } from "../life.ts";
+import { Life } from "../life.ts";
 import { type Placement, placementOf } from "../placement.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
 import { AnswerBody, type AnswerUsage } from "./answer-body.ts";
 import { engineRequest } from "./engine-request.ts";
-import type { WireJob, WireOutput } from "./job.ts";
+import type { WireContext, WireJob, WireOutput } from "./job.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 import { isContinuable, planRecovery } from "./plan-recovery.ts";
+import { PrefillHandoff } from "./prefill-handoff.ts";
 import { countedUsage, countUsage, promptBlocksOf, recordAnswer, usageOf } from "./record-answer.ts";
 import { reportAnswer, statusReason } from "./report-answer.ts";
 import { isRedirect, isRetryable } from "./statuses.ts";
-
-export interface WireContext extends LifeContext {
-  readonly transport: HttpTransport;
-}
+import { timeoutsOf } from "./timeouts.ts";
 
 /** How long to wait for the body of a refusal before another engine is tried, in milliseconds. */
 const REFUSAL_MS = 1_000;
@@ -35,6 +27,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   readonly #output: WireOutput;
   readonly #context: WireContext;
   readonly #answer: AnswerBody;
+  readonly #handoff: PrefillHandoff;
   #call: HttpCall | undefined;
   /** The error for a refusal, while its body is still being received. */
   #refusal: ApiError | undefined;
@@ -47,6 +40,13 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     this.#output = output;
     this.#context = context;
     this.life = new Life(job, this, context);
+    this.#handoff = new PrefillHandoff(job, context, {
+      ask: (route, body, mayReuse) => this.#ask(route, body, mayReuse),
+      onUnanswerable: (reason) => {
+        this.#call?.cancel();
+        this.life.refuse(this.failureOf(reason));
+      },
+    });
     this.#answer = new AnswerBody(job, {
       placement: () => this.#placement,
       reply: (head, placement) => this.#openReply(head, placement),
@@ -61,20 +61,27 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     const { prompt, salt, preferences, requestId, engine, model, modelName } = this.#job;
     const only = engine === undefined ? preferences : { ...preferences, worker: engine };
     const lacking = modelName === undefined ? [] : model.lacking(modelName);
-    const excluded = lacking.length === 0 ? tried : [...tried, ...lacking];
-    return { prompt, requestId, salt, preferences: only, excluded };
+    const { remotePrefill, failed } = this.#handoff;
+    const others = failed.length === 0 ? lacking : [...lacking, ...failed];
+    const excluded = others.length === 0 ? tried : [...tried, ...others];
+    return { prompt, requestId, salt, preferences: only, excluded, remotePrefill };
   }
 
   send(route: Route<EngineMember>, needsFreshConnection: boolean): void {
-    const { connectMs, firstByteMs, idleMs } = this.#context.options;
-    const request = engineRequest(this.#job, route, {
-      continuedBody: this.#answer.requestBody,
-      mayReuse: !needsFreshConnection,
-    });
-    this.#call = this.#context.transport.call(request, this, { connectMs, firstByteMs, idleMs });
+    const { requestBody } = this.#answer;
+    const body = requestBody ?? this.#job.body;
+    const { prefill } = route.plan;
+    if (prefill === undefined || body === undefined) this.#ask(route, body, !needsFreshConnection);
+    else this.#handoff.start(route, prefill, body, requestBody !== undefined);
+  }
+
+  #ask(route: Route<EngineMember>, body: Uint8Array | undefined, mayReuse: boolean): void {
+    const request = engineRequest(this.#job, route, { body, mayReuse });
+    this.#call = this.#context.transport.call(request, this, timeoutsOf(this.#context.options));
   }
 
   abort(): void {
+    this.#handoff.end();
     clearTimeout(this.#refusalEnd);
     this.#refusal = undefined;
     this.#call?.cancel();
@@ -178,6 +185,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
       this.#onRefusal(head);
       return;
     }
+    if (head.status >= 300) this.#handoff.end();
     this.#answer.begin(head);
     if (this.#answer.isBroken) this.#break(this.#answer.fault, undefined);
   }
@@ -186,6 +194,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     const answer = this.#answer;
     if (this.#refusal === undefined) this.life.onPiece(answer.isStream);
     const isHeld = answer.take(wire, isFramed);
+    if (this.#handoff.isPending && answer.tokens > 0 && !answer.isBroken) this.#handoff.settle(true);
     this.life.grow(answer.tokens);
     if (answer.isBroken) this.#break(answer.fault, undefined);
     else if (answer.isFull) this.#call?.pause();
@@ -196,6 +205,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     const answer = this.#answer;
     if (this.#refusal === undefined) this.life.onPiece(false);
     const isHeld = answer.finish(wire, isFramed);
+    if (this.#refusal === undefined && !answer.isBroken) this.#handoff.settle(true);
     this.life.grow(answer.tokens);
     if (this.#refusal !== undefined) this.#afterRefusal(this.#refusal);
     else if (answer.isBroken) this.#break(answer.fault, undefined);
@@ -218,7 +228,8 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
 
   /** The engine refuses the request; another one may accept it. Waits briefly for the body of the refusal. */
   #onRefusal(head: HttpHead): void {
-    this.#report(head.status);
+    // After a failed transfer, it is not the decode engine that must be to blame.
+    if (!this.#handoff.settle(false)) this.#report(head.status);
     this.life.onAnswered();
     const refusal = this.failureOf(statusReason(head.status));
     this.#refusal = refusal;
@@ -241,6 +252,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
       this.#endWithError();
       return;
     }
+    this.#handoff.settle(false);
     const partial = this.#answer.hasBegun ? this.#answer.readPartial() : undefined;
     this.life.break({ reason, failure: this.#failureOf(error, partial), cause: error });
   }

@@ -18,7 +18,10 @@ function pools(model: TestModel) {
   };
 }
 
-const asked = (tokens: number, token?: number) => ({ ...request(tokens, {}, token), mayDisaggregate: true });
+const asked = (tokens: number, token?: number) => ({
+  ...request(tokens, {}, token),
+  remotePrefill: "possible" as const,
+});
 
 let hashes = 1n;
 /** Tells the router that the worker has cached these blocks of a prompt whose tokens all equal `token`. */
@@ -191,6 +194,28 @@ describe("a plan", () => {
     pools(model);
     expect(routed(model.router, request(160)).plan.prefill).toBeUndefined();
     expect(reasonOf(model)).toBe("unsuited");
+  });
+
+  test("has none after a failure, unless no worker does everything itself", () => {
+    const model = open();
+    pools(model);
+    const again = { ...asked(160), remotePrefill: "avoided" as const };
+    expect(routed(model.router, again).plan.prefill).toBeUndefined();
+    const needy = open();
+    const add = (name: string, role: "prefill" | "decode") =>
+      needy.add(name, { role, kvFormat, needsPrefill: role === "decode", totalBlocks: 1000 });
+    add("d0", "decode");
+    expect(needy.router.route(asked(160))).toBe("none-ready");
+    const prefill = add("p0", "prefill");
+    for (const each of [asked(160), asked(16), again])
+      expect(prefillOf(routed(needy.router, each))).toBe("p0");
+    expect(needy.router.route(request(160))).toBe("none-ready");
+    needy.add("a0");
+    expect(nameOf(routed(needy.router, again))).toBe("a0");
+    expect(nameOf(routed(needy.router, request(160)))).toBe("a0");
+    expect(nameOf(routed(needy.router, asked(160)))).toBe("d0");
+    needy.setReady(prefill, false);
+    expect(nameOf(routed(needy.router, asked(160)))).toBe("a0");
   });
 
   test("keeps to tags, to workers that have not failed it, and to a named decode worker", () => {

@@ -41,6 +41,7 @@ export class PlanChooser<Worker extends RoutedWorker> {
   readonly #context: PlanContext<Worker>;
   // What follows from the workers; undefined after a change.
   #hasPrefill: boolean | undefined;
+  #needingPrefill: readonly number[] | undefined;
   #notReceiving: readonly number[] | undefined;
   readonly #otherFormats = new Map<string, readonly number[]>();
   /** The worker that would do everything for the current request, once it is known. */
@@ -65,6 +66,7 @@ export class PlanChooser<Worker extends RoutedWorker> {
     const plan = this.#plan;
     plan.prefill = undefined;
     plan.reason = undefined;
+    if (this.#needing.length > 0) this.selection.exclude(this.#needing);
     if (!this.#hasPrefillWorkers) {
       plan.decode = chooser.choose(request, this.selection, workers.roster, seconds, { books });
       return plan;
@@ -95,6 +97,7 @@ export class PlanChooser<Worker extends RoutedWorker> {
     this.#context.decode.refresh();
     this.#context.prefill.refresh();
     this.#hasPrefill = undefined;
+    this.#needingPrefill = undefined;
     this.#notReceiving = undefined;
     this.#otherFormats.clear();
   }
@@ -102,6 +105,14 @@ export class PlanChooser<Worker extends RoutedWorker> {
   get #hasPrefillWorkers(): boolean {
     this.#hasPrefill ??= this.#context.workers.all().some(isPrefillWorker);
     return this.#hasPrefill;
+  }
+
+  /** Core indices of the workers that answer only what a prefill worker has computed. */
+  get #needing(): readonly number[] {
+    this.#needingPrefill ??= this.#context.workers.indicesWhere(
+      ({ worker }) => worker.instance.card.needsPrefill === true,
+    );
+    return this.#needingPrefill;
   }
 
   /** Core indices of the workers that cannot continue from others' KV blocks. */
@@ -122,9 +133,12 @@ export class PlanChooser<Worker extends RoutedWorker> {
     return others;
   }
 
-  /** Whether no prefill worker need be looked for, because even without any cached block the prompt is too short. */
-  #tooLittle({ mayDisaggregate, prompt }: RouteRequest<Worker>): LocalPrefillReason | undefined {
-    if (mayDisaggregate !== true) return "unsuited";
+  /** Why no prefill worker need be looked for; undefined if one must be. */
+  #tooLittle({ remotePrefill, prompt }: RouteRequest<Worker>): LocalPrefillReason | undefined {
+    if (remotePrefill === undefined) return "unsuited";
+    // Some workers cannot do it all.
+    if (this.#needing.length > 0) return undefined;
+    if (remotePrefill === "avoided") return "unsuited";
     return prompt.tokens.length < this.#context.options.minTokens ? "short" : undefined;
   }
 
@@ -142,11 +156,14 @@ export class PlanChooser<Worker extends RoutedWorker> {
     this.#local = local;
     const newTokens = tokens.length - this.#cachedTokens(local);
     if (local.worker >= 0) {
+      if (request.remotePrefill === "avoided") return "unsuited";
       if (newTokens < options.minTokens) return "short";
       if (newTokens < options.minShare * tokens.length) return "cached";
     }
-    if (repeats) this.selection.exclude(this.#withoutImport);
-    const decode = repeats ? this.#peek(request, this.selection, seconds, true) : local;
+    const isOther = repeats || this.#needing.length > 0;
+    if (this.#needing.length > 0) this.#context.decode.narrow(this.selection, request, now);
+    if (isOther) this.selection.exclude(this.#withoutImport);
+    const decode = isOther ? this.#peek(request, this.selection, seconds, true) : local;
     const format = kvFormatOf(workers.roster[decode.worker]?.worker);
     if (format === undefined) return this.#giveUp(request, now, "none_ready");
     const selection = this.#prefillSelection;
@@ -163,6 +180,7 @@ export class PlanChooser<Worker extends RoutedWorker> {
   /** All workers that may answer are candidates again. */
   #giveUp(request: RouteRequest<Worker>, now: number, reason: LocalPrefillReason): LocalPrefillReason {
     this.#context.decode.narrow(this.selection, request, now);
+    this.selection.exclude(this.#needing);
     return reason;
   }
 

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { removeTransferFields } from "./transfer-fields.ts";
+
+function remove(text: string) {
+  const bytes = new TextEncoder().encode(text);
+  const left = removeTransferFields({ bytes, body: JSON.parse(text) });
+  return left && { text: new TextDecoder().decode(left.bytes), body: left.body, removed: left.removed };
+}
+
+test("a client's transfer parameters never reach an engine, however they are spelled", () => {
+  for (const name of [
+    "kv_transfer_params",
+    "ec_transfer_params",
+    "disaggregated_params",
+    "bootstrap_host",
+    "bootstrap_port",
+    "bootstrap_room",
+    "kv\\u005ftransfer_params",
+  ]) {
+    const left = remove(`{"model":"m", "${name}": {"do_remote_prefill":true}, "prompt":"hi","${name}":1}`);
+    expect(left).toMatchObject({ text: '{"model":"m","prompt":"hi"}', body: { model: "m", prompt: "hi" } });
+  }
+});
+
+test("vLLM's further arguments are removed only if they have such parameters", () => {
+  expect(remove('{"vllm_xargs":{"kv_transfer_params":{}},"prompt":"hi"}')?.text).toBe('{"prompt":"hi"}');
+  expect(remove('{"vllm_xargs":{"other":1},"prompt":"hi"}')).toBeUndefined();
+});
+
+test("other requests stay as they are", () => {
+  expect(remove('{"prompt":"kv_transfer_params","metadata":{"kv_transfer_params":1}}')).toBeUndefined();
+  expect(removeTransferFields({ bytes: undefined, body: undefined })).toBeUndefined();
+});

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { obstacleToOnePrompt, oneToken } from "./one-token.ts";
+import type { Disaggregation } from "./types.ts";
+
+/** How long vLLM's prefill engine keeps blocks that have not been fetched: `kv_lease_duration`. */
+const LEASE_MS = 30_000;
+
+/**
+ * vLLM's NixlConnector. The prefill engine is asked for one token, without a stream, because a streamed answer has no
+ * parameters; its answer's `kv_transfer_params` go to the decode engine as they are.
+ */
+export const vllmDisaggregation: Disaggregation = {
+  decodesAlone: true,
+  obstacleOf: obstacleToOnePrompt,
+  divide: ({ body }) => ({
+    prefillFields: {
+      ...oneToken(body),
+      kv_transfer_params: {
+        do_remote_decode: true,
+        do_remote_prefill: false,
+        remote_engine_id: null,
+        remote_block_ids: null,
+        remote_host: null,
+        remote_port: null,
+      },
+    },
+    decodeFields: undefined,
+    readAnswer(answer) {
+      const read = answerSchema.safeParse(answer);
+      if (!read.success)
+        throw new Error("Its answer has no kv_transfer_params: was it started with --kv-transfer-config?");
+      const { kv_transfer_params, usage } = read.data;
+      return {
+        fields: { kv_transfer_params },
+        validMs: LEASE_MS,
+        cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? undefined,
+      };
+    },
+  }),
+};
+
+const answerSchema = z.looseObject({
+  // Without these, the decode engine would end.
+  kv_transfer_params: z.looseObject({
+    do_remote_prefill: z.literal(true),
+    remote_block_ids: z.array(z.unknown()),
+    remote_engine_id: z.string(),
+    remote_host: z.string(),
+    remote_port: z.number(),
+  }),
+  usage: z
+    .looseObject({ prompt_tokens_details: z.looseObject({ cached_tokens: z.number().nullish() }).nullish() })
+    .nullish()
+    .catch(undefined),
+});

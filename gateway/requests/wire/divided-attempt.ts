@@ -1,0 +1,180 @@
+import type { Division, PrefillAnswer } from "../../engines/disaggregation/types.ts";
+import type { EngineMember } from "../../models/members/engine-member.ts";
+import type { PrefillPart } from "../../routing/plan.ts";
+import type {
+  HttpCall,
+  HttpError,
+  HttpHead,
+  HttpReceiver,
+  HttpRequest,
+  HttpTimeouts,
+  HttpTransport,
+} from "../../wire/types.ts";
+import { StoppedTime } from "../stopped-time.ts";
+import { isRetryable } from "./statuses.ts";
+
+/** Why a prompt was not computed by the prefill engine after all, for metrics. */
+export type PrefillFailure =
+  | "prefill_unreachable"
+  | "prefill_lost"
+  | "prefill_timeout"
+  | "prefill_refused"
+  | "prefill_unusable"
+  | "prefill_hung"
+  | "kv_expired";
+
+export interface DividedAttemptHandler {
+  /** The decode engine is to be asked, with these fields instead of the client's. Called once, or not at all. */
+  onDecodeFields(fields: PrefillAnswer["fields"]): void;
+  /**
+   * The prefill engine has failed.
+   * @param isDecoding whether the decode engine has been asked, and waits for it in vain
+   */
+  onPrefillFailed(reason: PrefillFailure, sentence: string, isDecoding: boolean): void;
+}
+
+export interface DividedAttemptOptions {
+  readonly part: PrefillPart<EngineMember>;
+  readonly division: Division;
+  /** The request to the prefill engine. */
+  readonly request: HttpRequest;
+  readonly transport: HttpTransport;
+  readonly timeouts: HttpTimeouts;
+  /** Observes the time of a successful prefill, in seconds. */
+  readonly duration: { observe(seconds: number): void };
+}
+
+/** Most bytes of a prefill engine's answer: a token, and the ids of the prompt's blocks. */
+const LONGEST_ANSWER = 8 * 1024 * 1024;
+/** Share of the time for which KV blocks are kept, within which the decode engine must be asked. */
+const USABLE_SHARE = 0.5;
+
+/** One attempt to have a request's prompt computed by a prefill engine, for the decode engine of its route. */
+export class DividedAttempt implements HttpReceiver {
+  readonly part: PrefillPart<EngineMember>;
+  readonly #options: DividedAttemptOptions;
+  readonly #handler: DividedAttemptHandler;
+  readonly #stopped = new StoppedTime();
+  readonly #stopListening: () => void;
+  readonly #sentAt = performance.now();
+  #call: HttpCall | undefined;
+  #status = 0;
+  #chunks: Uint8Array[] = [];
+  #length = 0;
+  /** Whether the prefill engine owes an answer. */
+  #isWaiting = true;
+  #isDecoding = false;
+
+  constructor(options: DividedAttemptOptions, handler: DividedAttemptHandler) {
+    this.#options = options;
+    this.#handler = handler;
+    this.part = options.part;
+    const { hangs } = this.part.worker;
+    this.#stopListening = hangs.add((reason) => this.#fail("prefill_hung", reason));
+  }
+
+  start(): void {
+    const { transport, request, timeouts, division } = this.#options;
+    this.#call = transport.call(request, this, timeouts);
+    if (division.decodeFields !== undefined && this.#isWaiting) this.#decode(division.decodeFields);
+  }
+
+  /** Ends it: the prefill engine stops, and its load is freed. */
+  cancel(): void {
+    this.#settle();
+    this.#call?.cancel();
+    this.part.free();
+  }
+
+  /** The decode engine has begun to answer, so it has the KV blocks. */
+  onDecoded(): void {
+    this.part.transferred(undefined);
+  }
+
+  onHead({ status, isEncoded }: HttpHead): void {
+    this.#status = status;
+    if (isEncoded) this.#fail("prefill_unusable", "Its answer is compressed.");
+  }
+
+  onBytes(wire: Uint8Array, isFramed: boolean): boolean {
+    if (isFramed) this.#fail("prefill_unusable", "Its answer is a stream of events.");
+    this.#length += wire.length;
+    if (this.#length > LONGEST_ANSWER) this.#fail("prefill_unusable", "Its answer is too long.");
+    else if (this.#isWaiting) this.#chunks.push(wire.slice());
+    return false;
+  }
+
+  onEnd(wire: Uint8Array, isFramed: boolean): boolean {
+    this.onBytes(wire, isFramed);
+    if (!this.#isWaiting) return false;
+    const { worker } = this.part;
+    if (this.#status >= 300) {
+      if (isRetryable(this.#status) && this.#status !== 429)
+        worker.reportFailure(sentenceOf(this.#status), false);
+      this.#fail("prefill_refused", sentenceOf(this.#status));
+      return false;
+    }
+    worker.reportSuccess();
+    this.#onAnswer();
+    return false;
+  }
+
+  onError(error: HttpError): void {
+    if (!this.#isWaiting) return;
+    this.part.worker.reportFailure(error.message, error.code === "unsent");
+    this.#fail(FAILURES[error.code], error.message);
+  }
+
+  #onAnswer(): void {
+    const { division, duration } = this.#options;
+    let answer: PrefillAnswer;
+    try {
+      answer = division.readAnswer(JSON.parse(textOf(this.#chunks)));
+    } catch (error) {
+      this.#fail("prefill_unusable", error instanceof Error ? error.message : String(error));
+      return;
+    }
+    const ms = performance.now() - this.#sentAt;
+    const staleMs = this.#stopped.ms;
+    this.#settle();
+    duration.observe(ms / 1000);
+    this.part.computed(answer.cachedTokens, ms * 1000);
+    const { validMs = Number.POSITIVE_INFINITY, fields } = answer;
+    if (staleMs > validMs * USABLE_SHARE)
+      this.#handler.onPrefillFailed("kv_expired", "This process stood still meanwhile.", this.#isDecoding);
+    else if (!this.#isDecoding) this.#decode(fields);
+  }
+
+  #decode(fields: PrefillAnswer["fields"]): void {
+    this.#isDecoding = true;
+    this.#handler.onDecodeFields(fields);
+  }
+
+  #fail(reason: PrefillFailure, sentence: string): void {
+    if (!this.#isWaiting) return;
+    this.#settle();
+    this.#call?.cancel();
+    this.#handler.onPrefillFailed(reason, sentence, this.#isDecoding);
+  }
+
+  #settle(): void {
+    this.#isWaiting = false;
+    this.#chunks = [];
+    this.#stopListening();
+    this.#stopped[Symbol.dispose]();
+  }
+}
+
+const FAILURES: Readonly<Record<HttpError["code"], PrefillFailure>> = {
+  unsent: "prefill_unreachable",
+  lost: "prefill_lost",
+  timeout: "prefill_timeout",
+  garbage: "prefill_unusable",
+};
+
+const sentenceOf = (status: number) => `It answered with status ${status}.`;
+
+function textOf(chunks: readonly Uint8Array[]): string {
+  const decoder = new TextDecoder();
+  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
+}

@@ -1,0 +1,143 @@
+import type { EngineMember } from "../../models/members/engine-member.ts";
+import { isPrefillWorker } from "../../routing/filters/role.ts";
+import type { PrefillPart } from "../../routing/plan.ts";
+import type { RemotePrefill, Route } from "../../routing/route.ts";
+import { DividedAttempt, type PrefillFailure } from "./divided-attempt.ts";
+import { dividableRequest, dividedBody, engineRequest } from "./engine-request.ts";
+import type { WireContext, WireJob } from "./job.ts";
+import { timeoutsOf } from "./timeouts.ts";
+
+export interface PrefillHandoffHandler {
+  /** The decode engine is to be asked. @param mayReuse see `HttpRequest` */
+  ask(route: Route<EngineMember>, body: Uint8Array, mayReuse: boolean): void;
+  /** The prefill engine has failed, and the decode engine cannot do without it. */
+  onUnanswerable(reason: string): void;
+}
+
+/**
+ * The prefill of one request on another engine, attempt by attempt. If it fails, the decode engine gets the plain request
+ * and computes the prompt itself; later attempts avoid prefill engines.
+ */
+export class PrefillHandoff {
+  readonly #job: WireJob;
+  readonly #context: WireContext;
+  readonly #handler: PrefillHandoffHandler;
+  /** The current attempt, until the decode engine has answered. */
+  #attempt: DividedAttempt | undefined;
+  /** The prefill engine of the last failed attempt. */
+  #failed: EngineMember | undefined;
+
+  constructor(job: WireJob, context: WireContext, handler: PrefillHandoffHandler) {
+    this.#job = job;
+    this.#context = context;
+    this.#handler = handler;
+  }
+
+  /** Whether a prefill engine may compute the prompt in the next attempt. */
+  get remotePrefill(): RemotePrefill | undefined {
+    if (!this.#job.isDividable) return undefined;
+    return this.#failed === undefined ? "possible" : "avoided";
+  }
+
+  /** The prefill engine that has failed, if there is another one. */
+  get failed(): readonly EngineMember[] {
+    const failed = this.#failed;
+    if (failed === undefined) return [];
+    const isOther = (member: EngineMember) => member !== failed && member.isReady && isPrefillWorker(member);
+    return this.#job.model.members().some(isOther) ? [failed] : [];
+  }
+
+  /** Whether a prefill engine takes part in the current attempt, and the decode engine has not answered yet. */
+  get isPending(): boolean {
+    return this.#attempt !== undefined;
+  }
+
+  /**
+   * Has the prompt computed by the prefill engine, before or while the decode engine is asked.
+   * @param isContinued whether the body is not the client's own
+   */
+  start(
+    route: Route<EngineMember>,
+    part: PrefillPart<EngineMember>,
+    body: Uint8Array,
+    isContinued: boolean,
+  ): void {
+    const { adapter, origin, profile } = part.worker.engine;
+    const request = dividableRequest(this.#job, isContinued ? body : undefined);
+    if (adapter?.disaggregation === undefined || request === undefined) {
+      route.prefillHere();
+      this.#handler.ask(route, body, true);
+      return;
+    }
+    const { transport, options } = this.#context;
+    const prefill = { url: origin, bootstrapPort: profile?.bootstrapPort };
+    const division = adapter.disaggregation.divide({ ...request, prefill });
+    const { duration } = this.#job.model.metrics.routing.prefills;
+    const prefillBody = dividedBody(body, division.prefillFields);
+    const attempt: DividedAttempt = new DividedAttempt(
+      {
+        ...{ part, division, transport, duration },
+        request: engineRequest(this.#job, part, { body: prefillBody, mayReuse: true }),
+        timeouts: timeoutsOf(options),
+      },
+      {
+        // The parameters are good for one request: it must not be sent again over another connection.
+        onDecodeFields: (fields) => this.#handler.ask(route, dividedBody(body, fields), false),
+        onPrefillFailed: (reason, sentence, isDecoding) => {
+          if (this.#attempt !== attempt) return;
+          this.#attempt = undefined;
+          this.#onFailed(part, reason, sentence);
+          if (isDecoding || route.worker.instance.card.needsPrefill)
+            this.#handler.onUnanswerable(`Its prefill engine failed: ${sentence}`);
+          else {
+            route.prefillHere();
+            this.#handler.ask(route, body, true);
+          }
+        },
+      },
+    );
+    this.#attempt = attempt;
+    attempt.start();
+  }
+
+  /**
+   * The decode engine has answered, or failed.
+   * @returns whether a prefill engine took part in the attempt
+   */
+  settle(hasWorked: boolean): boolean {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return false;
+    if (hasWorked) {
+      this.#attempt = undefined;
+      attempt.onDecoded();
+      this.#job.model.metrics.routing.prefills.count("remote", "");
+    } else {
+      this.end();
+      const reason = "A decode engine could not use its KV blocks.";
+      attempt.part.worker.reportFailure(reason, false);
+      this.#onFailed(attempt.part, "decode_failed", reason);
+    }
+    return true;
+  }
+
+  /** Ends the attempt, if there is one. */
+  end(): void {
+    this.#attempt?.cancel();
+    this.#attempt = undefined;
+  }
+
+  #onFailed(
+    { worker }: PrefillPart<EngineMember>,
+    reason: PrefillFailure | "decode_failed",
+    sentence: string,
+  ): void {
+    this.#failed = worker;
+    this.#job.model.metrics.routing.prefills.count("fallback", reason);
+    const { name } = worker.instance;
+    this.#context.warnings.warn(`${name} prefill`, "a prompt was not computed by its prefill engine", {
+      request: this.#job.requestId,
+      engine: name,
+      reason: sentence,
+    });
+  }
+}
