@@ -13,7 +13,7 @@ import { checkOwnAddress } from "./access-settings.ts";
 import { healthSettings, requestSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
-import { kubernetesSource } from "./kubernetes-settings.ts";
+import { kubernetesSources } from "./kubernetes-settings.ts";
 import { modelNames, warnOfMissing } from "./name-settings.ts";
 import { peerPlace, workerPlane } from "./plane-settings.ts";
 
@@ -32,8 +32,8 @@ async function serveEngines(
     throw new UsageError(
       "--discovery of stator attach is for other gateways: kubernetes:?gateways=SERVICE finds them, and --kubernetes-service finds engines.",
     );
-  const cluster = kubernetesSource(options);
-  const engines = enginesOf("attach", options, positionals, cluster !== undefined);
+  const clusters = kubernetesSources(options);
+  const engines = enginesOf("attach", options, positionals, clusters.length > 0);
   checkOwnAddress(engines, options);
   const plane = await workerPlane(options);
   const shared = {
@@ -54,11 +54,16 @@ async function serveEngines(
   notifySupervisor({ type: "ready", url: gateway.url });
   const { engines: attached } = gateway;
   const jsonLog = options["log-format"] === "json" ? service.log : undefined;
-  const complete = (spec: EngineSpec) => completeSpec(spec, options);
   const { log } = service;
-  const listen = () => new EngineGroup(attached, complete, options["drain-within"] * 1000, log);
-  const following = cluster && followKubernetes(cluster, listen, log);
-  void Promise.resolve(following?.first)
+  const following = clusters.map(({ source, role }) => {
+    const complete = (spec: EngineSpec) => completeSpec({ ...spec, role }, options);
+    return followKubernetes(
+      source,
+      () => new EngineGroup(attached, complete, options["drain-within"] * 1000, log),
+      log,
+    );
+  });
+  void Promise.all(following.map(({ first }) => first))
     .then(() => followEngines(attached, { ...gateway, needsKey: options.keys !== undefined }, jsonLog))
     .then(() => warnOfMissing(gateway.models, service.log))
     .then(settleHeap);
@@ -66,7 +71,7 @@ async function serveEngines(
     beginDrain: () => gateway.beginDrain(),
     async drain(deadlineMs) {
       await gateway.stopAcceptors(deadlineMs);
-      following?.close();
+      for (const each of following) each.close();
       await gateway.drain(deadlineMs);
     },
   });

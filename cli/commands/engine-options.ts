@@ -17,7 +17,12 @@ export function enginesOf(
   positionals: readonly string[],
   comeLater = false,
 ): EngineSpec[] {
-  const given = [...positionals.map((url): EngineSpec => ({ url })), ...options.engines];
+  const given: EngineSpec[] = [
+    ...positionals.map((url) => ({ url })),
+    ...options.engines,
+    ...options.prefill.map((url) => ({ url, role: "prefill" as const })),
+    ...options.decode.map((url) => ({ url, role: "decode" as const })),
+  ];
   if (given.length === 0 && !comeLater)
     throw new UsageError(
       `No engines given. Try: stator ${command} http://127.0.0.1:8001 http://127.0.0.1:8002 …`,

@@ -9,6 +9,18 @@ export const seconds = (describe: string, byDefault: number) =>
 /** The engines to attach, and what they do not report. */
 export const engineOptions = {
   engines: enginesOption,
+  prefill: list({
+    describe:
+      "Engines that compute prompts, and hand the KV blocks to decode engines; several after one flag.",
+    placeholder: "URL…",
+    takesMore: true,
+  }),
+  decode: list({
+    describe:
+      "Engines that answer from the KV blocks of prefill engines, and without any compute prompts themselves.",
+    placeholder: "URL…",
+    takesMore: true,
+  }),
   tokenizer: list({
     describe:
       "Folders (or hub ids) with the models' tokenizer.json, if not on this machine already; MODEL=DIR for one of several models.",
@@ -38,14 +50,27 @@ export const modelNaming = {
   }),
 };
 
+/** A Kubernetes service. */
+const service = z
+  .string()
+  .regex(/^([a-z\d][a-z\d.-]*\/)?[a-z\d][a-z\d.-]*(:[a-z\d-]+)?$/, "it must be [NAMESPACE/]NAME[:PORT]");
+
 /** Engines in a Kubernetes cluster. */
 const kubernetes = {
   "kubernetes-service": list({
     describe: "Services whose ready pods are attached, and followed as they change.",
     placeholder: "[NAMESPACE/]NAME[:PORT],…",
-    item: z
-      .string()
-      .regex(/^([a-z\d][a-z\d.-]*\/)?[a-z\d][a-z\d.-]*(:[a-z\d-]+)?$/, "it must be [NAMESPACE/]NAME[:PORT]"),
+    item: service,
+  }),
+  "kubernetes-prefill-service": list({
+    describe: "The same for services whose pods are prefill engines.",
+    placeholder: "[NAMESPACE/]NAME[:PORT],…",
+    item: service,
+  }),
+  "kubernetes-decode-service": list({
+    describe: "The same for services whose pods are decode engines.",
+    placeholder: "[NAMESPACE/]NAME[:PORT],…",
+    item: service,
   }),
   "kubernetes-selector": text({
     describe: "Label selector of ready pods to attach, such as app=vllm,tier!=test.",

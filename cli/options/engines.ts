@@ -8,6 +8,7 @@ const engine = z.strictObject({
   "api-key": z.string().min(1).optional(),
   tags: z.array(z.string().regex(/^[^=,\s]+=[^,\s]+$/, "it must be key=value, such as gpu=h100")).optional(),
   "block-size": z.int().min(1).max(16_384).optional(),
+  role: z.enum(["aggregated", "prefill", "decode"]).optional(),
   "kv-events": z
     .strictObject({
       endpoint: z.string(),
@@ -25,6 +26,7 @@ const asSpec = (given: z.infer<typeof engine>): EngineSpec => {
     apiKey: given["api-key"],
     tags: given.tags,
     blockSize: given["block-size"],
+    role: given.role,
     kvEvents: events && { endpoint: events.endpoint, replayEndpoint: events.replay, topic: events.topic },
   };
 };
@@ -40,7 +42,7 @@ export const enginesOption: OptionSpec<EngineSpec[]> = {
     )
     .default([]) as unknown as z.ZodType<EngineSpec[]>,
   describe:
-    "Addresses of engines to attach; in YAML each can also have name, tags, api-key, block-size and kv-events.",
+    "Addresses of engines to attach; in YAML each can also have name, role, tags, api-key, block-size and kv-events.",
   placeholder: "URL,…",
   defaultText: undefined,
   isList: true,

@@ -112,7 +112,7 @@ function readFlags(specs: OptionSpecs, argv: readonly string[]) {
       { type: isSwitch(spec) ? "boolean" : "string" } as const,
     ]),
   );
-  const { tokens, positionals } = parseArgs({
+  const { tokens } = parseArgs({
     args: [...argv],
     options,
     allowPositionals: true,
@@ -120,7 +120,16 @@ function readFlags(specs: OptionSpecs, argv: readonly string[]) {
     tokens: true,
   });
   const flags = new Map<string, Given>();
+  const positionals: string[] = [];
+  /** The last flag, if it takes the arguments after it. */
+  let taking: string | undefined;
   for (const token of tokens) {
+    if (token.kind === "positional") {
+      const given = taking === undefined ? undefined : flags.get(taking);
+      if (given === undefined) positionals.push(token.value);
+      else flags.set(taking!, { ...given, value: `${given.value},${token.value}` });
+    }
+    if (token.kind !== "positional") taking = undefined;
     if (token.kind !== "option") continue;
     if (!Object.hasOwn(specs, token.name))
       throw unknown(token.rawName, `--${nearest(token.name, Object.keys(specs))}`);
@@ -129,6 +138,7 @@ function readFlags(specs: OptionSpecs, argv: readonly string[]) {
     const before = specs[token.name]?.isList ? flags.get(token.name) : undefined;
     const value = before === undefined ? given : `${before.value},${given}`;
     flags.set(token.name, { value, place: token.rawName });
+    if (specs[token.name]?.takesMore) taking = token.name;
   }
   return { flags, positionals };
 }

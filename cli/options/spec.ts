@@ -11,6 +11,8 @@ export interface OptionSpec<Value> {
   defaultText: string | undefined;
   /** Whether the flag is repeatable, each time adding items. */
   isList?: true;
+  /** Whether the arguments after the flag's value, up to the next flag, are its items too. */
+  takesMore?: true;
 }
 
 export type OptionSpecs = Record<string, OptionSpec<unknown>>;
@@ -79,7 +81,9 @@ export function choice<const Value extends string>(
 }
 
 /** A list: comma-separated in flags and variables, or the flag repeated; a list in YAML. */
-export function list(options: TextOptions & { item?: z.ZodType<string> }): OptionSpec<string[]> {
+export function list(
+  options: TextOptions & { item?: z.ZodType<string>; takesMore?: true },
+): OptionSpec<string[]> {
   const schema = z.preprocess(
     (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
     z.array(options.item ?? z.string().min(1)),
@@ -90,6 +94,7 @@ export function list(options: TextOptions & { item?: z.ZodType<string> }): Optio
     placeholder: options.placeholder ?? "A,B",
     defaultText: undefined,
     isList: true,
+    ...(options.takesMore && { takesMore: true }),
   };
 }
 

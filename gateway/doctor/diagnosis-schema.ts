@@ -36,6 +36,7 @@ const engine = z.object({
   name: z.string(),
   url: z.string(),
   state: z.enum(["connecting", "ready", "down", "draining", "gone"]),
+  role: z.enum(["aggregated", "prefill", "decode", "encode"]),
   reason: maybe(z.string()),
   kind: maybe(z.enum(["vllm", "sglang", "tensorrt-llm", "llama.cpp", "openai"])),
   version: maybe(z.string()),

@@ -2,7 +2,9 @@ import type { EngineKind, Limitation } from "../engines/types.ts";
 import type { Feed } from "../feeds/feed.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { textReader } from "../prompts/text-reader.ts";
+import type { RoutedCard } from "../routing/workers.ts";
 import type { EngineConnection } from "./members/engine-connection.ts";
+import { roleOf } from "./members/engine-spec.ts";
 import type { EngineState } from "./members/engine-watch.ts";
 
 /** The state of an attached engine, for users and the admin API. */
@@ -13,6 +15,7 @@ export interface EngineReport {
   /** Why it is not ready. */
   readonly reason: string | undefined;
   readonly kind: EngineKind | undefined;
+  readonly role: RoutedCard["role"];
   readonly version: string | undefined;
   readonly models: readonly EngineModelReport[];
   readonly blockSize: number | undefined;
@@ -69,6 +72,7 @@ export async function reportEngine(
     state,
     reason,
     kind: profile?.kind,
+    role: roleOf(spec, profile),
     version: profile?.version,
     models,
     blockSize: engine.blockSize,

@@ -32,6 +32,7 @@ export function reportWorker(worker: WorkerConnection, isPrepared: boolean): Wor
         ? (worker.reason ?? "it is not connected yet")
         : undefined,
     kind: "stator",
+    role: card.role,
     version: `${card.engine.name} ${card.engine.version}`,
     models: [
       {

@@ -6,7 +6,7 @@ import { examineEngines } from "./doctor.ts";
 import { health } from "./health.ts";
 import { referencePage } from "./reference-page.ts";
 import { changeThresholds, showThresholds } from "./thresholds.ts";
-import { attachWorker, detachWorker, listWorkers, showWorker } from "./workers.ts";
+import { attachWorker, changeWorker, detachWorker, listWorkers, showWorker } from "./workers.ts";
 
 /**
  * Adds the routes that are open to everyone.
@@ -51,6 +51,9 @@ export function addAdminRoutes(app: Hono<GatewayEnv>, dependencies: OpsDependenc
   app.post("/admin/doctor", (context) => examineEngines(context, dependencies));
   app.get("/admin/workers", (context) => listWorkers(context, dependencies));
   app.post("/admin/workers", (context) => attachWorker(context, dependencies));
+  app.patch("/admin/workers/:name", (context) =>
+    changeWorker(context, dependencies, context.req.param("name")),
+  );
   app.get("/admin/workers/:name{.+}", (context) =>
     showWorker(context, dependencies, context.req.param("name")),
   );

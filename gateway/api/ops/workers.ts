@@ -1,6 +1,15 @@
 import type { Context } from "hono";
 import { z } from "zod";
-import { drainEndpoint, encodeDrainRequest, messageOf, PlaneError, unaryCall } from "#runtime";
+import {
+  drainEndpoint,
+  encodeDrainRequest,
+  encodeRoleRequest,
+  messageOf,
+  PlaneError,
+  roleEndpoint,
+  unaryCall,
+  workerRoles,
+} from "#runtime";
 import { readJsonBody } from "../../access/body.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { EngineReport } from "../../models/engine-report.ts";
@@ -10,6 +19,13 @@ import type { OpsDependencies } from "../dependencies.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
 import { refuseUnknownQuery } from "./query.ts";
+
+const engineRole = z.enum(workerRoles);
+
+/** The body of `PATCH /admin/workers/{name}`. */
+export const changeRequest = strictObject({
+  role: engineRole.describe("The part in requests that it takes from now on."),
+});
 
 /** The body of `POST /admin/workers`. */
 export const attachRequest = strictObject({
@@ -31,6 +47,7 @@ export const attachRequest = strictObject({
     .max(16_384)
     .optional()
     .describe("Tokens per KV block, if the engine does not report it."),
+  role: engineRole.optional().describe("Its part in requests; default: what it reports, else aggregated."),
   kv_events: strictObject({
     endpoint: z.string().describe("tcp://HOST:PORT; * stands for the engine's host."),
     replay: z.string().optional().describe("The address from which to replay lost events."),
@@ -78,6 +95,7 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
     tags: body.tags,
     apiKey: body.api_key,
     blockSize: body.block_size,
+    role: body.role,
     kvEvents: body.kv_events && {
       endpoint: body.kv_events.endpoint,
       replayEndpoint: body.kv_events.replay,
@@ -87,6 +105,30 @@ export async function attachWorker(context: Context, dependencies: OpsDependenci
   dependencies.log.info("engine attached", { engine: engine.name });
   await engines.firstProbe(engine, body.wait_ms);
   return context.json(describe(await engines.reportOf(engine.name)), 201);
+}
+
+/** `PATCH /admin/workers/{name}`: gives an engine another role, or asks a worker to take it. */
+export async function changeWorker(
+  context: Context,
+  { engines, workers, bodyLimit, log }: OpsDependencies,
+  name: string,
+): Promise<Response> {
+  refuseUnknownQuery(context, []);
+  const { json } = await readJsonBody(context.req.raw, bodyLimit);
+  const { role } = validate(changeRequest, json);
+  const worker = workers.worker(name);
+  if (worker === undefined) engines.setRole(name, role);
+  else
+    await ask(
+      worker,
+      roleEndpoint,
+      encodeRoleRequest(role),
+      "change its role",
+      "Start it with --role instead.",
+    );
+  log.info("role changed", { worker: name, role });
+  const report = worker === undefined ? await engines.reportOf(name) : workers.reportOf(name)!;
+  return context.json({ ...describe(report), role });
 }
 
 /**
@@ -106,7 +148,8 @@ export async function detachWorker(
   const worker = workers.worker(name);
   if (worker !== undefined) {
     const report = describe(workers.reportOf(name)!);
-    await askToLeave(worker, isNow ? 0 : withinMs);
+    const payload = encodeDrainRequest(isNow ? 0 : withinMs);
+    await ask(worker, drainEndpoint, payload, "leave", "Stop its process instead.");
     return context.json({ ...report, state: "draining" }, 202);
   }
   if (hasFixedEngines) throw enginesFixed();
@@ -131,20 +174,31 @@ function readNow(text: string | undefined): boolean {
   throw invalidRequest("Invalid value for 'now': must be true or false.", "now");
 }
 
-/** Longest time for a worker to confirm that it leaves, in milliseconds. */
-const LEAVE_MS = 5_000;
+/** Longest time for a worker to confirm, in milliseconds. */
+const CONFIRM_MS = 5_000;
 
-/** The worker announces in discovery that it is leaving, so that all gateways know. */
-async function askToLeave({ client, instance }: WorkerConnection, withinMs?: number): Promise<void> {
+/**
+ * Asks a worker for something that it announces in discovery, so that all gateways know.
+ * @param wish what it is asked to do
+ * @param advice what to do if it cannot be asked, as a sentence
+ * @throws ApiError 400 if it refuses, 502 if it cannot be asked
+ */
+async function ask(
+  { client, instance }: WorkerConnection,
+  endpoint: string,
+  payload: Uint8Array,
+  wish: string,
+  advice: string,
+): Promise<void> {
   try {
     if (client === undefined) throw new PlaneError("connection_lost", "It is not connected.");
-    await unaryCall(client, drainEndpoint, encodeDrainRequest(withinMs), { deadlineMs: LEAVE_MS });
+    await unaryCall(client, endpoint, payload, { deadlineMs: CONFIRM_MS });
   } catch (cause) {
-    const reason = messageOf(cause);
+    if (cause instanceof PlaneError && cause.code === "invalid_request") throw invalidRequest(cause.message);
     throw new ApiError(
       502,
       "server_error",
-      `The worker '${instance.name}' cannot be asked to leave: ${reason} Stop its process instead.`,
+      `The worker '${instance.name}' cannot be asked to ${wish}: ${messageOf(cause)} ${advice}`,
       { code: "worker_failed", cause },
     );
   }
@@ -170,6 +224,7 @@ function describe(engine: EngineReport | WorkerReport) {
     state: engine.state,
     reason: engine.reason ?? null,
     kind: engine.kind ?? null,
+    role: engine.role,
     version: engine.version ?? null,
     models: engine.models.map(({ name, aliases, adapters, contextLength, tokens }) => ({
       name,

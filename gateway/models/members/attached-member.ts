@@ -4,6 +4,7 @@ import type { RoutedInstance, RoutedWorker } from "../../routing/workers.ts";
 import { driftFixes } from "../drift-fixes.ts";
 import type { EngineConnection } from "./engine-connection.ts";
 import { EngineMember } from "./engine-member.ts";
+import { roleOf } from "./engine-spec.ts";
 
 /** Assumed for engines that do not report these. */
 export const UNKNOWN_ENGINE = { blockSize: 16, maxBatchedTokens: 8_192, maxSequences: 256 };
@@ -15,6 +16,12 @@ export class AttachedMember extends EngineMember<EngineConnection> {
   constructor(engine: EngineConnection, profile: EngineProfile, model: EngineModel) {
     super(engine, instanceOf(engine, profile), model);
     this.fixes = driftFixes(engine, profile);
+  }
+
+  /** The engine's role has changed. */
+  rereadRole(profile: EngineProfile): void {
+    const { instance, engine } = this;
+    this.instance = { ...instance, card: { ...instance.card, ...disaggregationOf(engine, profile) } };
   }
 
   get isPredicted(): boolean {
@@ -66,7 +73,7 @@ function disaggregationOf(
   { spec, adapter }: EngineConnection,
   profile: EngineProfile,
 ): Pick<RoutedInstance["card"], "role" | "kvFormat" | "needsPrefill"> {
-  const role = spec.role ?? profile.role ?? "aggregated";
+  const role = roleOf(spec, profile);
   const disaggregation = adapter?.disaggregation;
   if (role === "aggregated" || disaggregation === undefined) return { role };
   return { role, kvFormat: profile.kind, needsPrefill: role === "decode" && !disaggregation.decodesAlone };

@@ -27,7 +27,7 @@ import { RequestHealth } from "./request-health.ts";
  * active checks and the outcomes of requests.
  */
 export class EngineConnection implements WatchedEngine {
-  readonly spec: EngineSpec;
+  spec: EngineSpec;
   readonly name: string;
   readonly api: EngineApi;
   /** Scheme, host and port for requests. */

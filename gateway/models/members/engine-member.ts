@@ -36,7 +36,7 @@ export abstract class EngineMember<Engine extends EngineTarget = EngineTarget> i
   readonly kind = "engine";
   readonly created = undefined;
   readonly engine: Engine;
-  readonly instance: RoutedInstance;
+  instance: RoutedInstance;
   /** As the engine lists it now; its adapters may change. */
   model: EngineModel;
   abstract readonly isPredicted: boolean;

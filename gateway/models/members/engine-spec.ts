@@ -27,6 +27,10 @@ export interface KvEventsSpec {
   readonly topic?: string | undefined;
 }
 
+/** The engine's part in requests: the operator knows better than the engine. */
+export const roleOf = (spec: Pick<EngineSpec, "role">, profile: EngineProfile | undefined): EngineRole =>
+  spec.role ?? profile?.role ?? "aggregated";
+
 /** The sources of an engine's KV events, as given by its operator, or else as reported by the engine. */
 export function kvEventSources(
   { kvEvents, url }: EngineSpec,

@@ -1,5 +1,5 @@
 import { type Logger, nearest, type ZmqPosition } from "#runtime";
-import type { EngineModel, EngineProfile, KvEventOrigin } from "../../engines/types.ts";
+import type { EngineModel, EngineProfile, EngineRole, KvEventOrigin } from "../../engines/types.ts";
 import { ApiError } from "../../kernel/errors.ts";
 import type { PromptReader } from "../../prompts/prompt-reader.ts";
 import { type EngineReport, reportEngine } from "../engine-report.ts";
@@ -161,6 +161,19 @@ export class AttachedEngines {
       else this.detach(name);
     };
     check();
+  }
+
+  /** Gives an engine another role; its running requests continue. @throws ApiError 404 for an unknown engine */
+  setRole(name: string, role: EngineRole): void {
+    const attachment = this.#attachmentOf(name);
+    const { engine, members } = attachment;
+    engine.spec = { ...engine.spec, role };
+    if (engine.profile === undefined) return;
+    for (const member of members) {
+      member.rereadRole(engine.profile);
+      this.#modelOf(member)?.update(member);
+    }
+    this.#notify(attachment);
   }
 
   /**
