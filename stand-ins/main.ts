@@ -30,6 +30,8 @@ const { values, positionals } = parseArgs({
     "kv-port": { type: "string" },
     "replay-port": { type: "string" },
     "kv-topic": { type: "string" },
+    role: { type: "string" },
+    "kv-lease-ms": { type: "string" },
     "start-ms": { type: "string" },
   },
 });
@@ -77,6 +79,8 @@ function optionsOf(): StandInOptions {
             replayPort: number("replay-port", values["replay-port"]),
             topic: values["kv-topic"],
           },
+    role: values.role === "prefill" || values.role === "decode" ? values.role : undefined,
+    kvLeaseMs: number("kv-lease-ms", values["kv-lease-ms"]),
     startMs: number("start-ms", values["start-ms"]),
   };
 }

@@ -9,6 +9,7 @@ import { refuse } from "./core/refusal.ts";
 import type { StandInRoute } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
+import { sglangHandoff } from "./sglang-handoff.ts";
 
 /** The release that it claims to be. */
 const VERSION = "0.5.9";
@@ -18,10 +19,11 @@ export function startSglang(options: StandInOptions = {}): Promise<StandIn> {
   return startStandIn({ dialect, routes, refuse }, options);
 }
 
-function dialect({ engine, options }: StandInContext): Dialect {
+function dialect({ engine, options, kvExports }: StandInContext): Dialect {
   const reports = options.reportsCachedTokens ?? true;
   const nothing = { role: null, content: null, reasoning_content: null, tool_calls: null };
   return {
+    handoff: options.role && sglangHandoff(options.role, kvExports),
     continuing: "asked",
     roleDelta: { ...nothing, role: "assistant", content: "" },
     deltaFields: { role: null, reasoning_content: null, tool_calls: null },
@@ -97,7 +99,7 @@ function routes(context: StandInContext): Record<string, StandInRoute> {
   return { ...own, "GET /openapi.json": () => ({ json: describeRoutes(own) }) };
 }
 
-function serverInfoOf({ engine, options, model, kvEvents }: StandInContext): object {
+function serverInfoOf({ engine, options, model, kvEvents, place }: StandInContext): object {
   const { source = model, maxSequences = 64, prefixCaching = true, reportsCachedTokens = true } = options;
   const [first] = kvEvents;
   const events = first && {
@@ -123,6 +125,8 @@ function serverInfoOf({ engine, options, model, kvEvents }: StandInContext): obj
     max_running_requests: maxSequences,
     max_total_num_tokens: engine.totalBlocks * engine.blockSize,
     max_req_input_len: engine.contextLength - 6,
+    disaggregation_mode: options.role ?? "null",
+    ...(options.role && { disaggregation_bootstrap_port: place().port }),
     internal_states: engine.ranks.map(() => ({})),
     version: VERSION,
   };

@@ -6,6 +6,7 @@ import { refuse } from "./core/refusal.ts";
 import { type BlockContent, hashBlock } from "./core/sequence.ts";
 import type { StandInRoute } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
+import { tensorrtLlmHandoff } from "./tensorrt-llm-handoff.ts";
 
 /** The release that it claims to be. */
 const VERSION = "1.2.0";
@@ -15,9 +16,11 @@ export function startTensorrtLlm(options: StandInOptions = {}): Promise<StandIn>
   return startStandIn({ dialect, routes, refuse }, options);
 }
 
-function dialect({ engine, options }: StandInContext): Dialect {
+function dialect({ engine, options, kvExports, place }: StandInContext): Dialect {
   const reports = options.reportsCachedTokens ?? true;
+  const origin = () => `http://${place().host}:${place().port}`;
   return {
+    handoff: options.role && tensorrtLlmHandoff(kvExports, origin),
     continuing: "never",
     roleDelta: { role: "assistant", content: "", reasoning_content: null, tool_calls: [] },
     deltaFields: { role: null, reasoning_content: null, tool_calls: [] },

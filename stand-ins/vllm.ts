@@ -9,6 +9,7 @@ import type { StandInReply, StandInRoute } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 import { renderChat } from "./core/template.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
+import { vllmHandoff } from "./vllm-handoff.ts";
 
 /** The release that it claims to be. */
 const VERSION = "0.32.0";
@@ -45,7 +46,12 @@ const TYPES: Record<number, string> = {
 
 function dialect(context: StandInContext): Dialect {
   const reports = context.options.reportsCachedTokens ?? true;
+  const { kvExports: exports, engine, place, crash } = context;
+  const hasConnector = context.options.role !== undefined;
   return {
+    handoff: hasConnector
+      ? vllmHandoff({ exports, blockSize: engine.blockSize, place, crash, refuse })
+      : undefined,
     continuing: "asked",
     roleDelta: { role: "assistant", content: "" },
     hasFinishChunk: false,
@@ -179,7 +185,7 @@ function modelsOf({ model, options, engine, created }: StandInContext): object[]
   ];
 }
 
-function metricsOf({ engine, model, options }: StandInContext): Metric[] {
+function metricsOf({ engine, model, options, kvExports }: StandInContext): Metric[] {
   const each = (value: (rank: StandInRank) => number, more: Record<string, string> = {}) =>
     engine.ranks.map((rank, index) => ({
       labels: { engine: String(index), model_name: model, ...more },
@@ -226,5 +232,25 @@ function metricsOf({ engine, model, options }: StandInContext): Metric[] {
     counter("vllm:prompt_tokens_total", "Prefill tokens processed.", (r) => r.counters.promptTokens),
     counter("vllm:generation_tokens_total", "Generation tokens.", (r) => r.counters.generatedTokens),
     counter("vllm:request_success_total", "Finished requests.", (r) => r.counters.finished),
+    ...(options.role === undefined
+      ? []
+      : [
+          counter(
+            "vllm:nixl_num_failed_transfers_total",
+            "Number of failed NIXL KV cache transfers.",
+            () => 0,
+          ),
+          counter(
+            "vllm:nixl_num_kv_expired_reqs_total",
+            "Number of requests that had their KV expire.",
+            () => kvExports.expired,
+          ),
+          {
+            name: "vllm:prompt_tokens_by_source_total",
+            help: "Number of prompt tokens by source.",
+            type: "counter" as const,
+            samples: each((r) => r.counters.receivedTokens, { source: "external_kv_transfer" }),
+          },
+        ]),
   ];
 }

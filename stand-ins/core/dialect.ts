@@ -1,3 +1,4 @@
+import type { HandoffDialect } from "./kv-handoff.ts";
 import type { Continuing, OpenAiRequest } from "./openai-request.ts";
 import type { StandInReply } from "./server.ts";
 
@@ -35,6 +36,8 @@ export interface Dialect {
   readonly finishDelta: Readonly<Record<string, unknown>>;
   readonly messageFields: Readonly<Record<string, unknown>>;
   usage(usage: TokenUsage): Readonly<Record<string, unknown>>;
+  /** How it hands KV blocks to other engines; undefined if it does not. */
+  readonly handoff?: HandoffDialect | undefined;
   /** The engine's error for an invalid request; undefined if it is valid. */
   check(request: OpenAiRequest): StandInReply | undefined;
   malformed(message: string): StandInReply;

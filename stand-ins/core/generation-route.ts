@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Dialect, Finish, Surface, TokenUsage } from "./dialect.ts";
 import type { Running, StandInEngine } from "./engine.ts";
 import type { Faults } from "./faults.ts";
+import type { Handoff } from "./kv-handoff.ts";
 import { type OpenAiRequest, readChat, readCompletion } from "./openai-request.ts";
 import type { StandInReply, StandInRequest, StandInRoute } from "./server.ts";
 import { SpeechWriter } from "./speech.ts";
@@ -21,13 +22,15 @@ export function generationRoute(
   dialect: Dialect,
   options: GenerationOptions,
 ): StandInRoute {
-  return (request) => {
+  return async (request) => {
     const read =
       surface === "chat" ? readChat(request.body, dialect.continuing) : readCompletion(request.body);
     if (typeof read === "string") return dialect.malformed(read);
     const refusal = dialect.check(read);
     if (refusal !== undefined) return refusal;
-    const answer = new Answer(surface, engine, dialect, options, request, read);
+    const handoff = await dialect.handoff?.begin(request.body, read.tokens, request.signal);
+    if (handoff !== undefined && !("isReceived" in handoff)) return handoff;
+    const answer = new Answer(surface, engine, dialect, options, request, read, handoff);
     return read.isStreamed ? { write: (response) => answer.stream(response) } : answer.whole();
   };
 }
@@ -42,6 +45,7 @@ class Answer {
   readonly #request: OpenAiRequest;
   readonly #running: Running;
   readonly #options: GenerationOptions;
+  readonly #handoff: Handoff | undefined;
   readonly #head: Readonly<Record<string, unknown>>;
   #generated = 0;
 
@@ -52,6 +56,7 @@ class Answer {
     options: GenerationOptions,
     { headers, faults, faultsChanged, signal }: StandInRequest,
     request: OpenAiRequest,
+    handoff: Handoff | undefined,
   ) {
     const { model = options.model } = request;
     this.#surface = surface;
@@ -61,10 +66,12 @@ class Answer {
     this.#signal = signal;
     this.#request = request;
     this.#options = options;
+    this.#handoff = handoff;
     const rank = headers["x-data-parallel-rank"];
     this.#running = engine.generate(
       {
         ...request,
+        ...(handoff && { tokens: handoff.tokens, isReceived: handoff.isReceived }),
         // An answer that does not fit ends at the end of the context.
         maxTokens: Math.min(request.maxTokens, engine.contextLength - request.tokens.length),
         loraName: options.adapters.includes(model) ? model : undefined,
@@ -95,7 +102,9 @@ class Answer {
         : { text };
     const choices = [this.#choice(content, finish)];
     const usage = this.#usage();
-    const answer = { ...this.#head, choices, ...this.#dialect.answerFields(usage) };
+    const fields = { ...this.#dialect.answerFields(usage), ...this.#handoff?.answerFields?.() };
+    const answer = { ...this.#head, choices, ...fields };
+    await this.#handoff?.beforeEnd?.(this.#signal);
     return { json: { ...answer, usage: this.#dialect.usage(usage) } };
   }
 
@@ -181,6 +190,7 @@ class Answer {
       ...content,
       finish_reason: finish?.reason ?? null,
       ...this.#dialect.choiceFields(this.#surface, finish),
+      ...(finish && this.#handoff?.choiceFields?.()),
     };
   }
 

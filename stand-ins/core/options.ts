@@ -36,6 +36,10 @@ export interface StandInOptions {
   hasMetrics?: boolean | undefined;
   /** KV events over ZeroMQ. Default: none. */
   kvEvents?: KvEventOptions | undefined;
+  /** Its part in disaggregated serving. Default: none. */
+  role?: "prefill" | "decode" | undefined;
+  /** For how long a prefill engine holds KV blocks, in milliseconds. Default 30,000. */
+  kvLeaseMs?: number | undefined;
   /** Milliseconds until it listens. Default 0. */
   startMs?: number | undefined;
   /** How the fault `crash` ends the process. Default: `process.exit(1)`. */

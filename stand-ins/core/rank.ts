@@ -16,6 +16,8 @@ export interface RankCounters {
   prefixQueries: number;
   prefixHits: number;
   promptTokens: number;
+  /** Prompt tokens whose KV blocks came from another engine. */
+  receivedTokens: number;
   generatedTokens: number;
   finished: number;
 }
@@ -26,6 +28,7 @@ export class StandInRank {
     prefixQueries: 0,
     prefixHits: 0,
     promptTokens: 0,
+    receivedTokens: 0,
     generatedTokens: 0,
     finished: 0,
   };
@@ -85,6 +88,7 @@ export class StandInRank {
   #count(sequence: Sequence): void {
     const { counters } = this;
     counters.promptTokens += sequence.promptTokens;
+    if (sequence.isReceived) counters.receivedTokens += sequence.promptTokens - sequence.cachedTokens;
     if (this.#options.prefixCaching === false) return;
     counters.prefixQueries += sequence.promptTokens;
     counters.prefixHits += sequence.cachedTokens;

@@ -13,6 +13,8 @@ export interface Generation {
   cacheSalt: string | undefined;
   /** Undefined: the least busy one. */
   rank: number | undefined;
+  /** Whether the prompt's KV blocks come from another engine. */
+  isReceived?: boolean;
 }
 
 export interface GeneratedToken {
@@ -39,6 +41,10 @@ export class Sequence implements ScheduledRequest {
   onGenerated: ((token: GeneratedToken) => void) | undefined;
   /** Called when the model ends its answer before `maxTokens`. */
   onEnd: (() => void) | undefined;
+  get isReceived(): boolean {
+    return this.#generation.isReceived ?? false;
+  }
+
   /** Called when the request is first scheduled. */
   onStarted: (() => void) | undefined;
   readonly #generation: Generation;

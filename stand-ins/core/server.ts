@@ -12,6 +12,8 @@ export type StandInReply =
   | { write: (response: ServerResponse, signal: AbortSignal) => Promise<void> };
 
 export interface StandInRequest {
+  /** Without the query. */
+  readonly path: string;
   readonly headers: IncomingMessage["headers"];
   /** Parsed JSON; undefined if there is no body or it is not JSON. */
   readonly body: unknown;
@@ -85,11 +87,12 @@ export class StandInServer {
     const name = `${request.method} ${(request.url ?? "").replace(/\?.*/, "")}`;
     const body = parse(await readBody(request));
     if (name.endsWith(" /stand-in/faults")) return this.#setFaults(name, body, response);
-    this.requests.push(name);
+    const isOwn = name.includes(" /stand-in/");
+    if (!isOwn) this.requests.push(name);
     const { routes, generationRoutes, refuse, apiKey } = this.#options;
     const { faults } = this;
     const faultsChanged = this.#faultsChanged.signal;
-    const isAffected = faults.on === "all" || generationRoutes.includes(name);
+    const isAffected = !isOwn && (faults.on === "all" || generationRoutes.includes(name));
     if (isAffected && (await this.#injectFaults(faults, response))) return;
     if (
       apiKey !== undefined &&
@@ -98,14 +101,15 @@ export class StandInServer {
     ) {
       return send(response, refuse(401, "Unauthorized"), never);
     }
-    const route = routes[name];
+    const path = name.slice(name.indexOf(" ") + 1);
+    const route = routes[name] ?? (isOwn ? routes[name.replace(/\/[^/]*$/, "/*")] : undefined);
     if (route === undefined) return send(response, refuse(404, "Not Found"), never);
     const disconnected = new AbortController();
     response.on("close", () => disconnected.abort());
     const { signal } = disconnected;
     const seen = isAffected ? faults : NO_FAULTS;
     const { headers } = request;
-    await send(response, await route({ headers, body, faults: seen, faultsChanged, signal }), signal);
+    await send(response, await route({ path, headers, body, faults: seen, faultsChanged, signal }), signal);
   }
 
   get faults(): Faults {

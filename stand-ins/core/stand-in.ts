@@ -3,6 +3,7 @@ import type { Dialect } from "./dialect.ts";
 import { StandInEngine } from "./engine.ts";
 import { type Faults, faultsSchema } from "./faults.ts";
 import { generationRoute } from "./generation-route.ts";
+import { KvExports } from "./kv-handoff.ts";
 import { type KvEventPlace, KvPublishers } from "./kv-publishers.ts";
 import type { StandInOptions } from "./options.ts";
 import { type ServerOptions, type StandInRoute, StandInServer } from "./server.ts";
@@ -14,6 +15,8 @@ export interface StandIn extends AsyncDisposable {
   readonly engine: StandInEngine;
   /** Each rank's KV event endpoints; empty if it publishes none. */
   readonly kvEvents: readonly KvEventPlace[];
+  /** The KV blocks that it holds for other engines. */
+  readonly kvExports: KvExports;
   /** Every request so far, as `METHOD /path`. */
   readonly requests: readonly string[];
   /** Replaces the faults, as `POST /stand-in/faults` does. */
@@ -29,6 +32,10 @@ export interface StandInContext {
   /** The model's name, its aliases and its adapters. */
   readonly names: readonly string[];
   readonly kvEvents: readonly KvEventPlace[];
+  readonly kvExports: KvExports;
+  /** Its address; only once it listens. */
+  place(): { readonly host: string; readonly port: number };
+  crash(): void;
   /** When it was started, in seconds since 1970. */
   readonly created: number;
 }
@@ -55,6 +62,9 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
     model,
     names: [model, ...aliases, ...adapters],
     kvEvents: publishers?.places ?? [],
+    kvExports: new KvExports(options.kvLeaseMs ?? 30_000),
+    place: () => ({ host: options.host ?? "127.0.0.1", port: server.port }),
+    crash,
     created: Math.floor(engine.startedAt),
   };
   const dialect = kind.dialect(context);
@@ -62,10 +72,11 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
   const own = kind.routes(context);
   const routes: Record<string, StandInRoute> = {
     ...own,
+    "GET /stand-in/kv/*": context.kvExports.route,
     "POST /v1/chat/completions": generationRoute("chat", engine, dialect, generation),
     "POST /v1/completions": generationRoute("completions", engine, dialect, generation),
   };
-  const server = await StandInServer.listen({
+  const server: StandInServer = await StandInServer.listen({
     port: options.port,
     host: options.host,
     apiKey: options.apiKey,
@@ -86,6 +97,7 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
     port: server.port,
     engine,
     kvEvents: context.kvEvents,
+    kvExports: context.kvExports,
     requests: server.requests,
     setFaults(faults) {
       server.faults = faultsSchema.parse(faults);
