@@ -37,6 +37,7 @@ export function completeSpec(spec: EngineSpec, options: EngineOptions): EngineSp
   return {
     ...spec,
     apiKey: spec.apiKey ?? options["engine-key"],
+    kvLeaseMs: options["kv-lease"] * 1000,
     kvEvents: spec.kvEvents ?? (kvEvents || undefined),
   };
 }

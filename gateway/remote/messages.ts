@@ -111,6 +111,7 @@ export interface EngineNews {
   readonly name: string;
   readonly url: string;
   readonly apiKey: string | undefined;
+  readonly kvLeaseMs: number | undefined;
   readonly isReady: boolean;
   /** Why it is considered hung, if it is. */
   readonly hungFor: string | undefined;

@@ -23,7 +23,7 @@ export interface RouteRecords<Worker extends RoutedWorker> {
 /** A route whose load is booked in the core, and which reports its progress and end to the router. */
 export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
   readonly overlapBlocks: number;
-  readonly plan: Plan<Worker>;
+  plan: Plan<Worker>;
   readonly #router: RouteRecords<Worker>;
   readonly #core: Router;
   readonly #slot: Slot<Worker>;
@@ -73,6 +73,7 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
 
   prefillHere(): void {
     this.plan.prefill?.free();
+    this.plan = { decode: this };
     if (this.#freed || this.#extraTokens > 0 || this.#hasLeft) return;
     this.#extraTokens = this.newTokens;
     this.#addExtra(this.#extraTokens);

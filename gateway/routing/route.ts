@@ -31,7 +31,7 @@ export type RouteOutcome = "finished" | "failed" | "cancelled" | "moved";
  */
 export interface Route<Worker extends RoutedWorker> extends Assignment<Worker> {
   readonly plan: Plan<Worker>;
-  /** The prefill worker has failed, and the decode worker computes the prompt itself. */
+  /** The prefill worker has failed: the plan goes on without it, and the decode worker computes the prompt itself. */
   prefillHere(): void;
   firstToken(): void;
   grow(blocks: number): void;

@@ -89,6 +89,12 @@ export class KvExports {
     return { json: { tokens, isValid } };
   };
 
+  /** `GET /stand-in/kv` */
+  readonly counts: StandInRoute = () => {
+    const { held, expired, readLate, read } = this;
+    return { json: { held, expired, readLate, read } };
+  };
+
   #free(id: string): void {
     const entry = this.#tokens.get(id);
     if (entry?.isValid !== true) return;

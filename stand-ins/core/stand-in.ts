@@ -72,6 +72,7 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
   const own = kind.routes(context);
   const routes: Record<string, StandInRoute> = {
     ...own,
+    "GET /stand-in/kv": context.kvExports.counts,
     "GET /stand-in/kv/*": context.kvExports.route,
     "POST /v1/chat/completions": generationRoute("chat", engine, dialect, generation),
     "POST /v1/completions": generationRoute("completions", engine, dialect, generation),

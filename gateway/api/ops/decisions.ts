@@ -43,7 +43,7 @@ function readLimit(text: string | undefined): number {
 }
 
 function describe(record: DecisionRecord, { name: model, router }: LocalModel) {
-  const { chosen, reportedCachedTokens } = record;
+  const { chosen, prefill, reportedCachedTokens } = record;
   const { blockSize, policy } = router;
   return {
     request_id: record.requestId,
@@ -53,6 +53,9 @@ function describe(record: DecisionRecord, { name: model, router }: LocalModel) {
     outcome: record.outcome,
     reason: record.reason ?? null,
     worker: chosen === undefined ? null : describeWorker(chosen),
+    prefill_worker:
+      prefill === undefined ? null : { ...describeWorker(prefill), overlap_blocks: prefill.overlapBlocks },
+    prefill_here: record.prefillHere ?? null,
     prompt_tokens: record.promptTokens,
     prompt_blocks: Math.floor(record.promptTokens / blockSize),
     block_size: blockSize,

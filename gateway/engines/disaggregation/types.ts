@@ -32,6 +32,8 @@ export interface PrefillEngine {
   readonly url: string;
   /** The port of SGLang's bootstrap server, if it is not 8998. */
   readonly bootstrapPort?: number | undefined;
+  /** For how long vLLM's keeps KV blocks, if not for 30 s. */
+  readonly kvLeaseMs?: number | undefined;
 }
 
 /** A divided request. Fields replace those of the client's body; with the value undefined, they are removed. */

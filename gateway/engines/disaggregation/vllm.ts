@@ -12,7 +12,7 @@ const LEASE_MS = 30_000;
 export const vllmDisaggregation: Disaggregation = {
   decodesAlone: true,
   obstacleOf: obstacleToOnePrompt,
-  divide: ({ body }) => ({
+  divide: ({ body, prefill: { kvLeaseMs = LEASE_MS } }) => ({
     prefillFields: {
       ...oneToken(body),
       kv_transfer_params: {
@@ -32,7 +32,7 @@ export const vllmDisaggregation: Disaggregation = {
       const { kv_transfer_params, usage } = read.data;
       return {
         fields: { kv_transfer_params },
-        validMs: LEASE_MS,
+        validMs: kvLeaseMs,
         cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? undefined,
       };
     },

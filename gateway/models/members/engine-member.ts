@@ -11,7 +11,7 @@ export interface EngineTarget {
   readonly origin: string;
   /** The prefix before `/v1` in the engine's paths. */
   readonly basePath: string;
-  readonly spec: Pick<EngineSpec, "apiKey">;
+  readonly spec: Pick<EngineSpec, "apiKey" | "kvLeaseMs">;
   readonly api: EngineApi;
   /** Undefined until it has been probed. */
   readonly profile: Pick<EngineProfile, "bootstrapPort"> | undefined;

@@ -16,6 +16,8 @@ export interface EngineSpec {
   readonly kvEvents?: KvEventsSpec | undefined;
   /** Tokens per KV block, for engines that do not report it. */
   readonly blockSize?: number | undefined;
+  /** For how long it keeps KV blocks for decode engines, in milliseconds. Default: its adapter's. */
+  readonly kvLeaseMs?: number | undefined;
   /** Its part in requests. Default: what it reports, else aggregated. */
   readonly role?: EngineRole | undefined;
 }

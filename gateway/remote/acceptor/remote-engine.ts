@@ -10,7 +10,7 @@ export class RemoteEngine implements EngineTarget {
   readonly name: string;
   readonly origin: string;
   readonly basePath: string;
-  readonly spec: { readonly apiKey: string | undefined };
+  readonly spec: EngineTarget["spec"];
   readonly api: EngineApi;
   readonly adapter: EngineAdapter;
   readonly profile: EngineProfile;
@@ -20,12 +20,16 @@ export class RemoteEngine implements EngineTarget {
   readonly evictions = new RequestListeners();
   readonly #channel: AcceptorChannel;
 
-  constructor({ name, url, apiKey, isReady, profile }: EngineNews, api: EngineApi, channel: AcceptorChannel) {
+  constructor(
+    { name, url, apiKey, kvLeaseMs, isReady, profile }: EngineNews,
+    api: EngineApi,
+    channel: AcceptorChannel,
+  ) {
     const { origin, pathname } = new URL(url);
     this.name = name;
     this.origin = origin;
     this.basePath = pathname.replace(/\/$/, "");
-    this.spec = { apiKey };
+    this.spec = { apiKey, kvLeaseMs };
     this.isReady = isReady;
     this.api = api;
     this.adapter = adapterOf(profile.kind);

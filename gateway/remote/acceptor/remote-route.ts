@@ -8,7 +8,7 @@ export class RemoteRoute implements Route<Member> {
   readonly worker: Member;
   readonly rank: number;
   readonly overlapBlocks: number;
-  readonly plan: Plan<Member>;
+  plan: Plan<Member>;
   readonly #channel: AcceptorChannel;
   readonly #id: number;
   #isFree = false;
@@ -28,6 +28,7 @@ export class RemoteRoute implements Route<Member> {
   }
 
   prefillHere(): void {
+    this.plan = { decode: this };
     this.#channel.send({ type: "prefill-here", id: this.#id });
   }
 

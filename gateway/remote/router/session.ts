@@ -76,6 +76,7 @@ export class AcceptorSession {
         name,
         url: spec.url,
         apiKey: spec.apiKey,
+        kvLeaseMs: spec.kvLeaseMs,
         isReady: state === "ready",
         hungFor: engine.hungFor,
         isEvicting: engine.isEvicting,

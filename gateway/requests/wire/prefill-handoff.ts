@@ -62,7 +62,7 @@ export class PrefillHandoff {
     body: Uint8Array,
     isContinued: boolean,
   ): void {
-    const { adapter, origin, profile } = part.worker.engine;
+    const { adapter, origin, profile, spec } = part.worker.engine;
     const request = dividableRequest(this.#job, isContinued ? body : undefined);
     if (adapter?.disaggregation === undefined || request === undefined) {
       route.prefillHere();
@@ -70,7 +70,7 @@ export class PrefillHandoff {
       return;
     }
     const { transport, options } = this.#context;
-    const prefill = { url: origin, bootstrapPort: profile?.bootstrapPort };
+    const prefill = { url: origin, bootstrapPort: profile?.bootstrapPort, kvLeaseMs: spec.kvLeaseMs };
     const division = adapter.disaggregation.divide({ ...request, prefill });
     const { duration } = this.#job.model.metrics.routing.prefills;
     const prefillBody = dividedBody(body, division.prefillFields);

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import { metric } from "../metrics.ts";
+import { Pools } from "./pools.ts";
+
+// Prefill engines compute prompts for decode engines, which fetch the KV blocks. The stand-ins' text follows from the prompt
+// that the blocks belong to.
+
+describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
+  const pools = new Pools(kind);
+
+  test("answers equal those of one engine, and every prompt is handed over once", async () => {
+    await pools.runAll();
+    await pools.expectSettled();
+    expect(await pools.kv()).toMatchObject({ read: 32, expired: 0 });
+    expect(await pools.prefills("remote")).toBe(32);
+    expect(await pools.prefills("fallback")).toBe(0);
+    const headers = await pools.askOne();
+    expect(pools.prefill.map(({ name }) => name)).toContain(headers.get("x-stator-prefill-worker"));
+    expect(pools.decode.map(({ name }) => name)).toContain(headers.get("x-stator-worker"));
+    expect(await metric(pools.url, "stator_remote_prefill_seconds_count")).toBe(33);
+  });
+
+  test("a client's own parameters for transfers reach no engine", async () => {
+    await pools.askOne(33, {
+      kv_transfer_params: { do_remote_prefill: true },
+      disaggregated_params: { request_type: "generation_only" },
+      bootstrap_room: 1,
+      vllm_xargs: { kv_transfer_params: { do_remote_prefill: true } },
+    });
+    await pools.runAll();
+    await pools.expectSettled();
+    expect(pools.stator.stdout + pools.stator.stderr).toMatch(
+      /removed a client's parameters for KV transfers.*kv_transfer_params/,
+    );
+  });
+});
+
+describe("vllm", () => {
+  const pools = new Pools("vllm", { flags: ["--kv-lease=3"] });
+
+  test("decode engines compute short prompts themselves, and what cannot be divided", async () => {
+    const short = { messages: [{ role: "user", content: "Hello" }] };
+    const ask = async (path: string, body: object) => {
+      const response = await fetch(`${pools.url}/v1/${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "tiny", max_tokens: 4, ...body }),
+      });
+      await response.text();
+      return response.status;
+    };
+    expect(await ask("chat/completions", short)).toBe(200);
+    expect(await pools.prefills("local", "short")).toBe(1);
+    const prompt = "long ".repeat(700);
+    for (const body of [
+      { prompt, n: 2 },
+      { prompt, best_of: 2 },
+      { prompt, echo: true },
+    ])
+      await ask("completions", body);
+    expect(await pools.prefills("local", "unsuited")).toBe(3);
+    expect(await pools.kv()).toMatchObject({ read: 0, held: 0 });
+  });
+
+  test("roles can be changed while it runs", async () => {
+    const [first, second] = pools.prefill;
+    const change = async (name: string, role: string) => {
+      const response = await fetch(`${pools.url}/admin/workers/${name}`, {
+        method: "PATCH",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ role }),
+      });
+      return { status: response.status, body: await response.json() };
+    };
+    expect(await change(first.name, "decode")).toMatchObject({ status: 200, body: { role: "decode" } });
+    expect(await change("nobody", "decode")).toMatchObject({ status: 404 });
+    expect(await change(first.name, "encoder")).toMatchObject({ status: 400 });
+    await pools.runAll();
+    expect((await pools.askOne()).get("x-stator-prefill-worker")).toBe(second.name);
+    await change(second.name, "aggregated");
+    await pools.runAll();
+    const before = await pools.prefills("remote");
+    await pools.askOne(34);
+    expect(await pools.prefills("remote")).toBe(before);
+    await change(first.name, "prefill");
+    await pools.askOne(35);
+    await pools.expectSettled();
+  });
+});
