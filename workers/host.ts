@@ -35,7 +35,7 @@ import { createKvService, type KvTransferOptions } from "./kv/serve.ts";
 import { publishKvEvents, type ZmqEventsOptions } from "./kv-events.ts";
 import { createWorkerMetrics, measureStream } from "./metrics.ts";
 import type { KvEventsPrivacy } from "./private-kv-events.ts";
-import { checkRole, roleHandler } from "./role.ts";
+import { checkRole, prepareRole, roleHandler } from "./role.ts";
 import { RunningRequests } from "./running-requests.ts";
 
 export interface WorkerHostOptions {
@@ -147,7 +147,11 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const onError = ({ message: reason }: Error, endpoint?: string) =>
     warnings.warn(reason, "request plane error", { reason, ...(endpoint !== undefined && { endpoint }) });
   const server = await serve(listen, handlers, { tls, nats, onError });
-  if (card.role !== "aggregated") await kv.prepare();
+  await prepareRole(card.role, kv).catch(async (error) => {
+    await server.close();
+    await engine.close();
+    throw error;
+  });
   let leaving: Promise<void> | undefined;
   let roleChange: Promise<void> = Promise.resolve();
   const drained = Promise.withResolvers<void>();
@@ -191,7 +195,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   /** Announces the new role. Changes wait for each other, so that discovery ends with the last one. */
   function changeRole(role: WorkerRole): Promise<void> {
     const change = roleChange.then(async () => {
-      if (role !== "aggregated") await kv.prepare();
+      await prepareRole(role, kv);
       if (leaving !== undefined) throw new PlaneError("draining", "The worker is leaving.");
       instance = { ...instance, card: { ...instance.card, role } };
       announcer.announce(instance);

@@ -21,6 +21,18 @@ export function checkRole(role: WorkerRole, { engine, kvFormat }: ModelCard): vo
 }
 
 /**
+ * Sees to it that KV can be transferred before a worker gets a role that needs it.
+ * @throws PlaneError `invalid_request` if that is not so
+ */
+export async function prepareRole(role: ModelCard["role"], kv: { prepare(): Promise<void> }): Promise<void> {
+  if (role !== "prefill" && role !== "decode") return;
+  await kv.prepare().catch((cause: Error) => {
+    const reason = `The worker cannot have the role '${role}': ${cause.message}`;
+    throw new PlaneError("invalid_request", reason, { cause });
+  });
+}
+
+/**
  * Serves the endpoint `role`.
  * @param change announces the worker with its new role; requests that run are not affected
  */
