@@ -12,72 +12,28 @@ import {
   instanceValue,
   kvEventsEndpoint,
   type Lease,
-  type Logger,
   type ModelCard,
   measureDiscovery,
   PlaneError,
   prefillEndpoint,
   randomId,
   roleEndpoint,
-  type ServerTls,
   Warnings,
   type WorkerRole,
 } from "#runtime";
-import { type NatsKvEvents, serve, serveOps } from "#runtime/node";
+import { serve, serveOps } from "#runtime/node";
 import { checkedCard } from "./check-card.ts";
-import type { EngineOptions, WorkerDefinition } from "./define-worker.ts";
 import type { Engine } from "./engine.ts";
 import { engineHandlers } from "./engine-handlers.ts";
 import { generateHandler } from "./generate-handler.ts";
-import type { TransferAgent } from "./kv/native-face.ts";
-import { openTransferAgent } from "./kv/open-agent.ts";
-import { createKvService, type KvTransferOptions } from "./kv/serve.ts";
-import { publishKvEvents, type ZmqEventsOptions } from "./kv-events.ts";
+import type { WorkerHostOptions } from "./host-options.ts";
+import type { KvTransferAgent } from "./kv/agent.ts";
+import { openKvAgent } from "./kv/open-agent.ts";
+import { createKvService } from "./kv/serve.ts";
+import { publishKvEvents } from "./kv-events.ts";
 import { createWorkerMetrics, measureStream } from "./metrics.ts";
-import type { KvEventsPrivacy } from "./private-kv-events.ts";
 import { checkRole, prepareRole, roleHandler } from "./role.ts";
 import { RunningRequests } from "./running-requests.ts";
-
-export interface WorkerHostOptions {
-  definition: WorkerDefinition;
-  engineOptions: EngineOptions;
-  threads: number;
-  discovery: Discovery;
-  /** First part of the endpoint's name. */
-  namespace: string;
-  /** A short readable name. */
-  name: string;
-  /** Its part in an answer at the start; the endpoint `role` changes it. Default: as the engine's card says. */
-  role?: WorkerRole | undefined;
-  /** How KV travels to and from other workers. */
-  kvTransfer?: KvTransferOptions | undefined;
-  /** Opens the agent that transfers KV, once it is needed. @param address at which the worker serves */
-  openTransferAgent?: (address: string) => Promise<TransferAgent>;
-  /** Tags, `key=value`, by which requests can select the worker. */
-  tags?: string[];
-  /** Address of the request plane: `unix:/path`, `tcp:host:port`, `tls:host:port` or `nats:`. */
-  listen: string;
-  /** The address for discovery. @param bound the address that it listens on, which is the default */
-  advertised?: (bound: string) => string;
-  /** For `tls:` addresses. */
-  tls?: ServerTls | undefined;
-  /** URL of the NATS servers, for `nats:` addresses. */
-  nats?: string | undefined;
-  /** Address of `/health` and `/metrics`. Default 127.0.0.1. */
-  opsHost?: string;
-  /** Port of `/health` and `/metrics`; 0 picks a free one. */
-  opsPort: number;
-  /** The bounds of `drain` if a gateway asks it to leave, in milliseconds. Default 5,000, then 30,000 more. */
-  drainWithinMs?: number;
-  drainMs?: number;
-  /** Also publishes the engine's KV events over ZeroMQ. */
-  zmqEvents?: ZmqEventsOptions | undefined;
-  /** Publishes keyed hashes in place of token ids. */
-  kvEventsPrivacy?: KvEventsPrivacy | undefined;
-  /** Also publishes them to this stream, once for all gateways. */
-  kvEventStream?: NatsKvEvents | undefined;
-  log: Logger;
-}
 
 export interface WorkerHost {
   readonly instance: Instance;
@@ -123,7 +79,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const kv = createKvService({
     ...{ engine, card, all, metrics, log },
     ...options.kvTransfer,
-    openAgent: () => (options.openTransferAgent ?? openTransferAgent)(server.address),
+    openAgent: options.openTransferAgent ?? openAgent,
   });
   const announcer = new InstanceAnnouncer();
   const requests = new RunningRequests();
@@ -191,6 +147,18 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     drained: drained.promise,
     drain,
   };
+
+  function openAgent(): Promise<KvTransferAgent> {
+    const { name, kvTransfer, tls } = options;
+    const listen = server.address;
+    return openKvAgent({
+      name,
+      kind: kvTransfer?.kind ?? "auto",
+      listen,
+      advertised: advertised(listen),
+      tls,
+    });
+  }
 
   /** Announces the new role. Changes wait for each other, so that discovery ends with the last one. */
   function changeRole(role: WorkerRole): Promise<void> {

@@ -1,7 +1,15 @@
-import type { Logger } from "#runtime";
-import { messageOf } from "#runtime";
-import type { Peer, Registration, TransferAgent } from "./native-face.ts";
+import type { Peer, Registration, TransferAgent } from "#native";
+import { type Logger, messageOf } from "#runtime";
 import { unusable } from "./transfer-errors.ts";
+
+/** What is needed of a connection to another worker's agent. */
+export type KvPeer = Pick<Peer, "kind" | "choice" | "read" | typeof Symbol.dispose>;
+
+/** What is needed of a transfer agent. */
+export interface KvTransferAgent
+  extends Pick<TransferAgent, "kind" | "choice" | "metadata" | "allocate" | typeof Symbol.asyncDispose> {
+  connect(metadata: Uint8Array): Promise<KvPeer>;
+}
 
 /** Connections to prefill workers that are kept for the next transfer. */
 const MOST_PEERS = 64;
@@ -11,15 +19,15 @@ const MOST_PEERS = 64;
  * nothing.
  */
 export class KvAgent {
-  readonly #openAgent: () => Promise<TransferAgent>;
+  readonly #openAgent: () => Promise<KvTransferAgent>;
   readonly #log: Logger;
-  #opening: Promise<TransferAgent> | undefined;
-  #agent: TransferAgent | undefined;
+  #opening: Promise<KvTransferAgent> | undefined;
+  #agent: KvTransferAgent | undefined;
   #failure: string | undefined;
   /** By their metadata, least recently used first. */
-  readonly #peers = new Map<string, Promise<Peer>>();
+  readonly #peers = new Map<string, Promise<KvPeer>>();
 
-  constructor(openAgent: () => Promise<TransferAgent>, log: Logger) {
+  constructor(openAgent: () => Promise<KvTransferAgent>, log: Logger) {
     this.#openAgent = openAgent;
     this.#log = log;
   }
@@ -31,7 +39,7 @@ export class KvAgent {
   }
 
   /** @throws KvUnusableError `unsupported` if no kind of transfer can be used here */
-  async open(): Promise<TransferAgent> {
+  async open(): Promise<KvTransferAgent> {
     this.#opening ??= this.#open();
     return this.#opening;
   }
@@ -39,7 +47,7 @@ export class KvAgent {
   allocate = async (bytes: number): Promise<Registration> => (await this.open()).allocate(bytes);
 
   /** @throws KvUnusableError if the prefill worker cannot be reached */
-  async connect(metadata: Uint8Array): Promise<Peer> {
+  async connect(metadata: Uint8Array): Promise<KvPeer> {
     const key = Buffer.from(metadata).toString("latin1");
     const known = this.#peers.get(key);
     const peer = known ?? this.#connect(metadata);
@@ -66,7 +74,7 @@ export class KvAgent {
     await agent?.[Symbol.asyncDispose]();
   }
 
-  async #open(): Promise<TransferAgent> {
+  async #open(): Promise<KvTransferAgent> {
     try {
       this.#agent = await this.#openAgent();
       this.#log.info("KV transfer is ready", { kind: this.#agent.kind, choice: this.#agent.choice });
@@ -78,7 +86,7 @@ export class KvAgent {
     }
   }
 
-  async #connect(metadata: Uint8Array): Promise<Peer> {
+  async #connect(metadata: Uint8Array): Promise<KvPeer> {
     const agent = await this.open();
     try {
       const peer = await agent.connect(metadata);

@@ -3,7 +3,7 @@ import { stall } from "../../scripts/testing/stall.ts";
 import { openEcho } from "../echo/engine.ts";
 import { collect, requestFor, tokensOf } from "../engine.suite.ts";
 import type { Engine } from "../engine.ts";
-import type { WorkerHostOptions } from "../host.ts";
+import type { WorkerHostOptions } from "../host-options.ts";
 import { openMocker } from "../mocker/engine.ts";
 import { headerBytes } from "./header.ts";
 import { type ReadHooks, TestingAgent } from "./testing-agent.ts";

@@ -1,7 +1,7 @@
+import type { Range, Registration, TransferKind } from "#native";
 import type { KvSource } from "#runtime";
-import type { KvAgent } from "./agent.ts";
+import type { KvAgent, KvPeer } from "./agent.ts";
 import { checkHeader, headerBytes, idBytes, invalidateHeader } from "./header.ts";
-import type { Peer, Range, Registration, TransferKind } from "./native-face.ts";
 import { unusable } from "./transfer-errors.ts";
 import { type KvImport, KvUnusableError } from "./types.ts";
 
@@ -115,7 +115,7 @@ export class KvReading implements KvImport {
     return local.buffer!.subarray(headerBytes, size);
   }
 
-  #transfer(local: Registration, remote: Uint8Array, range: Range): Parameters<Peer["read"]>[0] {
+  #transfer(local: Registration, remote: Uint8Array, range: Range): Parameters<KvPeer["read"]>[0] {
     return { local, localRanges: [range], remote, remoteRanges: [range], signal: this.signal };
   }
 

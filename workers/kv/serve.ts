@@ -1,15 +1,17 @@
+import type { TransferKind } from "#native";
 import type { Handler, Logger, Metrics, ModelCard } from "#runtime";
 import type { Engine } from "../engine.ts";
 import type { WorkerMetrics } from "../metrics.ts";
 import { prefillHandler } from "../prefill-handler.ts";
-import { KvAgent } from "./agent.ts";
+import { KvAgent, type KvTransferAgent } from "./agent.ts";
 import { HeldExports } from "./exports.ts";
 import { KvImporter } from "./importer.ts";
 import { createKvMetrics } from "./metrics.ts";
-import type { TransferAgent } from "./native-face.ts";
 
 /** How a worker exchanges KV with others. */
 export interface KvTransferOptions {
+  /** How KV travels. Default `auto`: the best way that there is. */
+  readonly kind?: "auto" | TransferKind | undefined;
   /** How long exported KV is held at most, in milliseconds. Default 30,000. */
   readonly leaseMs?: number | undefined;
   /** How long a transfer may take, in milliseconds. Default 10,000. A fifth of it without any progress ends it too. */
@@ -24,7 +26,7 @@ export interface KvServiceContext extends KvTransferOptions {
   readonly metrics: WorkerMetrics;
   readonly log: Logger;
   /** Opens the transfer agent; called when it is first needed. */
-  openAgent(): Promise<TransferAgent>;
+  openAgent(): Promise<KvTransferAgent>;
 }
 
 /** The part of a worker that exchanges KV with others. */

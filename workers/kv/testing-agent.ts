@@ -1,5 +1,6 @@
+import type { Range, Registration } from "#native";
 import { randomId } from "#runtime";
-import type { Peer, Range, Registration, TransferAgent } from "./native-face.ts";
+import type { KvPeer, KvTransferAgent } from "./agent.ts";
 
 const memories = new Map<string, Uint8Array>();
 const utf8 = { encoder: new TextEncoder(), decoder: new TextDecoder() };
@@ -16,7 +17,7 @@ export interface ReadHooks {
  * An agent whose peers are in this process. Like those that read from a GPU or a file, it can still read memory that its
  * peer has freed meanwhile.
  */
-export class TestingAgent implements TransferAgent {
+export class TestingAgent implements KvTransferAgent {
   readonly kind = "tcp";
   readonly choice = "It is a test.";
   readonly hooks: ReadHooks;
@@ -47,7 +48,7 @@ export class TestingAgent implements TransferAgent {
     };
   }
 
-  async connect(): Promise<Peer> {
+  async connect(): Promise<KvPeer> {
     await this.hooks.beforeConnect?.();
     const { kind, choice, hooks } = this;
     return {
@@ -62,7 +63,7 @@ export class TestingAgent implements TransferAgent {
         if (from.offset + from.length > memory.length)
           throw Object.assign(new Error("The memory is shorter."), { code: "out_of_range" });
         local.buffer!.set(memory.subarray(from.offset, from.offset + from.length), to.offset);
-        return { bytes: from.length };
+        return { bytes: from.length, microseconds: 0 };
       },
       [Symbol.dispose]: () => {},
     };

@@ -19,7 +19,8 @@ import {
 import { connect } from "#runtime/node";
 import { defineWorker } from "../define-worker.ts";
 import type { Engine } from "../engine.ts";
-import { startWorker, type WorkerHost, type WorkerHostOptions } from "../host.ts";
+import { startWorker, type WorkerHost } from "../host.ts";
+import type { WorkerHostOptions } from "../host-options.ts";
 
 /** How a call of `prefill` goes on after its answer. */
 export interface PrefillCall {
