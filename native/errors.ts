@@ -48,5 +48,7 @@ export const isTransferErrorCode = (code: unknown): code is TransferErrorCode =>
 /** @returns the error itself if it is a TransferError; otherwise one with this code and the error as its cause */
 export function asTransferError(error: unknown, code: TransferErrorCode = "failed"): TransferError {
   if (error instanceof TransferError) return error;
-  return new TransferError(code, error instanceof Error ? error.message : String(error), { cause: error });
+  return new TransferError(code, messageOf(error), { cause: error });
 }
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

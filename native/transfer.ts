@@ -41,6 +41,11 @@ export interface Registration extends Disposable {
    */
   descriptor(ranges?: readonly Range[]): Uint8Array;
   /**
+   * Resolves once no transfer of this agent uses the memory any more. An aborted transfer rejects at once, but the
+   * library may write to the memory until then.
+   */
+  settled(): Promise<void>;
+  /**
    * Ends the registration: new transfers and peers are refused at once. Transfers that already run on this agent keep
    * the memory until they have ended.
    */
@@ -59,7 +64,7 @@ export interface TransferSpec {
 }
 
 export interface PostOptions {
-  /** Ends the transfer. Its promise rejects promptly; the memory stays pinned until the library has really stopped. */
+  /** Ends the transfer. Its promise rejects at once, but the memory is in use until it has `settled()`. */
   readonly signal?: AbortSignal;
   /** A message of at most 64 KiB that the peer receives once all bytes have arrived. */
   readonly notify?: Uint8Array;
