@@ -317,7 +317,7 @@ const mocker = {
 
 const kvTransfer = {
   "kv-transfer": choice(["auto", "nixl", "shared-memory", "tcp"], {
-    describe: "How KV travels between prefill and decode workers; auto takes the best way that there is.",
+    describe: "How KV travels between workers; auto takes the best way that there is.",
     default: "auto",
   }),
   "kv-transfer-timeout": number({
@@ -500,7 +500,7 @@ export const workerOptions = {
   }),
   role: choice(["aggregated", "prefill", "decode"], {
     describe:
-      "Computes prompts for decode workers, continues from their KV, or does all itself (docs/workers.md).",
+      "Its part in an answer: prefill computes prompts, decode goes on from their KV, aggregated does both.",
     default: "aggregated",
   }),
   threads: number({ describe: "CPU threads of the engine. Default: all cores.", min: 1, max: 1024 }),

@@ -41,6 +41,7 @@ export class TestingAgent implements KvTransferAgent {
     return {
       buffer,
       length: bytes,
+      settled: async () => {},
       descriptor: () => utf8.encoder.encode(key),
       [Symbol.dispose]: () => {
         this.allocated -= bytes;
