@@ -499,8 +499,7 @@ export const workerOptions = {
     max: 1024,
   }),
   role: choice(["aggregated", "prefill", "decode"], {
-    describe:
-      "Its part in an answer: prefill computes prompts, decode goes on from their KV, aggregated does both.",
+    describe: "Computes prompts (prefill), continues from their KV (decode), or both.",
     default: "aggregated",
   }),
   threads: number({ describe: "CPU threads of the engine. Default: all cores.", min: 1, max: 1024 }),

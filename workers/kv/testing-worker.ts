@@ -1,10 +1,12 @@
 import {
+  bytesToTokens,
   createLogger,
   DeltaDecoder,
   type Discovery,
   decodePrefillResponse,
   encodeGenerateRequest,
   encodeRoleRequest,
+  encodeTokenizeRequest,
   type GenerateRequest,
   type KvTransfer,
   openMemoryDiscovery,
@@ -14,6 +16,7 @@ import {
   type RequestPlaneClient,
   randomId,
   roleEndpoint,
+  unaryCall,
   type WorkerRole,
 } from "#runtime";
 import { connect } from "#runtime/node";
@@ -39,6 +42,7 @@ export interface PrefillCall {
 export interface Answer {
   readonly tokens: number[];
   readonly finish: string | undefined;
+  readonly cachedTokens: number | undefined;
   readonly transfer: KvTransfer | undefined;
   /** How many messages said what became of the transfer. */
   readonly transfers: number;
@@ -85,6 +89,7 @@ export class WorkerClient {
     let finish: string | undefined;
     let transfer: KvTransfer | undefined;
     let transfers = 0;
+    let cachedTokens: number | undefined;
     return new Promise((resolve, reject) => {
       this.#client.call("generate", encodeGenerateRequest(request), {
         onMessage(message) {
@@ -94,15 +99,22 @@ export class WorkerClient {
             transfers++;
           }
           finish ??= decoder.finish;
+          cachedTokens ??= decoder.cachedTokens;
           for (const token of decoder.tokens.subarray(0, decoder.count)) {
             tokens.push(token);
             onToken(token);
           }
         },
-        onEnd: () => resolve({ tokens, finish, transfer, transfers }),
+        onEnd: () => resolve({ tokens, finish, cachedTokens, transfer, transfers }),
         onError: reject,
       });
     });
+  }
+
+  /** @param text with control tokens */
+  async tokenize(text: string): Promise<Uint32Array> {
+    const payload = encodeTokenizeRequest({ text, special: true });
+    return bytesToTokens(await unaryCall(this.#client, "tokenize", payload, { deadlineMs: 60_000 }));
   }
 
   role(role: WorkerRole): Promise<void> {
