@@ -53,10 +53,11 @@ export class KvImporter {
     attempt: Attempt,
     signal: AbortSignal,
   ): Promise<AsyncIterable<ImportedDelta> | undefined> {
-    const { engine, agent, bounds } = this.#options;
+    const { engine, agent, bounds, log } = this.#options;
     try {
       checkSource(engine, request, source);
       await agent.open();
+      log.debug("reading KV", { request: request.requestId, tokens: source.tokens, bytes: source.bytes });
       const kv = new KvReading(source, agent, bounds, signal);
       attempt.reading = kv;
       const deltas = engine.importKv!(request, kv, signal)[Symbol.asyncIterator]();
