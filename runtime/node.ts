@@ -15,6 +15,7 @@ export { NatsKvEvents, type NatsKvEventsOptions, type StreamReport } from "./kv-
 export { ZmqKvEventPublisher, type ZmqPublisherOptions } from "./kv-events/zmq/publisher.ts";
 export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";
 export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";
+export { anyAddress } from "./local-address.ts";
 export { examineNats, type NatsExamination } from "./nats/examine.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export {

@@ -11,15 +11,16 @@ const root = join(import.meta.dirname, "..");
 /** The rooms that each room may import. */
 const ROOMS: Record<string, readonly string[]> = {
   gateway: ["proto", "router-wasm", "runtime"],
+  native: [],
   proto: [],
   "router-wasm": [],
   runtime: ["proto"],
-  workers: ["proto", "runtime"],
+  workers: ["native", "proto", "runtime"],
   services: ["gateway", "proto", "router-wasm", "runtime"],
   "stand-ins": ["router-wasm", "runtime", "workers"],
-  cli: ["gateway", "router-wasm", "runtime", "workers"],
-  bench: ["gateway", "router-wasm", "runtime", "workers", "cli", "stand-ins"],
-  examples: ["gateway", "router-wasm", "runtime", "services", "workers", "cli"],
+  cli: ["gateway", "native", "router-wasm", "runtime", "workers"],
+  bench: ["gateway", "native", "router-wasm", "runtime", "workers", "cli", "stand-ins"],
+  examples: ["gateway", "native", "router-wasm", "runtime", "services", "workers", "cli"],
   "runtime-tests": ["router-wasm"],
 };
 

@@ -30,6 +30,9 @@ export interface EngineOptions {
   maxBatchedTokens?: number | undefined;
   /** How many times as fast as a GPU the mock engine is; 0 takes no time. */
   speedup?: number | undefined;
+  /** The mock engine's simulated KV: bytes per token, and the speed at which it arrives in GB/s. */
+  kvBytesPerToken?: number | undefined;
+  kvBandwidth?: number | undefined;
   /** Seconds that the mock engine takes to start. */
   startupSeconds?: number | undefined;
   /** Faults to inject into the mock engine, `KIND[:NAME=VALUE]…`, and their seed. */

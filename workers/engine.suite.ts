@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { GenerateRequest } from "#runtime";
+import type { GenerateRequest, KvEvent } from "#runtime";
 import type { Delta, Engine } from "./engine.ts";
+import { type KvImport, KvUnusableError } from "./kv/types.ts";
 
 const sampling = {
   temperature: 0,
@@ -123,6 +124,139 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
         if (delta.tokenIds.length > 0) break;
       }
       expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
+    });
+
+    describe("KV for another worker", () => {
+      let other: Engine;
+      const events: KvEvent[] = [];
+      const text = "The tortoise and the hare met at the river, and the tortoise said to the hare: ".repeat(
+        3,
+      );
+
+      beforeAll(async () => {
+        if (engine.exportKv === undefined) return;
+        other = await open();
+        other.kvEvents?.subscribe((batch) => void events.push(...batch));
+      });
+
+      afterAll(() => other?.close());
+
+      test("is exported, imported, or neither", () => {
+        const has = [engine.exportKv, engine.importKv, engine.card.kvFormat].map(
+          (part) => part !== undefined,
+        );
+        expect(new Set(has).size).toBe(1);
+      });
+
+      test("continues the answer as the same engine would have", async (context) => {
+        if (engine.exportKv === undefined) return context.skip();
+        const tokens = await prompt(text);
+        const whole = tokensOf(await collect(engine.generate(requestFor(tokens, { maxTokens: 24 }), never)));
+        events.length = 0;
+        const { delta, memory, tokens: covered } = await exported(engine, tokens, 24);
+        expect(delta.tokenIds).toEqual(whole.slice(0, 1));
+        expect(delta).toMatchObject({ cachedTokens: expect.any(Number) });
+        expect(covered).toBeGreaterThan(0);
+        expect(covered).toBeLessThanOrEqual(tokens.length);
+        const continued = requestFor(joined(tokens, delta.tokenIds), { maxTokens: 23 });
+        const deltas = await collect(other.importKv!(continued, importOf(memory, covered), never));
+        expect(tokensOf(deltas)).toEqual(whole.slice(1));
+        expect(deltas.filter(({ cachedTokens }) => cachedTokens !== undefined)).toHaveLength(1);
+        expect(deltas.at(-1)!.finish).toBe("length");
+        for (const each of [engine, other]) expect(each.stats()).toMatchObject({ running: 0, waiting: 0 });
+      });
+
+      test("becomes part of the importing engine's prefix cache, as its events say", async (context) => {
+        if (engine.exportKv === undefined || engine.kvEvents === undefined) return context.skip();
+        const tokens = await prompt(`Once more: ${text}`);
+        const { delta, memory, tokens: covered } = await exported(engine, tokens, 2);
+        events.length = 0;
+        const continued = requestFor(joined(tokens, delta.tokenIds), { maxTokens: 1 });
+        await collect(other.importKv!(continued, importOf(memory, covered), never));
+        const { blockSize } = other.card;
+        const stored = events.flatMap((event) => (event.type === "stored" ? [...event.tokenIds] : []));
+        const whole = Math.floor(covered / blockSize) * blockSize;
+        expect(stored.slice(0, whole)).toEqual([...tokens.subarray(0, whole)]);
+        const [first] = await collect(other.generate(requestFor(tokens, { maxTokens: 1 }), never));
+        expect(first!.cachedTokens).toBeGreaterThanOrEqual(Math.min(whole, tokens.length - blockSize));
+      });
+
+      test("is not exported if the answer ends with its first token", async (context) => {
+        if (engine.exportKv === undefined) return context.skip();
+        const tokens = await prompt(text);
+        const { delta, kv } = await engine.exportKv(requestFor(tokens, { maxTokens: 1 }), never);
+        expect(delta).toMatchObject({ finish: "length", tokenIds: [expect.any(Number)] });
+        expect(kv).toBeUndefined();
+        const none = await engine.exportKv(requestFor(tokens, { maxTokens: 0 }), never);
+        expect(none).toMatchObject({ delta: { finish: "length", tokenIds: [] } });
+        expect(none.kv).toBeUndefined();
+      });
+
+      test("of another prompt is refused, and nothing is left of the request", async (context) => {
+        if (engine.exportKv === undefined) return context.skip();
+        const { memory, tokens: covered } = await exported(engine, await prompt(text), 2);
+        const another = joined(await prompt(text.replace("river", "bridge")), [1, 2]);
+        for (const [kv, tokens] of [
+          [importOf(memory, covered), another],
+          [importOf(memory.subarray(0, Math.floor(memory.length / 3)), covered), another],
+          [importOf(new Uint8Array(memory.length), covered), joined(await prompt(text), [1])],
+        ] as const) {
+          const attempt = collect(other.importKv!(requestFor(tokens), kv, never));
+          await expect(attempt).rejects.toMatchObject({ name: "KvUnusableError", outcome: "format" });
+        }
+        expect(other.stats()).toMatchObject({ running: 0, waiting: 0 });
+      });
+
+      test("that cannot be read is an error before the first delta, and then generate answers", async (context) => {
+        if (engine.importKv === undefined) return context.skip();
+        const tokens = await prompt(text);
+        const gone = new KvUnusableError("expired", "gone");
+        const kv = { ...importOf(new Uint8Array(8), 1), read: () => Promise.reject(gone) };
+        await expect(collect(other.importKv!(requestFor(tokens), kv, never))).rejects.toBe(gone);
+        expect(other.stats()).toMatchObject({ running: 0, waiting: 0 });
+        const answer = tokensOf(await collect(other.generate(requestFor(tokens), never)));
+        expect(answer).toEqual(tokensOf(await collect(engine.generate(requestFor(tokens), never))));
+      });
+
+      test("holds nothing of an export or import that is aborted", async (context) => {
+        if (engine.exportKv === undefined) return context.skip();
+        const tokens = await prompt(text);
+        const aborted = AbortSignal.abort(new Error("gone"));
+        await expect(engine.exportKv(requestFor(tokens), aborted)).rejects.toThrow("gone");
+        expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
+        const { delta, memory, tokens: covered } = await exported(engine, tokens, 100);
+        const controller = new AbortController();
+        const continued = requestFor(joined(tokens, delta.tokenIds), { maxTokens: 99 });
+        let after = 0;
+        for await (const { tokenIds } of other.importKv!(
+          continued,
+          importOf(memory, covered),
+          controller.signal,
+        )) {
+          if (controller.signal.aborted) after += tokenIds.length;
+          else if (tokenIds.length > 0) controller.abort();
+        }
+        expect(after).toBeLessThanOrEqual(1);
+        expect(other.stats()).toMatchObject({ running: 0, waiting: 0 });
+      });
+
+      const joined = (prompt: Uint32Array, answer: readonly number[]) =>
+        Uint32Array.from([...prompt, ...answer]);
+
+      async function exported(from: Engine, tokens: Uint32Array, maxTokens: number) {
+        const { delta, kv } = await from.exportKv!(requestFor(tokens, { maxTokens }), never);
+        const memory = new Uint8Array(kv!.bytes);
+        await kv!.write(memory);
+        kv!.release();
+        return { delta, memory, tokens: kv!.tokens };
+      }
+
+      const importOf = (memory: Uint8Array, tokens: number): KvImport => ({
+        tokens,
+        bytes: memory.length,
+        signal: never,
+        read: async () => memory.slice(),
+      });
     });
   });
 }

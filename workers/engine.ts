@@ -1,4 +1,5 @@
 import type { GenerateRequest, KvEvent, ModelCard, TokenPiece } from "#runtime";
+import type { KvExport, KvImport } from "./kv/types.ts";
 
 /**
  * The engine of a worker. It takes token ids and answers with token ids; the gateway handles text. Only `card`,
@@ -24,6 +25,18 @@ export interface Engine {
   embed?(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]>;
   /** Events of the prefix cache. Omit it if the engine has none. */
   kvEvents?: KvEventSource;
+
+  /**
+   * Computes the prompt's KV and the answer's first token, and offers the KV to another worker, whose engine continues
+   * from there. An engine has this method, `importKv` and its card's `kvFormat`, or none of the three.
+   */
+  exportKv?(request: GenerateRequest, signal: AbortSignal): Promise<Prefilled>;
+  /**
+   * Answers like `generate`, but takes the KV of the prompt's first `kv.tokens` tokens from another worker. Its first delta,
+   * which can be without tokens, says that it has the KV. If it throws a `KvUnusableError` before that, `generate` answers
+   * instead; it must then hold nothing.
+   */
+  importKv?(request: GenerateRequest, kv: KvImport, signal: AbortSignal): AsyncIterable<Delta>;
 }
 
 export interface KvEventSource {
@@ -48,6 +61,17 @@ export interface Delta {
   finish?: "stop" | "length";
   /** The token that ended the answer; it is not among `tokenIds`. */
   stopToken?: number;
+}
+
+/** What an engine's `exportKv` returns. */
+export interface Prefilled {
+  /**
+   * The answer's first token, with `cachedTokens` and what else belongs to it; or, if the answer ends there, also its
+   * `finish`.
+   */
+  readonly delta: Delta;
+  /** The prompt's KV; absent if the answer has ended. */
+  readonly kv?: KvExport | undefined;
 }
 
 export interface TokenLogprob {

@@ -1,43 +1,39 @@
 import {
   DeltaEncoder,
   decodeGenerateRequest,
+  type GenerateRequest,
   type Handler,
   type Logger,
   type ModelCard,
-  PlaneError,
   type ServerCall,
 } from "#runtime";
-import type { Delta, Engine } from "./engine.ts";
+import { checkRequest, engineFailure } from "./check-request.ts";
+import type { Engine } from "./engine.ts";
+import type { ImportedDelta, KvImporter } from "./kv/importer.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
-/** Serves an engine's `generate` over the request plane. */
+/**
+ * Serves an engine's `generate` over the request plane.
+ * @param importer answers the requests that name exported KV; without one, their prompts are computed
+ */
 export function generateHandler(
   engine: Engine,
-  { contextLength, vocabularySize, dataParallelSize }: ModelCard,
-  metrics: WorkerMetrics,
+  card: ModelCard,
+  metrics: Pick<WorkerMetrics, "requests" | "tokens">,
   log: Logger,
+  importer?: KvImporter,
 ): Handler {
+  const answer = (request: GenerateRequest, signal: AbortSignal): AsyncIterable<ImportedDelta> =>
+    importer !== undefined && request.kvSource !== undefined
+      ? importer.generate({ ...request, kvSource: request.kvSource }, signal)
+      : engine.generate(request, signal);
   return async (payload, call) => {
     const request = decodeGenerateRequest(payload);
-    if (request.tokens.length === 0 || request.tokens.length >= contextLength) {
-      throw new PlaneError(
-        "invalid_request",
-        `The prompt has ${request.tokens.length} tokens; this model accepts 1 to ${contextLength - 1}.`,
-      );
-    }
-    if (request.tokens.some((token) => token >= vocabularySize)) {
-      throw new PlaneError("invalid_request", "The prompt has token ids that are not in the vocabulary.");
-    }
-    if (request.dataParallelRank !== undefined && request.dataParallelRank >= dataParallelSize) {
-      throw new PlaneError(
-        "invalid_request",
-        `There is no data-parallel rank ${request.dataParallelRank}; this worker has ${dataParallelSize}, from 0.`,
-      );
-    }
+    checkRequest(request, card);
     metrics.requests.inc();
     const writer = new DeltaWriter(call, request.logprobs !== undefined);
     try {
-      for await (const delta of engine.generate(request, call.signal)) {
+      for await (const delta of answer(request, call.signal)) {
         if (call.signal.aborted) break;
         metrics.tokens.inc(delta.echo ? 0 : delta.tokenIds.length);
         if (!writer.write(delta)) await call.writable();
@@ -46,13 +42,9 @@ export function generateHandler(
       writer.end();
     } catch (error) {
       if (call.signal.aborted) return;
-      log.error("the engine failed a request", {
-        request: request.requestId,
-        reason: error instanceof Error ? error.stack : String(error),
-      });
       // The answer can continue elsewhere from these tokens.
       writer.flush();
-      throw new PlaneError("internal", "The engine failed.", { cause: error });
+      throw engineFailure(error, request, log);
     }
   };
 }
@@ -87,8 +79,9 @@ class DeltaWriter {
   }
 
   /** Returns false if the reader lags: then wait for the call to be writable before the next delta. */
-  write(delta: Delta): boolean {
+  write(delta: ImportedDelta): boolean {
     if (delta.echo) this.flush();
+    if (delta.transfer !== undefined) this.#encoder.transfer(delta.transfer);
     if (delta.cachedTokens !== undefined) this.#encoder.cachedTokens(delta.cachedTokens);
     for (let index = 0; index < delta.tokenIds.length; index++) {
       if (this.#encoder.count === MOST_TOKENS) this.#take(delta.echo);

@@ -3,12 +3,8 @@ import {
   createMetrics,
   type Discovery,
   decodeDrainRequest,
-  decodeEmbedRequest,
-  decodeTokenizeRequest,
   defaultTtlMs,
   drainEndpoint,
-  encodeEmbeddings,
-  encodeVocabulary,
   type Handler,
   type Instance,
   InstanceAnnouncer,
@@ -16,57 +12,28 @@ import {
   instanceValue,
   kvEventsEndpoint,
   type Lease,
-  type Logger,
   type ModelCard,
   measureDiscovery,
+  PlaneError,
+  prefillEndpoint,
   randomId,
-  type ServerTls,
-  tokensToBytes,
+  roleEndpoint,
   Warnings,
+  type WorkerRole,
 } from "#runtime";
-import { type NatsKvEvents, serve, serveOps } from "#runtime/node";
+import { serve, serveOps } from "#runtime/node";
 import { checkedCard } from "./check-card.ts";
-import type { EngineOptions, WorkerDefinition } from "./define-worker.ts";
 import type { Engine } from "./engine.ts";
+import { engineHandlers } from "./engine-handlers.ts";
 import { generateHandler } from "./generate-handler.ts";
-import { publishKvEvents, type ZmqEventsOptions } from "./kv-events.ts";
+import type { WorkerHostOptions } from "./host-options.ts";
+import type { KvTransferAgent } from "./kv/agent.ts";
+import { openKvAgent } from "./kv/open-agent.ts";
+import { createKvService } from "./kv/serve.ts";
+import { publishKvEvents } from "./kv-events.ts";
 import { createWorkerMetrics, measureStream } from "./metrics.ts";
-import type { KvEventsPrivacy } from "./private-kv-events.ts";
-
-export interface WorkerHostOptions {
-  definition: WorkerDefinition;
-  engineOptions: EngineOptions;
-  threads: number;
-  discovery: Discovery;
-  /** First part of the endpoint's name. */
-  namespace: string;
-  /** A short readable name. */
-  name: string;
-  /** Tags, `key=value`, by which requests can select the worker. */
-  tags?: string[];
-  /** Address of the request plane: `unix:/path`, `tcp:host:port`, `tls:host:port` or `nats:`. */
-  listen: string;
-  /** The address for discovery. @param bound the address that it listens on, which is the default */
-  advertised?: (bound: string) => string;
-  /** For `tls:` addresses. */
-  tls?: ServerTls | undefined;
-  /** URL of the NATS servers, for `nats:` addresses. */
-  nats?: string | undefined;
-  /** Address of `/health` and `/metrics`. Default 127.0.0.1. */
-  opsHost?: string;
-  /** Port of `/health` and `/metrics`; 0 picks a free one. */
-  opsPort: number;
-  /** The bounds of `drain` if a gateway asks it to leave, in milliseconds. Default 5,000, then 30,000 more. */
-  drainWithinMs?: number;
-  drainMs?: number;
-  /** Also publishes the engine's KV events over ZeroMQ. */
-  zmqEvents?: ZmqEventsOptions | undefined;
-  /** Publishes keyed hashes in place of token ids. */
-  kvEventsPrivacy?: KvEventsPrivacy | undefined;
-  /** Also publishes them to this stream, once for all gateways. */
-  kvEventStream?: NatsKvEvents | undefined;
-  log: Logger;
-}
+import { checkRole, prepareRole, roleHandler } from "./role.ts";
+import { RunningRequests } from "./running-requests.ts";
 
 export interface WorkerHost {
   readonly instance: Instance;
@@ -94,12 +61,12 @@ const DRAIN_WITHIN_MS = 5_000;
 /**
  * Runs an engine as a worker: loads it, serves it on the request plane and announces it in discovery.
  * @throws the engine's error if it cannot load, an Error that names the worker and the invalid field of its model card,
- *   or the system's error for an address in use
+ *   a PlaneError if its engine cannot have the role, or the system's error for an address in use
  */
 export async function startWorker(options: WorkerHostOptions): Promise<WorkerHost> {
   const { definition, discovery, log, threads, engineOptions } = options;
   const engine = await definition.open({ log, threads, options: engineOptions });
-  const card = await checkedCard(engine, options.name).catch(async (error) => {
+  const card = await cardOf(engine, options).catch(async (error) => {
     await engine.close();
     throw error;
   });
@@ -109,6 +76,11 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   const kvEvents = await publishKvEvents(engine, card, { zmq, privacy, stream }, log);
   if (kvEvents?.streamed !== undefined) measureStream(all, kvEvents.streamed);
   const { listen, advertised = (bound) => bound, tls, nats } = options;
+  const kv = createKvService({
+    ...{ engine, card, all, metrics, log },
+    ...options.kvTransfer,
+    openAgent: options.openTransferAgent ?? openAgent,
+  });
   const announcer = new InstanceAnnouncer();
   const requests = new RunningRequests();
   const handlers: Record<string, Handler> = {
@@ -121,17 +93,23 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       void drain({ withinMs, deadlineMs: withinMs + drainMs });
     },
     [instanceEndpoint]: announcer.handler,
-    generate: requests.counted(generateHandler(engine, card, metrics, log)),
+    generate: requests.counted(generateHandler(engine, card, metrics, log, kv.importer)),
+    ...(kv.prefill && { [prefillEndpoint]: requests.counted(kv.prefill) }),
+    [roleEndpoint]: roleHandler(card, changeRole, log),
     ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),
-    ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
-    ...(engine.embed && { embed: requests.counted(embedHandler(engine)) }),
-    ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),
+    ...engineHandlers(engine, requests),
   };
   const warnings = new Warnings(log);
   const onError = ({ message: reason }: Error, endpoint?: string) =>
     warnings.warn(reason, "request plane error", { reason, ...(endpoint !== undefined && { endpoint }) });
   const server = await serve(listen, handlers, { tls, nats, onError });
+  await prepareRole(card.role, kv).catch(async (error) => {
+    await server.close();
+    await engine.close();
+    throw error;
+  });
   let leaving: Promise<void> | undefined;
+  let roleChange: Promise<void> = Promise.resolve();
   const drained = Promise.withResolvers<void>();
   const drain = async (bounds: DrainBounds): Promise<void> => {
     if (leaving === undefined) leaving = leave(bounds).then(drained.resolve, drained.reject);
@@ -146,38 +124,83 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       status: leaving === undefined ? "ready" : "draining",
       model: card.name,
       engine: card.engine,
+      role: instance.card.role,
       ...engine.stats(),
+      ...kv.health(),
       ...(options.zmqEvents && { kvEventSources: kvEvents?.sources }),
     }),
   });
   measureDiscovery(all, discovery);
   const lease = await discovery.lease({ ttlMs: defaultTtlMs });
-  const instance = {
+  let instance: Instance = {
     ...describeInstance(options, card, advertised(server.address)),
     ...(kvEvents && privacy && { kvEventsKey: privacy.fingerprint }),
     ...(kvEvents?.streamed && { kvEventsSubject: kvEvents.streamed.subject }),
   };
   await register(discovery, instance, lease);
   announcer.announce(instance);
-  return { instance, opsUrl: ops.address, drained: drained.promise, drain };
+  return {
+    get instance() {
+      return instance;
+    },
+    opsUrl: ops.address,
+    drained: drained.promise,
+    drain,
+  };
+
+  function openAgent(): Promise<KvTransferAgent> {
+    const { name, kvTransfer, tls } = options;
+    const listen = server.address;
+    return openKvAgent({
+      name,
+      kind: kvTransfer?.kind ?? "auto",
+      listen,
+      advertised: advertised(listen),
+      tls,
+    });
+  }
+
+  /** Announces the new role. Changes wait for each other, so that discovery ends with the last one. */
+  function changeRole(role: WorkerRole): Promise<void> {
+    const change = roleChange.then(async () => {
+      await prepareRole(role, kv);
+      if (leaving !== undefined) throw new PlaneError("draining", "The worker is leaving.");
+      instance = { ...instance, card: { ...instance.card, role } };
+      announcer.announce(instance);
+      await register(discovery, instance, lease);
+    });
+    roleChange = change.catch(() => {});
+    return change;
+  }
 
   async function leave({ withinMs, deadlineMs }: DrainBounds): Promise<void> {
-    const leaving = { ...instance, drainWithinMs: Math.min(Math.ceil(withinMs), 0xffffffff) };
-    announcer.announce(leaving);
+    instance = { ...instance, drainWithinMs: Math.min(Math.ceil(withinMs), 0xffffffff) };
+    announcer.announce(instance);
     // Gateways must stop choosing the worker before it refuses requests.
     await Promise.race([
-      register(discovery, leaving, lease).catch((error) =>
-        log.warn("cannot announce in discovery that this worker is leaving", { reason: String(error) }),
-      ),
+      roleChange
+        .then(() => register(discovery, instance, lease))
+        .catch((error) =>
+          log.warn("cannot announce in discovery that this worker is leaving", { reason: String(error) }),
+        ),
       sleep(ANNOUNCE_MS, undefined, { ref: false }),
     ]);
     if (requests.count > 0) log.info("draining", { requests: requests.count });
     await server.drain(deadlineMs);
     await lease.revoke();
     await ops.close();
+    await kv.close();
     await engine.close();
     await kvEvents?.close();
   }
+}
+
+/** The engine's card with the worker's role. */
+async function cardOf(engine: Engine, { name, role }: WorkerHostOptions): Promise<ModelCard> {
+  const card = await checkedCard(engine, name);
+  if (role === undefined) return card;
+  checkRole(role, card);
+  return { ...card, role };
 }
 
 const register = (discovery: Discovery, instance: Instance, lease: Lease) =>
@@ -194,49 +217,4 @@ function describeInstance(options: WorkerHostOptions, card: ModelCard, address: 
     pid: process.pid,
     card: { ...card, tags },
   };
-}
-
-/** Counts the requests that run, without other calls, such as those for events. */
-class RunningRequests {
-  count = 0;
-
-  counted(handler: Handler): Handler {
-    return async (payload, call) => {
-      this.count++;
-      try {
-        await handler(payload, call);
-      } finally {
-        this.count--;
-      }
-    };
-  }
-}
-
-function tokenizeHandler(engine: Engine): Handler {
-  return async (payload, call) => {
-    const { text } = decodeTokenizeRequest(payload);
-    await sendInParts(call, tokensToBytes(await engine.tokenize!(text)));
-  };
-}
-
-function embedHandler(engine: Engine): Handler {
-  return async (payload, call) => {
-    const vectors = await engine.embed!(decodeEmbedRequest(payload), call.signal);
-    await sendInParts(call, encodeEmbeddings(vectors));
-  };
-}
-
-function vocabularyHandler(engine: Engine): Handler {
-  return (_payload, call) => sendInParts(call, encodeVocabulary(engine.vocabulary!()));
-}
-
-/** Most bytes in one message, far below any limit of the request plane. */
-const PART_BYTES = 256 * 1024;
-
-async function sendInParts(call: Parameters<Handler>[1], bytes: Uint8Array): Promise<void> {
-  for (let start = 0; start < bytes.length; start += PART_BYTES) {
-    if (!call.send(bytes.subarray(start, start + PART_BYTES))) await call.writable();
-    if (call.signal.aborted) return;
-  }
-  call.end();
 }

@@ -5,8 +5,11 @@ export {
   type WorkerContext,
   type WorkerDefinition,
 } from "./define-worker.ts";
-export type { Delta, Engine, EngineStats, KvEventSource, TokenLogprob } from "./engine.ts";
-export { startWorker, type WorkerHost, type WorkerHostOptions } from "./host.ts";
+export type { Delta, Engine, EngineStats, KvEventSource, Prefilled, TokenLogprob } from "./engine.ts";
+export { startWorker, type WorkerHost } from "./host.ts";
+export type { WorkerHostOptions } from "./host-options.ts";
+export type { KvTransferOptions } from "./kv/serve.ts";
+export { type KvExport, type KvImport, KvUnusableError } from "./kv/types.ts";
 export type { ZmqEventsOptions } from "./kv-events.ts";
 export type { BlockListener } from "./mocker/block-pool.ts";
 export { parseFault } from "./mocker/faults/parse.ts";

@@ -7,7 +7,7 @@ import { importModule, located } from "./load-module.ts";
 /** The built-in engines. Each is loaded only when used. */
 const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
   llama: async () => {
-    const { openLlama } = await import("./llama/engine.ts");
+    const { openLlama } = await import("./llama/open.ts");
     return defineWorker({
       name: "llama",
       open({ log, threads, options }) {

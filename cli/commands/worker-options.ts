@@ -26,6 +26,8 @@ export async function readEngineOptions(
     totalBlocks: options["total-blocks"],
     maxBatchedTokens: options["max-batched-tokens"],
     dataParallelSize: options["data-parallel-size"],
+    kvBandwidth: options["kv-bandwidth"],
+    kvBytesPerToken: options["kv-bytes-per-token"],
     startupSeconds: options["startup-time"],
     speedup: options.speedup,
     faults: options.fault,

@@ -46,12 +46,19 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         tags: options.tag,
         drainWithinMs: options["drain-within"] * 1000,
         drainMs: options["drain-timeout"] * 1000,
+        // A custom engine's card may have a role of its own.
+        role: options.role === "aggregated" ? undefined : options.role,
+        kvTransfer: {
+          kind: options["kv-transfer"],
+          timeoutMs: options["kv-transfer-timeout"] * 1000,
+          leaseMs: options["kv-lease"] * 1000,
+        },
         kvEventsPrivacy: privacy,
         log: service.log.child({ name: place.name }),
         ...address,
         ...place,
       }).catch((error: unknown) => {
-        // Its address is in use, or a file of its certificate cannot be used.
+        // Its address is in use, a file of its certificate cannot be used, or it cannot have its role.
         throw error instanceof PlaneError ? new UsageError(error.message) : error;
       }),
     ),
@@ -61,6 +68,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
     service.log[isSupervised() ? "debug" : "info"]("worker is ready", {
       worker: instance.name,
       model: instance.card.name,
+      role: instance.card.role,
       address: instance.address,
       ops: opsUrl,
       seconds: Math.round(process.uptime() * 10) / 10,

@@ -28,7 +28,7 @@ describe("options", () => {
     expect(up([])).toMatchObject({
       port: 8000,
       host: "127.0.0.1",
-      workers: 2,
+      "prefill-workers": 0,
       engine: "llama",
       policy: "kv",
       alias: [],

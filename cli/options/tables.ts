@@ -310,9 +310,19 @@ const mocker = {
     max: 3600,
     int: false,
   }),
+  "kv-bandwidth": number({
+    describe: "Speed of KV between mock workers, in GB/s. Default: 50, a link of 400 Gb/s.",
+    min: 0.001,
+    int: false,
+  }),
+  "kv-bytes-per-token": number({
+    describe:
+      "Size of a token's KV in the mocker. Default: 131,072, an 8-billion-parameter model's in 16 bits.",
+    min: 0,
+  }),
   fault: list({
     describe:
-      "Fault to inject into the mocker: hang, crash, error, slow or wrong-events, with parameters as in docs/workers.md.",
+      "Fault to inject into the mocker: hang, crash, error, slow, wrong-events or kv, with parameters as in docs/workers.md.",
     placeholder: "KIND[:NAME=VALUE]…",
   }),
   "fault-seed": number({
@@ -325,6 +335,28 @@ const mocker = {
     describe: "How many times as fast as an H100 the mocker is; 0 takes no time.",
     default: 1,
     min: 0,
+    int: false,
+  }),
+};
+
+const kvTransfer = {
+  "kv-transfer": choice(["auto", "nixl", "shared-memory", "tcp"], {
+    describe: "How KV travels between workers; auto takes the best way that there is.",
+    default: "auto",
+  }),
+  "kv-transfer-timeout": number({
+    describe:
+      "Seconds for a KV transfer, at most a fifth of them idle; then the worker computes the prompt itself.",
+    default: 10,
+    min: 0.001,
+    max: 3600,
+    int: false,
+  }),
+  "kv-lease": number({
+    describe: "Seconds for which a prefill worker holds a prompt's KV at most.",
+    default: 30,
+    min: 0.001,
+    max: 3600,
     int: false,
   }),
 };
@@ -491,10 +523,15 @@ export const workerOptions = {
     min: 1,
     max: 1024,
   }),
+  role: choice(["aggregated", "prefill", "decode"], {
+    describe: "Computes prompts (prefill), continues from their KV (decode), or both.",
+    default: "aggregated",
+  }),
   threads: number({ describe: "CPU threads of the engine. Default: all cores.", min: 1, max: 1024 }),
   namespace: text({ describe: "First part of the endpoint's name.", default: "default" }),
   ...model,
   ...mocker,
+  ...kvTransfer,
   ...kvEvents,
   ...privacy,
   ...common,
@@ -532,9 +569,21 @@ export const upOptions = {
     "Runs etcd, NATS, two gateways (the second one on the next port) and the workers, as on several machines.",
   ),
   workers: number({
-    describe: "Worker processes; the cores are divided among them.",
-    default: 2,
-    min: 1,
+    describe:
+      "Worker processes; the cores are divided among all. Default: 2; 0 with prefill or decode workers.",
+    min: 0,
+    max: 256,
+  }),
+  "prefill-workers": number({
+    describe: "Worker processes that only compute prompts, for decode workers.",
+    default: 0,
+    min: 0,
+    max: 256,
+  }),
+  "decode-workers": number({
+    describe: "Worker processes that continue from the KV of prefill workers.",
+    default: 0,
+    min: 0,
     max: 256,
   }),
   "hang-timeout": number({
@@ -551,6 +600,7 @@ export const upOptions = {
   }),
   ...model,
   ...mocker,
+  ...kvTransfer,
   ...kvEvents,
   ...privacy,
   "private-kv-events": toggle(

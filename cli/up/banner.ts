@@ -18,7 +18,8 @@ export function announce(
   const gateways = [...urls].filter(([name]) => isGateway(name)).map(([, url]) => url);
   const [gateway] = gateways.sort();
   const workers = Object.fromEntries([...urls].filter(([name]) => !isGateway(name)));
-  const serving = `Stator serves ${model} at ${gateway}/v1 with ${options.workers} worker${options.workers === 1 ? "" : "s"}.`;
+  const count = Object.keys(workers).length;
+  const serving = `Stator serves ${model} at ${gateway}/v1 with ${count} worker${count === 1 ? "" : "s"}.`;
   if (options["log-format"] === "json")
     log.info(serving, { model, url: gateway, gateways, workers, ...places(servers) });
   else process.stdout.write(banner(options, serving, model, gateways, workers, servers));

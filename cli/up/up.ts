@@ -17,6 +17,8 @@ import { announce } from "./banner.ts";
 import { SupervisedChild } from "./child.ts";
 import { type ClusterServers, startClusterServers } from "./cluster.ts";
 import { ensureLlamaBuild } from "./llama-build.ts";
+import { type PlannedWorker, plannedWorkers } from "./planned-workers.ts";
+import { ReadyGroup } from "./ready-group.ts";
 import { createRunFolder, removeRunFolder } from "./run-folder.ts";
 import { untilServing } from "./serving.ts";
 
@@ -33,6 +35,7 @@ export async function up(options: UpOptions): Promise<number> {
   followParent(lifecycle);
 
   const engine = (await loadEngine(options.engine, "--engine")).name;
+  const planned = plannedWorkers(engine, options);
   const preparing = engine === "llama" ? prepareModel(options, log, lifecycle.stopping) : undefined;
   // Wait for an aborted download to clean up after itself.
   lifecycle.onShutdown("stop the download", () => preparing?.then(ignore, ignore));
@@ -43,11 +46,11 @@ export async function up(options: UpOptions): Promise<number> {
   const shared = withEventsKey(options, folder);
   const servers = options.cluster ? await startServers(folder, log) : undefined;
   const gateways = servers === undefined ? ["gateway"] : ["gateway", "gateway-2"];
-  const ready = new ReadyGroup(options.workers + gateways.length);
-  const workers = Array.from({ length: options.workers }, (_, index) =>
+  const ready = new ReadyGroup(planned.length + gateways.length);
+  const workers = planned.map((worker, index) =>
     startChild(
-      `${engine}-${index}`,
-      workerArguments(shared, { engine, index, folder, model, servers }),
+      worker.name,
+      workerArguments(shared, { ...worker, index, count: planned.length, folder, model, servers }),
       ready,
       hangMs,
       log,
@@ -78,7 +81,7 @@ export async function up(options: UpOptions): Promise<number> {
 
   const failure = await ready.settled;
   const outcome =
-    failure === undefined ? await untilServing(ready.urls, options.workers, lifecycle.stopping) : { failure };
+    failure === undefined ? await untilServing(ready.urls, planned.length, lifecycle.stopping) : { failure };
   if (outcome !== undefined && "failure" in outcome) lifecycle.shutdown(outcome.failure, 1);
   else if (outcome !== undefined && !lifecycle.stopping.aborted)
     announce(shared, outcome.model, ready.urls, servers, log);
@@ -123,37 +126,6 @@ async function prepareModel(
   }
 }
 
-/** Waits until every child is ready, or one has exited before that. */
-class ReadyGroup {
-  readonly urls = new Map<string, string>();
-  readonly #missing: number;
-  readonly #outcome = Promise.withResolvers<string | undefined>();
-
-  constructor(count: number) {
-    this.#missing = count;
-  }
-
-  /** Undefined when all are ready; else what went wrong. */
-  get settled(): Promise<string | undefined> {
-    return this.#outcome.promise;
-  }
-
-  get isComplete(): boolean {
-    return this.urls.size === this.#missing;
-  }
-
-  add(name: string, url: string): void {
-    this.urls.set(name, url);
-    if (this.isComplete) this.#outcome.resolve(undefined);
-  }
-
-  fail(name: string, reason: string): boolean {
-    if (this.urls.has(name)) return false;
-    this.#outcome.resolve(`${name} did not start (${reason})`);
-    return true;
-  }
-}
-
 function startChild(
   name: string,
   args: readonly string[],
@@ -183,25 +155,26 @@ function startChild(
   return child;
 }
 
-interface WorkerSettings {
-  readonly engine: string;
+interface WorkerSettings extends PlannedWorker {
   readonly index: number;
+  /** How many workers share the cores. */
+  readonly count: number;
   readonly folder: string;
   readonly model: Awaited<ReturnType<typeof prepareModel>>;
   readonly servers: ClusterServers | undefined;
 }
 
 function workerArguments(options: UpOptions, settings: WorkerSettings): string[] {
-  const { engine, index, folder, model, servers } = settings;
-  const name = `${engine}-${index}`;
+  const { name, role, index, count, folder, model, servers } = settings;
   // The engines' threads spin while they wait for each other, so together they must fit the cores.
-  const threads = Math.max(1, Math.floor(availableParallelism() / options.workers));
+  const threads = Math.max(1, Math.floor(availableParallelism() / count));
   const flags = {
     ...inherited(options, workerOptions),
     discovery: servers?.discovery ?? `file:${join(folder, "discovery")}`,
     listen: servers === undefined ? `unix:${join(folder, `${name}.sock`)}` : undefined,
     nats: servers?.nats,
     name,
+    role,
     threads,
     // Each worker is a separate process.
     workers: undefined,

@@ -1,4 +1,4 @@
-export { advertisedAddress } from "./address.ts";
+export { advertisedAddress, parseAddress } from "./address.ts";
 export { Reconnector } from "./reconnector.ts";
 export {
   type CallOptions,

@@ -14,6 +14,8 @@ export interface CardOptions {
   chatTemplate?: string | undefined;
   tokenizer?: TokenizerFile | undefined;
   engineVersion: string;
+  /** See `kv-format.ts`. */
+  kvFormat: string;
 }
 
 /** The model card of a loaded GGUF model. */
@@ -54,6 +56,7 @@ export function describeModel(
     features: { logprobs: true, logitBias: true, embeddings: isEmbeddingModel },
     engine: { name: "llama.cpp", version: options.engineVersion },
     created: Math.floor(Date.now() / 1000),
+    kvFormat: options.kvFormat,
   };
 }
 

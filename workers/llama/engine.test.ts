@@ -7,7 +7,7 @@ import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type KvEvent } from "#runtime";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
 import type { Engine } from "../engine.ts";
-import { openLlama } from "./engine.ts";
+import { openLlama } from "./open.ts";
 
 const log = createLogger({ name: "test", level: "error" });
 const never = new AbortController().signal;

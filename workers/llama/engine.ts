@@ -1,113 +1,51 @@
-import {
-  getLlama,
-  getModuleVersion,
-  type Llama,
-  type LlamaContext,
-  LlamaLogLevel,
-  type LlamaModel,
-  NoBinaryFoundError,
-  type Token,
-} from "node-llama-cpp";
+import type { Llama, LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import {
   type GenerateRequest,
   type KvEvent,
   type Logger,
   type ModelCard,
+  messageOf,
   PlaneError,
   type TokenPiece,
 } from "#runtime";
-import type { Delta, Engine, EngineStats, KvEventSource } from "../engine.ts";
+import type { Delta, Engine, EngineStats, KvEventSource, Prefilled } from "../engine.ts";
+import type { KvImport } from "../kv/types.ts";
 import { BLOCK_SIZE, type CardOptions, describeModel } from "./card.ts";
 import { embedWith } from "./embeddings.ts";
 import { KvBlocks } from "./kv-blocks.ts";
-import { generateWithLogprobs, promptLogprobs } from "./logprobs.ts";
+import { generateTokens, promptLogprobs } from "./logprobs.ts";
 import { samplingOptions } from "./sampling.ts";
 import { commonPrefixLength, SequencePool, type SequenceSlot } from "./sequence-pool.ts";
+import { checkState, StateFile } from "./state-file.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
-/** The model's file and names, and run-time options. */
-export interface LlamaOptions extends Omit<CardOptions, "engineVersion"> {
-  /** Longest prompt plus answer in tokens, at most the model's training context. Default 4,096. */
-  contextLength?: number | undefined;
-  /** Concurrent requests, each with KV memory for a whole context. Default 4. */
-  sequences?: number | undefined;
-  /** CPU threads for llama.cpp. Its threads spin while they wait, so those of all workers must fit the cores. */
-  threads: number;
-  gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
-  log: Logger;
-}
-
-/** Most tokens in one step of llama.cpp. */
-const BATCH_SIZE = 512;
 /** Prompt tokens evaluated at once while other sequences generate; their tokens wait meanwhile. */
 const SHARED_PREFILL_CHUNK = 128;
-const DEFAULT_CONTEXT_LENGTH = 4096;
 
-/**
- * Loads a GGUF model into llama.cpp, inside this process.
- * @throws Error if the file is unreadable or its architecture unknown
- */
-export async function openLlama(options: LlamaOptions): Promise<Engine> {
-  const { log } = options;
-  const llama = await loadLlama(options);
-  if (options.gpu) {
-    if (llama.gpu === false) log.warn("found no GPU that llama.cpp can use; using the CPU");
-    else log.info("using the GPU", { kind: llama.gpu });
-  }
-  const model = await llama.loadModel({ modelPath: options.modelPath }).catch((error: Error) => {
-    const advice = "Is the file complete, and its architecture supported by llama.cpp?";
-    throw new Error(`Cannot load ${options.modelPath}: ${error.message}. ${advice}`);
-  });
-  const context = await model.createContext({
-    sequences: options.sequences ?? 4,
-    contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),
-    batchSize: BATCH_SIZE,
-    // With a sliding window, a prefix is reusable only within its last few hundred tokens.
-    swaFullCache: true,
-    threads: options.threads,
-  });
-  return new LlamaEngine(llama, model, context, {
-    ...options,
-    engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
-  });
+/** What an engine needs besides the loaded model. */
+export interface LlamaEngineOptions extends CardOptions {
+  readonly threads: number;
+  readonly log: Logger;
 }
 
-async function loadLlama({ gpu = false, threads, log }: LlamaOptions): Promise<Llama> {
-  try {
-    return await getLlama({
-      build: "never",
-      gpu,
-      maxThreads: threads,
-      progressLogs: false,
-      logLevel: LlamaLogLevel.warn,
-      logger: (level, message) => log.debug(message.trim(), { llama: level }),
-    });
-  } catch (error) {
-    if (!(error instanceof NoBinaryFoundError)) throw error;
-    const kind = gpu === false ? "CPU" : gpu;
-    const advice =
-      gpu === false ? "The system may be too old." : "Is its driver installed? --gpu off uses the CPU.";
-    throw new Error(`llama.cpp's build for ${kind} cannot be loaded on this machine. ${advice}`, {
-      cause: error,
-    });
-  }
-}
-
-class LlamaEngine implements Engine {
+/** A loaded GGUF model. `open.ts` opens it. */
+export class LlamaEngine implements Engine {
   readonly card: ModelCard;
   readonly kvEvents: KvEventSource;
   readonly #llama: Llama;
   readonly #model: LlamaModel;
   readonly #threads: number;
+  readonly #log: Logger;
   readonly #pool: SequencePool;
   readonly #blocks: KvBlocks;
   readonly #vocabulary: TokenPiece[];
   #publish: (events: KvEvent[]) => void = () => {};
 
-  constructor(llama: Llama, model: LlamaModel, context: LlamaContext, options: LlamaOptions & CardOptions) {
+  constructor(llama: Llama, model: LlamaModel, context: LlamaContext, options: LlamaEngineOptions) {
     this.#llama = llama;
     this.#model = model;
     this.#threads = options.threads;
+    this.#log = options.log;
     this.#pool = new SequencePool(context);
     this.#blocks = new KvBlocks(BLOCK_SIZE, (events) => this.#publish(events));
     this.#vocabulary = readVocabulary(model);
@@ -127,12 +65,54 @@ class LlamaEngine implements Engine {
       const cachedTokens = await this.#reusePrefix(slot, prompt, request.echoLogprobs === true);
       yield { tokenIds: [], cachedTokens };
       if (request.echoLogprobs) yield await this.#echo(slot, prompt, request.logprobs ?? 0);
-      await this.#prefill(slot, prompt, signal);
-      if (signal.aborted) return;
-      if (request.maxTokens === 0) yield { tokenIds: [], finish: "length" };
-      else yield* this.#decode(slot, prompt, request, signal);
+      yield* this.#answer(slot, prompt, request, signal);
     } finally {
       this.#settle(slot);
+    }
+  }
+
+  async exportKv(request: GenerateRequest, signal: AbortSignal): Promise<Prefilled> {
+    const prompt = Array.from(request.tokens) as Token[];
+    const slot = await this.#pool.acquire(prompt, signal);
+    try {
+      const cachedTokens = await this.#reusePrefix(slot, prompt, false);
+      let delta: Delta = { tokenIds: [] };
+      for await (delta of this.#answer(slot, prompt, request, signal)) break;
+      signal.throwIfAborted();
+      delta = { ...delta, cachedTokens };
+      if (delta.finish !== undefined) return { delta };
+      const file = await StateFile.save(slot.sequence);
+      return {
+        delta,
+        kv: {
+          tokens: prompt.length,
+          bytes: file.bytes,
+          write: (memory) => file.read(memory),
+          release: () => file.close(),
+        },
+      };
+    } finally {
+      this.#settle(slot);
+    }
+  }
+
+  async *importKv(request: GenerateRequest, kv: KvImport, signal: AbortSignal): AsyncGenerator<Delta> {
+    const prompt = Array.from(request.tokens) as Token[];
+    const state = await kv.read();
+    checkState(state, prompt, kv.tokens);
+    const file = await StateFile.create(state);
+    try {
+      // The prefill worker can free the KV now, however long this request waits for a sequence.
+      yield { tokenIds: [] };
+      const slot = await this.#pool.acquire(prompt, signal);
+      try {
+        yield { tokenIds: [], cachedTokens: await this.#load(slot, prompt, file, kv.tokens) };
+        yield* this.#answer(slot, prompt, request, signal);
+      } finally {
+        this.#settle(slot);
+      }
+    } finally {
+      file.close();
     }
   }
 
@@ -178,6 +158,35 @@ class LlamaEngine implements Engine {
     return cached;
   }
 
+  /**
+   * Replaces what the slot holds by the saved state of the prompt's first tokens, unless it holds them already. If that
+   * fails, the prompt is computed.
+   * @returns how many of the prompt's tokens the slot held
+   */
+  async #load(slot: SequenceSlot, prompt: Token[], file: StateFile, tokens: number): Promise<number> {
+    const held = commonPrefixLength(slot.tokens, prompt);
+    if (held >= tokens) return this.#reusePrefix(slot, prompt, false);
+    await file.load(slot.sequence).catch((error: unknown) => {
+      this.#log.warn("llama.cpp refuses imported KV; computing the prompt", { reason: messageOf(error) });
+    });
+    this.#blocks.update(slot.index, prompt.slice(0, slot.sequence.nextTokenIndex));
+    slot.tokens = prompt.slice();
+    return Math.min(held, slot.sequence.nextTokenIndex);
+  }
+
+  /** Answers once the slot holds a part of the prompt, or nothing. */
+  async *#answer(
+    slot: SequenceSlot,
+    prompt: Token[],
+    request: GenerateRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<Delta> {
+    await this.#prefill(slot, prompt, signal);
+    if (signal.aborted) return;
+    if (request.maxTokens === 0) yield { tokenIds: [], finish: "length" };
+    else yield* this.#decode(slot, prompt, request, signal);
+  }
+
   /** The prompt's tokens with their log probabilities; the first one has none. */
   async #echo(slot: SequenceSlot, prompt: Token[], top: number): Promise<Delta> {
     const logprobs = await promptLogprobs(slot.sequence, prompt, top);
@@ -190,7 +199,7 @@ class LlamaEngine implements Engine {
     const { sequence } = slot;
     while (sequence.nextTokenIndex < prompt.length - 1 && !signal.aborted) {
       const start = sequence.nextTokenIndex;
-      const size = this.#pool.running > 1 ? SHARED_PREFILL_CHUNK : BATCH_SIZE;
+      const size = this.#pool.running > 1 ? SHARED_PREFILL_CHUNK : this.card.maxBatchedTokens;
       await sequence.evaluateWithoutGeneratingNewTokens(
         prompt.slice(start, Math.min(start + size, prompt.length - 1)),
       );
@@ -208,10 +217,7 @@ class LlamaEngine implements Engine {
     const generated: Token[] = [];
     const options = samplingOptions(this.#model, request, prompt, generated);
     const last = prompt.at(-1)!;
-    const steps =
-      request.logprobs === undefined
-        ? plainSteps(sequence.evaluate([last], options))
-        : generateWithLogprobs(sequence, last, options, request.logprobs);
+    const steps = generateTokens(sequence, last, options, request.logprobs);
     const stopTokens = new Set<number>(request.stopTokenIds);
     for await (const { token, logprob } of steps) {
       if (signal.aborted) return;
@@ -238,8 +244,4 @@ class LlamaEngine implements Engine {
     this.#blocks.update(slot.index, slot.tokens);
     this.#pool.release(slot);
   }
-}
-
-async function* plainSteps(tokens: AsyncIterable<Token>) {
-  for await (const token of tokens) yield { token, logprob: undefined };
 }

@@ -2,11 +2,26 @@ import type { LlamaContextSequence, SequenceEvaluateOptions, Token } from "node-
 import type { TokenLogprob } from "../engine.ts";
 
 /**
+ * Generates after the tokens that the sequence holds.
+ * @param top see `generateWithLogprobs`; undefined for no log probabilities
+ */
+export async function* generateTokens(
+  sequence: LlamaContextSequence,
+  firstToken: Token,
+  options: SequenceEvaluateOptions,
+  top: number | undefined,
+): AsyncGenerator<{ token: Token; logprob: TokenLogprob | undefined }> {
+  if (top !== undefined) yield* generateWithLogprobs(sequence, firstToken, options, top);
+  else
+    for await (const token of sequence.evaluate([firstToken], options)) yield { token, logprob: undefined };
+}
+
+/**
  * Generates like `sequence.evaluate`, with each token's log probability and the most probable alternatives, from the
  * sampled distribution: after temperature, penalties and bias.
  * @param top how many of the most probable tokens to return, 0 to 20
  */
-export async function* generateWithLogprobs(
+async function* generateWithLogprobs(
   sequence: LlamaContextSequence,
   firstToken: Token,
   options: SequenceEvaluateOptions,

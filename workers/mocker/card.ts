@@ -1,5 +1,6 @@
 import type { ModelCard } from "#runtime";
 import { tokenCard } from "../byte-tokens.ts";
+import { mockKvFormat } from "./kv.ts";
 import type { MockerOptions } from "./options.ts";
 
 /** The model card of a mock engine. */
@@ -21,5 +22,6 @@ export function mockerCard(options: MockerOptions): ModelCard {
     features: { logprobs: false, logitBias: false, embeddings: false },
     engine: { name: "mocker", version: "1" },
     created: Math.floor(Date.now() / 1000),
+    kvFormat: mockKvFormat(options),
   };
 }

@@ -20,6 +20,10 @@ export interface MockerOptions {
   /** How many times as fast as the simulated GPU; 0 takes no time. Default 1. */
   speedup?: number | undefined;
   timing?: StepTiming | undefined;
+  /** Size of the simulated KV of a token, in bytes. Default 131,072: an 8-billion-parameter model's in 16 bits. */
+  kvBytesPerToken?: number | undefined;
+  /** Speed at which simulated KV arrives, in GB/s (10⁹ bytes). Default 50: a link of 400 Gb/s. */
+  kvBandwidth?: number | undefined;
   /** Faults to inject; see `faults/parse.ts`. */
   faults?: readonly string[] | undefined;
   /** The same faults with the same seed hit the same requests, steps and events. Default 1. */

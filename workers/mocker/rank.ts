@@ -37,9 +37,12 @@ export class Rank {
     return this.#events.snapshot();
   }
 
-  /** @throws RangeError for a request that needs more blocks than there are */
-  add(request: GenerateRequest): MockRequest {
-    const mock = new MockRequest(request, this.#options.blockSize, this.#owners);
+  /**
+   * @param importedTokens how many of the prompt's first tokens another worker has computed, if any
+   * @throws RangeError for a request that needs more blocks than there are
+   */
+  add(request: GenerateRequest, importedTokens?: number): MockRequest {
+    const mock = new MockRequest(request, this.#options.blockSize, this.#owners, importedTokens);
     this.#scheduler.add(mock);
     this.#requests.add(mock);
     this.#wake();

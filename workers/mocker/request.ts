@@ -17,6 +17,7 @@ export type BlockOwners = Map<number, MockRequest>;
 export class MockRequest implements ScheduledRequest {
   readonly promptTokens: number;
   readonly maxTokens: number;
+  readonly importedTokens?: number;
   readonly answer = new DeltaQueue();
   readonly #tokens: number[];
   readonly #blockSize: number;
@@ -24,9 +25,16 @@ export class MockRequest implements ScheduledRequest {
   readonly #hashes: number[] = [];
   readonly #indices = new Map<number, number>();
 
-  constructor(request: GenerateRequest, blockSize: number, owners: BlockOwners) {
+  /** @param importedTokens how many of the prompt's first tokens another worker has computed, if any */
+  constructor(
+    request: GenerateRequest,
+    blockSize: number,
+    owners: BlockOwners,
+    importedTokens: number | undefined,
+  ) {
     this.promptTokens = request.tokens.length;
     this.maxTokens = request.maxTokens;
+    if (importedTokens !== undefined) this.importedTokens = importedTokens;
     this.#tokens = Array.from(request.tokens);
     this.#blockSize = blockSize;
     this.#owners = owners;

@@ -19,6 +19,8 @@ export interface ScheduledRequest {
   promptTokens: number;
   /** Tokens to generate. */
   maxTokens: number;
+  /** Tokens of the prompt, at its beginning, whose KV another worker has computed: fewer than the prompt has. */
+  importedTokens?: number;
   /** Sequence hash of block `index`, once all its tokens are known. */
   hashAt(index: number): number;
   /** Called with the prompt tokens found in the cache when the request is first scheduled. */
@@ -157,17 +159,21 @@ export class Scheduler {
     // The last token is always evaluated: its logits give the next one.
     const limit = Math.floor((sequence.length - 1) / blockSize);
     const cached = this.#options.prefixCaching === false ? 0 : this.pool.cachedPrefix(hashes, limit);
-    const tokens = Math.min(sequence.length - cached * blockSize, budget);
-    const needed = Math.ceil((cached * blockSize + tokens) / blockSize) - cached;
+    // After a preemption, imported KV is gone.
+    const imported = sequence.started ? 0 : (request.importedTokens ?? 0);
+    const computed = Math.max(cached * blockSize, imported);
+    const tokens = Math.min(sequence.length - computed, budget);
+    const needed = Math.ceil((computed + tokens) / blockSize) - cached;
     if (needed + this.pool.idlePrefix(hashes, cached) > this.pool.freeCount) return false;
     for (let index = 0; index < cached; index++) sequence.blocks.push(this.pool.share(hashes[index]!));
     sequence.filled = cached;
-    sequence.computed = cached * blockSize;
-    this.#grow(sequence, sequence.computed + tokens);
+    sequence.computed = computed;
+    this.#grow(sequence, computed + tokens);
+    this.#fill(sequence);
     this.#waiting.shift();
     this.#running.push(sequence);
     this.#step.push({ sequence, tokens });
-    if (!sequence.started) request.onStart?.(Math.min(sequence.computed, request.promptTokens));
+    if (!sequence.started) request.onStart?.(Math.min(cached * blockSize, request.promptTokens));
     sequence.started = true;
     return true;
   }
@@ -219,7 +225,7 @@ export class Scheduler {
       const isDecode =
         tokens === 1 &&
         sequence.computed === sequence.length - 1 &&
-        sequence.length > sequence.request.promptTokens;
+        (sequence.length > sequence.request.promptTokens || sequence.request.importedTokens !== undefined);
       if (isDecode) {
         work.decodes++;
         work.contextTokens += sequence.length;

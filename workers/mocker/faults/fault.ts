@@ -8,6 +8,10 @@ export interface Fault {
   answer?(deltas: AsyncIterable<Delta>, signal: AbortSignal): AsyncIterable<Delta>;
   /** Factor on the time of the next step. */
   stepFactor?(): number;
+  /** Runs before a prompt's KV is exported. */
+  beforeExport?(signal: AbortSignal): Promise<void>;
+  /** Runs when KV has been imported; throws if it cannot be used. */
+  afterImport?(signal: AbortSignal): Promise<void>;
   /** Replaces a step's events. */
   events?(events: KvEvent[], dataParallelRank: number): KvEvent[];
 }

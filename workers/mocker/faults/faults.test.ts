@@ -29,9 +29,9 @@ function open(faults: string[], options: MockerOptions = {}) {
 
 describe("a fault", () => {
   test.each([
-    ["hnag", "the faults are hang, crash, error, slow, wrong-events; did you mean hang?"],
-    ["", "the faults are hang, crash, error, slow, wrong-events"],
-    ["toString", "the faults are hang, crash, error, slow, wrong-events"],
+    ["hnag", "the faults are hang, crash, error, slow, wrong-events, kv; did you mean hang?"],
+    ["", "the faults are hang, crash, error, slow, wrong-events, kv"],
+    ["toString", "the faults are hang, crash, error, slow, wrong-events, kv"],
     ["hang:after=3", "hang has no 'after', only rate, after-requests, after-tokens"],
     ["hang:rate", "hang needs rate=VALUE, not 'rate'"],
     ["hang:rate=", "hang needs rate=VALUE, not 'rate='"],
@@ -45,6 +45,8 @@ describe("a fault", () => {
     ["slow", "slow needs factor=VALUE"],
     ["slow:factor=0", "slow: factor cannot be 0"],
     ["wrong-events:mode=lie", "wrong-events: mode cannot be lie"],
+    ["kv", "kv needs mode=VALUE"],
+    ["kv:mode=lose", "kv: mode cannot be lose"],
   ])("%j is refused: %s", (text, message) => {
     expect(() => parseFault(text)).toThrow(message);
   });

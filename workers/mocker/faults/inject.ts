@@ -30,6 +30,14 @@ export class InjectedFaults {
     return this.#faults.reduce((inner, fault) => fault.answer?.(inner, signal) ?? inner, deltas);
   }
 
+  async beforeExport(signal: AbortSignal): Promise<void> {
+    for (const fault of this.#faults) await fault.beforeExport?.(signal);
+  }
+
+  async afterImport(signal: AbortSignal): Promise<void> {
+    for (const fault of this.#faults) await fault.afterImport?.(signal);
+  }
+
   stepFactor(): number {
     return this.#faults.reduce((factor, fault) => factor * (fault.stepFactor?.() ?? 1), 1);
   }

@@ -3,11 +3,12 @@ import { crash } from "./crash.ts";
 import { error } from "./error.ts";
 import type { Fault, FaultContext, FaultKind } from "./fault.ts";
 import { hang } from "./hang.ts";
+import { kv } from "./kv.ts";
 import { slow } from "./slow.ts";
 import { wrongEvents } from "./wrong-events.ts";
 
 /** The kinds of faults by name. */
-const KINDS = { hang, crash, error, slow, "wrong-events": wrongEvents };
+const KINDS = { hang, crash, error, slow, "wrong-events": wrongEvents, kv };
 
 /** A parsed fault. */
 export interface FaultSpec {

@@ -1,0 +1,32 @@
+import { type GenerateRequest, type Logger, type ModelCard, PlaneError } from "#runtime";
+
+/** @throws PlaneError `invalid_request` if the model cannot serve the request */
+export function checkRequest(
+  { tokens, dataParallelRank }: GenerateRequest,
+  { contextLength, vocabularySize, dataParallelSize }: ModelCard,
+): void {
+  if (tokens.length === 0 || tokens.length >= contextLength) {
+    throw new PlaneError(
+      "invalid_request",
+      `The prompt has ${tokens.length} tokens; this model accepts 1 to ${contextLength - 1}.`,
+    );
+  }
+  if (tokens.some((token) => token >= vocabularySize)) {
+    throw new PlaneError("invalid_request", "The prompt has token ids that are not in the vocabulary.");
+  }
+  if (dataParallelRank !== undefined && dataParallelRank >= dataParallelSize) {
+    throw new PlaneError(
+      "invalid_request",
+      `There is no data-parallel rank ${dataParallelRank}; this worker has ${dataParallelSize}, from 0.`,
+    );
+  }
+}
+
+/** Logs why an engine has failed a request. @returns the error for the caller, which does not need the details */
+export function engineFailure(error: unknown, { requestId }: GenerateRequest, log: Logger): PlaneError {
+  log.error("the engine failed a request", {
+    request: requestId,
+    reason: error instanceof Error ? error.stack : String(error),
+  });
+  return new PlaneError("internal", "The engine failed.", { cause: error });
+}

@@ -1,0 +1,73 @@
+import { getLlama, getModuleVersion, type Llama, LlamaLogLevel, NoBinaryFoundError } from "node-llama-cpp";
+import type { Logger } from "#runtime";
+import type { Engine } from "../engine.ts";
+import type { CardOptions } from "./card.ts";
+import { LlamaEngine } from "./engine.ts";
+import { kvFormat } from "./kv-format.ts";
+
+/** The model's file and names, and run-time options. */
+export interface LlamaOptions extends Omit<CardOptions, "engineVersion" | "kvFormat"> {
+  /** Longest prompt plus answer in tokens, at most the model's training context. Default 4,096. */
+  contextLength?: number | undefined;
+  /** Concurrent requests, each with KV memory for a whole context. Default 4. */
+  sequences?: number | undefined;
+  /** CPU threads for llama.cpp. Its threads spin while they wait, so those of all workers must fit the cores. */
+  threads: number;
+  gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
+  log: Logger;
+}
+
+/** Most tokens in one step of llama.cpp. */
+const BATCH_SIZE = 512;
+const DEFAULT_CONTEXT_LENGTH = 4096;
+
+/**
+ * Loads a GGUF model into llama.cpp, inside this process.
+ * @throws Error if the file is unreadable or its architecture unknown
+ */
+export async function openLlama(options: LlamaOptions): Promise<Engine> {
+  const { log } = options;
+  const llama = await loadLlama(options);
+  if (options.gpu) {
+    if (llama.gpu === false) log.warn("found no GPU that llama.cpp can use; using the CPU");
+    else log.info("using the GPU", { kind: llama.gpu });
+  }
+  const model = await llama.loadModel({ modelPath: options.modelPath }).catch((error: Error) => {
+    const advice = "Is the file complete, and its architecture supported by llama.cpp?";
+    throw new Error(`Cannot load ${options.modelPath}: ${error.message}. ${advice}`);
+  });
+  const context = await model.createContext({
+    sequences: options.sequences ?? 4,
+    contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),
+    batchSize: BATCH_SIZE,
+    // With a sliding window, a prefix is reusable only within its last few hundred tokens.
+    swaFullCache: true,
+    threads: options.threads,
+  });
+  return new LlamaEngine(llama, model, context, {
+    ...options,
+    engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
+    kvFormat: await kvFormat(llama, context, options.modelPath),
+  });
+}
+
+async function loadLlama({ gpu = false, threads, log }: LlamaOptions): Promise<Llama> {
+  try {
+    return await getLlama({
+      build: "never",
+      gpu,
+      maxThreads: threads,
+      progressLogs: false,
+      logLevel: LlamaLogLevel.warn,
+      logger: (level, message) => log.debug(message.trim(), { llama: level }),
+    });
+  } catch (error) {
+    if (!(error instanceof NoBinaryFoundError)) throw error;
+    const kind = gpu === false ? "CPU" : gpu;
+    const advice =
+      gpu === false ? "The system may be too old." : "Is its driver installed? --gpu off uses the CPU.";
+    throw new Error(`llama.cpp's build for ${kind} cannot be loaded on this machine. ${advice}`, {
+      cause: error,
+    });
+  }
+}
