@@ -3,14 +3,16 @@ import {
   DeltaDecoder,
   encodeGenerateRequest,
   type FinishReason,
+  type KvSource,
   PlaneError,
   type Receiver,
 } from "#runtime";
-import { type ApiError, noWorkerReady, unknownToken } from "../../kernel/errors.ts";
+import { type ApiError, noWorkerReady, toApiError, unknownToken } from "../../kernel/errors.ts";
 import { type CallBounds, callError, timeLeft } from "../../models/members/call-error.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
+import type { Assignment } from "../../routing/plan.ts";
 import type { Prompt } from "../../routing/prompt.ts";
-import type { Route, RouteRequest } from "../../routing/route.ts";
+import type { RemotePrefill, Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext } from "../life.ts";
 import { placementOf } from "../placement.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
@@ -18,6 +20,7 @@ import { AnswerTokens } from "./answer-tokens.ts";
 import { Detokenizer } from "./detokenizer.ts";
 import type { TokenInfo, TokenJob, TokenOutput, Usage } from "./job.ts";
 import { reportCallFailure } from "./plane-failure.ts";
+import { PrefillHandoff } from "./prefill-handoff.ts";
 import { SilenceTimer } from "./silence-timer.ts";
 import { StopStrings } from "./stop-strings.ts";
 import { findUnknownToken } from "./unknown-token.ts";
@@ -38,6 +41,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopStrings | undefined;
   readonly #silence: SilenceTimer;
+  readonly #handoff: PrefillHandoff;
   #call: ClientCall | undefined;
   /** Calls made so far. A cancelled call still reports its end, which must not end the next call. */
   #calls = 0;
@@ -49,6 +53,8 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   #cachedTokens: number | undefined;
   #routeCachedTokens: number | undefined;
   readonly #answer = new AnswerTokens();
+  /** Whether the current worker has the prompt's KV blocks from a prefill worker. */
+  #hasReceivedKv = false;
   /** Length of the answer at the last move, in tokens. */
   #tokensBefore = 0;
   /** The prompt for the worker: after a move, with the answer so far. */
@@ -64,6 +70,11 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.#stops = job.stops.length > 0 ? new StopStrings(job.stops) : undefined;
     const { firstByteMs, idleMs } = context.options;
     this.#silence = new SilenceTimer(firstByteMs, idleMs, (ms) => this.#onSilence(ms));
+    const { prefills } = job.model.metrics.routing;
+    this.#handoff = new PrefillHandoff(job.requestId, prefills, context.warnings, {
+      onPrefilled: (delta, kv) => this.#onPrefilled(delta, kv),
+      onPrefillFailed: () => this.#ask(this.life.route!),
+    });
   }
 
   /** The usage so far: zero before a worker has begun. */
@@ -81,18 +92,42 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
     const { preferences, requestId } = this.#job;
-    return { prompt: this.#promptSoFar, requestId, preferences, excluded };
+    const remotePrefill = this.#remotePrefill;
+    return { prompt: this.#promptSoFar, requestId, preferences, excluded, remotePrefill };
   }
 
-  send({ worker, rank }: Route<WorkerMember>): void {
-    const { client, instance } = worker;
-    const { model, requestId } = this.#job;
+  /** Whether a prefill worker may compute the prompt: its first token is then continued by another worker. */
+  get #remotePrefill(): RemotePrefill | undefined {
+    const { echoLogprobs, model } = this.#job;
+    if (echoLogprobs || model.card.features.continues === false) return undefined;
+    return this.#handoff.remotePrefill;
+  }
+
+  send(route: Route<WorkerMember>): void {
+    const { prefill } = route.plan;
+    if (prefill === undefined) this.#ask(route);
+    else {
+      this.#silence.start();
+      this.#handoff.start(route, prefill, this.#encodeFor(prefill), timeLeft(this.#bounds));
+    }
+  }
+
+  /** @param kv the KV blocks of the prompt, if another worker has computed it */
+  #ask(route: Route<WorkerMember>, kv?: KvSource): void {
+    const { client } = route.worker;
     if (client === undefined) {
-      this.life.refuse(noWorkerReady(model.name, this.#boundTo), "unsent");
+      this.life.refuse(noWorkerReady(this.#job.model.name, this.#boundTo), "unsent");
       return;
     }
-    const { sampling, maxTokens, ignoreEos, logprobs, echoLogprobs } = this.#job;
-    const payload = encodeGenerateRequest({
+    this.#call = client.call("generate", this.#encodeFor(route, kv), this.#nextReceiver(), {
+      deadlineMs: timeLeft(this.#bounds),
+    });
+    this.#silence.start();
+  }
+
+  #encodeFor({ worker, rank }: Assignment<WorkerMember>, kvSource?: KvSource): Uint8Array {
+    const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs } = this.#job;
+    return encodeGenerateRequest({
       requestId,
       model: model.card.name,
       tokens: this.#prompt.tokens,
@@ -100,14 +135,28 @@ export class TokenTransfer implements Transfer<WorkerMember> {
       sampling,
       ignoreEos,
       stopTokenIds: [],
+      kvSource,
       ...(logprobs !== undefined && { logprobs }),
       ...(echoLogprobs && !this.#hasStarted && { echoLogprobs }),
-      ...(instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
+      ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
     });
-    this.#call = client.call("generate", payload, this.#nextReceiver(), {
-      deadlineMs: timeLeft(this.#bounds),
-    });
-    this.#silence.start();
+  }
+
+  /** The prefill worker has answered with the first token. The decode worker continues, as after a move. */
+  #onPrefilled(delta: Uint8Array, kv: KvSource | undefined): void {
+    try {
+      decoder.read(delta);
+      this.#handoff.onComputed(decoder.cachedTokens);
+      this.#onDelta();
+    } catch (error) {
+      this.life.fail(toApiError(error));
+      return;
+    }
+    if (this.life.isOver) return;
+    this.#routeCachedTokens = undefined;
+    this.#isAnswering = false;
+    this.#continueFromHere();
+    this.#ask(this.life.route!, kv);
   }
 
   /** Applies backpressure to the worker while the client reads too slowly. */
@@ -124,6 +173,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   /** Cancels the call, so that the engine stops within one token. */
   abort(): void {
     this.#silence.stop();
+    this.#handoff.end();
     const call = this.#call;
     this.#call = undefined;
     call?.cancel();
@@ -131,6 +181,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   reset(): void {
     this.#isAnswering = false;
+    this.#hasReceivedKv = false;
     this.#routeCachedTokens = undefined;
   }
 
@@ -147,11 +198,14 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     return {
       kind: "move",
       unable: [],
-      prepare: () => {
-        this.#prompt = this.#promptSoFar;
-        this.#tokensBefore = this.#answer.length;
-      },
+      prepare: () => this.#continueFromHere(),
     };
+  }
+
+  /** The next worker gets the answer so far as part of its prompt. */
+  #continueFromHere(): void {
+    this.#prompt = this.#promptSoFar;
+    this.#tokensBefore = this.#answer.length;
   }
 
   get #isContinuable(): boolean {
@@ -200,6 +254,13 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   #onMessage(message: Uint8Array): void {
     decoder.read(message);
+    if (this.#handoff.isTransferring && (decoder.transfer !== undefined || decoder.count > 0))
+      this.#hasReceivedKv = this.#handoff.onTransfer(decoder.transfer);
+    this.#onDelta();
+  }
+
+  /** Handles the message in the decoder. */
+  #onDelta(): void {
     this.#silence.onPiece();
     if (!this.#isAnswering) this.#onAnswering();
     if (decoder.cachedTokens !== undefined) this.#noteCached(decoder.cachedTokens);
@@ -223,6 +284,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   #onError(error: PlaneError): void {
     this.#silence.stop();
     this.#call = undefined;
+    this.#handoff.fail();
     reportCallFailure(
       this.life,
       error,
@@ -237,6 +299,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   }
 
   #onSilence(ms: number): void {
+    if (this.#handoff.onSilence(ms)) return;
     const error = new PlaneError("connection_lost", `The worker has sent nothing for ${ms / 1000} s.`);
     this.life.break({ reason: error.message, failure: this.#failureKind, cause: error });
   }
@@ -255,7 +318,8 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   }
 
   #noteCached(tokens: number): void {
-    this.#routeCachedTokens = tokens;
+    // What came from a prefill worker says nothing about the cache here.
+    if (!this.#hasReceivedKv) this.#routeCachedTokens = tokens;
     // After a move, they may include the answer's own blocks.
     if (this.#tokensBefore === 0) this.#cachedTokens = tokens;
   }
@@ -305,6 +369,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   #finish(finishReason: FinishReason): void {
     this.#silence.stop();
+    this.#handoff.end();
     this.#call = undefined;
     // An incomplete character that the detokenizer still holds is dropped.
     const rest = this.#stops?.flush() ?? "";
