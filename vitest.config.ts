@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Folders whose tests start no processes. They share one process, which takes longer to start than their tests. */
@@ -16,6 +17,8 @@ export default defineConfig({
   test: {
     // One more than the cores of a small machine, because files spend time waiting.
     maxWorkers: 3,
+    // Where scripts/nixl.mjs installs NIXL. If it has not, NIXL's tests are skipped with a message.
+    env: { NIXL_PREFIX: process.env.NIXL_PREFIX ?? join(import.meta.dirname, "runtime-tests/nixl/.venv") },
     setupFiles: ["vitest.setup.ts", "scripts/testing/bounds.ts", "scripts/testing/join-reaper.ts"],
     globalSetup: ["scripts/testing/global-setup.ts", "cli/e2e/fetch-model.ts"],
     // Only ends waits for conditions that never come true.

@@ -5,14 +5,8 @@ import type { DriverSource } from "./driver.ts";
 import { TransferError } from "./errors.ts";
 import type { MemorySource } from "./transfer.ts";
 
-/** How often each ArrayBuffer is registered. */
-const pins = new WeakMap<ArrayBufferLike, number>();
-
-const DETACHING = ["transfer", "transferToFixedLength"] as const;
-
 /**
- * Checks memory to be registered, and keeps a buffer from being detached meanwhile: a library may write to it at any
- * time. Node's mark against transfers to threads cannot be taken back, so it stays.
+ * Checks memory to be registered, and keeps a buffer from ever being detached: a library may write to it at any time.
  * @throws TransferError `invalid`
  */
 export function checkSource(source: MemorySource): DriverSource {
@@ -27,27 +21,14 @@ export function checkSource(source: MemorySource): DriverSource {
   return source;
 }
 
-/** Ends what checkSource began. */
-export function unpinBuffer(source: DriverSource): void {
-  if (!(source instanceof Uint8Array)) return;
-  const count = (pins.get(source.buffer) ?? 1) - 1;
-  pins.set(source.buffer, count);
-  if (count === 0) for (const name of DETACHING) Reflect.deleteProperty(source.buffer, name);
-}
-
 function pinBuffer(bytes: Uint8Array): Buffer {
   const { buffer } = bytes;
   if (isSharedArrayBuffer(buffer)) refuse("A SharedArrayBuffer cannot be registered.");
   if (buffer.detached) refuse("The buffer is detached.");
   if (buffer.resizable) refuse("A resizable buffer cannot be registered.");
   if (bytes.length === 0) refuse("The buffer is empty.");
-  const count = pins.get(buffer) ?? 0;
-  pins.set(buffer, count + 1);
-  if (count === 0) {
-    markAsUntransferable(buffer);
-    const value = () => refuse("The buffer is registered for transfers and cannot be detached.");
-    for (const name of DETACHING) Object.defineProperty(buffer, name, { value, configurable: true });
-  }
+  // Node's mark also makes transfer() and transferToFixedLength() throw. It cannot be taken back.
+  markAsUntransferable(buffer);
   return Buffer.from(buffer, bytes.byteOffset, bytes.byteLength);
 }
 

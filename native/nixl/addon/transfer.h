@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mapping.h"
 #include "nixl_api.h"
 
 namespace stator {
@@ -24,6 +25,8 @@ struct Region {
   size_t slot = 0;
   int users = 0;
   bool closing = false;
+  // If the addon allocated the memory: JavaScript can detach its buffer, and then nothing else holds it.
+  std::shared_ptr<Mapping> mapping;
 };
 
 struct Piece {
