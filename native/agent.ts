@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Driver, DriverContext, DriverLink, DriverMemory, DriverSource } from "./driver.ts";
+import type { Driver, DriverContext, DriverLink, DriverMemory } from "./driver.ts";
 import { asTransferError, TransferError } from "./errors.ts";
 import { checkSource } from "./memory-source.ts";
 import { NotificationInbox } from "./notifications.ts";
@@ -84,17 +84,12 @@ export class Agent implements TransferAgent {
     if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes > MAX_BYTES)
       throw new TransferError("invalid", "The number of bytes to allocate must be a positive integer.");
     const allocator = this.#drivers.find((driver) => driver.allocate !== undefined);
-    // The addon keeps its own memory for as long as it is registered, even if the buffer is detached.
-    const allocated = allocator?.allocate?.(bytes);
-    return this.#register(allocated ?? checkSource(allocatePlain(bytes)));
+    return this.register(allocator?.allocate?.(bytes) ?? allocatePlain(bytes));
   }
 
   async register(source: MemorySource): Promise<Registration> {
     this.#checkOpen();
-    return this.#register(checkSource(source));
-  }
-
-  async #register(checked: DriverSource): Promise<Registration> {
+    const checked = checkSource(source);
     const key = randomBytes(8).readBigUInt64LE() | 1n; // never 0, which says that a registration has ended
     const memories = new Map<TransferKind, DriverMemory>();
     const release = () => {

@@ -1,6 +1,6 @@
 import { fstatSync } from "node:fs";
 import { isSharedArrayBuffer } from "node:util/types";
-import { markAsUntransferable } from "node:worker_threads";
+import { isMarkedAsUntransferable, markAsUntransferable } from "node:worker_threads";
 import type { DriverSource } from "./driver.ts";
 import { TransferError } from "./errors.ts";
 import type { MemorySource } from "./transfer.ts";
@@ -27,9 +27,22 @@ function pinBuffer(bytes: Uint8Array): Buffer {
   if (buffer.detached) refuse("The buffer is detached.");
   if (buffer.resizable) refuse("A resizable buffer cannot be registered.");
   if (bytes.length === 0) refuse("The buffer is empty.");
-  // Node's mark also makes transfer() and transferToFixedLength() throw. It cannot be taken back.
-  markAsUntransferable(buffer);
+  keepInPlace(buffer);
   return Buffer.from(buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * Node's mark makes every way of detaching a buffer throw, and cannot be taken back. Memory of native code has the mark
+ * from Node, in a form that leaves transfer(); marking it again would make Node crash when it ends.
+ */
+function keepInPlace(buffer: ArrayBuffer): void {
+  if (!isMarkedAsUntransferable(buffer)) {
+    markAsUntransferable(buffer);
+    return;
+  }
+  const value = () => refuse("The ArrayBuffer is registered for transfers and is not detachable.");
+  for (const name of ["transfer", "transferToFixedLength"])
+    Object.defineProperty(buffer, name, { value, configurable: true });
 }
 
 function checkFile(fd: number, length: number): void {

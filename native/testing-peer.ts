@@ -42,9 +42,9 @@ export class TestPeer implements AsyncDisposable {
 
   /** Sends a command. @returns the answer */
   async ask(command: PeerCommand): Promise<Uint8Array> {
-    const answer = once(this.process, "message");
+    const answer = Promise.race([once(this.process, "message"), failure(this.process)]);
     this.process.send(command);
-    return (await answer)[0];
+    return ((await answer) as [Uint8Array])[0];
   }
 
   async kill(): Promise<void> {
@@ -60,7 +60,7 @@ export class TestPeer implements AsyncDisposable {
 
 async function failure(child: ChildProcess): Promise<never> {
   const [code, signal] = await once(child, "exit");
-  throw new Error(`The peer ended with ${code ?? signal} before it was ready.`);
+  throw new Error(`The peer ended with ${code ?? signal} before it answered.`);
 }
 
 async function serve(kind: TransferKind | "auto", bytes: number, value: number): Promise<void> {
