@@ -10,8 +10,8 @@ const IN_PROCESS = [
   "runtime/discovery/kubernetes",
   "cli/options",
 ].map((folder) => `${folder}/**/*.test.ts`);
-// Slow tests and other hosts have their own configurations: `npm run test:slow`, `npm run test:hosts`.
-const exclude = ["**/node_modules/**", "**/*.{slow,fault}.test.ts", "runtime-tests/**"];
+// Slow tests, native code and other hosts have their own configurations: `npm run test:slow`, `npm run test:native`, `npm run test:hosts`.
+const exclude = ["**/node_modules/**", "**/*.{slow,fault,native}.test.ts", "runtime-tests/**"];
 
 export default defineConfig({
   test: {

@@ -126,6 +126,17 @@ export function transferSuite(kind: TransferKind, isAvailable = true): void {
       }
     });
 
+    it("moves within an agent, and refuses memory of its own that has been given up", async () => {
+      using local = await allocate(one, 3 * MIB, 0);
+      const source = await allocate(one, 3 * MIB, 6);
+      using self = await one.connect(one.metadata());
+      const descriptor = source.descriptor();
+      await self.read({ local, remote: descriptor });
+      expect(isAll(local.buffer!, 6)).toBe(true);
+      source[Symbol.dispose]();
+      await expect(self.read({ local, remote: descriptor })).rejects.toMatchObject({ code: "refused" });
+    });
+
     it("posts a prepared transfer many times, one at a time", async () => {
       using local = await allocate(one, MIB, 0);
       using remote = await allocate(other, MIB, 0);

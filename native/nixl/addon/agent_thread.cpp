@@ -223,6 +223,16 @@ void AgentThread::DeregisterNow(Region& region) {
   emit_(Event{Event::kDeregistered, 0, {}, {}, {}, id});
 }
 
+std::shared_ptr<Region> AgentThread::FindOpen(uint64_t id) const {
+  auto found = regions_.find(id);
+  return found == regions_.end() || found->second->closing ? nullptr : found->second;
+}
+
+// Ends one transfer's use of a region.
+void AgentThread::LetGo(const std::shared_ptr<Region>& region) {
+  if (region != nullptr && --region->users == 0 && region->closing) DeregisterNow(*region);
+}
+
 void AgentThread::PollNotifications() {
   bool any = false;
   size_t agents = 0;

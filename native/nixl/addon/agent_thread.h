@@ -63,6 +63,8 @@ class AgentThread {
   bool OpenNow(std::string* error, std::string* metadata);
   void RegisterNow(uint32_t operation, std::shared_ptr<Region> region, uint64_t key);
   void DeregisterNow(Region& region);
+  std::shared_ptr<Region> FindOpen(uint64_t id) const;
+  void LetGo(const std::shared_ptr<Region>& region);
   void LoadNow(uint32_t operation, const std::string& peer, const std::string& base, const std::string& metadata);
   bool LoadMetadata(const std::string& peer, const std::string& metadata);
   void PollNotifications();

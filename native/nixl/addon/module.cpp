@@ -84,10 +84,14 @@ class NativeAgent : public Napi::ObjectWrap<NativeAgent> {
         memory_.erase(owned->number);
         regions_.erase(owned->number);
       }
-      auto payload = Napi::Buffer<char>::Copy(env, owned->payload.data(), owned->payload.size());
-      listener.Call({Napi::Number::New(env, owned->kind), Napi::Number::New(env, owned->operation),
-                     Napi::String::New(env, owned->code), Napi::String::New(env, owned->message), payload,
-                     Napi::BigInt::New(env, owned->number)});
+      try {
+        auto payload = Napi::Buffer<char>::Copy(env, owned->payload.data(), owned->payload.size());
+        listener.Call({Napi::Number::New(env, owned->kind), Napi::Number::New(env, owned->operation),
+                       Napi::String::New(env, owned->code), Napi::String::New(env, owned->message), payload,
+                       Napi::BigInt::New(env, owned->number)});
+      } catch (const Napi::Error&) {
+        // The thread of this environment is being terminated; the listener itself does not throw.
+      }
     };
     if (events_.NonBlockingCall(moved, deliver) != napi_ok) delete moved;
     if (is_last) events_.Release();

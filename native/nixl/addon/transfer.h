@@ -38,6 +38,8 @@ struct Piece {
 struct TransferSpec {
   Direction direction = Direction::kRead;
   std::shared_ptr<Region> region;
+  // The other side of a transfer within the agent, which must be held as well.
+  std::shared_ptr<Region> own_remote;
   std::string peer;
   MemoryType remote_type = MemoryType::kDram;
   uint64_t remote_base = 0;
