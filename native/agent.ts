@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Driver, DriverContext, DriverLink, DriverMemory } from "./driver.ts";
 import { asTransferError, TransferError } from "./errors.ts";
-import { checkSource, unpinBuffer } from "./memory-source.ts";
+import { checkSource } from "./memory-source.ts";
 import { NotificationInbox } from "./notifications.ts";
 import { ConnectedPeer } from "./peer.ts";
 import { OwnRegistration } from "./registration.ts";
@@ -94,7 +94,6 @@ export class Agent implements TransferAgent {
     const memories = new Map<TransferKind, DriverMemory>();
     const release = () => {
       for (const memory of memories.values()) memory.release();
-      unpinBuffer(checked);
     };
     try {
       for (const driver of this.#drivers) {

@@ -1,18 +1,12 @@
 import { fstatSync } from "node:fs";
 import { isSharedArrayBuffer } from "node:util/types";
-import { markAsUntransferable } from "node:worker_threads";
+import { isMarkedAsUntransferable, markAsUntransferable } from "node:worker_threads";
 import type { DriverSource } from "./driver.ts";
 import { TransferError } from "./errors.ts";
 import type { MemorySource } from "./transfer.ts";
 
-/** How often each ArrayBuffer is registered. */
-const pins = new WeakMap<ArrayBufferLike, number>();
-
-const DETACHING = ["transfer", "transferToFixedLength"] as const;
-
 /**
- * Checks memory to be registered, and keeps a buffer from being detached meanwhile: a library may write to it at any
- * time. Node's mark against transfers to threads cannot be taken back, so it stays.
+ * Checks memory to be registered, and keeps a buffer from ever being detached: a library may write to it at any time.
  * @throws TransferError `invalid`
  */
 export function checkSource(source: MemorySource): DriverSource {
@@ -27,28 +21,28 @@ export function checkSource(source: MemorySource): DriverSource {
   return source;
 }
 
-/** Ends what checkSource began. */
-export function unpinBuffer(source: DriverSource): void {
-  if (!(source instanceof Uint8Array)) return;
-  const count = (pins.get(source.buffer) ?? 1) - 1;
-  pins.set(source.buffer, count);
-  if (count === 0) for (const name of DETACHING) Reflect.deleteProperty(source.buffer, name);
-}
-
 function pinBuffer(bytes: Uint8Array): Buffer {
   const { buffer } = bytes;
   if (isSharedArrayBuffer(buffer)) refuse("A SharedArrayBuffer cannot be registered.");
   if (buffer.detached) refuse("The buffer is detached.");
   if (buffer.resizable) refuse("A resizable buffer cannot be registered.");
   if (bytes.length === 0) refuse("The buffer is empty.");
-  const count = pins.get(buffer) ?? 0;
-  pins.set(buffer, count + 1);
-  if (count === 0) {
-    markAsUntransferable(buffer);
-    const value = () => refuse("The buffer is registered for transfers and cannot be detached.");
-    for (const name of DETACHING) Object.defineProperty(buffer, name, { value, configurable: true });
-  }
+  keepInPlace(buffer);
   return Buffer.from(buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * Node's mark makes every way of detaching a buffer throw, and cannot be taken back. Memory of native code has the mark
+ * from Node, in a form that leaves transfer(); marking it again would make Node crash when it ends.
+ */
+function keepInPlace(buffer: ArrayBuffer): void {
+  if (!isMarkedAsUntransferable(buffer)) {
+    markAsUntransferable(buffer);
+    return;
+  }
+  const value = () => refuse("The ArrayBuffer is registered for transfers and is not detachable.");
+  for (const name of ["transfer", "transferToFixedLength"])
+    Object.defineProperty(buffer, name, { value, configurable: true });
 }
 
 function checkFile(fd: number, length: number): void {

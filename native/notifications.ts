@@ -22,7 +22,7 @@ export class NotificationInbox {
       this.#kept.push(notification);
       if (this.#kept.length > MAX_KEPT) this.#kept.shift();
     }
-    for (const listener of this.#listeners) listener(notification);
+    for (const listener of this.#listeners) deliver(listener, notification);
   }
 
   listen(listener: Listener): () => void {
@@ -30,7 +30,7 @@ export class NotificationInbox {
     const own: Listener = (notification) => listener(notification);
     this.#listeners.add(own);
     if (this.#listeners.size === 1) this.#onInterest(true);
-    for (const notification of this.#kept.splice(0)) own(notification);
+    for (const notification of this.#kept.splice(0)) deliver(own, notification);
     return () => {
       if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#onInterest(false);
     };
@@ -70,5 +70,16 @@ export class NotificationInbox {
   close(): void {
     this.#closed.abort();
     this.#listeners.clear();
+  }
+}
+
+/** A listener that throws is the caller's mistake, and none of the driver's, which is calling. */
+function deliver(listener: Listener, notification: TransferNotification): void {
+  try {
+    listener(notification);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

@@ -136,7 +136,7 @@ export interface TransferAgent extends AsyncDisposable {
   /** Allocates page-aligned memory (with huge pages if available) and registers it. Its content is zero. */
   allocate(bytes: number): Promise<Registration>;
   /**
-   * Makes memory available to transfers. While registered, a buffer cannot be detached or transferred to a thread.
+   * Makes memory available to transfers. From then on, a buffer cannot be detached or transferred to a thread.
    * @throws TransferError `invalid` for resizable, shared or detached buffers; `unavailable` for unsupported memory
    */
   register(source: MemorySource): Promise<Registration>;

@@ -11,9 +11,10 @@ import { cacheFolder, Stop, withLock } from "./install.mjs";
  * Makes `folder`'s .venv match its requirements.txt. If Python's venv module is missing (a separate package in Debian)
  * and this runs as root, it is installed with apt-get.
  * @param cmakeArgs CMake arguments for packages that are compiled; a C++ compiler is then installed in the same way
+ * @param pipArgs more arguments for `pip install`
  * @throws Stop, after an error message, if the installation fails
  */
-export async function ensurePython(folder, what, cmakeArgs) {
+export async function ensurePython(folder, what, cmakeArgs, pipArgs = []) {
   const environment = join(folder, ".venv");
   const requirements = join(folder, "requirements.txt");
   const stamp = join(environment, ".stator-installed");
@@ -25,7 +26,7 @@ export async function ensurePython(folder, what, cmakeArgs) {
   await withLock(join(folder, ".stator-install.lock"), async () => {
     if (isCurrent()) return;
     console.error(what);
-    if (cmakeArgs !== undefined) await ensureCompiler();
+    if (cmakeArgs !== undefined) await ensureCompiler("c++", "make");
     rmSync(environment, { recursive: true, force: true });
     if (!(await createVenv(environment))) {
       await installByApt("python3", "python3-venv");
@@ -40,6 +41,7 @@ export async function ensurePython(folder, what, cmakeArgs) {
       "--quiet",
       "--disable-pip-version-check",
       "--no-compile",
+      ...pipArgs,
       // pip's default cache may have packages that were compiled with other arguments.
       ...(cmakeArgs === undefined
         ? []
@@ -61,10 +63,12 @@ function hashOf(...parts) {
 
 const createVenv = (environment) => run("python3", ["-m", "venv", environment]);
 
-async function ensureCompiler() {
+/** Installs a C++ compiler, and `make` if asked for, with apt-get if missing and possible. */
+export async function ensureCompiler(...commands) {
   const isInstalled = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
-  if (isInstalled("c++") && isInstalled("make")) return;
-  await installByApt("g++", "make");
+  const missing = commands.filter((command) => !isInstalled(command));
+  if (missing.length > 0)
+    await installByApt(...missing.map((command) => (command === "c++" ? "g++" : command)));
 }
 
 function fail(message) {

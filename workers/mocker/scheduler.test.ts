@@ -29,11 +29,13 @@ class TestRequest implements ScheduledRequest {
   readonly promptTokens: number;
   readonly maxTokens: number;
   readonly family: number;
+  readonly importedTokens?: number;
   tokens = 0;
   cached: number | undefined;
   ended = false;
 
-  constructor(promptTokens: number, maxTokens: number, family: number) {
+  constructor(promptTokens: number, maxTokens: number, family: number, importedTokens?: number) {
+    if (importedTokens !== undefined) this.importedTokens = importedTokens;
     this.promptTokens = promptTokens;
     this.maxTokens = maxTokens;
     this.family = family;
@@ -76,6 +78,7 @@ describe("the scheduler", () => {
       promptTokens: fc.integer({ min: 1, max: 40 }),
       maxTokens: fc.integer({ min: 1, max: 20 }),
       family: fc.integer({ min: 0, max: 2 }),
+      importedShare: fc.option(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })),
       stepsBefore: fc.integer({ min: 0, max: 4 }),
       aborted: fc.boolean(),
     });
@@ -91,9 +94,10 @@ describe("the scheduler", () => {
           scheduler.finishStep();
           expect(new Set(scheduler.pool.contents())).toEqual(seen.contents);
         };
-        for (const { promptTokens, maxTokens, family, stepsBefore, aborted } of requests) {
+        for (const { promptTokens, maxTokens, family, importedShare, stepsBefore, aborted } of requests) {
           for (let count = 0; count < stepsBefore; count++) step();
-          const added = new TestRequest(promptTokens, maxTokens, family);
+          const imported = importedShare === null ? undefined : Math.floor(importedShare * promptTokens);
+          const added = new TestRequest(promptTokens, maxTokens, family, imported);
           scheduler.add(added);
           if (aborted) scheduler.abort(added);
           else all.push(added);

@@ -45,14 +45,13 @@ void AgentThread::Register(uint32_t operation, std::shared_ptr<Region> region, u
   Submit([=] { RegisterNow(operation, region, key); });
 }
 
-void AgentThread::Deregister(uint64_t id) {
+// The key goes at once, so that peers are refused from now on; the memory once no transfer uses it.
+void AgentThread::Deregister(const std::shared_ptr<Region>& region) {
+  ledger_.Set(region->slot, 0);
   Submit([=] {
-    auto found = regions_.find(id);
-    if (found == regions_.end() || found->second->closing) return;
-    Region& region = *found->second;
-    region.closing = true;
-    ledger_.Set(region.slot, 0);
-    if (region.users == 0) DeregisterNow(region);
+    if (regions_.count(region->id) == 0 || region->closing) return;
+    region->closing = true;
+    if (region->users == 0) DeregisterNow(*region);
   });
 }
 
@@ -222,6 +221,16 @@ void AgentThread::DeregisterNow(Region& region) {
   ledger_.GiveBack(region.slot);
   regions_.erase(id);
   emit_(Event{Event::kDeregistered, 0, {}, {}, {}, id});
+}
+
+std::shared_ptr<Region> AgentThread::FindOpen(uint64_t id) const {
+  auto found = regions_.find(id);
+  return found == regions_.end() || found->second->closing ? nullptr : found->second;
+}
+
+// Ends one transfer's use of a region.
+void AgentThread::LetGo(const std::shared_ptr<Region>& region) {
+  if (region != nullptr && --region->users == 0 && region->closing) DeregisterNow(*region);
 }
 
 void AgentThread::PollNotifications() {

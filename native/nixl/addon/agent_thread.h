@@ -36,7 +36,8 @@ class AgentThread {
   // Each returns at once; the result is an event with this operation's number.
   void Open(uint32_t operation);
   void Register(uint32_t operation, std::shared_ptr<Region> region, uint64_t key);
-  void Deregister(uint64_t region);
+  // For a region that has been registered, once.
+  void Deregister(const std::shared_ptr<Region>& region);
   void Load(uint32_t operation, std::string peer, std::string base, std::string metadata);
   void Forget(std::string peer);
   void Prepare(uint32_t operation, uint32_t transfer, uint64_t region, TransferSpec spec, bool post_now,
@@ -62,6 +63,8 @@ class AgentThread {
   bool OpenNow(std::string* error, std::string* metadata);
   void RegisterNow(uint32_t operation, std::shared_ptr<Region> region, uint64_t key);
   void DeregisterNow(Region& region);
+  std::shared_ptr<Region> FindOpen(uint64_t id) const;
+  void LetGo(const std::shared_ptr<Region>& region);
   void LoadNow(uint32_t operation, const std::string& peer, const std::string& base, const std::string& metadata);
   bool LoadMetadata(const std::string& peer, const std::string& metadata);
   void PollNotifications();

@@ -1,14 +1,18 @@
 // A page of numbers that peers can read: the key of each registration, for as long as it exists. A peer compares it with
 // the key in its descriptor, before a write and after a read, and so notices that the memory has been given up. The
-// same page has the slots that keys are read into.
+// same page has the slots that keys are read into. Slots are taken and given back by the agent's thread alone; Set and Get
+// may be called from any.
 #pragma once
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
 namespace stator {
+
+static_assert(sizeof(std::atomic<uint64_t>) == sizeof(uint64_t), "peers read slots as numbers");
 
 class Ledger {
  public:
@@ -19,12 +23,12 @@ class Ledger {
   bool Open() {
     void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return false;
-    slots_ = static_cast<volatile uint64_t*>(memory);
+    slots_ = static_cast<std::atomic<uint64_t>*>(memory);
     return true;
   }
 
   void Close() {
-    if (slots_ != nullptr) munmap(const_cast<uint64_t*>(slots_), kBytes);
+    if (slots_ != nullptr) munmap(slots_, kBytes);
     slots_ = nullptr;
   }
 
@@ -52,7 +56,7 @@ class Ledger {
   uintptr_t Address(size_t slot) const { return reinterpret_cast<uintptr_t>(slots_ + slot); }
 
  private:
-  volatile uint64_t* slots_ = nullptr;
+  std::atomic<uint64_t>* slots_ = nullptr;
   size_t used_ = 0;
   std::vector<size_t> free_;
 };

@@ -1,13 +1,10 @@
 // The addon's face to JavaScript: a thin, checked layer over AgentThread. native/nixl/addon.ts types it.
 #include <napi.h>
-#include <sys/mman.h>
 
 #include "agent_thread.h"
 
 namespace stator {
 namespace {
-
-constexpr size_t kHugePage = 2u << 20;
 
 std::string BytesOf(const Napi::Value& value) {
   if (!value.IsTypedArray()) return {};
@@ -22,17 +19,13 @@ uint64_t Unsigned(const Napi::Value& value) {
 
 uint32_t Number(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 
-// Zeroed memory in huge pages where the system has them, which makes copies between processes up to three times as fast:
-// the kernel looks up far fewer pages. Unmapped when the ArrayBuffer is collected.
+// The ArrayBuffer holds the mapping; so does each registration.
 Napi::Value Allocate(const Napi::CallbackInfo& info) {
   size_t bytes = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
-  size_t mapped = (bytes + kHugePage - 1) / kHugePage * kHugePage + kHugePage;
-  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw Napi::Error::New(info.Env(), "there is not enough memory");
-  auto aligned = (reinterpret_cast<uintptr_t>(memory) + kHugePage - 1) / kHugePage * kHugePage;
-  if (bytes >= kHugePage) madvise(reinterpret_cast<void*>(aligned), mapped - kHugePage, MADV_HUGEPAGE);
-  return Napi::ArrayBuffer::New(info.Env(), reinterpret_cast<void*>(aligned), bytes,
-                                [memory, mapped](Napi::Env, void*) { munmap(memory, mapped); });
+  std::shared_ptr<Mapping> mapping = Mapping::Create(bytes);
+  if (!mapping) throw Napi::Error::New(info.Env(), "there is not enough memory");
+  void* start = mapping->start();
+  return Napi::ArrayBuffer::New(info.Env(), start, bytes, [mapping](Napi::Env, void*) {});
 }
 
 class NativeAgent : public Napi::ObjectWrap<NativeAgent> {
@@ -87,11 +80,18 @@ class NativeAgent : public Napi::ObjectWrap<NativeAgent> {
     auto deliver = [this](Napi::Env env, Napi::Function listener, Event* raw) {
       std::unique_ptr<Event> owned(raw);
       if (static_cast<napi_env>(env) == nullptr) return;
-      if (owned->kind == Event::kDeregistered) memory_.erase(owned->number);
-      auto payload = Napi::Buffer<char>::Copy(env, owned->payload.data(), owned->payload.size());
-      listener.Call({Napi::Number::New(env, owned->kind), Napi::Number::New(env, owned->operation),
-                     Napi::String::New(env, owned->code), Napi::String::New(env, owned->message), payload,
-                     Napi::BigInt::New(env, owned->number)});
+      if (owned->kind == Event::kDeregistered) {
+        memory_.erase(owned->number);
+        regions_.erase(owned->number);
+      }
+      try {
+        auto payload = Napi::Buffer<char>::Copy(env, owned->payload.data(), owned->payload.size());
+        listener.Call({Napi::Number::New(env, owned->kind), Napi::Number::New(env, owned->operation),
+                       Napi::String::New(env, owned->code), Napi::String::New(env, owned->message), payload,
+                       Napi::BigInt::New(env, owned->number)});
+      } catch (const Napi::Error&) {
+        // The thread of this environment is being terminated; the listener itself does not throw.
+      }
     };
     if (events_.NonBlockingCall(moved, deliver) != napi_ok) delete moved;
     if (is_last) events_.Release();
@@ -114,16 +114,21 @@ class NativeAgent : public Napi::ObjectWrap<NativeAgent> {
       auto bytes = info[4].As<Napi::Uint8Array>();
       region->address = reinterpret_cast<uintptr_t>(bytes.Data());
       region->length = bytes.ByteLength();
+      region->mapping = Mapping::Find(bytes.Data());
       // Held until the library has let go of it.
       memory_[region->id] = Napi::Persistent(info[4].As<Napi::Object>());
     } else {
       region->address = Unsigned(info[5]);
       region->length = Unsigned(info[6]);
     }
+    regions_[region->id] = region;
     Thread(info).Register(Number(info[0]), region, Unsigned(info[2]));
   }
 
-  void Deregister(const Napi::CallbackInfo& info) { Thread(info).Deregister(Unsigned(info[0])); }
+  void Deregister(const Napi::CallbackInfo& info) {
+    auto found = regions_.find(Unsigned(info[0]));
+    if (found != regions_.end()) Thread(info).Deregister(found->second);
+  }
 
   // (operation, peer, metadata of the agent, metadata of a registration)
   void Load(const Napi::CallbackInfo& info) {
@@ -175,6 +180,8 @@ class NativeAgent : public Napi::ObjectWrap<NativeAgent> {
 
   Napi::ThreadSafeFunction events_;
   std::unique_ptr<AgentThread> thread_;
+  // Until the library has let go of them.
+  std::unordered_map<uint64_t, std::shared_ptr<Region>> regions_;
   std::unordered_map<uint64_t, Napi::ObjectReference> memory_;
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mapping.h"
 #include "nixl_api.h"
 
 namespace stator {
@@ -24,6 +25,8 @@ struct Region {
   size_t slot = 0;
   int users = 0;
   bool closing = false;
+  // If the addon allocated the memory: JavaScript can detach its buffer, and then nothing else holds it.
+  std::shared_ptr<Mapping> mapping;
 };
 
 struct Piece {
@@ -35,6 +38,8 @@ struct Piece {
 struct TransferSpec {
   Direction direction = Direction::kRead;
   std::shared_ptr<Region> region;
+  // The other side of a transfer within the agent, which must be held as well.
+  std::shared_ptr<Region> own_remote;
   std::string peer;
   MemoryType remote_type = MemoryType::kDram;
   uint64_t remote_base = 0;

@@ -25,10 +25,11 @@ bool IsInside(const Region& region, const Piece& piece) {
 void AgentThread::Prepare(uint32_t operation, uint32_t id, uint64_t region, TransferSpec spec, bool post_now,
                           std::string notification, bool has_notification) {
   Submit([=, spec = std::move(spec)]() mutable {
-    auto found = regions_.find(region);
-    if (agent_ == nullptr || found == regions_.end() || found->second->closing)
+    spec.region = FindOpen(region);
+    if (agent_ == nullptr || spec.region == nullptr)
       return Fail(operation, "aborted", "the local memory is no longer registered");
-    spec.region = found->second;
+    if (spec.peer == name_ && (spec.own_remote = FindOpen(spec.key)) == nullptr)
+      return Fail(operation, "refused", "the peer has given up this memory");
     for (const Piece& piece : spec.pieces)
       if (!IsInside(*spec.region, piece)) return Fail(operation, "out_of_range", "a range is outside the memory");
     size_t scratch = ledger_.Take(0);
@@ -39,6 +40,7 @@ void AgentThread::Prepare(uint32_t operation, uint32_t id, uint64_t region, Tran
     transfer.spec = std::move(spec);
     transfer.scratch_slot = scratch;
     transfer.spec.region->users++;
+    if (transfer.spec.own_remote != nullptr) transfer.spec.own_remote->users++;
     transfers_[id] = std::move(owned);
     std::string error;
     if (!Build(transfer, &error)) {
@@ -58,7 +60,10 @@ void AgentThread::Post(uint32_t operation, uint32_t id, std::string notification
     if (found == transfers_.end()) return Fail(operation, "aborted", "the transfer was disposed of");
     Transfer& transfer = *found->second;
     if (transfer.is_running) return Fail(operation, "invalid", "the transfer is still running");
-    if (transfer.spec.region->closing)
+    const TransferSpec& spec = transfer.spec;
+    if (spec.own_remote != nullptr && spec.own_remote->closing)
+      return Fail(operation, "refused", "the peer has given up this memory");
+    if (spec.region->closing)
       return Fail(operation, "aborted", "the local memory is no longer registered");
     std::string error;
     if (transfer.steps.empty() && !Build(transfer, &error)) return Fail(operation, "refused", error);
@@ -227,9 +232,10 @@ void AgentThread::EraseIfStopped(uint32_t id) {
   }
   if (transfer.is_running) Finish(transfer, "aborted", "the transfer was aborted");
   ledger_.GiveBack(transfer.scratch_slot);
-  std::shared_ptr<Region> region = transfer.spec.region;
+  std::shared_ptr<Region> region = transfer.spec.region, own_remote = transfer.spec.own_remote;
   transfers_.erase(found);
-  if (--region->users == 0 && region->closing) DeregisterNow(*region);
+  LetGo(region);
+  LetGo(own_remote);
 }
 
 bool AgentThread::PollTransfers() {

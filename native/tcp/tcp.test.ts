@@ -1,0 +1,3 @@
+import { transferSuite } from "../transfer.suite.ts";
+
+transferSuite("tcp");
