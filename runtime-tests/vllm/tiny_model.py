@@ -1,6 +1,7 @@
-"""Writes a tiny model's Hugging Face folder without weights, which vLLM generates (--load-format dummy).
+"""Writes a tiny model's Hugging Face folder, without weights, which vLLM generates (--load-format dummy), or with --weights
+with some that are large enough for every token of a prompt to tell in the answer.
 
-Usage: tiny_model.py FOLDER TEXT-FILE...
+Usage: tiny_model.py [--weights] FOLDER TEXT-FILE...
 
 The tokenizer is a byte-level BPE trained on the text files, with ChatML's control tokens.
 """
@@ -23,7 +24,8 @@ TEMPLATE = """{%- if tools %}{{- '<|im_start|>tools\\n' }}
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    arguments = [argument for argument in sys.argv[1:] if argument != "--weights"]
+    folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -35,7 +37,7 @@ def main() -> None:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train(sys.argv[2:], trainer)
+    tokenizer.train(arguments[1:], trainer)
     tokenizer.save(str(folder / "tokenizer.json"))
     write(
         folder / "tokenizer_config.json",
@@ -70,6 +72,26 @@ def main() -> None:
             "eos_token_id": controls.index("<|im_end|>"),
         },
     )
+
+
+    if "--weights" in sys.argv:
+        write_weights(folder)
+
+
+def write_weights(folder: Path) -> None:
+    import torch
+    from transformers import AutoConfig, LlamaForCausalLM
+
+    config = (folder / "config.json").read_text()
+    torch.manual_seed(1)
+    model = LlamaForCausalLM(AutoConfig.from_pretrained(folder)).float()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0, 1.0 if "embed_tokens" in name else 0.15)
+    model.save_pretrained(folder)
+    # Saving rewrites it.
+    (folder / "config.json").write_text(config)
 
 
 def write(path: Path, content: object) -> None:

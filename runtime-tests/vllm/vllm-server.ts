@@ -16,6 +16,10 @@ export interface VllmOptions {
   kvEvents?: boolean;
   prefixCaching?: boolean;
   reportsCachedTokens?: boolean;
+  /** Its part in disaggregated serving, with NIXL; it then loads the folder's weights. Default: none. */
+  role?: "prefill" | "decode";
+  /** For how long a prefill engine holds KV blocks, in seconds. Default 30. */
+  leaseSeconds?: number;
 }
 
 /** Maximum time until a server answers; two that start together on two busy cores take a minute. */
@@ -35,11 +39,14 @@ export function vllmPython(): string {
 }
 
 /** Writes the tiny model's folder, with a tokenizer trained on this project's documents. */
-export function writeTinyModel(folder: string): void {
+export function writeTinyModel(folder: string, { weights = false } = {}): void {
   const root = join(import.meta.dirname, "..", "..");
   const texts = globSync("{README.md,docs/*.md}", { cwd: root }).sort();
   const script = join(import.meta.dirname, "tiny_model.py");
-  execFileSync(vllmPython(), [script, folder, ...texts], { cwd: root, stdio: ["ignore", 2, 2] });
+  execFileSync(vllmPython(), [script, ...(weights ? ["--weights"] : []), folder, ...texts], {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
 }
 
 /** A real vLLM with random weights, which are the same in every instance. */
@@ -56,12 +63,14 @@ export class VllmServer {
 
   /** Starts a server and waits until it answers. @throws Error with its output if it does not */
   static async start(folder: string, options: VllmOptions = {}): Promise<VllmServer> {
-    const [api, events, replay] = await freePorts(3);
-    return new VllmServer(folder, { api: api!, events: events!, replay: replay! }, options).#whenUp();
+    const [api, events, replay, side] = await freePorts(4);
+    const ports = { api: api!, events: events!, replay: replay!, side: side! };
+    return new VllmServer(folder, ports, options).#whenUp();
   }
 
   private constructor(folder: string, ports: Ports, options: VllmOptions) {
     const { blocks, kvEvents = true, prefixCaching = true, reportsCachedTokens = true } = options;
+    const { role, leaseSeconds = 30 } = options;
     this.#folder = folder;
     this.#ports = ports;
     this.url = `http://127.0.0.1:${ports.api}`;
@@ -72,7 +81,10 @@ export class VllmServer {
       replay_endpoint: `tcp://*:${ports.replay}`,
     };
     const args = [
-      ["-m", "vllm.entrypoints.openai.api_server", "--model", folder, "--load-format", "dummy"],
+      ["-m", "vllm.entrypoints.openai.api_server", "--model", folder],
+      role === undefined
+        ? ["--load-format", "dummy"]
+        : ["--kv-transfer-config", JSON.stringify(transferConfig(role, leaseSeconds))],
       ["--seed", "1", "--served-model-name", MODEL, "--host", "127.0.0.1", "--port", String(ports.api)],
       ["--max-model-len", "4096", "--dtype", "float32", "--enforce-eager"],
       ["--block-size", String(BLOCK_SIZE), "--gpu-memory-utilization", "0.2"],
@@ -90,6 +102,11 @@ export class VllmServer {
         VLLM_SERVER_DEV_MODE: "1",
         VLLM_CPU_OMP_THREADS_BIND: "nobind",
         VLLM_CPU_KVCACHE_SPACE: "1",
+        VLLM_NIXL_SIDE_CHANNEL_HOST: "127.0.0.1",
+        VLLM_NIXL_SIDE_CHANNEL_PORT: String(ports.side),
+        UCX_TLS: "tcp,sysv,posix,self",
+        // On busy cores, compiling for the first log probabilities takes longer than the engine waits.
+        TORCHDYNAMO_DISABLE: "1",
       },
       stdio: ["ignore", "pipe", "pipe"],
       // In its own process group, because its engine is another process.
@@ -153,4 +170,13 @@ interface Ports {
   readonly api: number;
   readonly events: number;
   readonly replay: number;
+  /** Where NIXL's agents meet. */
+  readonly side: number;
 }
+
+const transferConfig = (role: "prefill" | "decode", leaseSeconds: number) => ({
+  kv_connector: "NixlConnector",
+  kv_role: role === "prefill" ? "kv_producer" : "kv_consumer",
+  kv_buffer_device: "cpu",
+  kv_connector_extra_config: { kv_lease_duration: leaseSeconds },
+});

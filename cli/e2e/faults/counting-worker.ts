@@ -2,6 +2,9 @@
  * A worker that counts: `0000 0001 0002 …`, one byte per token, so that lost, duplicated or reordered tokens are
  * detected. Prompts end with a colon and the part already counted. COUNTING_DELAY: milliseconds between tokens. With
  * COUNTING_LIES, it publishes KV events of prompts that it never received and blocks that it never had.
+ *
+ * Its KV is the prompt itself: whoever gets another prompt's KV counts on from there, and wrongly. COUNTING_FORMAT: the
+ * format of that KV.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineWorker, type KvEventSource } from "#workers";
@@ -9,12 +12,28 @@ import { bytePieces, tokenCard, tokenizeBytes } from "../../../workers/byte-toke
 
 const COLON = ":".charCodeAt(0);
 const delayMs = Number(process.env.COUNTING_DELAY ?? 10);
+const kvFormat = process.env.COUNTING_FORMAT ?? "counting";
 const utf8 = new TextEncoder();
 
 export default defineWorker({
   name: "counting",
   open() {
     let running = 0;
+    /** @param prompt of which the KV is, as far as it has been computed; @param length of the request's */
+    async function* count(prompt: Uint32Array, length: number, maxTokens: number, signal: AbortSignal) {
+      running++;
+      try {
+        const counted = countedIn(prompt, length);
+        for (let index = 0; index < maxTokens; index++) {
+          await sleep(delayMs);
+          if (signal.aborted) return;
+          const isLast = index === maxTokens - 1;
+          yield { tokenIds: [byteAt(counted + index)], ...(isLast && { finish: "length" as const }) };
+        }
+      } finally {
+        running--;
+      }
+    }
     return {
       card: {
         name: "counting",
@@ -27,6 +46,7 @@ export default defineWorker({
         maxBatchedTokens: 8_192,
         maxSequences: 256,
         dataParallelSize: 1,
+        kvFormat,
         ...tokenCard(undefined),
         features: { logprobs: false, logitBias: false, embeddings: false },
         engine: { name: "counting", version: "1" },
@@ -37,23 +57,34 @@ export default defineWorker({
       stats: () => ({ running, waiting: 0, kvUsage: 0 }),
       close: async () => {},
       ...(process.env.COUNTING_LIES !== undefined && { kvEvents: lies }),
-      async *generate({ tokens, maxTokens }, signal) {
+      generate: ({ tokens, maxTokens }, signal) => count(tokens, tokens.length, maxTokens, signal),
+      async exportKv({ tokens, maxTokens }, signal) {
         running++;
         try {
-          const counted = tokens.length - tokens.indexOf(COLON) - 1;
-          for (let index = 0; index < maxTokens; index++) {
-            await sleep(delayMs);
-            if (signal.aborted) return;
-            const isLast = index === maxTokens - 1;
-            yield { tokenIds: [byteAt(counted + index)], ...(isLast && { finish: "length" as const }) };
-          }
+          await sleep(delayMs);
+          signal.throwIfAborted();
         } finally {
           running--;
         }
+        const delta = { tokenIds: [byteAt(countedIn(tokens, tokens.length))], cachedTokens: 0 };
+        if (maxTokens === 1) return { delta: { ...delta, finish: "length" as const } };
+        const kv = new Uint8Array(tokens.slice().buffer);
+        const write = async (memory: Uint8Array) => memory.set(kv);
+        return { delta, kv: { tokens: tokens.length, bytes: kv.length, write, release: () => {} } };
+      },
+      async *importKv({ tokens, maxTokens }, kv, signal) {
+        const memory = await kv.read();
+        // A copy, because `slice` of a Buffer would not be one.
+        const computed = new Uint32Array(new Uint8Array(memory).buffer);
+        yield { tokenIds: [], cachedTokens: 0 };
+        yield* count(computed, tokens.length, maxTokens, signal);
       },
     };
   },
 });
+
+/** How far a prompt of this length has counted, according to the beginning that has been computed. */
+const countedIn = (prompt: Uint32Array, length: number): number => length - prompt.indexOf(COLON) - 1;
 
 const BLOCK_SIZE = 16;
 const LIE_MS = 50;

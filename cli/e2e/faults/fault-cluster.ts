@@ -193,8 +193,8 @@ export class FaultCluster implements AsyncDisposable {
   }
 }
 
-const GATEWAY_ONLY = /^--(port|host|peer|max-|worker-|idle-|open|processes)/;
-const WORKER_ONLY = /^--(listen|advertise|tls-|drain-within)/;
+const GATEWAY_ONLY = /^--(port|host|peer|max-|worker-|idle-|open|processes|remote-)/;
+const WORKER_ONLY = /^--(listen|advertise|tls-|drain-within|role|kv-transfer|kv-lease)/;
 const gatewayFlags = (flags: readonly string[]) => flags.filter((flag) => !WORKER_ONLY.test(flag));
 const workerFlags = (flags: readonly string[]) => flags.filter((flag) => !GATEWAY_ONLY.test(flag));
 

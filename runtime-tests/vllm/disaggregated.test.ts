@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { StatorProcess } from "../../cli/e2e/stator-process.ts";
+import { attach, eventually, freshText, metricOf, post } from "./setup.ts";
+import { VllmServer, writeTinyModel } from "./vllm-server.ts";
+
+// Real vLLM servers that hand KV blocks over by NIXL, with weights that tell: an answer from other blocks differs.
+
+/** How long the prefill engine holds blocks, in seconds. */
+const LEASE_SECONDS = 10;
+const TOKENS = 24;
+
+let folder: string;
+let prefill: VllmServer;
+let decode: readonly [VllmServer, VllmServer];
+let stator: StatorProcess;
+let url: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "stator-vllm-"));
+  writeTinyModel(folder, { weights: true });
+  const start = (role: "prefill" | "decode") =>
+    VllmServer.start(folder, { role, leaseSeconds: LEASE_SECONDS });
+  const [p, d, e] = await Promise.all([start("prefill"), start("decode"), start("decode")]);
+  prefill = p;
+  decode = [d, e];
+});
+
+afterAll(async () => {
+  await Promise.all([prefill, ...(decode ?? [])].map((server) => server?.stop()));
+  rmSync(folder, { recursive: true });
+});
+
+beforeEach(async () => {
+  const roles = ["--prefill", prefill.url, "--decode", ...decode.map((server) => server.url)];
+  const health = ["--health-interval=0.5", `--kv-lease=${LEASE_SECONDS}`, "--remote-prefill-max-wait=1000"];
+  ({ stator, url } = await attach([], ...roles, ...health));
+});
+
+afterEach(async () => void (await stator.stop()));
+
+/** What an answer says, and how sure the model is of each token, to four digits. */
+interface Said {
+  readonly text: string;
+  readonly logprobs: string[];
+}
+
+const greedy = { temperature: 0, max_tokens: TOKENS, ignore_eos: true };
+
+async function complete(base: string, prompt: string): Promise<Said> {
+  const response = await post(base, "/v1/completions", { ...greedy, prompt, logprobs: 1 });
+  const answer = await response.json();
+  expect(response.status, JSON.stringify(answer)).toBe(200);
+  const [{ text, logprobs }] = answer.choices;
+  return { text, logprobs: logprobs.token_logprobs.map((each: number) => each.toFixed(4)) };
+}
+
+async function streamed(base: string, content: string): Promise<string> {
+  const messages = [{ role: "user", content }];
+  const response = await post(base, "/v1/chat/completions", { ...greedy, messages, stream: true });
+  const events = (await response.text()).split("\n\n").filter((event) => event.startsWith("data: {"));
+  const chunks = events.map((event) => JSON.parse(event.slice("data: ".length)));
+  for (const chunk of chunks) expect(chunk.error).toBeUndefined();
+  return chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("");
+}
+
+const prompts = (count: number) => Array.from({ length: count }, () => freshText(700));
+const transfers = async () =>
+  (await Promise.all(decode.map((server) => metricOf(server, "vllm:nixl_xfer_time_seconds_count")))).reduce(
+    (sum, each) => sum + each,
+  );
+
+async function prefills(place: string): Promise<number> {
+  const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
+  const found = lines.filter(
+    (line) => line.startsWith("stator_prefills_total{") && line.includes(`place="${place}"`),
+  );
+  return found.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+}
+
+/** Every engine is idle, and holds nothing for others. */
+async function expectIdle(): Promise<void> {
+  for (const server of [prefill, ...decode])
+    await eventually(async () => {
+      const running = await metricOf(server, "vllm:num_requests_running");
+      const used = await metricOf(server, "vllm:kv_cache_usage_perc");
+      return running === 0 && used < 0.001 ? true : undefined;
+    }, "an engine is idle");
+}
+
+describe("vLLM's prefill and decode engines", () => {
+  test("answer as one engine does, and every prompt is transferred", async () => {
+    const before = await transfers();
+    const all = prompts(8);
+    // The prefill engine computes these whole; decode engines never see them but through the gateway.
+    const expected = await Promise.all(all.map((prompt) => complete(prefill.url, prompt)));
+    const answers = await Promise.all(all.map((prompt) => complete(url, prompt)));
+    expect(answers).toEqual(expected);
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(8);
+    expect(await transfers()).toBe(before + 8);
+    expect(await prefills("remote")).toBe(8);
+    expect(await prefills("fallback")).toBe(0);
+    await expectIdle();
+  });
+
+  test("stream chats, with tools that must be called, too", async () => {
+    const before = await transfers();
+    const [content] = prompts(1);
+    expect(await streamed(url, content!)).toBe(await streamed(prefill.url, content!));
+    const tools = [{ type: "function", function: { name: "look", parameters: { type: "object" } } }];
+    const messages = [{ role: "user", content: freshText(700) }];
+    const forced = { ...greedy, messages, tools, tool_choice: "required" };
+    expect((await post(url, "/v1/chat/completions", forced)).status).toBe(200);
+    expect(await prefills("remote")).toBe(2);
+    expect(await transfers()).toBe(before + 2);
+  });
+
+  test("are not ended by a client's own parameters", async () => {
+    const prompt = freshText(700);
+    const body = { ...greedy, prompt, kv_transfer_params: { do_remote_prefill: true } };
+    expect((await post(url, "/v1/completions", body)).status).toBe(200);
+    for (const server of decode) expect((await fetch(`${server.url}/health`)).status).toBe(200);
+  });
+
+  test("do not use blocks whose lease has run out while the gateway stood still", async () => {
+    const prompt = freshText(900);
+    const expired = await metricOf(prefill, "vllm:nixl_num_kv_expired_reqs_total");
+    // The first answer of the prefill engine is on its way when the gateway is stopped.
+    const served = await metricOf(prefill, "vllm:request_success_total");
+    const answer = complete(url, prompt);
+    await eventually(async () => {
+      const running = await metricOf(prefill, "vllm:num_requests_running");
+      const now = await metricOf(prefill, "vllm:request_success_total");
+      return running > 0 || now > served ? true : undefined;
+    }, "the prefill engine has the request");
+    stator.signal("SIGSTOP");
+    await eventually(async () => {
+      const now = await metricOf(prefill, "vllm:nixl_num_kv_expired_reqs_total");
+      return now > expired || (await transfers()) > 1e9 ? true : undefined;
+    }, "the lease has run out").catch(() => {});
+    stator.signal("SIGCONT");
+    expect(await answer).toEqual(await complete(prefill.url, prompt));
+  });
+
+  test("lose no answer when a decode engine is killed", async () => {
+    const all = prompts(12);
+    const expected = await Promise.all(all.map((prompt) => streamed(prefill.url, prompt)));
+    const answers = all.map((prompt) => streamed(url, prompt));
+    await eventually(async () => ((await prefills("remote")) > 2 ? true : undefined), "some are answered");
+    decode[0].kill();
+    expect(await Promise.all(answers)).toEqual(expected);
+    await decode[0].stop();
+    decode = [await decode[0].again({ role: "decode", leaseSeconds: LEASE_SECONDS }), decode[1]];
+    await expectIdle();
+  });
+
+  test("lose no answer when the prefill engine is killed", async () => {
+    const all = prompts(12);
+    const expected = await Promise.all(all.map((prompt) => streamed(prefill.url, prompt)));
+    const answers = all.map((prompt) => streamed(url, prompt));
+    await eventually(async () => ((await prefills("remote")) > 2 ? true : undefined), "some are answered");
+    prefill.kill();
+    expect(await Promise.all(answers)).toEqual(expected);
+    const [prompt] = prompts(1);
+    const alone = await complete(url, prompt!);
+    await prefill.stop();
+    prefill = await prefill.again({ role: "prefill", leaseSeconds: LEASE_SECONDS });
+    expect(await complete(prefill.url, prompt!)).toEqual(alone);
+    await expectIdle();
+  });
+});
