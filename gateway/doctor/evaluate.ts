@@ -5,6 +5,8 @@ import type { Check } from "./types.ts";
 
 /** Interprets the evidence as checks, each of which depends on those before it. */
 export function evaluate(evidence: Evidence): Check[] {
+  if (evidence.isHalf)
+    return [ANSWERS, HALF, evaluatePrefixCaching(evidence), ...evaluateLimitations(evidence)];
   return [
     ...evaluateAnswers(evidence),
     evaluatePrefixCaching(evidence),
@@ -14,15 +16,21 @@ export function evaluate(evidence: Evidence): Check[] {
   ];
 }
 
+const ANSWERS: Check = { id: "answers", status: "ok", text: "It can be reached, and its kind is known." };
+const HALF: Check = {
+  id: "test-request",
+  status: "skipped",
+  text: "It answers only together with an engine of the other role; see below.",
+};
+
 function evaluateAnswers({ failure, prompt, first }: Evidence): Check[] {
-  const answers: Check = { id: "answers", status: "ok", text: "It can be reached, and its kind is known." };
   if (failure === undefined) {
     const tokens = first?.promptTokens ?? prompt.tokens.length;
     const text = `It answered a test request of ${tokens} tokens.`;
-    return [answers, { id: "test-request", status: "ok", text }];
+    return [ANSWERS, { id: "test-request", status: "ok", text }];
   }
   return [
-    answers,
+    ANSWERS,
     {
       id: "test-request",
       status: "problem",

@@ -25,6 +25,8 @@ export interface Evidence {
   readonly configuredBlockSize: number;
   readonly reader: PromptReader;
   readonly prompt: TestPrompt;
+  /** Whether it answers only together with an engine of another role, and was therefore sent no test request. */
+  readonly isHalf: boolean;
   /** Why the test request was not answered. */
   readonly failure: string | undefined;
   readonly first: TestAnswer | undefined;

@@ -4,7 +4,7 @@ import { EngineApiError, type EngineProbe } from "../engines/index.ts";
 import type { EngineApi, EngineModel } from "../engines/types.ts";
 import type { OpenEngineFeed } from "../feeds/feed.ts";
 import { UNKNOWN_ENGINE } from "../models/members/attached-member.ts";
-import { type EngineSpec, kvEventSources } from "../models/members/engine-spec.ts";
+import { type EngineSpec, kvEventSources, roleOf } from "../models/members/engine-spec.ts";
 import type { PromptReaderLoader } from "../models/sources/attached-engines.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { EventWatch } from "./event-watch.ts";
@@ -41,7 +41,8 @@ export async function examine(
   ]);
   // Polled events are consumed, and would be lost to a gateway that polls this engine.
   const isStream = sources.length > 0 && sources.every(({ kind }) => kind === "zmq");
-  const isWorthWatching = isStream && profile.hasPrefixCaching !== false;
+  const isHalf = roleOf(spec, profile) !== "aggregated" && adapter.disaggregation?.decodesAlone === false;
+  const isWorthWatching = isStream && profile.hasPrefixCaching !== false && !isHalf;
   const { dataParallelSize } = profile;
   const given = {
     sources,
@@ -63,7 +64,9 @@ export async function examine(
       prompt,
       answer: first,
       failure,
-    } = await askAndAwaitEvents(api, model, configuredBlockSize, reader, connected, waitMs);
+    } = isHalf
+      ? { prompt: await testPrompt("chat", model.name, configuredBlockSize, reader) }
+      : await askAndAwaitEvents(api, model, configuredBlockSize, reader, connected, waitMs);
     const blockSize = watch?.blockSize ?? configuredBlockSize;
     const hitsBefore = await readHits(adapter, api);
     const second = first && (await answerOf(api, prompt).catch(() => undefined));
@@ -79,6 +82,7 @@ export async function examine(
       configuredBlockSize,
       reader,
       prompt,
+      isHalf,
       failure,
       first,
       second,

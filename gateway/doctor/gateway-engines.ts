@@ -4,8 +4,10 @@ import type { EngineSpec } from "../models/members/engine-spec.ts";
 import { diagnosisSchema } from "./diagnosis-schema.ts";
 import type { Diagnosis } from "./types.ts";
 
+const role = z.enum(["aggregated", "prefill", "decode"]).optional().catch(undefined);
+
 const listSchema = z.looseObject({
-  data: z.array(z.looseObject({ url: z.string(), name: z.string(), kind: z.string().nullish() })),
+  data: z.array(z.looseObject({ url: z.string(), name: z.string(), kind: z.string().nullish(), role })),
 });
 
 /**
@@ -15,7 +17,9 @@ const listSchema = z.looseObject({
 export async function enginesOfGateway(api: EngineApi): Promise<EngineSpec[] | undefined> {
   try {
     const read = listSchema.safeParse(await api.getJson("/admin/workers"));
-    return read.data?.data.filter(({ kind }) => kind !== "stator").map(({ url, name }) => ({ url, name }));
+    return read.data?.data
+      .filter(({ kind }) => kind !== "stator")
+      .map(({ url, name, role }) => ({ url, name, role }));
   } catch {
     // An engine may answer anything to this.
     return undefined;

@@ -3,6 +3,7 @@ import { EngineApiError, probeEngine } from "../engines/index.ts";
 import type { EngineApi } from "../engines/types.ts";
 import { reportEngine } from "../models/engine-report.ts";
 import { defaultEngineName, type EngineSpec } from "../models/members/engine-spec.ts";
+import { checkHandoffs } from "./check-handoffs.ts";
 import { compare } from "./compare.ts";
 import { evaluate } from "./evaluate.ts";
 import type { Evidence } from "./evidence.ts";
@@ -25,12 +26,14 @@ interface Examined {
 /**
  * Proves for each engine that requests can be routed by what its cache holds, or says what prevents it: probes the
  * engine, sends it one test prompt twice, and compares its KV events, a router's view and its answers. Each engine
- * gets two short requests for one token.
+ * gets two short requests for one token. Prefill engines then hand KV blocks to decode engines.
  */
 export async function diagnose(specs: readonly EngineSpec[], options: DiagnoseOptions): Promise<Diagnosis> {
   const examined = await Promise.all(specs.map((spec) => examineOne(spec, options)));
   const engines = examined.map(({ diagnosis }) => diagnosis);
-  const together = compare(examined.flatMap(({ evidence }) => evidence));
+  const evidence = examined.flatMap((each) => each.evidence);
+  const partners = evidence.map((each) => ({ evidence: each, api: options.createApi(each.spec) }));
+  const together = [...compare(evidence), ...(await checkHandoffs(partners))];
   return diagnosisOf(engines, together);
 }
 

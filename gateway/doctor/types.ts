@@ -15,6 +15,7 @@ export type CheckId =
   | "cached-tokens"
   | "replay"
   | "load"
+  | "kv-handoff"
   | "same-block-size"
   | "same-tokenizer"
   | "same-model";

@@ -10,6 +10,7 @@ const BOOTSTRAP_PORT = 8998;
 export const sglangDisaggregation: Disaggregation = {
   decodesAlone: false,
   obstacleOf: ({ body }) => (isAbove(body.n, 1) ? "it has several choices" : undefined),
+  flagFor: (role) => `--disaggregation-mode ${role}`,
   divide({ body, prefill }) {
     const { hostname } = new URL(prefill.url);
     const port = prefill.bootstrapPort ?? BOOTSTRAP_PORT;

@@ -9,6 +9,8 @@ import type { Disaggregation } from "./types.ts";
 export const tensorrtLlmDisaggregation: Disaggregation = {
   decodesAlone: true,
   obstacleOf: obstacleToOnePrompt,
+  // `cache_transceiver_config` in its YAML file.
+  flagFor: () => undefined,
   divide: ({ body }) => ({
     prefillFields: { ...oneToken(body), disaggregated_params: { request_type: "context_only" } },
     decodeFields: undefined,

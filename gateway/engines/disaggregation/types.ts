@@ -1,3 +1,5 @@
+import type { EngineApi, EngineRole } from "../types.ts";
+
 /**
  * How engines of one kind divide a request between a prefill engine, which computes the prompt's KV blocks, and a decode
  * engine, which fetches them and answers. One file each.
@@ -12,6 +14,14 @@ export interface Disaggregation {
   obstacleOf(request: DividableRequest): string | undefined;
   /** Divides a request, once. */
   divide(request: DividedRequest): Division;
+  /**
+   * How many prompt tokens the engine has got from others since its start.
+   * @returns undefined if it does not report that
+   * @throws EngineApiError
+   */
+  readReceivedTokens?(api: EngineApi): Promise<number | undefined>;
+  /** What an engine must be started with to take part, as typed on its command line; undefined if that is no flag. */
+  flagFor(role: EngineRole): string | undefined;
 }
 
 /** A request that may be divided. */

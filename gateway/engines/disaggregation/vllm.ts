@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sumOf } from "../prometheus.ts";
 import { obstacleToOnePrompt, oneToken } from "./one-token.ts";
 import type { Disaggregation } from "./types.ts";
 
@@ -12,6 +13,15 @@ const LEASE_MS = 30_000;
 export const vllmDisaggregation: Disaggregation = {
   decodesAlone: true,
   obstacleOf: obstacleToOnePrompt,
+  async readReceivedTokens(api) {
+    const text = (await api.getText("/metrics")) ?? "";
+    return sumOf(text, [RECEIVED], ({ source }) => source === "external_kv_transfer");
+  },
+  flagFor: (role) =>
+    `--kv-transfer-config '${JSON.stringify({
+      kv_connector: "NixlConnector",
+      kv_role: role === "prefill" ? "kv_producer" : "kv_consumer",
+    })}'`,
   divide: ({ body, prefill: { kvLeaseMs = LEASE_MS } }) => ({
     prefillFields: {
       ...oneToken(body),
@@ -38,6 +48,8 @@ export const vllmDisaggregation: Disaggregation = {
     },
   }),
 };
+
+const RECEIVED = "vllm:prompt_tokens_by_source_total";
 
 const answerSchema = z.looseObject({
   // Without these, the decode engine would end.
