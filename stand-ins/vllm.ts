@@ -232,6 +232,12 @@ function metricsOf({ engine, model, options, kvExports }: StandInContext): Metri
     counter("vllm:prompt_tokens_total", "Prefill tokens processed.", (r) => r.counters.promptTokens),
     counter("vllm:generation_tokens_total", "Generation tokens.", (r) => r.counters.generatedTokens),
     counter("vllm:request_success_total", "Finished requests.", (r) => r.counters.finished),
+    {
+      name: "vllm:prompt_tokens_by_source_total",
+      help: "Number of prompt tokens by source.",
+      type: "counter",
+      samples: each((rank) => rank.counters.receivedTokens, { source: "external_kv_transfer" }),
+    },
     ...(options.role === undefined
       ? []
       : [
@@ -245,12 +251,6 @@ function metricsOf({ engine, model, options, kvExports }: StandInContext): Metri
             "Number of requests that had their KV expire.",
             () => kvExports.expired,
           ),
-          {
-            name: "vllm:prompt_tokens_by_source_total",
-            help: "Number of prompt tokens by source.",
-            type: "counter" as const,
-            samples: each((r) => r.counters.receivedTokens, { source: "external_kv_transfer" }),
-          },
         ]),
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * One prompt, computed by a prefill worker and answered by a decode worker; then the same one without the prefill worker.
- * Two processes of the real model (SmolLM2-135M-Instruct) and a gateway; ends by itself.
+ * One prompt, computed by a prefill worker and answered by a decode worker; then the same one with a single worker. With the
+ * real model (SmolLM2-135M-Instruct); ends by itself.
  *
  *     npm run example examples/disaggregated
  *     npm run example examples/disaggregated -- --kv-transfer tcp
@@ -18,39 +18,39 @@ const { values } = parseArgs({
   },
 });
 
-const cli = join(import.meta.dirname, "..", "..", "cli", "main.ts");
-const flags = ["--prefill-workers=1", "--decode-workers=1", `--kv-transfer=${values["kv-transfer"]}`];
-const stator = spawn(
-  process.execPath,
-  [cli, "up", "--port=0", "--config=none", "--log-format=json", "--remote-prefill-min-tokens=64", ...flags],
-  { stdio: ["ignore", "ignore", "pipe"] },
-);
-const interrupted = () => stator.kill("SIGINT");
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, interrupted);
+const question = `${"The harbour master writes down every ship that comes in from the sea. ".repeat(30)}What does he write down?`;
 
-try {
-  const url = await started(stator);
-  const question = `${"The harbour master writes down every ship that comes in from the sea. ".repeat(30)}What does he write down?`;
-  console.log("\nWith the prefill worker:");
-  const divided = await ask(url, question);
-  // The prefill worker takes another role, so that no one computes prompts for others.
-  const changed = await fetch(`${url}/admin/workers/llama-prefill-0`, {
-    method: "PATCH",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ role: "decode" }),
+console.log("With a prefill and a decode worker:");
+const divided = await answerOf(
+  "--prefill-workers=1",
+  "--decode-workers=1",
+  `--kv-transfer=${values["kv-transfer"]}`,
+);
+console.log("\nWith one worker for both:");
+const alone = await answerOf("--workers=1");
+console.log(divided === alone ? "\nBoth answers are the same." : "\nThe answers differ!");
+process.exitCode = divided === alone ? 0 : 1;
+
+/** Starts Stator with these flags, asks it the question, and stops it. */
+async function answerOf(...flags: string[]): Promise<string> {
+  const cli = join(import.meta.dirname, "..", "..", "cli", "main.ts");
+  const common = ["--port=0", "--config=none", "--log-format=json", "--remote-prefill-min-tokens=64"];
+  const stator = spawn(process.execPath, [cli, "up", ...common, ...flags], {
+    stdio: ["ignore", "ignore", "pipe"],
   });
-  if (!changed.ok) throw new Error(await changed.text());
-  console.log("\nWithout, on a worker that has not seen it:");
-  const alone = await ask(url, question, "llama-prefill-0");
-  console.log(divided === alone ? "\nBoth answers are the same." : "\nThe answers differ!");
-  process.exitCode = divided === alone ? 0 : 1;
-} finally {
-  stator.kill("SIGTERM");
-  await once(stator, "exit");
+  const stop = () => stator.kill("SIGTERM");
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, stop);
+  const exited = once(stator, "exit");
+  try {
+    return await ask(await started(stator));
+  } finally {
+    stop();
+    await exited;
+  }
 }
 
-/** Asks, and prints who did what. @param worker the only one that may answer */
-async function ask(url: string, question: string, worker?: string): Promise<string> {
+/** Asks, and prints who did what. */
+async function ask(url: string): Promise<string> {
   const begun = performance.now();
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: "POST",
@@ -60,7 +60,6 @@ async function ask(url: string, question: string, worker?: string): Promise<stri
       messages: [{ role: "user", content: question }],
       max_tokens: Number(values["max-tokens"]),
       temperature: 0,
-      ...(worker !== undefined && { stator: { worker } }),
     }),
   });
   if (!response.ok) throw new Error(await response.text());
@@ -95,7 +94,9 @@ async function started(process: ChildProcess): Promise<string> {
   return ready.promise;
 }
 
-const mebibytes = (bytes: string | undefined) => `${(Number(bytes) / 2 ** 20).toFixed(1)} MiB`;
+function mebibytes(bytes: string | undefined): string {
+  return `${(Number(bytes) / 2 ** 20).toFixed(1)} MiB`;
+}
 
 function parsed(line: string): Record<string, string | undefined> {
   try {

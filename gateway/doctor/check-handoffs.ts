@@ -29,12 +29,14 @@ export async function checkHandoffs(partners: readonly Partner[]): Promise<Check
 }
 
 async function checkModel(model: string, partners: readonly Partner[]): Promise<Check[]> {
-  const of = (role: string) => partners.filter(({ evidence: { spec, profile } }) => roleOf(spec, profile) === role);
+  const of = (role: string) =>
+    partners.filter(({ evidence: { spec, profile } }) => roleOf(spec, profile) === role);
   const [prefill, decode] = [of("prefill"), of("decode")];
   const [firstPrefill] = prefill;
   const [firstDecode, ...otherDecodes] = decode;
   if (firstPrefill === undefined && firstDecode === undefined) return [];
-  if (firstPrefill === undefined || firstDecode === undefined) return [withoutPartner(model, prefill, decode)];
+  if (firstPrefill === undefined || firstDecode === undefined)
+    return [withoutPartner(model, prefill, decode)];
   const pairs = [
     ...prefill.map((each) => [each, firstDecode] as const),
     ...otherDecodes.map((each) => [firstPrefill, each] as const),
@@ -72,13 +74,18 @@ async function checkPair(from: Partner, to: Partner): Promise<Check> {
     };
   try {
     const tokens = await handOver(disaggregation, from, to);
-    const proof = tokens === undefined ? "" : ` ${tokens} tokens' blocks came from there, by the decode engine's count.`;
+    const proof =
+      tokens === undefined ? "" : ` ${tokens} tokens' blocks came from there, by the decode engine's count.`;
     const isIdle = tokens === 0;
     return {
       id,
       status: isIdle ? "problem" : "ok",
       text: `${title}: a prompt computed by the one was answered by the other.${isIdle ? " But the decode engine has received no blocks: it computed the prompt itself." : proof}`,
-      ...(isIdle && { cost: COST, fix: "Start it so that it receives KV blocks.", flag: disaggregation.flagFor("decode") }),
+      ...(isIdle && {
+        cost: COST,
+        fix: "Start it so that it receives KV blocks.",
+        flag: disaggregation.flagFor("decode"),
+      }),
     };
   } catch (error) {
     const role = error instanceof PrefillError ? "prefill" : "decode";

@@ -38,7 +38,8 @@ test.each([
     [2, 0, 0],
     [1, 0, 0],
   ]);
-  if (name === "vLLM") expect(checks[0]!.text).toMatch(/: a prompt computed by .* \d+ tokens' blocks came from there/);
+  if (name === "vLLM")
+    expect(checks[0]!.text).toMatch(/: a prompt computed by .* \d+ tokens' blocks came from there/);
   const tests = engines.map((engine) => engine.checks.find(({ id }) => id === "test-request")!.status);
   expect(new Set(tests)).toEqual(new Set([name === "SGLang" ? "skipped" : "ok"]));
 });
@@ -54,7 +55,13 @@ test("the doctor finds the engine that cannot take part, and names the flag", as
       flag: expect.stringContaining("kv_producer"),
     },
   ]);
-  expect((await handoffs([as("prefill", prefill), as("decode", plain)])).checks).toMatchObject([{ status: "ok" }]);
+  expect((await handoffs([as("prefill", prefill), as("decode", plain)])).checks).toMatchObject([
+    {
+      status: "problem",
+      text: expect.stringMatching(/has received no blocks/),
+      flag: expect.stringMatching(/consumer/),
+    },
+  ]);
   await using other = await startSglang({ role: "decode", model: "tiny" });
   expect((await handoffs([as("prefill", prefill), as("decode", other)])).checks).toMatchObject([
     { status: "problem", text: expect.stringMatching(/kinds vllm and sglang/) },

@@ -41,10 +41,17 @@ beforeEach(async () => {
 
 afterEach(async () => void (await stator.stop()));
 
-/** What an answer says, and how sure the model is of each token, to four digits. */
+/** What an answer says, and how sure the model is of each token. */
 interface Said {
   readonly text: string;
-  readonly logprobs: string[];
+  readonly logprobs: number[];
+}
+
+/** The same text, and log probabilities but for the last digits, which depend on what else is in the batch. */
+function expectSame(answer: Said, expected: Said): void {
+  expect(answer.text).toBe(expected.text);
+  for (const [index, logprob] of answer.logprobs.entries())
+    expect(logprob).toBeCloseTo(expected.logprobs[index]!, 3);
 }
 
 const greedy = { temperature: 0, max_tokens: TOKENS, ignore_eos: true };
@@ -54,7 +61,7 @@ async function complete(base: string, prompt: string): Promise<Said> {
   const answer = await response.json();
   expect(response.status, JSON.stringify(answer)).toBe(200);
   const [{ text, logprobs }] = answer.choices;
-  return { text, logprobs: logprobs.token_logprobs.map((each: number) => each.toFixed(4)) };
+  return { text, logprobs: logprobs.token_logprobs };
 }
 
 async function streamed(base: string, content: string): Promise<string> {
@@ -97,7 +104,7 @@ describe("vLLM's prefill and decode engines", () => {
     // The prefill engine computes these whole; decode engines never see them but through the gateway.
     const expected = await Promise.all(all.map((prompt) => complete(prefill.url, prompt)));
     const answers = await Promise.all(all.map((prompt) => complete(url, prompt)));
-    expect(answers).toEqual(expected);
+    for (const [index, answer] of answers.entries()) expectSame(answer, expected[index]!);
     expect(new Set(answers.map(({ text }) => text)).size).toBe(8);
     expect(await transfers()).toBe(before + 8);
     expect(await prefills("remote")).toBe(8);
@@ -141,14 +148,14 @@ describe("vLLM's prefill and decode engines", () => {
       return now > expired || (await transfers()) > 1e9 ? true : undefined;
     }, "the lease has run out").catch(() => {});
     stator.signal("SIGCONT");
-    expect(await answer).toEqual(await complete(prefill.url, prompt));
+    expectSame(await answer, await complete(prefill.url, prompt));
   });
 
   test("lose no answer when a decode engine is killed", async () => {
-    const all = prompts(12);
+    const all = prompts(6);
     const expected = await Promise.all(all.map((prompt) => streamed(prefill.url, prompt)));
     const answers = all.map((prompt) => streamed(url, prompt));
-    await eventually(async () => ((await prefills("remote")) > 2 ? true : undefined), "some are answered");
+    await eventually(async () => ((await prefills("remote")) > 0 ? true : undefined), "some are answered");
     decode[0].kill();
     expect(await Promise.all(answers)).toEqual(expected);
     await decode[0].stop();
@@ -157,17 +164,17 @@ describe("vLLM's prefill and decode engines", () => {
   });
 
   test("lose no answer when the prefill engine is killed", async () => {
-    const all = prompts(12);
+    const all = prompts(6);
     const expected = await Promise.all(all.map((prompt) => streamed(prefill.url, prompt)));
     const answers = all.map((prompt) => streamed(url, prompt));
-    await eventually(async () => ((await prefills("remote")) > 2 ? true : undefined), "some are answered");
+    await eventually(async () => ((await prefills("remote")) > 0 ? true : undefined), "some are answered");
     prefill.kill();
     expect(await Promise.all(answers)).toEqual(expected);
     const [prompt] = prompts(1);
     const alone = await complete(url, prompt!);
     await prefill.stop();
     prefill = await prefill.again({ role: "prefill", leaseSeconds: LEASE_SECONDS });
-    expect(await complete(prefill.url, prompt!)).toEqual(alone);
+    expectSame(await complete(prefill.url, prompt!), alone);
     await expectIdle();
   });
 });

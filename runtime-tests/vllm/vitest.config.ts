@@ -7,7 +7,7 @@ const ofProject = (path: string) => join(import.meta.dirname, "../..", path);
 export default defineConfig({
   test: {
     dir: import.meta.dirname,
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 600_000,
     include: ["*.test.ts"],
     // They share two servers and two cores, and the last ones kill a server.

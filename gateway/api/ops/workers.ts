@@ -126,6 +126,7 @@ export async function changeWorker(
       "change its role",
       "Start it with --role instead.",
     );
+  if (worker !== undefined) await until(() => workers.worker(name)?.instance.card.role === role);
   log.info("role changed", { worker: name, role });
   const report = worker === undefined ? await engines.reportOf(name) : workers.reportOf(name)!;
   return context.json({ ...describe(report), role });
@@ -172,6 +173,15 @@ function readNow(text: string | undefined): boolean {
   if (text === undefined || text === "false") return false;
   if (text === "true") return true;
   throw invalidRequest("Invalid value for 'now': must be true or false.", "now");
+}
+
+const POLL_MS = 10;
+
+/** Waits for what this gateway hears of through discovery, as long as it may take. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + CONFIRM_MS;
+  while (!condition() && performance.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
 }
 
 /** Longest time for a worker to confirm, in milliseconds. */
