@@ -9,7 +9,5 @@ export default defineConfig({
     ...shared,
     include: ["native/nixl/**/*.test.ts"],
     exclude: ["**/node_modules/**"],
-    // Everything is several times slower there.
-    testTimeout: 600_000,
   },
 });

@@ -73,20 +73,25 @@ export interface Addon {
   ) => NativeAgent;
 }
 
-const ROOT = join(import.meta.dirname, "../..");
-/** Where `npm run build:native` puts it; another build, with a sanitizer for example, through STATOR_NIXL_ADDON. */
-const ADDON = join(ROOT, "dist/native/nixl.node");
-
-/** @throws TransferError `unavailable` if it has not been built or does not load */
+/**
+ * Loads what `npm run build:native` has built; another build, with a sanitizer for example, through STATOR_NIXL_ADDON.
+ * @throws TransferError `unavailable` if it has not been built or does not load
+ */
 export function loadAddon(): Addon {
-  const path = process.env.STATOR_NIXL_ADDON || ADDON;
-  if (!existsSync(path)) {
+  const path = process.env.STATOR_NIXL_ADDON || builtAddon();
+  if (path === undefined || !existsSync(path)) {
     const message = "the NIXL addon is not built; npm run build:native builds it and needs a C++ compiler";
     throw new TransferError("unavailable", message);
   }
   try {
-    return createRequire(import.meta.url)(path) as Addon;
+    return createRequire(path)(path) as Addon;
   } catch (cause) {
     throw new TransferError("unavailable", `the NIXL addon does not load: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** Undefined in a bundle, which has no folder of its own. */
+function builtAddon(): string | undefined {
+  const folder: string | undefined = import.meta.dirname;
+  return folder && join(folder, "../../dist/native/nixl.node");
 }
