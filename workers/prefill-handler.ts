@@ -49,7 +49,7 @@ export function prefillHandler(options: PrefillOptions): Handler {
     metrics.tokens.inc(delta.tokenIds.length);
     call.send(encodePrefillResponse({ delta: encodeDelta(delta, request), kv: held?.source }));
     const { requestId } = request;
-    log.info("prefilled", {
+    log.debug("prefilled", {
       request: requestId,
       tokens: request.tokens.length,
       cached: delta.cachedTokens ?? 0,

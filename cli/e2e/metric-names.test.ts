@@ -1,23 +1,26 @@
 import { expect, test } from "vitest";
 import { startTestGateway, TestEngine } from "../../gateway/adapters/node/test-gateway.ts";
 import { openEcho } from "../../workers/echo/engine.ts";
+import { openMocker } from "../../workers/mocker/engine.ts";
 import { metricFaults } from "./metric-names.ts";
 import { startOwnGateway } from "./workers/own-gateway.ts";
 
 const read = async (url: string) => (await fetch(`${url}/metrics`)).text();
 
 test("metrics of a gateway and its worker follow Prometheus' naming rules", async () => {
-  const gateway = await startOwnGateway({ echo: openEcho() });
+  const gateway = await startOwnGateway({ echo: openEcho(), mocker: openMocker({ speedup: 0 }) });
   const answer = await gateway.post("/v1/completions", { model: "echo", prompt: "Hi", max_tokens: 2 });
   expect(answer.status).toBe(200);
   const page = await read(gateway.url);
   expect(page).toContain("stator_requests_total");
   expect(page).toContain("nodejs_active_handles{");
   expect(metricFaults(page)).toEqual([]);
-  const [ops] = gateway.opsUrls;
-  const ofWorker = await read(ops!);
-  expect(ofWorker).toContain("stator_worker_requests_total");
-  expect(metricFaults(ofWorker)).toEqual([]);
+  const pages = await Promise.all(gateway.opsUrls.map(read));
+  for (const ofWorker of pages) {
+    expect(ofWorker).toContain("stator_worker_requests_total");
+    expect(metricFaults(ofWorker)).toEqual([]);
+  }
+  expect(pages.join()).toContain("stator_worker_kv_exports");
 });
 
 test("so do those of a gateway with attached engines", async () => {

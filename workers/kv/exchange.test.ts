@@ -46,7 +46,7 @@ const continued = (call: PrefillCall, kv = call.response.kv!) =>
 /** Both sides hold nothing more. */
 async function expectNothingHeld(...all: (TestingWorker & { agent: TestingAgent; engine: Engine })[]) {
   for (const worker of all) {
-    await expect.poll(() => worker.agent.allocated).toBe(0);
+    await expect.poll(() => worker.metric("worker_kv_transfer_memory_bytes")).toEqual({ "": 0 });
     expect(await worker.metric("worker_kv_exports")).toEqual({ "": 0 });
     expect(await worker.metric("worker_kv_export_bytes")).toEqual({ "": 0 });
     expect(worker.engine.stats()).toEqual({ running: 0, waiting: 0, kvUsage: 0 });
@@ -165,7 +165,7 @@ describe("KV that is freed during a transfer is not used", () => {
       async beforeRead(range) {
         if (range.offset !== offset || seen++ !== number) return;
         call.cancel();
-        await expect.poll(() => prefill.agent.allocated).toBe(0);
+        await expect.poll(() => prefill.metric("worker_kv_exports")).toEqual({ "": 0 });
       },
     });
     call = await prefill.client.prefill(ask);
@@ -174,6 +174,26 @@ describe("KV that is freed during a transfer is not used", () => {
     expect([...call.tokens, ...answer.tokens]).toEqual(await whole());
     await expectNothingHeld(prefill, decode);
   });
+});
+
+test("KV is not used after its memory has been used for other KV", async () => {
+  let reads = 0;
+  let call: PrefillCall;
+  const prefill = await start();
+  const decode = await start({
+    async beforeRead(range) {
+      if (range.offset !== headerBytes || reads++ > 0) return;
+      call.cancel();
+      await expect.poll(() => prefill.metric("worker_kv_exports")).toEqual({ "": 0 });
+      const other = await prefill.client.prefill({ ...ask, tokens: prompt.map((token) => token + 1) });
+      const place = (kv = other.response.kv!) => kv.memory.subarray(16);
+      expect(place()).toEqual(place(call.response.kv!));
+    },
+  });
+  call = await prefill.client.prefill(ask);
+  const answer = await decode.client.generate(continued(call));
+  expect(answer).toMatchObject({ transfers: 1, transfer: { outcome: "expired" } });
+  expect([...call.tokens, ...answer.tokens]).toEqual(await whole());
 });
 
 describe("a worker that cannot have the KV computes the prompt", () => {

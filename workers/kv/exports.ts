@@ -32,12 +32,12 @@ export class HeldExports {
    */
   async hold(kv: KvExport): Promise<HeldKv> {
     const agent = await this.#agent.open();
-    const memory = await agent.allocate(headerBytes + kv.bytes);
-    const buffer = memory.buffer!;
+    const memory = await this.#agent.memory.take(headerBytes + kv.bytes);
+    const { buffer } = memory;
     try {
-      await kv.write(buffer.subarray(headerBytes, headerBytes + kv.bytes));
+      await kv.write(buffer.subarray(headerBytes));
     } catch (error) {
-      memory[Symbol.dispose]();
+      memory.release();
       throw error;
     }
     const id = randomBytes(idBytes);
@@ -59,7 +59,7 @@ export class HeldExports {
         this.count--;
         this.bytes -= kv.bytes;
         invalidateHeader(buffer);
-        memory[Symbol.dispose]();
+        memory.release();
       },
     };
   }

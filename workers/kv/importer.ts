@@ -111,7 +111,7 @@ export class KvImporter {
       ms: Math.round(milliseconds * 10) / 10,
       kind,
     };
-    if (failure === undefined) this.#options.log.info("KV received", fields);
+    if (failure === undefined) this.#options.log.debug("KV received", fields);
     else
       this.#options.log.warn("KV not received; computing the prompt", {
         ...fields,

@@ -19,6 +19,11 @@ const TRANSFER_BUCKETS = [
 export function createKvMetrics(all: Metrics, exports: HeldExports, agent: KvAgent): KvMetrics {
   all.readGauge("worker_kv_exports", "KV exports held for other workers.", () => exports.count);
   all.readGauge("worker_kv_export_bytes", "Size of the KV exports held.", () => exports.bytes);
+  all.readGauge(
+    "worker_kv_transfer_memory_bytes",
+    "Memory in use for KV exports and imports, sizes rounded up.",
+    () => agent.memory.usedBytes,
+  );
   const info = all.gauge("worker_kv_transfer_info", "1 for the kind of KV transfer in use.", ["kind"]);
   Object.assign(info, {
     collect: () => {

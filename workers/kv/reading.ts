@@ -2,6 +2,7 @@ import type { Range, Registration, TransferKind } from "#native";
 import type { KvSource } from "#runtime";
 import type { KvAgent, KvPeer } from "./agent.ts";
 import { checkHeader, headerBytes, idBytes, invalidateHeader } from "./header.ts";
+import type { PooledMemory } from "./memory-pool.ts";
 import { unusable } from "./transfer-errors.ts";
 import { type KvImport, KvUnusableError } from "./types.ts";
 
@@ -29,7 +30,7 @@ export class KvReading implements KvImport {
   /** Runs while something is read. */
   #stall: NodeJS.Timeout | undefined;
   readonly #requestSignal: AbortSignal;
-  #memory: Registration | undefined;
+  #memory: PooledMemory | undefined;
 
   constructor(source: KvSource, agent: KvAgent, bounds: TransferBounds, signal: AbortSignal) {
     this.#source = source;
@@ -78,7 +79,7 @@ export class KvReading implements KvImport {
     this.#stall = undefined;
     this.#requestSignal.removeEventListener("abort", this.#onRequestEnd);
     this.#controller.abort(new KvUnusableError("failed", "The transfer is over."));
-    this.#memory?.[Symbol.dispose]();
+    this.#memory?.release();
     this.#memory = undefined;
   }
 
@@ -89,22 +90,23 @@ export class KvReading implements KvImport {
     this.kind = peer.kind;
     this.#progress();
     const size = headerBytes + this.bytes;
-    const local = await this.#agent.allocate(size);
+    const local = await this.#agent.memory.take(size);
     this.#memory = local;
     const head = { offset: 0, length: headerBytes };
     const copy = async (range: Range) => {
-      await this.within(peer.read(this.#transfer(local, remote, range)));
+      await this.within(peer.read(this.#transfer(local.registration, remote, range)));
       this.#progress();
     };
     try {
+      invalidateHeader(local.buffer);
       await copy(head);
-      checkHeader(local.buffer!, id, this.bytes);
+      checkHeader(local.buffer, id, this.bytes);
       await inLanes(pieces(headerBytes, size), copy);
       this.received = this.bytes;
-      invalidateHeader(local.buffer!);
+      invalidateHeader(local.buffer);
       // Only this second look tells that the memory was not freed before its last byte had been read.
       await copy(head);
-      checkHeader(local.buffer!, id, this.bytes);
+      checkHeader(local.buffer, id, this.bytes);
     } catch (error) {
       const failure = unusable(this.signal.aborted ? this.signal.reason : error, "failed");
       if (failure.outcome === "unreachable" || failure.outcome === "stalled")
@@ -112,7 +114,7 @@ export class KvReading implements KvImport {
       // The end of the request is not about the KV.
       throw this.signal.aborted ? this.signal.reason : failure;
     }
-    return local.buffer!.subarray(headerBytes, size);
+    return local.buffer.subarray(headerBytes);
   }
 
   #transfer(local: Registration, remote: Uint8Array, range: Range): Parameters<KvPeer["read"]>[0] {

@@ -14,19 +14,22 @@ export interface ReadHooks {
 }
 
 /**
- * An agent whose peers are in this process. Like those that read from a GPU or a file, it can still read memory that its
- * peer has freed meanwhile.
+ * An agent whose peers are in this process.
  */
 export class TestingAgent implements KvTransferAgent {
   readonly kind = "tcp";
   readonly choice = "It is a test.";
   readonly hooks: ReadHooks;
-  /** Bytes that are allocated now. */
-  allocated = 0;
   readonly #name = randomId();
 
   constructor(hooks: ReadHooks = {}) {
     this.hooks = hooks;
+  }
+
+  /** Bytes that are allocated now. */
+  get allocated(): number {
+    const own = [...memories].filter(([key]) => key.startsWith(`${this.#name}/`));
+    return own.reduce((sum, [, { length }]) => sum + length, 0);
   }
 
   metadata(): Uint8Array {
@@ -37,15 +40,12 @@ export class TestingAgent implements KvTransferAgent {
     const buffer = new Uint8Array(bytes);
     const key = `${this.#name}/${randomId()}`;
     memories.set(key, buffer);
-    this.allocated += bytes;
     return {
       buffer,
       length: bytes,
       settled: async () => {},
       descriptor: () => utf8.encoder.encode(key),
-      [Symbol.dispose]: () => {
-        this.allocated -= bytes;
-      },
+      [Symbol.dispose]: () => void memories.delete(key),
     };
   }
 
@@ -70,7 +70,6 @@ export class TestingAgent implements KvTransferAgent {
     };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const key of [...memories.keys()]) if (key.startsWith(`${this.#name}/`)) memories.delete(key);
-  }
+  /** Leaves the memory, so that tests see what has not been given back. */
+  async [Symbol.asyncDispose](): Promise<void> {}
 }

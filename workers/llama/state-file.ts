@@ -27,17 +27,24 @@ export class StateFile {
     this.#isNameless = isNameless;
   }
 
-  /** A file with the state that a sequence has now. @throws Error if there is no space for it */
-  static save(sequence: LlamaContextSequence): Promise<StateFile> {
-    return StateFile.#fill(async (file) => {
+  /**
+   * A file with the state that a sequence has now.
+   * @param folders where to put it, in order of preference
+   * @throws Error if there is no space for it
+   */
+  static save(
+    sequence: Pick<LlamaContextSequence, "saveStateToFile">,
+    folders = FOLDERS,
+  ): Promise<StateFile> {
+    return StateFile.#fill(folders, async (file) => {
       const { fileSize } = await sequence.saveStateToFile(file.#path);
       file.bytes = fileSize;
     });
   }
 
   /** A file with a state from another process. @throws Error if there is no space for it */
-  static create(state: Uint8Array): Promise<StateFile> {
-    return StateFile.#fill(async (file) => {
+  static create(state: Uint8Array, folders = FOLDERS): Promise<StateFile> {
+    return StateFile.#fill(folders, async (file) => {
       await file.#handle.writeFile(state);
       file.bytes = state.length;
     });
@@ -63,19 +70,26 @@ export class StateFile {
     void this.#handle.close().catch(() => {});
   }
 
-  static async #fill(fill: (file: StateFile) => Promise<void>): Promise<StateFile> {
-    for (const [index, folder] of FOLDERS.entries()) {
-      const file = await StateFile.#open(folder);
+  /** In containers, /dev/shm is often small, or cannot be written. */
+  static async #fill(
+    folders: readonly string[],
+    fill: (file: StateFile) => Promise<void>,
+  ): Promise<StateFile> {
+    let failure: unknown;
+    for (const folder of folders) {
+      const file = await StateFile.#open(folder).catch((error: unknown) => {
+        failure = error;
+      });
+      if (file === undefined) continue;
       try {
         await fill(file);
         return file;
       } catch (error) {
         file.close();
-        // In containers, /dev/shm is often small.
-        if (index === FOLDERS.length - 1) throw error;
+        failure = error;
       }
     }
-    throw new Error("There is no folder for temporary files.");
+    throw failure;
   }
 
   static async #open(folder: string): Promise<StateFile> {

@@ -136,6 +136,8 @@ bool AgentThread::OpenNow(std::string* error, std::string* metadata) {
   config.enable_progress_thread = true;
   config.thread_sync = kStrictThreads;
   config.num_workers = 1;
+  // Without a pause between its looks, the progress thread takes most of a core all the time.
+  config.progress_delay_us = 1000;
   config.listen_delay_us = 100000;
   if (api_->create_configured_agent(name_.c_str(), &config, &agent_) < 0) {
     agent_ = nullptr;
