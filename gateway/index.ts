@@ -24,6 +24,10 @@ export { GatewayPeers, type GatewayPeersOptions } from "./peers/gateway-peers.ts
 export type { AcceptorChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";
 export { Chooser } from "./routing/chooser.ts";
+export { PlanChooser, type PlanDecision } from "./routing/disaggregation/plan-chooser.ts";
+export { TransferCost } from "./routing/disaggregation/transfer-cost.ts";
+export { SessionBindings } from "./routing/filters/affinity.ts";
+export { Filters } from "./routing/filters/filters.ts";
 export { DEFAULT_DISAGGREGATION, type DisaggregationOptions } from "./routing/disaggregation/options.ts";
 export { Selection } from "./routing/filters/selection.ts";
 export type { GatewayShares } from "./routing/load/shared-load.ts";
@@ -33,4 +37,4 @@ export { POLICIES, POLICY_NAMES, type PolicyName } from "./routing/policies/poli
 export { NO_PREFERENCES } from "./routing/preferences.ts";
 export { exactPrompt, type Prompt } from "./routing/prompt.ts";
 export { OwnShare, RECENT_PREFILL_SHARE } from "./routing/scorers/own-share.ts";
-export type { RoutedWorker, Slot } from "./routing/workers.ts";
+export { type RoutedWorker, type Slot, Workers } from "./routing/workers.ts";
