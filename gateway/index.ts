@@ -24,11 +24,11 @@ export { GatewayPeers, type GatewayPeersOptions } from "./peers/gateway-peers.ts
 export type { AcceptorChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";
 export { Chooser } from "./routing/chooser.ts";
+export { DEFAULT_DISAGGREGATION, type DisaggregationOptions } from "./routing/disaggregation/options.ts";
 export { PlanChooser, type PlanDecision } from "./routing/disaggregation/plan-chooser.ts";
 export { TransferCost } from "./routing/disaggregation/transfer-cost.ts";
 export { SessionBindings } from "./routing/filters/affinity.ts";
 export { Filters } from "./routing/filters/filters.ts";
-export { DEFAULT_DISAGGREGATION, type DisaggregationOptions } from "./routing/disaggregation/options.ts";
 export { Selection } from "./routing/filters/selection.ts";
 export type { GatewayShares } from "./routing/load/shared-load.ts";
 export { ModelRouter } from "./routing/model-router.ts";

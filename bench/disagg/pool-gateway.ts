@@ -58,7 +58,11 @@ export class PoolGateway {
       const instance = { id: `${index}`, name: `${role}-${index}`, card };
       workers.add({ instance, isReady: true }, [index], false);
     }
-    const context = { workers, sessions: new SessionBindings<RoutedWorker>({ mode: "off", ttlMs: 1 }), random };
+    const context = {
+      workers,
+      sessions: new SessionBindings<RoutedWorker>({ mode: "off", ttlMs: 1 }),
+      random,
+    };
     this.#plans = new PlanChooser({
       chooser: new Chooser(this.router, POLICIES.kv, [], random),
       workers,

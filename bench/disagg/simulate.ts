@@ -166,7 +166,9 @@ class Run {
     const { trace } = this.#simulation;
     const ended = this.#ended;
     const ttfts = ended.map(({ firstMs, arrivalMs }) => firstMs - arrivalMs);
-    const tpots = ended.flatMap(({ firstMs, lastMs, tokens }) => (tokens > 1 ? [(lastMs - firstMs) / (tokens - 1)] : []));
+    const tpots = ended.flatMap(({ firstMs, lastMs, tokens }) =>
+      tokens > 1 ? [(lastMs - firstMs) / (tokens - 1)] : [],
+    );
     const good = ended.filter(
       ({ firstMs, lastMs, arrivalMs, tokens }) =>
         firstMs - arrivalMs <= ttftMs && (tokens < 2 || (lastMs - firstMs) / (tokens - 1) <= tpotMs),
@@ -180,7 +182,9 @@ class Run {
       ttftMs: quantiles(ttfts),
       itlMs: { p50: this.#gaps.quantile(0.5), p99: this.#gaps.quantile(0.99) },
       tpotMs: quantiles(tpots),
-      hitRate: sum(ended.map(({ cachedTokens }) => cachedTokens)) / sum(trace.map(({ promptTokens }) => promptTokens)),
+      hitRate:
+        sum(ended.map(({ cachedTokens }) => cachedTokens)) /
+        sum(trace.map(({ promptTokens }) => promptTokens)),
       remoteShare: this.#remote / trace.length,
       goodput: good.length / seconds,
       requestsPerSecond: trace.length / seconds,
@@ -190,7 +194,10 @@ class Run {
   }
 }
 
-const wholeOf = ({ promptTokens, outputTokens }: TraceRequest): Part => ({ promptTokens, maxTokens: outputTokens });
+const wholeOf = ({ promptTokens, outputTokens }: TraceRequest): Part => ({
+  promptTokens,
+  maxTokens: outputTokens,
+});
 
 function quantiles(numbers: readonly number[]) {
   const sorted = [...numbers].sort((a, b) => a - b);
