@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KvSource, KvTransfer } from "#runtime";
+import { type KvSource, type KvTransfer, PlaneError } from "#runtime";
 import { stall } from "../../../scripts/testing/stall.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { answerOf, continuation, KvWorker, NOTHING, prefillOf } from "./kv-workers.ts";
@@ -19,7 +19,7 @@ const startPrefill = (...args: string[]) =>
   KvWorker.start(folder, "prefill", "--role=prefill", "--kv-transfer=tcp", ...args);
 const startDecode = (...args: string[]) =>
   KvWorker.start(
-    ...[folder, "decode", "--role=decode", "--kv-transfer=tcp", `--kv-transfer-timeout=${5 * stall()}`],
+    ...[folder, "decode", "--role=decode", "--kv-transfer=tcp", `--kv-transfer-timeout=${15 * stall()}`],
     ...args,
   );
 
@@ -94,9 +94,9 @@ describe("the decode worker computes the prompt", () => {
     expect(answer).toMatchObject(notReceived("stalled"));
     expect([...call.tokens, ...answer.tokens]).toEqual(whole.tokens);
     expect(await decode.held()).toEqual(NOTHING);
-    // Its connection to the gateway may have been given up meanwhile, which frees the KV too.
-    call.cancel();
-    await call.ended;
+    // The end of its connection frees the KV too.
+    await prefill.reconnect();
+    expect(await call.ended).toBeInstanceOf(PlaneError);
     await expect.poll(() => prefill.held()).toEqual(NOTHING);
   });
 });

@@ -27,12 +27,14 @@ export async function whyNot(kind: TransferKind | "auto"): Promise<string | unde
 /** A worker in a process of its own, and a client that plays the gateway. */
 export class KvWorker {
   readonly process: StatorProcess;
-  readonly client: WorkerClient;
+  client: WorkerClient;
+  readonly #address: string;
   readonly #opsUrl: string;
 
-  private constructor(process: StatorProcess, client: WorkerClient, opsUrl: string) {
+  private constructor(process: StatorProcess, client: WorkerClient, address: string, opsUrl: string) {
     this.process = process;
     this.client = client;
+    this.#address = address;
     this.#opsUrl = opsUrl;
   }
 
@@ -43,7 +45,13 @@ export class KvWorker {
       ...["--log-level=debug", ...args],
     ]);
     const [, address, ops] = await process.printed(/worker is ready.* address=(\S+) ops=(\S+)/);
-    return new KvWorker(process, await WorkerClient.connect(address!), ops!);
+    return new KvWorker(process, await WorkerClient.connect(address!), address!, ops!);
+  }
+
+  /** Connects anew, after the process has stood still for so long that it may have been given up. */
+  async reconnect(): Promise<void> {
+    this.client.close();
+    this.client = await WorkerClient.connect(this.#address);
   }
 
   metric(name: string): Promise<Record<string, number>> {
