@@ -1,4 +1,6 @@
-import type { Disaggregation } from "./disaggregation/types.ts";
+import type { Disaggregation, EngineRole } from "./disaggregation/types.ts";
+
+export type { EngineRole };
 
 /** The kind of an engine: `vllm`, `sglang`, …; `openai` is any other server that speaks OpenAI's API. */
 export type EngineKind = string;
@@ -34,9 +36,6 @@ export type KvEventOrigin =
     }
   /** The engine is polled. An answer may take 2 seconds if there are no events. */
   | { readonly kind: "poll" };
-
-/** An engine's part in requests. */
-export type EngineRole = "aggregated" | "prefill" | "decode";
 
 /** Something that the engine lacks for routing. */
 export interface Limitation {

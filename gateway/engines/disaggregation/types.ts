@@ -1,4 +1,5 @@
-import type { EngineApi, EngineRole } from "../types.ts";
+/** An engine's part in requests. */
+export type EngineRole = "aggregated" | "prefill" | "decode";
 
 /**
  * How engines of one kind divide a request between a prefill engine, which computes the prompt's KV blocks, and a decode
@@ -19,9 +20,14 @@ export interface Disaggregation {
    * @returns undefined if it does not report that
    * @throws EngineApiError
    */
-  readReceivedTokens?(api: EngineApi): Promise<number | undefined>;
+  readReceivedTokens?(api: TextApi): Promise<number | undefined>;
   /** What an engine must be started with to take part, as typed on its command line; undefined if that is no flag. */
   flagFor(role: EngineRole): string | undefined;
+}
+
+/** What is needed of an engine's API; see `EngineApi`. */
+interface TextApi {
+  getText(path: string): Promise<string | undefined>;
 }
 
 /** A request that may be divided. */
