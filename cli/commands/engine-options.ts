@@ -33,11 +33,12 @@ export function enginesOf(
 /** An engine, with the options for all engines as defaults. */
 export function completeSpec(spec: EngineSpec, options: EngineOptions): EngineSpec {
   const endpoint = options["kv-events"];
+  const leaseSeconds = options["engine-kv-lease"];
   const kvEvents = endpoint && { endpoint, replayEndpoint: options["kv-events-replay"] };
   return {
     ...spec,
     apiKey: spec.apiKey ?? options["engine-key"],
-    kvLeaseMs: options["kv-lease"] * 1000,
+    kvLeaseMs: leaseSeconds === undefined ? undefined : leaseSeconds * 1000,
     kvEvents: spec.kvEvents ?? (kvEvents || undefined),
   };
 }

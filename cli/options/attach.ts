@@ -26,10 +26,13 @@ export const engineOptions = {
       "Folders (or hub ids) with the models' tokenizer.json, if not on this machine already; MODEL=DIR for one of several models.",
     placeholder: "DIR",
   }),
-  "kv-lease": seconds(
-    "Seconds for which vLLM's prefill engines keep KV blocks: their kv_lease_duration.",
-    30,
-  ),
+  "engine-kv-lease": number({
+    describe:
+      "Seconds for which vLLM's prefill engines keep KV blocks, their kv_lease_duration. Default: 30.",
+    min: 0.001,
+    max: 86_400,
+    int: false,
+  }),
   "kv-events": text({
     describe: "Where engines publish KV events, if they do not report it; * is each engine's host.",
     placeholder: "tcp://*:PORT",

@@ -110,8 +110,8 @@ async function handOver(
 ): Promise<number | undefined> {
   const { body } = await testPrompt(prompt.api, model.name, (BLOCKS / 4) * blockSize, reader);
   const path = PATHS[prompt.api];
-  const { url, kvLeaseMs } = prefill.spec;
-  const { bootstrapPort } = prefill.profile;
+  const { url } = prefill.spec;
+  const { bootstrapPort, kvLeaseMs } = prefill.profile;
   const division = disaggregation.divide({ path, body, prefill: { url, bootstrapPort, kvLeaseMs } });
   const received = async () => disaggregation.readReceivedTokens?.(api).catch(() => undefined);
   const before = await received();

@@ -71,6 +71,8 @@ export interface EngineProfile {
   readonly continuesMessages: boolean;
   /** Its part in requests, as far as it reports one. */
   readonly role?: EngineRole | undefined;
+  /** For how long it keeps KV blocks for decode engines, in milliseconds, if reported. */
+  readonly kvLeaseMs?: number | undefined;
   /** The port of SGLang's bootstrap server for prefill engines, if reported. */
   readonly bootstrapPort?: number | undefined;
   /** The engine's paths under `/v1/`; empty if not reported. */

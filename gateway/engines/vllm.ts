@@ -5,7 +5,14 @@ import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, readModelList, readModels } from "./model-list.ts";
 import { meanOf, samplesOf, sumOf } from "./prometheus.ts";
 import { getAs, listPaths, openAiPaths, optional, permitted, readAs } from "./read.ts";
-import type { EngineAdapter, EngineApi, EngineTokenizeRequest, KvEventOrigin, Limitation } from "./types.ts";
+import type {
+  EngineAdapter,
+  EngineApi,
+  EngineRole,
+  EngineTokenizeRequest,
+  KvEventOrigin,
+  Limitation,
+} from "./types.ts";
 
 /** vLLM's own server. */
 export const vllm: EngineAdapter = {
@@ -18,11 +25,14 @@ export const vllm: EngineAdapter = {
     const metrics = await optional(api.getText("/metrics"));
     const caches = samplesOf(metrics ?? "", "vllm:cache_config_info");
     if (!isOwnedBy(models, "vllm") && caches.length === 0) return undefined;
-    const [version, paths, sources] = await Promise.all([
+    const [version, paths, sources, info] = await Promise.all([
       optional(getAs(api, "/version", z.looseObject({ version: z.string() }))),
       listPaths(api),
       optional(getAs(api, "/kv_event_sources", sourcesSchema)),
+      // Only in its developer mode.
+      optional(getAs(api, "/server_info?config_format=json", infoSchema)),
     ]);
+    const transfer = info?.vllm_config.kv_transfer_config;
     const ranks = Object.entries(sources ?? {});
     const kvEvents = ranks.flatMap(([rank, source]) => zmqSource(api, Number(rank), source));
     const [cache] = caches;
@@ -41,6 +51,8 @@ export const vllm: EngineAdapter = {
       kvEvents,
       tokenizes: (paths?.includes("/tokenize") ?? true) ? "chat" : "nothing",
       continuesMessages: true,
+      role: ROLES[transfer?.kv_role ?? ""],
+      kvLeaseMs: toMs(transfer?.kv_connector_extra_config?.kv_lease_duration),
       paths: openAiPaths(paths),
       limitations: limitationsOf({
         kvEvents,
@@ -88,6 +100,26 @@ const sourceSchema = z.looseObject({
   replay_endpoint: z.string().nullish(),
   topic: z.string().nullish(),
 });
+
+const infoSchema = z.looseObject({
+  vllm_config: z.looseObject({
+    kv_transfer_config: z
+      .looseObject({
+        kv_role: z.string().nullish(),
+        kv_connector_extra_config: z.looseObject({ kv_lease_duration: z.number().nullish() }).nullish(),
+      })
+      .nullish()
+      .catch(undefined),
+  }),
+});
+
+/** `kv_both` does not tell. */
+const ROLES: Readonly<Record<string, EngineRole | undefined>> = {
+  kv_producer: "prefill",
+  kv_consumer: "decode",
+};
+
+const toMs = (seconds: number | null | undefined) => (seconds == null ? undefined : seconds * 1000);
 
 /** By data-parallel rank; empty if it publishes none. */
 const sourcesSchema = z.record(z.string().regex(/^\d+$/), sourceSchema);

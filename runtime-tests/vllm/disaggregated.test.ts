@@ -14,7 +14,7 @@ const TOKENS = 24;
 
 let folder: string;
 let prefill: VllmServer;
-let decode: readonly [VllmServer, VllmServer];
+let decode: readonly VllmServer[] = [];
 let stator: StatorProcess;
 let url: string;
 
@@ -23,19 +23,23 @@ beforeAll(async () => {
   writeTinyModel(folder, { weights: true });
   const start = (role: "prefill" | "decode") =>
     VllmServer.start(folder, { role, leaseSeconds: LEASE_SECONDS });
-  const [p, d, e] = await Promise.all([start("prefill"), start("decode"), start("decode")]);
+  const [p, d] = await Promise.all([start("prefill"), start("decode")]);
   prefill = p;
-  decode = [d, e];
+  decode = [d];
 });
 
 afterAll(async () => {
-  await Promise.all([prefill, ...(decode ?? [])].map((server) => server?.stop()));
+  await Promise.all([prefill, ...decode].map((server) => server?.stop()));
   rmSync(folder, { recursive: true });
 });
 
 beforeEach(async () => {
   const roles = ["--prefill", prefill.url, "--decode", ...decode.map((server) => server.url)];
-  const health = ["--health-interval=0.5", `--kv-lease=${LEASE_SECONDS}`, "--remote-prefill-max-wait=1000"];
+  const health = [
+    "--health-interval=0.5",
+    `--engine-kv-lease=${LEASE_SECONDS}`,
+    "--remote-prefill-max-wait=1000",
+  ];
   ({ stator, url } = await attach([], ...roles, ...health));
 });
 
@@ -125,6 +129,34 @@ describe("vLLM's prefill and decode engines", () => {
     expect(await transfers()).toBe(before + 2);
   });
 
+  test("divide Messages and Responses, too", async () => {
+    const before = await transfers();
+    const asked = async (base: string, path: string, body: object) => {
+      const response = await post(base, path, { ...greedy, ...body });
+      const answer = await response.json();
+      expect(response.status, JSON.stringify(answer)).toBe(200);
+      return answer;
+    };
+    const [one, two] = prompts(2);
+    const messages = [{ role: "user", content: one }];
+    const said = await asked(url, "/v1/messages", { messages });
+    expect(said.content).toEqual((await asked(prefill.url, "/v1/messages", { messages })).content);
+    const input = { input: two, max_output_tokens: TOKENS };
+    const textOf = ({ output }: { output: [{ content: [{ text: string }] }] }) => output[0].content[0].text;
+    expect(textOf(await asked(url, "/v1/responses", input))).toBe(
+      textOf(await asked(prefill.url, "/v1/responses", input)),
+    );
+    expect(await prefills("remote")).toBe(2);
+    expect(await transfers()).toBe(before + 2);
+  });
+
+  test("tell their roles and leases in their developer mode", async () => {
+    const { stator: other, url: base } = await attach([prefill.url, decode[0]!.url], "--health-interval=0.5");
+    const { data } = (await (await fetch(`${base}/admin/workers`)).json()) as { data: { role: string }[] };
+    expect(data.map(({ role }) => role)).toEqual(["prefill", "decode"]);
+    await other.stop();
+  });
+
   test("are not ended by a client's own parameters", async () => {
     const prompt = freshText(700);
     const body = { ...greedy, prompt, kv_transfer_params: { do_remote_prefill: true } };
@@ -153,16 +185,24 @@ describe("vLLM's prefill and decode engines", () => {
   });
 
   test("lose no answer when a decode engine is killed", async () => {
+    const other = await VllmServer.start(folder, { role: "decode", leaseSeconds: LEASE_SECONDS });
+    decode = [...decode, other];
+    const attached = await fetch(`${url}/admin/workers`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ url: other.url, role: "decode", wait_ms: 30_000 }),
+    });
+    expect(await attached.json()).toMatchObject({ state: "ready", role: "decode" });
     const all = prompts(6);
     const expected = await Promise.all(all.map((prompt) => streamed(prefill.url, prompt)));
     const answers = all.map((prompt) => streamed(url, prompt));
     await eventually(async () => ((await prefills("remote")) > 0 ? true : undefined), "some are answered");
-    decode[0].kill();
+    decode[0]!.kill();
     // An answer that moves continues from its text, which can be split into other tokens than it was written in.
     const equal = (await Promise.all(answers)).filter((answer, index) => answer === expected[index]);
     expect(equal.length).toBeGreaterThanOrEqual(all.length - 2);
-    await decode[0].stop();
-    decode = [await decode[0].again({ role: "decode", leaseSeconds: LEASE_SECONDS }), decode[1]];
+    await decode[0]!.stop();
+    decode = [other];
     await expectIdle();
   });
 

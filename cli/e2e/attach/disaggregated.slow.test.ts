@@ -61,7 +61,7 @@ describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
 });
 
 describe("vllm", () => {
-  const pools = new Pools("vllm", { flags: ["--kv-lease=3"], restarts: true });
+  const pools = new Pools("vllm", { flags: ["--engine-kv-lease=3"], restarts: true });
 
   test("without a prefill engine that is up, decode engines compute everything", async () => {
     await Promise.all(pools.prefill.map((engine) => engine.kill()));

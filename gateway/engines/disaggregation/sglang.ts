@@ -1,3 +1,4 @@
+import { COMPLETIONS } from "./one-token.ts";
 import type { Disaggregation } from "./types.ts";
 
 /** SGLang's default `--disaggregation-bootstrap-port`. */
@@ -9,7 +10,10 @@ const BOOTSTRAP_PORT = 8998;
  */
 export const sglangDisaggregation: Disaggregation = {
   decodesAlone: false,
-  obstacleOf: ({ body }) => (isAbove(body.n, 1) ? "it has several choices" : undefined),
+  obstacleOf({ path, body }) {
+    if (!COMPLETIONS.has(path)) return `requests to ${path} are not divided`;
+    return typeof body.n === "number" && body.n > 1 ? "it has several choices" : undefined;
+  },
   flagFor: (role) => `--disaggregation-mode ${role}`,
   divide({ body, prefill }) {
     const { hostname } = new URL(prefill.url);
@@ -41,5 +45,3 @@ function room(): number {
   const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
   return (high & 0x1fffff) * 2 ** 32 + low;
 }
-
-const isAbove = (value: unknown, bound: number) => typeof value === "number" && value > bound;

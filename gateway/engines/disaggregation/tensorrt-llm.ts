@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { obstacleToOnePrompt, oneToken } from "./one-token.ts";
+import { COMPLETIONS, obstacleToOnePrompt, oneToken } from "./one-token.ts";
 import type { Disaggregation } from "./types.ts";
 
 /**
@@ -8,11 +8,11 @@ import type { Disaggregation } from "./types.ts";
  */
 export const tensorrtLlmDisaggregation: Disaggregation = {
   decodesAlone: true,
-  obstacleOf: obstacleToOnePrompt,
+  obstacleOf: (request) => obstacleToOnePrompt(request, COMPLETIONS),
   // `cache_transceiver_config` in its YAML file.
   flagFor: () => undefined,
-  divide: ({ body }) => ({
-    prefillFields: { ...oneToken(body), disaggregated_params: { request_type: "context_only" } },
+  divide: (request) => ({
+    prefillFields: { ...oneToken(request), disaggregated_params: { request_type: "context_only" } },
     decodeFields: undefined,
     readAnswer(answer) {
       const params = answerSchema.safeParse(answer).data?.choices[0]?.disaggregated_params;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { sumOf } from "../prometheus.ts";
-import { obstacleToOnePrompt, oneToken } from "./one-token.ts";
+import { CONVERSATIONS, obstacleToOnePrompt, oneToken } from "./one-token.ts";
 import type { Disaggregation } from "./types.ts";
 
 /** How long vLLM's prefill engine keeps blocks that have not been fetched: `kv_lease_duration`. */
@@ -12,7 +12,7 @@ const LEASE_MS = 30_000;
  */
 export const vllmDisaggregation: Disaggregation = {
   decodesAlone: true,
-  obstacleOf: obstacleToOnePrompt,
+  obstacleOf: (request) => obstacleToOnePrompt(request, CONVERSATIONS),
   async readReceivedTokens(api) {
     const text = (await api.getText("/metrics")) ?? "";
     return sumOf(text, [RECEIVED], ({ source }) => source === "external_kv_transfer");
@@ -22,9 +22,9 @@ export const vllmDisaggregation: Disaggregation = {
       kv_connector: "NixlConnector",
       kv_role: role === "prefill" ? "kv_producer" : "kv_consumer",
     })}'`,
-  divide: ({ body, prefill: { kvLeaseMs = LEASE_MS } }) => ({
+  divide: ({ prefill: { kvLeaseMs = LEASE_MS }, ...request }) => ({
     prefillFields: {
-      ...oneToken(body),
+      ...oneToken(request),
       kv_transfer_params: {
         do_remote_decode: true,
         do_remote_prefill: false,
@@ -43,13 +43,19 @@ export const vllmDisaggregation: Disaggregation = {
       return {
         fields: { kv_transfer_params },
         validMs: kvLeaseMs,
-        cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? undefined,
+        cachedTokens:
+          usage?.prompt_tokens_details?.cached_tokens ??
+          usage?.input_tokens_details?.cached_tokens ??
+          usage?.cache_read_input_tokens ??
+          undefined,
       };
     },
   }),
 };
 
 const RECEIVED = "vllm:prompt_tokens_by_source_total";
+
+const cachedSchema = z.looseObject({ cached_tokens: z.number().nullish() }).nullish();
 
 const answerSchema = z.looseObject({
   // Without these, the decode engine would end.
@@ -61,7 +67,12 @@ const answerSchema = z.looseObject({
     remote_port: z.number(),
   }),
   usage: z
-    .looseObject({ prompt_tokens_details: z.looseObject({ cached_tokens: z.number().nullish() }).nullish() })
+    .looseObject({
+      // Chat and text completions, Responses, and Messages.
+      prompt_tokens_details: cachedSchema,
+      input_tokens_details: cachedSchema,
+      cache_read_input_tokens: z.number().nullish(),
+    })
     .nullish()
     .catch(undefined),
 });

@@ -70,7 +70,11 @@ export class PrefillHandoff {
       return;
     }
     const { transport, options } = this.#context;
-    const prefill = { url: origin, bootstrapPort: profile?.bootstrapPort, kvLeaseMs: spec.kvLeaseMs };
+    const prefill = {
+      url: origin,
+      bootstrapPort: profile?.bootstrapPort,
+      kvLeaseMs: spec.kvLeaseMs ?? profile?.kvLeaseMs,
+    };
     const division = adapter.disaggregation.divide({ ...request, prefill });
     const { duration } = this.#job.model.metrics.routing.prefills;
     const prefillBody = dividedBody(body, division.prefillFields);
