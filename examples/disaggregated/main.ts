@@ -34,8 +34,8 @@ process.exitCode = divided === alone ? 0 : 1;
 /** Starts Stator with these flags, asks it the question, and stops it. */
 async function answerOf(...flags: string[]): Promise<string> {
   const cli = join(import.meta.dirname, "..", "..", "cli", "main.ts");
-  const common = ["--port=0", "--config=none", "--log-format=json", "--remote-prefill-min-tokens=64"];
-  const stator = spawn(process.execPath, [cli, "up", ...common, ...flags], {
+  const common = ["--port=0", "--config=none", "--log-format=json", "--log-level=debug", "--threads=1"];
+  const stator = spawn(process.execPath, [cli, "up", ...common, "--remote-prefill-min-tokens=64", ...flags], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const stop = () => stator.kill("SIGTERM");

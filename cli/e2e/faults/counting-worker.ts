@@ -4,10 +4,10 @@
  * COUNTING_LIES, it publishes KV events of prompts that it never received and blocks that it never had.
  *
  * Its KV is the prompt itself: whoever gets another prompt's KV counts on from there, and wrongly. COUNTING_FORMAT: the
- * format of that KV.
+ * format of that KV. With COUNTING_KV_FAULTS, four of five exports cannot be used, each for another reason.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { defineWorker, type KvEventSource } from "#workers";
+import { defineWorker, type KvEventSource, type KvImport, KvUnusableError } from "#workers";
 import { bytePieces, tokenCard, tokenizeBytes } from "../../../workers/byte-tokens.ts";
 
 const COLON = ":".charCodeAt(0);
@@ -68,12 +68,19 @@ export default defineWorker({
         }
         const delta = { tokenIds: [byteAt(countedIn(tokens, tokens.length))], cachedTokens: 0 };
         if (maxTokens === 1) return { delta: { ...delta, finish: "length" as const } };
-        const kv = new Uint8Array(tokens.slice().buffer);
-        const write = async (memory: Uint8Array) => memory.set(kv);
+        const fault = nextFault();
+        if (fault === "refused") throw new Error("No KV today.");
+        const kv = new Uint8Array(tokens.slice(fault === "wrong size" ? 1 : 0).buffer);
+        const write = async (memory: Uint8Array) => {
+          if (fault === "unwritten") throw new Error("The KV is gone.");
+          memory.set(kv);
+        };
         return { delta, kv: { tokens: tokens.length, bytes: kv.length, write, release: () => {} } };
       },
       async *importKv({ tokens, maxTokens }, kv, signal) {
         const memory = await kv.read();
+        if (memory.length !== 4 * kv.tokens) throw new KvUnusableError("failed", "The KV has a wrong size.");
+        if (nextFault() === "stalled") await timedOut(kv);
         // A copy, because `slice` of a Buffer would not be one.
         const computed = new Uint32Array(new Uint8Array(memory).buffer);
         yield { tokenIds: [], cachedTokens: 0 };
@@ -85,6 +92,20 @@ export default defineWorker({
 
 /** How far a prompt of this length has counted, according to the beginning that has been computed. */
 const countedIn = (prompt: Uint32Array, length: number): number => length - prompt.indexOf(COLON) - 1;
+
+const KV_FAULTS = ["none", "refused", "wrong size", "unwritten", "stalled"] as const;
+let handovers = 0;
+
+/** Every worker takes its turns alone, so that decode workers stall transfers that prefill workers did not spoil. */
+function nextFault(): (typeof KV_FAULTS)[number] {
+  if (process.env.COUNTING_KV_FAULTS === undefined) return "none";
+  return KV_FAULTS[handovers++ % KV_FAULTS.length]!;
+}
+
+async function timedOut({ signal }: KvImport): Promise<never> {
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  throw signal.reason;
+}
 
 const BLOCK_SIZE = 16;
 const LIE_MS = 50;

@@ -97,6 +97,17 @@ test("KV is handed over only between workers of the same format", async () => {
   await expectNothingHeld(cluster);
 });
 
+test("transfers are refused, stall, and bring too little", async () => {
+  const place = { flags: ["--kv-transfer-timeout=0.3"], env: { COUNTING_KV_FAULTS: "1" } };
+  await using cluster = await startPools(newStore(), { place });
+  const load = cluster.load();
+  await load.more(AFTERWARDS);
+  for (const place of ["remote", "fallback"] as const)
+    expect(await prefills(cluster, place)).toBeGreaterThan(0);
+  await cluster.settle("KV that cannot be used", load);
+  await expectNothingHeld(cluster);
+});
+
 test("a gateway is killed in the middle, and its clients go to another one", async () => {
   await using cluster = await startPools(newStore(), { gateways: 2 });
   const load = cluster.load({ retries: true });

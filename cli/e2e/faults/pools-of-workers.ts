@@ -5,11 +5,17 @@ import { FaultCluster, type LaunchOptions } from "./fault-cluster.ts";
 export const PREFILL = ["prefill-0", "prefill-1"] as const;
 export const DECODE = ["decode-0", "decode-1"] as const;
 
-/** A gateway with two prefill and two decode workers, whatever the length of prompts. */
-export async function startPools(discovery: string, options: LaunchOptions & { gateways?: number } = {}) {
-  const flags = ["--remote-prefill-min-tokens=0", "--remote-prefill-max-wait=1000", ...(options.flags ?? [])];
-  const cluster = await FaultCluster.start(discovery, { ...options, flags, workers: 0 });
-  for (const name of [...PREFILL, ...DECODE]) addTo(cluster, name);
+export interface PoolOptions {
+  readonly gateways?: number;
+  /** How its workers are launched. */
+  readonly place?: LaunchOptions;
+}
+
+/** Gateways with two prefill and two decode workers, whatever the length of prompts. */
+export async function startPools(discovery: string, { gateways = 1, place }: PoolOptions = {}) {
+  const flags = ["--remote-prefill-min-tokens=0", "--remote-prefill-max-wait=1000"];
+  const cluster = await FaultCluster.start(discovery, { gateways, flags, workers: 0 });
+  for (const name of [...PREFILL, ...DECODE]) addTo(cluster, name, place);
   await cluster.ready(...PREFILL, ...DECODE);
   return cluster;
 }
