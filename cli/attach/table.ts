@@ -30,13 +30,13 @@ export function engineTable(engines: readonly EngineReport[]): string {
 }
 
 function rowOf(engine: EngineReport): string[] {
-  const { name, state, kind, version, models, blockSize, totalBlocks, reason } = engine;
+  const { name, state, kind, version, role, models, blockSize, totalBlocks, reason } = engine;
   if (kind === undefined) return [name, state === "down" ? `not up yet: ${reason}` : state];
   const contexts = new Set(models.map(({ contextLength }) => contextLength?.toLocaleString("en") ?? "?"));
   const blocks = blockSize === undefined ? "?" : `${totalBlocks?.toLocaleString("en") ?? "?"} × ${blockSize}`;
   return [
     name,
-    [KINDS[kind], version].filter(Boolean).join(" "),
+    [KINDS[kind], version, role !== "aggregated" && `(${role})`].filter(Boolean).join(" "),
     models.map(modelNames).join(", "),
     [...contexts].join(", "),
     blocks,

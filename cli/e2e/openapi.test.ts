@@ -155,7 +155,7 @@ test("every error status of the gateway is described", () => {
 });
 
 test("every gateway route is described, and every described route exists", async () => {
-  const routes = [...source.matchAll(/\bapp\.(get|post|delete)\("([^"]+)"/g)].map(
+  const routes = [...source.matchAll(/\bapp\.(get|post|delete|patch|put)\("([^"]+)"/g)].map(
     ([, method, path]) =>
       `${method} ${path!.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}").replace("decisions/{id}", "decisions/{request_id}")}`,
   );

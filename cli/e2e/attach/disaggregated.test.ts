@@ -20,6 +20,11 @@ describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
     expect(await metric(pools.url, "stator_remote_prefill_seconds_count")).toBe(33);
   });
 
+  test("the table of engines shows their roles", () => {
+    expect(pools.stator.stdout).toContain("(prefill)");
+    expect(pools.stator.stdout).toContain("(decode)");
+  });
+
   test("a client's own parameters for transfers reach no engine", async () => {
     await pools.askOne(33, {
       kv_transfer_params: { do_remote_prefill: true },

@@ -4,7 +4,7 @@ import { COMPLETE, readStory, Storyteller } from "./storyteller.ts";
 
 // Workers with a role other than aggregated do a part of the work; only those that decode can answer.
 
-const NO_DECODE = "a model cannot answer: it has no decode worker";
+const NO_DECODE = "a model cannot answer: its decode workers have left";
 
 test("a model that has lost its last decode worker says so", async () => {
   const engines = {

@@ -2,10 +2,10 @@ import type { z } from "zod";
 import { ENDPOINTS } from "../endpoints.ts";
 import { doctorRequest } from "./doctor.ts";
 import { thresholdsRequest } from "./thresholds.ts";
-import { attachRequest } from "./workers.ts";
+import { attachRequest, changeRequest } from "./workers.ts";
 
 export interface Operation {
-  method: "get" | "post" | "delete";
+  method: "get" | "post" | "delete" | "patch";
   path: string;
   summary: string;
   description: string;
@@ -174,6 +174,21 @@ export const OPERATIONS: readonly Operation[] = [
       "404": "No engine or worker has this name.",
       "502": "The worker does not answer.",
       "501": FIXED,
+    },
+  },
+  {
+    method: "patch",
+    path: "/admin/workers/{name}",
+    summary: "Change the role of an engine or a worker",
+    description:
+      "Requests that have begun go on. An engine's role is each gateway's own; a worker's is the same for all.",
+    requestSchema: changeRequest,
+    example: { role: "decode" },
+    responses: {
+      "200": "It has the role.",
+      ...TAKES_JSON,
+      "404": "No engine or worker has this name.",
+      "502": "The worker does not answer.",
     },
   },
   {

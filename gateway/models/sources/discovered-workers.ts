@@ -27,7 +27,7 @@ interface Serving {
   readonly model: Model;
   readonly workers: Map<Instance, WorkerConnection>;
   isLoading: boolean;
-  /** Whether the log says that it is ready, or that it has no decode worker. */
+  /** What the log has said of it. */
   reported: "ready" | "no-decode" | undefined;
 }
 
@@ -217,7 +217,8 @@ export class DiscoveredWorkers {
     if (lackDecode(model.members)) {
       if (reported === "no-decode") return;
       serving.reported = "no-decode";
-      log.warn("a model cannot answer: it has no decode worker", { model: name });
+      if (reported === "ready") log.warn("a model cannot answer: its decode workers have left", { model: name });
+      else log.info("a model waits for its first decode worker", { model: name });
     } else if (reported !== "ready" && model.workers.isReady) {
       serving.reported = "ready";
       log.info("model is ready", { model: name, context: contextLength, blockSize });
