@@ -6,7 +6,7 @@ import { Pools } from "./pools.ts";
 // Prefill and decode engines are killed or misbehave while 32 streams run.
 
 describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
-  const pools = new Pools(kind, { restarts: true });
+  const pools = new Pools(kind, { leaseSeconds: 10, restarts: true });
 
   test("a prefill engine that is killed costs no answer", async () => {
     await pools.runAll(() => pools.prefill[0].kill());
@@ -61,7 +61,7 @@ describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
 });
 
 describe("vllm", () => {
-  const pools = new Pools("vllm", { flags: ["--engine-kv-lease=3"], restarts: true });
+  const pools = new Pools("vllm", { leaseSeconds: 10, restarts: true });
 
   test("without a prefill engine that is up, decode engines compute everything", async () => {
     await Promise.all(pools.prefill.map((engine) => engine.kill()));

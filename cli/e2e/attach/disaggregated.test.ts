@@ -41,7 +41,7 @@ describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
 });
 
 describe("vllm", () => {
-  const pools = new Pools("vllm", { flags: ["--engine-kv-lease=3"] });
+  const pools = new Pools("vllm");
 
   test("decode engines compute short prompts themselves, and what cannot be divided", async () => {
     const short = { messages: [{ role: "user", content: "Hello" }] };

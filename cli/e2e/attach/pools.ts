@@ -24,7 +24,8 @@ export interface KvCounts {
 }
 
 export interface PoolsOptions {
-  readonly flags?: readonly string[];
+  /** How long prefill engines hold blocks, as the gateway knows. */
+  readonly leaseSeconds?: number;
   /** Whether the engines are restarted before each test. */
   readonly restarts?: boolean;
 }
@@ -36,10 +37,12 @@ export class Pools {
   stator!: StatorProcess;
   url!: string;
   readonly #truth = new Map<string, string>();
+  readonly #leaseSeconds: number;
 
-  constructor(kind: string, { flags = [], restarts = false }: PoolsOptions = {}) {
-    const start = (role: string) =>
-      StandInProcess.start(kind, `--role=${role}`, "--inter-token-ms=5", "--kv-lease-ms=3000");
+  constructor(kind: string, { leaseSeconds = 30, restarts = false }: PoolsOptions = {}) {
+    this.#leaseSeconds = leaseSeconds;
+    const lease = `--kv-lease-ms=${leaseSeconds * 1000}`;
+    const start = (role: string) => StandInProcess.start(kind, `--role=${role}`, "--inter-token-ms=5", lease);
     beforeAll(async () => {
       this.prefill = await Promise.all([start("prefill"), start("prefill")]);
       this.decode = await Promise.all([start("decode"), start("decode")]);
@@ -50,7 +53,7 @@ export class Pools {
     });
     beforeEach(async () => {
       if (restarts) await Promise.all(this.engines.map((engine) => engine.restart()));
-      await this.attach(...flags);
+      await this.attach();
     });
     afterEach(async () => void (await this.stator.stop()));
   }
@@ -68,6 +71,7 @@ export class Pools {
       `--first-token-timeout=${2 * stall()}`,
       "--health-interval=0.2",
       "--remote-prefill-max-wait=1000",
+      `--engine-kv-lease=${this.#leaseSeconds}`,
     ];
     ({ stator: this.stator, url: this.url } = await attach([], ...roles, ...more, ...flags));
     await until(async () => (await this.#readyWorkers()) === 4);

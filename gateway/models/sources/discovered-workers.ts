@@ -217,7 +217,8 @@ export class DiscoveredWorkers {
     if (lackDecode(model.members)) {
       if (reported === "no-decode") return;
       serving.reported = "no-decode";
-      if (reported === "ready") log.warn("a model cannot answer: its decode workers have left", { model: name });
+      if (reported === "ready")
+        log.warn("a model cannot answer: its decode workers have left", { model: name });
       else log.info("a model waits for its first decode worker", { model: name });
     } else if (reported !== "ready" && model.workers.isReady) {
       serving.reported = "ready";
