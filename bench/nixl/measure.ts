@@ -2,8 +2,8 @@
  * Measures one kind of transfer between this process and another, beside memcpy in this process.
  *
  * All memory comes from `allocate`: huge pages on every side with NIXL, normal ones on every side without it. Its pages
- * are present before the first round. Successive rounds use different parts of 256 MiB, so both copies find their source
- * in memory and not in a cache, and neither writes where the other just did.
+ * are present before the first round. Successive rounds use different parts of 256 MiB, so neither copy finds its source
+ * in a cache or writes where the other just did.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
