@@ -40,6 +40,14 @@ describe("ranges", () => {
     );
   });
 
+  it("join blocks that are adjacent on both sides", () => {
+    const blocks = (...offsets: number[]) => offsets.map((offset) => ({ offset, length: 4 }));
+    expect(pairRanges(blocks(0, 4, 8, 12), blocks(20, 24, 40, 44))).toEqual([
+      { local: 0, remote: 20, length: 8 },
+      { local: 8, remote: 40, length: 8 },
+    ]);
+  });
+
   it("refuse sides of different length", () => {
     const one = [{ offset: 0, length: 10 }];
     expect(() => pairRanges(one, [{ offset: 0, length: 9 }])).toThrow("10 bytes and the peer's 9");

@@ -49,7 +49,7 @@ export function selectRanges(base: readonly Range[], picks: readonly Range[]): r
   });
 }
 
-/** Cuts both sides so that each piece is contiguous on both. @throws TransferError `wrong_size` if totals differ */
+/** Cuts and joins both sides so that each piece is as much as is contiguous on both. @throws TransferError `wrong_size` if totals differ */
 export function pairRanges(local: readonly Range[], remote: readonly Range[]): Piece[] {
   const [localTotal, remoteTotal] = [totalOf(local), totalOf(remote)];
   if (localTotal !== remoteTotal) {
@@ -61,13 +61,21 @@ export function pairRanges(local: readonly Range[], remote: readonly Range[]): P
   while (here < local.length && there < remote.length) {
     const [one, other] = [local[here]!, remote[there]!];
     const length = Math.min(one.length - usedHere, other.length - usedThere);
-    if (length > 0) pieces.push({ local: one.offset + usedHere, remote: other.offset + usedThere, length });
+    if (length > 0) addPiece(pieces, one.offset + usedHere, other.offset + usedThere, length);
     usedHere += length;
     usedThere += length;
     if (usedHere === one.length) [here, usedHere] = [here + 1, 0];
     if (usedThere === other.length) [there, usedThere] = [there + 1, 0];
   }
   return pieces;
+}
+
+function addPiece(pieces: Piece[], local: number, remote: number, length: number): void {
+  const last = pieces.at(-1);
+  const continues =
+    last !== undefined && last.local + last.length === local && last.remote + last.length === remote;
+  if (continues) pieces[pieces.length - 1] = { ...last, length: last.length + length };
+  else pieces.push({ local, remote, length });
 }
 
 const isSize = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;

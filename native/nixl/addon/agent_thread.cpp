@@ -11,8 +11,6 @@ using std::chrono::microseconds;
 
 constexpr uint64_t kMinPollUs = 20;
 constexpr uint64_t kMaxPollUs = 500;
-constexpr uint64_t kMinListenUs = 1000;
-constexpr uint64_t kMaxListenUs = 10000;
 // After this, a request that the library does not give up keeps its memory for good, which is safer than freeing it.
 constexpr auto kCloseLimit = std::chrono::seconds(5);
 
@@ -39,36 +37,6 @@ void AgentThread::Open(uint32_t operation) {
     if (OpenNow(&error, &metadata)) return Succeed(operation, metadata, ledger_.Address(0));
     Fail(operation, "unavailable", error);
   });
-}
-
-void AgentThread::Register(uint32_t operation, std::shared_ptr<Region> region, uint64_t key) {
-  Submit([=] { RegisterNow(operation, region, key); });
-}
-
-// The key goes at once, so that peers are refused from now on; the memory once no transfer uses it.
-void AgentThread::Deregister(const std::shared_ptr<Region>& region) {
-  ledger_.Set(region->slot, 0);
-  Submit([=] {
-    if (regions_.count(region->id) == 0 || region->closing) return;
-    region->closing = true;
-    if (region->users == 0) DeregisterNow(*region);
-  });
-}
-
-void AgentThread::Load(uint32_t operation, std::string peer, std::string base, std::string metadata) {
-  Submit([=] { LoadNow(operation, peer, base, metadata); });
-}
-
-void AgentThread::Notify(uint32_t operation, std::string peer, std::string message) {
-  Submit([=] {
-    Status status = api_->gen_notif(agent_, peer.c_str(), message.data(), message.size(), nullptr);
-    if (status < 0) return Fail(operation, "failed", "NIXL could not send the notification");
-    Succeed(operation);
-  });
-}
-
-void AgentThread::Listen(bool enabled) {
-  Submit([=] { listening_ = enabled; });
 }
 
 void AgentThread::Stop() {
@@ -185,75 +153,6 @@ bool AgentThread::CreateBackend(const char* plugin, const Parameters& parameters
   if (status < 0) return false;
   backends_.push_back(backend);
   return true;
-}
-
-void AgentThread::RegisterNow(uint32_t operation, std::shared_ptr<Region> region, uint64_t key) {
-  // Whatever happens, the event loop's side holds the memory until it is told otherwise.
-  auto fail = [&](const char* code, const char* message) {
-    Fail(operation, code, message);
-    emit_(Event{Event::kDeregistered, 0, {}, {}, {}, region->id});
-  };
-  if (agent_ == nullptr) return fail("aborted", "the agent is closed");
-  region->slot = ledger_.Take(key);
-  if (region->slot == Ledger::kNone) return fail("failed", "there are too many registrations (65,536)");
-  api_->create_reg_dlist(static_cast<int>(region->type), &region->list);
-  api_->reg_dlist_add_desc(region->list, region->address, region->length, region->device, nullptr, 0);
-  if (api_->register_mem(agent_, region->list, nullptr) < 0) {
-    api_->destroy_reg_dlist(region->list);
-    ledger_.GiveBack(region->slot);
-    return fail("unavailable", "NIXL has no backend on this machine that can register this memory");
-  }
-  regions_[region->id] = region;
-  std::string metadata(reinterpret_cast<const char*>(&region->address), sizeof region->address);
-  void* data = nullptr;
-  size_t length = 0;
-  // A file has none: only the agent itself can use it.
-  if (region->type != MemoryType::kFile &&
-      api_->get_local_partial_md(agent_, region->list, &data, &length, nullptr) >= 0) {
-    metadata.append(static_cast<const char*>(data), length);
-    free(data);
-  }
-  Succeed(operation, metadata, ledger_.Address(region->slot));
-}
-
-void AgentThread::DeregisterNow(Region& region) {
-  uint64_t id = region.id;
-  api_->deregister_mem(agent_, region.list, nullptr);
-  api_->destroy_reg_dlist(region.list);
-  ledger_.GiveBack(region.slot);
-  regions_.erase(id);
-  emit_(Event{Event::kDeregistered, 0, {}, {}, {}, id});
-}
-
-std::shared_ptr<Region> AgentThread::FindOpen(uint64_t id) const {
-  auto found = regions_.find(id);
-  return found == regions_.end() || found->second->closing ? nullptr : found->second;
-}
-
-// Ends one transfer's use of a region.
-void AgentThread::LetGo(const std::shared_ptr<Region>& region) {
-  if (region != nullptr && --region->users == 0 && region->closing) DeregisterNow(*region);
-}
-
-void AgentThread::PollNotifications() {
-  bool any = false;
-  size_t agents = 0;
-  if (api_->get_notifs(agent_, notifications_, nullptr) >= 0) api_->notif_map_size(notifications_, &agents);
-  for (size_t index = 0; index < agents; index++) {
-    const char* agent = nullptr;
-    size_t count = 0;
-    if (api_->notif_map_get_agent_at(notifications_, index, &agent) < 0) continue;
-    api_->notif_map_get_notifs_size(notifications_, agent, &count);
-    for (size_t each = 0; each < count; each++) {
-      const void* data = nullptr;
-      size_t length = 0;
-      if (api_->notif_map_get_notif(notifications_, agent, each, &data, &length) < 0) continue;
-      any = true;
-      emit_(Event{Event::kNotification, 0, {}, agent, std::string(static_cast<const char*>(data), length), 0});
-    }
-  }
-  if (agents > 0) api_->notif_map_clear(notifications_);
-  listen_us_ = any ? kMinListenUs : std::min(listen_us_ + listen_us_ / 8, kMaxListenUs);
 }
 
 void AgentThread::Close() {

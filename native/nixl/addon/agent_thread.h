@@ -58,29 +58,35 @@ class AgentThread {
   void Fail(uint32_t operation, const char* code, std::string message);
   void Succeed(uint32_t operation, std::string payload = {}, uint64_t number = 0);
 
-  // agent_thread.cpp: the agent and its memory
+  // agent_thread.cpp
   bool CreateBackend(const char* plugin, const Parameters& parameters);
   bool OpenNow(std::string* error, std::string* metadata);
+  void Close();
+
+  // memory.cpp
   void RegisterNow(uint32_t operation, std::shared_ptr<Region> region, uint64_t key);
   void DeregisterNow(Region& region);
   std::shared_ptr<Region> FindOpen(uint64_t id) const;
   void LetGo(const std::shared_ptr<Region>& region);
+
+  // peers.cpp
   void LoadNow(uint32_t operation, const std::string& peer, const std::string& base, const std::string& metadata);
   bool LoadMetadata(const std::string& peer, const std::string& metadata);
   void PollNotifications();
-  void Close();
+  int CountTransfers(const std::string& peer) const;
 
-  // transfers.cpp
+  // requests.cpp
   bool Build(Transfer& transfer, std::string* error);
   bool AddStep(Transfer& transfer, MemoryType local_type, const std::vector<Piece>& pieces, uint64_t local_base,
                uint64_t local_device, uint64_t remote_base, Direction direction, bool is_check);
+  bool DropSteps(Transfer& transfer);
+
+  // transfers.cpp
   void StartNow(Transfer& transfer, uint32_t operation, std::string notification, bool has_notification);
   bool Advance(Transfer& transfer);
   void Finish(Transfer& transfer, const char* code, std::string message);
-  bool DropSteps(Transfer& transfer);
   void EraseIfStopped(uint32_t id);
   bool PollTransfers();
-  int CountTransfers(const std::string& peer) const;
 
   const NixlApi* const api_;
   const std::string name_;

@@ -2,15 +2,8 @@
 // an abort takes effect soon even when the library copies within a call.
 #include "agent_thread.h"
 
-#include <algorithm>
-#include <cstdlib>
-
 namespace stator {
 namespace {
-
-constexpr uint64_t kStepBytes = 32u << 20;
-constexpr size_t kStepPieces = 4096;
-constexpr size_t kMaxLoads = 1024;
 
 uint64_t MicrosecondsSince(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count();
@@ -90,67 +83,6 @@ void AgentThread::Release(uint32_t id) {
   });
 }
 
-bool AgentThread::Build(Transfer& transfer, std::string* error) {
-  const TransferSpec& spec = transfer.spec;
-  const Region& region = *spec.region;
-  const std::vector<Piece> check = {{0, 0, sizeof(uint64_t)}};
-  bool built = true;
-  auto add_check = [&] {
-    if (spec.key_address == 0) return;
-    built = built && AddStep(transfer, MemoryType::kDram, check, ledger_.Address(transfer.scratch_slot), 0,
-                             spec.key_address, Direction::kRead, true);
-  };
-  if (spec.direction == Direction::kWrite) add_check();
-  std::vector<Piece> step;
-  uint64_t bytes = 0;
-  auto flush = [&] {
-    if (step.empty()) return;
-    built = built && AddStep(transfer, region.type, step, region.address, region.device, spec.remote_base,
-                             spec.direction, false);
-    step.clear();
-    bytes = 0;
-  };
-  for (Piece rest : spec.pieces) {
-    while (rest.length > 0) {
-      uint64_t length = std::min(rest.length, kStepBytes - bytes);
-      step.push_back({rest.local, rest.remote, length});
-      bytes += length;
-      rest = {rest.local + length, rest.remote + length, rest.length - length};
-      if (bytes == kStepBytes || step.size() == kStepPieces) flush();
-    }
-  }
-  flush();
-  if (spec.direction == Direction::kRead) add_check();
-  if (!built) {
-    DropSteps(transfer);
-    *error = "NIXL refused the transfer: the peer has not registered this memory, or no backend reaches it";
-  }
-  return built;
-}
-
-bool AgentThread::AddStep(Transfer& transfer, MemoryType local_type, const std::vector<Piece>& pieces,
-                          uint64_t local_base, uint64_t local_device, uint64_t remote_base, Direction direction,
-                          bool is_check) {
-  const TransferSpec& spec = transfer.spec;
-  // A file is addressed by offset.
-  MemoryType remote_type = is_check ? MemoryType::kDram : spec.remote_type;
-  XferListHandle *local = nullptr, *remote = nullptr;
-  api_->create_xfer_dlist(static_cast<int>(local_type), &local);
-  api_->create_xfer_dlist(static_cast<int>(remote_type), &remote);
-  for (const Piece& piece : pieces) {
-    api_->xfer_dlist_add_desc(local, local_base + piece.local, piece.length, local_device);
-    api_->xfer_dlist_add_desc(remote, remote_base + piece.remote, piece.length, is_check ? 0 : spec.remote_device);
-  }
-  RequestHandle* request = nullptr;
-  Status status = api_->create_xfer_req(agent_, static_cast<int>(direction), local, remote, spec.peer.c_str(),
-                                        &request, nullptr);
-  api_->destroy_xfer_dlist(local);
-  api_->destroy_xfer_dlist(remote);
-  if (status < 0) return false;
-  transfer.steps.push_back({request, is_check});
-  return true;
-}
-
 void AgentThread::StartNow(Transfer& transfer, uint32_t operation, std::string notification, bool has_notification) {
   transfer.operation = operation;
   transfer.notification = std::move(notification);
@@ -205,23 +137,6 @@ void AgentThread::Finish(Transfer& transfer, const char* code, std::string messa
   emit_(Event{Event::kResult, transfer.operation, code, std::move(message), {}, MicrosecondsSince(transfer.started)});
 }
 
-// Releases the requests, unless the library is still busy with one and does not give it up.
-bool AgentThread::DropSteps(Transfer& transfer) {
-  for (size_t index = 0; index < transfer.steps.size(); index++) {
-    RequestHandle*& request = transfer.steps[index].request;
-    if (request == nullptr) continue;
-    bool is_busy = transfer.is_posted && index == transfer.next &&
-                   api_->get_xfer_status(agent_, request) == kInProgress;
-    Status status = api_->release_xfer_req(agent_, request);
-    if (is_busy && status != kDone) return false;
-    api_->destroy_xfer_req(request);
-    request = nullptr;
-  }
-  transfer.steps.clear();
-  transfer.is_posted = false;
-  return true;
-}
-
 void AgentThread::EraseIfStopped(uint32_t id) {
   auto found = transfers_.find(id);
   if (found == transfers_.end()) return;
@@ -265,62 +180,4 @@ bool AgentThread::PollTransfers() {
   }
   return progressed;
 }
-
-int AgentThread::CountTransfers(const std::string& peer) const {
-  return std::count_if(transfers_.begin(), transfers_.end(),
-                       [&](const auto& entry) { return entry.second->spec.peer == peer; });
-}
-
-// A peer's metadata grows with each of its registrations. It is loaded anew when it has become large, and where the
-// library takes no second version of the same memory; but not while transfers use it.
-void AgentThread::LoadNow(uint32_t operation, const std::string& peer, const std::string& base,
-                          const std::string& metadata) {
-  if (agent_ == nullptr) return Fail(operation, "aborted", "the agent is closed");
-  auto known = peers_.find(peer);
-  if (known == peers_.end()) {
-    if (!LoadMetadata(peer, base)) return Fail(operation, "invalid", "NIXL cannot read the peer's metadata");
-    known = peers_.emplace(peer, 0).first;
-  }
-  if (metadata.empty()) return Succeed(operation);
-  bool is_idle = CountTransfers(peer) == 0;
-  bool is_large = known->second >= kMaxLoads && is_idle;
-  if (!is_large && LoadMetadata(peer, metadata)) {
-    known->second++;
-    return Succeed(operation);
-  }
-  if (!is_idle) return Fail(operation, "refused", "NIXL cannot read the peer's descriptor");
-  api_->invalidate_remote_md(agent_, peer.c_str());
-  known->second = 1;
-  if (LoadMetadata(peer, base) && LoadMetadata(peer, metadata)) return Succeed(operation, {}, 1);
-  Fail(operation, "invalid", "NIXL cannot read the peer's descriptor");
-}
-
-bool AgentThread::LoadMetadata(const std::string& peer, const std::string& metadata) {
-  if (metadata.empty()) return false;
-  char* name = nullptr;
-  if (api_->load_remote_md(agent_, metadata.data(), metadata.size(), &name) < 0) return false;
-  bool matches = peer == name;
-  if (!matches) api_->invalidate_remote_md(agent_, name);
-  free(name);
-  return matches;
-}
-
-void AgentThread::Forget(std::string peer) {
-  Submit([=] {
-    auto known = peers_.find(peer);
-    if (known == peers_.end()) return;
-    // Requests refer to the metadata. What is still busy keeps it until the agent closes.
-    for (auto& [id, transfer] : transfers_)
-      if (transfer->spec.peer == peer) transfer->is_released = transfer->is_aborting = true;
-    for (auto next = transfers_.begin(); next != transfers_.end();) {
-      auto id = next->first;
-      bool is_its = (next++)->second->spec.peer == peer;
-      if (is_its) EraseIfStopped(id);
-    }
-    if (CountTransfers(peer) > 0) return;
-    api_->invalidate_remote_md(agent_, peer.c_str());
-    peers_.erase(known);
-  });
-}
-
 }  // namespace stator
