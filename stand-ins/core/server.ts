@@ -87,6 +87,7 @@ export class StandInServer {
     const name = `${request.method} ${(request.url ?? "").replace(/\?.*/, "")}`;
     const body = parse(await readBody(request));
     if (name.endsWith(" /stand-in/faults")) return this.#setFaults(name, body, response);
+    if (name === "GET /stand-in/requests") return send(response, { json: this.requests }, never);
     const isOwn = name.includes(" /stand-in/");
     if (!isOwn) this.requests.push(name);
     const { routes, generationRoutes, refuse, apiKey } = this.#options;

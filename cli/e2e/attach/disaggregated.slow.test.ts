@@ -71,26 +71,6 @@ describe("vllm", () => {
     expect(await pools.prefills("remote")).toBe(0);
   });
 
-  test("blocks whose lease may have run out while the gateway stood still are not used", async () => {
-    await pools.prefill[1].kill();
-    await pools.prefill[0].faults({ delayMs: 300 });
-    const before = pools.prefill[0];
-    const answer = pools.askOne();
-    await until(
-      async () =>
-        (await pools.prefills("fallback")) +
-          (await metric(pools.url, "stator_worker_active_prefill_tokens")) >
-        0,
-    );
-    pools.stator.signal("SIGSTOP");
-    await until(async () => (await (await fetch(`${before.url}/stand-in/kv`)).json()).expired === 1);
-    pools.stator.signal("SIGCONT");
-    await answer;
-    expect(await pools.prefills("fallback", "kv_expired")).toBe(1);
-    await pools.prefill[1].restart();
-    await pools.expectSettled();
-  });
-
   test("several processes divide requests, too", async () => {
     await pools.attach("--processes=2");
     await pools.runAll();
@@ -98,6 +78,30 @@ describe("vllm", () => {
     expect(await pools.prefills("remote")).toBe(32);
     await pools.runAll(() => pools.prefill[0].kill());
     await pools.prefill[0].restart();
+    await pools.expectSettled();
+  });
+});
+
+describe("vllm with short leases", () => {
+  const pools = new Pools("vllm", { leaseSeconds: 3, restarts: true });
+
+  test("blocks whose lease may have run out while the gateway stood still are not used", async () => {
+    await pools.prefill[1].kill();
+    const [{ url }] = pools.prefill;
+    const received = async (): Promise<number> => {
+      const all: string[] = await (await fetch(`${url}/stand-in/requests`)).json();
+      return all.filter((name) => name === "POST /v1/chat/completions").length;
+    };
+    const before = await received();
+    await pools.prefill[0].faults({ delayMs: 1000 });
+    const answer = pools.askOne();
+    await until(async () => (await received()) > before);
+    pools.stator.signal("SIGSTOP");
+    await until(async () => (await (await fetch(`${url}/stand-in/kv`)).json()).expired === 1);
+    pools.stator.signal("SIGCONT");
+    await answer;
+    expect(await pools.prefills("fallback", "kv_expired")).toBe(1);
+    await pools.prefill[1].restart();
     await pools.expectSettled();
   });
 });

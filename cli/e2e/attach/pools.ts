@@ -55,7 +55,10 @@ export class Pools {
       if (restarts) await Promise.all(this.engines.map((engine) => engine.restart()));
       await this.attach();
     });
-    afterEach(async () => void (await this.stator.stop()));
+    afterEach(async ({ task }) => {
+      if (task.result?.state === "fail") console.log(this.stator.stdout + this.stator.stderr);
+      await this.stator.stop();
+    });
   }
 
   get engines(): StandInProcess[] {
