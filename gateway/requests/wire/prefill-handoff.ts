@@ -14,6 +14,9 @@ export interface PrefillHandoffHandler {
   onUnanswerable(reason: string): void;
 }
 
+/** How the decode engine's part in an attempt ended: `refused` includes nonsense, `lost` is a connection without an answer. */
+export type DecodeOutcome = "worked" | "refused" | "lost";
+
 /**
  * The prefill of one request on another engine, attempt by attempt. If it fails, the decode engine gets the plain request
  * and computes the prompt itself; later attempts avoid prefill engines.
@@ -105,18 +108,21 @@ export class PrefillHandoff {
   }
 
   /**
-   * The decode engine has answered, or failed.
+   * The decode engine has answered, or failed. That it is lost is not the prefill engine's fault.
    * @returns whether a prefill engine took part in the attempt
    */
-  settle(hasWorked: boolean): boolean {
+  settle(outcome: DecodeOutcome): boolean {
     const attempt = this.#attempt;
     if (attempt === undefined) return false;
-    if (hasWorked) {
+    if (outcome === "worked") {
       this.#attempt = undefined;
       attempt.onDecoded();
       this.#job.model.metrics.routing.prefills.count("remote", "");
-    } else {
-      this.end();
+      return true;
+    }
+    this.end();
+    if (outcome === "lost") this.#onFailed(attempt.part, "decode_lost", "Its decode engine was lost.");
+    else {
       const reason = "A decode engine could not use its KV blocks.";
       attempt.part.worker.reportFailure(reason, false);
       this.#onFailed(attempt.part, "decode_failed", reason);
@@ -132,13 +138,13 @@ export class PrefillHandoff {
 
   #onFailed(
     { worker }: PrefillPart<EngineMember>,
-    reason: PrefillFailure | "decode_failed",
+    reason: PrefillFailure | "decode_failed" | "decode_lost",
     sentence: string,
   ): void {
     this.#failed = worker;
     this.#job.model.metrics.routing.prefills.count("fallback", reason);
     const { name } = worker.instance;
-    this.#context.warnings.warn(`${name} prefill`, "a prompt was not computed by its prefill engine", {
+    this.#context.warnings.warn(`${name} prefill`, "a prefill engine's work was not used", {
       request: this.#job.requestId,
       engine: name,
       reason: sentence,

@@ -194,7 +194,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     const answer = this.#answer;
     if (this.#refusal === undefined) this.life.onPiece(answer.isStream);
     const isHeld = answer.take(wire, isFramed);
-    if (this.#handoff.isPending && answer.tokens > 0 && !answer.isBroken) this.#handoff.settle(true);
+    if (this.#handoff.isPending && answer.tokens > 0 && !answer.isBroken) this.#handoff.settle("worked");
     this.life.grow(answer.tokens);
     if (answer.isBroken) this.#break(answer.fault, undefined);
     else if (answer.isFull) this.#call?.pause();
@@ -205,7 +205,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     const answer = this.#answer;
     if (this.#refusal === undefined) this.life.onPiece(false);
     const isHeld = answer.finish(wire, isFramed);
-    if (this.#refusal === undefined && !answer.isBroken) this.#handoff.settle(true);
+    if (this.#refusal === undefined && !answer.isBroken) this.#handoff.settle("worked");
     this.life.grow(answer.tokens);
     if (this.#refusal !== undefined) this.#afterRefusal(this.#refusal);
     else if (answer.isBroken) this.#break(answer.fault, undefined);
@@ -229,7 +229,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   /** The engine refuses the request; another one may accept it. Waits briefly for the body of the refusal. */
   #onRefusal(head: HttpHead): void {
     // After a failed transfer, it is not the decode engine that must be to blame.
-    if (!this.#handoff.settle(false)) this.#report(head.status);
+    if (!this.#handoff.settle("refused")) this.#report(head.status);
     this.life.onAnswered();
     const refusal = this.failureOf(statusReason(head.status));
     this.#refusal = refusal;
@@ -252,7 +252,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
       this.#endWithError();
       return;
     }
-    this.#handoff.settle(false);
+    this.#handoff.settle(error === undefined || error.code === "garbage" ? "refused" : "lost");
     const partial = this.#answer.hasBegun ? this.#answer.readPartial() : undefined;
     this.life.break({ reason, failure: this.#failureOf(error, partial), cause: error });
   }
