@@ -34,7 +34,7 @@ process.exitCode = divided === alone ? 0 : 1;
 /** Starts Stator with these flags, asks it the question, and stops it. */
 async function answerOf(...flags: string[]): Promise<string> {
   const cli = join(import.meta.dirname, "..", "..", "cli", "main.ts");
-  const common = ["--port=0", "--config=none", "--log-format=json", "--log-level=debug", "--threads=1"];
+  const common = ["--port=0", "--config=none", "--log-format=json", "--log-level=debug"];
   const stator = spawn(process.execPath, [cli, "up", ...common, "--remote-prefill-min-tokens=64", ...flags], {
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -82,7 +82,8 @@ async function started(process: ChildProcess): Promise<string> {
   const ready = Promise.withResolvers<string>();
   process.once("exit", (code) => ready.reject(new Error(`stator up ended with ${code}.`)));
   createInterface({ input: process.stderr! }).on("line", (line) => {
-    const { name, message, tokens, bytes, ms, kind, url, choice } = parsed(line);
+    const { name, level, message, tokens, bytes, ms, kind, url, choice } = parsed(line);
+    if (level === undefined || level === "error") console.error(`  ${message ?? line}`);
     if (message?.startsWith("Stator serves") && url !== undefined) ready.resolve(url);
     if (message === "KV transfer is ready") console.log(`  [${name}] moves KV by ${choice}`);
     if (message === "prefilled") console.log(`  [${name}] prefilled ${tokens} tokens in ${ms} ms`);

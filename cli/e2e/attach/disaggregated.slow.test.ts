@@ -86,10 +86,11 @@ describe("vllm", () => {
 });
 
 describe("vllm with short leases", () => {
-  const pools = new Pools("vllm", { leaseSeconds: 3, restarts: true });
+  const pools = new Pools("vllm", { leaseSeconds: 3, firstTokenSeconds: 60 });
 
   test("blocks whose lease may have run out while the gateway stood still are not used", async () => {
-    await pools.prefill[1].kill();
+    const other = `${pools.url}/admin/workers/${pools.prefill[1].name}?now=true`;
+    expect((await fetch(other, { method: "DELETE" })).status).toBe(202);
     const [{ url }] = pools.prefill;
     const received = async (): Promise<number> => {
       const all: string[] = await (await fetch(`${url}/stand-in/requests`)).json();
@@ -104,7 +105,6 @@ describe("vllm with short leases", () => {
     pools.stator.signal("SIGCONT");
     await answer;
     expect(await pools.prefills("fallback", "kv_expired")).toBe(1);
-    await pools.prefill[1].restart();
     await pools.expectSettled();
   });
 });

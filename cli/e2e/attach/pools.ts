@@ -26,6 +26,7 @@ export interface KvCounts {
 export interface PoolsOptions {
   /** How long prefill engines hold blocks, as the gateway knows. */
   readonly leaseSeconds?: number;
+  readonly firstTokenSeconds?: number;
   /** Whether the engines are restarted before each test. */
   readonly restarts?: boolean;
 }
@@ -38,9 +39,12 @@ export class Pools {
   url!: string;
   readonly #truth = new Map<string, string>();
   readonly #leaseSeconds: number;
+  readonly #firstTokenSeconds: number;
 
-  constructor(kind: string, { leaseSeconds = 30, restarts = false }: PoolsOptions = {}) {
+  constructor(kind: string, options: PoolsOptions = {}) {
+    const { leaseSeconds = 30, firstTokenSeconds = 2 * stall(), restarts = false } = options;
     this.#leaseSeconds = leaseSeconds;
+    this.#firstTokenSeconds = firstTokenSeconds;
     const lease = `--kv-lease-ms=${leaseSeconds * 1000}`;
     const start = (role: string) => StandInProcess.start(kind, `--role=${role}`, "--inter-token-ms=5", lease);
     beforeAll(async () => {
@@ -71,7 +75,7 @@ export class Pools {
     const urls = (engines: readonly StandInProcess[]) => engines.map(({ url }) => url);
     const roles = ["--prefill", ...urls(this.prefill), "--decode", ...urls(this.decode)];
     const more = [
-      `--first-token-timeout=${2 * stall()}`,
+      `--first-token-timeout=${this.#firstTokenSeconds}`,
       "--health-interval=0.2",
       "--remote-prefill-max-wait=1000",
       `--engine-kv-lease=${this.#leaseSeconds}`,
