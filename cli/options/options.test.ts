@@ -53,6 +53,7 @@ describe("options", () => {
     [[], { STATOR_PROT: "1" }, "Unknown option STATOR_PROT. Did you mean STATOR_PORT?"],
     [["--port=x"], {}, '--port cannot be "x": it must be a number.'],
     [["--port"], {}, "--port needs a value"],
+    [["--port", "--host", "::1"], {}, "--port needs a value"],
     [["--port=1.5"], {}, '--port cannot be "1.5": it must be a whole number.'],
     [[], { STATOR_PORT: "70000" }, 'STATOR_PORT cannot be "70000": it must be at most 65535.'],
     [["--policy=kw"], {}, '--policy cannot be "kw": it must be one of kv, round-robin'],

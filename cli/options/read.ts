@@ -134,7 +134,9 @@ function readFlags(specs: OptionSpecs, argv: readonly string[]) {
     if (!Object.hasOwn(specs, token.name))
       throw unknown(token.rawName, `--${nearest(token.name, Object.keys(specs))}`);
     const given = token.value ?? (isSwitch(specs[token.name]!) ? "true" : undefined);
-    if (given === undefined) throw new UsageError(`${token.rawName} needs a value; see --help.`);
+    // The next flag is not its value.
+    if (given === undefined || (token.inlineValue === false && given.startsWith("--")))
+      throw new UsageError(`${token.rawName} needs a value; see --help.`);
     const before = specs[token.name]?.isList ? flags.get(token.name) : undefined;
     const value = before === undefined ? given : `${before.value},${given}`;
     flags.set(token.name, { value, place: token.rawName });

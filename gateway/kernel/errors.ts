@@ -74,12 +74,16 @@ export const noWorkerReady = (model: string, boundTo?: BoundTo) =>
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 
-/** The model's ready workers only prefill or encode. */
-export const noDecodeWorker = (model: string) =>
+/** Members of the model are ready, but not all roles that it takes to answer. */
+export const roleMissing = (model: string, role: "prefill" | "decode") =>
   new ApiError(
     503,
     "service_unavailable_error",
-    `The model '${model}' has no decode worker: its ready workers only do other parts of the work, and cannot answer. Try again once a decode worker has joined; /health shows the workers' roles.`,
+    `The model '${model}' has no ${role} worker: its ready workers ${
+      role === "decode"
+        ? "only do other parts of the work, and cannot answer"
+        : "only decode, and need one that computes the prompts"
+    }. Try again once a ${role} worker has joined; /health shows the workers' roles.`,
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 

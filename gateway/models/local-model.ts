@@ -1,7 +1,7 @@
 import type { Logger } from "#runtime";
 import type { ApiError } from "../kernel/errors.ts";
 import type { GatewayMetrics } from "../kernel/metrics.ts";
-import { canDecode } from "../routing/filters/role.ts";
+import { canDecode, missingRole } from "../routing/filters/role.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import type { RoutingOptions } from "../routing/options.ts";
 import { Admission } from "../routing/queue/admission.ts";
@@ -71,8 +71,9 @@ export class LocalModel extends Model {
 
   /** Whether it can answer. */
   get isReady(): boolean {
-    for (const member of this.members) if (this.canServe(member) && canDecode(member)) return true;
-    return false;
+    let canAnswer = false;
+    for (const member of this.members) if (this.canServe(member) && canDecode(member)) canAnswer = true;
+    return canAnswer && missingRole(this.members) === undefined;
   }
 
   /** Whether requests can go to the member. */

@@ -40,6 +40,29 @@ describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
   });
 });
 
+describe("sglang", () => {
+  const pools = new Pools("sglang");
+
+  test("without a prefill engine, decode engines cannot answer, and all say so", async () => {
+    for (const { name } of pools.prefill) {
+      const response = await fetch(`${pools.url}/admin/workers/${name}?now=true`, { method: "DELETE" });
+      expect(response.status).toBe(202);
+    }
+    const health = await fetch(`${pools.url}/health`);
+    expect([health.status, (await health.json()).status]).toEqual([503, "starting"]);
+    const response = await fetch(`${pools.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hello" }] }),
+    });
+    expect(response.status).toBe(503);
+    expect((await response.json()).error).toMatchObject({
+      code: "no_worker_ready",
+      message: expect.stringContaining("The model 'tiny' has no prefill worker"),
+    });
+  });
+});
+
 describe("vllm", () => {
   const pools = new Pools("vllm");
 

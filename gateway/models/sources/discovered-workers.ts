@@ -2,7 +2,7 @@ import { type Instance, type ModelCard, messageOf } from "#runtime";
 import { InvalidCardError, noWorkerReady } from "../../kernel/errors.ts";
 import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
 import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
-import { lackDecode } from "../../routing/filters/role.ts";
+import { missingRole } from "../../routing/filters/role.ts";
 import { WorkerConnection, type WorkerConnectionOptions } from "../members/worker-connection.ts";
 import { type Model, WorkerSide } from "../model.ts";
 import type { Models } from "../models.ts";
@@ -214,7 +214,7 @@ export class DiscoveredWorkers {
     const { model, reported } = serving;
     if (model.workers === undefined) return;
     const { name, contextLength, blockSize } = model.workers.card;
-    if (lackDecode(model.members)) {
+    if (missingRole(model.members) === "decode") {
       if (reported === "no-decode") return;
       serving.reported = "no-decode";
       if (reported === "ready")

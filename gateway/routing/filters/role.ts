@@ -26,15 +26,22 @@ export class RoleFilter<Worker extends RoutedWorker> implements Filter<Worker> {
   }
 }
 
-/** Whether workers are ready, but none of them can answer requests. */
-export function lackDecode(workers: Iterable<RoutedWorker>): boolean {
-  let areReady = false;
+/**
+ * The role that is missing although workers are ready: decode workers, or the prefill workers without which none of the decode
+ * workers can answer. Undefined if a request can be answered, or no worker is ready.
+ */
+export function missingRole(workers: Iterable<RoutedWorker>): "prefill" | "decode" | undefined {
+  let [areReady, canPrefill, needsPrefill] = [false, false, false];
   for (const worker of workers) {
     if (!worker.isReady) continue;
-    if (canDecode(worker)) return false;
     areReady = true;
+    if (isPrefillWorker(worker)) canPrefill = true;
+    if (!canDecode(worker)) continue;
+    if (worker.instance.card.needsPrefill !== true) return undefined;
+    needsPrefill = true;
   }
-  return areReady;
+  if (needsPrefill) return canPrefill ? undefined : "prefill";
+  return areReady ? "decode" : undefined;
 }
 
 /** Whether the worker's role allows it to answer requests. */

@@ -3,15 +3,15 @@ import {
   type BoundTo,
   deadlineExceeded,
   displaced,
-  noDecodeWorker,
   noWorkerReady,
   queueFull,
   queueTimedOut,
+  roleMissing,
   serverBusy,
   tooManyForQueue,
 } from "../../kernel/errors.ts";
 import type { RefusalReason, RoutingMetrics } from "../../kernel/metrics.ts";
-import { lackDecode } from "../filters/role.ts";
+import { missingRole } from "../filters/role.ts";
 import type { ModelRouter } from "../model-router.ts";
 import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
@@ -207,7 +207,8 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   }
 
   #noWorkerReady(request: RouteRequest<Worker>): ApiError {
-    if (lackDecode(this.#router.workers.each())) return noDecodeWorker(this.#model);
+    const missing = missingRole(this.#router.workers.each());
+    if (missing !== undefined) return roleMissing(this.#model, missing);
     return noWorkerReady(this.#model, this.boundTo(request));
   }
 
