@@ -39,7 +39,7 @@ export type KvEventOrigin =
 
 /** Something that the engine lacks for routing. */
 export interface Limitation {
-  /** A stable code: `kv-events`, `kv-events-unreadable`, `kv-events-key`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`. */
+  /** A stable code: `kv-events`, `kv-events-unreadable`, `kv-events-key`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`, `role`. */
   readonly code: string;
   /** What is missing and what it costs, as a clause. */
   readonly what: string;

@@ -43,6 +43,20 @@ describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
 describe("sglang", () => {
   const pools = new Pools("sglang");
 
+  test("an engine that reports another role than its operator's is listed with it", async () => {
+    const { name } = pools.decode[0];
+    const response = await fetch(`${pools.url}/admin/workers/${name}`, {
+      method: "PATCH",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ role: "prefill" }),
+    });
+    expect((await response.json()).limitations).toContainEqual({
+      code: "role",
+      what: expect.stringContaining("it reports the role 'decode', but was attached as 'prefill'"),
+      flag: "--disaggregation-mode prefill",
+    });
+  });
+
   test("without a prefill engine, decode engines cannot answer, and all say so", async () => {
     for (const { name } of pools.prefill) {
       const response = await fetch(`${pools.url}/admin/workers/${name}?now=true`, { method: "DELETE" });

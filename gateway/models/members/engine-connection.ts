@@ -19,7 +19,13 @@ import type { EngineState, WatchedEngine } from "./engine-watch.ts";
 import { Eviction } from "./eviction.ts";
 import { RequestListeners } from "./member.ts";
 import { ModelSchedule } from "./model-schedule.ts";
-import { NO_KV_FEED, type ObservedAnswer, ObservedLimitations, REPLICAS } from "./observed-limitations.ts";
+import {
+  NO_KV_FEED,
+  type ObservedAnswer,
+  ObservedLimitations,
+  REPLICAS,
+  roleConflict,
+} from "./observed-limitations.ts";
 import { RequestHealth } from "./request-health.ts";
 
 /**
@@ -121,6 +127,7 @@ export class EngineConnection implements WatchedEngine {
       ...profile.limitations,
       ...(lacksFeed ? [NO_KV_FEED] : []),
       ...(this.#starts.hasReplicas ? [REPLICAS] : []),
+      ...roleConflict(this.adapter, spec, profile),
       ...(this.#observed?.limitations ?? []),
     ];
   }

@@ -1,5 +1,6 @@
-import type { EngineAdapter, KvEventOrigin, Limitation } from "../../engines/types.ts";
+import type { EngineAdapter, EngineProfile, KvEventOrigin, Limitation } from "../../engines/types.ts";
 import type { Feed } from "../../feeds/feed.ts";
+import type { EngineSpec } from "./engine-spec.ts";
 
 /** Answers after which something that has never appeared counts as missing. */
 const PERSISTENT = 20;
@@ -120,3 +121,14 @@ export const REPLICAS: Limitation = {
   what: "several engines answer at its address, so what each of them has cached is unknown: attach each by its own address",
   flag: undefined,
 };
+
+/** That the engine reports another role than the one that its operator has given it. */
+export function roleConflict(
+  adapter: EngineAdapter | undefined,
+  { role }: Pick<EngineSpec, "role">,
+  profile: EngineProfile,
+): Limitation[] {
+  if (role === undefined || profile.role === undefined || role === profile.role) return [];
+  const what = `it reports the role '${profile.role}', but was attached as '${role}': requests that it gets in that role fail or hang`;
+  return [{ code: "role", what, flag: adapter?.disaggregation?.flagFor(role) }];
+}
