@@ -87,6 +87,15 @@ export const roleMissing = (model: string, role: "prefill" | "decode") =>
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 
+/** The model's engines only answer requests that a prefill engine has begun, and this one cannot be divided. */
+export const notDividable = (model: string) =>
+  new ApiError(
+    400,
+    "invalid_request_error",
+    `The engines of the model '${model}' only answer what can be divided between prefill and decode: chats and completions with one prompt and one choice. Ask for one, or have its operator attach an engine without a role.`,
+    { code: "not_dividable" },
+  );
+
 /** Every eligible worker is busy. `seconds`: until one is likely to have capacity. */
 export const serverBusy = (model: string, seconds: number) =>
   refused(

@@ -43,6 +43,15 @@ describe.each(["vllm", "sglang", "tensorrt-llm"])("%s", (kind) => {
 describe("sglang", () => {
   const pools = new Pools("sglang");
 
+  test("a request that cannot be divided is refused", async () => {
+    const response = await fetch(`${pools.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hello" }], n: 2 }),
+    });
+    expect([response.status, (await response.json()).error.code]).toEqual([400, "not_dividable"]);
+  });
+
   test("an engine that reports another role than its operator's is listed with it", async () => {
     const { name } = pools.decode[0];
     const response = await fetch(`${pools.url}/admin/workers/${name}`, {

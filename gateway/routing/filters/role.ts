@@ -44,6 +44,17 @@ export function missingRole(workers: Iterable<RoutedWorker>): "prefill" | "decod
   return areReady ? "decode" : undefined;
 }
 
+/** Whether all ready workers that answer need a prefill worker for it. */
+export function allNeedPrefill(workers: Iterable<RoutedWorker>): boolean {
+  let found = false;
+  for (const worker of workers) {
+    if (!worker.isReady || !canDecode(worker)) continue;
+    if (worker.instance.card.needsPrefill !== true) return false;
+    found = true;
+  }
+  return found;
+}
+
 /** Whether the worker's role allows it to answer requests. */
 export const canDecode = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
   instance.card.role === "aggregated" || instance.card.role === "decode";

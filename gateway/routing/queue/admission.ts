@@ -3,6 +3,7 @@ import {
   type BoundTo,
   deadlineExceeded,
   displaced,
+  notDividable,
   noWorkerReady,
   queueFull,
   queueTimedOut,
@@ -11,7 +12,7 @@ import {
   tooManyForQueue,
 } from "../../kernel/errors.ts";
 import type { RefusalReason, RoutingMetrics } from "../../kernel/metrics.ts";
-import { missingRole } from "../filters/role.ts";
+import { allNeedPrefill, missingRole } from "../filters/role.ts";
 import type { ModelRouter } from "../model-router.ts";
 import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
@@ -209,6 +210,8 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   #noWorkerReady(request: RouteRequest<Worker>): ApiError {
     const missing = missingRole(this.#router.workers.each());
     if (missing !== undefined) return roleMissing(this.#model, missing);
+    if (request.remotePrefill === undefined && allNeedPrefill(this.#router.workers.each()))
+      return notDividable(this.#model);
     return noWorkerReady(this.#model, this.boundTo(request));
   }
 
