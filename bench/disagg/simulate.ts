@@ -2,6 +2,7 @@ import type { DisaggregationOptions } from "#gateway";
 import { seededRandom } from "#runtime";
 import type { StepTiming } from "#workers";
 import { BlockNames } from "../trace/block-names.ts";
+import { type Quantiles, quantilesOf, sum } from "../trace/simulate.ts";
 import { SimulatedWorker, type WorkerShape } from "../trace/simulated-worker.ts";
 import { StepEvents } from "../trace/step-events.ts";
 import type { TraceRequest } from "../trace/trace.ts";
@@ -29,11 +30,11 @@ export interface TransferSpeed {
 
 export interface DisaggResult {
   /** Time to first token in milliseconds. */
-  readonly ttftMs: { readonly p50: number; readonly p99: number };
+  readonly ttftMs: Quantiles;
   /** Time between two tokens of an answer, over all tokens. */
   readonly itlMs: { readonly p50: number; readonly p99: number };
   /** Mean time between the tokens of a request, over requests. */
-  readonly tpotMs: { readonly p50: number; readonly p99: number };
+  readonly tpotMs: Quantiles;
   readonly hitRate: number;
   /** Share of the prompts that a prefill worker computed. */
   readonly remoteShare: number;
@@ -179,9 +180,9 @@ class Run {
       return sum(those.map(({ busyMs }) => busyMs)) / (this.#timeline.now * Math.max(1, those.length));
     };
     return {
-      ttftMs: quantiles(ttfts),
+      ttftMs: quantilesOf(ttfts),
       itlMs: { p50: this.#gaps.quantile(0.5), p99: this.#gaps.quantile(0.99) },
-      tpotMs: quantiles(tpots),
+      tpotMs: quantilesOf(tpots),
       hitRate:
         sum(ended.map(({ cachedTokens }) => cachedTokens)) /
         sum(trace.map(({ promptTokens }) => promptTokens)),
@@ -198,11 +199,3 @@ const wholeOf = ({ promptTokens, outputTokens }: TraceRequest): Part => ({
   promptTokens,
   maxTokens: outputTokens,
 });
-
-function quantiles(numbers: readonly number[]) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  return { p50: at(0.5), p99: at(0.99) };
-}
-
-const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);

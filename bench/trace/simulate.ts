@@ -200,4 +200,4 @@ const hitRateOf = (requests: readonly RunningRequest[]) =>
   sum(requests.map(({ cachedTokens }) => cachedTokens)) /
   sum(requests.map(({ promptTokens }) => promptTokens));
 
-const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+export const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);

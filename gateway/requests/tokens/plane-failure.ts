@@ -10,6 +10,10 @@ const REFUSALS: ReadonlyMap<PlaneErrorCode, AttemptFailure> = new Map([
   // Many workers can leave at once.
   ["draining", "unsent"],
 ]);
+
+/** Whether a worker has refused a request before it has begun. */
+export const isRefusal = ({ code }: PlaneError): boolean => REFUSALS.has(code);
+
 /** Codes that do not count against the worker. */
 const BLAMELESS = new Set(["invalid_request", "deadline_exceeded"]);
 

@@ -9,6 +9,7 @@ import {
 } from "#runtime";
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { PrefillPart } from "../../routing/plan.ts";
+import { isRefusal } from "./plane-failure.ts";
 
 /** Why a prefill worker has not computed a prompt, for metrics. */
 export type PrefillFailure = "prefill_lost" | "prefill_refused" | "prefill_failed";
@@ -77,9 +78,9 @@ export class PrefillCall {
     const wasWaiting = this.#state === "waiting";
     this.#state = "over";
     if (!wasWaiting) return;
-    const isRefusal = error.code === "draining" || error.code === "overloaded";
-    if (!isRefusal) this.part.worker.reportFailure(messageOf(error), false);
-    const reason = isRefusal
+    const isRefused = isRefusal(error);
+    if (!isRefused) this.part.worker.reportFailure(messageOf(error), false);
+    const reason = isRefused
       ? "prefill_refused"
       : error.code === "connection_lost"
         ? "prefill_lost"
