@@ -19,7 +19,12 @@ export default defineConfig({
     maxWorkers: 3,
     // Where scripts/nixl.mjs installs NIXL. If it has not, NIXL's tests are skipped with a message.
     env: { NIXL_PREFIX: process.env.NIXL_PREFIX ?? join(import.meta.dirname, "runtime-tests/nixl/.venv") },
-    setupFiles: ["vitest.setup.ts", "scripts/testing/bounds.ts", "scripts/testing/join-reaper.ts"],
+    setupFiles: [
+      "vitest.setup.ts",
+      "scripts/testing/folders.ts",
+      "scripts/testing/bounds.ts",
+      "scripts/testing/join-reaper.ts",
+    ],
     globalSetup: ["scripts/testing/global-setup.ts", "cli/e2e/fetch-model.ts"],
     // Only ends waits for conditions that never come true.
     expect: { poll: { timeout: 60_000, interval: 20 } },

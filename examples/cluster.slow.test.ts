@@ -1,17 +1,16 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { family, gone } from "../cli/e2e/process-family.ts";
 import { StatorProcess } from "../cli/e2e/stator-process.ts";
 import { hasEtcd, startEtcd } from "../runtime/discovery/etcd/test-etcd.ts";
 import { hasNats, startNats } from "../runtime/testing/nats-server.ts";
+import { temporaryFolder } from "../scripts/testing/temporary-folder.ts";
 
 const run = promisify(execFile);
-const folder = mkdtempSync(join(tmpdir(), "stator-examples-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 interface Store extends AsyncDisposable {
   readonly url: string;

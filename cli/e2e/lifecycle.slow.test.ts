@@ -1,5 +1,6 @@
 import OpenAI from "openai";
 import { expect, test } from "vitest";
+import { stall } from "../../scripts/testing/stall.ts";
 import { until } from "./metrics.ts";
 import { family, gone, leftovers, workerPid } from "./process-family.ts";
 import { startByNpm, startUp } from "./stator-process.ts";
@@ -92,5 +93,27 @@ test("an answer whose worker is killed continues on the other one, token for tok
   }
   expect(text).toBe(whole.choices[0]!.text);
   expect(completionTokens).toBe(90);
+  expect(await stator.stop()).toBe(0);
+});
+
+test("a worker that hangs is restarted, and its requests fail clearly", async () => {
+  const stator = startUp("--engine=echo", "--delay=20", `--hang-timeout=${Math.ceil(stall())}`);
+  const openai = client(await stator.url());
+  const pin = { headers: { "x-stator-worker": "echo-0" } };
+  const stream = await openai.completions.create({ ...ask, max_tokens: 4000, stream: true }, pin);
+  const iterator = stream[Symbol.asyncIterator]();
+  await iterator.next();
+  process.kill(workerPid(stator, "echo-0"), "SIGSTOP");
+  const rest = (async () => {
+    while (!(await iterator.next()).done);
+  })();
+  await expect(rest).rejects.toMatchObject({ error: { code: "worker_failed" } });
+  await stator.printed(/restarting it child=echo-0 reason="it did not answer for \d+ s"/);
+  await until(() =>
+    openai.completions.create(ask, pin).then(
+      () => true,
+      () => false,
+    ),
+  );
   expect(await stator.stop()).toBe(0);
 });

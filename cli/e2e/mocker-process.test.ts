@@ -1,20 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { stall } from "../../scripts/testing/stall.ts";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { until } from "./metrics.ts";
 import { StatorProcess, startUp } from "./stator-process.ts";
 
 /** Mock workers as processes: many in one, a slow start, a crash. */
-let folder: string;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "stator-test-"));
-});
-
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const ask = { model: "mocker", prompt: "Once upon a time", max_tokens: 4 };

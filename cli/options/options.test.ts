@@ -1,19 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { commandHelp } from "../commands/help.ts";
 import { configurationPage, configurationPath } from "./docs.ts";
 import { readOptions, UsageError } from "./read.ts";
 import { gatewayOptions, upOptions, workerOptions } from "./tables.ts";
 
-let folder: string;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "stator-test-"));
-});
-
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 function yaml(text: string): string {
   const path = join(folder, `${crypto.randomUUID()}.yaml`);

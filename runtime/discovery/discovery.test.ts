@@ -1,20 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { unlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { randomId } from "../ids.ts";
 import { discoverySuite } from "./common-suite.ts";
 import { encodeKey, parseEntryName } from "./file-names.ts";
@@ -24,8 +15,7 @@ import { isProcessAlive, processStart } from "./process-identity.ts";
 import { watchLog } from "./testing.ts";
 import type { Discovery } from "./types.ts";
 
-const root = mkdtempSync(join(tmpdir(), "stator-discovery-"));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder();
 
 discoverySuite("memory", () => {
   const name = randomId();

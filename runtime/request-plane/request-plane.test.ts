@@ -1,16 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe } from "vitest";
 import { makeAuthority, makeCertificate } from "../../scripts/testing/certificates.ts";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { randomId } from "../ids.ts";
 import { hasNats, startNats } from "../testing/nats-server.ts";
 import { requestPlaneSuite } from "./common-suite.ts";
 import { protocolSuite } from "./protocol-suite.ts";
 import type { PlaneContext } from "./testing.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "stator-plane-"));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = temporaryFolder();
 
 const authority = await makeAuthority(directory, "authority");
 const server = await makeCertificate(directory, "server", authority);

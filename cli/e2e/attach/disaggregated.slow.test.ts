@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Faults } from "#stand-ins";
 import { metric, until } from "../metrics.ts";
 import { Pools } from "./pools.ts";
+import { poolsSuite } from "./pools-suite.ts";
 
 // Prefill and decode engines are killed or misbehave while 32 streams run.
 
@@ -107,4 +108,8 @@ describe("vllm with short leases", () => {
     expect(await pools.prefills("fallback", "kv_expired")).toBe(1);
     await pools.expectSettled();
   });
+});
+
+describe("tensorrt-llm without faults", () => {
+  poolsSuite("tensorrt-llm");
 });

@@ -1,4 +1,5 @@
 import { test } from "vitest";
+import type { Faults } from "#stand-ins";
 import { killInTurn, runAll, startThreeEngines } from "./three-engines.ts";
 
 const engines = startThreeEngines();
@@ -7,8 +8,14 @@ test("streams lose nothing while engines are killed in turn, 20 times", async ()
   await killInTurn(engines, 20);
 });
 
-test("streams lose nothing while one engine sends a gigabyte", async () => {
-  await engines[0]!.faults({ endlessBody: true });
+const faults: [string, Partial<Faults>][] = [
+  ["sends a gigabyte", { endlessBody: true }],
+  ["hangs before its answers", { hangBeforeHead: true }],
+  ["closes each connection after one chunk", { closeAfterChunks: 1 }],
+  ["answers half of the requests with 503", { status: 503, share: 0.5 }],
+];
+test.each(faults)("streams lose nothing while one engine %s", async (_what, fault) => {
+  await engines[0]!.faults(fault);
   await runAll(async () => {});
   await engines[0]!.faults({});
 });

@@ -1,17 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { openDiscovery } from "#runtime/node";
 import { hasEtcd, startEtcd } from "../../../runtime/discovery/etcd/test-etcd.ts";
 import { hasNats, startNats, startPlainNats } from "../../../runtime/testing/nats-server.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { Cluster } from "./cluster.ts";
 
 // The doctor on a cluster.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-doctor-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 async function examine(...flags: string[]): Promise<{ code: unknown; text: string }> {
   const doctor = new StatorProcess(["doctor", "--config=none", "--timeout=5", ...flags]);

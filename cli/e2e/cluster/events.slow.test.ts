@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { hasNats, startNats, startNatsWith } from "../../../runtime/testing/nats-server.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { ask } from "../access/attached.ts";
 import { metric, until } from "../metrics.ts";
 import { StatorProcess } from "../stator-process.ts";
@@ -11,8 +11,7 @@ import { Cluster } from "./cluster.ts";
 
 // Gateways that take the KV events of all workers from a stream in NATS.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-events-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const prompt = (beginning: string) =>
   `${beginning} ${"The quick brown fox jumps over the lazy dog. ".repeat(60)}`;

@@ -1,16 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { hasEtcd, startEtcd } from "../../../runtime/discovery/etcd/test-etcd.ts";
 import { hasNats, startNats } from "../../../runtime/testing/nats-server.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { until } from "../metrics.ts";
 import { Cluster } from "./cluster.ts";
 
 // Several gateways in front of the same workers.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-gateways-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 /** Requests booked on the worker, as a gateway sees it. */
 async function booked(gateway: Cluster): Promise<number> {

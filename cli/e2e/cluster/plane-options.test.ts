@@ -1,12 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "stator-plane-options-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 test.each([
   [["--tls-cert=x.pem"], /--tls-cert needs --tls-key too/],

@@ -1,16 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { hasEtcd, startEtcd } from "../../../runtime/discovery/etcd/test-etcd.ts";
 import { hasNats, startNats } from "../../../runtime/testing/nats-server.ts";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { Cluster } from "./cluster.ts";
 
 // Gateways and workers as they run on several hosts: a store that they share, and each kind of request plane.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-cluster-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 const authority = await makeAuthority(folder, "authority");
 const own = await makeCertificate(folder, "worker", authority);
 const client = await makeCertificate(folder, "gateway", authority);

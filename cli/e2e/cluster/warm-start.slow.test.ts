@@ -1,18 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { connect } from "#runtime/node";
 import { hasNats, startNats } from "../../../runtime/testing/nats-server.ts";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { ask } from "../access/attached.ts";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import { StatorProcess } from "../stator-process.ts";
 
 // A gateway takes over what another one knows, on planes other than plain TCP.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-warm-planes-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 /** A gateway learns a prompt, another one joins with the same flags and knows it. @returns the first one */
 async function takeOver(...flags: string[]): Promise<StatorProcess> {

@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import { clientOf, streamChat } from "../attach/streams.ts";
 import { until } from "../metrics.ts";
@@ -9,8 +7,7 @@ import { StatorProcess } from "../stator-process.ts";
 
 // A gateway replaces another one: it knows the caches at once, and no stream breaks.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-warm-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const TOKENS = 60;
 

@@ -1,14 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { addTo, DECODE, expectNothingHeld, PREFILL, prefills, startPools } from "./pools-of-workers.ts";
 
 // Prefill and decode workers are killed, suspended, taken away or misconfigured while 64 streams run.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-faults-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 let stores = 0;
 const newStore = () => `file:${folder}/${++stores}`;
 const AFTERWARDS = 128;

@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import { until } from "../metrics.ts";
 import { StatorProcess } from "../stator-process.ts";
@@ -13,8 +13,7 @@ import { startLoad } from "./load.ts";
 
 // Wrong clocks, exhausted files, false KV events and misbehaving clients while streams run.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-faults-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 let stores = 0;
 const newStore = () => `file:${folder}/store-${++stores}`;
 const AFTERWARDS = 128;

@@ -1,15 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { startEtcd } from "../../../runtime/discovery/etcd/test-etcd.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { FaultCluster } from "./fault-cluster.ts";
 
 // Workers and gateways are killed, suspended or restarted while 64 streams run.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-faults-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 let stores = 0;
 const newStore = () => `file:${folder}/${++stores}`;
 

@@ -1,13 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { etcdctl, startEtcd } from "../../../runtime/discovery/etcd/test-etcd.ts";
 import { startNats } from "../../../runtime/testing/nats-server.ts";
 import type { TestServer } from "../../../runtime/testing/test-server.ts";
 import { stall } from "../../../scripts/testing/stall.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { FaultCluster, type LaunchOptions } from "./fault-cluster.ts";
 
 // Stores are killed, suspended, or restarted with other contents while 64 streams run.
@@ -123,8 +123,7 @@ test("etcd restarts with authentication enabled", async () => {
 });
 
 describe("the folder of the file backend", () => {
-  const folder = mkdtempSync(join(tmpdir(), "stator-faults-"));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
 
   test("is removed", async () => {
     const store = join(folder, "removed");

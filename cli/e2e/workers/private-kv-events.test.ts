@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { KvHasher } from "#router-wasm";
 import { decodeKvEvents, type KvEvent, subscribeKvEvents } from "#runtime";
 import { connect } from "#runtime/node";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { loadRouterModule } from "../../assets.ts";
 import { kvEventsKey } from "../../commands/privacy-settings.ts";
 import { ask } from "../access/attached.ts";
@@ -13,8 +13,7 @@ import { StatorProcess } from "../stator-process.ts";
 
 // Workers and gateways as processes; what travels between them is read from the request plane.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-private-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 function secret(name: string, text: string): string {
   const path = join(folder, name);

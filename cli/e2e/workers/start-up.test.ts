@@ -1,15 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { TestEngine } from "../../../gateway/adapters/node/test-gateway.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { StatorProcess } from "../stator-process.ts";
 
 // `stator up` says that it serves once its own workers do, whatever else happens meanwhile.
 
-const folder = mkdtempSync(join(tmpdir(), "start-up-"));
-
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const up = (workers: number, env: NodeJS.ProcessEnv) =>
   new StatorProcess(

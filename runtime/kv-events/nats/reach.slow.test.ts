@@ -1,16 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DiscardPolicy, jetstreamManager } from "@nats-io/jetstream";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { hasNats, startNatsWith } from "../../testing/nats-server.ts";
 import { NatsKvEvents } from "./stream.ts";
 import { publishing } from "./testing.ts";
 
 // What a worker says of its KV events while NATS answers, but does not take them.
 
-const folder = mkdtempSync(join(tmpdir(), "stator-reach-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 /** A server whose user `ro` may not publish to these subjects, until `permit`. */
 async function startRefusing(...subjects: string[]) {

@@ -73,17 +73,6 @@ describe("the decode worker computes the prompt", () => {
     expect(await decode.held()).toEqual(NOTHING);
   });
 
-  test("if the KV was given back before it was read", async () => {
-    const prompt = await newPrompt();
-    const whole = await answerOf(prefill, prompt);
-    const call = await prefillOf(prefill, prompt);
-    call.cancel();
-    await expect.poll(() => prefill.held()).toEqual(NOTHING);
-    const answer = await decode.client.generate(continuation(prompt, call));
-    expect(answer).toMatchObject(notReceived("expired"));
-    expect([...call.tokens, ...answer.tokens]).toEqual(whole.tokens);
-  });
-
   test("if the prefill worker stands still, and gets its answer after it goes on", async () => {
     const prompt = await newPrompt();
     const whole = await answerOf(prefill, prompt);
