@@ -31,6 +31,8 @@ const MIB = 2 ** 20;
 const SIZES = [64 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB];
 const MEMORY = 256 * MIB;
 const MAX_PARTS = 256;
+/** Of the smallest size, before anything is measured: V8 then has compiled what the measured rounds run. */
+const WARM_UP_ROUNDS = 5_000;
 const BLOCKS = 1_000;
 const BLOCK = 32 * KIB;
 
@@ -50,15 +52,16 @@ export async function measureKind(kind: TransferKind): Promise<KindMeasured> {
     local.buffer!.fill(2); // so that the first transfer does not also wait for pages
     source.buffer!.fill(3);
     using peer = await agent.connect(metadata);
-    const run = async (parts: readonly Part[]) => {
+    const run = async (parts: readonly Part[], rounds?: number) => {
       const prepare = ({ to, from }: Part) =>
         peer.prepare("read", { local, localRanges: to, remote, remoteRanges: from });
       const reads = await Promise.all(parts.map(prepare));
       const copies = parts.map((part) => copier(local.buffer!, source.buffer!, part));
-      const measured = await measure(reads, copies);
+      const measured = await measure(reads, copies, rounds);
       for (const read of reads) read[Symbol.dispose]();
       return measured;
     };
+    await run(contiguous(SIZES[0]!), WARM_UP_ROUNDS);
     const sizes: Measured[] = [];
     for (const bytes of SIZES) sizes.push(await run(contiguous(bytes)));
     return { sizes, scatter: await run(scattered()) };
@@ -72,10 +75,10 @@ export async function measureKind(kind: TransferKind): Promise<KindMeasured> {
 async function measure(
   transfers: readonly PreparedTransfer[],
   copies: readonly (() => void)[],
+  rounds = Math.min(1_000, Math.max(15, Math.round((256 * MIB) / transfers[0]!.bytes))),
 ): Promise<Measured> {
   const times: { transfer: number; memcpy: number }[] = [];
   const { bytes } = transfers[0]!;
-  const rounds = Math.min(300, Math.max(15, Math.round((256 * MIB) / bytes)));
   for (let round = -2; round < rounds; round++) {
     const part = (round + 2) % transfers.length;
     const started = performance.now();
