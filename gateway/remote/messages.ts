@@ -5,6 +5,7 @@ import type { EngineProfile, KvEventOrigin } from "../engines/types.ts";
 import type { ApiErrorType } from "../kernel/errors.ts";
 import type { Member } from "../models/members/member.ts";
 import type { ObservedAnswer } from "../models/members/observed-limitations.ts";
+import type { PrefillHereReason } from "../routing/disaggregation/options.ts";
 import type { RoutePreferences } from "../routing/preferences.ts";
 import type { Prompt } from "../routing/prompt.ts";
 import type { RemotePrefill, RouteOutcome } from "../routing/route.ts";
@@ -72,6 +73,8 @@ export type ToAcceptor =
       readonly type: "route";
       readonly id: number;
       readonly prefill?: AssignmentMessage;
+      /** See `Plan.prefillHere`. */
+      readonly prefillHere?: PrefillHereReason | undefined;
     } & AssignmentMessage)
   | { readonly type: "refused"; readonly id: number; readonly error: ErrorMessage }
   | { readonly type: "found"; readonly id: number; readonly engine: string | undefined }

@@ -1,4 +1,5 @@
 import type { Member } from "../models/members/member.ts";
+import type { PrefillHereReason } from "../routing/disaggregation/options.ts";
 import type { Route } from "../routing/route.ts";
 
 /** Where the router has sent a request. */
@@ -10,6 +11,8 @@ export interface Placement {
   readonly overlapBlocks: number;
   /** The name of the worker that computes the prompt, if it is another one. */
   readonly prefillWorker: string | undefined;
+  /** Why this worker computes the prompt although there are prefill workers; otherwise undefined. */
+  readonly prefillHere: PrefillHereReason | undefined;
   /** Whole blocks of the prompt. */
   readonly promptBlocks: number;
 }
@@ -20,6 +23,13 @@ export function placementOf(
   promptBlocks: number,
 ): Placement {
   const { name, id } = worker.instance;
-  const prefillWorker = plan.prefill?.worker.instance.name;
-  return { worker: name, workerId: id, dataParallelRank: rank, overlapBlocks, prefillWorker, promptBlocks };
+  return {
+    worker: name,
+    workerId: id,
+    dataParallelRank: rank,
+    overlapBlocks,
+    prefillWorker: plan.prefill?.worker.instance.name,
+    prefillHere: plan.prefillHere,
+    promptBlocks,
+  };
 }

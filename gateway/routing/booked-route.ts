@@ -48,9 +48,9 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
     { overlapBlocks, predictedBlocks, booking }: Decision,
     recordId: number,
     decidedAt: number,
-    prefill?: PrefillPart<Worker>,
+    { prefill, prefillHere }: Pick<Plan<Worker>, "prefill" | "prefillHere"> = {},
   ) {
-    this.plan = { decode: this, prefill };
+    this.plan = { decode: this, prefill, prefillHere };
     this.newTokens = Math.max(0, tokens.length - overlapBlocks * core.blockSize);
     this.#router = router;
     this.#core = core;
@@ -73,7 +73,8 @@ export class BookedRoute<Worker extends RoutedWorker> implements Route<Worker> {
 
   prefillHere(): void {
     this.plan.prefill?.free();
-    this.plan = { decode: this };
+    this.plan = { decode: this, prefillHere: "failed" };
+    this.#router.decisions.prefillFailed(this.#recordId);
     if (this.#freed || this.#extraTokens > 0 || this.#hasLeft) return;
     this.#extraTokens = this.newTokens;
     this.#addExtra(this.#extraTokens);

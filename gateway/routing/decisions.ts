@@ -1,6 +1,6 @@
 import type { CostTerms, Decision, Router } from "#router-wasm";
 import type { RefusalReason } from "../kernel/metrics.ts";
-import type { LocalPrefillReason } from "./disaggregation/options.ts";
+import type { PrefillHereReason } from "./disaggregation/options.ts";
 import type { PlanDecision } from "./disaggregation/plan-chooser.ts";
 import type { RouteOutcome, RouteRequest } from "./route.ts";
 import type { Roster, RoutedWorker, Slot } from "./workers.ts";
@@ -30,7 +30,7 @@ export interface DecisionRecord {
   /** The worker that computes the prompt; undefined if the chosen one does. */
   prefill: (DecidedWorker & { overlapBlocks: number }) | undefined;
   /** Why the chosen worker computes the prompt although there are prefill workers; otherwise undefined. */
-  prefillHere: LocalPrefillReason | undefined;
+  prefillHere: PrefillHereReason | undefined;
   promptTokens: number;
   overlapBlocks: number;
   /** Overlap blocks that are only predicted, from earlier requests. */
@@ -49,6 +49,8 @@ export interface DecisionRecord {
   /** Undefined until the engine reports it. */
   reportedCachedTokens: number | undefined;
   candidates: DecidedCandidate[];
+  /** Those among which the prefill worker was chosen. */
+  prefillCandidates: DecidedCandidate[];
 }
 
 export interface DecidedWorker {
@@ -67,15 +69,21 @@ export interface DecidedCandidate extends DecidedWorker {
 
 /** A record as stored, with the data from which a `DecisionRecord` is built on request. */
 interface Entry<Worker extends RoutedWorker>
-  extends Omit<DecisionRecord, "chosen" | "prefill" | "reportedCachedTokens" | "candidates"> {
+  extends Omit<
+    DecisionRecord,
+    "chosen" | "prefill" | "reportedCachedTokens" | "candidates" | "prefillCandidates"
+  > {
   recordId: number;
   chosen: Slot<Worker> | undefined;
   prefill: Slot<Worker> | undefined;
   prefillOverlap: number;
   reportedCachedTokens: number;
   roster: Roster<Worker>;
+  /** Candidates are among the first of the roster; none for a request without a decision. */
   workers: number;
   terms: CostTerms;
+  prefillWorkers: number;
+  prefillTerms: CostTerms;
 }
 
 const NOT_REPORTED = -1;
@@ -91,11 +99,21 @@ export class DecisionLog<Worker extends RoutedWorker> {
   readonly #size: number;
   readonly #entries: Entry<Worker>[] = [];
   #nextRecordId = 0;
+  /** Of the decision on a prefill worker that is recorded next. */
+  #prefillTerms = termsFor(0);
+  #prefillWorkers = 0;
 
   /** @param size how many decisions to keep; 0 for none */
   constructor(core: Router, size: number) {
     this.#core = core;
     this.#size = size;
+  }
+
+  /** The core's last decision is the one on a prefill worker, which `record` records with that on the other worker. */
+  notePrefill(rosterLength: number): void {
+    if (this.#size === 0) return;
+    if (this.#prefillTerms.total.length < rosterLength) this.#prefillTerms = termsFor(rosterLength);
+    this.#prefillWorkers = this.#core.copyTerms(this.#prefillTerms);
   }
 
   /**
@@ -118,6 +136,13 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.prefill = prefill && roster[prefill.worker];
     entry.prefillOverlap = prefill?.overlapBlocks ?? 0;
     entry.prefillHere = reason;
+    entry.prefillWorkers = 0;
+    if (prefill !== undefined) {
+      const { prefillTerms } = entry;
+      entry.prefillTerms = this.#prefillTerms;
+      entry.prefillWorkers = this.#prefillWorkers;
+      this.#prefillTerms = prefillTerms;
+    }
     entry.roster = roster;
     entry.workers = this.#core.copyTerms(entry.terms);
     return entry.recordId;
@@ -138,6 +163,7 @@ export class DecisionLog<Worker extends RoutedWorker> {
     entry.outcome = outcome;
     entry.reason = reason;
     entry.workers = 0;
+    entry.prefillWorkers = 0;
   }
 
   /** Initialises the entry for the next record, reusing an old one; undefined if none are kept. */
@@ -170,6 +196,11 @@ export class DecisionLog<Worker extends RoutedWorker> {
   report(recordId: number, cachedTokens: number): void {
     const entry = this.#find(recordId);
     if (entry !== undefined) entry.reportedCachedTokens = cachedTokens;
+  }
+
+  prefillFailed(recordId: number): void {
+    const entry = this.#find(recordId);
+    if (entry !== undefined) entry.prefillHere = "failed";
   }
 
   settle(recordId: number, outcome: RouteOutcome): void {
@@ -222,6 +253,8 @@ const emptyEntry = <Worker extends RoutedWorker>(): Entry<Worker> => ({
   roster: [],
   workers: 0,
   terms: termsFor(0),
+  prefillWorkers: 0,
+  prefillTerms: termsFor(0),
 });
 
 const termsFor = (workers: number): CostTerms => ({
@@ -232,25 +265,32 @@ const termsFor = (workers: number): CostTerms => ({
 });
 
 function describe<Worker extends RoutedWorker>(entry: Entry<Worker>): DecisionRecord {
-  const { recordId, chosen, prefill, prefillOverlap, roster, workers, terms, ...rest } = entry;
-  const { reportedCachedTokens, ...facts } = rest;
-  const candidates = roster.slice(0, workers).flatMap((slot) => {
-    if (slot === undefined || terms.total[slot.index] === Number.POSITIVE_INFINITY) return [];
-    return {
-      ...describeSlot(slot),
-      overlapBlocks: terms.overlapBlocks[slot.index]!,
-      prefill: terms.prefill[slot.index]!,
-      decode: terms.decode[slot.index]!,
-      total: terms.total[slot.index]!,
-    };
-  });
+  const { recordId, chosen, prefill, prefillOverlap, roster, workers, terms, ...others } = entry;
+  const { reportedCachedTokens, prefillWorkers, prefillTerms, ...facts } = others;
   return {
     ...facts,
     chosen: chosen && describeSlot(chosen),
     prefill: prefill && { ...describeSlot(prefill), overlapBlocks: prefillOverlap },
     reportedCachedTokens: reportedCachedTokens === NOT_REPORTED ? undefined : reportedCachedTokens,
-    candidates,
+    candidates: describeCandidates(roster.slice(0, workers), terms),
+    prefillCandidates: describeCandidates(roster.slice(0, prefillWorkers), prefillTerms),
   };
+}
+
+function describeCandidates<Worker extends RoutedWorker>(
+  roster: Roster<Worker>,
+  { overlapBlocks, prefill, decode, total }: CostTerms,
+): DecidedCandidate[] {
+  return roster.flatMap((slot) => {
+    if (slot === undefined || total[slot.index] === Number.POSITIVE_INFINITY) return [];
+    return {
+      ...describeSlot(slot),
+      overlapBlocks: overlapBlocks[slot.index]!,
+      prefill: prefill[slot.index]!,
+      decode: decode[slot.index]!,
+      total: total[slot.index]!,
+    };
+  });
 }
 
 const describeSlot = <Worker extends RoutedWorker>({ worker, rank }: Slot<Worker>): DecidedWorker => ({

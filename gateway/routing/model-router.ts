@@ -97,6 +97,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
       cost: this.transferCost,
       blockSize,
       load: (index) => this.#core.load(index),
+      onPrefillBooked: () => this.decisions.notePrefill(this.workers.roster.length),
     });
     this.decisions = new DecisionLog(this.#core, options.decisionLog);
     this.cacheReports = new CacheReports(blockSize, metrics, log);
@@ -147,7 +148,10 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     if (plan.reason !== undefined) this.#metrics.prefills.count("local", plan.reason);
     const prefill = plan.prefill && this.#assign(request, plan.prefill, now);
     this.#onAssigned(request, slot, prefill === undefined ? decision.overlapBlocks : undefined);
-    return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now, prefill);
+    return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now, {
+      prefill,
+      prefillHere: plan.reason,
+    });
   }
 
   /** The prefill worker's part of a plan. */

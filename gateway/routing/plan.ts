@@ -1,3 +1,4 @@
+import type { PrefillHereReason } from "./disaggregation/options.ts";
 import type { RoutedWorker } from "./workers.ts";
 
 /** One worker's part in a request. */
@@ -31,6 +32,8 @@ export interface Plan<Worker extends RoutedWorker> {
   readonly decode: Assignment<Worker>;
   /** Computes the prompt's KV blocks beforehand, and transfers them. */
   readonly prefill?: PrefillPart<Worker> | undefined;
+  /** Why the decode worker computes them although there are prefill workers; otherwise undefined. */
+  readonly prefillHere?: PrefillHereReason | undefined;
   /** Encodes the prompt's media beforehand. */
   readonly encode?: Assignment<Worker> | undefined;
 }

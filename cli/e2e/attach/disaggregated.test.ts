@@ -56,16 +56,16 @@ describe("vllm", () => {
   test("decode engines compute short prompts themselves, and what cannot be divided", async () => {
     const before = await pools.kv();
     const short = { messages: [{ role: "user", content: "Hello" }] };
-    const ask = async (path: string, body: object) => {
+    const ask = async (path: string, body: object, reason: string) => {
       const response = await fetch(`${pools.url}/v1/${path}`, {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", "x-stator-explain": "true" },
         body: JSON.stringify({ model: "tiny", max_tokens: 4, ...body }),
       });
       await response.text();
-      return response.status;
+      expect([response.status, response.headers.get("x-stator-prefill-here")]).toEqual([200, reason]);
     };
-    expect(await ask("chat/completions", short)).toBe(200);
+    await ask("chat/completions", short, "short");
     expect(await pools.prefills("local", "short")).toBe(1);
     const prompt = "long ".repeat(700);
     for (const body of [
@@ -73,9 +73,21 @@ describe("vllm", () => {
       { prompt, best_of: 2 },
       { prompt, echo: true },
     ])
-      await ask("completions", body);
+      await ask("completions", body, "unsuited");
     expect(await pools.prefills("local", "unsuited")).toBe(3);
     expect(await pools.kv()).toEqual(before);
+  });
+
+  test("the answer and its decisions tell that the prefill engine has failed", async () => {
+    for (const engine of pools.prefill) await engine.faults({ status: 500, share: 1 });
+    const headers = await pools.askOne(36, {}, { "x-request-id": "failing" });
+    for (const engine of pools.prefill) await engine.faults({});
+    expect(headers.get("x-stator-prefill-here")).toBe("failed");
+    expect(headers.get("x-stator-prefill-worker")).toBeNull();
+    const { data } = await (await fetch(`${pools.url}/v1/router/decisions/failing`)).json();
+    const names = data[0].prefill_candidates.map(({ name }: { name: string }) => name);
+    expect(names.sort()).toEqual(pools.prefill.map(({ name }) => name).sort());
+    expect(data[0]).toMatchObject({ prefill_here: "failed" });
   });
 
   test("roles can be changed while it runs", async () => {

@@ -105,11 +105,11 @@ export class Pools {
   }
 
   /** Asks one question, which `runAll` does not ask; expects the right answer. @returns the answer's headers */
-  async askOne(index = STREAMS, more: object = {}): Promise<Headers> {
+  async askOne(index = STREAMS, more: object = {}, headers: Record<string, string> = {}): Promise<Headers> {
     const question = questions[index]!;
     const response = await fetch(`${this.url}/v1/chat/completions`, {
       method: "POST",
-      headers: { "content-type": "application/json", "x-stator-explain": "true" },
+      headers: { "content-type": "application/json", "x-stator-explain": "true", ...headers },
       body: JSON.stringify({
         ...{ model: "tiny", max_tokens: TOKENS, ignore_eos: true, temperature: 0 },
         messages: [{ role: "user", content: question }],

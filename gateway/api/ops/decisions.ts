@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { LocalModel } from "../../models/local-model.ts";
-import type { DecidedWorker, DecisionRecord } from "../../routing/decisions.ts";
+import type { DecidedCandidate, DecidedWorker, DecisionRecord } from "../../routing/decisions.ts";
 import type { OpsDependencies } from "../dependencies.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
@@ -68,14 +68,17 @@ function describe(record: DecisionRecord, { name: model, router }: LocalModel) {
     reported_cached_tokens: reportedCachedTokens ?? null,
     queue_wait_ms: Math.round(record.queuedMs * 1000) / 1000,
     busy_workers: record.busyWorkers,
-    candidates: record.candidates.map(({ overlapBlocks, prefill, decode, total, ...worker }) => ({
-      ...describeWorker(worker),
-      overlap_blocks: overlapBlocks,
-      prefill,
-      decode,
-      total,
-    })),
+    candidates: record.candidates.map(describeCandidate),
+    prefill_candidates: record.prefillCandidates.map(describeCandidate),
   };
 }
+
+const describeCandidate = ({ overlapBlocks, prefill, decode, total, ...worker }: DecidedCandidate) => ({
+  ...describeWorker(worker),
+  overlap_blocks: overlapBlocks,
+  prefill,
+  decode,
+  total,
+});
 
 const describeWorker = ({ name, id, rank }: DecidedWorker) => ({ name, id, rank });

@@ -1,4 +1,5 @@
 import type { Member } from "../../models/members/member.ts";
+import type { PrefillHereReason } from "../../routing/disaggregation/options.ts";
 import type { Assignment, Plan, PrefillPart } from "../../routing/plan.ts";
 import type { Route, RouteOutcome } from "../../routing/route.ts";
 import type { AcceptorChannel } from "../messages.ts";
@@ -18,17 +19,18 @@ export class RemoteRoute implements Route<Member> {
     id: number,
     { worker, rank, overlapBlocks }: Assignment<Member>,
     prefill?: Assignment<Member>,
+    prefillHere?: PrefillHereReason,
   ) {
     this.#channel = channel;
     this.#id = id;
     this.worker = worker;
     this.rank = rank;
     this.overlapBlocks = overlapBlocks;
-    this.plan = { decode: this, prefill: prefill && new RemotePrefill(channel, id, prefill) };
+    this.plan = { decode: this, prefill: prefill && new RemotePrefill(channel, id, prefill), prefillHere };
   }
 
   prefillHere(): void {
-    this.plan = { decode: this };
+    this.plan = { decode: this, prefillHere: "failed" };
     this.#channel.send({ type: "prefill-here", id: this.#id });
   }
 

@@ -145,7 +145,7 @@ export class RouterLink {
     }
   }
 
-  #onRoute({ id, prefill, ...decode }: Extract<ToAcceptor, { type: "route" }>): void {
+  #onRoute({ id, prefill, prefillHere, ...decode }: Extract<ToAcceptor, { type: "route" }>): void {
     const pending = this.#pending.get(id);
     // The request has left meanwhile; the router process was notified, and frees the route.
     if (pending === undefined) return;
@@ -158,7 +158,7 @@ export class RouterLink {
     }
     this.#pending.delete(id);
     const assigned = prefill && { ...prefill, worker: prefillWorker! };
-    handler.onRoute(new RemoteRoute(this.#channel, id, { ...decode, worker }, assigned));
+    handler.onRoute(new RemoteRoute(this.#channel, id, { ...decode, worker }, assigned, prefillHere));
   }
 
   /** Handles a route to a member that this process does not know yet, or no longer. */

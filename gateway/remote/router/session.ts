@@ -206,12 +206,13 @@ export class AcceptorSession {
       onRoute: (route) => {
         settle();
         this.#routes.set(id, route);
-        const { prefill } = route.plan;
+        const { prefill, prefillHere } = route.plan;
         channel.send({
           type: "route",
           id,
           ...assignmentMessage(route),
           ...(prefill && { prefill: assignmentMessage(prefill) }),
+          prefillHere,
         });
       },
       onRefused: (error) => {

@@ -13,7 +13,7 @@ export interface DisaggregationOptions {
 
 export const DEFAULT_DISAGGREGATION: DisaggregationOptions = { minTokens: 512, minShare: 0.1, maxWait: 4 };
 
-/** Why a prompt is computed by the decode worker although there are prefill workers. */
+/** Why the router has a prompt computed by the decode worker although there are prefill workers. */
 export type LocalPrefillReason =
   /** Too few tokens are not cached. */
   | "short"
@@ -27,3 +27,6 @@ export type LocalPrefillReason =
   | "none_ready"
   /** The request's KV blocks cannot be handed over, or its last attempt has failed. */
   | "unsuited";
+
+/** Why a prompt is computed by the decode worker: the router's reason, or the failure of the prefill worker. */
+export type PrefillHereReason = LocalPrefillReason | "failed";

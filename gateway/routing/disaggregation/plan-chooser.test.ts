@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { DEFAULT_WEIGHTS } from "#router-wasm";
 import type { KvEvent } from "#runtime";
 import { applyEvent, BLOCK_SIZE, nameOf, request, routed, type TestModel, testModel } from "../test-model.ts";
 import type { RoutedWorker } from "../workers.ts";
@@ -56,6 +57,11 @@ describe("a plan", () => {
       chosen: { name: route.worker.instance.name },
       prefill: { name: part.worker.instance.name, overlapBlocks: 0 },
       prefillHere: undefined,
+      candidates: [{ name: "d0" }, { name: "d1" }],
+      prefillCandidates: [
+        { name: "p0", prefill: 10 * DEFAULT_WEIGHTS.prefillLoadScale },
+        { name: "p1", prefill: 10 * DEFAULT_WEIGHTS.prefillLoadScale },
+      ],
     });
     part.computed(0, 1_000);
     expect(load(model, part.worker)).toMatchObject({ activePrefillTokens: 0, activeDecodeBlocks: 10 });
@@ -91,6 +97,8 @@ describe("a plan", () => {
     const { worker } = route.plan.prefill!;
     route.prefillHere();
     route.prefillHere();
+    expect(route.plan.prefillHere).toBe("failed");
+    expect(reasonOf(model)).toBe("failed");
     expect(load(model, worker)).toMatchObject({ activePrefillTokens: 0, activeRequests: 0 });
     expect(load(model, route.worker)).toMatchObject({ activePrefillTokens: 160 });
     route.firstToken();

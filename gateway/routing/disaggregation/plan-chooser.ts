@@ -28,6 +28,8 @@ export interface PlanContext<Worker extends RoutedWorker> {
   readonly cost: TransferCost;
   readonly blockSize: number;
   load(index: number): WorkerLoad;
+  /** Called when the core has just decided on a prefill worker, and booked its load. */
+  onPrefillBooked(): void;
 }
 
 /**
@@ -78,6 +80,7 @@ export class PlanChooser<Worker extends RoutedWorker> {
     } else {
       const { prefill, decode } = found;
       plan.prefill = books ? this.#book(request, prefill, this.#prefillSelection, seconds, false) : prefill;
+      if (books) this.#context.onPrefillBooked();
       plan.decode = books ? this.#book(request, decode, this.selection, seconds, true) : decode;
     }
     return plan;
