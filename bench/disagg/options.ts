@@ -27,10 +27,10 @@ parameters): aggregated, and divided into prefill and decode workers at several 
 and batch sizes. Takes some minutes; progress goes to stderr. docs/tuning.md explains the tables.
 
   --workers N               workers of all roles (8)
-  --loads LIST              concurrent copies of the trace (1,2,3,4)
+  --loads LIST              concurrent copies of the trace (1,2,3)
   --prefill N               prefill workers where the rest is varied (half of the workers)
-  --load N                  copies of the trace there (3)
-  --minutes N               only the trace's first minutes (20)
+  --load N                  copies of the trace there (2)
+  --minutes N               only the trace's first minutes (15)
   --bandwidth N             of a KV transfer, in GB/s (50: 400 Gb/s)
   --ttft-sla MS             maximum time to first token of a good request (2000)
   --itl-sla MS              maximum average time between its tokens (25)
@@ -80,10 +80,10 @@ function parse(argv: readonly string[]) {
       options: {
         trace: { type: "string", default: CONVERSATION_TRACE },
         workers: { type: "string", default: "8" },
-        loads: { type: "string", default: "1,2,3,4" },
+        loads: { type: "string", default: "1,2,3" },
         prefill: { type: "string" },
-        load: { type: "string", default: "3" },
-        minutes: { type: "string", default: "20" },
+        load: { type: "string", default: "2" },
+        minutes: { type: "string", default: "15" },
         bandwidth: { type: "string", default: "50" },
         "ttft-sla": { type: "string", default: "2000" },
         "itl-sla": { type: "string", default: "25" },

@@ -34,6 +34,8 @@ async function serveEngines(
     );
   const clusters = kubernetesSources(options);
   const engines = enginesOf("attach", options, positionals, clusters.length > 0);
+  if (clusters.length === 0 && engines.every(({ role }) => role === "prefill"))
+    throw new UsageError("--prefill engines only compute prompts. Add --decode engines, which answer.");
   checkOwnAddress(engines, options);
   const plane = await workerPlane(options);
   const shared = {

@@ -27,7 +27,22 @@ export function enginesOf(
     throw new UsageError(
       `No engines given. Try: stator ${command} http://127.0.0.1:8001 http://127.0.0.1:8002 …`,
     );
+  checkGivenOnce(given);
   return given.map((spec) => completeSpec(spec, options));
+}
+
+/** @throws UsageError for an engine that is given twice */
+function checkGivenOnce(given: readonly EngineSpec[]): void {
+  const roles = new Map<string, EngineSpec["role"]>();
+  for (const { url, role } of given) {
+    const address = url.replace(/\/+$/, "");
+    if (roles.has(address) && roles.get(address) !== role)
+      throw new UsageError(
+        `${url} is given with two roles. Name it once; without --prefill and --decode, it does both.`,
+      );
+    if (roles.has(address)) throw new UsageError(`${url} is given twice. Name it once.`);
+    roles.set(address, role);
+  }
 }
 
 /** An engine, with the options for all engines as defaults. */

@@ -14,7 +14,12 @@ test.each([
   [[ENGINE, "--port=0", "--kv-events=foo"], "'foo' is not a KV events endpoint"],
   [[ENGINE, "--port=0", "--engine-key=SECRET\n2"], "which a header cannot carry. Check --engine-key"],
   [["http://me:SECRET@127.0.0.1:1", "--port=0"], "Give its key with --engine-key"],
-  [[ENGINE, ENGINE, "--port=0"], "is already attached"],
+  [[ENGINE, `${ENGINE}/`, "--port=0"], `${ENGINE}/ is given twice. Name it once.`],
+  [["--prefill", ENGINE, "--decode", ENGINE, "--port=0"], `${ENGINE} is given with two roles.`],
+  [
+    ["--prefill", ENGINE, "--port=0"],
+    "--prefill engines only compute prompts. Add --decode engines, which answer.",
+  ],
   [[ENGINE, "--port=8001", "--admin-port=8001"], "is the API's port too"],
 ])("stator attach %j is wrong usage, and no secret is repeated", async (args, message) => {
   const { code, stderr } = await refusalOf("attach", ...args, "--config=none");
