@@ -3,6 +3,7 @@ import type { Disaggregation, PrefillAnswer } from "../engines/disaggregation/ty
 import { EngineApiError } from "../engines/index.ts";
 import type { EngineApi } from "../engines/types.ts";
 import { roleOf } from "../models/members/engine-spec.ts";
+import { roleConflict } from "../models/members/observed-limitations.ts";
 import type { Evidence } from "./evidence.ts";
 import { testPrompt } from "./test-prompt.ts";
 import type { Check } from "./types.ts";
@@ -28,7 +29,30 @@ export async function checkHandoffs(partners: readonly Partner[]): Promise<Check
   return checks.flat();
 }
 
-async function checkModel(model: string, partners: readonly Partner[]): Promise<Check[]> {
+async function checkModel(model: string, all: readonly Partner[]): Promise<Check[]> {
+  const conflicts = all.flatMap(checkRole);
+  // Engines in a role that they do not have fail, or do not answer at all.
+  if (conflicts.length > 0) return conflicts;
+  return checkPairs(model, all);
+}
+
+/** A problem if the engine reports another role than it was given. */
+function checkRole({ evidence: { name, adapter, spec, profile } }: Partner): Check[] {
+  const [conflict] = roleConflict(adapter, spec, profile);
+  if (conflict === undefined) return [];
+  return [
+    {
+      id: "kv-handoff",
+      status: "problem",
+      text: `${name} reports the role '${profile.role}', but was given the role '${spec.role}'.`,
+      cost: "Requests that it gets in that role fail or hang.",
+      fix: "Name it in its own role, or start it in the other one.",
+      flag: conflict.flag,
+    },
+  ];
+}
+
+async function checkPairs(model: string, partners: readonly Partner[]): Promise<Check[]> {
   const of = (role: string) =>
     partners.filter(({ evidence: { spec, profile } }) => roleOf(spec, profile) === role);
   const [prefill, decode] = [of("prefill"), of("decode")];

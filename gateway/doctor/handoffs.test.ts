@@ -72,5 +72,12 @@ test("the doctor finds the engine that cannot take part, and names the flag", as
   expect((await handoffs([as("decode", decode)])).checks).toMatchObject([
     { status: "problem", fix: "Attach one with --prefill URL." },
   ]);
+  expect((await handoffs([as("prefill", other)])).checks).toMatchObject([
+    {
+      status: "problem",
+      text: expect.stringContaining("reports the role 'decode', but was given the role 'prefill'"),
+      flag: "--disaggregation-mode prefill",
+    },
+  ]);
   expect((await handoffs([{ url: plain.url }])).checks).toEqual([]);
 });
