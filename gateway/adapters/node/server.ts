@@ -11,11 +11,11 @@ import type { Logger } from "#runtime";
 import { hasDotSegments } from "../../access/paths.ts";
 import { badPath } from "../../access/refusals.ts";
 import { toApiError } from "../../kernel/errors.ts";
+import { Stalls } from "../../kernel/stalls.ts";
 import type { ServerLimits } from "../listening.ts";
 import { Connections } from "./connections.ts";
 import { badHttp, refuseMalformed } from "./malformed.ts";
 import { connectionLimit } from "./open-files.ts";
-import { Stalls } from "./stalls.ts";
 
 export interface HttpListener {
   /** The actual port. */

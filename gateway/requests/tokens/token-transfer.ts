@@ -1,73 +1,59 @@
 import {
   type ClientCall,
   DeltaDecoder,
-  encodeGenerateRequest,
   type FinishReason,
   type KvSource,
   PlaneError,
   type Receiver,
 } from "#runtime";
-import { type ApiError, noWorkerReady, toApiError, unknownToken } from "../../kernel/errors.ts";
+import { type ApiError, noWorkerReady, toApiError } from "../../kernel/errors.ts";
 import { type CallBounds, callError, timeLeft } from "../../models/members/call-error.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
-import type { Assignment } from "../../routing/plan.ts";
-import type { Prompt } from "../../routing/prompt.ts";
 import type { RemotePrefill, Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext } from "../life.ts";
-import { placementOf } from "../placement.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
-import { AnswerTokens } from "./answer-tokens.ts";
-import { Detokenizer } from "./detokenizer.ts";
-import type { TokenInfo, TokenJob, TokenOutput, Usage } from "./job.ts";
+import { AnswerReader } from "./answer-reader.ts";
+import type { TokenJob, TokenOutput, Usage } from "./job.ts";
 import { reportCallFailure } from "./plane-failure.ts";
 import { PrefillHandoff } from "./prefill-handoff.ts";
 import { SilenceTimer } from "./silence-timer.ts";
-import { StopStrings } from "./stop-strings.ts";
-import { findUnknownToken } from "./unknown-token.ts";
+import { findUnknownToken, reportUnknownToken } from "./unknown-token.ts";
+import { WorkerRequest } from "./worker-request.ts";
 
 /** Shared by all answers, because each message is processed before the next one is read. */
 const decoder = new DeltaDecoder();
 
 /**
- * Sends a prompt's tokens to a worker and turns the answer's tokens into text. When a worker is lost, the next one
- * continues from the tokens, since incomplete characters and stop strings are kept here. Its callbacks run once per
- * message from the worker, and allocate only the text for each token.
+ * Asks a worker to answer a prompt, over the request plane. When the worker is lost, the next one continues from the
+ * answer's tokens.
  */
 export class TokenTransfer implements Transfer<WorkerMember> {
   readonly life: Life<WorkerMember>;
   readonly #job: TokenJob;
   readonly #output: TokenOutput;
   readonly #context: LifeContext;
-  readonly #detokenizer: Detokenizer;
-  readonly #stops: StopStrings | undefined;
+  readonly #answer: AnswerReader;
+  readonly #request: WorkerRequest;
   readonly #silence: SilenceTimer;
   readonly #handoff: PrefillHandoff;
   #call: ClientCall | undefined;
   /** Calls made so far. A cancelled call still reports its end, which must not end the next call. */
   #calls = 0;
-  /** Whether the output has been notified that the answer has begun. */
-  #hasStarted = false;
   /** Whether the current worker has begun to answer. */
   #isAnswering = false;
   /** Cached tokens of the prompt, and of the current request to a worker; undefined if the engine reports none. */
   #cachedTokens: number | undefined;
   #routeCachedTokens: number | undefined;
-  readonly #answer = new AnswerTokens();
   /** Whether the current worker has the prompt's KV blocks from a prefill worker. */
   #hasReceivedKv = false;
-  /** Length of the answer at the last move, in tokens. */
-  #tokensBefore = 0;
-  /** The prompt for the worker: after a move, with the answer so far. */
-  #prompt: Prompt;
 
   constructor(job: TokenJob, output: TokenOutput, context: LifeContext) {
     this.#job = job;
     this.#output = output;
     this.#context = context;
-    this.#prompt = job.prompt;
     this.life = new Life(job, this, context);
-    this.#detokenizer = new Detokenizer(job.model.tokenizer.vocabulary);
-    this.#stops = job.stops.length > 0 ? new StopStrings(job.stops) : undefined;
+    this.#answer = new AnswerReader(job, output, this.life);
+    this.#request = new WorkerRequest(job, this.#answer);
     const { firstByteMs, idleMs } = context.options;
     this.#silence = new SilenceTimer(firstByteMs, idleMs, (ms) => this.#onSilence(ms));
     const { prefills } = job.model.metrics.routing;
@@ -80,20 +66,20 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   /** The usage so far: zero before a worker has begun. */
   get usage(): Usage {
     return {
-      promptTokens: this.#hasStarted || this.#isAnswering ? this.#job.prompt.tokens.length : 0,
+      promptTokens: this.hasBegun || this.#isAnswering ? this.#job.prompt.tokens.length : 0,
       completionTokens: this.#answer.length,
       cachedTokens: this.#cachedTokens ?? 0,
     };
   }
 
   get hasBegun(): boolean {
-    return this.#hasStarted;
+    return this.#answer.hasBegun;
   }
 
   routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
     const { preferences, requestId } = this.#job;
     const remotePrefill = this.#remotePrefill;
-    return { prompt: this.#promptSoFar, requestId, preferences, excluded, remotePrefill };
+    return { prompt: this.#request.nextPrompt, requestId, preferences, excluded, remotePrefill };
   }
 
   /** Whether a prefill worker may compute the prompt: its first token is then continued by another worker. */
@@ -108,7 +94,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     if (prefill === undefined) this.#ask(route);
     else {
       this.#silence.start();
-      this.#handoff.start(route, prefill, this.#encodeFor(prefill), timeLeft(this.#bounds));
+      this.#handoff.start(route, prefill, this.#request.encode(prefill), timeLeft(this.#bounds));
     }
   }
 
@@ -119,27 +105,10 @@ export class TokenTransfer implements Transfer<WorkerMember> {
       this.life.refuse(noWorkerReady(this.#job.model.name, this.#boundTo), "unsent");
       return;
     }
-    this.#call = client.call("generate", this.#encodeFor(route, kv), this.#nextReceiver(), {
+    this.#call = client.call("generate", this.#request.encode(route, kv), this.#nextReceiver(), {
       deadlineMs: timeLeft(this.#bounds),
     });
     this.#silence.start();
-  }
-
-  #encodeFor({ worker, rank }: Assignment<WorkerMember>, kvSource?: KvSource): Uint8Array {
-    const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs } = this.#job;
-    return encodeGenerateRequest({
-      requestId,
-      model: model.card.name,
-      tokens: this.#prompt.tokens,
-      maxTokens: maxTokens - this.#answer.length,
-      sampling,
-      ignoreEos,
-      stopTokenIds: [],
-      kvSource,
-      ...(logprobs !== undefined && { logprobs }),
-      ...(echoLogprobs && !this.#hasStarted && { echoLogprobs }),
-      ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
-    });
   }
 
   /** The prefill worker has answered with the first token. The decode worker continues, as after a move. */
@@ -155,7 +124,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     if (this.life.isOver) return;
     this.#routeCachedTokens = undefined;
     this.#isAnswering = false;
-    this.#continueFromHere();
+    this.#request.continueFromHere();
     this.#ask(this.life.route!, kv);
   }
 
@@ -186,37 +155,19 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   }
 
   unableToContinue(): readonly WorkerMember[] | undefined {
-    return this.#isContinuable && this.#answer.length < this.#job.maxTokens ? [] : undefined;
+    return this.#request.isContinuable && !this.#answer.isFull ? [] : undefined;
   }
 
   nextStep(moveObstacle: string | undefined): NextStep<WorkerMember> {
-    if (this.#answer.length >= this.#job.maxTokens)
-      return { kind: "complete", complete: () => this.#finish("length") };
+    if (this.#answer.isFull) return { kind: "complete", complete: () => this.#finish("length") };
     if (moveObstacle !== undefined) return { kind: "give-up", obstacle: moveObstacle };
-    if (!this.#isContinuable)
+    if (!this.#request.isContinuable)
       return { kind: "give-up", obstacle: "its engine cannot continue a partial answer" };
     return {
       kind: "move",
       unable: [],
-      prepare: () => this.#continueFromHere(),
+      prepare: () => this.#request.continueFromHere(),
     };
-  }
-
-  /** The next worker gets the answer so far as part of its prompt. */
-  #continueFromHere(): void {
-    this.#prompt = this.#promptSoFar;
-    this.#tokensBefore = this.#answer.length;
-  }
-
-  get #isContinuable(): boolean {
-    return this.#answer.length === 0 || this.#job.model.card.features.continues !== false;
-  }
-
-  /** The prompt, and the whole answer so far. */
-  get #promptSoFar(): Prompt {
-    if (this.#answer.length === this.#tokensBefore) return this.#prompt;
-    const { prompt } = this.#job;
-    return { ...prompt, tokens: this.#answer.after(prompt.tokens) };
   }
 
   failureOf(cause: unknown): ApiError {
@@ -265,16 +216,14 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     if (!this.#isAnswering) this.#onAnswering();
     if (decoder.cachedTokens !== undefined) this.#noteCached(decoder.cachedTokens);
     const unknown = findUnknownToken(decoder, this.#job.model.card.vocabularySize);
-    if (unknown === undefined && (decoder.count > 0 || decoder.finish !== undefined)) this.#start();
-    if (unknown !== undefined) this.#failOnToken(unknown);
-    else if (decoder.echo) this.#output.onEcho(readTokens(decoder.count));
-    else if (decoder.count > 0) this.#onTokens();
-    if (this.life.isOver || decoder.finish === undefined) return;
-    if (decoder.stopToken === undefined) this.#finish(decoder.finish);
-    else if (this.#answer.length < this.#job.maxTokens) {
-      this.#answer.push(decoder.stopToken);
-      this.#finish(decoder.finish);
-    } else this.#finish("length");
+    if (unknown !== undefined) {
+      reportUnknownToken(this.life, unknown, this.#job, this.#context.warnings);
+      return;
+    }
+    const cut = this.#answer.read(decoder);
+    if (cut !== undefined) this.#cut(cut);
+    else if (decoder.finish !== undefined && !this.life.isOver)
+      this.#finish(this.#answer.end(decoder.finish, decoder.stopToken));
   }
 
   #onEnd(): void {
@@ -295,7 +244,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   /** A worker that has added to the answer does not count as lost. */
   get #failureKind() {
-    return this.#answer.length > this.#tokensBefore ? "answered" : "lost";
+    return this.#request.hasProgress ? "answered" : "lost";
   }
 
   #onSilence(ms: number): void {
@@ -309,38 +258,11 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.life.onAnswered();
   }
 
-  /** Called with the first token: until then, another worker or another model may answer. */
-  #start(): void {
-    if (this.#hasStarted) return;
-    this.#hasStarted = true;
-    const { prompt, model } = this.#job;
-    this.#output.onStart(placementOf(this.life.route!, Math.floor(prompt.tokens.length / model.blockSize)));
-  }
-
   #noteCached(tokens: number): void {
     // What came from a prefill worker says nothing about the cache here.
     if (!this.#hasReceivedKv) this.#routeCachedTokens = tokens;
     // After a move, they may include the answer's own blocks.
-    if (this.#tokensBefore === 0) this.#cachedTokens = tokens;
-  }
-
-  #onTokens(): void {
-    this.life.onPiece(true);
-    const room = this.#job.maxTokens - this.#answer.length;
-    const count = Math.min(decoder.count, room);
-    let text = "";
-    for (let index = 0; index < count; index++) {
-      const token = decoder.tokens[index]!;
-      this.#answer.push(token);
-      text += this.#detokenizer.push(token);
-    }
-    this.life.grow(this.#answer.length);
-    const tokens = this.#job.logprobs === undefined ? undefined : readTokens(count);
-    if (this.#stops !== undefined) text = this.#stops.push(text);
-    if (text !== "" || tokens !== undefined) this.#output.onText(text, tokens);
-    if (this.#stops?.stopped) this.#cut("stop");
-    // Some engines ignore the limit, so the answer is cut here.
-    else if (decoder.count > room || (count === room && decoder.finish === undefined)) this.#cut("length");
+    if (!this.#request.isContinuation) this.#cachedTokens = tokens;
   }
 
   /** Ends the answer and cancels the engine's work on it. */
@@ -350,41 +272,16 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     call?.cancel();
   }
 
-  #failOnToken(token: number): void {
-    const { instance } = this.life.route!.worker;
-    const { card } = this.#job.model;
-    this.#context.warnings.warn(
-      `${instance.name} unknown token`,
-      "a worker sent a token id outside its model's vocabulary",
-      {
-        request: this.#job.requestId,
-        worker: instance.name,
-        token,
-        model: card.name,
-        vocabularySize: card.vocabularySize,
-      },
-    );
-    this.life.fail(unknownToken(instance.name, token, card));
-  }
-
   #finish(finishReason: FinishReason): void {
     this.#silence.stop();
     this.#handoff.end();
     this.#call = undefined;
-    // An incomplete character that the detokenizer still holds is dropped.
-    const rest = this.#stops?.flush() ?? "";
-    if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
+    this.#answer.flush();
     const { route } = this.life;
     if (this.#routeCachedTokens !== undefined) route?.report(this.#routeCachedTokens);
     if (this.#isAnswering) route?.worker.reportSuccess();
     this.life.end("finished");
-    const { metrics } = this.#job.model;
-    const { usage } = this;
-    metrics.inputTokens.observe(usage.promptTokens);
-    metrics.outputTokens.observe(usage.completionTokens);
-    metrics.outputTokensTotal.inc(usage.completionTokens);
-    metrics.cachedTokensTotal.inc(usage.cachedTokens);
-    this.#output.onEnd({ finishReason: this.#stops?.stopped ? "stop" : finishReason, usage });
+    this.#answer.close(finishReason, this.usage);
   }
 
   get #boundTo() {
@@ -396,16 +293,4 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     const { totalMs } = this.#context.options;
     return { model: model.name, timeoutMs: totalMs, deadlineAt: preferences.deadlineAt };
   }
-}
-
-/** The first tokens of the current message. */
-function readTokens(count: number): TokenInfo[] {
-  return Array.from({ length: count }, (_, index) => ({
-    id: decoder.tokens[index]!,
-    logprob: decoder.hasLogprobs ? decoder.logprobs[index]! : Number.NaN,
-    top: Array.from(
-      { length: decoder.topCount(index) },
-      (_, rank) => [decoder.topId(index, rank), decoder.topLogprob(index, rank)] as const,
-    ),
-  }));
 }

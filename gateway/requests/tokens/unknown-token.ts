@@ -1,4 +1,8 @@
-import type { DeltaDecoder } from "#runtime";
+import type { DeltaDecoder, Warnings } from "#runtime";
+import { unknownToken } from "../../kernel/errors.ts";
+import type { WorkerMember } from "../../models/members/member.ts";
+import type { Life } from "../life.ts";
+import type { TokenJob } from "./job.ts";
 
 /**
  * The first token id in a message that is outside the vocabulary, and therefore has no text; undefined if there is
@@ -12,4 +16,22 @@ export function findUnknownToken(message: DeltaDecoder, vocabularySize: number):
     }
   }
   return (message.stopToken ?? 0) >= vocabularySize ? message.stopToken : undefined;
+}
+
+/** Fails the request because its worker has sent an unknown token. */
+export function reportUnknownToken(
+  life: Life<WorkerMember>,
+  token: number,
+  { requestId, model: { card } }: TokenJob,
+  warnings: Warnings,
+): void {
+  const { name } = life.route!.worker.instance;
+  warnings.warn(`${name} unknown token`, "a worker sent a token id outside its model's vocabulary", {
+    request: requestId,
+    worker: name,
+    token,
+    model: card.name,
+    vocabularySize: card.vocabularySize,
+  });
+  life.fail(unknownToken(name, token, card));
 }

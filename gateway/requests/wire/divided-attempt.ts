@@ -1,4 +1,5 @@
 import type { Division, PrefillAnswer } from "../../engines/disaggregation/types.ts";
+import { Stalls } from "../../kernel/stalls.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { PrefillPart } from "../../routing/plan.ts";
 import type {
@@ -10,7 +11,6 @@ import type {
   HttpTimeouts,
   HttpTransport,
 } from "../../wire/types.ts";
-import { StoppedTime } from "../stopped-time.ts";
 import { isRetryable } from "./statuses.ts";
 
 /** Why a prompt was not computed by the prefill engine after all, for metrics. */
@@ -54,7 +54,7 @@ export class DividedAttempt implements HttpReceiver {
   readonly part: PrefillPart<EngineMember>;
   readonly #options: DividedAttemptOptions;
   readonly #handler: DividedAttemptHandler;
-  readonly #stopped = new StoppedTime();
+  readonly #stalls = new Stalls();
   readonly #stopListening: () => void;
   readonly #sentAt = performance.now();
   #call: HttpCall | undefined;
@@ -135,12 +135,12 @@ export class DividedAttempt implements HttpReceiver {
       return;
     }
     const ms = performance.now() - this.#sentAt;
-    const staleMs = this.#stopped.ms;
+    const stalledMs = this.#stalls.ms;
     this.#settle();
     duration.observe(ms / 1000);
     this.part.computed(answer.cachedTokens, ms * 1000);
     const { validMs = Number.POSITIVE_INFINITY, fields } = answer;
-    if (staleMs > validMs * USABLE_SHARE)
+    if (stalledMs > validMs * USABLE_SHARE)
       this.#handler.onPrefillFailed("kv_expired", "This process stood still meanwhile.", this.#isDecoding);
     else if (!this.#isDecoding) this.#decode(fields);
   }
@@ -161,7 +161,7 @@ export class DividedAttempt implements HttpReceiver {
     this.#isWaiting = false;
     this.#chunks = [];
     this.#stopListening();
-    this.#stopped[Symbol.dispose]();
+    this.#stalls.close();
   }
 }
 

@@ -3,22 +3,25 @@ const TICK_MS = 250;
 const TOLERANCE_MS = 250;
 
 /**
- * Measures when this process did not run: because of a long computation, Ctrl-Z or a suspended machine. Clients' data
- * stayed unread meanwhile, so that time must not count against them.
+ * Measures when this process did not run: because of a long computation, Ctrl-Z or a suspended machine. What arrived
+ * meanwhile stayed unread, so it is older than it seems, and its sender is not to blame. Each user has a timer of its
+ * own, because workerd ends a timer together with the request that started it.
  */
 export class Stalls {
   readonly #windowMs: number;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: ReturnType<typeof setInterval>;
   #lastTick = performance.now();
   #stalls: { readonly until: number; readonly ms: number }[] = [];
 
-  /** @param windowMs how long a stall counts after its end */
-  constructor(windowMs: number) {
+  /** @param windowMs how long a stall counts after its end; default: until `close` */
+  constructor(windowMs = Number.POSITIVE_INFINITY) {
     this.#windowMs = windowMs;
-    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    // In some runtimes, it is a number.
+    this.#timer.unref?.();
   }
 
-  /** Milliseconds of recent stalls. */
+  /** Milliseconds of stalls, including one that has just ended; up to a tick too many for each. */
   get ms(): number {
     this.#tick();
     return this.#stalls.reduce((sum, { ms }) => sum + ms, 0);

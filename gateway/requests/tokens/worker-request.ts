@@ -1,0 +1,68 @@
+import { encodeGenerateRequest, type KvSource } from "#runtime";
+import type { WorkerMember } from "../../models/members/member.ts";
+import type { Assignment } from "../../routing/plan.ts";
+import type { Prompt } from "../../routing/prompt.ts";
+import type { AnswerReader } from "./answer-reader.ts";
+import type { TokenJob } from "./job.ts";
+
+/** What a worker is asked: to answer the prompt or, after a move, to continue the answer. */
+export class WorkerRequest {
+  readonly #job: TokenJob;
+  readonly #answer: AnswerReader;
+  /** After a move, it includes the answer so far. */
+  #prompt: Prompt;
+  /** Length of the answer at the last move, in tokens. */
+  #tokensBefore = 0;
+
+  constructor(job: TokenJob, answer: AnswerReader) {
+    this.#job = job;
+    this.#answer = answer;
+    this.#prompt = job.prompt;
+  }
+
+  /** Whether its prompt includes part of an answer. */
+  get isContinuation(): boolean {
+    return this.#tokensBefore > 0;
+  }
+
+  /** Whether the current worker has added to the answer. */
+  get hasProgress(): boolean {
+    return this.#answer.length > this.#tokensBefore;
+  }
+
+  /** Whether another worker can continue the answer. */
+  get isContinuable(): boolean {
+    return this.#answer.length === 0 || this.#job.model.card.features.continues !== false;
+  }
+
+  /** The prompt for the next worker: the client's, and the whole answer so far. */
+  get nextPrompt(): Prompt {
+    if (!this.hasProgress) return this.#prompt;
+    const { prompt } = this.#job;
+    return { ...prompt, tokens: this.#answer.after(prompt.tokens) };
+  }
+
+  /** The next worker gets the answer so far as part of its prompt. */
+  continueFromHere(): void {
+    this.#prompt = this.nextPrompt;
+    this.#tokensBefore = this.#answer.length;
+  }
+
+  /** @param kvSource the KV blocks of the prompt, if another worker has computed it */
+  encode({ worker, rank }: Assignment<WorkerMember>, kvSource?: KvSource): Uint8Array {
+    const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs } = this.#job;
+    return encodeGenerateRequest({
+      requestId,
+      model: model.card.name,
+      tokens: this.#prompt.tokens,
+      maxTokens: maxTokens - this.#answer.length,
+      sampling,
+      ignoreEos,
+      stopTokenIds: [],
+      kvSource,
+      ...(logprobs !== undefined && { logprobs }),
+      ...(echoLogprobs && !this.#answer.hasBegun && { echoLogprobs }),
+      ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
+    });
+  }
+}
