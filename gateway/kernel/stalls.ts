@@ -27,6 +27,12 @@ export class Stalls {
     return this.#stalls.reduce((sum, { ms }) => sum + ms, 0);
   }
 
+  /** Milliseconds of the longest of them. */
+  get longestMs(): number {
+    this.#tick();
+    return this.#stalls.reduce((longest, { ms }) => Math.max(longest, ms), 0);
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

@@ -57,6 +57,8 @@ export class DividedAttempt implements HttpReceiver {
   readonly #stalls = new Stalls();
   readonly #stopListening: () => void;
   readonly #sentAt = performance.now();
+  /** When the answer's head was read. */
+  #headAt = 0;
   #call: HttpCall | undefined;
   #status = 0;
   #chunks: Uint8Array[] = [];
@@ -93,6 +95,7 @@ export class DividedAttempt implements HttpReceiver {
 
   onHead({ status, isEncoded }: HttpHead): void {
     this.#status = status;
+    this.#headAt = performance.now();
     if (isEncoded) this.#fail("prefill_unusable", "Its answer is compressed.");
   }
 
@@ -134,13 +137,15 @@ export class DividedAttempt implements HttpReceiver {
       this.#fail("prefill_unusable", error instanceof Error ? error.message : String(error));
       return;
     }
-    const ms = performance.now() - this.#sentAt;
-    const stalledMs = this.#stalls.ms;
+    const now = performance.now();
+    const ms = now - this.#sentAt;
+    // Its head may have arrived at the beginning of any one stall, at whose end it was read.
+    const ageMs = now - this.#headAt + this.#stalls.longestMs;
     this.#settle();
     duration.observe(ms / 1000);
     this.part.computed(answer.cachedTokens, ms * 1000);
     const { validMs = Number.POSITIVE_INFINITY, fields } = answer;
-    if (stalledMs > validMs * USABLE_SHARE)
+    if (ageMs > validMs * USABLE_SHARE)
       this.#handler.onPrefillFailed("kv_expired", "This process stood still meanwhile.", this.#isDecoding);
     else if (!this.#isDecoding) this.#decode(fields);
   }
