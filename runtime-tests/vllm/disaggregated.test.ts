@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { StatorProcess } from "../../cli/e2e/stator-process.ts";
-import { attach, eventually, freshText, metricOf, post } from "./setup.ts";
+import { complete, expectSame, greedy, prompts } from "./greedy.ts";
+import { areReady, attach, eventually, freshText, metricOf, post, prefills } from "./setup.ts";
 import { VllmServer, writeTinyModel } from "./vllm-server.ts";
 
 // Real vLLM servers that hand KV blocks over by NIXL, with weights that tell: an answer from other blocks differs.
@@ -43,33 +44,10 @@ beforeEach(async () => {
     "--remote-prefill-max-wait=1000",
   ];
   ({ stator, url } = await attach([], ...roles, ...flags));
-  await areReady(1 + decode.length);
+  await areReady(url, 1 + decode.length);
 });
 
 afterEach(async () => void (await stator.stop()));
-
-/** What an answer says, and how sure the model is of each token. */
-interface Said {
-  readonly text: string;
-  readonly logprobs: number[];
-}
-
-/** The same text, and log probabilities but for the last digits, which depend on what else is in the batch. */
-function expectSame(answer: Said, expected: Said): void {
-  expect(answer.text).toBe(expected.text);
-  for (const [index, logprob] of answer.logprobs.entries())
-    expect(logprob).toBeCloseTo(expected.logprobs[index]!, 3);
-}
-
-const greedy = { temperature: 0, max_tokens: TOKENS, ignore_eos: true };
-
-async function complete(base: string, prompt: string): Promise<Said> {
-  const response = await post(base, "/v1/completions", { ...greedy, prompt, logprobs: 1 });
-  const answer = await response.json();
-  expect(response.status, JSON.stringify(answer)).toBe(200);
-  const [{ text, logprobs }] = answer.choices;
-  return { text, logprobs: logprobs.token_logprobs };
-}
 
 async function streamed(base: string, content: string): Promise<string> {
   const messages = [{ role: "user", content }];
@@ -81,28 +59,10 @@ async function streamed(base: string, content: string): Promise<string> {
   return chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("");
 }
 
-const prompts = (count: number) => Array.from({ length: count }, () => freshText(700));
 const transfers = async () =>
   (await Promise.all(decode.map((server) => metricOf(server, "vllm:nixl_xfer_time_seconds_count")))).reduce(
     (sum, each) => sum + each,
   );
-
-async function prefills(place: string): Promise<number> {
-  const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
-  const found = lines.filter(
-    (line) => line.startsWith("stator_prefills_total{") && line.includes(`place="${place}"`),
-  );
-  return found.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
-}
-
-/** Waits until the gateway can use this many engines. */
-async function areReady(count: number): Promise<void> {
-  await eventually(async () => {
-    const { data } = await (await fetch(`${url}/admin/workers`)).json();
-    const ready = data.filter(({ state }: { state: string }) => state === "ready");
-    return ready.length === count ? true : undefined;
-  }, `${count} engines are ready`);
-}
 
 /** Every engine is idle, and holds nothing for others. */
 async function expectIdle(): Promise<void> {
@@ -124,8 +84,8 @@ describe("vLLM's prefill and decode engines", () => {
     for (const [index, answer] of answers.entries()) expectSame(answer, expected[index]!);
     expect(new Set(answers.map(({ text }) => text)).size).toBe(8);
     expect(await transfers()).toBe(before + 8);
-    expect(await prefills("remote")).toBe(8);
-    expect(await prefills("fallback")).toBe(0);
+    expect(await prefills(url, "remote")).toBe(8);
+    expect(await prefills(url, "fallback")).toBe(0);
     await expectIdle();
   });
 
@@ -137,7 +97,7 @@ describe("vLLM's prefill and decode engines", () => {
     const messages = [{ role: "user", content: freshText(700) }];
     const forced = { ...greedy, messages, tools, tool_choice: "required" };
     expect((await post(url, "/v1/chat/completions", forced)).status).toBe(200);
-    expect(await prefills("remote")).toBe(2);
+    expect(await prefills(url, "remote")).toBe(2);
     expect(await transfers()).toBe(before + 2);
   });
 
@@ -158,7 +118,7 @@ describe("vLLM's prefill and decode engines", () => {
     expect(textOf(await asked(url, "/v1/responses", input))).toBe(
       textOf(await asked(prefill.url, "/v1/responses", input)),
     );
-    expect(await prefills("remote")).toBe(2);
+    expect(await prefills(url, "remote")).toBe(2);
     expect(await transfers()).toBe(before + 2);
   });
 
@@ -201,11 +161,14 @@ describe("vLLM's prefill and decode engines", () => {
       body: JSON.stringify({ url: other.url, role: "decode" }),
     });
     expect(await attached.json()).toMatchObject({ role: "decode" });
-    await areReady(3);
+    await areReady(url, 3);
     const all = prompts(6);
     const expected = await Promise.all(all.map((prompt) => streamed(prefill.url, prompt)));
     const answers = all.map((prompt) => streamed(url, prompt));
-    await eventually(async () => ((await prefills("remote")) > 0 ? true : undefined), "some are answered");
+    await eventually(
+      async () => ((await prefills(url, "remote")) > 0 ? true : undefined),
+      "some are answered",
+    );
     decode[0]!.kill();
     // An answer that moves continues from its text, which can be split into other tokens than it was written in.
     const equal = (await Promise.all(answers)).filter((answer, index) => answer === expected[index]);
@@ -219,7 +182,10 @@ describe("vLLM's prefill and decode engines", () => {
     const all = prompts(6);
     const expected = await Promise.all(all.map((prompt) => streamed(prefill.url, prompt)));
     const answers = all.map((prompt) => streamed(url, prompt));
-    await eventually(async () => ((await prefills("remote")) > 0 ? true : undefined), "some are answered");
+    await eventually(
+      async () => ((await prefills(url, "remote")) > 0 ? true : undefined),
+      "some are answered",
+    );
     prefill.kill();
     expect(await Promise.all(answers)).toEqual(expected);
     const [prompt] = prompts(1);

@@ -88,3 +88,21 @@ export async function metricOf({ url }: { url: string }, name: string): Promise<
   const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
+
+/** How many prompts were computed there: `remote`, `local` or `fallback`. */
+export async function prefills(url: string, place: string): Promise<number> {
+  const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
+  const found = lines.filter(
+    (line) => line.startsWith("stator_prefills_total{") && line.includes(`place="${place}"`),
+  );
+  return found.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+}
+
+/** Waits until the gateway can use this many engines. */
+export async function areReady(url: string, count: number): Promise<void> {
+  await eventually(async () => {
+    const { data } = await (await fetch(`${url}/admin/workers`)).json();
+    const ready = data.filter(({ state }: { state: string }) => state === "ready");
+    return ready.length === count ? true : undefined;
+  }, `${count} engines are ready`);
+}

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePorts } from "../../runtime/free-ports.ts";
+import { firstOfFreePorts, freePort } from "../../runtime/free-ports.ts";
 
 /** Tokens in a KV block: vLLM's CPU attention requires a multiple of 32. */
 export const BLOCK_SIZE = 32;
@@ -20,6 +20,8 @@ export interface VllmOptions {
   role?: "prefill" | "decode";
   /** For how long a prefill engine holds KV blocks, in seconds. Default 30. */
   leaseSeconds?: number;
+  /** Data-parallel ranks. Default 1. */
+  ranks?: number;
 }
 
 /** Maximum time until a server answers; two that start together on two busy cores take a minute. */
@@ -63,14 +65,17 @@ export class VllmServer {
 
   /** Starts a server and waits until it answers. @throws Error with its output if it does not */
   static async start(folder: string, options: VllmOptions = {}): Promise<VllmServer> {
-    const [api, events, replay, side] = await freePorts(4);
-    const ports = { api: api!, events: events!, replay: replay!, side: side! };
+    // Each rank has its own, one after another.
+    const [events, replay, side] = await Promise.all(
+      [1, 2, 3].map(() => firstOfFreePorts(options.ranks ?? 1)),
+    );
+    const ports = { api: await freePort(), events: events!, replay: replay!, side: side! };
     return new VllmServer(folder, ports, options).#whenUp();
   }
 
   private constructor(folder: string, ports: Ports, options: VllmOptions) {
     const { blocks, kvEvents = true, prefixCaching = true, reportsCachedTokens = true } = options;
-    const { role, leaseSeconds = 30 } = options;
+    const { role, leaseSeconds = 30, ranks = 1 } = options;
     this.#folder = folder;
     this.#ports = ports;
     this.url = `http://127.0.0.1:${ports.api}`;
@@ -90,6 +95,7 @@ export class VllmServer {
       ["--block-size", String(BLOCK_SIZE), "--gpu-memory-utilization", "0.2"],
       ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"],
       blocks === undefined ? [] : ["--num-gpu-blocks-override", String(blocks)],
+      ranks === 1 ? [] : ["--data-parallel-size", String(ranks)],
       [prefixCaching ? "--enable-prefix-caching" : "--no-enable-prefix-caching"],
       reportsCachedTokens ? ["--enable-prompt-tokens-details"] : [],
       kvEvents ? ["--kv-events-config", JSON.stringify(kvEventsConfig)] : [],
