@@ -72,6 +72,7 @@ export class PoolGateway {
       cost: this.cost,
       blockSize,
       load: (index) => this.router.load(index),
+      mayWait: () => false,
       onPrefillBooked() {},
     });
   }

@@ -12,6 +12,7 @@ import { CacheReports } from "./drift/cache-reports.ts";
 import { SessionBindings } from "./filters/affinity.ts";
 import { Bindings } from "./filters/binding.ts";
 import { Filters } from "./filters/filters.ts";
+import type { Selection } from "./filters/selection.ts";
 import { DrainRate } from "./load/drain-rate.ts";
 import { requestWeight } from "./load/request-weight.ts";
 import {
@@ -97,6 +98,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
       cost: this.transferCost,
       blockSize,
       load: (index) => this.#core.load(index),
+      mayWait: (selection) => this.#mayWait(selection),
       onPrefillBooked: () => this.decisions.notePrefill(this.workers.roster.length),
     });
     this.decisions = new DecisionLog(this.#core, options.decisionLog);
@@ -129,16 +131,19 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
    * Chooses a worker and books the request's load on it.
    * @param queuedMs how long a queued request has waited; if there is no route it keeps waiting, and no decision is
    *   logged
+   * @param tokensAhead prompt tokens that wait for prefill workers and go first
    */
-  route(request: RouteRequest<Worker>, queuedMs?: number): Route<Worker> | Unroutable {
+  route(request: RouteRequest<Worker>, queuedMs?: number, tokensAhead = 0): Route<Worker> | Unroutable {
     this.#weighRecentPrefill();
     const now = performance.now();
-    const plan = this.#plans.choose(request, now, this.#seconds, true);
+    const plan = this.#plans.choose(request, now, this.#seconds, true, tokensAhead);
+    if (plan.waits) return "must-wait-for-prefill";
     const { decode: decision } = plan;
     const { roster } = this.workers;
     const slot = roster[decision.worker];
-    const areBusy = slot === undefined && decision.busyWorkers > 0;
-    if (slot === undefined && (queuedMs !== undefined || (areBusy && this.#mayWait()))) return "must-wait";
+    const areBusy = slot === undefined && (decision.busyWorkers > 0 || plan.reason === "busy");
+    if (slot === undefined && (queuedMs !== undefined || (areBusy && this.#mayWait(this.#plans.selection))))
+      return "must-wait";
     if (this.#log.isEnabled("debug")) this.#explain(request, slot);
     const recordId = this.decisions.record(request, plan, roster, queuedMs ?? 0);
     if (slot === undefined) return areBusy ? "all-busy" : "none-ready";
@@ -191,6 +196,11 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   peek(request: RouteRequest<Worker>): Worker | undefined {
     const { decode } = this.#plans.choose(request, performance.now(), this.#seconds, false);
     return this.workers.roster[decode.worker]?.worker;
+  }
+
+  /** Whether a prefill worker is likely to compute the prompt. @param newTokens see `uncachedTokens` */
+  isForPrefill(request: RouteRequest<Worker>, newTokens: number): boolean {
+    return this.#plans.isForPrefill(request, newTokens);
   }
 
   /** How many prompt tokens no worker has cached. */
@@ -414,8 +424,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
    * Whether a request without a route may wait: some worker is over its queue limit but not busy. If all are busy, a
    * queue would only delay the refusal.
    */
-  #mayWait(): boolean {
-    const { only, excluded } = this.#plans.selection;
+  #mayWait({ only, excluded }: Selection): boolean {
     if (this.#thresholds.queuePrefillSteps === undefined) return false;
     return this.workers.roster.some((slot) => {
       if (slot === undefined || !slot.worker.isReady || excluded.includes(slot.index)) return false;

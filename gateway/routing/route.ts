@@ -41,5 +41,8 @@ export interface Route<Worker extends RoutedWorker> extends Assignment<Worker> {
   free(outcome: RouteOutcome): void;
 }
 
-/** Why a request has no route: no acceptable worker is ready, all are busy, or all have enough prefill waiting. */
-export type Unroutable = "none-ready" | "all-busy" | "must-wait";
+/**
+ * Why a request has no route: no acceptable worker is ready, all are busy, all have enough prefill waiting, or all prefill
+ * workers have and the prompt is worth the wait for one.
+ */
+export type Unroutable = "none-ready" | "all-busy" | "must-wait" | "must-wait-for-prefill";

@@ -16,6 +16,8 @@ export interface PlanDecision {
   prefill: Decision | undefined;
   /** Why there is no prefill worker; undefined if there is one, or the model has none. */
   reason: LocalPrefillReason | undefined;
+  /** Whether the request had better wait for a prefill worker; nothing is booked then. */
+  waits: boolean;
 }
 
 export interface PlanContext<Worker extends RoutedWorker> {
@@ -28,6 +30,8 @@ export interface PlanContext<Worker extends RoutedWorker> {
   readonly cost: TransferCost;
   readonly blockSize: number;
   load(index: number): WorkerLoad;
+  /** Whether a worker of the selection has too much to do only by the queue's threshold, so that requests wait for it. */
+  mayWait(selection: Selection): boolean;
   /** Called when the core has just decided on a prefill worker, and booked its load. */
   onPrefillBooked(): void;
 }
@@ -49,7 +53,12 @@ export class PlanChooser<Worker extends RoutedWorker> {
   /** The worker that would do everything for the current request, once it is known. */
   #local: Chosen | undefined;
   /** Reused for every request. */
-  readonly #plan: PlanDecision = { decode: undefined as never, prefill: undefined, reason: undefined };
+  readonly #plan: PlanDecision = {
+    decode: undefined as never,
+    prefill: undefined,
+    reason: undefined,
+    waits: false,
+  };
 
   constructor(context: PlanContext<Worker>) {
     this.#context = context;
@@ -59,22 +68,31 @@ export class PlanChooser<Worker extends RoutedWorker> {
    * @param now on the clock of `performance.now()`
    * @param seconds on the core's clock
    * @param books whether to book the load
+   * @param tokensAhead prompt tokens that wait for prefill workers and go first
    * @returns an object that is reused: read it before the next call
    */
-  choose(request: RouteRequest<Worker>, now: number, seconds: number, books: boolean): PlanDecision {
+  choose(
+    request: RouteRequest<Worker>,
+    now: number,
+    seconds: number,
+    books: boolean,
+    tokensAhead = 0,
+  ): PlanDecision {
     const { chooser, workers, decode: filters } = this.#context;
     filters.narrow(this.selection, request, now);
     this.#local = undefined;
     const plan = this.#plan;
     plan.prefill = undefined;
     plan.reason = undefined;
+    plan.waits = false;
     if (this.#needing.length > 0) this.selection.exclude(this.#needing);
     if (!this.#hasPrefillWorkers) {
       plan.decode = chooser.choose(request, this.selection, workers.roster, seconds, { books });
       return plan;
     }
-    const found = this.#tooLittle(request) ?? this.#findRemote(request, now, seconds);
-    if (typeof found === "string") {
+    const found = this.#tooLittle(request) ?? this.#findRemote(request, now, seconds, tokensAhead);
+    if (found === "wait") plan.waits = true;
+    else if (typeof found === "string") {
       plan.reason = found;
       plan.decode = this.#chooseOne(request, seconds, books);
     } else {
@@ -93,6 +111,16 @@ export class PlanChooser<Worker extends RoutedWorker> {
     // Turns among prefill workers are not those among the others.
     const chosen = this.#local ?? this.#peek(request, this.selection, seconds, true);
     return books && chosen.worker >= 0 ? this.#book(request, chosen, this.selection, seconds, false) : chosen;
+  }
+
+  /**
+   * Whether a prefill worker is likely to compute the prompt.
+   * @param newTokens those of the prompt that no worker has cached
+   */
+  isForPrefill({ remotePrefill }: RouteRequest<Worker>, newTokens: number): boolean {
+    if (!this.#hasPrefillWorkers || remotePrefill === undefined) return false;
+    if (this.#needing.length > 0) return true;
+    return remotePrefill === "possible" && newTokens >= this.#context.options.minTokens;
   }
 
   /** Workers have joined or left, or their readiness has changed. */
@@ -150,7 +178,8 @@ export class PlanChooser<Worker extends RoutedWorker> {
     request: RouteRequest<Worker>,
     now: number,
     seconds: number,
-  ): { decode: Chosen; prefill: Chosen } | LocalPrefillReason {
+    tokensAhead: number,
+  ): { decode: Chosen; prefill: Chosen } | LocalPrefillReason | "wait" {
     const { workers, options, prefill: filters } = this.#context;
     const { tokens } = request.prompt;
     // With a matter of turns, who would compute the prompt is who decodes.
@@ -172,9 +201,14 @@ export class PlanChooser<Worker extends RoutedWorker> {
     const selection = this.#prefillSelection;
     filters.narrow(selection, request, now);
     selection.exclude(this.#withoutFormat(format));
-    const prefill = this.#peek(request, selection, seconds, false);
-    if (prefill.worker < 0)
-      return this.#giveUp(request, now, prefill.busyWorkers > 0 ? "busy" : "none_ready");
+    // Those that wait get the next prefill worker.
+    const prefill = tokensAhead > 0 ? undefined : this.#peek(request, selection, seconds, false);
+    if (prefill === undefined || prefill.worker < 0) {
+      if (prefill?.busyWorkers === 0) return this.#giveUp(request, now, "none_ready");
+      if (!this.#context.mayWait(selection)) return this.#giveUp(request, now, "busy");
+      const waits = local.worker < 0 || !this.#waitsTooLong(tokens.length, tokensAhead, decode, local);
+      return waits ? "wait" : this.#giveUp(request, now, "slower");
+    }
     if (local.worker >= 0 && this.#takesTooLong(tokens.length, prefill, decode, local))
       return this.#giveUp(request, now, "slower");
     return { decode, prefill };
@@ -192,6 +226,21 @@ export class PlanChooser<Worker extends RoutedWorker> {
     const { cost, options } = this.#context;
     const moved = (tokens - this.#cachedTokens(decode)) * cost.perToken;
     return this.#tokensUntil(tokens, prefill) + moved > options.maxWait * this.#tokensUntil(tokens, local);
+  }
+
+  /** Like `#takesTooLong`, for the least busy prefill worker of the selection, once those ahead are computed. */
+  #waitsTooLong(tokens: number, tokensAhead: number, decode: Chosen, local: Chosen): boolean {
+    const { cost, options, workers } = this.#context;
+    let [least, count] = [Number.POSITIVE_INFINITY, 0];
+    for (const slot of workers.roster) {
+      if (slot === undefined || !slot.worker.isReady) continue;
+      if (this.#prefillSelection.excluded.includes(slot.index)) continue;
+      least = Math.min(least, this.#context.load(slot.index).activePrefillTokens);
+      count++;
+    }
+    const moved = (tokens - this.#cachedTokens(decode)) * cost.perToken;
+    const remote = least + tokensAhead / count + tokens + moved;
+    return remote > options.maxWait * this.#tokensUntil(tokens, local);
   }
 
   /** Tokens that the worker computes until it has computed this prompt. */

@@ -331,3 +331,111 @@ describe("admission", () => {
     expect(admission.waiting).toBe(0);
   });
 });
+
+describe("the queue for prefill workers", () => {
+  const kvFormat = "test";
+
+  /** One prefill worker that computes one prompt of 256 tokens at a time, and one decode worker. */
+  function openPools(queue: Partial<QueueOptions> = {}, needsPrefill = false) {
+    const model = open(queue, { disaggregation: { minTokens: 64, minShare: 0, maxWait: 4 } });
+    const prefill = model.add("prefill", { role: "prefill", kvFormat });
+    const decode = model.add("decode", { role: "decode", kvFormat, needsPrefill, totalBlocks: 1000 });
+    const long = (preferences = {}) => ({
+      ...request(256, preferences),
+      remotePrefill: "possible" as const,
+    });
+    return { ...model, prefill, decode, long };
+  }
+
+  const prefillOf = ({ route }: ReturnType<typeof apply>) => route?.plan.prefill?.worker.instance.name;
+
+  it("holds long prompts until a prefill worker has time, and no others", async () => {
+    const { admission, long } = openPools();
+    const first = apply(admission, long());
+    const second = apply(admission, long());
+    expect(prefillOf(first)).toBe("prefill");
+    expect(second.route).toBeUndefined();
+    const short = apply(admission, { ...request(32), remotePrefill: "possible" });
+    const undividable = apply(admission, request(128));
+    expect(short.route?.worker.instance.name).toBe("decode");
+    expect(undividable.route?.plan.prefillHere).toBe("unsuited");
+    first.route!.plan.prefill!.computed(0, 1);
+    await settled();
+    expect(prefillOf(second)).toBe("prefill");
+    expect(admission.waiting).toBe(0);
+  });
+
+  it("serves higher priorities first, and forgets those that leave", async () => {
+    const { admission, long } = openPools();
+    const first = apply(admission, long());
+    const low = apply(admission, long({ priority: -1 }));
+    const left = apply(admission, long({ priority: 2 }));
+    const high = apply(admission, long({ priority: 1 }));
+    left.pending!.leave();
+    first.route!.plan.prefill!.computed(0, 1);
+    await settled();
+    expect([prefillOf(high), low.route]).toEqual(["prefill", undefined]);
+    high.route!.plan.prefill!.computed(0, 1);
+    await settled();
+    expect(prefillOf(low)).toBe("prefill");
+  });
+
+  it("is no longer than its prompts are worth the wait", async () => {
+    const { admission, long, router } = openPools();
+    const all = Array.from({ length: 8 }, () => apply(admission, long()));
+    // On the prefill worker, the wait and the prompt may take four times as long as here.
+    expect(all.map(prefillOf).filter(Boolean)).toHaveLength(1);
+    const here = all.filter(({ route }) => route?.plan.prefillHere !== undefined);
+    expect(here.length).toBeGreaterThan(0);
+    expect(here.map(({ route }) => route!.plan.prefillHere)).toEqual(here.map(() => "slower"));
+    expect(admission.waiting).toBeGreaterThan(1);
+    expect(router.decisions.list(8).some(({ prefillHere }) => prefillHere === "slower")).toBe(true);
+  });
+
+  it("is drained to other prefill workers, or to those that answer", async () => {
+    const { admission, add, long, prefill, router } = openPools();
+    apply(admission, long());
+    const waiting = [apply(admission, long()), apply(admission, long())];
+    router.removeWorker(prefill);
+    add("other", { role: "prefill", kvFormat });
+    await settled();
+    expect(waiting.map(prefillOf)).toEqual(["other", undefined]);
+    router.removeWorker(waiting[0]!.route!.plan.prefill!.worker);
+    await settled();
+    expect(waiting[1]!.route?.plan.prefillHere).toBeUndefined();
+    expect(waiting[1]!.route?.worker.instance.name).toBe("decode");
+  });
+
+  it("ends a wait that takes too long where the answer is written", async () => {
+    const { admission, long } = openPools({ timeoutMs: 20 });
+    apply(admission, long());
+    const late = await apply(admission, long()).outcome;
+    expect([late.worker.instance.name, late.plan.prefill]).toEqual(["decode", undefined]);
+    expect(admission.waiting).toBe(0);
+  });
+
+  it("holds everything for decode workers that cannot do without", async () => {
+    const { admission, long } = openPools({}, true);
+    const first = apply(admission, long());
+    const second = apply(admission, { ...request(32), remotePrefill: "possible" });
+    expect([prefillOf(first), second.route]).toEqual(["prefill", undefined]);
+    first.route!.plan.prefill!.computed(0, 1);
+    await settled();
+    expect(prefillOf(second)).toBe("prefill");
+  });
+
+  it("does not exist without its threshold: busy prefill workers are passed over, or make others busy", async () => {
+    const thresholds = { ...NO_THRESHOLDS, busyPrefillTokens: { tokens: 200 } };
+    for (const needsPrefill of [false, true]) {
+      const { admission, add } = open({}, { thresholds });
+      add("prefill", { role: "prefill", kvFormat });
+      add("decode", { role: "decode", kvFormat, needsPrefill, totalBlocks: 1000 });
+      const ask = () => apply(admission, { ...request(640), remotePrefill: "possible" });
+      ask();
+      const second = ask();
+      if (needsPrefill)
+        await expect(second.outcome).rejects.toMatchObject({ status: 503, code: "server_busy" });
+      else expect(second.route?.plan.prefillHere).toBe("busy");
+    }
+  });
+});

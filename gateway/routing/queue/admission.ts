@@ -14,10 +14,11 @@ import {
 import type { RefusalReason, RoutingMetrics } from "../../kernel/metrics.ts";
 import { allNeedPrefill, missingRole } from "../filters/role.ts";
 import type { ModelRouter } from "../model-router.ts";
-import type { RouteRequest } from "../route.ts";
+import type { RouteRequest, Unroutable } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
 import { type Entry, FairQueue } from "./fair-queue.ts";
 import type { QueueOptions } from "./options.ts";
+import { PrefillWait } from "./prefill-wait.ts";
 import type { PendingRoute, RouteHandler, RouteSource } from "./route-source.ts";
 
 interface Waiting<Worker extends RoutedWorker> {
@@ -25,6 +26,8 @@ interface Waiting<Worker extends RoutedWorker> {
   readonly handler: RouteHandler<Worker>;
   /** The set of workers to which it is bound; see `Bindings.keyOf`. */
   bindingKey: string;
+  /** Whether it waits for a prefill worker, as far as is known. */
+  isForPrefill: boolean;
   /** On the clock of `performance.now()`. */
   readonly since: number;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -42,6 +45,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
   readonly #options: QueueOptions;
   readonly #metrics: RoutingMetrics;
   readonly #queue: FairQueue<Waiting<Worker>>;
+  readonly #prefill = new PrefillWait();
   #isServing = false;
 
   constructor(model: string, router: ModelRouter<Worker>, options: QueueOptions, metrics: RoutingMetrics) {
@@ -63,18 +67,20 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
    * @returns the request's place in the queue, if it has to wait
    */
   apply(request: RouteRequest<Worker>, handler: RouteHandler<Worker>): PendingRoute | undefined {
-    const { deadlineAt } = request.preferences;
+    const { deadlineAt, priority } = request.preferences;
     if (deadlineAt !== undefined && deadlineAt <= performance.now()) {
       this.#refuse(request, handler, "deadline", deadlineExceeded());
       return undefined;
     }
-    if (this.#queue.size > 0) {
+    // Who only waits for prefill workers does not hold up those that need none.
+    if (this.#queue.size > this.#prefill.count) {
       const pending = this.#wait(request, handler);
       this.#serveSoon();
       return pending;
     }
-    const route = this.#router.route(request);
-    if (route === "must-wait") return this.#wait(request, handler);
+    const route = this.#router.route(request, undefined, this.#prefill.ahead(priority));
+    if (route === "must-wait" || route === "must-wait-for-prefill")
+      return this.#wait(request, handler, route === "must-wait-for-prefill");
     if (route === "none-ready") handler.onRefused(this.#noWorkerReady(request));
     else if (route === "all-busy") {
       this.#metrics.refused("busy");
@@ -87,7 +93,12 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     return this.#router.bindings.boundTo(request, performance.now());
   }
 
-  #wait(request: RouteRequest<Worker>, handler: RouteHandler<Worker>): PendingRoute | undefined {
+  /** @param isForPrefill whether it waits for a prefill worker; undefined if that is not known */
+  #wait(
+    request: RouteRequest<Worker>,
+    handler: RouteHandler<Worker>,
+    isForPrefill?: boolean,
+  ): PendingRoute | undefined {
     const { priority } = request.preferences;
     if (this.#queue.isFull) {
       const last = this.#queue.lastBelow(priority);
@@ -102,24 +113,25 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
       request,
       handler,
       bindingKey: "",
+      isForPrefill: false,
       since,
       timer: undefined,
       leave: () => undefined,
     };
-    this.#enqueue(waiting);
+    this.#enqueue(waiting, isForPrefill);
     return { leave: () => waiting.leave() };
   }
 
-  #enqueue(waiting: Waiting<Worker>): void {
+  #enqueue(waiting: Waiting<Worker>, isForPrefill?: boolean): void {
     const { request, since } = waiting;
     const { priority, tenant } = request.preferences;
     waiting.bindingKey = this.#router.bindings.keyOf(request, performance.now());
     const work = this.#router.uncachedTokens(request);
     const entry = this.#queue.push(waiting, { priority, tenant, work });
+    if (isForPrefill ?? this.#router.isForPrefill(request, work)) this.#waitForPrefill(entry);
     waiting.timer = this.#expireLater(entry);
     waiting.leave = () => {
-      clearTimeout(waiting.timer);
-      this.#queue.remove(entry);
+      this.#remove(entry);
       const queuedMs = performance.now() - since;
       this.#router.decisions.recordWithout(request, "cancelled", undefined, queuedMs);
     };
@@ -130,8 +142,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     for (;;) {
       const entry = this.#queue.next(() => false);
       if (entry === undefined) break;
-      this.#queue.remove(entry);
-      clearTimeout(entry.item.timer);
+      this.#remove(entry);
       to.#enqueue(entry.item);
     }
     to.#serveSoon();
@@ -155,15 +166,36 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     const waitMs = Math.max(0, entry.item.since + timeoutMs - now);
     if (leftMs < waitMs) return setTimeout(() => this.#expel(entry, "deadline", deadlineExceeded()), leftMs);
     return setTimeout(() => {
+      // Better late than never: another worker computes the prompt.
+      const alone = { ...entry.item.request, remotePrefill: "avoided" } as const;
+      if (entry.item.isForPrefill && this.#serveOne(entry, alone) === undefined) return;
       this.#expel(entry, "queue_timeout", queueTimedOut(this.#model, timeoutMs / 1000, this.#retrySeconds()));
     }, waitMs);
   }
 
   #expel(entry: Entry<Waiting<Worker>>, reason: RefusalReason, error: ApiError): void {
-    const { timer, handler, request, since } = entry.item;
-    clearTimeout(timer);
-    this.#queue.remove(entry);
+    const { handler, request, since } = entry.item;
+    this.#remove(entry);
     this.#refuse(request, handler, reason, error, performance.now() - since);
+  }
+
+  /** Requests that wait for a prefill worker do not hold up others of the same binding. */
+  #waitForPrefill(entry: Entry<Waiting<Worker>>): void {
+    entry.item.isForPrefill = true;
+    entry.item.bindingKey = `prefill ${entry.item.bindingKey}`;
+    this.#prefill.add(entry);
+  }
+
+  /** Removes an entry that is not served. */
+  #remove(entry: Entry<Waiting<Worker>>): void {
+    clearTimeout(entry.item.timer);
+    this.#queue.remove(entry);
+    this.#forgetPrefill(entry);
+  }
+
+  #forgetPrefill(entry: Entry<Waiting<Worker>>): void {
+    if (entry.item.isForPrefill) this.#prefill.remove(entry);
+    entry.item.isForPrefill = false;
   }
 
   /** Serves the queue once for all changes of this turn, after the request that caused them has been handled. */
@@ -178,27 +210,34 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
 
   /**
    * Routes waiting requests in order, as long as there are routes. A request bound to workers without capacity does not
-   * hold up the others.
+   * hold up the others, nor does one that waits for a prefill worker.
    */
   #serve(): void {
     const blocked = new Set<string>();
     for (;;) {
       const entry = this.#queue.next(({ bindingKey }) => blocked.has(bindingKey));
       if (entry === undefined) return;
-      const { request, handler, bindingKey, since, timer } = entry.item;
-      const queuedMs = performance.now() - since;
-      const route = this.#router.route(request, queuedMs);
-      if (typeof route === "object") {
-        clearTimeout(timer);
-        this.#queue.serve(entry);
-        this.#metrics.queueWait.observe(queuedMs / 1000);
-        handler.onRoute(route);
-        continue;
-      }
+      const refusal = this.#serveOne(entry, entry.item.request);
+      if (refusal === undefined) continue;
+      if (refusal === "must-wait-for-prefill" && !entry.item.isForPrefill) this.#waitForPrefill(entry);
       // If a request that can go to any worker has no route, no other request has one.
-      if (bindingKey === "") return;
-      blocked.add(bindingKey);
+      if (entry.item.bindingKey === "") return;
+      blocked.add(entry.item.bindingKey);
     }
+  }
+
+  /** Routes one waiting request. @returns why it has no route */
+  #serveOne(entry: Entry<Waiting<Worker>>, request: RouteRequest<Worker>): Unroutable | undefined {
+    const { handler, since, timer } = entry.item;
+    const queuedMs = performance.now() - since;
+    const route = this.#router.route(request, queuedMs);
+    if (typeof route !== "object") return route;
+    clearTimeout(timer);
+    this.#queue.serve(entry);
+    this.#forgetPrefill(entry);
+    this.#metrics.queueWait.observe(queuedMs / 1000);
+    handler.onRoute(route);
+    return undefined;
   }
 
   #queueFull({ requestId }: RouteRequest<Worker>): ApiError {
