@@ -7,6 +7,7 @@ import { createLogger, type Discovery, randomId } from "#runtime";
 import { openDiscovery } from "#runtime/node";
 import { hasEtcd, startEtcd } from "../runtime/discovery/etcd/test-etcd.ts";
 import { hasNats, startNats } from "../runtime/testing/nats-server.ts";
+import { temporaryFolder } from "../scripts/testing/temporary-folder.ts";
 import { anyCodec, protobuf } from "./codec.ts";
 import { type ConnectServiceOptions, connectService } from "./connect-service.ts";
 import { defineService, endpoint, type ServiceContext } from "./define-service.ts";
@@ -89,7 +90,7 @@ async function memory(): Promise<Discovery> {
 }
 
 const stores: [string, boolean, () => Promise<{ url: string; flags?: object }>][] = [
-  ["files", true, async () => ({ url: `file:/tmp/stator-services-${randomId()}` })],
+  ["files", true, async () => ({ url: `file:${temporaryFolder()}` })],
   [
     "etcd",
     hasEtcd,
