@@ -18,7 +18,10 @@ export interface Case {
 
 /** Every ratio at every load, with the default thresholds. */
 export function ratioCases({ workers, loads }: DisaggOptions): Case[] {
-  const ratios = [0, 1, 2, 3, 4, 5, 6].map((eighths) => Math.round((eighths * workers) / 8));
+  const ratios = [0, 1, 2, 3, 4, 5, 6].map((eighths) =>
+    // One at least answers.
+    Math.min(workers - 1, Math.round((eighths * workers) / 8)),
+  );
   return loads.flatMap((copies) =>
     [...new Set(ratios)].map((prefill) => ({
       table: `${copies}× the trace`,

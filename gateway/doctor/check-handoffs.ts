@@ -2,6 +2,7 @@ import { messageOf } from "#runtime";
 import type { Disaggregation, PrefillAnswer } from "../engines/disaggregation/types.ts";
 import { EngineApiError } from "../engines/index.ts";
 import type { EngineApi } from "../engines/types.ts";
+import { parseExactly } from "../kernel/exact-json.ts";
 import { roleOf } from "../models/members/engine-spec.ts";
 import { roleConflict } from "../models/members/observed-limitations.ts";
 import type { Evidence } from "./evidence.ts";
@@ -98,12 +99,16 @@ async function checkPair(from: Partner, to: Partner): Promise<Check> {
     };
   try {
     const tokens = await handOver(disaggregation, from, to);
-    const proof =
-      tokens === undefined ? "" : ` ${tokens} tokens' blocks came from there, by the decode engine's count.`;
+    const isUnproved = tokens === undefined && disaggregation.decodesAlone;
+    const proof = isUnproved
+      ? " Whether that one used the blocks is not known, as it does not count them."
+      : tokens === undefined
+        ? ""
+        : ` ${tokens} tokens' blocks came from there, by the decode engine's count.`;
     const isIdle = tokens === 0;
     return {
       id,
-      status: isIdle ? "problem" : "ok",
+      status: isIdle ? "problem" : isUnproved ? "note" : "ok",
       text: `${title}: a prompt computed by the one was answered by the other.${isIdle ? " But the decode engine has received no blocks: it computed the prompt itself." : proof}`,
       ...(isIdle && {
         cost: COST,
@@ -140,7 +145,7 @@ async function handOver(
   const received = async () => disaggregation.readReceivedTokens?.(api).catch(() => undefined);
   const before = await received();
   const ask = async (engine: EngineApi, fields: PrefillAnswer["fields"]) => {
-    const answer = await engine.postJson(path, defined({ ...body, ...fields }));
+    const answer = await engine.postJson(path, defined({ ...body, ...fields }), parseExactly);
     if (answer === undefined) throw new EngineApiError("unsupported", `${engine.url}${path} does not exist.`);
     return answer;
   };

@@ -32,7 +32,8 @@ test.each([
   await using second = await start({ role: "decode" });
   const specs = [as("prefill", one), as("prefill", other), as("decode", first), as("decode", second)];
   const { checks, engines } = await handoffs(specs);
-  expect(checks.map(({ status }) => status)).toEqual(["ok", "ok", "ok"]);
+  const proved = name === "TensorRT-LLM" ? "note" : "ok";
+  expect(checks.map(({ status }) => status)).toEqual([proved, proved, proved]);
   const read = [one, other].map(({ kvExports }) => [kvExports.read, kvExports.readLate, kvExports.held]);
   expect(read).toEqual([
     [2, 0, 0],

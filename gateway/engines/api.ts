@@ -38,9 +38,10 @@ export function createEngineApi(url: string, options: EngineApiOptions = {}): En
     async getJson(path) {
       return parse(base + path, await request(path));
     },
-    async postJson(path, body) {
+    async postJson(path, body, parseJson) {
       const headers = { "content-type": "application/json" };
-      return parse(base + path, await request(path, { method: "POST", headers, body: JSON.stringify(body) }));
+      const text = await request(path, { method: "POST", headers, body: JSON.stringify(body) });
+      return parse(base + path, text, parseJson);
     },
     getText: (path) => request(path),
   };
@@ -120,10 +121,10 @@ async function readBody(response: Response, url: string, maxBytes: number): Prom
   return text + decoder.decode();
 }
 
-function parse(url: string, text: string | undefined): unknown {
+function parse(url: string, text: string | undefined, parseJson = JSON.parse): unknown {
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new EngineApiError("not_readable", `${url} did not answer with JSON.`, { cause });
   }

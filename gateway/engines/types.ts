@@ -147,6 +147,7 @@ export interface EngineApi {
   readonly url: string;
   /** The body of a 2xx answer; undefined for 404, 405 and 501. @throws EngineApiError for everything else */
   getJson(path: string): Promise<unknown>;
-  postJson(path: string, body: unknown): Promise<unknown>;
+  /** @param parse instead of `JSON.parse` */
+  postJson(path: string, body: unknown, parse?: (text: string) => unknown): Promise<unknown>;
   getText(path: string): Promise<string | undefined>;
 }

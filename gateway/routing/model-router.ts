@@ -150,9 +150,12 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     const { session } = request.preferences;
     if (session !== undefined && this.#sessions.mode !== "off") this.#sessions.remember(session, slot, now);
     this.#options.others?.countRequest();
-    if (plan.reason !== undefined) this.#metrics.prefills.count("local", plan.reason);
+    // A failure has been counted already.
+    if (plan.reason !== undefined && plan.reason !== "failed")
+      this.#metrics.prefills.count("local", plan.reason);
     const prefill = plan.prefill && this.#assign(request, plan.prefill, now);
-    this.#onAssigned(request, slot, prefill === undefined ? decision.overlapBlocks : undefined);
+    if (prefill === undefined) this.#onAssigned(request, slot, decision.overlapBlocks);
+    else if (request.isPrefillOnly !== true) this.#onAssigned(request, slot, undefined);
     return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now, {
       prefill,
       prefillHere: plan.reason,

@@ -12,6 +12,8 @@ export interface RouteRequest<Worker extends RoutedWorker> {
   readonly preferences: RoutePreferences;
   /** Workers not to be chosen, such as those that have already failed the request. */
   readonly excluded: readonly Worker[];
+  /** Whether a prefill worker, if it computes the prompt, does it all, because one token is wanted. */
+  readonly isPrefillOnly?: boolean | undefined;
   /** Whether a prefill worker can compute the prompt. Default: no. */
   readonly remotePrefill?: RemotePrefill | undefined;
 }

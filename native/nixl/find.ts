@@ -33,7 +33,7 @@ export function findNixl(configured: string | undefined, environment = process.e
     const library = inPython(prefix);
     if (library !== undefined) return { library, why: `found in the Python environment ${prefix}` };
   }
-  const message = `${LIBRARY} was not found: install it with pip install nixl, or set NIXL_PREFIX to where it is.`;
+  const message = `${LIBRARY} was not found: install it with pip install nixl, or set NIXL_PREFIX to where it is. It needs the addon too: npm run build:native.`;
   throw new TransferError("unavailable", message);
 }
 

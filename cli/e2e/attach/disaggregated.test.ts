@@ -30,6 +30,24 @@ describe("sglang", () => {
     });
   });
 
+  test("the only prefill engine is not set aside for failed requests", async () => {
+    const [other, only] = pools.prefill;
+    await fetch(`${pools.url}/admin/workers/${other.name}?now=true`, { method: "DELETE" });
+    await only.faults({ status: 500, share: 1 });
+    const ask = async () => {
+      const response = await fetch(`${pools.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hello" }] }),
+      });
+      await response.text();
+      return response.status;
+    };
+    for (let count = 0; count < 8; count++) expect(await ask()).toBe(502);
+    await only.faults({});
+    expect(await ask()).toBe(200);
+  });
+
   test("without a prefill engine, decode engines cannot answer, and all say so", async () => {
     for (const { name } of pools.prefill) {
       const response = await fetch(`${pools.url}/admin/workers/${name}?now=true`, { method: "DELETE" });

@@ -30,7 +30,8 @@ export const sglangDisaggregation: Disaggregation = {
     return {
       prefillFields: { ...decodeFields, stream: false, stream_options: undefined },
       decodeFields,
-      readAnswer: () => ({ fields: {}, validMs: undefined, cachedTokens: undefined }),
+      validMs: undefined,
+      readAnswer: () => ({ fields: {}, cachedTokens: undefined }),
     };
   },
 };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isInteger } from "../../kernel/exact-json.ts";
 import { COMPLETIONS, obstacleToOnePrompt, oneToken } from "./one-token.ts";
 import type { Disaggregation } from "./types.ts";
 
@@ -14,12 +15,16 @@ export const tensorrtLlmDisaggregation: Disaggregation = {
   divide: (request) => ({
     prefillFields: { ...oneToken(request), disaggregated_params: { request_type: "context_only" } },
     decodeFields: undefined,
+    validMs: undefined,
     readAnswer(answer) {
-      const params = answerSchema.safeParse(answer).data?.choices[0]?.disaggregated_params;
-      if (params === undefined) throw new Error("Its answer has no disaggregated_params.");
+      if (!answerSchema.safeParse(answer).success)
+        throw new Error("Its answer has no disaggregated_params with a ctx_request_id.");
+      // Its own object: the schema's has another order.
+      const [choice] = (answer as Answer).choices;
       return {
-        fields: { disaggregated_params: { ...params, request_type: "generation_only" } },
-        validMs: undefined,
+        fields: {
+          disaggregated_params: { ...choice!.disaggregated_params, request_type: "generation_only" },
+        },
         cachedTokens: undefined,
       };
     },
@@ -27,5 +32,14 @@ export const tensorrtLlmDisaggregation: Disaggregation = {
 };
 
 const answerSchema = z.looseObject({
-  choices: z.array(z.looseObject({ disaggregated_params: z.looseObject({}) })).min(1),
+  choices: z
+    .array(
+      z.looseObject({
+        // Without it, the generation engine would look for nothing, or for another request's context.
+        disaggregated_params: z.looseObject({ ctx_request_id: z.custom(isInteger) }),
+      }),
+    )
+    .min(1),
 });
+
+type Answer = z.infer<typeof answerSchema>;

@@ -58,18 +58,19 @@ export interface Division {
   readonly prefillFields: Readonly<Record<string, unknown>>;
   /** For the decode engine, if both are asked at once; undefined if that one is asked after the prefill engine. */
   readonly decodeFields: Readonly<Record<string, unknown>> | undefined;
+  /** For how long the prefill engine keeps the KV blocks, in milliseconds; undefined if until they are fetched. */
+  readonly validMs: number | undefined;
   /**
    * Reads the prefill engine's answer.
+   * @param answer as parsed by `parseExactly`
    * @throws Error with the problem as a sentence, if it has no parameters for the decode engine
    */
   readAnswer(answer: unknown): PrefillAnswer;
 }
 
 export interface PrefillAnswer {
-  /** For the decode engine. To be used once, within `validMs`. */
+  /** For the decode engine. To be used once. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** For how long the prefill engine keeps the KV blocks, in milliseconds; undefined if it keeps them. */
-  readonly validMs: number | undefined;
   /** Prompt tokens that it had cached, if it tells. */
   readonly cachedTokens: number | undefined;
 }

@@ -35,14 +35,18 @@ export const vllmDisaggregation: Disaggregation = {
       },
     },
     decodeFields: undefined,
+    validMs: kvLeaseMs,
     readAnswer(answer) {
       const read = answerSchema.safeParse(answer);
       if (!read.success)
         throw new Error("Its answer has no kv_transfer_params: was it started with --kv-transfer-config?");
-      const { kv_transfer_params, usage } = read.data;
+      const { usage } = read.data;
+      // The decode engine would wait for them.
+      if (read.data.kv_transfer_params.remote_block_ids.flat().length === 0)
+        throw new Error("Its answer names no KV blocks.");
       return {
-        fields: { kv_transfer_params },
-        validMs: kvLeaseMs,
+        // Its own object: the schema's has another order.
+        fields: { kv_transfer_params: (answer as Answer).kv_transfer_params },
         cachedTokens:
           usage?.prompt_tokens_details?.cached_tokens ??
           usage?.input_tokens_details?.cached_tokens ??
@@ -76,3 +80,5 @@ const answerSchema = z.looseObject({
     .nullish()
     .catch(undefined),
 });
+
+type Answer = z.infer<typeof answerSchema>;

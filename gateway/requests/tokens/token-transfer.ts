@@ -78,8 +78,12 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
     const { preferences, requestId } = this.#job;
-    const remotePrefill = this.#remotePrefill;
-    return { prompt: this.#request.nextPrompt, requestId, preferences, excluded, remotePrefill };
+    return {
+      ...{ requestId, preferences, excluded },
+      prompt: this.#request.nextPrompt,
+      remotePrefill: this.#remotePrefill,
+      isPrefillOnly: this.#job.maxTokens - this.#answer.length === 1,
+    };
   }
 
   /** Whether a prefill worker may compute the prompt: its first token is then continued by another worker. */

@@ -1,7 +1,11 @@
+import { messageOf } from "#runtime";
 import type { Division, PrefillAnswer } from "../../engines/disaggregation/types.ts";
+import { parseExactly } from "../../kernel/exact-json.ts";
 import { Stalls } from "../../kernel/stalls.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
+import { jsonOf } from "../../prompts/json.ts";
 import type { PrefillPart } from "../../routing/plan.ts";
+import { HeldBytes } from "../../wire/held-bytes.ts";
 import type {
   HttpCall,
   HttpError,
@@ -11,6 +15,7 @@ import type {
   HttpTimeouts,
   HttpTransport,
 } from "../../wire/types.ts";
+import { errorMessageOf } from "./engine-error.ts";
 import { isRetryable } from "./statuses.ts";
 
 /** Why a prompt was not computed by the prefill engine after all, for metrics. */
@@ -61,8 +66,9 @@ export class DividedAttempt implements HttpReceiver {
   #headAt = 0;
   #call: HttpCall | undefined;
   #status = 0;
-  #chunks: Uint8Array[] = [];
-  #length = 0;
+  readonly #answer = new HeldBytes();
+  /** Fires when the blocks may be gone before the whole answer has been read. */
+  #expiry: ReturnType<typeof setTimeout> | undefined;
   /** Whether the prefill engine owes an answer. */
   #isWaiting = true;
   #isDecoding = false;
@@ -73,6 +79,11 @@ export class DividedAttempt implements HttpReceiver {
     this.part = options.part;
     const { hangs } = this.part.worker;
     this.#stopListening = hangs.add((reason) => this.#fail("prefill_hung", reason));
+  }
+
+  /** Whether the decode engine has got fields from the prefill engine's answer. */
+  get hasHandedOver(): boolean {
+    return this.#isDecoding && this.#options.division.decodeFields === undefined;
   }
 
   start(): void {
@@ -96,14 +107,16 @@ export class DividedAttempt implements HttpReceiver {
   onHead({ status, isEncoded }: HttpHead): void {
     this.#status = status;
     this.#headAt = performance.now();
+    const { validMs } = this.#options.division;
+    if (validMs !== undefined) this.#expiry = setTimeout(() => this.#expire(), validMs * USABLE_SHARE);
     if (isEncoded) this.#fail("prefill_unusable", "Its answer is compressed.");
   }
 
   onBytes(wire: Uint8Array, isFramed: boolean): boolean {
     if (isFramed) this.#fail("prefill_unusable", "Its answer is a stream of events.");
-    this.#length += wire.length;
-    if (this.#length > LONGEST_ANSWER) this.#fail("prefill_unusable", "Its answer is too long.");
-    else if (this.#isWaiting) this.#chunks.push(wire.slice());
+    if (this.#answer.length + wire.length > LONGEST_ANSWER)
+      this.#fail("prefill_unusable", "Its answer is too long.");
+    else if (this.#isWaiting) this.#answer.add(wire);
     return false;
   }
 
@@ -111,14 +124,15 @@ export class DividedAttempt implements HttpReceiver {
     this.onBytes(wire, isFramed);
     if (!this.#isWaiting) return false;
     const { worker } = this.part;
+    const text = new TextDecoder().decode(this.#answer.takeWith());
     if (this.#status >= 300) {
-      if (isRetryable(this.#status) && this.#status !== 429)
-        worker.reportFailure(sentenceOf(this.#status), false);
-      this.#fail("prefill_refused", sentenceOf(this.#status));
+      const reason = refusalOf(this.#status, text);
+      if (isRetryable(this.#status) && this.#status !== 429) worker.reportFailure(reason, false);
+      this.#fail("prefill_refused", reason);
       return false;
     }
     worker.reportSuccess();
-    this.#onAnswer();
+    this.#onAnswer(text);
     return false;
   }
 
@@ -128,13 +142,14 @@ export class DividedAttempt implements HttpReceiver {
     this.#fail(FAILURES[error.code], error.message);
   }
 
-  #onAnswer(): void {
+  #onAnswer(text: string): void {
     const { division, duration } = this.#options;
     let answer: PrefillAnswer;
     try {
-      answer = division.readAnswer(JSON.parse(textOf(this.#chunks)));
+      answer = division.readAnswer(parseExactly(text));
     } catch (error) {
-      this.#fail("prefill_unusable", error instanceof Error ? error.message : String(error));
+      const reason = error instanceof SyntaxError ? "Its answer is not JSON." : messageOf(error);
+      this.#fail("prefill_unusable", reason);
       return;
     }
     const now = performance.now();
@@ -144,10 +159,14 @@ export class DividedAttempt implements HttpReceiver {
     this.#settle();
     duration.observe(ms / 1000);
     this.part.computed(answer.cachedTokens, ms * 1000);
-    const { validMs = Number.POSITIVE_INFINITY, fields } = answer;
+    const { validMs = Number.POSITIVE_INFINITY } = division;
     if (ageMs > validMs * USABLE_SHARE)
       this.#handler.onPrefillFailed("kv_expired", "This process stood still meanwhile.", this.#isDecoding);
-    else if (!this.#isDecoding) this.#decode(fields);
+    else if (!this.#isDecoding) this.#decode(answer.fields);
+  }
+
+  #expire(): void {
+    this.#fail("kv_expired", "Its answer took so long to arrive that the blocks may be gone.");
   }
 
   #decode(fields: PrefillAnswer["fields"]): void {
@@ -164,7 +183,8 @@ export class DividedAttempt implements HttpReceiver {
 
   #settle(): void {
     this.#isWaiting = false;
-    this.#chunks = [];
+    clearTimeout(this.#expiry);
+    this.#answer.clear();
     this.#stopListening();
     this.#stalls.close();
   }
@@ -177,9 +197,11 @@ const FAILURES: Readonly<Record<HttpError["code"], PrefillFailure>> = {
   garbage: "prefill_unusable",
 };
 
-const sentenceOf = (status: number) => `It answered with status ${status}.`;
+const LONGEST_QUOTE = 200;
 
-function textOf(chunks: readonly Uint8Array[]): string {
-  const decoder = new TextDecoder();
-  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
+/** The status, and what the engine says about it. */
+function refusalOf(status: number, body: string): string {
+  const said = errorMessageOf(jsonOf(body));
+  const quote = said === undefined ? "." : `: ${said.slice(0, LONGEST_QUOTE)}`;
+  return `It answered with status ${status}${quote}`;
 }

@@ -31,6 +31,14 @@ export function errorStatusOf(value: unknown, name = ""): number | undefined {
   return statusIn(records) ?? (isClientFault(records) ? 400 : UNKNOWN);
 }
 
+/** What an engine says of its error; undefined if it says nothing. @param value parsed JSON */
+export function errorMessageOf(value: unknown): string | undefined {
+  if (!isRecord(value)) return undefined;
+  const { error } = value;
+  const said = [isRecord(error) ? error.message : error, value.message, value.detail];
+  return said.find((each) => typeof each === "string" && each !== "") as string | undefined;
+}
+
 function statusIn(records: readonly Record<string, unknown>[]): number | undefined {
   const values = records.flatMap((record) => STATUS_FIELDS.map((field) => record[field]));
   return values.map(Number).find((number) => Number.isInteger(number) && number >= 400 && number < 600);

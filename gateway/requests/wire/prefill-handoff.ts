@@ -14,8 +14,11 @@ export interface PrefillHandoffHandler {
   onUnanswerable(reason: string): void;
 }
 
-/** How the decode engine's part in an attempt ended: `refused` includes nonsense, `lost` is a connection without an answer. */
-export type DecodeOutcome = "worked" | "refused" | "lost";
+/**
+ * How the decode engine's part in an attempt ended: `failed` includes nonsense, `refused` is the status of a bad request, and
+ * `lost` a connection without an answer.
+ */
+export type DecodeOutcome = "worked" | "failed" | "refused" | "lost";
 
 /**
  * The prefill of one request on another engine, attempt by attempt. If it fails, the decode engine gets the plain request
@@ -27,6 +30,8 @@ export class PrefillHandoff {
   readonly #handler: PrefillHandoffHandler;
   /** The current attempt, until the decode engine has answered. */
   #attempt: DividedAttempt | undefined;
+  /** The decode engine of the current attempt. */
+  #decodeName = "";
   /** The prefill engine of the last failed attempt. */
   #failed: EngineMember | undefined;
 
@@ -48,6 +53,11 @@ export class PrefillHandoff {
     if (failed === undefined) return [];
     const isOther = (member: EngineMember) => member !== failed && member.isReady && isPrefillWorker(member);
     return this.#job.model.members().some(isOther) ? [failed] : [];
+  }
+
+  /** Whether the decode engine has been asked with what the prefill engine has answered, and has not answered yet. */
+  get hasHandedOver(): boolean {
+    return this.#attempt?.hasHandedOver === true;
   }
 
   /** Whether a prefill engine takes part in the current attempt, and the decode engine has not answered yet. */
@@ -104,12 +114,14 @@ export class PrefillHandoff {
       },
     );
     this.#attempt = attempt;
+    this.#decodeName = route.worker.instance.name;
     attempt.start();
   }
 
   /**
-   * The decode engine has answered, or failed. That it is lost is not the prefill engine's fault.
-   * @returns whether a prefill engine took part in the attempt
+   * The decode engine has answered, or failed. That it is lost, or that the request is bad, is not the prefill engine's
+   * fault.
+   * @returns whether that is not the decode engine's fault, because a prefill engine took part in the attempt
    */
   settle(outcome: DecodeOutcome): boolean {
     const attempt = this.#attempt;
@@ -120,11 +132,17 @@ export class PrefillHandoff {
       this.#job.model.metrics.routing.prefills.count("remote", "");
       return true;
     }
+    const { hasHandedOver } = attempt;
     this.end();
+    // Both had the same request.
+    if (!hasHandedOver && outcome !== "lost") {
+      this.#job.model.metrics.routing.prefills.count("fallback", "decode_failed");
+      return false;
+    }
     if (outcome === "lost") this.#onFailed(attempt.part, "decode_lost", "Its decode engine was lost.");
     else {
-      const reason = "A decode engine could not use its KV blocks.";
-      attempt.part.worker.reportFailure(reason, false);
+      const reason = `The decode engine ${this.#decodeName} could not use its KV blocks.`;
+      if (outcome === "failed") attempt.part.worker.reportFailure(reason, false);
       this.#onFailed(attempt.part, "decode_failed", reason);
     }
     return true;

@@ -14,7 +14,7 @@ import { isContinuable, planRecovery } from "./plan-recovery.ts";
 import { PrefillHandoff } from "./prefill-handoff.ts";
 import { countedUsage, countUsage, promptBlocksOf, recordAnswer, usageOf } from "./record-answer.ts";
 import { reportAnswer, statusReason } from "./report-answer.ts";
-import { isRedirect, isRetryable } from "./statuses.ts";
+import { isClientError, isRedirect, isRetryable } from "./statuses.ts";
 import { timeoutsOf } from "./timeouts.ts";
 
 /** How long to wait for the body of a refusal before another engine is tried, in milliseconds. */
@@ -179,6 +179,8 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     const { mayRetry } = this.life;
     const isRefusal =
       (isRetryable(head.status) && (mayRetry || hasFallback) && !this.#isSoleEngineBusy(head)) ||
+      // Another engine's parameters may be what it refuses.
+      (isClientError(head.status) && mayRetry && this.#handoff.hasHandedOver) ||
       // Engines of a model do not all load an adapter at the same moment.
       (head.status === 404 && mayRetry && this.#job.modelName !== undefined && this.life.hasAlternative);
     if (isRefusal && isRepeatable) {
@@ -229,7 +231,8 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   /** The engine refuses the request; another one may accept it. Waits briefly for the body of the refusal. */
   #onRefusal(head: HttpHead): void {
     // After a failed transfer, it is not the decode engine that must be to blame.
-    if (!this.#handoff.settle("refused")) this.#report(head.status);
+    const outcome = isRetryable(head.status) ? "failed" : "refused";
+    if (!this.#handoff.settle(outcome)) this.#report(head.status);
     this.life.onAnswered();
     const refusal = this.failureOf(statusReason(head.status));
     this.#refusal = refusal;
@@ -252,7 +255,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
       this.#endWithError();
       return;
     }
-    this.#handoff.settle(error === undefined || error.code === "garbage" ? "refused" : "lost");
+    this.#handoff.settle(error === undefined || error.code === "garbage" ? "failed" : "lost");
     const partial = this.#answer.hasBegun ? this.#answer.readPartial() : undefined;
     this.life.break({ reason, failure: this.#failureOf(error, partial), cause: error });
   }

@@ -25,7 +25,7 @@ export type LocalPrefillReason =
   | "slower"
   /** No prefill worker is ready that can hand KV blocks to the decode worker. */
   | "none_ready"
-  /** The request's KV blocks cannot be handed over, or its last attempt has failed. */
+  /** The request's KV blocks cannot be handed over. */
   | "unsuited";
 
 /** Why a prompt is computed by the decode worker: the router's reason, or the failure of the prefill worker. */

@@ -226,6 +226,21 @@ describe("a plan", () => {
     expect(nameOf(routed(needy.router, asked(160)))).toBe("a0");
   });
 
+  test.each([
+    [true, undefined],
+    [false, "short"],
+  ])("predicts nothing for a decode worker that gets no KV: %s", (isPrefillOnly, reason) => {
+    const model = open();
+    pools(model);
+    const first = routed(model.router, { ...asked(160, 5), isPrefillOnly });
+    first.plan.prefill!.computed(0, 1);
+    first.free("finished");
+    const second = routed(model.router, asked(160, 5));
+    expect(reasonOf(model)).toBe(reason);
+    // The prefill worker has it in any case.
+    if (reason === undefined) expect(second.plan.prefill!.overlapBlocks).toBe(10);
+  });
+
   test("keeps to tags, to workers that have not failed it, and to a named decode worker", () => {
     const model = open();
     const { prefill } = pools(model);

@@ -5,7 +5,7 @@ import { isPrefillWorker } from "../filters/role.ts";
 import { Selection } from "../filters/selection.ts";
 import type { RouteRequest } from "../route.ts";
 import type { RoutedWorker, Workers } from "../workers.ts";
-import type { DisaggregationOptions, LocalPrefillReason } from "./options.ts";
+import type { DisaggregationOptions, LocalPrefillReason, PrefillHereReason } from "./options.ts";
 import type { TransferCost } from "./transfer-cost.ts";
 
 /** Who does what, before it becomes a route. */
@@ -15,7 +15,7 @@ export interface PlanDecision {
   /** The prefill worker; undefined if the decode worker computes the prompt itself. */
   prefill: Decision | undefined;
   /** Why there is no prefill worker; undefined if there is one, or the model has none. */
-  reason: LocalPrefillReason | undefined;
+  reason: PrefillHereReason | undefined;
   /** Whether the request had better wait for a prefill worker; nothing is booked then. */
   waits: boolean;
 }
@@ -165,11 +165,11 @@ export class PlanChooser<Worker extends RoutedWorker> {
   }
 
   /** Why no prefill worker need be looked for; undefined if one must be. */
-  #tooLittle({ remotePrefill, prompt }: RouteRequest<Worker>): LocalPrefillReason | undefined {
+  #tooLittle({ remotePrefill, prompt }: RouteRequest<Worker>): PrefillHereReason | undefined {
     if (remotePrefill === undefined) return "unsuited";
     // Some workers cannot do it all.
     if (this.#needing.length > 0) return undefined;
-    if (remotePrefill === "avoided") return "unsuited";
+    if (remotePrefill === "avoided") return "failed";
     return prompt.tokens.length < this.#context.options.minTokens ? "short" : undefined;
   }
 
@@ -179,7 +179,7 @@ export class PlanChooser<Worker extends RoutedWorker> {
     now: number,
     seconds: number,
     tokensAhead: number,
-  ): { decode: Chosen; prefill: Chosen } | LocalPrefillReason | "wait" {
+  ): { decode: Chosen; prefill: Chosen } | PrefillHereReason | "wait" {
     const { workers, options, prefill: filters } = this.#context;
     const { tokens } = request.prompt;
     // With a matter of turns, who would compute the prompt is who decodes.
@@ -188,7 +188,7 @@ export class PlanChooser<Worker extends RoutedWorker> {
     this.#local = local;
     const newTokens = tokens.length - this.#cachedTokens(local);
     if (local.worker >= 0) {
-      if (request.remotePrefill === "avoided") return "unsuited";
+      if (request.remotePrefill === "avoided") return "failed";
       if (newTokens < options.minTokens) return "short";
       if (newTokens < options.minShare * tokens.length) return "cached";
     }

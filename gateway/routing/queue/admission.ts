@@ -167,8 +167,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     if (leftMs < waitMs) return setTimeout(() => this.#expel(entry, "deadline", deadlineExceeded()), leftMs);
     return setTimeout(() => {
       // Better late than never: another worker computes the prompt.
-      const alone = { ...entry.item.request, remotePrefill: "avoided" } as const;
-      if (entry.item.isForPrefill && this.#serveOne(entry, alone) === undefined) return;
+      if (entry.item.isForPrefill && this.#serveOne(entry, Number.POSITIVE_INFINITY) === undefined) return;
       this.#expel(entry, "queue_timeout", queueTimedOut(this.#model, timeoutMs / 1000, this.#retrySeconds()));
     }, waitMs);
   }
@@ -217,7 +216,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     for (;;) {
       const entry = this.#queue.next(({ bindingKey }) => blocked.has(bindingKey));
       if (entry === undefined) return;
-      const refusal = this.#serveOne(entry, entry.item.request);
+      const refusal = this.#serveOne(entry);
       if (refusal === undefined) continue;
       if (refusal === "must-wait-for-prefill" && !entry.item.isForPrefill) this.#waitForPrefill(entry);
       // If a request that can go to any worker has no route, no other request has one.
@@ -226,11 +225,15 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
     }
   }
 
-  /** Routes one waiting request. @returns why it has no route */
-  #serveOne(entry: Entry<Waiting<Worker>>, request: RouteRequest<Worker>): Unroutable | undefined {
-    const { handler, since, timer } = entry.item;
+  /**
+   * Routes one waiting request.
+   * @param tokensAhead see `ModelRouter.route`
+   * @returns why it has no route
+   */
+  #serveOne(entry: Entry<Waiting<Worker>>, tokensAhead = 0): Unroutable | undefined {
+    const { request, handler, since, timer } = entry.item;
     const queuedMs = performance.now() - since;
-    const route = this.#router.route(request, queuedMs);
+    const route = this.#router.route(request, queuedMs, tokensAhead);
     if (typeof route !== "object") return route;
     clearTimeout(timer);
     this.#queue.serve(entry);
