@@ -141,9 +141,12 @@ export class PrefillHandoff {
     this.#call = undefined;
   }
 
-  /** The attempt has failed before the decode worker has reported the transfer. */
-  fail(): void {
-    if (this.#call !== undefined) this.#hasFailed = true;
+  /** The decode worker is lost; if it has not reported the transfer, a prefill was in vain. */
+  onDecodeLost(): void {
+    if (this.#call !== undefined) {
+      this.#hasFailed = true;
+      this.#metrics.count("fallback", "decode_lost");
+    }
     this.end();
   }
 

@@ -153,6 +153,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   }
 
   reset(): void {
+    this.#handoff.onDecodeLost();
     this.#isAnswering = false;
     this.#hasReceivedKv = false;
     this.#routeCachedTokens = undefined;
@@ -237,7 +238,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   #onError(error: PlaneError): void {
     this.#silence.stop();
     this.#call = undefined;
-    this.#handoff.fail();
+    this.#handoff.onDecodeLost();
     reportCallFailure(
       this.life,
       error,
