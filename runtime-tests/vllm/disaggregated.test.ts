@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { StatorProcess } from "../../cli/e2e/stator-process.ts";
-import { complete, expectSame, greedy, prompts } from "./greedy.ts";
+import { complete, expectSame, greedy, prompts, warmUp } from "./greedy.ts";
 import { areReady, attach, eventually, freshText, metricOf, post, prefills } from "./setup.ts";
 import { VllmServer, writeTinyModel } from "./vllm-server.ts";
 
 // Real vLLM servers that hand KV blocks over by NIXL, with weights that tell: an answer from other blocks differs.
 
 /** How long the prefill engine holds blocks, in seconds. */
-const LEASE_SECONDS = 10;
+const LEASE_SECONDS = 20;
 const TOKENS = 24;
 
 let folder: string;
@@ -28,6 +28,7 @@ beforeAll(async () => {
   const [p, d] = await Promise.all([start("prefill"), start("decode")]);
   prefill = p;
   decode = [d];
+  await warmUp([p, d], ["--prefill", p.url, "--decode", d.url]);
 });
 
 afterAll(async () => {
@@ -39,7 +40,7 @@ beforeEach(async () => {
   const roles = ["--prefill", prefill.url, "--decode", ...decode.map((server) => server.url)];
   const flags = [
     // Two cores run everything here, and an engine that starts takes them both for a while.
-    "--health-failures=20",
+    "--health-failures=100",
     `--engine-kv-lease=${LEASE_SECONDS}`,
     "--remote-prefill-max-wait=1000",
   ];
@@ -83,8 +84,9 @@ describe("vLLM's prefill and decode engines", () => {
     const answers = await Promise.all(all.map((prompt) => complete(url, prompt)));
     for (const [index, answer] of answers.entries()) expectSame(answer, expected[index]!);
     expect(new Set(answers.map(({ text }) => text)).size).toBe(8);
+    const log = stator.stdout + stator.stderr + decode[0]!.output;
+    expect(await prefills(url, "remote"), log).toBe(8);
     expect(await transfers()).toBe(before + 8);
-    expect(await prefills(url, "remote")).toBe(8);
     expect(await prefills(url, "fallback")).toBe(0);
     await expectIdle();
   });

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
-import { freshText, post } from "./setup.ts";
+import { areReady, attach, freshText, post } from "./setup.ts";
+import type { VllmServer } from "./vllm-server.ts";
 
 const TOKENS = 24;
 
@@ -28,3 +29,16 @@ export async function complete(base: string, prompt: string): Promise<Said> {
 
 /** New prompts, long enough for a prefill engine. */
 export const prompts = (count: number) => Array.from({ length: count }, () => freshText(700));
+
+/**
+ * Lets engines compile what their first answers need, which takes so long on few cores that leases run out meanwhile, and
+ * find each other.
+ * @param roles the flags of `stator attach` that name them
+ */
+export async function warmUp(servers: readonly VllmServer[], roles: readonly string[]): Promise<void> {
+  await Promise.all(servers.flatMap(({ url }) => prompts(3).map((prompt) => complete(url, prompt))));
+  const { stator, url } = await attach([], ...roles, "--health-failures=100");
+  await areReady(url, servers.length);
+  for (const prompt of prompts(2)) await complete(url, prompt);
+  await stator.stop();
+}

@@ -133,6 +133,11 @@ export class VllmServer {
     return new VllmServer(this.#folder, this.#ports, options).#whenUp();
   }
 
+  /** What it has printed lately. */
+  get output(): string {
+    return this.#output;
+  }
+
   /** Kills all of its processes at once, like a crash. */
   kill(): void {
     try {

@@ -121,9 +121,10 @@ export class PrefillHandoff {
   /**
    * The decode engine has answered, or failed. That it is lost, or that the request is bad, is not the prefill engine's
    * fault.
+   * @param how it failed, as a sentence
    * @returns whether that is not the decode engine's fault, because a prefill engine took part in the attempt
    */
-  settle(outcome: DecodeOutcome): boolean {
+  settle(outcome: DecodeOutcome, how = ""): boolean {
     const attempt = this.#attempt;
     if (attempt === undefined) return false;
     if (outcome === "worked") {
@@ -139,9 +140,10 @@ export class PrefillHandoff {
       this.#job.model.metrics.routing.prefills.count("fallback", "decode_failed");
       return false;
     }
-    if (outcome === "lost") this.#onFailed(attempt.part, "decode_lost", "Its decode engine was lost.");
+    if (outcome === "lost")
+      this.#onFailed(attempt.part, "decode_lost", `The decode engine ${this.#decodeName} was lost: ${how}`);
     else {
-      const reason = `The decode engine ${this.#decodeName} could not use its KV blocks.`;
+      const reason = `The decode engine ${this.#decodeName} could not use its KV blocks: ${how}`;
       if (outcome === "failed") attempt.part.worker.reportFailure(reason, false);
       this.#onFailed(attempt.part, "decode_failed", reason);
     }

@@ -232,7 +232,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   #onRefusal(head: HttpHead): void {
     // After a failed transfer, it is not the decode engine that must be to blame.
     const outcome = isRetryable(head.status) ? "failed" : "refused";
-    if (!this.#handoff.settle(outcome)) this.#report(head.status);
+    if (!this.#handoff.settle(outcome, statusReason(head.status))) this.#report(head.status);
     this.life.onAnswered();
     const refusal = this.failureOf(statusReason(head.status));
     this.#refusal = refusal;
@@ -255,7 +255,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
       this.#endWithError();
       return;
     }
-    this.#handoff.settle(error === undefined || error.code === "garbage" ? "failed" : "lost");
+    this.#handoff.settle(error === undefined || error.code === "garbage" ? "failed" : "lost", reason);
     const partial = this.#answer.hasBegun ? this.#answer.readPartial() : undefined;
     this.life.break({ reason, failure: this.#failureOf(error, partial), cause: error });
   }
