@@ -105,8 +105,8 @@ export class VllmServer {
         ...process.env,
         HF_HUB_OFFLINE: "1",
         VLLM_NO_USAGE_STATS: "1",
-        // A killed server leaves its sockets and files there.
-        TMPDIR: folder,
+        // A killed server leaves its sockets there. Not TMPDIR, which would hide what earlier servers have compiled.
+        VLLM_RPC_BASE_PATH: folder,
         VLLM_SERVER_DEV_MODE: "1",
         VLLM_CPU_OMP_THREADS_BIND: "nobind",
         VLLM_CPU_KVCACHE_SPACE: "1",
