@@ -8,7 +8,10 @@ import { setTimeout as sleep } from "node:timers/promises";
  */
 export const PROCESS_MARK = "TEST_PROCESS_GROUP";
 
-/** @returns the processes with this mark in their initial environment */
+/**
+ * @returns the processes with this mark in their initial environment, and on Linux all others of the sessions that these lead:
+ *   a process that sets its title, such as vLLM's, overwrites its environment
+ */
 export function markedProcesses(mark: string): number[] {
   const entry = `${PROCESS_MARK}=${mark}`;
   return process.platform === "linux" ? markedInProc(entry) : markedByPs(entry);
@@ -33,9 +36,16 @@ export async function killMarked(mark: string): Promise<Map<number, string>> {
 }
 
 function markedInProc(entry: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && read(`/proc/${name}/environ`).split("\0").includes(entry))
-    .map(Number);
+  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const marked = new Set(all.filter((name) => read(`/proc/${name}/environ`).split("\0").includes(entry)));
+  if (marked.size === 0) return [];
+  return all.filter((name) => marked.has(name) || marked.has(sessionOf(name))).map(Number);
+}
+
+/** The id of the process that leads the process's session; empty if the process has ended. */
+function sessionOf(pid: string): string {
+  // The command, in parentheses, may contain blanks; after it come state, parent, group and session.
+  return read(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ")[3] ?? "";
 }
 
 /** For macOS and BSD, where `ps` prints the environment after the command. */

@@ -20,14 +20,20 @@ beforeEach(async () => {
   await once(reaper, "message");
 });
 
-/** Starts a test file's process, which starts a child in another process group, which starts a grandchild. */
+/** Starts a process with its environment and one without, and then prints the ids of the former, the shell and the latter. */
+const SHELL = "sleep 600 & env -i sh -c 'echo '$!' '$$' $$; exec sleep 600' & wait";
+
+/**
+ * Starts a test file's process, which starts a child in another process group, which starts two grandchildren, one of them
+ * without an environment.
+ */
 async function startFile() {
   const joins = `
     import { connect } from "node:net";
     import { spawn } from "node:child_process";
     connect(process.argv[1]).write(process.argv[2] + "\\nsome.test.ts");
     process.env.${PROCESS_MARK} = process.argv[2];
-    const child = spawn("sh", ["-c", "sleep 600 & echo $! $$; wait"], { detached: true });
+    const child = spawn("sh", ["-c", ${JSON.stringify(SHELL)}], { detached: true });
     child.stdout.pipe(process.stdout);
   `;
   const file = spawn(process.execPath, ["--input-type=module", "-e", joins, path, mark], {
@@ -39,7 +45,7 @@ async function startFile() {
 
 test("children and grandchildren of a killed test process are killed and reported", async () => {
   const { file, left } = await startFile();
-  expect(left.filter(isAlive)).toHaveLength(2);
+  expect(left.filter(isAlive)).toHaveLength(3);
   const reported = once(reaper.stderr!, "data");
   file.kill("SIGKILL");
   expect(String((await reported)[0])).toMatch(/^some\.test\.ts left process \d+ behind/);
