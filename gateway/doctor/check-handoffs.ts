@@ -99,17 +99,12 @@ async function checkPair(from: Partner, to: Partner): Promise<Check> {
     };
   try {
     const tokens = await handOver(disaggregation, from, to);
-    const isUnproved = tokens === undefined && disaggregation.decodesAlone;
-    const proof = isUnproved
-      ? " Whether that one used the blocks is not known, as it does not count them."
-      : tokens === undefined
-        ? ""
-        : ` ${tokens} tokens' blocks came from there, by the decode engine's count.`;
     const isIdle = tokens === 0;
+    const isUnproved = tokens === undefined && disaggregation.decodesAlone;
     return {
       id,
       status: isIdle ? "problem" : isUnproved ? "note" : "ok",
-      text: `${title}: a prompt computed by the one was answered by the other.${isIdle ? " But the decode engine has received no blocks: it computed the prompt itself." : proof}`,
+      text: `${title}: a prompt computed by the one was answered by the other.${proofOf(tokens, isUnproved)}`,
       ...(isIdle && {
         cost: COST,
         fix: "Start it so that it receives KV blocks.",
@@ -127,6 +122,14 @@ async function checkPair(from: Partner, to: Partner): Promise<Check> {
       flag: disaggregation.flagFor(role),
     };
   }
+}
+
+/** @param tokens how many tokens' blocks the decode engine has received, if it tells */
+function proofOf(tokens: number | undefined, isUnproved: boolean): string {
+  if (isUnproved) return " Whether that one used the blocks is not known, as it does not count them.";
+  if (tokens === undefined) return "";
+  if (tokens === 0) return " But the decode engine has received no blocks: it computed the prompt itself.";
+  return ` ${tokens} tokens' blocks came from there, by the decode engine's count.`;
 }
 
 class PrefillError extends Error {}

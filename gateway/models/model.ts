@@ -6,7 +6,7 @@ import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
 import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
 import { tokenizingReader } from "../prompts/tokenizing-reader.ts";
-import { canDecode, isPrefillWorker } from "../routing/filters/role.ts";
+import { answersAlone, canDecode, isPrefillWorker } from "../routing/filters/role.ts";
 import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import type { PeekRequest, RouteRequest } from "../routing/route.ts";
@@ -122,11 +122,11 @@ export abstract class Model {
 
   /** Whether the model can do without the member: another one that does the same, or everything, is ready. */
   hasOther(member: Member): boolean {
-    for (const other of this.#members) {
-      if (other === member || !other.isReady) continue;
-      if (isPrefillWorker(member) && isPrefillWorker(other)) return true;
-      if (canDecode(other) && !(isPrefillWorker(member) && other.instance.card.needsPrefill)) return true;
-    }
+    const canReplace = isPrefillWorker(member)
+      ? (other: Member) => isPrefillWorker(other) || answersAlone(other)
+      : canDecode;
+    for (const other of this.#members)
+      if (other !== member && other.isReady && canReplace(other)) return true;
     return false;
   }
 

@@ -155,7 +155,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
       this.#metrics.prefills.count("local", plan.reason);
     const prefill = plan.prefill && this.#assign(request, plan.prefill, now);
     if (prefill === undefined) this.#onAssigned(request, slot, decision.overlapBlocks);
-    else if (request.isPrefillOnly !== true) this.#onAssigned(request, slot, undefined);
+    else this.#onAssigned(request, slot, undefined, request.isPrefillOnly !== true);
     return new BookedRoute(this, this.#core, slot, request.prompt, decision, recordId, now, {
       prefill,
       prefillHere: plan.reason,
@@ -171,13 +171,17 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     return new BookedPrefill(route, prompt, this.transferCost);
   }
 
-  /** @param overlapBlocks what the worker has cached of the prompt; undefined if it computes nothing of it */
+  /**
+   * @param overlapBlocks what the worker has cached of the prompt; undefined if it computes nothing of it
+   * @param willCache whether it will have the prompt cached
+   */
   #onAssigned(
     { prompt }: RouteRequest<Worker>,
     { index, worker, rank }: Slot<Worker>,
     overlapBlocks: number | undefined,
+    willCache = true,
   ): void {
-    if (POLICIES[this.#options.policy].readsCaches) this.#core.predict(index);
+    if (willCache && POLICIES[this.#options.policy].readsCaches) this.#core.predict(index);
     const { length } = prompt.tokens;
     const newTokens = overlapBlocks === undefined ? 0 : length - overlapBlocks * this.blockSize;
     this.#shared?.changed(sharedIdOf(worker.instance), rank, Math.max(0, newTokens));

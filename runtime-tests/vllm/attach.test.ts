@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { suiteOfBytes } from "./bytes.suite.ts";
 import { suiteOfDefects } from "./defects.suite.ts";
 import { suiteOfHits } from "./hits.suite.ts";
@@ -15,7 +13,7 @@ const setup = {} as Setup;
 
 beforeAll(async () => {
   const begun = performance.now();
-  setup.folder = mkdtempSync(join(tmpdir(), "stator-vllm-"));
+  setup.folder = temporaryFolder();
   writeTinyModel(setup.folder);
   const start = () => VllmServer.start(setup.folder, { blocks: BLOCKS });
   setup.servers = await Promise.all([start(), start()]);
@@ -26,7 +24,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all((setup.servers ?? []).map((server) => server.stop()));
-  rmSync(setup.folder, { recursive: true });
 });
 
 suiteOfRouting(setup);

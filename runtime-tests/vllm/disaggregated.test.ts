@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { StatorProcess } from "../../cli/e2e/stator-process.ts";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { complete, expectSame, greedy, prompts, warmUp } from "./greedy.ts";
 import { areReady, attach, eventually, freshText, metricOf, post, prefills } from "./setup.ts";
 import { VllmServer, writeTinyModel } from "./vllm-server.ts";
@@ -21,7 +19,7 @@ let stator: StatorProcess;
 let url: string;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "stator-vllm-"));
+  folder = temporaryFolder();
   writeTinyModel(folder, { weights: true });
   const start = (role: "prefill" | "decode") =>
     VllmServer.start(folder, { role, leaseSeconds: LEASE_SECONDS });
@@ -33,7 +31,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([prefill, ...decode].map((server) => server?.stop()));
-  rmSync(folder, { recursive: true });
 });
 
 beforeEach(async () => {

@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { complete, expectSame, prompts, warmUp } from "./greedy.ts";
 import { areReady, attach, metricOf, prefills } from "./setup.ts";
 import { VllmServer, writeTinyModel } from "./vllm-server.ts";
@@ -17,7 +15,7 @@ let folder: string;
 let servers: VllmServer[] = [];
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "stator-vllm-"));
+  folder = temporaryFolder();
   writeTinyModel(folder, { weights: true });
   const roles = ["prefill", "decode"] as const;
   const shared = { ranks: RANKS, leaseSeconds: LEASE_SECONDS };
@@ -28,7 +26,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.stop()));
-  rmSync(folder, { recursive: true });
 });
 
 test("every rank takes part, and answers are those of one engine", async () => {

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { StatorProcess } from "../../cli/e2e/stator-process.ts";
+import { metric } from "../../cli/e2e/metrics.ts";
 import { BLOCK_SIZE, MODEL, type VllmServer } from "./vllm-server.ts";
+
+export { attach } from "../../cli/e2e/access/attached.ts";
 
 /** KV blocks of each server: few enough for a workload to fill them. */
 export const BLOCKS = 320;
@@ -12,13 +14,6 @@ export interface Setup {
   servers: [VllmServer, VllmServer];
   /** URL of `stator attach` with both. */
   url: string;
-}
-
-/** Starts `stator attach` with these engines, and waits until it has found them. */
-export async function attach(engines: readonly string[], ...flags: string[]) {
-  const stator = new StatorProcess(["attach", ...engines, "--port=0", "--config=none", ...flags]);
-  const [, url] = await stator.printed(/Send requests to (http:\S+)\/v1:/);
-  return { stator, url: url! };
 }
 
 export interface Asked {
@@ -90,13 +85,7 @@ export async function metricOf({ url }: { url: string }, name: string): Promise<
 }
 
 /** How many prompts were computed there: `remote`, `local` or `fallback`. */
-export async function prefills(url: string, place: string): Promise<number> {
-  const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
-  const found = lines.filter(
-    (line) => line.startsWith("stator_prefills_total{") && line.includes(`place="${place}"`),
-  );
-  return found.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
-}
+export const prefills = (url: string, place: string) => metric(url, "stator_prefills_total", { place });
 
 /** Waits until the gateway can use this many engines. */
 export async function areReady(url: string, count: number): Promise<void> {

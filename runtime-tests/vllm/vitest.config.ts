@@ -13,6 +13,6 @@ export default defineConfig({
     // They share two servers and two cores, and the last ones kill a server.
     fileParallelism: false,
     globalSetup: [ofProject("scripts/testing/global-setup.ts")],
-    setupFiles: [ofProject("scripts/testing/join-reaper.ts")],
+    setupFiles: ["folders", "join-reaper"].map((name) => ofProject(`scripts/testing/${name}.ts`)),
   },
 });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { firstOfFreePorts, freePort } from "../../runtime/free-ports.ts";
+import { freePortRanges } from "../../runtime/free-ports.ts";
 
 /** Tokens in a KV block: vLLM's CPU attention requires a multiple of 32. */
 export const BLOCK_SIZE = 32;
@@ -66,10 +66,8 @@ export class VllmServer {
   /** Starts a server and waits until it answers. @throws Error with its output if it does not */
   static async start(folder: string, options: VllmOptions = {}): Promise<VllmServer> {
     // Each rank has its own, one after another.
-    const [events, replay, side] = await Promise.all(
-      [1, 2, 3].map(() => firstOfFreePorts(options.ranks ?? 1)),
-    );
-    const ports = { api: await freePort(), events: events!, replay: replay!, side: side! };
+    const [api, events, replay, side] = await freePortRanges(4, options.ranks ?? 1);
+    const ports = { api: api!, events: events!, replay: replay!, side: side! };
     return new VllmServer(folder, ports, options).#whenUp();
   }
 

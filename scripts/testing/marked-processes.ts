@@ -45,7 +45,11 @@ function markedInProc(entry: string): number[] {
 /** The id of the process that leads the process's session; empty if the process has ended. */
 function sessionOf(pid: string): string {
   // The command, in parentheses, may contain blanks; after it come state, parent, group and session.
-  return read(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ")[3] ?? "";
+  return (
+    read(`/proc/${pid}/stat`)
+      .replace(/^.*\) /s, "")
+      .split(" ")[3] ?? ""
+  );
 }
 
 /** For macOS and BSD, where `ps` prints the environment after the command. */

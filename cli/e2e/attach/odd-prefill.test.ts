@@ -1,41 +1,34 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
+import { type AnswerServer, serveAnswers } from "../../../gateway/engines/test-server.ts";
 import { attach } from "../access/attached.ts";
-import { metric, until } from "../metrics.ts";
+import { metric } from "../metrics.ts";
 import type { StatorProcess } from "../stator-process.ts";
+import { enginesAreReady } from "./ready-engines.ts";
 
 // Prefill engines whose answers are unusual, or wrong.
 
-const closing: (() => unknown)[] = [];
 let stator: StatorProcess | undefined;
+const servers: AnswerServer[] = [];
 afterEach(async () => {
   await stator?.stop();
-  for (const close of closing.splice(0)) close();
+  for (const server of servers.splice(0)) await server[Symbol.asyncDispose]();
 });
 
 type Handler = (body: string, response: ServerResponse) => unknown;
 
 /** An engine of this kind whose completions are answered by `complete`. @returns its URL */
 async function serve(owner: string, complete: Handler): Promise<string> {
-  const server = createServer(async (request: IncomingMessage, response) => {
-    const parts: string[] = [];
-    for await (const part of request) parts.push(String(part));
-    if (request.url === "/v1/models")
-      response.end(JSON.stringify({ data: [{ id: "tiny", owned_by: owner, max_model_len: 100_000 }] }));
-    else if (request.url === "/health" || request.url === "/metrics") response.end("");
-    else if (request.url?.startsWith("/v1/")) await complete(parts.join(""), response);
-    else response.writeHead(404).end();
+  const server = await serveAnswers({
+    "/v1/models": { data: [{ id: "tiny", owned_by: owner, max_model_len: 100_000 }] },
+    "/health": "",
+    "/metrics": "",
+    "/v1/completions": async (request, response) => void complete(await text(request), response),
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  closing.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  servers.push(server);
+  return server.url;
 }
 
 const ANSWER =
@@ -60,11 +53,7 @@ async function divided(owner: string, prefill: Handler, decode?: Handler): Promi
   const started = await attach([], ...flags);
   stator = started.stator;
   const { url } = started;
-  await until(async () => (await fetch(`${url}/health`)).ok);
-  await until(async () => {
-    const { data } = await (await fetch(`${url}/admin/workers`)).json();
-    return data.every(({ state }: { state: string }) => state === "ready");
-  });
+  await enginesAreReady(url, 2);
   let count = 0;
   const ask = () =>
     fetch(`${url}/v1/completions`, {

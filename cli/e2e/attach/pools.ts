@@ -1,8 +1,9 @@
 import { afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { stall } from "../../../scripts/testing/stall.ts";
-import { attach } from "../access/attached.ts";
+import { ask, attach } from "../access/attached.ts";
 import { metric, until } from "../metrics.ts";
 import type { StatorProcess } from "../stator-process.ts";
+import { enginesAreReady } from "./ready-engines.ts";
 import { StandInProcess } from "./stand-in-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
 
@@ -81,7 +82,7 @@ export class Pools {
       `--engine-kv-lease=${this.#leaseSeconds}`,
     ];
     ({ stator: this.stator, url: this.url } = await attach([], ...roles, ...more, ...flags));
-    await until(async () => (await this.#readyWorkers()) === 4);
+    await enginesAreReady(this.url, 4);
   }
 
   /** Runs the streams, and expects no error and the right answers. Calls `disturb` when half of them have begun. */
@@ -131,6 +132,23 @@ export class Pools {
     return { held: sum("held"), expired: sum("expired"), readLate: sum("readLate"), read: sum("read") };
   }
 
+  /** Asks for a short chat. */
+  chat(more: object = {}) {
+    const messages = [{ role: "user", content: "Hello" }];
+    return ask(`${this.url}/v1/chat/completions`, { json: { model: "tiny", messages, ...more } });
+  }
+
+  /** Detaches an engine at once. */
+  async detach({ name }: StandInProcess): Promise<void> {
+    const { status } = await ask(`${this.url}/admin/workers/${name}?now=true`, { method: "DELETE" });
+    expect(status).toBe(202);
+  }
+
+  /** @param name of an engine */
+  changeRole(name: string, role: string) {
+    return ask(`${this.url}/admin/workers/${name}`, { method: "PATCH", json: { role } });
+  }
+
   prefills(place: "remote" | "local" | "fallback", reason?: string): Promise<number> {
     return metric(this.url, "stator_prefills_total", { place, ...(reason !== undefined && { reason }) });
   }
@@ -144,11 +162,5 @@ export class Pools {
     for (const name of ["stator_worker_active_prefill_tokens", "stator_worker_active_decode_blocks"])
       expect(await metric(this.url, name)).toBe(0);
     expect((await this.kv()).readLate).toBe(0);
-  }
-
-  async #readyWorkers(): Promise<number> {
-    const { models } = await (await fetch(`${this.url}/health`)).json();
-    const workers: { status: string }[] = models.flatMap((model: { workers: object[] }) => model.workers);
-    return workers.filter(({ status }) => status === "ready").length;
   }
 }

@@ -2,8 +2,8 @@ import type OpenAI from "openai";
 import { afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { stall } from "../../../scripts/testing/stall.ts";
 import { attach } from "../access/attached.ts";
-import { until } from "../metrics.ts";
 import type { StatorProcess } from "../stator-process.ts";
+import { enginesAreReady } from "./ready-engines.ts";
 import { StandInProcess } from "./stand-in-process.ts";
 import { clientOf, streamChat } from "./streams.ts";
 
@@ -83,7 +83,7 @@ export async function killInTurn(engines: readonly StandInProcess[], times: numb
     const victim = engines[round % engines.length]!;
     await runAll(() => victim.kill());
     await victim.restart();
-    await allReady(engines.length);
+    await enginesAreReady(url, engines.length);
   }
 }
 
@@ -103,17 +103,7 @@ export async function drainInTurn(engines: readonly StandInProcess[]): Promise<v
       body: JSON.stringify({ url: victim.url }),
     });
     expect(attached.status).toBe(201);
-    await allReady(engines.length);
+    await enginesAreReady(url, engines.length);
   }
   expect(stator.stdout + stator.stderr).not.toMatch(/failed a request|set an engine aside/);
 }
-
-/** Waits until the gateway can send requests to this many engines. */
-const allReady = (count: number) =>
-  until(async () => {
-    const health = (await (await fetch(`${url}/health`)).json()) as {
-      models: { workers: { status: string }[] }[];
-    };
-    const states = health.models.flatMap(({ workers }) => workers.map(({ status }) => status));
-    return states.filter((status) => status === "ready").length === count;
-  });

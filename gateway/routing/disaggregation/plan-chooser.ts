@@ -206,10 +206,12 @@ export class PlanChooser<Worker extends RoutedWorker> {
     if (prefill === undefined || prefill.worker < 0) {
       if (prefill?.busyWorkers === 0) return this.#giveUp(request, now, "none_ready");
       if (!this.#context.mayWait(selection)) return this.#giveUp(request, now, "busy");
-      const waits = local.worker < 0 || !this.#waitsTooLong(tokens.length, tokensAhead, decode, local);
-      return waits ? "wait" : this.#giveUp(request, now, "slower");
+      const there = this.#tokensUntilQueued(tokens.length, tokensAhead);
+      const isTooLong = local.worker >= 0 && this.#takesTooLong(tokens.length, there, decode, local);
+      return isTooLong ? this.#giveUp(request, now, "slower") : "wait";
     }
-    if (local.worker >= 0 && this.#takesTooLong(tokens.length, prefill, decode, local))
+    const there = this.#tokensUntil(tokens.length, prefill);
+    if (local.worker >= 0 && this.#takesTooLong(tokens.length, there, decode, local))
       return this.#giveUp(request, now, "slower");
     return { decode, prefill };
   }
@@ -221,26 +223,26 @@ export class PlanChooser<Worker extends RoutedWorker> {
     return reason;
   }
 
-  /** Compares the tokens that have to be computed before the first one of the answer, here and there. */
-  #takesTooLong(tokens: number, prefill: Chosen, decode: Chosen, local: Chosen): boolean {
+  /**
+   * Compares the tokens that have to be computed before the first one of the answer, here and there.
+   * @param there until the prefill worker has computed the prompt
+   */
+  #takesTooLong(tokens: number, there: number, decode: Chosen, local: Chosen): boolean {
     const { cost, options } = this.#context;
     const moved = (tokens - this.#cachedTokens(decode)) * cost.perToken;
-    return this.#tokensUntil(tokens, prefill) + moved > options.maxWait * this.#tokensUntil(tokens, local);
+    return there + moved > options.maxWait * this.#tokensUntil(tokens, local);
   }
 
-  /** Like `#takesTooLong`, for the least busy prefill worker of the selection, once those ahead are computed. */
-  #waitsTooLong(tokens: number, tokensAhead: number, decode: Chosen, local: Chosen): boolean {
-    const { cost, options, workers } = this.#context;
+  /** Tokens that the least busy prefill worker computes until it has computed those ahead and this prompt. */
+  #tokensUntilQueued(tokens: number, tokensAhead: number): number {
     let [least, count] = [Number.POSITIVE_INFINITY, 0];
-    for (const slot of workers.roster) {
+    for (const slot of this.#context.workers.roster) {
       if (slot === undefined || !slot.worker.isReady) continue;
       if (this.#prefillSelection.excluded.includes(slot.index)) continue;
       least = Math.min(least, this.#context.load(slot.index).activePrefillTokens);
       count++;
     }
-    const moved = (tokens - this.#cachedTokens(decode)) * cost.perToken;
-    const remote = least + tokensAhead / count + tokens + moved;
-    return remote > options.maxWait * this.#tokensUntil(tokens, local);
+    return least + tokensAhead / count + tokens;
   }
 
   /** Tokens that the worker computes until it has computed this prompt. */

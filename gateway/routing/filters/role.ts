@@ -35,10 +35,9 @@ export function missingRole(workers: Iterable<RoutedWorker>): "prefill" | "decod
   for (const worker of workers) {
     if (!worker.isReady) continue;
     areReady = true;
+    if (answersAlone(worker)) return undefined;
     if (isPrefillWorker(worker)) canPrefill = true;
-    if (!canDecode(worker)) continue;
-    if (worker.instance.card.needsPrefill !== true) return undefined;
-    needsPrefill = true;
+    if (canDecode(worker)) needsPrefill = true;
   }
   if (needsPrefill) return canPrefill ? undefined : "prefill";
   return areReady ? "decode" : undefined;
@@ -49,7 +48,7 @@ export function allNeedPrefill(workers: Iterable<RoutedWorker>): boolean {
   let found = false;
   for (const worker of workers) {
     if (!worker.isReady || !canDecode(worker)) continue;
-    if (worker.instance.card.needsPrefill !== true) return false;
+    if (answersAlone(worker)) return false;
     found = true;
   }
   return found;
@@ -58,6 +57,10 @@ export function allNeedPrefill(workers: Iterable<RoutedWorker>): boolean {
 /** Whether the worker's role allows it to answer requests. */
 export const canDecode = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
   instance.card.role === "aggregated" || instance.card.role === "decode";
+
+/** Whether the worker answers requests, and computes their prompts itself if no other one does. */
+export const answersAlone = (worker: Pick<RoutedWorker, "instance">): boolean =>
+  canDecode(worker) && worker.instance.card.needsPrefill !== true;
 
 /** Whether the worker computes prompts for decode workers. */
 export const isPrefillWorker = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
