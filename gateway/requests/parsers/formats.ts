@@ -1,0 +1,17 @@
+import { qwen3 } from "./reasoning/qwen3.ts";
+import { hermes } from "./tools/hermes.ts";
+import type { FormatHints, ReasoningFormat, ToolFormat } from "./types.ts";
+
+/** The more specific formats come first. */
+export const TOOL_FORMATS: readonly ToolFormat[] = [hermes];
+
+/** The more specific formats come first. */
+export const REASONING_FORMATS: readonly ReasoningFormat[] = [qwen3];
+
+/** The format in which a model writes tool calls; undefined if it is not known to. */
+export const toolFormatOf = (hints: FormatHints): ToolFormat | undefined =>
+  TOOL_FORMATS.find((format) => format.matches(hints));
+
+/** The format in which a model marks its reasoning; undefined if it is not known to reason. */
+export const reasoningFormatOf = (hints: FormatHints): ReasoningFormat | undefined =>
+  REASONING_FORMATS.find((format) => format.matches(hints));

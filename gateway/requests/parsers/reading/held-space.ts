@@ -1,0 +1,37 @@
+/** Passes on text, but holds back blanks at its end until it is known what follows them. */
+export class HeldSpace {
+  readonly #pass: (text: string) => void;
+  #held = "";
+  #dropsNext: boolean;
+
+  /** @param dropsNext whether blanks at the beginning are dropped */
+  constructor(pass: (text: string) => void, dropsNext = false) {
+    this.#pass = pass;
+    this.#dropsNext = dropsNext;
+  }
+
+  push(text: string): void {
+    let all = text;
+    if (this.#dropsNext) {
+      all = text.trimStart();
+      if (all === "") return;
+      this.#dropsNext = false;
+    }
+    all = this.#held + all;
+    const { length } = all.trimEnd();
+    this.#held = length === all.length ? "" : all.slice(length);
+    if (length > 0) this.#pass(length === all.length ? all : all.slice(0, length));
+  }
+
+  /** Drops the blanks that are held, and those that come next. */
+  drop(): void {
+    this.#held = "";
+    this.#dropsNext = true;
+  }
+
+  /** The text is over: passes on the blanks at its end. */
+  flush(): void {
+    if (this.#held !== "") this.#pass(this.#held);
+    this.#held = "";
+  }
+}

@@ -1,0 +1,110 @@
+import type { CallSink } from "../types.ts";
+import { readJson, readStringValue } from "./json.ts";
+import { Nonsense, type Step, type TextReader } from "./text-reader.ts";
+
+/** How an object describes a call. */
+export interface CallKeys {
+  readonly name: readonly string[];
+  readonly arguments: readonly string[];
+  /** Other keys whose values have no meaning. */
+  readonly ignored: readonly string[];
+  /** Whether it may be a call. */
+  accepts?(name: string): boolean;
+}
+
+/** The keys that most models use. */
+export const USUAL_KEYS: CallKeys = {
+  name: ["name", "function"],
+  arguments: ["arguments", "parameters"],
+  ignored: ["type", "id"],
+};
+
+/**
+ * Reads an object that describes a call, such as `{"name": "f", "arguments": {…}}`. If the last brace is missing, the
+ * object ends with the arguments.
+ * @throws Nonsense if it is something else
+ */
+export function* readCallObject(
+  reader: TextReader,
+  calls: CallSink,
+  keys: CallKeys = USUAL_KEYS,
+): Step<void> {
+  let name: string | undefined;
+  let early: string | undefined;
+  let hasArguments = false;
+  const begin = (found: string) => {
+    if (found === "" || keys.accepts?.(found) === false) throw new Nonsense(`There is no function ${found}.`);
+    name = found;
+  };
+  yield* reader.skipSpace();
+  yield* reader.expect("{");
+  for (;;) {
+    yield* reader.skipSpace();
+    const key = yield* readStringValue(reader);
+    yield* reader.skipSpace();
+    yield* reader.expect(":");
+    yield* reader.skipSpace();
+    if (name === undefined && keys.name.includes(key)) begin(yield* readStringValue(reader));
+    else if (!hasArguments && keys.arguments.includes(key)) {
+      hasArguments = true;
+      if (name === undefined) early = yield* collectArguments(reader);
+      else yield* passArguments(reader, calls, name);
+    } else if (keys.ignored.includes(key)) yield* readJson(reader);
+    else throw new Nonsense(`Unexpected key ${key}.`);
+    yield* reader.skipSpace();
+    const next = yield* reader.peek();
+    if (next === "," || next === "}") reader.skip();
+    if (next === ",") continue;
+    if (next !== "}" && !hasArguments) throw new Nonsense("Expected } or a comma.");
+    break;
+  }
+  if (name === undefined) throw new Nonsense("The call names no function.");
+  if (hasArguments && early === undefined) return;
+  calls.begin(name);
+  calls.arguments(early ?? "{}");
+  calls.end();
+}
+
+/** Passes on the arguments of a call, as they arrive. */
+export function* passArguments(reader: TextReader, calls: CallSink, name: string, id?: string): Step<void> {
+  if ((yield* reader.peek()) !== "{") {
+    const all = yield* collectArguments(reader);
+    calls.begin(name, id);
+    calls.arguments(all);
+  } else {
+    calls.begin(name, id);
+    reader.startCopy((text) => calls.arguments(text));
+    yield* readJson(reader);
+    reader.stopCopy();
+  }
+  calls.end();
+}
+
+/** Reads arguments: an object, an object within a string, or null. @returns the object as JSON */
+function* collectArguments(reader: TextReader): Step<string> {
+  const first = yield* reader.peek();
+  if (first === '"') {
+    const text = yield* readStringValue(reader);
+    if (text.trim() === "") return "{}";
+    if (!isObject(text)) throw new Nonsense("The arguments are no object.");
+    return text;
+  }
+  if (yield* reader.tryText("null")) return "{}";
+  if (first !== "{") throw new Nonsense("The arguments are no object.");
+  let json = "";
+  reader.startCopy((text) => {
+    json += text;
+  });
+  yield* readJson(reader);
+  reader.stopCopy();
+  return json;
+}
+
+function isObject(json: string): boolean {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,208 @@
+import { firstMarker, heldLength } from "./markers.ts";
+
+/** A part of a parser: it yields when it needs more text. */
+export type Step<T> = Generator<void, T, void>;
+
+/** The text is not what the format asks for, or it ends too early. */
+export class Nonsense extends Error {}
+
+/**
+ * Text that arrives in pieces. Parsers read it as if it were whole, in generators that yield until more has arrived, so
+ * what they find does not depend on how it was cut.
+ */
+export class TextReader {
+  #text = "";
+  #at = 0;
+  #isOver = false;
+  /** Where the text begins to which `rewind` goes back. */
+  #markAt = Number.POSITIVE_INFINITY;
+  /** Where the text begins that is to be copied; -1 if none is. */
+  #copyFrom = -1;
+  #copy: (text: string) => void = () => {};
+
+  /** Adds a piece. */
+  feed(text: string): void {
+    const from = Math.min(this.#markAt, this.#at);
+    this.#text = this.#text.slice(from) + text;
+    this.#at -= from;
+    this.#markAt -= from;
+    if (this.#copyFrom >= 0) this.#copyFrom -= from;
+  }
+
+  /** No more text will arrive. */
+  close(): void {
+    this.#isOver = true;
+  }
+
+  /** Remembers the text from here on, until the next `forget`. */
+  mark(): void {
+    this.#markAt = this.#at;
+  }
+
+  forget(): void {
+    this.#markAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** Goes back to the mark. */
+  rewind(): void {
+    this.#at = Math.min(this.#markAt, this.#at);
+    this.#copyFrom = -1;
+  }
+
+  /** Takes all the text that has arrived and has not been read. */
+  takeRest(): string {
+    const rest = this.#text.slice(this.#at);
+    this.#text = "";
+    this.#at = 0;
+    this.#copyFrom = -1;
+    this.forget();
+    return rest;
+  }
+
+  /** A character that has not been read: the next one, or one after it. Empty behind the end. */
+  *peek(offset = 0): Step<string> {
+    while (this.#at + offset >= this.#text.length) if (!(yield* this.#more())) return "";
+    return this.#text.charAt(this.#at + offset);
+  }
+
+  /** Reads characters that `peek` has returned. */
+  skip(count = 1): void {
+    this.#at += count;
+  }
+
+  *skipSpace(): Step<void> {
+    while (isSpace(yield* this.peek())) this.#at++;
+  }
+
+  /** Reads the text if it is next. */
+  *tryText(text: string): Step<boolean> {
+    while (this.#unread < text.length) {
+      if (!text.startsWith(this.#text.slice(this.#at)) || !(yield* this.#more())) return false;
+    }
+    if (!this.#text.startsWith(text, this.#at)) return false;
+    this.#at += text.length;
+    return true;
+  }
+
+  /** @throws Nonsense if something else is next */
+  *expect(text: string): Step<void> {
+    if (!(yield* this.tryText(text))) throw new Nonsense(`Expected ${text}.`);
+  }
+
+  /**
+   * Reads characters for as long as each matches.
+   * @throws Nonsense if there are more than `limit`
+   */
+  *while(pattern: RegExp, limit = 256): Step<string> {
+    for (let found = ""; ; this.#at++) {
+      const character = yield* this.peek();
+      if (character === "" || !pattern.test(character)) return found;
+      if (found.length === limit) throw new Nonsense("A name or number is too long.");
+      found += character;
+    }
+  }
+
+  /**
+   * Reads up to one of the markers, which stays unread.
+   * @param onText gets the text before it, as it arrives
+   * @returns the marker; undefined if the text ends without one
+   */
+  *upTo(markers: readonly string[], onText: (text: string) => void): Step<string | undefined> {
+    for (;;) {
+      const found = firstMarker(this.#text, markers, this.#at);
+      const held = found === undefined ? heldLength(this.#text, markers, this.#at) : 0;
+      this.#pass(found?.at ?? this.#text.length - held, onText);
+      if (found !== undefined) return found.marker;
+      if (yield* this.#more()) continue;
+      this.#pass(this.#text.length, onText);
+      return undefined;
+    }
+  }
+
+  /** Like `upTo`, but reads the marker too. */
+  *past(markers: readonly string[], onText: (text: string) => void): Step<string | undefined> {
+    const marker = yield* this.upTo(markers, onText);
+    this.#at += marker?.length ?? 0;
+    return marker;
+  }
+
+  /** Reads a short text that ends with one of the markers. @throws Nonsense without one, or for a text above `limit` */
+  *textPast(
+    markers: readonly string[],
+    limit = 256,
+  ): Step<{ readonly text: string; readonly marker: string }> {
+    let text = "";
+    const marker = yield* this.past(markers, (piece) => {
+      text += piece;
+      if (text.length > limit) throw new Nonsense("A name is too long.");
+    });
+    if (marker === undefined) throw new Nonsense(`Expected ${markers.join(" or ")}.`);
+    return { text, marker };
+  }
+
+  /** Copies the text that is read from here on, as it arrives. */
+  startCopy(copy: (text: string) => void): void {
+    this.#copy = copy;
+    this.#copyFrom = this.#at;
+  }
+
+  stopCopy(): void {
+    this.#flushCopy();
+    this.#copyFrom = -1;
+  }
+
+  /** Reads characters, but copies `instead`. */
+  replace(count: number, instead: string): void {
+    this.#flushCopy();
+    this.#at += count;
+    if (this.#copyFrom < 0) return;
+    this.#copyFrom = this.#at;
+    this.#copy(instead);
+  }
+
+  /** Reads characters that need no attention within a JSON string. @returns the next one, unread */
+  *pastPlainCharacters(): Step<string> {
+    for (;;) {
+      PLAIN.lastIndex = this.#at;
+      PLAIN.test(this.#text);
+      this.#at = PLAIN.lastIndex;
+      if (this.#at < this.#text.length) return this.#text.charAt(this.#at);
+      if (!(yield* this.#more())) return "";
+    }
+  }
+
+  get #unread(): number {
+    return this.#text.length - this.#at;
+  }
+
+  /** Waits for more text than there is. @returns false at the end */
+  *#more(): Step<boolean> {
+    this.#flushCopy();
+    const before = this.#unread;
+    while (!this.#isOver) {
+      yield;
+      if (this.#unread > before) return true;
+    }
+    return false;
+  }
+
+  #pass(to: number, onText: (text: string) => void): void {
+    if (to <= this.#at) return;
+    const text = this.#text.slice(this.#at, to);
+    this.#at = to;
+    onText(text);
+  }
+
+  #flushCopy(): void {
+    if (this.#copyFrom < 0 || this.#copyFrom >= this.#at) return;
+    const text = this.#text.slice(this.#copyFrom, this.#at);
+    this.#copyFrom = this.#at;
+    this.#copy(text);
+  }
+}
+
+const PLAIN = /[^"\\\p{Cc}]*/uy;
+
+/** Whether it is a blank, a tab or a line end. */
+const isSpace = (character: string) =>
+  character === " " || character === "\n" || character === "\r" || character === "\t";

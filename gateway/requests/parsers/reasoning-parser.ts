@@ -1,0 +1,50 @@
+import { type Step, TextReader } from "./reading/text-reader.ts";
+import type { ReasoningFormat, TextSink } from "./types.ts";
+
+/** Separates an answer's reasoning from its text. */
+export class ReasoningParser {
+  readonly #sink: TextSink;
+  readonly #reader = new TextReader();
+  /** Undefined once no more reasoning can follow. */
+  #steps: Step<void> | undefined;
+  /** Whether the last text that was passed on is reasoning. */
+  isReasoning: boolean;
+
+  /** @param isInside whether the answer begins in the middle of reasoning */
+  constructor(format: ReasoningFormat, isInside: boolean, sink: TextSink) {
+    this.isReasoning = isInside;
+    this.#sink = {
+      text: (text) => {
+        this.isReasoning = false;
+        sink.text(text);
+      },
+      reasoning: (text) => {
+        this.isReasoning = true;
+        sink.reasoning(text);
+      },
+    };
+    this.#steps = format.read(this.#reader, this.#sink, isInside);
+    this.#advance();
+  }
+
+  push(text: string): void {
+    if (this.#steps === undefined) this.#sink.text(text);
+    else {
+      this.#reader.feed(text);
+      this.#advance();
+    }
+  }
+
+  end(): void {
+    this.#reader.close();
+    while (this.#steps !== undefined) this.#advance();
+  }
+
+  #advance(): void {
+    if (this.#steps?.next().done !== true) return;
+    this.#steps = undefined;
+    this.isReasoning = false;
+    const rest = this.#reader.takeRest();
+    if (rest !== "") this.#sink.text(rest);
+  }
+}

@@ -1,0 +1,149 @@
+import { HeldSpace } from "./reading/held-space.ts";
+import { firstMarker, heldLength } from "./reading/markers.ts";
+import { Nonsense, type Step, TextReader } from "./reading/text-reader.ts";
+import type { AnswerSink, CallSink, ToolFormat, Tools } from "./types.ts";
+
+/**
+ * Finds tool calls in an answer's text. Blanks around calls are dropped. Whatever is not a call stays text, as it was.
+ */
+export class ToolParser {
+  readonly #format: ToolFormat;
+  readonly #tools: Tools;
+  readonly #sink: AnswerSink;
+  readonly #reader = new TextReader();
+  readonly #space: HeldSpace;
+  readonly #calls: CallSink;
+  /** Reads the current calls; undefined within text. */
+  #steps: Step<void> | undefined;
+  /** The text that began the current calls, until the first one is certain. */
+  #begin = "";
+  #isCallOpen = false;
+  /** The end of the text, which may be the beginning of a marker. */
+  #held = "";
+  /** Whether nothing but blanks has arrived. */
+  #isAtStart: boolean;
+
+  constructor(format: ToolFormat, tools: Tools, sink: AnswerSink) {
+    this.#format = format;
+    this.#tools = tools;
+    this.#sink = sink;
+    this.#space = new HeldSpace((text) => sink.text(text));
+    this.#isAtStart = format.opens !== undefined;
+    this.#calls = {
+      begin: (name, id) => {
+        this.#space.drop();
+        this.#begin = "";
+        this.#isCallOpen = true;
+        this.#reader.forget();
+        sink.begin(name, id);
+      },
+      arguments: (json) => sink.arguments(json),
+      end: () => {
+        this.#isCallOpen = false;
+        this.#reader.mark();
+        sink.end();
+      },
+    };
+  }
+
+  push(text: string): void {
+    if (this.#steps === undefined) this.#scan(text);
+    else {
+      this.#reader.feed(text);
+      if (this.#advance()) this.#scan(this.#reader.takeRest());
+    }
+  }
+
+  /** The answer is over. */
+  end(): void {
+    this.#reader.close();
+    while (this.#steps !== undefined) if (this.#advance()) this.#scan(this.#reader.takeRest());
+    this.#space.push(this.#held);
+    this.#held = "";
+    this.#space.flush();
+  }
+
+  /** Looks for calls in text. */
+  #scan(text: string): void {
+    let all = this.#held === "" ? text : this.#held + text;
+    this.#held = "";
+    for (;;) {
+      if (this.#isAtStart) {
+        const open = this.#findOpen(all);
+        if (open === undefined) return;
+        if (open !== "") {
+          if (!this.#read(open, all.trimStart())) return;
+          all = this.#reader.takeRest();
+          continue;
+        }
+      }
+      const { begins } = this.#format;
+      const found = firstMarker(all, begins);
+      if (found === undefined) {
+        const held = heldLength(all, begins);
+        if (held > 0) this.#held = all.slice(all.length - held);
+        this.#space.push(held > 0 ? all.slice(0, all.length - held) : all);
+        return;
+      }
+      this.#space.push(all.slice(0, found.at));
+      this.#isAtStart = false;
+      if (!this.#read(found.marker, all.slice(found.at + found.marker.length))) return;
+      all = this.#reader.takeRest();
+    }
+  }
+
+  /** How the answer begins calls: an empty string if it does not, undefined if it cannot be said yet. */
+  #findOpen(text: string): string | undefined {
+    const start = text.trimStart();
+    const opens = [...(this.#format.opens ?? []), ...this.#format.begins];
+    const open = opens.find((each) => start.startsWith(each));
+    if (open === undefined && opens.some((each) => each.startsWith(start))) {
+      this.#held = text;
+      return undefined;
+    }
+    this.#isAtStart = false;
+    return open !== undefined && this.#format.opens?.includes(open) ? open : "";
+  }
+
+  /** @returns whether it has read the calls to their end */
+  #read(begin: string, text: string): boolean {
+    const isOpen = this.#format.opens?.includes(begin) === true && text.startsWith(begin);
+    this.#begin = isOpen ? "" : begin;
+    this.#reader.feed(text);
+    this.#reader.mark();
+    this.#steps = this.#format.read(this.#reader, this.#calls, { tools: this.#tools, begin });
+    return this.#advance();
+  }
+
+  #advance(): boolean {
+    try {
+      if (this.#steps?.next().done !== true) return false;
+    } catch (error) {
+      if (!(error instanceof Nonsense)) throw error;
+      if (this.#isCallOpen) {
+        this.#steps = this.#passRest();
+        return this.#advance();
+      }
+      this.#reader.rewind();
+      this.#keepAsText();
+    }
+    this.#steps = undefined;
+    this.#reader.forget();
+    return true;
+  }
+
+  /** The text that began the calls began none. */
+  #keepAsText(): void {
+    this.#space.push(this.#begin);
+    this.#begin = "";
+  }
+
+  /** What is left of a malformed call is passed on as it is. */
+  *#passRest(): Step<void> {
+    this.#reader.stopCopy();
+    const { end } = this.#format;
+    yield* this.#reader.past(end === undefined ? [] : [end], (text) => this.#sink.arguments(text));
+    this.#isCallOpen = false;
+    this.#sink.end(true);
+  }
+}

@@ -1,0 +1,21 @@
+import { readCallObject } from "../reading/json-call.ts";
+import type { ToolFormat } from "../types.ts";
+
+/**
+ * `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, one for each call: Hermes 2 and 3, Qwen 2.5 and 3.
+ * Source: https://github.com/NousResearch/Hermes-Function-Calling and the chat templates of Qwen3.
+ */
+export const hermes: ToolFormat = {
+  name: "hermes",
+  matches: ({ template }) => template.includes("<tool_call>"),
+  begins: ["<tool_call>"],
+  end: "</tool_call>",
+  controls: ["<tool_call>", "</tool_call>"],
+  *read(reader, calls) {
+    yield* readCallObject(reader, calls);
+    yield* reader.skipSpace();
+    // Small models close one brace too many.
+    while (yield* reader.tryText("}")) yield* reader.skipSpace();
+    yield* reader.tryText("</tool_call>");
+  },
+};
