@@ -67,6 +67,9 @@ export const modelCardSchema = z.object({
    * KV only if theirs are equal. Absent: it cannot.
    */
   kvFormat: z.string().min(1).optional(),
+  /** How the model writes tool calls and marks reasoning; absent: the gateway tells by its template and name. */
+  toolParser: z.string().min(1).optional(),
+  reasoningParser: z.string().min(1).optional(),
 });
 
 export type ModelCard = z.infer<typeof modelCardSchema>;

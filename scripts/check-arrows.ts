@@ -35,6 +35,7 @@ const GATEWAY_ORDER = [
   "doctor",
   "models",
   "prompts",
+  "parsers",
   "feeds",
   "routing",
   "engines",

@@ -1,6 +1,15 @@
 import type { ModelCard } from "#runtime";
 import type { ApiError, BoundTo } from "../kernel/errors.ts";
 import type { ModelMetrics } from "../kernel/metrics.ts";
+import {
+  chosenFormat,
+  REASONING_FORMATS,
+  reasoningFormatOf,
+  TOOL_FORMATS,
+  toolFormatOf,
+} from "../parsers/formats.ts";
+import { hermes } from "../parsers/tools/hermes.ts";
+import type { ReasoningFormat, ToolFormat } from "../parsers/types.ts";
 import type { ChatTemplate } from "../prompts/chat-template.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
@@ -244,12 +253,23 @@ export class WorkerSide extends ModelSide<WorkerMember> {
   readonly template: ChatTemplate;
   /** The same as a prompt reader, for comparing prompts. */
   readonly prompts: PromptReader;
+  /** How the model writes tool calls; undefined if it is not to call any. */
+  readonly toolFormat: ToolFormat | undefined;
+  /** How it marks its reasoning; undefined if it is not known to reason. */
+  readonly reasoningFormat: ReasoningFormat | undefined;
 
   constructor(model: Model, card: ModelCard, tokenizer: Tokenizer, template: ChatTemplate) {
     super(model, "worker");
     this.card = card;
     this.tokenizer = tokenizer;
     this.template = template;
+    const hints = { template: template.source, model: card.name.toLowerCase() };
+    this.toolFormat = chosenFormat(TOOL_FORMATS, card.toolParser, () =>
+      template.showsTools ? (toolFormatOf(hints) ?? hermes) : hermes,
+    );
+    this.reasoningFormat = chosenFormat(REASONING_FORMATS, card.reasoningParser, () =>
+      reasoningFormatOf(hints),
+    );
     this.prompts = tokenizingReader({
       source: "the workers' tokenizer",
       template,

@@ -31,6 +31,8 @@ export function chatConversation(json: unknown, messages: readonly Message[]): C
     messages,
     tools: chatTools(body.tools),
     templateArguments: {
+      // Templates differ in the name that they read.
+      ...(body.reasoning_effort === "none" && { enable_thinking: false, thinking: false }),
       ...(isRecord(body.chat_template_kwargs) && body.chat_template_kwargs),
       ...(body.documents !== undefined && { documents: body.documents }),
       ...(typeof body.reasoning_effort === "string" && { reasoning_effort: body.reasoning_effort }),

@@ -73,20 +73,14 @@ describe("a chat template", () => {
       );
     });
 
-    test("refuses results that it would ignore", () => {
+    test("gets results that it would ignore as the user's text", () => {
       const template = createChatTemplate(
         "{% for m in messages %}{% if m.role == 'user' %}U:{{ m.content }}{% elif m.role == 'assistant' %}A:{{ m.content }}{% endif %}{% endfor %}",
         {},
       );
-      expect(template.render(chat(history.slice(0, 1)))).toBe("U:Hi");
-      expect(() => template.render(chat(history))).toThrow(
-        expect.objectContaining({
-          status: 400,
-          code: "chat_template_refused",
-          param: "messages[2]",
-          message: expect.stringContaining("it does not support tool results."),
-        }),
-      );
+      const text = (content: string) => `<tool_response>\n${content}\n</tool_response>`;
+      const rendered = template.render(chat([...history, { ...result, content: "13" }]));
+      expect(rendered).toContain(`U:${text("12")}\n${text("13")}`);
     });
 
     test("reports its own error if it has one", () => {
@@ -96,6 +90,34 @@ describe("a chat template", () => {
       );
       expect(() => template.render(chat(history))).toThrow("No tools here.");
       expect(template.render(chat(history.slice(0, 1)))).toBe("Hi");
+    });
+  });
+
+  describe("with tools", () => {
+    const tools = [
+      { type: "function" as const, function: { name: "f", description: "does f", parameters: {} } },
+    ];
+    const ask = (source: string | undefined, messages: readonly Message[]) =>
+      createChatTemplate(source, {}).render({ ...chat(messages), tools });
+    const TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}";
+
+    test("renders them itself, if it can", () => {
+      const source = `{% for t in tools or [] %}[{{ t.function.name }}]{% endfor %}${TURNS}`;
+      expect(ask(source, conversation.slice(1, 2))).toBe("[f]<user>Hi");
+      expect(createChatTemplate(source, {}).showsTools).toBe(true);
+      expect(createChatTemplate(TURNS, {}).showsTools).toBe(false);
+    });
+
+    test("otherwise describes them in the system prompt", () => {
+      expect(ask(TURNS, conversation.slice(0, 2))).toMatch(
+        /^<system>Be brief\.\n\n# Tools\n[\s\S]*"f"[\s\S]*<user>Hi$/,
+      );
+      expect(ask(TURNS, conversation.slice(1, 2))).toMatch(/^<system># Tools\n[\s\S]*"f"[\s\S]*<user>Hi$/);
+    });
+
+    test("describes them to the user, if it has no system prompt", () => {
+      const refusing = `{% if messages[0].role == 'system' %}{{ raise_exception('No system.') }}{% endif %}${TURNS}`;
+      expect(ask(refusing, conversation.slice(1, 2))).toMatch(/^<user># Tools\n[\s\S]*"f"[\s\S]*Hi$/);
     });
   });
 });

@@ -3,14 +3,20 @@ import { invalidRequest } from "../kernel/errors.ts";
 import { type Conversation, type Message, PLAIN } from "./conversation.ts";
 import { isRecord, recordsOf, textOf } from "./json.ts";
 import { PromptTemplate, withParsedArguments } from "./prompt-template.ts";
+import type { ToolDefinition } from "./tool-definitions.ts";
+import { withResultsAsText, withToolPrompt } from "./tool-prompt.ts";
 
 export interface ChatTemplate {
   /**
-   * The prompt text of a conversation, up to the start of the assistant's answer.
-   * @throws ApiError 400 if the template refuses the conversation, for example because of two user turns in a row, or
-   *   does not support tool results
+   * The prompt text of a conversation, up to the start of the assistant's answer. Tools, calls and results that the
+   * template would ignore are rendered as text.
+   * @throws ApiError 400 if the template refuses the conversation, for example because of two user turns in a row
    */
   render(conversation: Conversation): string;
+  /** The template's source; empty for a model without one. */
+  readonly source: string;
+  /** Whether the template describes tools itself, and so in its model's own format. */
+  readonly showsTools: boolean;
   /** Stop strings that are needed because the model has no end-of-turn token. */
   readonly stops: readonly string[];
 }
@@ -33,19 +39,32 @@ export function createChatTemplate(
 ): ChatTemplate {
   const { bos, eos } = specialTokens;
   const template = new PromptTemplate(source ?? DEFAULT_TEMPLATE, { bos, eos });
-  const render = (messages: readonly Message[]) => template.render({ ...PLAIN, messages });
-  const showsCalls = shows(render, [ASKED, CALLED, ASKED], CALLED.tool_calls[0]!.function.name);
-  const showsResults = shows(render, [ASKED, CALLED, RESULT], RESULT.content);
+  const shows = (text: string, messages: readonly Message[], tools?: readonly ToolDefinition[]) =>
+    showsText(() => template.render({ ...PLAIN, messages, tools }), text);
+  const showsCalls = shows(CALLED.tool_calls[0]!.function.name, [ASKED, CALLED, ASKED]);
+  const showsResults = shows(RESULT.content, [ASKED, CALLED, RESULT]);
+  const showsTools = shows(TOOL_NAME, [ASKED], [TOOL]);
+  const hasSystem = showsText(
+    () => template.render({ ...PLAIN, messages: [SYSTEM, ASKED] }),
+    SYSTEM.content,
+    false,
+  );
+
+  function adapted(conversation: Conversation): Conversation {
+    let { messages, tools } = conversation;
+    if (!showsCalls) messages = messages.map(withCallsAsText);
+    if (!showsResults) messages = withResultsAsText(messages);
+    if (showsTools || tools === undefined) return { ...conversation, messages };
+    return { ...conversation, messages: withToolPrompt(messages, tools, hasSystem), tools: undefined };
+  }
+
   return {
+    source: source ?? "",
+    showsTools,
     stops: source === undefined ? DEFAULT_STOPS : [],
     render(conversation) {
-      const { messages } = conversation;
-      const result = showsResults ? -1 : messages.findIndex(({ role }) => role === "tool");
-      if (result >= 0) throw refused("it does not support tool results.", `messages[${result}]`);
       try {
-        return template.render(
-          showsCalls ? conversation : { ...conversation, messages: messages.map(withCallsAsText) },
-        );
+        return template.render(adapted(conversation));
       } catch (error) {
         throw refused(messageOf(error), "messages");
       }
@@ -60,6 +79,12 @@ const refused = (reason: string, param: string) =>
     "chat_template_refused",
   );
 
+const SYSTEM = { role: "system", content: "probe of the system" };
+const TOOL_NAME = "probe_of_tools";
+const TOOL: ToolDefinition = {
+  type: "function",
+  function: { name: TOOL_NAME, description: "", parameters: { type: "object", properties: {} } },
+};
 const ASKED = { role: "user", content: "What time is it?" };
 const CALLED = {
   role: "assistant",
@@ -80,15 +105,11 @@ const RESULT = {
  * Whether a template renders this text of a conversation. Many templates were written without tools in mind and
  * silently ignore them. A template that throws reports the problem itself.
  */
-function shows(
-  render: (messages: readonly Message[]) => string,
-  messages: readonly Message[],
-  text: string,
-): boolean {
+function showsText(render: () => string, text: string, otherwise = true): boolean {
   try {
-    return render(messages).includes(text);
+    return render().includes(text);
   } catch {
-    return true;
+    return otherwise;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { randomId } from "#runtime";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import type { EventStream } from "../../kernel/event-stream.ts";
 import type { Placement } from "../../requests/placement.ts";
@@ -77,6 +78,10 @@ abstract class Answer {
         onStart: (placement: Placement) => this.onStart(index, placement),
         onEcho: (tokens: readonly TokenInfo[]) => this.onEcho(index, tokens),
         onText: (text: string, tokens: readonly TokenInfo[] | undefined) => this.onText(index, text, tokens),
+        onReasoning: (text: string, tokens: readonly TokenInfo[] | undefined) =>
+          this.onReasoning(index, text, tokens),
+        onCall: (name: string, id: string | undefined) => this.onCall(index, name, id ?? newCallId()),
+        onArguments: (json: string) => this.onArguments(index, json),
         onEnd: (result: TokenResult) => this.#finish(index, result),
         onError: (error: ApiError) => this.#fail(error),
         onFallback: (error: ApiError) => this.#fallBack(error),
@@ -96,6 +101,9 @@ abstract class Answer {
   protected abstract onStart(index: number, placement: Placement): void;
   protected abstract onEcho(index: number, tokens: readonly TokenInfo[]): void;
   protected abstract onText(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void;
+  protected abstract onReasoning(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void;
+  protected abstract onCall(index: number, name: string, id: string): void;
+  protected abstract onArguments(index: number, json: string): void;
   /** A choice is complete while others are not. */
   protected abstract onChoice(index: number, result: TokenResult): void;
   /** The last choice is complete. */
@@ -197,6 +205,22 @@ class StreamedAnswer extends Answer {
     this.#write(this.plan.format.text(index, text, tokens));
   }
 
+  protected override onReasoning(
+    index: number,
+    text: string,
+    tokens: readonly TokenInfo[] | undefined,
+  ): void {
+    this.#write(this.plan.format.reasoning(index, text, tokens));
+  }
+
+  protected override onCall(index: number, name: string, id: string): void {
+    this.#write(this.plan.format.call(index, name, id));
+  }
+
+  protected override onArguments(index: number, json: string): void {
+    this.#write(this.plan.format.arguments(index, json));
+  }
+
   protected override onChoice(index: number, result: TokenResult): void {
     this.#write(this.plan.format.last(index, result.finishReason));
   }
@@ -224,7 +248,7 @@ class StreamedAnswer extends Answer {
 }
 
 class WholeAnswer extends Answer {
-  readonly #choices = this.plan.jobs.map((_, index) => ({ index, text: "", tokens: [] as TokenInfo[] }));
+  readonly #choices = this.plan.jobs.map((_, index) => newChoice(index));
   #headers = this.plan.headers;
   protected override readonly hasBegun = false;
 
@@ -239,6 +263,24 @@ class WholeAnswer extends Answer {
   protected override onText(index: number, text: string, tokens: readonly TokenInfo[] | undefined): void {
     this.#choices[index]!.text += text;
     if (tokens !== undefined) this.#choices[index]!.tokens.push(...tokens);
+  }
+
+  protected override onReasoning(
+    index: number,
+    text: string,
+    tokens: readonly TokenInfo[] | undefined,
+  ): void {
+    const choice = this.#choices[index]!;
+    choice.reasoning += text;
+    if (tokens !== undefined) choice.tokens.push(...tokens);
+  }
+
+  protected override onCall(index: number, name: string, id: string): void {
+    this.#choices[index]!.calls.push({ id, name, arguments: "" });
+  }
+
+  protected override onArguments(index: number, json: string): void {
+    this.#choices[index]!.calls.at(-1)!.arguments += json;
   }
 
   protected override onChoice(): void {}
@@ -256,11 +298,25 @@ class WholeAnswer extends Answer {
   }
 }
 
+/** A choice of which nothing has arrived. */
+const newChoice = (index: number) => ({
+  index,
+  text: "",
+  reasoning: "",
+  calls: [] as { id: string; name: string; arguments: string }[],
+  tokens: [] as TokenInfo[],
+});
+
+/** In the form of OpenAI's. */
+const newCallId = () => `call_${randomId()}`;
+
 /** Prompt tokens count once, however many choices share the prompt. */
 function totalUsage(usages: readonly Usage[], choicesPerPrompt: number): Usage {
   const total: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
   usages.forEach((usage, index) => {
     total.completionTokens += usage.completionTokens;
+    if (usage.reasoningTokens !== undefined)
+      total.reasoningTokens = (total.reasoningTokens ?? 0) + usage.reasoningTokens;
     if (index % choicesPerPrompt !== 0) return;
     total.promptTokens += usage.promptTokens;
     total.cachedTokens += usage.cachedTokens;

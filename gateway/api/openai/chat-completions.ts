@@ -1,8 +1,10 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import type { WorkerSide } from "../../models/model.ts";
+import type { Tools } from "../../parsers/types.ts";
 import { chatConversation } from "../../prompts/chat-conversation.ts";
-import type { Message } from "../../prompts/conversation.ts";
+import type { Conversation, Message } from "../../prompts/conversation.ts";
 import {
   answerTokens,
   MOST_MESSAGES,
@@ -10,19 +12,19 @@ import {
   refuseOverlongText,
 } from "../../prompts/limits.ts";
 import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
+import type { AnswerReading } from "../../requests/tokens/job.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { chatFormat } from "./chat-format.ts";
 import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
 import { stopsOf } from "./sampling.ts";
 import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
+import { type AllowedCalls, allowedCalls } from "./tool-choice.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
 const UNSUPPORTED = {
-  tools: "Leave it out, or set it to an empty list.",
-  tool_choice: "Leave it out, or set it to 'none'.",
-  functions: "Leave it out.",
-  function_call: "Leave it out, or set it to 'none'.",
+  functions: "It is deprecated; send tools instead.",
+  function_call: "It is deprecated; send tool_choice instead.",
   response_format: 'Leave it out, or set it to {"type": "text"}.',
   audio: "Leave it out.",
   prediction: "Leave it out.",
@@ -45,7 +47,8 @@ export async function chatCompletions(
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
   refuseOverlongConversation(body.messages, model.card);
-  const conversation = chatConversation(raw, body.messages.map(templateMessage));
+  const calls = allowedCalls(body);
+  const conversation = offering(chatConversation(raw, body.messages.map(templateMessage)), calls.tools);
   const length = body.messages.reduce((sum, { content }) => sum + lengthOf(content), 0);
   refuseOverlongText({ length }, model, "messages");
   const text = model.template.render(conversation);
@@ -61,10 +64,29 @@ export async function chatCompletions(
     body,
     prompts: [{ tokens, maxTokens }],
     stops: [...stopsOf(body.stop), ...model.template.stops],
+    reading: readingOf(model, calls, text),
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     echoLogprobs: false,
     format: chatFormat,
   });
+}
+
+/** The conversation with only those tools that the model may call. */
+function offering(conversation: Conversation, allowed: Tools): Conversation {
+  const tools = conversation.tools?.filter(({ function: { name } }) => allowed.has(String(name)));
+  return { ...conversation, tools: tools?.length === 0 ? undefined : tools };
+}
+
+/** @param prompt the prompt's text */
+function readingOf(
+  { toolFormat, reasoningFormat }: WorkerSide,
+  { tools, isSingle }: AllowedCalls,
+  prompt: string,
+): AnswerReading | undefined {
+  const calls = toolFormat && tools.size > 0 ? { format: toolFormat, tools } : undefined;
+  if (calls === undefined && reasoningFormat === undefined) return undefined;
+  const isInside = reasoningFormat?.beginsInside(prompt) === true;
+  return { formats: { calls, reasoning: reasoningFormat }, isInside, isSingleCall: isSingle };
 }
 
 function checkCombinations(body: ChatCompletionRequest): void {
@@ -104,10 +126,12 @@ function refuseTooManyMessages(raw: unknown): void {
   );
 }
 
-function templateMessage({ role, content, ...rest }: ChatMessage): Message {
-  const given = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined);
+function templateMessage({ role, content, reasoning, reasoning_content, ...rest }: ChatMessage): Message {
+  const thoughts = reasoning_content ?? reasoning ?? undefined;
+  // Templates differ in the name that they read.
+  const given = Object.entries({ ...rest, reasoning_content: thoughts, reasoning: thoughts });
   return {
-    ...Object.fromEntries(given),
+    ...Object.fromEntries(given.filter(([, value]) => value !== null && value !== undefined)),
     // OpenAI renamed the role; chat templates only know the old name.
     role: role === "developer" ? "system" : role,
     content: content ?? "",

@@ -3,6 +3,7 @@ import type { TokenInfo } from "../../requests/tokens/job.ts";
 import {
   type AnswerFormat,
   type AnswerHead,
+  type Choice,
   eventWriter,
   finiteLogprob,
   tokenText,
@@ -20,10 +21,29 @@ export function chatFormat(head: AnswerHead): AnswerFormat {
     choice(index, `"delta":${delta}`, logprobs, finishReason);
   const logprobsJson = (tokens: readonly TokenInfo[] | undefined) =>
     tokens === undefined ? "null" : JSON.stringify(chatLogprobs(vocabulary, tokens));
+  /** How many calls each choice has. */
+  const calls: number[] = [];
   return {
     first: (index) => chunk(index, '{"role":"assistant","content":""}', "null", "null"),
     text: (index, text, tokens) =>
       chunk(index, `{"content":${JSON.stringify(text)}}`, logprobsJson(tokens), "null"),
+    reasoning: (index, text, tokens) => {
+      const json = JSON.stringify(text);
+      return chunk(index, `{"reasoning_content":${json},"reasoning":${json}}`, logprobsJson(tokens), "null");
+    },
+    call: (index, name, callId) => {
+      const number = calls[index] ?? 0;
+      calls[index] = number + 1;
+      const call = { index: number, id: callId, type: "function", function: { name, arguments: "" } };
+      return chunk(index, `{"tool_calls":[${JSON.stringify(call)}]}`, "null", "null");
+    },
+    arguments: (index, json) =>
+      chunk(
+        index,
+        `{"tool_calls":[{"index":${calls[index]! - 1},"function":{"arguments":${JSON.stringify(json)}}}]}`,
+        "null",
+        "null",
+      ),
     echo: () => "",
     last: (index, finishReason) => chunk(index, "{}", "null", `"${finishReason}"`),
     usage,
@@ -33,13 +53,26 @@ export function chatFormat(head: AnswerHead): AnswerFormat {
       created,
       model,
       system_fingerprint: null,
-      choices: choices.map(({ index, text, tokens, finishReason }) => ({
-        index,
-        message: { role: "assistant", content: text, refusal: null },
-        logprobs: head.hasLogprobs ? chatLogprobs(vocabulary, tokens) : null,
-        finish_reason: finishReason,
+      choices: choices.map((answer) => ({
+        index: answer.index,
+        message: messageOf(answer),
+        logprobs: head.hasLogprobs ? chatLogprobs(vocabulary, answer.tokens) : null,
+        finish_reason: answer.finishReason,
       })),
       usage: usageObject(total),
+    }),
+  };
+}
+
+function messageOf({ text, reasoning, calls }: Choice) {
+  return {
+    role: "assistant",
+    content: text === "" && calls.length > 0 ? null : text,
+    refusal: null,
+    // Clients differ in the name that they read.
+    ...(reasoning !== "" && { reasoning_content: reasoning, reasoning }),
+    ...(calls.length > 0 && {
+      tool_calls: calls.map(({ id, ...call }) => ({ id, type: "function", function: call })),
     }),
   };
 }

@@ -32,6 +32,10 @@ export function completionFormat(head: AnswerHead, echoes: readonly string[]): A
       return echo === "" || head.hasLogprobs ? "" : chunk(index, JSON.stringify(echo), "null", "null");
     },
     text: (index, text, tokens) => chunk(index, JSON.stringify(text), streamLogprobs(index, tokens), "null"),
+    // These answers have no parts.
+    reasoning: () => "",
+    call: () => "",
+    arguments: () => "",
     echo: (index, tokens) =>
       chunk(index, JSON.stringify(echoes[index] ?? ""), streamLogprobs(index, tokens), "null"),
     last: (index, finishReason) => chunk(index, '""', "null", `"${finishReason}"`),

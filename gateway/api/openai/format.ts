@@ -1,6 +1,5 @@
-import type { FinishReason } from "#runtime";
 import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
-import type { TokenInfo, Usage } from "../../requests/tokens/job.ts";
+import type { AnswerEnd, TokenInfo, Usage } from "../../requests/tokens/job.ts";
 
 /** What all answers to one request share. */
 export interface AnswerHead {
@@ -19,8 +18,18 @@ export interface AnswerHead {
 export interface Choice {
   index: number;
   text: string;
+  reasoning: string;
+  calls: readonly Call[];
   tokens: readonly TokenInfo[];
-  finishReason: FinishReason;
+  finishReason: AnswerEnd;
+}
+
+/** A call of a function. */
+export interface Call {
+  readonly id: string;
+  readonly name: string;
+  /** As JSON. */
+  readonly arguments: string;
 }
 
 /** How an API formats answers: as server-sent events, or as one body. */
@@ -30,7 +39,11 @@ export interface AnswerFormat {
   text(index: number, text: string, tokens: readonly TokenInfo[] | undefined): string;
   /** The prompt's tokens with their log probabilities, before the answer. */
   echo(index: number, tokens: readonly TokenInfo[]): string;
-  last(index: number, finishReason: FinishReason): string;
+  reasoning(index: number, text: string, tokens: readonly TokenInfo[] | undefined): string;
+  call(index: number, name: string, id: string): string;
+  /** A piece of the last call's arguments. */
+  arguments(index: number, json: string): string;
+  last(index: number, finishReason: AnswerEnd): string;
   usage(usage: Usage): string;
   /** The body of a request that is not streamed. */
   whole(choices: readonly Choice[], usage: Usage): object;
@@ -58,12 +71,15 @@ export function eventWriter({ id, created, model, includeUsage }: AnswerHead, ob
 
 export const DONE = "data: [DONE]\n\n";
 
-export function usageObject({ promptTokens, completionTokens, cachedTokens }: Usage) {
+export function usageObject({ promptTokens, completionTokens, cachedTokens, reasoningTokens }: Usage) {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens },
+    ...(reasoningTokens !== undefined && {
+      completion_tokens_details: { reasoning_tokens: reasoningTokens },
+    }),
   };
 }
 

@@ -3,6 +3,7 @@ import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
+import type { AnswerReading } from "../../requests/tokens/job.ts";
 import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
@@ -26,6 +27,8 @@ export interface Question {
   /** How many of the most likely tokens to return with each one; undefined for no log probabilities. */
   logprobs: number | undefined;
   echoLogprobs: boolean;
+  /** How answers are separated into text, reasoning and calls; undefined if all of it is text. */
+  reading?: AnswerReading | undefined;
   format(head: AnswerHead): AnswerFormat;
 }
 
@@ -57,6 +60,7 @@ export function respond(
       ignoreEos: body.ignore_eos === true,
       logprobs,
       echoLogprobs,
+      reading: question.reading,
       preferences,
       isRepeatable: true,
       hasFallback: question.hasOthers,

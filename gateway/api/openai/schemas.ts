@@ -109,6 +109,31 @@ const toolCall = z.object({
   }),
 });
 
+/** A tool that the model may call. */
+const tool = z.object({
+  type: z.literal("function", "only functions can be called; the model has no built-in tools."),
+  function: z.object({
+    name: z.string().min(1).max(256),
+    description: z.string().nullish(),
+    parameters: z.record(z.string(), z.unknown()).nullish().describe("JSON Schema of the arguments."),
+    strict: z.boolean().nullish().describe("Whether the arguments must match the schema."),
+  }),
+});
+
+const namedFunction = z.object({
+  type: z.literal("function"),
+  function: z.object({ name: z.string().min(1) }),
+});
+
+const toolChoice = z.union([
+  z.enum(["none", "auto", "required"]),
+  namedFunction,
+  z.object({
+    type: z.literal("allowed_tools"),
+    allowed_tools: z.object({ mode: z.enum(["auto", "required"]), tools: z.array(namedFunction).min(1) }),
+  }),
+]);
+
 const message = z
   .object({
     role: z.enum(["system", "developer", "user", "assistant", "tool"]),
@@ -116,6 +141,8 @@ const message = z
     name: z.string().nullish(),
     tool_calls: z.array(toolCall).nullish(),
     tool_call_id: z.string().nullish(),
+    reasoning_content: z.string().nullish(),
+    reasoning: z.string().nullish(),
     /** Deprecated in OpenAI's API, and not supported by chat templates. */
     function_call: z
       .unknown()
@@ -135,6 +162,25 @@ export const chatCompletionRequest = z.object({
     .describe(
       "The conversation. Each message has a role and content (a string or a list of text parts); tool_calls and tool_call_id are passed to the model's chat template.",
     ),
+  tools: z.array(tool).max(1024).nullish().describe("Functions that the model may call."),
+  tool_choice: toolChoice
+    .nullish()
+    .describe(
+      "`auto` (the default) lets the model choose, `none` forbids calls, `required` and a named function demand one; `allowed_tools` offers only some of the tools.",
+    ),
+  parallel_tool_calls: z
+    .boolean()
+    .nullish()
+    .describe("Whether the model may call several functions at once; default true."),
+  reasoning_effort: z
+    .string()
+    .max(64)
+    .nullish()
+    .describe("Passed to the model's chat template; `none` also turns reasoning off if the template can."),
+  chat_template_kwargs: z
+    .record(z.string(), z.unknown())
+    .nullish()
+    .describe('Variables for the model\'s chat template, such as {"enable_thinking": false}.'),
   max_completion_tokens: z.number().int().min(1).nullish().describe("Same as max_tokens, and overrides it."),
   logprobs: z.boolean().nullish().describe("Returns log probabilities."),
   top_logprobs: z
@@ -186,4 +232,5 @@ export const embeddingRequest = z.object({
 export type ChatCompletionRequest = z.infer<typeof chatCompletionRequest>;
 export type CompletionRequest = z.infer<typeof completionRequest>;
 export type EmbeddingRequest = z.infer<typeof embeddingRequest>;
+export type ToolChoice = z.infer<typeof toolChoice>;
 export type ChatMessage = ChatCompletionRequest["messages"][number];

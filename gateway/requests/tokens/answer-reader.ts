@@ -1,7 +1,9 @@
 import type { DeltaDecoder, FinishReason } from "#runtime";
 import type { WorkerMember } from "../../models/members/member.ts";
+import { controlsOf } from "../../parsers/answer-parser.ts";
 import type { Life } from "../life.ts";
 import { placementOf } from "../placement.ts";
+import { AnswerParts } from "./answer-parts.ts";
 import { AnswerTokens } from "./answer-tokens.ts";
 import { Detokenizer } from "./detokenizer.ts";
 import type { TokenInfo, TokenJob, TokenOutput, Usage } from "./job.ts";
@@ -19,13 +21,19 @@ export class AnswerReader {
   readonly #tokens = new AnswerTokens();
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopStrings | undefined;
+  /** Undefined if all of the answer is text. */
+  readonly #parts: AnswerParts | undefined;
   #hasBegun = false;
 
   constructor(job: TokenJob, output: TokenOutput, life: Life<WorkerMember>) {
     this.#job = job;
     this.#output = output;
     this.#life = life;
-    this.#detokenizer = new Detokenizer(job.model.tokenizer.vocabulary);
+    this.#detokenizer = new Detokenizer(
+      job.model.tokenizer.vocabulary,
+      job.reading && controlsOf(job.reading.formats),
+    );
+    this.#parts = job.reading && new AnswerParts(job.reading, output);
     this.#stops = job.stops.length > 0 ? new StopStrings(job.stops) : undefined;
   }
 
@@ -37,6 +45,11 @@ export class AnswerReader {
   /** In tokens. */
   get length(): number {
     return this.#tokens.length;
+  }
+
+  /** Tokens with which the model has reasoned; undefined for a model that is not known to reason. */
+  get reasoningTokens(): number | undefined {
+    return this.#parts?.reasoningTokens;
   }
 
   /** Whether it has as many tokens as the job allows. */
@@ -75,7 +88,10 @@ export class AnswerReader {
   /** Passes on the text that might have begun a stop string. An incomplete character is dropped. */
   flush(): void {
     const rest = this.#stops?.flush() ?? "";
-    if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
+    if (this.#parts !== undefined) {
+      this.#parts.push(rest);
+      this.#parts.end();
+    } else if (rest !== "") this.#output.onText(rest, this.#job.logprobs === undefined ? undefined : []);
   }
 
   /** The answer is complete. */
@@ -85,7 +101,9 @@ export class AnswerReader {
     metrics.outputTokens.observe(usage.completionTokens);
     metrics.outputTokensTotal.inc(usage.completionTokens);
     metrics.cachedTokensTotal.inc(usage.cachedTokens);
-    this.#output.onEnd({ finishReason: this.#stops?.stopped ? "stop" : reason, usage });
+    const end = this.#stops?.stopped ? "stop" : reason;
+    const finishReason = end === "stop" && this.#parts?.hasCalls ? "tool_calls" : end;
+    this.#output.onEnd({ finishReason, usage });
   }
 
   /** Called with the first token: until then, another worker or another model may answer. */
@@ -100,19 +118,39 @@ export class AnswerReader {
     this.#life.onPiece(true);
     const room = this.#job.maxTokens - this.#tokens.length;
     const count = Math.min(message.count, room);
-    let text = "";
-    for (let index = 0; index < count; index++) {
-      const token = message.tokens[index]!;
-      this.#tokens.push(token);
-      text += this.#detokenizer.push(token);
-    }
-    this.#life.grow(this.#tokens.length);
     const tokens = this.#job.logprobs === undefined ? undefined : readTokens(message, count);
-    if (this.#stops !== undefined) text = this.#stops.push(text);
-    if (text !== "" || tokens !== undefined) this.#output.onText(text, tokens);
-    if (this.#stops?.stopped) return "stop";
+    if (this.#parts === undefined) this.#passText(message, count, tokens);
+    else this.#passParts(this.#parts, message, count, tokens);
+    this.#life.grow(this.#tokens.length);
+    if (this.#stops?.stopped || this.#parts?.isComplete) return "stop";
     // Some engines ignore the limit.
     return message.count > room || (count === room && message.finish === undefined) ? "length" : undefined;
+  }
+
+  #passText(message: DeltaDecoder, count: number, tokens: readonly TokenInfo[] | undefined): void {
+    let text = "";
+    for (let index = 0; index < count; index++) text += this.#textOf(message.tokens[index]!);
+    if (this.#stops !== undefined) text = this.#stops.push(text);
+    if (text !== "" || tokens !== undefined) this.#output.onText(text, tokens);
+  }
+
+  #passParts(
+    parts: AnswerParts,
+    message: DeltaDecoder,
+    count: number,
+    tokens: readonly TokenInfo[] | undefined,
+  ): void {
+    parts.begin(tokens);
+    for (let index = 0; index < count; index++) {
+      const text = this.#textOf(message.tokens[index]!);
+      parts.push(this.#stops === undefined ? text : this.#stops.push(text));
+    }
+    parts.flushTokens();
+  }
+
+  #textOf(token: number): string {
+    this.#tokens.push(token);
+    return this.#detokenizer.push(token);
   }
 }
 

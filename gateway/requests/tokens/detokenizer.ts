@@ -7,15 +7,18 @@ import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
 export class Detokenizer {
   readonly #vocabulary: Vocabulary;
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  readonly #shownControls: ReadonlySet<string>;
   #held: Uint8Array | undefined;
 
-  constructor(vocabulary: Vocabulary) {
+  /** @param shownControls texts of control tokens that are not left out */
+  constructor(vocabulary: Vocabulary, shownControls: ReadonlySet<string> = NONE) {
     this.#vocabulary = vocabulary;
+    this.#shownControls = shownControls;
   }
 
   /** The text that the token completes; empty for control tokens and parts of characters. */
   push(id: number): string {
-    if (this.#vocabulary.isControl(id)) return "";
+    if (this.#vocabulary.isControl(id)) return this.#control(this.#vocabulary.text(id));
     if (this.#held === undefined) {
       const text = this.#vocabulary.text(id);
       if (text !== undefined) return text;
@@ -31,6 +34,10 @@ export class Detokenizer {
     return text;
   }
 
+  #control(text: string | undefined): string {
+    return text !== undefined && this.#shownControls.has(text) ? text : "";
+  }
+
   #pushBytes(bytes: Uint8Array): string {
     const all = this.#held === undefined ? bytes : concatenate(this.#held, bytes);
     const tail = incompleteTailLength(all);
@@ -38,6 +45,8 @@ export class Detokenizer {
     return this.#decoder.decode(tail === 0 ? all : all.subarray(0, all.length - tail));
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array {
   const all = new Uint8Array(first.length + second.length);

@@ -2,6 +2,7 @@ import type { FinishReason, Sampling } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { WorkerSide } from "../../models/model.ts";
+import type { AnswerFormats } from "../../parsers/answer-parser.ts";
 import type { LifeJob } from "../life.ts";
 import type { Placement } from "../placement.ts";
 
@@ -17,7 +18,20 @@ export interface TokenJob extends LifeJob<WorkerMember> {
   logprobs: number | undefined;
   /** Whether to return the prompt's log probabilities too. */
   echoLogprobs: boolean;
+  /** How the answer is separated into text, reasoning and calls; undefined if all of it is text. */
+  reading?: AnswerReading | undefined;
 }
+
+export interface AnswerReading {
+  readonly formats: AnswerFormats;
+  /** Whether the answer begins in the middle of reasoning. */
+  readonly isInside: boolean;
+  /** Whether the answer ends with its first call. */
+  readonly isSingleCall: boolean;
+}
+
+/** Why an answer ends, as clients are told. */
+export type AnswerEnd = FinishReason | "tool_calls";
 
 /** A token with its log probability (NaN if it has none). */
 export interface TokenInfo {
@@ -27,7 +41,7 @@ export interface TokenInfo {
 }
 
 export interface TokenResult {
-  finishReason: FinishReason;
+  finishReason: AnswerEnd;
   usage: Usage;
 }
 
@@ -35,6 +49,8 @@ export interface Usage {
   promptTokens: number;
   completionTokens: number;
   cachedTokens: number;
+  /** Those of the completion with which the model reasoned; undefined for a model that is not known to reason. */
+  reasoningTokens?: number | undefined;
 }
 
 /** Receives an answer as it is generated. Exactly one of `onEnd`, `onError` and `onFallback` is called, last. */
@@ -45,6 +61,12 @@ export interface TokenOutput {
   onEcho(tokens: readonly TokenInfo[]): void;
   /** A piece of the answer: whole characters, possibly none; tokens only if the job asked for logprobs. */
   onText(text: string, tokens: readonly TokenInfo[] | undefined): void;
+  /** A piece of the model's reasoning; otherwise like `onText`. */
+  onReasoning(text: string, tokens: readonly TokenInfo[] | undefined): void;
+  /** The model calls a function. @param id as the model wrote it; undefined if its format has none */
+  onCall(name: string, id: string | undefined): void;
+  /** A piece of the last call's arguments, as JSON. */
+  onArguments(json: string): void;
   onEnd(result: TokenResult): void;
   onError(error: ApiError): void;
   /** No member has begun to answer, but another model may. */

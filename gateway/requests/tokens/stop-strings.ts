@@ -1,3 +1,5 @@
+import { heldLength } from "../../parsers/reading/markers.ts";
+
 /**
  * Finds stop strings in text that arrives in pieces. Text that may begin a stop string is held back, so that a client
  * never sees part of one.
@@ -22,7 +24,7 @@ export class StopStrings {
       this.#held = "";
       return all.slice(0, start);
     }
-    const held = this.#heldLength(all);
+    const held = heldLength(all, this.#stops);
     this.#held = all.slice(all.length - held);
     return all.slice(0, all.length - held);
   }
@@ -49,16 +51,5 @@ export class StopStrings {
       firstEnd = end;
     }
     return first;
-  }
-
-  /** Length of the longest suffix of `text` that is a prefix of a stop string. */
-  #heldLength(text: string): number {
-    let longest = 0;
-    for (const stop of this.#stops) {
-      for (let length = Math.min(stop.length - 1, text.length); length > longest; length--) {
-        if (text.endsWith(stop.slice(0, length))) longest = length;
-      }
-    }
-    return longest;
   }
 }

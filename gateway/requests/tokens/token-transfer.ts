@@ -69,6 +69,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
       promptTokens: this.hasBegun || this.#isAnswering ? this.#job.prompt.tokens.length : 0,
       completionTokens: this.#answer.length,
       cachedTokens: this.#cachedTokens ?? 0,
+      ...(this.#answer.reasoningTokens !== undefined && { reasoningTokens: this.#answer.reasoningTokens }),
     };
   }
 

@@ -15,3 +15,19 @@ export const toolFormatOf = (hints: FormatHints): ToolFormat | undefined =>
 /** The format in which a model marks its reasoning; undefined if it is not known to reason. */
 export const reasoningFormatOf = (hints: FormatHints): ReasoningFormat | undefined =>
   REASONING_FORMATS.find((format) => format.matches(hints));
+
+/** The value of `--tool-parser` and `--reasoning-parser` for a model whose answers are not to be read. */
+export const NO_PARSER = "none";
+
+/**
+ * The format of this name; without a name, or for one that only a newer worker knows, the one that is found.
+ * @returns undefined for `none`
+ */
+export function chosenFormat<Format extends { readonly name: string }>(
+  formats: readonly Format[],
+  name: string | undefined,
+  find: () => Format | undefined,
+): Format | undefined {
+  if (name === NO_PARSER) return undefined;
+  return formats.find((format) => format.name === name) ?? find();
+}

@@ -78,6 +78,9 @@ export interface ReasoningFormat {
    * @param prompt the prompt's text
    */
   beginsInside(prompt: string): boolean;
-  /** Reads an answer up to where no more reasoning can follow; the rest is text. Does not throw. */
+  /**
+   * Reads an answer up to where no more reasoning can follow; the rest is text. Does not throw. Passes on an empty text
+   * where reasoning begins and where it ends, so that its tokens can be counted.
+   */
   read(reader: TextReader, sink: TextSink, isInside: boolean): Step<void>;
 }

@@ -9,6 +9,10 @@ export interface AnswerFormats {
   readonly calls?: { readonly format: ToolFormat; readonly tools: Tools } | undefined;
 }
 
+/** Control tokens of the model that have a meaning in these formats. */
+export const controlsOf = ({ reasoning, calls }: AnswerFormats): ReadonlySet<string> =>
+  new Set([...(reasoning?.controls ?? []), ...(calls?.format.controls ?? [])]);
+
 /** Separates an answer into text, reasoning and tool calls, as it arrives. */
 export class AnswerParser {
   readonly #reasoning: ReasoningParser | undefined;

@@ -7,7 +7,7 @@ export class ReasoningParser {
   readonly #reader = new TextReader();
   /** Undefined once no more reasoning can follow. */
   #steps: Step<void> | undefined;
-  /** Whether the last text that was passed on is reasoning. */
+  /** Whether the model is reasoning now. */
   isReasoning: boolean;
 
   /** @param isInside whether the answer begins in the middle of reasoning */
@@ -16,11 +16,11 @@ export class ReasoningParser {
     this.#sink = {
       text: (text) => {
         this.isReasoning = false;
-        sink.text(text);
+        if (text !== "") sink.text(text);
       },
       reasoning: (text) => {
         this.isReasoning = true;
-        sink.reasoning(text);
+        if (text !== "") sink.reasoning(text);
       },
     };
     this.#steps = format.read(this.#reader, this.#sink, isInside);

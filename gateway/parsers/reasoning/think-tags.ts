@@ -44,9 +44,11 @@ export function tagFormat({
       return;
     }
     reader.forget();
+    sink.reasoning("");
     const reasoning = new HeldSpace((text) => sink.reasoning(text), true);
     const marker = yield* reader.upTo([end, ...breaks], (text) => reasoning.push(text));
     if (marker === end) reader.skip(end.length);
+    sink.text("");
     yield* reader.skipSpace();
   }
 }

@@ -1,0 +1,57 @@
+import type { GenerateRequest } from "#runtime";
+import type { Delta, Engine } from "#workers";
+import { bytePieces, END_TOKEN, tokenCard, tokenizeBytes } from "../../../workers/byte-tokens.ts";
+
+/** An engine that recites what a test gives it, a byte per token, and remembers its prompts. */
+export class Reciter implements Engine {
+  readonly card: Engine["card"];
+  /** The next answers, in order; the last one is repeated. */
+  script: string[] = [];
+  readonly prompts: string[] = [];
+  /** How many tokens of the answers it has recited. */
+  recited = 0;
+
+  constructor(name: string, card: Partial<Engine["card"]> = {}) {
+    this.card = {
+      name,
+      aliases: [],
+      apis: ["chat", "completions"],
+      role: "aggregated",
+      contextLength: 16_384,
+      blockSize: 16,
+      totalBlocks: 4096,
+      maxBatchedTokens: 4096,
+      maxSequences: 16,
+      dataParallelSize: 1,
+      ...tokenCard(undefined),
+      features: { logprobs: true, logitBias: false, embeddings: false },
+      engine: { name, version: "1" },
+      created: 0,
+      ...card,
+    };
+  }
+
+  stats = () => ({ running: 0, waiting: 0, kvUsage: 0 });
+  tokenize = tokenizeBytes;
+  vocabulary = () => bytePieces;
+  close = async () => {};
+
+  async *generate({ tokens, maxTokens }: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
+    this.prompts.push(new TextDecoder().decode(Uint8Array.from(tokens)));
+    const text = this.script.length > 1 ? this.script.shift()! : (this.script[0] ?? "");
+    const bytes = new TextEncoder().encode(text);
+    this.recited = 0;
+    yield { tokenIds: [], cachedTokens: 0 };
+    for (const [index, byte] of bytes.entries()) {
+      if (index === maxTokens) {
+        yield { tokenIds: [], finish: "length" };
+        return;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted) return;
+      this.recited++;
+      yield { tokenIds: [byte], logprobs: [{ logprob: -0.5, top: [] }] };
+    }
+    yield { tokenIds: [], finish: "stop", stopToken: END_TOKEN };
+  }
+}

@@ -1,0 +1,57 @@
+import { invalidRequest } from "../../kernel/errors.ts";
+import type { ToolFunction, Tools } from "../../parsers/types.ts";
+import type { ChatCompletionRequest, ToolChoice } from "./schemas.ts";
+
+/** Which functions a model may call, and how often. */
+export interface AllowedCalls {
+  /** Empty if it may call none. */
+  readonly tools: Tools;
+  /** Whether it must call one of them. */
+  readonly isRequired: boolean;
+  /** Whether it may only call one. */
+  readonly isSingle: boolean;
+}
+
+/** @throws ApiError 400 for a choice that names no tool of the request */
+export function allowedCalls(body: ChatCompletionRequest): AllowedCalls {
+  const { tools, tool_choice: choice, parallel_tool_calls: isParallel } = body;
+  const all = new Map(
+    (tools ?? []).map(({ function: { name, parameters } }): [string, ToolFunction] => [
+      name,
+      { name, parameters: parameters ?? {} },
+    ]),
+  );
+  if (all.size === 0 && choice && choice !== "none")
+    throw invalidRequest("'tool_choice' is only allowed together with 'tools'.", "tool_choice");
+  const single = isParallel === false;
+  const { names, isRequired, isSingle = single } = readChoice(choice ?? "auto", all);
+  return { tools: new Map([...all].filter(([name]) => names.has(name))), isRequired, isSingle };
+}
+
+function readChoice(
+  choice: ToolChoice,
+  all: Tools,
+): { names: ReadonlySet<string>; isRequired: boolean; isSingle?: boolean } {
+  if (choice === "none") return { names: new Set(), isRequired: false };
+  if (typeof choice === "string") return { names: new Set(all.keys()), isRequired: choice === "required" };
+  if (choice.type === "function") {
+    const { name } = choice.function;
+    requireTool(name, all, "tool_choice.function.name");
+    return { names: new Set([name]), isRequired: true, isSingle: true };
+  }
+  const { mode, tools } = choice.allowed_tools;
+  const names = tools.map(({ function: { name } }, index) => {
+    requireTool(name, all, `tool_choice.allowed_tools.tools[${index}].function.name`);
+    return name;
+  });
+  return { names: new Set(names), isRequired: mode === "required" };
+}
+
+function requireTool(name: string, all: Tools, param: string): void {
+  if (all.has(name)) return;
+  const known = [...all.keys()].join(", ").slice(0, 500);
+  throw invalidRequest(
+    `Invalid value for '${param}': there is no tool '${name.slice(0, 100)}' among ${known}.`,
+    param,
+  );
+}
