@@ -3,6 +3,8 @@ import type { z } from "zod";
 import type { GatewayEnv } from "../access/env.ts";
 import type { PromptBody, PromptKind } from "../prompts/prompt-reader.ts";
 import type { EventApi } from "../requests/wire/event-api.ts";
+import { countTokens, messages } from "./anthropic/messages.ts";
+import { countTokensRequest, messagesRequest } from "./anthropic/schemas.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { chatCompletions } from "./openai/chat-completions.ts";
 import { completions } from "./openai/completions.ts";
@@ -116,8 +118,27 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
     "/v1/messages": endpoint("messages", "Answer a conversation (Anthropic's Messages API)", "messages", {
       events: "messages",
       longestAnswer: TEXT_BYTES,
+      own: {
+        route: messages,
+        schema: messagesRequest,
+        description: `Errors have Anthropic's shape. ${HEADERS}`,
+        example: {
+          model: "MODEL",
+          max_tokens: 256,
+          messages: [{ role: "user", content: "What is the capital of France?" }],
+        },
+        answer: "The answer, or a stream of events.",
+      },
     }),
-    "/v1/messages/count_tokens": endpoint("messages", "Count a conversation's tokens", "none"),
+    "/v1/messages/count_tokens": endpoint("messages", "Count a conversation's tokens", "none", {
+      own: {
+        route: countTokens,
+        schema: countTokensRequest,
+        description: "Takes the fields of `/v1/messages` that make up the prompt.",
+        example: { model: "MODEL", messages: [{ role: "user", content: "Hi" }] },
+        answer: "The number of tokens.",
+      },
+    }),
     "/v1/responses": endpoint("responses", "Answer a conversation (OpenAI's Responses API)", "responses", {
       events: "responses",
       createsResources: true,

@@ -55,3 +55,10 @@ export class Reciter implements Engine {
     yield { tokenIds: [], finish: "stop", stopToken: END_TOKEN };
   }
 }
+
+/** A chat template like Qwen3's: with tools and reasoning. */
+export const THINKER_TEMPLATE =
+  "{% if tools %}<tools>{% for tool in tools %}{{ tool | tojson }}{% endfor %}</tools>{% endif %}" +
+  "{% for m in messages %}<|{{ m.role }}|>{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}" +
+  "{{ m.content }}{% for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %}{% endfor %}" +
+  "<|assistant|>{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}";

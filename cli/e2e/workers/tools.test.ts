@@ -1,16 +1,9 @@
 import OpenAI from "openai";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
-import { Reciter } from "./reciter.ts";
+import { Reciter, THINKER_TEMPLATE } from "./reciter.ts";
 
-/** Like Qwen3's: tools and reasoning. */
-const TEMPLATE =
-  "{% if tools %}<tools>{% for tool in tools %}{{ tool | tojson }}{% endfor %}</tools>{% endif %}" +
-  "{% for m in messages %}<|{{ m.role }}|>{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}" +
-  "{{ m.content }}{% for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %}{% endfor %}" +
-  "<|assistant|>{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}";
-
-const thinker = new Reciter("qwen3-thinker", { chatTemplate: TEMPLATE });
+const thinker = new Reciter("qwen3-thinker", { chatTemplate: THINKER_TEMPLATE });
 const plain = new Reciter("plain", {
   chatTemplate: "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}",
 });

@@ -8,13 +8,12 @@ import { TokenTransfer } from "../../requests/tokens/token-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { placementHeaders } from "../placement-headers.ts";
-import { type AnswerFormat, DONE } from "./format.ts";
+import type { AnswerFormat, Choice } from "./format.ts";
 
 export interface AnswerPlan {
   /** One per choice, in index order. */
   jobs: readonly TokenJob[];
   format: AnswerFormat;
-  includeUsage: boolean;
   /** How many choices share a prompt (`n`): its tokens count once. */
   choicesPerPrompt: number;
   /** Response headers; `explain` adds the worker and the overlap. */
@@ -222,12 +221,12 @@ class StreamedAnswer extends Answer {
   }
 
   protected override onChoice(index: number, result: TokenResult): void {
-    this.#write(this.plan.format.last(index, result.finishReason));
+    this.#write(this.plan.format.last(index, result));
   }
 
   protected override onComplete(index: number, results: readonly TokenResult[], usage: Usage): void {
-    const last = this.plan.format.last(index, results[index]!.finishReason);
-    this.#stream?.write(last + (this.plan.includeUsage ? this.plan.format.usage(usage) : "") + DONE);
+    const { format } = this.plan;
+    this.#stream?.write(format.last(index, results[index]!) + format.end(usage));
     this.#stream?.end();
   }
 
@@ -237,7 +236,7 @@ class StreamedAnswer extends Answer {
       this.reject(error);
       return;
     }
-    this.#stream.write(`data: ${JSON.stringify(toApiError(error))}\n\n`);
+    this.#stream.write(this.plan.format.error(toApiError(error)));
     this.#stream.end();
   }
 
@@ -286,10 +285,10 @@ class WholeAnswer extends Answer {
   protected override onChoice(): void {}
 
   protected override onComplete(_index: number, results: readonly TokenResult[], usage: Usage): void {
-    const choices = this.#choices.map((choice) => ({
-      ...choice,
-      finishReason: results[choice.index]!.finishReason,
-    }));
+    const choices = this.#choices.map((choice): Choice => {
+      const { finishReason, stopString } = results[choice.index]!;
+      return { ...choice, finishReason, stopString };
+    });
     this.resolve(Response.json(this.plan.format.whole(choices, usage), { headers: this.#headers }));
   }
 

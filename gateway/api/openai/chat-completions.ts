@@ -1,25 +1,18 @@
 import type { Context } from "hono";
+import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
-import type { WorkerSide } from "../../models/model.ts";
-import type { Tools } from "../../parsers/types.ts";
 import { chatConversation } from "../../prompts/chat-conversation.ts";
-import type { Conversation, Message } from "../../prompts/conversation.ts";
-import {
-  answerTokens,
-  MOST_MESSAGES,
-  refuseOverlongConversation,
-  refuseOverlongText,
-} from "../../prompts/limits.ts";
-import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
-import type { AnswerReading } from "../../requests/tokens/job.ts";
+import type { Message } from "../../prompts/conversation.ts";
+import { MOST_MESSAGES } from "../../prompts/limits.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { chatFormat } from "./chat-format.ts";
+import { readChat } from "./chat-prompt.ts";
 import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
 import { stopsOf } from "./sampling.ts";
 import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
-import { type AllowedCalls, allowedCalls } from "./tool-choice.ts";
+import { allowedCalls } from "./tool-choice.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
 const UNSUPPORTED = {
@@ -46,47 +39,26 @@ export async function chatCompletions(
   checkCombinations(body);
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
-  refuseOverlongConversation(body.messages, model.card);
   const calls = allowedCalls(body);
-  const conversation = offering(chatConversation(raw, body.messages.map(templateMessage)), calls.tools);
-  const length = body.messages.reduce((sum, { content }) => sum + lengthOf(content), 0);
-  refuseOverlongText({ length }, model, "messages");
-  const text = model.template.render(conversation);
-  refuseOverlongText(text, model, "messages");
-  const tokens = withBos(await model.tokenizer.encode(text), model.card);
-  const asked = body.max_completion_tokens ?? body.max_tokens;
-  const maxTokens = answerTokens(tokens.length, asked, model, "messages");
+  const { tokens, maxTokens, reading } = await readChat(model, {
+    conversation: chatConversation(raw, body.messages.map(templateMessage)),
+    calls,
+    maxTokens: body.max_completion_tokens ?? body.max_tokens,
+    param: "messages",
+  });
   return respond(context, dependencies, {
     endpoint: "chat",
-    idPrefix: "chatcmpl",
+    id: `chatcmpl-${randomId()}`,
     model,
     hasOthers,
     body,
     prompts: [{ tokens, maxTokens }],
     stops: [...stopsOf(body.stop), ...model.template.stops],
-    reading: readingOf(model, calls, text),
+    reading,
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     echoLogprobs: false,
     format: chatFormat,
   });
-}
-
-/** The conversation with only those tools that the model may call. */
-function offering(conversation: Conversation, allowed: Tools): Conversation {
-  const tools = conversation.tools?.filter(({ function: { name } }) => allowed.has(String(name)));
-  return { ...conversation, tools: tools?.length === 0 ? undefined : tools };
-}
-
-/** @param prompt the prompt's text */
-function readingOf(
-  { toolFormat, reasoningFormat }: WorkerSide,
-  { tools, isSingle }: AllowedCalls,
-  prompt: string,
-): AnswerReading | undefined {
-  const calls = toolFormat && tools.size > 0 ? { format: toolFormat, tools } : undefined;
-  if (calls === undefined && reasoningFormat === undefined) return undefined;
-  const isInside = reasoningFormat?.beginsInside(prompt) === true;
-  return { formats: { calls, reasoning: reasoningFormat }, isInside, isSingleCall: isSingle };
 }
 
 function checkCombinations(body: ChatCompletionRequest): void {
@@ -126,19 +98,12 @@ function refuseTooManyMessages(raw: unknown): void {
   );
 }
 
-function templateMessage({ role, content, reasoning, reasoning_content, ...rest }: ChatMessage): Message {
-  const thoughts = reasoning_content ?? reasoning ?? undefined;
-  // Templates differ in the name that they read.
-  const given = Object.entries({ ...rest, reasoning_content: thoughts, reasoning: thoughts });
+function templateMessage({ role, content, ...rest }: ChatMessage): Message {
+  const given = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined);
   return {
-    ...Object.fromEntries(given.filter(([, value]) => value !== null && value !== undefined)),
+    ...Object.fromEntries(given),
     // OpenAI renamed the role; chat templates only know the old name.
     role: role === "developer" ? "system" : role,
     content: content ?? "",
   };
 }
-
-const lengthOf = (content: ChatMessage["content"]) =>
-  typeof content === "string"
-    ? content.length
-    : (content ?? []).reduce((sum, { text }) => sum + text.length, 0);

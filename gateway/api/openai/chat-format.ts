@@ -16,7 +16,7 @@ import {
  */
 export function chatFormat(head: AnswerHead): AnswerFormat {
   const { id, created, model, vocabulary } = head;
-  const { choice, usage } = eventWriter(head, "chat.completion.chunk");
+  const { choice, end, error } = eventWriter(head, "chat.completion.chunk");
   const chunk = (index: number, delta: string, logprobs: string, finishReason: string) =>
     choice(index, `"delta":${delta}`, logprobs, finishReason);
   const logprobsJson = (tokens: readonly TokenInfo[] | undefined) =>
@@ -45,8 +45,9 @@ export function chatFormat(head: AnswerHead): AnswerFormat {
         "null",
       ),
     echo: () => "",
-    last: (index, finishReason) => chunk(index, "{}", "null", `"${finishReason}"`),
-    usage,
+    last: (index, { finishReason }) => chunk(index, "{}", "null", `"${finishReason}"`),
+    end,
+    error,
     whole: (choices, total) => ({
       id,
       object: "chat.completion",

@@ -15,7 +15,7 @@ import {
  */
 export function completionFormat(head: AnswerHead, echoes: readonly string[]): AnswerFormat {
   const { id, created, model, vocabulary } = head;
-  const { choice, usage } = eventWriter(head, "text_completion");
+  const { choice, end, error } = eventWriter(head, "text_completion");
   const chunk = (index: number, text: string, logprobs: string, finishReason: string) =>
     choice(index, `"text":${text}`, logprobs, finishReason);
   // The offset of each choice's next token in its text, in characters.
@@ -38,8 +38,9 @@ export function completionFormat(head: AnswerHead, echoes: readonly string[]): A
     arguments: () => "",
     echo: (index, tokens) =>
       chunk(index, JSON.stringify(echoes[index] ?? ""), streamLogprobs(index, tokens), "null"),
-    last: (index, finishReason) => chunk(index, '""', "null", `"${finishReason}"`),
-    usage,
+    last: (index, { finishReason }) => chunk(index, '""', "null", `"${finishReason}"`),
+    end,
+    error,
     whole: (choices, total) => ({
       id,
       object: "text_completion",

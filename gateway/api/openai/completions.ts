@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import { answerTokens } from "../../prompts/limits.ts";
@@ -37,7 +38,7 @@ export async function completions(
   const logprobs = body.logprobs ?? undefined;
   return respond(context, dependencies, {
     endpoint: "completions",
-    idPrefix: "cmpl",
+    id: `cmpl-${randomId()}`,
     model,
     hasOthers,
     body,

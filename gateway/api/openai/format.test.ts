@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createVocabulary } from "../../prompts/tokenizers/vocabulary.ts";
-import type { TokenInfo } from "../../requests/tokens/job.ts";
+import type { TokenInfo, TokenResult } from "../../requests/tokens/job.ts";
 import { chatFormat } from "./chat-format.ts";
 import { completionFormat } from "./completion-format.ts";
 import type { AnswerHead } from "./format.ts";
@@ -17,8 +17,10 @@ const head: AnswerHead = {
   vocabulary,
   includeUsage: false,
   hasLogprobs: false,
+  promptTokens: 5,
 };
 const usage = { promptTokens: 5, completionTokens: 2, cachedTokens: 4 };
+const ended = (finishReason: TokenResult["finishReason"]) => ({ finishReason, stopString: undefined, usage });
 const tokens: TokenInfo[] = [
   { id: 0, logprob: -0.5, top: [[1, Number.NEGATIVE_INFINITY]] },
   { id: 1, logprob: Number.NaN, top: [] },
@@ -57,7 +59,7 @@ describe("chat completion chunks, to the byte", () => {
   });
 
   test("the last chunk has the finish reason", () => {
-    expect(format.last(1, "length")).toBe(
+    expect(format.last(1, ended("length"))).toBe(
       chunk('{"index":1,"delta":{},"logprobs":null,"finish_reason":"length"}'),
     );
   });
@@ -67,7 +69,7 @@ describe("chat completion chunks, to the byte", () => {
     expect(format.text(0, "a", undefined)).toBe(
       chunk('{"index":0,"delta":{"content":"a"},"logprobs":null,"finish_reason":null}', ',"usage":null'),
     );
-    expect(format.usage(usage)).toBe(chunk("", `,"usage":${USAGE}`));
+    expect(format.end(usage)).toBe(`${chunk("", `,"usage":${USAGE}`)}data: [DONE]\n\n`);
   });
 });
 
@@ -102,9 +104,9 @@ describe("completion chunks, to the byte", () => {
 
   test("the last chunk has the finish reason, and usage comes without choices", () => {
     const format = completionFormat({ ...head, includeUsage: true }, []);
-    expect(format.last(0, "stop")).toBe(
+    expect(format.last(0, ended("stop"))).toBe(
       chunk('{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}', ',"usage":null'),
     );
-    expect(format.usage(usage)).toBe(chunk("", `,"usage":${USAGE}`));
+    expect(format.end(usage)).toBe(`${chunk("", `,"usage":${USAGE}`)}data: [DONE]\n\n`);
   });
 });

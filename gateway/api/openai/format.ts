@@ -1,5 +1,6 @@
+import type { ApiError } from "../../kernel/errors.ts";
 import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
-import type { AnswerEnd, TokenInfo, Usage } from "../../requests/tokens/job.ts";
+import type { AnswerEnd, TokenInfo, TokenResult, Usage } from "../../requests/tokens/job.ts";
 
 /** What all answers to one request share. */
 export interface AnswerHead {
@@ -12,6 +13,8 @@ export interface AnswerHead {
   includeUsage: boolean;
   /** Whether choices include log probabilities. */
   hasLogprobs: boolean;
+  /** Length of the prompts. */
+  promptTokens: number;
 }
 
 /** One complete answer to a request. */
@@ -22,6 +25,8 @@ export interface Choice {
   calls: readonly Call[];
   tokens: readonly TokenInfo[];
   finishReason: AnswerEnd;
+  /** The stop string that ended it, if one did. */
+  stopString: string | undefined;
 }
 
 /** A call of a function. */
@@ -43,14 +48,19 @@ export interface AnswerFormat {
   call(index: number, name: string, id: string): string;
   /** A piece of the last call's arguments. */
   arguments(index: number, json: string): string;
-  last(index: number, finishReason: AnswerEnd): string;
-  usage(usage: Usage): string;
+  last(index: number, result: TokenResult): string;
+  /** Ends the stream after the last choice. */
+  end(usage: Usage): string;
+  /** Ends the stream with an error. */
+  error(error: ApiError): string;
   /** The body of a request that is not streamed. */
   whole(choices: readonly Choice[], usage: Usage): object;
 }
 
 /** Frames JSON as one server-sent event. */
 const event = (json: string) => `data: ${json}\n\n`;
+
+const DONE = "data: [DONE]\n\n";
 
 /**
  * Writes the events of a stream. Only a choice's fields change; everything else is serialized once.
@@ -65,11 +75,12 @@ export function eventWriter({ id, created, model, includeUsage }: AnswerHead, ob
       event(
         `{${common},"choices":[{"index":${index},${content},"logprobs":${logprobs},"finish_reason":${finishReason}${tail}`,
       ),
-    usage: (usage: Usage) => event(`{${common},"choices":[],"usage":${JSON.stringify(usageObject(usage))}}`),
+    end: (usage: Usage) =>
+      (includeUsage ? event(`{${common},"choices":[],"usage":${JSON.stringify(usageObject(usage))}}`) : "") +
+      DONE,
+    error: (error: ApiError) => event(JSON.stringify(error)),
   };
 }
-
-export const DONE = "data: [DONE]\n\n";
 
 export function usageObject({ promptTokens, completionTokens, cachedTokens, reasoningTokens }: Usage) {
   return {

@@ -16,7 +16,14 @@ export function listModels(context: Context<GatewayEnv>, { models }: GatewayDepe
         .filter((adapter) => mayUse(key, [adapter]))
         .map((adapter) => ({ ...modelObject(model), id: adapter, parent: model.name, aliases: [] })),
     ]);
-  return context.json({ object: "list", data });
+  if (!isAnthropic(context)) return context.json({ object: "list", data });
+  const all = data.map(anthropicModel);
+  return context.json({
+    data: all,
+    has_more: false,
+    first_id: all.at(0)?.id ?? null,
+    last_id: all.at(-1)?.id ?? null,
+  });
 }
 
 /** `GET /v1/models/{id}`; ids may contain slashes. */
@@ -26,8 +33,20 @@ export function retrieveModel(
   id: string,
 ): Response {
   requireModel(context.get("key"), models, id);
-  return context.json(modelObject(models.listed(id)));
+  const model = modelObject(models.listed(id));
+  return context.json(isAnthropic(context) ? anthropicModel(model) : model);
 }
+
+/** Clients of Anthropic's API always send this header. */
+const isAnthropic = (context: Context<GatewayEnv>) => context.req.header("anthropic-version") !== undefined;
+
+/** https://docs.claude.com/en/api/models-list */
+const anthropicModel = ({ id, created }: ReturnType<typeof modelObject>) => ({
+  type: "model",
+  id,
+  display_name: id,
+  created_at: new Date(created * 1000).toISOString(),
+});
 
 function modelObject({ name: id, created, contextLength, aliases }: ListedModel) {
   return {

@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
@@ -10,17 +9,18 @@ import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
 import { beginRequest, expectedAnswer } from "./request.ts";
 import { forChoice, requireLogprobs, samplingOf } from "./sampling.ts";
-import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
+import type { GenerationFields } from "./schemas.ts";
 
 /** What chat and text completion requests have in common. */
 export interface Question {
-  endpoint: "chat" | "completions";
-  /** Prefix of the answer's id: `chatcmpl` or `cmpl`. */
-  idPrefix: string;
+  /** Its name in metrics. */
+  endpoint: "chat" | "completions" | "messages" | "responses";
+  /** The answer's id. */
+  id: string;
   model: WorkerSide;
   /** Whether another model may answer if this one cannot. */
   hasOthers: boolean;
-  body: ChatCompletionRequest | CompletionRequest;
+  body: GenerationFields;
   /** Each gets `n` answers. */
   prompts: readonly { tokens: Uint32Array; maxTokens: number }[];
   stops: readonly string[];
@@ -67,20 +67,21 @@ export function respond(
     })),
   );
   const format = question.format({
-    id: `${question.idPrefix}-${randomId()}`,
+    id: question.id,
     created: Math.floor(Date.now() / 1000),
     model: model.card.name,
     vocabulary: model.tokenizer.vocabulary,
     includeUsage,
     hasLogprobs: logprobs !== undefined,
+    promptTokens: expected.promptTokens,
   });
   const answer = body.stream ? streamAnswer : wholeAnswer;
-  const plan = { jobs, format, includeUsage, choicesPerPrompt: n, headers, explain, onSettled, onFallback };
+  const plan = { jobs, format, choicesPerPrompt: n, headers, explain, onSettled, onFallback };
   return answer(context, dependencies, plan);
 }
 
 /** @throws ApiError 400 for stream options in a request that is not streamed */
-export function requireStreamForOptions(body: ChatCompletionRequest | CompletionRequest): void {
+export function requireStreamForOptions(body: GenerationFields): void {
   if (!body.stream_options || body.stream) return;
   throw invalidRequest("'stream_options' is only allowed with 'stream' set to true.", "stream_options");
 }

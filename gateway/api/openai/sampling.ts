@@ -1,10 +1,10 @@
 import type { Sampling } from "#runtime";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
+import type { GenerationFields } from "./schemas.ts";
 
 type SamplingFields = Pick<
-  ChatCompletionRequest | CompletionRequest,
+  GenerationFields,
   | "temperature"
   | "top_p"
   | "top_k"

@@ -229,6 +229,10 @@ export const embeddingRequest = z.object({
   ...routing,
 });
 
+const generation = z.object(sampling).partial();
+
+/** What requests of all APIs that generate text have in common. */
+export type GenerationFields = z.infer<typeof generation>;
 export type ChatCompletionRequest = z.infer<typeof chatCompletionRequest>;
 export type CompletionRequest = z.infer<typeof completionRequest>;
 export type EmbeddingRequest = z.infer<typeof embeddingRequest>;

@@ -21,22 +21,36 @@ export function allowedCalls(body: ChatCompletionRequest): AllowedCalls {
       { name, parameters: parameters ?? {} },
     ]),
   );
-  if (all.size === 0 && choice && choice !== "none")
+  return chosenCalls(all, isParallel !== false, choice, "tool_choice.function.name");
+}
+
+/**
+ * @param all the functions of the request
+ * @param nameParam the field that names a function, for errors
+ * @throws ApiError 400 for a choice that names none of them
+ */
+export function chosenCalls(
+  all: Tools,
+  isParallel: boolean,
+  choice: ToolChoice | null | undefined,
+  nameParam: string,
+): AllowedCalls {
+  if (all.size === 0 && choice && choice !== "none" && choice !== "auto")
     throw invalidRequest("'tool_choice' is only allowed together with 'tools'.", "tool_choice");
-  const single = isParallel === false;
-  const { names, isRequired, isSingle = single } = readChoice(choice ?? "auto", all);
+  const { names, isRequired, isSingle = !isParallel } = readChoice(choice ?? "auto", all, nameParam);
   return { tools: new Map([...all].filter(([name]) => names.has(name))), isRequired, isSingle };
 }
 
 function readChoice(
   choice: ToolChoice,
   all: Tools,
+  nameParam: string,
 ): { names: ReadonlySet<string>; isRequired: boolean; isSingle?: boolean } {
   if (choice === "none") return { names: new Set(), isRequired: false };
   if (typeof choice === "string") return { names: new Set(all.keys()), isRequired: choice === "required" };
   if (choice.type === "function") {
     const { name } = choice.function;
-    requireTool(name, all, "tool_choice.function.name");
+    requireTool(name, all, nameParam);
     return { names: new Set([name]), isRequired: true, isSingle: true };
   }
   const { mode, tools } = choice.allowed_tools;

@@ -101,9 +101,10 @@ export class AnswerReader {
     metrics.outputTokens.observe(usage.completionTokens);
     metrics.outputTokensTotal.inc(usage.completionTokens);
     metrics.cachedTokensTotal.inc(usage.cachedTokens);
-    const end = this.#stops?.stopped ? "stop" : reason;
+    const stopString = this.#stops?.found;
+    const end = stopString === undefined ? reason : "stop";
     const finishReason = end === "stop" && this.#parts?.hasCalls ? "tool_calls" : end;
-    this.#output.onEnd({ finishReason, usage });
+    this.#output.onEnd({ finishReason, stopString, usage });
   }
 
   /** Called with the first token: until then, another worker or another model may answer. */
@@ -122,7 +123,7 @@ export class AnswerReader {
     if (this.#parts === undefined) this.#passText(message, count, tokens);
     else this.#passParts(this.#parts, message, count, tokens);
     this.#life.grow(this.#tokens.length);
-    if (this.#stops?.stopped || this.#parts?.isComplete) return "stop";
+    if (this.#stops?.found !== undefined || this.#parts?.isComplete) return "stop";
     // Some engines ignore the limit.
     return message.count > room || (count === room && message.finish === undefined) ? "length" : undefined;
   }

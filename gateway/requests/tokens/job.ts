@@ -42,6 +42,8 @@ export interface TokenInfo {
 
 export interface TokenResult {
   finishReason: AnswerEnd;
+  /** The stop string that ended the answer, if one did. */
+  stopString: string | undefined;
   usage: Usage;
 }
 

@@ -6,7 +6,7 @@ import { StopStrings } from "./stop-strings.ts";
 function stream(stops: readonly string[], pieces: readonly string[]) {
   const finder = new StopStrings(stops);
   const shown = pieces.map((piece) => finder.push(piece));
-  return { shown, rest: finder.flush(), stopped: finder.stopped };
+  return { shown, rest: finder.flush(), stopped: finder.found !== undefined };
 }
 
 /** The text before the stop string that ends first; of several that end there, the longest. */
@@ -68,7 +68,7 @@ describe("stop strings", () => {
         let shown = "";
         for (let at = 0; at < text.length; at++) {
           shown += finder.push(text[at]!);
-          if (finder.stopped) return;
+          if (finder.found !== undefined) return;
           const held = text.slice(shown.length, at + 1);
           expect(held === "" || stops.some((stop) => stop.startsWith(held))).toBe(true);
         }

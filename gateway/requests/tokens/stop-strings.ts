@@ -7,8 +7,8 @@ import { heldLength } from "../../parsers/reading/markers.ts";
 export class StopStrings {
   readonly #stops: readonly string[];
   #held = "";
-  /** Whether a stop string has been found; text after it is ignored. */
-  stopped = false;
+  /** The stop string that was found; text after it is ignored. */
+  found: string | undefined;
 
   constructor(stops: readonly string[]) {
     this.#stops = stops;
@@ -16,13 +16,13 @@ export class StopStrings {
 
   /** Adds text. @returns the text that certainly belongs to the answer */
   push(text: string): string {
-    if (this.stopped) return "";
+    if (this.found !== undefined) return "";
     const all = this.#held + text;
-    const start = this.#firstStop(all);
-    if (start >= 0) {
-      this.stopped = true;
+    const first = this.#firstStop(all);
+    if (first !== undefined) {
+      this.found = first.stop;
       this.#held = "";
-      return all.slice(0, start);
+      return all.slice(0, first.start);
     }
     const held = heldLength(all, this.#stops);
     this.#held = all.slice(all.length - held);
@@ -37,17 +37,17 @@ export class StopStrings {
   }
 
   /**
-   * Where the stop string that ends first begins (the longest, if several end there), or -1. The result thus does not
+   * The stop string that ends first (the longest, if several end there), and where it begins. The result thus does not
    * depend on how the text is cut into pieces.
    */
-  #firstStop(text: string): number {
-    let first = -1;
+  #firstStop(text: string): { readonly stop: string; readonly start: number } | undefined {
+    let first: { readonly stop: string; readonly start: number } | undefined;
     let firstEnd = Number.POSITIVE_INFINITY;
     for (const stop of this.#stops) {
       const start = text.indexOf(stop);
       const end = start + stop.length;
-      if (start < 0 || end > firstEnd || (end === firstEnd && start > first)) continue;
-      first = start;
+      if (start < 0 || end > firstEnd || (end === firstEnd && start > first!.start)) continue;
+      first = { stop, start };
       firstEnd = end;
     }
     return first;

@@ -1,0 +1,52 @@
+import type { Context } from "hono";
+import { randomId } from "#runtime";
+import type { GatewayEnv } from "../../access/env.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
+import { requireApi } from "../openai/request.ts";
+import { respond } from "../openai/respond.ts";
+import { validate } from "../openai/validate.ts";
+import { messagesFormat } from "./format.ts";
+import { readMessages, refuseMedia } from "./prompt.ts";
+import { countTokensRequest, messagesRequest } from "./schemas.ts";
+
+/** `POST /v1/messages` */
+export async function messages(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  raw: unknown,
+  hasOthers: boolean,
+): Promise<Response> {
+  refuseMedia(raw);
+  const { metadata, stop_sequences: stops, ...body } = validate(messagesRequest, raw);
+  const model = dependencies.models.ofWorkers(body.model);
+  requireApi(model, "chat");
+  const { tokens, maxTokens, reading } = await readMessages(model, body, body.max_tokens);
+  const { temperature, top_p, top_k, max_tokens, stream, stator } = body;
+  return respond(context, dependencies, {
+    endpoint: "messages",
+    id: `msg_${randomId()}`,
+    model,
+    hasOthers,
+    body: { temperature, top_p, top_k, max_tokens, stream, stator, user: metadata?.user_id },
+    prompts: [{ tokens, maxTokens }],
+    stops: [...(stops ?? []), ...model.template.stops],
+    reading,
+    logprobs: undefined,
+    echoLogprobs: false,
+    format: (head) => messagesFormat(head, context.var.requestId),
+  });
+}
+
+/** `POST /v1/messages/count_tokens` */
+export async function countTokens(
+  _context: Context<GatewayEnv>,
+  { models }: GatewayDependencies,
+  raw: unknown,
+): Promise<Response> {
+  refuseMedia(raw);
+  const body = validate(countTokensRequest, raw);
+  const model = models.ofWorkers(body.model);
+  requireApi(model, "chat");
+  const { tokens } = await readMessages(model, body);
+  return Response.json({ input_tokens: tokens.length });
+}

@@ -1,0 +1,78 @@
+import { ApiError } from "../../kernel/errors.ts";
+import type { WorkerSide } from "../../models/model.ts";
+import type { ToolFunction } from "../../parsers/types.ts";
+import { isRecord } from "../../prompts/json.ts";
+import { messagesConversation } from "../../prompts/messages-conversation.ts";
+import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
+import { type AllowedCalls, chosenCalls } from "../openai/tool-choice.ts";
+import type { CountTokensRequest } from "./schemas.ts";
+
+/**
+ * Renders and tokenizes the conversation of a request.
+ * @param maxTokens longest answer in tokens; undefined for as long as the context allows
+ * @throws ApiError 400 if it does not fit, or the template refuses it
+ */
+export function readMessages(
+  model: WorkerSide,
+  body: CountTokensRequest,
+  maxTokens?: number,
+): Promise<ChatPrompt> {
+  const conversation = messagesConversation(body)!;
+  return readChat(model, {
+    conversation: { ...conversation, templateArguments: thinkingArguments(body) },
+    calls: callsOf(body),
+    maxTokens,
+    param: "messages",
+  });
+}
+
+/** The variables by which templates turn reasoning on and off. */
+function thinkingArguments({ thinking }: CountTokensRequest): Record<string, unknown> {
+  if (!thinking) return {};
+  const isOn = thinking.type !== "disabled";
+  return { enable_thinking: isOn, thinking: isOn };
+}
+
+function callsOf({ tools, tool_choice: choice }: CountTokensRequest): AllowedCalls {
+  const all = new Map(
+    (tools ?? []).map(({ name, input_schema }): [string, ToolFunction] => [
+      name,
+      { name, parameters: input_schema },
+    ]),
+  );
+  const isParallel = !(choice && "disable_parallel_tool_use" in choice && choice.disable_parallel_tool_use);
+  return chosenCalls(all, isParallel, choiceOf(choice), "tool_choice.name");
+}
+
+function choiceOf(choice: CountTokensRequest["tool_choice"]) {
+  switch (choice?.type) {
+    case "any":
+      return "required";
+    case "tool":
+      return { type: "function" as const, function: { name: choice.name } };
+    default:
+      return choice?.type;
+  }
+}
+
+const CONTENT = new Set(["text", "thinking", "redacted_thinking", "tool_use", "tool_result"]);
+
+/** Refuses images and the like as unsupported, not as invalid: an engine of the same model may accept them. */
+export function refuseMedia(raw: unknown): void {
+  const messages: unknown = Reflect.get(Object(raw), "messages");
+  if (!Array.isArray(messages)) return;
+  for (const [index, message] of messages.entries())
+    refuseIn(Reflect.get(Object(message), "content"), `messages[${index}].content`);
+}
+
+function refuseIn(content: unknown, path: string): void {
+  if (!Array.isArray(content)) return;
+  for (const [index, block] of content.entries()) {
+    if (!isRecord(block) || typeof block.type !== "string") continue;
+    const param = `${path}[${index}]`;
+    if (block.type === "tool_result") refuseIn(block.content, `${param}.content`);
+    if (CONTENT.has(block.type)) continue;
+    const text = `Content blocks of type '${block.type.slice(0, 100)}' are not supported by this model's workers (${param}). Send only text.`;
+    throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
+  }
+}

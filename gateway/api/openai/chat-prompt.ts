@@ -1,0 +1,71 @@
+import type { WorkerSide } from "../../models/model.ts";
+import type { Tools } from "../../parsers/types.ts";
+import type { Conversation, Message } from "../../prompts/conversation.ts";
+import { textOf } from "../../prompts/json.ts";
+import { answerTokens, refuseOverlongConversation, refuseOverlongText } from "../../prompts/limits.ts";
+import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
+import type { AnswerReading } from "../../requests/tokens/job.ts";
+import type { AllowedCalls } from "./tool-choice.ts";
+
+/** A conversation to answer. */
+export interface ChatQuestion {
+  readonly conversation: Conversation;
+  readonly calls: AllowedCalls;
+  /** Longest answer in tokens; default: as long as the context allows. */
+  readonly maxTokens: number | null | undefined;
+  /** The field of the request that has the conversation, for errors. */
+  readonly param: string;
+}
+
+/** A conversation as a prompt, and how its answer is read. */
+export interface ChatPrompt {
+  readonly tokens: Uint32Array;
+  readonly maxTokens: number;
+  readonly reading: AnswerReading | undefined;
+}
+
+/**
+ * Renders and tokenizes a conversation.
+ * @throws ApiError 400 if it does not fit, or the template refuses it
+ */
+export async function readChat(model: WorkerSide, question: ChatQuestion): Promise<ChatPrompt> {
+  const { conversation, calls, maxTokens, param } = question;
+  const { card, template, tokenizer } = model;
+  refuseOverlongConversation(conversation.messages, card);
+  const length = conversation.messages.reduce((sum, { content }) => sum + textOf(content).length, 0);
+  refuseOverlongText({ length }, model, param);
+  const text = template.render(offering(conversation, calls.tools));
+  refuseOverlongText(text, model, param);
+  const tokens = withBos(await tokenizer.encode(text), card);
+  return {
+    tokens,
+    maxTokens: answerTokens(tokens.length, maxTokens, model, param),
+    reading: readingOf(model, calls, text),
+  };
+}
+
+/** The conversation with only those tools that the model may call, and with reasoning under all its names. */
+function offering(conversation: Conversation, allowed: Tools): Conversation {
+  const tools = conversation.tools?.filter(({ function: { name } }) => allowed.has(String(name)));
+  const messages = conversation.messages.map(withReasoning);
+  return { ...conversation, messages, tools: tools?.length === 0 ? undefined : tools };
+}
+
+/** Templates differ in the name that they read. */
+function withReasoning(message: Message): Message {
+  const reasoning = message.reasoning_content ?? message.reasoning;
+  if (reasoning === undefined || reasoning === null) return message;
+  return { ...message, reasoning_content: reasoning, reasoning };
+}
+
+/** @param prompt the prompt's text */
+function readingOf(
+  { toolFormat, reasoningFormat }: WorkerSide,
+  { tools, isSingle }: AllowedCalls,
+  prompt: string,
+): AnswerReading | undefined {
+  const calls = toolFormat && tools.size > 0 ? { format: toolFormat, tools } : undefined;
+  if (calls === undefined && reasoningFormat === undefined) return undefined;
+  const isInside = reasoningFormat?.beginsInside(prompt) === true;
+  return { formats: { calls, reasoning: reasoningFormat }, isInside, isSingleCall: isSingle };
+}
