@@ -20,6 +20,7 @@ export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts"
 export { parseHttpUrl } from "./models/members/engine-url.ts";
 export type { ModelNames } from "./models/models.ts";
 export { EngineGroup } from "./models/sources/engine-group.ts";
+export { REASONING_PARSERS, TOOL_PARSERS } from "./parsers/formats.ts";
 export { GatewayPeers, type GatewayPeersOptions } from "./peers/gateway-peers.ts";
 export type { AcceptorChannel } from "./remote/messages.ts";
 export type { RequestOptions } from "./requests/options.ts";

@@ -17,6 +17,9 @@ export interface WorkerHostOptions {
   name: string;
   /** Its part in an answer at the start; the endpoint `role` changes it. Default: as the engine's card says. */
   role?: WorkerRole | undefined;
+  /** How the model writes tool calls and marks reasoning; default: as the engine's card says, or the gateway finds out. */
+  toolParser?: string | undefined;
+  reasoningParser?: string | undefined;
   /** How KV travels to and from other workers. */
   kvTransfer?: KvTransferOptions | undefined;
   /** Opens the agent that transfers KV, once it is needed. Default: as `kvTransfer` says. */

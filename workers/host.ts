@@ -195,9 +195,14 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   }
 }
 
-/** The engine's card with the worker's role. */
-async function cardOf(engine: Engine, { name, role }: WorkerHostOptions): Promise<ModelCard> {
-  const card = await checkedCard(engine, name);
+/** The engine's card with the worker's role and formats. */
+async function cardOf(engine: Engine, options: WorkerHostOptions): Promise<ModelCard> {
+  const { name, role, toolParser, reasoningParser } = options;
+  const card = {
+    ...(await checkedCard(engine, name)),
+    ...(toolParser !== undefined && { toolParser }),
+    ...(reasoningParser !== undefined && { reasoningParser }),
+  };
   if (role === undefined) return card;
   checkRole(role, card);
   return { ...card, role };

@@ -6,6 +6,7 @@ import { type AcceptorSettings, startAcceptors } from "../processes/acceptors.ts
 import type { Service } from "../service.ts";
 import { accessSettings } from "./access-settings.ts";
 import { type StartedGateway, startGatewayFromFlags } from "./gateway-settings.ts";
+import { responsesFolder } from "./responses-folder.ts";
 
 type Options = OptionValues<typeof servingOptions>;
 
@@ -15,8 +16,17 @@ type Shared = Pick<
   "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl" | "drainWithinMs" | "workerPlane"
 >;
 
+/** What all processes share that the flags alone decide. */
+interface FromFlags {
+  readonly responsesFolder: string | undefined;
+}
+
 /** The settings, from the flags, of the processes that serve the port. */
-function acceptorSettings(options: Options, port: number, own: Shared): Omit<AcceptorSettings, "name"> {
+function acceptorSettings(
+  options: Options,
+  port: number,
+  own: Shared & FromFlags,
+): Omit<AcceptorSettings, "name"> {
   const { access, tls, engineTls, serverLimits } = accessSettings(options);
   return {
     host: options.host,
@@ -60,9 +70,15 @@ export async function startProcesses(
     throw new UsageError("--processes needs Linux, which balances connections among processes; omit it.");
   const { discoveryUrl: _, drainWithinMs: __, ...common } = shared;
   const hasAcceptors = processes > 1;
-  const gateway = await startGatewayFromFlags(options, service, { ...common, ...own, hasAcceptors });
+  const fromFlags = { responsesFolder: responsesFolder(options["responses-store"], processes) };
+  const gateway = await startGatewayFromFlags(options, service, {
+    ...common,
+    ...own,
+    ...fromFlags,
+    hasAcceptors,
+  });
   if (!hasAcceptors) return Object.assign(gateway, { stopAcceptors: async () => {} });
-  const settings = acceptorSettings(options, gateway.port, shared);
+  const settings = acceptorSettings(options, gateway.port, { ...shared, ...fromFlags });
   const acceptors = await startAcceptors(processes, gateway, settings, service.log);
   return Object.assign(gateway, {
     stopAcceptors: (deadlineMs: number) => acceptors.stop(deadlineMs + 1_000),

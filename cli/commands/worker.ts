@@ -48,6 +48,8 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         drainMs: options["drain-timeout"] * 1000,
         // A custom engine's card may have a role of its own.
         role: options.role === "aggregated" ? undefined : options.role,
+        toolParser: options["tool-parser"],
+        reasoningParser: options["reasoning-parser"],
         kvTransfer: {
           kind: options["kv-transfer"],
           timeoutMs: options["kv-transfer-timeout"] * 1000,

@@ -80,6 +80,15 @@ export function choice<const Value extends string>(
   };
 }
 
+/** One of several values, or none. */
+export function optionalChoice<const Value extends string>(
+  values: readonly Value[],
+  options: { describe: string; placeholder: string },
+): OptionSpec<Value | undefined> {
+  const schema = z.enum(values as [Value, ...Value[]]) as unknown as z.ZodType<Value>;
+  return { schema: schema.optional(), ...options, defaultText: undefined };
+}
+
 /** A list: comma-separated in flags and variables, or the flag repeated; a list in YAML. */
 export function list(
   options: TextOptions & { item?: z.ZodType<string>; takesMore?: true },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DEFAULT_DISAGGREGATION, POLICY_NAMES } from "#gateway";
+import { DEFAULT_DISAGGREGATION, POLICY_NAMES, REASONING_PARSERS, TOOL_PARSERS } from "#gateway";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { access, encryption, engineEncryption, file, keysOption, workerEncryption } from "./access.ts";
 import { attachment, engineOptions, modelNaming, seconds, trying } from "./attach.ts";
@@ -10,6 +10,7 @@ import {
   number,
   type OptionSpecs,
   type OptionValues,
+  optionalChoice,
   text,
   toggle,
 } from "./spec.ts";
@@ -62,6 +63,11 @@ const http = {
     default: 600,
     min: 0.001,
     int: false,
+  }),
+  "responses-store": text({
+    describe:
+      "Where responses of the Responses API are kept. Gateways can share a folder. Default: up to 64 MB of memory.",
+    placeholder: "memory|file:DIR",
   }),
 };
 
@@ -258,6 +264,14 @@ const model = {
     placeholder: "NAME",
   }),
   alias: list({ describe: "Additional names of the model." }),
+  "tool-parser": optionalChoice(TOOL_PARSERS, {
+    describe: "Format of the model's tool calls; see docs/api.md. Default: by its chat template and name.",
+    placeholder: "NAME",
+  }),
+  "reasoning-parser": optionalChoice(REASONING_PARSERS, {
+    describe: "Format of the model's reasoning; see docs/api.md. Default: by its chat template and name.",
+    placeholder: "NAME",
+  }),
   "model-folder": text({
     describe: "Folder for downloaded models. Default: ~/.cache/stator/models.",
     placeholder: "DIR",

@@ -8,10 +8,15 @@ import { isAlive } from "../is-alive.ts";
  * id, so that a later start can remove the folder of a killed process tree.
  */
 export function createRunFolder(): string {
-  removeStaleRunFolders();
-  const folder = mkdtempSync(join(tmpdir(), `stator-${process.pid}-`));
+  const folder = createProcessFolder();
   mkdirSync(join(folder, "discovery"));
   return folder;
+}
+
+/** A temporary folder of this process. A later start removes those of dead processes. */
+export function createProcessFolder(): string {
+  removeStaleRunFolders();
+  return mkdtempSync(join(tmpdir(), `stator-${process.pid}-`));
 }
 
 /**

@@ -11,6 +11,7 @@ import type { Stoppable } from "../requests/life.ts";
 import type { RequestOptions } from "../requests/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import type { PreferenceDefaults } from "./openai/preferences.ts";
+import type { ResponseStore } from "./responses/store.ts";
 
 /** What the API routes need; each runtime's adapter puts it together. */
 export interface GatewayDependencies {
@@ -33,6 +34,8 @@ export interface GatewayDependencies {
   /** Largest request body in bytes. */
   bodyLimit: number;
   preferenceDefaults: PreferenceDefaults;
+  /** Where responses of the Responses API are kept. */
+  responses: ResponseStore;
 }
 
 /** What the operations and admin routes need. */

@@ -10,6 +10,8 @@ import { chatCompletions } from "./openai/chat-completions.ts";
 import { completions } from "./openai/completions.ts";
 import { embeddings } from "./openai/embeddings.ts";
 import { chatCompletionRequest, completionRequest, embeddingRequest } from "./openai/schemas.ts";
+import { inputTokens, responses } from "./responses/responses.ts";
+import { inputTokensRequest, responsesRequest } from "./responses/schemas.ts";
 
 /**
  * Answers with the workers of the model that the body names.
@@ -144,6 +146,22 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
       createsResources: true,
       longestAnswer: TEXT_BYTES,
       isRepeatable: isPlainResponse,
+      own: {
+        route: responses,
+        schema: responsesRequest,
+        description: `Responses are kept, unless \`store\` is false, and can be continued with \`previous_response_id\`. ${HEADERS}`,
+        example: { model: "MODEL", input: "What is the capital of France?" },
+        answer: "The response, or a stream of events.",
+      },
+    }),
+    "/v1/responses/input_tokens": endpoint("responses", "Count the tokens of a response's input", "none", {
+      own: {
+        route: inputTokens,
+        schema: inputTokensRequest,
+        description: "Takes the fields of `/v1/responses` that make up the prompt.",
+        example: { model: "MODEL", input: "Hi" },
+        answer: "The number of tokens.",
+      },
     }),
     "/v1/rerank": endpoint("rerank", "Rank documents by relevance to a query", "none"),
     "/v1/reranking": endpoint("rerank", "Rank documents (llama.cpp's path)", "none"),

@@ -61,7 +61,14 @@ async function addAcceptor(keys?: readonly ApiKey[]): Promise<Acceptor> {
   const { acceptor: acceptorEnd, router } = testChannels();
   const requestOptions = {};
   const acceptor = await createAcceptor(
-    { ...common, id: "a", tokenizers: new Map(), requestOptions, access: { keys } },
+    {
+      ...common,
+      responsesFolder: undefined,
+      id: "a",
+      tokenizers: new Map(),
+      requestOptions,
+      access: { keys },
+    },
     acceptorEnd,
     platform(),
   );

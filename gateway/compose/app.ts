@@ -7,6 +7,8 @@ import type { GatewayDependencies } from "../api/dependencies.ts";
 import { ENDPOINTS, methodsOf } from "../api/endpoints.ts";
 import { listModels, retrieveModel } from "../api/openai/models.ts";
 import { forwardAny, forwardOr } from "../api/passthrough/routes.ts";
+import { isOwnResponse } from "../api/responses/items.ts";
+import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from "../api/responses/stored.ts";
 import { anthropicError } from "../kernel/anthropic-error.ts";
 import { ApiError, clientLeft, toApiError } from "../kernel/errors.ts";
 import { refuseLoop } from "../kernel/loops.ts";
@@ -60,6 +62,13 @@ export function createApp(
     }
     app.get("/v1/models", (context) => listModels(context, dependencies));
     app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
+    for (const [method, path, route] of STORED_RESPONSES)
+      app.on(method, path, (context) => {
+        const id = context.req.param("id");
+        // Responses that engines keep have ids of their own.
+        if (!isOwnResponse(id) && dependencies.hasEngines()) return forwardAny(context, dependencies);
+        return route(context, dependencies, id);
+      });
     app.get("/", (context) => context.redirect("/docs"));
   }
 
@@ -135,6 +144,14 @@ export function createApp(
 
   return app;
 }
+
+/** Routes of responses that the gateway keeps. */
+const STORED_RESPONSES = [
+  ["GET", "/v1/responses/:id", retrieveResponse],
+  ["DELETE", "/v1/responses/:id", deleteResponse],
+  ["POST", "/v1/responses/:id/cancel", cancelResponse],
+  ["GET", "/v1/responses/:id/input_items", listInputItems],
+] as const;
 
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);

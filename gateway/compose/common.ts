@@ -1,4 +1,5 @@
 import type { GatewayDependencies } from "../api/dependencies.ts";
+import { MemoryResponses, type ResponseStore } from "../api/responses/store.ts";
 import { gatewayStops } from "../kernel/errors.ts";
 
 /** Aborts requests in flight: streams end with an error event, the others get 503. */
@@ -22,4 +23,21 @@ export function requiredFiles(
     if (text === undefined) throw new Error(`The file ${path} does not exist.`);
     return text;
   };
+}
+
+/** Most characters of JSON that are kept in memory. */
+const RESPONSES_LIMIT = 64 * 1024 * 1024;
+
+/**
+ * Where responses are kept: in a folder, or in memory.
+ * @throws Error for a folder on a runtime without files
+ */
+export function openResponses(
+  folder: string | undefined,
+  files: { openResponses?(folder: string): ResponseStore } | undefined,
+): ResponseStore {
+  if (folder === undefined) return new MemoryResponses(RESPONSES_LIMIT);
+  if (files?.openResponses === undefined)
+    throw new Error("This runtime cannot keep responses in a folder; omit --responses-store.");
+  return files.openResponses(folder);
 }

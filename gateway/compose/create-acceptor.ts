@@ -19,7 +19,7 @@ import type { AcceptorChannel } from "../remote/messages.ts";
 import type { Stoppable } from "../requests/life.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
 import { createApp } from "./app.ts";
-import { cutOff, requiredFiles } from "./common.ts";
+import { cutOff, openResponses, requiredFiles } from "./common.ts";
 import type { Gateway, Platform } from "./create-gateway.ts";
 
 /** Options of an acceptor; the router process has the others. */
@@ -33,6 +33,8 @@ export interface AcceptorOptions {
   readonly requestOptions: Partial<RequestOptions>;
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
+  /** The folder in which the gateway's processes keep responses. */
+  readonly responsesFolder: string | undefined;
   readonly log: Logger;
   /** Where workers register, if the gateway has any. */
   readonly discovery?: Discovery | undefined;
@@ -138,6 +140,7 @@ export async function createAcceptor(
       access: opened.access,
       bodyLimit,
       preferenceDefaults,
+      responses: openResponses(options.responsesFolder, files),
     },
     {
       hasApi: true,

@@ -16,6 +16,7 @@ import type { PreferenceDefaults } from "../api/openai/preferences.ts";
 import { createMetricsRoute } from "../api/ops/metrics.ts";
 import { openApiDocument } from "../api/ops/openapi.ts";
 import { addAdminRoutes, addOpsRoutes, addPublicRoutes } from "../api/ops/routes.ts";
+import type { ResponseStore } from "../api/responses/store.ts";
 import { diagnose } from "../doctor/index.ts";
 import { createEngineApi, probeEngine } from "../engines/index.ts";
 import type { OpenEngineFeed } from "../feeds/feed.ts";
@@ -39,7 +40,7 @@ import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/option
 import { DEFAULT_ROUTING, type RoutingOptions } from "../routing/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import { createApp } from "./app.ts";
-import { cutOff, requiredFiles } from "./common.ts";
+import { cutOff, openResponses, requiredFiles } from "./common.ts";
 
 /** Options of a gateway on any runtime. Omitted routing options have their defaults. */
 export interface GatewayOptions extends Partial<RoutingOptions> {
@@ -66,6 +67,8 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   id?: string | undefined;
   /** Which of OpenAI's fields name a session or tenant; default: none. */
   preferenceDefaults?: PreferenceDefaults;
+  /** A folder in which responses are kept, for all gateways that use it. Default: in memory, up to a bound. */
+  responsesFolder?: string | undefined;
   /** Reads the metrics of the gateway's other processes. */
   readOtherMetrics?: (() => Promise<readonly MetricsSnapshot[]>) | undefined;
   log: Logger;
@@ -103,6 +106,8 @@ export type ServePeers = Pick<GatewayPeersOptions, "serve" | "defer">;
 export interface PlatformFiles {
   /** A file's text; undefined if it does not exist. @throws the system's error if it cannot be read */
   readTextFile(path: string): Promise<string | undefined>;
+  /** Keeps responses in a folder. Undefined if the runtime cannot. */
+  openResponses?(folder: string): ResponseStore;
   /** The folder in which Hugging Face's libraries cache downloads. */
   readonly hubCache: string;
 }
@@ -252,6 +257,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     access: opened.access,
     bodyLimit,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
+    responses: openResponses(options.responsesFolder, files),
   };
   const openApi = once(() => openApiDocument(version));
   const showMetrics = createMetricsRoute(dependencies, options.readOtherMetrics);

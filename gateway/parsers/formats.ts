@@ -31,3 +31,13 @@ export function chosenFormat<Format extends { readonly name: string }>(
   if (name === NO_PARSER) return undefined;
   return formats.find((format) => format.name === name) ?? find();
 }
+
+/** The values of `--tool-parser`. */
+export const TOOL_PARSERS = namesOf(TOOL_FORMATS);
+
+/** The values of `--reasoning-parser`. */
+export const REASONING_PARSERS = namesOf(REASONING_FORMATS);
+
+function namesOf(formats: readonly { readonly name: string }[]): readonly [string, ...string[]] {
+  return [NO_PARSER, ...formats.map(({ name }) => name).toSorted()];
+}

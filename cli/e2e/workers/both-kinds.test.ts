@@ -71,7 +71,7 @@ test("keeps its workers' names: an engine needs another one", async () => {
 
 test("has paths that only engines serve", async () => {
   await start();
-  const answer = await gateway.post("/v1/responses", { model: "both", input: "Hi" });
+  const answer = await gateway.post("/v1/rerank", { model: "both", input: "Hi" });
   expect(answer.status).toBe(200);
-  expect(engine.asked).toContain("/v1/responses");
+  expect(engine.asked).toContain("/v1/rerank");
 });

@@ -2,10 +2,15 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import type { PlatformFiles } from "../../compose/create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
+import { ResponsesFolder } from "./responses-folder.ts";
 
 /** Access to model files on this machine and in Hugging Face's cache. */
 export function nodeFiles(): PlatformFiles {
-  return { readTextFile: readIfThere, hubCache: hubCacheOf((name) => process.env[name], homedir()) };
+  return {
+    readTextFile: readIfThere,
+    openResponses: (folder) => new ResponsesFolder(folder),
+    hubCache: hubCacheOf((name) => process.env[name], homedir()),
+  };
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

@@ -226,8 +226,13 @@ class StreamedAnswer extends Answer {
 
   protected override onComplete(index: number, results: readonly TokenResult[], usage: Usage): void {
     const { format } = this.plan;
-    this.#stream?.write(format.last(index, results[index]!) + format.end(usage));
-    this.#stream?.end();
+    const last = format.last(index, results[index]!) + format.end(usage);
+    const write = () => {
+      this.#stream?.write(last);
+      this.#stream?.end();
+    };
+    if (format.pending === undefined) write();
+    else void format.pending.then(write);
   }
 
   /** Before the first event, an error is a regular response; later, it is the stream's last event. */
@@ -289,7 +294,10 @@ class WholeAnswer extends Answer {
       const { finishReason, stopString } = results[choice.index]!;
       return { ...choice, finishReason, stopString };
     });
-    this.resolve(Response.json(this.plan.format.whole(choices, usage), { headers: this.#headers }));
+    const { format } = this.plan;
+    const response = Response.json(format.whole(choices, usage), { headers: this.#headers });
+    if (format.pending === undefined) this.resolve(response);
+    else void format.pending.then(() => this.resolve(response));
   }
 
   protected override onFailure(error: Error): void {

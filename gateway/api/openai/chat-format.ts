@@ -78,7 +78,7 @@ function messageOf({ text, reasoning, calls }: Choice) {
   };
 }
 
-function chatLogprobs(vocabulary: Vocabulary, tokens: readonly TokenInfo[]) {
+export function chatLogprobs(vocabulary: Vocabulary, tokens: readonly TokenInfo[]) {
   const entry = (id: number, logprob: number) => ({
     token: tokenText(vocabulary, id),
     logprob: finiteLogprob(logprob),

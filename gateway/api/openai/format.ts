@@ -51,6 +51,8 @@ export interface AnswerFormat {
   last(index: number, result: TokenResult): string;
   /** Ends the stream after the last choice. */
   end(usage: Usage): string;
+  /** After `end` or `whole`: what must be done before the client gets to know of the end. Never rejects. */
+  readonly pending?: Promise<void> | undefined;
   /** Ends the stream with an error. */
   error(error: ApiError): string;
   /** The body of a request that is not streamed. */

@@ -1,5 +1,6 @@
 import { type Instance, type ModelCard, messageOf } from "#runtime";
 import { InvalidCardError, noWorkerReady } from "../../kernel/errors.ts";
+import { NO_PARSER } from "../../parsers/formats.ts";
 import { type ChatTemplate, createChatTemplate } from "../../prompts/chat-template.ts";
 import type { TokenizerLoader } from "../../prompts/tokenizers/tokenizer-loader.ts";
 import { missingRole } from "../../routing/filters/role.ts";
@@ -213,6 +214,7 @@ export class DiscoveredWorkers {
     const { log } = this.#options;
     const { model, reported } = serving;
     if (model.workers === undefined) return;
+    const { toolFormat, reasoningFormat } = model.workers;
     const { name, contextLength, blockSize } = model.workers.card;
     if (missingRole(model.members) === "decode") {
       if (reported === "no-decode") return;
@@ -222,7 +224,13 @@ export class DiscoveredWorkers {
       else log.info("a model waits for its first decode worker", { model: name });
     } else if (reported !== "ready" && model.workers.isReady) {
       serving.reported = "ready";
-      log.info("model is ready", { model: name, context: contextLength, blockSize });
+      log.info("model is ready", {
+        model: name,
+        context: contextLength,
+        blockSize,
+        toolParser: toolFormat?.name ?? NO_PARSER,
+        reasoningParser: reasoningFormat?.name ?? NO_PARSER,
+      });
     }
   }
 

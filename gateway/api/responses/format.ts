@@ -1,0 +1,213 @@
+import type { ApiError } from "../../kernel/errors.ts";
+import type { TokenInfo } from "../../requests/tokens/job.ts";
+import { chatLogprobs } from "../openai/chat-format.ts";
+import type { AnswerFormat, AnswerHead, Choice } from "../openai/format.ts";
+import {
+  functionCallItem,
+  type ItemStatus,
+  itemId,
+  messageItem,
+  type OutputItem,
+  outputText,
+  reasoningItem,
+  reasoningText,
+} from "./items.ts";
+import { endedResponse, failedResponse, type ResponseObject } from "./response.ts";
+
+/**
+ * Answers of `/v1/responses`: https://platform.openai.com/docs/api-reference/responses-streaming
+ * @param response as it begins
+ * @param onEnd gets the response at its end; resolves once it is stored
+ */
+export function responsesFormat(
+  head: AnswerHead,
+  response: ResponseObject,
+  onEnd: (response: ResponseObject) => Promise<void> | undefined,
+): AnswerFormat {
+  const writer = new EventWriter();
+  const items = new ItemWriter(writer, response.id);
+  const logprobsOf = (tokens: readonly TokenInfo[] | undefined) =>
+    tokens === undefined || !head.hasLogprobs ? [] : chatLogprobs(head.vocabulary, tokens).content;
+  let finishReason: Choice["finishReason"] = "stop";
+  let pending: Promise<void> | undefined;
+  return {
+    get pending() {
+      return pending;
+    },
+    first: () =>
+      writer.event("response.created", { response }) + writer.event("response.in_progress", { response }),
+    text: (_, text, tokens) =>
+      text === "" && tokens === undefined ? "" : items.text(text, logprobsOf(tokens)),
+    reasoning: (_, text) => (text === "" ? "" : items.reasoning(text)),
+    call: (_, name, callId) => items.call(name, callId),
+    arguments: (_, json) => items.arguments(json),
+    echo: () => "",
+    last(_, result) {
+      finishReason = result.finishReason;
+      return items.end(finishReason === "length" ? "incomplete" : "completed");
+    },
+    end(usage) {
+      const ended = endedResponse(response, items.done, finishReason, usage);
+      pending = onEnd(ended);
+      return writer.event(`response.${ended.status}`, { response: ended });
+    },
+    error(error: ApiError) {
+      const failed = failedResponse(response, items.done, error);
+      pending = onEnd(failed);
+      return writer.event("response.failed", { response: failed });
+    },
+    whole([answer], usage) {
+      const output = itemsOf(response.id, answer!, logprobsOf(answer!.tokens));
+      const ended = endedResponse(response, output, answer!.finishReason, usage);
+      pending = onEnd(ended);
+      return ended;
+    },
+  };
+}
+
+function itemsOf(
+  responseId: string,
+  { text, reasoning, calls, finishReason }: Choice,
+  logprobs: readonly object[],
+): OutputItem[] {
+  const items: OutputItem[] = [];
+  const last = finishReason === "length" ? "incomplete" : "completed";
+  const newId = (type: OutputItem["type"]) => itemId(type, responseId, items.length);
+  if (reasoning !== "")
+    items.push(reasoningItem(newId("reasoning"), [reasoningText(reasoning)], "completed"));
+  const textStatus = calls.length === 0 ? last : "completed";
+  if (text !== "" || calls.length === 0)
+    items.push(messageItem(newId("message"), [outputText(text, logprobs)], textStatus));
+  for (const [index, call] of calls.entries()) {
+    const status = index === calls.length - 1 ? last : "completed";
+    items.push(functionCallItem(newId("function_call"), call, status));
+  }
+  return items;
+}
+
+/** Numbers the events of a stream. */
+class EventWriter {
+  #next = 0;
+
+  event(type: string, fields: object): string {
+    const data = { type, sequence_number: this.#next++, ...fields };
+    return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+  }
+}
+
+interface OpenItem {
+  readonly type: OutputItem["type"];
+  readonly id: string;
+  readonly callId: string;
+  readonly name: string;
+  text: string;
+  readonly logprobs: object[];
+}
+
+/** Writes the events of a response's items, one after the other. */
+class ItemWriter {
+  readonly #writer: EventWriter;
+  readonly #responseId: string;
+  /** Items that are complete. */
+  readonly done: OutputItem[] = [];
+  #open: OpenItem | undefined;
+
+  constructor(writer: EventWriter, responseId: string) {
+    this.#writer = writer;
+    this.#responseId = responseId;
+  }
+
+  text(delta: string, logprobs: readonly object[]): string {
+    const begin =
+      this.#open?.type === "message"
+        ? ""
+        : this.end("completed") + this.#begin(messageItem(this.#newId("message"), [], "in_progress"));
+    const open = this.#open!;
+    open.text += delta;
+    open.logprobs.push(...logprobs);
+    return begin + this.#event("response.output_text.delta", { content_index: 0, delta, logprobs });
+  }
+
+  reasoning(delta: string): string {
+    const begin =
+      this.#open?.type === "reasoning"
+        ? ""
+        : this.end("completed") + this.#begin(reasoningItem(this.#newId("reasoning"), [], "in_progress"));
+    this.#open!.text += delta;
+    return begin + this.#event("response.reasoning_text.delta", { content_index: 0, delta });
+  }
+
+  call(name: string, callId: string): string {
+    const end = this.end("completed");
+    const id = this.#newId("function_call");
+    return end + this.#begin(functionCallItem(id, { id: callId, name, arguments: "" }, "in_progress"));
+  }
+
+  arguments(delta: string): string {
+    this.#open!.text += delta;
+    return this.#event("response.function_call_arguments.delta", { delta });
+  }
+
+  /** Ends the item that is open. */
+  end(status: ItemStatus): string {
+    const open = this.#open;
+    if (open === undefined) return "";
+    const { type, id, callId, name, text, logprobs } = open;
+    const index = { content_index: 0 };
+    switch (type) {
+      case "message": {
+        const part = outputText(text, logprobs);
+        return (
+          this.#event("response.output_text.done", { ...index, text, logprobs }) +
+          this.#event("response.content_part.done", { ...index, part }) +
+          this.#finish(messageItem(id, [part], status))
+        );
+      }
+      case "reasoning": {
+        const part = reasoningText(text);
+        return (
+          this.#event("response.reasoning_text.done", { ...index, text }) +
+          this.#event("response.content_part.done", { ...index, part }) +
+          this.#finish(reasoningItem(id, [part], status))
+        );
+      }
+      case "function_call":
+        return (
+          this.#event("response.function_call_arguments.done", { name, arguments: text }) +
+          this.#finish(functionCallItem(id, { id: callId, name, arguments: text }, status))
+        );
+    }
+  }
+
+  #newId(type: OutputItem["type"]): string {
+    return itemId(type, this.#responseId, this.done.length);
+  }
+
+  #begin(item: OutputItem): string {
+    const isCall = item.type === "function_call";
+    this.#open = {
+      type: item.type,
+      id: item.id,
+      callId: isCall ? item.call_id : "",
+      name: isCall ? item.name : "",
+      text: "",
+      logprobs: [],
+    };
+    const added = this.#writer.event("response.output_item.added", { output_index: this.done.length, item });
+    if (isCall) return added;
+    const part = item.type === "message" ? outputText("") : reasoningText("");
+    return added + this.#event("response.content_part.added", { content_index: 0, part });
+  }
+
+  #finish(item: OutputItem): string {
+    const done = this.#writer.event("response.output_item.done", { output_index: this.done.length, item });
+    this.done.push(item);
+    this.#open = undefined;
+    return done;
+  }
+
+  /** An event of the item that is open. */
+  #event(type: string, fields: object): string {
+    return this.#writer.event(type, { item_id: this.#open!.id, output_index: this.done.length, ...fields });
+  }
+}

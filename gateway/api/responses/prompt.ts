@@ -1,0 +1,106 @@
+import { ApiError } from "../../kernel/errors.ts";
+import type { WorkerSide } from "../../models/model.ts";
+import type { ToolFunction } from "../../parsers/types.ts";
+import type { Conversation } from "../../prompts/conversation.ts";
+import { isRecord } from "../../prompts/json.ts";
+import { responsesConversation } from "../../prompts/responses-conversation.ts";
+import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
+import { type AllowedCalls, chosenCalls } from "../openai/tool-choice.ts";
+import type { InputItem, InputTokensRequest } from "./schemas.ts";
+
+/**
+ * Renders and tokenizes a conversation.
+ * @param items the whole conversation
+ * @throws ApiError 400 if it does not fit, or the template refuses it
+ */
+export async function readResponse(
+  model: WorkerSide,
+  body: InputTokensRequest,
+  items: readonly InputItem[],
+  maxTokens?: number | null,
+): Promise<ChatPrompt> {
+  const calls = callsOf(body);
+  for (let kept = items; ; kept = withoutOldest(kept)) {
+    try {
+      return await readChat(model, {
+        conversation: conversationOf(body, kept),
+        calls,
+        maxTokens,
+        param: "input",
+      });
+    } catch (error) {
+      const isTooLong = error instanceof ApiError && error.code === "context_length_exceeded";
+      if (!isTooLong || body.truncation !== "auto" || withoutOldest(kept).length === 0) throw error;
+    }
+  }
+}
+
+/** A conversation as a chat. */
+function conversationOf(body: InputTokensRequest, items: readonly InputItem[]): Conversation {
+  const { effort } = body.reasoning ?? {};
+  const conversation = responsesConversation({ ...body, input: items })!;
+  return {
+    ...conversation,
+    messages: conversation.messages.map((message) =>
+      message.role === "developer" ? { ...message, role: "system" } : message,
+    ),
+    templateArguments: {
+      ...(effort && { reasoning_effort: effort }),
+      ...(effort === "none" && { enable_thinking: false, thinking: false }),
+    },
+  };
+}
+
+/** Leaves out the oldest tenth, but no system prompt, and no call's result without the call. */
+function withoutOldest(items: readonly InputItem[]): readonly InputItem[] {
+  const isSystem = (item: InputItem) =>
+    "role" in item && (item.role === "system" || item.role === "developer");
+  const system = items.filter(isSystem);
+  const rest = items.filter((item) => !isSystem(item));
+  const count = Math.max(1, Math.floor(rest.length / 10));
+  const kept = rest.slice(count);
+  const first = kept.findIndex((item) => item.type !== "function_call_output");
+  return first < 0 ? [] : [...system, ...kept.slice(first)];
+}
+
+function callsOf({ tools, tool_choice: choice, parallel_tool_calls }: InputTokensRequest): AllowedCalls {
+  const all = new Map(
+    (tools ?? []).map(({ name, parameters }): [string, ToolFunction] => [
+      name,
+      { name, parameters: parameters ?? {} },
+    ]),
+  );
+  return chosenCalls(all, parallel_tool_calls !== false, choiceOf(choice), "tool_choice.name");
+}
+
+function choiceOf(choice: InputTokensRequest["tool_choice"]) {
+  if (typeof choice !== "object" || choice === null) return choice;
+  if (choice.type === "function") return { type: choice.type, function: { name: choice.name } };
+  const tools = choice.tools.map(({ name }) => ({ type: "function" as const, function: { name } }));
+  return { type: choice.type, allowed_tools: { mode: choice.mode, tools } };
+}
+
+const ITEMS = new Set(["message", "function_call", "function_call_output", "reasoning", "item_reference"]);
+const PARTS = new Set(["input_text", "output_text", "text", "reasoning_text", "summary_text", "refusal"]);
+
+/** Refuses items and media that workers cannot take as unsupported, not as invalid: an engine may accept them. */
+export function refuseUnsupportedItems(raw: unknown): void {
+  const input: unknown = Reflect.get(Object(raw), "input");
+  if (!Array.isArray(input)) return;
+  for (const [index, item] of input.entries()) {
+    if (!isRecord(item)) continue;
+    refuseType(item.type, ITEMS, `input[${index}]`);
+    for (const field of ["content", "output"]) {
+      const parts = item[field];
+      if (!Array.isArray(parts)) continue;
+      for (const [at, part] of parts.entries())
+        if (isRecord(part)) refuseType(part.type, PARTS, `input[${index}].${field}[${at}]`);
+    }
+  }
+}
+
+function refuseType(type: unknown, known: ReadonlySet<string>, param: string): void {
+  if (typeof type !== "string" || known.has(type)) return;
+  const text = `Items of type '${type.slice(0, 100)}' are not supported by this model's workers (${param}).`;
+  throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
+}

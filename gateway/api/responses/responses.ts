@@ -1,0 +1,86 @@
+import type { Context } from "hono";
+import { randomId } from "#runtime";
+import type { GatewayEnv } from "../../access/env.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
+import { requireApi } from "../openai/request.ts";
+import { respond } from "../openai/respond.ts";
+import { refuseUnsupported, validate } from "../openai/validate.ts";
+import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
+import { responsesFormat } from "./format.ts";
+import { RESPONSE } from "./items.ts";
+import { readResponse, refuseUnsupportedItems } from "./prompt.ts";
+import { newResponse, type ResponseObject } from "./response.ts";
+import { inputTokensRequest, responsesRequest } from "./schemas.ts";
+
+const UNSUPPORTED = {
+  background: "Leave it out, or set it to false.",
+  conversation: "Use previous_response_id instead.",
+  prompt: "Stored prompts are not here; send input and instructions.",
+  max_tool_calls: "Leave it out.",
+};
+
+/** `POST /v1/responses` */
+export async function responses(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  raw: unknown,
+  hasOthers: boolean,
+): Promise<Response> {
+  refuseUnsupported(raw, UNSUPPORTED);
+  refuseUnsupportedItems(raw);
+  const body = validate(responsesRequest, raw);
+  const { models, responses: store, log } = dependencies;
+  const model = models.ofWorkers(body.model);
+  requireApi(model, "chat");
+  const owner = ownerOf(context);
+  const input = await resolved(store, owner, itemsOf(body.input));
+  const history = await itemsUpTo(store, owner, body.previous_response_id);
+  const { tokens, maxTokens, reading } = await readResponse(
+    model,
+    body,
+    [...history, ...input],
+    body.max_output_tokens,
+  );
+  const hasLogprobs = body.include?.includes("message.output_text.logprobs") || body.top_logprobs;
+  const save = (response: ResponseObject) => {
+    if (body.store === false) return undefined;
+    return store.put({ owner, response, input }).catch((error: unknown) => {
+      log.error("cannot store a response", { response: response.id, reason: String(error) });
+    });
+  };
+  const id = `${RESPONSE}${randomId()}`;
+  const { temperature, top_p, max_output_tokens: max_tokens, stream, stator, user, prompt_cache_key } = body;
+  return respond(context, dependencies, {
+    endpoint: "responses",
+    id,
+    model,
+    hasOthers,
+    body: { temperature, top_p, max_tokens, stream, stator, user, prompt_cache_key },
+    prompts: [{ tokens, maxTokens }],
+    stops: model.template.stops,
+    reading,
+    logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
+    echoLogprobs: false,
+    format: (head) => responsesFormat(head, newResponse(id, head.model, head.created, body), save),
+  });
+}
+
+/** `POST /v1/responses/input_tokens` */
+export async function inputTokens(
+  context: Context<GatewayEnv>,
+  { models, responses: store }: GatewayDependencies,
+  raw: unknown,
+): Promise<Response> {
+  refuseUnsupportedItems(raw);
+  const body = validate(inputTokensRequest, raw);
+  const model = models.ofWorkers(body.model);
+  requireApi(model, "chat");
+  const owner = ownerOf(context);
+  const history = await itemsUpTo(store, owner, body.previous_response_id);
+  const input = await resolved(store, owner, itemsOf(body.input));
+  const { tokens } = await readResponse(model, body, [...history, ...input]);
+  return Response.json({ object: "response.input_tokens", input_tokens: tokens.length });
+}
+
+/** Whose responses a request can see: those of its key. */
+export const ownerOf = (context: Context<GatewayEnv>): string => context.get("key")?.id ?? "";

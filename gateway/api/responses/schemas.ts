@@ -1,0 +1,116 @@
+import { z } from "zod";
+import { statorExtension } from "../openai/stator-extension.ts";
+
+const textPart = z.object({
+  type: z.enum(["input_text", "output_text", "text", "reasoning_text", "summary_text"]),
+  text: z.string(),
+});
+const refusalPart = z.object({ type: z.literal("refusal"), refusal: z.string() });
+const content = z.union([z.string(), z.array(z.union([textPart, refusalPart]))]);
+
+const message = z.object({
+  type: z.literal("message").optional(),
+  id: z.string().nullish(),
+  role: z.enum(["user", "assistant", "system", "developer"]),
+  content,
+  status: z.string().nullish(),
+});
+const functionCall = z.object({
+  type: z.literal("function_call"),
+  id: z.string().nullish(),
+  call_id: z.string().min(1),
+  name: z.string().min(1),
+  arguments: z.string(),
+  status: z.string().nullish(),
+});
+const functionCallOutput = z.object({
+  type: z.literal("function_call_output"),
+  id: z.string().nullish(),
+  call_id: z.string().min(1),
+  output: z.union([z.string(), z.array(textPart)]),
+  status: z.string().nullish(),
+});
+const reasoning = z.object({
+  type: z.literal("reasoning"),
+  id: z.string().nullish(),
+  summary: z.array(textPart).nullish(),
+  content: z.array(textPart).nullish(),
+  encrypted_content: z.string().nullish(),
+  status: z.string().nullish(),
+});
+/** An item of an earlier response, by its id. */
+const reference = z.object({ type: z.literal("item_reference"), id: z.string().min(1) });
+
+const item = z.union([message, functionCall, functionCallOutput, reasoning, reference]);
+
+const tool = z.object({
+  type: z.literal("function", "only functions can be called; the server has no built-in tools."),
+  name: z.string().min(1).max(256),
+  description: z.string().nullish(),
+  parameters: z.record(z.string(), z.unknown()).nullish().describe("JSON Schema of the arguments."),
+  strict: z.boolean().nullish(),
+});
+const named = z.object({ type: z.literal("function"), name: z.string().min(1) });
+const toolChoice = z.union([
+  z.enum(["none", "auto", "required"]),
+  named,
+  z.object({
+    type: z.literal("allowed_tools"),
+    mode: z.enum(["auto", "required"]),
+    tools: z.array(named).min(1),
+  }),
+]);
+
+/** What a request to answer, and one to count tokens, have in common. */
+const prompt = {
+  model: z.string().min(1).describe("Name or alias of the model."),
+  input: z
+    .union([z.string(), z.array(item)])
+    .describe(
+      "A text, or items: messages, function_call, function_call_output, reasoning and item_reference.",
+    ),
+  instructions: z.string().nullish().describe("The system prompt of this response; not kept for the next."),
+  previous_response_id: z
+    .string()
+    .min(1)
+    .nullish()
+    .describe("Continues the conversation of a stored response."),
+  tools: z.array(tool).max(1024).nullish().describe("Functions that the model may call."),
+  tool_choice: toolChoice.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  reasoning: z
+    .object({ effort: z.string().max(64).nullish(), summary: z.string().nullish() })
+    .nullish()
+    .describe("effort is passed to the model's chat template; `none` turns reasoning off if it can."),
+  truncation: z
+    .enum(["auto", "disabled"])
+    .nullish()
+    .describe("`auto` leaves out the oldest items of a conversation that does not fit."),
+};
+
+export const responsesRequest = z.object({
+  ...prompt,
+  max_output_tokens: z.number().int().min(1).nullish().describe("Longest answer in tokens."),
+  stream: z.boolean().nullish().describe("Streams the response as server-sent events."),
+  store: z.boolean().nullish().describe("Whether the response can be retrieved and continued; default true."),
+  metadata: z.record(z.string().max(64), z.string().max(512)).nullish().describe("Kept with the response."),
+  include: z
+    .array(z.string())
+    .nullish()
+    .describe("`message.output_text.logprobs` adds log probabilities; other values have no effect."),
+  top_logprobs: z.number().int().min(0).max(20).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().gt(0).max(1).nullish(),
+  text: z
+    .object({ format: z.object({ type: z.string() }).loose().nullish(), verbosity: z.string().nullish() })
+    .nullish(),
+  user: z.string().nullish(),
+  prompt_cache_key: z.string().nullish(),
+  stator: statorExtension.nullish(),
+});
+
+export const inputTokensRequest = z.object(prompt);
+
+export type ResponsesRequest = z.infer<typeof responsesRequest>;
+export type InputTokensRequest = z.infer<typeof inputTokensRequest>;
+export type InputItem = z.infer<typeof item>;
