@@ -19,6 +19,7 @@ type Shared = Pick<
 /** What all processes share that the flags alone decide. */
 interface FromFlags {
   readonly responsesFolder: string | undefined;
+  readonly translate: Options["translate"];
 }
 
 /** The settings, from the flags, of the processes that serve the port. */
@@ -70,7 +71,8 @@ export async function startProcesses(
     throw new UsageError("--processes needs Linux, which balances connections among processes; omit it.");
   const { discoveryUrl: _, drainWithinMs: __, ...common } = shared;
   const hasAcceptors = processes > 1;
-  const fromFlags = { responsesFolder: responsesFolder(options["responses-store"], processes) };
+  const { translate } = options;
+  const fromFlags = { translate, responsesFolder: responsesFolder(options["responses-store"], processes) };
   const gateway = await startGatewayFromFlags(options, service, {
     ...common,
     ...own,

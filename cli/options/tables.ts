@@ -64,9 +64,12 @@ const http = {
     min: 0.001,
     int: false,
   }),
+  translate: choice(["auto", "always", "never"], {
+    describe: "Turns Messages and Responses into chats for engines: if one lacks the API (auto).",
+    default: "auto",
+  }),
   "responses-store": text({
-    describe:
-      "Where responses of the Responses API are kept. Gateways can share a folder. Default: up to 64 MB of memory.",
+    describe: "Where responses are kept; gateways can share a folder. Default: 64 MB of memory.",
     placeholder: "memory|file:DIR",
   }),
 };

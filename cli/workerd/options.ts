@@ -20,6 +20,7 @@ export const WORKERD_OPTIONS = [
   "pass-all",
   "max-inflight",
   "body-limit",
+  "translate",
   "request-timeout",
   "first-token-timeout",
   "idle-timeout",
@@ -95,6 +96,7 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
     health: healthSettings(options),
     requestOptions: requestSettings(options),
     preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
+    translate: options.translate,
     bodyLimit: options["body-limit"],
     timeoutMs: options["request-timeout"] * 1000,
     log: createLogger({

@@ -12,6 +12,7 @@ import type { RequestOptions } from "../requests/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import type { PreferenceDefaults } from "./openai/preferences.ts";
 import type { ResponseStore } from "./responses/store.ts";
+import type { TranslateWhen } from "./translation/when.ts";
 
 /** What the API routes need; each runtime's adapter puts it together. */
 export interface GatewayDependencies {
@@ -34,6 +35,8 @@ export interface GatewayDependencies {
   /** Largest request body in bytes. */
   bodyLimit: number;
   preferenceDefaults: PreferenceDefaults;
+  /** When requests of other APIs are translated to chat completions for engines. */
+  translate: TranslateWhen;
   /** Where responses of the Responses API are kept. */
   responses: ResponseStore;
 }

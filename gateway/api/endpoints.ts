@@ -5,6 +5,7 @@ import type { PromptBody, PromptKind } from "../prompts/prompt-reader.ts";
 import type { EventApi } from "../requests/wire/event-api.ts";
 import { countTokens, messages } from "./anthropic/messages.ts";
 import { countTokensRequest, messagesRequest } from "./anthropic/schemas.ts";
+import { translateMessages } from "./anthropic/translate.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { chatCompletions } from "./openai/chat-completions.ts";
 import { completions } from "./openai/completions.ts";
@@ -12,6 +13,8 @@ import { embeddings } from "./openai/embeddings.ts";
 import { chatCompletionRequest, completionRequest, embeddingRequest } from "./openai/schemas.ts";
 import { inputTokens, responses } from "./responses/responses.ts";
 import { inputTokensRequest, responsesRequest } from "./responses/schemas.ts";
+import { translateResponses } from "./responses/translate.ts";
+import type { Translator } from "./translation/translation.ts";
 
 /**
  * Answers with the workers of the model that the body names.
@@ -42,6 +45,8 @@ export interface Endpoint {
   readonly longestAnswer: number | undefined;
   /** Undefined if only engines answer. */
   readonly own: OwnEndpoint | undefined;
+  /** Turns requests into chat completions, for engines without this API. */
+  readonly translate: Translator | undefined;
   /** Whether a request is idempotent, so that it may be retried. */
   isRepeatable(method: string, body: PromptBody | undefined): boolean;
 }
@@ -72,6 +77,7 @@ function endpoint(name: string, summary: string, prompt: PromptKind, rest: Parti
     createsResources: false,
     longestAnswer: undefined,
     own: undefined,
+    translate: undefined,
     isRepeatable: always,
     ...rest,
   };
@@ -120,6 +126,7 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
     "/v1/messages": endpoint("messages", "Answer a conversation (Anthropic's Messages API)", "messages", {
       events: "messages",
       longestAnswer: TEXT_BYTES,
+      translate: translateMessages,
       own: {
         route: messages,
         schema: messagesRequest,
@@ -146,6 +153,7 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
       createsResources: true,
       longestAnswer: TEXT_BYTES,
       isRepeatable: isPlainResponse,
+      translate: translateResponses,
       own: {
         route: responses,
         schema: responsesRequest,

@@ -63,6 +63,7 @@ async function addAcceptor(keys?: readonly ApiKey[]): Promise<Acceptor> {
   const acceptor = await createAcceptor(
     {
       ...common,
+      translate: "auto" as const,
       responsesFolder: undefined,
       id: "a",
       tokenizers: new Map(),

@@ -1,6 +1,7 @@
 import { createMetrics, type Discovery, type Logger, Warnings } from "#runtime";
 import { type AccessOptions, openAccess } from "../access/open-access.ts";
 import type { PreferenceDefaults } from "../api/openai/preferences.ts";
+import type { TranslateWhen } from "../api/translation/when.ts";
 import { createEngineApi } from "../engines/index.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
@@ -33,6 +34,7 @@ export interface AcceptorOptions {
   readonly requestOptions: Partial<RequestOptions>;
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
+  readonly translate: TranslateWhen;
   /** The folder in which the gateway's processes keep responses. */
   readonly responsesFolder: string | undefined;
   readonly log: Logger;
@@ -140,6 +142,7 @@ export async function createAcceptor(
       access: opened.access,
       bodyLimit,
       preferenceDefaults,
+      translate: options.translate,
       responses: openResponses(options.responsesFolder, files),
     },
     {

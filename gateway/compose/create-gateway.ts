@@ -17,6 +17,7 @@ import { createMetricsRoute } from "../api/ops/metrics.ts";
 import { openApiDocument } from "../api/ops/openapi.ts";
 import { addAdminRoutes, addOpsRoutes, addPublicRoutes } from "../api/ops/routes.ts";
 import type { ResponseStore } from "../api/responses/store.ts";
+import type { TranslateWhen } from "../api/translation/when.ts";
 import { diagnose } from "../doctor/index.ts";
 import { createEngineApi, probeEngine } from "../engines/index.ts";
 import type { OpenEngineFeed } from "../feeds/feed.ts";
@@ -67,6 +68,8 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   id?: string | undefined;
   /** Which of OpenAI's fields name a session or tenant; default: none. */
   preferenceDefaults?: PreferenceDefaults;
+  /** When requests of other APIs are translated to chat completions for engines; default: if one lacks the API. */
+  translate?: TranslateWhen | undefined;
   /** A folder in which responses are kept, for all gateways that use it. Default: in memory, up to a bound. */
   responsesFolder?: string | undefined;
   /** Reads the metrics of the gateway's other processes. */
@@ -257,6 +260,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     access: opened.access,
     bodyLimit,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
+    translate: options.translate ?? "auto",
     responses: openResponses(options.responsesFolder, files),
   };
   const openApi = once(() => openApiDocument(version));

@@ -7,7 +7,7 @@ import { vllm } from "./vllm.ts";
 
 export { createEngineApi, type EngineApiOptions } from "./api.ts";
 export { EngineApiError, type EngineApiErrorCode } from "./errors.ts";
-export { optional } from "./read.ts";
+export { hasPath, optional } from "./read.ts";
 export type * from "./types.ts";
 
 /** In the order in which they are tried; the last accepts any server that lists its models. */

@@ -71,6 +71,16 @@ export async function listPaths(api: EngineApi): Promise<string[] | undefined> {
   return typeof paths === "object" && paths !== null ? Object.keys(paths) : undefined;
 }
 
+/** Whether a server has a path: if so, it refuses an empty request, but not as unknown. */
+export async function hasPath(api: EngineApi, path: string): Promise<boolean> {
+  try {
+    return (await api.postJson(path, {})) !== undefined;
+  } catch (error) {
+    if (error instanceof EngineApiError && error.status !== undefined) return true;
+    throw error;
+  }
+}
+
 /** The paths of OpenAI's API among those that a server lists. */
 export function openAiPaths(paths: readonly string[] | undefined): string[] {
   return (paths ?? []).filter((path) => path.startsWith("/v1/"));

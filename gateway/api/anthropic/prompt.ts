@@ -44,7 +44,8 @@ function callsOf({ tools, tool_choice: choice }: CountTokensRequest): AllowedCal
   return chosenCalls(all, isParallel, choiceOf(choice), "tool_choice.name");
 }
 
-function choiceOf(choice: CountTokensRequest["tool_choice"]) {
+/** A choice of tools as in a chat completion. */
+export function choiceOf(choice: CountTokensRequest["tool_choice"]) {
   switch (choice?.type) {
     case "any":
       return "required";

@@ -18,14 +18,29 @@ const toolUse = z.object({
   input: z.record(z.string(), z.unknown()),
   cache_control: cacheControl,
 });
+const image = z.object({
+  type: z.literal("image"),
+  source: z.discriminatedUnion("type", [
+    z.object({ type: z.literal("base64"), media_type: z.string().max(100), data: z.string() }),
+    z.object({ type: z.literal("url"), url: z.string() }),
+  ]),
+  cache_control: cacheControl,
+});
 const toolResult = z.object({
   type: z.literal("tool_result"),
   tool_use_id: z.string().min(1),
-  content: z.union([z.string(), z.array(textBlock)]).nullish(),
+  content: z.union([z.string(), z.array(z.union([textBlock, image]))]).nullish(),
   is_error: z.boolean().nullish(),
   cache_control: cacheControl,
 });
-const block = z.discriminatedUnion("type", [textBlock, thinkingBlock, redactedBlock, toolUse, toolResult]);
+const block = z.discriminatedUnion("type", [
+  textBlock,
+  image,
+  thinkingBlock,
+  redactedBlock,
+  toolUse,
+  toolResult,
+]);
 
 const tool = z.object({
   type: z
@@ -61,7 +76,7 @@ const prompt = {
     )
     .min(1)
     .describe(
-      "The conversation. Content is a string, or a list of text, thinking, tool_use and tool_result blocks.",
+      "The conversation. Content is a string, or a list of text, image, thinking, tool_use and tool_result blocks; workers take no images.",
     ),
   system: z
     .union([z.string(), z.array(textBlock)])

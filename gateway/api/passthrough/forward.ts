@@ -21,6 +21,8 @@ import { type Endpoint, endpointOf, resourceOf } from "../endpoints.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
 import { placementHeaders } from "../placement-headers.ts";
+import { type ReplyTranslation, translatedReply } from "../translation/translated-reply.ts";
+import { CHAT_PATH, type Translation } from "../translation/translation.ts";
 import type { Candidate } from "./candidates.ts";
 import type { ModelInForm } from "./form.ts";
 import { answerHeaders, forwardedHeaders } from "./headers.ts";
@@ -36,6 +38,8 @@ export interface EngineRequest {
   readonly body: PromptBody | undefined;
   /** The model's name and position, if the body is a form that names one. */
   readonly form: ModelInForm | undefined;
+  /** Set if the body is a chat completion that stands for a request of another API. */
+  readonly translation?: Translation | undefined;
 }
 
 /**
@@ -51,17 +55,20 @@ export async function forward(
   hasOthers: boolean,
 ): Promise<Response> {
   const model = found.engines;
-  const { method, path } = context.req;
+  const { translation } = given;
+  const { method } = context.req;
+  const path = translation === undefined ? context.req.path : CHAT_PATH;
   const endpoint = endpointOf(path);
+  const { name } = endpointOf(context.req.path);
   const query = queryIn(context.req.url);
   const asked = rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   const { search } = asked;
   const { bytes, body } = withoutTransferFields(asked, context, dependencies);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
     refuseOverlongConversation(body.messages, model);
-  const prompt = await promptOf(context, { body }, found);
+  const prompt = await promptOf(path, { body }, found);
   const expected = { promptTokens: prompt.tokens.length, completionTokens: expectedAnswer(body) };
-  const meta = beginRequest(context, preferenceFields(body), model, endpoint.name, expected, dependencies);
+  const meta = beginRequest(context, preferenceFields(body), model, name, expected, dependencies);
   if (fallbackFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
   const { requestId, preferences } = meta;
   const { resources } = dependencies.models;
@@ -79,6 +86,7 @@ export async function forward(
       requestId,
       via: dependencies.via,
       hidesKeys: dependencies.access.keys !== undefined,
+      isTranslated: translation !== undefined,
     }),
     body: bytes,
     json: body,
@@ -95,7 +103,12 @@ export async function forward(
     continuation: continuationIn(endpoint, body),
     choices: body === undefined ? 1 : choicesOf(body),
   };
-  return run(context, dependencies, job, meta);
+  const translated = translation && {
+    format: translation.format(prompt.tokens.length),
+    promptTokens: prompt.tokens.length,
+    errorBody: translation.errorBody,
+  };
+  return run(context, dependencies, job, meta, translated);
 }
 
 /** The request without a client's own parameters for the transfer of KV blocks. */
@@ -126,7 +139,7 @@ function isDividable(model: EngineSide, path: string, body: PromptBody | undefin
 
 /** The request's prompt as the token ids by which its engines' caches are compared. */
 export async function promptOf(
-  { req: { path } }: Context<GatewayEnv>,
+  path: string,
   { body }: Pick<EngineRequest, "body">,
   { engines, workers }: Model,
 ): Promise<Prompt> {
@@ -157,6 +170,7 @@ function run(
   { transport, requestOptions, log, warnings, running }: GatewayDependencies,
   job: WireJob,
   { explain, headers, onAnswered, onSettled, onFallback }: RequestMeta,
+  translation: ReplyTranslation | undefined,
 ): Promise<Response> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
@@ -169,7 +183,9 @@ function run(
       reply(head: HttpHead, placement: Placement) {
         signal.removeEventListener("abort", abort);
         const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
-        const reply = transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
+        const open = (head: HttpHead) =>
+          transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
+        const reply = translation === undefined ? open(head) : translatedReply(head, translation, open);
         begun = reply;
         resolve(reply.response);
         return reply;

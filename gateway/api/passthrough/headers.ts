@@ -23,6 +23,9 @@ const NOT_FORWARDED = new Set([
 /** The browser's CORS headers, which concern this gateway rather than an engine. */
 const CORS_HEADERS = /^(origin|access-control-)/;
 
+/** Headers of Anthropic's API. */
+const ANTHROPIC_HEADERS = /^anthropic-/;
+
 /** Headers in which clients send their keys. */
 const KEY_HEADERS = ["authorization", "x-api-key"];
 
@@ -32,10 +35,15 @@ export interface Forwarder {
   readonly via: string;
   /** Whether the client's key is for this gateway and must not reach an engine. */
   readonly hidesKeys: boolean;
+  /** Whether the engine gets another API's request, for which some headers have no meaning. */
+  readonly isTranslated?: boolean;
 }
 
 /** The headers that go to the engine. */
-export function forwardedHeaders(context: Context, { requestId, via, hidesKeys }: Forwarder): HttpHeader[] {
+export function forwardedHeaders(
+  context: Context,
+  { requestId, via, hidesKeys, isTranslated = false }: Forwarder,
+): HttpHeader[] {
   const named = (context.req.header("connection") ?? "").toLowerCase().split(/\s*,\s*/);
   const before = context.req.header("via");
   const headers: HttpHeader[] = [
@@ -47,6 +55,7 @@ export function forwardedHeaders(context: Context, { requestId, via, hidesKeys }
     if (isHopByHop(name) || named.includes(name) || NOT_FORWARDED.has(name)) continue;
     if (name.startsWith("x-stator-")) continue;
     if (CORS_HEADERS.test(name) || (hidesKeys && KEY_HEADERS.includes(name))) continue;
+    if (isTranslated && ANTHROPIC_HEADERS.test(name)) continue;
     headers.push([name, value]);
   }
   return headers;

@@ -12,8 +12,9 @@ import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { OwnRoute } from "../endpoints.ts";
+import { endpointOf, type OwnRoute } from "../endpoints.ts";
 import { readPreferences } from "../openai/preferences.ts";
+import { isTranslated, type Translation } from "../translation/translation.ts";
 import { type Candidate, candidatesFor, firstAnswer } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
 import { type EngineRequest, forward, promptOf } from "./forward.ts";
@@ -40,11 +41,19 @@ export function forwardOr(
     if (candidates.some(isForEngines))
       await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
     const asked = await withBothKinds(candidates, async (model) => ({
-      prompt: await promptOf(context, request, model),
+      prompt: await promptOf(context.req.path, request, model),
       preferences: preferencesOf(context, dependencies, request, model),
     }));
     return firstAnswer(context, dependencies, asked, async (candidate, hasOthers) => {
-      if (isForEngines(candidate)) return forward(context, dependencies, request, candidate, hasOthers);
+      if (isForEngines(candidate)) {
+        const { translate } = endpointOf(context.req.path);
+        const { engines } = candidate.model;
+        const asked =
+          translate !== undefined && (await isTranslated(dependencies.translate, engines, context.req.path))
+            ? translated(await translate(context, dependencies, json))
+            : request;
+        return forward(context, dependencies, asked, candidate, hasOthers);
+      }
       await candidate.model.whenReady();
       return own(context, dependencies, renamed(json, candidate), hasOthers);
     });
@@ -106,6 +115,14 @@ function preferencesOf(
     throw error;
   }
 }
+
+/** The request as the engine gets it. */
+const translated = (translation: Translation): EngineRequest => ({
+  bytes: new TextEncoder().encode(JSON.stringify(translation.chat)),
+  body: translation.chat,
+  form: undefined,
+  translation,
+});
 
 const isForEngines = ({ kind }: Candidate) => kind === "engine";
 

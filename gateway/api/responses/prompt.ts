@@ -36,7 +36,7 @@ export async function readResponse(
 }
 
 /** A conversation as a chat. */
-function conversationOf(body: InputTokensRequest, items: readonly InputItem[]): Conversation {
+export function conversationOf(body: InputTokensRequest, items: readonly InputItem[]): Conversation {
   const { effort } = body.reasoning ?? {};
   const conversation = responsesConversation({ ...body, input: items })!;
   return {
@@ -73,7 +73,8 @@ function callsOf({ tools, tool_choice: choice, parallel_tool_calls }: InputToken
   return chosenCalls(all, parallel_tool_calls !== false, choiceOf(choice), "tool_choice.name");
 }
 
-function choiceOf(choice: InputTokensRequest["tool_choice"]) {
+/** A choice of tools as in a chat completion. */
+export function choiceOf(choice: InputTokensRequest["tool_choice"]) {
   if (typeof choice !== "object" || choice === null) return choice;
   if (choice.type === "function") return { type: choice.type, function: { name: choice.name } };
   const tools = choice.tools.map(({ name }) => ({ type: "function" as const, function: { name } }));

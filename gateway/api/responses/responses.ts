@@ -10,9 +10,10 @@ import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
 import { readResponse, refuseUnsupportedItems } from "./prompt.ts";
 import { newResponse, type ResponseObject } from "./response.ts";
-import { inputTokensRequest, responsesRequest } from "./schemas.ts";
+import { type InputItem, inputTokensRequest, type ResponsesRequest, responsesRequest } from "./schemas.ts";
 
-const UNSUPPORTED = {
+/** Parameters that are refused, and what to do instead. */
+export const UNSUPPORTED = {
   background: "Leave it out, or set it to false.",
   conversation: "Use previous_response_id instead.",
   prompt: "Stored prompts are not here; send input and instructions.",
@@ -29,7 +30,7 @@ export async function responses(
   refuseUnsupported(raw, UNSUPPORTED);
   refuseUnsupportedItems(raw);
   const body = validate(responsesRequest, raw);
-  const { models, responses: store, log } = dependencies;
+  const { models, responses: store } = dependencies;
   const model = models.ofWorkers(body.model);
   requireApi(model, "chat");
   const owner = ownerOf(context);
@@ -42,12 +43,6 @@ export async function responses(
     body.max_output_tokens,
   );
   const hasLogprobs = body.include?.includes("message.output_text.logprobs") || body.top_logprobs;
-  const save = (response: ResponseObject) => {
-    if (body.store === false) return undefined;
-    return store.put({ owner, response, input }).catch((error: unknown) => {
-      log.error("cannot store a response", { response: response.id, reason: String(error) });
-    });
-  };
   const id = `${RESPONSE}${randomId()}`;
   const { temperature, top_p, max_output_tokens: max_tokens, stream, stator, user, prompt_cache_key } = body;
   return respond(context, dependencies, {
@@ -61,9 +56,29 @@ export async function responses(
     reading,
     logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
     echoLogprobs: false,
-    format: (head) => responsesFormat(head, newResponse(id, head.model, head.created, body), save),
+    format: (head) =>
+      responsesFormat(
+        head,
+        newResponse(id, head.model, head.created, body),
+        saver(dependencies, body, owner, input),
+      ),
   });
 }
+
+/** Stores a response at its end, if it is to be stored. */
+export const saver =
+  (
+    { responses, log }: GatewayDependencies,
+    { store }: ResponsesRequest,
+    owner: string,
+    input: readonly InputItem[],
+  ) =>
+  (response: ResponseObject): Promise<void> | undefined =>
+    store === false
+      ? undefined
+      : responses.put({ owner, response, input }).catch((error: unknown) => {
+          log.error("cannot store a response", { response: response.id, reason: String(error) });
+        });
 
 /** `POST /v1/responses/input_tokens` */
 export async function inputTokens(

@@ -1,0 +1,60 @@
+import { randomId } from "#runtime";
+import { isRecord } from "../../prompts/json.ts";
+import { refuseUnsupported, validate } from "../openai/validate.ts";
+import { given, streamFields, translatedHead } from "../translation/chat-fields.ts";
+import type { Translator } from "../translation/translation.ts";
+import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
+import { responsesFormat } from "./format.ts";
+import { RESPONSE } from "./items.ts";
+import { choiceOf, conversationOf, refuseUnsupportedItems } from "./prompt.ts";
+import { newResponse } from "./response.ts";
+import { ownerOf, saver, UNSUPPORTED } from "./responses.ts";
+import { type ResponsesRequest, responsesRequest } from "./schemas.ts";
+
+/** Turns `/v1/responses` into a chat completion. */
+export const translateResponses: Translator = async (context, dependencies, json) => {
+  refuseUnsupported(json, UNSUPPORTED);
+  refuseUnsupportedItems(json);
+  const body = validate(responsesRequest, json);
+  const owner = ownerOf(context);
+  const store = dependencies.responses;
+  const input = await resolved(store, owner, itemsOf(body.input));
+  const history = await itemsUpTo(store, owner, body.previous_response_id);
+  const { messages, tools, templateArguments } = conversationOf(body, [...history, ...input]);
+  const id = `${RESPONSE}${randomId()}`;
+  return {
+    chat: {
+      model: body.model,
+      messages,
+      ...(tools && { tools }),
+      ...given({
+        tool_choice: choiceOf(body.tool_choice),
+        parallel_tool_calls: body.parallel_tool_calls,
+        max_tokens: body.max_output_tokens,
+        temperature: body.temperature,
+        top_p: body.top_p,
+        response_format: responseFormat(body),
+        reasoning_effort: templateArguments.reasoning_effort,
+        user: body.user,
+        prompt_cache_key: body.prompt_cache_key,
+        stator: body.stator,
+      }),
+      ...streamFields(body.stream),
+    },
+    format: (promptTokens) => {
+      const head = translatedHead(id, body.model, promptTokens);
+      const response = newResponse(id, head.model, head.created, body);
+      return responsesFormat(head, response, saver(dependencies, body, owner, input));
+    },
+    errorBody: (error) => error,
+  };
+};
+
+/** The format of the text, which a chat completion nests one level deeper. */
+function responseFormat({ text }: ResponsesRequest): unknown {
+  const format = text?.format;
+  if (!isRecord(format) || format.type === "text") return undefined;
+  if (format.type !== "json_schema") return format;
+  const { type, ...schema } = format;
+  return { type, json_schema: schema };
+}
