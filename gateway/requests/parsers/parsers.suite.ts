@@ -186,7 +186,7 @@ export function describeToolFormat(options: ToolFormatCase): void {
     });
 
     test("never fails, and loses no text, whatever it reads", () => {
-      const markers = [...format.begins, ...(format.opens ?? []), ...(format.end ? [format.end] : [])];
+      const markers = [...format.begins, ...(format.opens ?? []), ...(format.ends ?? [])];
       const parts = [
         ...markers,
         "{",

@@ -47,8 +47,11 @@ export interface ToolFormat {
   readonly begins: readonly string[];
   /** Texts that begin calls only where the answer begins, because they also appear in ordinary text: a brace, say. */
   readonly opens?: readonly string[];
-  /** The text that ends calls. What is left of a malformed call up to here is passed on as it is. */
-  readonly end?: string;
+  /**
+   * Texts that end calls. What is left of a malformed call up to here is passed on as it is. Those that are `controls`
+   * too are dropped wherever they are after a call.
+   */
+  readonly ends?: readonly string[];
   /** Control tokens of the model that the format needs to see; others are not part of an answer's text. */
   readonly controls?: readonly string[];
   /**

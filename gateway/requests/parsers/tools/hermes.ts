@@ -9,7 +9,7 @@ export const hermes: ToolFormat = {
   name: "hermes",
   matches: ({ template }) => template.includes("<tool_call>"),
   begins: ["<tool_call>"],
-  end: "</tool_call>",
+  ends: ["</tool_call>"],
   controls: ["<tool_call>", "</tool_call>"],
   *read(reader, calls) {
     yield* readCallObject(reader, calls);
