@@ -82,5 +82,17 @@ export interface ReasoningFormat {
    */
   beginsInside(prompt: string): boolean;
   /** Reads an answer up to where no more reasoning can follow; the rest is text. Does not throw. */
-  read(reader: TextReader, sink: TextSink, isInside: boolean): Step<void>;
+  read(reader: TextReader, sink: TextSink, context: ReasoningContext): Step<void>;
+}
+
+export interface ReasoningContext {
+  /** Whether the answer begins in the middle of reasoning. */
+  readonly isInside: boolean;
+  /** The calls that are then looked for in the text. Undefined if the model may call nothing. */
+  readonly calls?: CallFormat | undefined;
+}
+
+export interface CallFormat {
+  readonly format: ToolFormat;
+  readonly tools: Tools;
 }
