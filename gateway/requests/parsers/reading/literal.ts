@@ -5,8 +5,12 @@ export type Write = (json: string) => void;
 
 /** How a language writes the parts of its values. */
 export interface Dialect {
-  /** Reads a string, if one is next. @returns whether there was one */
-  string(reader: TextReader, write: Write): Step<boolean>;
+  /**
+   * Reads a string, if one is next.
+   * @param closer what ends the list or object that it is in; undefined outside
+   * @returns whether there was one
+   */
+  string(reader: TextReader, write: Write, closer?: string): Step<boolean>;
   /** Reads the key of an object and the colon after it. */
   key(reader: TextReader, write: Write): Step<void>;
 }
@@ -34,7 +38,7 @@ export function* readLiteral(reader: TextReader, write: Write, dialect: Dialect)
       if (closer !== ")") emit(first);
       frames.push({ closer, held: closer === ")" ? "" : undefined, isEmpty: true });
     } else {
-      if (!(yield* dialect.string(reader, emit))) emit(yield* readWord(reader));
+      if (!(yield* dialect.string(reader, emit, frames.at(-1)?.closer))) emit(yield* readWord(reader));
       if (frames.length > 0) frames.at(-1)!.isEmpty = false;
     }
     if (!(yield* readRest(reader, frames, emit, dialect))) return;
