@@ -6,5 +6,5 @@ import { deepseekFormat } from "./deepseek-calls.ts";
  */
 export const deepseekV31 = deepseekFormat({
   name: "deepseek-v3.1",
-  matches: ({ template }) => template.includes("<｜tool▁sep｜>"),
+  matches: ({ template, model }) => template.includes("<｜tool▁sep｜>") || /deepseek-?v3\.1/.test(model),
 });

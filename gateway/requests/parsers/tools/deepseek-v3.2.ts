@@ -11,8 +11,7 @@ const INVOKE = `<${PREFIX}invoke name="`;
  */
 export const deepseekV32: ToolFormat = {
   name: "deepseek-v3.2",
-  matches: ({ template, model }) =>
-    template.includes("DSML") || /deepseek-?v(?:3\.2|4)/.test(model.replaceAll("_", "-")),
+  matches: ({ template, model }) => template.includes("DSML") || /deepseek-?v(?:3\.2|4)/.test(model),
   begins: [`<${PREFIX}function_calls>`, `<${PREFIX}tool_calls>`, INVOKE],
   ends: [`</${PREFIX}invoke>`, `</${PREFIX}function_calls>`, `</${PREFIX}tool_calls>`],
   // The prefix alone is one token. The ends never appear elsewhere.

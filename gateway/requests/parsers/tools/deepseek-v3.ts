@@ -6,5 +6,7 @@ import { deepseekFormat } from "./deepseek-calls.ts";
  */
 export const deepseekV3 = deepseekFormat({
   name: "deepseek-v3",
-  matches: ({ template }) => template.includes("<｜tool▁sep｜>") && template.includes("```json"),
+  matches: ({ template, model }) =>
+    (template.includes("<｜tool▁sep｜>") && template.includes("```json")) ||
+    /deepseek-?(?:r1|v3(?!\.))/.test(model),
 });

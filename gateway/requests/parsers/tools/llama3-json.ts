@@ -15,7 +15,8 @@ export const llama3Json: ToolFormat = {
   name: "llama3-json",
   matches: ({ template, model }) =>
     template.includes("<|python_tag|>") ||
-    (template.includes('"parameters": dictionary of argument name') && /llama-?3/.test(model)),
+    template.includes('"parameters": dictionary of argument name') ||
+    /llama-?3\.[1-3]/.test(model),
   begins: [BEGIN, TAG],
   opens: ["{", "["],
   ends: ["</function>"],

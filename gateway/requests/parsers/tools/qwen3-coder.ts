@@ -10,7 +10,8 @@ import type { CallContext, CallSink, ToolFormat } from "../types.ts";
  */
 export const qwen3Coder: ToolFormat = {
   name: "qwen3-coder",
-  matches: ({ template }) => template.includes("<function=") && template.includes("<parameter="),
+  matches: ({ template, model }) =>
+    (template.includes("<function=") && template.includes("<parameter=")) || /qwen-?3-coder/.test(model),
   // The model often forgets the tag around its calls.
   begins: ["<tool_call>", "<function="],
   ends: ["</function>", "</tool_call>"],
