@@ -1,4 +1,4 @@
-import { type Dialect, escaped, type Write } from "./literal.ts";
+import { type Dialect, escaped, readLiteral, type Write } from "./literal.ts";
 import { PYTHON } from "./python.ts";
 import type { Step, TextReader } from "./text-reader.ts";
 
@@ -27,6 +27,23 @@ export const gemmaDialect = (delimiter: string): Dialect => ({
     write(":");
   },
 });
+
+/** Reads `(k=v)`, as the model sometimes writes instead of `{k:v}`. */
+export function* readParenthesised(reader: TextReader, write: Write, dialect: Dialect): Step<void> {
+  yield* reader.expect("(");
+  yield* reader.skipSpace();
+  let separator = "{";
+  while (!(yield* reader.tryText(")"))) {
+    write(separator);
+    separator = ",";
+    yield* dialect.key(reader, write);
+    yield* readLiteral(reader, write, dialect);
+    yield* reader.skipSpace();
+    if ((yield* reader.peek()) !== ")") yield* reader.expect(",");
+    yield* reader.skipSpace();
+  }
+  write(separator === "{" ? "{}" : "}");
+}
 
 /** Reads a string from after its first delimiter. If the second one is missing, the string ends before the next key. */
 function* readDelimited(reader: TextReader, write: Write, delimiter: string): Step<void> {

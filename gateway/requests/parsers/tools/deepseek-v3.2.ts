@@ -1,8 +1,19 @@
-import { readInvokes } from "../reading/invoke.ts";
+import { functionName } from "../reading/names.ts";
+import { readTaggedCall, type TagSyntax } from "../reading/tagged-call.ts";
 import type { ToolFormat } from "../types.ts";
 
 const PREFIX = "｜DSML｜";
-const INVOKE = `<${PREFIX}invoke name="`;
+const BEGINS = [`<${PREFIX}function_calls>`, `<${PREFIX}tool_calls>`];
+const ENDS = [`</${PREFIX}function_calls>`, `</${PREFIX}tool_calls>`];
+const SYNTAX: TagSyntax = {
+  begin: `<${PREFIX}invoke name="`,
+  nameEnd: '">',
+  end: `</${PREFIX}invoke>`,
+  argument: `<${PREFIX}parameter name="`,
+  argumentEnd: `</${PREFIX}`,
+  after: ENDS,
+  isUnmistakable: true,
+};
 
 /**
  * `<｜DSML｜function_calls><｜DSML｜invoke name="f"><｜DSML｜parameter name="k" string="true">v</｜DSML｜parameter>…`, in V4
@@ -12,15 +23,18 @@ const INVOKE = `<${PREFIX}invoke name="`;
 export const deepseekV32: ToolFormat = {
   name: "deepseek-v3.2",
   matches: ({ template, model }) => template.includes("DSML") || /deepseek-?v(?:3\.2|4)/.test(model),
-  begins: [`<${PREFIX}function_calls>`, `<${PREFIX}tool_calls>`, INVOKE],
-  ends: [`</${PREFIX}invoke>`, `</${PREFIX}function_calls>`, `</${PREFIX}tool_calls>`],
-  // The prefix alone is one token. The ends never appear elsewhere.
-  controls: [PREFIX, `</${PREFIX}invoke>`, `</${PREFIX}function_calls>`, `</${PREFIX}tool_calls>`],
+  begins: [...BEGINS, SYNTAX.begin],
+  ends: [SYNTAX.end, ...ENDS],
+  // The prefix alone is a token. The ends never appear elsewhere.
+  controls: [PREFIX, SYNTAX.end, ...ENDS],
   *read(reader, calls, { tools, begin }) {
     yield* reader.skipSpace();
-    if (begin !== INVOKE) yield* reader.expect(INVOKE);
-    yield* readInvokes(reader, calls, tools, PREFIX);
-    if (!(yield* reader.tryText(`</${PREFIX}function_calls>`)))
-      yield* reader.tryText(`</${PREFIX}tool_calls>`);
+    if (begin !== SYNTAX.begin) yield* reader.expect(SYNTAX.begin);
+    do {
+      const name = functionName((yield* reader.textPast([SYNTAX.nameEnd])).text);
+      yield* readTaggedCall(reader, calls, tools, name, SYNTAX);
+      yield* reader.skipSpace();
+    } while (yield* reader.tryText(SYNTAX.begin));
+    for (const end of ENDS) yield* reader.tryText(end);
   },
 };

@@ -69,6 +69,16 @@ describe("the gemma parser", () => {
     expect(calls.map((call) => [call.isBroken, JSON.parse(call.arguments)])).toEqual([[undefined, expected]]);
   });
 
+  test("reads arguments in parentheses", () => {
+    const { calls } = read(
+      '<|tool_call>call:f(a=<|"|>x (y)<|"|>, b={c: 1}, )<tool_call|><|tool_call>call:g()<tool_call|>',
+    );
+    expect(calls).toEqual([
+      { name: "f", arguments: '{"a":"x (y)","b":{"c":1}}' },
+      { name: "g", arguments: "{}" },
+    ]);
+  });
+
   test.each([
     ["a list", '[now(), web.search-2(query="rain")]'],
     ["a block of code", '```tool_code\nnow(); web.search-2(query="rain")\n```'],

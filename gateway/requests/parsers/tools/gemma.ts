@@ -1,7 +1,8 @@
-import { gemmaDialect } from "../reading/gemma.ts";
+import { gemmaDialect, readParenthesised } from "../reading/gemma.ts";
 import { readLiteral } from "../reading/literal.ts";
 import { functionName } from "../reading/names.ts";
 import { readPythonCalls } from "../reading/python.ts";
+import { Nonsense } from "../reading/text-reader.ts";
 import type { ToolFormat } from "../types.ts";
 
 const CODE = "```tool_code";
@@ -40,10 +41,13 @@ export const gemma: ToolFormat = {
       return;
     }
     yield* reader.expect("call:");
-    const name = functionName(yield* reader.while(/[^{<]/));
-    if ((yield* reader.peek()) !== "{") yield* reader.expect("{");
+    const name = functionName(yield* reader.while(/[^{(<]/));
+    const first = yield* reader.peek();
+    if (first !== "{" && first !== "(") throw new Nonsense("Expected arguments.");
     calls.begin(name);
-    yield* readLiteral(reader, (json) => calls.arguments(json), tag.dialect);
+    const write = (json: string) => calls.arguments(json);
+    if (first === "{") yield* readLiteral(reader, write, tag.dialect);
+    else yield* readParenthesised(reader, write, tag.dialect);
     calls.end();
     yield* reader.skipSpace();
     yield* reader.tryText(tag.end);

@@ -4,6 +4,8 @@ import type { Step, TextReader } from "../reading/text-reader.ts";
 import type { CallSink, ToolFormat } from "../types.ts";
 
 const BEGIN = "[TOOL_CALLS]";
+/** Only some models write it. */
+const END = "[/TOOL_CALLS]";
 
 /**
  * `[TOOL_CALLS][{"name": …, "arguments": {…}}]`, and since tokenizer version 11 `[TOOL_CALLS]f[ARGS]{…}` for each call,
@@ -14,8 +16,8 @@ export const mistral: ToolFormat = {
   name: "mistral",
   matches: ({ template }) => template.includes(BEGIN),
   begins: [BEGIN],
-  ends: [BEGIN],
-  controls: [BEGIN, "[CALL_ID]", "[ARGS]"],
+  ends: [END],
+  controls: [BEGIN, END, "[CALL_ID]", "[ARGS]"],
   *read(reader, calls) {
     do {
       yield* reader.skipSpace();
@@ -24,6 +26,7 @@ export const mistral: ToolFormat = {
       else yield* readNamed(reader, calls);
       yield* reader.skipSpace();
     } while (yield* reader.tryText(BEGIN));
+    yield* reader.tryText(END);
   },
 };
 

@@ -1,8 +1,18 @@
 import { declaredName, functionName } from "../reading/names.ts";
-import { argumentNames } from "../reading/schema.ts";
-import { TaggedArguments } from "../reading/tagged-arguments.ts";
-import { Nonsense, type Step, type TextReader } from "../reading/text-reader.ts";
-import type { CallContext, CallSink, ToolFormat } from "../types.ts";
+import { readTaggedCall, type TagSyntax } from "../reading/tagged-call.ts";
+import type { ToolFormat } from "../types.ts";
+
+const BEGIN = "<tool_call>";
+const END = "</tool_call>";
+const SYNTAX: TagSyntax = {
+  begin: "<function=",
+  nameEnd: ">",
+  end: "</function>",
+  argument: "<parameter=",
+  argumentEnd: "</parameter",
+  after: [END],
+  hasLines: true,
+};
 
 /**
  * `<tool_call><function=f><parameter=k>⏎v⏎</parameter></function></tool_call>`: Qwen3-Coder, Qwen 3.5, Nemotron 3.
@@ -11,73 +21,20 @@ import type { CallContext, CallSink, ToolFormat } from "../types.ts";
 export const qwen3Coder: ToolFormat = {
   name: "qwen3-coder",
   matches: ({ template, model }) =>
-    (template.includes("<function=") && template.includes("<parameter=")) || /qwen-?3-coder/.test(model),
+    (template.includes(SYNTAX.begin) && template.includes(SYNTAX.argument)) || /qwen-?3-coder/.test(model),
   // The model often forgets the tag around its calls.
-  begins: ["<tool_call>", "<function="],
-  ends: ["</function>", "</tool_call>"],
-  controls: ["<tool_call>", "</tool_call>"],
-  *read(reader, calls, context) {
-    const isBare = context.begin === "<function=";
+  begins: [BEGIN, SYNTAX.begin],
+  ends: [SYNTAX.end, END],
+  controls: [BEGIN, END],
+  *read(reader, calls, { tools, begin }) {
     yield* reader.skipSpace();
-    if (!isBare) yield* reader.expect("<function=");
+    if (begin === BEGIN) yield* reader.expect(SYNTAX.begin);
     do {
-      yield* readFunction(reader, calls, context, isBare);
+      const { text } = yield* reader.textPast([SYNTAX.nameEnd]);
+      const name = begin === BEGIN ? functionName(text) : declaredName(text, tools);
+      yield* readTaggedCall(reader, calls, tools, name, SYNTAX);
       yield* reader.skipSpace();
-    } while (yield* reader.tryText("<function="));
-    yield* reader.tryText("</tool_call>");
+    } while (yield* reader.tryText(SYNTAX.begin));
+    yield* reader.tryText(END);
   },
 };
-
-function* readFunction(
-  reader: TextReader,
-  calls: CallSink,
-  { tools }: CallContext,
-  isBare: boolean,
-): Step<void> {
-  const { text } = yield* reader.textPast([">"]);
-  const name = isBare ? declaredName(text, tools) : functionName(text);
-  const written = new TaggedArguments(calls, tools, name);
-  const keys = argumentNames(tools, name);
-  yield* reader.skipSpace();
-  while (yield* reader.tryText("<parameter=")) {
-    const { text: key } = yield* reader.textPast([">"]);
-    // One line end on each side is not part of the value.
-    yield* reader.tryText("\n");
-    const marker = yield* written.read(reader, functionName(key), MARKERS, {
-      isEnd: endOfValue(reader, keys),
-    });
-    if (marker.endsWith("</parameter>")) reader.skip(marker.length);
-    yield* reader.skipSpace();
-  }
-  if (!(yield* reader.tryText("</function>")) && !(yield* reader.following(["</tool_call>"])))
-    throw new Nonsense("Expected </function>.");
-  written.end();
-}
-
-const TAGS = ["</parameter>", "<parameter=", "</function>", "<function="];
-const MARKERS = [...TAGS, ...TAGS.map((tag) => `\n${tag}`)];
-
-/**
- * Tells whether a marker ends a value. Nothing is escaped, so values may contain tags, and the model sometimes forgets
- * to close a parameter: what comes after a tag decides.
- */
-function endOfValue(reader: TextReader, keys: readonly string[]): (marker: string) => Step<boolean> {
-  // How many functions begin within the value, and have not ended.
-  let inner = 0;
-  return function* (marker) {
-    const tag = marker.trimStart();
-    if (tag === "</parameter>") {
-      const next = ["<parameter=", "</function>", "</tool_call>"];
-      return (yield* reader.following(next, marker.length)) !== undefined;
-    }
-    if (tag === "<parameter=") {
-      const next = keys.map((key) => `<parameter=${key}>`);
-      return inner === 0 && Boolean(yield* reader.following(next));
-    }
-    if (tag === "<function=") inner++;
-    else if (inner === 0)
-      return (yield* reader.following(["</tool_call>", "<function="], marker.length)) !== undefined;
-    else inner--;
-    return false;
-  };
-}
