@@ -22,8 +22,8 @@ export const USUAL_KEYS: CallKeys = {
 };
 
 /**
- * Reads an object that describes a call, such as `{"name": "f", "arguments": {…}}`. If the last brace is missing, the
- * object ends with the arguments.
+ * Reads an object that describes a call, such as `{"name": "f", "arguments": {…}}`, or
+ * `{"type": "function", "function": {…}}` around it. If the last brace is missing, the object ends with the arguments.
  * @throws Nonsense if it is something else
  */
 export function* readCallObject(
@@ -34,6 +34,8 @@ export function* readCallObject(
   let name: string | undefined;
   let early: string | undefined;
   let hasArguments = false;
+  /** Whether the call is in an object of its own, as in OpenAI's API. */
+  let isWithin = false;
   const begin = (found: string) => {
     if (found === "" || keys.accepts?.(found) === false) throw new Nonsense(`There is no function ${found}.`);
     name = found;
@@ -46,8 +48,13 @@ export function* readCallObject(
     yield* reader.skipSpace();
     yield* reader.expect(":");
     yield* reader.skipSpace();
-    if (name === undefined && keys.name.includes(key)) begin(yield* readStringValue(reader));
-    else if (!hasArguments && keys.arguments.includes(key)) {
+    if (name === undefined && keys.name.includes(key)) {
+      if (key !== "name" && (yield* reader.peek()) === "{") {
+        yield* readCallObject(reader, calls, { ...keys, name: ["name"] });
+        isWithin = true;
+        hasArguments = true;
+      } else begin(yield* readStringValue(reader));
+    } else if (!hasArguments && keys.arguments.includes(key)) {
       hasArguments = true;
       if (name === undefined) early = yield* collectArguments(reader);
       else yield* passArguments(reader, calls, name);
@@ -60,8 +67,8 @@ export function* readCallObject(
     if (next !== "}" && !hasArguments) throw new Nonsense("Expected } or a comma.");
     break;
   }
-  if (name === undefined) throw new Nonsense("The call names no function.");
-  if (hasArguments && early === undefined) {
+  if (name === undefined && !isWithin) throw new Nonsense("The call names no function.");
+  if (name === undefined || (hasArguments && early === undefined)) {
     // What follows does not bring back the end of the object.
     reader.mark();
     return;
