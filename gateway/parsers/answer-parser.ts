@@ -1,12 +1,12 @@
 import { ReasoningParser } from "./reasoning-parser.ts";
 import { ToolParser } from "./tool-parser.ts";
-import type { AnswerSink, ReasoningFormat, ToolFormat, Tools } from "./types.ts";
+import type { AnswerSink, CallFormat, ReasoningFormat } from "./types.ts";
 
 /** How an answer is read. */
 export interface AnswerFormats {
   readonly reasoning?: ReasoningFormat | undefined;
   /** Undefined if the model may call nothing. */
-  readonly calls?: { readonly format: ToolFormat; readonly tools: Tools } | undefined;
+  readonly calls?: CallFormat | undefined;
 }
 
 /** Control tokens of the model that have a meaning in these formats. */
@@ -25,10 +25,11 @@ export class AnswerParser {
     this.#calls = tools;
     this.#text = tools === undefined ? (text) => sink.text(text) : (text) => tools.push(text);
     if (reasoning !== undefined)
-      this.#reasoning = new ReasoningParser(reasoning, isInside, {
-        text: this.#text,
-        reasoning: (text) => sink.reasoning(text),
-      });
+      this.#reasoning = new ReasoningParser(
+        reasoning,
+        { isInside, calls },
+        { text: this.#text, reasoning: (text) => sink.reasoning(text) },
+      );
   }
 
   /** Whether the model is reasoning now. */

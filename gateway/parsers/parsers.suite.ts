@@ -105,15 +105,28 @@ export interface ToolFormatCase {
   readonly allowsTextBefore?: boolean;
   /** Whether text can follow calls in this format. Default true. */
   readonly allowsTextAfter?: boolean;
+  /** Whether the format drops its control tokens, and what is between some, even if there are no calls. */
+  readonly isFramed?: boolean;
   /** Ordinary text that resembles the format. */
   readonly lookalikes: readonly string[];
 }
 
 /** What every format of tool calls must do. */
 export function describeToolFormat(options: ToolFormatCase): void {
-  const { format, write, allowsTextBefore = true, allowsTextAfter = true, lookalikes } = options;
+  const {
+    format,
+    write,
+    allowsTextBefore = true,
+    allowsTextAfter = true,
+    isFramed = false,
+    lookalikes,
+  } = options;
   const formats = withTools(format);
   const read = (text: string) => parseAnyhow(formats, text);
+  const expectText = (found: string, written: string) => {
+    if (!isFramed) expect(found).toBe(written);
+    else for (const token of format.controls ?? []) expect(found).not.toContain(token);
+  };
   const callsOf = ({ calls }: ParsedAnswer) =>
     calls.map(({ name, arguments: json, isBroken }) => {
       expect(isBroken).toBeUndefined();
@@ -146,7 +159,7 @@ export function describeToolFormat(options: ToolFormatCase): void {
         const everywhere = parse(formats, [...text.slice(0, length)]);
         expect(everywhere).toEqual(answer);
         const [call] = answer.calls;
-        if (call === undefined) expect(answer.text).toBe(text.slice(0, length));
+        if (call === undefined) expectText(answer.text, text.slice(0, length));
         else if (!call.isBroken) expect(JSON.parse(call.arguments)).toEqual(PARIS.arguments);
       }
     });
@@ -186,7 +199,7 @@ export function describeToolFormat(options: ToolFormatCase): void {
     });
 
     test("never fails, and loses no text, whatever it reads", () => {
-      const markers = [...format.begins, ...(format.opens ?? []), ...(format.end ? [format.end] : [])];
+      const markers = [...format.begins, ...(format.opens ?? []), ...(format.ends ?? [])];
       const parts = [
         ...markers,
         "{",
@@ -212,7 +225,7 @@ export function describeToolFormat(options: ToolFormatCase): void {
           const text = pieces.join("");
           const answer = parse(formats, pieces);
           expect(parse(formats, [text])).toEqual(answer);
-          if (answer.calls.length === 0) expect(answer.text).toBe(text);
+          if (answer.calls.length === 0) expectText(answer.text, text);
           for (const call of answer.calls)
             if (!call.isBroken) expect(typeof JSON.parse(call.arguments)).toBe("object");
         }),

@@ -1,5 +1,5 @@
 import { type Step, TextReader } from "./reading/text-reader.ts";
-import type { ReasoningFormat, TextSink } from "./types.ts";
+import type { ReasoningContext, ReasoningFormat, TextSink } from "./types.ts";
 
 /** Separates an answer's reasoning from its text. */
 export class ReasoningParser {
@@ -10,9 +10,8 @@ export class ReasoningParser {
   /** Whether the model is reasoning now. */
   isReasoning: boolean;
 
-  /** @param isInside whether the answer begins in the middle of reasoning */
-  constructor(format: ReasoningFormat, isInside: boolean, sink: TextSink) {
-    this.isReasoning = isInside;
+  constructor(format: ReasoningFormat, context: ReasoningContext, sink: TextSink) {
+    this.isReasoning = context.isInside;
     this.#sink = {
       text: (text) => {
         this.isReasoning = false;
@@ -23,7 +22,7 @@ export class ReasoningParser {
         if (text !== "") sink.reasoning(text);
       },
     };
-    this.#steps = format.read(this.#reader, this.#sink, isInside);
+    this.#steps = format.read(this.#reader, this.#sink, context);
     this.#advance();
   }
 

@@ -13,6 +13,8 @@ export class ToolParser {
   readonly #reader = new TextReader();
   readonly #space: HeldSpace;
   readonly #calls: CallSink;
+  /** The markers to look for in text. */
+  #markers: readonly string[];
   /** Reads the current calls; undefined within text. */
   #steps: Step<void> | undefined;
   /** The text that began the current calls, until the first one is certain. */
@@ -29,11 +31,15 @@ export class ToolParser {
     this.#sink = sink;
     this.#space = new HeldSpace((text) => sink.text(text));
     this.#isAtStart = format.opens !== undefined;
+    this.#markers = format.begins;
+    const { begins, ends = [], controls = [] } = format;
+    const withEnds = [...begins, ...ends.filter((end) => controls.includes(end))];
     this.#calls = {
       begin: (name, id) => {
         this.#space.drop();
         this.#begin = "";
         this.#isCallOpen = true;
+        this.#markers = withEnds;
         this.#reader.forget();
         sink.begin(name, id);
       },
@@ -72,22 +78,28 @@ export class ToolParser {
         const open = this.#findOpen(all);
         if (open === undefined) return;
         if (open !== "") {
-          if (!this.#read(open, all.trimStart())) return;
+          const start = all.trimStart();
+          this.#space.push(all.slice(0, all.length - start.length));
+          if (!this.#read(open, start)) return;
           all = this.#reader.takeRest();
           continue;
         }
       }
-      const { begins } = this.#format;
-      const found = firstMarker(all, begins);
+      const found = firstMarker(all, this.#markers);
       if (found === undefined) {
-        const held = heldLength(all, begins);
+        const held = heldLength(all, this.#markers);
         if (held > 0) this.#held = all.slice(all.length - held);
         this.#space.push(held > 0 ? all.slice(0, all.length - held) : all);
         return;
       }
       this.#space.push(all.slice(0, found.at));
       this.#isAtStart = false;
-      if (!this.#read(found.marker, all.slice(found.at + found.marker.length))) return;
+      all = all.slice(found.at + found.marker.length);
+      if (!this.#format.begins.includes(found.marker)) {
+        this.#space.drop();
+        continue;
+      }
+      if (!this.#read(found.marker, all)) return;
       all = this.#reader.takeRest();
     }
   }
@@ -141,8 +153,7 @@ export class ToolParser {
   /** What is left of a malformed call is passed on as it is. */
   *#passRest(): Step<void> {
     this.#reader.stopCopy();
-    const { end } = this.#format;
-    yield* this.#reader.past(end === undefined ? [] : [end], (text) => this.#sink.arguments(text));
+    yield* this.#reader.past(this.#format.ends ?? [], (text) => this.#sink.arguments(text));
     this.#isCallOpen = false;
     this.#sink.end(true);
   }

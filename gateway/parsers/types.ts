@@ -47,8 +47,11 @@ export interface ToolFormat {
   readonly begins: readonly string[];
   /** Texts that begin calls only where the answer begins, because they also appear in ordinary text: a brace, say. */
   readonly opens?: readonly string[];
-  /** The text that ends calls. What is left of a malformed call up to here is passed on as it is. */
-  readonly end?: string;
+  /**
+   * Texts that end calls. What is left of a malformed call up to here is passed on as it is. Those that are `controls`
+   * too are dropped wherever they are after a call.
+   */
+  readonly ends?: readonly string[];
   /** Control tokens of the model that the format needs to see; others are not part of an answer's text. */
   readonly controls?: readonly string[];
   /**
@@ -82,5 +85,17 @@ export interface ReasoningFormat {
    * Reads an answer up to where no more reasoning can follow; the rest is text. Does not throw. Passes on an empty text
    * where reasoning begins and where it ends, so that its tokens can be counted.
    */
-  read(reader: TextReader, sink: TextSink, isInside: boolean): Step<void>;
+  read(reader: TextReader, sink: TextSink, context: ReasoningContext): Step<void>;
+}
+
+export interface ReasoningContext {
+  /** Whether the answer begins in the middle of reasoning. */
+  readonly isInside: boolean;
+  /** The calls that are then looked for in the text. Undefined if the model may call nothing. */
+  readonly calls?: CallFormat | undefined;
+}
+
+export interface CallFormat {
+  readonly format: ToolFormat;
+  readonly tools: Tools;
 }

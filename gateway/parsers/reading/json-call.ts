@@ -6,8 +6,10 @@ import { Nonsense, type Step, type TextReader } from "./text-reader.ts";
 export interface CallKeys {
   readonly name: readonly string[];
   readonly arguments: readonly string[];
-  /** Other keys whose values have no meaning. */
+  /** Other keys whose values have no meaning. After the arguments, no key has. */
   readonly ignored: readonly string[];
+  /** Whether an object without arguments is no call. */
+  readonly needsArguments?: boolean;
   /** Whether it may be a call. */
   accepts?(name: string): boolean;
 }
@@ -20,8 +22,8 @@ export const USUAL_KEYS: CallKeys = {
 };
 
 /**
- * Reads an object that describes a call, such as `{"name": "f", "arguments": {…}}`. If the last brace is missing, the
- * object ends with the arguments.
+ * Reads an object that describes a call, such as `{"name": "f", "arguments": {…}}`, or
+ * `{"type": "function", "function": {…}}` around it. If the last brace is missing, the object ends with the arguments.
  * @throws Nonsense if it is something else
  */
 export function* readCallObject(
@@ -32,6 +34,8 @@ export function* readCallObject(
   let name: string | undefined;
   let early: string | undefined;
   let hasArguments = false;
+  /** Whether the call is in an object of its own, as in OpenAI's API. */
+  let isWithin = false;
   const begin = (found: string) => {
     if (found === "" || keys.accepts?.(found) === false) throw new Nonsense(`There is no function ${found}.`);
     name = found;
@@ -44,12 +48,17 @@ export function* readCallObject(
     yield* reader.skipSpace();
     yield* reader.expect(":");
     yield* reader.skipSpace();
-    if (name === undefined && keys.name.includes(key)) begin(yield* readStringValue(reader));
-    else if (!hasArguments && keys.arguments.includes(key)) {
+    if (name === undefined && keys.name.includes(key)) {
+      if (key !== "name" && (yield* reader.peek()) === "{") {
+        yield* readCallObject(reader, calls, { ...keys, name: ["name"] });
+        isWithin = true;
+        hasArguments = true;
+      } else begin(yield* readStringValue(reader));
+    } else if (!hasArguments && keys.arguments.includes(key)) {
       hasArguments = true;
       if (name === undefined) early = yield* collectArguments(reader);
       else yield* passArguments(reader, calls, name);
-    } else if (keys.ignored.includes(key)) yield* readJson(reader);
+    } else if (hasArguments || keys.ignored.includes(key)) yield* readJson(reader);
     else throw new Nonsense(`Unexpected key ${key}.`);
     yield* reader.skipSpace();
     const next = yield* reader.peek();
@@ -58,17 +67,66 @@ export function* readCallObject(
     if (next !== "}" && !hasArguments) throw new Nonsense("Expected } or a comma.");
     break;
   }
-  if (name === undefined) throw new Nonsense("The call names no function.");
-  if (hasArguments && early === undefined) return;
+  if (name === undefined && !isWithin) throw new Nonsense("The call names no function.");
+  if (name === undefined || (hasArguments && early === undefined)) {
+    // What follows does not bring back the end of the object.
+    reader.mark();
+    return;
+  }
+  if (!hasArguments && keys.needsArguments) throw new Nonsense("The object has no arguments.");
   calls.begin(name);
   calls.arguments(early ?? "{}");
   calls.end();
 }
 
-/** Passes on the arguments of a call, as they arrive. */
-export function* passArguments(reader: TextReader, calls: CallSink, name: string, id?: string): Step<void> {
+/**
+ * Reads a list of objects that describe calls, or one such object.
+ * @param isInList whether the bracket that begins the list has been read
+ * @throws Nonsense if it is something else
+ */
+export function* readCallObjects(
+  reader: TextReader,
+  calls: CallSink,
+  keys: CallKeys = USUAL_KEYS,
+  isInList = false,
+): Step<void> {
+  yield* reader.skipSpace();
+  if (!isInList && !(yield* reader.tryText("["))) {
+    yield* readCallObject(reader, calls, keys);
+    return;
+  }
+  do yield* readCallObject(reader, calls, keys);
+  while (yield* nextInList(reader));
+}
+
+/** Reads what follows an item of a list. A list may lack its end. */
+function* nextInList(reader: TextReader): Step<boolean> {
+  yield* reader.skipSpace();
+  if (yield* reader.tryText(",")) return true;
+  yield* reader.tryText("]");
+  return false;
+}
+
+export interface PassOptions {
+  /** The call's ID, if the model wrote one. */
+  readonly id?: string | undefined;
+  /** Texts after which there are no arguments. */
+  readonly ends?: readonly string[];
+}
+
+/**
+ * Passes on the arguments of a call, as they arrive.
+ * @throws Nonsense if they are something else
+ */
+export function* passArguments(
+  reader: TextReader,
+  calls: CallSink,
+  name: string,
+  { id, ends = [] }: PassOptions = {},
+): Step<void> {
+  yield* reader.skipSpace();
   if ((yield* reader.peek()) !== "{") {
-    const all = yield* collectArguments(reader);
+    const all = (yield* reader.following(ends)) ? "{}" : yield* collectArguments(reader);
     calls.begin(name, id);
     calls.arguments(all);
   } else {

@@ -84,6 +84,23 @@ export class TextReader {
     return true;
   }
 
+  /**
+   * What follows, and stays unread: the first of the texts that comes next, or after blanks. Empty if the text ends
+   * there; undefined for anything else.
+   * @param offset characters before it
+   */
+  *following(texts: readonly string[], offset = 0): Step<string | undefined> {
+    let from = offset;
+    while (isSpace(yield* this.peek(from))) from++;
+    if ((yield* this.peek(from)) === "") return "";
+    for (const text of texts) {
+      let length = 0;
+      while (length < text.length && (yield* this.peek(from + length)) === text.charAt(length)) length++;
+      if (length === text.length) return text;
+    }
+    return undefined;
+  }
+
   /** @throws Nonsense if something else is next */
   *expect(text: string): Step<void> {
     if (!(yield* this.tryText(text))) throw new Nonsense(`Expected ${text}.`);

@@ -1,54 +1,97 @@
 import { HeldSpace } from "../reading/held-space.ts";
-import type { Step, TextReader } from "../reading/text-reader.ts";
-import type { ReasoningFormat, TextSink } from "../types.ts";
+import { Nonsense, type Step, type TextReader } from "../reading/text-reader.ts";
+import type { CallFormat, ReasoningContext, ReasoningFormat, TextSink } from "../types.ts";
 
 export interface TagOptions {
   readonly name: string;
   matches: ReasoningFormat["matches"];
-  readonly begin: string;
-  readonly end: string;
+  /** Texts that begin reasoning. */
+  readonly begins: readonly string[];
+  /** Texts that end it. The first one is the usual one. */
+  readonly ends: readonly [string, ...string[]];
+  /** See `ReasoningFormat`. Default: all of the above. */
+  readonly controls?: readonly string[];
   /** Whether an answer is taken to begin with reasoning if the prompt does not tell. */
   readonly isAlwaysInside?: boolean;
-  /** Texts that end the reasoning without being part of the marker: the model forgot it, and began a call. */
-  readonly breaks?: readonly string[];
+  /** Texts that may be around the rest of the answer. */
+  readonly answer?: { readonly begin: string; readonly end: string };
 }
 
 /** Reasoning between two texts, at the beginning of the answer. Blanks around both are dropped. */
-export function tagFormat({
-  begin,
-  end,
-  isAlwaysInside = false,
-  breaks = [],
-  ...format
-}: TagOptions): ReasoningFormat {
+export function tagFormat(options: TagOptions): ReasoningFormat {
+  const { name, begins, ends, isAlwaysInside = false } = options;
   return {
-    ...format,
-    end,
-    controls: [begin, end],
+    name,
+    matches: (hints) => options.matches(hints),
+    end: ends[0],
+    controls: options.controls ?? [...begins, ...ends],
     beginsInside(prompt) {
       const tail = prompt.trimEnd();
-      if (tail.endsWith(begin)) return true;
-      return isAlwaysInside && !tail.endsWith(end);
+      if (begins.some((begin) => tail.endsWith(begin))) return true;
+      return isAlwaysInside && !ends.some((end) => tail.endsWith(end));
     },
-    *read(reader, sink, isInside) {
-      yield* readTagged(reader, sink, isInside);
-    },
+    read: (reader, sink, context) => readTagged(reader, sink, context, options),
   };
+}
 
-  function* readTagged(reader: TextReader, sink: TextSink, isInside: boolean): Step<void> {
-    reader.mark();
-    yield* reader.skipSpace();
-    // Some templates begin the reasoning in the prompt, and the model does so once more.
-    if (!(yield* reader.tryText(begin)) && !isInside) {
-      reader.rewind();
-      return;
-    }
+function* readTagged(
+  reader: TextReader,
+  sink: TextSink,
+  { isInside, calls }: ReasoningContext,
+  { begins, ends, answer }: TagOptions,
+): Step<void> {
+  reader.mark();
+  yield* reader.skipSpace();
+  // Some templates begin the reasoning in the prompt, and the model does so once more.
+  if (!(yield* tryOneOf(reader, begins)) && !isInside) {
+    reader.rewind();
     reader.forget();
-    sink.reasoning("");
-    const reasoning = new HeldSpace((text) => sink.reasoning(text), true);
-    const marker = yield* reader.upTo([end, ...breaks], (text) => reasoning.push(text));
-    if (marker === end) reader.skip(end.length);
-    sink.text("");
-    yield* reader.skipSpace();
+    return;
   }
+  reader.forget();
+  sink.reasoning("");
+  const reasoning = new HeldSpace((text) => sink.reasoning(text), true);
+  const tokens = calls?.format.begins.filter((begin) => calls.format.controls?.includes(begin)) ?? [];
+  for (;;) {
+    const marker = yield* reader.upTo([...ends, ...tokens], (text) => reasoning.push(text));
+    if (marker === undefined) return;
+    if (ends.includes(marker)) break;
+    if (calls !== undefined && (yield* isCall(reader, marker, calls))) {
+      // The model forgot to end its reasoning, or does so after the call.
+      yield* reader.upTo(ends, (text) => sink.text(text));
+      break;
+    }
+    reasoning.push(marker);
+    reader.skip(marker.length);
+  }
+  yield* tryOneOf(reader, ends);
+  sink.text("");
+  yield* reader.skipSpace();
+  if (answer === undefined || !(yield* reader.tryText(answer.begin))) return;
+  const text = new HeldSpace((piece) => sink.text(piece), true);
+  if ((yield* reader.past([answer.end], (piece) => text.push(piece))) === undefined) text.flush();
+}
+
+function* tryOneOf(reader: TextReader, texts: readonly string[]): Step<boolean> {
+  for (const text of texts) if (yield* reader.tryText(text)) return true;
+  return false;
+}
+
+/** Whether a marker begins a call, and is not just a word. It stays unread. */
+function* isCall(reader: TextReader, begin: string, { format, tools }: CallFormat): Step<boolean> {
+  let isCertain = false;
+  const found = () => {
+    isCertain = true;
+  };
+  reader.mark();
+  reader.skip(begin.length);
+  const steps = format.read(reader, { begin: found, arguments: () => {}, end: () => {} }, { tools, begin });
+  try {
+    while (!steps.next().done && !isCertain) yield;
+  } catch (error) {
+    if (!(error instanceof Nonsense)) throw error;
+  }
+  reader.rewind();
+  reader.forget();
+  return isCertain;
 }

@@ -1,4 +1,4 @@
-import { readCallObject } from "../reading/json-call.ts";
+import { readCallObjects } from "../reading/json-call.ts";
 import type { ToolFormat } from "../types.ts";
 
 /**
@@ -9,13 +9,15 @@ export const hermes: ToolFormat = {
   name: "hermes",
   matches: ({ template }) => template.includes("<tool_call>"),
   begins: ["<tool_call>"],
-  end: "</tool_call>",
+  ends: ["</tool_call>"],
   controls: ["<tool_call>", "</tool_call>"],
   *read(reader, calls) {
-    yield* readCallObject(reader, calls);
-    yield* reader.skipSpace();
-    // Small models close one brace too many.
-    while (yield* reader.tryText("}")) yield* reader.skipSpace();
+    do {
+      yield* readCallObjects(reader, calls);
+      yield* reader.skipSpace();
+      // Small models close one brace too many.
+      while (yield* reader.tryText("}")) yield* reader.skipSpace();
+    } while ((yield* reader.peek()) === "{");
     yield* reader.tryText("</tool_call>");
   },
 };

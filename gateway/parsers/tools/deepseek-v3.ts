@@ -1,0 +1,12 @@
+import { deepseekFormat } from "./deepseek-calls.ts";
+
+/**
+ * `<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f⏎```json⏎{…}⏎```<｜tool▁call▁end｜><｜tool▁calls▁end｜>`.
+ * Source: the chat templates of DeepSeek-V3-0324 and DeepSeek-R1-0528.
+ */
+export const deepseekV3 = deepseekFormat({
+  name: "deepseek-v3",
+  matches: ({ template, model }) =>
+    (template.includes("<｜tool▁sep｜>") && template.includes("```json")) ||
+    /deepseek-?(?:r1|v3(?!\.))/.test(model),
+});
