@@ -13,7 +13,14 @@ type Options = OptionValues<typeof servingOptions>;
 /** Settings shared by all processes of a gateway. */
 type Shared = Pick<
   AcceptorSettings,
-  "id" | "tokenizers" | "modelNames" | "requestOptions" | "discoveryUrl" | "drainWithinMs" | "workerPlane"
+  | "id"
+  | "tokenizers"
+  | "modelNames"
+  | "requestOptions"
+  | "rescue"
+  | "discoveryUrl"
+  | "drainWithinMs"
+  | "workerPlane"
 >;
 
 /** What all processes share that the flags alone decide. */

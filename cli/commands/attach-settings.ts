@@ -33,3 +33,12 @@ export function requestSettings(
     migrationLimit: options["migration-limit"],
   };
 }
+
+/** What is looked for in the text of engines' answers, from the flags. */
+export function rescueSettings(options: Pick<Options, "tool-parser" | "reasoning-parser">) {
+  const toolParser = options["tool-parser"] ?? "none";
+  return {
+    toolParser,
+    reasoningParser: options["reasoning-parser"] ?? (toolParser === "auto" ? "auto" : "none"),
+  };
+}

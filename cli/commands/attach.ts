@@ -10,7 +10,7 @@ import { settleHeap } from "../settle-heap.ts";
 import { notifySupervisor } from "../supervisor-link.ts";
 import { startProcesses } from "./acceptor-settings.ts";
 import { checkOwnAddress } from "./access-settings.ts";
-import { healthSettings, requestSettings } from "./attach-settings.ts";
+import { healthSettings, requestSettings, rescueSettings } from "./attach-settings.ts";
 import type { Command } from "./command.ts";
 import { completeSpec, enginesOf, tokenizersOf } from "./engine-options.ts";
 import { kubernetesSources } from "./kubernetes-settings.ts";
@@ -43,6 +43,7 @@ async function serveEngines(
     tokenizers: tokenizersOf(options),
     modelNames: modelNames(options),
     requestOptions: requestSettings(options),
+    rescue: rescueSettings(options),
     discoveryUrl: undefined,
     drainWithinMs: options["drain-within"] * 1000,
     workerPlane: plane,

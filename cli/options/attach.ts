@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway";
 import { enginesOption } from "./engines.ts";
-import { list, number, pairs, text } from "./spec.ts";
+import { list, number, optionalChoice, pairs, text } from "./spec.ts";
 
 /** A timeout. */
 export const seconds = (describe: string, byDefault: number) =>
@@ -102,6 +103,14 @@ export const attachment = {
   ...kubernetes,
   "connect-timeout": seconds("Longest time in seconds for an engine to accept a connection.", 2),
   ...modelNaming,
+  "tool-parser": optionalChoice(["auto", ...TOOL_PARSERS], {
+    describe: "Finds tool calls that engines leave in the text of chats (docs/attach.md). Default: none.",
+    placeholder: "auto|NAME",
+  }),
+  "reasoning-parser": optionalChoice(["auto", ...REASONING_PARSERS], {
+    describe: "Finds reasoning that engines leave there. Default: auto with --tool-parser auto, else none.",
+    placeholder: "auto|NAME",
+  }),
   "health-interval": seconds("Seconds between health checks of an engine.", 2),
   "health-timeout": seconds("Longest time in seconds for an engine to answer a health check.", 2),
   "health-failures": number({

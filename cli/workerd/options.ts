@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type EngineSpec, parseKeys, type WorkerdOptions } from "#gateway";
 import { createLogger, version } from "#runtime";
 import { mediaPolicy } from "../commands/access-settings.ts";
-import { healthSettings, requestSettings } from "../commands/attach-settings.ts";
+import { healthSettings, requestSettings, rescueSettings } from "../commands/attach-settings.ts";
 import { enginesOf } from "../commands/engine-options.ts";
 import { modelNames } from "../commands/name-settings.ts";
 import { routingOptions } from "../commands/routing-options.ts";
@@ -21,6 +21,8 @@ export const WORKERD_OPTIONS = [
   "max-inflight",
   "body-limit",
   "translate",
+  "tool-parser",
+  "reasoning-parser",
   "request-timeout",
   "first-token-timeout",
   "idle-timeout",
@@ -96,6 +98,7 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
     health: healthSettings(options),
     requestOptions: requestSettings(options),
     preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
+    rescue: rescueSettings(options),
     translate: options.translate,
     bodyLimit: options["body-limit"],
     timeoutMs: options["request-timeout"] * 1000,

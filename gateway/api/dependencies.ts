@@ -11,6 +11,7 @@ import type { Stoppable } from "../requests/life.ts";
 import type { RequestOptions } from "../requests/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import type { PreferenceDefaults } from "./openai/preferences.ts";
+import type { RescueOptions } from "./rescue/options.ts";
 import type { ResponseStore } from "./responses/store.ts";
 import type { TranslateWhen } from "./translation/when.ts";
 
@@ -35,6 +36,8 @@ export interface GatewayDependencies {
   /** Largest request body in bytes. */
   bodyLimit: number;
   preferenceDefaults: PreferenceDefaults;
+  /** What is looked for in the text of engines' answers. */
+  rescue: RescueOptions;
   /** When requests of other APIs are translated to chat completions for engines. */
   translate: TranslateWhen;
   /** Where responses of the Responses API are kept. */

@@ -1,6 +1,7 @@
 import { createMetrics, type Discovery, type Logger, Warnings } from "#runtime";
 import { type AccessOptions, openAccess } from "../access/open-access.ts";
 import type { PreferenceDefaults } from "../api/openai/preferences.ts";
+import { NO_RESCUE, type RescueOptions } from "../api/rescue/options.ts";
 import type { TranslateWhen } from "../api/translation/when.ts";
 import { createEngineApi } from "../engines/index.ts";
 import { viaOf } from "../kernel/loops.ts";
@@ -34,6 +35,7 @@ export interface AcceptorOptions {
   readonly requestOptions: Partial<RequestOptions>;
   readonly access: AccessOptions;
   readonly preferenceDefaults: PreferenceDefaults;
+  readonly rescue?: RescueOptions | undefined;
   readonly translate: TranslateWhen;
   /** The folder in which the gateway's processes keep responses. */
   readonly responsesFolder: string | undefined;
@@ -142,6 +144,7 @@ export async function createAcceptor(
       access: opened.access,
       bodyLimit,
       preferenceDefaults,
+      rescue: options.rescue ?? NO_RESCUE,
       translate: options.translate,
       responses: openResponses(options.responsesFolder, files),
     },

@@ -16,6 +16,7 @@ import type { PreferenceDefaults } from "../api/openai/preferences.ts";
 import { createMetricsRoute } from "../api/ops/metrics.ts";
 import { openApiDocument } from "../api/ops/openapi.ts";
 import { addAdminRoutes, addOpsRoutes, addPublicRoutes } from "../api/ops/routes.ts";
+import { NO_RESCUE, type RescueOptions } from "../api/rescue/options.ts";
 import type { ResponseStore } from "../api/responses/store.ts";
 import type { TranslateWhen } from "../api/translation/when.ts";
 import { diagnose } from "../doctor/index.ts";
@@ -68,6 +69,8 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   id?: string | undefined;
   /** Which of OpenAI's fields name a session or tenant; default: none. */
   preferenceDefaults?: PreferenceDefaults;
+  /** What is looked for in the text of engines' answers; default: nothing. */
+  rescue?: RescueOptions | undefined;
   /** When requests of other APIs are translated to chat completions for engines; default: if one lacks the API. */
   translate?: TranslateWhen | undefined;
   /** A folder in which responses are kept, for all gateways that use it. Default: in memory, up to a bound. */
@@ -260,6 +263,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     access: opened.access,
     bodyLimit,
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
+    rescue: options.rescue ?? NO_RESCUE,
     translate: options.translate ?? "auto",
     responses: openResponses(options.responsesFolder, files),
   };

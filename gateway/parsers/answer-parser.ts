@@ -21,7 +21,7 @@ export class AnswerParser {
 
   /** @param isInside whether the answer begins in the middle of reasoning */
   constructor({ reasoning, calls }: AnswerFormats, isInside: boolean, sink: AnswerSink) {
-    const tools = calls && new ToolParser(calls.format, calls.tools, sink);
+    const tools = calls && new ToolParser(calls, sink);
     this.#calls = tools;
     this.#text = tools === undefined ? (text) => sink.text(text) : (text) => tools.push(text);
     if (reasoning !== undefined)
@@ -35,6 +35,11 @@ export class AnswerParser {
   /** Whether the model is reasoning now. */
   get isReasoning(): boolean {
     return this.#reasoning?.isReasoning === true;
+  }
+
+  /** Whether it holds nothing back, so that it need not see text without markers. */
+  get isIdle(): boolean {
+    return this.#reasoning?.isIdle !== false && this.#calls?.isIdle !== false;
   }
 
   /** Reads a piece of the answer, which does not end within a character. */

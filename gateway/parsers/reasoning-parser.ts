@@ -26,6 +26,11 @@ export class ReasoningParser {
     this.#advance();
   }
 
+  /** Whether no more reasoning can follow. */
+  get isIdle(): boolean {
+    return this.#steps === undefined;
+  }
+
   push(text: string): void {
     if (this.#steps === undefined) this.#sink.text(text);
     else {

@@ -1,7 +1,7 @@
 import { HeldSpace } from "./reading/held-space.ts";
 import { firstMarker, heldLength } from "./reading/markers.ts";
 import { Nonsense, type Step, TextReader } from "./reading/text-reader.ts";
-import type { AnswerSink, CallSink, ToolFormat, Tools } from "./types.ts";
+import type { AnswerSink, CallFormat, CallSink, ToolFormat, Tools } from "./types.ts";
 
 /**
  * Finds tool calls in an answer's text. Blanks around calls are dropped. Whatever is not a call stays text, as it was.
@@ -25,7 +25,7 @@ export class ToolParser {
   /** Whether nothing but blanks has arrived. */
   #isAtStart: boolean;
 
-  constructor(format: ToolFormat, tools: Tools, sink: AnswerSink) {
+  constructor({ format, tools, accepts }: CallFormat, sink: AnswerSink) {
     this.#format = format;
     this.#tools = tools;
     this.#sink = sink;
@@ -34,7 +34,7 @@ export class ToolParser {
     this.#markers = format.begins;
     const { begins, ends = [], controls = [] } = format;
     const withEnds = [...begins, ...ends.filter((end) => controls.includes(end))];
-    this.#calls = {
+    const streamed: CallSink = {
       begin: (name, id) => {
         this.#space.drop();
         this.#begin = "";
@@ -50,6 +50,12 @@ export class ToolParser {
         sink.end();
       },
     };
+    this.#calls = accepts === undefined ? streamed : checked(streamed, accepts);
+  }
+
+  /** Whether it is within text, and holds nothing back: it need not see text without markers. */
+  get isIdle(): boolean {
+    return this.#steps === undefined && this.#held === "" && !this.#isAtStart && this.#space.isIdle;
   }
 
   push(text: string): void {
@@ -157,4 +163,24 @@ export class ToolParser {
     this.#isCallOpen = false;
     this.#sink.end(true);
   }
+}
+
+/** Passes on calls once they are complete and accepted. Throws Nonsense for others, which makes them text. */
+function checked(sink: CallSink, accepts: (name: string, json: string) => boolean): CallSink {
+  let call = { name: "", id: undefined as string | undefined, json: "" };
+  return {
+    begin(name, id) {
+      call = { name, id, json: "" };
+    },
+    arguments(json) {
+      call.json += json;
+    },
+    end() {
+      const { name, id, json } = call;
+      if (!accepts(name, json)) throw new Nonsense(`The call of ${name} is not accepted.`);
+      sink.begin(name, id);
+      sink.arguments(json);
+      sink.end();
+    },
+  };
 }

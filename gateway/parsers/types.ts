@@ -98,4 +98,9 @@ export interface ReasoningContext {
 export interface CallFormat {
   readonly format: ToolFormat;
   readonly tools: Tools;
+  /**
+   * Whether a text that looks like a call is one; if not, it stays text. Calls are then passed on once they are complete.
+   * Default: all are, and are passed on as they come.
+   */
+  accepts?(name: string, json: string): boolean;
 }

@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { randomId } from "#runtime";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import type { EventStream } from "../../kernel/event-stream.ts";
 import type { Placement } from "../../requests/placement.ts";
@@ -8,6 +7,7 @@ import { TokenTransfer } from "../../requests/tokens/token-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { placementHeaders } from "../placement-headers.ts";
+import { newCallId } from "./call-id.ts";
 import type { AnswerFormat, Choice } from "./format.ts";
 
 export interface AnswerPlan {
@@ -313,9 +313,6 @@ const newChoice = (index: number) => ({
   calls: [] as { id: string; name: string; arguments: string }[],
   tokens: [] as TokenInfo[],
 });
-
-/** In the form of OpenAI's. */
-const newCallId = () => `call_${randomId()}`;
 
 /** Prompt tokens count once, however many choices share the prompt. */
 function totalUsage(usages: readonly Usage[], choicesPerPrompt: number): Usage {

@@ -5,6 +5,8 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { EngineSide, Model } from "../../models/model.ts";
+import type { AnswerFormats } from "../../parsers/answer-parser.ts";
+import { NO_PARSER } from "../../parsers/formats.ts";
 import { hasManyMessages, refuseOverlongConversation } from "../../prompts/limits.ts";
 import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
 import { textReader } from "../../prompts/text-reader.ts";
@@ -21,6 +23,9 @@ import { type Endpoint, endpointOf, resourceOf } from "../endpoints.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
 import { placementHeaders } from "../placement-headers.ts";
+import { rescueFormats } from "../rescue/options.ts";
+import { rescuedReply } from "../rescue/rescued-reply.ts";
+import { formatsFor } from "../rescue/rescuer.ts";
 import { type ReplyTranslation, translatedReply } from "../translation/translated-reply.ts";
 import { CHAT_PATH, type Translation } from "../translation/translation.ts";
 import type { Candidate } from "./candidates.ts";
@@ -108,7 +113,8 @@ export async function forward(
     promptTokens: prompt.tokens.length,
     errorBody: translation.errorBody,
   };
-  return run(context, dependencies, job, meta, translated);
+  const rescue = path === CHAT_PATH ? rescueFor(dependencies, model, body) : undefined;
+  return run(context, dependencies, job, meta, { translation: translated, rescue });
 }
 
 /** The request without a client's own parameters for the transfer of KV blocks. */
@@ -165,12 +171,29 @@ function renamed({ bytes, body, form }: EngineRequest, search: string, model: st
   return { bytes, body, search: renameInQuery(search, model) };
 }
 
+/** What happens to an engine's answer on its way to the client. */
+interface Rewriting {
+  readonly translation: ReplyTranslation | undefined;
+  readonly rescue: AnswerFormats | undefined;
+}
+
+/** How the answer to a chat is read; undefined if it passes as it is. */
+function rescueFor(
+  { rescue }: GatewayDependencies,
+  model: EngineSide,
+  body: PromptBody | undefined,
+): AnswerFormats | undefined {
+  if (body === undefined || (rescue.toolParser === NO_PARSER && rescue.reasoningParser === NO_PARSER))
+    return undefined;
+  return formatsFor(body, rescueFormats(rescue, model));
+}
+
 function run(
   context: Context<GatewayEnv>,
   { transport, requestOptions, log, warnings, running }: GatewayDependencies,
   job: WireJob,
   { explain, headers, onAnswered, onSettled, onFallback }: RequestMeta,
-  translation: ReplyTranslation | undefined,
+  { translation, rescue }: Rewriting,
 ): Promise<Response> {
   const { signal } = context.req.raw;
   return new Promise((resolve, reject) => {
@@ -185,7 +208,9 @@ function run(
         const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
         const open = (head: HttpHead) =>
           transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
-        const reply = translation === undefined ? open(head) : translatedReply(head, translation, open);
+        const translated = (head: HttpHead) =>
+          translation === undefined ? open(head) : translatedReply(head, translation, open);
+        const reply = rescue === undefined ? translated(head) : rescuedReply(head, rescue, translated);
         begun = reply;
         resolve(reply.response);
         return reply;

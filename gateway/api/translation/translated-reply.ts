@@ -2,10 +2,10 @@ import { ApiError } from "../../kernel/errors.ts";
 import { jsonOf } from "../../prompts/json.ts";
 import { errorMessageOf, errorStatusOf } from "../../requests/wire/engine-error.ts";
 import { isDone, readEvents } from "../../requests/wire/event-text.ts";
-import { unframed } from "../../wire/chunk-tracker.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { AnswerFormat } from "../openai/format.ts";
 import { ChatEvents, chatAnswerOf } from "./chat-answer.ts";
+import { RewrittenReply } from "./rewritten-reply.ts";
 
 /** How an engine's chat completion becomes an answer of another API. */
 export interface ReplyTranslation {
@@ -34,47 +34,7 @@ export function translatedReply(
     : new TranslatedBody(reply, head.status, translation);
 }
 
-/** Passes on what concerns the connection, and not what is said. */
-abstract class Translated implements WireReply {
-  protected readonly reply: WireReply;
-  readonly isHolding = false;
-  onWritable: (() => void) | undefined;
-  onAbort: (() => void) | undefined;
-
-  constructor(reply: WireReply) {
-    this.reply = reply;
-    reply.onWritable = () => this.onWritable?.();
-    reply.onAbort = () => this.onAbort?.();
-  }
-
-  get response(): Response {
-    return this.reply.response;
-  }
-
-  write(wire: Uint8Array, isFramed: boolean): boolean {
-    return this.take(isFramed ? unframed(wire) : wire);
-  }
-
-  finish(wire: Uint8Array, isFramed: boolean): void {
-    if (wire.length > 0) this.write(wire, isFramed);
-    this.end();
-  }
-
-  writeText(text: string): boolean {
-    return this.take(utf8.encode(text));
-  }
-
-  destroy(): void {
-    this.reply.destroy();
-  }
-
-  abstract end(): void;
-  protected abstract take(bytes: Uint8Array): boolean;
-}
-
-const utf8 = new TextEncoder();
-
-class TranslatedStream extends Translated {
+class TranslatedStream extends RewrittenReply {
   readonly #format: AnswerFormat;
   readonly #events: ChatEvents;
   readonly #decoder = new TextDecoder();
@@ -113,7 +73,7 @@ class TranslatedStream extends Translated {
   }
 }
 
-class TranslatedBody extends Translated {
+class TranslatedBody extends RewrittenReply {
   readonly #status: number;
   readonly #translation: ReplyTranslation;
   readonly #decoder = new TextDecoder();

@@ -10,6 +10,11 @@ export class HeldSpace {
     this.#dropsNext = dropsNext;
   }
 
+  /** Whether nothing is held, and nothing will be dropped. */
+  get isIdle(): boolean {
+    return this.#held === "" && !this.#dropsNext;
+  }
+
   push(text: string): void {
     let all = text;
     if (this.#dropsNext) {
