@@ -54,7 +54,7 @@ class RescuedStream extends RewrittenReply {
   }
 
   override end(): void {
-    const rest = this.#unsure.map((unsure) => unsure.take()).join("");
+    const rest = this.#unsure.map((unsure) => unsure.take(true)).join("");
     if (rest !== "") this.reply.writeText(rest);
     this.reply.end();
   }
@@ -137,9 +137,13 @@ class UnsureEvents {
     }
   }
 
-  /** The events, or those that replace them. */
-  take(): string {
-    const events = this.isChanged || this.#text !== this.#written ? this.#rewritten : this.#events;
+  /**
+   * The events, or those that replace them.
+   * @param isCut whether the stream has broken off: then what is still held stays as it was
+   */
+  take(isCut = false): string {
+    const isSame = !this.isChanged && (isCut || this.#text === this.#written);
+    const events = isSame ? this.#events : this.#rewritten;
     this.#events = "";
     this.#rewritten = "";
     this.#written = "";
