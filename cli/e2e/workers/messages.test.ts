@@ -135,7 +135,7 @@ describe("Messages with a model on workers", () => {
 
   test.each([
     [{ max_tokens: undefined }, "max_tokens"],
-    [{ tools: [{ type: "web_search_20250305", name: "web_search" }] }, "tools[0].type"],
+    [{ tools: [{ type: "web_search_20250305", name: "web_search" }] }, "web_search_20250305"],
     [{ tool_choice: { type: "tool", name: "f" } }, "tool_choice.name"],
     [
       { messages: [{ role: "user", content: [{ type: "image", source: { type: "url", url: "x" } }] }] },

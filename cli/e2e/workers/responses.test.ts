@@ -112,6 +112,26 @@ describe("Responses with a model on workers", () => {
     expect(engine.prompts.at(-1)).toContain(expected);
   });
 
+  test("call functions in namespaces", async () => {
+    const { name, description, parameters, strict } = weather;
+    const tools = [
+      {
+        type: "namespace",
+        name: "city",
+        description: "",
+        tools: [{ type: "function", name, description, parameters, strict }],
+      },
+    ] as never;
+    const first = await answer(PARIS.replace("get_weather", "city.get_weather"), { tools });
+    expect(engine.prompts[0]).toContain('"name": "city.get_weather"');
+    expect(first.output).toMatchObject([{ type: "function_call", name: "get_weather", namespace: "city" }]);
+    await answer("Yes.", {
+      tools,
+      input: [...(first.output as never[]), { role: "user", content: "Well?" }],
+    });
+    expect(engine.prompts.at(-1)).toContain('<tool_call>{"name": "city.get_weather"');
+  });
+
   test("can be retrieved and deleted, with the items of their input", async () => {
     const input = [
       { role: "user" as const, content: "One" },

@@ -4,6 +4,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
+import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { validate } from "../openai/validate.ts";
 import { messagesFormat } from "./format.ts";
 import { readMessages, refuseMedia } from "./prompt.ts";
@@ -17,6 +18,7 @@ export async function messages(
   hasOthers: boolean,
 ): Promise<Response> {
   refuseMedia(raw);
+  refuseBuiltInTools(raw, ["custom"]);
   const { metadata, stop_sequences: stops, ...body } = validate(messagesRequest, raw);
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
@@ -44,6 +46,7 @@ export async function countTokens(
   raw: unknown,
 ): Promise<Response> {
   refuseMedia(raw);
+  refuseBuiltInTools(raw, ["custom"]);
   const body = validate(countTokensRequest, raw);
   const model = models.ofWorkers(body.model);
   requireApi(model, "chat");

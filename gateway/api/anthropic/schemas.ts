@@ -43,12 +43,7 @@ const block = z.discriminatedUnion("type", [
 ]);
 
 const tool = z.object({
-  type: z
-    .literal(
-      "custom",
-      "only the client's own tools can be called; those of Anthropic's servers are not here.",
-    )
-    .nullish(),
+  type: z.literal("custom").nullish(),
   name: z.string().min(1).max(256),
   description: z.string().nullish(),
   input_schema: z.record(z.string(), z.unknown()).describe("JSON Schema of the tool's input."),

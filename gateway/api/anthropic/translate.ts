@@ -1,6 +1,7 @@
 import { randomId } from "#runtime";
 import { anthropicError } from "../../kernel/anthropic-error.ts";
 import { messagesConversation } from "../../prompts/messages-conversation.ts";
+import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { validate } from "../openai/validate.ts";
 import { given, streamFields, translatedHead } from "../translation/chat-fields.ts";
 import type { Translator } from "../translation/translation.ts";
@@ -10,6 +11,7 @@ import { messagesRequest } from "./schemas.ts";
 
 /** Turns `/v1/messages` into a chat completion. */
 export const translateMessages: Translator = async (context, _dependencies, json) => {
+  refuseBuiltInTools(json, ["custom"]);
   const body = validate(messagesRequest, json);
   const { requestId } = context.var;
   const { messages, tools } = messagesConversation(body, true)!;

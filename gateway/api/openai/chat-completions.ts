@@ -12,7 +12,7 @@ import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
 import { stopsOf } from "./sampling.ts";
 import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
-import { allowedCalls } from "./tool-choice.ts";
+import { allowedCalls, refuseBuiltInTools } from "./tool-choice.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
 const UNSUPPORTED = {
@@ -35,6 +35,7 @@ export async function chatCompletions(
   refuseUnsupported(raw, UNSUPPORTED);
   refuseTooManyMessages(raw);
   refuseMedia(raw);
+  refuseBuiltInTools(raw, ["function"]);
   const body = validate(chatCompletionRequest, raw);
   checkCombinations(body);
   const model = dependencies.models.ofWorkers(body.model);

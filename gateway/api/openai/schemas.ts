@@ -111,7 +111,7 @@ const toolCall = z.object({
 
 /** A tool that the model may call. */
 const tool = z.object({
-  type: z.literal("function", "only functions can be called; the model has no built-in tools."),
+  type: z.literal("function"),
   function: z.object({
     name: z.string().min(1).max(256),
     description: z.string().nullish(),

@@ -69,3 +69,22 @@ function requireTool(name: string, all: Tools, param: string): void {
     param,
   );
 }
+
+/**
+ * Refuses tools that run on the servers of OpenAI or Anthropic, by their name.
+ * @param own the types of tools that the client runs
+ * @throws ApiError 400; an engine may have them
+ */
+export function refuseBuiltInTools(raw: unknown, own: readonly string[]): void {
+  const tools: unknown = Reflect.get(Object(raw), "tools");
+  if (!Array.isArray(tools)) return;
+  for (const [index, tool] of tools.entries()) {
+    const type: unknown = Reflect.get(Object(tool), "type");
+    if (typeof type !== "string" || own.includes(type)) continue;
+    throw invalidRequest(
+      `The tool '${type.slice(0, 100)}' is not supported: the model can only call functions of the client. Leave it out.`,
+      `tools[${index}].type`,
+      "unsupported_parameter",
+    );
+  }
+}

@@ -3,6 +3,7 @@ import type { TokenInfo } from "../../requests/tokens/job.ts";
 import { chatLogprobs } from "../openai/chat-format.ts";
 import type { AnswerFormat, AnswerHead, Choice } from "../openai/format.ts";
 import {
+  type FunctionCallItem,
   functionCallItem,
   type ItemStatus,
   itemId,
@@ -13,15 +14,18 @@ import {
   reasoningText,
 } from "./items.ts";
 import { endedResponse, failedResponse, type ResponseObject } from "./response.ts";
+import type { FunctionName } from "./tools.ts";
 
 /**
  * Answers of `/v1/responses`: https://platform.openai.com/docs/api-reference/responses-streaming
  * @param response as it begins
+ * @param names of functions for the client, where they differ from the model's
  * @param onEnd gets the response at its end; resolves once it is stored
  */
 export function responsesFormat(
   head: AnswerHead,
   response: ResponseObject,
+  names: ReadonlyMap<string, FunctionName>,
   onEnd: (response: ResponseObject) => Promise<void> | undefined,
 ): AnswerFormat {
   const writer = new EventWriter();
@@ -39,7 +43,7 @@ export function responsesFormat(
     text: (_, text, tokens) =>
       text === "" && tokens === undefined ? "" : items.text(text, logprobsOf(tokens)),
     reasoning: (_, text) => (text === "" ? "" : items.reasoning(text)),
-    call: (_, name, callId) => items.call(name, callId),
+    call: (_, name, callId) => items.call(names.get(name) ?? { name }, callId),
     arguments: (_, json) => items.arguments(json),
     echo: () => "",
     last(_, result) {
@@ -57,7 +61,8 @@ export function responsesFormat(
       return writer.event("response.failed", { response: failed });
     },
     whole([answer], usage) {
-      const output = itemsOf(response.id, answer!, logprobsOf(answer!.tokens));
+      const calls = answer!.calls.map((call) => ({ ...call, ...names.get(call.name) }));
+      const output = itemsOf(response.id, { ...answer!, calls }, logprobsOf(answer!.tokens));
       const ended = endedResponse(response, output, answer!.finishReason, usage);
       pending = onEnd(ended);
       return ended;
@@ -85,6 +90,9 @@ function itemsOf(
   return items;
 }
 
+const namesOf = ({ name, namespace }: FunctionCallItem): FunctionName =>
+  namespace === undefined ? { name } : { name, namespace };
+
 /** Numbers the events of a stream. */
 class EventWriter {
   #next = 0;
@@ -99,7 +107,7 @@ interface OpenItem {
   readonly type: OutputItem["type"];
   readonly id: string;
   readonly callId: string;
-  readonly name: string;
+  readonly names: FunctionName;
   text: string;
   readonly logprobs: object[];
 }
@@ -137,10 +145,10 @@ class ItemWriter {
     return begin + this.#event("response.reasoning_text.delta", { content_index: 0, delta });
   }
 
-  call(name: string, callId: string): string {
+  call(names: FunctionName, callId: string): string {
     const end = this.end("completed");
     const id = this.#newId("function_call");
-    return end + this.#begin(functionCallItem(id, { id: callId, name, arguments: "" }, "in_progress"));
+    return end + this.#begin(functionCallItem(id, { id: callId, ...names, arguments: "" }, "in_progress"));
   }
 
   arguments(delta: string): string {
@@ -152,7 +160,7 @@ class ItemWriter {
   end(status: ItemStatus): string {
     const open = this.#open;
     if (open === undefined) return "";
-    const { type, id, callId, name, text, logprobs } = open;
+    const { type, id, callId, names, text, logprobs } = open;
     const index = { content_index: 0 };
     switch (type) {
       case "message": {
@@ -173,8 +181,8 @@ class ItemWriter {
       }
       case "function_call":
         return (
-          this.#event("response.function_call_arguments.done", { name, arguments: text }) +
-          this.#finish(functionCallItem(id, { id: callId, name, arguments: text }, status))
+          this.#event("response.function_call_arguments.done", { name: names.name, arguments: text }) +
+          this.#finish(functionCallItem(id, { id: callId, ...names, arguments: text }, status))
         );
     }
   }
@@ -189,7 +197,7 @@ class ItemWriter {
       type: item.type,
       id: item.id,
       callId: isCall ? item.call_id : "",
-      name: isCall ? item.name : "",
+      names: isCall ? namesOf(item) : { name: "" },
       text: "",
       logprobs: [],
     };

@@ -1,4 +1,5 @@
 import type { Call } from "../openai/format.ts";
+import type { FunctionName } from "./tools.ts";
 
 /** An item of a response's output. */
 export type OutputItem = MessageItem | ReasoningItem | FunctionCallItem;
@@ -28,6 +29,7 @@ export interface ReasoningItem {
 }
 
 export interface FunctionCallItem extends Omit<Call, "id"> {
+  readonly namespace?: string;
   readonly id: string;
   readonly type: "function_call";
   readonly call_id: string;
@@ -83,6 +85,6 @@ export const reasoningItem = (
 
 export const functionCallItem = (
   id: string,
-  { id: call_id, name, arguments: json }: Call,
+  { id: call_id, arguments: json, ...names }: Omit<Call, "name"> & FunctionName,
   status: ItemStatus,
-): FunctionCallItem => ({ id, type: "function_call", call_id, name, arguments: json, status });
+): FunctionCallItem => ({ id, type: "function_call", call_id, ...names, arguments: json, status });

@@ -7,6 +7,7 @@ import { responsesConversation } from "../../prompts/responses-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
 import { type AllowedCalls, chosenCalls } from "../openai/tool-choice.ts";
 import type { InputItem, InputTokensRequest } from "./schemas.ts";
+import { forModel, functionsOf } from "./tools.ts";
 
 /**
  * Renders and tokenizes a conversation.
@@ -38,7 +39,11 @@ export async function readResponse(
 /** A conversation as a chat. */
 export function conversationOf(body: InputTokensRequest, items: readonly InputItem[]): Conversation {
   const { effort } = body.reasoning ?? {};
-  const conversation = responsesConversation({ ...body, input: items })!;
+  const conversation = responsesConversation({
+    ...body,
+    tools: functionsOf(body),
+    input: items.map(forModel),
+  })!;
   return {
     ...conversation,
     messages: conversation.messages.map((message) =>
@@ -63,9 +68,10 @@ function withoutOldest(items: readonly InputItem[]): readonly InputItem[] {
   return first < 0 ? [] : [...system, ...kept.slice(first)];
 }
 
-function callsOf({ tools, tool_choice: choice, parallel_tool_calls }: InputTokensRequest): AllowedCalls {
+function callsOf(body: InputTokensRequest): AllowedCalls {
+  const { tool_choice: choice, parallel_tool_calls } = body;
   const all = new Map(
-    (tools ?? []).map(({ name, parameters }): [string, ToolFunction] => [
+    functionsOf(body).map(({ name, parameters }): [string, ToolFunction] => [
       name,
       { name, parameters: parameters ?? {} },
     ]),

@@ -50,11 +50,11 @@ export function newResponse(
     temperature: body.temperature ?? 1,
     text: { format: body.text?.format ?? { type: "text" } },
     tool_choice: body.tool_choice ?? "auto",
-    tools: (body.tools ?? []).map((tool) => ({
-      ...tool,
-      parameters: tool.parameters ?? null,
-      strict: tool.strict ?? false,
-    })),
+    tools: (body.tools ?? []).map((tool) =>
+      tool.type === "namespace"
+        ? tool
+        : { ...tool, parameters: tool.parameters ?? null, strict: tool.strict ?? false },
+    ),
     top_logprobs: body.top_logprobs ?? 0,
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? "disabled",

@@ -4,6 +4,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
+import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
@@ -11,6 +12,10 @@ import { RESPONSE } from "./items.ts";
 import { readResponse, refuseUnsupportedItems } from "./prompt.ts";
 import { newResponse, type ResponseObject } from "./response.ts";
 import { type InputItem, inputTokensRequest, type ResponsesRequest, responsesRequest } from "./schemas.ts";
+import { clientNames } from "./tools.ts";
+
+/** Types of tools that the client runs. */
+export const FUNCTIONS = ["function", "namespace"];
 
 /** Parameters that are refused, and what to do instead. */
 export const UNSUPPORTED = {
@@ -29,6 +34,7 @@ export async function responses(
 ): Promise<Response> {
   refuseUnsupported(raw, UNSUPPORTED);
   refuseUnsupportedItems(raw);
+  refuseBuiltInTools(raw, FUNCTIONS);
   const body = validate(responsesRequest, raw);
   const { models, responses: store } = dependencies;
   const model = models.ofWorkers(body.model);
@@ -60,6 +66,7 @@ export async function responses(
       responsesFormat(
         head,
         newResponse(id, head.model, head.created, body),
+        clientNames(body),
         saver(dependencies, body, owner, input),
       ),
   });
@@ -87,6 +94,7 @@ export async function inputTokens(
   raw: unknown,
 ): Promise<Response> {
   refuseUnsupportedItems(raw);
+  refuseBuiltInTools(raw, FUNCTIONS);
   const body = validate(inputTokensRequest, raw);
   const model = models.ofWorkers(body.model);
   requireApi(model, "chat");

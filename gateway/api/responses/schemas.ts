@@ -20,6 +20,7 @@ const functionCall = z.object({
   id: z.string().nullish(),
   call_id: z.string().min(1),
   name: z.string().min(1),
+  namespace: z.string().nullish(),
   arguments: z.string(),
   status: z.string().nullish(),
 });
@@ -43,13 +44,22 @@ const reference = z.object({ type: z.literal("item_reference"), id: z.string().m
 
 const item = z.union([message, functionCall, functionCallOutput, reasoning, reference]);
 
-const tool = z.object({
-  type: z.literal("function", "only functions can be called; the server has no built-in tools."),
+const functionTool = z.object({
+  type: z.literal("function"),
   name: z.string().min(1).max(256),
   description: z.string().nullish(),
   parameters: z.record(z.string(), z.unknown()).nullish().describe("JSON Schema of the arguments."),
   strict: z.boolean().nullish(),
 });
+const tool = z.discriminatedUnion("type", [
+  functionTool,
+  z.object({
+    type: z.literal("namespace"),
+    name: z.string().min(1).max(256),
+    description: z.string().nullish(),
+    tools: z.array(functionTool).max(1024),
+  }),
+]);
 const named = z.object({ type: z.literal("function"), name: z.string().min(1) });
 const toolChoice = z.union([
   z.enum(["none", "auto", "required"]),
@@ -75,7 +85,11 @@ const prompt = {
     .min(1)
     .nullish()
     .describe("Continues the conversation of a stored response."),
-  tools: z.array(tool).max(1024).nullish().describe("Functions that the model may call."),
+  tools: z
+    .array(tool)
+    .max(1024)
+    .nullish()
+    .describe("Functions that the model may call, alone or in namespaces."),
   tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   reasoning: z
@@ -114,3 +128,4 @@ export const inputTokensRequest = z.object(prompt);
 export type ResponsesRequest = z.infer<typeof responsesRequest>;
 export type InputTokensRequest = z.infer<typeof inputTokensRequest>;
 export type InputItem = z.infer<typeof item>;
+export type FunctionTool = z.infer<typeof functionTool>;

@@ -1,5 +1,6 @@
 import { randomId } from "#runtime";
 import { isRecord } from "../../prompts/json.ts";
+import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { given, streamFields, translatedHead } from "../translation/chat-fields.ts";
 import type { Translator } from "../translation/translation.ts";
@@ -8,13 +9,15 @@ import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
 import { choiceOf, conversationOf, refuseUnsupportedItems } from "./prompt.ts";
 import { newResponse } from "./response.ts";
-import { ownerOf, saver, UNSUPPORTED } from "./responses.ts";
+import { FUNCTIONS, ownerOf, saver, UNSUPPORTED } from "./responses.ts";
 import { type ResponsesRequest, responsesRequest } from "./schemas.ts";
+import { clientNames } from "./tools.ts";
 
 /** Turns `/v1/responses` into a chat completion. */
 export const translateResponses: Translator = async (context, dependencies, json) => {
   refuseUnsupported(json, UNSUPPORTED);
   refuseUnsupportedItems(json);
+  refuseBuiltInTools(json, FUNCTIONS);
   const body = validate(responsesRequest, json);
   const owner = ownerOf(context);
   const store = dependencies.responses;
@@ -44,7 +47,7 @@ export const translateResponses: Translator = async (context, dependencies, json
     format: (promptTokens) => {
       const head = translatedHead(id, body.model, promptTokens);
       const response = newResponse(id, head.model, head.created, body);
-      return responsesFormat(head, response, saver(dependencies, body, owner, input));
+      return responsesFormat(head, response, clientNames(body), saver(dependencies, body, owner, input));
     },
     errorBody: (error) => error,
   };
