@@ -63,15 +63,6 @@ const CASES: PublishedCase[] = [
     calls: [["search", { tags: [{ a: 1 }, { a: 2 }] }]],
   },
   {
-    issue: "vllm-project/vllm#17790",
-    format: "hermes",
-    text: '<tool_call>\n{"name": "now", "arguments": {}}\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>',
-    calls: [
-      ["now", {}],
-      ["weather", OSLO],
-    ],
-  },
-  {
     issue: "ggml-org/llama.cpp#12256",
     format: "hermes",
     text: '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}}\n</tool_call>',

@@ -1,4 +1,4 @@
-import { firstMarker, heldLength } from "./markers.ts";
+import { findMarker } from "./markers.ts";
 
 /** A part of a parser: it yields when it needs more text. */
 export type Step<T> = Generator<void, T, void>;
@@ -126,13 +126,10 @@ export class TextReader {
    */
   *upTo(markers: readonly string[], onText: (text: string) => void): Step<string | undefined> {
     for (;;) {
-      const found = firstMarker(this.#text, markers, this.#at);
-      const held = found === undefined ? heldLength(this.#text, markers, this.#at) : 0;
-      this.#pass(found?.at ?? this.#text.length - held, onText);
-      if (found !== undefined) return found.marker;
-      if (yield* this.#more()) continue;
-      this.#pass(this.#text.length, onText);
-      return undefined;
+      const { at, marker } = findMarker(this.#text, markers, this.#at, this.#isOver);
+      this.#pass(at, onText);
+      if (marker !== undefined || (this.#isOver && this.#unread === 0)) return marker;
+      yield* this.#more();
     }
   }
 
