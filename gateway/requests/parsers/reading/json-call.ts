@@ -31,52 +31,67 @@ export function* readCallObject(
   calls: CallSink,
   keys: CallKeys = USUAL_KEYS,
 ): Step<void> {
-  let name: string | undefined;
-  let early: string | undefined;
-  let hasArguments = false;
-  /** Whether the call is in an object of its own, as in OpenAI's API. */
-  let isWithin = false;
-  const begin = (found: string) => {
-    if (found === "" || keys.accepts?.(found) === false) throw new Nonsense(`There is no function ${found}.`);
-    name = found;
-  };
+  const state: CallState = { name: undefined, early: undefined, isPassed: false };
   yield* reader.skipSpace();
   yield* reader.expect("{");
-  for (;;) {
+  let next: string;
+  do {
     yield* reader.skipSpace();
     const key = yield* readStringValue(reader);
     yield* reader.skipSpace();
     yield* reader.expect(":");
     yield* reader.skipSpace();
-    if (name === undefined && keys.name.includes(key)) {
-      if (key !== "name" && (yield* reader.peek()) === "{") {
-        yield* readCallObject(reader, calls, { ...keys, name: ["name"] });
-        isWithin = true;
-        hasArguments = true;
-      } else begin(yield* readStringValue(reader));
-    } else if (!hasArguments && keys.arguments.includes(key)) {
-      hasArguments = true;
-      if (name === undefined) early = yield* collectArguments(reader);
-      else yield* passArguments(reader, calls, name);
-    } else if (hasArguments || keys.ignored.includes(key)) yield* readJson(reader);
-    else throw new Nonsense(`Unexpected key ${key}.`);
+    yield* readMember(reader, calls, keys, key, state);
     yield* reader.skipSpace();
-    const next = yield* reader.peek();
+    next = yield* reader.peek();
     if (next === "," || next === "}") reader.skip();
-    if (next === ",") continue;
-    if (next !== "}" && !hasArguments) throw new Nonsense("Expected } or a comma.");
-    break;
-  }
-  if (name === undefined && !isWithin) throw new Nonsense("The call names no function.");
-  if (name === undefined || (hasArguments && early === undefined)) {
+    else if (!state.isPassed && state.early === undefined) throw new Nonsense("Expected } or a comma.");
+  } while (next === ",");
+  if (state.isPassed) {
     // What follows does not bring back the end of the object.
     reader.mark();
     return;
   }
-  if (!hasArguments && keys.needsArguments) throw new Nonsense("The object has no arguments.");
-  calls.begin(name);
-  calls.arguments(early ?? "{}");
+  if (state.name === undefined) throw new Nonsense("The call names no function.");
+  if (state.early === undefined && keys.needsArguments) throw new Nonsense("The call has no arguments.");
+  calls.begin(state.name);
+  calls.arguments(state.early ?? "{}");
   calls.end();
+}
+
+interface CallState {
+  name: string | undefined;
+  /** Arguments before the name. */
+  early: string | undefined;
+  /** Whether the call has been passed on. */
+  isPassed: boolean;
+}
+
+function* readMember(
+  reader: TextReader,
+  calls: CallSink,
+  keys: CallKeys,
+  key: string,
+  state: CallState,
+): Step<void> {
+  if (state.isPassed) yield* readJson(reader);
+  else if (state.name === undefined && keys.name.includes(key)) {
+    if (key !== "name" && (yield* reader.peek()) === "{") {
+      yield* readCallObject(reader, calls, { ...keys, name: ["name"] });
+      state.isPassed = true;
+      return;
+    }
+    const name = yield* readStringValue(reader);
+    if (name === "" || keys.accepts?.(name) === false) throw new Nonsense(`There is no function ${name}.`);
+    state.name = name;
+  } else if (state.early === undefined && keys.arguments.includes(key)) {
+    if (state.name === undefined) state.early = yield* collectArguments(reader);
+    else {
+      yield* passArguments(reader, calls, state.name);
+      state.isPassed = true;
+    }
+  } else if (state.early !== undefined || keys.ignored.includes(key)) yield* readJson(reader);
+  else throw new Nonsense(`Unexpected key ${key}.`);
 }
 
 /**

@@ -140,18 +140,25 @@ export class TextReader {
     return marker;
   }
 
-  /** Reads a short text that ends with one of the markers. @throws Nonsense without one, or for a text above `limit` */
+  /**
+   * Reads a short text that ends with one of the markers.
+   * @throws Nonsense without one, or for a text above `limit`: nothing has been read then
+   */
   *textPast(
     markers: readonly string[],
     limit = 256,
   ): Step<{ readonly text: string; readonly marker: string }> {
-    let text = "";
-    const marker = yield* this.past(markers, (piece) => {
-      text += piece;
-      if (text.length > limit) throw new Nonsense("A name is too long.");
-    });
-    if (marker === undefined) throw new Nonsense(`Expected ${markers.join(" or ")}.`);
-    return { text, marker };
+    for (;;) {
+      const { at, marker } = findMarker(this.#text, markers, this.#at, this.#isOver);
+      if (at - this.#at > limit) throw new Nonsense("A name is too long.");
+      if (marker !== undefined) {
+        const text = this.#text.slice(this.#at, at);
+        this.#at = at + marker.length;
+        return { text, marker };
+      }
+      if (this.#isOver) throw new Nonsense(`Expected ${markers.join(" or ")}.`);
+      yield* this.#more();
+    }
   }
 
   /** Copies the text that is read from here on, as it arrives. */
