@@ -375,6 +375,28 @@ export function describeReasoningFormat({ format, write, inside, outside }: Reas
       for (const prompt of outside) expect(format.beginsInside(prompt), prompt).toBe(false);
     });
 
+    test("finds the same however an answer is cut, whatever it reads", () => {
+      const parts = [
+        ...(format.controls ?? []),
+        format.end,
+        "analysis",
+        "thought",
+        " ",
+        "\n",
+        "<",
+        "to=",
+        "é",
+      ];
+      const piece = fc.oneof(fc.constantFrom(...parts), fc.string({ maxLength: 5 }));
+      fc.assert(
+        fc.property(fc.array(piece, { maxLength: 20 }), fc.boolean(), (pieces, isInside) => {
+          const answer = parse(formats, pieces, isInside);
+          expect(parse(formats, [pieces.join("")], isInside)).toEqual(answer);
+        }),
+        { numRuns: 100 },
+      );
+    });
+
     test("passes on reasoning as it comes", () => {
       let pieces = 0;
       const parser = new AnswerParser(formats, true, {

@@ -16,16 +16,19 @@ export class TextReader {
   #isOver = false;
   /** Where the text begins to which `rewind` goes back. */
   #markAt = Number.POSITIVE_INFINITY;
+  /** Where the text begins that is only tried out. */
+  #trialAt = Number.POSITIVE_INFINITY;
   /** Where the text begins that is to be copied; -1 if none is. */
   #copyFrom = -1;
   #copy: (text: string) => void = () => {};
 
   /** Adds a piece. */
   feed(text: string): void {
-    const from = Math.min(this.#markAt, this.#at);
+    const from = Math.min(this.#markAt, this.#trialAt, this.#at);
     this.#text = this.#text.slice(from) + text;
     this.#at -= from;
     this.#markAt -= from;
+    this.#trialAt -= from;
     if (this.#copyFrom >= 0) this.#copyFrom -= from;
   }
 
@@ -47,6 +50,22 @@ export class TextReader {
   rewind(): void {
     this.#at = Math.min(this.#markAt, this.#at);
     this.#copyFrom = -1;
+  }
+
+  /**
+   * Runs steps until it is enough, and goes back to where they began. The mark is forgotten.
+   * @throws what the steps throw
+   */
+  *tryOut(steps: Step<void>, isEnough: () => boolean): Step<void> {
+    this.#trialAt = this.#at;
+    try {
+      while (!steps.next().done && !isEnough()) yield;
+    } finally {
+      this.#at = this.#trialAt;
+      this.#trialAt = Number.POSITIVE_INFINITY;
+      this.#copyFrom = -1;
+      this.forget();
+    }
   }
 
   /** Takes all the text that has arrived and has not been read. */

@@ -1,5 +1,5 @@
 import { CALL, CHANNEL, END, FRAMING, RETURN, readHeader, START } from "../reading/harmony.ts";
-import { passArguments } from "../reading/json-call.ts";
+import { passArguments } from "../reading/json-arguments.ts";
 import { Nonsense } from "../reading/text-reader.ts";
 import type { ToolFormat } from "../types.ts";
 

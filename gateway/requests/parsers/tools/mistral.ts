@@ -1,4 +1,5 @@
-import { passArguments, readCallObjects } from "../reading/json-call.ts";
+import { passArguments } from "../reading/json-arguments.ts";
+import { readCallObjects } from "../reading/json-call.ts";
 import { functionName } from "../reading/names.ts";
 import type { Step, TextReader } from "../reading/text-reader.ts";
 import type { CallSink, ToolFormat } from "../types.ts";
