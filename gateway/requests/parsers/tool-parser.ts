@@ -76,11 +76,12 @@ export class ToolParser {
     this.#held = "";
     for (;;) {
       if (this.#isAtStart) {
-        const open = this.#findOpen(all);
+        const start = all.trimStart();
+        this.#space.push(all.slice(0, all.length - start.length));
+        all = start;
+        const open = this.#findOpen(start);
         if (open === undefined) return;
         if (open !== "") {
-          const start = all.trimStart();
-          this.#space.push(all.slice(0, all.length - start.length));
           if (!this.#read(open, start)) return;
           all = this.#reader.takeRest();
           continue;
@@ -104,12 +105,11 @@ export class ToolParser {
   }
 
   /** How the answer begins calls: an empty string if it does not, undefined if it cannot be said yet. */
-  #findOpen(text: string): string | undefined {
-    const start = text.trimStart();
+  #findOpen(start: string): string | undefined {
     const opens = [...(this.#format.opens ?? []), ...this.#format.begins];
     const open = opens.find((each) => start.startsWith(each));
     if (open === undefined && !this.#isOver && opens.some((each) => each.startsWith(start))) {
-      this.#held = text;
+      this.#held = start;
       return undefined;
     }
     this.#isAtStart = false;

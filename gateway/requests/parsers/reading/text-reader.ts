@@ -1,3 +1,4 @@
+import { History } from "./history.ts";
 import { findMarker } from "./markers.ts";
 
 /** A part of a parser: it yields when it needs more text. */
@@ -11,9 +12,13 @@ export class Nonsense extends Error {}
  * what they find does not depend on how it was cut.
  */
 export class TextReader {
+  /** What has not been read, and what was read since the last piece has arrived. */
   #text = "";
   #at = 0;
+  /** Where in the whole text `#text` begins. The next two are in the whole text, too. */
+  #base = 0;
   #isOver = false;
+  readonly #history = new History();
   /** Where the text begins to which `rewind` goes back. */
   #markAt = Number.POSITIVE_INFINITY;
   /** Where the text begins that is only tried out. */
@@ -24,12 +29,14 @@ export class TextReader {
 
   /** Adds a piece. */
   feed(text: string): void {
-    const from = Math.min(this.#markAt, this.#trialAt, this.#at);
-    this.#text = this.#text.slice(from) + text;
-    this.#at -= from;
-    this.#markAt -= from;
-    this.#trialAt -= from;
-    if (this.#copyFrom >= 0) this.#copyFrom -= from;
+    const isKept = Math.min(this.#markAt, this.#trialAt) < this.#base + this.#at;
+    if (isKept) this.#history.push(this.#text.slice(0, this.#at), this.#base);
+    else this.#history.clear();
+    this.#text = this.#text.slice(this.#at) + text;
+    this.#base += this.#at;
+    // What is to be copied has been, before more text was waited for.
+    if (this.#copyFrom >= 0) this.#copyFrom = 0;
+    this.#at = 0;
   }
 
   /** No more text will arrive. */
@@ -39,7 +46,8 @@ export class TextReader {
 
   /** Remembers the text from here on, until the next `forget`. */
   mark(): void {
-    this.#markAt = this.#at;
+    this.#markAt = this.#base + this.#at;
+    if (this.#trialAt > this.#markAt) this.#history.clear();
   }
 
   forget(): void {
@@ -48,7 +56,15 @@ export class TextReader {
 
   /** Goes back to the mark. */
   rewind(): void {
-    this.#at = Math.min(this.#markAt, this.#at);
+    this.#goTo(Math.min(this.#markAt, this.#base + this.#at));
+  }
+
+  #goTo(at: number): void {
+    if (at < this.#base) {
+      this.#text = this.#history.takeFrom(at) + this.#text;
+      this.#base = at;
+    }
+    this.#at = at - this.#base;
     this.#copyFrom = -1;
   }
 
@@ -57,13 +73,12 @@ export class TextReader {
    * @throws what the steps throw
    */
   *tryOut(steps: Step<void>, isEnough: () => boolean): Step<void> {
-    this.#trialAt = this.#at;
+    this.#trialAt = this.#base + this.#at;
     try {
       while (!steps.next().done && !isEnough()) yield;
     } finally {
-      this.#at = this.#trialAt;
+      this.#goTo(this.#trialAt);
       this.#trialAt = Number.POSITIVE_INFINITY;
-      this.#copyFrom = -1;
       this.forget();
     }
   }
@@ -71,9 +86,11 @@ export class TextReader {
   /** Takes all the text that has arrived and has not been read. */
   takeRest(): string {
     const rest = this.#text.slice(this.#at);
+    this.#base += this.#text.length;
     this.#text = "";
     this.#at = 0;
     this.#copyFrom = -1;
+    this.#history.clear();
     this.forget();
     return rest;
   }
@@ -104,13 +121,13 @@ export class TextReader {
   }
 
   /**
-   * What follows, and stays unread: the first of the texts that comes next, or after blanks. Empty if the text ends
-   * there; undefined for anything else.
+   * What follows, and stays unread: the first of the texts that comes next, or after some blanks. Empty if the text
+   * ends there; undefined for anything else.
    * @param offset characters before it
    */
   *following(texts: readonly string[], offset = 0): Step<string | undefined> {
     let from = offset;
-    while (isSpace(yield* this.peek(from))) from++;
+    while (isSpace(yield* this.peek(from))) if (from++ - offset > MOST_BLANKS) return undefined;
     if ((yield* this.peek(from)) === "") return "";
     for (const text of texts) {
       let length = 0;
@@ -242,6 +259,9 @@ export class TextReader {
 }
 
 const PLAIN = /[^"\\\p{Cc}]*/uy;
+
+/** More blanks than models write between tags. */
+const MOST_BLANKS = 256;
 
 /** Whether it is a blank, a tab or a line end. */
 const isSpace = (character: string) =>

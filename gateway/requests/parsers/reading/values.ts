@@ -13,6 +13,8 @@ export class ValueWriter {
   readonly #types: ReadonlySet<JsonType>;
   #held = "";
   #isString = false;
+  /** Whether a bracket has begun it, so that only its end tells what it is. */
+  #isBracketed = false;
 
   /** @param types what the value may be */
   constructor(write: Write, types: ReadonlySet<JsonType>) {
@@ -26,7 +28,11 @@ export class ValueWriter {
       return;
     }
     this.#held += text;
-    if (!this.#types.has("string") || mayBeOther(this.#held, this.#types)) return;
+    if (!this.#types.has("string") || this.#isBracketed) return;
+    if (mayBeOther(this.#held, this.#types)) {
+      this.#isBracketed = /^\s*[[{(]/.test(this.#held);
+      return;
+    }
     this.#isString = true;
     this.#write(`"${escaped(this.#held)}`);
   }
