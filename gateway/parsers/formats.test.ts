@@ -1,5 +1,8 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { AnswerFormats } from "./answer-parser.ts";
 import { REASONING_FORMATS, reasoningFormatOf, TOOL_FORMATS, toolFormatOf } from "./formats.ts";
+import { parse, withTools } from "./parsers.suite.ts";
 
 const OLD_DEEPSEEK = "'<｜tool▁call▁begin｜>' + tool['type'] + '<｜tool▁sep｜>' + '\\n```json'";
 
@@ -100,6 +103,40 @@ test.each(FAMILIES)("%s is read in its formats", (_, template, model, tool, reas
   expect(toolFormatOf({ template, model })?.name).toBe(tool);
   expect(reasoningFormatOf({ template, model })?.name).toBe(reasoning);
 });
+
+const PAIRS = new Map(
+  FAMILIES.map(([, template, model]) => {
+    const hints = { template, model };
+    return [reasoningFormatOf(hints), toolFormatOf(hints)] as const;
+  }).map(([reasoning, format]) => [`${reasoning?.name} and ${format?.name}`, { reasoning, format }]),
+);
+
+test.each([...PAIRS].filter(([, { reasoning }]) => reasoning !== undefined))(
+  "%s find the same together, however an answer is cut",
+  (_, { reasoning, format }) => {
+    const formats: AnswerFormats = { ...withTools(format!), reasoning };
+    const markers = [...reasoning!.controls!, ...format!.controls!, ...format!.begins, ...format!.ends!];
+    const words = [
+      '{"name": "now", "arguments": {}}',
+      "{}",
+      "now",
+      "to=functions.now",
+      "<function=now>",
+      "\n",
+      "<",
+    ];
+    const piece = fc.constantFrom(...markers, ...words);
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), fc.boolean(), (pieces, isInside) => {
+        const text = pieces.join("");
+        const answer = parse(formats, [text], isInside);
+        expect(parse(formats, pieces, isInside)).toEqual(answer);
+        expect(parse(formats, [...text], isInside)).toEqual(answer);
+      }),
+      { numRuns: 100 },
+    );
+  },
+);
 
 test("every format has a name of its own", () => {
   for (const formats of [TOOL_FORMATS, REASONING_FORMATS])

@@ -127,6 +127,14 @@ export function describeToolFormat(options: ToolFormatCase): void {
     if (!isFramed) expect(found).toBe(written);
     else for (const token of format.controls ?? []) expect(found).not.toContain(token);
   };
+  const expectHonesty = ({ calls }: ParsedAnswer) => {
+    for (const call of calls) {
+      if (call.isBroken) continue;
+      const given: unknown = JSON.parse(call.arguments);
+      expect(given).toBeInstanceOf(Object);
+      expect(given).not.toBeInstanceOf(Array);
+    }
+  };
   const callsOf = ({ calls }: ParsedAnswer) =>
     calls.map(({ name, arguments: json, isBroken }) => {
       expect(isBroken).toBeUndefined();
@@ -194,7 +202,31 @@ export function describeToolFormat(options: ToolFormatCase): void {
           );
           expect(callsOf(answer)).toEqual(some);
         }),
-        { numRuns: 200 },
+        { numRuns: 100 },
+      );
+    });
+
+    test.each(["[", '{"a":', "{a:", "("])("is not overwhelmed by many levels of %s", (level) => {
+      const text = write([PARIS]).replace(/["']?Paris["']?/, () => level.repeat(20_000));
+      const { calls } = parse(formats, [text]);
+      expect(calls).toHaveLength(1);
+    });
+
+    test("is honest about calls that are damaged", () => {
+      fc.assert(
+        fc.property(calls, fc.array(damage, { minLength: 1, maxLength: 3 }), (some, damages) => {
+          const text = damages.reduce((before, { at, length, isTwice }) => {
+            const from = at % (before.length + 1);
+            return (
+              before.slice(0, from + (isTwice ? length : 0)) + before.slice(from + (isTwice ? 0 : length))
+            );
+          }, write(some));
+          const answer = parse(formats, [text]);
+          expect(parse(formats, [...text])).toEqual(answer);
+          if (answer.calls.length === 0) expectText(answer.text, text);
+          expectHonesty(answer);
+        }),
+        { numRuns: 100 },
       );
     });
 
@@ -226,14 +258,20 @@ export function describeToolFormat(options: ToolFormatCase): void {
           const answer = parse(formats, pieces);
           expect(parse(formats, [text])).toEqual(answer);
           if (answer.calls.length === 0) expectText(answer.text, text);
-          for (const call of answer.calls)
-            if (!call.isBroken) expect(typeof JSON.parse(call.arguments)).toBe("object");
+          expectHonesty(answer);
         }),
-        { numRuns: 500 },
+        { numRuns: 200 },
       );
     });
   });
 }
+
+/** Some characters that are missing, or that are there twice. */
+const damage = fc.record({
+  at: fc.nat(5_000),
+  length: fc.integer({ min: 1, max: 12 }),
+  isTwice: fc.boolean(),
+});
 
 const PARIS: WrittenCall = { name: WEATHER.name, arguments: { city: "Paris" } };
 
@@ -337,6 +375,47 @@ export function describeReasoningFormat({ format, write, inside, outside }: Reas
       for (const prompt of outside) expect(format.beginsInside(prompt), prompt).toBe(false);
     });
 
+    test("finds the same however an answer is cut, whatever it reads", () => {
+      const parts = [
+        ...(format.controls ?? []),
+        format.end,
+        "analysis",
+        "thought",
+        " ",
+        "\n",
+        "<",
+        "to=",
+        "é",
+      ];
+      const piece = fc.oneof(fc.constantFrom(...parts), fc.string({ maxLength: 5 }));
+      fc.assert(
+        fc.property(fc.array(piece, { maxLength: 20 }), fc.boolean(), (pieces, isInside) => {
+          const answer = parse(formats, pieces, isInside);
+          expect(parse(formats, [pieces.join("")], isInside)).toEqual(answer);
+        }),
+        { numRuns: 100 },
+      );
+    });
+
+    test("passes on reasoning as it comes", () => {
+      let pieces = 0;
+      const parser = new AnswerParser(formats, true, {
+        text: () => {},
+        reasoning: () => pieces++,
+        begin: () => {},
+        arguments: () => {},
+        end: () => {},
+      });
+      const long = "I think. ".repeat(50);
+      for (const piece of write(long, "", true).match(/.{1,10}/gs) ?? []) {
+        if (pieces === 3) expect(parser.isReasoning).toBe(true);
+        parser.push(piece);
+      }
+      parser.end();
+      expect(parser.isReasoning).toBe(false);
+      expect(pieces).toBeGreaterThan(long.length / 20);
+    });
+
     test("reads what it has written, however it is cut", () => {
       const text = plainText.filter((each) => !/[<>[\]|]/.test(each));
       fc.assert(
@@ -358,7 +437,7 @@ export function describeReasoningFormat({ format, write, inside, outside }: Reas
             expect(answer).toEqual({ reasoning: thought, text: said, calls: [] });
           },
         ),
-        { numRuns: 200 },
+        { numRuns: 100 },
       );
     });
   });

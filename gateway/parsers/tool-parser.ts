@@ -1,5 +1,5 @@
 import { HeldSpace } from "./reading/held-space.ts";
-import { firstMarker, heldLength } from "./reading/markers.ts";
+import { findMarker } from "./reading/markers.ts";
 import { Nonsense, type Step, TextReader } from "./reading/text-reader.ts";
 import type { AnswerSink, CallFormat, CallSink, ToolFormat, Tools } from "./types.ts";
 
@@ -20,6 +20,7 @@ export class ToolParser {
   /** The text that began the current calls, until the first one is certain. */
   #begin = "";
   #isCallOpen = false;
+  #isOver = false;
   /** The end of the text, which may be the beginning of a marker. */
   #held = "";
   /** Whether nothing but blanks has arrived. */
@@ -68,10 +69,10 @@ export class ToolParser {
 
   /** The answer is over. */
   end(): void {
+    this.#isOver = true;
     this.#reader.close();
-    while (this.#steps !== undefined) if (this.#advance()) this.#scan(this.#reader.takeRest());
-    this.#space.push(this.#held);
-    this.#held = "";
+    if (this.#steps === undefined) this.#scan("");
+    else if (this.#advance()) this.#scan(this.#reader.takeRest());
     this.#space.flush();
   }
 
@@ -81,42 +82,40 @@ export class ToolParser {
     this.#held = "";
     for (;;) {
       if (this.#isAtStart) {
-        const open = this.#findOpen(all);
+        const start = all.trimStart();
+        this.#space.push(all.slice(0, all.length - start.length));
+        all = start;
+        const open = this.#findOpen(start);
         if (open === undefined) return;
         if (open !== "") {
-          const start = all.trimStart();
-          this.#space.push(all.slice(0, all.length - start.length));
           if (!this.#read(open, start)) return;
           all = this.#reader.takeRest();
           continue;
         }
       }
-      const found = firstMarker(all, this.#markers);
-      if (found === undefined) {
-        const held = heldLength(all, this.#markers);
-        if (held > 0) this.#held = all.slice(all.length - held);
-        this.#space.push(held > 0 ? all.slice(0, all.length - held) : all);
+      const { at, marker } = findMarker(all, this.#markers, 0, this.#isOver);
+      this.#space.push(all.slice(0, at));
+      if (marker === undefined) {
+        this.#held = all.slice(at);
         return;
       }
-      this.#space.push(all.slice(0, found.at));
       this.#isAtStart = false;
-      all = all.slice(found.at + found.marker.length);
-      if (!this.#format.begins.includes(found.marker)) {
+      all = all.slice(at + marker.length);
+      if (!this.#format.begins.includes(marker)) {
         this.#space.drop();
         continue;
       }
-      if (!this.#read(found.marker, all)) return;
+      if (!this.#read(marker, all)) return;
       all = this.#reader.takeRest();
     }
   }
 
   /** How the answer begins calls: an empty string if it does not, undefined if it cannot be said yet. */
-  #findOpen(text: string): string | undefined {
-    const start = text.trimStart();
+  #findOpen(start: string): string | undefined {
     const opens = [...(this.#format.opens ?? []), ...this.#format.begins];
     const open = opens.find((each) => start.startsWith(each));
-    if (open === undefined && opens.some((each) => each.startsWith(start))) {
-      this.#held = text;
+    if (open === undefined && !this.#isOver && opens.some((each) => each.startsWith(start))) {
+      this.#held = start;
       return undefined;
     }
     this.#isAtStart = false;
@@ -159,7 +158,11 @@ export class ToolParser {
   /** What is left of a malformed call is passed on as it is. */
   *#passRest(): Step<void> {
     this.#reader.stopCopy();
-    yield* this.#reader.past(this.#format.ends ?? [], (text) => this.#sink.arguments(text));
+    const { begins, ends = [], controls = [] } = this.#format;
+    // If its end is missing, the next call ends it.
+    const next = begins.filter((begin) => controls.includes(begin));
+    const marker = yield* this.#reader.upTo([...ends, ...next], (text) => this.#sink.arguments(text));
+    if (marker !== undefined && ends.includes(marker)) this.#reader.skip(marker.length);
     this.#isCallOpen = false;
     this.#sink.end(true);
   }

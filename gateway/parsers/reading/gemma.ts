@@ -19,7 +19,7 @@ export const gemmaDialect = (delimiter: string): Dialect => ({
   },
   *key(reader, write) {
     const isDelimited = yield* reader.tryText(delimiter);
-    if (isDelimited) yield* readDelimited(reader, write, delimiter);
+    if (isDelimited) yield* readDelimited(reader, write, delimiter, true);
     else if (!(yield* PYTHON.string(reader, write)))
       write(JSON.stringify((yield* reader.while(/[^:={}[\],"']/)).trim()));
     yield* reader.skipSpace();
@@ -45,8 +45,11 @@ export function* readParenthesised(reader: TextReader, write: Write, dialect: Di
   write(separator === "{" ? "{}" : "}");
 }
 
-/** Reads a string from after its first delimiter. If the second one is missing, the string ends before the next key. */
-function* readDelimited(reader: TextReader, write: Write, delimiter: string): Step<void> {
+/**
+ * Reads a string from after its first delimiter. If the second one is missing, the string ends before the next key,
+ * unless it is a key itself.
+ */
+function* readDelimited(reader: TextReader, write: Write, delimiter: string, isKey = false): Step<void> {
   write('"');
   for (;;) {
     const marker = yield* reader.upTo([delimiter, ","], (text) => write(escaped(text)));
@@ -55,7 +58,7 @@ function* readDelimited(reader: TextReader, write: Write, delimiter: string): St
       reader.skip(delimiter.length);
       break;
     }
-    const at = yield* keyLength(reader);
+    const at = isKey ? 0 : yield* keyLength(reader);
     if (
       at > 0 &&
       (yield* reader.following([delimiter], at)) &&

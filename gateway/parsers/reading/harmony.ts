@@ -43,7 +43,7 @@ export function* readHeader(reader: TextReader): Step<Header | undefined> {
   }
   if (marker === undefined && text.trim().split(/\s+/).length > 2 && !text.includes("to=")) return undefined;
   if (marker === MESSAGE) reader.skip(MESSAGE.length);
-  const recipient = text.match(/\bto=([^\s<]+)/)?.[1];
+  const recipient = text.match(/\bto=([^\s<>|"'{}()[\]]+)/)?.[1];
   return {
     channel: text.match(/analysis|commentary|final/g)?.at(-1) ?? "",
     recipient: recipient === "assistant" || recipient === "user" ? undefined : recipient,

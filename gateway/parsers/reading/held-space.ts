@@ -22,10 +22,14 @@ export class HeldSpace {
       if (all === "") return;
       this.#dropsNext = false;
     }
+    if (all.trimEnd() === "") {
+      this.#held += all;
+      return;
+    }
     all = this.#held + all;
     const { length } = all.trimEnd();
-    this.#held = length === all.length ? "" : all.slice(length);
-    if (length > 0) this.#pass(length === all.length ? all : all.slice(0, length));
+    this.#held = all.slice(length);
+    this.#pass(all.slice(0, length));
   }
 
   /** Drops the blanks that are held, and those that come next. */

@@ -1,5 +1,6 @@
 import type { CallSink } from "../types.ts";
 import { readJson, readStringValue } from "./json.ts";
+import { collectArguments, passArguments } from "./json-arguments.ts";
 import { Nonsense, type Step, type TextReader } from "./text-reader.ts";
 
 /** How an object describes a call. */
@@ -31,52 +32,67 @@ export function* readCallObject(
   calls: CallSink,
   keys: CallKeys = USUAL_KEYS,
 ): Step<void> {
-  let name: string | undefined;
-  let early: string | undefined;
-  let hasArguments = false;
-  /** Whether the call is in an object of its own, as in OpenAI's API. */
-  let isWithin = false;
-  const begin = (found: string) => {
-    if (found === "" || keys.accepts?.(found) === false) throw new Nonsense(`There is no function ${found}.`);
-    name = found;
-  };
+  const state: CallState = { name: undefined, early: undefined, isPassed: false };
   yield* reader.skipSpace();
   yield* reader.expect("{");
-  for (;;) {
+  let next: string;
+  do {
     yield* reader.skipSpace();
     const key = yield* readStringValue(reader);
     yield* reader.skipSpace();
     yield* reader.expect(":");
     yield* reader.skipSpace();
-    if (name === undefined && keys.name.includes(key)) {
-      if (key !== "name" && (yield* reader.peek()) === "{") {
-        yield* readCallObject(reader, calls, { ...keys, name: ["name"] });
-        isWithin = true;
-        hasArguments = true;
-      } else begin(yield* readStringValue(reader));
-    } else if (!hasArguments && keys.arguments.includes(key)) {
-      hasArguments = true;
-      if (name === undefined) early = yield* collectArguments(reader);
-      else yield* passArguments(reader, calls, name);
-    } else if (hasArguments || keys.ignored.includes(key)) yield* readJson(reader);
-    else throw new Nonsense(`Unexpected key ${key}.`);
+    yield* readMember(reader, calls, keys, key, state);
     yield* reader.skipSpace();
-    const next = yield* reader.peek();
+    next = yield* reader.peek();
     if (next === "," || next === "}") reader.skip();
-    if (next === ",") continue;
-    if (next !== "}" && !hasArguments) throw new Nonsense("Expected } or a comma.");
-    break;
-  }
-  if (name === undefined && !isWithin) throw new Nonsense("The call names no function.");
-  if (name === undefined || (hasArguments && early === undefined)) {
+    else if (!state.isPassed && state.early === undefined) throw new Nonsense("Expected } or a comma.");
+  } while (next === ",");
+  if (state.isPassed) {
     // What follows does not bring back the end of the object.
     reader.mark();
     return;
   }
-  if (!hasArguments && keys.needsArguments) throw new Nonsense("The object has no arguments.");
-  calls.begin(name);
-  calls.arguments(early ?? "{}");
+  if (state.name === undefined) throw new Nonsense("The call names no function.");
+  if (state.early === undefined && keys.needsArguments) throw new Nonsense("The call has no arguments.");
+  calls.begin(state.name);
+  calls.arguments(state.early ?? "{}");
   calls.end();
+}
+
+interface CallState {
+  name: string | undefined;
+  /** Arguments before the name. */
+  early: string | undefined;
+  /** Whether the call has been passed on. */
+  isPassed: boolean;
+}
+
+function* readMember(
+  reader: TextReader,
+  calls: CallSink,
+  keys: CallKeys,
+  key: string,
+  state: CallState,
+): Step<void> {
+  if (state.isPassed) yield* readJson(reader);
+  else if (state.name === undefined && keys.name.includes(key)) {
+    if (key !== "name" && (yield* reader.peek()) === "{") {
+      yield* readCallObject(reader, calls, { ...keys, name: ["name"] });
+      state.isPassed = true;
+      return;
+    }
+    const name = yield* readStringValue(reader);
+    if (name === "" || keys.accepts?.(name) === false) throw new Nonsense(`There is no function ${name}.`);
+    state.name = name;
+  } else if (state.early === undefined && keys.arguments.includes(key)) {
+    if (state.name === undefined) state.early = yield* collectArguments(reader);
+    else {
+      yield* passArguments(reader, calls, state.name);
+      state.isPassed = true;
+    }
+  } else if (state.early !== undefined || keys.ignored.includes(key)) yield* readJson(reader);
+  else throw new Nonsense(`Unexpected key ${key}.`);
 }
 
 /**
@@ -105,64 +121,4 @@ function* nextInList(reader: TextReader): Step<boolean> {
   if (yield* reader.tryText(",")) return true;
   yield* reader.tryText("]");
   return false;
-}
-
-export interface PassOptions {
-  /** The call's ID, if the model wrote one. */
-  readonly id?: string | undefined;
-  /** Texts after which there are no arguments. */
-  readonly ends?: readonly string[];
-}
-
-/**
- * Passes on the arguments of a call, as they arrive.
- * @throws Nonsense if they are something else
- */
-export function* passArguments(
-  reader: TextReader,
-  calls: CallSink,
-  name: string,
-  { id, ends = [] }: PassOptions = {},
-): Step<void> {
-  yield* reader.skipSpace();
-  if ((yield* reader.peek()) !== "{") {
-    const all = (yield* reader.following(ends)) ? "{}" : yield* collectArguments(reader);
-    calls.begin(name, id);
-    calls.arguments(all);
-  } else {
-    calls.begin(name, id);
-    reader.startCopy((text) => calls.arguments(text));
-    yield* readJson(reader);
-    reader.stopCopy();
-  }
-  calls.end();
-}
-
-/** Reads arguments: an object, an object within a string, or null. @returns the object as JSON */
-function* collectArguments(reader: TextReader): Step<string> {
-  const first = yield* reader.peek();
-  if (first === '"') {
-    const text = yield* readStringValue(reader);
-    if (text.trim() === "") return "{}";
-    if (!isObject(text)) throw new Nonsense("The arguments are no object.");
-    return text;
-  }
-  if (yield* reader.tryText("null")) return "{}";
-  if (first !== "{") throw new Nonsense("The arguments are no object.");
-  let json = "";
-  reader.startCopy((text) => {
-    json += text;
-  });
-  yield* readJson(reader);
-  reader.stopCopy();
-  return json;
-}
-
-function isObject(json: string): boolean {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
 }

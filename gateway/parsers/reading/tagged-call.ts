@@ -36,8 +36,9 @@ export function* readTaggedCall(
   syntax: TagSyntax,
 ): Step<void> {
   const written = new TaggedArguments(calls, tools, name);
-  const tags = [syntax.argumentEnd, syntax.argument, syntax.end, syntax.begin];
-  const markers = syntax.hasLines ? [...tags, ...tags.map((tag) => `\n${tag}`)] : tags;
+  const tags = [syntax.argument, syntax.end, syntax.begin, syntax.argumentEnd];
+  // A value ends before the line end that precedes the next tag, if it has no end of its own.
+  const markers = [...tags, ...tags.slice(0, syntax.hasLines ? 4 : 3).map((tag) => `\n${tag}`)];
   yield* reader.skipSpace();
   while (yield* reader.tryText(syntax.argument)) {
     const { key, types } = readAttributes((yield* reader.textPast([syntax.nameEnd])).text);

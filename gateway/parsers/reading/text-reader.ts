@@ -1,4 +1,5 @@
-import { firstMarker, heldLength } from "./markers.ts";
+import { History } from "./history.ts";
+import { findMarker } from "./markers.ts";
 
 /** A part of a parser: it yields when it needs more text. */
 export type Step<T> = Generator<void, T, void>;
@@ -11,22 +12,31 @@ export class Nonsense extends Error {}
  * what they find does not depend on how it was cut.
  */
 export class TextReader {
+  /** What has not been read, and what was read since the last piece has arrived. */
   #text = "";
   #at = 0;
+  /** Where in the whole text `#text` begins. The next two are in the whole text, too. */
+  #base = 0;
   #isOver = false;
+  readonly #history = new History();
   /** Where the text begins to which `rewind` goes back. */
   #markAt = Number.POSITIVE_INFINITY;
+  /** Where the text begins that is only tried out. */
+  #trialAt = Number.POSITIVE_INFINITY;
   /** Where the text begins that is to be copied; -1 if none is. */
   #copyFrom = -1;
   #copy: (text: string) => void = () => {};
 
   /** Adds a piece. */
   feed(text: string): void {
-    const from = Math.min(this.#markAt, this.#at);
-    this.#text = this.#text.slice(from) + text;
-    this.#at -= from;
-    this.#markAt -= from;
-    if (this.#copyFrom >= 0) this.#copyFrom -= from;
+    const isKept = Math.min(this.#markAt, this.#trialAt) < this.#base + this.#at;
+    if (isKept) this.#history.push(this.#text.slice(0, this.#at), this.#base);
+    else this.#history.clear();
+    this.#text = this.#text.slice(this.#at) + text;
+    this.#base += this.#at;
+    // What is to be copied has been, before more text was waited for.
+    if (this.#copyFrom >= 0) this.#copyFrom = 0;
+    this.#at = 0;
   }
 
   /** No more text will arrive. */
@@ -36,7 +46,8 @@ export class TextReader {
 
   /** Remembers the text from here on, until the next `forget`. */
   mark(): void {
-    this.#markAt = this.#at;
+    this.#markAt = this.#base + this.#at;
+    if (this.#trialAt > this.#markAt) this.#history.clear();
   }
 
   forget(): void {
@@ -45,16 +56,41 @@ export class TextReader {
 
   /** Goes back to the mark. */
   rewind(): void {
-    this.#at = Math.min(this.#markAt, this.#at);
+    this.#goTo(Math.min(this.#markAt, this.#base + this.#at));
+  }
+
+  #goTo(at: number): void {
+    if (at < this.#base) {
+      this.#text = this.#history.takeFrom(at) + this.#text;
+      this.#base = at;
+    }
+    this.#at = at - this.#base;
     this.#copyFrom = -1;
+  }
+
+  /**
+   * Runs steps until it is enough, and goes back to where they began. The mark is forgotten.
+   * @throws what the steps throw
+   */
+  *tryOut(steps: Step<void>, isEnough: () => boolean): Step<void> {
+    this.#trialAt = this.#base + this.#at;
+    try {
+      while (!steps.next().done && !isEnough()) yield;
+    } finally {
+      this.#goTo(this.#trialAt);
+      this.#trialAt = Number.POSITIVE_INFINITY;
+      this.forget();
+    }
   }
 
   /** Takes all the text that has arrived and has not been read. */
   takeRest(): string {
     const rest = this.#text.slice(this.#at);
+    this.#base += this.#text.length;
     this.#text = "";
     this.#at = 0;
     this.#copyFrom = -1;
+    this.#history.clear();
     this.forget();
     return rest;
   }
@@ -85,13 +121,13 @@ export class TextReader {
   }
 
   /**
-   * What follows, and stays unread: the first of the texts that comes next, or after blanks. Empty if the text ends
-   * there; undefined for anything else.
+   * What follows, and stays unread: the first of the texts that comes next, or after some blanks. Empty if the text
+   * ends there; undefined for anything else.
    * @param offset characters before it
    */
   *following(texts: readonly string[], offset = 0): Step<string | undefined> {
     let from = offset;
-    while (isSpace(yield* this.peek(from))) from++;
+    while (isSpace(yield* this.peek(from))) if (from++ - offset > MOST_BLANKS) return undefined;
     if ((yield* this.peek(from)) === "") return "";
     for (const text of texts) {
       let length = 0;
@@ -126,13 +162,10 @@ export class TextReader {
    */
   *upTo(markers: readonly string[], onText: (text: string) => void): Step<string | undefined> {
     for (;;) {
-      const found = firstMarker(this.#text, markers, this.#at);
-      const held = found === undefined ? heldLength(this.#text, markers, this.#at) : 0;
-      this.#pass(found?.at ?? this.#text.length - held, onText);
-      if (found !== undefined) return found.marker;
-      if (yield* this.#more()) continue;
-      this.#pass(this.#text.length, onText);
-      return undefined;
+      const { at, marker } = findMarker(this.#text, markers, this.#at, this.#isOver);
+      this.#pass(at, onText);
+      if (marker !== undefined || (this.#isOver && this.#unread === 0)) return marker;
+      yield* this.#more();
     }
   }
 
@@ -143,18 +176,25 @@ export class TextReader {
     return marker;
   }
 
-  /** Reads a short text that ends with one of the markers. @throws Nonsense without one, or for a text above `limit` */
+  /**
+   * Reads a short text that ends with one of the markers.
+   * @throws Nonsense without one, or for a text above `limit`: nothing has been read then
+   */
   *textPast(
     markers: readonly string[],
     limit = 256,
   ): Step<{ readonly text: string; readonly marker: string }> {
-    let text = "";
-    const marker = yield* this.past(markers, (piece) => {
-      text += piece;
-      if (text.length > limit) throw new Nonsense("A name is too long.");
-    });
-    if (marker === undefined) throw new Nonsense(`Expected ${markers.join(" or ")}.`);
-    return { text, marker };
+    for (;;) {
+      const { at, marker } = findMarker(this.#text, markers, this.#at, this.#isOver);
+      if (at - this.#at > limit) throw new Nonsense("A name is too long.");
+      if (marker !== undefined) {
+        const text = this.#text.slice(this.#at, at);
+        this.#at = at + marker.length;
+        return { text, marker };
+      }
+      if (this.#isOver) throw new Nonsense(`Expected ${markers.join(" or ")}.`);
+      yield* this.#more();
+    }
   }
 
   /** Copies the text that is read from here on, as it arrives. */
@@ -219,6 +259,9 @@ export class TextReader {
 }
 
 const PLAIN = /[^"\\\p{Cc}]*/uy;
+
+/** More blanks than models write between tags. */
+const MOST_BLANKS = 256;
 
 /** Whether it is a blank, a tab or a line end. */
 const isSpace = (character: string) =>

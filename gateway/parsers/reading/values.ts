@@ -13,6 +13,8 @@ export class ValueWriter {
   readonly #types: ReadonlySet<JsonType>;
   #held = "";
   #isString = false;
+  /** Whether a bracket has begun it, so that only its end tells what it is. */
+  #isBracketed = false;
 
   /** @param types what the value may be */
   constructor(write: Write, types: ReadonlySet<JsonType>) {
@@ -26,7 +28,11 @@ export class ValueWriter {
       return;
     }
     this.#held += text;
-    if (!this.#types.has("string") || mayBeOther(this.#held, this.#types)) return;
+    if (!this.#types.has("string") || this.#isBracketed) return;
+    if (mayBeOther(this.#held, this.#types)) {
+      this.#isBracketed = /^\s*[[{(]/.test(this.#held);
+      return;
+    }
     this.#isString = true;
     this.#write(`"${escaped(this.#held)}`);
   }
@@ -46,14 +52,22 @@ export class ValueWriter {
 const BEGINNINGS: readonly (readonly [JsonType, RegExp])[] = [
   ["object", /^\s*(?:\{|$)/],
   ["array", /^\s*(?:[[(]|$)/],
-  ["number", /^\s*[-+]?[\d_]*\.?[\d_]*(?:[eE][-+]?\d*)?\s*$/],
+  ["number", /^\s*[-+]?[\d_]*(?:\.[\d_]*)?(?:[eE][-+]?\d*)?\s*$/],
   ["boolean", /^\s*(?:[Tt](?:r(?:ue?)?)?|[Ff](?:a(?:l(?:se?)?)?)?)?\s*$/],
   ["null", /^\s*(?:n(?:u(?:ll?)?)?|N(?:o(?:ne?)?)?)?\s*$/],
 ];
 
+/** More characters than numbers and constants have. */
+const MOST_CHARACTERS = 128;
+
 /** Whether a text that has not ended may be something else than a string. */
 const mayBeOther = (text: string, types: ReadonlySet<JsonType>): boolean =>
-  BEGINNINGS.some(([type, beginning]) => types.has(type) && beginning.test(text));
+  BEGINNINGS.some(
+    ([type, beginning]) =>
+      types.has(type) &&
+      (type === "object" || type === "array" || text.length <= MOST_CHARACTERS) &&
+      beginning.test(text),
+  );
 
 /** A value as JSON: as it was if it is JSON, translated if it is of Python, and otherwise a string. */
 function jsonOf(text: string, types: ReadonlySet<JsonType>): string {

@@ -1,6 +1,6 @@
 import { HeldSpace } from "../reading/held-space.ts";
 import { Nonsense, type Step, type TextReader } from "../reading/text-reader.ts";
-import type { CallFormat, ReasoningContext, ReasoningFormat, TextSink } from "../types.ts";
+import type { CallFormat, CallSink, ReasoningContext, ReasoningFormat, TextSink } from "../types.ts";
 
 export interface TagOptions {
   readonly name: string;
@@ -83,15 +83,15 @@ function* isCall(reader: TextReader, begin: string, { format, tools }: CallForma
   const found = () => {
     isCertain = true;
   };
-  reader.mark();
-  reader.skip(begin.length);
-  const steps = format.read(reader, { begin: found, arguments: () => {}, end: () => {} }, { tools, begin });
+  const calls: CallSink = { begin: found, arguments: () => {}, end: () => {} };
+  const steps = function* (): Step<void> {
+    reader.skip(begin.length);
+    yield* format.read(reader, calls, { tools, begin });
+  };
   try {
-    while (!steps.next().done && !isCertain) yield;
+    yield* reader.tryOut(steps(), () => isCertain);
   } catch (error) {
     if (!(error instanceof Nonsense)) throw error;
   }
-  reader.rewind();
-  reader.forget();
   return isCertain;
 }

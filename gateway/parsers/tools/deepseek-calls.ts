@@ -1,4 +1,4 @@
-import { passArguments } from "../reading/json-call.ts";
+import { passArguments } from "../reading/json-arguments.ts";
 import { functionName } from "../reading/names.ts";
 import type { ToolFormat } from "../types.ts";
 

@@ -81,6 +81,7 @@ describe("the gemma parser", () => {
 
   test.each([
     ["a list", '[now(), web.search-2(query="rain")]'],
+    ["JSON", '[{"name": "now", "parameters": {}}, {"name": "web.search-2", "parameters": {"query":"rain"}}]'],
     ["a block of code", '```tool_code\nnow(); web.search-2(query="rain")\n```'],
     ["printed code", '```tool_code\nprint(now(), web.search-2(query="rain"))\n```'],
   ])("reads the calls of Gemma 3 in %s", (_, text) => {

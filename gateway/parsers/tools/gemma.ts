@@ -4,8 +4,10 @@ import { functionName } from "../reading/names.ts";
 import { readPythonCalls } from "../reading/python.ts";
 import { Nonsense } from "../reading/text-reader.ts";
 import type { ToolFormat } from "../types.ts";
+import { json } from "./json.ts";
 
 const CODE = "```tool_code";
+const JSON_OPENS = ["{", "```json"];
 /** For each text that begins a call, what ends it, and what is around its strings. */
 const TAGS = new Map([
   ["<|tool_call>", { end: "<tool_call|>", dialect: gemmaDialect('<|"|>') }],
@@ -15,19 +17,25 @@ const ENDS = [...TAGS.values()].map(({ end }) => end);
 
 /**
  * `<|tool_call>call:f{k:<|"|>v<|"|>}<tool_call|>`: Gemma 4; FunctionGemma with other tags. Gemma 3 has no format of its
- * own, and writes what it is asked for: `[f(k="v")]`, or a block of `tool_code`.
+ * own, and writes what it is asked for: `[f(k="v")]`, JSON, or a block of `tool_code`.
  * Source: https://ai.google.dev/gemma/docs/core/prompt-formatting-gemma4 and
- * https://ai.google.dev/gemma/docs/functiongemma/formatting-and-best-practices
+ * https://ai.google.dev/gemma/docs/capabilities/function-calling
  */
 export const gemma: ToolFormat = {
   name: "gemma",
   matches: ({ template, model }) =>
     [...TAGS.keys()].some((begin) => template.includes(begin)) || /gemma-?[34]/.test(model),
   begins: [...TAGS.keys(), CODE],
-  opens: ["["],
+  opens: ["[", ...JSON_OPENS],
   ends: ENDS,
   controls: [...TAGS.keys(), ...ENDS, '<|"|>', "<escape>"],
-  *read(reader, calls, { tools, begin }) {
+  *read(reader, calls, context) {
+    const { tools, begin } = context;
+    const isList = begin === "[" && (yield* reader.following(["{"], 1));
+    if (isList || JSON_OPENS.includes(begin)) {
+      yield* json.read(reader, calls, context);
+      return;
+    }
     yield* reader.skipSpace();
     const tag = TAGS.get(begin);
     if (tag === undefined) {

@@ -1,6 +1,5 @@
 import { CALL, CHANNEL, END, FRAMING, RETURN, readHeader, START } from "../reading/harmony.ts";
-import { passArguments } from "../reading/json-call.ts";
-import { functionName } from "../reading/names.ts";
+import { passArguments } from "../reading/json-arguments.ts";
 import { Nonsense } from "../reading/text-reader.ts";
 import type { ToolFormat } from "../types.ts";
 
@@ -29,9 +28,9 @@ export const harmony: ToolFormat = {
     if (!header?.isComplete || header.recipient === undefined) return;
     const ends = [CALL, END, RETURN, START];
     const hasArguments = Boolean(yield* reader.following(["{", ...ends]));
+    const name = header.recipient.replace(/^functions\./, "");
     // Python, say, is text.
-    if (!hasArguments) return;
-    const name = functionName(header.recipient.replace(/^functions\./, ""));
+    if (!hasArguments || name === "") return;
     yield* passArguments(reader, calls, name, { ends });
     yield* reader.skipSpace();
     if (!(yield* reader.tryText(CALL))) yield* reader.tryText(END);

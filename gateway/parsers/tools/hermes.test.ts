@@ -29,6 +29,36 @@ describe("the hermes parser", () => {
     expect(read(text)).toEqual({ text: "", reasoning: "", calls: [{ name: "now", arguments: "{}" }] });
   });
 
+  test("reads several calls within one tag", () => {
+    const call = '{"name": "now", "arguments": {}}';
+    for (const text of [`${call}\n${call}`, `[${call}, ${call}]`])
+      expect(read(`<tool_call>\n${text}\n</tool_call>`)).toEqual({
+        text: "",
+        reasoning: "",
+        calls: [
+          { name: "now", arguments: "{}" },
+          { name: "now", arguments: "{}" },
+        ],
+      });
+  });
+
+  test("ends a malformed call where the next one begins", () => {
+    const { calls, text } = read(
+      '<tool_call>{"name": "f", "arguments": {"a": oops} <tool_call>{"name": "now", "arguments": {}}</tool_call>',
+    );
+    expect(calls).toEqual([
+      { name: "f", arguments: '{"a": oops} ', isBroken: true },
+      { name: "now", arguments: "{}" },
+    ]);
+    expect(text).toBe("");
+  });
+
+  test("drops what ends a call if something else is before it", () => {
+    const { calls, text } = read('<tool_call>{"name": "now", "arguments": {}} is it </tool_call> So.');
+    expect(calls).toEqual([{ name: "now", arguments: "{}" }]);
+    expect(text).toBe("is itSo.");
+  });
+
   test("passes on malformed arguments as they are", () => {
     const { calls, text } = read('<tool_call>{"name": "f", "arguments": {"a": oops}}</tool_call> So.');
     expect(calls).toEqual([{ name: "f", arguments: '{"a": oops}}', isBroken: true }]);

@@ -1,4 +1,5 @@
-import { passArguments, readCallObjects, USUAL_KEYS } from "../reading/json-call.ts";
+import { passArguments } from "../reading/json-arguments.ts";
+import { readCallObjects, USUAL_KEYS } from "../reading/json-call.ts";
 import { declaredName, functionName } from "../reading/names.ts";
 import { readKeywords } from "../reading/python.ts";
 import type { ToolFormat } from "../types.ts";

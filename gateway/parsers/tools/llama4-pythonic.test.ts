@@ -26,6 +26,7 @@ const lookalikes = [
   "now()",
   "<|python_start|>print(1)",
   "[",
+  '{"name": "now"}',
 ];
 
 describe("without a marker", () => {

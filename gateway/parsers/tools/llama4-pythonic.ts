@@ -23,7 +23,8 @@ export const llama4Pythonic: ToolFormat = {
     yield* reader.skipSpace();
     const accepts = (name: string) => begin === BEGIN || declaredName(name, tools) !== "";
     // Llama 4 also writes JSON.
-    if ((yield* reader.peek()) === "{") yield* readCallObjects(reader, calls, { ...USUAL_KEYS, accepts });
+    if ((yield* reader.peek()) === "{")
+      yield* readCallObjects(reader, calls, { ...USUAL_KEYS, accepts, needsArguments: begin !== BEGIN });
     else yield* readPythonCalls(reader, calls, begin === BEGIN ? undefined : tools);
     yield* reader.skipSpace();
     yield* reader.tryText(END);

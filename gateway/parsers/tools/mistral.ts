@@ -1,4 +1,5 @@
-import { passArguments, readCallObjects } from "../reading/json-call.ts";
+import { passArguments } from "../reading/json-arguments.ts";
+import { readCallObjects } from "../reading/json-call.ts";
 import { functionName } from "../reading/names.ts";
 import type { Step, TextReader } from "../reading/text-reader.ts";
 import type { CallSink, ToolFormat } from "../types.ts";
@@ -10,7 +11,7 @@ const END = "[/TOOL_CALLS]";
 /**
  * `[TOOL_CALLS][{"name": …, "arguments": {…}}]`, and since tokenizer version 11 `[TOOL_CALLS]f[ARGS]{…}` for each call,
  * or `[TOOL_CALLS]f[CALL_ID]id[ARGS]{…}`.
- * Source: https://docs.mistral.ai/cookbooks/concept-deep-dive-tokenization-tool_calling and mistral-common.
+ * Source: https://github.com/mistralai/mistral-common, its instruct tokenizers.
  */
 export const mistral: ToolFormat = {
   name: "mistral",
