@@ -38,7 +38,7 @@ function firstMarker(text: string, markers: readonly string[], from: number): Ma
 }
 
 /** How many characters at the end of a text may be the beginning of a marker. */
-function heldLength(text: string, markers: readonly string[], from: number): number {
+export function heldLength(text: string, markers: readonly string[], from = 0): number {
   let longest = 0;
   for (const marker of markers) {
     const first = marker.charCodeAt(0);
