@@ -40,6 +40,7 @@ const GATEWAY_ORDER = [
   "engines",
   "wire",
   "access",
+  "grammars",
   "kernel",
 ];
 
