@@ -53,11 +53,30 @@ export function describeModel(
       piece.control && model.isEogToken(id as Token) ? [id] : [],
     ),
     vocabularySize: vocabulary.length,
-    features: { logprobs: true, logitBias: true, embeddings: isEmbeddingModel },
+    features: {
+      logprobs: true,
+      logitBias: true,
+      embeddings: isEmbeddingModel,
+      grammar: canWriteAnything(vocabulary),
+    },
     engine: { name: "llama.cpp", version: options.engineVersion },
     created: Math.floor(Date.now() / 1000),
     kvFormat: options.kvFormat,
   };
+}
+
+/**
+ * Whether the vocabulary has a token for every byte of UTF-8. Without one, a grammar could demand a character that no token
+ * can write, and llama.cpp fails if it has nothing to sample.
+ */
+function canWriteAnything(vocabulary: readonly TokenPiece[]): boolean {
+  const bytes = new Set(
+    vocabulary.flatMap(({ bytes: [first, ...others] }) => (others.length === 0 ? first : [])),
+  );
+  const [overlong, beyond] = [[0xc0, 0xc1], 0xf5];
+  return Array.from({ length: beyond - 1 }, (_, index) => index + 1).every(
+    (byte) => overlong.includes(byte) || bytes.has(byte),
+  );
 }
 
 function describeTokenizer(
