@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { encodeVocabulary, type ModelCard, type TokenPiece } from "#runtime";
 import type { TokenizerFile } from "../tokenizer-file.ts";
+import { canKeepToGrammars } from "./grammar/writable.ts";
 
 /** Tokens per KV block. */
 export const BLOCK_SIZE = 16;
@@ -57,26 +58,12 @@ export function describeModel(
       logprobs: true,
       logitBias: true,
       embeddings: isEmbeddingModel,
-      grammar: canWriteAnything(vocabulary),
+      grammar: canKeepToGrammars(vocabulary),
     },
     engine: { name: "llama.cpp", version: options.engineVersion },
     created: Math.floor(Date.now() / 1000),
     kvFormat: options.kvFormat,
   };
-}
-
-/**
- * Whether the vocabulary has a token for every byte of UTF-8. Without one, a grammar could demand a character that no token
- * can write, and llama.cpp fails if it has nothing to sample.
- */
-function canWriteAnything(vocabulary: readonly TokenPiece[]): boolean {
-  const bytes = new Set(
-    vocabulary.flatMap(({ bytes: [first, ...others] }) => (others.length === 0 ? first : [])),
-  );
-  const [overlong, beyond] = [[0xc0, 0xc1], 0xf5];
-  return Array.from({ length: beyond - 1 }, (_, index) => index + 1).every(
-    (byte) => overlong.includes(byte) || bytes.has(byte),
-  );
 }
 
 function describeTokenizer(

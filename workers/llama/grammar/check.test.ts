@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { checkGrammar } from "./check.ts";
+import { checkGrammar as check } from "./check.ts";
+
+/** As in SmolLM2's vocabulary, some characters are missing. */
+const checkGrammar = (source: string) =>
+  check(source, [
+    [9, 13],
+    [32, 0xd7ff],
+    [0xe000, 0x3ffff],
+  ]);
 
 describe("a grammar is accepted", () => {
   test.each([
@@ -26,11 +34,14 @@ describe("a grammar is refused", () => {
     ["begins with itself", 'root ::= root "a" | "b"'],
     ["begins with itself", 'root ::= a a root "x" | "y"\na ::= b\nb ::= ""'],
     ["begins with itself", 'root ::= a "x"\na ::= [x]? b\nb ::= a | "z"'],
+    ["can be empty more than 16 times", 'root ::= ("a"? "b"?){500}'],
+    ["can be empty more than 16 times", 'root ::= (("a"?){9}){9}'],
     ["can be empty", 'root ::= ("a"* "b"?)*'],
     ["can be empty", 'root ::= "x" (y)+\ny ::= z\nz ::= ""'],
     ["never ends", 'root ::= "a" root'],
-    ["never ends", 'root ::= "a" | b\nb ::= [\\x00]'],
-    ["never ends", "root ::= [^\\x00-\\U0010ffff]"],
+    ["no token for", 'root ::= "a" | "\\x04"'],
+    ["no token for", 'root ::= ("a" [\\x00-\\x08])?'],
+    ["no token for", "root ::= [^\\x00-\\U0010ffff]"],
     ["repetitions are too large", 'root ::= ("aaaaaaaaaa"{1900}){1900}'],
     ["more than 1999 times", 'root ::= "a"{99999999999999999999}'],
     ["more than 1999 times", 'root ::= ("a" | "b"){2000,}'],
@@ -45,5 +56,5 @@ describe("a grammar is refused", () => {
       Array.from({ length: 9000 }, (_, n) => `${n === 0 ? "root" : `r${n}`} ::= r${n + 1}\n`).join("") +
         'r9000 ::= "a"',
     ],
-  ])("%s: %j", (sentence, source) => expect(() => checkGrammar(source)).toThrow(sentence));
+  ])("%s", (sentence, source) => expect(() => checkGrammar(source)).toThrow(sentence));
 });

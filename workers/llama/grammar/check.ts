@@ -1,19 +1,23 @@
 import { type Alternatives, GrammarError, type Part, parseGbnf } from "./gbnf.ts";
+import type { Characters } from "./writable.ts";
 
 /** Largest grammars: in characters, and in parts once llama.cpp has written out all repetitions. */
 const LONGEST = 4_000_000;
 const MOST_PARTS = 1_000_000;
 /** Most repetitions of one item that llama.cpp reads. */
 const MOST_REPEATED = 1_999;
+/** Most repetitions of something that can be empty. */
+const MOST_EMPTY = 16;
 /** Longest chain of rules that begin with each other, and most such chains. */
 const LONGEST_CHAIN = 5_000;
 const MOST_PATHS = 10_000_000;
 
 /**
  * Refuses the grammars with which llama.cpp would crash, never end or get stuck: it finds only some of them itself.
+ * @param writable the characters that the model can write
  * @throws GrammarError
  */
-export function checkGrammar(source: string): void {
+export function checkGrammar(source: string, writable: Characters): void {
   if (source.length > LONGEST) throw new GrammarError(`It has more than ${LONGEST} characters.`);
   if (source.includes("\0")) throw new GrammarError("It has a NUL character.");
   const rules = parseGbnf(source);
@@ -25,6 +29,7 @@ export function checkGrammar(source: string): void {
   let size = 0;
   for (const alternatives of rules.values()) size += sizeOf(alternatives);
   if (size > MOST_PARTS) throw new GrammarError("Its repetitions are too large.");
+  refuseUnwritable(rules, writable);
   refuseEndless(rules);
   refuseLeftRecursion(rules);
 }
@@ -54,8 +59,11 @@ function sizeOfPart(part: Part): number {
   return times * (1 + sizeOfPart(part.part));
 }
 
-/** The rules for which a property holds, which is true of a sequence if it is true of all its parts. */
-function rulesWhere(rules: Rules, ofCharacter: (isEmpty: boolean) => boolean): ReadonlySet<string> {
+/**
+ * The rules for which a property holds, which is true of a sequence if it is true of all its parts.
+ * @param ofCharacter whether it is true of characters
+ */
+function rulesWhere(rules: Rules, ofCharacter: boolean): ReadonlySet<string> {
   const found = new Set<string>();
   const users = new Map<string, string[]>();
   for (const [name, alternatives] of rules)
@@ -69,35 +77,61 @@ function rulesWhere(rules: Rules, ofCharacter: (isEmpty: boolean) => boolean): R
   return found;
 }
 
-const holdsFor = (
-  alternatives: Alternatives,
-  found: ReadonlySet<string>,
-  ofCharacter: (isEmpty: boolean) => boolean,
-): boolean => alternatives.some((parts) => parts.every((part) => holdsForPart(part, found, ofCharacter)));
+const holdsFor = (alternatives: Alternatives, found: ReadonlySet<string>, ofCharacter: boolean): boolean =>
+  alternatives.some((parts) => parts.every((part) => holdsForPart(part, found, ofCharacter)));
 
-function holdsForPart(
-  part: Part,
-  found: ReadonlySet<string>,
-  ofCharacter: (isEmpty: boolean) => boolean,
-): boolean {
-  if (part.kind === "character") return ofCharacter(part.isEmpty);
+function holdsForPart(part: Part, found: ReadonlySet<string>, ofCharacter: boolean): boolean {
+  if (part.kind === "character") return ofCharacter;
   if (part.kind === "rule") return found.has(part.name);
   if (part.kind === "group") return holdsFor(part.alternatives, found, ofCharacter);
   return part.least === 0 || holdsForPart(part.part, found, ofCharacter);
 }
 
-/** A rule that never ends, or that no character fits, would leave the model without a token. */
+/** A character that no token can write would leave the model without a token. */
+function refuseUnwritable(rules: Rules, writable: Characters): void {
+  for (const [name, alternatives] of rules)
+    for (const part of charactersIn(alternatives))
+      if (!hasWritable(part, writable))
+        throw new GrammarError(`Its rule '${name}' needs a character that the model has no token for.`);
+}
+
+type CharacterPart = Extract<Part, { kind: "character" }>;
+
+function* charactersIn(alternatives: Alternatives): Generator<CharacterPart> {
+  for (const part of alternatives.flat()) {
+    if (part.kind === "character") yield part;
+    else if (part.kind === "group") yield* charactersIn(part.alternatives);
+    else if (part.kind === "repeat") yield* charactersIn([[part.part]]);
+  }
+}
+
+function hasWritable({ ranges, isNegated }: CharacterPart, writable: Characters): boolean {
+  if (!isNegated)
+    return ranges.some(([first, last]) => writable.some((each) => each[0] <= last && first <= each[1]));
+  const excluded = ranges.toSorted((one, other) => one[0] - other[0]);
+  return writable.some(([first, last]) => {
+    let next = first;
+    for (const range of excluded) if (range[0] <= next) next = Math.max(next, range[1] + 1);
+    return next <= last;
+  });
+}
+
+/** A rule that never ends: in some answers, the model would have no way out. */
 function refuseEndless(rules: Rules): void {
-  const ending = rulesWhere(rules, (isEmpty) => !isEmpty);
+  const ending = rulesWhere(rules, true);
   for (const name of rules.keys())
-    if (!ending.has(name)) throw new GrammarError(`Its rule '${name}' matches nothing, or never ends.`);
+    if (!ending.has(name)) throw new GrammarError(`Its rule '${name}' never ends.`);
 }
 
 /** llama.cpp expands rules that begin with themselves for ever. */
 function refuseLeftRecursion(rules: Rules): void {
-  const empty = rulesWhere(rules, () => false);
-  const isEmpty = (part: Part) => holdsForPart(part, empty, () => false);
+  const empty = rulesWhere(rules, false);
+  const isEmpty = (part: Part) => holdsForPart(part, empty, false);
   for (const [name, alternatives] of rules) {
+    if (emptyTimes(alternatives, isEmpty) > MOST_EMPTY)
+      throw new GrammarError(
+        `Its rule '${name}' repeats something that can be empty more than ${MOST_EMPTY} times.`,
+      );
     const endless = repeatsIn(alternatives).find(
       ({ part, most }) => most === Number.POSITIVE_INFINITY && isEmpty(part),
     );
@@ -118,6 +152,18 @@ function refuseLeftRecursion(rules: Rules): void {
   };
   followBeginnings(new Map(Array.from(rules, ([name, alternatives]) => [name, firstOf(alternatives)])));
 }
+
+/** How often something that can be empty is repeated at most: llama.cpp tries all ways of leaving some of them out. */
+const emptyTimes = (alternatives: Alternatives, isEmpty: (part: Part) => boolean): number =>
+  Math.max(
+    1,
+    ...alternatives.flat().map((part) => {
+      if (part.kind === "group") return emptyTimes(part.alternatives, isEmpty);
+      if (part.kind !== "repeat") return 1;
+      const times = isEmpty(part.part) && part.most !== Number.POSITIVE_INFINITY ? part.most : 1;
+      return Math.max(1, times) * emptyTimes([[part.part]], isEmpty);
+    }),
+  );
 
 const repeatsIn = (alternatives: Alternatives): Extract<Part, { kind: "repeat" }>[] =>
   alternatives.flat().flatMap((part) => {

@@ -149,6 +149,10 @@ describe("grammars in llama.cpp", () => {
     expect(textOf(tokensOf(await generate('root ::= "a"{1999}', { maxTokens: 3 })))).toMatch(/^a+$/);
   });
 
+  test("is a feature of the model", () => {
+    expect(engine.card.features.grammar).toBe(true);
+  });
+
   test("wins over biases that forbid all tokens", async () => {
     const all = Array.from({ length: engine.card.vocabularySize }, (_, id): [number, number] => [id, -100]);
     const deltas = await generate(regexGrammar("ok", "r"), sampling({ logitBias: all }));

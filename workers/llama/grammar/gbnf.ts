@@ -1,7 +1,9 @@
+import type { Characters } from "./writable.ts";
+
 /** A part of a rule of a grammar. */
 export type Part =
-  /** One character; `isEmpty` if none is possible. */
-  | { readonly kind: "character"; readonly isEmpty: boolean }
+  /** One of these characters or, if `isNegated`, one of all others. */
+  | { readonly kind: "character"; readonly ranges: Characters; readonly isNegated: boolean }
   | { readonly kind: "rule"; readonly name: string }
   | { readonly kind: "group"; readonly alternatives: Alternatives }
   /** `most` can be infinite. */
@@ -67,7 +69,7 @@ function readSequence(reader: Reader, depth: number): readonly Part[] {
 function readPart(reader: Reader, depth: number): Part | undefined {
   if (reader.take(/"/y) !== undefined) return readText(reader);
   if (reader.take(/\[/y) !== undefined) return readClass(reader);
-  if (reader.take(/\./y) !== undefined) return { kind: "character", isEmpty: false };
+  if (reader.take(/\./y) !== undefined) return { kind: "character", ranges: [], isNegated: true };
   if (reader.take(/\(/y) !== undefined) {
     reader.skip(true);
     const alternatives = readAlternatives(reader, depth + 1);
@@ -82,8 +84,10 @@ function readPart(reader: Reader, depth: number): Part | undefined {
 
 function readText(reader: Reader): Part {
   const parts: Part[] = [];
-  while (reader.take(/"/y) === undefined)
-    parts.push({ kind: "character", isEmpty: reader.character() === 0 });
+  while (reader.take(/"/y) === undefined) {
+    const code = reader.character();
+    parts.push({ kind: "character", ranges: [[code, code]], isNegated: false });
+  }
   return { kind: "group", alternatives: [parts] };
 }
 
@@ -95,21 +99,9 @@ function readClass(reader: Reader): Part {
     const first = reader.character();
     ranges.push([first, reader.take(/-(?!\])/y) === undefined ? first : reader.character()]);
   }
-  if (ranges.length === 0) return { kind: "group", alternatives: [[]] };
-  return {
-    kind: "character",
-    isEmpty: isNegated ? coversAll(ranges) : ranges.every(([first, last]) => last < Math.max(first, 1)),
-  };
-}
-
-/** Whether no character but NUL, which no token has, is left. */
-function coversAll(ranges: [number, number][]): boolean {
-  let next = 1;
-  for (const [first, last] of ranges.sort((one, other) => one[0] - other[0])) {
-    if (first > next) return false;
-    next = Math.max(next, last + 1);
-  }
-  return next > 0x10ffff;
+  return ranges.length === 0
+    ? { kind: "group", alternatives: [[]] }
+    : { kind: "character", ranges, isNegated };
 }
 
 function readBounds(reader: Reader, depth: number): { least: number; most: number } | undefined {

@@ -4,6 +4,7 @@ import { acceptToken } from "./accept-token.ts";
 import { checkGrammar } from "./check.ts";
 import { GrammarError } from "./gbnf.ts";
 import { Trigger } from "./trigger.ts";
+import { type Characters, writableCharacters } from "./writable.ts";
 
 type LlamaGrammar = Awaited<ReturnType<Llama["createGrammar"]>>;
 
@@ -15,6 +16,7 @@ export class Grammars {
   readonly #llama: Llama;
   readonly #model: LlamaModel;
   readonly #vocabulary: readonly TokenPiece[];
+  readonly #writable: Characters;
   /** By their texts, the most recently used last. */
   readonly #kept = new Map<string, LlamaGrammar>();
 
@@ -22,6 +24,7 @@ export class Grammars {
     this.#llama = llama;
     this.#model = model;
     this.#vocabulary = vocabulary;
+    this.#writable = writableCharacters(vocabulary);
   }
 
   /**
@@ -55,7 +58,7 @@ export class Grammars {
 
   async #create(gbnf: string): Promise<LlamaGrammar> {
     try {
-      checkGrammar(gbnf);
+      checkGrammar(gbnf, this.#writable);
     } catch (error) {
       if (!(error instanceof GrammarError)) throw error;
       throw new PlaneError("invalid_request", `The grammar is not valid. ${error.message}`);
