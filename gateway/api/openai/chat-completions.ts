@@ -16,6 +16,7 @@ import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
 import { stopsOf } from "./sampling.ts";
 import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
+import { grammarOf } from "./structured-output.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
 const UNSUPPORTED = {
@@ -23,7 +24,6 @@ const UNSUPPORTED = {
   tool_choice: "Leave it out, or set it to 'none'.",
   functions: "Leave it out.",
   function_call: "Leave it out, or set it to 'none'.",
-  response_format: 'Leave it out, or set it to {"type": "text"}.',
   audio: "Leave it out.",
   prediction: "Leave it out.",
   modalities: 'Leave it out, or set it to ["text"].',
@@ -61,6 +61,7 @@ export async function chatCompletions(
     body,
     prompts: [{ tokens, maxTokens }],
     stops: [...stopsOf(body.stop), ...model.template.stops],
+    grammar: grammarOf(body, model),
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     echoLogprobs: false,
     format: chatFormat,
