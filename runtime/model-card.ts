@@ -58,6 +58,8 @@ export const modelCardSchema = z.object({
      * worker is lost continues on another one. Default true.
      */
     continues: z.boolean().optional(),
+    /** Whether the engine keeps to the grammar of a request. Default false. */
+    grammar: z.boolean().optional(),
   }),
   engine: z.object({ name: z.string(), version: z.string() }),
   /** Seconds since the epoch, for `created` in `/v1/models`. */

@@ -2,8 +2,8 @@ import { type GenerateRequest, type Logger, type ModelCard, PlaneError } from "#
 
 /** @throws PlaneError `invalid_request` if the model cannot serve the request */
 export function checkRequest(
-  { tokens, dataParallelRank }: GenerateRequest,
-  { contextLength, vocabularySize, dataParallelSize }: ModelCard,
+  { tokens, dataParallelRank, grammar }: GenerateRequest,
+  { contextLength, vocabularySize, dataParallelSize, features }: ModelCard,
 ): void {
   if (tokens.length === 0 || tokens.length >= contextLength) {
     throw new PlaneError(
@@ -20,10 +20,16 @@ export function checkRequest(
       `There is no data-parallel rank ${dataParallelRank}; this worker has ${dataParallelSize}, from 0.`,
     );
   }
+  if (grammar !== undefined && features.grammar !== true)
+    throw new PlaneError("invalid_request", "The engine of this worker cannot keep to a grammar.");
 }
 
-/** Logs why an engine has failed a request. @returns the error for the caller, which does not need the details */
+/**
+ * Logs why an engine has failed a request, unless the request itself is to blame.
+ * @returns the error for the caller, which does not need the details
+ */
 export function engineFailure(error: unknown, { requestId }: GenerateRequest, log: Logger): PlaneError {
+  if (error instanceof PlaneError && error.code === "invalid_request") return error;
   log.error("the engine failed a request", {
     request: requestId,
     reason: error instanceof Error ? error.stack : String(error),

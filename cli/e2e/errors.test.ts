@@ -105,7 +105,27 @@ describe("a parameter", () => {
       { response_format: { type: "json_object" } },
       "response_format",
       "unsupported_parameter",
-      "not supported",
+      "cannot keep to a grammar",
+    ],
+    [{ guided_choice: ["a"] }, "guided_choice", "unsupported_parameter", "does not support 'guided_choice'"],
+    [{ response_format: { type: "xml" } }, "response_format.type", "invalid_value", "json_schema"],
+    [
+      { response_format: { type: "json_schema" } },
+      "response_format.json_schema",
+      "invalid_value",
+      "missing",
+    ],
+    [
+      { response_format: { type: "json_object" }, structured_outputs: { regex: "a" } },
+      "structured_outputs.regex",
+      "invalid_value",
+      "cannot be combined",
+    ],
+    [
+      { structured_outputs: { choise: ["a"] } },
+      "structured_outputs.choise",
+      "unknown_parameter",
+      "did you mean 'choice'",
     ],
   ])("%j is refused at %s", async (fields, param, code, part) => {
     const answer = await chat(fields);

@@ -71,10 +71,13 @@ test.each(["SIGTERM", "SIGINT"] as const)("npm start lets running answers finish
   await gone(all);
 });
 
-test("an answer whose worker is killed continues on the other one, token for token", async () => {
+test.each([
+  ["an answer", {}],
+  ["an answer that keeps to a grammar", { guided_regex: "([a-z]{2,6} [0-9]{3}, ){200}" }],
+])("%s whose worker is killed continues on the other one, token for token", async (_, fields) => {
   const stator = startUp();
   const openai = client(await stator.url());
-  const long = { ...ask, ...{ ignore_eos: true }, max_tokens: 90 };
+  const long = { ...ask, ...fields, ...{ ignore_eos: true }, max_tokens: 90 };
   const whole = await openai.completions.create(long);
   const { data: stream, response } = await openai.completions
     .create(

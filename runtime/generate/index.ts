@@ -19,6 +19,7 @@ export {
   decodeGenerateRequest,
   encodeGenerateRequest,
   type GenerateRequest,
+  type Grammar,
   type Sampling,
 } from "./request.ts";
 export {

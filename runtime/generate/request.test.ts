@@ -41,15 +41,22 @@ const request = fc
     optional("echoLogprobs", fc.boolean()),
     optional("dataParallelRank", fc.nat()),
     optional("kvSource", kvSource),
+    optional("answered", fc.nat()),
+    optional(
+      "grammar",
+      fc.record({ gbnf: fc.string({ minLength: 1 }), after: fc.array(fc.string({ minLength: 1 })) }),
+    ),
   )
   .map(
-    ([fields, sampling, seed, logprobs, echo, rank, kv]): GenerateRequest => ({
+    ([fields, sampling, seed, logprobs, echo, rank, kv, answered, grammar]): GenerateRequest => ({
       ...fields,
       sampling: { ...sampling, ...seed },
       ...logprobs,
       ...echo,
       ...rank,
       ...kv,
+      ...answered,
+      ...grammar,
     }),
   );
 

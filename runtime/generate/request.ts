@@ -32,6 +32,14 @@ const samplingSchema = z.object({
   logitBias: z.array(z.tuple([tokenId, z.number()])),
 });
 
+/** What an answer may consist of. */
+const grammarSchema = z.object({
+  /** In GBNF, the notation of llama.cpp. Its rule `root` is the whole answer, or what follows one of `after`. */
+  gbnf: z.string().min(1),
+  /** The grammar applies once the answer has one of these texts; if there are none, from the beginning. */
+  after: z.array(z.string().min(1)),
+});
+
 const generateRequestSchema = z.object({
   requestId: z.string(),
   model: z.string(),
@@ -52,10 +60,15 @@ const generateRequestSchema = z.object({
   dataParallelRank: z.number().int().min(0).optional(),
   /** Where the KV of the prompt's first tokens can be read; absent: the worker computes it. */
   kvSource: kvSourceSchema.optional(),
+  /** The answer keeps to it; absent: any answer. */
+  grammar: grammarSchema.optional(),
+  /** How many of the prompt's last tokens are the beginning of the answer, which the grammar covers; absent: none. */
+  answered: z.number().int().min(0).optional(),
 });
 
 /** One call of a worker's `generate` endpoint. */
 export type GenerateRequest = z.infer<typeof generateRequestSchema>;
+export type Grammar = z.infer<typeof grammarSchema>;
 export type Sampling = z.infer<typeof samplingSchema>;
 
 /** The request as bytes: the protobuf message `stator.v1.GenerateRequest`. */

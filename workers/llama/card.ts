@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { encodeVocabulary, type ModelCard, type TokenPiece } from "#runtime";
 import type { TokenizerFile } from "../tokenizer-file.ts";
+import { canKeepToGrammars } from "./grammar/writable.ts";
 
 /** Tokens per KV block. */
 export const BLOCK_SIZE = 16;
@@ -53,7 +54,12 @@ export function describeModel(
       piece.control && model.isEogToken(id as Token) ? [id] : [],
     ),
     vocabularySize: vocabulary.length,
-    features: { logprobs: true, logitBias: true, embeddings: isEmbeddingModel },
+    features: {
+      logprobs: true,
+      logitBias: true,
+      embeddings: isEmbeddingModel,
+      grammar: canKeepToGrammars(vocabulary),
+    },
     engine: { name: "llama.cpp", version: options.engineVersion },
     created: Math.floor(Date.now() / 1000),
     kvFormat: options.kvFormat,

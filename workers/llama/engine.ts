@@ -12,6 +12,7 @@ import type { Delta, Engine, EngineStats, KvEventSource, Prefilled } from "../en
 import type { KvImport } from "../kv/types.ts";
 import { BLOCK_SIZE, type CardOptions, describeModel } from "./card.ts";
 import { embedWith } from "./embeddings.ts";
+import { type AnswerGrammar, Grammars } from "./grammar/grammars.ts";
 import { KvBlocks } from "./kv-blocks.ts";
 import { generateTokens, promptLogprobs } from "./logprobs.ts";
 import { samplingOptions } from "./sampling.ts";
@@ -39,6 +40,7 @@ export class LlamaEngine implements Engine {
   readonly #pool: SequencePool;
   readonly #blocks: KvBlocks;
   readonly #vocabulary: TokenPiece[];
+  readonly #grammars: Grammars;
   #publish: (events: KvEvent[]) => void = () => {};
 
   constructor(llama: Llama, model: LlamaModel, context: LlamaContext, options: LlamaEngineOptions) {
@@ -49,6 +51,7 @@ export class LlamaEngine implements Engine {
     this.#pool = new SequencePool(context);
     this.#blocks = new KvBlocks(BLOCK_SIZE, (events) => this.#publish(events));
     this.#vocabulary = readVocabulary(model);
+    this.#grammars = new Grammars(llama, model, this.#vocabulary);
     this.kvEvents = {
       subscribe: (listener) => {
         this.#publish = listener;
@@ -60,12 +63,13 @@ export class LlamaEngine implements Engine {
 
   async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
     const prompt = Array.from(request.tokens) as Token[];
+    const grammar = await this.#grammars.forRequest(request);
     const slot = await this.#pool.acquire(prompt, signal);
     try {
       const cachedTokens = await this.#reusePrefix(slot, prompt, request.echoLogprobs === true);
       yield { tokenIds: [], cachedTokens };
       if (request.echoLogprobs) yield await this.#echo(slot, prompt, request.logprobs ?? 0);
-      yield* this.#answer(slot, prompt, request, signal);
+      yield* this.#answer(slot, prompt, request, grammar, signal);
     } finally {
       this.#settle(slot);
     }
@@ -73,11 +77,12 @@ export class LlamaEngine implements Engine {
 
   async exportKv(request: GenerateRequest, signal: AbortSignal): Promise<Prefilled> {
     const prompt = Array.from(request.tokens) as Token[];
+    const grammar = await this.#grammars.forRequest(request);
     const slot = await this.#pool.acquire(prompt, signal);
     try {
       const cachedTokens = await this.#reusePrefix(slot, prompt, false);
       let delta: Delta = { tokenIds: [] };
-      for await (delta of this.#answer(slot, prompt, request, signal)) break;
+      for await (delta of this.#answer(slot, prompt, request, grammar, signal)) break;
       signal.throwIfAborted();
       delta = { ...delta, cachedTokens };
       if (delta.finish !== undefined) return { delta };
@@ -98,6 +103,7 @@ export class LlamaEngine implements Engine {
 
   async *importKv(request: GenerateRequest, kv: KvImport, signal: AbortSignal): AsyncGenerator<Delta> {
     const prompt = Array.from(request.tokens) as Token[];
+    const grammar = await this.#grammars.forRequest(request);
     const state = await kv.read();
     checkState(state, prompt, kv.tokens);
     const file = await StateFile.create(state);
@@ -107,7 +113,7 @@ export class LlamaEngine implements Engine {
       const slot = await this.#pool.acquire(prompt, signal);
       try {
         yield { tokenIds: [], cachedTokens: await this.#load(slot, prompt, file, kv.tokens) };
-        yield* this.#answer(slot, prompt, request, signal);
+        yield* this.#answer(slot, prompt, request, grammar, signal);
       } finally {
         this.#settle(slot);
       }
@@ -179,12 +185,13 @@ export class LlamaEngine implements Engine {
     slot: SequenceSlot,
     prompt: Token[],
     request: GenerateRequest,
+    grammar: AnswerGrammar | undefined,
     signal: AbortSignal,
   ): AsyncGenerator<Delta> {
     await this.#prefill(slot, prompt, signal);
     if (signal.aborted) return;
     if (request.maxTokens === 0) yield { tokenIds: [], finish: "length" };
-    else yield* this.#decode(slot, prompt, request, signal);
+    else yield* this.#decode(slot, prompt, request, grammar, signal);
   }
 
   /** The prompt's tokens with their log probabilities; the first one has none. */
@@ -211,22 +218,26 @@ export class LlamaEngine implements Engine {
     slot: SequenceSlot,
     prompt: Token[],
     request: GenerateRequest,
+    grammar: AnswerGrammar | undefined,
     signal: AbortSignal,
   ): AsyncGenerator<Delta> {
     const { sequence } = slot;
     const generated: Token[] = [];
     const options = samplingOptions(this.#model, request, prompt, generated);
     const last = prompt.at(-1)!;
-    const steps = generateTokens(sequence, last, options, request.logprobs);
+    const steps = generateTokens(sequence, last, options, request.logprobs, grammar);
     const stopTokens = new Set<number>(request.stopTokenIds);
     for await (const { token, logprob } of steps) {
       if (signal.aborted) return;
       this.#blocks.grow(slot.index, slot.tokens, sequence.nextTokenIndex);
-      if (stopTokens.has(token) || (!request.ignoreEos && this.#model.isEogToken(token))) {
+      // Once a grammar is complete, only end tokens are left.
+      const mayEnd = !request.ignoreEos || grammar?.state !== undefined;
+      if (stopTokens.has(token) || (mayEnd && this.#model.isEogToken(token))) {
         yield { tokenIds: [], finish: "stop", stopToken: token };
         return;
       }
       generated.push(token);
+      grammar?.push(token);
       slot.tokens.push(token);
       const isLast = generated.length >= request.maxTokens;
       yield {

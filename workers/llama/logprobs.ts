@@ -1,19 +1,59 @@
 import type { LlamaContextSequence, SequenceEvaluateOptions, Token } from "node-llama-cpp";
 import type { TokenLogprob } from "../engine.ts";
+import type { AnswerGrammar } from "./grammar/grammars.ts";
 
 /**
  * Generates after the tokens that the sequence holds.
  * @param top see `generateWithLogprobs`; undefined for no log probabilities
+ * @param grammar what the tokens keep to, if anything
  */
 export async function* generateTokens(
   sequence: LlamaContextSequence,
   firstToken: Token,
   options: SequenceEvaluateOptions,
   top: number | undefined,
+  grammar: AnswerGrammar | undefined,
 ): AsyncGenerator<{ token: Token; logprob: TokenLogprob | undefined }> {
-  if (top !== undefined) yield* generateWithLogprobs(sequence, firstToken, options, top);
+  if (grammar !== undefined) yield* generateByGrammar(sequence, firstToken, options, top, grammar);
+  else if (top !== undefined) yield* generateWithLogprobs(sequence, firstToken, options, top);
   else
     for await (const token of sequence.evaluate([firstToken], options)) yield { token, logprob: undefined };
+}
+
+/** The same by a grammar. Its log probabilities are those among the tokens that fit the grammar. */
+async function* generateByGrammar(
+  sequence: LlamaContextSequence,
+  firstToken: Token,
+  options: SequenceEvaluateOptions,
+  top: number | undefined,
+  grammar: AnswerGrammar,
+): AsyncGenerator<{ token: Token; logprob: TokenLogprob | undefined }> {
+  const constrained = { ...options, grammarEvaluationState: () => grammar.state };
+  if (top === undefined)
+    for await (const token of sequence.evaluate([firstToken], constrained))
+      yield { token, logprob: undefined };
+  // `controlledEvaluate`, which could return fewer probabilities, takes no grammar.
+  else
+    for await (const { token, probabilities } of sequence.evaluateWithMetadata(
+      [firstToken],
+      { probabilities: true },
+      constrained,
+    ))
+      yield { token, logprob: fromProbabilities(token, probabilities, top) };
+}
+
+/** @param probabilities the most probable token first */
+function fromProbabilities(
+  token: Token,
+  probabilities: ReadonlyMap<Token, number>,
+  top: number,
+): TokenLogprob {
+  const best: [Token, number][] = [];
+  for (const [id, probability] of probabilities) {
+    if (best.length === top || probability === 0) break;
+    best.push([id, Math.log(probability)]);
+  }
+  return { logprob: Math.log(probabilities.get(token) ?? 0), top: best };
 }
 
 /**

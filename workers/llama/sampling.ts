@@ -21,7 +21,11 @@ export function samplingOptions(
     seed: seedOf(sampling.seed),
     yieldEogToken: true,
   };
-  if (sampling.logitBias.length > 0) options.tokenBias = tokenBias(model, sampling.logitBias);
+  if (sampling.logitBias.length > 0) {
+    // A grammar can leave none but forbidden tokens, and llama.cpp must always have one to sample.
+    const forbidden = request.grammar === undefined ? "never" : { logit: -10_000 };
+    options.tokenBias = tokenBias(model, sampling.logitBias, forbidden);
+  }
   const { frequencyPenalty, presencePenalty, repetitionPenalty } = sampling;
   if (frequencyPenalty !== 0 || presencePenalty !== 0 || repetitionPenalty !== 1) {
     // As in vLLM, repetition_penalty covers the prompt, the other two only the answer. llama.cpp has one list for all
@@ -44,8 +48,12 @@ function seedOf(seed: number | undefined): number {
   return Number(BigInt.asUintN(32, BigInt(seed)));
 }
 
-function tokenBias(model: LlamaModel, biases: GenerateRequest["sampling"]["logitBias"]): TokenBias {
+function tokenBias(
+  model: LlamaModel,
+  biases: GenerateRequest["sampling"]["logitBias"],
+  forbidden: "never" | { logit: number },
+): TokenBias {
   const result = TokenBias.for(model);
-  for (const [id, bias] of biases) result.set(id as Token, bias <= -100 ? "never" : { logit: bias });
+  for (const [id, bias] of biases) result.set(id as Token, bias <= -100 ? forbidden : { logit: bias });
   return result;
 }

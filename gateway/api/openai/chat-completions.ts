@@ -12,13 +12,13 @@ import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
 import { stopsOf } from "./sampling.ts";
 import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
+import { grammarOf } from "./structured-output.ts";
 import { allowedCalls, refuseBuiltInTools } from "./tool-choice.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
 const UNSUPPORTED = {
   functions: "It is deprecated; send tools instead.",
   function_call: "It is deprecated; send tool_choice instead.",
-  response_format: 'Leave it out, or set it to {"type": "text"}.',
   audio: "Leave it out.",
   prediction: "Leave it out.",
   modalities: 'Leave it out, or set it to ["text"].',
@@ -56,6 +56,7 @@ export async function chatCompletions(
     prompts: [{ tokens, maxTokens }],
     stops: [...stopsOf(body.stop), ...model.template.stops],
     reading,
+    grammar: grammarOf(body, model),
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     echoLogprobs: false,
     format: chatFormat,

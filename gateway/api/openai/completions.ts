@@ -10,6 +10,7 @@ import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
 import { stopsOf } from "./sampling.ts";
 import { type CompletionRequest, completionRequest } from "./schemas.ts";
+import { grammarOf } from "./structured-output.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
 const UNSUPPORTED = { suffix: "Leave it out." };
@@ -47,6 +48,7 @@ export async function completions(
       maxTokens: answerTokens(tokens.length, asked, model, "prompt"),
     })),
     stops: stopsOf(body.stop),
+    grammar: grammarOf(body, model),
     logprobs,
     echoLogprobs: body.echo === true && logprobs !== undefined,
     format: (head) =>

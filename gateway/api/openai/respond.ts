@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { Grammar } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
@@ -24,6 +25,8 @@ export interface Question {
   /** Each gets `n` answers. */
   prompts: readonly { tokens: Uint32Array; maxTokens: number }[];
   stops: readonly string[];
+  /** What the answers keep to; undefined if they are free. */
+  grammar: Grammar | undefined;
   /** How many of the most likely tokens to return with each one; undefined for no log probabilities. */
   logprobs: number | undefined;
   echoLogprobs: boolean;
@@ -38,7 +41,7 @@ export function respond(
   dependencies: GatewayDependencies,
   question: Question,
 ): Promise<Response> {
-  const { model, body, logprobs, stops, echoLogprobs } = question;
+  const { model, body, logprobs, stops, grammar, echoLogprobs } = question;
   requireLogprobs(logprobs !== undefined, model);
   const sampling = samplingOf(body, model);
   const n = body.n ?? 1;
@@ -57,6 +60,7 @@ export function respond(
       maxTokens,
       sampling: forChoice(sampling, index),
       stops,
+      grammar,
       ignoreEos: body.ignore_eos === true,
       logprobs,
       echoLogprobs,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { statorExtension } from "./stator-extension.ts";
+import { structuredOutput } from "./structured-schemas.ts";
 
 /**
  * The request bodies of `/v1/chat/completions`, `/v1/completions` and `/v1/embeddings`. OpenAI's fields that do
@@ -93,6 +94,7 @@ const sampling = {
     .nullish()
     .describe("{include_usage: true} adds a final event with the usage."),
   ignore_eos: z.boolean().nullish().describe("Continues past the model's end-of-sequence token."),
+  ...structuredOutput,
   ...routing,
   metadata: z.record(z.string(), z.unknown()).nullish().describe("Accepted and ignored."),
 };

@@ -43,7 +43,6 @@ type Issue = z.core.$ZodIssue;
 function isHarmless(name: string, value: unknown): boolean {
   if (name === "modalities" && Array.isArray(value)) return value.every((each) => each === "text");
   if (Array.isArray(value)) return value.length === 0;
-  if (name === "response_format") return Reflect.get(Object(value), "type") === "text";
   if (name === "tool_choice" || name === "function_call") return value === "none";
   return value === "" || value === false;
 }

@@ -1,4 +1,4 @@
-import type { FinishReason, Sampling } from "#runtime";
+import type { FinishReason, Grammar, Sampling } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { WorkerSide } from "../../models/model.ts";
@@ -14,6 +14,8 @@ export interface TokenJob extends LifeJob<WorkerMember> {
   /** Strings that end the answer, and are not part of it. */
   stops: readonly string[];
   ignoreEos: boolean;
+  /** The answer keeps to it. */
+  grammar?: Grammar | undefined;
   /** How many of the most likely tokens to return for each token; undefined for no log probabilities. */
   logprobs: number | undefined;
   /** Whether to return the prompt's log probabilities too. */

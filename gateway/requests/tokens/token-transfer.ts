@@ -97,7 +97,10 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   send(route: Route<WorkerMember>): void {
     const { prefill } = route.plan;
     if (prefill === undefined) this.#ask(route);
-    else {
+    else if (!this.#request.suits(prefill.worker)) {
+      route.prefillHere();
+      this.#ask(route);
+    } else {
       this.#silence.start();
       this.#handoff.start(route, prefill, this.#request.encode(prefill), timeLeft(this.#bounds));
     }
@@ -106,7 +109,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   /** @param kv the KV blocks of the prompt, if another worker has computed it */
   #ask(route: Route<WorkerMember>, kv?: KvSource): void {
     const { client } = route.worker;
-    if (client === undefined) {
+    if (client === undefined || !this.#request.suits(route.worker)) {
       this.life.refuse(noWorkerReady(this.#job.model.name, this.#boundTo), "unsent");
       return;
     }

@@ -48,9 +48,14 @@ export class WorkerRequest {
     this.#tokensBefore = this.#answer.length;
   }
 
+  /** Whether a worker's engine can answer it: workers of a model can be of several versions. */
+  suits({ instance }: WorkerMember): boolean {
+    return this.#job.grammar === undefined || instance.card.features.grammar === true;
+  }
+
   /** @param kvSource the KV blocks of the prompt, if another worker has computed it */
   encode({ worker, rank }: Assignment<WorkerMember>, kvSource?: KvSource): Uint8Array {
-    const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs } = this.#job;
+    const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs, grammar } = this.#job;
     return encodeGenerateRequest({
       requestId,
       model: model.card.name,
@@ -60,6 +65,7 @@ export class WorkerRequest {
       ignoreEos,
       stopTokenIds: [],
       kvSource,
+      ...(grammar !== undefined && { grammar, answered: this.#tokensBefore }),
       ...(logprobs !== undefined && { logprobs }),
       ...(echoLogprobs && !this.#answer.hasBegun && { echoLogprobs }),
       ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stator/v1/generate.proto.
  */
 export const file_stator_v1_generate: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSLzAgoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZUIMCgpfdG9rZW5faWRzQgsKCV9sb2dwcm9ic0IQCg5fZWNob19sb2dwcm9ic0IVChNfZGF0YV9wYXJhbGxlbF9yYW5rIlgKCEt2U291cmNlEg4KBmZvcm1hdBgBIAEoCRIOCgZ0b2tlbnMYAiABKA0SDQoFYnl0ZXMYAyABKAQSDQoFYWdlbnQYBCABKAwSDgoGbWVtb3J5GAUgASgMIkEKD1ByZWZpbGxSZXNwb25zZRINCgVkZWx0YRgBIAEoDBIfCgJrdhgCIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZSKjAgoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAFIAIgBARISCgV0b3BfcBgCIAEoAUgBiAEBEg0KBXRvcF9rGAMgASgNEg0KBW1pbl9wGAQgASgBEhkKEWZyZXF1ZW5jeV9wZW5hbHR5GAUgASgBEhgKEHByZXNlbmNlX3BlbmFsdHkYBiABKAESHwoScmVwZXRpdGlvbl9wZW5hbHR5GAcgASgBSAKIAQESEQoEc2VlZBgIIAEoEkgDiAEBEigKCmxvZ2l0X2JpYXMYCSABKAsyFC5zdGF0b3IudjEuTG9naXRCaWFzQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCFQoTX3JlcGV0aXRpb25fcGVuYWx0eUIHCgVfc2VlZCIuCglMb2dpdEJpYXMSEQoJdG9rZW5faWRzGAEgASgMEg4KBmJpYXNlcxgCIAMoAWIGcHJvdG8z");
+  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSK8AwoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZRIjCgdncmFtbWFyGAwgASgLMhIuc3RhdG9yLnYxLkdyYW1tYXISFQoIYW5zd2VyZWQYDSABKA1IBIgBAUIMCgpfdG9rZW5faWRzQgsKCV9sb2dwcm9ic0IQCg5fZWNob19sb2dwcm9ic0IVChNfZGF0YV9wYXJhbGxlbF9yYW5rQgsKCV9hbnN3ZXJlZCImCgdHcmFtbWFyEgwKBGdibmYYASABKAkSDQoFYWZ0ZXIYAiADKAkiWAoIS3ZTb3VyY2USDgoGZm9ybWF0GAEgASgJEg4KBnRva2VucxgCIAEoDRINCgVieXRlcxgDIAEoBBINCgVhZ2VudBgEIAEoDBIOCgZtZW1vcnkYBSABKAwiQQoPUHJlZmlsbFJlc3BvbnNlEg0KBWRlbHRhGAEgASgMEh8KAmt2GAIgASgLMhMuc3RhdG9yLnYxLkt2U291cmNlIqMCCghTYW1wbGluZxIYCgt0ZW1wZXJhdHVyZRgBIAEoAUgAiAEBEhIKBXRvcF9wGAIgASgBSAGIAQESDQoFdG9wX2sYAyABKA0SDQoFbWluX3AYBCABKAESGQoRZnJlcXVlbmN5X3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIfChJyZXBldGl0aW9uX3BlbmFsdHkYByABKAFIAogBARIRCgRzZWVkGAggASgSSAOIAQESKAoKbG9naXRfYmlhcxgJIAEoCzIULnN0YXRvci52MS5Mb2dpdEJpYXNCDgoMX3RlbXBlcmF0dXJlQggKBl90b3BfcEIVChNfcmVwZXRpdGlvbl9wZW5hbHR5QgcKBV9zZWVkIi4KCUxvZ2l0QmlhcxIRCgl0b2tlbl9pZHMYASABKAwSDgoGYmlhc2VzGAIgAygBYgZwcm90bzM");
 
 /**
  * One call of a worker's endpoint `generate`. The answer's tokens travel in a compact form of their own, because a
@@ -96,6 +96,21 @@ export type GenerateRequest = Message<"stator.v1.GenerateRequest"> & {
    * @generated from field: stator.v1.KvSource kv_source = 11;
    */
   kvSource?: KvSource | undefined;
+
+  /**
+   * The answer keeps to it. Absent: any answer.
+   *
+   * @generated from field: stator.v1.Grammar grammar = 12;
+   */
+  grammar?: Grammar | undefined;
+
+  /**
+   * How many of the prompt's last tokens are the beginning of the answer: another worker has generated them, and the
+   * grammar applies to them too. Absent: none.
+   *
+   * @generated from field: optional uint32 answered = 13;
+   */
+  answered?: number | undefined;
 };
 
 /**
@@ -104,6 +119,34 @@ export type GenerateRequest = Message<"stator.v1.GenerateRequest"> & {
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
   messageDesc(file_stator_v1_generate, 0);
+
+/**
+ * What an answer may consist of.
+ *
+ * @generated from message stator.v1.Grammar
+ */
+export type Grammar = Message<"stator.v1.Grammar"> & {
+  /**
+   * The grammar in GBNF, the notation of llama.cpp. Its rule `root` is the whole answer, or what follows one of `after`.
+   *
+   * @generated from field: string gbnf = 1;
+   */
+  gbnf: string;
+
+  /**
+   * The grammar applies once the answer has one of these texts, such as `</think>`. Absent: from the beginning.
+   *
+   * @generated from field: repeated string after = 2;
+   */
+  after: string[];
+};
+
+/**
+ * Describes the message stator.v1.Grammar.
+ * Use `create(GrammarSchema)` to create a new message.
+ */
+export const GrammarSchema: GenMessage<Grammar> = /*@__PURE__*/
+  messageDesc(file_stator_v1_generate, 1);
 
 /**
  * KV that a prefill worker holds for another worker to read. Gateways pass it on unread.
@@ -152,7 +195,7 @@ export type KvSource = Message<"stator.v1.KvSource"> & {
  * Use `create(KvSourceSchema)` to create a new message.
  */
 export const KvSourceSchema: GenMessage<KvSource> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 1);
+  messageDesc(file_stator_v1_generate, 2);
 
 /**
  * The answer to a call of a worker's endpoint `prefill`, whose payload is a GenerateRequest: one message. The call then
@@ -181,7 +224,7 @@ export type PrefillResponse = Message<"stator.v1.PrefillResponse"> & {
  * Use `create(PrefillResponseSchema)` to create a new message.
  */
 export const PrefillResponseSchema: GenMessage<PrefillResponse> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 2);
+  messageDesc(file_stator_v1_generate, 3);
 
 /**
  * How the next token is chosen.
@@ -254,7 +297,7 @@ export type Sampling = Message<"stator.v1.Sampling"> & {
  * Use `create(SamplingSchema)` to create a new message.
  */
 export const SamplingSchema: GenMessage<Sampling> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 3);
+  messageDesc(file_stator_v1_generate, 4);
 
 /**
  * What is added to the logits of single tokens: one bias for each id.
@@ -280,5 +323,5 @@ export type LogitBias = Message<"stator.v1.LogitBias"> & {
  * Use `create(LogitBiasSchema)` to create a new message.
  */
 export const LogitBiasSchema: GenMessage<LogitBias> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 4);
+  messageDesc(file_stator_v1_generate, 5);
 

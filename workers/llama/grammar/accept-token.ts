@@ -1,0 +1,17 @@
+import type { Llama, LlamaGrammarEvaluationState, Token } from "node-llama-cpp";
+
+/**
+ * Advances a grammar by a token that it has not sampled. node-llama-cpp (3.22) only does so itself, for a draft model's
+ * tokens; what it calls for that is not public.
+ * @throws Error if the token does not fit the grammar
+ */
+export function acceptToken(llama: Llama, state: LlamaGrammarEvaluationState, token: Token): void {
+  const sampler = member(member(llama, "_bindings"), "AddonSampler");
+  const accept = member(sampler, "acceptGrammarEvaluationStateToken");
+  const native = member(state, "_state");
+  if (typeof accept !== "function" || native === undefined)
+    throw new Error("This version of node-llama-cpp cannot advance a grammar.");
+  Reflect.apply(accept, sampler, [native, token]);
+}
+
+const member = (owner: unknown, name: string): unknown => Reflect.get(Object(owner), name);
